@@ -1,21 +1,33 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { ClosingReporter } from './test/support/closing-reporter.ts';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-export default defineConfig({
-  resolve: {
-    // Tests run on the sources: one FilerError class in one process.
-    alias: {
-      '@filer/protocol': source('./packages/protocol/src/index.ts'),
-      '@filer/transfer': source('./packages/transfer/src/index.ts'),
-      '@filer/program': source('./packages/program/src/index.ts'),
+const LONG = 'test/**/*.long.test.ts';
+
+/** `--mode long` runs the long forms only; every other run leaves them out. */
+export default defineConfig(({ mode }) => {
+  const long = mode === 'long';
+  const report = process.env['FILER_TEST_REPORT'];
+  return {
+    resolve: {
+      // Tests run on the sources: one FilerError class in one process.
+      alias: {
+        '@filer/protocol': source('./packages/protocol/src/index.ts'),
+        '@filer/transfer': source('./packages/transfer/src/index.ts'),
+        '@filer/program': source('./packages/program/src/index.ts'),
+      },
     },
-  },
-  test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-  },
+    test: {
+      include: long ? [LONG] : ['test/**/*.test.ts'],
+      exclude: [...configDefaults.exclude, ...(long ? [] : [LONG])],
+      passWithNoTests: long,
+      testTimeout: long ? 600_000 : 20_000,
+      hookTimeout: 20_000,
+      execArgv: ['--throw-deprecation'],
+      reporters: ['default', ...(report ? (['json'] as const) : []), new ClosingReporter()],
+      ...(report ? { outputFile: { json: report } } : {}),
+    },
+  };
 });

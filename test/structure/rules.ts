@@ -1,0 +1,112 @@
+import { posix } from 'node:path';
+import { importsOf, type Source } from './sources.ts';
+
+/**
+ * Who may import whom inside an app, from the top down: a folder may import its own row and those below.
+ * A file that lies directly in `src` (but `main.ts`) is the ground: every folder may import it, it imports
+ * no folder.
+ */
+const LAYERS: Record<string, readonly (readonly string[])[]> = {
+  'apps/filer-client': [
+    ['main.ts'],
+    ['cli'],
+    ['control'],
+    ['daemon'],
+    ['network', 'reports', 'watch', 'jobs'],
+    ['store'],
+    ['ground'],
+  ],
+  'apps/ip-server': [
+    ['main.ts'],
+    ['cli'],
+    ['control'],
+    ['daemon'],
+    ['http'],
+    ['server', 'reports'],
+    ['store'],
+    ['ground'],
+  ],
+};
+
+/** The front doors that each member may import; all else it imports is node: or third-party. */
+const FRONT_DOORS: Record<string, readonly string[]> = {
+  'packages/protocol': [],
+  'packages/transfer': ['@filer/protocol'],
+  'packages/program': ['@filer/protocol'],
+  'apps/ip-server': ['@filer/protocol', '@filer/transfer', '@filer/program'],
+  'apps/filer-client': ['@filer/protocol', '@filer/transfer', '@filer/program'],
+};
+
+const SOCKETS_AND_TERMINAL = /^node:(net|tls|dgram|https?|http2|tty|readline)(\/|$)/;
+
+/** Everything in one file that goes against the import table or the house rules, in words. */
+export function breaches(source: Source): string[] {
+  return [...importBreaches(source), ...textBreaches(source), ...nameBreaches(source)].map(
+    (breach) => `${source.path} ${breach}`,
+  );
+}
+
+function importBreaches(source: Source): string[] {
+  const member = memberOf(source.path);
+  return importsOf(source).flatMap((specifier) => {
+    if (specifier.startsWith('.')) return relativeBreaches(source.path, member, specifier);
+    if (specifier.startsWith('@filer/')) {
+      return FRONT_DOORS[member]?.includes(specifier) ? [] : [`imports ${specifier}`];
+    }
+    if (member === 'packages/transfer' && SOCKETS_AND_TERMINAL.test(specifier)) {
+      return [`imports ${specifier}: the engine knows neither sockets nor the terminal`];
+    }
+    return [];
+  });
+}
+
+function relativeBreaches(path: string, member: string, specifier: string): string[] {
+  const target = posix.join(posix.dirname(path), specifier);
+  if (!target.startsWith(`${member}/src/`)) return [`reaches into ${target}`];
+  const rows = LAYERS[member];
+  if (rows === undefined) return [];
+  const rowOf = (folder: string) => rows.findIndex((row) => row.includes(folder));
+  const [from, to] = [folderOf(path), folderOf(target)];
+  const unknown = [from, to].find((folder) => rowOf(folder) === -1);
+  if (unknown !== undefined) return [`uses the folder ${unknown}, which has no place in the import table`];
+  return rowOf(to) < rowOf(from) ? [`imports ${to} from ${from}`] : [];
+}
+
+function folderOf(path: string): string {
+  const [first = '', ...rest] = path.split('/').slice(3);
+  return rest.length > 0 || first === 'main.ts' ? first : 'ground';
+}
+
+function textBreaches({ path, text }: Source): string[] {
+  const file = posix.basename(path);
+  const isMain = /^apps\/[^/]+\/src\/main\.ts$/.test(path);
+  const isCli = /^apps\/[^/]+\/src\/cli\//.test(path);
+  const found = (pattern: RegExp, allowed: boolean, breach: string) =>
+    !allowed && pattern.test(text) ? [breach] : [];
+  return [
+    ...found(/\bconsole\./, isMain || isCli, 'uses console'),
+    ...found(/\bprocess\.env\b/, file === 'environment.ts', 'reads process.env'),
+    ...found(/\bprocess\.exit\(/, isMain, 'calls process.exit'),
+    ...found(
+      /\bprocess\.(stdin|stdout|stderr)\b/,
+      !path.startsWith('packages/transfer/'),
+      'touches the terminal',
+    ),
+    ...found(/^\s*export\s+default\b/m, false, 'has a default export'),
+    ...found(/^\s*export\s+\*/m, isFrontDoor(path), 'is a barrel and no front door'),
+  ];
+}
+
+function nameBreaches({ path }: Source): string[] {
+  return /^(utils?|helpers?|types|common|misc)\.ts$/.test(posix.basename(path))
+    ? ['has a name that says nothing']
+    : [];
+}
+
+function isFrontDoor(path: string): boolean {
+  return /^packages\/[^/]+\/src\/index\.ts$/.test(path);
+}
+
+function memberOf(path: string): string {
+  return path.split('/').slice(0, 2).join('/');
+}
