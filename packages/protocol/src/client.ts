@@ -1,0 +1,35 @@
+import { Hub } from './hub.ts';
+import { Messenger, type MessengerOptions } from './messenger.ts';
+import { dial, type DialOptions } from './transport/dial.ts';
+import type { Endpoint } from './transport/endpoint.ts';
+
+/** Any number of outgoing connections. Subclass it and override the callbacks, or iterate it. */
+export class Client extends Hub {
+  readonly #options: Omit<MessengerOptions, 'peerId'>;
+
+  constructor(options: Omit<MessengerOptions, 'peerId'> = {}) {
+    super();
+    this.#options = options;
+  }
+
+  /** Called when an address could not be connected to. Override it. */
+  protected onConnectFailed(_endpoint: Endpoint, _error: unknown): void | Promise<void> {}
+
+  /**
+   * Connects to one more place.
+   *
+   * @throws FilerError `connect-failed`, `timed-out`, `identity-mismatch` (after `onConnectFailed`)
+   */
+  async addConnection(endpoint: Endpoint, options: DialOptions = {}): Promise<Messenger> {
+    let link;
+    try {
+      link = await dial(endpoint, options);
+    } catch (error) {
+      await this.onConnectFailed(endpoint, error);
+      throw error;
+    }
+    const messenger = new Messenger(link.socket, { ...this.#options, peerId: link.peerId });
+    void this.adopt(messenger);
+    return messenger;
+  }
+}

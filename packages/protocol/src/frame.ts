@@ -1,0 +1,165 @@
+/*
+ * One frame on the wire:
+ *
+ *   offset  size  field
+ *   0       4     H  header length in bytes, unsigned, big-endian
+ *   4       4     C  content length in bytes, unsigned, big-endian
+ *   8       H     header: UTF-8 JSON object whose values are all strings; H = 0 means {}
+ *   8+H     C     content
+ */
+import { FilerError } from './errors.ts';
+import { formatHeader, parseHeader, type Header, type Message } from './header.ts';
+import { MAX_CONTENT_BYTES, MAX_HEADER_BYTES, PREFIX_BYTES } from './limits.ts';
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** What a decoder takes; both are refused from the prefix, before anything is allocated. */
+export interface FrameLimits {
+  /** @default MAX_HEADER_BYTES */
+  readonly maxHeaderBytes?: number;
+  /** @default MAX_CONTENT_BYTES */
+  readonly maxContentBytes?: number;
+}
+
+function tooLarge(part: string, bytes: number, limit: number): FilerError {
+  return new FilerError('frame-too-large', `the ${part} is ${bytes} bytes, the limit is ${limit}`);
+}
+
+/**
+ * Prefix and header of a frame whose content follows separately (so that a large content is never copied).
+ *
+ * @throws FilerError `frame-too-large`, `frame-malformed`
+ */
+export function encodeFrameHead(header: Header, contentBytes: number): Buffer {
+  if (contentBytes > MAX_CONTENT_BYTES) throw tooLarge('content', contentBytes, MAX_CONTENT_BYTES);
+  const headerBytes = formatHeader(header);
+  const head = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes.length);
+  head.writeUInt32BE(headerBytes.length, 0);
+  head.writeUInt32BE(contentBytes, 4);
+  headerBytes.copy(head, PREFIX_BYTES);
+  return head;
+}
+
+/**
+ * Lays out one frame.
+ *
+ * @param content copied once; the caller may reuse it afterwards
+ * @returns 8 + header + content bytes
+ * @throws FilerError `frame-too-large` when either part is above its limit, `frame-malformed` for a header that
+ *   no receiver would take
+ */
+export function encodeFrame(header: Header, content: Uint8Array = NO_BYTES): Buffer {
+  const head = encodeFrameHead(header, content.length);
+  return content.length === 0 ? head : Buffer.concat([head, content]);
+}
+
+/**
+ * Takes pieces as a socket gives them, cut anywhere, and delivers whole messages.
+ *
+ * Room for a part that is not yet whole is made once, from the checked lengths, and filled in place. A part
+ * that lies whole in one piece is not copied: the piece must not be reused by its giver (sockets do not).
+ * After it has thrown, a decoder is of no more use: the stream has lost its frames.
+ */
+export class FrameDecoder {
+  #maxHeaderBytes: number;
+  #maxContentBytes: number;
+  readonly #prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+  #filled = 0;
+  #part: 'prefix' | 'header' | 'content' = 'prefix';
+  #headerBytes = 0;
+  #contentBytes = 0;
+  #room: Buffer | undefined;
+  #header: Header = parseHeader(NO_BYTES);
+
+  constructor(limits: FrameLimits = {}) {
+    this.#maxHeaderBytes = limits.maxHeaderBytes ?? MAX_HEADER_BYTES;
+    this.#maxContentBytes = limits.maxContentBytes ?? MAX_CONTENT_BYTES;
+  }
+
+  /** Other limits from the next frame on: a stranger's `hello` is bounded tighter than a member's messages. */
+  setLimits(limits: FrameLimits): void {
+    this.#maxHeaderBytes = limits.maxHeaderBytes ?? MAX_HEADER_BYTES;
+    this.#maxContentBytes = limits.maxContentBytes ?? MAX_CONTENT_BYTES;
+  }
+
+  /** Whether the stream stands inside a frame: an end here lost a part of it. */
+  get midFrame(): boolean {
+    return this.#part !== 'prefix' || this.#filled > 0;
+  }
+
+  /**
+   * @param piece read to its end
+   * @param deliver called for each message that is now whole, in order
+   * @throws FilerError `frame-too-large`, `frame-malformed`; messages before the bad frame were delivered
+   */
+  push(piece: Buffer, deliver: (message: Message) => void): void {
+    let at = 0;
+    for (;;) {
+      if (this.#part === 'prefix') {
+        at = this.#readPrefix(piece, at);
+        if (at < 0) return;
+      }
+      if (this.#part === 'header') {
+        const bytes = this.#take(piece, at, this.#headerBytes);
+        if (bytes === undefined) return;
+        at += this.#taken;
+        this.#header = parseHeader(bytes);
+        this.#part = 'content';
+      }
+      const content = this.#take(piece, at, this.#contentBytes);
+      if (content === undefined) return;
+      at += this.#taken;
+      this.#part = 'prefix';
+      deliver({ header: this.#header, content });
+      if (at === piece.length) return;
+    }
+  }
+
+  /** Bytes that the last whole `#take` used of its piece. */
+  #taken = 0;
+
+  /** @returns where the next part begins, or -1 when the piece ended inside the prefix */
+  #readPrefix(piece: Buffer, at: number): number {
+    let source = piece;
+    let offset = at;
+    const wanted = PREFIX_BYTES - this.#filled;
+    if (this.#filled > 0 || piece.length - at < PREFIX_BYTES) {
+      const copied = piece.copy(this.#prefix, this.#filled, at, at + wanted);
+      this.#filled += copied;
+      if (this.#filled < PREFIX_BYTES) return -1;
+      source = this.#prefix;
+      offset = 0;
+    }
+    this.#filled = 0;
+    this.#headerBytes = source.readUInt32BE(offset);
+    this.#contentBytes = source.readUInt32BE(offset + 4);
+    if (this.#headerBytes > this.#maxHeaderBytes)
+      throw tooLarge('header', this.#headerBytes, this.#maxHeaderBytes);
+    if (this.#contentBytes > this.#maxContentBytes) {
+      throw tooLarge('content', this.#contentBytes, this.#maxContentBytes);
+    }
+    this.#part = 'header';
+    return at + wanted;
+  }
+
+  /** The part's bytes once all `wanted` are there (then `#taken` says how many came from this piece). */
+  #take(piece: Buffer, at: number, wanted: number): Buffer | undefined {
+    const there = piece.length - at;
+    if (this.#room === undefined) {
+      if (there >= wanted) {
+        this.#taken = wanted;
+        return wanted === 0 ? NO_BYTES : piece.subarray(at, at + wanted);
+      }
+      this.#room = Buffer.allocUnsafeSlow(wanted);
+      this.#filled = 0;
+    }
+    const copied = piece.copy(this.#room, this.#filled, at, at + wanted - this.#filled);
+    this.#filled += copied;
+    if (this.#filled < wanted) return undefined;
+    const whole = this.#room;
+    this.#room = undefined;
+    this.#filled = 0;
+    this.#taken = copied;
+    return whole;
+  }
+}

@@ -1,0 +1,132 @@
+import { isUtf8 } from 'node:buffer';
+import { FilerError } from './errors.ts';
+import { MAX_HEADER_BYTES, MAX_HEADER_KEYS } from './limits.ts';
+
+/** A flat dictionary, string to string. A received one has no prototype: no key of it can reach one. */
+export type Header = Readonly<Record<string, string>>;
+
+const KEY = /^[a-z][a-zA-Z0-9_-]{0,63}$/;
+const INTEGER = /^(?:0|[1-9][0-9]{0,15})$/;
+
+// One pair and what follows it. Strings are unrolled (plain run, escape, plain run…) so that a long value
+// costs one pass, and JSON's own rule holds: no raw control character inside.
+const STRING = String.raw`"([^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*)"`;
+const SPACE = String.raw`[ \t\r\n]*`;
+const PAIR = new RegExp(`${SPACE}${STRING}${SPACE}:${SPACE}${STRING}${SPACE}([,}])`, 'y');
+const OPEN = new RegExp(`${SPACE}\\{`, 'y');
+const EMPTY = new RegExp(`^${SPACE}\\{${SPACE}\\}${SPACE}$`);
+const REST = new RegExp(`${SPACE}$`, 'y');
+
+const NO_PAIRS: Header = Object.freeze(Object.create(null) as Record<string, string>);
+
+function malformed(what: string): FilerError {
+  return new FilerError('frame-malformed', `the header ${what}`);
+}
+
+function unescapeString(raw: string): string {
+  if (!raw.includes('\\')) return raw;
+  const text: unknown = JSON.parse(`"${raw}"`);
+  if (typeof text !== 'string' || !text.isWellFormed()) throw malformed('holds ill-formed Unicode');
+  return text;
+}
+
+/**
+ * Reads the header of one frame: UTF-8 JSON, one object, every value a string, no key twice.
+ *
+ * `JSON.parse` alone would keep the last of repeated keys in silence, so the pairs are read one by one.
+ *
+ * @param bytes the header's bytes, at most `MAX_HEADER_BYTES`; none means an empty header
+ * @throws FilerError `frame-malformed`
+ */
+export function parseHeader(bytes: Uint8Array): Header {
+  if (bytes.length === 0) return NO_PAIRS;
+  if (!isUtf8(bytes)) throw malformed('is not UTF-8');
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  OPEN.lastIndex = 0;
+  if (!OPEN.test(text)) throw malformed('is not a JSON object');
+  if (EMPTY.test(text)) return NO_PAIRS;
+
+  const header = Object.create(null) as Record<string, string>;
+  let at = OPEN.lastIndex;
+  for (let keys = 1; ; keys++) {
+    if (keys > MAX_HEADER_KEYS) throw malformed(`has more than ${MAX_HEADER_KEYS} keys`);
+    PAIR.lastIndex = at;
+    const pair = PAIR.exec(text);
+    if (pair === null) throw malformed('is not a flat JSON object of strings');
+    const [, rawKey = '', rawValue = '', next] = pair;
+    const key = unescapeString(rawKey);
+    if (!KEY.test(key)) throw malformed('has a key that is not of the form [a-z][a-zA-Z0-9_-]{0,63}');
+    if (key in header) throw malformed(`has the key ${key} twice`);
+    header[key] = unescapeString(rawValue);
+    at = PAIR.lastIndex;
+    if (next === '}') break;
+  }
+  REST.lastIndex = at;
+  if (!REST.test(text)) throw malformed('has bytes after its object');
+  return header;
+}
+
+/**
+ * The bytes of a header as they travel: none for an empty one.
+ *
+ * @throws FilerError `frame-malformed` for a key, value or count that no receiver would take,
+ *   `frame-too-large` above `MAX_HEADER_BYTES`
+ */
+export function formatHeader(header: Header): Buffer {
+  const keys = Object.keys(header);
+  if (keys.length === 0) return Buffer.alloc(0);
+  if (keys.length > MAX_HEADER_KEYS) throw malformed(`has more than ${MAX_HEADER_KEYS} keys`);
+  for (const key of keys) {
+    const value: unknown = header[key];
+    if (!KEY.test(key))
+      throw malformed(`key ${JSON.stringify(key)} is not of the form [a-z][a-zA-Z0-9_-]{0,63}`);
+    if (typeof value !== 'string') throw malformed(`value of ${key} is not a string`);
+    if (!value.isWellFormed()) throw malformed(`value of ${key} is ill-formed Unicode`);
+  }
+  const bytes = Buffer.from(JSON.stringify(header), 'utf8');
+  if (bytes.length > MAX_HEADER_BYTES) {
+    throw new FilerError(
+      'frame-too-large',
+      `the header is ${bytes.length} bytes, the limit is ${MAX_HEADER_BYTES}`,
+    );
+  }
+  return bytes;
+}
+
+/** A message is a header and a content (which may be empty). */
+export interface Message {
+  readonly header: Header;
+  readonly content: Buffer;
+}
+
+/**
+ * A value of a received header that must be there.
+ *
+ * @throws FilerError `message-malformed`
+ */
+export function requireText(header: Header, key: string): string {
+  const value = header[key];
+  if (value === undefined) {
+    throw new FilerError('message-malformed', `a ${header['type'] ?? 'message'} needs the header key ${key}`);
+  }
+  return value;
+}
+
+/**
+ * An integer as it travels in a header: decimal, no sign, no leading zero, at most 2^53 - 1. `Number()` alone
+ * would take `0x10`, ` 12 ` and `1e9`.
+ *
+ * @throws FilerError `message-malformed`
+ */
+export function parseInteger(text: string, what = 'an integer'): number {
+  const value = INTEGER.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value)) {
+    throw new FilerError('message-malformed', `${what} must be a decimal integer from 0 to 2^53 - 1`);
+  }
+  return value;
+}
+
+/** The integer under `key`, which must be there. @throws FilerError `message-malformed` */
+export function requireInteger(header: Header, key: string): number {
+  return parseInteger(requireText(header, key), key);
+}

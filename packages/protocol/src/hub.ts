@@ -1,0 +1,149 @@
+import type { FilerError } from './errors.ts';
+import { encodeFrame } from './frame.ts';
+import type { Header, Message } from './header.ts';
+import { MAX_QUEUED_BROADCAST_BYTES } from './limits.ts';
+import type { Messenger } from './messenger.ts';
+
+/** What happens on the connections of a `Server` or a `Client`, for those who iterate. */
+export type HubEvent =
+  | { readonly type: 'connected'; readonly messenger: Messenger }
+  | { readonly type: 'message'; readonly messenger: Messenger; readonly message: Message }
+  | {
+      readonly type: 'closed';
+      readonly messenger: Messenger;
+      readonly remaining: number;
+      readonly reason?: FilerError;
+    };
+
+export interface SendOptions {
+  /** Whether a peer that cannot be written to is closed. @default true */
+  readonly closeOnFailure?: boolean;
+}
+
+/** Writing to this many sockets in one go blocks the loop for about 10 ms with TLS. */
+const SOCKETS_PER_TURN = 500;
+
+/**
+ * What `Server` and `Client` share: a set of messengers, sending to one, some or all, and telling what happens,
+ * either through the overridable callbacks or by iteration.
+ */
+export class Hub implements AsyncIterable<HubEvent> {
+  readonly #messengers = new Set<Messenger>();
+  readonly #events: HubEvent[] = [];
+  #wake: (() => void) | undefined;
+  #iterated = false;
+  #stopped = false;
+
+  /** The live connections. */
+  get messengers(): ReadonlySet<Messenger> {
+    return this.#messengers;
+  }
+
+  /** Called for a new connection, before its first message. Override it. */
+  protected onConnected(_messenger: Messenger): void | Promise<void> {}
+
+  /** Called for each message, in order for each connection; awaited before its next one. Override it. */
+  protected onMessage(_messenger: Messenger, _message: Message): void | Promise<void> {}
+
+  /** Called when a connection is gone. @param _remaining how many are left. Override it. */
+  protected onClosed(
+    _messenger: Messenger,
+    _remaining: number,
+    _reason: FilerError | undefined,
+  ): void | Promise<void> {}
+
+  /** @throws FilerError when it could not be written; the peer is then closed unless told otherwise */
+  async send(to: Messenger, header: Header, content?: Uint8Array, options: SendOptions = {}): Promise<void> {
+    try {
+      await to.send(header, content);
+    } catch (error) {
+      if (options.closeOnFailure !== false) to.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * One message to many: encoded once, never waiting for the slowest. A receiver whose queue is above 1 MiB is
+   * closed as too slow.
+   *
+   * @returns to how many it was handed
+   */
+  async multicast(to: Iterable<Messenger>, header: Header, content?: Uint8Array): Promise<number> {
+    const frame = encodeFrame(header, content);
+    let handed = 0;
+    let written = 0;
+    for (const messenger of [...to]) {
+      if (messenger.post(frame, MAX_QUEUED_BROADCAST_BYTES)) handed++;
+      if (++written % SOCKETS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return handed;
+  }
+
+  /** `multicast` to all. */
+  broadcast(header: Header, content?: Uint8Array): Promise<number> {
+    return this.multicast(this.#messengers, header, content);
+  }
+
+  /** Ends one connection in order. */
+  closeClient(messenger: Messenger): Promise<void> {
+    return messenger.close();
+  }
+
+  /** Ends all connections in order, in bounded time. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#messengers].map((messenger) => messenger.close()));
+    this.#wake?.();
+  }
+
+  /** Whether `stop` was called. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** What happens, in order; ends after `stop`. While nobody iterates, only the callbacks are called. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<HubEvent, void, void> {
+    this.#iterated = true;
+    try {
+      for (;;) {
+        const event = this.#events.shift();
+        if (event !== undefined) yield event;
+        else if (this.#stopped && this.#messengers.size === 0) return;
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    } finally {
+      this.#iterated = false;
+      this.#events.length = 0;
+    }
+  }
+
+  /** Takes a connection in and serves it to its end. For subclasses that open connections. */
+  protected async adopt(messenger: Messenger): Promise<void> {
+    this.#messengers.add(messenger);
+    try {
+      await this.serve(messenger);
+    } finally {
+      const reason = await messenger.closed;
+      this.#messengers.delete(messenger);
+      const remaining = this.#messengers.size;
+      await this.onClosed(messenger, remaining, reason);
+      this.#tell({ type: 'closed', messenger, remaining, ...(reason === undefined ? {} : { reason }) });
+    }
+  }
+
+  /** Serves one connection: by default each message goes to `onMessage`. Override it for a dialogue of your own. */
+  protected async serve(messenger: Messenger): Promise<void> {
+    await this.onConnected(messenger);
+    this.#tell({ type: 'connected', messenger });
+    for await (const message of messenger) {
+      await this.onMessage(messenger, message);
+      this.#tell({ type: 'message', messenger, message });
+    }
+  }
+
+  #tell(event: HubEvent): void {
+    if (!this.#iterated) return;
+    this.#events.push(event);
+    this.#wake?.();
+  }
+}

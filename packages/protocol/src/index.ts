@@ -1,0 +1,42 @@
+export * from './limits.ts';
+export * from './errors.ts';
+export {
+  parseHeader,
+  formatHeader,
+  parseInteger,
+  requireInteger,
+  requireText,
+  type Header,
+  type Message,
+} from './header.ts';
+export { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
+export { Messenger, type MessengerOptions } from './messenger.ts';
+export type { KeepAliveOptions } from './keep-alive.ts';
+export { Hub, type HubEvent, type SendOptions } from './hub.ts';
+export { Server, type ServerOptions } from './server.ts';
+export { Client } from './client.ts';
+export { Session, unsupported, errorOf, type Handler, type Reply, type RequestOptions } from './session.ts';
+export { readHello, sayHello, strangerMessenger, STRANGER_OPTIONS } from './handshake.ts';
+export { describeEndpoint, type Endpoint, type Link } from './transport/endpoint.ts';
+export { dial, type DialOptions } from './transport/dial.ts';
+export { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
+export { connectionLimit } from './transport/gate.ts';
+export { ALPN } from './transport/tls-context.ts';
+export * from './messages/json.ts';
+export * from './messages/session.ts';
+export * from './messages/enrol.ts';
+export * from './messages/directory.ts';
+export * from './messages/report.ts';
+export * from './messages/text.ts';
+export * from './addresses.ts';
+export * from './names.ts';
+export * from './trust/signed.ts';
+export * from './trust/keys.ts';
+export * from './trust/identity.ts';
+export * from './trust/network-key.ts';
+export * from './trust/invite.ts';
+export * from './trust/membership.ts';
+export * from './trust/server-record.ts';
+export * from './trust/removals.ts';
+export * from './trust/peer-record.ts';
+export * from './trust/text.ts';

@@ -1,0 +1,61 @@
+import { FilerError } from './errors.ts';
+import { GIVE_UP_AFTER_MS, PING_AFTER_MS } from './limits.ts';
+
+export interface KeepAliveOptions {
+  /** Silence before a ping, in ms. @default PING_AFTER_MS */
+  readonly pingAfterMs?: number;
+  /** Silence before the connection is given up, in ms. @default GIVE_UP_AFTER_MS */
+  readonly giveUpAfterMs?: number;
+}
+
+interface Link {
+  ping(): unknown;
+  giveUp(error: FilerError): void;
+  /** A link that we do not read from at the moment tells nothing by its silence. */
+  isPaused(): boolean;
+}
+
+/** Pings through silence and gives up on a dead link. TCP's own keepalive does not free a waiting sender. */
+export class KeepAlive {
+  readonly #link: Link;
+  readonly #pingAfterMs: number;
+  readonly #giveUpAfterMs: number;
+  #heardAt = performance.now();
+  #timer: NodeJS.Timeout;
+
+  constructor(link: Link, options: KeepAliveOptions) {
+    this.#link = link;
+    this.#pingAfterMs = options.pingAfterMs ?? PING_AFTER_MS;
+    this.#giveUpAfterMs = options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
+    this.#timer = this.#arm(this.#pingAfterMs);
+  }
+
+  /** Something arrived. */
+  heard(): void {
+    this.#heardAt = performance.now();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #arm(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#check(), ms).unref();
+  }
+
+  #check(): void {
+    if (this.#link.isPaused()) this.heard();
+    const silentMs = performance.now() - this.#heardAt;
+    if (silentMs >= this.#giveUpAfterMs) {
+      const seconds = Math.round(silentMs / 1000);
+      this.#link.giveUp(new FilerError('connection-silent', `nothing was heard for ${seconds} s`));
+      return;
+    }
+    if (silentMs >= this.#pingAfterMs) {
+      this.#link.ping();
+      this.#timer = this.#arm(Math.min(this.#pingAfterMs, this.#giveUpAfterMs - silentMs + 1));
+    } else {
+      this.#timer = this.#arm(this.#pingAfterMs - silentMs + 1);
+    }
+  }
+}

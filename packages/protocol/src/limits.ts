@@ -1,0 +1,112 @@
+/** Every number of the protocol, with its unit and its reason. Each can be set by its owner, none by a peer. */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Bytes of a frame before its header: two unsigned 32-bit lengths. */
+export const PREFIX_BYTES = 8;
+
+/** Largest header, in bytes. A 16 MiB JSON header would block the event loop for seconds. */
+export const MAX_HEADER_BYTES = 64 * KiB;
+
+/** Largest content of one frame, in bytes. A chunk is at most 1 MiB; the rest is headroom. */
+export const MAX_CONTENT_BYTES = 16 * MiB;
+
+/** Most keys in a header. */
+export const MAX_HEADER_KEYS = 128;
+
+/** Largest chunk of a stream, in bytes: a short message waits behind one chunk at most. */
+export const MAX_CHUNK_BYTES = 1 * MiB;
+
+/** Content of one received file is digested in blocks of this size, whatever the message size. */
+export const DIGEST_BLOCK_BYTES = 1 * MiB;
+
+/** Accept to authenticated, absolute: whoever has not said a valid `hello` by then is destroyed. */
+export const AUTHENTICATION_MS = 10_000;
+
+/** Largest `hello` (header and content) that is read from a stranger, in bytes. */
+export const MAX_HELLO_BYTES = 64 * KiB;
+
+/** Connections that have not authenticated yet, in all. */
+export const MAX_UNAUTHENTICATED = 256;
+
+/** The same from one address; loopback is exempt (a test host, a proxy). */
+export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
+
+/** Connections that a server holds, and never more than `MAX_DESCRIPTOR_SHARE` of its descriptors. */
+export const MAX_CONNECTIONS = 20_000;
+export const MAX_DESCRIPTOR_SHARE = 0.8;
+
+/** Silence before a ping, and before a connection is given up. TCP keepalive does not free a sender. */
+export const PING_AFTER_MS = 15_000;
+export const GIVE_UP_AFTER_MS = 45_000;
+
+/** What may wait for one slow client, behind the message being written: broadcasts, and in all. */
+export const MAX_QUEUED_BROADCAST_BYTES = 1 * MiB;
+export const MAX_QUEUED_BYTES = 8 * MiB;
+
+/** Received messages that may wait for a reader before the socket is paused, in bytes. */
+export const MAX_UNREAD_BYTES = 4 * MiB;
+
+/** A request that nobody answers. */
+export const REQUEST_TIMEOUT_MS = 30_000;
+
+/** A connection attempt to one address. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Between attempts on the addresses of one peer (RFC 8305, section 5: "Connection Attempt Delay"). */
+export const CONNECT_STAGGER_MS = 250;
+
+/** A report's values, title and output together, in bytes. */
+export const MAX_REPORT_BYTES = 64 * KiB;
+
+/** One text message, in bytes. */
+export const MAX_TEXT_BYTES = 16 * KiB;
+
+/** Broadcasts from one peer in a minute. */
+export const MAX_BROADCASTS_PER_MINUTE = 10;
+
+/** Heartbeat: default, and what a client accepts from a server. Anything faster is coalesced. */
+export const HEARTBEAT_MS = 10_000;
+export const MIN_HEARTBEAT_MS = 500;
+export const MAX_HEARTBEAT_MS = 3_600_000;
+
+/** No sign for this many heartbeat intervals: offline. */
+export const OFFLINE_AFTER_INTERVALS = 3;
+
+/** The directory's broadcast timer. */
+export const BROADCAST_INTERVAL_MS = 5_000;
+
+/** Largest page of a directory snapshot or delta, in bytes. */
+export const MAX_DIRECTORY_PAGE_BYTES = 256 * KiB;
+
+/** Reconnecting: first wait, longest wait (doubled in between), and the jitter factor's range. */
+export const RECONNECT_FIRST_MS = 1_000;
+export const RECONNECT_LONGEST_MS = 60_000;
+export const RECONNECT_JITTER = [0.5, 1.5] as const;
+
+/** Transfers at once, from one peer and in all. */
+export const MAX_TRANSFERS_PER_PEER = 4;
+export const MAX_TRANSFERS = 64;
+
+/** Entries in one batch of an offer; files in one batch of receipts. */
+export const MAX_ENTRIES_PER_BATCH = 1_000;
+export const MAX_RECEIPTS_PER_BATCH = 1_024;
+
+/** A transfer in which nothing grows for this long is cut. */
+export const TRANSFER_STALL_MS = 60_000;
+
+/** Work without progress on the wire is announced this often. */
+export const WORKING_EVERY_MS = 10_000;
+
+/** A signed directory record is valid this long, and renewed at half of it. */
+export const RECORD_VALID_MS = 30 * 24 * 3_600_000;
+
+/** Most addresses in a directory record. */
+export const MAX_ADDRESSES = 8;
+
+/** Two daemons with one identity that alternate within this time are a cloned disk image. */
+export const CLONE_WINDOW_MS = 60_000;
+
+/** A signed text is taken within this distance of the receiver's clock: the window against replay. */
+export const TEXT_VALID_MS = 24 * 3_600_000;

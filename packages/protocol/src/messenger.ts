@@ -1,0 +1,279 @@
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { FilerError, messageOf, systemCode } from './errors.ts';
+import { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
+import type { Header, Message } from './header.ts';
+import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
+import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES } from './limits.ts';
+import { MessageQueue } from './message-queue.ts';
+
+/** Content from this size on is written as it lies, below it is copied next to its header. */
+const COPY_BELOW_BYTES = 16 * 1024;
+
+/** A closing messenger waits this long for the other side to take what is still to be written. */
+const CLOSE_MS = 2_000;
+
+export interface MessengerOptions {
+  /** Who is on the other side, as its TLS key proved. @default undefined, unproved */
+  readonly peerId?: string | undefined;
+  /** @default the frame's own limits */
+  readonly limits?: FrameLimits;
+  /** What may wait behind the message being written before the connection is closed as too slow. @default 8 MiB */
+  readonly maxQueuedBytes?: number;
+  /** Ping through silence and give up on a dead link; off for programs that do not speak `ping`. @default off */
+  readonly keepAlive?: boolean | KeepAliveOptions;
+}
+
+/**
+ * One live connection that sends and receives messages. Iterate it once to receive; the iteration ends when
+ * the connection does, and `closed` then says why.
+ */
+export class Messenger implements AsyncIterable<Message> {
+  /** Hash of `addr`: a short handle for lists and logs. */
+  readonly id: string;
+  /** `ip:port` of the other side, or the path of a Unix socket. */
+  readonly addr: string;
+  readonly socket: Socket;
+  readonly peerId: string | undefined;
+  /** The last message received. */
+  header: Header = {};
+  body: Buffer = Buffer.alloc(0);
+  /** When the last message was sent and received, in ms since the epoch; 0 before the first. */
+  sendTime = 0;
+  recvTime = 0;
+  /** Bytes sent and received on this connection, prefixes and headers included. */
+  sentBytes = 0;
+  receivedBytes = 0;
+  /** Resolves when the connection is gone: undefined after an orderly end, else the reason. Never rejects. */
+  readonly closed: Promise<FilerError | undefined>;
+
+  readonly #decoder: FrameDecoder;
+  readonly #incoming: MessageQueue;
+  readonly #maxQueuedBytes: number;
+  readonly #keepAlive: KeepAlive | undefined;
+  #queuedBytes = 0;
+  readonly #frameSizes: number[] = [];
+  #corked = false;
+  #closing = false;
+  #reason: FilerError | undefined;
+
+  /** @param socket connected (and, with TLS, secured); the messenger owns it from here on */
+  constructor(socket: Socket, options: MessengerOptions = {}) {
+    this.socket = socket;
+    this.peerId = options.peerId;
+    this.addr = describeAddress(socket);
+    this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
+    this.#decoder = new FrameDecoder(options.limits);
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
+    this.#incoming = new MessageQueue((unread) => {
+      if (unread < MAX_UNREAD_BYTES / 2 && socket.isPaused()) {
+        this.#keepAlive?.heard();
+        socket.resume();
+      }
+    });
+    if (options.keepAlive !== undefined && options.keepAlive !== false) {
+      this.#keepAlive = new KeepAlive(
+        {
+          ping: () => this.post(encodeFrame({ type: 'ping' })),
+          giveUp: (error) => this.destroy(error),
+          isPaused: () => socket.isPaused(),
+        },
+        options.keepAlive === true ? {} : options.keepAlive,
+      );
+    }
+
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#closing = true;
+        this.#keepAlive?.stop();
+        this.#incoming.end();
+        resolve(this.#reason);
+      });
+    });
+    socket.on('error', (error) => (this.#reason ??= lostConnection(this.addr, error)));
+    socket.on('end', () => {
+      if (this.#decoder.midFrame) {
+        this.#reason ??= new FilerError(
+          'connection-closed',
+          `${this.addr} ended the connection inside a message`,
+        );
+      }
+    });
+    socket.on('data', (piece: Buffer) => this.#receive(piece));
+  }
+
+  /** Whether messages can still be sent. */
+  get open(): boolean {
+    return !this.#closing && this.socket.writable;
+  }
+
+  /** Bytes that wait behind the message being written. */
+  get waitingBytes(): number {
+    return this.#queuedBytes - (this.#frameSizes[0] ?? 0);
+  }
+
+  /** Other limits for the frames that are received from now on. */
+  setLimits(limits: FrameLimits): void {
+    this.#decoder.setLimits(limits);
+  }
+
+  /**
+   * Sends one message. Whoever awaits it feels backpressure: it resolves when the bytes were handed to the
+   * operating system.
+   *
+   * @param content belongs to the messenger until the promise is settled
+   * @throws FilerError `connection-closed` (or the reason of the loss) when it could not be written, `too-slow`
+   *   when the queue behind the message being written is above its bound (which closes the connection),
+   *   `frame-too-large`, `frame-malformed`
+   */
+  send(header: Header, content?: Uint8Array): Promise<void> {
+    try {
+      if (content === undefined || content.length < COPY_BELOW_BYTES) {
+        return this.#write([encodeFrame(header, content)]);
+      }
+      return this.#write([encodeFrameHead(header, content.length), content]);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Queues one laid-out frame and does not wait: for one frame to many receivers. A receiver whose queue is
+   * above the bound is closed as too slow, so that it cannot delay the others.
+   *
+   * @param maxQueuedBytes the bound for this frame @default the messenger's own
+   * @returns whether it was queued
+   */
+  post(frame: Uint8Array, maxQueuedBytes: number = this.#maxQueuedBytes): boolean {
+    if (!this.open) return false;
+    if (this.waitingBytes > maxQueuedBytes) {
+      this.destroy(tooSlow(this.addr, this.waitingBytes));
+      return false;
+    }
+    this.#write([frame]).catch(() => undefined); // `closed` tells the reason
+    return true;
+  }
+
+  #write(parts: readonly Uint8Array[]): Promise<void> {
+    if (!this.open) return Promise.reject(this.#lost());
+    if (this.waitingBytes > this.#maxQueuedBytes) {
+      const error = tooSlow(this.addr, this.waitingBytes);
+      this.destroy(error);
+      return Promise.reject(error);
+    }
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    this.#queuedBytes += bytes;
+    this.#frameSizes.push(bytes);
+    this.sentBytes += bytes;
+    this.sendTime = Date.now();
+    // Many messages of one turn leave in one system call.
+    if (!this.#corked) {
+      this.#corked = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.socket.uncork();
+      });
+    }
+    return new Promise((resolve, reject) => {
+      const written = (error?: Error | null): void => {
+        this.#queuedBytes -= bytes;
+        this.#frameSizes.shift();
+        if (error) reject(this.#lost(error));
+        else resolve();
+      };
+      const last = parts.length - 1;
+      parts.forEach((part, index) => {
+        if (index === last) this.socket.write(part, written);
+        else this.socket.write(part);
+      });
+    });
+  }
+
+  #lost(error?: Error): FilerError {
+    return (
+      this.#reason ??
+      new FilerError('connection-closed', `the connection to ${this.addr} is closed`, { cause: error })
+    );
+  }
+
+  #receive(piece: Buffer): void {
+    this.receivedBytes += piece.length;
+    this.#keepAlive?.heard();
+    try {
+      this.#decoder.push(piece, (message) => {
+        if (this.#reason !== undefined) return;
+        this.header = message.header;
+        this.body = message.content;
+        this.recvTime = Date.now();
+        if (this.#keepAlive !== undefined) {
+          if (message.header['type'] === 'ping') {
+            this.post(encodeFrame({ type: 'pong' }));
+            return;
+          }
+          if (message.header['type'] === 'pong') return;
+        }
+        this.#incoming.put(message);
+      });
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.reject(error);
+      return;
+    }
+    if (this.#incoming.unreadBytes > MAX_UNREAD_BYTES) this.socket.pause();
+  }
+
+  /** Tells the other side why in one `error` message, then closes: what a peer that breaks the protocol gets. */
+  reject(error: FilerError): void {
+    if (this.#reason !== undefined) return;
+    this.post(encodeFrame({ type: 'error', code: error.code, message: error.message }));
+    this.#reason = error;
+    this.#incoming.end();
+    void this.close();
+  }
+
+  /** Messages in order of arrival; ends with the connection. One reader only. Leaving the loop closes nothing. */
+  [Symbol.asyncIterator](): AsyncIterator<Message> {
+    return { next: () => this.#incoming.next() };
+  }
+
+  /** Ends in order: what was queued is still written, for at most 2 s. May be called twice. */
+  async close(): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = true;
+      this.#keepAlive?.stop();
+      this.socket.end();
+      // Nobody reads any more: let what still arrives flow away, or the end would never be seen.
+      this.#incoming.end();
+      this.socket.resume();
+    }
+    const timer = setTimeout(() => this.socket.destroy(), CLOSE_MS);
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  /** Ends at once; what was queued is lost. @param reason becomes the value of `closed` */
+  destroy(reason?: FilerError): void {
+    this.#reason ??= reason;
+    this.#closing = true;
+    this.#keepAlive?.stop();
+    this.socket.destroy();
+  }
+}
+
+function tooSlow(addr: string, waiting: number): FilerError {
+  return new FilerError('too-slow', `${addr} is too slow: ${waiting} bytes wait for it`);
+}
+
+function lostConnection(addr: string, error: Error): FilerError {
+  const what = systemCode(error) ?? messageOf(error);
+  return new FilerError('connection-closed', `the connection to ${addr} broke (${what})`, { cause: error });
+}
+
+function describeAddress(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined || remotePort === undefined) return 'local';
+  const host = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+  return host.includes(':') ? `[${host}]:${remotePort}` : `${host}:${remotePort}`;
+}

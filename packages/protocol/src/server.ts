@@ -1,0 +1,69 @@
+import { Hub } from './hub.ts';
+import { Messenger, type MessengerOptions } from './messenger.ts';
+import type { Endpoint } from './transport/endpoint.ts';
+import { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
+
+export interface ServerOptions extends Omit<ListenOptions, 'onConnection'> {
+  readonly messenger?: Omit<MessengerOptions, 'peerId'>;
+}
+
+/**
+ * Many connections in. Subclass it and override the callbacks, or iterate it:
+ *
+ *     const server = await Server.listen({ transport: 'tcp', host: '::', port: 0 });
+ *     for await (const event of server) { … }
+ */
+export class Server extends Hub {
+  #listener: Listener | undefined;
+
+  /**
+   * Opens a server of the class it is called on. When it resolves, connections are accepted.
+   *
+   * @throws FilerError `port-in-use`, `address-unusable`, or the reason of `options.signal`
+   */
+  static async listen(endpoint: Endpoint, options: ServerOptions = {}): Promise<Server> {
+    return new this().open(endpoint, options);
+  }
+
+  /** Opens this server: for subclasses whose constructor takes arguments. */
+  async open(endpoint: Endpoint, options: ServerOptions = {}): Promise<this> {
+    this.#listener = await listen(endpoint, {
+      ...options,
+      onConnection: (link) => {
+        if (this.stopped) {
+          link.socket.destroy();
+          return;
+        }
+        const messenger = new Messenger(link.socket, { ...options.messenger, peerId: link.peerId });
+        this.#links.set(messenger, link);
+        void this.adopt(messenger);
+      },
+    });
+    return this;
+  }
+
+  /** Where it listens, with the real port. */
+  get addr(): Listener['address'] {
+    if (this.#listener === undefined) throw new Error('this server was not opened');
+    return this.#listener.address;
+  }
+
+  /** Stops accepting, then ends all connections in order. May be called twice. */
+  override async stop(): Promise<void> {
+    await this.#listener?.close();
+    await super.stop();
+  }
+
+  /** By default everyone whose key was proved is admitted; override it to decide by what they say. */
+  protected override serve(messenger: Messenger): Promise<void> {
+    this.admit(messenger);
+    return super.serve(messenger);
+  }
+
+  /** Ends the time that a stranger has to prove itself: for those who override `serve`. */
+  protected admit(messenger: Messenger): void {
+    this.#links.get(messenger)?.admit();
+  }
+
+  readonly #links = new WeakMap<Messenger, AcceptedLink>();
+}

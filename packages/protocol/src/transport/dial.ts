@@ -1,0 +1,87 @@
+import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
+import { FilerError, messageOf, systemCode } from '../errors.ts';
+import { CONNECT_TIMEOUT_MS } from '../limits.ts';
+import { describeEndpoint, type Endpoint, type Link } from './endpoint.ts';
+import { ALPN, provenId, secureContextOf } from './tls-context.ts';
+
+export interface DialOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Until the connection stands, its TLS handshake included. @default CONNECT_TIMEOUT_MS */
+  readonly timeoutMs?: number;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused: nothing listens there',
+  ECONNRESET: 'the other side cut the connection',
+  EHOSTUNREACH: 'no route to that host',
+  ENETUNREACH: 'no route to that network',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+  ETIMEDOUT: 'no answer',
+  ENOENT: 'nothing listens there',
+};
+
+/**
+ * Opens one connection. With TLS it is handed out only after the other side has proved the expected id:
+ * before that not a byte of ours is written.
+ *
+ * @throws FilerError `connect-failed`, `timed-out`, `identity-mismatch`, `verification-failed`, or the
+ *   reason of `signal`
+ */
+export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Link> {
+  const { signal, timeoutMs = CONNECT_TIMEOUT_MS } = options;
+  signal?.throwIfAborted();
+  const where = describeEndpoint(endpoint);
+  const socket = open(endpoint);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const timer = setTimeout(() => {
+    reject(new FilerError('timed-out', `${where} did not answer within ${timeoutMs / 1000} s`));
+  }, timeoutMs);
+  const onClose = (): void => reject(new FilerError('connect-failed', `${where} closed the connection`));
+  socket.once(endpoint.transport === 'tls' ? 'secureConnect' : 'connect', resolve);
+  socket.once('error', reject);
+  socket.once('close', onClose);
+  try {
+    await promise;
+    const peerId = socket instanceof TLSSocket ? provenId(socket) : undefined;
+    if (endpoint.transport === 'tls' && endpoint.expect !== undefined && endpoint.expect !== peerId) {
+      throw new FilerError('identity-mismatch', `${where} is ${peerId}, not the expected ${endpoint.expect}`);
+    }
+    socket.setNoDelay(true);
+    return { socket, peerId };
+  } catch (error) {
+    // Later errors of a socket that nobody holds any more must not end the process.
+    socket.on('error', () => undefined);
+    socket.destroy();
+    if (error instanceof FilerError || error === signal?.reason) throw error;
+    const reason = REASONS[systemCode(error) ?? ''] ?? messageOf(error);
+    throw new FilerError('connect-failed', `cannot connect to ${where}: ${reason}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    socket.removeListener('error', reject);
+    socket.removeListener('close', onClose);
+  }
+}
+
+function open(endpoint: Endpoint): Socket {
+  switch (endpoint.transport) {
+    case 'unix':
+      return connectPlain({ path: endpoint.path });
+    case 'tcp':
+      return connectPlain({ host: endpoint.host, port: endpoint.port });
+    case 'tls':
+      return connectTls({
+        host: endpoint.host,
+        port: endpoint.port,
+        secureContext: secureContextOf(endpoint.identity),
+        ALPNProtocols: [ALPN],
+        // Self-signed by design: `provenId` compares keys before anything is written.
+        rejectUnauthorized: false,
+        checkServerIdentity: () => undefined,
+      });
+  }
+}

@@ -1,0 +1,156 @@
+import {
+  createServer as createPlainServer,
+  type AddressInfo,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { FilerError, messageOf, systemCode } from '../errors.ts';
+import { describeEndpoint, type Endpoint, type Link, type TlsEndpoint } from './endpoint.ts';
+import { connectionLimit, Gate, type GateOptions } from './gate.ts';
+import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
+
+/** A connection as the accept loop hands it out. */
+export interface AcceptedLink extends Link {
+  /**
+   * Ends the time that a stranger has to prove itself: call it once the application has accepted the other
+   * side. TLS links only; a plain link is admitted from the start.
+   */
+  admit(): void;
+}
+
+export interface ListenOptions extends GateOptions {
+  /** Called for each connection (with TLS: after the handshake proved an id). Must not throw. */
+  readonly onConnection: (link: AcceptedLink) => void;
+  /** Called for each connection that was turned away, for the log. */
+  readonly onRefused?: (address: string, why: string) => void;
+  /** @default connectionLimit() */
+  readonly maxConnections?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Listener {
+  /** Where it listens, with the real port. */
+  readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
+  /** Stops accepting; connections that were handed out are their owners'. May be called twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens; the one accept loop of filer. When it resolves, connections are accepted.
+ *
+ * @throws FilerError `port-in-use`, `address-unusable`, or the reason of `signal`
+ */
+export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
+  options.signal?.throwIfAborted();
+  const gate = new Gate(options);
+  const server = endpoint.transport === 'tls' ? tlsServer(endpoint, options, gate) : plainServer(options);
+  server.maxConnections = options.maxConnections ?? connectionLimit();
+  server.on('drop', (dropped) =>
+    options.onRefused?.(dropped?.remoteAddress ?? 'local', 'too many connections'),
+  );
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(endpoint, error)));
+    if (endpoint.transport === 'unix') server.listen(endpoint.path, resolve);
+    else server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 }, resolve);
+  });
+  // An accept that fails (EMFILE) concerns one connection; the listener goes on.
+  server.on('error', (error) => options.onRefused?.('unknown', messageOf(error)));
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= new Promise<void>((resolve) => {
+      // `server.close` calls back only after the last connection: do not wait for those that are others'.
+      server.close();
+      gate.close();
+      server.unref();
+      setImmediate(resolve);
+    });
+    return closed;
+  };
+  if (options.signal?.aborted === true) {
+    await close();
+    options.signal.throwIfAborted();
+  }
+  return { address: addressOf(endpoint, server), close };
+}
+
+function plainServer(options: ListenOptions): NetServer {
+  return createPlainServer({ noDelay: true }, (socket) => {
+    options.onConnection({ socket, peerId: undefined, admit: () => undefined });
+  });
+}
+
+function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): NetServer {
+  const tls = createTlsServer({
+    ...secureOptionsOf(endpoint.identity),
+    ALPNProtocols: [ALPN],
+    requestCert: true,
+    // Self-signed by design: `provenId` decides, by key.
+    rejectUnauthorized: false,
+  });
+  const refuse = (socket: Socket, why: string): void => {
+    options.onRefused?.(socket.remoteAddress ?? 'unknown', why);
+    socket.on('error', () => undefined);
+    socket.destroy();
+  };
+  tls.on('tlsClientError', (error, socket) =>
+    refuse(socket, `no TLS handshake of ours (${messageOf(error)})`),
+  );
+  tls.on('secureConnection', (socket: TLSSocket) => {
+    let peerId: string;
+    try {
+      peerId = provenId(socket);
+    } catch (error) {
+      refuse(socket, messageOf(error));
+      return;
+    }
+    options.onConnection({ socket, peerId, admit: () => gate.admit(socket) });
+  });
+  return createPlainServer({ noDelay: true }, (raw) => {
+    const refusal = gate.enter(raw);
+    if (refusal === undefined) tls.emit('connection', raw);
+    else refuse(raw, refusal);
+  });
+}
+
+function addressOf(endpoint: Endpoint, server: NetServer): Listener['address'] {
+  if (endpoint.transport === 'unix') return { path: endpoint.path };
+  const bound: AddressInfo | string | null = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('a listening server has an address');
+  return { host: bound.address, port: bound.port };
+}
+
+function listenError(endpoint: Endpoint, error: Error): FilerError {
+  const where = describeEndpoint(endpoint);
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return new FilerError(
+        'port-in-use',
+        `${where} is in use by another program: stop that program, or choose another ${endpoint.transport === 'unix' ? 'path' : 'port'}`,
+        { cause: error },
+      );
+    case 'EACCES':
+      return new FilerError(
+        'address-unusable',
+        `this user may not listen on ${where}: choose a port above 1023`,
+        {
+          cause: error,
+        },
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new FilerError(
+        'address-unusable',
+        `this machine has no address ${where}: use one of its own, or ::`,
+        {
+          cause: error,
+        },
+      );
+    default:
+      return new FilerError('address-unusable', `cannot listen on ${where}: ${messageOf(error)}`, {
+        cause: error,
+      });
+  }
+}
