@@ -1,1 +1,14 @@
-export {};
+/** What both commands of filer share; the only file that others import. */
+export { processEnvironment, variable, type Environment, type ProgramName } from './environment.ts';
+export { openHome, resolveHome, type Home } from './home.ts';
+export { acquireLock, type Lock } from './lock.ts';
+export { Output, type OutputStream } from './output.ts';
+export { printable, printableJson } from './printable.ts';
+export { formatAgo, formatDuration, parseDuration } from './durations.ts';
+export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
+export { renderTable, type Column } from './table.ts';
+export { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFields, type Logger } from './log.ts';
+export * from './kinds.ts';
+export { defaulted, flag, list, optional, required, type ArgumentValues } from './arguments.ts';
+export { defineCommand, type Command, type Context } from './command.ts';
+export { runProgram, type ProgramOptions } from './program.ts';

@@ -1,0 +1,18 @@
+import type { Context } from './command.ts';
+import { COMPLETE_TOKEN } from './completion.ts';
+
+/** One script for bash and, through its bash emulation, zsh; where nothing is known, file names are offered. */
+export async function run(_args: unknown, { program, output }: Context): Promise<void> {
+  const name = `_${program.replaceAll('-', '_')}`;
+  const script = [
+    `# completion of ${program}`,
+    'if [ -n "$ZSH_VERSION" ]; then autoload -U +X bashcompinit && bashcompinit; fi',
+    `${name}() {`,
+    `  local IFS=$'\\n'`,
+    `  COMPREPLY=($(${program} ${COMPLETE_TOKEN} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))`,
+    '}',
+    `complete -o default -F ${name} ${program}`,
+  ].join('\n');
+  output.line(script);
+  output.json({ shell: 'bash', script });
+}

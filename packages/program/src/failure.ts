@@ -1,0 +1,47 @@
+import { FilerError, messageOf, systemCode, type ErrorCode } from '@filer/protocol';
+
+/** System errors that can reach a command unwrapped, as what they mean to its user. */
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: 'path-missing',
+  ENOTDIR: 'path-missing',
+  EACCES: 'path-unreadable',
+  EPERM: 'path-unreadable',
+  EROFS: 'path-unreadable',
+  EISDIR: 'path-unsupported',
+  ENOSPC: 'no-space',
+  EDQUOT: 'no-space',
+  EADDRINUSE: 'port-in-use',
+  EADDRNOTAVAIL: 'address-unusable',
+};
+
+/** How a command ends that failed. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly exitCode: number;
+  /** One sentence for a person, not escaped yet. */
+  readonly message: string;
+}
+
+/**
+ * What to say about anything thrown. A FilerError speaks for itself, a system error gets the code of what it
+ * means, and the rest is a bug of ours, which asks to be reported.
+ */
+export function describeFailure(error: unknown): Failure {
+  const known = toFilerError(error);
+  if (known !== undefined) return { code: known.code, exitCode: known.exitCode, message: known.message };
+  const bug = new FilerError(
+    'internal',
+    `a fault of this program: ${messageOf(error)}; run it again with --verbose and report what it prints`,
+  );
+  return { code: bug.code, exitCode: bug.exitCode, message: bug.message };
+}
+
+function toFilerError(error: unknown): FilerError | undefined {
+  if (error instanceof FilerError) return error;
+  // An operation that was aborted without a word of its own failed for the reason of its signal.
+  if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof FilerError) {
+    return error.cause;
+  }
+  const code = SYSTEM_CODES[systemCode(error) ?? ''];
+  return code === undefined ? undefined : new FilerError(code, messageOf(error), { cause: error });
+}

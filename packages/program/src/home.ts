@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { mkdir, lstat, access, chmod } from 'node:fs/promises';
+import { constants, realpathSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import envPaths from 'env-paths';
+import { environmentPrefix, variable, type Environment, type ProgramName } from './environment.ts';
+
+/** Where one installation of a command keeps everything. Absolute paths; nothing is created yet. */
+export interface Home {
+  readonly program: ProgramName;
+  /** TOML settings: `config.toml`. */
+  readonly configFile: string;
+  /** Holds `key.pem` and `cert.pem`. */
+  readonly identityFolder: string;
+  /** The embedded database (`node:sqlite`). */
+  readonly databaseFile: string;
+  /** The client's `membership.json`. */
+  readonly membershipFile: string;
+  /** The server's `network-key.pem`. */
+  readonly networkKeyFile: string;
+  /** Where received files go. */
+  readonly inbox: string;
+  /** Socket on which commands reach their daemon; at most 100 bytes long. */
+  readonly controlSocket: string;
+  /** Held by the one daemon of this home. */
+  readonly lockFile: string;
+}
+
+/** Longest path of a Unix socket: 104 on macOS and 108 on Linux with the closing NUL, less some headroom. */
+const MAX_SOCKET_PATH_BYTES = 100;
+
+/** Decides where everything is, without touching the disk: `FILER_HOME`/`IP_SERVER_HOME`, else XDG. */
+export function resolveHome(program: ProgramName, env: Environment): Home {
+  const one = variable(env, `${environmentPrefix(program)}HOME`);
+  if (one !== undefined) {
+    const folder = resolve(one);
+    return homeIn(program, env, {
+      config: folder,
+      data: folder,
+      state: folder,
+      inbox: join(folder, 'inbox'),
+    });
+  }
+  const paths = envPaths(program === 'filer-client' ? 'filer' : 'ip-server', { suffix: '' });
+  return homeIn(program, env, {
+    config: paths.config,
+    data: paths.data,
+    // On Linux env-paths' "log" is the XDG state folder; elsewhere there is no such thing.
+    state: process.platform === 'linux' ? paths.log : paths.data,
+    inbox: join(homedir(), 'Filer'),
+  });
+}
+
+/**
+ * Creates the folders that are missing (0700) and checks that they can be written. The inbox is left to
+ * whoever receives files.
+ *
+ * @throws FilerError `home-not-writable`
+ */
+export async function openHome(home: Home): Promise<void> {
+  const folders = new Set([dirname(home.configFile), home.identityFolder, dirname(home.lockFile)]);
+  for (const folder of folders) {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw notWritable(home, folder, messageOf(error), error);
+    }
+  }
+  await openSocketFolder(home);
+}
+
+/**
+ * The folder of the control socket belongs to this user alone; a stranger who made it first in the
+ * temporary folder could pose as the daemon.
+ *
+ * @returns false when it does not exist
+ * @throws FilerError `home-not-writable` when it is somebody else's, or open to others
+ */
+export async function checkSocketFolder(home: Home): Promise<boolean> {
+  const folder = dirname(home.controlSocket);
+  if (folder === dirname(home.lockFile)) return true;
+  try {
+    const stat = await lstat(folder);
+    const mine = process.getuid === undefined || stat.uid === process.getuid();
+    if (!stat.isDirectory() || !mine || (stat.mode & 0o077) !== 0) {
+      throw notWritable(home, folder, 'it is not a folder of this user alone');
+    }
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+async function openSocketFolder(home: Home): Promise<void> {
+  const folder = dirname(home.controlSocket);
+  if (folder === dirname(home.lockFile)) return;
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const stat = await lstat(folder);
+    if (stat.isDirectory() && stat.uid === process.getuid?.()) await chmod(folder, 0o700);
+  } catch (error) {
+    throw notWritable(home, folder, messageOf(error), error);
+  }
+  await checkSocketFolder(home);
+}
+
+function notWritable(home: Home, folder: string, why: string, cause?: unknown): FilerError {
+  const name = `${environmentPrefix(home.program)}HOME`;
+  return new FilerError(
+    'home-not-writable',
+    `cannot use ${folder}: ${why}; give this user that folder, or set ${name} to another one`,
+    { cause },
+  );
+}
+
+interface Folders {
+  readonly config: string;
+  readonly data: string;
+  readonly state: string;
+  readonly inbox: string;
+}
+
+function homeIn(program: ProgramName, env: Environment, folders: Folders): Home {
+  return {
+    program,
+    configFile: join(folders.config, 'config.toml'),
+    identityFolder: folders.data,
+    databaseFile: join(folders.data, program === 'filer-client' ? 'filer.db' : 'ip-server.db'),
+    membershipFile: join(folders.data, 'membership.json'),
+    networkKeyFile: join(folders.data, 'network-key.pem'),
+    inbox: folders.inbox,
+    controlSocket: socketPath(program, folders.state, env),
+    lockFile: join(folders.state, 'daemon.lock'),
+  };
+}
+
+function socketPath(program: ProgramName, stateFolder: string, env: Environment): string {
+  const natural = join(stateFolder, 'control.sock');
+  if (Buffer.byteLength(natural) <= MAX_SOCKET_PATH_BYTES) return natural;
+  const digest = createHash('sha256').update(realPath(stateFolder)).digest('hex').slice(0, 24);
+  const candidates = [variable(env, 'XDG_RUNTIME_DIR'), tmpdir(), '/tmp'].flatMap((folder) =>
+    folder === undefined ? [] : [join(folder, `${program}-${digest}`, 'control.sock')],
+  );
+  return candidates.find((path) => Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) ?? natural;
+}
+
+/** The path without links, also of what does not exist yet: both ways into one home give one hash. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
+}

@@ -1,0 +1,139 @@
+import { systemCode } from '@filer/protocol';
+import { describeFailure } from './failure.ts';
+import { printable, printableJson, printableLayout } from './printable.ts';
+
+/** What `Output` needs of a stream; `process.stdout` and a `PassThrough` have it. */
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
+export interface OutputOptions {
+  /** What a line on standard error begins with. */
+  readonly program: string;
+  /** Standard output carries JSON only. */
+  readonly json: boolean;
+  /** Standard error carries failures and warnings only. */
+  readonly quiet: boolean;
+  /** Failures come with their stack. */
+  readonly verbose: boolean;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+}
+
+/** Columns of a terminal that does not say how many it has. */
+const DEFAULT_COLUMNS = 80;
+
+/**
+ * Data on standard output, words for people on standard error. A command says both forms of its data
+ * (`json` and `line`), and the one that was asked for is printed. Everything is escaped on its way out.
+ */
+export class Output {
+  readonly jsonMode: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly #program: string;
+  readonly #stdout: OutputStream;
+  readonly #stderr: OutputStream;
+  readonly #closed = new AbortController();
+
+  constructor({ program, json, quiet, verbose, stdout, stderr }: OutputOptions) {
+    this.jsonMode = json;
+    this.quiet = quiet;
+    this.verbose = verbose;
+    this.#program = program;
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+    stdout.on('error', this.#onStdoutError);
+    stderr.on('error', ignore);
+  }
+
+  /** Aborted once nobody reads standard output any more (`filer-client peers | head -1`). */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Whether words go to a terminal: only then are there progress bars and hints. */
+  get isTerminal(): boolean {
+    return this.#stderr.isTTY === true;
+  }
+
+  /** Whether data goes to a terminal: only then is it laid out to fit. */
+  get dataIsForTerminal(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
+  /** Columns to fit data into; without a terminal there is no limit. */
+  get columns(): number {
+    if (!this.dataIsForTerminal) return Number.POSITIVE_INFINITY;
+    return this.#stdout.columns ?? DEFAULT_COLUMNS;
+  }
+
+  /** The raw stream of words, for a progress bar. */
+  get stderr(): OutputStream {
+    return this.#stderr;
+  }
+
+  /** Data for people, on standard output; nothing under `--json`. Line breaks and styles in it are ours. */
+  line(text = ''): void {
+    if (!this.jsonMode) this.#write(`${printableLayout(text)}\n`);
+  }
+
+  /** Data for programs: one JSON document on one line of standard output; nothing without `--json`. */
+  json(value: unknown): void {
+    if (this.jsonMode) this.#write(`${printableJson(value)}\n`);
+  }
+
+  /** Words for people, on standard error; nothing under `--quiet`. */
+  words(text: string): void {
+    if (!this.quiet) this.#stderr.write(`${printableLayout(text)}\n`);
+  }
+
+  /** What to type next: words that only help somebody who sits at a terminal. */
+  hint(text: string): void {
+    if (this.isTerminal && !this.jsonMode) this.words(text);
+  }
+
+  /** One line that is worth reading even under `--quiet`. */
+  warn(message: string): void {
+    this.#stderr.write(`${this.#program}: ${printable(message)}\n`);
+  }
+
+  /**
+   * Says why a command failed: one line on standard error, and under `--json` the last object on standard
+   * output.
+   *
+   * @returns the exit code
+   */
+  fail(error: unknown): number {
+    const { code, exitCode, message } = describeFailure(error);
+    this.warn(message);
+    if (this.verbose) this.#stderr.write(`${printableLayout(stackOf(error))}\n`);
+    this.json({ type: 'error', code, message, exitCode });
+    return exitCode;
+  }
+
+  /** Takes the listeners off the streams again. */
+  release(): void {
+    this.#stdout.off('error', this.#onStdoutError);
+    this.#stderr.off('error', ignore);
+  }
+
+  readonly #onStdoutError = (error: Error): void => {
+    if (systemCode(error) !== 'EPIPE') this.warn(`cannot write to standard output: ${error.message}`);
+    this.#closed.abort(error);
+  };
+
+  #write(text: string): void {
+    if (!this.#closed.signal.aborted) this.#stdout.write(text);
+  }
+}
+
+/** Standard error is gone: there is nobody left to tell. */
+function ignore(): void {}
+
+function stackOf(error: unknown): string {
+  const lines: string[] = [];
+  for (let at: unknown = error; at !== undefined && lines.length < 8;) {
+    lines.push(at instanceof Error ? (at.stack ?? at.message) : String(at));
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return lines.join('\ncaused by: ');
+}

@@ -1,0 +1,116 @@
+import { FilerError } from '@filer/protocol';
+import type { Command, GivenArguments } from './command.ts';
+import { parseCommandLine, readGlobals, selectCommand, unknownCommand } from './command-line.ts';
+import { COMPLETE_TOKEN, completionCommand, completionsFor } from './completion.ts';
+import { watchForCrash } from './crash.ts';
+import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
+import { commandHelp, groupHelp } from './help.ts';
+import { resolveHome } from './home.ts';
+import { Output, type OutputStream } from './output.ts';
+import { abortOnSignals } from './signals.ts';
+
+export interface ProgramOptions {
+  readonly program: ProgramName;
+  readonly version: string;
+  /** What the program is, in one line. */
+  readonly summary: string;
+  readonly commands: readonly Command[];
+  /** @default '' */
+  readonly epilogue?: string;
+  /** What follows the program's name. @default the process's */
+  readonly argv?: readonly string[];
+  /** @default the process's */
+  readonly env?: Environment;
+  /** @default the process's */
+  readonly stdin?: NodeJS.ReadableStream;
+  /** @default the process's */
+  readonly stdout?: OutputStream;
+  /** @default the process's */
+  readonly stderr?: OutputStream;
+}
+
+/** 128 + SIGPIPE, as a shell reports a program that wrote to a closed pipe. */
+const OUTPUT_CLOSED_EXIT_CODE = 141;
+
+const OUTPUT_CLOSED = new Error('nobody reads standard output any more');
+
+/**
+ * Runs one command line from its parsing to its exit code. The caller exits with it at once: a fault may have
+ * left something open. Never throws.
+ */
+export async function runProgram(options: ProgramOptions): Promise<number> {
+  const { program, argv = process.argv.slice(2), stdout = process.stdout, stderr = process.stderr } = options;
+  const output = new Output({ program, ...readGlobals(argv), stdout, stderr });
+  const crash = watchForCrash();
+  const controller = new AbortController();
+  const stopSignals = abortOnSignals(controller);
+  try {
+    return await Promise.race([dispatch({ ...options, argv, stdout }, output, controller), crash.promise]);
+  } catch (error) {
+    const { signal } = controller;
+    if (crash.happened() || !signal.aborted) return output.fail(error);
+    // Whatever broke on the way out, that it was asked to end is what the caller wants to know.
+    return signal.reason === OUTPUT_CLOSED ? OUTPUT_CLOSED_EXIT_CODE : output.fail(signal.reason);
+  } finally {
+    stopSignals();
+    crash.stop();
+    output.release();
+  }
+}
+
+type Dispatched = ProgramOptions & Required<Pick<ProgramOptions, 'argv' | 'stdout'>>;
+
+async function dispatch(options: Dispatched, output: Output, controller: AbortController): Promise<number> {
+  const { program, version, summary, argv, stdout, epilogue = '' } = options;
+  const commands = [...options.commands, completionCommand];
+  if (argv[0] === COMPLETE_TOKEN) {
+    for (const candidate of completionsFor(commands, argv.slice(1))) stdout.write(`${candidate}\n`);
+    return 0;
+  }
+  const globals = readGlobals(argv);
+  const asksHelp = globals.help || argv[0] === 'help';
+  const { words, command, tokens } = selectCommand(commands, argv[0] === 'help' ? argv.slice(1) : argv);
+  if (asksHelp) {
+    const help = { program, summary, epilogue, width: output.columns };
+    stdout.write(
+      `${await (command ? commandHelp(commands, command, help) : groupHelp(commands, words, help))}\n`,
+    );
+    return 0;
+  }
+  if (globals.version) {
+    output.line(version);
+    output.json({ name: program, version });
+    return 0;
+  }
+  if (command === undefined) {
+    const next = tokens.find((token) => !token.startsWith('-'));
+    throw unknownCommand(program, commands, words, next);
+  }
+  return runCommand(
+    command,
+    parseCommandLine(program, commands, command, tokens),
+    options,
+    output,
+    controller,
+  );
+}
+
+async function runCommand(
+  command: Command,
+  given: GivenArguments,
+  options: Dispatched,
+  output: Output,
+  controller: AbortController,
+): Promise<number> {
+  const { program, version, stdout, env = processEnvironment(), stdin = process.stdin } = options;
+  const { signal } = controller;
+  if (command.outlivesOutput !== true) {
+    output.closed.addEventListener('abort', () => controller.abort(OUTPUT_CLOSED), { once: true });
+  }
+  const home = resolveHome(program, env);
+  const exitCode = await command.start(given, { program, version, env, home, output, stdin, stdout, signal });
+  if (exitCode !== undefined) return exitCode;
+  if (!signal.aborted) return 0;
+  // It ended in order because it was asked to: nothing failed, and the exit code says who asked.
+  return signal.reason instanceof FilerError ? signal.reason.exitCode : OUTPUT_CLOSED_EXIT_CODE;
+}
