@@ -176,15 +176,24 @@ function parseTokens(
   for (const [name, { argument }] of options)
     declare(parser, name, argument.alias, argument.arity === 'flag');
   for (const [name, { alias }] of Object.entries(GLOBAL_FLAGS)) declare(parser, name, alias, true);
-  const parsed: Record<string, unknown> = parser.parseSync([...tokens]);
+  const parsed: Record<string, unknown> = parser.parseSync(tokens.map(shield));
   delete parsed['$0'];
   return Object.fromEntries(
     Object.entries(parsed).flatMap(([name, value]) =>
       value === undefined || value === false
         ? []
-        : [[name, (Array.isArray(value) ? value : [value]).map(String)]],
+        : [[name, (Array.isArray(value) ? value : [value]).map(unshield)]],
     ),
   );
+}
+
+/** `-5` is a value, not an option: it is hidden from yargs behind a character that no argument can contain. */
+function shield(token: string): string {
+  return /^-[0-9.]/.test(token) ? `\0${token}` : token;
+}
+
+function unshield(value: unknown): string {
+  return String(value).replace(/^\0/, '');
 }
 
 /** A flag takes no value, not even a `true` that follows it; an option takes exactly one. */

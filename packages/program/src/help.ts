@@ -49,26 +49,27 @@ export async function commandHelp(
   for (const { key } of usage.positionals) {
     help.positional(key, { describe: command.args[key]?.describe ?? '' });
   }
-  for (const [name, { argument }] of optionsOf(command, usage)) addOption(help, name, argument);
+  const options = optionsOf(command, usage);
+  for (const [name, { argument }] of options) addOption(help, name, argument);
+  help.group([...options.keys()], 'Options:');
   addGlobals(help);
   for (const example of command.examples ?? []) help.example(`${program} ${example}`, '');
   return help.getHelp();
 }
 
 function addOption(help: Argv, name: string, argument: Argument<unknown>): void {
-  const { describe, arity, alias, fallback, required } = argument;
+  const { describe, alias, fallback, required } = argument;
   help.option(name, {
     describe: required ? `${describe} (required)` : describe,
     ...(alias === undefined ? {} : { alias }),
-    ...(arity === 'flag' ? { boolean: true } : { string: true }),
-    ...(fallback === undefined ? {} : { defaultDescription: fallback, default: fallback }),
+    ...(fallback === undefined ? {} : { default: fallback }),
   });
 }
 
 function addGlobals(help: Argv): void {
   const names = Object.keys(GLOBAL_FLAGS);
   for (const [name, { describe, alias }] of Object.entries(GLOBAL_FLAGS)) {
-    help.option(name, { describe, boolean: true, ...(alias === undefined ? {} : { alias }) });
+    help.option(name, { describe, ...(alias === undefined ? {} : { alias }) });
   }
   help.group(names, 'Everywhere:');
 }
