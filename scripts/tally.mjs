@@ -24,6 +24,6 @@ for (const file of process.argv.slice(2).filter((path) => existsSync(path))) {
   failed += report.numFailedTests;
   skipped += idle;
 }
-if (skipped > 0) console.log(`${skipped} skipped: this run may skip nothing`);
-console.log(`${passed} passed, ${failed} failed`);
+if (skipped > 0) console.log('This run may skip nothing.');
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed > 0 || skipped > 0 || passed === 0 ? 1 : 0;
