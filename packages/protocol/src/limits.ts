@@ -110,3 +110,9 @@ export const CLONE_WINDOW_MS = 60_000;
 
 /** A signed text is taken within this distance of the receiver's clock: the window against replay. */
 export const TEXT_VALID_MS = 24 * 3_600_000;
+
+/** Most groups of one peer or invite. */
+export const MAX_GROUPS = 32;
+
+/** Longest invite link, in characters: 8 long host names and 32 long groups fit. */
+export const MAX_INVITE_LENGTH = 8_192;

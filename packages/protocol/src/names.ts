@@ -5,8 +5,8 @@ export const MAX_NAME_LENGTH = 32;
 const MAX_NEAR = 3;
 
 /** Whether `text` is the name of a peer or group. Ids are upper-case, so no name looks like one. */
-export function isName(text: unknown): text is string {
-  return typeof text === 'string' && /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+export function isName(text: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
 }
 
 /** A legal name for a machine: its host name without the domain, as far as a name can say it. */

@@ -97,6 +97,6 @@ export function idOfPublicKey(publicKey: Uint8Array): string {
 }
 
 /** Whether `text` is written as an id: 52 characters, the last of which carries one bit. */
-export function isPeerId(text: unknown): text is string {
-  return typeof text === 'string' && /^[A-Z2-7]{51}[AQ]$/.test(text);
+export function isPeerId(text: string): boolean {
+  return /^[A-Z2-7]{51}[AQ]$/.test(text);
 }

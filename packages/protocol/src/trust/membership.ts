@@ -1,0 +1,224 @@
+import { FilerError } from '../errors.ts';
+import { DocumentReader, idOfKeyText, requireTrue, signatureHolds, toText } from './document.ts';
+import { grantFault, parseGrant, type InviteGrant } from './grant.ts';
+import { keyPairFromSeed, type KeyPair } from './keys.ts';
+import { signedBytes } from './signed.ts';
+
+/** What a membership says, and what all who sign it sign. */
+export interface MembershipClaims {
+  /** The network's id. */
+  readonly network: string;
+  /** The peer's id. */
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  /** The id of the invite that it came by. */
+  readonly invite: string;
+  /** The id of the server that admitted. */
+  readonly server: string;
+  /** ms since the epoch, by the server's clock. */
+  readonly admittedAt: number;
+  /** From 1; the higher one wins. */
+  readonly serial: number;
+}
+
+/** Signed by the invite's key, the peer and the server that admitted. */
+export interface AdmittedProof {
+  readonly kind: 'admitted';
+  readonly grant: InviteGrant;
+  readonly inviteSignature: string;
+  readonly peerSignature: string;
+  readonly serverKey: string;
+  readonly serverSignature: string;
+}
+
+/** A later change, signed by the network's key. */
+export interface AmendedProof {
+  readonly kind: 'amended';
+  readonly networkKey: string;
+  readonly networkSignature: string;
+}
+
+export interface Membership extends MembershipClaims {
+  readonly publicKey: string;
+  readonly proof: AdmittedProof | AmendedProof;
+}
+
+/** What a joiner adds to the claims. */
+export interface JoinerSignatures {
+  readonly peerSignature: string;
+  readonly inviteSignature: string;
+}
+
+const CLAIM_KEYS = ['network', 'id', 'name', 'groups', 'invite', 'server', 'admittedAt', 'serial'];
+const ADMITTED_KEYS = ['kind', 'grant', 'inviteSignature', 'peerSignature', 'serverKey', 'serverSignature'];
+const AMENDED_KEYS = ['kind', 'networkKey', 'networkSignature'];
+
+function claimBytes(claims: MembershipClaims): Buffer {
+  return signedBytes('membership', {
+    network: claims.network,
+    id: claims.id,
+    name: claims.name,
+    groups: claims.groups.join(','),
+    invite: claims.invite,
+    server: claims.server,
+    admittedAt: String(claims.admittedAt),
+    serial: String(claims.serial),
+  });
+}
+
+/** @param seed the invite's secret */
+export function joinerSignatures(
+  claims: MembershipClaims,
+  identity: KeyPair,
+  seed: Uint8Array,
+): JoinerSignatures {
+  const bytes = claimBytes(claims);
+  return {
+    peerSignature: toText(identity.sign(bytes)),
+    inviteSignature: toText(keyPairFromSeed(seed).sign(bytes)),
+  };
+}
+
+/**
+ * Adds the server's signature to what a joiner signed. Expiry and uses of the invite, and whether the name is
+ * free, are judged by the caller.
+ *
+ * @throws FilerError `signature-invalid` when what came from the joiner does not hold together
+ */
+export function admit(
+  claims: MembershipClaims,
+  joiner: JoinerSignatures & { readonly publicKey: string; readonly grant: InviteGrant },
+  server: KeyPair,
+): Membership {
+  const { publicKey, grant, peerSignature, inviteSignature } = joiner;
+  const membership: Membership = {
+    ...claims,
+    publicKey,
+    proof: {
+      kind: 'admitted',
+      grant,
+      inviteSignature,
+      peerSignature,
+      serverKey: toText(server.publicKey),
+      serverSignature: toText(server.sign(claimBytes(claims))),
+    },
+  };
+  verifyMembership(membership, claims.network);
+  return membership;
+}
+
+/**
+ * A membership with another name or other groups, signed by the network's key.
+ *
+ * @param change its `serial` must be higher than the previous one
+ * @throws FilerError `verification-failed` when the key is another network's
+ */
+export function amend(
+  previous: Membership,
+  change: { readonly name?: string; readonly groups?: readonly string[]; readonly serial: number },
+  networkKey: KeyPair,
+): Membership {
+  if (networkKey.id !== previous.network) {
+    throw new FilerError('verification-failed', 'the network key is of another network; give the right one');
+  }
+  if (change.serial <= previous.serial)
+    throw new Error(`serial ${change.serial} is not above ${previous.serial}`);
+  const { proof: _, publicKey, ...claims } = previous;
+  const changed: MembershipClaims = {
+    ...claims,
+    name: change.name ?? previous.name,
+    groups: change.groups ?? previous.groups,
+    serial: change.serial,
+  };
+  return {
+    ...changed,
+    publicKey,
+    proof: {
+      kind: 'amended',
+      networkKey: toText(networkKey.publicKey),
+      networkSignature: toText(networkKey.sign(claimBytes(changed))),
+    },
+  };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseClaims(value: unknown): MembershipClaims {
+  return readClaims(new DocumentReader(value, 'claims', CLAIM_KEYS));
+}
+
+/** @throws FilerError `message-malformed`; signatures are not checked here */
+export function parseMembership(value: unknown): Membership {
+  const reader = new DocumentReader(value, 'membership', [...CLAIM_KEYS, 'publicKey', 'proof']);
+  return {
+    ...readClaims(reader),
+    publicKey: reader.publicKey('publicKey'),
+    proof: parseProof(reader.value('proof')),
+  };
+}
+
+function readClaims(reader: DocumentReader): MembershipClaims {
+  return {
+    network: reader.id('network'),
+    id: reader.id('id'),
+    name: reader.name('name'),
+    groups: reader.groups('groups'),
+    invite: reader.inviteId('invite'),
+    server: reader.id('server'),
+    admittedAt: reader.integer('admittedAt'),
+    serial: reader.integer('serial', 1),
+  };
+}
+
+function parseProof(value: unknown): Membership['proof'] {
+  const amended = typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'amended';
+  const reader = new DocumentReader(value, 'proof', amended ? AMENDED_KEYS : ADMITTED_KEYS);
+  if (amended) {
+    return {
+      kind: 'amended',
+      networkKey: reader.publicKey('networkKey'),
+      networkSignature: reader.signature('networkSignature'),
+    };
+  }
+  if (reader.value('kind') !== 'admitted') {
+    throw new FilerError('message-malformed', 'proof.kind is neither admitted nor amended');
+  }
+  return {
+    kind: 'admitted',
+    grant: parseGrant(reader.value('grant')),
+    inviteSignature: reader.signature('inviteSignature'),
+    peerSignature: reader.signature('peerSignature'),
+    serverKey: reader.publicKey('serverKey'),
+    serverSignature: reader.signature('serverSignature'),
+  };
+}
+
+/**
+ * Checks a membership to its root, the network's key. Whether the peer was removed since is not said here.
+ *
+ * @param network the id that the caller trusts
+ * @throws FilerError `signature-invalid` with what does not hold
+ */
+export function verifyMembership(membership: Membership, network: string): void {
+  const need = (holds: boolean, reason: string): void =>
+    requireTrue(holds, `the membership of ${membership.name}`, reason);
+  const { proof } = membership;
+  need(membership.network === network, 'it is of another network');
+  need(idOfKeyText(membership.publicKey) === membership.id, 'its key is not that of its id');
+  const bytes = claimBytes(membership);
+  if (proof.kind === 'amended') {
+    need(idOfKeyText(proof.networkKey) === network, 'its network key is another one');
+    need(signatureHolds(proof.networkKey, bytes, proof.networkSignature), 'the network has not signed it');
+    return;
+  }
+  const { grant } = proof;
+  const fault = grantFault(grant, network);
+  need(fault === undefined, `of its invite, ${fault}`);
+  need(grant.invite === membership.invite, 'it names another invite than it carries');
+  need(grant.server === membership.server, 'its invite is for another server');
+  need(idOfKeyText(proof.serverKey) === membership.server, 'its server key is not that of its server');
+  need(grant.groups.join() === membership.groups.join(), 'its groups are not those of its invite');
+  need(signatureHolds(grant.inviteKey, bytes, proof.inviteSignature), 'the invite has not signed it');
+  need(signatureHolds(membership.publicKey, bytes, proof.peerSignature), 'the peer has not signed it');
+  need(signatureHolds(proof.serverKey, bytes, proof.serverSignature), 'the server has not signed it');
+}
