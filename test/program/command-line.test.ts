@@ -43,7 +43,7 @@ const scheduleAdd = commandOf(
     every: optional(DURATION, 'how often'),
     command: list(ANY_TEXT, 'what to run'),
   },
-  (args, { output }) => output.json({ command: 'report schedule add', ...args }),
+  (args, { output }) => output.json(args),
 );
 const scheduleList = commandOf('report schedule list', {}, (_, { output }) =>
   output.json('report schedule list'),
@@ -120,7 +120,6 @@ test('what follows -- is the command of a schedule, its own options untouched', 
   expect(
     await parsed('report', 'schedule', 'add', 'disk', '--every', '5m', '--', 'df', '-h', '--json'),
   ).toEqual({
-    command: 'report schedule add',
     name: 'disk',
     every: 300_000,
     command: ['df', '-h', '--json'],

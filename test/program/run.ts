@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { defineCommand, runProgram, type Command, type Context, type ProgramOptions } from '@filer/program';
+import type { CommandModule } from '../../packages/program/src/command.ts';
 import type { Arguments, ArgumentValues } from '../../packages/program/src/arguments.ts';
 
 export interface Ran {
@@ -46,6 +47,7 @@ export function commandOf<const A extends Arguments>(
     usage,
     describe: `do ${usage}`,
     args,
-    load: () => Promise.resolve({ run: async (values, context) => work(values, context) }),
+    load: (): Promise<CommandModule<A>> =>
+      Promise.resolve({ run: async (values, context) => work(values, context) }),
   });
 }

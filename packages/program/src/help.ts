@@ -62,7 +62,7 @@ function addOption(help: Argv, name: string, argument: Argument<unknown>): void 
   help.option(name, {
     describe: required ? `${describe} (required)` : describe,
     ...(alias === undefined ? {} : { alias }),
-    ...(fallback === undefined ? {} : { default: fallback }),
+    ...(fallback === undefined ? {} : { default: fallback, defaultDescription: fallback }),
   });
 }
 

@@ -11,4 +11,15 @@ export { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFields, type Logger } fr
 export * from './kinds.ts';
 export { defaulted, flag, list, optional, required, type ArgumentValues } from './arguments.ts';
 export { defineCommand, type Command, type Context } from './command.ts';
+export { readConfiguration, writeConfigurationTemplate } from './configuration.ts';
+export {
+  listSetting,
+  optionalSetting,
+  setting,
+  settingArguments,
+  toggleSetting,
+  type SettingValues,
+} from './settings.ts';
 export { runProgram, type ProgramOptions } from './program.ts';
+export { ControlServer, type ControlCall, type ControlMethod } from './control/server.ts';
+export { connectControl, requireControl, type ControlCaller } from './control/caller.ts';

@@ -1,0 +1,131 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { optionName } from './binding.ts';
+import { environmentPrefix, variable, type Environment } from './environment.ts';
+import type { Home } from './home.ts';
+import type { Setting, Settings, SettingValues } from './settings.ts';
+
+export interface ConfigurationSources<S extends Settings> {
+  readonly home: Home;
+  readonly env: Environment;
+  /** The values of the options that `settingArguments` declared; undefined is not given. */
+  readonly flags: { readonly [K in keyof S]?: SettingValues<S>[K] | undefined };
+}
+
+/**
+ * The value of every setting: the flag's, else the variable's, else the configuration file's, else the
+ * default. A file that is not there sets nothing.
+ *
+ * @throws FilerError `configuration-invalid`, which names the variable or the file
+ */
+export async function readConfiguration<S extends Settings>(
+  settings: S,
+  { home, env, flags }: ConfigurationSources<S>,
+): Promise<SettingValues<S>> {
+  const file = await readTable(settings, home.configFile);
+  const prefix = environmentPrefix(home.program);
+  const values = Object.entries(settings).map(([key, each]) => {
+    const name = optionName(key);
+    const variableName = `${prefix}${name.toUpperCase().replaceAll('-', '_')}`;
+    const inEnvironment = variable(env, variableName);
+    if (flags[key] !== undefined) return [key, flags[key]] as const;
+    if (inEnvironment !== undefined) {
+      const texts = each.isList ? inEnvironment.split(',') : [inEnvironment];
+      return [key, invalidIfWrong(() => each.read(texts, `the variable ${variableName}`))] as const;
+    }
+    if (file.has(name)) {
+      const label = `${name} in ${home.configFile}`;
+      return [key, invalidIfWrong(() => each.read(textsOf(each, file.get(name), label), label))] as const;
+    }
+    return [key, each.fallback] as const;
+  });
+  // Each key of the table has got what its own `read` returned, or its own default.
+  return Object.fromEntries(values) as SettingValues<S>;
+}
+
+/**
+ * Writes a configuration file in which every setting stands as a comment, unless there is a file already.
+ *
+ * @returns whether it was written
+ * @throws FilerError `home-not-writable`
+ */
+export async function writeConfigurationTemplate(settings: Settings, home: Home): Promise<boolean> {
+  const prefix = environmentPrefix(home.program);
+  const lines = Object.entries(settings).flatMap(([key, { describe, example }]) => {
+    const name = optionName(key);
+    return ['', `# ${describe}`, `#${name} = ${example}`];
+  });
+  const head = [
+    `# Settings of ${home.program}. Take away the # before a name to set it, then start the program again.`,
+    `# A flag (--name) and a variable (${prefix}NAME) win over what stands here.`,
+  ];
+  try {
+    await mkdir(dirname(home.configFile), { recursive: true, mode: 0o700 });
+    await writeFile(home.configFile, `${[...head, ...lines].join('\n')}\n`, { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw new FilerError('home-not-writable', `cannot write ${home.configFile}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function readTable(settings: Settings, file: string): Promise<ReadonlyMap<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return new Map();
+    throw new FilerError('configuration-invalid', `cannot read ${file}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const table = new Map(Object.entries(await parseToml(text, file)));
+  const known = Object.keys(settings).map(optionName);
+  for (const name of table.keys()) {
+    if (!known.includes(name)) {
+      throw new FilerError(
+        'configuration-invalid',
+        `${file} sets ${JSON.stringify(name)}, which is not a setting; there are ${known.join(', ')}`,
+      );
+    }
+  }
+  return table;
+}
+
+async function parseToml(text: string, file: string): Promise<Record<string, unknown>> {
+  // Loaded here, since most homes and most commands never read one.
+  const { parse, TomlError } = await import('smol-toml');
+  try {
+    return parse(text);
+  } catch (error) {
+    const where = error instanceof TomlError ? `, line ${error.line}` : '';
+    const [what = ''] = messageOf(error).split('\n');
+    throw new FilerError('configuration-invalid', `${file}${where} is not TOML: ${what}`, { cause: error });
+  }
+}
+
+/** A value of the file as a person would type it in a flag. */
+function textsOf(each: Setting<unknown>, value: unknown, label: string): string[] {
+  const values: unknown[] = Array.isArray(value) && each.isList ? value : [value];
+  return values.map((item) => {
+    if (typeof item === 'string' || typeof item === 'number' || typeof item === 'boolean')
+      return String(item);
+    throw new FilerError(
+      'configuration-invalid',
+      `${label} has a value of the wrong type, see ${each.example}`,
+    );
+  });
+}
+
+/** A wrong value that nobody typed just now is not a usage error. */
+function invalidIfWrong<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    throw new FilerError('configuration-invalid', error.message, { cause: error });
+  }
+}
