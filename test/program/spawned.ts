@@ -11,15 +11,16 @@ export type Child = ChildProcessByStdio<null, Readable, Readable>;
 /** Starts a program of `test/fixtures/program` on the sources. */
 export function start(name: string, ...argv: string[]): Child {
   const file = (path: string) => fileURLToPath(new URL(path, fixtures));
-  return spawn(process.execPath, ['--import', file('sources.js'), file(`program/${name}.ts`), ...argv], {
+  return spawn(process.execPath, ['--import', file('sources.ts'), file(`program/${name}.ts`), ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
 /** Waits until the child has printed its first words, and returns them. */
 export async function firstWords(child: Child): Promise<string> {
-  const [words] = await once(child.stdout, 'data');
-  return String(words);
+  const words = await Promise.race([once(child.stdout, 'data'), once(child.stdout, 'end')]);
+  if (words.length === 0) throw new Error(`the child ended without a word: ${await text(child.stderr)}`);
+  return String(words[0]);
 }
 
 export interface Ended {

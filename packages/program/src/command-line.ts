@@ -144,7 +144,10 @@ export function optionsOf(command: Command, usage: Usage): Map<string, Option> {
   );
 }
 
-/** yargs without its own ideas: no numbers, no lists, no guesses, no output, no exit. */
+/**
+ * yargs without its own ideas: no numbers, no lists, no guesses, no output, no exit. It is pinned to 18.0.0:
+ * later ones measure text with a `string-width` whose regular expression takes 40 ms to compile at start.
+ */
 export function plainYargs(program: string): Argv {
   return yargs([])
     .scriptName(program)

@@ -1,4 +1,4 @@
-import { systemCode } from '@filer/protocol';
+import { messageOf, systemCode } from '@filer/protocol';
 import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
 
@@ -132,7 +132,7 @@ function ignore(): void {}
 function stackOf(error: unknown): string {
   const lines: string[] = [];
   for (let at: unknown = error; at !== undefined && lines.length < 8;) {
-    lines.push(at instanceof Error ? (at.stack ?? at.message) : String(at));
+    lines.push((at instanceof Error ? at.stack : undefined) ?? messageOf(at));
     at = at instanceof Error ? at.cause : undefined;
   }
   return lines.join('\ncaused by: ');
