@@ -1,3 +1,4 @@
+import { FilerError } from './errors.ts';
 import { Hub } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import { dial, type DialOptions } from './transport/dial.ts';
@@ -6,6 +7,7 @@ import type { Endpoint } from './transport/endpoint.ts';
 /** Any number of outgoing connections. Subclass it and override the callbacks, or iterate it. */
 export class Client extends Hub {
   readonly #options: Omit<MessengerOptions, 'peerId'>;
+  readonly #stopping = new AbortController();
 
   constructor(options: Omit<MessengerOptions, 'peerId'> = {}) {
     super();
@@ -18,18 +20,28 @@ export class Client extends Hub {
   /**
    * Connects to one more place.
    *
-   * @throws FilerError `connect-failed`, `timed-out`, `identity-mismatch` (after `onConnectFailed`)
+   * @throws FilerError `connect-failed`, `timed-out`, `identity-mismatch`, `connection-closed` when the client is
+   *   stopped (after `onConnectFailed`)
    */
   async addConnection(endpoint: Endpoint, options: DialOptions = {}): Promise<Messenger> {
     let link;
     try {
-      link = await dial(endpoint, options);
+      const { signal } = this.#stopping;
+      const either = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
+      link = await dial(endpoint, { ...options, signal: either });
     } catch (error) {
       await this.onConnectFailed(endpoint, error);
+      void this.tell({ type: 'connect-failed', endpoint, error });
       throw error;
     }
     const messenger = new Messenger(link.socket, { ...this.#options, peerId: link.peerId });
     void this.adopt(messenger);
     return messenger;
+  }
+
+  /** Gives up what is being dialled, then ends all connections in order. May be called twice. */
+  override async stop(): Promise<void> {
+    this.#stopping.abort(new FilerError('connection-closed', 'this client was stopped'));
+    await super.stop();
   }
 }

@@ -31,13 +31,18 @@ function tooLarge(part: string, bytes: number, limit: number): FilerError {
  * @throws FilerError `frame-too-large`, `frame-malformed`
  */
 export function encodeFrameHead(header: Header, contentBytes: number): Buffer {
+  return layOut(header, contentBytes, 0);
+}
+
+/** @param room bytes left free after the header */
+function layOut(header: Header, contentBytes: number, room: number): Buffer {
   if (contentBytes > MAX_CONTENT_BYTES) throw tooLarge('content', contentBytes, MAX_CONTENT_BYTES);
   const headerBytes = formatHeader(header);
-  const head = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes.length);
-  head.writeUInt32BE(headerBytes.length, 0);
-  head.writeUInt32BE(contentBytes, 4);
-  headerBytes.copy(head, PREFIX_BYTES);
-  return head;
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes.length + room);
+  frame.writeUInt32BE(headerBytes.length, 0);
+  frame.writeUInt32BE(contentBytes, 4);
+  frame.set(headerBytes, PREFIX_BYTES);
+  return frame;
 }
 
 /**
@@ -49,8 +54,9 @@ export function encodeFrameHead(header: Header, contentBytes: number): Buffer {
  *   no receiver would take
  */
 export function encodeFrame(header: Header, content: Uint8Array = NO_BYTES): Buffer {
-  const head = encodeFrameHead(header, content.length);
-  return content.length === 0 ? head : Buffer.concat([head, content]);
+  const frame = layOut(header, content.length, content.length);
+  frame.set(content, frame.length - content.length);
+  return frame;
 }
 
 /**

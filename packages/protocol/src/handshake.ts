@@ -1,6 +1,7 @@
 import { FilerError } from './errors.ts';
 import type { Message } from './header.ts';
 import { AUTHENTICATION_MS, MAX_HELLO_BYTES, MAX_HEADER_BYTES } from './limits.ts';
+import { errorOf } from './messages/error.ts';
 import {
   formatHello,
   formatWelcome,
@@ -11,18 +12,25 @@ import {
   type Welcome,
 } from './messages/session.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
-import { errorOf } from './session.ts';
 import type { Link } from './transport/endpoint.ts';
 
-/** For a messenger on which `hello` or `welcome` comes first: little is read until the other side is accepted. */
+/** For the accepter's messenger: little is read until the other side has been welcomed. */
 export const STRANGER_OPTIONS = {
   limits: { maxHeaderBytes: MAX_HEADER_BYTES, maxContentBytes: MAX_HELLO_BYTES },
   keepAlive: true,
 } as const satisfies MessengerOptions;
 
-/** The dialler's messenger on a fresh link. */
+/**
+ * The dialler's messenger on a fresh link. Its limits are the usual ones: the accepter's key is proved, and what
+ * follows the `welcome` may arrive together with it.
+ */
 export function strangerMessenger(link: Link): Messenger {
-  return new Messenger(link.socket, { ...STRANGER_OPTIONS, peerId: link.peerId });
+  return new Messenger(link.socket, { keepAlive: true, peerId: link.peerId });
+}
+
+export interface HandshakeOptions {
+  /** Until the other side has said its word, in ms. @default AUTHENTICATION_MS */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -32,16 +40,23 @@ export function strangerMessenger(link: Link): Messenger {
  * @throws FilerError the accepter's refusal with its code, `version-mismatch`, `timed-out`, `connection-closed`,
  *   `message-malformed`; `refused` when the other side is of another network
  */
-export async function sayHello(messenger: Messenger, hello: Hello): Promise<Welcome> {
+export async function sayHello(
+  messenger: Messenger,
+  hello: Hello,
+  options: HandshakeOptions = {},
+): Promise<Welcome> {
   try {
-    await messenger.send(...spread(formatHello(hello, '0')));
-    const answer = await firstMessage(messenger, 'welcome');
+    const { header, content } = formatHello(hello, '0');
+    // An accepter may refuse before it has read all of it: its answer says more than the failed write.
+    const [answer] = await Promise.all([
+      firstMessage(messenger, 'welcome', options),
+      messenger.send(header, content).catch(() => undefined),
+    ]);
     if (answer.header['type'] === 'error') throw errorOf(answer.header);
     const welcome = parseWelcome(answer);
     if (welcome.network !== hello.network) {
       throw new FilerError('refused', `${messenger.addr} belongs to another network (${welcome.network})`);
     }
-    messenger.setLimits({});
     return welcome;
   } catch (error) {
     messenger.destroy();
@@ -57,9 +72,10 @@ export async function sayHello(messenger: Messenger, hello: Hello): Promise<Welc
  */
 export async function readHello(
   messenger: Messenger,
+  options: HandshakeOptions = {},
 ): Promise<{ hello: Hello; version: number; welcome: (welcome: Welcome) => Promise<void> }> {
   try {
-    const message = await firstMessage(messenger, 'hello');
+    const message = await firstMessage(messenger, 'hello', options);
     const hello = parseHello(message);
     const version = pickVersion(hello.versions);
     const re = message.header['id'] ?? '0';
@@ -68,7 +84,8 @@ export async function readHello(
       version,
       welcome: async (welcome) => {
         messenger.setLimits({});
-        await messenger.send(...spread(formatWelcome(welcome, re)));
+        const { header, content } = formatWelcome(welcome, re);
+        await messenger.send(header, content);
       },
     };
   } catch (error) {
@@ -78,15 +95,16 @@ export async function readHello(
   }
 }
 
-async function firstMessage(messenger: Messenger, what: string): Promise<Message> {
+async function firstMessage(
+  messenger: Messenger,
+  what: string,
+  { timeoutMs = AUTHENTICATION_MS }: HandshakeOptions,
+): Promise<Message> {
   const timer = setTimeout(() => {
     messenger.destroy(
-      new FilerError(
-        'timed-out',
-        `${messenger.addr} did not say ${what} within ${AUTHENTICATION_MS / 1000} s`,
-      ),
+      new FilerError('timed-out', `${messenger.addr} did not say ${what} within ${timeoutMs / 1000} s`),
     );
-  }, AUTHENTICATION_MS);
+  }, timeoutMs);
   try {
     const first = await messenger[Symbol.asyncIterator]().next();
     if (first.done !== true) return first.value;
@@ -97,8 +115,4 @@ async function firstMessage(messenger: Messenger, what: string): Promise<Message
   } finally {
     clearTimeout(timer);
   }
-}
-
-function spread(message: Message): [Message['header'], Message['content']] {
-  return [message.header, message.content];
 }

@@ -1,8 +1,9 @@
-import type { FilerError } from './errors.ts';
+import { FilerError } from './errors.ts';
 import { encodeFrame } from './frame.ts';
 import type { Header, Message } from './header.ts';
 import { MAX_QUEUED_BROADCAST_BYTES } from './limits.ts';
 import type { Messenger } from './messenger.ts';
+import type { Endpoint } from './transport/endpoint.ts';
 
 /** What happens on the connections of a `Server` or a `Client`, for those who iterate. */
 export type HubEvent =
@@ -13,7 +14,9 @@ export type HubEvent =
       readonly messenger: Messenger;
       readonly remaining: number;
       readonly reason?: FilerError;
-    };
+    }
+  /** A `Client` only. */
+  | { readonly type: 'connect-failed'; readonly endpoint: Endpoint; readonly error: unknown };
 
 export interface SendOptions {
   /** Whether a peer that cannot be written to is closed. @default true */
@@ -29,7 +32,7 @@ const SOCKETS_PER_TURN = 500;
  */
 export class Hub implements AsyncIterable<HubEvent> {
   readonly #messengers = new Set<Messenger>();
-  readonly #events: HubEvent[] = [];
+  readonly #events: { readonly event: HubEvent; readonly taken: () => void }[] = [];
   #wake: (() => void) | undefined;
   #iterated = false;
   #stopped = false;
@@ -57,14 +60,14 @@ export class Hub implements AsyncIterable<HubEvent> {
     try {
       await to.send(header, content);
     } catch (error) {
-      if (options.closeOnFailure !== false) to.destroy();
+      if (options.closeOnFailure !== false) to.destroy(error instanceof FilerError ? error : undefined);
       throw error;
     }
   }
 
   /**
-   * One message to many: encoded once, never waiting for the slowest. A receiver whose queue is above 1 MiB is
-   * closed as too slow.
+   * One message to many: encoded once, never waiting for the slowest. A receiver in whose queue more than 1 MiB
+   * of such messages waits is closed as too slow.
    *
    * @returns to how many it was handed
    */
@@ -101,49 +104,70 @@ export class Hub implements AsyncIterable<HubEvent> {
     return this.#stopped;
   }
 
-  /** What happens, in order; ends after `stop`. While nobody iterates, only the callbacks are called. */
+  /**
+   * What happens, in order; ends after `stop`. One reader only: one that is slow holds back each connection at its
+   * next message. While nobody iterates, only the callbacks are called.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<HubEvent, void, void> {
     this.#iterated = true;
     try {
       for (;;) {
-        const event = this.#events.shift();
-        if (event !== undefined) yield event;
-        else if (this.#stopped && this.#messengers.size === 0) return;
+        const next = this.#events.shift();
+        if (next !== undefined) {
+          next.taken();
+          yield next.event;
+        } else if (this.#stopped && this.#messengers.size === 0) return;
         else await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
       this.#iterated = false;
-      this.#events.length = 0;
+      for (const { taken } of this.#events.splice(0)) taken();
     }
   }
 
-  /** Takes a connection in and serves it to its end. For subclasses that open connections. */
+  /**
+   * Takes a connection in and serves it to its end. For subclasses that open connections. A FilerError thrown while
+   * it is served is told to the other side and ends this connection only; anything else is a bug, and rejects.
+   */
   protected async adopt(messenger: Messenger): Promise<void> {
     this.#messengers.add(messenger);
     try {
       await this.serve(messenger);
+      await messenger.close();
+    } catch (error) {
+      if (!(error instanceof FilerError)) {
+        messenger.destroy(new FilerError('internal', 'serving the connection failed', { cause: error }));
+        throw error;
+      }
+      messenger.reject(error);
     } finally {
       const reason = await messenger.closed;
       this.#messengers.delete(messenger);
       const remaining = this.#messengers.size;
       await this.onClosed(messenger, remaining, reason);
-      this.#tell({ type: 'closed', messenger, remaining, ...(reason === undefined ? {} : { reason }) });
+      void this.tell({ type: 'closed', messenger, remaining, ...(reason === undefined ? {} : { reason }) });
     }
   }
 
-  /** Serves one connection: by default each message goes to `onMessage`. Override it for a dialogue of your own. */
+  /**
+   * Serves one connection: by default each message goes to `onMessage`. Override it for a dialogue of your own; the
+   * connection is closed when it returns.
+   */
   protected async serve(messenger: Messenger): Promise<void> {
     await this.onConnected(messenger);
-    this.#tell({ type: 'connected', messenger });
+    void this.tell({ type: 'connected', messenger });
     for await (const message of messenger) {
       await this.onMessage(messenger, message);
-      this.#tell({ type: 'message', messenger, message });
+      await this.tell({ type: 'message', messenger, message });
     }
   }
 
-  #tell(event: HubEvent): void {
-    if (!this.#iterated) return;
-    this.#events.push(event);
-    this.#wake?.();
+  /** Tells whoever iterates, if anybody does. Resolves when the event was taken. */
+  protected tell(event: HubEvent): Promise<void> {
+    if (!this.#iterated) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#events.push({ event, taken: resolve });
+      this.#wake?.();
+    });
   }
 }

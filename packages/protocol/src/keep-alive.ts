@@ -11,8 +11,8 @@ export interface KeepAliveOptions {
 interface Link {
   ping(): unknown;
   giveUp(error: FilerError): void;
-  /** A link that we do not read from at the moment tells nothing by its silence. */
-  isPaused(): boolean;
+  /** Whether the other side's silence tells nothing, because we do not read at the moment. */
+  isDeaf(): boolean;
 }
 
 /** Pings through silence and gives up on a dead link. TCP's own keepalive does not free a waiting sender. */
@@ -21,6 +21,8 @@ export class KeepAlive {
   readonly #pingAfterMs: number;
   readonly #giveUpAfterMs: number;
   #heardAt = performance.now();
+  #dueAt = 0;
+  #stopped = false;
   #timer: NodeJS.Timeout;
 
   constructor(link: Link, options: KeepAliveOptions) {
@@ -36,16 +38,20 @@ export class KeepAlive {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
   #arm(ms: number): NodeJS.Timeout {
+    this.#dueAt = performance.now() + ms;
     return setTimeout(() => this.#check(), ms).unref();
   }
 
   #check(): void {
-    if (this.#link.isPaused()) this.heard();
-    const silentMs = performance.now() - this.#heardAt;
+    const now = performance.now();
+    // A check that comes far too late (a stopped process, a blocked loop) says that we did not listen.
+    if (this.#link.isDeaf() || now - this.#dueAt > this.#pingAfterMs) this.heard();
+    const silentMs = now - this.#heardAt;
     if (silentMs >= this.#giveUpAfterMs) {
       const seconds = Math.round(silentMs / 1000);
       this.#link.giveUp(new FilerError('connection-silent', `nothing was heard for ${seconds} s`));
@@ -53,6 +59,7 @@ export class KeepAlive {
     }
     if (silentMs >= this.#pingAfterMs) {
       this.#link.ping();
+      if (this.#stopped) return; // the ping found the queue too long
       this.#timer = this.#arm(Math.min(this.#pingAfterMs, this.#giveUpAfterMs - silentMs + 1));
     } else {
       this.#timer = this.#arm(this.#pingAfterMs - silentMs + 1);

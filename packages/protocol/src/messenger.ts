@@ -6,6 +6,8 @@ import type { Header, Message } from './header.ts';
 import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
 import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
+import { formatError } from './messages/error.ts';
+import { WriteBacklog } from './write-backlog.ts';
 
 /** Content from this size on is written as it lies, below it is copied next to its header. */
 const COPY_BELOW_BYTES = 16 * 1024;
@@ -29,9 +31,9 @@ export interface MessengerOptions {
  * the connection does, and `closed` then says why.
  */
 export class Messenger implements AsyncIterable<Message> {
-  /** Hash of `addr`: a short handle for lists and logs. */
+  /** Hash of `addr`: a short handle for lists and logs, unique among live connections. */
   readonly id: string;
-  /** `ip:port` of the other side, or the path of a Unix socket. */
+  /** `ip:port` of the other side; `local:N`, counted up, on a Unix socket. */
   readonly addr: string;
   readonly socket: Socket;
   readonly peerId: string | undefined;
@@ -51,8 +53,7 @@ export class Messenger implements AsyncIterable<Message> {
   readonly #incoming: MessageQueue;
   readonly #maxQueuedBytes: number;
   readonly #keepAlive: KeepAlive | undefined;
-  #queuedBytes = 0;
-  readonly #frameSizes: number[] = [];
+  readonly #backlog = new WriteBacklog();
   #corked = false;
   #closing = false;
   #reason: FilerError | undefined;
@@ -76,23 +77,26 @@ export class Messenger implements AsyncIterable<Message> {
         {
           ping: () => this.post(encodeFrame({ type: 'ping' })),
           giveUp: (error) => this.destroy(error),
-          isPaused: () => socket.isPaused(),
+          // Two sides that both wait to write and do not read would wait for ever.
+          isDeaf: () => socket.isPaused() && this.#backlog.empty,
         },
         options.keepAlive === true ? {} : options.keepAlive,
       );
     }
 
     this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
+      const onClose = (): void => {
         this.#closing = true;
         this.#keepAlive?.stop();
         this.#incoming.end();
         resolve(this.#reason);
-      });
+      };
+      if (socket.closed) onClose();
+      else socket.once('close', onClose);
     });
     socket.on('error', (error) => (this.#reason ??= lostConnection(this.addr, error)));
     socket.on('end', () => {
-      if (this.#decoder.midFrame) {
+      if (!this.#closing && this.#decoder.midFrame) {
         this.#reason ??= new FilerError(
           'connection-closed',
           `${this.addr} ended the connection inside a message`,
@@ -107,9 +111,9 @@ export class Messenger implements AsyncIterable<Message> {
     return !this.#closing && this.socket.writable;
   }
 
-  /** Bytes that wait behind the message being written. */
+  /** Bytes that wait behind the message being written, each message counted with a small sum for itself. */
   get waitingBytes(): number {
-    return this.#queuedBytes - (this.#frameSizes[0] ?? 0);
+    return this.#backlog.waitingBytes;
   }
 
   /** Other limits for the frames that are received from now on. */
@@ -138,23 +142,23 @@ export class Messenger implements AsyncIterable<Message> {
   }
 
   /**
-   * Queues one laid-out frame and does not wait: for one frame to many receivers. A receiver whose queue is
-   * above the bound is closed as too slow, so that it cannot delay the others.
+   * Queues one laid-out frame and does not wait: for one frame to many receivers. A receiver with too many of
+   * them in its queue is closed as too slow, so that it cannot delay the others.
    *
-   * @param maxQueuedBytes the bound for this frame @default the messenger's own
+   * @param maxPostedBytes what may wait of posted frames alone @default as much as may wait in all
    * @returns whether it was queued
    */
-  post(frame: Uint8Array, maxQueuedBytes: number = this.#maxQueuedBytes): boolean {
+  post(frame: Uint8Array, maxPostedBytes: number = this.#maxQueuedBytes): boolean {
     if (!this.open) return false;
-    if (this.waitingBytes > maxQueuedBytes) {
-      this.destroy(tooSlow(this.addr, this.waitingBytes));
+    if (this.#backlog.waitingPostedBytes > maxPostedBytes) {
+      this.destroy(tooSlow(this.addr, this.#backlog.waitingPostedBytes));
       return false;
     }
-    this.#write([frame]).catch(() => undefined); // `closed` tells the reason
-    return true;
+    this.#write([frame], true).catch(() => undefined); // `closed` tells the reason
+    return this.open;
   }
 
-  #write(parts: readonly Uint8Array[]): Promise<void> {
+  #write(parts: readonly Uint8Array[], posted = false): Promise<void> {
     if (!this.open) return Promise.reject(this.#lost());
     if (this.waitingBytes > this.#maxQueuedBytes) {
       const error = tooSlow(this.addr, this.waitingBytes);
@@ -163,8 +167,7 @@ export class Messenger implements AsyncIterable<Message> {
     }
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    this.#queuedBytes += bytes;
-    this.#frameSizes.push(bytes);
+    this.#backlog.add(bytes, posted);
     this.sentBytes += bytes;
     this.sendTime = Date.now();
     // Many messages of one turn leave in one system call.
@@ -178,8 +181,7 @@ export class Messenger implements AsyncIterable<Message> {
     }
     return new Promise((resolve, reject) => {
       const written = (error?: Error | null): void => {
-        this.#queuedBytes -= bytes;
-        this.#frameSizes.shift();
+        this.#backlog.taken();
         if (error) reject(this.#lost(error));
         else resolve();
       };
@@ -201,9 +203,10 @@ export class Messenger implements AsyncIterable<Message> {
   #receive(piece: Buffer): void {
     this.receivedBytes += piece.length;
     this.#keepAlive?.heard();
+    if (this.#closing) return; // nobody reads any more
     try {
       this.#decoder.push(piece, (message) => {
-        if (this.#reason !== undefined) return;
+        if (this.#closing) return;
         this.header = message.header;
         this.body = message.content;
         this.recvTime = Date.now();
@@ -226,10 +229,9 @@ export class Messenger implements AsyncIterable<Message> {
 
   /** Tells the other side why in one `error` message, then closes: what a peer that breaks the protocol gets. */
   reject(error: FilerError): void {
-    if (this.#reason !== undefined) return;
-    this.post(encodeFrame({ type: 'error', code: error.code, message: error.message }));
-    this.#reason = error;
-    this.#incoming.end();
+    if (this.#closing) return;
+    this.post(encodeFrame(formatError(error)));
+    this.#reason ??= error;
     void this.close();
   }
 
@@ -271,9 +273,11 @@ function lostConnection(addr: string, error: Error): FilerError {
   return new FilerError('connection-closed', `the connection to ${addr} broke (${what})`, { cause: error });
 }
 
+let localConnections = 0;
+
 function describeAddress(socket: Socket): string {
   const { remoteAddress, remotePort } = socket;
-  if (remoteAddress === undefined || remotePort === undefined) return 'local';
+  if (remoteAddress === undefined || remotePort === undefined) return `local:${++localConnections}`;
   const host = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
   return host.includes(':') ? `[${host}]:${remotePort}` : `${host}:${remotePort}`;
 }

@@ -1,7 +1,12 @@
-import { FilerError, isErrorCode } from './errors.ts';
+import { FilerError } from './errors.ts';
 import type { Header, Message } from './header.ts';
-import { REQUEST_TIMEOUT_MS } from './limits.ts';
+import { MAX_UNREAD_BYTES, REQUEST_TIMEOUT_MS } from './limits.ts';
+import { MessageQueue } from './message-queue.ts';
+import { errorOf, formatError } from './messages/error.ts';
 import type { Messenger } from './messenger.ts';
+
+/** The longest time that a timer of Node counts. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What a handler answers; `re` is set by the session. */
 export interface Reply {
@@ -10,8 +15,9 @@ export interface Reply {
 }
 
 /**
- * Takes one message that is no answer. It is awaited before the next message is taken, so a handler that
- * waits holds its peer back; one that works for long returns at once and answers later with `notify`.
+ * Takes one message that is no answer. It is awaited before the next such message is taken, so a handler that
+ * waits holds its peer back (answers still arrive: it may ask over the same session); one that works for long
+ * returns at once and answers later with `notify`.
  */
 export type Handler = (message: Message, session: Session) => Promise<Reply | undefined> | Reply | undefined;
 
@@ -22,7 +28,8 @@ export interface RequestOptions {
 }
 
 interface Pending {
-  deliver(message: Message): void;
+  /** The promise, if there is one, settles when there is room for the next. */
+  deliver(message: Message): Promise<void> | void;
   fail(error: FilerError): void;
 }
 
@@ -36,12 +43,14 @@ export class Session {
   readonly closed: Promise<FilerError | undefined>;
   readonly #pending = new Map<string, Pending>();
   readonly #handle: Handler | undefined;
+  readonly #requests: Inbox;
   #lastId = 0;
 
   /** @param handle answers what the other side asks; undefined means that nothing is served here */
   constructor(messenger: Messenger, handle?: Handler) {
     this.messenger = messenger;
     this.#handle = handle;
+    this.#requests = new Inbox();
     this.closed = this.#run();
   }
 
@@ -70,12 +79,18 @@ export class Session {
     const onAbort = (): void => reject(reasonOf(signal));
     signal?.addEventListener('abort', onAbort, { once: true });
     const timer = Number.isFinite(timeoutMs)
-      ? setTimeout(() => {
-          const seconds = timeoutMs / 1000;
-          reject(
-            new FilerError('timed-out', `${this.messenger.addr} did not answer ${type} within ${seconds} s`),
-          );
-        }, timeoutMs)
+      ? setTimeout(
+          () => {
+            const seconds = timeoutMs / 1000;
+            reject(
+              new FilerError(
+                'timed-out',
+                `${this.messenger.addr} did not answer ${type} within ${seconds} s`,
+              ),
+            );
+          },
+          Math.min(timeoutMs, MAX_TIMER_MS),
+        )
       : undefined;
     try {
       // Both are awaited together: an answer may come before the write is acknowledged.
@@ -89,39 +104,40 @@ export class Session {
   }
 
   /**
-   * Asks and yields every answer: items carry `more: '1'`, the last one does not. Nothing is bounded in time;
-   * leave the loop, or close the session, to stop.
+   * Asks and yields every answer: items carry `more: '1'`, the last one does not. A reader that is slow holds
+   * the whole session back. Nothing is bounded in time; leave the loop, or close the session, to stop.
+   *
+   * @throws FilerError the other side's error, `connection-closed`, or the reason of `signal`
    */
-  async *requestStream(header: Header, content?: Uint8Array): AsyncGenerator<Message, void, void> {
+  async *requestStream(
+    header: Header,
+    content?: Uint8Array,
+    options: Pick<RequestOptions, 'signal'> = {},
+  ): AsyncGenerator<Message, void, void> {
+    const { signal } = options;
+    signal?.throwIfAborted();
     const id = String(++this.#lastId);
-    const items: Message[] = [];
-    let failure: FilerError | undefined;
-    let wake = (): void => undefined;
-    this.#pending.set(id, {
-      deliver: (message) => {
-        items.push(message);
-        wake();
-      },
-      fail: (error) => {
-        failure = error;
-        wake();
-      },
-    });
+    const answers = new Inbox();
+    let failure: unknown;
+    const fail = (error: unknown): void => {
+      failure ??= error;
+      answers.end();
+    };
+    this.#pending.set(id, { deliver: (message) => answers.put(message), fail });
+    const onAbort = (): void => fail(reasonOf(signal));
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
       await this.messenger.send({ ...header, id }, content);
-      for (;;) {
-        const item = items.shift();
-        if (item !== undefined) {
-          yield item;
-          if (item.header['more'] === undefined) return;
-        } else if (failure !== undefined) {
-          throw failure;
-        } else {
-          await new Promise<void>((resolve) => (wake = resolve));
-        }
+      for await (const answer of answers.messages) {
+        signal?.throwIfAborted();
+        yield answer;
+        if (answer.header['more'] === undefined) return;
       }
+      throw failure;
     } finally {
       this.#pending.delete(id);
+      answers.end();
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -136,59 +152,87 @@ export class Session {
   }
 
   async #run(): Promise<FilerError | undefined> {
+    const served = this.#serveAll();
+    served.catch(() => undefined); // awaited below, after the connection has ended
     for await (const message of this.messenger) {
-      const re = message.header['re'];
-      if (re === undefined) await this.#serve(message);
-      else this.#answer(re, message);
+      const { re, type } = message.header;
+      if (re !== undefined) await this.#answer(re, message);
+      // An error that answers nothing is the other side's last word before it closes.
+      else if (type === 'error') this.messenger.destroy(errorOf(message.header));
+      else await this.#requests.put(message);
     }
+    this.#requests.end();
     const reason = await this.messenger.closed;
     const error =
       reason ?? new FilerError('connection-closed', `the connection to ${this.messenger.addr} was closed`);
     for (const pending of this.#pending.values()) pending.fail(error);
+    await served;
     return reason;
   }
 
-  #answer(re: string, message: Message): void {
+  #answer(re: string, message: Message): Promise<void> | void {
     const pending = this.#pending.get(re);
     if (pending === undefined) return; // an answer that nobody waits for any more
     if (message.header['type'] === 'error') pending.fail(errorOf(message.header));
-    else pending.deliver(message);
+    else return pending.deliver(message);
+  }
+
+  async #serveAll(): Promise<void> {
+    try {
+      for await (const message of this.#requests.messages) await this.#serve(message);
+    } catch (error) {
+      // A bug of ours: `closed` rejects with it, and whoever does not expect that ends loudly.
+      this.messenger.destroy(new FilerError('internal', 'a handler failed', { cause: error }));
+      throw error;
+    } finally {
+      this.#requests.end();
+    }
   }
 
   async #serve(message: Message): Promise<void> {
-    const { id, type } = message.header;
-    let reply: Reply | undefined;
+    const { id } = message.header;
     try {
-      if (type === 'error') {
-        // An error that answers nothing is the other side's last word before it closes.
-        this.messenger.destroy(errorOf(message.header));
-        return;
-      }
-      reply = await this.#handle?.(message, this);
-      if (reply === undefined) return;
+      const reply = this.#handle === undefined ? refuse(message.header) : await this.#handle(message, this);
+      if (reply === undefined || id === undefined) return;
+      await this.messenger.send({ ...reply.header, re: id }, reply.content);
     } catch (error) {
-      if (!(error instanceof FilerError)) {
-        this.messenger.destroy(new FilerError('internal', 'a handler failed', { cause: error }));
-        throw error; // a bug of ours ends the process loudly
-      }
-      reply = { header: { type: 'error', code: error.code, message: error.message } };
+      if (!(error instanceof FilerError)) throw error;
+      if (id === undefined) return;
+      // What cannot be written any more need not be: `closed` says why.
+      await this.messenger.send(formatError(error, id)).catch(() => undefined);
     }
-    if (id === undefined) return;
-    // A reply that cannot be written means that the connection is gone; `closed` says so.
-    await this.messenger.send({ ...reply.header, re: id }, reply.content).catch(() => undefined);
   }
+}
+
+/** Messages on their way to one reader. Whoever fills it waits while too much is unread. */
+class Inbox {
+  readonly messages = new MessageQueue((unread) => {
+    if (unread < MAX_UNREAD_BYTES / 2) this.#release();
+  });
+  #release = (): void => undefined;
+  #ended = false;
+
+  put(message: Message): Promise<void> | void {
+    this.messages.put(message);
+    if (this.#ended || this.messages.unreadBytes <= MAX_UNREAD_BYTES) return;
+    return new Promise((resolve) => (this.#release = resolve));
+  }
+
+  /** Nothing more comes in, and nobody waits to put more in. */
+  end(): void {
+    this.#ended = true;
+    this.messages.end();
+    this.#release();
+  }
+}
+
+function refuse(header: Header): never {
+  throw unsupported(header);
 }
 
 /** What a handler throws for a type that it does not know. */
 export function unsupported(header: Header): FilerError {
   return new FilerError('unsupported', `the message type ${header['type'] ?? '(none)'} is not known here`);
-}
-
-/** The error that an `error` message carries; an unknown code becomes `refused`. */
-export function errorOf(header: Header): FilerError {
-  const code = header['code'] ?? '';
-  const message = header['message'] ?? 'the other side gave no reason';
-  return new FilerError(isErrorCode(code) ? code : 'refused', message);
 }
 
 function reasonOf(signal: AbortSignal | undefined): unknown {

@@ -1,7 +1,8 @@
 /*
  * The directory, from the server to everyone, as what changed between two positions of one epoch.
  *
- *   directory      server → client   epoch, from, seq, time, [more]; content: entries, the same bytes for all
+ *   directory      server → client   epoch, from, seq, time, [partial]; content: entries, the
+ *                                   same bytes for all
  *   directory-get  client → server   id, epoch, seq: answered by one `directory` page of what came later
  *   record         client → server   id; content JSON: its own signed addresses; answered `ok`
  *   removals-get   either            id, after: answered `removals`
@@ -135,10 +136,13 @@ export function parseDirectory({ header, content }: Message): DirectoryPage {
   if (content.length > 2 * MAX_DIRECTORY_PAGE_BYTES) {
     throw new FilerError('message-malformed', `a directory page of ${content.length} bytes is too large`);
   }
+  const from = requireInteger(header, 'from');
+  const seq = requireInteger(header, 'seq');
+  if (from > seq) throw new FilerError('message-malformed', 'a directory page goes backwards');
   return {
     epoch: textOf(requireText(header, 'epoch'), 'epoch', { max: 64 }),
-    from: requireInteger(header, 'from'),
-    seq: requireInteger(header, 'seq'),
+    from,
+    seq,
     time: requireInteger(header, 'time'),
     more: header['partial'] === '1',
     entries: decodeEntries(content),

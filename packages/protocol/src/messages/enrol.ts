@@ -1,9 +1,10 @@
 /*
  * How a machine becomes a member: two questions of the joiner (role `join`), two answers of the server.
  *
- *   enrol       joiner → server   id, name; content JSON { grant, publicKey }
+ *   enrol       joiner → server   id, name; content JSON { grant }
  *   draft       server → joiner   re; content JSON claims: what both are about to sign
- *   enrol-sign  joiner → server   id; content JSON { claims, grant, peerSignature, inviteSignature }
+ *   enrol-sign  joiner → server   id; content JSON { claims, grant, publicKey, peerSignature,
+ *                                   inviteSignature }
  *   enrolled    server → joiner   re; content JSON { membership, serverRecord }
  *
  * `leave` (a member's own wish) is answered `ok`.

@@ -4,7 +4,8 @@
  *   hello    dialler → accepter   id, versions, role, network, removals, …; content JSON
  *   welcome  accepter → dialler   re, version, network, removals, …; content JSON
  *   goodbye  either               reason: what follows is an orderly end
- *   ping, pong, error             see keep-alive.ts, session.ts
+ *   ping     either               an empty question, answered `pong`: is anybody there?
+ *   error                         see error.ts
  */
 import { FilerError } from '../errors.ts';
 import { parseInteger, requireText, type Header, type Message } from '../header.ts';
@@ -98,6 +99,7 @@ export function formatHello(hello: Hello, id: string): Message {
 export function parseHello({ header, content }: Message): Hello {
   expectType(header, 'hello');
   const versions = list(requireText(header, 'versions')).map((text) => parseInteger(text, 'versions'));
+  pickVersion(versions); // before the rest, which another version may write in another way
   const fields = fieldsOf(
     content.length === 0 ? {} : parseJson(content, 'the content of hello'),
     'the content of hello',

@@ -44,6 +44,8 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   socket.once(endpoint.transport === 'tls' ? 'secureConnect' : 'connect', resolve);
   socket.once('error', reject);
   socket.once('close', onClose);
+  // An error after this is told by 'close' too, and must not end the process while nobody listens.
+  socket.on('error', () => undefined);
   try {
     await promise;
     const peerId = socket instanceof TLSSocket ? provenId(socket) : undefined;
@@ -53,8 +55,6 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
     socket.setNoDelay(true);
     return { socket, peerId };
   } catch (error) {
-    // Later errors of a socket that nobody holds any more must not end the process.
-    socket.on('error', () => undefined);
     socket.destroy();
     if (error instanceof FilerError || error === signal?.reason) throw error;
     const reason = REASONS[systemCode(error) ?? ''] ?? messageOf(error);

@@ -15,6 +15,8 @@ export interface GateOptions {
   readonly maxUnauthenticated?: number;
   /** Loopback is exempt. @default MAX_UNAUTHENTICATED_PER_ADDRESS */
   readonly maxUnauthenticatedPerAddress?: number;
+  /** Called for each connection that was turned away, for the log. */
+  readonly onRefused?: (address: string, why: string) => void;
 }
 
 const LOOPBACK = new BlockList();
@@ -22,56 +24,105 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 LOOPBACK.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
 
+interface Waiting {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly timer: NodeJS.Timeout;
+  /** Whether its end is somebody else's to tell. */
+  handedOut: boolean;
+  /** Why it is about to be destroyed. */
+  why?: string;
+}
+
 /** Counts and bounds in time the connections that have not yet proved who they are. */
 export class Gate {
-  readonly #waiting = new Map<string, { socket: Socket; address: string; timer: NodeJS.Timeout }>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #perAddress = new Map<string, number>();
   readonly #authenticationMs: number;
   readonly #maxUnauthenticated: number;
   readonly #maxPerAddress: number;
+  readonly #onRefused: (address: string, why: string) => void;
 
   constructor(options: GateOptions) {
     this.#authenticationMs = options.authenticationMs ?? AUTHENTICATION_MS;
     this.#maxUnauthenticated = options.maxUnauthenticated ?? MAX_UNAUTHENTICATED;
     this.#maxPerAddress = options.maxUnauthenticatedPerAddress ?? MAX_UNAUTHENTICATED_PER_ADDRESS;
+    this.#onRefused = options.onRefused ?? (() => undefined);
   }
 
-  /** @returns why the raw connection must be refused, or undefined when it may try to authenticate */
-  enter(socket: Socket): string | undefined {
+  /**
+   * Lets a raw connection try to authenticate, or destroys it.
+   *
+   * @returns whether it may try
+   */
+  enter(socket: Socket): boolean {
+    socket.on('error', () => undefined); // 'close' tells the end
+    const address = socket.remoteAddress ?? 'unknown';
     const key = keyOf(socket);
-    if (key === undefined) return 'it is gone already';
-    const address = socket.remoteAddress ?? '';
-    const here = this.#perAddress.get(address) ?? 0;
+    const refusal = key === undefined ? 'it left at once' : this.#refusal(address);
+    if (key === undefined || refusal !== undefined) {
+      socket.destroy();
+      this.#onRefused(address, refusal ?? '');
+      return false;
+    }
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const timer = setTimeout(() => {
+      this.refuse(socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
+    }, this.#authenticationMs);
+    this.#waiting.set(key, { socket, address, timer, handedOut: false });
+    socket.once('close', () => this.#leave(key));
+    return true;
+  }
+
+  #refusal(address: string): string | undefined {
     if (this.#waiting.size >= this.#maxUnauthenticated) return 'too many connections wait to authenticate';
-    if (here >= this.#maxPerAddress && !isLoopbackAddress(address)) {
+    if ((this.#perAddress.get(address) ?? 0) >= this.#maxPerAddress && !isLoopbackAddress(address)) {
       return 'too many connections from one address wait to authenticate';
     }
-    this.#perAddress.set(address, here + 1);
-    const timer = setTimeout(() => socket.destroy(), this.#authenticationMs);
-    this.#waiting.set(key, { socket, address, timer });
-    socket.once('close', () => this.#leave(key));
     return undefined;
   }
 
-  /** The connection has proved who it is: it is no longer counted or timed. */
+  /** Destroys a connection that entered; the log is told once. */
+  refuse(socket: Socket, why: string): void {
+    const entry = this.#waiting.get(keyOf(socket) ?? '');
+    if (entry !== undefined) entry.why ??= why;
+    socket.destroy();
+  }
+
+  /** Its key is proved, somebody talks to it: should it leave now, that is theirs to tell. */
+  handOut(socket: Socket): void {
+    const entry = this.#waiting.get(keyOf(socket) ?? '');
+    if (entry !== undefined) entry.handedOut = true;
+  }
+
+  /** The application has accepted it: it is no longer counted or timed. */
   admit(socket: Socket): void {
-    const key = keyOf(socket);
-    if (key !== undefined) this.#leave(key);
+    this.#forget(keyOf(socket) ?? '');
   }
 
   /** Destroys all that have not been admitted. */
   close(): void {
-    for (const { socket } of this.#waiting.values()) socket.destroy();
+    for (const [key, { socket }] of this.#waiting) {
+      this.#forget(key);
+      socket.destroy();
+    }
   }
 
   #leave(key: string): void {
+    const entry = this.#forget(key);
+    if (entry === undefined || (entry.handedOut && entry.why === undefined)) return;
+    this.#onRefused(entry.address, entry.why ?? 'it left before it proved who it is');
+  }
+
+  #forget(key: string): Waiting | undefined {
     const entry = this.#waiting.get(key);
-    if (entry === undefined) return;
+    if (entry === undefined) return undefined;
     clearTimeout(entry.timer);
     this.#waiting.delete(key);
     const left = (this.#perAddress.get(entry.address) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(entry.address);
     else this.#perAddress.set(entry.address, left);
+    return entry;
   }
 }
 

@@ -1,9 +1,4 @@
-import {
-  createServer as createPlainServer,
-  type AddressInfo,
-  type Server as NetServer,
-  type Socket,
-} from 'node:net';
+import { createServer as createPlainServer, type AddressInfo, type Server as NetServer } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { describeEndpoint, type Endpoint, type Link, type TlsEndpoint } from './endpoint.ts';
@@ -22,8 +17,6 @@ export interface AcceptedLink extends Link {
 export interface ListenOptions extends GateOptions {
   /** Called for each connection (with TLS: after the handshake proved an id). Must not throw. */
   readonly onConnection: (link: AcceptedLink) => void;
-  /** Called for each connection that was turned away, for the log. */
-  readonly onRefused?: (address: string, why: string) => void;
   /** @default connectionLimit() */
   readonly maxConnections?: number;
   readonly signal?: AbortSignal | undefined;
@@ -50,11 +43,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     options.onRefused?.(dropped?.remoteAddress ?? 'local', 'too many connections'),
   );
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(endpoint, error)));
-    if (endpoint.transport === 'unix') server.listen(endpoint.path, resolve);
-    else server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 }, resolve);
-  });
+  await opened(server, endpoint, options.signal);
   // An accept that fails (EMFILE) concerns one connection; the listener goes on.
   server.on('error', (error) => options.onRefused?.('unknown', messageOf(error)));
 
@@ -69,11 +58,32 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     });
     return closed;
   };
-  if (options.signal?.aborted === true) {
-    await close();
-    options.signal.throwIfAborted();
-  }
   return { address: addressOf(endpoint, server), close };
+}
+
+function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error): void => {
+      signal?.removeEventListener('abort', onAbort);
+      reject(listenError(endpoint, error));
+    };
+    const onAbort = (): void => {
+      server.removeListener('error', onError);
+      server.on('error', () => undefined); // of a name that is still being looked up
+      server.once('listening', () => server.close());
+      const reason: unknown = signal?.reason;
+      reject(reason);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    server.once('error', onError);
+    server.once('listening', () => {
+      server.removeListener('error', onError);
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    if (endpoint.transport === 'unix') server.listen(endpoint.path);
+    else server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 });
+  });
 }
 
 function plainServer(options: ListenOptions): NetServer {
@@ -90,28 +100,23 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): N
     // Self-signed by design: `provenId` decides, by key.
     rejectUnauthorized: false,
   });
-  const refuse = (socket: Socket, why: string): void => {
-    options.onRefused?.(socket.remoteAddress ?? 'unknown', why);
-    socket.on('error', () => undefined);
-    socket.destroy();
-  };
-  tls.on('tlsClientError', (error, socket) =>
-    refuse(socket, `no TLS handshake of ours (${messageOf(error)})`),
-  );
+  tls.on('tlsClientError', (error, socket) => {
+    const [what = ''] = messageOf(error).split('\n');
+    gate.refuse(socket, `it made no TLS handshake of ours (${what})`);
+  });
   tls.on('secureConnection', (socket: TLSSocket) => {
     let peerId: string;
     try {
       peerId = provenId(socket);
     } catch (error) {
-      refuse(socket, messageOf(error));
+      gate.refuse(socket, messageOf(error));
       return;
     }
+    gate.handOut(socket);
     options.onConnection({ socket, peerId, admit: () => gate.admit(socket) });
   });
   return createPlainServer({ noDelay: true }, (raw) => {
-    const refusal = gate.enter(raw);
-    if (refusal === undefined) tls.emit('connection', raw);
-    else refuse(raw, refusal);
+    if (gate.enter(raw)) tls.emit('connection', raw);
   });
 }
 
