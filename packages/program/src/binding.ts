@@ -43,7 +43,7 @@ export function parseUsage(usage: string): Usage {
  *
  * @param typed before `--`
  * @param afterDashes after `--`
- * @throws FilerError `usage` when there are more than it takes
+ * @returns what each got by key, and what is more than the usage takes
  */
 export function bindPositionals(
   { positionals }: Usage,

@@ -1,5 +1,4 @@
 import yargs, { type Argv } from 'yargs';
-import { nearNames } from '@filer/protocol';
 import type { Argument } from './arguments.ts';
 import {
   bindPositionals,
@@ -10,74 +9,7 @@ import {
   type Usage,
 } from './binding.ts';
 import type { Command, GivenArguments } from './command.ts';
-
-/** Options that every command has. */
-export const GLOBAL_FLAGS = {
-  json: { describe: 'data as JSON on standard output', alias: undefined },
-  quiet: { describe: 'no words on standard error but failures', alias: 'q' },
-  verbose: { describe: 'say more; failures with their stack', alias: 'v' },
-  help: { describe: 'show this', alias: 'h' },
-  version: { describe: 'show the version', alias: undefined },
-} as const;
-
-export type Globals = Record<keyof typeof GLOBAL_FLAGS, boolean>;
-
-/** A command line after its first look: which command, and what is left to parse for it. */
-export interface Selected {
-  /** The words that were recognised; a prefix of some command's words. */
-  readonly words: readonly string[];
-  /** None if the words name a group of commands, or nothing. */
-  readonly command: Command | undefined;
-  readonly tokens: readonly string[];
-}
-
-/** Which global options were given, wherever they stand before `--`. */
-export function readGlobals(argv: readonly string[]): Globals {
-  const end = argv.indexOf('--');
-  const given = new Set(end === -1 ? argv : argv.slice(0, end));
-  const has = (name: keyof Globals) => {
-    const { alias } = GLOBAL_FLAGS[name];
-    return given.has(`--${name}`) || (alias !== undefined && given.has(`-${alias}`));
-  };
-  return {
-    json: has('json'),
-    quiet: has('quiet'),
-    verbose: has('verbose'),
-    help: has('help'),
-    version: has('version'),
-  };
-}
-
-/**
- * Finds the command with the longest run of words at the start, global options aside. The first other option
- * ends the search: the value after it must not be taken for a word.
- */
-export function selectCommand(commands: readonly Command[], argv: readonly string[]): Selected {
-  const words: string[] = [];
-  const tokens: string[] = [];
-  let index = 0;
-  for (; index < argv.length; index += 1) {
-    const token = argv[index] ?? '';
-    if (isGlobal(token)) tokens.push(token);
-    else if (beginsWith(commands, [...words, token]).length > 0) words.push(token);
-    else break;
-  }
-  const command = beginsWith(commands, words).find((each) => wordsOf(each).length === words.length);
-  return {
-    words,
-    command: words.length === 0 ? undefined : command,
-    tokens: [...tokens, ...argv.slice(index)],
-  };
-}
-
-/** The commands whose first words these are. */
-export function beginsWith(commands: readonly Command[], words: readonly string[]): Command[] {
-  return commands.filter((command) => words.every((word, index) => wordsOf(command)[index] === word));
-}
-
-export function wordsOf(command: Command): readonly string[] {
-  return parseUsage(command.usage).words;
-}
+import { beginsWith, GLOBAL_FLAGS, suggestion, wordsOf } from './selection.ts';
 
 /**
  * Parses what follows a command's words: one value an option, nothing swallowed, everything as it was typed.
@@ -105,28 +37,6 @@ export function parseCommandLine(
   const [first] = excess;
   if (first !== undefined) throw excessError(program, commands, command, first);
   return given;
-}
-
-/** What to say about words that name no command. */
-export function unknownCommand(
-  program: string,
-  commands: readonly Command[],
-  words: readonly string[],
-  next?: string,
-): Error {
-  const help = [program, ...words].join(' ');
-  const following = [
-    ...new Set(beginsWith(commands, words).flatMap((each) => wordsOf(each)[words.length] ?? [])),
-  ];
-  if (next === undefined) {
-    const what =
-      words.length === 0 ? 'a command is missing' : `"${help}" needs one of ${following.join(', ')}`;
-    return usageError(what, help);
-  }
-  return usageError(
-    `there is no command "${[...words, next].join(' ')}"${suggestion(next, following)}`,
-    help,
-  );
 }
 
 interface Option {
@@ -230,14 +140,4 @@ function excessError(program: string, commands: readonly Command[], command: Com
       (command.usage.includes('<text>') ? ', put a text with spaces in quotes' : ''),
     [program, ...words].join(' '),
   );
-}
-
-function suggestion(wanted: string, known: readonly string[], prefix = ''): string {
-  const near = nearNames(wanted, known).map((name) => `${prefix}${name}`);
-  return near.length === 0 ? '' : `, did you mean ${near.join(' or ')}?`;
-}
-
-function isGlobal(token: string): boolean {
-  const { json, quiet, verbose, help, version } = readGlobals([token]);
-  return json || quiet || verbose || help || version;
 }

@@ -1,4 +1,5 @@
-import { GLOBAL_FLAGS, beginsWith, optionsOf, selectCommand, wordsOf } from './command-line.ts';
+import { optionsOf } from './command-line.ts';
+import { beginsWith, GLOBAL_FLAGS, selectCommand, wordsOf } from './selection.ts';
 import { parseUsage } from './binding.ts';
 import { defineCommand, type Command } from './command.ts';
 

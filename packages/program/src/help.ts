@@ -2,7 +2,8 @@ import type { Argv } from 'yargs';
 import type { Argument } from './arguments.ts';
 import { parseUsage } from './binding.ts';
 import type { Command } from './command.ts';
-import { beginsWith, GLOBAL_FLAGS, optionsOf, plainYargs, wordsOf } from './command-line.ts';
+import { optionsOf, plainYargs } from './command-line.ts';
+import { beginsWith, GLOBAL_FLAGS, wordsOf } from './selection.ts';
 
 /** Lines of help are easier to read when they are not longer, however wide the terminal. */
 const WIDEST_HELP = 100;

@@ -18,6 +18,7 @@ export {
   setting,
   settingArguments,
   toggleSetting,
+  type Setting,
   type SettingValues,
 } from './settings.ts';
 export { runProgram, type ProgramOptions } from './program.ts';

@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Command, GivenArguments } from './command.ts';
-import { parseCommandLine, readGlobals, selectCommand, unknownCommand } from './command-line.ts';
+import { parseCommandLine } from './command-line.ts';
+import { readGlobals, selectCommand, unknownCommand } from './selection.ts';
 import { COMPLETE_TOKEN, completionCommand, completionsFor } from './completion.ts';
 import { watchForCrash } from './crash.ts';
 import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
@@ -102,13 +103,25 @@ async function runCommand(
   output: Output,
   controller: AbortController,
 ): Promise<number> {
-  const { program, version, stdout, env = processEnvironment(), stdin = process.stdin } = options;
+  const { program, version, stdout, env = processEnvironment() } = options;
   const { signal } = controller;
   if (command.outlivesOutput !== true) {
     output.closed.addEventListener('abort', () => controller.abort(OUTPUT_CLOSED), { once: true });
   }
   const home = resolveHome(program, env);
-  const exitCode = await command.start(given, { program, version, env, home, output, stdin, stdout, signal });
+  const exitCode = await command.start(given, {
+    program,
+    version,
+    env,
+    home,
+    output,
+    // Node opens standard input on its first look at it.
+    get stdin() {
+      return options.stdin ?? process.stdin;
+    },
+    stdout,
+    signal,
+  });
   if (exitCode !== undefined) return exitCode;
   if (!signal.aborted) return 0;
   // It ended in order because it was asked to: nothing failed, and the exit code says who asked.

@@ -2,6 +2,7 @@ import { chmod, rm } from 'node:fs/promises';
 import {
   dial,
   FilerError,
+  formatError,
   listen,
   Messenger,
   Session,
@@ -17,7 +18,7 @@ import { answerMessage, valueOf } from './wire.ts';
 /** A call while it runs. */
 export interface ControlCall {
   /** Hands one item to a caller that streams; await it, so that a slow reader holds back its own call. */
-  emit(item: unknown): Promise<void>;
+  readonly emit: (item: unknown) => Promise<void>;
   /** Aborted when the caller has gone away or the server closes. */
   readonly signal: AbortSignal;
 }
@@ -119,7 +120,7 @@ export class ControlServer {
     } catch (error) {
       const { code, message } = describeFailure(error);
       // The caller may be gone, which is why it failed.
-      await session.notify({ type: 'error', re: id, code, message }).catch(() => undefined);
+      await session.notify(formatError(new FilerError(code, message), id)).catch(() => undefined);
       if (code === 'internal' && error !== signal.reason) this.#options.onFault(error);
     }
   }
