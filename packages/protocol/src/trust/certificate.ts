@@ -42,18 +42,13 @@ async function webcryptoKeys(keyPem: string): Promise<webcrypto.CryptoKeyPair> {
   return { publicKey, privateKey };
 }
 
-/** The 32 bytes of the key in a certificate. @throws FilerError `verification-failed` unless Ed25519 */
-export function publicKeyOfCertificate(certificate: X509Certificate): Buffer {
+/** Whose certificate it is. @throws FilerError `verification-failed` unless Ed25519 */
+export function idOfCertificate(certificate: X509Certificate): string {
   try {
-    return rawPublicKey(certificate.publicKey);
+    return idOfPublicKey(rawPublicKey(certificate.publicKey));
   } catch (error) {
     throw new FilerError('verification-failed', 'the certificate of the other side has no Ed25519 key', {
       cause: error,
     });
   }
-}
-
-/** Whose certificate it is. @throws FilerError `verification-failed` unless Ed25519 */
-export function idOfCertificate(certificate: X509Certificate): string {
-  return idOfPublicKey(publicKeyOfCertificate(certificate));
 }
