@@ -9,7 +9,15 @@ export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
 export { renderTable, type Column } from './table.ts';
 export { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFields, type Logger } from './log.ts';
 export * from './kinds.ts';
-export { defaulted, flag, list, optional, required, type ArgumentValues } from './arguments.ts';
+export {
+  defaulted,
+  flag,
+  list,
+  optional,
+  required,
+  type Argument,
+  type ArgumentValues,
+} from './arguments.ts';
 export { defineCommand, type Command, type Context } from './command.ts';
 export { readConfiguration, writeConfigurationTemplate } from './configuration.ts';
 export {
@@ -19,6 +27,7 @@ export {
   settingArguments,
   toggleSetting,
   type Setting,
+  type SettingArguments,
   type SettingValues,
 } from './settings.ts';
 export { runProgram, type ProgramOptions } from './program.ts';
