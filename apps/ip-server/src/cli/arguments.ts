@@ -1,0 +1,74 @@
+import { isName, MAX_INVITE_USES } from '@filer/protocol';
+import {
+  ANY_TEXT,
+  customKind,
+  defaulted,
+  DURATION,
+  flag,
+  integerKind,
+  list,
+  optional,
+  required,
+  settingArguments,
+  textKind,
+} from '@filer/program';
+import { SETTINGS } from '../settings.ts';
+
+const NAME = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2', (text) => {
+  if (!isName(text)) throw new RangeError('not a name');
+  return text;
+});
+
+const PEER = textKind('the name or id of a machine');
+
+const networkKey = optional(textKind('a file'), 'file with the network key, if it is not in the home');
+
+export const startArguments = settingArguments(SETTINGS);
+
+export const inviteArguments = {
+  group: list(NAME, 'group that joining machines belong to', { commas: true }),
+  expiresMs: defaulted(DURATION, '7d', 'how long it admits'),
+  uses: defaulted(
+    integerKind({ min: 1, max: MAX_INVITE_USES, example: 20 }),
+    '1',
+    'how many may join with it',
+  ),
+  qr: flag('show the link as a QR code, too'),
+  list: flag('list the invites instead'),
+  revoke: optional(textKind('the id of an invite'), 'revoke an invite instead'),
+  withMembers: flag('with --revoke: remove those who joined with it, too'),
+  networkKey,
+};
+
+export const exportArguments = {
+  file: required(textKind('a new file'), 'where the copy goes'),
+  remove: flag('take the key away from this server afterwards'),
+};
+
+export const peersArguments = {
+  all: flag('those who left or were removed, too'),
+  watch: flag('go on, and show every change'),
+};
+
+export const reportsArguments = {
+  peer: optional(PEER, 'of this machine only'),
+  sinceMs: optional(DURATION, 'received within this time only'),
+};
+
+export const reportArguments = { id: required(textKind('the id of a report'), 'which report') };
+
+export const broadcastArguments = { text: required(ANY_TEXT, 'what to say, in quotes') };
+
+export const removeArguments = { peer: required(PEER, 'which machine'), networkKey };
+
+export const groupArguments = {
+  peer: required(PEER, 'which machine'),
+  group: required(NAME, 'which group'),
+  networkKey,
+};
+
+export const renameArguments = {
+  peer: required(PEER, 'which machine'),
+  name: required(NAME, 'its new name'),
+  networkKey,
+};

@@ -1,0 +1,18 @@
+import { readConfiguration, type Context } from '@filer/program';
+import { openAsker, type Asker, type AskOptions } from '../control/ask.ts';
+import { SETTINGS } from '../settings.ts';
+
+/** Asks the server, running or stopped, for as long as `work` takes. */
+export async function asking<T>(
+  context: Context,
+  options: Omit<AskOptions, 'settings'>,
+  work: (asker: Asker) => Promise<T>,
+): Promise<T> {
+  const settings = await readConfiguration(SETTINGS, { home: context.home, env: context.env, flags: {} });
+  const asker = await openAsker(context, { ...options, settings });
+  try {
+    return await work(asker);
+  } finally {
+    await asker.close();
+  }
+}

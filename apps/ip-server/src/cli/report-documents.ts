@@ -1,0 +1,71 @@
+import { FilerError } from '@filer/protocol';
+import type { Home } from '@filer/program';
+import { existsSync } from 'node:fs';
+import type { Member } from '../store/registry.ts';
+import type { StoredReport } from '../store/report-store.ts';
+import { openStore, type Store } from '../store/store.ts';
+
+/** A report as `reports` prints it. Times are ISO 8601 UTC. */
+export interface ReportDocument {
+  readonly id: string;
+  /** The name of the machine that made it. */
+  readonly peer: string;
+  readonly peerId: string;
+  readonly spool: string;
+  readonly seq: number;
+  readonly kind: 'user' | 'schedule';
+  /** When it was made, by its maker's clock. */
+  readonly time: string;
+  readonly receivedAt: string;
+  readonly title: string | null;
+  readonly schedule: string | null;
+  readonly values: Readonly<Record<string, string>>;
+  readonly attachments: readonly never[];
+}
+
+/**
+ * Opens the store beside the server: readers do not disturb it, so the history needs no help of the server,
+ * running or not.
+ *
+ * @throws FilerError `needs-daemon` when no server has ever run there
+ */
+export function openHistory(home: Home): Store {
+  if (!existsSync(home.databaseFile)) {
+    throw new FilerError('needs-daemon', 'no ip-server has run here yet, start it with "ip-server start"');
+  }
+  return openStore(home.databaseFile);
+}
+
+export function documentOf(stored: StoredReport, names: ReadonlyMap<string, string>): ReportDocument {
+  const { id, peer, receivedAt, report } = stored;
+  return {
+    id,
+    peer: names.get(peer) ?? peer,
+    peerId: peer,
+    spool: report.spool,
+    seq: report.seq,
+    kind: report.kind,
+    time: iso(report.time),
+    receivedAt: iso(receivedAt),
+    title: report.title === '' ? null : report.title,
+    schedule: report.schedule === '' ? null : report.schedule,
+    values: valuesOf(report.values),
+    attachments: [],
+  };
+}
+
+export function namesOf(members: readonly Member[]): Map<string, string> {
+  return new Map(members.map(({ membership }) => [membership.id, membership.name]));
+}
+
+/** A user may name a value `__proto__`; of a key that is there twice the last value holds. */
+function valuesOf(values: StoredReport['report']['values']): Record<string, string> {
+  const result = Object.create(null) as Record<string, string>;
+  for (const [key, value] of values) result[key] = value;
+  return result;
+}
+
+/** A clock that is wrong by more than dates can say is shown as the nearest that they can. */
+function iso(ms: number): string {
+  return new Date(Math.min(ms, 8.64e15)).toISOString();
+}

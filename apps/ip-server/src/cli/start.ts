@@ -1,0 +1,59 @@
+import { formatHostPort } from '@filer/protocol';
+import {
+  ControlServer,
+  createLogger,
+  readConfiguration,
+  writeConfigurationTemplate,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
+import { deskOf } from '../control/desk.ts';
+import { methodsOn } from '../control/methods.ts';
+import { ServerDaemon } from '../daemon/server-daemon.ts';
+import { SETTINGS } from '../settings.ts';
+import type { startArguments } from './arguments.ts';
+import { BACKUP_ADVICE } from './words.ts';
+
+export async function run(args: ArgumentValues<typeof startArguments>, context: Context): Promise<number> {
+  const { home, env, output, signal, version } = context;
+  const settings = await readConfiguration(SETTINGS, { home, env, flags: args });
+  const log = await createLogger({
+    level: output.verbose ? 'debug' : settings.logLevel,
+    format: settings.logFormat,
+    stream: output.stderr,
+  });
+  const daemon = await ServerDaemon.open({ home, settings, log, version });
+  try {
+    await writeConfigurationTemplate(SETTINGS, home);
+    if (daemon.isNew) output.words(BACKUP_ADVICE);
+    const control = await ControlServer.open(home, {
+      methods: methodsOn(deskOf(daemon)),
+      onFault: (error) => log.error('a command met a fault of this program', { why: error }),
+    });
+    try {
+      const listen = formatHostPort(await daemon.listen(signal));
+      const { id } = daemon.identity;
+      output.line(
+        `ip-server ready on ${listen}  id ${id.slice(0, 12)}…  next: ip-server invite | filer-client join -`,
+      );
+      output.json({ type: 'ready', id, listen, http: null });
+      log.info('listening', { listen, id, version });
+      await aborted(signal);
+      log.info('stopping');
+      await daemon.stopListening();
+    } finally {
+      await control.close();
+    }
+  } finally {
+    await daemon.close();
+  }
+  log.info('stopped');
+  return 0;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

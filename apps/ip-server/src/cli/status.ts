@@ -1,0 +1,31 @@
+import { fieldsOf, integerOf, listOf, textOf, type Fields } from '@filer/protocol';
+import { formatDuration, printable, type Context } from '@filer/program';
+import { asking } from './asking.ts';
+
+export async function run(_: object, context: Context): Promise<void> {
+  const { output } = context;
+  const answer = await asking(context, {}, (asker) => asker.ask('status'));
+  output.json(answer);
+  for (const line of linesOf(fieldsOf(answer, 'status'))) output.line(line);
+}
+
+function linesOf(fields: Fields): string[] {
+  const text = (key: string): string => printable(textOf(fields[key], key));
+  const count = (key: string): number => integerOf(fields[key], key);
+  const running = fields['running'] === true;
+  const problem = fields['storeProblem'];
+  return [
+    running
+      ? `running     for ${formatDuration(count('uptimeMs'))}, pid ${count('pid')}, on ${text('listen')}`
+      : 'stopped     start it: ip-server start',
+    `server      ${text('id')}`,
+    `network     ${text('network')}`,
+    `addresses   ${listOf(fields['addresses'], 'addresses', 64, textOf).map(printable).join(' ')}`,
+    `machines    ${count('members')}, ${count('online')} online`,
+    fields['networkKey'] === 'here'
+      ? 'network key here: whoever controls this server can admit members'
+      : 'network key exported: invites and removals need --network-key FILE',
+    `home        ${text('home')}`,
+    ...(typeof problem === 'string' ? [`store       FAILS: ${printable(problem)}`] : []),
+  ];
+}

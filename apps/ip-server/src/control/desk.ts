@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { FilerError, type HostPort } from '@filer/protocol';
+import { openHome, type Home } from '@filer/program';
+import type { ServerDaemon } from '../daemon/server-daemon.ts';
+import { Directory } from '../server/directory.ts';
+import { openFoundation } from '../server/foundation.ts';
+import { reachableAt } from '../server/reach.ts';
+import { Removals } from '../server/removals.ts';
+import type { ServerSettings } from '../settings.ts';
+import type { Founding, Registry } from '../store/registry.ts';
+import { openStore } from '../store/store.ts';
+
+/** What the methods of commands work on: the running server, or its home while it is stopped. */
+export interface Desk {
+  readonly home: Home;
+  readonly founding: Founding;
+  readonly registry: Registry;
+  readonly directory: Directory;
+  readonly removals: Removals;
+  /** Where machines reach the server, for invites. */
+  readonly addresses: readonly HostPort[];
+  /** Undefined while the server is stopped. */
+  readonly daemon: ServerDaemon | undefined;
+  readonly now: () => number;
+}
+
+/** The desk of a running server. */
+export function deskOf(daemon: ServerDaemon): Desk {
+  const { home, founding, store, directory, removals } = daemon;
+  return {
+    home,
+    founding,
+    registry: store.registry,
+    directory,
+    removals,
+    get addresses() {
+      return daemon.addresses;
+    },
+    daemon,
+    now: Date.now,
+  };
+}
+
+export interface StoppedDesk extends Desk {
+  /** Whether the network was made just now. */
+  readonly isNew: boolean;
+  close(): void;
+}
+
+/**
+ * The desk of a stopped server.
+ *
+ * @param settings say where it would listen if it never did
+ * @param make whether a home that holds nothing becomes a server's
+ * @throws FilerError `needs-daemon` when nothing is there and nothing may be made; of the store and identity
+ */
+export async function openStoppedDesk(
+  home: Home,
+  settings: ServerSettings,
+  make: boolean,
+): Promise<StoppedDesk> {
+  if (!make && !existsSync(home.databaseFile)) {
+    throw new FilerError(
+      'needs-daemon',
+      `no ip-server has run in ${dirname(home.databaseFile)} yet, start it with "ip-server start"`,
+    );
+  }
+  await openHome(home);
+  const store = openStore(home.databaseFile);
+  try {
+    const { registry } = store;
+    const { founding, isNew } = await openFoundation(home, registry, settings.networkKey);
+    const directory = new Directory(registry);
+    return {
+      home,
+      founding,
+      registry,
+      directory,
+      removals: new Removals(founding.network, registry, directory),
+      addresses: reachableAt(registry.listenedAt() ?? settings),
+      daemon: undefined,
+      now: Date.now,
+      isNew,
+      close: () => store.close(),
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}

@@ -1,0 +1,86 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FilerError } from '@filer/protocol';
+import type { Presence } from '../server/presence.ts';
+import type { Store } from '../store/store.ts';
+import type { StoreHealth } from './store-health.ts';
+
+const MINUTE_MS = 60_000;
+const MINUTES_AN_HOUR = 60;
+
+/** Reports dropped in one transaction: about 20 ms of work. */
+const PRUNE_AT_ONCE = 1_000;
+
+export interface HousekeepingParts {
+  readonly store: Store;
+  readonly presence: Presence;
+  readonly health: StoreHealth;
+  readonly retentionMs: number;
+  readonly maxReportBytes: number;
+  readonly now: () => number;
+}
+
+/** What is done every minute: a sample of each machine's numbers, retention, and once an hour the roll-up. */
+export class Housekeeping {
+  readonly #parts: HousekeepingParts;
+  #timer: NodeJS.Timeout | undefined;
+  #minutes = 0;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(parts: HousekeepingParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#running = this.#running.then(() => this.#minute());
+    }, MINUTE_MS);
+  }
+
+  /** Stores what came since the last minute. May be called twice. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#closed = true;
+    await this.#running;
+    this.saveSamples();
+  }
+
+  async #minute(): Promise<void> {
+    this.saveSamples();
+    if (this.#minutes++ % MINUTES_AN_HOUR === 0) {
+      this.#try('heartbeats', () => this.#parts.store.samples.rollUp(this.#parts.now()));
+    }
+    await this.#prune();
+  }
+
+  saveSamples(): void {
+    const { store, presence } = this.#parts;
+    const fresh = presence.takeFreshHeartbeats();
+    if (fresh.size === 0) return;
+    this.#try('heartbeats', () => {
+      store.samples.save(fresh);
+      store.registry.saveHeartbeats(fresh);
+    });
+  }
+
+  async #prune(): Promise<void> {
+    const { store, retentionMs, maxReportBytes, now } = this.#parts;
+    const retention = { before: now() - retentionMs, maxBytes: maxReportBytes };
+    for (let dropped = PRUNE_AT_ONCE; dropped === PRUNE_AT_ONCE && !this.#closed;) {
+      dropped = this.#try('retention', () => store.reports.prune(retention, PRUNE_AT_ONCE)) ?? 0;
+      await nextTurn();
+    }
+  }
+
+  #try<T>(task: 'heartbeats' | 'retention', work: () => T): T | undefined {
+    try {
+      const result = work();
+      this.#parts.health.tell(task, undefined);
+      return result;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.health.tell(task, error);
+      return undefined;
+    }
+  }
+}

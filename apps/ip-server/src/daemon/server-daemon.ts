@@ -1,0 +1,222 @@
+import {
+  formatHostPort,
+  STRANGER_OPTIONS,
+  type HostPort,
+  type Identity,
+  type KeyPair,
+  type ServerRecord,
+} from '@filer/protocol';
+import { acquireLock, openHome, type Home, type Lock, type Logger } from '@filer/program';
+import { ReportIntake } from '../reports/intake.ts';
+import { Directory } from '../server/directory.ts';
+import { Enrolment } from '../server/enrolment.ts';
+import { openFoundation, type Foundation } from '../server/foundation.ts';
+import { PeerServer } from '../server/peer-server.ts';
+import { Presence } from '../server/presence.ts';
+import { reachableAt, renewedRecord } from '../server/reach.ts';
+import { Removals } from '../server/removals.ts';
+import type { ServerSettings } from '../settings.ts';
+import type { Founding, ListenedAt } from '../store/registry.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { StoreHealth } from './store-health.ts';
+
+export interface DaemonOptions {
+  readonly home: Home;
+  readonly settings: ServerSettings;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/**
+ * How long one write may block the server's only thread while another program holds the database. Reports are
+ * tried again for 5 s in all; presence goes on meanwhile.
+ */
+const SERVER_BUSY_TIMEOUT_MS = 250;
+
+/** Presence is judged this often at the least. */
+const MAX_SWEEP_MS = 1_000;
+
+/** A running ip-server: owns everything, opens it in order and closes it in the reverse order. */
+export class ServerDaemon {
+  readonly home: Home;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly store: Store;
+  readonly identity: Identity;
+  readonly founding: Founding;
+  /** Whether the network was made by this start. */
+  readonly isNew: boolean;
+  readonly directory: Directory;
+  readonly removals: Removals;
+  readonly presence: Presence;
+  readonly health: StoreHealth;
+  readonly network: PeerServer;
+  readonly #lock: Lock;
+  readonly #log: Logger;
+  readonly #settings: ServerSettings;
+  readonly #intake: ReportIntake;
+  readonly #housekeeping: Housekeeping;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #listened: ListenedAt | undefined;
+  #record: ServerRecord | undefined;
+  /** Until the server's record is signed; nothing else here needs it. */
+  #networkKey: KeyPair | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens everything but the network's port.
+   *
+   * @throws FilerError `home-not-writable`, `already-running`, `store-damaged`, `identity-damaged`…
+   */
+  static async open(options: DaemonOptions): Promise<ServerDaemon> {
+    const { home, settings } = options;
+    await openHome(home);
+    const lock = await acquireLock(home.lockFile);
+    try {
+      const store = openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS);
+      try {
+        const foundation = await openFoundation(home, store.registry, settings.networkKey);
+        return new ServerDaemon(options, lock, store, foundation);
+      } catch (error) {
+        store.close();
+        throw error;
+      }
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(options: DaemonOptions, lock: Lock, store: Store, foundation: Foundation) {
+    const { home, settings, log, version } = options;
+    const { registry } = store;
+    const { identity, founding } = foundation;
+    const now = Date.now;
+    this.home = home;
+    this.version = version;
+    this.startedAt = now();
+    this.store = store;
+    this.identity = identity;
+    this.founding = founding;
+    this.isNew = foundation.isNew;
+    this.#networkKey = foundation.networkKey;
+    this.#lock = lock;
+    this.#log = log;
+    this.#settings = settings;
+    this.#record = registry.serverRecord();
+    this.health = new StoreHealth(log);
+    this.directory = new Directory(registry);
+    this.removals = new Removals(founding.network, registry, this.directory);
+    this.presence = new Presence(this.directory, settings.reportIntervalMs);
+    this.#intake = new ReportIntake(store.reports, (problem) => this.health.tell('reports', problem));
+    this.#housekeeping = new Housekeeping({
+      store,
+      presence: this.presence,
+      health: this.health,
+      retentionMs: settings.reportRetentionMs,
+      maxReportBytes: settings.reportSpaceBytes,
+      now,
+    });
+    const { network } = founding;
+    const { directory, removals, presence } = this;
+    const serverRecord = (): ServerRecord | undefined => this.#record;
+    this.network = new PeerServer({
+      network,
+      directory,
+      presence,
+      removals,
+      intake: this.#intake,
+      enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
+      heartbeatMs: settings.reportIntervalMs,
+      software: version,
+      serverRecord,
+      log,
+      now,
+    });
+  }
+
+  /** Where it listens; undefined before `listen`. */
+  get listened(): ListenedAt | undefined {
+    return this.#listened;
+  }
+
+  /** Where machines reach it, for invites. */
+  get addresses(): HostPort[] {
+    return this.#listened === undefined ? [] : reachableAt(this.#listened);
+  }
+
+  /**
+   * Opens the network's port and starts the timers.
+   *
+   * @throws FilerError `port-in-use`, `address-unusable`
+   */
+  async listen(signal?: AbortSignal): Promise<HostPort> {
+    const { host, port, advertise, broadcastIntervalMs, reportIntervalMs } = this.#settings;
+    await this.network.open(
+      { transport: 'tls', host, port, identity: this.identity },
+      {
+        messenger: STRANGER_OPTIONS,
+        onRefused: (address, why) => this.#log.info('connection refused', { address, why }),
+        signal,
+      },
+    );
+    const address = this.network.addr;
+    if (!('port' in address)) throw new Error('the network port is a port');
+    this.#listened = { ...address, advertise };
+    this.store.registry.saveListenedAt(this.#listened);
+    this.#renewRecord();
+    const sweepMs = Math.min(MAX_SWEEP_MS, reportIntervalMs / 2);
+    this.#timers.push(
+      setInterval(() => this.presence.sweep(Date.now()), sweepMs),
+      setInterval(() => this.#tick(), broadcastIntervalMs),
+    );
+    this.#housekeeping.start();
+    return address;
+  }
+
+  #renewRecord(): void {
+    const addresses = this.addresses;
+    const record = renewedRecord(this.#record, addresses, this.identity.id, this.#networkKey, Date.now());
+    this.#networkKey = undefined;
+    if (record !== undefined) {
+      this.#record = record;
+      this.store.registry.saveServerRecord(record);
+    } else if (this.#record?.addresses.join() !== addresses.map(formatHostPort).join()) {
+      this.#log.warn(
+        'the addresses have changed, and without the network key nobody can be told for certain',
+        {
+          addresses: addresses.map(formatHostPort),
+          remedy: 'start once with --network-key FILE, or "filer-client server HOST:PORT" on each machine',
+        },
+      );
+    }
+  }
+
+  #tick(): void {
+    this.health.tell('presence', this.directory.flush());
+    // Its own failures are those of single connections, which end them.
+    void this.network.tick();
+  }
+
+  /** Goodbye to the clients, and the port is closed; the rest still works. May be called twice. */
+  async stopListening(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.network.stop();
+  }
+
+  /** Everything stored, home free. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.stopListening();
+    await this.#intake.drain();
+    await this.#housekeeping.close();
+    this.health.tell('presence', this.directory.flush());
+    this.store.close();
+    await this.#lock.release();
+  }
+}

@@ -1,0 +1,33 @@
+import type { FilerError } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+
+/** What the store does for the server, as a person knows it. */
+export type StoreTask = 'reports' | 'presence' | 'heartbeats' | 'retention';
+
+/** Whether the store works: says once when something begins to fail and once when it works again. */
+export class StoreHealth {
+  readonly #log: Logger;
+  readonly #problems = new Map<StoreTask, FilerError>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** A problem that stands, for `status`. */
+  get problem(): FilerError | undefined {
+    return [...this.#problems.values()][0];
+  }
+
+  /** @param problem undefined when the task worked */
+  tell(task: StoreTask, problem: FilerError | undefined): void {
+    const known = this.#problems.get(task);
+    if (known?.code === problem?.code) return;
+    if (problem === undefined) {
+      this.#problems.delete(task);
+      this.#log.info('the store works again', { task });
+    } else {
+      this.#problems.set(task, problem);
+      this.#log.error('the store fails; nothing is acknowledged that is not stored', { task, why: problem });
+    }
+  }
+}

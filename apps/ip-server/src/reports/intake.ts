@@ -1,0 +1,101 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { FilerError } from '@filer/protocol';
+import type { NewReport, ReportStore } from '../store/report-store.ts';
+
+/** Reports that come within this time are committed together. */
+const BATCH_MS = 5;
+
+/** A batch is committed at once when it has so many: about 20 ms of work. */
+const MAX_BATCH = 1_000;
+
+/** While another program holds the database: tries, and pauses between them. About 5 s in all. */
+const LOCKED_TRIES = 50;
+const LOCKED_PAUSE_MS = 100;
+
+interface Waiting {
+  readonly report: NewReport;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Takes reports in and commits them in batches. Nothing is acknowledged that is not on the disk. */
+export class ReportIntake {
+  readonly #store: ReportStore;
+  readonly #onProblem: (problem: FilerError | undefined) => void;
+  #waiting: Waiting[] = [];
+  #committing: Promise<void> | undefined;
+  #problem: FilerError | undefined;
+
+  /** @param onProblem told when the store begins to fail, and (undefined) when it works again */
+  constructor(store: ReportStore, onProblem: (problem: FilerError | undefined) => void) {
+    this.#store = store;
+    this.#onProblem = onProblem;
+  }
+
+  /** Why the last batch could not be stored; undefined when it was. */
+  get problem(): FilerError | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * Resolves once the report survives a power cut.
+   *
+   * @throws FilerError `report-conflict`, or why the store fails
+   */
+  add(report: NewReport): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ report, resolve, reject });
+    this.#committing ??= this.#run();
+    return promise;
+  }
+
+  /** Resolves when everything that was added is decided. */
+  async drain(): Promise<void> {
+    await this.#committing;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      if (this.#waiting.length < MAX_BATCH) await wait(BATCH_MS);
+      await this.#commit(this.#waiting.splice(0, MAX_BATCH));
+    }
+    this.#committing = undefined;
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    const reports = batch.map((each) => each.report);
+    for (let tries = 1; ; tries++) {
+      try {
+        const outcomes = this.#store.store(reports);
+        this.#tell(undefined);
+        batch.forEach(({ report, resolve, reject }, index) => {
+          if (outcomes[index] === 'stored') resolve();
+          else reject(conflict(report));
+        });
+        return;
+      } catch (error) {
+        const locked = error instanceof FilerError && error.code === 'timed-out';
+        if (locked && tries < LOCKED_TRIES) {
+          await wait(LOCKED_PAUSE_MS);
+          continue;
+        }
+        if (error instanceof FilerError) this.#tell(error);
+        for (const { reject } of batch) reject(error);
+        return;
+      }
+    }
+  }
+
+  #tell(problem: FilerError | undefined): void {
+    if (problem?.code === this.#problem?.code) return;
+    this.#problem = problem;
+    this.#onProblem(problem);
+  }
+}
+
+function conflict({ report }: NewReport): FilerError {
+  return new FilerError(
+    'report-conflict',
+    `report ${report.seq} of this spool is stored with another content: open a new spool`,
+  );
+}

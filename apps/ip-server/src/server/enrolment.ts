@@ -1,0 +1,160 @@
+import {
+  admit,
+  FilerError,
+  isName,
+  nameFromHost,
+  verifyGrant,
+  type Enrol,
+  type Enrolled,
+  type EnrolSign,
+  type Identity,
+  type InviteGrant,
+  type MembershipClaims,
+  type ServerRecord,
+} from '@filer/protocol';
+import type { InviteRefusal, Member, Registry } from '../store/registry.ts';
+import type { Directory } from './directory.ts';
+import { removedError, type Removals } from './removals.ts';
+
+export interface EnrolmentParts {
+  readonly network: string;
+  readonly identity: Identity;
+  readonly registry: Registry;
+  readonly directory: Directory;
+  readonly removals: Removals;
+  readonly serverRecord: () => ServerRecord | undefined;
+}
+
+/** How a machine with an invite becomes a member, in two questions. */
+export class Enrolment {
+  readonly #parts: EnrolmentParts;
+
+  constructor(parts: EnrolmentParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * First question: what would the membership be?
+   *
+   * @param id as the joiner's key proved
+   * @throws FilerError `invite-wrong`, `-revoked`, `-expired`, `-used-up`, `name-refused`, `name-taken`, `removed`
+   */
+  draft(id: string, { name, grant }: Enrol, now: number): MembershipClaims {
+    const { network, identity } = this.#parts;
+    this.#check(id, name, grant, now);
+    // Above every serial that any earlier database of this network can have given.
+    const serial = Math.max(now, (this.#previous(id)?.membership.serial ?? 0) + 1);
+    const { groups, invite } = grant;
+    return { network, id, name, groups, invite, server: identity.id, admittedAt: now, serial };
+  }
+
+  /**
+   * Second question: here it is, signed by the joiner and with the invite. The use is counted and the member
+   * kept in one transaction.
+   *
+   * @param draft what was answered to the first question
+   * @throws FilerError as `draft`, and `signature-invalid`
+   */
+  sign(id: string, draft: MembershipClaims, signed: EnrolSign, now: number): Enrolled {
+    const { identity, directory, serverRecord } = this.#parts;
+    const { grant, publicKey, peerSignature, inviteSignature } = signed;
+    if (!sameClaims(draft, signed.claims)) {
+      throw new FilerError('refused', 'what was signed is not what was drafted: join again');
+    }
+    this.#check(id, draft.name, grant, now);
+    if (grant.invite !== draft.invite) throw wrong('it is not the one that was shown first');
+    const membership = admit(draft, { publicKey, grant, peerSignature, inviteSignature }, identity);
+    const record = serverRecord();
+    if (record === undefined) {
+      throw new FilerError(
+        'network-key-missing',
+        'this server has never signed where it is: its owner starts it once with --network-key FILE',
+      );
+    }
+    const admitted = directory.admit({ membership, countsUse: !this.#repeats(id, grant), now });
+    if (typeof admitted === 'string') throw refusal(admitted);
+    return { membership: admitted.membership, serverRecord: record };
+  }
+
+  #check(id: string, name: string, grant: InviteGrant, now: number): void {
+    const { network, identity, registry, directory, removals } = this.#parts;
+    if (removals.has(id)) throw removedError();
+    verifyGrant(grant, network);
+    if (grant.server !== identity.id) throw wrong('another server of this network made it');
+    const entry = registry.invite(grant.invite);
+    if (entry === undefined || entry.grant.inviteKey !== grant.inviteKey) throw refusal('unknown');
+    if (entry.revokedAt !== undefined) throw refusal('revoked');
+    if (entry.grant.expiresAt <= now) throw refusal('expired');
+    if (entry.used >= entry.grant.uses && !this.#repeats(id, grant)) throw refusal('used-up');
+    checkName(name, id, directory);
+  }
+
+  /** The answer to the first try may have been lost: the same machine with the same invite is one use. */
+  #repeats(id: string, { invite }: InviteGrant): boolean {
+    const previous = this.#previous(id);
+    return previous?.status === 'member' && previous.membership.invite === invite;
+  }
+
+  #previous(id: string): Member | undefined {
+    return this.#parts.directory.get(id);
+  }
+}
+
+/** @throws FilerError `name-refused`, `name-taken` */
+export function checkName(name: string, id: string, directory: Directory): void {
+  if (!isName(name)) {
+    throw new FilerError(
+      'name-refused',
+      `a name has 1 to 32 of a-z, 0-9 and inner hyphens: try "${nameFromHost(name)}"`,
+    );
+  }
+  const holder = directory.byName(name);
+  if (holder === undefined || holder.membership.id === id) return;
+  const left = holder.status === 'left' ? ', which has left; "ip-server remove" frees it' : '';
+  throw new FilerError(
+    'name-taken',
+    `the name ${name} belongs to another machine${left}: choose another one, "${freeName(name, directory)}" is free`,
+  );
+}
+
+const MAX_NAME_LENGTH = 32;
+
+function freeName(name: string, directory: Directory): string {
+  for (let number = 2; ; number++) {
+    const suffix = `-${number}`;
+    const candidate = `${name.slice(0, MAX_NAME_LENGTH - suffix.length).replace(/-+$/, '')}${suffix}`;
+    if (directory.byName(candidate) === undefined) return candidate;
+  }
+}
+
+function sameClaims(a: MembershipClaims, b: MembershipClaims): boolean {
+  const flat = (claims: MembershipClaims): string =>
+    JSON.stringify([
+      claims.network,
+      claims.id,
+      claims.name,
+      claims.groups,
+      claims.invite,
+      claims.server,
+      claims.admittedAt,
+      claims.serial,
+    ]);
+  return flat(a) === flat(b);
+}
+
+function wrong(why: string): FilerError {
+  return new FilerError('invite-wrong', `this invite is not for this server, ${why}: ask for a new one`);
+}
+
+function refusal(why: InviteRefusal): FilerError {
+  switch (why) {
+    case 'unknown':
+      return new FilerError('invite-wrong', 'this server does not know the invite: ask for a new one');
+    case 'revoked':
+      return new FilerError('invite-revoked', 'the invite was revoked: ask for a new one');
+    case 'expired':
+      return new FilerError('invite-expired', 'the invite has expired: ask for a new one');
+    case 'used-up':
+      return new FilerError('invite-used-up', 'the invite was used as often as it may be: ask for a new one');
+  }
+}

@@ -1,0 +1,88 @@
+import {
+  createNetworkKey,
+  FilerError,
+  loadNetworkKey,
+  loadOrCreateIdentity,
+  type Identity,
+  type KeyPair,
+} from '@filer/protocol';
+import type { Home } from '@filer/program';
+import type { Founding, Registry } from '../store/registry.ts';
+
+/** Who this server is, and of which network. */
+export interface Foundation {
+  readonly identity: Identity;
+  readonly founding: Founding;
+  /** Undefined when it was exported and not given. */
+  readonly networkKey: KeyPair | undefined;
+  /** Whether the network was made just now. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Loads identity and network of a home, and makes them the first time.
+ *
+ * @param keyFile the network key if it is not in the home; in an empty home it makes a replacement server
+ * @throws FilerError `identity-damaged`, `verification-failed` for the key of another network,
+ *   `network-key-missing` for a `keyFile` that is not there
+ */
+export async function openFoundation(home: Home, registry: Registry, keyFile?: string): Promise<Foundation> {
+  const stored = registry.founding();
+  const { identity } = await loadOrCreateIdentity(home.identityFolder);
+  if (stored !== undefined && stored.server !== identity.id) {
+    throw new FilerError(
+      'identity-damaged',
+      `${home.databaseFile} belongs to the server ${stored.server} and the identity beside it to ${identity.id}: ` +
+        'restore key.pem and cert.pem of the first from a backup',
+    );
+  }
+  const existing =
+    keyFile === undefined ? await keyIfThere(home.networkKeyFile) : await loadNetworkKey(keyFile);
+  if (stored !== undefined) {
+    if (existing !== undefined) checkNetwork(existing, stored);
+    return { identity, founding: stored, networkKey: existing, isNew: false };
+  }
+  const networkKey = existing ?? (await createNetworkKey(home.networkKeyFile));
+  const founding = {
+    network: networkKey.id,
+    networkKey: networkKey.publicKey.toString('base64url'),
+    server: identity.id,
+  };
+  registry.found(founding);
+  return { identity, founding, networkKey, isNew: existing === undefined };
+}
+
+/**
+ * The network's key, which a command needs to sign.
+ *
+ * @param keyFile where it is if not in the home
+ * @throws FilerError `network-key-missing`, `identity-damaged`, `verification-failed`
+ */
+export async function requireNetworkKey(home: Home, founding: Founding, keyFile?: string): Promise<KeyPair> {
+  const key = keyFile === undefined ? await keyIfThere(home.networkKeyFile) : await loadNetworkKey(keyFile);
+  if (key === undefined) {
+    throw new FilerError(
+      'network-key-missing',
+      'the network key was taken away from this server: give the file that holds it with --network-key FILE',
+    );
+  }
+  checkNetwork(key, founding);
+  return key;
+}
+
+function checkNetwork(key: KeyPair, { network }: Founding): void {
+  if (key.id === network) return;
+  throw new FilerError(
+    'verification-failed',
+    `the network key is that of another network (${key.id}): give the one of ${network}`,
+  );
+}
+
+async function keyIfThere(file: string): Promise<KeyPair | undefined> {
+  try {
+    return await loadNetworkKey(file);
+  } catch (error) {
+    if (error instanceof FilerError && error.code === 'network-key-missing') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,138 @@
+import {
+  FilerError,
+  formatBroadcasted,
+  formatRemovals,
+  formatStored,
+  parseDirectoryGet,
+  parseHeartbeat,
+  parseRecord,
+  parseReport,
+  parseTextMessage,
+  requireInteger,
+  unsupported,
+  verifyPeerRecord,
+  type Handler,
+  type Message,
+  type PeerRecord,
+  type Reply,
+  type Session,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { ReportIntake } from '../reports/intake.ts';
+import type { Directory } from './directory.ts';
+import type { Connection, Presence } from './presence.ts';
+import type { Removals } from './removals.ts';
+import type { Texts } from './texts.ts';
+
+export interface MemberServices {
+  readonly network: string;
+  readonly directory: Directory;
+  readonly presence: Presence;
+  readonly removals: Removals;
+  readonly texts: Texts;
+  readonly intake: ReportIntake;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** Reports of one connection that may wait for the disk; then the connection waits. */
+const MAX_WAITING_REPORTS = 256;
+
+const OK: Reply = { header: { type: 'ok' } };
+
+/** What a member may ask. */
+export function memberHandler(services: MemberServices, connection: Connection): Handler {
+  const { directory, presence, removals, texts, now } = services;
+  const { id } = connection;
+  const takeReport = reportTaker(services, id);
+  return (message, session) => {
+    if (directory.get(id)?.status !== 'member') {
+      throw new FilerError('not-a-member', 'this machine has left the network: join again with an invite');
+    }
+    switch (message.header['type']) {
+      case 'heartbeat': {
+        const heartbeat = parseHeartbeat(message);
+        if (connection.incarnation !== undefined) presence.heartbeat(connection, heartbeat, now());
+        return undefined;
+      }
+      case 'report':
+        return takeReport(message, session);
+      case 'directory-get': {
+        const { epoch, seq } = parseDirectoryGet(message);
+        return directory.page(epoch === directory.epoch ? seq : 0, now()).message;
+      }
+      case 'record':
+        if (connection.incarnation === undefined) {
+          throw new FilerError('refused', 'the session of a command publishes no addresses');
+        }
+        takeRecord(services, id, parseRecord(message));
+        return OK;
+      case 'removals-get':
+        return formatRemovals(removals.after(requireInteger(message.header, 'after')));
+      case 'broadcast':
+        return texts
+          .broadcast(id, parseTextMessage(message), now())
+          .then((broadcasted) => formatBroadcasted(broadcasted));
+      case 'goodbye':
+        presence.goodbye(connection);
+        return undefined;
+      case 'leave':
+        return leave(services, connection);
+      default:
+        throw unsupported(message.header);
+    }
+  };
+}
+
+/**
+ * Keeps a member's own addresses if they are newer than those known.
+ *
+ * @throws FilerError `refused` for another's record, `signature-invalid`, of the store
+ */
+export function takeRecord({ directory, network }: MemberServices, id: string, record: PeerRecord): void {
+  if (record.id !== id) throw new FilerError('refused', 'a machine publishes its own addresses only');
+  verifyPeerRecord(record, network);
+  directory.saveRecord(record);
+}
+
+/** Answers when a report is on the disk, without holding back what comes behind it. */
+function reportTaker(
+  services: MemberServices,
+  peer: string,
+): (message: Message, session: Session) => Promise<undefined> {
+  const { intake, now } = services;
+  const waiting = new Set<Promise<void>>();
+  return async (message, session) => {
+    const report = parseReport(message);
+    const { id } = message.header;
+    const { spool, seq } = report;
+    const answer = async (): Promise<Reply> => {
+      try {
+        await intake.add({ peer, report, content: message.content, receivedAt: now() });
+        return formatStored({ spool, seq });
+      } catch (error) {
+        if (!(error instanceof FilerError)) throw error;
+        return { header: { type: 'error', code: error.code, message: error.message } };
+      }
+    };
+    const answered = answer().then(async ({ header }) => {
+      // A connection that is gone asks again with the same key, on another one.
+      if (id !== undefined) await session.notify({ ...header, re: id }).catch(() => undefined);
+    });
+    waiting.add(answered);
+    void answered.finally(() => waiting.delete(answered));
+    if (waiting.size >= MAX_WAITING_REPORTS) await Promise.race(waiting);
+    return undefined;
+  };
+}
+
+function leave({ directory, presence, log }: MemberServices, { id, messenger }: Connection): Reply {
+  const name = directory.get(id)?.membership.name;
+  directory.leave(id);
+  log.info('peer left the network', { peer: name, id });
+  const left = new FilerError('not-a-member', 'this machine has left the network');
+  for (const other of presence.of(id)) if (other !== messenger) other.reject(left);
+  // After the answer, which is written in this turn.
+  setImmediate(() => void messenger.close());
+  return OK;
+}

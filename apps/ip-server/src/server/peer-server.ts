@@ -1,0 +1,219 @@
+import {
+  FilerError,
+  parseRemovals,
+  readHello,
+  Server,
+  Session,
+  type Hello,
+  type Membership,
+  type Messenger,
+  type ServerRecord,
+  type Welcome,
+} from '@filer/protocol';
+import type { Enrolment } from './enrolment.ts';
+import { joinerHandler } from './joiner-handler.ts';
+import { memberHandler, takeRecord, type MemberServices } from './member-handler.ts';
+import type { Connection } from './presence.ts';
+import { announceRemovals, removedError, type Removals } from './removals.ts';
+import { Texts } from './texts.ts';
+
+export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
+  readonly enrolment: Enrolment;
+  readonly heartbeatMs: number;
+  readonly software: string;
+  readonly serverRecord: () => ServerRecord | undefined;
+}
+
+/** The network's port: everyone who connects, from their hello to their end. */
+export class PeerServer extends Server {
+  readonly texts: Texts;
+  readonly #parts: PeerServerParts;
+  #broadcastSeq: number;
+  #ticking: Promise<void> | undefined;
+
+  constructor(parts: PeerServerParts) {
+    super();
+    this.#parts = parts;
+    this.#broadcastSeq = parts.directory.seq;
+    const { network, directory, presence } = parts;
+    this.texts = new Texts(network, directory, presence, (to, { header, content }) =>
+      this.multicast(to, header, content),
+    );
+  }
+
+  protected override async serve(messenger: Messenger): Promise<void> {
+    const { log } = this.#parts;
+    try {
+      const { hello, version, welcome } = await readHello(messenger);
+      const id = messenger.peerId;
+      if (id === undefined) throw new Error('the network port proves who connects');
+      this.#checkHello(hello);
+      const welcomed = { version, features: [], software: this.#parts.software };
+      if (hello.role === 'join') await this.#serveJoiner(messenger, id, welcomed, welcome);
+      else await this.#serveMember(messenger, id, hello, welcomed, welcome);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      messenger.reject(error);
+      log.info('connection refused', { address: messenger.addr, id: messenger.peerId, why: error });
+    }
+  }
+
+  #checkHello({ network, purpose }: Hello): void {
+    if (network !== this.#parts.network) {
+      throw new FilerError('refused', 'this server serves another network: join with an invite of this one');
+    }
+    if (purpose !== 'session') throw new FilerError('unsupported', 'this server takes no transfers');
+  }
+
+  /** Not admitted: whoever has not enrolled within the time of a stranger is destroyed. */
+  async #serveJoiner(
+    messenger: Messenger,
+    id: string,
+    welcomed: Welcomed,
+    welcome: SayWelcome,
+  ): Promise<void> {
+    const { enrolment, log, now } = this.#parts;
+    const sent = welcome({ ...welcomed, ...this.#position(messenger) });
+    const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
+    await sent.catch(() => undefined);
+    await session.closed;
+  }
+
+  async #serveMember(
+    messenger: Messenger,
+    id: string,
+    hello: Hello,
+    welcomed: Welcomed,
+    welcome: SayWelcome,
+  ): Promise<void> {
+    const { presence, log, now } = this.#parts;
+    const membership = this.#requireMember(id);
+    const connection = connectionOf(messenger, id, hello, now());
+    presence.enter(connection);
+    this.admit(messenger);
+    const about = { peer: membership.name, id, role: hello.role, address: messenger.addr };
+    log.info('peer connected', about);
+    try {
+      if (connection.incarnation !== undefined && hello.record !== undefined) this.#takeRecord(id, hello);
+      // Queued in this turn, so that it is the first that the other side reads.
+      const sent = welcome({ ...welcomed, ...this.#position(messenger), membership });
+      const session = new Session(messenger, memberHandler(this.#services, connection));
+      await sent.catch(() => undefined);
+      if (hello.removals > this.#parts.removals.number) this.#catchUp(session);
+      const reason = await session.closed;
+      log.info('peer disconnected', { ...about, ...(reason === undefined ? {} : { why: reason }) });
+    } finally {
+      presence.leave(connection);
+    }
+  }
+
+  #requireMember(id: string): Membership {
+    const { directory, removals } = this.#parts;
+    if (removals.has(id)) throw removedError();
+    const member = directory.get(id);
+    if (member?.status === 'member') return member.membership;
+    throw new FilerError(
+      'not-a-member',
+      member === undefined
+        ? 'this server does not know this machine: join with an invite'
+        : 'this machine has left the network: join again with an invite',
+    );
+  }
+
+  #position(messenger: Messenger): Omit<Welcome, keyof Welcomed> {
+    const { network, removals, heartbeatMs, directory, serverRecord } = this.#parts;
+    const record = serverRecord();
+    return {
+      network,
+      removals: removals.number,
+      heartbeatMs,
+      epoch: directory.epoch,
+      seq: directory.seq,
+      observed: messenger.addr,
+      ...(record === undefined ? {} : { serverRecord: record }),
+    };
+  }
+
+  /** Old or wrong addresses cost their member nothing but that they are not published. */
+  #takeRecord(id: string, { record }: Hello): void {
+    try {
+      if (record !== undefined) takeRecord(this.#services, id, record);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.log.warn('addresses of a peer not taken', { id, why: error });
+    }
+  }
+
+  /** A member knows removals that we have lost (a restored backup): they are signed, so they count. */
+  #catchUp(session: Session): void {
+    const { removals, log } = this.#parts;
+    const take = async (): Promise<void> => {
+      const answer = await session.request({ type: 'removals-get', after: String(removals.number) });
+      await this.applyRemovals(parseRemovals(answer), removals);
+    };
+    take().catch((error: unknown) => {
+      if (!(error instanceof FilerError)) throw error;
+      log.warn('removals that a peer knows not taken', { why: error });
+    });
+  }
+
+  /** Appends removals and lets everyone know. @throws FilerError what `Removals.append` throws */
+  async applyRemovals(
+    newer: readonly Parameters<Removals['append']>[0][],
+    removals: Removals,
+  ): Promise<void> {
+    const next = newer.filter(({ number }) => number > removals.number);
+    for (const removal of next) removals.append(removal);
+    const { presence } = this.#parts;
+    await announceRemovals(next, presence, (to, { header, content }) => this.multicast(to, header, content));
+  }
+
+  get #services(): MemberServices {
+    return { ...this.#parts, texts: this.texts };
+  }
+
+  /**
+   * One step of the broadcast timer: what changed since the last one, to all who want it, the same bytes for
+   * everyone. A step that is still being written is not overtaken.
+   */
+  async tick(): Promise<void> {
+    this.#ticking ??= this.#broadcastChanges().finally(() => (this.#ticking = undefined));
+    await this.#ticking;
+  }
+
+  async #broadcastChanges(): Promise<void> {
+    const { directory, presence, now } = this.#parts;
+    while (this.#broadcastSeq < directory.seq) {
+      const { message, seq } = directory.page(this.#broadcastSeq, now());
+      this.#broadcastSeq = seq;
+      await this.multicast(presence.subscribers(), message.header, message.content);
+    }
+  }
+
+  /** Says goodbye to everyone, then ends in order. */
+  override async stop(): Promise<void> {
+    if (!this.stopped) {
+      await this.broadcast({ type: 'goodbye', reason: 'the server is stopping' });
+    }
+    await super.stop();
+  }
+}
+
+type Welcomed = Pick<Welcome, 'version' | 'features' | 'software'>;
+type SayWelcome = (welcome: Welcome) => Promise<void>;
+
+/** @throws FilerError `message-malformed` for a daemon without incarnation */
+function connectionOf(messenger: Messenger, id: string, hello: Hello, since: number): Connection {
+  const { role, incarnation, subscribe, software } = hello;
+  if (role === 'daemon' && incarnation === undefined) {
+    throw new FilerError('message-malformed', 'the hello of a daemon needs an incarnation');
+  }
+  return {
+    id,
+    messenger,
+    incarnation: role === 'daemon' ? incarnation : undefined,
+    subscribe,
+    software,
+    since,
+  };
+}

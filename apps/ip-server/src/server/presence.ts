@@ -1,0 +1,145 @@
+import {
+  FilerError,
+  OFFLINE_AFTER_INTERVALS,
+  type Heartbeat,
+  type Messenger,
+  type PresenceState,
+} from '@filer/protocol';
+import type { HeartbeatAt } from '../store/registry.ts';
+import type { Directory } from './directory.ts';
+import { Incarnations } from './incarnations.ts';
+
+/** A member's connection that counts. */
+export interface Connection {
+  readonly id: string;
+  readonly messenger: Messenger;
+  /** A daemon's; a command's session is never presence. */
+  readonly incarnation: string | undefined;
+  /** Whether the directory's broadcasts are wanted. */
+  readonly subscribe: boolean;
+  readonly software: string;
+  readonly since: number;
+}
+
+const DUPLICATE =
+  'another running daemon has the same identity: if this machine is a copy of another one, make it a machine ' +
+  'of its own with "filer-client join --new-identity"';
+
+/** Who is connected, and what that means for the directory. Clocks are the caller's. */
+export class Presence {
+  readonly #directory: Directory;
+  readonly #silentAfterMs: number;
+  readonly #incarnations = new Incarnations();
+  readonly #daemons = new Map<string, Connection>();
+  readonly #connections = new Set<Connection>();
+  readonly #stopped = new WeakSet<Connection>();
+  readonly #heartbeats = new Map<string, HeartbeatAt>();
+  #fresh = new Map<string, HeartbeatAt>();
+
+  /** @param heartbeatMs the interval that clients are told */
+  constructor(directory: Directory, heartbeatMs: number) {
+    this.#directory = directory;
+    this.#silentAfterMs = heartbeatMs * OFFLINE_AFTER_INTERVALS;
+    for (const { membership, heartbeat } of directory.all()) {
+      if (heartbeat !== undefined) this.#heartbeats.set(membership.id, heartbeat);
+    }
+  }
+
+  /**
+   * Takes in a connection. A daemon that it replaces is closed.
+   *
+   * @throws FilerError `duplicate-identity`
+   */
+  enter(connection: Connection): void {
+    const { id, incarnation, since, software } = connection;
+    if (incarnation !== undefined) {
+      const live = this.#daemons.get(id);
+      const verdict = this.#incarnations.judge(id, incarnation, live?.incarnation, since);
+      if (live !== undefined && verdict !== 'refuse') this.#replace(live, incarnation);
+      if (verdict !== 'accept') throw new FilerError('duplicate-identity', DUPLICATE);
+      this.#daemons.set(id, connection);
+      this.#directory.see(id, 'online', since, software);
+    }
+    this.#connections.add(connection);
+  }
+
+  #replace(live: Connection, incarnation: string): void {
+    this.#daemons.delete(live.id);
+    this.#connections.delete(live);
+    this.#directory.see(live.id, 'lost', live.messenger.recvTime);
+    // The same daemon on a new connection has given up the old one, which cannot hear us.
+    if (live.incarnation === incarnation) live.messenger.destroy();
+    else live.messenger.reject(new FilerError('duplicate-identity', DUPLICATE));
+  }
+
+  /** Its owner ends it in order: what follows is `stopped`, not `lost`. */
+  goodbye(connection: Connection): void {
+    this.#stopped.add(connection);
+  }
+
+  /** The connection is gone. */
+  leave(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#daemons.get(connection.id) !== connection) return;
+    this.#daemons.delete(connection.id);
+    const state = this.#stopped.has(connection) ? 'stopped' : 'lost';
+    this.#directory.see(connection.id, state, lastHeard(connection));
+  }
+
+  /** Any message is a sign of life; without one for three intervals a machine is lost until the next. */
+  sweep(now: number): void {
+    for (const connection of this.#daemons.values()) {
+      const heard = lastHeard(connection);
+      const state: PresenceState = now - heard > this.#silentAfterMs ? 'lost' : 'online';
+      this.#directory.see(connection.id, state, heard);
+    }
+  }
+
+  heartbeat({ id }: Connection, heartbeat: Heartbeat, now: number): void {
+    const entry = { at: now, heartbeat };
+    this.#heartbeats.set(id, entry);
+    this.#fresh.set(id, entry);
+  }
+
+  /** The last heartbeat of a machine, also of one that is offline. */
+  lastHeartbeat(id: string): HeartbeatAt | undefined {
+    return this.#heartbeats.get(id);
+  }
+
+  /** The last heartbeats that came since the last call. */
+  takeFreshHeartbeats(): ReadonlyMap<string, HeartbeatAt> {
+    const fresh = this.#fresh;
+    this.#fresh = new Map();
+    return fresh;
+  }
+
+  /** All connections of one member, its commands' too. */
+  of(id: string): Messenger[] {
+    return [...this.#connections].filter((each) => each.id === id).map((each) => each.messenger);
+  }
+
+  daemon(id: string): Connection | undefined {
+    return this.#daemons.get(id);
+  }
+
+  all(): Messenger[] {
+    return [...this.#connections].map((each) => each.messenger);
+  }
+
+  subscribers(): Messenger[] {
+    return [...this.#connections].filter((each) => each.subscribe).map((each) => each.messenger);
+  }
+
+  /** Ends what a machine has here that is no member any more. */
+  expel(id: string, reason: FilerError): void {
+    for (const messenger of this.of(id)) messenger.reject(reason);
+    this.#daemons.delete(id);
+    this.#incarnations.forget(id);
+    this.#heartbeats.delete(id);
+    this.#fresh.delete(id);
+  }
+}
+
+function lastHeard({ messenger, since }: Connection): number {
+  return Math.max(messenger.recvTime, since);
+}

@@ -1,0 +1,45 @@
+import {
+  formatHostPort,
+  machineAddresses,
+  MAX_ADDRESSES,
+  parseHostPort,
+  signServerRecord,
+  type HostPort,
+  type KeyPair,
+  type ServerRecord,
+} from '@filer/protocol';
+import type { ListenedAt } from '../store/registry.ts';
+
+const UNSPECIFIED = new Set(['::', '0.0.0.0', '']);
+
+/**
+ * Where machines reach the server: what it was told to advertise, else the address it is bound to, else its
+ * interfaces' (routable first), loopback only if there is nothing else. At most 8.
+ */
+export function reachableAt({ host, port, advertise }: ListenedAt): HostPort[] {
+  if (advertise.length > 0) return advertise.slice(0, MAX_ADDRESSES).map(parseHostPort);
+  if (!UNSPECIFIED.has(host)) return [{ host, port }];
+  const found = machineAddresses(port).map(parseHostPort);
+  const fitting = host === '0.0.0.0' ? found.filter((each) => !each.host.includes(':')) : found;
+  return fitting.length > 0 ? fitting.slice(0, MAX_ADDRESSES) : [{ host: '127.0.0.1', port }];
+}
+
+/**
+ * The record that says where the server is: a new one when that has changed and the key is there.
+ *
+ * @returns undefined when there is nothing to say anything new with
+ */
+export function renewedRecord(
+  known: ServerRecord | undefined,
+  addresses: readonly HostPort[],
+  server: string,
+  networkKey: KeyPair | undefined,
+  now: number,
+): ServerRecord | undefined {
+  const written = addresses.map(formatHostPort);
+  const same = known?.server === server && known.addresses.join() === written.join();
+  if (same || networkKey === undefined) return undefined;
+  // Above every serial that a lost database of this network can have given.
+  const serial = Math.max(now, (known?.serial ?? 0) + 1);
+  return signServerRecord(networkKey, { server, addresses: written, serial });
+}

@@ -1,0 +1,65 @@
+import { formatHostPort, MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS, parseHostPort } from '@filer/protocol';
+import {
+  choiceKind,
+  customKind,
+  DURATION,
+  listSetting,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  optionalSetting,
+  PORT,
+  setting,
+  SIZE,
+  textKind,
+  type Kind,
+  type SettingValues,
+} from '@filer/program';
+
+/** The shortest broadcast interval: below it the timer only burns time. */
+const MIN_BROADCAST_MS = 100;
+
+function durationFrom(minMs: number, maxMs: number, expects: string): Kind<number> {
+  return customKind(expects, (text) => {
+    const ms = DURATION.parse(text);
+    if (ms < minMs || ms > maxMs) throw new RangeError('out of bounds');
+    return ms;
+  });
+}
+
+const ADDRESS = customKind('HOST:PORT such as server.example:10901', (text) => {
+  const address = parseHostPort(text);
+  if (address.port === 0) throw new RangeError('nobody can dial port 0');
+  return formatHostPort(address);
+});
+
+/** Everything that can be set: as a flag of `start`, as `IP_SERVER_…`, in the configuration file. */
+export const SETTINGS = {
+  host: setting(textKind('an address of this machine such as :: or 127.0.0.1'), '::', 'address to listen on'),
+  port: setting(PORT, '10901', 'port to listen on, 0 for any that is free'),
+  advertise: listSetting(
+    ADDRESS,
+    'server.example:10901',
+    'HOST:PORT that invites name instead of what is found',
+  ),
+  broadcastIntervalMs: setting(
+    durationFrom(MIN_BROADCAST_MS, MAX_HEARTBEAT_MS, 'a duration from 100ms to 1h such as 5s'),
+    '5s',
+    'how often changes of the directory are broadcast',
+  ),
+  reportIntervalMs: setting(
+    durationFrom(MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS, 'a duration from 500ms to 1h such as 10s'),
+    '10s',
+    'how often machines send a heartbeat',
+  ),
+  networkKey: optionalSetting(
+    textKind('a file'),
+    '/media/safe/network-key.pem',
+    'file with the network key, if it is not in the home',
+  ),
+  reportRetentionMs: setting(DURATION, '30d', 'how long reports are kept'),
+  reportSpaceBytes: setting(SIZE, '1GiB', 'how much room reports may take; the oldest go first'),
+  logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'least important level that is logged'),
+  logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'text for people, json for programs'),
+};
+
+export type ServerSettings = SettingValues<typeof SETTINGS>;

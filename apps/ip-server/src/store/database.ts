@@ -1,0 +1,150 @@
+import { DatabaseSync } from 'node:sqlite';
+import { FilerError, messageOf } from '@filer/protocol';
+import { VERSIONS } from './schema.ts';
+
+/** Another process (a command, a backup) may hold the database for this long before we give up on it. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** The embedded database of one home: open, migrated, one writer here and any number of readers elsewhere. */
+export class Database {
+  readonly file: string;
+  readonly #sqlite: DatabaseSync;
+
+  /**
+   * Opens the file, makes it when it is missing, and brings it to this program's version.
+   *
+   * @param busyTimeoutMs how long a statement may block this process while another one holds the database
+   * @throws FilerError `store-damaged`, `no-space`, `home-not-writable`, `timed-out` when it stays locked
+   */
+  constructor(file: string, busyTimeoutMs: number = BUSY_TIMEOUT_MS) {
+    this.file = file;
+    this.#sqlite = this.guard(() => new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }));
+    try {
+      this.guard(() => {
+        // FULL: what was committed survives a power cut, and a commit is what an answer `stored` rests on.
+        this.#sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+        this.#migrate();
+        this.#sqlite.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+      });
+    } catch (error) {
+      this.#sqlite.close();
+      throw error;
+    }
+  }
+
+  #migrate(): void {
+    if (this.#version() === VERSIONS.length) return;
+    this.transaction(() => {
+      // Read again under the lock: another process may have been faster.
+      const version = this.#version();
+      if (version > VERSIONS.length) {
+        throw new FilerError(
+          'store-damaged',
+          `${this.file} was made by a newer ip-server (its version is ${version}, this program knows ${VERSIONS.length}): update ip-server`,
+        );
+      }
+      for (const sql of VERSIONS.slice(version)) this.#sqlite.exec(sql);
+      this.#sqlite.exec(`PRAGMA user_version = ${VERSIONS.length}`);
+    });
+  }
+
+  #version(): number {
+    return Number(this.#sqlite.prepare('PRAGMA user_version').get()?.['user_version']);
+  }
+
+  /** A statement prepared once; its failures are FilerErrors. */
+  prepare(sql: string): Statement {
+    const statement = this.guard(() => this.#sqlite.prepare(sql));
+    return {
+      run: (...values) => this.guard(() => Number(statement.run(...values).changes)),
+      get: (...values) => this.guard(() => statement.get(...values)),
+      all: (...values) => this.guard(() => statement.all(...values)),
+      iterate: (...values) => statement.iterate(...values),
+    };
+  }
+
+  /** All of `work` or nothing. @throws FilerError what `work` throws, or why it could not be committed */
+  transaction<T>(work: () => T): T {
+    // IMMEDIATE: a reader that becomes a writer half-way can fail without the busy time-out.
+    this.guard(() => this.#sqlite.exec('BEGIN IMMEDIATE'));
+    try {
+      const result = work();
+      this.guard(() => this.#sqlite.exec('COMMIT'));
+      return result;
+    } catch (error) {
+      if (this.#sqlite.isTransaction) this.#sqlite.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** May be called twice. */
+  close(): void {
+    if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+
+  guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw storeError(this.file, error);
+    }
+  }
+}
+
+export type SqlValue = null | number | string | Uint8Array;
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface Statement {
+  /** @returns how many rows it changed */
+  run(...values: SqlValue[]): number;
+  get(...values: SqlValue[]): Row | undefined;
+  all(...values: SqlValue[]): Row[];
+  iterate(...values: SqlValue[]): IterableIterator<Row>;
+}
+
+// https://sqlite.org/rescode.html, primary codes
+const SQLITE_PERM = 3;
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
+
+/** A failure of the database as what it means to its owner; anything else is handed back as it is. */
+function storeError(file: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('errcode' in error)) return error;
+  const why = messageOf(error);
+  const options = { cause: error };
+  switch (Number(error.errcode) & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return new FilerError(
+        'timed-out',
+        `another program keeps ${file} locked: end it and try again`,
+        options,
+      );
+    case SQLITE_FULL:
+      return new FilerError('no-space', `the disk that holds ${file} is full: make room there`, options);
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+      return new FilerError(
+        'home-not-writable',
+        `cannot write ${file} (${why}): check its owner and mode`,
+        options,
+      );
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_IOERR:
+      return new FilerError(
+        'store-damaged',
+        `${file} cannot be read or written (${why}): check the disk, then restore the home from a backup`,
+        options,
+      );
+    default:
+      return error; // a wrong statement of ours
+  }
+}

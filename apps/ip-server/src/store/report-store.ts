@@ -1,0 +1,53 @@
+import type { Report } from '@filer/protocol';
+
+/** A report as it came, on its way into the store. */
+export interface NewReport {
+  /** Id of the machine that made it. */
+  readonly peer: string;
+  readonly report: Report;
+  /** The bytes that its values were read from. */
+  readonly content: Buffer;
+  readonly receivedAt: number;
+}
+
+/** `stored` also for one that was stored before; `conflict` for a known seq with another content. */
+export type StoreOutcome = 'stored' | 'conflict';
+
+/** A report as the store gives it back. */
+export interface StoredReport {
+  /** Names it here, for ever. */
+  readonly id: string;
+  readonly peer: string;
+  readonly report: Report;
+  readonly receivedAt: number;
+}
+
+export interface ReportQuery {
+  readonly peer?: string | undefined;
+  /** Received at or after this, in ms since the epoch. */
+  readonly since?: number | undefined;
+}
+
+/** Everything outside these bounds is dropped, oldest first. */
+export interface Retention {
+  /** Received before this, in ms since the epoch. */
+  readonly before: number;
+  readonly maxBytes: number;
+}
+
+/** What was reported: the other half of the seam of design section 12. */
+export interface ReportStore {
+  /**
+   * Stores all of a batch or nothing, each report once by (peer, spool, seq). When it returns they survive a
+   * power cut.
+   *
+   * @returns one outcome for each, in order
+   * @throws FilerError when the store fails; then nothing was stored
+   */
+  store(batch: readonly NewReport[]): StoreOutcome[];
+  /** Oldest first, one by one: there is no limit to how many there are. */
+  query(query: ReportQuery): Iterable<StoredReport>;
+  get(id: string): StoredReport | undefined;
+  /** Drops up to `limit` of what is beyond the retention. @returns how many were dropped */
+  prune(retention: Retention, limit: number): number;
+}

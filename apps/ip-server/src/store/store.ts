@@ -1,0 +1,36 @@
+import { Database } from './database.ts';
+import type { Registry } from './registry.ts';
+import type { ReportStore } from './report-store.ts';
+import { Samples } from './samples.ts';
+import { SqliteRegistry } from './sqlite-registry.ts';
+import { SqliteReportStore } from './sqlite-report-store.ts';
+
+/** Everything that a server keeps. */
+export interface Store {
+  readonly registry: Registry;
+  readonly reports: ReportStore;
+  readonly samples: Samples;
+  /** May be called twice. */
+  close(): void;
+}
+
+/**
+ * Opens the embedded store of a home.
+ *
+ * @param busyTimeoutMs how long a write may block this process while another one holds the database
+ * @throws FilerError `store-damaged`, `no-space`, `home-not-writable`, `timed-out`
+ */
+export function openStore(file: string, busyTimeoutMs?: number): Store {
+  const database = new Database(file, busyTimeoutMs);
+  try {
+    return {
+      registry: new SqliteRegistry(database),
+      reports: new SqliteReportStore(database),
+      samples: new Samples(database),
+      close: () => database.close(),
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
