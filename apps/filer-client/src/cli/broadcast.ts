@@ -1,0 +1,8 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { BroadcastArguments } from './commands.ts';
+import { showText } from './texts.ts';
+
+export async function run({ text }: BroadcastArguments, context: Context): Promise<number> {
+  return showText(await perform(context, 'broadcast', { text }), context);
+}

@@ -1,0 +1,174 @@
+import {
+  ANY_TEXT,
+  defaulted,
+  defineCommand,
+  DURATION,
+  flag,
+  list,
+  optional,
+  required,
+  settingArguments,
+  textKind,
+  type ArgumentValues,
+  type Command,
+} from '@filer/program';
+import { clientSettings } from '../settings.ts';
+
+/*
+ * The command line of filer-client in one place: what can be typed. What a command does is in the file of its
+ * name, loaded when it is used.
+ */
+
+const TARGET = textKind('a name, an id, @group or @all');
+
+const join = {
+  link: optional(
+    textKind('an invite link, - for standard input, or a file'),
+    'the link that `ip-server invite` printed',
+  ),
+  name: optional(
+    textKind('a name such as cam-3'),
+    'what this machine is called in the network (default: its host name)',
+  ),
+  newIdentity: flag('make a new key first: for a machine that was cloned from another one'),
+};
+export type JoinArguments = ArgumentValues<typeof join>;
+
+const start = settingArguments(clientSettings);
+export type StartArguments = ArgumentValues<typeof start>;
+
+const none = {};
+
+const peers = {
+  all: flag('also this machine itself, and those that left or were removed'),
+  watch: flag('go on, and show every change'),
+};
+export type PeersArguments = ArgumentValues<typeof peers>;
+
+const send = {
+  paths: list(textKind('a path'), 'the files', { required: true }),
+  to: list(TARGET, 'to whom: a name, an id, @group or @all', { required: true, commas: true }),
+  note: optional(ANY_TEXT, 'a line for the receiver'),
+  timeoutMs: defaulted(DURATION, '1m', 'how long to try again when a recipient is lost half-way'),
+};
+export type SendArguments = ArgumentValues<typeof send>;
+
+const message = {
+  target: required(TARGET, 'to whom: a name, an id, @group or @all'),
+  text: required(textKind('a text'), 'the words; quote them'),
+};
+export type MessageArguments = ArgumentValues<typeof message>;
+
+const broadcast = { text: required(textKind('a text'), 'the words; quote them') };
+export type BroadcastArguments = ArgumentValues<typeof broadcast>;
+
+const report = {
+  values: list(textKind('KEY=VALUE'), 'what to report'),
+  title: optional(ANY_TEXT, 'what it is about, in a line'),
+};
+export type ReportArguments = ArgumentValues<typeof report>;
+
+const trust = { name: required(textKind('the name of a peer'), 'whose new identity is right') };
+export type TrustArguments = ArgumentValues<typeof trust>;
+
+const server = {
+  address: required(textKind('HOST:PORT such as 192.0.2.7:10901'), 'where the ip-server is now'),
+};
+export type ServerArguments = ArgumentValues<typeof server>;
+
+const leave = { yes: flag('do not ask', { alias: 'y' }) };
+export type LeaveArguments = ArgumentValues<typeof leave>;
+
+export const commands: readonly Command[] = [
+  defineCommand({
+    usage: 'join [link]',
+    describe: 'enrol this machine with a link from `ip-server invite`',
+    args: join,
+    examples: ['join -', 'join - --name cam-3 < invite.txt'],
+    load: () => import('./join.ts'),
+  }),
+  defineCommand({
+    usage: 'start',
+    describe: 'run the peer: report in, receive files and messages (in the foreground)',
+    args: start,
+    examples: ['start', 'start --listen 0.0.0.0:10902 --inbox ~/Incoming'],
+    outlivesOutput: true,
+    load: () => import('./start.ts'),
+  }),
+  defineCommand({
+    usage: 'status',
+    describe: 'show who this machine is and how it is connected',
+    args: none,
+    load: () => import('./status.ts'),
+  }),
+  defineCommand({
+    usage: 'peers',
+    describe: 'show who is there, and when the others were last seen',
+    args: peers,
+    examples: ['peers', 'peers --watch', 'peers --json | jq'],
+    load: () => import('./peers.ts'),
+  }),
+  defineCommand({
+    usage: 'send <paths..>',
+    describe: 'send files, straight from machine to machine, with a receipt for each',
+    args: send,
+    examples: [
+      'send build.zip --to bob',
+      'send a.mov b.mov --to bob,carol',
+      'send log.txt --to @lab --note "last night"',
+    ],
+    load: () => import('./send.ts'),
+  }),
+  defineCommand({
+    usage: 'message <target> <text>',
+    describe: 'say something to a peer or a group',
+    args: message,
+    examples: ['message bob "lunch?"', 'message @lab "reboot at five"'],
+    load: () => import('./message.ts'),
+  }),
+  defineCommand({
+    usage: 'broadcast <text>',
+    describe: 'say something to everyone',
+    args: broadcast,
+    examples: ['broadcast "the build is out"'],
+    load: () => import('./broadcast.ts'),
+  }),
+  defineCommand({
+    usage: 'messages',
+    describe: 'show what was said to this machine',
+    args: none,
+    load: () => import('./messages.ts'),
+  }),
+  defineCommand({
+    usage: 'inbox',
+    describe: 'show what files came, and from whom',
+    args: none,
+    load: () => import('./inbox.ts'),
+  }),
+  defineCommand({
+    usage: 'report [values..]',
+    describe: 'report values to the ip-server; kept on disk until it has them',
+    args: report,
+    examples: ['report temperature=21.5 state=ok', 'report --title "nightly build" result=green'],
+    load: () => import('./report.ts'),
+  }),
+  defineCommand({
+    usage: 'trust <name>',
+    describe: 'accept that a name belongs to another identity now',
+    args: trust,
+    load: () => import('./trust.ts'),
+  }),
+  defineCommand({
+    usage: 'server <address>',
+    describe: 'point this machine to where the ip-server has moved',
+    args: server,
+    examples: ['server 192.0.2.7:10901'],
+    load: () => import('./server.ts'),
+  }),
+  defineCommand({
+    usage: 'leave',
+    describe: 'end the membership of this machine',
+    args: leave,
+    load: () => import('./leave.ts'),
+  }),
+];

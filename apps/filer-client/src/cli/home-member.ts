@@ -1,0 +1,8 @@
+import { openHome, type Context } from '@filer/program';
+import { Member } from '../network/member.ts';
+
+/** Opens what this home keeps, for commands that only read it: a daemon beside it does not mind. */
+export async function openMember({ home }: Context): Promise<Member> {
+  await openHome(home);
+  return Member.open(home);
+}

@@ -1,0 +1,124 @@
+import { readFile, rename } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
+import {
+  FilerError,
+  isName,
+  loadOrCreateIdentity,
+  messageOf,
+  nameFromHost,
+  parseInvite,
+} from '@filer/protocol';
+import { acquireLock, openHome, writeConfigurationTemplate, type Context } from '@filer/program';
+import { enrol } from '../network/enrol.ts';
+import { clientSettings } from '../settings.ts';
+import { readMembershipFile, writeMembershipFile } from '../store/membership-file.ts';
+import type { JoinArguments } from './commands.ts';
+
+/** An invite is a few hundred characters; more than this is something else. */
+const MAX_INVITE_CHARACTERS = 64 * 1024;
+
+export async function run(args: JoinArguments, context: Context): Promise<void> {
+  const { home, output, version, signal } = context;
+  const invite = parseInvite(await readLink(args.link, context));
+  const name = args.name ?? nameFromHost(hostname());
+  if (!isName(name)) {
+    throw new FilerError(
+      'usage',
+      `--name takes lower-case letters, digits and inner dashes, at most 32, such as cam-3, not ${JSON.stringify(name)}`,
+    );
+  }
+  await openHome(home);
+  const lock = await lockHome(context);
+  try {
+    const before = await readMembershipFile(home.membershipFile);
+    if (before !== undefined && before.membership.network !== invite.grant.network) {
+      throw new FilerError(
+        'refused',
+        `this machine is ${before.membership.name} in another network: run \`filer-client leave\` first, or set FILER_HOME to another folder`,
+      );
+    }
+    if (args.newIdentity) await putIdentityAside(home.identityFolder);
+    const { identity } = await loadOrCreateIdentity(home.identityFolder);
+    const file = await enrol(identity, invite, name, version, signal);
+    await writeMembershipFile(home.membershipFile, file);
+    await writeConfigurationTemplate(clientSettings, home);
+    const { membership } = file;
+    output.json({
+      id: membership.id,
+      name: membership.name,
+      groups: membership.groups,
+      network: membership.network,
+    });
+    output.line(
+      `joined as ${membership.name}${membership.groups.map((group) => ` @${group}`).join('')}  id ${membership.id}`,
+    );
+    output.words('Next, on this machine:  filer-client start');
+  } finally {
+    await lock.release();
+  }
+}
+
+async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
+  try {
+    return await acquireLock(home.lockFile);
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'already-running') throw error;
+    throw new FilerError(
+      'already-running',
+      `${messageOf(error)}; a running daemon does not join another time`,
+      { cause: error },
+    );
+  }
+}
+
+/** The link from the argument, standard input, a file, or a person. */
+async function readLink(given: string | undefined, { stdin, output, signal }: Context): Promise<string> {
+  const link =
+    given ?? (isTerminal(stdin) && output.isTerminal && !output.jsonMode ? await askForLink(signal) : '-');
+  if (link === '-') {
+    const piped = await readAll(stdin);
+    if (piped.trim() === '') {
+      throw new FilerError(
+        'usage',
+        'standard input held no invite: pipe the link in, as in `filer-client join - < invite.txt`',
+      );
+    }
+    return piped.slice(0, MAX_INVITE_CHARACTERS);
+  }
+  if (link.startsWith('filer:')) return link;
+  try {
+    return (await readFile(link, 'utf8')).slice(0, MAX_INVITE_CHARACTERS);
+  } catch (error) {
+    throw new FilerError(
+      'invite-malformed',
+      `${JSON.stringify(link)} is neither an invite link (filer://…) nor a file that can be read (${messageOf(error)})`,
+      { cause: error },
+    );
+  }
+}
+
+function isTerminal(stream: NodeJS.ReadableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true;
+}
+
+async function askForLink(signal: AbortSignal): Promise<string> {
+  const { isCancel, password } = await import('@clack/prompts');
+  // Not echoed: an invite lets its holder in.
+  const answer = await password({ message: 'Paste the link that `ip-server invite` printed', signal });
+  signal.throwIfAborted();
+  if (isCancel(answer) || answer === undefined) throw new FilerError('interrupted', 'nothing was joined');
+  return answer;
+}
+
+/** A cloned machine needs a key of its own; the old one is kept beside it, for whoever made a mistake. */
+async function putIdentityAside(folder: string): Promise<void> {
+  const suffix = `.${new Date().toISOString().replaceAll(/[:.]/g, '-')}.old`;
+  for (const file of ['key.pem', 'cert.pem']) {
+    const path = joinPath(folder, file);
+    await rename(path, path + suffix).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    });
+  }
+}

@@ -1,0 +1,28 @@
+import { FilerError } from '@filer/protocol';
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { LeaveArguments } from './commands.ts';
+
+export async function run({ yes }: LeaveArguments, context: Context): Promise<void> {
+  const { output, signal } = context;
+  if (!yes && output.isTerminal && !output.jsonMode) {
+    const { confirm } = await import('@clack/prompts');
+    const sure = await confirm({
+      message: 'Leave the network? Coming back needs a new invite.',
+      initialValue: false,
+      signal,
+    });
+    signal.throwIfAborted();
+    if (sure !== true) throw new FilerError('interrupted', 'still a member: nothing was changed');
+  }
+  const left = await perform(context, 'leave', {});
+  output.json(left);
+  output.line(`${left.name} has left the network`);
+  if (!left.told) {
+    output.warn(
+      'the ip-server could not be told: it lists this machine as offline until `ip-server remove` is run there',
+    );
+  }
+  if (left.spooled > 0)
+    output.warn(`${left.spooled} reports were never sent; they stay in ${context.home.databaseFile}`);
+}

@@ -1,0 +1,8 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { MessageArguments } from './commands.ts';
+import { showText } from './texts.ts';
+
+export async function run({ target, text }: MessageArguments, context: Context): Promise<number> {
+  return showText(await perform(context, 'message', { target, text }), context);
+}

@@ -1,0 +1,32 @@
+import { FilerError } from '@filer/protocol';
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { ReportArguments } from './commands.ts';
+
+export async function run({ values, title }: ReportArguments, context: Context): Promise<void> {
+  const { output } = context;
+  if (values.length === 0 && title === undefined) {
+    throw new FilerError(
+      'usage',
+      'report what? Give KEY=VALUE pairs such as temperature=21.5, or --title TEXT',
+    );
+  }
+  const outcome = await perform(context, 'report', { values: values.map(parsePair), title: title ?? '' });
+  output.json(outcome);
+  if (outcome.stored) output.line('reported: the ip-server has it on disk');
+  else {
+    const waiting = outcome.spooled === 1 ? '' : ` (${outcome.spooled} wait)`;
+    output.line(`kept on disk${waiting}: ${outcome.reason ?? 'the ip-server has not stored it yet'}`);
+    output.words('It goes by itself once the ip-server is back and `filer-client start` runs here.');
+  }
+}
+
+function parsePair(text: string): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at <= 0)
+    throw new FilerError(
+      'usage',
+      `KEY=VALUE takes a pair such as temperature=21.5, not ${JSON.stringify(text)}`,
+    );
+  return [text.slice(0, at), text.slice(at + 1)];
+}

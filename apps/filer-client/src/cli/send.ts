@@ -1,0 +1,62 @@
+import { resolve } from 'node:path';
+import { formatBytes, formatRate, printable, type Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { ReceiptTold, SendDone, SendEvent } from '../jobs/send-events.ts';
+import type { SendArguments } from './commands.ts';
+import { SendProgress } from './send-progress.ts';
+
+export async function run(args: SendArguments, context: Context): Promise<number> {
+  const { output } = context;
+  const request = {
+    paths: args.paths.map((path) => resolve(path)),
+    to: args.to,
+    note: args.note ?? '',
+    timeoutMs: args.timeoutMs,
+  };
+  const progress =
+    output.isTerminal && !output.quiet && !output.jsonMode ? new SendProgress(output) : undefined;
+  const startedAt = performance.now();
+  const later: SendEvent[] = [];
+  let done: SendDone;
+  try {
+    done = await perform(context, 'send', request, {
+      onItem: (item) => {
+        const event = item as SendEvent;
+        output.json(event);
+        progress?.show(event);
+        // Lines between the bars would tear them: they follow when the bars stand still.
+        if (event.type !== 'progress' && event.type !== 'job') later.push(event);
+      },
+    });
+  } finally {
+    progress?.stop();
+    for (const event of later) tell(event, context);
+  }
+  output.json(done);
+  summarize(done, performance.now() - startedAt, context);
+  return done.exitCode;
+}
+
+function tell(event: SendEvent, { output }: Context): void {
+  if (event.type === 'receipt') output.line(receiptLine(event));
+  if (event.type === 'file' && !event.ok)
+    output.warn(`${event.recipient}: ${event.message ?? event.code ?? 'failed'}`);
+  if (event.type === 'retry') output.words(`${event.recipient} was lost (${event.reason}), trying again`);
+}
+
+function receiptLine({ recipient, receivedAs, size, digest, synced }: ReceiptTold): string {
+  const proof = `${digest.slice(0, 'blake3:'.length + 12)}…`;
+  return `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${synced ? 'on disk' : 'not synced'}), signed`;
+}
+
+function summarize(done: SendDone, elapsedMs: number, { output }: Context): void {
+  for (const { name, ok, status } of done.recipients) if (!ok) output.warn(`${name}: ${status}`);
+  const delivered = done.recipients.filter((recipient) => recipient.ok).length;
+  const rate = formatRate(done.bytesSent, elapsedMs);
+  const files = done.filesSent === 1 ? '1 file' : `${done.filesSent} files`;
+  const machines =
+    done.recipients.length === 1 ? '' : ` to ${delivered} of ${done.recipients.length} machines`;
+  output.words(`${files} delivered${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`);
+  const [first] = done.recipients;
+  if (done.ok && first !== undefined) output.hint(`On ${first.name}:  filer-client inbox`);
+}

@@ -1,0 +1,14 @@
+import { parseHostPort } from '@filer/protocol';
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { ServerArguments } from './commands.ts';
+
+export async function run({ address }: ServerArguments, context: Context): Promise<void> {
+  const { output } = context;
+  parseHostPort(address); // a wrong one is the caller's mistake, daemon or not
+  const result = await perform(context, 'server', { address });
+  output.json(result);
+  output.line(`the ip-server is looked for at ${result.address} first (its id stays ${result.id})`);
+  if (result.connected === true) output.line('it answers there');
+  if (result.connected === null) output.words('The daemon tries it now; see `filer-client status`.');
+}

@@ -1,0 +1,34 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+
+export async function run(_args: object, context: Context): Promise<void> {
+  const { output } = context;
+  const status = await perform(context, 'status', {});
+  output.json(status);
+  const rows: (readonly [string, string])[] = [
+    ['name', `${status.name}${status.groups.map((group) => ` @${group}`).join('')}`],
+    ['id', status.id],
+    ['network', status.network],
+    [
+      'daemon',
+      status.running ? `running, listens on ${status.listen ?? '?'}` : 'not running: filer-client start',
+    ],
+    ['server', serverLine(status)],
+    ['inbox', status.inbox],
+    ['reports waiting', String(status.spool)],
+    ['transfers running', String(status.jobs)],
+    ['connections', String(status.connections)],
+  ];
+  for (const [label, value] of rows) output.line(`${label.padEnd(18)} ${value}`);
+}
+
+function serverLine({
+  server,
+  running,
+}: {
+  server: { address: string; connected: boolean };
+  running: boolean;
+}): string {
+  if (!running) return server.address;
+  return `${server.address} (${server.connected ? 'connected' : 'not connected, trying again'})`;
+}

@@ -1,0 +1,11 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { TrustArguments } from './commands.ts';
+
+export async function run({ name }: TrustArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const trusted = await perform(context, 'trust', { name });
+  output.json(trusted);
+  if (trusted.changed) output.line(`${trusted.name} is now ${trusted.id} (was ${trusted.was})`);
+  else output.line(`${trusted.name} is ${trusted.id} as before: nothing had changed`);
+}

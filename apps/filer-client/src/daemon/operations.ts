@@ -1,0 +1,46 @@
+import { leave, server, trust } from './operations/network.ts';
+import { peers, type Peers } from './operations/peers.ts';
+import { report, type ReportOutcome } from './operations/report.ts';
+import { send, type SendDone } from './operations/send.ts';
+import { status, type Status } from './operations/status.ts';
+import { broadcast, message, type TextOutcome } from './operations/texts.ts';
+import type { Operation } from './site.ts';
+
+/** What each operation gives back. */
+export interface OperationResults {
+  readonly status: Status;
+  readonly peers: Peers;
+  readonly message: TextOutcome;
+  readonly broadcast: TextOutcome;
+  readonly report: ReportOutcome;
+  readonly send: SendDone;
+  readonly trust: {
+    readonly name: string;
+    readonly id: string;
+    readonly was: string;
+    readonly changed: boolean;
+  };
+  readonly server: { readonly address: string; readonly id: string; readonly connected: boolean | null };
+  readonly leave: {
+    readonly name: string;
+    readonly id: string;
+    readonly network: string;
+    readonly told: boolean;
+    readonly spooled: number;
+  };
+}
+
+export type OperationName = keyof OperationResults;
+
+/** All that a command can ask of a home, with or without a daemon. */
+export const operations: Readonly<Record<OperationName, Operation>> = {
+  status,
+  peers,
+  message,
+  broadcast,
+  report,
+  send,
+  trust,
+  server,
+  leave,
+};

@@ -1,0 +1,67 @@
+import { fieldsOf, FilerError, isName, parseHostPort, textOf, formatHostPort } from '@filer/protocol';
+import { removeMembershipFile } from '../../store/membership-file.ts';
+import type { Operation } from '../site.ts';
+
+/** `trust NAME`: the name goes to who claims it now. */
+export const trust: Operation = ({ member }, params) => {
+  const name = textOf(fieldsOf(params, 'trust')['name'], 'NAME', { max: 64 });
+  const pin = isName(name) ? member.directory.pin(name) : undefined;
+  if (pin === undefined) {
+    throw new FilerError(
+      'no-such-peer',
+      `no peer is or was called ${name}; \`filer-client peers\` lists them all`,
+    );
+  }
+  if (pin.claimedBy !== undefined) member.directory.trust(name, pin.claimedBy);
+  return Promise.resolve({
+    name,
+    id: pin.claimedBy ?? pin.id,
+    was: pin.id,
+    changed: pin.claimedBy !== undefined,
+  });
+};
+
+/** `server HOST:PORT`: the server is reached there from now on; its id stays pinned. */
+export const server: Operation = async ({ member, daemon, access }, params, { signal }) => {
+  const address = parseHostPort(textOf(fieldsOf(params, 'server')['address'], 'HOST:PORT', { max: 300 }));
+  const named = formatHostPort(address);
+  const before = member.server;
+  const others = before.addresses.filter((known) => formatHostPort(known) !== named);
+  await member.keep({ server: { ...before, addresses: [address, ...others] } });
+  if (daemon !== undefined) {
+    daemon.reconnect();
+    return { address: named, id: member.server.id, connected: null };
+  }
+  try {
+    await access.session(signal);
+    return { address: named, id: member.server.id, connected: true };
+  } catch (error) {
+    // A server that is only away is no reason to forget its new address; an imposter is.
+    if (error instanceof FilerError && error.code === 'identity-mismatch')
+      await member.keep({ server: before });
+    throw error;
+  }
+};
+
+/** `leave`: the membership ends here, and at the server if it can be told. */
+export const leave: Operation = async ({ member, access, daemon }, _params, { signal }) => {
+  let told = true;
+  try {
+    const { session } = await access.session(signal);
+    await session.request({ type: 'leave' });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FilerError)) throw error;
+    told = false;
+  }
+  const result = {
+    name: member.name,
+    id: member.id,
+    network: member.network,
+    told,
+    spooled: member.spool.size,
+  };
+  await removeMembershipFile(member.home.membershipFile);
+  daemon?.shutDown();
+  return result;
+};

@@ -1,0 +1,72 @@
+import { fieldsOf } from '@filer/protocol';
+import type { KnownPeer } from '../../store/directory-store.ts';
+import type { Member } from '../../network/member.ts';
+import { refresh } from '../../network/command-access.ts';
+import type { Operation } from '../site.ts';
+
+/** One line of `peers --json`. */
+export interface PeerLine {
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly online: boolean;
+  readonly state: string;
+  /** ISO 8601, or null for never */
+  readonly lastSeen: string | null;
+  readonly addresses: readonly string[];
+  readonly via: 'direct' | null;
+  readonly version: string | null;
+  readonly self?: true;
+}
+
+export interface Peers {
+  readonly server: { readonly connected: boolean; readonly asOf: string | null };
+  readonly peers: readonly PeerLine[];
+  /** Why the server could not be asked; then the directory is the one on disk. */
+  readonly unreachable?: string;
+}
+
+export const peers: Operation = async ({ member, access, daemon }, params, { signal }) => {
+  const all = fieldsOf(params, 'peers')['all'] === true;
+  const unreachable = daemon === undefined ? await refresh(access, signal) : undefined;
+  const asOf = member.directory.asOf;
+  const shown = member.directory.peers().filter((peer) => all || isShown(member, peer));
+  const result: Peers = {
+    server: {
+      connected: access.current !== undefined,
+      asOf: asOf === undefined ? null : new Date(asOf).toISOString(),
+    },
+    peers: shown.map((peer) => lineOf(member, peer)),
+    ...(unreachable === undefined ? {} : { unreachable }),
+  };
+  return result;
+};
+
+function isShown(member: Member, peer: KnownPeer): boolean {
+  return peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id);
+}
+
+function lineOf(member: Member, peer: KnownPeer): PeerLine {
+  const self = peer.id === member.id;
+  const addresses = peer.record?.addresses ?? [];
+  const removed = member.removals.has(peer.id);
+  return {
+    id: peer.id,
+    name: peer.name,
+    groups: peer.groups,
+    online: peer.state === 'online' && !removed,
+    state: removed ? 'removed' : STATE_WORDS[peer.state],
+    lastSeen: peer.lastSeen === 0 ? null : new Date(peer.lastSeen).toISOString(),
+    addresses,
+    via: addresses.length > 0 ? 'direct' : null,
+    version: null,
+    ...(self ? { self: true } : {}),
+  };
+}
+
+const STATE_WORDS: Readonly<Record<KnownPeer['state'], string>> = {
+  online: 'online',
+  stopped: 'offline (stopped)',
+  lost: 'offline (lost)',
+  gone: 'left',
+};

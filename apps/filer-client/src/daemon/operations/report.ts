@@ -1,0 +1,64 @@
+import { FilerError, fieldsOf, listOf, MAX_REPORT_BYTES, messageOf, textOf } from '@filer/protocol';
+import { drainSpool } from '../../reports/spool-sender.ts';
+import type { Operation, Site } from '../site.ts';
+
+/** What became of a report. */
+export interface ReportOutcome {
+  readonly seq: number;
+  /** Whether the server has it on its disk; else it waits in the spool and goes by itself. */
+  readonly stored: boolean;
+  /** Reports that wait now. */
+  readonly spooled: number;
+  /** Why it waits. */
+  readonly reason?: string;
+}
+
+/** How long the asker waits to hear that its report was stored before it is told that it waits. */
+const STORED_WITHIN_MS = 5_000;
+
+/** `report KEY=VALUE…`: to disk first, then to the server. */
+export const report: Operation = async (site, params, { signal }) => {
+  const fields = fieldsOf(params, 'report');
+  const values = listOf(fields['values'], 'values', 1_000, (pair, what) => {
+    const [key, value] = listOf(pair, what, 2, (item, name) => textOf(item, name, { max: MAX_REPORT_BYTES }));
+    if (key === undefined || value === undefined) throw new FilerError('usage', `${what} is not a pair`);
+    return [key, value] as const;
+  });
+  const title = textOf(fields['title'] ?? '', 'title', { max: MAX_REPORT_BYTES });
+  const seq = site.member.spool.add('user', Date.now(), { title, values, schedule: '' });
+  const reason = site.daemon === undefined ? await sendNow(site, signal) : await sendByDaemon(site, seq);
+  const outcome: ReportOutcome = {
+    seq,
+    stored: !site.member.spool.has(seq),
+    spooled: site.member.spool.size,
+    ...(reason === undefined ? {} : { reason }),
+  };
+  return outcome;
+};
+
+/** Without a daemon: this process sends all that waits. The report is on disk already, whatever happens. */
+async function sendNow({ member, access }: Site, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { session } = await access.session(signal);
+    await drainSpool(member.spool, session);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FilerError)) throw error;
+    return messageOf(error);
+  }
+}
+
+async function sendByDaemon({ member, access }: Site, seq: number): Promise<string | undefined> {
+  if (access.current === undefined) return 'the ip-server is away';
+  const timeout = AbortSignal.timeout(STORED_WITHIN_MS);
+  const dropped = member.spool.dropped(seq, timeout);
+  access.kickSpool();
+  try {
+    await dropped;
+    return undefined;
+  } catch (error) {
+    if (!timeout.aborted) throw error;
+    return 'the ip-server has not stored it yet';
+  }
+}

@@ -1,0 +1,44 @@
+import { formatHostPort } from '@filer/protocol';
+import type { Operation } from '../site.ts';
+
+/** `status --json`: who this machine is and how it is connected. */
+export interface Status {
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly network: string;
+  readonly running: boolean;
+  readonly server: { readonly id: string; readonly connected: boolean; readonly address: string };
+  readonly listen: string | null;
+  readonly inbox: string;
+  /** Reports that wait. */
+  readonly spool: number;
+  /** Jobs that run. */
+  readonly jobs: number;
+  readonly connections: number;
+}
+
+export const status: Operation = ({ member, access, daemon }) => {
+  const current = access.current;
+  const result: Status = {
+    id: member.id,
+    name: member.name,
+    groups: member.groups,
+    network: member.network,
+    running: daemon !== undefined,
+    server: {
+      id: member.server.id,
+      connected: current !== undefined,
+      address:
+        current === undefined
+          ? member.server.addresses.map(formatHostPort).join(', ')
+          : formatHostPort(current.address),
+    },
+    listen: daemon?.listen ?? null,
+    inbox: daemon?.inbox ?? member.home.inbox,
+    spool: member.spool.size,
+    jobs: member.jobs.running,
+    connections: daemon?.connections() ?? 0,
+  };
+  return Promise.resolve(result);
+};

@@ -1,0 +1,125 @@
+import {
+  fieldsOf,
+  FilerError,
+  formatText,
+  messageOf,
+  parseBroadcasted,
+  textOf,
+  type SignedText,
+} from '@filer/protocol';
+import { resolveTargets } from '../../jobs/targets.ts';
+import { dialPeerSession } from '../../network/peer-dial.ts';
+import { refresh } from '../../network/command-access.ts';
+import { composeText } from '../../network/texts.ts';
+import type { KnownPeer } from '../../store/directory-store.ts';
+import type { Operation, Site } from '../site.ts';
+
+const MAX_TARGET = 64;
+
+/** Peers that are spoken to at once when the server cannot pass a text on. */
+const AT_ONCE = 16;
+
+/** How a text went out. */
+export interface TextOutcome {
+  readonly id: string;
+  readonly to: string;
+  /** Through the server, or straight from here. */
+  readonly via: 'direct' | 'server';
+  /** How many have it (direct) or were handed it (server). */
+  readonly reached: number;
+  /** How many could not be reached. */
+  readonly offline: number;
+  /** Whom it could not reach and why, as far as this machine knows. */
+  readonly failed: readonly { readonly name: string; readonly code: string; readonly message: string }[];
+}
+
+/** `message TARGET TEXT`: direct for one; a group goes the way of a broadcast. */
+export const message: Operation = async (site, params, { signal }) => {
+  const fields = fieldsOf(params, 'message');
+  const target = textOf(fields['target'], 'TARGET', { max: MAX_TARGET });
+  const words = textOf(fields['text'], 'TEXT', { max: Number.POSITIVE_INFINITY });
+  if (target.startsWith('@')) return toMany(site, target, words, signal);
+  if (site.daemon === undefined) await refresh(site.access, signal);
+  const [peer] = resolveTargets(site.member, [target]);
+  if (peer === undefined) throw new Error('a name resolves to one peer');
+  const signed = composeText(site.member, peer.id, words, Date.now());
+  await tell(site, peer, signed, signal);
+  return outcome(signed, 'direct', 1, 0, []);
+};
+
+/** `broadcast TEXT`: through the server, direct while it is away. */
+export const broadcast: Operation = (site, params, { signal }) =>
+  toMany(
+    site,
+    '@all',
+    textOf(fieldsOf(params, 'broadcast')['text'], 'TEXT', { max: Number.POSITIVE_INFINITY }),
+    signal,
+  );
+
+async function toMany(site: Site, target: string, words: string, signal: AbortSignal): Promise<TextOutcome> {
+  const { member, access } = site;
+  const signed = composeText(member, target, words, Date.now());
+  try {
+    const { session } = await access.session(signal);
+    const peers = target === '@all' ? undefined : resolveTargets(member, [target]);
+    const { reached, offline } = parseBroadcasted(
+      await session.ask(formatText(signed, 'broadcast'), { signal }),
+    );
+    const known = peers?.length ?? reached + offline;
+    return outcome(signed, 'server', reached, Math.max(offline, known - reached), []);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isServerAway(error)) throw error;
+  }
+  return direct(site, resolveTargets(member, [target]), signed, signal);
+}
+
+function isServerAway(error: unknown): boolean {
+  return (
+    error instanceof FilerError &&
+    ['server-unreachable', 'connection-closed', 'connection-silent', 'timed-out'].includes(error.code)
+  );
+}
+
+async function direct(
+  site: Site,
+  peers: readonly KnownPeer[],
+  signed: SignedText,
+  signal: AbortSignal,
+): Promise<TextOutcome> {
+  const failed: { name: string; code: string; message: string }[] = [];
+  const waiting = [...peers];
+  const worker = async (): Promise<void> => {
+    for (let peer = waiting.shift(); peer !== undefined; peer = waiting.shift()) {
+      try {
+        await tell(site, peer, signed, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof FilerError)) throw error;
+        failed.push({ name: peer.name, code: error.code, message: messageOf(error) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return outcome(signed, 'direct', peers.length - failed.length, failed.length, failed);
+}
+
+async function tell(site: Site, peer: KnownPeer, signed: SignedText, signal: AbortSignal): Promise<void> {
+  const reach = { software: site.software, overLoopback: site.access.overLoopback };
+  const { session } = await dialPeerSession(site.member, peer, reach, undefined, signal);
+  try {
+    await session.ask(formatText(signed), { signal });
+  } finally {
+    await session.close();
+  }
+}
+
+function outcome(
+  signed: SignedText,
+  via: TextOutcome['via'],
+  reached: number,
+  offline: number,
+  failed: TextOutcome['failed'],
+): TextOutcome {
+  return { id: signed.id, to: signed.to, via, reached, offline, failed };
+}

@@ -1,0 +1,39 @@
+import type { Logger } from '@filer/program';
+import type { Member } from '../network/member.ts';
+import type { ServerAccess } from '../network/server-access.ts';
+
+/** What an operation works on: the daemon's own parts, or a command's where no daemon runs. */
+export interface Site {
+  readonly member: Member;
+  readonly access: ServerAccess;
+  readonly software: string;
+  readonly log: Logger;
+  /** The running daemon's part; undefined in a command's own process. */
+  readonly daemon: DaemonPart | undefined;
+}
+
+export interface DaemonPart {
+  /** `host:port` as bound. */
+  readonly listen: string;
+  readonly inbox: string;
+  /** Live connections, in and out. */
+  connections(): number;
+  /** Drops the session with the server and dials anew: it has moved. */
+  reconnect(): void;
+  /** Ends the daemon in order: the membership is over. */
+  shutDown(): void;
+}
+
+/**
+ * One thing that a command asks for.
+ *
+ * @param params as they came over the control socket: checked by the operation
+ */
+export type Operation = (site: Site, params: unknown, run: OperationRun) => Promise<unknown>;
+
+export interface OperationRun {
+  /** Tells the asker what goes on; one JSON value each. */
+  readonly emit: (item: unknown) => Promise<void> | void;
+  /** Aborted when the asker is gone. */
+  readonly signal: AbortSignal;
+}

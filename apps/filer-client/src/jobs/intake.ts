@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import {
+  FilerError,
+  MAX_TRANSFERS,
+  MAX_TRANSFERS_PER_PEER,
+  messageOf,
+  systemCode,
+  type Membership,
+  type Messenger,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { cleanParts, FreeSpace, receiveFiles, type ReceivedFile as EngineFile } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+import { Slots } from './slots.ts';
+
+/** A file that came, as people and programs are told. */
+export interface ReceivedFile {
+  readonly id: string;
+  readonly from: string;
+  readonly fromId: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly name: string;
+  readonly size: number;
+  readonly digest: string;
+  readonly note: string;
+}
+
+export interface IntakeOptions {
+  readonly member: Member;
+  /** Absolute. */
+  readonly inbox: string;
+  readonly accept: 'members' | 'none';
+  readonly sync: boolean;
+  readonly log: Logger;
+  readonly onReceived: (file: ReceivedFile) => void;
+}
+
+/** Takes in the files of other members: who may, how many at once, where to, and what is noted of them. */
+export class TransferIntake {
+  readonly #options: IntakeOptions;
+  readonly #space: FreeSpace;
+  readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
+  readonly #stop = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+
+  private constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#space = new FreeSpace(options.inbox);
+  }
+
+  /**
+   * Makes the inbox if it is not there and removes what killed transfers left in it. Hold the home's lock.
+   *
+   * @throws FilerError `home-not-writable`
+   */
+  static async open(options: IntakeOptions): Promise<TransferIntake> {
+    const { inbox, log } = options;
+    try {
+      await mkdir(inbox, { recursive: true, mode: 0o700 });
+      const removed = await cleanParts(inbox, { olderThanMs: 0 });
+      if (removed > 0) log.info('half files of transfers that were cut off were removed', { files: removed });
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      throw new FilerError(
+        'home-not-writable',
+        `the inbox ${inbox} cannot be used: ${messageOf(error)}; give this user that folder, or choose another with --inbox`,
+        { cause: error },
+      );
+    }
+    return new TransferIntake(options);
+  }
+
+  /** Transfers that come in now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Serves one connection that a member opened for a transfer, to its end. */
+  async take(messenger: Messenger, from: Membership): Promise<void> {
+    const work = this.#receive(messenger, from);
+    this.#running.add(work);
+    try {
+      await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** Ends what runs; half files are removed. */
+  async close(): Promise<void> {
+    this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
+    await Promise.allSettled(this.#running);
+  }
+
+  async #receive(messenger: Messenger, from: Membership): Promise<void> {
+    const { member, inbox, sync, log } = this.#options;
+    const release = await this.#slots.take(from.id, messenger);
+    try {
+      const outcome = await receiveFiles(messenger, {
+        keyPair: member.identity,
+        network: member.network,
+        senderId: from.id,
+        inbox,
+        folder: from.name,
+        space: this.#space,
+        policy: { accept: () => this.#accept() },
+        sync,
+        signal: this.#stop.signal,
+        record: (file) => this.#record(file, from),
+      });
+      for (const { name, code, message } of outcome.files) {
+        if (code !== undefined)
+          log.warn('a file was not taken', { from: from.name, name, code, reason: message });
+      }
+      if (outcome.error !== undefined) {
+        log.warn('a transfer ended early', { from: from.name, job: outcome.job, error: outcome.error });
+      }
+    } finally {
+      release();
+      await messenger.close();
+    }
+  }
+
+  #accept(): void {
+    if (this.#options.accept === 'none') {
+      throw new FilerError(
+        'declined',
+        `${this.#options.member.name} takes no files (it was started with --accept none)`,
+      );
+    }
+  }
+
+  #record(file: EngineFile, from: Membership): void {
+    const { member, onReceived } = this.#options;
+    const item = {
+      id: randomUUID(),
+      path: file.file,
+      name: file.name,
+      size: file.size,
+      digest: file.digest,
+      note: file.note,
+    };
+    member.inbox.add({
+      ...item,
+      job: file.job,
+      from: from.id,
+      fromName: from.name,
+      receivedAt: Date.now(),
+      state: 'received',
+    });
+    onReceived({ ...item, from: from.name, fromId: from.id });
+  }
+}

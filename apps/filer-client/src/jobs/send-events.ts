@@ -1,0 +1,87 @@
+import type { ErrorCode } from '@filer/protocol';
+
+/*
+ * What a send tells while it runs: the lines of `send --json`, and what progress bars are drawn from. Names of
+ * fields are a contract (docs/cli.md).
+ */
+
+export interface JobStarted {
+  readonly type: 'job';
+  readonly job: string;
+  readonly files: number;
+  readonly bytesTotal: number;
+  readonly recipients: readonly { readonly name: string; readonly id: string }[];
+}
+
+export interface Progress {
+  readonly type: 'progress';
+  readonly job: string;
+  readonly recipient: string;
+  /** The file that is on its way. */
+  readonly path: string;
+  readonly fileBytesSent: number;
+  readonly fileBytesTotal: number;
+  /** Content bytes of all files for this recipient. */
+  readonly bytesSent: number;
+  readonly bytesTotal: number;
+}
+
+/** How one file for one recipient ended. */
+export interface FileOutcome {
+  readonly type: 'file';
+  readonly job: string;
+  readonly recipient: string;
+  /** Here. */
+  readonly path: string;
+  readonly ok: boolean;
+  readonly size: number;
+  readonly code: ErrorCode | null;
+  readonly message: string | null;
+}
+
+/** The receiver's signed word that a file is there, whole and (unless it says otherwise) synced. */
+export interface ReceiptTold {
+  readonly type: 'receipt';
+  readonly job: string;
+  readonly recipient: string;
+  readonly recipientId: string;
+  /** Here, and where it lies in the receiver's inbox. */
+  readonly path: string;
+  readonly receivedAs: string;
+  readonly size: number;
+  readonly digest: string;
+  readonly synced: boolean;
+  readonly time: string;
+}
+
+/** A recipient was lost and is tried again. */
+export interface Retrying {
+  readonly type: 'retry';
+  readonly job: string;
+  readonly recipient: string;
+  readonly reason: string;
+}
+
+export interface RecipientDone {
+  readonly name: string;
+  readonly id: string;
+  readonly ok: boolean;
+  readonly code: ErrorCode | null;
+  readonly status: string;
+}
+
+export interface SendDone {
+  readonly type: 'done';
+  readonly job: string;
+  readonly ok: boolean;
+  readonly exitCode: number;
+  readonly filesSent: number;
+  readonly filesSkipped: number;
+  readonly filesFailed: number;
+  /** Content bytes put on the wire. */
+  readonly bytesSent: number;
+  readonly bytesTotal: number;
+  readonly recipients: readonly RecipientDone[];
+}
+
+export type SendEvent = JobStarted | Progress | FileOutcome | ReceiptTold | Retrying;

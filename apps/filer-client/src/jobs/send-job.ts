@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto';
+import { FilerError, formatReceipts, messageOf, type ErrorCode, type ReceiptBatch } from '@filer/protocol';
+import { sendFiles, type SendEvent as EngineEvent } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+import { dialPeer } from '../network/peer-dial.ts';
+import type { ServerAccess } from '../network/server-access.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { exitCodeOf } from './outcome.ts';
+import type { FileOutcome, RecipientDone, SendDone, SendEvent } from './send-events.ts';
+
+/** What is to be sent to whom. */
+export interface SendRequest {
+  /** Absolute paths of files on this machine. */
+  readonly paths: readonly string[];
+  readonly recipients: readonly KnownPeer[];
+  readonly note: string;
+  /** How long a recipient that was lost half-way is tried again. */
+  readonly timeoutMs: number;
+  readonly bytesTotal: number;
+}
+
+export interface SendSurroundings {
+  readonly member: Member;
+  readonly access: ServerAccess;
+  readonly software: string;
+  /** Gets what goes on; a slow listener holds nothing up. */
+  readonly emit: (event: SendEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The recipient is gone, for now: trying again makes sense. */
+const LOSSES: ReadonlySet<ErrorCode> = new Set([
+  'connection-closed',
+  'connection-silent',
+  'timed-out',
+  'too-slow',
+]);
+
+const RETRY_FIRST_MS = 500;
+const RETRY_LONGEST_MS = 5_000;
+
+/** A bar is drawn a few times a second: more progress than that helps nobody. */
+const PROGRESS_EVERY_MS = 100;
+
+/** Recipients that are served at the same time; the others wait their turn. */
+const RECIPIENTS_AT_ONCE = 16;
+
+/** One job: files to all its recipients, side by side. A slow or dead one holds nobody up. */
+export class SendJob {
+  readonly id = randomBytes(12).toString('base64url');
+  readonly #request: SendRequest;
+  readonly #around: SendSurroundings;
+  #bytesSent = 0;
+  #filesSent = 0;
+  #filesSkipped = 0;
+  #filesFailed = 0;
+
+  constructor(request: SendRequest, around: SendSurroundings) {
+    this.#request = request;
+    this.#around = around;
+  }
+
+  /** @throws the reason of `signal` when the job was cancelled; all else stands in the result */
+  async run(): Promise<SendDone> {
+    const { paths, recipients, bytesTotal, note } = this.#request;
+    const { member, emit, signal } = this.#around;
+    const people = recipients.map(({ id, name }) => ({ id, name }));
+    member.jobs.start(this.id, Date.now(), JSON.stringify({ paths, note }), people);
+    emit({ type: 'job', job: this.id, files: paths.length, bytesTotal, recipients: people });
+    try {
+      const results = await this.#serveAll();
+      signal.throwIfAborted();
+      const exitCode = exitCodeOf(results, this.#filesSent + this.#filesSkipped > 0);
+      member.jobs.finish(this.id, exitCode === 0 ? 'done' : 'failed');
+      return {
+        type: 'done',
+        job: this.id,
+        ok: exitCode === 0,
+        exitCode,
+        filesSent: this.#filesSent,
+        filesSkipped: this.#filesSkipped,
+        filesFailed: this.#filesFailed,
+        bytesSent: this.#bytesSent,
+        bytesTotal: bytesTotal * recipients.length,
+        recipients: results,
+      };
+    } catch (error) {
+      member.jobs.finish(this.id, signal.aborted ? 'cancelled' : 'failed');
+      throw error;
+    }
+  }
+
+  async #serveAll(): Promise<RecipientDone[]> {
+    const { recipients } = this.#request;
+    const results: RecipientDone[] = [];
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let index = next++; index < recipients.length; index = next++) {
+        const peer = recipients[index];
+        if (peer !== undefined) results[index] = await this.#serve(peer);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_ONCE, recipients.length) }, worker));
+    return results;
+  }
+
+  async #serve(peer: KnownPeer): Promise<RecipientDone> {
+    const delivery = new Delivery(this.id, peer, this.#request, this.#around);
+    const failure = await delivery.run();
+    this.#bytesSent += delivery.bytesSent;
+    this.#filesSent += delivery.delivered;
+    this.#filesSkipped += delivery.skipped;
+    this.#filesFailed += delivery.failed;
+    const code = failure?.code ?? null;
+    const files = delivery.delivered === 1 ? '1 file' : `${delivery.delivered} files`;
+    const status = failure === undefined ? `${files} delivered` : failure.message;
+    this.#around.member.jobs.recipient(this.id, {
+      id: peer.id,
+      name: peer.name,
+      code: code ?? undefined,
+      status,
+    });
+    return { name: peer.name, id: peer.id, ok: failure === undefined, code, status };
+  }
+}
+
+/** The job's files on their way to one recipient, over as many connections as it takes. */
+class Delivery {
+  readonly #job: string;
+  readonly #peer: KnownPeer;
+  readonly #request: SendRequest;
+  readonly #around: SendSurroundings;
+  /** Files without a final result. */
+  readonly #open: Set<string>;
+  readonly #failures: FileOutcome[] = [];
+  delivered = 0;
+  skipped = 0;
+  bytesSent = 0;
+  #toldAt = 0;
+
+  constructor(job: string, peer: KnownPeer, request: SendRequest, around: SendSurroundings) {
+    this.#job = job;
+    this.#peer = peer;
+    this.#request = request;
+    this.#around = around;
+    this.#open = new Set(request.paths);
+  }
+
+  get failed(): number {
+    return this.#failures.length;
+  }
+
+  /** @returns why not all was delivered, or undefined */
+  async run(): Promise<FilerError | undefined> {
+    const { signal, emit } = this.#around;
+    let lostAt: number | undefined;
+    for (let tries = 0; this.#open.size > 0; tries++) {
+      const openBefore = this.#open.size;
+      const error = await this.#attempt(tries > 0);
+      if (signal.aborted) return error;
+      if (error === undefined) break;
+      const isLoss = LOSSES.has(error.code) || (tries > 0 && error.code === 'peer-unreachable');
+      if (!isLoss) return this.#giveUp(error);
+      if (this.#open.size < openBefore) lostAt = undefined;
+      lostAt ??= performance.now();
+      const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** tries, RETRY_LONGEST_MS);
+      if (performance.now() + pauseMs - lostAt > this.#request.timeoutMs) {
+        const seconds = Math.round(this.#request.timeoutMs / 1000);
+        return this.#giveUp(
+          new FilerError(
+            'timed-out',
+            `${this.#peer.name} was lost half-way and did not come back within ${seconds} s (${error.message}): send again when it is online`,
+            { cause: error },
+          ),
+        );
+      }
+      if (tries === 0)
+        emit({ type: 'retry', job: this.#job, recipient: this.#peer.name, reason: error.message });
+      await pause(pauseMs, signal);
+    }
+    const [first] = this.#failures;
+    if (first === undefined) return undefined;
+    const some = this.delivered + this.skipped > 0;
+    const count = this.#failures.length;
+    return new FilerError(
+      some ? 'partial' : (first.code ?? 'internal'),
+      some ? `${count} of ${this.#request.paths.length} files failed` : (first.message ?? 'failed'),
+    );
+  }
+
+  /** One connection. @returns why it ended early, or undefined */
+  async #attempt(again: boolean): Promise<FilerError | undefined> {
+    const { member, access, software, signal } = this.#around;
+    try {
+      if (again) await access.refresh(signal);
+      const peer = member.directory.byId(this.#peer.id) ?? this.#peer;
+      const reach = { software, overLoopback: access.overLoopback };
+      const { messenger } = await dialPeer(member, peer, 'transfer', reach, signal);
+      try {
+        const outcome = await sendFiles(messenger, {
+          files: [...this.#open].map((file) => ({ file })),
+          network: member.network,
+          senderId: member.id,
+          receiverId: peer.id,
+          job: this.#job,
+          note: this.#request.note,
+          signal,
+          on: (event) => this.#take(event),
+          keep: (receipts) => this.#keep(receipts),
+        });
+        this.bytesSent += outcome.bytesSent;
+        return outcome.error;
+      } finally {
+        await messenger.close();
+      }
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (error instanceof FilerError) return error;
+      throw error;
+    }
+  }
+
+  #take(event: EngineEvent): void {
+    const { emit } = this.#around;
+    const common = { job: this.#job, recipient: this.#peer.name };
+    if (event.type === 'progress') {
+      const now = performance.now();
+      const whole = event.bytesSent >= event.bytesTotal;
+      if (now - this.#toldAt < PROGRESS_EVERY_MS && !whole) return;
+      this.#toldAt = now;
+      emit({
+        type: 'progress',
+        ...common,
+        path: event.file,
+        fileBytesSent: event.fileBytes,
+        fileBytesTotal: event.fileSize,
+        bytesSent: this.bytesSent + event.bytesSent,
+        bytesTotal: this.#request.bytesTotal,
+      });
+    }
+    if (event.type !== 'file') return;
+    const { status, size, code, message } = event.result;
+    const file = event.file;
+    // A file that only fell with its connection is tried again.
+    if (status === 'failed' && code !== undefined && LOSSES.has(code)) return;
+    if (this.#around.signal.aborted && status === 'failed') return;
+    this.#open.delete(file);
+    const outcome = { type: 'file', ...common, path: file, ok: status !== 'failed', size } as const;
+    if (status === 'failed') this.#fail({ ...outcome, code: code ?? 'internal', message: message ?? null });
+    else {
+      if (status === 'delivered') this.delivered++;
+      else this.skipped++;
+      emit({ ...outcome, code: null, message: null });
+    }
+  }
+
+  #fail(outcome: FileOutcome): void {
+    this.#failures.push(outcome);
+    this.#around.emit(outcome);
+  }
+
+  /** What is still open fails for one reason. @returns that reason */
+  #giveUp(error: FilerError): FilerError {
+    const common = { type: 'file', job: this.#job, recipient: this.#peer.name, ok: false, size: 0 } as const;
+    for (const path of this.#open) {
+      this.#failures.push({ ...common, path, code: error.code, message: messageOf(error) });
+    }
+    this.#open.clear();
+    return error;
+  }
+
+  #keep(batch: ReceiptBatch): void {
+    const { member, emit } = this.#around;
+    member.jobs.addReceipts(this.#job, this.#peer.id, Date.now(), formatReceipts(batch).content.toString());
+    for (const file of batch.files) {
+      emit({
+        type: 'receipt',
+        job: this.#job,
+        recipient: this.#peer.name,
+        recipientId: this.#peer.id,
+        path: file.name,
+        receivedAs: file.path,
+        size: file.size,
+        digest: file.digest,
+        synced: file.synced,
+        time: new Date(batch.time).toISOString(),
+      });
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}

@@ -1,0 +1,74 @@
+import { FilerError, isName, isPeerId, nearNames } from '@filer/protocol';
+import type { KnownPeer } from '../store/directory-store.ts';
+import type { Member } from '../network/member.ts';
+
+/**
+ * The peers that a person means: a name, an id, `@group` or `@all`. Decided from the directory on disk; this
+ * machine itself is never among a group.
+ *
+ * @throws FilerError `no-such-peer` with near names, `identity-changed`, `removed`
+ */
+export function resolveTargets(member: Member, targets: readonly string[]): KnownPeer[] {
+  const found = new Map<string, KnownPeer>();
+  for (const target of targets) {
+    for (const peer of target.startsWith('@') ? group(member, target) : [one(member, target)])
+      found.set(peer.id, peer);
+  }
+  return [...found.values()];
+}
+
+function group(member: Member, target: string): KnownPeer[] {
+  const name = target.slice(1);
+  const others = livingPeers(member).filter((peer) => name === 'all' || peer.groups.includes(name));
+  if (others.length > 0) return others;
+  const groups = [...new Set(livingPeers(member).flatMap((peer) => peer.groups))];
+  throw new FilerError(
+    'no-such-peer',
+    name === 'all'
+      ? 'there is no other machine in this network yet'
+      : `no other machine is in the group ${target}${suggestion(nearNames(name, groups).map((near) => `@${near}`))}; \`filer-client peers\` lists groups`,
+  );
+}
+
+function one(member: Member, target: string): KnownPeer {
+  const name = target.toLowerCase();
+  if (target === member.name || target.toUpperCase() === member.id) {
+    throw new FilerError(
+      'no-such-peer',
+      `${target} is this machine itself: name another one, see \`filer-client peers\``,
+    );
+  }
+  const pin = member.directory.pin(name);
+  if (pin?.claimedBy !== undefined) throw changedIdentity(name, pin.id, pin.claimedBy);
+  const id = pin?.id ?? target.toUpperCase();
+  const peer = isName(name) || isPeerId(id) ? member.directory.byId(id) : undefined;
+  if (peer !== undefined && member.removals.has(peer.id)) {
+    throw new FilerError('removed', `${target} was removed from the network`);
+  }
+  if (peer === undefined || peer.state === 'gone' || (pin !== undefined && peer.name !== name)) {
+    const names = livingPeers(member).map((known) => known.name);
+    throw new FilerError(
+      'no-such-peer',
+      `no peer is called ${target}${suggestion(nearNames(name, names))}; \`filer-client peers\` lists them all`,
+    );
+  }
+  return peer;
+}
+
+function livingPeers(member: Member): KnownPeer[] {
+  return member.directory
+    .peers()
+    .filter((peer) => peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id));
+}
+
+function suggestion(near: readonly string[]): string {
+  return near.length === 0 ? '' : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
+}
+
+/** What OpenSSH says of a changed host key: stop, say what it can mean, say what to type. */
+function changedIdentity(name: string, known: string, claimed: string): FilerError {
+  return new FilerError(
+    'identity-changed',
+    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} bears the name. Either the machine was set up anew, or somebody poses as it. Nothing was sent. Ask its owner to read out \`filer-client status\`; if the new id is right: filer-client trust ${name}`,
+  );
+}

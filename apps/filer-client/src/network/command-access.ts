@@ -1,0 +1,83 @@
+import { FilerError, messageOf } from '@filer/protocol';
+import { pullDirectory } from './directory-sync.ts';
+import { helloOf } from './hello.ts';
+import type { Member } from './member.ts';
+import { fetchRemovals } from './removal-sync.ts';
+import type { ServerAccess } from './server-access.ts';
+import { dialServer, type ServerSession } from './server-dial.ts';
+
+/** A command's own way to the server, where no daemon runs: dialled on first use, never presence. */
+export class CommandAccess implements ServerAccess {
+  readonly #member: Member;
+  readonly #software: string;
+  readonly #onRefused: (error: FilerError) => void;
+  #dialled: Promise<ServerSession> | undefined;
+  #current: ServerSession | undefined;
+
+  constructor(member: Member, software: string, onRefused: (error: FilerError) => void) {
+    this.#member = member;
+    this.#software = software;
+    this.#onRefused = onRefused;
+  }
+
+  get current(): ServerSession | undefined {
+    return this.#current;
+  }
+
+  get overLoopback(): boolean {
+    return this.#current?.overLoopback ?? this.#member.settings.get('server.overLoopback') === '1';
+  }
+
+  session(signal?: AbortSignal): Promise<ServerSession> {
+    this.#dialled ??= this.#dial(signal);
+    return this.#dialled;
+  }
+
+  async refresh(signal?: AbortSignal): Promise<void> {
+    try {
+      const server = await this.session(signal);
+      await this.#pull(server);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof FilerError)) throw error;
+      this.#dialled = undefined; // the next call tries anew
+      this.#current = undefined;
+    }
+  }
+
+  kickSpool(): void {
+    // Whoever puts a report in the spool without a daemon drains it itself.
+  }
+
+  async close(): Promise<void> {
+    await this.#current?.session.close();
+  }
+
+  async #dial(signal: AbortSignal | undefined): Promise<ServerSession> {
+    const member = this.#member;
+    const server = await dialServer(member, helloOf(member, this.#software), undefined, signal);
+    const { session, welcome } = server;
+    member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
+    await fetchRemovals(member, session, welcome.removals);
+    await this.#pull(server);
+    this.#current = server;
+    return server;
+  }
+
+  async #pull({ session, welcome: { epoch, seq } }: ServerSession): Promise<void> {
+    if (epoch === undefined || seq === undefined) return;
+    await pullDirectory(this.#member, session, { epoch, seq }, this.#onRefused);
+  }
+}
+
+/** Brings the directory up to date if the server can be reached; what is on disk serves otherwise. */
+export async function refresh(access: ServerAccess, signal?: AbortSignal): Promise<string | undefined> {
+  try {
+    await access.session(signal);
+    return undefined;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof FilerError && error.code === 'server-unreachable') return messageOf(error);
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import {
+  FilerError,
+  formatDirectoryGet,
+  parseDirectory,
+  verifyMembership,
+  verifyPeerRecord,
+  type DirectoryEntry,
+  type DirectoryPage,
+  type Session,
+} from '@filer/protocol';
+import type { Member } from './member.ts';
+
+/** Pages of one pull; 10,000 members come in about 50. A server that never ends is not followed for ever. */
+const MAX_PAGES = 10_000;
+
+/** Told about entries that were passed over, for the log. */
+export type OnRefused = (error: FilerError) => void;
+
+/**
+ * Brings the kept directory up to the server's position, page by page.
+ *
+ * @param head the position that the server's welcome named
+ * @throws FilerError when the server does not keep to the protocol
+ */
+export async function pullDirectory(
+  member: Member,
+  session: Session,
+  head: { epoch: string; seq: number },
+  onRefused: OnRefused,
+): Promise<void> {
+  if (member.directory.position.epoch !== head.epoch) member.directory.restart(head.epoch);
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const { epoch, seq } = member.directory.position;
+    const page = parseDirectory(await session.ask(formatDirectoryGet({ epoch, seq })));
+    if (page.epoch !== epoch || page.from > seq || page.seq < seq) {
+      throw new FilerError('unexpected-message', 'the server answered with another part of the directory');
+    }
+    applyPage(member, page, onRefused);
+    if (!page.more) return;
+    if (page.seq === seq)
+      throw new FilerError('unexpected-message', 'the directory of the server does not go on');
+  }
+}
+
+/**
+ * Takes in a page that was broadcast.
+ *
+ * @returns false when pages are missing in between: pull
+ */
+export function takeBroadcast(member: Member, page: DirectoryPage, onRefused: OnRefused): boolean {
+  const { epoch, seq } = member.directory.position;
+  if (page.epoch !== epoch || page.from > seq) return false;
+  if (page.seq >= seq) applyPage(member, page, onRefused);
+  return true;
+}
+
+function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): void {
+  const entries = page.entries.filter((entry) => isGenuine(member, entry, onRefused));
+  member.directory.apply(entries, { seq: page.seq, time: page.time }, (id) => member.removals.has(id));
+}
+
+/** An entry that does not verify is passed over: a server can hide a peer, it cannot make one up. */
+function isGenuine(member: Member, entry: DirectoryEntry, onRefused: OnRefused): boolean {
+  try {
+    if (entry.kind === 'member') verifyMembership(entry.membership, member.network);
+    if (entry.kind === 'record') verifyPeerRecord(entry.record, member.network);
+    return true;
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    onRefused(error);
+    return false;
+  }
+}

@@ -1,0 +1,50 @@
+import {
+  FilerError,
+  verifyMembership,
+  VERSIONS,
+  type Hello,
+  type Membership,
+  type Purpose,
+} from '@filer/protocol';
+import type { Member } from './member.ts';
+
+/** What this machine says first on every connection. */
+export function helloOf(member: Member, software: string, more: Partial<Hello> = {}): Hello {
+  return {
+    versions: VERSIONS,
+    features: [],
+    role: 'command',
+    network: member.network,
+    removals: member.removals.number,
+    purpose: 'session',
+    subscribe: false,
+    software,
+    schedules: [],
+    ...more,
+  };
+}
+
+/** The hello of one peer to another: it brings the membership, the other side may not have heard of us. */
+export function peerHelloOf(member: Member, software: string, purpose: Purpose): Hello {
+  return helloOf(member, software, { purpose, membership: member.membership });
+}
+
+/**
+ * Checks the membership that another peer shows: it is of our network, its own, valid, and not removed.
+ *
+ * @throws FilerError `not-a-member`, `removed`, `signature-invalid`
+ */
+export function checkMembership(
+  member: Member,
+  membership: Membership | undefined,
+  peerId: string,
+): Membership {
+  if (membership === undefined || membership.id !== peerId) {
+    throw new FilerError('not-a-member', `${peerId} showed no membership of its own`);
+  }
+  verifyMembership(membership, member.network);
+  if (member.removals.has(peerId)) {
+    throw new FilerError('removed', `${membership.name} (${peerId}) was removed from the network`);
+  }
+  return membership;
+}

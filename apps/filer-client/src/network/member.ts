@@ -1,0 +1,107 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { FilerError, loadIdentity, type Identity, type Membership } from '@filer/protocol';
+import type { Home } from '@filer/program';
+import { openDatabase } from '../store/database.ts';
+import { DirectoryStore } from '../store/directory-store.ts';
+import { InboxStore } from '../store/inbox-store.ts';
+import { JobStore } from '../store/job-store.ts';
+import { readMembershipFile, writeMembershipFile, type KnownServer } from '../store/membership-file.ts';
+import { MessageStore } from '../store/message-store.ts';
+import { RemovalStore } from '../store/removal-store.ts';
+import { Settings } from '../store/settings.ts';
+import { Spool } from '../store/spool.ts';
+
+/**
+ * This machine as a member of its network: who it is, whom it belongs to, and all that it keeps. A daemon has
+ * one for its life, a command without a daemon one for its work.
+ */
+export class Member implements Disposable {
+  readonly home: Home;
+  readonly identity: Identity;
+  readonly database: DatabaseSync;
+  readonly settings: Settings;
+  readonly directory: DirectoryStore;
+  readonly removals: RemovalStore;
+  readonly spool: Spool;
+  readonly messages: MessageStore;
+  readonly inbox: InboxStore;
+  readonly jobs: JobStore;
+  #membership: Membership;
+  #server: KnownServer;
+
+  private constructor(home: Home, identity: Identity, membership: Membership, server: KnownServer) {
+    this.home = home;
+    this.identity = identity;
+    this.#membership = membership;
+    this.#server = server;
+    this.database = openDatabase(home.databaseFile);
+    this.settings = new Settings(this.database);
+    this.directory = new DirectoryStore(this.database);
+    this.removals = new RemovalStore(this.database, membership.network);
+    this.spool = new Spool(this.database);
+    this.messages = new MessageStore(this.database);
+    this.inbox = new InboxStore(this.database);
+    this.jobs = new JobStore(this.database);
+  }
+
+  /**
+   * @throws FilerError `not-joined`, `identity-damaged`, `store-damaged`, `home-not-writable`
+   */
+  static async open(home: Home): Promise<Member> {
+    const file = await readMembershipFile(home.membershipFile);
+    if (file === undefined) throw notJoined();
+    const identity = await loadIdentity(home.identityFolder);
+    if (identity === undefined || identity.id !== file.membership.id) {
+      throw new FilerError(
+        'identity-damaged',
+        `the key in ${home.identityFolder} is not the one of ${home.membershipFile}: restore it from a backup, or move the membership away and join again with a new invite`,
+      );
+    }
+    return new Member(home, identity, file.membership, file.server);
+  }
+
+  get id(): string {
+    return this.identity.id;
+  }
+
+  get network(): string {
+    return this.#membership.network;
+  }
+
+  get name(): string {
+    return this.#membership.name;
+  }
+
+  get groups(): readonly string[] {
+    return this.#membership.groups;
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  get server(): KnownServer {
+    return this.#server;
+  }
+
+  /** Keeps a newer membership (a new name, other groups) or a server that moved. */
+  async keep(change: { membership?: Membership; server?: KnownServer }): Promise<void> {
+    this.#membership = change.membership ?? this.#membership;
+    this.#server = change.server ?? this.#server;
+    await writeMembershipFile(this.home.membershipFile, {
+      membership: this.#membership,
+      server: this.#server,
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.database.close();
+  }
+}
+
+export function notJoined(): FilerError {
+  return new FilerError(
+    'not-joined',
+    'this machine has not joined a network: get a link with `ip-server invite` on the server, then run `filer-client join -` here and paste it',
+  );
+}

@@ -1,0 +1,166 @@
+import {
+  CONNECT_STAGGER_MS,
+  dial,
+  FilerError,
+  isDialable,
+  isLoopback,
+  parseHostPort,
+  sayHello,
+  Session,
+  strangerMessenger,
+  type Handler,
+  type HostPort,
+  type Link,
+  type Messenger,
+  type Purpose,
+  type Welcome,
+} from '@filer/protocol';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { checkMembership, peerHelloOf } from './hello.ts';
+import type { Member } from './member.ts';
+
+/** A connection to a peer that both sides have welcomed. */
+export interface PeerConnection {
+  readonly messenger: Messenger;
+  readonly welcome: Welcome;
+}
+
+/** Until one of a peer's addresses stands, TLS included. */
+const PEER_TIMEOUT_MS = 8_000;
+
+/** How this machine reaches its server decides which addresses make sense. */
+export interface Reach {
+  readonly software: string;
+  /** Loopback addresses are dialled only between machines that both reach the server over loopback. */
+  readonly overLoopback: boolean;
+}
+
+/**
+ * Reaches a peer directly: all its addresses, staggered (RFC 8305); the first that proves the peer's id wins.
+ *
+ * @throws FilerError `peer-unreachable`, `identity-changed`, the peer's refusal, or the reason of `signal`
+ */
+export async function dialPeer(
+  member: Member,
+  peer: KnownPeer,
+  purpose: Purpose,
+  reach: Reach,
+  signal?: AbortSignal,
+): Promise<PeerConnection> {
+  const addresses = dialableAddresses(peer, reach.overLoopback);
+  if (addresses.length === 0) {
+    throw new FilerError(
+      'peer-unreachable',
+      `${peer.name} has published no address that this machine can reach`,
+    );
+  }
+  const link = await raceAddresses(member, peer, addresses, signal);
+  const messenger = strangerMessenger(link);
+  try {
+    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, purpose));
+    const membership = checkMembership(member, welcome.membership, peer.id);
+    member.directory.learn(membership, (id) => member.removals.has(id));
+    return { messenger, welcome };
+  } catch (error) {
+    messenger.destroy();
+    if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
+      throw new FilerError('peer-unreachable', `${peer.name} does not answer: ${error.message}`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** A session with a peer: questions and answers. */
+export async function dialPeerSession(
+  member: Member,
+  peer: KnownPeer,
+  reach: Reach,
+  handler?: Handler,
+  signal?: AbortSignal,
+): Promise<{ session: Session; welcome: Welcome }> {
+  const { messenger, welcome } = await dialPeer(member, peer, 'session', reach, signal);
+  return { session: new Session(messenger, handler), welcome };
+}
+
+function dialableAddresses(peer: KnownPeer, overLoopback: boolean): HostPort[] {
+  const addresses = (peer.record?.addresses ?? []).map(parseHostPort);
+  return addresses.filter(
+    ({ host, port }) => port > 0 && (isLoopback(host) ? overLoopback : isDialable(host)),
+  );
+}
+
+async function raceAddresses(
+  member: Member,
+  peer: KnownPeer,
+  addresses: readonly HostPort[],
+  signal: AbortSignal | undefined,
+): Promise<Link> {
+  const others = new AbortController();
+  const stop = signal === undefined ? others.signal : AbortSignal.any([signal, others.signal]);
+  const failures: FilerError[] = [];
+  const attempts: Promise<Link | undefined>[] = [];
+  let winner: Link | undefined;
+
+  const attempt = async ({ host, port }: HostPort): Promise<Link | undefined> => {
+    try {
+      const link = await dial(
+        { transport: 'tls', host, port, identity: member.identity, expect: peer.id },
+        { signal: stop, timeoutMs: PEER_TIMEOUT_MS },
+      );
+      if (winner !== undefined) {
+        link.socket.destroy();
+        return undefined;
+      }
+      winner = link;
+      return link;
+    } catch (error) {
+      if (error instanceof FilerError) failures.push(error);
+      else if (!stop.aborted) throw error;
+      return undefined;
+    }
+  };
+
+  try {
+    for (const address of addresses) {
+      const started = attempt(address);
+      attempts.push(started);
+      // The next address starts after the delay, or at once when this one has failed.
+      const won = await Promise.race([started, delay(CONNECT_STAGGER_MS)]);
+      if (won !== undefined || winner !== undefined) break;
+      signal?.throwIfAborted();
+    }
+    const link = winner ?? (await firstLink(attempts));
+    signal?.throwIfAborted();
+    if (link === undefined) throw unreachable(peer, failures);
+    return link;
+  } finally {
+    others.abort(new FilerError('connect-failed', 'another address answered first'));
+  }
+}
+
+function delay(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined).unref());
+}
+
+/** The first attempt that gives a link, or undefined when none does. */
+async function firstLink(attempts: readonly Promise<Link | undefined>[]): Promise<Link | undefined> {
+  const links = attempts.map(async (attempt) => (await attempt) ?? Promise.reject(new Error('no link')));
+  try {
+    return await Promise.any(links);
+  } catch {
+    await Promise.all(attempts); // a bug in one of them must not be lost
+    return undefined;
+  }
+}
+
+function unreachable(peer: KnownPeer, failures: readonly FilerError[]): FilerError {
+  const seen = peer.lastSeen === 0 ? '' : `, last seen ${new Date(peer.lastSeen).toISOString()}`;
+  const state = peer.state === 'online' ? 'online' : `offline${seen}`;
+  const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
+  const why = (imposter ?? failures[0])?.message ?? 'no address answered';
+  return new FilerError('peer-unreachable', `${peer.name} does not answer (${state}): ${why}`, {
+    cause: failures[0],
+  });
+}

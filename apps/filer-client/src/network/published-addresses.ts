@@ -1,0 +1,63 @@
+import {
+  formatHostPort,
+  isDialable,
+  isLoopback,
+  machineAddresses,
+  MAX_ADDRESSES,
+  RECORD_VALID_MS,
+  signPeerRecord,
+  type PeerRecord,
+} from '@filer/protocol';
+import { parseJson, parsePeerRecord } from '@filer/protocol';
+import type { Member } from './member.ts';
+
+export interface Listening {
+  /** As bound: `::` and `0.0.0.0` are every address of this machine. */
+  readonly host: string;
+  readonly port: number;
+  /** Given by a person: then nothing else is published. */
+  readonly advertise: readonly string[];
+}
+
+/** Where others may dial this machine, best first. */
+export function publishedAddresses(
+  listening: Listening,
+  server: { overLoopback: boolean; localHost: string | undefined },
+): string[] {
+  if (listening.advertise.length > 0) return listening.advertise.slice(0, MAX_ADDRESSES);
+  const { host, port } = listening;
+  const candidates: string[] = [];
+  if (host === '::' || host === '0.0.0.0') {
+    const own = server.localHost?.replace(/^::ffff:/, '');
+    if (own !== undefined && isDialable(own) && !isLoopback(own))
+      candidates.push(formatHostPort({ host: own, port }));
+    candidates.push(...machineAddresses(port));
+    if (server.overLoopback) candidates.push(formatHostPort({ host: '127.0.0.1', port }));
+  } else if (isLoopback(host) ? server.overLoopback : isDialable(host)) {
+    candidates.push(formatHostPort({ host, port }));
+  }
+  // The loopback address comes last and must not fall over the edge.
+  const unique = [...new Set(candidates)];
+  return unique.length <= MAX_ADDRESSES
+    ? unique
+    : [...unique.slice(0, MAX_ADDRESSES - 1), ...unique.slice(-1)];
+}
+
+/** The signed record of these addresses: the kept one while it says the same and is young, else a new one. */
+export function currentRecord(member: Member, addresses: readonly string[], nowMs: number): PeerRecord {
+  const text = member.settings.get('record');
+  if (text !== undefined) {
+    const kept = parsePeerRecord(parseJson(Buffer.from(text), 'the kept record'));
+    const same =
+      kept.addresses.join() === addresses.join() && kept.network === member.network && kept.id === member.id;
+    if (same && kept.expiresAt - nowMs > RECORD_VALID_MS / 2) return kept;
+  }
+  const record = signPeerRecord(member.identity, {
+    network: member.network,
+    addresses: [...addresses],
+    seq: member.settings.next('record.seq', nowMs),
+    expiresAt: nowMs + RECORD_VALID_MS,
+  });
+  member.settings.set('record', JSON.stringify(record));
+  return record;
+}

@@ -1,0 +1,274 @@
+import {
+  FilerError,
+  formatHeartbeat,
+  formatRecord,
+  MAX_HEARTBEAT_MS,
+  messageOf,
+  MIN_HEARTBEAT_MS,
+  HEARTBEAT_MS,
+  parseDirectory,
+  parseRemovals,
+  unsupported,
+  type Heartbeat,
+  type Message,
+  type Reply,
+  type SignedText,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { drainSpool } from '../reports/spool-sender.ts';
+import { reconnectDelayMs } from './backoff.ts';
+import { pullDirectory, takeBroadcast } from './directory-sync.ts';
+import { helloOf } from './hello.ts';
+import type { Member } from './member.ts';
+import { currentRecord, publishedAddresses, type Listening } from './published-addresses.ts';
+import { answerRemovals, fetchRemovals } from './removal-sync.ts';
+import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
+import type { ServerAccess } from './server-access.ts';
+import { takeText } from './texts.ts';
+
+export interface ServerLinkOptions {
+  readonly member: Member;
+  readonly software: string;
+  readonly incarnation: string;
+  readonly listening: Listening;
+  readonly log: Logger;
+  readonly measure: () => Promise<Heartbeat>;
+  readonly onText: (text: SignedText) => void;
+  /** Live connections of these peers must end. */
+  readonly onRemoved: (ids: readonly string[]) => void;
+}
+
+/** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
+const HEARTBEAT_JITTER = 0.1;
+
+/** A daemon's lasting session with the ip-server: opened again for ever, with growing pauses. */
+export class ServerLink implements ServerAccess {
+  readonly #options: ServerLinkOptions;
+  readonly #stop = new AbortController();
+  /** Welcomed; becomes `#current` once the directory is there. */
+  #linked: ServerSession | undefined;
+  #current: ServerSession | undefined;
+  #overLoopback: boolean;
+  #running: Promise<void> | undefined;
+  #waiting: AbortController | undefined;
+  #syncing: Promise<void> = Promise.resolve();
+  #draining: Promise<void> | undefined;
+  #kicked = false;
+  #lastFailure = '';
+
+  constructor(options: ServerLinkOptions) {
+    this.#options = options;
+    this.#overLoopback = options.member.settings.get('server.overLoopback') === '1';
+  }
+
+  /** Begins to connect, and goes on for ever. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  get current(): ServerSession | undefined {
+    return this.#current;
+  }
+
+  get overLoopback(): boolean {
+    return this.#overLoopback;
+  }
+
+  session(): Promise<ServerSession> {
+    if (this.#current !== undefined) return Promise.resolve(this.#current);
+    return Promise.reject(unreachable(this.#options.member.server, this.#lastFailure || 'not connected'));
+  }
+
+  /** The directory is broadcast to a daemon: it is as new as it can be. */
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Tries at once instead of waiting: the server has moved, or somebody asks. */
+  reconnect(): void {
+    this.#current?.session.messenger.destroy();
+    this.#waiting?.abort();
+  }
+
+  kickSpool(): void {
+    const { member, log } = this.#options;
+    const session = this.#current?.session;
+    if (session === undefined) return;
+    if (this.#draining !== undefined) {
+      this.#kicked = true;
+      return;
+    }
+    const drain = async (): Promise<void> => {
+      try {
+        do {
+          this.#kicked = false;
+          await drainSpool(member.spool, session);
+        } while (this.#kicked);
+      } catch (error) {
+        if (!(error instanceof FilerError)) throw error;
+        log.warn('reports wait: the server did not take them', { error, spooled: member.spool.size });
+      } finally {
+        this.#draining = undefined;
+      }
+    };
+    this.#draining = drain();
+  }
+
+  /** Says goodbye and ends. May be called twice. */
+  async close(): Promise<void> {
+    this.#stop.abort(new FilerError('interrupted', 'stopping'));
+    this.#waiting?.abort();
+    const session = this.#current?.session;
+    if (session !== undefined) {
+      await session.notify({ type: 'goodbye', reason: 'stopped' }).catch(() => undefined);
+      await session.close();
+    }
+    await this.#running;
+    await this.#draining;
+    await this.#syncing;
+  }
+
+  async #run(): Promise<void> {
+    const { log } = this.#options;
+    let failures = 0;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#connectAndServe(() => (failures = 0));
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        if (!(error instanceof FilerError)) throw error;
+        // The same failure again is not news.
+        if (error.message !== this.#lastFailure) log.warn('not connected to the ip-server', { error });
+        this.#lastFailure = error.message;
+      }
+      if (this.#stop.signal.aborted) return;
+      failures++;
+      await this.#pause(reconnectDelayMs(failures, Math.random()));
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      waiting.signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    this.#waiting = undefined;
+  }
+
+  async #connectAndServe(onConnected: () => void): Promise<void> {
+    const { member, software, incarnation, log } = this.#options;
+    const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true });
+    const server = await dialServer(member, hello, (message) => this.#receive(message), this.#stop.signal);
+    const { session, welcome } = server;
+    this.#linked = server;
+    this.#overLoopback = server.overLoopback;
+    member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
+    try {
+      this.#removed(await fetchRemovals(member, session, welcome.removals));
+      await this.#publish(server);
+      await this.#pull(server);
+      this.#current = server;
+      this.#lastFailure = '';
+      onConnected();
+      log.info('connected to the ip-server', { address: session.messenger.addr });
+      this.kickSpool();
+      await this.#beat(server);
+      const reason = await session.closed;
+      throw reason ?? new FilerError('connection-closed', 'the ip-server closed the connection');
+    } finally {
+      this.#linked = undefined;
+      this.#current = undefined;
+      session.messenger.destroy();
+    }
+  }
+
+  async #publish(server: ServerSession): Promise<void> {
+    const { member, listening } = this.#options;
+    const addresses = publishedAddresses(listening, server);
+    await server.session.ask(formatRecord(currentRecord(member, addresses, Date.now())));
+  }
+
+  /** Pulls one after the other: a broadcast that leaves a gap can come while one runs. */
+  #pull(server: ServerSession): Promise<void> {
+    const { member, log } = this.#options;
+    const { epoch, seq } = server.welcome;
+    if (epoch === undefined || seq === undefined) return Promise.resolve();
+    const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
+    this.#syncing = this.#syncing.then(() => pullDirectory(member, server.session, { epoch, seq }, refused));
+    const pulled = this.#syncing;
+    this.#syncing = pulled.catch(() => undefined);
+    return pulled;
+  }
+
+  /** Sends heartbeats until the session ends. */
+  async #beat(server: ServerSession): Promise<void> {
+    const { session, welcome } = server;
+    const wanted = welcome.heartbeatMs ?? HEARTBEAT_MS;
+    const intervalMs = Math.min(Math.max(wanted, MIN_HEARTBEAT_MS), MAX_HEARTBEAT_MS);
+    let open = true;
+    const ended = session.closed.then(() => (open = false));
+    while (open) {
+      const beat = formatHeartbeat(await this.#options.measure());
+      await session.notify(beat.header).catch(() => undefined); // `closed` tells why
+      if (this.#options.member.spool.size > 0) this.kickSpool();
+      const jitter = 1 + HEARTBEAT_JITTER * (2 * Math.random() - 1);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, intervalMs * jitter);
+      await Promise.race([promise, ended]);
+      clearTimeout(timer);
+    }
+  }
+
+  #receive(message: Message): Reply | undefined {
+    try {
+      return this.#handle(message);
+    } catch (error) {
+      const type = message.header['type'] ?? '';
+      if (error instanceof FilerError)
+        this.#options.log.warn('a message of the server was refused', { type, error });
+      throw error;
+    }
+  }
+
+  /** What the server sends unasked. Nothing here may wait for an answer: it could not arrive meanwhile. */
+  #handle(message: Message): Reply | undefined {
+    const { member, log, onText } = this.#options;
+    switch (message.header['type']) {
+      case 'directory': {
+        const refused = (error: FilerError): void =>
+          log.warn('an entry of the directory was refused', { error });
+        const server = this.#linked;
+        if (takeBroadcast(member, parseDirectory(message), refused) || server === undefined) return undefined;
+        this.#pull(server).catch((error: unknown) => {
+          log.warn('the directory could not be pulled', { error: messageOf(error) });
+          server.session.messenger.destroy();
+        });
+        return undefined;
+      }
+      case 'text': {
+        const text = takeText(member, message, undefined, Date.now());
+        if (text !== undefined) onText(text);
+        return undefined;
+      }
+      case 'removals':
+        this.#removed(member.removals.take(parseRemovals(message)));
+        return undefined;
+      case 'removals-get':
+        return answerRemovals(member, message);
+      case 'goodbye':
+        log.info('the ip-server says goodbye', { reason: message.header['reason'] ?? '' });
+        return undefined;
+      default:
+        throw unsupported(message.header);
+    }
+  }
+
+  #removed(ids: readonly string[]): void {
+    if (ids.length > 0) this.#options.onRemoved(ids);
+  }
+}

@@ -1,0 +1,57 @@
+import {
+  FilerError,
+  parseTextMessage,
+  signText,
+  TEXT_VALID_MS,
+  verifyText,
+  type Message,
+  type SignedText,
+} from '@filer/protocol';
+import type { Member } from './member.ts';
+
+/**
+ * Signs words of this machine.
+ *
+ * @param to a peer's id, `@group` or `@all`
+ * @throws FilerError `too-large`
+ */
+export function composeText(member: Member, to: string, text: string, nowMs: number): SignedText {
+  return signText(member.identity, { network: member.network, to, time: nowMs, text });
+}
+
+/**
+ * Takes a text that arrived: signed by a member, meant for us, new, and not from another age.
+ *
+ * @param directFrom the peer on the connection; undefined when the server passed the text on
+ * @returns the text, or undefined when it is known already
+ * @throws FilerError `signature-invalid`, `refused`, `not-a-member`, `removed`
+ */
+export function takeText(
+  member: Member,
+  message: Message,
+  directFrom: string | undefined,
+  nowMs: number,
+): SignedText | undefined {
+  const text = parseTextMessage(message);
+  verifyText(text, member.network);
+  if (directFrom !== undefined && text.from !== directFrom) {
+    throw new FilerError('refused', 'a text is taken only from who signed it, or from the server');
+  }
+  const fromServer = text.from === member.server.id && directFrom === undefined;
+  if (!fromServer && directFrom === undefined && member.directory.byId(text.from) === undefined) {
+    throw new FilerError('not-a-member', `a text of ${text.from}, who is not in the directory`);
+  }
+  if (member.removals.has(text.from))
+    throw new FilerError('removed', `a text of ${text.from}, who was removed`);
+  if (!isForUs(member, text.to))
+    throw new FilerError('refused', `a text for ${text.to} is not for this machine`);
+  if (Math.abs(nowMs - text.time) > TEXT_VALID_MS) {
+    throw new FilerError('refused', 'a text of another day: check the clocks of both machines');
+  }
+  return member.messages.add(text, nowMs) ? text : undefined;
+}
+
+function isForUs(member: Member, to: string): boolean {
+  if (to === member.id || to === '@all') return true;
+  return to.startsWith('@') && member.groups.includes(to.slice(1));
+}

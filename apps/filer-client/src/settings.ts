@@ -1,0 +1,39 @@
+import { parseHostPort } from '@filer/protocol';
+import {
+  choiceKind,
+  customKind,
+  listSetting,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  optionalSetting,
+  setting,
+  textKind,
+  toggleSetting,
+  type SettingValues,
+} from '@filer/program';
+
+const HOST_PORT = customKind('HOST:PORT such as 0.0.0.0:10902 or [::]:10902', parseHostPort);
+
+/** What a flag of `start`, a FILER_ variable or the configuration file can set. */
+export const clientSettings = {
+  listen: optionalSetting(
+    HOST_PORT,
+    '[::]:10902',
+    'where other peers connect (default: [::]:10902, a free port if that is taken)',
+  ),
+  advertise: listSetting(
+    HOST_PORT,
+    '192.0.2.7:10902',
+    'where other peers should dial this machine, if not its own addresses',
+  ),
+  inbox: optionalSetting(textKind('a folder'), '/srv/inbox', 'where received files go'),
+  accept: setting(choiceKind(['members', 'none']), 'members', 'whose files to take: members or none'),
+  sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
+  logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
+  logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),
+};
+
+export type ClientSettings = SettingValues<typeof clientSettings>;
+
+/** The port for peers unless told otherwise. */
+export const DEFAULT_PEER_PORT = 10_902;

@@ -1,0 +1,147 @@
+import { chmodSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { FilerError, messageOf } from '@filer/protocol';
+
+/** Each entry brings a database from the version that is its index to the next one. Never edit one: append. */
+const MIGRATIONS = [
+  `
+  CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+  CREATE TABLE peers (
+    id TEXT PRIMARY KEY,
+    handle INTEGER,
+    name TEXT NOT NULL,
+    membership TEXT NOT NULL,
+    record TEXT,
+    state TEXT NOT NULL DEFAULT 'lost',
+    last_seen INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX peers_handle ON peers (handle);
+  CREATE TABLE pins (name TEXT PRIMARY KEY, id TEXT NOT NULL, claimed_by TEXT) STRICT;
+  CREATE TABLE removals (number INTEGER PRIMARY KEY, document TEXT NOT NULL) STRICT;
+
+  CREATE TABLE spool (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    content BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    sender TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    text TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    received_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE inbox (
+    id TEXT PRIMARY KEY,
+    job TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE job_recipients (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    peer TEXT NOT NULL,
+    name TEXT NOT NULL,
+    code TEXT,
+    status TEXT NOT NULL,
+    PRIMARY KEY (job, peer)
+  ) STRICT;
+  CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    document TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX receipts_job ON receipts (job);
+  `,
+];
+
+/**
+ * Opens a home's database and brings it to the newest version. Several processes may have it open at once: a
+ * daemon and commands.
+ *
+ * @throws FilerError `store-damaged`, `home-not-writable`
+ */
+export function openDatabase(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file);
+    database.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    database.exec('PRAGMA foreign_keys = ON');
+    migrate(database);
+    chmodSync(file, 0o600);
+    return database;
+  } catch (error) {
+    database?.close();
+    const damaged = /malformed|not a database|corrupt/i.test(messageOf(error));
+    throw damaged
+      ? new FilerError(
+          'store-damaged',
+          `the database ${file} is damaged: move it away, filer then makes a new one`,
+          {
+            cause: error,
+          },
+        )
+      : new FilerError('home-not-writable', `cannot open the database ${file}: ${messageOf(error)}`, {
+          cause: error,
+        });
+  }
+}
+
+function migrate(database: DatabaseSync): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+    database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+  } catch (error) {
+    database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Runs `work` as one transaction: all of it is on disk afterwards, or nothing. */
+export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** A text column of a row of ours. */
+export function text(row: Record<string, unknown>, column: string): string {
+  const value = row[column];
+  if (typeof value !== 'string') throw new Error(`the column ${column} is not a text`);
+  return value;
+}
+
+/** An integer column of a row of ours. */
+export function integer(row: Record<string, unknown>, column: string): number {
+  const value = row[column];
+  if (typeof value !== 'number') throw new Error(`the column ${column} is not an integer`);
+  return value;
+}

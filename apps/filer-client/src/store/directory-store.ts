@@ -1,0 +1,186 @@
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  parseJson,
+  parseMembership,
+  parsePeerRecord,
+  type DirectoryEntry,
+  type Membership,
+  type PeerRecord,
+  type PresenceState,
+} from '@filer/protocol';
+import { integer, text, transaction } from './database.ts';
+import { Settings } from './settings.ts';
+
+/** A peer as this machine knows it. Its documents were checked before they were kept. */
+export interface KnownPeer {
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly membership: Membership;
+  readonly record: PeerRecord | undefined;
+  readonly state: PresenceState;
+  /** ms since the epoch, 0 for never */
+  readonly lastSeen: number;
+}
+
+/** Who a name belongs to on this machine, and who else has claimed it since. */
+export interface Pin {
+  readonly id: string;
+  readonly claimedBy: string | undefined;
+}
+
+/** How far the directory of this home has come. */
+export interface DirectoryPosition {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** The directory as this machine keeps it on disk, to go on working while the server is away. */
+export class DirectoryStore {
+  readonly #database: DatabaseSync;
+  readonly #settings: Settings;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#settings = new Settings(database);
+  }
+
+  get position(): DirectoryPosition {
+    return {
+      epoch: this.#settings.get('directory.epoch') ?? '',
+      seq: Number(this.#settings.get('directory.seq') ?? '0'),
+    };
+  }
+
+  /** The server's clock when the directory was last brought up to date; undefined before the first time. */
+  get asOf(): number | undefined {
+    const value = this.#settings.get('directory.asOf');
+    return value === undefined ? undefined : Number(value);
+  }
+
+  /** Everyone, by name. */
+  peers(): KnownPeer[] {
+    return this.#database.prepare('SELECT * FROM peers ORDER BY name, id').all().map(readPeer);
+  }
+
+  byId(id: string): KnownPeer | undefined {
+    const row = this.#database.prepare('SELECT * FROM peers WHERE id = ?').get(id);
+    return row === undefined ? undefined : readPeer(row);
+  }
+
+  pin(name: string): Pin | undefined {
+    const row = this.#database.prepare('SELECT id, claimed_by FROM pins WHERE name = ?').get(name);
+    if (row === undefined) return undefined;
+    return {
+      id: text(row, 'id'),
+      claimedBy: row['claimed_by'] === null ? undefined : text(row, 'claimed_by'),
+    };
+  }
+
+  /** Gives a name to its newest claimant: the user has said so. */
+  trust(name: string, id: string): void {
+    this.#database.prepare('UPDATE pins SET id = ?, claimed_by = NULL WHERE name = ?').run(id, name);
+  }
+
+  /** Forgets where the directory stands: everything comes anew. Pins, records and memberships stay. */
+  restart(epoch: string): void {
+    transaction(this.#database, () => {
+      this.#database.exec('UPDATE peers SET handle = NULL');
+      this.#settings.set('directory.epoch', epoch);
+      this.#settings.set('directory.seq', '0');
+    });
+  }
+
+  /**
+   * Takes in checked entries and the position that they lead to.
+   *
+   * @param freed tells whether the network has removed an id: its name may then go to another one
+   */
+  apply(
+    entries: readonly DirectoryEntry[],
+    position: { seq: number; time: number },
+    freed: (id: string) => boolean,
+  ): void {
+    transaction(this.#database, () => {
+      for (const entry of entries) this.#apply(entry, freed);
+      this.#settings.set('directory.seq', String(position.seq));
+      this.#settings.set('directory.asOf', String(position.time));
+    });
+  }
+
+  /** Takes in a membership that its owner showed itself. The higher serial wins. */
+  learn(membership: Membership, freed: (id: string) => boolean): void {
+    transaction(this.#database, () => this.#keepMember(membership, undefined, freed));
+  }
+
+  #apply(entry: DirectoryEntry, freed: (id: string) => boolean): void {
+    if (entry.kind === 'member') {
+      this.#keepMember(entry.membership, entry.handle, freed);
+    } else if (entry.kind === 'record') {
+      const known = this.byId(entry.record.id)?.record;
+      // A server that rolls back an older record does not get it past its seq.
+      if (known !== undefined && known.seq > entry.record.seq) return;
+      this.#database
+        .prepare('UPDATE peers SET record = ? WHERE id = ?')
+        .run(JSON.stringify(entry.record), entry.record.id);
+    } else {
+      this.#database
+        .prepare('UPDATE peers SET state = ?, last_seen = ? WHERE handle = ?')
+        .run(entry.state, entry.lastSeen, entry.handle);
+    }
+  }
+
+  #keepMember(membership: Membership, handle: number | undefined, freed: (id: string) => boolean): void {
+    const { id, name } = membership;
+    if (handle !== undefined) {
+      this.#database.prepare('UPDATE peers SET handle = NULL WHERE handle = ? AND id <> ?').run(handle, id);
+      this.#database.prepare('UPDATE peers SET handle = ? WHERE id = ?').run(handle, id);
+    }
+    const known = this.byId(id);
+    if (known === undefined) {
+      this.#database
+        .prepare('INSERT INTO peers (id, handle, name, membership) VALUES (?, ?, ?, ?)')
+        .run(id, handle ?? null, name, JSON.stringify(membership));
+    } else if (membership.serial > known.membership.serial) {
+      this.#database
+        .prepare('UPDATE peers SET name = ?, membership = ? WHERE id = ?')
+        .run(name, JSON.stringify(membership), id);
+    } else if (membership.serial < known.membership.serial) {
+      return;
+    }
+    this.#pin(name, id, freed);
+  }
+
+  #pin(name: string, id: string, freed: (id: string) => boolean): void {
+    const pin = this.pin(name);
+    if (pin === undefined) {
+      this.#database.prepare('INSERT INTO pins (name, id) VALUES (?, ?)').run(name, id);
+    } else if (pin.id !== id) {
+      const renamed = this.byId(pin.id)?.name !== name;
+      // A name comes free by a signed removal of its owner, or by the owner's own signed new name.
+      if (freed(pin.id) || renamed) this.trust(name, id);
+      else this.#database.prepare('UPDATE pins SET claimed_by = ? WHERE name = ?').run(id, name);
+    }
+  }
+}
+
+function readPeer(row: Record<string, unknown>): KnownPeer {
+  const membership = parseMembership(parseJson(Buffer.from(text(row, 'membership')), 'a kept membership'));
+  const record = row['record'];
+  return {
+    id: text(row, 'id'),
+    name: text(row, 'name'),
+    groups: membership.groups,
+    membership,
+    record:
+      typeof record === 'string'
+        ? parsePeerRecord(parseJson(Buffer.from(record), 'a kept record'))
+        : undefined,
+    state: readState(text(row, 'state')),
+    lastSeen: integer(row, 'last_seen'),
+  };
+}
+
+function readState(state: string): PresenceState {
+  return state === 'online' || state === 'stopped' || state === 'gone' ? state : 'lost';
+}

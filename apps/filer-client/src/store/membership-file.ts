@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import {
+  fieldsOf,
+  FilerError,
+  listOf,
+  messageOf,
+  parseHostPort,
+  parseJson,
+  parseMembership,
+  parseServerRecord,
+  systemCode,
+  textOf,
+  verifyMembership,
+  type HostPort,
+  type Membership,
+  type ServerRecord,
+} from '@filer/protocol';
+
+/** The server that this machine belongs to: the id is pinned, the addresses may change. */
+export interface KnownServer {
+  readonly id: string;
+  readonly addresses: readonly HostPort[];
+  /** The newest record of the network key; none while only the invite has told. */
+  readonly record: ServerRecord | undefined;
+}
+
+/** `membership.json`: what joining left on this machine. */
+export interface MembershipFile {
+  readonly membership: Membership;
+  readonly server: KnownServer;
+}
+
+const MAX_SERVER_ADDRESSES = 32;
+
+/**
+ * @returns undefined when this machine has not joined
+ * @throws FilerError `identity-damaged` for a file that cannot be read or does not verify
+ */
+export async function readMembershipFile(file: string): Promise<MembershipFile | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw damaged(file, error);
+  }
+  try {
+    const fields = fieldsOf(parseJson(bytes, file), file);
+    const membership = parseMembership(fields['membership']);
+    verifyMembership(membership, membership.network);
+    const server = fieldsOf(fields['server'], 'server');
+    return {
+      membership,
+      server: {
+        id: textOf(server['id'], 'server.id', { max: 64 }),
+        addresses: listOf(server['addresses'], 'server.addresses', MAX_SERVER_ADDRESSES, (value, what) =>
+          parseHostPort(textOf(value, what, { max: 300 })),
+        ),
+        record: server['record'] === undefined ? undefined : parseServerRecord(server['record']),
+      },
+    };
+  } catch (error) {
+    throw damaged(file, error);
+  }
+}
+
+/** Writes it whole or not at all: a power cut leaves the old one. */
+export async function writeMembershipFile(
+  file: string,
+  { membership, server }: MembershipFile,
+): Promise<void> {
+  const addresses = server.addresses.map(({ host, port }) =>
+    host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+  );
+  const document = { membership, server: { id: server.id, addresses, record: server.record } };
+  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(document, null, 2)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(draft, file);
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** This machine is no member any more. */
+export async function removeMembershipFile(file: string): Promise<void> {
+  await rm(file, { force: true });
+}
+
+function damaged(file: string, error: unknown): FilerError {
+  return new FilerError(
+    'identity-damaged',
+    `${file} cannot be used (${messageOf(error)}): restore it from a backup, or move it away and join again with a new invite`,
+    { cause: error },
+  );
+}
