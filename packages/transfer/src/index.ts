@@ -1,1 +1,17 @@
-export {};
+export type { Channel } from './channel.ts';
+export { sendFiles, type SendEvent, type SendOptions, type SendOutcome } from './send-files.ts';
+export {
+  receiveFiles,
+  type ReceivedFile,
+  type ReceiveEvent,
+  type ReceiveOptions,
+  type ReceiveOutcome,
+} from './receive-files.ts';
+export type { ReceivePolicy } from './receive-policy.ts';
+export type { FileResult, Outcome } from './outcome.ts';
+export { inspectSource, type Source, type SourceFile } from './source.ts';
+export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
+export { signReceipts, verifyReceipts } from './receipts.ts';
+export { FileDigests } from './digests.ts';
+export { parseSafePath, PART_PREFIX } from './safe-path.ts';
+export { cleanParts, type CleanOptions } from './clean-parts.ts';

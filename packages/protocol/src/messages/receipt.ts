@@ -1,0 +1,91 @@
+/*
+ * The proof of delivery: the content of `receipts`, and what a sender keeps.
+ *
+ *   { network, job, sender, receiver, time, files: [{ entry, name, path, size, digest, blocks, synced }],
+ *     publicKey, signature }
+ *
+ * The signature covers the kind `receipts` and the keys network, job, sender, receiver, time, count (of files),
+ * and for the n-th file, counted from 0, `file.N.entry`, `file.N.name`… with numbers in decimal and `synced` as
+ * 1 or 0.
+ */
+import { FilerError } from '../errors.ts';
+import type { Message } from '../header.ts';
+import { MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
+import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { DIGEST_PATTERN, JOB_PATTERN, MAX_PATH_CHARS, type Digests } from './transfer.ts';
+
+const PEER_ID = /^[A-Z2-7]{52}$/;
+const KEY = /^[A-Za-z0-9_-]{43}$/;
+const SIGNATURE = /^[A-Za-z0-9_-]{86}$/;
+
+/** One file that is verified, (if `synced`) on the disk, and in place under its final name. */
+export interface ReceiptFile extends Digests {
+  readonly entry: number;
+  /** As the sender named it. */
+  readonly name: string;
+  /** Where it lies, relative to the receiver's inbox. */
+  readonly path: string;
+  readonly size: number;
+  readonly synced: boolean;
+}
+
+/**
+ * The receiver's signed word for up to `MAX_RECEIPTS_PER_BATCH` files, sorted by entry. It can be checked
+ * without a connection: it holds the receiver's public key, whose digest is `receiver`.
+ */
+export interface ReceiptBatch {
+  readonly network: string;
+  readonly job: string;
+  readonly sender: string;
+  readonly receiver: string;
+  /** By the receiver's clock, ms since the epoch. */
+  readonly time: number;
+  readonly files: readonly ReceiptFile[];
+  /** Ed25519, base64url. */
+  readonly publicKey: string;
+  readonly signature: string;
+}
+
+export function formatReceipts(batch: ReceiptBatch): Message {
+  return { header: { type: 'receipts' }, content: formatJson(batch) };
+}
+
+/** @throws FilerError `message-malformed`; the signature is not checked here */
+export function parseReceipts({ content }: Message): ReceiptBatch {
+  return parseReceiptBatch(parseJson(content, 'receipts'));
+}
+
+/** The same for a batch that was stored. @throws FilerError `message-malformed` */
+export function parseReceiptBatch(value: unknown): ReceiptBatch {
+  const fields = fieldsOf(value, 'receipts');
+  const files = listOf(fields['files'], 'files', MAX_RECEIPTS_PER_BATCH, parseReceiptFile);
+  if (files.some((file, index) => index > 0 && file.entry <= (files[index - 1]?.entry ?? -1))) {
+    throw new FilerError('message-malformed', 'the files of a receipt are not sorted by entry');
+  }
+  return {
+    network: textOf(fields['network'], 'network', { pattern: PEER_ID }),
+    job: textOf(fields['job'], 'job', { pattern: JOB_PATTERN }),
+    sender: textOf(fields['sender'], 'sender', { pattern: PEER_ID }),
+    receiver: textOf(fields['receiver'], 'receiver', { pattern: PEER_ID }),
+    time: integerOf(fields['time'], 'time'),
+    files,
+    publicKey: textOf(fields['publicKey'], 'publicKey', { pattern: KEY }),
+    signature: textOf(fields['signature'], 'signature', { pattern: SIGNATURE }),
+  };
+}
+
+function parseReceiptFile(value: unknown, what: string): ReceiptFile {
+  const fields = fieldsOf(value, what);
+  const synced = fields['synced'];
+  if (typeof synced !== 'boolean')
+    throw new FilerError('message-malformed', `${what}.synced is not true or false`);
+  return {
+    entry: integerOf(fields['entry'], `${what}.entry`),
+    name: textOf(fields['name'], `${what}.name`, { max: MAX_PATH_CHARS }),
+    path: textOf(fields['path'], `${what}.path`, { max: MAX_PATH_CHARS }),
+    size: integerOf(fields['size'], `${what}.size`),
+    digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
+    blocks: textOf(fields['blocks'], `${what}.blocks`, { pattern: DIGEST_PATTERN }),
+    synced,
+  };
+}

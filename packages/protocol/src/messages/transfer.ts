@@ -1,0 +1,305 @@
+/*
+ * How files travel over a connection of their own. The sender speaks first, whichever side dialled.
+ *
+ *   offer           sender → receiver   id, job, complete (1|0), files, bytes; content JSON { names, note }
+ *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re)
+ *   entries         sender → receiver   id, first, [last=1]; content JSON [{ path, kind, size, mtimeNs, mode }]
+ *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
+ *                                       { answer: have, path } | { answer: resume, bytes } |
+ *                                       { answer: refused, code, message }
+ *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
+ *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
+ *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
+ *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
+ *   failed          receiver → sender   entry, code, message: this file, and no other, could not be taken
+ *   receipts        receiver → sender   content JSON: one signed batch of files that are in place,
+ *                                       see receipt.ts
+ *   working         either              busy without progress on the wire: verifying, syncing, asking a person
+ *   done            sender → receiver   nothing is left to send
+ *   done            receiver → sender   every entry has its receipt, or its `failed`
+ *
+ * An entry's number is its place in the job, counted from 0: `first` plus its index in the batch. One stream
+ * is open at a time and its chunks follow each other without a gap. `size` in `file` is the size of what is
+ * sent, which may have changed since `entries`. `digest` is the BLAKE3 of the file, `blocks` the BLAKE3 of the
+ * 32-byte digests of its 1 MiB blocks, one after the other. `mtimeNs` is a decimal string, possibly negative.
+ */
+import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
+import { requireInteger, requireText, type Header, type Message } from '../header.ts';
+import { MAX_CHUNK_BYTES, MAX_ENTRIES_PER_BATCH } from '../limits.ts';
+import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { expectType } from './session.ts';
+
+const NO_CONTENT = Buffer.alloc(0);
+/** A job's id as it travels. */
+export const JOB_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+/** A digest as it travels. */
+export const DIGEST_PATTERN = /^blake3:[0-9a-f]{64}$/;
+const NANOSECONDS = /^-?(?:0|[1-9][0-9]{0,18})$/;
+const KIND = /^[a-z]{1,16}$/;
+
+/** Top names that an offer shows. */
+export const MAX_OFFER_NAMES = 100;
+const MAX_NOTE_CHARS = 4_096;
+/** In UTF-16 units; whether the receiving system takes the path is judged for each file. */
+export const MAX_PATH_CHARS = 16_384;
+const MAX_MODE = 0o7777;
+
+export interface Offer {
+  /** Chosen by the sender; the receipts name it. */
+  readonly job: string;
+  /** Whether `files` and `bytes` are the final totals; otherwise totals so far. */
+  readonly complete: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  /** The first top names, for people. As hostile as every name from another machine. */
+  readonly names: readonly string[];
+  readonly note: string;
+}
+
+export function formatOffer(offer: Offer, id: string): Message {
+  const { job, complete, files, bytes, names, note } = offer;
+  return {
+    header: {
+      type: 'offer',
+      id,
+      job,
+      complete: complete ? '1' : '0',
+      files: String(files),
+      bytes: String(bytes),
+    },
+    content: formatJson({ names: names.slice(0, MAX_OFFER_NAMES), note }),
+  };
+}
+
+/** @throws FilerError `message-malformed`, `unexpected-message` */
+export function parseOffer({ header, content }: Message): Offer & { readonly id: string } {
+  expectType(header, 'offer');
+  const fields = fieldsOf(parseJson(content, 'offer'), 'offer');
+  return {
+    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
+    job: textOf(requireText(header, 'job'), 'job', { pattern: JOB_PATTERN }),
+    complete: header['complete'] === '1',
+    files: requireInteger(header, 'files'),
+    bytes: requireInteger(header, 'bytes'),
+    names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
+    note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
+  };
+}
+
+export function formatAnswer(re: string): Message {
+  return { header: { type: 'answer', re }, content: NO_CONTENT };
+}
+
+/** What an entry is: now only `file`; a receiver refuses kinds that it does not know, each for itself. */
+export interface Entry {
+  /** Relative, `/` between components. */
+  readonly path: string;
+  readonly kind: string;
+  readonly size: number;
+  /** Modification time in ns since the epoch. */
+  readonly mtimeNs: bigint;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+export interface Entries {
+  readonly id: string;
+  /** The number of the first entry. */
+  readonly first: number;
+  /** Whether no further batch follows. */
+  readonly last: boolean;
+  readonly entries: readonly Entry[];
+}
+
+/** @param batch at most `MAX_ENTRIES_PER_BATCH` entries; the last batch may be empty */
+export function formatEntries({ id, first, last, entries }: Entries): Message {
+  return {
+    header: { type: 'entries', id, first: String(first), ...(last ? { last: '1' } : {}) },
+    content: formatJson(entries.map((entry) => ({ ...entry, mtimeNs: String(entry.mtimeNs) }))),
+  };
+}
+
+/** @throws FilerError `message-malformed`; whether a path is acceptable is not judged here */
+export function parseEntries({ header, content }: Message): Entries {
+  return {
+    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
+    first: requireInteger(header, 'first'),
+    last: header['last'] === '1',
+    entries: listOf(parseJson(content, 'entries'), 'entries', MAX_ENTRIES_PER_BATCH, parseEntry),
+  };
+}
+
+function parseEntry(value: unknown, what: string): Entry {
+  const fields = fieldsOf(value, what);
+  return {
+    path: pathOf(fields['path'], `${what}.path`),
+    kind: textOf(fields['kind'], `${what}.kind`, { pattern: KIND }),
+    size: integerOf(fields['size'], `${what}.size`),
+    mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
+    mode: integerOf(fields['mode'], `${what}.mode`, 0, MAX_MODE),
+  };
+}
+
+/** Any string: even ill-formed Unicode is refused for its own file only, by the receiving system's rules. */
+function pathOf(value: unknown, what: string): string {
+  if (typeof value === 'string' && value.length <= MAX_PATH_CHARS) return value;
+  throw new FilerError(
+    'message-malformed',
+    `${what} is not a string of at most ${MAX_PATH_CHARS} characters`,
+  );
+}
+
+/** What the receiver wants of one entry. */
+export type EntryAnswer =
+  | { readonly answer: 'want' }
+  /** It is there already, under this path of the receiver. */
+  | { readonly answer: 'have'; readonly path: string }
+  /** A part of so many bytes is there; the sender may go on from it, or send the whole file. */
+  | { readonly answer: 'resume'; readonly bytes: number }
+  | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
+
+export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
+  return { header: { type: 'entries-answer', re }, content: formatJson(answers) };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseEntriesAnswer({ header, content }: Message): { re: string; answers: EntryAnswer[] } {
+  return {
+    re: requireText(header, 're'),
+    answers: listOf(
+      parseJson(content, 'entries-answer'),
+      'entries-answer',
+      MAX_ENTRIES_PER_BATCH,
+      parseEntryAnswer,
+    ),
+  };
+}
+
+function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
+  const fields = fieldsOf(value, what);
+  switch (fields['answer']) {
+    case 'want':
+      return { answer: 'want' };
+    case 'have':
+      return { answer: 'have', path: pathOf(fields['path'], `${what}.path`) };
+    case 'resume':
+      return { answer: 'resume', bytes: integerOf(fields['bytes'], `${what}.bytes`) };
+    case 'refused':
+      return { answer: 'refused', ...reasonOf(fields['code'], fields['message'], what) };
+    default:
+      throw new FilerError('message-malformed', `${what} is not want, have, resume or refused`);
+  }
+}
+
+export interface FileStart {
+  readonly entry: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly mode: number;
+}
+
+export function formatFile({ entry, size, mtimeNs, mode }: FileStart): Message {
+  const header = { type: 'file', entry: String(entry), size: String(size) };
+  return { header: { ...header, mtimeNs: String(mtimeNs), mode: String(mode) }, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseFile({ header }: Message): FileStart {
+  return {
+    entry: requireInteger(header, 'entry'),
+    size: requireInteger(header, 'size'),
+    mtimeNs: BigInt(textOf(requireText(header, 'mtimeNs'), 'mtimeNs', { pattern: NANOSECONDS })),
+    mode: integerOf(requireInteger(header, 'mode'), 'mode', 0, MAX_MODE),
+  };
+}
+
+export interface Chunk {
+  readonly entry: number;
+  readonly offset: number;
+  readonly content: Buffer;
+}
+
+export function chunkHeader(entry: number, offset: number): Header {
+  return { type: 'chunk', entry: String(entry), offset: String(offset) };
+}
+
+/** @throws FilerError `message-malformed`, also for an empty chunk or one above `MAX_CHUNK_BYTES` */
+export function parseChunk({ header, content }: Message): Chunk {
+  if (content.length === 0 || content.length > MAX_CHUNK_BYTES) {
+    throw new FilerError(
+      'message-malformed',
+      `a chunk of ${content.length} bytes is not within 1 to ${MAX_CHUNK_BYTES}`,
+    );
+  }
+  return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset'), content };
+}
+
+/** What proves a file's content. */
+export interface Digests {
+  /** `blake3:HEX` of the file. */
+  readonly digest: string;
+  /** `blake3:HEX` of the digests of its 1 MiB blocks. */
+  readonly blocks: string;
+}
+
+export interface FileEnd extends Digests {
+  readonly entry: number;
+  readonly size: number;
+}
+
+export function formatEnd({ entry, size, digest, blocks }: FileEnd): Message {
+  return {
+    header: { type: 'end', entry: String(entry), size: String(size), digest, blocks },
+    content: NO_CONTENT,
+  };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseEnd({ header }: Message): FileEnd {
+  return {
+    entry: requireInteger(header, 'entry'),
+    size: requireInteger(header, 'size'),
+    digest: textOf(requireText(header, 'digest'), 'digest', { pattern: DIGEST_PATTERN }),
+    blocks: textOf(requireText(header, 'blocks'), 'blocks', { pattern: DIGEST_PATTERN }),
+  };
+}
+
+/** Why one entry goes no further. */
+export interface EntryFailure {
+  readonly entry: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** @param type `failed` is said by the receiver, `abandon` by the sender */
+export function formatEntryFailure(
+  type: 'failed' | 'abandon',
+  { entry, code, message }: EntryFailure,
+): Message {
+  return { header: { type, entry: String(entry), code, message: shorten(message) }, content: NO_CONTENT };
+}
+
+/** Reads `failed` and `abandon`. @throws FilerError `message-malformed` */
+export function parseEntryFailure({ header }: Message): EntryFailure {
+  return { entry: requireInteger(header, 'entry'), ...reasonOf(header['code'], header['message'], 'failed') };
+}
+
+function reasonOf(code: unknown, message: unknown, what: string): { code: ErrorCode; message: string } {
+  const word = textOf(code, `${what}.code`, { max: 64 });
+  return {
+    code: isErrorCode(word) ? word : 'refused',
+    message: textOf(message, `${what}.message`, { max: MAX_REASON_CHARS }),
+  };
+}
+
+const MAX_REASON_CHARS = 8_192;
+
+/** A message may quote names of another machine: bounded, and made well-formed so that it can travel. */
+function shorten(message: string): string {
+  return message.slice(0, MAX_REASON_CHARS).toWellFormed();
+}
+
+/** `done`, and `working`: they say it all by their type. */
+export function formatTransferWord(type: 'done' | 'working'): Message {
+  return { header: { type }, content: NO_CONTENT };
+}

@@ -1,0 +1,50 @@
+import type { Dirent } from 'node:fs';
+import { lstat, readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '@filer/protocol';
+import { PART_PREFIX } from './safe-path.ts';
+
+/** What may have been made by a process that still runs, in ms. */
+const KEPT_MS = 7 * 24 * 3_600_000;
+
+export interface CleanOptions {
+  /** Parts that were not written to for this long are removed; 0 for all. @default 7 days */
+  readonly olderThanMs?: number;
+  /** ms since the epoch. @default now */
+  readonly now?: number;
+}
+
+/**
+ * Removes what transfers that were killed left in an inbox. Follows no links and touches nothing but files that
+ * the engine names so. For start-up, while the inbox's lock is held.
+ *
+ * @returns how many were removed
+ */
+export async function cleanParts(inbox: string, options: CleanOptions = {}): Promise<number> {
+  const { olderThanMs = KEPT_MS, now = Date.now() } = options;
+  let removed = 0;
+  const folders = [inbox];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for (const item of await itemsOf(folder)) {
+      const path = join(folder, item.name);
+      if (item.isDirectory()) folders.push(path);
+      else if (item.isFile() && item.name.startsWith(PART_PREFIX)) {
+        const found = await lstat(path);
+        if (now - found.mtimeMs < olderThanMs) continue;
+        await unlink(path);
+        removed++;
+      }
+    }
+  }
+  return removed;
+}
+
+async function itemsOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    // An inbox that is not there yet is clean; a folder of it that cannot be read keeps what it holds.
+    if (systemCode(error) !== undefined) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
+
+/**
+ * The digests of one file, taken while its bytes pass: of the whole, and of the list of its 1 MiB blocks. Flat
+ * in memory: the list itself is digested as it grows.
+ */
+export class FileDigests {
+  readonly #whole = new Blake3Hasher();
+  readonly #list = new Blake3Hasher();
+  readonly #block = new Blake3Hasher();
+  #bytes = 0;
+
+  /** @param piece the next bytes of the file; read before this returns, not kept */
+  update(piece: Buffer): void {
+    for (let at = 0; at < piece.length;) {
+      const room = DIGEST_BLOCK_BYTES - (this.#bytes % DIGEST_BLOCK_BYTES);
+      const part = piece.subarray(at, at + room);
+      this.#whole.update(part);
+      // The first block is the file so far: no second pass over what is most of a small file.
+      if (this.#bytes >= DIGEST_BLOCK_BYTES) this.#block.update(part);
+      at += part.length;
+      this.#bytes += part.length;
+      if (part.length === room) this.#endBlock();
+    }
+  }
+
+  #endBlock(): void {
+    if (this.#bytes <= DIGEST_BLOCK_BYTES) {
+      this.#list.update(this.#whole.digestBuffer());
+    } else {
+      this.#list.update(this.#block.digestBuffer());
+      this.#block.reset();
+    }
+  }
+
+  /** The digests of all that came. Ends the use of this object. */
+  finish(): Digests {
+    if (this.#bytes % DIGEST_BLOCK_BYTES !== 0) this.#endBlock();
+    return { digest: written(this.#whole), blocks: written(this.#list) };
+  }
+}
+
+function written(hasher: Blake3Hasher): string {
+  return `blake3:${hasher.digest('hex')}`;
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { closeSync, linkSync, lstatSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { FilerError, systemCode } from '@filer/protocol';
+import type { Folder } from './folder.ts';
+import { MAX_COMPONENT_BYTES, PART_PREFIX } from './safe-path.ts';
+
+/** What a file system without hard links answers to `link`. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** A sender that fills a folder with one name is stopped here. */
+const MAX_ATTEMPTS = 10_000;
+
+/** A lock is held for a few system calls; one this old was left by a process that died. */
+const LOCK_STALE_MS = 10_000;
+const LOCK_RETRY_MS = 10;
+
+/** A finished file under its hidden name. */
+export interface FinishedPart {
+  readonly folder: Folder;
+  readonly file: string;
+}
+
+/**
+ * Gives a finished part its final name and never replaces anything: `name.ext`, or the first free of
+ * `name (1).ext`, `name (2).ext`…
+ *
+ * @param into in the part's file system
+ * @returns the name taken
+ * @throws FilerError `name-refused` when none is free; a system error
+ */
+export async function takeFinalName(part: FinishedPart, into: Folder, wanted: string): Promise<string> {
+  for (let n = 0; n < MAX_ATTEMPTS; n++) {
+    const name = numberedName(wanted, n);
+    const taken = takeByLink(part, into, name);
+    if (taken ?? (await takeByLock(part, into, name))) return name;
+  }
+  throw new FilerError(
+    'name-refused',
+    `${MAX_ATTEMPTS} files are already called like ${JSON.stringify(wanted)}`,
+  );
+}
+
+/**
+ * `name (n).ext`. The stem is cut, between code points, where the result would be too long for a file system.
+ *
+ * @param n 0 for the name itself
+ */
+export function numberedName(name: string, n: number): string {
+  if (n === 0) return name;
+  const dot = name.lastIndexOf('.');
+  const extension = dot > 0 ? name.slice(dot) : '';
+  const stem = Array.from(dot > 0 ? name.slice(0, dot) : name);
+  const tail = ` (${n})${extension}`;
+  while (Buffer.byteLength(stem.join('')) + Buffer.byteLength(tail) > MAX_COMPONENT_BYTES && stem.length > 1)
+    stem.pop();
+  return `${stem.join('')}${tail}`;
+}
+
+/** @returns whether the name was free, or undefined where there are no hard links */
+function takeByLink(part: FinishedPart, into: Folder, name: string): boolean | undefined {
+  try {
+    linkSync(part.folder.at(part.file), into.at(name));
+  } catch (error) {
+    const code = systemCode(error) ?? '';
+    if (code === 'EEXIST') return false;
+    if (NO_LINKS.has(code)) return undefined;
+    throw error;
+  }
+  unlinkSync(part.folder.at(part.file));
+  return true;
+}
+
+/**
+ * The same for a file system without hard links: under a lock that every filer takes for this name, look, then
+ * rename.
+ */
+export async function takeByLock(part: FinishedPart, into: Folder, name: string): Promise<boolean> {
+  // One lock for all spellings that some file system takes for the same name.
+  const key = createHash('sha256').update(name.normalize('NFC').toLowerCase()).digest('hex').slice(0, 32);
+  const lock = into.at(`${PART_PREFIX}lock-${key}`);
+  while (!tryLock(lock)) await wait(LOCK_RETRY_MS);
+  try {
+    if (lstatSync(into.at(name), { throwIfNoEntry: false }) !== undefined) return false;
+    renameSync(part.folder.at(part.file), into.at(name));
+    return true;
+  } finally {
+    unlinkSync(lock);
+  }
+}
+
+function tryLock(lock: string): boolean {
+  try {
+    closeSync(openSync(lock, 'wx', 0o600));
+    return true;
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
+  }
+  const held = lstatSync(lock, { throwIfNoEntry: false });
+  if (held !== undefined && Date.now() - held.mtimeMs > LOCK_STALE_MS) unlinkSync(lock);
+  return false;
+}

@@ -1,0 +1,72 @@
+import { FilerError, TRANSFER_STALL_MS, WORKING_EVERY_MS } from '@filer/protocol';
+
+export interface PaceOptions {
+  /** A transfer in which nothing grows for this long is cut. @default TRANSFER_STALL_MS */
+  readonly stallMs?: number | undefined;
+  /** Work without progress on the wire is announced this often. @default WORKING_EVERY_MS */
+  readonly workingEveryMs?: number | undefined;
+}
+
+interface Actions {
+  /** Tells the other side that this one is busy. */
+  announce(): void;
+  /** Nothing grew for too long. */
+  stalled(error: FilerError): void;
+}
+
+/** Watches that a transfer gets on: announces own work that takes long, and ends a transfer that stands still. */
+export class Pace implements Disposable {
+  readonly #stallMs: number;
+  readonly #workingEveryMs: number;
+  readonly #actions: Actions;
+  readonly #timer: NodeJS.Timeout;
+  #grownAt = performance.now();
+  #announcedAt = performance.now();
+  #busy = 0;
+
+  constructor(actions: Actions, options: PaceOptions) {
+    this.#stallMs = options.stallMs ?? TRANSFER_STALL_MS;
+    this.#workingEveryMs = options.workingEveryMs ?? WORKING_EVERY_MS;
+    this.#actions = actions;
+    this.#timer = setInterval(() => this.#look(), Math.min(this.#workingEveryMs, this.#stallMs) / 4);
+  }
+
+  /** Something came or went: bytes, an answer, a word. */
+  grown(): void {
+    this.#grownAt = performance.now();
+  }
+
+  /** Own work: while it goes on, this side does not give up, and asks the other side not to. */
+  async work<T>(task: Promise<T>): Promise<T> {
+    this.#busy++;
+    try {
+      return await task;
+    } finally {
+      this.#busy--;
+      this.grown();
+    }
+  }
+
+  #look(): void {
+    const now = performance.now();
+    if (this.#busy > 0) {
+      this.#grownAt = now;
+      if (now - this.#announcedAt < this.#workingEveryMs) return;
+      this.#announcedAt = now;
+      this.#actions.announce();
+    } else if (now - this.#grownAt >= this.#stallMs) {
+      const seconds = this.#stallMs / 1000;
+      this[Symbol.dispose]();
+      this.#actions.stalled(
+        new FilerError(
+          'timed-out',
+          `the transfer stood still for ${seconds} s: check the other machine and send again`,
+        ),
+      );
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsync,
+  futimesSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { promisify } from 'node:util';
+import { FilerError, messageOf, systemCode, type Digests, type FileEnd } from '@filer/protocol';
+import { FileDigests } from './digests.ts';
+import { takeFinalName } from './final-name.ts';
+import type { Folder } from './folder.ts';
+import { PART_PREFIX } from './safe-path.ts';
+
+const syncDescriptor = promisify(fsync);
+
+/** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
+const PERMISSIONS = 0o777;
+
+const NO_MODES = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+export interface PartOptions {
+  /** Where the part lies: in the file system of its final place. */
+  readonly folder: Folder;
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly mode: number;
+}
+
+/**
+ * A file on its way in: hidden, this user's alone, and gone unless `commit` gave it its final name. Digested as
+ * it is written.
+ */
+export class Part {
+  readonly #options: PartOptions;
+  readonly #file: string;
+  readonly #descriptor: number;
+  readonly #digests = new FileDigests();
+  #written = 0;
+  #state: 'open' | 'closed' | 'gone' = 'open';
+
+  /** @throws FilerError `no-space`, `home-not-writable` */
+  constructor(options: PartOptions) {
+    this.#options = options;
+    this.#file = `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    try {
+      this.#descriptor = openSync(
+        options.folder.at(this.#file),
+        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+        0o600,
+      );
+    } catch (error) {
+      throw writeError(options.name, error);
+    }
+  }
+
+  /** Bytes written so far; the next chunk begins here. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** @throws FilerError `no-space`, `home-not-writable`; the part is then of no more use */
+  append(content: Buffer): void {
+    try {
+      // A full disk shows first as a short write.
+      for (let at = 0; at < content.length;) {
+        at += writeSync(this.#descriptor, content, at, content.length - at, this.#written + at);
+      }
+    } catch (error) {
+      throw writeError(this.#options.name, error);
+    }
+    this.#digests.update(content);
+    this.#written += content.length;
+  }
+
+  /**
+   * Whether what came is what was sent.
+   *
+   * @throws FilerError `verification-failed`
+   */
+  verify(end: FileEnd): Digests {
+    const { name, size } = this.#options;
+    const { digest, blocks } = this.#digests.finish();
+    if (this.#written !== size || end.size !== size) {
+      throw new FilerError(
+        'verification-failed',
+        `${JSON.stringify(name)} came with ${this.#written} bytes instead of ${size}: send it again`,
+      );
+    }
+    if (digest !== end.digest || blocks !== end.blocks) {
+      throw new FilerError(
+        'verification-failed',
+        `${JSON.stringify(name)} was altered on its way (its digest is not the sender's): send it again`,
+      );
+    }
+    return { digest, blocks };
+  }
+
+  /**
+   * Time, permissions, disk, final name, disk again: after that the file is there to stay. The part is gone when
+   * this throws.
+   *
+   * @param into where the final name is taken, in the same file system
+   * @returns the name it got
+   * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
+   */
+  async commit(into: Folder, wanted: string, sync: boolean): Promise<string> {
+    const { name, mtimeNs, mode } = this.#options;
+    try {
+      // Seconds as a number hold microseconds; half of one more keeps the cut to whole ones from losing one.
+      const seconds = (Number(mtimeNs / 1000n) + 0.5) / 1e6;
+      setMode(this.#descriptor, mode & PERMISSIONS);
+      futimesSync(this.#descriptor, Date.now() / 1000, seconds);
+      // Once: a sync that failed may have dropped the bytes, and would succeed the second time.
+      if (sync) await syncDescriptor(this.#descriptor);
+      this.#close();
+      const taken = await takeFinalName({ folder: this.#options.folder, file: this.#file }, into, wanted);
+      this.#state = 'gone';
+      if (sync) await syncName(into, taken);
+      return taken;
+    } catch (error) {
+      this.drop();
+      throw error instanceof FilerError ? error : writeError(name, error);
+    }
+  }
+
+  /** Removes it. May be called at any time, and twice. */
+  drop(): void {
+    this.#close();
+    if (this.#state === 'gone') return;
+    this.#state = 'gone';
+    try {
+      unlinkSync(this.#options.folder.at(this.#file));
+    } catch (error) {
+      // Whatever keeps it from being removed now, `cleanParts` tries again.
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
+  #close(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closed';
+    closeSync(this.#descriptor);
+  }
+}
+
+/** A name that may not outlast a power cut was not delivered: it is given up again. */
+async function syncName(into: Folder, name: string): Promise<void> {
+  try {
+    await into.sync();
+  } catch (error) {
+    unlinkSync(into.at(name));
+    throw error;
+  }
+}
+
+function setMode(descriptor: number, mode: number): void {
+  try {
+    fchmodSync(descriptor, mode);
+  } catch (error) {
+    // A file system without permission bits (FAT) takes the file all the same.
+    if (!NO_MODES.has(systemCode(error) ?? '')) throw error;
+  }
+}
+
+function writeError(name: string, cause: unknown): FilerError {
+  const code = systemCode(cause);
+  if (code === undefined) throw cause; // a bug of ours
+  const what = JSON.stringify(name);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new FilerError(
+      'no-space',
+      `the receiver has no space left for ${what}: free some there and send again`,
+      {
+        cause,
+      },
+    );
+  }
+  return new FilerError('home-not-writable', `the receiver cannot write ${what} (${messageOf(cause)})`, {
+    cause,
+  });
+}

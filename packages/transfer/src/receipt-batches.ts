@@ -1,0 +1,35 @@
+import { MAX_RECEIPTS_PER_BATCH, type ReceiptFile } from '@filer/protocol';
+
+/** The longest that a file waits for its receipt, in ms. */
+const BATCH_MS = 200;
+
+/** Gathers files that are in place, so that one signature stands for many. */
+export class ReceiptBatches implements Disposable {
+  readonly #issue: (files: readonly ReceiptFile[]) => void;
+  #files: ReceiptFile[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param issue signs and sends one batch, at most `MAX_RECEIPTS_PER_BATCH` files; must not throw */
+  constructor(issue: (files: readonly ReceiptFile[]) => void) {
+    this.#issue = issue;
+  }
+
+  add(file: ReceiptFile): void {
+    this.#files.push(file);
+    if (this.#files.length >= MAX_RECEIPTS_PER_BATCH) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS);
+  }
+
+  /** Issues what waits, at once. */
+  flush(): void {
+    this[Symbol.dispose]();
+    const files = this.#files;
+    this.#files = [];
+    if (files.length > 0) this.#issue(files);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

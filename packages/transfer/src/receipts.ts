@@ -1,0 +1,64 @@
+import {
+  FilerError,
+  idOfPublicKey,
+  signedBytes,
+  verifySignature,
+  type KeyPair,
+  type ReceiptBatch,
+  type ReceiptFile,
+} from '@filer/protocol';
+
+type Unsigned = Omit<ReceiptBatch, 'publicKey' | 'signature' | 'receiver'>;
+
+/** Signs for files that are in place. @param batch its files in whatever order */
+export function signReceipts(batch: Unsigned, receiver: KeyPair): ReceiptBatch {
+  const files = batch.files.toSorted((a, b) => a.entry - b.entry);
+  const claims = { ...batch, files, receiver: receiver.id };
+  return {
+    ...claims,
+    publicKey: receiver.publicKey.toString('base64url'),
+    signature: receiver.sign(bytesOf(claims)).toString('base64url'),
+  };
+}
+
+/**
+ * Whether a batch, from the wire or from storage, is what its receiver signed. Needs nothing but the batch.
+ *
+ * @throws FilerError `signature-invalid`
+ */
+export function verifyReceipts(batch: ReceiptBatch): void {
+  const publicKey = Buffer.from(batch.publicKey, 'base64url');
+  if (idOfPublicKey(publicKey) !== batch.receiver) {
+    throw new FilerError(
+      'signature-invalid',
+      `the receipt of job ${batch.job} holds a key that is not its receiver's`,
+    );
+  }
+  if (!verifySignature(publicKey, bytesOf(batch), Buffer.from(batch.signature, 'base64url'))) {
+    throw new FilerError(
+      'signature-invalid',
+      `the receipt of job ${batch.job} was altered or is not its receiver's`,
+    );
+  }
+}
+
+/** Laid out as `messages/receipt.ts` of the protocol draws it. */
+function bytesOf(batch: Unsigned & { readonly receiver: string }): Buffer {
+  const { network, job, sender, receiver, time, files } = batch;
+  const fields: Record<string, string> = { network, job, sender, receiver, time: String(time) };
+  fields['count'] = String(files.length);
+  files.forEach((file, n) => Object.assign(fields, fieldsOf(file, `file.${n}`)));
+  return signedBytes('receipts', fields);
+}
+
+function fieldsOf(file: ReceiptFile, prefix: string): Record<string, string> {
+  return {
+    [`${prefix}.entry`]: String(file.entry),
+    [`${prefix}.name`]: file.name,
+    [`${prefix}.path`]: file.path,
+    [`${prefix}.size`]: String(file.size),
+    [`${prefix}.digest`]: file.digest,
+    [`${prefix}.blocks`]: file.blocks,
+    [`${prefix}.synced`]: file.synced ? '1' : '0',
+  };
+}

@@ -1,0 +1,71 @@
+import { FilerError, type Entry, type Offer } from '@filer/protocol';
+import { parseSafePath } from './safe-path.ts';
+
+export interface ReceivePolicy {
+  /** Largest file that is taken, in bytes. @default no limit but the disk's */
+  readonly maxFileBytes?: number | undefined;
+  /**
+   * Decides about an offer, however long a person thinks; throws a FilerError (`declined`, `refused`) to refuse.
+   *
+   * @param signal aborted when the sender is gone
+   * @default every offer is taken
+   */
+  readonly accept?: ((offer: Offer, signal: AbortSignal) => void | Promise<void>) | undefined;
+}
+
+/** What is still open of what an offer showed: a complete offer is the cap of what is accepted. */
+export interface Allowance {
+  files: number;
+  bytes: number;
+}
+
+export function allowanceOf({ complete, files, bytes }: Offer): Allowance {
+  return complete ? { files, bytes } : { files: Infinity, bytes: Infinity };
+}
+
+/**
+ * Whether one entry may come, and under which name. Takes what it needs from both allowances.
+ *
+ * @param left what the disk and the quota still take
+ * @returns the components of its path
+ * @throws FilerError why this entry, and no other, is refused
+ */
+export function judgeEntry(
+  entry: Entry,
+  policy: ReceivePolicy,
+  offered: Allowance,
+  left: Allowance,
+): string[] {
+  if (entry.kind !== 'file') {
+    throw new FilerError(
+      'unsupported',
+      `entries of the kind ${entry.kind} are not taken here: update the receiver`,
+    );
+  }
+  const components = parseSafePath(entry.path);
+  judgeSize(entry.size, policy, left);
+  if (offered.files < 1 || offered.bytes < entry.size) {
+    throw new FilerError('refused', 'it goes beyond what the offer showed');
+  }
+  offered.files -= 1;
+  offered.bytes -= entry.size;
+  left.files -= 1;
+  left.bytes -= entry.size;
+  return components;
+}
+
+/** @throws FilerError `too-large`, `no-space` */
+export function judgeSize(size: number, { maxFileBytes = Infinity }: ReceivePolicy, left: Allowance): void {
+  if (size > maxFileBytes) {
+    throw new FilerError(
+      'too-large',
+      `${size} bytes are more than the ${maxFileBytes} that the receiver takes`,
+    );
+  }
+  if (size > left.bytes || left.files < 1) {
+    throw new FilerError(
+      'no-space',
+      `the receiver has no room for ${size} bytes: free some there and send again`,
+    );
+  }
+}
