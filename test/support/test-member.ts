@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto';
+import {
+  createIdentity,
+  dial,
+  encodeReportBody,
+  FilerError,
+  formatDirectoryGet,
+  formatEnrol,
+  formatEnrolSign,
+  formatHeartbeat,
+  formatReport,
+  formatText,
+  joinerSignatures,
+  parseBroadcasted,
+  parseDirectory,
+  parseDraft,
+  parseEnrolled,
+  parseInvite,
+  parseRemovals,
+  parseStored,
+  parseTextMessage,
+  sayHello,
+  Session,
+  signText,
+  strangerMessenger,
+  type Broadcasted,
+  type DirectoryEntry,
+  type DirectoryPage,
+  type Hello,
+  type Identity,
+  type Membership,
+  type MembershipClaims,
+  type Removal,
+  type ServerRecord,
+  type SignedText,
+  type Stored,
+  type Welcome,
+} from '@filer/protocol';
+
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly id: string;
+}
+
+/** Options of a connection; each has the value of an honest daemon unless given. */
+export interface ConnectOptions {
+  readonly role?: 'daemon' | 'command';
+  readonly incarnation?: string;
+  readonly subscribe?: boolean;
+  readonly hello?: Partial<Hello>;
+}
+
+const QUIET_NUMBERS = {
+  uptimeMs: 1_000,
+  loadHundredths: 25,
+  memoryTotalBytes: 8_000_000_000,
+  memoryFreeBytes: 4_000_000_000,
+  inboxFreeBytes: 100_000_000_000,
+  transfers: 0,
+  spooled: 0,
+};
+
+/** A member made of the library alone, for tests of a server: joins, says hello, reports. */
+export class TestMember {
+  readonly identity: Identity;
+  readonly membership: Membership;
+  readonly serverRecord: ServerRecord;
+  readonly server: ServerAddress;
+  #counter = 0;
+
+  private constructor(
+    identity: Identity,
+    membership: Membership,
+    serverRecord: ServerRecord,
+    server: ServerAddress,
+  ) {
+    this.identity = identity;
+    this.membership = membership;
+    this.serverRecord = serverRecord;
+    this.server = server;
+  }
+
+  get id(): string {
+    return this.identity.id;
+  }
+
+  get network(): string {
+    return this.membership.network;
+  }
+
+  /**
+   * Enrols with a link.
+   *
+   * @param change alters what is signed, for dishonest joiners
+   * @throws FilerError why the server refused
+   */
+  static async join(
+    link: string,
+    name: string,
+    options: { identity?: Identity; change?: (claims: MembershipClaims) => MembershipClaims } = {},
+  ): Promise<TestMember> {
+    const { grant, seed, addresses } = parseInvite(link);
+    const identity = options.identity ?? (await createIdentity());
+    const [address] = addresses;
+    if (address === undefined) throw new Error('an invite has an address');
+    const server = { ...address, id: grant.server };
+    const messenger = strangerMessenger(
+      await dial({ transport: 'tls', ...address, identity, expect: grant.server }),
+    );
+    await sayHello(messenger, helloOf(grant.network, { role: 'join' }));
+    const session = new Session(messenger);
+    try {
+      const draft = parseDraft(await session.ask(formatEnrol({ name, grant })));
+      const claims = options.change?.(draft) ?? draft;
+      const signed = {
+        claims,
+        grant,
+        publicKey: identity.publicKey.toString('base64url'),
+        ...joinerSignatures(claims, identity, seed),
+      };
+      const { membership, serverRecord } = parseEnrolled(await session.ask(formatEnrolSign(signed)));
+      return new TestMember(identity, membership, serverRecord, server);
+    } finally {
+      await session.close();
+    }
+  }
+
+  /** `counter.random`, with a counter above the last. */
+  nextIncarnation(): string {
+    return `${++this.#counter}.${randomBytes(8).toString('hex')}`;
+  }
+
+  /** Connects and says hello. @throws FilerError why it was not welcome */
+  async connect(options: ConnectOptions = {}): Promise<MemberConnection> {
+    const { role = 'daemon', subscribe = false } = options;
+    const { host, port, id } = this.server;
+    const link = await dial({ transport: 'tls', host, port, identity: this.identity, expect: id });
+    const messenger = strangerMessenger(link);
+    const incarnation = role === 'daemon' ? (options.incarnation ?? this.nextIncarnation()) : undefined;
+    const welcome = await sayHello(
+      messenger,
+      helloOf(this.network, {
+        role,
+        subscribe,
+        ...(incarnation === undefined ? {} : { incarnation }),
+        ...options.hello,
+      }),
+    );
+    return new MemberConnection(this, welcome, (handler) => new Session(messenger, handler));
+  }
+}
+
+function helloOf(network: string, hello: Partial<Hello>): Hello {
+  return {
+    versions: [1],
+    features: [],
+    role: 'daemon',
+    network,
+    removals: 0,
+    purpose: 'session',
+    subscribe: false,
+    software: '0.0.0-test',
+    schedules: [],
+    ...hello,
+  };
+}
+
+type Handler = NonNullable<ConstructorParameters<typeof Session>[1]>;
+
+/** One welcome connection of a member, and everything that the server said on it. */
+export class MemberConnection implements AsyncDisposable {
+  readonly member: TestMember;
+  readonly welcome: Welcome;
+  readonly session: Session;
+  readonly pages: DirectoryPage[] = [];
+  readonly texts: SignedText[] = [];
+  readonly removals: Removal[] = [];
+  goodbyes = 0;
+  #wake: (() => void)[] = [];
+
+  constructor(member: TestMember, welcome: Welcome, open: (handler: Handler) => Session) {
+    this.member = member;
+    this.welcome = welcome;
+    this.session = open((message) => {
+      switch (message.header['type']) {
+        case 'directory':
+          this.pages.push(parseDirectory(message));
+          break;
+        case 'text':
+          this.texts.push(parseTextMessage(message));
+          break;
+        case 'removals':
+          this.removals.push(...parseRemovals(message));
+          break;
+        case 'goodbye':
+          this.goodbyes++;
+          break;
+        default:
+          break;
+      }
+      for (const wake of this.#wake.splice(0)) wake();
+      return undefined;
+    });
+  }
+
+  /** Resolves once something that was received makes `condition` true. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      const closed = this.session.closed.then((reason) => {
+        if (!condition()) throw reason ?? new FilerError('connection-closed', 'closed before it came');
+      });
+      await Promise.race([new Promise<void>((resolve) => this.#wake.push(resolve)), closed]);
+    }
+  }
+
+  /** Every entry that was broadcast on this connection. */
+  get entries(): DirectoryEntry[] {
+    return this.pages.flatMap((page) => page.entries);
+  }
+
+  heartbeat(numbers: Partial<typeof QUIET_NUMBERS> = {}): Promise<void> {
+    const { header, content } = formatHeartbeat({ ...QUIET_NUMBERS, ...numbers });
+    return this.session.notify(header, content);
+  }
+
+  /** Sends one report and waits until it is stored. @throws FilerError the server's answer */
+  async report(
+    seq: number,
+    values: Record<string, string> = {},
+    spool: string = '0'.repeat(32),
+  ): Promise<Stored> {
+    const content = encodeReportBody({ title: '', values: Object.entries(values), schedule: '' });
+    const message = formatReport({ spool, seq, kind: 'user', time: 1_000 + seq }, content);
+    return parseStored(await this.session.ask(message));
+  }
+
+  async broadcast(text: string, to = '@all', time = Date.now()): Promise<Broadcasted> {
+    return this.send(signText(this.member.identity, { network: this.member.network, to, time, text }));
+  }
+
+  async send(text: SignedText): Promise<Broadcasted> {
+    return parseBroadcasted(await this.session.ask(formatText(text, 'broadcast')));
+  }
+
+  /** Pulls the directory from a position to its end. */
+  async pull(seq = 0, epoch = this.welcome.epoch ?? ''): Promise<DirectoryPage[]> {
+    const pages: DirectoryPage[] = [];
+    for (let from = seq; ;) {
+      const page = parseDirectory(await this.session.ask(formatDirectoryGet({ epoch, seq: from })));
+      pages.push(page);
+      if (!page.more) return pages;
+      from = page.seq;
+    }
+  }
+
+  /** Ends in order, as a daemon that stops. */
+  async goodbye(): Promise<void> {
+    await this.session.notify({ type: 'goodbye', reason: 'stopping' });
+    await this.session.close();
+  }
+
+  /** Vanishes, as a machine that loses its power. */
+  vanish(): void {
+    this.session.messenger.destroy();
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
