@@ -1,4 +1,4 @@
-import { Format, MultiBar, type SingleBar } from 'cli-progress';
+import cliProgress, { type MultiBar, type SingleBar } from 'cli-progress';
 import { formatBytes, formatDuration, printable, type Output } from '@filer/program';
 import type { SendEvent } from '../jobs/send-events.ts';
 
@@ -19,7 +19,7 @@ export class SendProgress {
   #several = false;
 
   constructor(output: Output) {
-    this.#bars = new MultiBar({
+    this.#bars = new cliProgress.MultiBar({
       stream: output.stderr,
       hideCursor: true,
       clearOnComplete: false,
@@ -27,7 +27,7 @@ export class SendProgress {
       fps: 8,
       barsize: 24,
       format: (options, params, payload: { label: string; startedAt: number }) => {
-        const bar = Format.BarFormat(params.progress, options);
+        const bar = cliProgress.Format.BarFormat(params.progress, options);
         const percent = `${Math.floor(params.progress * 100)}%`.padStart(4);
         const seconds = (performance.now() - payload.startedAt) / 1000;
         const rate = seconds > 0.2 ? params.value / seconds : 0;

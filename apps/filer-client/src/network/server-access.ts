@@ -12,7 +12,7 @@ export interface ServerAccess {
   readonly current: ServerSession | undefined;
   /** Whether the server is, or was last, reached over loopback. */
   readonly overLoopback: boolean;
-  /** Brings the directory up to date where it does not come by itself; never throws for a server that is away. */
+  /** Asks the server for the newest directory; never throws for a server that is away. */
   refresh(signal?: AbortSignal): Promise<void>;
   /** Reports wait in the spool: send them as soon as it can be done. */
   kickSpool(): void;

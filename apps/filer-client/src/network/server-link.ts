@@ -79,9 +79,14 @@ export class ServerLink implements ServerAccess {
     return Promise.reject(unreachable(this.#options.member.server, this.#lastFailure || 'not connected'));
   }
 
-  /** The directory is broadcast to a daemon: it is as new as it can be. */
-  refresh(): Promise<void> {
-    return Promise.resolve();
+  async refresh(): Promise<void> {
+    const server = this.#current;
+    if (server === undefined) return;
+    try {
+      await this.#pull(server);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error; // the link notices by itself what broke it
+    }
   }
 
   /** Tries at once instead of waiting: the server has moved, or somebody asks. */

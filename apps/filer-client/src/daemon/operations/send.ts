@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
 import { SendJob } from '../../jobs/send-job.ts';
-import { resolveTargets } from '../../jobs/targets.ts';
-import { refresh } from '../../network/command-access.ts';
 import type { Operation } from '../site.ts';
+import { findRecipients } from './recipients.ts';
 
 export type { SendDone } from '../../jobs/send-events.ts';
 
@@ -21,8 +20,7 @@ export const send: Operation = async (site, params, { emit, signal }) => {
 
   const unique = [...new Set(paths)];
   const bytesTotal = await sizeOf(unique);
-  if (site.daemon === undefined) await refresh(site.access, signal);
-  const recipients = resolveTargets(site.member, to);
+  const recipients = await findRecipients(site, to, signal);
   const { member, access, software } = site;
   const tell = inOrder(emit);
   const job = new SendJob(

@@ -9,10 +9,10 @@ import {
 } from '@filer/protocol';
 import { resolveTargets } from '../../jobs/targets.ts';
 import { dialPeerSession } from '../../network/peer-dial.ts';
-import { refresh } from '../../network/command-access.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Operation, Site } from '../site.ts';
+import { findRecipients } from './recipients.ts';
 
 const MAX_TARGET = 64;
 
@@ -39,8 +39,7 @@ export const message: Operation = async (site, params, { signal }) => {
   const target = textOf(fields['target'], 'TARGET', { max: MAX_TARGET });
   const words = textOf(fields['text'], 'TEXT', { max: Number.POSITIVE_INFINITY });
   if (target.startsWith('@')) return toMany(site, target, words, signal);
-  if (site.daemon === undefined) await refresh(site.access, signal);
-  const [peer] = resolveTargets(site.member, [target]);
+  const [peer] = await findRecipients(site, [target], signal);
   if (peer === undefined) throw new Error('a name resolves to one peer');
   const signed = composeText(site.member, peer.id, words, Date.now());
   await tell(site, peer, signed, signal);

@@ -1,0 +1,27 @@
+import { FilerError } from '@filer/protocol';
+import { resolveTargets } from '../../jobs/targets.ts';
+import { refresh } from '../../network/command-access.ts';
+import type { KnownPeer } from '../../store/directory-store.ts';
+import type { Site } from '../site.ts';
+
+/**
+ * The peers that a person means. A name that is unknown is looked for in the server's newest directory before
+ * it is said to be nobody's: its machine may have joined a moment ago.
+ *
+ * @throws FilerError `no-such-peer`, `identity-changed`, `removed`
+ */
+export async function findRecipients(
+  site: Site,
+  targets: readonly string[],
+  signal: AbortSignal,
+): Promise<KnownPeer[]> {
+  const { member, access, daemon } = site;
+  if (daemon === undefined) await refresh(access, signal);
+  try {
+    return resolveTargets(member, targets);
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'no-such-peer' || daemon === undefined) throw error;
+    await access.refresh(signal);
+    return resolveTargets(member, targets);
+  }
+}
