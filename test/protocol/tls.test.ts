@@ -1,0 +1,335 @@
+import { execFile } from 'node:child_process';
+import { connect as connectPlain, createServer as createPlainServer, type Socket } from 'node:net';
+import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ALPN, Server, createIdentity, dial, type Endpoint, type Identity } from '@filer/protocol';
+import { Gate } from '../../packages/protocol/src/transport/gate.ts';
+import { needs } from '../support/needs.ts';
+import { failureOf } from './outcome.ts';
+import { gone, until } from './wires.ts';
+
+const run = promisify(execFile);
+const [ours, theirs, other] = await Promise.all([createIdentity(), createIdentity(), createIdentity()]);
+
+/** Counts what reaches the application, and welcomes whoever says something. */
+class Counting extends Server {
+  bytes = 0;
+  met: string[] = [];
+
+  protected override async serve(messenger: Parameters<Server['closeClient']>[0]): Promise<void> {
+    this.met.push(messenger.peerId ?? 'nobody');
+    for await (const { header } of messenger) {
+      this.bytes = messenger.receivedBytes;
+      this.admit(messenger);
+      await messenger.send(header);
+    }
+  }
+}
+
+describe('a TLS server', () => {
+  let server: Counting;
+  let port: number;
+  let refused: [string, string][];
+
+  beforeEach(async () => {
+    refused = [];
+    server = new Counting();
+    await server.open(
+      { transport: 'tls', host: '127.0.0.1', port: 0, identity: ours },
+      { authenticationMs: 300, onRefused: (address, why) => refused.push([address, why]) },
+    );
+    port = 'port' in server.addr ? server.addr.port : 0;
+  });
+  afterEach(() => server.stop());
+
+  const endpoint = (change: { identity?: Identity; expect?: string } = {}): Endpoint => ({
+    transport: 'tls',
+    host: '127.0.0.1',
+    port,
+    identity: theirs,
+    expect: ours.id,
+    ...change,
+  });
+
+  /** A client that keeps to no rule but those given. */
+  const stranger = (options: ConnectionOptions = {}): TLSSocket =>
+    connect({
+      host: '127.0.0.1',
+      port,
+      key: theirs.keyPem,
+      cert: theirs.certPem,
+      ALPNProtocols: [ALPN],
+      rejectUnauthorized: false,
+      ...options,
+    }).on('error', () => undefined);
+
+  /** What the log says about a connection that was turned away. */
+  const refusalOf = async (socket: Socket): Promise<string> => {
+    await gone(socket.resume());
+    await until(() => refused.length > 0);
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.[0]).toBe('127.0.0.1');
+    expect(server.met).toEqual([]);
+    return refused[0]?.[1] ?? '';
+  };
+
+  test('both sides know each other by the key that was proved', async () => {
+    const link = await dial(endpoint());
+    expect(link.peerId).toBe(ours.id);
+    await until(() => server.met.length === 1);
+    expect(server.met).toEqual([theirs.id]);
+    link.socket.destroy();
+  });
+
+  test('a stranger without a certificate is turned away', async () => {
+    const socket = stranger({ key: undefined, cert: undefined });
+    expect(await refusalOf(socket)).toBe('the other side showed no certificate');
+  });
+
+  test.skipIf(needs('openssl'))('a certificate that is not Ed25519 is turned away', async () => {
+    const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=rsa'];
+    const { stdout } = await run('openssl', [...request, '-keyout', '-', '-out', '-']);
+    const socket = stranger({ key: stdout, cert: stdout });
+    expect(await refusalOf(socket)).toBe('the certificate of the other side has no Ed25519 key');
+  });
+
+  test('a client without ALPN is turned away', async () => {
+    const socket = stranger({ ALPNProtocols: undefined });
+    expect(await refusalOf(socket)).toBe('the other side does not speak filer/1');
+  });
+
+  test('a client with another ALPN is turned away', async () => {
+    const socket = stranger({ ALPNProtocols: ['h2', 'http/1.1'] });
+    expect(await refusalOf(socket)).toMatch(/no TLS handshake of ours/);
+  });
+
+  test('TLS 1.2 is turned away', async () => {
+    const socket = stranger({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' });
+    expect(await refusalOf(socket)).toMatch(/no TLS handshake of ours/);
+  });
+
+  test('a session is never resumed, so that a stolen ticket is worth nothing', async () => {
+    const first = stranger();
+    const sessions: Buffer[] = [];
+    first.on('session', (session) => sessions.push(session));
+    first.write(Buffer.from('0000000000000000', 'hex'));
+    await new Promise((resolve) => first.once('data', resolve));
+    sessions.push(first.getSession() ?? Buffer.alloc(0));
+    first.destroy();
+
+    for (const [index, session] of sessions.entries()) {
+      const thief = stranger({ session, key: other.keyPem, cert: other.certPem });
+      await until(() => server.met.length === index + 2);
+      expect(thief.isSessionReused()).toBe(false);
+      thief.destroy();
+    }
+    expect(sessions.length).toBeGreaterThan(0);
+    expect(server.met).toEqual([theirs.id, ...sessions.map(() => other.id)]);
+  });
+
+  test.each([
+    ['says nothing', ''],
+    ['sends half a ClientHello', '16030100c8010000c40303'],
+  ])('a socket that %s is destroyed when its time is over', async (_, hex) => {
+    const socket = connectPlain(port, '127.0.0.1').on('error', () => undefined);
+    socket.write(Buffer.from(hex, 'hex'));
+    expect(await refusalOf(socket)).toBe('it did not prove who it is within 0.3 s');
+  });
+
+  test('a TLS client that says no hello is destroyed when its time is over', async () => {
+    const link = await dial(endpoint());
+    await gone(link.socket.resume());
+    await until(() => refused.length > 0);
+    expect(refused).toEqual([['127.0.0.1', 'it did not prove who it is within 0.3 s']]);
+  });
+
+  test('a client that was admitted stays past that time', async () => {
+    const link = await dial(endpoint());
+    link.socket.write(Buffer.alloc(8));
+    const silent = await dial(endpoint());
+    await gone(silent.socket.resume());
+    expect(link.socket.closed).toBe(false);
+    link.socket.destroy();
+  });
+
+  test.each([
+    ['plain text', 'GET / HTTP/1.0\r\n\r\n'],
+    ['a broken record', '\u0016\u0003\u0001\u0000\u0005\u0001\u0000\u0000\u0000\u0000'],
+  ])('%s costs one line in the log', async (_, text) => {
+    const socket = connectPlain(port, '127.0.0.1').on('error', () => undefined);
+    socket.end(Buffer.from(text, 'latin1'));
+    const why = await refusalOf(socket);
+    expect(why).toMatch(/^it (made no TLS handshake of ours|left before)/);
+    expect(why).not.toContain('\n');
+  });
+
+  test('a connection that is reset in the middle of its handshake costs one line in the log', async () => {
+    const socket = connectPlain(port, '127.0.0.1');
+    await new Promise((resolve) => socket.write(Buffer.from('16030100c8', 'hex'), resolve));
+    socket.resetAndDestroy();
+    await until(() => refused.length > 0);
+    expect(refused).toHaveLength(1);
+  });
+
+  test('an honest client is served while 300 silent sockets wait', async () => {
+    const silent = Array.from({ length: 300 }, () =>
+      connectPlain(port, '127.0.0.1').on('error', () => undefined),
+    );
+    await until(() => refused.length >= 44);
+    expect(refused.slice(0, 44).map(([, why]) => why)).toEqual(
+      Array.from({ length: 44 }, () => 'too many connections wait to authenticate'),
+    );
+    await Promise.all(silent.map((socket) => gone(socket)));
+
+    const link = await dial(endpoint());
+    expect(link.peerId).toBe(ours.id);
+    link.socket.destroy();
+  });
+
+  test('stopping ends those who wait to authenticate too', async () => {
+    const silent = connectPlain(port, '127.0.0.1').on('error', () => undefined);
+    await new Promise((resolve) => silent.once('connect', resolve));
+    const half = stranger();
+    await until(() => server.met.length === 1);
+    await server.stop();
+    await Promise.all([gone(silent), gone(half)]);
+    expect(refused).toEqual([]);
+  });
+
+  test('an id that is not the expected one stops the dialler before it writes a byte', async () => {
+    const error = await failureOf(dial(endpoint({ expect: other.id })));
+    expect(error.code).toBe('identity-mismatch');
+    expect(error.message).toContain(`is ${ours.id}, not the expected ${other.id}`);
+    await until(() => server.messengers.size === 0);
+    expect(server.bytes).toBe(0);
+  });
+});
+
+describe('a TLS dialler', () => {
+  /** A server that keeps to no rule but those given. */
+  async function impostor(options: TlsOptions) {
+    const received: Buffer[] = [];
+    const server = createServer({ key: other.keyPem, cert: other.certPem, ...options }, (socket) => {
+      socket.on('error', () => undefined).on('data', (piece: Buffer) => received.push(piece));
+    });
+    server.on('tlsClientError', () => undefined);
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => {
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : 0);
+      });
+    });
+    const endpoint: Endpoint = {
+      transport: 'tls',
+      host: '127.0.0.1',
+      port,
+      identity: ours,
+      expect: theirs.id,
+    };
+    return { endpoint, received, close: () => server.close() };
+  }
+
+  test('writes no application byte to a server with another key, in 200 tries', async () => {
+    const { endpoint, received, close } = await impostor({ ALPNProtocols: [ALPN] });
+    const errors = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        failureOf(
+          dial(endpoint).then((link) => {
+            link.socket.write('secret');
+          }),
+        ),
+      ),
+    );
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['identity-mismatch']));
+    expect(received).toEqual([]);
+    close();
+  });
+
+  test.each([
+    ['without ALPN', {}, 'verification-failed'],
+    ['with another ALPN', { ALPNProtocols: ['h2'] }, 'connect-failed'],
+    ['of TLS 1.2', { maxVersion: 'TLSv1.2', ALPNProtocols: [ALPN] }, 'connect-failed'],
+  ] as [string, TlsOptions, string][])(
+    'does not speak to a server %s',
+    async (_, options: TlsOptions, code) => {
+      const { endpoint, received, close } = await impostor(options);
+      expect((await failureOf(dial(endpoint))).code).toBe(code);
+      expect(received).toEqual([]);
+      close();
+    },
+  );
+
+  test('gives up on a server that never answers its handshake', async () => {
+    const sockets: Socket[] = [];
+    const silent = createPlainServer((socket) => sockets.push(socket.resume().on('error', () => undefined)));
+    const port = await new Promise<number>((resolve) => {
+      silent.listen(0, '127.0.0.1', () => {
+        const address = silent.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : 0);
+      });
+    });
+    const endpoint: Endpoint = { transport: 'tls', host: '127.0.0.1', port, identity: ours };
+    const error = await failureOf(dial(endpoint, { timeoutMs: 100 }));
+    expect(error.code).toBe('timed-out');
+    expect(error.message).toBe(`127.0.0.1:${port} did not answer within 0.1 s`);
+    await until(() => sockets.length === 1);
+    await gone(sockets[0] ?? connectPlain(port));
+    silent.close();
+  });
+});
+
+describe('the gate', () => {
+  /** Just what the gate looks at. */
+  function from(address: string, port: number): { socket: Socket; leave: () => void } {
+    const server = connectPlain({ host: '127.0.0.1', port: 1 }).on('error', () => undefined);
+    Object.defineProperties(server, {
+      remoteAddress: { value: address },
+      remotePort: { value: port },
+      localAddress: { value: '192.0.2.1' },
+    });
+    return { socket: server, leave: () => server.destroy() };
+  }
+
+  test('lets 32 connections of one address wait, and the 33rd not, while others still come in', () => {
+    const refused: string[] = [];
+    const gate = new Gate({ onRefused: (address, why) => refused.push(`${address}: ${why}`) });
+    const sockets = Array.from({ length: 33 }, (_, index) => from('198.51.100.7', 1_000 + index).socket);
+    expect(sockets.map((socket) => gate.enter(socket))).toEqual([...sockets.slice(1).map(() => true), false]);
+    expect(refused).toEqual(['198.51.100.7: too many connections from one address wait to authenticate']);
+    expect(gate.enter(from('198.51.100.8', 1_000).socket)).toBe(true);
+
+    const [first] = sockets;
+    if (first !== undefined) gate.admit(first);
+    expect(gate.enter(from('198.51.100.7', 2_000).socket)).toBe(true);
+    gate.close();
+  });
+
+  test.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])(
+    'does not count %s, which is loopback',
+    (address) => {
+      const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
+      expect(gate.enter(from(address, 1).socket)).toBe(true);
+      expect(gate.enter(from(address, 2).socket)).toBe(true);
+      gate.close();
+    },
+  );
+
+  test.each(['::ffff:198.51.100.7', '2001:db8::1', 'fe80::1%eth0'])('counts %s', (address) => {
+    const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
+    expect(gate.enter(from(address, 1).socket)).toBe(true);
+    expect(gate.enter(from(address, 2).socket)).toBe(false);
+    gate.close();
+  });
+
+  test('forgets those who leave', async () => {
+    const gate = new Gate({ maxUnauthenticated: 1, authenticationMs: 60_000 });
+    const { socket, leave } = from('198.51.100.7', 1);
+    expect(gate.enter(socket)).toBe(true);
+    expect(gate.enter(from('198.51.100.8', 1).socket)).toBe(false);
+    leave();
+    await gone(socket);
+    expect(gate.enter(from('198.51.100.8', 2).socket)).toBe(true);
+    gate.close();
+  });
+});
