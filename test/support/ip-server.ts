@@ -1,116 +1,89 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { parseHostPort } from '@filer/protocol';
+import { onTestFinished } from 'vitest';
+import { DaemonProcess, runProgram, type Outcome } from './programs.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));
-
-/** How a command ended. */
-export interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A fresh home folder for one test. */
-export function freshHome(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'filer-test-'));
+/** A fresh folder for one test, removed at its end. */
+export async function freshFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** Runs one command of the real program to its end. */
-export async function ipServer(
-  home: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<Finished> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { ...process.env, ...env, IP_SERVER_HOME: home },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout: stdout(), stderr: stderr() };
+export function ipServer(home: string, ...args: string[]): Promise<Outcome> {
+  return runProgram('ip-server', args, home);
 }
 
-/** The same with `--json`; what it printed, parsed. */
+/** The same with `--json`: the last line of what it printed, parsed. */
 export async function ipServerJson(home: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const { stdout, stderr } = await ipServer(home, [...args, '--json']);
+  const { stdout, stderr } = await ipServer(home, ...args, '--json');
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (line === '')
     throw new Error(`ip-server ${args.join(' ')} printed nothing on standard output: ${stderr}`);
   return JSON.parse(line) as Record<string, unknown>;
 }
 
-/** A running `ip-server start`, on a free port of 127.0.0.1. */
+/** A running `ip-server start` on a port of 127.0.0.1, with commands beside it. */
 export class RunningServer implements AsyncDisposable {
   readonly home: string;
-  readonly child: ChildProcess;
+  readonly daemon: DaemonProcess;
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  readonly #stderr: () => string;
 
-  private constructor(home: string, child: ChildProcess, ready: Ready, stderr: () => string) {
+  private constructor(home: string, daemon: DaemonProcess) {
     this.home = home;
-    this.child = child;
-    this.id = ready.id;
-    const at = ready.listen.lastIndexOf(':');
-    this.host = ready.listen.slice(0, at).replace(/^\[|\]$/g, '');
-    this.port = Number(ready.listen.slice(at + 1));
-    this.#stderr = stderr;
+    this.daemon = daemon;
+    this.id = String(daemon.ready['id']);
+    ({ host: this.host, port: this.port } = parseHostPort(String(daemon.ready['listen'])));
   }
 
-  /** Resolves when it is ready. @param args beside `start --host 127.0.0.1 --port 0 --json` */
+  /**
+   * Resolves when it is ready.
+   *
+   * @param args beside `--host 127.0.0.1 --port`
+   * @param home @default a fresh one; the caller removes it
+   * @param port @default a free one
+   */
   static async start(args: readonly string[] = [], home?: string, port = 0): Promise<RunningServer> {
-    const folder = home ?? (await freshHome());
-    const child = spawn(
-      process.execPath,
-      [PROGRAM, 'start', '--host', '127.0.0.1', '--port', String(port), '--json', ...args],
-      { env: { ...process.env, IP_SERVER_HOME: folder }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    const stderr = collect(child.stderr);
-    const lines = createInterface({ input: child.stdout });
-    const first = once(lines, 'line').then(([line]) => JSON.parse(String(line)) as Ready);
-    const ended = once(child, 'close').then(() => {
-      throw new Error(`ip-server start ended: ${stderr()}`);
-    });
-    const ready = await Promise.race([first, ended]);
-    ended.catch(() => undefined);
-    return new RunningServer(folder, child, ready, stderr);
-  }
-
-  /** What it logged so far. */
-  get log(): string {
-    return this.#stderr();
+    const folder = home ?? (await mkdtemp(join(tmpdir(), 'filer-test-')));
+    const where = ['--host', '127.0.0.1', '--port', String(port)];
+    return new RunningServer(folder, await DaemonProcess.start('ip-server', [...where, ...args], folder));
   }
 
   /** Runs a command beside it. */
-  run(...args: string[]): Promise<Finished> {
-    return ipServer(this.home, args);
+  run(...args: string[]): Promise<Outcome> {
+    return ipServer(this.home, ...args);
   }
 
   json(...args: string[]): Promise<Record<string, unknown>> {
     return ipServerJson(this.home, ...args);
   }
 
+  /** What `peers --json` says of one machine. */
+  async peer(name: string): Promise<Record<string, unknown> | undefined> {
+    const { peers } = (await this.json('peers', '--all')) as { peers: Record<string, unknown>[] };
+    return peers.find((peer) => peer['name'] === name);
+  }
+
+  /** What `reports --json` lists. */
+  async reports(...args: string[]): Promise<Record<string, unknown>[]> {
+    return ((await this.json('reports', ...args)) as { reports: Record<string, unknown>[] }).reports;
+  }
+
   /** A link, as `ip-server invite` prints it. */
   async invite(...args: string[]): Promise<string> {
     const { stdout, stderr } = await this.run('invite', ...args);
     if (!stdout.startsWith('filer://')) throw new Error(`no invite: ${stderr}`);
-    return stdout.trim();
+    return stdout;
   }
 
-  /** Ends it and waits. @returns its exit code, null after SIGKILL */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      const closed = once(this.child, 'close');
-      this.child.kill(signal);
-      await closed;
-    }
-    return this.child.exitCode;
+  /** Ends it with a signal. @returns exit code or signal */
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals | null> {
+    return this.daemon.stop(signal);
   }
 
   /** The same home and port again, after `stop`. */
@@ -118,20 +91,9 @@ export class RunningServer implements AsyncDisposable {
     return RunningServer.start(args, this.home, this.port);
   }
 
+  /** Ends it and removes its home. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    await rm(this.home, { recursive: true, force: true });
   }
-}
-
-interface Ready {
-  readonly type: string;
-  readonly id: string;
-  readonly listen: string;
-}
-
-function collect(stream: NodeJS.ReadableStream): () => string {
-  let text = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (piece: string) => (text += piece));
-  return () => text;
 }
