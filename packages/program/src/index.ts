@@ -33,3 +33,4 @@ export {
 export { runProgram, type ProgramOptions } from './program.ts';
 export { ControlServer, type ControlCall, type ControlMethod } from './control/server.ts';
 export { connectControl, requireControl, type ControlCaller } from './control/caller.ts';
+export { versionOf } from './version.ts';

@@ -7,6 +7,9 @@ interface Bars {
   /** Only where there is more than one file. */
   readonly file: SingleBar | undefined;
   readonly startedAt: number;
+  /** The current file, and since when. */
+  path: string;
+  fileStartedAt: number;
 }
 
 /** Longest part of a name that a bar shows. */
@@ -50,8 +53,12 @@ export class SendProgress {
     bars.all.update(event.bytesSent);
     if (bars.file === undefined) return;
     const label = shorten(printable(`  ${event.path.split('/').at(-1) ?? ''}`));
+    if (bars.path !== event.path) {
+      bars.path = event.path;
+      bars.fileStartedAt = performance.now();
+    }
     bars.file.setTotal(event.fileBytesTotal);
-    bars.file.update(event.fileBytesSent, { label, startedAt: bars.startedAt });
+    bars.file.update(event.fileBytesSent, { label, startedAt: bars.fileStartedAt });
   }
 
   /** Draws the last state and gives the terminal back. */
@@ -63,7 +70,7 @@ export class SendProgress {
     const startedAt = performance.now();
     const all = this.#bars.create(bytesTotal, 0, { label: shorten(printable(recipient)), startedAt });
     const file = this.#several ? this.#bars.create(1, 0, { label: '', startedAt }) : undefined;
-    const bars = { all, file, startedAt };
+    const bars = { all, file, startedAt, path: '', fileStartedAt: startedAt };
     this.#byRecipient.set(recipient, bars);
     return bars;
   }

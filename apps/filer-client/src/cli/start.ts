@@ -10,7 +10,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import { clientSettings } from '../settings.ts';
 import type { StartArguments } from './commands.ts';
 
-export async function run(flags: StartArguments, context: Context): Promise<number> {
+export async function run(flags: StartArguments, context: Context): Promise<void> {
   const { home, env, output, version, signal } = context;
   const settings = await readConfiguration(clientSettings, { home, env, flags });
   await openHome(home);
@@ -52,13 +52,15 @@ export async function run(flags: StartArguments, context: Context): Promise<numb
     output.hint(
       'In another terminal:  filer-client peers   filer-client send FILE --to NAME   (Ctrl-C ends this one)',
     );
-    await Promise.race([
-      daemon.ended,
-      new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })),
-    ]);
+    await Promise.race([daemon.ended, aborted(signal)]);
   } finally {
     await daemon.close();
   }
-  // A daemon that was told to stop and did so in order has done its work.
-  return 0;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

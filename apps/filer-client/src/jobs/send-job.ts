@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { FilerError, formatReceipts, messageOf, type ErrorCode, type ReceiptBatch } from '@filer/protocol';
 import { sendFiles, type SendEvent as EngineEvent } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
-import { dialPeer } from '../network/peer-dial.ts';
+import { reachPeer } from '../network/reach-peer.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { exitCodeOf } from './outcome.ts';
@@ -156,7 +156,7 @@ class Delivery {
     let lostAt: number | undefined;
     for (let tries = 0; this.#open.size > 0; tries++) {
       const openBefore = this.#open.size;
-      const error = await this.#attempt(tries > 0);
+      const error = await this.#attempt();
       if (signal.aborted) return error;
       if (error === undefined) break;
       const isLoss = LOSSES.has(error.code) || (tries > 0 && error.code === 'peer-unreachable');
@@ -189,19 +189,16 @@ class Delivery {
   }
 
   /** One connection. @returns why it ended early, or undefined */
-  async #attempt(again: boolean): Promise<FilerError | undefined> {
-    const { member, access, software, signal } = this.#around;
+  async #attempt(): Promise<FilerError | undefined> {
+    const { member, signal } = this.#around;
     try {
-      if (again) await access.refresh(signal);
-      const peer = member.directory.byId(this.#peer.id) ?? this.#peer;
-      const reach = { software, overLoopback: access.overLoopback };
-      const { messenger } = await dialPeer(member, peer, 'transfer', reach, signal);
+      const { messenger } = await reachPeer(this.#around, this.#peer, 'transfer', signal);
       try {
         const outcome = await sendFiles(messenger, {
           files: [...this.#open].map((file) => ({ file })),
           network: member.network,
           senderId: member.id,
-          receiverId: peer.id,
+          receiverId: this.#peer.id,
           job: this.#job,
           note: this.#request.note,
           signal,

@@ -6,9 +6,7 @@ import {
   isLoopback,
   parseHostPort,
   sayHello,
-  Session,
   strangerMessenger,
-  type Handler,
   type HostPort,
   type Link,
   type Messenger,
@@ -70,18 +68,6 @@ export async function dialPeer(
     }
     throw error;
   }
-}
-
-/** A session with a peer: questions and answers. */
-export async function dialPeerSession(
-  member: Member,
-  peer: KnownPeer,
-  reach: Reach,
-  handler?: Handler,
-  signal?: AbortSignal,
-): Promise<{ session: Session; welcome: Welcome }> {
-  const { messenger, welcome } = await dialPeer(member, peer, 'session', reach, signal);
-  return { session: new Session(messenger, handler), welcome };
 }
 
 function dialableAddresses(peer: KnownPeer, overLoopback: boolean): HostPort[] {

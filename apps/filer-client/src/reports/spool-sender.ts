@@ -20,10 +20,10 @@ export async function drainSpool(spool: Spool, session: Session): Promise<number
     const reports = spool.next(IN_FLIGHT);
     if (reports.length === 0) return stored;
     const outcomes = await Promise.allSettled(reports.map((report) => sendReport(session, report)));
-    let failure: unknown;
+    let failure: Error | undefined;
     outcomes.forEach((outcome, index) => {
       const report = reports[index];
-      if (outcome.status === 'rejected') failure ??= outcome.reason;
+      if (outcome.status === 'rejected') failure ??= asError(outcome.reason);
       else if (report !== undefined) {
         spool.drop(report.seq);
         stored++;
@@ -43,4 +43,8 @@ async function sendReport(session: Session, report: SpooledReport): Promise<void
   if (spool !== report.spool || seq !== report.seq) {
     throw new FilerError('unexpected-message', 'the server acknowledged another report');
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -4,11 +4,12 @@ import {
   formatText,
   messageOf,
   parseBroadcasted,
+  Session,
   textOf,
   type SignedText,
 } from '@filer/protocol';
 import { resolveTargets } from '../../jobs/targets.ts';
-import { dialPeerSession } from '../../network/peer-dial.ts';
+import { reachPeer } from '../../network/reach-peer.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Operation, Site } from '../site.ts';
@@ -104,8 +105,8 @@ async function direct(
 }
 
 async function tell(site: Site, peer: KnownPeer, signed: SignedText, signal: AbortSignal): Promise<void> {
-  const reach = { software: site.software, overLoopback: site.access.overLoopback };
-  const { session } = await dialPeerSession(site.member, peer, reach, undefined, signal);
+  const { messenger } = await reachPeer(site, peer, 'session', signal);
+  const session = new Session(messenger);
   try {
     await session.ask(formatText(signed), { signal });
   } finally {
