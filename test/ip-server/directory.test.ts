@@ -34,7 +34,7 @@ describe('presence', () => {
     await anna.until(() => told(anna, handle, 'online'));
     await ben.goodbye();
 
-    await anna.until(() => told(anna, handle, 'stopped'));
+    await expect(anna.until(() => told(anna, handle, 'stopped'))).resolves.toBeUndefined();
   });
 
   test('a machine whose connection breaks is lost, and its last sign is kept', async () => {
@@ -60,10 +60,10 @@ describe('presence', () => {
     await anna.until(() => told(anna, handle, 'lost'));
     const seen = anna.entries.length;
     await ben.report(1);
+    const isBack = (): boolean =>
+      anna.entries.slice(seen).some((entry) => entry.kind === 'presence' && entry.state === 'online');
 
-    await anna.until(() =>
-      anna.entries.slice(seen).some((entry) => entry.kind === 'presence' && entry.state === 'online'),
-    );
+    await expect(anna.until(isBack)).resolves.toBeUndefined();
   });
 
   test('the session of a command is no presence', async () => {

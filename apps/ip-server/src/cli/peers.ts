@@ -29,6 +29,9 @@ export async function run(args: ArgumentValues<typeof peersArguments>, context: 
   };
   try {
     await caller.stream('watch-peers', { all }, onItem, { signal });
+  } catch (error) {
+    // Whoever watches ends it: that is no failure.
+    if (!signal.aborted) throw error;
   } finally {
     await caller.close();
   }

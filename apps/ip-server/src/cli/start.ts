@@ -2,6 +2,7 @@ import { formatHostPort } from '@filer/protocol';
 import {
   ControlServer,
   createLogger,
+  openHome,
   readConfiguration,
   writeConfigurationTemplate,
   type ArgumentValues,
@@ -16,6 +17,7 @@ import { BACKUP_ADVICE } from './words.ts';
 
 export async function run(args: ArgumentValues<typeof startArguments>, context: Context): Promise<number> {
   const { home, env, output, signal, version } = context;
+  await openHome(home);
   const settings = await readConfiguration(SETTINGS, { home, env, flags: args });
   const log = await createLogger({
     level: output.verbose ? 'debug' : settings.logLevel,

@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import {
+  createKeyPair,
+  FilerError,
+  MAX_DIRECTORY_PAGE_BYTES,
+  parseDirectory,
+  signRemoval,
+  type DirectoryPage,
+  type PresenceState,
+} from '@filer/protocol';
+import { describe, expect, test } from 'vitest';
+import { Directory } from '../../apps/ip-server/src/server/directory.ts';
+import type { Registry } from '../../apps/ip-server/src/store/registry.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+import { PaperNetwork } from './members.ts';
+
+async function freshRegistry(network: PaperNetwork): Promise<Registry> {
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  store.registry.addInvite(network.invite.grant);
+  return store.registry;
+}
+
+/** Everything that a client reads that begins at a position. */
+function pull(directory: Directory, position: number): DirectoryPage[] {
+  const pages: DirectoryPage[] = [];
+  for (let from = position; ;) {
+    const { message, seq, more } = directory.page(from, 0);
+    expect(message.content.length).toBeLessThanOrEqual(MAX_DIRECTORY_PAGE_BYTES);
+    pages.push(parseDirectory(message));
+    if (!more) return pages;
+    from = seq;
+  }
+}
+
+/** What a client knows after it read pages in order: name and state by handle. */
+function fold(pages: readonly DirectoryPage[]): Map<number, { name: string; state?: PresenceState }> {
+  const known = new Map<number, { name: string; state?: PresenceState }>();
+  for (const entry of pages.flatMap((page) => page.entries)) {
+    const { handle } = entry;
+    if (entry.kind === 'member') known.set(handle, { ...known.get(handle), name: entry.membership.name });
+    const member = known.get(handle);
+    if (member === undefined) throw new Error(`handle ${handle} came before its member`);
+    if (entry.kind === 'presence') member.state = entry.state;
+  }
+  return known;
+}
+
+describe('the directory in pages', () => {
+  test('300 members are read in several pages, each of at most 256 KiB, and again after a restart', async () => {
+    const network = new PaperNetwork();
+    const registry = await freshRegistry(network);
+    const directory = new Directory(registry);
+    for (let number = 0; number < 300; number++) {
+      directory.admit({ membership: network.membership(`m-${number}`), countsUse: true, now: 1_500_000 });
+    }
+    const pages = pull(directory, 0);
+
+    expect(pages.length).toBeGreaterThan(1);
+    expect(fold(pages).size).toBe(300);
+    expect(pages.at(-1)?.seq).toBe(directory.seq);
+    const again = new Directory(registry);
+    expect(again.seq).toBe(directory.seq);
+    expect(fold(pull(again, 0))).toEqual(fold(pages));
+  });
+
+  test('whoever reads from any earlier position ends with what the others know', async () => {
+    const network = new PaperNetwork();
+    const directory = new Directory(await freshRegistry(network));
+    const peers = Array.from({ length: 5 }, () => createKeyPair());
+    peers.forEach((peer, index) =>
+      directory.admit({
+        membership: network.membership(`m-${index}`, peer),
+        countsUse: true,
+        now: 1_500_000,
+      }),
+    );
+    const [first, second, third] = peers.map((peer) => peer.id);
+    const early = pull(directory, 0);
+    const position = directory.seq;
+    directory.see(first ?? '', 'online', 2);
+    directory.see(second ?? '', 'online', 2);
+    directory.flush();
+    directory.see(first ?? '', 'stopped', 3);
+    directory.flush();
+    const renamed = network.membership('renamed', peers[0], 2);
+    directory.amend(renamed);
+    directory.remove(signRemoval(network.networkKey, { number: 1, id: third ?? '', removedAt: 4 }));
+    const whole = fold(pull(directory, 0));
+
+    expect(fold([...early, ...pull(directory, position)])).toEqual(whole);
+    expect([...whole].toSorted(([a], [b]) => a - b).map(([, member]) => member)).toEqual([
+      { name: 'renamed', state: 'stopped' },
+      { name: 'm-1', state: 'online' },
+      { name: 'm-2', state: 'gone' },
+      { name: 'm-3', state: 'lost' },
+      { name: 'm-4', state: 'lost' },
+    ]);
+  });
+
+  test('a state that changed and changed back within a step is told once', async () => {
+    const network = new PaperNetwork();
+    const directory = new Directory(await freshRegistry(network));
+    const membership = network.membership('anna');
+    directory.admit({ membership, countsUse: true, now: 1_500_000 });
+    const before = directory.seq;
+    for (const state of ['online', 'lost', 'online'] as const) directory.see(membership.id, state, 9);
+    directory.flush();
+
+    expect(directory.seq).toBe(before + 1);
+    expect(pull(directory, before).flatMap((page) => page.entries)).toEqual([
+      { kind: 'presence', handle: 1, state: 'online', lastSeen: 9 },
+    ]);
+  });
+
+  test('presence is told while the store fails, and stored once it works again', async () => {
+    const network = new PaperNetwork();
+    const registry = await freshRegistry(network);
+    let isFull = false;
+    const failing: Registry = Object.create(registry, {
+      epoch: { value: registry.epoch },
+      seq: { get: () => registry.seq },
+      members: { value: () => registry.members() },
+      admit: { value: (admission: Parameters<Registry['admit']>[0]) => registry.admit(admission) },
+      savePresence: {
+        value: (...args: Parameters<Registry['savePresence']>) => {
+          if (isFull) throw new FilerError('no-space', 'full');
+          registry.savePresence(...args);
+        },
+      },
+    }) as Registry;
+    const directory = new Directory(failing);
+    const membership = network.membership('anna');
+    directory.admit({ membership, countsUse: true, now: 1_500_000 });
+    isFull = true;
+    directory.see(membership.id, 'online', 5);
+    const before = directory.seq;
+
+    expect(directory.flush()).toMatchObject({ code: 'no-space' });
+    expect(pull(directory, before).flatMap((page) => page.entries)).toHaveLength(1);
+    expect(registry.members()[0]?.presence).toBe('lost');
+    isFull = false;
+    expect(directory.flush()).toBeUndefined();
+    expect(registry.members()[0]?.presence).toBe('online');
+    expect(registry.seq).toBe(directory.seq);
+  });
+});

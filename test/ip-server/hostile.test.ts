@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { connectControl, resolveHome } from '@filer/program';
+import { createIdentity, dial, encodeFrame, strangerMessenger } from '@filer/protocol';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RunningServer } from '../support/ip-server.ts';
+import { TestMember } from '../support/test-member.ts';
+
+describe('bytes that are not our protocol', () => {
+  let server: RunningServer;
+  let honest: TestMember;
+  beforeAll(async () => {
+    server = await RunningServer.start();
+    honest = await TestMember.join(await server.invite(), 'honest');
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  async function raw(): Promise<Socket> {
+    const socket = connect(server.port, server.host);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  async function expectHonestToWork(): Promise<void> {
+    await using connection = await honest.connect();
+    await expect(connection.report(Date.now())).resolves.toBeDefined();
+  }
+
+  test.each([
+    ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+    ['a plaintext frame', encodeFrame({ type: 'hello' })],
+    ['zeros', Buffer.alloc(4_096)],
+    [
+      'half a TLS record and nonsense',
+      Buffer.concat([Buffer.from('1603010200', 'hex'), Buffer.alloc(512, 7)]),
+    ],
+  ])('%s costs one log line and its own connection', async (_, bytes) => {
+    const lines = (): number => server.daemon.stderr.split('connection refused').length;
+    const before = lines();
+    const socket = await raw();
+    socket.write(bytes);
+    socket.resume();
+    await once(socket, 'close');
+
+    await server.daemon.said(/connection refused/);
+    expect(lines() - before).toBeLessThanOrEqual(1);
+    await expectHonestToWork();
+  });
+
+  test('a port scanner and silent connections keep nobody out', async () => {
+    const scanners = await Promise.all(Array.from({ length: 50 }, raw));
+    for (const socket of scanners) socket.destroy();
+    const silent = await Promise.all(Array.from({ length: 100 }, raw));
+
+    await using connection = await honest.connect();
+    await expect(connection.report(Date.now())).resolves.toBeDefined();
+    for (const socket of silent) socket.destroy();
+  });
+
+  test.each([
+    ['a first message that is no hello', encodeFrame({ type: 'heartbeat' }), 'unexpected-message'],
+    ['a header over its limit', Buffer.from('00020000000000007b7d', 'hex'), 'frame-too-large'],
+    ['a content over the limit of a stranger', Buffer.from('0000000000100000', 'hex'), 'frame-too-large'],
+    ['a header that is no object', Buffer.from('000000025b5d0000', 'hex'), 'frame'],
+  ])('%s over TLS is answered with one error, and closed', async (_, bytes, code) => {
+    const { host, port, id } = honest.server;
+    const link = await dial({ transport: 'tls', host, port, identity: await createIdentity(), expect: id });
+    const messenger = strangerMessenger(link);
+    messenger.post(bytes);
+    const answers = [];
+    for await (const { header } of messenger) answers.push(header);
+
+    expect(answers).toHaveLength(1);
+    expect(answers[0]).toMatchObject({ type: 'error', code: expect.stringContaining(code) as unknown });
+    await expectHonestToWork();
+  });
+
+  test('a member that breaks the protocol loses its own connection only', async () => {
+    await using bystander = await honest.connect({ role: 'command' });
+    const breaking = await honest.connect({ role: 'command' });
+    breaking.session.messenger.post(Buffer.from('ffffffffffffffff', 'hex'));
+
+    expect(await breaking.session.closed).toMatchObject({ code: 'frame-too-large' });
+    await bystander.report(Date.now());
+  });
+});
+
+test('a machine that never reads is closed, and the others get every broadcast meanwhile', async () => {
+  await using server = await RunningServer.start();
+  const link = await server.invite('--uses', '2');
+  await using reader = await (await TestMember.join(link, 'reader')).connect();
+  const slow = await (await TestMember.join(link, 'slow')).connect();
+  slow.session.messenger.socket.pause();
+  const control = await connectControl(resolveHome('ip-server', { IP_SERVER_HOME: server.home }));
+  if (control === undefined) throw new Error('the server runs');
+  const text = 'x'.repeat(16_000);
+  let reached = 2;
+  let sent = 0;
+  for (; reached === 2 && sent < 3_000; sent++) {
+    ({ reached } = (await control.call('broadcast', { text })) as { reached: number });
+  }
+  await control.close();
+  await reader.until(() => reader.texts.length === sent);
+
+  expect(reached).toBe(1);
+  expect(server.daemon.stderr).toContain('too-slow');
+  slow.vanish();
+});

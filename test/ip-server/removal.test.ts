@@ -1,0 +1,118 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseRemovals } from '@filer/protocol';
+import { describe, expect, test } from 'vitest';
+import { freshFolder, RunningServer } from '../support/ip-server.ts';
+import { TestMember } from '../support/test-member.ts';
+
+describe('removing a machine', () => {
+  test('closes its live connections at once, tells everyone, bars its id and frees its name', async () => {
+    await using server = await RunningServer.start();
+    const link = await server.invite('--uses', '5');
+    const removed = await TestMember.join(link, 'ben');
+    await using anna = await (await TestMember.join(link, 'anna')).connect();
+    const live = [await removed.connect(), await removed.connect({ role: 'command' })];
+    expect(await server.run('remove', 'ben')).toMatchObject({ code: 0 });
+
+    for (const { session } of live) expect(await session.closed).toMatchObject({ code: 'removed' });
+    await anna.until(() => anna.removals.some(({ id }) => id === removed.id));
+    await expect(removed.connect()).rejects.toMatchObject({ code: 'removed' });
+    const again = TestMember.join(link, 'ben', { identity: removed.identity });
+    await expect(again).rejects.toMatchObject({ code: 'removed' });
+    await expect(TestMember.join(link, 'ben')).resolves.toBeDefined();
+    expect(await server.json('peers')).toMatchObject({
+      peers: [{ name: 'anna' }, { name: 'ben', state: 'lost' }],
+    });
+  });
+
+  test('is known to a member that was away, by its number, and survives a restart', async () => {
+    const server = await RunningServer.start();
+    const link = await server.invite('--uses', '2');
+    const anna = await TestMember.join(link, 'anna');
+    const ben = await TestMember.join(link, 'ben');
+    await server.run('remove', ben.id);
+    await server.stop();
+    await using _ = await server.again();
+    await using connection = await anna.connect();
+    const answer = await connection.session.request({ type: 'removals-get', after: '0' });
+
+    expect(connection.welcome.removals).toBe(1);
+    expect(parseRemovals(answer)).toMatchObject([{ number: 1, id: ben.id }]);
+  });
+
+  test('of everyone who joined with an invite goes with revoking it, also while the server is stopped', async () => {
+    const server = await RunningServer.start();
+    const link = await server.invite('--uses', '9');
+    const [first] = [await TestMember.join(link, 'one'), await TestMember.join(link, 'two')];
+    await TestMember.join(await server.invite(), 'three');
+    await server.stop();
+    const { invite } = first.membership;
+    const revoked = await server.run('invite', '--revoke', invite, '--with-members');
+    expect(revoked).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('removed 2 machines') as unknown,
+    });
+    await using again = await server.again();
+
+    expect(await again.json('peers')).toMatchObject({ peers: [{ name: 'three' }] });
+    await expect(first.connect()).rejects.toMatchObject({ code: 'removed' });
+  });
+});
+
+describe('the network key', () => {
+  test('once taken away, is asked for by name, and works from its file', async () => {
+    const folder = await freshFolder();
+    const file = join(folder, 'key.pem');
+    await using server = await RunningServer.start();
+    await TestMember.join(await server.invite(), 'ben');
+    expect((await server.run('network-key', 'export', file, '--remove')).code).toBe(0);
+    const missing = { code: 6, stderr: expect.stringContaining('--network-key FILE') as unknown };
+
+    expect(await server.json('status')).toMatchObject({ networkKey: 'exported' });
+    expect(await server.run('invite')).toMatchObject(missing);
+    expect(await server.run('remove', 'ben')).toMatchObject(missing);
+    expect(await server.run('invite', '--network-key', file)).toMatchObject({ code: 0 });
+    expect(await server.run('remove', 'ben', '--network-key', file)).toMatchObject({ code: 0 });
+    expect((await server.run('network-key', 'export', file)).code).toBe(6);
+  });
+
+  test('of another network is refused', async () => {
+    const file = join(await freshFolder(), 'key.pem');
+    await using other = await RunningServer.start();
+    await other.run('network-key', 'export', file);
+    await using server = await RunningServer.start();
+
+    expect(await server.run('invite', '--network-key', file)).toMatchObject({ code: 7 });
+  });
+
+  test('makes a replacement server in an empty home, whose record wins', async () => {
+    const file = join(await freshFolder(), 'key.pem');
+    await using first = await RunningServer.start();
+    const before = await TestMember.join(await first.invite(), 'anna');
+    await first.run('network-key', 'export', file);
+    await first.stop();
+    await using second = await RunningServer.start(['--network-key', file]);
+    const { stdout } = await second.run('invite', '--network-key', file);
+    const after = await TestMember.join(stdout, 'ben');
+
+    expect(after.network).toBe(before.network);
+    expect(after.serverRecord.server).toBe(second.id);
+    expect(after.serverRecord.serial).toBeGreaterThan(before.serverRecord.serial);
+  });
+
+  test('an identity that does not belong to the database is never replaced in silence', async () => {
+    await using server = await RunningServer.start();
+    await server.stop();
+    await rm(join(server.home, 'key.pem'));
+    expect(await server.run('start')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('key.pem') as unknown,
+    });
+    await rm(join(server.home, 'cert.pem'));
+
+    expect(await server.run('start')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('belongs to the server') as unknown,
+    });
+  });
+});

@@ -1,0 +1,128 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { encodeReportBody, type Heartbeat } from '@filer/protocol';
+import { describe, expect, test } from 'vitest';
+import type { NewReport } from '../../apps/ip-server/src/store/report-store.ts';
+import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+
+async function freshStore(): Promise<{ store: Store; file: string }> {
+  const file = join(await freshFolder(), 'test.db');
+  return { store: openStore(file), file };
+}
+
+function reportOf(seq: number, values: [string, string][] = [], receivedAt = 0): NewReport {
+  const body = { title: '', values, schedule: '' };
+  const content = encodeReportBody(body);
+  return {
+    peer: 'PEER',
+    report: { ...body, spool: 'a'.repeat(32), seq, kind: 'user', time: 0 },
+    content,
+    receivedAt,
+  };
+}
+
+const DAY_MS = 86_400_000;
+
+describe('the report store', () => {
+  test('stores a batch in which one report stands twice once', async () => {
+    const { store } = await freshStore();
+
+    expect(store.reports.store([reportOf(1), reportOf(1), reportOf(2)])).toEqual([
+      'stored',
+      'stored',
+      'stored',
+    ]);
+    expect([...store.reports.query({})].map(({ report }) => report.seq)).toEqual([1, 2]);
+  });
+
+  test('knows what was stored of a spool after the retention has dropped it', async () => {
+    const { store, file } = await freshStore();
+    store.reports.store([reportOf(1, [], 10), reportOf(2, [], 20), reportOf(4, [], 30)]);
+    expect(store.reports.prune({ before: 25, maxBytes: 1e9 }, 100)).toBe(2);
+    store.close();
+    const again = openStore(file);
+    // 3 was never there: a spool that is sent out of order loses nothing.
+    expect(again.reports.store([reportOf(2), reportOf(1, [['a', 'b']]), reportOf(3)])).toEqual([
+      'stored',
+      'stored',
+      'stored',
+    ]);
+
+    expect([...again.reports.query({})].map(({ report }) => report.seq)).toEqual([4, 3]);
+  });
+
+  test('drops the oldest reports above its room, a bounded number at a time', async () => {
+    const { store } = await freshStore();
+    const large: [string, string][] = [['x', 'y'.repeat(10_000)]];
+    store.reports.store(Array.from({ length: 10 }, (_, seq) => reportOf(seq, large, DAY_MS)));
+
+    expect(store.reports.prune({ before: 0, maxBytes: 50_000 }, 2)).toBe(2);
+    expect(store.reports.prune({ before: 0, maxBytes: 50_000 }, 100)).toBe(4);
+    expect(store.reports.prune({ before: 0, maxBytes: 50_000 }, 100)).toBe(0);
+    expect([...store.reports.query({})].map(({ report }) => report.seq)).toEqual([6, 7, 8, 9]);
+  });
+});
+
+describe('samples of heartbeats', () => {
+  const numbers: Heartbeat = {
+    uptimeMs: 0,
+    loadHundredths: 0,
+    memoryTotalBytes: 8,
+    memoryFreeBytes: 4,
+    inboxFreeBytes: 2,
+    transfers: 0,
+    spooled: 0,
+  };
+
+  test('are one a minute, and one an hour after two days', async () => {
+    const { store } = await freshStore();
+    const hour = 3_600_000;
+    for (let minute = 0; minute < 90; minute++) {
+      const heartbeat = { ...numbers, uptimeMs: minute, loadHundredths: minute < 60 ? 100 : 300 };
+      store.samples.save(new Map([['PEER', { at: minute * 60_000 + 7, heartbeat }]]));
+    }
+    store.samples.save(new Map([['PEER', { at: 89 * 60_000 + 9, heartbeat: numbers }]]));
+    expect(store.samples.of('PEER')).toHaveLength(90);
+    store.samples.rollUp(2 * DAY_MS + hour);
+    const [first, ...minutes] = store.samples.of('PEER');
+
+    expect(first).toMatchObject({ at: 0, spanMs: hour, heartbeat: { uptimeMs: 59, loadHundredths: 100 } });
+    expect(minutes).toHaveLength(30);
+  });
+});
+
+describe('a database that is not ours', () => {
+  test('is said to be damaged, and left as it is', async () => {
+    const file = join(await freshFolder(), 'test.db');
+    await writeFile(file, 'not a database at all'.repeat(100));
+
+    expect(() => openStore(file)).toThrow(expect.objectContaining({ code: 'store-damaged' }) as Error);
+  });
+
+  test('of a newer program is not touched', async () => {
+    const { store, file } = await freshStore();
+    store.close();
+    const raw = new DatabaseSync(file);
+    raw.exec('PRAGMA user_version = 99');
+    raw.close();
+
+    expect(() => openStore(file)).toThrow(/newer ip-server/);
+  });
+
+  test('that another program keeps locked is said to be', async () => {
+    const { store, file } = await freshStore();
+    store.close();
+    const raw = new DatabaseSync(file);
+    raw.exec('BEGIN IMMEDIATE');
+    const waiting = openStore(file, 10);
+
+    expect(() => waiting.reports.store([reportOf(1)])).toThrow(
+      expect.objectContaining({ code: 'timed-out' }) as Error,
+    );
+    raw.exec('ROLLBACK');
+    expect(waiting.reports.store([reportOf(1)])).toEqual(['stored']);
+    raw.close();
+  });
+});
