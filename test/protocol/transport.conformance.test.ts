@@ -12,15 +12,9 @@ import {
   type Message,
 } from '@filer/protocol';
 import { failureOf } from './outcome.ts';
-import { WIRES, accepted, connect, gone, nextOf, until } from './wires.ts';
+import { WIRES, accepted, collect, connect, gone, nextOf, until } from './wires.ts';
 
 const MiB = 1 << 20;
-
-async function collect(messages: AsyncIterable<Message>): Promise<Message[]> {
-  const all: Message[] = [];
-  for await (const message of messages) all.push(message);
-  return all;
-}
 
 /** Answers every message with itself. */
 class Echo extends Server {

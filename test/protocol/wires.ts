@@ -31,29 +31,31 @@ function portOf(address: Listener['address']): number {
   return address.port;
 }
 
-export const WIRES: readonly Wire[] = [
-  {
-    name: 'tcp',
-    place: async () => ({ transport: 'tcp', host: '127.0.0.1', port: 0 }),
-    towards: (_, { address }) => ({ transport: 'tcp', host: '127.0.0.1', port: portOf(address) }),
-  },
-  {
-    name: 'tls',
-    place: async () => ({ transport: 'tls', host: '127.0.0.1', port: 0, identity: accepter }),
-    towards: (_, { address }) => ({
-      transport: 'tls',
-      host: '127.0.0.1',
-      port: portOf(address),
-      identity: dialler,
-      expect: accepter.id,
-    }),
-  },
-  {
-    name: 'unix',
-    place: async () => ({ transport: 'unix', path: join(await mkdtemp(join(tmpdir(), 'filer-')), 's') }),
-    towards: (place) => place,
-  },
-];
+export const TCP: Wire = {
+  name: 'tcp',
+  place: async () => ({ transport: 'tcp', host: '127.0.0.1', port: 0 }),
+  towards: (_, { address }) => ({ transport: 'tcp', host: '127.0.0.1', port: portOf(address) }),
+};
+
+const TLS: Wire = {
+  name: 'tls',
+  place: async () => ({ transport: 'tls', host: '127.0.0.1', port: 0, identity: accepter }),
+  towards: (_, { address }) => ({
+    transport: 'tls',
+    host: '127.0.0.1',
+    port: portOf(address),
+    identity: dialler,
+    expect: accepter.id,
+  }),
+};
+
+const UNIX: Wire = {
+  name: 'unix',
+  place: async () => ({ transport: 'unix', path: join(await mkdtemp(join(tmpdir(), 'filer-')), 's') }),
+  towards: (place) => place,
+};
+
+export const WIRES: readonly Wire[] = [TCP, TLS, UNIX];
 
 /** Two ends of one fresh connection, and what must be closed in the end. */
 export interface Pair extends AsyncDisposable {
@@ -116,4 +118,11 @@ export async function nextOf(messenger: Messenger): Promise<Message> {
   const next: IteratorResult<Message, unknown> = await messenger[Symbol.asyncIterator]().next();
   if (next.done !== true) return next.value;
   throw new Error(`no message came: ${(await messenger.closed)?.message ?? 'the connection was closed'}`);
+}
+
+/** All that comes until the end. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }

@@ -50,14 +50,16 @@ export class KeepAlive {
   #check(): void {
     const now = performance.now();
     // A check that comes far too late (a stopped process, a blocked loop) says that we did not listen.
-    if (this.#link.isDeaf() || now - this.#dueAt > this.#pingAfterMs) this.heard();
+    const deaf = this.#link.isDeaf();
+    if (deaf || now - this.#dueAt > this.#pingAfterMs) this.#heardAt = now;
     const silentMs = now - this.#heardAt;
     if (silentMs >= this.#giveUpAfterMs) {
       const seconds = Math.round(silentMs / 1000);
       this.#link.giveUp(new FilerError('connection-silent', `nothing was heard for ${seconds} s`));
       return;
     }
-    if (silentMs >= this.#pingAfterMs) {
+    // While deaf we answer no ping: ours tell the other side that we are there.
+    if (deaf || silentMs >= this.#pingAfterMs) {
       this.#link.ping();
       if (this.#stopped) return; // the ping found the queue too long
       this.#timer = this.#arm(Math.min(this.#pingAfterMs, this.#giveUpAfterMs - silentMs + 1));
