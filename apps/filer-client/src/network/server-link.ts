@@ -186,6 +186,7 @@ export class ServerLink implements ServerAccess {
       const reason = await session.closed;
       throw reason ?? new FilerError('connection-closed', 'the ip-server closed the connection');
     } finally {
+      if (this.#current !== undefined) member.directory.touch(Date.now());
       this.#linked = undefined;
       this.#current = undefined;
       session.messenger.destroy();

@@ -52,10 +52,15 @@ export class DirectoryStore {
     };
   }
 
-  /** The server's clock when the directory was last brought up to date; undefined before the first time. */
+  /** When the directory was last known to be the server's, in ms since the epoch; undefined before the first time. */
   get asOf(): number | undefined {
     const value = this.#settings.get('directory.asOf');
     return value === undefined ? undefined : Number(value);
+  }
+
+  /** Notes that the directory was as the server's until now. @param time ms since the epoch */
+  touch(time: number): void {
+    this.#settings.set('directory.asOf', String(time));
   }
 
   /** Everyone, by name. */

@@ -29,7 +29,8 @@ export interface Peers {
 export const peers: Operation = async ({ member, access, daemon }, params, { signal }) => {
   const all = fieldsOf(params, 'peers')['all'] === true;
   const unreachable = daemon === undefined ? await refresh(access, signal) : undefined;
-  const asOf = member.directory.asOf;
+  // What the server has not changed since it was connected is as of now.
+  const asOf = access.current === undefined ? member.directory.asOf : Date.now();
   const shown = member.directory.peers().filter((peer) => all || isShown(member, peer));
   const result: Peers = {
     server: {
