@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   Client,
   FilerError,
-  Messenger,
+  type Messenger,
   Server,
   STRANGER_OPTIONS,
   Session,
