@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRemovals } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
@@ -38,6 +38,32 @@ describe('removing a machine', () => {
 
     expect(connection.welcome.removals).toBe(1);
     expect(parseRemovals(answer)).toMatchObject([{ number: 1, id: ben.id }]);
+  });
+
+  test('is learnt back by a server whose home was restored, from a member that knows it', async () => {
+    const server = await RunningServer.start();
+    const link = await server.invite('--uses', '2');
+    const anna = await TestMember.join(link, 'anna');
+    const ben = await TestMember.join(link, 'ben');
+    await server.stop();
+    const backup = join(await freshFolder(), 'backup');
+    await cp(server.home, backup, { recursive: true });
+    const before = await server.again();
+    await before.run('remove', 'ben');
+    await using knowing = await anna.connect();
+    const answer = await knowing.session.request({ type: 'removals-get', after: '0' });
+    await before[Symbol.asyncDispose]();
+    await using restored = await RunningServer.start([], backup, server.port);
+    expect(await restored.peer('ben')).toMatchObject({ state: 'lost' });
+    await using victim = await ben.connect();
+    await using witness = await anna.connect({
+      hello: { removals: 1 },
+      removals: parseRemovals(answer),
+    });
+
+    expect(witness.welcome.removals).toBe(0);
+    expect(await victim.session.closed).toMatchObject({ code: 'removed' });
+    expect(await restored.peer('ben')).toMatchObject({ state: 'removed' });
   });
 
   test('of everyone who joined with an invite goes with revoking it, also while the server is stopped', async () => {

@@ -8,6 +8,7 @@ import {
   formatEnrol,
   formatEnrolSign,
   formatHeartbeat,
+  formatRemovals,
   formatReport,
   formatText,
   joinerSignatures,
@@ -19,6 +20,7 @@ import {
   parseRemovals,
   parseStored,
   parseTextMessage,
+  requireInteger,
   sayHello,
   Session,
   signText,
@@ -49,6 +51,8 @@ export interface ConnectOptions {
   readonly incarnation?: string;
   readonly subscribe?: boolean;
   readonly hello?: Partial<Hello>;
+  /** Those that the member knows and tells when it is asked. @default none */
+  readonly removals?: readonly Removal[];
 }
 
 const QUIET_NUMBERS = {
@@ -147,7 +151,8 @@ export class TestMember {
         ...options.hello,
       }),
     );
-    return new MemberConnection(this, welcome, (handler) => new Session(messenger, handler));
+    const open = (handler: Handler): Session => new Session(messenger, handler);
+    return new MemberConnection(this, welcome, open, options.removals);
   }
 }
 
@@ -179,7 +184,13 @@ export class MemberConnection implements AsyncDisposable {
   goodbyes = 0;
   #wake: (() => void)[] = [];
 
-  constructor(member: TestMember, welcome: Welcome, open: (handler: Handler) => Session) {
+  constructor(
+    member: TestMember,
+    welcome: Welcome,
+    open: (handler: Handler) => Session,
+    removals: readonly Removal[] = [],
+  ) {
+    this.removals.push(...removals);
     this.member = member;
     this.welcome = welcome;
     this.session = open((message) => {
@@ -196,6 +207,10 @@ export class MemberConnection implements AsyncDisposable {
         case 'goodbye':
           this.goodbyes++;
           break;
+        case 'removals-get': {
+          const after = requireInteger(message.header, 'after');
+          return formatRemovals(this.removals.filter(({ number }) => number > after));
+        }
         default:
           break;
       }

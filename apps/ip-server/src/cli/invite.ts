@@ -29,7 +29,12 @@ export async function run(args: Arguments, context: Context): Promise<void> {
   if (list) await asking(context, {}, (asker) => listInvites(asker, context));
   else if (revoke !== undefined) {
     await asking(context, { exclusive: true }, (asker) => revokeInvite(revoke, args, asker, context));
-  } else await asking(context, { exclusive: true, make: true }, (asker) => makeInvite(args, asker, context));
+  } else {
+    const { networkKey } = args;
+    await asking(context, { exclusive: true, make: true, networkKey }, (asker) =>
+      makeInvite(args, asker, context),
+    );
+  }
 }
 
 async function makeInvite(args: Arguments, asker: Asker, context: Context): Promise<void> {

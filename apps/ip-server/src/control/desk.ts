@@ -70,7 +70,9 @@ export async function openStoppedDesk(
   const store = openStore(home.databaseFile);
   try {
     const { registry } = store;
-    const { founding, isNew } = await openFoundation(home, registry, settings.networkKey);
+    // The key is needed to make a network's server, and not to read one that is made.
+    const keyFile = registry.founding() === undefined ? settings.networkKey : undefined;
+    const { founding, isNew } = await openFoundation(home, registry, keyFile);
     const directory = new Directory(registry);
     return {
       home,

@@ -202,6 +202,8 @@ export class ServerDaemon {
   /** Goodbye to the clients, and the port is closed; the rest still works. May be called twice. */
   async stopListening(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    // What has arrived is answered before its connection ends.
+    await this.#intake.drain();
     await this.network.stop();
   }
 

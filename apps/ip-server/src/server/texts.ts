@@ -13,6 +13,9 @@ import type { Multicast } from './removals.ts';
 
 const MINUTE_MS = 60_000;
 
+/** Ids of texts that are remembered at the most; a receiver remembers for itself, too. */
+const MAX_TAKEN = 100_000;
+
 /** Texts to many: checked, and handed to everyone of the target who is online. */
 export class Texts {
   readonly #network: string;
@@ -81,7 +84,7 @@ export class Texts {
       );
     }
     for (const [id, until] of this.#taken) {
-      if (until > now) break;
+      if (until > now && this.#taken.size < MAX_TAKEN) break;
       this.#taken.delete(id);
     }
     if (this.#taken.has(text.id)) throw new FilerError('refused', 'this text was sent before');

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { FilerError, messageOf } from '@filer/protocol';
 import { VERSIONS } from './schema.ts';
 
@@ -59,8 +59,17 @@ export class Database {
       run: (...values) => this.guard(() => Number(statement.run(...values).changes)),
       get: (...values) => this.guard(() => statement.get(...values)),
       all: (...values) => this.guard(() => statement.all(...values)),
-      iterate: (...values) => statement.iterate(...values),
+      iterate: (...values) => this.#iterate(statement, values),
     };
+  }
+
+  *#iterate(statement: StatementSync, values: readonly SqlValue[]): Generator<Row, void, void> {
+    const rows = this.guard(() => statement.iterate(...values));
+    for (;;) {
+      const { value, done } = this.guard(() => rows.next());
+      if (done === true) return;
+      yield value;
+    }
   }
 
   /** All of `work` or nothing. @throws FilerError what `work` throws, or why it could not be committed */
@@ -99,7 +108,7 @@ export interface Statement {
   run(...values: SqlValue[]): number;
   get(...values: SqlValue[]): Row | undefined;
   all(...values: SqlValue[]): Row[];
-  iterate(...values: SqlValue[]): IterableIterator<Row>;
+  iterate(...values: SqlValue[]): Generator<Row, void, void>;
 }
 
 // https://sqlite.org/rescode.html, primary codes
