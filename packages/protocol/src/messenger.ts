@@ -12,6 +12,8 @@ import { WriteBacklog } from './write-backlog.ts';
 /** Content from this size on is written as it lies, below it is copied next to its header. */
 const COPY_BELOW_BYTES = 16 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** A closing messenger waits this long for the other side to take what is still to be written. */
 const CLOSE_MS = 2_000;
 
@@ -39,7 +41,7 @@ export class Messenger implements AsyncIterable<Message> {
   readonly peerId: string | undefined;
   /** The last message received. */
   header: Header = {};
-  body: Buffer = Buffer.alloc(0);
+  body: Buffer = NO_BYTES;
   /** When the last message was sent and received, in ms since the epoch; 0 before the first. */
   sendTime = 0;
   recvTime = 0;
@@ -119,6 +121,15 @@ export class Messenger implements AsyncIterable<Message> {
   /** Other limits for the frames that are received from now on. */
   setLimits(limits: FrameLimits): void {
     this.#decoder.setLimits(limits);
+  }
+
+  /**
+   * Gives the memory of a received content back, for the contents to come: for readers of bulk. Nobody may use
+   * it afterwards.
+   */
+  recycle(content: Buffer): void {
+    if (this.body === content) this.body = NO_BYTES;
+    this.#decoder.recycle(content);
   }
 
   /**

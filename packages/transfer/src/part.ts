@@ -1,14 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fsync,
-  futimesSync,
-  openSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fchmodSync, fsync, futimesSync, openSync, unlinkSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { FilerError, messageOf, systemCode, type Digests, type FileEnd } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
@@ -17,6 +8,9 @@ import type { Folder } from './folder.ts';
 import { PART_PREFIX } from './safe-path.ts';
 
 const syncDescriptor = promisify(fsync);
+
+/** Chunks that may be on their way to the file system while the next one comes in. */
+const MAX_WRITES = 2;
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -42,6 +36,9 @@ export class Part {
   readonly #file: string;
   readonly #descriptor: number;
   readonly #digests = new FileDigests();
+  /** Writes that were begun, oldest first. They never reject: `#writeError` tells. */
+  readonly #writes: Promise<void>[] = [];
+  #writeError: FilerError | undefined;
   #written = 0;
   #state: 'open' | 'closed' | 'gone' = 'open';
 
@@ -61,31 +58,44 @@ export class Part {
     }
   }
 
-  /** Bytes written so far; the next chunk begins here. */
-  get written(): number {
-    return this.#written;
+  /**
+   * Takes the next bytes. A slow disk holds the caller, not the process: writing happens on another thread.
+   *
+   * @param content belongs to the part until `onWritten` is called
+   * @throws FilerError `no-space`, `home-not-writable`, for this or an earlier chunk: the part is of no more use
+   */
+  async append(content: Buffer, onWritten: () => void): Promise<void> {
+    this.#digests.update(content);
+    const writing = this.#write(content, this.#written).then(onWritten);
+    this.#written += content.length;
+    this.#writes.push(writing);
+    if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
+    if (this.#writeError !== undefined) throw this.#writeError;
   }
 
-  /** @throws FilerError `no-space`, `home-not-writable`; the part is then of no more use */
-  append(content: Buffer): void {
+  async #write(content: Buffer, position: number): Promise<void> {
     try {
       // A full disk shows first as a short write.
       for (let at = 0; at < content.length;) {
-        at += writeSync(this.#descriptor, content, at, content.length - at, this.#written + at);
+        at += await writeSome(this.#descriptor, content.subarray(at), position + at);
       }
     } catch (error) {
-      throw writeError(this.#options.name, error);
+      this.#writeError ??= writeError(this.#options.name, error);
     }
-    this.#digests.update(content);
-    this.#written += content.length;
+  }
+
+  async #writesDone(): Promise<void> {
+    await Promise.all(this.#writes.splice(0));
+    if (this.#writeError !== undefined) throw this.#writeError;
   }
 
   /**
-   * Whether what came is what was sent.
+   * Whether what came is what was sent, and is written.
    *
-   * @throws FilerError `verification-failed`
+   * @throws FilerError `verification-failed`, or what writing threw
    */
-  verify(end: FileEnd): Digests {
+  async verify(end: FileEnd): Promise<Digests> {
+    await this.#writesDone();
     const { name, size } = this.#options;
     const { digest, blocks } = this.#digests.finish();
     if (this.#written !== size || end.size !== size) {
@@ -126,13 +136,15 @@ export class Part {
       if (sync) await syncName(into, taken);
       return taken;
     } catch (error) {
-      this.drop();
+      await this.drop();
       throw error instanceof FilerError ? error : writeError(name, error);
     }
   }
 
   /** Removes it. May be called at any time, and twice. */
-  drop(): void {
+  async drop(): Promise<void> {
+    // The descriptor's number must not become another file's while a write to it is on its way.
+    await Promise.all(this.#writes.splice(0));
     this.#close();
     if (this.#state === 'gone') return;
     this.#state = 'gone';
@@ -149,6 +161,15 @@ export class Part {
     this.#state = 'closed';
     closeSync(this.#descriptor);
   }
+}
+
+function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, content, 0, content.length, position, (error, written) => {
+      if (error === null) resolve(written);
+      else reject(error);
+    });
+  });
 }
 
 /** A name that may not outlast a power cut was not delivered: it is given up again. */

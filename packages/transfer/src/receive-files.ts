@@ -175,7 +175,7 @@ class Receiving {
 
   /** Leaves no timer, part or promise behind. Files that are whole still get their place. */
   async #windUp(): Promise<void> {
-    this.#stream?.part?.drop();
+    await this.#stream?.part?.drop();
     await Promise.all(this.#commits);
     this.#pace[Symbol.dispose]();
     this.#receipts[Symbol.dispose]();
@@ -201,13 +201,13 @@ class Receiving {
         await this.#takeFile(parseFile(message));
         return false;
       case 'chunk':
-        this.#takeChunk(message);
+        await this.#takeChunk(message);
         return false;
       case 'end':
         await this.#takeEnd(parseEnd(message));
         return false;
       case 'abandon':
-        this.#takeAbandon(message);
+        await this.#takeAbandon(message);
         return false;
       case 'done':
         await this.#takeDone();
@@ -310,7 +310,7 @@ class Receiving {
     wanted.promised = this.#space.promise(size);
   }
 
-  #takeChunk(message: Message): void {
+  async #takeChunk(message: Message): Promise<void> {
     const { entry, offset, content } = parseChunk(message);
     const stream = this.#streamOf(entry, 'a chunk');
     if (offset !== stream.position || offset + content.length > stream.size) {
@@ -321,9 +321,9 @@ class Receiving {
     if (stream.part === undefined) return;
     const { wanted, position, size } = stream;
     try {
-      stream.part.append(content);
+      await stream.part.append(content, () => this.#channel.recycle?.(content));
     } catch (error) {
-      stream.part.drop();
+      await stream.part.drop();
       stream.part = undefined;
       this.#giveUp(wanted, error);
       return;
@@ -360,14 +360,14 @@ class Receiving {
     const place = this.#openPlace();
     let receipt: ReceiptFile;
     try {
-      const digests = part.verify(end);
+      const digests = await part.verify(end);
       const wantedName = components.at(-1) ?? '';
       const taken = await place.inFolderOf(components, this.#sync, (folder) =>
         part.commit(folder, wantedName, this.#sync),
       );
       receipt = { entry, name, path: place.pathOf(components, taken), size, ...digests, synced: this.#sync };
     } catch (error) {
-      part.drop();
+      await part.drop();
       this.#giveUp(wanted, error);
       return;
     }
@@ -380,7 +380,7 @@ class Receiving {
     this.#result({ name, size, status: 'delivered', path: receipt.path, digest: receipt.digest });
   }
 
-  #takeAbandon(message: Message): void {
+  async #takeAbandon(message: Message): Promise<void> {
     const { entry, code, message: why } = parseEntryFailure(message);
     const wanted = this.#entries.get(entry);
     const stream = this.#stream;
@@ -391,7 +391,7 @@ class Receiving {
     ) {
       throw outOfPlace(`the abandoning of entry ${entry}`);
     }
-    stream?.part?.drop();
+    await stream?.part?.drop();
     this.#stream = undefined;
     if (wanted.state === 'failed') return;
     wanted.state = 'wanted';
