@@ -17,6 +17,7 @@ export async function run(args: SendArguments, context: Context): Promise<number
     output.isTerminal && !output.quiet && !output.jsonMode ? new SendProgress(output) : undefined;
   const startedAt = performance.now();
   const later: SendEvent[] = [];
+  const told = new Set<string>();
   let done: SendDone;
   try {
     done = await perform(context, 'send', request, {
@@ -30,17 +31,18 @@ export async function run(args: SendArguments, context: Context): Promise<number
     });
   } finally {
     progress?.stop();
-    for (const event of later) tell(event, context);
+    for (const event of later) tell(event, told, context);
   }
   output.json(done);
-  summarize(done, performance.now() - startedAt, context);
+  summarize(done, performance.now() - startedAt, told, context);
   return done.exitCode;
 }
 
-function tell(event: SendEvent, { output }: Context): void {
+function tell(event: SendEvent, told: Set<string>, context: Context): void {
+  const { output } = context;
   if (event.type === 'receipt') output.line(receiptLine(event));
   if (event.type === 'file' && !event.ok)
-    output.warn(`${event.recipient}: ${event.message ?? event.code ?? 'failed'}`);
+    warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
   if (event.type === 'retry') output.words(`${event.recipient} was lost (${event.reason}), trying again`);
 }
 
@@ -49,14 +51,29 @@ function receiptLine({ recipient, receivedAs, size, digest, synced }: ReceiptTol
   return `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${synced ? 'on disk' : 'not synced'}), signed`;
 }
 
-function summarize(done: SendDone, elapsedMs: number, { output }: Context): void {
-  for (const { name, ok, status } of done.recipients) if (!ok) output.warn(`${name}: ${status}`);
+/** What fails many files, such as a full disk, is said once. */
+function warnOnce(recipient: string, why: string, told: Set<string>, { output }: Context): void {
+  const line = why.startsWith(`${recipient} `) ? why : `${recipient}: ${why}`;
+  if (!told.has(line)) output.warn(line);
+  told.add(line);
+}
+
+function summarize(done: SendDone, elapsedMs: number, told: Set<string>, context: Context): void {
+  const { output } = context;
+  for (const { name, ok, code, status } of done.recipients) {
+    // Of a recipient that got some of the files, those that failed were named.
+    if (!ok && code !== 'partial') warnOnce(name, status, told, context);
+  }
+  if (done.filesSent + done.filesSkipped === 0) return;
   const delivered = done.recipients.filter((recipient) => recipient.ok).length;
   const rate = formatRate(done.bytesSent, elapsedMs);
   const files = done.filesSent === 1 ? '1 file' : `${done.filesSent} files`;
+  const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
   const machines =
     done.recipients.length === 1 ? '' : ` to ${delivered} of ${done.recipients.length} machines`;
-  output.words(`${files} delivered${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`);
+  output.words(
+    `${files} delivered${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
+  );
   const [first] = done.recipients;
   if (done.ok && first !== undefined) output.hint(`On ${first.name}:  filer-client inbox`);
 }

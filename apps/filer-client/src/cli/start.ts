@@ -1,14 +1,9 @@
-import {
-  createLogger,
-  formatBytes,
-  openHome,
-  printable,
-  readConfiguration,
-  type Context,
-} from '@filer/program';
+import { createLogger, openHome, readConfiguration, type Context } from '@filer/program';
 import { Daemon } from '../daemon/daemon.ts';
+import type { PeerEvent } from '../network/events.ts';
 import { clientSettings } from '../settings.ts';
 import type { StartArguments } from './commands.ts';
+import { wordsFor } from './event-words.ts';
 
 export async function run(flags: StartArguments, context: Context): Promise<void> {
   const { home, env, output, version, signal } = context;
@@ -19,24 +14,8 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     format: settings.logFormat,
     stream: output.stderr,
   });
-  const daemon = await Daemon.open({
-    home,
-    settings,
-    software: version,
-    log,
-    onText: ({ text, to }, sender) => {
-      output.json({ type: 'message', from: sender, to, text });
-      const audience = to.startsWith('@') ? ` to ${to}` : '';
-      output.words(`message from ${sender}${audience}: ${printable(text)}`);
-    },
-    onReceived: (file) => {
-      output.json({ type: 'received', ...file });
-      const note = file.note === '' ? '' : ` (${printable(file.note)})`;
-      output.words(
-        `received ${printable(file.name)} (${formatBytes(file.size)}) from ${file.from}${note}: ${printable(file.path)}`,
-      );
-    },
-  });
+  const daemon = await Daemon.open({ home, settings, software: version, log });
+  daemon.follow((event) => show(event, context));
   try {
     output.json({
       type: 'ready',
@@ -63,4 +42,11 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** What came is data; it is told in both forms. */
+function show(event: PeerEvent, { output }: Context): void {
+  if (event.type !== 'message' && event.type !== 'received') return;
+  output.json(event);
+  output.words(wordsFor(event));
 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import {
   FilerError,
   formatHostPort,
-  STRANGER_OPTIONS,
-  type HostPort,
+  type Membership,
+  type Messenger,
   type SignedText,
 } from '@filer/protocol';
 import {
@@ -14,38 +14,64 @@ import {
   type Lock,
   type Logger,
 } from '@filer/program';
-import { TransferIntake, type ReceivedFile } from '../jobs/intake.ts';
+import { TransferIntake } from '../jobs/intake.ts';
+import { PeerEvents, type PeerEvent } from '../network/events.ts';
 import { Member } from '../network/member.ts';
+import { peerHandler } from '../network/peer-handler.ts';
 import { PeerServer } from '../network/peer-server.ts';
+import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
 import { ServerLink } from '../network/server-link.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
-import { DEFAULT_PEER_PORT, type ClientSettings } from '../settings.ts';
-import { operations } from './operations.ts';
-import type { Site } from './site.ts';
+import type { ClientSettings } from '../settings.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { openPeerPort } from './listening.ts';
+import { operations, type OperationName } from './operations.ts';
+import type { ConnectionLine } from './operations/connections.ts';
+import type { DaemonPart, OperationRun, Site } from './site.ts';
 
 export interface DaemonOptions {
   readonly home: Home;
   readonly settings: ClientSettings;
   readonly software: string;
   readonly log: Logger;
-  readonly onText: (text: SignedText, senderName: string) => void;
-  readonly onReceived: (file: ReceivedFile) => void;
 }
 
 /** The peer that runs: owns and wires all parts, and closes them in the reverse order of their opening. */
-export class Daemon {
+export class Daemon implements DaemonPart {
   readonly #member: Member;
   readonly #options: DaemonOptions;
+  readonly #events = new PeerEvents();
   readonly #closers: (() => unknown)[] = [];
   readonly #ended = Promise.withResolvers<void>();
+  readonly #peers: PeerServer;
+  readonly #sessions: PeerSessions;
+  /** When each session that a peer opened began. */
+  readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
   #closing: Promise<void> | undefined;
   #listen = '';
   #link: ServerLink | undefined;
-  #peers: PeerServer | undefined;
+  #intake: TransferIntake | undefined;
 
   private constructor(member: Member, options: DaemonOptions) {
     this.#member = member;
     this.#options = options;
+    const { software, log } = options;
+    const parts = { member, log, onText: (text: SignedText) => this.#onText(text) };
+    this.#peers = new PeerServer({
+      member,
+      software,
+      log,
+      handlerFor: ({ id }) => peerHandler(parts, id),
+      onTransfer: (messenger, from) => this.#requireIntake().take(messenger, from),
+      onSession: (messenger, from, open) => this.#onIncoming(messenger, from, open),
+      onRemoved: (ids) => this.#onRemoved(ids),
+    });
+    this.#sessions = new PeerSessions({
+      outreach: () => ({ member, access: this.#requireLink(), software }),
+      handlerFor: ({ id }) => peerHandler(parts, id),
+      onOpen: (kept, remaining) => this.#onOutgoing(kept, true, remaining),
+      onClosed: (kept, remaining) => this.#onOutgoing(kept, false, remaining),
+    });
   }
 
   /**
@@ -85,14 +111,64 @@ export class Daemon {
     return this.#options.settings.inbox ?? this.#member.home.inbox;
   }
 
-  /** `host:port` where peers connect. */
   get listen(): string {
     return this.#listen;
   }
 
-  /** Resolves when the daemon has ended by itself: the machine has left its network. */
+  /** Resolves when the daemon is to end by itself: the machine has left its network. */
   get ended(): Promise<void> {
     return this.#ended.promise;
+  }
+
+  /** Does what a command asks, in this process. */
+  perform(name: OperationName, params: unknown, run: OperationRun): Promise<unknown> {
+    return operations[name](this.#site(), params, run);
+  }
+
+  follow(follower: (event: PeerEvent) => void): () => void {
+    return this.#events.follow(follower);
+  }
+
+  connections(): number {
+    return (
+      this.#peers.messengers.size + this.#sessions.all.length + (this.#link?.current === undefined ? 0 : 1)
+    );
+  }
+
+  listConnections(): readonly ConnectionLine[] {
+    const server = this.#link?.current;
+    return [
+      ...(server === undefined
+        ? []
+        : [lineOf('server', 'ip-server', this.#member.server.id, server.session.messenger, undefined)]),
+      ...[...this.#incoming].map(([messenger, { from, since }]) =>
+        lineOf('in', from.name, from.id, messenger, since),
+      ),
+      ...this.#sessions.all.map(({ peer, session, since }) =>
+        lineOf('out', peer.name, peer.id, session.messenger, since),
+      ),
+    ];
+  }
+
+  async connect(peer: KnownPeer, signal: AbortSignal): Promise<void> {
+    await this.#sessions.open(peer, signal);
+  }
+
+  async disconnect({ id }: KnownPeer): Promise<number> {
+    return (await this.#sessions.end([id])) + (await this.#peers.closePeer(id));
+  }
+
+  sessionWith(peerId: string): KeptSession['session'] | undefined {
+    return this.#sessions.get(peerId);
+  }
+
+  reconnect(): void {
+    this.#link?.reconnect();
+  }
+
+  shutDown(): void {
+    // Not at once: the command that asked still waits for its answer.
+    setImmediate(() => this.#ended.resolve());
   }
 
   /** Says goodbye and closes in order. May be called twice. */
@@ -102,7 +178,7 @@ export class Daemon {
   }
 
   async #open(): Promise<void> {
-    const { software, log, settings, onReceived } = this.#options;
+    const { software, log, settings } = this.#options;
     const member = this.#member;
     const interrupted = member.jobs.interruptRunning();
     if (interrupted > 0) log.warn('transfers were cut off when the last daemon ended', { jobs: interrupted });
@@ -113,29 +189,22 @@ export class Daemon {
       accept: settings.accept,
       sync: settings.sync,
       log,
-      onReceived,
+      onReceived: (file) => this.#events.emit({ type: 'received', ...file }),
     });
+    this.#intake = intake;
     this.#closers.push(() => intake.close());
 
-    const peers = new PeerServer({
-      member,
-      software,
-      log,
-      onText: (text) => this.#onText(text),
-      onRemoved: (ids) => peers.closePeers(ids),
-      onTransfer: (messenger, from) => intake.take(messenger, from),
-    });
-    this.#peers = peers;
-
-    // What the link publishes is known only when the port is open; the control socket must answer before that.
     const control = await ControlServer.open(member.home, {
       methods: this.#methods(),
       onFault: (error) => log.error('a command failed for a fault of this program', { error }),
     });
     this.#closers.push(() => control.close());
 
-    const address = await this.#openPort(peers);
-    this.#closers.push(() => peers.stop());
+    const address = await openPeerPort(this.#peers, member, settings.listen, log);
+    this.#closers.push(
+      () => this.#peers.stop(),
+      () => this.#sessions.close(),
+    );
     this.#listen = formatHostPort(address);
 
     const link = new ServerLink({
@@ -146,7 +215,8 @@ export class Daemon {
       log,
       measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.running),
       onText: (text) => this.#onText(text),
-      onRemoved: (ids) => peers.closePeers(ids),
+      onRemoved: (ids) => this.#onRemoved(ids),
+      onEvent: (event) => this.#events.emit(event),
     });
     this.#link = link;
     this.#closers.push(() => link.close());
@@ -164,57 +234,73 @@ export class Daemon {
 
   #site(): Site {
     const { software, log } = this.#options;
-    const link = this.#link;
-    if (link === undefined)
-      throw new FilerError('needs-daemon', 'the daemon is still starting: try again in a moment');
-    return {
-      member: this.#member,
-      access: link,
-      software,
-      log,
-      daemon: {
-        listen: this.#listen,
-        inbox: this.inbox,
-        connections: () => (this.#peers?.messengers.size ?? 0) + (link.current === undefined ? 0 : 1),
-        reconnect: () => link.reconnect(),
-        // Not at once: the command that asked still waits for its answer.
-        shutDown: () => setImmediate(() => this.#ended.resolve()),
-      },
-    };
+    return { member: this.#member, access: this.#requireLink(), software, log, daemon: this };
   }
 
-  /** The port that was asked for, or the last one, the usual one, and if that is taken a free one, remembered. */
-  async #openPort(peers: PeerServer): Promise<HostPort> {
-    const { settings, log } = this.#options;
-    const member = this.#member;
-    const onRefused = (address: string, why: string): void =>
-      log.info('a connection was turned away', { address, why });
-    const open = async ({ host, port }: HostPort): Promise<HostPort> => {
-      const endpoint = { transport: 'tls', host, port, identity: member.identity } as const;
-      const { addr } = await peers.open(endpoint, { messenger: STRANGER_OPTIONS, onRefused });
-      if (!('port' in addr)) throw new Error('a TLS server has a port');
-      return addr;
-    };
-    if (settings.listen !== undefined) return open(settings.listen);
-    const remembered = Number(member.settings.get('listen.port') ?? DEFAULT_PEER_PORT);
-    const address = await open({ host: '::', port: remembered }).catch((error: unknown) => {
-      if (!(error instanceof FilerError)) throw error;
-      if (error.code === 'port-in-use') return open({ host: '::', port: 0 });
-      // A machine without IPv6.
-      return open({ host: '0.0.0.0', port: remembered });
-    });
-    member.settings.set('listen.port', String(address.port));
-    return address;
+  #requireLink(): ServerLink {
+    if (this.#link !== undefined) return this.#link;
+    throw new FilerError('needs-daemon', 'the daemon is still starting: try again in a moment');
+  }
+
+  #requireIntake(): TransferIntake {
+    if (this.#intake === undefined) throw new Error('the port is opened after the intake');
+    return this.#intake;
   }
 
   #onText(text: SignedText): void {
-    const sender =
-      text.from === this.#member.server.id ? 'ip-server' : this.#member.directory.byId(text.from)?.name;
-    this.#options.onText(text, sender ?? text.from.slice(0, 12));
+    const { server, directory } = this.#member;
+    const known = text.from === server.id ? 'ip-server' : directory.byId(text.from)?.name;
+    this.#events.emit({
+      type: 'message',
+      from: known ?? text.from.slice(0, 12),
+      to: text.to,
+      text: text.text,
+    });
+  }
+
+  #onRemoved(ids: readonly string[]): void {
+    this.#peers.expel(ids);
+    void this.#sessions.end(ids);
+  }
+
+  #onIncoming(messenger: Messenger, from: Membership, open: boolean): void {
+    if (open) this.#incoming.set(messenger, { from, since: Date.now() });
+    else this.#incoming.delete(messenger);
+    const { id, name } = from;
+    this.#events.emit({
+      type: 'connection',
+      id,
+      name,
+      direction: 'in',
+      open,
+      remaining: this.#incoming.size,
+    });
+  }
+
+  #onOutgoing({ peer: { id, name } }: KeptSession, open: boolean, remaining: number): void {
+    this.#events.emit({ type: 'connection', id, name, direction: 'out', open, remaining });
   }
 
   async #close(): Promise<void> {
     for (const close of this.#closers.reverse()) await close();
     this.#closers.length = 0;
   }
+}
+
+function lineOf(
+  direction: ConnectionLine['direction'],
+  name: string,
+  id: string,
+  messenger: Messenger,
+  since: number | undefined,
+): ConnectionLine {
+  return {
+    name,
+    id,
+    direction,
+    address: messenger.addr,
+    since: since === undefined ? null : new Date(since).toISOString(),
+    bytesSent: messenger.sentBytes,
+    bytesReceived: messenger.receivedBytes,
+  };
 }

@@ -1,3 +1,4 @@
+import { connect, connections, disconnect, follow, type ConnectionLine } from './operations/connections.ts';
 import { leave, server, trust } from './operations/network.ts';
 import { peers, type Peers } from './operations/peers.ts';
 import { report, type ReportOutcome } from './operations/report.ts';
@@ -28,6 +29,10 @@ export interface OperationResults {
     readonly told: boolean;
     readonly spooled: number;
   };
+  readonly connections: { readonly connections: readonly ConnectionLine[] };
+  readonly connect: { readonly name: string; readonly id: string };
+  readonly disconnect: { readonly name: string; readonly closed: number };
+  readonly follow: object;
 }
 
 export type OperationName = keyof OperationResults;
@@ -43,4 +48,8 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   trust,
   server,
   leave,
+  connections,
+  connect,
+  disconnect,
+  follow,
 };

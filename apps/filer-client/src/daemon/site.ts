@@ -1,6 +1,10 @@
+import type { Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { PeerEvent } from '../network/events.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import type { ConnectionLine } from './operations/connections.ts';
 
 /** What an operation works on: the daemon's own parts, or a command's where no daemon runs. */
 export interface Site {
@@ -20,6 +24,15 @@ export interface DaemonPart {
   connections(): number;
   /** Drops the session with the server and dials anew: it has moved. */
   reconnect(): void;
+  listConnections(): readonly ConnectionLine[];
+  /** Opens a session with a peer and keeps it. @throws FilerError as dialling does */
+  connect(peer: KnownPeer, signal: AbortSignal): Promise<void>;
+  /** Ends all connections with a peer. @returns how many there were */
+  disconnect(peer: KnownPeer): Promise<number>;
+  /** The kept session with a peer, if there is one. */
+  sessionWith(peerId: string): Session | undefined;
+  /** @returns what ends the following */
+  follow(follower: (event: PeerEvent) => void): () => void;
   /** Ends the daemon in order: the membership is over. */
   shutDown(): void;
 }

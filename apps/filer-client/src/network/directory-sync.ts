@@ -8,6 +8,7 @@ import {
   type DirectoryPage,
   type Session,
 } from '@filer/protocol';
+import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from './member.ts';
 
 /** Pages of one pull; 10,000 members come in about 50. A server that never ends is not followed for ever. */
@@ -45,18 +46,21 @@ export async function pullDirectory(
 /**
  * Takes in a page that was broadcast.
  *
- * @returns false when pages are missing in between: pull
+ * @returns the peers whose presence it tells; undefined when pages are missing in between: pull
  */
-export function takeBroadcast(member: Member, page: DirectoryPage, onRefused: OnRefused): boolean {
+export function takeBroadcast(
+  member: Member,
+  page: DirectoryPage,
+  onRefused: OnRefused,
+): readonly KnownPeer[] | undefined {
   const { epoch, seq } = member.directory.position;
-  if (page.epoch !== epoch || page.from > seq) return false;
-  if (page.seq >= seq) applyPage(member, page, onRefused);
-  return true;
+  if (page.epoch !== epoch || page.from > seq) return undefined;
+  return page.seq >= seq ? applyPage(member, page, onRefused) : [];
 }
 
-function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): void {
+function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): readonly KnownPeer[] {
   const entries = page.entries.filter((entry) => isGenuine(member, entry, onRefused));
-  member.directory.apply(entries, { seq: page.seq, time: page.time }, (id) => member.removals.has(id));
+  return member.directory.apply(entries, { seq: page.seq, time: page.time }, (id) => member.removals.has(id));
 }
 
 /** An entry that does not verify is passed over: a server can hide a peer, it cannot make one up. */

@@ -3,28 +3,26 @@ import {
   readHello,
   Server,
   Session,
-  unsupported,
-  VERSIONS,
+  type Handler,
+  type Hello,
   type Membership,
-  type Message,
   type Messenger,
-  type Reply,
-  type SignedText,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { checkMembership } from './hello.ts';
 import type { Member } from './member.ts';
-import { answerRemovals, fetchRemovals } from './removal-sync.ts';
-import { takeText } from './texts.ts';
+import { fetchRemovals } from './removal-sync.ts';
 
 export interface PeerServerOptions {
   readonly member: Member;
   readonly software: string;
   readonly log: Logger;
-  readonly onText: (text: SignedText) => void;
-  readonly onRemoved: (ids: readonly string[]) => void;
-  /** Takes over a connection that a peer opened for one transfer; ends it. Must not throw. */
+  /** Answers what a peer asks in a session. */
+  readonly handlerFor: (from: Membership) => Handler;
+  /** Takes over a connection that a peer opened for one transfer; ends it. */
   readonly onTransfer: (messenger: Messenger, from: Membership) => Promise<void>;
+  readonly onSession: (messenger: Messenger, from: Membership, open: boolean) => void;
+  readonly onRemoved: (ids: readonly string[]) => void;
 }
 
 /** Takes in connections of other members: sessions and transfers. */
@@ -36,8 +34,8 @@ export class PeerServer extends Server {
     this.#options = options;
   }
 
-  /** Ends every connection of these peers. */
-  closePeers(ids: readonly string[]): void {
+  /** Ends every connection of removed peers, and tells them why. */
+  expel(ids: readonly string[]): void {
     for (const messenger of this.messengers) {
       if (messenger.peerId !== undefined && ids.includes(messenger.peerId)) {
         messenger.reject(new FilerError('removed', `${messenger.peerId} was removed from the network`));
@@ -45,75 +43,58 @@ export class PeerServer extends Server {
     }
   }
 
+  /** Ends every connection with a peer in order. @returns how many there were */
+  async closePeer(id: string): Promise<number> {
+    const theirs = [...this.messengers].filter((messenger) => messenger.peerId === id);
+    await Promise.all(theirs.map((messenger) => messenger.close()));
+    return theirs.length;
+  }
+
   protected override async serve(messenger: Messenger): Promise<void> {
-    const { log } = this.#options;
     try {
       await this.#serveMember(messenger);
     } catch (error) {
-      messenger.destroy();
-      if (!(error instanceof FilerError)) throw error;
-      log.warn('a connection was refused', { address: messenger.addr, error });
+      // The hub tells the other side and ends the connection.
+      if (error instanceof FilerError) {
+        this.#options.log.warn('a connection was refused', { address: messenger.addr, error });
+      }
+      throw error;
     }
   }
 
   async #serveMember(messenger: Messenger): Promise<void> {
-    const { member, software, log, onTransfer } = this.#options;
+    const { member, software, onTransfer, onSession, handlerFor } = this.#options;
     const { hello, version, welcome } = await readHello(messenger);
-    let membership: Membership;
-    try {
-      if (hello.network !== member.network)
-        throw new FilerError('refused', 'this peer belongs to another network');
-      membership = checkMembership(member, hello.membership, messenger.peerId ?? '');
-    } catch (error) {
-      if (error instanceof FilerError) messenger.reject(error);
-      throw error;
-    }
+    if (hello.network !== member.network)
+      throw new FilerError('refused', 'this peer belongs to another network');
+    const from = checkMembership(member, hello.membership, messenger.peerId ?? '');
     this.admit(messenger);
-    member.directory.learn(membership, (id) => member.removals.has(id));
-    await welcome({
-      version,
-      features: [],
-      network: member.network,
-      removals: member.removals.number,
-      software,
-      membership: member.membership,
-    });
-    log.debug('a peer connected', {
-      name: membership.name,
-      purpose: hello.purpose,
-      versions: VERSIONS.join(),
-    });
+    member.directory.learn(from, (id) => member.removals.has(id));
+    const { network, membership } = member;
+    await welcome({ version, features: [], network, removals: member.removals.number, software, membership });
     if (hello.purpose === 'transfer') {
-      await onTransfer(messenger, membership);
+      await onTransfer(messenger, from);
       return;
     }
-    const session = new Session(messenger, (message) => this.#handle(message, membership));
-    if (hello.removals > member.removals.number) await this.#learnRemovals(session, hello.removals);
-    await session.closed;
-  }
-
-  async #learnRemovals(session: Session, theirs: number): Promise<void> {
+    onSession(messenger, from, true);
     try {
-      const removed = await fetchRemovals(this.#options.member, session, theirs);
-      if (removed.length > 0) this.#options.onRemoved(removed);
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      this.#options.log.warn('the removals of a peer were refused', { error });
+      const session = new Session(messenger, handlerFor(from));
+      await this.#learnRemovals(session, hello);
+      await session.closed;
+    } finally {
+      onSession(messenger, from, false);
     }
   }
 
-  #handle(message: Message, from: Membership): Reply | undefined {
-    const { member, onText } = this.#options;
-    switch (message.header['type']) {
-      case 'text': {
-        const text = takeText(member, message, from.id, Date.now());
-        if (text !== undefined) onText(text);
-        return { header: { type: 'ok' } };
-      }
-      case 'removals-get':
-        return answerRemovals(member, message);
-      default:
-        throw unsupported(message.header);
+  async #learnRemovals(session: Session, { removals }: Hello): Promise<void> {
+    const { member, onRemoved, log } = this.#options;
+    if (removals <= member.removals.number) return;
+    try {
+      const removed = await fetchRemovals(member, session, removals);
+      if (removed.length > 0) onRemoved(removed);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      log.warn('the removals of a peer were refused', { error });
     }
   }
 }

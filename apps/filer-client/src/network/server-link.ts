@@ -18,6 +18,7 @@ import type { Logger } from '@filer/program';
 import { drainSpool } from '../reports/spool-sender.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { pullDirectory, takeBroadcast } from './directory-sync.ts';
+import type { PeerEvent } from './events.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { currentRecord, publishedAddresses, type Listening } from './published-addresses.ts';
@@ -36,6 +37,7 @@ export interface ServerLinkOptions {
   readonly onText: (text: SignedText) => void;
   /** Live connections of these peers must end. */
   readonly onRemoved: (ids: readonly string[]) => void;
+  readonly onEvent: (event: PeerEvent) => void;
 }
 
 /** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
@@ -181,15 +183,20 @@ export class ServerLink implements ServerAccess {
       this.#lastFailure = '';
       onConnected();
       log.info('connected to the ip-server', { address: session.messenger.addr });
+      this.#options.onEvent({ type: 'server', connected: true, reason: '' });
       this.kickSpool();
       await this.#beat(server);
       const reason = await session.closed;
       throw reason ?? new FilerError('connection-closed', 'the ip-server closed the connection');
     } finally {
-      if (this.#current !== undefined) member.directory.touch(Date.now());
+      session.messenger.destroy();
+      if (this.#current !== undefined) {
+        member.directory.touch(Date.now());
+        const reason = (await session.closed)?.message ?? '';
+        this.#options.onEvent({ type: 'server', connected: false, reason });
+      }
       this.#linked = undefined;
       this.#current = undefined;
-      session.messenger.destroy();
     }
   }
 
@@ -249,7 +256,11 @@ export class ServerLink implements ServerAccess {
         const refused = (error: FilerError): void =>
           log.warn('an entry of the directory was refused', { error });
         const server = this.#linked;
-        if (takeBroadcast(member, parseDirectory(message), refused) || server === undefined) return undefined;
+        const changed = takeBroadcast(member, parseDirectory(message), refused);
+        for (const { id, name, state } of changed ?? []) {
+          if (id !== member.id) this.#options.onEvent({ type: 'presence', id, name, state });
+        }
+        if (changed !== undefined || server === undefined) return undefined;
         this.#pull(server).catch((error: unknown) => {
           log.warn('the directory could not be pulled', { error: messageOf(error) });
           server.session.messenger.destroy();

@@ -73,6 +73,11 @@ export class DirectoryStore {
     return row === undefined ? undefined : readPeer(row);
   }
 
+  #byHandle(handle: number): KnownPeer | undefined {
+    const row = this.#database.prepare('SELECT * FROM peers WHERE handle = ?').get(handle);
+    return row === undefined ? undefined : readPeer(row);
+  }
+
   pin(name: string): Pin | undefined {
     const row = this.#database.prepare('SELECT id, claimed_by FROM pins WHERE name = ?').get(name);
     if (row === undefined) return undefined;
@@ -100,16 +105,20 @@ export class DirectoryStore {
    * Takes in checked entries and the position that they lead to.
    *
    * @param freed tells whether the network has removed an id: its name may then go to another one
+   * @returns the peers whose presence the entries tell
    */
   apply(
     entries: readonly DirectoryEntry[],
     position: { seq: number; time: number },
     freed: (id: string) => boolean,
-  ): void {
-    transaction(this.#database, () => {
+  ): KnownPeer[] {
+    return transaction(this.#database, () => {
       for (const entry of entries) this.#apply(entry, freed);
       this.#settings.set('directory.seq', String(position.seq));
       this.#settings.set('directory.asOf', String(position.time));
+      return entries.flatMap((entry) =>
+        entry.kind === 'presence' ? (this.#byHandle(entry.handle) ?? []) : [],
+      );
     });
   }
 

@@ -1,4 +1,4 @@
-import { FilerError, fieldsOf, listOf, MAX_REPORT_BYTES, messageOf, textOf } from '@filer/protocol';
+import { FilerError, fieldsOf, listOf, messageOf, textOf } from '@filer/protocol';
 import { drainSpool } from '../../reports/spool-sender.ts';
 import type { Operation, Site } from '../site.ts';
 
@@ -16,15 +16,18 @@ export interface ReportOutcome {
 /** How long the asker waits to hear that its report was stored before it is told that it waits. */
 const STORED_WITHIN_MS = 5_000;
 
+/** The spool says what is too much, for all parts together. */
+const ANY_LENGTH = { max: Number.POSITIVE_INFINITY };
+
 /** `report KEY=VALUE…`: to disk first, then to the server. */
 export const report: Operation = async (site, params, { signal }) => {
   const fields = fieldsOf(params, 'report');
-  const values = listOf(fields['values'], 'values', 1_000, (pair, what) => {
-    const [key, value] = listOf(pair, what, 2, (item, name) => textOf(item, name, { max: MAX_REPORT_BYTES }));
+  const values = listOf(fields['values'], 'values', Number.POSITIVE_INFINITY, (pair, what) => {
+    const [key, value] = listOf(pair, what, 2, (item, name) => textOf(item, name, ANY_LENGTH));
     if (key === undefined || value === undefined) throw new FilerError('usage', `${what} is not a pair`);
     return [key, value] as const;
   });
-  const title = textOf(fields['title'] ?? '', 'title', { max: MAX_REPORT_BYTES });
+  const title = textOf(fields['title'] ?? '', 'title', ANY_LENGTH);
   const seq = site.member.spool.add('user', Date.now(), { title, values, schedule: '' });
   const reason = site.daemon === undefined ? await sendNow(site, signal) : await sendByDaemon(site, seq);
   const outcome: ReportOutcome = {

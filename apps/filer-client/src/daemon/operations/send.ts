@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
+import { inspectSource } from '@filer/transfer';
 import { SendJob } from '../../jobs/send-job.ts';
 import type { Operation } from '../site.ts';
 import { findRecipients } from './recipients.ts';
@@ -9,13 +9,17 @@ export type { SendDone } from '../../jobs/send-events.ts';
 
 const MAX_PATHS = 100_000;
 const MAX_TARGETS = 10_000;
+/** A longer note is a file of its own. */
+const MAX_NOTE_CHARACTERS = 4_096;
 
 /** `send PATH… --to TARGET…` */
 export const send: Operation = async (site, params, { emit, signal }) => {
   const fields = fieldsOf(params, 'send');
   const paths = listOf(fields['paths'], 'paths', MAX_PATHS, readPath);
-  const to = listOf(fields['to'], 'to', MAX_TARGETS, (value, what) => textOf(value, what, { max: 64 }));
-  const note = textOf(fields['note'] ?? '', 'note', { max: 4_096 });
+  const to = listOf(fields['to'], 'to', MAX_TARGETS, (value, what) =>
+    textOf(value, what, { max: Number.POSITIVE_INFINITY }),
+  );
+  const note = readNote(fields['note'] ?? '');
   const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
 
   const unique = [...new Set(paths)];
@@ -40,17 +44,38 @@ function readPath(value: unknown, what: string): string {
   return path;
 }
 
+function readNote(value: unknown): string {
+  const note = textOf(value, 'note', { max: Number.POSITIVE_INFINITY });
+  if (note.length <= MAX_NOTE_CHARACTERS) return note;
+  throw new FilerError(
+    'too-large',
+    `the note is ${note.length} characters long, the limit is ${MAX_NOTE_CHARACTERS}: send a longer text as a file`,
+  );
+}
+
 /**
- * What lies under the paths now, in bytes. A single path that cannot be sent fails here, before anyone is
- * bothered; among several it fails for itself.
+ * What lies under the paths now, in bytes. When nothing can be sent it fails here, before anyone is bothered;
+ * of several paths one that cannot be sent fails for itself, later.
+ *
+ * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
 async function sizeOf(paths: readonly string[]): Promise<number> {
   let bytes = 0;
-  for (const path of paths) {
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() === true) bytes += found.size;
+  const failures: FilerError[] = [];
+  for (const file of paths) {
+    try {
+      bytes += (await inspectSource({ file })).size;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      failures.push(error);
+    }
   }
-  return bytes;
+  const [first] = failures;
+  if (first === undefined || failures.length < paths.length) return bytes;
+  if (paths.length === 1) throw first;
+  throw new FilerError(first.code, `none of the ${paths.length} paths can be sent: ${first.message}`, {
+    cause: first,
+  });
 }
 
 /** Hands events on one after the other; a listener that is gone ends the job by its signal, not here. */

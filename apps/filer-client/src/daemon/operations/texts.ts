@@ -15,7 +15,8 @@ import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Operation, Site } from '../site.ts';
 import { findRecipients } from './recipients.ts';
 
-const MAX_TARGET = 64;
+/** Whoever uses them says what is too long. */
+const ANY_LENGTH = { max: Number.POSITIVE_INFINITY };
 
 /** Peers that are spoken to at once when the server cannot pass a text on. */
 const AT_ONCE = 16;
@@ -37,8 +38,8 @@ export interface TextOutcome {
 /** `message TARGET TEXT`: direct for one; a group goes the way of a broadcast. */
 export const message: Operation = async (site, params, { signal }) => {
   const fields = fieldsOf(params, 'message');
-  const target = textOf(fields['target'], 'TARGET', { max: MAX_TARGET });
-  const words = textOf(fields['text'], 'TEXT', { max: Number.POSITIVE_INFINITY });
+  const target = textOf(fields['target'], 'TARGET', ANY_LENGTH);
+  const words = textOf(fields['text'], 'TEXT', ANY_LENGTH);
   if (target.startsWith('@')) return toMany(site, target, words, signal);
   const [peer] = await findRecipients(site, [target], signal);
   if (peer === undefined) throw new Error('a name resolves to one peer');
@@ -49,12 +50,7 @@ export const message: Operation = async (site, params, { signal }) => {
 
 /** `broadcast TEXT`: through the server, direct while it is away. */
 export const broadcast: Operation = (site, params, { signal }) =>
-  toMany(
-    site,
-    '@all',
-    textOf(fieldsOf(params, 'broadcast')['text'], 'TEXT', { max: Number.POSITIVE_INFINITY }),
-    signal,
-  );
+  toMany(site, '@all', textOf(fieldsOf(params, 'broadcast')['text'], 'TEXT', ANY_LENGTH), signal);
 
 async function toMany(site: Site, target: string, words: string, signal: AbortSignal): Promise<TextOutcome> {
   const { member, access } = site;
@@ -105,6 +101,11 @@ async function direct(
 }
 
 async function tell(site: Site, peer: KnownPeer, signed: SignedText, signal: AbortSignal): Promise<void> {
+  const kept = site.daemon?.sessionWith(peer.id);
+  if (kept !== undefined) {
+    await kept.ask(formatText(signed), { signal });
+    return;
+  }
   const { messenger } = await reachPeer(site, peer, 'session', signal);
   const session = new Session(messenger);
   try {

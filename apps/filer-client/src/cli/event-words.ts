@@ -1,0 +1,26 @@
+import { formatBytes, printable } from '@filer/program';
+import type { PeerEvent } from '../network/events.ts';
+
+/** One line that tells a person what has happened. What others wrote is escaped. */
+export function wordsFor(event: PeerEvent): string {
+  switch (event.type) {
+    case 'message': {
+      const audience = event.to.startsWith('@') ? ` to ${event.to}` : '';
+      return `message from ${event.from}${audience}: ${printable(event.text)}`;
+    }
+    case 'received': {
+      const note = event.note === '' ? '' : ` (${printable(event.note)})`;
+      return `received ${printable(event.name)} (${formatBytes(event.size)}) from ${event.from}${note}: ${printable(event.path)}`;
+    }
+    case 'presence':
+      return `${event.name} is ${event.state === 'online' ? 'online' : `offline (${event.state})`}`;
+    case 'server':
+      return event.connected
+        ? 'connected to the ip-server'
+        : `the ip-server is away${event.reason === '' ? '' : `: ${printable(event.reason)}`}`;
+    case 'connection': {
+      const way = event.direction === 'in' ? 'from' : 'to';
+      return `connection ${way} ${event.name} ${event.open ? 'opened' : 'closed'} (${event.remaining} ${event.direction} now)`;
+    }
+  }
+}

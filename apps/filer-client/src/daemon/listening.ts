@@ -1,0 +1,36 @@
+import { FilerError, STRANGER_OPTIONS, type HostPort } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { Member } from '../network/member.ts';
+import type { PeerServer } from '../network/peer-server.ts';
+import { DEFAULT_PEER_PORT } from '../settings.ts';
+
+/**
+ * Opens the port for peers: the one that was asked for, or the last one, the usual one, and if that is taken a
+ * free one, which is remembered.
+ *
+ * @throws FilerError `port-in-use` and `address-unusable` for one that was asked for
+ */
+export async function openPeerPort(
+  peers: PeerServer,
+  member: Member,
+  asked: HostPort | undefined,
+  log: Logger,
+): Promise<HostPort> {
+  const onRefused = (address: string, why: string): void =>
+    log.info('a connection was turned away', { address, why });
+  const open = async ({ host, port }: HostPort): Promise<HostPort> => {
+    const endpoint = { transport: 'tls', host, port, identity: member.identity } as const;
+    const { addr } = await peers.open(endpoint, { messenger: STRANGER_OPTIONS, onRefused });
+    if (!('port' in addr)) throw new Error('a TLS server has a port');
+    return addr;
+  };
+  if (asked !== undefined) return open(asked);
+  const usual = Number(member.settings.get('listen.port') ?? DEFAULT_PEER_PORT);
+  const address = await open({ host: '::', port: usual }).catch((error: unknown) => {
+    if (!(error instanceof FilerError)) throw error;
+    if (error.code === 'port-in-use') return open({ host: '::', port: 0 });
+    return open({ host: '0.0.0.0', port: usual }); // a machine without IPv6
+  });
+  member.settings.set('listen.port', String(address.port));
+  return address;
+}

@@ -1,0 +1,33 @@
+import type { PresenceState } from '@filer/protocol';
+import type { ReceivedFile } from '../jobs/intake.ts';
+
+/** What happens at a running peer, for whoever follows it. Names and texts are others': escape them. */
+export type PeerEvent =
+  | { readonly type: 'message'; readonly from: string; readonly to: string; readonly text: string }
+  | ({ readonly type: 'received' } & ReceivedFile)
+  | { readonly type: 'presence'; readonly name: string; readonly id: string; readonly state: PresenceState }
+  | { readonly type: 'server'; readonly connected: boolean; readonly reason: string }
+  | {
+      readonly type: 'connection';
+      readonly id: string;
+      readonly name: string;
+      readonly direction: 'in' | 'out';
+      readonly open: boolean;
+      /** How many are open now. */
+      readonly remaining: number;
+    };
+
+/** Hands what happens to any number of followers. */
+export class PeerEvents {
+  readonly #followers = new Set<(event: PeerEvent) => void>();
+
+  emit(event: PeerEvent): void {
+    for (const follower of this.#followers) follower(event);
+  }
+
+  /** @param follower must not throw @returns what ends the following */
+  follow(follower: (event: PeerEvent) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+}

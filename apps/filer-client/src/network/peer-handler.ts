@@ -1,0 +1,32 @@
+import { FilerError, unsupported, type Handler, type SignedText } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { Member } from './member.ts';
+import { answerRemovals } from './removal-sync.ts';
+import { takeText } from './texts.ts';
+
+export interface PeerHandlerParts {
+  readonly member: Member;
+  readonly log: Logger;
+  readonly onText: (text: SignedText) => void;
+}
+
+/** What another member may ask in a session, whoever of the two opened it. */
+export function peerHandler({ member, log, onText }: PeerHandlerParts, peerId: string): Handler {
+  return (message) => {
+    switch (message.header['type']) {
+      case 'text':
+        try {
+          const text = takeText(member, message, peerId, Date.now());
+          if (text !== undefined) onText(text);
+          return { header: { type: 'ok' } };
+        } catch (error) {
+          if (error instanceof FilerError) log.warn('a message was refused', { from: peerId, error });
+          throw error;
+        }
+      case 'removals-get':
+        return answerRemovals(member, message);
+      default:
+        throw unsupported(message.header);
+    }
+  };
+}
