@@ -52,6 +52,7 @@ export function methodsOn(desk: Desk): Record<MethodName, ControlMethod> {
     'invite-context': () => ({ ...founding, addresses: desk.addresses }),
     'invite-add': (params) => {
       const grant = parseGrant(fieldsOf(params, 'params')['grant']);
+      // Enrolment compares with what is registered here, and relies on this check.
       verifyGrant(grant, founding.network);
       registry.addInvite(grant);
       return {};
