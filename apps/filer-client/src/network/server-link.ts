@@ -57,6 +57,8 @@ export class ServerLink implements ServerAccess {
   #draining: Promise<void> | undefined;
   #kicked = false;
   #lastFailure = '';
+  /** Resolves once the first attempt has ended, one way or the other: who asks before that waits for it. */
+  readonly #tried = Promise.withResolvers<void>();
 
   constructor(options: ServerLinkOptions) {
     this.#options = options;
@@ -76,12 +78,14 @@ export class ServerLink implements ServerAccess {
     return this.#overLoopback;
   }
 
-  session(): Promise<ServerSession> {
-    if (this.#current !== undefined) return Promise.resolve(this.#current);
-    return Promise.reject(unreachable(this.#options.member.server, this.#lastFailure || 'not connected'));
+  async session(): Promise<ServerSession> {
+    await this.#tried.promise;
+    if (this.#current !== undefined) return this.#current;
+    throw unreachable(this.#options.member.server, this.#lastFailure || 'not connected');
   }
 
   async refresh(): Promise<void> {
+    await this.#tried.promise;
     const server = this.#current;
     if (server === undefined) return;
     try {
@@ -124,6 +128,7 @@ export class ServerLink implements ServerAccess {
   /** Says goodbye and ends. May be called twice. */
   async close(): Promise<void> {
     this.#stop.abort(new FilerError('interrupted', 'stopping'));
+    this.#tried.resolve();
     this.#waiting?.abort();
     const session = this.#current?.session;
     if (session !== undefined) {
@@ -147,6 +152,7 @@ export class ServerLink implements ServerAccess {
         // The same failure again is not news.
         if (error.message !== this.#lastFailure) log.warn('not connected to the ip-server', { error });
         this.#lastFailure = error.message;
+        this.#tried.resolve();
       }
       if (this.#stop.signal.aborted) return;
       failures++;
@@ -182,6 +188,7 @@ export class ServerLink implements ServerAccess {
       this.#current = server;
       this.#lastFailure = '';
       onConnected();
+      this.#tried.resolve();
       log.info('connected to the ip-server', { address: session.messenger.addr });
       this.#options.onEvent({ type: 'server', connected: true, reason: '' });
       this.kickSpool();
