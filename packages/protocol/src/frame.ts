@@ -10,7 +10,7 @@
 import { FilerError } from './errors.ts';
 import { formatHeader, parseHeader, type Header, type Message } from './header.ts';
 import { MAX_CONTENT_BYTES, MAX_HEADER_BYTES, PREFIX_BYTES } from './limits.ts';
-import { Rooms } from './rooms.ts';
+import { rooms } from './rooms.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -75,7 +75,6 @@ export class FrameDecoder {
   #part: 'prefix' | 'header' | 'content' = 'prefix';
   #headerBytes = 0;
   #contentBytes = 0;
-  readonly #rooms = new Rooms();
   #room: Buffer | undefined;
   #header: Header = parseHeader(NO_BYTES);
 
@@ -92,7 +91,7 @@ export class FrameDecoder {
 
   /** Takes back the memory of a delivered content, which must not be used again; it will hold a later one. */
   recycle(content: Buffer): void {
-    this.#rooms.giveBack(content);
+    rooms.giveBack(content);
   }
 
   /** Whether the stream stands inside a frame: an end here lost a part of it. */
@@ -163,7 +162,7 @@ export class FrameDecoder {
         this.#taken = wanted;
         return wanted === 0 ? NO_BYTES : piece.subarray(at, at + wanted);
       }
-      this.#room = this.#rooms.take(wanted);
+      this.#room = rooms.take(wanted);
       this.#filled = 0;
     }
     const copied = piece.copy(this.#room, this.#filled, at, at + wanted - this.#filled);
