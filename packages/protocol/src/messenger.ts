@@ -7,6 +7,7 @@ import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
 import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 import { formatError } from './messages/error.ts';
+import { describeRemote } from './transport/endpoint.ts';
 import { WriteBacklog } from './write-backlog.ts';
 
 /** Content from this size on is written as it lies, below it is copied next to its header. */
@@ -287,8 +288,5 @@ function lostConnection(addr: string, error: Error): FilerError {
 let localConnections = 0;
 
 function describeAddress(socket: Socket): string {
-  const { remoteAddress, remotePort } = socket;
-  if (remoteAddress === undefined || remotePort === undefined) return `local:${++localConnections}`;
-  const host = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
-  return host.includes(':') ? `[${host}]:${remotePort}` : `${host}:${remotePort}`;
+  return describeRemote(socket) ?? `local:${++localConnections}`;
 }

@@ -1,5 +1,5 @@
 import { connect as connectPlain, type Socket } from 'node:net';
-import { connect as connectTls, TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
 import { describeEndpoint, type Endpoint, type Link } from './endpoint.ts';
@@ -9,6 +9,8 @@ export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
   /** Until the connection stands, its TLS handshake included. @default CONNECT_TIMEOUT_MS */
   readonly timeoutMs?: number;
+  /** Whether we may go on writing after the other side ended; whoever sets it ends the socket. @default false */
+  readonly allowHalfOpen?: boolean;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -33,7 +35,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   const { signal, timeoutMs = CONNECT_TIMEOUT_MS } = options;
   signal?.throwIfAborted();
   const where = describeEndpoint(endpoint);
-  const socket = open(endpoint);
+  const socket = open(endpoint, options.allowHalfOpen ?? false);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -57,8 +59,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   } catch (error) {
     socket.destroy();
     if (error instanceof FilerError || error === signal?.reason) throw error;
-    const reason = REASONS[systemCode(error) ?? ''] ?? messageOf(error);
-    throw new FilerError('connect-failed', `cannot connect to ${where}: ${reason}`, { cause: error });
+    throw dialError(where, error);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
@@ -67,21 +68,31 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   }
 }
 
-function open(endpoint: Endpoint): Socket {
+/** What a failed dialling says, for streams and datagrams. */
+export function dialError(where: string, error: unknown): FilerError {
+  const reason = REASONS[systemCode(error) ?? ''] ?? messageOf(error);
+  return new FilerError('connect-failed', `cannot connect to ${where}: ${reason}`, { cause: error });
+}
+
+function open(endpoint: Endpoint, allowHalfOpen: boolean): Socket {
   switch (endpoint.transport) {
     case 'unix':
-      return connectPlain({ path: endpoint.path });
+      return connectPlain({ path: endpoint.path, allowHalfOpen });
     case 'tcp':
-      return connectPlain({ host: endpoint.host, port: endpoint.port });
-    case 'tls':
-      return connectTls({
+      return connectPlain({ host: endpoint.host, port: endpoint.port, allowHalfOpen });
+    case 'tls': {
+      // `allowHalfOpen` is documented for `tls.connect`; the types do not know it.
+      const options: ConnectionOptions & { allowHalfOpen: boolean } = {
         host: endpoint.host,
         port: endpoint.port,
+        allowHalfOpen,
         secureContext: secureContextOf(endpoint.identity),
         ALPNProtocols: [ALPN],
         // Self-signed by design: `provenId` compares keys before anything is written.
         rejectUnauthorized: false,
         checkServerIdentity: () => undefined,
-      });
+      };
+      return connectTls(options);
+    }
   }
 }

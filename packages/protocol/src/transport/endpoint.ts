@@ -27,6 +27,15 @@ export interface UnixEndpoint {
   readonly path: string;
 }
 
+/** Datagrams: what arrives has no connection, so `listenDatagrams` and `dialDatagrams` stand beside `listen` and `dial`. */
+export interface UdpEndpoint {
+  readonly transport: 'udp';
+  /** A literal address or a name. */
+  readonly host: string;
+  /** 0 listens on a free port. */
+  readonly port: number;
+}
+
 /** A connected socket and, with TLS, the id that the other side proved. */
 export interface Link {
   readonly socket: Socket;
@@ -34,8 +43,18 @@ export interface Link {
 }
 
 /** `host:port`, `[v6]:port`, or the path: for people. */
-export function describeEndpoint(endpoint: Endpoint): string {
-  if (endpoint.transport === 'unix') return endpoint.path;
-  const { host, port } = endpoint;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+export function describeEndpoint(endpoint: Endpoint | UdpEndpoint): string {
+  return endpoint.transport === 'unix' ? endpoint.path : describeHostPort(endpoint.host, endpoint.port);
+}
+
+/** `ip:port` of the other side of a socket, undefined without one (a Unix socket, a connection that is gone). */
+export function describeRemote({ remoteAddress, remotePort }: Socket): string | undefined {
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  return describeHostPort(remoteAddress, remotePort);
+}
+
+/** `host:port` or `[v6]:port`; an IPv4 address mapped into IPv6 as IPv4. */
+export function describeHostPort(host: string, port: number): string {
+  const plain = host.startsWith('::ffff:') ? host.slice(7) : host;
+  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
 }

@@ -1,7 +1,18 @@
-import { createServer as createPlainServer, type AddressInfo, type Server as NetServer } from 'node:net';
+import {
+  createServer as createPlainServer,
+  type AddressInfo,
+  type Server as NetServer,
+  type ServerOpts,
+} from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
-import { describeEndpoint, type Endpoint, type Link, type TlsEndpoint } from './endpoint.ts';
+import {
+  describeEndpoint,
+  type Endpoint,
+  type Link,
+  type TlsEndpoint,
+  type UdpEndpoint,
+} from './endpoint.ts';
 import { connectionLimit, Gate, type GateOptions } from './gate.ts';
 import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
 
@@ -20,6 +31,8 @@ export interface ListenOptions extends GateOptions {
   /** @default connectionLimit() */
   readonly maxConnections?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Whether a side that ended its half may still be answered; whoever sets it ends each socket. @default false */
+  readonly allowHalfOpen?: boolean;
 }
 
 export interface Listener {
@@ -87,7 +100,7 @@ function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | und
 }
 
 function plainServer(options: ListenOptions): NetServer {
-  return createPlainServer({ noDelay: true }, (socket) => {
+  return createPlainServer(acceptOptions(options), (socket) => {
     options.onConnection({ socket, peerId: undefined, admit: () => undefined });
   });
 }
@@ -115,9 +128,13 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): N
     gate.handOut(socket);
     options.onConnection({ socket, peerId, admit: () => gate.admit(socket) });
   });
-  return createPlainServer({ noDelay: true }, (raw) => {
+  return createPlainServer(acceptOptions(options), (raw) => {
     if (gate.enter(raw)) tls.emit('connection', raw);
   });
+}
+
+function acceptOptions({ allowHalfOpen = false }: ListenOptions): ServerOpts {
+  return { noDelay: true, allowHalfOpen };
 }
 
 function addressOf(endpoint: Endpoint, server: NetServer): Listener['address'] {
@@ -127,7 +144,8 @@ function addressOf(endpoint: Endpoint, server: NetServer): Listener['address'] {
   return { host: bound.address, port: bound.port };
 }
 
-function listenError(endpoint: Endpoint, error: Error): FilerError {
+/** What a failed listening says, for streams and datagrams. */
+export function listenError(endpoint: Endpoint | UdpEndpoint, error: unknown): FilerError {
   const where = describeEndpoint(endpoint);
   switch (systemCode(error)) {
     case 'EADDRINUSE':
