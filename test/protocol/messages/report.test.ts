@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  MAX_REPORT_BYTES,
+  encodeReportBody,
+  formatHeartbeat,
+  formatReport,
+  formatStored,
+  parseHeartbeat,
+  parseReport,
+  parseReportBody,
+  parseStored,
+  type Heartbeat,
+  type Report,
+} from '@filer/protocol';
+import { codeOf } from '../outcome.ts';
+import { NOW, withContent, withHeader } from './documents.ts';
+
+const REPORT: Report = {
+  spool: '0123456789abcdef0123456789abcdef',
+  seq: 4,
+  kind: 'user',
+  time: NOW,
+  title: 'nightly build',
+  values: [
+    ['result', 'green'],
+    ['result', 'again: keys may repeat'],
+    ['__proto__', 'a key like any other'],
+    ['⁦odd⁩ \u0007', ''],
+  ],
+  schedule: '',
+};
+const message = formatReport(REPORT, encodeReportBody(REPORT));
+
+const HEARTBEAT: Heartbeat = {
+  uptimeMs: 1,
+  loadHundredths: 0,
+  memoryTotalBytes: Number.MAX_SAFE_INTEGER,
+  memoryFreeBytes: 4,
+  inboxFreeBytes: 5,
+  transfers: 6,
+  spooled: 7,
+};
+
+test('a report comes back as it was', () => {
+  expect(parseReport(message)).toEqual(REPORT);
+});
+
+test('whatever a user names, the report comes back', () => {
+  const word = fc.string({ unit: 'grapheme', maxLength: 50 });
+  const pair = fc.tuple(
+    word.filter((key) => key !== ''),
+    word,
+  );
+  fc.assert(
+    fc.property(word, fc.array(pair), (title, values) => {
+      const body = { title, values, schedule: '' };
+      expect(parseReportBody(encodeReportBody(body))).toEqual(body);
+    }),
+  );
+});
+
+test('the same report has the same bytes every time', () => {
+  expect(encodeReportBody(REPORT).equals(encodeReportBody({ ...REPORT }))).toBe(true);
+});
+
+test('a report of 64 KiB is taken, and one byte more is not', () => {
+  const rest = encodeReportBody({ title: '', values: [], schedule: '' }).length;
+  const body = (bytes: number) => ({ title: 'x'.repeat(bytes - rest), values: [], schedule: '' });
+  expect(parseReportBody(encodeReportBody(body(MAX_REPORT_BYTES))).title).toHaveLength(
+    MAX_REPORT_BYTES - rest,
+  );
+  expect(codeOf(() => encodeReportBody(body(MAX_REPORT_BYTES + 1)))).toBe('too-large');
+  expect(codeOf(() => parseReportBody(Buffer.alloc(MAX_REPORT_BYTES + 1, ' ')))).toBe('too-large');
+});
+
+test('a report of 1,000 values is taken, and one more is not', () => {
+  const body = (count: number) => ({
+    title: '',
+    values: Array.from({ length: count }, (_, index) => [String(index), ''] as const),
+    schedule: '',
+  });
+  expect(parseReportBody(encodeReportBody(body(1_000))).values).toHaveLength(1_000);
+  expect(codeOf(() => encodeReportBody(body(1_001)))).toBe('too-large');
+  expect(codeOf(() => parseReportBody(Buffer.from(JSON.stringify(body(1_001)))))).toBe('message-malformed');
+});
+
+test.each([
+  { spool: undefined },
+  { spool: '0123' },
+  { spool: '0123456789ABCDEF0123456789ABCDEF' },
+  { spool: "0123456789abcdef0123456789abcde'" },
+  { seq: undefined },
+  { seq: '-1' },
+  { seq: '1.5' },
+  { kind: undefined },
+  { kind: 'system' },
+  { time: '' },
+])('a report with %j is refused', (change) => {
+  expect(codeOf(() => parseReport(withHeader(message, change)))).toBe('message-malformed');
+});
+
+test.each([
+  ['no object', 'text'],
+  ['a title that is a number', { title: 1 }],
+  ['values that are an object', { values: { a: 'b' } }],
+  ['a pair of one', { values: [['a']] }],
+  ['a pair of three', { values: [['a', 'b', 'c']] }],
+  ['a value that is a number', { values: [['a', 1]] }],
+  ['an empty key', { values: [['', 'b']] }],
+  ['a lone surrogate', { values: [['a', '\ud800']] }],
+  ['a schedule that is too long', { schedule: 'x'.repeat(65) }],
+])('a report whose content has %s is refused', (_, content) => {
+  expect(codeOf(() => parseReport(withContent(message, content)))).toBe('message-malformed');
+});
+
+test('an answer names the report that is stored', () => {
+  const stored = { spool: REPORT.spool, seq: REPORT.seq };
+  expect(parseStored(formatStored(stored))).toEqual(stored);
+  expect(codeOf(() => parseStored({ ...formatStored(stored), header: { type: 'ok' } }))).toBe(
+    'unexpected-message',
+  );
+});
+
+test('a heartbeat comes back, and each of its numbers must be there', () => {
+  const beat = formatHeartbeat(HEARTBEAT);
+  expect(parseHeartbeat(beat)).toEqual(HEARTBEAT);
+  for (const key of Object.keys(HEARTBEAT)) {
+    for (const value of [undefined, '', '-0', ' 12 ', '1e9', '9007199254740993']) {
+      expect(codeOf(() => parseHeartbeat(withHeader(beat, { [key]: value })))).toBe('message-malformed');
+    }
+  }
+});
