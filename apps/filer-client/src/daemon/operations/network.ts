@@ -1,4 +1,12 @@
-import { fieldsOf, FilerError, isName, parseHostPort, textOf, formatHostPort } from '@filer/protocol';
+import {
+  fieldsOf,
+  FilerError,
+  isName,
+  parseHostPort,
+  textOf,
+  formatHostPort,
+  type HostPort,
+} from '@filer/protocol';
 import { removeMembershipFile } from '../../store/membership-file.ts';
 import type { Operation } from '../site.ts';
 
@@ -27,18 +35,23 @@ export const server: Operation = async ({ member, daemon, access }, params, { si
   const named = formatHostPort(address);
   const before = member.server;
   const others = before.addresses.filter((known) => formatHostPort(known) !== named);
-  await member.keep({ server: { ...before, addresses: [address, ...others] } });
+  const keep = (addresses: readonly HostPort[]): Promise<void> =>
+    member.keep({ server: { ...member.server, addresses } });
   if (daemon !== undefined) {
+    await keep([address, ...others]);
     daemon.reconnect();
     return { address: named, id: member.server.id, connected: null };
   }
+  // That the server answers at an address it had before would say nothing about this one.
+  await keep([address]);
   try {
     await access.session(signal);
+    await keep([address, ...others]);
     return { address: named, id: member.server.id, connected: true };
   } catch (error) {
     // A server that is only away is no reason to forget its new address; an imposter is.
-    if (error instanceof FilerError && error.code === 'identity-mismatch')
-      await member.keep({ server: before });
+    const isImposter = error instanceof FilerError && error.code === 'identity-mismatch';
+    await keep(isImposter ? before.addresses : [address, ...others]);
     throw error;
   }
 };
