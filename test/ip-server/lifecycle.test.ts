@@ -1,12 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseInvite } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
 import { freshFolder, ipServer, ipServerJson, RunningServer } from '../support/ip-server.ts';
-import { ProgramProcess } from '../support/programs.ts';
 import { TestMember } from '../support/test-member.ts';
+
+const IP_SERVER = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));
 
 describe('start', () => {
   test('says that it is ready once its control socket answers, and asks once to back up the key', async () => {
@@ -136,6 +140,16 @@ describe('a stopped server', () => {
     expect(await ipServerJson(home, 'invite', '--list')).toMatchObject({ invites: { length: 10 } });
   });
 
+  test('that starts while invites are made starts, and all of them count', async () => {
+    const home = await freshFolder();
+    const inviting = Array.from({ length: 3 }, () => ipServer(home, 'invite'));
+    await using server = await RunningServer.start([], home);
+    const made = await Promise.all(inviting);
+
+    expect(made.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(await server.json('invite', '--list')).toMatchObject({ invites: { length: 3 } });
+  });
+
   test('in a home where none ever ran has nothing to say', async () => {
     const home = await freshFolder();
 
@@ -156,11 +170,19 @@ test('an invite names what was advertised', async () => {
 test('peers --watch prints one document for each change', async () => {
   await using server = await RunningServer.start();
   const link = await server.invite();
-  const watching = new ProgramProcess('ip-server', ['peers', '--watch', '--json'], server.home);
-  await watching.line(() => true);
+  const watching = spawn(process.execPath, [IP_SERVER, 'peers', '--watch', '--json'], {
+    env: { ...process.env, IP_SERVER_HOME: server.home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const documents: unknown[] = [];
+  const lines = createInterface({ input: watching.stdout });
+  lines.on('line', (line) => documents.push(JSON.parse(line)));
+  await once(lines, 'line');
   await TestMember.join(link, 'anna');
-  await watching.line(({ peers }) => JSON.stringify(peers).includes('"anna"'));
+  await once(lines, 'line');
+  watching.kill('SIGINT');
+  const [code] = await once(watching, 'close');
 
-  expect(await watching.stop('SIGINT')).toBe(130);
-  expect(watching.lines).toMatchObject([{ peers: [] }, { peers: [{ name: 'anna' }] }]);
+  expect(code).toBe(130);
+  expect(documents).toMatchObject([{ peers: [] }, { peers: [{ name: 'anna' }] }]);
 });

@@ -6,7 +6,7 @@ import {
   type KeyPair,
   type ServerRecord,
 } from '@filer/protocol';
-import { acquireLock, openHome, type Home, type Lock, type Logger } from '@filer/program';
+import { openHome, type Home, type Lock, type Logger } from '@filer/program';
 import { ReportIntake } from '../reports/intake.ts';
 import { Directory } from '../server/directory.ts';
 import { Enrolment } from '../server/enrolment.ts';
@@ -18,6 +18,7 @@ import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { StoreHealth } from './store-health.ts';
 
@@ -72,7 +73,7 @@ export class ServerDaemon {
   static async open(options: DaemonOptions): Promise<ServerDaemon> {
     const { home, settings } = options;
     await openHome(home);
-    const lock = await acquireLock(home.lockFile);
+    const lock = await lockHome(home);
     try {
       const store = openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS);
       try {
