@@ -231,7 +231,7 @@ class Receiving {
       return true;
     }
     this.#offer = offer;
-    this.#allowance = allowanceOf(offer);
+    this.#allowance = allowanceOf(offer, this.#policy);
     await this.#say(formatAnswer(id));
     return false;
   }

@@ -11,16 +11,23 @@ export interface ReceivePolicy {
    * @default every offer is taken
    */
   readonly accept?: ((offer: Offer, signal: AbortSignal) => void | Promise<void>) | undefined;
+  /**
+   * Whether the files and bytes that an offer shows are all that may come: for a person who decided by them.
+   * Without it a file may have grown since.
+   *
+   * @default false
+   */
+  readonly offerIsCap?: boolean | undefined;
 }
 
-/** What is still open of what an offer showed: a complete offer is the cap of what is accepted. */
+/** How much may still come. */
 export interface Allowance {
   files: number;
   bytes: number;
 }
 
-export function allowanceOf({ complete, files, bytes }: Offer): Allowance {
-  return complete ? { files, bytes } : { files: Infinity, bytes: Infinity };
+export function allowanceOf({ files, bytes }: Offer, { offerIsCap = false }: ReceivePolicy): Allowance {
+  return offerIsCap ? { files, bytes } : { files: Infinity, bytes: Infinity };
 }
 
 /**

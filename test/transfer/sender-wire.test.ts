@@ -1,0 +1,193 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createKeyPair, parseReceiptBatch, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
+import { signReceipts, verifyReceipts } from '@filer/transfer';
+import { digestsOf, withSender, type Hand } from './by-hand.ts';
+import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
+
+const CONTENT = Buffer.from('content');
+
+async function withFile(): Promise<TwoEnds> {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), CONTENT);
+  return ends;
+}
+
+/** Plays the receiver up to the `done` of the sender. @returns the job */
+async function takeAll(hand: Hand): Promise<string> {
+  const offer = await hand.hear('offer');
+  await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+  const entries = await hand.hear('entries');
+  await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [{ answer: 'want' }]);
+  await hand.hear('done');
+  return offer?.header['job'] ?? '';
+}
+
+/** What an honest receiver would sign. */
+function honest(ends: TwoEnds, job: string) {
+  const file: ReceiptFile = {
+    entry: 0,
+    name: 'a',
+    path: 'alice/a',
+    size: CONTENT.length,
+    ...digestsOf(CONTENT),
+    synced: true,
+  };
+  return { network: ends.network, job, sender: ends.sender.id, time: 1, files: [file] };
+}
+
+test('an honest receipt is taken', async () => {
+  const ends = await withFile();
+  const { hand, outcome } = await withSender(ends, ['a']);
+  const job = await takeAll(hand);
+
+  await hand.say({ type: 'receipts' }, signReceipts(honest(ends, job), ends.receiver));
+  await hand.say({ type: 'done' });
+
+  expect(await outcome).toMatchObject({ ok: true, filesDelivered: 1, job });
+});
+
+describe('a receipt is refused, and its file not called delivered, when', () => {
+  type Honest = ReturnType<typeof honest>;
+  const fileWith = (batch: Honest, change: Partial<ReceiptFile>): Honest => ({
+    ...batch,
+    files: batch.files.map((file) => ({ ...file, ...change })),
+  });
+  const other = digestsOf(Buffer.from('other'));
+  const rows: [string, (batch: Honest, ends: TwoEnds) => ReceiptBatch][] = [
+    ['someone else signed it', (batch) => signReceipts(batch, createKeyPair())],
+    [
+      'someone else signed it in the name of the receiver',
+      (batch, { receiver }) => ({ ...signReceipts(batch, createKeyPair()), receiver: receiver.id }),
+    ],
+    [
+      'it was altered after signing',
+      (batch, { receiver }) => ({ ...signReceipts(batch, receiver), time: 2 }),
+    ],
+    [
+      'it is of another network',
+      (batch, { receiver }) => signReceipts({ ...batch, network: createKeyPair().id }, receiver),
+    ],
+    ['it is of another job', (batch, { receiver }) => signReceipts({ ...batch, job: 'other' }, receiver)],
+    [
+      'it is for another sender',
+      (batch, { receiver }) => signReceipts({ ...batch, sender: createKeyPair().id }, receiver),
+    ],
+    [
+      'it has another digest',
+      (batch, { receiver }) => signReceipts(fileWith(batch, { digest: other.digest }), receiver),
+    ],
+    [
+      'it has another digest of blocks',
+      (batch, { receiver }) => signReceipts(fileWith(batch, { blocks: other.blocks }), receiver),
+    ],
+    ['it has another size', (batch, { receiver }) => signReceipts(fileWith(batch, { size: 8 }), receiver)],
+    ['it has another name', (batch, { receiver }) => signReceipts(fileWith(batch, { name: 'b' }), receiver)],
+    [
+      'it is for an unknown entry',
+      (batch, { receiver }) => signReceipts(fileWith(batch, { entry: 1 }), receiver),
+    ],
+    [
+      'its path leaves the inbox',
+      (batch, { receiver }) => signReceipts(fileWith(batch, { path: '../a' }), receiver),
+    ],
+  ];
+  test.each(rows)('%s', async (_, forge) => {
+    const ends = await withFile();
+    const kept: ReceiptBatch[] = [];
+    const { hand, outcome } = await withSender(ends, ['a'], { keep: (batch) => void kept.push(batch) });
+    const job = await takeAll(hand);
+
+    await hand.say({ type: 'receipts' }, forge(honest(ends, job), ends));
+
+    expect((await hand.hear('error'))?.header['code']).toBe('verification-failed');
+    const sent = await outcome;
+    expect(sent.error?.code).toBe('verification-failed');
+    expect(sent).toMatchObject({ filesDelivered: 0, filesFailed: 1 });
+    expect(kept).toEqual([]);
+  });
+});
+
+test('a file without a receipt is not called delivered', async () => {
+  const ends = await withFile();
+  const { hand, outcome } = await withSender(ends, ['a']);
+  await takeAll(hand);
+
+  await hand.say({ type: 'done' });
+
+  expect(await outcome).toMatchObject({
+    ok: false,
+    files: [{ status: 'failed', code: 'verification-failed' }],
+  });
+});
+
+describe('a receiver that breaks the protocol loses its connection:', () => {
+  const rows: [string, (hand: Hand) => Promise<void>][] = [
+    ['an answer to nothing', (hand) => hand.say({ type: 'answer', re: '99' })],
+    ['done before the sender is', (hand) => hand.say({ type: 'done' })],
+    [
+      'what only a sender says',
+      (hand) => hand.say({ type: 'file', entry: '0', size: '0', mtimeNs: '0', mode: '0' }),
+    ],
+  ];
+  test.each(rows)('%s', async (_, breach) => {
+    const ends = await withFile();
+    const { hand, outcome } = await withSender(ends, ['a']);
+    await hand.hear('offer');
+
+    await breach(hand);
+
+    expect((await hand.hear('error'))?.header['code']).toBe('unexpected-message');
+    expect((await outcome).error?.code).toBe('unexpected-message');
+  });
+
+  test('fewer answers than entries', async () => {
+    const ends = await withFile();
+    const { hand, outcome } = await withSender(ends, ['a']);
+    const offer = await hand.hear('offer');
+    await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+    const entries = await hand.hear('entries');
+
+    await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, []);
+
+    expect((await outcome).error?.code).toBe('message-malformed');
+  });
+});
+
+test('what the receiver has already is skipped without a byte', async () => {
+  const ends = await withFile();
+  const { hand, outcome } = await withSender(ends, ['a']);
+  const offer = await hand.hear('offer');
+  await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+  const entries = await hand.hear('entries');
+  await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [
+    { answer: 'have', path: 'alice/a' },
+  ]);
+  await hand.hear('done');
+  await hand.say({ type: 'done' });
+
+  expect(await outcome).toMatchObject({ ok: true, filesSkipped: 1, bytesSent: 0 });
+});
+
+test('a kept receipt can be checked later, and not after one character of it changed', async () => {
+  const ends = await withFile();
+  const kept: ReceiptBatch[] = [];
+  await transfer(ends, ['a'], { send: { keep: (batch) => void kept.push(batch) } });
+
+  const stored = JSON.stringify(kept[0]);
+  const batch = parseReceiptBatch(JSON.parse(stored));
+  expect(() => verifyReceipts(batch)).not.toThrow();
+  const [file] = batch.files;
+  if (file === undefined) throw new Error('one file was sent');
+  for (const change of [
+    { name: 'b' },
+    { path: 'alice/b' },
+    { size: 8 },
+    { synced: !file.synced },
+    { entry: 1 },
+  ]) {
+    const altered = { ...batch, files: [{ ...file, ...change }] };
+    expect(() => verifyReceipts(altered)).toThrow(expect.objectContaining({ code: 'signature-invalid' }));
+  }
+});
