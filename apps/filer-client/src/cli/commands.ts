@@ -153,6 +153,12 @@ export const commands: readonly Command[] = [
     load: () => import('./report.ts'),
   }),
   defineCommand({
+    usage: 'shell',
+    describe: 'work with the live peer line by line: connections, files, messages, and what arrives',
+    args: none,
+    load: () => import('./shell.ts'),
+  }),
+  defineCommand({
     usage: 'trust <name>',
     describe: 'accept that a name belongs to another identity now',
     args: trust,

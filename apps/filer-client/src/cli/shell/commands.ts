@@ -1,0 +1,202 @@
+import { resolve } from 'node:path';
+import { FilerError } from '@filer/protocol';
+import { formatBytes, renderTable } from '@filer/program';
+import type { Operator } from '../../control/operator.ts';
+import type { TextOutcome } from '../../daemon/operations/texts.ts';
+import type { SendEvent } from '../../jobs/send-events.ts';
+
+/** What a line of the shell works with. */
+export interface ShellWork {
+  readonly operator: Operator;
+  readonly show: (text: string) => void;
+  readonly columns: number;
+  /** Aborted by Ctrl-C: ends what the line started, not the shell. */
+  readonly signal: AbortSignal;
+}
+
+export interface ShellCommand {
+  readonly usage: string;
+  readonly describe: string;
+  /** Which word, counted from 1, completes to the names of peers, or files; 0 for none. */
+  readonly names: 'all' | 'first' | 'none';
+  readonly run: (words: readonly string[], work: ShellWork) => Promise<void>;
+}
+
+/** All that can be typed, by its first word. `help`, `exit` and `quit` are the shell's own. */
+export const shellCommands: Readonly<Record<string, ShellCommand>> = {
+  peers: { usage: 'peers', describe: 'who is there', names: 'none', run: peers },
+  connections: {
+    usage: 'connections',
+    describe: 'what is connected, in and out',
+    names: 'none',
+    run: connections,
+  },
+  connect: {
+    usage: 'connect NAME',
+    describe: 'open a lasting connection to a peer',
+    names: 'first',
+    run: connect,
+  },
+  close: { usage: 'close NAME', describe: 'end the connections with a peer', names: 'first', run: close },
+  send: {
+    usage: 'send FILE… NAME[,NAME…]',
+    describe: 'send files; Ctrl-C stops it',
+    names: 'all',
+    run: send,
+  },
+  message: { usage: 'message NAME TEXT…', describe: 'say something to one', names: 'first', run: message },
+  multicast: {
+    usage: 'multicast NAME,NAME… TEXT…',
+    describe: 'say something to several, or to a @group',
+    names: 'first',
+    run: multicast,
+  },
+  broadcast: {
+    usage: 'broadcast TEXT…',
+    describe: 'say something to everyone',
+    names: 'none',
+    run: broadcast,
+  },
+  report: {
+    usage: 'report KEY=VALUE…',
+    describe: 'report values to the ip-server',
+    names: 'none',
+    run: report,
+  },
+  status: {
+    usage: 'status',
+    describe: 'who this machine is, and how it is connected',
+    names: 'none',
+    run: status,
+  },
+};
+
+function usage(name: string): FilerError {
+  return new FilerError('usage', `type it as: ${shellCommands[name]?.usage ?? name}`);
+}
+
+async function peers(
+  _words: readonly string[],
+  { operator, show, columns, signal }: ShellWork,
+): Promise<void> {
+  const { peers: all } = await operator.perform('peers', {}, { signal });
+  if (all.length === 0) show('No other machine has joined yet.');
+  else {
+    const rows = all.map(({ name, state, groups }) => [
+      name,
+      state,
+      groups.map((group) => `@${group}`).join(' '),
+    ]);
+    show(renderTable([{ title: 'NAME' }, { title: 'STATE' }, { title: 'GROUPS' }], rows, columns));
+  }
+}
+
+async function connections(
+  _words: readonly string[],
+  { operator, show, columns, signal }: ShellWork,
+): Promise<void> {
+  const { connections: all } = await operator.perform('connections', {}, { signal });
+  if (all.length === 0) {
+    show('Nothing is connected; the ip-server is away.');
+    return;
+  }
+  show(
+    renderTable(
+      [{ title: 'WITH' }, { title: 'WAY' }, { title: 'ADDRESS' }, { title: 'SENT' }, { title: 'RECEIVED' }],
+      all.map((each) => [
+        each.name,
+        each.direction,
+        each.address,
+        formatBytes(each.bytesSent),
+        formatBytes(each.bytesReceived),
+      ]),
+      columns,
+    ),
+  );
+}
+
+async function connect(
+  [target, ...rest]: readonly string[],
+  { operator, show, signal }: ShellWork,
+): Promise<void> {
+  if (target === undefined || rest.length > 0) throw usage('connect');
+  const { name } = await operator.perform('connect', { target }, { signal });
+  show(`connected to ${name}`);
+}
+
+async function close(
+  [target, ...rest]: readonly string[],
+  { operator, show, signal }: ShellWork,
+): Promise<void> {
+  if (target === undefined || rest.length > 0) throw usage('close');
+  const { name, closed } = await operator.perform('disconnect', { target }, { signal });
+  show(closed === 1 ? `closed the connection with ${name}` : `closed ${closed} connections with ${name}`);
+}
+
+async function send(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+  const paths = words.slice(0, -1);
+  const to = (words.at(-1) ?? '').split(',');
+  if (paths.length === 0) throw usage('send');
+  const onItem = (item: unknown): void => {
+    const event = item as SendEvent;
+    if (event.type === 'receipt')
+      show(`${event.recipient} has ${event.receivedAs} (${formatBytes(event.size)})`);
+    if (event.type === 'file' && !event.ok)
+      show(`${event.recipient}: ${event.message ?? event.code ?? 'failed'}`);
+    if (event.type === 'retry') show(`${event.recipient} was lost (${event.reason}), trying again`);
+  };
+  const request = { paths: paths.map((path) => resolve(path)), to, note: '', timeoutMs: 60_000 };
+  const done = await operator.perform('send', request, { signal, onItem });
+  for (const { name, ok, status } of done.recipients) if (!ok) show(`${name}: ${status}`);
+  show(`${done.filesSent} delivered, ${done.filesFailed} failed`);
+}
+
+async function message([target, ...rest]: readonly string[], work: ShellWork): Promise<void> {
+  if (target === undefined || rest.length === 0) throw usage('message');
+  await say(target, rest.join(' '), work);
+}
+
+async function multicast([targets, ...rest]: readonly string[], work: ShellWork): Promise<void> {
+  if (targets === undefined || rest.length === 0) throw usage('multicast');
+  for (const target of targets.split(',')) {
+    try {
+      await say(target, rest.join(' '), work);
+    } catch (error) {
+      if (!(error instanceof FilerError) || work.signal.aborted) throw error;
+      work.show(error.message);
+    }
+  }
+}
+
+async function say(target: string, text: string, { operator, show, signal }: ShellWork): Promise<void> {
+  const outcome = await operator.perform('message', { target, text }, { signal });
+  show(target.startsWith('@') ? reached(outcome) : `${target} has it`);
+}
+
+async function broadcast(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+  if (words.length === 0) throw usage('broadcast');
+  show(reached(await operator.perform('broadcast', { text: words.join(' ') }, { signal })));
+}
+
+function reached({ reached: count, offline, via }: TextOutcome): string {
+  return `${via === 'server' ? 'handed to' : 'delivered to'} ${count}, ${offline} could not be reached`;
+}
+
+async function report(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+  const values = words.map((word) => {
+    const at = word.indexOf('=');
+    if (at <= 0) throw usage('report');
+    return [word.slice(0, at), word.slice(at + 1)];
+  });
+  if (values.length === 0) throw usage('report');
+  const { stored, reason } = await operator.perform('report', { values, title: '' }, { signal });
+  show(stored ? 'reported' : `kept on disk: ${reason ?? 'the ip-server has not stored it yet'}`);
+}
+
+async function status(_words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+  const { name, id, listen, server, spool } = await operator.perform('status', {}, { signal });
+  show(`${name}  ${id}`);
+  show(
+    `listens on ${listen ?? 'nothing'}; ip-server ${server.address} ${server.connected ? 'connected' : 'away'}; ${spool} reports wait`,
+  );
+}

@@ -1,0 +1,110 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import { createInterface, type Interface } from 'node:readline';
+import { printable, type Context, type OutputStream } from '@filer/program';
+
+/** Lines that Up brings back, from this and earlier shells. */
+const HISTORY_LINES = 500;
+
+/** A terminal, or a pipe, in which lines are typed at the bottom while others appear above them. */
+export class Screen {
+  readonly #lines: Interface;
+  readonly #out: OutputStream;
+  readonly #isTerminal: boolean;
+  readonly #typed: string[] = [];
+  #wake = (): void => undefined;
+  #closed = false;
+  #asking = false;
+
+  /** @param historyFile where typed lines are kept @param complete gives candidates for what was typed so far */
+  constructor(
+    context: Context,
+    historyFile: string,
+    prompt: string,
+    complete: (line: string) => [string[], string],
+  ) {
+    const { stdin, stdout } = context;
+    this.#out = stdout;
+    this.#isTerminal = 'isTTY' in stdin && stdin.isTTY === true && stdout.isTTY === true;
+    this.#lines = createInterface({
+      input: stdin,
+      output: this.#isTerminal ? stdout : undefined,
+      terminal: this.#isTerminal,
+      prompt,
+      completer: complete,
+      history: this.#isTerminal ? readHistory(historyFile) : [],
+      historySize: HISTORY_LINES,
+      removeHistoryDuplicates: true,
+    });
+    this.#lines.on('line', (line) => {
+      this.#typed.push(line);
+      this.#wake();
+      if (this.#isTerminal && line.trim() !== '') appendFileSync(historyFile, `${line}\n`, { mode: 0o600 });
+    });
+    this.#lines.on('close', () => {
+      this.#closed = true;
+      this.#wake();
+      // What comes after us must not stand behind the prompt.
+      if (this.#isTerminal && this.#asking) stdout.write('\n');
+    });
+  }
+
+  /** Called when Ctrl-C is pressed on a terminal. */
+  onInterrupt(listener: () => void): void {
+    this.#lines.on('SIGINT', listener);
+  }
+
+  /** Empties what is typed: Ctrl-C at the prompt. @returns whether anything was typed */
+  clearTyped(): boolean {
+    const typed = this.#lines.line.length > 0;
+    if (typed) this.#lines.write(null, { ctrl: true, name: 'u' });
+    return typed;
+  }
+
+  /** Typed lines until Ctrl-D or the end of a pipe; the next is asked for when the last was dealt with. */
+  async *typed(signal: AbortSignal): AsyncGenerator<string, void, void> {
+    const stop = (): void => this.#lines.close();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      for (;;) {
+        const line = this.#typed.shift();
+        if (line !== undefined) {
+          this.#asking = false;
+          yield line;
+        } else if (this.#closed) return;
+        else {
+          this.#asking = true;
+          if (this.#isTerminal) this.#lines.prompt();
+          await new Promise<void>((resolve) => (this.#wake = resolve));
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Shows a line above the one that is being typed, which stays as it is. */
+  show(text: string): void {
+    const safe = text.split('\n').map(printable).join('\n');
+    if (!this.#isTerminal || this.#closed || !this.#asking) {
+      this.#out.write(`${safe}\n`);
+      return;
+    }
+    // To the beginning of the typed line (which may be folded), clear from there on, write, draw it again.
+    const { rows } = this.#lines.getCursorPos();
+    this.#out.write(`${rows > 0 ? `\u001B[${rows}A` : ''}\r\u001B[J${safe}\n`);
+    this.#lines.prompt(true);
+  }
+
+  close(): void {
+    if (!this.#closed) this.#lines.close();
+  }
+}
+
+function readHistory(file: string): string[] {
+  try {
+    const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
+    return [...new Set(lines.toReversed())].slice(0, HISTORY_LINES);
+  } catch {
+    return []; // the first shell of this home, or one that may not read it
+  }
+}
