@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FilerError } from '@filer/protocol';
+import { FreeSpace, receiveFiles, sendFiles, type ReceiveEvent, type SendEvent } from '@filer/transfer';
+import { withReceiver, withSender } from './by-hand.ts';
+import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
+
+const BYTES = 8 * 1024 * 1024;
+
+async function withLargeFile(): Promise<TwoEnds> {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), randomBytes(BYTES));
+  return ends;
+}
+
+/** Calls `act` once, when a quarter of the file has passed. */
+function atAQuarter(act: () => void): (event: SendEvent | ReceiveEvent) => void {
+  let acted = false;
+  return (event) => {
+    if (event.type !== 'progress' || acted || event.fileBytes < BYTES / 4) return;
+    acted = true;
+    act();
+  };
+}
+
+describe('a connection that is cut in the middle ends both sides, with no part and no final name:', () => {
+  test.each(['sender', 'receiver'] as const)('by the %s', async (side) => {
+    const ends = await withLargeFile();
+    const { dialler, accepter } = await connected();
+    const cut = atAQuarter(() => (side === 'sender' ? dialler : accepter).socket.destroy());
+
+    const [sent, received] = await Promise.all([
+      sendFiles(dialler, sendOptions(ends, ['a'], side === 'sender' ? { on: cut } : {})),
+      receiveFiles(accepter, receiveOptions(ends, side === 'receiver' ? { on: cut } : {})),
+    ]);
+
+    expect(sent).toMatchObject({ ok: false, filesFailed: 1 });
+    expect(sent.error?.code).toBe('connection-closed');
+    expect(received).toMatchObject({ ok: false, filesFailed: 1 });
+    expect(received.error?.code).toBe('connection-closed');
+    expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
+  });
+});
+
+describe('an aborted signal ends both sides, with no part and no final name:', () => {
+  test.each(['send', 'receive'] as const)('of the side that %ss', async (side) => {
+    const ends = await withLargeFile();
+    const stop = new AbortController();
+    const on = atAQuarter(() => stop.abort(new FilerError('terminated', 'the program is ending')));
+
+    const { sent, received } = await transfer(ends, ['a'], { [side]: { on, signal: stop.signal } });
+
+    const [own, other] = side === 'send' ? [sent, received] : [received, sent];
+    expect(own.error?.code).toBe('terminated');
+    expect(other.error?.code).toBe('connection-closed');
+    expect(sent).toMatchObject({ ok: false, filesFailed: 1 });
+    expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
+  });
+
+  test('before anything began', async () => {
+    const ends = await withLargeFile();
+
+    const { sent, received } = await transfer(ends, ['a'], { send: { signal: AbortSignal.abort() } });
+
+    expect(sent.error?.code).toBe('interrupted');
+    expect(received).toMatchObject({ ok: false, job: undefined });
+  });
+});
+
+test('files that were whole before the cut stay and have their receipts', async () => {
+  const ends = await withLargeFile();
+  await writeFile(join(ends.home, 'first'), 'small');
+  const { dialler, accepter } = await connected();
+  const on = (event: SendEvent): void => {
+    if (event.type === 'file' && event.result.name === 'first') accepter.socket.destroy();
+  };
+  // The rest waits until the first has its receipt, so that the cut always comes between them.
+  const record = async (): Promise<void> => {
+    await accepter.closed;
+  };
+  let files = 0;
+  const [sent, received] = await Promise.all([
+    sendFiles(dialler, sendOptions(ends, ['first', 'a'], { on })),
+    receiveFiles(accepter, receiveOptions(ends, { record: () => (files++ === 0 ? undefined : record()) })),
+  ]);
+
+  expect(sent.files.find(({ name }) => name === 'first')).toMatchObject({ status: 'delivered' });
+  expect(received.files.find(({ name }) => name === 'first')).toMatchObject({ status: 'delivered' });
+  expect(await readdir(join(ends.inbox, 'alice'))).toContain('first');
+});
+
+describe('a transfer that stands still is ended as timed-out:', () => {
+  test('a sender that says no more', async () => {
+    const ends = await twoEnds();
+    const { hand, outcome } = await withReceiver(ends, { stallMs: 500 });
+    await hand.offer({ a: 10 });
+    await hand.file(0, 10);
+
+    expect((await hand.hear('error'))?.header['code']).toBe('timed-out');
+    expect((await outcome).error?.code).toBe('timed-out');
+    expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
+  });
+
+  test('a receiver that does not answer', async () => {
+    const ends = await withLargeFile();
+    const { hand, outcome } = await withSender(ends, ['a'], { stallMs: 100 });
+    await hand.hear('offer');
+
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+
+  test('a receiver that reads no more', async () => {
+    const ends = await withLargeFile();
+    await writeFile(join(ends.home, 'a'), randomBytes(4 * BYTES));
+    const { hand, outcome } = await withSender(ends, ['a'], { stallMs: 200 });
+    const offer = await hand.hear('offer');
+    await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+    const entries = await hand.hear('entries');
+    hand.messenger.socket.pause();
+    await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [{ answer: 'want' }]);
+
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+});
+
+test('a person who thinks longer than the stall limit is waited for', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), 'content');
+  const decided = Promise.withResolvers<void>();
+  let announced = 0;
+  const { dialler, accepter } = await connected();
+  const watched = {
+    send: async (...message: Parameters<typeof accepter.send>) => {
+      await accepter.send(...message);
+      // Six announcements take longer than the stall limit.
+      if (message[0]['type'] === 'working' && ++announced === 6) decided.resolve();
+    },
+    reject: (error: FilerError) => accepter.reject(error),
+    closed: accepter.closed,
+    [Symbol.asyncIterator]: () => accepter[Symbol.asyncIterator](),
+  };
+  const pace = { stallMs: 1000, workingEveryMs: 200 };
+
+  const [sent] = await Promise.all([
+    sendFiles(dialler, sendOptions(ends, ['a'], pace)),
+    receiveFiles(watched, receiveOptions(ends, { ...pace, policy: { accept: () => decided.promise } })),
+  ]);
+
+  expect(sent.ok).toBe(true);
+});
+
+describe('the receive policy', () => {
+  test('a declined offer fails every file with the code of the refusal and leaves the connection open', async () => {
+    const ends = await withLargeFile();
+    const { dialler, accepter } = await connected();
+    const accept = (): void => {
+      throw new FilerError('declined', 'bob declined the files');
+    };
+
+    const [sent, received] = await Promise.all([
+      sendFiles(dialler, sendOptions(ends, ['a'])),
+      receiveFiles(accepter, receiveOptions(ends, { policy: { accept } })),
+    ]);
+
+    expect(sent).toMatchObject({
+      ok: false,
+      bytesSent: 0,
+      files: [{ code: 'declined', message: 'bob declined the files' }],
+    });
+    expect(received.error?.code).toBe('declined');
+    expect(dialler.open).toBe(true);
+    expect(accepter.open).toBe(true);
+  });
+
+  test('a file above the largest size is refused before its first byte, the others arrive', async () => {
+    const ends = await withLargeFile();
+    await writeFile(join(ends.home, 'b'), 'x'.repeat(10));
+
+    const { sent } = await transfer(ends, ['a', 'b'], { receive: { policy: { maxFileBytes: 10 } } });
+
+    expect(sent).toMatchObject({ filesDelivered: 1, filesFailed: 1, bytesSent: 10 });
+    expect(sent.files.find(({ name }) => name === 'a')?.code).toBe('too-large');
+  });
+
+  test('where the offer is the cap, what goes beyond it is refused', async () => {
+    const ends = await twoEnds();
+    const { hand } = await withReceiver(ends, { policy: { offerIsCap: true } });
+    await hand.say(
+      { type: 'offer', id: 'o', job: 'j', complete: '1', files: '2', bytes: '10' },
+      { names: [] },
+    );
+    await hand.hear('answer');
+
+    const entry = { kind: 'file', mtimeNs: '0', mode: 0 };
+    await hand.say({ type: 'entries', id: 'e', first: '0', last: '1' }, [
+      { ...entry, path: 'a', size: 6 },
+      { ...entry, path: 'b', size: 6 },
+      { ...entry, path: 'c', size: 4 },
+      { ...entry, path: 'd', size: 0 },
+    ]);
+
+    const answers = JSON.parse((await hand.hear('entries-answer'))?.content.toString() ?? '') as {
+      answer: string;
+    }[];
+    expect(answers.map(({ answer }) => answer)).toEqual(['want', 'refused', 'want', 'refused']);
+  });
+
+  test('what would pass the quota is refused before its first byte', async () => {
+    const ends = await withLargeFile();
+    const space = new FreeSpace(ends.home, { quotaLeftBytes: () => BYTES - 1 });
+
+    const { sent } = await transfer(ends, ['a'], { receive: { space } });
+
+    expect(sent.error?.code).toBe('no-space');
+    expect(sent.bytesSent).toBe(0);
+  });
+});

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { numberedName, takeByLock } from '../../packages/transfer/src/final-name.ts';
+import { Folder } from '../../packages/transfer/src/folder.ts';
+import { freshFolder } from './two-ends.ts';
+
+test.each([
+  ['a.txt', 0, 'a.txt'],
+  ['a.txt', 1, 'a (1).txt'],
+  ['a', 12, 'a (12)'],
+  ['.bashrc', 1, '.bashrc (1)'],
+  ['a.', 1, 'a (1).'],
+  ['x'.repeat(255), 1, `${'x'.repeat(251)} (1)`],
+  [`${'😀'.repeat(62)}.txt`, 1, `${'😀'.repeat(61)} (1).txt`],
+])('%j with number %d is %j', (name, n, expected) => {
+  expect(numberedName(name, n)).toBe(expected);
+});
+
+test('without hard links, of many parts that want one name exactly one gets it', async () => {
+  const path = await freshFolder();
+  using folder = Folder.openOwn(path);
+  const parts = Array.from({ length: 20 }, (_, n) => `part ${n}`);
+  await Promise.all(parts.map((part) => writeFile(join(path, part), part)));
+
+  const taken = await Promise.all(parts.map((file) => takeByLock({ folder, file }, folder, 'name')));
+
+  expect(taken.filter(Boolean)).toHaveLength(1);
+  const winner = parts[taken.indexOf(true)] ?? '';
+  expect(await readFile(join(path, 'name'), 'utf8')).toBe(winner);
+  expect((await readdir(path)).toSorted()).toEqual(
+    ['name', ...parts.filter((part) => part !== winner)].toSorted(),
+  );
+});
+
+test('a lock that a dead process left is taken over', async () => {
+  const path = await freshFolder();
+  using folder = Folder.openOwn(path);
+  await writeFile(join(path, 'part'), 'content');
+  await takeByLock({ folder, file: 'missing' }, folder, 'name').catch(() => undefined);
+  expect(await readdir(path)).toEqual(['part']);
+  const lock = join(
+    path,
+    `.filer-part-lock-${createHash('sha256').update('name').digest('hex').slice(0, 32)}`,
+  );
+  await writeFile(lock, '');
+  await utimes(lock, 1, 1);
+
+  expect(await takeByLock({ folder, file: 'part' }, folder, 'name')).toBe(true);
+  expect(await readdir(path)).toEqual(['name']);
+});
