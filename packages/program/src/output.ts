@@ -63,7 +63,9 @@ export class Output {
   /** Columns to fit data into; without a terminal there is no limit. */
   get columns(): number {
     if (!this.dataIsForTerminal) return Number.POSITIVE_INFINITY;
-    return this.#stdout.columns ?? DEFAULT_COLUMNS;
+    const { columns } = this.#stdout;
+    // A terminal that was never told its size says 0.
+    return columns === undefined || columns === 0 ? DEFAULT_COLUMNS : columns;
   }
 
   /** The raw stream of words, for a progress bar. */
