@@ -40,7 +40,7 @@ describe('start', () => {
     const member = await TestMember.join(await server.invite(), 'anna');
     const connection = await member.connect();
 
-    expect(await server.stop(signal)).toBe(0);
+    expect(await server.stop(signal)).toBe(signal === 'SIGINT' ? 130 : 143);
     expect(connection.goodbyes).toBe(1);
     expect(await connection.session.closed).toBeUndefined();
     expect(await server.json('status')).toMatchObject({ running: false, members: 1 });

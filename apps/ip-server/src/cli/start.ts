@@ -15,7 +15,7 @@ import { SETTINGS } from '../settings.ts';
 import type { startArguments } from './arguments.ts';
 import { BACKUP_ADVICE } from './words.ts';
 
-export async function run(args: ArgumentValues<typeof startArguments>, context: Context): Promise<number> {
+export async function run(args: ArgumentValues<typeof startArguments>, context: Context): Promise<void> {
   const { home, env, output, signal, version } = context;
   await openHome(home);
   const settings = await readConfiguration(SETTINGS, { home, env, flags: args });
@@ -50,7 +50,6 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     await daemon.close();
   }
   log.info('stopped');
-  return 0;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
