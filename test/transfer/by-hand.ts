@@ -1,6 +1,5 @@
-import { blake3 } from '@napi-rs/blake-hash';
-import { formatJson, Messenger, type Header, type Message } from '@filer/protocol';
-import { receiveFiles, sendFiles, type ReceiveOptions, type SendOptions } from '@filer/transfer';
+import { formatJson, type Digests, type Header, type Message, type Messenger } from '@filer/protocol';
+import { FileDigests, receiveFiles, sendFiles, type ReceiveOptions, type SendOptions } from '@filer/transfer';
 import { connected, receiveOptions, sendOptions, type TwoEnds } from './two-ends.ts';
 
 /** One end of a transfer that a test plays by hand. */
@@ -53,17 +52,16 @@ export class Hand {
     await this.say({ type: 'chunk', entry: String(entry), offset: String(offset) }, content);
   }
 
-  /** The end of a file of at most 1 MiB with this content. */
+  /** The end of a file with this content. */
   async end(entry: number, content: Buffer, size = content.length): Promise<void> {
     await this.say({ type: 'end', entry: String(entry), size: String(size), ...digestsOf(content) });
   }
 }
 
-/** @param content of at most 1 MiB */
-export function digestsOf(content: Buffer): { digest: string; blocks: string } {
-  const whole = blake3(content);
-  const list = content.length === 0 ? Buffer.alloc(0) : whole;
-  return { digest: `blake3:${whole.toString('hex')}`, blocks: `blake3:${blake3(list).toString('hex')}` };
+export function digestsOf(content: Buffer): Digests {
+  const digests = new FileDigests();
+  digests.update(content);
+  return digests.finish();
 }
 
 /** A real receiver, and a sender that the test plays. */

@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { SendEvent } from '@filer/transfer';
-import { transfer, twoEnds } from './two-ends.ts';
+import { codesOf, transfer, twoEnds } from './two-ends.ts';
 
 const BYTES = 3 * 1024 * 1024;
 
@@ -53,10 +53,7 @@ describe.each(CHANGES)('a source that %s while it is sent', (_, change) => {
     };
     const { sent, received } = await transfer(ends, ['a', 'b'], { send: { on } });
 
-    expect(sent.files.map(({ name, code }) => [name, code]).toSorted()).toEqual([
-      ['a', 'source-changed'],
-      ['b', undefined],
-    ]);
+    expect(codesOf(sent)).toEqual({ a: 'source-changed', b: undefined });
     expect(sent.error).toBeUndefined();
     expect(received).toMatchObject({ filesDelivered: 1, filesFailed: 1 });
     expect(await readdir(join(ends.inbox, 'alice'))).toEqual(['b']);
@@ -104,7 +101,7 @@ test('what is missing, a folder, or unreadable fails alone and is not offered', 
   const { sent, received } = await transfer(ends, ['missing', 'folder', 'secret', 'good']);
 
   const secret = process.getuid?.() === 0 ? undefined : 'path-unreadable'; // root may read everything
-  expect(Object.fromEntries(sent.files.map(({ name, code }) => [name, code]))).toEqual({
+  expect(codesOf(sent)).toEqual({
     missing: 'path-missing',
     folder: 'path-unsupported',
     secret,

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Hand, withReceiver } from './by-hand.ts';
+import { withReceiver, type Hand } from './by-hand.ts';
 import { twoEnds } from './two-ends.ts';
 
 const TEN = Buffer.from('0123456789');

@@ -88,3 +88,8 @@ export async function transfer(
   await to.close();
   return { sent, received };
 }
+
+/** The code of each file, undefined for those that arrived. */
+export function codesOf({ files }: SendOutcome): Record<string, string | undefined> {
+  return Object.fromEntries(files.map(({ name, code }) => [name, code]));
+}

@@ -19,7 +19,7 @@ export async function lossOf(channel: Channel): Promise<FilerError> {
 }
 
 /** What an aborted signal says. */
-export function abortReason(signal: AbortSignal): FilerError {
+function abortReason(signal: AbortSignal): FilerError {
   const reason: unknown = signal.reason;
   return reason instanceof FilerError ? reason : new FilerError('interrupted', 'the transfer was stopped');
 }
