@@ -35,7 +35,7 @@ describe('start', () => {
     expect(again.daemon.stderr).not.toContain('network-key export');
   });
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it in order with exit code 0', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it in order, with the exit code of the signal', async (signal) => {
     await using server = await RunningServer.start();
     const member = await TestMember.join(await server.invite(), 'anna');
     const connection = await member.connect();
