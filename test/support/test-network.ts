@@ -84,6 +84,11 @@ export class TestNetwork implements AsyncDisposable {
     return this.#keep('server', server);
   }
 
+  /** The next start is on another port. */
+  moveServer(): void {
+    this.#serverPort = '0';
+  }
+
   async invite(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.ofServer(['invite', ...args]);
     if (code !== 0) throw new Error(`invite failed: ${stderr}`);
