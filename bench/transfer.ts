@@ -48,17 +48,22 @@ async function run(
   const child = program(name, [...args, '--quiet'], home);
   if (child.stdin === null || child.stdout === null) throw new Error('the streams are piped');
   child.stdin.end(input);
-  const [output, [code]] = await Promise.all([readAll(child.stdout), once(child, 'close')]);
+  const [output, code] = await Promise.all([readAll(child.stdout), exitCode(child)]);
   if (code !== 0) throw new Error(`${name} ${args.join(' ')} ended with ${code}`);
   return output;
+}
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  await once(child, 'close');
+  return child.exitCode;
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error('the output is piped');
   const lines = createInterface({ input: child.stdout });
-  const [line] = await once(lines, 'line');
+  const args: unknown[] = await once(lines, 'line');
   child.stdout.resume();
-  return String(line);
+  return String(args[0]);
 }
 
 async function daemon(

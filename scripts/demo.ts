@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text as readAll } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -76,6 +77,11 @@ async function daemon(
   throw new Error(`${program} did not start:\n${await words}`);
 }
 
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  await once(child, 'close');
+  return child.exitCode;
+}
+
 /** Runs a command to its end. @returns its standard output */
 async function run(program: Program, args: readonly string[], home: string, input = ''): Promise<string> {
   const child = start(program, args, home, 'pipe');
@@ -83,7 +89,7 @@ async function run(program: Program, args: readonly string[], home: string, inpu
   if (stdin === null || stdout === null || stderr === null)
     throw new Error('the streams of a command are piped');
   stdin.end(input);
-  const [output, words, [code]] = await Promise.all([readAll(stdout), readAll(stderr), once(child, 'close')]);
+  const [output, words, code] = await Promise.all([readAll(stdout), readAll(stderr), exitCode(child)]);
   if (code !== 0)
     throw new Error(`${program} ${args.join(' ')} ended with exit code ${code}:\n${words}${output}`);
   return output;
@@ -105,7 +111,7 @@ function listUnder(document: Record<string, unknown>, key: string): Record<strin
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(piece);
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
   return hash.digest('hex');
 }
 
@@ -161,7 +167,7 @@ async function main(): Promise<void> {
   const file = given === undefined ? await makeFile(join(folder, 'footage.bin')) : resolve(given);
   say(`4. alice sends ${basename(file)} to bob:  filer-client send ${file} --to bob`);
   const sending = start('filer-client', ['send', file, '--to', 'bob'], homes.alice, 'inherit');
-  const [code] = await once(sending, 'close');
+  const code = await exitCode(sending);
   if (code !== 0) throw new Error(`the transfer ended with exit code ${code}`);
 
   const [item] = listUnder(await json('filer-client', ['inbox'], homes.bob), 'items');
