@@ -99,7 +99,7 @@ export class Member implements Disposable {
   }
 }
 
-export function notJoined(): FilerError {
+function notJoined(): FilerError {
   return new FilerError(
     'not-joined',
     'this machine has not joined a network: get a link with `ip-server invite` on the server, then run `filer-client join -` here and paste it',
