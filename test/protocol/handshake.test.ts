@@ -40,10 +40,11 @@ class Door extends Server {
   readonly refusals: string[] = [];
   readonly hellos: Hello[] = [];
   refuse: FilerError | undefined;
+  helloMs = 10_000;
   pages = 0;
 
   protected override async serve(messenger: Messenger): Promise<void> {
-    const { hello, version, welcome } = await readHello(messenger, { timeoutMs: 200 });
+    const { hello, version, welcome } = await readHello(messenger, { timeoutMs: this.helloMs });
     this.hellos.push(hello);
     if (this.refuse !== undefined) throw this.refuse;
     this.admit(messenger);
@@ -145,6 +146,7 @@ describe('the accepter refuses', () => {
 
   test('silence, when its time is over', async () => {
     await using place = await opened();
+    place.door.helloMs = 100;
     const messenger = strangerMessenger(await dial(place.endpoint));
     await messenger.closed;
     await until(() => place.door.refusals.length === 1);
