@@ -1,15 +1,7 @@
-import { FilerError, messageOf, type FileEnd, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
+import { FilerError, messageOf, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
 import { verifyReceipts } from './receipts.ts';
 import { parseSafePath } from './safe-path.ts';
-import type { Source } from './source.ts';
-
-/** A file on its way, for its sender. */
-export interface SentFile {
-  readonly entry: number;
-  readonly source: Source;
-  /** What was said when it had gone whole. */
-  end?: FileEnd;
-}
+import type { SentFile } from './outgoing.ts';
 
 /** What every receipt of a transfer must say. */
 export type Expected = Pick<ReceiptBatch, 'network' | 'job' | 'sender' | 'receiver'>;

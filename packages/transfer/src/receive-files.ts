@@ -12,9 +12,8 @@ import {
   parseEntryFailure,
   parseFile,
   parseOffer,
-  type EntryAnswer,
-  type FileEnd,
-  type FileStart,
+  type Entries,
+  type EntryFailure,
   type KeyPair,
   type Message,
   type Offer,
@@ -22,17 +21,14 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
-import { FreeSpace, type Promised } from './free-space.ts';
+import { FreeSpace } from './free-space.ts';
+import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
-import { Part } from './part.ts';
 import { Place } from './place.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
-import { allowanceOf, judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
-
-/** Finished files that may be synced and named side by side, while the next ones come in. */
-const MAX_COMMITS = 16;
+import { allowanceOf, type ReceivePolicy } from './receive-policy.ts';
 
 /** A file in place, before its receipt is given. */
 export interface ReceivedFile extends ReceiptFile {
@@ -94,44 +90,18 @@ export function receiveFiles(channel: Channel, options: ReceiveOptions): Promise
   return new Receiving(channel, options).run();
 }
 
-/** An entry that was asked for. */
-interface Wanted {
-  readonly entry: number;
-  readonly name: string;
-  readonly components: readonly string[];
-  size: number;
-  promised: Promised | undefined;
-  state: 'wanted' | 'open' | 'committing' | 'failed';
-  /** Why its stream was given up, until it begins again. */
-  abandoned: FilerError | undefined;
-}
-
-/** The stream that is open. Without a part it failed already, and what comes is dropped. */
-interface Stream {
-  readonly wanted: Wanted;
-  readonly size: number;
-  part: Part | undefined;
-  position: number;
-}
-
-class Receiving {
+class Receiving implements IncomingOwner {
   readonly #channel: Channel;
   readonly #options: ReceiveOptions;
-  readonly #sync: boolean;
-  readonly #policy: ReceivePolicy;
-  readonly #space: FreeSpace;
   readonly #pace: Pace;
   readonly #receipts = new ReceiptBatches((files) => this.#issue(files));
   readonly #tally = new Tally();
-  readonly #entries = new Map<number, Wanted>();
-  readonly #commits = new Set<Promise<void>>();
+  /** Aborted when the connection is gone. */
   readonly #gone = new AbortController();
-  #offer: Offer | undefined;
-  #allowance: Allowance = { files: 0, bytes: 0 };
-  #place: Place | undefined;
+  /** What was accepted, and the files of it. */
+  #accepted: { readonly offer: Offer; readonly place: Place; readonly incoming: Incoming } | undefined;
   #nextEntry = 0;
   #allAnnounced = false;
-  #stream: Stream | undefined;
   #bytesReceived = 0;
   #failure: FilerError | undefined;
   #bug: Error | undefined;
@@ -139,9 +109,6 @@ class Receiving {
   constructor(channel: Channel, options: ReceiveOptions) {
     this.#channel = channel;
     this.#options = options;
-    this.#sync = options.sync ?? true;
-    this.#policy = options.policy ?? {};
-    this.#space = options.space ?? new FreeSpace(options.inbox);
     this.#pace = new Pace(
       { announce: () => this.#tell(formatTransferWord('working')), stalled: (error) => this.#fail(error) },
       options,
@@ -154,291 +121,146 @@ class Receiving {
     try {
       await this.#listen();
     } catch (error) {
-      if (!(error instanceof FilerError)) this.#bug ??= bugOf(error);
-      this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the receiver failed'));
-    } finally {
-      listenNoMore();
-      await this.#windUp();
+      this.#failWith(error);
     }
+    listenNoMore();
+    await this.#accepted?.incoming.stop(this.#failure ?? new FilerError('internal', 'the transfer was over'));
+    this.#pace[Symbol.dispose]();
+    this.#receipts[Symbol.dispose]();
+    this.#accepted?.place[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
     const outcome = this.#tally.outcome(this.#failure);
-    return { ...outcome, job: this.#offer?.job, bytesReceived: this.#bytesReceived };
+    return { ...outcome, job: this.#accepted?.offer.job, bytesReceived: this.#bytesReceived };
   }
 
   async #listen(): Promise<void> {
     for await (const message of this.#channel) {
       this.#pace.grown();
-      if (await this.#take(message)) return;
+      const type = message.header['type'];
+      if (type === 'error') throw lastWord(message.header);
+      if (type === 'working') continue;
+      if (this.#accepted === undefined) {
+        if (!(await this.#takeOffer(message))) return;
+      } else {
+        await this.#take(message, this.#accepted.incoming);
+        if (type === 'done') return;
+      }
     }
     throw await lossOf(this.#channel);
   }
 
-  /** Leaves no timer, part or promise behind. Files that are whole still get their place. */
-  async #windUp(): Promise<void> {
-    await this.#stream?.part?.drop();
-    await Promise.all(this.#commits);
-    this.#pace[Symbol.dispose]();
-    this.#receipts[Symbol.dispose]();
-    const { code, message } = this.#failure ?? new FilerError('internal', 'an entry was forgotten');
-    for (const wanted of this.#entries.values()) {
-      if (wanted.state !== 'failed')
-        this.#settleFailed(wanted, wanted.abandoned ?? new FilerError(code, message));
-    }
-    this.#place?.[Symbol.dispose]();
-  }
-
-  /** @returns whether this was the last message */
-  async #take(message: Message): Promise<boolean> {
-    const type = message.header['type'];
-    if (type === 'error') throw lastWord(message.header);
-    if (type === 'working') return false;
-    if (this.#offer === undefined) return await this.#takeOffer(message);
-    switch (type) {
+  async #take(message: Message, incoming: Incoming): Promise<void> {
+    switch (message.header['type']) {
       case 'entries':
-        await this.#takeEntries(message);
-        return false;
+        return await this.#takeEntries(parseEntries(message), incoming);
       case 'file':
-        await this.#takeFile(parseFile(message));
-        return false;
-      case 'chunk':
-        await this.#takeChunk(message);
-        return false;
+        return await incoming.begin(parseFile(message));
+      case 'chunk': {
+        const chunk = parseChunk(message);
+        this.#bytesReceived += chunk.content.length;
+        return await incoming.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
+      }
       case 'end':
-        await this.#takeEnd(parseEnd(message));
-        return false;
+        return await incoming.end(parseEnd(message));
       case 'abandon':
-        await this.#takeAbandon(message);
-        return false;
+        return await incoming.abandon(parseEntryFailure(message));
       case 'done':
-        await this.#takeDone();
-        return true;
+        return await this.#takeDone(incoming);
       default:
-        await takeStranger(this.#channel, message.header);
-        return false;
+        return await takeStranger(this.#channel, message.header);
     }
   }
 
-  /** @returns whether it was refused */
+  /** @returns whether the offer is taken */
   async #takeOffer(message: Message): Promise<boolean> {
     const { id, ...offer } = parseOffer(message);
     this.#emit({ type: 'offered', offer });
     try {
-      await this.#pace.work(this.#prepare(offer));
+      this.#accepted = await this.#pace.work(this.#prepare(offer));
     } catch (error) {
-      if (!(error instanceof FilerError) || this.#gone.signal.aborted) throw error;
-      this.#failure ??= error;
+      if (!(error instanceof FilerError) || this.#failure !== undefined) throw error;
+      this.#failure = error;
       await this.#channel.send({ type: 'error', re: id, code: error.code, message: error.message });
-      return true;
+      return false;
     }
-    this.#offer = offer;
-    this.#allowance = allowanceOf(offer, this.#policy);
     await this.#say(formatAnswer(id));
-    return false;
+    return true;
   }
 
   /** @throws FilerError why the offer is refused */
-  async #prepare(offer: Offer): Promise<void> {
-    const { inbox, folder } = this.#options;
-    this.#place = await Place.open(inbox, folder, this.#sync);
-    const left = await this.#space.left();
-    if (offer.bytes > left.bytes || offer.files > left.files) {
-      throw new FilerError(
-        'no-space',
-        `the receiver has no room for ${offer.files} files of ${offer.bytes} bytes together: free some there`,
-      );
+  async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
+    const { inbox, folder, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
+    const place = await Place.open(inbox, folder, sync);
+    try {
+      const left = await space.left();
+      if (offer.bytes > left.bytes || offer.files > left.files) {
+        const what = `${offer.files} files of ${offer.bytes} bytes together`;
+        throw new FilerError(
+          'no-space',
+          `the receiver has no room for ${what}: free some there and send again`,
+        );
+      }
+      await policy.accept?.(offer, this.#gone.signal);
+    } catch (error) {
+      place[Symbol.dispose]();
+      throw error;
     }
-    await this.#policy.accept?.(offer, this.#gone.signal);
+    const allowance = allowanceOf(offer, policy);
+    return { offer, place, incoming: new Incoming({ place, space, policy, allowance, sync }, this) };
   }
 
-  async #takeEntries(message: Message): Promise<void> {
-    const { id, first, last, entries } = parseEntries(message);
+  async #takeEntries({ id, first, last, entries }: Entries, incoming: Incoming): Promise<void> {
     if (this.#allAnnounced || first !== this.#nextEntry)
       throw outOfPlace(`a batch that begins at entry ${first}`);
     this.#nextEntry += entries.length;
     this.#allAnnounced = last;
-    const left = await this.#space.left();
-    const answers = entries.map((entry, index): EntryAnswer => {
-      const { path: name, size } = entry;
-      try {
-        const components = judgeEntry(entry, this.#policy, this.#allowance, left);
-        const promised = this.#space.promise(size);
-        const wanted = { entry: first + index, name, components, size, promised, abandoned: undefined };
-        this.#entries.set(wanted.entry, { ...wanted, state: 'wanted' });
-        return { answer: 'want' };
-      } catch (error) {
-        if (!(error instanceof FilerError)) throw error;
-        const { code, message: why } = error;
-        this.#result({ name, size, status: 'failed', code, message: why });
-        return { answer: 'refused', code, message: why };
-      }
-    });
-    await this.#say(formatEntriesAnswer(id, answers));
+    await this.#say(formatEntriesAnswer(id, await incoming.announce(first, entries)));
   }
 
-  async #takeFile(start: FileStart): Promise<void> {
-    const wanted = this.#entries.get(start.entry);
-    if (this.#stream !== undefined || wanted === undefined || !BEGINNABLE.has(wanted.state)) {
-      throw outOfPlace(`the beginning of entry ${start.entry}`);
-    }
-    const { entry, name } = wanted;
-    const { size, mtimeNs, mode } = start;
-    const stream: Stream = { wanted, size, part: undefined, position: 0 };
-    this.#stream = stream;
-    if (wanted.state === 'failed') return;
-    wanted.state = 'open';
-    wanted.abandoned = undefined;
-    this.#emit({ type: 'started', entry, name, size });
-    try {
-      await this.#makeRoom(wanted, size);
-      stream.part = new Part({ folder: this.#openPlace().folder, name, size, mtimeNs, mode });
-    } catch (error) {
-      this.#giveUp(wanted, error);
-    }
-  }
-
-  /** The size may have changed since the entry was announced, and a stream that begins again needs room again. */
-  async #makeRoom(wanted: Wanted, size: number): Promise<void> {
-    if (wanted.promised !== undefined && wanted.size === size) return;
-    wanted.promised?.release();
-    wanted.promised = undefined;
-    judgeSize(size, this.#policy, await this.#space.left());
-    if (size - wanted.size > this.#allowance.bytes) {
-      throw new FilerError('refused', 'it grew beyond what the offer showed: send it again');
-    }
-    this.#allowance.bytes -= size - wanted.size;
-    wanted.size = size;
-    wanted.promised = this.#space.promise(size);
-  }
-
-  async #takeChunk(message: Message): Promise<void> {
-    const { entry, offset, content } = parseChunk(message);
-    const stream = this.#streamOf(entry, 'a chunk');
-    if (offset !== stream.position || offset + content.length > stream.size) {
-      throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
-    }
-    stream.position += content.length;
-    this.#bytesReceived += content.length;
-    if (stream.part === undefined) return;
-    const { wanted, position, size } = stream;
-    try {
-      await stream.part.append(content, () => this.#channel.recycle?.(content));
-    } catch (error) {
-      await stream.part.drop();
-      stream.part = undefined;
-      this.#giveUp(wanted, error);
-      return;
-    }
-    wanted.promised?.use(content.length);
-    const [bytesReceived, bytesTotal] = [this.#bytesReceived, this.#offer?.bytes ?? 0];
-    this.#emit({
-      type: 'progress',
-      entry,
-      name: wanted.name,
-      fileBytes: position,
-      fileSize: size,
-      bytesReceived,
-      bytesTotal,
-    });
-  }
-
-  async #takeEnd(end: FileEnd): Promise<void> {
-    const { wanted, part } = this.#streamOf(end.entry, 'an end');
-    this.#stream = undefined;
-    if (part === undefined) return;
-    wanted.state = 'committing';
-    const commit = this.#pace.work(this.#commit(wanted, part, end)).catch((error: unknown) => {
-      this.#bug ??= bugOf(error);
-      this.#fail(new FilerError('internal', 'the receiver failed', { cause: error }));
-    });
-    this.#commits.add(commit);
-    void commit.then(() => this.#commits.delete(commit));
-    if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
-  }
-
-  async #commit(wanted: Wanted, part: Part, end: FileEnd): Promise<void> {
-    const { entry, name, size, components } = wanted;
-    const place = this.#openPlace();
-    let receipt: ReceiptFile;
-    try {
-      const digests = await part.verify(end);
-      const wantedName = components.at(-1) ?? '';
-      const taken = await place.inFolderOf(components, this.#sync, (folder) =>
-        part.commit(folder, wantedName, this.#sync),
-      );
-      receipt = { entry, name, path: place.pathOf(components, taken), size, ...digests, synced: this.#sync };
-    } catch (error) {
-      await part.drop();
-      this.#giveUp(wanted, error);
-      return;
-    }
-    const { inbox, record } = this.#options;
-    const { job = '', note = '' } = this.#offer ?? {};
-    await record?.({ ...receipt, job, note, file: join(inbox, receipt.path) });
-    wanted.promised?.release();
-    this.#entries.delete(entry);
-    this.#receipts.add(receipt);
-    this.#result({ name, size, status: 'delivered', path: receipt.path, digest: receipt.digest });
-  }
-
-  async #takeAbandon(message: Message): Promise<void> {
-    const { entry, code, message: why } = parseEntryFailure(message);
-    const wanted = this.#entries.get(entry);
-    const stream = this.#stream;
-    if (
-      wanted === undefined ||
-      wanted.state === 'committing' ||
-      (stream !== undefined && stream.wanted !== wanted)
-    ) {
-      throw outOfPlace(`the abandoning of entry ${entry}`);
-    }
-    await stream?.part?.drop();
-    this.#stream = undefined;
-    if (wanted.state === 'failed') return;
-    wanted.state = 'wanted';
-    wanted.abandoned = new FilerError(code, why);
-    wanted.promised?.release();
-    wanted.promised = undefined;
-  }
-
-  async #takeDone(): Promise<void> {
-    const forgotten = [...this.#entries.values()].some(
-      ({ state, abandoned }) => state === 'wanted' && !abandoned,
-    );
-    if (this.#stream !== undefined || !this.#allAnnounced || forgotten) throw outOfPlace('done');
-    await Promise.all(this.#commits);
+  async #takeDone(incoming: Incoming): Promise<void> {
+    if (!this.#allAnnounced) throw outOfPlace('done');
+    await incoming.finish();
     this.#receipts.flush();
     if (this.#failure === undefined) await this.#say(formatTransferWord('done'));
   }
 
-  #streamOf(entry: number, what: string): Stream {
-    if (this.#stream?.wanted.entry !== entry) throw outOfPlace(`${what} of entry ${entry}`);
-    return this.#stream;
+  started(entry: number, name: string, size: number): void {
+    this.#emit({ type: 'started', entry, name, size });
   }
 
-  #openPlace(): Place {
-    if (this.#place === undefined) throw new Error('an accepted offer has a place');
-    return this.#place;
+  progress(entry: number, name: string, fileBytes: number, fileSize: number): void {
+    const bytesReceived = this.#bytesReceived;
+    const bytesTotal = this.#accepted?.offer.bytes ?? 0;
+    this.#emit({ type: 'progress', entry, name, fileBytes, fileSize, bytesReceived, bytesTotal });
   }
 
-  /** One file cannot be taken, the others can. @throws what is no FilerError */
-  #giveUp(wanted: Wanted, error: unknown): void {
-    if (!(error instanceof FilerError)) throw error;
-    const { code, message } = error;
-    this.#tell(formatEntryFailure('failed', { entry: wanted.entry, code, message }));
-    this.#settleFailed(wanted, error);
+  async inPlace(file: ReceiptFile): Promise<void> {
+    const { inbox, record } = this.#options;
+    const { job = '', note = '' } = this.#accepted?.offer ?? {};
+    await record?.({ ...file, job, note, file: join(inbox, file.path) });
+    this.#receipts.add(file);
   }
 
-  #settleFailed(wanted: Wanted, { code, message }: FilerError): void {
-    wanted.promised?.release();
-    wanted.promised = undefined;
-    wanted.state = 'failed';
-    const { name, size } = wanted;
-    this.#result({ name, size, status: 'failed', code, message });
+  failed(failure: EntryFailure): void {
+    this.#tell(formatEntryFailure('failed', failure));
+  }
+
+  result(result: FileResult): void {
+    this.#tally.add(result);
+    this.#emit({ type: 'file', result });
+  }
+
+  async follow(work: Promise<void>): Promise<void> {
+    try {
+      await this.#pace.work(work);
+    } catch (error) {
+      this.#failWith(error);
+    }
   }
 
   #issue(files: readonly ReceiptFile[]): void {
     const { network, senderId: sender, keyPair } = this.#options;
-    const job = this.#offer?.job ?? '';
+    const job = this.#accepted?.offer.job ?? '';
     this.#tell(formatReceipts(signReceipts({ network, job, sender, time: Date.now(), files }, keyPair)));
   }
 
@@ -452,21 +274,21 @@ class Receiving {
     this.#say(message).catch(() => undefined);
   }
 
+  /** What is no FilerError is a bug of ours, and thrown at the end. */
+  #failWith(error: unknown): void {
+    if (!(error instanceof FilerError)) this.#bug ??= bugOf(error);
+    this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the receiver failed'));
+  }
+
   /** Ends the transfer early; the first reason counts. */
   #fail(error: FilerError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    this.#receipts.flush(); // for what is in place already
     this.#channel.reject(error);
-  }
-
-  #result(result: FileResult): void {
-    this.#tally.add(result);
-    this.#emit({ type: 'file', result });
   }
 
   #emit(event: ReceiveEvent): void {
     this.#options.on?.(event);
   }
 }
-
-const BEGINNABLE: ReadonlySet<Wanted['state']> = new Set(['wanted', 'failed']);

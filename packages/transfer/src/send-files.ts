@@ -1,10 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   FilerError,
-  formatEnd,
   formatEntries,
-  formatEntryFailure,
-  formatFile,
   formatOffer,
   formatTransferWord,
   MAX_ENTRIES_PER_BATCH,
@@ -13,23 +10,20 @@ import {
   parseReceipts,
   type EntryAnswer,
   type EntryFailure,
-  type ErrorCode,
   type Message,
   type ReceiptBatch,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
+import { checkReceipts } from './check-receipts.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
-import { Pump } from './pump.ts';
-import { checkReceipts, type SentFile } from './check-receipts.ts';
-import { inspectSource, OpenSource, type Source, type SourceFile } from './source.ts';
+import { Requests } from './requests.ts';
+import { inspectSource, type Source, type SourceFile } from './source.ts';
 
 /** Batches of entries that may wait for their answer: a round trip costs no stream. */
 const MAX_BATCHES_IN_FLIGHT = 4;
-
-/** A source that changes while it is sent is sent so many times. */
-const MAX_TRIES = 2;
 
 /** What happens while files are sent. Names are this machine's own. */
 export type SendEvent =
@@ -83,23 +77,16 @@ export function sendFiles(channel: Channel, options: SendOptions): Promise<SendO
   return new Sending(channel, options).run();
 }
 
-interface Waiting {
-  resolve(message: Message): void;
-  reject(error: FilerError): void;
-}
-
-class Sending {
+class Sending implements OutgoingOwner {
   readonly #channel: Channel;
   readonly #options: SendOptions;
   readonly #job: string;
   readonly #pace: Pace;
-  readonly #pump: Pump;
+  readonly #requests: Requests;
+  readonly #outgoing: Outgoing;
   readonly #tally = new Tally();
-  /** Requests that have no answer yet, by id. */
-  readonly #requests = new Map<string, Waiting>();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
-  #lastId = 0;
   #bytesSent = 0;
   #bytesTotal = 0;
   #saidDone = false;
@@ -110,10 +97,11 @@ class Sending {
     this.#channel = channel;
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
-    this.#pump = new Pump(channel);
+    this.#requests = new Requests(channel);
+    this.#outgoing = new Outgoing(channel, this);
     this.#pace = new Pace(
       {
-        announce: () => void this.#say(formatTransferWord('working')).catch(() => undefined),
+        announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
         stalled: (error) => this.#fail(error),
       },
       options,
@@ -126,21 +114,15 @@ class Sending {
       const sources = await this.#inspect();
       if (sources.length > 0 && this.#failure === undefined) await this.#converse(sources);
     } catch (error) {
-      if (error instanceof FilerError) this.#fail(error);
-      else this.#bug ??= bugOf(error);
-    } finally {
-      listenNoMore();
-      this.#pace[Symbol.dispose]();
+      this.#failWith(error);
     }
-    if (this.#bug !== undefined) {
-      this.#channel.reject(new FilerError('internal', 'the sender failed'));
-      throw this.#bug;
-    }
-    const { code, message } = this.#failure ?? {
-      code: 'verification-failed' as const,
-      message: 'the receiver gave no receipt for it: send it again',
-    };
-    for (const { entry } of [...this.#unsettled.values()]) this.#settleFailed({ entry, code, message });
+    listenNoMore();
+    this.#pace[Symbol.dispose]();
+    if (this.#bug !== undefined) throw this.#bug;
+    const reason =
+      this.#failure ??
+      new FilerError('verification-failed', 'the receiver gave no receipt for it: send it again');
+    for (const entry of [...this.#unsettled.keys()]) this.#settleFailed(entry, reason);
     const outcome = this.#tally.outcome(this.#failure);
     return { ...outcome, job: this.#job, bytesSent: this.#bytesSent, bytesTotal: this.#bytesTotal };
   }
@@ -155,7 +137,8 @@ class Sending {
         sources.push(source);
       } catch (error) {
         if (!(error instanceof FilerError)) throw error;
-        this.#result(file.file, { name: file.name ?? file.file, size: 0, ...failed(error) });
+        const { code, message } = error;
+        this.#result(file.file, { name: file.name ?? file.file, size: 0, status: 'failed', code, message });
       }
     }
     return sources;
@@ -178,16 +161,17 @@ class Sending {
     }
     while (inFlight.length > 0) await sendNext();
     this.#saidDone = true;
-    await this.#say(formatTransferWord('done'));
+    await send(this.#channel, formatTransferWord('done'));
     await over;
   }
 
   /** @returns whether the offer was taken */
   async #offer(sources: readonly Source[]): Promise<boolean> {
     const names = sources.map(({ name }) => name);
-    const offer = { job: this.#job, complete: true, files: sources.length, bytes: this.#bytesTotal, names };
+    const totals = { complete: true, files: sources.length, bytes: this.#bytesTotal };
+    const offer = { job: this.#job, ...totals, names, note: this.#options.note ?? '' };
     try {
-      await this.#ask((id) => formatOffer({ ...offer, note: this.#options.note ?? '' }, id));
+      await this.#requests.ask((id) => formatOffer(offer, id));
       return true;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
@@ -207,21 +191,20 @@ class Sending {
       mode,
     }));
     const last = first + batch.length === sources.length;
-    const { answers } = parseEntriesAnswer(
-      await this.#ask((id) => formatEntries({ id, first, last, entries })),
-    );
+    const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
+    const { answers } = parseEntriesAnswer(answer);
     if (answers.length !== batch.length) {
       throw new FilerError('message-malformed', `${answers.length} answers came to ${batch.length} entries`);
     }
-    return answers.flatMap((answer, index) => this.#takeAnswer(first + index, answer));
+    return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
   }
 
   #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
     const file = this.#unsettled.get(entry);
-    if (file === undefined) return []; // the receiver gave it up in the meantime
+    if (file === undefined) return [];
     switch (answer.answer) {
       case 'refused':
-        this.#settleFailed({ entry, code: answer.code, message: answer.message });
+        this.#settleFailed(entry, answer);
         return [];
       case 'have': {
         const { name, size } = file.source;
@@ -235,61 +218,27 @@ class Sending {
     }
   }
 
-  /** Sends one file, again if it changed meanwhile. What concerns the file alone ends that file alone. */
   async #sendFile(file: SentFile): Promise<void> {
-    const { entry, source } = file;
-    this.#emit({ type: 'started', entry, name: source.name, size: source.size });
-    const giveUp = async (code: ErrorCode, message: string): Promise<void> => {
-      await this.#say(formatEntryFailure('abandon', { entry, code, message }));
-    };
-    let reason = new FilerError(
-      'source-changed',
-      `${JSON.stringify(source.name)} changed each time it was being sent`,
-    );
-    for (let tries = 0; tries < MAX_TRIES && this.#unsettled.has(entry); tries++) {
-      try {
-        if (await this.#sendOnce(file)) return;
-        await giveUp('source-changed', 'the file changed while it was being sent');
-      } catch (error) {
-        if (!(error instanceof FilerError) || !error.code.startsWith('path-')) throw error;
-        reason = error;
-        await giveUp(error.code, error.message);
-        break;
-      }
-    }
-    if (this.#unsettled.has(entry)) this.#settleFailed({ entry, code: reason.code, message: reason.message });
+    if (this.#failure !== undefined) throw this.#failure;
+    const failure = await this.#outgoing.send(file);
+    if (failure !== undefined) this.#settleFailed(file.entry, failure);
   }
 
-  /** @returns whether the file went whole and unchanged */
-  async #sendOnce(file: SentFile): Promise<boolean> {
-    const { entry, source } = file;
-    await using opened = await OpenSource.open(source.file);
-    const { size, mtimeNs, mode } = opened.facts;
-    await this.#say(formatFile({ entry, size, mtimeNs, mode }));
-    let fileBytes = 0;
-    const digests = await this.#pump.run(entry, opened, size, (bytes) => {
-      this.#pace.grown();
-      this.#bytesSent += bytes;
-      fileBytes += bytes;
-      const { name, file: path } = source;
-      const [bytesSent, bytesTotal] = [this.#bytesSent, this.#bytesTotal];
-      this.#emit({
-        type: 'progress',
-        entry,
-        name,
-        file: path,
-        fileBytes,
-        fileSize: size,
-        bytesSent,
-        bytesTotal,
-      });
-      return this.#unsettled.has(entry);
-    });
-    if (digests === undefined || (await opened.changed())) return false;
-    // Noted before it is said: the receipt may come before `send` resolves.
-    file.end = { entry, size, ...digests };
-    await this.#say(formatEnd(file.end));
-    return true;
+  started({ entry, source: { name, size } }: SentFile): void {
+    this.#emit({ type: 'started', entry, name, size });
+  }
+
+  sent(
+    { entry, source: { name, file } }: SentFile,
+    bytes: number,
+    fileBytes: number,
+    fileSize: number,
+  ): boolean {
+    this.#pace.grown();
+    this.#bytesSent += bytes;
+    const [bytesSent, bytesTotal] = [this.#bytesSent, this.#bytesTotal];
+    this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, bytesSent, bytesTotal });
+    return this.#unsettled.has(entry);
   }
 
   /** Takes what the receiver says until its `done`. @throws FilerError what ends the transfer early */
@@ -297,50 +246,42 @@ class Sending {
     try {
       for await (const message of this.#channel) {
         this.#pace.grown();
-        if (await this.#take(message)) return;
+        await this.#take(message);
+        if (message.header['type'] === 'done') return;
       }
-      this.#fail(await lossOf(this.#channel));
+      throw await lossOf(this.#channel);
     } catch (error) {
-      if (error instanceof FilerError) {
-        this.#fail(error);
-      } else {
-        this.#bug ??= bugOf(error);
-        this.#fail(new FilerError('internal', 'the sender failed', { cause: error }));
-      }
+      this.#failWith(error);
+      throw error;
     }
-    throw this.#failure ?? new Error('a transfer that ended early has a reason');
   }
 
-  /** @returns whether this was the last message */
-  async #take(message: Message): Promise<boolean> {
+  async #take(message: Message): Promise<void> {
     const { header } = message;
     switch (header['type']) {
+      case 'error':
+        if (header['re'] === undefined) throw lastWord(header);
+        this.#requests.answered(message);
+        return;
       case 'answer':
       case 'entries-answer':
-        this.#answered(message)?.resolve(message);
-        return false;
-      case 'error': {
-        const error = lastWord(header);
-        if (header['re'] === undefined) throw error;
-        this.#answered(message)?.reject(error);
-        return false;
-      }
+        this.#requests.answered(message);
+        return;
       case 'failed': {
         const failure = parseEntryFailure(message);
-        if (this.#unsettled.has(failure.entry)) this.#settleFailed(failure);
-        return false;
+        this.#settleFailed(failure.entry, failure);
+        return;
       }
       case 'receipts':
         await this.#takeReceipts(parseReceipts(message));
-        return false;
+        return;
       case 'working':
-        return false;
+        return;
       case 'done':
         if (!this.#saidDone) throw outOfPlace('done');
-        return true;
+        return;
       default:
         await takeStranger(this.#channel, header);
-        return false;
     }
   }
 
@@ -349,32 +290,16 @@ class Sending {
     checkReceipts(batch, { network, sender, receiver, job: this.#job }, this.#unsettled);
     await this.#pace.work(Promise.resolve(keep?.(batch)));
     for (const { entry, name, size, path, digest } of batch.files) {
-      const sent = this.#unsettled.get(entry);
+      const file = this.#unsettled.get(entry)?.source.file ?? name;
       this.#unsettled.delete(entry);
-      this.#result(sent?.source.file ?? name, { name, size, status: 'delivered', path, digest });
+      this.#result(file, { name, size, status: 'delivered', path, digest });
     }
   }
 
-  #answered({ header }: Message): Waiting | undefined {
-    const re = header['re'] ?? '';
-    const waiting = this.#requests.get(re);
-    this.#requests.delete(re);
-    if (waiting === undefined) throw outOfPlace(`an answer to ${JSON.stringify(re)}`);
-    return waiting;
-  }
-
-  async #ask(format: (id: string) => Message): Promise<Message> {
-    const id = String(++this.#lastId);
-    const { promise, resolve, reject } = Promise.withResolvers<Message>();
-    this.#requests.set(id, { resolve, reject });
-    const [answer] = await Promise.all([promise, this.#say(format(id))]);
-    return answer;
-  }
-
-  async #say(message: Message): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    await send(this.#channel, message);
-    this.#pace.grown();
+  /** What is no FilerError is a bug of ours, and thrown at the end. */
+  #failWith(error: unknown): void {
+    if (!(error instanceof FilerError)) this.#bug ??= bugOf(error);
+    this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the sender failed'));
   }
 
   /** Ends the transfer early: the first reason counts, and whoever waits learns of it. */
@@ -382,14 +307,13 @@ class Sending {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#channel.reject(error);
-    for (const waiting of this.#requests.values()) waiting.reject(error);
-    this.#requests.clear();
+    this.#requests.fail(error);
   }
 
-  #settleFailed({ entry, code, message }: EntryFailure): void {
+  #settleFailed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>): void {
     const file = this.#unsettled.get(entry);
-    this.#unsettled.delete(entry);
     if (file === undefined) return;
+    this.#unsettled.delete(entry);
     const { name, size } = file.source;
     this.#result(file.source.file, { name, size, status: 'failed', code, message });
   }
@@ -402,8 +326,4 @@ class Sending {
   #emit(event: SendEvent): void {
     this.#options.on?.(event);
   }
-}
-
-function failed({ code, message }: FilerError): Pick<FileResult, 'status' | 'code' | 'message'> {
-  return { status: 'failed', code, message };
 }

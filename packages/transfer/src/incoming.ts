@@ -1,0 +1,278 @@
+import {
+  FilerError,
+  type Chunk,
+  type Entry,
+  type EntryAnswer,
+  type EntryFailure,
+  type FileEnd,
+  type FileStart,
+  type ReceiptFile,
+} from '@filer/protocol';
+import { outOfPlace } from './ending.ts';
+import type { FreeSpace, Promised } from './free-space.ts';
+import type { FileResult } from './outcome.ts';
+import { Part } from './part.ts';
+import type { Place } from './place.ts';
+import { judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
+
+/** Finished files that may be synced and named side by side, while the next ones come in. */
+const MAX_COMMITS = 16;
+
+/** Entries that may be asked for before the first of them begins: a sender keeps a few batches ahead. */
+const MAX_AHEAD = 16_384;
+
+export interface IncomingOptions {
+  readonly place: Place;
+  readonly space: FreeSpace;
+  readonly policy: ReceivePolicy;
+  /** What may still come of the offer; counted down. */
+  readonly allowance: Allowance;
+  readonly sync: boolean;
+}
+
+/** Who is told what becomes of the files. */
+export interface IncomingOwner {
+  started(entry: number, name: string, size: number): void;
+  progress(entry: number, name: string, fileBytes: number, fileSize: number): void;
+  /** A file is in place: the owner notes it and gives the receipt. */
+  inPlace(file: ReceiptFile): Promise<void>;
+  /** The sender is to know that this file, and no other, cannot be taken. */
+  failed(failure: EntryFailure): void;
+  /** The last word about one file, for this side. */
+  result(result: FileResult): void;
+  /** Follows work that goes on beside the conversation. Never rejects. */
+  follow(work: Promise<void>): Promise<void>;
+}
+
+/** An entry that was asked for. */
+interface Wanted {
+  readonly entry: number;
+  readonly name: string;
+  readonly components: readonly string[];
+  size: number;
+  promised: Promised | undefined;
+  state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
+  /** Why its stream was given up, until it begins again. */
+  reason?: FilerError;
+}
+
+/** The stream that is open. Without a part it failed already, and what comes is dropped. */
+interface Stream {
+  readonly wanted: Wanted;
+  readonly size: number;
+  part: Part | undefined;
+  position: number;
+}
+
+/** The files of one transfer on their way in: asked for, streaming, or being put in place. */
+export class Incoming {
+  readonly #options: IncomingOptions;
+  readonly #owner: IncomingOwner;
+  readonly #entries = new Map<number, Wanted>();
+  readonly #commits = new Set<Promise<void>>();
+  #ahead = 0;
+  #stream: Stream | undefined;
+
+  constructor(options: IncomingOptions, owner: IncomingOwner) {
+    this.#options = options;
+    this.#owner = owner;
+  }
+
+  /**
+   * Decides about a batch of entries.
+   *
+   * @param first the number of the first
+   * @throws FilerError `unexpected-message` when too many are announced ahead, `home-not-writable`
+   */
+  async announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
+    if (this.#ahead + entries.length > MAX_AHEAD)
+      throw outOfPlace(`announcing more than ${MAX_AHEAD} entries ahead`);
+    const left = await this.#options.space.left();
+    return entries.map((entry, index) => this.#decide(first + index, entry, left));
+  }
+
+  #decide(number: number, entry: Entry, left: Allowance): EntryAnswer {
+    const { path: name, size } = entry;
+    const { policy, allowance, space } = this.#options;
+    try {
+      const components = judgeEntry(entry, policy, allowance, left);
+      const promised = space.promise(size);
+      this.#entries.set(number, { entry: number, name, components, size, promised, state: 'ahead' });
+      this.#ahead++;
+      return { answer: 'want' };
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      const { code, message } = error;
+      this.#owner.result({ name, size, status: 'failed', code, message });
+      return { answer: 'refused', code, message };
+    }
+  }
+
+  /** A stream begins. @throws FilerError `unexpected-message` */
+  async begin({ entry, size, mtimeNs, mode }: FileStart): Promise<void> {
+    const wanted = this.#entries.get(entry);
+    if (this.#stream !== undefined || wanted === undefined || !MAY_BEGIN.has(wanted.state)) {
+      throw outOfPlace(`the beginning of entry ${entry}`);
+    }
+    const stream: Stream = { wanted, size, part: undefined, position: 0 };
+    this.#stream = stream;
+    if (wanted.state === 'failed') return; // the sender had not heard of it yet
+    if (wanted.state === 'ahead') this.#ahead--;
+    wanted.state = 'open';
+    const { name } = wanted;
+    this.#owner.started(entry, name, size);
+    try {
+      await this.#makeRoom(wanted, size);
+      stream.part = new Part({ folder: this.#options.place.folder, name, size, mtimeNs, mode });
+    } catch (error) {
+      this.#giveUp(wanted, error);
+    }
+  }
+
+  /** The size may have changed since the entry was announced, and a stream that begins again needs room again. */
+  async #makeRoom(wanted: Wanted, size: number): Promise<void> {
+    if (wanted.promised !== undefined && wanted.size === size) return;
+    const { allowance, policy, space } = this.#options;
+    release(wanted);
+    judgeSize(size, policy, await space.left());
+    if (size - wanted.size > allowance.bytes) {
+      throw new FilerError('refused', 'it grew beyond what the offer showed: send it again');
+    }
+    allowance.bytes -= size - wanted.size;
+    wanted.size = size;
+    wanted.promised = space.promise(size);
+  }
+
+  /**
+   * The next bytes of the open stream.
+   *
+   * @param free called when the chunk's memory is no longer needed
+   * @throws FilerError `unexpected-message`
+   */
+  async chunk({ entry, offset, content }: Chunk, free: () => void): Promise<void> {
+    const stream = this.#streamOf(entry, 'a chunk');
+    if (offset !== stream.position || offset + content.length > stream.size) {
+      throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
+    }
+    stream.position += content.length;
+    const { part, wanted, position, size } = stream;
+    if (part === undefined) {
+      free();
+      return;
+    }
+    try {
+      await part.append(content, free);
+    } catch (error) {
+      stream.part = undefined;
+      await part.drop();
+      this.#giveUp(wanted, error);
+      return;
+    }
+    wanted.promised?.use(content.length);
+    this.#owner.progress(entry, wanted.name, position, size);
+  }
+
+  /** The open stream is whole: its file is put in place beside the conversation. */
+  async end(end: FileEnd): Promise<void> {
+    const { wanted, part } = this.#streamOf(end.entry, 'an end');
+    this.#stream = undefined;
+    if (part === undefined) {
+      this.#entries.delete(wanted.entry);
+      return;
+    }
+    wanted.state = 'committing';
+    const commit = this.#owner.follow(this.#commit(wanted, part, end));
+    this.#commits.add(commit);
+    void commit.then(() => this.#commits.delete(commit));
+    if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
+  }
+
+  async #commit(wanted: Wanted, part: Part, end: FileEnd): Promise<void> {
+    const { entry, name, size, components } = wanted;
+    const { place, sync: synced } = this.#options;
+    let file: ReceiptFile;
+    try {
+      const digests = await part.verify(end);
+      const own = components.at(-1) ?? '';
+      const taken = await place.inFolderOf(components, synced, (folder) => part.commit(folder, own, synced));
+      file = { entry, name, path: place.pathOf(components, taken), size, ...digests, synced };
+    } catch (error) {
+      await part.drop();
+      this.#giveUp(wanted, error);
+      this.#entries.delete(entry);
+      return;
+    }
+    await this.#owner.inPlace(file);
+    release(wanted);
+    this.#entries.delete(entry);
+    this.#owner.result({ name, size, status: 'delivered', path: file.path, digest: file.digest });
+  }
+
+  /** The sender gives a file up, begun or not; it may begin again. @throws FilerError `unexpected-message` */
+  async abandon({ entry, code, message }: EntryFailure): Promise<void> {
+    const wanted = this.#entries.get(entry);
+    const stream = this.#stream;
+    const elsewhere = stream !== undefined && stream.wanted !== wanted;
+    if (wanted === undefined || wanted.state === 'committing' || elsewhere) {
+      throw outOfPlace(`the abandoning of entry ${entry}`);
+    }
+    this.#stream = undefined;
+    await stream?.part?.drop();
+    if (wanted.state === 'failed') return;
+    if (wanted.state === 'ahead') this.#ahead--;
+    wanted.state = 'abandoned';
+    wanted.reason = new FilerError(code, message);
+    release(wanted);
+  }
+
+  /**
+   * The sender has nothing left to send. Resolves when every file that came whole is in place or has failed.
+   *
+   * @throws FilerError `unexpected-message` when something is still owed
+   */
+  async finish(): Promise<void> {
+    if (this.#stream !== undefined || this.#ahead > 0) throw outOfPlace('done');
+    await Promise.all(this.#commits);
+    this.#settleRest(new FilerError('internal', 'it was neither sent nor given up'));
+  }
+
+  /** The transfer ended early: drops what is not whole, and lets what is whole get its place. */
+  async stop(reason: FilerError): Promise<void> {
+    await this.#stream?.part?.drop();
+    this.#stream = undefined;
+    await Promise.all(this.#commits);
+    this.#settleRest(reason);
+  }
+
+  #settleRest(reason: FilerError): void {
+    for (const wanted of this.#entries.values()) {
+      if (wanted.state !== 'failed') this.#settle(wanted, wanted.reason ?? reason);
+    }
+  }
+
+  #streamOf(entry: number, what: string): Stream {
+    if (this.#stream?.wanted.entry !== entry) throw outOfPlace(`${what} of entry ${entry}`);
+    return this.#stream;
+  }
+
+  /** One file cannot be taken, the others can. @throws what is no FilerError */
+  #giveUp(wanted: Wanted, error: unknown): void {
+    if (!(error instanceof FilerError)) throw error;
+    this.#owner.failed({ entry: wanted.entry, code: error.code, message: error.message });
+    this.#settle(wanted, error);
+  }
+
+  #settle(wanted: Wanted, { code, message }: FilerError): void {
+    release(wanted);
+    wanted.state = 'failed';
+    const { name, size } = wanted;
+    this.#owner.result({ name, size, status: 'failed', code, message });
+  }
+}
+
+const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', 'failed']);
+
+function release(wanted: Wanted): void {
+  wanted.promised?.release();
+  wanted.promised = undefined;
+}
