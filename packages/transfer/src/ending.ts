@@ -1,4 +1,4 @@
-import { errorOf, FilerError, unsupported, type Header } from '@filer/protocol';
+import { errorOf, FilerError, formatError, unsupported, type Header } from '@filer/protocol';
 import type { Channel } from './channel.ts';
 
 /** The other side's last word. That a person stopped it there is no signal to the process here. */
@@ -57,8 +57,7 @@ export async function takeStranger(channel: Channel, header: Header): Promise<vo
   const { type = '', id } = header;
   if (WORDS.has(type)) throw outOfPlace(type);
   if (id === undefined) return;
-  const { code, message } = unsupported(header);
-  await channel.send({ type: 'error', re: id, code, message });
+  await channel.send(formatError(unsupported(header), id));
 }
 
 export function outOfPlace(what: string): FilerError {

@@ -4,6 +4,7 @@ import {
   formatAnswer,
   formatEntriesAnswer,
   formatEntryFailure,
+  formatError,
   formatReceipts,
   formatTransferWord,
   parseChunk,
@@ -180,7 +181,7 @@ class Receiving implements IncomingOwner {
     } catch (error) {
       if (!(error instanceof FilerError) || this.#failure !== undefined) throw error;
       this.#failure = error;
-      await this.#channel.send({ type: 'error', re: id, code: error.code, message: error.message });
+      await this.#channel.send(formatError(error, id));
       return false;
     }
     await this.#say(formatAnswer(id));

@@ -1,6 +1,7 @@
 import {
   FilerError,
   formatBroadcasted,
+  formatError,
   formatRemovals,
   formatStored,
   parseDirectoryGet,
@@ -112,7 +113,7 @@ function reportTaker(
         return formatStored({ spool, seq });
       } catch (error) {
         if (!(error instanceof FilerError)) throw error;
-        return { header: { type: 'error', code: error.code, message: error.message } };
+        return { header: formatError(error) };
       }
     };
     const answered = answer().then(async ({ header }) => {
