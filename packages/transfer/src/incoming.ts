@@ -9,7 +9,9 @@ import {
   type ReceiptFile,
 } from '@filer/protocol';
 import { outOfPlace } from './ending.ts';
+import { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
+import { makeLink } from './made-link.ts';
 import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
@@ -70,12 +72,14 @@ export class Incoming {
   readonly #owner: IncomingOwner;
   readonly #entries = new Map<number, Wanted>();
   readonly #commits = new Set<Promise<void>>();
+  readonly #folders: FilledFolders;
   #ahead = 0;
   #stream: Stream | undefined;
 
   constructor(options: IncomingOptions, owner: IncomingOwner) {
     this.#options = options;
     this.#owner = owner;
+    this.#folders = new FilledFolders(options.place);
   }
 
   /**
@@ -88,14 +92,29 @@ export class Incoming {
     if (this.#ahead + entries.length > MAX_AHEAD)
       throw outOfPlace(`announcing more than ${MAX_AHEAD} entries ahead`);
     const left = await this.#options.space.left();
-    return entries.map((entry, index) => this.#decide(first + index, entry, left));
+    const answers: EntryAnswer[] = [];
+    for (const [index, entry] of entries.entries()) {
+      answers.push(await this.#decide(first + index, entry, left));
+    }
+    await this.#folders.settled(this.#pending());
+    return answers;
   }
 
-  #decide(number: number, entry: Entry, left: Allowance): EntryAnswer {
+  /** The smallest number of an entry that is not settled. */
+  #pending(): number {
+    const [first] = this.#entries.keys();
+    return first ?? Infinity;
+  }
+
+  async #decide(number: number, entry: Entry, left: Allowance): Promise<EntryAnswer> {
     const { path: name, size } = entry;
-    const { policy, allowance, space } = this.#options;
+    const { policy, allowance, space, place } = this.#options;
     try {
       const components = judgeEntry(entry, policy, allowance, left);
+      this.#folders.announced(number, components);
+      if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
+      if (entry.kind === 'link') return await this.#makeLink(entry, components);
+      place.require(components.slice(0, -1));
       const promised = space.promise(size);
       this.#entries.set(number, { entry: number, name, components, size, promised, state: 'ahead' });
       this.#ahead++;
@@ -106,6 +125,28 @@ export class Incoming {
       this.#owner.result({ name, size, status: 'failed', code, message });
       return { answer: 'refused', code, message };
     }
+  }
+
+  async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
+    const { place } = this.#options;
+    const path = [place.path, ...components].join('/');
+    await place.inFolder(components, (folder) => folder.makeFillable());
+    this.#folders.opened({ components, mtimeNs, mode });
+    return { answer: 'made', path };
+  }
+
+  async #makeLink(entry: Entry, components: readonly string[]): Promise<EntryAnswer> {
+    const { path: name, mtimeNs, target = '' } = entry;
+    const { place, sync } = this.#options;
+    const parents = components.slice(0, -1);
+    const made = await place.inFolder(parents, async (folder) => {
+      const link = makeLink(folder, components.at(-1) ?? '', target, mtimeNs);
+      if (sync && !link.had) await folder.sync();
+      return link;
+    });
+    const path = place.pathOf(parents, made.name);
+    this.#owner.result({ name, size: 0, status: made.had ? 'skipped' : 'delivered', path });
+    return { answer: made.had ? 'have' : 'made', path };
   }
 
   /** A stream begins. @throws FilerError `unexpected-message` */
@@ -193,9 +234,9 @@ export class Incoming {
     let file: ReceiptFile;
     try {
       const digests = await part.verify(end);
-      const own = components.at(-1) ?? '';
-      const taken = await place.inFolderOf(components, synced, (folder) => part.commit(folder, own, synced));
-      file = { entry, name, path: place.pathOf(components, taken), size, ...digests, synced };
+      const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
+      const taken = await place.inFolder(parents, (folder) => part.commit(folder, own, synced));
+      file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
     } catch (error) {
       await part.drop();
       this.#giveUp(wanted, error);
@@ -234,6 +275,7 @@ export class Incoming {
     if (this.#stream !== undefined || this.#ahead > 0) throw outOfPlace('done');
     await Promise.all(this.#commits);
     this.#settleRest(new FilerError('internal', 'it was neither sent nor given up'));
+    await this.#folders.finish();
   }
 
   /** The transfer ended early: drops what is not whole, and lets what is whole get its place. */
@@ -242,6 +284,7 @@ export class Incoming {
     this.#stream = undefined;
     await Promise.all(this.#commits);
     this.#settleRest(reason);
+    await this.#folders.finish();
   }
 
   #settleRest(reason: FilerError): void {

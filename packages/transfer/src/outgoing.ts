@@ -1,4 +1,5 @@
 import {
+  chunkHeader,
   FilerError,
   formatEnd,
   formatEntryFailure,
@@ -8,8 +9,15 @@ import {
   type Message,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
+import { bugOf } from './ending.ts';
 import { Pump } from './pump.ts';
+import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
+
+/** What may be on its way of small files before the next one is read. */
+const MAX_SMALL_BYTES = 512 * 1024;
+/** What one of them counts beside its content. */
+const SMALL_OVERHEAD_BYTES = 1024;
 
 /** A source that changes while it is sent is sent so many times. */
 const MAX_TRIES = 2;
@@ -34,6 +42,10 @@ export class Outgoing {
   readonly #channel: Channel;
   readonly #owner: OutgoingOwner;
   readonly #pump: Pump;
+  /** Small files on their way, oldest first. They never reject: `#lost` tells. */
+  readonly #small: Promise<void>[] = [];
+  #smallBytes = 0;
+  #lost: Error | undefined;
 
   constructor(channel: Channel, owner: OutgoingOwner) {
     this.#channel = channel;
@@ -50,6 +62,11 @@ export class Outgoing {
   async send(file: SentFile): Promise<FilerError | undefined> {
     const { entry, source } = file;
     this.#owner.started(file);
+    const small = source.size <= SMALL_FILE_BYTES ? readSmallFile(source) : undefined;
+    if (small !== undefined) {
+      await this.#sendSmall(file, small);
+      return undefined;
+    }
     const what = JSON.stringify(source.name.toWellFormed());
     const changed = new FilerError(
       'source-changed',
@@ -70,9 +87,32 @@ export class Outgoing {
     return changed;
   }
 
+  /** Small files leave back to back, many in one write: none waits until the one before it has gone. */
+  async #sendSmall(file: SentFile, small: SmallFile): Promise<void> {
+    const { entry } = file;
+    const { size, mtimeNs, mode, digest, blocks, content } = small;
+    file.end = { entry, size, digest, blocks };
+    const bytes = size + SMALL_OVERHEAD_BYTES;
+    const going = [this.#say(formatFile({ entry, size, mtimeNs, mode }))];
+    if (size > 0) {
+      const sent = this.#channel.send(chunkHeader(entry, 0), content);
+      going.push(sent.then(() => void this.#owner.sent(file, size, size, size)));
+    }
+    going.push(this.#say(formatEnd(file.end)));
+    this.#smallBytes += bytes;
+    this.#small.push(
+      Promise.all(going).then(
+        () => void (this.#smallBytes -= bytes),
+        (error: unknown) => void (this.#lost ??= bugOf(error)),
+      ),
+    );
+    while (this.#smallBytes > MAX_SMALL_BYTES && this.#lost === undefined) await this.#small.shift();
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
   async #once(file: SentFile): Promise<'whole' | 'changed' | 'unwanted'> {
     const { entry, source } = file;
-    await using opened = await OpenSource.open(source.file);
+    await using opened = await OpenSource.open(source);
     const { size, mtimeNs, mode } = opened.facts;
     await this.#say(formatFile({ entry, size, mtimeNs, mode }));
     let fileBytes = 0;

@@ -1,16 +1,30 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fchmodSync, fsync, futimesSync, openSync, unlinkSync, write } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsync,
+  futimesSync,
+  openSync,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { FilerError, messageOf, systemCode, type Digests, type FileEnd } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
 import { takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import { PART_PREFIX } from './safe-path.ts';
+import { secondsOf } from './times.ts';
 
 const syncDescriptor = promisify(fsync);
 
 /** Chunks that may be on their way to the file system while the next one comes in. */
 const MAX_WRITES = 2;
+
+/** So little goes to the page cache in less time than handing it to another thread takes. */
+const WRITTEN_AT_ONCE_BYTES = 64 * 1024;
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -66,11 +80,27 @@ export class Part {
    */
   async append(content: Buffer, onWritten: () => void): Promise<void> {
     this.#digests.update(content);
+    if (content.length <= WRITTEN_AT_ONCE_BYTES) {
+      this.#writeSmall(content, onWritten);
+      return;
+    }
     const writing = this.#write(content, this.#written).then(onWritten);
     this.#written += content.length;
     this.#writes.push(writing);
     if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
     if (this.#writeError !== undefined) throw this.#writeError;
+  }
+
+  #writeSmall(content: Buffer, onWritten: () => void): void {
+    try {
+      for (let at = 0; at < content.length;) {
+        at += writeSync(this.#descriptor, content, at, content.length - at, this.#written + at);
+      }
+    } catch (error) {
+      throw (this.#writeError ??= writeError(this.#options.name, error));
+    }
+    this.#written += content.length;
+    onWritten();
   }
 
   async #write(content: Buffer, position: number): Promise<void> {
@@ -124,10 +154,8 @@ export class Part {
   async commit(into: Folder, wanted: string, sync: boolean): Promise<string> {
     const { name, mtimeNs, mode } = this.#options;
     try {
-      // Seconds as a number hold microseconds; half of one more keeps the cut to whole ones from losing one.
-      const seconds = (Number(mtimeNs / 1000n) + 0.5) / 1e6;
       setMode(this.#descriptor, mode & PERMISSIONS);
-      futimesSync(this.#descriptor, Date.now() / 1000, seconds);
+      futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
       // Once: a sync that failed may have dropped the bytes, and would succeed the second time.
       if (sync) await syncDescriptor(this.#descriptor);
       this.#close();

@@ -1,4 +1,5 @@
 import { FilerError, type Entry, type Offer } from '@filer/protocol';
+import { checkLinkTarget } from './link-target.ts';
 import { parseSafePath } from './safe-path.ts';
 
 export interface ReceivePolicy {
@@ -26,6 +27,8 @@ export interface Allowance {
   bytes: number;
 }
 
+const KINDS: ReadonlySet<string> = new Set(['file', 'dir', 'link']);
+
 export function allowanceOf({ files, bytes }: Offer, { offerIsCap = false }: ReceivePolicy): Allowance {
   return offerIsCap ? { files, bytes } : { files: Infinity, bytes: Infinity };
 }
@@ -43,14 +46,22 @@ export function judgeEntry(
   offered: Allowance,
   left: Allowance,
 ): string[] {
-  if (entry.kind !== 'file') {
+  if (!KINDS.has(entry.kind)) {
     throw new FilerError(
       'unsupported',
       `entries of the kind ${entry.kind} are not taken here: update the receiver`,
     );
   }
   const components = parseSafePath(entry.path);
+  if (entry.kind === 'link') checkLinkTarget(components, entry.target ?? '');
+  if (entry.kind !== 'file' && entry.size !== 0) {
+    throw new FilerError('refused', `a ${entry.kind} of ${entry.size} bytes is none`);
+  }
   judgeSize(entry.size, policy, left);
+  if (entry.kind === 'dir') {
+    left.files -= 1;
+    return components; // an offer counts files and links
+  }
   if (offered.files < 1 || offered.bytes < entry.size) {
     throw new FilerError('refused', 'it goes beyond what the offer showed');
   }

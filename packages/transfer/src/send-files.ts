@@ -20,10 +20,22 @@ import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
-import { inspectSource, type Source, type SourceFile } from './source.ts';
+import type { Source, SourceFile } from './source.ts';
+import { Supply } from './supply.ts';
+import type { WalkOptions } from './walk.ts';
 
 /** Batches of entries that may wait for their answer: a round trip costs no stream. */
 const MAX_BATCHES_IN_FLIGHT = 4;
+
+/** Entries in the first batch: the first file is on its way before much was walked. */
+const FIRST_BATCH = 100;
+
+/** Entries that were announced together. */
+interface Batch {
+  /** The files among them that the receiver wants. */
+  readonly wanted: Promise<readonly SentFile[]>;
+  answered: boolean;
+}
 
 /** What happens while files are sent. Names are this machine's own. */
 export type SendEvent =
@@ -44,7 +56,10 @@ export type SendEvent =
   | { readonly type: 'file'; readonly file: string; readonly result: FileResult };
 
 export interface SendOptions extends PaceOptions {
+  /** Files, and folders with all that lies in them. */
   readonly files: readonly SourceFile[];
+  /** What inside the folders stays here. */
+  readonly ignored?: WalkOptions['ignored'];
   readonly network: string;
   readonly senderId: string;
   /** Whose receipts count, as TLS proved. */
@@ -63,7 +78,7 @@ export interface SendOutcome extends Outcome {
   readonly job: string;
   /** Content bytes put on the wire. */
   readonly bytesSent: number;
-  /** Sizes of all files that could be offered. */
+  /** Sizes of all files that could be offered: of those that were found, when it ended early. */
   readonly bytesTotal: number;
 }
 
@@ -84,11 +99,11 @@ class Sending implements OutgoingOwner {
   readonly #pace: Pace;
   readonly #requests: Requests;
   readonly #outgoing: Outgoing;
+  readonly #supply: Supply;
   readonly #tally = new Tally();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
   #bytesSent = 0;
-  #bytesTotal = 0;
   #saidDone = false;
   #failure: FilerError | undefined;
   #bug: Error | undefined;
@@ -99,6 +114,11 @@ class Sending implements OutgoingOwner {
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
     this.#outgoing = new Outgoing(channel, this);
+    this.#supply = new Supply(options.files, {
+      ignored: options.ignored,
+      failed: ({ file, name, error: { code, message } }) =>
+        this.#result(file, { name, size: 0, status: 'failed', code, message }),
+    });
     this.#pace = new Pace(
       {
         announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
@@ -111,12 +131,13 @@ class Sending implements OutgoingOwner {
   async run(): Promise<SendOutcome> {
     const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
     try {
-      const sources = await this.#inspect();
-      if (sources.length > 0 && this.#failure === undefined) await this.#converse(sources);
+      const first = await this.#supply.next(FIRST_BATCH);
+      if (first.length > 0 && this.#failure === undefined) await this.#converse(first);
     } catch (error) {
       this.#failWith(error);
     }
     listenNoMore();
+    await this.#supply.close();
     this.#pace[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
     const reason =
@@ -124,51 +145,40 @@ class Sending implements OutgoingOwner {
       new FilerError('verification-failed', 'the receiver gave no receipt for it: send it again');
     for (const entry of [...this.#unsettled.keys()]) this.#settleFailed(entry, reason);
     const outcome = this.#tally.outcome(this.#failure);
-    return { ...outcome, job: this.#job, bytesSent: this.#bytesSent, bytesTotal: this.#bytesTotal };
+    return { ...outcome, job: this.#job, bytesSent: this.#bytesSent, bytesTotal: this.#supply.bytes };
   }
 
-  /** What can be sent of what was asked for; the rest fails, each file for itself. */
-  async #inspect(): Promise<Source[]> {
-    const sources: Source[] = [];
-    for (const file of this.#options.files) {
-      try {
-        const source = await inspectSource(file);
-        this.#bytesTotal += source.size;
-        sources.push(source);
-      } catch (error) {
-        if (!(error instanceof FilerError)) throw error;
-        const { code, message } = error;
-        this.#result(file.file, { name: file.name ?? file.file, size: 0, status: 'failed', code, message });
-      }
-    }
-    return sources;
-  }
-
-  async #converse(sources: readonly Source[]): Promise<void> {
-    sources.forEach((source, entry) => this.#unsettled.set(entry, { entry, source }));
+  async #converse(first: readonly Source[]): Promise<void> {
+    this.#expect(0, first);
     const over = this.#listen();
     over.catch(() => undefined); // awaited at the end; until then requests and sends tell of a loss
-    if (!(await this.#offer(sources))) return;
-    const inFlight: Promise<readonly SentFile[]>[] = [];
-    const sendNext = async (): Promise<void> => {
-      for (const file of (await inFlight.shift()) ?? []) await this.#sendFile(file);
-    };
-    for (let first = 0; first < sources.length; first += MAX_ENTRIES_PER_BATCH) {
-      const wanted = this.#announce(first, sources);
-      wanted.catch(() => undefined); // awaited in its turn
-      inFlight.push(wanted);
-      if (inFlight.length >= MAX_BATCHES_IN_FLIGHT) await sendNext();
+    if (!(await this.#offer(first))) return;
+    const inFlight: Batch[] = [];
+    let batch = first;
+    for (let entry = 0; batch.length > 0 || inFlight.length > 0;) {
+      // What is wanted goes out before the walk goes on.
+      while (batch.length > 0 && inFlight.length < MAX_BATCHES_IN_FLIGHT && inFlight[0]?.answered !== true) {
+        inFlight.push(this.#announce(entry, batch));
+        entry += batch.length;
+        batch = await this.#supply.next(MAX_ENTRIES_PER_BATCH);
+        this.#expect(entry, batch);
+      }
+      for (const file of (await inFlight.shift()?.wanted) ?? []) await this.#sendFile(file);
     }
-    while (inFlight.length > 0) await sendNext();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
   }
 
+  #expect(first: number, sources: readonly Source[]): void {
+    sources.forEach((source, n) => this.#unsettled.set(first + n, { entry: first + n, source }));
+  }
+
   /** @returns whether the offer was taken */
-  async #offer(sources: readonly Source[]): Promise<boolean> {
-    const names = sources.map(({ name }) => name);
-    const totals = { complete: true, files: sources.length, bytes: this.#bytesTotal };
+  async #offer(first: readonly Source[]): Promise<boolean> {
+    const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
+    const { complete, files, bytes } = this.#supply;
+    const totals = { complete, files, bytes };
     const offer = { job: this.#job, ...totals, names, note: this.#options.note ?? '' };
     try {
       await this.#requests.ask((id) => formatOffer(offer, id));
@@ -180,17 +190,26 @@ class Sending implements OutgoingOwner {
     }
   }
 
+  #announce(first: number, sources: readonly Source[]): Batch {
+    const batch: Batch = { wanted: this.#ask(first, sources), answered: false };
+    batch.wanted.then(
+      () => (batch.answered = true),
+      () => undefined, // awaited in its turn
+    );
+    return batch;
+  }
+
   /** Announces one batch. @returns the files of it that the receiver wants */
-  async #announce(first: number, sources: readonly Source[]): Promise<SentFile[]> {
-    const batch = sources.slice(first, first + MAX_ENTRIES_PER_BATCH);
-    const entries = batch.map(({ name, size, mtimeNs, mode }) => ({
+  async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
+    const entries = batch.map(({ kind, name, size, mtimeNs, mode, target }) => ({
       path: name,
-      kind: 'file',
+      kind,
       size,
       mtimeNs,
       mode,
+      ...(target === undefined ? {} : { target }),
     }));
-    const last = first + batch.length === sources.length;
+    const last = this.#supply.complete;
     const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
     const { answers } = parseEntriesAnswer(answer);
     if (answers.length !== batch.length) {
@@ -206,16 +225,25 @@ class Sending implements OutgoingOwner {
       case 'refused':
         this.#settleFailed(entry, answer);
         return [];
-      case 'have': {
-        const { name, size } = file.source;
-        this.#unsettled.delete(entry);
-        this.#result(file.source.file, { name, size, status: 'skipped', path: answer.path });
+      case 'made':
+        if (file.source.kind === 'file') throw outOfPlace('an answer that a file was made');
+        this.#settlePresent(file, 'delivered', answer.path);
         return [];
-      }
+      case 'have':
+        this.#settlePresent(file, 'skipped', answer.path);
+        return [];
       case 'resume': // the whole file is a legal answer to it
       case 'want':
+        if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
         return [file];
     }
+  }
+
+  /** It is there without a stream. Folders are no files: only their failures are told. */
+  #settlePresent({ entry, source }: SentFile, status: 'delivered' | 'skipped', path: string): void {
+    const { kind, name, size, file } = source;
+    this.#unsettled.delete(entry);
+    if (kind !== 'dir') this.#result(file, { name, size, status, path });
   }
 
   async #sendFile(file: SentFile): Promise<void> {
@@ -236,7 +264,7 @@ class Sending implements OutgoingOwner {
   ): boolean {
     this.#pace.grown();
     this.#bytesSent += bytes;
-    const [bytesSent, bytesTotal] = [this.#bytesSent, this.#bytesTotal];
+    const [bytesSent, bytesTotal] = [this.#bytesSent, this.#supply.bytes];
     this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, bytesSent, bytesTotal });
     return this.#unsettled.has(entry);
   }

@@ -3,10 +3,11 @@
  *
  *   offer           sender → receiver   id, job, complete (1|0), files, bytes; content JSON { names, note }
  *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re)
- *   entries         sender → receiver   id, first, [last=1]; content JSON [{ path, kind, size, mtimeNs, mode }]
+ *   entries         sender → receiver   id, first, [last=1]; content JSON
+ *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
- *                                       { answer: have, path } | { answer: resume, bytes } |
- *                                       { answer: refused, code, message }
+ *                                       { answer: made, path } | { answer: have, path } |
+ *                                       { answer: resume, bytes } | { answer: refused, code, message }
  *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
  *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
  *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
@@ -22,6 +23,8 @@
  * is open at a time and its chunks follow each other without a gap. `size` in `file` is the size of what is
  * sent, which may have changed since `entries`. `digest` is the BLAKE3 of the file, `blocks` the BLAKE3 of the
  * 32-byte digests of its 1 MiB blocks, one after the other. `mtimeNs` is a decimal string, possibly negative.
+ * A `dir` comes before what lies in it; it and a `link` (whose `target` never leaves the first folder of its
+ * path) are made at once, and no stream follows.
  */
 import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Header, type Message } from '../header.ts';
@@ -90,16 +93,20 @@ export function formatAnswer(re: string): Message {
   return { header: { type: 'answer', re }, content: NO_CONTENT };
 }
 
-/** What an entry is: now only `file`; a receiver refuses kinds that it does not know, each for itself. */
+/** One thing to send. A receiver refuses kinds that it does not know, each for itself. */
 export interface Entry {
   /** Relative, `/` between components. */
   readonly path: string;
+  /** `file`, `dir` or `link`. */
   readonly kind: string;
+  /** 0 unless it is a file. */
   readonly size: number;
   /** Modification time in ns since the epoch. */
   readonly mtimeNs: bigint;
   /** Permission bits. */
   readonly mode: number;
+  /** Where a link points to, as it stands in the link. */
+  readonly target?: string | undefined;
 }
 
 export interface Entries {
@@ -137,6 +144,7 @@ function parseEntry(value: unknown, what: string): Entry {
     size: integerOf(fields['size'], `${what}.size`),
     mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
     mode: integerOf(fields['mode'], `${what}.mode`, 0, MAX_MODE),
+    ...(fields['target'] === undefined ? {} : { target: pathOf(fields['target'], `${what}.target`) }),
   };
 }
 
@@ -152,6 +160,8 @@ function pathOf(value: unknown, what: string): string {
 /** What the receiver wants of one entry. */
 export type EntryAnswer =
   | { readonly answer: 'want' }
+  /** A folder or a link: it is there now, under this path of the receiver. */
+  | { readonly answer: 'made'; readonly path: string }
   /** It is there already, under this path of the receiver. */
   | { readonly answer: 'have'; readonly path: string }
   /** A part of so many bytes is there; the sender may go on from it, or send the whole file. */
@@ -180,6 +190,8 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
   switch (fields['answer']) {
     case 'want':
       return { answer: 'want' };
+    case 'made':
+      return { answer: 'made', path: pathOf(fields['path'], `${what}.path`) };
     case 'have':
       return { answer: 'have', path: pathOf(fields['path'], `${what}.path`) };
     case 'resume':
@@ -187,7 +199,7 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
     case 'refused':
       return { answer: 'refused', ...reasonOf(fields['code'], fields['message'], what) };
     default:
-      throw new FilerError('message-malformed', `${what} is not want, have, resume or refused`);
+      throw new FilerError('message-malformed', `${what} is not want, made, have, resume or refused`);
   }
 }
 
