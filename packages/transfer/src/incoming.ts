@@ -1,16 +1,21 @@
 import {
+  DIGEST_BLOCK_BYTES,
   FilerError,
+  type BasisRequest,
   type Chunk,
   type Entry,
   type EntryAnswer,
   type EntryFailure,
   type FileEnd,
   type FileStart,
+  type Got,
   type ReceiptFile,
+  type Same,
 } from '@filer/protocol';
 import { outOfPlace } from './ending.ts';
 import { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
+import type { KeptParts, KeptPlace } from './kept-parts.ts';
 import { makeLink } from './made-link.ts';
 import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
@@ -25,6 +30,7 @@ const MAX_AHEAD = 16_384;
 
 export interface IncomingOptions {
   readonly place: Place;
+  readonly parts: KeptParts;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** What may still come of the offer; counted down. */
@@ -35,6 +41,8 @@ export interface IncomingOptions {
 /** Who is told what becomes of the files. */
 export interface IncomingOwner {
   started(entry: number, name: string, size: number): void;
+  /** The sender is to know how far its file was taken. */
+  got(got: Got): void;
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void;
   /** A file is in place: the owner notes it and gives the receipt. */
   inPlace(file: ReceiptFile): Promise<void>;
@@ -53,6 +61,8 @@ interface Wanted {
   readonly components: readonly string[];
   size: number;
   promised: Promised | undefined;
+  /** Where its part lies, if that may outlast a cut. */
+  kept: KeptPlace | undefined;
   state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
   /** Why its stream was given up, until it begins again. */
   reason?: FilerError;
@@ -108,17 +118,22 @@ export class Incoming {
 
   async #decide(number: number, entry: Entry, left: Allowance): Promise<EntryAnswer> {
     const { path: name, size } = entry;
-    const { policy, allowance, space, place } = this.#options;
+    const { policy, allowance, space, place, parts } = this.#options;
     try {
-      const components = judgeEntry(entry, policy, allowance, left);
+      const components = judgeEntry(entry, policy, allowance, left, (path) => parts.bytesOf(path, size));
       this.#folders.announced(number, components);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
       place.require(components.slice(0, -1));
-      const promised = space.promise(size);
-      this.#entries.set(number, { entry: number, name, components, size, promised, state: 'ahead' });
+      const kept = parts.claim(components, size);
+      const bytes = kept?.bytes ?? 0;
+      // What an earlier try left takes no room again; without a part nothing is held until the file begins.
+      const promised = space.promise(Math.max(0, size - bytes));
+      if (bytes === 0) kept?.release();
+      const wanted = { entry: number, name, components, size, promised, kept: bytes > 0 ? kept : undefined };
+      this.#entries.set(number, { ...wanted, state: 'ahead' });
       this.#ahead++;
-      return { answer: 'want' };
+      return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       const { code, message } = error;
@@ -164,7 +179,9 @@ export class Incoming {
     this.#owner.started(entry, name, size);
     try {
       await this.#makeRoom(wanted, size);
-      stream.part = new Part({ folder: this.#options.place.folder, name, size, mtimeNs, mode });
+      const { place, parts } = this.#options;
+      wanted.kept ??= parts.claim(wanted.components, size);
+      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, kept: wanted.kept });
     } catch (error) {
       this.#giveUp(wanted, error);
     }
@@ -196,21 +213,62 @@ export class Incoming {
       throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
     }
     stream.position += content.length;
-    const { part, wanted, position, size } = stream;
-    if (part === undefined) {
-      free();
-      return;
+    if (stream.part === undefined) free();
+    else await this.#advance(stream, content.length, stream.part.append(content, free));
+    this.#tellGot(stream, offset);
+  }
+
+  /** The sender goes no further ahead of what was taken than it may. */
+  #tellGot({ wanted: { entry }, size, position }: Stream, before: number): void {
+    const block = (bytes: number): number => Math.floor(bytes / DIGEST_BLOCK_BYTES);
+    if (size > DIGEST_BLOCK_BYTES && block(position) > block(before))
+      this.#owner.got({ entry, offset: position });
+  }
+
+  /**
+   * The next bytes of the open stream are those of the basis.
+   *
+   * @throws FilerError `unexpected-message`
+   */
+  async same({ entry, offset, bytes }: Same): Promise<void> {
+    const stream = this.#streamOf(entry, 'what is the same');
+    const { part } = stream;
+    const end = offset + bytes;
+    if (offset !== stream.position || end > stream.size || (part !== undefined && end > part.basisBytes)) {
+      throw outOfPlace(`${bytes} bytes that are the same at ${offset} of entry ${entry}`);
     }
+    stream.position = end;
+    if (part !== undefined) await this.#advance(stream, bytes, part.appendSame(bytes));
+    this.#tellGot(stream, offset);
+  }
+
+  /** The digests of the blocks that are there of the open stream's file. @throws FilerError `unexpected-message` */
+  async basis({ entry, first, count }: BasisRequest): Promise<Buffer> {
+    const stream = this.#streamOf(entry, 'asking for the basis');
+    const { part } = stream;
+    if (part === undefined) return Buffer.alloc(0);
     try {
-      await part.append(content, free);
+      return await part.digestsOfBasis(first, count);
     } catch (error) {
       stream.part = undefined;
       await part.drop();
+      this.#giveUp(stream.wanted, error);
+      return Buffer.alloc(0);
+    }
+  }
+
+  async #advance(stream: Stream, bytes: number, writing: Promise<void>): Promise<void> {
+    const { part, wanted, position, size } = stream;
+    try {
+      await writing;
+    } catch (error) {
+      stream.part = undefined;
+      await part?.drop();
       this.#giveUp(wanted, error);
       return;
     }
-    wanted.promised?.use(content.length);
-    this.#owner.progress(entry, wanted.name, position, size);
+    wanted.promised?.use(bytes);
+    this.#owner.progress(wanted.entry, wanted.name, position, size);
   }
 
   /** The open stream is whole: its file is put in place beside the conversation. */
@@ -244,7 +302,7 @@ export class Incoming {
       return;
     }
     await this.#owner.inPlace(file);
-    release(wanted);
+    releaseAll(wanted);
     this.#entries.delete(entry);
     this.#owner.result({ name, size, status: 'delivered', path: file.path, digest: file.digest });
   }
@@ -278,9 +336,9 @@ export class Incoming {
     await this.#folders.finish();
   }
 
-  /** The transfer ended early: drops what is not whole, and lets what is whole get its place. */
+  /** The transfer ended early: keeps what is not whole for the next try, and lets what is whole get its place. */
   async stop(reason: FilerError): Promise<void> {
-    await this.#stream?.part?.drop();
+    await this.#stream?.part?.keep();
     this.#stream = undefined;
     await Promise.all(this.#commits);
     this.#settleRest(reason);
@@ -306,7 +364,7 @@ export class Incoming {
   }
 
   #settle(wanted: Wanted, { code, message }: FilerError): void {
-    release(wanted);
+    releaseAll(wanted);
     wanted.state = 'failed';
     const { name, size } = wanted;
     this.#owner.result({ name, size, status: 'failed', code, message });
@@ -318,4 +376,11 @@ const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', '
 function release(wanted: Wanted): void {
   wanted.promised?.release();
   wanted.promised = undefined;
+}
+
+/** The same, and its part's place is free for another transfer. */
+function releaseAll(wanted: Wanted): void {
+  release(wanted);
+  wanted.kept?.release();
+  wanted.kept = undefined;
 }

@@ -10,7 +10,8 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { bugOf } from './ending.ts';
-import { Pump } from './pump.ts';
+import type { Lead } from './lead.ts';
+import { Pump, type AskBasis, type OnSent } from './pump.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
 
@@ -26,6 +27,8 @@ const MAX_TRIES = 2;
 export interface SentFile {
   readonly entry: number;
   readonly source: Source;
+  /** Whether the receiver has something to compare it with. */
+  hasBasis?: boolean;
   /** What was said when it had gone whole. */
   end?: FileEnd;
 }
@@ -35,22 +38,26 @@ export interface OutgoingOwner {
   started(file: SentFile): void;
   /** More of a file went to the operating system. @returns whether the file is still wanted */
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean;
+  /** Asks for what the receiver has of the file that is on its way. @see AskBasis */
+  basis(entry: number, first: number, count: number): Promise<Buffer>;
 }
 
 /** Turns files into `file`, `chunk`… and `end`, one after the other. */
 export class Outgoing {
   readonly #channel: Channel;
   readonly #owner: OutgoingOwner;
+  readonly #lead: Lead;
   readonly #pump: Pump;
   /** Small files on their way, oldest first. They never reject: `#lost` tells. */
   readonly #small: Promise<void>[] = [];
   #smallBytes = 0;
   #lost: Error | undefined;
 
-  constructor(channel: Channel, owner: OutgoingOwner) {
+  constructor(channel: Channel, lead: Lead, owner: OutgoingOwner) {
     this.#channel = channel;
     this.#owner = owner;
-    this.#pump = new Pump(channel);
+    this.#lead = lead;
+    this.#pump = new Pump(channel, lead);
   }
 
   /**
@@ -62,7 +69,8 @@ export class Outgoing {
   async send(file: SentFile): Promise<FilerError | undefined> {
     const { entry, source } = file;
     this.#owner.started(file);
-    const small = source.size <= SMALL_FILE_BYTES ? readSmallFile(source) : undefined;
+    const isSmall = source.size <= SMALL_FILE_BYTES && file.hasBasis !== true;
+    const small = isSmall ? readSmallFile(source) : undefined;
     if (small !== undefined) {
       await this.#sendSmall(file, small);
       return undefined;
@@ -76,6 +84,7 @@ export class Outgoing {
       try {
         const went = await this.#once(file);
         if (went === 'whole') return undefined;
+        file.hasBasis = false; // dropped with what came
         await this.#abandon(entry, changed.code, 'the file changed while it was being sent');
         if (went === 'unwanted') return undefined;
       } catch (error) {
@@ -115,13 +124,17 @@ export class Outgoing {
     await using opened = await OpenSource.open(source);
     const { size, mtimeNs, mode } = opened.facts;
     await this.#say(formatFile({ entry, size, mtimeNs, mode }));
-    let fileBytes = 0;
+    this.#lead.begin(entry);
     let wanted = true;
-    const digests = await this.#pump.run(entry, opened, size, (bytes) => {
-      fileBytes += bytes;
-      wanted = this.#owner.sent(file, bytes, fileBytes, size);
+    const onSent: OnSent = (bytes, position) => {
+      wanted = this.#owner.sent(file, bytes, position, size);
       return wanted;
-    });
+    };
+    const ask: AskBasis = (first, count) => this.#owner.basis(entry, first, count);
+    const digests =
+      file.hasBasis === true && size > 0
+        ? await this.#pump.runAgainst(entry, opened, size, ask, onSent)
+        : await this.#pump.run(entry, opened, size, onSent);
     if (!wanted) return 'unwanted';
     if (digests === undefined || (await opened.changed())) return 'changed';
     // Noted before it is said: the receipt may come before `send` resolves.

@@ -3,18 +3,29 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   fsync,
+  ftruncateSync,
   futimesSync,
   openSync,
+  read,
   unlinkSync,
   write,
   writeSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
-import { FilerError, messageOf, systemCode, type Digests, type FileEnd } from '@filer/protocol';
-import { FileDigests } from './digests.ts';
+import {
+  DIGEST_BLOCK_BYTES,
+  FilerError,
+  messageOf,
+  systemCode,
+  type Digests,
+  type FileEnd,
+} from '@filer/protocol';
+import { digestOfBlock, FileDigests } from './digests.ts';
 import { takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
+import type { KeptPlace } from './kept-parts.ts';
 import { PART_PREFIX } from './safe-path.ts';
 import { secondsOf } from './times.ts';
 
@@ -39,36 +50,94 @@ export interface PartOptions {
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly mode: number;
+  /** Its place among the parts that outlast a cut. @default none: it goes with the transfer */
+  readonly kept?: KeptPlace | undefined;
 }
 
 /**
- * A file on its way in: hidden, this user's alone, and gone unless `commit` gave it its final name. Digested as
- * it is written.
+ * A file on its way in: hidden, this user's alone, and gone unless `commit` gave it its final name, or `keep` left
+ * it for the next try. Digested as it is written.
  */
 export class Part {
   readonly #options: PartOptions;
+  readonly #folder: Folder;
   readonly #file: string;
   readonly #descriptor: number;
+  /** What an earlier try left, in bytes. */
+  readonly basisBytes: number;
   readonly #digests = new FileDigests();
   /** Writes that were begun, oldest first. They never reject: `#writeError` tells. */
   readonly #writes: Promise<void>[] = [];
   #writeError: FilerError | undefined;
+  /** One block of the basis. */
+  #block: Buffer | undefined;
   #written = 0;
   #state: 'open' | 'closed' | 'gone' = 'open';
 
   /** @throws FilerError `no-space`, `home-not-writable` */
   constructor(options: PartOptions) {
     this.#options = options;
-    this.#file = `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const { kept, folder } = options;
+    this.#folder = kept?.folder ?? folder;
+    this.#file = kept?.file ?? `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const how = kept === undefined ? O_EXCL : 0;
     try {
-      this.#descriptor = openSync(
-        options.folder.at(this.#file),
-        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-        0o600,
-      );
+      this.#descriptor = openSync(this.#path, O_RDWR | O_CREAT | O_NOFOLLOW | how, 0o600);
+      this.basisBytes = kept === undefined ? 0 : fstatSync(this.#descriptor).size;
     } catch (error) {
       throw writeError(options.name, error);
+    }
+  }
+
+  get #path(): string {
+    return this.#folder.at(this.#file);
+  }
+
+  /**
+   * The digests of blocks that an earlier try left, one after the other.
+   *
+   * @param first the number of the first block
+   * @returns those of at most `count`; fewer where the basis ends
+   */
+  async digestsOfBasis(first: number, count: number): Promise<Buffer> {
+    const digests: Buffer[] = [];
+    for (let block = first; block < first + count; block++) {
+      const offset = block * DIGEST_BLOCK_BYTES;
+      const bytes = Math.min(DIGEST_BLOCK_BYTES, this.basisBytes - offset);
+      if (bytes <= 0) break;
+      const content = await this.#readBasis(offset, bytes);
+      // Lost since, or never written: shorter, and so no block of the file.
+      digests.push(digestOfBlock(content));
+    }
+    return Buffer.concat(digests);
+  }
+
+  /**
+   * Takes the next bytes from the basis.
+   *
+   * @throws FilerError `home-not-writable`, `verification-failed`
+   */
+  async appendSame(bytes: number): Promise<void> {
+    await this.#writesDone();
+    const content = await this.#readBasis(this.#written, bytes);
+    if (content.length < bytes) {
+      throw new FilerError(
+        'verification-failed',
+        `what was there of ${JSON.stringify(this.#options.name)} is gone: send it again`,
+      );
+    }
+    this.#digests.update(content);
+    this.#written += bytes;
+  }
+
+  async #readBasis(offset: number, bytes: number): Promise<Buffer> {
+    this.#block ??= Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
+    try {
+      const read = await readSome(this.#descriptor, this.#block.subarray(0, bytes), offset);
+      return this.#block.subarray(0, read);
+    } catch (error) {
+      throw writeError(this.#options.name, error);
     }
   }
 
@@ -152,14 +221,15 @@ export class Part {
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
   async commit(into: Folder, wanted: string, sync: boolean): Promise<string> {
-    const { name, mtimeNs, mode } = this.#options;
+    const { name, size, mtimeNs, mode } = this.#options;
     try {
+      if (this.basisBytes > size) ftruncateSync(this.#descriptor, size);
       setMode(this.#descriptor, mode & PERMISSIONS);
       futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
       // Once: a sync that failed may have dropped the bytes, and would succeed the second time.
       if (sync) await syncDescriptor(this.#descriptor);
       this.#close();
-      const taken = await takeFinalName({ folder: this.#options.folder, file: this.#file }, into, wanted);
+      const taken = await takeFinalName({ folder: this.#folder, file: this.#file }, into, wanted);
       this.#state = 'gone';
       if (sync) await syncName(into, taken);
       return taken;
@@ -177,11 +247,21 @@ export class Part {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     try {
-      unlinkSync(this.#options.folder.at(this.#file));
+      unlinkSync(this.#path);
     } catch (error) {
       // Whatever keeps it from being removed now, `cleanParts` tries again.
       if (systemCode(error) === undefined) throw error;
     }
+  }
+
+  /** The transfer was cut: leaves what came for the next try, where there is a place for it. */
+  async keep(): Promise<void> {
+    if (this.#options.kept === undefined || this.#written + this.basisBytes === 0) {
+      await this.drop();
+      return;
+    }
+    await Promise.all(this.#writes.splice(0));
+    this.#close();
   }
 
   #close(): void {
@@ -189,6 +269,15 @@ export class Part {
     this.#state = 'closed';
     closeSync(this.#descriptor);
   }
+}
+
+function readSome(descriptor: number, into: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(descriptor, into, 0, into.length, position, (error, bytes) => {
+      if (error === null) resolve(bytes);
+      else reject(error);
+    });
+  });
 }
 
 function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {

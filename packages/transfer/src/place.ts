@@ -15,6 +15,8 @@ interface Held {
 /** The folder of one sender inside an inbox: files take their final names in or below it. */
 export class Place implements Disposable {
   readonly folder: Folder;
+  /** The inbox itself. */
+  readonly inbox: Folder;
   /** Relative to the inbox. */
   readonly path: string;
   readonly #sync: boolean;
@@ -22,7 +24,8 @@ export class Place implements Disposable {
   /** By path below `folder`, the longest unused first. */
   readonly #held = new Map<string, Held>();
 
-  private constructor(folder: Folder, path: string, sync: boolean) {
+  private constructor(inbox: Folder, folder: Folder, path: string, sync: boolean) {
+    this.inbox = inbox;
     this.folder = folder;
     this.path = path;
     this.#sync = sync;
@@ -35,13 +38,19 @@ export class Place implements Disposable {
    * @throws FilerError `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
    */
   static async open(inbox: string, path: string, sync: boolean): Promise<Place> {
-    let folder = Folder.openOwn(inbox);
-    for (const component of parseSafePath(path)) {
-      using above = folder;
-      folder = above.open(component);
-      if (sync) await above.sync();
+    const root = Folder.openOwn(inbox);
+    try {
+      let folder = root.again();
+      for (const component of parseSafePath(path)) {
+        using above = folder;
+        folder = above.open(component);
+        if (sync) await above.sync();
+      }
+      return new Place(root, folder, path, sync);
+    } catch (error) {
+      root[Symbol.dispose]();
+      throw error;
     }
-    return new Place(folder, path, sync);
   }
 
   /**
@@ -107,6 +116,7 @@ export class Place implements Disposable {
     for (const { folder } of this.#held.values()) folder[Symbol.dispose]();
     this.#held.clear();
     this.folder[Symbol.dispose]();
+    this.inbox[Symbol.dispose]();
   }
 }
 

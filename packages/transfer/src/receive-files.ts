@@ -2,19 +2,24 @@ import { join } from 'node:path';
 import {
   FilerError,
   formatAnswer,
+  formatBasisAnswer,
   formatEntriesAnswer,
   formatEntryFailure,
   formatError,
+  formatGot,
   formatReceipts,
   formatTransferWord,
+  parseBasisRequest,
   parseChunk,
   parseEnd,
   parseEntries,
   parseEntryFailure,
   parseFile,
   parseOffer,
+  parseSame,
   type Entries,
   type EntryFailure,
+  type Got,
   type KeyPair,
   type Message,
   type Offer,
@@ -25,6 +30,7 @@ import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './en
 import { FreeSpace } from './free-space.ts';
 import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
+import { KeptParts } from './kept-parts.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Place } from './place.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
@@ -161,6 +167,12 @@ class Receiving implements IncomingOwner {
         this.#bytesReceived += chunk.content.length;
         return await incoming.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
       }
+      case 'basis': {
+        const request = parseBasisRequest(message);
+        return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
+      }
+      case 'same':
+        return await incoming.same(parseSame(message));
       case 'end':
         return await incoming.end(parseEnd(message));
       case 'abandon':
@@ -190,11 +202,14 @@ class Receiving implements IncomingOwner {
 
   /** @throws FilerError why the offer is refused */
   async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
-    const { inbox, folder, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
+    const { inbox, folder, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
     const place = await Place.open(inbox, folder, sync);
+    const parts = new KeptParts(place, senderId);
     try {
       const left = await space.left();
-      if (offer.bytes > left.bytes || offer.files > left.files) {
+      // What earlier tries left needs no room again: then each file is judged for itself.
+      const noRoom = offer.bytes > left.bytes && offer.bytes > left.bytes + parts.totalBytes();
+      if (noRoom || offer.files > left.files) {
         const what = `${offer.files} files of ${offer.bytes} bytes together`;
         throw new FilerError(
           'no-space',
@@ -207,7 +222,8 @@ class Receiving implements IncomingOwner {
       throw error;
     }
     const allowance = allowanceOf(offer, policy);
-    return { offer, place, incoming: new Incoming({ place, space, policy, allowance, sync }, this) };
+    const incoming = new Incoming({ place, parts, space, policy, allowance, sync }, this);
+    return { offer, place, incoming };
   }
 
   async #takeEntries({ id, first, last, entries }: Entries, incoming: Incoming): Promise<void> {
@@ -227,6 +243,10 @@ class Receiving implements IncomingOwner {
 
   started(entry: number, name: string, size: number): void {
     this.#emit({ type: 'started', entry, name, size });
+  }
+
+  got(got: Got): void {
+    this.#tell(formatGot(got));
   }
 
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void {

@@ -37,6 +37,7 @@ export function allowanceOf({ files, bytes }: Offer, { offerIsCap = false }: Rec
  * Whether one entry may come, and under which name. Takes what it needs from both allowances.
  *
  * @param left what the disk and the quota still take
+ * @param alreadyHere bytes of it that the disk holds
  * @returns the components of its path
  * @throws FilerError why this entry, and no other, is refused
  */
@@ -45,6 +46,7 @@ export function judgeEntry(
   policy: ReceivePolicy,
   offered: Allowance,
   left: Allowance,
+  alreadyHere: (components: readonly string[]) => number,
 ): string[] {
   if (!KINDS.has(entry.kind)) {
     throw new FilerError(
@@ -57,7 +59,8 @@ export function judgeEntry(
   if (entry.kind !== 'file' && entry.size !== 0) {
     throw new FilerError('refused', `a ${entry.kind} of ${entry.size} bytes is none`);
   }
-  judgeSize(entry.size, policy, left);
+  const here = Math.min(entry.kind === 'file' ? alreadyHere(components) : 0, entry.size);
+  judgeSize(entry.size, policy, left, here);
   if (entry.kind === 'dir') {
     left.files -= 1;
     return components; // an offer counts files and links
@@ -68,19 +71,24 @@ export function judgeEntry(
   offered.files -= 1;
   offered.bytes -= entry.size;
   left.files -= 1;
-  left.bytes -= entry.size;
+  left.bytes -= entry.size - here;
   return components;
 }
 
 /** @throws FilerError `too-large`, `no-space` */
-export function judgeSize(size: number, { maxFileBytes = Infinity }: ReceivePolicy, left: Allowance): void {
+export function judgeSize(
+  size: number,
+  { maxFileBytes = Infinity }: ReceivePolicy,
+  left: Allowance,
+  alreadyHere = 0,
+): void {
   if (size > maxFileBytes) {
     throw new FilerError(
       'too-large',
       `${size} bytes are more than the ${maxFileBytes} that the receiver takes`,
     );
   }
-  if (size > left.bytes || left.files < 1) {
+  if (size - alreadyHere > left.bytes || left.files < 1) {
     throw new FilerError(
       'no-space',
       `the receiver has no room for ${size} bytes: free some there and send again`,

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import {
   FilerError,
+  formatBasisRequest,
   formatEntries,
   formatOffer,
   formatTransferWord,
   MAX_ENTRIES_PER_BATCH,
+  parseBasisAnswer,
   parseEntriesAnswer,
   parseEntryFailure,
+  parseGot,
   parseReceipts,
   type EntryAnswer,
   type EntryFailure,
@@ -16,6 +19,7 @@ import {
 import { send, type Channel } from './channel.ts';
 import { checkReceipts } from './check-receipts.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { Lead } from './lead.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
@@ -98,6 +102,7 @@ class Sending implements OutgoingOwner {
   readonly #job: string;
   readonly #pace: Pace;
   readonly #requests: Requests;
+  readonly #lead = new Lead();
   readonly #outgoing: Outgoing;
   readonly #supply: Supply;
   readonly #tally = new Tally();
@@ -113,7 +118,7 @@ class Sending implements OutgoingOwner {
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
-    this.#outgoing = new Outgoing(channel, this);
+    this.#outgoing = new Outgoing(channel, this.#lead, this);
     this.#supply = new Supply(options.files, {
       ignored: options.ignored,
       failed: ({ file, name, error: { code, message } }) =>
@@ -232,9 +237,10 @@ class Sending implements OutgoingOwner {
       case 'have':
         this.#settlePresent(file, 'skipped', answer.path);
         return [];
-      case 'resume': // the whole file is a legal answer to it
+      case 'resume':
       case 'want':
         if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
+        file.hasBasis = answer.answer === 'resume';
         return [file];
     }
   }
@@ -269,6 +275,11 @@ class Sending implements OutgoingOwner {
     return this.#unsettled.has(entry);
   }
 
+  async basis(entry: number, first: number, count: number): Promise<Buffer> {
+    const answer = await this.#requests.ask((id) => formatBasisRequest({ id, entry, first, count }));
+    return parseBasisAnswer(answer, count);
+  }
+
   /** Takes what the receiver says until its `done`. @throws FilerError what ends the transfer early */
   async #listen(): Promise<void> {
     try {
@@ -293,7 +304,11 @@ class Sending implements OutgoingOwner {
         return;
       case 'answer':
       case 'entries-answer':
+      case 'basis-answer':
         this.#requests.answered(message);
+        return;
+      case 'got':
+        this.#lead.got(parseGot(message));
         return;
       case 'failed': {
         const failure = parseEntryFailure(message);
@@ -336,6 +351,7 @@ class Sending implements OutgoingOwner {
     this.#failure = error;
     this.#channel.reject(error);
     this.#requests.fail(error);
+    this.#lead.fail(error);
   }
 
   #settleFailed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>): void {

@@ -37,6 +37,8 @@ export interface IntakeOptions {
   readonly onReceived: (file: ReceivedFile) => void;
 }
 
+const CLEAN_EVERY_MS = 24 * 3_600_000;
+
 /** Takes in the files of other members: who may, how many at once, where to, and what is noted of them. */
 export class TransferIntake {
   readonly #options: IntakeOptions;
@@ -44,14 +46,24 @@ export class TransferIntake {
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #cleaning: NodeJS.Timeout;
 
   private constructor(options: IntakeOptions) {
     this.#options = options;
     this.#space = new FreeSpace(options.inbox);
+    this.#cleaning = setInterval(() => this.#clean(), CLEAN_EVERY_MS);
+    this.#cleaning.unref();
+  }
+
+  /** Parts that nobody came back for, on a machine that runs for months. */
+  #clean(): void {
+    const { inbox, log } = this.#options;
+    cleanParts(inbox).catch((error: unknown) => log.warn('old parts were not removed', { error }));
   }
 
   /**
-   * Makes the inbox if it is not there and removes what killed transfers left in it. Hold the home's lock.
+   * Makes the inbox if it is not there and removes what killed transfers left in it, but what can be resumed. Hold the home's
+   * lock.
    *
    * @throws FilerError `home-not-writable`
    */
@@ -59,8 +71,8 @@ export class TransferIntake {
     const { inbox, log } = options;
     try {
       await mkdir(inbox, { recursive: true, mode: 0o700 });
-      const removed = await cleanParts(inbox, { olderThanMs: 0 });
-      if (removed > 0) log.info('half files of transfers that were cut off were removed', { files: removed });
+      const removed = await cleanParts(inbox, { uselessOlderThanMs: 0 });
+      if (removed > 0) log.info('half files that nobody goes on with were removed', { files: removed });
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       throw new FilerError(
@@ -88,8 +100,9 @@ export class TransferIntake {
     }
   }
 
-  /** Ends what runs; half files are removed. */
+  /** Ends what runs; half files stay for the next try. */
   async close(): Promise<void> {
+    clearInterval(this.#cleaning);
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
     await Promise.allSettled(this.#running);
   }

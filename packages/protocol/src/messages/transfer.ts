@@ -10,6 +10,12 @@
  *                                       { answer: resume, bytes } | { answer: refused, code, message }
  *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
  *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
+ *   basis           sender → receiver   id, entry, first, count: which blocks of the open entry are there?
+ *   basis-answer    receiver → sender   re; content: the 32-byte BLAKE3 of each block from `first` on, at most
+ *                                       `count`; fewer where the basis ends
+ *   same            sender → receiver   entry, offset, bytes: there the basis holds what the file holds
+ *   got             receiver → sender   entry, offset: so much of a file of more than 1 MiB was taken, said at
+ *                                       least for each MiB; the sender is at most 8 MiB ahead of it
  *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
  *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
  *   failed          receiver → sender   entry, code, message: this file, and no other, could not be taken
@@ -20,7 +26,8 @@
  *   done            receiver → sender   every entry has its receipt, or its `failed`
  *
  * An entry's number is its place in the job, counted from 0: `first` plus its index in the batch. One stream
- * is open at a time and its chunks follow each other without a gap. `size` in `file` is the size of what is
+ * is open at a time; its chunks, and `same` in their place, follow each other without a gap. After the answer
+ * `resume` the sender may ask for the blocks of the basis (1 MiB each, the last may be shorter), or send the whole. `size` in `file` is the size of what is
  * sent, which may have changed since `entries`. `digest` is the BLAKE3 of the file, `blocks` the BLAKE3 of the
  * 32-byte digests of its 1 MiB blocks, one after the other. `mtimeNs` is a decimal string, possibly negative.
  * A `dir` comes before what lies in it; it and a `link` (whose `target` never leaves the first folder of its
@@ -164,7 +171,7 @@ export type EntryAnswer =
   | { readonly answer: 'made'; readonly path: string }
   /** It is there already, under this path of the receiver. */
   | { readonly answer: 'have'; readonly path: string }
-  /** A part of so many bytes is there; the sender may go on from it, or send the whole file. */
+  /** A basis of so many bytes is there: the sender may send what differs from it, or the whole file. */
   | { readonly answer: 'resume'; readonly bytes: number }
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 
@@ -244,6 +251,88 @@ export function parseChunk({ header, content }: Message): Chunk {
     );
   }
   return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset'), content };
+}
+
+/** Blocks of a basis that one `basis` asks for. */
+export const MAX_BASIS_BLOCKS = 1_024;
+/** One BLAKE3 digest, in bytes. */
+export const BLOCK_DIGEST_BYTES = 32;
+
+/** Which blocks of the basis of the open entry are there? */
+export interface BasisRequest {
+  readonly id: string;
+  readonly entry: number;
+  /** The number of the first block, counted from 0. */
+  readonly first: number;
+  /** 1 to `MAX_BASIS_BLOCKS`. */
+  readonly count: number;
+}
+
+export function formatBasisRequest({ id, entry, first, count }: BasisRequest): Message {
+  const header = { type: 'basis', id, entry: String(entry), first: String(first), count: String(count) };
+  return { header, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseBasisRequest({ header }: Message): BasisRequest {
+  return {
+    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
+    entry: requireInteger(header, 'entry'),
+    first: integerOf(requireInteger(header, 'first'), 'first', 0, Number.MAX_SAFE_INTEGER / MAX_CHUNK_BYTES),
+    count: integerOf(requireInteger(header, 'count'), 'count', 1, MAX_BASIS_BLOCKS),
+  };
+}
+
+/** @param digests one after the other, `BLOCK_DIGEST_BYTES` each */
+export function formatBasisAnswer(re: string, digests: Buffer): Message {
+  return { header: { type: 'basis-answer', re }, content: digests };
+}
+
+/** @returns the digests, one after the other. @throws FilerError `message-malformed` */
+export function parseBasisAnswer({ content }: Message, count: number): Buffer {
+  if (content.length % BLOCK_DIGEST_BYTES === 0 && content.length <= count * BLOCK_DIGEST_BYTES)
+    return Buffer.from(content);
+  throw new FilerError(
+    'message-malformed',
+    `${content.length} bytes are not the digests of at most ${count} blocks`,
+  );
+}
+
+/** Bytes of the basis that are those of the file, in the place of a chunk. */
+export interface Same {
+  readonly entry: number;
+  readonly offset: number;
+  /** 1 to `MAX_CHUNK_BYTES`. */
+  readonly bytes: number;
+}
+
+export function formatSame({ entry, offset, bytes }: Same): Message {
+  const header = { type: 'same', entry: String(entry), offset: String(offset), bytes: String(bytes) };
+  return { header, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseSame({ header }: Message): Same {
+  return {
+    entry: requireInteger(header, 'entry'),
+    offset: requireInteger(header, 'offset'),
+    bytes: integerOf(requireInteger(header, 'bytes'), 'bytes', 1, MAX_CHUNK_BYTES),
+  };
+}
+
+/** How much of a file was taken. */
+export interface Got {
+  readonly entry: number;
+  readonly offset: number;
+}
+
+export function formatGot({ entry, offset }: Got): Message {
+  return { header: { type: 'got', entry: String(entry), offset: String(offset) }, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseGot({ header }: Message): Got {
+  return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset') };
 }
 
 /** What proves a file's content. */
