@@ -44,6 +44,7 @@ const WORDS = new Set([
   'basis-answer',
   'same',
   'got',
+  'skip',
   'end',
   'abandon',
   'failed',

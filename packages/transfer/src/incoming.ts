@@ -9,8 +9,10 @@ import {
   type FileEnd,
   type FileStart,
   type Got,
+  type PresentFile,
   type ReceiptFile,
   type Same,
+  type Skip,
 } from '@filer/protocol';
 import { outOfPlace } from './ending.ts';
 import { FilledFolders } from './filled-folders.ts';
@@ -20,6 +22,7 @@ import { makeLink } from './made-link.ts';
 import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
+import type { Present } from './present.ts';
 import { judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
@@ -31,6 +34,7 @@ const MAX_AHEAD = 16_384;
 export interface IncomingOptions {
   readonly place: Place;
   readonly parts: KeptParts;
+  readonly present: Present;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** What may still come of the offer; counted down. */
@@ -63,6 +67,9 @@ interface Wanted {
   promised: Promised | undefined;
   /** Where its part lies, if that may outlast a cut. */
   kept: KeptPlace | undefined;
+  /** What `check` named. */
+  readonly files: readonly PresentFile[];
+  readonly hasOlder: boolean;
   state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
   /** Why its stream was given up, until it begins again. */
   reason?: FilerError;
@@ -72,6 +79,7 @@ interface Wanted {
 interface Stream {
   readonly wanted: Wanted;
   readonly size: number;
+  readonly mtimeNs: bigint;
   part: Part | undefined;
   position: number;
 }
@@ -118,21 +126,27 @@ export class Incoming {
 
   async #decide(number: number, entry: Entry, left: Allowance): Promise<EntryAnswer> {
     const { path: name, size } = entry;
-    const { policy, allowance, space, place, parts } = this.#options;
+    const { policy, allowance, space, parts, present } = this.#options;
     try {
       const components = judgeEntry(entry, policy, allowance, left, (path) => parts.bytesOf(path, size));
       this.#folders.announced(number, components);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
-      place.require(components.slice(0, -1));
+      const { have, files, basisBytes } = await present.look(entry, components);
+      if (have !== undefined) {
+        this.#owner.result({ name, size, status: 'skipped', path: have });
+        return { answer: 'have', path: have };
+      }
       const kept = parts.claim(components, size);
-      const bytes = kept?.bytes ?? 0;
+      const own = kept?.bytes ?? 0;
+      const bytes = Math.max(own, basisBytes);
       // What an earlier try left takes no room again; without a part nothing is held until the file begins.
-      const promised = space.promise(Math.max(0, size - bytes));
-      if (bytes === 0) kept?.release();
-      const wanted = { entry: number, name, components, size, promised, kept: bytes > 0 ? kept : undefined };
-      this.#entries.set(number, { ...wanted, state: 'ahead' });
+      const promised = space.promise(Math.max(0, size - own));
+      if (own === 0) kept?.release();
+      const wanted = { entry: number, name, components, size, promised, kept: own > 0 ? kept : undefined };
+      this.#entries.set(number, { ...wanted, files, hasOlder: basisBytes > 0, state: 'ahead' });
       this.#ahead++;
+      if (files.length > 0) return { answer: 'check', bytes, files };
       return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
@@ -170,7 +184,7 @@ export class Incoming {
     if (this.#stream !== undefined || wanted === undefined || !MAY_BEGIN.has(wanted.state)) {
       throw outOfPlace(`the beginning of entry ${entry}`);
     }
-    const stream: Stream = { wanted, size, part: undefined, position: 0 };
+    const stream: Stream = { wanted, size, mtimeNs, part: undefined, position: 0 };
     this.#stream = stream;
     if (wanted.state === 'failed') return; // the sender had not heard of it yet
     if (wanted.state === 'ahead') this.#ahead--;
@@ -181,7 +195,11 @@ export class Incoming {
       await this.#makeRoom(wanted, size);
       const { place, parts } = this.#options;
       wanted.kept ??= parts.claim(wanted.components, size);
-      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, kept: wanted.kept });
+      const { components, kept, hasOlder } = wanted;
+      const older = hasOlder
+        ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
+        : undefined;
+      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, kept, older });
     } catch (error) {
       this.#giveUp(wanted, error);
     }
@@ -273,27 +291,30 @@ export class Incoming {
 
   /** The open stream is whole: its file is put in place beside the conversation. */
   async end(end: FileEnd): Promise<void> {
-    const { wanted, part } = this.#streamOf(end.entry, 'an end');
+    const { wanted, part, mtimeNs } = this.#streamOf(end.entry, 'an end');
     this.#stream = undefined;
     if (part === undefined) {
       this.#entries.delete(wanted.entry);
       return;
     }
     wanted.state = 'committing';
-    const commit = this.#owner.follow(this.#commit(wanted, part, end));
+    const commit = this.#owner.follow(this.#commit(wanted, part, end, mtimeNs));
     this.#commits.add(commit);
     void commit.then(() => this.#commits.delete(commit));
     if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
   }
 
-  async #commit(wanted: Wanted, part: Part, end: FileEnd): Promise<void> {
+  async #commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
     const { entry, name, size, components } = wanted;
-    const { place, sync: synced } = this.#options;
+    const { place, present, sync: synced } = this.#options;
     let file: ReceiptFile;
     try {
       const digests = await part.verify(end);
       const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
-      const taken = await place.inFolder(parents, (folder) => part.commit(folder, own, synced));
+      const taken = await place.inFolder(parents, async (folder) => {
+        const replaces = await present.mayReplace(folder, components, mtimeNs);
+        return await part.commit(folder, own, synced, replaces);
+      });
       file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
     } catch (error) {
       await part.drop();
@@ -305,6 +326,18 @@ export class Incoming {
     releaseAll(wanted);
     this.#entries.delete(entry);
     this.#owner.result({ name, size, status: 'delivered', path: file.path, digest: file.digest });
+  }
+
+  /** The sender's file is one that is here. @throws FilerError `unexpected-message` */
+  skip({ entry, digest }: Skip): void {
+    const wanted = this.#entries.get(entry);
+    const file = wanted?.files.find((each) => each.digest === digest);
+    if (wanted?.state !== 'ahead' || file === undefined) throw outOfPlace(`skipping entry ${entry}`);
+    this.#ahead--;
+    releaseAll(wanted);
+    this.#entries.delete(entry);
+    const { name, size } = wanted;
+    this.#owner.result({ name, size, status: 'skipped', path: file.path });
   }
 
   /** The sender gives a file up, begun or not; it may begin again. @throws FilerError `unexpected-message` */

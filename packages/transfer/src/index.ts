@@ -15,3 +15,4 @@ export { signReceipts, verifyReceipts } from './receipts.ts';
 export { FileDigests } from './digests.ts';
 export { parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanParts, type CleanOptions } from './clean-parts.ts';
+export { KnownDigests } from './known-digests.ts';

@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   type FileEnd,
   type Message,
+  type PresentFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { bugOf } from './ending.ts';
@@ -29,6 +30,10 @@ export interface SentFile {
   readonly source: Source;
   /** Whether the receiver has something to compare it with. */
   hasBasis?: boolean;
+  /** Files of the receiver that it may be. */
+  files?: readonly PresentFile[];
+  /** What the file was like when it went. @see identityOf */
+  identity?: string;
   /** What was said when it had gone whole. */
   end?: FileEnd;
 }
@@ -99,7 +104,8 @@ export class Outgoing {
   /** Small files leave back to back, many in one write: none waits until the one before it has gone. */
   async #sendSmall(file: SentFile, small: SmallFile): Promise<void> {
     const { entry } = file;
-    const { size, mtimeNs, mode, digest, blocks, content } = small;
+    const { size, mtimeNs, mode, identity, digest, blocks, content } = small;
+    file.identity = identity;
     file.end = { entry, size, digest, blocks };
     const bytes = size + SMALL_OVERHEAD_BYTES;
     const going = [this.#say(formatFile({ entry, size, mtimeNs, mode }))];
@@ -122,7 +128,8 @@ export class Outgoing {
   async #once(file: SentFile): Promise<'whole' | 'changed' | 'unwanted'> {
     const { entry, source } = file;
     await using opened = await OpenSource.open(source);
-    const { size, mtimeNs, mode } = opened.facts;
+    const { size, mtimeNs, mode, identity } = opened.facts;
+    file.identity = identity;
     await this.#say(formatFile({ entry, size, mtimeNs, mode }));
     this.#lead.begin(entry);
     let wanted = true;

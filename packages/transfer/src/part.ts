@@ -23,7 +23,7 @@ import {
   type FileEnd,
 } from '@filer/protocol';
 import { digestOfBlock, FileDigests } from './digests.ts';
-import { takeFinalName } from './final-name.ts';
+import { replaceFile, takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import type { KeptPlace } from './kept-parts.ts';
 import { PART_PREFIX } from './safe-path.ts';
@@ -52,6 +52,8 @@ export interface PartOptions {
   readonly mode: number;
   /** Its place among the parts that outlast a cut. @default none: it goes with the transfer */
   readonly kept?: KeptPlace | undefined;
+  /** An older version of the file, to take blocks from. @default none */
+  readonly older?: { readonly folder: Folder; readonly name: string } | undefined;
 }
 
 /**
@@ -63,8 +65,9 @@ export class Part {
   readonly #folder: Folder;
   readonly #file: string;
   readonly #descriptor: number;
-  /** What an earlier try left, in bytes. */
-  readonly basisBytes: number;
+  /** What an earlier try left in this part, in bytes. */
+  readonly #ownBytes: number;
+  readonly #older: OlderFile | undefined;
   readonly #digests = new FileDigests();
   /** Writes that were begun, oldest first. They never reject: `#writeError` tells. */
   readonly #writes: Promise<void>[] = [];
@@ -84,10 +87,17 @@ export class Part {
     const how = kept === undefined ? O_EXCL : 0;
     try {
       this.#descriptor = openSync(this.#path, O_RDWR | O_CREAT | O_NOFOLLOW | how, 0o600);
-      this.basisBytes = kept === undefined ? 0 : fstatSync(this.#descriptor).size;
+      this.#ownBytes = kept === undefined ? 0 : fstatSync(this.#descriptor).size;
     } catch (error) {
       throw writeError(options.name, error);
     }
+    this.#older =
+      options.older === undefined ? undefined : openOlder(options.older.folder.at(options.older.name));
+  }
+
+  /** What an earlier try left, or an older version has, in bytes. */
+  get basisBytes(): number {
+    return Math.max(this.#ownBytes, this.#older?.bytes ?? 0);
   }
 
   get #path(): string {
@@ -128,13 +138,25 @@ export class Part {
       );
     }
     this.#digests.update(content);
+    if (!this.#isOwn(this.#written, bytes)) {
+      await this.#write(content, this.#written);
+      if (this.#writeError !== undefined) throw this.#writeError;
+    }
     this.#written += bytes;
+  }
+
+  /** Whether these bytes of the basis are those of an earlier try, which are in their place already. */
+  #isOwn(offset: number, bytes: number): boolean {
+    return this.#older === undefined || offset + bytes <= this.#ownBytes;
   }
 
   async #readBasis(offset: number, bytes: number): Promise<Buffer> {
     this.#block ??= Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
+    const from = this.#isOwn(offset, bytes)
+      ? this.#descriptor
+      : (this.#older?.descriptor ?? this.#descriptor);
     try {
-      const read = await readSome(this.#descriptor, this.#block.subarray(0, bytes), offset);
+      const read = await readSome(from, this.#block.subarray(0, bytes), offset);
       return this.#block.subarray(0, read);
     } catch (error) {
       throw writeError(this.#options.name, error);
@@ -217,21 +239,25 @@ export class Part {
    * this throws.
    *
    * @param into where the final name is taken, in the same file system
+   * @param replaces whether the file of that name is to go
    * @returns the name it got
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
-  async commit(into: Folder, wanted: string, sync: boolean): Promise<string> {
+  async commit(into: Folder, wanted: string, sync: boolean, replaces = false): Promise<string> {
     const { name, size, mtimeNs, mode } = this.#options;
     try {
-      if (this.basisBytes > size) ftruncateSync(this.#descriptor, size);
+      if (this.#ownBytes > size) ftruncateSync(this.#descriptor, size);
       setMode(this.#descriptor, mode & PERMISSIONS);
       futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
       // Once: a sync that failed may have dropped the bytes, and would succeed the second time.
       if (sync) await syncDescriptor(this.#descriptor);
       this.#close();
-      const taken = await takeFinalName({ folder: this.#folder, file: this.#file }, into, wanted);
+      const finished = { folder: this.#folder, file: this.#file };
+      if (replaces) replaceFile(finished, into, wanted);
+      const taken = replaces ? wanted : await takeFinalName(finished, into, wanted);
       this.#state = 'gone';
-      if (sync) await syncName(into, taken);
+      if (sync && replaces) await into.sync();
+      else if (sync) await syncName(into, taken);
       return taken;
     } catch (error) {
       await this.drop();
@@ -256,7 +282,7 @@ export class Part {
 
   /** The transfer was cut: leaves what came for the next try, where there is a place for it. */
   async keep(): Promise<void> {
-    if (this.#options.kept === undefined || this.#written + this.basisBytes === 0) {
+    if (this.#options.kept === undefined || this.#written + this.#ownBytes === 0) {
       await this.drop();
       return;
     }
@@ -268,7 +294,28 @@ export class Part {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
     closeSync(this.#descriptor);
+    if (this.#older !== undefined) closeSync(this.#older.descriptor);
   }
+}
+
+/** An older version of a file that comes in. */
+interface OlderFile {
+  readonly descriptor: number;
+  readonly bytes: number;
+}
+
+function openOlder(path: string): OlderFile | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined; // gone: the blocks come over the wire
+  }
+  const found = fstatSync(descriptor);
+  if (found.isFile()) return { descriptor, bytes: found.size };
+  closeSync(descriptor);
+  return undefined;
 }
 
 function readSome(descriptor: number, into: Buffer, position: number): Promise<number> {

@@ -70,9 +70,9 @@ export class Place implements Disposable {
     }
   }
 
-  /** Makes sure that a folder is there. @throws FilerError as `open` */
-  require(components: readonly string[]): void {
-    this.#hold(components);
+  /** A folder, made if missing, for use in this turn only. @throws FilerError as `open` */
+  require(components: readonly string[]): Folder {
+    return this.#hold(components).folder;
   }
 
   #hold(components: readonly string[]): Held {

@@ -17,6 +17,7 @@ import {
   parseFile,
   parseOffer,
   parseSame,
+  parseSkip,
   type Entries,
   type EntryFailure,
   type Got,
@@ -31,8 +32,10 @@ import { FreeSpace } from './free-space.ts';
 import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { KeptParts } from './kept-parts.ts';
+import type { KnownDigests } from './known-digests.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Place } from './place.ts';
+import { Present, type PresentOptions } from './present.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
 import { allowanceOf, type ReceivePolicy } from './receive-policy.ts';
@@ -75,6 +78,10 @@ export interface ReceiveOptions extends PaceOptions {
   readonly policy?: ReceivePolicy | undefined;
   /** Whether files are brought to the disk before their receipt. @default true */
   readonly sync?: boolean | undefined;
+  /** Digests that are remembered; shared by all transfers. @default none, all are read */
+  readonly known?: KnownDigests | undefined;
+  /** What `overwrite` and `newer` may replace. @default nothing: every file counts as someone else's */
+  readonly delivered?: PresentOptions['delivered'] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /** Notes a file that is in place; awaited before its receipt is given. */
@@ -171,6 +178,9 @@ class Receiving implements IncomingOwner {
         const request = parseBasisRequest(message);
         return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
       }
+      case 'skip':
+        incoming.skip(parseSkip(message));
+        return;
       case 'same':
         return await incoming.same(parseSame(message));
       case 'end':
@@ -222,7 +232,10 @@ class Receiving implements IncomingOwner {
       throw error;
     }
     const allowance = allowanceOf(offer, policy);
-    const incoming = new Incoming({ place, parts, space, policy, allowance, sync }, this);
+    const { onConflict = 'rename', checksum = false } = offer;
+    const { known, delivered = (): undefined => undefined } = this.#options;
+    const present = new Present({ place, onConflict, known: checksum ? undefined : known, delivered });
+    const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync }, this);
     return { offer, place, incoming };
   }
 
@@ -231,7 +244,8 @@ class Receiving implements IncomingOwner {
       throw outOfPlace(`a batch that begins at entry ${first}`);
     this.#nextEntry += entries.length;
     this.#allAnnounced = last;
-    await this.#say(formatEntriesAnswer(id, await incoming.announce(first, entries)));
+    const answers = await this.#pace.work(incoming.announce(first, entries));
+    await this.#say(formatEntriesAnswer(id, answers));
   }
 
   async #takeDone(incoming: Incoming): Promise<void> {

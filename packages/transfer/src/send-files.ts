@@ -4,6 +4,7 @@ import {
   formatBasisRequest,
   formatEntries,
   formatOffer,
+  formatSkip,
   formatTransferWord,
   MAX_ENTRIES_PER_BATCH,
   parseBasisAnswer,
@@ -13,7 +14,10 @@ import {
   parseReceipts,
   type EntryAnswer,
   type EntryFailure,
+  systemCode,
   type Message,
+  type OnConflict,
+  type PresentFile,
   type ReceiptBatch,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
@@ -24,7 +28,8 @@ import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
-import type { Source, SourceFile } from './source.ts';
+import { digestOfFile, type KnownDigests } from './known-digests.ts';
+import { openFlags, type Source, type SourceFile } from './source.ts';
 import { Supply } from './supply.ts';
 import type { WalkOptions } from './walk.ts';
 
@@ -72,6 +77,12 @@ export interface SendOptions extends PaceOptions {
   readonly job?: string | undefined;
   /** Words for the person at the other end. @default none */
   readonly note?: string | undefined;
+  /** What becomes of a file whose name is taken. @default rename */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
+  readonly checksum?: boolean | undefined;
+  /** Digests that are remembered; shared by all transfers. @default none */
+  readonly known?: KnownDigests | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** Stores verified receipts; awaited before their files count as delivered. */
@@ -184,7 +195,8 @@ class Sending implements OutgoingOwner {
     const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
     const { complete, files, bytes } = this.#supply;
     const totals = { complete, files, bytes };
-    const offer = { job: this.#job, ...totals, names, note: this.#options.note ?? '' };
+    const { note = '', onConflict, checksum } = this.#options;
+    const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
       await this.#requests.ask((id) => formatOffer(offer, id));
       return true;
@@ -206,13 +218,14 @@ class Sending implements OutgoingOwner {
 
   /** Announces one batch. @returns the files of it that the receiver wants */
   async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
-    const entries = batch.map(({ kind, name, size, mtimeNs, mode, target }) => ({
+    const entries = batch.map(({ kind, name, size, mtimeNs, mode, target, identity }) => ({
       path: name,
       kind,
       size,
       mtimeNs,
       mode,
       ...(target === undefined ? {} : { target }),
+      ...this.#digestKnown(kind === 'file' ? identity : ''),
     }));
     const last = this.#supply.complete;
     const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
@@ -221,6 +234,15 @@ class Sending implements OutgoingOwner {
       throw new FilerError('message-malformed', `${answers.length} answers came to ${batch.length} entries`);
     }
     return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
+  }
+
+  get #known(): KnownDigests | undefined {
+    return this.#options.checksum === true ? undefined : this.#options.known;
+  }
+
+  #digestKnown(identity: string): { digest?: string } {
+    const digest = this.#known?.find(identity);
+    return digest === undefined ? {} : { digest };
   }
 
   #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
@@ -237,10 +259,12 @@ class Sending implements OutgoingOwner {
       case 'have':
         this.#settlePresent(file, 'skipped', answer.path);
         return [];
+      case 'check':
       case 'resume':
       case 'want':
         if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
-        file.hasBasis = answer.answer === 'resume';
+        file.hasBasis = answer.answer !== 'want' && answer.bytes > 0;
+        if (answer.answer === 'check') file.files = answer.files;
         return [file];
     }
   }
@@ -254,8 +278,29 @@ class Sending implements OutgoingOwner {
 
   async #sendFile(file: SentFile): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
+    if (file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
+    const sentAt = Date.now();
     const failure = await this.#outgoing.send(file);
     if (failure !== undefined) this.#settleFailed(file.entry, failure);
+    const { end, identity } = file;
+    if (end !== undefined && identity !== undefined) this.#known?.keep(identity, end.digest, sentAt);
+  }
+
+  /** Compares a file with those of its size that the receiver has. @returns whether it is one of them */
+  async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
+    const { entry, source } = file;
+    let digest: string | undefined;
+    try {
+      digest = await digestOfFile(source.file, openFlags(source), this.#known);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      return false; // sending it finds out and says
+    }
+    const same = there.find((each) => each.digest === digest);
+    if (same === undefined) return false;
+    await send(this.#channel, formatSkip({ entry, digest: same.digest }));
+    this.#settlePresent(file, 'skipped', same.path);
+    return true;
   }
 
   started({ entry, source: { name, size } }: SentFile): void {

@@ -1,13 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode, type Digests } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
-import { factsOf, hasChanged, openFlags, type Source } from './source.ts';
+import { factsOf, hasChanged, openFlags, type Facts, type Source } from './source.ts';
 
 /** Files up to this size are read in one go, without leaving the turn: faster than asking another thread to. */
 export const SMALL_FILE_BYTES = 128 * 1024;
 
 /** A small file as it was, whole, between two looks at it. */
-export interface SmallFile extends Pick<Source, 'size' | 'mtimeNs' | 'mode'>, Digests {
+export interface SmallFile extends Facts, Digests {
   readonly content: Buffer;
 }
 

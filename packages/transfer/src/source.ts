@@ -2,6 +2,7 @@ import { constants, lstatSync, statSync, type BigIntStats } from 'node:fs';
 import { access, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { identityOf } from './known-digests.ts';
 
 /** A file, or a folder with all that lies in it, to send. */
 export interface SourceFile {
@@ -22,6 +23,8 @@ export interface Source {
   readonly mtimeNs: bigint;
   /** Permission bits. */
   readonly mode: number;
+  /** Changes whenever the file does. @see identityOf */
+  readonly identity: string;
   /** Where a link points to. */
   readonly target?: string;
   /** Found in a folder, not named by a person: if it has become a link since, it is not followed. */
@@ -83,7 +86,7 @@ export class OpenSource implements AsyncDisposable {
     }
   }
 
-  get facts(): Pick<Source, 'size' | 'mtimeNs' | 'mode'> {
+  get facts(): Facts {
     return factsOf(this.#before);
   }
 
@@ -113,8 +116,12 @@ export function hasChanged(before: BigIntStats, now: BigIntStats, file: string, 
   return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
 }
 
-export function factsOf(stats: BigIntStats): Pick<Source, 'size' | 'mtimeNs' | 'mode'> {
-  return { size: Number(stats.size), mtimeNs: stats.mtimeNs, mode: Number(stats.mode & 0o777n) };
+/** What is said of a file before its content. */
+export type Facts = Pick<Source, 'size' | 'mtimeNs' | 'mode' | 'identity'>;
+
+export function factsOf(stats: BigIntStats): Facts {
+  const mode = Number(stats.mode & 0o777n);
+  return { size: Number(stats.size), mtimeNs: stats.mtimeNs, mode, identity: identityOf(stats) };
 }
 
 function requireRegular(file: string, stats: BigIntStats): void {

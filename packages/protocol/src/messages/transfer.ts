@@ -1,13 +1,16 @@
 /*
  * How files travel over a connection of their own. The sender speaks first, whichever side dialled.
  *
- *   offer           sender → receiver   id, job, complete (1|0), files, bytes; content JSON { names, note }
+ *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [checksum=1];
+ *                                       content JSON { names, note }
  *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re)
  *   entries         sender → receiver   id, first, [last=1]; content JSON
- *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target] }]
+ *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
  *                                       { answer: made, path } | { answer: have, path } |
- *                                       { answer: resume, bytes } | { answer: refused, code, message }
+ *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ digest,
+ *                                       path }] } | { answer: refused, code, message }
+ *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named
  *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
  *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
  *   basis           sender → receiver   id, entry, first, count: which blocks of the open entry are there?
@@ -54,6 +57,10 @@ const MAX_NOTE_CHARS = 4_096;
 export const MAX_PATH_CHARS = 16_384;
 const MAX_MODE = 0o7777;
 
+/** What becomes of a file whose name is taken by another one. */
+export const CONFLICTS = ['rename', 'skip', 'overwrite', 'newer'] as const;
+export type OnConflict = (typeof CONFLICTS)[number];
+
 export interface Offer {
   /** Chosen by the sender; the receipts name it. */
   readonly job: string;
@@ -64,10 +71,14 @@ export interface Offer {
   /** The first top names, for people. As hostile as every name from another machine. */
   readonly names: readonly string[];
   readonly note: string;
+  /** @default rename */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
+  readonly checksum?: boolean | undefined;
 }
 
 export function formatOffer(offer: Offer, id: string): Message {
-  const { job, complete, files, bytes, names, note } = offer;
+  const { job, complete, files, bytes, names, note, onConflict, checksum = false } = offer;
   return {
     header: {
       type: 'offer',
@@ -76,6 +87,8 @@ export function formatOffer(offer: Offer, id: string): Message {
       complete: complete ? '1' : '0',
       files: String(files),
       bytes: String(bytes),
+      ...(onConflict === undefined ? {} : { onConflict }),
+      ...(checksum ? { checksum: '1' } : {}),
     },
     content: formatJson({ names: names.slice(0, MAX_OFFER_NAMES), note }),
   };
@@ -93,7 +106,14 @@ export function parseOffer({ header, content }: Message): Offer & { readonly id:
     bytes: requireInteger(header, 'bytes'),
     names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
     note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
+    ...(header['onConflict'] === undefined ? {} : { onConflict: conflictOf(header['onConflict']) }),
+    ...(header['checksum'] === '1' ? { checksum: true } : {}),
   };
+}
+
+/** One that is not known here loses nothing when it is taken for `rename`. */
+function conflictOf(word: string): OnConflict {
+  return CONFLICTS.find((each) => each === word) ?? 'rename';
 }
 
 export function formatAnswer(re: string): Message {
@@ -114,6 +134,8 @@ export interface Entry {
   readonly mode: number;
   /** Where a link points to, as it stands in the link. */
   readonly target?: string | undefined;
+  /** `blake3:HEX` of a file, where the sender remembers it. */
+  readonly digest?: string | undefined;
 }
 
 export interface Entries {
@@ -151,6 +173,9 @@ function parseEntry(value: unknown, what: string): Entry {
     size: integerOf(fields['size'], `${what}.size`),
     mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
     mode: integerOf(fields['mode'], `${what}.mode`, 0, MAX_MODE),
+    ...(fields['digest'] === undefined
+      ? {}
+      : { digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }) }),
     ...(fields['target'] === undefined ? {} : { target: pathOf(fields['target'], `${what}.target`) }),
   };
 }
@@ -164,6 +189,24 @@ function pathOf(value: unknown, what: string): string {
   );
 }
 
+/** Files that one `check` names. */
+export const MAX_PRESENT_FILES = 16;
+
+/** A file that the receiver has. */
+export interface PresentFile {
+  readonly digest: string;
+  /** Of the receiver. */
+  readonly path: string;
+}
+
+function parsePresentFile(value: unknown, what: string): PresentFile {
+  const fields = fieldsOf(value, what);
+  return {
+    digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
+    path: pathOf(fields['path'], `${what}.path`),
+  };
+}
+
 /** What the receiver wants of one entry. */
 export type EntryAnswer =
   | { readonly answer: 'want' }
@@ -173,6 +216,11 @@ export type EntryAnswer =
   | { readonly answer: 'have'; readonly path: string }
   /** A basis of so many bytes is there: the sender may send what differs from it, or the whole file. */
   | { readonly answer: 'resume'; readonly bytes: number }
+  /**
+   * Files of its size are there. If the sender's is one of them it says `skip`, else it sends it; `bytes` as in
+   * `resume`, 0 for no basis.
+   */
+  | { readonly answer: 'check'; readonly bytes: number; readonly files: readonly PresentFile[] }
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 
 export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
@@ -203,10 +251,16 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
       return { answer: 'have', path: pathOf(fields['path'], `${what}.path`) };
     case 'resume':
       return { answer: 'resume', bytes: integerOf(fields['bytes'], `${what}.bytes`) };
+    case 'check':
+      return {
+        answer: 'check',
+        bytes: integerOf(fields['bytes'], `${what}.bytes`),
+        files: listOf(fields['files'], `${what}.files`, MAX_PRESENT_FILES, parsePresentFile),
+      };
     case 'refused':
       return { answer: 'refused', ...reasonOf(fields['code'], fields['message'], what) };
     default:
-      throw new FilerError('message-malformed', `${what} is not want, made, have, resume or refused`);
+      throw new FilerError('message-malformed', `${what} is not want, made, have, resume, check or refused`);
   }
 }
 
@@ -317,6 +371,24 @@ export function parseSame({ header }: Message): Same {
     entry: requireInteger(header, 'entry'),
     offset: requireInteger(header, 'offset'),
     bytes: integerOf(requireInteger(header, 'bytes'), 'bytes', 1, MAX_CHUNK_BYTES),
+  };
+}
+
+/** The file is one that the receiver has. */
+export interface Skip {
+  readonly entry: number;
+  readonly digest: string;
+}
+
+export function formatSkip({ entry, digest }: Skip): Message {
+  return { header: { type: 'skip', entry: String(entry), digest }, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseSkip({ header }: Message): Skip {
+  return {
+    entry: requireInteger(header, 'entry'),
+    digest: textOf(requireText(header, 'digest'), 'digest', { pattern: DIGEST_PATTERN }),
   };
 }
 
