@@ -81,7 +81,7 @@ describe('a folder', () => {
     await mkdir(tree);
     await writeFile(join(tree, 'good'), 'x');
     await writeFile(join(ends.home, 'file'), 'y');
-    execFileSync('mkfifo', [join(tree, 'pipe')]);
+    execFileSync('bash', ['-c', 'mkfifo "$1"/pipe', '-', tree]);
     await symlink('/etc/passwd', join(tree, 'absolute'));
     await symlink('../file', join(tree, 'escapes'));
     await symlink('good/../../file', join(tree, 'climbs'));

@@ -32,18 +32,11 @@ export interface Source {
 }
 
 /**
- * Looks at a file that is to be sent; links are followed, since a person named it.
+ * Looks at a file or a folder that is to be sent; links are followed, since a person named it.
  *
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
-export async function inspectSource(wanted: SourceFile): Promise<Source> {
-  const source = await inspectTop(wanted);
-  if (source.kind !== 'file') throw unsupported(source.file, 'a folder');
-  return source;
-}
-
-/** The same for a file or a folder. */
-export async function inspectTop({ file, name = basename(file) }: SourceFile): Promise<Source> {
+export async function inspectSource({ file, name = basename(file) }: SourceFile): Promise<Source> {
   try {
     const found = await stat(file, { bigint: true });
     const isFolder = found.isDirectory();

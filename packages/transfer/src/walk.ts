@@ -1,7 +1,7 @@
 import { lstatSync, opendirSync, readlinkSync, type BigIntStats, type Dir } from 'node:fs';
 import { FilerError } from '@filer/protocol';
 import { checkLinkTarget } from './link-target.ts';
-import { factsOf, inspectTop, sourceError, type Source, type SourceFile } from './source.ts';
+import { factsOf, inspectSource, sourceError, type Source, type SourceFile } from './source.ts';
 
 export interface WalkOptions {
   /** Something that cannot be sent, and why; the walk goes on. */
@@ -30,7 +30,7 @@ export async function* walkSources(
   for (const wanted of files) {
     let top: Source;
     try {
-      top = await inspectTop(wanted);
+      top = await inspectSource(wanted);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       options.failed({ file: wanted.file, name: wanted.name ?? wanted.file, error });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   FilerError,
   MAX_TRANSFERS,
@@ -12,6 +13,7 @@ import {
 import type { Logger } from '@filer/program';
 import { cleanParts, FreeSpace, receiveFiles, type ReceivedFile as EngineFile } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { rememberedDigests } from './remembered-digests.ts';
 import { Slots } from './slots.ts';
 
 /** A file that came, as people and programs are told. */
@@ -120,6 +122,8 @@ export class TransferIntake {
         space: this.#space,
         policy: { accept: () => this.#accept() },
         sync,
+        known: rememberedDigests,
+        delivered: (path) => member.inbox.deliveredDigest(from.id, join(inbox, path)),
         signal: this.#stop.signal,
         record: (file) => this.#record(file, from),
       });
