@@ -155,12 +155,14 @@ function faultOf({ program, words }: CommandLine): string[] {
   }
 }
 
-/** What a link may name after `#`: the headings, as code hosts write them. */
+/** What a link may name after `#`: anchors that were set, and the headings, as code hosts write them. */
 function anchorsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
+  const anchors = [...markdown.matchAll(/<a id="([^"]+)">/g)].map((match) => match[1] ?? '');
+  const headings = [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
     (match[1] ?? '')
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
       .replaceAll(' ', '-'),
   );
+  return [...anchors, ...headings];
 }

@@ -23,6 +23,8 @@ export async function run({ yes }: LeaveArguments, context: Context): Promise<vo
       'the ip-server could not be told: it lists this machine as offline until `ip-server remove` is run there',
     );
   }
-  if (left.spooled > 0)
-    output.warn(`${left.spooled} reports were never sent; they stay in ${context.home.databaseFile}`);
+  if (left.spooled > 0) {
+    const reports = left.spooled === 1 ? '1 report was' : `${left.spooled} reports were`;
+    output.warn(`${reports} never sent; what waits stays in ${context.home.databaseFile}`);
+  }
 }

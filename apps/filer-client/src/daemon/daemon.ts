@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import {
   FilerError,
   formatHostPort,
@@ -107,8 +108,9 @@ export class Daemon implements DaemonPart {
     return this.#member.name;
   }
 
+  /** Absolute: commands that ask where a file lies have another working folder. */
   get inbox(): string {
-    return this.#options.settings.inbox ?? this.#member.home.inbox;
+    return resolve(this.#options.settings.inbox ?? this.#member.home.inbox);
   }
 
   get listen(): string {

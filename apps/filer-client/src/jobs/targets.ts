@@ -26,7 +26,10 @@ function group(member: Member, target: string): KnownPeer[] {
     'no-such-peer',
     name === 'all'
       ? 'there is no other machine in this network yet'
-      : `no other machine is in the group ${target}${suggestion(nearNames(name, groups).map((near) => `@${near}`))}; \`filer-client peers\` lists groups`,
+      : `no other machine is in the group ${target}${suggestion(
+          nearNames(name, groups).map((near) => `@${near}`),
+          '`filer-client peers` lists groups',
+        )}`,
   );
 }
 
@@ -49,7 +52,7 @@ function one(member: Member, target: string): KnownPeer {
     const names = livingPeers(member).map((known) => known.name);
     throw new FilerError(
       'no-such-peer',
-      `no peer is called ${target}${suggestion(nearNames(name, names))}; \`filer-client peers\` lists them all`,
+      `no peer is called ${target}${suggestion(nearNames(name, names), '`filer-client peers` lists them all')}`,
     );
   }
   return peer;
@@ -61,8 +64,8 @@ function livingPeers(member: Member): KnownPeer[] {
     .filter((peer) => peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id));
 }
 
-function suggestion(near: readonly string[]): string {
-  return near.length === 0 ? '' : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
+function suggestion(near: readonly string[], otherwise: string): string {
+  return near.length === 0 ? `: ${otherwise}` : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
 }
 
 /** What OpenSSH says of a changed host key: stop, say what it can mean, say what to type. */
