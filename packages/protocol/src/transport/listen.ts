@@ -42,6 +42,9 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Connections that the kernel keeps until they are accepted: what arrives in one busy moment of a large server. */
+const BACKLOG = 1024;
+
 /**
  * Listens; the one accept loop of filer. When it resolves, connections are accepted.
  *
@@ -94,8 +97,9 @@ function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | und
       signal?.removeEventListener('abort', onAbort);
       resolve();
     });
-    if (endpoint.transport === 'unix') server.listen(endpoint.path);
-    else server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 });
+    const where =
+      endpoint.transport === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+    server.listen({ ...where, backlog: BACKLOG });
   });
 }
 
