@@ -12,9 +12,9 @@ export {
 export { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
 export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
-export { Hub, type HubEvent, type SendOptions } from './hub.ts';
+export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
 export { Server, type ServerOptions } from './server.ts';
-export { Client } from './client.ts';
+export { Client, type ClientOptions } from './client.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
 export { readHello, sayHello, strangerMessenger, STRANGER_OPTIONS } from './handshake.ts';
 export {

@@ -1,14 +1,14 @@
-import { Hub } from './hub.ts';
+import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Endpoint } from './transport/endpoint.ts';
 import { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
 
-export interface ServerOptions extends Omit<ListenOptions, 'onConnection'> {
+export interface ServerOptions extends Omit<ListenOptions, 'onConnection' | 'allowHalfOpen'>, HubCallbacks {
   readonly messenger?: Omit<MessengerOptions, 'peerId'>;
 }
 
 /**
- * Many connections in. Subclass it and override the callbacks, or iterate it:
+ * Many connections in. Subclass it and override the callbacks, give callbacks as options, or iterate it:
  *
  *     const server = await Server.listen({ transport: 'tcp', host: '::', port: 0 });
  *     for await (const event of server) { … }
@@ -27,6 +27,7 @@ export class Server extends Hub {
 
   /** Opens this server: for subclasses whose constructor takes arguments. */
   async open(endpoint: Endpoint, options: ServerOptions = {}): Promise<this> {
+    this.callbacks = options;
     this.#listener = await listen(endpoint, {
       ...options,
       onConnection: (link) => {
