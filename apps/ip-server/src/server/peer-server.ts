@@ -7,6 +7,7 @@ import {
   type Hello,
   type Membership,
   type Messenger,
+  type Removal,
   type ServerRecord,
   type Welcome,
 } from '@filer/protocol';
@@ -14,7 +15,7 @@ import type { Enrolment } from './enrolment.ts';
 import { joinerHandler } from './joiner-handler.ts';
 import { memberHandler, takeRecord, type MemberServices } from './member-handler.ts';
 import type { Connection } from './presence.ts';
-import { announceRemovals, removedError, type Removals } from './removals.ts';
+import { announceRemovals, removedError } from './removals.ts';
 import { Texts } from './texts.ts';
 
 export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
@@ -149,7 +150,8 @@ export class PeerServer extends Server {
     const { removals, log } = this.#parts;
     const take = async (): Promise<void> => {
       const answer = await session.request({ type: 'removals-get', after: String(removals.number) });
-      await this.applyRemovals(parseRemovals(answer), removals);
+      // What others told meanwhile is old news.
+      await this.applyRemovals(parseRemovals(answer).filter(({ number }) => number > removals.number));
     };
     take().catch((error: unknown) => {
       if (!(error instanceof FilerError)) throw error;
@@ -157,14 +159,14 @@ export class PeerServer extends Server {
     });
   }
 
-  /** Appends removals and lets everyone know. @throws FilerError what `Removals.append` throws */
-  async applyRemovals(
-    newer: readonly Parameters<Removals['append']>[0][],
-    removals: Removals,
-  ): Promise<void> {
-    const next = newer.filter(({ number }) => number > removals.number);
+  /**
+   * Appends removals and lets everyone know.
+   *
+   * @throws FilerError what `Removals.append` throws: `verification-failed` for a number that another one took
+   */
+  async applyRemovals(next: readonly Removal[]): Promise<void> {
+    const { presence, removals } = this.#parts;
     for (const removal of next) removals.append(removal);
-    const { presence } = this.#parts;
     await announceRemovals(next, presence, (to, { header, content }) => this.multicast(to, header, content));
   }
 
