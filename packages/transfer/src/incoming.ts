@@ -14,12 +14,15 @@ import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
 import { judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
+import { parseSafePath } from './safe-path.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
 const MAX_COMMITS = 16;
 
 /** Entries that may be asked for before the first of them begins: a sender keeps a few batches ahead. */
 const MAX_AHEAD = 16_384;
+/** Bytes of their names: four batches of the longest paths, which is what a sender keeps ahead. */
+const MAX_AHEAD_NAME_BYTES = 16 * 1024 * 1024;
 
 export interface IncomingOptions {
   readonly place: Place;
@@ -48,7 +51,6 @@ export interface IncomingOwner {
 interface Wanted {
   readonly entry: number;
   readonly name: string;
-  readonly components: readonly string[];
   size: number;
   promised: Promised | undefined;
   state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
@@ -71,6 +73,9 @@ export class Incoming {
   readonly #entries = new Map<number, Wanted>();
   readonly #commits = new Set<Promise<void>>();
   #ahead = 0;
+  #aheadNameBytes = 0;
+  /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
+  #abandoned: Wanted | undefined;
   #stream: Stream | undefined;
 
   constructor(options: IncomingOptions, owner: IncomingOwner) {
@@ -87,6 +92,8 @@ export class Incoming {
   async announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
     if (this.#ahead + entries.length > MAX_AHEAD)
       throw outOfPlace(`announcing more than ${MAX_AHEAD} entries ahead`);
+    if (this.#aheadNameBytes > MAX_AHEAD_NAME_BYTES)
+      throw outOfPlace(`announcing names of more than ${MAX_AHEAD_NAME_BYTES} bytes ahead`);
     const left = await this.#options.space.left();
     return entries.map((entry, index) => this.#decide(first + index, entry, left));
   }
@@ -95,10 +102,11 @@ export class Incoming {
     const { path: name, size } = entry;
     const { policy, allowance, space } = this.#options;
     try {
-      const components = judgeEntry(entry, policy, allowance, left);
+      judgeEntry(entry, policy, allowance, left);
       const promised = space.promise(size);
-      this.#entries.set(number, { entry: number, name, components, size, promised, state: 'ahead' });
+      this.#entries.set(number, { entry: number, name, size, promised, state: 'ahead' });
       this.#ahead++;
+      this.#aheadNameBytes += Buffer.byteLength(name);
       return { answer: 'want' };
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
@@ -117,7 +125,7 @@ export class Incoming {
     const stream: Stream = { wanted, size, part: undefined, position: 0 };
     this.#stream = stream;
     if (wanted.state === 'failed') return; // the sender had not heard of it yet
-    if (wanted.state === 'ahead') this.#ahead--;
+    if (wanted.state === 'ahead') this.#noLongerAhead(wanted);
     wanted.state = 'open';
     const { name } = wanted;
     this.#owner.started(entry, name, size);
@@ -188,7 +196,8 @@ export class Incoming {
   }
 
   async #commit(wanted: Wanted, part: Part, end: FileEnd): Promise<void> {
-    const { entry, name, size, components } = wanted;
+    const { entry, name, size } = wanted;
+    const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
     const { place, sync: synced } = this.#options;
     let file: ReceiptFile;
     try {
@@ -218,11 +227,28 @@ export class Incoming {
     }
     this.#stream = undefined;
     await stream?.part?.drop();
+    if (this.#abandoned !== wanted) this.#forgetAbandoned();
+    this.#abandoned = wanted;
     if (wanted.state === 'failed') return;
-    if (wanted.state === 'ahead') this.#ahead--;
+    if (wanted.state === 'ahead') this.#noLongerAhead(wanted);
     wanted.state = 'abandoned';
     wanted.reason = new FilerError(code, message);
     release(wanted);
+  }
+
+  /** It does not begin again: another was given up since. */
+  #forgetAbandoned(): void {
+    const wanted = this.#abandoned;
+    if (wanted === undefined) return;
+    this.#abandoned = undefined;
+    if (wanted.state === 'abandoned') this.#settle(wanted, wanted.reason);
+    // One that began again is committing, or is gone already.
+    if (wanted.state === 'failed') this.#entries.delete(wanted.entry);
+  }
+
+  #noLongerAhead(wanted: Wanted): void {
+    this.#ahead--;
+    this.#aheadNameBytes -= Buffer.byteLength(wanted.name);
   }
 
   /**
@@ -233,7 +259,7 @@ export class Incoming {
   async finish(): Promise<void> {
     if (this.#stream !== undefined || this.#ahead > 0) throw outOfPlace('done');
     await Promise.all(this.#commits);
-    this.#settleRest(new FilerError('internal', 'it was neither sent nor given up'));
+    this.#settleRest(NOT_SENT);
   }
 
   /** The transfer ended early: drops what is not whole, and lets what is whole get its place. */
@@ -262,13 +288,15 @@ export class Incoming {
     this.#settle(wanted, error);
   }
 
-  #settle(wanted: Wanted, { code, message }: FilerError): void {
+  #settle(wanted: Wanted, { code, message }: FilerError = NOT_SENT): void {
     release(wanted);
     wanted.state = 'failed';
     const { name, size } = wanted;
     this.#owner.result({ name, size, status: 'failed', code, message });
   }
 }
+
+const NOT_SENT = new FilerError('internal', 'it was neither sent nor given up');
 
 const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', 'failed']);
 
