@@ -1,10 +1,19 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connectControl, resolveHome } from '@filer/program';
-import { createIdentity, dial, encodeFrame, strangerMessenger } from '@filer/protocol';
+import {
+  createIdentity,
+  dial,
+  encodeFrame,
+  MAX_CONTENT_BYTES,
+  MAX_HELLO_BYTES,
+  sayHello,
+  Session,
+  strangerMessenger,
+} from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunningServer } from '../support/ip-server.ts';
-import { TestMember } from '../support/test-member.ts';
+import { helloOf, TestMember } from '../support/test-member.ts';
 
 describe('bytes that are not our protocol', () => {
   let server: RunningServer;
@@ -46,6 +55,29 @@ describe('bytes that are not our protocol', () => {
     await server.daemon.said(/connection refused/);
     expect(lines() - before).toBeLessThanOrEqual(1);
     await expectHonestToWork();
+  });
+
+  test('a machine that only wants to join cannot send a large document', async () => {
+    const { host, port } = server;
+    const identity = await createIdentity();
+    const messenger = strangerMessenger(
+      await dial({ transport: 'tls', host, port, identity, expect: server.id }),
+    );
+    await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
+    const session = new Session(messenger);
+    await session.notify({ type: 'enrol', name: 'x' }, Buffer.alloc(MAX_HELLO_BYTES + 1));
+
+    expect(await session.closed).toMatchObject({ code: 'frame-too-large' });
+  });
+
+  test.each(['record', 'report', 'broadcast'])('a %s of 16 MiB from a member is not read', async (type) => {
+    await using connection = await honest.connect();
+    const header = { type, spool: 'a'.repeat(32), seq: '1', kind: 'user', time: '1' };
+    const asked = connection.session.request(header, Buffer.alloc(MAX_CONTENT_BYTES, '['));
+
+    await expect(asked).rejects.toMatchObject({
+      message: expect.stringContaining('the limit is') as unknown,
+    });
   });
 
   test('a port scanner and silent connections keep nobody out', async () => {

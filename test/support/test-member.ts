@@ -156,7 +156,8 @@ export class TestMember {
   }
 }
 
-function helloOf(network: string, hello: Partial<Hello>): Hello {
+/** The hello of an honest daemon, but for what is given. */
+export function helloOf(network: string, hello: Partial<Hello>): Hello {
   return {
     versions: [1],
     features: [],

@@ -16,8 +16,16 @@ export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.t
 export { Server, type ServerOptions } from './server.ts';
 export { Client, type ClientOptions } from './client.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
-export { readHello, sayHello, strangerMessenger, STRANGER_OPTIONS } from './handshake.ts';
 export {
+  readHello,
+  sayHello,
+  strangerMessenger,
+  STRANGER_LIMITS,
+  STRANGER_OPTIONS,
+  type SayWelcome,
+} from './handshake.ts';
+export {
+  describeAddress,
   describeEndpoint,
   describeHostPort,
   type Endpoint,

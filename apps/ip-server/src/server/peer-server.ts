@@ -4,10 +4,12 @@ import {
   readHello,
   Server,
   Session,
+  STRANGER_LIMITS,
   type Hello,
   type Membership,
   type Messenger,
   type Removal,
+  type SayWelcome,
   type ServerRecord,
   type Welcome,
 } from '@filer/protocol';
@@ -74,7 +76,8 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { enrolment, log, now } = this.#parts;
-    const sent = welcome({ ...welcomed, ...this.#position(messenger) });
+    // Still a stranger, whose words cost little to read.
+    const sent = welcome({ ...welcomed, ...this.#position(messenger) }, STRANGER_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
     await sent.catch(() => undefined);
     await session.closed;
@@ -202,7 +205,6 @@ export class PeerServer extends Server {
 }
 
 type Welcomed = Pick<Welcome, 'version' | 'features' | 'software'>;
-type SayWelcome = (welcome: Welcome) => Promise<void>;
 
 /** @throws FilerError `message-malformed` for a daemon without incarnation */
 function connectionOf(messenger: Messenger, id: string, hello: Hello, since: number): Connection {
