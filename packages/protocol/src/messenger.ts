@@ -25,6 +25,8 @@ export interface MessengerOptions {
   readonly limits?: FrameLimits;
   /** What may wait behind the message being written before the connection is closed as too slow. @default 8 MiB */
   readonly maxQueuedBytes?: number;
+  /** Received messages that may wait for the reader before the socket is paused, in bytes. @default 4 MiB */
+  readonly maxUnreadBytes?: number;
   /** Ping through silence and give up on a dead link; off for programs that do not speak `ping`. @default off */
   readonly keepAlive?: boolean | KeepAliveOptions;
 }
@@ -55,6 +57,7 @@ export class Messenger implements AsyncIterable<Message> {
   readonly #decoder: FrameDecoder;
   readonly #incoming: MessageQueue;
   readonly #maxQueuedBytes: number;
+  #maxUnreadBytes: number;
   readonly #keepAlive: KeepAlive | undefined;
   readonly #backlog = new WriteBacklog();
   #corked = false;
@@ -69,8 +72,9 @@ export class Messenger implements AsyncIterable<Message> {
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
     this.#decoder = new FrameDecoder(options.limits);
     this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
+    this.#maxUnreadBytes = options.maxUnreadBytes ?? MAX_UNREAD_BYTES;
     this.#incoming = new MessageQueue((unread) => {
-      if (unread < MAX_UNREAD_BYTES / 2 && socket.isPaused()) {
+      if (unread < this.#maxUnreadBytes / 2 && socket.isPaused()) {
         this.#keepAlive?.heard();
         socket.resume();
       }
@@ -122,6 +126,11 @@ export class Messenger implements AsyncIterable<Message> {
   /** Other limits for the frames that are received from now on. */
   setLimits(limits: FrameLimits): void {
     this.#decoder.setLimits(limits);
+  }
+
+  /** Another bound, in bytes, for what is received and not read, from the next piece that comes on. */
+  setMaxUnreadBytes(bytes: number): void {
+    this.#maxUnreadBytes = bytes;
   }
 
   /**
@@ -236,7 +245,7 @@ export class Messenger implements AsyncIterable<Message> {
       this.reject(error);
       return;
     }
-    if (this.#incoming.unreadBytes > MAX_UNREAD_BYTES) this.socket.pause();
+    if (this.#incoming.unreadBytes > this.#maxUnreadBytes) this.socket.pause();
   }
 
   /** Tells the other side why in one `error` message, then closes: what a peer that breaks the protocol gets. */
