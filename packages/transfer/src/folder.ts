@@ -61,18 +61,28 @@ export class Folder implements Disposable {
     }
   }
 
-  /** A second handle on this very folder. */
+  /** A second handle on this very folder. @throws FilerError `home-not-writable` */
   again(): Folder {
-    return new Folder(this.path, openSync(this.at('.'), constants.O_RDONLY | constants.O_DIRECTORY));
+    try {
+      return new Folder(this.path, openSync(this.at('.'), constants.O_RDONLY | constants.O_DIRECTORY));
+    } catch (error) {
+      throw folderError(this.path, error);
+    }
   }
 
   /**
    * Brings names that were taken or given up before this call to the disk. Calls that overlap share one sync:
    * each waits for one that began after it was called.
+   *
+   * @throws FilerError `no-space`, `home-not-writable`
    */
   sync(): Promise<void> {
     if (this.#syncing === undefined) {
-      this.#syncing = syncDescriptor(this.#descriptor).finally(() => (this.#syncing = undefined));
+      this.#syncing = syncDescriptor(this.#descriptor)
+        .catch((error: unknown) => {
+          throw folderError(this.path, error);
+        })
+        .finally(() => (this.#syncing = undefined));
       return this.#syncing;
     }
     this.#syncNext ??= this.#syncing
@@ -88,7 +98,12 @@ export class Folder implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    closeSync(this.#descriptor);
+    try {
+      closeSync(this.#descriptor);
+    } catch (error) {
+      // What had to reach the disk was synced: nothing depends on the end of a handle.
+      if (systemCode(error) === undefined) throw error;
+    }
   }
 }
 

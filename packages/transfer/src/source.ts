@@ -59,7 +59,7 @@ export class OpenSource implements AsyncDisposable {
       requireRegular(file, before);
       return new OpenSource(file, handle, before);
     } catch (error) {
-      await handle?.close();
+      await close(handle);
       throw sourceError(file, error);
     }
   }
@@ -68,10 +68,16 @@ export class OpenSource implements AsyncDisposable {
     return factsOf(this.#before);
   }
 
-  /** Whether it was written to or replaced since it was opened. A file that was merely removed has not changed. */
+  /**
+   * Whether it was written to or replaced since it was opened. A file that was merely removed has not changed.
+   *
+   * @throws FilerError `path-unreadable`
+   */
   async changed(): Promise<boolean> {
     const [opened, there] = await Promise.all([
-      this.handle.stat({ bigint: true }),
+      this.handle.stat({ bigint: true }).catch((error: unknown) => {
+        throw sourceError(this.file, error);
+      }),
       stat(this.file, { bigint: true }).catch(() => undefined),
     ]);
     const before = this.#before;
@@ -81,7 +87,16 @@ export class OpenSource implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.handle.close();
+    await close(this.handle);
+  }
+}
+
+async function close(handle: FileHandle | undefined): Promise<void> {
+  try {
+    await handle?.close();
+  } catch (error) {
+    // Nothing was written: what was read stays right whatever the disk says now.
+    if (systemCode(error) === undefined) throw error;
   }
 }
 
