@@ -1,6 +1,7 @@
 import { FilerError, isName, isPeerId, nearNames } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from '../network/member.ts';
+import { changedIdentity } from '../network/pins.ts';
 
 /**
  * The peers that a person means: a name, an id, `@group` or `@all`. Decided from the directory on disk; this
@@ -66,12 +67,4 @@ function livingPeers(member: Member): KnownPeer[] {
 
 function suggestion(near: readonly string[], otherwise: string): string {
   return near.length === 0 ? `: ${otherwise}` : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
-}
-
-/** What OpenSSH says of a changed host key: stop, say what it can mean, say what to type. */
-function changedIdentity(name: string, known: string, claimed: string): FilerError {
-  return new FilerError(
-    'identity-changed',
-    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} bears the name. Either the machine was set up anew, or somebody poses as it. Nothing was sent. Ask its owner to read out \`filer-client status\`; if the new id is right: filer-client trust ${name}`,
-  );
 }
