@@ -156,7 +156,7 @@ export class ServerLink implements ServerAccess {
         if (!(error instanceof FilerError)) throw error;
         // The same failure again is not news.
         if (error.message !== this.#lastFailure?.message)
-          log.warn('not connected to the ip-server', { error });
+          log.warn('no session with the ip-server', { error });
         this.#lastFailure = error;
         this.#tried.resolve();
       }
