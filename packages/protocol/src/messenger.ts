@@ -101,7 +101,11 @@ export class Messenger implements AsyncIterable<Message> {
       if (socket.closed) onClose();
       else socket.once('close', onClose);
     });
-    socket.on('error', (error) => (this.#reason ??= lostConnection(this.addr, error)));
+    socket.on('error', (error) => {
+      this.#reason ??= lostConnection(this.addr, error);
+      // A TLS alert (a bit that flipped on the way) is told as an error and leaves the socket open.
+      socket.destroy();
+    });
     socket.on('end', () => {
       if (!this.#closing && this.#decoder.midFrame) {
         this.#reason ??= new FilerError(
