@@ -130,6 +130,11 @@ export class TestMember {
     }
   }
 
+  /** The same machine, pointed at another server. */
+  at({ host, port, id }: ServerAddress): TestMember {
+    return new TestMember(this.identity, this.membership, this.serverRecord, { host, port, id });
+  }
+
   /** `counter.random`, with a counter above the last. */
   nextIncarnation(): string {
     return `${++this.#counter}.${randomBytes(8).toString('hex')}`;

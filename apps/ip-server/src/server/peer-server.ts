@@ -91,7 +91,7 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { presence, log, now } = this.#parts;
-    const membership = this.#requireMember(id);
+    const membership = this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     presence.enter(connection);
     this.admit(messenger);
@@ -111,11 +111,16 @@ export class PeerServer extends Server {
     }
   }
 
-  #requireMember(id: string): Membership {
-    const { directory, removals } = this.#parts;
+  #requireMember(id: string, hello: Hello): Membership {
+    const { directory, removals, enrolment, log, now } = this.#parts;
     if (removals.has(id)) throw removedError();
     const member = directory.get(id);
     if (member?.status === 'member') return member.membership;
+    if (member === undefined && hello.membership !== undefined) {
+      const membership = enrolment.takeIn(id, hello.membership, now());
+      log.info('peer taken in with its membership', { peer: membership.name, id });
+      return membership;
+    }
     throw new FilerError(
       'not-a-member',
       member === undefined
