@@ -103,6 +103,37 @@ describe('a transfer that stands still is ended as timed-out:', () => {
     expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
   });
 
+  test('a sender that says nothing but what the receiver does not know', async () => {
+    const ends = await twoEnds();
+    const { hand, outcome } = await withReceiver(ends, { stallMs: 300 });
+    await hand.offer({ a: 10 });
+
+    let code: string | undefined = 'unsupported';
+    while (code === 'unsupported') {
+      await hand.say({ type: 'pocus', id: '77' }).catch(() => undefined); // the receiver may be gone
+      code = (await hand.hear('error'))?.header['code'];
+    }
+
+    expect(code).toBe('timed-out');
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+
+  test('a sender that works for ever', async () => {
+    const ends = await twoEnds();
+    const { hand, outcome } = await withReceiver(ends, { stallMs: 300, maxWorkingMs: 600 });
+    await hand.offer({ a: 10 });
+
+    let code: string | undefined = 'unsupported';
+    while (code === 'unsupported') {
+      await hand.say({ type: 'working' }).catch(() => undefined);
+      await hand.say({ type: 'pocus', id: '77' }).catch(() => undefined);
+      code = (await hand.hear('error'))?.header['code'];
+    }
+
+    expect(code).toBe('timed-out');
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+
   test('a receiver that does not answer', async () => {
     const ends = await withLargeFile();
     const { hand, outcome } = await withSender(ends, ['a'], { stallMs: 100 });

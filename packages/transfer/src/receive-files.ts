@@ -21,7 +21,7 @@ import {
   type ReceiptFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
 import { FreeSpace } from './free-space.ts';
 import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
@@ -136,10 +136,14 @@ class Receiving implements IncomingOwner {
 
   async #listen(): Promise<void> {
     for await (const message of this.#channel) {
-      this.#pace.grown();
       const type = message.header['type'];
       if (type === 'error') throw lastWord(message.header);
-      if (type === 'working') continue;
+      if (type === 'working') {
+        this.#pace.toldWorking();
+        continue;
+      }
+      // What nobody takes does not keep the transfer alive.
+      if (isOfTransfer(message.header)) this.#pace.grown();
       if (this.#accepted === undefined) {
         if (!(await this.#takeOffer(message))) return;
       } else {
