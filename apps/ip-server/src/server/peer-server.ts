@@ -184,7 +184,8 @@ export class PeerServer extends Server {
 
   /**
    * One step of the broadcast timer: what changed since the last one, to all who want it, the same bytes for
-   * everyone. A step that is still being written is not overtaken.
+   * everyone. A step that is still being written is not overtaken. One page at the most: several at once would be
+   * more than may wait for a client with a common link, and whoever cannot wait for the next step pulls.
    */
   async tick(): Promise<void> {
     this.#ticking ??= this.#broadcastChanges().finally(() => (this.#ticking = undefined));
@@ -193,17 +194,19 @@ export class PeerServer extends Server {
 
   async #broadcastChanges(): Promise<void> {
     const { directory, presence, now } = this.#parts;
-    while (this.#broadcastSeq < directory.seq) {
-      const { message, seq } = directory.page(this.#broadcastSeq, now());
-      this.#broadcastSeq = seq;
-      await this.multicast(presence.subscribers(), message.header, message.content);
-    }
+    if (this.#broadcastSeq >= directory.seq) return;
+    const { message, seq } = directory.page(this.#broadcastSeq, now());
+    this.#broadcastSeq = seq;
+    await this.multicast(presence.subscribers(), message.header, message.content);
   }
 
-  /** Says goodbye to everyone, then ends in order. */
+  /** Says goodbye to everyone who was welcome, then ends in order. */
   override async stop(): Promise<void> {
     if (!this.stopped) {
-      await this.broadcast({ type: 'goodbye', reason: 'the server is stopping' });
+      await this.multicast(this.#parts.presence.all(), {
+        type: 'goodbye',
+        reason: 'the server is stopping',
+      });
     }
     await super.stop();
   }
