@@ -1,5 +1,6 @@
 import type { Listener } from '../transport/listen.ts';
 import type { Datagram } from '../transport/listen-datagrams.ts';
+import type { CutOff } from './cut-off.ts';
 import type { SocketStream } from './socket-stream.ts';
 
 /** What a handler is told of the service that runs it. */
@@ -35,11 +36,11 @@ export abstract class RequestHandler<R extends ServiceRequest = SocketStream> {
   /** Called after `handle` whatever that did: returned, threw, or was cut off by the service's end. Override it. */
   protected finish(): void | Promise<void> {}
 
-  /** @param cutOff resolves when `handle` is no longer waited for */
-  async run(cutOff: Promise<void>): Promise<void> {
+  /** @param cutOff when `handle` is no longer waited for */
+  async run(cutOff: CutOff): Promise<void> {
     await this.setup();
     try {
-      await Promise.race([this.handle(), cutOff]);
+      await cutOff.wait(this.handle());
     } finally {
       await this.finish();
     }
@@ -98,10 +99,10 @@ export async function runHandler<R extends ServiceRequest>(
   handler: ServiceHandler<R>,
   request: R,
   context: ServiceContext,
-  cutOff: Promise<void>,
+  cutOff: CutOff,
 ): Promise<void> {
   if (isHandlerClass(handler)) return new handler(request, context).run(cutOff);
-  const made = await Promise.race([handler(request, context), cutOff]);
+  const made = await cutOff.wait(handler(request, context));
   if (made instanceof RequestHandler) await made.run(cutOff);
 }
 

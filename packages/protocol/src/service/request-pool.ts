@@ -47,14 +47,16 @@ export class RequestPool {
     this.#begin();
   }
 
-  /** Takes a request: to be begun now, to wait, or to be refused. */
-  offer(work: Work): void {
+  /** Takes a request: to be begun now, to wait, or to be refused. @returns whether it waits */
+  offer(work: Work): boolean {
     this.#waiting.add(work);
     this.#begin();
-    if (this.#waiting.size <= this.#options.maxWaiting || !this.#waiting.has(work)) return;
+    if (!this.#waiting.has(work)) return false;
+    if (this.#waiting.size <= this.#options.maxWaiting) return true;
     this.#waiting.delete(work);
     const why = `${this.serving} requests are served and ${this.waiting} wait already`;
     this.#refuse(work, new FilerError('too-many-connections', why));
+    return false;
   }
 
   /** A request that waited left by itself. */

@@ -73,8 +73,7 @@ export class Service implements ServiceContext, AsyncDisposable {
       onConnection: (link) => {
         link.admit();
         const work = new StreamWork(link, handler, idleTimeoutMs);
-        service.#offer(work);
-        void work.stream.closed.then(() => service.#pool.leave(work));
+        if (service.#offer(work)) void work.stream.closed.then(() => service.#pool.leave(work));
       },
     });
     return service;
@@ -89,7 +88,7 @@ export class Service implements ServiceContext, AsyncDisposable {
     const service = new Service(options);
     service.#listener = await listenDatagrams(endpoint, {
       ...options,
-      onDatagram: (datagram) => service.#offer(new DatagramWork(datagram, handler)),
+      onDatagram: (datagram) => void service.#offer(new DatagramWork(datagram, handler)),
     });
     return service;
   }
@@ -197,9 +196,10 @@ export class Service implements ServiceContext, AsyncDisposable {
     await within(STREAM_CLOSE_MS, this.#pool.idle());
   }
 
-  #offer(work: Work): void {
-    if (this.#closing === undefined) this.#pool.offer(work);
-    else work.drop(closedError());
+  #offer(work: Work): boolean {
+    if (this.#closing === undefined) return this.#pool.offer(work);
+    work.drop(closedError());
+    return false;
   }
 }
 

@@ -22,8 +22,10 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
   readonly closed: Promise<FilerError | undefined>;
 
   readonly #unread = new ByteQueue();
-  readonly #drain: DrainWaiters;
-  #wake: (() => void) | undefined;
+  #drain: DrainWaiters | undefined;
+  /** Whoever waits for more bytes. */
+  #reader:
+    { readonly resolve: (more: boolean) => void; readonly reject: (error: unknown) => void } | undefined;
   #reading = false;
   #ended = false;
   #closing = false;
@@ -34,12 +36,11 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
     this.socket = socket;
     this.peerId = link.peerId;
     this.addr = describeRemote(socket) ?? 'local';
-    this.#drain = new DrainWaiters(socket);
     socket.on('error', (error) => (this.#reason ??= this.#lost(error)));
     this.closed = new Promise((resolve) => {
       const onClose = (): void => {
-        this.#drain.fail(this.#lost());
-        this.#wake?.();
+        this.#drain?.fail(this.#lost());
+        this.#failReader();
         resolve(this.#reason);
       };
       if (socket.closed) onClose();
@@ -70,9 +71,9 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
    * @returns undefined at the end
    * @throws FilerError why the connection broke, `connection-closed` when we closed it
    */
-  async read(maxBytes?: number): Promise<Buffer | undefined> {
-    if (this.#unread.bytes === 0 && !(await this.#more())) return undefined;
-    return this.#unread.takePiece(maxBytes);
+  read(maxBytes?: number): Promise<Buffer | undefined> {
+    if (this.#unread.bytes > 0) return Promise.resolve(this.#unread.takePiece(maxBytes));
+    return this.#more().then(() => this.#unread.takePiece(maxBytes));
   }
 
   /**
@@ -135,11 +136,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** The bytes as they come, until the end. Leaving the loop closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, void> {
-    const next = async (): Promise<IteratorResult<Buffer, void>> => {
-      const value = await this.read();
-      return value === undefined ? { value, done: true } : { value, done: false };
-    };
-    return { next };
+    return { next: () => this.read().then(iteratorResult) };
   }
 
   /**
@@ -150,7 +147,9 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
    */
   write(bytes: Uint8Array | string): Promise<void> {
     if (!this.writable) return Promise.reject(this.#lost());
-    return this.socket.write(bytes) ? Promise.resolve() : this.#drain.wait();
+    if (this.socket.write(bytes)) return Promise.resolve();
+    this.#drain ??= new DrainWaiters(this.socket);
+    return this.#drain.wait();
   }
 
   /**
@@ -198,11 +197,13 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
   async close(): Promise<void> {
     if (!this.#closing) {
       this.#closing = true;
-      this.#wake?.();
+      this.#failReader();
       this.socket.end();
       // Nobody reads any more: let what still arrives flow away, or the end would never be seen.
-      this.socket.removeAllListeners('data');
-      this.socket.resume();
+      if (!this.socket.readableEnded) {
+        this.socket.removeAllListeners('data');
+        this.socket.resume();
+      }
     }
     if (this.socket.closed) return;
     const timer = setTimeout(() => this.socket.destroy(), STREAM_CLOSE_MS);
@@ -222,21 +223,16 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
   }
 
   /** Waits until more bytes are there. @returns false at the end */
-  async #more(): Promise<boolean> {
-    if (this.#wake !== undefined) throw new Error('a stream has one reader at a time');
-    if (this.#closing) throw this.#lost();
+  #more(): Promise<boolean> {
+    if (this.#reader !== undefined) return Promise.reject(new Error('a stream has one reader at a time'));
+    if (this.#closing) return Promise.reject(this.#lost());
     if (!this.#reading) this.#startReading();
-    if (this.#ended) return false;
-    if (this.socket.destroyed) throw this.#lost();
-    const before = this.#unread.bytes;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
+    if (this.#ended) return Promise.resolve(false);
+    if (this.socket.destroyed) return Promise.reject(this.#lost());
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
       if (this.socket.isPaused()) this.socket.resume();
     });
-    this.#wake = undefined;
-    if (this.#unread.bytes > before) return true;
-    if (this.#ended) return false;
-    throw this.#lost();
   }
 
   /** Not before somebody reads: a connection that waits to be served costs no memory. */
@@ -245,13 +241,23 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#ended = this.socket.readableEnded;
     this.socket.on('end', () => {
       this.#ended = true;
-      this.#wake?.();
+      this.#wakeReader(false);
     });
     this.socket.on('data', (piece: Buffer) => {
       this.#unread.put(piece);
-      if (this.#wake !== undefined) this.#wake();
+      if (this.#reader !== undefined) this.#wakeReader(true);
       else if (this.#unread.bytes >= READ_AHEAD_BYTES) this.socket.pause();
     });
+  }
+
+  #wakeReader(more: boolean): void {
+    this.#reader?.resolve(more);
+    this.#reader = undefined;
+  }
+
+  #failReader(): void {
+    this.#reader?.reject(this.#lost());
+    this.#reader = undefined;
   }
 
   #text(line: Buffer, bytes: number, maxBytes: number): string {
@@ -273,4 +279,8 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
         : `the connection to ${this.addr} broke (${systemCode(error) ?? messageOf(error)})`;
     return new FilerError('connection-closed', words, { cause: error });
   }
+}
+
+function iteratorResult(value: Buffer | undefined): IteratorResult<Buffer, void> {
+  return value === undefined ? { value, done: true } : { value, done: false };
 }

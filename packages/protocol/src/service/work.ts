@@ -2,6 +2,7 @@ import { FilerError } from '../errors.ts';
 import type { AcceptedLink } from '../transport/listen.ts';
 import type { Datagram } from '../transport/listen-datagrams.ts';
 import { describeHostPort } from '../transport/endpoint.ts';
+import { CutOff } from './cut-off.ts';
 import { runHandler, type ServiceContext, type ServiceHandler } from './request-handler.ts';
 import { SocketStream } from './socket-stream.ts';
 
@@ -21,7 +22,7 @@ export class StreamWork implements Work {
   readonly stream: SocketStream;
   readonly #handler: ServiceHandler<SocketStream>;
   readonly #idleTimeoutMs: number;
-  readonly #cutOff = Promise.withResolvers<void>();
+  readonly #cutOff = new CutOff();
 
   constructor(link: AcceptedLink, handler: ServiceHandler<SocketStream>, idleTimeoutMs: number) {
     this.stream = new SocketStream(link);
@@ -33,7 +34,7 @@ export class StreamWork implements Work {
   async run(context: ServiceContext): Promise<void> {
     if (this.#idleTimeoutMs > 0) this.stream.setIdleTimeout(this.#idleTimeoutMs);
     try {
-      await runHandler(this.#handler, this.stream, context, this.#cutOff.promise);
+      await runHandler(this.#handler, this.stream, context, this.#cutOff);
     } catch (error) {
       this.stream.destroy(error instanceof FilerError ? error : undefined);
       await this.stream.closed;
@@ -44,7 +45,7 @@ export class StreamWork implements Work {
 
   drop(reason: FilerError): void {
     this.stream.destroy(reason);
-    this.#cutOff.resolve();
+    this.#cutOff.cut();
   }
 }
 
@@ -53,7 +54,7 @@ export class DatagramWork implements Work {
   readonly from: string;
   readonly #datagram: Datagram;
   readonly #handler: ServiceHandler<Datagram>;
-  readonly #cutOff = Promise.withResolvers<void>();
+  readonly #cutOff = new CutOff();
 
   constructor(datagram: Datagram, handler: ServiceHandler<Datagram>) {
     this.from = describeHostPort(datagram.from.host, datagram.from.port);
@@ -62,10 +63,10 @@ export class DatagramWork implements Work {
   }
 
   run(context: ServiceContext): Promise<void> {
-    return runHandler(this.#handler, this.#datagram, context, this.#cutOff.promise);
+    return runHandler(this.#handler, this.#datagram, context, this.#cutOff);
   }
 
   drop(): void {
-    this.#cutOff.resolve();
+    this.#cutOff.cut();
   }
 }
