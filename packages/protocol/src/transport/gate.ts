@@ -67,7 +67,9 @@ export class Gate {
     }
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     const timer = setTimeout(() => {
-      this.refuse(socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
+      // Whoever talks to it tells its end: one log line is enough.
+      if (this.#waiting.get(key)?.handedOut === true) socket.destroy();
+      else this.refuse(socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
     }, this.#authenticationMs);
     this.#waiting.set(key, { socket, address, timer, handedOut: false });
     socket.once('close', () => this.#leave(key));
