@@ -205,6 +205,18 @@ describe('the receive policy', () => {
     expect(accepter.open).toBe(true);
   });
 
+  test('an offer that is declined leaves no folder behind', async () => {
+    const ends = await withLargeFile();
+    const accept = (): void => {
+      throw new FilerError('declined', 'bob declined the files');
+    };
+
+    const { sent } = await transfer(ends, ['a'], { receive: { policy: { accept } } });
+
+    expect(sent.error?.code).toBe('declined');
+    expect(await readdir(ends.home)).toEqual(['a']);
+  });
+
   test('a file above the largest size is refused before its first byte, the others arrive', async () => {
     const ends = await withLargeFile();
     await writeFile(join(ends.home, 'b'), 'x'.repeat(10));

@@ -195,22 +195,18 @@ class Receiving implements IncomingOwner {
   /** @throws FilerError why the offer is refused */
   async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
     const { inbox, folder, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
-    const place = await Place.open(inbox, folder, sync);
-    try {
-      const left = await space.left();
-      if (offer.bytes > left.bytes || offer.files > left.files) {
-        const what = `${offer.files} files of ${offer.bytes} bytes together`;
-        throw new FilerError(
-          'no-space',
-          `the receiver has no room for ${what}: free some there and send again`,
-        );
-      }
-      await policy.accept?.(offer, this.#gone.signal);
-    } catch (error) {
-      place[Symbol.dispose]();
-      throw error;
+    const left = await space.left();
+    if (offer.bytes > left.bytes || offer.files > left.files) {
+      const what = `${offer.files} files of ${offer.bytes} bytes together`;
+      throw new FilerError(
+        'no-space',
+        `the receiver has no room for ${what}: free some there and send again`,
+      );
     }
+    await policy.accept?.(offer, this.#gone.signal);
     const allowance = allowanceOf(offer, policy);
+    // Last: a refused offer leaves no folder behind.
+    const place = await Place.open(inbox, folder, sync);
     return { offer, place, incoming: new Incoming({ place, space, policy, allowance, sync }, this) };
   }
 
