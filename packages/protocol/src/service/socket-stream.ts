@@ -136,7 +136,13 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** The bytes as they come, until the end. Leaving the loop closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, void> {
-    return { next: () => this.read().then(iteratorResult) };
+    const result = (): IteratorResult<Buffer, void> => {
+      const value = this.#unread.takePiece();
+      return value === undefined ? { value, done: true } : { value, done: false };
+    };
+    return {
+      next: () => (this.#unread.bytes > 0 ? Promise.resolve(result()) : this.#more().then(result)),
+    };
   }
 
   /**
@@ -279,8 +285,4 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
         : `the connection to ${this.addr} broke (${systemCode(error) ?? messageOf(error)})`;
     return new FilerError('connection-closed', words, { cause: error });
   }
-}
-
-function iteratorResult(value: Buffer | undefined): IteratorResult<Buffer, void> {
-  return value === undefined ? { value, done: true } : { value, done: false };
 }
