@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { FilerError } from '@filer/protocol';
 import { Folder } from '../../packages/transfer/src/folder.ts';
 import { Part } from '../../packages/transfer/src/part.ts';
+import { Place } from '../../packages/transfer/src/place.ts';
 import { OpenSource } from '../../packages/transfer/src/source.ts';
 import { freshFolder } from './two-ends.ts';
 
@@ -53,6 +54,14 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
     expect(() => folder.again()).toThrow(FilerError);
     await expect(folder.sync()).rejects.toMatchObject({ code: 'home-not-writable' });
     folder[Symbol.dispose]();
+  });
+
+  test('a place whose path is refused leaves no folder open', async () => {
+    const inbox = await freshFolder();
+
+    await expect(Place.open(inbox, 'alice/..', true)).rejects.toMatchObject({ code: 'name-refused' });
+
+    expect(readdirSync('/proc/self/fd').map(linkOf)).not.toContain(inbox);
   });
 
   test('a part that cannot be closed is removed all the same', async () => {

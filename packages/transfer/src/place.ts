@@ -15,11 +15,11 @@ export class Place implements Disposable {
   /**
    * @param path relative to the inbox
    * @param sync whether the folders' own names are brought to the disk
-   * @throws FilerError `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
+   * @throws FilerError `name-refused` for the path, `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
    */
   static async open(inbox: string, path: string, sync: boolean): Promise<Place> {
-    const root = Folder.openOwn(inbox);
-    return new Place(await descend(root, parseSafePath(path), sync), path);
+    const components = parseSafePath(path);
+    return new Place(await descend(Folder.openOwn(inbox), components, sync), path);
   }
 
   /**
@@ -53,7 +53,12 @@ async function descend(from: Folder, components: readonly string[], sync: boolea
   for (const component of components) {
     using above = folder;
     folder = above.open(component);
-    if (sync) await above.sync();
+    try {
+      if (sync) await above.sync();
+    } catch (error) {
+      folder[Symbol.dispose]();
+      throw error;
+    }
   }
   return folder;
 }
