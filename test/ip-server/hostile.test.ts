@@ -91,6 +91,7 @@ describe('bytes that are not our protocol', () => {
   });
 
   test.each([
+    ['a ping before its hello', encodeFrame({ type: 'ping' }), 'unexpected-message'],
     ['a first message that is no hello', encodeFrame({ type: 'heartbeat' }), 'unexpected-message'],
     ['a header over its limit', Buffer.from('00020000000000007b7d', 'hex'), 'frame-too-large'],
     ['a content over the limit of a stranger', Buffer.from('0000000000100000', 'hex'), 'frame-too-large'],

@@ -21,10 +21,9 @@ export const STRANGER_LIMITS = {
   maxContentBytes: MAX_HELLO_BYTES,
 } as const satisfies FrameLimits;
 
-/** For the accepter's messenger: little is read until the other side has been welcomed. */
+/** For the accepter's messenger: little is read, and no ping is answered, until the other side has been welcomed. */
 export const STRANGER_OPTIONS = {
   limits: STRANGER_LIMITS,
-  keepAlive: true,
 } as const satisfies MessengerOptions;
 
 /**
@@ -95,6 +94,7 @@ export async function readHello(
       version,
       welcome: async (welcome, limits = {}) => {
         messenger.setLimits(limits);
+        messenger.startKeepAlive();
         const { header, content } = formatWelcome(welcome, re);
         await messenger.send(header, content);
       },

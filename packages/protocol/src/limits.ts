@@ -30,7 +30,7 @@ export const MAX_HELLO_BYTES = 64 * KiB;
 /** Connections that have not authenticated yet, in all. */
 export const MAX_UNAUTHENTICATED = 256;
 
-/** The same from one address; loopback is exempt (a test host, a proxy). */
+/** The same from one IPv4 address or IPv6 /64; loopback is exempt (a test host, a proxy). */
 export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
 
 /** Connections that a server holds, and never more than `MAX_DESCRIPTOR_SHARE` of its descriptors. */

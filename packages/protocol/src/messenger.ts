@@ -58,7 +58,7 @@ export class Messenger implements AsyncIterable<Message> {
   readonly #incoming: MessageQueue;
   readonly #maxQueuedBytes: number;
   #maxUnreadBytes: number;
-  readonly #keepAlive: KeepAlive | undefined;
+  #keepAlive: KeepAlive | undefined;
   readonly #backlog = new WriteBacklog();
   #corked = false;
   #closing = false;
@@ -80,15 +80,7 @@ export class Messenger implements AsyncIterable<Message> {
       }
     });
     if (options.keepAlive !== undefined && options.keepAlive !== false) {
-      this.#keepAlive = new KeepAlive(
-        {
-          ping: () => this.post(encodeFrame({ type: 'ping' })),
-          giveUp: (error) => this.destroy(error),
-          // Two sides that both wait to write and do not read would wait for ever.
-          isDeaf: () => socket.isPaused() && this.#backlog.empty,
-        },
-        options.keepAlive === true ? {} : options.keepAlive,
-      );
+      this.startKeepAlive(options.keepAlive === true ? {} : options.keepAlive);
     }
 
     this.closed = new Promise((resolve) => {
@@ -125,6 +117,20 @@ export class Messenger implements AsyncIterable<Message> {
   /** Bytes that wait behind the message being written, each message counted with a small sum for itself. */
   get waitingBytes(): number {
     return this.#backlog.waitingBytes;
+  }
+
+  /** From now on pings are sent through silence and answered. Once is enough. */
+  startKeepAlive(options: KeepAliveOptions = {}): void {
+    if (this.#closing) return;
+    this.#keepAlive ??= new KeepAlive(
+      {
+        ping: () => this.post(encodeFrame({ type: 'ping' })),
+        giveUp: (error) => this.destroy(error),
+        // Two sides that both wait to write and do not read would wait for ever.
+        isDeaf: () => this.socket.isPaused() && this.#backlog.empty,
+      },
+      options,
+    );
   }
 
   /** Other limits for the frames that are received from now on. */

@@ -14,6 +14,7 @@ export interface ServerOptions extends Omit<ListenOptions, 'onConnection' | 'all
  *     for await (const event of server) { … }
  */
 export class Server extends Hub {
+  readonly #links = new WeakMap<Messenger, AcceptedLink>();
   #listener: Listener | undefined;
 
   /**
@@ -36,6 +37,7 @@ export class Server extends Hub {
           return;
         }
         const messenger = new Messenger(link.socket, { ...options.messenger, peerId: link.peerId });
+        link.onExpired((reason) => messenger.destroy(reason));
         this.#links.set(messenger, link);
         void this.adopt(messenger);
       },
@@ -65,6 +67,4 @@ export class Server extends Hub {
   protected admit(messenger: Messenger): void {
     this.#links.get(messenger)?.admit();
   }
-
-  readonly #links = new WeakMap<Messenger, AcceptedLink>();
 }

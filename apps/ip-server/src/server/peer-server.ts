@@ -80,7 +80,8 @@ export class PeerServer extends Server {
     const sent = welcome({ ...welcomed, ...this.#position(messenger) }, STRANGER_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
     await sent.catch(() => undefined);
-    await session.closed;
+    const reason = await session.closed;
+    if (reason !== undefined) throw reason;
   }
 
   async #serveMember(

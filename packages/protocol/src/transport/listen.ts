@@ -23,6 +23,12 @@ export interface AcceptedLink extends Link {
    * side. TLS links only; a plain link is admitted from the start.
    */
   admit(): void;
+  /**
+   * Who ends, and tells, a connection that was not admitted in time. TLS links only.
+   *
+   * @default the socket is destroyed, and nobody is told
+   */
+  onExpired(end: (reason: FilerError) => void): void;
 }
 
 export interface ListenOptions extends GateOptions {
@@ -105,7 +111,7 @@ function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | und
 
 function plainServer(options: ListenOptions): NetServer {
   return createPlainServer(acceptOptions(options), (socket) => {
-    options.onConnection({ socket, peerId: undefined, admit: () => undefined });
+    options.onConnection({ socket, peerId: undefined, admit: () => undefined, onExpired: () => undefined });
   });
 }
 
@@ -129,8 +135,10 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): N
       gate.refuse(socket, messageOf(error));
       return;
     }
-    gate.handOut(socket);
-    options.onConnection({ socket, peerId, admit: () => gate.admit(socket) });
+    let expire = (_: FilerError): void => void socket.destroy();
+    gate.handOut(socket, (reason) => expire(reason));
+    const onExpired = (end: typeof expire): void => void (expire = end);
+    options.onConnection({ socket, peerId, admit: () => gate.admit(socket), onExpired });
   });
   return createPlainServer(acceptOptions(options), (raw) => {
     if (gate.enter(raw)) tls.emit('connection', raw);
