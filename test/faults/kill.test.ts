@@ -33,7 +33,8 @@ afterEach(() => {
 afterAll(async () => {
   await network.close();
   await proxy[Symbol.asyncDispose]();
-  expect(await runningIn(network.folder)).toEqual([]);
+  const left = await runningIn(network.folder);
+  if (left.length > 0) throw new Error(`processes were left: ${left.join(' ')}`);
 });
 
 async function startBob(): Promise<void> {
