@@ -27,7 +27,11 @@ export async function askReplacement(
     const link = await dial({ transport: 'tls', host, port, identity: member.identity }, { signal });
     const messenger = strangerMessenger(link);
     // A command's hello: nothing of ours is presence there before it is known to be our server.
-    const { serverRecord: record } = await sayHello(messenger, { ...asCommand(hello), subscribe: false });
+    const { serverRecord: record } = await sayHello(messenger, {
+      ...hello,
+      role: 'command',
+      subscribe: false,
+    });
     await messenger.close();
     if (record === undefined || record.server !== link.peerId) return undefined;
     if (record.serial <= (member.server.record?.serial ?? 0)) return undefined;
@@ -38,8 +42,4 @@ export async function askReplacement(
     if (error instanceof FilerError) return undefined; // it is nobody we know
     throw error;
   }
-}
-
-function asCommand({ incarnation: _, ...hello }: Hello): Hello {
-  return { ...hello, role: 'command' };
 }
