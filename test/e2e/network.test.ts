@@ -24,6 +24,11 @@ async function texts(network: TestNetwork, name: string): Promise<unknown[]> {
   return listOf(document, 'messages').map(({ from, text }) => `${String(from)}: ${String(text)}`);
 }
 
+function isConnected(status: Line | undefined): boolean {
+  const { connected } = (status?.['server'] ?? {}) as Line;
+  return connected === true;
+}
+
 /** Asks until it fits. */
 async function until<T>(ask: () => Promise<T>, fits: (value: T) => boolean): Promise<T> {
   for (;;) {
@@ -348,10 +353,10 @@ describe('while the server is away', () => {
       network.seesAs('carol', 'bob', 'online'),
     ]);
     await network.ask('anna', 'report', 'n=0');
-    expect(ORDERLY).toContain(await network.server.stop());
+    await network.server.stop();
     await until(
       () => network.ask('anna', 'status'),
-      ([status]) => (status?.['server'] as Line)['connected'] === false,
+      ([status]) => !isConnected(status),
     );
   });
   afterAll(() => network.close());
@@ -410,8 +415,15 @@ describe('while the server is away', () => {
 
   test('machines come back by themselves when it does', async () => {
     await network.daemon('bob').said('connected to the ip-server', 2);
-    await network.seesAs('carol', 'bob', 'online');
-    await network.seesAs('carol', 'anna', 'online');
+    expect(await network.seesAs('carol', 'bob', 'online')).toMatchObject({ online: true });
+    expect(await network.seesAs('carol', 'anna', 'online')).toMatchObject({ online: true });
+  });
+
+  test('a server that stops says goodbye and ends in order', async () => {
+    const code = await network.server.stop();
+    await network.daemon('bob').said('the ip-server says goodbye');
+
+    expect(ORDERLY).toContain(code);
   });
 });
 

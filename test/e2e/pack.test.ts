@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { DaemonProcess, runProgram } from '../support/programs.ts';
 import manifest from '../../package.json' with { type: 'json' };
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -38,6 +41,51 @@ describe('the tarball of `npm run pack`, installed into an empty prefix outside 
 
     expect(told.stdout.trim()).toBe(manifest.version);
     expect(help.stdout).toContain(name);
+  });
+
+  test('two machines join with it, and one sends the other a file', async () => {
+    const options = { bin: join(folder, 'prefix/bin'), cwd: folder };
+    const home = (name: string) => join(folder, 'homes', name);
+    const server = await DaemonProcess.start(
+      'ip-server',
+      ['--host', '127.0.0.1', '--port', '0'],
+      home('server'),
+      options,
+    );
+    try {
+      const invite = await runProgram('ip-server', ['invite', '--uses', '2'], home('server'), options);
+      for (const name of ['anna', 'bob']) {
+        const args = ['join', '-', '--name', name];
+        const joined = await runProgram('filer-client', args, home(name), {
+          ...options,
+          input: invite.stdout,
+        });
+        expect([joined.code, joined.stderr]).toEqual([0, expect.stringContaining('filer-client start')]);
+      }
+      const bob = await DaemonProcess.start(
+        'filer-client',
+        ['--listen', '127.0.0.1:0'],
+        home('bob'),
+        options,
+      );
+      await bob.said('connected to the ip-server');
+      await writeFile(join(folder, 'hello.txt'), 'hello from a tarball');
+      const sent = await runProgram(
+        'filer-client',
+        ['send', 'hello.txt', '--to', 'bob'],
+        home('anna'),
+        options,
+      );
+      await bob.stop();
+
+      expect([sent.code, sent.stdout]).toEqual([
+        0,
+        expect.stringMatching(/bob has anna\/hello\.txt .*signed/),
+      ]);
+      expect(await readFile(join(home('bob'), 'inbox/anna/hello.txt'), 'utf8')).toBe('hello from a tarball');
+    } finally {
+      await server.stop();
+    }
   });
 
   test('a command runs where the only Node is too old for it', async () => {

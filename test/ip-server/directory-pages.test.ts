@@ -50,7 +50,7 @@ describe('the directory in pages', () => {
   test('300 members are read in several pages, each of at most 256 KiB, and again after a restart', async () => {
     const network = new PaperNetwork();
     const registry = await freshRegistry(network);
-    const directory = new Directory(registry);
+    const directory = new Directory(registry, 0);
     for (let number = 0; number < 300; number++) {
       directory.admit({ membership: network.membership(`m-${number}`), countsUse: true, now: 1_500_000 });
     }
@@ -59,14 +59,27 @@ describe('the directory in pages', () => {
     expect(pages.length).toBeGreaterThan(1);
     expect(fold(pages).size).toBe(300);
     expect(pages.at(-1)?.seq).toBe(directory.seq);
-    const again = new Directory(registry);
-    expect(again.seq).toBe(directory.seq);
+    const again = new Directory(registry, 0);
+    expect(again.seq).toBe(directory.seq + 1);
     expect(fold(pull(again, 0))).toEqual(fold(pages));
+  });
+
+  test('a position that was told and then lost is never given again', async () => {
+    const network = new PaperNetwork();
+    const registry = await freshRegistry(network);
+    const lost = new Directory(registry, 1_000);
+    expect(lost.seq).toBe(1_000);
+    const membership = network.membership('anna');
+    lost.admit({ membership, countsUse: true, now: 1_500_000 });
+    expect(lost.seq).toBe(1_001);
+
+    expect(new Directory(registry, 2_000).seq).toBe(2_000);
+    expect(new Directory(registry, 0).seq).toBe(1_002);
   });
 
   test('whoever reads from any earlier position ends with what the others know', async () => {
     const network = new PaperNetwork();
-    const directory = new Directory(await freshRegistry(network));
+    const directory = new Directory(await freshRegistry(network), 0);
     const peers = Array.from({ length: 5 }, () => createKeyPair());
     peers.forEach((peer, index) =>
       directory.admit({
@@ -100,7 +113,7 @@ describe('the directory in pages', () => {
 
   test('a state that changed and changed back within a step is told once', async () => {
     const network = new PaperNetwork();
-    const directory = new Directory(await freshRegistry(network));
+    const directory = new Directory(await freshRegistry(network), 0);
     const membership = network.membership('anna');
     directory.admit({ membership, countsUse: true, now: 1_500_000 });
     const before = directory.seq;
@@ -129,7 +142,7 @@ describe('the directory in pages', () => {
         },
       },
     }) as Registry;
-    const directory = new Directory(failing);
+    const directory = new Directory(failing, 0);
     const membership = network.membership('anna');
     directory.admit({ membership, countsUse: true, now: 1_500_000 });
     isFull = true;

@@ -1,10 +1,19 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connectControl, resolveHome } from '@filer/program';
-import { createIdentity, dial, encodeFrame, strangerMessenger } from '@filer/protocol';
+import {
+  createIdentity,
+  dial,
+  encodeFrame,
+  MAX_CONTENT_BYTES,
+  MAX_HELLO_BYTES,
+  sayHello,
+  Session,
+  strangerMessenger,
+} from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunningServer } from '../support/ip-server.ts';
-import { TestMember } from '../support/test-member.ts';
+import { helloOf, TestMember } from '../support/test-member.ts';
 
 describe('bytes that are not our protocol', () => {
   let server: RunningServer;
@@ -48,6 +57,29 @@ describe('bytes that are not our protocol', () => {
     await expectHonestToWork();
   });
 
+  test('a machine that only wants to join cannot send a large document', async () => {
+    const { host, port } = server;
+    const identity = await createIdentity();
+    const messenger = strangerMessenger(
+      await dial({ transport: 'tls', host, port, identity, expect: server.id }),
+    );
+    await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
+    const session = new Session(messenger);
+    await session.notify({ type: 'enrol', name: 'x' }, Buffer.alloc(MAX_HELLO_BYTES + 1));
+
+    expect(await session.closed).toMatchObject({ code: 'frame-too-large' });
+  });
+
+  test.each(['record', 'report', 'broadcast'])('a %s of 16 MiB from a member is not read', async (type) => {
+    await using connection = await honest.connect();
+    const header = { type, spool: 'a'.repeat(32), seq: '1', kind: 'user', time: '1' };
+    const asked = connection.session.request(header, Buffer.alloc(MAX_CONTENT_BYTES, '['));
+
+    await expect(asked).rejects.toMatchObject({
+      message: expect.stringContaining('the limit is') as unknown,
+    });
+  });
+
   test('a port scanner and silent connections keep nobody out', async () => {
     const scanners = await Promise.all(Array.from({ length: 50 }, raw));
     for (const socket of scanners) socket.destroy();
@@ -59,6 +91,7 @@ describe('bytes that are not our protocol', () => {
   });
 
   test.each([
+    ['a ping before its hello', encodeFrame({ type: 'ping' }), 'unexpected-message'],
     ['a first message that is no hello', encodeFrame({ type: 'heartbeat' }), 'unexpected-message'],
     ['a header over its limit', Buffer.from('00020000000000007b7d', 'hex'), 'frame-too-large'],
     ['a content over the limit of a stranger', Buffer.from('0000000000100000', 'hex'), 'frame-too-large'],

@@ -127,7 +127,30 @@ describe('joining', () => {
     const first = await TestMember.join(link, 'twice', { identity });
     const second = await TestMember.join(link, 'twice', { identity });
 
-    expect(second.membership.serial).toBeGreaterThan(first.membership.serial);
+    expect(second.membership).toEqual(first.membership);
+  });
+
+  test('a used-up invite does not undo a change that the network signed later', async () => {
+    const link = await server.invite('--group', 'ops');
+    const identity = await createIdentity();
+    await TestMember.join(link, 'demoted', { identity });
+    expect((await server.run('group', 'remove', 'demoted', 'ops')).code).toBe(0);
+
+    await expect(TestMember.join(link, 'demoted', { identity })).rejects.toMatchObject({
+      code: 'invite-used-up',
+    });
+    expect(await server.peer('demoted')).toMatchObject({ groups: [] });
+  });
+
+  test('a machine that joins again with another name counts as another use', async () => {
+    const link = await server.invite('--uses', '2');
+    const identity = await createIdentity();
+    await TestMember.join(link, 'old-name', { identity });
+    await TestMember.join(link, 'new-name', { identity });
+
+    await expect(TestMember.join(link, 'third-name', { identity })).rejects.toMatchObject({
+      code: 'invite-used-up',
+    });
   });
 
   test('a machine that joins again keeps its place and gets a higher serial and the new groups', async () => {

@@ -35,16 +35,19 @@ describe('start', () => {
     expect(again.daemon.stderr).not.toContain('network-key export');
   });
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it in order, with the exit code of the signal', async (signal) => {
-    await using server = await RunningServer.start();
-    const member = await TestMember.join(await server.invite(), 'anna');
-    const connection = await member.connect();
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends it in order, with the exit code of the signal',
+    async (signal) => {
+      await using server = await RunningServer.start();
+      const member = await TestMember.join(await server.invite(), 'anna');
+      const connection = await member.connect();
 
-    expect(await server.stop(signal)).toBe(signal === 'SIGINT' ? 130 : 143);
-    expect(connection.goodbyes).toBe(1);
-    expect(await connection.session.closed).toBeUndefined();
-    expect(await server.json('status')).toMatchObject({ running: false, members: 1 });
-  });
+      expect(await server.stop(signal)).toBe(signal === 'SIGINT' ? 130 : 143);
+      expect(connection.goodbyes).toBe(1);
+      expect(await connection.session.closed).toBeUndefined();
+      expect(await server.json('status')).toMatchObject({ running: false, members: 1 });
+    },
+  );
 
   test('a second one on the same home is refused and the first one stays', async () => {
     await using server = await RunningServer.start();

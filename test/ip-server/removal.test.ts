@@ -1,6 +1,7 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseRemovals } from '@filer/protocol';
+import { connectControl, resolveHome } from '@filer/program';
+import { loadNetworkKey, parseRemovals, signRemoval } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember } from '../support/test-member.ts';
@@ -23,6 +24,34 @@ describe('removing a machine', () => {
     expect(await server.json('peers')).toMatchObject({
       peers: [{ name: 'anna' }, { name: 'ben', state: 'lost' }],
     });
+  });
+
+  test('with a number that another removal took meanwhile is refused, and nobody is said to be removed', async () => {
+    await using server = await RunningServer.start();
+    const link = await server.invite('--uses', '2');
+    const { id: first } = await TestMember.join(link, 'first');
+    const { id: second } = await TestMember.join(link, 'second');
+    const networkKey = await loadNetworkKey(join(server.home, 'network-key.pem'));
+    const control = await connectControl(resolveHome('ip-server', { IP_SERVER_HOME: server.home }));
+    if (control === undefined) throw new Error('the server runs');
+    const { number } = (await control.call('removal-next', {})) as { number: number };
+    const remove = (id: string): Promise<unknown> =>
+      control.call('remove', { removal: signRemoval(networkKey, { number, id, removedAt: 1 }) });
+    await remove(first);
+
+    await expect(remove(second)).rejects.toMatchObject({ code: 'verification-failed' });
+    await control.close();
+    expect(await server.peer('second')).toMatchObject({ state: 'lost' });
+  });
+
+  test('at the same time as another one removes both', async () => {
+    await using server = await RunningServer.start();
+    const link = await server.invite('--uses', '3');
+    for (const name of ['one', 'two', 'three']) await TestMember.join(link, name);
+    const removals = await Promise.all(['one', 'two', 'three'].map((name) => server.run('remove', name)));
+
+    expect(removals.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(await server.json('peers')).toMatchObject({ peers: [] });
   });
 
   test('is known to a member that was away, by its number, and survives a restart', async () => {

@@ -85,11 +85,32 @@ describe('samples of heartbeats', () => {
     }
     store.samples.save(new Map([['PEER', { at: 89 * 60_000 + 9, heartbeat: numbers }]]));
     expect(store.samples.of('PEER')).toHaveLength(90);
-    store.samples.rollUp(2 * DAY_MS + hour);
+    expect(store.samples.rollUp(2 * DAY_MS + hour, 100)).toBe(true);
+    expect(store.samples.rollUp(2 * DAY_MS + hour, 100)).toBe(false);
     const [first, ...minutes] = store.samples.of('PEER');
 
     expect(first).toMatchObject({ at: 0, spanMs: hour, heartbeat: { uptimeMs: 59, loadHundredths: 100 } });
     expect(minutes).toHaveLength(30);
+  });
+
+  test('are rolled up and dropped in steps of a few machines each', async () => {
+    const { store } = await freshStore();
+    const hour = 3_600_000;
+    const heartbeats = new Map(
+      Array.from({ length: 20 }, (_, n) => [`PEER-${n}`, { at: 5 * 60_000, heartbeat: numbers }] as const),
+    );
+    store.samples.save(heartbeats);
+    const left = (spanMs: number): number =>
+      [...heartbeats.keys()].filter((peer) => store.samples.of(peer)[0]?.spanMs === spanMs).length;
+
+    expect(store.samples.rollUp(3 * DAY_MS, 10 * 60)).toBe(true);
+    expect(left(hour)).toBe(10);
+    while (store.samples.rollUp(3 * DAY_MS, 10 * 60));
+    expect(left(hour)).toBe(20);
+    expect(store.samples.rollUp(500 * DAY_MS, 15)).toBe(true);
+    expect(left(hour)).toBe(5);
+    while (store.samples.rollUp(500 * DAY_MS, 15));
+    expect(left(hour)).toBe(0);
   });
 });
 

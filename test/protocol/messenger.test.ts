@@ -68,7 +68,7 @@ test('whatever content is not JSON, the refusal can be sent', async () => {
 
 function refusalOf(content: Buffer): FilerError {
   try {
-    parseJson(content, 'report');
+    parseJson(content, 'report', 1_000);
   } catch (error) {
     if (error instanceof FilerError) return error;
   }

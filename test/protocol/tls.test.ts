@@ -3,7 +3,16 @@ import { connect as connectPlain, createServer as createPlainServer, type Socket
 import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ALPN, Server, createIdentity, dial, type Endpoint, type Identity } from '@filer/protocol';
+import {
+  ALPN,
+  Server,
+  createIdentity,
+  dial,
+  type Endpoint,
+  type FilerError,
+  type Identity,
+  type Messenger,
+} from '@filer/protocol';
 import { Gate } from '../../packages/protocol/src/transport/gate.ts';
 import { needs } from '../support/needs.ts';
 import { failureOf } from './outcome.ts';
@@ -16,8 +25,13 @@ const [ours, theirs, other] = await Promise.all([createIdentity(), createIdentit
 class Counting extends Server {
   bytes = 0;
   met: string[] = [];
+  ended: (FilerError | undefined)[] = [];
 
-  protected override async serve(messenger: Parameters<Server['closeClient']>[0]): Promise<void> {
+  protected override onClosed(_: Messenger, __: number, reason: FilerError | undefined): void {
+    this.ended.push(reason);
+  }
+
+  protected override async serve(messenger: Messenger): Promise<void> {
     this.met.push(messenger.peerId ?? 'nobody');
     for await (const { header } of messenger) {
       this.bytes = messenger.receivedBytes;
@@ -137,11 +151,15 @@ describe('a TLS server', () => {
     expect(await refusalOf(socket)).toBe('it did not prove who it is within 1 s');
   });
 
-  test('a TLS client that says no hello is destroyed when its time is over', async () => {
+  test('a TLS client that says no hello is destroyed when its time is over, and only who served it tells', async () => {
     const link = await dial(endpoint());
     await gone(link.socket.resume());
-    await until(() => refused.length > 0);
-    expect(refused).toEqual([['127.0.0.1', 'it did not prove who it is within 1 s']]);
+    await until(() => server.ended.length > 0);
+    expect(server.met).toEqual([theirs.id]);
+    expect(server.ended).toMatchObject([
+      { code: 'timed-out', message: '127.0.0.1 was not admitted within 1 s' },
+    ]);
+    expect(refused).toEqual([]);
   });
 
   test('a client that was admitted stays past that time', async () => {
@@ -319,6 +337,15 @@ describe('the gate', () => {
     const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
     expect(gate.enter(from(address, 1).socket)).toBe(true);
     expect(gate.enter(from(address, 2).socket)).toBe(false);
+    gate.close();
+  });
+
+  test('counts an IPv6 network of 64 bits as one address, and not its neighbour', () => {
+    const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
+    expect(gate.enter(from('2001:db8:0:1::1', 1).socket)).toBe(true);
+    expect(gate.enter(from('2001:db8:0:1:ffff:2:3:4', 2).socket)).toBe(false);
+    expect(gate.enter(from('2001:db8:0:2::1', 3).socket)).toBe(true);
+    expect(gate.enter(from('2001:db8::2:0:0:0:1', 4).socket)).toBe(false);
     gate.close();
   });
 

@@ -12,6 +12,8 @@ import {
   type Message,
 } from '@filer/protocol';
 import { failureOf } from './outcome.ts';
+import { datagramCases } from './service/datagram-cases.ts';
+import { streamCases } from './service/stream-cases.ts';
 import { WIRES, accepted, collect, connect, gone, nextOf, until } from './wires.ts';
 
 const MiB = 1 << 20;
@@ -368,4 +370,12 @@ describe.each(WIRES)('$name', (wire) => {
     next.destroy();
     await server.stop();
   });
+
+  describe('services and streams', () => {
+    streamCases(wire);
+  });
+});
+
+describe.each(['127.0.0.1', '::1'])('udp on %s', (host) => {
+  datagramCases(host);
 });

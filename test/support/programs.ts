@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** What stands before the command line, such as `ip netns exec NAME`. */
   readonly wrapper?: readonly string[];
+  /** Folder of the commands of another installation. @default this repository's */
+  readonly bin?: string;
 }
 
 /** A program started as a user starts it, from its file in `bin/`, with a home of its own. */
@@ -46,9 +48,10 @@ export class ProgramProcess {
   readonly #waiting = new Set<() => void>();
 
   constructor(program: ProgramName, args: readonly string[], home: string, options: RunOptions = {}) {
-    const { input = '', env = {}, cwd, wrapper = [] } = options;
+    const { input = '', env = {}, cwd, wrapper = [], bin } = options;
+    const file = bin === undefined ? [process.execPath, bins[program]] : [join(bin, program)];
     const variable = program === 'ip-server' ? 'IP_SERVER_HOME' : 'FILER_HOME';
-    const [command = process.execPath, ...rest] = [...wrapper, process.execPath, bins[program], ...args];
+    const [command = process.execPath, ...rest] = [...wrapper, ...file, ...args];
     this.home = home;
     this.child = spawn(command, rest, { cwd, env: { ...process.env, [variable]: home, ...env } });
     this.child.stdin.on('error', () => undefined); // a command that ends early does not read its input

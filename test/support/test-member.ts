@@ -130,6 +130,11 @@ export class TestMember {
     }
   }
 
+  /** The same machine, pointed at another server. */
+  at({ host, port, id }: ServerAddress): TestMember {
+    return new TestMember(this.identity, this.membership, this.serverRecord, { host, port, id });
+  }
+
   /** `counter.random`, with a counter above the last. */
   nextIncarnation(): string {
     return `${++this.#counter}.${randomBytes(8).toString('hex')}`;
@@ -156,7 +161,8 @@ export class TestMember {
   }
 }
 
-function helloOf(network: string, hello: Partial<Hello>): Hello {
+/** The hello of an honest daemon, but for what is given. */
+export function helloOf(network: string, hello: Partial<Hello>): Hello {
   return {
     versions: [1],
     features: [],

@@ -182,12 +182,7 @@ export class TestNetwork implements AsyncDisposable {
   /** A file of random bytes to send. @returns its path */
   async file(name: string, bytes = 100_000): Promise<string> {
     const path = this.path(name);
-    const content = Buffer.allocUnsafe(Math.min(bytes, 4 * MiB));
-    await writeFile(path, '');
-    for (let left = bytes; left > 0; left -= content.length) {
-      randomFillSync(content);
-      await writeFile(path, content.subarray(0, Math.min(left, content.length)), { flag: 'a' });
-    }
+    await writeRandomFile(path, bytes);
     return path;
   }
 
@@ -206,6 +201,16 @@ export class TestNetwork implements AsyncDisposable {
     this.#daemons.set(name, daemon);
     this.#all.push(daemon);
     return daemon;
+  }
+}
+
+/** Makes a file whose content has no pattern. */
+export async function writeRandomFile(path: string, bytes: number): Promise<void> {
+  const content = Buffer.allocUnsafe(Math.min(bytes, 4 * MiB));
+  await writeFile(path, '');
+  for (let left = bytes; left > 0; left -= content.length) {
+    randomFillSync(content);
+    await writeFile(path, content.subarray(0, Math.min(left, content.length)), { flag: 'a' });
   }
 }
 

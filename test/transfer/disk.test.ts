@@ -51,6 +51,19 @@ describe.skipIf(needs.namespaces())('on a disk of 4 MiB', () => {
   });
 });
 
+test.skipIf(needs.namespaces())('a part that cannot be removed does not keep the others', async () => {
+  const inbox = await freshFolder();
+  const parts = ['1', '2', '3'].map((n) => join(inbox, `${PART_PREFIX}${n}`));
+  for (const part of parts) await writeFile(part, 'x');
+  const [, stuck = ''] = parts;
+  asRoot('mount', '--bind', stuck, stuck); // what is mounted on cannot be removed
+  onTestFinished(() => asRoot('umount', stuck));
+
+  expect(await cleanParts(inbox, { olderThanMs: 0, now: Date.now() + 1000 })).toBe(2);
+
+  expect(await readdir(inbox)).toEqual([`${PART_PREFIX}2`]);
+});
+
 test('an inbox in which nothing may be written fails every file and not the process', async () => {
   const ends = await twoEnds();
   await writeFile(join(ends.home, 'a'), 'content');

@@ -103,6 +103,37 @@ describe('a transfer that stands still is ended as timed-out:', () => {
     expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
   });
 
+  test('a sender that says nothing but what the receiver does not know', async () => {
+    const ends = await twoEnds();
+    const { hand, outcome } = await withReceiver(ends, { stallMs: 300 });
+    await hand.offer({ a: 10 });
+
+    let code: string | undefined = 'unsupported';
+    while (code === 'unsupported') {
+      await hand.say({ type: 'pocus', id: '77' }).catch(() => undefined); // the receiver may be gone
+      code = (await hand.hear('error'))?.header['code'];
+    }
+
+    expect(code).toBe('timed-out');
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+
+  test('a sender that works for ever', async () => {
+    const ends = await twoEnds();
+    const { hand, outcome } = await withReceiver(ends, { stallMs: 300, maxWorkingMs: 600 });
+    await hand.offer({ a: 10 });
+
+    let code: string | undefined = 'unsupported';
+    while (code === 'unsupported') {
+      await hand.say({ type: 'working' }).catch(() => undefined);
+      await hand.say({ type: 'pocus', id: '77' }).catch(() => undefined);
+      code = (await hand.hear('error'))?.header['code'];
+    }
+
+    expect(code).toBe('timed-out');
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+
   test('a receiver that does not answer', async () => {
     const ends = await withLargeFile();
     const { hand, outcome } = await withSender(ends, ['a'], { stallMs: 100 });
@@ -172,6 +203,18 @@ describe('the receive policy', () => {
     expect(received.error?.code).toBe('declined');
     expect(dialler.open).toBe(true);
     expect(accepter.open).toBe(true);
+  });
+
+  test('an offer that is declined leaves no folder behind', async () => {
+    const ends = await withLargeFile();
+    const accept = (): void => {
+      throw new FilerError('declined', 'bob declined the files');
+    };
+
+    const { sent } = await transfer(ends, ['a'], { receive: { policy: { accept } } });
+
+    expect(sent.error?.code).toBe('declined');
+    expect(await readdir(ends.home)).toEqual(['a']);
   });
 
   test('a file above the largest size is refused before its first byte, the others arrive', async () => {

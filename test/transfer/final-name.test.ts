@@ -2,7 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { numberedName, takeByLock } from '../../packages/transfer/src/final-name.ts';
+import {
+  freeNumber,
+  numberedName,
+  takeByLock,
+  takeFinalName,
+} from '../../packages/transfer/src/final-name.ts';
 import { Folder } from '../../packages/transfer/src/folder.ts';
 import { freshFolder } from './two-ends.ts';
 
@@ -16,6 +21,38 @@ test.each([
   [`${'😀'.repeat(62)}.txt`, 1, `${'😀'.repeat(61)} (1).txt`],
 ])('%j with number %d is %j', (name, n, expected) => {
   expect(numberedName(name, n)).toBe(expected);
+});
+
+test.each([1, 2, 3, 1000, 9000, 9999])('the free number after %d in use is found in few steps', (used) => {
+  let steps = 0;
+  const taken = (n: number): boolean => {
+    steps++;
+    return n < used;
+  };
+
+  expect(freeNumber(taken, 10_000)).toBe(used);
+  expect(steps).toBeLessThan(30);
+});
+
+test('when every number is in use, none is found', () => {
+  expect(freeNumber(() => true, 10_000)).toBeUndefined();
+});
+
+test('with names in use, some free again between them, a part gets a free one and the others stay', async () => {
+  const path = await freshFolder();
+  using folder = Folder.openOwn(path);
+  const used = ['a.txt', ...[1, 2, 3, 5, 6, 8, 9, 12].map((n) => `a (${n}).txt`)];
+  await Promise.all(used.map((name) => writeFile(join(path, name), name)));
+
+  for (let count = 0; count < 8; count++) {
+    await writeFile(join(path, 'part'), 'new');
+    const name = await takeFinalName({ folder, file: 'part' }, folder, 'a.txt');
+    expect(used).not.toContain(name);
+    expect(await readFile(join(path, name), 'utf8')).toBe('new');
+  }
+
+  for (const name of used) expect(await readFile(join(path, name), 'utf8')).toBe(name);
+  expect(await readdir(path)).toHaveLength(used.length + 8);
 });
 
 test('without hard links, of many parts that want one name exactly one gets it', async () => {

@@ -293,6 +293,70 @@ test('an abandoned file may begin again, and arrives as it was sent the second t
   expect(await readFile(join(ends.inbox, 'alice', 'a'))).toEqual(TEN);
 });
 
+test('a file given up is settled, and may not begin again, once another is given up', async () => {
+  const ends = await twoEnds();
+  const settled: (string | undefined)[] = [];
+  const { hand, outcome } = await withReceiver(ends, {
+    on: (event) => event.type === 'file' && settled.push(event.result.name),
+  });
+  await hand.offer({ a: 10, b: 10 });
+  const abandon = (entry: number) =>
+    hand.say({ type: 'abandon', entry: String(entry), code: 'source-changed', message: 'changed' });
+
+  await abandon(0);
+  await abandon(1);
+  await hand.file(1, 10);
+  await abandon(1);
+  await hand.say({ type: 'pocus', id: '77' });
+  await hand.hear('error');
+  expect(settled).toEqual(['a']);
+
+  await hand.file(0, 10);
+  expect((await hand.hear('error'))?.header['code']).toBe('unexpected-message');
+  expect(await outcome).toMatchObject({ filesFailed: 2, files: [{ code: 'source-changed' }, { name: 'b' }] });
+});
+
+test('a file that failed here and is then given up may still begin again, to be dropped', async () => {
+  const ends = await twoEnds();
+  const { hand, outcome } = await withReceiver(ends, { policy: { maxFileBytes: 10 } });
+  await hand.offer({ a: 10, b: 10 });
+
+  await hand.file(0, 11); // grew beyond what is taken
+  await hand.say({ type: 'abandon', entry: '0', code: 'source-changed', message: 'changed' });
+  await hand.file(0, 11);
+  await hand.chunk(0, 0, Buffer.alloc(11));
+  await hand.end(0, Buffer.alloc(11));
+  await hand.say({ type: 'abandon', entry: '1', code: 'source-changed', message: 'changed' });
+  await hand.say({ type: 'done' });
+
+  expect(await hand.hear('done')).toBeDefined();
+  expect(await outcome).toMatchObject({
+    filesFailed: 2,
+    files: [
+      { name: 'a', code: 'too-large' },
+      { name: 'b', code: 'source-changed' },
+    ],
+  });
+});
+
+test('a sender that announces more than 16 MiB of names ahead loses its connection', async () => {
+  const ends = await twoEnds();
+  const { hand } = await withReceiver(ends);
+  await hand.say({ type: 'offer', id: 'o', job: 'j', complete: '0', files: '1', bytes: '0' }, { names: [] });
+  await hand.hear('answer');
+  const path = Array.from({ length: 12 }, () => 'x'.repeat(250)).join('/');
+  const batch = Array.from({ length: 1000 }, () => ({ path, kind: 'file', size: 0, mtimeNs: '0', mode: 0 }));
+
+  const heard: (string | undefined)[] = [];
+  for (let first = 0; heard.at(-1) !== 'error' && first < 10_000; first += 1000) {
+    await hand.say({ type: 'entries', id: 'e', first: String(first) }, batch);
+    heard.push((await hand.hear('entries-answer', 'error'))?.header['type']);
+  }
+
+  expect(heard.slice(0, 5)).toEqual(heard.slice(0, 5).map(() => 'entries-answer'));
+  expect(heard.at(-1)).toBe('error');
+});
+
 test('an entry of a kind that is not known fails alone', async () => {
   const ends = await twoEnds();
   await mkdir(ends.inbox);

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ReceiptBatch } from '@filer/protocol';
-import { verifyReceipts, type SendEvent } from '@filer/transfer';
-import { transfer, twoEnds } from './two-ends.ts';
+import { createIdentity, createKeyPair, dial, listen, Messenger, type ReceiptBatch } from '@filer/protocol';
+import { receiveFiles, sendFiles, verifyReceipts, type SendEvent } from '@filer/transfer';
+import { receiveOptions, sendOptions, transfer, twoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
 
@@ -36,6 +36,60 @@ test('whichever side dialled, files flow', async () => {
 
   expect(sent.ok).toBe(true);
   expect(await readFile(join(ends.inbox, 'alice', 'a'), 'utf8')).toBe('hello');
+});
+
+test('over TLS a file arrives, and its receipt is signed by the key that the connection proved', async () => {
+  const [sender, receiver] = await Promise.all([createIdentity(), createIdentity()]);
+  const ends = { ...(await twoEnds()), sender, receiver };
+  const content = randomBytes(3 * MiB + 1);
+  await writeFile(join(ends.home, 'a'), content);
+  const accepted = Promise.withResolvers<Messenger>();
+  const here = { transport: 'tls', host: '127.0.0.1' } as const;
+  const listener = await listen(
+    { ...here, port: 0, identity: receiver },
+    {
+      onConnection: (link) => {
+        link.admit();
+        accepted.resolve(new Messenger(link.socket, { peerId: link.peerId }));
+      },
+    },
+  );
+  if (!('port' in listener.address)) throw new Error('a TLS listener has a port');
+  const { port } = listener.address;
+  const link = await dial({ ...here, port, identity: sender, expect: receiver.id });
+  const [from, to] = [new Messenger(link.socket), await accepted.promise];
+  const kept: ReceiptBatch[] = [];
+  const keep = (batch: ReceiptBatch): void => void kept.push(batch);
+
+  const [sent] = await Promise.all([
+    sendFiles(from, sendOptions(ends, ['a'], { keep, receiverId: link.peerId ?? '' })),
+    receiveFiles(to, receiveOptions(ends, { senderId: to.peerId ?? '' })),
+  ]);
+  await Promise.all([from.close(), to.close(), listener.close()]);
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  expect(kept).toMatchObject([{ sender: sender.id, receiver: receiver.id }]);
+  expect(content.equals(await readFile(join(ends.inbox, 'alice', 'a')))).toBe(true);
+});
+
+test('two senders at once into a folder of one name lose nothing', async () => {
+  const ends = await twoEnds();
+  const names = Array.from({ length: 50 }, (_, n) => (n % 2 === 0 ? `same ${n}` : `sub/same ${n}`));
+  const send = async (who: string) => {
+    const own = { ...ends, sender: createKeyPair(), home: join(ends.home, who) };
+    await mkdir(join(own.home, 'sub'), { recursive: true });
+    await Promise.all(names.map((name) => writeFile(join(own.home, name), `${who}: ${name}`)));
+    return transfer(own, names, { receive: { sync: true } });
+  };
+
+  const outcomes = await Promise.all([send('one'), send('two')]);
+
+  for (const { sent } of outcomes) expect(sent).toMatchObject({ ok: true, filesDelivered: 50 });
+  const arrived = outcomes.flatMap(({ sent }) => sent.files.map(({ path = '' }) => path));
+  expect(new Set(arrived).size).toBe(100);
+  const contents = await Promise.all(arrived.map((path) => readFile(join(ends.inbox, path), 'utf8')));
+  const wanted = ['one', 'two'].flatMap((who) => names.map((name) => `${who}: ${name}`));
+  expect(contents.toSorted()).toEqual(wanted.toSorted());
 });
 
 test('several files arrive with one signed receipt each, kept before they count as delivered', async () => {

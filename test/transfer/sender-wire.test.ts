@@ -48,6 +48,20 @@ test('an honest receipt is taken', async () => {
   expect(await outcome).toMatchObject({ ok: true, filesDelivered: 1, job });
 });
 
+test('where a file was placed may be longer than what may be sent', async () => {
+  const ends = await withFile();
+  const { hand, outcome } = await withSender(ends, ['a']);
+  const job = await takeAll(hand);
+  const path = `${'inbox/'.repeat(600)}a`;
+  const { files, ...batch } = honest(ends, job);
+  const placed = { ...batch, files: files.map((file) => ({ ...file, path })) };
+
+  await hand.say({ type: 'receipts' }, signReceipts(placed, ends.receiver));
+  await hand.say({ type: 'done' });
+
+  expect(await outcome).toMatchObject({ ok: true, files: [{ path }] });
+});
+
 describe('a receipt is refused, and its file not called delivered, when', () => {
   type Honest = ReturnType<typeof honest>;
   const fileWith = (batch: Honest, change: Partial<ReceiptFile>): Honest => ({
@@ -90,7 +104,11 @@ describe('a receipt is refused, and its file not called delivered, when', () => 
     ],
     [
       'its path leaves the inbox',
-      (batch, { receiver }) => signReceipts(fileWith(batch, { path: '../a' }), receiver),
+      (batch, { receiver }) => signReceipts(fileWith(batch, { path: 'alice/../../a' }), receiver),
+    ],
+    [
+      'its path is absolute',
+      (batch, { receiver }) => signReceipts(fileWith(batch, { path: '/a' }), receiver),
     ],
   ];
   test.each(rows)('%s', async (_, forge) => {

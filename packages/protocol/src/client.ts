@@ -1,21 +1,32 @@
 import { FilerError } from './errors.ts';
-import { Hub } from './hub.ts';
+import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import { dial, type DialOptions } from './transport/dial.ts';
 import type { Endpoint } from './transport/endpoint.ts';
 
-/** Any number of outgoing connections. Subclass it and override the callbacks, or iterate it. */
+export interface ClientOptions extends Omit<MessengerOptions, 'peerId'>, HubCallbacks {
+  /** A place could not be connected to; `addConnection` throws the error too. */
+  readonly onConnectFailed?: (endpoint: Endpoint, error: unknown) => void | Promise<void>;
+}
+
+/**
+ * Any number of outgoing connections. Subclass it and override the callbacks, give callbacks as options, or iterate
+ * it.
+ */
 export class Client extends Hub {
-  readonly #options: Omit<MessengerOptions, 'peerId'>;
+  readonly #options: ClientOptions;
   readonly #stopping = new AbortController();
 
-  constructor(options: Omit<MessengerOptions, 'peerId'> = {}) {
+  constructor(options: ClientOptions = {}) {
     super();
+    this.callbacks = options;
     this.#options = options;
   }
 
   /** Called when an address could not be connected to. Override it. */
-  protected onConnectFailed(_endpoint: Endpoint, _error: unknown): void | Promise<void> {}
+  protected onConnectFailed(endpoint: Endpoint, error: unknown): void | Promise<void> {
+    return this.#options.onConnectFailed?.(endpoint, error);
+  }
 
   /**
    * Connects to one more place.

@@ -1,4 +1,5 @@
 import { FilerError } from './errors.ts';
+import type { FrameLimits } from './frame.ts';
 import type { Message } from './header.ts';
 import { AUTHENTICATION_MS, MAX_HELLO_BYTES, MAX_HEADER_BYTES } from './limits.ts';
 import { errorOf } from './messages/error.ts';
@@ -14,10 +15,15 @@ import {
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Link } from './transport/endpoint.ts';
 
-/** For the accepter's messenger: little is read until the other side has been welcomed. */
+/** What is read of a stranger in one message. */
+export const STRANGER_LIMITS = {
+  maxHeaderBytes: MAX_HEADER_BYTES,
+  maxContentBytes: MAX_HELLO_BYTES,
+} as const satisfies FrameLimits;
+
+/** For the accepter's messenger: little is read, and no ping is answered, until the other side has been welcomed. */
 export const STRANGER_OPTIONS = {
-  limits: { maxHeaderBytes: MAX_HEADER_BYTES, maxContentBytes: MAX_HELLO_BYTES },
-  keepAlive: true,
+  limits: STRANGER_LIMITS,
 } as const satisfies MessengerOptions;
 
 /**
@@ -64,16 +70,20 @@ export async function sayHello(
   }
 }
 
+/** The accepter's word that makes the connection count. @param limits of what is read from now on */
+export type SayWelcome = (welcome: Welcome, limits?: FrameLimits) => Promise<void>;
+
 /**
  * The accepter's side, first half: reads `hello` and nothing else.
  *
- * @returns the hello, and `welcome` to accept it with (refuse with `messenger.reject`)
+ * @returns the hello, and `welcome` to accept it with (refuse with `messenger.reject`); from then on the other
+ *   side is read within the limits given, by default the usual ones
  * @throws FilerError after telling the other side
  */
 export async function readHello(
   messenger: Messenger,
   options: HandshakeOptions = {},
-): Promise<{ hello: Hello; version: number; welcome: (welcome: Welcome) => Promise<void> }> {
+): Promise<{ hello: Hello; version: number; welcome: SayWelcome }> {
   try {
     const message = await firstMessage(messenger, 'hello', options);
     const hello = parseHello(message);
@@ -82,8 +92,9 @@ export async function readHello(
     return {
       hello,
       version,
-      welcome: async (welcome) => {
-        messenger.setLimits({});
+      welcome: async (welcome, limits = {}) => {
+        messenger.setLimits(limits);
+        messenger.startKeepAlive();
         const { header, content } = formatWelcome(welcome, re);
         await messenger.send(header, content);
       },

@@ -18,6 +18,18 @@ export type HubEvent =
   /** A `Client` only. */
   | { readonly type: 'connect-failed'; readonly endpoint: Endpoint; readonly error: unknown };
 
+type Told = void | Promise<void>;
+
+/** The callbacks of a `Server` or a `Client`, for those who neither subclass nor iterate. */
+export interface HubCallbacks {
+  /** A new connection, before its first message. */
+  readonly onConnected?: (messenger: Messenger) => Told;
+  /** Each message, in order for each connection; awaited before its next one. */
+  readonly onMessage?: (messenger: Messenger, message: Message) => Told;
+  /** A connection is gone, and so many remain. */
+  readonly onClosed?: (messenger: Messenger, remaining: number, reason: FilerError | undefined) => Told;
+}
+
 export interface SendOptions {
   /** Whether a peer that cannot be written to is closed. @default true */
   readonly closeOnFailure?: boolean;
@@ -33,6 +45,8 @@ const SOCKETS_PER_TURN = 500;
 export class Hub implements AsyncIterable<HubEvent> {
   readonly #messengers = new Set<Messenger>();
   readonly #events: { readonly event: HubEvent; readonly taken: () => void }[] = [];
+  /** Called by the overridable methods of the same names, unless those are overridden. */
+  protected callbacks: HubCallbacks = {};
   #wake: (() => void) | undefined;
   #iterated = false;
   #stopped = false;
@@ -43,17 +57,19 @@ export class Hub implements AsyncIterable<HubEvent> {
   }
 
   /** Called for a new connection, before its first message. Override it. */
-  protected onConnected(_messenger: Messenger): void | Promise<void> {}
+  protected onConnected(messenger: Messenger): Told {
+    return this.callbacks.onConnected?.(messenger);
+  }
 
   /** Called for each message, in order for each connection; awaited before its next one. Override it. */
-  protected onMessage(_messenger: Messenger, _message: Message): void | Promise<void> {}
+  protected onMessage(messenger: Messenger, message: Message): Told {
+    return this.callbacks.onMessage?.(messenger, message);
+  }
 
-  /** Called when a connection is gone. @param _remaining how many are left. Override it. */
-  protected onClosed(
-    _messenger: Messenger,
-    _remaining: number,
-    _reason: FilerError | undefined,
-  ): void | Promise<void> {}
+  /** Called when a connection is gone. @param remaining how many are left. Override it. */
+  protected onClosed(messenger: Messenger, remaining: number, reason: FilerError | undefined): Told {
+    return this.callbacks.onClosed?.(messenger, remaining, reason);
+  }
 
   /** @throws FilerError when it could not be written; the peer is then closed unless told otherwise */
   async send(to: Messenger, header: Header, content?: Uint8Array, options: SendOptions = {}): Promise<void> {

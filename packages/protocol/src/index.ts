@@ -12,16 +12,56 @@ export {
 export { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
 export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
-export { Hub, type HubEvent, type SendOptions } from './hub.ts';
+export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
 export { Server, type ServerOptions } from './server.ts';
-export { Client } from './client.ts';
+export { Client, type ClientOptions } from './client.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
-export { readHello, sayHello, strangerMessenger, STRANGER_OPTIONS } from './handshake.ts';
-export { describeEndpoint, type Endpoint, type Link } from './transport/endpoint.ts';
+export {
+  readHello,
+  sayHello,
+  strangerMessenger,
+  STRANGER_LIMITS,
+  STRANGER_OPTIONS,
+  type SayWelcome,
+} from './handshake.ts';
+export {
+  describeAddress,
+  describeEndpoint,
+  describeHostPort,
+  type Endpoint,
+  type Link,
+  type UdpEndpoint,
+} from './transport/endpoint.ts';
 export { dial, type DialOptions } from './transport/dial.ts';
 export { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
+export { dialDatagrams, DatagramLink, type ReceiveOptions } from './transport/dial-datagrams.ts';
+export {
+  listenDatagrams,
+  type Datagram,
+  type DatagramListener,
+  type DatagramListenOptions,
+} from './transport/listen-datagrams.ts';
 export { connectionLimit } from './transport/gate.ts';
 export { ALPN } from './transport/tls-context.ts';
+export { SocketStream } from './service/socket-stream.ts';
+export type { FilePart } from './service/file-pieces.ts';
+export {
+  DatagramHandler,
+  RequestHandler,
+  StreamHandler,
+  type HandlerClass,
+  type HandlerFunction,
+  type ServiceContext,
+  type ServiceHandler,
+  type ServiceRequest,
+} from './service/request-handler.ts';
+export {
+  serve,
+  serveDatagrams,
+  Service,
+  type DatagramServiceOptions,
+  type ServiceOptions,
+} from './service/service.ts';
 export { errorOf, formatError } from './messages/error.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';

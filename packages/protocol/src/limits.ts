@@ -33,7 +33,7 @@ export const MAX_HELLO_BYTES = 64 * KiB;
 /** Connections that have not authenticated yet, in all. */
 export const MAX_UNAUTHENTICATED = 256;
 
-/** The same from one address; loopback is exempt (a test host, a proxy). */
+/** The same from one IPv4 address or IPv6 /64; loopback is exempt (a test host, a proxy). */
 export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
 
 /** Connections that a server holds, and never more than `MAX_DESCRIPTOR_SHARE` of its descriptors. */
@@ -60,11 +60,37 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 /** Between attempts on the addresses of one peer (RFC 8305, section 5: "Connection Attempt Delay"). */
 export const CONNECT_STAGGER_MS = 250;
 
+/*
+ * Largest JSON documents, in bytes, beside `MAX_HELLO_BYTES` and `MAX_REPORT_BYTES`: reading 16 MiB of hostile JSON
+ * blocks the event loop for seconds, so each family takes what its largest honest document needs.
+ */
+
+/** An invite's or a membership's grant twice, with 32 groups, and the signatures. */
+export const MAX_ENROL_BYTES = 16 * KiB;
+
+/** A machine's own addresses. */
+export const MAX_RECORD_BYTES = 8 * KiB;
+
+/** One membership or record in a directory page, and those that are kept on disk. */
+export const MAX_DOCUMENT_BYTES = 64 * KiB;
+
+/** A page of removals: 500 of about 350 bytes. */
+export const MAX_REMOVALS_BYTES = 512 * KiB;
+
+/** An offer: 100 names of 255 characters and a note, each character escaped. */
+export const MAX_OFFER_BYTES = 512 * KiB;
+
+/** Batches of entries, of answers to them, and of receipts: 1,024 files with two paths of 4 KiB each. */
+export const MAX_BATCH_BYTES = 10 * MiB;
+
 /** A report's values, title and output together, in bytes. */
 export const MAX_REPORT_BYTES = 64 * KiB;
 
 /** One text message, in bytes. */
 export const MAX_TEXT_BYTES = 16 * KiB;
+
+/** The signed document that carries it: JSON writes a control character in six bytes. */
+export const MAX_TEXT_DOCUMENT_BYTES = 6 * MAX_TEXT_BYTES + 2 * KiB;
 
 /** Broadcasts from one peer in a minute. */
 export const MAX_BROADCASTS_PER_MINUTE = 10;

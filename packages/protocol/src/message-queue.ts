@@ -5,7 +5,7 @@ import type { Message } from './header.ts';
  * after what is already there.
  */
 export class MessageQueue implements AsyncIterableIterator<Message> {
-  readonly #messages: Message[] = [];
+  readonly #messages: { readonly message: Message; readonly bytes: number }[] = [];
   #first = 0;
   #bytes = 0;
   #ended = false;
@@ -17,7 +17,7 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
     this.#onTaken = onTaken;
   }
 
-  /** Content bytes that wait, each message counted with a small sum for itself. */
+  /** The memory that waits, roughly: contents, headers, and a small sum for each message. */
   get unreadBytes(): number {
     return this.#bytes;
   }
@@ -29,8 +29,9 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
       reader({ value: message, done: false });
       return;
     }
-    this.#messages.push(message);
-    this.#bytes += sizeOf(message);
+    const bytes = sizeOf(message);
+    this.#messages.push({ message: withOwnContent(message), bytes });
+    this.#bytes += bytes;
   }
 
   end(): void {
@@ -39,17 +40,17 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
   }
 
   next(): Promise<IteratorResult<Message>> {
-    const message = this.#messages[this.#first];
-    if (message !== undefined) {
+    const first = this.#messages[this.#first];
+    if (first !== undefined) {
       this.#first++;
       // Shifting an array is linear: drop what was read in one cut, now and then.
       if (this.#first === this.#messages.length || this.#first === 1024) {
         this.#messages.splice(0, this.#first);
         this.#first = 0;
       }
-      this.#bytes -= sizeOf(message);
+      this.#bytes -= first.bytes;
       this.#onTaken(this.#bytes);
-      return Promise.resolve({ value: message, done: false });
+      return Promise.resolve({ value: first.message, done: false });
     }
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -63,6 +64,25 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
 /** A message without content still takes memory: a flood of empty ones must count too. */
 const MESSAGE_OVERHEAD_BYTES = 256;
 
-function sizeOf(message: Message): number {
-  return MESSAGE_OVERHEAD_BYTES + message.content.length;
+/** A key of a header: its place in the dictionary and the string object. */
+const KEY_OVERHEAD_BYTES = 32;
+
+function sizeOf({ header, content }: Message): number {
+  let bytes = MESSAGE_OVERHEAD_BYTES + content.length;
+  // A string takes up to two bytes a unit.
+  for (const key in header) bytes += KEY_OVERHEAD_BYTES + 2 * (key.length + (header[key]?.length ?? 0));
+  return bytes;
+}
+
+/** A small content keeps the whole piece alive that it is a slice of: up to this size it is copied out of it. */
+const SMALL_BYTES = 16 * 1024;
+const MUCH_SMALLER = 4;
+
+function withOwnContent(message: Message): Message {
+  const { header, content } = message;
+  const isSmall = content.length <= SMALL_BYTES && content.length * MUCH_SMALLER < content.buffer.byteLength;
+  if (!isSmall || content.length === 0) return message;
+  const own = Buffer.allocUnsafeSlow(content.length);
+  content.copy(own);
+  return { header, content: own };
 }

@@ -25,6 +25,8 @@ export interface MessengerOptions {
   readonly limits?: FrameLimits;
   /** What may wait behind the message being written before the connection is closed as too slow. @default 8 MiB */
   readonly maxQueuedBytes?: number;
+  /** Received messages that may wait for the reader before the socket is paused, in bytes. @default 4 MiB */
+  readonly maxUnreadBytes?: number;
   /** Ping through silence and give up on a dead link; off for programs that do not speak `ping`. @default off */
   readonly keepAlive?: boolean | KeepAliveOptions;
 }
@@ -55,7 +57,8 @@ export class Messenger implements AsyncIterable<Message> {
   readonly #decoder: FrameDecoder;
   readonly #incoming: MessageQueue;
   readonly #maxQueuedBytes: number;
-  readonly #keepAlive: KeepAlive | undefined;
+  #maxUnreadBytes: number;
+  #keepAlive: KeepAlive | undefined;
   readonly #backlog = new WriteBacklog();
   #corked = false;
   #closing = false;
@@ -69,22 +72,15 @@ export class Messenger implements AsyncIterable<Message> {
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
     this.#decoder = new FrameDecoder(options.limits);
     this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
+    this.#maxUnreadBytes = options.maxUnreadBytes ?? MAX_UNREAD_BYTES;
     this.#incoming = new MessageQueue((unread) => {
-      if (unread < MAX_UNREAD_BYTES / 2 && socket.isPaused()) {
+      if (unread < this.#maxUnreadBytes / 2 && socket.isPaused()) {
         this.#keepAlive?.heard();
         socket.resume();
       }
     });
     if (options.keepAlive !== undefined && options.keepAlive !== false) {
-      this.#keepAlive = new KeepAlive(
-        {
-          ping: () => this.post(encodeFrame({ type: 'ping' })),
-          giveUp: (error) => this.destroy(error),
-          // Two sides that both wait to write and do not read would wait for ever.
-          isDeaf: () => socket.isPaused() && this.#backlog.empty,
-        },
-        options.keepAlive === true ? {} : options.keepAlive,
-      );
+      this.startKeepAlive(options.keepAlive === true ? {} : options.keepAlive);
     }
 
     this.closed = new Promise((resolve) => {
@@ -97,7 +93,11 @@ export class Messenger implements AsyncIterable<Message> {
       if (socket.closed) onClose();
       else socket.once('close', onClose);
     });
-    socket.on('error', (error) => (this.#reason ??= lostConnection(this.addr, error)));
+    socket.on('error', (error) => {
+      this.#reason ??= lostConnection(this.addr, error);
+      // A TLS alert (a bit that flipped on the way) is told as an error and leaves the socket open.
+      socket.destroy();
+    });
     socket.on('end', () => {
       if (!this.#closing && this.#decoder.midFrame) {
         this.#reason ??= new FilerError(
@@ -119,9 +119,28 @@ export class Messenger implements AsyncIterable<Message> {
     return this.#backlog.waitingBytes;
   }
 
+  /** From now on pings are sent through silence and answered. Once is enough. */
+  startKeepAlive(options: KeepAliveOptions = {}): void {
+    if (this.#closing) return;
+    this.#keepAlive ??= new KeepAlive(
+      {
+        ping: () => this.post(encodeFrame({ type: 'ping' })),
+        giveUp: (error) => this.destroy(error),
+        // Two sides that both wait to write and do not read would wait for ever.
+        isDeaf: () => this.socket.isPaused() && this.#backlog.empty,
+      },
+      options,
+    );
+  }
+
   /** Other limits for the frames that are received from now on. */
   setLimits(limits: FrameLimits): void {
     this.#decoder.setLimits(limits);
+  }
+
+  /** Another bound, in bytes, for what is received and not read, from the next piece that comes on. */
+  setMaxUnreadBytes(bytes: number): void {
+    this.#maxUnreadBytes = bytes;
   }
 
   /**
@@ -236,7 +255,7 @@ export class Messenger implements AsyncIterable<Message> {
       this.reject(error);
       return;
     }
-    if (this.#incoming.unreadBytes > MAX_UNREAD_BYTES) this.socket.pause();
+    if (this.#incoming.unreadBytes > this.#maxUnreadBytes) this.socket.pause();
   }
 
   /** Tells the other side why in one `error` message, then closes: what a peer that breaks the protocol gets. */

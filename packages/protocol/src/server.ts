@@ -1,19 +1,20 @@
-import { Hub } from './hub.ts';
+import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Endpoint } from './transport/endpoint.ts';
 import { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
 
-export interface ServerOptions extends Omit<ListenOptions, 'onConnection'> {
+export interface ServerOptions extends Omit<ListenOptions, 'onConnection' | 'allowHalfOpen'>, HubCallbacks {
   readonly messenger?: Omit<MessengerOptions, 'peerId'>;
 }
 
 /**
- * Many connections in. Subclass it and override the callbacks, or iterate it:
+ * Many connections in. Subclass it and override the callbacks, give callbacks as options, or iterate it:
  *
  *     const server = await Server.listen({ transport: 'tcp', host: '::', port: 0 });
  *     for await (const event of server) { … }
  */
 export class Server extends Hub {
+  readonly #links = new WeakMap<Messenger, AcceptedLink>();
   #listener: Listener | undefined;
 
   /**
@@ -27,6 +28,7 @@ export class Server extends Hub {
 
   /** Opens this server: for subclasses whose constructor takes arguments. */
   async open(endpoint: Endpoint, options: ServerOptions = {}): Promise<this> {
+    this.callbacks = options;
     this.#listener = await listen(endpoint, {
       ...options,
       onConnection: (link) => {
@@ -35,6 +37,7 @@ export class Server extends Hub {
           return;
         }
         const messenger = new Messenger(link.socket, { ...options.messenger, peerId: link.peerId });
+        link.onExpired((reason) => messenger.destroy(reason));
         this.#links.set(messenger, link);
         void this.adopt(messenger);
       },
@@ -64,6 +67,4 @@ export class Server extends Hub {
   protected admit(messenger: Messenger): void {
     this.#links.get(messenger)?.admit();
   }
-
-  readonly #links = new WeakMap<Messenger, AcceptedLink>();
 }

@@ -32,15 +32,24 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
       const path = join(folder, item.name);
       if (item.isDirectory()) folders.push(path);
       else if (item.isFile() && item.name.startsWith(PART_PREFIX)) {
-        const found = await lstat(path);
         const limitMs = item.name.startsWith(KEPT_PREFIX) ? olderThanMs : uselessOlderThanMs;
-        if (now - found.mtimeMs < limitMs) continue;
-        await unlink(path);
-        removed++;
+        const found = await attempt(lstat(path));
+        if (found === undefined || now - found.mtimeMs < limitMs) continue;
+        if ((await attempt(unlink(path).then(() => true))) === true) removed++;
       }
     }
   }
   return removed;
+}
+
+/** One part that cannot be removed must not keep a program from starting. */
+async function attempt<T>(action: Promise<T>): Promise<T | undefined> {
+  try {
+    return await action;
+  } catch (error) {
+    if (systemCode(error) !== undefined) return undefined;
+    throw error;
+  }
 }
 
 async function itemsOf(folder: string): Promise<Dirent[]> {

@@ -52,6 +52,11 @@ const WORDS = new Set([
   'done',
 ]);
 
+/** Whether a message is one of a transfer's own, except `working` and `error`. */
+export function isOfTransfer({ type = '' }: Header): boolean {
+  return WORDS.has(type);
+}
+
 /**
  * A message that has no place here: one of a transfer's own breaks the protocol, an unknown one with `id` is
  * answered, without `id` it is dropped.

@@ -27,23 +27,44 @@ export interface FinishedPart {
 }
 
 /**
- * Gives a finished part its final name and never replaces anything: `name.ext`, or the first free of
- * `name (1).ext`, `name (2).ext`…
+ * Gives a finished part its final name and never replaces anything: `name.ext`, or a free one of `name (1).ext`,
+ * `name (2).ext`…: the first, unless some that were given have become free again.
  *
  * @param into in the part's file system
  * @returns the name taken
  * @throws FilerError `name-refused` when none is free; a system error
  */
 export async function takeFinalName(part: FinishedPart, into: Folder, wanted: string): Promise<string> {
-  for (let n = 0; n < MAX_ATTEMPTS; n++) {
+  for (let n: number | undefined = 0; n !== undefined && n < MAX_ATTEMPTS;) {
     const name = numberedName(wanted, n);
     const taken = takeByLink(part, into, name);
     if (taken ?? (await takeByLock(part, into, name))) return name;
+    // Found free and taken by another since: the next one is near.
+    n = n > 0 ? n + 1 : freeNumber((tried) => isTaken(into, numberedName(wanted, tried)), MAX_ATTEMPTS);
   }
   throw new FilerError(
     'name-refused',
     `${MAX_ATTEMPTS} files are already called like ${JSON.stringify(wanted)}`,
   );
+}
+
+/**
+ * A free number above one that is taken, found in few steps: of thousands in use not each is asked for.
+ *
+ * @returns at least 1; undefined when none below `limit` was found
+ */
+export function freeNumber(taken: (n: number) => boolean, limit: number): number | undefined {
+  let [below, free] = [0, 1];
+  while (taken(free)) {
+    if (free === limit - 1) return undefined;
+    [below, free] = [free, Math.min(2 * free, limit - 1)];
+  }
+  while (free - below > 1) {
+    const middle = Math.floor((below + free) / 2);
+    if (taken(middle)) below = middle;
+    else free = middle;
+  }
+  return free;
 }
 
 /**
@@ -86,12 +107,16 @@ export async function takeByLock(part: FinishedPart, into: Folder, name: string)
   const lock = into.at(`${PART_PREFIX}lock-${key}`);
   while (!tryLock(lock)) await wait(LOCK_RETRY_MS);
   try {
-    if (lstatSync(into.at(name), { throwIfNoEntry: false }) !== undefined) return false;
+    if (isTaken(into, name)) return false;
     renameSync(part.folder.at(part.file), into.at(name));
     return true;
   } finally {
     unlinkSync(lock);
   }
+}
+
+function isTaken(folder: Folder, name: string): boolean {
+  return lstatSync(folder.at(name), { throwIfNoEntry: false }) !== undefined;
 }
 
 function tryLock(lock: string): boolean {

@@ -75,20 +75,6 @@ export class Folder implements Disposable {
     }
   }
 
-  /**
-   * The folder `component` inside this one, or undefined where none is (a link to one is none).
-   *
-   * @throws a system error
-   */
-  openExisting(component: string): Folder | undefined {
-    try {
-      return new Folder(join(this.path, component), openFolder(this.at(component)));
-    } catch (error) {
-      if (NO_FOLDER.has(systemCode(error) ?? '')) return undefined;
-      throw error;
-    }
-  }
-
   /** Lets this user, its owner, fill it, whatever permissions it was sent with. */
   makeFillable(): void {
     const { mode } = fstatSync(this.#descriptor);
@@ -101,18 +87,28 @@ export class Folder implements Disposable {
     futimesSync(this.#descriptor, Date.now() / 1000, mtimeSeconds);
   }
 
-  /** A second handle on this very folder. */
+  /** A second handle on this very folder. @throws FilerError `home-not-writable` */
   again(): Folder {
-    return new Folder(this.path, openSync(this.at('.'), constants.O_RDONLY | constants.O_DIRECTORY));
+    try {
+      return new Folder(this.path, openSync(this.at('.'), constants.O_RDONLY | constants.O_DIRECTORY));
+    } catch (error) {
+      throw folderError(this.path, error);
+    }
   }
 
   /**
    * Brings names that were taken or given up before this call to the disk. Calls that overlap share one sync:
    * each waits for one that began after it was called.
+   *
+   * @throws FilerError `no-space`, `home-not-writable`
    */
   sync(): Promise<void> {
     if (this.#syncing === undefined) {
-      this.#syncing = syncDescriptor(this.#descriptor).finally(() => (this.#syncing = undefined));
+      this.#syncing = syncDescriptor(this.#descriptor)
+        .catch((error: unknown) => {
+          throw folderError(this.path, error);
+        })
+        .finally(() => (this.#syncing = undefined));
       return this.#syncing;
     }
     this.#syncNext ??= this.#syncing
@@ -128,15 +124,18 @@ export class Folder implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    closeSync(this.#descriptor);
+    try {
+      closeSync(this.#descriptor);
+    } catch (error) {
+      // What had to reach the disk was synced: nothing depends on the end of a handle.
+      if (systemCode(error) === undefined) throw error;
+    }
   }
 }
 
 /** Never set-user-id, set-group-id or sticky. */
 const PERMISSIONS = 0o777;
 const OWNER = 0o700;
-
-const NO_FOLDER = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /** @returns whether it was not there */
 function makeFolder(path: string): boolean {

@@ -1,5 +1,7 @@
+import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { FilerError, messageOf } from '@filer/protocol';
+import { dirname } from 'node:path';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
 
 export interface FreeSpaceOptions {
   /** Bytes that stay free whatever comes: a full disk hurts more than the transfer. @default 16 MiB */
@@ -9,6 +11,16 @@ export interface FreeSpaceOptions {
 }
 
 const KEEP_FREE_BYTES = 16 * 1024 * 1024;
+
+async function statfsNear(folder: string): Promise<StatsFs> {
+  try {
+    return await statfs(folder);
+  } catch (error) {
+    const above = dirname(folder);
+    if (systemCode(error) !== 'ENOENT' || above === folder) throw error;
+    return await statfsNear(above);
+  }
+}
 
 /** Room that was promised to one transfer's files and is not yet used. */
 export interface Promised {
@@ -29,7 +41,7 @@ export class FreeSpace {
   #promisedBytes = 0;
   #promisedFiles = 0;
 
-  /** @param folder any that exists in the inbox's file system */
+  /** @param folder any in the inbox's file system; where it is not there yet, the nearest above it counts */
   constructor(folder: string, options: FreeSpaceOptions = {}) {
     this.#folder = folder;
     this.#keepFreeBytes = options.keepFreeBytes ?? KEEP_FREE_BYTES;
@@ -40,7 +52,7 @@ export class FreeSpace {
   async left(): Promise<{ bytes: number; files: number }> {
     let disk;
     try {
-      disk = await statfs(this.#folder);
+      disk = await statfsNear(this.#folder);
     } catch (error) {
       throw new FilerError(
         'home-not-writable',

@@ -24,12 +24,15 @@ import { Part } from './part.ts';
 import type { Place } from './place.ts';
 import type { Present } from './present.ts';
 import { judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
+import { parseSafePath } from './safe-path.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
 const MAX_COMMITS = 16;
 
 /** Entries that may be asked for before the first of them begins: a sender keeps a few batches ahead. */
 const MAX_AHEAD = 16_384;
+/** Bytes of their names: four batches of the longest paths, which is what a sender keeps ahead. */
+const MAX_AHEAD_NAME_BYTES = 16 * 1024 * 1024;
 
 export interface IncomingOptions {
   readonly place: Place;
@@ -62,7 +65,6 @@ export interface IncomingOwner {
 interface Wanted {
   readonly entry: number;
   readonly name: string;
-  readonly components: readonly string[];
   size: number;
   promised: Promised | undefined;
   /** Where its part lies, if that may outlast a cut. */
@@ -92,6 +94,9 @@ export class Incoming {
   readonly #commits = new Set<Promise<void>>();
   readonly #folders: FilledFolders;
   #ahead = 0;
+  #aheadNameBytes = 0;
+  /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
+  #abandoned: Wanted | undefined;
   #stream: Stream | undefined;
 
   constructor(options: IncomingOptions, owner: IncomingOwner) {
@@ -109,6 +114,8 @@ export class Incoming {
   async announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
     if (this.#ahead + entries.length > MAX_AHEAD)
       throw outOfPlace(`announcing more than ${MAX_AHEAD} entries ahead`);
+    if (this.#aheadNameBytes > MAX_AHEAD_NAME_BYTES)
+      throw outOfPlace(`announcing names of more than ${MAX_AHEAD_NAME_BYTES} bytes ahead`);
     const left = await this.#options.space.left();
     const answers: EntryAnswer[] = [];
     for (const [index, entry] of entries.entries()) {
@@ -143,9 +150,10 @@ export class Incoming {
       // What an earlier try left takes no room again; without a part nothing is held until the file begins.
       const promised = space.promise(Math.max(0, size - own));
       if (own === 0) kept?.release();
-      const wanted = { entry: number, name, components, size, promised, kept: own > 0 ? kept : undefined };
+      const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
       this.#entries.set(number, { ...wanted, files, hasOlder: basisBytes > 0, state: 'ahead' });
       this.#ahead++;
+      this.#aheadNameBytes += Buffer.byteLength(name);
       if (files.length > 0) return { answer: 'check', bytes, files };
       return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
     } catch (error) {
@@ -187,15 +195,16 @@ export class Incoming {
     const stream: Stream = { wanted, size, mtimeNs, part: undefined, position: 0 };
     this.#stream = stream;
     if (wanted.state === 'failed') return; // the sender had not heard of it yet
-    if (wanted.state === 'ahead') this.#ahead--;
+    if (wanted.state === 'ahead') this.#noLongerAhead(wanted);
     wanted.state = 'open';
     const { name } = wanted;
     this.#owner.started(entry, name, size);
     try {
       await this.#makeRoom(wanted, size);
       const { place, parts } = this.#options;
-      wanted.kept ??= parts.claim(wanted.components, size);
-      const { components, kept, hasOlder } = wanted;
+      const components = parseSafePath(name);
+      wanted.kept ??= parts.claim(components, size);
+      const { kept, hasOlder } = wanted;
       const older = hasOlder
         ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
         : undefined;
@@ -305,7 +314,8 @@ export class Incoming {
   }
 
   async #commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
-    const { entry, name, size, components } = wanted;
+    const { entry, name, size } = wanted;
+    const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
     const { place, present, sync: synced } = this.#options;
     let file: ReceiptFile;
     try {
@@ -333,7 +343,7 @@ export class Incoming {
     const wanted = this.#entries.get(entry);
     const file = wanted?.files.find((each) => each.digest === digest);
     if (wanted?.state !== 'ahead' || file === undefined) throw outOfPlace(`skipping entry ${entry}`);
-    this.#ahead--;
+    this.#noLongerAhead(wanted);
     releaseAll(wanted);
     this.#entries.delete(entry);
     const { name, size } = wanted;
@@ -350,11 +360,28 @@ export class Incoming {
     }
     this.#stream = undefined;
     await stream?.part?.drop();
+    if (this.#abandoned !== wanted) this.#forgetAbandoned();
+    this.#abandoned = wanted;
     if (wanted.state === 'failed') return;
-    if (wanted.state === 'ahead') this.#ahead--;
+    if (wanted.state === 'ahead') this.#noLongerAhead(wanted);
     wanted.state = 'abandoned';
     wanted.reason = new FilerError(code, message);
     release(wanted);
+  }
+
+  /** It does not begin again: another was given up since. */
+  #forgetAbandoned(): void {
+    const wanted = this.#abandoned;
+    if (wanted === undefined) return;
+    this.#abandoned = undefined;
+    if (wanted.state === 'abandoned') this.#settle(wanted, wanted.reason);
+    // One that began again is committing, or is gone already.
+    if (wanted.state === 'failed') this.#entries.delete(wanted.entry);
+  }
+
+  #noLongerAhead(wanted: Wanted): void {
+    this.#ahead--;
+    this.#aheadNameBytes -= Buffer.byteLength(wanted.name);
   }
 
   /**
@@ -365,7 +392,7 @@ export class Incoming {
   async finish(): Promise<void> {
     if (this.#stream !== undefined || this.#ahead > 0) throw outOfPlace('done');
     await Promise.all(this.#commits);
-    this.#settleRest(new FilerError('internal', 'it was neither sent nor given up'));
+    this.#settleRest(NOT_SENT);
     await this.#folders.finish();
   }
 
@@ -396,13 +423,15 @@ export class Incoming {
     this.#settle(wanted, error);
   }
 
-  #settle(wanted: Wanted, { code, message }: FilerError): void {
+  #settle(wanted: Wanted, { code, message }: FilerError = NOT_SENT): void {
     releaseAll(wanted);
     wanted.state = 'failed';
     const { name, size } = wanted;
     this.#owner.result({ name, size, status: 'failed', code, message });
   }
 }
+
+const NOT_SENT = new FilerError('internal', 'it was neither sent nor given up');
 
 const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', 'failed']);
 

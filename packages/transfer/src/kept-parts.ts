@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { DIGEST_BLOCK_BYTES } from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
 import type { Place } from './place.ts';
 import { KEPT_PREFIX } from './safe-path.ts';
@@ -54,13 +54,6 @@ export class KeptParts {
     return size <= WORTH_KEEPING_BYTES ? 0 : this.#bytesIn(this.#fileOf(components));
   }
 
-  /** What all of them hold, in bytes. */
-  totalBytes(): number {
-    const { inbox } = this.#place;
-    const names = readdirSync(inbox.at('.')).filter((name) => name.startsWith(KEPT_PREFIX));
-    return names.reduce((bytes, name) => bytes + this.#bytesIn(name), 0);
-  }
-
   #bytesIn(file: string): number {
     const path = this.#place.inbox.at(file);
     const found = lstatSync(path, { throwIfNoEntry: false });
@@ -75,4 +68,20 @@ export class KeptParts {
     const key = createHash('sha256').update(`${this.#senderId}\0${path}`).digest('hex');
     return `${KEPT_PREFIX}${key.slice(0, 40)}`;
   }
+}
+
+/** What all of them hold in an inbox, whoever sent it, in bytes. */
+export function keptBytesIn(inbox: string): number {
+  try {
+    const names = readdirSync(inbox).filter((name) => name.startsWith(KEPT_PREFIX));
+    return names.reduce((bytes, name) => bytes + fileBytes(join(inbox, name)), 0);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return 0; // an inbox that is not there yet holds none
+  }
+}
+
+function fileBytes(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true ? found.size : 0;
 }

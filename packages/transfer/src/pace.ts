@@ -1,10 +1,18 @@
 import { FilerError, TRANSFER_STALL_MS, WORKING_EVERY_MS } from '@filer/protocol';
 
+/**
+ * The other side may say `working` for so long without anything growing, in ms: digesting 100 GB from a disk that
+ * reads 30 MB/s takes 55 minutes. Longer, and it merely holds a place.
+ */
+const MAX_WORKING_MS = 3_600_000;
+
 export interface PaceOptions {
   /** A transfer in which nothing grows for this long is cut. @default TRANSFER_STALL_MS */
   readonly stallMs?: number | undefined;
   /** Work without progress on the wire is announced this often. @default WORKING_EVERY_MS */
   readonly workingEveryMs?: number | undefined;
+  /** For how long the other side's `working` alone counts. @default MAX_WORKING_MS */
+  readonly maxWorkingMs?: number | undefined;
 }
 
 interface Actions {
@@ -18,15 +26,18 @@ interface Actions {
 export class Pace implements Disposable {
   readonly #stallMs: number;
   readonly #workingEveryMs: number;
+  readonly #maxWorkingMs: number;
   readonly #actions: Actions;
   readonly #timer: NodeJS.Timeout;
   #grownAt = performance.now();
+  #toldWorkingAt = -Infinity;
   #announcedAt = performance.now();
   #busy = 0;
 
   constructor(actions: Actions, options: PaceOptions) {
     this.#stallMs = options.stallMs ?? TRANSFER_STALL_MS;
     this.#workingEveryMs = options.workingEveryMs ?? WORKING_EVERY_MS;
+    this.#maxWorkingMs = options.maxWorkingMs ?? MAX_WORKING_MS;
     this.#actions = actions;
     this.#timer = setInterval(() => this.#look(), Math.min(this.#workingEveryMs, this.#stallMs) / 4);
   }
@@ -34,6 +45,11 @@ export class Pace implements Disposable {
   /** Something came or went: bytes, an answer, a word. */
   grown(): void {
     this.#grownAt = performance.now();
+  }
+
+  /** The other side says that it works. */
+  toldWorking(): void {
+    this.#toldWorkingAt = performance.now();
   }
 
   /** Own work: while it goes on, this side does not give up, and asks the other side not to. */
@@ -54,8 +70,8 @@ export class Pace implements Disposable {
       if (now - this.#announcedAt < this.#workingEveryMs) return;
       this.#announcedAt = now;
       this.#actions.announce();
-    } else if (now - this.#grownAt >= this.#stallMs) {
-      const seconds = this.#stallMs / 1000;
+    } else if (this.#standsStill(now)) {
+      const seconds = Math.round((now - this.#grownAt) / 1000);
       this[Symbol.dispose]();
       this.#actions.stalled(
         new FilerError(
@@ -64,6 +80,14 @@ export class Pace implements Disposable {
         ),
       );
     }
+  }
+
+  #standsStill(now: number): boolean {
+    const since = now - this.#grownAt;
+    return (
+      since >= Math.max(this.#maxWorkingMs, this.#stallMs) ||
+      Math.min(since, now - this.#toldWorkingAt) >= this.#stallMs
+    );
   }
 
   [Symbol.dispose](): void {

@@ -269,7 +269,11 @@ export class Part {
   async drop(): Promise<void> {
     // The descriptor's number must not become another file's while a write to it is on its way.
     await Promise.all(this.#writes.splice(0));
-    this.#close();
+    try {
+      this.#close();
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error; // the content is given up: that it is lost is no news
+    }
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     try {

@@ -35,18 +35,13 @@ export class Place implements Disposable {
   /**
    * @param path relative to the inbox
    * @param sync whether the folders' own names are brought to the disk
-   * @throws FilerError `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
+   * @throws FilerError `name-refused` for the path, `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
    */
   static async open(inbox: string, path: string, sync: boolean): Promise<Place> {
+    const components = parseSafePath(path);
     const root = Folder.openOwn(inbox);
     try {
-      let folder = root.again();
-      for (const component of parseSafePath(path)) {
-        using above = folder;
-        folder = above.open(component);
-        if (sync) await above.sync();
-      }
-      return new Place(root, folder, path, sync);
+      return new Place(root, await descend(root.again(), components, sync), path, sync);
     } catch (error) {
       root[Symbol.dispose]();
       throw error;
@@ -118,6 +113,21 @@ export class Place implements Disposable {
     this.folder[Symbol.dispose]();
     this.inbox[Symbol.dispose]();
   }
+}
+
+async function descend(from: Folder, components: readonly string[], sync: boolean): Promise<Folder> {
+  let folder = from;
+  for (const component of components) {
+    using above = folder;
+    folder = above.open(component);
+    try {
+      if (sync) await above.sync();
+    } catch (error) {
+      folder[Symbol.dispose]();
+      throw error;
+    }
+  }
+  return folder;
 }
 
 async function syncIn(above: Held): Promise<void> {

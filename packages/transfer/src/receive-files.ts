@@ -27,11 +27,11 @@ import {
   type ReceiptFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
 import { FreeSpace } from './free-space.ts';
 import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
-import { KeptParts } from './kept-parts.ts';
+import { keptBytesIn, KeptParts } from './kept-parts.ts';
 import type { KnownDigests } from './known-digests.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Place } from './place.ts';
@@ -149,10 +149,14 @@ class Receiving implements IncomingOwner {
 
   async #listen(): Promise<void> {
     for await (const message of this.#channel) {
-      this.#pace.grown();
       const type = message.header['type'];
       if (type === 'error') throw lastWord(message.header);
-      if (type === 'working') continue;
+      if (type === 'working') {
+        this.#pace.toldWorking();
+        continue;
+      }
+      // What nobody takes does not keep the transfer alive.
+      if (isOfTransfer(message.header)) this.#pace.grown();
       if (this.#accepted === undefined) {
         if (!(await this.#takeOffer(message))) return;
       } else {
@@ -213,27 +217,23 @@ class Receiving implements IncomingOwner {
   /** @throws FilerError why the offer is refused */
   async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
     const { inbox, folder, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
-    const place = await Place.open(inbox, folder, sync);
-    const parts = new KeptParts(place, senderId);
-    try {
-      const left = await space.left();
-      // What earlier tries left needs no room again: then each file is judged for itself.
-      const noRoom = offer.bytes > left.bytes && offer.bytes > left.bytes + parts.totalBytes();
-      if (noRoom || offer.files > left.files) {
-        const what = `${offer.files} files of ${offer.bytes} bytes together`;
-        throw new FilerError(
-          'no-space',
-          `the receiver has no room for ${what}: free some there and send again`,
-        );
-      }
-      await policy.accept?.(offer, this.#gone.signal);
-    } catch (error) {
-      place[Symbol.dispose]();
-      throw error;
+    const left = await space.left();
+    // What earlier tries left needs no room again: then each file is judged for itself.
+    const noRoom = offer.bytes > left.bytes && offer.bytes > left.bytes + keptBytesIn(inbox);
+    if (noRoom || offer.files > left.files) {
+      const what = `${offer.files} files of ${offer.bytes} bytes together`;
+      throw new FilerError(
+        'no-space',
+        `the receiver has no room for ${what}: free some there and send again`,
+      );
     }
+    await policy.accept?.(offer, this.#gone.signal);
     const allowance = allowanceOf(offer, policy);
     const { onConflict = 'rename', checksum = false } = offer;
     const { known, delivered = (): undefined => undefined } = this.#options;
+    // Last: a refused offer leaves no folder behind.
+    const place = await Place.open(inbox, folder, sync);
+    const parts = new KeptParts(place, senderId);
     const present = new Present({ place, onConflict, known: checksum ? undefined : known, delivered });
     const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync }, this);
     return { offer, place, incoming };

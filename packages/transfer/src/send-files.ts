@@ -85,8 +85,9 @@ export interface SendOptions extends PaceOptions {
   readonly known?: KnownDigests | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
-  /** Stores verified receipts; awaited before their files count as delivered. */
-  readonly keep?: ((receipts: ReceiptBatch) => void | Promise<void>) | undefined;
+  /** Stores verified receipts; awaited before their files count as delivered. `fileOf` tells where an entry lies here. */
+  readonly keep?:
+    ((receipts: ReceiptBatch, fileOf: (entry: number) => string) => void | Promise<void>) | undefined;
 }
 
 export interface SendOutcome extends Outcome {
@@ -376,7 +377,8 @@ class Sending implements OutgoingOwner {
   async #takeReceipts(batch: ReceiptBatch): Promise<void> {
     const { network, senderId: sender, receiverId: receiver, keep } = this.#options;
     checkReceipts(batch, { network, sender, receiver, job: this.#job }, this.#unsettled);
-    await this.#pace.work(Promise.resolve(keep?.(batch)));
+    const fileOf = (entry: number): string => this.#unsettled.get(entry)?.source.file ?? '';
+    await this.#pace.work(Promise.resolve(keep?.(batch, fileOf)));
     for (const { entry, name, size, path, digest } of batch.files) {
       const file = this.#unsettled.get(entry)?.source.file ?? name;
       this.#unsettled.delete(entry);

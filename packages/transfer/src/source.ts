@@ -74,7 +74,7 @@ export class OpenSource implements AsyncDisposable {
       requireRegular(file, before);
       return new OpenSource(source, handle, before);
     } catch (error) {
-      await handle?.close();
+      await close(handle);
       throw sourceError(file, error);
     }
   }
@@ -83,14 +83,31 @@ export class OpenSource implements AsyncDisposable {
     return factsOf(this.#before);
   }
 
-  /** Whether it was written to or replaced since it was opened. A file that was merely removed has not changed. */
+  /**
+   * Whether it was written to or replaced since it was opened. A file that was merely removed has not changed.
+   *
+   * @throws FilerError `path-unreadable`
+   */
   async changed(): Promise<boolean> {
-    const opened = await this.handle.stat({ bigint: true });
-    return hasChanged(this.#before, opened, this.file, this.#inTree);
+    try {
+      const opened = await this.handle.stat({ bigint: true });
+      return hasChanged(this.#before, opened, this.file, this.#inTree);
+    } catch (error) {
+      throw sourceError(this.file, error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.handle.close();
+    await close(this.handle);
+  }
+}
+
+async function close(handle: FileHandle | undefined): Promise<void> {
+  try {
+    await handle?.close();
+  } catch (error) {
+    // Nothing was written: what was read stays right whatever the disk says now.
+    if (systemCode(error) === undefined) throw error;
   }
 }
 
@@ -100,7 +117,11 @@ export function openFlags({ inTree }: Source): number {
   return O_RDONLY | O_NONBLOCK | (inTree ? O_NOFOLLOW : 0);
 }
 
-/** Whether what was opened was written to since, or has lost its name to another file. */
+/**
+ * Whether what was opened was written to since, or has lost its name to another file.
+ *
+ * @throws a system error when its name cannot be looked at
+ */
 export function hasChanged(before: BigIntStats, now: BigIntStats, file: string, inTree: boolean): boolean {
   if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) return true;
   const look = inTree ? lstatSync : statSync;

@@ -3,14 +3,14 @@ import { expect, test } from 'vitest';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from '@filer/protocol';
 import { codeOf } from '../outcome.ts';
 
-const read = (text: string): unknown => parseJson(Buffer.from(text), 'it');
+const read = (text: string): unknown => parseJson(Buffer.from(text), 'it', 200_000);
 
 test('any JSON comes back', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
       const text = JSON.stringify(value);
       fc.pre(text.isWellFormed());
-      expect(JSON.stringify(parseJson(formatJson(value), 'it'))).toBe(text);
+      expect(JSON.stringify(parseJson(formatJson(value), 'it', 200_000))).toBe(text);
     }),
   );
 });
@@ -18,7 +18,7 @@ test('any JSON comes back', () => {
 test('any bytes give a value or `message-malformed`', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-      expect(['none', 'message-malformed']).toContain(codeOf(() => parseJson(bytes, 'it')));
+      expect(['none', 'message-malformed']).toContain(codeOf(() => parseJson(bytes, 'it', 60)));
     }),
   );
 });
@@ -28,7 +28,12 @@ test.each(['', '{', '\ufeff{}', "{'a':1}", '{"a":1}x', 'NaN'])('%j is not JSON',
 });
 
 test('bytes that are not UTF-8 are refused', () => {
-  expect(codeOf(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), 'it'))).toBe('message-malformed');
+  expect(codeOf(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), 'it', 3))).toBe('message-malformed');
+});
+
+test('what is larger than its family may be is not read', () => {
+  expect(parseJson(Buffer.from('[1]'), 'it', 3)).toEqual([1]);
+  expect(() => parseJson(Buffer.from('[10]'), 'it', 3)).toThrow('it is 4 bytes, the limit is 3');
 });
 
 test('brackets nested as deep as a content allows neither crash nor hang', () => {

@@ -9,6 +9,11 @@ test('a text comes back, to one and to many', () => {
   expect(formatText(text, 'broadcast').header['type']).toBe('broadcast');
 });
 
+test('the longest text of control characters, six bytes each as JSON, comes back', () => {
+  const long = { ...text, text: '\u0001'.repeat(16 * 1024) };
+  expect(parseTextMessage(formatText(long))).toEqual(long);
+});
+
 test.each([
   ['a recipient that is a name', { to: 'anna' }],
   ['a recipient that is nobody', { to: '@' }],

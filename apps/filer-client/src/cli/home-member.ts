@@ -1,8 +1,7 @@
-import { openHome, type Context } from '@filer/program';
+import type { Context } from '@filer/program';
 import { Member } from '../network/member.ts';
 
 /** Opens what this home keeps, for commands that only read it: a daemon beside it does not mind. */
-export async function openMember({ home }: Context): Promise<Member> {
-  await openHome(home);
+export function openMember({ home }: Context): Promise<Member> {
   return Member.open(home);
 }

@@ -17,12 +17,18 @@ export async function run({ yes }: LeaveArguments, context: Context): Promise<vo
   }
   const left = await perform(context, 'leave', {});
   output.json(left);
-  output.line(`${left.name} has left the network`);
+  output.line(
+    left.told
+      ? `${left.name} has left the network`
+      : `${left.name} is no member any more as far as this machine goes`,
+  );
   if (!left.told) {
     output.warn(
       'the ip-server could not be told: it lists this machine as offline until `ip-server remove` is run there',
     );
   }
-  if (left.spooled > 0)
-    output.warn(`${left.spooled} reports were never sent; they stay in ${context.home.databaseFile}`);
+  if (left.spooled > 0) {
+    const reports = left.spooled === 1 ? '1 report was' : `${left.spooled} reports were`;
+    output.warn(`${reports} never sent; what waits stays in ${context.home.databaseFile}`);
+  }
 }

@@ -52,7 +52,7 @@ function show(result: Peers, args: PeersArguments, { output }: Context): void {
         result.peers.map((peer) => [
           peer.self === true ? `${peer.name} (this machine)` : peer.name,
           peer.state,
-          peer.online ? 'now' : lastSeen(peer, now),
+          peer.online && result.server.connected ? 'now' : lastSeen(peer, now),
           peer.groups.map((group) => `@${group}`).join(' '),
           peer.addresses[0] ?? '',
           ...(args.all ? [peer.id] : []),

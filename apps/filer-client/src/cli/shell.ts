@@ -32,7 +32,8 @@ export async function run(_args: object, context: Context): Promise<number> {
 
   const following = operator
     .follow((event) => {
-      screen.show(`* ${wordsFor(event)}`);
+      if (output.jsonMode) output.json(event);
+      else screen.show(`* ${wordsFor(event)}`);
       if (event.type === 'presence') refreshNames().catch(() => undefined);
     }, ended)
     .then(() => {

@@ -1,4 +1,4 @@
-import { connectControl, createLogger, openHome, type Context } from '@filer/program';
+import { connectControl, createLogger, type Context } from '@filer/program';
 import { operations, type OperationName, type OperationResults } from '../daemon/operations.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
@@ -27,7 +27,6 @@ export async function perform<N extends OperationName>(
     // The daemon is the same program of the same home: its results have the operation's own type.
     return (await daemon.stream(name, params, onItem, { signal })) as OperationResults[N];
   }
-  await openHome(home);
   using member = await Member.open(home);
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
   const access = new CommandAccess(member, version, (error) =>

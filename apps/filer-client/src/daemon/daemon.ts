@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import {
   FilerError,
   formatHostPort,
@@ -107,8 +108,9 @@ export class Daemon implements DaemonPart {
     return this.#member.name;
   }
 
+  /** Absolute: commands that ask where a file lies have another working folder. */
   get inbox(): string {
-    return this.#options.settings.inbox ?? this.#member.home.inbox;
+    return resolve(this.#options.settings.inbox ?? this.#member.home.inbox);
   }
 
   get listen(): string {
@@ -247,14 +249,17 @@ export class Daemon implements DaemonPart {
     return this.#intake;
   }
 
-  #onText(text: SignedText): void {
-    const { server, directory } = this.#member;
-    const known = text.from === server.id ? 'ip-server' : directory.byId(text.from)?.name;
+  #onText({ id, from, to, text, time }: SignedText): void {
+    const { server, directory, id: own, name } = this.#member;
+    const sender = from === server.id ? 'ip-server' : directory.byId(from)?.name;
     this.#events.emit({
       type: 'message',
-      from: known ?? text.from.slice(0, 12),
-      to: text.to,
-      text: text.text,
+      id,
+      from: sender ?? from.slice(0, 12),
+      fromId: from,
+      to: to === own ? name : to,
+      text,
+      time: new Date(time).toISOString(),
     });
   }
 

@@ -16,6 +16,9 @@ import type { Member } from '../network/member.ts';
 import { rememberedDigests } from './remembered-digests.ts';
 import { Slots } from './slots.ts';
 
+/** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
 /** A file that came, as people and programs are told. */
 export interface ReceivedFile {
   readonly id: string;
@@ -111,6 +114,7 @@ export class TransferIntake {
 
   async #receive(messenger: Messenger, from: Membership): Promise<void> {
     const { member, inbox, sync, log } = this.#options;
+    messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     const release = await this.#slots.take(from.id, messenger);
     try {
       const outcome = await receiveFiles(messenger, {

@@ -236,7 +236,7 @@ class Delivery {
           ignored: ignoreRules(exclude),
           signal,
           on: (event) => this.#take(event),
-          keep: (receipts) => this.#keep(receipts),
+          keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
         });
         this.bytesSent += outcome.bytesSent;
         this.bytesTotal = Math.max(this.bytesTotal, outcome.bytesTotal);
@@ -306,7 +306,7 @@ class Delivery {
     return error;
   }
 
-  #keep(batch: ReceiptBatch): void {
+  #keep(batch: ReceiptBatch, fileOf: (entry: number) => string): void {
     const { member, emit } = this.#around;
     member.jobs.addReceipts(this.#job, this.#peer.id, Date.now(), formatReceipts(batch).content.toString());
     for (const file of batch.files) {
@@ -315,7 +315,7 @@ class Delivery {
         job: this.#job,
         recipient: this.#peer.name,
         recipientId: this.#peer.id,
-        path: file.name,
+        path: fileOf(file.entry),
         receivedAs: file.path,
         size: file.size,
         digest: file.digest,

@@ -1,5 +1,8 @@
 import { FilerError, WORKING_EVERY_MS, formatTransferWord, type Messenger } from '@filer/protocol';
 
+/** Who waits keeps a connection open: so many of one peer may, the next is refused. */
+const MAX_WAITING_PER_PEER = 64;
+
 /** Room for transfers: some for each peer, some in all. Who finds none waits, and its sender is told so. */
 export class Slots {
   readonly #perPeer: number;
@@ -18,7 +21,8 @@ export class Slots {
    *
    * @param messenger told `working` while it waits; its end ends the waiting
    * @returns what gives the room back
-   * @throws FilerError `connection-closed` when the connection ends first
+   * @throws FilerError `connection-closed` when the connection ends first, `rate-limited` when too many of this
+   *   peer wait already
    */
   async take(peer: string, messenger: Messenger): Promise<() => void> {
     if (!this.#hasRoom(peer)) await this.#wait(peer, messenger);
@@ -32,6 +36,12 @@ export class Slots {
   }
 
   async #wait(peer: string, messenger: Messenger): Promise<void> {
+    if (this.#waiting.filter((place) => place.peer === peer).length >= MAX_WAITING_PER_PEER) {
+      throw new FilerError(
+        'rate-limited',
+        `${MAX_WAITING_PER_PEER} transfers of yours wait for their turn already: try again when some are through`,
+      );
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     const place = { peer, enter: resolve };
     this.#waiting.push(place);

@@ -1,6 +1,7 @@
 import { FilerError, isName, isPeerId, nearNames } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from '../network/member.ts';
+import { changedIdentity } from '../network/pins.ts';
 
 /**
  * The peers that a person means: a name, an id, `@group` or `@all`. Decided from the directory on disk; this
@@ -26,7 +27,10 @@ function group(member: Member, target: string): KnownPeer[] {
     'no-such-peer',
     name === 'all'
       ? 'there is no other machine in this network yet'
-      : `no other machine is in the group ${target}${suggestion(nearNames(name, groups).map((near) => `@${near}`))}; \`filer-client peers\` lists groups`,
+      : `no other machine is in the group ${target}${suggestion(
+          nearNames(name, groups).map((near) => `@${near}`),
+          '`filer-client peers` lists groups',
+        )}`,
   );
 }
 
@@ -49,7 +53,7 @@ function one(member: Member, target: string): KnownPeer {
     const names = livingPeers(member).map((known) => known.name);
     throw new FilerError(
       'no-such-peer',
-      `no peer is called ${target}${suggestion(nearNames(name, names))}; \`filer-client peers\` lists them all`,
+      `no peer is called ${target}${suggestion(nearNames(name, names), '`filer-client peers` lists them all')}`,
     );
   }
   return peer;
@@ -61,14 +65,6 @@ function livingPeers(member: Member): KnownPeer[] {
     .filter((peer) => peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id));
 }
 
-function suggestion(near: readonly string[]): string {
-  return near.length === 0 ? '' : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
-}
-
-/** What OpenSSH says of a changed host key: stop, say what it can mean, say what to type. */
-function changedIdentity(name: string, known: string, claimed: string): FilerError {
-  return new FilerError(
-    'identity-changed',
-    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} bears the name. Either the machine was set up anew, or somebody poses as it. Nothing was sent. Ask its owner to read out \`filer-client status\`; if the new id is right: filer-client trust ${name}`,
-  );
+function suggestion(near: readonly string[], otherwise: string): string {
+  return near.length === 0 ? `: ${otherwise}` : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
 }

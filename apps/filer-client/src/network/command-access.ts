@@ -1,8 +1,8 @@
-import { FilerError, messageOf } from '@filer/protocol';
+import { FilerError, messageOf, unsupported, type Handler } from '@filer/protocol';
 import { pullDirectory } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
-import { fetchRemovals } from './removal-sync.ts';
+import { answerRemovals, fetchRemovals } from './removal-sync.ts';
 import type { ServerAccess } from './server-access.ts';
 import { dialServer, type ServerSession } from './server-dial.ts';
 
@@ -55,7 +55,11 @@ export class CommandAccess implements ServerAccess {
 
   async #dial(signal: AbortSignal | undefined): Promise<ServerSession> {
     const member = this.#member;
-    const server = await dialServer(member, helloOf(member, this.#software), undefined, signal);
+    const handler: Handler = (message) => {
+      if (message.header['type'] === 'removals-get') return answerRemovals(member, message);
+      throw unsupported(message.header);
+    };
+    const server = await dialServer(member, helloOf(member, this.#software), handler, signal);
     const { session, welcome } = server;
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     await fetchRemovals(member, session, welcome.removals);

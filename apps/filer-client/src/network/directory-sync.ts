@@ -29,7 +29,9 @@ export async function pullDirectory(
   head: { epoch: string; seq: number },
   onRefused: OnRefused,
 ): Promise<void> {
-  if (member.directory.position.epoch !== head.epoch) member.directory.restart(head.epoch);
+  const known = member.directory.position;
+  // A server that was restored from a backup stands behind us: its directory counts anew.
+  if (known.epoch !== head.epoch || known.seq > head.seq) member.directory.restart(head.epoch);
   for (let pages = 0; pages < MAX_PAGES; pages++) {
     const { epoch, seq } = member.directory.position;
     const page = parseDirectory(await session.ask(formatDirectoryGet({ epoch, seq })));

@@ -3,7 +3,17 @@ import type { ReceivedFile } from '../jobs/intake.ts';
 
 /** What happens at a running peer, for whoever follows it. Names and texts are others': escape them. */
 export type PeerEvent =
-  | { readonly type: 'message'; readonly from: string; readonly to: string; readonly text: string }
+  | {
+      readonly type: 'message';
+      readonly id: string;
+      readonly from: string;
+      readonly fromId: string;
+      /** This machine's name, `@group` or `@all`. */
+      readonly to: string;
+      readonly text: string;
+      /** ISO 8601, by the sender's clock. */
+      readonly time: string;
+    }
   | ({ readonly type: 'received' } & ReceivedFile)
   | { readonly type: 'presence'; readonly name: string; readonly id: string; readonly state: PresenceState }
   | { readonly type: 'server'; readonly connected: boolean; readonly reason: string }

@@ -19,14 +19,16 @@ export function helloOf(member: Member, software: string, more: Partial<Hello> =
     purpose: 'session',
     subscribe: false,
     software,
+    // Other peers may not have heard of us, nor may a server that replaces the one that admitted us.
+    membership: member.membership,
     schedules: [],
     ...more,
   };
 }
 
-/** The hello of one peer to another: it brings the membership, the other side may not have heard of us. */
+/** The hello of one peer to another. */
 export function peerHelloOf(member: Member, software: string, purpose: Purpose): Hello {
-  return helloOf(member, software, { purpose, membership: member.membership });
+  return helloOf(member, software, { purpose });
 }
 
 /**

@@ -49,7 +49,7 @@ export async function dialPeer(
   if (addresses.length === 0) {
     throw new FilerError(
       'peer-unreachable',
-      `${peer.name} has published no address that this machine can reach`,
+      `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
     );
   }
   const link = await raceAddresses(member, peer, addresses, signal);

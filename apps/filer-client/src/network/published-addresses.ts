@@ -7,6 +7,7 @@ import {
   RECORD_VALID_MS,
   signPeerRecord,
   type PeerRecord,
+  MAX_DOCUMENT_BYTES,
 } from '@filer/protocol';
 import { parseJson, parsePeerRecord } from '@filer/protocol';
 import type { Member } from './member.ts';
@@ -47,7 +48,7 @@ export function publishedAddresses(
 export function currentRecord(member: Member, addresses: readonly string[], nowMs: number): PeerRecord {
   const text = member.settings.get('record');
   if (text !== undefined) {
-    const kept = parsePeerRecord(parseJson(Buffer.from(text), 'the kept record'));
+    const kept = parsePeerRecord(parseJson(Buffer.from(text), 'the kept record', MAX_DOCUMENT_BYTES));
     const same =
       kept.addresses.join() === addresses.join() && kept.network === member.network && kept.id === member.id;
     if (same && kept.expiresAt - nowMs > RECORD_VALID_MS / 2) return kept;

@@ -2,6 +2,7 @@ import { FilerError, type Purpose } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from './member.ts';
 import { dialPeer, type PeerConnection } from './peer-dial.ts';
+import { checkPin } from './pins.ts';
 import type { ServerAccess } from './server-access.ts';
 
 /** Who reaches out, and how. */
@@ -15,7 +16,7 @@ export interface Outreach {
  * Reaches a peer by what the directory on this machine says; where nobody answers, by what the server says now:
  * the peer may just have moved to another address.
  *
- * @throws FilerError `peer-unreachable`, the peer's refusal, or the reason of `signal`
+ * @throws FilerError `peer-unreachable`, `identity-changed`, the peer's refusal, or the reason of `signal`
  */
 export async function reachPeer(
   { member, access, software }: Outreach,
@@ -26,6 +27,7 @@ export async function reachPeer(
   const dial = (known: KnownPeer): Promise<PeerConnection> =>
     dialPeer(member, known, purpose, { software, overLoopback: access.overLoopback }, signal);
   const known = member.directory.byId(peer.id) ?? peer;
+  checkPin(member, known);
   try {
     return await dial(known);
   } catch (error) {

@@ -18,6 +18,7 @@ import {
 } from '@filer/protocol';
 import type { KnownServer } from '../store/membership-file.ts';
 import type { Member } from './member.ts';
+import { askReplacement } from './server-replacement.ts';
 
 /** A welcomed connection to the ip-server. */
 export interface ServerSession {
@@ -46,7 +47,7 @@ export async function dialServer(
   handler: Handler | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ServerSession> {
-  const { link, address } = await firstAnswer(member, signal);
+  const { link, address } = await reachServer(member, hello, signal);
   const localHost = link.socket.localAddress;
   const messenger = strangerMessenger(link);
   let welcome: Welcome;
@@ -69,6 +70,26 @@ export async function dialServer(
     };
   } catch (error) {
     messenger.destroy();
+    throw error;
+  }
+}
+
+/** The pinned server, or the one that the network key has put in its place. */
+async function reachServer(
+  member: Member,
+  hello: Hello,
+  signal: AbortSignal | undefined,
+): Promise<{ link: Link; address: HostPort }> {
+  try {
+    return await firstAnswer(member, signal);
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'identity-mismatch') throw error;
+    for (const address of member.server.addresses) {
+      const server = await askReplacement(member, address, hello, signal);
+      if (server === undefined) continue;
+      await member.keep({ server });
+      return firstAnswer(member, signal);
+    }
     throw error;
   }
 }
@@ -98,7 +119,7 @@ async function firstAnswer(
     }
   }
   const stranger = failures.find((failure) => failure.code === 'identity-mismatch');
-  if (stranger !== undefined && failures.every((failure) => failure.code === 'identity-mismatch')) {
+  if (stranger !== undefined) {
     throw new FilerError(
       'identity-mismatch',
       `the server does not prove the id that this machine joined: ${stranger.message}; if the server was set up anew, ask for a new invite, if it moved, run \`filer-client server HOST:PORT\``,

@@ -56,7 +56,8 @@ export class ServerLink implements ServerAccess {
   #syncing: Promise<void> = Promise.resolve();
   #draining: Promise<void> | undefined;
   #kicked = false;
-  #lastFailure = '';
+  /** Why there is no session, while there is none. */
+  #lastFailure: FilerError | undefined;
   /** Resolves once the first attempt has ended, one way or the other: who asks before that waits for it. */
   readonly #tried = Promise.withResolvers<void>();
 
@@ -81,7 +82,11 @@ export class ServerLink implements ServerAccess {
   async session(): Promise<ServerSession> {
     await this.#tried.promise;
     if (this.#current !== undefined) return this.#current;
-    throw unreachable(this.#options.member.server, this.#lastFailure || 'not connected');
+    const failure = this.#lastFailure;
+    if (failure !== undefined && failure.code !== 'server-unreachable' && !isLoss(failure)) throw failure;
+    throw failure?.code === 'server-unreachable'
+      ? failure
+      : unreachable(this.#options.member.server, failure?.message ?? 'not connected', failure);
   }
 
   async refresh(): Promise<void> {
@@ -150,8 +155,9 @@ export class ServerLink implements ServerAccess {
         if (this.#stop.signal.aborted) return;
         if (!(error instanceof FilerError)) throw error;
         // The same failure again is not news.
-        if (error.message !== this.#lastFailure) log.warn('not connected to the ip-server', { error });
-        this.#lastFailure = error.message;
+        if (error.message !== this.#lastFailure?.message)
+          log.warn('no session with the ip-server', { error });
+        this.#lastFailure = error;
         this.#tried.resolve();
       }
       if (this.#stop.signal.aborted) return;
@@ -186,7 +192,7 @@ export class ServerLink implements ServerAccess {
       await this.#publish(server);
       await this.#pull(server);
       this.#current = server;
-      this.#lastFailure = '';
+      this.#lastFailure = undefined;
       onConnected();
       this.#tried.resolve();
       log.info('connected to the ip-server', { address: session.messenger.addr });
@@ -295,4 +301,9 @@ export class ServerLink implements ServerAccess {
   #removed(ids: readonly string[]): void {
     if (ids.length > 0) this.#options.onRemoved(ids);
   }
+}
+
+/** The connection ended, and nobody said that it may not come back. */
+function isLoss({ code }: FilerError): boolean {
+  return code === 'connection-closed' || code === 'connection-silent' || code === 'timed-out';
 }

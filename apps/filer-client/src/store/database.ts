@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { FilerError, messageOf } from '@filer/protocol';
 
@@ -84,14 +84,16 @@ const MIGRATIONS = [
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
+    // SQLite gives the files beside it the mode of the database itself.
+    closeSync(openSync(file, 'a', 0o600));
     database = new DatabaseSync(file);
     database.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     database.exec('PRAGMA foreign_keys = ON');
     migrate(database);
-    chmodSync(file, 0o600);
     return database;
   } catch (error) {
     database?.close();
+    if (error instanceof FilerError) throw error;
     const damaged = /malformed|not a database|corrupt/i.test(messageOf(error));
     throw damaged
       ? new FilerError(
@@ -111,6 +113,12 @@ function migrate(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE');
   try {
     const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+    if (version > MIGRATIONS.length) {
+      throw new FilerError(
+        'store-damaged',
+        `the database of this home was made by a newer filer-client (its version is ${version}, this program knows ${MIGRATIONS.length}): update filer-client`,
+      );
+    }
     for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
   } catch (error) {

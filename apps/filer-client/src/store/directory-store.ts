@@ -7,6 +7,7 @@ import {
   type Membership,
   type PeerRecord,
   type PresenceState,
+  MAX_DOCUMENT_BYTES,
 } from '@filer/protocol';
 import { integer, text, transaction } from './database.ts';
 import { Settings } from './settings.ts';
@@ -95,7 +96,10 @@ export class DirectoryStore {
   /** Forgets where the directory stands: everything comes anew. Pins, records and memberships stay. */
   restart(epoch: string): void {
     transaction(this.#database, () => {
-      this.#database.exec('UPDATE peers SET handle = NULL');
+      // Who the server does not know any more must not stay online for ever.
+      this.#database.exec(
+        "UPDATE peers SET handle = NULL, state = CASE state WHEN 'online' THEN 'lost' ELSE state END",
+      );
       this.#settings.set('directory.epoch', epoch);
       this.#settings.set('directory.seq', '0');
     });
@@ -179,7 +183,9 @@ export class DirectoryStore {
 }
 
 function readPeer(row: Record<string, unknown>): KnownPeer {
-  const membership = parseMembership(parseJson(Buffer.from(text(row, 'membership')), 'a kept membership'));
+  const membership = parseMembership(
+    parseJson(Buffer.from(text(row, 'membership')), 'a kept membership', MAX_DOCUMENT_BYTES),
+  );
   const record = row['record'];
   return {
     id: text(row, 'id'),
@@ -188,7 +194,7 @@ function readPeer(row: Record<string, unknown>): KnownPeer {
     membership,
     record:
       typeof record === 'string'
-        ? parsePeerRecord(parseJson(Buffer.from(record), 'a kept record'))
+        ? parsePeerRecord(parseJson(Buffer.from(record), 'a kept record', MAX_DOCUMENT_BYTES))
         : undefined,
     state: readState(text(row, 'state')),
     lastSeen: integer(row, 'last_seen'),

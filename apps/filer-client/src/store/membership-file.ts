@@ -16,6 +16,7 @@ import {
   type HostPort,
   type Membership,
   type ServerRecord,
+  MAX_DOCUMENT_BYTES,
 } from '@filer/protocol';
 
 /** The server that this machine belongs to: the id is pinned, the addresses may change. */
@@ -47,7 +48,7 @@ export async function readMembershipFile(file: string): Promise<MembershipFile |
     throw damaged(file, error);
   }
   try {
-    const fields = fieldsOf(parseJson(bytes, file), file);
+    const fields = fieldsOf(parseJson(bytes, file, MAX_DOCUMENT_BYTES), file);
     const membership = parseMembership(fields['membership']);
     verifyMembership(membership, membership.network);
     const server = fieldsOf(fields['server'], 'server');

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { parseJson, parseRemoval, RemovalList, type Removal } from '@filer/protocol';
+import { parseJson, parseRemoval, RemovalList, type Removal, MAX_DOCUMENT_BYTES } from '@filer/protocol';
 import { text } from './database.ts';
 
 /** The network's removals as this machine knows them: grow-only, each signed by the network key. */
@@ -12,7 +12,9 @@ export class RemovalStore {
     const kept = database
       .prepare('SELECT document FROM removals ORDER BY number')
       .all()
-      .map((row) => parseRemoval(parseJson(Buffer.from(text(row, 'document')), 'a kept removal')));
+      .map((row) =>
+        parseRemoval(parseJson(Buffer.from(text(row, 'document')), 'a kept removal', MAX_DOCUMENT_BYTES)),
+      );
     this.#list = new RemovalList(network, kept);
   }
 
@@ -56,6 +58,8 @@ export class RemovalStore {
       .prepare('SELECT document FROM removals WHERE number > ? ORDER BY number')
       .all(this.#list.number);
     for (const row of rows)
-      this.#list.append(parseRemoval(parseJson(Buffer.from(text(row, 'document')), 'a kept removal')));
+      this.#list.append(
+        parseRemoval(parseJson(Buffer.from(text(row, 'document')), 'a kept removal', MAX_DOCUMENT_BYTES)),
+      );
   }
 }

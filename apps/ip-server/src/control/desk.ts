@@ -73,7 +73,7 @@ export async function openStoppedDesk(
     // The key is needed to make a network's server, and not to read one that is made.
     const keyFile = registry.founding() === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
-    const directory = new Directory(registry);
+    const directory = new Directory(registry, Date.now());
     return {
       home,
       founding,

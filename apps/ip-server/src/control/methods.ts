@@ -99,7 +99,7 @@ export function methodsOn(desk: Desk): Record<MethodName, ControlMethod> {
     remove: async (params) => {
       const removal = parseRemoval(fieldsOf(params, 'params')['removal']);
       if (desk.daemon === undefined) removals.append(removal);
-      else await desk.daemon.network.applyRemovals([removal], removals);
+      else await desk.daemon.network.applyRemovals([removal]);
       return {};
     },
     broadcast: (params) => {

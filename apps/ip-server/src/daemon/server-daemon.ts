@@ -107,7 +107,7 @@ export class ServerDaemon {
     this.#settings = settings;
     this.#record = registry.serverRecord();
     this.health = new StoreHealth(log);
-    this.directory = new Directory(registry);
+    this.directory = new Directory(registry, now());
     this.removals = new Removals(founding.network, registry, this.directory);
     this.presence = new Presence(this.directory, settings.reportIntervalMs);
     this.#intake = new ReportIntake(store.reports, (problem) => this.health.tell('reports', problem));

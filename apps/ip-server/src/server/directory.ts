@@ -41,11 +41,15 @@ export class Directory {
   readonly #laidOut = new Map<number, LaidOut>();
   #seq: number;
 
-  /** Loads the registry. Whoever was online when it was last written is lost until it returns. */
-  constructor(registry: Registry) {
+  /**
+   * Loads the registry. Whoever was online when it was last written is lost until it returns.
+   *
+   * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
+   */
+  constructor(registry: Registry, now: number) {
     this.#registry = registry;
     this.epoch = registry.epoch;
-    this.#seq = registry.seq;
+    this.#seq = Math.max(registry.seq + 1, now);
     for (const stored of registry.members()) {
       const lastSeen = Math.max(stored.lastSeen, stored.heartbeat?.at ?? 0);
       const { id } = stored.membership;

@@ -3,12 +3,15 @@ import {
   admit,
   FilerError,
   isName,
+  MAX_NAME_LENGTH,
   nameFromHost,
+  verifyMembership,
   type Enrol,
   type Enrolled,
   type EnrolSign,
   type Identity,
   type InviteGrant,
+  type Membership,
   type MembershipClaims,
   type ServerRecord,
 } from '@filer/protocol';
@@ -42,6 +45,8 @@ export class Enrolment {
   draft(id: string, { name, grant }: Enrol, now: number): MembershipClaims {
     const { network, identity } = this.#parts;
     this.#check(id, name, grant, now);
+    const repeated = this.#repeated(id, name, grant);
+    if (repeated !== undefined) return claimsOf(repeated);
     // Above every serial that any earlier database of this network can have given.
     const serial = Math.max(now, (this.#previous(id)?.membership.serial ?? 0) + 1);
     const { groups, invite } = grant;
@@ -71,7 +76,12 @@ export class Enrolment {
         'this server has never signed where it is: its owner starts it once with --network-key FILE',
       );
     }
-    const admitted = directory.admit({ membership, countsUse: !this.#repeats(id, grant), now });
+    const repeated = this.#repeated(id, draft.name, grant);
+    if (repeated !== undefined) return { membership: repeated, serverRecord: record };
+    if (draft.serial <= (this.#previous(id)?.membership.serial ?? 0)) {
+      throw new FilerError('refused', 'the membership was changed meanwhile: join again');
+    }
+    const admitted = directory.admit({ membership, countsUse: true, now });
     if (typeof admitted === 'string') throw refusal(admitted);
     return { membership: admitted.membership, serverRecord: record };
   }
@@ -85,19 +95,56 @@ export class Enrolment {
     if (entry === undefined || !isDeepStrictEqual(entry.grant, grant)) throw refusal('unknown');
     if (entry.revokedAt !== undefined) throw refusal('revoked');
     if (entry.grant.expiresAt <= now) throw refusal('expired');
-    if (entry.used >= entry.grant.uses && !this.#repeats(id, grant)) throw refusal('used-up');
+    const isUsedUp = entry.used >= entry.grant.uses;
+    if (isUsedUp && this.#repeated(id, name, grant) === undefined) throw refusal('used-up');
     checkName(name, id, directory);
   }
 
-  /** The answer to the first try may have been lost: the same machine with the same invite is one use. */
-  #repeats(id: string, { invite }: InviteGrant): boolean {
+  /**
+   * Takes in a member of this network that this server has never heard of: a replacement, or one whose home was
+   * restored, learns its members from what they show. No invite is used.
+   *
+   * @param id as its key proved
+   * @throws FilerError `not-a-member`, `signature-invalid`, `name-taken`, of the store
+   */
+  takeIn(id: string, membership: Membership, now: number): Membership {
+    const { network, directory } = this.#parts;
+    if (membership.id !== id)
+      throw new FilerError('not-a-member', 'the membership shown is of another machine');
+    verifyMembership(membership, network);
+    const { name } = membership;
+    if (directory.byName(name) !== undefined) {
+      throw new FilerError(
+        'name-taken',
+        `the name ${name} belongs to another machine on this server: join again with a new invite and another name, "${freeName(name, directory)}" is free`,
+      );
+    }
+    const taken = directory.admit({ membership, countsUse: false, now });
+    if (typeof taken === 'string') throw new Error('whoever uses no invite cannot be refused by one');
+    return taken.membership;
+  }
+
+  /**
+   * The membership that this very enrolment gave: the answer to the first try may have been lost. One that was
+   * changed since is no longer the invite's to give.
+   */
+  #repeated(id: string, name: string, { invite }: InviteGrant): Membership | undefined {
     const previous = this.#previous(id);
-    return previous?.status === 'member' && previous.membership.invite === invite;
+    if (previous?.status !== 'member') return undefined;
+    const { membership } = previous;
+    const isSame =
+      membership.proof.kind === 'admitted' && membership.invite === invite && membership.name === name;
+    return isSame ? membership : undefined;
   }
 
   #previous(id: string): Member | undefined {
     return this.#parts.directory.get(id);
   }
+}
+
+function claimsOf(membership: Membership): MembershipClaims {
+  const { network, id, name, groups, invite, server, admittedAt, serial } = membership;
+  return { network, id, name, groups, invite, server, admittedAt, serial };
 }
 
 /** @throws FilerError `name-refused`, `name-taken` */
@@ -116,8 +163,6 @@ export function checkName(name: string, id: string, directory: Directory): void 
     `the name ${name} belongs to another machine${left}: choose another one, "${freeName(name, directory)}" is free`,
   );
 }
-
-const MAX_NAME_LENGTH = 32;
 
 function freeName(name: string, directory: Directory): string {
   for (let number = 2; ; number++) {

@@ -4,9 +4,12 @@ import {
   readHello,
   Server,
   Session,
+  STRANGER_LIMITS,
   type Hello,
   type Membership,
   type Messenger,
+  type Removal,
+  type SayWelcome,
   type ServerRecord,
   type Welcome,
 } from '@filer/protocol';
@@ -14,7 +17,7 @@ import type { Enrolment } from './enrolment.ts';
 import { joinerHandler } from './joiner-handler.ts';
 import { memberHandler, takeRecord, type MemberServices } from './member-handler.ts';
 import type { Connection } from './presence.ts';
-import { announceRemovals, removedError, type Removals } from './removals.ts';
+import { announceRemovals, removedError } from './removals.ts';
 import { Texts } from './texts.ts';
 
 export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
@@ -73,10 +76,12 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { enrolment, log, now } = this.#parts;
-    const sent = welcome({ ...welcomed, ...this.#position(messenger) });
+    // Still a stranger, whose words cost little to read.
+    const sent = welcome({ ...welcomed, ...this.#position(messenger) }, STRANGER_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
     await sent.catch(() => undefined);
-    await session.closed;
+    const reason = await session.closed;
+    if (reason !== undefined) throw reason;
   }
 
   async #serveMember(
@@ -87,7 +92,7 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { presence, log, now } = this.#parts;
-    const membership = this.#requireMember(id);
+    const membership = this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     presence.enter(connection);
     this.admit(messenger);
@@ -107,11 +112,16 @@ export class PeerServer extends Server {
     }
   }
 
-  #requireMember(id: string): Membership {
-    const { directory, removals } = this.#parts;
+  #requireMember(id: string, hello: Hello): Membership {
+    const { directory, removals, enrolment, log, now } = this.#parts;
     if (removals.has(id)) throw removedError();
     const member = directory.get(id);
     if (member?.status === 'member') return member.membership;
+    if (member === undefined && hello.membership !== undefined) {
+      const membership = enrolment.takeIn(id, hello.membership, now());
+      log.info('peer taken in with its membership', { peer: membership.name, id });
+      return membership;
+    }
     throw new FilerError(
       'not-a-member',
       member === undefined
@@ -149,7 +159,8 @@ export class PeerServer extends Server {
     const { removals, log } = this.#parts;
     const take = async (): Promise<void> => {
       const answer = await session.request({ type: 'removals-get', after: String(removals.number) });
-      await this.applyRemovals(parseRemovals(answer), removals);
+      // What others told meanwhile is old news.
+      await this.applyRemovals(parseRemovals(answer).filter(({ number }) => number > removals.number));
     };
     take().catch((error: unknown) => {
       if (!(error instanceof FilerError)) throw error;
@@ -157,14 +168,14 @@ export class PeerServer extends Server {
     });
   }
 
-  /** Appends removals and lets everyone know. @throws FilerError what `Removals.append` throws */
-  async applyRemovals(
-    newer: readonly Parameters<Removals['append']>[0][],
-    removals: Removals,
-  ): Promise<void> {
-    const next = newer.filter(({ number }) => number > removals.number);
+  /**
+   * Appends removals and lets everyone know.
+   *
+   * @throws FilerError what `Removals.append` throws: `verification-failed` for a number that another one took
+   */
+  async applyRemovals(next: readonly Removal[]): Promise<void> {
+    const { presence, removals } = this.#parts;
     for (const removal of next) removals.append(removal);
-    const { presence } = this.#parts;
     await announceRemovals(next, presence, (to, { header, content }) => this.multicast(to, header, content));
   }
 
@@ -174,7 +185,8 @@ export class PeerServer extends Server {
 
   /**
    * One step of the broadcast timer: what changed since the last one, to all who want it, the same bytes for
-   * everyone. A step that is still being written is not overtaken.
+   * everyone. A step that is still being written is not overtaken. One page at the most: several at once would be
+   * more than may wait for a client with a common link, and whoever cannot wait for the next step pulls.
    */
   async tick(): Promise<void> {
     this.#ticking ??= this.#broadcastChanges().finally(() => (this.#ticking = undefined));
@@ -183,24 +195,25 @@ export class PeerServer extends Server {
 
   async #broadcastChanges(): Promise<void> {
     const { directory, presence, now } = this.#parts;
-    while (this.#broadcastSeq < directory.seq) {
-      const { message, seq } = directory.page(this.#broadcastSeq, now());
-      this.#broadcastSeq = seq;
-      await this.multicast(presence.subscribers(), message.header, message.content);
-    }
+    if (this.#broadcastSeq >= directory.seq) return;
+    const { message, seq } = directory.page(this.#broadcastSeq, now());
+    this.#broadcastSeq = seq;
+    await this.multicast(presence.subscribers(), message.header, message.content);
   }
 
-  /** Says goodbye to everyone, then ends in order. */
+  /** Says goodbye to everyone who was welcome, then ends in order. */
   override async stop(): Promise<void> {
     if (!this.stopped) {
-      await this.broadcast({ type: 'goodbye', reason: 'the server is stopping' });
+      await this.multicast(this.#parts.presence.all(), {
+        type: 'goodbye',
+        reason: 'the server is stopping',
+      });
     }
     await super.stop();
   }
 }
 
 type Welcomed = Pick<Welcome, 'version' | 'features' | 'software'>;
-type SayWelcome = (welcome: Welcome) => Promise<void>;
 
 /** @throws FilerError `message-malformed` for a daemon without incarnation */
 function connectionOf(messenger: Messenger, id: string, hello: Hello, since: number): Connection {

@@ -6,6 +6,7 @@ import { document, integer, parseStoredHeartbeat, text } from './rows.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const MINUTES_AN_HOUR = HOUR_MS / MINUTE_MS;
 
 /** Samples of a minute are rolled up to hours after this; hours are kept for the other. */
 const MINUTES_KEPT_MS = 2 * DAY_MS;
@@ -18,75 +19,87 @@ export interface Sample extends HeartbeatAt {
 /** Heartbeats over time: one a minute for each machine, after two days one an hour. */
 export class Samples {
   readonly #database: Database;
-  readonly #insert: Statement;
-  readonly #old: Statement;
-  readonly #dropMinutes: Statement;
-  readonly #dropHours: Statement;
-  readonly #of: Statement;
+  readonly #statements: ReturnType<typeof prepareAll>;
 
   constructor(database: Database) {
     this.#database = database;
-    this.#insert = database.prepare(
-      'INSERT OR REPLACE INTO samples (peer, at, span_ms, heartbeat) VALUES (?, ?, ?, ?)',
-    );
-    this.#old = database.prepare(
-      `SELECT peer, at, heartbeat FROM samples WHERE span_ms = ${MINUTE_MS} AND at < ? ORDER BY peer, at`,
-    );
-    this.#dropMinutes = database.prepare(`DELETE FROM samples WHERE span_ms = ${MINUTE_MS} AND at < ?`);
-    this.#dropHours = database.prepare(`DELETE FROM samples WHERE span_ms = ${HOUR_MS} AND at < ?`);
-    this.#of = database.prepare('SELECT at, span_ms, heartbeat FROM samples WHERE peer = ? ORDER BY at');
+    this.#statements = prepareAll(database);
   }
 
   /** One sample for each machine; a second one in the same minute replaces the first. */
   save(heartbeats: ReadonlyMap<string, HeartbeatAt>): void {
     this.#database.transaction(() => {
       for (const [peer, { at, heartbeat }] of heartbeats) {
-        this.#insert.run(peer, at - (at % MINUTE_MS), MINUTE_MS, JSON.stringify(heartbeat));
+        this.#statements.insert.run(peer, at - (at % MINUTE_MS), MINUTE_MS, JSON.stringify(heartbeat));
       }
     });
   }
 
   of(peer: string): Sample[] {
-    return this.#of.all(peer).map((row) => ({
+    return this.#statements.of.all(peer).map((row) => ({
       at: integer(row, 'at'),
       spanMs: integer(row, 'span_ms'),
       heartbeat: document(text(row, 'heartbeat'), 'heartbeat', parseStoredHeartbeat),
     }));
   }
 
-  /** Makes one sample an hour of those that are older than two days, and drops very old ones. */
-  rollUp(now: number): void {
+  /**
+   * A step of making one sample an hour of those that are older than two days, and of dropping very old ones.
+   *
+   * @param limit of rows that are read or dropped, roughly
+   * @returns whether more is left to do
+   */
+  rollUp(now: number, limit: number): boolean {
     const before = now - MINUTES_KEPT_MS - ((now - MINUTES_KEPT_MS) % HOUR_MS);
-    this.#database.transaction(() => {
-      const hours = new Map<string, { peer: string; at: number; heartbeats: Heartbeat[] }>();
-      for (const row of this.#old.iterate(before)) {
+    const { oldest, peers, hour, dropHour, insert, dropOld } = this.#statements;
+    return this.#database.transaction(() => {
+      const first = oldest.get(before)?.['at'];
+      if (typeof first !== 'number') return dropOld.run(now - HOURS_KEPT_MS, limit) > 0;
+      const at = first - (first % HOUR_MS);
+      for (const row of peers.all(at, at + HOUR_MS, Math.ceil(limit / MINUTES_AN_HOUR))) {
         const peer = text(row, 'peer');
-        const minute = integer(row, 'at');
-        const at = minute - (minute % HOUR_MS);
-        const hour = hours.get(`${peer} ${at}`) ?? { peer, at, heartbeats: [] };
-        hour.heartbeats.push(document(text(row, 'heartbeat'), 'heartbeat', parseStoredHeartbeat));
-        hours.set(`${peer} ${at}`, hour);
+        const average = hour.get(peer, at, at + HOUR_MS);
+        // Before its hour is written, which begins at the same time as its first minute.
+        dropHour.run(peer, at, at + HOUR_MS);
+        if (average !== undefined) insert.run(peer, at, HOUR_MS, text(average, 'heartbeat'));
       }
-      this.#dropMinutes.run(before);
-      for (const { peer, at, heartbeats } of hours.values()) {
-        this.#insert.run(peer, at, HOUR_MS, JSON.stringify(averageOf(heartbeats)));
-      }
-      this.#dropHours.run(now - HOURS_KEPT_MS);
+      return true;
     });
   }
 }
 
-/** What the hour was like; the uptime is the last one, since an average of it says nothing. */
-function averageOf(heartbeats: readonly Heartbeat[]): Heartbeat {
-  const average = (of: (heartbeat: Heartbeat) => number): number =>
-    Math.round(heartbeats.reduce((sum, each) => sum + of(each), 0) / Math.max(1, heartbeats.length));
+const AVERAGED = [
+  'loadHundredths',
+  'memoryTotalBytes',
+  'memoryFreeBytes',
+  'inboxFreeBytes',
+  'transfers',
+  'spooled',
+] as const satisfies readonly (keyof Heartbeat)[];
+
+function prepareAll(
+  database: Database,
+): Record<'insert' | 'of' | 'oldest' | 'peers' | 'hour' | 'dropHour' | 'dropOld', Statement> {
+  const sql = (statement: string): Statement => database.prepare(statement);
+  const averages = AVERAGED.map(
+    (key) => `CAST(round(avg(json_extract(heartbeat, '$.${key}'))) AS INTEGER) AS ${key}`,
+  ).join(', ');
+  const minutes = `span_ms = ${MINUTE_MS} AND at >= ? AND at < ?`;
   return {
-    uptimeMs: heartbeats.at(-1)?.uptimeMs ?? 0,
-    loadHundredths: average((each) => each.loadHundredths),
-    memoryTotalBytes: average((each) => each.memoryTotalBytes),
-    memoryFreeBytes: average((each) => each.memoryFreeBytes),
-    inboxFreeBytes: average((each) => each.inboxFreeBytes),
-    transfers: average((each) => each.transfers),
-    spooled: average((each) => each.spooled),
+    insert: sql('INSERT OR REPLACE INTO samples (peer, at, span_ms, heartbeat) VALUES (?, ?, ?, ?)'),
+    of: sql('SELECT at, span_ms, heartbeat FROM samples WHERE peer = ? ORDER BY at'),
+    oldest: sql(`SELECT at FROM samples WHERE span_ms = ${MINUTE_MS} AND at < ? ORDER BY at LIMIT 1`),
+    peers: sql(`SELECT DISTINCT peer FROM samples INDEXED BY samples_at WHERE ${minutes} LIMIT ?`),
+    // What the hour was like; the uptime is the last one, since an average of it says nothing.
+    hour: sql(`
+      SELECT json_object('uptimeMs', uptime, ${AVERAGED.map((key) => `'${key}', ${key}`).join(', ')}) AS heartbeat
+      FROM (
+        SELECT max(at), json_extract(heartbeat, '$.uptimeMs') AS uptime, ${averages}
+        FROM samples WHERE peer = ? AND ${minutes}
+      ) WHERE uptime IS NOT NULL`),
+    dropHour: sql(`DELETE FROM samples WHERE peer = ? AND ${minutes}`),
+    dropOld: sql(`
+      DELETE FROM samples WHERE (peer, at) IN (
+        SELECT peer, at FROM samples WHERE span_ms = ${HOUR_MS} AND at < ? LIMIT ?)`),
   };
 }

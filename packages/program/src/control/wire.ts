@@ -1,4 +1,12 @@
-import { fieldsOf, formatJson, parseJson, type Header, type Message, type Reply } from '@filer/protocol';
+import {
+  fieldsOf,
+  formatJson,
+  parseJson,
+  type Header,
+  type Message,
+  type Reply,
+  MAX_CONTENT_BYTES,
+} from '@filer/protocol';
 
 /*
  * The control socket speaks the same header+content protocol as everything else; contents are JSON.
@@ -26,7 +34,9 @@ export function answerMessage(re: string, value: unknown, isLast: boolean): Repl
 /** The value of a call or an answer: undefined without content. @throws FilerError `message-malformed` */
 export function valueOf(message: Message): unknown {
   if (message.content.length === 0) return undefined;
-  return fieldsOf(parseJson(message.content, 'a control message'), 'a control message')['value'];
+  return fieldsOf(parseJson(message.content, 'a control message', MAX_CONTENT_BYTES), 'a control message')[
+    'value'
+  ];
 }
 
 /** JSON has no undefined, and a bare value no room beside it: `{"value": …}`. */

@@ -22,7 +22,12 @@
  */
 import { FilerError } from '../errors.ts';
 import { requireInteger, requireText, type Message } from '../header.ts';
-import { MAX_DIRECTORY_PAGE_BYTES } from '../limits.ts';
+import {
+  MAX_DIRECTORY_PAGE_BYTES,
+  MAX_DOCUMENT_BYTES,
+  MAX_RECORD_BYTES,
+  MAX_REMOVALS_BYTES,
+} from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
 import { parseRemoval, type Removal } from '../trust/removals.ts';
@@ -103,7 +108,7 @@ export function decodeEntries(content: Buffer): DirectoryEntry[] {
       const bytes = content.readUInt32BE(at + 5);
       at += DOCUMENT_HEAD_BYTES;
       need(bytes);
-      const document = parseJson(content.subarray(at, at + bytes), 'a directory entry');
+      const document = parseJson(content.subarray(at, at + bytes), 'a directory entry', MAX_DOCUMENT_BYTES);
       entries.push(
         kind === KIND_MEMBER
           ? { kind: 'member', handle, membership: parseMembership(document) }
@@ -172,7 +177,7 @@ export function formatRecord(record: PeerRecord): Message {
 
 /** @throws FilerError `message-malformed`; the signature is not checked here */
 export function parseRecord({ content }: Message): PeerRecord {
-  return parsePeerRecord(parseJson(content, 'record'));
+  return parsePeerRecord(parseJson(content, 'record', MAX_RECORD_BYTES));
 }
 
 /** Removals in one message: a page, so that no message grows with the network's age. */
@@ -185,7 +190,10 @@ export function formatRemovals(removals: readonly Removal[]): Message {
 /** @throws FilerError `message-malformed`; signatures are not checked here */
 export function parseRemovals({ header, content }: Message): Removal[] {
   expectType(header, 'removals');
-  return listOf(parseJson(content, 'removals'), 'removals', MAX_REMOVALS_PER_MESSAGE, (value) =>
-    parseRemoval(value),
+  return listOf(
+    parseJson(content, 'removals', MAX_REMOVALS_BYTES),
+    'removals',
+    MAX_REMOVALS_PER_MESSAGE,
+    (value) => parseRemoval(value),
   );
 }

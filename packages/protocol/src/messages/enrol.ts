@@ -10,6 +10,7 @@
  * `leave` (a member's own wish) is answered `ok`.
  */
 import { requireText, type Message } from '../header.ts';
+import { MAX_ENROL_BYTES } from '../limits.ts';
 import { parseGrant, type InviteGrant } from '../trust/invite.ts';
 import { parseClaims, parseMembership, type Membership, type MembershipClaims } from '../trust/membership.ts';
 import { parseServerRecord, type ServerRecord } from '../trust/server-record.ts';
@@ -29,7 +30,7 @@ export function formatEnrol({ name, grant }: Enrol): Message {
 
 /** @throws FilerError `message-malformed` */
 export function parseEnrol({ header, content }: Message): Enrol {
-  const fields = fieldsOf(parseJson(content, 'enrol'), 'enrol');
+  const fields = fieldsOf(parseJson(content, 'enrol', MAX_ENROL_BYTES), 'enrol');
   return {
     name: textOf(requireText(header, 'name'), 'name', { max: 64 }),
     grant: parseGrant(fields['grant']),
@@ -43,7 +44,7 @@ export function formatDraft(claims: MembershipClaims): Message {
 /** @throws FilerError `message-malformed` */
 export function parseDraft({ header, content }: Message): MembershipClaims {
   expectType(header, 'draft');
-  return parseClaims(parseJson(content, 'draft'));
+  return parseClaims(parseJson(content, 'draft', MAX_ENROL_BYTES));
 }
 
 export interface EnrolSign {
@@ -61,7 +62,7 @@ export function formatEnrolSign(signed: EnrolSign): Message {
 
 /** @throws FilerError `message-malformed` */
 export function parseEnrolSign({ content }: Message): EnrolSign {
-  const fields = fieldsOf(parseJson(content, 'enrol-sign'), 'enrol-sign');
+  const fields = fieldsOf(parseJson(content, 'enrol-sign', MAX_ENROL_BYTES), 'enrol-sign');
   const bytes = (key: string): string => textOf(fields[key], key, { pattern: KEY_OR_SIGNATURE });
   return {
     claims: parseClaims(fields['claims']),
@@ -84,7 +85,7 @@ export function formatEnrolled(enrolled: Enrolled): Message {
 /** @throws FilerError `message-malformed` */
 export function parseEnrolled({ header, content }: Message): Enrolled {
   expectType(header, 'enrolled');
-  const fields = fieldsOf(parseJson(content, 'enrolled'), 'enrolled');
+  const fields = fieldsOf(parseJson(content, 'enrolled', MAX_ENROL_BYTES), 'enrolled');
   return {
     membership: parseMembership(fields['membership']),
     serverRecord: parseServerRecord(fields['serverRecord']),

@@ -14,8 +14,15 @@ function malformed(what: string, problem: string): FilerError {
   return new FilerError('message-malformed', `${what} ${problem}`);
 }
 
-/** @param what names the document in the error @throws FilerError `message-malformed` */
-export function parseJson(content: Uint8Array, what: string): unknown {
+/**
+ * @param what names the document in the error
+ * @param maxBytes what is larger is not read: it would block the event loop
+ * @throws FilerError `message-malformed`
+ */
+export function parseJson(content: Uint8Array, what: string, maxBytes: number): unknown {
+  if (content.length > maxBytes) {
+    throw malformed(what, `is ${content.length} bytes, the limit is ${maxBytes}`);
+  }
   try {
     return JSON.parse(utf8.decode(content));
   } catch (error) {

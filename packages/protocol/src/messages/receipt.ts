@@ -10,7 +10,7 @@
  */
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
-import { MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
+import { MAX_BATCH_BYTES, MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
 import { DIGEST_PATTERN, JOB_PATTERN, MAX_PATH_CHARS, type Digests } from './transfer.ts';
 
@@ -52,7 +52,7 @@ export function formatReceipts(batch: ReceiptBatch): Message {
 
 /** @throws FilerError `message-malformed`; the signature is not checked here */
 export function parseReceipts({ content }: Message): ReceiptBatch {
-  return parseReceiptBatch(parseJson(content, 'receipts'));
+  return parseReceiptBatch(parseJson(content, 'receipts', MAX_BATCH_BYTES));
 }
 
 /** The same for a batch that was stored. @throws FilerError `message-malformed` */

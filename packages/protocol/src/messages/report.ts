@@ -105,7 +105,10 @@ export function parseReportBody(content: Uint8Array): ReportBody {
       `the report is ${content.length} bytes, the limit is ${MAX_REPORT_BYTES}`,
     );
   }
-  const fields = fieldsOf(parseJson(content, 'the content of a report'), 'the content of a report');
+  const fields = fieldsOf(
+    parseJson(content, 'the content of a report', MAX_REPORT_BYTES),
+    'the content of a report',
+  );
   return {
     title: textOf(fields['title'] ?? '', 'title', { max: MAX_REPORT_BYTES }),
     values: listOf(fields['values'] ?? [], 'values', MAX_VALUES, parsePair),

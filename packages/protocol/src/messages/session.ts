@@ -9,6 +9,7 @@
  */
 import { FilerError } from '../errors.ts';
 import { parseInteger, requireText, type Header, type Message } from '../header.ts';
+import { MAX_HELLO_BYTES } from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
 import { parseServerRecord, type ServerRecord } from '../trust/server-record.ts';
@@ -101,7 +102,7 @@ export function parseHello({ header, content }: Message): Hello {
   const versions = list(requireText(header, 'versions')).map((text) => parseInteger(text, 'versions'));
   pickVersion(versions); // before the rest, which another version may write in another way
   const fields = fieldsOf(
-    content.length === 0 ? {} : parseJson(content, 'the content of hello'),
+    content.length === 0 ? {} : parseJson(content, 'the content of hello', MAX_HELLO_BYTES),
     'the content of hello',
   );
   const incarnation = header['incarnation'];
@@ -168,7 +169,7 @@ export function parseWelcome({ header, content }: Message): Welcome {
   const version = parseInteger(requireText(header, 'version'), 'version');
   pickVersion([version]);
   const fields = fieldsOf(
-    content.length === 0 ? {} : parseJson(content, 'the content of welcome'),
+    content.length === 0 ? {} : parseJson(content, 'the content of welcome', MAX_HELLO_BYTES),
     'the content of welcome',
   );
   const { heartbeatMs, epoch, seq, observed } = header;

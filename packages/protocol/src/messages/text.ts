@@ -6,6 +6,7 @@
  *   broadcasted  server → client re, reached, offline: to how many it was handed, and who was not there
  */
 import { requireInteger, type Message } from '../header.ts';
+import { MAX_TEXT_DOCUMENT_BYTES } from '../limits.ts';
 import { parseText, type SignedText } from '../trust/text.ts';
 import { formatJson, parseJson } from './json.ts';
 import { expectType } from './session.ts';
@@ -16,7 +17,7 @@ export function formatText(text: SignedText, type: 'text' | 'broadcast' = 'text'
 
 /** @throws FilerError `message-malformed`; the signature is not checked here */
 export function parseTextMessage({ content }: Message): SignedText {
-  return parseText(parseJson(content, 'text'));
+  return parseText(parseJson(content, 'text', MAX_TEXT_DOCUMENT_BYTES));
 }
 
 export interface Broadcasted {

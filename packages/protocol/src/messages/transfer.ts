@@ -38,7 +38,7 @@
  */
 import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Header, type Message } from '../header.ts';
-import { MAX_CHUNK_BYTES, MAX_ENTRIES_PER_BATCH } from '../limits.ts';
+import { MAX_BATCH_BYTES, MAX_CHUNK_BYTES, MAX_ENTRIES_PER_BATCH, MAX_OFFER_BYTES } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
 import { expectType } from './session.ts';
 
@@ -97,7 +97,7 @@ export function formatOffer(offer: Offer, id: string): Message {
 /** @throws FilerError `message-malformed`, `unexpected-message` */
 export function parseOffer({ header, content }: Message): Offer & { readonly id: string } {
   expectType(header, 'offer');
-  const fields = fieldsOf(parseJson(content, 'offer'), 'offer');
+  const fields = fieldsOf(parseJson(content, 'offer', MAX_OFFER_BYTES), 'offer');
   return {
     id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
     job: textOf(requireText(header, 'job'), 'job', { pattern: JOB_PATTERN }),
@@ -161,7 +161,12 @@ export function parseEntries({ header, content }: Message): Entries {
     id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
     first: requireInteger(header, 'first'),
     last: header['last'] === '1',
-    entries: listOf(parseJson(content, 'entries'), 'entries', MAX_ENTRIES_PER_BATCH, parseEntry),
+    entries: listOf(
+      parseJson(content, 'entries', MAX_BATCH_BYTES),
+      'entries',
+      MAX_ENTRIES_PER_BATCH,
+      parseEntry,
+    ),
   };
 }
 
@@ -232,7 +237,7 @@ export function parseEntriesAnswer({ header, content }: Message): { re: string; 
   return {
     re: requireText(header, 're'),
     answers: listOf(
-      parseJson(content, 'entries-answer'),
+      parseJson(content, 'entries-answer', MAX_BATCH_BYTES),
       'entries-answer',
       MAX_ENTRIES_PER_BATCH,
       parseEntryAnswer,

@@ -19,6 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to that host',
   ENETUNREACH: 'no route to that network',
   ENOTFOUND: 'no such host name',
+  EAGAIN: 'too many connections wait there to be accepted',
   EAI_AGAIN: 'the host name cannot be looked up now',
   ETIMEDOUT: 'no answer',
   ENOENT: 'nothing listens there',

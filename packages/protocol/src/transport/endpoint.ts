@@ -47,6 +47,13 @@ export function describeEndpoint(endpoint: Endpoint | UdpEndpoint): string {
   return endpoint.transport === 'unix' ? endpoint.path : describeHostPort(endpoint.host, endpoint.port);
 }
 
+/** The same of where a listener is. */
+export function describeAddress(
+  address: { readonly host: string; readonly port: number } | { readonly path: string },
+): string {
+  return 'path' in address ? address.path : describeHostPort(address.host, address.port);
+}
+
 /** `ip:port` of the other side of a socket, undefined without one (a Unix socket, a connection that is gone). */
 export function describeRemote({ remoteAddress, remotePort }: Socket): string | undefined {
   if (remoteAddress === undefined || remotePort === undefined) return undefined;

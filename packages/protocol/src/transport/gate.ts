@@ -1,5 +1,7 @@
-import { BlockList, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { isLoopback } from '../addresses.ts';
+import { FilerError } from '../errors.ts';
 import {
   AUTHENTICATION_MS,
   MAX_CONNECTIONS,
@@ -13,23 +15,18 @@ export interface GateOptions {
   readonly authenticationMs?: number;
   /** @default MAX_UNAUTHENTICATED */
   readonly maxUnauthenticated?: number;
-  /** Loopback is exempt. @default MAX_UNAUTHENTICATED_PER_ADDRESS */
+  /** Of an IPv4 address or an IPv6 /64. Loopback is exempt. @default MAX_UNAUTHENTICATED_PER_ADDRESS */
   readonly maxUnauthenticatedPerAddress?: number;
   /** Called for each connection that was turned away, for the log. */
   readonly onRefused?: (address: string, why: string) => void;
 }
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-LOOPBACK.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
-
 interface Waiting {
   readonly socket: Socket;
   readonly address: string;
   readonly timer: NodeJS.Timeout;
-  /** Whether its end is somebody else's to tell. */
-  handedOut: boolean;
+  /** Set once its end is somebody else's to tell: ends it when its time is over. */
+  expire?: () => void;
   /** Why it is about to be destroyed. */
   why?: string;
 }
@@ -65,21 +62,27 @@ export class Gate {
       this.#onRefused(address, refusal ?? '');
       return false;
     }
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    const timer = setTimeout(() => {
-      this.refuse(socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
-    }, this.#authenticationMs);
-    this.#waiting.set(key, { socket, address, timer, handedOut: false });
+    const network = networkOf(address);
+    this.#perAddress.set(network, (this.#perAddress.get(network) ?? 0) + 1);
+    const timer = setTimeout(() => this.#expire(key), this.#authenticationMs);
+    this.#waiting.set(key, { socket, address, timer });
     socket.once('close', () => this.#leave(key));
     return true;
   }
 
   #refusal(address: string): string | undefined {
     if (this.#waiting.size >= this.#maxUnauthenticated) return 'too many connections wait to authenticate';
-    if ((this.#perAddress.get(address) ?? 0) >= this.#maxPerAddress && !isLoopbackAddress(address)) {
+    if ((this.#perAddress.get(networkOf(address)) ?? 0) >= this.#maxPerAddress && !isLoopback(address)) {
       return 'too many connections from one address wait to authenticate';
     }
     return undefined;
+  }
+
+  #expire(key: string): void {
+    const entry = this.#waiting.get(key);
+    if (entry === undefined) return;
+    if (entry.expire !== undefined) entry.expire();
+    else this.refuse(entry.socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
   }
 
   /** Destroys a connection that entered; the log is told once. */
@@ -89,10 +92,16 @@ export class Gate {
     socket.destroy();
   }
 
-  /** Its key is proved, somebody talks to it: should it leave now, that is theirs to tell. */
-  handOut(socket: Socket): void {
+  /**
+   * Its key is proved, somebody talks to it: should it leave now, or not be admitted in time, that is theirs to tell.
+   *
+   * @param expire ends the connection for that reason
+   */
+  handOut(socket: Socket, expire: (reason: FilerError) => void): void {
     const entry = this.#waiting.get(keyOf(socket) ?? '');
-    if (entry !== undefined) entry.handedOut = true;
+    if (entry === undefined) return;
+    const words = `${entry.address} was not admitted within ${this.#authenticationMs / 1000} s`;
+    entry.expire = () => expire(new FilerError('timed-out', words));
   }
 
   /** The application has accepted it: it is no longer counted or timed. */
@@ -110,7 +119,7 @@ export class Gate {
 
   #leave(key: string): void {
     const entry = this.#forget(key);
-    if (entry === undefined || (entry.handedOut && entry.why === undefined)) return;
+    if (entry === undefined || (entry.expire !== undefined && entry.why === undefined)) return;
     this.#onRefused(entry.address, entry.why ?? 'it left before it proved who it is');
   }
 
@@ -119,9 +128,10 @@ export class Gate {
     if (entry === undefined) return undefined;
     clearTimeout(entry.timer);
     this.#waiting.delete(key);
-    const left = (this.#perAddress.get(entry.address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(entry.address);
-    else this.#perAddress.set(entry.address, left);
+    const network = networkOf(entry.address);
+    const left = (this.#perAddress.get(network) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(network);
+    else this.#perAddress.set(network, left);
     return entry;
   }
 }
@@ -132,8 +142,18 @@ function keyOf(socket: Socket): string | undefined {
   return remotePort === undefined ? undefined : `${remoteAddress}|${remotePort}|${localAddress}`;
 }
 
-function isLoopbackAddress(address: string): boolean {
-  return LOOPBACK.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+const GROUPS = 8;
+const NETWORK_GROUPS = 4;
+
+/** What is counted as one address: an IPv4 address, or an IPv6 /64, all of which any one machine in it can use. */
+function networkOf(address: string): string {
+  const mapped = /^::ffff:([0-9.]+)$/i.exec(address)?.[1];
+  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
+  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array.from({ length: GROUPS - first.length - last.length }, () => '0');
+  return [...first, ...zeros, ...last].slice(0, NETWORK_GROUPS).join(':');
 }
 
 /**

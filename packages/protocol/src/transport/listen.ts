@@ -23,6 +23,12 @@ export interface AcceptedLink extends Link {
    * side. TLS links only; a plain link is admitted from the start.
    */
   admit(): void;
+  /**
+   * Who ends, and tells, a connection that was not admitted in time. TLS links only.
+   *
+   * @default the socket is destroyed, and nobody is told
+   */
+  onExpired(end: (reason: FilerError) => void): void;
 }
 
 export interface ListenOptions extends GateOptions {
@@ -41,6 +47,9 @@ export interface Listener {
   /** Stops accepting; connections that were handed out are their owners'. May be called twice. */
   close(): Promise<void>;
 }
+
+/** Connections that the kernel keeps until they are accepted: what arrives in one busy moment of a large server. */
+const BACKLOG = 1024;
 
 /**
  * Listens; the one accept loop of filer. When it resolves, connections are accepted.
@@ -94,14 +103,15 @@ function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | und
       signal?.removeEventListener('abort', onAbort);
       resolve();
     });
-    if (endpoint.transport === 'unix') server.listen(endpoint.path);
-    else server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 });
+    const where =
+      endpoint.transport === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+    server.listen({ ...where, backlog: BACKLOG });
   });
 }
 
 function plainServer(options: ListenOptions): NetServer {
   return createPlainServer(acceptOptions(options), (socket) => {
-    options.onConnection({ socket, peerId: undefined, admit: () => undefined });
+    options.onConnection({ socket, peerId: undefined, admit: () => undefined, onExpired: () => undefined });
   });
 }
 
@@ -125,8 +135,10 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): N
       gate.refuse(socket, messageOf(error));
       return;
     }
-    gate.handOut(socket);
-    options.onConnection({ socket, peerId, admit: () => gate.admit(socket) });
+    let expire: (reason: FilerError) => void = () => void socket.destroy();
+    gate.handOut(socket, (reason) => expire(reason));
+    const onExpired = (end: typeof expire): void => void (expire = end);
+    options.onConnection({ socket, peerId, admit: () => gate.admit(socket), onExpired });
   });
   return createPlainServer(acceptOptions(options), (raw) => {
     if (gate.enter(raw)) tls.emit('connection', raw);

@@ -10,6 +10,8 @@ export class Screen {
   readonly #lines: Interface;
   readonly #out: OutputStream;
   readonly #isTerminal: boolean;
+  /** Under `--json` what is shown goes out as objects, one a line. */
+  readonly #json: ((value: unknown) => void) | undefined;
   readonly #typed: string[] = [];
   #wake = (): void => undefined;
   #closed = false;
@@ -22,9 +24,10 @@ export class Screen {
     prompt: string,
     complete: (line: string) => [string[], string],
   ) {
-    const { stdin, stdout } = context;
+    const { stdin, stdout, output } = context;
+    this.#json = output.jsonMode ? (value) => output.json(value) : undefined;
     this.#out = stdout;
-    this.#isTerminal = 'isTTY' in stdin && stdin.isTTY === true && stdout.isTTY === true;
+    this.#isTerminal = 'isTTY' in stdin && stdin.isTTY === true && stdout.isTTY === true && !output.jsonMode;
     this.#lines = createInterface({
       input: stdin,
       output: this.#isTerminal ? stdout : undefined,
@@ -84,6 +87,10 @@ export class Screen {
 
   /** Shows a line above the one that is being typed, which stays as it is. */
   show(text: string): void {
+    if (this.#json !== undefined) {
+      this.#json({ type: 'line', text });
+      return;
+    }
     const safe = text.split('\n').map(printable).join('\n');
     if (!this.#isTerminal || this.#closed || !this.#asking) {
       this.#out.write(`${safe}\n`);

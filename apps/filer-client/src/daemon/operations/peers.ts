@@ -37,7 +37,7 @@ export const peers: Operation = async ({ member, access, daemon }, params, { sig
       connected: access.current !== undefined,
       asOf: asOf === undefined ? null : new Date(asOf).toISOString(),
     },
-    peers: shown.map((peer) => lineOf(member, peer)),
+    peers: shown.map((peer) => lineOf(member, peer, asOf)),
     ...(unreachable === undefined ? {} : { unreachable }),
   };
   return result;
@@ -47,7 +47,9 @@ function isShown(member: Member, peer: KnownPeer): boolean {
   return peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id);
 }
 
-function lineOf(member: Member, peer: KnownPeer): PeerLine {
+/** @param asOf when the server last vouched for the directory: who was online then was seen then */
+function lineOf(member: Member, peer: KnownPeer, asOf: number | undefined): PeerLine {
+  const lastSeen = peer.state === 'online' ? Math.max(peer.lastSeen, asOf ?? 0) : peer.lastSeen;
   const self = peer.id === member.id;
   const addresses = peer.record?.addresses ?? [];
   const removed = member.removals.has(peer.id);
@@ -57,7 +59,7 @@ function lineOf(member: Member, peer: KnownPeer): PeerLine {
     groups: peer.groups,
     online: peer.state === 'online' && !removed,
     state: removed ? 'removed' : STATE_WORDS[peer.state],
-    lastSeen: peer.lastSeen === 0 ? null : new Date(peer.lastSeen).toISOString(),
+    lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
     addresses,
     via: addresses.length > 0 ? 'direct' : null,
     version: null,

@@ -1,4 +1,4 @@
-import { FilerError, fieldsOf, listOf, messageOf, textOf } from '@filer/protocol';
+import { FilerError, fieldsOf, listOf, textOf, type ErrorCode } from '@filer/protocol';
 import { drainSpool } from '../../reports/spool-sender.ts';
 import type { Operation, Site } from '../site.ts';
 
@@ -29,7 +29,8 @@ export const report: Operation = async (site, params, { signal }) => {
   });
   const title = textOf(fields['title'] ?? '', 'title', ANY_LENGTH);
   const seq = site.member.spool.add('user', Date.now(), { title, values, schedule: '' });
-  const reason = site.daemon === undefined ? await sendNow(site, signal) : await sendByDaemon(site, seq);
+  const reason =
+    site.daemon === undefined ? await sendNow(site, signal) : await sendByDaemon(site, seq, signal);
   const outcome: ReportOutcome = {
     seq,
     stored: !site.member.spool.has(seq),
@@ -47,13 +48,20 @@ async function sendNow({ member, access }: Site, signal: AbortSignal): Promise<s
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof FilerError)) throw error;
-    return messageOf(error);
+    return whyItWaits(error);
   }
 }
 
-async function sendByDaemon({ member, access }: Site, seq: number): Promise<string | undefined> {
-  if (access.current === undefined) return 'the ip-server is away';
+async function sendByDaemon(
+  { member, access }: Site,
+  seq: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    await access.session(signal);
+  } catch (error) {
+    return whyItWaits(error);
+  }
   const timeout = AbortSignal.timeout(STORED_WITHIN_MS);
   const dropped = member.spool.dropped(seq, timeout);
   access.kickSpool();
@@ -64,4 +72,19 @@ async function sendByDaemon({ member, access }: Site, seq: number): Promise<stri
     if (!timeout.aborted) throw error;
     return 'the ip-server has not stored it yet';
   }
+}
+
+/** The server will not take it, however long it waits: whoever reports must know now. */
+const FOR_GOOD: ReadonlySet<ErrorCode> = new Set([
+  'removed',
+  'not-a-member',
+  'duplicate-identity',
+  'identity-mismatch',
+]);
+
+/** @throws the error where waiting helps nothing; the report stays in the spool all the same */
+function whyItWaits(error: unknown): string {
+  if (!(error instanceof FilerError)) throw error;
+  if (!FOR_GOOD.has(error.code)) return error.message;
+  throw new FilerError(error.code, `${error.message} (the report is kept on disk)`, { cause: error });
 }

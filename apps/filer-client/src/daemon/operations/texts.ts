@@ -84,6 +84,7 @@ async function direct(
   signal: AbortSignal,
 ): Promise<TextOutcome> {
   const failed: { name: string; code: string; message: string }[] = [];
+  let offline = 0;
   const waiting = [...peers];
   const worker = async (): Promise<void> => {
     for (let peer = waiting.shift(); peer !== undefined; peer = waiting.shift()) {
@@ -92,12 +93,15 @@ async function direct(
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof FilerError)) throw error;
-        failed.push({ name: peer.name, code: error.code, message: messageOf(error) });
+        // Who was offline before is no failure, just as it is none for the server.
+        if (error.code === 'peer-unreachable' && peer.state !== 'online') offline++;
+        else failed.push({ name: peer.name, code: error.code, message: messageOf(error) });
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return outcome(signed, 'direct', peers.length - failed.length, failed.length, failed);
+  const missed = offline + failed.length;
+  return outcome(signed, 'direct', peers.length - missed, missed, failed);
 }
 
 async function tell(site: Site, peer: KnownPeer, signed: SignedText, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,247 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { PART_PREFIX } from '@filer/transfer';
+import { jsonLines, runningIn, type Line, type ProgramProcess } from '../support/programs.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+
+const MiB = 1024 * 1024;
+const FILE_BYTES = 64 * MiB;
+
+/** anna sends from a daemon, carol without one; between them and bob stands a proxy that can stop time. */
+let network: TestNetwork;
+let proxy: TcpProxy;
+let file: string;
+let digest: string;
+
+beforeAll(async () => {
+  network = await TestNetwork.open({ running: ['anna'] });
+  proxy = await TcpProxy.open();
+  await Promise.all([network.join('bob'), network.join('carol')]);
+  await startBob();
+  await network.seesAs('anna', 'bob', 'online');
+  await network.seesAs('carol', 'bob', 'online');
+  file = await network.file('big.bin', FILE_BYTES);
+  digest = await sha256(file);
+});
+
+afterEach(() => {
+  proxy.release();
+});
+
+afterAll(async () => {
+  await network.close();
+  await proxy[Symbol.asyncDispose]();
+  const left = await runningIn(network.folder);
+  if (left.length > 0) throw new Error(`processes were left: ${left.join(' ')}`);
+});
+
+async function startBob(): Promise<void> {
+  const bob = await network.startAlone('bob', '--advertise', proxy.address);
+  proxy.target = bob.listen;
+}
+
+function send(from: string, ...more: string[]): ProgramProcess {
+  return network.follow(from, ['send', file, '--to', 'bob', '--json', ...more]);
+}
+
+function isPart(path: string): boolean {
+  return path.split('/').at(-1)?.startsWith(PART_PREFIX) === true;
+}
+
+/** What lies under final names in bob's inbox. */
+async function arrived(): Promise<string[]> {
+  return (await filesBelow(network.inbox('bob'))).filter((path) => !isPart(path));
+}
+
+async function parts(): Promise<string[]> {
+  return (await filesBelow(network.inbox('bob'))).filter(isPart);
+}
+
+/** bob's inbox holds these files, all of them whole, and nothing else. */
+async function expectInbox(names: readonly string[]): Promise<void> {
+  expect(await filesBelow(network.inbox('bob'))).toEqual(names);
+  for (const name of names) expect(await sha256(network.inbox('bob', name))).toBe(digest);
+}
+
+let whole: string[] = [];
+/** The file has come once more; earlier ones are untouched. */
+async function expectOneMore(from: string): Promise<void> {
+  const before = whole.filter((name) => name.startsWith(`${from}/`)).length;
+  whole = [...whole, before === 0 ? `${from}/big.bin` : `${from}/big (${before}).bin`].toSorted();
+  await expectInbox(whole);
+}
+
+describe.each(['anna', 'carol'])('while %s sends 64 MiB', (sender) => {
+  test.each([3 * MiB, 40 * MiB, FILE_BYTES - 100_000])(
+    'a receiver that is killed at byte %i and comes back gets the file whole',
+    async (point) => {
+      const held = proxy.hold(point);
+      const command = send(sender);
+      await held;
+      await network.daemon('bob').stop('SIGKILL');
+      expect(await arrived()).toEqual(whole);
+      proxy.cut();
+      await startBob();
+      const { code, stdout } = await command.ended;
+
+      expect([code, jsonLines({ stdout }).at(-1)]).toEqual([
+        0,
+        expect.objectContaining({ ok: true, filesSent: 1 }),
+      ]);
+      await expectOneMore(sender);
+    },
+  );
+
+  test('a receiver that does not come back within --timeout fails the send: exit 9', async () => {
+    const held = proxy.hold(30 * MiB);
+    const command = send(sender, '--timeout', '2s');
+    await held;
+    await network.daemon('bob').stop('SIGKILL');
+    proxy.cut();
+    const outcome = await command.ended;
+
+    expect(outcome.code).toBe(9);
+    expect(outcome.stderr.match(/^filer-client: .*$/gm)).toEqual([
+      expect.stringMatching(/bob was lost half-way and did not come back within 2 s .*send again/),
+    ]);
+    expect(jsonLines(outcome).at(-1)).toMatchObject({ type: 'done', ok: false, exitCode: 9, filesFailed: 1 });
+    expect(await arrived()).toEqual(whole);
+    expect(await parts()).toHaveLength(1);
+    await startBob();
+    await expectInbox(whole);
+  });
+
+  test('a connection that is cut is made again, and the file comes whole', async () => {
+    const held = proxy.hold(20 * MiB);
+    const command = send(sender);
+    await held;
+    proxy.cut();
+    const outcome = await command.ended;
+
+    expect(outcome.code).toBe(0);
+    expect(jsonLines(outcome).map(({ type }) => type)).toContain('retry');
+    await expectOneMore(sender);
+  });
+
+  test('Ctrl-C at the sender ends it with 130, leaves nothing at the receiver, and the receiver goes on', async () => {
+    const told = network.daemon('bob').count('a transfer ended early');
+    const held = proxy.hold(20 * MiB);
+    const command = send(sender);
+    await held;
+    command.child.kill('SIGINT');
+    const outcome = await command.ended;
+
+    expect(outcome.code).toBe(130);
+    expect(outcome.stderr).toBe('filer-client: stopped by SIGINT\n');
+    proxy.release();
+    await network.daemon('bob').said('a transfer ended early', told + 1);
+    await expectInbox(whole);
+    expect((await send(sender).ended).code).toBe(0);
+    await expectOneMore(sender);
+  });
+});
+
+describe('whoever else is killed', () => {
+  test('a sender that is killed leaves nothing at the receiver, which goes on', async () => {
+    const told = network.daemon('bob').count('a transfer ended early');
+    const held = proxy.hold(20 * MiB);
+    const command = send('carol');
+    await held;
+    await command.stop('SIGKILL');
+    proxy.release();
+    await network.daemon('bob').said('a transfer ended early', told + 1);
+    await expectInbox(whole);
+    expect((await send('carol').ended).code).toBe(0);
+    await expectOneMore('carol');
+  });
+
+  test('a daemon that is killed while it sends is said to be gone, and knows of its job when it is back', async () => {
+    const told = network.daemon('bob').count('a transfer ended early');
+    const held = proxy.hold(20 * MiB);
+    const command = send('anna');
+    await held;
+    await network.daemon('anna').stop('SIGKILL');
+    const outcome = await command.ended;
+
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(/^filer-client: the daemon ended before it had answered.*\n$/);
+    proxy.release();
+    await network.daemon('bob').said('a transfer ended early', told + 1);
+    await expectInbox(whole);
+    const anna = await network.start('anna');
+    expect(anna.stderr).toMatch(/transfers were cut off when the last daemon ended/);
+    expect((await send('anna').ended).code).toBe(0);
+    await expectOneMore('anna');
+  });
+
+  test('a transfer does not notice that the server is killed', async () => {
+    const held = proxy.hold(20 * MiB);
+    const command = send('anna');
+    await held;
+    await network.server.stop('SIGKILL');
+    proxy.release();
+    const { code, stderr } = await command.ended;
+
+    expect([code, stderr.match(/^filer-client: .*$/gm)]).toEqual([0, null]);
+    await expectOneMore('anna');
+    await network.startServer();
+    await network.seesAs('carol', 'bob', 'online');
+  });
+
+  test('a receiver that is stopped by SIGSTOP for a while goes on where it was', async () => {
+    const held = proxy.hold(20 * MiB);
+    const command = send('anna');
+    await held;
+    network.daemon('bob').child.kill('SIGSTOP');
+    proxy.release();
+    const [status] = await network.ask('anna', 'status');
+    expect(status).toMatchObject({ jobs: 1 });
+    network.daemon('bob').child.kill('SIGCONT');
+
+    expect((await command.ended).code).toBe(0);
+    await expectOneMore('anna');
+  });
+
+  test('Ctrl-C at the receiver leaves no half file, and the sender says that it was lost: exit 9', async () => {
+    const held = proxy.hold(20 * MiB);
+    const command = send('anna', '--timeout', '1s');
+    await held;
+    const bob = network.daemon('bob');
+    bob.child.kill('SIGINT');
+    await bob.ended;
+    proxy.cut();
+    const { code, stderr } = await command.ended;
+
+    expect(code).toBe(9);
+    expect(stderr).toMatch(/bob was lost half-way/);
+    await expectInbox(whole);
+    await startBob();
+    await network.seesAs('anna', 'bob', 'online');
+  });
+
+  test('a bit that flips on the way costs a connection and not the file', async () => {
+    proxy.flipBitAt(10 * MiB);
+    const outcome = await send('anna').ended;
+
+    expect(outcome.code).toBe(0);
+    expect(jsonLines(outcome).map(({ type }) => type)).toContain('retry');
+    await expectOneMore('anna');
+  });
+
+  test('a report that was acknowledged is there after the server was killed at that moment', async () => {
+    for (let n = 0; n < 5; n++) {
+      const [told] = await network.ask('anna', 'report', `n=${n}`);
+      expect(told).toMatchObject({ stored: true });
+      await network.server.stop('SIGKILL');
+      await network.startServer();
+      await network.seesAs('carol', 'anna', 'online');
+    }
+    const document = await network.askServer('reports');
+
+    expect(listOf(document, 'reports').map(({ values }: Line) => values)).toEqual(
+      [0, 1, 2, 3, 4].map((n) => ({ n: String(n) })),
+    );
+  });
+});

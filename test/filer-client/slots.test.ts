@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { Slots } from '../../apps/filer-client/src/jobs/slots.ts';
+import { TCP, connect } from '../protocol/wires.ts';
+
+test('of one peer 64 transfers may wait, the next is refused, and another peer still may wait', async () => {
+  await using pair = await connect(TCP);
+  const slots = new Slots(1, 1);
+  const release = await slots.take('alice', pair.far);
+  const waiting = Array.from({ length: 64 }, () => slots.take('alice', pair.far));
+  const ofAnother = slots.take('bob', pair.far);
+
+  await expect(slots.take('alice', pair.far)).rejects.toMatchObject({ code: 'rate-limited' });
+
+  release();
+  for (const each of waiting) (await each)();
+  (await ofAnother)();
+});

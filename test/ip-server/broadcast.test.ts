@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import {
+  createIdentity,
+  parseDirectory,
+  type DirectoryPage,
+  type Header,
+  type Messenger,
+} from '@filer/protocol';
+import { createLogger } from '@filer/program';
+import { expect, test } from 'vitest';
+import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
+import { Directory } from '../../apps/ip-server/src/server/directory.ts';
+import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
+import { PeerServer } from '../../apps/ip-server/src/server/peer-server.ts';
+import { Presence } from '../../apps/ip-server/src/server/presence.ts';
+import { Removals } from '../../apps/ip-server/src/server/removals.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+import { PaperNetwork } from './members.ts';
+
+/** A network port that is not open, and keeps what it would have broadcast. */
+class Recording extends PeerServer {
+  readonly pages: DirectoryPage[] = [];
+
+  override multicast(_: Iterable<Messenger>, header: Header, content?: Uint8Array): Promise<number> {
+    this.pages.push(parseDirectory({ header, content: Buffer.from(content ?? []) }));
+    return Promise.resolve(0);
+  }
+}
+
+test('a change of many members is broadcast one page a step, each going on where the last one ended', async () => {
+  const paper = new PaperNetwork();
+  const network = paper.networkKey.id;
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  store.registry.addInvite(paper.invite.grant);
+  const directory = new Directory(store.registry, 0);
+  const removals = new Removals(network, store.registry, directory);
+  const serverRecord = (): undefined => undefined;
+  const identity = await createIdentity();
+  const { registry } = store;
+  const server = new Recording({
+    network,
+    directory,
+    removals,
+    presence: new Presence(directory, 1_000),
+    intake: new ReportIntake(store.reports, () => undefined),
+    enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
+    heartbeatMs: 1_000,
+    software: '0.0.0-test',
+    serverRecord,
+    log: await createLogger({ level: 'error', format: 'text', stream: process.stderr }),
+    now: () => 0,
+  });
+  for (let number = 0; number < 300; number++) {
+    directory.admit({ membership: paper.membership(`m-${number}`), countsUse: true, now: 1_500_000 });
+  }
+  await server.tick();
+  expect(server.pages).toMatchObject([{ from: 1, more: true }]);
+
+  while (server.pages.at(-1)?.more === true) {
+    const before = server.pages.at(-1)?.seq;
+    await server.tick();
+    expect(server.pages.at(-1)?.from).toBe(before);
+  }
+  expect(server.pages.at(-1)?.seq).toBe(directory.seq);
+  const told = server.pages.length;
+  await server.tick();
+  expect(server.pages.length).toBe(told);
+  store.close();
+});

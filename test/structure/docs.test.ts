@@ -1,0 +1,168 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { commands as clientCommands } from '../../apps/filer-client/src/cli/commands.ts';
+import { clientSettings } from '../../apps/filer-client/src/settings.ts';
+import { commands as serverCommands } from '../../apps/ip-server/src/cli/commands.ts';
+import { SETTINGS as serverSettings } from '../../apps/ip-server/src/settings.ts';
+import { optionName, parseUsage, readArguments } from '../../packages/program/src/binding.ts';
+import { optionsOf, parseCommandLine } from '../../packages/program/src/command-line.ts';
+import type { Command } from '../../packages/program/src/command.ts';
+import { completionCommand } from '../../packages/program/src/completion.ts';
+import {
+  GLOBAL_FLAGS,
+  readGlobals,
+  selectCommand,
+  unknownCommand,
+} from '../../packages/program/src/selection.ts';
+import type { Settings } from '../../packages/program/src/settings.ts';
+import { EXIT_CODES } from '../../packages/protocol/src/errors.ts';
+import { commandLinesIn, type CommandLine } from './command-lines.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
+  name.endsWith('.md'),
+);
+const read = (page: string): string => readFileSync(join(root, page), 'utf8');
+
+/** What `--help` is made from. */
+const programs: Readonly<Record<string, readonly Command[]>> = {
+  'filer-client': [...clientCommands, completionCommand],
+  'ip-server': [...serverCommands, completionCommand],
+};
+const everything = Object.entries(programs).flatMap(([program, commands]) =>
+  commands.map((command) => [`${program} ${command.usage}`, command] as const),
+);
+
+const cli = read('docs/cli.md');
+
+/** The text of each command's section, by the command's usage. */
+const sections = new Map(
+  cli.split(/^#{1,3} /m).flatMap((section) => {
+    const usage = /^`((?:filer-client|ip-server) .+)`$/.exec(section.split('\n')[0] ?? '')?.[1];
+    return usage === undefined ? [] : [[usage, section] as const];
+  }),
+);
+
+/** The options that the first column of a section's tables names: `--yes`, `-y`. */
+function optionsIn(section: string): string[] {
+  return section
+    .split('\n')
+    .flatMap((line) => /^\|([^|]*)\|/.exec(line)?.[1] ?? [])
+    .flatMap((cell) => [...cell.matchAll(/`(--?[a-z][a-z-]*)/g)].map((match) => match[1] ?? ''))
+    .toSorted();
+}
+
+function optionsOfCommand(command: Command): string[] {
+  return [...optionsOf(command, parseUsage(command.usage))]
+    .flatMap(
+      ([
+        name,
+        {
+          argument: { alias },
+        },
+      ]) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])],
+    )
+    .toSorted();
+}
+
+test('docs/cli.md has a section for every command of both programs and no other', () => {
+  expect([...sections.keys()].toSorted()).toEqual(everything.map(([usage]) => usage).toSorted());
+});
+
+test.each(everything)(
+  'docs/cli.md lists the options of "%s", all of them and no others',
+  (usage, command) => {
+    expect(optionsIn(sections.get(usage) ?? '')).toEqual(optionsOfCommand(command));
+  },
+);
+
+test('docs/cli.md lists the options that every command has', () => {
+  const expected = Object.entries(GLOBAL_FLAGS).flatMap(([name, { alias }]) => [
+    `--${name}`,
+    ...(alias === undefined ? [] : [`-${alias}`]),
+  ]);
+  const rules = cli.split(/^#{1,3} /m).find((section) => section.startsWith('Rules for both')) ?? '';
+
+  expect(optionsIn(rules)).toEqual(expected.toSorted());
+});
+
+test.each([
+  ['filer-client start', 'FILER_', clientSettings],
+  ['ip-server start', 'IP_SERVER_', serverSettings],
+] as const)(
+  'docs/cli.md names the variable and the key of every setting of "%s"',
+  (usage, prefix, settings) => {
+    const table: Settings = settings;
+    const section = sections.get(usage) ?? '';
+    for (const name of Object.keys(table).map(optionName)) {
+      expect(section).toContain(`\`${prefix}${name.toUpperCase().replaceAll('-', '_')}`);
+      expect(section).toMatch(new RegExp(`\\| \`${name}(?: = |\`)`));
+    }
+  },
+);
+
+test('docs/cli.md lists every exit code of the table, and that of a closed output', () => {
+  const listed = [...cli.matchAll(/^\| (\d+) +\|/gm)].map((match) => Number(match[1]));
+
+  expect(listed).toEqual([...new Set([0, ...Object.values(EXIT_CODES), 141])].toSorted((a, b) => a - b));
+});
+
+describe.each(pages)('%s', (page) => {
+  const text = read(page);
+
+  test('has no relative link to a file or heading that is not there', () => {
+    const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '').replaceAll(/`[^`\n]*`/g, '');
+    const links = [...prose.matchAll(/\]\((?![a-z]+:)([^)\s]*)\)/g)].map((match) => match[1] ?? '');
+    const dead = links.filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? join(root, page) : join(root, dirname(page), path);
+      if (!existsSync(target)) return true;
+      return anchor !== undefined && !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+    });
+
+    expect(dead).toEqual([]);
+  });
+
+  test('shows no command line that the programs would not take', () => {
+    expect(commandLinesIn(text, Object.keys(programs)).flatMap(faultOf)).toEqual([]);
+  });
+});
+
+test.each([
+  ['filer-client snd f --to bob', 'there is no command "snd", did you mean send?'],
+  ['sudo -u filer IP_SERVER_HOME=/x ip-server invite --user 2 > link.txt', 'there is no option --user'],
+  ['ip-server invite | filer-client join - --nam x', 'there is no option --nam'],
+  ['ip-server start && filer-client send f', '--to is missing'],
+])('a command line in the docs that is wrong is noticed: %s', (line, fault) => {
+  const faults = commandLinesIn(`\`\`\`sh\n${line} # why\n\`\`\`\n`, Object.keys(programs)).flatMap(faultOf);
+
+  expect(faults.join()).toContain(fault);
+});
+
+function faultOf({ program, words }: CommandLine): string[] {
+  const commands = programs[program] ?? [];
+  const { words: found, command, tokens } = selectCommand(commands, words);
+  const { help, version } = readGlobals(words);
+  if (help || version) return [];
+  try {
+    if (command === undefined) throw unknownCommand(program, commands, found, tokens[0]);
+    readArguments(command.args, parseCommandLine(program, commands, command, tokens));
+    return [];
+  } catch (error) {
+    return [`${program} ${words.join(' ')}: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+/** What a link may name after `#`: anchors that were set, and the headings, as code hosts write them. */
+function anchorsOf(markdown: string): string[] {
+  const anchors = [...markdown.matchAll(/<a id="([^"]+)">/g)].map((match) => match[1] ?? '');
+  const headings = [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+  return [...anchors, ...headings];
+}

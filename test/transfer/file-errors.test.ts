@@ -1,0 +1,77 @@
+import { closeSync, readdirSync, readlinkSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FilerError } from '@filer/protocol';
+import { Folder } from '../../packages/transfer/src/folder.ts';
+import { Part } from '../../packages/transfer/src/part.ts';
+import { Place } from '../../packages/transfer/src/place.ts';
+import { inspectSource, OpenSource } from '../../packages/transfer/src/source.ts';
+import { freshFolder } from './two-ends.ts';
+
+// A descriptor that was closed behind their back stands for every disk that fails late (EIO, ESTALE).
+const unlessByDescriptor = process.platform !== 'linux';
+
+function closeBehindTheBackOf(path: string): void {
+  const descriptor = readdirSync('/proc/self/fd').find((fd) => linkOf(fd)?.startsWith(path) === true);
+  if (descriptor === undefined) throw new Error(`${path} is not open`);
+  closeSync(Number(descriptor));
+}
+
+function linkOf(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined; // the one that listed them
+  }
+}
+
+describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and not the process:', () => {
+  test('a source that cannot be looked at again is told as unreadable', async () => {
+    const file = join(await freshFolder(), 'a');
+    await writeFile(file, 'content');
+    const source = await OpenSource.open(await inspectSource({ file }));
+    await source.handle.close();
+
+    await expect(source.changed()).rejects.toMatchObject({ name: 'FilerError', code: 'path-unreadable' });
+    await source[Symbol.asyncDispose]();
+  });
+
+  test('a source that was read needs no orderly close', async () => {
+    const file = join(await freshFolder(), 'a');
+    await writeFile(file, 'content');
+    const source = await OpenSource.open(await inspectSource({ file }));
+    closeBehindTheBackOf(file);
+
+    await expect(source[Symbol.asyncDispose]()).resolves.toBeUndefined();
+  });
+
+  test('a folder that cannot be opened a second time, or synced, or closed', async () => {
+    const path = await freshFolder();
+    const folder = Folder.openOwn(path);
+    closeBehindTheBackOf(path);
+
+    expect(() => folder.again()).toThrow(FilerError);
+    await expect(folder.sync()).rejects.toMatchObject({ code: 'home-not-writable' });
+    folder[Symbol.dispose]();
+  });
+
+  test('a place whose path is refused leaves no folder open', async () => {
+    const inbox = await freshFolder();
+
+    await expect(Place.open(inbox, 'alice/..', true)).rejects.toMatchObject({ code: 'name-refused' });
+
+    expect(readdirSync('/proc/self/fd').map(linkOf)).not.toContain(inbox);
+  });
+
+  test('a part that cannot be closed is removed all the same', async () => {
+    const path = await freshFolder();
+    using folder = Folder.openOwn(path);
+    const part = new Part({ folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644 });
+    closeBehindTheBackOf(join(path, '.filer-part-'));
+
+    await part.drop();
+
+    expect(await readdir(path)).toEqual([]);
+  });
+});
