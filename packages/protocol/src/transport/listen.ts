@@ -135,7 +135,7 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): N
       gate.refuse(socket, messageOf(error));
       return;
     }
-    let expire = (_: FilerError): void => void socket.destroy();
+    let expire: (reason: FilerError) => void = () => void socket.destroy();
     gate.handOut(socket, (reason) => expire(reason));
     const onExpired = (end: typeof expire): void => void (expire = end);
     options.onConnection({ socket, peerId, admit: () => gate.admit(socket), onExpired });
