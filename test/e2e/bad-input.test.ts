@@ -537,7 +537,7 @@ beforeAll(async () => {
     network.join('wanderer'),
     network.daemon('gone').stop(),
   ]);
-  await network.seesAs('carol', 'gone', 'offline (stopped)');
+  await network.seesAs('carol', 'gone', 'stopped');
   network.daemon('frozen').child.kill('SIGSTOP');
   await mkdir(network.path('folder'));
   await writeFile(network.path('plain-file'), 'no folder');
