@@ -4,7 +4,7 @@ import { FilerError, TRANSFER_STALL_MS, WORKING_EVERY_MS } from '@filer/protocol
  * The other side may say `working` for so long without anything growing, in ms: digesting 100 GB from a disk that
  * reads 30 MB/s takes 55 minutes. Longer, and it merely holds a place.
  */
-export const MAX_WORKING_MS = 3_600_000;
+const MAX_WORKING_MS = 3_600_000;
 
 export interface PaceOptions {
   /** A transfer in which nothing grows for this long is cut. @default TRANSFER_STALL_MS */
