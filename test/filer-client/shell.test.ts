@@ -81,7 +81,7 @@ describe.skipIf(needs('python3'))('in a terminal', () => {
     await terminal.shows('message from alice: are you there?');
     terminal.type(CTRL_D);
     expect(await terminal.ended()).toBe(0);
-    await network.seesAs('alice', 'carol', 'offline (stopped)');
+    await network.seesAs('alice', 'carol', 'stopped');
   });
 
   test('it leaves by itself when the daemon ends', async () => {

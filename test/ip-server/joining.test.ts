@@ -50,6 +50,33 @@ describe('joining', () => {
     await expect(TestMember.join(link, `second-${code}`)).rejects.toMatchObject({ code });
   });
 
+  test('an invite is printed once, to where its reader asked for it', async () => {
+    const { stdout, stderr } = await server.run('invite');
+
+    expect(stdout).toContain('filer://');
+    expect(stderr).not.toContain(stdout.trim().split('/').at(-1));
+  });
+
+  test.each([[['invite', '--group', 'all']], [['group', 'add', 'anna', 'all']]])(
+    '%j is refused: @all is everyone already',
+    async (args) => {
+      expect(await server.run(...args)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('not "all"') as unknown,
+      });
+    },
+  );
+
+  test('a member has 32 connections at the most, and a daemon still takes its own place', async () => {
+    const member = await TestMember.join(await server.invite(), 'busy');
+    const live = [await member.connect()];
+    while (live.length < 32) live.push(await member.connect({ role: 'command' }));
+
+    await expect(member.connect({ role: 'command' })).rejects.toMatchObject({ code: 'too-many-connections' });
+    live.push(await member.connect());
+    for (const connection of live) connection.vanish();
+  });
+
   test('a revoked invite is refused', async () => {
     const link = await server.invite();
     const { invites } = (await server.json('invite', '--list')) as {

@@ -1,4 +1,4 @@
-import { cp, rm } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectControl, resolveHome } from '@filer/program';
 import { loadNetworkKey, parseRemovals, signRemoval } from '@filer/protocol';
@@ -169,5 +169,6 @@ describe('the network key', () => {
       code: 1,
       stderr: expect.stringContaining('belongs to the server') as unknown,
     });
+    expect(await readdir(server.home)).not.toContain('key.pem');
   });
 });

@@ -53,6 +53,21 @@ describe('the report store', () => {
     expect([...again.reports.query({})].map(({ report }) => report.seq)).toEqual([4, 3]);
   });
 
+  test('remembers 1,000 spools of a machine, and takes no report of another one', async () => {
+    const { store } = await freshStore();
+    const of = (spool: number, seq = 1): NewReport => {
+      const report = reportOf(seq);
+      return { ...report, report: { ...report.report, spool: spool.toString(16).padStart(32, '0') } };
+    };
+    store.reports.store(Array.from({ length: 1_000 }, (_, spool) => of(spool)));
+
+    expect(store.reports.store([of(1_000), of(0, 2), { ...of(1_000), peer: 'OTHER' }])).toEqual([
+      'too-many-spools',
+      'stored',
+      'stored',
+    ]);
+  });
+
   test('drops the oldest reports above its room, a bounded number at a time', async () => {
     const { store } = await freshStore();
     const large: [string, string][] = [['x', 'y'.repeat(10_000)]];

@@ -6,6 +6,7 @@
 export const EXIT_CODES = {
   // 1: other failure
   internal: 1,
+  'no-such-report': 1,
   'path-missing': 1,
   'path-unreadable': 1,
   'path-unsupported': 1,
@@ -95,6 +96,14 @@ export class FilerError extends Error {
   get exitCode(): number {
     return EXIT_CODES[this.code];
   }
+}
+
+/** What the other side said is quoted in errors and log lines up to this many UTF-16 units. */
+const MAX_QUOTED = 64;
+
+/** Another machine's words as an error may quote them: cut, and well-formed so that they can travel. */
+export function quoted(text: string): string {
+  return text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED).toWellFormed()}…`;
 }
 
 /** The `code` of a Node system error (`ENOENT`, `EADDRINUSE`…), or undefined. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { FilerError } from './errors.ts';
+import { FilerError, quoted } from './errors.ts';
 import { MAX_HEADER_BYTES, MAX_HEADER_KEYS } from './limits.ts';
 
 /** A flat dictionary, string to string. A received one inherits nothing: no key of it can reach a method. */
@@ -155,7 +155,10 @@ export interface Message {
 export function requireText(header: Header, key: string): string {
   const value = header[key];
   if (value === undefined) {
-    throw new FilerError('message-malformed', `a ${header['type'] ?? 'message'} needs the header key ${key}`);
+    throw new FilerError(
+      'message-malformed',
+      `a ${quoted(header['type'] ?? 'message')} needs the header key ${key}`,
+    );
   }
   return value;
 }

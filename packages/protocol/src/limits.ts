@@ -27,7 +27,7 @@ export const DIGEST_BLOCK_BYTES = 1 * MiB;
 /** Accept to authenticated, absolute: whoever has not said a valid `hello` by then is destroyed. */
 export const AUTHENTICATION_MS = 10_000;
 
-/** Largest `hello` (header and content) that is read from a stranger, in bytes. */
+/** Largest content of a message that is read from a stranger, in bytes; its header has the limit of all headers. */
 export const MAX_HELLO_BYTES = 64 * KiB;
 
 /** Connections that have not authenticated yet, in all. */
@@ -39,6 +39,12 @@ export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
 /** Connections that a server holds, and never more than `MAX_DESCRIPTOR_SHARE` of its descriptors. */
 export const MAX_CONNECTIONS = 20_000;
 export const MAX_DESCRIPTOR_SHARE = 0.8;
+
+/** Connections of one member at a server: its daemon, and commands that run at once. */
+export const MAX_CONNECTIONS_PER_MEMBER = 32;
+
+/** Spools of one member that a server remembers, for ever: a home opens another one only when it was restored. */
+export const MAX_SPOOLS_PER_MEMBER = 1_000;
 
 /** Silence before a ping, and before a connection is given up. TCP keepalive does not free a sender. */
 export const PING_AFTER_MS = 15_000;

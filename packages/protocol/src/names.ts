@@ -9,6 +9,11 @@ export function isName(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
 }
 
+/** Whether `text` is the name of a group. `@all` is everyone, so no group is called that. */
+export function isGroupName(text: string): boolean {
+  return isName(text) && text !== 'all';
+}
+
 /** A legal name for a machine: its host name without the domain, as far as a name can say it. */
 export function nameFromHost(hostname: string): string {
   const name = (hostname.split('.')[0] ?? '')

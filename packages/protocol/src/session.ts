@@ -1,4 +1,4 @@
-import { FilerError } from './errors.ts';
+import { FilerError, quoted } from './errors.ts';
 import type { Header, Message } from './header.ts';
 import { MAX_UNREAD_BYTES, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -39,7 +39,10 @@ interface Pending {
  */
 export class Session {
   readonly messenger: Messenger;
-  /** Resolves when the connection is gone: undefined after an orderly end, else the reason. Never rejects. */
+  /**
+   * Resolves when the connection is gone: undefined after an orderly end, else the reason. Rejects only with a bug
+   * of a handler, which ends the program of whoever does not expect it.
+   */
   readonly closed: Promise<FilerError | undefined>;
   readonly #pending = new Map<string, Pending>();
   readonly #handle: Handler | undefined;
@@ -232,7 +235,10 @@ function refuse(header: Header): never {
 
 /** What a handler throws for a type that it does not know. */
 export function unsupported(header: Header): FilerError {
-  return new FilerError('unsupported', `the message type ${header['type'] ?? '(none)'} is not known here`);
+  return new FilerError(
+    'unsupported',
+    `the message type ${quoted(header['type'] ?? '(none)')} is not known here`,
+  );
 }
 
 function reasonOf(signal: AbortSignal | undefined): unknown {

@@ -225,6 +225,7 @@ test('lists are bounded: 8 addresses and 32 groups pass, one more does not', () 
   expect(parseMembership(member(32)).groups).toHaveLength(32);
   expect(() => parseMembership(member(33))).toThrow(malformed);
   expect(() => parseMembership({ ...admitPeer(world), groups: ['lab', 'lab'] })).toThrow(malformed);
+  expect(() => parseMembership({ ...admitPeer(world), groups: ['all'] })).toThrow(malformed);
 });
 
 test.each([

@@ -51,7 +51,7 @@ function show(result: Peers, args: PeersArguments, { output }: Context): void {
         ],
         result.peers.map((peer) => [
           peer.self === true ? `${peer.name} (this machine)` : peer.name,
-          peer.state,
+          stateWords(peer),
           peer.online && result.server.connected ? 'now' : lastSeen(peer, now),
           peer.groups.map((group) => `@${group}`).join(' '),
           peer.addresses[0] ?? '',
@@ -70,4 +70,8 @@ function show(result: Peers, args: PeersArguments, { output }: Context): void {
 
 function lastSeen(peer: PeerLine, now: number): string {
   return peer.lastSeen === null ? 'never' : formatAgo(Date.parse(peer.lastSeen), now);
+}
+
+function stateWords({ state }: PeerLine): string {
+  return state === 'stopped' || state === 'lost' ? `offline (${state})` : state;
 }

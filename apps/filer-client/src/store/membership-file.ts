@@ -37,7 +37,7 @@ const MAX_SERVER_ADDRESSES = 32;
 
 /**
  * @returns undefined when this machine has not joined
- * @throws FilerError `identity-damaged` for a file that cannot be read or does not verify
+ * @throws FilerError `identity-damaged` for a file that cannot be read or does not verify, `home-not-writable`
  */
 export async function readMembershipFile(file: string): Promise<MembershipFile | undefined> {
   let bytes: Buffer;
@@ -45,6 +45,13 @@ export async function readMembershipFile(file: string): Promise<MembershipFile |
     bytes = await readFile(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
+    if (systemCode(error) === 'ENOTDIR') {
+      throw new FilerError(
+        'home-not-writable',
+        `the home ${dirname(file)} cannot be used, a file stands where a folder must be: set FILER_HOME to another folder`,
+        { cause: error },
+      );
+    }
     throw damaged(file, error);
   }
   try {

@@ -1,4 +1,4 @@
-import { isName, MAX_INVITE_USES } from '@filer/protocol';
+import { isGroupName, isName, MAX_INVITE_USES } from '@filer/protocol';
 import {
   ANY_TEXT,
   customKind,
@@ -19,6 +19,11 @@ const NAME = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2', (t
   return text;
 });
 
+const GROUP = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2, and not "all"', (text) => {
+  if (!isGroupName(text)) throw new RangeError('not the name of a group');
+  return text;
+});
+
 const PEER = textKind('the name or id of a machine');
 
 const networkKey = optional(textKind('a file'), 'file with the network key, if it is not in the home');
@@ -26,7 +31,7 @@ const networkKey = optional(textKind('a file'), 'file with the network key, if i
 export const startArguments = settingArguments(SETTINGS);
 
 export const inviteArguments = {
-  group: list(NAME, 'group that joining machines belong to', { commas: true }),
+  group: list(GROUP, 'group that joining machines belong to', { commas: true }),
   expiresMs: defaulted(DURATION, '7d', 'how long it admits'),
   uses: defaulted(
     integerKind({ min: 1, max: MAX_INVITE_USES, example: 20 }),
@@ -63,7 +68,7 @@ export const removeArguments = { peer: required(PEER, 'which machine'), networkK
 
 export const groupArguments = {
   peer: required(PEER, 'which machine'),
-  group: required(NAME, 'which group'),
+  group: required(GROUP, 'which group'),
   networkKey,
 };
 

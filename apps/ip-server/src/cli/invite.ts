@@ -71,7 +71,9 @@ async function makeInvite(args: Arguments, asker: Asker, context: Context): Prom
     `Valid for ${formatDuration(expiresMs)}, for ${counted(uses, 'machine')}; the server is expected at ${reach}.`,
   );
   if (!asker.running) output.words('The server is not running: ip-server start');
-  output.words(`On the other machine: echo '${output.jsonMode ? 'LINK' : link}' | filer-client join -`);
+  output.words(
+    'Whoever has the link can join. To hand it on unseen: ip-server invite | ssh HOST filer-client join -',
+  );
 }
 
 async function revokeInvite(id: string, args: Arguments, asker: Asker, context: Context): Promise<void> {
@@ -90,7 +92,7 @@ async function revokeInvite(id: string, args: Arguments, asker: Asker, context: 
   output.json({ revoked: id, removed });
   if (networkKey === undefined && members.length > 0) {
     output.words(
-      `${counted(members.length, 'machine')} that joined with it stay: --with-members removes them, too`,
+      `${counted(members.length, 'machine')} that joined with it ${members.length === 1 ? 'stays' : 'stay'}: --with-members removes them, too`,
     );
   }
 }

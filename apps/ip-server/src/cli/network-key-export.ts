@@ -18,7 +18,7 @@ export async function run(args: ArgumentValues<typeof exportArguments>, context:
   output.line(file);
   output.words(
     args.remove
-      ? 'The key is no longer on this server: invite and remove take --network-key FILE from now on.'
+      ? 'The key is no longer on this server: invite, remove, group and rename take --network-key FILE from now on.'
       : 'Keep this file where nobody else reads it: whoever has it can admit and remove machines.',
   );
 }

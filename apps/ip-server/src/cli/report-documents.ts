@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Home } from '@filer/program';
 import { existsSync } from 'node:fs';
+import { iso } from '../control/iso.ts';
 import type { Member } from '../store/registry.ts';
 import type { StoredReport } from '../store/report-store.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -63,9 +64,4 @@ function valuesOf(values: StoredReport['report']['values']): Record<string, stri
   const result = Object.create(null) as Record<string, string>;
   for (const [key, value] of values) result[key] = value;
   return result;
-}
-
-/** A clock that is wrong by more than dates can say is shown as the nearest that they can. */
-function iso(ms: number): string {
-  return new Date(Math.min(ms, 8.64e15)).toISOString();
 }

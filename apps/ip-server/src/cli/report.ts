@@ -10,8 +10,8 @@ export function run({ id }: ArgumentValues<typeof reportArguments>, context: Con
     const stored = store.reports.get(id);
     if (stored === undefined) {
       throw new FilerError(
-        'path-missing',
-        `there is no report ${id}: "ip-server reports" shows what there is`,
+        'no-such-report',
+        `there is no report ${JSON.stringify(id)}, or no longer: "ip-server reports" shows the ids of those that are kept`,
       );
     }
     const document = documentOf(stored, namesOf(store.registry.members()));

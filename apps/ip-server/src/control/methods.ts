@@ -12,6 +12,7 @@ import {
   verifyMembership,
 } from '@filer/protocol';
 import type { ControlCall, ControlMethod } from '@filer/program';
+import { iso } from './iso.ts';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import { checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';
@@ -162,8 +163,4 @@ function stateOfInvite(
 function requireDaemon({ daemon }: Desk): ServerDaemon {
   if (daemon !== undefined) return daemon;
   throw new FilerError('needs-daemon', 'ip-server is not running here, start it with "ip-server start"');
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -1,3 +1,4 @@
+import { iso } from './iso.ts';
 import type { Member } from '../store/registry.ts';
 import type { Desk } from './desk.ts';
 
@@ -78,8 +79,4 @@ function heartbeatOf(at: number, heartbeat: NonNullable<Member['heartbeat']>['he
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -13,7 +13,7 @@ import { Enrolment } from '../server/enrolment.ts';
 import { openFoundation, type Foundation } from '../server/foundation.ts';
 import { PeerServer } from '../server/peer-server.ts';
 import { Presence } from '../server/presence.ts';
-import { reachableAt, renewedRecord } from '../server/reach.ts';
+import { isAt, reachableAt, renewedRecord } from '../server/reach.ts';
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
@@ -183,7 +183,11 @@ export class ServerDaemon {
     if (record !== undefined) {
       this.#record = record;
       this.store.registry.saveServerRecord(record);
-    } else if (this.#record?.addresses.join() !== addresses.map(formatHostPort).join()) {
+    } else if (this.#record === undefined) {
+      this.#log.warn('where this server is was never signed, so no machine can join', {
+        remedy: 'start once with --network-key FILE',
+      });
+    } else if (!isAt(this.#record, addresses)) {
       this.#log.warn(
         'the addresses have changed, and without the network key nobody can be told for certain',
         {

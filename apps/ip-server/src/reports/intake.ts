@@ -1,12 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { FilerError } from '@filer/protocol';
+import { FilerError, MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
 import type { NewReport, ReportStore } from '../store/report-store.ts';
 
 /** Reports that come within this time are committed together. */
 const BATCH_MS = 5;
 
-/** A batch is committed at once when it has so many: about 20 ms of work. */
+/** A batch is committed at once when it has so many reports, or bytes of them: about 20 ms of work. */
 const MAX_BATCH = 1_000;
+const MAX_BATCH_BYTES = 1024 * 1024;
 
 /** While another program holds the database: tries, and pauses between them. About 5 s in all. */
 const LOCKED_TRIES = 50;
@@ -56,10 +57,22 @@ export class ReportIntake {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      if (this.#waiting.length < MAX_BATCH) await wait(BATCH_MS);
-      await this.#commit(this.#waiting.splice(0, MAX_BATCH));
+      if (this.#nextBatch() === this.#waiting.length && this.#waiting.length < MAX_BATCH)
+        await wait(BATCH_MS);
+      await this.#commit(this.#waiting.splice(0, this.#nextBatch()));
     }
     this.#committing = undefined;
+  }
+
+  /** How many of those that wait make the next batch: one at the least. */
+  #nextBatch(): number {
+    let bytes = 0;
+    const limit = Math.min(this.#waiting.length, MAX_BATCH);
+    for (let count = 0; count < limit; count++) {
+      bytes += this.#waiting[count]?.report.content.length ?? 0;
+      if (bytes > MAX_BATCH_BYTES) return Math.max(1, count);
+    }
+    return limit;
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
@@ -69,8 +82,9 @@ export class ReportIntake {
         const outcomes = this.#store.store(reports);
         this.#tell(undefined);
         batch.forEach(({ report, resolve, reject }, index) => {
-          if (outcomes[index] === 'stored') resolve();
-          else reject(conflict(report));
+          const outcome = outcomes[index];
+          if (outcome === 'stored') resolve();
+          else reject(outcome === 'conflict' ? conflict(report) : tooManySpools());
         });
         return;
       } catch (error) {
@@ -97,5 +111,12 @@ function conflict({ report }: NewReport): FilerError {
   return new FilerError(
     'report-conflict',
     `report ${report.seq} of this spool is stored with another content: open a new spool`,
+  );
+}
+
+function tooManySpools(): FilerError {
+  return new FilerError(
+    'refused',
+    `this machine has opened ${MAX_SPOOLS_PER_MEMBER} spools, more than a server remembers: give it a new identity with "filer-client join --new-identity"`,
   );
 }

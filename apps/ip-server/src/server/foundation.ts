@@ -1,6 +1,7 @@
 import {
   createNetworkKey,
   FilerError,
+  loadIdentity,
   loadNetworkKey,
   loadOrCreateIdentity,
   type Identity,
@@ -28,14 +29,7 @@ export interface Foundation {
  */
 export async function openFoundation(home: Home, registry: Registry, keyFile?: string): Promise<Foundation> {
   const stored = registry.founding();
-  const { identity } = await loadOrCreateIdentity(home.identityFolder);
-  if (stored !== undefined && stored.server !== identity.id) {
-    throw new FilerError(
-      'identity-damaged',
-      `${home.databaseFile} belongs to the server ${stored.server} and the identity beside it to ${identity.id}: ` +
-        'restore key.pem and cert.pem of the first from a backup',
-    );
-  }
+  const identity = await identityOf(home, stored);
   const existing =
     keyFile === undefined ? await keyIfThere(home.networkKeyFile) : await loadNetworkKey(keyFile);
   if (stored !== undefined) {
@@ -50,6 +44,20 @@ export async function openFoundation(home: Home, registry: Registry, keyFile?: s
   };
   registry.found(founding);
   return { identity, founding, networkKey, isNew: existing === undefined };
+}
+
+/** A database's own identity; a new one is made only beside a database that belongs to nobody. */
+async function identityOf(home: Home, stored: Founding | undefined): Promise<Identity> {
+  if (stored === undefined) return (await loadOrCreateIdentity(home.identityFolder)).identity;
+  const identity = await loadIdentity(home.identityFolder);
+  if (identity?.id === stored.server) return identity;
+  const found =
+    identity === undefined ? 'there is no identity beside it' : `the identity beside it to ${identity.id}`;
+  throw new FilerError(
+    'identity-damaged',
+    `${home.databaseFile} belongs to the server ${stored.server} and ${found}: ` +
+      'restore key.pem and cert.pem of that server from a backup',
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   FilerError,
+  MAX_CONNECTIONS_PER_MEMBER,
   OFFLINE_AFTER_INTERVALS,
   type Heartbeat,
   type Messenger,
@@ -32,6 +33,8 @@ export class Presence {
   readonly #incarnations = new Incarnations();
   readonly #daemons = new Map<string, Connection>();
   readonly #connections = new Set<Connection>();
+  /** How many of them each member has. */
+  readonly #counts = new Map<string, number>();
   readonly #stopped = new WeakSet<Connection>();
   readonly #heartbeats = new Map<string, HeartbeatAt>();
   #fresh = new Map<string, HeartbeatAt>();
@@ -48,10 +51,18 @@ export class Presence {
   /**
    * Takes in a connection. A daemon that it replaces is closed.
    *
-   * @throws FilerError `duplicate-identity`
+   * @throws FilerError `duplicate-identity`, `too-many-connections`
    */
   enter(connection: Connection): void {
     const { id, incarnation, since, software } = connection;
+    const count = this.#counts.get(id) ?? 0;
+    // A daemon takes the place of its own older connection.
+    if (count >= MAX_CONNECTIONS_PER_MEMBER && !(incarnation !== undefined && this.#daemons.has(id))) {
+      throw new FilerError(
+        'too-many-connections',
+        `this machine has ${count} connections to the server, more than it may have: end commands that still run`,
+      );
+    }
     if (incarnation !== undefined) {
       const live = this.#daemons.get(id);
       const verdict = this.#incarnations.judge(id, incarnation, live?.incarnation, since);
@@ -61,11 +72,19 @@ export class Presence {
       this.#directory.see(id, 'online', since, software);
     }
     this.#connections.add(connection);
+    this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
+  }
+
+  #drop(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    const left = (this.#counts.get(connection.id) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(connection.id);
+    else this.#counts.set(connection.id, left);
   }
 
   #replace(live: Connection, incarnation: string): void {
     this.#daemons.delete(live.id);
-    this.#connections.delete(live);
+    this.#drop(live);
     this.#directory.see(live.id, 'lost', live.messenger.recvTime);
     // The same daemon on a new connection has given up the old one, which cannot hear us.
     if (live.incarnation === incarnation) live.messenger.destroy();
@@ -79,7 +98,7 @@ export class Presence {
 
   /** The connection is gone. */
   leave(connection: Connection): void {
-    this.#connections.delete(connection);
+    this.#drop(connection);
     if (this.#daemons.get(connection.id) !== connection) return;
     this.#daemons.delete(connection.id);
     const state = this.#stopped.has(connection) ? 'stopped' : 'lost';

@@ -37,9 +37,14 @@ export function renewedRecord(
   now: number,
 ): ServerRecord | undefined {
   const written = addresses.map(formatHostPort);
-  const same = known?.server === server && known.addresses.join() === written.join();
+  const same = known?.server === server && isAt(known, addresses);
   if (same || networkKey === undefined) return undefined;
   // Above every serial that a lost database of this network can have given.
   const serial = Math.max(now, (known?.serial ?? 0) + 1);
   return signServerRecord(networkKey, { server, addresses: written, serial });
+}
+
+/** Whether a record names these addresses, in any order. */
+export function isAt(record: ServerRecord, addresses: readonly HostPort[]): boolean {
+  return record.addresses.toSorted().join() === addresses.map(formatHostPort).toSorted().join();
 }

@@ -10,8 +10,11 @@ export interface NewReport {
   readonly receivedAt: number;
 }
 
-/** `stored` also for one that was stored before; `conflict` for a known seq with another content. */
-export type StoreOutcome = 'stored' | 'conflict';
+/**
+ * `stored` also for one that was stored before; `conflict` for a known seq with another content; `too-many-spools`
+ * for one more than `MAX_SPOOLS_PER_MEMBER`.
+ */
+export type StoreOutcome = 'stored' | 'conflict' | 'too-many-spools';
 
 /** A report as the store gives it back. */
 export interface StoredReport {

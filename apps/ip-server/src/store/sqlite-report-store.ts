@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parseReportBody } from '@filer/protocol';
+import { MAX_SPOOLS_PER_MEMBER, parseReportBody } from '@filer/protocol';
 import type { Database, Row, SqlValue, Statement } from './database.ts';
 import { Meta } from './meta.ts';
 import type {
@@ -33,7 +33,7 @@ export class SqliteReportStore implements ReportStore {
       const outcomes = batch.map((each) => {
         const outcome = this.#storeOne(each);
         if (outcome === 'new') added += ROW_BYTES + each.content.length;
-        return outcome === 'conflict' ? outcome : 'stored';
+        return outcome === 'new' || outcome === 'known' ? 'stored' : outcome;
       });
       if (added > 0) this.#bytes = this.#bytes + added;
       return outcomes;
@@ -49,14 +49,22 @@ export class SqliteReportStore implements ReportStore {
     this.#meta.set('report_bytes', String(bytes));
   }
 
-  #storeOne({ peer, report, content, receivedAt }: NewReport): 'new' | 'known' | 'conflict' {
-    const { digest: known, spool, insert, advance } = this.#statements;
+  #storeOne({
+    peer,
+    report,
+    content,
+    receivedAt,
+  }: NewReport): 'new' | 'known' | 'conflict' | 'too-many-spools' {
+    const { digest: known, spool, spools, insert, advance } = this.#statements;
     const digest = createHash('sha256').update(content).digest();
     const stored = known.get(peer, report.spool, report.seq);
     if (stored !== undefined) return bytes(stored, 'digest').equals(digest) ? 'known' : 'conflict';
     const state = spool.get(peer, report.spool);
     // It was stored once and has gone since, with its digest: the retention has forgotten nothing but the text.
     if (state !== undefined && report.seq <= integer(state, 'pruned_seq')) return 'known';
+    if (state === undefined && integer(spools.get(peer) ?? {}, 'count') >= MAX_SPOOLS_PER_MEMBER) {
+      return 'too-many-spools';
+    }
     insert.run(peer, report.spool, report.seq, digest, report.kind, report.time, receivedAt, content);
     advance.run(peer, report.spool, report.seq);
     return 'new';
@@ -112,11 +120,15 @@ function reportOf(row: Row): StoredReport {
 
 function prepareAll(
   database: Database,
-): Record<'digest' | 'spool' | 'insert' | 'advance' | 'one' | 'oldest' | 'drop' | 'pruned', Statement> {
+): Record<
+  'digest' | 'spool' | 'spools' | 'insert' | 'advance' | 'one' | 'oldest' | 'drop' | 'pruned',
+  Statement
+> {
   const sql = (statement: string): Statement => database.prepare(statement);
   return {
     digest: sql('SELECT digest FROM reports WHERE peer = ? AND spool = ? AND seq = ?'),
     spool: sql('SELECT pruned_seq FROM spools WHERE peer = ? AND spool = ?'),
+    spools: sql('SELECT count(*) AS count FROM spools WHERE peer = ?'),
     insert: sql(`
       INSERT INTO reports (peer, spool, seq, digest, kind, time, received_at, content)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),

@@ -94,7 +94,7 @@ export function decodeEntries(content: Buffer): DirectoryEntry[] {
       throw new FilerError('message-malformed', 'a directory entry is cut off');
   };
   while (at < content.length) {
-    need(PRESENCE_BYTES < DOCUMENT_HEAD_BYTES ? PRESENCE_BYTES : DOCUMENT_HEAD_BYTES);
+    need(DOCUMENT_HEAD_BYTES); // the shorter of the two kinds
     const kind = content.readUInt8(at);
     const handle = content.readUInt32BE(at + 1);
     if (kind === KIND_PRESENCE) {

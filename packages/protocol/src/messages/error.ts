@@ -19,6 +19,6 @@ export function formatError(error: FilerError, re?: string): Header {
 /** The error that an `error` message carries; an unknown code becomes `refused`. */
 export function errorOf(header: Header): FilerError {
   const code = header['code'] ?? '';
-  const message = header['message'] ?? 'the other side gave no reason';
+  const message = header['message']?.slice(0, MAX_WORDS).toWellFormed() ?? 'the other side gave no reason';
   return new FilerError(isErrorCode(code) ? code : 'refused', message);
 }

@@ -7,7 +7,7 @@
  *   ping     either               an empty question, answered `pong`: is anybody there?
  *   error                         see error.ts
  */
-import { FilerError } from '../errors.ts';
+import { FilerError, quoted } from '../errors.ts';
 import { parseInteger, requireText, type Header, type Message } from '../header.ts';
 import { MAX_HELLO_BYTES } from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
@@ -138,7 +138,7 @@ export function pickVersion(theirs: readonly number[]): number {
   if (common.length === 0) {
     throw new FilerError(
       'version-mismatch',
-      `the other side speaks protocol version ${theirs.join(', ')} and this one ${VERSIONS.join(', ')}: update the older one`,
+      `the other side speaks protocol version ${quoted(theirs.join(', '))} and this one ${VERSIONS.join(', ')}: update the older one`,
     );
   }
   return Math.max(...common);
@@ -194,7 +194,7 @@ export function expectType(header: Header, type: string): void {
   if (header['type'] === type) return;
   throw new FilerError(
     'unexpected-message',
-    `expected ${type}, got ${header['type'] ?? 'a message without a type'}`,
+    `expected ${type}, got ${quoted(header['type'] ?? 'a message without a type')}`,
   );
 }
 

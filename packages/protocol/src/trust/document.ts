@@ -6,7 +6,7 @@ import { parseHostPort } from '../addresses.ts';
 import { FilerError } from '../errors.ts';
 import { MAX_ADDRESSES, MAX_GROUPS } from '../limits.ts';
 import { fieldsOf, integerOf, listOf, textOf } from '../messages/json.ts';
-import { isName } from '../names.ts';
+import { isGroupName, isName } from '../names.ts';
 import { idOfPublicKey, isPeerId, KEY_BYTES, SIGNATURE_BYTES, verifySignature } from './keys.ts';
 
 /** The fields of one document, each checked as it is read; every method throws FilerError `message-malformed`. */
@@ -74,7 +74,7 @@ export class DocumentReader {
 
   /** Names of groups, none twice. */
   groups(key: string): string[] {
-    const groups = listOf(this.#fields[key], this.#name(key), MAX_GROUPS, nameOf);
+    const groups = listOf(this.#fields[key], this.#name(key), MAX_GROUPS, groupOf);
     if (new Set(groups).size < groups.length) throw malformed(`${this.#name(key)} names a group twice`);
     return groups;
   }
@@ -97,6 +97,12 @@ function nameOf(value: unknown, what: string): string {
   const name = textOf(value, what);
   if (!isName(name)) throw malformed(`${what} is not a name`);
   return name;
+}
+
+function groupOf(value: unknown, what: string): string {
+  const group = textOf(value, what);
+  if (!isGroupName(group)) throw malformed(`${what} is not the name of a group`);
+  return group;
 }
 
 function isAddress(text: string, accept: (host: string) => boolean): boolean {

@@ -69,7 +69,7 @@ function lineOf(member: Member, peer: KnownPeer, asOf: number | undefined): Peer
 
 const STATE_WORDS: Readonly<Record<KnownPeer['state'], string>> = {
   online: 'online',
-  stopped: 'offline (stopped)',
-  lost: 'offline (lost)',
+  stopped: 'stopped',
+  lost: 'lost',
   gone: 'left',
 };
