@@ -388,7 +388,7 @@ const rows: readonly Row[] = [
     code: 'configuration-invalid',
   },
 
-  // Starting
+  // Starting; each in a home of its own, rows run side by side
   {
     what: 'a port in use',
     type: ({ silentPort }) => ['start', '--listen', `127.0.0.1:${silentPort}`],
@@ -399,6 +399,7 @@ const rows: readonly Row[] = [
   {
     what: 'an address of another machine',
     type: ['start', '--listen', '192.0.2.1:10902'],
+    on: 'wanderer',
     says: /this machine has no address .*192\.0\.2\.1:10902/,
     exit: 1,
     code: 'address-unusable',
@@ -414,7 +415,7 @@ const rows: readonly Row[] = [
   {
     what: 'an inbox that cannot be used',
     type: ({ network }) => ['start', '--listen', '127.0.0.1:0', '--inbox', network.path('plain-file')],
-    on: 'wanderer',
+    on: 'gone',
     says: /the inbox .*plain-file cannot be used/,
     exit: 1,
     code: 'home-not-writable',
