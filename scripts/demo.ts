@@ -124,7 +124,9 @@ async function makeFile(path: string): Promise<string> {
 }
 
 async function firstReports(server: string, names: readonly string[]): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
   for (;;) {
+    if (Date.now() > deadline) throw new Error(`${names.join(' and ')} did not report in`);
     const peers = listUnder(await json('ip-server', ['peers'], server), 'peers');
     const reported = peers.filter(
       (peer) => peer['online'] === true && (peer['lastHeartbeat'] ?? null) !== null,
@@ -205,10 +207,16 @@ async function endDaemons(): Promise<void> {
 }
 
 let interrupted = false;
-process.once('SIGINT', () => {
-  interrupted = true;
-  void endDaemons().then(() => process.exit(130));
-});
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.once(signal, () => {
+    interrupted = true;
+    void endDaemons().then(() => process.exit(code));
+  });
+}
 try {
   await main();
   if (!options.keep) await endDaemons();

@@ -381,7 +381,7 @@ const rows: readonly Row[] = [
     code: 'configuration-invalid',
   },
 
-  // Starting
+  // Starting; each in a home of its own, rows run side by side
   {
     what: 'a port in use',
     type: ({ silentPort }) => ['start', '--listen', `127.0.0.1:${silentPort}`],
@@ -392,6 +392,7 @@ const rows: readonly Row[] = [
   {
     what: 'an address of another machine',
     type: ['start', '--listen', '192.0.2.1:10902'],
+    on: 'wanderer',
     says: /this machine has no address .*192\.0\.2\.1:10902/,
     exit: 1,
     code: 'address-unusable',
@@ -407,7 +408,7 @@ const rows: readonly Row[] = [
   {
     what: 'an inbox that cannot be used',
     type: ({ network }) => ['start', '--listen', '127.0.0.1:0', '--inbox', network.path('plain-file')],
-    on: 'wanderer',
+    on: 'gone',
     says: /the inbox .*plain-file cannot be used/,
     exit: 1,
     code: 'home-not-writable',
@@ -673,7 +674,7 @@ describe('a machine whose server is another one now', () => {
     const refused = await network.client('anna', ['send', file, '--to', 'dave', '--json']);
 
     expect(refused.stderr).toMatch(
-      /^filer-client: THE IDENTITY OF dave HAS CHANGED: .*Nothing was sent.*filer-client trust dave\n$/,
+      /^filer-client: THE IDENTITY OF dave HAS CHANGED: .*Nothing goes to it.*filer-client trust dave\n$/,
     );
     expect(refused.code).toBe(7);
     expect(jsonLines(refused).at(-1)).toMatchObject({ type: 'error', code: 'identity-changed' });

@@ -1,4 +1,4 @@
-import { readFile, rename } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
@@ -9,11 +9,13 @@ import {
   messageOf,
   nameFromHost,
   parseInvite,
+  systemCode,
+  type Identity,
 } from '@filer/protocol';
 import { acquireLock, openHome, writeConfigurationTemplate, type Context } from '@filer/program';
 import { enrol } from '../network/enrol.ts';
 import { clientSettings } from '../settings.ts';
-import { readMembershipFile, writeMembershipFile } from '../store/membership-file.ts';
+import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../store/membership-file.ts';
 import type { JoinArguments } from './commands.ts';
 
 /** An invite is a few hundred characters; more than this is something else. */
@@ -39,9 +41,9 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
         `this machine is ${before.membership.name} in another network: run \`filer-client leave\` first, or set FILER_HOME to another folder`,
       );
     }
-    if (args.newIdentity) await putIdentityAside(home.identityFolder);
-    const { identity } = await loadOrCreateIdentity(home.identityFolder);
-    const file = await enrol(identity, invite, name, version, signal);
+    const file = await (args.newIdentity ? enrolAnew : enrolAsIs)(home.identityFolder, (identity) =>
+      enrol(identity, invite, name, version, signal),
+    );
     await writeMembershipFile(home.membershipFile, file);
     await writeConfigurationTemplate(clientSettings, home);
     const { membership } = file;
@@ -112,13 +114,31 @@ async function askForLink(signal: AbortSignal): Promise<string> {
   return answer;
 }
 
-/** A cloned machine needs a key of its own; the old one is kept beside it, for whoever made a mistake. */
-async function putIdentityAside(folder: string): Promise<void> {
-  const suffix = `.${new Date().toISOString().replaceAll(/[:.]/g, '-')}.old`;
-  for (const file of ['key.pem', 'cert.pem']) {
-    const path = joinPath(folder, file);
-    await rename(path, path + suffix).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    });
+type Enrolling = (identity: Identity) => Promise<MembershipFile>;
+
+async function enrolAsIs(folder: string, enrolling: Enrolling): Promise<MembershipFile> {
+  const { identity } = await loadOrCreateIdentity(folder);
+  return enrolling(identity);
+}
+
+/**
+ * A cloned machine needs a key of its own. The new one takes the place of the old only once it is a member's: a
+ * join that fails leaves everything as it was. The old one is kept beside it, for whoever made a mistake.
+ */
+async function enrolAnew(folder: string, enrolling: Enrolling): Promise<MembershipFile> {
+  const draft = await mkdtemp(joinPath(folder, 'new-identity-'));
+  try {
+    const file = await enrolAsIs(draft, enrolling);
+    const suffix = `.${new Date().toISOString().replaceAll(/[:.]/g, '-')}.old`;
+    for (const name of ['key.pem', 'cert.pem']) {
+      const path = joinPath(folder, name);
+      await rename(path, path + suffix).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      });
+      await rename(joinPath(draft, name), path);
+    }
+    return file;
+  } finally {
+    await rm(draft, { recursive: true, force: true });
   }
 }

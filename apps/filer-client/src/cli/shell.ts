@@ -10,10 +10,11 @@ import { splitWords } from './shell/words.ts';
 
 const OWN_WORDS = ['help', 'exit', 'quit'];
 
-export async function run(_args: object, context: Context): Promise<number> {
+export async function run(_args: object, context: Context): Promise<number | undefined> {
   const { home, output } = context;
   await using operator = await openOperator(context);
   const status = await operator.perform('status', {});
+  const left = new FilerError('interrupted', 'the shell is left');
   const leave = new AbortController();
   const ended = AbortSignal.any([context.signal, leave.signal]);
   let names: readonly string[] = [];
@@ -38,17 +39,17 @@ export async function run(_args: object, context: Context): Promise<number> {
     }, ended)
     .then(() => {
       if (!ended.aborted) screen.show('* the daemon has ended');
-      leave.abort();
+      leave.abort(left);
     })
     .catch((error: unknown) => {
       if (!ended.aborted) screen.show(`* ${error instanceof Error ? error.message : String(error)}`);
-      leave.abort();
+      leave.abort(left);
     });
 
   let running: AbortController | undefined;
   screen.onInterrupt(() => {
     if (running !== undefined) running.abort(new FilerError('interrupted', 'stopped'));
-    else if (!screen.clearTyped()) leave.abort();
+    else if (!screen.clearTyped()) leave.abort(left);
   });
   let failed = false;
   for await (const line of screen.typed(ended)) {
@@ -64,9 +65,10 @@ export async function run(_args: object, context: Context): Promise<number> {
     if (outcome === 'leave') break;
     failed = outcome === 'failed';
   }
-  leave.abort();
+  leave.abort(left);
   screen.close();
   await following;
+  if (context.signal.aborted) return undefined; // the exit code is the signal's
   // A script that was piped in wants to know whether its last line worked; a person saw it.
   return failed && !output.isTerminal ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 import { createLogger, openHome, readConfiguration, type Context } from '@filer/program';
 import { Daemon } from '../daemon/daemon.ts';
 import type { PeerEvent } from '../network/events.ts';
+import { aborted } from '../abort.ts';
 import { clientSettings } from '../settings.ts';
 import type { StartArguments } from './commands.ts';
 import { wordsFor } from './event-words.ts';
@@ -35,13 +36,6 @@ export async function run(flags: StartArguments, context: Context): Promise<void
   } finally {
     await daemon.close();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** What came is data; it is told in both forms. */

@@ -1,4 +1,5 @@
 import { connectControl, createLogger, openHome, readConfiguration, type Context } from '@filer/program';
+import { aborted } from '../abort.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import type { OperationName, OperationResults } from '../daemon/operations.ts';
 import type { PeerEvent } from '../network/events.ts';
@@ -52,10 +53,7 @@ async function ownDaemon({ home, env, output, version }: Context): Promise<Opera
       (await daemon.perform(name, params, { emit: onItem, signal })) as never,
     follow: async (onEvent, stop) => {
       const unfollow = daemon.follow(onEvent);
-      await Promise.race([
-        daemon.ended,
-        new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true })),
-      ]);
+      await Promise.race([daemon.ended, aborted(stop)]);
       unfollow();
     },
     [Symbol.asyncDispose]: () => daemon.close(),

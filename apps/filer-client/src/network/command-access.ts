@@ -1,4 +1,4 @@
-import { FilerError, messageOf, unsupported, type Handler } from '@filer/protocol';
+import { FilerError, messageOf, unsupported, type ErrorCode, type Handler } from '@filer/protocol';
 import { pullDirectory } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
@@ -74,6 +74,12 @@ export class CommandAccess implements ServerAccess {
   }
 }
 
+/**
+ * The directory on disk and the proof of the peer suffice while the server is away. Not so for whoever was removed,
+ * nor where another server answers in the place of ours: a person must know of that first.
+ */
+const STOPS: ReadonlySet<ErrorCode> = new Set(['removed', 'identity-mismatch']);
+
 /** Brings the directory up to date if the server can be reached; what is on disk serves otherwise. */
 export async function refresh(access: ServerAccess, signal?: AbortSignal): Promise<string | undefined> {
   try {
@@ -81,7 +87,7 @@ export async function refresh(access: ServerAccess, signal?: AbortSignal): Promi
     return undefined;
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof FilerError && error.code === 'server-unreachable') return messageOf(error);
+    if (error instanceof FilerError && !STOPS.has(error.code)) return messageOf(error);
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import {
 import type { Logger } from '@filer/program';
 import { checkMembership } from './hello.ts';
 import type { Member } from './member.ts';
+import { checkPin } from './pins.ts';
 import { fetchRemovals } from './removal-sync.ts';
 
 export interface PeerServerOptions {
@@ -68,8 +69,9 @@ export class PeerServer extends Server {
     if (hello.network !== member.network)
       throw new FilerError('refused', 'this peer belongs to another network');
     const from = checkMembership(member, hello.membership, messenger.peerId ?? '');
-    this.admit(messenger);
     member.directory.learn(from, (id) => member.removals.has(id));
+    checkPin(member, from);
+    this.admit(messenger);
     const { network, membership } = member;
     await welcome({ version, features: [], network, removals: member.removals.number, software, membership });
     if (hello.purpose === 'transfer') {

@@ -4,11 +4,11 @@ import type { Member } from './member.ts';
 
 /**
  * A name belongs to the first id that this machine knew it of. Nothing goes to a peer whose name two ids claim,
- * until a person has decided.
+ * and nothing is taken from it, until a person has decided.
  *
  * @throws FilerError `identity-changed`
  */
-export function checkPin(member: Member, { id, name }: KnownPeer): void {
+export function checkPin(member: Member, { id, name }: Pick<KnownPeer, 'id' | 'name'>): void {
   const pin = member.directory.pin(name);
   if (pin?.claimedBy !== undefined) throw changedIdentity(name, pin.id, pin.claimedBy);
   if (pin !== undefined && pin.id !== id) throw changedIdentity(name, pin.id, id);
@@ -18,6 +18,6 @@ export function checkPin(member: Member, { id, name }: KnownPeer): void {
 export function changedIdentity(name: string, known: string, claimed: string): FilerError {
   return new FilerError(
     'identity-changed',
-    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} bears the name. Either the machine was set up anew, or somebody poses as it. Nothing was sent. Ask its owner to read out \`filer-client status\`; if the new id is right: filer-client trust ${name}`,
+    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} bears the name. Either the machine was set up anew, or somebody poses as it. Nothing goes to it and nothing is taken from it. Ask its owner to read out \`filer-client status\`; if the new id is right: filer-client trust ${name}`,
   );
 }

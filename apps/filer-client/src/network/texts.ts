@@ -8,6 +8,7 @@ import {
   type SignedText,
 } from '@filer/protocol';
 import type { Member } from './member.ts';
+import { checkPin } from './pins.ts';
 
 /**
  * Signs words of this machine.
@@ -24,7 +25,7 @@ export function composeText(member: Member, to: string, text: string, nowMs: num
  *
  * @param directFrom the peer on the connection; undefined when the server passed the text on
  * @returns the text, or undefined when it is known already
- * @throws FilerError `signature-invalid`, `refused`, `not-a-member`, `removed`
+ * @throws FilerError `signature-invalid`, `refused`, `not-a-member`, `removed`, `identity-changed`
  */
 export function takeText(
   member: Member,
@@ -38,8 +39,12 @@ export function takeText(
     throw new FilerError('refused', 'a text is taken only from who signed it, or from the server');
   }
   const fromServer = text.from === member.server.id && directFrom === undefined;
-  if (!fromServer && directFrom === undefined && member.directory.byId(text.from) === undefined) {
-    throw new FilerError('not-a-member', `a text of ${text.from}, who is not in the directory`);
+  if (!fromServer && directFrom === undefined) {
+    const sender = member.directory.byId(text.from);
+    if (sender === undefined) {
+      throw new FilerError('not-a-member', `a text of ${text.from}, who is not in the directory`);
+    }
+    checkPin(member, sender);
   }
   if (member.removals.has(text.from))
     throw new FilerError('removed', `a text of ${text.from}, who was removed`);

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { FilerError, messageOf } from '@filer/protocol';
+import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 
 /** Each entry brings a database from the version that is its index to the next one. Never edit one: append. */
 const MIGRATIONS = [
@@ -73,6 +73,8 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX receipts_job ON receipts (job);
   `,
+  // What waits for one network never goes to another one that the machine joins later.
+  `ALTER TABLE spool ADD COLUMN network TEXT NOT NULL DEFAULT ''`,
 ];
 
 /**
@@ -86,7 +88,7 @@ export function openDatabase(file: string): DatabaseSync {
   try {
     // SQLite gives the files beside it the mode of the database itself.
     closeSync(openSync(file, 'a', 0o600));
-    database = new DatabaseSync(file);
+    database = guard(new DatabaseSync(file), file);
     database.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     database.exec('PRAGMA foreign_keys = ON');
     migrate(database);
@@ -109,6 +111,44 @@ export function openDatabase(file: string): DatabaseSync {
   }
 }
 
+/** SQLite's primary result codes, as what they mean to the owner of the home. */
+const FAILURES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  5: ['timed-out', 'another process holds it for too long: try again'],
+  6: ['timed-out', 'another process holds it for too long: try again'],
+  8: ['home-not-writable', 'it may not be written: give this user the folder'],
+  10: ['home-not-writable', 'the disk failed: check it'],
+  11: ['store-damaged', 'it is damaged: move it away, filer then makes a new one'],
+  13: ['no-space', 'the disk is full: free some space'],
+  26: ['store-damaged', 'it is damaged: move it away, filer then makes a new one'],
+};
+
+/** Every failure of the file below becomes a FilerError: a full disk must not end a daemon as a bug would. */
+function guard(database: DatabaseSync, file: string): DatabaseSync {
+  const checked = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+      const failure = FAILURES[code];
+      if (failure === undefined) throw error;
+      throw new FilerError(failure[0], `the database ${file} failed: ${failure[1]}`, { cause: error });
+    }
+  };
+  const [prepare, exec] = [database.prepare.bind(database), database.exec.bind(database)];
+  database.exec = (sql) => checked(() => exec(sql));
+  database.prepare = (sql) => {
+    const statement = checked(() => prepare(sql));
+    for (const name of ['run', 'get', 'all'] as const) {
+      const original: (...values: never[]) => unknown = statement[name];
+      const guarded = (...values: unknown[]): unknown =>
+        checked((): unknown => Reflect.apply(original, statement, values));
+      Object.defineProperty(statement, name, { value: guarded });
+    }
+    return statement;
+  };
+  return database;
+}
+
 function migrate(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -122,7 +162,7 @@ function migrate(database: DatabaseSync): void {
     for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
   } catch (error) {
-    database.exec('ROLLBACK');
+    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }
@@ -135,7 +175,8 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
     database.exec('COMMIT');
     return result;
   } catch (error) {
-    database.exec('ROLLBACK');
+    // Some failures, a full disk for one, end the transaction by themselves.
+    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }

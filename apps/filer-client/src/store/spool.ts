@@ -25,11 +25,14 @@ export interface SpooledReport {
 export class Spool {
   readonly #database: DatabaseSync;
   readonly #settings: Settings;
+  readonly #network: string;
   readonly #maxReports: number;
   readonly #dropped = new EventEmitter();
 
-  constructor(database: DatabaseSync, maxReports = MAX_SPOOLED) {
+  /** @param network whose server the reports are for */
+  constructor(database: DatabaseSync, network: string, maxReports = MAX_SPOOLED) {
     this.#database = database;
+    this.#network = network;
     this.#settings = new Settings(database);
     this.#maxReports = maxReports;
   }
@@ -40,7 +43,10 @@ export class Spool {
   }
 
   get size(): number {
-    return integer(this.#database.prepare('SELECT count(*) AS n FROM spool').get() ?? {}, 'n');
+    const row = this.#database
+      .prepare('SELECT count(*) AS n FROM spool WHERE network = ?')
+      .get(this.#network);
+    return integer(row ?? {}, 'n');
   }
 
   /**
@@ -66,8 +72,8 @@ export class Spool {
         );
       }
       const { lastInsertRowid } = this.#database
-        .prepare('INSERT INTO spool (kind, time, content) VALUES (?, ?, ?)')
-        .run(kind, time, content);
+        .prepare('INSERT INTO spool (kind, time, content, network) VALUES (?, ?, ?, ?)')
+        .run(kind, time, content, this.#network);
       return Number(lastInsertRowid);
     });
   }
@@ -76,8 +82,8 @@ export class Spool {
   next(limit: number): SpooledReport[] {
     const spool = this.id;
     return this.#database
-      .prepare('SELECT * FROM spool ORDER BY seq LIMIT ?')
-      .all(limit)
+      .prepare('SELECT * FROM spool WHERE network = ? ORDER BY seq LIMIT ?')
+      .all(this.#network, limit)
       .map((row) => ({
         spool,
         seq: integer(row, 'seq'),

@@ -148,7 +148,9 @@ async function send(words: readonly string[], { operator, show, signal }: ShellW
   const request = { paths: paths.map((path) => resolve(path)), to, note: '', timeoutMs: 60_000 };
   const done = await operator.perform('send', request, { signal, onItem });
   for (const { name, ok, status } of done.recipients) if (!ok) show(`${name}: ${status}`);
-  show(`${done.filesSent} delivered, ${done.filesFailed} failed`);
+  const counts = `${done.filesSent} delivered, ${done.filesFailed} failed`;
+  if (!done.ok) throw new FilerError('partial', counts);
+  show(counts);
 }
 
 async function message([target, ...rest]: readonly string[], work: ShellWork): Promise<void> {

@@ -41,7 +41,7 @@ export class Screen {
     this.#lines.on('line', (line) => {
       this.#typed.push(line);
       this.#wake();
-      if (this.#isTerminal && line.trim() !== '') appendFileSync(historyFile, `${line}\n`, { mode: 0o600 });
+      if (this.#isTerminal && line.trim() !== '') remember(historyFile, line);
     });
     this.#lines.on('close', () => {
       this.#closed = true;
@@ -66,6 +66,7 @@ export class Screen {
   /** Typed lines until Ctrl-D or the end of a pipe; the next is asked for when the last was dealt with. */
   async *typed(signal: AbortSignal): AsyncGenerator<string, void, void> {
     const stop = (): void => this.#lines.close();
+    if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
       for (;;) {
@@ -113,5 +114,13 @@ function readHistory(file: string): string[] {
     return [...new Set(lines.toReversed())].slice(0, HISTORY_LINES);
   } catch {
     return []; // the first shell of this home, or one that may not read it
+  }
+}
+
+function remember(file: string, line: string): void {
+  try {
+    appendFileSync(file, `${line}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk costs the history, not the shell.
   }
 }

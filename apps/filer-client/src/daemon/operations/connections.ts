@@ -1,4 +1,5 @@
 import { fieldsOf, FilerError, textOf } from '@filer/protocol';
+import { aborted } from '../../abort.ts';
 import type { DaemonPart, Operation, Site } from '../site.ts';
 import { findRecipients } from './recipients.ts';
 
@@ -45,10 +46,7 @@ export const follow: Operation = async (site, _params, { emit, signal }) => {
     last = last.then(() => emit(event)).catch(() => undefined);
   });
   try {
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
   } finally {
     stop();
   }

@@ -37,7 +37,8 @@ export const status: Operation = ({ member, access, daemon }) => {
     listen: daemon?.listen ?? null,
     inbox: daemon?.inbox ?? member.home.inbox,
     spool: member.spool.size,
-    jobs: member.jobs.running,
+    // Without a daemon nothing runs; a command that was killed leaves a job that only looks so.
+    jobs: daemon === undefined ? 0 : member.jobs.running,
     connections: daemon?.connections() ?? 0,
   };
   return Promise.resolve(result);

@@ -6,6 +6,7 @@ import {
   parseBroadcasted,
   Session,
   textOf,
+  type ErrorCode,
   type SignedText,
 } from '@filer/protocol';
 import { resolveTargets } from '../../jobs/targets.ts';
@@ -57,7 +58,7 @@ async function toMany(site: Site, target: string, words: string, signal: AbortSi
   const signed = composeText(member, target, words, Date.now());
   try {
     const { session } = await access.session(signal);
-    const peers = target === '@all' ? undefined : resolveTargets(member, [target]);
+    const peers = target === '@all' ? undefined : await findRecipients(site, [target], signal);
     const { reached, offline } = parseBroadcasted(
       await session.ask(formatText(signed, 'broadcast'), { signal }),
     );
@@ -70,11 +71,19 @@ async function toMany(site: Site, target: string, words: string, signal: AbortSi
   return direct(site, resolveTargets(member, [target]), signed, signal);
 }
 
+/** The server cannot be used, which is no reason not to speak to the peers. */
+const WITHOUT_SERVER: ReadonlySet<ErrorCode> = new Set([
+  'server-unreachable',
+  'connection-closed',
+  'connection-silent',
+  'timed-out',
+  'identity-mismatch',
+  'not-a-member',
+  'too-many-connections',
+]);
+
 function isServerAway(error: unknown): boolean {
-  return (
-    error instanceof FilerError &&
-    ['server-unreachable', 'connection-closed', 'connection-silent', 'timed-out'].includes(error.code)
-  );
+  return error instanceof FilerError && WITHOUT_SERVER.has(error.code);
 }
 
 async function direct(

@@ -1,0 +1,29 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { transaction } from './database.ts';
+import type { Settings } from './settings.ts';
+
+/** Settings that say something about the network, and nothing about this machine. */
+const OF_THE_NETWORK = [
+  'directory.epoch',
+  'directory.seq',
+  'directory.asOf',
+  'record',
+  'server.overLoopback',
+];
+
+/**
+ * A home that has joined another network than before knows nobody there: peers, pins and removals of the old one
+ * are forgotten. What was received, said and sent stays; reports stay too, and wait for the network they are for.
+ */
+export function forgetOtherNetwork(database: DatabaseSync, settings: Settings, network: string): void {
+  const before = settings.get('network');
+  if (before === network) return;
+  transaction(database, () => {
+    if (before !== undefined) {
+      database.exec('DELETE FROM peers; DELETE FROM pins; DELETE FROM removals');
+      const forget = database.prepare('DELETE FROM settings WHERE key = ?');
+      for (const key of OF_THE_NETWORK) forget.run(key);
+    }
+    settings.set('network', network);
+  });
+}
