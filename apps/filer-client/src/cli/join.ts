@@ -77,8 +77,9 @@ async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
 
 /** The link from the argument, standard input, a file, or a person. */
 async function readLink(given: string | undefined, { stdin, output, signal }: Context): Promise<string> {
-  const link =
-    given ?? (isTerminal(stdin) && output.isTerminal && !output.jsonMode ? await askForLink(signal) : '-');
+  const link = given ?? '-';
+  // A person who names standard input is asked all the same: a terminal shows no end of input.
+  if (link === '-' && isTerminal(stdin) && output.isTerminal && !output.jsonMode) return askForLink(signal);
   if (link === '-') {
     const piped = await readAll(stdin);
     if (piped.trim() === '') {

@@ -29,7 +29,11 @@ export async function openPeerPort(
   const address = await open({ host: '::', port: usual }).catch((error: unknown) => {
     if (!(error instanceof FilerError)) throw error;
     if (error.code === 'port-in-use') return open({ host: '::', port: 0 });
-    return open({ host: '0.0.0.0', port: usual }); // a machine without IPv6
+    // A machine without IPv6.
+    return open({ host: '0.0.0.0', port: usual }).catch((second: unknown) => {
+      if (!(second instanceof FilerError) || second.code !== 'port-in-use') throw second;
+      return open({ host: '0.0.0.0', port: 0 });
+    });
   });
   member.settings.set('listen.port', String(address.port));
   return address;

@@ -1,5 +1,5 @@
 import { FilerError, messageOf, unsupported, type ErrorCode, type Handler } from '@filer/protocol';
-import { pullDirectory } from './directory-sync.ts';
+import { alignDirectory, pullDirectory } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { answerRemovals, fetchRemovals } from './removal-sync.ts';
@@ -63,6 +63,7 @@ export class CommandAccess implements ServerAccess {
     const { session, welcome } = server;
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     await fetchRemovals(member, session, welcome.removals);
+    alignDirectory(member, welcome);
     await this.#pull(server);
     this.#current = server;
     return server;

@@ -7,12 +7,22 @@ import {
   type DirectoryEntry,
   type DirectoryPage,
   type Session,
+  type Welcome,
 } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from './member.ts';
 
 /** Pages of one pull; 10,000 members come in about 50. A server that never ends is not followed for ever. */
 const MAX_PAGES = 10_000;
+
+/**
+ * Compares what is kept with the position that a fresh welcome names. A server that was restored from a backup
+ * stands behind us: its directory counts anew.
+ */
+export function alignDirectory(member: Member, { epoch, seq }: Pick<Welcome, 'epoch' | 'seq'>): void {
+  const known = member.directory.position;
+  if (epoch !== undefined && known.epoch === epoch && known.seq > (seq ?? 0)) member.directory.restart(epoch);
+}
 
 /** Told about entries that were passed over, for the log. */
 export type OnRefused = (error: FilerError) => void;
@@ -29,9 +39,7 @@ export async function pullDirectory(
   head: { epoch: string; seq: number },
   onRefused: OnRefused,
 ): Promise<void> {
-  const known = member.directory.position;
-  // A server that was restored from a backup stands behind us: its directory counts anew.
-  if (known.epoch !== head.epoch || known.seq > head.seq) member.directory.restart(head.epoch);
+  if (member.directory.position.epoch !== head.epoch) member.directory.restart(head.epoch);
   for (let pages = 0; pages < MAX_PAGES; pages++) {
     const { epoch, seq } = member.directory.position;
     const page = parseDirectory(await session.ask(formatDirectoryGet({ epoch, seq })));

@@ -17,7 +17,7 @@ import {
 import type { Logger } from '@filer/program';
 import { drainSpool } from '../reports/spool-sender.ts';
 import { reconnectDelayMs } from './backoff.ts';
-import { pullDirectory, takeBroadcast } from './directory-sync.ts';
+import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
 import type { PeerEvent } from './events.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
@@ -55,6 +55,7 @@ export class ServerLink implements ServerAccess {
   #waiting: AbortController | undefined;
   #syncing: Promise<void> = Promise.resolve();
   #draining: Promise<void> | undefined;
+  #publishedSeq: number | undefined;
   #kicked = false;
   /** Why there is no session, while there is none. */
   #lastFailure: FilerError | undefined;
@@ -139,6 +140,9 @@ export class ServerLink implements ServerAccess {
     if (session !== undefined) {
       await session.notify({ type: 'goodbye', reason: 'stopped' }).catch(() => undefined);
       await session.close();
+    } else {
+      // Still on its way: what is asked there must not be waited for.
+      this.#linked?.session.messenger.destroy();
     }
     await this.#running;
     await this.#draining;
@@ -186,10 +190,16 @@ export class ServerLink implements ServerAccess {
     const { session, welcome } = server;
     this.#linked = server;
     this.#overLoopback = server.overLoopback;
+    if (this.#stop.signal.aborted) {
+      session.messenger.destroy();
+      return;
+    }
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     try {
       this.#removed(await fetchRemovals(member, session, welcome.removals));
+      this.#publishedSeq = undefined; // this server may be another one, or have lost it
       await this.#publish(server);
+      alignDirectory(member, welcome);
       await this.#pull(server);
       this.#current = server;
       this.#lastFailure = undefined;
@@ -213,10 +223,13 @@ export class ServerLink implements ServerAccess {
     }
   }
 
+  /** Tells the server where we are, unless it knows: again when addresses have changed or the record ages. */
   async #publish(server: ServerSession): Promise<void> {
     const { member, listening } = this.#options;
-    const addresses = publishedAddresses(listening, server);
-    await server.session.ask(formatRecord(currentRecord(member, addresses, Date.now())));
+    const record = currentRecord(member, publishedAddresses(listening, server), Date.now());
+    if (record.seq === this.#publishedSeq) return;
+    await server.session.ask(formatRecord(record));
+    this.#publishedSeq = record.seq;
   }
 
   /** Pulls one after the other: a broadcast that leaves a gap can come while one runs. */
@@ -242,6 +255,7 @@ export class ServerLink implements ServerAccess {
       const beat = formatHeartbeat(await this.#options.measure());
       await session.notify(beat.header).catch(() => undefined); // `closed` tells why
       if (this.#options.member.spool.size > 0) this.kickSpool();
+      if (open) await this.#publish(server);
       const jitter = 1 + HEARTBEAT_JITTER * (2 * Math.random() - 1);
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, intervalMs * jitter);
