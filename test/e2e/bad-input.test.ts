@@ -304,13 +304,6 @@ const rows: readonly Row[] = [
     code: 'path-missing',
   },
   {
-    what: 'a folder',
-    type: ({ network }) => ['send', network.path('folder'), '--to', 'bob'],
-    says: /folder" is a folder: only files can be sent/,
-    exit: 1,
-    code: 'path-unsupported',
-  },
-  {
     what: 'a pipe',
     type: ({ network }) => ['send', network.path('pipe'), '--to', 'bob'],
     says: /pipe" is neither a file nor a folder: only files can be sent/,
@@ -540,7 +533,6 @@ beforeAll(async () => {
   ]);
   await network.seesAs('carol', 'gone', 'stopped');
   network.daemon('frozen').child.kill('SIGSTOP');
-  await mkdir(network.path('folder'));
   await writeFile(network.path('plain-file'), 'no folder');
   await run('mkfifo', [network.path('pipe')]);
   silent.listen(0, '127.0.0.1');

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, renameSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { SendEvent } from '@filer/transfer';
@@ -91,19 +91,19 @@ test('a source that is gone before its turn fails alone', async () => {
   expect(received).toMatchObject({ filesDelivered: 2, filesFailed: 1 });
 });
 
-test('what is missing, a folder, or unreadable fails alone and is not offered', async () => {
+test('what is missing, a device, or unreadable fails alone and is not offered', async () => {
   const ends = await twoEnds();
-  await mkdir(join(ends.home, 'folder'));
+  await symlink('/dev/null', join(ends.home, 'device'));
   await writeFile(join(ends.home, 'secret'), 'x');
   await chmod(join(ends.home, 'secret'), 0o000);
   await writeFile(join(ends.home, 'good'), 'x');
 
-  const { sent, received } = await transfer(ends, ['missing', 'folder', 'secret', 'good']);
+  const { sent, received } = await transfer(ends, ['missing', 'device', 'secret', 'good']);
 
   const secret = process.getuid?.() === 0 ? undefined : 'path-unreadable'; // root may read everything
   expect(codesOf(sent)).toEqual({
     missing: 'path-missing',
-    folder: 'path-unsupported',
+    device: 'path-unsupported',
     secret,
     good: undefined,
   });

@@ -6,7 +6,7 @@ import { FilerError } from '@filer/protocol';
 import { Folder } from '../../packages/transfer/src/folder.ts';
 import { Part } from '../../packages/transfer/src/part.ts';
 import { Place } from '../../packages/transfer/src/place.ts';
-import { OpenSource } from '../../packages/transfer/src/source.ts';
+import { inspectSource, OpenSource } from '../../packages/transfer/src/source.ts';
 import { freshFolder } from './two-ends.ts';
 
 // A descriptor that was closed behind their back stands for every disk that fails late (EIO, ESTALE).
@@ -30,7 +30,7 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
   test('a source that cannot be looked at again is told as unreadable', async () => {
     const file = join(await freshFolder(), 'a');
     await writeFile(file, 'content');
-    const source = await OpenSource.open(file);
+    const source = await OpenSource.open(await inspectSource({ file }));
     await source.handle.close();
 
     await expect(source.changed()).rejects.toMatchObject({ name: 'FilerError', code: 'path-unreadable' });
@@ -40,7 +40,7 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
   test('a source that was read needs no orderly close', async () => {
     const file = join(await freshFolder(), 'a');
     await writeFile(file, 'content');
-    const source = await OpenSource.open(file);
+    const source = await OpenSource.open(await inspectSource({ file }));
     closeBehindTheBackOf(file);
 
     await expect(source[Symbol.asyncDispose]()).resolves.toBeUndefined();

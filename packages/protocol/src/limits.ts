@@ -18,6 +18,9 @@ export const MAX_HEADER_KEYS = 128;
 /** Largest chunk of a stream, in bytes: a short message waits behind one chunk at most. */
 export const MAX_CHUNK_BYTES = 1 * MiB;
 
+/** A sender is at most so far ahead of what its receiver has taken: more would travel twice after a cut. */
+export const MAX_AHEAD_BYTES = 8 * MiB;
+
 /** Content of one received file is digested in blocks of this size, whatever the message size. */
 export const DIGEST_BLOCK_BYTES = 1 * MiB;
 

@@ -2,26 +2,29 @@ import type { Dirent } from 'node:fs';
 import { lstat, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '@filer/protocol';
-import { PART_PREFIX } from './safe-path.ts';
+import { KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
 
-/** What may have been made by a process that still runs, in ms. */
+/** A part that could be resumed is kept so long, in ms. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 
 export interface CleanOptions {
   /** Parts that were not written to for this long are removed; 0 for all. @default 7 days */
   readonly olderThanMs?: number;
+  /** The same for those that nothing can resume; 0 when nobody else uses the inbox. @default `olderThanMs` */
+  readonly uselessOlderThanMs?: number;
   /** ms since the epoch. @default now */
   readonly now?: number;
 }
 
 /**
- * Removes what transfers that were killed left in an inbox. Follows no links and touches nothing but files that
- * the engine names so. For start-up, while the inbox's lock is held.
+ * Removes what transfers that were cut or killed left in an inbox. Follows no links and touches nothing but files that
+ * the engine names so.
  *
  * @returns how many were removed
  */
 export async function cleanParts(inbox: string, options: CleanOptions = {}): Promise<number> {
   const { olderThanMs = KEPT_MS, now = Date.now() } = options;
+  const { uselessOlderThanMs = olderThanMs } = options;
   let removed = 0;
   const folders = [inbox];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -29,8 +32,9 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
       const path = join(folder, item.name);
       if (item.isDirectory()) folders.push(path);
       else if (item.isFile() && item.name.startsWith(PART_PREFIX)) {
+        const limitMs = item.name.startsWith(KEPT_PREFIX) ? olderThanMs : uselessOlderThanMs;
         const found = await attempt(lstat(path));
-        if (found === undefined || now - found.mtimeMs < olderThanMs) continue;
+        if (found === undefined || now - found.mtimeMs < limitMs) continue;
         if ((await attempt(unlink(path).then(() => true))) === true) removed++;
       }
     }

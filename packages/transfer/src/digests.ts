@@ -41,6 +41,11 @@ export class FileDigests {
   }
 }
 
+/** The digest of one block as it lies, in 32 bytes. */
+export function digestOfBlock(content: Buffer): Buffer {
+  return new Blake3Hasher().update(content).digestBuffer();
+}
+
 function written(hasher: Blake3Hasher): string {
   return `blake3:${hasher.digest('hex')}`;
 }

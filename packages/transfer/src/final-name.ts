@@ -5,6 +5,11 @@ import { FilerError, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
 import { MAX_COMPONENT_BYTES, PART_PREFIX } from './safe-path.ts';
 
+/** Gives a finished part the name of a file that it replaces: at every moment one of the two is there, whole. */
+export function replaceFile(part: FinishedPart, into: Folder, name: string): void {
+  renameSync(part.folder.at(part.file), into.at(name));
+}
+
 /** What a file system without hard links answers to `link`. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 

@@ -1,4 +1,16 @@
-import { closeSync, constants, existsSync, fsync, mkdirSync, openSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  fsync,
+  futimesSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FilerError, systemCode } from '@filer/protocol';
@@ -16,14 +28,17 @@ const BY_DESCRIPTOR = process.platform === 'linux' && existsSync(DESCRIPTORS);
  */
 export class Folder implements Disposable {
   readonly path: string;
+  /** Whether opening it made it. */
+  readonly made: boolean;
   readonly #descriptor: number;
   #closed = false;
   #syncing: Promise<void> | undefined;
   #syncNext: Promise<void> | undefined;
 
-  private constructor(path: string, descriptor: number) {
+  private constructor(path: string, descriptor: number, made = false) {
     this.path = path;
     this.#descriptor = descriptor;
+    this.made = made;
   }
 
   /** Opens a folder of this machine's own choice (links on the way are its owner's wish), made if missing. */
@@ -52,13 +67,24 @@ export class Folder implements Disposable {
    */
   open(component: string): Folder {
     const path = join(this.path, component);
-    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
     try {
-      makeFolder(this.at(component));
-      return new Folder(path, openSync(this.at(component), flags));
+      const made = makeFolder(this.at(component));
+      return new Folder(path, openFolder(this.at(component)), made);
     } catch (error) {
       throw folderError(path, error);
     }
+  }
+
+  /** Lets this user, its owner, fill it, whatever permissions it was sent with. */
+  makeFillable(): void {
+    const { mode } = fstatSync(this.#descriptor);
+    if ((mode & OWNER) !== OWNER) fchmodSync(this.#descriptor, (mode & PERMISSIONS) | OWNER);
+  }
+
+  /** Gives it its permissions, and the time, in s, which everything that is done inside changes. */
+  finish(mode: number, mtimeSeconds: number): void {
+    fchmodSync(this.#descriptor, mode & PERMISSIONS);
+    futimesSync(this.#descriptor, Date.now() / 1000, mtimeSeconds);
   }
 
   /** A second handle on this very folder. @throws FilerError `home-not-writable` */
@@ -107,11 +133,30 @@ export class Folder implements Disposable {
   }
 }
 
-function makeFolder(path: string): void {
+/** Never set-user-id, set-group-id or sticky. */
+const PERMISSIONS = 0o777;
+const OWNER = 0o700;
+
+/** @returns whether it was not there */
+function makeFolder(path: string): boolean {
   try {
     mkdirSync(path);
+    return true;
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+function openFolder(path: string): number {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    // It was sent without the right to read it, and something goes into it again.
+    if (systemCode(error) !== 'EACCES' || !lstatSync(path).isDirectory()) throw error;
+    chmodSync(path, OWNER);
+    return openSync(path, flags);
   }
 }
 

@@ -1,18 +1,28 @@
 import {
+  DIGEST_BLOCK_BYTES,
   FilerError,
+  type BasisRequest,
   type Chunk,
   type Entry,
   type EntryAnswer,
   type EntryFailure,
   type FileEnd,
   type FileStart,
+  type Got,
+  type PresentFile,
   type ReceiptFile,
+  type Same,
+  type Skip,
 } from '@filer/protocol';
 import { outOfPlace } from './ending.ts';
+import { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
+import type { KeptParts, KeptPlace } from './kept-parts.ts';
+import { makeLink } from './made-link.ts';
 import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
+import type { Present } from './present.ts';
 import { judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
 import { parseSafePath } from './safe-path.ts';
 
@@ -26,6 +36,8 @@ const MAX_AHEAD_NAME_BYTES = 16 * 1024 * 1024;
 
 export interface IncomingOptions {
   readonly place: Place;
+  readonly parts: KeptParts;
+  readonly present: Present;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** What may still come of the offer; counted down. */
@@ -36,6 +48,8 @@ export interface IncomingOptions {
 /** Who is told what becomes of the files. */
 export interface IncomingOwner {
   started(entry: number, name: string, size: number): void;
+  /** The sender is to know how far its file was taken. */
+  got(got: Got): void;
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void;
   /** A file is in place: the owner notes it and gives the receipt. */
   inPlace(file: ReceiptFile): Promise<void>;
@@ -53,6 +67,11 @@ interface Wanted {
   readonly name: string;
   size: number;
   promised: Promised | undefined;
+  /** Where its part lies, if that may outlast a cut. */
+  kept: KeptPlace | undefined;
+  /** What `check` named. */
+  readonly files: readonly PresentFile[];
+  readonly hasOlder: boolean;
   state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
   /** Why its stream was given up, until it begins again. */
   reason?: FilerError;
@@ -62,6 +81,7 @@ interface Wanted {
 interface Stream {
   readonly wanted: Wanted;
   readonly size: number;
+  readonly mtimeNs: bigint;
   part: Part | undefined;
   position: number;
 }
@@ -72,6 +92,7 @@ export class Incoming {
   readonly #owner: IncomingOwner;
   readonly #entries = new Map<number, Wanted>();
   readonly #commits = new Set<Promise<void>>();
+  readonly #folders: FilledFolders;
   #ahead = 0;
   #aheadNameBytes = 0;
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
@@ -81,6 +102,7 @@ export class Incoming {
   constructor(options: IncomingOptions, owner: IncomingOwner) {
     this.#options = options;
     this.#owner = owner;
+    this.#folders = new FilledFolders(options.place);
   }
 
   /**
@@ -95,19 +117,45 @@ export class Incoming {
     if (this.#aheadNameBytes > MAX_AHEAD_NAME_BYTES)
       throw outOfPlace(`announcing names of more than ${MAX_AHEAD_NAME_BYTES} bytes ahead`);
     const left = await this.#options.space.left();
-    return entries.map((entry, index) => this.#decide(first + index, entry, left));
+    const answers: EntryAnswer[] = [];
+    for (const [index, entry] of entries.entries()) {
+      answers.push(await this.#decide(first + index, entry, left));
+    }
+    await this.#folders.settled(this.#pending());
+    return answers;
   }
 
-  #decide(number: number, entry: Entry, left: Allowance): EntryAnswer {
+  /** The smallest number of an entry that is not settled. */
+  #pending(): number {
+    const [first] = this.#entries.keys();
+    return first ?? Infinity;
+  }
+
+  async #decide(number: number, entry: Entry, left: Allowance): Promise<EntryAnswer> {
     const { path: name, size } = entry;
-    const { policy, allowance, space } = this.#options;
+    const { policy, allowance, space, parts, present } = this.#options;
     try {
-      judgeEntry(entry, policy, allowance, left);
-      const promised = space.promise(size);
-      this.#entries.set(number, { entry: number, name, size, promised, state: 'ahead' });
+      const components = judgeEntry(entry, policy, allowance, left, (path) => parts.bytesOf(path, size));
+      this.#folders.announced(number, components);
+      if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
+      if (entry.kind === 'link') return await this.#makeLink(entry, components);
+      const { have, files, basisBytes } = await present.look(entry, components);
+      if (have !== undefined) {
+        this.#owner.result({ name, size, status: 'skipped', path: have });
+        return { answer: 'have', path: have };
+      }
+      const kept = parts.claim(components, size);
+      const own = kept?.bytes ?? 0;
+      const bytes = Math.max(own, basisBytes);
+      // What an earlier try left takes no room again; without a part nothing is held until the file begins.
+      const promised = space.promise(Math.max(0, size - own));
+      if (own === 0) kept?.release();
+      const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
+      this.#entries.set(number, { ...wanted, files, hasOlder: basisBytes > 0, state: 'ahead' });
       this.#ahead++;
       this.#aheadNameBytes += Buffer.byteLength(name);
-      return { answer: 'want' };
+      if (files.length > 0) return { answer: 'check', bytes, files };
+      return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       const { code, message } = error;
@@ -116,13 +164,35 @@ export class Incoming {
     }
   }
 
+  async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
+    const { place } = this.#options;
+    const path = [place.path, ...components].join('/');
+    await place.inFolder(components, (folder) => folder.makeFillable());
+    this.#folders.opened({ components, mtimeNs, mode });
+    return { answer: 'made', path };
+  }
+
+  async #makeLink(entry: Entry, components: readonly string[]): Promise<EntryAnswer> {
+    const { path: name, mtimeNs, target = '' } = entry;
+    const { place, sync } = this.#options;
+    const parents = components.slice(0, -1);
+    const made = await place.inFolder(parents, async (folder) => {
+      const link = makeLink(folder, components.at(-1) ?? '', target, mtimeNs);
+      if (sync && !link.had) await folder.sync();
+      return link;
+    });
+    const path = place.pathOf(parents, made.name);
+    this.#owner.result({ name, size: 0, status: made.had ? 'skipped' : 'delivered', path });
+    return { answer: made.had ? 'have' : 'made', path };
+  }
+
   /** A stream begins. @throws FilerError `unexpected-message` */
   async begin({ entry, size, mtimeNs, mode }: FileStart): Promise<void> {
     const wanted = this.#entries.get(entry);
     if (this.#stream !== undefined || wanted === undefined || !MAY_BEGIN.has(wanted.state)) {
       throw outOfPlace(`the beginning of entry ${entry}`);
     }
-    const stream: Stream = { wanted, size, part: undefined, position: 0 };
+    const stream: Stream = { wanted, size, mtimeNs, part: undefined, position: 0 };
     this.#stream = stream;
     if (wanted.state === 'failed') return; // the sender had not heard of it yet
     if (wanted.state === 'ahead') this.#noLongerAhead(wanted);
@@ -131,7 +201,14 @@ export class Incoming {
     this.#owner.started(entry, name, size);
     try {
       await this.#makeRoom(wanted, size);
-      stream.part = new Part({ folder: this.#options.place.folder, name, size, mtimeNs, mode });
+      const { place, parts } = this.#options;
+      const components = parseSafePath(name);
+      wanted.kept ??= parts.claim(components, size);
+      const { kept, hasOlder } = wanted;
+      const older = hasOlder
+        ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
+        : undefined;
+      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, kept, older });
     } catch (error) {
       this.#giveUp(wanted, error);
     }
@@ -163,48 +240,92 @@ export class Incoming {
       throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
     }
     stream.position += content.length;
-    const { part, wanted, position, size } = stream;
-    if (part === undefined) {
-      free();
-      return;
+    if (stream.part === undefined) free();
+    else await this.#advance(stream, content.length, stream.part.append(content, free));
+    this.#tellGot(stream, offset);
+  }
+
+  /** The sender goes no further ahead of what was taken than it may. */
+  #tellGot({ wanted: { entry }, size, position }: Stream, before: number): void {
+    const block = (bytes: number): number => Math.floor(bytes / DIGEST_BLOCK_BYTES);
+    if (size > DIGEST_BLOCK_BYTES && block(position) > block(before))
+      this.#owner.got({ entry, offset: position });
+  }
+
+  /**
+   * The next bytes of the open stream are those of the basis.
+   *
+   * @throws FilerError `unexpected-message`
+   */
+  async same({ entry, offset, bytes }: Same): Promise<void> {
+    const stream = this.#streamOf(entry, 'what is the same');
+    const { part } = stream;
+    const end = offset + bytes;
+    if (offset !== stream.position || end > stream.size || (part !== undefined && end > part.basisBytes)) {
+      throw outOfPlace(`${bytes} bytes that are the same at ${offset} of entry ${entry}`);
     }
+    stream.position = end;
+    if (part !== undefined) await this.#advance(stream, bytes, part.appendSame(bytes));
+    this.#tellGot(stream, offset);
+  }
+
+  /** The digests of the blocks that are there of the open stream's file. @throws FilerError `unexpected-message` */
+  async basis({ entry, first, count }: BasisRequest): Promise<Buffer> {
+    const stream = this.#streamOf(entry, 'asking for the basis');
+    const { part } = stream;
+    if (part === undefined) return Buffer.alloc(0);
     try {
-      await part.append(content, free);
+      return await part.digestsOfBasis(first, count);
     } catch (error) {
       stream.part = undefined;
       await part.drop();
+      this.#giveUp(stream.wanted, error);
+      return Buffer.alloc(0);
+    }
+  }
+
+  async #advance(stream: Stream, bytes: number, writing: Promise<void>): Promise<void> {
+    const { part, wanted, position, size } = stream;
+    try {
+      await writing;
+    } catch (error) {
+      stream.part = undefined;
+      await part?.drop();
       this.#giveUp(wanted, error);
       return;
     }
-    wanted.promised?.use(content.length);
-    this.#owner.progress(entry, wanted.name, position, size);
+    wanted.promised?.use(bytes);
+    this.#owner.progress(wanted.entry, wanted.name, position, size);
   }
 
   /** The open stream is whole: its file is put in place beside the conversation. */
   async end(end: FileEnd): Promise<void> {
-    const { wanted, part } = this.#streamOf(end.entry, 'an end');
+    const { wanted, part, mtimeNs } = this.#streamOf(end.entry, 'an end');
     this.#stream = undefined;
     if (part === undefined) {
       this.#entries.delete(wanted.entry);
       return;
     }
     wanted.state = 'committing';
-    const commit = this.#owner.follow(this.#commit(wanted, part, end));
+    const commit = this.#owner.follow(this.#commit(wanted, part, end, mtimeNs));
     this.#commits.add(commit);
     void commit.then(() => this.#commits.delete(commit));
     if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
   }
 
-  async #commit(wanted: Wanted, part: Part, end: FileEnd): Promise<void> {
+  async #commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
     const { entry, name, size } = wanted;
     const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
-    const { place, sync: synced } = this.#options;
+    const { place, present, sync: synced } = this.#options;
     let file: ReceiptFile;
     try {
       const digests = await part.verify(end);
-      const own = components.at(-1) ?? '';
-      const taken = await place.inFolderOf(components, synced, (folder) => part.commit(folder, own, synced));
-      file = { entry, name, path: place.pathOf(components, taken), size, ...digests, synced };
+      const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
+      const taken = await place.inFolder(parents, async (folder) => {
+        const replaces = await present.mayReplace(folder, components, mtimeNs);
+        return await part.commit(folder, own, synced, replaces);
+      });
+      file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
     } catch (error) {
       await part.drop();
       this.#giveUp(wanted, error);
@@ -212,9 +333,21 @@ export class Incoming {
       return;
     }
     await this.#owner.inPlace(file);
-    release(wanted);
+    releaseAll(wanted);
     this.#entries.delete(entry);
     this.#owner.result({ name, size, status: 'delivered', path: file.path, digest: file.digest });
+  }
+
+  /** The sender's file is one that is here. @throws FilerError `unexpected-message` */
+  skip({ entry, digest }: Skip): void {
+    const wanted = this.#entries.get(entry);
+    const file = wanted?.files.find((each) => each.digest === digest);
+    if (wanted?.state !== 'ahead' || file === undefined) throw outOfPlace(`skipping entry ${entry}`);
+    this.#noLongerAhead(wanted);
+    releaseAll(wanted);
+    this.#entries.delete(entry);
+    const { name, size } = wanted;
+    this.#owner.result({ name, size, status: 'skipped', path: file.path });
   }
 
   /** The sender gives a file up, begun or not; it may begin again. @throws FilerError `unexpected-message` */
@@ -260,14 +393,16 @@ export class Incoming {
     if (this.#stream !== undefined || this.#ahead > 0) throw outOfPlace('done');
     await Promise.all(this.#commits);
     this.#settleRest(NOT_SENT);
+    await this.#folders.finish();
   }
 
-  /** The transfer ended early: drops what is not whole, and lets what is whole get its place. */
+  /** The transfer ended early: keeps what is not whole for the next try, and lets what is whole get its place. */
   async stop(reason: FilerError): Promise<void> {
-    await this.#stream?.part?.drop();
+    await this.#stream?.part?.keep();
     this.#stream = undefined;
     await Promise.all(this.#commits);
     this.#settleRest(reason);
+    await this.#folders.finish();
   }
 
   #settleRest(reason: FilerError): void {
@@ -289,7 +424,7 @@ export class Incoming {
   }
 
   #settle(wanted: Wanted, { code, message }: FilerError = NOT_SENT): void {
-    release(wanted);
+    releaseAll(wanted);
     wanted.state = 'failed';
     const { name, size } = wanted;
     this.#owner.result({ name, size, status: 'failed', code, message });
@@ -303,4 +438,11 @@ const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', '
 function release(wanted: Wanted): void {
   wanted.promised?.release();
   wanted.promised = undefined;
+}
+
+/** The same, and its part's place is free for another transfer. */
+function releaseAll(wanted: Wanted): void {
+  release(wanted);
+  wanted.kept?.release();
+  wanted.kept = undefined;
 }

@@ -10,8 +10,10 @@ export {
 export type { ReceivePolicy } from './receive-policy.ts';
 export type { FileResult, Outcome } from './outcome.ts';
 export { inspectSource, type Source, type SourceFile } from './source.ts';
+export { walkSources, type WalkOptions } from './walk.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts.ts';
 export { FileDigests } from './digests.ts';
 export { parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanParts, type CleanOptions } from './clean-parts.ts';
+export { KnownDigests } from './known-digests.ts';

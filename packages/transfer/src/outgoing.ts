@@ -1,4 +1,5 @@
 import {
+  chunkHeader,
   FilerError,
   formatEnd,
   formatEntryFailure,
@@ -6,10 +7,19 @@ import {
   type ErrorCode,
   type FileEnd,
   type Message,
+  type PresentFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { Pump } from './pump.ts';
+import { bugOf } from './ending.ts';
+import type { Lead } from './lead.ts';
+import { Pump, type AskBasis, type OnSent } from './pump.ts';
+import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
+
+/** What may be on its way of small files before the next one is read. */
+const MAX_SMALL_BYTES = 512 * 1024;
+/** What one of them counts beside its content. */
+const SMALL_OVERHEAD_BYTES = 1024;
 
 /** A source that changes while it is sent is sent so many times. */
 const MAX_TRIES = 2;
@@ -18,6 +28,12 @@ const MAX_TRIES = 2;
 export interface SentFile {
   readonly entry: number;
   readonly source: Source;
+  /** Whether the receiver has something to compare it with. */
+  hasBasis?: boolean;
+  /** Files of the receiver that it may be. */
+  files?: readonly PresentFile[];
+  /** What the file was like when it went. @see identityOf */
+  identity?: string;
   /** What was said when it had gone whole. */
   end?: FileEnd;
 }
@@ -27,18 +43,26 @@ export interface OutgoingOwner {
   started(file: SentFile): void;
   /** More of a file went to the operating system. @returns whether the file is still wanted */
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean;
+  /** Asks for what the receiver has of the file that is on its way. @see AskBasis */
+  basis(entry: number, first: number, count: number): Promise<Buffer>;
 }
 
 /** Turns files into `file`, `chunk`… and `end`, one after the other. */
 export class Outgoing {
   readonly #channel: Channel;
   readonly #owner: OutgoingOwner;
+  readonly #lead: Lead;
   readonly #pump: Pump;
+  /** Small files on their way, oldest first. They never reject: `#lost` tells. */
+  readonly #small: Promise<void>[] = [];
+  #smallBytes = 0;
+  #lost: Error | undefined;
 
-  constructor(channel: Channel, owner: OutgoingOwner) {
+  constructor(channel: Channel, lead: Lead, owner: OutgoingOwner) {
     this.#channel = channel;
     this.#owner = owner;
-    this.#pump = new Pump(channel);
+    this.#lead = lead;
+    this.#pump = new Pump(channel, lead);
   }
 
   /**
@@ -50,6 +74,12 @@ export class Outgoing {
   async send(file: SentFile): Promise<FilerError | undefined> {
     const { entry, source } = file;
     this.#owner.started(file);
+    const isSmall = source.size <= SMALL_FILE_BYTES && file.hasBasis !== true;
+    const small = isSmall ? readSmallFile(source) : undefined;
+    if (small !== undefined) {
+      await this.#sendSmall(file, small);
+      return undefined;
+    }
     const what = JSON.stringify(source.name.toWellFormed());
     const changed = new FilerError(
       'source-changed',
@@ -59,6 +89,7 @@ export class Outgoing {
       try {
         const went = await this.#once(file);
         if (went === 'whole') return undefined;
+        file.hasBasis = false; // dropped with what came
         await this.#abandon(entry, changed.code, 'the file changed while it was being sent');
         if (went === 'unwanted') return undefined;
       } catch (error) {
@@ -70,18 +101,47 @@ export class Outgoing {
     return changed;
   }
 
+  /** Small files leave back to back, many in one write: none waits until the one before it has gone. */
+  async #sendSmall(file: SentFile, small: SmallFile): Promise<void> {
+    const { entry } = file;
+    const { size, mtimeNs, mode, identity, digest, blocks, content } = small;
+    file.identity = identity;
+    file.end = { entry, size, digest, blocks };
+    const bytes = size + SMALL_OVERHEAD_BYTES;
+    const going = [this.#say(formatFile({ entry, size, mtimeNs, mode }))];
+    if (size > 0) {
+      const sent = this.#channel.send(chunkHeader(entry, 0), content);
+      going.push(sent.then(() => void this.#owner.sent(file, size, size, size)));
+    }
+    going.push(this.#say(formatEnd(file.end)));
+    this.#smallBytes += bytes;
+    this.#small.push(
+      Promise.all(going).then(
+        () => void (this.#smallBytes -= bytes),
+        (error: unknown) => void (this.#lost ??= bugOf(error)),
+      ),
+    );
+    while (this.#smallBytes > MAX_SMALL_BYTES && this.#lost === undefined) await this.#small.shift();
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
   async #once(file: SentFile): Promise<'whole' | 'changed' | 'unwanted'> {
     const { entry, source } = file;
-    await using opened = await OpenSource.open(source.file);
-    const { size, mtimeNs, mode } = opened.facts;
+    await using opened = await OpenSource.open(source);
+    const { size, mtimeNs, mode, identity } = opened.facts;
+    file.identity = identity;
     await this.#say(formatFile({ entry, size, mtimeNs, mode }));
-    let fileBytes = 0;
+    this.#lead.begin(entry);
     let wanted = true;
-    const digests = await this.#pump.run(entry, opened, size, (bytes) => {
-      fileBytes += bytes;
-      wanted = this.#owner.sent(file, bytes, fileBytes, size);
+    const onSent: OnSent = (bytes, position) => {
+      wanted = this.#owner.sent(file, bytes, position, size);
       return wanted;
-    });
+    };
+    const ask: AskBasis = (first, count) => this.#owner.basis(entry, first, count);
+    const digests =
+      file.hasBasis === true && size > 0
+        ? await this.#pump.runAgainst(entry, opened, size, ask, onSent)
+        : await this.#pump.run(entry, opened, size, onSent);
     if (!wanted) return 'unwanted';
     if (digests === undefined || (await opened.changed())) return 'changed';
     // Noted before it is said: the receipt may come before `send` resolves.

@@ -1,16 +1,41 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fchmodSync, fsync, futimesSync, openSync, unlinkSync, write } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  read,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
-import { FilerError, messageOf, systemCode, type Digests, type FileEnd } from '@filer/protocol';
-import { FileDigests } from './digests.ts';
-import { takeFinalName } from './final-name.ts';
+import {
+  DIGEST_BLOCK_BYTES,
+  FilerError,
+  messageOf,
+  systemCode,
+  type Digests,
+  type FileEnd,
+} from '@filer/protocol';
+import { digestOfBlock, FileDigests } from './digests.ts';
+import { replaceFile, takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
+import type { KeptPlace } from './kept-parts.ts';
 import { PART_PREFIX } from './safe-path.ts';
+import { secondsOf } from './times.ts';
 
 const syncDescriptor = promisify(fsync);
 
 /** Chunks that may be on their way to the file system while the next one comes in. */
 const MAX_WRITES = 2;
+
+/** So little goes to the page cache in less time than handing it to another thread takes. */
+const WRITTEN_AT_ONCE_BYTES = 64 * 1024;
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -25,36 +50,116 @@ export interface PartOptions {
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly mode: number;
+  /** Its place among the parts that outlast a cut. @default none: it goes with the transfer */
+  readonly kept?: KeptPlace | undefined;
+  /** An older version of the file, to take blocks from. @default none */
+  readonly older?: { readonly folder: Folder; readonly name: string } | undefined;
 }
 
 /**
- * A file on its way in: hidden, this user's alone, and gone unless `commit` gave it its final name. Digested as
- * it is written.
+ * A file on its way in: hidden, this user's alone, and gone unless `commit` gave it its final name, or `keep` left
+ * it for the next try. Digested as it is written.
  */
 export class Part {
   readonly #options: PartOptions;
+  readonly #folder: Folder;
   readonly #file: string;
   readonly #descriptor: number;
+  /** What an earlier try left in this part, in bytes. */
+  readonly #ownBytes: number;
+  readonly #older: OlderFile | undefined;
   readonly #digests = new FileDigests();
   /** Writes that were begun, oldest first. They never reject: `#writeError` tells. */
   readonly #writes: Promise<void>[] = [];
   #writeError: FilerError | undefined;
+  /** One block of the basis. */
+  #block: Buffer | undefined;
   #written = 0;
   #state: 'open' | 'closed' | 'gone' = 'open';
 
   /** @throws FilerError `no-space`, `home-not-writable` */
   constructor(options: PartOptions) {
     this.#options = options;
-    this.#file = `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const { kept, folder } = options;
+    this.#folder = kept?.folder ?? folder;
+    this.#file = kept?.file ?? `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const how = kept === undefined ? O_EXCL : 0;
     try {
-      this.#descriptor = openSync(
-        options.folder.at(this.#file),
-        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-        0o600,
-      );
+      this.#descriptor = openSync(this.#path, O_RDWR | O_CREAT | O_NOFOLLOW | how, 0o600);
+      this.#ownBytes = kept === undefined ? 0 : fstatSync(this.#descriptor).size;
     } catch (error) {
       throw writeError(options.name, error);
+    }
+    this.#older =
+      options.older === undefined ? undefined : openOlder(options.older.folder.at(options.older.name));
+  }
+
+  /** What an earlier try left, or an older version has, in bytes. */
+  get basisBytes(): number {
+    return Math.max(this.#ownBytes, this.#older?.bytes ?? 0);
+  }
+
+  get #path(): string {
+    return this.#folder.at(this.#file);
+  }
+
+  /**
+   * The digests of blocks that an earlier try left, one after the other.
+   *
+   * @param first the number of the first block
+   * @returns those of at most `count`; fewer where the basis ends
+   */
+  async digestsOfBasis(first: number, count: number): Promise<Buffer> {
+    const digests: Buffer[] = [];
+    for (let block = first; block < first + count; block++) {
+      const offset = block * DIGEST_BLOCK_BYTES;
+      const bytes = Math.min(DIGEST_BLOCK_BYTES, this.basisBytes - offset);
+      if (bytes <= 0) break;
+      const content = await this.#readBasis(offset, bytes);
+      // Lost since, or never written: shorter, and so no block of the file.
+      digests.push(digestOfBlock(content));
+    }
+    return Buffer.concat(digests);
+  }
+
+  /**
+   * Takes the next bytes from the basis.
+   *
+   * @throws FilerError `home-not-writable`, `verification-failed`
+   */
+  async appendSame(bytes: number): Promise<void> {
+    await this.#writesDone();
+    const content = await this.#readBasis(this.#written, bytes);
+    if (content.length < bytes) {
+      throw new FilerError(
+        'verification-failed',
+        `what was there of ${JSON.stringify(this.#options.name)} is gone: send it again`,
+      );
+    }
+    this.#digests.update(content);
+    if (!this.#isOwn(this.#written, bytes)) {
+      await this.#write(content, this.#written);
+      if (this.#writeError !== undefined) throw this.#writeError;
+    }
+    this.#written += bytes;
+  }
+
+  /** Whether these bytes of the basis are those of an earlier try, which are in their place already. */
+  #isOwn(offset: number, bytes: number): boolean {
+    return this.#older === undefined || offset + bytes <= this.#ownBytes;
+  }
+
+  async #readBasis(offset: number, bytes: number): Promise<Buffer> {
+    this.#block ??= Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
+    const from = this.#isOwn(offset, bytes)
+      ? this.#descriptor
+      : (this.#older?.descriptor ?? this.#descriptor);
+    try {
+      const read = await readSome(from, this.#block.subarray(0, bytes), offset);
+      return this.#block.subarray(0, read);
+    } catch (error) {
+      throw writeError(this.#options.name, error);
     }
   }
 
@@ -66,11 +171,27 @@ export class Part {
    */
   async append(content: Buffer, onWritten: () => void): Promise<void> {
     this.#digests.update(content);
+    if (content.length <= WRITTEN_AT_ONCE_BYTES) {
+      this.#writeSmall(content, onWritten);
+      return;
+    }
     const writing = this.#write(content, this.#written).then(onWritten);
     this.#written += content.length;
     this.#writes.push(writing);
     if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
     if (this.#writeError !== undefined) throw this.#writeError;
+  }
+
+  #writeSmall(content: Buffer, onWritten: () => void): void {
+    try {
+      for (let at = 0; at < content.length;) {
+        at += writeSync(this.#descriptor, content, at, content.length - at, this.#written + at);
+      }
+    } catch (error) {
+      throw (this.#writeError ??= writeError(this.#options.name, error));
+    }
+    this.#written += content.length;
+    onWritten();
   }
 
   async #write(content: Buffer, position: number): Promise<void> {
@@ -118,22 +239,25 @@ export class Part {
    * this throws.
    *
    * @param into where the final name is taken, in the same file system
+   * @param replaces whether the file of that name is to go
    * @returns the name it got
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
-  async commit(into: Folder, wanted: string, sync: boolean): Promise<string> {
-    const { name, mtimeNs, mode } = this.#options;
+  async commit(into: Folder, wanted: string, sync: boolean, replaces = false): Promise<string> {
+    const { name, size, mtimeNs, mode } = this.#options;
     try {
-      // Seconds as a number hold microseconds; half of one more keeps the cut to whole ones from losing one.
-      const seconds = (Number(mtimeNs / 1000n) + 0.5) / 1e6;
+      if (this.#ownBytes > size) ftruncateSync(this.#descriptor, size);
       setMode(this.#descriptor, mode & PERMISSIONS);
-      futimesSync(this.#descriptor, Date.now() / 1000, seconds);
+      futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
       // Once: a sync that failed may have dropped the bytes, and would succeed the second time.
       if (sync) await syncDescriptor(this.#descriptor);
       this.#close();
-      const taken = await takeFinalName({ folder: this.#options.folder, file: this.#file }, into, wanted);
+      const finished = { folder: this.#folder, file: this.#file };
+      if (replaces) replaceFile(finished, into, wanted);
+      const taken = replaces ? wanted : await takeFinalName(finished, into, wanted);
       this.#state = 'gone';
-      if (sync) await syncName(into, taken);
+      if (sync && replaces) await into.sync();
+      else if (sync) await syncName(into, taken);
       return taken;
     } catch (error) {
       await this.drop();
@@ -153,18 +277,58 @@ export class Part {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     try {
-      unlinkSync(this.#options.folder.at(this.#file));
+      unlinkSync(this.#path);
     } catch (error) {
       // Whatever keeps it from being removed now, `cleanParts` tries again.
       if (systemCode(error) === undefined) throw error;
     }
   }
 
+  /** The transfer was cut: leaves what came for the next try, where there is a place for it. */
+  async keep(): Promise<void> {
+    if (this.#options.kept === undefined || this.#written + this.#ownBytes === 0) {
+      await this.drop();
+      return;
+    }
+    await Promise.all(this.#writes.splice(0));
+    this.#close();
+  }
+
   #close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
     closeSync(this.#descriptor);
+    if (this.#older !== undefined) closeSync(this.#older.descriptor);
   }
+}
+
+/** An older version of a file that comes in. */
+interface OlderFile {
+  readonly descriptor: number;
+  readonly bytes: number;
+}
+
+function openOlder(path: string): OlderFile | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined; // gone: the blocks come over the wire
+  }
+  const found = fstatSync(descriptor);
+  if (found.isFile()) return { descriptor, bytes: found.size };
+  closeSync(descriptor);
+  return undefined;
+}
+
+function readSome(descriptor: number, into: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(descriptor, into, 0, into.length, position, (error, bytes) => {
+      if (error === null) resolve(bytes);
+      else reject(error);
+    });
+  });
 }
 
 function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {

@@ -1,11 +1,38 @@
 import { readSync } from 'node:fs';
-import { chunkHeader, type Digests } from '@filer/protocol';
-import type { Channel } from './channel.ts';
-import { FileDigests } from './digests.ts';
+import {
+  BLOCK_DIGEST_BYTES,
+  chunkHeader,
+  DIGEST_BLOCK_BYTES,
+  formatSame,
+  type Digests,
+} from '@filer/protocol';
+import { send, type Channel } from './channel.ts';
+import { digestOfBlock, FileDigests } from './digests.ts';
+import type { Lead } from './lead.ts';
 import { sourceError, type OpenSource } from './source.ts';
 
 /** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
 const CHUNK_BYTES = 256 * 1024;
+
+/** Blocks that are compared for one answer: the next ones are asked for meanwhile. */
+const BLOCKS_AT_ONCE = 128;
+
+/**
+ * Asks for digests of the basis that the receiver has.
+ *
+ * @returns those of at most `count` blocks from `first` on, one after the other; fewer where the basis ends
+ */
+export type AskBasis = (first: number, count: number) => Promise<Buffer>;
+
+/**
+ * Told after each piece has gone; false stops the stream.
+ *
+ * @param bytes of content that went
+ * @param position in the file up to which it went
+ */
+export type OnSent = (bytes: number, position: number) => boolean;
+
+type Buffers = readonly [Buffer, Buffer];
 
 /**
  * Moves files into a channel through two buffers, whatever their size: one is filled while the other is on its
@@ -13,38 +40,72 @@ const CHUNK_BYTES = 256 * 1024;
  */
 export class Pump {
   readonly #channel: Channel;
-  readonly #buffers = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)] as const;
+  readonly #lead: Lead;
+  readonly #chunks = buffersOf(CHUNK_BYTES);
+  #blocks: Buffers | undefined;
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, lead: Lead) {
     this.#channel = channel;
+    this.#lead = lead;
   }
 
   /**
    * Sends the chunks of one file.
    *
    * @param size what was announced; no byte beyond it is read
-   * @param onSent called after each chunk was handed to the operating system; false stops the stream
+   * @param onSent called after each chunk was handed to the operating system
    * @returns the digests, or undefined when it was stopped or the file ended before `size`
    * @throws FilerError `path-unreadable`, or what the channel's `send` throws
    */
-  async run(
+  run(entry: number, source: OpenSource, size: number, onSent: OnSent): Promise<Digests | undefined> {
+    const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+    return this.#move(this.#chunks, source, size, nothing, async (content, offset) => {
+      await this.#channel.send(chunkHeader(entry, offset), content);
+      return onSent(content.length, offset + content.length);
+    });
+  }
+
+  /** The same, but sends only the blocks in which the file differs from the basis that the receiver has. */
+  runAgainst(
     entry: number,
     source: OpenSource,
     size: number,
-    onSent: (bytes: number) => boolean,
+    askBasis: AskBasis,
+    onSent: OnSent,
+  ): Promise<Digests | undefined> {
+    this.#blocks ??= buffersOf(DIGEST_BLOCK_BYTES);
+    const basis = new Basis(askBasis, Math.ceil(size / DIGEST_BLOCK_BYTES));
+    const digestAt = (offset: number): Promise<Buffer | undefined> =>
+      basis.digestOf(Math.floor(offset / DIGEST_BLOCK_BYTES));
+    return this.#move(this.#blocks, source, size, digestAt, async (content, offset, there) => {
+      const bytes = content.length;
+      if (there?.equals(digestOfBlock(content)) === true) {
+        await send(this.#channel, formatSame({ entry, offset, bytes }));
+        return onSent(0, offset + bytes);
+      }
+      await this.#channel.send(chunkHeader(entry, offset), content);
+      return onSent(bytes, offset + bytes);
+    });
+  }
+
+  async #move(
+    [one, two]: Buffers,
+    source: OpenSource,
+    size: number,
+    digestAt: (offset: number) => Promise<Buffer | undefined>,
+    sendPiece: (content: Buffer, offset: number, there: Buffer | undefined) => Promise<boolean>,
   ): Promise<Digests | undefined> {
     const digests = new FileDigests();
-    const [one, two] = this.#buffers;
     let [buffer, other] = [one, two];
     let [onItsWay, before] = [Promise.resolve(true), Promise.resolve(true)];
     try {
       for (let offset = 0; offset < size;) {
+        const there = await digestAt(offset);
+        await this.#lead.room(offset + buffer.length);
         const content = read(source, buffer, Math.min(buffer.length, size - offset), offset);
         if (content.length === 0) return undefined;
         digests.update(content);
-        const sent = this.#channel
-          .send(chunkHeader(entry, offset), content)
-          .then(() => onSent(content.length));
+        const sent = sendPiece(content, offset, there);
         sent.catch(() => undefined); // awaited in the next round but one, or below
         [before, onItsWay] = [onItsWay, sent];
         [buffer, other] = [other, buffer];
@@ -58,6 +119,53 @@ export class Pump {
     }
   }
 }
+
+function buffersOf(bytes: number): Buffers {
+  return [Buffer.allocUnsafeSlow(bytes), Buffer.allocUnsafeSlow(bytes)];
+}
+
+/** The digests of the receiver's blocks, asked for in order and a little ahead. */
+class Basis {
+  readonly #ask: AskBasis;
+  /** Of the file: a basis may have more, which nobody asks for. */
+  readonly #blocks: number;
+  #first = 0;
+  #digests: Buffer | undefined;
+  #next: Promise<Buffer>;
+
+  constructor(ask: AskBasis, blocks: number) {
+    this.#ask = ask;
+    this.#blocks = blocks;
+    this.#next = this.#askFrom(0);
+  }
+
+  /**
+   * For one caller at a time.
+   *
+   * @param block that of the last call, or the one after it
+   * @returns undefined where the basis has ended
+   */
+  async digestOf(block: number): Promise<Buffer | undefined> {
+    if (this.#digests === undefined || block >= this.#first + BLOCKS_AT_ONCE) {
+      if (this.#digests !== undefined) this.#first += BLOCKS_AT_ONCE;
+      this.#digests = await this.#next;
+      const isWhole = this.#digests.length === BLOCKS_AT_ONCE * BLOCK_DIGEST_BYTES;
+      const ahead = this.#first + BLOCKS_AT_ONCE;
+      this.#next = isWhole && ahead < this.#blocks ? this.#askFrom(ahead) : Promise.resolve(NO_DIGESTS);
+    }
+    const at = (block - this.#first) * BLOCK_DIGEST_BYTES;
+    const digest = this.#digests.subarray(at, at + BLOCK_DIGEST_BYTES);
+    return digest.length === BLOCK_DIGEST_BYTES ? digest : undefined;
+  }
+
+  #askFrom(first: number): Promise<Buffer> {
+    const digests = this.#ask(first, Math.min(BLOCKS_AT_ONCE, this.#blocks - first));
+    digests.catch(() => undefined); // told when it is its turn
+    return digests;
+  }
+}
+
+const NO_DIGESTS = Buffer.alloc(0);
 
 function read(source: OpenSource, buffer: Buffer, bytes: number, offset: number): Buffer {
   try {

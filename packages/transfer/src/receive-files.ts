@@ -2,19 +2,25 @@ import { join } from 'node:path';
 import {
   FilerError,
   formatAnswer,
+  formatBasisAnswer,
   formatEntriesAnswer,
   formatEntryFailure,
   formatError,
+  formatGot,
   formatReceipts,
   formatTransferWord,
+  parseBasisRequest,
   parseChunk,
   parseEnd,
   parseEntries,
   parseEntryFailure,
   parseFile,
   parseOffer,
+  parseSame,
+  parseSkip,
   type Entries,
   type EntryFailure,
+  type Got,
   type KeyPair,
   type Message,
   type Offer,
@@ -25,8 +31,11 @@ import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStrange
 import { FreeSpace } from './free-space.ts';
 import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
+import { keptBytesIn, KeptParts } from './kept-parts.ts';
+import type { KnownDigests } from './known-digests.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Place } from './place.ts';
+import { Present, type PresentOptions } from './present.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
 import { allowanceOf, type ReceivePolicy } from './receive-policy.ts';
@@ -69,6 +78,10 @@ export interface ReceiveOptions extends PaceOptions {
   readonly policy?: ReceivePolicy | undefined;
   /** Whether files are brought to the disk before their receipt. @default true */
   readonly sync?: boolean | undefined;
+  /** Digests that are remembered; shared by all transfers. @default none, all are read */
+  readonly known?: KnownDigests | undefined;
+  /** What `overwrite` and `newer` may replace. @default nothing: every file counts as someone else's */
+  readonly delivered?: PresentOptions['delivered'] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /** Notes a file that is in place; awaited before its receipt is given. */
@@ -165,6 +178,15 @@ class Receiving implements IncomingOwner {
         this.#bytesReceived += chunk.content.length;
         return await incoming.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
       }
+      case 'basis': {
+        const request = parseBasisRequest(message);
+        return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
+      }
+      case 'skip':
+        incoming.skip(parseSkip(message));
+        return;
+      case 'same':
+        return await incoming.same(parseSame(message));
       case 'end':
         return await incoming.end(parseEnd(message));
       case 'abandon':
@@ -194,9 +216,11 @@ class Receiving implements IncomingOwner {
 
   /** @throws FilerError why the offer is refused */
   async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
-    const { inbox, folder, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
+    const { inbox, folder, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
     const left = await space.left();
-    if (offer.bytes > left.bytes || offer.files > left.files) {
+    // What earlier tries left needs no room again: then each file is judged for itself.
+    const noRoom = offer.bytes > left.bytes && offer.bytes > left.bytes + keptBytesIn(inbox);
+    if (noRoom || offer.files > left.files) {
       const what = `${offer.files} files of ${offer.bytes} bytes together`;
       throw new FilerError(
         'no-space',
@@ -205,9 +229,14 @@ class Receiving implements IncomingOwner {
     }
     await policy.accept?.(offer, this.#gone.signal);
     const allowance = allowanceOf(offer, policy);
+    const { onConflict = 'rename', checksum = false } = offer;
+    const { known, delivered = (): undefined => undefined } = this.#options;
     // Last: a refused offer leaves no folder behind.
     const place = await Place.open(inbox, folder, sync);
-    return { offer, place, incoming: new Incoming({ place, space, policy, allowance, sync }, this) };
+    const parts = new KeptParts(place, senderId);
+    const present = new Present({ place, onConflict, known: checksum ? undefined : known, delivered });
+    const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync }, this);
+    return { offer, place, incoming };
   }
 
   async #takeEntries({ id, first, last, entries }: Entries, incoming: Incoming): Promise<void> {
@@ -215,7 +244,8 @@ class Receiving implements IncomingOwner {
       throw outOfPlace(`a batch that begins at entry ${first}`);
     this.#nextEntry += entries.length;
     this.#allAnnounced = last;
-    await this.#say(formatEntriesAnswer(id, await incoming.announce(first, entries)));
+    const answers = await this.#pace.work(incoming.announce(first, entries));
+    await this.#say(formatEntriesAnswer(id, answers));
   }
 
   async #takeDone(incoming: Incoming): Promise<void> {
@@ -227,6 +257,10 @@ class Receiving implements IncomingOwner {
 
   started(entry: number, name: string, size: number): void {
     this.#emit({ type: 'started', entry, name, size });
+  }
+
+  got(got: Got): void {
+    this.#tell(formatGot(got));
   }
 
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void {

@@ -1,4 +1,5 @@
 import { FilerError, type Entry, type Offer } from '@filer/protocol';
+import { checkLinkTarget } from './link-target.ts';
 import { parseSafePath } from './safe-path.ts';
 
 export interface ReceivePolicy {
@@ -26,6 +27,8 @@ export interface Allowance {
   bytes: number;
 }
 
+const KINDS: ReadonlySet<string> = new Set(['file', 'dir', 'link']);
+
 export function allowanceOf({ files, bytes }: Offer, { offerIsCap = false }: ReceivePolicy): Allowance {
   return offerIsCap ? { files, bytes } : { files: Infinity, bytes: Infinity };
 }
@@ -34,6 +37,7 @@ export function allowanceOf({ files, bytes }: Offer, { offerIsCap = false }: Rec
  * Whether one entry may come, and under which name. Takes what it needs from both allowances.
  *
  * @param left what the disk and the quota still take
+ * @param alreadyHere bytes of it that the disk holds
  * @returns the components of its path
  * @throws FilerError why this entry, and no other, is refused
  */
@@ -42,34 +46,49 @@ export function judgeEntry(
   policy: ReceivePolicy,
   offered: Allowance,
   left: Allowance,
+  alreadyHere: (components: readonly string[]) => number,
 ): string[] {
-  if (entry.kind !== 'file') {
+  if (!KINDS.has(entry.kind)) {
     throw new FilerError(
       'unsupported',
       `entries of the kind ${entry.kind} are not taken here: update the receiver`,
     );
   }
   const components = parseSafePath(entry.path);
-  judgeSize(entry.size, policy, left);
+  if (entry.kind === 'link') checkLinkTarget(components, entry.target ?? '');
+  if (entry.kind !== 'file' && entry.size !== 0) {
+    throw new FilerError('refused', `a ${entry.kind} of ${entry.size} bytes is none`);
+  }
+  const here = Math.min(entry.kind === 'file' ? alreadyHere(components) : 0, entry.size);
+  judgeSize(entry.size, policy, left, here);
+  if (entry.kind === 'dir') {
+    left.files -= 1;
+    return components; // an offer counts files and links
+  }
   if (offered.files < 1 || offered.bytes < entry.size) {
     throw new FilerError('refused', 'it goes beyond what the offer showed');
   }
   offered.files -= 1;
   offered.bytes -= entry.size;
   left.files -= 1;
-  left.bytes -= entry.size;
+  left.bytes -= entry.size - here;
   return components;
 }
 
 /** @throws FilerError `too-large`, `no-space` */
-export function judgeSize(size: number, { maxFileBytes = Infinity }: ReceivePolicy, left: Allowance): void {
+export function judgeSize(
+  size: number,
+  { maxFileBytes = Infinity }: ReceivePolicy,
+  left: Allowance,
+  alreadyHere = 0,
+): void {
   if (size > maxFileBytes) {
     throw new FilerError(
       'too-large',
       `${size} bytes are more than the ${maxFileBytes} that the receiver takes`,
     );
   }
-  if (size > left.bytes || left.files < 1) {
+  if (size - alreadyHere > left.bytes || left.files < 1) {
     throw new FilerError(
       'no-space',
       `the receiver has no room for ${size} bytes: free some there and send again`,

@@ -3,6 +3,9 @@ import { FilerError } from '@filer/protocol';
 /** What begins the name of every file that the engine makes for itself inside an inbox. */
 export const PART_PREFIX = '.filer-part-';
 
+/** What begins the names of those that outlast a cut. */
+export const KEPT_PREFIX = `${PART_PREFIX}kept-`;
+
 /** NAME_MAX of every file system in common use; in bytes of UTF-8, the strictest way to count. */
 export const MAX_COMPONENT_BYTES = 255;
 /** Well below PATH_MAX, to which the inbox's own path adds. */

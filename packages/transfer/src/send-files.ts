@@ -1,29 +1,50 @@
 import { randomBytes } from 'node:crypto';
 import {
   FilerError,
+  formatBasisRequest,
   formatEntries,
   formatOffer,
+  formatSkip,
   formatTransferWord,
   MAX_ENTRIES_PER_BATCH,
+  parseBasisAnswer,
   parseEntriesAnswer,
   parseEntryFailure,
+  parseGot,
   parseReceipts,
   type EntryAnswer,
   type EntryFailure,
+  systemCode,
   type Message,
+  type OnConflict,
+  type PresentFile,
   type ReceiptBatch,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { checkReceipts } from './check-receipts.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { Lead } from './lead.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
-import { inspectSource, type Source, type SourceFile } from './source.ts';
+import { digestOfFile, type KnownDigests } from './known-digests.ts';
+import { openFlags, type Source, type SourceFile } from './source.ts';
+import { Supply } from './supply.ts';
+import type { WalkOptions } from './walk.ts';
 
 /** Batches of entries that may wait for their answer: a round trip costs no stream. */
 const MAX_BATCHES_IN_FLIGHT = 4;
+
+/** Entries in the first batch: the first file is on its way before much was walked. */
+const FIRST_BATCH = 100;
+
+/** Entries that were announced together. */
+interface Batch {
+  /** The files among them that the receiver wants. */
+  readonly wanted: Promise<readonly SentFile[]>;
+  answered: boolean;
+}
 
 /** What happens while files are sent. Names are this machine's own. */
 export type SendEvent =
@@ -44,7 +65,10 @@ export type SendEvent =
   | { readonly type: 'file'; readonly file: string; readonly result: FileResult };
 
 export interface SendOptions extends PaceOptions {
+  /** Files, and folders with all that lies in them. */
   readonly files: readonly SourceFile[];
+  /** What inside the folders stays here. */
+  readonly ignored?: WalkOptions['ignored'];
   readonly network: string;
   readonly senderId: string;
   /** Whose receipts count, as TLS proved. */
@@ -53,6 +77,12 @@ export interface SendOptions extends PaceOptions {
   readonly job?: string | undefined;
   /** Words for the person at the other end. @default none */
   readonly note?: string | undefined;
+  /** What becomes of a file whose name is taken. @default rename */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
+  readonly checksum?: boolean | undefined;
+  /** Digests that are remembered; shared by all transfers. @default none */
+  readonly known?: KnownDigests | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** Stores verified receipts; awaited before their files count as delivered. `fileOf` tells where an entry lies here. */
@@ -64,7 +94,7 @@ export interface SendOutcome extends Outcome {
   readonly job: string;
   /** Content bytes put on the wire. */
   readonly bytesSent: number;
-  /** Sizes of all files that could be offered. */
+  /** Sizes of all files that could be offered: of those that were found, when it ended early. */
   readonly bytesTotal: number;
 }
 
@@ -84,12 +114,13 @@ class Sending implements OutgoingOwner {
   readonly #job: string;
   readonly #pace: Pace;
   readonly #requests: Requests;
+  readonly #lead = new Lead();
   readonly #outgoing: Outgoing;
+  readonly #supply: Supply;
   readonly #tally = new Tally();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
   #bytesSent = 0;
-  #bytesTotal = 0;
   #saidDone = false;
   #failure: FilerError | undefined;
   #bug: Error | undefined;
@@ -99,7 +130,12 @@ class Sending implements OutgoingOwner {
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
-    this.#outgoing = new Outgoing(channel, this);
+    this.#outgoing = new Outgoing(channel, this.#lead, this);
+    this.#supply = new Supply(options.files, {
+      ignored: options.ignored,
+      failed: ({ file, name, error: { code, message } }) =>
+        this.#result(file, { name, size: 0, status: 'failed', code, message }),
+    });
     this.#pace = new Pace(
       {
         announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
@@ -112,12 +148,13 @@ class Sending implements OutgoingOwner {
   async run(): Promise<SendOutcome> {
     const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
     try {
-      const sources = await this.#inspect();
-      if (sources.length > 0 && this.#failure === undefined) await this.#converse(sources);
+      const first = await this.#supply.next(FIRST_BATCH);
+      if (first.length > 0 && this.#failure === undefined) await this.#converse(first);
     } catch (error) {
       this.#failWith(error);
     }
     listenNoMore();
+    await this.#supply.close();
     this.#pace[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
     const reason =
@@ -125,52 +162,42 @@ class Sending implements OutgoingOwner {
       new FilerError('verification-failed', 'the receiver gave no receipt for it: send it again');
     for (const entry of [...this.#unsettled.keys()]) this.#settleFailed(entry, reason);
     const outcome = this.#tally.outcome(this.#failure);
-    return { ...outcome, job: this.#job, bytesSent: this.#bytesSent, bytesTotal: this.#bytesTotal };
+    return { ...outcome, job: this.#job, bytesSent: this.#bytesSent, bytesTotal: this.#supply.bytes };
   }
 
-  /** What can be sent of what was asked for; the rest fails, each file for itself. */
-  async #inspect(): Promise<Source[]> {
-    const sources: Source[] = [];
-    for (const file of this.#options.files) {
-      try {
-        const source = await inspectSource(file);
-        this.#bytesTotal += source.size;
-        sources.push(source);
-      } catch (error) {
-        if (!(error instanceof FilerError)) throw error;
-        const { code, message } = error;
-        this.#result(file.file, { name: file.name ?? file.file, size: 0, status: 'failed', code, message });
-      }
-    }
-    return sources;
-  }
-
-  async #converse(sources: readonly Source[]): Promise<void> {
-    sources.forEach((source, entry) => this.#unsettled.set(entry, { entry, source }));
+  async #converse(first: readonly Source[]): Promise<void> {
+    this.#expect(0, first);
     const over = this.#listen();
     over.catch(() => undefined); // awaited at the end; until then requests and sends tell of a loss
-    if (!(await this.#offer(sources))) return;
-    const inFlight: Promise<readonly SentFile[]>[] = [];
-    const sendNext = async (): Promise<void> => {
-      for (const file of (await inFlight.shift()) ?? []) await this.#sendFile(file);
-    };
-    for (let first = 0; first < sources.length; first += MAX_ENTRIES_PER_BATCH) {
-      const wanted = this.#announce(first, sources);
-      wanted.catch(() => undefined); // awaited in its turn
-      inFlight.push(wanted);
-      if (inFlight.length >= MAX_BATCHES_IN_FLIGHT) await sendNext();
+    if (!(await this.#offer(first))) return;
+    const inFlight: Batch[] = [];
+    let batch = first;
+    for (let entry = 0; batch.length > 0 || inFlight.length > 0;) {
+      // What is wanted goes out before the walk goes on.
+      while (batch.length > 0 && inFlight.length < MAX_BATCHES_IN_FLIGHT && inFlight[0]?.answered !== true) {
+        inFlight.push(this.#announce(entry, batch));
+        entry += batch.length;
+        batch = await this.#supply.next(MAX_ENTRIES_PER_BATCH);
+        this.#expect(entry, batch);
+      }
+      for (const file of (await inFlight.shift()?.wanted) ?? []) await this.#sendFile(file);
     }
-    while (inFlight.length > 0) await sendNext();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
   }
 
+  #expect(first: number, sources: readonly Source[]): void {
+    sources.forEach((source, n) => this.#unsettled.set(first + n, { entry: first + n, source }));
+  }
+
   /** @returns whether the offer was taken */
-  async #offer(sources: readonly Source[]): Promise<boolean> {
-    const names = sources.map(({ name }) => name);
-    const totals = { complete: true, files: sources.length, bytes: this.#bytesTotal };
-    const offer = { job: this.#job, ...totals, names, note: this.#options.note ?? '' };
+  async #offer(first: readonly Source[]): Promise<boolean> {
+    const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
+    const { complete, files, bytes } = this.#supply;
+    const totals = { complete, files, bytes };
+    const { note = '', onConflict, checksum } = this.#options;
+    const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
       await this.#requests.ask((id) => formatOffer(offer, id));
       return true;
@@ -181,23 +208,42 @@ class Sending implements OutgoingOwner {
     }
   }
 
+  #announce(first: number, sources: readonly Source[]): Batch {
+    const batch: Batch = { wanted: this.#ask(first, sources), answered: false };
+    batch.wanted.then(
+      () => (batch.answered = true),
+      () => undefined, // awaited in its turn
+    );
+    return batch;
+  }
+
   /** Announces one batch. @returns the files of it that the receiver wants */
-  async #announce(first: number, sources: readonly Source[]): Promise<SentFile[]> {
-    const batch = sources.slice(first, first + MAX_ENTRIES_PER_BATCH);
-    const entries = batch.map(({ name, size, mtimeNs, mode }) => ({
+  async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
+    const entries = batch.map(({ kind, name, size, mtimeNs, mode, target, identity }) => ({
       path: name,
-      kind: 'file',
+      kind,
       size,
       mtimeNs,
       mode,
+      ...(target === undefined ? {} : { target }),
+      ...this.#digestKnown(kind === 'file' ? identity : ''),
     }));
-    const last = first + batch.length === sources.length;
+    const last = this.#supply.complete;
     const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
     const { answers } = parseEntriesAnswer(answer);
     if (answers.length !== batch.length) {
       throw new FilerError('message-malformed', `${answers.length} answers came to ${batch.length} entries`);
     }
     return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
+  }
+
+  get #known(): KnownDigests | undefined {
+    return this.#options.checksum === true ? undefined : this.#options.known;
+  }
+
+  #digestKnown(identity: string): { digest?: string } {
+    const digest = this.#known?.find(identity);
+    return digest === undefined ? {} : { digest };
   }
 
   #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
@@ -207,22 +253,55 @@ class Sending implements OutgoingOwner {
       case 'refused':
         this.#settleFailed(entry, answer);
         return [];
-      case 'have': {
-        const { name, size } = file.source;
-        this.#unsettled.delete(entry);
-        this.#result(file.source.file, { name, size, status: 'skipped', path: answer.path });
+      case 'made':
+        if (file.source.kind === 'file') throw outOfPlace('an answer that a file was made');
+        this.#settlePresent(file, 'delivered', answer.path);
         return [];
-      }
-      case 'resume': // the whole file is a legal answer to it
+      case 'have':
+        this.#settlePresent(file, 'skipped', answer.path);
+        return [];
+      case 'check':
+      case 'resume':
       case 'want':
+        if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
+        file.hasBasis = answer.answer !== 'want' && answer.bytes > 0;
+        if (answer.answer === 'check') file.files = answer.files;
         return [file];
     }
   }
 
+  /** It is there without a stream. Folders are no files: only their failures are told. */
+  #settlePresent({ entry, source }: SentFile, status: 'delivered' | 'skipped', path: string): void {
+    const { kind, name, size, file } = source;
+    this.#unsettled.delete(entry);
+    if (kind !== 'dir') this.#result(file, { name, size, status, path });
+  }
+
   async #sendFile(file: SentFile): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
+    if (file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
+    const sentAt = Date.now();
     const failure = await this.#outgoing.send(file);
     if (failure !== undefined) this.#settleFailed(file.entry, failure);
+    const { end, identity } = file;
+    if (end !== undefined && identity !== undefined) this.#known?.keep(identity, end.digest, sentAt);
+  }
+
+  /** Compares a file with those of its size that the receiver has. @returns whether it is one of them */
+  async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
+    const { entry, source } = file;
+    let digest: string | undefined;
+    try {
+      digest = await digestOfFile(source.file, openFlags(source), this.#known);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      return false; // sending it finds out and says
+    }
+    const same = there.find((each) => each.digest === digest);
+    if (same === undefined) return false;
+    await send(this.#channel, formatSkip({ entry, digest: same.digest }));
+    this.#settlePresent(file, 'skipped', same.path);
+    return true;
   }
 
   started({ entry, source: { name, size } }: SentFile): void {
@@ -237,9 +316,14 @@ class Sending implements OutgoingOwner {
   ): boolean {
     this.#pace.grown();
     this.#bytesSent += bytes;
-    const [bytesSent, bytesTotal] = [this.#bytesSent, this.#bytesTotal];
+    const [bytesSent, bytesTotal] = [this.#bytesSent, this.#supply.bytes];
     this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, bytesSent, bytesTotal });
     return this.#unsettled.has(entry);
+  }
+
+  async basis(entry: number, first: number, count: number): Promise<Buffer> {
+    const answer = await this.#requests.ask((id) => formatBasisRequest({ id, entry, first, count }));
+    return parseBasisAnswer(answer, count);
   }
 
   /** Takes what the receiver says until its `done`. @throws FilerError what ends the transfer early */
@@ -266,7 +350,11 @@ class Sending implements OutgoingOwner {
         return;
       case 'answer':
       case 'entries-answer':
+      case 'basis-answer':
         this.#requests.answered(message);
+        return;
+      case 'got':
+        this.#lead.got(parseGot(message));
         return;
       case 'failed': {
         const failure = parseEntryFailure(message);
@@ -310,6 +398,7 @@ class Sending implements OutgoingOwner {
     this.#failure = error;
     this.#channel.reject(error);
     this.#requests.fail(error);
+    this.#lead.fail(error);
   }
 
   #settleFailed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>): void {

@@ -1,9 +1,10 @@
-import { constants, type BigIntStats } from 'node:fs';
+import { constants, lstatSync, statSync, type BigIntStats } from 'node:fs';
 import { access, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { identityOf } from './known-digests.ts';
 
-/** A file to send. */
+/** A file, or a folder with all that lies in it, to send. */
 export interface SourceFile {
   /** Where it lies here. */
   readonly file: string;
@@ -11,27 +12,39 @@ export interface SourceFile {
   readonly name?: string | undefined;
 }
 
-/** A file that was there when it was looked at. */
+/** What was there when it was looked at. */
 export interface Source {
+  readonly kind: 'file' | 'dir' | 'link';
   readonly file: string;
+  /** Relative, `/` between components. */
   readonly name: string;
+  /** 0 unless it is a file. */
   readonly size: number;
   readonly mtimeNs: bigint;
   /** Permission bits. */
   readonly mode: number;
+  /** Changes whenever the file does. @see identityOf */
+  readonly identity: string;
+  /** Where a link points to. */
+  readonly target?: string;
+  /** Found in a folder, not named by a person: if it has become a link since, it is not followed. */
+  readonly inTree: boolean;
 }
 
 /**
- * Looks at a file that is to be sent; links are followed, since a person named it.
+ * Looks at a file or a folder that is to be sent; links are followed, since a person named it.
  *
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
 export async function inspectSource({ file, name = basename(file) }: SourceFile): Promise<Source> {
   try {
     const found = await stat(file, { bigint: true });
-    requireRegular(file, found);
-    await access(file, constants.R_OK);
-    return { file, name, ...factsOf(found) };
+    const isFolder = found.isDirectory();
+    if (!isFolder) requireRegular(file, found);
+    await access(file, isFolder ? constants.R_OK | constants.X_OK : constants.R_OK);
+    const facts = factsOf(found);
+    if (!isFolder) return { kind: 'file', file, name, ...facts, inTree: false };
+    return { kind: 'dir', file, name, ...facts, size: 0, inTree: false };
   } catch (error) {
     throw sourceError(file, error);
   }
@@ -42,29 +55,31 @@ export class OpenSource implements AsyncDisposable {
   readonly file: string;
   readonly handle: FileHandle;
   readonly #before: BigIntStats;
+  readonly #inTree: boolean;
 
-  private constructor(file: string, handle: FileHandle, before: BigIntStats) {
+  private constructor({ file, inTree }: Source, handle: FileHandle, before: BigIntStats) {
     this.file = file;
     this.handle = handle;
     this.#before = before;
+    this.#inTree = inTree;
   }
 
   /** @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported` */
-  static async open(file: string): Promise<OpenSource> {
+  static async open(source: Source): Promise<OpenSource> {
+    const { file } = source;
     let handle: FileHandle | undefined;
     try {
-      // Non-blocking: a pipe that took the file's name must not hold the transfer.
-      handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+      handle = await open(file, openFlags(source));
       const before = await handle.stat({ bigint: true });
       requireRegular(file, before);
-      return new OpenSource(file, handle, before);
+      return new OpenSource(source, handle, before);
     } catch (error) {
       await close(handle);
       throw sourceError(file, error);
     }
   }
 
-  get facts(): Pick<Source, 'size' | 'mtimeNs' | 'mode'> {
+  get facts(): Facts {
     return factsOf(this.#before);
   }
 
@@ -74,16 +89,12 @@ export class OpenSource implements AsyncDisposable {
    * @throws FilerError `path-unreadable`
    */
   async changed(): Promise<boolean> {
-    const [opened, there] = await Promise.all([
-      this.handle.stat({ bigint: true }).catch((error: unknown) => {
-        throw sourceError(this.file, error);
-      }),
-      stat(this.file, { bigint: true }).catch(() => undefined),
-    ]);
-    const before = this.#before;
-    if (opened.size !== before.size || opened.mtimeNs !== before.mtimeNs) return true;
-    if (there === undefined) return false; // removing it touches its ctime
-    return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
+    try {
+      const opened = await this.handle.stat({ bigint: true });
+      return hasChanged(this.#before, opened, this.file, this.#inTree);
+    } catch (error) {
+      throw sourceError(this.file, error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,14 +111,43 @@ async function close(handle: FileHandle | undefined): Promise<void> {
   }
 }
 
-function factsOf(stats: BigIntStats): Pick<Source, 'size' | 'mtimeNs' | 'mode'> {
-  return { size: Number(stats.size), mtimeNs: stats.mtimeNs, mode: Number(stats.mode & 0o777n) };
+/** Non-blocking: a pipe that took the file's name must not hold the transfer. */
+export function openFlags({ inTree }: Source): number {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  return O_RDONLY | O_NONBLOCK | (inTree ? O_NOFOLLOW : 0);
+}
+
+/**
+ * Whether what was opened was written to since, or has lost its name to another file.
+ *
+ * @throws a system error when its name cannot be looked at
+ */
+export function hasChanged(before: BigIntStats, now: BigIntStats, file: string, inTree: boolean): boolean {
+  if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) return true;
+  const look = inTree ? lstatSync : statSync;
+  const there = look(file, { bigint: true, throwIfNoEntry: false });
+  if (there === undefined) return false; // removing it touches its ctime
+  return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
+}
+
+/** What is said of a file before its content. */
+export type Facts = Pick<Source, 'size' | 'mtimeNs' | 'mode' | 'identity'>;
+
+export function factsOf(stats: BigIntStats): Facts {
+  const mode = Number(stats.mode & 0o777n);
+  return { size: Number(stats.size), mtimeNs: stats.mtimeNs, mode, identity: identityOf(stats) };
 }
 
 function requireRegular(file: string, stats: BigIntStats): void {
   if (stats.isFile()) return;
-  const kind = stats.isDirectory() ? 'a folder' : 'neither a file nor a folder';
-  throw new FilerError('path-unsupported', `${JSON.stringify(file)} is ${kind}: only files can be sent`);
+  throw unsupported(file, stats.isDirectory() ? 'a folder' : 'neither a file nor a folder');
+}
+
+function unsupported(file: string, kind: string): FilerError {
+  return new FilerError(
+    'path-unsupported',
+    `${JSON.stringify(file.toWellFormed())} is ${kind}: only files can be sent`,
+  );
 }
 
 /** An error of the file system about a source, as ours. */
@@ -120,6 +160,8 @@ export function sourceError(file: string, cause: unknown): FilerError {
     case 'ENOENT':
     case 'ENOTDIR':
       return new FilerError('path-missing', `there is no file ${what}: check the name`, { cause });
+    case 'ELOOP':
+      return new FilerError('path-unsupported', `${what} has become a link: send again`, { cause });
     case 'EACCES':
     case 'EPERM':
       return new FilerError(

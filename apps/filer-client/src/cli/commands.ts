@@ -1,5 +1,6 @@
 import {
   ANY_TEXT,
+  choiceKind,
   defaulted,
   defineCommand,
   DURATION,
@@ -46,9 +47,20 @@ const peers = {
 export type PeersArguments = ArgumentValues<typeof peers>;
 
 const send = {
-  paths: list(textKind('a path'), 'the files', { required: true }),
+  paths: list(textKind('a path'), 'the files and folders', { required: true }),
   to: list(TARGET, 'to whom: a name, an id, @group or @all', { required: true, commas: true }),
   note: optional(ANY_TEXT, 'a line for the receiver'),
+  onConflict: defaulted(
+    choiceKind(['rename', 'skip', 'overwrite', 'newer']),
+    'rename',
+    'what becomes of a file whose name is taken',
+  ),
+  exclude: list(
+    textKind('a pattern such as *.log'),
+    'what stays here, as in a .gitignore (.filerignore files count too)',
+  ),
+  checksum: flag('compare contents by reading them, whatever is remembered'),
+  dryRun: flag('show what would be sent, and send nothing'),
   timeoutMs: defaulted(DURATION, '1m', 'how long to try again when a recipient is lost half-way'),
 };
 export type SendArguments = ArgumentValues<typeof send>;
@@ -110,11 +122,12 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'send <paths..>',
-    describe: 'send files, straight from machine to machine, with a receipt for each',
+    describe: 'send files and folders, straight from machine to machine, with a receipt for each',
     args: send,
     examples: [
       'send build.zip --to bob',
       'send a.mov b.mov --to bob,carol',
+      'send project --to bob --exclude node_modules',
       'send log.txt --to @lab --note "last night"',
     ],
     load: () => import('./send.ts'),

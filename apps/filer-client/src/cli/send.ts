@@ -12,6 +12,10 @@ export async function run(args: SendArguments, context: Context): Promise<number
     to: args.to,
     note: args.note ?? '',
     timeoutMs: args.timeoutMs,
+    onConflict: args.onConflict,
+    checksum: args.checksum,
+    exclude: args.exclude,
+    dryRun: args.dryRun,
   };
   const progress =
     output.isTerminal && !output.quiet && !output.jsonMode ? new SendProgress(output) : undefined;
@@ -25,8 +29,11 @@ export async function run(args: SendArguments, context: Context): Promise<number
         const event = item as SendEvent;
         output.json(event);
         progress?.show(event);
+        if (event.type === 'progress' || event.type === 'job') return;
+        if (event.type === 'file' && event.ok) return; // its receipt is told
         // Lines between the bars would tear them: they follow when the bars stand still.
-        if (event.type !== 'progress' && event.type !== 'job') later.push(event);
+        if (progress === undefined) tell(event, told, context);
+        else later.push(event);
       },
     });
   } finally {
@@ -40,6 +47,10 @@ export async function run(args: SendArguments, context: Context): Promise<number
 
 function tell(event: SendEvent, told: Set<string>, context: Context): void {
   const { output } = context;
+  if (event.type === 'would-send') {
+    const path = printable(event.path);
+    output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`);
+  }
   if (event.type === 'receipt') output.line(receiptLine(event));
   if (event.type === 'file' && !event.ok)
     warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
@@ -64,16 +75,27 @@ function summarize(done: SendDone, elapsedMs: number, told: Set<string>, context
     // Of a recipient that got some of the files, those that failed were named.
     if (!ok && code !== 'partial') warnOnce(name, status, told, context);
   }
+  if (done.dryRun === true) {
+    const to = done.recipients.map(({ name }) => name).join(', ');
+    output.words(
+      `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}: nothing was sent`,
+    );
+  }
   if (done.filesSent + done.filesSkipped === 0) return;
   const delivered = done.recipients.filter((recipient) => recipient.ok).length;
   const rate = formatRate(done.bytesSent, elapsedMs);
-  const files = done.filesSent === 1 ? '1 file' : `${done.filesSent} files`;
+  const files = countOf(done.filesSent);
+  const skipped = done.filesSkipped === 0 ? '' : `, ${done.filesSkipped} there already`;
   const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
   const machines =
     done.recipients.length === 1 ? '' : ` to ${delivered} of ${done.recipients.length} machines`;
   output.words(
-    `${files} delivered${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
+    `${files} delivered${skipped}${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
   );
   const [first] = done.recipients;
   if (done.ok && first !== undefined) output.hint(`On ${first.name}:  filer-client inbox`);
+}
+
+function countOf(files: number): string {
+  return files === 1 ? '1 file' : `${files} files`;
 }

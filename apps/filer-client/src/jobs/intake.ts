@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   FilerError,
   MAX_TRANSFERS,
@@ -12,6 +13,7 @@ import {
 import type { Logger } from '@filer/program';
 import { cleanParts, FreeSpace, receiveFiles, type ReceivedFile as EngineFile } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { rememberedDigests } from './remembered-digests.ts';
 import { Slots } from './slots.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
@@ -40,6 +42,8 @@ export interface IntakeOptions {
   readonly onReceived: (file: ReceivedFile) => void;
 }
 
+const CLEAN_EVERY_MS = 24 * 3_600_000;
+
 /** Takes in the files of other members: who may, how many at once, where to, and what is noted of them. */
 export class TransferIntake {
   readonly #options: IntakeOptions;
@@ -47,14 +51,24 @@ export class TransferIntake {
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #cleaning: NodeJS.Timeout;
 
   private constructor(options: IntakeOptions) {
     this.#options = options;
     this.#space = new FreeSpace(options.inbox);
+    this.#cleaning = setInterval(() => this.#clean(), CLEAN_EVERY_MS);
+    this.#cleaning.unref();
+  }
+
+  /** Parts that nobody came back for, on a machine that runs for months. */
+  #clean(): void {
+    const { inbox, log } = this.#options;
+    cleanParts(inbox).catch((error: unknown) => log.warn('old parts were not removed', { error }));
   }
 
   /**
-   * Makes the inbox if it is not there and removes what killed transfers left in it. Hold the home's lock.
+   * Makes the inbox if it is not there and removes what killed transfers left in it, but what can be resumed. Hold the home's
+   * lock.
    *
    * @throws FilerError `home-not-writable`
    */
@@ -62,8 +76,8 @@ export class TransferIntake {
     const { inbox, log } = options;
     try {
       await mkdir(inbox, { recursive: true, mode: 0o700 });
-      const removed = await cleanParts(inbox, { olderThanMs: 0 });
-      if (removed > 0) log.info('half files of transfers that were cut off were removed', { files: removed });
+      const removed = await cleanParts(inbox, { uselessOlderThanMs: 0 });
+      if (removed > 0) log.info('half files that nobody goes on with were removed', { files: removed });
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       throw new FilerError(
@@ -91,8 +105,9 @@ export class TransferIntake {
     }
   }
 
-  /** Ends what runs; half files are removed. */
+  /** Ends what runs; half files stay for the next try. */
   async close(): Promise<void> {
+    clearInterval(this.#cleaning);
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
     await Promise.allSettled(this.#running);
   }
@@ -111,6 +126,8 @@ export class TransferIntake {
         space: this.#space,
         policy: { accept: () => this.#accept() },
         sync,
+        known: rememberedDigests,
+        delivered: (path) => member.inbox.deliveredDigest(from.id, join(inbox, path)),
         signal: this.#stop.signal,
         record: (file) => this.#record(file, from),
       });

@@ -70,6 +70,15 @@ export interface RecipientDone {
   readonly status: string;
 }
 
+/** `--dry-run`: one thing that would be sent, if it is not there already. */
+export interface WouldSend {
+  readonly type: 'would-send';
+  /** Here. */
+  readonly path: string;
+  readonly kind: 'file' | 'dir' | 'link';
+  readonly size: number;
+}
+
 export interface SendDone {
   readonly type: 'done';
   readonly job: string;
@@ -81,7 +90,10 @@ export interface SendDone {
   /** Content bytes put on the wire. */
   readonly bytesSent: number;
   readonly bytesTotal: number;
+  /** Nothing was sent: `bytesTotal` bytes in `filesTotal` files would be, if none of it is there already. */
+  readonly dryRun?: true;
+  readonly filesTotal?: number;
   readonly recipients: readonly RecipientDone[];
 }
 
-export type SendEvent = JobStarted | Progress | FileOutcome | ReceiptTold | Retrying;
+export type SendEvent = JobStarted | Progress | FileOutcome | ReceiptTold | Retrying | WouldSend;

@@ -1,22 +1,36 @@
 import { randomBytes } from 'node:crypto';
-import { FilerError, formatReceipts, messageOf, type ErrorCode, type ReceiptBatch } from '@filer/protocol';
+import {
+  FilerError,
+  formatReceipts,
+  messageOf,
+  type ErrorCode,
+  type OnConflict,
+  type ReceiptBatch,
+} from '@filer/protocol';
 import { sendFiles, type SendEvent as EngineEvent } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { reachPeer } from '../network/reach-peer.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import { ignoreRules } from './ignore-rules.ts';
 import { exitCodeOf } from './outcome.ts';
+import { rememberedDigests } from './remembered-digests.ts';
 import type { FileOutcome, RecipientDone, SendDone, SendEvent } from './send-events.ts';
 
 /** What is to be sent to whom. */
 export interface SendRequest {
-  /** Absolute paths of files on this machine. */
+  /** Absolute paths of files and folders on this machine. */
   readonly paths: readonly string[];
   readonly recipients: readonly KnownPeer[];
   readonly note: string;
   /** How long a recipient that was lost half-way is tried again. */
   readonly timeoutMs: number;
+  /** Of the files among `paths`; what lies in folders is found while they are sent. */
   readonly bytesTotal: number;
+  readonly onConflict: OnConflict;
+  readonly checksum: boolean;
+  /** Patterns of what in the folders stays here, as in a `.gitignore`. */
+  readonly exclude: readonly string[];
 }
 
 export interface SendSurroundings {
@@ -54,6 +68,7 @@ export class SendJob {
   #filesSent = 0;
   #filesSkipped = 0;
   #filesFailed = 0;
+  #bytesTotal = 0;
 
   constructor(request: SendRequest, around: SendSurroundings) {
     this.#request = request;
@@ -81,7 +96,7 @@ export class SendJob {
         filesSkipped: this.#filesSkipped,
         filesFailed: this.#filesFailed,
         bytesSent: this.#bytesSent,
-        bytesTotal: bytesTotal * recipients.length,
+        bytesTotal: this.#bytesTotal,
         recipients: results,
       };
     } catch (error) {
@@ -108,12 +123,14 @@ export class SendJob {
     const delivery = new Delivery(this.id, peer, this.#request, this.#around);
     const failure = await delivery.run();
     this.#bytesSent += delivery.bytesSent;
+    this.#bytesTotal += delivery.bytesTotal;
     this.#filesSent += delivery.delivered;
     this.#filesSkipped += delivery.skipped;
     this.#filesFailed += delivery.failed;
     const code = failure?.code ?? null;
     const files = delivery.delivered === 1 ? '1 file' : `${delivery.delivered} files`;
-    const status = failure === undefined ? `${files} delivered` : failure.message;
+    const skipped = delivery.skipped === 0 ? '' : `, ${delivery.skipped} there already`;
+    const status = failure === undefined ? `${files} delivered${skipped}` : failure.message;
     this.#around.member.jobs.recipient(this.id, {
       id: peer.id,
       name: peer.name,
@@ -130,12 +147,18 @@ class Delivery {
   readonly #peer: KnownPeer;
   readonly #request: SendRequest;
   readonly #around: SendSurroundings;
-  /** Files without a final result. */
+  /** Paths without a final result: a folder, until a connection brought all of it to an end. */
   readonly #open: Set<string>;
   readonly #failures: FileOutcome[] = [];
+  /** Of what lies in folders, on the last connection: the next one tries it again. */
+  #inFolders: FileOutcome[] = [];
+  /** What was delivered or there of what lies in folders: on the next connection it is there already. */
+  #settledInFolders = 0;
+  #toldAgain = 0;
   delivered = 0;
   skipped = 0;
   bytesSent = 0;
+  bytesTotal: number;
   #toldAt = 0;
 
   constructor(job: string, peer: KnownPeer, request: SendRequest, around: SendSurroundings) {
@@ -144,10 +167,11 @@ class Delivery {
     this.#request = request;
     this.#around = around;
     this.#open = new Set(request.paths);
+    this.bytesTotal = request.bytesTotal;
   }
 
   get failed(): number {
-    return this.#failures.length;
+    return this.#failures.length + this.#inFolders.length;
   }
 
   /** @returns why not all was delivered, or undefined */
@@ -158,6 +182,7 @@ class Delivery {
       const openBefore = this.#open.size;
       const error = await this.#attempt();
       if (signal.aborted) return error;
+      if (error === undefined) this.#open.clear();
       if (error === undefined) break;
       const isLoss = LOSSES.has(error.code) || (tries > 0 && error.code === 'peer-unreachable');
       if (!isLoss) return this.#giveUp(error);
@@ -178,19 +203,23 @@ class Delivery {
         emit({ type: 'retry', job: this.#job, recipient: this.#peer.name, reason: error.message });
       await pause(pauseMs, signal);
     }
-    const [first] = this.#failures;
+    const first = this.#failures[0] ?? this.#inFolders[0];
     if (first === undefined) return undefined;
-    const some = this.delivered + this.skipped > 0;
-    const count = this.#failures.length;
+    const arrived = this.delivered + this.skipped;
+    const some = arrived > 0;
+    const count = this.failed;
     return new FilerError(
       some ? 'partial' : (first.code ?? 'internal'),
-      some ? `${count} of ${this.#request.paths.length} files failed` : (first.message ?? 'failed'),
+      some ? `${count} of ${count + arrived} files failed` : (first.message ?? 'failed'),
     );
   }
 
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
     const { member, signal } = this.#around;
+    const { note, onConflict, checksum, exclude } = this.#request;
+    this.#inFolders = [];
+    this.#toldAgain = this.#settledInFolders;
     try {
       const { messenger } = await reachPeer(this.#around, this.#peer, 'transfer', signal);
       try {
@@ -200,12 +229,17 @@ class Delivery {
           senderId: member.id,
           receiverId: this.#peer.id,
           job: this.#job,
-          note: this.#request.note,
+          note,
+          onConflict,
+          checksum,
+          known: rememberedDigests,
+          ignored: ignoreRules(exclude),
           signal,
           on: (event) => this.#take(event),
           keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
         });
         this.bytesSent += outcome.bytesSent;
+        this.bytesTotal = Math.max(this.bytesTotal, outcome.bytesTotal);
         return outcome.error;
       } finally {
         await messenger.close();
@@ -232,7 +266,7 @@ class Delivery {
         fileBytesSent: event.fileBytes,
         fileBytesTotal: event.fileSize,
         bytesSent: this.bytesSent + event.bytesSent,
-        bytesTotal: this.#request.bytesTotal,
+        bytesTotal: Math.max(this.bytesTotal, event.bytesTotal),
       });
     }
     if (event.type !== 'file') return;
@@ -241,9 +275,15 @@ class Delivery {
     // A file that only fell with its connection is tried again.
     if (status === 'failed' && code !== undefined && LOSSES.has(code)) return;
     if (this.#around.signal.aborted && status === 'failed') return;
-    this.#open.delete(file);
+    const isNamed = this.#open.delete(file);
+    if (!isNamed && status === 'skipped' && this.#toldAgain > 0) {
+      this.#toldAgain--; // counted when it came, before the connection was lost
+      return;
+    }
+    if (!isNamed && status !== 'failed') this.#settledInFolders++;
     const outcome = { type: 'file', ...common, path: file, ok: status !== 'failed', size } as const;
-    if (status === 'failed') this.#fail({ ...outcome, code: code ?? 'internal', message: message ?? null });
+    if (status === 'failed')
+      this.#fail({ ...outcome, code: code ?? 'internal', message: message ?? null }, isNamed);
     else {
       if (status === 'delivered') this.delivered++;
       else this.skipped++;
@@ -251,8 +291,8 @@ class Delivery {
     }
   }
 
-  #fail(outcome: FileOutcome): void {
-    this.#failures.push(outcome);
+  #fail(outcome: FileOutcome, isNamed: boolean): void {
+    (isNamed ? this.#failures : this.#inFolders).push(outcome);
     this.#around.emit(outcome);
   }
 

@@ -43,6 +43,14 @@ export class InboxStore {
       );
   }
 
+  /** The digest of what a sender delivered last under an absolute path. */
+  deliveredDigest(from: string, path: string): string | undefined {
+    const row = this.#database
+      .prepare('SELECT digest FROM inbox WHERE path = ? AND sender = ? ORDER BY rowid DESC LIMIT 1')
+      .get(path, from);
+    return row === undefined ? undefined : text(row, 'digest');
+  }
+
   /** Oldest first. */
   all(): InboxItem[] {
     return this.#database

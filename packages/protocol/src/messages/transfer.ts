@@ -1,14 +1,24 @@
 /*
  * How files travel over a connection of their own. The sender speaks first, whichever side dialled.
  *
- *   offer           sender → receiver   id, job, complete (1|0), files, bytes; content JSON { names, note }
+ *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [checksum=1];
+ *                                       content JSON { names, note }
  *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re)
- *   entries         sender → receiver   id, first, [last=1]; content JSON [{ path, kind, size, mtimeNs, mode }]
+ *   entries         sender → receiver   id, first, [last=1]; content JSON
+ *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
- *                                       { answer: have, path } | { answer: resume, bytes } |
- *                                       { answer: refused, code, message }
+ *                                       { answer: made, path } | { answer: have, path } |
+ *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ digest,
+ *                                       path }] } | { answer: refused, code, message }
+ *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named
  *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
  *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
+ *   basis           sender → receiver   id, entry, first, count: which blocks of the open entry are there?
+ *   basis-answer    receiver → sender   re; content: the 32-byte BLAKE3 of each block from `first` on, at most
+ *                                       `count`; fewer where the basis ends
+ *   same            sender → receiver   entry, offset, bytes: there the basis holds what the file holds
+ *   got             receiver → sender   entry, offset: so much of a file of more than 1 MiB was taken, said at
+ *                                       least for each MiB; the sender is at most 8 MiB ahead of it
  *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
  *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
  *   failed          receiver → sender   entry, code, message: this file, and no other, could not be taken
@@ -19,9 +29,12 @@
  *   done            receiver → sender   every entry has its receipt, or its `failed`
  *
  * An entry's number is its place in the job, counted from 0: `first` plus its index in the batch. One stream
- * is open at a time and its chunks follow each other without a gap. `size` in `file` is the size of what is
+ * is open at a time; its chunks, and `same` in their place, follow each other without a gap. After the answer
+ * `resume` the sender may ask for the blocks of the basis (1 MiB each, the last may be shorter), or send the whole. `size` in `file` is the size of what is
  * sent, which may have changed since `entries`. `digest` is the BLAKE3 of the file, `blocks` the BLAKE3 of the
  * 32-byte digests of its 1 MiB blocks, one after the other. `mtimeNs` is a decimal string, possibly negative.
+ * A `dir` comes before what lies in it; it and a `link` (whose `target` never leaves the first folder of its
+ * path) are made at once, and no stream follows.
  */
 import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Header, type Message } from '../header.ts';
@@ -44,6 +57,10 @@ const MAX_NOTE_CHARS = 4_096;
 export const MAX_PATH_CHARS = 16_384;
 const MAX_MODE = 0o7777;
 
+/** What becomes of a file whose name is taken by another one. */
+export const CONFLICTS = ['rename', 'skip', 'overwrite', 'newer'] as const;
+export type OnConflict = (typeof CONFLICTS)[number];
+
 export interface Offer {
   /** Chosen by the sender; the receipts name it. */
   readonly job: string;
@@ -54,10 +71,14 @@ export interface Offer {
   /** The first top names, for people. As hostile as every name from another machine. */
   readonly names: readonly string[];
   readonly note: string;
+  /** @default rename */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
+  readonly checksum?: boolean | undefined;
 }
 
 export function formatOffer(offer: Offer, id: string): Message {
-  const { job, complete, files, bytes, names, note } = offer;
+  const { job, complete, files, bytes, names, note, onConflict, checksum = false } = offer;
   return {
     header: {
       type: 'offer',
@@ -66,6 +87,8 @@ export function formatOffer(offer: Offer, id: string): Message {
       complete: complete ? '1' : '0',
       files: String(files),
       bytes: String(bytes),
+      ...(onConflict === undefined ? {} : { onConflict }),
+      ...(checksum ? { checksum: '1' } : {}),
     },
     content: formatJson({ names: names.slice(0, MAX_OFFER_NAMES), note }),
   };
@@ -83,23 +106,36 @@ export function parseOffer({ header, content }: Message): Offer & { readonly id:
     bytes: requireInteger(header, 'bytes'),
     names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
     note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
+    ...(header['onConflict'] === undefined ? {} : { onConflict: conflictOf(header['onConflict']) }),
+    ...(header['checksum'] === '1' ? { checksum: true } : {}),
   };
+}
+
+/** One that is not known here loses nothing when it is taken for `rename`. */
+function conflictOf(word: string): OnConflict {
+  return CONFLICTS.find((each) => each === word) ?? 'rename';
 }
 
 export function formatAnswer(re: string): Message {
   return { header: { type: 'answer', re }, content: NO_CONTENT };
 }
 
-/** What an entry is: now only `file`; a receiver refuses kinds that it does not know, each for itself. */
+/** One thing to send. A receiver refuses kinds that it does not know, each for itself. */
 export interface Entry {
   /** Relative, `/` between components. */
   readonly path: string;
+  /** `file`, `dir` or `link`. */
   readonly kind: string;
+  /** 0 unless it is a file. */
   readonly size: number;
   /** Modification time in ns since the epoch. */
   readonly mtimeNs: bigint;
   /** Permission bits. */
   readonly mode: number;
+  /** Where a link points to, as it stands in the link. */
+  readonly target?: string | undefined;
+  /** `blake3:HEX` of a file, where the sender remembers it. */
+  readonly digest?: string | undefined;
 }
 
 export interface Entries {
@@ -142,6 +178,10 @@ function parseEntry(value: unknown, what: string): Entry {
     size: integerOf(fields['size'], `${what}.size`),
     mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
     mode: integerOf(fields['mode'], `${what}.mode`, 0, MAX_MODE),
+    ...(fields['digest'] === undefined
+      ? {}
+      : { digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }) }),
+    ...(fields['target'] === undefined ? {} : { target: pathOf(fields['target'], `${what}.target`) }),
   };
 }
 
@@ -154,13 +194,38 @@ function pathOf(value: unknown, what: string): string {
   );
 }
 
+/** Files that one `check` names. */
+export const MAX_PRESENT_FILES = 16;
+
+/** A file that the receiver has. */
+export interface PresentFile {
+  readonly digest: string;
+  /** Of the receiver. */
+  readonly path: string;
+}
+
+function parsePresentFile(value: unknown, what: string): PresentFile {
+  const fields = fieldsOf(value, what);
+  return {
+    digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
+    path: pathOf(fields['path'], `${what}.path`),
+  };
+}
+
 /** What the receiver wants of one entry. */
 export type EntryAnswer =
   | { readonly answer: 'want' }
+  /** A folder or a link: it is there now, under this path of the receiver. */
+  | { readonly answer: 'made'; readonly path: string }
   /** It is there already, under this path of the receiver. */
   | { readonly answer: 'have'; readonly path: string }
-  /** A part of so many bytes is there; the sender may go on from it, or send the whole file. */
+  /** A basis of so many bytes is there: the sender may send what differs from it, or the whole file. */
   | { readonly answer: 'resume'; readonly bytes: number }
+  /**
+   * Files of its size are there. If the sender's is one of them it says `skip`, else it sends it; `bytes` as in
+   * `resume`, 0 for no basis.
+   */
+  | { readonly answer: 'check'; readonly bytes: number; readonly files: readonly PresentFile[] }
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 
 export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
@@ -185,14 +250,22 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
   switch (fields['answer']) {
     case 'want':
       return { answer: 'want' };
+    case 'made':
+      return { answer: 'made', path: pathOf(fields['path'], `${what}.path`) };
     case 'have':
       return { answer: 'have', path: pathOf(fields['path'], `${what}.path`) };
     case 'resume':
       return { answer: 'resume', bytes: integerOf(fields['bytes'], `${what}.bytes`) };
+    case 'check':
+      return {
+        answer: 'check',
+        bytes: integerOf(fields['bytes'], `${what}.bytes`),
+        files: listOf(fields['files'], `${what}.files`, MAX_PRESENT_FILES, parsePresentFile),
+      };
     case 'refused':
       return { answer: 'refused', ...reasonOf(fields['code'], fields['message'], what) };
     default:
-      throw new FilerError('message-malformed', `${what} is not want, have, resume or refused`);
+      throw new FilerError('message-malformed', `${what} is not want, made, have, resume, check or refused`);
   }
 }
 
@@ -237,6 +310,106 @@ export function parseChunk({ header, content }: Message): Chunk {
     );
   }
   return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset'), content };
+}
+
+/** Blocks of a basis that one `basis` asks for. */
+export const MAX_BASIS_BLOCKS = 1_024;
+/** One BLAKE3 digest, in bytes. */
+export const BLOCK_DIGEST_BYTES = 32;
+
+/** Which blocks of the basis of the open entry are there? */
+export interface BasisRequest {
+  readonly id: string;
+  readonly entry: number;
+  /** The number of the first block, counted from 0. */
+  readonly first: number;
+  /** 1 to `MAX_BASIS_BLOCKS`. */
+  readonly count: number;
+}
+
+export function formatBasisRequest({ id, entry, first, count }: BasisRequest): Message {
+  const header = { type: 'basis', id, entry: String(entry), first: String(first), count: String(count) };
+  return { header, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseBasisRequest({ header }: Message): BasisRequest {
+  return {
+    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
+    entry: requireInteger(header, 'entry'),
+    first: integerOf(requireInteger(header, 'first'), 'first', 0, Number.MAX_SAFE_INTEGER / MAX_CHUNK_BYTES),
+    count: integerOf(requireInteger(header, 'count'), 'count', 1, MAX_BASIS_BLOCKS),
+  };
+}
+
+/** @param digests one after the other, `BLOCK_DIGEST_BYTES` each */
+export function formatBasisAnswer(re: string, digests: Buffer): Message {
+  return { header: { type: 'basis-answer', re }, content: digests };
+}
+
+/** @returns the digests, one after the other. @throws FilerError `message-malformed` */
+export function parseBasisAnswer({ content }: Message, count: number): Buffer {
+  if (content.length % BLOCK_DIGEST_BYTES === 0 && content.length <= count * BLOCK_DIGEST_BYTES)
+    return Buffer.from(content);
+  throw new FilerError(
+    'message-malformed',
+    `${content.length} bytes are not the digests of at most ${count} blocks`,
+  );
+}
+
+/** Bytes of the basis that are those of the file, in the place of a chunk. */
+export interface Same {
+  readonly entry: number;
+  readonly offset: number;
+  /** 1 to `MAX_CHUNK_BYTES`. */
+  readonly bytes: number;
+}
+
+export function formatSame({ entry, offset, bytes }: Same): Message {
+  const header = { type: 'same', entry: String(entry), offset: String(offset), bytes: String(bytes) };
+  return { header, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseSame({ header }: Message): Same {
+  return {
+    entry: requireInteger(header, 'entry'),
+    offset: requireInteger(header, 'offset'),
+    bytes: integerOf(requireInteger(header, 'bytes'), 'bytes', 1, MAX_CHUNK_BYTES),
+  };
+}
+
+/** The file is one that the receiver has. */
+export interface Skip {
+  readonly entry: number;
+  readonly digest: string;
+}
+
+export function formatSkip({ entry, digest }: Skip): Message {
+  return { header: { type: 'skip', entry: String(entry), digest }, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseSkip({ header }: Message): Skip {
+  return {
+    entry: requireInteger(header, 'entry'),
+    digest: textOf(requireText(header, 'digest'), 'digest', { pattern: DIGEST_PATTERN }),
+  };
+}
+
+/** How much of a file was taken. */
+export interface Got {
+  readonly entry: number;
+  readonly offset: number;
+}
+
+export function formatGot({ entry, offset }: Got): Message {
+  return { header: { type: 'got', entry: String(entry), offset: String(offset) }, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseGot({ header }: Message): Got {
+  return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset') };
 }
 
 /** What proves a file's content. */

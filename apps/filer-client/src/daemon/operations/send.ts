@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
-import { fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
+import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
 import { inspectSource } from '@filer/transfer';
+import { dryRun } from '../../jobs/dry-run.ts';
 import { SendJob } from '../../jobs/send-job.ts';
 import type { Operation } from '../site.ts';
 import { findRecipients } from './recipients.ts';
@@ -9,6 +10,7 @@ export type { SendDone } from '../../jobs/send-events.ts';
 
 const MAX_PATHS = 100_000;
 const MAX_TARGETS = 10_000;
+const MAX_EXCLUDES = 1_000;
 /** A longer note is a file of its own. */
 const MAX_NOTE_CHARACTERS = 4_096;
 
@@ -22,17 +24,23 @@ export const send: Operation = async (site, params, { emit, signal }) => {
   const note = readNote(fields['note'] ?? '');
   const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
 
+  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'rename'));
+  if (onConflict === undefined)
+    throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
+  const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
+    textOf(value, what, { max: 4_096 }),
+  );
+  const checksum = fields['checksum'] === true;
+
   const unique = [...new Set(paths)];
   const bytesTotal = await sizeOf(unique);
   const recipients = await findRecipients(site, to, signal);
   const { member, access, software } = site;
   const tell = inOrder(emit);
-  const job = new SendJob(
-    { paths: unique, recipients, note, timeoutMs, bytesTotal },
-    { member, access, software, emit: tell.emit, signal },
-  );
+  const request = { paths: unique, recipients, note, timeoutMs, bytesTotal, onConflict, checksum, exclude };
   try {
-    return await job.run();
+    if (fields['dryRun'] === true) return await dryRun(request, tell.emit, signal);
+    return await new SendJob(request, { member, access, software, emit: tell.emit, signal }).run();
   } finally {
     await tell.done();
   }
@@ -54,7 +62,7 @@ function readNote(value: unknown): string {
 }
 
 /**
- * What lies under the paths now, in bytes. When nothing can be sent it fails here, before anyone is bothered;
+ * What the files among the paths hold now, in bytes; folders are walked while they are sent. When nothing can be sent it fails here, before anyone is bothered;
  * of several paths one that cannot be sent fails for itself, later.
  *
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`

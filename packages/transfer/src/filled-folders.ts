@@ -1,0 +1,73 @@
+import { FilerError, systemCode } from '@filer/protocol';
+import type { Place } from './place.ts';
+import { secondsOf } from './times.ts';
+
+/** What a folder is given once everything in it has its place. */
+export interface FolderFacts {
+  readonly components: readonly string[];
+  readonly mtimeNs: bigint;
+  readonly mode: number;
+}
+
+/** Nothing more is announced for this folder. */
+interface Closed extends FolderFacts {
+  /** All that was announced for it has a smaller number. */
+  readonly before: number;
+}
+
+/**
+ * The folders of a tree on its way in. Each keeps the permissions that its owner needs to fill it, and gets those it
+ * was sent with, and its time, when all that lies in it is in place or has failed. Remembers the folders on the
+ * way to the newest entry and those that still wait for files, not the whole tree.
+ */
+export class FilledFolders {
+  readonly #place: Place;
+  /** From the outermost to the innermost that is being announced. */
+  readonly #open: FolderFacts[] = [];
+  readonly #closed: Closed[] = [];
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** An entry of this path is announced: folders that it does not lie in are complete. */
+  announced(entry: number, components: readonly string[]): void {
+    for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
+      if (isAbove(top.components, components)) return;
+      this.#open.pop();
+      this.#closed.push({ ...top, before: entry });
+    }
+  }
+
+  opened(folder: FolderFacts): void {
+    this.#open.push(folder);
+  }
+
+  /** @param pending the smallest number of an entry that is not settled, `Infinity` when there is none */
+  async settled(pending: number): Promise<void> {
+    for (let [next] = this.#closed; next !== undefined; [next] = this.#closed) {
+      if (next.before > pending) return;
+      this.#closed.shift();
+      await this.#finish(next);
+    }
+  }
+
+  /** Nothing more comes. */
+  async finish(): Promise<void> {
+    await this.settled(Infinity);
+    for (let last = this.#open.pop(); last !== undefined; last = this.#open.pop()) await this.#finish(last);
+  }
+
+  async #finish({ components, mode, mtimeNs }: FolderFacts): Promise<void> {
+    try {
+      await this.#place.inFolder(components, (folder) => folder.finish(mode, secondsOf(mtimeNs)));
+    } catch (error) {
+      // Removed or replaced by its owner meanwhile: what was received is not the worse for it.
+      if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+    }
+  }
+}
+
+function isAbove(folder: readonly string[], components: readonly string[]): boolean {
+  return folder.length < components.length && folder.every((component, n) => component === components[n]);
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { DIGEST_BLOCK_BYTES, systemCode } from '@filer/protocol';
+import type { Folder } from './folder.ts';
+import type { Place } from './place.ts';
+import { KEPT_PREFIX } from './safe-path.ts';
+
+/** A file that came half is worth keeping when it has more than one block to compare. */
+const WORTH_KEEPING_BYTES = DIGEST_BLOCK_BYTES;
+
+/** The hidden place of one file's part, this transfer's alone until it is released. */
+export interface KeptPlace {
+  readonly folder: Folder;
+  readonly file: string;
+  /** What an earlier try left there. */
+  readonly bytes: number;
+  /** May be called twice. */
+  release(): void;
+}
+
+/** Places in use by any transfer of this process; only one process at a time receives into an inbox. */
+const inUse = new Set<string>();
+
+/**
+ * Where parts lie that outlast a cut: in the inbox, under a name made from the sender and the path that the file will
+ * have, so that the next try finds it. What is in it needs no notes: its blocks are digested and compared again.
+ */
+export class KeptParts {
+  readonly #place: Place;
+  readonly #senderId: string;
+  /** A final name is taken by a link, which does not reach into another file system. */
+  readonly #sameDisk: boolean;
+
+  constructor(place: Place, senderId: string) {
+    this.#place = place;
+    this.#senderId = senderId;
+    this.#sameDisk = statSync(place.inbox.at('.')).dev === statSync(place.folder.at('.')).dev;
+  }
+
+  /** The place of a file's part; undefined for a small file, or when another transfer of the same file has it. */
+  claim(components: readonly string[], size: number): KeptPlace | undefined {
+    if (size <= WORTH_KEEPING_BYTES || !this.#sameDisk) return undefined;
+    const folder = this.#place.inbox;
+    const file = this.#fileOf(components);
+    const key = join(folder.path, file);
+    if (inUse.has(key)) return undefined;
+    inUse.add(key);
+    return { folder, file, bytes: this.#bytesIn(file), release: () => void inUse.delete(key) };
+  }
+
+  /** What an earlier try left of a file, in bytes. */
+  bytesOf(components: readonly string[], size: number): number {
+    return size <= WORTH_KEEPING_BYTES ? 0 : this.#bytesIn(this.#fileOf(components));
+  }
+
+  #bytesIn(file: string): number {
+    const path = this.#place.inbox.at(file);
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return 0;
+    if (found.isFile()) return found.size;
+    unlinkSync(path); // nothing of ours
+    return 0;
+  }
+
+  #fileOf(components: readonly string[]): string {
+    const path = this.#place.pathOf(components.slice(0, -1), components.at(-1) ?? '');
+    const key = createHash('sha256').update(`${this.#senderId}\0${path}`).digest('hex');
+    return `${KEPT_PREFIX}${key.slice(0, 40)}`;
+  }
+}
+
+/** What all of them hold in an inbox, whoever sent it, in bytes. */
+export function keptBytesIn(inbox: string): number {
+  try {
+    const names = readdirSync(inbox).filter((name) => name.startsWith(KEPT_PREFIX));
+    return names.reduce((bytes, name) => bytes + fileBytes(join(inbox, name)), 0);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return 0; // an inbox that is not there yet holds none
+  }
+}
+
+function fileBytes(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true ? found.size : 0;
+}

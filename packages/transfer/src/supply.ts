@@ -1,0 +1,52 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Source, SourceFile } from './source.ts';
+import { walkSources, type WalkOptions } from './walk.ts';
+
+/** What is to be sent, in batches, and the totals of what was found so far. */
+export class Supply {
+  readonly #walk: AsyncGenerator<Source, void>;
+  /** Found, and not yet given out: tells whether anything follows. */
+  #ahead: Source | undefined;
+  #complete = false;
+  /** Files and links that were found. */
+  files = 0;
+  /** Sizes of the files that were found. */
+  bytes = 0;
+
+  constructor(files: readonly SourceFile[], options: WalkOptions) {
+    this.#walk = walkSources(files, options);
+  }
+
+  /** Whether everything was found and given out. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  /** The next of what was found, at most `most`; none when that was all. */
+  async next(most: number): Promise<Source[]> {
+    await turn(); // a walk does not wait, and others want to be heard
+    const batch: Source[] = [];
+    while (!this.#complete && batch.length < most) {
+      const source = this.#ahead ?? (await this.#find());
+      if (source !== undefined) batch.push(source);
+      this.#ahead = await this.#find();
+    }
+    return batch;
+  }
+
+  async #find(): Promise<Source | undefined> {
+    const found = await this.#walk.next();
+    if (found.done === true) {
+      this.#complete = true;
+      return undefined;
+    }
+    if (found.value.kind !== 'dir') this.files++;
+    this.bytes += found.value.size;
+    return found.value;
+  }
+
+  /** Ends the walk wherever it is. */
+  async close(): Promise<void> {
+    await this.#walk.return();
+  }
+}

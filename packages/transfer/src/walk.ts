@@ -1,0 +1,115 @@
+import { lstatSync, opendirSync, readlinkSync, type BigIntStats, type Dir } from 'node:fs';
+import { FilerError } from '@filer/protocol';
+import { checkLinkTarget } from './link-target.ts';
+import { factsOf, inspectSource, sourceError, type Source, type SourceFile } from './source.ts';
+
+export interface WalkOptions {
+  /** Something that cannot be sent, and why; the walk goes on. */
+  readonly failed: (failure: { file: string; name: string; error: FilerError }) => void;
+  /**
+   * Whether something inside a folder stays here; what lies in an ignored folder is not looked at.
+   *
+   * @param top the folder that a person named
+   * @param path relative to it
+   * @default nothing
+   */
+  readonly ignored?: ((top: string, path: string, isFolder: boolean) => boolean) | undefined;
+}
+
+/** Names that are read from a folder at once. */
+const NAMES_AT_ONCE = 256;
+
+/**
+ * What is to be sent, one after the other while it is found, a folder before what lies in it. Flat in memory. A
+ * link that a person named is followed; links inside a folder are sent as links.
+ */
+export async function* walkSources(
+  files: readonly SourceFile[],
+  options: WalkOptions,
+): AsyncGenerator<Source, void> {
+  for (const wanted of files) {
+    let top: Source;
+    try {
+      top = await inspectSource(wanted);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      options.failed({ file: wanted.file, name: wanted.name ?? wanted.file, error });
+      continue;
+    }
+    yield top;
+    if (top.kind === 'dir') yield* walkFolder(top, options);
+  }
+}
+
+interface Level {
+  readonly source: Source;
+  readonly dir: Dir;
+}
+
+function* walkFolder(top: Source, { failed, ignored }: WalkOptions): Generator<Source, void> {
+  const levels: Level[] = [];
+  const enter = (source: Source): void => {
+    try {
+      levels.push({ source, dir: opendirSync(source.file, { bufferSize: NAMES_AT_ONCE }) });
+    } catch (error) {
+      failed({ file: source.file, name: source.name, error: sourceError(source.file, error) });
+    }
+  };
+  enter(top);
+  try {
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      const { source: above, dir } = level;
+      const item = nextOf(level, failed);
+      if (item === undefined) {
+        dir.closeSync();
+        levels.pop();
+        continue;
+      }
+      const [file, name] = [`${above.file}/${item}`, `${above.name}/${item}`];
+      try {
+        const found = lstatSync(file, { bigint: true });
+        if (ignored?.(top.file, name.slice(top.name.length + 1), found.isDirectory()) === true) continue;
+        const source = sourceOf(file, name, found);
+        yield source;
+        if (source.kind === 'dir') enter(source);
+      } catch (error) {
+        failed({ file, name, error: itemError(file, error) });
+      }
+    }
+  } finally {
+    for (const { dir } of levels) dir.closeSync();
+  }
+}
+
+function nextOf({ source, dir }: Level, failed: WalkOptions['failed']): string | undefined {
+  try {
+    return dir.readSync()?.name;
+  } catch (error) {
+    failed({ file: source.file, name: source.name, error: sourceError(source.file, error) });
+    return undefined;
+  }
+}
+
+function itemError(file: string, cause: unknown): FilerError {
+  const error = sourceError(file, cause);
+  // What stands for bytes that are no UTF-8: under the name as it was read there is nothing.
+  if (error.code !== 'path-missing' || !file.includes('\ufffd')) return error;
+  const what = JSON.stringify(file);
+  return new FilerError('path-unsupported', `the name of ${what} is not UTF-8: rename it`, { cause });
+}
+
+/** @throws FilerError `path-unsupported`, `name-refused`; a system error */
+function sourceOf(file: string, name: string, found: BigIntStats): Source {
+  const common = { file, name, ...factsOf(found), inTree: true };
+  if (found.isFile()) return { ...common, kind: 'file' };
+  if (found.isDirectory()) return { ...common, kind: 'dir', size: 0 };
+  if (found.isSymbolicLink()) {
+    const target = readlinkSync(file);
+    checkLinkTarget(name.split('/'), target);
+    return { ...common, kind: 'link', size: 0, target };
+  }
+  throw new FilerError(
+    'path-unsupported',
+    `${JSON.stringify(file)} is neither a file, a folder nor a link: it stays here`,
+  );
+}

@@ -1,0 +1,19 @@
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+
+/** What `find -printf '%P %y %m %T@ %l'` would print of a folder and all in it, and the digest of each file. */
+export async function listing(folder: string, path = '.'): Promise<string[]> {
+  const at = join(folder, path);
+  const found = await lstat(at, { bigint: true });
+  const mtime = String(found.mtimeNs / 1000n); // microseconds
+  const facts = [path, (found.mode & 0o7777n).toString(8), mtime];
+  if (found.isSymbolicLink()) return [[path, 'l', mtime, await readlink(at)].join(' ')];
+  if (found.isFile()) {
+    const digest = createHash('sha256').update(await readFile(at));
+    return [['f', ...facts, digest.digest('hex')].join(' ')];
+  }
+  const names = (await readdir(at)).toSorted();
+  const below = await Promise.all(names.map((name) => listing(folder, join(path, name))));
+  return [['d', ...facts].join(' '), ...below.flat()];
+}

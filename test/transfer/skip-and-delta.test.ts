@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto';
+import { appendFile, mkdir, open, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { OnConflict } from '@filer/protocol';
+import { KnownDigests, PART_PREFIX } from '@filer/transfer';
+import { withReceiver } from './by-hand.ts';
+import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
+
+const MiB = 1024 * 1024;
+
+async function withFile(content: string | Buffer): Promise<TwoEnds> {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a.bin'), content);
+  return ends;
+}
+
+/** What lies in the sender's folder. */
+async function there(ends: TwoEnds): Promise<Record<string, string>> {
+  const folder = join(ends.inbox, 'alice');
+  const files: Record<string, string> = {};
+  for (const name of await readdir(folder)) files[name] = await readFile(join(folder, name), 'utf8');
+  return files;
+}
+
+describe('what is there byte for byte is not sent again:', () => {
+  test.each([0, 5, 300_000, 5 * MiB])('a file of %d bytes', async (size) => {
+    const ends = await withFile(randomBytes(size));
+    await transfer(ends, ['a.bin']);
+
+    const { sent, received } = await transfer(ends, ['a.bin']);
+
+    expect(sent).toMatchObject({ ok: true, bytesSent: 0, filesDelivered: 0, filesSkipped: 1 });
+    expect(sent.files).toMatchObject([{ status: 'skipped', path: 'alice/a.bin' }]);
+    expect(received).toMatchObject({ ok: true, bytesReceived: 0, filesSkipped: 1 });
+    expect(await readdir(join(ends.inbox, 'alice'))).toEqual(['a.bin']);
+    expect((await readdir(ends.inbox)).filter((name) => name.startsWith(PART_PREFIX))).toEqual([]);
+  });
+
+  test('an earlier name (n)', async () => {
+    const ends = await withFile('one');
+    for (const content of ['one', 'two', 'six']) {
+      await writeFile(join(ends.home, 'a.bin'), content);
+      await transfer(ends, ['a.bin']);
+    }
+    await writeFile(join(ends.home, 'a.bin'), 'two');
+
+    const { sent } = await transfer(ends, ['a.bin']);
+
+    expect(sent.files).toMatchObject([{ status: 'skipped', path: 'alice/a (1).bin' }]);
+    expect(await there(ends)).toEqual({ 'a.bin': 'one', 'a (1).bin': 'two', 'a (2).bin': 'six' });
+  });
+
+  test('a whole tree, of which only what changed goes', async () => {
+    const ends = await twoEnds();
+    for (let n = 0; n < 500; n++) {
+      const folder = join(ends.home, 'tree', String(n % 10));
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, String(n)), `content of ${n}`);
+    }
+    await transfer(ends, ['tree']);
+    await appendFile(join(ends.home, 'tree', '3', '13'), '!');
+
+    const { sent } = await transfer(ends, ['tree']);
+
+    expect(sent).toMatchObject({ ok: true, filesSkipped: 499, filesDelivered: 1 });
+    expect(sent.bytesSent).toBe('content of 13!'.length);
+  });
+
+  test('but a file of the same size and time, and another content, is', async () => {
+    const ends = await withFile('one');
+    await utimes(join(ends.home, 'a.bin'), 1, 1);
+    await transfer(ends, ['a.bin']);
+    await writeFile(join(ends.home, 'a.bin'), 'two');
+    await utimes(join(ends.home, 'a.bin'), 1, 1);
+
+    await transfer(ends, ['a.bin']);
+
+    expect(await there(ends)).toEqual({ 'a.bin': 'one', 'a (1).bin': 'two' });
+  });
+
+  test('but what a link leads to does not count', async () => {
+    const ends = await withFile('content');
+    await mkdir(join(ends.inbox, 'alice'), { recursive: true });
+    await symlink(join(ends.home, 'a.bin'), join(ends.inbox, 'alice', 'a.bin'));
+
+    const { sent } = await transfer(ends, ['a.bin']);
+
+    expect(sent.files).toMatchObject([{ status: 'delivered', path: 'alice/a (1).bin' }]);
+  });
+});
+
+describe('remembered digests', () => {
+  test('spare reading, and are not asked where contents are to be compared', async () => {
+    const ends = await withFile('one');
+    await transfer(ends, ['a.bin']);
+    const known = new KnownDigests();
+    const asked: string[] = [];
+    const find = known.find.bind(known);
+    known.find = (identity) => {
+      asked.push(identity);
+      return find(identity);
+    };
+
+    await transfer(ends, ['a.bin'], { send: { known, checksum: true }, receive: { known } });
+    expect(asked).toEqual([]);
+    await transfer(ends, ['a.bin'], { send: { known }, receive: { known } });
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
+  test('are not kept of a file that changed within two seconds before it was read, and forget the oldest', () => {
+    const known = new KnownDigests(2);
+    const changedAt = (ms: number): string => `5:0:${ms * 1_000_000}:1:1`;
+
+    known.keep(changedAt(8_001), 'd', 10_000);
+    expect(known.find(changedAt(8_001))).toBeUndefined();
+    for (const ms of [1, 2, 3]) known.keep(changedAt(ms), `d${ms}`, 10_000);
+    expect([1, 2, 3].map((ms) => known.find(changedAt(ms)))).toEqual([undefined, 'd2', 'd3']);
+  });
+});
+
+describe('of a new version of a large file only the blocks go that differ:', () => {
+  const base = randomBytes(20 * MiB + 777);
+  const versions: [string, number, (content: Buffer) => Buffer][] = [
+    [
+      'one byte changed',
+      MiB,
+      (content) => {
+        content[10 * MiB + 5] = (content[10 * MiB + 5] ?? 0) ^ 1;
+        return content;
+      },
+    ],
+    ['it grew', 3 * MiB, (content) => Buffer.concat([content, randomBytes(2 * MiB)])],
+    ['it shrank', MiB, (content) => content.subarray(0, 12 * MiB + 99)],
+  ];
+  test.each(versions)('%s', async (_, most, change) => {
+    const ends = await withFile(base);
+    await transfer(ends, ['a.bin']);
+    const now = change(Buffer.from(base));
+    await writeFile(join(ends.home, 'a.bin'), now);
+
+    const { sent } = await transfer(ends, ['a.bin']);
+
+    expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+    expect(sent.bytesSent).toBeLessThanOrEqual(most);
+    const folder = join(ends.inbox, 'alice');
+    expect(now.equals(await readFile(join(folder, 'a (1).bin')))).toBe(true);
+    expect(base.equals(await readFile(join(folder, 'a.bin')))).toBe(true); // never in place
+  });
+
+  test('an older version that changes meanwhile puts no wrong byte under a final name', async () => {
+    const ends = await withFile(base);
+    await transfer(ends, ['a.bin']);
+    await appendFile(join(ends.home, 'a.bin'), 'more');
+    const old = await open(join(ends.inbox, 'alice', 'a.bin'), 'r+');
+    let written: Promise<unknown> | undefined;
+
+    const { sent } = await transfer(ends, ['a.bin'], {
+      receive: {
+        on: (event) => {
+          if (event.type === 'progress') written ??= old.write(Buffer.alloc(MiB, 1), 0, MiB, 19 * MiB);
+        },
+      },
+    });
+    await written;
+    await old.close();
+
+    const [file] = sent.files;
+    expect(file?.code ?? 'verification-failed').toBe('verification-failed');
+    const source = await readFile(join(ends.home, 'a.bin'));
+    for (const name of (await readdir(join(ends.inbox, 'alice'))).filter((each) => each !== 'a.bin'))
+      expect(source.equals(await readFile(join(ends.inbox, 'alice', name)))).toBe(true);
+  });
+});
+
+describe('on a conflict', () => {
+  /** Sends `old` and then `new` under one name; the second is newer unless said otherwise. */
+  async function conflict(onConflict: OnConflict, options: { mine: boolean; newer?: boolean }) {
+    const ends = await withFile('old content');
+    const source = join(ends.home, 'a.bin');
+    const delivered = new Map<string, string>();
+    const receive = {
+      record: ({ path, digest }: { path: string; digest: string }): void => void delivered.set(path, digest),
+      delivered: (path: string): string | undefined => (options.mine ? delivered.get(path) : undefined),
+    };
+    await utimes(source, 1_000, 1_000);
+    await transfer(ends, ['a.bin'], { receive });
+    await writeFile(source, 'new');
+    const at = options.newer === false ? 900 : 1_100;
+    await utimes(source, at, at);
+    const { sent } = await transfer(ends, ['a.bin'], { receive, send: { onConflict } });
+    return { ends, source, receive, status: sent.files[0]?.status, files: await there(ends) };
+  }
+  const both = { 'a.bin': 'old content', 'a (1).bin': 'new' };
+
+  test('rename keeps both', async () => {
+    expect(await conflict('rename', { mine: true })).toMatchObject({ status: 'delivered', files: both });
+  });
+
+  test('skip keeps the one that is there, whoever brought it', async () => {
+    const kept = { status: 'skipped', files: { 'a.bin': 'old content' } };
+    expect(await conflict('skip', { mine: true })).toMatchObject(kept);
+    expect(await conflict('skip', { mine: false })).toMatchObject(kept);
+  });
+
+  test('overwrite replaces what the same sender delivered, and nothing else', async () => {
+    const replaced = await conflict('overwrite', { mine: true, newer: false });
+    expect(replaced.files).toEqual({ 'a.bin': 'new' });
+    expect((await conflict('overwrite', { mine: false })).files).toEqual(both);
+  });
+
+  test('overwrite leaves what was edited since, and a folder', async () => {
+    const { ends, source, receive } = await conflict('overwrite', { mine: true });
+    await writeFile(join(ends.inbox, 'alice', 'a.bin'), 'edited');
+    await writeFile(source, 'newest');
+    await transfer(ends, ['a.bin'], { receive, send: { onConflict: 'overwrite' } });
+    expect(await there(ends)).toEqual({ 'a.bin': 'edited', 'a (1).bin': 'newest' });
+
+    await rm(join(ends.inbox, 'alice'), { recursive: true });
+    await mkdir(join(ends.inbox, 'alice', 'a.bin'), { recursive: true });
+    await transfer(ends, ['a.bin'], { receive, send: { onConflict: 'overwrite' } });
+    expect(await readdir(join(ends.inbox, 'alice', 'a.bin'))).toEqual([]);
+  });
+
+  test('newer replaces an older one of the same sender, and skips where the one there is newer', async () => {
+    expect((await conflict('newer', { mine: true })).files).toEqual({ 'a.bin': 'new' });
+    expect((await conflict('newer', { mine: false })).files).toEqual(both);
+    const kept = await conflict('newer', { mine: true, newer: false });
+    expect(kept).toMatchObject({ status: 'skipped', files: { 'a.bin': 'old content' } });
+  });
+});
+
+test('a sender skips nothing but what it was asked to check', async () => {
+  const ends = await twoEnds();
+  const { hand } = await withReceiver(ends);
+  await hand.offer({ a: 10 });
+
+  await hand.say({ type: 'skip', entry: '0', digest: 'blake3:'.padEnd(71, '0') });
+
+  expect((await hand.hear('error'))?.header['code']).toBe('unexpected-message');
+});
