@@ -159,14 +159,14 @@ describe('a transfer that stands still is ended as timed-out:', () => {
 test('a person who thinks longer than the stall limit is waited for', async () => {
   const ends = await twoEnds();
   await writeFile(join(ends.home, 'a'), 'content');
-  const decided = Promise.withResolvers<void>();
+  const decided = Promise.withResolvers<undefined>();
   let announced = 0;
   const { dialler, accepter } = await connected();
   const watched = {
     send: async (...message: Parameters<typeof accepter.send>) => {
       await accepter.send(...message);
       // Six announcements take longer than the stall limit.
-      if (message[0]['type'] === 'working' && ++announced === 6) decided.resolve();
+      if (message[0]['type'] === 'working' && ++announced === 6) decided.resolve(undefined);
     },
     reject: (error: FilerError) => accepter.reject(error),
     closed: accepter.closed,
@@ -186,7 +186,7 @@ describe('the receive policy', () => {
   test('a declined offer fails every file with the code of the refusal and leaves the connection open', async () => {
     const ends = await withLargeFile();
     const { dialler, accepter } = await connected();
-    const accept = (): void => {
+    const accept = (): never => {
       throw new FilerError('declined', 'bob declined the files');
     };
 
@@ -207,7 +207,7 @@ describe('the receive policy', () => {
 
   test('an offer that is declined leaves no folder behind', async () => {
     const ends = await withLargeFile();
-    const accept = (): void => {
+    const accept = (): never => {
       throw new FilerError('declined', 'bob declined the files');
     };
 
@@ -229,7 +229,9 @@ describe('the receive policy', () => {
 
   test('where the offer is the cap, what goes beyond it is refused', async () => {
     const ends = await twoEnds();
-    const { hand } = await withReceiver(ends, { policy: { offerIsCap: true } });
+    const { hand } = await withReceiver(ends, {
+      policy: { accept: ({ files, bytes }) => ({ files, bytes }) },
+    });
     await hand.say(
       { type: 'offer', id: 'o', job: 'j', complete: '1', files: '2', bytes: '10' },
       { names: [] },

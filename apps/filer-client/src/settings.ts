@@ -27,7 +27,11 @@ export const clientSettings = {
     'where other peers should dial this machine, if not its own addresses',
   ),
   inbox: optionalSetting(textKind('a folder'), '/srv/inbox', 'where received files go'),
-  accept: setting(choiceKind(['members', 'none']), 'members', 'whose files to take: members or none'),
+  accept: setting(
+    choiceKind(['members', 'ask', 'none']),
+    'members',
+    'whose files to take: those of members, what a person accepts with `inbox accept` (ask), or none',
+  ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),

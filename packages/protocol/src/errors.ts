@@ -7,6 +7,7 @@ export const EXIT_CODES = {
   // 1: other failure
   internal: 1,
   'no-such-report': 1,
+  'no-such-offer': 1,
   'path-missing': 1,
   'path-unreadable': 1,
   'path-unsupported': 1,
@@ -27,6 +28,7 @@ export const EXIT_CODES = {
   // 6: refused
   refused: 6,
   declined: 6,
+  'totals-needed': 6,
   'invite-wrong': 6,
   'invite-expired': 6,
   'invite-used-up': 6,

@@ -23,7 +23,7 @@ import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
 import type { Present } from './present.ts';
-import { judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
+import { giveBack, judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
 import { parseSafePath } from './safe-path.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
@@ -141,6 +141,7 @@ export class Incoming {
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
       const { have, files, basisBytes } = await present.look(entry, components);
       if (have !== undefined) {
+        giveBack(allowance, size);
         this.#owner.result({ name, size, status: 'skipped', path: have });
         return { answer: 'have', path: have };
       }
@@ -181,6 +182,7 @@ export class Incoming {
       if (sync && !link.had) await folder.sync();
       return link;
     });
+    if (made.had) giveBack(this.#options.allowance, 0);
     const path = place.pathOf(parents, made.name);
     this.#owner.result({ name, size: 0, status: made.had ? 'skipped' : 'delivered', path });
     return { answer: made.had ? 'have' : 'made', path };
@@ -347,6 +349,7 @@ export class Incoming {
     releaseAll(wanted);
     this.#entries.delete(entry);
     const { name, size } = wanted;
+    giveBack(this.#options.allowance, size);
     this.#owner.result({ name, size, status: 'skipped', path: file.path });
   }
 

@@ -7,7 +7,7 @@ export {
   type ReceiveOptions,
   type ReceiveOutcome,
 } from './receive-files.ts';
-export type { ReceivePolicy } from './receive-policy.ts';
+export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';
 export type { FileResult, Outcome } from './outcome.ts';
 export { inspectSource, type Source, type SourceFile } from './source.ts';
 export { walkSources, type WalkOptions } from './walk.ts';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   FilerError,
   formatAnswer,
+  formatAsking,
   formatBasisAnswer,
   formatEntriesAnswer,
   formatEntryFailure,
@@ -38,7 +39,9 @@ import { Place } from './place.ts';
 import { Present, type PresentOptions } from './present.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
-import { allowanceOf, type ReceivePolicy } from './receive-policy.ts';
+import { allowanceOf, type Asker, type ReceivePolicy } from './receive-policy.ts';
+
+const NO_CONTENT = Buffer.alloc(0);
 
 /** A file in place, before its receipt is given. */
 export interface ReceivedFile extends ReceiptFile {
@@ -114,6 +117,9 @@ class Receiving implements IncomingOwner {
   readonly #gone = new AbortController();
   /** What was accepted, and the files of it. */
   #accepted: { readonly offer: Offer; readonly place: Place; readonly incoming: Incoming } | undefined;
+  /** What this side says while it is busy. */
+  #working = formatTransferWord('working');
+  #totalsAsked = false;
   #nextEntry = 0;
   #allAnnounced = false;
   #bytesReceived = 0;
@@ -124,7 +130,7 @@ class Receiving implements IncomingOwner {
     this.#channel = channel;
     this.#options = options;
     this.#pace = new Pace(
-      { announce: () => this.#tell(formatTransferWord('working')), stalled: (error) => this.#fail(error) },
+      { announce: () => this.#tell(this.#working), stalled: (error) => this.#fail(error) },
       options,
     );
   }
@@ -198,7 +204,7 @@ class Receiving implements IncomingOwner {
     }
   }
 
-  /** @returns whether the offer is taken */
+  /** @returns whether the transfer goes on: the offer is taken, or another one may follow */
   async #takeOffer(message: Message): Promise<boolean> {
     const { id, ...offer } = parseOffer(message);
     this.#emit({ type: 'offered', offer });
@@ -206,10 +212,17 @@ class Receiving implements IncomingOwner {
       this.#accepted = await this.#pace.work(this.#prepare(offer));
     } catch (error) {
       if (!(error instanceof FilerError) || this.#failure !== undefined) throw error;
+      if (this.#gone.signal.aborted) return true; // what the sender said last, if anything, comes next
+      if (error.code === 'totals-needed' && !offer.complete && !this.#totalsAsked) {
+        this.#totalsAsked = true;
+        await this.#say({ header: formatError(error, id), content: NO_CONTENT });
+        return true;
+      }
       this.#failure = error;
       await this.#channel.send(formatError(error, id));
       return false;
     }
+    this.#working = formatTransferWord('working');
     await this.#say(formatAnswer(id));
     return true;
   }
@@ -227,8 +240,7 @@ class Receiving implements IncomingOwner {
         `the receiver has no room for ${what}: free some there and send again`,
       );
     }
-    await policy.accept?.(offer, this.#gone.signal);
-    const allowance = allowanceOf(offer, policy);
+    const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()));
     const { onConflict = 'rename', checksum = false } = offer;
     const { known, delivered = (): undefined => undefined } = this.#options;
     // Last: a refused offer leaves no folder behind.
@@ -237,6 +249,16 @@ class Receiving implements IncomingOwner {
     const present = new Present({ place, onConflict, known: checksum ? undefined : known, delivered });
     const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync }, this);
     return { offer, place, incoming };
+  }
+
+  #asker(): Asker {
+    return {
+      signal: this.#gone.signal,
+      asked: () => {
+        this.#working = formatAsking();
+        this.#tell(this.#working);
+      },
+    };
   }
 
   async #takeEntries({ id, first, last, entries }: Entries, incoming: Incoming): Promise<void> {

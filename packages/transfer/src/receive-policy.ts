@@ -7,30 +7,47 @@ export interface ReceivePolicy {
   readonly maxFileBytes?: number | undefined;
   /**
    * Decides about an offer, however long a person thinks; throws a FilerError (`declined`, `refused`) to refuse.
+   * `totals-needed` for an offer that is not complete makes the sender count, and offer once more.
    *
-   * @param signal aborted when the sender is gone
-   * @default every offer is taken
+   * @returns what may come of it at most; undefined for any amount, as much as is there when it is sent
+   * @default every offer is taken, without a cap
    */
-  readonly accept?: ((offer: Offer, signal: AbortSignal) => void | Promise<void>) | undefined;
-  /**
-   * Whether the files and bytes that an offer shows are all that may come: for a person who decided by them.
-   * Without it a file may have grown since.
-   *
-   * @default false
-   */
-  readonly offerIsCap?: boolean | undefined;
+  readonly accept?: ((offer: Offer, asker: Asker) => Cap | undefined | Promise<Cap | undefined>) | undefined;
+}
+
+/** How the sender stands while an offer is decided about. */
+export interface Asker {
+  /** Aborted when the sender is gone. */
+  readonly signal: AbortSignal;
+  /** Tells the sender, now and from time to time, that a person was asked. */
+  readonly asked: () => void;
+}
+
+/** What may come of one offer: as a person was shown it. */
+export interface Cap {
+  readonly files: number;
+  readonly bytes: number;
+  /** The first components of the paths; undefined for any. */
+  readonly names?: ReadonlySet<string> | undefined;
 }
 
 /** How much may still come. */
 export interface Allowance {
   files: number;
   bytes: number;
+  readonly names?: ReadonlySet<string> | undefined;
 }
 
 const KINDS: ReadonlySet<string> = new Set(['file', 'dir', 'link']);
 
-export function allowanceOf({ files, bytes }: Offer, { offerIsCap = false }: ReceivePolicy): Allowance {
-  return offerIsCap ? { files, bytes } : { files: Infinity, bytes: Infinity };
+export function allowanceOf(cap: Cap | undefined): Allowance {
+  return cap === undefined ? { files: Infinity, bytes: Infinity } : { ...cap };
+}
+
+/** What was there already did not come: something else may, in its place. */
+export function giveBack(allowance: Allowance, bytes: number): void {
+  allowance.files += 1;
+  allowance.bytes += bytes;
 }
 
 /**
@@ -58,6 +75,9 @@ export function judgeEntry(
   if (entry.kind === 'link') checkLinkTarget(components, entry.target ?? '');
   if (entry.kind !== 'file' && entry.size !== 0) {
     throw new FilerError('refused', `a ${entry.kind} of ${entry.size} bytes is none`);
+  }
+  if (offered.names?.has(components[0] ?? '') === false) {
+    throw new FilerError('refused', 'it is not among what the offer showed');
   }
   const here = Math.min(entry.kind === 'file' ? alreadyHere(components) : 0, entry.size);
   judgeSize(entry.size, policy, left, here);

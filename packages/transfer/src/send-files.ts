@@ -6,6 +6,7 @@ import {
   formatOffer,
   formatSkip,
   formatTransferWord,
+  isAsking,
   MAX_ENTRIES_PER_BATCH,
   parseBasisAnswer,
   parseEntriesAnswer,
@@ -16,6 +17,7 @@ import {
   type EntryFailure,
   systemCode,
   type Message,
+  type Offer,
   type OnConflict,
   type PresentFile,
   type ReceiptBatch,
@@ -30,7 +32,7 @@ import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
 import { digestOfFile, type KnownDigests } from './known-digests.ts';
 import { openFlags, type Source, type SourceFile } from './source.ts';
-import { Supply } from './supply.ts';
+import { countAll, Supply } from './supply.ts';
 import type { WalkOptions } from './walk.ts';
 
 /** Batches of entries that may wait for their answer: a round trip costs no stream. */
@@ -62,6 +64,8 @@ export type SendEvent =
       readonly bytesSent: number;
       readonly bytesTotal: number;
     }
+  /** A person at the other end was asked, and has not answered. */
+  | { readonly type: 'waiting' }
   | { readonly type: 'file'; readonly file: string; readonly result: FileResult };
 
 export interface SendOptions extends PaceOptions {
@@ -199,12 +203,25 @@ class Sending implements OutgoingOwner {
     const { note = '', onConflict, checksum } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
-      await this.#requests.ask((id) => formatOffer(offer, id));
+      await this.#propose(offer);
       return true;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#failure ??= error;
       return false;
+    }
+  }
+
+  /** Offers; a receiver that wants to know first how much there is, is told. @throws FilerError the refusal */
+  async #propose(offer: Offer): Promise<void> {
+    try {
+      await this.#requests.ask((id) => formatOffer(offer, id));
+    } catch (error) {
+      if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
+      const { files, ignored } = this.#options;
+      const totals = await this.#pace.work(countAll(files, ignored, () => this.#failure !== undefined));
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#requests.ask((id) => formatOffer({ ...offer, ...totals, complete: true }, id));
     }
   }
 
@@ -365,6 +382,7 @@ class Sending implements OutgoingOwner {
         await this.#takeReceipts(parseReceipts(message));
         return;
       case 'working':
+        if (isAsking(header)) this.#emit({ type: 'waiting' });
         return;
       case 'done':
         if (!this.#saidDone) throw outOfPlace('done');

@@ -1,6 +1,39 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { MAX_OFFER_NAMES } from '@filer/protocol';
 import type { Source, SourceFile } from './source.ts';
 import { walkSources, type WalkOptions } from './walk.ts';
+
+/** Found things between two looks at what else there is to do. */
+const COUNTED_AT_ONCE = 1_000;
+
+/** All that a walk finds. */
+export interface Totals {
+  readonly files: number;
+  readonly bytes: number;
+  /** Of what a person named, the first. */
+  readonly names: readonly string[];
+}
+
+/** Walks once to count; what cannot be read is told by the walk that sends. Ends early once it is over. */
+export async function countAll(
+  sources: readonly SourceFile[],
+  ignored: WalkOptions['ignored'],
+  isOver: () => boolean,
+): Promise<Totals> {
+  let [found, files, bytes] = [0, 0, 0];
+  const names: string[] = [];
+  for await (const { kind, size, name, inTree } of walkSources(sources, {
+    ignored,
+    failed: () => undefined,
+  })) {
+    if (kind !== 'dir') files++;
+    bytes += size;
+    if (!inTree && names.length < MAX_OFFER_NAMES) names.push(name);
+    if (++found % COUNTED_AT_ONCE === 0) await turn();
+    if (isOver()) break;
+  }
+  return { files, bytes, names };
+}
 
 /** What is to be sent, in batches, and the totals of what was found so far. */
 export class Supply {

@@ -74,6 +74,16 @@ export type MessageArguments = ArgumentValues<typeof message>;
 const broadcast = { text: required(textKind('a text'), 'the words; quote them') };
 export type BroadcastArguments = ArgumentValues<typeof broadcast>;
 
+const offers = {
+  ids: list(textKind('an id, or its beginning'), 'which offers'),
+  all: flag('all that wait'),
+  from: optional(textKind('a name'), 'all that wait of this machine'),
+};
+export type InboxAcceptArguments = ArgumentValues<typeof offers>;
+
+const inboxDecline = { ...offers, reason: optional(textKind('a text'), 'why; the sender is told') };
+export type InboxDeclineArguments = ArgumentValues<typeof inboxDecline>;
+
 const report = {
   values: list(textKind('KEY=VALUE'), 'what to report'),
   title: optional(ANY_TEXT, 'what it is about, in a line'),
@@ -154,9 +164,23 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'inbox',
-    describe: 'show what files came, and from whom',
+    describe: 'show what files came, and from whom, and what waits for an answer',
     args: none,
     load: () => import('./inbox.ts'),
+  }),
+  defineCommand({
+    usage: 'inbox accept [ids..]',
+    describe: 'take files that were offered (start --accept ask)',
+    args: offers,
+    examples: ['inbox accept 3f2a', 'inbox accept --from bob', 'inbox accept --all'],
+    load: () => import('./inbox-accept.ts'),
+  }),
+  defineCommand({
+    usage: 'inbox decline [ids..]',
+    describe: 'refuse files that were offered',
+    args: inboxDecline,
+    examples: ['inbox decline 3f2a --reason "not today"'],
+    load: () => import('./inbox-decline.ts'),
   }),
   defineCommand({
     usage: 'report [values..]',

@@ -1,5 +1,6 @@
 import { formatBytes, printable } from '@filer/program';
 import type { PeerEvent } from '../network/events.ts';
+import { contentsOf } from './inbox-answer.ts';
 
 /** One line that tells a person what has happened. What others wrote is escaped. */
 export function wordsFor(event: PeerEvent): string {
@@ -12,6 +13,8 @@ export function wordsFor(event: PeerEvent): string {
       const note = event.note === '' ? '' : ` (${printable(event.note)})`;
       return `received ${printable(event.name)} (${formatBytes(event.size)}) from ${event.from}${note}: ${printable(event.path)}`;
     }
+    case 'offer':
+      return offerWords(event);
     case 'presence':
       return `${event.name} is ${event.state === 'online' ? 'online' : `offline (${event.state})`}`;
     case 'server':
@@ -22,5 +25,31 @@ export function wordsFor(event: PeerEvent): string {
       const way = event.direction === 'in' ? 'from' : 'to';
       return `connection ${way} ${event.name} ${event.open ? 'opened' : 'closed'} (${event.remaining} ${event.direction} now)`;
     }
+  }
+}
+
+function offerWords({
+  id,
+  from,
+  names,
+  files,
+  size,
+  note,
+  state,
+}: Extract<PeerEvent, { type: 'offer' }>): string {
+  const what = contentsOf(names, files, size);
+  switch (state) {
+    case 'waiting': {
+      const words = note === '' ? '' : ` "${printable(note)}"`;
+      const short = id.slice(0, 8);
+      return `${from} offers ${what}${words}: filer-client inbox accept ${short}, or inbox decline ${short}`;
+    }
+    case 'lost':
+      return `${from} went away while its offer waited: ${what}`;
+    case 'withdrawn':
+      return `${from} withdrew its offer: ${what}`;
+    case 'accepted':
+    case 'declined':
+      return `the offer of ${from} was ${state}: ${what}`;
   }
 }

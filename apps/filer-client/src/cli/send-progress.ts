@@ -20,8 +20,10 @@ export class SendProgress {
   readonly #bars: MultiBar;
   readonly #byRecipient = new Map<string, Bars>();
   #several = false;
+  readonly #output: Output;
 
   constructor(output: Output) {
+    this.#output = output;
     this.#bars = new cliProgress.MultiBar({
       stream: output.stderr,
       hideCursor: true,
@@ -59,6 +61,12 @@ export class SendProgress {
     }
     bars.file.setTotal(event.fileBytesTotal);
     bars.file.update(event.fileBytesSent, { label, startedAt: bars.fileStartedAt });
+  }
+
+  /** A line among the bars, which are drawn below it. */
+  say(line: string): void {
+    if (this.#byRecipient.size > 0) this.#bars.log(`${line}\n`);
+    else this.#output.words(line);
   }
 
   /** Draws the last state and gives the terminal back. */

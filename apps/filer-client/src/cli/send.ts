@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { ReceiptTold, SendDone, SendEvent } from '../jobs/send-events.ts';
+import type { ReceiptTold, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
 import type { SendArguments } from './commands.ts';
 import { SendProgress } from './send-progress.ts';
 
@@ -32,7 +32,8 @@ export async function run(args: SendArguments, context: Context): Promise<number
         if (event.type === 'progress' || event.type === 'job') return;
         if (event.type === 'file' && event.ok) return; // its receipt is told
         // Lines between the bars would tear them: they follow when the bars stand still.
-        if (progress === undefined) tell(event, told, context);
+        if (progress !== undefined && event.type === 'waiting') progress.say(waitingLine(event));
+        else if (progress === undefined) tell(event, told, context);
         else later.push(event);
       },
     });
@@ -54,7 +55,12 @@ function tell(event: SendEvent, told: Set<string>, context: Context): void {
   if (event.type === 'receipt') output.line(receiptLine(event));
   if (event.type === 'file' && !event.ok)
     warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
+  if (event.type === 'waiting') output.words(waitingLine(event));
   if (event.type === 'retry') output.words(`${event.recipient} was lost (${event.reason}), trying again`);
+}
+
+function waitingLine({ recipient }: Waiting): string {
+  return `${recipient} was asked and has not answered yet (Ctrl-C withdraws it)`;
 }
 
 function receiptLine({ recipient, receivedAs, size, digest, synced }: ReceiptTold): string {

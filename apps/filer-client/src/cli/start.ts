@@ -40,7 +40,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
 
 /** What came is data; it is told in both forms. */
 function show(event: PeerEvent, { output }: Context): void {
-  if (event.type !== 'message' && event.type !== 'received') return;
+  if (event.type !== 'message' && event.type !== 'received' && event.type !== 'offer') return;
   output.json(event);
   output.words(wordsFor(event));
 }

@@ -15,6 +15,7 @@ import {
   type Lock,
   type Logger,
 } from '@filer/program';
+import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import { TransferIntake } from '../jobs/intake.ts';
 import { PeerEvents, type PeerEvent } from '../network/events.ts';
 import { Member } from '../network/member.ts';
@@ -25,6 +26,7 @@ import { ServerLink } from '../network/server-link.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import type { AskedOffer } from '../store/offer-store.ts';
 import { openPeerPort } from './listening.ts';
 import { operations, type OperationName } from './operations.ts';
 import type { ConnectionLine } from './operations/connections.ts';
@@ -127,6 +129,10 @@ export class Daemon implements DaemonPart {
     return operations[name](this.#site(), params, run);
   }
 
+  answerOffers(selection: Selection, verdict: Verdict): AskedOffer[] {
+    return this.#requireIntake().offers.answer(selection, verdict);
+  }
+
   follow(follower: (event: PeerEvent) => void): () => void {
     return this.#events.follow(follower);
   }
@@ -191,6 +197,7 @@ export class Daemon implements DaemonPart {
       accept: settings.accept,
       sync: settings.sync,
       log,
+      onOffer: (offer) => this.#events.emit({ type: 'offer', ...offer }),
       onReceived: (file) => this.#events.emit({ type: 'received', ...file }),
     });
     this.#intake = intake;

@@ -1,3 +1,4 @@
+import { answerOffers, type AnsweredOffer } from './operations/answer-offers.ts';
 import { connect, connections, disconnect, follow, type ConnectionLine } from './operations/connections.ts';
 import { leave, server, trust } from './operations/network.ts';
 import { peers, type Peers } from './operations/peers.ts';
@@ -15,6 +16,7 @@ export interface OperationResults {
   readonly broadcast: TextOutcome;
   readonly report: ReportOutcome;
   readonly send: SendDone;
+  readonly answerOffers: { readonly offers: readonly AnsweredOffer[] };
   readonly trust: {
     readonly name: string;
     readonly id: string;
@@ -45,6 +47,7 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   broadcast,
   report,
   send,
+  answerOffers,
   trust,
   server,
   leave,

@@ -1,9 +1,11 @@
 import type { Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import type { PeerEvent } from '../network/events.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import type { AskedOffer } from '../store/offer-store.ts';
 import type { ConnectionLine } from './operations/connections.ts';
 
 /** What an operation works on: the daemon's own parts, or a command's where no daemon runs. */
@@ -31,6 +33,8 @@ export interface DaemonPart {
   disconnect(peer: KnownPeer): Promise<number>;
   /** The kept session with a peer, if there is one. */
   sessionWith(peerId: string): Session | undefined;
+  /** @throws FilerError as `AskedOffers.answer` */
+  answerOffers(selection: Selection, verdict: Verdict): AskedOffer[];
   /** @returns what ends the following */
   follow(follower: (event: PeerEvent) => void): () => void;
   /** Ends the daemon in order: the membership is over. */

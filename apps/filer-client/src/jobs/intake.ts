@@ -9,10 +9,19 @@ import {
   systemCode,
   type Membership,
   type Messenger,
+  type Offer,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { cleanParts, FreeSpace, receiveFiles, type ReceivedFile as EngineFile } from '@filer/transfer';
+import {
+  cleanParts,
+  FreeSpace,
+  receiveFiles,
+  type Cap,
+  type ReceivedFile as EngineFile,
+} from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import type { AskedOffer, OfferState } from '../store/offer-store.ts';
+import { AskedOffers } from './asked-offers.ts';
 import { rememberedDigests } from './remembered-digests.ts';
 import { Slots } from './slots.ts';
 
@@ -32,13 +41,26 @@ export interface ReceivedFile {
   readonly note: string;
 }
 
+/** An offer that a person is asked about, as people and programs are told. */
+export interface OfferTold {
+  readonly id: string;
+  readonly from: string;
+  readonly fromId: string;
+  readonly names: readonly string[];
+  readonly files: number;
+  readonly size: number;
+  readonly note: string;
+  readonly state: OfferState;
+}
+
 export interface IntakeOptions {
   readonly member: Member;
   /** Absolute. */
   readonly inbox: string;
-  readonly accept: 'members' | 'none';
+  readonly accept: 'members' | 'ask' | 'none';
   readonly sync: boolean;
   readonly log: Logger;
+  readonly onOffer: (offer: OfferTold) => void;
   readonly onReceived: (file: ReceivedFile) => void;
 }
 
@@ -48,6 +70,8 @@ const CLEAN_EVERY_MS = 24 * 3_600_000;
 export class TransferIntake {
   readonly #options: IntakeOptions;
   readonly #space: FreeSpace;
+  /** What the person here is asked. */
+  readonly offers: AskedOffers;
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -56,6 +80,7 @@ export class TransferIntake {
   private constructor(options: IntakeOptions) {
     this.#options = options;
     this.#space = new FreeSpace(options.inbox);
+    this.offers = new AskedOffers(options.member, (offer) => this.#tellOffer(offer));
     this.#cleaning = setInterval(() => this.#clean(), CLEAN_EVERY_MS);
     this.#cleaning.unref();
   }
@@ -115,7 +140,8 @@ export class TransferIntake {
   async #receive(messenger: Messenger, from: Membership): Promise<void> {
     const { member, inbox, sync, log } = this.#options;
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
-    const release = await this.#slots.take(from.id, messenger);
+    let release = await this.#slots.take(from.id, messenger);
+    let asked: string | undefined;
     try {
       const outcome = await receiveFiles(messenger, {
         keyPair: member.identity,
@@ -124,13 +150,25 @@ export class TransferIntake {
         inbox,
         folder: from.name,
         space: this.#space,
-        policy: { accept: () => this.#accept() },
+        policy: {
+          accept: async (offer, asker) => {
+            const cap = this.#knownCap(offer, from);
+            if (cap !== 'ask') return cap;
+            // Who waits for a person takes nobody's turn.
+            release();
+            asked = offer.job;
+            const accepted = await this.offers.ask(offer, from, join(inbox, from.name), asker);
+            release = await this.#slots.take(from.id, messenger);
+            return accepted;
+          },
+        },
         sync,
         known: rememberedDigests,
         delivered: (path) => member.inbox.deliveredDigest(from.id, join(inbox, path)),
         signal: this.#stop.signal,
         record: (file) => this.#record(file, from),
       });
+      if (asked !== undefined) this.offers.left(from.id, asked, isWithdrawn(outcome.error));
       for (const { name, code, message } of outcome.files) {
         if (code !== undefined)
           log.warn('a file was not taken', { from: from.name, name, code, reason: message });
@@ -144,13 +182,25 @@ export class TransferIntake {
     }
   }
 
-  #accept(): void {
-    if (this.#options.accept === 'none') {
-      throw new FilerError(
-        'declined',
-        `${this.#options.member.name} takes no files (it was started with --accept none)`,
-      );
-    }
+  /** What may come of an offer, as far as no person has to be asked. @throws FilerError `declined`, `totals-needed` */
+  #knownCap({ job, complete }: Offer, { id }: Membership): Cap | undefined | 'ask' {
+    const { accept, member } = this.#options;
+    if (accept === 'none')
+      throw new FilerError('declined', `${member.name} takes no files (it was started with --accept none)`);
+    if (accept === 'members') return undefined;
+    const cap = this.offers.accepted(id, job);
+    if (cap !== undefined) return cap;
+    if (complete) return 'ask';
+    throw new FilerError(
+      'totals-needed',
+      `at ${member.name} a person is asked first, who wants to know how many files come: update filer-client here`,
+    );
+  }
+
+  #tellOffer({ id, fromName, from, names, files, bytes, note, state }: AskedOffer): void {
+    const { log, onOffer } = this.#options;
+    log.info('an offer', { state, id, from: fromName, files, bytes });
+    onOffer({ id, from: fromName, fromId: from, names, files, size: bytes, note, state });
   }
 
   #record(file: EngineFile, from: Membership): void {
@@ -173,4 +223,9 @@ export class TransferIntake {
     });
     onReceived({ ...item, from: from.name, fromId: from.id });
   }
+}
+
+/** Whether the person who sent stopped it: any other end may be followed by another try. */
+function isWithdrawn(error: FilerError | undefined): boolean {
+  return error?.cause instanceof FilerError && error.cause.code === 'interrupted';
 }

@@ -54,6 +54,14 @@ export interface ReceiptTold {
   readonly time: string;
 }
 
+/** At a recipient a person was asked, and has not answered. */
+export interface Waiting {
+  readonly type: 'waiting';
+  readonly job: string;
+  readonly recipient: string;
+  readonly recipientId: string;
+}
+
 /** A recipient was lost and is tried again. */
 export interface Retrying {
   readonly type: 'retry';
@@ -96,4 +104,4 @@ export interface SendDone {
   readonly recipients: readonly RecipientDone[];
 }
 
-export type SendEvent = JobStarted | Progress | FileOutcome | ReceiptTold | Retrying | WouldSend;
+export type SendEvent = JobStarted | Progress | FileOutcome | ReceiptTold | Retrying | Waiting | WouldSend;

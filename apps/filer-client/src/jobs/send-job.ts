@@ -160,6 +160,7 @@ class Delivery {
   bytesSent = 0;
   bytesTotal: number;
   #toldAt = 0;
+  #toldWaiting = false;
 
   constructor(job: string, peer: KnownPeer, request: SendRequest, around: SendSurroundings) {
     this.#job = job;
@@ -268,6 +269,10 @@ class Delivery {
         bytesSent: this.bytesSent + event.bytesSent,
         bytesTotal: Math.max(this.bytesTotal, event.bytesTotal),
       });
+    }
+    if (event.type === 'waiting' && !this.#toldWaiting) {
+      this.#toldWaiting = true;
+      emit({ type: 'waiting', ...common, recipientId: this.#peer.id });
     }
     if (event.type !== 'file') return;
     const { status, size, code, message } = event.result;

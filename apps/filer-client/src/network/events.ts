@@ -1,5 +1,6 @@
 import type { PresenceState } from '@filer/protocol';
 import type { ReceivedFile } from '../jobs/intake.ts';
+import type { OfferState } from '../store/offer-store.ts';
 
 /** What happens at a running peer, for whoever follows it. Names and texts are others': escape them. */
 export type PeerEvent =
@@ -15,6 +16,18 @@ export type PeerEvent =
       readonly time: string;
     }
   | ({ readonly type: 'received' } & ReceivedFile)
+  | {
+      /** An offer waits for an answer, or no longer does. */
+      readonly type: 'offer';
+      readonly id: string;
+      readonly from: string;
+      readonly fromId: string;
+      readonly names: readonly string[];
+      readonly files: number;
+      readonly size: number;
+      readonly note: string;
+      readonly state: OfferState;
+    }
   | { readonly type: 'presence'; readonly name: string; readonly id: string; readonly state: PresenceState }
   | { readonly type: 'server'; readonly connected: boolean; readonly reason: string }
   | {

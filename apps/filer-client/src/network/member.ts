@@ -8,6 +8,7 @@ import { InboxStore } from '../store/inbox-store.ts';
 import { JobStore } from '../store/job-store.ts';
 import { readMembershipFile, writeMembershipFile, type KnownServer } from '../store/membership-file.ts';
 import { MessageStore } from '../store/message-store.ts';
+import { OfferStore } from '../store/offer-store.ts';
 import { RemovalStore } from '../store/removal-store.ts';
 import { Settings } from '../store/settings.ts';
 import { Spool } from '../store/spool.ts';
@@ -26,6 +27,7 @@ export class Member implements Disposable {
   readonly spool: Spool;
   readonly messages: MessageStore;
   readonly inbox: InboxStore;
+  readonly offers: OfferStore;
   readonly jobs: JobStore;
   #membership: Membership;
   #server: KnownServer;
@@ -43,6 +45,7 @@ export class Member implements Disposable {
     this.spool = new Spool(this.database, membership.network);
     this.messages = new MessageStore(this.database);
     this.inbox = new InboxStore(this.database);
+    this.offers = new OfferStore(this.database);
     this.jobs = new JobStore(this.database);
   }
 

@@ -75,6 +75,25 @@ const MIGRATIONS = [
   `,
   // What waits for one network never goes to another one that the machine joins later.
   `ALTER TABLE spool ADD COLUMN network TEXT NOT NULL DEFAULT ''`,
+  // Offers that a person is asked about; what came of a job is counted against what was shown.
+  `
+  CREATE TABLE offers (
+    id TEXT PRIMARY KEY,
+    job TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    names TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    offered_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    UNIQUE (sender, job)
+  ) STRICT;
+  CREATE INDEX inbox_job ON inbox (sender, job);
+  `,
 ];
 
 /**

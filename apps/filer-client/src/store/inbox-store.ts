@@ -51,6 +51,16 @@ export class InboxStore {
     return row === undefined ? undefined : text(row, 'digest');
   }
 
+  /** What a sender delivered of a job since a time. */
+  deliveredOf(from: string, job: string, since: number): { files: number; bytes: number } {
+    const row = this.#database
+      .prepare(
+        'SELECT count(*) AS files, total(size) AS bytes FROM inbox WHERE sender = ? AND job = ? AND received_at >= ?',
+      )
+      .get(from, job, since);
+    return { files: integer(row ?? {}, 'files'), bytes: integer(row ?? {}, 'bytes') };
+  }
+
   /** Oldest first. */
   all(): InboxItem[] {
     return this.#database

@@ -3,7 +3,8 @@
  *
  *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [checksum=1];
  *                                       content JSON { names, note }
- *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re)
+ *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re; after
+ *                                       `totals-needed` the sender may offer once more, with complete=1)
  *   entries         sender → receiver   id, first, [last=1]; content JSON
  *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
@@ -24,7 +25,8 @@
  *   failed          receiver → sender   entry, code, message: this file, and no other, could not be taken
  *   receipts        receiver → sender   content JSON: one signed batch of files that are in place,
  *                                       see receipt.ts
- *   working         either              busy without progress on the wire: verifying, syncing, asking a person
+ *   working         either              [asking=1]; busy without progress on the wire: verifying, syncing; with
+ *                                       asking=1 a person was asked and has not answered
  *   done            sender → receiver   nothing is left to send
  *   done            receiver → sender   every entry has its receipt, or its `failed`
  *
@@ -480,4 +482,14 @@ function shorten(message: string): string {
 /** `done`, and `working`: they say it all by their type. */
 export function formatTransferWord(type: 'done' | 'working'): Message {
   return { header: { type }, content: NO_CONTENT };
+}
+
+/** `working`, while a person decides about the offer. */
+export function formatAsking(): Message {
+  return { header: { type: 'working', asking: '1' }, content: NO_CONTENT };
+}
+
+/** Whether a `working` says that a person was asked. */
+export function isAsking({ asking }: Header): boolean {
+  return asking === '1';
 }

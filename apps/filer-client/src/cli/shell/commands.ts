@@ -57,6 +57,13 @@ export const shellCommands: Readonly<Record<string, ShellCommand>> = {
     names: 'none',
     run: broadcast,
   },
+  accept: { usage: 'accept ID', describe: 'take files that were offered', names: 'none', run: accept },
+  decline: {
+    usage: 'decline ID [REASON…]',
+    describe: 'refuse files that were offered',
+    names: 'none',
+    run: decline,
+  },
   report: {
     usage: 'report KEY=VALUE…',
     describe: 'report values to the ip-server',
@@ -143,6 +150,7 @@ async function send(words: readonly string[], { operator, show, signal }: ShellW
       show(`${event.recipient} has ${event.receivedAs} (${formatBytes(event.size)})`);
     if (event.type === 'file' && !event.ok)
       show(`${event.recipient}: ${event.message ?? event.code ?? 'failed'}`);
+    if (event.type === 'waiting') show(`${event.recipient} was asked and has not answered yet`);
     if (event.type === 'retry') show(`${event.recipient} was lost (${event.reason}), trying again`);
   };
   const request = { paths: paths.map((path) => resolve(path)), to, note: '', timeoutMs: 60_000 };
@@ -182,6 +190,26 @@ async function broadcast(words: readonly string[], { operator, show, signal }: S
 
 function reached({ reached: count, offline, via }: TextOutcome): string {
   return `${via === 'server' ? 'handed to' : 'delivered to'} ${count}, ${offline} could not be reached`;
+}
+
+async function accept(words: readonly string[], work: ShellWork): Promise<void> {
+  if (words.length !== 1) throw usage('accept');
+  await answer(words, true, '', work);
+}
+
+async function decline([id, ...reason]: readonly string[], work: ShellWork): Promise<void> {
+  if (id === undefined) throw usage('decline');
+  await answer([id], false, reason.join(' '), work);
+}
+
+async function answer(
+  ids: readonly string[],
+  taken: boolean,
+  reason: string,
+  { operator, show, signal }: ShellWork,
+): Promise<void> {
+  const { offers } = await operator.perform('answerOffers', { accept: taken, ids, reason }, { signal });
+  for (const { from, state } of offers) show(`${state} what ${from} offered`);
 }
 
 async function report(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {

@@ -1,0 +1,108 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { listOf, MAX_OFFER_BYTES, MAX_OFFER_NAMES, parseJson } from '@filer/protocol';
+import { integer, text } from './database.ts';
+
+/** `lost`: its sender went away and may come back. */
+export const OFFER_STATES = ['waiting', 'lost', 'withdrawn', 'declined', 'accepted'] as const;
+export type OfferState = (typeof OFFER_STATES)[number];
+
+/** An offer that a person is asked about. Names and note are another machine's: escape them. */
+export interface AskedOffer {
+  readonly id: string;
+  readonly job: string;
+  /** The sender's id, and the name it had then. */
+  readonly from: string;
+  readonly fromName: string;
+  /** Where it would go, absolute. */
+  readonly folder: string;
+  /** The first of what would lie there. */
+  readonly names: readonly string[];
+  readonly files: number;
+  readonly bytes: number;
+  readonly note: string;
+  readonly offeredAt: number;
+  readonly state: OfferState;
+  /** Why it was declined. */
+  readonly reason: string;
+}
+
+/** Offers that were shown to a person, and what became of them, by sender and job. */
+export class OfferStore {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Keeps an offer, in the place of an earlier one of the same sender and job. */
+  put(offer: AskedOffer): void {
+    this.#database
+      .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(
+        offer.id,
+        offer.job,
+        offer.from,
+        offer.fromName,
+        offer.folder,
+        JSON.stringify(offer.names),
+        offer.files,
+        offer.bytes,
+        offer.note,
+        offer.offeredAt,
+        offer.state,
+        offer.reason,
+      );
+  }
+
+  find(from: string, job: string): AskedOffer | undefined {
+    const row = this.#database.prepare('SELECT * FROM offers WHERE sender = ? AND job = ?').get(from, job);
+    return row === undefined ? undefined : offerOf(row);
+  }
+
+  /** Oldest first. */
+  all(): AskedOffer[] {
+    return this.#database.prepare('SELECT * FROM offers ORDER BY offered_at, rowid').all().map(offerOf);
+  }
+
+  /** @returns whether it was in one of the states `from` */
+  change(id: string, from: readonly OfferState[], to: OfferState, reason = ''): boolean {
+    const { changes } = this.#database
+      .prepare(
+        `UPDATE offers SET state = ?, reason = ? WHERE id = ? AND state IN (${from.map(() => '?').join(', ')})`,
+      )
+      .run(to, reason, id, ...from);
+    return Number(changes) > 0;
+  }
+
+  /** No connection outlasts its daemon: what waited then has nobody on the line. @returns how many */
+  loseWaiting(): number {
+    const { changes } = this.#database
+      .prepare("UPDATE offers SET state = 'lost' WHERE state = 'waiting'")
+      .run();
+    return Number(changes);
+  }
+
+  forgetBefore(offeredAt: number): void {
+    this.#database.prepare('DELETE FROM offers WHERE offered_at < ?').run(offeredAt);
+  }
+}
+
+function offerOf(row: Record<string, unknown>): AskedOffer {
+  const state = OFFER_STATES.find((each) => each === row['state']);
+  if (state === undefined) throw new Error('the state of an offer is none');
+  const names = parseJson(Buffer.from(text(row, 'names')), 'names', MAX_OFFER_BYTES);
+  return {
+    id: text(row, 'id'),
+    job: text(row, 'job'),
+    from: text(row, 'sender'),
+    fromName: text(row, 'sender_name'),
+    folder: text(row, 'folder'),
+    names: listOf(names, 'names', MAX_OFFER_NAMES, String),
+    files: integer(row, 'files'),
+    bytes: integer(row, 'bytes'),
+    note: text(row, 'note'),
+    offeredAt: integer(row, 'offered_at'),
+    state,
+    reason: text(row, 'reason'),
+  };
+}
