@@ -167,7 +167,7 @@ describe('whoever else is killed', () => {
     const held = proxy.hold(20 * MiB);
     const command = send('carol');
     await held;
-    await command.stop('SIGKILL');
+    expect(await command.stop('SIGKILL')).toBe('SIGKILL');
     proxy.release();
     await network.daemon('bob').said('a transfer ended early', told + 1);
     await expectNoMore();
