@@ -37,7 +37,7 @@ export const TCP: Wire = {
   towards: (_, { address }) => ({ transport: 'tcp', host: '127.0.0.1', port: portOf(address) }),
 };
 
-const TLS: Wire = {
+export const TLS: Wire = {
   name: 'tls',
   place: async () => ({ transport: 'tls', host: '127.0.0.1', port: 0, identity: accepter }),
   towards: (_, { address }) => ({
@@ -67,7 +67,11 @@ export interface Pair extends AsyncDisposable {
 
 export async function connect(
   wire: Wire,
-  options: { readonly near?: MessengerOptions; readonly far?: MessengerOptions } = {},
+  options: {
+    readonly near?: MessengerOptions;
+    readonly far?: MessengerOptions;
+    readonly reuseReads?: boolean;
+  } = {},
 ): Promise<Pair> {
   const place = await wire.place();
   const { promise, resolve } = Promise.withResolvers<Messenger>();
@@ -77,8 +81,9 @@ export async function connect(
       resolve(new Messenger(link.socket, { ...options.far, peerId: link.peerId }));
     },
   });
-  const link = await dial(wire.towards(place, listener));
-  const near = new Messenger(link.socket, { ...options.near, peerId: link.peerId });
+  const { reuseReads = false } = options;
+  const { socket, peerId, reads } = await dial(wire.towards(place, listener), { reuseReads });
+  const near = new Messenger(socket, { ...options.near, peerId, reads });
   const far = await promise;
   return {
     near,

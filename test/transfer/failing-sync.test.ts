@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,15 +13,15 @@ import { sendOptions, twoEnds } from './two-ends.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** Sends one file to a process of its own, whose sync number `failing` the kernel answers with an I/O error. */
-async function sendWithFailingSync(failing: number) {
+/** Sends one file to a process of its own, some of whose system calls the kernel answers in its own way. */
+async function sendToTroubled(inject: string, content: string | Buffer = 'content') {
   const ends = await twoEnds();
-  await writeFile(join(ends.home, 'a'), 'content');
+  await writeFile(join(ends.home, 'a'), content);
   mkdirSync(ends.inbox);
   const child = spawn(
     'strace',
     [
-      ...['-f', '-qq', '-o', '/dev/null', '-e', `inject=fsync:error=EIO:when=${failing}`],
+      ...['-f', '-qq', '-o', '/dev/null', '-e', `inject=${inject}`],
       ...[process.execPath, '--import', fixture('sources.ts'), fixture('transfer/receiver.ts')],
       ...[ends.inbox, ends.network, ends.sender.id],
     ],
@@ -51,18 +51,25 @@ async function sendWithFailingSync(failing: number) {
   const received = await next();
   const [exitCode] = (await exited) as [number | null];
   const folder = join(ends.inbox, 'alice');
-  return { sent, received, exitCode, left: existsSync(folder) ? readdirSync(folder) : [] };
+  return { sent, received, exitCode, left: existsSync(folder) ? readdirSync(folder) : [], folder };
 }
+
+/** More than is synced at a time while it comes in. */
+const LARGE = Buffer.alloc(40 * 1024 * 1024, 'filer');
 
 describe.skipIf(needs('strace'))(
   'a sync that fails leaves no part and no final name, and ends no process:',
   () => {
     test.each([
-      ['of the new folder', 1],
-      ['of the file', 2],
-      ['of the final name', 3],
-    ])('%s', async (_, failing) => {
-      const { sent, received, exitCode, left } = await sendWithFailingSync(failing);
+      ['of the new folder', 'fsync', 1],
+      ['of the file', 'fsync', 2],
+      ['of the final name', 'fsync', 3],
+      ['of what came so far', 'fdatasync', 1],
+    ])('%s', async (_, call, failing) => {
+      const { sent, received, exitCode, left } = await sendToTroubled(
+        `${call}:error=EIO:when=${failing}`,
+        call === 'fsync' ? 'content' : LARGE,
+      );
 
       expect(sent).toMatchObject({ ok: false, files: [{ name: 'a', code: 'home-not-writable' }] });
       expect(received).toMatchObject({ ok: false });
@@ -71,10 +78,17 @@ describe.skipIf(needs('strace'))(
     });
 
     test('when none fails the file is there', async () => {
-      const { sent, left } = await sendWithFailingSync(1000);
+      const { sent, left } = await sendToTroubled('fsync:error=EIO:when=1000');
 
       expect(sent).toMatchObject({ ok: true, files: [{ status: 'delivered' }] });
       expect(left).toEqual(['a']);
     });
   },
 );
+
+test.skipIf(needs('strace'))('a disk that is slow to write takes the file all the same', async () => {
+  const { sent, folder } = await sendToTroubled('pwrite64:delay_enter=25000:when=1..20', LARGE);
+
+  expect(sent).toMatchObject({ ok: true, files: [{ status: 'delivered' }] });
+  expect(LARGE.equals(readFileSync(join(folder, 'a')))).toBe(true);
+});

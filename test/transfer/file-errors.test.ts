@@ -67,7 +67,7 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
   test('a part that cannot be closed is removed all the same', async () => {
     const path = await freshFolder();
     using folder = Folder.openOwn(path);
-    const part = new Part({ folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644 });
+    const part = new Part({ folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644, sync: true });
     closeBehindTheBackOf(join(path, '.filer-part-'));
 
     await part.drop();

@@ -78,7 +78,11 @@ export class FrameDecoder {
   #room: Buffer | undefined;
   #header: Header = parseHeader(NO_BYTES);
 
-  constructor(limits: FrameLimits = {}) {
+  readonly #copies: boolean;
+
+  /** @param copies whether the giver uses its pieces again: then no part of one is handed out @default false */
+  constructor(limits: FrameLimits = {}, copies = false) {
+    this.#copies = copies;
     this.#maxHeaderBytes = limits.maxHeaderBytes ?? MAX_HEADER_BYTES;
     this.#maxContentBytes = limits.maxContentBytes ?? MAX_CONTENT_BYTES;
   }
@@ -160,7 +164,9 @@ export class FrameDecoder {
     if (this.#room === undefined) {
       if (there >= wanted) {
         this.#taken = wanted;
-        return wanted === 0 ? NO_BYTES : piece.subarray(at, at + wanted);
+        if (wanted === 0) return NO_BYTES;
+        const part = piece.subarray(at, at + wanted);
+        return this.#copies ? Buffer.from(part) : part;
       }
       this.#room = rooms.take(wanted);
       this.#filled = 0;

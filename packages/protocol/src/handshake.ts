@@ -31,7 +31,7 @@ export const STRANGER_OPTIONS = {
  * follows the `welcome` may arrive together with it.
  */
 export function strangerMessenger(link: Link): Messenger {
-  return new Messenger(link.socket, { keepAlive: true, peerId: link.peerId });
+  return new Messenger(link.socket, { keepAlive: true, peerId: link.peerId, reads: link.reads });
 }
 
 export interface HandshakeOptions {

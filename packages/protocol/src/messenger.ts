@@ -8,6 +8,7 @@ import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 import { formatError } from './messages/error.ts';
 import { describeRemote } from './transport/endpoint.ts';
+import type { ReusedReads } from './transport/reused-reads.ts';
 import { WriteBacklog } from './write-backlog.ts';
 
 /** Content from this size on is written as it lies, below it is copied next to its header. */
@@ -21,6 +22,8 @@ const CLOSE_MS = 2_000;
 export interface MessengerOptions {
   /** Who is on the other side, as its TLS key proved. @default undefined, unproved */
   readonly peerId?: string | undefined;
+  /** Where the socket's pieces come, instead of in its 'data' events. @default undefined */
+  readonly reads?: ReusedReads | undefined;
   /** @default the frame's own limits */
   readonly limits?: FrameLimits;
   /** What may wait behind the message being written before the connection is closed as too slow. @default 8 MiB */
@@ -70,7 +73,7 @@ export class Messenger implements AsyncIterable<Message> {
     this.peerId = options.peerId;
     this.addr = describeAddress(socket);
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
-    this.#decoder = new FrameDecoder(options.limits);
+    this.#decoder = new FrameDecoder(options.limits, options.reads !== undefined);
     this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
     this.#maxUnreadBytes = options.maxUnreadBytes ?? MAX_UNREAD_BYTES;
     this.#incoming = new MessageQueue((unread) => {
@@ -106,7 +109,8 @@ export class Messenger implements AsyncIterable<Message> {
         );
       }
     });
-    socket.on('data', (piece: Buffer) => this.#receive(piece));
+    if (options.reads === undefined) socket.on('data', (piece: Buffer) => this.#receive(piece));
+    else options.reads.listen((piece) => this.#receive(piece));
   }
 
   /** Whether messages can still be sent. */

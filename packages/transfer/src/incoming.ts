@@ -203,14 +203,14 @@ export class Incoming {
     this.#owner.started(entry, name, size);
     try {
       await this.#makeRoom(wanted, size);
-      const { place, parts } = this.#options;
+      const { place, parts, sync } = this.#options;
       const components = parseSafePath(name);
       wanted.kept ??= parts.claim(components, size);
       const { kept, hasOlder } = wanted;
       const older = hasOlder
         ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
         : undefined;
-      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, kept, older });
+      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, sync, kept, older });
     } catch (error) {
       this.#giveUp(wanted, error);
     }
@@ -325,7 +325,7 @@ export class Incoming {
       const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
       const taken = await place.inFolder(parents, async (folder) => {
         const replaces = await present.mayReplace(folder, components, mtimeNs);
-        return await part.commit(folder, own, synced, replaces);
+        return await part.commit(folder, own, replaces);
       });
       file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
     } catch (error) {

@@ -4,38 +4,21 @@ import {
   constants,
   fchmodSync,
   fstatSync,
-  fsync,
   ftruncateSync,
   futimesSync,
   openSync,
   read,
   unlinkSync,
-  write,
-  writeSync,
 } from 'node:fs';
-import { promisify } from 'node:util';
-import {
-  DIGEST_BLOCK_BYTES,
-  FilerError,
-  messageOf,
-  systemCode,
-  type Digests,
-  type FileEnd,
-} from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, FilerError, systemCode, type Digests, type FileEnd } from '@filer/protocol';
 import { digestOfBlock, FileDigests } from './digests.ts';
 import { replaceFile, takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import type { KeptPlace } from './kept-parts.ts';
+import { PartWriter } from './part-writer.ts';
 import { PART_PREFIX } from './safe-path.ts';
 import { secondsOf } from './times.ts';
-
-const syncDescriptor = promisify(fsync);
-
-/** Chunks that may be on their way to the file system while the next one comes in. */
-const MAX_WRITES = 2;
-
-/** So little goes to the page cache in less time than handing it to another thread takes. */
-const WRITTEN_AT_ONCE_BYTES = 64 * 1024;
+import { writeError } from './write-error.ts';
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -50,6 +33,8 @@ export interface PartOptions {
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly mode: number;
+  /** Whether it will be brought to the disk. */
+  readonly sync: boolean;
   /** Its place among the parts that outlast a cut. @default none: it goes with the transfer */
   readonly kept?: KeptPlace | undefined;
   /** An older version of the file, to take blocks from. @default none */
@@ -69,9 +54,7 @@ export class Part {
   readonly #ownBytes: number;
   readonly #older: OlderFile | undefined;
   readonly #digests = new FileDigests();
-  /** Writes that were begun, oldest first. They never reject: `#writeError` tells. */
-  readonly #writes: Promise<void>[] = [];
-  #writeError: FilerError | undefined;
+  readonly #writer: PartWriter;
   /** One block of the basis. */
   #block: Buffer | undefined;
   #written = 0;
@@ -91,6 +74,7 @@ export class Part {
     } catch (error) {
       throw writeError(options.name, error);
     }
+    this.#writer = new PartWriter(this.#descriptor, options.name, options.sync);
     this.#older =
       options.older === undefined ? undefined : openOlder(options.older.folder.at(options.older.name));
   }
@@ -129,7 +113,7 @@ export class Part {
    * @throws FilerError `home-not-writable`, `verification-failed`
    */
   async appendSame(bytes: number): Promise<void> {
-    await this.#writesDone();
+    await this.#writer.settled();
     const content = await this.#readBasis(this.#written, bytes);
     if (content.length < bytes) {
       throw new FilerError(
@@ -139,8 +123,8 @@ export class Part {
     }
     this.#digests.update(content);
     if (!this.#isOwn(this.#written, bytes)) {
-      await this.#write(content, this.#written);
-      if (this.#writeError !== undefined) throw this.#writeError;
+      await this.#writer.write(content, this.#written, () => undefined);
+      await this.#writer.settled(); // the block's memory is read into again
     }
     this.#written += bytes;
   }
@@ -164,50 +148,15 @@ export class Part {
   }
 
   /**
-   * Takes the next bytes. A slow disk holds the caller, not the process: writing happens on another thread.
+   * Takes the next bytes. Resolves when more may come.
    *
    * @param content belongs to the part until `onWritten` is called
    * @throws FilerError `no-space`, `home-not-writable`, for this or an earlier chunk: the part is of no more use
    */
   async append(content: Buffer, onWritten: () => void): Promise<void> {
     this.#digests.update(content);
-    if (content.length <= WRITTEN_AT_ONCE_BYTES) {
-      this.#writeSmall(content, onWritten);
-      return;
-    }
-    const writing = this.#write(content, this.#written).then(onWritten);
+    await this.#writer.write(content, this.#written, onWritten);
     this.#written += content.length;
-    this.#writes.push(writing);
-    if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
-    if (this.#writeError !== undefined) throw this.#writeError;
-  }
-
-  #writeSmall(content: Buffer, onWritten: () => void): void {
-    try {
-      for (let at = 0; at < content.length;) {
-        at += writeSync(this.#descriptor, content, at, content.length - at, this.#written + at);
-      }
-    } catch (error) {
-      throw (this.#writeError ??= writeError(this.#options.name, error));
-    }
-    this.#written += content.length;
-    onWritten();
-  }
-
-  async #write(content: Buffer, position: number): Promise<void> {
-    try {
-      // A full disk shows first as a short write.
-      for (let at = 0; at < content.length;) {
-        at += await writeSome(this.#descriptor, content.subarray(at), position + at);
-      }
-    } catch (error) {
-      this.#writeError ??= writeError(this.#options.name, error);
-    }
-  }
-
-  async #writesDone(): Promise<void> {
-    await Promise.all(this.#writes.splice(0));
-    if (this.#writeError !== undefined) throw this.#writeError;
   }
 
   /**
@@ -216,7 +165,7 @@ export class Part {
    * @throws FilerError `verification-failed`, or what writing threw
    */
   async verify(end: FileEnd): Promise<Digests> {
-    await this.#writesDone();
+    await this.#writer.settled();
     const { name, size } = this.#options;
     const { digest, blocks } = this.#digests.finish();
     if (this.#written !== size || end.size !== size) {
@@ -243,14 +192,13 @@ export class Part {
    * @returns the name it got
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
-  async commit(into: Folder, wanted: string, sync: boolean, replaces = false): Promise<string> {
-    const { name, size, mtimeNs, mode } = this.#options;
+  async commit(into: Folder, wanted: string, replaces = false): Promise<string> {
+    const { name, size, mtimeNs, mode, sync } = this.#options;
     try {
       if (this.#ownBytes > size) ftruncateSync(this.#descriptor, size);
       setMode(this.#descriptor, mode & PERMISSIONS);
       futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
-      // Once: a sync that failed may have dropped the bytes, and would succeed the second time.
-      if (sync) await syncDescriptor(this.#descriptor);
+      if (sync) await this.#writer.sync();
       this.#close();
       const finished = { folder: this.#folder, file: this.#file };
       if (replaces) replaceFile(finished, into, wanted);
@@ -268,7 +216,7 @@ export class Part {
   /** Removes it. May be called at any time, and twice. */
   async drop(): Promise<void> {
     // The descriptor's number must not become another file's while a write to it is on its way.
-    await Promise.all(this.#writes.splice(0));
+    await this.#writer.idle();
     try {
       this.#close();
     } catch (error) {
@@ -290,8 +238,9 @@ export class Part {
       await this.drop();
       return;
     }
-    await Promise.all(this.#writes.splice(0));
-    this.#close();
+    await this.#writer.idle();
+    if (this.#writer.isLost) await this.drop();
+    else this.#close();
   }
 
   #close(): void {
@@ -331,15 +280,6 @@ function readSome(descriptor: number, into: Buffer, position: number): Promise<n
   });
 }
 
-function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(descriptor, content, 0, content.length, position, (error, written) => {
-      if (error === null) resolve(written);
-      else reject(error);
-    });
-  });
-}
-
 /** A name that may not outlast a power cut was not delivered: it is given up again. */
 async function syncName(into: Folder, name: string): Promise<void> {
   try {
@@ -357,22 +297,4 @@ function setMode(descriptor: number, mode: number): void {
     // A file system without permission bits (FAT) takes the file all the same.
     if (!NO_MODES.has(systemCode(error) ?? '')) throw error;
   }
-}
-
-function writeError(name: string, cause: unknown): FilerError {
-  const code = systemCode(cause);
-  if (code === undefined) throw cause; // a bug of ours
-  const what = JSON.stringify(name);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new FilerError(
-      'no-space',
-      `the receiver has no space left for ${what}: free some there and send again`,
-      {
-        cause,
-      },
-    );
-  }
-  return new FilerError('home-not-writable', `the receiver cannot write ${what} (${messageOf(cause)})`, {
-    cause,
-  });
 }

@@ -93,7 +93,8 @@ async function raceAddresses(
     try {
       const link = await dial(
         { transport: 'tls', host, port, identity: member.identity, expect: peer.id },
-        { signal: stop, timeoutMs: PEER_TIMEOUT_MS },
+        // Whoever dialled may be sent files (a `get`): Node reads them fastest so.
+        { signal: stop, timeoutMs: PEER_TIMEOUT_MS, reuseReads: true },
       );
       if (winner !== undefined) {
         link.socket.destroy();

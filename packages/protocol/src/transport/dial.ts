@@ -3,6 +3,7 @@ import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:t
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
 import { describeEndpoint, type Endpoint, type Link } from './endpoint.ts';
+import { ReusedReads } from './reused-reads.ts';
 import { ALPN, provenId, secureContextOf } from './tls-context.ts';
 
 export interface DialOptions {
@@ -11,6 +12,8 @@ export interface DialOptions {
   readonly timeoutMs?: number;
   /** Whether we may go on writing after the other side ended; whoever sets it ends the socket. @default false */
   readonly allowHalfOpen?: boolean;
+  /** Whether TLS reads into one buffer, for the link's `reads`: for a connection that brings much. @default false */
+  readonly reuseReads?: boolean;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -36,7 +39,8 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   const { signal, timeoutMs = CONNECT_TIMEOUT_MS } = options;
   signal?.throwIfAborted();
   const where = describeEndpoint(endpoint);
-  const socket = open(endpoint, options.allowHalfOpen ?? false);
+  const reads = options.reuseReads === true && endpoint.transport === 'tls' ? new ReusedReads() : undefined;
+  const socket = open(endpoint, options.allowHalfOpen ?? false, reads);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -56,7 +60,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
       throw new FilerError('identity-mismatch', `${where} is ${peerId}, not the expected ${endpoint.expect}`);
     }
     socket.setNoDelay(true);
-    return { socket, peerId };
+    return { socket, peerId, reads };
   } catch (error) {
     socket.destroy();
     if (error instanceof FilerError || error === signal?.reason) throw error;
@@ -75,15 +79,15 @@ export function dialError(where: string, error: unknown): FilerError {
   return new FilerError('connect-failed', `cannot connect to ${where}: ${reason}`, { cause: error });
 }
 
-function open(endpoint: Endpoint, allowHalfOpen: boolean): Socket {
+function open(endpoint: Endpoint, allowHalfOpen: boolean, reads: ReusedReads | undefined): Socket {
   switch (endpoint.transport) {
     case 'unix':
       return connectPlain({ path: endpoint.path, allowHalfOpen });
     case 'tcp':
       return connectPlain({ host: endpoint.host, port: endpoint.port, allowHalfOpen });
     case 'tls': {
-      // `allowHalfOpen` is documented for `tls.connect`; the types do not know it.
-      const options: ConnectionOptions & { allowHalfOpen: boolean } = {
+      // Both are documented for `tls.connect`; the types do not know them.
+      const options: ConnectionOptions & { allowHalfOpen: boolean; onread?: ReusedReads['onread'] } = {
         host: endpoint.host,
         port: endpoint.port,
         allowHalfOpen,
@@ -92,6 +96,7 @@ function open(endpoint: Endpoint, allowHalfOpen: boolean): Socket {
         // Self-signed by design: `provenId` compares keys before anything is written.
         rejectUnauthorized: false,
         checkServerIdentity: () => undefined,
+        ...(reads === undefined ? {} : { onread: reads.onread }),
       };
       return connectTls(options);
     }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Identity } from '../trust/identity.ts';
+import type { ReusedReads } from './reused-reads.ts';
 
 /** Where to listen or what to dial: one shape for every transport. */
 export type Endpoint = TcpEndpoint | TlsEndpoint | UnixEndpoint;
@@ -40,6 +41,8 @@ export interface UdpEndpoint {
 export interface Link {
   readonly socket: Socket;
   readonly peerId: string | undefined;
+  /** Where its pieces come, instead of in 'data' events. @see DialOptions.reuseReads */
+  readonly reads?: ReusedReads | undefined;
 }
 
 /** `host:port`, `[v6]:port`, or the path: for people. */

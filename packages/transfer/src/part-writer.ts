@@ -1,0 +1,134 @@
+import { fdatasync, fsync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import type { FilerError } from '@filer/protocol';
+import { writeError } from './write-error.ts';
+
+const syncAll = promisify(fsync);
+const syncData = promisify(fdatasync);
+
+/** Writes that may be on their way to a slow disk while the next one comes in. */
+const MAX_WRITES = 2;
+
+/**
+ * A write that took longer, in ms, waited for the disk. Handing a copy into the page cache (0.1 ms) to another
+ * thread costs more than the copy; waiting for a disk on this thread would hold all else that it does.
+ */
+const SLOW_WRITE_MS = 20;
+
+/** So much is brought to the disk at a time while more comes in, so that little is left to wait for at the end. */
+const SYNC_EVERY_BYTES = 16 * 1024 * 1024;
+
+/** Writes one part and brings it to the disk. The first error counts: after it the part is of no more use. */
+export class PartWriter {
+  readonly #descriptor: number;
+  readonly #name: string;
+  readonly #isSynced: boolean;
+  /** Writes on their way, oldest first. They never reject: `#error` tells. */
+  readonly #writes: Promise<void>[] = [];
+  #syncing: Promise<void> | undefined;
+  #bytesSinceSync = 0;
+  #isSlow = false;
+  #error: FilerError | undefined;
+
+  /**
+   * @param name for messages
+   * @param isSynced whether it will be synced: then that begins while it is written
+   */
+  constructor(descriptor: number, name: string, isSynced: boolean) {
+    this.#descriptor = descriptor;
+    this.#name = name;
+    this.#isSynced = isSynced;
+  }
+
+  /**
+   * Resolves when the next bytes may come: a slow disk holds the caller, not the process.
+   *
+   * @param content belongs to the writer until `onWritten` is called
+   * @throws FilerError `no-space`, `home-not-writable`, for this or an earlier write
+   */
+  async write(content: Buffer, position: number, onWritten: () => void): Promise<void> {
+    if (this.#isSlow) {
+      this.#writes.push(this.#writeElsewhere(content, position).then(onWritten));
+      if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
+    } else {
+      this.#writeHere(content, position);
+      onWritten();
+    }
+    this.#failIfLost();
+    this.#bytesSinceSync += content.length;
+    if (this.#isSynced && this.#syncing === undefined && this.#bytesSinceSync >= SYNC_EVERY_BYTES) {
+      this.#bytesSinceSync = 0;
+      this.#syncing = this.#syncSoFar();
+    }
+  }
+
+  #writeHere(content: Buffer, position: number): void {
+    const startedAt = performance.now();
+    try {
+      // A full disk shows first as a short write.
+      for (let at = 0; at < content.length;) {
+        at += writeSync(this.#descriptor, content, at, content.length - at, position + at);
+      }
+    } catch (error) {
+      this.#error ??= writeError(this.#name, error);
+    }
+    this.#isSlow = performance.now() - startedAt > SLOW_WRITE_MS;
+  }
+
+  async #writeElsewhere(content: Buffer, position: number): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      for (let at = 0; at < content.length;) {
+        at += await writeSome(this.#descriptor, content.subarray(at), position + at);
+      }
+    } catch (error) {
+      this.#error ??= writeError(this.#name, error);
+    }
+    this.#isSlow = performance.now() - startedAt > SLOW_WRITE_MS;
+  }
+
+  async #syncSoFar(): Promise<void> {
+    try {
+      await syncData(this.#descriptor);
+    } catch (error) {
+      // It may have dropped the bytes, and would succeed the second time.
+      this.#error ??= writeError(this.#name, error);
+    }
+    this.#syncing = undefined;
+  }
+
+  /** Resolves when all that was begun has ended. @throws FilerError that of an earlier write */
+  async settled(): Promise<void> {
+    await this.idle();
+    this.#failIfLost();
+  }
+
+  /** The same, whatever became of it: the descriptor may be closed after it. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#writes.splice(0), this.#syncing]);
+  }
+
+  /** Brings all of it to the disk, its size, time and permissions too. Once: see `#syncSoFar`. */
+  async sync(): Promise<void> {
+    await this.settled();
+    await syncAll(this.#descriptor);
+  }
+
+  /** Whether what was written may not all be there: after a failed sync a file even reads well, and is not safe. */
+  get isLost(): boolean {
+    return this.#error !== undefined;
+  }
+
+  #failIfLost(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+}
+
+function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, content, 0, content.length, position, (error, written) => {
+      if (error === null) resolve(written);
+      else reject(error);
+    });
+  });
+}
