@@ -36,6 +36,8 @@ export interface SentFile {
   identity?: string;
   /** What was said when it had gone whole. */
   end?: FileEnd;
+  /** Bytes of it that count as done. */
+  done?: number;
 }
 
 /** Who follows the files that go out. */

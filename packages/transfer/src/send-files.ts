@@ -62,7 +62,14 @@ export type SendEvent =
       readonly fileSize: number;
       /** Content bytes put on the wire, of all files; those of a file that is sent again count twice. */
       readonly bytesSent: number;
+      /** Bytes that went or are there already, of all files that have not failed. */
+      readonly bytesDone: number;
       readonly bytesTotal: number;
+      /** Files and links that have their result. */
+      readonly filesDone: number;
+      readonly filesTotal: number;
+      /** Whether the totals are final: everything was found. */
+      readonly complete: boolean;
     }
   /** A person at the other end was asked, and has not answered. */
   | { readonly type: 'waiting' }
@@ -125,6 +132,8 @@ class Sending implements OutgoingOwner {
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
   #bytesSent = 0;
+  #bytesDone = 0;
+  #filesDone = 0;
   #saidDone = false;
   #failure: FilerError | undefined;
   #bug: Error | undefined;
@@ -288,10 +297,20 @@ class Sending implements OutgoingOwner {
   }
 
   /** It is there without a stream. Folders are no files: only their failures are told. */
-  #settlePresent({ entry, source }: SentFile, status: 'delivered' | 'skipped', path: string): void {
-    const { kind, name, size, file } = source;
-    this.#unsettled.delete(entry);
-    if (kind !== 'dir') this.#result(file, { name, size, status, path });
+  #settlePresent(sent: SentFile, status: 'delivered' | 'skipped', path: string): void {
+    const { kind, name, size } = sent.source;
+    if (kind === 'dir') this.#unsettled.delete(sent.entry);
+    else this.#settle(sent, { name, size, status, path });
+  }
+
+  /** The last word about one file. */
+  #settle(sent: SentFile, result: FileResult): void {
+    this.#unsettled.delete(sent.entry);
+    const isThere = result.status !== 'failed';
+    this.#count(sent, isThere ? sent.source.size : 0);
+    if (sent.source.kind !== 'dir') this.#filesDone++;
+    this.#result(sent.source.file, result);
+    if (isThere) this.#progress(sent, sent.source.size, sent.source.size);
   }
 
   async #sendFile(file: SentFile): Promise<void> {
@@ -325,17 +344,26 @@ class Sending implements OutgoingOwner {
     this.#emit({ type: 'started', entry, name, size });
   }
 
-  sent(
-    { entry, source: { name, file } }: SentFile,
-    bytes: number,
-    fileBytes: number,
-    fileSize: number,
-  ): boolean {
+  sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
     this.#pace.grown();
     this.#bytesSent += bytes;
-    const [bytesSent, bytesTotal] = [this.#bytesSent, this.#supply.bytes];
-    this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, bytesSent, bytesTotal });
-    return this.#unsettled.has(entry);
+    const isWanted = this.#unsettled.has(file.entry);
+    if (isWanted) this.#count(file, fileBytes);
+    this.#progress(file, fileBytes, fileSize);
+    return isWanted;
+  }
+
+  /** So much of a file is done now. */
+  #count(file: SentFile, bytes: number): void {
+    this.#bytesDone += bytes - (file.done ?? 0);
+    file.done = bytes;
+  }
+
+  #progress({ entry, source: { name, file } }: SentFile, fileBytes: number, fileSize: number): void {
+    const [bytesSent, bytesDone, filesDone] = [this.#bytesSent, this.#bytesDone, this.#filesDone];
+    const { bytes: bytesTotal, files: filesTotal, complete } = this.#supply;
+    const done = { bytesSent, bytesDone, bytesTotal, filesDone, filesTotal, complete };
+    this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, ...done });
   }
 
   async basis(entry: number, first: number, count: number): Promise<Buffer> {
@@ -398,9 +426,8 @@ class Sending implements OutgoingOwner {
     const fileOf = (entry: number): string => this.#unsettled.get(entry)?.source.file ?? '';
     await this.#pace.work(Promise.resolve(keep?.(batch, fileOf)));
     for (const { entry, name, size, path, digest } of batch.files) {
-      const file = this.#unsettled.get(entry)?.source.file ?? name;
-      this.#unsettled.delete(entry);
-      this.#result(file, { name, size, status: 'delivered', path, digest });
+      const sent = this.#unsettled.get(entry);
+      if (sent !== undefined) this.#settle(sent, { name, size, status: 'delivered', path, digest });
     }
   }
 
@@ -422,9 +449,8 @@ class Sending implements OutgoingOwner {
   #settleFailed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>): void {
     const file = this.#unsettled.get(entry);
     if (file === undefined) return;
-    this.#unsettled.delete(entry);
     const { name, size } = file.source;
-    this.#result(file.source.file, { name, size, status: 'failed', code, message });
+    this.#settle(file, { name, size, status: 'failed', code, message });
   }
 
   #result(file: string, result: FileResult): void {

@@ -1,25 +1,43 @@
 import cliProgress, { type MultiBar, type SingleBar } from 'cli-progress';
-import { formatBytes, formatDuration, printable, type Output } from '@filer/program';
-import type { SendEvent } from '../jobs/send-events.ts';
+import { printable, type Output } from '@filer/program';
+import type { Progress } from '../jobs/send-events.ts';
+import { progressWords, type Amounts } from './progress-words.ts';
+import { TransferRate } from './transfer-rate.ts';
+
+/** How far a transfer is, shown while it runs. */
+export interface ProgressDisplay {
+  show(progress: Progress): void;
+  /** Words that cannot wait until it ends. */
+  say(line: string): void;
+  /** Ends the display; what is printed afterwards stands below it. */
+  stop(): void;
+}
 
 interface Bars {
   readonly all: SingleBar;
-  /** Only where there is more than one file. */
-  readonly file: SingleBar | undefined;
-  readonly startedAt: number;
-  /** The current file, and since when. */
+  readonly rate: TransferRate;
+  /** Of the file that is on its way, once there is more than one. */
+  file: SingleBar | undefined;
   path: string;
-  fileStartedAt: number;
+  fileRate: TransferRate;
+}
+
+interface Payload {
+  readonly label: string;
+  readonly amounts: Amounts;
+  readonly rate: number;
 }
 
 /** Longest part of a name that a bar shows. */
 const NAME_COLUMNS = 18;
 
-/** Progress of one send on a terminal: a bar for each recipient, and one for its current file. */
-export class SendProgress {
+/** A bar of its own for a smaller file would only flicker. */
+const FILE_BAR_BYTES = 1024 * 1024;
+
+/** On a terminal: a bar for each recipient, and one for its current file. */
+export class ProgressBars implements ProgressDisplay {
   readonly #bars: MultiBar;
   readonly #byRecipient = new Map<string, Bars>();
-  #several = false;
   readonly #output: Output;
 
   constructor(output: Output) {
@@ -31,56 +49,95 @@ export class SendProgress {
       stopOnComplete: false,
       fps: 8,
       barsize: 24,
-      format: (options, params, payload: { label: string; startedAt: number }) => {
-        const bar = cliProgress.Format.BarFormat(params.progress, options);
-        const percent = `${Math.floor(params.progress * 100)}%`.padStart(4);
-        const seconds = (performance.now() - payload.startedAt) / 1000;
-        const rate = seconds > 0.2 ? params.value / seconds : 0;
-        const left =
-          rate > 0 && params.value < params.total
-            ? `ETA ${formatDuration(((params.total - params.value) / rate) * 1000)}`
-            : '';
-        const amount = `${formatBytes(params.value)} of ${formatBytes(params.total)}`;
-        return `${payload.label.padEnd(NAME_COLUMNS)} ${bar} ${percent}  ${amount}  ${formatBytes(rate)}/s  ${left}`;
+      format: (options, { progress }, { label, amounts, rate }: Payload) => {
+        const bar = cliProgress.Format.BarFormat(progress, options);
+        const percent = `${Math.floor(progress * 100)}%`.padStart(4);
+        return `${label.padEnd(NAME_COLUMNS)} ${bar} ${percent}  ${progressWords(amounts, rate)}`;
       },
     });
   }
 
-  /** Takes what the send tells. */
-  show(event: SendEvent): void {
-    if (event.type === 'job') this.#several = event.files > 1;
-    if (event.type !== 'progress') return;
-    const bars = this.#byRecipient.get(event.recipient) ?? this.#open(event.recipient, event.bytesTotal);
-    bars.all.setTotal(event.bytesTotal);
-    bars.all.update(event.bytesSent);
-    if (bars.file === undefined) return;
-    const label = shorten(printable(`  ${event.path.split('/').at(-1) ?? ''}`));
-    if (bars.path !== event.path) {
-      bars.path = event.path;
-      bars.fileStartedAt = performance.now();
+  show(progress: Progress): void {
+    const { recipient, path, fileBytesSent, fileBytesTotal } = progress;
+    const bars = this.#byRecipient.get(recipient) ?? this.#open(recipient);
+    const now = performance.now();
+    draw(bars.all, {
+      label: shorten(printable(recipient)),
+      amounts: progress,
+      rate: bars.rate.at(progress.bytesDone, now),
+    });
+    if (progress.filesTotal < 2 || fileBytesTotal < FILE_BAR_BYTES) return;
+    if (bars.path !== path) {
+      bars.path = path;
+      bars.fileRate = new TransferRate();
     }
-    bars.file.setTotal(event.fileBytesTotal);
-    bars.file.update(event.fileBytesSent, { label, startedAt: bars.fileStartedAt });
+    bars.file ??= this.#bar('');
+    const amounts = {
+      bytesDone: fileBytesSent,
+      bytesTotal: fileBytesTotal,
+      filesDone: 0,
+      filesTotal: 1,
+      complete: true,
+    };
+    const label = shorten(printable(`  ${path.split('/').at(-1) ?? ''}`));
+    draw(bars.file, { label, amounts, rate: bars.fileRate.at(fileBytesSent, now) });
   }
 
-  /** A line among the bars, which are drawn below it. */
   say(line: string): void {
-    if (this.#byRecipient.size > 0) this.#bars.log(`${line}\n`);
+    if (this.#byRecipient.size > 0) this.#bars.log(`${printable(line)}\n`);
     else this.#output.words(line);
   }
 
-  /** Draws the last state and gives the terminal back. */
   stop(): void {
     this.#bars.stop();
   }
 
-  #open(recipient: string, bytesTotal: number): Bars {
-    const startedAt = performance.now();
-    const all = this.#bars.create(bytesTotal, 0, { label: shorten(printable(recipient)), startedAt });
-    const file = this.#several ? this.#bars.create(1, 0, { label: '', startedAt }) : undefined;
-    const bars = { all, file, startedAt, path: '', fileStartedAt: startedAt };
+  #open(recipient: string): Bars {
+    const all = this.#bar(recipient);
+    const bars = { all, rate: new TransferRate(), file: undefined, path: '', fileRate: new TransferRate() };
     this.#byRecipient.set(recipient, bars);
     return bars;
+  }
+
+  #bar(label: string): SingleBar {
+    const amounts = { bytesDone: 0, bytesTotal: 0, filesDone: 0, filesTotal: 1, complete: true };
+    return this.#bars.create(1, 0, { label, amounts, rate: 0 } satisfies Payload);
+  }
+}
+
+function draw(bar: SingleBar, payload: Payload): void {
+  const { bytesDone, bytesTotal } = payload.amounts;
+  bar.setTotal(Math.max(1, bytesTotal));
+  bar.update(bytesTotal === 0 ? 1 : bytesDone, payload);
+}
+
+/** Without a terminal, such as in a build's log, a line says now and then how far it is. */
+const LINE_EVERY_MS = 30_000;
+
+export class ProgressLines implements ProgressDisplay {
+  readonly #output: Output;
+  readonly #toldAt = new Map<string, { at: number; rate: TransferRate }>();
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  show(progress: Progress): void {
+    const now = performance.now();
+    const told = this.#toldAt.get(progress.recipient) ?? { at: now, rate: new TransferRate() };
+    this.#toldAt.set(progress.recipient, told);
+    const rate = told.rate.at(progress.bytesDone, now);
+    if (now - told.at < LINE_EVERY_MS) return;
+    told.at = now;
+    this.#output.words(`${progress.recipient}: ${progressWords(progress, rate)}`);
+  }
+
+  say(line: string): void {
+    this.#output.words(line);
+  }
+
+  stop(): void {
+    this.#toldAt.clear();
   }
 }
 

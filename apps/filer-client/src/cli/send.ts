@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { ReceiptTold, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
+import type { Retrying, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
 import type { SendArguments } from './commands.ts';
-import { SendProgress } from './send-progress.ts';
+import { ReceiptLines } from './receipt-lines.ts';
+import { ProgressBars, ProgressLines, type ProgressDisplay } from './send-progress.ts';
 
 export async function run(args: SendArguments, context: Context): Promise<number> {
   const { output } = context;
@@ -17,55 +18,66 @@ export async function run(args: SendArguments, context: Context): Promise<number
     exclude: args.exclude,
     dryRun: args.dryRun,
   };
-  const progress =
-    output.isTerminal && !output.quiet && !output.jsonMode ? new SendProgress(output) : undefined;
+  const progress = displayOf(context);
   const startedAt = performance.now();
+  const words = { told: new Set<string>(), receipts: new ReceiptLines(request.paths) };
+  // Lines between bars would tear them: they follow when the bars stand still.
   const later: SendEvent[] = [];
-  const told = new Set<string>();
   let done: SendDone;
   try {
     done = await perform(context, 'send', request, {
       onItem: (item) => {
         const event = item as SendEvent;
         output.json(event);
-        progress?.show(event);
-        if (event.type === 'progress' || event.type === 'job') return;
-        if (event.type === 'file' && event.ok) return; // its receipt is told
-        // Lines between the bars would tear them: they follow when the bars stand still.
-        if (progress !== undefined && event.type === 'waiting') progress.say(waitingLine(event));
-        else if (progress === undefined) tell(event, told, context);
-        else later.push(event);
+        if (event.type === 'job') return;
+        if (event.type === 'progress') progress.show(event);
+        else if (event.type === 'waiting' || event.type === 'retry') progress.say(lineOf(event));
+        else if (progress instanceof ProgressBars) later.push(event);
+        else tell(event, words, context);
       },
     });
   } finally {
-    progress?.stop();
-    for (const event of later) tell(event, told, context);
+    progress.stop();
+    for (const event of later) tell(event, words, context);
+    for (const line of words.receipts.sums()) output.line(line);
   }
   output.json(done);
-  summarize(done, performance.now() - startedAt, told, context);
+  summarize(done, performance.now() - startedAt, words.told, context);
   return done.exitCode;
 }
 
-function tell(event: SendEvent, told: Set<string>, context: Context): void {
+interface Words {
+  /** What was said already. */
+  readonly told: Set<string>;
+  readonly receipts: ReceiptLines;
+}
+
+function displayOf({ output }: Context): ProgressDisplay {
+  if (output.quiet || output.jsonMode) {
+    return { show: () => undefined, say: (line) => output.words(line), stop: () => undefined };
+  }
+  return output.isTerminal ? new ProgressBars(output) : new ProgressLines(output);
+}
+
+function tell(event: SendEvent, { told, receipts }: Words, context: Context): void {
   const { output } = context;
   if (event.type === 'would-send') {
     const path = printable(event.path);
     output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`);
   }
-  if (event.type === 'receipt') output.line(receiptLine(event));
+  if (event.type === 'receipt') {
+    const line = receipts.add(event);
+    if (line !== undefined) output.line(line);
+  }
+  // Of a file that arrived its receipt is told.
   if (event.type === 'file' && !event.ok)
     warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
-  if (event.type === 'waiting') output.words(waitingLine(event));
-  if (event.type === 'retry') output.words(`${event.recipient} was lost (${event.reason}), trying again`);
 }
 
-function waitingLine({ recipient }: Waiting): string {
-  return `${recipient} was asked and has not answered yet (Ctrl-C withdraws it)`;
-}
-
-function receiptLine({ recipient, receivedAs, size, digest, synced }: ReceiptTold): string {
-  const proof = `${digest.slice(0, 'blake3:'.length + 12)}…`;
-  return `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${synced ? 'on disk' : 'not synced'}), signed`;
+function lineOf(event: Waiting | Retrying): string {
+  return event.type === 'waiting'
+    ? `${event.recipient} was asked and has not answered yet (Ctrl-C withdraws it)`
+    : `${event.recipient} was lost (${event.reason}), trying again`;
 }
 
 /** What fails many files, such as a full disk, is said once. */

@@ -21,9 +21,15 @@ export interface Progress {
   readonly path: string;
   readonly fileBytesSent: number;
   readonly fileBytesTotal: number;
-  /** Content bytes of all files for this recipient. */
+  /** Content bytes put on the wire, of all files for this recipient. */
   readonly bytesSent: number;
+  /** Bytes that went or are there already, of all files that have not failed. */
+  readonly bytesDone: number;
   readonly bytesTotal: number;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  /** Whether the totals are final: folders are walked while they are sent. */
+  readonly complete: boolean;
 }
 
 /** How one file for one recipient ended. */

@@ -257,7 +257,8 @@ class Delivery {
     const common = { job: this.#job, recipient: this.#peer.name };
     if (event.type === 'progress') {
       const now = performance.now();
-      const whole = event.bytesSent >= event.bytesTotal;
+      const { bytesDone, bytesTotal, filesDone, filesTotal, complete } = event;
+      const whole = complete && filesDone === filesTotal;
       if (now - this.#toldAt < PROGRESS_EVERY_MS && !whole) return;
       this.#toldAt = now;
       emit({
@@ -267,7 +268,11 @@ class Delivery {
         fileBytesSent: event.fileBytes,
         fileBytesTotal: event.fileSize,
         bytesSent: this.bytesSent + event.bytesSent,
-        bytesTotal: Math.max(this.bytesTotal, event.bytesTotal),
+        bytesDone,
+        bytesTotal: Math.max(this.bytesTotal, bytesTotal),
+        filesDone,
+        filesTotal,
+        complete,
       });
     }
     if (event.type === 'waiting' && !this.#toldWaiting) {
