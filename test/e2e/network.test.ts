@@ -159,6 +159,7 @@ describe('two machines that run and one that only joined', () => {
       exitCode: 0,
       filesSent: 1,
       filesSkipped: 0,
+      filesKept: 0,
       filesFailed: 0,
       bytesSent: 3_000_000,
       bytesTotal: 3_000_000,

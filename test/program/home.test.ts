@@ -16,6 +16,7 @@ test('FILER_HOME puts everything of the client in one folder', () => {
     configFile: '/srv/filer/config.toml',
     identityFolder: '/srv/filer',
     databaseFile: '/srv/filer/filer.db',
+    digestsFile: '/srv/filer/digests.db',
     membershipFile: '/srv/filer/membership.json',
     networkKeyFile: '/srv/filer/network-key.pem',
     inbox: '/srv/filer/inbox',

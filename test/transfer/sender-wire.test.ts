@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createKeyPair, parseReceiptBatch, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
-import { signReceipts, verifyReceipts } from '@filer/transfer';
+import { KnownDigests, signReceipts, verifyReceipts, type SendOptions } from '@filer/transfer';
 import { digestsOf, withSender, type Hand } from './by-hand.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
@@ -173,19 +173,82 @@ describe('a receiver that breaks the protocol loses its connection:', () => {
   });
 });
 
-test('what the receiver has already is skipped without a byte', async () => {
-  const ends = await withFile();
-  const { hand, outcome } = await withSender(ends, ['a']);
-  const offer = await hand.hear('offer');
-  await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
-  const entries = await hand.hear('entries');
-  await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [
-    { answer: 'have', path: 'alice/a' },
-  ]);
-  await hand.hear('done');
-  await hand.say({ type: 'done' });
+describe('a receiver that has the file already', () => {
+  /** Sends a file that the sender remembers or not, and answers `have`. */
+  async function answered(answer: object, options: Partial<SendOptions> = {}) {
+    const ends = await withFile();
+    const { hand, outcome } = await withSender(ends, ['a'], options);
+    const offer = await hand.hear('offer');
+    await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+    const entries = await hand.hear('entries');
+    await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [
+      { answer: 'have', path: 'alice/a', ...answer },
+    ]);
+    return { ends, hand, outcome, job: offer?.header['job'] ?? '' };
+  }
 
-  expect(await outcome).toMatchObject({ ok: true, filesSkipped: 1, bytesSent: 0 });
+  /** A memory that knows every file, with the digests of this content. */
+  function knowing(content: Buffer): KnownDigests {
+    return new KnownDigests({
+      find: () => ({ ...digestsOf(content), synced: false }),
+      keep: () => undefined,
+    });
+  }
+
+  test('signs for it, and no byte is sent', async () => {
+    const { ends, hand, outcome, job } = await answered({ receipt: true }, { known: knowing(CONTENT) });
+    const { files, ...batch } = honest(ends, job);
+    const there = files.map((file) => ({ ...file, present: true as const }));
+    await hand.say({ type: 'receipts' }, signReceipts({ ...batch, files: there }, ends.receiver));
+    await hand.hear('done');
+    await hand.say({ type: 'done' });
+
+    expect(await outcome).toMatchObject({
+      ok: true,
+      filesSkipped: 1,
+      filesKept: 0,
+      bytesSent: 0,
+      files: [{ status: 'skipped', digest: digestsOf(CONTENT).digest }],
+    });
+  });
+
+  test('must sign for what the sender has, and say that it was there', async () => {
+    const other = digestsOf(Buffer.from('other content'));
+    for (const lie of [{ ...other, present: true as const }, {}]) {
+      const { ends, hand, outcome, job } = await answered({ receipt: true }, { known: knowing(CONTENT) });
+      const { files, ...batch } = honest(ends, job);
+      const there = files.map((file) => ({ ...file, ...lie }));
+      await hand.say({ type: 'receipts' }, signReceipts({ ...batch, files: there }, ends.receiver));
+
+      expect((await outcome).error?.code).toBe('verification-failed');
+    }
+  });
+
+  test('and promises a receipt, fails the file when none comes', async () => {
+    const { hand, outcome } = await answered({ receipt: true }, { known: knowing(CONTENT) });
+    await hand.hear('done');
+    await hand.say({ type: 'done' });
+
+    expect(await outcome).toMatchObject({ ok: false, files: [{ code: 'verification-failed' }] });
+  });
+
+  test('cannot know so of a content that was not named', async () => {
+    expect((await (await answered({ receipt: true })).outcome).error?.code).toBe('unexpected-message');
+  });
+
+  test('may keep another one only where the sender allowed it, which is told', async () => {
+    const { hand, outcome } = await answered({}, { onConflict: 'skip' });
+    await hand.hear('done');
+    await hand.say({ type: 'done' });
+    expect(await outcome).toMatchObject({
+      ok: true,
+      filesSkipped: 1,
+      filesKept: 1,
+      files: [{ status: 'skipped', kept: true }],
+    });
+
+    expect((await (await answered({})).outcome).error?.code).toBe('unexpected-message');
+  });
 });
 
 test('a kept receipt can be checked later, and not after one character of it changed', async () => {

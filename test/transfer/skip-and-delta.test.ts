@@ -1,10 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { OnConflict } from '@filer/protocol';
-import { KnownDigests, PART_PREFIX } from '@filer/transfer';
-import { withReceiver } from './by-hand.ts';
+import { parseReceiptBatch, type Digests, type OnConflict, type ReceiptBatch } from '@filer/protocol';
+import {
+  identityOf,
+  KnownDigests,
+  PART_PREFIX,
+  verifyReceipts,
+  type ReceivedFile,
+  type ReceiveOptions,
+} from '@filer/transfer';
+import { digestsOf, withReceiver } from './by-hand.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
@@ -91,16 +99,25 @@ describe('what is there byte for byte is not sent again:', () => {
 });
 
 describe('remembered digests', () => {
-  test('spare reading, and are not asked where contents are to be compared', async () => {
-    const ends = await withFile('one');
-    await transfer(ends, ['a.bin']);
-    const known = new KnownDigests();
+  const twoOf = (text: string): Digests => digestsOf(Buffer.from(text));
+  const fileChangedAt = (ms: number, ino = ms): string => `1:${ino}:5:0:${ms * 1_000_000}`;
+
+  /** Content that is read, counted by what is asked of a memory that always forgets. */
+  function asking(known: KnownDigests): string[] {
     const asked: string[] = [];
     const find = known.find.bind(known);
     known.find = (identity) => {
       asked.push(identity);
       return find(identity);
     };
+    return asked;
+  }
+
+  test('are not asked where contents are to be compared', async () => {
+    const ends = await withFile('one');
+    await transfer(ends, ['a.bin']);
+    const known = new KnownDigests();
+    const asked = asking(known);
 
     await transfer(ends, ['a.bin'], { send: { known, checksum: true }, receive: { known } });
     expect(asked).toEqual([]);
@@ -108,14 +125,115 @@ describe('remembered digests', () => {
     expect(asked.length).toBeGreaterThan(0);
   });
 
-  test('are not kept of a file that changed within two seconds before it was read, and forget the oldest', () => {
-    const known = new KnownDigests(2);
-    const changedAt = (ms: number): string => `5:0:${ms * 1_000_000}:1:1`;
+  test('spare reading on both sides from the second time on, and the file is signed for all the same', async () => {
+    const ends = await withFile('one');
+    const source = join(ends.home, 'a.bin');
+    await utimes(source, 1_000, 1_000);
+    const [ours, theirs] = [new KnownDigests(), new KnownDigests()];
+    const options = { send: { known: ours }, receive: { known: theirs } };
+    await transfer(ends, ['a.bin'], options);
+    const remembers = (): boolean => ours.find(identityOf(lstatSync(source, { bigint: true }))) !== undefined;
+    // The source was made within the two seconds before it was read.
+    expect(remembers()).toBe(false);
+    ours.keepRead(identityOf(lstatSync(source, { bigint: true })), twoOf('one'), Date.now() + 2_000);
+    expect(remembers()).toBe(true);
+    const opened: string[] = [];
+    const placed = join(ends.inbox, 'alice', 'a.bin');
+    expect(theirs.find(identityOf(lstatSync(placed, { bigint: true })))).toMatchObject(twoOf('one'));
 
-    known.keep(changedAt(8_001), 'd', 10_000);
-    expect(known.find(changedAt(8_001))).toBeUndefined();
-    for (const ms of [1, 2, 3]) known.keep(changedAt(ms), `d${ms}`, 10_000);
-    expect([1, 2, 3].map((ms) => known.find(changedAt(ms)))).toEqual([undefined, 'd2', 'd3']);
+    const kept: ReceiptBatch[] = [];
+    const { sent } = await transfer(ends, ['a.bin'], {
+      send: { known: ours, keep: (batch) => void kept.push(batch) },
+      receive: { known: theirs, record: ({ path }) => void opened.push(path) },
+    });
+
+    expect(sent).toMatchObject({ ok: true, bytesSent: 0, filesSkipped: 1, filesKept: 0 });
+    expect(kept[0]?.files).toMatchObject([
+      { name: 'a.bin', path: 'alice/a.bin', present: true, ...twoOf('one') },
+    ]);
+    expect(opened).toEqual([]); // what is remembered is noted already
+  });
+
+  test('are not kept of a file that changed within two seconds before it was read, and forget the oldest', () => {
+    const known = new KnownDigests();
+
+    known.keepRead(fileChangedAt(8_001), twoOf('d'), 10_000);
+    expect(known.find(fileChangedAt(8_001))).toBeUndefined();
+    known.keepRead(fileChangedAt(8_000), twoOf('d'), 10_000);
+    expect(known.find(fileChangedAt(8_000))).toMatchObject(twoOf('d'));
+  });
+
+  test('are kept of a file that was received, unless its time is as new as a write to it would be', async () => {
+    const ends = await withFile('one');
+    const source = join(ends.home, 'a.bin');
+    const placed = join(ends.inbox, 'alice', 'a.bin');
+    const known = new KnownDigests();
+    const remembered = (): unknown => known.find(identityOf(lstatSync(placed, { bigint: true })));
+
+    await transfer(ends, ['a.bin'], { receive: { known } });
+    expect(remembered()).toBeUndefined();
+    await rm(placed);
+    await utimes(source, 1_000, 1_000);
+    await transfer(ends, ['a.bin'], { receive: { known } });
+    expect(remembered()).toMatchObject({ ...twoOf('one'), synced: false });
+    await writeFile(placed, 'two');
+    expect(remembered()).toBeUndefined();
+  });
+});
+
+describe('a receipt of what was there', () => {
+  async function receiptOfSecond(
+    ends: TwoEnds,
+    first: Partial<ReceiveOptions> | undefined,
+    second: Partial<ReceiveOptions>,
+  ): Promise<ReceiptBatch['files'][number] | undefined> {
+    if (first !== undefined) await transfer(ends, ['a.bin'], { receive: first });
+    const kept: ReceiptBatch[] = [];
+    const { sent } = await transfer(ends, ['a.bin'], {
+      receive: second,
+      send: { keep: (batch) => void kept.push(batch) },
+    });
+    expect(sent).toMatchObject({ ok: true, filesSkipped: 1 });
+    const [batch] = kept.map((each) => parseReceiptBatch(JSON.parse(JSON.stringify(each))));
+    if (batch !== undefined) verifyReceipts(batch);
+    return batch?.files[0];
+  }
+
+  test('says that it is on the disk only when its receiver brought it there', async () => {
+    const ends = await withFile('one');
+    const known = new KnownDigests();
+    expect(await receiptOfSecond(ends, { known, sync: false }, { known, sync: false })).toMatchObject({
+      present: true,
+      synced: false,
+    });
+    expect(await receiptOfSecond(ends, undefined, { known, sync: true })).toMatchObject({ synced: true });
+  });
+
+  test('is given, and noted once, for a file that somebody else put there', async () => {
+    const ends = await withFile('one');
+    await mkdir(join(ends.inbox, 'alice'), { recursive: true });
+    await writeFile(join(ends.inbox, 'alice', 'a.bin'), 'one');
+    const noted: ReceivedFile[] = [];
+
+    const file = await receiptOfSecond(ends, undefined, { record: (each) => void noted.push(each) });
+
+    expect(file).toMatchObject({ path: 'alice/a.bin', present: true, size: 3 });
+    expect(noted).toMatchObject([{ path: 'alice/a.bin', present: true }]);
+  });
+
+  test('is not given where the conflict rule keeps a file that nobody compared', async () => {
+    const ends = await withFile('one');
+    await mkdir(join(ends.inbox, 'alice'), { recursive: true });
+    await writeFile(join(ends.inbox, 'alice', 'a.bin'), 'two');
+    const kept: ReceiptBatch[] = [];
+
+    const { sent, received } = await transfer(ends, ['a.bin'], {
+      send: { onConflict: 'skip', keep: (batch) => void kept.push(batch) },
+    });
+
+    expect(kept).toEqual([]);
+    for (const side of [sent, received])
+      expect(side).toMatchObject({ ok: true, filesSkipped: 1, filesKept: 1, files: [{ kept: true }] });
   });
 });
 

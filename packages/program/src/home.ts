@@ -16,6 +16,8 @@ export interface Home {
   readonly identityFolder: string;
   /** The embedded database (`node:sqlite`). */
   readonly databaseFile: string;
+  /** The client's digests of files, which may be deleted: `digests.db`. */
+  readonly digestsFile: string;
   /** The client's `membership.json`. */
   readonly membershipFile: string;
   /** The server's `network-key.pem`. */
@@ -130,6 +132,7 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
     configFile: join(folders.config, 'config.toml'),
     identityFolder: folders.data,
     databaseFile: join(folders.data, program === 'filer-client' ? 'filer.db' : 'ip-server.db'),
+    digestsFile: join(folders.data, 'digests.db'),
     membershipFile: join(folders.data, 'membership.json'),
     networkKeyFile: join(folders.data, 'network-key.pem'),
     inbox: folders.inbox,

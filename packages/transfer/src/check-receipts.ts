@@ -27,12 +27,11 @@ export function checkReceipts(
 }
 
 function checkFile(file: ReceiptFile, sent: SentFile | undefined): void {
-  const end = sent?.end;
-  if (sent === undefined || end === undefined) throw wrong(`no file numbered ${file.entry} waits for one`);
+  const ours = file.present === true ? sent?.there : sent?.end;
+  if (sent === undefined || ours === undefined) throw wrong(`no file numbered ${file.entry} waits for one`);
   if (file.name !== sent.source.name) throw wrong(`it gives entry ${file.entry} another name`);
   for (const key of ['size', 'digest', 'blocks'] as const) {
-    if (file[key] !== end[key])
-      throw wrong(`its ${key} is not that of ${JSON.stringify(file.name)} as it was sent`);
+    if (file[key] !== ours[key]) throw wrong(`its ${key} is not that of ${JSON.stringify(file.name)}`);
   }
   if (!isInsideInbox(file.path)) throw wrong('it names no place inside an inbox');
 }

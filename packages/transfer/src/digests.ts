@@ -49,3 +49,6 @@ export function digestOfBlock(content: Buffer): Buffer {
 function written(hasher: Blake3Hasher): string {
   return `blake3:${hasher.digest('hex')}`;
 }
+
+/** The digests of a file without content. */
+export const EMPTY_DIGESTS: Digests = new FileDigests().finish();

@@ -9,7 +9,6 @@ import {
   type FileEnd,
   type FileStart,
   type Got,
-  type PresentFile,
   type ReceiptFile,
   type Same,
   type Skip,
@@ -22,7 +21,7 @@ import { makeLink } from './made-link.ts';
 import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
-import type { Present } from './present.ts';
+import type { Present, There } from './present.ts';
 import { giveBack, judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
 import { parseSafePath } from './safe-path.ts';
 
@@ -53,6 +52,8 @@ export interface IncomingOwner {
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void;
   /** A file is in place: the owner notes it and gives the receipt. */
   inPlace(file: ReceiptFile): Promise<void>;
+  /** A file was there, and is noted: the owner gives the receipt. */
+  wasThere(file: ReceiptFile): void;
   /** The sender is to know that this file, and no other, cannot be taken. */
   failed(failure: EntryFailure): void;
   /** The last word about one file, for this side. */
@@ -70,11 +71,20 @@ interface Wanted {
   /** Where its part lies, if that may outlast a cut. */
   kept: KeptPlace | undefined;
   /** What `check` named. */
-  readonly files: readonly PresentFile[];
+  readonly files: readonly There[];
   readonly hasOlder: boolean;
   state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
   /** Why its stream was given up, until it begins again. */
   reason?: FilerError;
+}
+
+/** A file that needs not come. */
+interface Identical {
+  readonly entry: number;
+  readonly name: string;
+  readonly size: number;
+  readonly components: readonly string[];
+  readonly there: There;
 }
 
 /** The stream that is open. Without a part it failed already, and what comes is dropped. */
@@ -92,6 +102,8 @@ export class Incoming {
   readonly #owner: IncomingOwner;
   readonly #entries = new Map<number, Wanted>();
   readonly #commits = new Set<Promise<void>>();
+  /** Found in the newest batch: its sender is told of them first. */
+  #identical: Identical[] = [];
   readonly #folders: FilledFolders;
   #ahead = 0;
   #aheadNameBytes = 0;
@@ -139,11 +151,16 @@ export class Incoming {
       this.#folders.announced(number, components);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
-      const { have, files, basisBytes } = await present.look(entry, components);
-      if (have !== undefined) {
-        giveBack(allowance, size);
-        this.#owner.result({ name, size, status: 'skipped', path: have });
-        return { answer: 'have', path: have };
+      const { identical, kept: isKept, files, basisBytes } = await present.look(entry, components);
+      if (identical !== undefined || isKept === true) giveBack(allowance, size);
+      if (identical !== undefined) {
+        this.#identical.push({ entry: number, name, size, components, there: identical });
+        return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
+      }
+      if (isKept === true) {
+        const path = this.#pathOf(components);
+        this.#owner.result({ name, size, status: 'skipped', kept: true, path });
+        return { answer: 'have', path };
       }
       const kept = parts.claim(components, size);
       const own = kept?.bytes ?? 0;
@@ -155,7 +172,13 @@ export class Incoming {
       this.#entries.set(number, { ...wanted, files, hasOlder: basisBytes > 0, state: 'ahead' });
       this.#ahead++;
       this.#aheadNameBytes += Buffer.byteLength(name);
-      if (files.length > 0) return { answer: 'check', bytes, files };
+      if (files.length > 0) {
+        const named = files.map((file) => ({
+          digest: file.digest,
+          path: this.#pathOf(components, file.name),
+        }));
+        return { answer: 'check', bytes, files: named };
+      }
       return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
@@ -163,6 +186,44 @@ export class Incoming {
       this.#owner.result({ name, size, status: 'failed', code, message });
       return { answer: 'refused', code, message };
     }
+  }
+
+  /** Relative to the inbox. */
+  #pathOf(components: readonly string[], name = components.at(-1) ?? ''): string {
+    return this.#options.place.pathOf(components.slice(0, -1), name);
+  }
+
+  /** Gives the receipts of what needs not come, after its sender was told that it needs not. */
+  async vouch(): Promise<void> {
+    for (const identical of this.#identical.splice(0)) await this.#beside(this.#vouchFor(identical));
+  }
+
+  async #vouchFor({ entry, name, size, components, there }: Identical): Promise<void> {
+    const { present, sync } = this.#options;
+    const { digest, blocks, remembered } = there;
+    const path = this.#pathOf(components, there.name);
+    try {
+      const synced = there.synced || (sync && (await present.sync(components, there)));
+      const file = { entry, name, path, size, digest, blocks, synced, present: true } as const;
+      // What is remembered was noted before it was.
+      if (remembered) this.#owner.wasThere(file);
+      else await this.#owner.inPlace(file);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      const { code, message } = error;
+      this.#owner.failed({ entry, code, message });
+      this.#owner.result({ name, size, status: 'failed', code, message });
+      return;
+    }
+    this.#owner.result({ name, size, status: 'skipped', path, digest });
+  }
+
+  /** Something goes on beside the conversation, unless too much does already. */
+  async #beside(work: Promise<void>): Promise<void> {
+    const commit = this.#owner.follow(work);
+    this.#commits.add(commit);
+    void commit.then(() => this.#commits.delete(commit));
+    if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
   }
 
   async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
@@ -309,10 +370,7 @@ export class Incoming {
       return;
     }
     wanted.state = 'committing';
-    const commit = this.#owner.follow(this.#commit(wanted, part, end, mtimeNs));
-    this.#commits.add(commit);
-    void commit.then(() => this.#commits.delete(commit));
-    if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
+    await this.#beside(this.#commit(wanted, part, end, mtimeNs));
   }
 
   async #commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
@@ -320,12 +378,15 @@ export class Incoming {
     const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
     const { place, present, sync: synced } = this.#options;
     let file: ReceiptFile;
+    let remember: (file: ReceiptFile) => void = () => undefined;
     try {
       const digests = await part.verify(end);
       const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
       const taken = await place.inFolder(parents, async (folder) => {
         const replaces = await present.mayReplace(folder, components, mtimeNs);
-        return await part.commit(folder, own, replaces);
+        const name = await part.commit(folder, own, replaces);
+        remember = present.written(folder, name, mtimeNs);
+        return name;
       });
       file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
     } catch (error) {
@@ -335,22 +396,23 @@ export class Incoming {
       return;
     }
     await this.#owner.inPlace(file);
+    remember(file);
     releaseAll(wanted);
     this.#entries.delete(entry);
     this.#owner.result({ name, size, status: 'delivered', path: file.path, digest: file.digest });
   }
 
   /** The sender's file is one that is here. @throws FilerError `unexpected-message` */
-  skip({ entry, digest }: Skip): void {
+  async skip({ entry, digest }: Skip): Promise<void> {
     const wanted = this.#entries.get(entry);
-    const file = wanted?.files.find((each) => each.digest === digest);
-    if (wanted?.state !== 'ahead' || file === undefined) throw outOfPlace(`skipping entry ${entry}`);
+    const there = wanted?.files.find((each) => each.digest === digest);
+    if (wanted?.state !== 'ahead' || there === undefined) throw outOfPlace(`skipping entry ${entry}`);
     this.#noLongerAhead(wanted);
     releaseAll(wanted);
     this.#entries.delete(entry);
     const { name, size } = wanted;
     giveBack(this.#options.allowance, size);
-    this.#owner.result({ name, size, status: 'skipped', path: file.path });
+    await this.#beside(this.#vouchFor({ entry, name, size, components: parseSafePath(name), there }));
   }
 
   /** The sender gives a file up, begun or not; it may begin again. @throws FilerError `unexpected-message` */
@@ -409,6 +471,10 @@ export class Incoming {
   }
 
   #settleRest(reason: FilerError): void {
+    for (const { name, size } of this.#identical.splice(0)) {
+      const { code, message } = reason;
+      this.#owner.result({ name, size, status: 'failed', code, message });
+    }
     for (const wanted of this.#entries.values()) {
       if (wanted.state !== 'failed') this.#settle(wanted, wanted.reason ?? reason);
     }

@@ -16,4 +16,4 @@ export { signReceipts, verifyReceipts } from './receipts.ts';
 export { FileDigests } from './digests.ts';
 export { parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanParts, type CleanOptions } from './clean-parts.ts';
-export { KnownDigests } from './known-digests.ts';
+export { identityOf, KnownDigests, type DigestShelf, type KnownDigest } from './known-digests.ts';

@@ -1,6 +1,6 @@
 import { close, constants, fstat, open, read, type BigIntStats } from 'node:fs';
 import { promisify } from 'node:util';
-import { DIGEST_BLOCK_BYTES } from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
 
 const [openFile, closeFile] = [promisify(open), promisify(close)];
@@ -8,78 +8,138 @@ const [openFile, closeFile] = [promisify(open), promisify(close)];
 /** A file that was changed so shortly before it was read may change again without its times telling. */
 const UNTRUSTED_MS = 2_000;
 
-/** What is remembered by default: some 20 MB. */
-const MAX_KNOWN = 100_000;
+/** Times are set to the microsecond, and rounded on the way. */
+const TIME_STEP_NS = 2_000n;
 
-/** A file's content cannot change and leave this the same, unless its times were set by hand and within a tick. */
-export function identityOf(stats: BigIntStats): string {
-  return [stats.size, stats.mtimeNs, stats.ctimeNs, stats.dev, stats.ino].join(':');
+/** What is remembered where nothing outlives the process: some 30 MB. */
+const MAX_IN_MEMORY = 100_000;
+
+/** What is remembered of a file's content. */
+export interface KnownDigest extends Digests {
+  /** Whether this process or an earlier one brought this very content to the disk. */
+  readonly synced: boolean;
 }
 
-/** Digests of files as they were read, so that they need not be read again. The longest unused are forgotten. */
-export class KnownDigests {
-  readonly #most: number;
-  readonly #digests = new Map<string, string>();
-
-  constructor(most: number = MAX_KNOWN) {
-    this.#most = most;
-  }
-
-  /** @param identity as `identityOf` gives it, of the file as it is now */
-  find(identity: string): string | undefined {
-    const digest = this.#digests.get(identity);
-    if (digest === undefined) return undefined;
-    this.#digests.delete(identity);
-    this.#digests.set(identity, digest);
-    return digest;
-  }
-
-  /**
-   * @param identity of the file before and after it was read
-   * @param readAt when it began to be read, ms since the epoch
-   */
-  keep(identity: string, digest: string, readAt: number): void {
-    const ctimeNs = BigInt(identity.split(':')[2] ?? 0);
-    if (readAt - Number(ctimeNs / 1_000_000n) < UNTRUSTED_MS) return;
-    this.#digests.set(identity, digest);
-    const [oldest] = this.#digests.keys();
-    if (this.#digests.size > this.#most && oldest !== undefined) this.#digests.delete(oldest);
-  }
+/** Where digests are kept, by what `identityOf` gives for their files. Neither method throws or waits. */
+export interface DigestShelf {
+  find(identity: string): KnownDigest | undefined;
+  keep(identity: string, known: KnownDigest): void;
 }
 
 /**
- * The digest of a regular file, remembered or read.
+ * What a file is, in one word: `dev:ino:size:mtimeNs:ctimeNs`. Its content cannot change and leave this the same,
+ * unless it does so within a tick of the clock.
+ */
+export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
+/** Digests of files as they were read or written, so that they need not be read again. */
+export class KnownDigests {
+  readonly #shelf: DigestShelf;
+
+  /** @param shelf whose life is its owner's affair. @default memory, for as long as this object lives */
+  constructor(shelf: DigestShelf = new DigestsInMemory()) {
+    this.#shelf = shelf;
+  }
+
+  /** @param identity as `identityOf` gives it, of the file as it is now */
+  find(identity: string): KnownDigest | undefined {
+    return this.#shelf.find(identity);
+  }
+
+  /**
+   * Remembers a file that was read.
+   *
+   * @param identity of the file before and after it was read
+   * @param readAt when it began to be read, ms since the epoch
+   */
+  keepRead(identity: string, { digest, blocks }: Digests, readAt: number): void {
+    const ctimeNs = BigInt(identity.slice(identity.lastIndexOf(':') + 1));
+    if (readAt - Number(ctimeNs / 1_000_000n) < UNTRUSTED_MS) return;
+    this.#shelf.keep(identity, { digest, blocks, synced: false });
+  }
+
+  /**
+   * Remembers a file that this process wrote under a hidden name, gave this modification time, and put in place.
+   *
+   * Its ctime is of this moment, so that alone cannot tell a file that somebody wrote to since. Its mtime can: it
+   * lies back, and whoever writes to the file sets it to now. What is as new as that is not remembered.
+   *
+   * @param stats as it lies in place
+   * @param mtimeNs what it was given
+   */
+  keepWritten(stats: BigIntStats, mtimeNs: bigint, size: number, known: KnownDigest): void {
+    const off = stats.mtimeNs - mtimeNs;
+    const isOurs = stats.isFile() && Number(stats.size) === size && off < TIME_STEP_NS && -off < TIME_STEP_NS;
+    if (!isOurs || Date.now() - Number(stats.mtimeNs / 1_000_000n) < UNTRUSTED_MS) return;
+    this.#shelf.keep(identityOf(stats), known);
+  }
+
+  /** A file that is remembered was brought to the disk. */
+  keepSynced(identity: string): void {
+    const known = this.#shelf.find(identity);
+    if (known !== undefined) this.#shelf.keep(identity, { ...known, synced: true });
+  }
+}
+
+/** The longest unused are forgotten. */
+class DigestsInMemory implements DigestShelf {
+  readonly #digests = new Map<string, KnownDigest>();
+
+  find(identity: string): KnownDigest | undefined {
+    const known = this.#digests.get(identity);
+    if (known === undefined) return undefined;
+    this.#digests.delete(identity);
+    this.#digests.set(identity, known);
+    return known;
+  }
+
+  keep(identity: string, known: KnownDigest): void {
+    this.#digests.set(identity, known);
+    const [oldest] = this.#digests.keys();
+    if (this.#digests.size > MAX_IN_MEMORY && oldest !== undefined) this.#digests.delete(oldest);
+  }
+}
+
+/** A file as it was read. */
+export interface ReadFile extends KnownDigest {
+  readonly identity: string;
+  readonly size: number;
+}
+
+/**
+ * Reads a regular file for its digests.
  *
  * @param flags for opening it beside reading
- * @param known where it may be remembered; undefined to read in any case
+ * @param known where they are remembered
  * @returns undefined when it changed while it was read, or is no regular file
  * @throws a system error
  */
-export async function digestOfFile(
+export async function readDigests(
   path: string,
   flags: number,
   known: KnownDigests | undefined,
-): Promise<string | undefined> {
+): Promise<ReadFile | undefined> {
   const descriptor = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   try {
     const readAt = Date.now();
     const before = await statsOf(descriptor);
     if (!before.isFile()) return undefined;
     const identity = identityOf(before);
-    const found = known?.find(identity);
-    if (found !== undefined) return found;
+    const size = Number(before.size);
     const digests = new FileDigests();
-    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(DIGEST_BLOCK_BYTES, Number(before.size))));
-    for (let at = 0; at < before.size;) {
+    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(DIGEST_BLOCK_BYTES, size)));
+    for (let at = 0; at < size;) {
       const bytes = await readInto(descriptor, buffer, at);
       if (bytes === 0) return undefined;
       digests.update(buffer.subarray(0, bytes));
       at += bytes;
     }
     if (identityOf(await statsOf(descriptor)) !== identity) return undefined;
-    const { digest } = digests.finish();
-    known?.keep(identity, digest, readAt);
-    return digest;
+    const found = digests.finish();
+    known?.keepRead(identity, found, readAt);
+    return { ...found, identity, size, synced: false };
   } finally {
     await closeFile(descriptor);
   }

@@ -5,11 +5,13 @@ export interface FileResult {
   /** As the sender named it. */
   readonly name: string;
   readonly size: number;
-  /** `skipped`: it was there already. */
+  /** `skipped`: it was there already, or the receiver keeps what has its name. */
   readonly status: 'delivered' | 'skipped' | 'failed';
+  /** Skipped by the conflict rule: what is there may be another content, and nobody signed for it. */
+  readonly kept?: true;
   /** Relative to the receiver's inbox; undefined for a file that failed. */
   readonly path?: string;
-  /** `blake3:HEX`; undefined unless it was delivered. */
+  /** `blake3:HEX`, as the receiver signed it; undefined where it did not. */
   readonly digest?: string;
   /** Why it failed. */
   readonly code?: ErrorCode;
@@ -28,6 +30,8 @@ export interface Outcome {
   readonly files: readonly FileResult[];
   readonly filesDelivered: number;
   readonly filesSkipped: number;
+  /** Those of the skipped where the receiver keeps what has their name. */
+  readonly filesKept: number;
   readonly filesFailed: number;
 }
 
@@ -35,9 +39,11 @@ export interface Outcome {
 export class Tally {
   readonly #files: FileResult[] = [];
   readonly #counts = { delivered: 0, skipped: 0, failed: 0 };
+  #kept = 0;
 
   add(result: FileResult): void {
     this.#counts[result.status]++;
+    if (result.kept === true) this.#kept++;
     const { delivered, skipped, failed } = this.#counts;
     if ((result.status === 'failed' ? failed : delivered + skipped) <= MAX_LISTED) this.#files.push(result);
   }
@@ -50,6 +56,7 @@ export class Tally {
       files: this.#files,
       filesDelivered: delivered,
       filesSkipped: skipped,
+      filesKept: this.#kept,
       filesFailed: failed,
     };
   }

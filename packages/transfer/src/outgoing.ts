@@ -38,6 +38,8 @@ export interface SentFile {
   end?: FileEnd;
   /** Bytes of it that count as done. */
   done?: number;
+  /** What it is here, while the receiver may say that it is there already. */
+  there?: Omit<FileEnd, 'entry'> | undefined;
 }
 
 /** Who follows the files that go out. */

@@ -5,30 +5,46 @@ import {
   systemCode,
   type Entry,
   type OnConflict,
-  type PresentFile,
+  type ReceiptFile,
 } from '@filer/protocol';
+import { EMPTY_DIGESTS } from './digests.ts';
 import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
-import { digestOfFile, type KnownDigests } from './known-digests.ts';
+import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './known-digests.ts';
 import type { Place } from './place.ts';
+import { syncPresent } from './sync-present.ts';
 
 export interface PresentOptions {
   readonly place: Place;
   readonly onConflict: OnConflict;
-  /** Where digests are remembered; undefined to read in any case. */
+  /** Where digests are remembered. */
   readonly known: KnownDigests | undefined;
+  /** Whether contents are read, whatever is remembered of them. */
+  readonly checksum: boolean;
   /**
    * The digest of what this sender delivered last at a path, relative to the inbox; undefined for what is not its own.
    */
   readonly delivered: (path: string) => string | undefined;
 }
 
+/** A file that is there. */
+export interface There extends KnownDigest {
+  /** Its name in its folder. */
+  readonly name: string;
+  /** @see identityOf */
+  readonly identity: string;
+  /** Its digests were known, not read now. */
+  readonly remembered: boolean;
+}
+
 /** What is there of a file that is announced. */
 export interface Found {
-  /** It needs not come: identical, or the conflict rule says so. */
-  readonly have?: string;
+  /** The file itself: it needs not come. */
+  readonly identical?: There;
+  /** The conflict rule keeps what has its name. */
+  readonly kept?: boolean;
   /** Of its size, and perhaps identical. */
-  readonly files: readonly PresentFile[];
+  readonly files: readonly There[];
   /** The size of an older version to compare blocks with, 0 for none. */
   readonly basisBytes: number;
 }
@@ -45,39 +61,56 @@ export class Present {
   async look(entry: Entry, components: readonly string[]): Promise<Found> {
     const { place, onConflict } = this.#options;
     const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
-    const pathOf = (name: string): string => place.pathOf(parents, name);
     const there = statsAt(place.require(parents), own);
-    if (there === undefined) return { files: [], basisBytes: 0 };
-    if (onConflict === 'skip' || (onConflict === 'newer' && !isOlder(there, entry.mtimeNs))) {
-      return { have: pathOf(own), files: [], basisBytes: 0 };
-    }
-    const files = await place.inFolder(parents, (folder) => this.#sameSize(folder, own, entry.size));
-    const identical = files.find(({ digest }) => entry.size === 0 || digest === entry.digest);
-    if (identical !== undefined) return { have: pathOf(identical.path), files: [], basisBytes: 0 };
-    const candidates = entry.digest === undefined ? files : [];
-    return {
-      files: candidates.map(({ digest, path }) => ({ digest, path: pathOf(path) })),
-      basisBytes: isBasis(there, entry.size) ? Number(there.size) : 0,
-    };
+    if (there === undefined) return NOTHING;
+    const known = this.#ofSize(there, entry.size) ? this.#known(there) : undefined;
+    // As a rule nothing changed: one look, and nothing is opened.
+    if (known !== undefined && isSame(known, entry))
+      return { ...NOTHING, identical: { ...known, name: own } };
+    return await place.inFolder(parents, async (folder) => {
+      if (onConflict === 'skip' || (onConflict === 'newer' && !isOlder(there, entry.mtimeNs))) {
+        // Only what the sender names is worth reading: in no case does it come.
+        const file = entry.digest === undefined ? undefined : await this.#fileAt(folder, own, entry.size);
+        return file !== undefined && isSame(file, entry)
+          ? { ...NOTHING, identical: file }
+          : { ...NOTHING, kept: true };
+      }
+      const files: There[] = [];
+      const most = (await this.mayReplace(folder, components, entry.mtimeNs)) ? 1 : MAX_PRESENT_FILES;
+      for (let [n, compared] = [0, 0]; compared < most; n++) {
+        const name = numberedName(own, n);
+        if (statsAt(folder, name) === undefined) break;
+        const file = await this.#fileAt(folder, name, entry.size);
+        if (file === undefined) continue;
+        compared++;
+        if (isSame(file, entry)) return { ...NOTHING, identical: file };
+        if (entry.digest === undefined) files.push(file);
+      }
+      return { files, basisBytes: isBasis(there, entry.size) ? Number(there.size) : 0 };
+    });
   }
 
-  /** Files of this size under the name and its numbered forms; `path` is their name. */
-  async #sameSize(folder: Folder, own: string, size: number): Promise<PresentFile[]> {
-    const files: PresentFile[] = [];
-    for (let n = 0; files.length < MAX_PRESENT_FILES; n++) {
-      const path = numberedName(own, n);
-      const there = statsAt(folder, path);
-      if (there === undefined) return files;
-      if (!there.isFile() || Number(there.size) !== size) continue;
-      const digest = await this.#digestAt(folder, path);
-      if (digest !== undefined) files.push({ digest, path });
-    }
-    return files;
+  #ofSize(there: BigIntStats, size: number): boolean {
+    return there.isFile() && Number(there.size) === size;
   }
 
-  async #digestAt(folder: Folder, name: string): Promise<string | undefined> {
+  #known(there: BigIntStats): Omit<There, 'name'> | undefined {
+    const identity = identityOf(there);
+    const known = this.#options.checksum ? undefined : this.#options.known?.find(identity);
+    if (known !== undefined) return { ...known, identity, remembered: true };
+    if (there.size > 0n) return undefined;
+    return { ...EMPTY_DIGESTS, identity, synced: false, remembered: false };
+  }
+
+  /** A file of this size, read if it is not known; undefined when there is none, or it is not to be read. */
+  async #fileAt(folder: Folder, name: string, size: number): Promise<There | undefined> {
+    const there = statsAt(folder, name);
+    if (there === undefined || !this.#ofSize(there, size)) return undefined;
+    const known = this.#known(there);
+    if (known !== undefined) return { ...known, name };
     try {
-      return await digestOfFile(folder.at(name), constants.O_NOFOLLOW, this.#options.known);
+      const file = await readDigests(folder.at(name), constants.O_NOFOLLOW, this.#options.known);
+      return file?.size === size ? { ...file, name, remembered: false } : undefined;
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       return undefined; // gone, or not to be read: as if it were not there
@@ -93,8 +126,37 @@ export class Present {
     if (there === undefined || !there.isFile()) return false;
     if (onConflict === 'newer' && !isOlder(there, mtimeNs)) return false;
     const digest = delivered(place.pathOf(components.slice(0, -1), own));
-    return digest !== undefined && digest === (await this.#digestAt(folder, own));
+    return digest !== undefined && digest === (await this.#fileAt(folder, own, Number(there.size)))?.digest;
   }
+
+  /** How a file that was put in place just now may be remembered, once it is noted. @see KnownDigests.keepWritten */
+  written(folder: Folder, name: string, mtimeNs: bigint): (file: ReceiptFile) => void {
+    const stats = statsAt(folder, name);
+    if (stats === undefined) return () => undefined;
+    return ({ size, digest, blocks, synced }) =>
+      this.#options.known?.keepWritten(stats, mtimeNs, size, { digest, blocks, synced });
+  }
+
+  /**
+   * Brings a file that is there to the disk, unless it is known to be.
+   *
+   * @returns whether it is on the disk: not where it may not be opened
+   * @throws FilerError `verification-failed` when it is another one by now, `home-not-writable` when the disk failed
+   */
+  async sync(components: readonly string[], { name, identity, synced }: There): Promise<boolean> {
+    if (synced) return true;
+    return await this.#options.place.inFolder(components.slice(0, -1), async (folder) => {
+      if (!(await syncPresent(folder, name, identity))) return false;
+      this.#options.known?.keepSynced(identity);
+      return true;
+    });
+  }
+}
+
+const NOTHING: Found = { files: [], basisBytes: 0 };
+
+function isSame({ digest }: KnownDigest, entry: Entry): boolean {
+  return entry.size === 0 || digest === entry.digest;
 }
 
 function statsAt(folder: Folder, name: string): BigIntStats | undefined {

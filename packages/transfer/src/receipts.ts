@@ -60,5 +60,6 @@ function fieldsOf(file: ReceiptFile, prefix: string): Record<string, string> {
     [`${prefix}.digest`]: file.digest,
     [`${prefix}.blocks`]: file.blocks,
     [`${prefix}.synced`]: file.synced ? '1' : '0',
+    ...(file.present === true ? { [`${prefix}.present`]: '1' } : {}),
   };
 }

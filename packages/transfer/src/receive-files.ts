@@ -43,7 +43,7 @@ import { allowanceOf, type Asker, type ReceivePolicy } from './receive-policy.ts
 
 const NO_CONTENT = Buffer.alloc(0);
 
-/** A file in place, before its receipt is given. */
+/** A file in place, before its receipt is given; `present`: it was there, as the sender's is. */
 export interface ReceivedFile extends ReceiptFile {
   readonly job: string;
   /** Absolute. */
@@ -87,7 +87,10 @@ export interface ReceiveOptions extends PaceOptions {
   readonly delivered?: PresentOptions['delivered'] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
-  /** Notes a file that is in place; awaited before its receipt is given. */
+  /**
+   * Notes a file that is in place; awaited before its receipt is given. Told of a file that was there only while its
+   * digest is not remembered: what is remembered was noted then.
+   */
   readonly record?: ((file: ReceivedFile) => void | Promise<void>) | undefined;
 }
 
@@ -189,8 +192,7 @@ class Receiving implements IncomingOwner {
         return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
       }
       case 'skip':
-        incoming.skip(parseSkip(message));
-        return;
+        return await incoming.skip(parseSkip(message));
       case 'same':
         return await incoming.same(parseSame(message));
       case 'end':
@@ -246,7 +248,7 @@ class Receiving implements IncomingOwner {
     // Last: a refused offer leaves no folder behind.
     const place = await Place.open(inbox, folder, sync);
     const parts = new KeptParts(place, senderId);
-    const present = new Present({ place, onConflict, known: checksum ? undefined : known, delivered });
+    const present = new Present({ place, onConflict, known, checksum, delivered });
     const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync }, this);
     return { offer, place, incoming };
   }
@@ -268,6 +270,7 @@ class Receiving implements IncomingOwner {
     this.#allAnnounced = last;
     const answers = await this.#pace.work(incoming.announce(first, entries));
     await this.#say(formatEntriesAnswer(id, answers));
+    await incoming.vouch();
   }
 
   async #takeDone(incoming: Incoming): Promise<void> {
@@ -295,6 +298,10 @@ class Receiving implements IncomingOwner {
     const { inbox, record } = this.#options;
     const { job = '', note = '' } = this.#accepted?.offer ?? {};
     await record?.({ ...file, job, note, file: join(inbox, file.path) });
+    this.#receipts.add(file);
+  }
+
+  wasThere(file: ReceiptFile): void {
     this.#receipts.add(file);
   }
 

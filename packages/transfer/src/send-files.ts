@@ -30,7 +30,8 @@ import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
-import { digestOfFile, type KnownDigests } from './known-digests.ts';
+import { EMPTY_DIGESTS } from './digests.ts';
+import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
 import { openFlags, type Source, type SourceFile } from './source.ts';
 import { countAll, Supply } from './supply.ts';
 import type { WalkOptions } from './walk.ts';
@@ -245,15 +246,19 @@ class Sending implements OutgoingOwner {
 
   /** Announces one batch. @returns the files of it that the receiver wants */
   async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
-    const entries = batch.map(({ kind, name, size, mtimeNs, mode, target, identity }) => ({
-      path: name,
-      kind,
-      size,
-      mtimeNs,
-      mode,
-      ...(target === undefined ? {} : { target }),
-      ...this.#digestKnown(kind === 'file' ? identity : ''),
-    }));
+    const entries = batch.map((source, index) => {
+      const { kind, name, size, mtimeNs, mode, target } = source;
+      const digest = this.#digestKnown(this.#unsettled.get(first + index));
+      return {
+        path: name,
+        kind,
+        size,
+        mtimeNs,
+        mode,
+        ...(target === undefined ? {} : { target }),
+        ...(digest === undefined ? {} : { digest }),
+      };
+    });
     const last = this.#supply.complete;
     const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
     const { answers } = parseEntriesAnswer(answer);
@@ -263,13 +268,18 @@ class Sending implements OutgoingOwner {
     return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
   }
 
-  get #known(): KnownDigests | undefined {
+  get #remembered(): KnownDigests | undefined {
     return this.#options.checksum === true ? undefined : this.#options.known;
   }
 
-  #digestKnown(identity: string): { digest?: string } {
-    const digest = this.#known?.find(identity);
-    return digest === undefined ? {} : { digest };
+  /** Notes what is remembered of a file, to hold the receiver's word against it. */
+  #digestKnown(file: SentFile | undefined): string | undefined {
+    if (file?.source.kind !== 'file') return undefined;
+    const { size, identity } = file.source;
+    const known = size === 0 ? EMPTY_DIGESTS : this.#remembered?.find(identity);
+    if (known === undefined) return undefined;
+    file.there = { size, digest: known.digest, blocks: known.blocks };
+    return known.digest;
   }
 
   #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
@@ -281,26 +291,42 @@ class Sending implements OutgoingOwner {
         return [];
       case 'made':
         if (file.source.kind === 'file') throw outOfPlace('an answer that a file was made');
-        this.#settlePresent(file, 'delivered', answer.path);
+        this.#settleUnsent(file, { status: 'delivered', path: answer.path });
         return [];
       case 'have':
-        this.#settlePresent(file, 'skipped', answer.path);
+        this.#takeHave(file, answer);
         return [];
       case 'check':
       case 'resume':
       case 'want':
         if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
+        file.there = undefined; // until it says which one it is
         file.hasBasis = answer.answer !== 'want' && answer.bytes > 0;
         if (answer.answer === 'check') file.files = answer.files;
         return [file];
     }
   }
 
+  #takeHave(file: SentFile, { path, receipt }: EntryAnswer & { readonly answer: 'have' }): void {
+    const { source, there } = file;
+    if (source.kind !== 'file') {
+      this.#settleUnsent(file, { status: 'skipped', path });
+    } else if (receipt === true) {
+      if (there === undefined) throw outOfPlace('having a file whose content was not named');
+      // Settled by its receipt.
+    } else {
+      const { onConflict } = this.#options;
+      if (onConflict !== 'skip' && onConflict !== 'newer')
+        throw outOfPlace('having a file without a receipt');
+      this.#settleUnsent(file, { status: 'skipped', kept: true, path });
+    }
+  }
+
   /** It is there without a stream. Folders are no files: only their failures are told. */
-  #settlePresent(sent: SentFile, status: 'delivered' | 'skipped', path: string): void {
+  #settleUnsent(sent: SentFile, how: Pick<FileResult, 'status' | 'kept' | 'path'>): void {
     const { kind, name, size } = sent.source;
     if (kind === 'dir') this.#unsettled.delete(sent.entry);
-    else this.#settle(sent, { name, size, status, path });
+    else this.#settle(sent, { name, size, ...how });
   }
 
   /** The last word about one file. */
@@ -320,23 +346,23 @@ class Sending implements OutgoingOwner {
     const failure = await this.#outgoing.send(file);
     if (failure !== undefined) this.#settleFailed(file.entry, failure);
     const { end, identity } = file;
-    if (end !== undefined && identity !== undefined) this.#known?.keep(identity, end.digest, sentAt);
+    if (end !== undefined && identity !== undefined) this.#options.known?.keepRead(identity, end, sentAt);
   }
 
   /** Compares a file with those of its size that the receiver has. @returns whether it is one of them */
   async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
     const { entry, source } = file;
-    let digest: string | undefined;
+    let read: ReadFile | undefined;
     try {
-      digest = await digestOfFile(source.file, openFlags(source), this.#known);
+      read = await readDigests(source.file, openFlags(source), this.#options.known);
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       return false; // sending it finds out and says
     }
-    const same = there.find((each) => each.digest === digest);
-    if (same === undefined) return false;
-    await send(this.#channel, formatSkip({ entry, digest: same.digest }));
-    this.#settlePresent(file, 'skipped', same.path);
+    if (read === undefined || !there.some(({ digest }) => digest === read.digest)) return false;
+    const { size, digest, blocks } = read;
+    file.there = { size, digest, blocks }; // settled by its receipt
+    await send(this.#channel, formatSkip({ entry, digest }));
     return true;
   }
 
@@ -425,9 +451,10 @@ class Sending implements OutgoingOwner {
     checkReceipts(batch, { network, sender, receiver, job: this.#job }, this.#unsettled);
     const fileOf = (entry: number): string => this.#unsettled.get(entry)?.source.file ?? '';
     await this.#pace.work(Promise.resolve(keep?.(batch, fileOf)));
-    for (const { entry, name, size, path, digest } of batch.files) {
+    for (const { entry, name, size, path, digest, present } of batch.files) {
       const sent = this.#unsettled.get(entry);
-      if (sent !== undefined) this.#settle(sent, { name, size, status: 'delivered', path, digest });
+      const status = present === true ? 'skipped' : 'delivered';
+      if (sent !== undefined) this.#settle(sent, { name, size, status, path, digest });
     }
   }
 

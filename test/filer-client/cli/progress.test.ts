@@ -33,6 +33,7 @@ test('the receipts of a folder become one line, but a file with another name has
     digest: `blake3:${'ab'.repeat(32)}`,
     time: '2026-01-01T00:00:00.000Z',
     synced: true,
+    present: false,
   } as const;
   const add = (path: string, receivedAs: string): string | undefined =>
     lines.add({ ...common, path, receivedAs, size: 1_000 });

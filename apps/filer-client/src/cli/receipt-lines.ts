@@ -55,9 +55,10 @@ export class ReceiptLines {
   }
 }
 
-function lineOf({ recipient, receivedAs, size, digest, synced }: ReceiptTold): string {
+function lineOf({ recipient, receivedAs, size, digest, synced, present }: ReceiptTold): string {
   const proof = `${digest.slice(0, 'blake3:'.length + 12)}…`;
-  return `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${diskWords(synced)}), signed`;
+  const has = present ? 'has already' : 'has';
+  return `${recipient} ${has} ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${diskWords(synced)}), signed`;
 }
 
 function diskWords(synced: boolean): string {

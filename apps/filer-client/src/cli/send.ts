@@ -103,12 +103,14 @@ function summarize(done: SendDone, elapsedMs: number, told: Set<string>, context
   const delivered = done.recipients.filter((recipient) => recipient.ok).length;
   const rate = formatRate(done.bytesSent, elapsedMs);
   const files = countOf(done.filesSent);
-  const skipped = done.filesSkipped === 0 ? '' : `, ${done.filesSkipped} there already`;
+  const there = done.filesSkipped - done.filesKept;
+  const skipped = there === 0 ? '' : `, ${there} there already`;
+  const kept = done.filesKept === 0 ? '' : `, ${done.filesKept} not compared: theirs are kept`;
   const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
   const machines =
     done.recipients.length === 1 ? '' : ` to ${delivered} of ${done.recipients.length} machines`;
   output.words(
-    `${files} delivered${skipped}${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
+    `${files} delivered${skipped}${kept}${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
   );
   const [first] = done.recipients;
   if (done.ok && first !== undefined) output.hint(`On ${first.name}:  filer-client inbox`);

@@ -19,7 +19,8 @@ export async function dryRun(
       failed: ({ file: path, error: { code, message } }) => {
         filesFailed++;
         firstCode ??= code;
-        emit({ type: 'file', job: '', recipient: '', path, ok: false, size: 0, code, message });
+        const outcome = { ok: false, size: 0, status: 'failed', reason: null, code, message } as const;
+        emit({ type: 'file', job: '', recipient: '', path, ...outcome });
       },
     },
   );
@@ -39,6 +40,7 @@ export async function dryRun(
     exitCode: code === null ? 0 : EXIT_CODES[code],
     filesSent: 0,
     filesSkipped: 0,
+    filesKept: 0,
     filesFailed,
     bytesSent: 0,
     bytesTotal,

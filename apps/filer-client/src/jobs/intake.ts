@@ -22,7 +22,6 @@ import {
 import type { Member } from '../network/member.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
 import { AskedOffers } from './asked-offers.ts';
-import { rememberedDigests } from './remembered-digests.ts';
 import { Slots } from './slots.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
@@ -163,7 +162,7 @@ export class TransferIntake {
           },
         },
         sync,
-        known: rememberedDigests,
+        known: member.digests,
         delivered: (path) => member.inbox.deliveredDigest(from.id, join(inbox, path)),
         signal: this.#stop.signal,
         record: (file) => this.#record(file, from),
@@ -205,6 +204,8 @@ export class TransferIntake {
 
   #record(file: EngineFile, from: Membership): void {
     const { member, onReceived } = this.#options;
+    const wasThere = file.present === true;
+    if (wasThere && member.inbox.has(from.id, file.file, file.digest)) return;
     const item = {
       id: randomUUID(),
       path: file.file,
@@ -220,6 +221,7 @@ export class TransferIntake {
       fromName: from.name,
       receivedAt: Date.now(),
       state: 'received',
+      wasThere,
     });
     onReceived({ ...item, from: from.name, fromId: from.id });
   }

@@ -41,6 +41,10 @@ export interface FileOutcome {
   readonly path: string;
   readonly ok: boolean;
   readonly size: number;
+  /** `skipped`: it was there already, or the receiver keeps what has its name. */
+  readonly status: 'delivered' | 'skipped' | 'failed';
+  /** Of a skipped one: `identical`, which the receiver signed for, or `kept-theirs`, which nobody compared. */
+  readonly reason: 'identical' | 'kept-theirs' | null;
   readonly code: ErrorCode | null;
   readonly message: string | null;
 }
@@ -57,6 +61,8 @@ export interface ReceiptTold {
   readonly size: number;
   readonly digest: string;
   readonly synced: boolean;
+  /** It was there already, the same byte for byte, and was not sent. */
+  readonly present: boolean;
   readonly time: string;
 }
 
@@ -100,6 +106,8 @@ export interface SendDone {
   readonly exitCode: number;
   readonly filesSent: number;
   readonly filesSkipped: number;
+  /** Those of the skipped where the recipient keeps what has their name. */
+  readonly filesKept: number;
   readonly filesFailed: number;
   /** Content bytes put on the wire. */
   readonly bytesSent: number;

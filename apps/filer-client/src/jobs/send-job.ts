@@ -14,7 +14,6 @@ import type { ServerAccess } from '../network/server-access.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { ignoreRules } from './ignore-rules.ts';
 import { exitCodeOf } from './outcome.ts';
-import { rememberedDigests } from './remembered-digests.ts';
 import type { FileOutcome, RecipientDone, SendDone, SendEvent } from './send-events.ts';
 
 /** What is to be sent to whom. */
@@ -67,6 +66,7 @@ export class SendJob {
   #bytesSent = 0;
   #filesSent = 0;
   #filesSkipped = 0;
+  #filesKept = 0;
   #filesFailed = 0;
   #bytesTotal = 0;
 
@@ -94,6 +94,7 @@ export class SendJob {
         exitCode,
         filesSent: this.#filesSent,
         filesSkipped: this.#filesSkipped,
+        filesKept: this.#filesKept,
         filesFailed: this.#filesFailed,
         bytesSent: this.#bytesSent,
         bytesTotal: this.#bytesTotal,
@@ -126,11 +127,15 @@ export class SendJob {
     this.#bytesTotal += delivery.bytesTotal;
     this.#filesSent += delivery.delivered;
     this.#filesSkipped += delivery.skipped;
+    this.#filesKept += delivery.kept;
     this.#filesFailed += delivery.failed;
     const code = failure?.code ?? null;
     const files = delivery.delivered === 1 ? '1 file' : `${delivery.delivered} files`;
-    const skipped = delivery.skipped === 0 ? '' : `, ${delivery.skipped} there already`;
-    const status = failure === undefined ? `${files} delivered${skipped}` : failure.message;
+    const there = delivery.skipped - delivery.kept;
+    const skipped = there === 0 ? '' : `, ${there} there already`;
+    const kept =
+      delivery.kept === 0 ? '' : `, ${delivery.kept} not compared: ${peer.name} keeps what is there`;
+    const status = failure === undefined ? `${files} delivered${skipped}${kept}` : failure.message;
     this.#around.member.jobs.recipient(this.id, {
       id: peer.id,
       name: peer.name,
@@ -157,6 +162,8 @@ class Delivery {
   #toldAgain = 0;
   delivered = 0;
   skipped = 0;
+  /** Of those that were skipped. */
+  kept = 0;
   bytesSent = 0;
   bytesTotal: number;
   #toldAt = 0;
@@ -233,7 +240,7 @@ class Delivery {
           note,
           onConflict,
           checksum,
-          known: rememberedDigests,
+          known: member.digests,
           ignored: ignoreRules(exclude),
           signal,
           on: (event) => this.#take(event),
@@ -280,7 +287,7 @@ class Delivery {
       emit({ type: 'waiting', ...common, recipientId: this.#peer.id });
     }
     if (event.type !== 'file') return;
-    const { status, size, code, message } = event.result;
+    const { status, size, kept, code, message } = event.result;
     const file = event.file;
     // A file that only fell with its connection is tried again.
     if (status === 'failed' && code !== undefined && LOSSES.has(code)) return;
@@ -291,12 +298,22 @@ class Delivery {
       return;
     }
     if (!isNamed && status !== 'failed') this.#settledInFolders++;
-    const outcome = { type: 'file', ...common, path: file, ok: status !== 'failed', size } as const;
+    const reason = status !== 'skipped' ? null : kept === true ? 'kept-theirs' : 'identical';
+    const outcome = {
+      type: 'file',
+      ...common,
+      path: file,
+      ok: status !== 'failed',
+      size,
+      status,
+      reason,
+    } as const;
     if (status === 'failed')
       this.#fail({ ...outcome, code: code ?? 'internal', message: message ?? null }, isNamed);
     else {
       if (status === 'delivered') this.delivered++;
       else this.skipped++;
+      if (kept === true) this.kept++;
       emit({ ...outcome, code: null, message: null });
     }
   }
@@ -308,7 +325,15 @@ class Delivery {
 
   /** What is still open fails for one reason. @returns that reason */
   #giveUp(error: FilerError): FilerError {
-    const common = { type: 'file', job: this.#job, recipient: this.#peer.name, ok: false, size: 0 } as const;
+    const common = {
+      type: 'file',
+      job: this.#job,
+      recipient: this.#peer.name,
+      ok: false,
+      size: 0,
+      status: 'failed',
+      reason: null,
+    } as const;
     for (const path of this.#open) {
       this.#failures.push({ ...common, path, code: error.code, message: messageOf(error) });
     }
@@ -330,6 +355,7 @@ class Delivery {
         size: file.size,
         digest: file.digest,
         synced: file.synced,
+        present: file.present === true,
         time: new Date(batch.time).toISOString(),
       });
     }

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, loadIdentity, type Identity, type Membership } from '@filer/protocol';
 import type { Home } from '@filer/program';
+import { KnownDigests } from '@filer/transfer';
 import { openDatabase } from '../store/database.ts';
 import { forgetOtherNetwork } from '../store/network-change.ts';
+import { DigestStore } from '../store/digest-store.ts';
 import { DirectoryStore } from '../store/directory-store.ts';
 import { InboxStore } from '../store/inbox-store.ts';
 import { JobStore } from '../store/job-store.ts';
@@ -29,6 +31,9 @@ export class Member implements Disposable {
   readonly inbox: InboxStore;
   readonly offers: OfferStore;
   readonly jobs: JobStore;
+  /** Of files that were sent and received. */
+  readonly digests: KnownDigests;
+  readonly #digestStore: DigestStore;
   #membership: Membership;
   #server: KnownServer;
 
@@ -47,6 +52,8 @@ export class Member implements Disposable {
     this.inbox = new InboxStore(this.database);
     this.offers = new OfferStore(this.database);
     this.jobs = new JobStore(this.database);
+    this.#digestStore = new DigestStore(home.digestsFile);
+    this.digests = new KnownDigests(this.#digestStore);
   }
 
   /**
@@ -100,6 +107,7 @@ export class Member implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#digestStore[Symbol.dispose]();
     this.database.close();
   }
 }

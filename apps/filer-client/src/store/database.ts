@@ -94,6 +94,11 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX inbox_job ON inbox (sender, job);
   `,
+  // Asked for each file that may replace another one, and for each that was there.
+  `
+  ALTER TABLE inbox ADD COLUMN was_there INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX inbox_path ON inbox (path, sender);
+  `,
 ];
 
 /**

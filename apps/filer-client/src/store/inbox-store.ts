@@ -16,6 +16,8 @@ export interface InboxItem {
   readonly receivedAt: number;
   readonly note: string;
   readonly state: 'received';
+  /** It lay there already, the same byte for byte: what is there is not the sender's to replace. */
+  readonly wasThere: boolean;
 }
 
 export class InboxStore {
@@ -27,7 +29,7 @@ export class InboxStore {
 
   add(item: InboxItem): void {
     this.#database
-      .prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         item.id,
         item.job,
@@ -40,22 +42,33 @@ export class InboxStore {
         item.receivedAt,
         item.note,
         item.state,
+        item.wasThere ? 1 : 0,
       );
   }
 
-  /** The digest of what a sender delivered last under an absolute path. */
+  /** The digest of what a sender delivered last under an absolute path, in whatever job. */
   deliveredDigest(from: string, path: string): string | undefined {
+    const row = this.#database
+      .prepare(
+        'SELECT digest FROM inbox WHERE path = ? AND sender = ? AND was_there = 0 ORDER BY rowid DESC LIMIT 1',
+      )
+      .get(path, from);
+    return row === undefined ? undefined : text(row, 'digest');
+  }
+
+  /** Whether a file is listed as it is now: one that was put in place when its receiver was killed may not be. */
+  has(from: string, path: string, digest: string): boolean {
     const row = this.#database
       .prepare('SELECT digest FROM inbox WHERE path = ? AND sender = ? ORDER BY rowid DESC LIMIT 1')
       .get(path, from);
-    return row === undefined ? undefined : text(row, 'digest');
+    return row !== undefined && text(row, 'digest') === digest;
   }
 
   /** What a sender delivered of a job since a time. */
   deliveredOf(from: string, job: string, since: number): { files: number; bytes: number } {
     const row = this.#database
       .prepare(
-        'SELECT count(*) AS files, total(size) AS bytes FROM inbox WHERE sender = ? AND job = ? AND received_at >= ?',
+        'SELECT count(*) AS files, total(size) AS bytes FROM inbox WHERE sender = ? AND job = ? AND received_at >= ? AND was_there = 0',
       )
       .get(from, job, since);
     return { files: integer(row ?? {}, 'files'), bytes: integer(row ?? {}, 'bytes') };
@@ -78,6 +91,7 @@ export class InboxStore {
         receivedAt: integer(row, 'received_at'),
         note: text(row, 'note'),
         state: 'received',
+        wasThere: integer(row, 'was_there') === 1,
       }));
   }
 }

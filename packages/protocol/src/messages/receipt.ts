@@ -1,12 +1,12 @@
 /*
  * The proof of delivery: the content of `receipts`, and what a sender keeps.
  *
- *   { network, job, sender, receiver, time, files: [{ entry, name, path, size, digest, blocks, synced }],
- *     publicKey, signature }
+ *   { network, job, sender, receiver, time, files: [{ entry, name, path, size, digest, blocks, synced,
+ *     [present: true] }], publicKey, signature }
  *
  * The signature covers the kind `receipts` and the keys network, job, sender, receiver, time, count (of files),
  * and for the n-th file, counted from 0, `file.N.entry`, `file.N.name`… with numbers in decimal and `synced` as
- * 1 or 0.
+ * 1 or 0. A file with `present` also has `file.N.present`, which is 1; without it there is no such key.
  */
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
@@ -27,6 +27,8 @@ export interface ReceiptFile extends Digests {
   readonly path: string;
   readonly size: number;
   readonly synced: boolean;
+  /** It was there already, the same byte for byte, and was not sent. */
+  readonly present?: true;
 }
 
 /**
@@ -87,5 +89,13 @@ function parseReceiptFile(value: unknown, what: string): ReceiptFile {
     digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
     blocks: textOf(fields['blocks'], `${what}.blocks`, { pattern: DIGEST_PATTERN }),
     synced,
+    ...presentOf(fields['present'], `${what}.present`),
   };
+}
+
+/** Nothing else may stand there: it would not be signed. */
+function presentOf(value: unknown, what: string): { readonly present?: true } {
+  if (value === undefined) return {};
+  if (value === true) return { present: true };
+  throw new FilerError('message-malformed', `${what} is neither true nor left out`);
 }

@@ -8,10 +8,11 @@
  *   entries         sender → receiver   id, first, [last=1]; content JSON
  *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
- *                                       { answer: made, path } | { answer: have, path } |
+ *                                       { answer: made, path } | { answer: have, path, [receipt: true] } |
  *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ digest,
  *                                       path }] } | { answer: refused, code, message }
- *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named
+ *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named; its
+ *                                       receipt follows
  *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
  *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
  *   basis           sender → receiver   id, entry, first, count: which blocks of the open entry are there?
@@ -219,8 +220,11 @@ export type EntryAnswer =
   | { readonly answer: 'want' }
   /** A folder or a link: it is there now, under this path of the receiver. */
   | { readonly answer: 'made'; readonly path: string }
-  /** It is there already, under this path of the receiver. */
-  | { readonly answer: 'have'; readonly path: string }
+  /**
+   * It needs not come: this path of the receiver is the same link, or the same file, whose receipt follows. Without
+   * one the conflict rule keeps what is there, and nothing is said of its content.
+   */
+  | { readonly answer: 'have'; readonly path: string; readonly receipt?: true }
   /** A basis of so many bytes is there: the sender may send what differs from it, or the whole file. */
   | { readonly answer: 'resume'; readonly bytes: number }
   /**
@@ -255,7 +259,11 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
     case 'made':
       return { answer: 'made', path: pathOf(fields['path'], `${what}.path`) };
     case 'have':
-      return { answer: 'have', path: pathOf(fields['path'], `${what}.path`) };
+      return {
+        answer: 'have',
+        path: pathOf(fields['path'], `${what}.path`),
+        ...(fields['receipt'] === true ? { receipt: true } : {}),
+      };
     case 'resume':
       return { answer: 'resume', bytes: integerOf(fields['bytes'], `${what}.bytes`) };
     case 'check':

@@ -1,0 +1,201 @@
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { systemCode } from '@filer/protocol';
+import type { DigestShelf, KnownDigest } from '@filer/transfer';
+import { transaction } from './database.ts';
+
+/** A database of another version is emptied: what it held is read again. */
+const VERSION = 1;
+
+/*
+ * A row for each file: `file` is its `dev:ino`, `state` the rest of its identity, `digests` both digests, 32 bytes
+ * each. A row that is written again gets a new id: the smallest ids are those that were longest not needed.
+ */
+const SCHEMA = `
+  DROP TABLE IF EXISTS digests;
+  CREATE TABLE digests (
+    id INTEGER PRIMARY KEY,
+    file TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    digests BLOB NOT NULL,
+    synced INTEGER NOT NULL
+  ) STRICT;
+  PRAGMA user_version = ${VERSION};
+`;
+
+/** Files that are remembered: some 200 MB. */
+const MAX_ROWS = 1_000_000;
+
+/** Rows that are written in one go: some 10 ms in which nothing else happens. */
+const BATCH_ROWS = 1_000;
+
+/** How long a row waits to be written, in ms: what a crash may cost. */
+const WRITE_AFTER_MS = 1_000;
+
+/** Rows that wait while the database cannot be written. */
+const MAX_WAITING = 50_000;
+
+/** Another process writes for milliseconds. Whoever waits holds up all else that its process does. */
+const BUSY_TIMEOUT_MS = 50;
+
+/**
+ * Digests of files, in a database of their own: it may be deleted at any time, and what goes wrong with it costs
+ * time and nothing else. A daemon and commands share it.
+ */
+export class DigestStore implements DigestShelf, Disposable {
+  readonly #maxRows: number;
+  readonly #table: DigestTable | undefined;
+  /** Not written yet, oldest first. */
+  readonly #waiting = new Map<string, KnownDigest>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param file made if missing, and made anew if damaged; where neither is possible, nothing outlives this object */
+  constructor(file: string, { maxRows = MAX_ROWS }: { readonly maxRows?: number } = {}) {
+    this.#maxRows = maxRows;
+    this.#table = DigestTable.open(file);
+  }
+
+  find(identity: string): KnownDigest | undefined {
+    const waiting = this.#waiting.get(identity);
+    if (waiting !== undefined) return waiting;
+    const row = this.#table?.find(identity);
+    if (row === undefined) return undefined;
+    // One that is needed is not among the first to be forgotten.
+    if (row.age > this.#maxRows / 2) this.keep(identity, row.known);
+    return row.known;
+  }
+
+  keep(identity: string, known: KnownDigest): void {
+    this.#waiting.delete(identity);
+    this.#waiting.set(identity, known);
+    if (this.#waiting.size % BATCH_ROWS === 0) this.#write();
+    this.#timer ??= setTimeout(() => this.#write(), WRITE_AFTER_MS).unref();
+  }
+
+  /** Writes what waits, as much as is written in one go. */
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const rows = [...this.#waiting].slice(0, BATCH_ROWS);
+    if (this.#table?.write(rows, this.#maxRows) === true) {
+      for (const [identity] of rows) this.#waiting.delete(identity);
+    }
+    for (const identity of this.#waiting.keys()) {
+      if (this.#waiting.size <= MAX_WAITING) break;
+      this.#waiting.delete(identity);
+    }
+    if (this.#waiting.size > 0 && this.#table !== undefined) {
+      this.#timer = setTimeout(() => this.#write(), WRITE_AFTER_MS).unref();
+    }
+  }
+
+  /** Writes what waits. May be called twice. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#table?.write([...this.#waiting], this.#maxRows);
+    this.#waiting.clear();
+    this.#table?.close();
+  }
+}
+
+/** The open database. Nothing here throws but for a bug. */
+class DigestTable {
+  readonly #database: DatabaseSync;
+  readonly #find: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #forget: StatementSync;
+  #newest: number;
+
+  private constructor(file: string) {
+    // SQLite gives the files beside it the mode of the database itself.
+    closeSync(openSync(file, 'a', 0o600));
+    this.#database = new DatabaseSync(file);
+    try {
+      // After a power cut the last rows may be missing; a process that is killed loses none.
+      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL`);
+      this.#database.exec('PRAGMA synchronous = NORMAL');
+      transaction(this.#database, () => {
+        const version = this.#database.prepare('PRAGMA user_version').get()?.['user_version'];
+        if (version !== VERSION) this.#database.exec(SCHEMA);
+      });
+      this.#find = this.#database.prepare(
+        'SELECT id, digests, synced FROM digests WHERE file = ? AND state = ?',
+      );
+      this.#insert = this.#database.prepare(
+        'INSERT OR REPLACE INTO digests (file, state, digests, synced) VALUES (?, ?, ?, ?)',
+      );
+      this.#forget = this.#database.prepare('DELETE FROM digests WHERE id <= ?');
+      this.#newest = Number(this.#database.prepare('SELECT max(id) AS id FROM digests').get()?.['id'] ?? 0);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  static open(file: string): DigestTable | undefined {
+    const open = (): DigestTable => new DigestTable(file);
+    const table = attempt(open);
+    if (table !== 'damaged') return table;
+    attempt(() => ['', '-wal', '-shm'].forEach((suffix) => rmSync(file + suffix, { force: true })));
+    const anew = attempt(open);
+    return anew === 'damaged' ? undefined : anew;
+  }
+
+  find(identity: string): { readonly known: KnownDigest; readonly age: number } | undefined {
+    const row = attempt(() => this.#find.get(...halvesOf(identity)));
+    if (row === undefined || row === 'damaged') return undefined;
+    const { id, digests, synced } = row;
+    if (!(digests instanceof Uint8Array) || digests.length !== 2 * DIGEST_BYTES) return undefined;
+    const written = (from: number): string =>
+      `blake3:${Buffer.from(digests.subarray(from, from + DIGEST_BYTES)).toString('hex')}`;
+    const known = { digest: written(0), blocks: written(DIGEST_BYTES), synced: synced === 1 };
+    return { known, age: this.#newest - Number(id) };
+  }
+
+  /** @returns whether the rows are written: not while another process writes, or on a full disk */
+  write(rows: readonly (readonly [string, KnownDigest])[], maxRows: number): boolean {
+    if (rows.length === 0) return true;
+    const done = attempt(() =>
+      transaction(this.#database, () => {
+        for (const [identity, { digest, blocks, synced }] of rows) {
+          const digests = Buffer.from(bytesOf(digest) + bytesOf(blocks), 'hex');
+          const { lastInsertRowid } = this.#insert.run(...halvesOf(identity), digests, synced ? 1 : 0);
+          this.#newest = Number(lastInsertRowid);
+        }
+        this.#forget.run(this.#newest - maxRows);
+        return true;
+      }),
+    );
+    return done === true;
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+const DIGEST_BYTES = 32;
+
+function bytesOf(digest: string): string {
+  return digest.slice('blake3:'.length);
+}
+
+/** `dev:ino`, and what changes with the file. */
+function halvesOf(identity: string): [string, string] {
+  const colon = identity.indexOf(':', identity.indexOf(':') + 1);
+  return [identity.slice(0, colon), identity.slice(colon + 1)];
+}
+
+/** SQLite's primary result codes for a file that is no database any more. */
+const DAMAGED = new Set([11, 26]);
+
+/** @returns undefined, or `damaged`, when SQLite or the file system failed */
+function attempt<T>(work: () => T): T | 'damaged' | undefined {
+  try {
+    return work();
+  } catch (error) {
+    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
+    if (code === undefined && systemCode(error) === undefined) throw error;
+    return code !== undefined && DAMAGED.has(code) ? 'damaged' : undefined;
+  }
+}
