@@ -210,6 +210,17 @@ describe('the dialler refuses', () => {
     expect(error.message).toMatch(/did not say welcome within 0\.05 s$/);
   });
 
+  test.each([false, true])('to wait once its signal is aborted (before it began: %s)', async (before) => {
+    await using pair = await connect(TCP);
+    const abort = new AbortController();
+    const reason = new FilerError('interrupted', 'a person pressed Ctrl-C');
+    if (before) abort.abort(reason);
+    const said = failureOf(sayHello(pair.near, HELLO, { signal: abort.signal }));
+    abort.abort(reason);
+    expect(await said).toBe(reason);
+    expect(pair.near.open).toBe(false);
+  });
+
   test('an accepter that leaves', async () => {
     await using pair = await connect(TCP);
     const said = failureOf(sayHello(pair.near, HELLO));

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { SendEvent } from '@filer/transfer';
 import { codesOf, transfer, twoEnds } from './two-ends.ts';
 
-const BYTES = 3 * 1024 * 1024;
+const MiB = 1024 * 1024;
+const BYTES = 3 * MiB;
 
 const CHANGES: [string, (file: string) => void][] = [
   ['shrinks', (file) => truncateSync(file, BYTES / 2)],
@@ -47,7 +48,7 @@ describe.each(CHANGES)('a source that %s while it is sent', (_, change) => {
     await writeFile(file, randomBytes(BYTES));
     await writeFile(join(ends.home, 'b'), 'content');
     const on = (event: SendEvent): void => {
-      if (event.type !== 'progress' || event.name !== 'a' || event.fileBytes > 262_144) return;
+      if (event.type !== 'progress' || event.name !== 'a' || event.fileBytes > MiB) return;
       writeFileSync(file, randomBytes(BYTES));
       change(file);
     };
@@ -58,6 +59,28 @@ describe.each(CHANGES)('a source that %s while it is sent', (_, change) => {
     expect(received).toMatchObject({ filesDelivered: 1, filesFailed: 1 });
     expect(await readdir(join(ends.inbox, 'alice'))).toEqual(['b']);
   });
+});
+
+test('of a large file that changed while it was sent only the blocks go again that changed', async () => {
+  const ends = await twoEnds();
+  const file = join(ends.home, 'a');
+  const content = randomBytes(20 * MiB + 5);
+  await writeFile(file, content);
+  let changed = false;
+  const on = (event: SendEvent): void => {
+    if (event.type !== 'progress' || changed || event.fileBytes < 10 * MiB) return;
+    changed = true;
+    for (const at of [MiB + 7, 19 * MiB]) content[at] = (content[at] ?? 0) ^ 1;
+    writeFileSync(file, content);
+  };
+
+  const { sent, received } = await transfer(ends, ['a'], { send: { on } });
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  expect(sent.bytesSent).toBeLessThanOrEqual(content.length + 2 * MiB);
+  expect(received.bytesReceived).toBe(sent.bytesSent);
+  expect(content.equals(await readFile(join(ends.inbox, 'alice', 'a')))).toBe(true);
+  expect(await readdir(ends.inbox)).toEqual(['alice']);
 });
 
 test('a source that is removed while it is sent arrives whole', async () => {

@@ -156,6 +156,35 @@ describe('a transfer that stands still is ended as timed-out:', () => {
   });
 });
 
+describe('a receiver that takes nothing more cannot hold a sender with', () => {
+  const words: [string, Record<string, string>][] = [
+    ['what was taken already', { type: 'got', entry: '0', offset: '1048576' }],
+    ['what was never sent', { type: 'got', entry: '0', offset: '9007199254740991' }],
+    ['the failure of an entry that is none', { type: 'failed', entry: '9', code: 'refused', message: 'no' }],
+    ['what the sender does not know', { type: 'pocus' }],
+    ['work for ever', { type: 'working' }],
+  ];
+  test.each(words)('%s', async (_, header) => {
+    const ends = await withLargeFile();
+    await writeFile(join(ends.home, 'a'), randomBytes(4 * BYTES));
+    const { hand, outcome } = await withSender(ends, ['a'], { stallMs: 300, maxWorkingMs: 600 });
+    const offer = await hand.hear('offer');
+    await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+    const entries = await hand.hear('entries');
+    await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [{ answer: 'want' }]);
+    let over = false;
+    void outcome.then(() => (over = true));
+    void hand.hear('done'); // reads all that comes
+
+    while (!over) {
+      await hand.say(header).catch(() => undefined); // the sender may be gone
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+
+    expect((await outcome).error?.code).toBe('timed-out');
+  });
+});
+
 test('a person who thinks longer than the stall limit is waited for', async () => {
   const ends = await twoEnds();
   await writeFile(join(ends.home, 'a'), 'content');

@@ -87,3 +87,21 @@ test('a lock that a dead process left is taken over', async () => {
   expect(await takeByLock({ folder, file: 'part' }, folder, 'name')).toBe(true);
   expect(await readdir(path)).toEqual(['name']);
 });
+
+test('of many that find a stale lock none takes away the one that another has made since', async () => {
+  const path = await freshFolder();
+  using folder = Folder.openOwn(path);
+  const key = createHash('sha256').update('name').digest('hex').slice(0, 32);
+  const lock = join(path, `.filer-part-lock-${key}`);
+  await writeFile(lock, '');
+  await utimes(lock, 1, 1);
+  const parts = Array.from({ length: 20 }, (_, n) => `part ${n}`);
+  await Promise.all(parts.map((part) => writeFile(join(path, part), part)));
+
+  const taken = await Promise.all(parts.map((file) => takeByLock({ folder, file }, folder, 'name')));
+
+  expect(taken.filter(Boolean)).toHaveLength(1);
+  expect((await readdir(path)).toSorted()).toEqual(
+    ['name', ...parts.filter((part) => part !== parts[taken.indexOf(true)])].toSorted(),
+  );
+});

@@ -37,6 +37,8 @@ export function strangerMessenger(link: Link): Messenger {
 export interface HandshakeOptions {
   /** Until the other side has said its word, in ms. @default AUTHENTICATION_MS */
   readonly timeoutMs?: number;
+  /** Aborted when nobody wants the connection any more; its reason is thrown. @default none */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -109,8 +111,11 @@ export async function readHello(
 async function firstMessage(
   messenger: Messenger,
   what: string,
-  { timeoutMs = AUTHENTICATION_MS }: HandshakeOptions,
+  { timeoutMs = AUTHENTICATION_MS, signal }: HandshakeOptions,
 ): Promise<Message> {
+  const stop = (): void => messenger.destroy();
+  if (signal?.aborted === true) stop();
+  else signal?.addEventListener('abort', stop);
   const timer = setTimeout(() => {
     messenger.destroy(
       new FilerError('timed-out', `${messenger.addr} did not say ${what} within ${timeoutMs / 1000} s`),
@@ -119,11 +124,13 @@ async function firstMessage(
   try {
     const first = await messenger[Symbol.asyncIterator]().next();
     if (first.done !== true) return first.value;
+    signal?.throwIfAborted();
     throw (
       (await messenger.closed) ??
       new FilerError('connection-closed', `${messenger.addr} closed the connection before its ${what}`)
     );
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
   }
 }

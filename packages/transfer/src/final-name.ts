@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { closeSync, linkSync, lstatSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, linkSync, lstatSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
@@ -105,13 +105,16 @@ export async function takeByLock(part: FinishedPart, into: Folder, name: string)
   // One lock for all spellings that some file system takes for the same name.
   const key = createHash('sha256').update(name.normalize('NFC').toLowerCase()).digest('hex').slice(0, 32);
   const lock = into.at(`${PART_PREFIX}lock-${key}`);
-  while (!tryLock(lock)) await wait(LOCK_RETRY_MS);
+  let held = tryLock(lock);
+  for (; held === undefined; held = tryLock(lock)) await wait(LOCK_RETRY_MS);
   try {
     if (isTaken(into, name)) return false;
     renameSync(part.folder.at(part.file), into.at(name));
     return true;
   } finally {
-    unlinkSync(lock);
+    // Who was stopped for long may have lost it to another.
+    if (lstatSync(lock, { throwIfNoEntry: false })?.ino === fstatSync(held).ino) unlinkSync(lock);
+    closeSync(held);
   }
 }
 
@@ -119,14 +122,26 @@ function isTaken(folder: Folder, name: string): boolean {
   return lstatSync(folder.at(name), { throwIfNoEntry: false }) !== undefined;
 }
 
-function tryLock(lock: string): boolean {
+/** @returns its descriptor, or undefined while another has it */
+function tryLock(lock: string): number | undefined {
   try {
-    closeSync(openSync(lock, 'wx', 0o600));
-    return true;
+    return openSync(lock, 'wx', 0o600);
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
   }
   const held = lstatSync(lock, { throwIfNoEntry: false });
-  if (held !== undefined && Date.now() - held.mtimeMs > LOCK_STALE_MS) unlinkSync(lock);
-  return false;
+  if (held !== undefined && Date.now() - held.mtimeMs > LOCK_STALE_MS) takeAway(lock, held.ino);
+  return undefined;
+}
+
+/** Of several that find a lock stale one takes it away, and none takes the fresh one that follows. */
+function takeAway(lock: string, ino: number): void {
+  const aside = `${lock}-${randomBytes(6).toString('hex')}`;
+  try {
+    renameSync(lock, aside);
+    if (lstatSync(aside).ino === ino) unlinkSync(aside);
+    else renameSync(aside, lock);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error; // another was quicker
+  }
 }

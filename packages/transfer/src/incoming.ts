@@ -72,8 +72,9 @@ interface Wanted {
   kept: KeptPlace | undefined;
   /** What `check` named. */
   readonly files: readonly There[];
-  readonly hasOlder: boolean;
-  state: 'ahead' | 'open' | 'committing' | 'abandoned' | 'failed';
+  hasOlder: boolean;
+  /** `lost`: its basis is, and the sender may abandon it and begin it again. */
+  state: 'ahead' | 'open' | 'lost' | 'committing' | 'abandoned' | 'failed';
   /** Why its stream was given up, until it begins again. */
   reason?: FilerError;
 }
@@ -280,15 +281,19 @@ export class Incoming {
   /** The size may have changed since the entry was announced, and a stream that begins again needs room again. */
   async #makeRoom(wanted: Wanted, size: number): Promise<void> {
     if (wanted.promised !== undefined && wanted.size === size) return;
-    const { allowance, policy, space } = this.#options;
+    const { allowance, policy, space, parts } = this.#options;
     release(wanted);
-    judgeSize(size, policy, await space.left());
+    const here = Math.min(
+      wanted.kept === undefined ? 0 : parts.bytesOf(parseSafePath(wanted.name), size),
+      size,
+    );
+    judgeSize(size, policy, await space.left(), here);
     if (size - wanted.size > allowance.bytes) {
       throw new FilerError('refused', 'it grew beyond what the offer showed: send it again');
     }
     allowance.bytes -= size - wanted.size;
     wanted.size = size;
-    wanted.promised = space.promise(size);
+    wanted.promised = space.promise(size - here);
   }
 
   /**
@@ -311,8 +316,8 @@ export class Incoming {
   /** The sender goes no further ahead of what was taken than it may. */
   #tellGot({ wanted: { entry }, size, position }: Stream, before: number): void {
     const block = (bytes: number): number => Math.floor(bytes / DIGEST_BLOCK_BYTES);
-    if (size > DIGEST_BLOCK_BYTES && block(position) > block(before))
-      this.#owner.got({ entry, offset: position });
+    const isNews = block(position) > block(before) || position === size;
+    if (size > DIGEST_BLOCK_BYTES && isNews) this.#owner.got({ entry, offset: position });
   }
 
   /**
@@ -328,23 +333,26 @@ export class Incoming {
       throw outOfPlace(`${bytes} bytes that are the same at ${offset} of entry ${entry}`);
     }
     stream.position = end;
-    if (part !== undefined) await this.#advance(stream, bytes, part.appendSame(bytes));
+    if (part !== undefined) await this.#advance(stream, bytes, this.#takeSame(stream, part, bytes));
     this.#tellGot(stream, offset);
+  }
+
+  async #takeSame(stream: Stream, part: Part, bytes: number): Promise<void> {
+    if (await part.appendSame(bytes)) return;
+    const { wanted } = stream;
+    stream.part = undefined;
+    await part.drop();
+    wanted.hasOlder = false;
+    wanted.state = 'lost';
+    const message = `what was there of ${JSON.stringify(wanted.name)} changed or is gone`;
+    wanted.reason = new FilerError('verification-failed', `${message}: send it again`);
+    this.#owner.failed({ entry: wanted.entry, code: 'verification-failed', message, again: true });
   }
 
   /** The digests of the blocks that are there of the open stream's file. @throws FilerError `unexpected-message` */
   async basis({ entry, first, count }: BasisRequest): Promise<Buffer> {
     const stream = this.#streamOf(entry, 'asking for the basis');
-    const { part } = stream;
-    if (part === undefined) return Buffer.alloc(0);
-    try {
-      return await part.digestsOfBasis(first, count);
-    } catch (error) {
-      stream.part = undefined;
-      await part.drop();
-      this.#giveUp(stream.wanted, error);
-      return Buffer.alloc(0);
-    }
+    return (await stream.part?.digestsOfBasis(first, count)) ?? Buffer.alloc(0);
   }
 
   async #advance(stream: Stream, bytes: number, writing: Promise<void>): Promise<void> {
@@ -366,6 +374,7 @@ export class Incoming {
     const { wanted, part, mtimeNs } = this.#streamOf(end.entry, 'an end');
     this.#stream = undefined;
     if (part === undefined) {
+      if (wanted.state === 'lost') this.#settle(wanted, wanted.reason);
       this.#entries.delete(wanted.entry);
       return;
     }
@@ -424,7 +433,9 @@ export class Incoming {
       throw outOfPlace(`the abandoning of entry ${entry}`);
     }
     this.#stream = undefined;
-    await stream?.part?.drop();
+    // Most of a file that changed is as it was: the next stream is compared with what came.
+    if (code === 'source-changed') await stream?.part?.keep();
+    else await stream?.part?.drop();
     if (this.#abandoned !== wanted) this.#forgetAbandoned();
     this.#abandoned = wanted;
     if (wanted.state === 'failed') return;

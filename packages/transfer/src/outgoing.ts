@@ -1,5 +1,6 @@
 import {
   chunkHeader,
+  DIGEST_BLOCK_BYTES,
   FilerError,
   formatEnd,
   formatEntryFailure,
@@ -30,6 +31,8 @@ export interface SentFile {
   readonly source: Source;
   /** Whether the receiver has something to compare it with. */
   hasBasis?: boolean;
+  /** Whether the receiver lost what it had, and takes the file once more, whole. */
+  again?: boolean;
   /** Files of the receiver that it may be. */
   files?: readonly PresentFile[];
   /** What the file was like when it went. @see identityOf */
@@ -93,9 +96,14 @@ export class Outgoing {
       try {
         const went = await this.#once(file);
         if (went === 'whole') return undefined;
-        file.hasBasis = false; // dropped with what came
+        const isAgain = file.again === true;
+        file.again = false;
+        // What came of a file that changed is there to be compared; the second reading alone makes its digests.
+        file.hasBasis = went === 'changed' && source.size > DIGEST_BLOCK_BYTES;
         await this.#abandon(entry, changed.code, 'the file changed while it was being sent');
-        if (went === 'unwanted') return undefined;
+        if (went === 'changed') continue;
+        if (!isAgain) return undefined;
+        tries--;
       } catch (error) {
         if (!(error instanceof FilerError) || !SOURCE_CODES.has(error.code)) throw error;
         await this.#abandon(entry, error.code, error.message);
@@ -146,7 +154,9 @@ export class Outgoing {
       file.hasBasis === true && size > 0
         ? await this.#pump.runAgainst(entry, opened, size, ask, onSent)
         : await this.#pump.run(entry, opened, size, onSent);
-    if (!wanted) return 'unwanted';
+    // Until then the receiver may find that a block of its basis is not what it was.
+    if (file.hasBasis === true && digests !== undefined) await this.#lead.taken(size);
+    if (!wanted || file.again === true) return 'unwanted';
     if (digests === undefined || (await opened.changed())) return 'changed';
     // Noted before it is said: the receipt may come before `send` resolves.
     file.end = { entry, size, ...digests };

@@ -10,7 +10,14 @@ import {
   read,
   unlinkSync,
 } from 'node:fs';
-import { DIGEST_BLOCK_BYTES, FilerError, systemCode, type Digests, type FileEnd } from '@filer/protocol';
+import {
+  BLOCK_DIGEST_BYTES,
+  DIGEST_BLOCK_BYTES,
+  FilerError,
+  systemCode,
+  type Digests,
+  type FileEnd,
+} from '@filer/protocol';
 import { digestOfBlock, FileDigests } from './digests.ts';
 import { replaceFile, takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
@@ -19,6 +26,11 @@ import { PartWriter } from './part-writer.ts';
 import { PART_PREFIX } from './safe-path.ts';
 import { secondsOf } from './times.ts';
 import { writeError } from './write-error.ts';
+
+/** Answers about the basis that are remembered: a sender asks for the next one while it uses the last. */
+const MAX_TOLD = 3;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -55,6 +67,8 @@ export class Part {
   readonly #older: OlderFile | undefined;
   readonly #digests = new FileDigests();
   readonly #writer: PartWriter;
+  /** The block digests of the basis that were told last. */
+  readonly #told: { readonly first: number; readonly digests: Buffer }[] = [];
   /** One block of the basis. */
   #block: Buffer | undefined;
   #written = 0;
@@ -92,15 +106,23 @@ export class Part {
    * The digests of blocks that an earlier try left, one after the other.
    *
    * @param first the number of the first block
-   * @returns those of at most `count`; fewer where the basis ends
+   * @returns those of at most `count`; fewer where the basis ends, or cannot be read
    */
   async digestsOfBasis(first: number, count: number): Promise<Buffer> {
+    const digests = await this.#digestsOfBlocks(first, count);
+    this.#told.push({ first, digests });
+    if (this.#told.length > MAX_TOLD) this.#told.shift();
+    return digests;
+  }
+
+  async #digestsOfBlocks(first: number, count: number): Promise<Buffer> {
     const digests: Buffer[] = [];
     for (let block = first; block < first + count; block++) {
       const offset = block * DIGEST_BLOCK_BYTES;
       const bytes = Math.min(DIGEST_BLOCK_BYTES, this.basisBytes - offset);
       if (bytes <= 0) break;
       const content = await this.#readBasis(offset, bytes);
+      if (content === undefined) break;
       // Lost since, or never written: shorter, and so no block of the file.
       digests.push(digestOfBlock(content));
     }
@@ -110,23 +132,31 @@ export class Part {
   /**
    * Takes the next bytes from the basis.
    *
-   * @throws FilerError `home-not-writable`, `verification-failed`
+   * @returns whether they are there, as they were told: otherwise the part is of no more use
+   * @throws FilerError `no-space`, `home-not-writable`
    */
-  async appendSame(bytes: number): Promise<void> {
+  async appendSame(bytes: number): Promise<boolean> {
     await this.#writer.settled();
     const content = await this.#readBasis(this.#written, bytes);
-    if (content.length < bytes) {
-      throw new FilerError(
-        'verification-failed',
-        `what was there of ${JSON.stringify(this.#options.name)} is gone: send it again`,
-      );
-    }
+    if (content?.length !== bytes || !this.#isAsTold(this.#written, content)) return false;
     this.#digests.update(content);
     if (!this.#isOwn(this.#written, bytes)) {
       await this.#writer.write(content, this.#written, () => undefined);
       await this.#writer.settled(); // the block's memory is read into again
     }
     this.#written += bytes;
+    return true;
+  }
+
+  /** An older version may have been written to since: what `same` stands for is what was told. */
+  #isAsTold(offset: number, content: Buffer): boolean {
+    const block = offset / DIGEST_BLOCK_BYTES;
+    for (const { first, digests } of this.#told) {
+      const at = (block - first) * BLOCK_DIGEST_BYTES;
+      const told = at < 0 ? NO_BYTES : digests.subarray(at, at + BLOCK_DIGEST_BYTES);
+      if (told.length > 0) return told.equals(digestOfBlock(content));
+    }
+    return true; // never asked for: the digest of the whole file judges
   }
 
   /** Whether these bytes of the basis are those of an earlier try, which are in their place already. */
@@ -134,7 +164,8 @@ export class Part {
     return this.#older === undefined || offset + bytes <= this.#ownBytes;
   }
 
-  async #readBasis(offset: number, bytes: number): Promise<Buffer> {
+  /** @returns undefined when they cannot be read: the bytes come over the wire then */
+  async #readBasis(offset: number, bytes: number): Promise<Buffer | undefined> {
     this.#block ??= Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
     const from = this.#isOwn(offset, bytes)
       ? this.#descriptor
@@ -143,7 +174,8 @@ export class Part {
       const read = await readSome(from, this.#block.subarray(0, bytes), offset);
       return this.#block.subarray(0, read);
     } catch (error) {
-      throw writeError(this.#options.name, error);
+      if (systemCode(error) === undefined) throw error;
+      return undefined;
     }
   }
 

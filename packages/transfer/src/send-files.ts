@@ -16,6 +16,7 @@ import {
   type EntryAnswer,
   type EntryFailure,
   systemCode,
+  type Header,
   type Message,
   type Offer,
   type OnConflict,
@@ -135,6 +136,8 @@ class Sending implements OutgoingOwner {
   #bytesSent = 0;
   #bytesDone = 0;
   #filesDone = 0;
+  /** The offer is. */
+  #isAnswered = false;
   #saidDone = false;
   #failure: FilerError | undefined;
   #bug: Error | undefined;
@@ -373,7 +376,7 @@ class Sending implements OutgoingOwner {
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
     this.#pace.grown();
     this.#bytesSent += bytes;
-    const isWanted = this.#unsettled.has(file.entry);
+    const isWanted = this.#unsettled.has(file.entry) && file.again !== true;
     if (isWanted) this.#count(file, fileBytes);
     this.#progress(file, fileBytes, fileSize);
     return isWanted;
@@ -401,7 +404,6 @@ class Sending implements OutgoingOwner {
   async #listen(): Promise<void> {
     try {
       for await (const message of this.#channel) {
-        this.#pace.grown();
         await this.#take(message);
         if (message.header['type'] === 'done') return;
       }
@@ -418,25 +420,25 @@ class Sending implements OutgoingOwner {
       case 'error':
         if (header['re'] === undefined) throw lastWord(header);
         this.#requests.answered(message);
+        this.#pace.grown();
         return;
       case 'answer':
       case 'entries-answer':
       case 'basis-answer':
         this.#requests.answered(message);
+        this.#pace.grown();
         return;
       case 'got':
-        this.#lead.got(parseGot(message));
+        if (this.#lead.got(parseGot(message))) this.#pace.grown();
         return;
-      case 'failed': {
-        const failure = parseEntryFailure(message);
-        this.#settleFailed(failure.entry, failure);
+      case 'failed':
+        this.#takeFailure(parseEntryFailure(message));
         return;
-      }
       case 'receipts':
         await this.#takeReceipts(parseReceipts(message));
         return;
       case 'working':
-        if (isAsking(header)) this.#emit({ type: 'waiting' });
+        this.#takeWorking(header);
         return;
       case 'done':
         if (!this.#saidDone) throw outOfPlace('done');
@@ -444,6 +446,21 @@ class Sending implements OutgoingOwner {
       default:
         await takeStranger(this.#channel, header);
     }
+  }
+
+  /** A person may think for as long as it takes; a machine that works says so for an hour at most. */
+  #takeWorking(header: Header): void {
+    if (!isAsking(header) || this.#isAnswered) return this.#pace.toldWorking();
+    this.#pace.grown();
+    this.#emit({ type: 'waiting' });
+  }
+
+  #takeFailure(failure: EntryFailure): void {
+    const file = this.#unsettled.get(failure.entry);
+    if (file === undefined) return;
+    this.#pace.grown();
+    if (failure.again === true && file.hasBasis === true && file.end === undefined) file.again = true;
+    else this.#settleFailed(failure.entry, failure);
   }
 
   async #takeReceipts(batch: ReceiptBatch): Promise<void> {

@@ -55,7 +55,7 @@ export async function dialPeer(
   const link = await raceAddresses(member, peer, addresses, signal);
   const messenger = strangerMessenger(link);
   try {
-    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, purpose));
+    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, purpose), { signal });
     const membership = checkMembership(member, welcome.membership, peer.id);
     member.directory.learn(membership, (id) => member.removals.has(id));
     return { messenger, welcome };

@@ -20,10 +20,12 @@
  *                                       `count`; fewer where the basis ends
  *   same            sender → receiver   entry, offset, bytes: there the basis holds what the file holds
  *   got             receiver → sender   entry, offset: so much of a file of more than 1 MiB was taken, said at
- *                                       least for each MiB; the sender is at most 8 MiB ahead of it
+ *                                       least for each MiB and at its end; the sender is at most 8 MiB ahead of
+ *                                       it, and ends a file that has a basis when all of it was taken
  *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
  *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
- *   failed          receiver → sender   entry, code, message: this file, and no other, could not be taken
+ *   failed          receiver → sender   entry, code, message, [again=1]: this file, and no other, could not be
+ *                                       taken; again: its basis is lost, abandon it and begin it again, whole
  *   receipts        receiver → sender   content JSON: one signed batch of files that are in place,
  *                                       see receipt.ts
  *   working         either              [asking=1]; busy without progress on the wire: verifying, syncing; with
@@ -457,19 +459,27 @@ export interface EntryFailure {
   readonly entry: number;
   readonly code: ErrorCode;
   readonly message: string;
+  /**
+   * Of a `failed`: what the file was compared with can be used no longer, and it may be sent once more, whole.
+   *
+   * @default false
+   */
+  readonly again?: boolean;
 }
 
 /** @param type `failed` is said by the receiver, `abandon` by the sender */
 export function formatEntryFailure(
   type: 'failed' | 'abandon',
-  { entry, code, message }: EntryFailure,
+  { entry, code, message, again = false }: EntryFailure,
 ): Message {
-  return { header: { type, entry: String(entry), code, message: shorten(message) }, content: NO_CONTENT };
+  const header = { type, entry: String(entry), code, message: shorten(message) };
+  return { header: again ? { ...header, again: '1' } : header, content: NO_CONTENT };
 }
 
 /** Reads `failed` and `abandon`. @throws FilerError `message-malformed` */
 export function parseEntryFailure({ header }: Message): EntryFailure {
-  return { entry: requireInteger(header, 'entry'), ...reasonOf(header['code'], header['message'], 'failed') };
+  const reason = reasonOf(header['code'], header['message'], 'failed');
+  return { entry: requireInteger(header, 'entry'), ...reason, again: header['again'] === '1' };
 }
 
 function reasonOf(code: unknown, message: unknown, what: string): { code: ErrorCode; message: string } {
