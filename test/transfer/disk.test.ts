@@ -77,20 +77,6 @@ test('an inbox in which nothing may be written fails every file and not the proc
   });
 });
 
-test('room that was promised to one transfer is not promised again, and comes back', async () => {
-  let quota = 100;
-  const space = new FreeSpace(await freshFolder(), { quotaLeftBytes: () => quota });
-
-  const first = space.promise(60);
-  expect((await space.left()).bytes).toBe(40);
-  first.use(50);
-  quota -= 50; // what was written counts against the quota from now on
-  expect((await space.left()).bytes).toBe(40);
-  first.release();
-  first.release();
-  expect((await space.left()).bytes).toBe(50);
-});
-
 test('cleaning removes old parts, wherever in the inbox, and nothing else', async () => {
   const inbox = await freshFolder();
   const elsewhere = await freshFolder();

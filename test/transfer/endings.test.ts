@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FilerError } from '@filer/protocol';
-import { FreeSpace, receiveFiles, sendFiles, type ReceiveEvent, type SendEvent } from '@filer/transfer';
+import { receiveFiles, sendFiles, type ReceiveEvent, type SendEvent } from '@filer/transfer';
 import { withReceiver, withSender } from './by-hand.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
@@ -279,15 +279,5 @@ describe('the receive policy', () => {
       answer: string;
     }[];
     expect(answers.map(({ answer }) => answer)).toEqual(['want', 'refused', 'want', 'refused']);
-  });
-
-  test('what would pass the quota is refused before its first byte', async () => {
-    const ends = await withLargeFile();
-    const space = new FreeSpace(ends.home, { quotaLeftBytes: () => BYTES - 1 });
-
-    const { sent } = await transfer(ends, ['a'], { receive: { space } });
-
-    expect(sent.error?.code).toBe('no-space');
-    expect(sent.bytesSent).toBe(0);
   });
 });

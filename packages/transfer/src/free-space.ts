@@ -2,12 +2,13 @@ import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { InboxUse } from './inbox-use.ts';
 
 export interface FreeSpaceOptions {
   /** Bytes that stay free whatever comes: a full disk hurts more than the transfer. @default 16 MiB */
-  readonly keepFreeBytes?: number;
-  /** Bytes that the owner's quota still allows. @default no quota */
-  readonly quotaLeftBytes?: () => number;
+  readonly keepFreeBytes?: number | undefined;
+  /** Most bytes that may lie in the folder. @default no quota */
+  readonly quotaBytes?: number | undefined;
 }
 
 const KEEP_FREE_BYTES = 16 * 1024 * 1024;
@@ -20,6 +21,14 @@ async function statfsNear(folder: string): Promise<StatsFs> {
     if (systemCode(error) !== 'ENOENT' || above === folder) throw error;
     return await statfsNear(above);
   }
+}
+
+/** @param bytes that were asked for */
+export function noRoom(bytes: number): FilerError {
+  return new FilerError(
+    'no-space',
+    `the receiver has no room for ${bytes} bytes, on its disk or within its quota: free some there and send again`,
+  );
 }
 
 /** Room that was promised to one transfer's files and is not yet used. */
@@ -37,7 +46,9 @@ export interface Promised {
 export class FreeSpace {
   readonly #folder: string;
   readonly #keepFreeBytes: number;
-  readonly #quotaLeftBytes: () => number;
+  readonly #quotaBytes: number;
+  /** Only where there is a quota. */
+  readonly #use: InboxUse | undefined;
   #promisedBytes = 0;
   #promisedFiles = 0;
 
@@ -45,11 +56,17 @@ export class FreeSpace {
   constructor(folder: string, options: FreeSpaceOptions = {}) {
     this.#folder = folder;
     this.#keepFreeBytes = options.keepFreeBytes ?? KEEP_FREE_BYTES;
-    this.#quotaLeftBytes = options.quotaLeftBytes ?? ((): number => Infinity);
+    this.#quotaBytes = options.quotaBytes ?? Infinity;
+    if (this.#quotaBytes < Infinity) this.#use = new InboxUse(folder);
   }
 
-  /** Bytes and files that can still be promised. */
-  async left(): Promise<{ bytes: number; files: number }> {
+  /**
+   * Bytes and files that can still be promised.
+   *
+   * @param neededBytes what the caller would promise: the quota is looked at anew where it seems too much
+   */
+  async left(neededBytes = 0): Promise<{ bytes: number; files: number }> {
+    await this.#use?.refresh(neededBytes > this.#quotaLeft);
     let disk;
     try {
       disk = await statfsNear(this.#folder);
@@ -62,14 +79,24 @@ export class FreeSpace {
         },
       );
     }
-    const bytes = Math.min(disk.bavail * disk.bsize - this.#keepFreeBytes, this.#quotaLeftBytes());
+    const onDisk = disk.bavail * disk.bsize - this.#keepFreeBytes - this.#promisedBytes;
     // Some file systems make room for files as they come, and say 0.
     const files = disk.files === 0 ? Infinity : disk.ffree;
-    return { bytes: bytes - this.#promisedBytes, files: files - this.#promisedFiles };
+    return { bytes: Math.min(onDisk, this.#quotaLeft), files: files - this.#promisedFiles };
   }
 
-  /** Promises room for one file. The caller has compared it with `left`. */
+  get #quotaLeft(): number {
+    return this.#quotaBytes - (this.#use?.bytes ?? 0) - this.#promisedBytes;
+  }
+
+  /**
+   * Promises room for one file. The caller has compared it with `left`, since when another transfer may have been
+   * promised the same.
+   *
+   * @throws FilerError `no-space` when the quota no longer allows it
+   */
   promise(bytes: number): Promised {
+    if (bytes > this.#quotaLeft) throw noRoom(bytes);
     let remaining = bytes;
     let files = 1;
     this.#promisedBytes += remaining;
@@ -79,6 +106,7 @@ export class FreeSpace {
         const counted = Math.min(used, remaining);
         remaining -= counted;
         this.#promisedBytes -= counted;
+        this.#use?.wrote(counted);
       },
       release: () => {
         this.#promisedBytes -= remaining;

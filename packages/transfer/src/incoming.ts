@@ -22,7 +22,15 @@ import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
 import type { Present, There } from './present.ts';
-import { giveBack, judgeEntry, judgeSize, type Allowance, type ReceivePolicy } from './receive-policy.ts';
+import {
+  giveBack,
+  judgeEntry,
+  judgeSize,
+  takeRoom,
+  type Allowance,
+  type ReceivePolicy,
+  type Room,
+} from './receive-policy.ts';
 import { parseSafePath } from './safe-path.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
@@ -129,7 +137,7 @@ export class Incoming {
       throw outOfPlace(`announcing more than ${MAX_AHEAD} entries ahead`);
     if (this.#aheadNameBytes > MAX_AHEAD_NAME_BYTES)
       throw outOfPlace(`announcing names of more than ${MAX_AHEAD_NAME_BYTES} bytes ahead`);
-    const left = await this.#options.space.left();
+    const left = await this.#options.space.left(entries.reduce((bytes, { size }) => bytes + size, 0));
     const answers: EntryAnswer[] = [];
     for (const [index, entry] of entries.entries()) {
       answers.push(await this.#decide(first + index, entry, left));
@@ -144,12 +152,13 @@ export class Incoming {
     return first ?? Infinity;
   }
 
-  async #decide(number: number, entry: Entry, left: Allowance): Promise<EntryAnswer> {
+  async #decide(number: number, entry: Entry, left: Room): Promise<EntryAnswer> {
     const { path: name, size } = entry;
-    const { policy, allowance, space, parts, present } = this.#options;
+    const { policy, allowance, parts, present } = this.#options;
     try {
-      const components = judgeEntry(entry, policy, allowance, left, (path) => parts.bytesOf(path, size));
+      const components = judgeEntry(entry, policy, allowance);
       this.#folders.announced(number, components);
+      if (entry.kind !== 'file') takeRoom(left, 0);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
       const { identical, kept: isKept, files, basisBytes } = await present.look(entry, components);
@@ -166,8 +175,10 @@ export class Incoming {
       const kept = parts.claim(components, size);
       const own = kept?.bytes ?? 0;
       const bytes = Math.max(own, basisBytes);
-      // What an earlier try left takes no room again; without a part nothing is held until the file begins.
-      const promised = space.promise(Math.max(0, size - own));
+      // What an earlier try left takes no room again; without a part nothing is held until the file begins, and
+      // one that may be there already is promised no room before it does.
+      const isNew = files.length === 0;
+      const promised = isNew ? this.#promise(Math.max(0, size - own), left, kept) : undefined;
       if (own === 0) kept?.release();
       const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
       this.#entries.set(number, { ...wanted, files, hasOlder: basisBytes > 0, state: 'ahead' });
@@ -225,6 +236,17 @@ export class Incoming {
     this.#commits.add(commit);
     void commit.then(() => this.#commits.delete(commit));
     if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
+  }
+
+  /** @throws FilerError `no-space`; then the place is free again */
+  #promise(bytes: number, left: Room, kept: KeptPlace | undefined): Promised {
+    try {
+      takeRoom(left, bytes);
+      return this.#options.space.promise(bytes);
+    } catch (error) {
+      kept?.release();
+      throw error;
+    }
   }
 
   async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
@@ -287,13 +309,15 @@ export class Incoming {
       wanted.kept === undefined ? 0 : parts.bytesOf(parseSafePath(wanted.name), size),
       size,
     );
-    judgeSize(size, policy, await space.left(), here);
+    judgeSize(size, policy);
+    const needed = size - here;
+    takeRoom(await space.left(needed), needed);
     if (size - wanted.size > allowance.bytes) {
       throw new FilerError('refused', 'it grew beyond what the offer showed: send it again');
     }
     allowance.bytes -= size - wanted.size;
     wanted.size = size;
-    wanted.promised = space.promise(size - here);
+    wanted.promised = space.promise(needed);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   FilerError,
@@ -29,7 +30,7 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
-import { FreeSpace } from './free-space.ts';
+import { FreeSpace, noRoom } from './free-space.ts';
 import { Incoming, type IncomingOwner } from './incoming.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { keptBytesIn, KeptParts } from './kept-parts.ts';
@@ -39,7 +40,7 @@ import { Place } from './place.ts';
 import { Present, type PresentOptions } from './present.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
-import { allowanceOf, type Asker, type ReceivePolicy } from './receive-policy.ts';
+import { allowanceOf, judgeOffer, type Asker, type ReceivePolicy } from './receive-policy.ts';
 
 const NO_CONTENT = Buffer.alloc(0);
 
@@ -232,17 +233,13 @@ class Receiving implements IncomingOwner {
   /** @throws FilerError why the offer is refused */
   async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
     const { inbox, folder, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
-    const left = await space.left();
-    // What earlier tries left needs no room again: then each file is judged for itself.
-    const noRoom = offer.bytes > left.bytes && offer.bytes > left.bytes + keptBytesIn(inbox);
-    if (noRoom || offer.files > left.files) {
-      const what = `${offer.files} files of ${offer.bytes} bytes together`;
-      throw new FilerError(
-        'no-space',
-        `the receiver has no room for ${what}: free some there and send again`,
-      );
-    }
-    const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()));
+    judgeOffer(offer, policy);
+    const left = await space.left(offer.bytes);
+    // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
+    const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + keptBytesIn(inbox);
+    const isNew = !existsSync(join(inbox, folder));
+    if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
+    const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()), policy);
     const { onConflict = 'rename', checksum = false } = offer;
     const { known, delivered = (): undefined => undefined } = this.#options;
     // Last: a refused offer leaves no folder behind.

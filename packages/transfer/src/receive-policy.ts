@@ -1,10 +1,13 @@
 import { FilerError, type Entry, type Offer } from '@filer/protocol';
+import { noRoom } from './free-space.ts';
 import { checkLinkTarget } from './link-target.ts';
 import { parseSafePath } from './safe-path.ts';
 
 export interface ReceivePolicy {
   /** Largest file that is taken, in bytes. @default no limit but the disk's */
   readonly maxFileBytes?: number | undefined;
+  /** Most files and links that one transfer may bring. @default any number */
+  readonly maxFiles?: number | undefined;
   /**
    * Decides about an offer, however long a person thinks; throws a FilerError (`declined`, `refused`) to refuse.
    * `totals-needed` for an offer that is not complete makes the sender count, and offer once more.
@@ -36,12 +39,22 @@ export interface Allowance {
   files: number;
   bytes: number;
   readonly names?: ReadonlySet<string> | undefined;
+  /** Why more than that does not. */
+  readonly beyond: () => FilerError;
+}
+
+/** What the disk and the quota still take. */
+export interface Room {
+  files: number;
+  bytes: number;
 }
 
 const KINDS: ReadonlySet<string> = new Set(['file', 'dir', 'link']);
 
-export function allowanceOf(cap: Cap | undefined): Allowance {
-  return cap === undefined ? { files: Infinity, bytes: Infinity } : { ...cap };
+export function allowanceOf(cap: Cap | undefined, { maxFiles = Infinity }: ReceivePolicy): Allowance {
+  if (cap === undefined) return { files: maxFiles, bytes: Infinity, beyond: () => tooMany(maxFiles) };
+  const beyond = (): FilerError => new FilerError('refused', 'it goes beyond what the offer showed');
+  return { ...cap, beyond };
 }
 
 /** What was there already did not come: something else may, in its place. */
@@ -50,21 +63,18 @@ export function giveBack(allowance: Allowance, bytes: number): void {
   allowance.bytes += bytes;
 }
 
+/** @throws FilerError why the offer as a whole is refused */
+export function judgeOffer({ files }: Offer, { maxFiles = Infinity }: ReceivePolicy): void {
+  if (files > maxFiles) throw tooMany(maxFiles);
+}
+
 /**
- * Whether one entry may come, and under which name. Takes what it needs from both allowances.
+ * Whether one entry may come, and under which name. Takes what it needs from what was offered.
  *
- * @param left what the disk and the quota still take
- * @param alreadyHere bytes of it that the disk holds
  * @returns the components of its path
  * @throws FilerError why this entry, and no other, is refused
  */
-export function judgeEntry(
-  entry: Entry,
-  policy: ReceivePolicy,
-  offered: Allowance,
-  left: Allowance,
-  alreadyHere: (components: readonly string[]) => number,
-): string[] {
+export function judgeEntry(entry: Entry, policy: ReceivePolicy, offered: Allowance): string[] {
   if (!KINDS.has(entry.kind)) {
     throw new FilerError(
       'unsupported',
@@ -79,39 +89,33 @@ export function judgeEntry(
   if (offered.names?.has(components[0] ?? '') === false) {
     throw new FilerError('refused', 'it is not among what the offer showed');
   }
-  const here = Math.min(entry.kind === 'file' ? alreadyHere(components) : 0, entry.size);
-  judgeSize(entry.size, policy, left, here);
-  if (entry.kind === 'dir') {
-    left.files -= 1;
-    return components; // an offer counts files and links
-  }
-  if (offered.files < 1 || offered.bytes < entry.size) {
-    throw new FilerError('refused', 'it goes beyond what the offer showed');
-  }
+  judgeSize(entry.size, policy);
+  if (entry.kind === 'dir') return components; // an offer counts files and links
+  if (offered.files < 1 || offered.bytes < entry.size) throw offered.beyond();
   offered.files -= 1;
   offered.bytes -= entry.size;
-  left.files -= 1;
-  left.bytes -= entry.size - here;
   return components;
 }
 
-/** @throws FilerError `too-large`, `no-space` */
-export function judgeSize(
-  size: number,
-  { maxFileBytes = Infinity }: ReceivePolicy,
-  left: Allowance,
-  alreadyHere = 0,
-): void {
-  if (size > maxFileBytes) {
-    throw new FilerError(
-      'too-large',
-      `${size} bytes are more than the ${maxFileBytes} that the receiver takes`,
-    );
-  }
-  if (size - alreadyHere > left.bytes || left.files < 1) {
-    throw new FilerError(
-      'no-space',
-      `the receiver has no room for ${size} bytes: free some there and send again`,
-    );
-  }
+/** @throws FilerError `too-large` */
+export function judgeSize(size: number, { maxFileBytes = Infinity }: ReceivePolicy): void {
+  if (size <= maxFileBytes) return;
+  throw new FilerError(
+    'too-large',
+    `${size} bytes are more than the ${maxFileBytes} that the receiver takes`,
+  );
+}
+
+/** Takes room for one more, which needs so many bytes. @throws FilerError `no-space` */
+export function takeRoom(left: Room, bytes: number): void {
+  if (bytes > left.bytes || left.files < 1) throw noRoom(bytes);
+  left.files -= 1;
+  left.bytes -= bytes;
+}
+
+function tooMany(maxFiles: number): FilerError {
+  return new FilerError(
+    'too-large',
+    `the receiver takes ${maxFiles} files in one transfer: send fewer at a time, or pack them`,
+  );
 }

@@ -195,6 +195,12 @@ export class Daemon implements DaemonPart {
       member,
       inbox: this.inbox,
       accept: settings.accept,
+      limits: {
+        quotaBytes: settings.inboxQuota,
+        maxFileBytes: settings.maxFileSize,
+        maxFiles: settings.maxFiles,
+        keepFreeBytes: settings.keepFree,
+      },
       sync: settings.sync,
       log,
       onOffer: (offer) => this.#events.emit({ type: 'offer', ...offer }),

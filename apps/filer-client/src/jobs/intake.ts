@@ -52,11 +52,22 @@ export interface OfferTold {
   readonly state: OfferState;
 }
 
+/** How much is taken. */
+export interface ReceiveLimits {
+  /** Of all that lies in the inbox. */
+  readonly quotaBytes: number | undefined;
+  readonly maxFileBytes: number | undefined;
+  /** In one transfer. */
+  readonly maxFiles: number | undefined;
+  readonly keepFreeBytes: number;
+}
+
 export interface IntakeOptions {
   readonly member: Member;
   /** Absolute. */
   readonly inbox: string;
   readonly accept: 'members' | 'ask' | 'none';
+  readonly limits: ReceiveLimits;
   readonly sync: boolean;
   readonly log: Logger;
   readonly onOffer: (offer: OfferTold) => void;
@@ -78,7 +89,8 @@ export class TransferIntake {
 
   private constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#space = new FreeSpace(options.inbox);
+    const { inbox, limits } = options;
+    this.#space = new FreeSpace(inbox, limits);
     this.offers = new AskedOffers(options.member, (offer) => this.#tellOffer(offer));
     this.#cleaning = setInterval(() => this.#clean(), CLEAN_EVERY_MS);
     this.#cleaning.unref();
@@ -137,7 +149,7 @@ export class TransferIntake {
   }
 
   async #receive(messenger: Messenger, from: Membership): Promise<void> {
-    const { member, inbox, sync, log } = this.#options;
+    const { member, inbox, limits, sync, log } = this.#options;
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     let release = await this.#slots.take(from.id, messenger);
     let asked: string | undefined;
@@ -150,6 +162,8 @@ export class TransferIntake {
         folder: from.name,
         space: this.#space,
         policy: {
+          maxFileBytes: limits.maxFileBytes,
+          maxFiles: limits.maxFiles,
           accept: async (offer, asker) => {
             const cap = this.#knownCap(offer, from);
             if (cap !== 'ask') return cap;
