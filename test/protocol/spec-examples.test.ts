@@ -18,10 +18,13 @@ import {
   parseEntries,
   parseEntriesAnswer,
   parseEntryFailure,
+  parseFetch,
   parseFile,
   parseGot,
   parseHeartbeat,
   parseHello,
+  parseList,
+  parseListing,
   parseOffer,
   parseReceipts,
   parseRecord,
@@ -139,6 +142,9 @@ const PARSERS: Readonly<Record<string, (message: Message) => unknown>> = {
   failed: parseEntryFailure,
   receipts: (message) => verifyReceipts(parseReceipts(message)),
   working: onlyType('working'),
+  list: parseList,
+  listing: parseListing,
+  fetch: parseFetch,
   done: onlyType('done'),
 };
 
@@ -149,7 +155,7 @@ test('every message has one example, and every example is of a message', () => {
 test('every type that a family lists in its head is specified', async () => {
   const folder = new URL('../../packages/protocol/src/messages/', import.meta.url);
   const heads = await Promise.all(
-    ['session', 'error', 'enrol', 'directory', 'report', 'text', 'transfer'].map((family) =>
+    ['session', 'error', 'enrol', 'directory', 'report', 'text', 'transfer', 'share'].map((family) =>
       readFile(new URL(`${family}.ts`, folder), 'utf8'),
     ),
   );

@@ -89,6 +89,12 @@ export const MAX_OFFER_BYTES = 512 * KiB;
 /** Batches of entries, of answers to them, and of receipts: 1,024 files with two paths of 4 KiB each. */
 export const MAX_BATCH_BYTES = 10 * MiB;
 
+/** One page of a listing, in bytes: a folder of any size is told page by page. */
+export const MAX_LISTING_BYTES = 256 * KiB;
+
+/** What is asked for: a path, each character escaped. */
+export const MAX_ASKED_BYTES = 128 * KiB;
+
 /** A report's values, title and output together, in bytes. */
 export const MAX_REPORT_BYTES = 64 * KiB;
 

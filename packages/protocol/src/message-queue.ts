@@ -10,6 +10,7 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
   #bytes = 0;
   #ended = false;
   #waiting: ((result: IteratorResult<Message>) => void)[] = [];
+  #peeking: ((message: Message | undefined) => void)[] = [];
   readonly #onTaken: (unreadBytes: number) => void;
 
   /** @param onTaken called after each message that a reader took, with the bytes still unread */
@@ -30,13 +31,23 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
       return;
     }
     const bytes = sizeOf(message);
-    this.#messages.push({ message: withOwnContent(message), bytes });
+    const kept = withOwnContent(message);
+    this.#messages.push({ message: kept, bytes });
     this.#bytes += bytes;
+    for (const look of this.#peeking.splice(0)) look(kept);
   }
 
   end(): void {
     this.#ended = true;
     for (const reader of this.#waiting.splice(0)) reader({ value: undefined, done: true });
+    for (const look of this.#peeking.splice(0)) look(undefined);
+  }
+
+  /** The message that `next` gives next, which stays where it is; undefined when none comes any more. */
+  peek(): Promise<Message | undefined> {
+    const first = this.#messages[this.#first];
+    if (first !== undefined || this.#ended) return Promise.resolve(first?.message);
+    return new Promise((resolve) => this.#peeking.push(resolve));
   }
 
   next(): Promise<IteratorResult<Message>> {

@@ -275,6 +275,11 @@ export class Messenger implements AsyncIterable<Message> {
     return { next: () => this.#incoming.next() };
   }
 
+  /** The next message, which stays for the reader to come; undefined when the connection ends without one. */
+  peek(): Promise<Message | undefined> {
+    return this.#incoming.peek();
+  }
+
   /** Ends in order: what was queued is still written, for at most 2 s. May be called twice. */
   async close(): Promise<void> {
     if (!this.#closing) {

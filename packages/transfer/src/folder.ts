@@ -20,7 +20,12 @@ const syncDescriptor = promisify(fsync);
 // Linux resolves a path that begins here relative to the open folder, whatever happened to the folder's own path
 // meanwhile: what `openat` does for other languages.
 const DESCRIPTORS = '/proc/self/fd';
-const BY_DESCRIPTOR = process.platform === 'linux' && existsSync(DESCRIPTORS);
+export const BY_DESCRIPTOR = process.platform === 'linux' && existsSync(DESCRIPTORS);
+
+/** The path of what a descriptor is open on. */
+export function descriptorPath(descriptor: number): string {
+  return `${DESCRIPTORS}/${descriptor}`;
+}
 
 /**
  * An open folder. Names are used relative to it, so that a folder on the way that is swapped for a link changes
@@ -57,7 +62,7 @@ export class Folder implements Disposable {
    * @param component one checked component of a path
    */
   at(component: string): string {
-    return BY_DESCRIPTOR ? `${DESCRIPTORS}/${this.#descriptor}/${component}` : join(this.path, component);
+    return BY_DESCRIPTOR ? `${descriptorPath(this.#descriptor)}/${component}` : join(this.path, component);
   }
 
   /**

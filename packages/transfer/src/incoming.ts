@@ -157,6 +157,7 @@ export class Incoming {
     const { policy, allowance, parts, present } = this.#options;
     try {
       const components = judgeEntry(entry, policy, allowance);
+      if (policy.leavesOut?.(entry) === true) return { answer: 'unwanted' };
       this.#folders.announced(number, components);
       if (entry.kind !== 'file') takeRoom(left, 0);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
@@ -251,7 +252,7 @@ export class Incoming {
 
   async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
     const { place } = this.#options;
-    const path = [place.path, ...components].join('/');
+    const path = place.pathOf(components.slice(0, -1), components.at(-1) ?? '');
     await place.inFolder(components, (folder) => folder.makeFillable());
     this.#folders.opened({ components, mtimeNs, mode });
     return { answer: 'made', path };

@@ -33,12 +33,12 @@ export class Place implements Disposable {
   }
 
   /**
-   * @param path relative to the inbox
+   * @param path relative to the inbox; empty for the inbox itself
    * @param sync whether the folders' own names are brought to the disk
    * @throws FilerError `name-refused` for the path, `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
    */
   static async open(inbox: string, path: string, sync: boolean): Promise<Place> {
-    const components = parseSafePath(path);
+    const components = path === '' ? [] : parseSafePath(path);
     const root = Folder.openOwn(inbox);
     try {
       return new Place(root, await descend(root.again(), components, sync), path, sync);
@@ -104,7 +104,7 @@ export class Place implements Disposable {
 
   /** The path, relative to the inbox, of what has this name in the folder of these components. */
   pathOf(components: readonly string[], name: string): string {
-    return [this.path, ...components, name].join('/');
+    return [...(this.path === '' ? [] : [this.path]), ...components, name].join('/');
   }
 
   [Symbol.dispose](): void {

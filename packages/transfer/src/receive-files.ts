@@ -26,6 +26,7 @@ import {
   type KeyPair,
   type Message,
   type Offer,
+  type OnConflict,
   type ReceiptFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
@@ -63,7 +64,11 @@ export type ReceiveEvent =
       readonly fileBytes: number;
       readonly fileSize: number;
       readonly bytesReceived: number;
+      /** Of what was announced. */
       readonly bytesTotal: number;
+      readonly filesTotal: number;
+      /** Whether all was announced. */
+      readonly complete: boolean;
     }
   | { readonly type: 'file'; readonly result: FileResult };
 
@@ -75,7 +80,7 @@ export interface ReceiveOptions extends PaceOptions {
   readonly senderId: string;
   /** Made if missing. */
   readonly inbox: string;
-  /** Where in the inbox, a relative path: as a rule the sender's name. */
+  /** Where in the inbox, a relative path: as a rule the sender's name; empty for the inbox itself. */
   readonly folder: string;
   /** Shared by all transfers into this inbox. @default one for this transfer alone */
   readonly space?: FreeSpace | undefined;
@@ -86,6 +91,10 @@ export interface ReceiveOptions extends PaceOptions {
   readonly known?: KnownDigests | undefined;
   /** What `overwrite` and `newer` may replace. @default nothing: every file counts as someone else's */
   readonly delivered?: PresentOptions['delivered'] | undefined;
+  /** What this side says of names that are taken. @default what the offer says */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */
+  readonly checksum?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /**
@@ -99,6 +108,8 @@ export interface ReceiveOutcome extends Outcome {
   /** Undefined when no offer came. */
   readonly job: string | undefined;
   readonly bytesReceived: number;
+  /** Sizes of all that was announced. */
+  readonly bytesTotal: number;
 }
 
 /**
@@ -127,6 +138,8 @@ class Receiving implements IncomingOwner {
   #nextEntry = 0;
   #allAnnounced = false;
   #bytesReceived = 0;
+  #bytesAnnounced = 0;
+  #filesAnnounced = 0;
   #failure: FilerError | undefined;
   #bug: Error | undefined;
 
@@ -154,7 +167,8 @@ class Receiving implements IncomingOwner {
     this.#accepted?.place[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
     const outcome = this.#tally.outcome(this.#failure);
-    return { ...outcome, job: this.#accepted?.offer.job, bytesReceived: this.#bytesReceived };
+    const [bytesReceived, bytesTotal] = [this.#bytesReceived, this.#bytesAnnounced];
+    return { ...outcome, job: this.#accepted?.offer.job, bytesReceived, bytesTotal };
   }
 
   async #listen(): Promise<void> {
@@ -240,7 +254,7 @@ class Receiving implements IncomingOwner {
     const isNew = !existsSync(join(inbox, folder));
     if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
     const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()), policy);
-    const { onConflict = 'rename', checksum = false } = offer;
+    const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = this.#options;
     const { known, delivered = (): undefined => undefined } = this.#options;
     // Last: a refused offer leaves no folder behind.
     const place = await Place.open(inbox, folder, sync);
@@ -266,6 +280,12 @@ class Receiving implements IncomingOwner {
     this.#nextEntry += entries.length;
     this.#allAnnounced = last;
     const answers = await this.#pace.work(incoming.announce(first, entries));
+    answers.forEach(({ answer }, index) => {
+      const { kind, size } = entries[index] ?? { kind: 'dir', size: 0 };
+      if (answer === 'unwanted') return;
+      this.#bytesAnnounced += size;
+      if (kind !== 'dir') this.#filesAnnounced++;
+    });
     await this.#say(formatEntriesAnswer(id, answers));
     await incoming.vouch();
   }
@@ -286,9 +306,10 @@ class Receiving implements IncomingOwner {
   }
 
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void {
-    const bytesReceived = this.#bytesReceived;
-    const bytesTotal = this.#accepted?.offer.bytes ?? 0;
-    this.#emit({ type: 'progress', entry, name, fileBytes, fileSize, bytesReceived, bytesTotal });
+    const bytesTotal = Math.max(this.#accepted?.offer.bytes ?? 0, this.#bytesAnnounced);
+    const [bytesReceived, filesTotal] = [this.#bytesReceived, this.#filesAnnounced];
+    const totals = { bytesReceived, bytesTotal, filesTotal, complete: this.#allAnnounced };
+    this.#emit({ type: 'progress', entry, name, fileBytes, fileSize, ...totals });
   }
 
   async inPlace(file: ReceiptFile): Promise<void> {

@@ -33,7 +33,7 @@ import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
 import { EMPTY_DIGESTS } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
-import { openFlags, type Source, type SourceFile } from './source.ts';
+import { atSource, openFlags, type Source, type SourceFile } from './source.ts';
 import { countAll, Supply } from './supply.ts';
 import type { WalkOptions } from './walk.ts';
 
@@ -299,6 +299,9 @@ class Sending implements OutgoingOwner {
       case 'have':
         this.#takeHave(file, answer);
         return [];
+      case 'unwanted':
+        this.#unsettled.delete(entry);
+        return [];
       case 'check':
       case 'resume':
       case 'want':
@@ -357,7 +360,8 @@ class Sending implements OutgoingOwner {
     const { entry, source } = file;
     let read: ReadFile | undefined;
     try {
-      read = await readDigests(source.file, openFlags(source), this.#options.known);
+      const { known } = this.#options;
+      read = await atSource(source, (path) => readDigests(path, openFlags(source), known));
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       return false; // sending it finds out and says

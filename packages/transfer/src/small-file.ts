@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode, type Digests } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
-import { factsOf, hasChanged, openFlags, type Facts, type Source } from './source.ts';
+import { atSource, factsOf, hasChanged, openFlags, type Facts, type Source } from './source.ts';
 
 /** Files up to this size are read in one go, without leaving the turn: faster than asking another thread to. */
 export const SMALL_FILE_BYTES = 128 * 1024;
@@ -19,7 +19,7 @@ export interface SmallFile extends Facts, Digests {
 export function readSmallFile(source: Source): SmallFile | undefined {
   let descriptor: number | undefined;
   try {
-    descriptor = openSync(source.file, openFlags(source));
+    descriptor = atSource(source, (path) => openSync(path, openFlags(source)));
     const before = fstatSync(descriptor, { bigint: true });
     const facts = factsOf(before);
     if (!before.isFile() || facts.size > SMALL_FILE_BYTES) return undefined;
@@ -31,7 +31,7 @@ export function readSmallFile(source: Source): SmallFile | undefined {
       bytes += read;
     }
     const now = fstatSync(descriptor, { bigint: true });
-    if (hasChanged(before, now, source.file, source.inTree)) return undefined;
+    if (hasChanged(before, now, source)) return undefined;
     const digests = new FileDigests();
     digests.update(content);
     return { ...facts, ...digests.finish(), content };

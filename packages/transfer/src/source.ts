@@ -1,21 +1,25 @@
 import { constants, lstatSync, statSync, type BigIntStats } from 'node:fs';
-import { access, open, stat, type FileHandle } from 'node:fs/promises';
+import { access, lstat, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, systemCode } from '@filer/protocol';
 import { identityOf } from './known-digests.ts';
+import type { SharedFolder } from './shared-folder.ts';
 
 /** A file, or a folder with all that lies in it, to send. */
 export interface SourceFile {
-  /** Where it lies here. */
+  /** Where it lies here; `NAME/path/below` in a shared folder. */
   readonly file: string;
   /** What it is to be called at the receiver. @default the last component of `file` */
   readonly name?: string | undefined;
+  /** The shared folder that it lies in: no link below is followed. @default none, a person of this machine named it */
+  readonly shared?: SharedFolder | undefined;
 }
 
 /** What was there when it was looked at. */
 export interface Source {
   readonly kind: 'file' | 'dir' | 'link';
   readonly file: string;
+  readonly shared?: SharedFolder | undefined;
   /** Relative, `/` between components. */
   readonly name: string;
   /** 0 unless it is a file. */
@@ -31,23 +35,39 @@ export interface Source {
   readonly inTree: boolean;
 }
 
+/** Does something with the path where a source lies: a path that leads out of no shared folder. */
+export function atSource<T>({ file, shared }: SourceFile, action: (path: string) => T): T {
+  return shared === undefined ? action(file) : shared.at(file, action);
+}
+
 /**
- * Looks at a file or a folder that is to be sent; links are followed, since a person named it.
+ * Looks at a file or a folder that is to be sent; links are followed if a person of this machine named it.
  *
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
-export async function inspectSource({ file, name = basename(file) }: SourceFile): Promise<Source> {
+export async function inspectSource({ file, name = basename(file), shared }: SourceFile): Promise<Source> {
   try {
-    const found = await stat(file, { bigint: true });
+    const found = await atSource({ file, shared }, (path) => look(path, shared === undefined));
     const isFolder = found.isDirectory();
     if (!isFolder) requireRegular(file, found);
-    await access(file, isFolder ? constants.R_OK | constants.X_OK : constants.R_OK);
-    const facts = factsOf(found);
-    if (!isFolder) return { kind: 'file', file, name, ...facts, inTree: false };
-    return { kind: 'dir', file, name, ...facts, size: 0, inTree: false };
+    const common = {
+      file,
+      name,
+      ...factsOf(found),
+      inTree: false,
+      ...(shared === undefined ? {} : { shared }),
+    };
+    return isFolder ? { ...common, kind: 'dir', size: 0 } : { ...common, kind: 'file' };
   } catch (error) {
     throw sourceError(file, error);
   }
+}
+
+async function look(path: string, follow: boolean): Promise<BigIntStats> {
+  const found = await (follow ? stat : lstat)(path, { bigint: true });
+  if (!found.isSymbolicLink())
+    await access(path, found.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
+  return found;
 }
 
 /** An opened source, and what it was like at that moment. */
@@ -55,13 +75,13 @@ export class OpenSource implements AsyncDisposable {
   readonly file: string;
   readonly handle: FileHandle;
   readonly #before: BigIntStats;
-  readonly #inTree: boolean;
+  readonly #source: Source;
 
-  private constructor({ file, inTree }: Source, handle: FileHandle, before: BigIntStats) {
-    this.file = file;
+  private constructor(source: Source, handle: FileHandle, before: BigIntStats) {
+    this.file = source.file;
     this.handle = handle;
     this.#before = before;
-    this.#inTree = inTree;
+    this.#source = source;
   }
 
   /** @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported` */
@@ -69,7 +89,7 @@ export class OpenSource implements AsyncDisposable {
     const { file } = source;
     let handle: FileHandle | undefined;
     try {
-      handle = await open(file, openFlags(source));
+      handle = await atSource(source, (path) => open(path, openFlags(source)));
       const before = await handle.stat({ bigint: true });
       requireRegular(file, before);
       return new OpenSource(source, handle, before);
@@ -91,7 +111,7 @@ export class OpenSource implements AsyncDisposable {
   async changed(): Promise<boolean> {
     try {
       const opened = await this.handle.stat({ bigint: true });
-      return hasChanged(this.#before, opened, this.file, this.#inTree);
+      return hasChanged(this.#before, opened, this.#source);
     } catch (error) {
       throw sourceError(this.file, error);
     }
@@ -112,9 +132,9 @@ async function close(handle: FileHandle | undefined): Promise<void> {
 }
 
 /** Non-blocking: a pipe that took the file's name must not hold the transfer. */
-export function openFlags({ inTree }: Source): number {
+export function openFlags({ inTree, shared }: Source): number {
   const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
-  return O_RDONLY | O_NONBLOCK | (inTree ? O_NOFOLLOW : 0);
+  return O_RDONLY | O_NONBLOCK | (inTree || shared !== undefined ? O_NOFOLLOW : 0);
 }
 
 /**
@@ -122,10 +142,10 @@ export function openFlags({ inTree }: Source): number {
  *
  * @throws a system error when its name cannot be looked at
  */
-export function hasChanged(before: BigIntStats, now: BigIntStats, file: string, inTree: boolean): boolean {
+export function hasChanged(before: BigIntStats, now: BigIntStats, source: Source): boolean {
   if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) return true;
-  const look = inTree ? lstatSync : statSync;
-  const there = look(file, { bigint: true, throwIfNoEntry: false });
+  const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
+  const there = atSource(source, (path) => look(path, { bigint: true, throwIfNoEntry: false }));
   if (there === undefined) return false; // removing it touches its ctime
   return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
 }
@@ -140,7 +160,12 @@ export function factsOf(stats: BigIntStats): Facts {
 
 function requireRegular(file: string, stats: BigIntStats): void {
   if (stats.isFile()) return;
-  throw unsupported(file, stats.isDirectory() ? 'a folder' : 'neither a file nor a folder');
+  throw unsupported(file, kindOf(stats));
+}
+
+function kindOf(stats: BigIntStats): string {
+  if (stats.isDirectory()) return 'a folder';
+  return stats.isSymbolicLink() ? 'a link' : 'neither a file nor a folder';
 }
 
 function unsupported(file: string, kind: string): FilerError {
@@ -172,6 +197,6 @@ export function sourceError(file: string, cause: unknown): FilerError {
         },
       );
     default:
-      return new FilerError('path-unreadable', `${what} cannot be read (${messageOf(cause)})`, { cause });
+      return new FilerError('path-unreadable', `${what} cannot be read (${code})`, { cause });
   }
 }

@@ -1,7 +1,8 @@
 import { lstatSync, opendirSync, readlinkSync, type BigIntStats, type Dir } from 'node:fs';
 import { FilerError } from '@filer/protocol';
 import { checkLinkTarget } from './link-target.ts';
-import { factsOf, inspectSource, sourceError, type Source, type SourceFile } from './source.ts';
+import { atSource, factsOf, inspectSource, sourceError, type Source, type SourceFile } from './source.ts';
+import type { SharedFolder } from './shared-folder.ts';
 
 export interface WalkOptions {
   /** Something that cannot be sent, and why; the walk goes on. */
@@ -50,7 +51,7 @@ function* walkFolder(top: Source, { failed, ignored }: WalkOptions): Generator<S
   const levels: Level[] = [];
   const enter = (source: Source): void => {
     try {
-      levels.push({ source, dir: opendirSync(source.file, { bufferSize: NAMES_AT_ONCE }) });
+      levels.push({ source, dir: openFolder(source) });
     } catch (error) {
       failed({ file: source.file, name: source.name, error: sourceError(source.file, error) });
     }
@@ -67,9 +68,9 @@ function* walkFolder(top: Source, { failed, ignored }: WalkOptions): Generator<S
       }
       const [file, name] = [`${above.file}/${item}`, `${above.name}/${item}`];
       try {
-        const found = lstatSync(file, { bigint: true });
+        const found = atSource({ file, shared: top.shared }, (path) => lstatSync(path, { bigint: true }));
         if (ignored?.(top.file, name.slice(top.name.length + 1), found.isDirectory()) === true) continue;
-        const source = sourceOf(file, name, found);
+        const source = sourceOf(file, name, found, top.shared);
         yield source;
         if (source.kind === 'dir') enter(source);
       } catch (error) {
@@ -79,6 +80,11 @@ function* walkFolder(top: Source, { failed, ignored }: WalkOptions): Generator<S
   } finally {
     for (const { dir } of levels) dir.closeSync();
   }
+}
+
+function openFolder({ file, shared }: Source): Dir {
+  const open = (path: string): Dir => opendirSync(path, { bufferSize: NAMES_AT_ONCE });
+  return shared === undefined ? open(file) : shared.inside(file, open);
 }
 
 function nextOf({ source, dir }: Level, failed: WalkOptions['failed']): string | undefined {
@@ -99,12 +105,12 @@ function itemError(file: string, cause: unknown): FilerError {
 }
 
 /** @throws FilerError `path-unsupported`, `name-refused`; a system error */
-function sourceOf(file: string, name: string, found: BigIntStats): Source {
-  const common = { file, name, ...factsOf(found), inTree: true };
+function sourceOf(file: string, name: string, found: BigIntStats, shared: SharedFolder | undefined): Source {
+  const common = { file, name, ...factsOf(found), inTree: true, ...(shared === undefined ? {} : { shared }) };
   if (found.isFile()) return { ...common, kind: 'file' };
   if (found.isDirectory()) return { ...common, kind: 'dir', size: 0 };
   if (found.isSymbolicLink()) {
-    const target = readlinkSync(file);
+    const target = atSource({ file, shared }, (path) => readlinkSync(path));
     checkLinkTarget(name.split('/'), target);
     return { ...common, kind: 'link', size: 0, target };
   }

@@ -65,6 +65,39 @@ const send = {
 };
 export type SendArguments = ArgumentValues<typeof send>;
 
+const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf');
+
+const get = {
+  source: required(SHARED_PATH, 'what to fetch: PEER:SHARE/path'),
+  dest: optional(textKind('a path'), 'where to: a folder, or a name that is free (default: this folder)'),
+  onConflict: defaulted(
+    choiceKind(['rename', 'skip', 'overwrite', 'newer']),
+    'rename',
+    'what becomes of a file whose name is taken',
+  ),
+  exclude: list(textKind('a pattern such as *.log'), 'what of a folder not to fetch, as in a .gitignore'),
+  checksum: flag('compare contents by reading them, whatever is remembered'),
+  dryRun: flag('show what would be fetched, and fetch nothing'),
+  timeoutMs: defaulted(DURATION, '1m', 'how long to try again when the peer is lost half-way'),
+};
+export type GetArguments = ArgumentValues<typeof get>;
+
+const ls = { source: required(textKind('PEER or PEER:SHARE/path'), 'whose shares, or what in one of them') };
+export type LsArguments = ArgumentValues<typeof ls>;
+
+const shareAdd = {
+  folder: required(textKind('a folder'), 'what to offer, with all that lies in it'),
+  as: optional(textKind('a name such as docs'), "what others call it (default: the folder's own name)"),
+  group: list(textKind('the name of a group such as lab'), 'only for members of this group', {
+    commas: true,
+  }),
+  server: flag("for the ip-server's collects only: members do not see it"),
+};
+export type ShareAddArguments = ArgumentValues<typeof shareAdd>;
+
+const shareRemove = { name: required(textKind('the name of a share'), 'which one') };
+export type ShareRemoveArguments = ArgumentValues<typeof shareRemove>;
+
 const message = {
   target: required(TARGET, 'to whom: a name, an id, @group or @all'),
   text: required(textKind('a text'), 'the words; quote them'),
@@ -141,6 +174,39 @@ export const commands: readonly Command[] = [
       'send log.txt --to @lab --note "last night"',
     ],
     load: () => import('./send.ts'),
+  }),
+  defineCommand({
+    usage: 'get <source> [dest]',
+    describe: "fetch a file or a folder from a peer's share",
+    args: get,
+    examples: ['get bob:docs/plan.pdf', 'get bob:docs ~/from-bob', 'get bob:builds --exclude "*.tmp"'],
+    load: () => import('./get.ts'),
+  }),
+  defineCommand({
+    usage: 'ls <source>',
+    describe: "show a peer's shares, or what lies in one",
+    args: ls,
+    examples: ['ls bob', 'ls bob:docs/2026'],
+    load: () => import('./ls.ts'),
+  }),
+  defineCommand({
+    usage: 'share add <folder>',
+    describe: 'offer a folder to the other members, to look into and to fetch from',
+    args: shareAdd,
+    examples: ['share add ~/builds', 'share add /srv/scans --as scans --group lab'],
+    load: () => import('./share-add.ts'),
+  }),
+  defineCommand({
+    usage: 'share list',
+    describe: 'show what this machine offers, and to whom',
+    args: none,
+    load: () => import('./share-list.ts'),
+  }),
+  defineCommand({
+    usage: 'share remove <name>',
+    describe: 'offer a folder no more',
+    args: shareRemove,
+    load: () => import('./share-remove.ts'),
   }),
   defineCommand({
     usage: 'message <target> <text>',

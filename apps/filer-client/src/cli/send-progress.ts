@@ -13,6 +13,14 @@ export interface ProgressDisplay {
   stop(): void;
 }
 
+/** Bars on a terminal, lines elsewhere, and nothing where nobody wants to see it. */
+export function progressDisplay(output: Output): ProgressDisplay {
+  if (output.quiet || output.jsonMode) {
+    return { show: () => undefined, say: (line) => output.words(line), stop: () => undefined };
+  }
+  return output.isTerminal ? new ProgressBars(output) : new ProgressLines(output);
+}
+
 interface Bars {
   readonly all: SingleBar;
   readonly rate: TransferRate;
@@ -114,7 +122,7 @@ function draw(bar: SingleBar, payload: Payload): void {
 /** Without a terminal, such as in a build's log, a line says now and then how far it is. */
 const LINE_EVERY_MS = 30_000;
 
-export class ProgressLines implements ProgressDisplay {
+class ProgressLines implements ProgressDisplay {
   readonly #output: Output;
   readonly #toldAt = new Map<string, { at: number; rate: TransferRate }>();
 

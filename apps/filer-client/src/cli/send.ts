@@ -4,7 +4,7 @@ import { perform } from '../control/perform.ts';
 import type { Retrying, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
 import type { SendArguments } from './commands.ts';
 import { ReceiptLines } from './receipt-lines.ts';
-import { ProgressBars, ProgressLines, type ProgressDisplay } from './send-progress.ts';
+import { ProgressBars, progressDisplay } from './send-progress.ts';
 
 export async function run(args: SendArguments, context: Context): Promise<number> {
   const { output } = context;
@@ -18,7 +18,7 @@ export async function run(args: SendArguments, context: Context): Promise<number
     exclude: args.exclude,
     dryRun: args.dryRun,
   };
-  const progress = displayOf(context);
+  const progress = progressDisplay(output);
   const startedAt = performance.now();
   const words = { told: new Set<string>(), receipts: new ReceiptLines(request.paths) };
   // Lines between bars would tear them: they follow when the bars stand still.
@@ -50,13 +50,6 @@ interface Words {
   /** What was said already. */
   readonly told: Set<string>;
   readonly receipts: ReceiptLines;
-}
-
-function displayOf({ output }: Context): ProgressDisplay {
-  if (output.quiet || output.jsonMode) {
-    return { show: () => undefined, say: (line) => output.words(line), stop: () => undefined };
-  }
-  return output.isTerminal ? new ProgressBars(output) : new ProgressLines(output);
 }
 
 function tell(event: SendEvent, { told, receipts }: Words, context: Context): void {

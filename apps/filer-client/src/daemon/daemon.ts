@@ -16,7 +16,9 @@ import {
   type Logger,
 } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
+import { FetchServer } from '../jobs/fetch-server.ts';
 import { TransferIntake } from '../jobs/intake.ts';
+import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
 import { PeerEvents, type PeerEvent } from '../network/events.ts';
 import { Member } from '../network/member.ts';
 import { peerHandler } from '../network/peer-handler.ts';
@@ -53,7 +55,7 @@ export class Daemon implements DaemonPart {
   #closing: Promise<void> | undefined;
   #listen = '';
   #link: ServerLink | undefined;
-  #intake: TransferIntake | undefined;
+  #transfers: Transfers | undefined;
 
   private constructor(member: Member, options: DaemonOptions) {
     this.#member = member;
@@ -65,7 +67,7 @@ export class Daemon implements DaemonPart {
       software,
       log,
       handlerFor: ({ id }) => peerHandler(parts, id),
-      onTransfer: (messenger, from) => this.#requireIntake().take(messenger, from),
+      onTransfer: (messenger, from) => serveTransfer(messenger, from, this.#requireTransfers()),
       onSession: (messenger, from, open) => this.#onIncoming(messenger, from, open),
       onRemoved: (ids) => this.#onRemoved(ids),
     });
@@ -130,7 +132,7 @@ export class Daemon implements DaemonPart {
   }
 
   answerOffers(selection: Selection, verdict: Verdict): AskedOffer[] {
-    return this.#requireIntake().offers.answer(selection, verdict);
+    return this.#requireTransfers().intake.offers.answer(selection, verdict);
   }
 
   follow(follower: (event: PeerEvent) => void): () => void {
@@ -174,6 +176,10 @@ export class Daemon implements DaemonPart {
     this.#link?.reconnect();
   }
 
+  endFetches(share: string): void {
+    this.#transfers?.fetches.end(share);
+  }
+
   shutDown(): void {
     // Not at once: the command that asked still waits for its answer.
     setImmediate(() => this.#ended.resolve());
@@ -206,8 +212,12 @@ export class Daemon implements DaemonPart {
       onOffer: (offer) => this.#events.emit({ type: 'offer', ...offer }),
       onReceived: (file) => this.#events.emit({ type: 'received', ...file }),
     });
-    this.#intake = intake;
-    this.#closers.push(() => intake.close());
+    const fetches = new FetchServer({ member, slots: intake.slots, log });
+    this.#transfers = { intake, fetches };
+    this.#closers.push(
+      () => intake.close(),
+      () => fetches.close(),
+    );
 
     const control = await ControlServer.open(member.home, {
       methods: this.#methods(),
@@ -257,9 +267,9 @@ export class Daemon implements DaemonPart {
     throw new FilerError('needs-daemon', 'the daemon is still starting: try again in a moment');
   }
 
-  #requireIntake(): TransferIntake {
-    if (this.#intake === undefined) throw new Error('the port is opened after the intake');
-    return this.#intake;
+  #requireTransfers(): Transfers {
+    if (this.#transfers === undefined) throw new Error('the port is opened after the intake');
+    return this.#transfers;
   }
 
   #onText({ id, from, to, text, time }: SignedText): void {

@@ -1,9 +1,12 @@
 import { answerOffers, type AnsweredOffer } from './operations/answer-offers.ts';
 import { connect, connections, disconnect, follow, type ConnectionLine } from './operations/connections.ts';
+import { get, type GetDone } from './operations/get.ts';
+import { ls } from './operations/ls.ts';
 import { leave, server, trust } from './operations/network.ts';
 import { peers, type Peers } from './operations/peers.ts';
 import { report, type ReportOutcome } from './operations/report.ts';
 import { send, type SendDone } from './operations/send.ts';
+import { shareAdd, shareList, shareRemove, type ShareLine } from './operations/shares.ts';
 import { status, type Status } from './operations/status.ts';
 import { broadcast, message, type TextOutcome } from './operations/texts.ts';
 import type { Operation } from './site.ts';
@@ -17,6 +20,11 @@ export interface OperationResults {
   readonly report: ReportOutcome;
   readonly send: SendDone;
   readonly answerOffers: { readonly offers: readonly AnsweredOffer[] };
+  readonly get: GetDone;
+  readonly ls: { readonly peer: string; readonly id: string; readonly path: string; readonly count: number };
+  readonly shareAdd: ShareLine;
+  readonly shareList: { readonly shares: readonly ShareLine[] };
+  readonly shareRemove: { readonly name: string };
   readonly trust: {
     readonly name: string;
     readonly id: string;
@@ -48,6 +56,11 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   report,
   send,
   answerOffers,
+  get,
+  ls,
+  shareAdd,
+  shareList,
+  shareRemove,
   trust,
   server,
   leave,

@@ -35,6 +35,8 @@ export interface DaemonPart {
   sessionWith(peerId: string): Session | undefined;
   /** @throws FilerError as `AskedOffers.answer` */
   answerOffers(selection: Selection, verdict: Verdict): AskedOffer[];
+  /** Ends what others fetch from a share. */
+  endFetches(share: string): void;
   /** @returns what ends the following */
   follow(follower: (event: PeerEvent) => void): () => void;
   /** Ends the daemon in order: the membership is over. */

@@ -125,6 +125,11 @@ export class TransferIntake {
     return new TransferIntake(options);
   }
 
+  /** Room for transfers, whichever way they go. */
+  get slots(): Slots {
+    return this.#slots;
+  }
+
   /** Transfers that come in now. */
   get running(): number {
     return this.#running.size;

@@ -13,6 +13,7 @@ import { MessageStore } from '../store/message-store.ts';
 import { OfferStore } from '../store/offer-store.ts';
 import { RemovalStore } from '../store/removal-store.ts';
 import { Settings } from '../store/settings.ts';
+import { ShareStore } from '../store/share-store.ts';
 import { Spool } from '../store/spool.ts';
 
 /**
@@ -34,6 +35,7 @@ export class Member implements Disposable {
   /** Of files that were sent and received. */
   readonly digests: KnownDigests;
   readonly #digestStore: DigestStore;
+  readonly shares: ShareStore;
   #membership: Membership;
   #server: KnownServer;
 
@@ -54,6 +56,7 @@ export class Member implements Disposable {
     this.jobs = new JobStore(this.database);
     this.#digestStore = new DigestStore(home.digestsFile);
     this.digests = new KnownDigests(this.#digestStore);
+    this.shares = new ShareStore(this.database);
   }
 
   /**

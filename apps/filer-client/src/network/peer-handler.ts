@@ -1,5 +1,6 @@
 import { FilerError, unsupported, type Handler, type SignedText } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import { answerList } from '../jobs/answer-list.ts';
 import type { Member } from './member.ts';
 import { answerRemovals } from './removal-sync.ts';
 import { takeText } from './texts.ts';
@@ -12,7 +13,7 @@ export interface PeerHandlerParts {
 
 /** What another member may ask in a session, whoever of the two opened it. */
 export function peerHandler({ member, log, onText }: PeerHandlerParts, peerId: string): Handler {
-  return (message) => {
+  return (message, session) => {
     switch (message.header['type']) {
       case 'text':
         try {
@@ -23,6 +24,8 @@ export function peerHandler({ member, log, onText }: PeerHandlerParts, peerId: s
           if (error instanceof FilerError) log.warn('a message was refused', { from: peerId, error });
           throw error;
         }
+      case 'list':
+        return answerList(member, peerId, message, session);
       case 'removals-get':
         return answerRemovals(member, message);
       default:

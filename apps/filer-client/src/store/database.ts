@@ -99,6 +99,16 @@ const MIGRATIONS = [
   ALTER TABLE inbox ADD COLUMN was_there INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX inbox_path ON inbox (path, sender);
   `,
+  // Folders that others may look into.
+  `
+  CREATE TABLE shares (
+    name TEXT PRIMARY KEY,
+    folder TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    for_server INTEGER NOT NULL,
+    added_at INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**

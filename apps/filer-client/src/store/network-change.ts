@@ -13,14 +13,14 @@ const OF_THE_NETWORK = [
 
 /**
  * A home that has joined another network than before knows nobody there: peers, pins and removals of the old one
- * are forgotten. What was received, said and sent stays; reports stay too, and wait for the network they are for.
+ * are forgotten, and what was shared with them is not shared with strangers. What was received, said and sent stays; reports stay too, and wait for the network they are for.
  */
 export function forgetOtherNetwork(database: DatabaseSync, settings: Settings, network: string): void {
   const before = settings.get('network');
   if (before === network) return;
   transaction(database, () => {
     if (before !== undefined) {
-      database.exec('DELETE FROM peers; DELETE FROM pins; DELETE FROM removals');
+      database.exec('DELETE FROM peers; DELETE FROM pins; DELETE FROM removals; DELETE FROM shares');
       const forget = database.prepare('DELETE FROM settings WHERE key = ?');
       for (const key of OF_THE_NETWORK) forget.run(key);
     }

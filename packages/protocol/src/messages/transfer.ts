@@ -10,7 +10,8 @@
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
  *                                       { answer: made, path } | { answer: have, path, [receipt: true] } |
  *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ digest,
- *                                       path }] } | { answer: refused, code, message }
+ *                                       path }] } | { answer: refused, code, message } |
+ *                                       { answer: unwanted }
  *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named; its
  *                                       receipt follows
  *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
@@ -234,6 +235,8 @@ export type EntryAnswer =
    * `resume`, 0 for no basis.
    */
   | { readonly answer: 'check'; readonly bytes: number; readonly files: readonly PresentFile[] }
+  /** The receiver, who asked for the folder that it lies in, leaves it out. */
+  | { readonly answer: 'unwanted' }
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 
 export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
@@ -258,6 +261,8 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
   switch (fields['answer']) {
     case 'want':
       return { answer: 'want' };
+    case 'unwanted':
+      return { answer: 'unwanted' };
     case 'made':
       return { answer: 'made', path: pathOf(fields['path'], `${what}.path`) };
     case 'have':
@@ -277,7 +282,10 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
     case 'refused':
       return { answer: 'refused', ...reasonOf(fields['code'], fields['message'], what) };
     default:
-      throw new FilerError('message-malformed', `${what} is not want, made, have, resume, check or refused`);
+      throw new FilerError(
+        'message-malformed',
+        `${what} is not want, made, have, resume, check, refused or unwanted`,
+      );
   }
 }
 

@@ -25,3 +25,10 @@ export async function findRecipients(
     return resolveTargets(member, targets);
   }
 }
+
+/** The one peer of a name or an id. @throws FilerError as `findRecipients` */
+export async function findPeer(site: Site, target: string, signal: AbortSignal): Promise<KnownPeer> {
+  const [peer] = await findRecipients(site, [target], signal);
+  if (peer === undefined) throw new Error('a name resolves to one peer');
+  return peer;
+}

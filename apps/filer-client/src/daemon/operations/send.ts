@@ -1,9 +1,10 @@
-import { isAbsolute } from 'node:path';
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
 import { inspectSource } from '@filer/transfer';
 import { dryRun } from '../../jobs/dry-run.ts';
 import { SendJob } from '../../jobs/send-job.ts';
 import type { Operation } from '../site.ts';
+import { inOrder } from './in-order.ts';
+import { readPath } from './read-path.ts';
 import { findRecipients } from './recipients.ts';
 
 export type { SendDone } from '../../jobs/send-events.ts';
@@ -46,12 +47,6 @@ export const send: Operation = async (site, params, { emit, signal }) => {
   }
 };
 
-function readPath(value: unknown, what: string): string {
-  const path = textOf(value, what, { max: 16_384 });
-  if (!isAbsolute(path)) throw new FilerError('usage', `${what} is not an absolute path`);
-  return path;
-}
-
 function readNote(value: unknown): string {
   const note = textOf(value, 'note', { max: Number.POSITIVE_INFINITY });
   if (note.length <= MAX_NOTE_CHARACTERS) return note;
@@ -84,18 +79,4 @@ async function sizeOf(paths: readonly string[]): Promise<number> {
   throw new FilerError(first.code, `none of the ${paths.length} paths can be sent: ${first.message}`, {
     cause: first,
   });
-}
-
-/** Hands events on one after the other; a listener that is gone ends the job by its signal, not here. */
-function inOrder(emit: (item: unknown) => Promise<void> | void): {
-  emit: (item: unknown) => void;
-  done: () => Promise<void>;
-} {
-  let last = Promise.resolve();
-  return {
-    emit: (item) => {
-      last = last.then(() => emit(item)).catch(() => undefined);
-    },
-    done: () => last,
-  };
 }

@@ -1,0 +1,45 @@
+import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { LsItem } from '../daemon/operations/ls.ts';
+import type { LsArguments } from './commands.ts';
+
+export async function run({ source }: LsArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const entries: LsItem[] = [];
+  const { peer, id, path } = await perform(
+    context,
+    'ls',
+    { source },
+    {
+      onItem: (item) => {
+        for (const each of (item as { items: LsItem[] }).items) entries.push(each);
+      },
+    },
+  );
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  output.json({ peer, id, path, entries });
+  if (entries.length === 0) {
+    output.words(path === '' ? `${peer} offers nothing to this machine` : `${printable(path)} is empty`);
+    return;
+  }
+  const now = Date.now();
+  output.line(
+    renderTable(
+      [{ title: 'NAME' }, { title: 'SIZE' }, { title: 'CHANGED' }],
+      entries.map(({ name, kind, size, mtime }) => [
+        `${name}${SUFFIXES[kind]}`,
+        size === null ? kind : formatBytes(size),
+        mtime === null ? '' : formatAgo(Date.parse(mtime), now),
+      ]),
+      output.columns,
+    ),
+  );
+}
+
+const SUFFIXES: Readonly<Record<LsItem['kind'], string>> = {
+  share: '/',
+  dir: '/',
+  file: '',
+  link: '@',
+  other: '',
+};

@@ -1,0 +1,9 @@
+import { printable, type Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { ShareRemoveArguments } from './commands.ts';
+
+export async function run({ name }: ShareRemoveArguments, context: Context): Promise<void> {
+  const removed = await perform(context, 'shareRemove', { name });
+  context.output.json(removed);
+  context.output.line(`${printable(removed.name)} is shared no more; its folder is as it was`);
+}

@@ -1,0 +1,44 @@
+import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
+import { findDestination } from '../../jobs/destination.ts';
+import { GetJob } from '../../jobs/get-job.ts';
+import { parsePeerPath } from '../../jobs/peer-path.ts';
+import type { Operation } from '../site.ts';
+import { inOrder } from './in-order.ts';
+import { readPath } from './read-path.ts';
+import { findPeer } from './recipients.ts';
+
+export type { GetDone } from '../../jobs/get-events.ts';
+
+const MAX_EXCLUDES = 1_000;
+
+/** `get PEER:PATH [DEST]` */
+export const get: Operation = async (site, params, { emit, signal }) => {
+  const fields = fieldsOf(params, 'get');
+  const { peer: target, path } = parsePeerPath(textOf(fields['source'], 'PEER:PATH', { max: 16_384 }));
+  if (path === '') {
+    throw new FilerError(
+      'usage',
+      `say which share of ${target}: write ${target}:SHARE/path; \`filer-client ls ${target}\` shows them`,
+    );
+  }
+  const dest = readPath(fields['dest'], 'dest');
+  const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
+  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'rename'));
+  if (onConflict === undefined)
+    throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
+  const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
+    textOf(value, what, { max: 4_096 }),
+  );
+  const destination = await findDestination(dest, path.slice(path.lastIndexOf('/') + 1));
+  const peer = await findPeer(site, target, signal);
+  const { member, access, software } = site;
+  const tell = inOrder(emit);
+  const request = { peer, path, destination, timeoutMs, onConflict, exclude };
+  const [checksum, dryRun] = [fields['checksum'] === true, fields['dryRun'] === true];
+  try {
+    const around = { member, access, software, emit: tell.emit, signal };
+    return await new GetJob({ ...request, checksum, dryRun }, around).run();
+  } finally {
+    await tell.done();
+  }
+};

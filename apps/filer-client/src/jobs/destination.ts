@@ -1,0 +1,63 @@
+import { access, constants, realpath, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { FilerError, systemCode } from '@filer/protocol';
+import { parseSafePath } from '@filer/transfer';
+
+/** Where something that is fetched goes. */
+export interface Destination {
+  /** Absolute, without links. */
+  readonly folder: string;
+  /** What it is called there. */
+  readonly name: string;
+}
+
+/**
+ * Finds out where something goes: into a folder that is there, under its own name; else under the name that was given.
+ *
+ * @param path absolute
+ * @param own its name at its owner
+ * @throws FilerError `path-missing`, `path-unsupported`, `home-not-writable`, `name-refused`
+ */
+export async function findDestination(path: string, own: string): Promise<Destination> {
+  const isInto = (await kindOf(path)) === 'folder';
+  const folder = isInto ? path : dirname(path);
+  const kind = isInto ? 'folder' : await kindOf(folder);
+  const what = JSON.stringify(folder.toWellFormed());
+  if (kind === 'nothing') throw new FilerError('path-missing', `there is no folder ${what}: make it first`);
+  if (kind === 'other')
+    throw new FilerError('path-unsupported', `${what} is no folder: nothing can go into it`);
+  const name = isInto ? own : basename(path);
+  parseSafePath(name);
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+    return { folder: await realpath(folder), name };
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    throw new FilerError('home-not-writable', `the folder ${what} may not be written: choose another one`, {
+      cause: error,
+    });
+  }
+}
+
+async function kindOf(path: string): Promise<'folder' | 'other' | 'nothing'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    switch (systemCode(error)) {
+      case undefined:
+        throw error;
+      case 'ENOENT':
+        return 'nothing';
+      case 'ENOTDIR':
+        return 'other';
+      default:
+        throw new FilerError(
+          'path-unreadable',
+          `${JSON.stringify(path)} cannot be looked at: check its folders`,
+          {
+            cause: error,
+          },
+        );
+    }
+  }
+}

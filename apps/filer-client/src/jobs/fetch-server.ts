@@ -1,0 +1,122 @@
+import {
+  FilerError,
+  formatError,
+  parseFetch,
+  type Membership,
+  type Message,
+  type Messenger,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { inspectSource, PART_PREFIX, sendFiles } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+import { openShared } from './shared.ts';
+import type { Slots } from './slots.ts';
+
+/** Who fetches says little: a few answers and receipts. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+export interface FetchServerOptions {
+  readonly member: Member;
+  /** Room for transfers, those that come in included. */
+  readonly slots: Slots;
+  readonly log: Logger;
+}
+
+interface Running {
+  readonly share: string;
+  readonly stop: AbortController;
+  readonly work: Promise<void>;
+}
+
+/** Gives other members what they fetch from the shares of this machine. */
+export class FetchServer {
+  readonly #options: FetchServerOptions;
+  readonly #running = new Set<Running>();
+  #stopping = false;
+
+  constructor(options: FetchServerOptions) {
+    this.#options = options;
+  }
+
+  /** Serves one connection whose next message is `fetch`, to its end. */
+  async serve(messenger: Messenger, from: Membership): Promise<void> {
+    messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
+    const first = await messenger[Symbol.asyncIterator]().next();
+    if (first.done === true) return;
+    const { value: asked } = first;
+    try {
+      await this.#serve(messenger, from, asked);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#options.log.warn('a fetch was refused', { by: from.name, error });
+      await messenger.send(formatError(error, asked.header['id'])).catch(() => undefined);
+    } finally {
+      await messenger.close();
+    }
+  }
+
+  /** The share is no more: whoever fetches from it gets no further. */
+  end(share: string): void {
+    const gone = new FilerError('path-missing', `the share ${JSON.stringify(share)} was removed`);
+    for (const running of this.#running) if (running.share === share) running.stop.abort(gone);
+  }
+
+  /** Ends what runs; who fetches tries again. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    for (const { stop } of this.#running) stop.abort(stopping());
+    await Promise.allSettled([...this.#running].map(({ work }) => work));
+  }
+
+  async #serve(messenger: Messenger, from: Membership, asked: Message): Promise<void> {
+    const { path } = parseFetch(asked);
+    const [share = ''] = path.split('/');
+    const stop = new AbortController();
+    const running = { share, stop, work: this.#send(messenger, from, asked, stop.signal) };
+    this.#running.add(running);
+    if (this.#stopping) stop.abort(stopping());
+    try {
+      await running.work;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #send(messenger: Messenger, from: Membership, asked: Message, signal: AbortSignal): Promise<void> {
+    const { member, slots, log } = this.#options;
+    const { path, name, checksum } = parseFetch(asked);
+    // Looked up before the wait and after it: nobody waits for what is not there, nor gets what is there no more.
+    openShared(member, from.id, path)[Symbol.dispose]();
+    const release = await slots.take(from.id, messenger);
+    try {
+      using shared = openShared(member, from.id, path);
+      const source = { file: shared.file, name, shared: shared.folder };
+      await inspectSource(source);
+      const outcome = await sendFiles(messenger, {
+        files: [source],
+        network: member.network,
+        senderId: member.id,
+        receiverId: from.id,
+        checksum,
+        known: member.digests,
+        ignored: (_top, inside) => isPart(inside),
+        signal,
+      });
+      const { filesDelivered: files, filesSkipped, filesFailed, bytesSent, error } = outcome;
+      const facts = { by: from.name, path, files, filesSkipped, filesFailed, bytesSent };
+      if (error === undefined) log.info('fetched', facts);
+      else log.warn('a fetch ended early', { ...facts, error });
+    } finally {
+      release();
+    }
+  }
+}
+
+function stopping(): FilerError {
+  return new FilerError('terminated', 'the owner of the share is stopping');
+}
+
+/** What arrives there now is nobody's yet. */
+function isPart(path: string): boolean {
+  return path.slice(path.lastIndexOf('/') + 1).startsWith(PART_PREFIX);
+}

@@ -1,0 +1,40 @@
+import type { FileOutcome, JobStarted, Progress, RecipientDone, Retrying, SendDone } from './send-events.ts';
+
+/*
+ * What a get tells while it runs: the lines of `get --json`, with the fields of `send --json`; the recipient is this
+ * machine. Names of fields are a contract (docs/cli.md).
+ */
+
+/** Whose share it comes from. */
+export interface Owner {
+  readonly name: string;
+  readonly id: string;
+}
+
+export interface GetStarted extends JobStarted {
+  readonly from: Owner;
+}
+
+/** Another get of the same thing into the same place runs: this one waits for it. */
+export interface Waiting {
+  readonly type: 'waiting';
+  readonly job: string;
+  readonly path: string;
+}
+
+/** `--dry-run`: one thing that would be fetched, if it is not here already. */
+export interface WouldGet {
+  readonly type: 'would-get';
+  readonly path: string;
+  readonly kind: string;
+  readonly size: number;
+}
+
+export interface GetDone extends SendDone {
+  readonly from: Owner;
+  /** Where it lies now, absolute. */
+  readonly path: string;
+  readonly recipients: readonly [RecipientDone];
+}
+
+export type GetEvent = GetStarted | Progress | FileOutcome | Retrying | Waiting | WouldGet;

@@ -1,0 +1,24 @@
+import { FilerError, TRANSFER_STALL_MS, type Membership, type Messenger } from '@filer/protocol';
+import type { FetchServer } from './fetch-server.ts';
+import type { TransferIntake } from './intake.ts';
+
+/** The two ways that files go. */
+export interface Transfers {
+  readonly intake: TransferIntake;
+  readonly fetches: FetchServer;
+}
+
+/** Serves a connection that a member opened for a transfer: what it says first tells which way the files go. */
+export async function serveTransfer(
+  messenger: Messenger,
+  from: Membership,
+  { intake, fetches }: Transfers,
+): Promise<void> {
+  const timer = setTimeout(() => {
+    messenger.reject(new FilerError('timed-out', 'nothing was said on a connection for a transfer'));
+  }, TRANSFER_STALL_MS);
+  const first = await messenger.peek();
+  clearTimeout(timer);
+  if (first?.header['type'] === 'fetch') await fetches.serve(messenger, from);
+  else await intake.take(messenger, from);
+}

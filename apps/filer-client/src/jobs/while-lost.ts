@@ -1,0 +1,72 @@
+import { FilerError, type ErrorCode } from '@filer/protocol';
+
+/** The peer is gone, for now: trying again makes sense. */
+const LOSSES: ReadonlySet<ErrorCode> = new Set([
+  'connection-closed',
+  'connection-silent',
+  'timed-out',
+  'too-slow',
+]);
+
+const RETRY_FIRST_MS = 500;
+const RETRY_LONGEST_MS = 5_000;
+
+/** Whether something ended only because the connection did. */
+export function isLost(code: ErrorCode | undefined): boolean {
+  return code !== undefined && LOSSES.has(code);
+}
+
+export interface WhileLostOptions {
+  /** Who is lost, by name. */
+  readonly peer: string;
+  /** How long it may be lost before it is given up. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** One connection. @returns why it ended early */
+  readonly attempt: () => Promise<FilerError | undefined>;
+  /** Grows with what has come: then the time begins anew. */
+  readonly progress: () => number;
+  /** Called once, before the first new try. */
+  readonly onLost: (reason: FilerError) => void;
+}
+
+/**
+ * Tries until one connection does not end by a loss.
+ *
+ * @returns why the last one ended early, or undefined
+ */
+export async function whileLost(options: WhileLostOptions): Promise<FilerError | undefined> {
+  const { peer, timeoutMs, signal, attempt, progress, onLost } = options;
+  let lostAt: number | undefined;
+  for (let tries = 0; ; tries++) {
+    const before = progress();
+    const error = await attempt();
+    if (error === undefined || signal.aborted) return error;
+    if (!isLost(error.code) && !(tries > 0 && error.code === 'peer-unreachable')) return error;
+    if (progress() > before) lostAt = undefined;
+    lostAt ??= performance.now();
+    const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** tries, RETRY_LONGEST_MS);
+    if (performance.now() + pauseMs - lostAt > timeoutMs) {
+      const seconds = Math.round(timeoutMs / 1000);
+      return new FilerError(
+        'timed-out',
+        `${peer} was lost half-way and did not come back within ${seconds} s (${error.message}): try again when it is online`,
+        { cause: error },
+      );
+    }
+    if (tries === 0) onLost(error);
+    await pause(pauseMs, signal);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}
