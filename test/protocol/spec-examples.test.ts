@@ -141,6 +141,7 @@ const PARSERS: Readonly<Record<string, (message: Message) => unknown>> = {
   abandon: parseEntryFailure,
   failed: parseEntryFailure,
   receipts: (message) => verifyReceipts(parseReceipts(message)),
+  'no-call-back': onlyType('no-call-back'),
   working: onlyType('working'),
   list: parseList,
   listing: parseListing,

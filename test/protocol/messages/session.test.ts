@@ -21,6 +21,8 @@ const HELLO: Hello = {
   network,
   removals: 7,
   purpose: 'session',
+  callBack: 'A'.repeat(43),
+  calledBack: 'b'.repeat(43),
   incarnation: '3.0123456789abcdef',
   subscribe: true,
   software: '0.1.0-beta.1+x',
@@ -45,7 +47,7 @@ const WELCOME: Welcome = {
 test('hello and welcome come back as they were, with all and with the least', () => {
   expect(parseHello(formatHello(HELLO, '1'))).toEqual(HELLO);
   expect(parseWelcome(formatWelcome(WELCOME, '1'))).toEqual(WELCOME);
-  const { incarnation: _, membership: __, record: ___, ...least } = HELLO;
+  const { incarnation: _, membership: __, record: ___, callBack: ____, calledBack: _____, ...least } = HELLO;
   const hello: Hello = { ...least, features: [], subscribe: false, schedules: [], role: 'join' };
   expect(parseHello(formatHello(hello, '1'))).toEqual(hello);
   const welcome: Welcome = { version: 1, features: [], network, removals: 0, software: '1' };
@@ -80,6 +82,8 @@ test.each([
   [{ network: 'N'.repeat(65) }, 'message-malformed'],
   [{ removals: '-1' }, 'message-malformed'],
   [{ purpose: 'both' }, 'message-malformed'],
+  [{ callBack: 'short' }, 'message-malformed'],
+  [{ calledBack: `${'A'.repeat(42)}/` }, 'message-malformed'],
   [{ incarnation: '1' }, 'message-malformed'],
   [{ incarnation: '1.0123456789ABCDEF' }, 'message-malformed'],
   [{ incarnation: '01.0123456789abcdef' }, 'message-malformed'],

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import {
   FilerError,
   formatHostPort,
+  type Hello,
   type Membership,
   type Messenger,
   type SignedText,
@@ -24,6 +25,7 @@ import { Member } from '../network/member.ts';
 import { peerHandler } from '../network/peer-handler.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
+import { callBack } from '../network/reach-for-transfer.ts';
 import { ServerLink } from '../network/server-link.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
 import type { ClientSettings } from '../settings.ts';
@@ -67,7 +69,7 @@ export class Daemon implements DaemonPart {
       software,
       log,
       handlerFor: ({ id }) => peerHandler(parts, id),
-      onTransfer: (messenger, from) => serveTransfer(messenger, from, this.#requireTransfers()),
+      onTransfer: (messenger, from, hello) => this.#onTransfer(messenger, from, hello),
       onSession: (messenger, from, open) => this.#onIncoming(messenger, from, open),
       onRemoved: (ids) => this.#onRemoved(ids),
     });
@@ -230,6 +232,7 @@ export class Daemon implements DaemonPart {
       () => this.#peers.stop(),
       () => this.#sessions.close(),
     );
+    member.callBacks.listen();
     this.#listen = formatHostPort(address);
 
     const link = new ServerLink({
@@ -270,6 +273,18 @@ export class Daemon implements DaemonPart {
   #requireTransfers(): Transfers {
     if (this.#transfers === undefined) throw new Error('the port is opened after the intake');
     return this.#transfers;
+  }
+
+  /** Over the sender's connection, or over one of our own if it asks for that. */
+  async #onTransfer(messenger: Messenger, from: Membership, hello: Hello): Promise<void> {
+    const [member, access, software] = [this.#member, this.#link, this.#options.software];
+    const outreach = access === undefined ? undefined : { member, access, software };
+    const own = await callBack(outreach, messenger, from, hello);
+    try {
+      await serveTransfer(own ?? messenger, from, this.#requireTransfers());
+    } finally {
+      await own?.close();
+    }
   }
 
   #onText({ id, from, to, text, time }: SignedText): void {

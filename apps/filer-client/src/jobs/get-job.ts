@@ -156,7 +156,7 @@ export class GetJob {
     this.#bytesDone = 0;
     this.#toldAgain = this.#delivered + this.#skipped;
     try {
-      const { messenger } = await reachPeer(this.#around, peer, 'transfer', signal);
+      const { messenger } = await reachPeer(this.#around, peer, { purpose: 'transfer' }, signal);
       try {
         const { header, content } = formatFetch({ path, name: destination.name, checksum }, 'fetch');
         await messenger.send(header, content);

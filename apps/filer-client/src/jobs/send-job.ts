@@ -9,7 +9,7 @@ import {
 } from '@filer/protocol';
 import { sendFiles, type SendEvent as EngineEvent } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
-import { reachPeer } from '../network/reach-peer.ts';
+import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { ignoreRules } from './ignore-rules.ts';
@@ -229,7 +229,7 @@ class Delivery {
     this.#inFolders = [];
     this.#toldAgain = this.#settledInFolders;
     try {
-      const { messenger } = await reachPeer(this.#around, this.#peer, 'transfer', signal);
+      const messenger = await reachForTransfer(this.#around, this.#peer, this.#request.bytesTotal, signal);
       try {
         const outcome = await sendFiles(messenger, {
           files: [...this.#open].map((file) => ({ file })),

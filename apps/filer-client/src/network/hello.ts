@@ -1,11 +1,4 @@
-import {
-  FilerError,
-  verifyMembership,
-  VERSIONS,
-  type Hello,
-  type Membership,
-  type Purpose,
-} from '@filer/protocol';
+import { FilerError, verifyMembership, VERSIONS, type Hello, type Membership } from '@filer/protocol';
 import type { Member } from './member.ts';
 
 /** What this machine says first on every connection. */
@@ -26,9 +19,14 @@ export function helloOf(member: Member, software: string, more: Partial<Hello> =
   };
 }
 
+/** What a connection to a peer is for. */
+export type ConnectionPurpose = Pick<Hello, 'purpose' | 'callBack' | 'calledBack'> & {
+  readonly features?: readonly string[];
+};
+
 /** The hello of one peer to another. */
-export function peerHelloOf(member: Member, software: string, purpose: Purpose): Hello {
-  return helloOf(member, software, { purpose });
+export function peerHelloOf(member: Member, software: string, about: ConnectionPurpose): Hello {
+  return helloOf(member, software, about);
 }
 
 /**

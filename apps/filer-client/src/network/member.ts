@@ -15,6 +15,7 @@ import { RemovalStore } from '../store/removal-store.ts';
 import { Settings } from '../store/settings.ts';
 import { ShareStore } from '../store/share-store.ts';
 import { Spool } from '../store/spool.ts';
+import { CallBacks } from './call-backs.ts';
 
 /**
  * This machine as a member of its network: who it is, whom it belongs to, and all that it keeps. A daemon has
@@ -24,6 +25,7 @@ export class Member implements Disposable {
   readonly home: Home;
   readonly identity: Identity;
   readonly database: DatabaseSync;
+  readonly callBacks = new CallBacks();
   readonly settings: Settings;
   readonly directory: DirectoryStore;
   readonly removals: RemovalStore;

@@ -10,11 +10,10 @@ import {
   type HostPort,
   type Link,
   type Messenger,
-  type Purpose,
   type Welcome,
 } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { checkMembership, peerHelloOf } from './hello.ts';
+import { checkMembership, peerHelloOf, type ConnectionPurpose } from './hello.ts';
 import type { Member } from './member.ts';
 
 /** A connection to a peer that both sides have welcomed. */
@@ -41,7 +40,7 @@ export interface Reach {
 export async function dialPeer(
   member: Member,
   peer: KnownPeer,
-  purpose: Purpose,
+  about: ConnectionPurpose,
   reach: Reach,
   signal?: AbortSignal,
 ): Promise<PeerConnection> {
@@ -55,7 +54,7 @@ export async function dialPeer(
   const link = await raceAddresses(member, peer, addresses, signal);
   const messenger = strangerMessenger(link);
   try {
-    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, purpose), { signal });
+    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, about), { signal });
     const membership = checkMembership(member, welcome.membership, peer.id);
     member.directory.learn(membership, (id) => member.removals.has(id));
     return { messenger, welcome };

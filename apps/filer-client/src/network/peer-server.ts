@@ -12,6 +12,7 @@ import type { Logger } from '@filer/program';
 import { checkMembership } from './hello.ts';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
+import { CALLS_BACK } from './reach-for-transfer.ts';
 import { fetchRemovals } from './removal-sync.ts';
 
 export interface PeerServerOptions {
@@ -21,7 +22,7 @@ export interface PeerServerOptions {
   /** Answers what a peer asks in a session. */
   readonly handlerFor: (from: Membership) => Handler;
   /** Takes over a connection that a peer opened for one transfer; ends it. */
-  readonly onTransfer: (messenger: Messenger, from: Membership) => Promise<void>;
+  readonly onTransfer: (messenger: Messenger, from: Membership, hello: Hello) => Promise<void>;
   readonly onSession: (messenger: Messenger, from: Membership, open: boolean) => void;
   readonly onRemoved: (ids: readonly string[]) => void;
 }
@@ -71,11 +72,19 @@ export class PeerServer extends Server {
     const from = checkMembership(member, hello.membership, messenger.peerId ?? '');
     member.directory.learn(from, (id) => member.removals.has(id));
     checkPin(member, from);
+    const handOver =
+      hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);
     this.admit(messenger);
     const { network, membership } = member;
-    await welcome({ version, features: [], network, removals: member.removals.number, software, membership });
+    const features = hello.features.filter((word) => word === CALLS_BACK);
+    await welcome({ version, features, network, removals: member.removals.number, software, membership });
+    if (handOver !== undefined) {
+      handOver(messenger);
+      await messenger.closed;
+      return;
+    }
     if (hello.purpose === 'transfer') {
-      await onTransfer(messenger, from);
+      await onTransfer(messenger, from, hello);
       return;
     }
     onSession(messenger, from, true);

@@ -59,7 +59,7 @@ export class PeerSessions {
 
   async #open(peer: KnownPeer, signal: AbortSignal | undefined): Promise<KeptSession> {
     const { outreach, handlerFor, onOpen, onClosed } = this.#options;
-    const { messenger } = await reachPeer(outreach(), peer, 'session', signal);
+    const { messenger } = await reachPeer(outreach(), peer, { purpose: 'session' }, signal);
     const kept = { peer, session: new Session(messenger, handlerFor(peer)), since: Date.now() };
     this.#kept.set(peer.id, kept);
     onOpen(kept, this.#kept.size);

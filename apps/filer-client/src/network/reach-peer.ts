@@ -1,5 +1,6 @@
-import { FilerError, type Purpose } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
+import type { ConnectionPurpose } from './hello.ts';
 import type { Member } from './member.ts';
 import { dialPeer, type PeerConnection } from './peer-dial.ts';
 import { checkPin } from './pins.ts';
@@ -21,11 +22,11 @@ export interface Outreach {
 export async function reachPeer(
   { member, access, software }: Outreach,
   peer: KnownPeer,
-  purpose: Purpose,
+  about: ConnectionPurpose,
   signal?: AbortSignal,
 ): Promise<PeerConnection> {
   const dial = (known: KnownPeer): Promise<PeerConnection> =>
-    dialPeer(member, known, purpose, { software, overLoopback: access.overLoopback }, signal);
+    dialPeer(member, known, about, { software, overLoopback: access.overLoopback }, signal);
   const known = member.directory.byId(peer.id) ?? peer;
   checkPin(member, known);
   try {

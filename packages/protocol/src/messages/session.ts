@@ -41,6 +41,10 @@ export interface Hello {
   /** The number of the newest removal that the speaker knows. */
   readonly removals: number;
   readonly purpose: Purpose;
+  /** Of a transfer: the receiver may open a connection with this token, and the transfer goes over that one. */
+  readonly callBack?: string;
+  /** Of a connection that was asked for so: the token. */
+  readonly calledBack?: string;
   /** A daemon's: `counter.random`; the newer replaces the older. */
   readonly incarnation?: string;
   /** Whether the directory's broadcasts are wanted (towards a server). */
@@ -75,6 +79,7 @@ export interface Welcome {
 const MAX_FEATURES = 32;
 const MAX_SCHEDULES = 100;
 const INCARNATION = /^(?:0|[1-9][0-9]{0,15})\.[0-9a-f]{16}$/;
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const WORD = /^[a-zA-Z0-9][a-zA-Z0-9.+_-]{0,63}$/;
 
 /** @param id numbers the request */
@@ -91,6 +96,8 @@ export function formatHello(hello: Hello, id: string): Message {
     software: hello.software,
   };
   if (hello.incarnation !== undefined) header['incarnation'] = hello.incarnation;
+  if (hello.callBack !== undefined) header['callBack'] = hello.callBack;
+  if (hello.calledBack !== undefined) header['calledBack'] = hello.calledBack;
   if (hello.subscribe) header['subscribe'] = 'directory';
   const { membership, record, schedules } = hello;
   return { header, content: formatJson({ membership, record, schedules }) };
@@ -113,6 +120,8 @@ export function parseHello({ header, content }: Message): Hello {
     network: textOf(requireText(header, 'network'), 'network', { max: 64 }),
     removals: parseInteger(header['removals'] ?? '0', 'removals'),
     purpose: oneOf(header['purpose'] ?? 'session', ['session', 'transfer'], 'purpose'),
+    ...tokenOf(header, 'callBack'),
+    ...tokenOf(header, 'calledBack'),
     subscribe: header['subscribe'] === 'directory',
     software: textOf(header['software'] ?? '0', 'software', { pattern: WORD }),
     ...(incarnation === undefined
@@ -122,6 +131,11 @@ export function parseHello({ header, content }: Message): Hello {
     ...(fields['record'] === undefined ? {} : { record: parsePeerRecord(fields['record']) }),
     schedules: listOf(fields['schedules'] ?? [], 'schedules', MAX_SCHEDULES, parseSchedule),
   };
+}
+
+function tokenOf(header: Header, key: 'callBack' | 'calledBack'): Partial<Hello> {
+  const token = header[key];
+  return token === undefined ? {} : { [key]: textOf(token, key, { pattern: TOKEN }) };
 }
 
 function parseSchedule(value: unknown, what: string): AnnouncedSchedule {

@@ -32,7 +32,7 @@ export const ls: Operation = async (site, params, { emit, signal }) => {
     textOf(fieldsOf(params, 'ls')['source'], 'PEER:PATH', { max: 16_384 }),
   );
   const peer = await findPeer(site, target, signal);
-  const { messenger } = await reachPeer(site, peer, 'session', signal);
+  const { messenger } = await reachPeer(site, peer, { purpose: 'session' }, signal);
   const session = new Session(messenger);
   const silent = new AbortController();
   const timer = setTimeout(() => {

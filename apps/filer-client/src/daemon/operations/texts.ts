@@ -119,7 +119,7 @@ async function tell(site: Site, peer: KnownPeer, signed: SignedText, signal: Abo
     await kept.ask(formatText(signed), { signal });
     return;
   }
-  const { messenger } = await reachPeer(site, peer, 'session', signal);
+  const { messenger } = await reachPeer(site, peer, { purpose: 'session' }, signal);
   const session = new Session(messenger);
   try {
     await session.ask(formatText(signed), { signal });
