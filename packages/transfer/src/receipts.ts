@@ -45,21 +45,20 @@ export function verifyReceipts(batch: ReceiptBatch): void {
 /** Laid out as `messages/receipt.ts` of the protocol draws it. */
 function bytesOf(batch: Unsigned & { readonly receiver: string }): Buffer {
   const { network, job, sender, receiver, time, files } = batch;
-  const fields: Record<string, string> = { network, job, sender, receiver, time: String(time) };
-  fields['count'] = String(files.length);
-  files.forEach((file, n) => Object.assign(fields, fieldsOf(file, `file.${n}`)));
+  const fields: [string, string][] = Object.entries({ network, job, sender, receiver, time: String(time) });
+  fields.push(['count', String(files.length)]);
+  files.forEach((file, n) => addFields(fields, file, `file.${n}`));
   return signedBytes('receipts', fields);
 }
 
-function fieldsOf(file: ReceiptFile, prefix: string): Record<string, string> {
-  return {
-    [`${prefix}.entry`]: String(file.entry),
-    [`${prefix}.name`]: file.name,
-    [`${prefix}.path`]: file.path,
-    [`${prefix}.size`]: String(file.size),
-    [`${prefix}.digest`]: file.digest,
-    [`${prefix}.blocks`]: file.blocks,
-    [`${prefix}.synced`]: file.synced ? '1' : '0',
-    ...(file.present === true ? { [`${prefix}.present`]: '1' } : {}),
-  };
+function addFields(fields: [string, string][], file: ReceiptFile, prefix: string): void {
+  fields.push(
+    [`${prefix}.blocks`, file.blocks],
+    [`${prefix}.digest`, file.digest],
+    [`${prefix}.entry`, String(file.entry)],
+    [`${prefix}.name`, file.name],
+    [`${prefix}.path`, file.path],
+  );
+  if (file.present === true) fields.push([`${prefix}.present`, '1']);
+  fields.push([`${prefix}.size`, String(file.size)], [`${prefix}.synced`, file.synced ? '1' : '0']);
 }

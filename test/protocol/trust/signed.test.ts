@@ -25,6 +25,18 @@ describe('signed bytes', () => {
     expect(new Set(seen).size).toBe(4);
   });
 
+  test('are the same from pairs, and in the order of bytes, which is not that of UTF-16', () => {
+    const pairs: [string, string][] = [
+      ['\u{1f600}', 'p'],
+      ['\uffee', 'u'],
+      ['a', 'plain'],
+    ];
+    const bytes = signedBytes('text', Object.fromEntries(pairs));
+    expect(signedBytes('text', pairs.toReversed())).toEqual(bytes);
+    const keys = ['a', '\uffee', '\u{1f600}'].map((key) => bytes.indexOf(Buffer.from(key)));
+    expect(keys).toEqual(keys.toSorted((a, b) => a - b));
+  });
+
   test('are refused for ill-formed Unicode and for a kind that is no word', () => {
     expect(() => signedBytes('text', { a: '\ud800' })).toThrow('ill-formed');
     expect(() => signedBytes('text\n', {})).toThrow('not a kind');

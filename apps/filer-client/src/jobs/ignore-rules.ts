@@ -17,7 +17,7 @@ const MAX_KEPT = 1_000;
  * @param excludes patterns as in a `.gitignore` of the folder that is sent
  */
 export function ignoreRules(excludes: readonly string[]): NonNullable<WalkOptions['ignored']> {
-  const typed = rulesOf(excludes.join('\n'));
+  const typed = excludes.length === 0 ? undefined : rulesOf(excludes.join('\n'));
   const byFolder = new Map<string, Ignore | undefined>();
   const rulesIn = (folder: string): Ignore | undefined => {
     if (byFolder.has(folder)) return byFolder.get(folder);
