@@ -22,6 +22,22 @@ const BREACHES: [string, string, (hand: Hand) => Promise<void>][] = [
   ['an end without a file', 'unexpected-message', (hand) => hand.end(0, TEN)],
   ['an unknown entry', 'unexpected-message', (hand) => hand.file(2, 10)],
   [
+    'growth of a file that was not said to grow',
+    'unexpected-message',
+    async (hand) => {
+      await hand.file(0, 10);
+      await hand.say({ type: 'grow', entry: '0', size: '20' });
+    },
+  ],
+  [
+    'growth to fewer bytes',
+    'unexpected-message',
+    async (hand) => {
+      await hand.say({ type: 'file', entry: '0', size: '10', mtimeNs: '0', mode: '420', growing: '1' });
+      await hand.say({ type: 'grow', entry: '0', size: '10' });
+    },
+  ],
+  [
     'a file while another is open',
     'unexpected-message',
     async (hand) => {

@@ -39,6 +39,7 @@ const WORDS = new Set([
   'entries',
   'entries-answer',
   'file',
+  'grow',
   'chunk',
   'basis',
   'basis-answer',

@@ -9,6 +9,7 @@ import {
   type FileEnd,
   type FileStart,
   type Got,
+  type Grow,
   type ReceiptFile,
   type Same,
   type Skip,
@@ -99,7 +100,8 @@ interface Identical {
 /** The stream that is open. Without a part it failed already, and what comes is dropped. */
 interface Stream {
   readonly wanted: Wanted;
-  readonly size: number;
+  readonly isGrowing: boolean;
+  size: number;
   readonly mtimeNs: bigint;
   part: Part | undefined;
   position: number;
@@ -274,12 +276,12 @@ export class Incoming {
   }
 
   /** A stream begins. @throws FilerError `unexpected-message` */
-  async begin({ entry, size, mtimeNs, mode }: FileStart): Promise<void> {
+  async begin({ entry, size, mtimeNs, mode, growing: isGrowing = false }: FileStart): Promise<void> {
     const wanted = this.#entries.get(entry);
     if (this.#stream !== undefined || wanted === undefined || !MAY_BEGIN.has(wanted.state)) {
       throw outOfPlace(`the beginning of entry ${entry}`);
     }
-    const stream: Stream = { wanted, size, mtimeNs, part: undefined, position: 0 };
+    const stream: Stream = { wanted, isGrowing, size, mtimeNs, part: undefined, position: 0 };
     this.#stream = stream;
     if (wanted.state === 'failed') return; // the sender had not heard of it yet
     if (wanted.state === 'ahead') this.#noLongerAhead(wanted);
@@ -290,7 +292,8 @@ export class Incoming {
       await this.#makeRoom(wanted, size);
       const { place, parts, sync } = this.#options;
       const components = parseSafePath(name);
-      wanted.kept ??= parts.claim(components, size);
+      // One that grows may become large enough to be worth it.
+      wanted.kept ??= parts.claim(components, isGrowing ? Infinity : size);
       const { kept, hasOlder } = wanted;
       const older = hasOlder
         ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
@@ -301,15 +304,35 @@ export class Incoming {
     }
   }
 
-  /** The size may have changed since the entry was announced, and a stream that begins again needs room again. */
-  async #makeRoom(wanted: Wanted, size: number): Promise<void> {
+  /** The file of the open stream has more bytes by now. @throws FilerError `unexpected-message` */
+  async grow({ entry, size }: Grow): Promise<void> {
+    const stream = this.#streamOf(entry, 'growth');
+    if (!stream.isGrowing || size <= stream.size)
+      throw outOfPlace(`growing to ${size} bytes of entry ${entry}`);
+    stream.size = size;
+    const { part, wanted, position } = stream;
+    if (part === undefined) return;
+    try {
+      await this.#makeRoom(wanted, size, position);
+      part.grow(size);
+    } catch (error) {
+      stream.part = undefined;
+      await part.drop();
+      this.#giveUp(wanted, error);
+    }
+  }
+
+  /**
+   * The size may have changed since the entry was announced, and a stream that begins again needs room again.
+   *
+   * @param written bytes of it, of this stream
+   */
+  async #makeRoom(wanted: Wanted, size: number, written = 0): Promise<void> {
     if (wanted.promised !== undefined && wanted.size === size) return;
     const { allowance, policy, space, parts } = this.#options;
     release(wanted);
-    const here = Math.min(
-      wanted.kept === undefined ? 0 : parts.bytesOf(parseSafePath(wanted.name), size),
-      size,
-    );
+    const kept = wanted.kept === undefined ? 0 : parts.bytesOf(parseSafePath(wanted.name), size);
+    const here = Math.min(Math.max(written, kept), size);
     judgeSize(size, policy);
     const needed = size - here;
     takeRoom(await space.left(needed), needed);

@@ -11,6 +11,7 @@ export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';
 export type { FileResult, Outcome } from './outcome.ts';
 export { SharedFolder } from './shared-folder.ts';
 export { listShared } from './list-shared.ts';
+export type { Extent, Growing } from './growing.ts';
 export { inspectSource, type Source, type SourceFile } from './source.ts';
 export { walkSources, type WalkOptions } from './walk.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';

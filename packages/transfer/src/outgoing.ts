@@ -5,6 +5,7 @@ import {
   formatEnd,
   formatEntryFailure,
   formatFile,
+  formatGrow,
   type ErrorCode,
   type FileEnd,
   type Message,
@@ -12,8 +13,9 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { bugOf } from './ending.ts';
+import type { Extent } from './growing.ts';
 import type { Lead } from './lead.ts';
-import { Pump, type AskBasis, type OnSent } from './pump.ts';
+import { Pump, type AskBasis, type OnSent, type Size } from './pump.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
 
@@ -39,6 +41,8 @@ export interface SentFile {
   identity?: string;
   /** What was said when it had gone whole. */
   end?: FileEnd;
+  /** How much there was of it when it was looked at last, while it is being written. */
+  extent?: Extent;
   /** Bytes of it that count as done. */
   done?: number;
   /** What it is here, while the receiver may say that it is there already. */
@@ -50,6 +54,8 @@ export interface OutgoingOwner {
   started(file: SentFile): void;
   /** More of a file went to the operating system. @returns whether the file is still wanted */
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean;
+  /** Waits until a file that is being written has so many bytes, or is complete. @see Growing */
+  reach(file: SentFile, bytes: number): Promise<Extent>;
   /** Asks for what the receiver has of the file that is on its way. @see AskBasis */
   basis(entry: number, first: number, count: number): Promise<Buffer>;
 }
@@ -81,7 +87,7 @@ export class Outgoing {
   async send(file: SentFile): Promise<FilerError | undefined> {
     const { entry, source } = file;
     this.#owner.started(file);
-    const isSmall = source.size <= SMALL_FILE_BYTES && file.hasBasis !== true;
+    const isSmall = source.size <= SMALL_FILE_BYTES && file.hasBasis !== true && source.growing === undefined;
     const small = isSmall ? readSmallFile(source) : undefined;
     if (small !== undefined) {
       await this.#sendSmall(file, small);
@@ -140,26 +146,40 @@ export class Outgoing {
   async #once(file: SentFile): Promise<'whole' | 'changed' | 'unwanted'> {
     const { entry, source } = file;
     await using opened = await OpenSource.open(source);
-    const { size, mtimeNs, mode, identity } = opened.facts;
-    file.identity = identity;
-    await this.#say(formatFile({ entry, size, mtimeNs, mode }));
+    const { mtimeNs, mode, identity } = opened.facts;
+    const growing = source.growing !== undefined;
+    if (!growing) file.identity = identity;
+    let announced = growing ? (await this.#owner.reach(file, 0)).bytes : opened.facts.size;
+    await this.#say(formatFile({ entry, size: announced, mtimeNs, mode, growing }));
     this.#lead.begin(entry);
+    const size: Size = {
+      most: growing ? Infinity : announced,
+      reach: async (bytes) => {
+        if (!growing || bytes <= announced) return announced;
+        const extent = await this.#owner.reach(file, bytes);
+        if (extent.bytes > announced) {
+          announced = extent.bytes;
+          await this.#say(formatGrow({ entry, size: announced }));
+        }
+        return announced;
+      },
+    };
     let wanted = true;
     const onSent: OnSent = (bytes, position) => {
-      wanted = this.#owner.sent(file, bytes, position, size);
+      wanted = this.#owner.sent(file, bytes, position, announced);
       return wanted;
     };
     const ask: AskBasis = (first, count) => this.#owner.basis(entry, first, count);
     const digests =
-      file.hasBasis === true && size > 0
+      file.hasBasis === true && announced > 0
         ? await this.#pump.runAgainst(entry, opened, size, ask, onSent)
         : await this.#pump.run(entry, opened, size, onSent);
     // Until then the receiver may find that a block of its basis is not what it was.
-    if (file.hasBasis === true && digests !== undefined) await this.#lead.taken(size);
+    if (file.hasBasis === true && digests !== undefined) await this.#lead.taken(announced);
     if (!wanted || file.again === true) return 'unwanted';
     if (digests === undefined || (await opened.changed())) return 'changed';
     // Noted before it is said: the receipt may come before `send` resolves.
-    file.end = { entry, size, ...digests };
+    file.end = { entry, size: announced, ...digests };
     await this.#say(formatEnd(file.end));
     return 'whole';
   }

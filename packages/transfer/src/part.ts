@@ -72,11 +72,13 @@ export class Part {
   /** One block of the basis. */
   #block: Buffer | undefined;
   #written = 0;
+  #size: number;
   #state: 'open' | 'closed' | 'gone' = 'open';
 
   /** @throws FilerError `no-space`, `home-not-writable` */
   constructor(options: PartOptions) {
     this.#options = options;
+    this.#size = options.size;
     const { kept, folder } = options;
     this.#folder = kept?.folder ?? folder;
     this.#file = kept?.file ?? `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
@@ -91,6 +93,11 @@ export class Part {
     this.#writer = new PartWriter(this.#descriptor, options.name, options.sync);
     this.#older =
       options.older === undefined ? undefined : openOlder(options.older.folder.at(options.older.name));
+  }
+
+  /** The file is to have so many bytes after all. */
+  grow(size: number): void {
+    this.#size = size;
   }
 
   /** What an earlier try left, or an older version has, in bytes. */
@@ -198,7 +205,7 @@ export class Part {
    */
   async verify(end: FileEnd): Promise<Digests> {
     await this.#writer.settled();
-    const { name, size } = this.#options;
+    const [{ name }, size] = [this.#options, this.#size];
     const { digest, blocks } = this.#digests.finish();
     if (this.#written !== size || end.size !== size) {
       throw new FilerError(
@@ -225,9 +232,9 @@ export class Part {
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
   async commit(into: Folder, wanted: string, replaces = false): Promise<string> {
-    const { name, size, mtimeNs, mode, sync } = this.#options;
+    const { name, mtimeNs, mode, sync } = this.#options;
     try {
-      if (this.#ownBytes > size) ftruncateSync(this.#descriptor, size);
+      if (this.#ownBytes > this.#size) ftruncateSync(this.#descriptor, this.#size);
       setMode(this.#descriptor, mode & PERMISSIONS);
       futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
       if (sync) await this.#writer.sync();

@@ -64,6 +64,7 @@ export class Present {
     const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
     const there = statsAt(place.require(parents), own);
     if (there === undefined) return NOTHING;
+    if (entry.growing === true) return this.#ofGrowing(there, entry);
     const known = this.#ofSize(there, entry.size) ? this.#known(there) : undefined;
     // As a rule nothing changed: one look, and nothing is opened.
     if (known !== undefined && isSame(known, entry))
@@ -89,6 +90,13 @@ export class Present {
       }
       return { files, basisBytes: isBasis(there, entry.size) ? Number(there.size) : 0 };
     });
+  }
+
+  /** What is still being written nobody knows yet: it is no other file's equal. */
+  #ofGrowing(there: BigIntStats, { size, mtimeNs }: Entry): Found {
+    const { onConflict } = this.#options;
+    const keeps = onConflict === 'skip' || (onConflict === 'newer' && !isOlder(there, mtimeNs));
+    return { ...NOTHING, kept: keeps, basisBytes: isBasis(there, size) ? Number(there.size) : 0 };
   }
 
   #ofSize(there: BigIntStats, size: number): boolean {

@@ -32,6 +32,14 @@ export type AskBasis = (first: number, count: number) => Promise<Buffer>;
  */
 export type OnSent = (bytes: number, position: number) => boolean;
 
+/** The size of the file that is sent, which may still grow. */
+export interface Size {
+  /** More it will not be; Infinity while that is not known. */
+  readonly most: number;
+  /** @param bytes waited for, unless the file ends before. @returns what may be sent by now */
+  reach(bytes: number): Promise<number>;
+}
+
 type Buffers = readonly [Buffer, Buffer];
 
 /**
@@ -57,27 +65,35 @@ export class Pump {
    * @returns the digests, or undefined when it was stopped or the file ended before `size`
    * @throws FilerError `path-unreadable`, or what the channel's `send` throws
    */
-  run(entry: number, source: OpenSource, size: number, onSent: OnSent): Promise<Digests | undefined> {
+  run(entry: number, source: OpenSource, size: Size, onSent: OnSent): Promise<Digests | undefined> {
     const nothing = (): Promise<undefined> => Promise.resolve(undefined);
-    return this.#move(this.#chunks, source, size, nothing, async (content, offset) => {
-      await this.#channel.send(chunkHeader(entry, offset), content);
-      return onSent(content.length, offset + content.length);
-    });
+    return this.#move(
+      this.#chunks,
+      source,
+      (offset) => size.reach(offset + 1),
+      nothing,
+      async (content, offset) => {
+        await this.#channel.send(chunkHeader(entry, offset), content);
+        return onSent(content.length, offset + content.length);
+      },
+    );
   }
 
   /** The same, but sends only the blocks in which the file differs from the basis that the receiver has. */
   runAgainst(
     entry: number,
     source: OpenSource,
-    size: number,
+    size: Size,
     askBasis: AskBasis,
     onSent: OnSent,
   ): Promise<Digests | undefined> {
     this.#blocks ??= buffersOf(DIGEST_BLOCK_BYTES);
-    const basis = new Basis(askBasis, Math.ceil(size / DIGEST_BLOCK_BYTES));
+    const basis = new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
     const digestAt = (offset: number): Promise<Buffer | undefined> =>
       basis.digestOf(Math.floor(offset / DIGEST_BLOCK_BYTES));
-    return this.#move(this.#blocks, source, size, digestAt, async (content, offset, there) => {
+    // Whole blocks, as long as there are any: only those can be compared.
+    const sizeFrom = (offset: number): Promise<number> => size.reach(offset + DIGEST_BLOCK_BYTES);
+    return this.#move(this.#blocks, source, sizeFrom, digestAt, async (content, offset, there) => {
       const bytes = content.length;
       if (there?.equals(digestOfBlock(content)) === true) {
         await send(this.#channel, formatSame({ entry, offset, bytes }));
@@ -91,7 +107,7 @@ export class Pump {
   async #move(
     [one, two]: Buffers,
     source: OpenSource,
-    size: number,
+    sizeFrom: (offset: number) => Promise<number>,
     digestAt: (offset: number) => Promise<Buffer | undefined>,
     sendPiece: (content: Buffer, offset: number, there: Buffer | undefined) => Promise<boolean>,
   ): Promise<Digests | undefined> {
@@ -99,7 +115,9 @@ export class Pump {
     let [buffer, other] = [one, two];
     let [onItsWay, before] = [Promise.resolve(true), Promise.resolve(true)];
     try {
-      for (let offset = 0; offset < size;) {
+      for (let offset = 0, size = 0; ;) {
+        if (offset + buffer.length > size) size = await sizeFrom(offset);
+        if (offset >= size) break;
         const there = await digestAt(offset);
         await this.#lead.room(offset + buffer.length);
         const content = read(source, buffer, Math.min(buffer.length, size - offset), offset);

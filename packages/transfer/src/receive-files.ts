@@ -17,6 +17,7 @@ import {
   parseEntries,
   parseEntryFailure,
   parseFile,
+  parseGrow,
   parseOffer,
   parseSame,
   parseSkip,
@@ -197,6 +198,8 @@ class Receiving implements IncomingOwner {
         return await this.#takeEntries(parseEntries(message), incoming);
       case 'file':
         return await incoming.begin(parseFile(message));
+      case 'grow':
+        return await incoming.grow(parseGrow(message));
       case 'chunk': {
         const chunk = parseChunk(message);
         this.#bytesReceived += chunk.content.length;

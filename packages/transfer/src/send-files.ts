@@ -26,6 +26,7 @@ import {
 import { send, type Channel } from './channel.ts';
 import { checkReceipts } from './check-receipts.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import type { Extent } from './growing.ts';
 import { Lead } from './lead.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
@@ -139,10 +140,13 @@ class Sending implements OutgoingOwner {
   /** The offer is. */
   #isAnswered = false;
   #saidDone = false;
+  /** Rejects when the transfer ends early: nobody waits for more then. */
+  readonly #over = Promise.withResolvers<never>();
   #failure: FilerError | undefined;
   #bug: Error | undefined;
 
   constructor(channel: Channel, options: SendOptions) {
+    this.#over.promise.catch(() => undefined); // for when nobody waits
     this.#channel = channel;
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
@@ -211,8 +215,8 @@ class Sending implements OutgoingOwner {
   /** @returns whether the offer was taken */
   async #offer(first: readonly Source[]): Promise<boolean> {
     const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
-    const { complete, files, bytes } = this.#supply;
-    const totals = { complete, files, bytes };
+    const { isCounted, files, bytes } = this.#supply;
+    const totals = { complete: isCounted, files, bytes };
     const { note = '', onConflict, checksum } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
@@ -232,8 +236,8 @@ class Sending implements OutgoingOwner {
     } catch (error) {
       if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
       const { files, ignored } = this.#options;
-      const totals = await this.#pace.work(countAll(files, ignored, () => this.#failure !== undefined));
-      if (this.#failure !== undefined) throw this.#failure;
+      const counting = countAll(files, ignored, () => this.#failure !== undefined);
+      const totals = await this.#pace.work(Promise.race([counting, this.#over.promise]));
       await this.#requests.ask((id) => formatOffer({ ...offer, ...totals, complete: true }, id));
     }
   }
@@ -250,7 +254,7 @@ class Sending implements OutgoingOwner {
   /** Announces one batch. @returns the files of it that the receiver wants */
   async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
     const entries = batch.map((source, index) => {
-      const { kind, name, size, mtimeNs, mode, target } = source;
+      const { kind, name, size, mtimeNs, mode, target, growing } = source;
       const digest = this.#digestKnown(this.#unsettled.get(first + index));
       return {
         path: name,
@@ -260,6 +264,7 @@ class Sending implements OutgoingOwner {
         mode,
         ...(target === undefined ? {} : { target }),
         ...(digest === undefined ? {} : { digest }),
+        ...(growing === undefined ? {} : { growing: true }),
       };
     });
     const last = this.#supply.complete;
@@ -277,7 +282,7 @@ class Sending implements OutgoingOwner {
 
   /** Notes what is remembered of a file, to hold the receiver's word against it. */
   #digestKnown(file: SentFile | undefined): string | undefined {
-    if (file?.source.kind !== 'file') return undefined;
+    if (file?.source.kind !== 'file' || file.source.growing !== undefined) return undefined;
     const { size, identity } = file.source;
     const known = size === 0 ? EMPTY_DIGESTS : this.#remembered?.find(identity);
     if (known === undefined) return undefined;
@@ -347,7 +352,8 @@ class Sending implements OutgoingOwner {
 
   async #sendFile(file: SentFile): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
+    const isWhole = file.source.growing === undefined;
+    if (isWhole && file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
     const sentAt = Date.now();
     const failure = await this.#outgoing.send(file);
     if (failure !== undefined) this.#settleFailed(file.entry, failure);
@@ -377,6 +383,15 @@ class Sending implements OutgoingOwner {
     this.#emit({ type: 'started', entry, name, size });
   }
 
+  async reach(file: SentFile, bytes: number): Promise<Extent> {
+    const { growing, size } = file.source;
+    if (growing === undefined) return { bytes: size, complete: true };
+    const known = file.extent ?? { bytes: size, complete: false };
+    file.extent = await this.#pace.work(Promise.race([growing.reach(bytes), this.#over.promise]));
+    this.#supply.grown(file.extent.bytes - known.bytes, file.extent.complete && !known.complete);
+    return file.extent;
+  }
+
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
     this.#pace.grown();
     this.#bytesSent += bytes;
@@ -394,7 +409,7 @@ class Sending implements OutgoingOwner {
 
   #progress({ entry, source: { name, file } }: SentFile, fileBytes: number, fileSize: number): void {
     const [bytesSent, bytesDone, filesDone] = [this.#bytesSent, this.#bytesDone, this.#filesDone];
-    const { bytes: bytesTotal, files: filesTotal, complete } = this.#supply;
+    const { bytes: bytesTotal, files: filesTotal, isCounted: complete } = this.#supply;
     const done = { bytesSent, bytesDone, bytesTotal, filesDone, filesTotal, complete };
     this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, ...done });
   }
@@ -491,6 +506,7 @@ class Sending implements OutgoingOwner {
     this.#failure = error;
     this.#channel.reject(error);
     this.#requests.fail(error);
+    this.#over.reject(error);
     this.#lead.fail(error);
   }
 

@@ -2,6 +2,7 @@ import { constants, lstatSync, statSync, type BigIntStats } from 'node:fs';
 import { access, lstat, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
+import type { Growing } from './growing.ts';
 import { identityOf } from './known-digests.ts';
 import type { SharedFolder } from './shared-folder.ts';
 
@@ -13,6 +14,8 @@ export interface SourceFile {
   readonly name?: string | undefined;
   /** The shared folder that it lies in: no link below is followed. @default none, a person of this machine named it */
   readonly shared?: SharedFolder | undefined;
+  /** Tells of a file that is still being written. @default it is complete */
+  readonly growing?: Growing | undefined;
 }
 
 /** What was there when it was looked at. */
@@ -33,6 +36,8 @@ export interface Source {
   readonly target?: string;
   /** Found in a folder, not named by a person: if it has become a link since, it is not followed. */
   readonly inTree: boolean;
+  /** Still being written: `size` is what there is so far. */
+  readonly growing?: Growing | undefined;
 }
 
 /** Does something with the path where a source lies: a path that leads out of no shared folder. */
@@ -45,7 +50,8 @@ export function atSource<T>({ file, shared }: SourceFile, action: (path: string)
  *
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
-export async function inspectSource({ file, name = basename(file), shared }: SourceFile): Promise<Source> {
+export async function inspectSource(wanted: SourceFile): Promise<Source> {
+  const { file, name = basename(file), shared, growing } = wanted;
   try {
     const found = await atSource({ file, shared }, (path) => look(path, shared === undefined));
     const isFolder = found.isDirectory();
@@ -57,7 +63,7 @@ export async function inspectSource({ file, name = basename(file), shared }: Sou
       inTree: false,
       ...(shared === undefined ? {} : { shared }),
     };
-    return isFolder ? { ...common, kind: 'dir', size: 0 } : { ...common, kind: 'file' };
+    return isFolder ? { ...common, kind: 'dir', size: 0 } : { ...common, kind: 'file', growing };
   } catch (error) {
     throw sourceError(file, error);
   }
@@ -109,6 +115,7 @@ export class OpenSource implements AsyncDisposable {
    * @throws FilerError `path-unreadable`
    */
   async changed(): Promise<boolean> {
+    if (this.#source.growing !== undefined) return false; // this program alone writes it, and only at its end
     try {
       const opened = await this.handle.stat({ bigint: true });
       return hasChanged(this.#before, opened, this.#source);

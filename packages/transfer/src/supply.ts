@@ -22,12 +22,12 @@ export async function countAll(
 ): Promise<Totals> {
   let [found, files, bytes] = [0, 0, 0];
   const names: string[] = [];
-  for await (const { kind, size, name, inTree } of walkSources(sources, {
+  for await (const { kind, size, name, inTree, growing } of walkSources(sources, {
     ignored,
     failed: () => undefined,
   })) {
     if (kind !== 'dir') files++;
-    bytes += size;
+    bytes += growing === undefined ? size : (await growing.reach(Infinity)).bytes;
     if (!inTree && names.length < MAX_OFFER_NAMES) names.push(name);
     if (++found % COUNTED_AT_ONCE === 0) await turn();
     if (isOver()) break;
@@ -41,6 +41,8 @@ export class Supply {
   /** Found, and not yet given out: tells whether anything follows. */
   #ahead: Source | undefined;
   #complete = false;
+  /** Found files that are still being written. */
+  #growing = 0;
   /** Files and links that were found. */
   files = 0;
   /** Sizes of the files that were found. */
@@ -53,6 +55,17 @@ export class Supply {
   /** Whether everything was found and given out. */
   get complete(): boolean {
     return this.#complete;
+  }
+
+  /** Whether `files` and `bytes` will not change any more. */
+  get isCounted(): boolean {
+    return this.#complete && this.#growing === 0;
+  }
+
+  /** A file that is still being written has more bytes. */
+  grown(bytes: number, isComplete: boolean): void {
+    this.bytes += bytes;
+    if (isComplete) this.#growing--;
   }
 
   /** The next of what was found, at most `most`; none when that was all. */
@@ -74,6 +87,7 @@ export class Supply {
       return undefined;
     }
     if (found.value.kind !== 'dir') this.files++;
+    if (found.value.growing !== undefined) this.#growing++;
     this.bytes += found.value.size;
     return found.value;
   }

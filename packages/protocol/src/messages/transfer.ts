@@ -14,7 +14,9 @@
  *                                       { answer: unwanted }
  *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named; its
  *                                       receipt follows
- *   file            sender → receiver   entry, size, mtimeNs, mode: the stream of one entry begins
+ *   file            sender → receiver   entry, size, mtimeNs, mode, [growing=1]: the stream of one entry begins
+ *   grow            sender → receiver   entry, size: the file of the open stream is still being written, and has
+ *                                       so many bytes now
  *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
  *   basis           sender → receiver   id, entry, first, count: which blocks of the open entry are there?
  *   basis-answer    receiver → sender   re; content: the 32-byte BLAKE3 of each block from `first` on, at most
@@ -142,6 +144,8 @@ export interface Entry {
   readonly target?: string | undefined;
   /** `blake3:HEX` of a file, where the sender remembers it. */
   readonly digest?: string | undefined;
+  /** Whether it is still being written: `size` is what there is so far. @default false */
+  readonly growing?: boolean | undefined;
 }
 
 export interface Entries {
@@ -188,6 +192,7 @@ function parseEntry(value: unknown, what: string): Entry {
       ? {}
       : { digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }) }),
     ...(fields['target'] === undefined ? {} : { target: pathOf(fields['target'], `${what}.target`) }),
+    ...(fields['growing'] === true ? { growing: true } : {}),
   };
 }
 
@@ -294,11 +299,14 @@ export interface FileStart {
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly mode: number;
+  /** Whether `grow` may follow. @default false */
+  readonly growing?: boolean | undefined;
 }
 
-export function formatFile({ entry, size, mtimeNs, mode }: FileStart): Message {
+export function formatFile({ entry, size, mtimeNs, mode, growing = false }: FileStart): Message {
   const header = { type: 'file', entry: String(entry), size: String(size) };
-  return { header: { ...header, mtimeNs: String(mtimeNs), mode: String(mode) }, content: NO_CONTENT };
+  const facts = { mtimeNs: String(mtimeNs), mode: String(mode), ...(growing ? { growing: '1' } : {}) };
+  return { header: { ...header, ...facts }, content: NO_CONTENT };
 }
 
 /** @throws FilerError `message-malformed` */
@@ -308,7 +316,23 @@ export function parseFile({ header }: Message): FileStart {
     size: requireInteger(header, 'size'),
     mtimeNs: BigInt(textOf(requireText(header, 'mtimeNs'), 'mtimeNs', { pattern: NANOSECONDS })),
     mode: integerOf(requireInteger(header, 'mode'), 'mode', 0, MAX_MODE),
+    ...(header['growing'] === '1' ? { growing: true } : {}),
   };
+}
+
+/** The file of the open stream has more bytes than was said. */
+export interface Grow {
+  readonly entry: number;
+  readonly size: number;
+}
+
+export function formatGrow({ entry, size }: Grow): Message {
+  return { header: { type: 'grow', entry: String(entry), size: String(size) }, content: NO_CONTENT };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseGrow({ header }: Message): Grow {
+  return { entry: requireInteger(header, 'entry'), size: requireInteger(header, 'size') };
 }
 
 export interface Chunk {

@@ -1,0 +1,87 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import type { Extent, Growing } from '@filer/transfer';
+
+/**
+ * What comes from a stream, written to a file as it comes: it can be sent meanwhile, to several machines, and again
+ * after a loss.
+ */
+export class SpooledStream implements Growing {
+  readonly file: string;
+  #bytes = 0;
+  #complete = false;
+  #failure: FilerError | undefined;
+  #more = Promise.withResolvers<void>();
+
+  private constructor(file: string) {
+    this.file = file;
+  }
+
+  /**
+   * @param file made, this user's alone; must not exist
+   * @throws FilerError `home-not-writable`, `no-space`
+   */
+  static async open(stream: Readable, file: string): Promise<SpooledStream> {
+    let handle: FileHandle;
+    try {
+      handle = await open(file, 'wx', 0o600);
+    } catch (error) {
+      throw spoolError(file, error);
+    }
+    const spooled = new SpooledStream(file);
+    void spooled.#take(stream, handle);
+    return spooled;
+  }
+
+  async reach(bytes: number): Promise<Extent> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#bytes >= bytes || this.#complete) return { bytes: this.#bytes, complete: this.#complete };
+      await this.#more.promise;
+    }
+  }
+
+  /** Never rejects: `reach` tells. */
+  async #take(stream: Readable, handle: FileHandle): Promise<void> {
+    try {
+      for await (const chunk of stream) {
+        const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
+        // A full disk shows first as a short write.
+        for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
+        this.#bytes += bytes.length;
+        this.#wake();
+      }
+      this.#complete = true;
+    } catch (error) {
+      this.#failure = spoolError(this.file, error);
+    } finally {
+      await handle.close().catch((error: unknown) => void (this.#failure ??= spoolError(this.file, error)));
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    const { resolve } = this.#more;
+    this.#more = Promise.withResolvers();
+    resolve();
+  }
+}
+
+function spoolError(file: string, cause: unknown): FilerError {
+  const code = systemCode(cause);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new FilerError(
+      'no-space',
+      `the disk of ${file} is full, where standard input is kept while it is sent: free some space, or send a file`,
+      { cause },
+    );
+  }
+  return new FilerError(
+    'home-not-writable',
+    `standard input could not be kept in ${file}: ${messageOf(cause)}`,
+    {
+      cause,
+    },
+  );
+}
