@@ -16,6 +16,7 @@ import { bugOf } from './ending.ts';
 import type { Extent } from './growing.ts';
 import type { Lead } from './lead.ts';
 import { Pump, type AskBasis, type OnSent, type Size } from './pump.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
 
@@ -65,17 +66,28 @@ export class Outgoing {
   readonly #channel: Channel;
   readonly #owner: OutgoingOwner;
   readonly #lead: Lead;
+  readonly #limit: RateLimit | undefined;
+  readonly #stop: AbortSignal;
   readonly #pump: Pump;
   /** Small files on their way, oldest first. They never reject: `#lost` tells. */
   readonly #small: Promise<void>[] = [];
   #smallBytes = 0;
   #lost: Error | undefined;
 
-  constructor(channel: Channel, lead: Lead, owner: OutgoingOwner) {
+  /** @param stop ends the waiting for what `limit` lets go */
+  constructor(
+    channel: Channel,
+    lead: Lead,
+    owner: OutgoingOwner,
+    limit: RateLimit | undefined,
+    stop: AbortSignal,
+  ) {
     this.#channel = channel;
     this.#owner = owner;
     this.#lead = lead;
-    this.#pump = new Pump(channel, lead);
+    this.#limit = limit;
+    this.#stop = stop;
+    this.#pump = new Pump(channel, lead, limit, stop);
   }
 
   /**
@@ -87,7 +99,8 @@ export class Outgoing {
   async send(file: SentFile): Promise<FilerError | undefined> {
     const { entry, source } = file;
     this.#owner.started(file);
-    const isSmall = source.size <= SMALL_FILE_BYTES && file.hasBasis !== true && source.growing === undefined;
+    const smallBytes = Math.min(SMALL_FILE_BYTES, this.#limit?.pieceBytes ?? SMALL_FILE_BYTES);
+    const isSmall = source.size <= smallBytes && file.hasBasis !== true && source.growing === undefined;
     const small = isSmall ? readSmallFile(source) : undefined;
     if (small !== undefined) {
       await this.#sendSmall(file, small);
@@ -126,6 +139,7 @@ export class Outgoing {
     file.identity = identity;
     file.end = { entry, size, digest, blocks };
     const bytes = size + SMALL_OVERHEAD_BYTES;
+    await this.#limit?.take(size, this.#stop);
     const going = [this.#say(formatFile({ entry, size, mtimeNs, mode }))];
     if (size > 0) {
       const sent = this.#channel.send(chunkHeader(entry, 0), content);

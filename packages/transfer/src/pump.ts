@@ -9,6 +9,7 @@ import {
 import { send, type Channel } from './channel.ts';
 import { digestOfBlock, FileDigests } from './digests.ts';
 import type { Lead } from './lead.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { sourceError, type OpenSource } from './source.ts';
 
 /** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
@@ -49,12 +50,17 @@ type Buffers = readonly [Buffer, Buffer];
 export class Pump {
   readonly #channel: Channel;
   readonly #lead: Lead;
+  readonly #limit: RateLimit | undefined;
+  readonly #stop: AbortSignal;
   readonly #chunks = buffersOf(CHUNK_BYTES);
   #blocks: Buffers | undefined;
 
-  constructor(channel: Channel, lead: Lead) {
+  /** @param stop ends the waiting for what `limit` lets go */
+  constructor(channel: Channel, lead: Lead, limit: RateLimit | undefined, stop: AbortSignal) {
     this.#channel = channel;
     this.#lead = lead;
+    this.#limit = limit;
+    this.#stop = stop;
   }
 
   /**
@@ -72,10 +78,7 @@ export class Pump {
       source,
       (offset) => size.reach(offset + 1),
       nothing,
-      async (content, offset) => {
-        await this.#channel.send(chunkHeader(entry, offset), content);
-        return onSent(content.length, offset + content.length);
-      },
+      (content, offset) => this.#sendContent(entry, content, offset, onSent),
     );
   }
 
@@ -99,9 +102,20 @@ export class Pump {
         await send(this.#channel, formatSame({ entry, offset, bytes }));
         return onSent(0, offset + bytes);
       }
-      await this.#channel.send(chunkHeader(entry, offset), content);
-      return onSent(bytes, offset + bytes);
+      return await this.#sendContent(entry, content, offset, onSent);
     });
+  }
+
+  /** As one chunk, or in pieces as small and as late as the limit wants them. */
+  async #sendContent(entry: number, content: Buffer, from: number, onSent: OnSent): Promise<boolean> {
+    const most = this.#limit?.pieceBytes ?? content.length;
+    for (let at = 0; at < content.length; at += most) {
+      const piece = content.subarray(at, at + most);
+      if (this.#limit !== undefined) await this.#limit.take(piece.length, this.#stop);
+      await this.#channel.send(chunkHeader(entry, from + at), piece);
+      if (!onSent(piece.length, from + at + piece.length)) return false;
+    }
+    return true;
   }
 
   async #move(
@@ -128,7 +142,8 @@ export class Pump {
         [before, onItsWay] = [onItsWay, sent];
         [buffer, other] = [other, buffer];
         offset += content.length;
-        if (!(await before)) return undefined;
+        // Pieces that wait for their time must not be overtaken.
+        if (!(await (this.#limit === undefined ? before : sent))) return undefined;
       }
       return (await onItsWay) ? digests.finish() : undefined;
     } finally {

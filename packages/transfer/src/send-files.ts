@@ -31,6 +31,7 @@ import { Lead } from './lead.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { Requests } from './requests.ts';
 import { EMPTY_DIGESTS } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
@@ -95,6 +96,8 @@ export interface SendOptions extends PaceOptions {
   readonly onConflict?: OnConflict | undefined;
   /** Whether contents are read to be compared, whatever is remembered of them. @default false */
   readonly checksum?: boolean | undefined;
+  /** How fast contents go; shared by all that keep to it together. @default as fast as can be */
+  readonly limit?: RateLimit | undefined;
   /** Digests that are remembered; shared by all transfers. @default none */
   readonly known?: KnownDigests | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -134,6 +137,8 @@ class Sending implements OutgoingOwner {
   readonly #tally = new Tally();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
+  /** Aborted when the transfer has failed. */
+  readonly #stop = new AbortController();
   #bytesSent = 0;
   #bytesDone = 0;
   #filesDone = 0;
@@ -151,7 +156,7 @@ class Sending implements OutgoingOwner {
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
-    this.#outgoing = new Outgoing(channel, this.#lead, this);
+    this.#outgoing = new Outgoing(channel, this.#lead, this, options.limit, this.#stop.signal);
     this.#supply = new Supply(options.files, {
       ignored: options.ignored,
       failed: ({ file, name, error: { code, message } }) =>
@@ -504,6 +509,7 @@ class Sending implements OutgoingOwner {
   #fail(error: FilerError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    this.#stop.abort();
     this.#channel.reject(error);
     this.#requests.fail(error);
     this.#over.reject(error);

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { RateLimit, receiveFiles, sendFiles, type Channel } from '@filer/transfer';
+import { connected, receiveOptions, sendOptions, transfer, twoEnds } from './two-ends.ts';
+
+describe('a limit', () => {
+  test('lets as many bytes go as its rate says, whoever asks', () => {
+    let now = 0;
+    const limit = new RateLimit(1000, () => now);
+    limit.reserve(100); // what was saved up before the first
+
+    expect([limit.reserve(100), limit.reserve(200), limit.reserve(1)]).toEqual([0, 100, 300]);
+    now = 250;
+    expect(limit.reserve(1)).toBe(51);
+  });
+
+  test('makes up for a moment of silence, and for no more', () => {
+    let now = 0;
+    const limit = new RateLimit(1000, () => now);
+    limit.reserve(100);
+    now = 60_000;
+
+    expect([limit.reserve(50), limit.reserve(50), limit.reserve(1), limit.reserve(1)]).toEqual([0, 0, 0, 1]);
+  });
+
+  test.each([
+    [1, 1],
+    [1_000, 125],
+    [20_000_000, 2_500_000],
+  ])('of %i bytes a second goes in pieces of %i', (rate, piece) => {
+    expect(new RateLimit(rate).pieceBytes).toBe(piece);
+  });
+});
+
+/** Notes the content bytes of each chunk. */
+function watched(channel: Channel, chunks: number[]): Channel {
+  const { closed } = channel;
+  return {
+    closed,
+    [Symbol.asyncIterator]: () => channel[Symbol.asyncIterator](),
+    reject: (error) => channel.reject(error),
+    send: (header, content) => {
+      if (header['type'] === 'chunk') chunks.push(content?.length ?? 0);
+      return channel.send(header, content);
+    },
+  };
+}
+
+test('large and small files, and the changed parts of one, arrive whole in the pieces of a limit', async () => {
+  const ends = await twoEnds();
+  const large = randomBytes(3 * 1024 * 1024 + 5);
+  await writeFile(join(ends.home, 'large'), large);
+  await writeFile(join(ends.home, 'small'), randomBytes(60_000));
+  await writeFile(join(ends.home, 'empty'), '');
+  await mkdir(join(ends.inbox, 'alice'), { recursive: true });
+  const older = Buffer.from(large);
+  older[1_500_000] = (older[1_500_000] ?? 0) ^ 1;
+  await writeFile(join(ends.inbox, 'alice', 'large'), older);
+  const chunks: number[] = [];
+  const limit = new RateLimit(200_000_000);
+  const slow = new RateLimit(800_000);
+  const { dialler, accepter } = await connected();
+
+  const [sent] = await Promise.all([
+    sendFiles(watched(dialler, chunks), sendOptions(ends, ['large', 'small', 'empty'], { limit: slow })),
+    receiveFiles(accepter, receiveOptions(ends)),
+  ]);
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 3 });
+  expect(Math.max(...chunks)).toBeLessThanOrEqual(slow.pieceBytes);
+  expect((await readFile(join(ends.inbox, 'alice', 'large (1)'))).equals(large)).toBe(true);
+  for (const name of ['small', 'empty']) {
+    const content = await readFile(join(ends.home, name));
+    expect((await readFile(join(ends.inbox, 'alice', name))).equals(content)).toBe(true);
+  }
+
+  await writeFile(join(ends.home, 'other'), large);
+  const { sent: fast } = await transfer(ends, ['other'], { send: { limit } });
+  expect(fast.ok).toBe(true);
+  expect((await readFile(join(ends.inbox, 'alice', 'other'))).equals(large)).toBe(true);
+});
+
+test('a limit of very few bytes a second is no standstill', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), randomBytes(1_000));
+  const stallMs = 600;
+
+  const { sent, received } = await transfer(ends, ['a'], {
+    send: { limit: new RateLimit(1_000), stallMs },
+    receive: { stallMs },
+  });
+
+  expect([sent.ok, received.ok]).toEqual([true, true]);
+});
+
+test('a transfer that waits for its limit can be stopped', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), randomBytes(100_000));
+  const stop = new AbortController();
+
+  const { sent } = await transfer(ends, ['a'], {
+    send: {
+      limit: new RateLimit(1),
+      signal: stop.signal,
+      on: ({ type }) => void (type === 'progress' && stop.abort(new Error('enough'))),
+    },
+  });
+
+  expect(sent.ok).toBe(false);
+});
