@@ -62,6 +62,7 @@ const send = {
   checksum: flag('compare contents by reading them, whatever is remembered'),
   dryRun: flag('show what would be sent, and send nothing'),
   timeoutMs: defaulted(DURATION, '1m', 'how long to try again when a recipient is lost half-way'),
+  queue: flag('wait for those that are offline; Ctrl-C only stops watching'),
 };
 export type SendArguments = ArgumentValues<typeof send>;
 

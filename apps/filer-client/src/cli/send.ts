@@ -1,13 +1,10 @@
 import { resolve } from 'node:path';
-import { formatBytes, formatRate, printable, type Context } from '@filer/program';
+import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { Retrying, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
 import type { SendArguments } from './commands.ts';
-import { ReceiptLines } from './receipt-lines.ts';
-import { ProgressBars, progressDisplay } from './send-progress.ts';
+import { showJob } from './job-following.ts';
 
-export async function run(args: SendArguments, context: Context): Promise<number> {
-  const { output } = context;
+export function run(args: SendArguments, context: Context): Promise<number> {
   const request = {
     paths: args.paths.map((path) => resolve(path)),
     to: args.to,
@@ -17,98 +14,7 @@ export async function run(args: SendArguments, context: Context): Promise<number
     checksum: args.checksum,
     exclude: args.exclude,
     dryRun: args.dryRun,
+    queue: args.queue,
   };
-  const progress = progressDisplay(output);
-  const startedAt = performance.now();
-  const words = { told: new Set<string>(), receipts: new ReceiptLines(request.paths) };
-  // Lines between bars would tear them: they follow when the bars stand still.
-  const later: SendEvent[] = [];
-  let done: SendDone;
-  try {
-    done = await perform(context, 'send', request, {
-      onItem: (item) => {
-        const event = item as SendEvent;
-        output.json(event);
-        if (event.type === 'job') return;
-        if (event.type === 'progress') progress.show(event);
-        else if (event.type === 'waiting' || event.type === 'retry') progress.say(lineOf(event));
-        else if (progress instanceof ProgressBars) later.push(event);
-        else tell(event, words, context);
-      },
-    });
-  } finally {
-    progress.stop();
-    for (const event of later) tell(event, words, context);
-    for (const line of words.receipts.sums()) output.line(line);
-  }
-  output.json(done);
-  summarize(done, performance.now() - startedAt, words.told, context);
-  return done.exitCode;
-}
-
-interface Words {
-  /** What was said already. */
-  readonly told: Set<string>;
-  readonly receipts: ReceiptLines;
-}
-
-function tell(event: SendEvent, { told, receipts }: Words, context: Context): void {
-  const { output } = context;
-  if (event.type === 'would-send') {
-    const path = printable(event.path);
-    output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`);
-  }
-  if (event.type === 'receipt') {
-    const line = receipts.add(event);
-    if (line !== undefined) output.line(line);
-  }
-  // Of a file that arrived its receipt is told.
-  if (event.type === 'file' && !event.ok)
-    warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
-}
-
-function lineOf(event: Waiting | Retrying): string {
-  return event.type === 'waiting'
-    ? `${event.recipient} was asked and has not answered yet (Ctrl-C withdraws it)`
-    : `${event.recipient} was lost (${event.reason}), trying again`;
-}
-
-/** What fails many files, such as a full disk, is said once. */
-function warnOnce(recipient: string, why: string, told: Set<string>, { output }: Context): void {
-  const line = why.startsWith(`${recipient} `) ? why : `${recipient}: ${why}`;
-  if (!told.has(line)) output.warn(line);
-  told.add(line);
-}
-
-function summarize(done: SendDone, elapsedMs: number, told: Set<string>, context: Context): void {
-  const { output } = context;
-  for (const { name, ok, code, status } of done.recipients) {
-    // Of a recipient that got some of the files, those that failed were named.
-    if (!ok && code !== 'partial') warnOnce(name, status, told, context);
-  }
-  if (done.dryRun === true) {
-    const to = done.recipients.map(({ name }) => name).join(', ');
-    output.words(
-      `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}: nothing was sent`,
-    );
-  }
-  if (done.filesSent + done.filesSkipped === 0) return;
-  const delivered = done.recipients.filter((recipient) => recipient.ok).length;
-  const rate = formatRate(done.bytesSent, elapsedMs);
-  const files = countOf(done.filesSent);
-  const there = done.filesSkipped - done.filesKept;
-  const skipped = there === 0 ? '' : `, ${there} there already`;
-  const kept = done.filesKept === 0 ? '' : `, ${done.filesKept} not compared: theirs are kept`;
-  const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
-  const machines =
-    done.recipients.length === 1 ? '' : ` to ${delivered} of ${done.recipients.length} machines`;
-  output.words(
-    `${files} delivered${skipped}${kept}${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
-  );
-  const [first] = done.recipients;
-  if (done.ok && first !== undefined) output.hint(`On ${first.name}:  filer-client inbox`);
-}
-
-function countOf(files: number): string {
-  return files === 1 ? '1 file' : `${files} files`;
+  return showJob(request.paths, context, (onItem) => perform(context, 'send', request, { onItem }));
 }

@@ -1,5 +1,6 @@
 import { connectControl, createLogger, type Context } from '@filer/program';
 import { operations, type OperationName, type OperationResults } from '../daemon/operations.ts';
+import { JobRunner } from '../jobs/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
 
@@ -32,10 +33,13 @@ export async function perform<N extends OperationName>(
   const access = new CommandAccess(member, version, (error) =>
     log.warn('an entry of the directory was refused', { error }),
   );
+  const outreach = { member, access, software: version };
+  const jobs = new JobRunner({ outreach, log, isDaemon: false });
   try {
-    const site = { member, access, software: version, log, daemon: undefined };
+    const site = { ...outreach, log, jobs, daemon: undefined };
     return (await operations[name](site, params, { emit: onItem, signal })) as OperationResults[N];
   } finally {
+    await jobs.close();
     await access.close();
   }
 }

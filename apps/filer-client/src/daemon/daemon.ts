@@ -19,6 +19,7 @@ import {
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import { FetchServer } from '../jobs/fetch-server.ts';
 import { TransferIntake } from '../jobs/intake.ts';
+import { JobRunner } from '../jobs/job-runner.ts';
 import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
 import { PeerEvents, type PeerEvent } from '../network/events.ts';
 import { Member } from '../network/member.ts';
@@ -58,6 +59,7 @@ export class Daemon implements DaemonPart {
   #listen = '';
   #link: ServerLink | undefined;
   #transfers: Transfers | undefined;
+  #jobs: JobRunner | undefined;
 
   private constructor(member: Member, options: DaemonOptions) {
     this.#member = member;
@@ -196,9 +198,6 @@ export class Daemon implements DaemonPart {
   async #open(): Promise<void> {
     const { software, log, settings } = this.#options;
     const member = this.#member;
-    const interrupted = member.jobs.interruptRunning();
-    if (interrupted > 0) log.warn('transfers were cut off when the last daemon ended', { jobs: interrupted });
-
     const intake = await TransferIntake.open({
       member,
       inbox: this.inbox,
@@ -241,14 +240,20 @@ export class Daemon implements DaemonPart {
       incarnation: `${member.settings.next('incarnation')}.${randomBytes(8).toString('hex')}`,
       listening: { ...address, advertise: settings.advertise.map(formatHostPort) },
       log,
-      measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.running),
+      measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.openCount),
       onText: (text) => this.#onText(text),
       onRemoved: (ids) => this.#onRemoved(ids),
-      onEvent: (event) => this.#events.emit(event),
+      onEvent: (event) => this.#onEvent(event),
     });
     this.#link = link;
-    this.#closers.push(() => link.close());
+    const jobs = new JobRunner({ outreach: { member, access: link, software }, log, isDaemon: true });
+    this.#jobs = jobs;
+    this.#closers.push(
+      () => link.close(),
+      () => jobs.close(),
+    );
     link.start();
+    jobs.start();
   }
 
   #methods(): Record<string, ControlMethod> {
@@ -262,12 +267,18 @@ export class Daemon implements DaemonPart {
 
   #site(): Site {
     const { software, log } = this.#options;
-    return { member: this.#member, access: this.#requireLink(), software, log, daemon: this };
+    return {
+      member: this.#member,
+      access: this.#requireLink(),
+      software,
+      log,
+      jobs: this.#jobs ?? starting(),
+      daemon: this,
+    };
   }
 
   #requireLink(): ServerLink {
-    if (this.#link !== undefined) return this.#link;
-    throw new FilerError('needs-daemon', 'the daemon is still starting: try again in a moment');
+    return this.#link ?? starting();
   }
 
   #requireTransfers(): Transfers {
@@ -301,6 +312,11 @@ export class Daemon implements DaemonPart {
     });
   }
 
+  #onEvent(event: PeerEvent): void {
+    this.#events.emit(event);
+    if (event.type === 'presence' && event.state === 'online') this.#jobs?.peerSeen(event.id);
+  }
+
   #onRemoved(ids: readonly string[]): void {
     this.#peers.expel(ids);
     void this.#sessions.end(ids);
@@ -310,6 +326,7 @@ export class Daemon implements DaemonPart {
     if (open) this.#incoming.set(messenger, { from, since: Date.now() });
     else this.#incoming.delete(messenger);
     const { id, name } = from;
+    if (open) this.#jobs?.peerSeen(id);
     this.#events.emit({
       type: 'connection',
       id,
@@ -328,6 +345,10 @@ export class Daemon implements DaemonPart {
     for (const close of this.#closers.reverse()) await close();
     this.#closers.length = 0;
   }
+}
+
+function starting(): never {
+  throw new FilerError('needs-daemon', 'the daemon is still starting: try again in a moment');
 }
 
 function lineOf(

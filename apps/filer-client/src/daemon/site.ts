@@ -1,6 +1,7 @@
 import type { Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
+import type { JobRunner } from '../jobs/job-runner.ts';
 import type { PeerEvent } from '../network/events.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
@@ -14,6 +15,7 @@ export interface Site {
   readonly access: ServerAccess;
   readonly software: string;
   readonly log: Logger;
+  readonly jobs: JobRunner;
   /** The running daemon's part; undefined in a command's own process. */
   readonly daemon: DaemonPart | undefined;
 }

@@ -1,12 +1,14 @@
 import { EXIT_CODES, type ErrorCode } from '@filer/protocol';
 import { walkSources } from '@filer/transfer';
+import type { KnownPeer } from '../store/directory-store.ts';
 import { ignoreRules } from './ignore-rules.ts';
-import type { SendRequest } from './send-job.ts';
+import type { SendRequest } from './send-request.ts';
 import type { SendDone, SendEvent } from './send-events.ts';
 
 /** What a send would send, without asking anyone: what the recipients have already is not known here. */
 export async function dryRun(
-  { paths, recipients, exclude }: SendRequest,
+  { paths, exclude }: SendRequest,
+  recipients: readonly KnownPeer[],
   emit: (event: SendEvent) => void,
   signal: AbortSignal,
 ): Promise<SendDone> {

@@ -11,7 +11,7 @@ export interface Owner {
   readonly id: string;
 }
 
-export interface GetStarted extends JobStarted {
+export interface GetStarted extends Omit<JobStarted, 'queue'> {
   readonly from: Owner;
 }
 

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@filer/protocol';
+import type { DeliveryState } from '../store/job-rows.ts';
 
 /*
  * What a send tells while it runs: the lines of `send --json`, and what progress bars are drawn from. Names of
@@ -10,6 +11,8 @@ export interface JobStarted {
   readonly job: string;
   readonly files: number;
   readonly bytesTotal: number;
+  /** Whether it goes on when nobody follows it, and waits for who is offline. */
+  readonly queue: boolean;
   readonly recipients: readonly { readonly name: string; readonly id: string }[];
 }
 
@@ -82,10 +85,22 @@ export interface Retrying {
   readonly reason: string;
 }
 
+/** A recipient is not there: the job waits for it. */
+export interface QueuedTold {
+  readonly type: 'queued';
+  readonly job: string;
+  readonly recipient: string;
+  readonly recipientId: string;
+  readonly reason: string;
+}
+
 export interface RecipientDone {
   readonly name: string;
   readonly id: string;
+  /** All is delivered, or the job waits for this recipient because it was told to. */
   readonly ok: boolean;
+  /** Absent with `--dry-run`. */
+  readonly state?: DeliveryState;
   readonly code: ErrorCode | null;
   readonly status: string;
 }
@@ -118,4 +133,5 @@ export interface SendDone {
   readonly recipients: readonly RecipientDone[];
 }
 
-export type SendEvent = JobStarted | Progress | FileOutcome | ReceiptTold | Retrying | Waiting | WouldSend;
+export type SendEvent =
+  JobStarted | Progress | FileOutcome | ReceiptTold | Retrying | Waiting | QueuedTold | WouldSend;

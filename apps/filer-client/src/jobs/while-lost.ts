@@ -11,6 +11,20 @@ const LOSSES: ReadonlySet<ErrorCode> = new Set([
 const RETRY_FIRST_MS = 500;
 const RETRY_LONGEST_MS = 5_000;
 
+/** What a job that waits for its recipients waits out: all else is an answer, and final. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  ...LOSSES,
+  'peer-unreachable',
+  'connect-failed',
+  'rate-limited',
+  'too-many-connections',
+]);
+
+/** Whether another day may bring another answer. */
+export function isPassing(code: ErrorCode): boolean {
+  return PASSING.has(code);
+}
+
 /** Whether something ended only because the connection did. */
 export function isLost(code: ErrorCode | undefined): boolean {
   return code !== undefined && LOSSES.has(code);

@@ -11,6 +11,7 @@ import { JobStore } from '../store/job-store.ts';
 import { readMembershipFile, writeMembershipFile, type KnownServer } from '../store/membership-file.ts';
 import { MessageStore } from '../store/message-store.ts';
 import { OfferStore } from '../store/offer-store.ts';
+import { ReceiptStore } from '../store/receipt-store.ts';
 import { RemovalStore } from '../store/removal-store.ts';
 import { Settings } from '../store/settings.ts';
 import { ShareStore } from '../store/share-store.ts';
@@ -34,6 +35,7 @@ export class Member implements Disposable {
   readonly inbox: InboxStore;
   readonly offers: OfferStore;
   readonly jobs: JobStore;
+  readonly receipts: ReceiptStore;
   /** Of files that were sent and received. */
   readonly digests: KnownDigests;
   readonly #digestStore: DigestStore;
@@ -56,6 +58,7 @@ export class Member implements Disposable {
     this.inbox = new InboxStore(this.database);
     this.offers = new OfferStore(this.database);
     this.jobs = new JobStore(this.database);
+    this.receipts = new ReceiptStore(this.database);
     this.#digestStore = new DigestStore(home.digestsFile);
     this.digests = new KnownDigests(this.#digestStore);
     this.shares = new ShareStore(this.database);

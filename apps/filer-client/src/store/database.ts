@@ -109,6 +109,41 @@ const MIGRATIONS = [
     added_at INTEGER NOT NULL
   ) STRICT;
   `,
+  // Jobs that can be run again, and how each of their recipients stands.
+  `
+  ALTER TABLE jobs ADD COLUMN network TEXT NOT NULL DEFAULT '';
+  ALTER TABLE jobs ADD COLUMN queue INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+  ALTER TABLE jobs ADD COLUMN owner_seen_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN started_at INTEGER;
+  ALTER TABLE jobs ADD COLUMN finished_at INTEGER;
+  ALTER TABLE job_recipients ADD COLUMN state TEXT NOT NULL DEFAULT 'interrupted';
+  ALTER TABLE job_recipients ADD COLUMN files_sent INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN files_skipped INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN files_kept INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN files_failed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN bytes_sent INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN bytes_total INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN started_at INTEGER;
+  ALTER TABLE job_recipients ADD COLUMN finished_at INTEGER;
+  UPDATE job_recipients SET state = CASE
+    WHEN code IS NOT NULL THEN 'failed'
+    WHEN job IN (SELECT id FROM jobs WHERE state = 'cancelled') THEN 'cancelled'
+    WHEN job IN (SELECT id FROM jobs WHERE state IN ('running', 'interrupted')) THEN 'interrupted'
+    ELSE 'delivered' END;
+  UPDATE jobs SET state = 'interrupted' WHERE state = 'running';
+  CREATE INDEX jobs_created ON jobs (created_at);
+  CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('queued', 'running');
+  CREATE TABLE job_failures (
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    path TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX job_failures_job ON job_failures (job, peer);
+  ALTER TABLE receipts ADD COLUMN paths TEXT;
+  `,
 ];
 
 /**

@@ -1,20 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { ErrorCode } from '@filer/protocol';
 import { integer, text, transaction } from './database.ts';
+import {
+  readCode,
+  readDelivery,
+  readJob,
+  type DeliveryCounts,
+  type DeliveryEnd,
+  type DeliveryState,
+  type FailedFile,
+  type JobState,
+  type KeptDelivery,
+  type KeptJob,
+} from './job-rows.ts';
 
-export type JobState = 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
-
-/** How one recipient of a job stands. */
-export interface RecipientOutcome {
-  readonly id: string;
-  readonly name: string;
-  /** What went wrong; undefined when all was delivered, or nothing is known yet. */
-  readonly code: ErrorCode | undefined;
-  /** In words. */
-  readonly status: string;
-}
-
-/** Jobs and the receipts that came for them: who holds what can be shown later. */
+/** Jobs, and how each of their recipients stands: all that is needed to run them again. */
 export class JobStore {
   readonly #database: DatabaseSync;
 
@@ -22,56 +21,214 @@ export class JobStore {
     this.#database = database;
   }
 
-  /** @param request what was asked, as JSON */
-  start(
-    id: string,
-    createdAt: number,
-    request: string,
-    recipients: readonly { id: string; name: string }[],
+  /** Keeps a new job whose recipients all wait for their turn. */
+  create(
+    job: Pick<KeptJob, 'id' | 'createdAt' | 'network' | 'queue' | 'request' | 'owner'>,
+    recipients: readonly { readonly id: string; readonly name: string }[],
   ): void {
+    const { id, createdAt, network, queue, request, owner } = job;
     transaction(this.#database, () => {
-      this.#database.prepare("INSERT INTO jobs VALUES (?, ?, ?, 'running')").run(id, createdAt, request);
-      const insert = this.#database.prepare("INSERT INTO job_recipients VALUES (?, ?, ?, NULL, 'running')");
+      this.#database
+        .prepare(
+          `INSERT INTO jobs (id, created_at, request, state, network, queue, owner, owner_seen_at)
+           VALUES (?, ?, ?, 'running', ?, ?, ?, ?)`,
+        )
+        .run(id, createdAt, request, network, queue ? 1 : 0, owner, createdAt);
+      const insert = this.#database.prepare(
+        "INSERT INTO job_recipients (job, peer, name, code, status, state) VALUES (?, ?, ?, NULL, 'waits for its turn', 'queued')",
+      );
       for (const recipient of recipients) insert.run(id, recipient.id, recipient.name);
     });
   }
 
-  recipient(job: string, outcome: RecipientOutcome): void {
-    this.#database
-      .prepare('UPDATE job_recipients SET code = ?, status = ? WHERE job = ? AND peer = ?')
-      .run(outcome.code ?? null, outcome.status, job, outcome.id);
+  job(id: string): KeptJob | undefined {
+    const row = this.#database.prepare('SELECT * FROM jobs WHERE id = ?').get(id);
+    return row === undefined ? undefined : readJob(row);
   }
 
-  finish(id: string, state: JobState): void {
-    this.#database.prepare('UPDATE jobs SET state = ? WHERE id = ?').run(state, id);
-  }
-
-  /** @param document the signed batch, as JSON */
-  addReceipts(job: string, peer: string, receivedAt: number, document: string): void {
-    this.#database
-      .prepare('INSERT INTO receipts (job, peer, received_at, document) VALUES (?, ?, ?, ?)')
-      .run(job, peer, receivedAt, document);
-  }
-
-  /** The signed batches of a job, as JSON, in order of arrival. */
-  receipts(job: string): string[] {
+  /** Jobs whose id begins like this, newest first. @param prefix letters, digits, `-` and `_` only */
+  beginningWith(prefix: string, most: number): KeptJob[] {
     return this.#database
-      .prepare('SELECT document FROM receipts WHERE job = ? ORDER BY id')
-      .all(job)
-      .map((row) => text(row, 'document'));
+      .prepare('SELECT * FROM jobs WHERE substr(id, 1, ?) = ? ORDER BY created_at DESC LIMIT ?')
+      .all(prefix.length, prefix, most)
+      .map(readJob);
+  }
+
+  /** Oldest first: the newest `limit` of those made at `since` or later. */
+  list({ since = 0, limit = -1 }: { readonly since?: number; readonly limit?: number } = {}): KeptJob[] {
+    return this.#database
+      .prepare('SELECT * FROM jobs WHERE created_at >= ? ORDER BY created_at DESC, rowid DESC LIMIT ?')
+      .all(since, limit)
+      .map(readJob)
+      .toReversed();
+  }
+
+  /** What runs or waits, oldest first. */
+  open(): KeptJob[] {
+    return this.#database
+      .prepare("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid")
+      .all()
+      .map(readJob);
   }
 
   /** How many run or wait. */
-  get running(): number {
-    const row = this.#database.prepare("SELECT count(*) AS n FROM jobs WHERE state = 'running'").get();
+  get openCount(): number {
+    const row = this.#database
+      .prepare("SELECT count(*) AS n FROM jobs WHERE state IN ('queued', 'running')")
+      .get();
     return integer(row ?? {}, 'n');
   }
 
-  /** Jobs that a killed daemon left behind will not go on by themselves. @returns how many */
-  interruptRunning(): number {
-    const { changes } = this.#database
-      .prepare("UPDATE jobs SET state = 'interrupted' WHERE state = 'running'")
-      .run();
-    return Number(changes);
+  /** In the order in which they were named. */
+  deliveries(job: string): KeptDelivery[] {
+    return this.#database
+      .prepare('SELECT * FROM job_recipients WHERE job = ? ORDER BY rowid')
+      .all(job)
+      .map(readDelivery);
   }
+
+  /** Recipients of a network's jobs that wait to be there again. */
+  waiting(network: string): KeptDelivery[] {
+    return this.#database
+      .prepare(
+        `SELECT r.* FROM jobs j JOIN job_recipients r ON r.job = j.id
+         WHERE j.state IN ('queued', 'running') AND j.queue = 1 AND j.network = ? AND r.state = 'queued'
+         ORDER BY j.created_at, r.rowid`,
+      )
+      .all(network)
+      .map(readDelivery);
+  }
+
+  /** Recipients that ended otherwise than well wait for their turn again; what failed for them is forgotten. */
+  reopen(job: string, owner: string, now: number): void {
+    transaction(this.#database, () => {
+      this.#database
+        .prepare(
+          `DELETE FROM job_failures WHERE job = ?1 AND peer IN
+           (SELECT peer FROM job_recipients WHERE job = ?1 AND state <> 'delivered')`,
+        )
+        .run(job);
+      this.#database
+        .prepare(
+          `UPDATE job_recipients SET state = 'queued', code = NULL, status = 'waits for its turn', finished_at = NULL
+           WHERE job = ? AND state <> 'delivered'`,
+        )
+        .run(job);
+      this.#own(job, owner, now);
+      this.#settle(job, now);
+    });
+  }
+
+  begin(job: string, peer: string, owner: string, now: number): void {
+    transaction(this.#database, () => {
+      this.#database
+        .prepare(
+          "UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?) WHERE job = ? AND peer = ?",
+        )
+        .run(now, job, peer);
+      this.#database
+        .prepare('UPDATE jobs SET started_at = COALESCE(started_at, ?) WHERE id = ?')
+        .run(now, job);
+      this.#own(job, owner, now);
+      this.#settle(job, now);
+    });
+  }
+
+  /** Notes how a recipient stands, and with it the job. */
+  end(job: string, peer: string, end: DeliveryEnd, now: number): void {
+    transaction(this.#database, () => {
+      this.#end(job, peer, end, now);
+      this.#settle(job, now);
+    });
+  }
+
+  /** The same for all recipients in certain states. @returns how many there were */
+  endAll(job: string, states: readonly DeliveryState[], end: DeliveryEnd, now: number): number {
+    return transaction(this.#database, () => {
+      const ended = this.deliveries(job).filter(({ state }) => states.includes(state));
+      for (const { peer } of ended) this.#end(job, peer, end, now);
+      this.#settle(job, now);
+      return ended.length;
+    });
+  }
+
+  /** Notes how far deliveries have come, and that the process that runs them is alive. */
+  progress(
+    deliveries: readonly { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[],
+    owner: string,
+    now: number,
+  ): void {
+    transaction(this.#database, () => {
+      for (const { job, peer, counts } of deliveries) {
+        this.#count(job, peer, counts);
+        this.#own(job, owner, now);
+      }
+    });
+  }
+
+  /** Files that failed for a recipient: as many as were kept. */
+  failures(job: string, peer: string): FailedFile[] {
+    return this.#database
+      .prepare('SELECT * FROM job_failures WHERE job = ? AND peer = ? ORDER BY rowid')
+      .all(job, peer)
+      .map((row) => ({
+        path: text(row, 'path'),
+        code: readCode(text(row, 'code')),
+        message: text(row, 'message'),
+      }));
+  }
+
+  #own(job: string, owner: string, now: number): void {
+    this.#database.prepare('UPDATE jobs SET owner = ?, owner_seen_at = ? WHERE id = ?').run(owner, now, job);
+  }
+
+  #count(job: string, peer: string, counts: DeliveryCounts): void {
+    const { filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal } = counts;
+    this.#database
+      .prepare(
+        `UPDATE job_recipients SET files_sent = ?, files_skipped = ?, files_kept = ?, files_failed = ?, bytes_sent = ?, bytes_total = ?
+         WHERE job = ? AND peer = ?`,
+      )
+      .run(filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal, job, peer);
+  }
+
+  #end(job: string, peer: string, end: DeliveryEnd, now: number): void {
+    const { state, code, status, counts, failures = [] } = end;
+    this.#database
+      .prepare(
+        'UPDATE job_recipients SET state = ?, code = ?, status = ?, finished_at = ? WHERE job = ? AND peer = ?',
+      )
+      .run(state, code ?? null, status, state === 'queued' ? null : now, job, peer);
+    if (counts === undefined) return;
+    this.#count(job, peer, counts);
+    this.#database.prepare('DELETE FROM job_failures WHERE job = ? AND peer = ?').run(job, peer);
+    const insert = this.#database.prepare('INSERT INTO job_failures VALUES (?, ?, ?, ?, ?)');
+    for (const failure of failures)
+      insert.run(job, peer, failure.path.toWellFormed(), failure.code, failure.message.toWellFormed());
+  }
+
+  /** A job stands as its recipients do. */
+  #settle(job: string, now: number): void {
+    const states = new Set(
+      this.#database
+        .prepare('SELECT DISTINCT state FROM job_recipients WHERE job = ?')
+        .all(job)
+        .map((row) => text(row, 'state')),
+    );
+    const queue = this.job(job)?.queue === true;
+    const state = stateOf(states, queue);
+    const isOpen = state === 'queued' || state === 'running';
+    this.#database
+      .prepare('UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?')
+      .run(state, isOpen ? null : now, job);
+  }
+}
+
+function stateOf(states: ReadonlySet<string>, queue: boolean): JobState {
+  if (states.has('running')) return 'running';
+  // Recipients of a job that does not wait are queued only until it is their turn.
+  if (states.has('queued')) return queue ? 'queued' : 'running';
+  if (states.has('interrupted')) return 'interrupted';
+  if (states.has('failed')) return 'failed';
+  return states.has('cancelled') ? 'cancelled' : 'done';
 }

@@ -1,9 +1,9 @@
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
 import { inspectSource } from '@filer/transfer';
 import { dryRun } from '../../jobs/dry-run.ts';
-import { SendJob } from '../../jobs/send-job.ts';
+import type { SendRequest } from '../../jobs/send-request.ts';
+import { finish, followJob } from './follow-job.ts';
 import type { Operation } from '../site.ts';
-import { inOrder } from './in-order.ts';
 import { readPath } from './read-path.ts';
 import { findRecipients } from './recipients.ts';
 
@@ -36,15 +36,23 @@ export const send: Operation = async (site, params, { emit, signal }) => {
   const unique = [...new Set(paths)];
   const bytesTotal = await sizeOf(unique);
   const recipients = await findRecipients(site, to, signal);
-  const { member, access, software } = site;
-  const tell = inOrder(emit);
-  const request = { paths: unique, recipients, note, timeoutMs, bytesTotal, onConflict, checksum, exclude };
-  try {
-    if (fields['dryRun'] === true) return await dryRun(request, tell.emit, signal);
-    return await new SendJob(request, { member, access, software, emit: tell.emit, signal }).run();
-  } finally {
-    await tell.done();
-  }
+  const queue = fields['queue'] === true;
+  const request: SendRequest = {
+    paths: unique,
+    to,
+    note,
+    timeoutMs,
+    bytesTotal,
+    onConflict,
+    checksum,
+    exclude,
+    queue,
+  };
+  return followJob(emit, (tell) =>
+    fields['dryRun'] === true
+      ? dryRun(request, recipients, tell, signal)
+      : finish(site.jobs.submit(request, recipients, tell), signal),
+  );
 };
 
 function readNote(value: unknown): string {

@@ -13,7 +13,7 @@ export interface Status {
   readonly inbox: string;
   /** Reports that wait. */
   readonly spool: number;
-  /** Jobs that run. */
+  /** Jobs that run or wait. */
   readonly jobs: number;
   readonly connections: number;
 }
@@ -37,8 +37,7 @@ export const status: Operation = ({ member, access, daemon }) => {
     listen: daemon?.listen ?? null,
     inbox: daemon?.inbox ?? member.home.inbox,
     spool: member.spool.size,
-    // Without a daemon nothing runs; a command that was killed leaves a job that only looks so.
-    jobs: daemon === undefined ? 0 : member.jobs.running,
+    jobs: member.jobs.openCount,
     connections: daemon?.connections() ?? 0,
   };
   return Promise.resolve(result);

@@ -1,0 +1,37 @@
+import { FilerError } from '@filer/protocol';
+import { aborted } from '../../abort.ts';
+import type { LiveJob } from '../../jobs/live-job.ts';
+import type { SendDone, SendEvent } from '../../jobs/send-events.ts';
+import type { OperationRun } from '../site.ts';
+import { inOrder } from './in-order.ts';
+
+/** Hands the events of a job on to who asked, until it is over. */
+export async function followJob(
+  emit: OperationRun['emit'],
+  work: (tell: (event: SendEvent) => void) => Promise<SendDone>,
+): Promise<SendDone> {
+  const tell = inOrder<SendEvent>(emit);
+  try {
+    return await work(tell.emit);
+  } finally {
+    await tell.done();
+  }
+}
+
+/**
+ * Waits for the end of a job. Who goes away cancels it, unless it can wait: then it goes on without a follower.
+ *
+ * @throws the reason of `signal`
+ */
+export async function finish(live: LiveJob, signal: AbortSignal): Promise<SendDone> {
+  const ended = live.ended();
+  await Promise.race([ended, aborted(signal)]);
+  if (!signal.aborted) return ended;
+  if (!live.request.queue) {
+    const reason: unknown = signal.reason;
+    // A daemon that stops, or a command that is told to end, has not given the job up.
+    live.stop(reason instanceof FilerError && reason.code === 'terminated' ? 'leaving' : 'cancelled');
+    await ended;
+  }
+  throw signal.reason;
+}

@@ -1,0 +1,99 @@
+import { FilerError } from '@filer/protocol';
+import { NO_COUNTS, type DeliveryCounts, type FailedFile } from '../store/job-rows.ts';
+import type { VerifiedBefore } from './verified-before.ts';
+
+/** Failures of one recipient that are kept by name; the others are counted. */
+const MAX_KEPT_FAILURES = 1_000;
+
+/** Counts what becomes of the files for one recipient, over several connections: nothing twice. */
+export class DeliveryTally {
+  readonly #before: VerifiedBefore;
+  readonly #named: FailedFile[] = [];
+  /** Of what lies in folders, on the last connection: the next one tries it again. */
+  #inFolders: FailedFile[] = [];
+  #namedFailed = 0;
+  #inFoldersFailed = 0;
+  /** What was delivered or there of what lies in folders: on the next connection it is there already. */
+  #settledInFolders: number;
+  #toldAgain = 0;
+  #sent = 0;
+  #skipped = 0;
+  #kept = 0;
+  #bytesSent = 0;
+  #bytesOnTheWay = 0;
+  #bytesTotal: number;
+
+  constructor(before: VerifiedBefore, bytesTotal: number) {
+    this.#before = before;
+    this.#settledInFolders = before.filesInFolders;
+    this.#bytesTotal = bytesTotal;
+  }
+
+  get counts(): DeliveryCounts {
+    const own = this.ownCounts;
+    return { ...own, filesSent: own.filesSent + this.#before.files };
+  }
+
+  get ownCounts(): DeliveryCounts {
+    return {
+      ...NO_COUNTS,
+      filesSent: this.#sent,
+      filesSkipped: this.#skipped,
+      filesKept: this.#kept,
+      filesFailed: this.#namedFailed + this.#inFoldersFailed,
+      bytesSent: this.#bytesSent + this.#bytesOnTheWay,
+      bytesTotal: this.#bytesTotal,
+    };
+  }
+
+  get failures(): readonly FailedFile[] {
+    return [...this.#named, ...this.#inFolders].slice(0, MAX_KEPT_FAILURES);
+  }
+
+  beginConnection(): void {
+    this.#inFolders = [];
+    this.#inFoldersFailed = 0;
+    this.#toldAgain = this.#settledInFolders;
+  }
+
+  onTheWay(bytesSent: number, bytesTotal: number): void {
+    this.#bytesOnTheWay = bytesSent;
+    this.#bytesTotal = Math.max(this.#bytesTotal, bytesTotal);
+  }
+
+  endConnection(bytesSent: number, bytesTotal: number): void {
+    this.#bytesOnTheWay = 0;
+    this.#bytesSent += bytesSent;
+    this.#bytesTotal = Math.max(this.#bytesTotal, bytesTotal);
+  }
+
+  /** @returns whether it is news: false for what was counted before a connection was lost */
+  settled(status: 'delivered' | 'skipped', isNamed: boolean, isKept: boolean): boolean {
+    if (!isNamed && status === 'skipped' && this.#toldAgain > 0) {
+      this.#toldAgain--;
+      return false;
+    }
+    if (!isNamed) this.#settledInFolders++;
+    if (status === 'delivered') this.#sent++;
+    else this.#skipped++;
+    if (isKept) this.#kept++;
+    return true;
+  }
+
+  failed(file: FailedFile, isNamed: boolean): void {
+    const kept = isNamed ? this.#named : this.#inFolders;
+    if (kept.length < MAX_KEPT_FAILURES) kept.push(file);
+    if (isNamed) this.#namedFailed++;
+    else this.#inFoldersFailed++;
+  }
+
+  /** @returns why not all was delivered, after the last connection; or undefined */
+  failure(): FilerError | undefined {
+    const [first] = this.failures;
+    if (first === undefined) return undefined;
+    const { filesSent, filesSkipped, filesFailed } = this.counts;
+    const arrived = filesSent + filesSkipped;
+    if (arrived === 0) return new FilerError(first.code, first.message);
+    return new FilerError('partial', `${filesFailed} of ${filesFailed + arrived} files failed`);
+  }
+}

@@ -1,0 +1,195 @@
+import { FilerError, formatReceipts, messageOf, type ReceiptBatch } from '@filer/protocol';
+import { sendFiles, type SendEvent as EngineEvent } from '@filer/transfer';
+import type { Outreach } from '../network/reach-peer.ts';
+import { reachForTransfer } from '../network/reach-for-transfer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import type { DeliveryCounts, FailedFile } from '../store/job-rows.ts';
+import { DeliveryTally } from './delivery-tally.ts';
+import { ignoreRules } from './ignore-rules.ts';
+import type { SendEvent } from './send-events.ts';
+import type { SendRequest } from './send-request.ts';
+import { verifiedBefore } from './verified-before.ts';
+import { isLost, whileLost } from './while-lost.ts';
+
+export interface DeliveryOptions {
+  readonly job: string;
+  readonly peer: KnownPeer;
+  readonly request: SendRequest;
+  readonly outreach: Outreach;
+  /** Gets what goes on; must not throw, and holds nothing up. */
+  readonly emit: (event: SendEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A bar is drawn a few times a second: more progress than that helps nobody. */
+const PROGRESS_EVERY_MS = 100;
+
+/** So much went, and more than can have gone for nothing: it gets on, however often it is lost. */
+const STEP_BYTES = 16 * 1024 * 1024;
+
+/** The job's files on their way to one recipient, over as many connections as it takes. */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  /** Paths without a final result: a folder, until a connection brought all of it to an end. */
+  readonly #open: Set<string>;
+  readonly #tally: DeliveryTally;
+  #toldAt = 0;
+  #toldWaiting = false;
+
+  constructor(options: DeliveryOptions) {
+    const { job, peer, request, outreach } = options;
+    this.#options = options;
+    const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
+    this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
+    this.#tally = new DeliveryTally(before, request.bytesTotal);
+  }
+
+  /** Over all tries, those of earlier runs too. */
+  get counts(): DeliveryCounts {
+    return this.#tally.counts;
+  }
+
+  /** What this run alone has counted. */
+  get ownCounts(): DeliveryCounts {
+    return this.#tally.ownCounts;
+  }
+
+  get failures(): readonly FailedFile[] {
+    return this.#tally.failures;
+  }
+
+  /** @returns why not all was delivered, or undefined */
+  async run(): Promise<FilerError | undefined> {
+    const { signal, emit, job, peer, request } = this.#options;
+    if (this.#open.size === 0) return undefined; // all of it came in an earlier run
+    const error = await whileLost({
+      peer: peer.name,
+      timeoutMs: request.timeoutMs,
+      signal,
+      attempt: () => this.#attempt(),
+      progress: () => this.#progress(),
+      onLost: ({ message: reason }) => emit({ type: 'retry', job, recipient: peer.name, reason }),
+    });
+    if (signal.aborted) return error;
+    return error === undefined ? this.#tally.failure() : this.#giveUp(error);
+  }
+
+  #progress(): number {
+    const { filesSent, bytesSent } = this.#tally.ownCounts;
+    return filesSent + Math.floor(bytesSent / STEP_BYTES);
+  }
+
+  /** One connection. @returns why it ended early, or undefined */
+  async #attempt(): Promise<FilerError | undefined> {
+    const { outreach, peer, job, request, signal } = this.#options;
+    const { note, onConflict, checksum, exclude } = request;
+    const { member } = outreach;
+    this.#tally.beginConnection();
+    try {
+      const messenger = await reachForTransfer(outreach, peer, request.bytesTotal, signal);
+      try {
+        const outcome = await sendFiles(messenger, {
+          files: [...this.#open].map((file) => ({ file })),
+          network: member.network,
+          senderId: member.id,
+          receiverId: peer.id,
+          job,
+          note,
+          onConflict,
+          checksum,
+          known: member.digests,
+          ignored: ignoreRules(exclude),
+          signal,
+          on: (event) => this.#take(event),
+          keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
+        });
+        this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
+        return outcome.error;
+      } finally {
+        await messenger.close();
+      }
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (error instanceof FilerError) return error;
+      throw error;
+    }
+  }
+
+  #take(event: EngineEvent): void {
+    const { emit, job, peer, signal } = this.#options;
+    const common = { job, recipient: peer.name };
+    if (event.type === 'progress') {
+      const { bytesDone, filesDone, filesTotal, complete } = event;
+      this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
+      const now = performance.now();
+      const whole = complete && filesDone === filesTotal;
+      if (now - this.#toldAt < PROGRESS_EVERY_MS && !whole) return;
+      this.#toldAt = now;
+      const { bytesSent, bytesTotal } = this.#tally.ownCounts;
+      emit({
+        type: 'progress',
+        ...common,
+        path: event.file,
+        fileBytesSent: event.fileBytes,
+        fileBytesTotal: event.fileSize,
+        bytesSent,
+        bytesDone,
+        bytesTotal,
+        filesDone,
+        filesTotal,
+        complete,
+      });
+    }
+    if (event.type === 'waiting' && !this.#toldWaiting) {
+      this.#toldWaiting = true;
+      emit({ type: 'waiting', ...common, recipientId: peer.id });
+    }
+    if (event.type !== 'file') return;
+    const { status, size, kept = false, code, message } = event.result;
+    const path = event.file;
+    // A file that only fell with its connection is tried again.
+    if (status === 'failed' && isLost(code)) return;
+    if (signal.aborted && status === 'failed') return;
+    const isNamed = this.#open.delete(path);
+    const reason = status !== 'skipped' ? null : kept ? 'kept-theirs' : 'identical';
+    const outcome = { type: 'file', ...common, path, ok: status !== 'failed', size, status, reason } as const;
+    if (status === 'failed') {
+      const failure = { path, code: code ?? 'internal', message: message ?? 'failed' };
+      this.#tally.failed(failure, isNamed);
+      emit({ ...outcome, code: failure.code, message: failure.message });
+    } else if (this.#tally.settled(status, isNamed, kept)) {
+      emit({ ...outcome, code: null, message: null });
+    }
+  }
+
+  /** What is still open fails for one reason. @returns that reason */
+  #giveUp(error: FilerError): FilerError {
+    for (const path of this.#open) {
+      this.#tally.failed({ path, code: error.code, message: messageOf(error) }, true);
+    }
+    this.#open.clear();
+    return error;
+  }
+
+  #keep(batch: ReceiptBatch, fileOf: (entry: number) => string): void {
+    const { outreach, emit, job, peer } = this.#options;
+    const paths = batch.files.map(({ entry }) => fileOf(entry));
+    const document = formatReceipts(batch).content.toString();
+    outreach.member.receipts.add({ job, peer: peer.id, document, paths }, Date.now());
+    batch.files.forEach((file, n) => {
+      emit({
+        type: 'receipt',
+        job,
+        recipient: peer.name,
+        recipientId: peer.id,
+        path: paths[n] ?? '',
+        receivedAs: file.path,
+        size: file.size,
+        digest: file.digest,
+        synced: file.synced,
+        present: file.present === true,
+        time: new Date(batch.time).toISOString(),
+      });
+    });
+  }
+}

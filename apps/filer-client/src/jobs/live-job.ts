@@ -1,0 +1,214 @@
+import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { Outreach } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import type { DeliveryCounts, DeliveryEnd, KeptDelivery, KeptJob } from '../store/job-rows.ts';
+import { Delivery } from './delivery.ts';
+import { exitCodeOf } from './outcome.ts';
+import type { RecipientDone, SendDone, SendEvent } from './send-events.ts';
+import { parseKeptRequest, type SendRequest } from './send-request.ts';
+import { Turns } from './turns.ts';
+import { isPassing } from './while-lost.ts';
+
+/** Recipients of one job that are served at the same time; the others wait their turn. */
+const RECIPIENTS_AT_ONCE = 16;
+
+export interface LiveJobParts {
+  readonly outreach: Outreach;
+  readonly log: Logger;
+  /** This process, as it is noted at what it runs. */
+  readonly owner: string;
+  /** Room for deliveries of all jobs together. */
+  readonly turns: Turns;
+  /** Told how it went to reach a recipient. */
+  readonly onTried: (peerId: string, reached: boolean) => void;
+}
+
+/** Why a job is stopped: it may not go on, or only this process ends. */
+export type StopReason = 'cancelled' | 'leaving';
+
+/** A job that this process runs: files to its recipients, side by side. A slow or dead one holds nobody up. */
+export class LiveJob {
+  readonly job: KeptJob;
+  readonly request: SendRequest;
+  readonly #parts: LiveJobParts;
+  readonly #followers = new Set<(event: SendEvent) => void>();
+  readonly #turns = new Turns(RECIPIENTS_AT_ONCE);
+  readonly #stop = new AbortController();
+  readonly #serving = new Map<string, Promise<void>>();
+  readonly #deliveries = new Map<string, Delivery>();
+  /** Of recipients that were served here: how they stand. */
+  readonly #results = new Map<string, RecipientDone>();
+  readonly #counts: DeliveryCounts[] = [];
+  #stopReason: StopReason | undefined;
+  #fault: Error | undefined;
+
+  constructor(job: KeptJob, parts: LiveJobParts) {
+    this.job = job;
+    this.request = parseKeptRequest(job.request);
+    this.#parts = parts;
+  }
+
+  /** @param follower must not throw @returns what ends the following */
+  follow(follower: (event: SendEvent) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  isServing(peerId: string): boolean {
+    return this.#serving.has(peerId);
+  }
+
+  get isIdle(): boolean {
+    return this.#serving.size === 0;
+  }
+
+  /** How far the deliveries are that run now. */
+  get running(): { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[] {
+    return [...this.#deliveries].map(([peer, { counts }]) => ({ job: this.job.id, peer, counts }));
+  }
+
+  /** Begins to serve recipients; `ended` tells when they have been. */
+  serve(peers: readonly KnownPeer[]): void {
+    for (const peer of peers) {
+      if (this.#serving.has(peer.id)) continue;
+      const work = this.#serve(peer).finally(() => this.#serving.delete(peer.id));
+      this.#serving.set(peer.id, work);
+    }
+  }
+
+  /** Notes how a recipient stands that is not served now: it waits, or never can be. */
+  settle({ id, name }: Pick<KnownPeer, 'id' | 'name'>, end: DeliveryEnd): void {
+    const { state, code = null, status } = end;
+    const ok = state === 'delivered' || state === 'queued';
+    // What made it wait is told as `queued`, and is no failure.
+    this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status });
+    this.#parts.outreach.member.jobs.end(this.job.id, id, end, Date.now());
+    if (state === 'queued')
+      this.#emit({ type: 'queued', job: this.job.id, recipient: name, recipientId: id, reason: status });
+  }
+
+  /** Stops what runs; half files stay at the receivers. */
+  stop(reason: StopReason): void {
+    this.#stopReason ??= reason;
+    const code = reason === 'cancelled' ? 'interrupted' : 'terminated';
+    this.#stop.abort(new FilerError(code, `the sender ${reason === 'cancelled' ? 'cancelled' : 'stops'}`));
+  }
+
+  /** Resolves when nobody is served any more. @throws a bug */
+  async ended(): Promise<SendDone> {
+    while (this.#serving.size > 0) await Promise.all(this.#serving.values());
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.#done();
+  }
+
+  /** Tells the followers what the job is. */
+  announce(): void {
+    const recipients = this.#deliveriesKept().map(({ peer: id, name }) => ({ id, name }));
+    const { paths, bytesTotal, queue } = this.request;
+    this.#emit({ type: 'job', job: this.job.id, files: paths.length, bytesTotal, queue, recipients });
+  }
+
+  /** Never rejects: what failed stands in the results. */
+  async #serve(peer: KnownPeer): Promise<void> {
+    try {
+      await this.#turns.take(() => this.#parts.turns.take(() => this.#deliver(peer)));
+    } catch (error) {
+      const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
+      if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;
+      this.#parts.log.error('a job cannot go on', { job: this.job.id, recipient: peer.name, error });
+      const { code, message: status } = failure;
+      this.#results.set(peer.id, { name: peer.name, id: peer.id, ok: false, state: 'failed', code, status });
+    }
+  }
+
+  async #deliver(peer: KnownPeer): Promise<void> {
+    const { outreach, owner, onTried } = this.#parts;
+    if (this.#stopReason !== undefined) {
+      this.settle(peer, this.#stopped());
+      return;
+    }
+    const { id } = this.job;
+    let reached = false;
+    const emit = (event: SendEvent): void => {
+      if (!reached && event.type !== 'retry') onTried(peer.id, (reached = true));
+      this.#emit(event);
+    };
+    const { request } = this;
+    outreach.member.jobs.begin(id, peer.id, owner, Date.now());
+    const delivery = new Delivery({ job: id, peer, request, outreach, emit, signal: this.#stop.signal });
+    this.#deliveries.set(peer.id, delivery);
+    try {
+      const failure = await delivery.run();
+      const end = this.#endOf(peer, failure, delivery);
+      onTried(peer.id, end.state !== 'queued');
+      this.settle(peer, end);
+    } finally {
+      this.#deliveries.delete(peer.id);
+      this.#counts.push(delivery.ownCounts);
+    }
+  }
+
+  #endOf(peer: KnownPeer, failure: FilerError | undefined, { counts, failures }: Delivery): DeliveryEnd {
+    if (this.#stopReason !== undefined) return { ...this.#stopped(), counts, failures };
+    if (failure === undefined) {
+      const { filesSent, filesSkipped, filesKept } = counts;
+      const files = filesSent === 1 ? '1 file' : `${filesSent} files`;
+      const there = filesSkipped - filesKept;
+      const skipped = there === 0 ? '' : `, ${there} there already`;
+      const kept = filesKept === 0 ? '' : `, ${filesKept} not compared: ${peer.name} keeps what is there`;
+      return { state: 'delivered', code: undefined, status: `${files} delivered${skipped}${kept}`, counts };
+    }
+    const { code, message: status } = failure;
+    if (this.job.queue && isPassing(code)) return { state: 'queued', code, status, counts };
+    this.#parts.log.warn('a delivery failed', { job: this.job.id, recipient: peer.name, error: failure });
+    return { state: 'failed', code, status, counts, failures };
+  }
+
+  #stopped(): DeliveryEnd {
+    if (this.#stopReason === 'cancelled')
+      return { state: 'cancelled', code: 'interrupted', status: 'cancelled here' };
+    return this.job.queue
+      ? { state: 'queued', code: undefined, status: 'goes on when `filer-client start` runs here' }
+      : { state: 'interrupted', code: 'terminated', status: 'the sender was stopped half-way' };
+  }
+
+  #done(): SendDone {
+    const recipients = this.#deliveriesKept().map((kept) => this.#results.get(kept.peer) ?? doneOf(kept));
+    const sum = (key: keyof DeliveryCounts): number =>
+      this.#counts.reduce((total, counts) => total + counts[key], 0);
+    const [filesSent, filesSkipped] = [sum('filesSent'), sum('filesSkipped')];
+    const exitCode = exitCodeOf(recipients, filesSent + filesSkipped > 0);
+    return {
+      type: 'done',
+      job: this.job.id,
+      ok: exitCode === 0,
+      exitCode,
+      filesSent,
+      filesSkipped,
+      filesKept: sum('filesKept'),
+      filesFailed: sum('filesFailed'),
+      bytesSent: sum('bytesSent'),
+      bytesTotal: sum('bytesTotal'),
+      recipients,
+    };
+  }
+
+  #deliveriesKept(): KeptDelivery[] {
+    return this.#parts.outreach.member.jobs.deliveries(this.job.id);
+  }
+
+  #emit(event: SendEvent): void {
+    for (const follower of this.#followers) follower(event);
+  }
+}
+
+/** How a recipient stands that was not served in this run. */
+function doneOf({ peer: id, name, state, code, status }: KeptDelivery): RecipientDone {
+  const ok = state === 'delivered' || state === 'queued';
+  return { name, id, ok, state, code: ok ? null : (code ?? codeOf(state)), status };
+}
+
+function codeOf(state: KeptDelivery['state']): ErrorCode {
+  return state === 'interrupted' ? 'terminated' : state === 'cancelled' ? 'interrupted' : 'internal';
+}

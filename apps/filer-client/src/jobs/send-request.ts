@@ -1,0 +1,77 @@
+import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
+
+/** What is to be sent, and how: all of it is kept with the job, so that it can go again. */
+export interface SendRequest {
+  /** Absolute paths of files and folders on this machine. */
+  readonly paths: readonly string[];
+  /** As typed: names, ids, `@group`, `@all`. */
+  readonly to: readonly string[];
+  readonly note: string;
+  /** How long a recipient that was lost half-way is tried again. */
+  readonly timeoutMs: number;
+  /** Of the files among `paths`; what lies in folders is found while they are sent. */
+  readonly bytesTotal: number;
+  readonly onConflict: OnConflict;
+  readonly checksum: boolean;
+  /** Patterns of what in the folders stays here, as in a `.gitignore`. */
+  readonly exclude: readonly string[];
+  /** Whether it waits for recipients that are not there. */
+  readonly queue: boolean;
+}
+
+const DEFAULTS: SendRequest = {
+  paths: [],
+  to: [],
+  note: '',
+  timeoutMs: 60_000,
+  bytesTotal: 0,
+  onConflict: 'rename',
+  checksum: false,
+  exclude: [],
+  queue: false,
+};
+
+/**
+ * A request as it was kept. What an older version did not keep has its default.
+ *
+ * @throws FilerError `store-damaged`
+ */
+export function parseKeptRequest(json: string): SendRequest {
+  const value = parseObject(json);
+  if (value === undefined) {
+    throw new FilerError(
+      'store-damaged',
+      'a job in the database cannot be read: restore the home from a backup',
+    );
+  }
+  const kept = new Map<string, unknown>(Object.entries(value));
+  const textsOf = (key: string): string[] => {
+    const list = kept.get(key);
+    return Array.isArray(list) ? list.map(String) : [];
+  };
+  const numberOf = (key: 'timeoutMs' | 'bytesTotal'): number => Number(kept.get(key) ?? DEFAULTS[key]);
+  return {
+    paths: textsOf('paths'),
+    to: textsOf('to'),
+    note: textOr(kept.get('note'), DEFAULTS.note),
+    timeoutMs: numberOf('timeoutMs'),
+    bytesTotal: numberOf('bytesTotal'),
+    onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? DEFAULTS.onConflict,
+    checksum: kept.get('checksum') === true,
+    exclude: textsOf('exclude'),
+    queue: kept.get('queue') === true,
+  };
+}
+
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
+}
+
+function parseObject(json: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

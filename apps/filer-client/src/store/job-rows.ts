@@ -1,0 +1,127 @@
+import { isErrorCode, type ErrorCode } from '@filer/protocol';
+import { integer, text } from './database.ts';
+
+/** `queued`: some recipient waits, and none is served now. */
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
+
+/** How one recipient of a job stands. */
+export type DeliveryState = 'queued' | 'running' | 'delivered' | 'failed' | 'cancelled' | 'interrupted';
+
+/** What is counted of one recipient of a job, over all its tries. */
+export interface DeliveryCounts {
+  readonly filesSent: number;
+  readonly filesSkipped: number;
+  /** Those of the skipped where the recipient keeps what has their name. */
+  readonly filesKept: number;
+  readonly filesFailed: number;
+  /** Content bytes put on the wire. */
+  readonly bytesSent: number;
+  readonly bytesTotal: number;
+}
+
+export interface KeptJob {
+  readonly id: string;
+  /** Times are ms since the epoch. */
+  readonly createdAt: number;
+  readonly startedAt: number | undefined;
+  readonly finishedAt: number | undefined;
+  readonly network: string;
+  /** Whether it waits for recipients that are not there. */
+  readonly queue: boolean;
+  /** What was asked, as JSON. */
+  readonly request: string;
+  readonly state: JobState;
+  /** The process that runs it. @see owners.ts of the jobs */
+  readonly owner: string;
+  readonly ownerSeenAt: number;
+}
+
+export interface KeptDelivery extends DeliveryCounts {
+  readonly job: string;
+  readonly peer: string;
+  /** The name that the recipient had when the job was made. */
+  readonly name: string;
+  readonly state: DeliveryState;
+  /** What went wrong last; undefined when nothing did. */
+  readonly code: ErrorCode | undefined;
+  /** In words. */
+  readonly status: string;
+  readonly startedAt: number | undefined;
+  readonly finishedAt: number | undefined;
+}
+
+/** How a recipient stands after it was served, or why it is not served. */
+export interface DeliveryEnd {
+  readonly state: Exclude<DeliveryState, 'running'>;
+  readonly code: ErrorCode | undefined;
+  readonly status: string;
+  readonly counts?: DeliveryCounts;
+  readonly failures?: readonly FailedFile[];
+}
+
+export interface FailedFile {
+  /** Here. */
+  readonly path: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export const NO_COUNTS: DeliveryCounts = {
+  filesSent: 0,
+  filesSkipped: 0,
+  filesKept: 0,
+  filesFailed: 0,
+  bytesSent: 0,
+  bytesTotal: 0,
+};
+
+export function readJob(row: Record<string, unknown>): KeptJob {
+  return {
+    id: text(row, 'id'),
+    createdAt: integer(row, 'created_at'),
+    startedAt: timeOf(row, 'started_at'),
+    finishedAt: timeOf(row, 'finished_at'),
+    network: text(row, 'network'),
+    queue: integer(row, 'queue') === 1,
+    request: text(row, 'request'),
+    state: oneOf(JOB_STATES, text(row, 'state')),
+    owner: text(row, 'owner'),
+    ownerSeenAt: integer(row, 'owner_seen_at'),
+  };
+}
+
+export function readDelivery(row: Record<string, unknown>): KeptDelivery {
+  return {
+    job: text(row, 'job'),
+    peer: text(row, 'peer'),
+    name: text(row, 'name'),
+    state: oneOf(DELIVERY_STATES, text(row, 'state')),
+    code: row['code'] === null ? undefined : readCode(text(row, 'code')),
+    status: text(row, 'status'),
+    filesSent: integer(row, 'files_sent'),
+    filesSkipped: integer(row, 'files_skipped'),
+    filesKept: integer(row, 'files_kept'),
+    filesFailed: integer(row, 'files_failed'),
+    bytesSent: integer(row, 'bytes_sent'),
+    bytesTotal: integer(row, 'bytes_total'),
+    startedAt: timeOf(row, 'started_at'),
+    finishedAt: timeOf(row, 'finished_at'),
+  };
+}
+
+const JOB_STATES = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const;
+const DELIVERY_STATES = ['queued', 'running', 'delivered', 'failed', 'cancelled', 'interrupted'] as const;
+
+function oneOf<T extends string>(all: readonly T[], value: string): T {
+  const found = all.find((each) => each === value);
+  if (found === undefined) throw new Error(`${value} is no state of a job`);
+  return found;
+}
+
+export function readCode(code: string): ErrorCode {
+  return isErrorCode(code) ? code : 'internal';
+}
+
+function timeOf(row: Record<string, unknown>, column: string): number | undefined {
+  return row[column] === null ? undefined : integer(row, column);
+}
