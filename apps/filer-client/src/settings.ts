@@ -1,7 +1,9 @@
 import { parseHostPort } from '@filer/protocol';
 import {
   choiceKind,
+  commandSetting,
   customKind,
+  DURATION,
   integerKind,
   listSetting,
   LOG_FORMATS,
@@ -13,6 +15,7 @@ import {
   toggleSetting,
   type SettingValues,
 } from '@filer/program';
+import { INBOX_PATTERN } from './inbox-pattern.ts';
 
 const HOST_PORT = customKind('HOST:PORT such as 0.0.0.0:10902 or [::]:10902', parseHostPort);
 
@@ -42,6 +45,16 @@ export const clientSettings = {
     'the most files to take in one transfer',
   ),
   keepFree: setting(SIZE, '16MiB', 'what stays free on the disk of the inbox, whatever comes'),
+  inboxPattern: setting(
+    INBOX_PATTERN,
+    '{peer}',
+    'where in the inbox the files of a sender go: {peer}, {peer}/{date}, …',
+  ),
+  onReceived: commandSetting(
+    ['/usr/local/bin/files-came', '--quietly'],
+    'a program to run for each transfer that came; arguments go into the configuration file',
+  ),
+  onReceivedTimeoutMs: setting(DURATION, '10m', 'how long that program may take'),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),

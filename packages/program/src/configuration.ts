@@ -31,7 +31,8 @@ export async function readConfiguration<S extends Settings>(
     const inEnvironment = variable(env, variableName);
     if (flags[key] !== undefined) return [key, flags[key]] as const;
     if (inEnvironment !== undefined) {
-      const texts = each.isList ? inEnvironment.split(',') : [inEnvironment];
+      const isSplit = each.isList && each.variableIsOne !== true;
+      const texts = isSplit ? inEnvironment.split(',') : [inEnvironment];
       return [key, invalidIfWrong(() => each.read(texts, `the variable ${variableName}`))] as const;
     }
     if (file.has(name)) {

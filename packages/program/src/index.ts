@@ -21,6 +21,7 @@ export {
 export { defineCommand, type Command, type Context } from './command.ts';
 export { readConfiguration, writeConfigurationTemplate } from './configuration.ts';
 export {
+  commandSetting,
   listSetting,
   optionalSetting,
   setting,

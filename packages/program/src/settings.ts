@@ -1,6 +1,6 @@
 import { flag, list, optional, readValue, type Argument } from './arguments.ts';
 import { optionName } from './binding.ts';
-import { TOGGLE, type Kind } from './kinds.ts';
+import { textKind, TOGGLE, type Kind } from './kinds.ts';
 
 /** One thing that a flag, a variable or the configuration file can set. */
 export interface Setting<T> {
@@ -10,6 +10,8 @@ export interface Setting<T> {
   readonly example: string;
   /** A TOML list, or values with commas between them in a variable. */
   readonly isList: boolean;
+  /** A variable holds one of them, whatever commas are in it. @default false */
+  readonly variableIsOne?: boolean;
   /** @throws FilerError `usage` */
   readonly read: (texts: readonly string[], label: string) => T;
   /** What holds when nothing says otherwise. */
@@ -66,6 +68,37 @@ export function listSetting<T>(kind: Kind<T>, example: string, describe: string)
     argument: () => {
       const { read, ...rest } = list(kind, describe, { commas: true });
       return { ...rest, read: (given, label) => (given.length === 0 ? undefined : read(given, label)) };
+    },
+  };
+}
+
+/**
+ * A program to run, none by default. A flag or a variable names it; the file may list it with its arguments.
+ *
+ * @param example program and arguments
+ */
+export function commandSetting(
+  example: readonly string[],
+  describe: string,
+): Setting<readonly string[] | undefined> {
+  const program = textKind('a program');
+  const read = (texts: readonly string[], label: string): readonly string[] => [
+    readValue(program, texts[0] ?? '', label),
+    ...texts.slice(1),
+  ];
+  return {
+    describe,
+    example: JSON.stringify(example),
+    isList: true,
+    variableIsOne: true,
+    read,
+    fallback: undefined,
+    argument: () => {
+      const one = optional(program, describe);
+      return {
+        ...one,
+        read: (given, label) => (given.length === 0 ? undefined : [one.read(given, label) ?? '']),
+      };
     },
   };
 }

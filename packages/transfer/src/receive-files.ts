@@ -82,7 +82,7 @@ export interface ReceiveOptions extends PaceOptions {
   /** Made if missing. */
   readonly inbox: string;
   /** Where in the inbox, a relative path: as a rule the sender's name; empty for the inbox itself. */
-  readonly folder: string;
+  readonly folder: string | ((offer: Offer) => string);
   /** Shared by all transfers into this inbox. @default one for this transfer alone */
   readonly space?: FreeSpace | undefined;
   readonly policy?: ReceivePolicy | undefined;
@@ -249,8 +249,16 @@ class Receiving implements IncomingOwner {
 
   /** @throws FilerError why the offer is refused */
   async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
-    const { inbox, folder, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = this.#options;
+    const {
+      inbox,
+      folder: where,
+      senderId,
+      policy = {},
+      sync = true,
+      space = new FreeSpace(inbox),
+    } = this.#options;
     judgeOffer(offer, policy);
+    const folder = typeof where === 'string' ? where : where(offer);
     const left = await space.left(offer.bytes);
     // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
     const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + keptBytesIn(inbox);

@@ -15,7 +15,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     format: settings.logFormat,
     stream: output.stderr,
   });
-  const daemon = await Daemon.open({ home, settings, software: version, log });
+  const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
   daemon.follow((event) => show(event, context));
   try {
     output.json({

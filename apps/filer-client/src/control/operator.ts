@@ -46,7 +46,7 @@ async function ownDaemon({ home, env, output, version }: Context): Promise<Opera
   await openHome(home);
   const settings = await readConfiguration(clientSettings, { home, env, flags: {} });
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
-  const daemon = await Daemon.open({ home, settings, software: version, log });
+  const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
   return {
     isOwn: true,
     perform: async (name, params, { onItem = () => undefined, signal = new AbortController().signal } = {}) =>

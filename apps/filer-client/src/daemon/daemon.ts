@@ -12,6 +12,7 @@ import {
   acquireLock,
   ControlServer,
   type ControlMethod,
+  type Environment,
   type Home,
   type Lock,
   type Logger,
@@ -41,6 +42,8 @@ export interface DaemonOptions {
   readonly home: Home;
   readonly settings: ClientSettings;
   readonly software: string;
+  /** What a hook may see of it. */
+  readonly environment: Environment;
   readonly log: Logger;
 }
 
@@ -207,6 +210,12 @@ export class Daemon implements DaemonPart {
         maxFileBytes: settings.maxFileSize,
         maxFiles: settings.maxFiles,
         keepFreeBytes: settings.keepFree,
+      },
+      pattern: settings.inboxPattern,
+      hook: settings.onReceived && {
+        command: settings.onReceived,
+        timeoutMs: settings.onReceivedTimeoutMs,
+        environment: this.#options.environment,
       },
       sync: settings.sync,
       log,

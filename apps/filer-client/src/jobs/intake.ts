@@ -21,6 +21,8 @@ import {
 } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
+import { fillPattern } from '../inbox-pattern.ts';
+import { ArrivalHook, type ArrivalHookOptions } from './arrival-hook.ts';
 import { AskedOffers } from './asked-offers.ts';
 import { Slots } from './slots.ts';
 
@@ -68,6 +70,10 @@ export interface IntakeOptions {
   readonly inbox: string;
   readonly accept: 'members' | 'ask' | 'none';
   readonly limits: ReceiveLimits;
+  /** Where in the inbox files go, see inbox-pattern.ts. */
+  readonly pattern: string;
+  /** Run for each transfer that came. */
+  readonly hook: Pick<ArrivalHookOptions, 'command' | 'timeoutMs' | 'environment'> | undefined;
   readonly sync: boolean;
   readonly log: Logger;
   readonly onOffer: (offer: OfferTold) => void;
@@ -75,6 +81,9 @@ export interface IntakeOptions {
 }
 
 const CLEAN_EVERY_MS = 24 * 3_600_000;
+
+/** For so long a transfer goes on in the folder in which it began, in ms. */
+const ARRIVAL_KEPT_MS = 30 * 24 * 3_600_000;
 
 /** Takes in the files of other members: who may, how many at once, where to, and what is noted of them. */
 export class TransferIntake {
@@ -85,6 +94,7 @@ export class TransferIntake {
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #hook: ArrivalHook | undefined;
   readonly #cleaning: NodeJS.Timeout;
 
   private constructor(options: IntakeOptions) {
@@ -92,6 +102,11 @@ export class TransferIntake {
     const { inbox, limits } = options;
     this.#space = new FreeSpace(inbox, limits);
     this.offers = new AskedOffers(options.member, (offer) => this.#tellOffer(offer));
+    const { member, hook, log } = options;
+    const { arrivals } = member;
+    arrivals.forgetBefore(Date.now() - ARRIVAL_KEPT_MS);
+    if (hook !== undefined) this.#hook = new ArrivalHook({ ...hook, inbox, arrivals, log });
+    this.#hook?.wake();
     this.#cleaning = setInterval(() => this.#clean(), CLEAN_EVERY_MS);
     this.#cleaning.unref();
   }
@@ -151,6 +166,7 @@ export class TransferIntake {
     clearInterval(this.#cleaning);
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
     await Promise.allSettled(this.#running);
+    await this.#hook?.close();
   }
 
   async #receive(messenger: Messenger, from: Membership): Promise<void> {
@@ -164,7 +180,7 @@ export class TransferIntake {
         network: member.network,
         senderId: from.id,
         inbox,
-        folder: from.name,
+        folder: (offer) => this.#folderOf(offer, from),
         space: this.#space,
         policy: {
           maxFileBytes: limits.maxFileBytes,
@@ -175,7 +191,12 @@ export class TransferIntake {
             // Who waits for a person takes nobody's turn.
             release();
             asked = offer.job;
-            const accepted = await this.offers.ask(offer, from, join(inbox, from.name), asker);
+            const accepted = await this.offers.ask(
+              offer,
+              from,
+              join(inbox, this.#folderOf(offer, from)),
+              asker,
+            );
             release = await this.#slots.take(from.id, messenger);
             return accepted;
           },
@@ -187,6 +208,10 @@ export class TransferIntake {
         record: (file) => this.#record(file, from),
       });
       if (asked !== undefined) this.offers.left(from.id, asked, isWithdrawn(outcome.error));
+      if (this.#hook !== undefined && outcome.error === undefined && outcome.job !== undefined) {
+        member.arrivals.done(from.id, outcome.job);
+        this.#hook.wake();
+      }
       for (const { name, code, message } of outcome.files) {
         if (code !== undefined)
           log.warn('a file was not taken', { from: from.name, name, code, reason: message });
@@ -213,6 +238,12 @@ export class TransferIntake {
       'totals-needed',
       `at ${member.name} a person is asked first, who wants to know how many files come: update filer-client here`,
     );
+  }
+
+  /** Where a job's files go: what began in yesterday's folder goes on there. */
+  #folderOf({ job, note }: Offer, from: Membership): string {
+    const { member, pattern } = this.#options;
+    return member.arrivals.folderOf(from, job, note, () => fillPattern(pattern, from.name, new Date()));
   }
 
   #tellOffer({ id, fromName, from, names, files, bytes, note, state }: AskedOffer): void {

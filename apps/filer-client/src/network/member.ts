@@ -10,6 +10,7 @@ import { InboxStore } from '../store/inbox-store.ts';
 import { JobStore } from '../store/job-store.ts';
 import { readMembershipFile, writeMembershipFile, type KnownServer } from '../store/membership-file.ts';
 import { MessageStore } from '../store/message-store.ts';
+import { ArrivalStore } from '../store/arrival-store.ts';
 import { OfferStore } from '../store/offer-store.ts';
 import { ReceiptStore } from '../store/receipt-store.ts';
 import { RemovalStore } from '../store/removal-store.ts';
@@ -34,6 +35,7 @@ export class Member implements Disposable {
   readonly messages: MessageStore;
   readonly inbox: InboxStore;
   readonly offers: OfferStore;
+  readonly arrivals: ArrivalStore;
   readonly jobs: JobStore;
   readonly receipts: ReceiptStore;
   /** Of files that were sent and received. */
@@ -57,6 +59,7 @@ export class Member implements Disposable {
     this.messages = new MessageStore(this.database);
     this.inbox = new InboxStore(this.database);
     this.offers = new OfferStore(this.database);
+    this.arrivals = new ArrivalStore(this.database);
     this.jobs = new JobStore(this.database);
     this.receipts = new ReceiptStore(this.database);
     this.#digestStore = new DigestStore(home.digestsFile);

@@ -144,6 +144,21 @@ const MIGRATIONS = [
   CREATE INDEX job_failures_job ON job_failures (job, peer);
   ALTER TABLE receipts ADD COLUMN paths TEXT;
   `,
+  // Where the files of a transfer go, whenever it goes on; and up to which row of the inbox a hook was told of them.
+  `
+  CREATE TABLE arrivals (
+    sender TEXT NOT NULL,
+    job TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    note TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    done_row INTEGER NOT NULL,
+    told_row INTEGER NOT NULL,
+    PRIMARY KEY (sender, job)
+  ) STRICT;
+  CREATE INDEX arrivals_untold ON arrivals (done_row) WHERE done_row > told_row;
+  `,
 ];
 
 /**

@@ -1,0 +1,117 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { integer, text } from './database.ts';
+
+/** A transfer that came to its end, and the files of it that nobody was told of yet. */
+export interface Arrival {
+  /** The sender's id, and the name it had when the transfer began. */
+  readonly from: string;
+  readonly fromName: string;
+  readonly job: string;
+  /** Relative to the inbox. */
+  readonly folder: string;
+  readonly note: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** Which rows of the inbox they are: after the first, up to the last. */
+  readonly afterRow: number;
+  readonly lastRow: number;
+}
+
+export interface ArrivedFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly name: string;
+  readonly size: number;
+  readonly digest: string;
+}
+
+/** Rows that are read at once. */
+const PAGE = 500;
+
+const FILES = 'FROM inbox WHERE sender = ? AND job = ? AND rowid > ? AND rowid <= ? AND was_there = 0';
+
+/** Transfers that came in, by sender and job: where their files go, and who was told of them. */
+export class ArrivalStore {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** The folder of a transfer: that of its first beginning, whenever it goes on. @param make the folder of a new one */
+  folderOf(sender: { id: string; name: string }, job: string, note: string, make: () => string): string {
+    const row = this.#database
+      .prepare('SELECT folder FROM arrivals WHERE sender = ? AND job = ?')
+      .get(sender.id, job);
+    if (row !== undefined) return text(row, 'folder');
+    const folder = make();
+    this.#database
+      .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
+      .run(sender.id, job, sender.name, folder, note, Date.now());
+    return folder;
+  }
+
+  /** A transfer came to its end: somebody is to be told of what it brought. */
+  done(from: string, job: string): void {
+    this.#database
+      .prepare(
+        `UPDATE arrivals SET done_row = coalesce((SELECT max(rowid) FROM inbox
+           WHERE sender = arrivals.sender AND job = arrivals.job AND was_there = 0), 0)
+         WHERE sender = ? AND job = ?`,
+      )
+      .run(from, job);
+  }
+
+  /** One of those that nobody was told of; the oldest first. */
+  nextUntold(): Arrival | undefined {
+    const row = this.#database
+      .prepare('SELECT * FROM arrivals WHERE done_row > told_row ORDER BY done_row LIMIT 1')
+      .get();
+    if (row === undefined) return undefined;
+    const [from, job] = [text(row, 'sender'), text(row, 'job')];
+    const [afterRow, lastRow] = [integer(row, 'told_row'), integer(row, 'done_row')];
+    const sums = this.#database
+      .prepare(`SELECT count(*) AS files, total(size) AS bytes ${FILES}`)
+      .get(from, job, afterRow, lastRow);
+    return {
+      from,
+      job,
+      fromName: text(row, 'sender_name'),
+      folder: text(row, 'folder'),
+      note: text(row, 'note'),
+      files: integer(sums ?? {}, 'files'),
+      bytes: integer(sums ?? {}, 'bytes'),
+      afterRow,
+      lastRow,
+    };
+  }
+
+  *filesOf({ from, job, afterRow, lastRow }: Arrival): Generator<ArrivedFile> {
+    const page = this.#database.prepare(
+      `SELECT rowid AS row, path, name, size, digest ${FILES} ORDER BY rowid LIMIT ${PAGE}`,
+    );
+    for (let after = afterRow; ;) {
+      const rows = page.all(from, job, after, lastRow);
+      for (const row of rows) {
+        after = integer(row, 'row');
+        yield {
+          path: text(row, 'path'),
+          name: text(row, 'name'),
+          size: integer(row, 'size'),
+          digest: text(row, 'digest'),
+        };
+      }
+      if (rows.length < PAGE) return;
+    }
+  }
+
+  told({ from, job, lastRow }: Arrival): void {
+    this.#database
+      .prepare('UPDATE arrivals SET told_row = ? WHERE sender = ? AND job = ?')
+      .run(lastRow, from, job);
+  }
+
+  forgetBefore(beganAt: number): void {
+    this.#database.prepare('DELETE FROM arrivals WHERE began_at < ? AND done_row <= told_row').run(beganAt);
+  }
+}
