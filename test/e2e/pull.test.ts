@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { listOf, sha256, TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
 
@@ -60,4 +61,29 @@ test('one file goes under a new name, and under a numbered one where the name is
   const second = await network.ask('anna', 'get', 'bob:docs/large', named);
   expect(second.at(-1)).toMatchObject({ ok: true, path: `${named} (1)` });
   expect(await readFile(named, 'utf8')).toBe('mine');
+});
+
+describe('get … -', () => {
+  test('puts the bytes of one file on standard output and nothing else', async () => {
+    const { code, stdout, stderr } = await network.client('anna', ['get', 'bob:docs/sub/file 3', '-']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'content of 3' });
+    expect(stderr).toContain('verified');
+  });
+
+  test('of a folder, or of what is not there, ends with a sentence and an empty output', async () => {
+    const folder = await network.client('anna', ['get', 'bob:docs/sub', '-']);
+    expect(folder).toMatchObject({ code: 1, stdout: '' });
+    expect(folder.stderr).toContain('only a file can go to standard output');
+    const nothing = await network.client('anna', ['get', 'bob:docs/nothing', '-']);
+    expect(nothing).toMatchObject({ code: 1, stdout: '' });
+    expect(nothing.stderr).toContain('there is no file');
+  });
+
+  test('into a pipe that nobody reads to its end stops quietly', async () => {
+    await writeFile(join(tree, 'larger'), Buffer.alloc(30_000_000, 'x'));
+    const get = network.follow('anna', ['get', 'bob:docs/larger', '-', '--quiet']);
+    await once(get.child.stdout, 'data');
+    get.child.stdout.destroy();
+    expect(await get.ended).toMatchObject({ code: 141, stderr: '' });
+  });
 });

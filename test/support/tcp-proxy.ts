@@ -11,7 +11,7 @@ interface Hold {
 
 /**
  * A forwarder on 127.0.0.1 that stands between a dialler and its target and does to the bytes what bad networks
- * do. Counts and positions are those of the bytes from the dialler, of the newest connection.
+ * do. Counts and positions are those of the bytes of one direction, of the newest connection.
  */
 export class TcpProxy implements AsyncDisposable {
   readonly address: string;
@@ -19,29 +19,34 @@ export class TcpProxy implements AsyncDisposable {
   target: string;
   /** Each piece waits so long before it goes on. */
   delayMs = 0;
-  /** Bytes that the newest connection has carried from its dialler. */
+  /** Bytes that the newest connection has carried in the counted direction. */
   passed = 0;
   /** Connections so far. */
   connections = 0;
   readonly #server: Server;
+  readonly #counted: Direction;
   readonly #sockets = new Set<Socket>();
   #hold: Hold | undefined;
   #flipAt: number | undefined;
   #stalled = false;
   #resume: (() => void)[] = [];
 
-  private constructor(server: Server, target: string) {
+  private constructor(server: Server, target: string, counted: Direction) {
     this.#server = server;
+    this.#counted = counted;
     this.target = target;
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on('connection', (socket) => this.#forward(socket));
   }
 
-  /** @param target may be set later */
-  static async open(target = '127.0.0.1:1'): Promise<TcpProxy> {
+  /**
+   * @param target may be set later
+   * @param counted the direction that is counted: as a rule from the dialler
+   */
+  static async open(target = '127.0.0.1:1', counted: Direction = 'forth'): Promise<TcpProxy> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new TcpProxy(server, target);
+    return new TcpProxy(server, target, counted);
   }
 
   /** Resolves when so many bytes have passed on a connection; nothing passes after that until `release`. */
@@ -100,7 +105,7 @@ export class TcpProxy implements AsyncDisposable {
     try {
       for await (const piece of from.iterator({ destroyOnReturn: false })) {
         const bytes = piece as Buffer;
-        if (direction === 'forth') this.#count(bytes);
+        if (direction === this.#counted) this.#count(bytes);
         if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
         while (this.#stalled) await new Promise<void>((resolve) => this.#resume.push(resolve));
         await new Promise<void>((resolve, reject) => {

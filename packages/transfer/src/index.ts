@@ -7,6 +7,8 @@ export {
   type ReceiveOptions,
   type ReceiveOutcome,
 } from './receive-files.ts';
+export { receiveStream } from './receive-stream.ts';
+export { StreamedFile } from './streamed-file.ts';
 export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';
 export type { FileResult, Outcome } from './outcome.ts';
 export { SharedFolder } from './shared-folder.ts';

@@ -70,7 +70,10 @@ const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf');
 
 const get = {
   source: required(SHARED_PATH, 'what to fetch: PEER:SHARE/path'),
-  dest: optional(textKind('a path'), 'where to: a folder, or a name that is free (default: this folder)'),
+  dest: optional(
+    textKind('a path'),
+    'where to: a folder, a name that is free, or - for standard output (default: this folder)',
+  ),
   onConflict: defaulted(
     choiceKind(['rename', 'skip', 'overwrite', 'newer']),
     'rename',
@@ -180,7 +183,12 @@ export const commands: readonly Command[] = [
     usage: 'get <source> [dest]',
     describe: "fetch a file or a folder from a peer's share",
     args: get,
-    examples: ['get bob:docs/plan.pdf', 'get bob:docs ~/from-bob', 'get bob:builds --exclude "*.tmp"'],
+    examples: [
+      'get bob:docs/plan.pdf',
+      'get bob:docs ~/from-bob',
+      'get bob:builds --exclude "*.tmp"',
+      'get bob:docs/all.tar - | tar x',
+    ],
     load: () => import('./get.ts'),
   }),
   defineCommand({

@@ -1,5 +1,6 @@
 import { connectControl, createLogger, type Context } from '@filer/program';
 import { operations, type OperationName, type OperationResults } from '../daemon/operations.ts';
+import type { Site } from '../daemon/site.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
@@ -21,13 +22,25 @@ export async function perform<N extends OperationName>(
   params: unknown,
   { onItem = () => undefined }: PerformOptions = {},
 ): Promise<OperationResults[N]> {
-  const { home, signal, version, output } = context;
+  const { home, signal } = context;
   const caller = await connectControl(home, { signal });
   if (caller !== undefined) {
     await using daemon = caller;
     // The daemon is the same program of the same home: its results have the operation's own type.
     return (await daemon.stream(name, params, onItem, { signal })) as OperationResults[N];
   }
+  return await inOwnProcess(context, async (site) => {
+    return (await operations[name](site, params, { emit: onItem, signal })) as OperationResults[N];
+  });
+}
+
+/**
+ * Does something in this process, whether a daemon runs or not.
+ *
+ * @throws FilerError `not-joined`, and whatever the work throws
+ */
+export async function inOwnProcess<T>(context: Context, work: (site: Site) => Promise<T>): Promise<T> {
+  const { home, version, output } = context;
   using member = await Member.open(home);
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
   const access = new CommandAccess(member, version, (error) =>
@@ -36,8 +49,7 @@ export async function perform<N extends OperationName>(
   const outreach = { member, access, software: version };
   const jobs = new JobRunner({ outreach, log, isDaemon: false });
   try {
-    const site = { ...outreach, log, jobs, daemon: undefined };
-    return (await operations[name](site, params, { emit: onItem, signal })) as OperationResults[N];
+    return await work({ ...outreach, log, jobs, daemon: undefined });
   } finally {
     await jobs.close();
     await access.close();

@@ -29,3 +29,13 @@ export function parsePeerPath(text: string): PeerPath {
   }
   return { peer, path };
 }
+
+/** The same for something in one share. @throws FilerError `usage` */
+export function parseSharedPath(text: string): PeerPath & { readonly name: string } {
+  const { peer, path } = parsePeerPath(text);
+  if (path !== '') return { peer, path, name: path.slice(path.lastIndexOf('/') + 1) };
+  throw new FilerError(
+    'usage',
+    `say which share of ${peer}: write ${peer}:SHARE/path; \`filer-client ls ${peer}\` shows them`,
+  );
+}

@@ -1,7 +1,7 @@
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
 import { findDestination } from '../../jobs/destination.ts';
 import { GetJob } from '../../jobs/get-job.ts';
-import { parsePeerPath } from '../../jobs/peer-path.ts';
+import { parseSharedPath } from '../../jobs/peer-path.ts';
 import type { Operation } from '../site.ts';
 import { inOrder } from './in-order.ts';
 import { readPath } from './read-path.ts';
@@ -14,13 +14,11 @@ const MAX_EXCLUDES = 1_000;
 /** `get PEER:PATH [DEST]` */
 export const get: Operation = async (site, params, { emit, signal }) => {
   const fields = fieldsOf(params, 'get');
-  const { peer: target, path } = parsePeerPath(textOf(fields['source'], 'PEER:PATH', { max: 16_384 }));
-  if (path === '') {
-    throw new FilerError(
-      'usage',
-      `say which share of ${target}: write ${target}:SHARE/path; \`filer-client ls ${target}\` shows them`,
-    );
-  }
+  const {
+    peer: target,
+    path,
+    name,
+  } = parseSharedPath(textOf(fields['source'], 'PEER:PATH', { max: 16_384 }));
   const dest = readPath(fields['dest'], 'dest');
   const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
   const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'rename'));
@@ -29,7 +27,7 @@ export const get: Operation = async (site, params, { emit, signal }) => {
   const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
     textOf(value, what, { max: 4_096 }),
   );
-  const destination = await findDestination(dest, path.slice(path.lastIndexOf('/') + 1));
+  const destination = await findDestination(dest, name);
   const peer = await findPeer(site, target, signal);
   const { member, access, software } = site;
   const tell = inOrder(emit);

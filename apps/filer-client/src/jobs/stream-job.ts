@@ -1,0 +1,65 @@
+import { FilerError, formatFetch } from '@filer/protocol';
+import { receiveStream, StreamedFile } from '@filer/transfer';
+import { reachPeer, type Outreach } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { whileLost } from './while-lost.ts';
+
+export interface StreamRequest {
+  readonly peer: KnownPeer;
+  /** `SHARE/path/below` at the peer. */
+  readonly path: string;
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly checksum: boolean;
+}
+
+export interface StreamSurroundings extends Outreach {
+  readonly signal: AbortSignal;
+  /** Resolves when the stream takes more; it does not keep the bytes. */
+  readonly write: (content: Buffer) => Promise<void>;
+  readonly onProgress: (fileBytes: number, fileSize: number) => void;
+  readonly onLost: (reason: FilerError) => void;
+}
+
+const STEP_BYTES = 1024 * 1024;
+
+/**
+ * Fetches one file into a stream, over as many connections as it takes: the next one goes on where the stream stands.
+ *
+ * @returns bytes that were written
+ * @throws FilerError why the stream is not the whole file; the reason of `signal`
+ */
+export async function streamFile(request: StreamRequest, around: StreamSurroundings): Promise<number> {
+  const { peer, path, name, timeoutMs, checksum } = request;
+  const { member, signal, write, onProgress, onLost } = around;
+  const into = new StreamedFile(write);
+  const attempt = async (): Promise<FilerError | undefined> => {
+    try {
+      const { messenger } = await reachPeer(around, peer, { purpose: 'transfer' }, signal);
+      try {
+        const { header, content } = formatFetch({ path, name, checksum }, 'fetch');
+        await messenger.send(header, content);
+        const { error } = await receiveStream(messenger, {
+          network: member.network,
+          keyPair: member.identity,
+          senderId: peer.id,
+          name,
+          into,
+          signal,
+          onProgress,
+        });
+        return error;
+      } finally {
+        await messenger.close();
+      }
+    } catch (error) {
+      if (error instanceof FilerError) return error;
+      throw error;
+    }
+  };
+  const progress = (): number => Math.floor(into.written / STEP_BYTES);
+  const failure = await whileLost({ peer: peer.name, timeoutMs, signal, attempt, progress, onLost });
+  signal.throwIfAborted();
+  if (failure !== undefined) throw failure;
+  return into.written;
+}

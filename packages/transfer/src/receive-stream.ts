@@ -1,0 +1,243 @@
+import {
+  DIGEST_BLOCK_BYTES,
+  FilerError,
+  formatAnswer,
+  formatBasisAnswer,
+  formatEntriesAnswer,
+  formatGot,
+  formatReceipts,
+  formatTransferWord,
+  parseBasisRequest,
+  parseChunk,
+  parseEnd,
+  parseEntries,
+  parseEntryFailure,
+  parseFile,
+  parseOffer,
+  parseSame,
+  type Chunk,
+  type Entry,
+  type EntryAnswer,
+  type FileEnd,
+  type KeyPair,
+  type Message,
+} from '@filer/protocol';
+import { send, type Channel } from './channel.ts';
+import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { Pace, type PaceOptions } from './pace.ts';
+import { signReceipts } from './receipts.ts';
+import type { StreamedFile } from './streamed-file.ts';
+
+export interface ReceiveStreamOptions extends PaceOptions {
+  readonly network: string;
+  /** Who receives, and signs for it. */
+  readonly keyPair: KeyPair;
+  /** As TLS proved. */
+  readonly senderId: string;
+  /** The one name that was asked for. */
+  readonly name: string;
+  readonly into: StreamedFile;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((fileBytes: number, fileSize: number) => void) | undefined;
+}
+
+export interface StreamOutcome {
+  /** Why not all of the file was written, and verified; undefined when it was. */
+  readonly error?: FilerError;
+  /** Content bytes that came over this connection. */
+  readonly bytesReceived: number;
+}
+
+/**
+ * Receives one file into a stream, over a channel whose next message is the offer. Where the stream stands already,
+ * from an earlier connection, the file is gone on with.
+ *
+ * What goes wrong stands in the outcome; only a bug makes it reject.
+ */
+export function receiveStream(channel: Channel, options: ReceiveStreamOptions): Promise<StreamOutcome> {
+  return new Streaming(channel, options).run();
+}
+
+class Streaming {
+  readonly #channel: Channel;
+  readonly #options: ReceiveStreamOptions;
+  readonly #pace: Pace;
+  #job: string | undefined;
+  /** The file among the entries. */
+  #entry: number | undefined;
+  #state: 'ahead' | 'open' | 'abandoned' | 'whole' = 'ahead';
+  #size = 0;
+  #nextEntry = 0;
+  #allAnnounced = false;
+  #bytesReceived = 0;
+  #reason = new FilerError('path-missing', 'the file was not sent');
+  #failure: FilerError | undefined;
+  #bug: Error | undefined;
+
+  constructor(channel: Channel, options: ReceiveStreamOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#pace = new Pace(
+      {
+        announce: () => void this.#say(formatTransferWord('working')).catch(() => undefined),
+        stalled: (error) => this.#fail(error),
+      },
+      options,
+    );
+  }
+
+  async run(): Promise<StreamOutcome> {
+    const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
+    try {
+      await this.#listen();
+      if (this.#state !== 'whole') this.#failure ??= this.#reason;
+    } catch (error) {
+      if (!(error instanceof FilerError)) this.#bug = bugOf(error);
+      this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the receiver failed'));
+    }
+    listenNoMore();
+    this.#pace[Symbol.dispose]();
+    if (this.#bug !== undefined) throw this.#bug;
+    const bytesReceived = this.#bytesReceived;
+    // Whatever befell the connection afterwards.
+    const error = this.#state === 'whole' ? undefined : this.#failure;
+    return error === undefined ? { bytesReceived } : { bytesReceived, error };
+  }
+
+  async #listen(): Promise<void> {
+    for await (const message of this.#channel) {
+      const type = message.header['type'];
+      if (type === 'error') throw lastWord(message.header);
+      if (type === 'working') {
+        this.#pace.toldWorking();
+        continue;
+      }
+      if (isOfTransfer(message.header)) this.#pace.grown();
+      if (this.#job === undefined) await this.#takeOffer(message);
+      else await this.#take(message);
+      if (type === 'done') return;
+    }
+    throw await lossOf(this.#channel);
+  }
+
+  async #takeOffer(message: Message): Promise<void> {
+    const { id, job } = parseOffer(message);
+    this.#job = job;
+    await this.#say(formatAnswer(id));
+  }
+
+  async #take(message: Message): Promise<void> {
+    const { into } = this.#options;
+    switch (message.header['type']) {
+      case 'entries': {
+        const { id, first, last, entries } = parseEntries(message);
+        if (this.#allAnnounced || first !== this.#nextEntry)
+          throw outOfPlace(`a batch from entry ${first} on`);
+        this.#nextEntry += entries.length;
+        this.#allAnnounced = last;
+        const answers = entries.map((entry, index) => this.#decide(first + index, entry));
+        return await this.#say(formatEntriesAnswer(id, answers));
+      }
+      case 'file': {
+        const { entry, size } = parseFile(message);
+        if (entry !== this.#entry || (this.#state !== 'ahead' && this.#state !== 'abandoned')) {
+          throw outOfPlace(`the beginning of entry ${entry}`);
+        }
+        this.#state = 'open';
+        this.#size = size;
+        return into.begin(size);
+      }
+      case 'chunk':
+        return await this.#takeChunk(parseChunk(message));
+      case 'basis': {
+        const { id, entry, first, count } = parseBasisRequest(message);
+        this.#requireOpen(entry, into.position);
+        return await this.#say(formatBasisAnswer(id, into.digestsOf(first, count)));
+      }
+      case 'same': {
+        const { entry, offset, bytes } = parseSame(message);
+        this.#requireOpen(entry, offset);
+        into.same(bytes);
+        return await this.#advanced(offset);
+      }
+      case 'end':
+        return await this.#takeEnd(parseEnd(message));
+      case 'abandon': {
+        const { entry, code, message: why } = parseEntryFailure(message);
+        if (entry !== this.#entry || this.#state === 'whole') throw outOfPlace(`giving up entry ${entry}`);
+        this.#state = 'abandoned';
+        this.#reason = new FilerError(code, why);
+        return;
+      }
+      case 'done':
+        if (!this.#allAnnounced || this.#state === 'open') throw outOfPlace('done');
+        return await this.#say(formatTransferWord('done'));
+      default:
+        await takeStranger(this.#channel, message.header);
+    }
+  }
+
+  #decide(number: number, { path, kind, size }: Entry): EntryAnswer {
+    const { name, into } = this.#options;
+    if (path !== name || this.#entry !== undefined) return { answer: 'unwanted' };
+    if (kind !== 'file') {
+      throw new FilerError(
+        'path-unsupported',
+        `${JSON.stringify(name)} is a folder: only a file can go to standard output`,
+      );
+    }
+    this.#entry = number;
+    this.#size = size;
+    return into.written > 0 ? { answer: 'resume', bytes: into.written } : { answer: 'want' };
+  }
+
+  async #takeChunk({ entry, offset, content }: Chunk): Promise<void> {
+    const { into } = this.#options;
+    this.#requireOpen(entry, offset);
+    if (offset + content.length > this.#size) throw outOfPlace('a chunk beyond the end');
+    this.#bytesReceived += content.length;
+    await this.#pace.work(into.append(content));
+    this.#channel.recycle?.(content);
+    await this.#advanced(offset);
+  }
+
+  /** The sender goes no further ahead of what was taken than it may. */
+  async #advanced(before: number): Promise<void> {
+    const { into, onProgress } = this.#options;
+    const offset = into.position;
+    onProgress?.(offset, this.#size);
+    const block = (bytes: number): number => Math.floor(bytes / DIGEST_BLOCK_BYTES);
+    if (this.#entry !== undefined && this.#size > DIGEST_BLOCK_BYTES && block(offset) > block(before)) {
+      await this.#say(formatGot({ entry: this.#entry, offset }));
+    }
+  }
+
+  async #takeEnd(end: FileEnd): Promise<void> {
+    const { network, senderId: sender, keyPair, name, into } = this.#options;
+    this.#requireOpen(end.entry, into.position);
+    const { entry, size } = end;
+    const digests = into.verify(end);
+    this.#state = 'whole';
+    const file = { entry, name, path: '-', size, ...digests, synced: false };
+    const job = this.#job ?? '';
+    const receipts = { network, job, sender, time: Date.now(), files: [file] };
+    await this.#say(formatReceipts(signReceipts(receipts, keyPair)));
+  }
+
+  #requireOpen(entry: number, offset: number): void {
+    if (this.#state === 'open' && entry === this.#entry && offset === this.#options.into.position) return;
+    throw outOfPlace(`what was said of entry ${entry} at ${offset}`);
+  }
+
+  async #say(message: Message): Promise<void> {
+    await send(this.#channel, message);
+    this.#pace.grown();
+  }
+
+  /** Ends the transfer early; the first reason counts. */
+  #fail(error: FilerError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#channel.reject(error);
+  }
+}
