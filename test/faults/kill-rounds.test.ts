@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { runningIn } from '../support/programs.ts';
+import { KillRounds } from './kill-rounds.ts';
+
+const ROUNDS = 5;
+
+test(
+  `killed at a random point ${ROUNDS} times, a file or a tree arrives whole with the next try`,
+  { timeout: 120_000 },
+  async () => {
+    const rounds = await KillRounds.open();
+    try {
+      for (let round = 0; round < ROUNDS; round++) await rounds.run();
+    } finally {
+      await rounds[Symbol.asyncDispose]();
+    }
+    expect(await runningIn(rounds.network.folder)).toEqual([]);
+  },
+);
