@@ -1,0 +1,48 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { OnConflict } from '@filer/protocol';
+import { RacingLinks } from './racing-links.ts';
+import { freshFolder, transfer, twoEnds } from './two-ends.ts';
+
+/**
+ * Sends a tree again and again while its folders at the receiver are swapped for links to another place: nothing
+ * appears there.
+ *
+ * @param forMs how long at least
+ * @returns how often a folder was swapped, and how many files were delivered all the same
+ */
+export async function raceLinks(forMs: number): Promise<{ swaps: number; delivered: number }> {
+  const ends = await twoEnds();
+  const outside = await freshFolder();
+  writeFileSync(join(outside, 'file 3'), 'precious');
+  mkdirSync(join(outside, 'two'));
+  const tree = join(ends.home, 'tree');
+  mkdirSync(join(tree, 'one', 'two'), { recursive: true });
+  for (let n = 0; n < 60; n++)
+    writeFileSync(join(tree, 'one', n % 2 === 0 ? 'two' : '', `file ${n}`), `${n}`);
+  writeFileSync(join(tree, 'one', 'large'), Buffer.alloc(3 * 1024 * 1024, 'x'));
+  mkdirSync(join(ends.inbox, 'alice', 'tree', 'one', 'two'), { recursive: true });
+  const rules: OnConflict[] = ['rename', 'overwrite', 'newer'];
+
+  const racing = new RacingLinks(
+    ends.inbox,
+    ['alice', 'alice/tree', 'alice/tree/one', 'alice/tree/one/two'],
+    outside,
+  );
+  let delivered = 0;
+  const begun = performance.now();
+  for (let round = 0; round < 10 || performance.now() - begun < forMs; round++) {
+    // Another content each time, so that there is something to write.
+    writeFileSync(join(tree, 'one', 'large'), `${round}`, { flag: 'r+' });
+    const onConflict = rules[round % rules.length];
+    const { sent } = await transfer(ends, ['tree'], {
+      send: { onConflict },
+      receive: { sync: round % 2 === 0, delivered: () => undefined },
+    });
+    delivered += sent.filesDelivered;
+    expect(readdirSync(outside).toSorted()).toEqual(['file 3', 'two']);
+    expect(readdirSync(join(outside, 'two'))).toEqual([]);
+  }
+  return { swaps: await racing.stop(), delivered };
+}
