@@ -10,7 +10,7 @@ test(
   async () => {
     const rounds = await KillRounds.open();
     try {
-      for (let round = 0; round < ROUNDS; round++) await rounds.run();
+      for (let round = 0; round < ROUNDS; round++) expect(await rounds.run()).toEqual([]);
     } finally {
       await rounds[Symbol.asyncDispose]();
     }

@@ -21,6 +21,12 @@ export const MAX_CHUNK_BYTES = 1 * MiB;
 /** A sender is at most so far ahead of what its receiver has taken: more would travel twice after a cut. */
 export const MAX_AHEAD_BYTES = 8 * MiB;
 
+/** What a file counts beside its content in that distance: many empty ones are something, too. */
+export const STREAM_OVERHEAD_BYTES = 1 * KiB;
+
+/** What a receiver takes, at most, before it says so. */
+export const GOT_EVERY_BYTES = 1 * MiB;
+
 /** Content of one received file is digested in blocks of this size, whatever the message size. */
 export const DIGEST_BLOCK_BYTES = 1 * MiB;
 

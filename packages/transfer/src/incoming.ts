@@ -1,6 +1,8 @@
 import {
   DIGEST_BLOCK_BYTES,
   FilerError,
+  GOT_EVERY_BYTES,
+  STREAM_OVERHEAD_BYTES,
   type BasisRequest,
   type Chunk,
   type Entry,
@@ -116,6 +118,8 @@ export class Incoming {
   /** Found in the newest batch: its sender is told of them first. */
   #identical: Identical[] = [];
   readonly #folders: FilledFolders;
+  /** What was taken since the sender was told of it. */
+  #untoldBytes = 0;
   #ahead = 0;
   #aheadNameBytes = 0;
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
@@ -358,14 +362,16 @@ export class Incoming {
     stream.position += content.length;
     if (stream.part === undefined) free();
     else await this.#advance(stream, content.length, stream.part.append(content, free));
-    this.#tellGot(stream, offset);
+    this.#tellGot(stream, content.length);
   }
 
   /** The sender goes no further ahead of what was taken than it may. */
-  #tellGot({ wanted: { entry }, size, position }: Stream, before: number): void {
-    const block = (bytes: number): number => Math.floor(bytes / DIGEST_BLOCK_BYTES);
-    const isNews = block(position) > block(before) || position === size;
-    if (size > DIGEST_BLOCK_BYTES && isNews) this.#owner.got({ entry, offset: position });
+  #tellGot({ wanted: { entry }, size, position }: Stream, bytes: number): void {
+    this.#untoldBytes += bytes;
+    const isEndOfLarge = position === size && size > DIGEST_BLOCK_BYTES;
+    if (this.#untoldBytes < GOT_EVERY_BYTES && !isEndOfLarge) return;
+    this.#untoldBytes = 0;
+    this.#owner.got({ entry, offset: position });
   }
 
   /**
@@ -382,7 +388,7 @@ export class Incoming {
     }
     stream.position = end;
     if (part !== undefined) await this.#advance(stream, bytes, this.#takeSame(stream, part, bytes));
-    this.#tellGot(stream, offset);
+    this.#tellGot(stream, bytes);
   }
 
   async #takeSame(stream: Stream, part: Part, bytes: number): Promise<void> {
@@ -419,8 +425,10 @@ export class Incoming {
 
   /** The open stream is whole: its file is put in place beside the conversation. */
   async end(end: FileEnd): Promise<void> {
-    const { wanted, part, mtimeNs } = this.#streamOf(end.entry, 'an end');
+    const stream = this.#streamOf(end.entry, 'an end');
+    const { wanted, part, mtimeNs } = stream;
     this.#stream = undefined;
+    this.#tellGot(stream, STREAM_OVERHEAD_BYTES);
     if (part === undefined) {
       if (wanted.state === 'lost') this.#settle(wanted, wanted.reason);
       this.#entries.delete(wanted.entry);

@@ -1,43 +1,64 @@
-import { MAX_AHEAD_BYTES, type FilerError, type Got } from '@filer/protocol';
+import { MAX_AHEAD_BYTES, STREAM_OVERHEAD_BYTES, type FilerError, type Got } from '@filer/protocol';
 
-/** How far the sender of a file may be ahead of its receiver: what is in between travels twice after a cut. */
+/** One stream among all that were sent, one after the other. */
+interface Stream {
+  readonly entry: number;
+  /** Bytes of all streams before it. */
+  readonly from: number;
+}
+
+/**
+ * How far a sender may be ahead of its receiver, with all its files together: what is in between travels twice after
+ * a cut. A stream counts a little beside its content, so that empty files count, too.
+ */
 export class Lead {
-  #entry = -1;
+  /** From the one that is being taken on. */
+  readonly #streams: Stream[] = [];
   #taken = 0;
-  /** Up to which it may have been sent. */
   #sent = 0;
   #lost: FilerError | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
 
   /** A stream begins, or begins again. */
   begin(entry: number): void {
-    this.#entry = entry;
-    this.#taken = 0;
-    this.#sent = 0;
+    this.#sent += STREAM_OVERHEAD_BYTES;
+    this.#streams.push({ entry, from: this.#sent });
   }
 
   /**
-   * What the receiver says; of another stream it came too late to matter.
+   * What the receiver says. It takes the streams in their order.
    *
    * @returns whether it took more than it had said before
    */
   got({ entry, offset }: Got): boolean {
-    const taken = Math.min(offset, this.#sent);
-    if (entry !== this.#entry || taken <= this.#taken) return false;
+    const index = this.#streams.findLastIndex((each) => each.entry === entry);
+    const stream = this.#streams[index];
+    if (stream === undefined) return false;
+    const taken = Math.min(stream.from + offset, this.#streams[index + 1]?.from ?? this.#sent);
+    if (taken <= this.#taken) return false;
     this.#taken = taken;
+    this.#streams.splice(0, index);
     this.#wake();
     return true;
   }
 
-  /** Resolves when bytes up to `position` may go. @throws FilerError that of `fail` */
+  /** Resolves when bytes of the newest stream up to `position` may go. @throws FilerError that of `fail` */
   async room(position: number): Promise<void> {
-    this.#sent = position;
-    await this.taken(position - MAX_AHEAD_BYTES);
+    this.#sent = Math.max(this.#sent, this.#from + position);
+    await this.#takenUpTo(this.#sent - MAX_AHEAD_BYTES);
   }
 
-  /** Resolves when all up to `position`, which was sent, is taken. @throws FilerError that of `fail` */
+  /** Resolves when all of the newest stream up to `position` is taken. @throws FilerError that of `fail` */
   async taken(position: number): Promise<void> {
-    while (position > this.#taken && this.#lost === undefined) {
+    await this.#takenUpTo(this.#from + position);
+  }
+
+  get #from(): number {
+    return this.#streams.at(-1)?.from ?? this.#sent;
+  }
+
+  async #takenUpTo(bytes: number): Promise<void> {
+    while (bytes > this.#taken && this.#lost === undefined) {
       this.#waiting ??= Promise.withResolvers();
       await this.#waiting.promise;
     }

@@ -3,6 +3,7 @@ import {
   DIGEST_BLOCK_BYTES,
   FilerError,
   formatEnd,
+  STREAM_OVERHEAD_BYTES,
   formatEntryFailure,
   formatFile,
   formatGrow,
@@ -22,8 +23,6 @@ import { OpenSource, type Source } from './source.ts';
 
 /** What may be on its way of small files before the next one is read. */
 const MAX_SMALL_BYTES = 512 * 1024;
-/** What one of them counts beside its content. */
-const SMALL_OVERHEAD_BYTES = 1024;
 
 /** A source that changes while it is sent is sent so many times. */
 const MAX_TRIES = 2;
@@ -138,7 +137,9 @@ export class Outgoing {
     const { size, mtimeNs, mode, identity, digest, blocks, content } = small;
     file.identity = identity;
     file.end = { entry, size, digest, blocks };
-    const bytes = size + SMALL_OVERHEAD_BYTES;
+    const bytes = size + STREAM_OVERHEAD_BYTES;
+    this.#lead.begin(entry);
+    await this.#lead.room(size);
     await this.#limit?.take(size, this.#stop);
     const going = [this.#say(formatFile({ entry, size, mtimeNs, mode }))];
     if (size > 0) {
@@ -189,7 +190,8 @@ export class Outgoing {
         ? await this.#pump.runAgainst(entry, opened, size, ask, onSent)
         : await this.#pump.run(entry, opened, size, onSent);
     // Until then the receiver may find that a block of its basis is not what it was.
-    if (file.hasBasis === true && digests !== undefined) await this.#lead.taken(announced);
+    const isTold = file.hasBasis === true && announced > DIGEST_BLOCK_BYTES;
+    if (isTold && digests !== undefined) await this.#lead.taken(announced);
     if (!wanted || file.again === true) return 'unwanted';
     if (digests === undefined || (await opened.changed())) return 'changed';
     // Noted before it is said: the receipt may come before `send` resolves.

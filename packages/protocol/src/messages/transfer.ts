@@ -22,9 +22,10 @@
  *   basis-answer    receiver → sender   re; content: the 32-byte BLAKE3 of each block from `first` on, at most
  *                                       `count`; fewer where the basis ends
  *   same            sender → receiver   entry, offset, bytes: there the basis holds what the file holds
- *   got             receiver → sender   entry, offset: so much of a file of more than 1 MiB was taken, said at
- *                                       least for each MiB and at its end; the sender is at most 8 MiB ahead of
- *                                       it, and ends a file that has a basis when all of it was taken
+ *   got             receiver → sender   entry, offset: all before this file and so much of it was taken; said at
+ *                                       least for each MiB, and at the end of a file of more than 1 MiB. The
+ *                                       sender is at most 8 MiB ahead of it, and ends a file that has a basis
+ *                                       when all of it was taken
  *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
  *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
  *   failed          receiver → sender   entry, code, message, [again=1]: this file, and no other, could not be
