@@ -1,6 +1,8 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 
+const NO_DIGEST = Buffer.alloc(0);
+
 /**
  * The digests of one file, taken while its bytes pass: of the whole, and of the list of its 1 MiB blocks. Flat
  * in memory: the list itself is digested as it grows.
@@ -10,6 +12,8 @@ export class FileDigests {
   readonly #list = new Blake3Hasher();
   readonly #block = new Blake3Hasher();
   #bytes = 0;
+  /** Of the block that ended last. */
+  #last: Buffer = NO_DIGEST;
 
   /** @param piece the next bytes of the file; read before this returns, not kept */
   update(piece: Buffer): void {
@@ -25,13 +29,27 @@ export class FileDigests {
     }
   }
 
+  /**
+   * The same for one whole block; for the last of the file, what is left.
+   *
+   * @returns its digest as it lies, in 32 bytes
+   */
+  addBlock(block: Buffer): Buffer {
+    const isFirst = this.#bytes === 0;
+    const isLast = this.#bytes % DIGEST_BLOCK_BYTES === 0 && block.length < DIGEST_BLOCK_BYTES;
+    this.update(block);
+    if (isLast) return (isFirst ? this.#whole : this.#block).digestBuffer();
+    return this.#bytes % DIGEST_BLOCK_BYTES === 0 ? this.#last : digestOfBlock(block);
+  }
+
   #endBlock(): void {
     if (this.#bytes <= DIGEST_BLOCK_BYTES) {
-      this.#list.update(this.#whole.digestBuffer());
+      this.#last = this.#whole.digestBuffer();
     } else {
-      this.#list.update(this.#block.digestBuffer());
+      this.#last = this.#block.digestBuffer();
       this.#block.reset();
     }
+    this.#list.update(this.#last);
   }
 
   /** The digests of all that came. Ends the use of this object. */

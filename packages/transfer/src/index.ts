@@ -19,6 +19,7 @@ export { walkSources, type WalkOptions } from './walk.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts.ts';
 export { RateLimit } from './rate-limit.ts';
+export { SharedReads } from './shared-reads.ts';
 export { FileDigests } from './digests.ts';
 export { parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanParts, type CleanOptions } from './clean-parts.ts';

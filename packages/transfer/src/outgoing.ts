@@ -16,8 +16,9 @@ import { send, type Channel } from './channel.ts';
 import { bugOf } from './ending.ts';
 import type { Extent } from './growing.ts';
 import type { Lead } from './lead.ts';
-import { Pump, type AskBasis, type OnSent, type Size } from './pump.ts';
+import { Pump, readerOf, type AskBasis, type OnSent, type Size } from './pump.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { SharedReads } from './shared-reads.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
 
@@ -49,6 +50,13 @@ export interface SentFile {
   there?: Omit<FileEnd, 'entry'> | undefined;
 }
 
+export interface OutgoingOptions {
+  /** Reads the files, for all recipients of a job together. @default for this recipient alone */
+  readonly reads?: SharedReads | undefined;
+  /** How fast contents go; shared by all that keep to it together. @default as fast as can be */
+  readonly limit?: RateLimit | undefined;
+}
+
 /** Who follows the files that go out. */
 export interface OutgoingOwner {
   started(file: SentFile): void;
@@ -65,6 +73,7 @@ export class Outgoing {
   readonly #channel: Channel;
   readonly #owner: OutgoingOwner;
   readonly #lead: Lead;
+  readonly #reads: SharedReads | undefined;
   readonly #limit: RateLimit | undefined;
   readonly #stop: AbortSignal;
   readonly #pump: Pump;
@@ -73,14 +82,15 @@ export class Outgoing {
   #smallBytes = 0;
   #lost: Error | undefined;
 
-  /** @param stop ends the waiting for what `limit` lets go */
+  /** @param stop ends the waiting for what the limit lets go */
   constructor(
     channel: Channel,
     lead: Lead,
     owner: OutgoingOwner,
-    limit: RateLimit | undefined,
+    { limit, reads }: OutgoingOptions,
     stop: AbortSignal,
   ) {
+    this.#reads = reads;
     this.#channel = channel;
     this.#owner = owner;
     this.#lead = lead;
@@ -100,7 +110,7 @@ export class Outgoing {
     this.#owner.started(file);
     const smallBytes = Math.min(SMALL_FILE_BYTES, this.#limit?.pieceBytes ?? SMALL_FILE_BYTES);
     const isSmall = source.size <= smallBytes && file.hasBasis !== true && source.growing === undefined;
-    const small = isSmall ? readSmallFile(source) : undefined;
+    const small = isSmall ? this.#readSmall(source) : undefined;
     if (small !== undefined) {
       await this.#sendSmall(file, small);
       return undefined;
@@ -129,6 +139,10 @@ export class Outgoing {
       }
     }
     return changed;
+  }
+
+  #readSmall(source: Source): SmallFile | undefined {
+    return this.#reads === undefined ? readSmallFile(source) : this.#reads.small(source);
   }
 
   /** Small files leave back to back, many in one write: none waits until the one before it has gone. */
@@ -185,10 +199,12 @@ export class Outgoing {
       return wanted;
     };
     const ask: AskBasis = (first, count) => this.#owner.basis(entry, first, count);
+    using shared = growing ? undefined : this.#reads?.reader(identity, announced, readerOf(opened));
+    const toSend = { opened, shared };
     const digests =
       file.hasBasis === true && announced > 0
-        ? await this.#pump.runAgainst(entry, opened, size, ask, onSent)
-        : await this.#pump.run(entry, opened, size, onSent);
+        ? await this.#pump.runAgainst(entry, toSend, size, ask, onSent)
+        : await this.#pump.run(entry, toSend, size, onSent);
     // Until then the receiver may find that a block of its basis is not what it was.
     const isTold = file.hasBasis === true && announced > DIGEST_BLOCK_BYTES;
     if (isTold && digests !== undefined) await this.#lead.taken(announced);

@@ -7,9 +7,10 @@ import {
   type Digests,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { digestOfBlock, FileDigests } from './digests.ts';
 import type { Lead } from './lead.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { ownReader, type Piece, type Reader } from './reader.ts';
+import type { ReadBlock } from './shared-reads.ts';
 import { sourceError, type OpenSource } from './source.ts';
 
 /** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
@@ -39,6 +40,12 @@ export interface Size {
   readonly most: number;
   /** @param bytes waited for, unless the file ends before. @returns what may be sent by now */
   reach(bytes: number): Promise<number>;
+}
+
+/** A source that was opened, and who reads it if not this recipient's sender alone. */
+export interface FileToSend {
+  readonly opened: OpenSource;
+  readonly shared: Reader | undefined;
 }
 
 type Buffers = readonly [Buffer, Buffer];
@@ -71,34 +78,41 @@ export class Pump {
    * @returns the digests, or undefined when it was stopped or the file ended before `size`
    * @throws FilerError `path-unreadable`, or what the channel's `send` throws
    */
-  run(entry: number, source: OpenSource, size: Size, onSent: OnSent): Promise<Digests | undefined> {
+  run(entry: number, source: FileToSend, size: Size, onSent: OnSent): Promise<Digests | undefined> {
     const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+    const { opened, shared } = source;
     return this.#move(
-      this.#chunks,
-      source,
+      shared === undefined ? this.#chunks : this.#wholeBlocks,
+      shared ?? ownReader(readerOf(opened), 'chunks'),
       (offset) => size.reach(offset + 1),
       nothing,
-      (content, offset) => this.#sendContent(entry, content, offset, onSent),
+      ({ content }, offset) => this.#sendContent(entry, content, offset, onSent),
     );
+  }
+
+  get #wholeBlocks(): Buffers {
+    this.#blocks ??= buffersOf(DIGEST_BLOCK_BYTES);
+    return this.#blocks;
   }
 
   /** The same, but sends only the blocks in which the file differs from the basis that the receiver has. */
   runAgainst(
     entry: number,
-    source: OpenSource,
+    { opened, shared }: FileToSend,
     size: Size,
     askBasis: AskBasis,
     onSent: OnSent,
   ): Promise<Digests | undefined> {
-    this.#blocks ??= buffersOf(DIGEST_BLOCK_BYTES);
+    const reader = shared ?? ownReader(readerOf(opened), 'blocks');
     const basis = new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
     const digestAt = (offset: number): Promise<Buffer | undefined> =>
       basis.digestOf(Math.floor(offset / DIGEST_BLOCK_BYTES));
     // Whole blocks, as long as there are any: only those can be compared.
     const sizeFrom = (offset: number): Promise<number> => size.reach(offset + DIGEST_BLOCK_BYTES);
-    return this.#move(this.#blocks, source, sizeFrom, digestAt, async (content, offset, there) => {
+    return this.#move(this.#wholeBlocks, reader, sizeFrom, digestAt, async (piece, offset, there) => {
+      const { content } = piece;
       const bytes = content.length;
-      if (there?.equals(digestOfBlock(content)) === true) {
+      if (there?.equals(piece.blockDigest()) === true) {
         await send(this.#channel, formatSame({ entry, offset, bytes }));
         return onSent(0, offset + bytes);
       }
@@ -120,12 +134,11 @@ export class Pump {
 
   async #move(
     [one, two]: Buffers,
-    source: OpenSource,
+    reader: Reader,
     sizeFrom: (offset: number) => Promise<number>,
     digestAt: (offset: number) => Promise<Buffer | undefined>,
-    sendPiece: (content: Buffer, offset: number, there: Buffer | undefined) => Promise<boolean>,
+    sendPiece: (piece: Piece, offset: number, there: Buffer | undefined) => Promise<boolean>,
   ): Promise<Digests | undefined> {
-    const digests = new FileDigests();
     let [buffer, other] = [one, two];
     let [onItsWay, before] = [Promise.resolve(true), Promise.resolve(true)];
     try {
@@ -134,18 +147,17 @@ export class Pump {
         if (offset >= size) break;
         const there = await digestAt(offset);
         await this.#lead.room(offset + buffer.length);
-        const content = read(source, buffer, Math.min(buffer.length, size - offset), offset);
-        if (content.length === 0) return undefined;
-        digests.update(content);
-        const sent = sendPiece(content, offset, there);
+        const piece = reader.next(buffer, offset, Math.min(buffer.length, size - offset));
+        if (piece === undefined) return undefined;
+        const sent = sendPiece(piece, offset, there).finally(() => piece.release());
         sent.catch(() => undefined); // awaited in the next round but one, or below
         [before, onItsWay] = [onItsWay, sent];
         [buffer, other] = [other, buffer];
-        offset += content.length;
+        offset += piece.content.length;
         // Pieces that wait for their time must not be overtaken.
         if (!(await (this.#limit === undefined ? before : sent))) return undefined;
       }
-      return (await onItsWay) ? digests.finish() : undefined;
+      return (await onItsWay) ? reader.digests() : undefined;
     } finally {
       // The buffers are free for the next file only now.
       await Promise.allSettled([before, onItsWay]);
@@ -200,11 +212,13 @@ class Basis {
 
 const NO_DIGESTS = Buffer.alloc(0);
 
-function read(source: OpenSource, buffer: Buffer, bytes: number, offset: number): Buffer {
-  try {
-    // A copy from the page cache takes less time than handing it to another thread would.
-    return buffer.subarray(0, readSync(source.handle.fd, buffer, 0, bytes, offset));
-  } catch (error) {
-    throw sourceError(source.file, error);
-  }
+/** Reads what was opened. A copy from the page cache takes less time than handing it to another thread would. */
+export function readerOf({ handle, file }: OpenSource): ReadBlock {
+  return (into, offset, bytes) => {
+    try {
+      return into.subarray(0, readSync(handle.fd, into, 0, bytes, offset));
+    } catch (error) {
+      throw sourceError(file, error);
+    }
+  };
 }

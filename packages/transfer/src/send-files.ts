@@ -28,10 +28,9 @@ import { checkReceipts } from './check-receipts.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
 import type { Extent } from './growing.ts';
 import { Lead } from './lead.ts';
-import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
+import { Outgoing, type OutgoingOptions, type OutgoingOwner, type SentFile } from './outgoing.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
-import type { RateLimit } from './rate-limit.ts';
 import { Requests } from './requests.ts';
 import { EMPTY_DIGESTS } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
@@ -79,7 +78,7 @@ export type SendEvent =
   | { readonly type: 'waiting' }
   | { readonly type: 'file'; readonly file: string; readonly result: FileResult };
 
-export interface SendOptions extends PaceOptions {
+export interface SendOptions extends PaceOptions, OutgoingOptions {
   /** Files, and folders with all that lies in them. */
   readonly files: readonly SourceFile[];
   /** What inside the folders stays here. */
@@ -96,8 +95,6 @@ export interface SendOptions extends PaceOptions {
   readonly onConflict?: OnConflict | undefined;
   /** Whether contents are read to be compared, whatever is remembered of them. @default false */
   readonly checksum?: boolean | undefined;
-  /** How fast contents go; shared by all that keep to it together. @default as fast as can be */
-  readonly limit?: RateLimit | undefined;
   /** Digests that are remembered; shared by all transfers. @default none */
   readonly known?: KnownDigests | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -156,7 +153,7 @@ class Sending implements OutgoingOwner {
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
-    this.#outgoing = new Outgoing(channel, this.#lead, this, options.limit, this.#stop.signal);
+    this.#outgoing = new Outgoing(channel, this.#lead, this, options, this.#stop.signal);
     this.#supply = new Supply(options.files, {
       ignored: options.ignored,
       failed: ({ file, name, error: { code, message } }) =>

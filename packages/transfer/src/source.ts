@@ -157,6 +157,13 @@ export function hasChanged(before: BigIntStats, now: BigIntStats, source: Source
   return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
 }
 
+/** The identity of what lies there now, or undefined. @throws a system error when it cannot be looked at */
+export function identityNow(source: Source): string | undefined {
+  const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
+  const there = atSource(source, (path) => look(path, { bigint: true, throwIfNoEntry: false }));
+  return there === undefined ? undefined : identityOf(there);
+}
+
 /** What is said of a file before its content. */
 export type Facts = Pick<Source, 'size' | 'mtimeNs' | 'mode' | 'identity'>;
 
