@@ -154,11 +154,21 @@ test.each([
   [['--inbox-pattern', '{peer}/{job}'], 2, '{peer}/{date}'],
   [['--inbox-quota', 'much'], 2, '--inbox-quota takes a size such as'],
   [['--accept', 'some'], 2, 'one of members, ask, none'],
+  [['--inbox', '/proc/no/inbox'], 1, 'the inbox /proc/no/inbox cannot be used'],
   [['--on-received', '/nowhere/program'], 1, 'on-received cannot run /nowhere/program'],
 ])('start %j is refused, and says what would be right', async (args, exit, words) => {
   const { code, stderr } = await network.client('bob', ['start', '--listen', '127.0.0.1:0', ...args]);
 
   expect({ code, stderr }).toEqual({ code: exit, stderr: expect.stringContaining(words) });
+});
+
+test('while no daemon runs, status and inbox name the inbox of the configuration', async () => {
+  await network.join('dora');
+  const inbox = network.path('elsewhere');
+  await writeFile(join(network.home('dora'), 'config.toml'), `inbox = ${JSON.stringify(inbox)}\n`);
+
+  expect(await network.ask('dora', 'status')).toMatchObject([{ running: false, inbox }]);
+  expect((await network.client('dora', ['inbox'])).stderr).toContain(`will lie in ${inbox}`);
 });
 
 test('the configuration file lists a program with its arguments, and sets the rest as flags do', async () => {

@@ -1,6 +1,6 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, makeFolders, messageOf, systemCode } from '@filer/protocol';
 import { optionName } from './binding.ts';
 import { environmentPrefix, variable, type Environment } from './environment.ts';
 import type { Home } from './home.ts';
@@ -62,7 +62,7 @@ export async function writeConfigurationTemplate(settings: Settings, home: Home)
     `# A flag (--name) and a variable (${prefix}NAME) win over what stands here.`,
   ];
   try {
-    await mkdir(dirname(home.configFile), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(home.configFile), 0o700);
     await writeFile(home.configFile, `${[...head, ...lines].join('\n')}\n`, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, lstat, access, chmod } from 'node:fs/promises';
+import { lstat, access, chmod } from 'node:fs/promises';
 import { constants, realpathSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, makeFolders, messageOf, systemCode } from '@filer/protocol';
 import envPaths from 'env-paths';
 import { environmentPrefix, variable, type Environment, type ProgramName } from './environment.ts';
 
@@ -65,7 +65,7 @@ export async function openHome(home: Home): Promise<void> {
   const folders = new Set([dirname(home.configFile), home.identityFolder, dirname(home.lockFile)]);
   for (const folder of folders) {
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      makeFolders(folder, 0o700);
       await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (error) {
       throw notWritable(home, folder, messageOf(error), error);
@@ -101,7 +101,7 @@ async function openSocketFolder(home: Home): Promise<void> {
   const folder = dirname(home.controlSocket);
   if (folder === dirname(home.lockFile)) return;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     const stat = await lstat(folder);
     if (stat.isDirectory() && stat.uid === process.getuid?.()) await chmod(folder, 0o700);
   } catch (error) {

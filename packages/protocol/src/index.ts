@@ -62,6 +62,7 @@ export {
   type DatagramServiceOptions,
   type ServiceOptions,
 } from './service/service.ts';
+export { makeFolders } from './make-folders.ts';
 export { errorOf, formatError } from './messages/error.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';

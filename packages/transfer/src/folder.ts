@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { FilerError, systemCode } from '@filer/protocol';
+import { FilerError, makeFolders, systemCode } from '@filer/protocol';
 
 const syncDescriptor = promisify(fsync);
 
@@ -49,7 +49,7 @@ export class Folder implements Disposable {
   /** Opens a folder of this machine's own choice (links on the way are its owner's wish), made if missing. */
   static openOwn(path: string): Folder {
     try {
-      mkdirSync(path, { recursive: true });
+      makeFolders(path);
       return new Folder(path, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
     } catch (error) {
       throw folderError(path, error);

@@ -26,9 +26,9 @@ import { Part } from './part.ts';
 import type { Place } from './place.ts';
 import type { Present, There } from './present.ts';
 import {
-  giveBack,
   judgeEntry,
   judgeSize,
+  takeAllowed,
   takeRoom,
   type Allowance,
   type ReceivePolicy,
@@ -79,6 +79,8 @@ interface Wanted {
   readonly name: string;
   size: number;
   promised: Promised | undefined;
+  /** Whether it was taken from what may come. */
+  isCounted: boolean;
   /** Where its part lies, if that may outlast a cut. */
   kept: KeptPlace | undefined;
   /** What `check` named. */
@@ -162,14 +164,13 @@ export class Incoming {
     const { path: name, size } = entry;
     const { policy, allowance, parts, present } = this.#options;
     try {
-      const components = judgeEntry(entry, policy, allowance);
+      const components = judgeEntry(entry, policy, allowance.names);
       if (policy.leavesOut?.(entry) === true) return { answer: 'unwanted' };
       this.#folders.announced(number, components);
       if (entry.kind !== 'file') takeRoom(left, 0);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
       const { identical, kept: isKept, files, basisBytes } = await present.look(entry, components);
-      if (identical !== undefined || isKept === true) giveBack(allowance, size);
       if (identical !== undefined) {
         this.#identical.push({ entry: number, name, size, components, there: identical });
         return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
@@ -179,16 +180,23 @@ export class Incoming {
         this.#owner.result({ name, size, status: 'skipped', kept: true, path });
         return { answer: 'have', path };
       }
+      // One that may be there already is taken from what may come, and promised room, when it begins.
+      const isNew = files.length === 0;
+      if (isNew) takeAllowed(allowance, size);
       const kept = parts.claim(components, size);
       const own = kept?.bytes ?? 0;
       const bytes = Math.max(own, basisBytes);
-      // What an earlier try left takes no room again; without a part nothing is held until the file begins, and
-      // one that may be there already is promised no room before it does.
-      const isNew = files.length === 0;
+      // What an earlier try left takes no room again; without a part nothing is held until the file begins.
       const promised = isNew ? this.#promise(Math.max(0, size - own), left, kept) : undefined;
       if (own === 0) kept?.release();
       const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
-      this.#entries.set(number, { ...wanted, files, hasOlder: basisBytes > 0, state: 'ahead' });
+      this.#entries.set(number, {
+        ...wanted,
+        files,
+        hasOlder: basisBytes > 0,
+        isCounted: isNew,
+        state: 'ahead',
+      });
       this.#ahead++;
       this.#aheadNameBytes += Buffer.byteLength(name);
       if (files.length > 0) {
@@ -266,14 +274,15 @@ export class Incoming {
 
   async #makeLink(entry: Entry, components: readonly string[]): Promise<EntryAnswer> {
     const { path: name, mtimeNs, target = '' } = entry;
-    const { place, sync } = this.#options;
+    const { place, sync, allowance } = this.#options;
+    const refusal = allowance.files < 1 ? allowance.beyond() : undefined;
     const parents = components.slice(0, -1);
     const made = await place.inFolder(parents, async (folder) => {
-      const link = makeLink(folder, components.at(-1) ?? '', target, mtimeNs);
+      const link = makeLink(folder, components.at(-1) ?? '', target, mtimeNs, refusal);
       if (sync && !link.had) await folder.sync();
       return link;
     });
-    if (made.had) giveBack(this.#options.allowance, 0);
+    if (!made.had) takeAllowed(allowance, 0);
     const path = place.pathOf(parents, made.name);
     this.#owner.result({ name, size: 0, status: made.had ? 'skipped' : 'delivered', path });
     return { answer: made.had ? 'have' : 'made', path };
@@ -340,10 +349,11 @@ export class Incoming {
     judgeSize(size, policy);
     const needed = size - here;
     takeRoom(await space.left(needed), needed);
-    if (size - wanted.size > allowance.bytes) {
+    if (!wanted.isCounted) takeAllowed(allowance, size);
+    else if (size - wanted.size > allowance.bytes) {
       throw new FilerError('refused', 'it grew beyond what the offer showed: send it again');
-    }
-    allowance.bytes -= size - wanted.size;
+    } else allowance.bytes -= size - wanted.size;
+    wanted.isCounted = true;
     wanted.size = size;
     wanted.promised = space.promise(needed);
   }
@@ -476,7 +486,6 @@ export class Incoming {
     releaseAll(wanted);
     this.#entries.delete(entry);
     const { name, size } = wanted;
-    giveBack(this.#options.allowance, size);
     await this.#beside(this.#vouchFor({ entry, name, size, components: parseSafePath(name), there }));
   }
 

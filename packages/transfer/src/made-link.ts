@@ -19,12 +19,20 @@ export interface MadeLink {
  * them is this very link already.
  *
  * @param target as `checkLinkTarget` took it
+ * @param refusal why none may be made; one that is there is found all the same
  * @throws FilerError `name-refused`, `home-not-writable`, `no-space`
  */
-export function makeLink(into: Folder, wanted: string, target: string, mtimeNs: bigint): MadeLink {
+export function makeLink(
+  into: Folder,
+  wanted: string,
+  target: string,
+  mtimeNs: bigint,
+  refusal?: FilerError,
+): MadeLink {
   for (let n = 0; n < MAX_ATTEMPTS; n++) {
     const name = numberedName(wanted, n);
     const path = into.at(name);
+    if (refusal !== undefined && lstatSync(path, { throwIfNoEntry: false }) === undefined) throw refusal;
     try {
       symlinkSync(target, path);
       lutimesSync(path, Date.now() / 1000, secondsOf(mtimeNs));

@@ -59,10 +59,11 @@ export function allowanceOf(cap: Cap | undefined, { maxFiles = Infinity }: Recei
   return { ...cap, beyond };
 }
 
-/** What was there already did not come: something else may, in its place. */
-export function giveBack(allowance: Allowance, bytes: number): void {
-  allowance.files += 1;
-  allowance.bytes += bytes;
+/** Takes one more file or link from what may come. What is there already does not come. @throws FilerError */
+export function takeAllowed(allowance: Allowance, bytes: number): void {
+  if (allowance.files < 1 || allowance.bytes < bytes) throw allowance.beyond();
+  allowance.files -= 1;
+  allowance.bytes -= bytes;
 }
 
 /** @throws FilerError why the offer as a whole is refused */
@@ -71,12 +72,13 @@ export function judgeOffer({ files }: Offer, { maxFiles = Infinity }: ReceivePol
 }
 
 /**
- * Whether one entry may come, and under which name. Takes what it needs from what was offered.
+ * Whether one entry may come, and under which name, whatever else comes.
  *
+ * @param names the first components that were offered, undefined for any
  * @returns the components of its path
  * @throws FilerError why this entry, and no other, is refused
  */
-export function judgeEntry(entry: Entry, policy: ReceivePolicy, offered: Allowance): string[] {
+export function judgeEntry(entry: Entry, policy: ReceivePolicy, names: Allowance['names']): string[] {
   if (!KINDS.has(entry.kind)) {
     throw new FilerError(
       'unsupported',
@@ -88,14 +90,10 @@ export function judgeEntry(entry: Entry, policy: ReceivePolicy, offered: Allowan
   if (entry.kind !== 'file' && entry.size !== 0) {
     throw new FilerError('refused', `a ${entry.kind} of ${entry.size} bytes is none`);
   }
-  if (offered.names?.has(components[0] ?? '') === false) {
+  if (names?.has(components[0] ?? '') === false) {
     throw new FilerError('refused', 'it is not among what the offer showed');
   }
   judgeSize(entry.size, policy);
-  if (entry.kind === 'dir') return components; // an offer counts files and links
-  if (offered.files < 1 || offered.bytes < entry.size) throw offered.beyond();
-  offered.files -= 1;
-  offered.bytes -= entry.size;
   return components;
 }
 

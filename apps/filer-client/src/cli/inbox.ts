@@ -2,6 +2,7 @@ import { formatAgo, formatBytes, printable, renderTable, type Context } from '@f
 import { perform } from '../control/perform.ts';
 import type { InboxItem } from '../store/inbox-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import { configuredInbox } from './configured-inbox.ts';
 import { openMember } from './home-member.ts';
 import { contentsOf } from './inbox-answer.ts';
 
@@ -38,7 +39,8 @@ export async function run(_args: object, context: Context): Promise<void> {
     if (items.length > 0) output.line();
   }
   if (items.length === 0) {
-    const { inbox } = await perform(context, 'status', {});
+    const status = await perform(context, 'status', {});
+    const inbox = status.running ? status.inbox : await configuredInbox(context);
     if (first === undefined)
       output.words(`Nothing has come yet. Files that others send will lie in ${inbox}`);
     return;

@@ -1,9 +1,11 @@
 import type { Context } from '@filer/program';
+import { configuredInbox } from './configured-inbox.ts';
 import { perform } from '../control/perform.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
-  const status = await perform(context, 'status', {});
+  const told = await perform(context, 'status', {});
+  const status = told.running ? told : { ...told, inbox: await configuredInbox(context) };
   output.json(status);
   const rows: (readonly [string, string])[] = [
     ['name', `${status.name}${status.groups.map((group) => ` @${group}`).join('')}`],

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   FilerError,
+  makeFolders,
   MAX_TRANSFERS,
   MAX_TRANSFERS_PER_PEER,
   messageOf,
@@ -126,7 +126,7 @@ export class TransferIntake {
   static async open(options: IntakeOptions): Promise<TransferIntake> {
     const { inbox, log } = options;
     try {
-      await mkdir(inbox, { recursive: true, mode: 0o700 });
+      makeFolders(inbox, 0o700);
       const removed = await cleanParts(inbox, { uselessOlderThanMs: 0 });
       if (removed > 0) log.info('half files that nobody goes on with were removed', { files: removed });
     } catch (error) {
