@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase, transaction } from '../../apps/filer-client/src/store/database.ts';
 import { forgetOtherNetwork } from '../../apps/filer-client/src/store/network-change.ts';
+import { OfferStore, type OfferState } from '../../apps/filer-client/src/store/offer-store.ts';
 import { Settings } from '../../apps/filer-client/src/store/settings.ts';
 import { Spool } from '../../apps/filer-client/src/store/spool.ts';
 
@@ -32,6 +33,31 @@ test('a full disk is an error with a name, and the next transaction works once t
   transaction(database, () => settings.set('again', 'yes'));
   expect(settings.get('again')).toBe('yes');
   expect(settings.get('key-0')).toBeUndefined();
+});
+
+test('a sender that offers without end is remembered by its last offers, and what was accepted stays', () => {
+  const database = openDatabase(file);
+  onTestFinished(() => database.close());
+  const offers = new OfferStore(database);
+  const offer = {
+    fromName: 'anna',
+    folder: '/inbox',
+    names: ['a'],
+    files: 1,
+    bytes: 1,
+    note: '',
+    reason: '',
+  };
+  const put = (n: number, from: string, state: OfferState): void =>
+    offers.put({ ...offer, id: `${from}-${n}`, job: `job-${n}`, from, offeredAt: n, state });
+
+  put(0, 'ANNA', 'accepted');
+  put(1, 'BOB', 'lost');
+  for (let n = 1; n <= 150; n++) put(n, 'ANNA', 'withdrawn');
+
+  const ids = offers.all().map(({ id }) => id);
+  expect(ids).toHaveLength(102);
+  expect(ids.slice(0, 3)).toEqual(['ANNA-0', 'BOB-1', 'ANNA-51']);
 });
 
 test('reports that wait for one network never go to another one', () => {

@@ -37,7 +37,7 @@ export async function showJob(
       if (event.type === 'job') started = event;
       else if (event.type === 'progress') progress.show(event);
       else if (event.type === 'waiting' || event.type === 'retry' || event.type === 'queued')
-        progress.say(lineOf(event));
+        progress.say(lineOf(event, started?.queue === true));
       else if (progress instanceof ProgressBars) later.push(event);
       else tell(event, words, context);
     });
@@ -78,10 +78,10 @@ function tell(event: SendEvent, { told, receipts }: Words, context: Context): vo
     warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
 }
 
-function lineOf(event: Waiting | Retrying | QueuedTold): string {
+function lineOf(event: Waiting | Retrying | QueuedTold, isQueued: boolean): string {
   switch (event.type) {
     case 'waiting':
-      return `${event.recipient} was asked and has not answered yet (Ctrl-C withdraws it)`;
+      return `${event.recipient} was asked and has not answered yet (Ctrl-C ${isQueued ? 'only stops watching' : 'withdraws it'})`;
     case 'retry':
       return `${event.recipient} was lost (${event.reason}), trying again`;
     case 'queued':

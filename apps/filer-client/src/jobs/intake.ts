@@ -85,6 +85,14 @@ const CLEAN_EVERY_MS = 24 * 3_600_000;
 /** For so long a transfer goes on in the folder in which it began, in ms. */
 const ARRIVAL_KEPT_MS = 30 * 24 * 3_600_000;
 
+const OFFER_PHRASES: Readonly<Record<OfferState, string>> = {
+  waiting: 'an offer waits for an answer',
+  lost: 'the sender of an offer went away',
+  withdrawn: 'an offer was withdrawn',
+  declined: 'an offer was declined',
+  accepted: 'an offer was accepted',
+};
+
 /** Takes in the files of other members: who may, how many at once, where to, and what is noted of them. */
 export class TransferIntake {
   readonly #options: IntakeOptions;
@@ -242,13 +250,14 @@ export class TransferIntake {
 
   /** Where a job's files go: what began in yesterday's folder goes on there. */
   #folderOf({ job, note }: Offer, from: Membership): string {
-    const { member, pattern } = this.#options;
+    const { member, pattern, accept } = this.#options;
+    if (accept === 'none') return from.name; // nothing will lie there
     return member.arrivals.folderOf(from, job, note, () => fillPattern(pattern, from.name, new Date()));
   }
 
   #tellOffer({ id, fromName, from, names, files, bytes, note, state }: AskedOffer): void {
     const { log, onOffer } = this.#options;
-    log.info('an offer', { state, id, from: fromName, files, bytes });
+    log.info(OFFER_PHRASES[state], { id, from: fromName, files, bytes });
     onOffer({ id, from: fromName, fromId: from, names, files, size: bytes, note, state });
   }
 

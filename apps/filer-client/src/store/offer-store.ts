@@ -6,6 +6,9 @@ import { integer, text } from './database.ts';
 export const OFFER_STATES = ['waiting', 'lost', 'withdrawn', 'declined', 'accepted'] as const;
 export type OfferState = (typeof OFFER_STATES)[number];
 
+/** Offers of one sender that are remembered beside those that wait or were accepted: a flood of them is not. */
+const MAX_CLOSED_PER_SENDER = 100;
+
 /** An offer that a person is asked about. Names and note are another machine's: escape them. */
 export interface AskedOffer {
   readonly id: string;
@@ -52,6 +55,13 @@ export class OfferStore {
         offer.state,
         offer.reason,
       );
+    this.#database
+      .prepare(
+        `DELETE FROM offers WHERE id IN (
+           SELECT id FROM offers WHERE sender = ? AND state IN ('lost', 'withdrawn', 'declined')
+           ORDER BY offered_at DESC, rowid DESC LIMIT -1 OFFSET ${MAX_CLOSED_PER_SENDER})`,
+      )
+      .run(offer.from);
   }
 
   find(from: string, job: string): AskedOffer | undefined {
