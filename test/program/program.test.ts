@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { flag, required, textKind } from '@filer/program';
 import { FilerError } from '@filer/protocol';
 import { expect, test } from 'vitest';
@@ -28,6 +29,23 @@ test('a command that ignores the first Ctrl-C is ended by a later one', async ()
   const repeat = setInterval(() => child.kill('SIGINT'), 100);
   expect(await end).toMatchObject({ code: null, signal: 'SIGINT' });
   clearInterval(repeat);
+});
+
+test('what a command prints arrives to its last line, however late it is read', async () => {
+  const child = start('command', 'prints-much');
+  // Only now does anybody read: the pipe is full, and the command has nothing left to do.
+  await once(child.stdout, 'readable');
+  const lines = (await text(child.stdout)).split('\n');
+  expect(lines).toHaveLength(20_001);
+  expect(lines[19_999]).toMatch(/^line 19999 x{100}$/);
+});
+
+test('a command that is told to end does not wait for who does not read what it printed', async () => {
+  const child = start('command', 'prints-much');
+  await once(child.stdout, 'readable');
+  const end = ended(child);
+  child.kill('SIGTERM');
+  expect(await end).toMatchObject({ code: 143, signal: null });
 });
 
 test('a command whose standard output is closed ends without a word', async () => {

@@ -3,7 +3,11 @@ import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
 
 /** What `Output` needs of a stream; `process.stdout` and a `PassThrough` have it. */
-export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type OutputStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly writableLength?: number;
+};
 
 export interface OutputOptions {
   /** What a line on standard error begins with. */
@@ -17,6 +21,9 @@ export interface OutputOptions {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
 }
+
+/** A reader that stands still does not keep a program from ending, in ms. */
+const READER_WAIT_MS = 2_000;
 
 /** Columns of a terminal that does not say how many it has. */
 const DEFAULT_COLUMNS = 80;
@@ -112,6 +119,23 @@ export class Output {
     return exitCode;
   }
 
+  /**
+   * Resolves when all that was printed has left this process, or nobody reads it any more: a pipe takes 64 KiB, and
+   * what waits behind that is lost when the process ends.
+   *
+   * @param signal a program that is told to end waits 2 s longer, and no more, for a reader that stands still; for one
+   *   of words it never waits longer
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    const data = drained(this.#stdout);
+    const readerGone = once(this.#closed.signal);
+    const told = once(signal).then(() => pause());
+    await Promise.all([
+      Promise.race([data, readerGone, told]),
+      Promise.race([drained(this.#stderr), pause()]),
+    ]);
+  }
+
   /** Takes the listeners off the streams again. */
   release(): void {
     this.#stdout.off('error', this.#onStdoutError);
@@ -126,6 +150,22 @@ export class Output {
   #write(text: string): void {
     if (!this.#closed.signal.aborted) this.#stdout.write(text);
   }
+}
+
+async function drained(stream: OutputStream): Promise<void> {
+  if ((stream.writableLength ?? 0) === 0) return;
+  await new Promise<void>((resolve) => stream.write('', () => resolve()));
+}
+
+function once(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, READER_WAIT_MS).unref());
 }
 
 /** Standard error is gone: there is nobody left to tell. */

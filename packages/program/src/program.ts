@@ -45,18 +45,30 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   const crash = watchForCrash();
   const controller = new AbortController();
   const stopSignals = abortOnSignals(controller);
+  const { signal } = controller;
+  let exitCode: number;
   try {
-    return await Promise.race([dispatch({ ...options, argv, stdout }, output, controller), crash.promise]);
+    exitCode = await Promise.race([
+      dispatch({ ...options, argv, stdout }, output, controller),
+      crash.promise,
+    ]);
   } catch (error) {
-    const { signal } = controller;
-    if (crash.happened() || !signal.aborted) return output.fail(error);
     // Whatever broke on the way out, that it was asked to end is what the caller wants to know.
-    return signal.reason === OUTPUT_CLOSED ? OUTPUT_CLOSED_EXIT_CODE : output.fail(signal.reason);
-  } finally {
-    stopSignals();
-    crash.stop();
-    output.release();
+    if (crash.happened() || !signal.aborted) exitCode = output.fail(error);
+    else exitCode = signal.reason === OUTPUT_CLOSED ? OUTPUT_CLOSED_EXIT_CODE : output.fail(signal.reason);
   }
+  crash.stop();
+  const wasAborted = signal.aborted;
+  await output.drain(signal);
+  stopSignals();
+  output.release();
+  return wasAborted ? exitCode : (abortedExitCode(signal) ?? exitCode);
+}
+
+/** @returns undefined for a program that nobody asked to end */
+function abortedExitCode({ aborted, reason }: AbortSignal): number | undefined {
+  if (!aborted) return undefined;
+  return reason instanceof FilerError ? reason.exitCode : OUTPUT_CLOSED_EXIT_CODE;
 }
 
 type Dispatched = ProgramOptions & Required<Pick<ProgramOptions, 'argv' | 'stdout'>>;
@@ -122,8 +134,6 @@ async function runCommand(
     stdout,
     signal,
   });
-  if (exitCode !== undefined) return exitCode;
-  if (!signal.aborted) return 0;
   // It ended in order because it was asked to: nothing failed, and the exit code says who asked.
-  return signal.reason instanceof FilerError ? signal.reason.exitCode : OUTPUT_CLOSED_EXIT_CODE;
+  return exitCode ?? abortedExitCode(signal) ?? 0;
 }
