@@ -207,7 +207,8 @@ class Streaming {
     const offset = into.position;
     onProgress?.(offset, this.#size);
     const block = (bytes: number): number => Math.floor(bytes / DIGEST_BLOCK_BYTES);
-    if (this.#entry !== undefined && this.#size > DIGEST_BLOCK_BYTES && block(offset) > block(before)) {
+    const isNews = block(offset) > block(before) || offset === this.#size;
+    if (this.#entry !== undefined && isNews) {
       await this.#say(formatGot({ entry: this.#entry, offset }));
     }
   }

@@ -7,6 +7,7 @@ import {
   flag,
   list,
   optional,
+  RATE,
   required,
   settingArguments,
   textKind,
@@ -81,6 +82,7 @@ const get = {
   ),
   exclude: list(textKind('a pattern such as *.log'), 'what of a folder not to fetch, as in a .gitignore'),
   checksum: flag('compare contents by reading them, whatever is remembered'),
+  limit: optional(RATE, 'how fast at most, such as 20MB/s'),
   dryRun: flag('show what would be fetched, and fetch nothing'),
   timeoutMs: defaulted(DURATION, '1m', 'how long to try again when the peer is lost half-way'),
 };

@@ -15,14 +15,14 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
   const { output, signal, stdout } = context;
   requireOnlyBytes(args, output.jsonMode);
   const { peer: target, path, name } = parseSharedPath(args.source);
-  const { timeoutMs, checksum } = args;
+  const { timeoutMs, checksum, limit } = args;
   const progress = progressDisplay(output);
   const startedAt = performance.now();
   try {
     const bytes = await inOwnProcess(context, async (site) => {
       const peer = await findPeer(site, target, signal);
       return await streamFile(
-        { peer, path, name, timeoutMs, checksum },
+        { peer, path, name, timeoutMs, checksum, limit },
         {
           member: site.member,
           access: site.access,

@@ -17,6 +17,7 @@ export async function run(args: GetArguments, context: Context): Promise<number>
     exclude: args.exclude,
     checksum: args.checksum,
     dryRun: args.dryRun,
+    ...(args.limit === undefined ? {} : { limit: args.limit }),
   };
   const progress = progressDisplay(output);
   const startedAt = performance.now();

@@ -7,7 +7,7 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, PART_PREFIX, sendFiles } from '@filer/transfer';
+import { inspectSource, PART_PREFIX, RateLimit, sendFiles } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { openShared } from './shared.ts';
 import type { Slots } from './slots.ts';
@@ -84,7 +84,7 @@ export class FetchServer {
 
   async #send(messenger: Messenger, from: Membership, asked: Message, signal: AbortSignal): Promise<void> {
     const { member, slots, log } = this.#options;
-    const { path, name, checksum } = parseFetch(asked);
+    const { path, name, checksum, limit } = parseFetch(asked);
     // Looked up before the wait and after it: nobody waits for what is not there, nor gets what is there no more.
     openShared(member, from.id, path)[Symbol.dispose]();
     const release = await slots.take(from.id, messenger);
@@ -98,6 +98,7 @@ export class FetchServer {
         senderId: member.id,
         receiverId: from.id,
         checksum,
+        limit: limit === undefined ? undefined : new RateLimit(limit),
         known: member.digests,
         ignored: (_top, inside) => isPart(inside),
         signal,

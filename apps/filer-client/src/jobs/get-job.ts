@@ -21,6 +21,8 @@ export interface GetRequest {
   readonly timeoutMs: number;
   readonly onConflict: OnConflict;
   readonly checksum: boolean;
+  /** Content bytes a second, kept to by the peer; undefined for as fast as can be. */
+  readonly limit: number | undefined;
   /** Patterns of what in a folder stays there, as in a `.gitignore`. */
   readonly exclude: readonly string[];
   readonly dryRun: boolean;
@@ -149,7 +151,7 @@ export class GetJob {
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
     const { member, signal } = this.#around;
-    const { peer, path, destination, onConflict, checksum } = this.#request;
+    const { peer, path, destination, onConflict, checksum, limit } = this.#request;
     this.#failures = [];
     this.#wouldGet = 0;
     this.#filesDone = 0;
@@ -158,7 +160,7 @@ export class GetJob {
     try {
       const { messenger } = await reachPeer(this.#around, peer, { purpose: 'transfer' }, signal);
       try {
-        const { header, content } = formatFetch({ path, name: destination.name, checksum }, 'fetch');
+        const { header, content } = formatFetch({ path, name: destination.name, checksum, limit }, 'fetch');
         await messenger.send(header, content);
         const outcome = await receiveFiles(messenger, {
           network: member.network,

@@ -11,6 +11,8 @@ export interface StreamRequest {
   readonly name: string;
   readonly timeoutMs: number;
   readonly checksum: boolean;
+  /** Content bytes a second, kept to by the peer; undefined for as fast as can be. */
+  readonly limit: number | undefined;
 }
 
 export interface StreamSurroundings extends Outreach {
@@ -30,14 +32,14 @@ const STEP_BYTES = 1024 * 1024;
  * @throws FilerError why the stream is not the whole file; the reason of `signal`
  */
 export async function streamFile(request: StreamRequest, around: StreamSurroundings): Promise<number> {
-  const { peer, path, name, timeoutMs, checksum } = request;
+  const { peer, path, name, timeoutMs, checksum, limit } = request;
   const { member, signal, write, onProgress, onLost } = around;
   const into = new StreamedFile(write);
   const attempt = async (): Promise<FilerError | undefined> => {
     try {
       const { messenger } = await reachPeer(around, peer, { purpose: 'transfer' }, signal);
       try {
-        const { header, content } = formatFetch({ path, name, checksum }, 'fetch');
+        const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');
         await messenger.send(header, content);
         const { error } = await receiveStream(messenger, {
           network: member.network,

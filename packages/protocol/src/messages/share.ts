@@ -5,13 +5,13 @@
  *   listing  owner → asker   re, [more=1]; content JSON [{ name, kind: share|dir|file|link|other, size, mtimeNs }],
  *                            at most 256 KiB: the next page follows as long as one says `more`. A path that is no
  *                            folder is listed itself
- *   fetch    asker → owner   id, [checksum=1]; content JSON { path, name }: the first message of a connection that was
+ *   fetch    asker → owner   id, [checksum=1], [limit]; content JSON { path, name }: the first message of a connection that was
  *                            opened for a transfer, in the place of `offer`. From here on the owner is the sender, and
  *                            its `offer` follows (or `working` until it is the asker's turn, or an `error`); what was
- *                            asked for is called `name` in it
+ *                            asked for is called `name` in it. `limit`: at most so many content bytes a second
  */
 import { FilerError } from '../errors.ts';
-import { requireText, type Message } from '../header.ts';
+import { requireInteger, requireText, type Message } from '../header.ts';
 import { MAX_ASKED_BYTES, MAX_LISTING_BYTES } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
 import { expectType, oneOf } from './session.ts';
@@ -77,11 +77,17 @@ export interface Fetch {
   readonly name: string;
   /** Whether contents are read to be compared, whatever is remembered of them. */
   readonly checksum: boolean;
+  /** Content bytes a second, at least 1. @default as fast as can be */
+  readonly limit?: number | undefined;
 }
 
-export function formatFetch({ path, name, checksum }: Fetch, id: string): Message {
+export function formatFetch({ path, name, checksum, limit }: Fetch, id: string): Message {
+  const options = {
+    ...(checksum ? { checksum: '1' } : {}),
+    ...(limit === undefined ? {} : { limit: String(limit) }),
+  };
   return {
-    header: { type: 'fetch', id, ...(checksum ? { checksum: '1' } : {}) },
+    header: { type: 'fetch', id, ...options },
     content: formatJson({ path, name }),
   };
 }
@@ -95,6 +101,9 @@ export function parseFetch({ header, content }: Message): Fetch & { readonly id:
     path: askedPath(fields['path']),
     name: textOf(fields['name'], 'name', { max: MAX_NAME_CHARS }),
     checksum: header['checksum'] === '1',
+    ...(header['limit'] === undefined
+      ? {}
+      : { limit: integerOf(requireInteger(header, 'limit'), 'limit', 1) }),
   };
 }
 

@@ -27,11 +27,12 @@ export const get: Operation = async (site, params, { emit, signal }) => {
   const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
     textOf(value, what, { max: 4_096 }),
   );
+  const limit = fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1);
   const destination = await findDestination(dest, name);
   const peer = await findPeer(site, target, signal);
   const { member, access, software } = site;
   const tell = inOrder(emit);
-  const request = { peer, path, destination, timeoutMs, onConflict, exclude };
+  const request = { peer, path, destination, timeoutMs, onConflict, exclude, limit };
   const [checksum, dryRun] = [fields['checksum'] === true, fields['dryRun'] === true];
   try {
     const around = { member, access, software, emit: tell.emit, signal };
