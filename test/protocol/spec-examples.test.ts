@@ -19,6 +19,8 @@ import {
   parseEntriesAnswer,
   parseEntryFailure,
   parseFetch,
+  parseHeld,
+  parseHolding,
   parseFile,
   parseGot,
   parseGrow,
@@ -148,6 +150,8 @@ const PARSERS: Readonly<Record<string, (message: Message) => unknown>> = {
   list: parseList,
   listing: parseListing,
   fetch: parseFetch,
+  holding: parseHolding,
+  held: parseHeld,
   done: onlyType('done'),
 };
 
@@ -158,8 +162,8 @@ test('every message has one example, and every example is of a message', () => {
 test('every type that a family lists in its head is specified', async () => {
   const folder = new URL('../../packages/protocol/src/messages/', import.meta.url);
   const heads = await Promise.all(
-    ['session', 'error', 'enrol', 'directory', 'report', 'text', 'transfer', 'share'].map((family) =>
-      readFile(new URL(`${family}.ts`, folder), 'utf8'),
+    ['session', 'error', 'enrol', 'directory', 'report', 'text', 'transfer', 'share', 'holding'].map(
+      (family) => readFile(new URL(`${family}.ts`, folder), 'utf8'),
     ),
   );
   const listed = heads.flatMap((source) => {

@@ -7,6 +7,7 @@ export const EXIT_CODES = {
   // 1: other failure
   internal: 1,
   'no-such-report': 1,
+  'no-such-job': 1,
   'no-such-offer': 1,
   'path-missing': 1,
   'path-unreadable': 1,

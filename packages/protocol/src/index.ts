@@ -73,6 +73,7 @@ export * from './messages/text.ts';
 export * from './messages/receipt.ts';
 export * from './messages/transfer.ts';
 export * from './messages/share.ts';
+export * from './messages/holding.ts';
 export * from './addresses.ts';
 export * from './names.ts';
 export * from './trust/signed.ts';

@@ -98,6 +98,9 @@ export const MAX_BATCH_BYTES = 10 * MiB;
 /** One page of a listing, in bytes: a folder of any size is told page by page. */
 export const MAX_LISTING_BYTES = 256 * KiB;
 
+/** One question about files that a receiver has signed for, in bytes. */
+export const MAX_HOLDING_BYTES = 256 * KiB;
+
 /** What is asked for: a path, each character escaped. */
 export const MAX_ASKED_BYTES = 128 * KiB;
 

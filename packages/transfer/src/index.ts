@@ -23,4 +23,10 @@ export { SharedReads } from './shared-reads.ts';
 export { FileDigests } from './digests.ts';
 export { parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanParts, type CleanOptions } from './clean-parts.ts';
-export { identityOf, KnownDigests, type DigestShelf, type KnownDigest } from './known-digests.ts';
+export {
+  identityOf,
+  KnownDigests,
+  readDigests,
+  type DigestShelf,
+  type KnownDigest,
+} from './known-digests.ts';

@@ -5,6 +5,7 @@ import {
   defineCommand,
   DURATION,
   flag,
+  integerKind,
   list,
   optional,
   RATE,
@@ -103,6 +104,32 @@ export type ShareAddArguments = ArgumentValues<typeof shareAdd>;
 
 const shareRemove = { name: required(textKind('the name of a share'), 'which one') };
 export type ShareRemoveArguments = ArgumentValues<typeof shareRemove>;
+
+const JOB = textKind('the id of a job, or its beginning');
+
+const transfers = { watch: flag('go on, and show every change') };
+export type TransfersArguments = ArgumentValues<typeof transfers>;
+
+const job = { job: required(JOB, 'which job') };
+export type JobArguments = ArgumentValues<typeof job>;
+
+const history = {
+  job: optional(JOB, 'one job, with a line for each file'),
+  sinceMs: optional(DURATION, 'only jobs of the last time, such as 7d'),
+  limit: optional(integerKind({ min: 1, max: 1_000_000, example: 20 }), 'only the newest'),
+  export: optional(
+    choiceKind(['b3sum', 'sha256sum', 'csv']),
+    'the receipts of JOB as a list: b3sum, sha256sum or csv',
+  ),
+  recipient: optional(textKind('a name or an id'), 'of --export: only what this recipient signed'),
+};
+export type HistoryArguments = ArgumentValues<typeof history>;
+
+const verify = {
+  job: required(JOB, 'which job'),
+  ask: flag('ask each recipient whether it still holds the same bytes'),
+};
+export type VerifyArguments = ArgumentValues<typeof verify>;
 
 const message = {
   target: required(TARGET, 'to whom: a name, an id, @group or @all'),
@@ -218,6 +245,44 @@ export const commands: readonly Command[] = [
     describe: 'offer a folder no more',
     args: shareRemove,
     load: () => import('./share-remove.ts'),
+  }),
+  defineCommand({
+    usage: 'transfers',
+    describe: 'show what is sent and received now, and what waits',
+    args: transfers,
+    examples: ['transfers', 'transfers --watch'],
+    load: () => import('./transfers.ts'),
+  }),
+  defineCommand({
+    usage: 'retry <job>',
+    describe: 'repeat what failed of a job, for those recipients alone',
+    args: job,
+    examples: ['retry k3q9'],
+    load: () => import('./retry.ts'),
+  }),
+  defineCommand({
+    usage: 'cancel <job>',
+    describe: 'end a job that runs or waits',
+    args: job,
+    load: () => import('./cancel.ts'),
+  }),
+  defineCommand({
+    usage: 'history [job]',
+    describe: 'show what was sent, to whom, and what they signed for',
+    args: history,
+    examples: [
+      'history --since 7d',
+      'history k3q9',
+      'history k3q9 --export b3sum > sums && b3sum --check sums',
+    ],
+    load: () => import('./history.ts'),
+  }),
+  defineCommand({
+    usage: 'verify <job>',
+    describe: 'check the signatures of a job, and whether its recipients still have the files',
+    args: verify,
+    examples: ['verify k3q9', 'verify k3q9 --ask'],
+    load: () => import('./verify.ts'),
   }),
   defineCommand({
     usage: 'message <target> <text>',

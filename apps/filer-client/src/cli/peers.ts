@@ -2,34 +2,22 @@ import { formatAgo, renderTable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { PeerLine, Peers } from '../daemon/operations/peers.ts';
 import type { PeersArguments } from './commands.ts';
-
-/** How often a watched list is looked at again. */
-const WATCH_MS = 1_000;
+import { watchState } from './watch-state.ts';
 
 export async function run(args: PeersArguments, context: Context): Promise<void> {
-  const { output, signal } = context;
   if (!args.watch) {
     show(await perform(context, 'peers', { all: args.all }), args, context);
     return;
   }
-  let shown = '';
-  while (!signal.aborted) {
-    const peers = await perform(context, 'peers', { all: args.all });
-    // The clock alone is no change worth a line.
-    const state = JSON.stringify([
-      peers.server.connected,
-      peers.peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses]),
-    ]);
-    if (state !== shown) {
-      if (output.dataIsForTerminal && !output.jsonMode) context.stdout.write('\u001B[H\u001B[2J');
-      show(peers, args, context);
-      shown = state;
-    }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, WATCH_MS);
-      signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-    });
-  }
+  await watchState(
+    context,
+    () => perform(context, 'peers', { all: args.all }),
+    (peers) => show(peers, args, context),
+    ({ server, peers }) => [
+      server.connected,
+      peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses]),
+    ],
+  );
 }
 
 function show(result: Peers, args: PeersArguments, { output }: Context): void {

@@ -19,12 +19,13 @@ import {
 } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import { FetchServer } from '../jobs/fetch-server.ts';
-import { TransferIntake } from '../jobs/intake.ts';
+import { HoldingServer } from '../jobs/holding-server.ts';
+import { TransferIntake, type IncomingTransfer } from '../jobs/intake.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
 import { PeerEvents, type PeerEvent } from '../network/events.ts';
 import { Member } from '../network/member.ts';
-import { peerHandler } from '../network/peer-handler.ts';
+import { peerHandler, type PeerHandlerParts } from '../network/peer-handler.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
 import { callBack } from '../network/reach-for-transfer.ts';
@@ -56,6 +57,7 @@ export class Daemon implements DaemonPart {
   readonly #ended = Promise.withResolvers<void>();
   readonly #peers: PeerServer;
   readonly #sessions: PeerSessions;
+  readonly #holdings: HoldingServer;
   /** When each session that a peer opened began. */
   readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
   #closing: Promise<void> | undefined;
@@ -68,7 +70,13 @@ export class Daemon implements DaemonPart {
     this.#member = member;
     this.#options = options;
     const { software, log } = options;
-    const parts = { member, log, onText: (text: SignedText) => this.#onText(text) };
+    this.#holdings = new HoldingServer({ member, inbox: this.inbox, log });
+    const parts: PeerHandlerParts = {
+      member,
+      log,
+      onText: (text) => this.#onText(text),
+      onHolding: (message, session, peerId) => this.#holdings.answer(message, session, peerId),
+    };
     this.#peers = new PeerServer({
       member,
       software,
@@ -144,6 +152,10 @@ export class Daemon implements DaemonPart {
 
   follow(follower: (event: PeerEvent) => void): () => void {
     return this.#events.follow(follower);
+  }
+
+  incoming(): readonly IncomingTransfer[] {
+    return this.#requireTransfers().intake.incoming;
   }
 
   connections(): number {
@@ -226,6 +238,7 @@ export class Daemon implements DaemonPart {
     this.#transfers = { intake, fetches };
     this.#closers.push(
       () => intake.close(),
+      () => this.#holdings.close(),
       () => fetches.close(),
     );
 

@@ -1,6 +1,8 @@
+import type { VerifyDone } from '../jobs/verify-job.ts';
 import { answerOffers, type AnsweredOffer } from './operations/answer-offers.ts';
 import { connect, connections, disconnect, follow, type ConnectionLine } from './operations/connections.ts';
 import { get, type GetDone } from './operations/get.ts';
+import { cancel, retry, transfers, verify, type Transfers } from './operations/jobs.ts';
 import { ls } from './operations/ls.ts';
 import { leave, server, trust } from './operations/network.ts';
 import { peers, type Peers } from './operations/peers.ts';
@@ -19,6 +21,10 @@ export interface OperationResults {
   readonly broadcast: TextOutcome;
   readonly report: ReportOutcome;
   readonly send: SendDone;
+  readonly transfers: Transfers;
+  readonly retry: SendDone;
+  readonly verify: VerifyDone;
+  readonly cancel: { readonly job: string; readonly recipients: number };
   readonly answerOffers: { readonly offers: readonly AnsweredOffer[] };
   readonly get: GetDone;
   readonly ls: { readonly peer: string; readonly id: string; readonly path: string; readonly count: number };
@@ -55,6 +61,10 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   broadcast,
   report,
   send,
+  transfers,
+  retry,
+  cancel,
+  verify,
   answerOffers,
   get,
   ls,

@@ -1,6 +1,7 @@
 import type { Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
+import type { IncomingTransfer } from '../jobs/intake.ts';
 import type { JobRunner } from '../jobs/job-runner.ts';
 import type { PeerEvent } from '../network/events.ts';
 import type { Member } from '../network/member.ts';
@@ -24,6 +25,8 @@ export interface DaemonPart {
   /** `host:port` as bound. */
   readonly listen: string;
   readonly inbox: string;
+  /** Transfers that come in now. */
+  incoming(): readonly IncomingTransfer[];
   /** Live connections, in and out. */
   connections(): number;
   /** Drops the session with the server and dials anew: it has moved. */

@@ -18,6 +18,7 @@ import {
   receiveFiles,
   type Cap,
   type ReceivedFile as EngineFile,
+  type ReceiveEvent,
 } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
@@ -80,6 +81,19 @@ export interface IntakeOptions {
   readonly onReceived: (file: ReceivedFile) => void;
 }
 
+/** A transfer that comes in now. The path is another machine's: escape it. */
+export interface IncomingTransfer {
+  readonly from: string;
+  readonly fromId: string;
+  readonly since: string;
+  /** Of the file that came last, relative to the sender's folder; empty before the first. */
+  readonly path: string;
+  /** Content bytes that came over this connection. */
+  readonly bytesReceived: number;
+  /** Of what was offered so far. */
+  readonly bytesTotal: number;
+}
+
 const CLEAN_EVERY_MS = 24 * 3_600_000;
 
 /** For so long a transfer goes on in the folder in which it began, in ms. */
@@ -101,7 +115,7 @@ export class TransferIntake {
   readonly offers: AskedOffers;
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<Promise<void>, IncomingTransfer>();
   readonly #hook: ArrivalHook | undefined;
   readonly #cleaning: NodeJS.Timeout;
 
@@ -153,6 +167,10 @@ export class TransferIntake {
     return this.#slots;
   }
 
+  get incoming(): readonly IncomingTransfer[] {
+    return [...this.#running.values()];
+  }
+
   /** Transfers that come in now. */
   get running(): number {
     return this.#running.size;
@@ -160,8 +178,17 @@ export class TransferIntake {
 
   /** Serves one connection that a member opened for a transfer, to its end. */
   async take(messenger: Messenger, from: Membership): Promise<void> {
-    const work = this.#receive(messenger, from);
-    this.#running.add(work);
+    const { name, id } = from;
+    const since = new Date().toISOString();
+    const begun = { from: name, fromId: id, since, path: '', bytesReceived: 0, bytesTotal: 0 };
+    let running = begun;
+    const work: Promise<void> = this.#receive(messenger, from, (event) => {
+      if (event.type !== 'progress') return;
+      const { name: path, bytesReceived, bytesTotal } = event;
+      running = { ...begun, path, bytesReceived, bytesTotal };
+      this.#running.set(work, running);
+    });
+    this.#running.set(work, running);
     try {
       await work;
     } finally {
@@ -173,11 +200,11 @@ export class TransferIntake {
   async close(): Promise<void> {
     clearInterval(this.#cleaning);
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled(this.#running.keys());
     await this.#hook?.close();
   }
 
-  async #receive(messenger: Messenger, from: Membership): Promise<void> {
+  async #receive(messenger: Messenger, from: Membership, on: (event: ReceiveEvent) => void): Promise<void> {
     const { member, inbox, limits, sync, log } = this.#options;
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     let release = await this.#slots.take(from.id, messenger);
@@ -213,6 +240,7 @@ export class TransferIntake {
         known: member.digests,
         delivered: (path) => member.inbox.deliveredDigest(from.id, join(inbox, path)),
         signal: this.#stop.signal,
+        on,
         record: (file) => this.#record(file, from),
       });
       if (asked !== undefined) this.offers.left(from.id, asked, isWithdrawn(outcome.error));

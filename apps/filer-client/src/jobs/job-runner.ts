@@ -3,7 +3,7 @@ import { FilerError, MAX_TRANSFERS, MAX_TRANSFERS_PER_PEER } from '@filer/protoc
 import type { Logger } from '@filer/program';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { DeliveryCounts, DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
+import type { DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { LiveJob } from './live-job.ts';
 import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from './owners.ts';
@@ -36,7 +36,7 @@ export class JobRunner {
   constructor(options: JobRunnerOptions) {
     this.#options = options;
     this.#owner = options.isDaemon ? DAEMON : commandOwner(process.pid);
-    releaseDeadJobs(this.#jobs, options.isDaemon, options.log, Date.now());
+    releaseDeadJobs(this.#jobs, Date.now(), options.isDaemon ? options.log : undefined);
     this.#noting = setInterval(() => this.#guarded(() => this.#note()), OWNER_NOTES_EVERY_MS);
     this.#noting.unref();
   }
@@ -73,11 +73,6 @@ export class JobRunner {
     return this.#begin(id, follower);
   }
 
-  /** The job of that id, if this process runs it. */
-  live(id: string): LiveJob | undefined {
-    return this.#live.get(id);
-  }
-
   /** Ends a job for good: what runs of it, and what waits. @returns recipients that do not get it now */
   async cancel(id: string): Promise<number> {
     const live = this.#live.get(id);
@@ -89,9 +84,10 @@ export class JobRunner {
     return open.length;
   }
 
-  /** How far the deliveries are that run here. */
-  progress(): { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[] {
-    return [...this.#live.values()].flatMap(({ running }) => running);
+  /** Notes how far the deliveries are that run here, and that this process is alive. */
+  noteProgress(): void {
+    const running = [...this.#live.values()].flatMap((live) => live.running);
+    if (running.length > 0) this.#jobs.progress(running, this.#owner, Date.now());
   }
 
   /** Stops what runs: what can wait waits in the database. May be called twice. */
@@ -217,9 +213,8 @@ export class JobRunner {
   }
 
   #note(): void {
-    const running = this.progress();
-    if (running.length > 0) this.#jobs.progress(running, this.#owner, Date.now());
     for (const [id, live] of this.#live) if (this.#isCancelled(id)) live.stop('cancelled');
+    this.noteProgress();
   }
 
   /** A command without a daemon is told so through the database. */

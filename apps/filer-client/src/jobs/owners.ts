@@ -23,19 +23,18 @@ const OWNER_SILENT_MS = 6 * OWNER_NOTES_EVERY_MS;
 /**
  * Gives free what processes ran that are gone: jobs with `--queue` wait again, others are interrupted.
  *
- * @param isDaemon whether this process is the home's daemon: then no other one is
- * @returns the jobs that were cut off for good
+ * @param daemonLog of the home's daemon, if this process is that: then no other one is
  */
-export function releaseDeadJobs(jobs: JobStore, isDaemon: boolean, log: Logger, now: number): void {
+export function releaseDeadJobs(jobs: JobStore, now: number, daemonLog?: Logger): void {
   for (const job of jobs.open()) {
-    if (job.state !== 'running' || isAlive(job, isDaemon, now)) continue;
+    if (job.state !== 'running' || isAlive(job, daemonLog !== undefined, now)) continue;
     const [state, status] = job.queue
       ? (['queued', 'was cut off, and goes on'] as const)
       : (['interrupted', 'the sender was killed or lost its power half-way'] as const);
     const code = job.queue ? undefined : 'terminated';
     jobs.endAll(job.id, ['running', 'queued'], { state, code, status }, now);
-    if (isDaemon && !job.queue)
-      log.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
+    if (!job.queue)
+      daemonLog?.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
         job: job.id,
       });
   }

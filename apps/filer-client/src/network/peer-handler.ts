@@ -1,4 +1,11 @@
-import { FilerError, unsupported, type Handler, type SignedText } from '@filer/protocol';
+import {
+  FilerError,
+  unsupported,
+  type Handler,
+  type Message,
+  type Session,
+  type SignedText,
+} from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { answerList } from '../jobs/answer-list.ts';
 import type { Member } from './member.ts';
@@ -9,10 +16,12 @@ export interface PeerHandlerParts {
   readonly member: Member;
   readonly log: Logger;
   readonly onText: (text: SignedText) => void;
+  /** Answers `holding`. */
+  readonly onHolding: (message: Message, session: Session, peerId: string) => undefined;
 }
 
 /** What another member may ask in a session, whoever of the two opened it. */
-export function peerHandler({ member, log, onText }: PeerHandlerParts, peerId: string): Handler {
+export function peerHandler({ member, log, onText, onHolding }: PeerHandlerParts, peerId: string): Handler {
   return (message, session) => {
     switch (message.header['type']) {
       case 'text':
@@ -26,6 +35,8 @@ export function peerHandler({ member, log, onText }: PeerHandlerParts, peerId: s
         }
       case 'list':
         return answerList(member, peerId, message, session);
+      case 'holding':
+        return onHolding(message, session, peerId);
       case 'removals-get':
         return answerRemovals(member, message);
       default:

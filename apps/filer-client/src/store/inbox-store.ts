@@ -64,6 +64,15 @@ export class InboxStore {
     return row !== undefined && text(row, 'digest') === digest;
   }
 
+  /** Whether a sender ever delivered these bytes under an absolute path. */
+  hasHad(from: string, path: string, digest: string): boolean {
+    return (
+      this.#database
+        .prepare('SELECT 1 FROM inbox WHERE path = ? AND sender = ? AND digest = ? LIMIT 1')
+        .get(path, from, digest) !== undefined
+    );
+  }
+
   /** What a sender delivered of a job since a time. */
   deliveredOf(from: string, job: string, since: number): { files: number; bytes: number } {
     const row = this.#database

@@ -55,7 +55,10 @@ export class JobStore {
   }
 
   /** Oldest first: the newest `limit` of those made at `since` or later. */
-  list({ since = 0, limit = -1 }: { readonly since?: number; readonly limit?: number } = {}): KeptJob[] {
+  list({
+    since = 0,
+    limit = -1,
+  }: { readonly since?: number; readonly limit?: number | undefined } = {}): KeptJob[] {
     return this.#database
       .prepare('SELECT * FROM jobs WHERE created_at >= ? ORDER BY created_at DESC, rowid DESC LIMIT ?')
       .all(since, limit)

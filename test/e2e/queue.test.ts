@@ -1,0 +1,192 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { jsonLines, type Line } from '../support/programs.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+
+const MiB = 1024 * 1024;
+
+/** anna sends, bob comes and goes behind a proxy that can stop time, carol is there. */
+let network: TestNetwork;
+let proxy: TcpProxy;
+
+beforeAll(async () => {
+  network = await TestNetwork.open({ running: ['anna', 'carol'] });
+  proxy = await TcpProxy.open();
+  await network.join('bob');
+});
+afterEach(() => proxy.release());
+afterAll(async () => {
+  await network.close();
+  await proxy[Symbol.asyncDispose]();
+});
+
+async function startBob(...args: string[]): Promise<void> {
+  const bob = await network.startAlone('bob', '--advertise', proxy.address, ...args);
+  proxy.target = bob.listen;
+}
+
+async function stopBob(): Promise<void> {
+  await network.daemon('bob').stop('SIGTERM');
+  await network.seesAs('anna', 'bob', 'stopped');
+}
+
+async function jobOf(name: string, id: unknown): Promise<Line> {
+  const [document] = await network.ask(name, 'history');
+  return listOf(document, 'jobs').find(({ job }) => job === id) ?? {};
+}
+
+/** Asks until the job stands as it should; the test's own time is the limit. */
+async function comesTo(name: string, id: unknown, state: string): Promise<Line> {
+  for (;;) {
+    const job = await jobOf(name, id);
+    if (job['state'] === state) return job;
+  }
+}
+
+test('a job waits for who is offline, goes to who is there, and reaches the other one when it comes', async () => {
+  const file = await network.file('one.bin', 300_000);
+  const lines = await network.ask('anna', 'send', file, '--to', 'bob,carol', '--queue', '--note', 'later');
+
+  const job = lines[0]?.['job'];
+  expect(lines.find(({ type }) => type === 'queued')).toEqual({
+    type: 'queued',
+    job,
+    recipient: 'bob',
+    recipientId: expect.any(String),
+    reason: expect.stringContaining('bob is offline'),
+  });
+  expect(lines.at(-1)).toMatchObject({ type: 'done', ok: true, exitCode: 0, filesSent: 1 });
+  expect(listOf(lines.at(-1), 'recipients')).toMatchObject([
+    { name: 'bob', ok: true, state: 'queued', code: null },
+    { name: 'carol', ok: true, state: 'delivered', code: null },
+  ]);
+  const [status] = await network.ask('anna', 'status');
+  expect(status).toMatchObject({ jobs: 1 });
+  const [transfers] = await network.ask('anna', 'transfers');
+  expect(listOf(transfers, 'outgoing')).toMatchObject([{ job, state: 'queued', queue: true, note: 'later' }]);
+
+  await startBob();
+  await comesTo('anna', job, 'done');
+  expect(await sha256(network.inbox('bob', 'anna', 'one.bin'))).toBe(await sha256(file));
+  const [inbox] = await network.ask('bob', 'inbox');
+  expect(listOf(inbox, 'items')).toMatchObject([{ name: 'one.bin', note: 'later' }]);
+  expect((await network.ask('anna', 'transfers'))[0]).toEqual({ outgoing: [], incoming: [] });
+  await stopBob();
+});
+
+test('what waits and what ran goes on by itself after the daemon was killed, with all its flags', async () => {
+  await startBob();
+  await network.seesAs('anna', 'bob', 'online');
+  const big = await network.file('two.bin', 24 * MiB);
+  const held = proxy.hold(8 * MiB);
+  const command = network.follow('anna', ['send', big, '--to', 'bob', '--queue', '--json']);
+  await held;
+  const plain = network.follow('anna', ['send', big, '--to', 'bob', '--json']);
+  await plain.typed('job');
+  await network.daemon('anna').stop('SIGKILL');
+  const [running] = jsonLines(await command.ended);
+  const [unqueued] = jsonLines(await plain.ended);
+  proxy.cut();
+  const [kept] = await network.ask('anna', 'transfers');
+  expect(listOf(kept, 'outgoing').map(({ job }) => job)).toContain(running?.['job']);
+
+  await network.start('anna');
+  const done = await comesTo('anna', running?.['job'], 'done');
+  expect(listOf(done, 'recipients')).toMatchObject([{ name: 'bob', state: 'delivered', filesSent: 1 }]);
+  expect(await sha256(network.inbox('bob', 'anna', 'two.bin'))).toBe(await sha256(big));
+  // Without --queue it waits for a person.
+  expect(await jobOf('anna', unqueued?.['job'])).toMatchObject({ state: 'interrupted' });
+  const again = await network.ask('anna', 'retry', String(unqueued?.['job']).slice(0, 8));
+  expect(again.at(-1)).toMatchObject({ job: unqueued?.['job'], ok: true });
+  expect(await comesTo('anna', unqueued?.['job'], 'done')).toMatchObject({ queue: false });
+});
+
+test('Ctrl-C only stops watching a queued job, and cancel ends it', async () => {
+  const big = await network.file('three.bin', 24 * MiB);
+  const held = proxy.hold(4 * MiB);
+  const command = network.follow('anna', ['send', big, '--to', 'bob', '--queue']);
+  await held;
+  command.child.kill('SIGINT');
+  const { code, stderr } = await command.ended;
+
+  expect(code).toBe(130);
+  const [, id = ''] = /Job (\S+) goes on without you/.exec(stderr) ?? [];
+  const [transfers] = await network.ask('anna', 'transfers');
+  expect(listOf(transfers, 'outgoing')).toMatchObject([{ job: id, state: 'running' }]);
+  const wrong = await network.client('anna', ['cancel', `${id}x`]);
+  expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining(`did you mean ${id}`) });
+  expect(await network.ask('anna', 'cancel', id.slice(0, 6))).toEqual([{ job: id, recipients: 1 }]);
+  proxy.release();
+  expect(await jobOf('anna', id)).toMatchObject({ state: 'cancelled' });
+  expect(await filesBelow(network.inbox('bob', 'anna'))).not.toContain('three.bin');
+  expect(await network.client('anna', ['cancel', id])).toMatchObject({ code: 1 });
+
+  const again = await network.ask('anna', 'retry', id);
+  expect(again.at(-1)).toMatchObject({ ok: true, filesSent: 1 });
+  expect(await sha256(network.inbox('bob', 'anna', 'three.bin'))).toBe(await sha256(big));
+});
+
+test('a refusal ends a queued job for good, and so do sources that are missing when it is their turn', async () => {
+  await stopBob();
+  const file = await network.file('four.bin');
+  const gone = network.path('gone.txt');
+  await writeFile(gone, 'here for now');
+  const [first] = await network.ask('anna', 'send', file, '--to', 'bob', '--queue');
+  await startBob('--accept', 'none');
+  const refused = await comesTo('anna', first?.['job'], 'failed');
+  expect(listOf(refused, 'recipients')).toMatchObject([{ state: 'failed', code: 'declined' }]);
+
+  await stopBob();
+  const [second] = await network.ask('anna', 'send', gone, '--to', 'bob', '--queue');
+  await rm(gone);
+  await startBob();
+  const missing = await comesTo('anna', second?.['job'], 'failed');
+  expect(listOf(missing, 'recipients')).toMatchObject([{ state: 'failed', code: 'path-missing' }]);
+  expect(network.daemon('anna').stderr).toContain('gone.txt');
+});
+
+test('retry goes to the recipient that failed and to nobody else', async () => {
+  await stopBob();
+  const file = await network.file('five.bin');
+  const { code, stdout } = await network.client('anna', ['send', file, '--to', 'bob,carol', '--json']);
+  const lines = jsonLines({ stdout });
+  expect(code).toBe(8);
+  expect(listOf(lines.at(-1), 'recipients')).toMatchObject([
+    { name: 'bob', ok: false, state: 'failed' },
+    { name: 'carol', ok: true, state: 'delivered' },
+  ]);
+  await startBob();
+  await network.seesAs('anna', 'bob', 'online');
+
+  const again = await network.ask('anna', 'retry', String(lines[0]?.['job']));
+  expect(again.filter(({ type }) => type === 'receipt').map(({ recipient }) => recipient)).toEqual(['bob']);
+  expect(again.at(-1)).toMatchObject({ exitCode: 0, filesSent: 1, filesSkipped: 0 });
+  expect(listOf(again.at(-1), 'recipients')).toMatchObject([{ ok: true }, { ok: true }]);
+  const [inbox] = await network.ask('carol', 'inbox');
+  expect(listOf(inbox, 'items').filter(({ name }) => name === 'five.bin')).toHaveLength(1);
+});
+
+test('without a daemon a queued job stays on disk, and goes once one runs', async () => {
+  await stopBob();
+  await network.daemon('anna').stop('SIGTERM');
+  const file = await network.file('six.bin');
+  const { code, stderr, stdout } = await network.client('anna', [
+    'send',
+    file,
+    '--to',
+    'bob',
+    '--queue',
+    '--json',
+  ]);
+  expect([code, stderr]).toEqual([0, expect.stringContaining('as long as `filer-client start` runs here')]);
+  const [{ job } = {}] = jsonLines({ stdout });
+  expect((await network.ask('anna', 'status'))[0]).toMatchObject({ running: false, jobs: 1 });
+
+  await network.start('anna');
+  await startBob();
+  await comesTo('anna', job, 'done');
+  expect(await sha256(network.inbox('bob', 'anna', 'six.bin'))).toBe(await sha256(file));
+});
