@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { InboxStore, type InboxItem } from '../../../apps/filer-client/src/store/inbox-store.ts';
+
+let database: DatabaseSync;
+let inbox: InboxStore;
+let items = 0;
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-inbox-'));
+  database = openDatabase(join(folder, 'filer.db'));
+  inbox = new InboxStore(database);
+  onTestFinished(async () => {
+    database.close();
+    await rm(folder, { recursive: true });
+  });
+});
+
+function add(item: Partial<InboxItem>): void {
+  inbox.add({
+    id: `i${++items}`,
+    job: 'job',
+    from: 'A',
+    fromName: 'anna',
+    path: '/inbox/anna/a',
+    name: 'a',
+    size: 1,
+    digest: 'one',
+    receivedAt: 1,
+    note: '',
+    state: 'received',
+    wasThere: false,
+    ...item,
+  });
+}
+
+test('what a sender delivered last counts as its own, in whatever job, and nothing else does', () => {
+  add({ job: 'first', digest: 'one' });
+  add({ job: 'second', digest: 'two' });
+  add({ from: 'C', fromName: 'carol', digest: 'three' });
+
+  expect(inbox.deliveredDigest('A', '/inbox/anna/a')).toBe('two');
+  expect(inbox.deliveredDigest('C', '/inbox/anna/a')).toBe('three');
+  expect(inbox.deliveredDigest('B', '/inbox/anna/a')).toBeUndefined();
+  expect(inbox.deliveredDigest('A', '/inbox/anna/b')).toBeUndefined();
+});
+
+test("what was there is listed, and is not the sender's to replace", () => {
+  expect(inbox.has('A', '/inbox/anna/a', 'one')).toBe(false);
+  add({ digest: 'one', wasThere: true });
+
+  expect(inbox.has('A', '/inbox/anna/a', 'one')).toBe(true);
+  expect(inbox.has('A', '/inbox/anna/a', 'two')).toBe(false);
+  expect(inbox.deliveredDigest('A', '/inbox/anna/a')).toBeUndefined();
+  expect(inbox.deliveredOf('A', 'job', 0)).toEqual({ files: 0, bytes: 0 });
+  expect(inbox.all()).toMatchObject([{ path: '/inbox/anna/a', wasThere: true }]);
+});
+
+test('both look-ups take an index', () => {
+  const plan = database
+    .prepare(
+      'EXPLAIN QUERY PLAN SELECT digest FROM inbox WHERE path = ? AND sender = ? ORDER BY rowid DESC LIMIT 1',
+    )
+    .all('p', 's')
+    .map(({ detail }) => String(detail));
+  expect(plan).toEqual([expect.stringContaining('USING INDEX inbox_path')]);
+});
