@@ -79,6 +79,17 @@ test('who is declined is told why, with exit 6', async () => {
   expect(await itemsOf('bob', 'declined')).toMatchObject([{ id: item['id'], reason: 'not today' }]);
 });
 
+test('an offer can be answered in the shell, too', async () => {
+  const { sending, item } = await offer(await network.file('for the shell', 1_000));
+
+  const { stdout } = await network.client('bob', ['shell'], {
+    input: `decline ${String(item['id'])} too large\n`,
+  });
+
+  expect(stdout).toContain('declined what anna offered');
+  expect((await sending.ended).stderr).toContain('bob declined: too large');
+});
+
 test('Ctrl-C at the sender withdraws what waits', async () => {
   const { sending, item } = await offer(await network.file('withdrawn', 1_000));
 
