@@ -10,6 +10,7 @@ const PROGRAMS = {
   openssl: 'openssl',
   ps: 'procps',
   python3: 'python3',
+  setpriv: 'util-linux',
   strace: 'strace',
   tmux: 'tmux',
   unshare: 'util-linux',
