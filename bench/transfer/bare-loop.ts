@@ -2,8 +2,8 @@
  * What a bare Node program does with the same work, as a bar to compare with: file → TLS 1.3 → slab → file, BLAKE3
  * on both sides, fdatasync at the end. Two processes; no protocol, no receipts, no names, nothing kept.
  *
- *   node bench/bare-loop.ts send SOURCE PORT CERT KEY      serves one connection
- *   node bench/bare-loop.ts receive TARGET PORT            connects, writes, prints the digest
+ *   node bench/transfer/bare-loop.ts send SOURCE PORT CERT KEY      serves one connection
+ *   node bench/transfer/bare-loop.ts receive TARGET PORT            connects, writes, prints the digest
  */
 import { closeSync, fdatasyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { connect, createServer, type ConnectionOptions } from 'node:tls';
