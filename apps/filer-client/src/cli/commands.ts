@@ -61,6 +61,7 @@ const send = {
     textKind('a pattern such as *.log'),
     'what stays here, as in a .gitignore (.filerignore files count too)',
   ),
+  limit: optional(RATE, 'how fast at most, to all together, such as 20MB/s'),
   checksum: flag('compare contents by reading them, whatever is remembered'),
   dryRun: flag('show what would be sent, and send nothing'),
   timeoutMs: defaulted(DURATION, '1m', 'how long to try again when a recipient is lost half-way'),

@@ -14,6 +14,7 @@ export function run(args: SendArguments, context: Context): Promise<number> {
     checksum: args.checksum,
     exclude: args.exclude,
     dryRun: args.dryRun,
+    ...(args.limit === undefined ? {} : { limit: args.limit }),
     queue: args.queue,
   };
   return showJob(request.paths, context, (onItem) => perform(context, 'send', request, { onItem }));

@@ -1,5 +1,5 @@
 import { FilerError, formatReceipts, messageOf, type ReceiptBatch } from '@filer/protocol';
-import { sendFiles, type SendEvent as EngineEvent } from '@filer/transfer';
+import { sendFiles, type SendEvent as EngineEvent, type SendOptions } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -15,6 +15,8 @@ export interface DeliveryOptions {
   readonly job: string;
   readonly peer: KnownPeer;
   readonly request: SendRequest;
+  /** What all deliveries of the job have in common. */
+  readonly shared: Pick<SendOptions, 'reads' | 'limit'>;
   readonly outreach: Outreach;
   /** Gets what goes on; must not throw, and holds nothing up. */
   readonly emit: (event: SendEvent) => void;
@@ -81,7 +83,7 @@ export class Delivery {
 
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
-    const { outreach, peer, job, request, signal } = this.#options;
+    const { outreach, peer, job, request, shared, signal } = this.#options;
     const { note, onConflict, checksum, exclude } = request;
     const { member } = outreach;
     this.#tally.beginConnection();
@@ -97,6 +99,7 @@ export class Delivery {
           note,
           onConflict,
           checksum,
+          ...shared,
           known: member.digests,
           ignored: ignoreRules(exclude),
           signal,

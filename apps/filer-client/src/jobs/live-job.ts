@@ -1,9 +1,10 @@
 import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import { RateLimit, SharedReads } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryCounts, DeliveryEnd, KeptDelivery, KeptJob } from '../store/job-rows.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from './send-events.ts';
 import { parseKeptRequest, type SendRequest } from './send-request.ts';
@@ -34,6 +35,7 @@ export class LiveJob {
   readonly #parts: LiveJobParts;
   readonly #followers = new Set<(event: SendEvent) => void>();
   readonly #turns = new Turns(RECIPIENTS_AT_ONCE);
+  readonly #shared: DeliveryOptions['shared'];
   readonly #stop = new AbortController();
   readonly #serving = new Map<string, Promise<void>>();
   readonly #deliveries = new Map<string, Delivery>();
@@ -47,6 +49,12 @@ export class LiveJob {
     this.job = job;
     this.request = parseKeptRequest(job.request);
     this.#parts = parts;
+    const { limit } = this.request;
+    const isToMany = parts.outreach.member.jobs.deliveries(job.id).length > 1;
+    this.#shared = {
+      reads: isToMany ? new SharedReads() : undefined,
+      limit: limit === undefined ? undefined : new RateLimit(limit),
+    };
   }
 
   /** @param follower must not throw @returns what ends the following */
@@ -134,9 +142,17 @@ export class LiveJob {
       if (!reached && event.type !== 'retry') onTried(peer.id, (reached = true));
       this.#emit(event);
     };
-    const { request } = this;
+    const [request, shared] = [this.request, this.#shared];
     outreach.member.jobs.begin(id, peer.id, owner, Date.now());
-    const delivery = new Delivery({ job: id, peer, request, outreach, emit, signal: this.#stop.signal });
+    const delivery = new Delivery({
+      job: id,
+      peer,
+      request,
+      shared,
+      outreach,
+      emit,
+      signal: this.#stop.signal,
+    });
     this.#deliveries.set(peer.id, delivery);
     try {
       const failure = await delivery.run();

@@ -17,6 +17,8 @@ export interface SendRequest {
   readonly exclude: readonly string[];
   /** Whether it waits for recipients that are not there. */
   readonly queue: boolean;
+  /** Bytes a second at most, to all recipients together. */
+  readonly limit: number | undefined;
 }
 
 const DEFAULTS: SendRequest = {
@@ -29,6 +31,7 @@ const DEFAULTS: SendRequest = {
   checksum: false,
   exclude: [],
   queue: false,
+  limit: undefined,
 };
 
 /**
@@ -60,6 +63,7 @@ export function parseKeptRequest(json: string): SendRequest {
     checksum: kept.get('checksum') === true,
     exclude: textsOf('exclude'),
     queue: kept.get('queue') === true,
+    limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),
   };
 }
 

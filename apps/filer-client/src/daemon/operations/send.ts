@@ -37,6 +37,7 @@ export const send: Operation = async (site, params, { emit, signal }) => {
   const bytesTotal = await sizeOf(unique);
   const recipients = await findRecipients(site, to, signal);
   const queue = fields['queue'] === true;
+  const limit = fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1);
   const request: SendRequest = {
     paths: unique,
     to,
@@ -47,6 +48,7 @@ export const send: Operation = async (site, params, { emit, signal }) => {
     checksum,
     exclude,
     queue,
+    limit,
   };
   return followJob(emit, (tell) =>
     fields['dryRun'] === true
