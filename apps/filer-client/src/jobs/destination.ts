@@ -9,6 +9,8 @@ export interface Destination {
   readonly folder: string;
   /** What it is called there. */
   readonly name: string;
+  /** Whether the path that was given is the folder, and not the name. */
+  readonly isInto: boolean;
 }
 
 /**
@@ -16,10 +18,11 @@ export interface Destination {
  *
  * @param path absolute
  * @param own its name at its owner
+ * @param isUnfinished whether an earlier get of the same thing made what is there: then that name is meant again
  * @throws FilerError `path-missing`, `path-unsupported`, `home-not-writable`, `name-refused`
  */
-export async function findDestination(path: string, own: string): Promise<Destination> {
-  const isInto = (await kindOf(path)) === 'folder';
+export async function findDestination(path: string, own: string, isUnfinished = false): Promise<Destination> {
+  const isInto = !isUnfinished && (await kindOf(path)) === 'folder';
   const folder = isInto ? path : dirname(path);
   const kind = isInto ? 'folder' : await kindOf(folder);
   const what = JSON.stringify(folder.toWellFormed());
@@ -30,7 +33,7 @@ export async function findDestination(path: string, own: string): Promise<Destin
   parseSafePath(name);
   try {
     await access(folder, constants.W_OK | constants.X_OK);
-    return { folder: await realpath(folder), name };
+    return { folder: await realpath(folder), name, isInto };
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     throw new FilerError('home-not-writable', `the folder ${what} may not be written: choose another one`, {

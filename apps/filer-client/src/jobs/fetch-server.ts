@@ -9,6 +9,7 @@ import {
 import type { Logger } from '@filer/program';
 import { inspectSource, PART_PREFIX, RateLimit, sendFiles } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { PullRecord } from './pull-record.ts';
 import { openShared } from './shared.ts';
 import type { Slots } from './slots.ts';
 
@@ -92,8 +93,11 @@ export class FetchServer {
       using shared = openShared(member, from.id, path);
       const source = { file: shared.file, name, shared: shared.folder };
       await inspectSource(source);
+      const record = new PullRecord(member, from, path);
       const outcome = await sendFiles(messenger, {
         files: [source],
+        job: record.job,
+        keep: (receipts, fileOf) => record.keep(receipts, fileOf),
         network: member.network,
         senderId: member.id,
         receiverId: from.id,
@@ -103,6 +107,7 @@ export class FetchServer {
         ignored: (_top, inside) => isPart(inside),
         signal,
       });
+      record.end(outcome);
       const { filesDelivered: files, filesSkipped, filesFailed, bytesSent, error } = outcome;
       const facts = { by: from.name, path, files, filesSkipped, filesFailed, bytesSent };
       if (error === undefined) log.info('fetched', facts);

@@ -20,6 +20,10 @@ export class Settings {
       .run(key, value);
   }
 
+  delete(key: string): void {
+    this.#database.prepare('DELETE FROM settings WHERE key = ?').run(key);
+  }
+
   /**
    * The next of a sequence that never repeats or falls back: the last plus one, or `atLeast` where that is more.
    */

@@ -1,6 +1,7 @@
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
 import { findDestination } from '../../jobs/destination.ts';
 import { GetJob } from '../../jobs/get-job.ts';
+import { UnfinishedGets } from '../../jobs/unfinished-gets.ts';
 import { parseSharedPath } from '../../jobs/peer-path.ts';
 import type { Operation } from '../site.ts';
 import { inOrder } from './in-order.ts';
@@ -28,15 +29,22 @@ export const get: Operation = async (site, params, { emit, signal }) => {
     textOf(value, what, { max: 4_096 }),
   );
   const limit = fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1);
-  const destination = await findDestination(dest, name);
+  // A destination that cannot be used is said before anyone is bothered.
+  await findDestination(dest, name);
   const peer = await findPeer(site, target, signal);
+  const unfinished = new UnfinishedGets(site.member.settings);
+  const source = `${peer.id}:${path}`;
+  const destination = await findDestination(dest, name, unfinished.has(dest, source));
   const { member, access, software } = site;
   const tell = inOrder(emit);
   const request = { peer, path, destination, timeoutMs, onConflict, exclude, limit };
   const [checksum, dryRun] = [fields['checksum'] === true, fields['dryRun'] === true];
   try {
     const around = { member, access, software, emit: tell.emit, signal };
-    return await new GetJob({ ...request, checksum, dryRun }, around).run();
+    if (!destination.isInto && !dryRun) unfinished.note(dest, source);
+    const done = await new GetJob({ ...request, checksum, dryRun }, around).run();
+    if (done.ok && !dryRun) unfinished.forget(dest);
+    return done;
   } finally {
     await tell.done();
   }

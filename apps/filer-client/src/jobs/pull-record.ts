@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { formatReceipts, type Membership, type ReceiptBatch } from '@filer/protocol';
+import type { SendOutcome } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+import type { FailedFile } from '../store/job-rows.ts';
+import { DAEMON } from './owners.ts';
+
+/** Failures that are kept of one fetch. */
+const MAX_FAILURES = 100;
+
+/**
+ * What somebody fetched, in this machine's own history: a job whose request is of the kind `pull`, with the receipts.
+ * It names no paths, since nothing of it can be sent again from here.
+ */
+export class PullRecord {
+  readonly job = randomBytes(12).toString('base64url');
+  readonly #member: Member;
+  readonly #from: Membership;
+  readonly #path: string;
+  readonly #startedAt = Date.now();
+
+  /** @param path `SHARE/path/below` */
+  constructor(member: Member, from: Membership, path: string) {
+    this.#member = member;
+    this.#from = from;
+    this.#path = path;
+  }
+
+  /** Keeps receipts before their files count. @throws FilerError of the database */
+  keep(batch: ReceiptBatch, fileOf: (entry: number) => string): void {
+    const paths = batch.files.map(({ entry }) => fileOf(entry));
+    const document = formatReceipts(batch).content.toString();
+    this.#member.receipts.add({ job: this.job, peer: this.#from.id, document, paths }, Date.now());
+  }
+
+  /** Notes how it ended. @throws FilerError of the database */
+  end({
+    ok,
+    error,
+    files,
+    filesDelivered,
+    filesSkipped,
+    filesKept,
+    filesFailed,
+    ...bytes
+  }: SendOutcome): void {
+    const { jobs, network } = this.#member;
+    const { id: peer, name } = this.#from;
+    const { bytesSent, bytesTotal } = bytes;
+    const request = JSON.stringify({ kind: 'pull', path: this.#path, paths: [], to: [name], note: '' });
+    jobs.create({ id: this.job, createdAt: this.#startedAt, network, queue: false, request, owner: DAEMON }, [
+      { id: peer, name },
+    ]);
+    jobs.begin(this.job, peer, DAEMON, this.#startedAt);
+    const failures = files.flatMap(({ name: path, code, message = '' }): FailedFile[] =>
+      code === undefined ? [] : [{ path, code, message }],
+    );
+    const end = {
+      state: ok ? 'delivered' : 'failed',
+      code: error?.code ?? failures[0]?.code,
+      status:
+        error?.message ??
+        `${filesDelivered} files fetched, ${filesSkipped} there already, ${filesFailed} failed`,
+      counts: { filesSent: filesDelivered, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal },
+      failures: failures.slice(0, MAX_FAILURES),
+    } as const;
+    jobs.end(this.job, peer, end, Date.now());
+  }
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import type { Settings } from '../store/settings.ts';
+
+/**
+ * Gets under a name of the user's choice that have not come to a good end. A folder that such a get made is there when
+ * it is typed again, and is not one to go into, but the one to go on with.
+ */
+export class UnfinishedGets {
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * @param dest absolute
+   * @param source what is fetched, and from whom
+   */
+  has(dest: string, source: string): boolean {
+    return this.#settings.get(keyOf(dest)) === source;
+  }
+
+  note(dest: string, source: string): void {
+    this.#settings.set(keyOf(dest), source);
+  }
+
+  forget(dest: string): void {
+    this.#settings.delete(keyOf(dest));
+  }
+}
+
+function keyOf(dest: string): string {
+  return `get.unfinished.${createHash('sha256').update(dest).digest('hex').slice(0, 32)}`;
+}

@@ -1,0 +1,184 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
+import { JobStore } from '../../apps/filer-client/src/store/job-store.ts';
+import { ReceiptStore } from '../../apps/filer-client/src/store/receipt-store.ts';
+import { jsonLines } from '../support/programs.ts';
+import { filesBelow, listOf, TestNetwork, writeRandomFile } from '../support/test-network.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 16_000 });
+
+/** bob shares; anna has a daemon, carol and dave have none. */
+let network: TestNetwork;
+let large: string;
+
+beforeAll(async () => {
+  network = await TestNetwork.open({ running: ['anna', 'bob'] });
+  await Promise.all([network.join('carol'), network.join('dave')]);
+  await network.seesAs('anna', 'bob', 'online');
+  large = network.path('large');
+  await mkdir(large);
+  await writeRandomFile(join(large, 'file'), 4_000_000);
+  await network.ask('bob', 'share', 'add', large);
+});
+afterAll(() => network.close());
+
+describe('share', () => {
+  test('keeps folders under names until they are removed, with a daemon and without one', async () => {
+    const folder = network.path('some folder');
+    await mkdir(folder);
+    for (const who of ['bob', 'carol']) {
+      const [added] = await network.ask(
+        who,
+        'share',
+        'add',
+        folder,
+        '--as',
+        'x',
+        '--group',
+        'lab',
+        '--group',
+        '@ops',
+      );
+      expect(added).toMatchObject({ name: 'x', folder, groups: ['lab', 'ops'], server: false });
+      const [all] = await network.ask(who, 'share', 'list');
+      expect(listOf(all, 'shares')).toContainEqual(added);
+      expect(await network.ask(who, 'share', 'remove', 'x')).toEqual([{ name: 'x' }]);
+      const [left] = await network.ask(who, 'share', 'list');
+      expect(listOf(left, 'shares').map(({ name }) => name)).not.toContain('x');
+    }
+  });
+
+  test.each([
+    ['a folder that is not there', ['add', 'nowhere'], 1, 'there is no folder'],
+    ['a file', ['add', 'large/file'], 1, 'is no folder'],
+    [
+      'a name that is taken',
+      ['add', 'server', '--as', 'large'],
+      6,
+      'there is a share called "large" already',
+    ],
+    ['a name with a slash', ['add', 'large', '--as', 'a/b'], 2, 'has a / in it'],
+    ['a name that climbs', ['add', 'large', '--as', '..'], 2, 'has the component ..'],
+    ['a group that is none', ['add', 'large', '--as', 'y', '--group', 'a b'], 2, '--group takes'],
+    ['a group for the server', ['add', 'large', '--server', '--group', 'lab'], 2, 'give one of them'],
+    ['the home of this machine', ['add', 'bob'], 6, "holds this machine's key"],
+    ['a folder above it', ['add', '.'], 6, "holds this machine's key"],
+    ['a share that is not there', ['remove', 'nothing'], 1, 'there is no share called "nothing"'],
+  ])('refuses %s in a sentence', async (_what, args, code, words) => {
+    const outcome = await network.client('bob', ['share', ...args], { cwd: network.folder });
+    expect({ code: outcome.code, stdout: outcome.stdout }).toEqual({ code, stdout: '' });
+    expect(outcome.stderr).toContain(words);
+  });
+});
+
+test.each([
+  ['ls', 'nobody', 4, 'no peer is called nobody'],
+  ['ls', '@all', 2, 'names no one peer'],
+  ['ls', 'bob:nothing', 1, 'bob offers no "nothing"'],
+  ['ls', 'bob:large/nothing', 1, 'there is no file'],
+  ['ls', 'bob:../x', 2, 'write PEER:SHARE/path'],
+  ['get', 'bob', 2, 'say which share of bob'],
+  ['get', 'bob:nothing', 1, 'bob offers no "nothing"'],
+  ['get', 'bob:large/nothing', 1, 'there is no file'],
+  ['get', 'carol:x', 5, 'carol'],
+])('%s %s ends with exit %i and a sentence', async (command, source, code, words) => {
+  for (const who of ['anna', 'dave']) {
+    const outcome = await network.client(who, [command, source], { cwd: network.folder });
+    expect(outcome.code).toBe(code);
+    expect(outcome.stderr).toContain(words);
+    expect(outcome.stderr).not.toContain(network.folder);
+  }
+});
+
+test('a folder of 6,000 files is listed, in pages and in one document', async () => {
+  const many = network.path('many');
+  await mkdir(many);
+  const name = (n: number): string => `${'long '.repeat(10)}${String(n).padStart(5, '0')}`;
+  for (let n = 0; n < 6_000; n += 500) {
+    await Promise.all(Array.from({ length: 500 }, (_, k) => writeFile(join(many, name(n + k)), '')));
+  }
+  await network.ask('bob', 'share', 'add', many);
+  for (const who of ['anna', 'dave']) {
+    const [document] = await network.ask(who, 'ls', 'bob:many');
+    const names = listOf(document, 'entries').map((entry) => entry['name']);
+    expect(names).toEqual(Array.from({ length: 6_000 }, (_, n) => name(n)));
+  }
+});
+
+/** A get that is under way, slowly. */
+async function slowly(who: string, dest: string) {
+  const get = network.follow(who, ['get', 'bob:large', network.path(dest), '--limit', '200KB', '--json']);
+  await get.typed('progress');
+  return get;
+}
+
+test('two gets of one thing to one place: the second waits, and finds it there', async () => {
+  await mkdir(network.path('both'));
+  const dest = network.path('both');
+  const first = network.follow('dave', ['get', 'bob:large', dest, '--limit', '2MB', '--json']);
+  await first.typed('progress');
+  const second = network.follow('dave', ['get', 'bob:large', dest, '--json']);
+  await second.typed('waiting');
+  const outcomes = await Promise.all([first.ended, second.ended]);
+
+  const done = outcomes.map((outcome) => jsonLines(outcome).at(-1));
+  expect(done).toMatchObject([
+    { ok: true, filesSent: 1, filesSkipped: 0 },
+    { ok: true, filesSent: 0, filesSkipped: 1 },
+  ]);
+  expect(await filesBelow(dest)).toEqual(['large/file']);
+});
+
+test('what was fetched, and what was not, stands in the history of its owner, with receipts', async () => {
+  await network.ask('dave', 'get', 'bob:large', network.path('for-history'));
+  await network.daemon('bob').said('fetched');
+  const database = openDatabase(join(network.home('bob'), 'filer.db'));
+  try {
+    const [jobs, receipts] = [new JobStore(database), new ReceiptStore(database)];
+    const job = jobs.list().findLast(({ request }) => request.includes('"kind":"pull"'));
+    expect(JSON.parse(job?.request ?? '{}')).toMatchObject({ kind: 'pull', path: 'large', to: ['dave'] });
+    expect(job?.state).toBe('done');
+    expect(jobs.deliveries(job?.id ?? '')).toMatchObject([
+      { name: 'dave', state: 'delivered', filesSent: 1, filesFailed: 0, bytesSent: 4_000_000 },
+    ]);
+    const [batch] = [...receipts.of(job?.id ?? '')];
+    expect(batch?.paths).toEqual(['large/file']);
+  } finally {
+    database.close();
+  }
+});
+
+test('a share that is removed while somebody fetches from it ends that at once', async () => {
+  const get = await slowly('anna', 'from-removed');
+  await network.ask('bob', 'share', 'remove', 'large');
+  const { code, stdout } = await get.ended;
+  expect(code).toBe(1);
+  expect(jsonLines({ stdout }).at(-1)).toMatchObject({
+    type: 'done',
+    ok: false,
+    recipients: [{ ok: false, code: 'path-missing', status: 'the share "large" was removed' }],
+  });
+  await expect(stat(network.path('from-removed/file'))).rejects.toThrow('ENOENT');
+  await network.ask('bob', 'share', 'add', large);
+});
+
+test('Ctrl-C ends a get, and the next one goes on from what it left', async () => {
+  const get = await slowly('dave', 'cut');
+  await get.line(({ type, bytesSent }) => type === 'progress' && Number(bytesSent) > 1_200_000);
+  expect(await get.stop('SIGINT')).toBe(130);
+  const last = (await network.ask('dave', 'get', 'bob:large', network.path('cut'))).at(-1);
+  expect(last).toMatchObject({ ok: true, filesSent: 1 });
+  expect(last?.['bytesSent']).toBeLessThan(4_000_000);
+  expect(await readFile(network.path('cut/file'))).toEqual(await readFile(join(large, 'file')));
+});
+
+test('a member that is removed while it fetches gets no further', async () => {
+  const get = await slowly('dave', 'from-outside');
+  expect((await network.ofServer(['remove', 'dave'])).code).toBe(0);
+  const { code } = await get.ended;
+  expect(code).not.toBe(0);
+  await expect(stat(network.path('from-outside/file'))).rejects.toThrow('ENOENT');
+  expect((await network.client('dave', ['ls', 'bob'])).code).toBe(6);
+});
