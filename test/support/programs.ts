@@ -26,6 +26,8 @@ export interface Outcome {
 export interface RunOptions {
   /** What it reads on standard input. */
   readonly input?: string;
+  /** Leaves standard input open: the test writes to it. @default false */
+  readonly opensInput?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** What stands before the command line, such as `ip netns exec NAME`. */
@@ -48,14 +50,14 @@ export class ProgramProcess {
   readonly #waiting = new Set<() => void>();
 
   constructor(program: ProgramName, args: readonly string[], home: string, options: RunOptions = {}) {
-    const { input = '', env = {}, cwd, wrapper = [], bin } = options;
+    const { input = '', opensInput = false, env = {}, cwd, wrapper = [], bin } = options;
     const file = bin === undefined ? [process.execPath, bins[program]] : [join(bin, program)];
     const variable = program === 'ip-server' ? 'IP_SERVER_HOME' : 'FILER_HOME';
     const [command = process.execPath, ...rest] = [...wrapper, ...file, ...args];
     this.home = home;
     this.child = spawn(command, rest, { cwd, env: { ...process.env, [variable]: home, ...env } });
     this.child.stdin.on('error', () => undefined); // a command that ends early does not read its input
-    this.child.stdin.end(input);
+    if (!opensInput) this.child.stdin.end(input);
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
       this.#wake();

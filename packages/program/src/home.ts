@@ -24,6 +24,8 @@ export interface Home {
   readonly networkKeyFile: string;
   /** Where received files go. */
   readonly inbox: string;
+  /** The client's folder of what came from standard input and is to be sent. */
+  readonly outgoing: string;
   /** Socket on which commands reach their daemon; at most 100 bytes long. */
   readonly controlSocket: string;
   /** Held by the one daemon of this home. */
@@ -136,6 +138,7 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
     membershipFile: join(folders.data, 'membership.json'),
     networkKeyFile: join(folders.data, 'network-key.pem'),
     inbox: folders.inbox,
+    outgoing: join(folders.data, 'outgoing'),
     controlSocket: socketPath(program, folders.state, env),
     lockFile: join(folders.state, 'daemon.lock'),
   };

@@ -49,8 +49,9 @@ const peers = {
 export type PeersArguments = ArgumentValues<typeof peers>;
 
 const send = {
-  paths: list(textKind('a path'), 'the files and folders', { required: true }),
+  paths: list(textKind('a path'), 'the files and folders; - for standard input', { required: true }),
   to: list(TARGET, 'to whom: a name, an id, @group or @all', { required: true, commas: true }),
+  as: optional(textKind('a name such as x.tar'), 'what the one path, or standard input, is called there'),
   note: optional(ANY_TEXT, 'a line for the receiver'),
   onConflict: defaulted(
     choiceKind(['rename', 'skip', 'overwrite', 'newer']),
@@ -206,6 +207,7 @@ export const commands: readonly Command[] = [
       'send a.mov b.mov --to bob,carol',
       'send project --to bob --exclude node_modules',
       'send log.txt --to @lab --note "last night"',
+      'send - --as x.tar --to bob',
     ],
     load: () => import('./send.ts'),
   }),

@@ -1,6 +1,7 @@
 import { connectControl, createLogger, type Context } from '@filer/program';
 import { operations, type OperationName, type OperationResults } from '../daemon/operations.ts';
 import type { Site } from '../daemon/site.ts';
+import type { Growing } from '@filer/transfer';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
@@ -31,6 +32,23 @@ export async function perform<N extends OperationName>(
   }
   return await inOwnProcess(context, async (site) => {
     return (await operations[name](site, params, { emit: onItem, signal })) as OperationResults[N];
+  });
+}
+
+/**
+ * Sends in this process, whether a daemon runs or not, what is still being written.
+ *
+ * @throws FilerError `not-joined`, and whatever the operation throws
+ */
+export function sendGrowing(
+  context: Context,
+  params: unknown,
+  growing: Growing,
+  { onItem = () => undefined }: PerformOptions,
+): Promise<OperationResults['send']> {
+  return inOwnProcess(context, async (site) => {
+    const run = { emit: onItem, signal: context.signal, growing };
+    return (await operations.send(site, params, run)) as OperationResults['send'];
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { Growing } from '@filer/transfer';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import type { IncomingTransfer } from '../jobs/intake.ts';
 import type { JobRunner } from '../jobs/job-runner.ts';
@@ -60,4 +61,6 @@ export interface OperationRun {
   readonly emit: (item: unknown) => Promise<void> | void;
   /** Aborted when the asker is gone. */
   readonly signal: AbortSignal;
+  /** Tells of what is to be sent, while it is still being written: only in the asker's own process. */
+  readonly growing?: Growing | undefined;
 }

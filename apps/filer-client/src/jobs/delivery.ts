@@ -1,5 +1,11 @@
 import { FilerError, formatReceipts, messageOf, type ReceiptBatch } from '@filer/protocol';
-import { sendFiles, type SendEvent as EngineEvent, type SendOptions } from '@filer/transfer';
+import {
+  sendFiles,
+  type Growing,
+  type SendEvent as EngineEvent,
+  type SendOptions,
+  type SourceFile,
+} from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -8,6 +14,7 @@ import { DeliveryTally } from './delivery-tally.ts';
 import { ignoreRules } from './ignore-rules.ts';
 import type { SendEvent } from './send-events.ts';
 import type { SendRequest } from './send-request.ts';
+import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { isLost, whileLost } from './while-lost.ts';
 
@@ -17,6 +24,8 @@ export interface DeliveryOptions {
   readonly request: SendRequest;
   /** What all deliveries of the job have in common. */
   readonly shared: Pick<SendOptions, 'reads' | 'limit'>;
+  /** Tells of the one path, while it is still being written. */
+  readonly growing?: Growing | undefined;
   readonly outreach: Outreach;
   /** Gets what goes on; must not throw, and holds nothing up. */
   readonly emit: (event: SendEvent) => void;
@@ -40,7 +49,9 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     const { job, peer, request, outreach } = options;
-    this.#options = options;
+    this.#options = request.spooled
+      ? { ...options, emit: (event) => options.emit(unspooled(event)) }
+      : options;
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
     this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
     this.#tally = new DeliveryTally(before, request.bytesTotal);
@@ -91,7 +102,7 @@ export class Delivery {
       const messenger = await reachForTransfer(outreach, peer, request.bytesTotal, signal);
       try {
         const outcome = await sendFiles(messenger, {
-          files: [...this.#open].map((file) => ({ file })),
+          files: this.#sources(),
           network: member.network,
           senderId: member.id,
           receiverId: peer.id,
@@ -116,6 +127,14 @@ export class Delivery {
       if (error instanceof FilerError) return error;
       throw error;
     }
+  }
+
+  /** @throws FilerError `path-missing` */
+  #sources(): SourceFile[] {
+    const { request, growing } = this.#options;
+    if (request.spooled && growing === undefined) requireWhole(request.paths);
+    const { as: name } = request;
+    return [...this.#open].map((file) => ({ file, ...(name === '' ? {} : { name }), growing }));
   }
 
   #take(event: EngineEvent): void {
@@ -195,4 +214,9 @@ export class Delivery {
       });
     });
   }
+}
+
+/** What a person did not name is told as what they typed. */
+function unspooled(event: SendEvent): SendEvent {
+  return 'path' in event ? { ...event, path: '-' } : event;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { FilerError, MAX_TRANSFERS, MAX_TRANSFERS_PER_PEER } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
@@ -9,7 +10,8 @@ import { LiveJob } from './live-job.ts';
 import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from './owners.ts';
 import { PeerBackoff } from './peer-backoff.ts';
 import type { SendEvent } from './send-events.ts';
-import type { SendRequest } from './send-request.ts';
+import { parseKeptRequest, type SendRequest } from './send-request.ts';
+import { cleanSpool, removeSpooled } from './spool-folder.ts';
 import { Turns } from './turns.ts';
 
 export interface JobRunnerOptions {
@@ -22,6 +24,9 @@ export interface JobRunnerOptions {
 /** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
 const LOOK_EVERY_MS = 1_000;
 
+/** What came from standard input and nobody sent again is looked for this often, in ms. */
+const CLEAN_EVERY_MS = 24 * 3_600_000;
+
 /** Runs jobs, and lets those that wait go when their recipients are there. */
 export class JobRunner {
   readonly #options: JobRunnerOptions;
@@ -31,6 +36,7 @@ export class JobRunner {
   readonly #turns = new Turns(MAX_TRANSFERS);
   readonly #noting: NodeJS.Timeout;
   #looking: NodeJS.Timeout | undefined;
+  #cleaning: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: JobRunnerOptions) {
@@ -44,6 +50,8 @@ export class JobRunner {
   /** Begins to try what waits: the daemon is connected, or as good as that gets. */
   start(): void {
     this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#cleaning ??= setInterval(() => this.#clean(), CLEAN_EVERY_MS);
+    this.#clean();
     this.#look();
   }
 
@@ -53,18 +61,23 @@ export class JobRunner {
     if (this.#looking !== undefined) this.#look();
   }
 
-  /** Keeps a new job on disk, then begins with it. */
+  /**
+   * Keeps a new job on disk, then begins with it.
+   *
+   * @param growing tells of its path, if that is still being written
+   */
   submit(
     request: SendRequest,
     recipients: readonly KnownPeer[],
     follower: (event: SendEvent) => void,
+    growing?: Growing,
   ): LiveJob {
     const id = newJobId();
     const { queue } = request;
     const { network } = this.#options.outreach.member;
     const kept = { id, createdAt: Date.now(), network, queue, request: JSON.stringify(request) };
     this.#jobs.create({ ...kept, owner: this.#owner }, recipients);
-    return this.#begin(id, follower);
+    return this.#begin(id, follower, growing);
   }
 
   /** Begins again with the recipients of a job that did not get all of it. */
@@ -95,13 +108,14 @@ export class JobRunner {
     this.#closed = true;
     clearInterval(this.#noting);
     clearInterval(this.#looking);
+    clearInterval(this.#cleaning);
     const live = [...this.#live.values()];
     for (const job of live) job.stop('leaving');
     await Promise.allSettled(live.map((job) => job.ended()));
   }
 
-  #begin(id: string, follower: (event: SendEvent) => void): LiveJob {
-    const live = this.#liveOf(id);
+  #begin(id: string, follower: (event: SendEvent) => void, growing?: Growing): LiveJob {
+    const live = this.#liveOf(id, growing);
     live.follow(follower);
     live.announce();
     this.#place(
@@ -111,14 +125,21 @@ export class JobRunner {
     return live;
   }
 
-  #liveOf(id: string): LiveJob {
+  #liveOf(id: string, growing?: Growing): LiveJob {
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     const job = this.#jobs.job(id);
     if (job === undefined) throw new Error(`the job ${id} was kept a moment ago`);
     const { outreach, log } = this.#options;
     const onTried = (peerId: string, reached: boolean): void => this.#tried(peerId, reached);
-    const live = new LiveJob(job, { outreach, log, owner: this.#owner, turns: this.#turns, onTried });
+    const live = new LiveJob(job, {
+      outreach,
+      log,
+      owner: this.#owner,
+      turns: this.#turns,
+      growing,
+      onTried,
+    });
     this.#live.set(id, live);
     return live;
   }
@@ -166,7 +187,24 @@ export class JobRunner {
       this.#options.log.error('a job failed for a fault of this program', { job: live.job.id, error });
     }
     if (live.isIdle) this.#live.delete(live.job.id);
+    await this.#releaseSpooled(live);
     if (this.#looking !== undefined) this.#look();
+  }
+
+  /** What came from standard input is kept until everyone has it, or nobody is to have it any more. */
+  async #releaseSpooled({ job, request, isIdle }: LiveJob): Promise<void> {
+    if (!request.spooled || !isIdle) return;
+    const isOver = this.#jobs.deliveries(job.id).every(({ state }) => ENDED_FOR_GOOD.has(state));
+    if (isOver) await removeSpooled(request.paths);
+  }
+
+  /** Never rejects, and nobody waits for it. */
+  #clean(): void {
+    const waiting = this.#jobs.open().flatMap(({ request }) => parseKeptRequest(request).paths);
+    const { outgoing } = this.#options.outreach.member.home;
+    cleanSpool(outgoing, new Set(waiting), Date.now()).catch((error: unknown) =>
+      this.#options.log.error('old standard input was not removed', { error }),
+    );
   }
 
   #tried(peerId: string, reached: boolean): void {
@@ -236,6 +274,8 @@ export class JobRunner {
     return this.#options.outreach.member.jobs;
   }
 }
+
+const ENDED_FOR_GOOD: ReadonlySet<KeptDelivery['state']> = new Set(['delivered', 'cancelled']);
 
 function unknown(name: string): DeliveryEnd {
   return { state: 'failed', code: 'no-such-peer', status: `the directory does not know ${name} any more` };

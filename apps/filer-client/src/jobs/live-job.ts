@@ -1,6 +1,6 @@
 import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { RateLimit, SharedReads } from '@filer/transfer';
+import { RateLimit, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryCounts, DeliveryEnd, KeptDelivery, KeptJob } from '../store/job-rows.ts';
@@ -21,6 +21,8 @@ export interface LiveJobParts {
   readonly owner: string;
   /** Room for deliveries of all jobs together. */
   readonly turns: Turns;
+  /** Tells of the path that is sent, while it is still being written. */
+  readonly growing?: Growing | undefined;
   /** Told how it went to reach a recipient. */
   readonly onTried: (peerId: string, reached: boolean) => void;
 }
@@ -149,6 +151,7 @@ export class LiveJob {
       peer,
       request,
       shared,
+      growing: this.#parts.growing,
       outreach,
       emit,
       signal: this.#stop.signal,

@@ -4,6 +4,10 @@ import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
 export interface SendRequest {
   /** Absolute paths of files and folders on this machine. */
   readonly paths: readonly string[];
+  /** What the one path is called at the receivers; empty for its own name. */
+  readonly as: string;
+  /** Whether the path is a file of our own, which came from standard input and goes when everyone has it. */
+  readonly spooled: boolean;
   /** As typed: names, ids, `@group`, `@all`. */
   readonly to: readonly string[];
   readonly note: string;
@@ -23,6 +27,8 @@ export interface SendRequest {
 
 const DEFAULTS: SendRequest = {
   paths: [],
+  as: '',
+  spooled: false,
   to: [],
   note: '',
   timeoutMs: 60_000,
@@ -55,6 +61,8 @@ export function parseKeptRequest(json: string): SendRequest {
   const numberOf = (key: 'timeoutMs' | 'bytesTotal'): number => Number(kept.get(key) ?? DEFAULTS[key]);
   return {
     paths: textsOf('paths'),
+    as: textOr(kept.get('as'), DEFAULTS.as),
+    spooled: kept.get('spooled') === true,
     to: textsOf('to'),
     note: textOr(kept.get('note'), DEFAULTS.note),
     timeoutMs: numberOf('timeoutMs'),

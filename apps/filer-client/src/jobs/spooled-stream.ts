@@ -1,10 +1,10 @@
-import { open, type FileHandle } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { FilerError, messageOf, systemCode } from '@filer/protocol';
 import type { Extent, Growing } from '@filer/transfer';
+import { markOf } from './spool-folder.ts';
 
 /**
- * What comes from a stream, written to a file as it comes: it can be sent meanwhile, to several machines, and again
+ * What comes from standard input, or another stream, written to a file as it comes: it can be sent meanwhile, to several machines, and again
  * after a loss.
  */
 export class SpooledStream implements Growing {
@@ -22,9 +22,10 @@ export class SpooledStream implements Growing {
    * @param file made, this user's alone; must not exist
    * @throws FilerError `home-not-writable`, `no-space`
    */
-  static async open(stream: Readable, file: string): Promise<SpooledStream> {
+  static async open(stream: NodeJS.ReadableStream, file: string): Promise<SpooledStream> {
     let handle: FileHandle;
     try {
+      await (await open(markOf(file), 'wx', 0o600)).close();
       handle = await open(file, 'wx', 0o600);
     } catch (error) {
       throw spoolError(file, error);
@@ -32,6 +33,11 @@ export class SpooledStream implements Growing {
     const spooled = new SpooledStream(file);
     void spooled.#take(stream, handle);
     return spooled;
+  }
+
+  /** Whether all of it came. */
+  get isComplete(): boolean {
+    return this.#complete;
   }
 
   async reach(bytes: number): Promise<Extent> {
@@ -43,22 +49,25 @@ export class SpooledStream implements Growing {
   }
 
   /** Never rejects: `reach` tells. */
-  async #take(stream: Readable, handle: FileHandle): Promise<void> {
+  async #take(stream: NodeJS.ReadableStream, handle: FileHandle): Promise<void> {
     try {
-      for await (const chunk of stream) {
-        const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
-        // A full disk shows first as a short write.
-        for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
-        this.#bytes += bytes.length;
-        this.#wake();
+      try {
+        for await (const chunk of stream) {
+          const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
+          // A full disk shows first as a short write.
+          for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
+          this.#bytes += bytes.length;
+          this.#wake();
+        }
+      } finally {
+        await handle.close();
       }
+      await rm(markOf(this.file));
       this.#complete = true;
     } catch (error) {
       this.#failure = spoolError(this.file, error);
-    } finally {
-      await handle.close().catch((error: unknown) => void (this.#failure ??= spoolError(this.file, error)));
-      this.#wake();
     }
+    this.#wake();
   }
 
   #wake(): void {
@@ -80,8 +89,6 @@ function spoolError(file: string, cause: unknown): FilerError {
   return new FilerError(
     'home-not-writable',
     `standard input could not be kept in ${file}: ${messageOf(cause)}`,
-    {
-      cause,
-    },
+    { cause },
   );
 }

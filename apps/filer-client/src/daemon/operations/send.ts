@@ -1,5 +1,5 @@
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
-import { inspectSource } from '@filer/transfer';
+import { inspectSource, parseSafePath } from '@filer/transfer';
 import { dryRun } from '../../jobs/dry-run.ts';
 import type { SendRequest } from '../../jobs/send-request.ts';
 import { finish, followJob } from './follow-job.ts';
@@ -16,12 +16,13 @@ const MAX_EXCLUDES = 1_000;
 const MAX_NOTE_CHARACTERS = 4_096;
 
 /** `send PATH… --to TARGET…` */
-export const send: Operation = async (site, params, { emit, signal }) => {
+export const send: Operation = async (site, params, { emit, signal, growing }) => {
   const fields = fieldsOf(params, 'send');
   const paths = listOf(fields['paths'], 'paths', MAX_PATHS, readPath);
   const to = listOf(fields['to'], 'to', MAX_TARGETS, (value, what) =>
     textOf(value, what, { max: Number.POSITIVE_INFINITY }),
   );
+  const as = readName(fields['as'] ?? '', paths);
   const note = readNote(fields['note'] ?? '');
   const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
 
@@ -40,6 +41,8 @@ export const send: Operation = async (site, params, { emit, signal }) => {
   const limit = fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1);
   const request: SendRequest = {
     paths: unique,
+    as,
+    spooled: fields['spooled'] === true,
     to,
     note,
     timeoutMs,
@@ -53,9 +56,27 @@ export const send: Operation = async (site, params, { emit, signal }) => {
   return followJob(emit, (tell) =>
     fields['dryRun'] === true
       ? dryRun(request, recipients, tell, signal)
-      : finish(site.jobs.submit(request, recipients, tell), signal),
+      : finish(site.jobs.submit(request, recipients, tell, growing), signal),
   );
 };
+
+/** What the one path is to be called; empty for its own name. */
+function readName(value: unknown, paths: readonly string[]): string {
+  const name = textOf(value, 'as', { max: Number.POSITIVE_INFINITY });
+  if (name === '') return name;
+  if (paths.length !== 1)
+    throw new FilerError(
+      'usage',
+      `--as names one thing, and ${paths.length} paths were given: send them one by one`,
+    );
+  try {
+    if (parseSafePath(name).length === 1) return name;
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    throw new FilerError('usage', `--as: ${error.message}`, { cause: error });
+  }
+  throw new FilerError('usage', `--as ${JSON.stringify(name)} is a path: give a name, such as --as x.tar`);
+}
 
 function readNote(value: unknown): string {
   const note = textOf(value, 'note', { max: Number.POSITIVE_INFINITY });

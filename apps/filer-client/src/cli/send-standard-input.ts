@@ -1,0 +1,63 @@
+import { FilerError } from '@filer/protocol';
+import { aborted } from '../abort.ts';
+import { openHome, type Context } from '@filer/program';
+import { perform, sendGrowing } from '../control/perform.ts';
+import type { SendDone, SendEvent } from '../jobs/send-events.ts';
+import { newSpoolFile, removeSpooled } from '../jobs/spool-folder.ts';
+import { SpooledStream } from '../jobs/spooled-stream.ts';
+import type { SendArguments } from './commands.ts';
+import { showJob } from './job-following.ts';
+
+type Request = Omit<SendArguments, 'paths' | 'as'> & { readonly as: string };
+
+/**
+ * `send - --as NAME`: what comes on standard input goes as it comes. In this process even where a daemon runs, which
+ * could not go on with it anyway; with --queue it is kept whole first, and then a job like any other.
+ */
+export async function sendStandardInput(
+  paths: readonly string[],
+  request: Request,
+  context: Context,
+): Promise<number> {
+  checkRequest(paths, request);
+  const { home, output, stdin, signal } = context;
+  await openHome(home);
+  if ('isTTY' in stdin && stdin.isTTY === true)
+    output.hint('Type what is to be sent; Ctrl-D on a new line ends it.');
+  const spooled = await SpooledStream.open(stdin, await newSpoolFile(home.outgoing));
+  const params = { ...request, paths: [spooled.file], spooled: true };
+  let isKept = false;
+  try {
+    return await showJob(['-'], context, async (tell) => {
+      const onItem = (item: unknown): void => {
+        // From here on the job has it, and removes it when everyone has got it.
+        if ((item as SendEvent).type === 'job') isKept = true;
+        tell(item);
+      };
+      if (!request.queue) return hint(await sendGrowing(context, params, spooled, { onItem }), context);
+      await Promise.race([spooled.reach(Infinity), aborted(signal)]);
+      signal.throwIfAborted();
+      return hint(await perform(context, 'send', params, { onItem }), context);
+    });
+  } finally {
+    // What broke off is never sent as if it were all.
+    if (!isKept || !spooled.isComplete) await removeSpooled([spooled.file]);
+    if ('destroy' in stdin && typeof stdin.destroy === 'function') stdin.destroy();
+  }
+}
+
+function hint(done: SendDone, { output }: Context): SendDone {
+  if (!done.ok) output.hint(`What came is kept for a week:  filer-client retry ${done.job}`);
+  return done;
+}
+
+function checkRequest(paths: readonly string[], { as, dryRun }: Request): void {
+  if (paths.length > 1)
+    throw new FilerError(
+      'usage',
+      '- stands for standard input and goes alone: send the files by a command of their own',
+    );
+  if (as === '')
+    throw new FilerError('usage', 'standard input has no name: give it one with --as, such as --as x.tar');
+  if (dryRun) throw new FilerError('usage', '--dry-run does not go with -: nobody knows yet what will come');
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
+
+/*
+ * The folder of what came from standard input: a file for each job, and beside one that is not whole yet an empty file
+ * of the same name with `.open` after it. A job never goes on with half of what was to come.
+ */
+
+/** What nobody has asked for since is removed: as long as a receiver keeps a half file. */
+const KEPT_MS = 7 * 24 * 3_600_000;
+
+/** The mark of a file that is not whole. */
+export function markOf(file: string): string {
+  return `${file}.open`;
+}
+
+/** @returns a path in the folder, which is made if missing. @throws FilerError `home-not-writable` */
+export async function newSpoolFile(folder: string): Promise<string> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new FilerError(
+      'home-not-writable',
+      `standard input cannot be kept in ${folder}: ${messageOf(error)}; give this user that folder`,
+      { cause: error },
+    );
+  }
+  return join(folder, randomBytes(12).toString('hex'));
+}
+
+/** @throws FilerError `path-missing` when standard input broke off before its end */
+export function requireWhole(files: readonly string[]): void {
+  const half = files.some((file) => lstatSync(markOf(file), { throwIfNoEntry: false }) !== undefined);
+  if (half)
+    throw new FilerError(
+      'path-missing',
+      'standard input broke off before its end when its command was stopped: send it again',
+    );
+}
+
+/** Removes what came for a job that needs it no more. */
+export async function removeSpooled(files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    await rm(file, { force: true });
+    await rm(markOf(file), { force: true });
+  }
+}
+
+/**
+ * Removes what is older than a week.
+ *
+ * @param needed of jobs that wait
+ * @returns how many files
+ */
+export async function cleanSpool(folder: string, needed: ReadonlySet<string>, now: number): Promise<number> {
+  let removed = 0;
+  try {
+    for (const name of await readdir(folder)) {
+      const file = join(folder, name);
+      if (needed.has(file) || now - (await stat(file)).mtimeMs < KEPT_MS) continue;
+      await rm(file, { force: true });
+      removed++;
+    }
+  } catch (error) {
+    // No such folder: nothing came from standard input yet. What cannot be removed now is tried again.
+    if (systemCode(error) === undefined) throw error;
+  }
+  return removed;
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PART_PREFIX } from '@filer/transfer';
+import { jsonLines, type ProgramProcess } from '../support/programs.ts';
+import { filesBelow, TestNetwork } from '../support/test-network.ts';
+
+const MiB = 1024 * 1024;
+
+/** anna sends from a daemon, carol without one. */
+let network: TestNetwork;
+
+beforeAll(async () => {
+  network = await TestNetwork.open({ running: ['anna', 'bob'] });
+  await Promise.all([network.join('carol'), network.join('dave')]);
+  await network.seesAs('anna', 'bob', 'online');
+  await network.sees('anna', (peers) => peers.some((peer) => peer['name'] === 'dave'));
+});
+afterAll(() => network.close());
+
+function send(from: string, ...args: string[]): ProgramProcess {
+  return network.follow(from, ['send', '-', '--json', ...args], { opensInput: true });
+}
+
+async function leftovers(name: string): Promise<string[]> {
+  return await readdir(join(network.home(name), 'outgoing'));
+}
+
+describe.each(['anna', 'carol'])('%s sends standard input', (name) => {
+  test('which arrives while it still comes, and is whole in the end', async () => {
+    const content = randomBytes(3 * MiB + 7);
+    const sending = send(name, '--as', 'x.tar', '--to', 'bob');
+    sending.child.stdin.write(content.subarray(0, 2 * MiB));
+    await sending.typed('progress');
+    sending.child.stdin.end(content.subarray(2 * MiB));
+    const outcome = await sending.ended;
+
+    expect(outcome).toMatchObject({ code: 0 });
+    expect(jsonLines(outcome).at(-1)).toMatchObject({ ok: true, filesSent: 1, bytesSent: content.length });
+    expect(await sending.typed('receipt')).toMatchObject({ path: '-', receivedAs: `${name}/x.tar` });
+    expect(content.equals(await readFile(network.inbox('bob', name, 'x.tar')))).toBe(true);
+    expect(await leftovers(name)).toEqual([]);
+  });
+
+  test('whose command is killed half-way: what came never gets a name', async () => {
+    const sending = send(name, '--as', 'half.tar', '--to', 'bob');
+    sending.child.stdin.write(randomBytes(3 * MiB));
+    await sending.typed('progress');
+    const told = network.daemon('bob').count('a transfer ended early');
+    await sending.stop('SIGKILL');
+    await network.daemon('bob').said('a transfer ended early', told + 1);
+
+    expect(await filesBelow(network.inbox('bob', name))).not.toContain('half.tar');
+  });
+
+  test('that Ctrl-C ends: exit 130, and nothing is kept here', async () => {
+    const before = await leftovers(name);
+    const sending = send(name, '--as', 'stopped.tar', '--to', 'bob');
+    sending.child.stdin.write(randomBytes(MiB));
+    await sending.typed('progress');
+    sending.child.kill('SIGINT');
+
+    expect(await sending.ended).toMatchObject({ code: 130 });
+    expect(await leftovers(name)).toEqual(before);
+  });
+});
+
+test('--queue keeps standard input until an offline peer is there', async () => {
+  const outcome = await network.client(
+    'anna',
+    ['send', '-', '--as', 'later.txt', '--to', 'dave', '--queue'],
+    {
+      input: 'for later\n',
+    },
+  );
+  expect(outcome.code).toBe(0);
+  expect(outcome.stderr).toMatch(/queued for dave/);
+  const dave = await network.start('dave');
+  await dave.said('received');
+
+  expect(await readFile(network.inbox('dave', 'anna', 'later.txt'), 'utf8')).toBe('for later\n');
+});
+
+test('a file can be sent under another name, too', async () => {
+  const file = await network.file('plain.bin', 1_000);
+  await network.ask('anna', 'send', file, '--as', 'renamed.bin', '--to', 'bob');
+  expect(await readFile(network.inbox('bob', 'anna', 'renamed.bin'))).toEqual(await readFile(file));
+});
+
+test('a pipe all the way: send - and get -', async () => {
+  const text = 'line\n'.repeat(100_000);
+  const sent = await network.client('carol', ['send', '-', '--as', 'text', '--to', 'bob'], { input: text });
+  expect(sent.code).toBe(0);
+  await network.ask('bob', 'share', 'add', network.inbox('bob'), '--as', 'came');
+  const got = await network.client('anna', ['get', 'bob:came/carol/text', '-']);
+  expect(got).toMatchObject({ code: 0, stdout: text });
+});
+
+test.each([
+  [['-', 'a'], /- stands for standard input and goes alone/],
+  [['-'], /standard input has no name: give it one with --as, such as --as x\.tar/],
+  [['-', '--as', 'x', '--dry-run'], /--dry-run does not go with -/],
+  [['-', '--as', '../x'], /name|path/],
+  [['a', 'b', '--as', 'x'], /--as names one thing, and 2 paths were given/],
+])('send %j is a usage error', async (args, words) => {
+  const { code, stderr } = await network.client('anna', ['send', ...args, '--to', 'bob']);
+  expect(stderr).toMatch(words);
+  expect(code).toBe(2);
+});
+
+test('nothing of it is left at the receiver but the half file of a sender that was killed', async () => {
+  const parts = (await filesBelow(network.inbox('bob'))).filter((path) => path.includes(PART_PREFIX));
+  // Two were killed and two stopped half-way: each may come again.
+  expect(parts).toHaveLength(4);
+});
