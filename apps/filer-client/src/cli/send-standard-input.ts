@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { FilerError } from '@filer/protocol';
 import { aborted } from '../abort.ts';
 import { openHome, type Context } from '@filer/program';
@@ -42,7 +43,7 @@ export async function sendStandardInput(
   } finally {
     // What broke off is never sent as if it were all.
     if (!isKept || !spooled.isComplete) await removeSpooled([spooled.file]);
-    if ('destroy' in stdin && typeof stdin.destroy === 'function') stdin.destroy();
+    if (stdin instanceof Readable) stdin.destroy();
   }
 }
 
