@@ -1,6 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, truncateSync } from 'node:fs';
-import { appendFile, mkdir, open, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseReceiptBatch, type Digests, type OnConflict, type ReceiptBatch } from '@filer/protocol';
@@ -85,6 +97,51 @@ describe('what is there byte for byte is not sent again:', () => {
     await transfer(ends, ['a.bin']);
 
     expect(await there(ends)).toEqual({ 'a.bin': 'one', 'a (1).bin': 'two' });
+  });
+
+  describe('and has the time and the permissions that it has at its sender,', () => {
+    const [old, now] = [1_500_000_000, 1_600_000_000];
+    const at = async (ends: TwoEnds): Promise<number[]> => {
+      const { mtimeMs, mode } = await stat(join(ends.inbox, 'alice', 'a.bin'));
+      return [Math.floor(mtimeMs / 1000), mode & 0o7777];
+    };
+    const sendTwice = async (
+      ends: TwoEnds,
+      delivered: boolean,
+      onConflict: OnConflict,
+      remembered: boolean,
+    ) => {
+      const file = join(ends.home, 'a.bin');
+      await utimes(file, old, old);
+      await chmod(file, 0o644);
+      const { sent: first } = await transfer(ends, ['a.bin']);
+      const receive = { delivered: () => (delivered ? first.files[0]?.digest : undefined) };
+      await utimes(file, now, now);
+      await chmod(file, 0o4755);
+      const known = new KnownDigests();
+      // A sender that remembers names the digest, one that does not is asked to compare.
+      if (remembered) await transfer(ends, ['a.bin'], { send: { known, onConflict: 'skip' }, receive });
+      const { sent } = await transfer(ends, ['a.bin'], { send: { known, onConflict }, receive });
+      expect(sent).toMatchObject({ ok: true, bytesSent: 0, filesSkipped: 1 });
+    };
+
+    test.each([true, false])(
+      'where that sender delivered it (it remembers its digest: %s)',
+      async (remembered) => {
+        const ends = await withFile('content');
+        await sendTwice(ends, true, 'rename', remembered);
+        expect(await at(ends)).toEqual([now, 0o755]);
+      },
+    );
+
+    test.each([
+      ['another brought it', false, 'rename'],
+      ['what is there is kept', true, 'skip'],
+    ] as const)('but not where %s', async (_, delivered, onConflict) => {
+      const ends = await withFile('content');
+      await sendTwice(ends, delivered, onConflict, false);
+      expect(await at(ends)).toEqual([old, 0o644]);
+    });
   });
 
   test('but what a link leads to does not count', async () => {

@@ -25,6 +25,7 @@ import type { FileResult } from './outcome.ts';
 import { Part } from './part.ts';
 import type { Place } from './place.ts';
 import type { Present, There } from './present.ts';
+import type { FileFacts } from './refresh-present.ts';
 import {
   judgeEntry,
   judgeSize,
@@ -85,6 +86,8 @@ interface Wanted {
   kept: KeptPlace | undefined;
   /** What `check` named. */
   readonly files: readonly There[];
+  /** What it was like when it was announced. */
+  readonly facts: FileFacts;
   hasOlder: boolean;
   /** `lost`: its basis is, and the sender may abandon it and begin it again. */
   state: 'ahead' | 'open' | 'lost' | 'committing' | 'abandoned' | 'failed';
@@ -99,6 +102,7 @@ interface Identical {
   readonly size: number;
   readonly components: readonly string[];
   readonly there: There;
+  readonly facts: FileFacts;
 }
 
 /** The stream that is open. Without a part it failed already, and what comes is dropped. */
@@ -172,7 +176,14 @@ export class Incoming {
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
       const { identical, kept: isKept, files, basisBytes } = await present.look(entry, components);
       if (identical !== undefined) {
-        this.#identical.push({ entry: number, name, size, components, there: identical });
+        this.#identical.push({
+          entry: number,
+          name,
+          size,
+          components,
+          there: identical,
+          facts: factsOf(entry),
+        });
         return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
       }
       if (isKept === true) {
@@ -193,6 +204,7 @@ export class Incoming {
       this.#entries.set(number, {
         ...wanted,
         files,
+        facts: factsOf(entry),
         hasOlder: basisBytes > 0,
         isCounted: isNew,
         state: 'ahead',
@@ -225,12 +237,13 @@ export class Incoming {
     for (const identical of this.#identical.splice(0)) await this.#beside(this.#vouchFor(identical));
   }
 
-  async #vouchFor({ entry, name, size, components, there }: Identical): Promise<void> {
+  async #vouchFor({ entry, name, size, components, there, facts }: Identical): Promise<void> {
     const { present, sync } = this.#options;
     const { digest, blocks, remembered } = there;
     const path = this.#pathOf(components, there.name);
     try {
       const synced = there.synced || (sync && (await present.sync(components, there)));
+      await present.refresh(components, there, facts);
       const file = { entry, name, path, size, digest, blocks, synced, present: true } as const;
       // What is remembered was noted before it was.
       if (remembered) this.#owner.wasThere(file);
@@ -486,7 +499,9 @@ export class Incoming {
     releaseAll(wanted);
     this.#entries.delete(entry);
     const { name, size } = wanted;
-    await this.#beside(this.#vouchFor({ entry, name, size, components: parseSafePath(name), there }));
+    await this.#beside(
+      this.#vouchFor({ entry, name, size, components: parseSafePath(name), there, facts: wanted.facts }),
+    );
   }
 
   /** The sender gives a file up, begun or not; it may begin again. @throws FilerError `unexpected-message` */
@@ -579,6 +594,10 @@ export class Incoming {
 const NOT_SENT = new FilerError('internal', 'it was neither sent nor given up');
 
 const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', 'failed']);
+
+function factsOf({ mtimeNs, mode }: Entry): FileFacts {
+  return { mtimeNs, mode };
+}
 
 function release(wanted: Wanted): void {
   wanted.promised?.release();

@@ -12,6 +12,7 @@ import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './known-digests.ts';
 import type { Place } from './place.ts';
+import { refreshPresent, type FileFacts } from './refresh-present.ts';
 import { syncPresent } from './sync-present.ts';
 
 export interface PresentOptions {
@@ -145,6 +146,23 @@ export class Present {
     if (stats === undefined) return () => undefined;
     return ({ size, digest, blocks, synced }) =>
       this.#options.known?.keepWritten(stats, mtimeNs, size, { digest, blocks, synced });
+  }
+
+  /** Gives a file that needs not come the time and permissions it has at its sender, if that is whose file it is. */
+  async refresh(
+    components: readonly string[],
+    { name, digest, identity }: There,
+    facts: FileFacts,
+  ): Promise<void> {
+    const { onConflict, delivered, place } = this.#options;
+    const parents = components.slice(0, -1);
+    if (onConflict === 'skip') return;
+    if (delivered !== 'all' && delivered(place.pathOf(parents, name)) !== digest) return;
+    await place.inFolder(parents, async (folder) => {
+      const there = statsAt(folder, name);
+      if (there === undefined || (onConflict === 'newer' && !isOlder(there, facts.mtimeNs))) return;
+      await refreshPresent(folder, name, identity, facts);
+    });
   }
 
   /**

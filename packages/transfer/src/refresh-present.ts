@@ -1,0 +1,38 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { systemCode, type Entry } from '@filer/protocol';
+import type { Folder } from './folder.ts';
+import { identityOf } from './known-digests.ts';
+import { secondsOf } from './times.ts';
+
+/** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
+const PERMISSIONS = 0o777;
+
+/** What a file that needs not come is given all the same. */
+export type FileFacts = Pick<Entry, 'mtimeNs' | 'mode'>;
+
+/**
+ * Gives a file whose content is right the time and the permissions that it has at its sender. A file that may not
+ * be given them, or is another one by now, stays as it is: its content is what was promised.
+ *
+ * @param identity what it was when its content was verified
+ */
+export async function refreshPresent(
+  folder: Folder,
+  name: string,
+  identity: string,
+  { mtimeNs, mode }: FileFacts,
+): Promise<void> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    await using file = await open(folder.at(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const found = await file.stat({ bigint: true });
+    if (identityOf(found) !== identity) return;
+    const permissions = mode & PERMISSIONS;
+    if ((Number(found.mode) & PERMISSIONS) !== permissions) await file.chmod(permissions);
+    // Times travel to the microsecond.
+    if (found.mtimeNs / 1000n !== mtimeNs / 1000n) await file.utimes(Date.now() / 1000, secondsOf(mtimeNs));
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+}
