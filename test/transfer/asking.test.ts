@@ -121,3 +121,21 @@ test('a sender tells that a person was asked, and waits for as long as it hears 
 
   expect(await outcome).toMatchObject({ error: { code: 'declined', message: 'not today' } });
 });
+
+test('a sender that is accepted sends nothing before it may, and says that it works', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), 'content');
+  const turn = Promise.withResolvers<void>();
+  const { hand, outcome } = await withSender(ends, ['a'], {
+    accepted: () => turn.promise,
+    workingEveryMs: 20,
+  });
+  const offered = await hand.hear('offer');
+  await hand.say({ type: 'answer', re: offered?.header['id'] ?? '' });
+
+  expect((await hand.hear())?.header).toEqual({ type: 'working' });
+  turn.resolve();
+  expect(await hand.hear('entries')).toBeDefined();
+  await hand.messenger.close();
+  expect((await outcome).ok).toBe(false);
+});

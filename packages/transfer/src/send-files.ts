@@ -99,6 +99,8 @@ export interface SendOptions extends PaceOptions, OutgoingOptions {
   readonly known?: KnownDigests | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
+  /** The offer was accepted; awaited before anything is sent. */
+  readonly accepted?: (() => void | Promise<void>) | undefined;
   /** Stores verified receipts; awaited before their files count as delivered. `fileOf` tells where an entry lies here. */
   readonly keep?:
     ((receipts: ReceiptBatch, fileOf: (entry: number) => string) => void | Promise<void>) | undefined;
@@ -223,6 +225,8 @@ class Sending implements OutgoingOwner {
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
       await this.#propose(offer);
+      await this.#pace.work(Promise.resolve(this.#options.accepted?.()));
+      if (this.#failure !== undefined) throw this.#failure;
       return true;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;

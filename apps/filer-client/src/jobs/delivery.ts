@@ -6,6 +6,7 @@ import {
   type SendOptions,
   type SourceFile,
 } from '@filer/transfer';
+import { aborted } from '../abort.ts';
 import type { Outreach } from '../network/reach-peer.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -15,6 +16,7 @@ import { ignoreRules } from './ignore-rules.ts';
 import type { SendEvent } from './send-events.ts';
 import type { SendRequest } from './send-request.ts';
 import { requireWhole } from './spool-folder.ts';
+import type { Turn } from './turns.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { isLost, whileLost } from './while-lost.ts';
 
@@ -30,6 +32,8 @@ export interface DeliveryOptions {
   /** Gets what goes on; must not throw, and holds nothing up. */
   readonly emit: (event: SendEvent) => void;
   readonly signal: AbortSignal;
+  /** Left while a person at the other end decides, who may take days: others are served meanwhile. */
+  readonly turns: readonly Turn[];
 }
 
 /** A bar is drawn a few times a second: more progress than that helps nobody. */
@@ -94,7 +98,7 @@ export class Delivery {
 
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
-    const { outreach, peer, job, request, shared, signal } = this.#options;
+    const { outreach, peer, job, request, shared, signal, turns } = this.#options;
     const { note, onConflict, checksum, exclude } = request;
     const { member } = outreach;
     this.#tally.beginConnection();
@@ -115,6 +119,9 @@ export class Delivery {
           ignored: ignoreRules(exclude),
           signal,
           on: (event) => this.#take(event),
+          accepted: async () => {
+            for (const turn of turns) await Promise.race([turn.again(), aborted(signal)]);
+          },
           keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
         });
         this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
@@ -138,7 +145,7 @@ export class Delivery {
   }
 
   #take(event: EngineEvent): void {
-    const { emit, job, peer, signal } = this.#options;
+    const { emit, job, peer, signal, turns } = this.#options;
     const common = { job, recipient: peer.name };
     if (event.type === 'progress') {
       const { bytesDone, filesDone, filesTotal, complete } = event;
@@ -162,6 +169,7 @@ export class Delivery {
         complete,
       });
     }
+    if (event.type === 'waiting') for (const turn of turns) turn.leave();
     if (event.type === 'waiting' && !this.#toldWaiting) {
       this.#toldWaiting = true;
       emit({ type: 'waiting', ...common, recipientId: peer.id });

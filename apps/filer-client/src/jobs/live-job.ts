@@ -8,7 +8,7 @@ import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from './send-events.ts';
 import { parseKeptRequest, type SendRequest } from './send-request.ts';
-import { Turns } from './turns.ts';
+import { Turns, type Turn } from './turns.ts';
 import { isPassing } from './while-lost.ts';
 
 /** Recipients of one job that are served at the same time; the others wait their turn. */
@@ -122,7 +122,7 @@ export class LiveJob {
   /** Never rejects: what failed stands in the results. */
   async #serve(peer: KnownPeer): Promise<void> {
     try {
-      await this.#turns.take(() => this.#parts.turns.take(() => this.#deliver(peer)));
+      await this.#turns.take((own) => this.#parts.turns.take((all) => this.#deliver(peer, [own, all])));
     } catch (error) {
       const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
       if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;
@@ -132,7 +132,7 @@ export class LiveJob {
     }
   }
 
-  async #deliver(peer: KnownPeer): Promise<void> {
+  async #deliver(peer: KnownPeer, turns: readonly Turn[]): Promise<void> {
     const { outreach, owner, onTried } = this.#parts;
     if (this.#stopReason !== undefined) {
       this.settle(peer, this.#stopped());
@@ -155,6 +155,7 @@ export class LiveJob {
       outreach,
       emit,
       signal: this.#stop.signal,
+      turns,
     });
     this.#deliveries.set(peer.id, delivery);
     try {
