@@ -1,4 +1,5 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { jsonLines, runningIn, type ProgramProcess } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -93,6 +94,22 @@ describe.each(['anna', 'carol'])('while %s fetches 32 MiB', (who) => {
     expect(jsonLines(outcome).at(-1)?.['bytesSent']).toBeLessThanOrEqual(12 * MiB + TWICE_BYTES);
     await expectWhole(who);
   });
+});
+
+test('killed while a small file comes, it leaves a part that the next get removes', async () => {
+  await writeRandomFile(source, 900_000);
+  const held = proxy.hold(500_000);
+  const command = get('carol');
+  await held;
+  const parts = async (): Promise<string[]> =>
+    (await filesBelow(network.path('at-carol'))).filter((path) => path.startsWith('.filer-part-'));
+  while ((await parts()).length === 0) await setImmediate();
+  await command.stop('SIGKILL');
+  proxy.cut();
+  expect(await parts()).toHaveLength(1);
+
+  expect((await get('carol').ended).code).toBe(0);
+  await expectWhole('carol');
 });
 
 describe('on its way to standard output', () => {

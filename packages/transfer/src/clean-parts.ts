@@ -42,6 +42,23 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
   return removed;
 }
 
+/**
+ * Removes what an earlier transfer into a folder of somebody's own left, while no other one with its mark runs: its
+ * parts that nothing can resume, and parts of whomever that were kept for too long. Looks at nothing below.
+ *
+ * @param mark as `receiveFiles` was told
+ */
+export async function cleanMarkedParts(folder: string, mark: string, now = Date.now()): Promise<void> {
+  for (const item of await itemsOf(folder)) {
+    if (!item.isFile()) continue;
+    const path = join(folder, item.name);
+    const isKept = item.name.startsWith(KEPT_PREFIX);
+    const changedAt = isKept ? ((await attempt(lstat(path)))?.mtimeMs ?? now) : now;
+    const isOld = now - changedAt > KEPT_MS;
+    if (isOld || item.name.startsWith(`${PART_PREFIX}${mark}`)) await attempt(unlink(path));
+  }
+}
+
 /** One part that cannot be removed must not keep a program from starting. */
 async function attempt<T>(action: Promise<T>): Promise<T | undefined> {
   try {

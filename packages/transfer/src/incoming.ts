@@ -54,6 +54,7 @@ export interface IncomingOptions {
   /** What may still come of the offer; counted down. */
   readonly allowance: Allowance;
   readonly sync: boolean;
+  readonly mark: string | undefined;
 }
 
 /** Who is told what becomes of the files. */
@@ -316,7 +317,7 @@ export class Incoming {
     this.#owner.started(entry, name, size);
     try {
       await this.#makeRoom(wanted, size);
-      const { place, parts, sync } = this.#options;
+      const { place, parts, sync, mark } = this.#options;
       const components = parseSafePath(name);
       // One that grows may become large enough to be worth it.
       wanted.kept ??= parts.claim(components, isGrowing ? Infinity : size);
@@ -324,7 +325,7 @@ export class Incoming {
       const older = hasOlder
         ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
         : undefined;
-      stream.part = new Part({ folder: place.folder, name, size, mtimeNs, mode, sync, kept, older });
+      stream.part = new Part({ folder: place.folder, mark, name, size, mtimeNs, mode, sync, kept, older });
     } catch (error) {
       this.#giveUp(wanted, error);
     }

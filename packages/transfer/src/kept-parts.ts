@@ -19,7 +19,7 @@ export interface KeptPlace {
   release(): void;
 }
 
-/** Places in use by any transfer of this process; only one process at a time receives into an inbox. */
+/** Places in use by any transfer of this process; only one process at a time receives into a place. */
 const inUse = new Set<string>();
 
 /**
@@ -32,6 +32,7 @@ export class KeptParts {
   /** A final name is taken by a link, which does not reach into another file system. */
   readonly #sameDisk: boolean;
 
+  /** @param senderId and whatever else tells its parts from others */
   constructor(place: Place, senderId: string) {
     this.#place = place;
     this.#senderId = senderId;

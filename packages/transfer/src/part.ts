@@ -40,6 +40,8 @@ const NO_MODES = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 export interface PartOptions {
   /** Where the part lies: in the file system of its final place. */
   readonly folder: Folder;
+  /** Begins its name, where it goes with the transfer. @default '' */
+  readonly mark?: string | undefined;
   /** For messages. */
   readonly name: string;
   readonly size: number;
@@ -81,7 +83,7 @@ export class Part {
     this.#size = options.size;
     const { kept, folder } = options;
     this.#folder = kept?.folder ?? folder;
-    this.#file = kept?.file ?? `${PART_PREFIX}${randomBytes(12).toString('hex')}`;
+    this.#file = kept?.file ?? `${PART_PREFIX}${options.mark ?? ''}${randomBytes(12).toString('hex')}`;
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const how = kept === undefined ? O_EXCL : 0;
     try {

@@ -96,6 +96,13 @@ export interface ReceiveOptions extends PaceOptions {
   readonly onConflict?: OnConflict | undefined;
   /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */
   readonly checksum?: boolean | undefined;
+  /**
+   * Of this receiver and place: in the names of its parts, so that they are nobody else's, and whoever knows it can
+   * remove what a killed process left.
+   *
+   * @default none: the inbox is this receiver's alone
+   */
+  readonly mark?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /**
@@ -266,12 +273,12 @@ class Receiving implements IncomingOwner {
     if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
     const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()), policy);
     const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = this.#options;
-    const { known, delivered = (): undefined => undefined } = this.#options;
+    const { known, mark, delivered = (): undefined => undefined } = this.#options;
     // Last: a refused offer leaves no folder behind.
     const place = await Place.open(inbox, folder, sync);
-    const parts = new KeptParts(place, senderId);
+    const parts = new KeptParts(place, `${senderId}${mark ?? ''}`);
     const present = new Present({ place, onConflict, known, checksum, delivered });
-    const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync }, this);
+    const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync, mark }, this);
     return { offer, place, incoming };
   }
 

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { EXIT_CODES, FilerError, formatFetch, type Entry, type OnConflict } from '@filer/protocol';
 import type { Home } from '@filer/program';
-import { receiveFiles, type Cap, type ReceiveEvent } from '@filer/transfer';
+import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@filer/transfer';
 import ignore from 'ignore';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -46,6 +46,8 @@ export class GetJob {
   readonly #request: GetRequest;
   readonly #around: GetSurroundings;
   readonly #leavesOut: (entry: Entry) => boolean;
+  /** Of parts that go to this destination: held by one get at a time. */
+  readonly #mark: string;
   #delivered = 0;
   #skipped = 0;
   /** Those of the skipped whose name another content keeps here. */
@@ -69,6 +71,7 @@ export class GetJob {
     this.#around = around;
     const { exclude, dryRun, destination } = request;
     this.#path = join(destination.folder, destination.name);
+    this.#mark = `${createHash('sha256').update(`${around.member.id}${this.#path}`).digest('hex').slice(0, 16)}-`;
     const rules = ignore({ allowRelativePaths: true }).add(exclude.join('\n'));
     this.#leavesOut = (entry) => {
       const below = entry.path.split('/').slice(1).join('/');
@@ -124,6 +127,7 @@ export class GetJob {
     const common = { job: this.id, path: this.#path };
     const lock = await lockDestination(home, destination, signal, () => emit({ type: 'waiting', ...common }));
     try {
+      await cleanMarkedParts(destination.folder, this.#mark);
       const error = await whileLost({
         peer: peer.name,
         timeoutMs,
@@ -171,6 +175,7 @@ export class GetJob {
           policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
           known: member.digests,
           delivered: 'all',
+          mark: this.#mark,
           onConflict,
           checksum,
           signal,
