@@ -355,6 +355,20 @@ test('a file that failed here and is then given up may still begin again, to be 
   });
 });
 
+test('a message larger than any of a transfer is refused from its first bytes', async () => {
+  const ends = await twoEnds();
+  const { hand, outcome } = await withReceiver(ends);
+  await hand.offer({ a: 10 });
+  // The lengths alone: a header of 2 bytes, a content of 4 MiB and one byte.
+  const prefix = Buffer.alloc(10, '{}');
+  prefix.writeUInt32BE(2, 0);
+  prefix.writeUInt32BE(4 * 1024 * 1024 + 1, 4);
+  hand.messenger.socket.write(prefix);
+
+  expect((await hand.hear('error'))?.header['code']).toBe('frame-too-large');
+  expect((await outcome).ok).toBe(false);
+});
+
 test('a sender that announces more than 16 MiB of names ahead loses its connection', async () => {
   const ends = await twoEnds();
   const { hand } = await withReceiver(ends);

@@ -125,6 +125,20 @@ describe('a folder', () => {
   });
 });
 
+test('a thousand names as long and as nasty as they may be fit into the messages', async () => {
+  const ends = await twoEnds();
+  let folder = join(ends.home, 'tree');
+  for (let depth = 0; depth < 11; depth++) folder = join(folder, '\u0001'.repeat(250));
+  await mkdir(folder, { recursive: true });
+  for (let n = 0; n < 1_000; n++) writeFileSync(join(folder, `${n}`), '');
+
+  const { sent } = await transfer(ends, ['tree']);
+  const again = await transfer(ends, ['tree']);
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1_000 });
+  expect(again.sent).toMatchObject({ ok: true, filesSkipped: 1_000 });
+});
+
 test('the first file of a large tree is on its way before the tree was walked', async () => {
   const ends = await twoEnds();
   for (let n = 0; n < 6_000; n++) {

@@ -92,8 +92,17 @@ export const MAX_REMOVALS_BYTES = 512 * KiB;
 /** An offer: 100 names of 255 characters and a note, each character escaped. */
 export const MAX_OFFER_BYTES = 512 * KiB;
 
-/** Batches of entries, of answers to them, and of receipts: 1,024 files with two paths of 4 KiB each. */
-export const MAX_BATCH_BYTES = 10 * MiB;
+/** Batches of entries, of answers to them, and of receipts; whoever makes one bounds the names in it. */
+export const MAX_BATCH_BYTES = 4 * MiB;
+
+/** The frames of a connection that carries a transfer: so much a hostile peer can make each of them hold. */
+export const TRANSFER_LIMITS = { maxContentBytes: MAX_BATCH_BYTES } as const;
+
+/**
+ * Names in one batch, in UTF-16 units: with six bytes for each, which escaped control characters take, and what else
+ * is said of 1,000 files, a batch stays far below its limit.
+ */
+export const MAX_BATCH_NAME_CHARS = 128 * KiB;
 
 /** One page of a listing, in bytes: a folder of any size is told page by page. */
 export const MAX_LISTING_BYTES = 256 * KiB;

@@ -11,6 +11,8 @@ export interface Channel extends AsyncIterable<Message> {
    * @param content belongs to the channel until then
    */
   send(header: Header, content?: Uint8Array): Promise<void>;
+  /** Takes no larger contents from now on. */
+  setLimits?(limits: { readonly maxContentBytes: number }): void;
   /** Takes back the memory of a received content that nobody uses any more. */
   recycle?(content: Buffer): void;
   /** Tells the other side why in one `error` message, then closes. */

@@ -2,6 +2,7 @@ import {
   DIGEST_BLOCK_BYTES,
   FilerError,
   GOT_EVERY_BYTES,
+  MAX_BATCH_NAME_CHARS,
   STREAM_OVERHEAD_BYTES,
   type BasisRequest,
   type Chunk,
@@ -129,6 +130,8 @@ export class Incoming {
   #untoldBytes = 0;
   #ahead = 0;
   #aheadNameBytes = 0;
+  /** Of the files that the answer to one batch names. */
+  #namedChars = 0;
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
   #abandoned: Wanted | undefined;
   #stream: Stream | undefined;
@@ -152,6 +155,7 @@ export class Incoming {
       throw outOfPlace(`announcing names of more than ${MAX_AHEAD_NAME_BYTES} bytes ahead`);
     const left = await this.#options.space.left(entries.reduce((bytes, { size }) => bytes + size, 0));
     const answers: EntryAnswer[] = [];
+    this.#namedChars = 0;
     for (const [index, entry] of entries.entries()) {
       answers.push(await this.#decide(first + index, entry, left));
     }
@@ -213,7 +217,10 @@ export class Incoming {
       this.#ahead++;
       this.#aheadNameBytes += Buffer.byteLength(name);
       if (files.length > 0) {
-        const named = files.map((file) => ({
+        // Of thousands of copies with long names not all fit into one answer.
+        const most = this.#namedChars < MAX_BATCH_NAME_CHARS ? files.length : 1;
+        this.#namedChars += most * name.length;
+        const named = files.slice(0, most).map((file) => ({
           digest: file.digest,
           path: this.#pathOf(components, file.name),
         }));

@@ -1,4 +1,4 @@
-import { MAX_RECEIPTS_PER_BATCH, type ReceiptFile } from '@filer/protocol';
+import { MAX_BATCH_NAME_CHARS, MAX_RECEIPTS_PER_BATCH, type ReceiptFile } from '@filer/protocol';
 
 /** The longest that a file waits for its receipt, in ms. */
 const BATCH_MS = 200;
@@ -7,6 +7,8 @@ const BATCH_MS = 200;
 export class ReceiptBatches implements Disposable {
   readonly #issue: (files: readonly ReceiptFile[]) => void;
   #files: ReceiptFile[] = [];
+  /** Of their names. */
+  #chars = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param issue signs and sends one batch, at most `MAX_RECEIPTS_PER_BATCH` files; must not throw */
@@ -16,7 +18,9 @@ export class ReceiptBatches implements Disposable {
 
   add(file: ReceiptFile): void {
     this.#files.push(file);
-    if (this.#files.length >= MAX_RECEIPTS_PER_BATCH) this.flush();
+    this.#chars += file.name.length + file.path.length;
+    const isFull = this.#files.length >= MAX_RECEIPTS_PER_BATCH || this.#chars >= MAX_BATCH_NAME_CHARS;
+    if (isFull) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS);
   }
 
@@ -25,6 +29,7 @@ export class ReceiptBatches implements Disposable {
     this[Symbol.dispose]();
     const files = this.#files;
     this.#files = [];
+    this.#chars = 0;
     if (files.length > 0) this.#issue(files);
   }
 

@@ -21,6 +21,7 @@ import {
   parseOffer,
   parseSame,
   parseSkip,
+  TRANSFER_LIMITS,
   type Entries,
   type EntryFailure,
   type Got,
@@ -153,6 +154,7 @@ class Receiving implements IncomingOwner {
 
   constructor(channel: Channel, options: ReceiveOptions) {
     this.#channel = channel;
+    channel.setLimits?.(TRANSFER_LIMITS);
     this.#options = options;
     this.#pace = new Pace(
       { announce: () => this.#tell(this.#working), stalled: (error) => this.#fail(error) },

@@ -16,6 +16,7 @@ import {
   type EntryAnswer,
   type EntryFailure,
   systemCode,
+  TRANSFER_LIMITS,
   type Header,
   type Message,
   type Offer,
@@ -152,6 +153,7 @@ class Sending implements OutgoingOwner {
   constructor(channel: Channel, options: SendOptions) {
     this.#over.promise.catch(() => undefined); // for when nobody waits
     this.#channel = channel;
+    channel.setLimits?.(TRANSFER_LIMITS);
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);

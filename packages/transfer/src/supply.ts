@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { MAX_OFFER_NAMES } from '@filer/protocol';
+import { MAX_BATCH_NAME_CHARS, MAX_OFFER_NAMES } from '@filer/protocol';
 import type { Source, SourceFile } from './source.ts';
 import { walkSources, type WalkOptions } from './walk.ts';
 
@@ -72,9 +72,11 @@ export class Supply {
   async next(most: number): Promise<Source[]> {
     await turn(); // a walk does not wait, and others want to be heard
     const batch: Source[] = [];
-    while (!this.#complete && batch.length < most) {
+    let chars = 0;
+    while (!this.#complete && batch.length < most && chars < MAX_BATCH_NAME_CHARS) {
       const source = this.#ahead ?? (await this.#find());
       if (source !== undefined) batch.push(source);
+      chars += (source?.name.length ?? 0) + (source?.target?.length ?? 0);
       this.#ahead = await this.#find();
     }
     return batch;

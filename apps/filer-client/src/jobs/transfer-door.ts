@@ -1,4 +1,10 @@
-import { FilerError, TRANSFER_STALL_MS, type Membership, type Messenger } from '@filer/protocol';
+import {
+  FilerError,
+  TRANSFER_LIMITS,
+  TRANSFER_STALL_MS,
+  type Membership,
+  type Messenger,
+} from '@filer/protocol';
 import type { FetchServer } from './fetch-server.ts';
 import type { TransferIntake } from './intake.ts';
 
@@ -14,6 +20,7 @@ export async function serveTransfer(
   from: Membership,
   { intake, fetches }: Transfers,
 ): Promise<void> {
+  messenger.setLimits(TRANSFER_LIMITS);
   const timer = setTimeout(() => {
     messenger.reject(new FilerError('timed-out', 'nothing was said on a connection for a transfer'));
   }, TRANSFER_STALL_MS);
