@@ -57,8 +57,8 @@ test('what is accepted is a cap, and what came of it since does not come again',
   expect(await answer).toEqual({ files: 3, bytes: 30, names: new Set(['a', 'b']) });
   const item = { id: 'i', job: 'job', from: anna.id, fromName: 'anna', path: '/inbox/anna/a', name: 'a' };
   const came = { size: 10, digest: '', receivedAt: Date.now(), note: '', state: 'received' } as const;
-  member.inbox.add({ ...item, ...came, wasThere: false });
-  member.inbox.add({ ...item, ...came, id: 'j', wasThere: true });
+  await member.inbox.add({ ...item, ...came, wasThere: false });
+  await member.inbox.add({ ...item, ...came, id: 'j', wasThere: true });
   expect(offers.accepted(anna.id, 'job')).toMatchObject({ files: 2, bytes: 20 });
   expect(offers.accepted(anna.id, 'another job')).toBeUndefined();
   expect(offers.accepted(createKeyPair().id, 'job')).toBeUndefined();

@@ -41,6 +41,9 @@ import { parseSafePath } from './safe-path.ts';
 /** Finished files that may be synced and named side by side, while the next ones come in. */
 const MAX_COMMITS = 16;
 
+/** Files in place that may be noted together. */
+const MAX_NOTES = 1_024;
+
 /** Entries that may be asked for before the first of them begins: a sender keeps a few batches ahead. */
 const MAX_AHEAD = 16_384;
 /** Bytes of their names: four batches of the longest paths, which is what a sender keeps ahead. */
@@ -123,6 +126,8 @@ export class Incoming {
   readonly #owner: IncomingOwner;
   readonly #entries = new Map<number, Wanted>();
   readonly #commits = new Set<Promise<void>>();
+  /** Files in place that their owner is noting. */
+  readonly #notes = new Set<Promise<void>>();
   /** Found in the newest batch: its sender is told of them first. */
   #identical: Identical[] = [];
   readonly #folders: FilledFolders;
@@ -267,11 +272,17 @@ export class Incoming {
   }
 
   /** Something goes on beside the conversation, unless too much does already. */
-  async #beside(work: Promise<void>): Promise<void> {
-    const commit = this.#owner.follow(work);
-    this.#commits.add(commit);
-    void commit.then(() => this.#commits.delete(commit));
-    if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
+  async #beside(work: Promise<void>, all = this.#commits, most = MAX_COMMITS): Promise<void> {
+    const followed = this.#owner.follow(work);
+    all.add(followed);
+    void followed.then(() => all.delete(followed));
+    if (all.size >= most) await Promise.race(all);
+  }
+
+  /** Resolves when what came whole is in place and noted, or has failed. */
+  async #settled(): Promise<void> {
+    await Promise.all(this.#commits);
+    await Promise.all(this.#notes);
   }
 
   /** @throws FilerError `no-space`; then the place is free again */
@@ -491,6 +502,12 @@ export class Incoming {
       this.#entries.delete(entry);
       return;
     }
+    await this.#beside(this.#note(wanted, file, remember), this.#notes, MAX_NOTES);
+  }
+
+  /** Tells the owner of a file in place, who may need some time to note it; the next ones are placed meanwhile. */
+  async #note(wanted: Wanted, file: ReceiptFile, remember: (file: ReceiptFile) => void): Promise<void> {
+    const { entry, name, size } = wanted;
     await this.#owner.inPlace(file);
     remember(file);
     releaseAll(wanted);
@@ -555,7 +572,7 @@ export class Incoming {
    */
   async finish(): Promise<void> {
     if (this.#stream !== undefined || this.#ahead > 0) throw outOfPlace('done');
-    await Promise.all(this.#commits);
+    await this.#settled();
     this.#settleRest(NOT_SENT);
     await this.#folders.finish();
   }
@@ -564,7 +581,7 @@ export class Incoming {
   async stop(reason: FilerError): Promise<void> {
     await this.#stream?.part?.keep();
     this.#stream = undefined;
-    await Promise.all(this.#commits);
+    await this.#settled();
     this.#settleRest(reason);
     await this.#folders.finish();
   }

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 
 function add(item: Partial<InboxItem>): void {
-  inbox.add({
+  void inbox.add({
     id: `i${++items}`,
     job: 'job',
     from: 'A',

@@ -289,7 +289,7 @@ export class TransferIntake {
     onOffer({ id, from: fromName, fromId: from, names, files, size: bytes, note, state });
   }
 
-  #record(file: EngineFile, from: Membership): void {
+  async #record(file: EngineFile, from: Membership): Promise<void> {
     const { member, onReceived } = this.#options;
     const wasThere = file.present === true;
     if (wasThere && member.inbox.has(from.id, file.file, file.digest)) return;
@@ -301,7 +301,7 @@ export class TransferIntake {
       digest: file.digest,
       note: file.note,
     };
-    member.inbox.add({
+    await member.inbox.add({
       ...item,
       job: file.job,
       from: from.id,

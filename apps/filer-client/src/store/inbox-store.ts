@@ -1,5 +1,6 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { integer, text } from './database.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { integer, text, transaction } from './database.ts';
+import { GroupCommit } from './group-commit.ts';
 
 /** A file that came. */
 export interface InboxItem {
@@ -21,29 +22,43 @@ export interface InboxItem {
 }
 
 export class InboxStore {
-  readonly #database: DatabaseSync;
+  readonly #committed: DatabaseSync;
+  readonly #insert: StatementSync;
+  readonly #added = new GroupCommit<InboxItem>((items) =>
+    transaction(this.#committed, () => items.forEach((item) => this.#write(item))),
+  );
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.#committed = database;
+    this.#insert = database.prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   }
 
-  add(item: InboxItem): void {
-    this.#database
-      .prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(
-        item.id,
-        item.job,
-        item.from,
-        item.fromName,
-        item.path,
-        item.name,
-        item.size,
-        item.digest,
-        item.receivedAt,
-        item.note,
-        item.state,
-        item.wasThere ? 1 : 0,
-      );
+  /** What was added is found, on the disk already or not. */
+  get #database(): DatabaseSync {
+    if (!this.#committed.isTransaction) this.#added.flush();
+    return this.#committed;
+  }
+
+  /** Resolves when it is on the disk. */
+  add(item: InboxItem): Promise<void> {
+    return this.#added.add(item);
+  }
+
+  #write(item: InboxItem): void {
+    this.#insert.run(
+      item.id,
+      item.job,
+      item.from,
+      item.fromName,
+      item.path,
+      item.name,
+      item.size,
+      item.digest,
+      item.receivedAt,
+      item.note,
+      item.state,
+      item.wasThere ? 1 : 0,
+    );
   }
 
   /** The digest of what a sender delivered last under an absolute path, in whatever job. */

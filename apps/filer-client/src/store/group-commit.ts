@@ -1,0 +1,55 @@
+/** The first of a busy time is written at once; those that come after it so shortly are written together, in ms. */
+const GATHER_MS = 20;
+
+interface Waiting<T> {
+  readonly item: T;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Many small writes in few transactions: each waits for the disk, whatever it writes. */
+export class GroupCommit<T> {
+  readonly #write: (items: readonly T[]) => void;
+  #waiting: Waiting<T>[] = [];
+  #cancel: (() => void) | undefined;
+  #writtenAt = -Infinity;
+
+  /** @param write writes all of them to the disk, or throws and writes none */
+  constructor(write: (items: readonly T[]) => void) {
+    this.#write = write;
+  }
+
+  /** Resolves when the item is on the disk. @throws what `write` throws */
+  add(item: T): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#cancel === undefined) this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (performance.now() - this.#writtenAt < GATHER_MS) {
+      const timer = setTimeout(() => this.flush(), GATHER_MS);
+      this.#cancel = () => clearTimeout(timer);
+    } else {
+      const turn = setImmediate(() => this.flush());
+      this.#cancel = () => clearImmediate(turn);
+    }
+  }
+
+  /** Writes what waits, now. Whoever waits for it is told. */
+  flush(): void {
+    if (this.#cancel === undefined) return;
+    this.#cancel();
+    this.#cancel = undefined;
+    const waiting = this.#waiting.splice(0);
+    try {
+      this.#write(waiting.map(({ item }) => item));
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+      return;
+    }
+    this.#writtenAt = performance.now();
+    for (const { resolve } of waiting) resolve();
+  }
+}

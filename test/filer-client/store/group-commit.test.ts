@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { GroupCommit } from '../../../apps/filer-client/src/store/group-commit.ts';
+
+test('what is added while others wait is written with them, in order', async () => {
+  const writes: (readonly number[])[] = [];
+  const group = new GroupCommit<number>((items) => writes.push(items));
+  await group.add(0);
+
+  await Promise.all([1, 2, 3].map((item) => group.add(item)));
+
+  expect(writes).toEqual([[0], [1, 2, 3]]);
+});
+
+test('nothing resolves before it was written, and a failure reaches each that waited', async () => {
+  let fails = false;
+  const written: number[] = [];
+  const group = new GroupCommit<number>((items) => {
+    if (fails) throw new Error('the disk is full');
+    written.push(...items);
+  });
+  let told = false;
+  const first = group.add(1).then(() => (told = true));
+  expect([written, told]).toEqual([[], false]);
+  group.flush();
+  expect(written).toEqual([1]);
+  await first;
+
+  fails = true;
+  const outcomes = Promise.allSettled([group.add(2), group.add(3)]);
+  group.flush();
+
+  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  fails = false;
+  await group.add(4);
+  expect(written).toEqual([1, 4]);
+});
