@@ -3,9 +3,20 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
+import {
+  dial,
+  formatHolding,
+  formatHoldingFile,
+  parseHeld,
+  parseHostPort,
+  sayHello,
+  Session,
+  strangerMessenger,
+} from '@filer/protocol';
 import { FileDigests } from '@filer/transfer';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
+import { helloOf, TestMember } from '../support/test-member.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
@@ -131,6 +142,32 @@ test('verify --ask finds a file that a recipient changed, and one that it delete
     { name: 'carol', ok: true, held: { same: 3 } },
   ]);
   expect(await ask('verify', job)).toMatchObject({ code: 0, done: { asked: false } });
+});
+
+test('who asks about what another one delivered, or about other files, learns nothing', async () => {
+  const link = await network.invite();
+  const stranger = await TestMember.join(link.trim(), 'mallory');
+  const { host, port } = parseHostPort(network.daemon('carol').listen);
+  const dialled = await dial({
+    transport: 'tls',
+    host,
+    port,
+    identity: stranger.identity,
+    expect: network.daemon('carol').id,
+  });
+  const messenger = strangerMessenger(dialled);
+  const { membership } = stranger;
+  await sayHello(messenger, helloOf(stranger.network, { role: 'command', membership }));
+  const session = new Session(messenger);
+  const digest = await blake3(join(tree, 'one.txt'));
+  const paths = ['anna/tree/one.txt', '../filer.db', join(network.home('carol'), 'filer.db'), ''];
+  const question = formatHolding(paths.map((path) => formatHoldingFile({ path, digest })));
+
+  const [first, second] = await Promise.allSettled([session.ask(question), session.ask(question)]);
+  if (first.status === 'rejected') throw first.reason;
+  expect(parseHeld(first.value)).toEqual(['unknown', 'unknown', 'unknown', 'unknown']);
+  expect(second).toMatchObject({ status: 'rejected', reason: { code: 'rate-limited' } });
+  await session.close();
 });
 
 test('a recipient that does not answer leaves verify --ask with exit 8, and all of them with exit 5', async () => {

@@ -1,4 +1,5 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -43,6 +44,7 @@ async function comesTo(name: string, id: unknown, state: string): Promise<Line> 
   for (;;) {
     const job = await jobOf(name, id);
     if (job['state'] === state) return job;
+    if (job['finishedAt'] !== null) throw new Error(`it came to ${JSON.stringify(job)}`);
   }
 }
 
@@ -102,6 +104,36 @@ test('what waits and what ran goes on by itself after the daemon was killed, wit
   const again = await network.ask('anna', 'retry', String(unqueued?.['job']).slice(0, 8));
   expect(again.at(-1)).toMatchObject({ job: unqueued?.['job'], ok: true });
   expect(await comesTo('anna', unqueued?.['job'], 'done')).toMatchObject({ queue: false });
+});
+
+test('a folder whose connection is cut in the middle, and whose sender is killed then, is counted once', async () => {
+  const tree = network.path('tree');
+  await mkdir(join(tree, 'sub'), { recursive: true });
+  const names = Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? `${n}.bin` : `sub/${n}.bin`));
+  for (const name of names) await network.file(join('tree', name), 200_000);
+  const held = proxy.hold(4 * MiB);
+  const command = network.follow('anna', ['send', tree, '--to', 'bob', '--queue', '--json']);
+  await held;
+  proxy.cut();
+  const again = proxy.hold(4 * MiB);
+  await command.typed('retry');
+  await again;
+  await network.daemon('anna').stop('SIGKILL');
+  await command.ended;
+  const { job } = await command.typed('job');
+  proxy.cut();
+  proxy.release();
+  await network.start('anna');
+
+  const done = await comesTo('anna', job, 'done');
+  const [{ filesSent, filesSkipped, filesFailed } = {}] = listOf(done, 'recipients');
+  // What arrived while its receipt was lost with the connection is there already on the next one.
+  expect([Number(filesSent) + Number(filesSkipped), filesFailed]).toEqual([60, 0]);
+  const told = command.lines.filter(({ type }) => type === 'file').map(({ path }) => path);
+  expect(new Set(told).size).toBe(told.length);
+  const lines = await network.ask('anna', 'history', String(job));
+  const signed = new Set(lines.filter(({ type }) => type === 'receipt').map(({ path }) => path));
+  expect([...signed].toSorted()).toEqual(names.map((name) => join(tree, name)).toSorted());
 });
 
 test('Ctrl-C only stops watching a queued job, and cancel ends it', async () => {
