@@ -164,7 +164,14 @@ describe('two machines that run and one that only joined', () => {
       bytesSent: 3_000_000,
       bytesTotal: 3_000_000,
       recipients: [
-        { name: 'bob', id: network.daemon('bob').id, ok: true, code: null, status: expect.any(String) },
+        {
+          name: 'bob',
+          id: network.daemon('bob').id,
+          ok: true,
+          state: 'delivered',
+          code: null,
+          status: expect.any(String),
+        },
       ],
     });
     expect([...new Set(lines.map(({ type }) => type))]).toEqual(

@@ -132,7 +132,7 @@ test('a folder whose connection is cut in the middle, and whose sender is killed
   const told = command.lines.filter(({ type }) => type === 'file').map(({ path }) => path);
   expect(new Set(told).size).toBe(told.length);
   const lines = await network.ask('anna', 'history', String(job));
-  const signed = new Set(lines.filter(({ type }) => type === 'receipt').map(({ path }) => path));
+  const signed = new Set(lines.filter(({ type }) => type === 'receipt').map(({ path }) => String(path)));
   expect([...signed].toSorted()).toEqual(names.map((name) => join(tree, name)).toSorted());
 });
 
