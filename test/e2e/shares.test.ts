@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
@@ -105,6 +105,24 @@ test('a folder of 6,000 files is listed, in pages and in one document', async ()
     const names = listOf(document, 'entries').map((entry) => entry['name']);
     expect(names).toEqual(Array.from({ length: 6_000 }, (_, n) => name(n)));
   }
+});
+
+test('what cannot be fetched of a folder is told, each for itself, and the rest comes', async () => {
+  const mixed = network.path('mixed');
+  await mkdir(join(mixed, 'sub'), { recursive: true });
+  await writeFile(join(mixed, 'sub', 'file'), 'comes');
+  await symlink('/etc', join(mixed, 'sub', 'away'));
+  await network.ask('bob', 'share', 'add', mixed);
+  const dest = network.path('of-mixed');
+  const { code, stdout, stderr } = await network.client('anna', ['get', 'bob:mixed', dest, '--json']);
+  expect(code).toBe(8);
+  expect(stderr).toContain('1 file fetched, 1 failed');
+  const lines = jsonLines({ stdout });
+  expect(lines.at(-1)).toMatchObject({ ok: false, filesSent: 1, filesFailed: 1 });
+  expect(lines.filter(({ ok, type }) => type === 'file' && ok === false)).toMatchObject([
+    { path: join(dest, 'sub', 'away'), code: 'name-refused', status: 'failed' },
+  ]);
+  expect(await filesBelow(dest)).toEqual(['sub/file']);
 });
 
 /** A get that is under way, slowly. */

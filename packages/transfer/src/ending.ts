@@ -51,6 +51,7 @@ const WORDS = new Set([
   'failed',
   'receipts',
   'done',
+  'unsent',
 ]);
 
 /** Whether a message is one of a transfer's own, except `working` and `error`. */

@@ -22,6 +22,7 @@ import {
   parseSame,
   parseSkip,
   TRANSFER_LIMITS,
+  parseUnsent,
   type Entries,
   type EntryFailure,
   type Got,
@@ -217,6 +218,10 @@ class Receiving implements IncomingOwner {
       case 'basis': {
         const request = parseBasisRequest(message);
         return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
+      }
+      case 'unsent': {
+        const { path: name, code, message: why } = parseUnsent(message);
+        return this.result({ name, size: 0, status: 'failed', code, message: why });
       }
       case 'skip':
         return await incoming.skip(parseSkip(message));

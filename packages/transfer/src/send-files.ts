@@ -6,6 +6,7 @@ import {
   formatOffer,
   formatSkip,
   formatTransferWord,
+  formatUnsent,
   isAsking,
   MAX_ENTRIES_PER_BATCH,
   parseBasisAnswer,
@@ -23,6 +24,7 @@ import {
   type OnConflict,
   type PresentFile,
   type ReceiptBatch,
+  type Unsent,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { checkReceipts } from './check-receipts.ts';
@@ -98,6 +100,8 @@ export interface SendOptions extends PaceOptions, OutgoingOptions {
   readonly checksum?: boolean | undefined;
   /** Digests that are remembered; shared by all transfers. @default none */
   readonly known?: KnownDigests | undefined;
+  /** Whether the receiver, who fetches, is told what of it stays here. @default false */
+  readonly tellsUnsent?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** The offer was accepted; awaited before anything is sent. */
@@ -134,6 +138,8 @@ class Sending implements OutgoingOwner {
   readonly #lead = new Lead();
   readonly #outgoing: Outgoing;
   readonly #supply: Supply;
+  /** What cannot go, and was not told yet. */
+  readonly #unsent: Unsent[] = [];
   readonly #tally = new Tally();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
@@ -160,8 +166,10 @@ class Sending implements OutgoingOwner {
     this.#outgoing = new Outgoing(channel, this.#lead, this, options, this.#stop.signal);
     this.#supply = new Supply(options.files, {
       ignored: options.ignored,
-      failed: ({ file, name, error: { code, message } }) =>
-        this.#result(file, { name, size: 0, status: 'failed', code, message }),
+      failed: ({ file, name, error: { code, message } }) => {
+        if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message });
+        this.#result(file, { name, size: 0, status: 'failed', code, message });
+      },
     });
     this.#pace = new Pace(
       {
@@ -207,8 +215,10 @@ class Sending implements OutgoingOwner {
         batch = await this.#supply.next(MAX_ENTRIES_PER_BATCH);
         this.#expect(entry, batch);
       }
+      await this.#tellUnsent();
       for (const file of (await inFlight.shift()?.wanted) ?? []) await this.#sendFile(file);
     }
+    await this.#tellUnsent();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
@@ -216,6 +226,11 @@ class Sending implements OutgoingOwner {
 
   #expect(first: number, sources: readonly Source[]): void {
     sources.forEach((source, n) => this.#unsettled.set(first + n, { entry: first + n, source }));
+  }
+
+  /** Tells who fetches what of it cannot go. */
+  async #tellUnsent(): Promise<void> {
+    for (const each of this.#unsent.splice(0)) await send(this.#channel, formatUnsent(each));
   }
 
   /** @returns whether the offer was taken */

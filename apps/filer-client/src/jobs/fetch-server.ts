@@ -96,6 +96,7 @@ export class FetchServer {
       const record = new PullRecord(member, from, path);
       const outcome = await sendFiles(messenger, {
         files: [source],
+        tellsUnsent: true,
         job: record.job,
         keep: (receipts, fileOf) => record.keep(receipts, fileOf),
         network: member.network,

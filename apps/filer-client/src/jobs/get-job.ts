@@ -53,7 +53,8 @@ export class GetJob {
   /** Those of the skipped whose name another content keeps here. */
   #kept = 0;
   /** Of the last connection: the next one tries them again. */
-  #failures: FileOutcome[] = [];
+  #firstFailure: FileOutcome | undefined;
+  #failed = 0;
   /** What earlier connections brought is there already, and was counted. */
   #toldAgain = 0;
   #bytesReceived = 0;
@@ -101,7 +102,7 @@ export class GetJob {
       filesSent: this.#delivered,
       filesSkipped: this.#skipped,
       filesKept: this.#kept,
-      filesFailed: this.#failures.length,
+      filesFailed: this.#failed,
       bytesSent: this.#bytesReceived,
       bytesTotal: this.#bytesTotal,
       ...(this.#request.dryRun ? { dryRun: true, filesTotal: this.#wouldGet } : {}),
@@ -144,11 +145,11 @@ export class GetJob {
   }
 
   #failure(): FilerError | undefined {
-    const [first] = this.#failures;
+    const first = this.#firstFailure;
     if (first === undefined) return undefined;
     const arrived = this.#delivered + this.#skipped;
     if (arrived === 0) return new FilerError(first.code ?? 'internal', first.message ?? 'failed');
-    const failed = this.#failures.length;
+    const failed = this.#failed;
     return new FilerError('partial', `${failed} of ${failed + arrived} files failed`);
   }
 
@@ -156,7 +157,8 @@ export class GetJob {
   async #attempt(): Promise<FilerError | undefined> {
     const { member, signal } = this.#around;
     const { peer, path, destination, onConflict, checksum, limit } = this.#request;
-    this.#failures = [];
+    this.#firstFailure = undefined;
+    this.#failed = 0;
     this.#wouldGet = 0;
     this.#filesDone = 0;
     this.#bytesDone = 0;
@@ -244,7 +246,10 @@ export class GetJob {
     };
     if (status === 'delivered') this.#delivered++;
     else if (ok) this.#skipped++;
-    else this.#failures.push(outcome);
+    else {
+      this.#failed++;
+      this.#firstFailure ??= outcome;
+    }
     emit(outcome);
   }
 

@@ -9,13 +9,15 @@
  *                            opened for a transfer, in the place of `offer`. From here on the owner is the sender, and
  *                            its `offer` follows (or `working` until it is the asker's turn, or an `error`); what was
  *                            asked for is called `name` in it. `limit`: at most so many content bytes a second
+ *   unsent   owner → asker   code, message; content JSON { path }: something in what is fetched stays there, and why;
+ *                            said after `answer` and before `done`, any number of times
  */
-import { FilerError } from '../errors.ts';
+import { FilerError, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Message } from '../header.ts';
 import { MAX_ASKED_BYTES, MAX_LISTING_BYTES } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
 import { expectType, oneOf } from './session.ts';
-import { MAX_PATH_CHARS } from './transfer.ts';
+import { MAX_PATH_CHARS, parseReason, shortenReason } from './transfer.ts';
 
 const NANOSECONDS = /^-?(?:0|[1-9][0-9]{0,18})$/;
 /** `{"name":"","kind":"","size":0,"mtimeNs":"0"}` is longer: no page has more. */
@@ -105,6 +107,27 @@ export function parseFetch({ header, content }: Message): Fetch & { readonly id:
       ? {}
       : { limit: integerOf(requireInteger(header, 'limit'), 'limit', 1) }),
   };
+}
+
+/** Something that was fetched and does not come. */
+export interface Unsent {
+  /** As it would be called in `entries`; any string, for people only. */
+  readonly path: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export function formatUnsent({ path, code, message }: Unsent): Message {
+  return {
+    header: { type: 'unsent', code, message: shortenReason(message) },
+    content: formatJson({ path: path.slice(0, MAX_PATH_CHARS).toWellFormed() }),
+  };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseUnsent({ header, content }: Message): Unsent {
+  const fields = fieldsOf(parseJson(content, 'unsent', MAX_ASKED_BYTES), 'unsent');
+  return { path: askedPath(fields['path']), ...parseReason(header['code'], header['message'], 'unsent') };
 }
 
 function askedPath(value: unknown): string {

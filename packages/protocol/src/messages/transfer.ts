@@ -286,7 +286,7 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
         files: listOf(fields['files'], `${what}.files`, MAX_PRESENT_FILES, parsePresentFile),
       };
     case 'refused':
-      return { answer: 'refused', ...reasonOf(fields['code'], fields['message'], what) };
+      return { answer: 'refused', ...parseReason(fields['code'], fields['message'], what) };
     default:
       throw new FilerError(
         'message-malformed',
@@ -505,17 +505,22 @@ export function formatEntryFailure(
   type: 'failed' | 'abandon',
   { entry, code, message, again = false }: EntryFailure,
 ): Message {
-  const header = { type, entry: String(entry), code, message: shorten(message) };
+  const header = { type, entry: String(entry), code, message: shortenReason(message) };
   return { header: again ? { ...header, again: '1' } : header, content: NO_CONTENT };
 }
 
 /** Reads `failed` and `abandon`. @throws FilerError `message-malformed` */
 export function parseEntryFailure({ header }: Message): EntryFailure {
-  const reason = reasonOf(header['code'], header['message'], 'failed');
+  const reason = parseReason(header['code'], header['message'], 'failed');
   return { entry: requireInteger(header, 'entry'), ...reason, again: header['again'] === '1' };
 }
 
-function reasonOf(code: unknown, message: unknown, what: string): { code: ErrorCode; message: string } {
+/** Why something goes no further, as it stands in a header or in JSON. @throws FilerError `message-malformed` */
+export function parseReason(
+  code: unknown,
+  message: unknown,
+  what: string,
+): { code: ErrorCode; message: string } {
   const word = textOf(code, `${what}.code`, { max: 64 });
   return {
     code: isErrorCode(word) ? word : 'refused',
@@ -526,7 +531,7 @@ function reasonOf(code: unknown, message: unknown, what: string): { code: ErrorC
 const MAX_REASON_CHARS = 8_192;
 
 /** A message may quote names of another machine: bounded, and made well-formed so that it can travel. */
-function shorten(message: string): string {
+export function shortenReason(message: string): string {
   return message.slice(0, MAX_REASON_CHARS).toWellFormed();
 }
 
