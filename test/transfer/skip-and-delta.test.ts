@@ -211,6 +211,41 @@ describe('remembered digests', () => {
     expect(opened).toEqual([]); // what is remembered is noted already
   });
 
+  test('make the receipts of an unchanged tree the same ones each time, and its files keep what they are', async () => {
+    const ends = await twoEnds();
+    await mkdir(join(ends.home, 'tree'));
+    for (let n = 0; n < 250; n++) {
+      const file = join(ends.home, 'tree', String(n));
+      await writeFile(file, `content of ${n}`);
+      await utimes(file, 1_000 + n, 1_000 + n);
+    }
+    const send = { known: new KnownDigests() };
+    const receive = { known: new KnownDigests(), delivered: 'all' } as const;
+    const receipts = async (): Promise<ReceiptBatch['files'][]> => {
+      const kept: ReceiptBatch[] = [];
+      const keep = (batch: ReceiptBatch): void => void kept.push(batch);
+      const { sent } = await transfer(ends, ['tree'], { send: { ...send, keep }, receive });
+      expect(sent).toMatchObject({ ok: true, bytesSent: 0, filesSkipped: 250 });
+      return kept.map(({ files }) => files);
+    };
+    await transfer(ends, ['tree'], { send, receive });
+    await transfer(ends, ['tree'], { send, receive }); // read to be compared: the tree was too new to be remembered
+    for (const name of await readdir(join(ends.home, 'tree'))) {
+      const stats = lstatSync(join(ends.home, 'tree', name), { bigint: true });
+      send.known.keepRead(identityOf(stats), twoOf(`content of ${name}`), Date.now() + 2_000);
+    }
+
+    const first = await receipts();
+    const second = await receipts();
+
+    expect(first.flat()).toHaveLength(250);
+    expect(second).toEqual(first);
+    const one = join(ends.inbox, 'alice', 'tree', '1');
+    await chmod(one, 0o600);
+    expect((await receipts()).flat()).toHaveLength(250);
+    expect((await stat(one)).mode & 0o777).toBe((await stat(join(ends.home, 'tree', '1'))).mode & 0o777);
+  });
+
   test('are not kept of a file that changed within two seconds before it was read, and forget the oldest', () => {
     const known = new KnownDigests();
 

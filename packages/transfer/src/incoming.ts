@@ -71,6 +71,8 @@ export interface IncomingOwner {
   inPlace(file: ReceiptFile): Promise<void>;
   /** A file was there, and is noted: the owner gives the receipt. */
   wasThere(file: ReceiptFile): void;
+  /** The same for those of one batch of entries, in one go. */
+  wereThere(files: readonly ReceiptFile[]): void;
   /** The sender is to know that this file, and no other, cannot be taken. */
   failed(failure: EntryFailure): void;
   /** The last word about one file, for this side. */
@@ -184,7 +186,9 @@ export class Incoming {
       if (entry.kind !== 'file') takeRoom(left, 0);
       if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
       if (entry.kind === 'link') return await this.#makeLink(entry, components);
-      const { identical, kept: isKept, files, basisBytes } = await present.look(entry, components);
+      const glance = present.glance(entry, components);
+      const found = 'files' in glance ? glance : await present.look(glance, entry, components);
+      const { identical, kept: isKept, files, basisBytes } = found;
       if (identical !== undefined) {
         this.#identical.push({
           entry: number,
@@ -247,7 +251,19 @@ export class Incoming {
 
   /** Gives the receipts of what needs not come, after its sender was told that it needs not. */
   async vouch(): Promise<void> {
-    for (const identical of this.#identical.splice(0)) await this.#beside(this.#vouchFor(identical));
+    const { present, sync } = this.#options;
+    const settled: ReceiptFile[] = [];
+    for (const identical of this.#identical.splice(0)) {
+      const { entry, name, size, components, there, facts } = identical;
+      if (present.isSettled(there, facts, sync)) {
+        const { digest, blocks, synced } = there;
+        const path = this.#pathOf(components, there.name);
+        settled.push({ entry, name, path, size, digest, blocks, synced, present: true });
+      } else await this.#beside(this.#vouchFor(identical));
+    }
+    this.#owner.wereThere(settled);
+    for (const { name, size, path, digest } of settled)
+      this.#owner.result({ name, size, status: 'skipped', path, digest });
   }
 
   async #vouchFor({ entry, name, size, components, there, facts }: Identical): Promise<void> {

@@ -12,7 +12,7 @@ import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './known-digests.ts';
 import type { Place } from './place.ts';
-import { refreshPresent, type FileFacts } from './refresh-present.ts';
+import { hasFacts, refreshPresent, type FileFacts } from './refresh-present.ts';
 import { syncPresent } from './sync-present.ts';
 
 export interface PresentOptions {
@@ -35,6 +35,8 @@ export interface There extends KnownDigest {
   readonly name: string;
   /** @see identityOf */
   readonly identity: string;
+  /** Its time and permissions; undefined when it has changed since it was looked at. */
+  readonly facts: FileFacts | undefined;
   /** Its digests were known, not read now. */
   readonly remembered: boolean;
 }
@@ -59,17 +61,27 @@ export class Present {
     this.#options = options;
   }
 
-  /** Looks for one entry, in the folder that it goes to. @throws FilerError of the folder */
-  async look(entry: Entry, components: readonly string[]): Promise<Found> {
-    const { place, onConflict } = this.#options;
-    const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
-    const there = statsAt(place.require(parents), own);
+  /**
+   * One look for one entry, in the folder that it goes to: as a rule nothing is there, or nothing has changed.
+   * Nothing is opened.
+   *
+   * @returns what there is, or what `look` has to go on with
+   * @throws FilerError of the folder
+   */
+  glance(entry: Entry, components: readonly string[]): Found | BigIntStats {
+    const own = components.at(-1) ?? '';
+    const there = statsAt(this.#options.place.require(components.slice(0, -1)), own);
     if (there === undefined) return NOTHING;
     if (entry.growing === true) return this.#ofGrowing(there, entry);
     const known = this.#ofSize(there, entry.size) ? this.#known(there) : undefined;
-    // As a rule nothing changed: one look, and nothing is opened.
-    if (known !== undefined && isSame(known, entry))
-      return { ...NOTHING, identical: { ...known, name: own } };
+    if (known === undefined || !isSame(known, entry)) return there;
+    return { ...NOTHING, identical: { ...known, name: own } };
+  }
+
+  /** Looks closer at what lies where an entry goes. @param there what `glance` gave @throws FilerError of the folder */
+  async look(there: BigIntStats, entry: Entry, components: readonly string[]): Promise<Found> {
+    const { place, onConflict } = this.#options;
+    const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
     return await place.inFolder(parents, async (folder) => {
       if (onConflict === 'skip' || (onConflict === 'newer' && !isOlder(there, entry.mtimeNs))) {
         // Only what the sender names is worth reading: in no case does it come.
@@ -106,10 +118,11 @@ export class Present {
 
   #known(there: BigIntStats): Omit<There, 'name'> | undefined {
     const identity = identityOf(there);
+    const facts = { mtimeNs: there.mtimeNs, mode: Number(there.mode) };
     const known = this.#options.checksum ? undefined : this.#options.known?.find(identity);
-    if (known !== undefined) return { ...known, identity, remembered: true };
+    if (known !== undefined) return { ...known, identity, facts, remembered: true };
     if (there.size > 0n) return undefined;
-    return { ...EMPTY_DIGESTS, identity, synced: false, remembered: false };
+    return { ...EMPTY_DIGESTS, identity, facts, synced: false, remembered: false };
   }
 
   /** A file of this size, read if it is not known; undefined when there is none, or it is not to be read. */
@@ -120,7 +133,7 @@ export class Present {
     if (known !== undefined) return { ...known, name };
     try {
       const file = await readDigests(folder.at(name), constants.O_NOFOLLOW, this.#options.known);
-      return file?.size === size ? { ...file, name, remembered: false } : undefined;
+      return file?.size === size ? { ...file, name, facts: undefined, remembered: false } : undefined;
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       return undefined; // gone, or not to be read: as if it were not there
@@ -146,6 +159,11 @@ export class Present {
     if (stats === undefined) return () => undefined;
     return ({ size, digest, blocks, synced }) =>
       this.#options.known?.keepWritten(stats, mtimeNs, size, { digest, blocks, synced });
+  }
+
+  /** Whether there is nothing to do for a file that needs not come, but to say so. */
+  isSettled({ remembered, synced, facts }: There, wanted: FileFacts, sync: boolean): boolean {
+    return remembered && (synced || !sync) && facts !== undefined && hasFacts(facts, wanted);
   }
 
   /** Gives a file that needs not come the time and permissions it has at its sender, if that is whose file it is. */

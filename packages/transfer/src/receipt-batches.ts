@@ -24,6 +24,16 @@ export class ReceiptBatches implements Disposable {
     else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS);
   }
 
+  /**
+   * Issues the receipts of one batch of entries, and of nothing else: for a tree that did not change they are the
+   * same each time, and are kept once.
+   */
+  addTogether(files: readonly ReceiptFile[]): void {
+    for (let at = 0; at < files.length; at += MAX_RECEIPTS_PER_BATCH) {
+      this.#issue(files.slice(at, at + MAX_RECEIPTS_PER_BATCH));
+    }
+  }
+
   /** Issues what waits, at once. */
   flush(): void {
     this[Symbol.dispose]();

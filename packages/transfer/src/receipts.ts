@@ -42,12 +42,16 @@ export function verifyReceipts(batch: ReceiptBatch): void {
   }
 }
 
-/** Laid out as `messages/receipt.ts` of the protocol draws it. */
+/** Laid out as `messages/receipt.ts` of the protocol draws it, in the order in which it is signed. */
 function bytesOf(batch: Unsigned & { readonly receiver: string }): Buffer {
   const { network, job, sender, receiver, time, files } = batch;
-  const fields: [string, string][] = Object.entries({ network, job, sender, receiver, time: String(time) });
-  fields.push(['count', String(files.length)]);
-  files.forEach((file, n) => addFields(fields, file, `file.${n}`));
+  const fields: [string, string][] = [['count', String(files.length)]];
+  for (const n of Object.keys(files).toSorted()) {
+    const file = files[Number(n)];
+    if (file !== undefined) addFields(fields, file, `file.${n}`);
+  }
+  fields.push(['job', job], ['network', network], ['receiver', receiver], ['sender', sender]);
+  fields.push(['time', String(time)]);
   return signedBytes('receipts', fields);
 }
 

@@ -348,6 +348,10 @@ class Receiving implements IncomingOwner {
     this.#receipts.add(file);
   }
 
+  wereThere(files: readonly ReceiptFile[]): void {
+    this.#receipts.addTogether(files);
+  }
+
   failed(failure: EntryFailure): void {
     this.#tell(formatEntryFailure('failed', failure));
   }

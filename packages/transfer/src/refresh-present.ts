@@ -11,6 +11,12 @@ const PERMISSIONS = 0o777;
 /** What a file that needs not come is given all the same. */
 export type FileFacts = Pick<Entry, 'mtimeNs' | 'mode'>;
 
+/** Whether a file has the time, to the microsecond as times travel, and the permissions that it is to have. */
+export function hasFacts(found: FileFacts, wanted: FileFacts): boolean {
+  const isOfTime = found.mtimeNs / 1000n === wanted.mtimeNs / 1000n;
+  return isOfTime && (found.mode & PERMISSIONS) === (wanted.mode & PERMISSIONS);
+}
+
 /**
  * Gives a file whose content is right the time and the permissions that it has at its sender. A file that may not
  * be given them, or is another one by now, stays as it is: its content is what was promised.
