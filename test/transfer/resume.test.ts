@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { open, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, open, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -200,6 +200,37 @@ test('a part that ends with the file needs no byte more', async () => {
   const { sent } = await transfer(ends, ['a']);
 
   expect(sent).toMatchObject({ ok: true, bytesSent: 0, filesDelivered: 1 });
+});
+
+test('a part that has its final name already is never written to: a new version leaves what was delivered', async () => {
+  const { ends, content } = await withLargeFile();
+  await cutTransfer(ends);
+  const [part = ''] = await keptParts(ends);
+  await transfer(ends, ['a']);
+  // As a receiver leaves it that is killed between giving the final name and giving up the hidden one.
+  await link(join(ends.inbox, 'alice', 'a'), join(ends.inbox, part));
+  const now = Buffer.from(content).fill(1, 0, 2 * MiB);
+  await writeFile(join(ends.home, 'a'), now);
+
+  const { sent } = await transfer(ends, ['a']);
+
+  expect(sent).toMatchObject({ ok: true, files: [{ path: 'alice/a (1)' }] });
+  expect(content.equals(await received(ends))).toBe(true);
+  expect(now.equals(await received(ends, 'a (1)'))).toBe(true);
+  expect(await keptParts(ends)).toEqual([]);
+});
+
+test('a part that has its final name already goes with the parts that nothing can resume', async () => {
+  const { ends } = await withLargeFile();
+  await cutTransfer(ends);
+  const [part = ''] = await keptParts(ends);
+  await transfer(ends, ['a']);
+  await link(join(ends.inbox, 'alice', 'a'), join(ends.inbox, part));
+
+  expect(await cleanParts(ends.inbox, { uselessOlderThanMs: 0, now: Date.now() + 1_000 })).toBe(1);
+
+  expect(await keptParts(ends)).toEqual([]);
+  expect(await readdir(join(ends.inbox, 'alice'))).toEqual(['a']);
 });
 
 test('a link in the place of a part is removed, not followed', async () => {

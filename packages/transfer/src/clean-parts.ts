@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { lstat, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '@filer/protocol';
+import { isPartAlone } from './kept-parts.ts';
 import { KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
 
 /** A part that could be resumed is kept so long, in ms. */
@@ -32,9 +33,11 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
       const path = join(folder, item.name);
       if (item.isDirectory()) folders.push(path);
       else if (item.isFile() && item.name.startsWith(PART_PREFIX)) {
-        const limitMs = item.name.startsWith(KEPT_PREFIX) ? olderThanMs : uselessOlderThanMs;
         const found = await attempt(lstat(path));
-        if (found === undefined || now - found.mtimeMs < limitMs) continue;
+        if (found === undefined) continue;
+        const isResumable = item.name.startsWith(KEPT_PREFIX) && isPartAlone(found);
+        const limitMs = isResumable ? olderThanMs : uselessOlderThanMs;
+        if (now - found.mtimeMs < limitMs) continue;
         if ((await attempt(unlink(path).then(() => true))) === true) removed++;
       }
     }

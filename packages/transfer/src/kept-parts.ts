@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { lstatSync, type Stats, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIGEST_BLOCK_BYTES, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
@@ -59,8 +59,8 @@ export class KeptParts {
     const path = this.#place.inbox.at(file);
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found === undefined) return 0;
-    if (found.isFile()) return found.size;
-    unlinkSync(path); // nothing of ours
+    if (isPartAlone(found)) return found.size;
+    unlinkSync(path);
     return 0;
   }
 
@@ -69,6 +69,14 @@ export class KeptParts {
     const key = createHash('sha256').update(`${this.#senderId}\0${path}`).digest('hex');
     return `${KEPT_PREFIX}${key.slice(0, 40)}`;
   }
+}
+
+/**
+ * Whether a part may be written to. One with a second name has its final name already: whoever received it was killed
+ * before it gave up the hidden one. What is no file is nothing of ours.
+ */
+export function isPartAlone(found: Stats): boolean {
+  return found.isFile() && found.nlink === 1;
 }
 
 /** What all of them hold in an inbox, whoever sent it, in bytes. */
