@@ -13,7 +13,7 @@ const MiB = 1024 * 1024;
 
 /** What is no file, no folder and no link, made at a path. */
 const SPECIAL: [string, (path: string) => void | Promise<void>][] = [
-  ['a pipe', (path) => void execFileSync('mkfifo', [path])],
+  ['a pipe', (path) => void execFileSync('bash', ['-c', 'mkfifo "$1"', '-', path])],
   ['a socket', (path) => listenAt(path)],
 ];
 const DEVICE: [string, (path: string) => void] = [
