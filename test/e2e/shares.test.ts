@@ -132,6 +132,29 @@ async function slowly(who: string, dest: string) {
   return get;
 }
 
+test("what the owner's .filerignore names is neither listed nor fetched", async () => {
+  const folder = network.path('ruled');
+  await mkdir(join(folder, 'sub', 'secret'), { recursive: true });
+  await writeFile(join(folder, '.filerignore'), '*.key\nsecret/\n');
+  await writeFile(join(folder, 'sub', '.filerignore'), '!open.key\n');
+  for (const path of ['a.txt', 'b.key', 'sub/open.key', 'sub/secret/c.txt'])
+    await writeFile(join(folder, path), path);
+  await network.ask('bob', 'share', 'add', folder);
+
+  const [listed] = await network.ask('anna', 'ls', 'bob:ruled');
+  expect(listOf(listed, 'entries').map(({ name }) => name)).toEqual(['.filerignore', 'a.txt', 'sub']);
+  const to = network.path('ruled-here');
+  await network.ask('anna', 'get', 'bob:ruled', to);
+  expect(await filesBelow(to)).toEqual(['.filerignore', 'a.txt', 'sub/.filerignore', 'sub/open.key']);
+  for (const path of ['ruled/b.key', 'ruled/sub/secret', 'ruled/sub/secret/c.txt', 'ruled/none']) {
+    const { code, stderr } = await network.client('anna', ['get', `bob:${path}`, network.path('nothing')]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`there is no file "${path}": check the name`),
+    ]);
+  }
+});
+
 test('two gets of one thing to one place: the second waits, and finds it there', async () => {
   await mkdir(network.path('both'));
   const dest = network.path('both');

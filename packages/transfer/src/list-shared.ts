@@ -12,9 +12,14 @@ const NAMES_AT_ONCE = 256;
  * What lies in a folder of a shared folder, while it is read; what is no folder is listed itself. Flat in memory.
  *
  * @param file `NAME/path/below`
+ * @param hides whether something in it is kept from everyone
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
-export function* listShared(shared: SharedFolder, file: string): Generator<ListedItem, void> {
+export function* listShared(
+  shared: SharedFolder,
+  file: string,
+  hides: (file: string, isFolder: boolean) => boolean = () => false,
+): Generator<ListedItem, void> {
   try {
     const found = shared.at(file, lookAt);
     if (!found.isDirectory()) {
@@ -26,7 +31,8 @@ export function* listShared(shared: SharedFolder, file: string): Generator<Liste
       for (let item = dir.readSync(); item !== null; item = dir.readSync()) {
         const { name } = item;
         // What arrives there now is nobody's yet.
-        if (!name.startsWith(PART_PREFIX)) yield lookInside(shared, file, name);
+        if (name.startsWith(PART_PREFIX) || hides(`${file}/${name}`, item.isDirectory())) continue;
+        yield lookInside(shared, file, name);
       }
     } finally {
       dir.closeSync();

@@ -28,7 +28,13 @@ export async function answerList(
   if (re === undefined) return undefined;
   if (path === '') return lastPage(await pagesOf(sharesOf(member, peerId), re, session));
   using shared = openShared(member, peerId, path);
-  return lastPage(await pagesOf(listShared(shared.folder, shared.file), re, session));
+  return lastPage(
+    await pagesOf(
+      listShared(shared.folder, shared.file, (file, isFolder) => shared.rules.ignores(file, isFolder)),
+      re,
+      session,
+    ),
+  );
 }
 
 function* sharesOf(member: Member, peerId: string): Generator<ListedItem, void> {

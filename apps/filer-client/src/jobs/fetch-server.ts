@@ -105,7 +105,8 @@ export class FetchServer {
         checksum,
         limit: limit === undefined ? undefined : new RateLimit(limit),
         known: member.digests,
-        ignored: (_top, inside) => isPart(inside),
+        ignored: (top, inside, isFolder) =>
+          isPart(inside) || shared.rules.ignores(`${top}/${inside}`, isFolder),
         signal,
       });
       record.end(outcome);

@@ -1,14 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ignore, { type Ignore } from 'ignore';
-import { systemCode } from '@filer/protocol';
-import type { WalkOptions } from '@filer/transfer';
-
-/** Rules of a folder, by gitignore's syntax, for what lies below it. */
-const RULES_FILE = '.filerignore';
-
-/** Folders whose rules are kept: a walk needs those on the way to where it is. */
-const MAX_KEPT = 1_000;
+import type { SharedFolder, WalkOptions } from '@filer/transfer';
+import { judge, readRules, RuleFiles, RULES_FILE, rulesOf } from './rule-files.ts';
 
 /**
  * What of a folder stays here: what its `.filerignore` files say, each for what lies below it, the deeper one counts;
@@ -18,42 +10,42 @@ const MAX_KEPT = 1_000;
  */
 export function ignoreRules(excludes: readonly string[]): NonNullable<WalkOptions['ignored']> {
   const typed = excludes.length === 0 ? undefined : rulesOf(excludes.join('\n'));
-  const byFolder = new Map<string, Ignore | undefined>();
-  const rulesIn = (folder: string): Ignore | undefined => {
-    if (byFolder.has(folder)) return byFolder.get(folder);
-    if (byFolder.size >= MAX_KEPT) byFolder.clear();
-    const rules = readRules(join(folder, RULES_FILE));
-    byFolder.set(folder, rules);
-    return rules;
-  };
+  // One folder is walked after the other.
+  let current: { readonly top: string; readonly rules: RuleFiles } | undefined;
   return (top, path, isFolder) => {
-    const components = path.split('/');
-    let ignored = false;
-    for (let depth = 0; depth < components.length; depth++) {
-      const rules = rulesIn(join(top, ...components.slice(0, depth)));
-      ignored = judge(rules, components.slice(depth).join('/'), isFolder, ignored);
-    }
-    return judge(typed, path, isFolder, ignored);
+    if (current?.top !== top)
+      current = { top, rules: new RuleFiles((folder) => readRules(join(top, folder, RULES_FILE))) };
+    return judge(typed, path, isFolder, current.rules.ignores(path, isFolder));
   };
 }
 
-function judge(rules: Ignore | undefined, path: string, isFolder: boolean, before: boolean): boolean {
-  if (rules === undefined) return before;
-  const { ignored, unignored } = rules.test(isFolder ? `${path}/` : path);
-  if (ignored) return true;
-  return unignored ? false : before;
-}
+/** What of a shared folder its owner's `.filerignore` files keep from everyone. */
+export class ShareRules {
+  readonly #rules: RuleFiles;
 
-function readRules(file: string): Ignore | undefined {
-  try {
-    return rulesOf(readFileSync(file, 'utf8'));
-  } catch (error) {
-    // Most folders have none; one that cannot be read is told when it is its turn to be sent.
-    if (systemCode(error) === undefined) throw error;
-    return undefined;
+  constructor(shared: SharedFolder) {
+    this.#rules = new RuleFiles((folder) => {
+      const file = [shared.name, ...(folder === '' ? [] : [folder]), RULES_FILE].join('/');
+      try {
+        return shared.at(file, readRules);
+      } catch {
+        return undefined; // no such folder: whoever asks for what lies in it hears so
+      }
+    });
   }
-}
 
-function rulesOf(text: string): Ignore {
-  return ignore({ allowRelativePaths: true }).add(text);
+  /** @param file `NAME/path/below`, whose folders are not ignored */
+  ignores(file: string, isFolder: boolean): boolean {
+    const [, ...components] = file.split('/');
+    return components.length > 0 && this.#rules.ignores(components.join('/'), isFolder);
+  }
+
+  /** Whether it, or a folder above it, is ignored. */
+  hides(file: string, isFolder: boolean): boolean {
+    const [name = '', ...components] = file.split('/');
+    return components.some((_, n) => {
+      const isLast = n === components.length - 1;
+      return this.ignores([name, ...components.slice(0, n + 1)].join('/'), !isLast || isFolder);
+    });
+  }
 }

@@ -1,6 +1,8 @@
-import { FilerError } from '@filer/protocol';
+import { FilerError, systemCode } from '@filer/protocol';
+import { lstatSync } from 'node:fs';
 import { parseSafePath, SharedFolder } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { ShareRules } from './ignore-rules.ts';
 import type { Share } from '../store/share-store.ts';
 
 /** The shares that a member may look into now, by the newest membership that is known of it. */
@@ -18,6 +20,8 @@ export interface SharedItem extends Disposable {
   readonly folder: SharedFolder;
   /** `SHARE/path/below`. */
   readonly file: string;
+  /** What the owner's `.filerignore` files keep from everyone. */
+  readonly rules: ShareRules;
 }
 
 /**
@@ -36,5 +40,19 @@ export function openShared(member: Member, peerId: string, path: string): Shared
     );
   }
   const folder = SharedFolder.open(share.name, share.folder);
-  return { folder, file: path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+  const rules = new ShareRules(folder);
+  if (!rules.hides(path, isFolderAt(folder, path)))
+    return { folder, file: path, rules, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+  folder[Symbol.dispose]();
+  // In the words for what is not there.
+  throw new FilerError('path-missing', `there is no file ${JSON.stringify(path)}: check the name`);
+}
+
+function isFolderAt(folder: SharedFolder, file: string): boolean {
+  try {
+    return folder.at(file, (path) => lstatSync(path).isDirectory());
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return false;
+  }
 }
