@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createKeyPair } from '@filer/protocol';
@@ -36,6 +36,17 @@ test('room that was promised to one transfer is not promised again, and what was
   expect((await space.left()).bytes).toBe(50);
   await rm(join(folder, 'old'));
   expect((await space.left(70)).bytes).toBe(70);
+});
+
+test('two transfers that looked at the disk at the same time are not promised the same room', async () => {
+  const folder = await freshFolder();
+  const { bavail, bsize } = await statfs(folder);
+  const space = new FreeSpace(folder, { keepFreeBytes: Math.floor((bavail * bsize) / 2) });
+  const [{ bytes }] = await Promise.all([space.left(), space.left()]);
+  const most = Math.floor(bytes * 0.6);
+
+  space.promise(most);
+  expect(() => space.promise(most)).toThrow(expect.objectContaining({ code: 'no-space' }));
 });
 
 test('an offer that would pass the quota is refused before its first byte', async () => {

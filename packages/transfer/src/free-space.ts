@@ -49,6 +49,8 @@ export class FreeSpace {
   readonly #quotaBytes: number;
   /** Only where there is a quota. */
   readonly #use: InboxUse | undefined;
+  /** Bytes that may be used on the disk, as it was looked at last, less what was used since. */
+  #diskBytes = Infinity;
   #promisedBytes = 0;
   #promisedFiles = 0;
 
@@ -79,10 +81,14 @@ export class FreeSpace {
         },
       );
     }
-    const onDisk = disk.bavail * disk.bsize - this.#keepFreeBytes - this.#promisedBytes;
+    this.#diskBytes = disk.bavail * disk.bsize - this.#keepFreeBytes;
     // Some file systems make room for files as they come, and say 0.
     const files = disk.files === 0 ? Infinity : disk.ffree;
-    return { bytes: Math.min(onDisk, this.#quotaLeft), files: files - this.#promisedFiles };
+    return { bytes: this.#bytesLeft, files: files - this.#promisedFiles };
+  }
+
+  get #bytesLeft(): number {
+    return Math.min(this.#diskBytes - this.#promisedBytes, this.#quotaLeft);
   }
 
   get #quotaLeft(): number {
@@ -93,10 +99,10 @@ export class FreeSpace {
    * Promises room for one file. The caller has compared it with `left`, since when another transfer may have been
    * promised the same.
    *
-   * @throws FilerError `no-space` when the quota no longer allows it
+   * @throws FilerError `no-space` when disk or quota no longer allow it
    */
   promise(bytes: number): Promised {
-    if (bytes > this.#quotaLeft) throw noRoom(bytes);
+    if (bytes > 0 && bytes > this.#bytesLeft) throw noRoom(bytes);
     let remaining = bytes;
     let files = 1;
     this.#promisedBytes += remaining;
@@ -106,6 +112,7 @@ export class FreeSpace {
         const counted = Math.min(used, remaining);
         remaining -= counted;
         this.#promisedBytes -= counted;
+        this.#diskBytes -= counted;
         this.#use?.wrote(counted);
       },
       release: () => {
