@@ -64,6 +64,16 @@ export function digestOfBlock(content: Buffer): Buffer {
   return new Blake3Hasher().update(content).digestBuffer();
 }
 
+/**
+ * What a receiver says of a file that it has, so that a sender who has it, too, can tell, and one who does not learns
+ * nothing that it could have a receipt for.
+ *
+ * @param digest `blake3:HEX`
+ */
+export function sealOf(digest: string): string {
+  return written(new Blake3Hasher().update(Buffer.from(`filer/1 check\n${digest}`)));
+}
+
 function written(hasher: Blake3Hasher): string {
   return `blake3:${hasher.digest('hex')}`;
 }

@@ -2,6 +2,12 @@ import { FilerError, systemCode } from '@filer/protocol';
 import type { Place } from './place.ts';
 import { secondsOf } from './times.ts';
 
+/**
+ * Components of the paths of folders that wait for files before them, in all. A sender is a few batches ahead; one that
+ * never sends what it owes would have all its folders remembered.
+ */
+const MAX_WAITING_COMPONENTS = 250_000;
+
 /** What a folder is given once everything in it has its place. */
 export interface FolderFacts {
   readonly components: readonly string[];
@@ -25,15 +31,26 @@ export class FilledFolders {
   /** From the outermost to the innermost that is being announced. */
   readonly #open: FolderFacts[] = [];
   readonly #closed: Closed[] = [];
+  #waitingComponents = 0;
 
   constructor(place: Place) {
     this.#place = place;
   }
 
-  /** An entry of this path is announced: folders that it does not lie in are complete. */
+  /**
+   * An entry of this path is announced: folders that it does not lie in are complete.
+   *
+   * @throws FilerError `rate-limited`
+   */
   announced(entry: number, components: readonly string[]): void {
     for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
       if (isAbove(top.components, components)) return;
+      if (this.#waitingComponents > MAX_WAITING_COMPONENTS)
+        throw new FilerError(
+          'rate-limited',
+          'too many folders wait for a file that was announced before them',
+        );
+      this.#waitingComponents += top.components.length;
       this.#open.pop();
       this.#closed.push({ ...top, before: entry });
     }
@@ -48,6 +65,7 @@ export class FilledFolders {
     for (let [next] = this.#closed; next !== undefined; [next] = this.#closed) {
       if (next.before > pending) return;
       this.#closed.shift();
+      this.#waitingComponents -= next.components.length;
       await this.#finish(next);
     }
   }

@@ -3,11 +3,20 @@ import { closeSync, fstatSync, linkSync, lstatSync, openSync, renameSync, unlink
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
+import { identityOf } from './known-digests.ts';
 import { MAX_COMPONENT_BYTES, PART_PREFIX } from './safe-path.ts';
 
-/** Gives a finished part the name of a file that it replaces: at every moment one of the two is there, whole. */
-export function replaceFile(part: FinishedPart, into: Folder, name: string): void {
+/**
+ * Gives a finished part the name of a file that it replaces: at every moment one of the two is there, whole.
+ *
+ * @param identity of the file that may go. @see identityOf
+ * @returns whether it went: not one that was written to, or took the name, since it was looked at
+ */
+export function replaceFile(part: FinishedPart, into: Folder, name: string, identity: string): boolean {
+  const there = lstatSync(into.at(name), { bigint: true, throwIfNoEntry: false });
+  if (there === undefined || identityOf(there) !== identity) return false;
   renameSync(part.folder.at(part.file), into.at(name));
+  return true;
 }
 
 /** What a file system without hard links answers to `link`. */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   DIGEST_BLOCK_BYTES,
   FilerError,
@@ -17,6 +18,7 @@ import {
   type Same,
   type Skip,
 } from '@filer/protocol';
+import { sealOf } from './digests.ts';
 import { outOfPlace } from './ending.ts';
 import { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
@@ -49,6 +51,12 @@ const MAX_AHEAD = 16_384;
 /** Bytes of their names: four batches of the longest paths, which is what a sender keeps ahead. */
 const MAX_AHEAD_NAME_BYTES = 16 * 1024 * 1024;
 
+/** Files that `check` named for those entries, which may be skipped: 4 MB. One for each that a sender keeps ahead. */
+const MAX_AHEAD_FILES = 8_192;
+
+/** Deciding about entries waits for little: this long it may hold up all else, in ms. */
+const TURN_MS = 10;
+
 export interface IncomingOptions {
   readonly place: Place;
   readonly parts: KeptParts;
@@ -59,6 +67,8 @@ export interface IncomingOptions {
   readonly allowance: Allowance;
   readonly sync: boolean;
   readonly mark: string | undefined;
+  /** Aborted when the sender is gone: what is still to be decided is not. */
+  readonly gone: AbortSignal;
 }
 
 /** Who is told what becomes of the files. */
@@ -137,6 +147,7 @@ export class Incoming {
   #untoldBytes = 0;
   #ahead = 0;
   #aheadNameBytes = 0;
+  #aheadFiles = 0;
   /** Of the files that the answer to one batch names. */
   #namedChars = 0;
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
@@ -153,7 +164,8 @@ export class Incoming {
    * Decides about a batch of entries.
    *
    * @param first the number of the first
-   * @throws FilerError `unexpected-message` when too many are announced ahead, `home-not-writable`
+   * @throws FilerError `unexpected-message` when too many are announced ahead, `home-not-writable`,
+   *   `connection-closed`
    */
   async announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
     if (this.#ahead + entries.length > MAX_AHEAD)
@@ -163,8 +175,17 @@ export class Incoming {
     const left = await this.#options.space.left(entries.reduce((bytes, { size }) => bytes + size, 0));
     const answers: EntryAnswer[] = [];
     this.#namedChars = 0;
+    let since = performance.now();
     for (const [index, entry] of entries.entries()) {
       answers.push(await this.#decide(first + index, entry, left));
+      // A path may be hundreds of folders deep, and each is open until its name is on the disk.
+      if (this.#options.place.isCrowded) await this.#options.place.thinOut();
+      if (performance.now() - since > TURN_MS) {
+        await turn();
+        since = performance.now();
+      }
+      if (this.#options.gone.aborted)
+        throw new FilerError('connection-closed', 'the sender left while its files were compared');
     }
     await this.#folders.settled(this.#pending());
     return answers;
@@ -214,10 +235,15 @@ export class Incoming {
       // What an earlier try left takes no room again; without a part nothing is held until the file begins.
       const promised = isNew ? this.#promise(Math.max(0, size - own), left, kept) : undefined;
       if (own === 0) kept?.release();
+      // Of thousands of copies with long names not all fit into one answer, nor into the memory.
+      const most = this.#namedChars < MAX_BATCH_NAME_CHARS ? files.length : 1;
+      const named = files.slice(0, Math.min(most, Math.max(0, MAX_AHEAD_FILES - this.#aheadFiles)));
+      this.#namedChars += named.length * name.length;
+      this.#aheadFiles += named.length;
       const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
       this.#entries.set(number, {
         ...wanted,
-        files,
+        files: named,
         facts: factsOf(entry),
         hasOlder: basisBytes > 0,
         isCounted: isNew,
@@ -225,15 +251,12 @@ export class Incoming {
       });
       this.#ahead++;
       this.#aheadNameBytes += Buffer.byteLength(name);
-      if (files.length > 0) {
-        // Of thousands of copies with long names not all fit into one answer.
-        const most = this.#namedChars < MAX_BATCH_NAME_CHARS ? files.length : 1;
-        this.#namedChars += most * name.length;
-        const named = files.slice(0, most).map((file) => ({
-          digest: file.digest,
+      if (named.length > 0) {
+        const told = named.map((file) => ({
+          seal: sealOf(file.digest),
           path: this.#pathOf(components, file.name),
         }));
-        return { answer: 'check', bytes, files: named };
+        return { answer: 'check', bytes, files: told };
       }
       return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
     } catch (error) {
@@ -506,7 +529,7 @@ export class Incoming {
       const digests = await part.verify(end);
       const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
       const taken = await place.inFolder(parents, async (folder) => {
-        const replaces = await present.mayReplace(folder, components, mtimeNs);
+        const replaces = await present.replaceable(folder, components, mtimeNs);
         const name = await part.commit(folder, own, replaces);
         remember = present.written(folder, name, mtimeNs);
         return name;
@@ -578,6 +601,7 @@ export class Incoming {
 
   #noLongerAhead(wanted: Wanted): void {
     this.#ahead--;
+    this.#aheadFiles -= wanted.files.length;
     this.#aheadNameBytes -= Buffer.byteLength(wanted.name);
   }
 

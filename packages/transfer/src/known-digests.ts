@@ -113,13 +113,15 @@ export interface ReadFile extends KnownDigest {
  *
  * @param flags for opening it beside reading
  * @param known where they are remembered
- * @returns undefined when it changed while it was read, or is no regular file
+ * @param signal ends the reading
+ * @returns undefined when it changed while it was read, is no regular file, or nobody wants to know any more
  * @throws a system error
  */
 export async function readDigests(
   path: string,
   flags: number,
   known: KnownDigests | undefined,
+  signal?: AbortSignal,
 ): Promise<ReadFile | undefined> {
   const descriptor = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   try {
@@ -132,7 +134,7 @@ export async function readDigests(
     const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(DIGEST_BLOCK_BYTES, size)));
     for (let at = 0; at < size;) {
       const bytes = await readInto(descriptor, buffer, at);
-      if (bytes === 0) return undefined;
+      if (bytes === 0 || signal?.aborted === true) return undefined;
       digests.update(buffer.subarray(0, bytes));
       at += bytes;
     }

@@ -229,11 +229,11 @@ export class Part {
    * this throws.
    *
    * @param into where the final name is taken, in the same file system
-   * @param replaces whether the file of that name is to go
+   * @param replaces the identity of the file of that name that is to go, unless it is another one by now
    * @returns the name it got
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
-  async commit(into: Folder, wanted: string, replaces = false): Promise<string> {
+  async commit(into: Folder, wanted: string, replaces?: string): Promise<string> {
     const { name, mtimeNs, mode, sync } = this.#options;
     try {
       if (this.#ownBytes > this.#size) ftruncateSync(this.#descriptor, this.#size);
@@ -242,10 +242,10 @@ export class Part {
       if (sync) await this.#writer.sync();
       this.#close();
       const finished = { folder: this.#folder, file: this.#file };
-      if (replaces) replaceFile(finished, into, wanted);
-      const taken = replaces ? wanted : await takeFinalName(finished, into, wanted);
+      const hasReplaced = replaces !== undefined && replaceFile(finished, into, wanted, replaces);
+      const taken = hasReplaced ? wanted : await takeFinalName(finished, into, wanted);
       this.#state = 'gone';
-      if (sync && replaces) await into.sync();
+      if (sync && hasReplaced) await into.sync();
       else if (sync) await syncName(into, taken);
       return taken;
     } catch (error) {

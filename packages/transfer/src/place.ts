@@ -65,6 +65,17 @@ export class Place implements Disposable {
     }
   }
 
+  /** Whether more folders are open than are kept, because their names are still on their way to the disk. */
+  get isCrowded(): boolean {
+    return this.#held.size > MAX_KEPT_OPEN;
+  }
+
+  /** Resolves when no folder is held open by that any more. Never rejects: whoever needs the folder is told. */
+  async thinOut(): Promise<void> {
+    await Promise.allSettled([...this.#held.values()].map(({ durable }) => durable));
+    this.#closeUnused();
+  }
+
   /** A folder, made if missing, for use in this turn only. @throws FilerError as `open` */
   require(components: readonly string[]): Folder {
     return this.#hold(components).folder;

@@ -15,6 +15,9 @@ import type { Place } from './place.ts';
 import { hasFacts, refreshPresent, type FileFacts } from './refresh-present.ts';
 import { syncPresent } from './sync-present.ts';
 
+/** Names `name (n)` that are looked at for one entry: whoever fills a folder with them is not to keep it busy. */
+const MAX_LOOKS = 1_000;
+
 export interface PresentOptions {
   readonly place: Place;
   readonly onConflict: OnConflict;
@@ -27,6 +30,8 @@ export interface PresentOptions {
    * own. `all` where whoever asks for the files is also whose files they may replace.
    */
   readonly delivered: 'all' | ((path: string) => string | undefined);
+  /** Nobody wants to know any more: what is being read is read no further. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A file that is there. */
@@ -91,8 +96,8 @@ export class Present {
           : { ...NOTHING, kept: true };
       }
       const files: There[] = [];
-      const most = (await this.mayReplace(folder, components, entry.mtimeNs)) ? 1 : MAX_PRESENT_FILES;
-      for (let [n, compared] = [0, 0]; compared < most; n++) {
+      const most = (await this.replaceable(folder, components, entry.mtimeNs)) ? 1 : MAX_PRESENT_FILES;
+      for (let [n, compared] = [0, 0]; compared < most && n < MAX_LOOKS; n++) {
         const name = numberedName(own, n);
         if (statsAt(folder, name) === undefined) break;
         const file = await this.#fileAt(folder, name, entry.size);
@@ -129,10 +134,11 @@ export class Present {
   async #fileAt(folder: Folder, name: string, size: number): Promise<There | undefined> {
     const there = statsAt(folder, name);
     if (there === undefined || !this.#ofSize(there, size)) return undefined;
-    const known = this.#known(there);
-    if (known !== undefined) return { ...known, name };
+    const remembered = this.#known(there);
+    if (remembered !== undefined) return { ...remembered, name };
     try {
-      const file = await readDigests(folder.at(name), constants.O_NOFOLLOW, this.#options.known);
+      const { known, signal } = this.#options;
+      const file = await readDigests(folder.at(name), constants.O_NOFOLLOW, known, signal);
       return file?.size === size ? { ...file, name, facts: undefined, remembered: false } : undefined;
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
@@ -140,17 +146,26 @@ export class Present {
     }
   }
 
-  /** Whether a file that came may replace the one of its name: only what the same sender delivered, as it was. */
-  async mayReplace(folder: Folder, components: readonly string[], mtimeNs: bigint): Promise<boolean> {
+  /**
+   * The identity of the file of its name, if one that came may replace that: only what the same sender delivered, as
+   * it was.
+   */
+  async replaceable(
+    folder: Folder,
+    components: readonly string[],
+    mtimeNs: bigint,
+  ): Promise<string | undefined> {
     const { onConflict, delivered, place } = this.#options;
-    if (onConflict !== 'overwrite' && onConflict !== 'newer') return false;
+    if (onConflict !== 'overwrite' && onConflict !== 'newer') return undefined;
     const own = components.at(-1) ?? '';
     const there = statsAt(folder, own);
-    if (there === undefined || !there.isFile()) return false;
-    if (onConflict === 'newer' && !isOlder(there, mtimeNs)) return false;
-    if (delivered === 'all') return true;
+    if (there === undefined || !there.isFile()) return undefined;
+    if (onConflict === 'newer' && !isOlder(there, mtimeNs)) return undefined;
+    if (delivered === 'all') return identityOf(there);
     const digest = delivered(place.pathOf(components.slice(0, -1), own));
-    return digest !== undefined && digest === (await this.#fileAt(folder, own, Number(there.size)))?.digest;
+    if (digest === undefined) return undefined;
+    const file = await this.#fileAt(folder, own, Number(there.size));
+    return file?.digest === digest ? file.identity : undefined;
   }
 
   /** How a file that was put in place just now may be remembered, once it is noted. @see KnownDigests.keepWritten */

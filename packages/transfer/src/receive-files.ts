@@ -284,8 +284,12 @@ class Receiving implements IncomingOwner {
     // Last: a refused offer leaves no folder behind.
     const place = await Place.open(inbox, folder, sync);
     const parts = new KeptParts(place, `${senderId}${mark ?? ''}`);
-    const present = new Present({ place, onConflict, known, checksum, delivered });
-    const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync, mark }, this);
+    const gone = this.#gone.signal;
+    const present = new Present({ place, onConflict, known, checksum, delivered, signal: gone });
+    const incoming = new Incoming(
+      { place, parts, present, space, policy, allowance, sync, mark, gone },
+      this,
+    );
     return { offer, place, incoming };
   }
 

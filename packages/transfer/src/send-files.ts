@@ -35,7 +35,7 @@ import { Outgoing, type OutgoingOptions, type OutgoingOwner, type SentFile } fro
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
-import { EMPTY_DIGESTS } from './digests.ts';
+import { EMPTY_DIGESTS, sealOf } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
 import { atSource, openFlags, type Source, type SourceFile } from './source.ts';
 import { countAll, Supply } from './supply.ts';
@@ -395,7 +395,7 @@ class Sending implements OutgoingOwner {
       if (systemCode(error) === undefined) throw error;
       return false; // sending it finds out and says
     }
-    if (read === undefined || !there.some(({ digest }) => digest === read.digest)) return false;
+    if (read === undefined || !there.some(({ seal }) => seal === sealOf(read.digest))) return false;
     const { size, digest, blocks } = read;
     file.there = { size, digest, blocks }; // settled by its receipt
     await send(this.#channel, formatSkip({ entry, digest }));

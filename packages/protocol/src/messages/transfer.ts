@@ -9,11 +9,11 @@
  *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
  *                                       { answer: made, path } | { answer: have, path, [receipt: true] } |
- *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ digest,
+ *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ seal,
  *                                       path }] } | { answer: refused, code, message } |
  *                                       { answer: unwanted }
- *   skip            sender → receiver   entry, digest: the file is the one of this digest that `check` named; its
- *                                       receipt follows
+ *   skip            sender → receiver   entry, digest: the file is the one of this digest whose seal `check` named;
+ *                                       its receipt follows
  *   file            sender → receiver   entry, size, mtimeNs, mode, [growing=1]: the stream of one entry begins
  *   grow            sender → receiver   entry, size: the file of the open stream is still being written, and has
  *                                       so many bytes now
@@ -211,7 +211,8 @@ export const MAX_PRESENT_FILES = 16;
 
 /** A file that the receiver has. */
 export interface PresentFile {
-  readonly digest: string;
+  /** BLAKE3 of `filer/1 check\n` and its digest: whoever has the file finds it so, and nobody learns the digest. */
+  readonly seal: string;
   /** Of the receiver. */
   readonly path: string;
 }
@@ -219,7 +220,7 @@ export interface PresentFile {
 function parsePresentFile(value: unknown, what: string): PresentFile {
   const fields = fieldsOf(value, what);
   return {
-    digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
+    seal: textOf(fields['seal'], `${what}.seal`, { pattern: DIGEST_PATTERN }),
     path: pathOf(fields['path'], `${what}.path`),
   };
 }
