@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
@@ -199,6 +199,36 @@ test('retry goes to the recipient that failed and to nobody else', async () => {
   expect(listOf(again.at(-1), 'recipients')).toMatchObject([{ ok: true }, { ok: true }]);
   const [inbox] = await network.ask('carol', 'inbox');
   expect(listOf(inbox, 'items').filter(({ name }) => name === 'five.bin')).toHaveLength(1);
+
+  const nothing = await network.client('anna', ['retry', String(lines[0]?.['job'])]);
+  expect(nothing).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('Nothing is left to repeat: bob, carol got all of job'),
+  });
+});
+
+test('what somebody fetched from here is not sent to them by retry', async () => {
+  await network.ask('anna', 'share', 'add', network.path('tree'), '--as', 'tree');
+  await network.ask('carol', 'get', 'anna:tree/0.bin', network.path('fetched'));
+  const [history] = await network.ask('anna', 'history');
+  const pulled = listOf(history, 'jobs').at(-1);
+  const { code, stderr } = await network.client('anna', ['retry', String(pulled?.['job'])]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('is what carol fetched from here')]);
+});
+
+test('what is kept of standard input and cannot be removed does not end the daemon', async () => {
+  await stopBob();
+  const piped = ['send', '-', '--as', 'piped', '--to', 'bob', '--queue', '--json'];
+  const { stdout } = await network.client('anna', piped, { input: 'for later' });
+  const [kept = ''] = await readdir(join(network.home('anna'), 'outgoing'));
+  const file = join(network.home('anna'), 'outgoing', kept);
+  await rm(file);
+  await mkdir(file);
+  await startBob();
+  await comesTo('anna', jsonLines({ stdout })[0]?.['job'], 'done');
+  await network.daemon('anna').said('was not removed');
+  await rm(file, { recursive: true });
+  expect((await network.ask('anna', 'status'))[0]).toMatchObject({ running: true });
 });
 
 test('without a daemon a queued job stays on disk, and goes once one runs', async () => {
@@ -221,4 +251,24 @@ test('without a daemon a queued job stays on disk, and goes once one runs', asyn
   await startBob();
   await comesTo('anna', job, 'done');
   expect(await sha256(network.inbox('bob', 'anna', 'six.bin'))).toBe(await sha256(file));
+});
+
+test('a machine that leaves ends what waits, in words, and does not take it to the network it joins next', async () => {
+  await stopBob();
+  const file = await network.file('seven.bin');
+  const [{ job } = {}] = await network.ask('anna', 'send', file, '--to', 'bob', '--queue');
+  const left = await network.client('anna', ['leave', '--yes', '--json']);
+  expect(jsonLines(left)).toMatchObject([{ jobs: 1 }]);
+  await network.daemon('anna').ended;
+
+  await using other = await TestNetwork.open();
+  const link = await other.invite();
+  const joined = await network.client('anna', ['join', '-', '--name', 'anna'], { input: link });
+  expect(joined.code).toBe(0);
+  const kept = await jobOf('anna', job);
+  expect(kept).toMatchObject({ state: 'failed' });
+  expect(listOf(kept, 'recipients')).toMatchObject([
+    { code: 'not-a-member', status: expect.stringContaining('has left the network') },
+  ]);
+  expect((await network.ask('anna', 'status'))[0]).toMatchObject({ jobs: 0 });
 });

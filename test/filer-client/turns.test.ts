@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { TransferTurns } from '../../apps/filer-client/src/jobs/transfer-turns.ts';
 import { Turns, type Turn } from '../../apps/filer-client/src/jobs/turns.ts';
 
 /** Takes a turn and keeps it until `end`. */
@@ -50,4 +51,45 @@ test('who ends while waiting to have a turn again holds none', async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(isIn).toBe(false);
   third.end();
+});
+
+test('who is stopped while waiting for a turn waits no longer, and takes nobody else a turn', async () => {
+  const turns = new Turns(1);
+  const first = work(turns);
+  await first.begun;
+  const stop = new AbortController();
+  const told: string[] = [];
+  const second = turns.take(() => Promise.resolve(void told.push('stopped')), stop.signal);
+  const third = work(turns);
+  stop.abort();
+  await second;
+  expect(told).toEqual(['stopped']);
+  first.end();
+  await third.begun;
+  third.end();
+  await third.over;
+  expect(turns.isIdle).toBe(true);
+});
+
+test('a slow peer has some of the turns, and leaves the others to everyone else', async () => {
+  const turns = new TransferTurns();
+  const stop = new AbortController();
+  const begin = (peer: string): { begun: Promise<void>; end: () => void } => {
+    const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const forWork = async (): Promise<void> => {
+      begun.resolve();
+      await ended.promise;
+    };
+    void turns.take(peer, new Turns(1), forWork, stop.signal);
+    return { begun: begun.promise, end: ended.resolve };
+  };
+  const slow = Array.from({ length: 100 }, () => begin('slow'));
+  await slow[3]?.begun;
+  await begin('quick').begun;
+  let isFifthIn = false;
+  void slow[4]?.begun.then(() => (isFifthIn = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isFifthIn).toBe(false);
+  slow[0]?.end();
+  await slow[4]?.begun;
 });

@@ -6,6 +6,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findJob } from '../../../apps/filer-client/src/jobs/find-job.ts';
 import { commandOwner, DAEMON, releaseDeadJobs } from '../../../apps/filer-client/src/jobs/owners.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { LEFT_BEHIND } from '../../../apps/filer-client/src/store/job-rows.ts';
 import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
 
 let database: DatabaseSync;
@@ -36,8 +37,10 @@ test('a job stands as its recipients do', () => {
   expect(jobs.job('one')).toMatchObject({ state: 'running', startedAt: 2_000, finishedAt: undefined });
   jobs.end('one', 'B', DELIVERED, 3_000);
   expect(jobs.job('one')).toMatchObject({ state: 'queued', finishedAt: undefined });
-  expect(jobs.waiting('N')).toMatchObject([{ job: 'one', peer: 'C' }]);
-  expect(jobs.waiting('another network')).toEqual([]);
+  expect(jobs.awaitedPeers()).toEqual(['C']);
+  expect(jobs.waitingFor('C', 'N', DAEMON, 9)).toMatchObject([{ job: 'one', peer: 'C' }]);
+  expect(jobs.waitingFor('C', 'another network', DAEMON, 9)).toEqual([]);
+  jobs.begin('one', 'C', DAEMON, 3_500);
   jobs.end('one', 'C', { state: 'failed', code: 'declined', status: 'no' }, 4_000);
   expect(jobs.job('one')).toMatchObject({ state: 'failed', finishedAt: 4_000 });
   jobs.reopen('one', DAEMON, 5_000);
@@ -48,6 +51,39 @@ test('a job stands as its recipients do', () => {
   jobs.end('one', 'C', DELIVERED, 6_000);
   expect(jobs.job('one')).toMatchObject({ state: 'done', finishedAt: 6_000 });
   expect(jobs.openCount).toBe(0);
+});
+
+test('a recipient is served by one process, and not after it was cancelled', () => {
+  create('one', { queue: true, owner: commandOwner(7) });
+  expect(jobs.begin('one', 'B', commandOwner(7), 2_000)).toBe(true);
+  expect(jobs.begin('one', 'B', DAEMON, 2_000)).toBe(false);
+  // Its command still runs, and comes to carol next.
+  expect(jobs.waitingFor('C', 'N', DAEMON, 9)).toEqual([]);
+  expect(jobs.waitingFor('C', 'N', commandOwner(7), 9)).toHaveLength(1);
+  expect(jobs.reopen('one', DAEMON, 3_000)).toBe(false);
+  jobs.endAll('one', ['queued', 'running'], { state: 'cancelled', code: 'interrupted', status: '' }, 4_000);
+  expect(jobs.begin('one', 'C', commandOwner(7), 5_000)).toBe(false);
+  expect(jobs.job('one')).toMatchObject({ state: 'cancelled', finishedAt: 4_000 });
+  expect(jobs.reopen('one', DAEMON, 6_000)).toBe(true);
+});
+
+test('what waits for one peer comes in the order in which it was asked for, as many as there is room for', () => {
+  for (const id of ['one', 'two', 'three']) create(id, { queue: true });
+  expect(jobs.waitingFor('B', 'N', DAEMON, 2).map(({ job }) => job)).toEqual(['one', 'two']);
+});
+
+test('what runs or waits in another network ends with a sentence, and the rest stays', () => {
+  create('left', { queue: true });
+  jobs.begin('left', 'B', DAEMON, 2_000);
+  jobs.end('left', 'B', DELIVERED, 2_500);
+  expect(jobs.endOutside('N', LEFT_BEHIND, 3_000)).toBe(0);
+  expect(jobs.endOutside('M', LEFT_BEHIND, 3_000)).toBe(1);
+  expect(jobs.job('left')).toMatchObject({ state: 'failed', finishedAt: 3_000 });
+  expect(jobs.deliveries('left')).toMatchObject([
+    { state: 'delivered' },
+    { state: 'failed', code: 'not-a-member', status: expect.stringContaining('has left the network') },
+  ]);
+  expect([jobs.openCount, jobs.awaitedPeers()]).toEqual([0, []]);
 });
 
 test('what failed is kept until the recipient is served again', () => {
@@ -64,7 +100,8 @@ test('what failed is kept until the recipient is served again', () => {
   jobs.end('one', 'B', { state: 'failed', code: 'partial', status: '1 of 4', counts, failures }, 2_000);
   expect(jobs.failures('one', 'B')).toEqual([{ ...failures[0], path: '/x/\ufffd' }]);
   expect(jobs.deliveries('one')[0]).toMatchObject(counts);
-  jobs.reopen('one', DAEMON, 3_000);
+  jobs.end('one', 'C', DELIVERED, 2_500);
+  expect(jobs.reopen('one', DAEMON, 3_000)).toBe(true);
   expect(jobs.failures('one', 'B')).toEqual([]);
 });
 
@@ -78,13 +115,36 @@ test('a daemon that starts gives free what ran: what waits goes on, the rest is 
   }
   const told: unknown[] = [];
   const log = { warn: (_: string, fields: unknown) => told.push(fields) } as never;
-  releaseDeadJobs(jobs, 11_000, log);
+  releaseDeadJobs(jobs, 11_000, { daemonLog: log });
   const states = ['queued', 'plain', 'command'].map((id) => jobs.job(id)?.state);
   expect(states).toEqual(['queued', 'interrupted', 'running']);
   expect(told).toEqual([{ job: 'plain' }]);
   // A process that has not noted for long that it is there is not, whoever has its number now.
-  releaseDeadJobs(jobs, 100_000, log);
+  releaseDeadJobs(jobs, 100_000, { daemonLog: log });
   expect(jobs.job('command')?.state).toBe('interrupted');
+});
+
+test('a job whose process noted itself last in the future, before the clock was set back, is given free', () => {
+  create('plain');
+  jobs.begin('plain', 'B', DAEMON, 9_000_000);
+  releaseDeadJobs(jobs, 10_000);
+  expect(jobs.job('plain')?.state).toBe('interrupted');
+});
+
+test('a daemon gives free what it lost to a failing database, and leaves alone what it runs', () => {
+  create('lost', { queue: true });
+  create('runs', { queue: true });
+  for (const id of ['lost', 'runs']) jobs.begin(id, 'B', DAEMON, 10_000);
+  const log = { warn: () => undefined } as never;
+  releaseDeadJobs(jobs, 10_000, { daemonLog: log, runsHere: (id) => id === 'runs' });
+  expect([jobs.job('lost')?.state, jobs.job('runs')?.state]).toEqual(['queued', 'running']);
+});
+
+test('a process whose deliveries all wait for their turn is known to be alive', () => {
+  create('one');
+  jobs.progress(['one'], [], DAEMON, 50_000);
+  releaseDeadJobs(jobs, 60_000);
+  expect(jobs.job('one')?.state).toBe('running');
 });
 
 test('a job is found by a beginning that no other one has', () => {

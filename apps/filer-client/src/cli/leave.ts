@@ -27,6 +27,13 @@ export async function run({ yes }: LeaveArguments, context: Context): Promise<vo
       'the ip-server could not be told: it lists this machine as offline until `ip-server remove` is run there',
     );
   }
+  if (left.jobs > 0) {
+    const jobs =
+      left.jobs === 1
+        ? '1 transfer that ran or waited has'
+        : `${left.jobs} transfers that ran or waited have`;
+    output.warn(`${jobs} ended: \`filer-client history\` is there again once this machine is in a network`);
+  }
   if (left.spooled > 0) {
     const reports = left.spooled === 1 ? '1 report was' : `${left.spooled} reports were`;
     output.warn(`${reports} never sent; what waits stays in ${context.home.databaseFile}`);

@@ -7,12 +7,30 @@ import { openMember } from './home-member.ts';
 import { showJob } from './job-following.ts';
 
 export async function run({ job: typed }: JobArguments, context: Context): Promise<number> {
-  const { id, paths } = await lookUp(typed, context);
-  return showJob(paths, context, (onItem) => perform(context, 'retry', { job: id }, { onItem }));
+  const { id, paths, isComplete, names } = await lookUp(typed, context);
+  const exitCode = await showJob(paths, context, (onItem) =>
+    perform(context, 'retry', { job: id }, { onItem }),
+  );
+  if (isComplete) context.output.words(`Nothing is left to repeat: ${names} got all of job ${id}.`);
+  return exitCode;
 }
 
-async function lookUp(typed: string, context: Context): Promise<{ id: string; paths: readonly string[] }> {
+interface Found {
+  readonly id: string;
+  readonly paths: readonly string[];
+  /** Whether every recipient got it all before. */
+  readonly isComplete: boolean;
+  readonly names: string;
+}
+
+async function lookUp(typed: string, context: Context): Promise<Found> {
   using member = await openMember(context);
   const { id, request } = findJob(member.jobs, typed);
-  return { id, paths: parseKeptRequest(request).paths };
+  const deliveries = member.jobs.deliveries(id);
+  return {
+    id,
+    paths: parseKeptRequest(request).paths,
+    isComplete: deliveries.every(({ state }) => state === 'delivered'),
+    names: deliveries.map(({ name }) => name).join(', '),
+  };
 }

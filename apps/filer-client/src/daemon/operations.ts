@@ -44,6 +44,7 @@ export interface OperationResults {
     readonly network: string;
     readonly told: boolean;
     readonly spooled: number;
+    readonly jobs: number;
   };
   readonly connections: { readonly connections: readonly ConnectionLine[] };
   readonly connect: { readonly name: string; readonly id: string };

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { FilerError, MAX_TRANSFERS, MAX_TRANSFERS_PER_PEER } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
+import { LEFT_BEHIND, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
-import { LiveJob } from './live-job.ts';
+import { endOf, LiveJob, type StopReason } from './live-job.ts';
 import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from './owners.ts';
-import { PeerBackoff } from './peer-backoff.ts';
 import type { SendEvent } from './send-events.ts';
 import { parseKeptRequest, type SendRequest } from './send-request.ts';
 import { cleanSpool, removeSpooled } from './spool-folder.ts';
-import { Turns } from './turns.ts';
+import { TransferTurns } from './transfer-turns.ts';
+import { WaitingJobs } from './waiting-jobs.ts';
 
 export interface JobRunnerOptions {
   readonly outreach: Outreach;
@@ -32,8 +32,8 @@ export class JobRunner {
   readonly #options: JobRunnerOptions;
   readonly #owner: string;
   readonly #live = new Map<string, LiveJob>();
-  readonly #backoff = new PeerBackoff();
-  readonly #turns = new Turns(MAX_TRANSFERS);
+  readonly #waiting: WaitingJobs;
+  readonly #turns = new TransferTurns();
   readonly #noting: NodeJS.Timeout;
   #looking: NodeJS.Timeout | undefined;
   #cleaning: NodeJS.Timeout | undefined;
@@ -42,7 +42,13 @@ export class JobRunner {
   constructor(options: JobRunnerOptions) {
     this.#options = options;
     this.#owner = options.isDaemon ? DAEMON : commandOwner(process.pid);
-    releaseDeadJobs(this.#jobs, Date.now(), options.isDaemon ? options.log : undefined);
+    this.#waiting = new WaitingJobs({
+      outreach: options.outreach,
+      owner: this.#owner,
+      serving: (peerId) => [...this.#live.values()].filter((live) => live.isServing(peerId)).length,
+      isServed: ({ job, peer }) => this.#live.get(job)?.isServing(peer) === true,
+    });
+    this.#releaseDead();
     this.#noting = setInterval(() => this.#guarded(() => this.#note()), OWNER_NOTES_EVERY_MS);
     this.#noting.unref();
   }
@@ -57,8 +63,8 @@ export class JobRunner {
 
   /** A peer came online, or connected to us: what waits for it may go. */
   peerSeen(peerId: string): void {
-    this.#backoff.seen(peerId);
-    if (this.#looking !== undefined) this.#look();
+    this.#waiting.seen(peerId);
+    if (this.#looking !== undefined) this.#look(peerId);
   }
 
   /**
@@ -72,6 +78,7 @@ export class JobRunner {
     follower: (event: SendEvent) => void,
     growing?: Growing,
   ): LiveJob {
+    this.#requireOpen();
     const id = newJobId();
     const { queue } = request;
     const { network } = this.#options.outreach.member;
@@ -80,27 +87,46 @@ export class JobRunner {
     return this.#begin(id, follower, growing);
   }
 
-  /** Begins again with the recipients of a job that did not get all of it. */
+  /** Begins again with the recipients of a job that did not get all of it. @throws FilerError `usage` when it runs */
   retry(id: string, follower: (event: SendEvent) => void): LiveJob {
-    this.#jobs.reopen(id, this.#owner, Date.now());
+    this.#requireOpen();
+    if (!this.#jobs.reopen(id, this.#owner, Date.now())) {
+      throw new FilerError(
+        'usage',
+        `job ${id} runs now: see \`filer-client transfers\`, or end it first with \`filer-client cancel ${id}\``,
+      );
+    }
     return this.#begin(id, follower);
   }
 
   /** Ends a job for good: what runs of it, and what waits. @returns recipients that do not get it now */
   async cancel(id: string): Promise<number> {
-    const live = this.#live.get(id);
-    live?.stop('cancelled');
-    const end: DeliveryEnd = { state: 'cancelled', code: 'interrupted', status: 'cancelled here' };
-    const open = this.#jobs.deliveries(id).filter(({ state }) => state === 'queued' || state === 'running');
-    await live?.ended();
-    this.#jobs.endAll(id, ['queued', 'running'], end, Date.now());
-    return open.length;
+    const isOpen = ({ state }: KeptDelivery): boolean => state === 'queued' || state === 'running';
+    const open = new Set(
+      this.#jobs
+        .deliveries(id)
+        .filter(isOpen)
+        .map(({ peer }) => peer),
+    );
+    await this.#stop(this.#live.get(id), 'cancelled');
+    this.#jobs.endAll(id, ['queued', 'running'], endOf('cancelled'), Date.now());
+    return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === 'cancelled')
+      .length;
+  }
+
+  /** This machine leaves its network: nothing that runs or waits can go on. @returns how many jobs that ends */
+  async leave(): Promise<number> {
+    const open = this.#jobs.openCount;
+    await Promise.all([...this.#live.values()].map((live) => this.#stop(live, 'left')));
+    this.#jobs.endOutside(undefined, LEFT_BEHIND, Date.now());
+    return open;
   }
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
   noteProgress(): void {
+    if (this.#live.size === 0) return;
     const running = [...this.#live.values()].flatMap((live) => live.running);
-    if (running.length > 0) this.#jobs.progress(running, this.#owner, Date.now());
+    this.#jobs.progress([...this.#live.keys()], running, this.#owner, Date.now());
   }
 
   /** Stops what runs: what can wait waits in the database. May be called twice. */
@@ -131,7 +157,7 @@ export class JobRunner {
     const job = this.#jobs.job(id);
     if (job === undefined) throw new Error(`the job ${id} was kept a moment ago`);
     const { outreach, log } = this.#options;
-    const onTried = (peerId: string, reached: boolean): void => this.#tried(peerId, reached);
+    const onTried = (peerId: string, reached: boolean): void => this.#waiting.tried(peerId, reached);
     const live = new LiveJob(job, {
       outreach,
       log,
@@ -139,6 +165,9 @@ export class JobRunner {
       turns: this.#turns,
       growing,
       onTried,
+      onServed: (peerId) => {
+        if (this.#looking !== undefined) this.#look(peerId);
+      },
     });
     this.#live.set(id, live);
     return live;
@@ -147,48 +176,31 @@ export class JobRunner {
   /** Serves recipients that may be there, and lets the others wait. */
   #place(live: LiveJob, deliveries: readonly KeptDelivery[]): void {
     const { directory } = this.#options.outreach.member;
-    for (const { peer: id, name } of deliveries) {
+    for (const delivery of deliveries) {
+      const { peer: id, name } = delivery;
+      const end = this.#waiting.settled(delivery, live.request.queue);
       const peer = directory.byId(id);
-      const end = this.#lost(peer, id, name) ?? this.#awaited(live.request, peer, name);
-      if (peer === undefined || end !== undefined) live.settle({ id, name }, end ?? unknown(name));
-      else live.serve([peer]);
+      if (end !== undefined) live.settle({ id, name }, end);
+      else if (peer !== undefined) live.serve(peer);
     }
     void this.#release(live);
   }
 
-  /** Why a recipient can never be served. */
-  #lost(peer: KnownPeer | undefined, id: string, name: string): DeliveryEnd | undefined {
-    const { removals } = this.#options.outreach.member;
-    if (removals.has(id))
-      return { state: 'failed', code: 'removed', status: `${name} was removed from the network` };
-    if (peer?.state === 'gone')
-      return { state: 'failed', code: 'no-such-peer', status: `${name} has left the network` };
-    return undefined;
-  }
-
-  /** Why a recipient of a job that can wait is waited for, without trying. */
-  #awaited({ queue }: SendRequest, peer: KnownPeer | undefined, name: string): DeliveryEnd | undefined {
-    if (!queue || !this.#isAway(peer)) return undefined;
-    const seen =
-      peer === undefined || peer.lastSeen === 0 ? '' : `, last seen ${new Date(peer.lastSeen).toISOString()}`;
-    return { state: 'queued', code: undefined, status: `${name} is offline${seen}` };
-  }
-
-  /** The directory says that it is not there, and the directory is the server's of now. */
-  #isAway(peer: KnownPeer | undefined): boolean {
-    return this.#options.outreach.access.current !== undefined && peer?.state !== 'online';
-  }
-
-  /** Forgets a job once it serves nobody. Never rejects. */
+  /** Forgets a job once it serves nobody. Never rejects: what fails here is not to end a daemon. */
   async #release(live: LiveJob): Promise<void> {
+    const { log } = this.#options;
     try {
       await live.ended();
     } catch (error) {
-      this.#options.log.error('a job failed for a fault of this program', { job: live.job.id, error });
+      log.error('a job failed for a fault of this program', { job: live.job.id, error });
     }
-    if (live.isIdle) this.#live.delete(live.job.id);
-    await this.#releaseSpooled(live);
-    if (this.#looking !== undefined) this.#look();
+    if (!live.isIdle) return;
+    if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
+    try {
+      await this.#releaseSpooled(live);
+    } catch (error) {
+      log.warn('standard input that nobody needs any more was not removed', { job: live.job.id, error });
+    }
   }
 
   /** What came from standard input is kept until everyone has it, or nobody is to have it any more. */
@@ -207,57 +219,54 @@ export class JobRunner {
     );
   }
 
-  #tried(peerId: string, reached: boolean): void {
-    if (reached) this.#backoff.reached(peerId);
-    else this.#backoff.failed(peerId, Date.now(), Math.random());
+  /** Begins with what waits and may go now, oldest first. @param peerId for whom alone. @default everyone */
+  #look(peerId?: string): void {
+    if (!this.#closed) this.#guarded(() => this.#serveWaiting(peerId));
   }
 
-  /** Begins with what waits and may go now, oldest first. */
-  #look(): void {
-    if (!this.#closed) this.#guarded(() => this.#serveWaiting());
-  }
-
-  #serveWaiting(): void {
-    const { member } = this.#options.outreach;
-    const now = Date.now();
-    for (const delivery of this.#jobs.waiting(member.network)) {
+  #serveWaiting(peerId: string | undefined): void {
+    const { log } = this.#options;
+    for (const { delivery, ...decided } of this.#waiting.due(peerId)) {
       const { job, peer: id, name } = delivery;
-      const live = this.#live.get(job);
-      if (live?.isServing(id) === true) continue;
-      const peer = member.directory.byId(id);
-      const lost = this.#lost(peer, id, name);
-      if (lost !== undefined) {
-        this.#options.log.warn('a waiting delivery has failed', {
-          job,
-          recipient: name,
-          reason: lost.status,
-        });
-        this.#liveOf(job).settle({ id, name }, lost);
-        void this.#release(this.#liveOf(job));
-        continue;
+      const live = this.#liveOf(job);
+      if ('lost' in decided) {
+        log.warn('a waiting delivery has failed', { job, recipient: name, reason: decided.lost.status });
+        live.settle({ id, name }, decided.lost);
+      } else {
+        log.info('a waiting delivery is tried', { job, recipient: name });
+        live.serve(decided.peer);
       }
-      if (peer === undefined || this.#isAway(peer) || !this.#hasRoomFor(id, now)) continue;
-      this.#options.log.info('a waiting delivery is tried', { job, recipient: name });
-      this.#liveOf(job).serve([peer]);
-      void this.#release(this.#liveOf(job));
+      void this.#release(live);
     }
   }
 
-  /** A peer that did not answer gets one try at a time. */
-  #hasRoomFor(peerId: string, now: number): boolean {
-    if (!this.#backoff.isDue(peerId, now)) return false;
-    const serving = [...this.#live.values()].filter((live) => live.isServing(peerId)).length;
-    return serving < (this.#backoff.isFailing(peerId) ? 1 : MAX_TRANSFERS_PER_PEER);
+  async #stop(live: LiveJob | undefined, reason: StopReason): Promise<void> {
+    live?.stop(reason);
+    await live?.ended();
   }
 
   #note(): void {
-    for (const [id, live] of this.#live) if (this.#isCancelled(id)) live.stop('cancelled');
+    for (const live of this.#live.values()) if (this.#wasCancelled(live)) live.stop('cancelled');
     this.noteProgress();
+    if (this.#options.isDaemon) this.#releaseDead();
   }
 
-  /** A command without a daemon is told so through the database. */
-  #isCancelled(id: string): boolean {
-    return this.#jobs.job(id)?.state === 'cancelled';
+  /** A process that runs a job learns through the database that another one was asked to end it. */
+  #wasCancelled({ job: { id }, running }: LiveJob): boolean {
+    if (running.length === 0) return false;
+    const cancelled = this.#jobs.deliveries(id).filter(({ state }) => state === 'cancelled');
+    return running.some(({ peer }) => cancelled.some((delivery) => delivery.peer === peer));
+  }
+
+  /** Jobs whose process has died, or lost them to a database that failed for a while. */
+  #releaseDead(): void {
+    const { isDaemon, log } = this.#options;
+    const runsHere = (id: string): boolean => this.#live.has(id);
+    releaseDeadJobs(this.#jobs, Date.now(), { daemonLog: isDaemon ? log : undefined, runsHere });
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new FilerError('terminated', 'filer-client is stopping: try again in a moment');
   }
 
   /** A database that fails now is tried again later: nothing that waits is lost. */
@@ -276,10 +285,6 @@ export class JobRunner {
 }
 
 const ENDED_FOR_GOOD: ReadonlySet<KeptDelivery['state']> = new Set(['delivered', 'cancelled']);
-
-function unknown(name: string): DeliveryEnd {
-  return { state: 'failed', code: 'no-such-peer', status: `the directory does not know ${name} any more` };
-}
 
 /** Short enough to be typed, in letters and digits alone: 80 random bits. */
 function newJobId(): string {

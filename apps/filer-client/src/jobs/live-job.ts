@@ -3,11 +3,18 @@ import type { Logger } from '@filer/program';
 import { RateLimit, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { DeliveryCounts, DeliveryEnd, KeptDelivery, KeptJob } from '../store/job-rows.ts';
+import {
+  LEFT_BEHIND,
+  type DeliveryCounts,
+  type DeliveryEnd,
+  type KeptDelivery,
+  type KeptJob,
+} from '../store/job-rows.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from './send-events.ts';
 import { parseKeptRequest, type SendRequest } from './send-request.ts';
+import type { TransferTurns } from './transfer-turns.ts';
 import { Turns, type Turn } from './turns.ts';
 import { isPassing } from './while-lost.ts';
 
@@ -20,15 +27,17 @@ export interface LiveJobParts {
   /** This process, as it is noted at what it runs. */
   readonly owner: string;
   /** Room for deliveries of all jobs together. */
-  readonly turns: Turns;
+  readonly turns: TransferTurns;
   /** Tells of the path that is sent, while it is still being written. */
   readonly growing?: Growing | undefined;
   /** Told how it went to reach a recipient. */
   readonly onTried: (peerId: string, reached: boolean) => void;
+  /** Told that a recipient is served no more; must not throw. */
+  readonly onServed: (peerId: string) => void;
 }
 
 /** Why a job is stopped: it may not go on, or only this process ends. */
-export type StopReason = 'cancelled' | 'leaving';
+export type StopReason = 'cancelled' | 'left' | 'leaving';
 
 /** A job that this process runs: files to its recipients, side by side. A slow or dead one holds nobody up. */
 export class LiveJob {
@@ -78,13 +87,14 @@ export class LiveJob {
     return [...this.#deliveries].map(([peer, { counts }]) => ({ job: this.job.id, peer, counts }));
   }
 
-  /** Begins to serve recipients; `ended` tells when they have been. */
-  serve(peers: readonly KnownPeer[]): void {
-    for (const peer of peers) {
-      if (this.#serving.has(peer.id)) continue;
-      const work = this.#serve(peer).finally(() => this.#serving.delete(peer.id));
-      this.#serving.set(peer.id, work);
-    }
+  /** Begins to serve a recipient; `ended` tells when it has been. */
+  serve(peer: KnownPeer): void {
+    if (this.#serving.has(peer.id)) return;
+    const work = this.#serve(peer).finally(() => {
+      this.#serving.delete(peer.id);
+      this.#parts.onServed(peer.id);
+    });
+    this.#serving.set(peer.id, work);
   }
 
   /** Notes how a recipient stands that is not served now: it waits, or never can be. */
@@ -101,8 +111,10 @@ export class LiveJob {
   /** Stops what runs; half files stay at the receivers. */
   stop(reason: StopReason): void {
     this.#stopReason ??= reason;
-    const code = reason === 'cancelled' ? 'interrupted' : 'terminated';
-    this.#stop.abort(new FilerError(code, `the sender ${reason === 'cancelled' ? 'cancelled' : 'stops'}`));
+    const goesOn = reason === 'leaving';
+    this.#stop.abort(
+      new FilerError(goesOn ? 'terminated' : 'interrupted', `the sender ${goesOn ? 'stops' : 'cancelled'}`),
+    );
   }
 
   /** Resolves when nobody is served any more. @throws a bug */
@@ -122,7 +134,8 @@ export class LiveJob {
   /** Never rejects: what failed stands in the results. */
   async #serve(peer: KnownPeer): Promise<void> {
     try {
-      await this.#turns.take((own) => this.#parts.turns.take((all) => this.#deliver(peer, [own, all])));
+      const work = (turns: readonly Turn[]): Promise<void> => this.#deliver(peer, turns);
+      await this.#parts.turns.take(peer.id, this.#turns, work, this.#stop.signal);
     } catch (error) {
       const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
       if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;
@@ -145,7 +158,11 @@ export class LiveJob {
       this.#emit(event);
     };
     const [request, shared] = [this.request, this.#shared];
-    outreach.member.jobs.begin(id, peer.id, owner, Date.now());
+    if (!outreach.member.jobs.begin(id, peer.id, owner, Date.now())) {
+      // Another process of this home cancelled it, or serves it: what the database says is how it stands.
+      this.#results.delete(peer.id);
+      return;
+    }
     const delivery = new Delivery({
       job: id,
       peer,
@@ -162,10 +179,10 @@ export class LiveJob {
       const failure = await delivery.run();
       const end = this.#endOf(peer, failure, delivery);
       onTried(peer.id, end.state !== 'queued');
+      this.#counts.push({ ...delivery.ownCounts, filesFailed: end.counts?.filesFailed ?? 0 });
       this.settle(peer, end);
     } finally {
       this.#deliveries.delete(peer.id);
-      this.#counts.push(delivery.ownCounts);
     }
   }
 
@@ -180,14 +197,15 @@ export class LiveJob {
       return { state: 'delivered', code: undefined, status: `${files} delivered${skipped}${kept}`, counts };
     }
     const { code, message: status } = failure;
-    if (this.job.queue && isPassing(code)) return { state: 'queued', code, status, counts };
+    // Nothing has failed for good.
+    if (this.job.queue && isPassing(code))
+      return { state: 'queued', code, status, counts: { ...counts, filesFailed: 0 } };
     this.#parts.log.warn('a delivery failed', { job: this.job.id, recipient: peer.name, error: failure });
     return { state: 'failed', code, status, counts, failures };
   }
 
   #stopped(): DeliveryEnd {
-    if (this.#stopReason === 'cancelled')
-      return { state: 'cancelled', code: 'interrupted', status: 'cancelled here' };
+    if (this.#stopReason === 'cancelled' || this.#stopReason === 'left') return endOf(this.#stopReason);
     return this.job.queue
       ? { state: 'queued', code: undefined, status: 'goes on when `filer-client start` runs here' }
       : { state: 'interrupted', code: 'terminated', status: 'the sender was stopped half-way' };
@@ -223,9 +241,17 @@ export class LiveJob {
   }
 }
 
+/** How a recipient stands whose job may not go on. */
+export function endOf(reason: Exclude<StopReason, 'leaving'>): DeliveryEnd {
+  return reason === 'cancelled'
+    ? { state: 'cancelled', code: 'interrupted', status: 'cancelled here' }
+    : LEFT_BEHIND;
+}
+
 /** How a recipient stands that was not served in this run. */
 function doneOf({ peer: id, name, state, code, status }: KeptDelivery): RecipientDone {
-  const ok = state === 'delivered' || state === 'queued';
+  // What runs now is run by another process of this home.
+  const ok = state === 'delivered' || state === 'queued' || state === 'running';
   return { name, id, ok, state, code: ok ? null : (code ?? codeOf(state)), status };
 }
 

@@ -20,30 +20,39 @@ export const OWNER_NOTES_EVERY_MS = 5_000;
 /** One that has not noted it for so long is gone, or stands still: its number may be another's by now. */
 const OWNER_SILENT_MS = 6 * OWNER_NOTES_EVERY_MS;
 
-/**
- * Gives free what processes ran that are gone: jobs with `--queue` wait again, others are interrupted.
- *
- * @param daemonLog of the home's daemon, if this process is that: then no other one is
- */
-export function releaseDeadJobs(jobs: JobStore, now: number, daemonLog?: Logger): void {
-  for (const job of jobs.open()) {
-    if (job.state !== 'running' || isAlive(job, daemonLog !== undefined, now)) continue;
+/** Which process looks, and what it knows of those that run. */
+export interface Looker {
+  /** Given by the home's daemon: there is no other one. */
+  readonly daemonLog?: Logger | undefined;
+  /** Whether this process runs a job itself. @default none */
+  readonly runsHere?: (job: string) => boolean;
+}
+
+/** Gives free what processes ran that are gone: jobs with `--queue` wait again, others are interrupted. */
+export function releaseDeadJobs(
+  jobs: JobStore,
+  now: number,
+  { daemonLog, runsHere = () => false }: Looker = {},
+): void {
+  for (const job of jobs.running()) {
+    if (runsHere(job.id) || isAlive(job, daemonLog !== undefined, now)) continue;
     const [state, status] = job.queue
       ? (['queued', 'was cut off, and goes on'] as const)
       : (['interrupted', 'the sender was killed or lost its power half-way'] as const);
     const code = job.queue ? undefined : 'terminated';
-    jobs.endAll(job.id, ['running', 'queued'], { state, code, status }, now);
-    if (!job.queue)
-      daemonLog?.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
-        job: job.id,
-      });
+    if (!jobs.endDead(job, { state, code, status }, now) || job.queue) continue;
+    daemonLog?.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
+      job: job.id,
+    });
   }
 }
 
 function isAlive({ owner, ownerSeenAt }: KeptJob, isDaemon: boolean, now: number): boolean {
-  if (owner === DAEMON) return !isDaemon && now - ownerSeenAt < OWNER_SILENT_MS;
+  // A clock that was set back makes the last sign of life lie ahead: it says as little as one that is long ago.
+  const wasSeen = Math.abs(now - ownerSeenAt) < OWNER_SILENT_MS;
+  if (owner === DAEMON) return !isDaemon && wasSeen;
   const pid = Number(owner.slice(commandOwner(0).length - 1));
-  return now - ownerSeenAt < OWNER_SILENT_MS && pid !== process.pid && runs(pid);
+  return wasSeen && pid !== process.pid && runs(pid);
 }
 
 function runs(pid: number): boolean {

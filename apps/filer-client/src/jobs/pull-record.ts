@@ -67,3 +67,10 @@ export class PullRecord {
     jobs.end(this.job, peer, end, Date.now());
   }
 }
+
+/** What was fetched, of a job that stands for that; undefined for one that was sent. */
+export function pulledPath(request: string): string | undefined {
+  const kept: unknown = JSON.parse(request);
+  const isPull = typeof kept === 'object' && kept !== null && 'kind' in kept && kept.kind === 'pull';
+  return isPull && 'path' in kept ? String(kept.path) : undefined;
+}

@@ -9,37 +9,61 @@ export interface Turn {
 /** So many may work at the same time; the others wait their turn, first come first served. */
 export class Turns {
   #free: number;
+  #inside = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(atOnce: number) {
     this.#free = atOnce;
   }
 
-  /** Does `work` when it is its turn. */
-  async take<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
-    await this.#enter();
-    let [held, over] = [true, false];
+  /** Whether nobody works or waits. */
+  get isIdle(): boolean {
+    return this.#inside === 0;
+  }
+
+  /** Does `work` when it is its turn. @param signal ends the waiting: `work` then begins without a turn, and must end at once */
+  async take<T>(work: (turn: Turn) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#inside++;
+    let held = await this.#enter(signal);
+    let over = false;
     const leave = (): void => {
       if (held) this.#leave();
       held = false;
     };
     const again = async (): Promise<void> => {
-      if (held) return;
-      await this.#enter();
-      if (over) this.#leave();
-      else held = true;
+      if (held || over) return;
+      const entered = await this.#enter(signal);
+      if (over && entered) this.#leave();
+      else held = entered;
     };
     try {
       return await work({ leave, again });
     } finally {
       over = true;
       leave();
+      this.#inside--;
     }
   }
 
-  async #enter(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** @returns whether it has a place; false only when `signal` ended the waiting */
+  async #enter(signal: AbortSignal | undefined): Promise<boolean> {
+    if (signal?.aborted === true) return false;
+    if (this.#free > 0) {
+      this.#free--;
+      return true;
+    }
+    return await new Promise<boolean>((resolve) => {
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        resolve(false);
+      };
+      const enter = (): void => {
+        signal?.removeEventListener('abort', giveUp);
+        resolve(true);
+      };
+      this.#waiting.push(enter);
+      signal?.addEventListener('abort', giveUp, { once: true });
+    });
   }
 
   #leave(): void {
@@ -47,4 +71,15 @@ export class Turns {
     if (next === undefined) this.#free++;
     else next();
   }
+}
+
+/** Does `work` when it is its turn everywhere, one after the other. @param signal as of `take` */
+export function takeAll<T>(
+  all: readonly Turns[],
+  work: (turns: readonly Turn[]) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const [first, ...rest] = all;
+  if (first === undefined) return work([]);
+  return first.take((turn) => takeAll(rest, (turns) => work([turn, ...turns]), signal), signal);
 }

@@ -7,6 +7,7 @@ import { forgetOtherNetwork } from '../store/network-change.ts';
 import { DigestStore } from '../store/digest-store.ts';
 import { DirectoryStore } from '../store/directory-store.ts';
 import { InboxStore } from '../store/inbox-store.ts';
+import { LEFT_BEHIND } from '../store/job-rows.ts';
 import { JobStore } from '../store/job-store.ts';
 import { readMembershipFile, writeMembershipFile, type KnownServer } from '../store/membership-file.ts';
 import { MessageStore } from '../store/message-store.ts';
@@ -61,6 +62,7 @@ export class Member implements Disposable {
     this.offers = new OfferStore(this.database);
     this.arrivals = new ArrivalStore(this.database);
     this.jobs = new JobStore(this.database);
+    this.jobs.endOutside(membership.network, LEFT_BEHIND, Date.now());
     this.receipts = new ReceiptStore(this.database);
     this.#digestStore = new DigestStore(home.digestsFile);
     this.digests = new KnownDigests(this.#digestStore);

@@ -159,6 +159,8 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX arrivals_untold ON arrivals (done_row) WHERE done_row > told_row;
   `,
+  // What waits is looked at every second, be it 10,000 jobs.
+  `CREATE INDEX job_recipients_waiting ON job_recipients (peer) WHERE state = 'queued'`,
 ];
 
 /**

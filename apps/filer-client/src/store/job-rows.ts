@@ -59,6 +59,13 @@ export interface DeliveryEnd {
   readonly failures?: readonly FailedFile[];
 }
 
+/** What ran or waited in a network that this machine has left. */
+export const LEFT_BEHIND: DeliveryEnd = {
+  state: 'failed',
+  code: 'not-a-member',
+  status: 'this machine has left the network in which it was asked to go',
+};
+
 export interface FailedFile {
   /** Here. */
   readonly path: string;

@@ -66,6 +66,14 @@ export class JobStore {
       .toReversed();
   }
 
+  /** What runs, or was cut off while it did. */
+  running(): KeptJob[] {
+    return this.#database
+      .prepare("SELECT * FROM jobs WHERE state = 'running' ORDER BY created_at, rowid")
+      .all()
+      .map(readJob);
+  }
+
   /** What runs or waits, oldest first. */
   open(): KeptJob[] {
     return this.#database
@@ -90,21 +98,38 @@ export class JobStore {
       .map(readDelivery);
   }
 
-  /** Recipients of a network's jobs that wait to be there again. */
-  waiting(network: string): KeptDelivery[] {
+  /** Peers for which something may wait. */
+  awaitedPeers(): string[] {
+    return this.#database
+      .prepare("SELECT DISTINCT peer FROM job_recipients WHERE state = 'queued'")
+      .all()
+      .map((row) => text(row, 'peer'));
+  }
+
+  /**
+   * What waits for a peer to be there, in the order in which it was asked for; but for jobs that another process runs.
+   *
+   * @param owner this process
+   */
+  waitingFor(peer: string, network: string, owner: string, most: number): KeptDelivery[] {
     return this.#database
       .prepare(
-        `SELECT r.* FROM jobs j JOIN job_recipients r ON r.job = j.id
-         WHERE j.state IN ('queued', 'running') AND j.queue = 1 AND j.network = ? AND r.state = 'queued'
-         ORDER BY j.created_at, r.rowid`,
+        `SELECT r.* FROM job_recipients r JOIN jobs j ON j.id = r.job
+         WHERE r.state = 'queued' AND r.peer = ? AND j.queue = 1 AND j.network = ? AND (j.state = 'queued' OR j.owner = ?)
+         ORDER BY r.rowid LIMIT ?`,
       )
-      .all(network)
+      .all(peer, network, owner, most)
       .map(readDelivery);
   }
 
-  /** Recipients that ended otherwise than well wait for their turn again; what failed for them is forgotten. */
-  reopen(job: string, owner: string, now: number): void {
-    transaction(this.#database, () => {
+  /**
+   * Recipients that ended otherwise than well wait for their turn again; what failed for them is forgotten.
+   *
+   * @returns false, and nothing is changed, when somebody runs the job
+   */
+  reopen(job: string, owner: string, now: number): boolean {
+    return transaction(this.#database, () => {
+      if (this.job(job)?.state === 'running') return false;
       this.#database
         .prepare(
           `DELETE FROM job_failures WHERE job = ?1 AND peer IN
@@ -119,21 +144,26 @@ export class JobStore {
         .run(job);
       this.#own(job, owner, now);
       this.#settle(job, now);
+      return true;
     });
   }
 
-  begin(job: string, peer: string, owner: string, now: number): void {
-    transaction(this.#database, () => {
-      this.#database
+  /** A recipient's turn has come. @returns false when it does not wait any more: it was cancelled, or another process serves it */
+  begin(job: string, peer: string, owner: string, now: number): boolean {
+    return transaction(this.#database, () => {
+      const { changes } = this.#database
         .prepare(
-          "UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?) WHERE job = ? AND peer = ?",
+          `UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?)
+           WHERE job = ? AND peer = ? AND state = 'queued'`,
         )
         .run(now, job, peer);
+      if (Number(changes) === 0) return false;
       this.#database
         .prepare('UPDATE jobs SET started_at = COALESCE(started_at, ?) WHERE id = ?')
         .run(now, job);
       this.#own(job, owner, now);
       this.#settle(job, now);
+      return true;
     });
   }
 
@@ -147,25 +177,39 @@ export class JobStore {
 
   /** The same for all recipients in certain states. @returns how many there were */
   endAll(job: string, states: readonly DeliveryState[], end: DeliveryEnd, now: number): number {
+    return transaction(this.#database, () => this.#endAll(job, states, end, now));
+  }
+
+  /** The same for a job that runs, if no process has noted since that it runs it. */
+  endDead({ id, owner, ownerSeenAt }: KeptJob, end: DeliveryEnd, now: number): boolean {
     return transaction(this.#database, () => {
-      const ended = this.deliveries(job).filter(({ state }) => states.includes(state));
-      for (const { peer } of ended) this.#end(job, peer, end, now);
-      this.#settle(job, now);
-      return ended.length;
+      const job = this.job(id);
+      if (job?.state !== 'running' || job.owner !== owner || job.ownerSeenAt !== ownerSeenAt) return false;
+      this.#endAll(id, ['running', 'queued'], end, now);
+      return true;
     });
   }
 
-  /** Notes how far deliveries have come, and that the process that runs them is alive. */
+  /** The same for all that runs or waits in other networks than this one, or in any. @returns how many jobs */
+  endOutside(network: string | undefined, end: DeliveryEnd, now: number): number {
+    const outside = this.open().filter((job) => job.network !== network);
+    if (outside.length === 0) return 0;
+    return transaction(this.#database, () => {
+      for (const { id } of outside) this.#endAll(id, ['running', 'queued'], end, now);
+      return outside.length;
+    });
+  }
+
+  /** Notes how far deliveries have come, and that the process that runs their jobs is alive. */
   progress(
+    jobs: readonly string[],
     deliveries: readonly { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[],
     owner: string,
     now: number,
   ): void {
     transaction(this.#database, () => {
-      for (const { job, peer, counts } of deliveries) {
-        this.#count(job, peer, counts);
-        this.#own(job, owner, now);
-      }
+      for (const { job, peer, counts } of deliveries) this.#count(job, peer, counts);
+      for (const job of jobs) this.#own(job, owner, now);
     });
   }
 
@@ -193,6 +237,13 @@ export class JobStore {
          WHERE job = ? AND peer = ?`,
       )
       .run(filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal, job, peer);
+  }
+
+  #endAll(job: string, states: readonly DeliveryState[], end: DeliveryEnd, now: number): number {
+    const ended = this.deliveries(job).filter(({ state }) => states.includes(state));
+    for (const { peer } of ended) this.#end(job, peer, end, now);
+    this.#settle(job, now);
+    return ended.length;
   }
 
   #end(job: string, peer: string, end: DeliveryEnd, now: number): void {

@@ -2,6 +2,7 @@ import { fieldsOf, FilerError, Session, textOf } from '@filer/protocol';
 import { findJob } from '../../jobs/find-job.ts';
 import type { IncomingTransfer } from '../../jobs/intake.ts';
 import { jobDocument, type JobDocument } from '../../jobs/job-documents.ts';
+import { pulledPath } from '../../jobs/pull-record.ts';
 import { verifyJob, type VerifyTrouble } from '../../jobs/verify-job.ts';
 import { refresh } from '../../network/command-access.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
@@ -27,10 +28,11 @@ export const transfers: Operation = ({ member, jobs, daemon }) => {
 /** `retry JOB`: tells what `send` tells. */
 export const retry: Operation = (site, params, { emit, signal }) => {
   const job = jobOf(site, params);
-  if (job.state === 'running') {
+  if (pulledPath(job.request) !== undefined) {
+    const [who] = site.member.jobs.deliveries(job.id);
     throw new FilerError(
       'usage',
-      `job ${job.id} runs now: see \`filer-client transfers\`, or end it first with \`filer-client cancel ${job.id}\``,
+      `job ${job.id} is what ${who?.name ?? 'somebody'} fetched from here: only there it is done again, with \`filer-client get\``,
     );
   }
   if (job.network !== '' && job.network !== site.member.network) {

@@ -57,7 +57,7 @@ export const server: Operation = async ({ member, daemon, access }, params, { si
 };
 
 /** `leave`: the membership ends here, and at the server if it can be told. */
-export const leave: Operation = async ({ member, access, daemon }, _params, { signal }) => {
+export const leave: Operation = async ({ member, access, jobs, daemon }, _params, { signal }) => {
   let told = true;
   try {
     const { session } = await access.session(signal);
@@ -67,14 +67,15 @@ export const leave: Operation = async ({ member, access, daemon }, _params, { si
     if (!(error instanceof FilerError)) throw error;
     told = false;
   }
+  await removeMembershipFile(member.home.membershipFile);
   const result = {
     name: member.name,
     id: member.id,
     network: member.network,
     told,
     spooled: member.spool.size,
+    jobs: await jobs.leave(),
   };
-  await removeMembershipFile(member.home.membershipFile);
   daemon?.shutDown();
   return result;
 };
