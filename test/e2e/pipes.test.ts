@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PART_PREFIX } from '@filer/transfer';
@@ -13,7 +13,7 @@ let network: TestNetwork;
 
 beforeAll(async () => {
   network = await TestNetwork.open({ running: ['anna', 'bob'] });
-  await Promise.all([network.join('carol'), network.join('dave')]);
+  await Promise.all([network.join('carol'), network.join('dave'), network.join('erin')]);
   await network.seesAs('anna', 'bob', 'online');
   await network.sees('anna', (peers) => peers.some((peer) => peer['name'] === 'dave'));
 });
@@ -80,6 +80,37 @@ test('--queue keeps standard input until an offline peer is there', async () => 
   await dave.said('received');
 
   expect(await readFile(network.inbox('dave', 'anna', 'later.txt'), 'utf8')).toBe('for later\n');
+});
+
+test('history, its lists and retry call it what was typed, and never name the file in which it was kept', async () => {
+  const sent = await network.client('carol', ['send', '-', '--as', 'x.txt', '--to', 'bob', '--json'], {
+    input: 'x',
+  });
+  const [{ job } = {}] = jsonLines(sent);
+  const lines = await network.ask('carol', 'history', String(job));
+  expect(lines[0]).toMatchObject({ kind: 'send', paths: ['-'], as: 'x.txt' });
+  expect(lines[1]).toMatchObject({ type: 'receipt', path: '-', receivedAs: 'carol/x.txt' });
+  const shown = await network.client('carol', ['history']);
+  expect(shown.stdout).toContain('standard input as x.txt');
+  const sums = await network.client('carol', ['history', String(job), '--export', 'b3sum']);
+  expect(sums.stdout).toMatch(/^[0-9a-f]{64}  x\.txt\n$/);
+  const others = await network.client('carol', ['history', String(job), '--export', 'sha256sum']);
+  expect([others.code, others.stderr]).toEqual([8, expect.stringContaining('came from standard input')]);
+
+  const refused = await network.client(
+    'carol',
+    ['send', '-', '--as', 'x.txt', '--to', 'bob,erin', '--json'],
+    {
+      input: 'for one who was never here',
+    },
+  );
+  const [{ job: failed } = {}] = jsonLines(refused);
+  await rm(join(network.home('carol'), 'outgoing'), { recursive: true });
+  const again = await network.client('carol', ['retry', String(failed)]);
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringContaining('is not kept any more: send it again'),
+  ]);
 });
 
 test('a file can be sent under another name, too', async () => {

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { BusyTime } from '../../../apps/filer-client/src/cli/busy-time.ts';
+import { deliveredWords } from '../../../apps/filer-client/src/cli/job-summary.ts';
 import { progressWords } from '../../../apps/filer-client/src/cli/progress-words.ts';
 import { ReceiptLines } from '../../../apps/filer-client/src/cli/receipt-lines.ts';
 import { TransferRate } from '../../../apps/filer-client/src/cli/transfer-rate.ts';
@@ -47,4 +49,48 @@ test('the receipts of a folder become one line, but a file with another name has
     'bob has anna/a.txt (1 kB, blake3:abababababab…, on disk), signed',
   );
   expect(lines.sums()).toEqual(['bob has anna/project/ (2 files, 2 kB, on disk), signed']);
+});
+
+test('the time in which a job only waits for people to answer does not count for its rate', () => {
+  const recipients = ['bob', 'carol'].map((name) => ({ name, id: name }));
+  const job = { type: 'job', job: 'j', files: 1, bytesTotal: 10, queue: false, recipients } as const;
+  const waiting = (recipient: string) => ({ type: 'waiting', job: 'j', recipient, recipientId: '' }) as const;
+  const progress = (recipient: string, bytesDone: number) => {
+    const file = { path: '/a', fileBytesSent: 0, fileBytesTotal: 10, bytesSent: bytesDone, bytesTotal: 10 };
+    const files = { filesDone: bytesDone === 10 ? 1 : 0, filesTotal: 1, complete: true };
+    return { type: 'progress', job: 'j', recipient, bytesDone, ...file, ...files } as const;
+  };
+  const busy = new BusyTime(0);
+  busy.take(job, 0);
+  busy.take(waiting('bob'), 1_000);
+  busy.take(waiting('carol'), 2_000);
+  busy.take(progress('bob', 0), 3_000);
+  busy.take(progress('bob', 5), 602_000);
+  busy.take(progress('bob', 10), 603_000);
+  busy.take(progress('carol', 5), 900_000);
+  expect(busy.until(902_000)).toBe(2_000 + 1_000 + 2_000);
+});
+
+test('the last line of a job to several tells files and machines apart', () => {
+  const recipient = { id: 'B', code: null, status: '' };
+  const done = {
+    type: 'done',
+    job: 'j',
+    ok: false,
+    exitCode: 8,
+    filesSent: 17_106,
+    filesSkipped: 2,
+    filesKept: 0,
+    filesFailed: 15,
+    bytesSent: 4_000_000,
+    bytesTotal: 5_000_000,
+    recipients: [
+      { ...recipient, name: 'bob', ok: false, state: 'failed' },
+      { ...recipient, name: 'carol', ok: true, state: 'delivered' },
+    ],
+  } as const;
+  expect(deliveredWords(done, 2_000)).toBe(
+    '17106 files delivered, 2 there already, 15 failed, 4 MB sent at 2 MB/s; 1 of 2 machines have all of it  job j',
+  );
+  expect(deliveredWords({ ...done, recipients: done.recipients.slice(1) }, 2_000)).not.toContain('machines');
 });

@@ -43,12 +43,18 @@ export async function exportReceipts(
       await write(csvLine(job.id, name, receipt), context);
       continue;
     }
-    const path = only === undefined ? receipt.path : receipt.receivedAs;
+    const isPiped = receipt.path === '-';
+    const path = only !== undefined ? receipt.receivedAs : isPiped ? receipt.name : receipt.path;
     const key = `${receipt.digest} ${path}`;
     if (told.has(key)) continue;
     told.add(key);
     if (format === 'b3sum') {
       await write(sumLine(receipt.digest.slice('blake3:'.length), path), context);
+      continue;
+    }
+    if (isPiped) {
+      left++;
+      output.warn(`${path} is left out: it came from standard input, and nothing here can be read again`);
       continue;
     }
     const read = await bothDigests(receipt.path, context.signal);

@@ -74,12 +74,14 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
   output.line(
     `${job.job}  ${job.state}  ${job.createdAt}${job.note === '' ? '' : `  "${printable(job.note)}"`}`,
   );
-  for (const path of job.paths) output.line(`  ${printable(path)}`);
+  if (job.as !== null || job.shared !== null) output.line(`  ${pathsInWords(job)}`);
+  else for (const path of job.paths) output.line(`  ${printable(path)}`);
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
     output.line(`to ${recipientInWords(recipient)}`);
     for (const failure of member.jobs.failures(kept.id, recipient.id)) {
-      const { path, code, message } = failure;
+      const { code, message } = failure;
+      const path = job.paths[0] === '-' ? '-' : failure.path;
       output.json({
         type: 'failure',
         job: kept.id,

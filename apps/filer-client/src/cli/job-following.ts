@@ -1,13 +1,7 @@
-import { formatBytes, formatRate, printable, type Context } from '@filer/program';
-import type {
-  JobStarted,
-  QueuedTold,
-  RecipientDone,
-  Retrying,
-  SendDone,
-  SendEvent,
-  Waiting,
-} from '../jobs/send-events.ts';
+import { formatBytes, printable, type Context } from '@filer/program';
+import type { JobStarted, QueuedTold, Retrying, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
+import { BusyTime } from './busy-time.ts';
+import { summarize, warnOnce } from './job-summary.ts';
 import { ReceiptLines } from './receipt-lines.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
@@ -24,31 +18,35 @@ export async function showJob(
 ): Promise<number> {
   const { output, signal } = context;
   const progress = progressDisplay(output);
-  const startedAt = performance.now();
-  const words = { told: new Set<string>(), receipts: new ReceiptLines(paths) };
+  const busy = new BusyTime(performance.now());
   // Lines between bars would tear them: they follow when the bars stand still.
-  const later: SendEvent[] = [];
+  const later: (() => void)[] = [];
+  const print = (line: () => void): void => {
+    if (progress instanceof ProgressBars) later.push(line);
+    else line();
+  };
+  const words = { told: new Set<string>(), receipts: new ReceiptLines(paths), print };
   let started: JobStarted | undefined;
   let done: SendDone;
   try {
     done = await perform((item) => {
       const event = item as SendEvent;
       output.json(event);
+      busy.take(event, performance.now());
       if (event.type === 'job') started = event;
       else if (event.type === 'progress') progress.show(event);
       else if (event.type === 'waiting' || event.type === 'retry' || event.type === 'queued')
         progress.say(lineOf(event, started?.queue === true));
-      else if (progress instanceof ProgressBars) later.push(event);
       else tell(event, words, context);
     });
   } finally {
     progress.stop();
-    for (const event of later) tell(event, words, context);
+    for (const line of later) line();
     for (const line of words.receipts.sums()) output.line(line);
     if (signal.aborted && started?.queue === true) tellDetached(started.job, context);
   }
   output.json(done);
-  summarize(done, performance.now() - startedAt, words.told, context);
+  summarize(done, busy.until(performance.now()), words.told, context);
   return done.exitCode;
 }
 
@@ -61,21 +59,25 @@ interface Words {
   /** What was said already. */
   readonly told: Set<string>;
   readonly receipts: ReceiptLines;
+  /** Prints at once, or when it does not disturb. */
+  readonly print: (line: () => void) => void;
 }
 
-function tell(event: SendEvent, { told, receipts }: Words, context: Context): void {
+function tell(event: SendEvent, { told, receipts, print }: Words, context: Context): void {
   const { output } = context;
   if (event.type === 'would-send') {
     const path = printable(event.path);
-    output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`);
+    print(() => output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`));
   }
   if (event.type === 'receipt') {
     const line = receipts.add(event);
-    if (line !== undefined) output.line(line);
+    if (line !== undefined) print(() => output.line(line));
   }
   // Of a file that arrived its receipt is told.
-  if (event.type === 'file' && !event.ok)
-    warnOnce(event.recipient, event.message ?? event.code ?? 'failed', told, context);
+  if (event.type === 'file' && !event.ok) {
+    const { recipient, message, code } = event;
+    print(() => warnOnce(recipient, message ?? code ?? 'failed', told, context));
+  }
 }
 
 function lineOf(event: Waiting | Retrying | QueuedTold, isQueued: boolean): string {
@@ -87,58 +89,4 @@ function lineOf(event: Waiting | Retrying | QueuedTold, isQueued: boolean): stri
     case 'queued':
       return `queued for ${event.recipient}: ${event.reason}`;
   }
-}
-
-/** What fails many files, such as a full disk, is said once. */
-function warnOnce(recipient: string, why: string, told: Set<string>, { output }: Context): void {
-  const line = why.startsWith(`${recipient} `) ? why : `${recipient}: ${why}`;
-  if (!told.has(line)) output.warn(line);
-  told.add(line);
-}
-
-function summarize(done: SendDone, elapsedMs: number, told: Set<string>, context: Context): void {
-  const { output } = context;
-  for (const { name, ok, code, status } of done.recipients) {
-    // Of a recipient that got some of the files, those that failed were named.
-    if (!ok && code !== 'partial') warnOnce(name, status, told, context);
-  }
-  if (done.dryRun === true) {
-    const to = done.recipients.map(({ name }) => name).join(', ');
-    output.words(
-      `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}: nothing was sent`,
-    );
-  }
-  if (done.recipients.length > 1 && done.dryRun !== true)
-    for (const recipient of done.recipients) output.line(outcomeLine(recipient));
-  const queued = done.recipients.filter(({ state }) => state === 'queued');
-  if (queued.length > 0) {
-    const names = queued.map(({ name }) => name).join(', ');
-    output.words(
-      `The rest goes to ${names} by itself, as long as \`filer-client start\` runs here  job ${done.job}`,
-    );
-  }
-  if (done.filesSent + done.filesSkipped === 0) return;
-  const delivered = done.recipients.filter(({ state }) => state === 'delivered').length;
-  const rate = formatRate(done.bytesSent, elapsedMs);
-  const files = countOf(done.filesSent);
-  const there = done.filesSkipped - done.filesKept;
-  const skipped = there === 0 ? '' : `, ${there} there already`;
-  const kept = done.filesKept === 0 ? '' : `, ${done.filesKept} not compared: theirs are kept`;
-  const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
-  const machines =
-    done.recipients.length === 1 ? '' : ` to ${delivered} of ${done.recipients.length} machines`;
-  output.words(
-    `${files} delivered${skipped}${kept}${failed}${machines}, ${formatBytes(done.bytesSent)} at ${rate}  job ${done.job}`,
-  );
-  const [first] = done.recipients;
-  if (done.ok && first?.state === 'delivered') output.hint(`On ${first.name}:  filer-client inbox`);
-}
-
-/** How one of several ended: `bob  delivered: 1 file delivered`. */
-function outcomeLine({ name, state = 'failed', status }: RecipientDone): string {
-  return `${name}  ${state}: ${printable(status)}`;
-}
-
-function countOf(files: number): string {
-  return files === 1 ? '1 file' : `${files} files`;
 }

@@ -2,11 +2,13 @@ import { basename } from 'node:path';
 import { formatBytes, printable } from '@filer/program';
 import type { JobDocument, RecipientDocument } from '../jobs/job-documents.ts';
 
-/** `a.txt, b and 3 more` */
-export function pathsInWords({ paths }: JobDocument): string {
-  const shown = paths.slice(0, 2).map((path) => printable(basename(path)));
-  const more = paths.length - shown.length;
-  return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
+/** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
+export function pathsInWords({ paths, as, shared }: JobDocument): string {
+  if (shared !== null) return `${printable(shared)}, fetched`;
+  const named = paths.map((path) => (path === '-' ? 'standard input' : printable(basename(path))));
+  const shown = named.slice(0, 2).join(', ');
+  if (as !== null) return `${shown} as ${printable(as)}`;
+  return named.length > 2 ? `${shown} and ${named.length - 2} more` : shown;
 }
 
 /** `bob  running: 3 files, 12 MB of 40 MB` */

@@ -15,18 +15,18 @@ interface FolderSum {
  * folder that got another name than it has here is told by itself.
  */
 export class ReceiptLines {
-  readonly #paths: readonly string[];
+  readonly #paths: ReadonlySet<string>;
   readonly #sums = new Map<string, FolderSum>();
 
   /** @param paths as they were named, absolute */
   constructor(paths: readonly string[]) {
-    this.#paths = paths;
+    this.#paths = new Set(paths);
   }
 
   /** @returns the line to print at once, if there is one */
   add(receipt: ReceiptTold): string | undefined {
     const { recipient, path, receivedAs, size, synced } = receipt;
-    const folder = this.#paths.find((named) => path.startsWith(`${named}/`));
+    const folder = this.#folderOf(path);
     if (folder === undefined) return lineOf(receipt);
     const tail = path.slice(folder.length);
     if (!receivedAs.endsWith(tail)) return lineOf(receipt);
@@ -43,6 +43,15 @@ export class ReceiptLines {
     sum.files++;
     sum.bytes += size;
     sum.isSynced &&= synced;
+    return undefined;
+  }
+
+  /** The named folder in which a file lies. Found by its own folders: a hundred thousand paths may have been named. */
+  #folderOf(path: string): string | undefined {
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const folder = path.slice(0, end);
+      if (this.#paths.has(folder)) return folder;
+    }
     return undefined;
   }
 

@@ -1,7 +1,7 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import { findJob } from '../jobs/find-job.ts';
-import { parseKeptRequest } from '../jobs/send-request.ts';
+import { namedPaths, parseKeptRequest } from '../jobs/send-request.ts';
 import type { JobArguments } from './commands.ts';
 import { openMember } from './home-member.ts';
 import { showJob } from './job-following.ts';
@@ -29,7 +29,7 @@ async function lookUp(typed: string, context: Context): Promise<Found> {
   const deliveries = member.jobs.deliveries(id);
   return {
     id,
-    paths: parseKeptRequest(request).paths,
+    paths: namedPaths(parseKeptRequest(request)),
     isComplete: deliveries.every(({ state }) => state === 'delivered'),
     names: deliveries.map(({ name }) => name).join(', '),
   };

@@ -14,7 +14,7 @@ import type { DeliveryCounts, FailedFile } from '../store/job-rows.ts';
 import { DeliveryTally } from './delivery-tally.ts';
 import { ignoreRules } from './ignore-rules.ts';
 import type { SendEvent } from './send-events.ts';
-import type { SendRequest } from './send-request.ts';
+import { STANDARD_INPUT, type SendRequest } from './send-request.ts';
 import { requireWhole } from './spool-folder.ts';
 import type { Turn } from './turns.ts';
 import { verifiedBefore } from './verified-before.ts';
@@ -226,5 +226,5 @@ export class Delivery {
 
 /** What a person did not name is told as what they typed. */
 function unspooled(event: SendEvent): SendEvent {
-  return 'path' in event ? { ...event, path: '-' } : event;
+  return 'path' in event ? { ...event, path: STANDARD_INPUT } : event;
 }

@@ -1,7 +1,8 @@
 import type { ErrorCode } from '@filer/protocol';
 import type { JobStore } from '../store/job-store.ts';
 import type { DeliveryState, JobState, KeptDelivery, KeptJob } from '../store/job-rows.ts';
-import { parseKeptRequest } from './send-request.ts';
+import { pulledPath } from './pull-record.ts';
+import { namedPaths, parseKeptRequest } from './send-request.ts';
 
 /*
  * Jobs as `transfers --json` and `history --json` tell of them. Names of fields are a contract (docs/cli.md).
@@ -31,15 +32,23 @@ export interface JobDocument {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
-  /** Absolute, here. */
+  /** `pull` for what somebody fetched from a share of this machine. */
+  readonly kind: 'send' | 'pull';
+  /** Of a `pull`: what it was, `SHARE/path/below`; else null. */
+  readonly shared: string | null;
+  /** Absolute, here; `-` for standard input. */
   readonly paths: readonly string[];
+  /** The name that the one path got; null for its own. */
+  readonly as: string | null;
   readonly to: readonly string[];
   readonly note: string;
   readonly recipients: readonly RecipientDocument[];
 }
 
 export function jobDocument(jobs: JobStore, job: KeptJob): JobDocument {
-  const { paths, to, note } = parseKeptRequest(job.request);
+  const request = parseKeptRequest(job.request);
+  const { as, to, note } = request;
+  const shared = pulledPath(job.request);
   return {
     job: job.id,
     state: job.state,
@@ -47,7 +56,10 @@ export function jobDocument(jobs: JobStore, job: KeptJob): JobDocument {
     createdAt: new Date(job.createdAt).toISOString(),
     startedAt: timeOf(job.startedAt),
     finishedAt: timeOf(job.finishedAt),
-    paths,
+    kind: shared === undefined ? 'send' : 'pull',
+    shared: shared ?? null,
+    paths: namedPaths(request),
+    as: as === '' ? null : as,
     to,
     note,
     recipients: jobs.deliveries(job.id).map(recipientDocument),

@@ -9,8 +9,8 @@ import type { JobStore } from '../store/job-store.ts';
 import { endOf, LiveJob, type StopReason } from './live-job.ts';
 import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from './owners.ts';
 import type { SendEvent } from './send-events.ts';
-import { parseKeptRequest, type SendRequest } from './send-request.ts';
-import { cleanSpool, removeSpooled } from './spool-folder.ts';
+import type { SendRequest } from './send-request.ts';
+import { SpooledInput } from './spooled-input.ts';
 import { TransferTurns } from './transfer-turns.ts';
 import { WaitingJobs } from './waiting-jobs.ts';
 
@@ -24,24 +24,23 @@ export interface JobRunnerOptions {
 /** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
 const LOOK_EVERY_MS = 1_000;
 
-/** What came from standard input and nobody sent again is looked for this often, in ms. */
-const CLEAN_EVERY_MS = 24 * 3_600_000;
-
 /** Runs jobs, and lets those that wait go when their recipients are there. */
 export class JobRunner {
   readonly #options: JobRunnerOptions;
   readonly #owner: string;
   readonly #live = new Map<string, LiveJob>();
+  readonly #spooled: SpooledInput;
+  readonly #releasing = new Set<Promise<void>>();
   readonly #waiting: WaitingJobs;
   readonly #turns = new TransferTurns();
   readonly #noting: NodeJS.Timeout;
   #looking: NodeJS.Timeout | undefined;
-  #cleaning: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: JobRunnerOptions) {
     this.#options = options;
     this.#owner = options.isDaemon ? DAEMON : commandOwner(process.pid);
+    this.#spooled = new SpooledInput(options.outreach.member, options.log);
     this.#waiting = new WaitingJobs({
       outreach: options.outreach,
       owner: this.#owner,
@@ -56,8 +55,7 @@ export class JobRunner {
   /** Begins to try what waits: the daemon is connected, or as good as that gets. */
   start(): void {
     this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
-    this.#cleaning ??= setInterval(() => this.#clean(), CLEAN_EVERY_MS);
-    this.#clean();
+    this.#spooled.start();
     this.#look();
   }
 
@@ -134,10 +132,11 @@ export class JobRunner {
     this.#closed = true;
     clearInterval(this.#noting);
     clearInterval(this.#looking);
-    clearInterval(this.#cleaning);
+    this.#spooled.stop();
     const live = [...this.#live.values()];
     for (const job of live) job.stop('leaving');
     await Promise.allSettled(live.map((job) => job.ended()));
+    await Promise.all(this.#releasing);
   }
 
   #begin(id: string, follower: (event: SendEvent) => void, growing?: Growing): LiveJob {
@@ -183,11 +182,17 @@ export class JobRunner {
       if (end !== undefined) live.settle({ id, name }, end);
       else if (peer !== undefined) live.serve(peer);
     }
-    void this.#release(live);
+    this.#release(live);
   }
 
-  /** Forgets a job once it serves nobody. Never rejects: what fails here is not to end a daemon. */
-  async #release(live: LiveJob): Promise<void> {
+  /** Forgets a job once it serves nobody. */
+  #release(live: LiveJob): void {
+    const releasing = this.#releaseIdle(live).finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
+  }
+
+  /** Never rejects: what fails here is not to end a daemon. */
+  async #releaseIdle(live: LiveJob): Promise<void> {
     const { log } = this.#options;
     try {
       await live.ended();
@@ -196,27 +201,7 @@ export class JobRunner {
     }
     if (!live.isIdle) return;
     if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
-    try {
-      await this.#releaseSpooled(live);
-    } catch (error) {
-      log.warn('standard input that nobody needs any more was not removed', { job: live.job.id, error });
-    }
-  }
-
-  /** What came from standard input is kept until everyone has it, or nobody is to have it any more. */
-  async #releaseSpooled({ job, request, isIdle }: LiveJob): Promise<void> {
-    if (!request.spooled || !isIdle) return;
-    const isOver = this.#jobs.deliveries(job.id).every(({ state }) => ENDED_FOR_GOOD.has(state));
-    if (isOver) await removeSpooled(request.paths);
-  }
-
-  /** Never rejects, and nobody waits for it. */
-  #clean(): void {
-    const waiting = this.#jobs.open().flatMap(({ request }) => parseKeptRequest(request).paths);
-    const { outgoing } = this.#options.outreach.member.home;
-    cleanSpool(outgoing, new Set(waiting), Date.now()).catch((error: unknown) =>
-      this.#options.log.error('old standard input was not removed', { error }),
-    );
+    if (live.request.spooled) await this.#spooled.release(live.job.id, live.request.paths);
   }
 
   /** Begins with what waits and may go now, oldest first. @param peerId for whom alone. @default everyone */
@@ -236,7 +221,7 @@ export class JobRunner {
         log.info('a waiting delivery is tried', { job, recipient: name });
         live.serve(decided.peer);
       }
-      void this.#release(live);
+      this.#release(live);
     }
   }
 
@@ -283,8 +268,6 @@ export class JobRunner {
     return this.#options.outreach.member.jobs;
   }
 }
-
-const ENDED_FOR_GOOD: ReadonlySet<KeptDelivery['state']> = new Set(['delivered', 'cancelled']);
 
 /** Short enough to be typed, in letters and digits alone: 80 random bits. */
 function newJobId(): string {

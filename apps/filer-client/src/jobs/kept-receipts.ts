@@ -2,12 +2,13 @@ import { FilerError } from '@filer/protocol';
 import { verifyReceipts } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { KeptJob } from '../store/job-rows.ts';
+import { parseKeptRequest, STANDARD_INPUT } from './send-request.ts';
 import { readKeptBatch } from './kept-batch.ts';
 
 /** What a recipient has signed for one file. */
 export interface KeptReceipt {
   readonly recipientId: string;
-  /** Where it lay here; its name on the wire in homes of old versions. */
+  /** Where it lay here; `-` for standard input; its name on the wire in homes of old versions. */
   readonly path: string;
   /** As the sender named it. */
   readonly name: string;
@@ -34,6 +35,7 @@ export function* keptReceipts(
   job: KeptJob,
   recipientId?: string,
 ): Generator<KeptReceipt | SpoiltBatch, void> {
+  const { spooled } = parseKeptRequest(job.request);
   for (const { peer, document, paths = [] } of member.receipts.of(job.id, recipientId)) {
     const batch = readKeptBatch(document);
     if (batch === undefined) {
@@ -48,7 +50,7 @@ export function* keptReceipts(
     const signatureOk = isOurs && isSigned(() => verifyReceipts(batch));
     for (const [n, file] of batch.files.entries()) {
       const { name, path: receivedAs, size, digest, synced, present = false } = file;
-      const path = paths[n] ?? name;
+      const path = spooled ? STANDARD_INPUT : (paths[n] ?? name);
       const { time } = batch;
       yield { recipientId: peer, path, name, receivedAs, size, digest, synced, present, time, signatureOk };
     }

@@ -25,6 +25,14 @@ export interface SendRequest {
   readonly limit: number | undefined;
 }
 
+/** What a person typed to send what the home keeps in a file of its own. */
+export const STANDARD_INPUT = '-';
+
+/** What was named, as a person knows it. */
+export function namedPaths({ paths, spooled }: SendRequest): readonly string[] {
+  return spooled ? [STANDARD_INPUT] : paths;
+}
+
 const DEFAULTS: SendRequest = {
   paths: [],
   as: '',

@@ -31,14 +31,16 @@ export async function newSpoolFile(folder: string): Promise<string> {
   return join(folder, randomBytes(12).toString('hex'));
 }
 
-/** @throws FilerError `path-missing` when standard input broke off before its end */
+/** @throws FilerError `path-missing` when standard input broke off before its end, or was removed since */
 export function requireWhole(files: readonly string[]): void {
-  const half = files.some((file) => lstatSync(markOf(file), { throwIfNoEntry: false }) !== undefined);
-  if (half)
+  const has = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+  if (files.some((file) => has(markOf(file))))
     throw new FilerError(
       'path-missing',
       'standard input broke off before its end when its command was stopped: send it again',
     );
+  if (!files.every(has))
+    throw new FilerError('path-missing', 'what came from standard input is not kept any more: send it again');
 }
 
 /** Removes what came for a job that needs it no more. */
@@ -57,10 +59,12 @@ export async function removeSpooled(files: readonly string[]): Promise<void> {
  */
 export async function cleanSpool(folder: string, needed: ReadonlySet<string>, now: number): Promise<number> {
   let removed = 0;
+  const isNeeded = (file: string): boolean =>
+    needed.has(file) || [...needed].some((each) => markOf(each) === file);
   try {
     for (const name of await readdir(folder)) {
       const file = join(folder, name);
-      if (needed.has(file) || now - (await stat(file)).mtimeMs < KEPT_MS) continue;
+      if (isNeeded(file) || now - (await stat(file)).mtimeMs < KEPT_MS) continue;
       await rm(file, { force: true });
       removed++;
     }

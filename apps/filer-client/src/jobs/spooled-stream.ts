@@ -4,8 +4,8 @@ import type { Extent, Growing } from '@filer/transfer';
 import { markOf } from './spool-folder.ts';
 
 /**
- * What comes from standard input, or another stream, written to a file as it comes: it can be sent meanwhile, to several machines, and again
- * after a loss.
+ * What comes from standard input, or another stream, written to a file as it comes: it can be sent meanwhile, to several
+ * machines, and again after a loss.
  */
 export class SpooledStream implements Growing {
   readonly file: string;
@@ -59,10 +59,12 @@ export class SpooledStream implements Growing {
           this.#bytes += bytes.length;
           this.#wake();
         }
+        // Before it is called whole: a power cut must not make it shorter, to be sent like that.
+        await handle.sync();
       } finally {
         await handle.close();
       }
-      await rm(markOf(this.file));
+      await rm(markOf(this.file), { force: true });
       this.#complete = true;
     } catch (error) {
       this.#failure = spoolError(this.file, error);
