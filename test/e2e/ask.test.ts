@@ -1,8 +1,11 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { dial, sayHello, strangerMessenger } from '@filer/protocol';
 import type { Line, ProgramProcess } from '../support/programs.ts';
 import { filesBelow, listOf, TestNetwork } from '../support/test-network.ts';
+import { helloOf, TestMember } from '../support/test-member.ts';
+import { Hand } from '../transfer/by-hand.ts';
 import { listing } from '../transfer/listing.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
@@ -143,4 +146,42 @@ test('to answer takes a daemon, and one who says which', async () => {
   expect(nobody.stderr).toContain('--all');
   const unknown = await network.client('bob', ['inbox', 'decline', 'zzz', '--json']);
   expect(unknown.stdout).toContain('no-such-offer');
+});
+
+test('two connections of one accepted job do not bring twice what was shown', async () => {
+  const {
+    identity,
+    network: id,
+    membership,
+  } = await TestMember.join((await network.invite()).trim(), 'mallory');
+  const [status] = await network.ask('bob', 'status');
+  const endpoint = {
+    transport: 'tls',
+    host: '127.0.0.1',
+    port: network.daemon('bob').port,
+    identity,
+  } as const;
+  const open = async (): Promise<Hand> => {
+    const messenger = strangerMessenger(await dial({ ...endpoint, expect: String(status?.['id']) }));
+    await sayHello(messenger, helloOf(id, { purpose: 'transfer', membership }));
+    return new Hand(messenger);
+  };
+  const content = Buffer.from('ten bytes.');
+  const [one, two] = [await open(), await open()];
+  const announced = one.offer({ ten: content.length });
+  await network.daemon('bob').typed('offer');
+  await vi.waitFor(async () => expect(await itemsOf('bob', 'waiting')).toHaveLength(1));
+  await network.ask('bob', 'inbox', 'accept', '--all');
+  await announced;
+
+  await two.offer({ ten: content.length });
+  await one.file(0, content.length).catch(() => undefined);
+
+  expect((await one.hear('error'))?.header['code']).toBe('connection-closed');
+  await two.file(0, content.length);
+  await two.chunk(0, 0, content);
+  await two.end(0, content);
+  await two.hear('receipts');
+  expect(await filesBelow(network.inbox('bob', 'mallory'))).toEqual(['ten']);
+  two.messenger.destroy();
 });

@@ -116,6 +116,8 @@ export class TransferIntake {
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
   readonly #running = new Map<Promise<void>, IncomingTransfer>();
+  /** Jobs that a person accepted and that come in now, by sender and job. */
+  readonly #accepted = new Map<string, { readonly messenger: Messenger; readonly ended: Promise<void> }>();
   readonly #hook: ArrivalHook | undefined;
   readonly #cleaning: NodeJS.Timeout;
 
@@ -209,6 +211,7 @@ export class TransferIntake {
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     let release = await this.#slots.take(from.id, messenger);
     let asked: string | undefined;
+    const ended = Promise.withResolvers<void>();
     try {
       const outcome = await receiveFiles(messenger, {
         keyPair: member.identity,
@@ -222,18 +225,19 @@ export class TransferIntake {
           maxFiles: limits.maxFiles,
           accept: async (offer, asker) => {
             const cap = this.#knownCap(offer, from);
-            if (cap !== 'ask') return cap;
-            // Who waits for a person takes nobody's turn.
-            release();
-            asked = offer.job;
-            const accepted = await this.offers.ask(
-              offer,
-              from,
-              join(inbox, this.#folderOf(offer, from)),
-              asker,
-            );
-            release = await this.#slots.take(from.id, messenger);
-            return accepted;
+            if (cap === undefined) return undefined;
+            if (cap === 'ask') {
+              // Who waits for a person takes nobody's turn.
+              release();
+              asked = offer.job;
+              await this.offers.ask(offer, from, join(inbox, this.#folderOf(offer, from)), asker);
+              release = await this.#slots.take(from.id, messenger);
+            }
+            const key = `${from.id} ${offer.job}`;
+            await this.#endOther(key);
+            this.#accepted.set(key, { messenger, ended: ended.promise });
+            void ended.promise.then(() => this.#accepted.delete(key));
+            return this.offers.accepted(from.id, offer.job) ?? { files: 0, bytes: 0 };
           },
         },
         sync,
@@ -256,8 +260,17 @@ export class TransferIntake {
         log.warn('a transfer ended early', { from: from.name, job: outcome.job, error: outcome.error });
       }
     } finally {
+      ended.resolve();
       release();
       await messenger.close();
+    }
+  }
+
+  /** What two connections brought of one job that was accepted would be twice what was shown: the newer one counts. */
+  async #endOther(key: string): Promise<void> {
+    for (let other = this.#accepted.get(key); other !== undefined; other = this.#accepted.get(key)) {
+      other.messenger.reject(new FilerError('connection-closed', 'this job goes on over a newer connection'));
+      await other.ended;
     }
   }
 
