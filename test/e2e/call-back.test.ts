@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   dial,
@@ -58,7 +60,7 @@ class HandMade implements AsyncDisposable {
     this.#arrivals = arrivals;
   }
 
-  static async join(network: TestNetwork, name: string, isReachable = true): Promise<HandMade> {
+  static async join(network: TestNetwork, name: string, address?: string): Promise<HandMade> {
     const member = await TestMember.join((await network.invite()).trim(), name);
     const arrivals = new Arrivals();
     const listener = await listen(
@@ -73,7 +75,7 @@ class HandMade implements AsyncDisposable {
     if (!('port' in listener.address)) throw new Error('it has a port');
     const record = signPeerRecord(member.identity, {
       network: member.network,
-      addresses: [`127.0.0.1:${isReachable ? listener.address.port : 1}`],
+      addresses: [address ?? `127.0.0.1:${listener.address.port}`],
       seq: Date.now(),
       expiresAt: Date.now() + 60_000,
     });
@@ -193,8 +195,27 @@ describe('who receives much opens the connection for it', () => {
     await messenger.closed; // who ends the first one, ends both
   });
 
+  test('a daemon opens it to where it was asked from, and to no other machine that the asker names', async () => {
+    let knocks = 0;
+    const neighbour = createServer((socket) => {
+      knocks++;
+      socket.destroy();
+    });
+    await once(neighbour.listen(0, '127.0.0.2'), 'listening');
+    const address = neighbour.address();
+    if (address === null || typeof address === 'string') throw new Error('it has a port');
+    await using peer = await HandMade.join(network, 'judy', `127.0.0.2:${address.port}`);
+    await network.seesAs('alice', 'judy', 'online');
+    const first = await peer.open(network.daemon('alice').port, aliceId, { callBack: TOKEN });
+
+    expect((await next(first)).header['type']).toBe('no-call-back');
+    expect(knocks).toBe(0);
+    await first.close();
+    neighbour.close();
+  });
+
   test('a daemon that cannot open it says so, and receives over the first one', async () => {
-    await using peer = await HandMade.join(network, 'heidi', false);
+    await using peer = await HandMade.join(network, 'heidi', '127.0.0.1:1');
     await network.seesAs('alice', 'heidi', 'online');
     const first = await peer.open(network.daemon('alice').port, aliceId, { callBack: TOKEN });
 

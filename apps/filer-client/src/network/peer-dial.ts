@@ -30,6 +30,8 @@ export interface Reach {
   readonly software: string;
   /** Loopback addresses are dialled only between machines that both reach the server over loopback. */
   readonly overLoopback: boolean;
+  /** Only this address is dialled, if it is one that the peer has published. @default all of them */
+  readonly host?: string | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function dialPeer(
   reach: Reach,
   signal?: AbortSignal,
 ): Promise<PeerConnection> {
-  const addresses = dialableAddresses(peer, reach.overLoopback);
+  const addresses = dialableAddresses(peer, reach);
   if (addresses.length === 0) {
     throw new FilerError(
       'peer-unreachable',
@@ -69,10 +71,11 @@ export async function dialPeer(
   }
 }
 
-function dialableAddresses(peer: KnownPeer, overLoopback: boolean): HostPort[] {
+function dialableAddresses(peer: KnownPeer, { overLoopback, host: only }: Reach): HostPort[] {
   const addresses = (peer.record?.addresses ?? []).map(parseHostPort);
   return addresses.filter(
-    ({ host, port }) => port > 0 && (isLoopback(host) ? overLoopback : isDialable(host)),
+    ({ host, port }) =>
+      port > 0 && (isLoopback(host) ? overLoopback : isDialable(host)) && (only ?? host) === host,
   );
 }
 

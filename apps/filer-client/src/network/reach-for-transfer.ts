@@ -80,7 +80,9 @@ export async function callBack(
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(CALL_BACK_MS)]);
   try {
     const { member, access, software } = outreach;
-    const reach = { software, overLoopback: access.overLoopback };
+    // Where it came from and nowhere else: nobody lets this machine knock at the doors of its neighbours.
+    const host = messenger.socket.remoteAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '') ?? '';
+    const reach = { software, overLoopback: access.overLoopback, host };
     const hello = { purpose: 'transfer', calledBack: token } as const;
     const own = (await dialPeer(member, peer, hello, reach, signal)).messenger;
     void messenger.closed.then((reason) => own.destroy(reason));
