@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, type Stats, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DIGEST_BLOCK_BYTES, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
@@ -79,15 +80,17 @@ export function isPartAlone(found: Stats): boolean {
   return found.isFile() && found.nlink === 1;
 }
 
-/** What all of them hold in an inbox, whoever sent it, in bytes. */
-export function keptBytesIn(inbox: string): number {
+/** What all of them hold in an inbox, whoever sent it, in bytes. However many there are, nothing else waits for it. */
+export async function keptBytesIn(inbox: string): Promise<number> {
+  let bytes = 0;
   try {
-    const names = readdirSync(inbox).filter((name) => name.startsWith(KEPT_PREFIX));
-    return names.reduce((bytes, name) => bytes + fileBytes(join(inbox, name)), 0);
+    for await (const { name } of await opendir(inbox)) {
+      if (name.startsWith(KEPT_PREFIX)) bytes += fileBytes(join(inbox, name));
+    }
   } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    return 0; // an inbox that is not there yet holds none
+    if (systemCode(error) === undefined) throw error; // an inbox that is not there yet holds none
   }
+  return bytes;
 }
 
 function fileBytes(path: string): number {

@@ -275,7 +275,7 @@ class Receiving implements IncomingOwner {
     const folder = typeof where === 'string' ? where : where(offer);
     const left = await space.left(offer.bytes);
     // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
-    const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + keptBytesIn(inbox);
+    const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + (await keptBytesIn(inbox));
     const isNew = !existsSync(join(inbox, folder));
     if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
     const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()), policy);

@@ -45,6 +45,9 @@ export class ArrivalHook {
   #running: Promise<void> | undefined;
   #child: ChildProcess | undefined;
   #closing = false;
+  #runs = 0;
+  /** By sender, the number of its last run: one that brings thousands of transfers holds no other up. */
+  readonly #turns = new Map<string, number>();
 
   /** @throws FilerError `configuration-invalid` when the program cannot be run */
   constructor(options: ArrivalHookOptions) {
@@ -71,10 +74,12 @@ export class ArrivalHook {
   async #runAll(): Promise<void> {
     const { arrivals, log } = this.#options;
     try {
-      for (let next = arrivals.nextUntold(); next !== undefined; next = arrivals.nextUntold()) {
-        await this.#run(next);
+      const next = (): Arrival | undefined => arrivals.nextUntold((from) => this.#turns.get(from) ?? 0);
+      for (let arrival = next(); arrival !== undefined; arrival = next()) {
+        this.#turns.set(arrival.from, ++this.#runs);
+        await this.#run(arrival);
         if (this.#closing) return;
-        arrivals.told(next);
+        arrivals.told(arrival);
       }
     } catch (error) {
       log.error('on-received could not be run', { error });

@@ -28,6 +28,9 @@ export interface ArrivedFile {
 /** Rows that are read at once. */
 const PAGE = 500;
 
+/** Transfers of one sender that are remembered beside those that somebody is to be told of: a flood of offers is not. */
+const MAX_TOLD_PER_SENDER = 1_000;
+
 const FILES = 'FROM inbox WHERE sender = ? AND job = ? AND rowid > ? AND rowid <= ? AND was_there = 0';
 
 /** Transfers that came in, by sender and job: where their files go, and who was told of them. */
@@ -48,6 +51,13 @@ export class ArrivalStore {
     this.#database
       .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
       .run(sender.id, job, sender.name, folder, note, Date.now());
+    this.#database
+      .prepare(
+        `DELETE FROM arrivals WHERE rowid IN (
+           SELECT rowid FROM arrivals WHERE sender = ? AND done_row <= told_row
+           ORDER BY began_at DESC, rowid DESC LIMIT -1 OFFSET ${MAX_TOLD_PER_SENDER})`,
+      )
+      .run(sender.id);
     return folder;
   }
 
@@ -62,11 +72,18 @@ export class ArrivalStore {
       .run(from, job);
   }
 
-  /** One of those that nobody was told of; the oldest first. */
-  nextUntold(): Arrival | undefined {
-    const row = this.#database
-      .prepare('SELECT * FROM arrivals WHERE done_row > told_row ORDER BY done_row LIMIT 1')
-      .get();
+  /**
+   * One of those that nobody was told of: the oldest of the sender who had its turn the longest ago.
+   *
+   * @param turnOf when a sender had its turn last, counted up; 0 for never
+   */
+  nextUntold(turnOf: (sender: string) => number): Arrival | undefined {
+    const [row] = this.#database
+      .prepare(
+        'SELECT *, min(done_row) FROM arrivals WHERE done_row > told_row GROUP BY sender ORDER BY done_row',
+      )
+      .all()
+      .toSorted((a, b) => turnOf(text(a, 'sender')) - turnOf(text(b, 'sender')));
     if (row === undefined) return undefined;
     const [from, job] = [text(row, 'sender'), text(row, 'job')];
     const [afterRow, lastRow] = [integer(row, 'told_row'), integer(row, 'done_row')];
