@@ -1,4 +1,4 @@
-import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
 import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 
 const NO_DIGEST = Buffer.alloc(0);
@@ -9,8 +9,9 @@ const NO_DIGEST = Buffer.alloc(0);
  */
 export class FileDigests {
   readonly #whole = new Blake3Hasher();
-  readonly #list = new Blake3Hasher();
-  readonly #block = new Blake3Hasher();
+  /** Made when they are needed: most files have one block, whose digest is the file's. */
+  #list: Blake3Hasher | undefined;
+  #block: Blake3Hasher | undefined;
   #bytes = 0;
   /** Of the block that ended last. */
   #last: Buffer = NO_DIGEST;
@@ -22,7 +23,7 @@ export class FileDigests {
       const part = piece.subarray(at, at + room);
       this.#whole.update(part);
       // The first block is the file so far: no second pass over what is most of a small file.
-      if (this.#bytes >= DIGEST_BLOCK_BYTES) this.#block.update(part);
+      if (this.#bytes >= DIGEST_BLOCK_BYTES) this.#laterBlock.update(part);
       at += part.length;
       this.#bytes += part.length;
       if (part.length === room) this.#endBlock();
@@ -38,7 +39,7 @@ export class FileDigests {
     const isFirst = this.#bytes === 0;
     const isLast = this.#bytes % DIGEST_BLOCK_BYTES === 0 && block.length < DIGEST_BLOCK_BYTES;
     this.update(block);
-    if (isLast) return (isFirst ? this.#whole : this.#block).digestBuffer();
+    if (isLast) return (isFirst ? this.#whole : this.#laterBlock).digestBuffer();
     return this.#bytes % DIGEST_BLOCK_BYTES === 0 ? this.#last : digestOfBlock(block);
   }
 
@@ -46,22 +47,32 @@ export class FileDigests {
     if (this.#bytes <= DIGEST_BLOCK_BYTES) {
       this.#last = this.#whole.digestBuffer();
     } else {
-      this.#last = this.#block.digestBuffer();
-      this.#block.reset();
+      this.#last = this.#laterBlock.digestBuffer();
+      this.#laterBlock.reset();
     }
+    this.#list ??= new Blake3Hasher();
     this.#list.update(this.#last);
+  }
+
+  get #laterBlock(): Blake3Hasher {
+    this.#block ??= new Blake3Hasher();
+    return this.#block;
   }
 
   /** The digests of all that came. Ends the use of this object. */
   finish(): Digests {
+    if (this.#list === undefined) {
+      const digest = this.#whole.digestBuffer();
+      return { digest: written(digest), blocks: written(blake3(this.#bytes === 0 ? NO_DIGEST : digest)) };
+    }
     if (this.#bytes % DIGEST_BLOCK_BYTES !== 0) this.#endBlock();
-    return { digest: written(this.#whole), blocks: written(this.#list) };
+    return { digest: written(this.#whole.digestBuffer()), blocks: written(this.#list.digestBuffer()) };
   }
 }
 
 /** The digest of one block as it lies, in 32 bytes. */
 export function digestOfBlock(content: Buffer): Buffer {
-  return new Blake3Hasher().update(content).digestBuffer();
+  return blake3(content);
 }
 
 /**
@@ -71,11 +82,11 @@ export function digestOfBlock(content: Buffer): Buffer {
  * @param digest `blake3:HEX`
  */
 export function sealOf(digest: string): string {
-  return written(new Blake3Hasher().update(Buffer.from(`filer/1 check\n${digest}`)));
+  return written(blake3(`filer/1 check\n${digest}`));
 }
 
-function written(hasher: Blake3Hasher): string {
-  return `blake3:${hasher.digest('hex')}`;
+function written(digest: Buffer): string {
+  return `blake3:${digest.toString('hex')}`;
 }
 
 /** The digests of a file without content. */

@@ -41,6 +41,7 @@ const WORDS = new Set([
   'file',
   'grow',
   'chunk',
+  'small',
   'basis',
   'basis-answer',
   'same',

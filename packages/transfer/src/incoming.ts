@@ -17,6 +17,7 @@ import {
   type ReceiptFile,
   type Same,
   type Skip,
+  type Small,
 } from '@filer/protocol';
 import { sealOf } from './digests.ts';
 import { outOfPlace } from './ending.ts';
@@ -542,6 +543,14 @@ export class Incoming {
       return;
     }
     await this.#beside(this.#note(wanted, file, remember), this.#notes, MAX_NOTES);
+  }
+
+  /** A stream that is one message. @throws FilerError `unexpected-message` */
+  async small({ content, digest, blocks, ...start }: Small, free: () => void): Promise<void> {
+    const { entry, size } = start;
+    await this.begin(start);
+    if (size > 0) await this.chunk({ entry, offset: 0, content }, free);
+    await this.end({ entry, size, digest, blocks });
   }
 
   /** Tells the owner of a file in place, who may need some time to note it; the next ones are placed meanwhile. */

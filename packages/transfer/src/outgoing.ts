@@ -7,8 +7,10 @@ import {
   formatEntryFailure,
   formatFile,
   formatGrow,
+  smallHeader,
   type ErrorCode,
   type FileEnd,
+  type FileStart,
   type Message,
   type PresentFile,
 } from '@filer/protocol';
@@ -80,6 +82,8 @@ export class Outgoing {
   /** Small files on their way, oldest first. They never reject: `#lost` tells. */
   readonly #small: Promise<void>[] = [];
   #smallBytes = 0;
+  /** Whether the receiver takes a small file as one message. */
+  packsSmall = false;
   #lost: Error | undefined;
 
   /** @param stop ends the waiting for what the limit lets go */
@@ -155,21 +159,30 @@ export class Outgoing {
     this.#lead.begin(entry);
     await this.#lead.room(size);
     await this.#limit?.take(size, this.#stop);
-    const going = [this.#say(formatFile({ entry, size, mtimeNs, mode }))];
-    if (size > 0) {
-      const sent = this.#channel.send(chunkHeader(entry, 0), content);
-      going.push(sent.then(() => void this.#owner.sent(file, size, size, size)));
-    }
-    going.push(this.#say(formatEnd(file.end)));
+    const facts = { entry, size, mtimeNs, mode };
+    const gone = this.packsSmall
+      ? this.#channel.send(smallHeader({ ...facts, digest, blocks }), content)
+      : this.#sendUnpacked(facts, content, file.end);
     this.#smallBytes += bytes;
     this.#small.push(
-      Promise.all(going).then(
-        () => void (this.#smallBytes -= bytes),
+      gone.then(
+        () => {
+          this.#smallBytes -= bytes;
+          if (size > 0) this.#owner.sent(file, size, size, size);
+        },
         (error: unknown) => void (this.#lost ??= bugOf(error)),
       ),
     );
     while (this.#smallBytes > MAX_SMALL_BYTES && this.#lost === undefined) await this.#small.shift();
     if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  /** For receivers that know no other way. */
+  async #sendUnpacked(start: FileStart, content: Buffer, end: FileEnd): Promise<void> {
+    const going = [this.#say(formatFile(start))];
+    if (start.size > 0) going.push(this.#channel.send(chunkHeader(start.entry, 0), content));
+    going.push(this.#say(formatEnd(end)));
+    await Promise.all(going);
   }
 
   async #once(file: SentFile): Promise<'whole' | 'changed' | 'unwanted'> {

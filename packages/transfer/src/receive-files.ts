@@ -21,6 +21,7 @@ import {
   parseOffer,
   parseSame,
   parseSkip,
+  parseSmall,
   TRANSFER_LIMITS,
   parseUnsent,
   type Entries,
@@ -215,6 +216,11 @@ class Receiving implements IncomingOwner {
         this.#bytesReceived += chunk.content.length;
         return await incoming.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
       }
+      case 'small': {
+        const file = parseSmall(message);
+        this.#bytesReceived += file.size;
+        return await incoming.small(file, () => this.#channel.recycle?.(file.content));
+      }
       case 'basis': {
         const request = parseBasisRequest(message);
         return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
@@ -257,7 +263,7 @@ class Receiving implements IncomingOwner {
       return false;
     }
     this.#working = formatTransferWord('working');
-    await this.#say(formatAnswer(id));
+    await this.#say(formatAnswer(id, true));
     return true;
   }
 

@@ -17,6 +17,7 @@ import {
   type EntryAnswer,
   type EntryFailure,
   systemCode,
+  takesSmall,
   TRANSFER_LIMITS,
   type Header,
   type Message,
@@ -241,7 +242,7 @@ class Sending implements OutgoingOwner {
     const { note = '', onConflict, checksum } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
-      await this.#propose(offer);
+      this.#outgoing.packsSmall = takesSmall(await this.#propose(offer));
       await this.#pace.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#failure !== undefined) throw this.#failure;
       return true;
@@ -253,15 +254,15 @@ class Sending implements OutgoingOwner {
   }
 
   /** Offers; a receiver that wants to know first how much there is, is told. @throws FilerError the refusal */
-  async #propose(offer: Offer): Promise<void> {
+  async #propose(offer: Offer): Promise<Message> {
     try {
-      await this.#requests.ask((id) => formatOffer(offer, id));
+      return await this.#requests.ask((id) => formatOffer(offer, id));
     } catch (error) {
       if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
       const { files, ignored } = this.#options;
       const counting = countAll(files, ignored, () => this.#failure !== undefined);
       const totals = await this.#pace.work(Promise.race([counting, this.#over.promise]));
-      await this.#requests.ask((id) => formatOffer({ ...offer, ...totals, complete: true }, id));
+      return await this.#requests.ask((id) => formatOffer({ ...offer, ...totals, complete: true }, id));
     }
   }
 

@@ -3,8 +3,9 @@
  *
  *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [checksum=1];
  *                                       content JSON { names, note }
- *   answer          receiver → sender   re: accepted (a refusal is an `error` with the same re; after
- *                                       `totals-needed` the sender may offer once more, with complete=1)
+ *   answer          receiver → sender   re, [small=1: it knows `small`]: accepted (a refusal is an `error` with the
+ *                                       same re; after `totals-needed` the sender may offer once more, with
+ *                                       complete=1)
  *   entries         sender → receiver   id, first, [last=1]; content JSON
  *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
@@ -27,6 +28,8 @@
  *                                       sender is at most 8 MiB ahead of it, and ends a file that has a basis
  *                                       when all of it was taken
  *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
+ *   small           sender → receiver   entry, size, mtimeNs, mode, digest, blocks; content: the whole file, at most
+ *                                       1 MiB: what `file`, `chunk` and `end` say, in one message
  *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
  *   failed          receiver → sender   entry, code, message, [again=1]: this file, and no other, could not be
  *                                       taken; again: its basis is lost, abandon it and begin it again, whole
@@ -125,8 +128,14 @@ function conflictOf(word: string): OnConflict {
   return CONFLICTS.find((each) => each === word) ?? 'rename';
 }
 
-export function formatAnswer(re: string): Message {
-  return { header: { type: 'answer', re }, content: NO_CONTENT };
+/** @param takesSmall whether this receiver knows the message `small` @default false */
+export function formatAnswer(re: string, takesSmall = false): Message {
+  return { header: { type: 'answer', re, ...(takesSmall ? { small: '1' } : {}) }, content: NO_CONTENT };
+}
+
+/** Whether whoever gave this answer knows the message `small`. */
+export function takesSmall({ header }: Message): boolean {
+  return header['small'] === '1';
 }
 
 /** One thing to send. A receiver refuses kinds that it does not know, each for itself. */
@@ -486,6 +495,31 @@ export function parseEnd({ header }: Message): FileEnd {
     digest: textOf(requireText(header, 'digest'), 'digest', { pattern: DIGEST_PATTERN }),
     blocks: textOf(requireText(header, 'blocks'), 'blocks', { pattern: DIGEST_PATTERN }),
   };
+}
+
+/** A file that goes whole, as one message. */
+export interface Small extends Omit<FileStart, 'growing'>, Digests {
+  readonly content: Buffer;
+}
+
+export function smallHeader(file: Omit<Small, 'content'>): Header {
+  const { entry, size, mtimeNs, mode, digest, blocks } = file;
+  const facts = { entry: String(entry), size: String(size), mtimeNs: String(mtimeNs), mode: String(mode) };
+  return { type: 'small', ...facts, digest, blocks };
+}
+
+/** @throws FilerError `message-malformed`, also for a content above `MAX_CHUNK_BYTES` or not of the size it names */
+export function parseSmall(message: Message): Small {
+  const { content } = message;
+  const [start, { digest, blocks }] = [parseFile(message), parseEnd(message)];
+  if (content.length !== start.size || content.length > MAX_CHUNK_BYTES) {
+    throw new FilerError(
+      'message-malformed',
+      `a small file came with ${content.length} bytes: it says ${start.size}, and may have ${MAX_CHUNK_BYTES}`,
+    );
+  }
+  const { entry, size, mtimeNs, mode } = start;
+  return { entry, size, mtimeNs, mode, digest, blocks, content };
 }
 
 /** Why one entry goes no further. */
