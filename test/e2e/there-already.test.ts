@@ -25,8 +25,13 @@ afterAll(() => network.close());
 /** The names that bob signed for, of all jobs. */
 function signedNames(): Set<string> {
   using database = new DatabaseSync(join(network.home('anna'), 'filer.db'), { readOnly: true });
-  const rows = database.prepare('SELECT document FROM receipts').all();
-  const batches = rows.map(({ document }) => parseReceiptBatch(JSON.parse(String(document))));
+  const rows = database
+    .prepare('SELECT document, files FROM receipts r LEFT JOIN receipt_lists l ON l.id = r.list')
+    .all();
+  const batches = rows.map(({ document, files }) => {
+    const batch = JSON.parse(String(document)) as object;
+    return parseReceiptBatch(files === null ? batch : { ...batch, files: JSON.parse(String(files)) });
+  });
   return new Set(batches.flatMap(({ files }) => files.map((file) => file.name)));
 }
 

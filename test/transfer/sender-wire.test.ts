@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createKeyPair, parseReceiptBatch, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
+import { createKeyPair, FilerError, parseReceiptBatch, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
 import { KnownDigests, signReceipts, verifyReceipts, type SendOptions } from '@filer/transfer';
 import { digestsOf, withSender, type Hand } from './by-hand.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
@@ -46,6 +46,52 @@ test('an honest receipt is taken', async () => {
   await hand.say({ type: 'done' });
 
   expect(await outcome).toMatchObject({ ok: true, filesDelivered: 1, job });
+});
+
+describe('while receipts are being kept', () => {
+  async function keeping() {
+    const ends = await withFile();
+    const kept = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const keep = (): Promise<void> => (begun.resolve(), kept.promise);
+    const { hand, outcome } = await withSender(ends, ['a'], { keep });
+    const receipts = signReceipts(honest(ends, await takeAll(hand)), ends.receiver);
+    await hand.say({ type: 'receipts' }, receipts);
+    await begun.promise;
+    return { hand, outcome, kept, receipts };
+  }
+
+  test('their files do not count yet, and do when they are kept, though the connection is lost meanwhile', async () => {
+    const { hand, outcome, kept } = await keeping();
+    hand.messenger.destroy();
+    const early = await Promise.race([outcome, new Promise<string>((done) => setImmediate(done, 'not yet'))]);
+    expect(early).toBe('not yet');
+    kept.resolve();
+
+    expect(await outcome).toMatchObject({ ok: false, filesDelivered: 1, filesFailed: 0 });
+  });
+
+  test('their files are failed when they cannot be kept', async () => {
+    const { hand, outcome, kept } = await keeping();
+    await hand.say({ type: 'done' });
+    kept.reject(new FilerError('no-space', 'the disk is full'));
+
+    expect(await outcome).toMatchObject({
+      error: { code: 'no-space' },
+      filesDelivered: 0,
+      filesFailed: 1,
+    });
+  });
+
+  test('a second receipt for one of them is refused, and that it failed is heard no more', async () => {
+    const { hand, outcome, kept, receipts } = await keeping();
+    await hand.say({ type: 'failed', entry: '0', code: 'refused', message: 'after all not' });
+    await hand.say({ type: 'receipts' }, receipts);
+    expect((await hand.hear('error'))?.header['code']).toBe('verification-failed');
+    kept.resolve();
+
+    expect(await outcome).toMatchObject({ ok: false, filesDelivered: 1, filesFailed: 0 });
+  });
 });
 
 test('where a file was placed may be longer than what may be sent', async () => {

@@ -28,7 +28,8 @@ export function checkReceipts(
 
 function checkFile(file: ReceiptFile, sent: SentFile | undefined): void {
   const ours = file.present === true ? sent?.there : sent?.end;
-  if (sent === undefined || ours === undefined) throw wrong(`no file numbered ${file.entry} waits for one`);
+  if (sent === undefined || ours === undefined || sent.isProved === true)
+    throw wrong(`no file numbered ${file.entry} waits for one`);
   if (file.name !== sent.source.name) throw wrong(`it gives entry ${file.entry} another name`);
   for (const key of ['size', 'digest', 'blocks'] as const) {
     if (file[key] !== ours[key]) throw wrong(`its ${key} is not that of ${JSON.stringify(file.name)}`);

@@ -48,6 +48,8 @@ export interface SentFile {
   extent?: Extent;
   /** Bytes of it that count as done. */
   done?: number;
+  /** Whether its receipt came, which is being kept. */
+  isProved?: boolean;
   /** What it is here, while the receiver may say that it is there already. */
   there?: Omit<FileEnd, 'entry'> | undefined;
 }

@@ -48,6 +48,9 @@ const MAX_BATCHES_IN_FLIGHT = 4;
 /** Entries in the first batch: the first file is on its way before much was walked. */
 const FIRST_BATCH = 100;
 
+/** Batches of receipts that may be on their way to the disk while more come in. */
+const MAX_KEEPING = 16;
+
 /** Entries that were announced together. */
 interface Batch {
   /** The files among them that the receiver wants. */
@@ -144,6 +147,8 @@ class Sending implements OutgoingOwner {
   readonly #tally = new Tally();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
+  /** Receipts that are being kept; they never reject. */
+  readonly #keeping = new Set<Promise<void>>();
   /** Aborted when the transfer has failed. */
   readonly #stop = new AbortController();
   #bytesSent = 0;
@@ -190,6 +195,7 @@ class Sending implements OutgoingOwner {
       this.#failWith(error);
     }
     listenNoMore();
+    await Promise.all(this.#keeping);
     await this.#supply.close();
     this.#pace[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
@@ -500,17 +506,35 @@ class Sending implements OutgoingOwner {
 
   #takeFailure(failure: EntryFailure): void {
     const file = this.#unsettled.get(failure.entry);
-    if (file === undefined) return;
+    if (file === undefined || file.isProved === true) return;
     this.#pace.grown();
     if (failure.again === true && file.hasBasis === true && file.end === undefined) file.again = true;
     else this.#settleFailed(failure.entry, failure);
   }
 
   async #takeReceipts(batch: ReceiptBatch): Promise<void> {
-    const { network, senderId: sender, receiverId: receiver, keep } = this.#options;
+    const { network, senderId: sender, receiverId: receiver } = this.#options;
     checkReceipts(batch, { network, sender, receiver, job: this.#job }, this.#unsettled);
+    for (const { entry } of batch.files) {
+      const sent = this.#unsettled.get(entry);
+      if (sent !== undefined) sent.isProved = true;
+    }
+    // The next ones are read while these go to the disk, so that many go there together.
+    const keeping = this.#keep(batch);
+    this.#keeping.add(keeping);
+    void keeping.then(() => this.#keeping.delete(keeping));
+    if (this.#keeping.size >= MAX_KEEPING) await Promise.race(this.#keeping);
+  }
+
+  /** Keeps receipts; only then their files count. Never rejects. */
+  async #keep(batch: ReceiptBatch): Promise<void> {
     const fileOf = (entry: number): string => this.#unsettled.get(entry)?.source.file ?? '';
-    await this.#pace.work(Promise.resolve(keep?.(batch, fileOf)));
+    try {
+      await this.#pace.work(Promise.resolve(this.#options.keep?.(batch, fileOf)));
+    } catch (error) {
+      this.#failWith(error);
+      return;
+    }
     for (const { entry, name, size, path, digest, present } of batch.files) {
       const sent = this.#unsettled.get(entry);
       const status = present === true ? 'skipped' : 'delivered';

@@ -1,4 +1,4 @@
-import { FilerError, formatReceipts, messageOf, type ReceiptBatch } from '@filer/protocol';
+import { FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
 import {
   sendFiles,
   type Growing,
@@ -201,11 +201,10 @@ export class Delivery {
     return error;
   }
 
-  #keep(batch: ReceiptBatch, fileOf: (entry: number) => string): void {
+  async #keep(batch: ReceiptBatch, fileOf: (entry: number) => string): Promise<void> {
     const { outreach, emit, job, peer } = this.#options;
     const paths = batch.files.map(({ entry }) => fileOf(entry));
-    const document = formatReceipts(batch).content.toString();
-    outreach.member.receipts.add({ job, peer: peer.id, document, paths }, Date.now());
+    await outreach.member.receipts.add({ job, peer: peer.id, batch, paths, receivedAt: Date.now() });
     batch.files.forEach((file, n) => {
       emit({
         type: 'receipt',

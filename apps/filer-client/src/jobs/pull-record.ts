@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { formatReceipts, type Membership, type ReceiptBatch } from '@filer/protocol';
+import type { Membership, ReceiptBatch } from '@filer/protocol';
 import type { SendOutcome } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { FailedFile } from '../store/job-rows.ts';
@@ -27,10 +27,10 @@ export class PullRecord {
   }
 
   /** Keeps receipts before their files count. @throws FilerError of the database */
-  keep(batch: ReceiptBatch, fileOf: (entry: number) => string): void {
+  async keep(batch: ReceiptBatch, fileOf: (entry: number) => string): Promise<void> {
     const paths = batch.files.map(({ entry }) => fileOf(entry));
-    const document = formatReceipts(batch).content.toString();
-    this.#member.receipts.add({ job: this.job, peer: this.#from.id, document, paths }, Date.now());
+    const kept = { job: this.job, peer: this.#from.id, batch, paths, receivedAt: Date.now() };
+    await this.#member.receipts.add(kept);
   }
 
   /** Notes how it ended. @throws FilerError of the database */

@@ -161,6 +161,17 @@ const MIGRATIONS = [
   `,
   // What waits is looked at every second, be it 10,000 jobs.
   `CREATE INDEX job_recipients_waiting ON job_recipients (peer) WHERE state = 'queued'`,
+  // Files that one recipient signs for again and again as they are, such as those of an unchanged tree: kept once.
+  `
+  CREATE TABLE receipt_lists (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    files TEXT NOT NULL,
+    paths TEXT NOT NULL
+  ) STRICT;
+  ALTER TABLE receipts ADD COLUMN list INTEGER;
+  CREATE INDEX receipts_list ON receipts (list) WHERE list IS NOT NULL;
+  `,
 ];
 
 /**

@@ -1,5 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { text, integer } from './database.ts';
+import type { ReceiptBatch } from '@filer/protocol';
+import { FileDigests } from '@filer/transfer';
+import { text, integer, transaction } from './database.ts';
+import { GroupCommit } from './group-commit.ts';
+
+/** A signed batch that came. */
+interface NewReceipts {
+  readonly job: string;
+  readonly peer: string;
+  readonly batch: ReceiptBatch;
+  /** Where its files lie here, in the order of the batch. */
+  readonly paths: readonly string[];
+  /** By this machine's clock, ms since the epoch. */
+  readonly receivedAt: number;
+}
 
 /** A signed batch as it was kept. */
 export interface KeptReceipts {
@@ -17,23 +31,49 @@ const PAGE = 16;
 /** The receipts that came: who holds what can be shown later. */
 export class ReceiptStore {
   readonly #database: DatabaseSync;
+  readonly #added = new GroupCommit<NewReceipts>((batches) =>
+    transaction(this.#database, () => batches.forEach((each) => this.#write(each))),
+  );
 
   constructor(database: DatabaseSync) {
     this.#database = database;
   }
 
-  /** @param document the signed batch, as JSON */
-  add(batch: KeptReceipts, receivedAt: number): void {
-    const { job, peer, document, paths = [] } = batch;
+  /** Resolves when it is on the disk. */
+  add(receipts: NewReceipts): Promise<void> {
+    return this.#added.add(receipts);
+  }
+
+  #write({ job, peer, batch, paths, receivedAt }: NewReceipts): void {
+    const { files, ...claims } = batch;
+    // What was sent is signed for once; what was there already, each time that it is looked at.
+    const list = files.every(({ present }) => present === true)
+      ? this.#listOf(JSON.stringify(files), JSON.stringify(paths))
+      : undefined;
+    const document = JSON.stringify(list === undefined ? batch : claims);
     this.#database
-      .prepare('INSERT INTO receipts (job, peer, received_at, document, paths) VALUES (?, ?, ?, ?, ?)')
-      .run(job, peer, receivedAt, document, JSON.stringify(paths));
+      .prepare('INSERT INTO receipts (job, peer, received_at, document, paths, list) VALUES (?, ?, ?, ?, ?, ?)')
+      .run(job, peer, receivedAt, document, list === undefined ? JSON.stringify(paths) : null, list ?? null);
+  }
+
+  /** The number of a list, kept if it is new. Lists that are the same word by word are one. */
+  #listOf(files: string, paths: string): number {
+    const digests = new FileDigests();
+    digests.update(Buffer.from(`${files}\n${paths}`));
+    const { digest } = digests.finish();
+    const known = this.#database.prepare('SELECT id FROM receipt_lists WHERE digest = ?').get(digest);
+    if (known !== undefined) return integer(known, 'id');
+    const insert = this.#database.prepare('INSERT INTO receipt_lists (digest, files, paths) VALUES (?, ?, ?)');
+    return Number(insert.run(digest, files, paths).lastInsertRowid);
   }
 
   /** The batches of a job in order of arrival, page by page: of one recipient, or of all. */
   *of(job: string, peer?: string): Generator<KeptReceipts, void> {
+    this.#added.flush();
     const page = this.#database.prepare(
-      'SELECT * FROM receipts WHERE job = ?1 AND (?2 IS NULL OR peer = ?2) AND id > ?3 ORDER BY id LIMIT ?4',
+      `SELECT r.*, l.files AS list_files, l.paths AS list_paths
+       FROM receipts r LEFT JOIN receipt_lists l ON l.id = r.list
+       WHERE r.job = ?1 AND (?2 IS NULL OR r.peer = ?2) AND r.id > ?3 ORDER BY r.id LIMIT ?4`,
     );
     for (let last = 0; ;) {
       const rows = page.all(job, peer ?? null, last, PAGE);
@@ -46,12 +86,13 @@ export class ReceiptStore {
 }
 
 function readReceipts(row: Record<string, unknown>): KeptReceipts {
-  return {
-    job: text(row, 'job'),
-    peer: text(row, 'peer'),
-    document: text(row, 'document'),
-    paths: row['paths'] === null ? undefined : pathsOf(text(row, 'paths')),
-  };
+  const [job, peer, claims] = [text(row, 'job'), text(row, 'peer'), text(row, 'document')];
+  if (row['list_files'] === null) {
+    const paths = row['paths'] === null ? undefined : pathsOf(text(row, 'paths'));
+    return { job, peer, document: claims, paths };
+  }
+  const document = `${claims.slice(0, -1)},"files":${text(row, 'list_files')}}`;
+  return { job, peer, document, paths: pathsOf(text(row, 'list_paths')) };
 }
 
 function pathsOf(json: string): string[] {

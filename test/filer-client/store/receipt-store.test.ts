@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { createKeyPair, type ReceiptBatch } from '@filer/protocol';
+import { signReceipts, verifyReceipts } from '@filer/transfer';
+import { readKeptBatch } from '../../../apps/filer-client/src/jobs/kept-batch.ts';
+import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
+
+const bob = createKeyPair();
+const network = createKeyPair().id;
+const sender = createKeyPair().id;
+let database: DatabaseSync;
+let store: ReceiptStore;
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-receipts-'));
+  database = openDatabase(join(folder, 'filer.db'));
+  store = new ReceiptStore(database);
+  onTestFinished(async () => {
+    database.close();
+    await rm(folder, { recursive: true });
+  });
+});
+
+/** What bob signs for files of these names. */
+function signed(job: string, names: readonly string[], present: boolean): ReceiptBatch {
+  const digest = `blake3:${'ab'.repeat(32)}`;
+  const files = names.map((name, entry) => ({
+    entry,
+    name,
+    path: `anna/${name}`,
+    size: 1,
+    digest,
+    blocks: digest,
+    synced: true,
+    ...(present ? { present: true as const } : {}),
+  }));
+  return signReceipts({ network, job, sender, time: Date.now(), files }, bob);
+}
+
+async function keep(batch: ReceiptBatch): Promise<void> {
+  const paths = batch.files.map(({ name }) => `/home/${name}`);
+  await store.add({ job: batch.job, peer: bob.id, batch, paths, receivedAt: Date.now() });
+}
+
+function rowsOf(table: string): number {
+  return Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
+}
+
+test('what is signed for again and again as it is, is kept once, and each job has the whole proof', async () => {
+  const names = Array.from({ length: 300 }, (_, n) => `tree/file "${n}" ü`);
+  await keep(signed('first', names, false));
+  for (const job of ['second', 'third', 'fourth']) await keep(signed(job, names, true));
+
+  expect(rowsOf('receipt_lists')).toBe(1);
+  for (const job of ['first', 'second', 'fourth']) {
+    const [kept, ...more] = [...store.of(job, bob.id)];
+    expect(more).toEqual([]);
+    expect(kept?.paths).toEqual(names.map((name) => `/home/${name}`));
+    const batch = readKeptBatch(kept?.document ?? '');
+    expect(batch?.files.map(({ name }) => name)).toEqual(names);
+    if (batch !== undefined) verifyReceipts(batch);
+  }
+});
+
+test('a list that is a little different is another one, and one that is gone leaves no proof', async () => {
+  await keep(signed('first', ['a', 'b'], true));
+  await keep(signed('second', ['a', 'c'], true));
+  expect(rowsOf('receipt_lists')).toBe(2);
+
+  database.exec('DELETE FROM receipt_lists WHERE id = 1');
+  expect([...store.of('first')].map(({ document }) => readKeptBatch(document))).toEqual([undefined]);
+  expect([...store.of('second')].map(({ document }) => readKeptBatch(document)?.files.length)).toEqual([2]);
+});
+
+test('a batch that was added is found at once, and kept when its promise says so', async () => {
+  const adding = [keep(signed('job', ['a'], false)), keep(signed('job', ['b'], false))];
+  expect([...store.of('job')]).toHaveLength(2);
+  await Promise.all(adding);
+  expect(rowsOf('receipts')).toBe(2);
+});
