@@ -1,7 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createKeyPair, FilerError, parseReceiptBatch, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
+import {
+  createKeyPair,
+  FilerError,
+  parseReceiptBatch,
+  type ReceiptBatch,
+  type ReceiptFile,
+} from '@filer/protocol';
 import { KnownDigests, signReceipts, verifyReceipts, type SendOptions } from '@filer/transfer';
 import { digestsOf, withSender, type Hand } from './by-hand.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';

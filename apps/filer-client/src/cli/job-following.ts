@@ -8,11 +8,9 @@ import { ProgressBars, progressDisplay } from './send-progress.ts';
 /**
  * Shows a job from its first event to its end: bars, lines, or JSON.
  *
- * @param paths that were named
  * @returns the exit code
  */
 export async function showJob(
-  paths: readonly string[],
   context: Context,
   perform: (onItem: (item: unknown) => void) => Promise<SendDone>,
 ): Promise<number> {
@@ -25,7 +23,7 @@ export async function showJob(
     if (progress instanceof ProgressBars) later.push(line);
     else line();
   };
-  const words = { told: new Set<string>(), receipts: new ReceiptLines(paths), print };
+  const words = { told: new Set<string>(), receipts: new ReceiptLines(), print };
   let started: JobStarted | undefined;
   let done: SendDone;
   try {
@@ -35,6 +33,7 @@ export async function showJob(
       busy.take(event, performance.now());
       if (event.type === 'job') started = event;
       else if (event.type === 'progress') progress.show(event);
+      else if (event.type === 'folder') words.receipts.folder(event);
       else if (event.type === 'waiting' || event.type === 'retry' || event.type === 'queued')
         progress.say(lineOf(event, started?.queue === true));
       else tell(event, words, context);
@@ -70,8 +69,8 @@ function tell(event: SendEvent, { told, receipts, print }: Words, context: Conte
     print(() => output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`));
   }
   if (event.type === 'receipt') {
-    const line = receipts.add(event);
-    if (line !== undefined) print(() => output.line(line));
+    const line = receipts.line(event);
+    print(() => output.line(line));
   }
   // Of a file that arrived its receipt is told.
   if (event.type === 'file' && !event.ok) {

@@ -29,7 +29,7 @@ export async function sendStandardInput(
   const params = { ...request, paths: [spooled.file], spooled: true };
   let isKept = false;
   try {
-    return await showJob(['-'], context, async (tell) => {
+    return await showJob(context, async (tell) => {
       const onItem = (item: unknown): void => {
         // From here on the job has it, and removes it when everyone has got it.
         if ((item as SendEvent).type === 'job') isKept = true;

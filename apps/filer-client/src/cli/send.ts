@@ -10,7 +10,7 @@ export function run(args: SendArguments, context: Context): Promise<number> {
   const request = { ...options, note, as };
   if (paths.includes('-')) return sendStandardInput(paths, request, context);
   const absolute = paths.map((path) => resolve(path));
-  return showJob(absolute, context, (onItem) =>
-    perform(context, 'send', { ...request, paths: absolute }, { onItem }),
+  return showJob(context, (onItem) =>
+    perform(context, 'send', { ...request, paths: absolute, summed: !context.output.jsonMode }, { onItem }),
   );
 }

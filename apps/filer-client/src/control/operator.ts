@@ -4,6 +4,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import type { OperationName, OperationResults } from '../daemon/operations.ts';
 import type { PeerEvent } from '../network/events.ts';
 import { clientSettings } from '../settings.ts';
+import { eachItem } from './each-item.ts';
 
 /** A live peer to work with for a while: this home's daemon, or one of our own for as long as we stay. */
 export interface Operator extends AsyncDisposable {
@@ -30,7 +31,7 @@ export async function openOperator(context: Context): Promise<Operator> {
       const call = (await connectControl(home, { signal: stop })) ?? caller;
       try {
         // The daemon is the same program of the same home: its results have the operation's own type.
-        return (await call.stream(name, params, onItem, { signal: stop })) as never;
+        return (await call.stream(name, params, eachItem(onItem), { signal: stop })) as never;
       } finally {
         if (call !== caller) await call.close();
       }
@@ -50,7 +51,7 @@ async function ownDaemon({ home, env, output, version }: Context): Promise<Opera
   return {
     isOwn: true,
     perform: async (name, params, { onItem = () => undefined, signal = new AbortController().signal } = {}) =>
-      (await daemon.perform(name, params, { emit: onItem, signal })) as never,
+      (await daemon.perform(name, params, { emit: eachItem(onItem), signal })) as never,
     follow: async (onEvent, stop) => {
       const unfollow = daemon.follow(onEvent);
       await Promise.race([daemon.ended, aborted(stop)]);

@@ -5,6 +5,7 @@ import type { Growing } from '@filer/transfer';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
+import { eachItem } from './each-item.ts';
 
 /** What a command may ask for besides its arguments. */
 export interface PerformOptions {
@@ -28,10 +29,10 @@ export async function perform<N extends OperationName>(
   if (caller !== undefined) {
     await using daemon = caller;
     // The daemon is the same program of the same home: its results have the operation's own type.
-    return (await daemon.stream(name, params, onItem, { signal })) as OperationResults[N];
+    return (await daemon.stream(name, params, eachItem(onItem), { signal })) as OperationResults[N];
   }
   return await inOwnProcess(context, async (site) => {
-    return (await operations[name](site, params, { emit: onItem, signal })) as OperationResults[N];
+    return (await operations[name](site, params, { emit: eachItem(onItem), signal })) as OperationResults[N];
   });
 }
 
@@ -47,7 +48,7 @@ export function sendGrowing(
   { onItem = () => undefined }: PerformOptions,
 ): Promise<OperationResults['send']> {
   return inOwnProcess(context, async (site) => {
-    const run = { emit: onItem, signal: context.signal, growing };
+    const run = { emit: eachItem(onItem), signal: context.signal, growing };
     return (await operations.send(site, params, run)) as OperationResults['send'];
   });
 }

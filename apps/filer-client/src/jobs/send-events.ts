@@ -69,6 +69,20 @@ export interface ReceiptTold {
   readonly time: string;
 }
 
+/** What a recipient has so far of one folder that was named, for who is not told of each file. Not a line of `--json`. */
+export interface FolderTold {
+  readonly type: 'folder';
+  readonly job: string;
+  readonly recipient: string;
+  readonly recipientId: string;
+  /** Here, and where it lies in the receiver's inbox. */
+  readonly path: string;
+  readonly receivedAs: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly synced: boolean;
+}
+
 /** At a recipient a person was asked, and has not answered. */
 export interface Waiting {
   readonly type: 'waiting';
@@ -134,4 +148,12 @@ export interface SendDone {
 }
 
 export type SendEvent =
-  JobStarted | Progress | FileOutcome | ReceiptTold | Retrying | Waiting | QueuedTold | WouldSend;
+  | JobStarted
+  | Progress
+  | FileOutcome
+  | ReceiptTold
+  | FolderTold
+  | Retrying
+  | Waiting
+  | QueuedTold
+  | WouldSend;

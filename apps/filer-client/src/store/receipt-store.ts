@@ -52,7 +52,9 @@ export class ReceiptStore {
       : undefined;
     const document = JSON.stringify(list === undefined ? batch : claims);
     this.#database
-      .prepare('INSERT INTO receipts (job, peer, received_at, document, paths, list) VALUES (?, ?, ?, ?, ?, ?)')
+      .prepare(
+        'INSERT INTO receipts (job, peer, received_at, document, paths, list) VALUES (?, ?, ?, ?, ?, ?)',
+      )
       .run(job, peer, receivedAt, document, list === undefined ? JSON.stringify(paths) : null, list ?? null);
   }
 
@@ -63,7 +65,9 @@ export class ReceiptStore {
     const { digest } = digests.finish();
     const known = this.#database.prepare('SELECT id FROM receipt_lists WHERE digest = ?').get(digest);
     if (known !== undefined) return integer(known, 'id');
-    const insert = this.#database.prepare('INSERT INTO receipt_lists (digest, files, paths) VALUES (?, ?, ?)');
+    const insert = this.#database.prepare(
+      'INSERT INTO receipt_lists (digest, files, paths) VALUES (?, ?, ?)',
+    );
     return Number(insert.run(digest, files, paths).lastInsertRowid);
   }
 

@@ -1,21 +1,36 @@
-/** With more events than this on their way a listener is slow: it misses progress until it has caught up. */
+/** With more events than this waiting a listener is slow: it misses progress until it has caught up. */
 const MAX_BEHIND = 1_000;
 
-/** Hands events on one after the other; a listener that is gone ends the job by its signal, not here. */
+/** Events that are handed on together: whatever their paths are, they fit into one message. */
+const MAX_TOGETHER = 200;
+
+/**
+ * Hands events on in their order, lists of what came while the last list was on its way; a listener that is gone ends
+ * the job by its signal, not here.
+ */
 export function inOrder<T extends { readonly type: string }>(
-  emit: (item: unknown) => Promise<void> | void,
+  emit: (items: readonly T[]) => Promise<void> | void,
 ): { emit: (item: T) => void; done: () => Promise<void> } {
-  let last = Promise.resolve();
-  let behind = 0;
+  const waiting: T[] = [];
+  let handing: Promise<void> | undefined;
+  const handOn = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      try {
+        await emit(waiting.splice(0, MAX_TOGETHER));
+      } catch {
+        waiting.length = 0; // nobody listens any more
+      }
+    }
+    handing = undefined;
+  };
   return {
     emit: (item) => {
-      if (item.type === 'progress' && behind > MAX_BEHIND) return;
-      behind++;
-      last = last
-        .then(() => emit(item))
-        .catch(() => undefined)
-        .then(() => void behind--);
+      if (item.type === 'progress' && waiting.length > MAX_BEHIND) return;
+      waiting.push(item);
+      handing ??= handOn();
     },
-    done: () => last,
+    done: async () => {
+      while (handing !== undefined) await handing;
+    },
   };
 }

@@ -3,7 +3,7 @@ import { findJob } from '../../jobs/find-job.ts';
 import type { IncomingTransfer } from '../../jobs/intake.ts';
 import { jobDocument, type JobDocument } from '../../jobs/job-documents.ts';
 import { pulledPath } from '../../jobs/pull-record.ts';
-import { parseKeptRequest } from '../../jobs/send-request.ts';
+import { namedPaths, parseKeptRequest } from '../../jobs/send-request.ts';
 import { requireWhole } from '../../jobs/spool-folder.ts';
 import { verifyJob, type VerifyTrouble } from '../../jobs/verify-job.ts';
 import { refresh } from '../../network/command-access.ts';
@@ -43,10 +43,11 @@ export const retry: Operation = (site, params, { emit, signal }) => {
       `job ${job.id} was made in another network, of which this machine is no member any more: send the files anew`,
     );
   }
-  const { spooled, paths } = parseKeptRequest(job.request);
+  const request = parseKeptRequest(job.request);
   const isOpen = site.member.jobs.deliveries(job.id).some(({ state }) => state !== 'delivered');
-  if (spooled && isOpen) requireWhole(paths);
-  return followJob(emit, (tell) => finish(site.jobs.retry(job.id, tell), signal));
+  if (request.spooled && isOpen) requireWhole(request.paths);
+  const summed = fieldsOf(params, 'retry')['summed'] === true ? namedPaths(request) : undefined;
+  return followJob(emit, summed, (tell) => finish(site.jobs.retry(job.id, tell), signal));
 };
 
 /** `cancel JOB` */

@@ -53,7 +53,7 @@ export const send: Operation = async (site, params, { emit, signal, growing }) =
     queue,
     limit,
   };
-  return followJob(emit, (tell) =>
+  return followJob(emit, fields['summed'] === true ? unique : undefined, (tell) =>
     fields['dryRun'] === true
       ? dryRun(request, recipients, tell, signal)
       : finish(site.jobs.submit(request, recipients, tell, growing), signal),
