@@ -212,3 +212,16 @@ test.each(['history', 'retry', 'cancel', 'verify'])(
     ]);
   },
 );
+
+test('a daemon forgets jobs and their receipts when their time is over, and keeps what waits', async () => {
+  await network.daemon('carol').stop('SIGTERM');
+  await network.seesAs('anna', 'carol', 'stopped');
+  const queued = await ask('send', join(tree, 'one.txt'), '--to', 'carol', '--queue');
+  expect(queued.code).toBe(0);
+  await network.daemon('anna').stop('SIGTERM');
+  await network.start('anna', '--history-keep', '1ms');
+
+  const { done } = await ask('history');
+  expect(listOf(done, 'jobs')).toMatchObject([{ job: queued.done['job'], state: 'queued' }]);
+  expect((await ask('history', job)).code).toBe(1);
+});

@@ -55,6 +55,7 @@ export const clientSettings = {
     'a program to run for each transfer that came; arguments go into the configuration file',
   ),
   onReceivedTimeoutMs: setting(DURATION, '10m', 'how long that program may take'),
+  historyKeepMs: setting(DURATION, '365d', 'how long jobs and their receipts are kept after their end'),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),

@@ -34,6 +34,7 @@ import { measureHeartbeat } from '../reports/heartbeat.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
 import { operations, type OperationName } from './operations.ts';
 import type { ConnectionLine } from './operations/connections.ts';
@@ -274,6 +275,8 @@ export class Daemon implements DaemonPart {
       () => link.close(),
       () => jobs.close(),
     );
+    const history = new HistoryKeeper({ database: member.database, keepMs: settings.historyKeepMs, log });
+    this.#closers.push(() => history[Symbol.dispose]());
     link.start();
     jobs.start();
   }
