@@ -61,13 +61,18 @@ export class FileDigests {
 
   /** The digests of all that came. Ends the use of this object. */
   finish(): Digests {
-    if (this.#list === undefined) {
-      const digest = this.#whole.digestBuffer();
-      return { digest: written(digest), blocks: written(blake3(this.#bytes === 0 ? NO_DIGEST : digest)) };
-    }
     if (this.#bytes % DIGEST_BLOCK_BYTES !== 0) this.#endBlock();
-    return { digest: written(this.#whole.digestBuffer()), blocks: written(this.#list.digestBuffer()) };
+    return {
+      digest: written(this.#whole.digestBuffer()),
+      blocks: written(this.#list?.digestBuffer() ?? blake3(NO_DIGEST)),
+    };
   }
+}
+
+/** The digests of a file that lies there whole. @param content of one block at most */
+export function digestsOfSmall(content: Buffer): Digests {
+  const digest = blake3(content);
+  return { digest: written(digest), blocks: written(blake3(content.length === 0 ? NO_DIGEST : digest)) };
 }
 
 /** The digest of one block as it lies, in 32 bytes. */

@@ -442,8 +442,9 @@ export class Incoming {
       throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
     }
     stream.position += content.length;
+    const isAll = content.length === stream.size && !stream.isGrowing;
     if (stream.part === undefined) free();
-    else await this.#advance(stream, content.length, stream.part.append(content, free));
+    else await this.#advance(stream, content.length, stream.part.append(content, free, isAll));
     this.#tellGot(stream, content.length);
   }
 

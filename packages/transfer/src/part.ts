@@ -18,7 +18,7 @@ import {
   type Digests,
   type FileEnd,
 } from '@filer/protocol';
-import { digestOfBlock, FileDigests } from './digests.ts';
+import { digestOfBlock, digestsOfSmall, EMPTY_DIGESTS, FileDigests } from './digests.ts';
 import { replaceFile, takeFinalName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import type { KeptPlace } from './kept-parts.ts';
@@ -31,6 +31,10 @@ import { writeError } from './write-error.ts';
 const MAX_TOLD = 3;
 
 const NO_BYTES = Buffer.alloc(0);
+
+/** Begins the names of all parts of this process that go with their transfer. */
+const OWN_NAMES = randomBytes(12).toString('hex');
+let parts = 0;
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -67,7 +71,9 @@ export class Part {
   /** What an earlier try left in this part, in bytes. */
   readonly #ownBytes: number;
   readonly #older: OlderFile | undefined;
-  readonly #digests = new FileDigests();
+  #digests: FileDigests | undefined;
+  /** Of a small file that came in one piece. */
+  #whole: Digests | undefined;
   readonly #writer: PartWriter;
   /** The block digests of the basis that were told last. */
   readonly #told: { readonly first: number; readonly digests: Buffer }[] = [];
@@ -83,7 +89,7 @@ export class Part {
     this.#size = options.size;
     const { kept, folder } = options;
     this.#folder = kept?.folder ?? folder;
-    this.#file = kept?.file ?? `${PART_PREFIX}${options.mark ?? ''}${randomBytes(12).toString('hex')}`;
+    this.#file = kept?.file ?? `${PART_PREFIX}${options.mark ?? ''}${OWN_NAMES}-${++parts}`;
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const how = kept === undefined ? O_EXCL : 0;
     try {
@@ -148,7 +154,7 @@ export class Part {
     await this.#writer.settled();
     const content = await this.#readBasis(this.#written, bytes);
     if (content?.length !== bytes || !this.#isAsTold(this.#written, content)) return false;
-    this.#digests.update(content);
+    this.#update(content);
     if (!this.#isOwn(this.#written, bytes)) {
       await this.#writer.write(content, this.#written, () => undefined);
       await this.#writer.settled(); // the block's memory is read into again
@@ -192,12 +198,19 @@ export class Part {
    * Takes the next bytes. Resolves when more may come.
    *
    * @param content belongs to the part until `onWritten` is called
+   * @param isAll whether it is the whole file
    * @throws FilerError `no-space`, `home-not-writable`, for this or an earlier chunk: the part is of no more use
    */
-  async append(content: Buffer, onWritten: () => void): Promise<void> {
-    this.#digests.update(content);
+  async append(content: Buffer, onWritten: () => void, isAll = false): Promise<void> {
+    if (isAll && content.length <= DIGEST_BLOCK_BYTES) this.#whole = digestsOfSmall(content);
+    else this.#update(content);
     await this.#writer.write(content, this.#written, onWritten);
     this.#written += content.length;
+  }
+
+  #update(content: Buffer): void {
+    this.#digests ??= new FileDigests();
+    this.#digests.update(content);
   }
 
   /**
@@ -208,7 +221,7 @@ export class Part {
   async verify(end: FileEnd): Promise<Digests> {
     await this.#writer.settled();
     const [{ name }, size] = [this.#options, this.#size];
-    const { digest, blocks } = this.#digests.finish();
+    const { digest, blocks } = this.#whole ?? this.#digests?.finish() ?? EMPTY_DIGESTS;
     if (this.#written !== size || end.size !== size) {
       throw new FilerError(
         'verification-failed',

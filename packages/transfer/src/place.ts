@@ -23,6 +23,8 @@ export class Place implements Disposable {
   readonly #root: Held;
   /** By path below `folder`, the longest unused first. */
   readonly #held = new Map<string, Held>();
+  /** The one that was used last. */
+  #newest: Held | undefined;
 
   private constructor(inbox: Folder, folder: Folder, path: string, sync: boolean) {
     this.inbox = inbox;
@@ -87,8 +89,11 @@ export class Place implements Disposable {
     const key = components.join('/');
     const known = this.#held.get(key);
     if (known !== undefined) {
-      this.#held.delete(key);
-      this.#held.set(key, known);
+      if (known !== this.#newest) {
+        this.#held.delete(key);
+        this.#held.set(key, known);
+        this.#newest = known;
+      }
       return known;
     }
     const above = this.#hold(components.slice(0, -1));
@@ -98,6 +103,7 @@ export class Place implements Disposable {
     durable.catch(() => undefined); // told to whoever waits for it
     const held = { folder, durable, users: 0 };
     this.#held.set(key, held);
+    this.#newest = held;
     this.#closeUnused();
     return held;
   }

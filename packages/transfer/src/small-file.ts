@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode, type Digests } from '@filer/protocol';
-import { FileDigests } from './digests.ts';
+import { digestsOfSmall } from './digests.ts';
 import { atSource, factsOf, hasChanged, openFlags, type Facts, type Source } from './source.ts';
 
 /** Files up to this size are read in one go, without leaving the turn: faster than asking another thread to. */
@@ -32,9 +32,7 @@ export function readSmallFile(source: Source): SmallFile | undefined {
     }
     const now = fstatSync(descriptor, { bigint: true });
     if (hasChanged(before, now, source)) return undefined;
-    const digests = new FileDigests();
-    digests.update(content);
-    return { ...facts, ...digests.finish(), content };
+    return { ...facts, ...digestsOfSmall(content), content };
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     return undefined;

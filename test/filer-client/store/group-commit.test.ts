@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { GroupCommit } from '../../../apps/filer-client/src/store/group-commit.ts';
 
 test('what is added while others wait is written with them, in order', async () => {
@@ -33,4 +33,45 @@ test('nothing resolves before it was written, and a failure reaches each that wa
   fails = false;
   await group.add(4);
   expect(written).toEqual([1, 4]);
+});
+
+test('five hundred and more do not wait for others', async () => {
+  const writes: number[] = [];
+  const group = new GroupCommit<number>((items) => writes.push(items.length));
+  await group.add(0);
+
+  const added = Array.from({ length: 600 }, (_, item) => group.add(item));
+  expect(writes).toEqual([1, 512]);
+  await Promise.all(added);
+
+  expect(writes).toEqual([1, 512, 88]);
+});
+
+test('after a slow write others are gathered for longer, and never for more than 200 ms', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let takesMs = 0;
+  const writes: number[] = [];
+  const group = new GroupCommit<number>((items) => {
+    writes.push(items.length);
+    vi.advanceTimersByTime(takesMs);
+  });
+  const add = (): void => void group.add(0);
+  add();
+  vi.advanceTimersByTime(1);
+  takesMs = 30;
+  for (const [waitsMs, thenTakesMs] of [
+    [50, 1_000],
+    [120, 0],
+    [200, 0],
+    [50, 0],
+  ] as const) {
+    add();
+    const before = writes.length;
+    vi.advanceTimersByTime(waitsMs - 1);
+    expect(writes.length).toBe(before);
+    vi.advanceTimersByTime(1);
+    expect(writes.length).toBe(before + 1);
+    takesMs = thenTakesMs;
+  }
 });

@@ -1,5 +1,12 @@
 /** The first of a busy time is written at once; those that come after it so shortly are written together, in ms. */
-const GATHER_MS = 20;
+const GATHER_MS = 50;
+
+/** On a slow disk they are gathered for so many times as long as the last write took: it holds up all else meanwhile. */
+const GATHER_WRITES = 4;
+const MAX_GATHER_MS = 200;
+
+/** So many do not wait for others. */
+const MAX_GATHERED = 512;
 
 interface Waiting<T> {
   readonly item: T;
@@ -13,6 +20,7 @@ export class GroupCommit<T> {
   #waiting: Waiting<T>[] = [];
   #cancel: (() => void) | undefined;
   #writtenAt = -Infinity;
+  #gatherMs = GATHER_MS;
 
   /** @param write writes all of them to the disk, or throws and writes none */
   constructor(write: (items: readonly T[]) => void) {
@@ -24,12 +32,13 @@ export class GroupCommit<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       if (this.#cancel === undefined) this.#schedule();
+      if (this.#waiting.length >= MAX_GATHERED) this.flush();
     });
   }
 
   #schedule(): void {
-    if (performance.now() - this.#writtenAt < GATHER_MS) {
-      const timer = setTimeout(() => this.flush(), GATHER_MS);
+    if (performance.now() - this.#writtenAt < this.#gatherMs) {
+      const timer = setTimeout(() => this.flush(), this.#gatherMs);
       this.#cancel = () => clearTimeout(timer);
     } else {
       const turn = setImmediate(() => this.flush());
@@ -43,6 +52,7 @@ export class GroupCommit<T> {
     this.#cancel();
     this.#cancel = undefined;
     const waiting = this.#waiting.splice(0);
+    const beganAt = performance.now();
     try {
       this.#write(waiting.map(({ item }) => item));
     } catch (error) {
@@ -50,6 +60,8 @@ export class GroupCommit<T> {
       return;
     }
     this.#writtenAt = performance.now();
+    const slowMs = GATHER_WRITES * (this.#writtenAt - beganAt);
+    this.#gatherMs = Math.min(MAX_GATHER_MS, Math.max(GATHER_MS, slowMs));
     for (const { resolve } of waiting) resolve();
   }
 }
