@@ -8,6 +8,7 @@ import { commandOwner, DAEMON, releaseDeadJobs } from '../../../apps/filer-clien
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { LEFT_BEHIND } from '../../../apps/filer-client/src/store/job-rows.ts';
 import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
+import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
 
 let database: DatabaseSync;
 let jobs: JobStore;
@@ -145,6 +146,42 @@ test('a process whose deliveries all wait for their turn is known to be alive', 
   jobs.progress(['one'], [], DAEMON, 50_000);
   releaseDeadJobs(jobs, 60_000);
   expect(jobs.job('one')?.state).toBe('running');
+});
+
+test('of what one peer did without end the newest is kept, and all that was sent', async () => {
+  create('sent', { createdAt: 1 });
+  for (let n = 1; n <= 5; n++) {
+    jobs.create(
+      {
+        id: `pull${n}`,
+        createdAt: n,
+        network: 'N',
+        queue: false,
+        request: '{"kind":"pull","path":"x"}',
+        owner: DAEMON,
+      },
+      [{ id: 'B', name: 'bob' }],
+    );
+    const files = [
+      { entry: 0, name: 'x', path: 'x', size: 1, digest: 'd', blocks: 'b', synced: true, present: true },
+    ];
+    const batch = { network: 'N', job: `pull${n}`, sender: 'A', receiver: 'B', time: n, files } as never;
+    await new ReceiptStore(database).add({
+      job: `pull${n}`,
+      peer: 'B',
+      batch,
+      paths: [`/x${n}`],
+      receivedAt: n,
+    });
+  }
+  jobs.forgetOldest('B', '{"kind":"pull",', 2);
+  expect(jobs.list().map(({ id }) => id)).toEqual(['sent', 'pull4', 'pull5']);
+  expect([...new ReceiptStore(database).of('pull3')]).toEqual([]);
+  expect([...new ReceiptStore(database).of('pull4')]).toHaveLength(1);
+  expect(database.prepare('SELECT paths FROM receipt_lists').all()).toMatchObject([
+    { paths: '["/x4"]' },
+    { paths: '["/x5"]' },
+  ]);
 });
 
 test('a job is found by a beginning that no other one has', () => {

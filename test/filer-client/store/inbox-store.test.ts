@@ -68,3 +68,29 @@ test('both look-ups take an index', () => {
     .map(({ detail }) => String(detail));
   expect(plan).toEqual([expect.stringContaining('USING INDEX inbox_path')]);
 });
+
+test('of a sender that sends without end the newest files are listed, and those of others stay', () => {
+  const bounded = new InboxStore(database, { maxPerSender: 5, trimAfter: 10 });
+  const item = {
+    id: '',
+    job: 'job',
+    fromName: 'x',
+    name: 'a',
+    size: 1,
+    digest: 'd',
+    receivedAt: 1,
+    note: '',
+  };
+  const addOf = (from: string, n: number): void =>
+    void bounded.add({
+      ...item,
+      id: `${from}${n}`,
+      from,
+      path: `/inbox/${n}`,
+      state: 'received',
+      wasThere: false,
+    });
+  addOf('B', 1);
+  for (let n = 1; n <= 30; n++) addOf('A', n);
+  expect(bounded.all().map(({ id }) => id)).toEqual(['B1', 'A26', 'A27', 'A28', 'A29', 'A30']);
+});

@@ -9,12 +9,16 @@ import {
 import type { Logger } from '@filer/program';
 import { inspectSource, PART_PREFIX, RateLimit, sendFiles } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
-import { PullRecord } from './pull-record.ts';
+import { forgetOldPulls, PullRecord } from './pull-record.ts';
 import { openShared } from './shared.ts';
+import { Trim } from '../store/trim.ts';
 import type { Slots } from './slots.ts';
 
 /** Who fetches says little: a few answers and receipts. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** After so many fetches of one peer the oldest are looked for. */
+const FORGET_AFTER = 500;
 
 export interface FetchServerOptions {
   readonly member: Member;
@@ -33,6 +37,7 @@ interface Running {
 export class FetchServer {
   readonly #options: FetchServerOptions;
   readonly #running = new Set<Running>();
+  readonly #kept = new Trim(FORGET_AFTER, (peer) => forgetOldPulls(this.#options.member, peer));
   #stopping = false;
 
   constructor(options: FetchServerOptions) {
@@ -110,6 +115,7 @@ export class FetchServer {
         signal,
       });
       record.end(outcome);
+      this.#kept.added(from.id);
       const { filesDelivered: files, filesSkipped, filesFailed, bytesSent, error } = outcome;
       const facts = { by: from.name, path, files, filesSkipped, filesFailed, bytesSent };
       if (error === undefined) log.info('fetched', facts);

@@ -135,9 +135,14 @@ export class TransferIntake {
     this.#cleaning.unref();
   }
 
-  /** Parts that nobody came back for, on a machine that runs for months. */
+  /** Transfers and parts that nobody came back for, on a machine that runs for months. */
   #clean(): void {
-    const { inbox, log } = this.#options;
+    const { inbox, log, member } = this.#options;
+    try {
+      member.arrivals.forgetBefore(Date.now() - ARRIVAL_KEPT_MS);
+    } catch (error) {
+      log.warn('old transfers were not forgotten', { error });
+    }
     cleanParts(inbox).catch((error: unknown) => log.warn('old parts were not removed', { error }));
   }
 

@@ -68,6 +68,14 @@ export class PullRecord {
   }
 }
 
+/** Fetches of one peer that stay in the history: it decides alone how many there are. */
+const MAX_PER_PEER = 10_000;
+
+/** Forgets the oldest of what a peer fetched. @throws FilerError of the database */
+export function forgetOldPulls(member: Member, peer: string): void {
+  member.jobs.forgetOldest(peer, '{"kind":"pull",', MAX_PER_PEER);
+}
+
 /** What was fetched, of a job that stands for that; undefined for one that was sent. */
 export function pulledPath(request: string): string | undefined {
   const kept: unknown = JSON.parse(request);

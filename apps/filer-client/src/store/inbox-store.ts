@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { integer, text, transaction } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
+import { Trim } from './trim.ts';
 
 /** A file that came. */
 export interface InboxItem {
@@ -21,15 +22,25 @@ export interface InboxItem {
   readonly wasThere: boolean;
 }
 
+/** Files of one sender that are listed: with more of them, the oldest are forgotten. They stay where they are. */
+const MAX_PER_SENDER = 1_000_000;
+
+/** The oldest are looked for after so many new ones. */
+const TRIM_AFTER = 10_000;
+
 export class InboxStore {
+  readonly #maxPerSender: number;
+  readonly #trim: Trim;
   readonly #committed: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #added = new GroupCommit<InboxItem>((items) =>
     transaction(this.#committed, () => items.forEach((item) => this.#write(item))),
   );
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, { maxPerSender = MAX_PER_SENDER, trimAfter = TRIM_AFTER } = {}) {
     this.#committed = database;
+    this.#maxPerSender = maxPerSender;
+    this.#trim = new Trim(trimAfter, (sender) => this.#forgetOldest(sender));
     this.#insert = database.prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   }
 
@@ -59,6 +70,16 @@ export class InboxStore {
       item.state,
       item.wasThere ? 1 : 0,
     );
+    this.#trim.added(item.from);
+  }
+
+  #forgetOldest(sender: string): void {
+    this.#committed
+      .prepare(
+        `DELETE FROM inbox WHERE sender = ?1 AND rowid <=
+         (SELECT rowid FROM inbox WHERE sender = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)`,
+      )
+      .run(sender, this.#maxPerSender);
   }
 
   /** The digest of what a sender delivered last under an absolute path, in whatever job. */
