@@ -75,7 +75,8 @@ test('a job waits for who is offline, goes to who is there, and reaches the othe
   expect(await sha256(network.inbox('bob', 'anna', 'one.bin'))).toBe(await sha256(file));
   const [inbox] = await network.ask('bob', 'inbox');
   expect(listOf(inbox, 'items')).toMatchObject([{ name: 'one.bin', note: 'later' }]);
-  expect((await network.ask('anna', 'transfers'))[0]).toEqual({ outgoing: [], incoming: [] });
+  const nothing = { outgoing: [], incoming: [], fetching: [], serving: [] };
+  expect((await network.ask('anna', 'transfers'))[0]).toEqual(nothing);
   await stopBob();
 });
 
@@ -147,7 +148,10 @@ test('Ctrl-C only stops watching a queued job, and cancel ends it', async () => 
   expect(code).toBe(130);
   const [, id = ''] = /Job (\S+) goes on without you/.exec(stderr) ?? [];
   const [transfers] = await network.ask('anna', 'transfers');
-  expect(listOf(transfers, 'outgoing')).toMatchObject([{ job: id, state: 'running' }]);
+  const progress = { filesDone: 0, filesTotal: 1, bytesTotal: 24 * MiB, complete: true };
+  expect(listOf(transfers, 'outgoing')).toMatchObject([
+    { job: id, state: 'running', recipients: [{ name: 'bob', progress }] },
+  ]);
   const wrong = await network.client('anna', ['cancel', `${id}x`]);
   expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining(`did you mean ${id}`) });
   expect(await network.ask('anna', 'cancel', id.slice(0, 6))).toEqual([{ job: id, recipients: 1 }]);
@@ -214,6 +218,21 @@ test('what somebody fetched from here is not sent to them by retry', async () =>
   const pulled = listOf(history, 'jobs').at(-1);
   const { code, stderr } = await network.client('anna', ['retry', String(pulled?.['job'])]);
   expect([code, stderr]).toEqual([2, expect.stringContaining('is what carol fetched from here')]);
+});
+
+test('transfers shows on both sides what is fetched, and how far it is', async () => {
+  const big = await network.file(join('tree', 'slow.bin'), 8 * MiB);
+  const dest = network.path('slow-here');
+  const getting = network.follow('carol', ['get', 'anna:tree/slow.bin', dest, '--limit', '1MB/s', '--json']);
+  await getting.typed('progress');
+  const [theirs] = await network.ask('anna', 'transfers');
+  const [ours] = await network.ask('carol', 'transfers');
+  getting.child.kill('SIGINT');
+  await getting.ended;
+  const progress = { bytesTotal: 8 * MiB, filesDone: 0, filesTotal: 1, complete: true };
+  expect(listOf(theirs, 'serving')).toMatchObject([{ to: 'carol', path: 'tree/slow.bin', progress }]);
+  expect(listOf(ours, 'fetching')).toMatchObject([{ from: 'anna', path: 'tree/slow.bin', dest, progress }]);
+  await rm(big);
 });
 
 test('what is kept of standard input and cannot be removed does not end the daemon', async () => {

@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { BusyTime } from '../../../apps/filer-client/src/cli/busy-time.ts';
 import { deliveredWords } from '../../../apps/filer-client/src/cli/job-summary.ts';
 import { progressWords } from '../../../apps/filer-client/src/cli/progress-words.ts';
-import { TransferRate } from '../../../apps/filer-client/src/cli/transfer-rate.ts';
+import { LiveProgress } from '../../../apps/filer-client/src/jobs/live-progress.ts';
+import { ProgressThrottle } from '../../../apps/filer-client/src/jobs/progress-throttle.ts';
+import { TransferRate } from '../../../apps/filer-client/src/jobs/transfer-rate.ts';
 
 test('a rate is that of the last seconds, and begins anew when a file begins again', () => {
   const rate = new TransferRate();
@@ -66,4 +68,33 @@ test('the last line of a job to several tells files and machines apart', () => {
     '17106 files delivered, 2 there already, 15 failed, 4 MB sent at 2 MB/s; 1 of 2 machines have all of it  job j',
   );
   expect(deliveredWords({ ...done, recipients: done.recipients.slice(1) }, 2_000)).not.toContain('machines');
+});
+
+test('progress is told now and then, and the last of it also when a stream pauses', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const told: number[] = [];
+  const throttle = new ProgressThrottle<number>((progress) => told.push(progress));
+  for (let n = 1; n <= 5; n++) throttle.take(n);
+  expect(told).toEqual([1]);
+  vi.advanceTimersByTime(100);
+  expect(told).toEqual([1, 5]);
+  vi.advanceTimersByTime(1_000);
+  throttle.take(6);
+  throttle.take(7, true);
+  throttle.take(8);
+  throttle.stop();
+  vi.advanceTimersByTime(1_000);
+  expect(told).toEqual([1, 5, 6, 7]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('who asks how far a transfer is gets rate and time left as they are then', () => {
+  const progress = new LiveProgress();
+  expect(progress.at(0)).toBeNull();
+  const amounts = { bytesTotal: 10_000, filesDone: 0, filesTotal: 1, complete: true };
+  for (let second = 0; second <= 2; second++)
+    progress.note({ ...amounts, bytesDone: second * 1_000 }, second * 1_000);
+  expect(progress.at(2_000)).toEqual({ ...amounts, bytesDone: 2_000, bytesPerSecond: 1_000, etaMs: 8_000 });
+  expect(progress.at(4_000)).toMatchObject({ bytesPerSecond: 500, etaMs: 16_000 });
 });

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { formatBytes, printable } from '@filer/program';
+import { progressWords } from './progress-words.ts';
 import type { JobDocument, RecipientDocument } from '../jobs/job-documents.ts';
 
 /** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
@@ -13,7 +14,8 @@ export function pathsInWords({ paths, as, shared }: JobDocument): string {
 
 /** `bob  running: 3 files, 12 MB of 40 MB` */
 export function recipientInWords(recipient: RecipientDocument): string {
-  const { name, state, status, filesSent, bytesSent, bytesTotal } = recipient;
+  const { name, state, status, filesSent, bytesSent, bytesTotal, progress } = recipient;
+  if (progress !== null) return `${name}  ${state}: ${progressWords(progress, progress.bytesPerSecond)}`;
   const how =
     state === 'running'
       ? `${filesSent === 1 ? '1 file' : `${filesSent} files`}, ${formatBytes(bytesSent)} of ${formatBytes(bytesTotal)} sent`

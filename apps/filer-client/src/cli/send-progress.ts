@@ -1,8 +1,9 @@
 import cliProgress, { type MultiBar, type SingleBar } from 'cli-progress';
 import { printable, type Output } from '@filer/program';
+import type { Amounts } from '../jobs/live-progress.ts';
 import type { Progress } from '../jobs/send-events.ts';
-import { progressWords, type Amounts } from './progress-words.ts';
-import { TransferRate } from './transfer-rate.ts';
+import { TransferRate } from '../jobs/transfer-rate.ts';
+import { progressWords } from './progress-words.ts';
 
 /** How far a transfer is, shown while it runs. */
 export interface ProgressDisplay {

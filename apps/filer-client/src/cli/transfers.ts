@@ -1,8 +1,10 @@
 import { formatAgo, formatBytes, printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { Transfers } from '../daemon/operations/jobs.ts';
+import type { ProgressDocument } from '../jobs/live-progress.ts';
 import type { TransfersArguments } from './commands.ts';
 import { pathsInWords, recipientInWords } from './job-words.ts';
+import { progressWords } from './progress-words.ts';
 import { watchState } from './watch-state.ts';
 
 export async function run({ watch }: TransfersArguments, context: Context): Promise<void> {
@@ -13,7 +15,7 @@ export async function run({ watch }: TransfersArguments, context: Context): Prom
 
 function show(transfers: Transfers, { output }: Context): void {
   output.json(transfers);
-  const { outgoing, incoming } = transfers;
+  const { outgoing, incoming, fetching, serving } = transfers;
   const now = Date.now();
   for (const job of outgoing) {
     output.line(
@@ -25,6 +27,14 @@ function show(transfers: Transfers, { output }: Context): void {
     const what = path === '' ? '' : `  ${printable(path)}`;
     output.line(`from ${from}  ${formatBytes(bytesReceived)} of ${formatBytes(bytesTotal)}${what}`);
   }
-  if (outgoing.length + incoming.length === 0)
+  for (const { from, path, progress } of fetching)
+    output.line(`get ${printable(`${from}:${path}`)}  ${amountWords(progress)}`);
+  for (const { to, path, progress } of serving)
+    output.line(`${to} gets ${printable(path)}  ${amountWords(progress)}`);
+  if (outgoing.length + incoming.length + fetching.length + serving.length === 0)
     output.line('Nothing is sent or received now, and nothing waits.');
+}
+
+function amountWords(progress: ProgressDocument | null): string {
+  return progress === null ? 'begins' : progressWords(progress, progress.bytesPerSecond);
 }

@@ -18,7 +18,8 @@ import {
   type Logger,
 } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
-import { FetchServer } from '../jobs/fetch-server.ts';
+import { FetchServer, type ServingDocument } from '../jobs/fetch-server.ts';
+import type { GetJob } from '../jobs/get-job.ts';
 import { HoldingServer } from '../jobs/holding-server.ts';
 import { TransferIntake, type IncomingTransfer } from '../jobs/intake.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
@@ -58,6 +59,7 @@ export class Daemon implements DaemonPart {
   readonly #ended = Promise.withResolvers<void>();
   readonly #peers: PeerServer;
   readonly #sessions: PeerSessions;
+  readonly gets = new Set<GetJob>();
   readonly #holdings: HoldingServer;
   /** When each session that a peer opened began. */
   readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
@@ -157,6 +159,10 @@ export class Daemon implements DaemonPart {
 
   incoming(): readonly IncomingTransfer[] {
     return this.#requireTransfers().intake.incoming;
+  }
+
+  serving(): readonly ServingDocument[] {
+    return this.#requireTransfers().fetches.serving;
   }
 
   connections(): number {

@@ -2,6 +2,8 @@ import type { Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
+import type { ServingDocument } from '../jobs/fetch-server.ts';
+import type { GetJob } from '../jobs/get-job.ts';
 import type { IncomingTransfer } from '../jobs/intake.ts';
 import type { JobRunner } from '../jobs/job-runner.ts';
 import type { PeerEvent } from '../network/events.ts';
@@ -28,6 +30,10 @@ export interface DaemonPart {
   readonly inbox: string;
   /** Transfers that come in now. */
   incoming(): readonly IncomingTransfer[];
+  /** What others fetch from here now. */
+  serving(): readonly ServingDocument[];
+  /** What is fetched here now. */
+  readonly gets: Set<GetJob>;
   /** Live connections, in and out. */
   connections(): number;
   /** Drops the session with the server and dials anew: it has moved. */

@@ -13,7 +13,9 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryCounts, FailedFile } from '../store/job-rows.ts';
 import { DeliveryTally } from './delivery-tally.ts';
 import { ignoreRules } from './ignore-rules.ts';
-import type { SendEvent } from './send-events.ts';
+import { LiveProgress, type ProgressDocument } from './live-progress.ts';
+import { ProgressThrottle } from './progress-throttle.ts';
+import type { Progress, SendEvent } from './send-events.ts';
 import { STANDARD_INPUT, type SendRequest } from './send-request.ts';
 import { requireWhole } from './spool-folder.ts';
 import type { Turn } from './turns.ts';
@@ -36,9 +38,6 @@ export interface DeliveryOptions {
   readonly turns: readonly Turn[];
 }
 
-/** A bar is drawn a few times a second: more progress than that helps nobody. */
-const PROGRESS_EVERY_MS = 100;
-
 /** So much went, and more than can have gone for nothing: it gets on, however often it is lost. */
 const STEP_BYTES = 16 * 1024 * 1024;
 
@@ -48,7 +47,8 @@ export class Delivery {
   /** Paths without a final result: a folder, until a connection brought all of it to an end. */
   readonly #open: Set<string>;
   readonly #tally: DeliveryTally;
-  #toldAt = 0;
+  readonly #progress = new LiveProgress();
+  readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
   #toldWaiting = false;
 
   constructor(options: DeliveryOptions) {
@@ -71,27 +71,38 @@ export class Delivery {
     return this.#tally.ownCounts;
   }
 
+  /** How far it is, once it is under way. */
+  get progress(): ProgressDocument | null {
+    return this.#progress.at(performance.now());
+  }
+
   get failures(): readonly FailedFile[] {
     return this.#tally.failures;
   }
 
   /** @returns why not all was delivered, or undefined */
   async run(): Promise<FilerError | undefined> {
-    const { signal, emit, job, peer, request } = this.#options;
+    const { signal } = this.#options;
     if (this.#open.size === 0) return undefined; // all of it came in an earlier run
-    const error = await whileLost({
-      peer: peer.name,
-      timeoutMs: request.timeoutMs,
-      signal,
-      attempt: () => this.#attempt(),
-      progress: () => this.#progress(),
-      onLost: ({ message: reason }) => emit({ type: 'retry', job, recipient: peer.name, reason }),
-    });
+    const error = await this.#whileLost();
+    this.#throttle.stop();
     if (signal.aborted) return error;
     return error === undefined ? this.#tally.failure() : this.#giveUp(error);
   }
 
-  #progress(): number {
+  async #whileLost(): Promise<FilerError | undefined> {
+    const { signal, emit, job, peer, request } = this.#options;
+    return await whileLost({
+      peer: peer.name,
+      timeoutMs: request.timeoutMs,
+      signal,
+      attempt: () => this.#attempt(),
+      progress: () => this.#steps(),
+      onLost: ({ message: reason }) => emit({ type: 'retry', job, recipient: peer.name, reason }),
+    });
+  }
+
+  #steps(): number {
     const { filesSent, bytesSent } = this.#tally.ownCounts;
     return filesSent + Math.floor(bytesSent / STEP_BYTES);
   }
@@ -150,12 +161,8 @@ export class Delivery {
     if (event.type === 'progress') {
       const { bytesDone, filesDone, filesTotal, complete } = event;
       this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
-      const now = performance.now();
-      const whole = complete && filesDone === filesTotal;
-      if (now - this.#toldAt < PROGRESS_EVERY_MS && !whole) return;
-      this.#toldAt = now;
       const { bytesSent, bytesTotal } = this.#tally.ownCounts;
-      emit({
+      const progress: Progress = {
         type: 'progress',
         ...common,
         path: event.file,
@@ -167,7 +174,9 @@ export class Delivery {
         filesDone,
         filesTotal,
         complete,
-      });
+      };
+      this.#progress.note(progress, performance.now());
+      this.#throttle.take(progress, complete && filesDone === filesTotal);
     }
     if (event.type === 'waiting') for (const turn of turns) turn.leave();
     if (event.type === 'waiting' && !this.#toldWaiting) {

@@ -9,6 +9,7 @@ import {
 import type { Logger } from '@filer/program';
 import { inspectSource, PART_PREFIX, RateLimit, sendFiles } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { LiveProgress, type ProgressDocument } from './live-progress.ts';
 import { forgetOldPulls, PullRecord } from './pull-record.ts';
 import { openShared } from './shared.ts';
 import { Trim } from '../store/trim.ts';
@@ -27,7 +28,21 @@ export interface FetchServerOptions {
   readonly log: Logger;
 }
 
+/** What somebody fetches now, as `transfers --json` tells it. */
+export interface ServingDocument {
+  readonly to: string;
+  readonly toId: string;
+  /** `SHARE/path/below`. */
+  readonly path: string;
+  readonly since: string;
+  readonly progress: ProgressDocument | null;
+}
+
 interface Running {
+  readonly from: Membership;
+  readonly path: string;
+  readonly since: string;
+  readonly progress: LiveProgress;
   readonly share: string;
   readonly stop: AbortController;
   readonly work: Promise<void>;
@@ -61,6 +76,12 @@ export class FetchServer {
     }
   }
 
+  get serving(): readonly ServingDocument[] {
+    return [...this.#running].map(({ from: { name: to, id: toId }, path, since, progress }) => {
+      return { to, toId, path, since, progress: progress.at(performance.now()) };
+    });
+  }
+
   /** The share is no more: whoever fetches from it gets no further. */
   end(share: string): void {
     const gone = new FilerError('path-missing', `the share ${JSON.stringify(share)} was removed`);
@@ -78,7 +99,9 @@ export class FetchServer {
     const { path } = parseFetch(asked);
     const [share = ''] = path.split('/');
     const stop = new AbortController();
-    const running = { share, stop, work: this.#send(messenger, from, asked, stop.signal) };
+    const progress = new LiveProgress();
+    const about = { from, path, since: new Date().toISOString(), progress, share, stop };
+    const running: Running = { ...about, work: this.#send(messenger, from, asked, stop.signal, progress) };
     this.#running.add(running);
     if (this.#stopping) stop.abort(stopping());
     try {
@@ -88,7 +111,13 @@ export class FetchServer {
     }
   }
 
-  async #send(messenger: Messenger, from: Membership, asked: Message, signal: AbortSignal): Promise<void> {
+  async #send(
+    messenger: Messenger,
+    from: Membership,
+    asked: Message,
+    signal: AbortSignal,
+    progress: LiveProgress,
+  ): Promise<void> {
     const { member, slots, log } = this.#options;
     const { path, name, checksum, limit } = parseFetch(asked);
     // Looked up before the wait and after it: nobody waits for what is not there, nor gets what is there no more.
@@ -113,6 +142,9 @@ export class FetchServer {
         ignored: (top, inside, isFolder) =>
           isPart(inside) || shared.rules.ignores(`${top}/${inside}`, isFolder),
         signal,
+        on: (event) => {
+          if (event.type === 'progress') progress.note(event, performance.now());
+        },
       });
       record.end(outcome);
       this.#kept.added(from.id);

@@ -1,3 +1,4 @@
+import type { ProgressDocument } from './live-progress.ts';
 import type { FileOutcome, JobStarted, Progress, RecipientDone, Retrying, SendDone } from './send-events.ts';
 
 /*
@@ -35,6 +36,18 @@ export interface GetDone extends SendDone {
   /** Where it lies now, absolute. */
   readonly path: string;
   readonly recipients: readonly [RecipientDone];
+}
+
+/** One that runs now, as `transfers --json` tells it. */
+export interface FetchingDocument {
+  readonly from: string;
+  readonly fromId: string;
+  /** `SHARE/path/below` at the peer. */
+  readonly path: string;
+  /** Absolute, here. */
+  readonly dest: string;
+  readonly since: string;
+  readonly progress: ProgressDocument | null;
 }
 
 export type GetEvent = GetStarted | Progress | FileOutcome | Retrying | Waiting | WouldGet;

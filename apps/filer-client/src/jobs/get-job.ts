@@ -7,9 +7,11 @@ import ignore from 'ignore';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Destination } from './destination.ts';
-import type { GetDone, GetEvent } from './get-events.ts';
+import type { FetchingDocument, GetDone, GetEvent } from './get-events.ts';
 import { lockDestination } from './get-lock.ts';
-import type { FileOutcome } from './send-events.ts';
+import { LiveProgress } from './live-progress.ts';
+import { ProgressThrottle } from './progress-throttle.ts';
+import type { FileOutcome, Progress } from './send-events.ts';
 import { isLost, whileLost } from './while-lost.ts';
 
 export interface GetRequest {
@@ -33,9 +35,6 @@ export interface GetSurroundings extends Outreach {
   readonly emit: (event: GetEvent) => void;
   readonly signal: AbortSignal;
 }
-
-/** A bar is drawn a few times a second: more progress than that helps nobody. */
-const PROGRESS_EVERY_MS = 100;
 
 /** So many bytes count as having got on. */
 const STEP_BYTES = 1024 * 1024;
@@ -63,7 +62,9 @@ export class GetJob {
   #filesDone = 0;
   #bytesDone = 0;
   #wouldGet = 0;
-  #toldAt = 0;
+  readonly #since = new Date().toISOString();
+  readonly #progress = new LiveProgress();
+  readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#around.emit(progress));
   /** Where it lies, once it does: its name may have been taken. */
   #path: string;
 
@@ -80,6 +81,13 @@ export class GetJob {
       if (dryRun) this.#tellWouldGet(entry);
       return dryRun;
     };
+  }
+
+  /** As `transfers --json` tells it. */
+  get document(): FetchingDocument {
+    const { peer, path } = this.#request;
+    const progress = this.#progress.at(performance.now());
+    return { from: peer.name, fromId: peer.id, path, dest: this.#path, since: this.#since, progress };
   }
 
   /** @throws the reason of `signal` when it was cancelled; all else stands in the result */
@@ -140,6 +148,7 @@ export class GetJob {
       });
       return error ?? this.#failure();
     } finally {
+      this.#throttle.stop();
       await lock.release();
     }
   }
@@ -201,10 +210,7 @@ export class GetJob {
     const { folder, name: top } = this.#request.destination;
     const common = { job: this.id, recipient: member.name };
     if (event.type === 'progress') {
-      const now = performance.now();
-      if (now - this.#toldAt < PROGRESS_EVERY_MS && event.fileBytes < event.fileSize) return;
-      this.#toldAt = now;
-      emit({
+      const progress: Progress = {
         type: 'progress',
         ...common,
         path: join(folder, event.name),
@@ -216,7 +222,10 @@ export class GetJob {
         filesDone: this.#filesDone,
         filesTotal: event.filesTotal,
         complete: event.complete,
-      });
+      };
+      this.#progress.note(progress, performance.now());
+      const isLast = event.complete && this.#filesDone + 1 >= event.filesTotal;
+      this.#throttle.take(progress, isLast && event.fileBytes === event.fileSize);
     }
     if (event.type !== 'file') return;
     const { name, path, status, size, kept, code, message } = event.result;

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@filer/protocol';
 import type { JobStore } from '../store/job-store.ts';
 import type { DeliveryState, JobState, KeptDelivery, KeptJob } from '../store/job-rows.ts';
+import type { ProgressDocument } from './live-progress.ts';
 import { pulledPath } from './pull-record.ts';
 import { namedPaths, parseKeptRequest } from './send-request.ts';
 
@@ -21,6 +22,8 @@ export interface RecipientDocument {
   readonly filesFailed: number;
   readonly bytesSent: number;
   readonly bytesTotal: number;
+  /** Of one that is served by the process that was asked; else null. */
+  readonly progress: ProgressDocument | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
 }
@@ -45,7 +48,11 @@ export interface JobDocument {
   readonly recipients: readonly RecipientDocument[];
 }
 
-export function jobDocument(jobs: JobStore, job: KeptJob): JobDocument {
+export function jobDocument(
+  jobs: JobStore,
+  job: KeptJob,
+  progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
+): JobDocument {
   const request = parseKeptRequest(job.request);
   const { as, to, note } = request;
   const shared = pulledPath(job.request);
@@ -62,11 +69,13 @@ export function jobDocument(jobs: JobStore, job: KeptJob): JobDocument {
     as: as === '' ? null : as,
     to,
     note,
-    recipients: jobs.deliveries(job.id).map(recipientDocument),
+    recipients: jobs
+      .deliveries(job.id)
+      .map((delivery) => recipientDocument(delivery, progressOf(job.id, delivery.peer))),
   };
 }
 
-function recipientDocument(delivery: KeptDelivery): RecipientDocument {
+function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | null): RecipientDocument {
   const { name, peer: id, state, code = null, status } = delivery;
   const { filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal } = delivery;
   return {
@@ -81,6 +90,7 @@ function recipientDocument(delivery: KeptDelivery): RecipientDocument {
     filesFailed,
     bytesSent,
     bytesTotal,
+    progress,
     startedAt: timeOf(delivery.startedAt),
     finishedAt: timeOf(delivery.finishedAt),
   };

@@ -7,6 +7,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import { LEFT_BEHIND, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { endOf, LiveJob, type StopReason } from './live-job.ts';
+import type { ProgressDocument } from './live-progress.ts';
 import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from './owners.ts';
 import type { SendEvent } from './send-events.ts';
 import type { SendRequest } from './send-request.ts';
@@ -125,6 +126,11 @@ export class JobRunner {
     if (this.#live.size === 0) return;
     const running = [...this.#live.values()].flatMap((live) => live.running);
     this.#jobs.progress([...this.#live.keys()], running, this.#owner, Date.now());
+  }
+
+  /** How far a job that runs here is to a recipient. */
+  progressOf(job: string, peerId: string): ProgressDocument | null {
+    return this.#live.get(job)?.progressOf(peerId) ?? null;
   }
 
   /** Stops what runs: what can wait waits in the database. May be called twice. */

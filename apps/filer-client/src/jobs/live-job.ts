@@ -11,6 +11,7 @@ import {
   type KeptJob,
 } from '../store/job-rows.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
+import type { ProgressDocument } from './live-progress.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from './send-events.ts';
 import { parseKeptRequest, type SendRequest } from './send-request.ts';
@@ -85,6 +86,11 @@ export class LiveJob {
   /** How far the deliveries are that run now. */
   get running(): { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[] {
     return [...this.#deliveries].map(([peer, { counts }]) => ({ job: this.job.id, peer, counts }));
+  }
+
+  /** How far it is to a recipient; null before it is under way. */
+  progressOf(peerId: string): ProgressDocument | null {
+    return this.#deliveries.get(peerId)?.progress ?? null;
   }
 
   /** Begins to serve a recipient; `ended` tells when it has been. */

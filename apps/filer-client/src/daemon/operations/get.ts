@@ -42,7 +42,9 @@ export const get: Operation = async (site, params, { emit, signal }) => {
   try {
     const around = { member, access, software, emit: tell.emit, signal };
     if (!destination.isInto && !dryRun) unfinished.note(dest, source);
-    const done = await new GetJob({ ...request, checksum, dryRun }, around).run();
+    const job = new GetJob({ ...request, checksum, dryRun }, around);
+    site.daemon?.gets.add(job);
+    const done = await job.run().finally(() => site.daemon?.gets.delete(job));
     if (done.ok && !dryRun) unfinished.forget(dest);
     return done;
   } finally {

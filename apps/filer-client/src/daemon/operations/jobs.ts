@@ -1,5 +1,7 @@
 import { fieldsOf, FilerError, Session, textOf } from '@filer/protocol';
 import { findJob } from '../../jobs/find-job.ts';
+import type { FetchingDocument } from '../../jobs/get-events.ts';
+import type { ServingDocument } from '../../jobs/fetch-server.ts';
 import type { IncomingTransfer } from '../../jobs/intake.ts';
 import { jobDocument, type JobDocument } from '../../jobs/job-documents.ts';
 import { pulledPath } from '../../jobs/pull-record.ts';
@@ -17,13 +19,20 @@ import { inOrder } from './in-order.ts';
 export interface Transfers {
   readonly outgoing: readonly JobDocument[];
   readonly incoming: readonly IncomingTransfer[];
+  readonly fetching: readonly FetchingDocument[];
+  readonly serving: readonly ServingDocument[];
 }
 
 /** `transfers` */
 export const transfers: Operation = ({ member, jobs, daemon }) => {
   jobs.noteProgress();
-  const outgoing = member.jobs.open().map((job) => jobDocument(member.jobs, job));
-  const result: Transfers = { outgoing, incoming: daemon?.incoming() ?? [] };
+  const progressOf = jobs.progressOf.bind(jobs);
+  const result: Transfers = {
+    outgoing: member.jobs.open().map((job) => jobDocument(member.jobs, job, progressOf)),
+    incoming: daemon?.incoming() ?? [],
+    fetching: [...(daemon?.gets ?? [])].map(({ document }) => document),
+    serving: daemon?.serving() ?? [],
+  };
   return Promise.resolve(result);
 };
 
