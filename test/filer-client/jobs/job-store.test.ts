@@ -6,6 +6,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findJob } from '../../../apps/filer-client/src/jobs/find-job.ts';
 import { commandOwner, DAEMON, releaseDeadJobs } from '../../../apps/filer-client/src/jobs/owners.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { forgetOldest } from '../../../apps/filer-client/src/store/forget-jobs.ts';
 import { LEFT_BEHIND } from '../../../apps/filer-client/src/store/job-rows.ts';
 import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
 import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
@@ -174,7 +175,7 @@ test('of what one peer did without end the newest is kept, and all that was sent
       receivedAt: n,
     });
   }
-  jobs.forgetOldest('B', '{"kind":"pull",', 2);
+  forgetOldest(database, 'B', '{"kind":"pull",', 2);
   expect(jobs.list().map(({ id }) => id)).toEqual(['sent', 'pull4', 'pull5']);
   expect([...new ReceiptStore(database).of('pull3')]).toEqual([]);
   expect([...new ReceiptStore(database).of('pull4')]).toHaveLength(1);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Membership, ReceiptBatch } from '@filer/protocol';
 import type { SendOutcome } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { forgetOldest } from '../store/forget-jobs.ts';
 import type { FailedFile } from '../store/job-rows.ts';
 import { DAEMON } from './owners.ts';
 
@@ -73,7 +74,7 @@ const MAX_PER_PEER = 10_000;
 
 /** Forgets the oldest of what a peer fetched. @throws FilerError of the database */
 export function forgetOldPulls(member: Member, peer: string): void {
-  member.jobs.forgetOldest(peer, '{"kind":"pull",', MAX_PER_PEER);
+  forgetOldest(member.database, peer, '{"kind":"pull",', MAX_PER_PEER);
 }
 
 /** What was fetched, of a job that stands for that; undefined for one that was sent. */

@@ -17,20 +17,47 @@ export function forgetJobs(database: DatabaseSync, before: number): { jobs: numb
          ORDER BY finished_at LIMIT ?`,
       )
       .all(before, JOBS_AT_ONCE);
-    for (const table of ['receipts', 'job_failures', 'job_recipients']) {
-      const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);
-      for (const row of ended) forget.run(text(row, 'id'));
-    }
-    const forget = database.prepare('DELETE FROM jobs WHERE id = ?');
-    for (const row of ended) forget.run(text(row, 'id'));
+    forgetAll(
+      database,
+      ended.map((row) => text(row, 'id')),
+    );
     // Of what was fetched from here when this machine lost its power: receipts without a job.
     const { changes } = database
       .prepare('DELETE FROM receipts WHERE received_at < ? AND job NOT IN (SELECT id FROM jobs)')
       .run(before);
-    if (ended.length > 0 || changes > 0)
-      database.exec(
-        'DELETE FROM receipt_lists WHERE id NOT IN (SELECT list FROM receipts WHERE list IS NOT NULL)',
-      );
+    if (ended.length > 0 || changes > 0) forgetLists(database);
     return { jobs: ended.length, more: ended.length === JOBS_AT_ONCE };
   });
+}
+
+/** Forgets all but the newest jobs of a kind that went to a peer. @param kind as the request begins */
+export function forgetOldest(database: DatabaseSync, peer: string, kind: string, keep: number): void {
+  transaction(database, () => {
+    const old = database
+      .prepare(
+        `SELECT j.id FROM job_recipients r JOIN jobs j ON j.id = r.job
+         WHERE r.peer = ? AND substr(j.request, 1, ?) = ? ORDER BY j.rowid DESC LIMIT -1 OFFSET ?`,
+      )
+      .all(peer, kind.length, kind, keep)
+      .map((row) => text(row, 'id'));
+    if (old.length === 0) return;
+    forgetAll(database, old);
+    forgetLists(database);
+  });
+}
+
+function forgetAll(database: DatabaseSync, jobs: readonly string[]): void {
+  for (const table of ['receipts', 'job_failures', 'job_recipients']) {
+    const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);
+    for (const id of jobs) forget.run(id);
+  }
+  const forget = database.prepare('DELETE FROM jobs WHERE id = ?');
+  for (const id of jobs) forget.run(id);
+}
+
+/** Lists that no receipt refers to any more. */
+function forgetLists(database: DatabaseSync): void {
+  database.exec(
+    'DELETE FROM receipt_lists WHERE id NOT IN (SELECT list FROM receipts WHERE list IS NOT NULL)',
+  );
 }

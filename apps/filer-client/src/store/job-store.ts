@@ -213,33 +213,6 @@ export class JobStore {
     });
   }
 
-  /** Forgets all but the newest jobs of a kind that went to a peer, with their receipts. @param kind as the request begins */
-  forgetOldest(peer: string, kind: string, keep: number): void {
-    transaction(this.#database, () => {
-      const old = this.#database
-        .prepare(
-          `SELECT j.id FROM job_recipients r JOIN jobs j ON j.id = r.job
-           WHERE r.peer = ? AND substr(j.request, 1, ?) = ? ORDER BY j.rowid DESC LIMIT -1 OFFSET ?`,
-        )
-        .all(peer, kind.length, kind, keep)
-        .map((row) => text(row, 'id'));
-      const lists = this.#database.prepare(
-        'SELECT DISTINCT list FROM receipts WHERE job = ? AND list IS NOT NULL',
-      );
-      const shared = new Set(old.flatMap((id) => lists.all(id).map((row) => integer(row, 'list'))));
-      for (const table of ['receipts', 'job_failures', 'job_recipients']) {
-        const forget = this.#database.prepare(`DELETE FROM ${table} WHERE job = ?`);
-        for (const id of old) forget.run(id);
-      }
-      const forgetList = this.#database.prepare(
-        'DELETE FROM receipt_lists WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM receipts WHERE list = ?1)',
-      );
-      for (const list of shared) forgetList.run(list);
-      const forget = this.#database.prepare('DELETE FROM jobs WHERE id = ?');
-      for (const id of old) forget.run(id);
-    });
-  }
-
   /** Files that failed for a recipient: as many as were kept. */
   failures(job: string, peer: string): FailedFile[] {
     return this.#database
