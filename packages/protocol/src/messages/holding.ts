@@ -14,7 +14,7 @@ import type { Message } from '../header.ts';
 import { MAX_HOLDING_BYTES } from '../limits.ts';
 import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
 import { expectType } from './session.ts';
-import { DIGEST_PATTERN, MAX_PATH_CHARS } from './transfer.ts';
+import { DIGEST_PATTERN, MAX_PATH_CHARS } from './transfer-fields.ts';
 
 const ANSWERS = ['same', 'changed', 'gone', 'unknown'] as const;
 export type HeldAnswer = (typeof ANSWERS)[number];

@@ -17,7 +17,7 @@ import { requireInteger, requireText, type Message } from '../header.ts';
 import { MAX_ASKED_BYTES, MAX_LISTING_BYTES } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
 import { expectType, oneOf } from './session.ts';
-import { MAX_PATH_CHARS, parseReason, shortenReason } from './transfer.ts';
+import { MAX_PATH_CHARS, parseReason, shortenReason } from './transfer-fields.ts';
 
 const NANOSECONDS = /^-?(?:0|[1-9][0-9]{0,18})$/;
 /** `{"name":"","kind":"","size":0,"mtimeNs":"0"}` is longer: no page has more. */

@@ -1,0 +1,167 @@
+import { FilerError, type ErrorCode } from '../errors.ts';
+import { requireInteger, requireText, type Message } from '../header.ts';
+import { MAX_BATCH_BYTES, MAX_ENTRIES_PER_BATCH } from '../limits.ts';
+import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { DIGEST_PATTERN, MAX_MODE, NANOSECONDS, parseReason, pathOf } from './transfer-fields.ts';
+
+/* What there is to send, batch by batch, and what the receiver wants of it. @see transfer.ts */
+
+const KIND = /^[a-z]{1,16}$/;
+
+/** One thing to send. A receiver refuses kinds that it does not know, each for itself. */
+export interface Entry {
+  /** Relative, `/` between components. */
+  readonly path: string;
+  /** `file`, `dir` or `link`. */
+  readonly kind: string;
+  /** 0 unless it is a file. */
+  readonly size: number;
+  /** Modification time in ns since the epoch. */
+  readonly mtimeNs: bigint;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Where a link points to, as it stands in the link. */
+  readonly target?: string | undefined;
+  /** `blake3:HEX` of a file, where the sender remembers it. */
+  readonly digest?: string | undefined;
+  /** Whether it is still being written: `size` is what there is so far. @default false */
+  readonly growing?: boolean | undefined;
+}
+
+export interface Entries {
+  readonly id: string;
+  /** The number of the first entry. */
+  readonly first: number;
+  /** Whether no further batch follows. */
+  readonly last: boolean;
+  readonly entries: readonly Entry[];
+}
+
+/** @param batch at most `MAX_ENTRIES_PER_BATCH` entries; the last batch may be empty */
+export function formatEntries({ id, first, last, entries }: Entries): Message {
+  return {
+    header: { type: 'entries', id, first: String(first), ...(last ? { last: '1' } : {}) },
+    content: formatJson(entries.map((entry) => ({ ...entry, mtimeNs: String(entry.mtimeNs) }))),
+  };
+}
+
+/** @throws FilerError `message-malformed`; whether a path is acceptable is not judged here */
+export function parseEntries({ header, content }: Message): Entries {
+  return {
+    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
+    first: requireInteger(header, 'first'),
+    last: header['last'] === '1',
+    entries: listOf(
+      parseJson(content, 'entries', MAX_BATCH_BYTES),
+      'entries',
+      MAX_ENTRIES_PER_BATCH,
+      parseEntry,
+    ),
+  };
+}
+
+function parseEntry(value: unknown, what: string): Entry {
+  const fields = fieldsOf(value, what);
+  return {
+    path: pathOf(fields['path'], `${what}.path`),
+    kind: textOf(fields['kind'], `${what}.kind`, { pattern: KIND }),
+    size: integerOf(fields['size'], `${what}.size`),
+    mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
+    mode: integerOf(fields['mode'], `${what}.mode`, 0, MAX_MODE),
+    ...(fields['digest'] === undefined
+      ? {}
+      : { digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }) }),
+    ...(fields['target'] === undefined ? {} : { target: pathOf(fields['target'], `${what}.target`) }),
+    ...(fields['growing'] === true ? { growing: true } : {}),
+  };
+}
+
+/** Files that one `check` names. */
+export const MAX_PRESENT_FILES = 16;
+
+/** A file that the receiver has. */
+export interface PresentFile {
+  /** BLAKE3 of `filer/1 check\n` and its digest: whoever has the file finds it so, and nobody learns the digest. */
+  readonly seal: string;
+  /** Of the receiver. */
+  readonly path: string;
+}
+
+function parsePresentFile(value: unknown, what: string): PresentFile {
+  const fields = fieldsOf(value, what);
+  return {
+    seal: textOf(fields['seal'], `${what}.seal`, { pattern: DIGEST_PATTERN }),
+    path: pathOf(fields['path'], `${what}.path`),
+  };
+}
+
+/** What the receiver wants of one entry. */
+export type EntryAnswer =
+  | { readonly answer: 'want' }
+  /** A folder or a link: it is there now, under this path of the receiver. */
+  | { readonly answer: 'made'; readonly path: string }
+  /**
+   * It needs not come: this path of the receiver is the same link, or the same file, whose receipt follows. Without
+   * one the conflict rule keeps what is there, and nothing is said of its content.
+   */
+  | { readonly answer: 'have'; readonly path: string; readonly receipt?: true }
+  /** A basis of so many bytes is there: the sender may send what differs from it, or the whole file. */
+  | { readonly answer: 'resume'; readonly bytes: number }
+  /**
+   * Files of its size are there. If the sender's is one of them it says `skip`, else it sends it; `bytes` as in
+   * `resume`, 0 for no basis.
+   */
+  | { readonly answer: 'check'; readonly bytes: number; readonly files: readonly PresentFile[] }
+  /** The receiver, who asked for the folder that it lies in, leaves it out. */
+  | { readonly answer: 'unwanted' }
+  | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
+
+export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
+  return { header: { type: 'entries-answer', re }, content: formatJson(answers) };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseEntriesAnswer({ header, content }: Message): { re: string; answers: EntryAnswer[] } {
+  return {
+    re: requireText(header, 're'),
+    answers: listOf(
+      parseJson(content, 'entries-answer', MAX_BATCH_BYTES),
+      'entries-answer',
+      MAX_ENTRIES_PER_BATCH,
+      parseEntryAnswer,
+    ),
+  };
+}
+
+function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
+  const fields = fieldsOf(value, what);
+  switch (fields['answer']) {
+    case 'want':
+      return { answer: 'want' };
+    case 'unwanted':
+      return { answer: 'unwanted' };
+    case 'made':
+      return { answer: 'made', path: pathOf(fields['path'], `${what}.path`) };
+    case 'have':
+      return {
+        answer: 'have',
+        path: pathOf(fields['path'], `${what}.path`),
+        ...(fields['receipt'] === true ? { receipt: true } : {}),
+      };
+    case 'resume':
+      return { answer: 'resume', bytes: integerOf(fields['bytes'], `${what}.bytes`) };
+    case 'check':
+      return {
+        answer: 'check',
+        bytes: integerOf(fields['bytes'], `${what}.bytes`),
+        files: listOf(fields['files'], `${what}.files`, MAX_PRESENT_FILES, parsePresentFile),
+      };
+    case 'refused':
+      return { answer: 'refused', ...parseReason(fields['code'], fields['message'], what) };
+    default:
+      throw new FilerError(
+        'message-malformed',
+        `${what} is not want, made, have, resume, check, refused or unwanted`,
+      );
+  }
+}

@@ -1,0 +1,43 @@
+import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
+import { textOf } from './json.ts';
+
+/* What several messages of a transfer hold. */
+
+export const NO_CONTENT = Buffer.alloc(0);
+/** A job's id as it travels. */
+export const JOB_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+/** A digest as it travels. */
+export const DIGEST_PATTERN = /^blake3:[0-9a-f]{64}$/;
+export const NANOSECONDS = /^-?(?:0|[1-9][0-9]{0,18})$/;
+/** In UTF-16 units; whether the receiving system takes the path is judged for each file. */
+export const MAX_PATH_CHARS = 16_384;
+export const MAX_MODE = 0o7777;
+
+/** Any string: even ill-formed Unicode is refused for its own file only, by the receiving system's rules. */
+export function pathOf(value: unknown, what: string): string {
+  if (typeof value === 'string' && value.length <= MAX_PATH_CHARS) return value;
+  throw new FilerError(
+    'message-malformed',
+    `${what} is not a string of at most ${MAX_PATH_CHARS} characters`,
+  );
+}
+
+/** Why something goes no further, as it stands in a header or in JSON. @throws FilerError `message-malformed` */
+export function parseReason(
+  code: unknown,
+  message: unknown,
+  what: string,
+): { code: ErrorCode; message: string } {
+  const word = textOf(code, `${what}.code`, { max: 64 });
+  return {
+    code: isErrorCode(word) ? word : 'refused',
+    message: textOf(message, `${what}.message`, { max: MAX_REASON_CHARS }),
+  };
+}
+
+const MAX_REASON_CHARS = 8_192;
+
+/** A message may quote names of another machine: bounded, and made well-formed so that it can travel. */
+export function shortenReason(message: string): string {
+  return message.slice(0, MAX_REASON_CHARS).toWellFormed();
+}
