@@ -149,6 +149,32 @@ test('a process whose deliveries all wait for their turn is known to be alive', 
   expect(jobs.job('one')?.state).toBe('running');
 });
 
+test('a process that was taken for dead while its machine slept goes on, unless another one has its job', () => {
+  create('one');
+  jobs.begin('one', 'B', DAEMON, 10_000);
+  const counts = {
+    filesSent: 1,
+    filesSkipped: 0,
+    filesKept: 0,
+    filesFailed: 0,
+    bytesSent: 9,
+    bytesTotal: 10,
+  };
+  const running = [{ job: 'one', peer: 'B', counts }];
+  releaseDeadJobs(jobs, 500_000);
+  expect(jobs.job('one')?.state).toBe('interrupted');
+  jobs.progress(['one'], running, DAEMON, 501_000);
+  expect(jobs.job('one')).toMatchObject({ state: 'running', ownerSeenAt: 501_000 });
+  expect(jobs.deliveries('one')[0]).toMatchObject({ state: 'running', code: undefined, filesSent: 1 });
+  expect(jobs.begin('one', 'C', DAEMON, 502_000)).toBe(true);
+
+  releaseDeadJobs(jobs, 900_000);
+  jobs.reopen('one', commandOwner(7), 900_000);
+  jobs.progress(['one'], running, DAEMON, 901_000);
+  expect(jobs.job('one')).toMatchObject({ owner: commandOwner(7), ownerSeenAt: 900_000 });
+  expect(jobs.deliveries('one')[0]).toMatchObject({ state: 'queued' });
+});
+
 test('of what one peer did without end the newest is kept, and all that was sent', async () => {
   create('sent', { createdAt: 1 });
   for (let n = 1; n <= 5; n++) {

@@ -153,10 +153,11 @@ export class JobStore {
     return transaction(this.#database, () => {
       const { changes } = this.#database
         .prepare(
-          `UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?)
-           WHERE job = ? AND peer = ? AND state = 'queued'`,
+          `UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?1)
+           WHERE job = ?2 AND peer = ?3 AND (state = 'queued' OR
+             state = 'interrupted' AND EXISTS (SELECT 1 FROM jobs WHERE id = ?2 AND owner = ?4))`,
         )
-        .run(now, job, peer);
+        .run(now, job, peer, owner);
       if (Number(changes) === 0) return false;
       this.#database
         .prepare('UPDATE jobs SET started_at = COALESCE(started_at, ?) WHERE id = ?')
@@ -192,15 +193,21 @@ export class JobStore {
 
   /** The same for all that runs or waits in other networks than this one, or in any. @returns how many jobs */
   endOutside(network: string | undefined, end: DeliveryEnd, now: number): number {
-    const outside = this.open().filter((job) => job.network !== network);
+    const outside = this.#database
+      .prepare("SELECT id FROM jobs WHERE state IN ('queued', 'running') AND (?1 IS NULL OR network <> ?1)")
+      .all(network ?? null)
+      .map((row) => text(row, 'id'));
     if (outside.length === 0) return 0;
     return transaction(this.#database, () => {
-      for (const { id } of outside) this.#endAll(id, ['running', 'queued'], end, now);
+      for (const id of outside) this.#endAll(id, ['running', 'queued'], end, now);
       return outside.length;
     });
   }
 
-  /** Notes how far deliveries have come, and that the process that runs their jobs is alive. */
+  /**
+   * Notes how far deliveries have come, and that the process that runs their jobs is alive: also one that was taken for
+   * dead meanwhile, since its machine slept. What another one has taken over since is left alone.
+   */
   progress(
     jobs: readonly string[],
     deliveries: readonly { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[],
@@ -208,8 +215,16 @@ export class JobStore {
     now: number,
   ): void {
     transaction(this.#database, () => {
-      for (const { job, peer, counts } of deliveries) this.#count(job, peer, counts);
-      for (const job of jobs) this.#own(job, owner, now);
+      const own = new Set(jobs.filter((job) => this.job(job)?.owner === owner));
+      const revive = this.#database.prepare(
+        "UPDATE job_recipients SET state = 'running', code = NULL, status = 'is served', finished_at = NULL WHERE job = ? AND peer = ? AND state IN ('queued', 'interrupted')",
+      );
+      for (const { job, peer, counts } of deliveries) {
+        if (!own.has(job)) continue;
+        this.#count(job, peer, counts);
+        if (Number(revive.run(job, peer).changes) > 0) this.#settle(job, now);
+      }
+      for (const job of own) this.#own(job, owner, now);
     });
   }
 
