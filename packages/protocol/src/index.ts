@@ -75,13 +75,6 @@ export * from './messages/transfer.ts';
 export * from './messages/transfer-entries.ts';
 export * from './messages/transfer-streams.ts';
 export * from './messages/transfer-basis.ts';
-export {
-  DIGEST_PATTERN,
-  JOB_PATTERN,
-  MAX_PATH_CHARS,
-  parseReason,
-  shortenReason,
-} from './messages/transfer-fields.ts';
 export * from './messages/share.ts';
 export * from './messages/holding.ts';
 export * from './addresses.ts';
