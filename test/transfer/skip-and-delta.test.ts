@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { lstatSync, truncateSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, truncateSync, writeSync } from 'node:fs';
 import {
   appendFile,
   chmod,
@@ -356,6 +356,34 @@ describe('of a new version of a large file only the blocks go that differ:', () 
     const folder = join(ends.inbox, 'alice');
     expect(now.equals(await readFile(join(folder, 'a (1).bin')))).toBe(true);
     expect(base.equals(await readFile(join(folder, 'a.bin')))).toBe(true); // never in place
+  });
+
+  test('a source that changes after it was compared is sent as it is now, wherever it changed', async () => {
+    const ends = await withFile(base);
+    await transfer(ends, ['a.bin']);
+    const source = join(ends.home, 'a.bin');
+    const [early, late] = [Buffer.from('first change'), Buffer.from('second change')];
+    const write = (content: Buffer, position: number): void => {
+      const descriptor = openSync(source, 'r+');
+      writeSync(descriptor, content, 0, content.length, position);
+      closeSync(descriptor);
+    };
+    write(early, 5 * MiB);
+    let times = 0;
+
+    const { sent } = await transfer(ends, ['a.bin'], {
+      send: {
+        on: ({ type }) => {
+          // In a block that went already, or is the same at the receiver: nobody reads it any more.
+          if (type === 'progress' && ++times === 8) write(late, 15 * MiB);
+        },
+      },
+    });
+
+    expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+    const now = await readFile(source);
+    expect(now.includes(late)).toBe(true);
+    expect(now.equals(await readFile(join(ends.inbox, 'alice', 'a (1).bin')))).toBe(true);
   });
 
   test('an older version that changes meanwhile costs a second stream, and no wrong byte arrives', async () => {

@@ -1,5 +1,5 @@
 import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
-import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
+import { BLOCK_DIGEST_BYTES, DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 
 const NO_DIGEST = Buffer.alloc(0);
 
@@ -73,6 +73,24 @@ export class FileDigests {
 export function digestsOfSmall(content: Buffer): Digests {
   const digest = blake3(content);
   return { digest: written(digest), blocks: written(blake3(content.length === 0 ? NO_DIGEST : digest)) };
+}
+
+/** Digests of blocks as they lie, 32 bytes each: those of a terabyte take 32 MB. */
+export class BlockList {
+  #digests = Buffer.allocUnsafe(64 * BLOCK_DIGEST_BYTES);
+  #end = 0;
+
+  add(digest: Buffer): void {
+    if (this.#end === this.#digests.length)
+      this.#digests = Buffer.concat([this.#digests], 2 * this.#digests.length);
+    this.#end += digest.copy(this.#digests, this.#end);
+  }
+
+  /** That of the n-th block, counted from 0. */
+  at(n: number): Buffer | undefined {
+    const from = n * BLOCK_DIGEST_BYTES;
+    return from < this.#end ? this.#digests.subarray(from, from + BLOCK_DIGEST_BYTES) : undefined;
+  }
 }
 
 /** The digest of one block as it lies, in 32 bytes. */

@@ -108,12 +108,18 @@ export interface ReadFile extends KnownDigest {
   readonly size: number;
 }
 
+export interface ReadingOptions {
+  /** Ends the reading. @default nothing does */
+  readonly signal?: AbortSignal | undefined;
+  /** Gets the digest of each block, in order. @default nobody does */
+  readonly onBlock?: ((digest: Buffer) => void) | undefined;
+}
+
 /**
  * Reads a regular file for its digests.
  *
  * @param flags for opening it beside reading
  * @param known where they are remembered
- * @param signal ends the reading
  * @returns undefined when it changed while it was read, is no regular file, or nobody wants to know any more
  * @throws a system error
  */
@@ -121,7 +127,7 @@ export async function readDigests(
   path: string,
   flags: number,
   known: KnownDigests | undefined,
-  signal?: AbortSignal,
+  { signal, onBlock }: ReadingOptions = {},
 ): Promise<ReadFile | undefined> {
   const descriptor = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   try {
@@ -133,10 +139,11 @@ export async function readDigests(
     const digests = new FileDigests();
     const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(DIGEST_BLOCK_BYTES, size)));
     for (let at = 0; at < size;) {
-      const bytes = await readInto(descriptor, buffer, at);
-      if (bytes === 0 || signal?.aborted === true) return undefined;
-      digests.update(buffer.subarray(0, bytes));
-      at += bytes;
+      const block = buffer.subarray(0, Math.min(DIGEST_BLOCK_BYTES, size - at));
+      if (!(await fill(descriptor, block, at)) || signal?.aborted === true) return undefined;
+      if (onBlock === undefined) digests.update(block);
+      else onBlock(digests.addBlock(block));
+      at += block.length;
     }
     if (identityOf(await statsOf(descriptor)) !== identity) return undefined;
     const found = digests.finish();
@@ -151,6 +158,16 @@ function statsOf(descriptor: number): Promise<BigIntStats> {
   return new Promise((resolve, reject) => {
     fstat(descriptor, { bigint: true }, (error, stats) => (error === null ? resolve(stats) : reject(error)));
   });
+}
+
+/** @returns whether the file has so many bytes there */
+async function fill(descriptor: number, buffer: Buffer, position: number): Promise<boolean> {
+  for (let at = 0; at < buffer.length;) {
+    const bytes = await readInto(descriptor, buffer.subarray(at), position + at);
+    if (bytes === 0) return false;
+    at += bytes;
+  }
+  return true;
 }
 
 function readInto(descriptor: number, buffer: Buffer, position: number): Promise<number> {

@@ -21,6 +21,7 @@ import type { Lead } from './lead.ts';
 import { Pump, readerOf, type AskBasis, type OnSent, type Size } from './pump.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { SharedReads } from './shared-reads.ts';
+import type { ListedFile } from './reader.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
 
@@ -40,6 +41,8 @@ export interface SentFile {
   again?: boolean;
   /** Files of the receiver that it may be. */
   files?: readonly PresentFile[];
+  /** What it was when it was compared with what the receiver has, and was none of it. */
+  listed?: ListedFile;
   /** What the file was like when it went. @see identityOf */
   identity?: string;
   /** What was said when it had gone whole. */
@@ -214,8 +217,12 @@ export class Outgoing {
       return wanted;
     };
     const ask: AskBasis = (first, count) => this.#owner.basis(entry, first, count);
-    using shared = growing ? undefined : this.#reads?.reader(identity, announced, readerOf(opened));
-    const toSend = { opened, shared };
+    const listed = file.listed?.identity === identity ? file.listed : undefined;
+    using shared =
+      growing || listed !== undefined
+        ? undefined
+        : this.#reads?.reader(identity, announced, readerOf(opened));
+    const toSend = { opened, shared, listed };
     const digests =
       file.hasBasis === true && announced > 0
         ? await this.#pump.runAgainst(entry, toSend, size, ask, onSent)
@@ -224,7 +231,10 @@ export class Outgoing {
     const isTold = file.hasBasis === true && announced > DIGEST_BLOCK_BYTES;
     if (isTold && digests !== undefined) await this.#lead.taken(announced);
     if (!wanted || file.again === true) return 'unwanted';
-    if (digests === undefined || (await opened.changed())) return 'changed';
+    if (digests === undefined || (await opened.changed())) {
+      delete file.listed;
+      return 'changed';
+    }
     // Noted before it is said: the receipt may come before `send` resolves.
     file.end = { entry, size: announced, ...digests };
     await this.#say(formatEnd(file.end));

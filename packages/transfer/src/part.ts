@@ -30,8 +30,6 @@ import { writeError } from './write-error.ts';
 /** Answers about the basis that are remembered: a sender asks for the next one while it uses the last. */
 const MAX_TOLD = 3;
 
-const NO_BYTES = Buffer.alloc(0);
-
 /** Begins the names of all parts of this process that go with their transfer. */
 const OWN_NAMES = randomBytes(12).toString('hex');
 let parts = 0;
@@ -153,8 +151,7 @@ export class Part {
   async appendSame(bytes: number): Promise<boolean> {
     await this.#writer.settled();
     const content = await this.#readBasis(this.#written, bytes);
-    if (content?.length !== bytes || !this.#isAsTold(this.#written, content)) return false;
-    this.#update(content);
+    if (content?.length !== bytes || !this.#digestSame(content)) return false;
     if (!this.#isOwn(this.#written, bytes)) {
       await this.#writer.write(content, this.#written, () => undefined);
       await this.#writer.settled(); // the block's memory is read into again
@@ -163,15 +160,27 @@ export class Part {
     return true;
   }
 
-  /** An older version may have been written to since: what `same` stands for is what was told. */
-  #isAsTold(offset: number, content: Buffer): boolean {
-    const block = offset / DIGEST_BLOCK_BYTES;
-    for (const { first, digests } of this.#told) {
-      const at = (block - first) * BLOCK_DIGEST_BYTES;
-      const told = at < 0 ? NO_BYTES : digests.subarray(at, at + BLOCK_DIGEST_BYTES);
-      if (told.length > 0) return told.equals(digestOfBlock(content));
-    }
+  /**
+   * Digests the next bytes. An older version may have been written to since: what `same` stands for is what was told.
+   *
+   * @returns whether it is that
+   */
+  #digestSame(content: Buffer): boolean {
+    const told = this.#toldOf(this.#written);
+    this.#digests ??= new FileDigests();
+    if (told !== undefined) return told.equals(this.#digests.addBlock(content));
+    this.#digests.update(content);
     return true; // never asked for: the digest of the whole file judges
+  }
+
+  /** The digest of the block of the basis that begins here, as it was told. */
+  #toldOf(offset: number): Buffer | undefined {
+    if (offset % DIGEST_BLOCK_BYTES > 0) return undefined;
+    for (const { first, digests } of this.#told) {
+      const at = (offset / DIGEST_BLOCK_BYTES - first) * BLOCK_DIGEST_BYTES;
+      if (at >= 0 && at < digests.length) return digests.subarray(at, at + BLOCK_DIGEST_BYTES);
+    }
+    return undefined;
   }
 
   /** Whether these bytes of the basis are those of an earlier try, which are in their place already. */

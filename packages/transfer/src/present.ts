@@ -138,7 +138,7 @@ export class Present {
     if (remembered !== undefined) return { ...remembered, name };
     try {
       const { known, signal } = this.#options;
-      const file = await readDigests(folder.at(name), constants.O_NOFOLLOW, known, signal);
+      const file = await readDigests(folder.at(name), constants.O_NOFOLLOW, known, { signal });
       return file?.size === size ? { ...file, name, facts: undefined, remembered: false } : undefined;
     } catch (error) {
       if (systemCode(error) === undefined) throw error;

@@ -9,7 +9,7 @@ import {
 import { send, type Channel } from './channel.ts';
 import type { Lead } from './lead.ts';
 import type { RateLimit } from './rate-limit.ts';
-import { ownReader, type Piece, type Reader } from './reader.ts';
+import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
 import type { ReadBlock } from './shared-reads.ts';
 import { sourceError, type OpenSource } from './source.ts';
 
@@ -46,6 +46,8 @@ export interface Size {
 export interface FileToSend {
   readonly opened: OpenSource;
   readonly shared: Reader | undefined;
+  /** What it is, if it was read before and has not changed since. */
+  readonly listed?: ListedFile | undefined;
 }
 
 type Buffers = readonly [Buffer, Buffer];
@@ -98,20 +100,20 @@ export class Pump {
   /** The same, but sends only the blocks in which the file differs from the basis that the receiver has. */
   runAgainst(
     entry: number,
-    { opened, shared }: FileToSend,
+    { opened, shared, listed }: FileToSend,
     size: Size,
     askBasis: AskBasis,
     onSent: OnSent,
   ): Promise<Digests | undefined> {
-    const reader = shared ?? ownReader(readerOf(opened), 'blocks');
+    const read = readerOf(opened);
+    const reader = listed === undefined ? (shared ?? ownReader(read, 'blocks')) : listedReader(read, listed);
     const basis = new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
     const digestAt = (offset: number): Promise<Buffer | undefined> =>
       basis.digestOf(Math.floor(offset / DIGEST_BLOCK_BYTES));
     // Whole blocks, as long as there are any: only those can be compared.
     const sizeFrom = (offset: number): Promise<number> => size.reach(offset + DIGEST_BLOCK_BYTES);
     return this.#move(this.#wholeBlocks, reader, sizeFrom, digestAt, async (piece, offset, there) => {
-      const { content } = piece;
-      const bytes = content.length;
+      const { bytes, content } = piece;
       if (there?.equals(piece.blockDigest()) === true) {
         await send(this.#channel, formatSame({ entry, offset, bytes }));
         return onSent(0, offset + bytes);
@@ -147,13 +149,13 @@ export class Pump {
         if (offset >= size) break;
         const there = await digestAt(offset);
         await this.#lead.room(offset + buffer.length);
-        const piece = reader.next(buffer, offset, Math.min(buffer.length, size - offset));
+        const piece = reader.next(buffer, offset, Math.min(buffer.length, size - offset), there);
         if (piece === undefined) return undefined;
         const sent = sendPiece(piece, offset, there).finally(() => piece.release());
         sent.catch(() => undefined); // awaited in the next round but one, or below
         [before, onItsWay] = [onItsWay, sent];
         [buffer, other] = [other, buffer];
-        offset += piece.content.length;
+        offset += piece.bytes;
         // Pieces that wait for their time must not be overtaken.
         if (!(await (this.#limit === undefined ? before : sent))) return undefined;
       }

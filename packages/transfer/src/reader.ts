@@ -1,8 +1,10 @@
-import type { Digests } from '@filer/protocol';
-import { FileDigests } from './digests.ts';
+import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
+import { digestOfBlock, FileDigests, type BlockList } from './digests.ts';
 
 /** The next bytes of a file. */
 export interface Piece {
+  readonly bytes: number;
+  /** Empty where nobody needs it: the other side has the block. */
   readonly content: Buffer;
   /** Of a piece that is one block. */
   blockDigest(): Buffer;
@@ -15,9 +17,10 @@ export interface Reader {
   /**
    * @param own memory that the caller lends for the piece, until it is released
    * @param bytes wanted at most
+   * @param there the digest of the block that the other side has in its place
    * @returns undefined where the file has ended
    */
-  next(own: Buffer, offset: number, bytes: number): Piece | undefined;
+  next(own: Buffer, offset: number, bytes: number, there?: Buffer): Piece | undefined;
   /** Of all that was read. */
   digests(): Digests;
 }
@@ -34,10 +37,43 @@ export function ownReader(
       if (content.length === 0) return undefined;
       const digest = pieces === 'blocks' ? digests.addBlock(content) : undefined;
       if (digest === undefined) digests.update(content);
-      return { content, blockDigest: () => digest ?? NO_DIGEST, release: () => undefined };
+      const blockDigest = (): Buffer => digest ?? NO_BYTES;
+      return { bytes: content.length, content, blockDigest, release: () => undefined };
     },
     digests: () => digests.finish(),
   };
 }
 
-const NO_DIGEST = Buffer.alloc(0);
+/** A file that was read from its beginning to its end, and is what it was then. */
+export interface ListedFile extends Digests {
+  /** @see identityOf */
+  readonly identity: string;
+  readonly list: BlockList;
+}
+
+/**
+ * For a file that was read and digested already: what the other side has is not read again, and what it lacks must
+ * still be what it was.
+ *
+ * @param read fills `into`, and returns what it read
+ */
+export function listedReader(
+  read: (into: Buffer, offset: number, bytes: number) => Buffer,
+  { list, digest, blocks }: ListedFile,
+): Reader {
+  const release = (): void => undefined;
+  return {
+    next: (own, offset, bytes, there) => {
+      const listed = list.at(offset / DIGEST_BLOCK_BYTES);
+      if (listed === undefined) return undefined;
+      const blockDigest = (): Buffer => listed;
+      if (there?.equals(listed) === true) return { bytes, content: NO_BYTES, blockDigest, release };
+      const content = read(own, offset, bytes);
+      if (content.length < bytes || !digestOfBlock(content).equals(listed)) return undefined;
+      return { bytes, content, blockDigest, release };
+    },
+    digests: () => ({ digest, blocks }),
+  };
+}
+
+const NO_BYTES = Buffer.alloc(0);

@@ -36,7 +36,7 @@ import { Outgoing, type OutgoingOptions, type OutgoingOwner, type SentFile } fro
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { Requests } from './requests.ts';
-import { EMPTY_DIGESTS, sealOf } from './digests.ts';
+import { BlockList, EMPTY_DIGESTS, sealOf } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
 import { atSource, openFlags, type Source, type SourceFile } from './source.ts';
 import { countAll, Supply } from './supply.ts';
@@ -394,16 +394,23 @@ class Sending implements OutgoingOwner {
   /** Compares a file with those of its size that the receiver has. @returns whether it is one of them */
   async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
     const { entry, source } = file;
+    const list = new BlockList();
+    const onBlock = file.hasBasis === true ? (block: Buffer): void => list.add(block) : undefined;
     let read: ReadFile | undefined;
     try {
       const { known } = this.#options;
-      read = await atSource(source, (path) => readDigests(path, openFlags(source), known));
+      read = await atSource(source, (path) => readDigests(path, openFlags(source), known, { onBlock }));
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       return false; // sending it finds out and says
     }
-    if (read === undefined || !there.some(({ seal }) => seal === sealOf(read.digest))) return false;
-    const { size, digest, blocks } = read;
+    if (read === undefined) return false;
+    const { identity, size, digest, blocks } = read;
+    if (!there.some(({ seal }) => seal === sealOf(digest))) {
+      // What of it differs is found without digesting all of it once more.
+      if (file.hasBasis === true) file.listed = { identity, digest, blocks, list };
+      return false;
+    }
     file.there = { size, digest, blocks }; // settled by its receipt
     await send(this.#channel, formatSkip({ entry, digest }));
     return true;

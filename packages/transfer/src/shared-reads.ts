@@ -120,7 +120,7 @@ class SharedFile {
     if (block !== this.#head) {
       const content = read(own, offset, bytes);
       if (content.length < bytes) return undefined;
-      return { content, blockDigest: () => digestOfBlock(content), release: () => undefined };
+      return { bytes, content, blockDigest: () => digestOfBlock(content), release: () => undefined };
     }
     const room = window.room();
     const content = read(room ?? own, offset, bytes);
@@ -131,11 +131,12 @@ class SharedFile {
     const digest = this.#digests.addBlock(content);
     this.#head++;
     if (room !== undefined) return taken(window.put({ file: this, block, content, room, digest, users: 0 }));
-    return { content, blockDigest: () => digest, release: () => undefined };
+    return { bytes, content, blockDigest: () => digest, release: () => undefined };
   }
 }
 
 function taken(piece: WindowPiece): Piece {
   piece.users++;
-  return { content: piece.content, blockDigest: () => piece.digest, release: () => void piece.users-- };
+  const { content, digest } = piece;
+  return { bytes: content.length, content, blockDigest: () => digest, release: () => void piece.users-- };
 }
