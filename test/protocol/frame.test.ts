@@ -6,6 +6,7 @@ import {
   MAX_CONTENT_BYTES,
   MAX_HEADER_BYTES,
   encodeFrame,
+  layOutFrame,
   encodeFrameHead,
   type Message,
 } from '@filer/protocol';
@@ -113,6 +114,21 @@ test('the content that was given may be reused afterwards', () => {
   const frame = encodeFrame({ type: 'a' }, content);
   content.fill(0);
   expect(decode([frame])[0]?.content.toString()).toBe('before');
+});
+
+test('frames laid out in memory of the caller are the same frames, and none goes beyond its end', () => {
+  const header = { type: 'small', name: 'ü' };
+  const content = Buffer.from('content');
+  const one = encodeFrame(header, content);
+  const room = Buffer.alloc(2 * one.length + 4, 0xee);
+
+  expect(layOutFrame(room, 2, header, content)).toBe(2 + one.length);
+  expect(layOutFrame(room, 2 + one.length, header, content)).toBe(2 + 2 * one.length);
+  expect(layOutFrame(room, 5 + one.length, header, content)).toBeUndefined();
+
+  expect(room).toEqual(Buffer.concat([Buffer.alloc(2, 0xee), one, one, Buffer.alloc(2, 0xee)]));
+  expect(codeOf(() => layOutFrame(room, 0, { Type: 'x' }, content))).toBe('frame-malformed');
+  expect(codeOf(() => layOutFrame(room, 0, {}, Buffer.alloc(MAX_CONTENT_BYTES + 1)))).toBe('frame-too-large');
 });
 
 test('a content that is a view into a larger buffer is written alone', () => {

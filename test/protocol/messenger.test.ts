@@ -98,6 +98,21 @@ test('a send is settled when the bytes were handed over, in order', async () => 
   for (const type of order) expect((await nextOf(pair.far)).header['type']).toBe(type);
 });
 
+test('frames that are laid out go in one piece, between the messages before and after them', async () => {
+  await using pair = await connect(TCP);
+  const frames = Buffer.concat([encodeFrame({ type: 'b' }, Buffer.from('x')), encodeFrame({ type: 'c' })]);
+  const sent = [
+    pair.near.send({ type: 'a' }),
+    pair.near.sendFrames(frames),
+    pair.near.send({ type: 'd' }, Buffer.alloc(100_000)),
+  ];
+  await Promise.all(sent);
+  await pair.near.close();
+
+  expect(await types(pair.far)).toEqual(['a', 'b', 'c', 'd']);
+  await expect(pair.near.sendFrames(frames)).rejects.toMatchObject({ code: 'connection-closed' });
+});
+
 test('leaving the loop closes nothing, and another loop goes on with the next message', async () => {
   await using pair = await connect(TCP);
   for (const type of ['a', 'b']) await pair.near.send({ type });

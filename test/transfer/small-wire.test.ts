@@ -65,6 +65,30 @@ test('small files arrive with content, permissions and time, and count what they
   }
 });
 
+test('files around every limit of size arrive whole, in whatever order they come', async () => {
+  const KiB = 1024;
+  const sizes = [0, 1, 4 * KiB, 32 * KiB - 1, 32 * KiB, 32 * KiB + 1, 128 * KiB, 128 * KiB + 1, 300 * KiB, 7];
+  const files: Record<string, Buffer> = {};
+  for (let n = 0; n < 60; n++) files[`file ${n}`] = Buffer.alloc(sizes[(n * 7) % sizes.length] ?? 0, `${n} `);
+  const ends = await withFiles(files);
+
+  expect((await transfer(ends, Object.keys(files))).sent).toMatchObject({ ok: true, filesDelivered: 60 });
+
+  for (const [name, content] of Object.entries(files)) {
+    expect((await readFile(join(ends.inbox, 'alice', name))).equals(content)).toBe(true);
+  }
+});
+
+test('a small file that changed since it was found goes as it is now', async () => {
+  const ends = await withFiles({ a: TEN, b: TEN });
+  const { sent } = await transfer(ends, ['a', 'b'], {
+    send: { accepted: () => writeFile(join(ends.home, 'b'), 'another content') },
+  });
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 2 });
+  expect(await readFile(join(ends.inbox, 'alice', 'b'), 'utf8')).toBe('another content');
+});
+
 describe('a sender that breaks the protocol with a small file hears one error and loses its connection:', () => {
   const rows: [string, string, (hand: Hand) => Promise<void>][] = [
     ['an unknown entry', 'unexpected-message', (hand) => say(hand, 2)],

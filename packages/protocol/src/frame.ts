@@ -8,7 +8,7 @@
  *   8+H     C     content
  */
 import { FilerError } from './errors.ts';
-import { formatHeader, parseHeader, type Header, type Message } from './header.ts';
+import { formatHeader, headerText, parseHeader, type Header, type Message } from './header.ts';
 import { MAX_CONTENT_BYTES, MAX_HEADER_BYTES, PREFIX_BYTES } from './limits.ts';
 import { rooms } from './rooms.ts';
 
@@ -58,6 +58,32 @@ export function encodeFrame(header: Header, content: Uint8Array = NO_BYTES): Buf
   const frame = layOut(header, content.length, content.length);
   frame.set(content, frame.length - content.length);
   return frame;
+}
+
+/**
+ * Lays out one frame in memory of the caller's.
+ *
+ * @param at where in it the frame begins
+ * @param content copied; the caller may reuse it afterwards
+ * @returns where the frame ends; undefined when it does not fit
+ * @throws FilerError as `encodeFrame`
+ */
+export function layOutFrame(
+  into: Buffer,
+  at: number,
+  header: Header,
+  content: Uint8Array,
+): number | undefined {
+  if (content.length > MAX_CONTENT_BYTES) throw tooLarge('content', content.length, MAX_CONTENT_BYTES);
+  const text = headerText(header);
+  const headerBytes = Buffer.byteLength(text);
+  const contentAt = at + PREFIX_BYTES + headerBytes;
+  if (contentAt + content.length > into.length) return undefined;
+  into.writeUInt32BE(headerBytes, at);
+  into.writeUInt32BE(content.length, at + 4);
+  into.write(text, at + PREFIX_BYTES);
+  into.set(content, contentAt);
+  return contentAt + content.length;
 }
 
 /**

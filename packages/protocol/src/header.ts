@@ -121,24 +121,27 @@ function isKey(key: string): boolean {
  *   `frame-too-large` above `MAX_HEADER_BYTES`
  */
 export function formatHeader(header: Header): Buffer {
+  return Buffer.from(headerText(header));
+}
+
+/** The same as text, which is to be written as UTF-8. @throws FilerError as `formatHeader` */
+export function headerText(header: Header): string {
   const keys = Object.keys(header);
-  if (keys.length === 0) return Buffer.alloc(0);
+  if (keys.length === 0) return '';
   if (keys.length > MAX_HEADER_KEYS) throw malformed(`has more than ${MAX_HEADER_KEYS} keys`);
   for (const key of keys) {
     const value: unknown = header[key];
-    if (!KEY.test(key))
+    if (!isKey(key))
       throw malformed(`key ${JSON.stringify(key)} is not of the form [a-z][a-zA-Z0-9_-]{0,63}`);
     if (typeof value !== 'string') throw malformed(`value of ${key} is not a string`);
     if (!value.isWellFormed()) throw malformed(`value of ${key} is ill-formed Unicode`);
   }
-  const bytes = Buffer.from(JSON.stringify(header), 'utf8');
-  if (bytes.length > MAX_HEADER_BYTES) {
-    throw new FilerError(
-      'frame-too-large',
-      `the header is ${bytes.length} bytes, the limit is ${MAX_HEADER_BYTES}`,
-    );
+  const text = JSON.stringify(header);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_HEADER_BYTES) {
+    throw new FilerError('frame-too-large', `the header is ${bytes} bytes, the limit is ${MAX_HEADER_BYTES}`);
   }
-  return bytes;
+  return text;
 }
 
 /** A message is a header and a content (which may be empty). */

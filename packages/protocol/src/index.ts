@@ -9,7 +9,7 @@ export {
   type Header,
   type Message,
 } from './header.ts';
-export { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
+export { encodeFrame, encodeFrameHead, FrameDecoder, layOutFrame, type FrameLimits } from './frame.ts';
 export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
 export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';

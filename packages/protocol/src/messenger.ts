@@ -177,6 +177,15 @@ export class Messenger implements AsyncIterable<Message> {
   }
 
   /**
+   * Sends frames that are laid out, one after the other, in one write. @see send
+   *
+   * @param frames belong to the messenger until the promise is settled
+   */
+  sendFrames(frames: Uint8Array): Promise<void> {
+    return this.#write([frames]);
+  }
+
+  /**
    * Queues one laid-out frame and does not wait: for one frame to many receivers. A receiver with too many of
    * them in its queue is closed as too slow, so that it cannot delay the others.
    *

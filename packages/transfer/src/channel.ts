@@ -11,6 +11,8 @@ export interface Channel extends AsyncIterable<Message> {
    * @param content belongs to the channel until then
    */
   send(header: Header, content?: Uint8Array): Promise<void>;
+  /** Sends frames that are laid out, one after the other, in one write; they belong to the channel until then. */
+  sendFrames?(frames: Buffer): Promise<void>;
   /** Takes no larger contents from now on. */
   setLimits?(limits: { readonly maxContentBytes: number }): void;
   /** Takes back the memory of a received content that nobody uses any more. */

@@ -11,6 +11,7 @@ import {
   type ErrorCode,
   type FileEnd,
   type FileStart,
+  type Header,
   type Message,
   type PresentFile,
 } from '@filer/protocol';
@@ -18,6 +19,7 @@ import { send, type Channel } from './channel.ts';
 import { bugOf } from './ending.ts';
 import type { Extent } from './growing.ts';
 import type { Lead } from './lead.ts';
+import { PackedMessages } from './packed-messages.ts';
 import { Pump, readerOf, type AskBasis, type OnSent, type Size } from './pump.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -27,6 +29,9 @@ import { OpenSource, type Source } from './source.ts';
 
 /** What may be on its way of small files before the next one is read. */
 const MAX_SMALL_BYTES = 512 * 1024;
+
+/** Small files up to this size leave many in one write. */
+const PACKED_FILE_BYTES = 32 * 1024;
 
 /** A source that changes while it is sent is sent so many times. */
 const MAX_TRIES = 2;
@@ -90,6 +95,11 @@ export class Outgoing {
   /** Whether the receiver takes a small file as one message. */
   packsSmall = false;
   #lost: Error | undefined;
+  readonly #packed: PackedMessages | undefined;
+  /** The files in it. */
+  #packedFiles: SentFile[] = [];
+  /** What a file that is packed is read into. */
+  #room: Buffer | undefined;
 
   /** @param stop ends the waiting for what the limit lets go */
   constructor(
@@ -105,6 +115,7 @@ export class Outgoing {
     this.#lead = lead;
     this.#limit = limit;
     this.#stop = stop;
+    this.#packed = PackedMessages.on(channel);
     this.#pump = new Pump(channel, lead, limit, stop);
   }
 
@@ -124,6 +135,7 @@ export class Outgoing {
       await this.#sendSmall(file, small);
       return undefined;
     }
+    this.flush();
     const what = JSON.stringify(source.name.toWellFormed());
     const changed = new FilerError(
       'source-changed',
@@ -151,7 +163,10 @@ export class Outgoing {
   }
 
   #readSmall(source: Source): SmallFile | undefined {
-    return this.#reads === undefined ? readSmallFile(source) : this.#reads.small(source);
+    if (this.#reads !== undefined) return this.#reads.small(source);
+    if (!this.#isPacked(source.size)) return readSmallFile(source);
+    this.#room ??= Buffer.allocUnsafeSlow(PACKED_FILE_BYTES);
+    return readSmallFile(source, this.#room);
   }
 
   /** Small files leave back to back, many in one write: none waits until the one before it has gone. */
@@ -160,26 +175,60 @@ export class Outgoing {
     const { size, mtimeNs, mode, identity, digest, blocks, content } = small;
     file.identity = identity;
     file.end = { entry, size, digest, blocks };
-    const bytes = size + STREAM_OVERHEAD_BYTES;
     this.#lead.begin(entry);
     await this.#lead.room(size);
     await this.#limit?.take(size, this.#stop);
     const facts = { entry, size, mtimeNs, mode };
-    const gone = this.packsSmall
-      ? this.#channel.send(smallHeader({ ...facts, digest, blocks }), content)
-      : this.#sendUnpacked(facts, content, file.end);
+    if (this.#isPacked(size)) {
+      this.#pack(file, smallHeader({ ...facts, digest, blocks }), content);
+    } else {
+      this.flush();
+      const gone = this.packsSmall
+        ? this.#channel.send(smallHeader({ ...facts, digest, blocks }), content)
+        : this.#sendUnpacked(facts, content, file.end);
+      this.#follow(gone, [file]);
+    }
+    while (this.#smallBytes > MAX_SMALL_BYTES && this.#lost === undefined) await this.#small.shift();
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  #isPacked(size: number): boolean {
+    return this.packsSmall && this.#packed !== undefined && size <= PACKED_FILE_BYTES;
+  }
+
+  /** What is packed leaves when there is no room for more, or when nothing more comes in this turn. */
+  #pack(file: SentFile, header: Header, content: Buffer): void {
+    if (this.#packed?.add(header, content) === false) {
+      this.flush();
+      this.#packed.add(header, content);
+    }
+    this.#packedFiles.push(file);
+    if (this.#packedFiles.length === 1) process.nextTick(() => this.flush());
+  }
+
+  /** Sends the small files that wait for others. They go before whatever is sent from now on. */
+  flush(): void {
+    if (this.#packed === undefined || this.#packedFiles.length === 0) return;
+    this.#follow(this.#packed.send(), this.#packedFiles);
+    this.#packedFiles = [];
+  }
+
+  /** @param files that are on their way together */
+  #follow(gone: Promise<void>, files: readonly SentFile[]): void {
+    const bytes = files.reduce((sum, { end }) => sum + (end?.size ?? 0) + STREAM_OVERHEAD_BYTES, 0);
     this.#smallBytes += bytes;
     this.#small.push(
       gone.then(
         () => {
           this.#smallBytes -= bytes;
-          if (size > 0) this.#owner.sent(file, size, size, size);
+          for (const file of files) {
+            const size = file.end?.size ?? 0;
+            if (size > 0) this.#owner.sent(file, size, size, size);
+          }
         },
         (error: unknown) => void (this.#lost ??= bugOf(error)),
       ),
     );
-    while (this.#smallBytes > MAX_SMALL_BYTES && this.#lost === undefined) await this.#small.shift();
-    if (this.#lost !== undefined) throw this.#lost;
   }
 
   /** For receivers that know no other way. */

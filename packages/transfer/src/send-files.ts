@@ -226,6 +226,7 @@ class Sending implements OutgoingOwner {
       for (const file of (await inFlight.shift()?.wanted) ?? []) await this.#sendFile(file);
     }
     await this.#tellUnsent();
+    this.#outgoing.flush();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;

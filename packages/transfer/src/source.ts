@@ -149,7 +149,7 @@ export function openFlags({ inTree, shared }: Source): number {
  *
  * @throws a system error when its name cannot be looked at
  */
-export function hasChanged(before: BigIntStats, now: BigIntStats, source: Source): boolean {
+function hasChanged(before: BigIntStats, now: BigIntStats, source: Source): boolean {
   if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) return true;
   const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
   const there = atSource(source, (path) => look(path, { bigint: true, throwIfNoEntry: false }));
