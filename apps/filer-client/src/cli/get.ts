@@ -3,11 +3,13 @@ import { formatBytes, formatRate, printable, type Context } from '@filer/program
 import { perform } from '../control/perform.ts';
 import type { GetDone, GetEvent } from '../jobs/get-events.ts';
 import type { GetArguments } from './commands.ts';
-import { getToStdout } from './get-to-stdout.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
 export async function run(args: GetArguments, context: Context): Promise<number> {
-  if (args.dest === '-') return await getToStdout(args, context);
+  if (args.dest === '-') {
+    const { getToStdout } = await import('./get-to-stdout.ts');
+    return await getToStdout(args, context);
+  }
   const { output } = context;
   const request = {
     source: args.source,
