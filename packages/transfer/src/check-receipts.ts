@@ -13,7 +13,7 @@ export type Expected = Pick<ReceiptBatch, 'network' | 'job' | 'sender' | 'receiv
 export function checkReceipts(
   batch: ReceiptBatch,
   expected: Expected,
-  sent: ReadonlyMap<number, SentFile>,
+  sent: Pick<ReadonlyMap<number, SentFile>, 'get'>,
 ): void {
   for (const key of ['network', 'job', 'sender', 'receiver'] as const) {
     if (batch[key] !== expected[key]) throw wrong(`it names another ${key} (${batch[key]})`);

@@ -1,5 +1,7 @@
 export type { Channel } from './channel.ts';
-export { sendFiles, type SendEvent, type SendOptions, type SendOutcome } from './send-files.ts';
+export { sendFiles } from './send-files.ts';
+export type { SendEvent } from './send-event.ts';
+export type { SendOptions, SendOutcome } from './send-options.ts';
 export {
   receiveFiles,
   type ReceivedFile,

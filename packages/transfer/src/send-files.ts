@@ -2,126 +2,41 @@ import { randomBytes } from 'node:crypto';
 import {
   FilerError,
   formatBasisRequest,
-  formatEntries,
   formatOffer,
   formatSkip,
   formatTransferWord,
   formatUnsent,
   isAsking,
-  MAX_ENTRIES_PER_BATCH,
   parseBasisAnswer,
-  parseEntriesAnswer,
   parseEntryFailure,
   parseGot,
   parseReceipts,
-  type EntryAnswer,
   type EntryFailure,
-  systemCode,
   takesSmall,
   TRANSFER_LIMITS,
   type Header,
   type Message,
   type Offer,
-  type OnConflict,
   type PresentFile,
-  type ReceiptBatch,
   type Unsent,
 } from '@filer/protocol';
+import { Announcing } from './announcing.ts';
 import { send, type Channel } from './channel.ts';
-import { checkReceipts } from './check-receipts.ts';
+import { compareWithThere } from './compare-there.ts';
 import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
 import type { Extent } from './growing.ts';
 import { Lead } from './lead.ts';
-import { Outgoing, type OutgoingOptions, type OutgoingOwner, type SentFile } from './outgoing.ts';
-import { Tally, type FileResult, type Outcome } from './outcome.ts';
-import { Pace, type PaceOptions } from './pace.ts';
+import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
+import { Pace } from './pace.ts';
+import { ReceiptKeeping } from './receipt-keeping.ts';
 import { Requests } from './requests.ts';
-import { BlockList, EMPTY_DIGESTS, sealOf } from './digests.ts';
-import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
-import { atSource, openFlags, type Source, type SourceFile } from './source.ts';
+import type { SendOptions, SendOutcome } from './send-options.ts';
+import { SentEntries } from './sent-entries.ts';
+import type { Source } from './source.ts';
 import { countAll, Supply } from './supply.ts';
-import type { WalkOptions } from './walk.ts';
-
-/** Batches of entries that may wait for their answer: a round trip costs no stream. */
-const MAX_BATCHES_IN_FLIGHT = 4;
 
 /** Entries in the first batch: the first file is on its way before much was walked. */
 const FIRST_BATCH = 100;
-
-/** Batches of receipts that may be on their way to the disk while more come in. */
-const MAX_KEEPING = 16;
-
-/** Entries that were announced together. */
-interface Batch {
-  /** The files among them that the receiver wants. */
-  readonly wanted: Promise<readonly SentFile[]>;
-  answered: boolean;
-}
-
-/** What happens while files are sent. Names are this machine's own. */
-export type SendEvent =
-  | { readonly type: 'started'; readonly entry: number; readonly name: string; readonly size: number }
-  | {
-      readonly type: 'progress';
-      readonly entry: number;
-      readonly name: string;
-      /** Where it lies here. */
-      readonly file: string;
-      /** Of this file. */
-      readonly fileBytes: number;
-      readonly fileSize: number;
-      /** Content bytes put on the wire, of all files; those of a file that is sent again count twice. */
-      readonly bytesSent: number;
-      /** Bytes that went or are there already, of all files that have not failed. */
-      readonly bytesDone: number;
-      readonly bytesTotal: number;
-      /** Files and links that have their result. */
-      readonly filesDone: number;
-      readonly filesTotal: number;
-      /** Whether the totals are final: everything was found. */
-      readonly complete: boolean;
-    }
-  /** A person at the other end was asked, and has not answered. */
-  | { readonly type: 'waiting' }
-  | { readonly type: 'file'; readonly file: string; readonly result: FileResult };
-
-export interface SendOptions extends PaceOptions, OutgoingOptions {
-  /** Files, and folders with all that lies in them. */
-  readonly files: readonly SourceFile[];
-  /** What inside the folders stays here. */
-  readonly ignored?: WalkOptions['ignored'];
-  readonly network: string;
-  readonly senderId: string;
-  /** Whose receipts count, as TLS proved. */
-  readonly receiverId: string;
-  /** @default 16 random bytes, base64url */
-  readonly job?: string | undefined;
-  /** Words for the person at the other end. @default none */
-  readonly note?: string | undefined;
-  /** What becomes of a file whose name is taken. @default rename */
-  readonly onConflict?: OnConflict | undefined;
-  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
-  readonly checksum?: boolean | undefined;
-  /** Digests that are remembered; shared by all transfers. @default none */
-  readonly known?: KnownDigests | undefined;
-  /** Whether the receiver, who fetches, is told what of it stays here. @default false */
-  readonly tellsUnsent?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly on?: ((event: SendEvent) => void) | undefined;
-  /** The offer was accepted; awaited before anything is sent. */
-  readonly accepted?: (() => void | Promise<void>) | undefined;
-  /** Stores verified receipts; awaited before their files count as delivered. `fileOf` tells where an entry lies here. */
-  readonly keep?:
-    ((receipts: ReceiptBatch, fileOf: (entry: number) => string) => void | Promise<void>) | undefined;
-}
-
-export interface SendOutcome extends Outcome {
-  readonly job: string;
-  /** Content bytes put on the wire. */
-  readonly bytesSent: number;
-  /** Sizes of all files that could be offered: of those that were found, when it ended early. */
-  readonly bytesTotal: number;
-}
 
 /**
  * Sends files over a channel on which nothing of a transfer was said yet.
@@ -144,16 +59,11 @@ class Sending implements OutgoingOwner {
   readonly #supply: Supply;
   /** What cannot go, and was not told yet. */
   readonly #unsent: Unsent[] = [];
-  readonly #tally = new Tally();
-  /** Entries without a result yet. */
-  readonly #unsettled = new Map<number, SentFile>();
-  /** Receipts that are being kept; they never reject. */
-  readonly #keeping = new Set<Promise<void>>();
+  readonly #entries: SentEntries;
+  readonly #announcing: Announcing;
+  readonly #receipts: ReceiptKeeping;
   /** Aborted when the transfer has failed. */
   readonly #stop = new AbortController();
-  #bytesSent = 0;
-  #bytesDone = 0;
-  #filesDone = 0;
   /** The offer is. */
   #isAnswered = false;
   #saidDone = false;
@@ -172,11 +82,14 @@ class Sending implements OutgoingOwner {
     this.#outgoing = new Outgoing(channel, this.#lead, this, options, this.#stop.signal);
     this.#supply = new Supply(options.files, {
       ignored: options.ignored,
-      failed: ({ file, name, error: { code, message } }) => {
+      failed: ({ file, name, error }) => {
+        const { code, message } = error;
         if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message });
-        this.#result(file, { name, size: 0, status: 'failed', code, message });
+        this.#entries.unsendable(file, name, error);
       },
     });
+    this.#entries = new SentEntries(this.#supply, options.on);
+    this.#announcing = new Announcing(this.#supply, this.#entries, this.#requests, options);
     this.#pace = new Pace(
       {
         announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
@@ -184,6 +97,13 @@ class Sending implements OutgoingOwner {
       },
       options,
     );
+    const { network, senderId: sender, receiverId: receiver, keep } = options;
+    this.#receipts = new ReceiptKeeping(this.#entries, {
+      expected: { network, sender, receiver, job: this.#job },
+      pace: this.#pace,
+      keep,
+      failed: (error) => this.#failWith(error),
+    });
   }
 
   async run(): Promise<SendOutcome> {
@@ -195,45 +115,33 @@ class Sending implements OutgoingOwner {
       this.#failWith(error);
     }
     listenNoMore();
-    await Promise.all(this.#keeping);
+    await this.#receipts.settled();
     await this.#supply.close();
     this.#pace[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
-    const reason =
-      this.#failure ??
-      new FilerError('verification-failed', 'the receiver gave no receipt for it: send it again');
-    for (const entry of [...this.#unsettled.keys()]) this.#settleFailed(entry, reason);
-    const outcome = this.#tally.outcome(this.#failure);
-    return { ...outcome, job: this.#job, bytesSent: this.#bytesSent, bytesTotal: this.#supply.bytes };
+    const outcome = this.#entries.close(this.#failure);
+    return {
+      ...outcome,
+      job: this.#job,
+      bytesSent: this.#entries.bytesSent,
+      bytesTotal: this.#supply.bytes,
+    };
   }
 
   async #converse(first: readonly Source[]): Promise<void> {
-    this.#expect(0, first);
+    this.#announcing.begin(first);
     const over = this.#listen();
     over.catch(() => undefined); // awaited at the end; until then requests and sends tell of a loss
     if (!(await this.#offer(first))) return;
-    const inFlight: Batch[] = [];
-    let batch = first;
-    for (let entry = 0; batch.length > 0 || inFlight.length > 0;) {
-      // What is wanted goes out before the walk goes on.
-      while (batch.length > 0 && inFlight.length < MAX_BATCHES_IN_FLIGHT && inFlight[0]?.answered !== true) {
-        inFlight.push(this.#announce(entry, batch));
-        entry += batch.length;
-        batch = await this.#supply.next(MAX_ENTRIES_PER_BATCH);
-        this.#expect(entry, batch);
-      }
+    while (await this.#announcing.advance()) {
       await this.#tellUnsent();
-      for (const file of (await inFlight.shift()?.wanted) ?? []) await this.#sendFile(file);
+      for (const file of await this.#announcing.wanted()) await this.#sendFile(file);
     }
     await this.#tellUnsent();
     this.#outgoing.flush();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
-  }
-
-  #expect(first: number, sources: readonly Source[]): void {
-    sources.forEach((source, n) => this.#unsettled.set(first + n, { entry: first + n, source }));
   }
 
   /** Tells who fetches what of it cannot go. */
@@ -273,152 +181,27 @@ class Sending implements OutgoingOwner {
     }
   }
 
-  #announce(first: number, sources: readonly Source[]): Batch {
-    const batch: Batch = { wanted: this.#ask(first, sources), answered: false };
-    batch.wanted.then(
-      () => (batch.answered = true),
-      () => undefined, // awaited in its turn
-    );
-    return batch;
-  }
-
-  /** Announces one batch. @returns the files of it that the receiver wants */
-  async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
-    const entries = batch.map((source, index) => {
-      const { kind, name, size, mtimeNs, mode, target, growing } = source;
-      const digest = this.#digestKnown(this.#unsettled.get(first + index));
-      return {
-        path: name,
-        kind,
-        size,
-        mtimeNs,
-        mode,
-        ...(target === undefined ? {} : { target }),
-        ...(digest === undefined ? {} : { digest }),
-        ...(growing === undefined ? {} : { growing: true }),
-      };
-    });
-    const last = this.#supply.complete;
-    const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
-    const { answers } = parseEntriesAnswer(answer);
-    if (answers.length !== batch.length) {
-      throw new FilerError('message-malformed', `${answers.length} answers came to ${batch.length} entries`);
-    }
-    return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
-  }
-
-  get #remembered(): KnownDigests | undefined {
-    return this.#options.checksum === true ? undefined : this.#options.known;
-  }
-
-  /** Notes what is remembered of a file, to hold the receiver's word against it. */
-  #digestKnown(file: SentFile | undefined): string | undefined {
-    if (file?.source.kind !== 'file' || file.source.growing !== undefined) return undefined;
-    const { size, identity } = file.source;
-    const known = size === 0 ? EMPTY_DIGESTS : this.#remembered?.find(identity);
-    if (known === undefined) return undefined;
-    file.there = { size, digest: known.digest, blocks: known.blocks };
-    return known.digest;
-  }
-
-  #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
-    const file = this.#unsettled.get(entry);
-    if (file === undefined) return [];
-    switch (answer.answer) {
-      case 'refused':
-        this.#settleFailed(entry, answer);
-        return [];
-      case 'made':
-        if (file.source.kind === 'file') throw outOfPlace('an answer that a file was made');
-        this.#settleUnsent(file, { status: 'delivered', path: answer.path });
-        return [];
-      case 'have':
-        this.#takeHave(file, answer);
-        return [];
-      case 'unwanted':
-        this.#unsettled.delete(entry);
-        return [];
-      case 'check':
-      case 'resume':
-      case 'want':
-        if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
-        file.there = undefined; // until it says which one it is
-        file.hasBasis = answer.answer !== 'want' && answer.bytes > 0;
-        if (answer.answer === 'check') file.files = answer.files;
-        return [file];
-    }
-  }
-
-  #takeHave(file: SentFile, { path, receipt }: EntryAnswer & { readonly answer: 'have' }): void {
-    const { source, there } = file;
-    if (source.kind !== 'file') {
-      this.#settleUnsent(file, { status: 'skipped', path });
-    } else if (receipt === true) {
-      if (there === undefined) throw outOfPlace('having a file whose content was not named');
-      // Settled by its receipt.
-    } else {
-      const { onConflict } = this.#options;
-      if (onConflict !== 'skip' && onConflict !== 'newer')
-        throw outOfPlace('having a file without a receipt');
-      this.#settleUnsent(file, { status: 'skipped', kept: true, path });
-    }
-  }
-
-  /** It is there without a stream. Folders are no files: only their failures are told. */
-  #settleUnsent(sent: SentFile, how: Pick<FileResult, 'status' | 'kept' | 'path'>): void {
-    const { kind, name, size } = sent.source;
-    if (kind === 'dir') this.#unsettled.delete(sent.entry);
-    else this.#settle(sent, { name, size, ...how });
-  }
-
-  /** The last word about one file. */
-  #settle(sent: SentFile, result: FileResult): void {
-    this.#unsettled.delete(sent.entry);
-    const isThere = result.status !== 'failed';
-    this.#count(sent, isThere ? sent.source.size : 0);
-    if (sent.source.kind !== 'dir') this.#filesDone++;
-    this.#result(sent.source.file, result);
-    if (isThere) this.#progress(sent, sent.source.size, sent.source.size);
-  }
-
   async #sendFile(file: SentFile): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const isWhole = file.source.growing === undefined;
     if (isWhole && file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
     const sentAt = Date.now();
     const failure = await this.#outgoing.send(file);
-    if (failure !== undefined) this.#settleFailed(file.entry, failure);
+    if (failure !== undefined) this.#entries.settleFailed(file.entry, failure);
     const { end, identity } = file;
     if (end !== undefined && identity !== undefined) this.#options.known?.keepRead(identity, end, sentAt);
   }
 
-  /** Compares a file with those of its size that the receiver has. @returns whether it is one of them */
+  /** Tells the receiver that a file is one of those that it has. @returns whether it is */
   async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
-    const { entry, source } = file;
-    const list = new BlockList();
-    const onBlock = file.hasBasis === true ? (block: Buffer): void => list.add(block) : undefined;
-    let read: ReadFile | undefined;
-    try {
-      const { known } = this.#options;
-      read = await atSource(source, (path) => readDigests(path, openFlags(source), known, { onBlock }));
-    } catch (error) {
-      if (systemCode(error) === undefined) throw error;
-      return false; // sending it finds out and says
-    }
-    if (read === undefined) return false;
-    const { identity, size, digest, blocks } = read;
-    if (!there.some(({ seal }) => seal === sealOf(digest))) {
-      // What of it differs is found without digesting all of it once more.
-      if (file.hasBasis === true) file.listed = { identity, digest, blocks, list };
-      return false;
-    }
-    file.there = { size, digest, blocks }; // settled by its receipt
-    await send(this.#channel, formatSkip({ entry, digest }));
+    const digest = await compareWithThere(file, there, this.#options.known);
+    if (digest === undefined) return false;
+    await send(this.#channel, formatSkip({ entry: file.entry, digest }));
     return true;
   }
 
-  started({ entry, source: { name, size } }: SentFile): void {
-    this.#emit({ type: 'started', entry, name, size });
+  started(file: SentFile): void {
+    this.#entries.started(file);
   }
 
   async reach(file: SentFile, bytes: number): Promise<Extent> {
@@ -432,24 +215,7 @@ class Sending implements OutgoingOwner {
 
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
     this.#pace.grown();
-    this.#bytesSent += bytes;
-    const isWanted = this.#unsettled.has(file.entry) && file.again !== true;
-    if (isWanted) this.#count(file, fileBytes);
-    this.#progress(file, fileBytes, fileSize);
-    return isWanted;
-  }
-
-  /** So much of a file is done now. */
-  #count(file: SentFile, bytes: number): void {
-    this.#bytesDone += bytes - (file.done ?? 0);
-    file.done = bytes;
-  }
-
-  #progress({ entry, source: { name, file } }: SentFile, fileBytes: number, fileSize: number): void {
-    const [bytesSent, bytesDone, filesDone] = [this.#bytesSent, this.#bytesDone, this.#filesDone];
-    const { bytes: bytesTotal, files: filesTotal, isCounted: complete } = this.#supply;
-    const done = { bytesSent, bytesDone, bytesTotal, filesDone, filesTotal, complete };
-    this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, ...done });
+    return this.#entries.sent(file, bytes, fileBytes, fileSize);
   }
 
   async basis(entry: number, first: number, count: number): Promise<Buffer> {
@@ -492,7 +258,7 @@ class Sending implements OutgoingOwner {
         this.#takeFailure(parseEntryFailure(message));
         return;
       case 'receipts':
-        await this.#takeReceipts(parseReceipts(message));
+        await this.#receipts.take(parseReceipts(message));
         return;
       case 'working':
         this.#takeWorking(header);
@@ -509,45 +275,15 @@ class Sending implements OutgoingOwner {
   #takeWorking(header: Header): void {
     if (!isAsking(header) || this.#isAnswered) return this.#pace.toldWorking();
     this.#pace.grown();
-    this.#emit({ type: 'waiting' });
+    this.#options.on?.({ type: 'waiting' });
   }
 
   #takeFailure(failure: EntryFailure): void {
-    const file = this.#unsettled.get(failure.entry);
+    const file = this.#entries.get(failure.entry);
     if (file === undefined || file.isProved === true) return;
     this.#pace.grown();
     if (failure.again === true && file.hasBasis === true && file.end === undefined) file.again = true;
-    else this.#settleFailed(failure.entry, failure);
-  }
-
-  async #takeReceipts(batch: ReceiptBatch): Promise<void> {
-    const { network, senderId: sender, receiverId: receiver } = this.#options;
-    checkReceipts(batch, { network, sender, receiver, job: this.#job }, this.#unsettled);
-    for (const { entry } of batch.files) {
-      const sent = this.#unsettled.get(entry);
-      if (sent !== undefined) sent.isProved = true;
-    }
-    // The next ones are read while these go to the disk, so that many go there together.
-    const keeping = this.#keep(batch);
-    this.#keeping.add(keeping);
-    void keeping.then(() => this.#keeping.delete(keeping));
-    if (this.#keeping.size >= MAX_KEEPING) await Promise.race(this.#keeping);
-  }
-
-  /** Keeps receipts; only then their files count. Never rejects. */
-  async #keep(batch: ReceiptBatch): Promise<void> {
-    const fileOf = (entry: number): string => this.#unsettled.get(entry)?.source.file ?? '';
-    try {
-      await this.#pace.work(Promise.resolve(this.#options.keep?.(batch, fileOf)));
-    } catch (error) {
-      this.#failWith(error);
-      return;
-    }
-    for (const { entry, name, size, path, digest, present } of batch.files) {
-      const sent = this.#unsettled.get(entry);
-      const status = present === true ? 'skipped' : 'delivered';
-      if (sent !== undefined) this.#settle(sent, { name, size, status, path, digest });
-    }
+    else this.#entries.settleFailed(failure.entry, failure);
   }
 
   /** What is no FilerError is a bug of ours, and thrown at the end. */
@@ -565,21 +301,5 @@ class Sending implements OutgoingOwner {
     this.#requests.fail(error);
     this.#over.reject(error);
     this.#lead.fail(error);
-  }
-
-  #settleFailed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>): void {
-    const file = this.#unsettled.get(entry);
-    if (file === undefined) return;
-    const { name, size } = file.source;
-    this.#settle(file, { name, size, status: 'failed', code, message });
-  }
-
-  #result(file: string, result: FileResult): void {
-    this.#tally.add(result);
-    this.#emit({ type: 'file', file, result });
-  }
-
-  #emit(event: SendEvent): void {
-    this.#options.on?.(event);
   }
 }

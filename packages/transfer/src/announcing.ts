@@ -1,0 +1,177 @@
+import {
+  FilerError,
+  formatEntries,
+  MAX_ENTRIES_PER_BATCH,
+  parseEntriesAnswer,
+  type EntryAnswer,
+  type OnConflict,
+} from '@filer/protocol';
+import { EMPTY_DIGESTS } from './digests.ts';
+import { outOfPlace } from './ending.ts';
+import type { KnownDigests } from './known-digests.ts';
+import type { SentFile } from './outgoing.ts';
+import type { Requests } from './requests.ts';
+import type { SentEntries } from './sent-entries.ts';
+import type { Source } from './source.ts';
+import type { Supply } from './supply.ts';
+
+/** Batches of entries that may wait for their answer: a round trip costs no stream. */
+const MAX_BATCHES_IN_FLIGHT = 4;
+
+export interface AnnouncingOptions {
+  /** What becomes of a file whose name is taken. @default rename */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
+  readonly checksum?: boolean | undefined;
+  /** Digests that are remembered; shared by all transfers. @default none */
+  readonly known?: KnownDigests | undefined;
+}
+
+/** Entries that were announced together. */
+interface Batch {
+  /** The files among them that the receiver wants. */
+  readonly wanted: Promise<readonly SentFile[]>;
+  answered: boolean;
+}
+
+/** Announces what was found, some batches ahead of what is sent, and takes the receiver's answers. */
+export class Announcing {
+  readonly #supply: Supply;
+  readonly #entries: SentEntries;
+  readonly #requests: Requests;
+  readonly #options: AnnouncingOptions;
+  readonly #inFlight: Batch[] = [];
+  /** Found, and not announced yet. */
+  #batch: readonly Source[] = [];
+  /** The number of its first entry. */
+  #next = 0;
+
+  constructor(supply: Supply, entries: SentEntries, requests: Requests, options: AnnouncingOptions) {
+    this.#supply = supply;
+    this.#entries = entries;
+    this.#requests = requests;
+    this.#options = options;
+  }
+
+  /** What is announced first: each of it gets a result from now on. */
+  begin(first: readonly Source[]): void {
+    this.#batch = first;
+    this.#entries.expect(0, first);
+  }
+
+  /**
+   * Announces as much as may be ahead; what is wanted goes out before the walk goes on.
+   *
+   * @returns whether there is an answer to be taken by `wanted`
+   */
+  async advance(): Promise<boolean> {
+    const inFlight = this.#inFlight;
+    while (
+      this.#batch.length > 0 &&
+      inFlight.length < MAX_BATCHES_IN_FLIGHT &&
+      inFlight[0]?.answered !== true
+    ) {
+      inFlight.push(this.#announce(this.#next, this.#batch));
+      this.#next += this.#batch.length;
+      this.#batch = await this.#supply.next(MAX_ENTRIES_PER_BATCH);
+      this.#entries.expect(this.#next, this.#batch);
+    }
+    return inFlight.length > 0;
+  }
+
+  /** Takes the oldest answer. @returns the files of its batch that the receiver wants */
+  async wanted(): Promise<readonly SentFile[]> {
+    return (await this.#inFlight.shift()?.wanted) ?? [];
+  }
+
+  #announce(first: number, sources: readonly Source[]): Batch {
+    const batch: Batch = { wanted: this.#ask(first, sources), answered: false };
+    batch.wanted.then(
+      () => (batch.answered = true),
+      () => undefined, // awaited in its turn
+    );
+    return batch;
+  }
+
+  /** Announces one batch. @returns the files of it that the receiver wants */
+  async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
+    const entries = batch.map((source, index) => {
+      const { kind, name, size, mtimeNs, mode, target, growing } = source;
+      const digest = this.#digestKnown(this.#entries.get(first + index));
+      return {
+        path: name,
+        kind,
+        size,
+        mtimeNs,
+        mode,
+        ...(target === undefined ? {} : { target }),
+        ...(digest === undefined ? {} : { digest }),
+        ...(growing === undefined ? {} : { growing: true }),
+      };
+    });
+    const last = this.#supply.complete;
+    const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
+    const { answers } = parseEntriesAnswer(answer);
+    if (answers.length !== batch.length) {
+      throw new FilerError('message-malformed', `${answers.length} answers came to ${batch.length} entries`);
+    }
+    return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
+  }
+
+  get #remembered(): KnownDigests | undefined {
+    return this.#options.checksum === true ? undefined : this.#options.known;
+  }
+
+  /** Notes what is remembered of a file, to hold the receiver's word against it. */
+  #digestKnown(file: SentFile | undefined): string | undefined {
+    if (file?.source.kind !== 'file' || file.source.growing !== undefined) return undefined;
+    const { size, identity } = file.source;
+    const known = size === 0 ? EMPTY_DIGESTS : this.#remembered?.find(identity);
+    if (known === undefined) return undefined;
+    file.there = { size, digest: known.digest, blocks: known.blocks };
+    return known.digest;
+  }
+
+  #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
+    const file = this.#entries.get(entry);
+    if (file === undefined) return [];
+    switch (answer.answer) {
+      case 'refused':
+        this.#entries.settleFailed(entry, answer);
+        return [];
+      case 'made':
+        if (file.source.kind === 'file') throw outOfPlace('an answer that a file was made');
+        this.#entries.settleUnsent(file, { status: 'delivered', path: answer.path });
+        return [];
+      case 'have':
+        this.#takeHave(file, answer);
+        return [];
+      case 'unwanted':
+        this.#entries.unwanted(entry);
+        return [];
+      case 'check':
+      case 'resume':
+      case 'want':
+        if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
+        file.there = undefined; // until it says which one it is
+        file.hasBasis = answer.answer !== 'want' && answer.bytes > 0;
+        if (answer.answer === 'check') file.files = answer.files;
+        return [file];
+    }
+  }
+
+  #takeHave(file: SentFile, { path, receipt }: EntryAnswer & { readonly answer: 'have' }): void {
+    const { source, there } = file;
+    if (source.kind !== 'file') {
+      this.#entries.settleUnsent(file, { status: 'skipped', path });
+    } else if (receipt === true) {
+      if (there === undefined) throw outOfPlace('having a file whose content was not named');
+      // Settled by its receipt.
+    } else {
+      const { onConflict } = this.#options;
+      if (onConflict !== 'skip' && onConflict !== 'newer')
+        throw outOfPlace('having a file without a receipt');
+      this.#entries.settleUnsent(file, { status: 'skipped', kept: true, path });
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import type { AnnouncingOptions } from './announcing.ts';
+import type { Outcome } from './outcome.ts';
+import type { OutgoingOptions } from './outgoing.ts';
+import type { PaceOptions } from './pace.ts';
+import type { KeepReceipts } from './receipt-keeping.ts';
+import type { SendEvent } from './send-event.ts';
+import type { SourceFile } from './source.ts';
+import type { WalkOptions } from './walk.ts';
+
+export interface SendOptions extends PaceOptions, OutgoingOptions, AnnouncingOptions {
+  /** Files, and folders with all that lies in them. */
+  readonly files: readonly SourceFile[];
+  /** What inside the folders stays here. */
+  readonly ignored?: WalkOptions['ignored'];
+  readonly network: string;
+  readonly senderId: string;
+  /** Whose receipts count, as TLS proved. */
+  readonly receiverId: string;
+  /** @default 16 random bytes, base64url */
+  readonly job?: string | undefined;
+  /** Words for the person at the other end. @default none */
+  readonly note?: string | undefined;
+  /** Whether the receiver, who fetches, is told what of it stays here. @default false */
+  readonly tellsUnsent?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly on?: ((event: SendEvent) => void) | undefined;
+  /** The offer was accepted; awaited before anything is sent. */
+  readonly accepted?: (() => void | Promise<void>) | undefined;
+  /** Awaited before the files of the receipts count as delivered. */
+  readonly keep?: KeepReceipts | undefined;
+}
+
+export interface SendOutcome extends Outcome {
+  readonly job: string;
+  /** Content bytes put on the wire. */
+  readonly bytesSent: number;
+  /** Sizes of all files that could be offered: of those that were found, when it ended early. */
+  readonly bytesTotal: number;
+}
