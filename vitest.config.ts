@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { ClosingReporter } from './test/support/closing-reporter.ts';
@@ -23,6 +24,8 @@ export default defineConfig(({ mode }) => {
       include: long ? [LONG] : ['test/**/*.test.ts'],
       exclude: [...configDefaults.exclude, ...(long ? [] : [LONG])],
       passWithNoTests: long,
+      // Most tests wait for other processes and for disks: one file at a time leaves two cores idle.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
       testTimeout: long ? 600_000 : 20_000,
       hookTimeout: 20_000,
       execArgv: ['--throw-deprecation'],

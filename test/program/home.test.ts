@@ -20,6 +20,7 @@ test('FILER_HOME puts everything of the client in one folder', () => {
     membershipFile: '/srv/filer/membership.json',
     networkKeyFile: '/srv/filer/network-key.pem',
     inbox: '/srv/filer/inbox',
+    outgoing: '/srv/filer/outgoing',
     controlSocket: '/srv/filer/control.sock',
     lockFile: '/srv/filer/daemon.lock',
   });

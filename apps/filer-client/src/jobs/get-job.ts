@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { EXIT_CODES, FilerError, formatFetch, type Entry, type OnConflict } from '@filer/protocol';
 import type { Home } from '@filer/program';
@@ -6,6 +6,7 @@ import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@fi
 import ignore from 'ignore';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import { newJobId } from './job-id.ts';
 import type { Destination } from './destination.ts';
 import type { FetchingDocument, GetDone, GetEvent } from './get-events.ts';
 import { lockDestination } from './get-lock.ts';
@@ -41,7 +42,7 @@ const STEP_BYTES = 1024 * 1024;
 
 /** Fetches a file or a folder from a peer's share, over as many connections as it takes. */
 export class GetJob {
-  readonly id = randomBytes(12).toString('base64url');
+  readonly id = newJobId();
   readonly #request: GetRequest;
   readonly #around: GetSurroundings;
   readonly #leavesOut: (entry: Entry) => boolean;

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
@@ -6,6 +5,7 @@ import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { LEFT_BEHIND, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
+import { newJobId } from './job-id.ts';
 import { endOf, LiveJob, type StopReason } from './live-job.ts';
 import type { ProgressDocument } from './live-progress.ts';
 import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from './owners.ts';
@@ -273,10 +273,4 @@ export class JobRunner {
   get #jobs(): JobStore {
     return this.#options.outreach.member.jobs;
   }
-}
-
-/** Short enough to be typed, in letters and digits alone: 80 random bits. */
-function newJobId(): string {
-  const bytes = randomBytes(16);
-  return Array.from(bytes, (byte) => 'abcdefghjkmnpqrstvwxyz0123456789'[byte % 32]).join('');
 }

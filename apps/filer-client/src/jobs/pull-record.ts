@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { Membership, ReceiptBatch } from '@filer/protocol';
 import type { SendOutcome } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { forgetOldest } from '../store/forget-jobs.ts';
 import type { FailedFile } from '../store/job-rows.ts';
+import { newJobId } from './job-id.ts';
 import { DAEMON } from './owners.ts';
 
 /** Failures that are kept of one fetch. */
@@ -14,7 +14,7 @@ const MAX_FAILURES = 100;
  * It names no paths, since nothing of it can be sent again from here.
  */
 export class PullRecord {
-  readonly job = randomBytes(12).toString('base64url');
+  readonly job = newJobId();
   readonly #member: Member;
   readonly #from: Membership;
   readonly #path: string;
