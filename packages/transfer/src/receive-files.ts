@@ -36,7 +36,8 @@ import {
 import { send, type Channel } from './channel.ts';
 import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
 import { FreeSpace, noRoom } from './free-space.ts';
-import { Incoming, type IncomingOwner } from './incoming.ts';
+import { Incoming } from './incoming.ts';
+import type { IncomingOwner } from './incoming-owner.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
 import { keptBytesIn, KeptParts } from './kept-parts.ts';
 import type { KnownDigests } from './known-digests.ts';
@@ -208,22 +209,24 @@ class Receiving implements IncomingOwner {
       case 'entries':
         return await this.#takeEntries(parseEntries(message), incoming);
       case 'file':
-        return await incoming.begin(parseFile(message));
+        return await incoming.streams.begin(parseFile(message));
       case 'grow':
-        return await incoming.grow(parseGrow(message));
+        return await incoming.streams.grow(parseGrow(message));
       case 'chunk': {
         const chunk = parseChunk(message);
         this.#bytesReceived += chunk.content.length;
-        return await incoming.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
+        return await incoming.streams.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
       }
       case 'small': {
         const file = parseSmall(message);
         this.#bytesReceived += file.size;
-        return await incoming.small(file, () => this.#channel.recycle?.(file.content));
+        return await incoming.streams.small(file, () => this.#channel.recycle?.(file.content));
       }
       case 'basis': {
         const request = parseBasisRequest(message);
-        return await this.#say(formatBasisAnswer(request.id, await this.#pace.work(incoming.basis(request))));
+        return await this.#say(
+          formatBasisAnswer(request.id, await this.#pace.work(incoming.streams.basis(request))),
+        );
       }
       case 'unsent': {
         const { path: name, code, message: why } = parseUnsent(message);
@@ -232,11 +235,11 @@ class Receiving implements IncomingOwner {
       case 'skip':
         return await incoming.skip(parseSkip(message));
       case 'same':
-        return await incoming.same(parseSame(message));
+        return await incoming.streams.same(parseSame(message));
       case 'end':
-        return await incoming.end(parseEnd(message));
+        return await incoming.streams.end(parseEnd(message));
       case 'abandon':
-        return await incoming.abandon(parseEntryFailure(message));
+        return await incoming.streams.abandon(parseEntryFailure(message));
       case 'done':
         return await this.#takeDone(incoming);
       default:

@@ -1,0 +1,73 @@
+import type { FileEnd, ReceiptFile } from '@filer/protocol';
+import type { IncomingOwner } from './incoming-owner.ts';
+import type { Part } from './part.ts';
+import type { Place } from './place.ts';
+import type { Present } from './present.ts';
+import { parseSafePath } from './safe-path.ts';
+import { SideWork } from './side-work.ts';
+import type { Wanted, WantedEntries } from './wanted-entries.ts';
+
+/** Files in place that may be noted together. */
+const MAX_NOTES = 1_024;
+
+export interface CommittingOptions {
+  readonly place: Place;
+  readonly present: Present;
+  readonly sync: boolean;
+}
+
+/** Puts files that came whole in their places, and tells the owner. */
+export class Committing {
+  readonly #options: CommittingOptions;
+  readonly #owner: IncomingOwner;
+  readonly #entries: WantedEntries;
+  /** Files in place that their owner is noting. */
+  readonly #notes: SideWork;
+
+  constructor(options: CommittingOptions, owner: IncomingOwner, entries: WantedEntries) {
+    this.#options = options;
+    this.#owner = owner;
+    this.#entries = entries;
+    this.#notes = new SideWork((work) => owner.follow(work), MAX_NOTES);
+  }
+
+  /** Resolves when it is in place, or has failed. */
+  async commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
+    const { entry, name, size } = wanted;
+    const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
+    const { place, present, sync: synced } = this.#options;
+    let file: ReceiptFile;
+    let remember: (file: ReceiptFile) => void = () => undefined;
+    try {
+      const digests = await part.verify(end);
+      const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
+      const taken = await place.inFolder(parents, async (folder) => {
+        const replaces = await present.replaceable(folder, components, mtimeNs);
+        const name = await part.commit(folder, own, replaces);
+        remember = present.written(folder, name, mtimeNs);
+        return name;
+      });
+      file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
+    } catch (error) {
+      await part.drop();
+      this.#entries.giveUp(wanted, error);
+      this.#entries.forget(wanted);
+      return;
+    }
+    await this.#notes.begun(this.#note(wanted, file, remember));
+  }
+
+  /** Resolves when what is in place is noted. */
+  async noted(): Promise<void> {
+    await this.#notes.ended();
+  }
+
+  /** Tells the owner of a file in place, who may need some time to note it; the next ones are placed meanwhile. */
+  async #note(wanted: Wanted, file: ReceiptFile, remember: (file: ReceiptFile) => void): Promise<void> {
+    const { name, size } = wanted;
+    await this.#owner.inPlace(file);
+    remember(file);
+    this.#entries.finish(wanted);
+    this.#owner.result({ name, size, status: 'delivered', path: file.path, digest: file.digest });
+  }
+}

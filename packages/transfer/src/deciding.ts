@@ -1,0 +1,203 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { FilerError, MAX_BATCH_NAME_CHARS, type Entry, type EntryAnswer } from '@filer/protocol';
+import { sealOf } from './digests.ts';
+import type { FilledFolders } from './filled-folders.ts';
+import type { FreeSpace, Promised } from './free-space.ts';
+import type { IncomingOwner } from './incoming-owner.ts';
+import type { KeptParts, KeptPlace } from './kept-parts.ts';
+import { makeLink } from './made-link.ts';
+import type { Place } from './place.ts';
+import type { Present } from './present.ts';
+import {
+  judgeEntry,
+  takeAllowed,
+  takeRoom,
+  type Allowance,
+  type ReceivePolicy,
+  type Room,
+} from './receive-policy.ts';
+import type { FileFacts } from './refresh-present.ts';
+import type { Identical } from './vouching.ts';
+import type { WantedEntries } from './wanted-entries.ts';
+
+/** Deciding about entries waits for little: this long it may hold up all else, in ms. */
+const TURN_MS = 10;
+
+export interface DecidingOptions {
+  readonly place: Place;
+  readonly parts: KeptParts;
+  readonly present: Present;
+  readonly space: FreeSpace;
+  readonly policy: ReceivePolicy;
+  /** What may still come of the offer; counted down. */
+  readonly allowance: Allowance;
+  readonly sync: boolean;
+  /** Aborted when the sender is gone: what is still to be decided is not. */
+  readonly gone: AbortSignal;
+}
+
+/** Where what was decided goes. */
+interface Decided {
+  readonly entries: WantedEntries;
+  readonly folders: FilledFolders;
+  /** A file that needs not come. */
+  readonly identical: (file: Identical) => void;
+}
+
+/** Decides about announced entries: makes folders and links, asks for files, or knows that they are there. */
+export class Deciding {
+  readonly #options: DecidingOptions;
+  readonly #owner: Pick<IncomingOwner, 'result'>;
+  readonly #entries: WantedEntries;
+  readonly #folders: FilledFolders;
+  readonly #identical: (file: Identical) => void;
+  /** Of the files that the answer to one batch names. */
+  #namedChars = 0;
+
+  constructor(options: DecidingOptions, owner: Pick<IncomingOwner, 'result'>, decided: Decided) {
+    this.#options = options;
+    this.#owner = owner;
+    this.#entries = decided.entries;
+    this.#folders = decided.folders;
+    this.#identical = decided.identical;
+  }
+
+  /**
+   * Decides about a batch of entries.
+   *
+   * @param first the number of the first
+   * @throws FilerError `unexpected-message` when too many are announced ahead, `home-not-writable`,
+   *   `connection-closed`
+   */
+  async decide(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
+    this.#entries.requireRoom(entries.length);
+    const left = await this.#options.space.left(entries.reduce((bytes, { size }) => bytes + size, 0));
+    const answers: EntryAnswer[] = [];
+    this.#namedChars = 0;
+    let since = performance.now();
+    for (const [index, entry] of entries.entries()) {
+      answers.push(await this.#decide(first + index, entry, left));
+      // A path may be hundreds of folders deep, and each is open until its name is on the disk.
+      if (this.#options.place.isCrowded) await this.#options.place.thinOut();
+      if (performance.now() - since > TURN_MS) {
+        await turn();
+        since = performance.now();
+      }
+      if (this.#options.gone.aborted)
+        throw new FilerError('connection-closed', 'the sender left while its files were compared');
+    }
+    await this.#folders.settled(this.#entries.firstPending);
+    return answers;
+  }
+
+  async #decide(number: number, entry: Entry, left: Room): Promise<EntryAnswer> {
+    const { path: name, size } = entry;
+    const { policy, allowance, parts, present } = this.#options;
+    try {
+      const components = judgeEntry(entry, policy, allowance.names);
+      if (policy.leavesOut?.(entry) === true) return { answer: 'unwanted' };
+      this.#folders.announced(number, components);
+      if (entry.kind !== 'file') takeRoom(left, 0);
+      if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
+      if (entry.kind === 'link') return await this.#makeLink(entry, components);
+      const glance = present.glance(entry, components);
+      const found = 'files' in glance ? glance : await present.look(glance, entry, components);
+      const { identical, kept: isKept, files, basisBytes } = found;
+      if (identical !== undefined) {
+        this.#identical({
+          entry: number,
+          name,
+          size,
+          components,
+          there: identical,
+          facts: factsOf(entry),
+        });
+        return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
+      }
+      if (isKept === true) {
+        const path = this.#pathOf(components);
+        this.#owner.result({ name, size, status: 'skipped', kept: true, path });
+        return { answer: 'have', path };
+      }
+      // One that may be there already is taken from what may come, and promised room, when it begins.
+      const isNew = files.length === 0;
+      if (isNew) takeAllowed(allowance, size);
+      const kept = parts.claim(components, size);
+      const own = kept?.bytes ?? 0;
+      const bytes = Math.max(own, basisBytes);
+      // What an earlier try left takes no room again; without a part nothing is held until the file begins.
+      const promised = isNew ? this.#promise(Math.max(0, size - own), left, kept) : undefined;
+      if (own === 0) kept?.release();
+      // Of thousands of copies with long names not all fit into one answer, nor into the memory.
+      const most = this.#namedChars < MAX_BATCH_NAME_CHARS ? files.length : 1;
+      const named = files.slice(0, Math.min(most, this.#entries.filesLeft));
+      this.#namedChars += named.length * name.length;
+      const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
+      this.#entries.add({
+        ...wanted,
+        files: named,
+        facts: factsOf(entry),
+        hasOlder: basisBytes > 0,
+        isCounted: isNew,
+        state: 'ahead',
+      });
+      if (named.length > 0) {
+        const told = named.map((file) => ({
+          seal: sealOf(file.digest),
+          path: this.#pathOf(components, file.name),
+        }));
+        return { answer: 'check', bytes, files: told };
+      }
+      return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      const { code, message } = error;
+      this.#owner.result({ name, size, status: 'failed', code, message });
+      return { answer: 'refused', code, message };
+    }
+  }
+
+  /** Relative to the inbox. */
+  #pathOf(components: readonly string[], name = components.at(-1) ?? ''): string {
+    return this.#options.place.pathOf(components.slice(0, -1), name);
+  }
+
+  /** @throws FilerError `no-space`; then the place is free again */
+  #promise(bytes: number, left: Room, kept: KeptPlace | undefined): Promised {
+    try {
+      takeRoom(left, bytes);
+      return this.#options.space.promise(bytes);
+    } catch (error) {
+      kept?.release();
+      throw error;
+    }
+  }
+
+  async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
+    const { place } = this.#options;
+    const path = place.pathOf(components.slice(0, -1), components.at(-1) ?? '');
+    await place.inFolder(components, (folder) => folder.makeFillable());
+    this.#folders.opened({ components, mtimeNs, mode });
+    return { answer: 'made', path };
+  }
+
+  async #makeLink(entry: Entry, components: readonly string[]): Promise<EntryAnswer> {
+    const { path: name, mtimeNs, target = '' } = entry;
+    const { place, sync, allowance } = this.#options;
+    const refusal = allowance.files < 1 ? allowance.beyond() : undefined;
+    const parents = components.slice(0, -1);
+    const made = await place.inFolder(parents, async (folder) => {
+      const link = makeLink(folder, components.at(-1) ?? '', target, mtimeNs, refusal);
+      if (sync && !link.had) await folder.sync();
+      return link;
+    });
+    if (!made.had) takeAllowed(allowance, 0);
+    const path = place.pathOf(parents, made.name);
+    this.#owner.result({ name, size: 0, status: made.had ? 'skipped' : 'delivered', path });
+    return { answer: made.had ? 'have' : 'made', path };
+  }
+}
+
+function factsOf({ mtimeNs, mode }: Entry): FileFacts {
+  return { mtimeNs, mode };
+}
