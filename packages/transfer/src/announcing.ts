@@ -3,6 +3,7 @@ import {
   formatEntries,
   MAX_ENTRIES_PER_BATCH,
   parseEntriesAnswer,
+  type Entry,
   type EntryAnswer,
   type OnConflict,
 } from '@filer/protocol';
@@ -95,7 +96,7 @@ export class Announcing {
 
   /** Announces one batch. @returns the files of it that the receiver wants */
   async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
-    const entries = batch.map((source, index) => {
+    const entryOf = (source: Source, index: number): Entry => {
       const { kind, name, size, mtimeNs, mode, target, growing } = source;
       const digest = this.#digestKnown(this.#entries.get(first + index));
       return {
@@ -108,7 +109,9 @@ export class Announcing {
         ...(digest === undefined ? {} : { digest }),
         ...(growing === undefined ? {} : { growing: true }),
       };
-    });
+    };
+    const announce = (): Entry[] => batch.map(entryOf);
+    const entries = this.#options.known?.together(announce) ?? announce();
     const last = this.#supply.complete;
     const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
     const { answers } = parseEntriesAnswer(answer);

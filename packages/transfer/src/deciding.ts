@@ -7,7 +7,7 @@ import type { IncomingOwner } from './incoming-owner.ts';
 import type { KeptParts, KeptPlace } from './kept-parts.ts';
 import { makeLink } from './made-link.ts';
 import type { Place } from './place.ts';
-import type { Present } from './present.ts';
+import type { Found, Present } from './present.ts';
 import {
   judgeEntry,
   takeAllowed,
@@ -75,8 +75,12 @@ export class Deciding {
     const answers: EntryAnswer[] = [];
     this.#namedChars = 0;
     let since = performance.now();
-    for (const [index, entry] of entries.entries()) {
-      answers.push(await this.#decide(first + index, entry, left));
+    while (answers.length < entries.length) {
+      const until = since + TURN_MS;
+      const some = (): Promise<EntryAnswer> | undefined =>
+        this.#decideSome(first, entries, { left, answers, until });
+      const waiting = this.#options.present.together(some);
+      if (waiting !== undefined) answers.push(await waiting);
       // A path may be hundreds of folders deep, and each is open until its name is on the disk.
       if (this.#options.place.isCrowded) await this.#options.place.thinOut();
       if (performance.now() - since > TURN_MS) {
@@ -90,71 +94,108 @@ export class Deciding {
     return answers;
   }
 
-  async #decide(number: number, entry: Entry, left: Room): Promise<EntryAnswer> {
-    const { path: name, size } = entry;
-    const { policy, allowance, parts, present } = this.#options;
+  /**
+   * Decides about the next entries as long as that needs no waiting, and its time is not over.
+   *
+   * @returns the decision that does
+   */
+  #decideSome(
+    first: number,
+    entries: readonly Entry[],
+    { left, answers, until }: { left: Room; answers: EntryAnswer[]; until: number },
+  ): Promise<EntryAnswer> | undefined {
+    for (const entry of entries.slice(answers.length)) {
+      const answer = this.#decide(first + answers.length, entry, left);
+      if (answer instanceof Promise) return answer;
+      answers.push(answer);
+      if (this.#options.place.isCrowded || performance.now() > until) break;
+    }
+    return undefined;
+  }
+
+  #decide(number: number, entry: Entry, left: Room): EntryAnswer | Promise<EntryAnswer> {
+    const { policy, allowance, present } = this.#options;
+    const refuse = (error: unknown): EntryAnswer => this.#refuse(entry, error);
     try {
       const components = judgeEntry(entry, policy, allowance.names);
       if (policy.leavesOut?.(entry) === true) return { answer: 'unwanted' };
       this.#folders.announced(number, components);
       if (entry.kind !== 'file') takeRoom(left, 0);
-      if (entry.kind === 'dir') return await this.#makeFolder(entry, components);
-      if (entry.kind === 'link') return await this.#makeLink(entry, components);
+      if (entry.kind === 'dir') return this.#makeFolder(entry, components).catch(refuse);
+      if (entry.kind === 'link') return this.#makeLink(entry, components).catch(refuse);
       const glance = present.glance(entry, components);
-      const found = 'files' in glance ? glance : await present.look(glance, entry, components);
-      const { identical, kept: isKept, files, basisBytes } = found;
-      if (identical !== undefined) {
-        this.#identical({
-          entry: number,
-          name,
-          size,
-          components,
-          there: identical,
-          facts: factsOf(entry),
-        });
-        return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
-      }
-      if (isKept === true) {
-        const path = this.#pathOf(components);
-        this.#owner.result({ name, size, status: 'skipped', kept: true, path });
-        return { answer: 'have', path };
-      }
-      // One that may be there already is taken from what may come, and promised room, when it begins.
-      const isNew = files.length === 0;
-      if (isNew) takeAllowed(allowance, size);
-      const kept = parts.claim(components, size);
-      const own = kept?.bytes ?? 0;
-      const bytes = Math.max(own, basisBytes);
-      // What an earlier try left takes no room again; without a part nothing is held until the file begins.
-      const promised = isNew ? this.#promise(Math.max(0, size - own), left, kept) : undefined;
-      if (own === 0) kept?.release();
-      // Of thousands of copies with long names not all fit into one answer, nor into the memory.
-      const most = this.#namedChars < MAX_BATCH_NAME_CHARS ? files.length : 1;
-      const named = files.slice(0, Math.min(most, this.#entries.filesLeft));
-      this.#namedChars += named.length * name.length;
-      const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
-      this.#entries.add({
-        ...wanted,
-        files: named,
-        facts: factsOf(entry),
-        hasOlder: basisBytes > 0,
-        isCounted: isNew,
-        state: 'ahead',
-      });
-      if (named.length > 0) {
-        const told = named.map((file) => ({
-          seal: sealOf(file.digest),
-          path: this.#pathOf(components, file.name),
-        }));
-        return { answer: 'check', bytes, files: told };
-      }
-      return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
+      if ('files' in glance) return this.#answer(number, entry, components, glance, left);
+      const looking = present.look(glance, entry, components);
+      return looking.then((found) => this.#answer(number, entry, components, found, left)).catch(refuse);
     } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      const { code, message } = error;
-      this.#owner.result({ name, size, status: 'failed', code, message });
-      return { answer: 'refused', code, message };
+      return refuse(error);
     }
+  }
+
+  /** One entry is not taken. @throws what is no FilerError */
+  #refuse({ path: name, size }: Entry, error: unknown): EntryAnswer {
+    if (!(error instanceof FilerError)) throw error;
+    const { code, message } = error;
+    this.#owner.result({ name, size, status: 'failed', code, message });
+    return { answer: 'refused', code, message };
+  }
+
+  /** Decides about a file by what is there of it. @throws FilerError why it is not taken */
+  #answer(
+    number: number,
+    entry: Entry,
+    components: readonly string[],
+    { identical, kept: isKept, files, basisBytes }: Found,
+    left: Room,
+  ): EntryAnswer {
+    const { path: name, size } = entry;
+    const { allowance, parts } = this.#options;
+    if (identical !== undefined) {
+      this.#identical({
+        entry: number,
+        name,
+        size,
+        components,
+        there: identical,
+        facts: factsOf(entry),
+      });
+      return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
+    }
+    if (isKept === true) {
+      const path = this.#pathOf(components);
+      this.#owner.result({ name, size, status: 'skipped', kept: true, path });
+      return { answer: 'have', path };
+    }
+    // One that may be there already is taken from what may come, and promised room, when it begins.
+    const isNew = files.length === 0;
+    if (isNew) takeAllowed(allowance, size);
+    const kept = parts.claim(components, size);
+    const own = kept?.bytes ?? 0;
+    const bytes = Math.max(own, basisBytes);
+    // What an earlier try left takes no room again; without a part nothing is held until the file begins.
+    const promised = isNew ? this.#promise(Math.max(0, size - own), left, kept) : undefined;
+    if (own === 0) kept?.release();
+    // Of thousands of copies with long names not all fit into one answer, nor into the memory.
+    const most = this.#namedChars < MAX_BATCH_NAME_CHARS ? files.length : 1;
+    const named = files.slice(0, Math.min(most, this.#entries.filesLeft));
+    this.#namedChars += named.length * name.length;
+    const wanted = { entry: number, name, size, promised, kept: own > 0 ? kept : undefined };
+    this.#entries.add({
+      ...wanted,
+      files: named,
+      facts: factsOf(entry),
+      hasOlder: basisBytes > 0,
+      isCounted: isNew,
+      state: 'ahead',
+    });
+    if (named.length > 0) {
+      const told = named.map((file) => ({
+        seal: sealOf(file.digest),
+        path: this.#pathOf(components, file.name),
+      }));
+      return { answer: 'check', bytes, files: told };
+    }
+    return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
   }
 
   /** Relative to the inbox. */

@@ -24,6 +24,8 @@ export interface KnownDigest extends Digests {
 export interface DigestShelf {
   find(identity: string): KnownDigest | undefined;
   keep(identity: string, known: KnownDigest): void;
+  /** Does something that looks for many, and waits for nothing. @default each look-up is for itself */
+  together?<T>(work: () => T): T;
 }
 
 /**
@@ -46,6 +48,11 @@ export class KnownDigests {
   /** @param identity as `identityOf` gives it, of the file as it is now */
   find(identity: string): KnownDigest | undefined {
     return this.#shelf.find(identity);
+  }
+
+  /** Does something that looks for many, and waits for nothing. */
+  together<T>(work: () => T): T {
+    return this.#shelf.together === undefined ? work() : this.#shelf.together(work);
   }
 
   /**

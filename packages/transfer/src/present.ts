@@ -66,6 +66,12 @@ export class Present {
     this.#options = options;
   }
 
+  /** Does something that looks for many, and waits for nothing. */
+  together<T>(work: () => T): T {
+    const { known } = this.#options;
+    return known === undefined ? work() : known.together(work);
+  }
+
   /**
    * One look for one entry, in the folder that it goes to: as a rule nothing is there, or nothing has changed.
    * Nothing is opened.

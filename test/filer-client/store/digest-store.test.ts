@@ -72,6 +72,25 @@ test('while another one writes it waits for nobody, and loses nothing', () => {
   expect([0, 1_499].map((n) => later.find(identity(n)))).toEqual([known(0), known(1_499)]);
 });
 
+test('look-ups together find what is kept and what waits; what is kept meanwhile is written after them', () => {
+  const store = open();
+  store.keep(identity(0), known(0));
+  const found = store.together(() => {
+    for (let n = 1; n < 2_500; n++) store.keep(identity(n), known(n));
+    return store.together(() => [0, 1, 2_499, 2_500].map((n) => store.find(identity(n))));
+  });
+  expect(found).toEqual([known(0), known(1), known(2_499), undefined]);
+  expect(() => store.together(() => expect.fail('it goes wrong'))).toThrow('it goes wrong');
+  store.keep(identity(2_500), known(2_500));
+  store[Symbol.dispose]();
+
+  const later = open();
+  expect([0, 2_500].map((n) => later.together(() => later.find(identity(n))))).toEqual([
+    known(0),
+    known(2_500),
+  ]);
+});
+
 test('the longest unused are forgotten, and what is looked up stays', () => {
   let store = open({ maxRows: 4 });
   const again = (): void => {

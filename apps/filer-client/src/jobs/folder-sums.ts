@@ -25,6 +25,9 @@ export class FolderSums {
   readonly #tell: (event: SendEvent) => void;
   readonly #sums = new Map<string, Sum>();
   #toldAt = -Infinity;
+  /** The folder of the path that came last, and the named one that it lies in. */
+  #parent: string | undefined;
+  #folder: string | undefined;
 
   /** @param named the paths of the job, absolute */
   constructor(named: readonly string[], tell: (event: SendEvent) => void) {
@@ -73,6 +76,13 @@ export class FolderSums {
   /** The named folder that a path lies in. */
   #folderOf(path: string): string | undefined {
     if (this.#named.has(path)) return undefined;
+    // As a rule it lies beside the one before it.
+    const parent = path.slice(0, path.lastIndexOf('/'));
+    if (parent !== this.#parent) [this.#parent, this.#folder] = [parent, this.#lookUp(path)];
+    return this.#folder;
+  }
+
+  #lookUp(path: string): string | undefined {
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       const above = path.slice(0, end);
       if (this.#named.has(above)) return above;

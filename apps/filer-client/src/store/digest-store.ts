@@ -68,8 +68,18 @@ export class DigestStore implements DigestShelf, Disposable {
   keep(identity: string, known: KnownDigest): void {
     this.#waiting.delete(identity);
     this.#waiting.set(identity, known);
-    if (this.#waiting.size % BATCH_ROWS === 0) this.#write();
+    if (this.#waiting.size % BATCH_ROWS === 0 && this.#table?.isReading !== true) this.#write();
     this.#timer ??= setTimeout(() => this.#write(), WRITE_AFTER_MS).unref();
+  }
+
+  /** One transaction for all look-ups of a batch: each would open one of its own. */
+  together<T>(work: () => T): T {
+    if (this.#table?.beginReading() !== true) return work();
+    try {
+      return work();
+    } finally {
+      this.#table.endReading();
+    }
   }
 
   /** Writes what waits, as much as is written in one go. */
@@ -152,6 +162,22 @@ class DigestTable {
     const digest = `blake3:${digests.slice(0, DIGEST_DIGITS)}`;
     const blocks = `blake3:${digests.slice(DIGEST_DIGITS)}`;
     return { known: { digest, blocks, synced: synced === 1 }, age: this.#newest - Number(id) };
+  }
+
+  get isReading(): boolean {
+    return this.#database.isTransaction;
+  }
+
+  /** @returns whether `endReading` is to follow: not where it reads already */
+  beginReading(): boolean {
+    if (this.isReading) return false;
+    attempt(() => this.#database.exec('BEGIN'));
+    return this.isReading;
+  }
+
+  endReading(): void {
+    // Nothing was written: rolling back cannot fail where a commit might.
+    if (this.isReading) attempt(() => this.#database.exec('ROLLBACK'));
   }
 
   /** @returns whether the rows are written: not while another process writes, or on a full disk */
