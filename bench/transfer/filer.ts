@@ -62,6 +62,18 @@ export class Filer {
     };
   }
 
+  /** Sending once more what is there already, as people do: without being told of each file. */
+  again(name: string, to: string): Contender {
+    return {
+      name,
+      isIncremental: true,
+      carry: async (source) => {
+        await this.command('filer-client', ['send', source, '--to', to], 'alice');
+        return undefined;
+      },
+    };
+  }
+
   /** Out of the receiver's way, not deleted: that would slow down what comes after. */
   async putAway(receiver: string, round: string): Promise<void> {
     const inbox = this.#stage.path(receiver, 'inbox', 'alice');
