@@ -2,13 +2,9 @@ export type { Channel } from './channel.ts';
 export { sendFiles } from './send-files.ts';
 export type { SendEvent } from './send-event.ts';
 export type { SendOptions, SendOutcome } from './send-options.ts';
-export {
-  receiveFiles,
-  type ReceivedFile,
-  type ReceiveEvent,
-  type ReceiveOptions,
-  type ReceiveOutcome,
-} from './receive-files.ts';
+export { receiveFiles } from './receive-files.ts';
+export type { ReceiveEvent } from './receive-event.ts';
+export type { ReceivedFile, ReceiveOptions, ReceiveOutcome } from './receive-options.ts';
 export { receiveStream } from './receive-stream.ts';
 export { StreamedFile } from './streamed-file.ts';
 export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';

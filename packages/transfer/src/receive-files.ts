@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   FilerError,
@@ -27,102 +26,23 @@ import {
   type Entries,
   type EntryFailure,
   type Got,
-  type KeyPair,
   type Message,
-  type Offer,
-  type OnConflict,
   type ReceiptFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
-import { FreeSpace, noRoom } from './free-space.ts';
-import { Incoming } from './incoming.ts';
+import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
-import { Tally, type FileResult, type Outcome } from './outcome.ts';
-import { keptBytesIn, KeptParts } from './kept-parts.ts';
-import type { KnownDigests } from './known-digests.ts';
-import { Pace, type PaceOptions } from './pace.ts';
-import { Place } from './place.ts';
-import { Present, type PresentOptions } from './present.ts';
+import { Tally, type FileResult } from './outcome.ts';
+import { Pace } from './pace.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
-import { allowanceOf, judgeOffer, type Asker, type ReceivePolicy } from './receive-policy.ts';
+import type { ReceiveEvent } from './receive-event.ts';
+import type { ReceiveOptions, ReceiveOutcome } from './receive-options.ts';
+import type { Asker } from './receive-policy.ts';
+import { takeOffer, type Accepted } from './take-offer.ts';
 
 const NO_CONTENT = Buffer.alloc(0);
-
-/** A file in place, before its receipt is given; `present`: it was there, as the sender's is. */
-export interface ReceivedFile extends ReceiptFile {
-  readonly job: string;
-  /** Absolute. */
-  readonly file: string;
-  readonly note: string;
-}
-
-/** What happens while files are received. Names are another machine's: escape them. */
-export type ReceiveEvent =
-  | { readonly type: 'offered'; readonly offer: Offer }
-  | { readonly type: 'started'; readonly entry: number; readonly name: string; readonly size: number }
-  | {
-      readonly type: 'progress';
-      readonly entry: number;
-      readonly name: string;
-      readonly fileBytes: number;
-      readonly fileSize: number;
-      readonly bytesReceived: number;
-      /** Of what was announced. */
-      readonly bytesTotal: number;
-      readonly filesTotal: number;
-      /** Whether all was announced. */
-      readonly complete: boolean;
-    }
-  | { readonly type: 'file'; readonly result: FileResult };
-
-export interface ReceiveOptions extends PaceOptions {
-  readonly network: string;
-  /** Who receives, and signs for it. */
-  readonly keyPair: KeyPair;
-  /** As TLS proved. */
-  readonly senderId: string;
-  /** Made if missing. */
-  readonly inbox: string;
-  /** Where in the inbox, a relative path: as a rule the sender's name; empty for the inbox itself. */
-  readonly folder: string | ((offer: Offer) => string);
-  /** Shared by all transfers into this inbox. @default one for this transfer alone */
-  readonly space?: FreeSpace | undefined;
-  readonly policy?: ReceivePolicy | undefined;
-  /** Whether files are brought to the disk before their receipt. @default true */
-  readonly sync?: boolean | undefined;
-  /** Digests that are remembered; shared by all transfers. @default none, all are read */
-  readonly known?: KnownDigests | undefined;
-  /** What `overwrite` and `newer` may replace. @default nothing: every file counts as someone else's */
-  readonly delivered?: PresentOptions['delivered'] | undefined;
-  /** What this side says of names that are taken. @default what the offer says */
-  readonly onConflict?: OnConflict | undefined;
-  /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */
-  readonly checksum?: boolean | undefined;
-  /**
-   * Of this receiver and place: in the names of its parts, so that they are nobody else's, and whoever knows it can
-   * remove what a killed process left.
-   *
-   * @default none: the inbox is this receiver's alone
-   */
-  readonly mark?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly on?: ((event: ReceiveEvent) => void) | undefined;
-  /**
-   * Notes a file that is in place; awaited before its receipt is given. Told of a file that was there only while its
-   * digest is not remembered: what is remembered was noted then.
-   */
-  readonly record?: ((file: ReceivedFile) => void | Promise<void>) | undefined;
-}
-
-export interface ReceiveOutcome extends Outcome {
-  /** Undefined when no offer came. */
-  readonly job: string | undefined;
-  readonly bytesReceived: number;
-  /** Sizes of all that was announced. */
-  readonly bytesTotal: number;
-}
 
 /**
  * Receives files over a channel whose next message is the offer.
@@ -142,8 +62,7 @@ class Receiving implements IncomingOwner {
   readonly #tally = new Tally();
   /** Aborted when the connection is gone. */
   readonly #gone = new AbortController();
-  /** What was accepted, and the files of it. */
-  #accepted: { readonly offer: Offer; readonly place: Place; readonly incoming: Incoming } | undefined;
+  #accepted: Accepted | undefined;
   /** What this side says while it is busy. */
   #working = formatTransferWord('working');
   #totalsAsked = false;
@@ -252,7 +171,7 @@ class Receiving implements IncomingOwner {
     const { id, ...offer } = parseOffer(message);
     this.#emit({ type: 'offered', offer });
     try {
-      this.#accepted = await this.#pace.work(this.#prepare(offer));
+      this.#accepted = await this.#pace.work(takeOffer(offer, this.#options, this.#asker(), this));
     } catch (error) {
       if (!(error instanceof FilerError) || this.#failure !== undefined) throw error;
       if (this.#gone.signal.aborted) return true; // what the sender said last, if anything, comes next
@@ -268,38 +187,6 @@ class Receiving implements IncomingOwner {
     this.#working = formatTransferWord('working');
     await this.#say(formatAnswer(id, true));
     return true;
-  }
-
-  /** @throws FilerError why the offer is refused */
-  async #prepare(offer: Offer): Promise<{ offer: Offer; place: Place; incoming: Incoming }> {
-    const {
-      inbox,
-      folder: where,
-      senderId,
-      policy = {},
-      sync = true,
-      space = new FreeSpace(inbox),
-    } = this.#options;
-    judgeOffer(offer, policy);
-    const folder = typeof where === 'string' ? where : where(offer);
-    const left = await space.left(offer.bytes);
-    // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
-    const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + (await keptBytesIn(inbox));
-    const isNew = !existsSync(join(inbox, folder));
-    if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
-    const allowance = allowanceOf(await policy.accept?.(offer, this.#asker()), policy);
-    const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = this.#options;
-    const { known, mark, delivered = (): undefined => undefined } = this.#options;
-    // Last: a refused offer leaves no folder behind.
-    const place = await Place.open(inbox, folder, sync);
-    const parts = new KeptParts(place, `${senderId}${mark ?? ''}`);
-    const gone = this.#gone.signal;
-    const present = new Present({ place, onConflict, known, checksum, delivered, signal: gone });
-    const incoming = new Incoming(
-      { place, parts, present, space, policy, allowance, sync, mark, gone },
-      this,
-    );
-    return { offer, place, incoming };
   }
 
   #asker(): Asker {

@@ -1,0 +1,63 @@
+import type { KeyPair, Offer, OnConflict, ReceiptFile } from '@filer/protocol';
+import type { FreeSpace } from './free-space.ts';
+import type { KnownDigests } from './known-digests.ts';
+import type { Outcome } from './outcome.ts';
+import type { PaceOptions } from './pace.ts';
+import type { PresentOptions } from './present.ts';
+import type { ReceiveEvent } from './receive-event.ts';
+import type { ReceivePolicy } from './receive-policy.ts';
+
+/** A file in place, before its receipt is given; `present`: it was there, as the sender's is. */
+export interface ReceivedFile extends ReceiptFile {
+  readonly job: string;
+  /** Absolute. */
+  readonly file: string;
+  readonly note: string;
+}
+
+export interface ReceiveOptions extends PaceOptions {
+  readonly network: string;
+  /** Who receives, and signs for it. */
+  readonly keyPair: KeyPair;
+  /** As TLS proved. */
+  readonly senderId: string;
+  /** Made if missing. */
+  readonly inbox: string;
+  /** Where in the inbox, a relative path: as a rule the sender's name; empty for the inbox itself. */
+  readonly folder: string | ((offer: Offer) => string);
+  /** Shared by all transfers into this inbox. @default one for this transfer alone */
+  readonly space?: FreeSpace | undefined;
+  readonly policy?: ReceivePolicy | undefined;
+  /** Whether files are brought to the disk before their receipt. @default true */
+  readonly sync?: boolean | undefined;
+  /** Digests that are remembered; shared by all transfers. @default none, all are read */
+  readonly known?: KnownDigests | undefined;
+  /** What `overwrite` and `newer` may replace. @default nothing: every file counts as someone else's */
+  readonly delivered?: PresentOptions['delivered'] | undefined;
+  /** What this side says of names that are taken. @default what the offer says */
+  readonly onConflict?: OnConflict | undefined;
+  /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */
+  readonly checksum?: boolean | undefined;
+  /**
+   * Of this receiver and place: in the names of its parts, so that they are nobody else's, and whoever knows it can
+   * remove what a killed process left.
+   *
+   * @default none: the inbox is this receiver's alone
+   */
+  readonly mark?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly on?: ((event: ReceiveEvent) => void) | undefined;
+  /**
+   * Notes a file that is in place; awaited before its receipt is given. Told of a file that was there only while its
+   * digest is not remembered: what is remembered was noted then.
+   */
+  readonly record?: ((file: ReceivedFile) => void | Promise<void>) | undefined;
+}
+
+export interface ReceiveOutcome extends Outcome {
+  /** Undefined when no offer came. */
+  readonly job: string | undefined;
+  readonly bytesReceived: number;
+  /** Sizes of all that was announced. */
+  readonly bytesTotal: number;
+}

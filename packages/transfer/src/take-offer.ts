@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Offer } from '@filer/protocol';
+import { FreeSpace, noRoom } from './free-space.ts';
+import { Incoming } from './incoming.ts';
+import type { IncomingOwner } from './incoming-owner.ts';
+import { keptBytesIn, KeptParts } from './kept-parts.ts';
+import { Place } from './place.ts';
+import { Present } from './present.ts';
+import type { ReceiveOptions } from './receive-options.ts';
+import { allowanceOf, judgeOffer, type Asker } from './receive-policy.ts';
+
+/** What was accepted, and the files of it. */
+export interface Accepted {
+  readonly offer: Offer;
+  readonly place: Place;
+  readonly incoming: Incoming;
+}
+
+/**
+ * Judges an offer, and makes all ready for its files.
+ *
+ * @param asker its signal is aborted when the sender is gone
+ * @param owner told what becomes of the files
+ * @throws FilerError why the offer is refused
+ */
+export async function takeOffer(
+  offer: Offer,
+  options: ReceiveOptions,
+  asker: Asker,
+  owner: IncomingOwner,
+): Promise<Accepted> {
+  const { inbox, folder: where, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = options;
+  judgeOffer(offer, policy);
+  const folder = typeof where === 'string' ? where : where(offer);
+  const left = await space.left(offer.bytes);
+  // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
+  const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + (await keptBytesIn(inbox));
+  const isNew = !existsSync(join(inbox, folder));
+  if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
+  const allowance = allowanceOf(await policy.accept?.(offer, asker), policy);
+  const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = options;
+  const { known, mark, delivered = (): undefined => undefined } = options;
+  // Last: a refused offer leaves no folder behind.
+  const place = await Place.open(inbox, folder, sync);
+  const parts = new KeptParts(place, `${senderId}${mark ?? ''}`);
+  const gone = asker.signal;
+  const present = new Present({ place, onConflict, known, checksum, delivered, signal: gone });
+  const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync, mark, gone }, owner);
+  return { offer, place, incoming };
+}
