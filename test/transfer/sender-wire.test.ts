@@ -8,7 +8,13 @@ import {
   type ReceiptBatch,
   type ReceiptFile,
 } from '@filer/protocol';
-import { KnownDigests, signReceipts, verifyReceipts, type SendOptions } from '@filer/transfer';
+import {
+  KnownDigests,
+  signReceipts,
+  verifyReceipts,
+  type SendEvent,
+  type SendOptions,
+} from '@filer/transfer';
 import { digestsOf, withSender, type Hand } from './by-hand.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
@@ -52,6 +58,25 @@ test('an honest receipt is taken', async () => {
   await hand.say({ type: 'done' });
 
   expect(await outcome).toMatchObject({ ok: true, filesDelivered: 1, job });
+});
+
+test('a person is waited for until the offer is answered, and not when somebody says so later', async () => {
+  const ends = await withFile();
+  const waits: string[] = [];
+  const on = ({ type }: SendEvent): void => void (type === 'waiting' && waits.push(type));
+  const { hand, outcome } = await withSender(ends, ['a'], { on });
+  const offer = await hand.hear('offer');
+  await hand.say({ type: 'working', asking: '1' });
+  await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+  const entries = await hand.hear('entries');
+  await hand.say({ type: 'working', asking: '1' });
+  await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [{ answer: 'want' }]);
+  await hand.hear('done');
+  await hand.say({ type: 'receipts' }, signReceipts(honest(ends, offer?.header['job'] ?? ''), ends.receiver));
+  await hand.say({ type: 'done' });
+
+  expect(await outcome).toMatchObject({ ok: true });
+  expect(waits).toHaveLength(1);
 });
 
 describe('while receipts are being kept', () => {

@@ -158,6 +158,7 @@ class Sending implements OutgoingOwner {
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
       this.#outgoing.packsSmall = takesSmall(await this.#propose(offer));
+      this.#isAnswered = true;
       await this.#pace.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#failure !== undefined) throw this.#failure;
       return true;
