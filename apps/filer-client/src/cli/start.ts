@@ -5,6 +5,7 @@ import { aborted } from '../abort.ts';
 import { clientSettings } from '../settings.ts';
 import type { StartArguments } from './commands.ts';
 import { wordsFor } from './event-words.ts';
+import { keepYoungMemorySmall } from './young-memory.ts';
 
 export async function run(flags: StartArguments, context: Context): Promise<void> {
   const { home, env, output, version, signal } = context;
@@ -16,6 +17,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     stream: output.stderr,
   });
   const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
+  keepYoungMemorySmall();
   daemon.follow((event) => show(event, context));
   try {
     output.json({
