@@ -169,8 +169,7 @@ test('two connections of one accepted job do not bring twice what was shown', as
   const content = Buffer.from('ten bytes.');
   const [one, two] = [await open(), await open()];
   const announced = one.offer({ ten: content.length });
-  await network.daemon('bob').typed('offer');
-  await vi.waitFor(async () => expect(await itemsOf('bob', 'waiting')).toHaveLength(1));
+  await network.daemon('bob').line(({ type, from }) => type === 'offer' && from === 'mallory');
   await network.ask('bob', 'inbox', 'accept', '--all');
   await announced;
 

@@ -130,7 +130,7 @@ test('a hook that fails or hangs is told of in the log, and takes nothing back',
   await bobWith('--on-received', hanging.program, '--on-received-timeout', '1s');
   expect((await send('anna', await network.file('two', 10))).code).toBe(0);
   await network.daemon('bob').said('it took too long');
-  await vi.waitFor(() => stat(ended)); // what it started was ended with it
+  await vi.waitFor(() => stat(ended), { timeout: 15_000 }); // what it started was ended with it
   expect(await filesBelow(network.inbox('bob', 'anna'))).toEqual(expect.arrayContaining(['one', 'two']));
 });
 
@@ -138,7 +138,7 @@ test('a hook that the daemon ended with itself is run again after the next start
   const slow = await hook('slow', 'exec sleep 600');
   await bobWith('--on-received', slow.program);
   await send('anna', await network.file('three', 10));
-  await vi.waitFor(() => stat(slow.said));
+  await vi.waitFor(() => stat(slow.said), { timeout: 15_000 });
   await network.daemon('bob').stop();
   expect(network.daemon('bob').stderr).toContain('is run again');
 
