@@ -81,6 +81,27 @@ function stuckUntil(free: Promise<unknown>, channel: Channel): Channel {
   };
 }
 
+/** Connections on which the first stream goes on only when it has begun on each of them. */
+function together(count: number): (channel: Channel) => Channel {
+  let missing = count;
+  const all = Promise.withResolvers<void>();
+  return (channel) => {
+    let begun = false;
+    return {
+      closed: channel.closed,
+      [Symbol.asyncIterator]: () => channel[Symbol.asyncIterator](),
+      reject: (error) => channel.reject(error),
+      send: async (header, content) => {
+        await channel.send(header, content);
+        if (header['type'] !== 'file' || begun) return;
+        begun = true;
+        if (--missing === 0) all.resolve();
+        await all.promise;
+      },
+    };
+  };
+}
+
 test('one reading serves three recipients, of large files and of small ones', async () => {
   const ends = await twoEnds();
   const large = randomBytes(9 * MiB + 77);
@@ -93,8 +114,13 @@ test('one reading serves three recipients, of large files and of small ones', as
     await writeFile(join(ends.home, name), content);
   }
   const reads = new SharedReads();
+  const through = together(3);
 
-  const outcomes = await toAll(ends, ['large', ...small], reads);
+  const outcomes = await toAll(ends, ['large', ...small], reads, {
+    bob: { through },
+    carol: { through },
+    dave: { through },
+  });
 
   for (const name of NAMES) {
     expect(outcomes[name]).toMatchObject({ ok: true, filesDelivered: 201 });
@@ -140,10 +166,11 @@ test('a recipient that falls behind the window holds nobody up, and gets the fil
   await writeFile(join(ends.home, 'a'), content);
   const reads = new SharedReads();
   const bobIsThrough = Promise.withResolvers<void>();
+  const meet = together(2);
 
   const { bob, carol } = await toAll(ends, ['a'], reads, {
-    bob: { send: { on: ({ type }) => void (type === 'file' && bobIsThrough.resolve()) } },
-    carol: { through: (channel) => stuckUntil(bobIsThrough.promise, channel) },
+    bob: { through: meet, send: { on: ({ type }) => void (type === 'file' && bobIsThrough.resolve()) } },
+    carol: { through: (channel) => meet(stuckUntil(bobIsThrough.promise, channel)) },
   });
 
   expect([bob?.ok, carol?.ok]).toEqual([true, true]);
