@@ -1,4 +1,5 @@
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { lstat, readdir, readlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -10,7 +11,8 @@ export async function listing(folder: string, path = '.'): Promise<string[]> {
   const facts = [path, (found.mode & 0o7777n).toString(8), mtime];
   if (found.isSymbolicLink()) return [[path, 'l', mtime, await readlink(at)].join(' ')];
   if (found.isFile()) {
-    const digest = createHash('sha256').update(await readFile(at));
+    // One after the other: a tree has more files than a process may have open.
+    const digest = createHash('sha256').update(readFileSync(at));
     return [['f', ...facts, digest.digest('hex')].join(' ')];
   }
   const names = (await readdir(at)).toSorted();
