@@ -3,6 +3,8 @@ import { FilerError } from '@filer/protocol';
 /** PATH_MAX less its NUL: what a link can hold on Linux, in bytes of UTF-8. */
 const MAX_TARGET_BYTES = 4_095;
 
+const OUTSIDE = 'points outside what is sent: send what it leads to by its own path';
+
 /**
  * Whether a symbolic link may travel: its target stays below the first folder of the link's own path, whatever
  * other links of the same rule it leads through. That is why `..` stands only at the beginning: after a name that
@@ -21,7 +23,7 @@ export function checkLinkTarget(components: readonly string[], target: string): 
   if (!target.isWellFormed()) refuse('is ill-formed Unicode');
   if (target.includes('\0')) refuse('holds a NUL character');
   if (Buffer.byteLength(target) > MAX_TARGET_BYTES) refuse(`is longer than ${MAX_TARGET_BYTES} bytes`);
-  if (target.startsWith('/')) refuse('is absolute, and points outside what is sent');
+  if (target.startsWith('/')) refuse(`is absolute, and ${OUTSIDE}`);
   // Between the link and the first folder of its path.
   let mayClimb = components.length - 2;
   if (mayClimb < 0) refuse('lies in no folder that is sent with it');
@@ -30,7 +32,7 @@ export function checkLinkTarget(components: readonly string[], target: string): 
     if (component === '' || component === '.') continue;
     if (component !== '..') descended = true;
     else if (descended) refuse('climbs after it descended, so that where it leads cannot be told');
-    else if (--mayClimb < 0) refuse('points outside what is sent');
+    else if (--mayClimb < 0) refuse(OUTSIDE);
   }
   if (process.platform === 'win32' && /[\\:]/.test(target)) refuse('holds a character that Windows forbids');
 }

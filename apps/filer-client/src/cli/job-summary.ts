@@ -45,7 +45,8 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
   const all = done.recipients.length;
   const machines = all === 1 ? '' : `; ${delivered} of ${all} machines have all of it`;
-  const sent = `${formatBytes(done.bytesSent)} sent at ${formatRate(done.bytesSent, busyMs)}`;
+  const rate = done.bytesSent === 0 ? '' : ` at ${formatRate(done.bytesSent, busyMs)}`;
+  const sent = `${formatBytes(done.bytesSent)} sent${rate}`;
   return `${countOf(done.filesSent)} delivered${skipped}${kept}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
