@@ -35,6 +35,7 @@ import { measureHeartbeat } from '../reports/heartbeat.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import { ConnectionList } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
 import { operations, type OperationName } from './operations.ts';
@@ -61,8 +62,7 @@ export class Daemon implements DaemonPart {
   readonly #sessions: PeerSessions;
   readonly gets = new Set<GetJob>();
   readonly #holdings: HoldingServer;
-  /** When each session that a peer opened began. */
-  readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
+  readonly #connections = new ConnectionList((event) => this.#events.emit(event));
   #closing: Promise<void> | undefined;
   #listen = '';
   #link: ServerLink | undefined;
@@ -92,8 +92,8 @@ export class Daemon implements DaemonPart {
     this.#sessions = new PeerSessions({
       outreach: () => ({ member, access: this.#requireLink(), software }),
       handlerFor: ({ id }) => peerHandler(parts, id),
-      onOpen: (kept, remaining) => this.#onOutgoing(kept, true, remaining),
-      onClosed: (kept, remaining) => this.#onOutgoing(kept, false, remaining),
+      onOpen: (kept, remaining) => this.#connections.outgoing(kept, true, remaining),
+      onClosed: (kept, remaining) => this.#connections.outgoing(kept, false, remaining),
     });
   }
 
@@ -172,18 +172,7 @@ export class Daemon implements DaemonPart {
   }
 
   listConnections(): readonly ConnectionLine[] {
-    const server = this.#link?.current;
-    return [
-      ...(server === undefined
-        ? []
-        : [lineOf('server', 'ip-server', this.#member.server.id, server.session.messenger, undefined)]),
-      ...[...this.#incoming].map(([messenger, { from, since }]) =>
-        lineOf('in', from.name, from.id, messenger, since),
-      ),
-      ...this.#sessions.all.map(({ peer, session, since }) =>
-        lineOf('out', peer.name, peer.id, session.messenger, since),
-      ),
-    ];
+    return this.#connections.lines(this.#link?.current, this.#member.server.id, this.#sessions.all);
   }
 
   async connect(peer: KnownPeer, signal: AbortSignal): Promise<void> {
@@ -354,22 +343,8 @@ export class Daemon implements DaemonPart {
   }
 
   #onIncoming(messenger: Messenger, from: Membership, open: boolean): void {
-    if (open) this.#incoming.set(messenger, { from, since: Date.now() });
-    else this.#incoming.delete(messenger);
-    const { id, name } = from;
-    if (open) this.#jobs?.peerSeen(id);
-    this.#events.emit({
-      type: 'connection',
-      id,
-      name,
-      direction: 'in',
-      open,
-      remaining: this.#incoming.size,
-    });
-  }
-
-  #onOutgoing({ peer: { id, name } }: KeptSession, open: boolean, remaining: number): void {
-    this.#events.emit({ type: 'connection', id, name, direction: 'out', open, remaining });
+    if (open) this.#jobs?.peerSeen(from.id);
+    this.#connections.incoming(messenger, from, open);
   }
 
   async #close(): Promise<void> {
@@ -380,22 +355,4 @@ export class Daemon implements DaemonPart {
 
 function starting(): never {
   throw new FilerError('needs-daemon', 'the daemon is still starting: try again in a moment');
-}
-
-function lineOf(
-  direction: ConnectionLine['direction'],
-  name: string,
-  id: string,
-  messenger: Messenger,
-  since: number | undefined,
-): ConnectionLine {
-  return {
-    name,
-    id,
-    direction,
-    address: messenger.addr,
-    since: since === undefined ? null : new Date(since).toISOString(),
-    bytesSent: messenger.sentBytes,
-    bytesReceived: messenger.receivedBytes,
-  };
 }

@@ -1,0 +1,72 @@
+import type { Membership, Messenger } from '@filer/protocol';
+import type { PeerEvent } from '../network/events.ts';
+import type { KeptSession } from '../network/peer-sessions.ts';
+import type { ServerSession } from '../network/server-dial.ts';
+import type { ConnectionLine } from './operations/connections.ts';
+
+/** The live sessions of a running peer, and who is told when one begins or ends. */
+export class ConnectionList {
+  readonly #onEvent: (event: PeerEvent) => void;
+  /** When each session that a peer opened began. */
+  readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
+
+  constructor(onEvent: (event: PeerEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  /** A session that a peer opened begins or has ended. */
+  incoming(messenger: Messenger, from: Membership, open: boolean): void {
+    if (open) this.#incoming.set(messenger, { from, since: Date.now() });
+    else this.#incoming.delete(messenger);
+    this.#tell(from, 'in', open, this.#incoming.size);
+  }
+
+  /** A session that was opened here begins or has ended. */
+  outgoing({ peer }: KeptSession, open: boolean, remaining: number): void {
+    this.#tell(peer, 'out', open, remaining);
+  }
+
+  /** @param own those that were opened here */
+  lines(
+    server: ServerSession | undefined,
+    serverId: string,
+    own: readonly KeptSession[],
+  ): readonly ConnectionLine[] {
+    return [
+      ...(server === undefined
+        ? []
+        : [lineOf('server', 'ip-server', serverId, server.session.messenger, undefined)]),
+      ...[...this.#incoming].map(([messenger, { from, since }]) =>
+        lineOf('in', from.name, from.id, messenger, since),
+      ),
+      ...own.map(({ peer, session, since }) => lineOf('out', peer.name, peer.id, session.messenger, since)),
+    ];
+  }
+
+  #tell(
+    { id, name }: { readonly id: string; readonly name: string },
+    direction: 'in' | 'out',
+    open: boolean,
+    remaining: number,
+  ): void {
+    this.#onEvent({ type: 'connection', id, name, direction, open, remaining });
+  }
+}
+
+function lineOf(
+  direction: ConnectionLine['direction'],
+  name: string,
+  id: string,
+  messenger: Messenger,
+  since: number | undefined,
+): ConnectionLine {
+  return {
+    name,
+    id,
+    direction,
+    address: messenger.addr,
+    since: since === undefined ? null : new Date(since).toISOString(),
+    bytesSent: messenger.sentBytes,
+    bytesReceived: messenger.receivedBytes,
+  };
+}

@@ -1,0 +1,175 @@
+/*
+ * The home's database, version by version: a database of version N runs what follows after N.
+ */
+
+/** Each entry brings a database from the version that is its index to the next one. Never edit one: append. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+  CREATE TABLE peers (
+    id TEXT PRIMARY KEY,
+    handle INTEGER,
+    name TEXT NOT NULL,
+    membership TEXT NOT NULL,
+    record TEXT,
+    state TEXT NOT NULL DEFAULT 'lost',
+    last_seen INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX peers_handle ON peers (handle);
+  CREATE TABLE pins (name TEXT PRIMARY KEY, id TEXT NOT NULL, claimed_by TEXT) STRICT;
+  CREATE TABLE removals (number INTEGER PRIMARY KEY, document TEXT NOT NULL) STRICT;
+
+  CREATE TABLE spool (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    content BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    sender TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    text TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    received_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE inbox (
+    id TEXT PRIMARY KEY,
+    job TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE job_recipients (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    peer TEXT NOT NULL,
+    name TEXT NOT NULL,
+    code TEXT,
+    status TEXT NOT NULL,
+    PRIMARY KEY (job, peer)
+  ) STRICT;
+  CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    document TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX receipts_job ON receipts (job);
+  `,
+  // What waits for one network never goes to another one that the machine joins later.
+  `ALTER TABLE spool ADD COLUMN network TEXT NOT NULL DEFAULT ''`,
+  // Offers that a person is asked about; what came of a job is counted against what was shown.
+  `
+  CREATE TABLE offers (
+    id TEXT PRIMARY KEY,
+    job TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    names TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    offered_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    UNIQUE (sender, job)
+  ) STRICT;
+  CREATE INDEX inbox_job ON inbox (sender, job);
+  `,
+  // Asked for each file that may replace another one, and for each that was there.
+  `
+  ALTER TABLE inbox ADD COLUMN was_there INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX inbox_path ON inbox (path, sender);
+  `,
+  // Folders that others may look into.
+  `
+  CREATE TABLE shares (
+    name TEXT PRIMARY KEY,
+    folder TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    for_server INTEGER NOT NULL,
+    added_at INTEGER NOT NULL
+  ) STRICT;
+  `,
+  // Jobs that can be run again, and how each of their recipients stands.
+  `
+  ALTER TABLE jobs ADD COLUMN network TEXT NOT NULL DEFAULT '';
+  ALTER TABLE jobs ADD COLUMN queue INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+  ALTER TABLE jobs ADD COLUMN owner_seen_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN started_at INTEGER;
+  ALTER TABLE jobs ADD COLUMN finished_at INTEGER;
+  ALTER TABLE job_recipients ADD COLUMN state TEXT NOT NULL DEFAULT 'interrupted';
+  ALTER TABLE job_recipients ADD COLUMN files_sent INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN files_skipped INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN files_kept INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN files_failed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN bytes_sent INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN bytes_total INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_recipients ADD COLUMN started_at INTEGER;
+  ALTER TABLE job_recipients ADD COLUMN finished_at INTEGER;
+  UPDATE job_recipients SET state = CASE
+    WHEN code IS NOT NULL THEN 'failed'
+    WHEN job IN (SELECT id FROM jobs WHERE state = 'cancelled') THEN 'cancelled'
+    WHEN job IN (SELECT id FROM jobs WHERE state IN ('running', 'interrupted')) THEN 'interrupted'
+    ELSE 'delivered' END;
+  UPDATE jobs SET state = 'interrupted' WHERE state = 'running';
+  CREATE INDEX jobs_created ON jobs (created_at);
+  CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('queued', 'running');
+  CREATE TABLE job_failures (
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    path TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX job_failures_job ON job_failures (job, peer);
+  ALTER TABLE receipts ADD COLUMN paths TEXT;
+  `,
+  // Where the files of a transfer go, whenever it goes on; and up to which row of the inbox a hook was told of them.
+  `
+  CREATE TABLE arrivals (
+    sender TEXT NOT NULL,
+    job TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    note TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    done_row INTEGER NOT NULL,
+    told_row INTEGER NOT NULL,
+    PRIMARY KEY (sender, job)
+  ) STRICT;
+  CREATE INDEX arrivals_untold ON arrivals (done_row) WHERE done_row > told_row;
+  `,
+  // What waits is looked at every second, be it 10,000 jobs.
+  `CREATE INDEX job_recipients_waiting ON job_recipients (peer) WHERE state = 'queued'`,
+  // Files that one recipient signs for again and again as they are, such as those of an unchanged tree: kept once.
+  `
+  CREATE TABLE receipt_lists (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    files TEXT NOT NULL,
+    paths TEXT NOT NULL
+  ) STRICT;
+  ALTER TABLE receipts ADD COLUMN list INTEGER;
+  CREATE INDEX receipts_list ON receipts (list) WHERE list IS NOT NULL;
+  `,
+];
