@@ -12,6 +12,7 @@ import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
 import { PeerServer } from '../../apps/ip-server/src/server/peer-server.ts';
+import { UploadDoor } from '../../apps/ip-server/src/uploads/upload-door.ts';
 import { Presence } from '../../apps/ip-server/src/server/presence.ts';
 import { Removals } from '../../apps/ip-server/src/server/removals.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
@@ -44,6 +45,7 @@ test('a change of many members is broadcast one page a step, each going on where
     removals,
     presence: new Presence(directory, 1_000),
     intake: new ReportIntake(store.reports, () => undefined),
+    uploads: new UploadDoor({}),
     enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
     heartbeatMs: 1_000,
     software: '0.0.0-test',

@@ -80,6 +80,16 @@ describe('bytes that are not our protocol', () => {
     });
   });
 
+  test('a connection for a transfer is no presence, and says what it is for', async () => {
+    const asDaemon = honest.connect({ hello: { purpose: 'transfer' } });
+    await expect(asDaemon).rejects.toMatchObject({ code: 'message-malformed' });
+
+    const { session } = await honest.connect({ role: 'command', hello: { purpose: 'transfer' } });
+    await expect(session.request({ type: 'constructor' })).rejects.toMatchObject({ code: 'unsupported' });
+    expect(await session.closed).toBeUndefined();
+    await expectHonestToWork();
+  });
+
   test('a port scanner and silent connections keep nobody out', async () => {
     const scanners = await Promise.all(Array.from({ length: 50 }, raw));
     for (const socket of scanners) socket.destroy();

@@ -4,10 +4,13 @@ import {
   FrameDecoder,
   encodeFrame,
   errorOf,
+  parseAttach,
   parseBasisAnswer,
   parseBasisRequest,
   parseBroadcasted,
   parseChunk,
+  parseCollect,
+  parseDeliver,
   parseDirectory,
   parseDirectoryGet,
   parseDraft,
@@ -33,6 +36,8 @@ import {
   parseRecord,
   parseRemovals,
   parseReport,
+  parseReportDue,
+  parseSchedules,
   parseSame,
   parseSkip,
   parseSmall,
@@ -126,7 +131,14 @@ const PARSERS: Readonly<Record<string, (message: Message) => unknown>> = {
     for (const removal of parseRemovals(message)) verifyRemoval(removal, network);
   },
   heartbeat: parseHeartbeat,
-  report: parseReport,
+  schedules: parseSchedules,
+  report: (message) => {
+    parseReport(message);
+    expect(parseReportDue(message)).toEqual({ nextInMs: 600_000, thirdInMs: 1_800_000 });
+  },
+  attach: parseAttach,
+  collect: parseCollect,
+  deliver: parseDeliver,
   stored: parseStored,
   text: (message) => verifyText(parseTextMessage(message), network),
   broadcast: (message) => verifyText(parseTextMessage(message), network),
@@ -166,9 +178,19 @@ test('every message has one example, and every example is of a message', () => {
 test('every type that a family lists in its head is specified', async () => {
   const folder = new URL('../../packages/protocol/src/messages/', import.meta.url);
   const heads = await Promise.all(
-    ['session', 'error', 'enrol', 'directory', 'report', 'text', 'transfer', 'share', 'holding'].map(
-      (family) => readFile(new URL(`${family}.ts`, folder), 'utf8'),
-    ),
+    [
+      'session',
+      'error',
+      'enrol',
+      'directory',
+      'report',
+      'schedule',
+      'upload',
+      'text',
+      'transfer',
+      'share',
+      'holding',
+    ].map((family) => readFile(new URL(`${family}.ts`, folder), 'utf8')),
   );
   const listed = heads.flatMap((source) => {
     const head = source.slice(0, source.indexOf('*/'));

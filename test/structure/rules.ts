@@ -22,7 +22,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['control'],
     ['daemon'],
     ['http'],
-    ['server', 'reports'],
+    ['server', 'reports', 'uploads', 'collect'],
     ['store'],
     ['ground'],
   ],

@@ -35,7 +35,7 @@ import {
   type Removal,
   type ServerRecord,
   type SignedText,
-  type Stored,
+  type ReportKey,
   type Welcome,
 } from '@filer/protocol';
 
@@ -250,7 +250,7 @@ export class MemberConnection implements AsyncDisposable {
     seq: number,
     values: Record<string, string> = {},
     spool: string = '0'.repeat(32),
-  ): Promise<Stored> {
+  ): Promise<ReportKey> {
     const content = encodeReportBody({ title: '', values: Object.entries(values), schedule: '' });
     const message = formatReport({ spool, seq, kind: 'user', time: 1_000 + seq }, content);
     return parseStored(await this.session.ask(message));

@@ -7,6 +7,15 @@ export { printable, printableJson } from './printable.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
 export { renderTable, type Column } from './table.ts';
+export {
+  CRON,
+  EVERY,
+  parseCron,
+  parseEvery,
+  parseTimetable,
+  type Timetable,
+  type TimetableText,
+} from './timetable.ts';
 export { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFields, type Logger } from './log.ts';
 export * from './kinds.ts';
 export {

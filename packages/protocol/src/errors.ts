@@ -70,6 +70,7 @@ export const EXIT_CODES = {
   'connection-silent': 1,
   'too-slow': 1,
   'report-conflict': 1,
+  'attachment-missing': 1,
   // signals
   interrupted: 130,
   terminated: 143,

@@ -116,6 +116,18 @@ export const MAX_ASKED_BYTES = 128 * KiB;
 /** A report's values, title and output together, in bytes. */
 export const MAX_REPORT_BYTES = 64 * KiB;
 
+/** Files that belong to one report, and the largest of them, in bytes; they are streamed. */
+export const MAX_ATTACHMENTS = 100;
+export const MAX_ATTACHMENT_BYTES = 64 * MiB;
+
+/** Schedules of one machine, and the list of them: each has a name of 32 characters and three numbers. */
+export const MAX_SCHEDULES = 100;
+export const MAX_SCHEDULES_BYTES = 32 * KiB;
+
+/** What one run of a collect asks for. */
+export const MAX_COLLECT_PATHS = 32;
+export const MAX_COLLECT_PATHS_BYTES = 256 * KiB;
+
 /** One text message, in bytes. */
 export const MAX_TEXT_BYTES = 16 * KiB;
 

@@ -9,6 +9,7 @@ export { receiveStream } from './receive-stream.ts';
 export { StreamedFile } from './streamed-file.ts';
 export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';
 export type { FileResult, Outcome } from './outcome.ts';
+export { Slots } from './slots.ts';
 export { SharedFolder } from './shared-folder.ts';
 export { listShared } from './list-shared.ts';
 export type { Extent, Growing } from './growing.ts';

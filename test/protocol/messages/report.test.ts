@@ -9,6 +9,7 @@ import {
   parseHeartbeat,
   parseReport,
   parseReportBody,
+  parseReportDue,
   parseStored,
   type Heartbeat,
   type Report,
@@ -44,6 +45,37 @@ const HEARTBEAT: Heartbeat = {
 
 test('a report comes back as it was', () => {
   expect(parseReport(message)).toEqual(REPORT);
+});
+
+const FULL: Report = {
+  ...REPORT,
+  kind: 'schedule',
+  schedule: 'health',
+  output: 'all \u0007 is well\n',
+  run: { exitCode: null, signal: 'SIGKILL', durationMs: 30_000, timedOut: true, droppedBytes: 7 },
+  attachments: [{ name: 'a b.log', size: 67_108_864, digest: `blake3:${'0f'.repeat(32)}` }],
+};
+
+test('what a command wrote, how it ended, and what is attached come back', () => {
+  expect(parseReport(formatReport(FULL, encodeReportBody(FULL)))).toEqual(FULL);
+});
+
+test('when the next reports are due stands beside the report, not in it', () => {
+  const due = { nextInMs: 5, thirdInMs: 9 };
+  const timed = formatReport(FULL, encodeReportBody(FULL), due);
+  expect(parseReportDue(timed)).toEqual(due);
+  expect(timed.content.equals(encodeReportBody(FULL))).toBe(true);
+  expect(parseReportDue(message)).toBeUndefined();
+});
+
+test.each([
+  { nextInMs: '5' },
+  { thirdInMs: '5' },
+  { nextInMs: '9', thirdInMs: '5' },
+  { nextInMs: '-1', thirdInMs: '5' },
+  { nextInMs: '1', thirdInMs: '9007199254740991' },
+])('a report that is due next at %j is refused', (change) => {
+  expect(codeOf(() => parseReportDue(withHeader(message, change)))).toBe('message-malformed');
 });
 
 test('whatever a user names, the report comes back', () => {
@@ -110,6 +142,14 @@ test.each([
   ['an empty key', { values: [['', 'b']] }],
   ['a lone surrogate', { values: [['a', '\ud800']] }],
   ['a schedule that is too long', { schedule: 'x'.repeat(65) }],
+  ['an output that is none', { output: 1 }],
+  ['a run that is none', { run: 'ok' }],
+  ['an exit code that is text', { run: { ...FULL.run, exitCode: '1' } }],
+  ['a signal that is none', { run: { ...FULL.run, signal: 'kill\n' } }],
+  ['attachments that are none', { attachments: 'a' }],
+  ['an attachment without a digest', { attachments: [{ name: 'a', size: 1 }] }],
+  ['an attachment above the limit', { attachments: [{ ...FULL.attachments?.[0], size: 67_108_865 }] }],
+  ['101 attachments', { attachments: Array.from({ length: 101 }, () => FULL.attachments?.[0]) }],
 ])('a report whose content has %s is refused', (_, content) => {
   expect(codeOf(() => parseReport(withContent(message, content)))).toBe('message-malformed');
 });

@@ -28,8 +28,12 @@ const HELLO: Hello = {
   software: '0.1.0-beta.1+x',
   membership,
   record,
-  schedules: [{ name: 'nightly', nextInMs: 5 }],
+  schedules: [{ name: 'nightly', nextInMs: 5, thirdInMs: 7, always: false }],
 };
+/** So many schedules, each with a name of its own. */
+const schedulesOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ name: `s${index}`, nextInMs: 1, thirdInMs: 1 }));
+
 const WELCOME: Welcome = {
   version: 1,
   features: [],
@@ -102,9 +106,9 @@ test.each([
   ['a membership with a field too many', { membership: { ...membership, admin: true } }],
   ['a record that is none', { record: 'a' }],
   ['schedules that are no list', { schedules: {} }],
-  ['a schedule without a name', { schedules: [{ nextInMs: 1 }] }],
-  ['a schedule in the past', { schedules: [{ name: 'a', nextInMs: -1 }] }],
-  ['101 schedules', { schedules: Array.from({ length: 101 }, () => ({ name: 'a', nextInMs: 1 })) }],
+  ['a schedule without a name', { schedules: [{ nextInMs: 1, thirdInMs: 1 }] }],
+  ['a schedule in the past', { schedules: [{ name: 'a', nextInMs: -1, thirdInMs: 1 }] }],
+  ['101 schedules', { schedules: schedulesOf(101) }],
 ])('a hello whose content has %s is refused', (_, content) => {
   expect(codeOf(() => parseHello(withContent(formatHello(HELLO, '1'), content)))).toBe('message-malformed');
 });

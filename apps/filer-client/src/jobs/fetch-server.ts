@@ -7,13 +7,12 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, PART_PREFIX, RateLimit, sendFiles } from '@filer/transfer';
+import { inspectSource, PART_PREFIX, RateLimit, sendFiles, type Slots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { LiveProgress, type ProgressDocument } from './live-progress.ts';
 import { forgetOldPulls, PullRecord } from './pull-record.ts';
 import { openShared } from './shared.ts';
 import { Trim } from '../store/trim.ts';
-import type { Slots } from './slots.ts';
 
 /** Who fetches says little: a few answers and receipts. */
 const MAX_UNREAD_BYTES = 1024 * 1024;

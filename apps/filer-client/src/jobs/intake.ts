@@ -16,6 +16,7 @@ import {
   cleanParts,
   FreeSpace,
   receiveFiles,
+  Slots,
   type Cap,
   type ReceivedFile as EngineFile,
   type ReceiveEvent,
@@ -25,7 +26,6 @@ import type { AskedOffer, OfferState } from '../store/offer-store.ts';
 import { fillPattern } from '../inbox-pattern.ts';
 import { ArrivalHook, type ArrivalHookOptions } from './arrival-hook.ts';
 import { AskedOffers } from './asked-offers.ts';
-import { Slots } from './slots.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
 const MAX_UNREAD_BYTES = 1024 * 1024;

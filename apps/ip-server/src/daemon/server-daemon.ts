@@ -18,6 +18,7 @@ import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { UploadDoor } from '../uploads/upload-door.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { StoreHealth } from './store-health.ts';
@@ -128,6 +129,7 @@ export class ServerDaemon {
       presence,
       removals,
       intake: this.#intake,
+      uploads: new UploadDoor({}),
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,
       software: version,

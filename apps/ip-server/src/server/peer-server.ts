@@ -19,8 +19,10 @@ import { memberHandler, takeRecord, type MemberServices } from './member-handler
 import type { Connection } from './presence.ts';
 import { announceRemovals, removedError } from './removals.ts';
 import { Texts } from './texts.ts';
+import type { UploadDoor } from '../uploads/upload-door.ts';
 
 export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
+  readonly uploads: UploadDoor;
   readonly enrolment: Enrolment;
   readonly heartbeatMs: number;
   readonly software: string;
@@ -61,11 +63,10 @@ export class PeerServer extends Server {
     }
   }
 
-  #checkHello({ network, purpose }: Hello): void {
+  #checkHello({ network }: Hello): void {
     if (network !== this.#parts.network) {
       throw new FilerError('refused', 'this server serves another network: join with an invite of this one');
     }
-    if (purpose !== 'session') throw new FilerError('unsupported', 'this server takes no transfers');
   }
 
   /** Not admitted: whoever has not enrolled within the time of a stranger is destroyed. */
@@ -91,7 +92,7 @@ export class PeerServer extends Server {
     welcomed: Welcomed,
     welcome: SayWelcome,
   ): Promise<void> {
-    const { presence, log, now } = this.#parts;
+    const { presence, uploads, log, now } = this.#parts;
     const membership = this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     presence.enter(connection);
@@ -102,6 +103,11 @@ export class PeerServer extends Server {
       if (connection.incarnation !== undefined && hello.record !== undefined) this.#takeRecord(id, hello);
       // Queued in this turn, so that it is the first that the other side reads.
       const sent = welcome({ ...welcomed, ...this.#position(messenger), membership });
+      if (hello.purpose === 'transfer') {
+        await sent;
+        await uploads.serve(messenger, membership);
+        return;
+      }
       const session = new Session(messenger, memberHandler(this.#services, connection));
       await sent.catch(() => undefined);
       if (hello.removals > this.#parts.removals.number) this.#catchUp(session);
@@ -217,7 +223,10 @@ type Welcomed = Pick<Welcome, 'version' | 'features' | 'software'>;
 
 /** @throws FilerError `message-malformed` for a daemon without incarnation */
 function connectionOf(messenger: Messenger, id: string, hello: Hello, since: number): Connection {
-  const { role, incarnation, subscribe, software } = hello;
+  const { role, purpose, incarnation, subscribe, software } = hello;
+  if (purpose === 'transfer' && role !== 'command') {
+    throw new FilerError('message-malformed', 'a connection for a transfer has the role command');
+  }
   if (role === 'daemon' && incarnation === undefined) {
     throw new FilerError('message-malformed', 'the hello of a daemon needs an incarnation');
   }

@@ -2,16 +2,21 @@
  * What a machine reports.
  *
  *   heartbeat  client → server   the volatile numbers, all in the header; no answer
- *   report     client → server   id, spool, seq, kind, time; content JSON { title, values, schedule, … }
+ *   report     client → server   id, spool, seq, kind, time, [nextInMs, thirdInMs]; content JSON { title, values,
+ *                                schedule, [output], [run], [attachments] }
  *   stored     server → client   re, spool, seq: the report is on the server's disk
  *
- * A report's key is (peer, spool, seq). A known seq with another content is answered `report-conflict`.
+ * A report's key is (peer, spool, seq). A known seq with another content is answered `report-conflict`. A report of
+ * a schedule says when the next ones are due, as it is when the report is sent: that is no part of what is reported.
+ * Attachments are at the server before their report is sent (see upload.ts), else it is answered `attachment-missing`.
  */
 import { FilerError } from '../errors.ts';
 import { requireInteger, requireText, type Message } from '../header.ts';
-import { MAX_REPORT_BYTES } from '../limits.ts';
-import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
+import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_REPORT_BYTES } from '../limits.ts';
+import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { checkDue, type Due } from './schedule.ts';
 import { expectType, oneOf } from './session.ts';
+import { DIGEST_PATTERN } from './transfer-fields.ts';
 
 /** The volatile numbers of a machine. Sizes in bytes. */
 export interface Heartbeat {
@@ -58,6 +63,28 @@ export function parseHeartbeat({ header }: Message): Heartbeat {
   };
 }
 
+/** How a command ended whose output is reported. */
+export interface CommandRun {
+  /** null when it was killed, or could not be started. */
+  readonly exitCode: number | null;
+  /** The signal that ended it. */
+  readonly signal: string | null;
+  readonly durationMs: number;
+  /** Whether it was ended because it took too long. */
+  readonly timedOut: boolean;
+  /** What of its output is not in the report, in bytes. */
+  readonly droppedBytes: number;
+}
+
+/** A file that belongs to a report. */
+export interface Attachment {
+  /** A file's name, without folders; whether the receiving system takes it is judged there. */
+  readonly name: string;
+  readonly size: number;
+  /** `blake3:HEX` */
+  readonly digest: string;
+}
+
 /** What a report says. What users name travels in the content, never as header keys. */
 export interface ReportBody {
   readonly title: string;
@@ -65,23 +92,42 @@ export interface ReportBody {
   readonly values: readonly (readonly [string, string])[];
   /** The schedule that made it; empty for one made by hand. */
   readonly schedule: string;
+  /** What a command wrote. */
+  readonly output?: string;
+  readonly run?: CommandRun;
+  readonly attachments?: readonly Attachment[];
 }
 
-export interface Report extends ReportBody {
+/** What names a report among those of one machine. */
+export interface ReportKey {
   /** Random, made with the spool's database: a restored or lost home never collides. */
   readonly spool: string;
   readonly seq: number;
+}
+
+export interface Report extends ReportBody, ReportKey {
   readonly kind: 'user' | 'schedule';
   /** When it was made, by its maker's clock, in ms since the epoch. */
   readonly time: number;
 }
 
-const SPOOL = /^[0-9a-f]{32}$/;
+/** A spool's id as it travels. */
+export const SPOOL_PATTERN = /^[0-9a-f]{32}$/;
 const MAX_VALUES = 1_000;
+const MAX_NAME_CHARS = 255;
+const SIGNAL = /^SIG[A-Z0-9]{1,16}$/;
 
 /** The content of a report, checked against its limits. @throws FilerError `too-large` */
 export function encodeReportBody(body: ReportBody): Buffer {
-  const content = formatJson({ title: body.title, values: body.values, schedule: body.schedule });
+  const { title, values, schedule, output, run, attachments = [] } = body;
+  const content = formatJson({
+    title,
+    values,
+    schedule,
+    ...(output === undefined ? {} : { output }),
+    ...(run === undefined ? {} : { run }),
+    ...(attachments.length === 0 ? {} : { attachments }),
+  });
   if (content.length > MAX_REPORT_BYTES) {
     throw new FilerError(
       'too-large',
@@ -113,6 +159,33 @@ export function parseReportBody(content: Uint8Array): ReportBody {
     title: textOf(fields['title'] ?? '', 'title', { max: MAX_REPORT_BYTES }),
     values: listOf(fields['values'] ?? [], 'values', MAX_VALUES, parsePair),
     schedule: textOf(fields['schedule'] ?? '', 'schedule', { max: 64 }),
+    ...(fields['output'] === undefined
+      ? {}
+      : { output: textOf(fields['output'], 'output', { max: MAX_REPORT_BYTES }) }),
+    ...(fields['run'] === undefined ? {} : { run: parseRun(fields['run']) }),
+    ...(fields['attachments'] === undefined
+      ? {}
+      : { attachments: listOf(fields['attachments'], 'attachments', MAX_ATTACHMENTS, parseAttachment) }),
+  };
+}
+
+function parseRun(value: unknown): CommandRun {
+  const fields = fieldsOf(value, 'run');
+  return {
+    exitCode: fields['exitCode'] === null ? null : integerOf(fields['exitCode'], 'exitCode'),
+    signal: fields['signal'] === null ? null : textOf(fields['signal'], 'signal', { pattern: SIGNAL }),
+    durationMs: integerOf(fields['durationMs'], 'durationMs'),
+    timedOut: fields['timedOut'] === true,
+    droppedBytes: integerOf(fields['droppedBytes'], 'droppedBytes'),
+  };
+}
+
+function parseAttachment(value: unknown, what: string): Attachment {
+  const fields = fieldsOf(value, what);
+  return {
+    name: textOf(fields['name'], `${what}.name`, { max: MAX_NAME_CHARS }),
+    size: integerOf(fields['size'], `${what}.size`, 0, MAX_ATTACHMENT_BYTES),
+    digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
   };
 }
 
@@ -126,8 +199,11 @@ function parsePair(value: unknown, what: string): readonly [string, string] {
   return [key, text];
 }
 
-/** @param content from `encodeReportBody`: the same bytes every time it is sent */
-export function formatReport(report: Omit<Report, keyof ReportBody>, content: Buffer): Message {
+/**
+ * @param content from `encodeReportBody`: the same bytes every time it is sent
+ * @param due of its schedule, now
+ */
+export function formatReport(report: Omit<Report, keyof ReportBody>, content: Buffer, due?: Due): Message {
   return {
     header: {
       type: 'report',
@@ -135,6 +211,7 @@ export function formatReport(report: Omit<Report, keyof ReportBody>, content: Bu
       seq: String(report.seq),
       kind: report.kind,
       time: String(report.time),
+      ...(due === undefined ? {} : { nextInMs: String(due.nextInMs), thirdInMs: String(due.thirdInMs) }),
     },
     content,
   };
@@ -144,7 +221,7 @@ export function formatReport(report: Omit<Report, keyof ReportBody>, content: Bu
 export function parseReport({ header, content }: Message): Report {
   expectType(header, 'report');
   return {
-    spool: textOf(requireText(header, 'spool'), 'spool', { pattern: SPOOL }),
+    spool: textOf(requireText(header, 'spool'), 'spool', { pattern: SPOOL_PATTERN }),
     seq: requireInteger(header, 'seq'),
     kind: oneOf(requireText(header, 'kind'), ['user', 'schedule'], 'kind'),
     time: requireInteger(header, 'time'),
@@ -152,17 +229,19 @@ export function parseReport({ header, content }: Message): Report {
   };
 }
 
-export interface Stored {
-  readonly spool: string;
-  readonly seq: number;
+/** When the next reports of the report's schedule are due; undefined when it does not say. @throws FilerError `message-malformed` */
+export function parseReportDue({ header }: Message): Due | undefined {
+  const { nextInMs, thirdInMs } = header;
+  if (nextInMs === undefined && thirdInMs === undefined) return undefined;
+  return checkDue(requireInteger(header, 'nextInMs'), requireInteger(header, 'thirdInMs'));
 }
 
-export function formatStored({ spool, seq }: Stored): Message {
+export function formatStored({ spool, seq }: ReportKey): Message {
   return { header: { type: 'stored', spool, seq: String(seq) }, content: Buffer.alloc(0) };
 }
 
 /** @throws FilerError `message-malformed` */
-export function parseStored({ header }: Message): Stored {
+export function parseStored({ header }: Message): ReportKey {
   expectType(header, 'stored');
   return { spool: requireText(header, 'spool'), seq: requireInteger(header, 'seq') };
 }

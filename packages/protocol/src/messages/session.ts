@@ -13,7 +13,8 @@ import { MAX_HELLO_BYTES } from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
 import { parseServerRecord, type ServerRecord } from '../trust/server-record.ts';
-import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
+import { announcementOf, parseAnnouncements, type AnnouncedSchedule } from './schedule.ts';
 
 /** The protocol versions that this code speaks. */
 export const VERSIONS: readonly number[] = [1];
@@ -26,12 +27,6 @@ export type Role = 'daemon' | 'command' | 'join';
 
 /** What a connection between two peers is for: messages, or one transfer's bytes. */
 export type Purpose = 'session' | 'transfer';
-
-/** A schedule as its owner announces it: the server expects its next report `nextInMs` from now. */
-export interface AnnouncedSchedule {
-  readonly name: string;
-  readonly nextInMs: number;
-}
 
 export interface Hello {
   readonly versions: readonly number[];
@@ -77,7 +72,6 @@ export interface Welcome {
 }
 
 const MAX_FEATURES = 32;
-const MAX_SCHEDULES = 100;
 const INCARNATION = /^(?:0|[1-9][0-9]{0,15})\.[0-9a-f]{16}$/;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const WORD = /^[a-zA-Z0-9][a-zA-Z0-9.+_-]{0,63}$/;
@@ -99,7 +93,8 @@ export function formatHello(hello: Hello, id: string): Message {
   if (hello.callBack !== undefined) header['callBack'] = hello.callBack;
   if (hello.calledBack !== undefined) header['calledBack'] = hello.calledBack;
   if (hello.subscribe) header['subscribe'] = 'directory';
-  const { membership, record, schedules } = hello;
+  const { membership, record } = hello;
+  const schedules = hello.schedules.map(announcementOf);
   return { header, content: formatJson({ membership, record, schedules }) };
 }
 
@@ -129,21 +124,13 @@ export function parseHello({ header, content }: Message): Hello {
       : { incarnation: textOf(incarnation, 'incarnation', { pattern: INCARNATION }) }),
     ...(fields['membership'] === undefined ? {} : { membership: parseMembership(fields['membership']) }),
     ...(fields['record'] === undefined ? {} : { record: parsePeerRecord(fields['record']) }),
-    schedules: listOf(fields['schedules'] ?? [], 'schedules', MAX_SCHEDULES, parseSchedule),
+    schedules: parseAnnouncements(fields['schedules'] ?? []),
   };
 }
 
 function tokenOf(header: Header, key: 'callBack' | 'calledBack'): Partial<Hello> {
   const token = header[key];
   return token === undefined ? {} : { [key]: textOf(token, key, { pattern: TOKEN }) };
-}
-
-function parseSchedule(value: unknown, what: string): AnnouncedSchedule {
-  const fields = fieldsOf(value, what);
-  return {
-    name: textOf(fields['name'], `${what}.name`, { max: 64 }),
-    nextInMs: integerOf(fields['nextInMs'], `${what}.nextInMs`),
-  };
 }
 
 /** The newest version that both sides speak. @throws FilerError `version-mismatch` */

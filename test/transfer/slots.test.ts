@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Slots } from '../../apps/filer-client/src/jobs/slots.ts';
+import { Slots } from '@filer/transfer';
 import { TCP, connect } from '../protocol/wires.ts';
 
 test('of one peer 64 transfers may wait, the next is refused, and another peer still may wait', async () => {

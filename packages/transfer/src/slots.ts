@@ -1,4 +1,5 @@
-import { FilerError, WORKING_EVERY_MS, formatTransferWord, type Messenger } from '@filer/protocol';
+import { FilerError, WORKING_EVERY_MS, formatTransferWord } from '@filer/protocol';
+import type { Channel } from './channel.ts';
 
 /** Who waits keeps a connection open: so many of one peer may, the next is refused. */
 const MAX_WAITING_PER_PEER = 64;
@@ -19,13 +20,13 @@ export class Slots {
   /**
    * Waits for room.
    *
-   * @param messenger told `working` while it waits; its end ends the waiting
+   * @param channel told `working` while it waits; its end ends the waiting
    * @returns what gives the room back
    * @throws FilerError `connection-closed` when the connection ends first, `rate-limited` when too many of this
    *   peer wait already
    */
-  async take(peer: string, messenger: Messenger): Promise<() => void> {
-    if (!this.#hasRoom(peer)) await this.#wait(peer, messenger);
+  async take(peer: string, channel: Channel): Promise<() => void> {
+    if (!this.#hasRoom(peer)) await this.#wait(peer, channel);
     else this.#enter(peer);
     let held = true;
     return () => {
@@ -35,7 +36,7 @@ export class Slots {
     };
   }
 
-  async #wait(peer: string, messenger: Messenger): Promise<void> {
+  async #wait(peer: string, channel: Channel): Promise<void> {
     if (this.#waiting.filter((place) => place.peer === peer).length >= MAX_WAITING_PER_PEER) {
       throw new FilerError(
         'rate-limited',
@@ -46,8 +47,8 @@ export class Slots {
     const place = { peer, enter: resolve };
     this.#waiting.push(place);
     const { header } = formatTransferWord('working');
-    const timer = setInterval(() => void messenger.send(header).catch(() => undefined), WORKING_EVERY_MS);
-    const gone = messenger.closed.then((reason) => {
+    const timer = setInterval(() => void channel.send(header).catch(() => undefined), WORKING_EVERY_MS);
+    const gone = channel.closed.then((reason) => {
       const index = this.#waiting.indexOf(place);
       if (index >= 0) this.#waiting.splice(index, 1);
       throw reason ?? new FilerError('connection-closed', 'the sender left while it waited for its turn');
