@@ -4,6 +4,14 @@ export { openHome, resolveHome, type Home } from './home.ts';
 export { acquireLock, type Lock } from './lock.ts';
 export { Output, type OutputStream } from './output.ts';
 export { printable, printableJson } from './printable.ts';
+export {
+  linesSaid,
+  passedOn,
+  runnableProgram,
+  runToEnd,
+  type ProgramEnd,
+  type ProgramRun,
+} from './run-program.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
 export { renderTable, type Column } from './table.ts';

@@ -1,0 +1,163 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { resolve } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import type { Environment } from './environment.ts';
+
+/** Variables of our own that a program gets which its owner named. */
+const PASSED_ON = [
+  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'],
+  'XDG_RUNTIME_DIR',
+];
+
+/** What a program said last comes within this time after its end, in ms. */
+const LAST_WORDS_MS = 1_000;
+
+/** Between the polite signal and the other one, in ms. */
+const GRACE_MS = 5_000;
+
+/** What one run may say into the log, in UTF-16 units. */
+const MAX_SAID = 64 * 1024;
+
+export interface ProgramRun {
+  /** The program and its arguments; never through a shell. */
+  readonly command: readonly string[];
+  /** Absolute; it works there. */
+  readonly cwd: string;
+  /** All the variables that it gets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Then it is ended. */
+  readonly timeoutMs: number;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+  /** What it reads on standard input; it need not. @default nothing */
+  readonly input?: Iterable<string>;
+  /** Gets what it writes to standard output and standard error, in the order in which it comes. */
+  readonly onOutput: (text: string) => void;
+}
+
+/** How a program ended. */
+export interface ProgramEnd {
+  /** null when it was killed, or could not be started. */
+  readonly exitCode: number | null;
+  /** The signal that ended it. */
+  readonly signal: string | null;
+  /** Whether it was ended because it took too long. */
+  readonly timedOut: boolean;
+  readonly durationMs: number;
+  /** Why it did not do its work, in words; undefined when it ended with exit 0. */
+  readonly failure: string | undefined;
+}
+
+/**
+ * Runs a program to its end, in a process group of its own that ends as a whole. What it leaves running is not waited
+ * for. Never rejects for what the program does.
+ */
+export async function runToEnd(run: ProgramRun): Promise<ProgramEnd> {
+  const { command, cwd, env, timeoutMs, signal, input = [], onOutput } = run;
+  const [program = '', ...args] = command;
+  const startedAt = performance.now();
+  const child = spawn(program, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const ended = endOf(child);
+  const silent = once(child, 'close').catch(() => undefined); // told by `ended`
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    endGroup(child);
+  }, timeoutMs);
+  const onAbort = (): void => endGroup(child);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  child.stdout.setEncoding('utf8').on('data', onOutput);
+  child.stderr.setEncoding('utf8').on('data', onOutput);
+  const told = tell(input, child.stdin);
+  const end = await ended;
+  const durationMs = Math.round(performance.now() - startedAt);
+  clearTimeout(timer);
+  signal.removeEventListener('abort', onAbort);
+  await Promise.race([silent, delay(LAST_WORDS_MS, undefined, { ref: false })]);
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+  await told;
+  return { ...end, timedOut, durationMs };
+}
+
+/**
+ * The program of a setting as it is started, whatever folder it works in.
+ *
+ * @param setting as a person knows it: `on-received`
+ * @throws FilerError `configuration-invalid` when it is a path that cannot be run
+ */
+export function runnableProgram(setting: string, [program = '', ...args]: readonly string[]): string[] {
+  if (!program.includes('/')) return [program, ...args];
+  const path = resolve(program);
+  try {
+    accessSync(path, constants.X_OK);
+  } catch (error) {
+    throw new FilerError(
+      'configuration-invalid',
+      `${setting} cannot run ${path}: ${messageOf(error)}; name a program that this user may run`,
+      { cause: error },
+    );
+  }
+  return [path, ...args];
+}
+
+/** What a program gets of the variables of ours: those of everyday life, and the ones that are named. */
+export function passedOn(environment: Environment, ...names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    [...PASSED_ON, ...names].flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
+/** Takes text as it comes and passes on its lines, up to 64 KiB: no log takes more of one program. */
+export function linesSaid(line: (text: string) => void): (text: string) => void {
+  let left = MAX_SAID;
+  return (text) => {
+    if (left <= 0) return;
+    for (const each of text.slice(0, left).split('\n')) if (each.trim() !== '') line(each);
+    left -= text.length;
+    if (left <= 0) line('(what else it says is not logged)');
+  };
+}
+
+async function endOf(child: ChildProcess): Promise<Pick<ProgramEnd, 'exitCode' | 'signal' | 'failure'>> {
+  try {
+    const [exitCode, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    const failure = exitCode === null ? `it was ended by ${signal}` : `it ended with exit ${exitCode}`;
+    return { exitCode, signal, failure: exitCode === 0 ? undefined : failure };
+  } catch (error) {
+    return { exitCode: null, signal: null, failure: messageOf(error) }; // it could not be started
+  }
+}
+
+/** Who does not read it needs not. */
+async function tell(input: Iterable<string>, stdin: Writable): Promise<void> {
+  try {
+    await pipeline(Readable.from(input), stdin);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  signalGroup(child, 'SIGTERM');
+  const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE_MS);
+  child.once('exit', () => clearTimeout(timer));
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if (systemCode(error) !== 'ESRCH') throw error; // gone already
+  }
+}
