@@ -10,6 +10,7 @@ test('a batch closes at 1 MiB of reports, and one above it goes alone', async ()
       return batch.map(() => 'stored');
     },
     query: () => [],
+    latest: () => [],
     get: () => undefined,
     prune: () => 0,
   };

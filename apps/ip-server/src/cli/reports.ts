@@ -35,7 +35,7 @@ function* documentsOf(
   const members = store.registry.members();
   const names = namesOf(members);
   const query = {
-    peer: peer === undefined ? undefined : idOf(peer, names),
+    peers: peer === undefined ? undefined : [idOf(peer, names)],
     since: sinceMs === undefined ? undefined : Date.now() - sinceMs,
   };
   for (const stored of store.reports.query(query)) yield documentOf(stored, names);

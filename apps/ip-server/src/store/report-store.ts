@@ -25,10 +25,20 @@ export interface StoredReport {
   readonly receivedAt: number;
 }
 
+/** Which reports; without any field all of them. */
 export interface ReportQuery {
-  readonly peer?: string | undefined;
+  /** Ids of the machines that made them. */
+  readonly peers?: readonly string[] | undefined;
   /** Received at or after this, in ms since the epoch. */
   readonly since?: number | undefined;
+  /** Received before this, in ms since the epoch. */
+  readonly until?: number | undefined;
+  /** The whole title; `*` stands for any text and `?` for one character. */
+  readonly title?: string | undefined;
+  readonly schedule?: string | undefined;
+  readonly kind?: Report['kind'] | undefined;
+  /** Stored after the report with this id. */
+  readonly after?: string | undefined;
 }
 
 /** Everything outside these bounds is dropped, oldest first. */
@@ -48,8 +58,13 @@ export interface ReportStore {
    * @throws FilerError when the store fails; then nothing was stored
    */
   store(batch: readonly NewReport[]): StoreOutcome[];
-  /** Oldest first, one by one: there is no limit to how many there are. */
+  /**
+   * In the order in which they were stored, one by one: there is no limit to how many there are. What is stored while
+   * it is read does not belong to it, and the reader may take its time.
+   */
   query(query: ReportQuery): Iterable<StoredReport>;
+  /** The newest report of each machine and schedule (reports made by hand count as one) among those, oldest first. */
+  latest(query: ReportQuery): Iterable<StoredReport>;
   get(id: string): StoredReport | undefined;
   /** Drops up to `limit` of what is beyond the retention. @returns how many were dropped */
   prune(retention: Retention, limit: number): number;

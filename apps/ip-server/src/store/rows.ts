@@ -79,7 +79,7 @@ export function inviteOf(row: Row): InviteEntry {
   };
 }
 
-export function parseStoredHeartbeat(value: unknown): Heartbeat {
+function parseStoredHeartbeat(value: unknown): Heartbeat {
   if (typeof value !== 'object' || value === null) throw damaged('heartbeat');
   const fields: Row = { ...value };
   return {

@@ -1,7 +1,8 @@
 import type { Heartbeat } from '@filer/protocol';
-import type { Database, Statement } from './database.ts';
+import type { Database, Row, Statement } from './database.ts';
+import { PeerNumbers } from './peer-numbers.ts';
 import type { HeartbeatAt } from './registry.ts';
-import { document, integer, parseStoredHeartbeat, text } from './rows.ts';
+import { integer } from './rows.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -19,10 +20,12 @@ export interface Sample extends HeartbeatAt {
 /** Heartbeats over time: one a minute for each machine, after two days one an hour. */
 export class Samples {
   readonly #database: Database;
+  readonly #peers: PeerNumbers;
   readonly #statements: ReturnType<typeof prepareAll>;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#peers = new PeerNumbers(database);
     this.#statements = prepareAll(database);
   }
 
@@ -30,17 +33,16 @@ export class Samples {
   save(heartbeats: ReadonlyMap<string, HeartbeatAt>): void {
     this.#database.transaction(() => {
       for (const [peer, { at, heartbeat }] of heartbeats) {
-        this.#statements.insert.run(peer, at - (at % MINUTE_MS), MINUTE_MS, JSON.stringify(heartbeat));
+        const numbers = COLUMNS.map(([key]) => heartbeat[key]);
+        this.#statements.insert.run(this.#peers.of(peer), at - (at % MINUTE_MS), MINUTE_MS, ...numbers);
       }
     });
   }
 
+  /** Oldest first. */
   of(peer: string): Sample[] {
-    return this.#statements.of.all(peer).map((row) => ({
-      at: integer(row, 'at'),
-      spanMs: integer(row, 'span_ms'),
-      heartbeat: document(text(row, 'heartbeat'), 'heartbeat', parseStoredHeartbeat),
-    }));
+    const number = this.#peers.find(peer);
+    return number === undefined ? [] : this.#statements.of.all(number).map(sampleOf);
   }
 
   /**
@@ -57,46 +59,64 @@ export class Samples {
       if (typeof first !== 'number') return dropOld.run(now - HOURS_KEPT_MS, limit) > 0;
       const at = first - (first % HOUR_MS);
       for (const row of peers.all(at, at + HOUR_MS, Math.ceil(limit / MINUTES_AN_HOUR))) {
-        const peer = text(row, 'peer');
+        const peer = integer(row, 'peer');
         const average = hour.get(peer, at, at + HOUR_MS);
         // Before its hour is written, which begins at the same time as its first minute.
         dropHour.run(peer, at, at + HOUR_MS);
-        if (average !== undefined) insert.run(peer, at, HOUR_MS, text(average, 'heartbeat'));
+        if (average === undefined) continue;
+        insert.run(peer, at, HOUR_MS, ...COLUMNS.map(([, column]) => integer(average, column)));
       }
       return true;
     });
   }
 }
 
-const AVERAGED = [
-  'loadHundredths',
-  'memoryTotalBytes',
-  'memoryFreeBytes',
-  'inboxFreeBytes',
-  'transfers',
-  'spooled',
-] as const satisfies readonly (keyof Heartbeat)[];
+/** The column of each number. What an hour was like is its average; of the uptime that says nothing, its last is kept. */
+const COLUMNS = [
+  ['uptimeMs', 'uptime_ms'],
+  ['loadHundredths', 'load_hundredths'],
+  ['memoryTotalBytes', 'memory_total_bytes'],
+  ['memoryFreeBytes', 'memory_free_bytes'],
+  ['inboxFreeBytes', 'inbox_free_bytes'],
+  ['transfers', 'transfers'],
+  ['spooled', 'spooled'],
+] as const satisfies readonly (readonly [keyof Heartbeat, string])[];
+
+function sampleOf(row: Row): Sample {
+  return {
+    at: integer(row, 'at'),
+    spanMs: integer(row, 'span_ms'),
+    heartbeat: {
+      uptimeMs: integer(row, 'uptime_ms'),
+      loadHundredths: integer(row, 'load_hundredths'),
+      memoryTotalBytes: integer(row, 'memory_total_bytes'),
+      memoryFreeBytes: integer(row, 'memory_free_bytes'),
+      inboxFreeBytes: integer(row, 'inbox_free_bytes'),
+      transfers: integer(row, 'transfers'),
+      spooled: integer(row, 'spooled'),
+    },
+  };
+}
 
 function prepareAll(
   database: Database,
 ): Record<'insert' | 'of' | 'oldest' | 'peers' | 'hour' | 'dropHour' | 'dropOld', Statement> {
   const sql = (statement: string): Statement => database.prepare(statement);
-  const averages = AVERAGED.map(
-    (key) => `CAST(round(avg(json_extract(heartbeat, '$.${key}'))) AS INTEGER) AS ${key}`,
-  ).join(', ');
+  const columns = COLUMNS.map(([, column]) => column);
+  const averages = columns.map((column) =>
+    column === 'uptime_ms' ? column : `CAST(round(avg(${column})) AS INTEGER) AS ${column}`,
+  );
   const minutes = `span_ms = ${MINUTE_MS} AND at >= ? AND at < ?`;
   return {
-    insert: sql('INSERT OR REPLACE INTO samples (peer, at, span_ms, heartbeat) VALUES (?, ?, ?, ?)'),
-    of: sql('SELECT at, span_ms, heartbeat FROM samples WHERE peer = ? ORDER BY at'),
+    insert: sql(`
+      INSERT OR REPLACE INTO samples (peer, at, span_ms, ${columns.join(', ')})
+      VALUES (?, ?, ?, ${columns.map(() => '?').join(', ')})`),
+    of: sql('SELECT * FROM samples WHERE peer = ? ORDER BY at'),
     oldest: sql(`SELECT at FROM samples WHERE span_ms = ${MINUTE_MS} AND at < ? ORDER BY at LIMIT 1`),
     peers: sql(`SELECT DISTINCT peer FROM samples INDEXED BY samples_at WHERE ${minutes} LIMIT ?`),
-    // What the hour was like; the uptime is the last one, since an average of it says nothing.
+    // With one max() the other columns are those of its row: https://sqlite.org/lang_select.html#bareagg
     hour: sql(`
-      SELECT json_object('uptimeMs', uptime, ${AVERAGED.map((key) => `'${key}', ${key}`).join(', ')}) AS heartbeat
-      FROM (
-        SELECT max(at), json_extract(heartbeat, '$.uptimeMs') AS uptime, ${averages}
-        FROM samples WHERE peer = ? AND ${minutes}
-      ) WHERE uptime IS NOT NULL`),
+      SELECT max(at), ${averages.join(', ')} FROM samples WHERE peer = ? AND ${minutes} HAVING count(*) > 0`),
     dropHour: sql(`DELETE FROM samples WHERE peer = ? AND ${minutes}`),
     dropOld: sql(`
       DELETE FROM samples WHERE (peer, at) IN (

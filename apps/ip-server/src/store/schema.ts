@@ -7,8 +7,9 @@
  *             at which seq the row's membership, record and presence last changed
  *   invites   limits and use of each invite; the grant is the signed document itself
  *   removals  the signed, numbered, grow-only list
- *   reports   what was reported; `content` as it came
+ *   peers     a short number for each machine that has reported or sent a heartbeat, for ever
  *   spools    what was stored of each spool, also after its reports have gone
+ *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
  *   samples   heartbeats, one a minute (`span_ms` 60,000), later one an hour
  */
 export const VERSIONS: readonly string[] = [
@@ -77,6 +78,86 @@ export const VERSIONS: readonly string[] = [
     heartbeat TEXT NOT NULL,
     PRIMARY KEY (peer, at)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX samples_at ON samples (span_ms, at);
+  `,
+  // Ids of 52 characters in each row and index were most of what ten million reports and samples took.
+  `
+  CREATE TABLE peers (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+  INSERT INTO peers (id) SELECT peer FROM spools UNION SELECT peer FROM reports UNION SELECT peer FROM samples;
+
+  ALTER TABLE spools RENAME TO old_spools;
+  CREATE TABLE spools (
+    number     INTEGER PRIMARY KEY,
+    peer       INTEGER NOT NULL,
+    spool      TEXT NOT NULL,
+    last_seq   INTEGER NOT NULL,
+    pruned_seq INTEGER NOT NULL DEFAULT -1,
+    UNIQUE (peer, spool)
+  ) STRICT;
+  INSERT INTO spools (peer, spool, last_seq, pruned_seq)
+    SELECT peers.number, spool, last_seq, pruned_seq FROM old_spools JOIN peers ON peers.id = peer;
+  DROP TABLE old_spools;
+
+  ALTER TABLE reports RENAME TO old_reports;
+  DROP INDEX reports_received;
+  CREATE TABLE reports (
+    number      INTEGER PRIMARY KEY AUTOINCREMENT,
+    peer        INTEGER NOT NULL,
+    spool       INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,
+    kind        TEXT NOT NULL,
+    time        INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    schedule    TEXT NOT NULL,
+    title       TEXT NOT NULL,
+    digest      BLOB NOT NULL,
+    content     BLOB NOT NULL,
+    UNIQUE (spool, seq)
+  ) STRICT;
+  INSERT INTO reports
+    SELECT old.number, peers.number, spools.number, seq, kind, time, received_at,
+      coalesce(iif(json_valid(CAST(content AS TEXT)), CAST(content AS TEXT) ->> '$.schedule', ''), ''),
+      coalesce(iif(json_valid(CAST(content AS TEXT)), CAST(content AS TEXT) ->> '$.title', ''), ''),
+      digest, content
+    FROM old_reports AS old
+      JOIN peers ON peers.id = old.peer
+      JOIN spools ON spools.peer = peers.number AND spools.spool = old.spool
+    ORDER BY old.number;
+  -- A number is never given twice, not even after its report has gone.
+  DELETE FROM sqlite_sequence WHERE name = 'reports';
+  INSERT INTO sqlite_sequence (name, seq) SELECT 'reports', seq FROM sqlite_sequence WHERE name = 'old_reports';
+  DROP TABLE old_reports;
+  UPDATE meta SET value = (SELECT coalesce(sum(length(content) + 2 * octet_length(title) + 200), 0) FROM reports)
+    WHERE key = 'report_bytes';
+
+  -- An index ends with the row's number, so what it finds comes in the order of the numbers.
+  CREATE INDEX reports_received ON reports (received_at);
+  CREATE INDEX reports_of_series ON reports (peer, schedule);
+  CREATE INDEX reports_of_schedule ON reports (schedule) WHERE schedule <> '';
+  CREATE INDEX reports_by_title ON reports (title) WHERE title <> '';
+  CREATE INDEX reports_by_hand ON reports (kind) WHERE kind = 'user';
+
+  ALTER TABLE samples RENAME TO old_samples;
+  DROP INDEX samples_at;
+  CREATE TABLE samples (
+    peer               INTEGER NOT NULL,
+    at                 INTEGER NOT NULL,
+    span_ms            INTEGER NOT NULL,
+    uptime_ms          INTEGER NOT NULL,
+    load_hundredths    INTEGER NOT NULL,
+    memory_total_bytes INTEGER NOT NULL,
+    memory_free_bytes  INTEGER NOT NULL,
+    inbox_free_bytes   INTEGER NOT NULL,
+    transfers          INTEGER NOT NULL,
+    spooled            INTEGER NOT NULL,
+    PRIMARY KEY (peer, at)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO samples
+    SELECT peers.number, at, span_ms, heartbeat ->> '$.uptimeMs', heartbeat ->> '$.loadHundredths',
+      heartbeat ->> '$.memoryTotalBytes', heartbeat ->> '$.memoryFreeBytes', heartbeat ->> '$.inboxFreeBytes',
+      heartbeat ->> '$.transfers', heartbeat ->> '$.spooled'
+    FROM old_samples JOIN peers ON peers.id = peer;
+  DROP TABLE old_samples;
   CREATE INDEX samples_at ON samples (span_ms, at);
   `,
 ];

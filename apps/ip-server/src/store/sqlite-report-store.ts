@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { MAX_SPOOLS_PER_MEMBER, parseReportBody } from '@filer/protocol';
-import type { Database, Row, SqlValue, Statement } from './database.ts';
+import { MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
+import type { Database, Row, Statement } from './database.ts';
 import { Meta } from './meta.ts';
+import { PeerNumbers } from './peer-numbers.ts';
+import { ReportSearch } from './report-search.ts';
 import type {
   NewReport,
   ReportQuery,
@@ -10,34 +12,57 @@ import type {
   StoredReport,
   StoreOutcome,
 } from './report-store.ts';
-import { bytes, integer, text } from './rows.ts';
+import { bytes, integer } from './rows.ts';
 
-/** What a row and its indexes take on disk beside its content, in bytes; measured, rounded. */
-const ROW_BYTES = 300;
+/** What a row and its indexes take on disk beside its content and title, in bytes; measured, rounded. */
+const ROW_BYTES = 200;
+
+/** So many spools are remembered beside the database, which only this process writes: some 200 bytes each. */
+const MAX_REMEMBERED_SPOOLS = 20_000;
+
+interface Spool {
+  readonly number: number;
+  /** The number of its machine. */
+  readonly peer: number;
+  lastSeq: number;
+  readonly prunedSeq: number;
+}
 
 /** The reports in the embedded database. */
 export class SqliteReportStore implements ReportStore {
   readonly #database: Database;
   readonly #meta: Meta;
+  readonly #peers: PeerNumbers;
+  readonly #search: ReportSearch;
+  readonly #spools = new Map<string, Spool>();
   readonly #statements: ReturnType<typeof prepareAll>;
 
   constructor(database: Database) {
     this.#database = database;
     this.#meta = new Meta(database);
+    this.#peers = new PeerNumbers(database);
+    this.#search = new ReportSearch(database);
     this.#statements = prepareAll(database);
   }
 
   store(batch: readonly NewReport[]): StoreOutcome[] {
-    return this.#database.transaction(() => {
-      let added = 0;
-      const outcomes = batch.map((each) => {
-        const outcome = this.#storeOne(each);
-        if (outcome === 'new') added += ROW_BYTES + each.content.length;
-        return outcome === 'new' || outcome === 'known' ? 'stored' : outcome;
+    try {
+      return this.#database.transaction(() => {
+        let added = 0;
+        const advanced = new Set<Spool>();
+        const outcomes = batch.map((each) => {
+          const outcome = this.#storeOne(each, advanced);
+          if (outcome === 'new') added += roomOf(each);
+          return outcome === 'new' || outcome === 'known' ? 'stored' : outcome;
+        });
+        for (const { lastSeq, number } of advanced) this.#statements.advance.run(lastSeq, number);
+        if (added > 0) this.#bytes = this.#bytes + added;
+        return outcomes;
       });
-      if (added > 0) this.#bytes = this.#bytes + added;
-      return outcomes;
-    });
+    } catch (error) {
+      this.#spools.clear();
+      throw error;
+    }
   }
 
   /** Roughly what the reports take on disk; counted along, since summing it up would read them all. */
@@ -49,97 +74,133 @@ export class SqliteReportStore implements ReportStore {
     this.#meta.set('report_bytes', String(bytes));
   }
 
-  #storeOne({
-    peer,
-    report,
-    content,
-    receivedAt,
-  }: NewReport): 'new' | 'known' | 'conflict' | 'too-many-spools' {
-    const { digest: known, spool, spools, insert, advance } = this.#statements;
+  #storeOne(
+    { peer, report, content, receivedAt }: NewReport,
+    advanced: Set<Spool>,
+  ): 'new' | 'known' | 'conflict' | 'too-many-spools' {
+    const spool = this.#spoolOf(peer, report.spool);
+    if (spool === undefined) return 'too-many-spools';
     const digest = createHash('sha256').update(content).digest();
-    const stored = known.get(peer, report.spool, report.seq);
-    if (stored !== undefined) return bytes(stored, 'digest').equals(digest) ? 'known' : 'conflict';
-    const state = spool.get(peer, report.spool);
-    // It was stored once and has gone since, with its digest: the retention has forgotten nothing but the text.
-    if (state !== undefined && report.seq <= integer(state, 'pruned_seq')) return 'known';
-    if (state === undefined && integer(spools.get(peer) ?? {}, 'count') >= MAX_SPOOLS_PER_MEMBER) {
-      return 'too-many-spools';
+    const { seq, kind, time, schedule, title } = report;
+    if (seq <= spool.lastSeq) {
+      const stored = this.#statements.digest.get(spool.number, seq);
+      if (stored !== undefined) return bytes(stored, 'digest').equals(digest) ? 'known' : 'conflict';
+      // It was stored once and has gone since, with its digest: the retention has forgotten nothing but the text.
+      if (seq <= spool.prunedSeq) return 'known';
     }
-    insert.run(peer, report.spool, report.seq, digest, report.kind, report.time, receivedAt, content);
-    advance.run(peer, report.spool, report.seq);
+    this.#statements.insert.run(
+      spool.peer,
+      spool.number,
+      seq,
+      kind,
+      time,
+      receivedAt,
+      schedule,
+      title,
+      digest,
+      content,
+    );
+    spool.lastSeq = Math.max(spool.lastSeq, seq);
+    advanced.add(spool);
     return 'new';
   }
 
-  *query({ peer, since = 0 }: ReportQuery): Generator<StoredReport, void, void> {
-    const conditions = ['received_at >= ?', ...(peer === undefined ? [] : ['peer = ?'])];
-    const values: SqlValue[] = [since, ...(peer === undefined ? [] : [peer])];
-    const statement = this.#database.prepare(
-      `SELECT * FROM reports WHERE ${conditions.join(' AND ')} ORDER BY number`,
-    );
-    for (const row of statement.iterate(...values)) yield reportOf(row);
+  /** Of a spool that is new, too, unless the machine has too many of them. */
+  #spoolOf(peer: string, spool: string): Spool | undefined {
+    const key = `${peer} ${spool}`;
+    const remembered = this.#spools.get(key);
+    if (remembered !== undefined) return remembered;
+    const { spool: find, spools, addSpool } = this.#statements;
+    const peerNumber = this.#peers.of(peer);
+    let row = find.get(peerNumber, spool);
+    if (row === undefined) {
+      if (integer(spools.get(peerNumber) ?? {}, 'count') >= MAX_SPOOLS_PER_MEMBER) return undefined;
+      addSpool.run(peerNumber, spool);
+      row = find.get(peerNumber, spool) ?? {};
+    }
+    const found: Spool = {
+      number: integer(row, 'number'),
+      peer: peerNumber,
+      lastSeq: integer(row, 'last_seq'),
+      prunedSeq: integer(row, 'pruned_seq'),
+    };
+    if (this.#spools.size >= MAX_REMEMBERED_SPOOLS) this.#spools.clear();
+    this.#spools.set(key, found);
+    return found;
+  }
+
+  query(query: ReportQuery): Generator<StoredReport, void, void> {
+    return this.#search.all(query);
+  }
+
+  latest(query: ReportQuery): Generator<StoredReport, void, void> {
+    return this.#search.latest(query);
   }
 
   get(id: string): StoredReport | undefined {
-    if (!/^[1-9][0-9]{0,15}$/.test(id)) return undefined;
-    const row = this.#statements.one.get(Number(id));
-    return row === undefined ? undefined : reportOf(row);
+    return /^[1-9][0-9]{0,15}$/.test(id) ? this.#search.one(Number(id)) : undefined;
   }
 
   prune({ before, maxBytes }: Retention, limit: number): number {
-    const { oldest, drop, pruned } = this.#statements;
+    const { expired, oldest, drop, pruned } = this.#statements;
+    this.#spools.clear();
     return this.#database.transaction(() => {
       let left = this.#bytes;
       let dropped = 0;
-      for (const row of oldest.all(limit)) {
-        if (integer(row, 'received_at') >= before && left <= maxBytes) break;
-        left -= integer(row, 'bytes') + ROW_BYTES;
+      const dropOne = (row: Row): void => {
         drop.run(integer(row, 'number'));
-        pruned.run(integer(row, 'seq'), text(row, 'peer'), text(row, 'spool'));
+        pruned.run(integer(row, 'seq'), integer(row, 'spool'));
+        left -= integer(row, 'bytes');
         dropped++;
+      };
+      for (const row of expired.all(before, limit)) dropOne(row);
+      if (left > maxBytes) {
+        for (const row of oldest.all(limit - dropped)) {
+          if (left <= maxBytes) break;
+          dropOne(row);
+        }
       }
-      if (dropped > 0) this.#bytes = left;
+      if (dropped > 0) this.#bytes = Math.max(0, left);
       return dropped;
     });
   }
 }
 
-function reportOf(row: Row): StoredReport {
-  return {
-    id: String(integer(row, 'number')),
-    peer: text(row, 'peer'),
-    receivedAt: integer(row, 'received_at'),
-    report: {
-      spool: text(row, 'spool'),
-      seq: integer(row, 'seq'),
-      kind: text(row, 'kind') === 'schedule' ? 'schedule' : 'user',
-      time: integer(row, 'time'),
-      ...parseReportBody(bytes(row, 'content')),
-    },
-  };
+/** Roughly what a report takes on disk: its title stands in its content, its row and an index. */
+function roomOf({ report, content }: NewReport): number {
+  return ROW_BYTES + content.length + 2 * Buffer.byteLength(report.title);
 }
 
 function prepareAll(
   database: Database,
 ): Record<
-  'digest' | 'spool' | 'spools' | 'insert' | 'advance' | 'one' | 'oldest' | 'drop' | 'pruned',
+  | 'digest'
+  | 'spool'
+  | 'spools'
+  | 'addSpool'
+  | 'insert'
+  | 'advance'
+  | 'expired'
+  | 'oldest'
+  | 'drop'
+  | 'pruned',
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
+  const room = `number, spool, seq, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
   return {
-    digest: sql('SELECT digest FROM reports WHERE peer = ? AND spool = ? AND seq = ?'),
-    spool: sql('SELECT pruned_seq FROM spools WHERE peer = ? AND spool = ?'),
+    digest: sql('SELECT digest FROM reports WHERE spool = ? AND seq = ?'),
+    spool: sql('SELECT number, last_seq, pruned_seq FROM spools WHERE peer = ? AND spool = ?'),
     spools: sql('SELECT count(*) AS count FROM spools WHERE peer = ?'),
+    addSpool: sql('INSERT INTO spools (peer, spool, last_seq) VALUES (?, ?, -1)'),
     insert: sql(`
-      INSERT INTO reports (peer, spool, seq, digest, kind, time, received_at, content)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
-    advance: sql(`
-      INSERT INTO spools (peer, spool, last_seq) VALUES (?, ?, ?)
-      ON CONFLICT (peer, spool) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq)`),
-    one: sql('SELECT * FROM reports WHERE number = ?'),
-    oldest: sql(`
-      SELECT number, peer, spool, seq, received_at, length(content) AS bytes
-      FROM reports ORDER BY number LIMIT ?`),
+      INSERT INTO reports (peer, spool, seq, kind, time, received_at, schedule, title, digest, content)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    advance: sql('UPDATE spools SET last_seq = max(last_seq, ?) WHERE number = ?'),
+    // By what the clock said, not by the order: it may have been wrong for a while.
+    expired: sql(`SELECT ${room} FROM reports WHERE received_at < ? ORDER BY received_at LIMIT ?`),
+    oldest: sql(`SELECT ${room} FROM reports ORDER BY number LIMIT ?`),
     drop: sql('DELETE FROM reports WHERE number = ?'),
-    pruned: sql('UPDATE spools SET pruned_seq = max(pruned_seq, ?) WHERE peer = ? AND spool = ?'),
+    pruned: sql('UPDATE spools SET pruned_seq = max(pruned_seq, ?) WHERE number = ?'),
   };
 }
