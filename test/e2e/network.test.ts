@@ -335,6 +335,21 @@ describe('two machines that run and one that only joined', () => {
     expect(watch.stderr).toBe('');
   });
 
+  test('peers --watch without a daemon keeps to one session with the server', async () => {
+    // Carol runs no daemon.
+    const sessions = (): number => network.server.count(/peer connected peer=carol .*role=command/);
+    const before = sessions();
+    const watch = network.follow('carol', ['peers', '--watch', '--json']);
+    const stateOf = (line: Line) => listOf(line, 'peers').find(({ name }) => name === 'frida')?.['state'];
+    await network.add('frida');
+    await watch.line((line) => stateOf(line) === 'online');
+    await network.daemon('frida').stop();
+    await watch.line((line) => stateOf(line) === 'stopped');
+
+    expect(await watch.stop('SIGINT')).toBe(130);
+    expect(sessions()).toBe(before + 1);
+  });
+
   test('a killed machine is lost, and is back as soon as it is started again', async () => {
     await network.add('erik');
     await network.seesAs('anna', 'erik', 'online');

@@ -6,6 +6,7 @@ import { printable, printableJson, printableLayout } from './printable.ts';
 export type OutputStream = NodeJS.WritableStream & {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   readonly writableLength?: number;
 };
 

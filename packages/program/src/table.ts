@@ -7,6 +7,17 @@ export interface Column {
   readonly title: string;
   /** @default 'left' */
   readonly align?: 'left' | 'right';
+  /** Columns with a number are left out where there is no room, the highest first. @default never left out */
+  readonly dropOrder?: number;
+}
+
+/** A text, or one that stands out by a style, such as `styleText` gives; a style adds no width. */
+export type Cell = string | { readonly text: string; readonly style: (text: string) => string };
+
+/** A table that is laid out: each row has as many lines as its highest cell needs. */
+export interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
 }
 
 /** Between columns. */
@@ -15,40 +26,95 @@ const GAP = '  ';
 /** No column gets narrower than this; a terminal narrower than the sum of them wraps by itself. */
 const NARROWEST = 6;
 
+/** Before a column is left out, others give way until none is wider than this. */
+const COMFORTABLE = 24;
+
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Lays out rows under their titles. When they do not fit, the widest columns give way and their cells wrap.
- * Every cell is escaped.
+ * Lays out rows under their titles. When they do not fit, columns that may be left out are; then the widest give way
+ * and their cells wrap. Every cell is escaped.
  *
  * @param width columns of the terminal, or Infinity
- * @returns lines without the last line break
  */
-export function renderTable(
+export function layOutTable(
   columns: readonly Column[],
-  rows: readonly (readonly string[])[],
+  rows: readonly (readonly Cell[])[],
   width: number,
-): string {
-  const cells = [columns.map((column) => column.title), ...rows].map((row) =>
-    columns.map((_, index) => printable(row[index] ?? '')),
+): Table {
+  const head = columns.map((column): LaidCell => ({ text: column.title }));
+  const cells = rows.map((row) => columns.map((_, index) => laidCell(row[index] ?? '')));
+  const natural = columns.map((_, index) =>
+    [head, ...cells].reduce((most, row) => Math.max(most, stringWidth(row[index]?.text ?? '')), 0),
   );
+  const kept = keptColumns(columns, natural, width);
+  const shown = kept.flatMap((index) => columns[index] ?? []);
   const widths = fit(
-    columns.map((_, index) => cells.reduce((most, row) => Math.max(most, stringWidth(row[index] ?? '')), 0)),
+    kept.map((index) => natural[index] ?? 0),
     width,
   );
-  return cells.flatMap((row) => renderRow(columns, widths, row)).join('\n');
+  const render = (row: readonly LaidCell[]): string[] =>
+    renderRow(
+      shown,
+      widths,
+      kept.map((index) => row[index] ?? { text: '' }),
+    );
+  return { head: render(head), rows: cells.map(render) };
+}
+
+/** The same as text, without the last line break. */
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  width: number,
+): string {
+  const table = layOutTable(columns, rows, width);
+  return [...table.head, ...table.rows.flat()].join('\n');
+}
+
+interface LaidCell {
+  /** Escaped. */
+  readonly text: string;
+  readonly style?: (text: string) => string;
+}
+
+function laidCell(cell: Cell): LaidCell {
+  return typeof cell === 'string'
+    ? { text: printable(cell) }
+    : { text: printable(cell.text), style: cell.style };
+}
+
+/** Indexes of the columns that there is room for. */
+function keptColumns(columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  const kept = columns.map((_, index) => index);
+  const droppable = kept
+    .filter((index) => columns[index]?.dropOrder !== undefined)
+    .toSorted((a, b) => (columns[b]?.dropOrder ?? 0) - (columns[a]?.dropOrder ?? 0));
+  const needs = (): number =>
+    kept.reduce((sum, index) => sum + Math.min(natural[index] ?? 0, COMFORTABLE), 0) +
+    GAP.length * (kept.length - 1);
+  for (const index of droppable) {
+    if (needs() <= width) break;
+    kept.splice(kept.indexOf(index), 1);
+  }
+  return kept;
 }
 
 /** One row, on as many lines as its highest cell needs. */
-function renderRow(columns: readonly Column[], widths: readonly number[], row: readonly string[]): string[] {
-  const wrapped = row.map((cell, index) => wrap(cell, widths[index] ?? 0));
+function renderRow(
+  columns: readonly Column[],
+  widths: readonly number[],
+  row: readonly LaidCell[],
+): string[] {
+  const wrapped = row.map(({ text }, index) => wrap(text, widths[index] ?? 0));
   const height = Math.max(...wrapped.map((lines) => lines.length));
   return Array.from({ length: height }, (_, at) =>
     wrapped
       .map((lines, index) => {
         const text = lines[at] ?? '';
         const space = ' '.repeat(Math.max(0, (widths[index] ?? 0) - stringWidth(text)));
-        return columns[index]?.align === 'right' ? space + text : text + space;
+        const styled = text === '' ? text : (row[index]?.style?.(text) ?? text);
+        return columns[index]?.align === 'right' ? space + styled : styled + space;
       })
       .join(GAP)
       .trimEnd(),

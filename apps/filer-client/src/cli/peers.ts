@@ -1,59 +1,71 @@
-import { formatAgo, renderTable, type Context } from '@filer/program';
+import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '@filer/program';
+import { openPerformer } from '../control/performer.ts';
 import { perform } from '../control/perform.ts';
 import type { PeerLine, Peers } from '../daemon/operations/peers.ts';
 import type { PeersArguments } from './commands.ts';
 import { watchState } from './watch-state.ts';
 
-export async function run(args: PeersArguments, context: Context): Promise<void> {
-  if (!args.watch) {
-    show(await perform(context, 'peers', { all: args.all }), args, context);
+export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {
+  const { output } = context;
+  if (watch) {
+    await using performer = openPerformer(context);
+    await watchState(context, () => performer.perform('peers', { all }), {
+      layOut: (peers, { now, columns }) => {
+        const screen = screenOf(peers, all, now, columns);
+        const away = awayWords(peers, now);
+        return away === undefined ? screen : { ...screen, foot: [away] };
+      },
+      documentOf,
+      keyOf: ({ server, peers }) => [
+        server.connected,
+        peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses]),
+      ],
+    });
     return;
   }
-  await watchState(
-    context,
-    () => perform(context, 'peers', { all: args.all }),
-    (peers) => show(peers, args, context),
-    ({ server, peers }) => [
-      server.connected,
-      peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses]),
-    ],
-  );
+  const peers = await perform(context, 'peers', { all });
+  const now = Date.now();
+  output.json(documentOf(peers));
+  for (const line of screenLines(screenOf(peers, all, now, output.columns))) output.line(line);
+  if (peers.peers.length === 0)
+    output.hint('On the server:  ip-server invite   then on the other machine:  filer-client join -');
+  const away = awayWords(peers, now);
+  if (away !== undefined) output.warn(away);
 }
 
-function show(result: Peers, args: PeersArguments, { output }: Context): void {
-  output.json({ server: result.server, peers: result.peers });
-  const now = Date.now();
-  if (result.peers.length === 0) {
-    output.line('No other machine has joined yet.');
-    output.hint('On the server:  ip-server invite   then on the other machine:  filer-client join -');
-  } else {
-    output.line(
-      renderTable(
-        [
-          { title: 'NAME' },
-          { title: 'STATE' },
-          { title: 'LAST SEEN' },
-          { title: 'GROUPS' },
-          { title: 'ADDRESS' },
-          ...(args.all ? [{ title: 'ID' }] : []),
-        ],
-        result.peers.map((peer) => [
-          peer.self === true ? `${peer.name} (this machine)` : peer.name,
-          stateWords(peer),
-          peer.online && result.server.connected ? 'now' : lastSeen(peer, now),
-          peer.groups.map((group) => `@${group}`).join(' '),
-          peer.addresses[0] ?? '',
-          ...(args.all ? [peer.id] : []),
-        ]),
-        output.columns,
-      ),
-    );
-  }
-  if (!result.server.connected) {
-    const asOf =
-      result.server.asOf === null ? '' : ` as of ${formatAgo(Date.parse(result.server.asOf), now)}`;
-    output.warn(`the ip-server is away: this is the directory on this machine's disk${asOf}`);
-  }
+function documentOf({ server, peers }: Peers): object {
+  return { server, peers };
+}
+
+function screenOf({ server, peers }: Peers, all: boolean, now: number, columns: number): Screen {
+  if (peers.length === 0) return { items: [['No other machine has joined yet.']] };
+  const { head, rows } = layOutTable(
+    [
+      { title: 'NAME' },
+      { title: 'STATE' },
+      { title: 'LAST SEEN' },
+      { title: 'GROUPS' },
+      { title: 'ADDRESS' },
+      ...(all ? [{ title: 'ID' }] : []),
+    ],
+    peers.map((peer) => [
+      peer.self === true ? `${peer.name} (this machine)` : peer.name,
+      stateWords(peer),
+      peer.online && server.connected ? 'now' : lastSeen(peer, now),
+      peer.groups.map((group) => `@${group}`).join(' '),
+      peer.addresses[0] ?? '',
+      ...(all ? [peer.id] : []),
+    ]),
+    columns,
+  );
+  return { head, items: rows };
+}
+
+/** @returns undefined while the server is there */
+function awayWords({ server }: Peers, now: number): string | undefined {
+  if (server.connected) return undefined;
+  const asOf = server.asOf === null ? '' : ` as of ${formatAgo(Date.parse(server.asOf), now)}`;
+  return `the ip-server is away: this is the directory on this machine's disk${asOf}`;
 }
 
 function lastSeen(peer: PeerLine, now: number): string {

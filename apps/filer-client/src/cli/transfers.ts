@@ -1,4 +1,4 @@
-import { formatAgo, formatBytes, printable, type Context } from '@filer/program';
+import { formatAgo, formatBytes, printable, screenLines, type Context, type Screen } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { Transfers } from '../daemon/operations/jobs.ts';
 import type { ProgressDocument } from '../jobs/live-progress.ts';
@@ -8,31 +8,32 @@ import { progressWords } from './progress-words.ts';
 import { watchState } from './watch-state.ts';
 
 export async function run({ watch }: TransfersArguments, context: Context): Promise<void> {
+  const { output } = context;
   const ask = (): Promise<Transfers> => perform(context, 'transfers', {});
-  if (watch) await watchState(context, ask, (transfers) => show(transfers, context));
-  else show(await ask(), context);
+  if (watch) {
+    await watchState(context, ask, { layOut: (transfers, { now }) => screenOf(transfers, now) });
+    return;
+  }
+  const transfers = await ask();
+  output.json(transfers);
+  for (const line of screenLines(screenOf(transfers, Date.now()))) output.line(line);
 }
 
-function show(transfers: Transfers, { output }: Context): void {
-  output.json(transfers);
-  const { outgoing, incoming, fetching, serving } = transfers;
-  const now = Date.now();
-  for (const job of outgoing) {
-    output.line(
+function screenOf({ outgoing, incoming, fetching, serving }: Transfers, now: number): Screen {
+  const items = [
+    ...outgoing.map((job) => [
       `${job.job}  ${job.state}  ${pathsInWords(job)}, ${formatAgo(Date.parse(job.createdAt), now)}`,
-    );
-    for (const recipient of job.recipients) output.line(`  to ${recipientInWords(recipient)}`);
-  }
-  for (const { from, path, bytesReceived, bytesTotal } of incoming) {
-    const what = path === '' ? '' : `  ${printable(path)}`;
-    output.line(`from ${from}  ${formatBytes(bytesReceived)} of ${formatBytes(bytesTotal)}${what}`);
-  }
-  for (const { from, path, progress } of fetching)
-    output.line(`get ${printable(`${from}:${path}`)}  ${amountWords(progress)}`);
-  for (const { to, path, progress } of serving)
-    output.line(`${to} gets ${printable(path)}  ${amountWords(progress)}`);
-  if (outgoing.length + incoming.length + fetching.length + serving.length === 0)
-    output.line('Nothing is sent or received now, and nothing waits.');
+      ...job.recipients.map((recipient) => `  to ${recipientInWords(recipient)}`),
+    ]),
+    ...incoming.map(({ from, path, bytesReceived, bytesTotal }) => [
+      `from ${from}  ${formatBytes(bytesReceived)} of ${formatBytes(bytesTotal)}${path === '' ? '' : `  ${printable(path)}`}`,
+    ]),
+    ...fetching.map(({ from, path, progress }) => [
+      `get ${printable(`${from}:${path}`)}  ${amountWords(progress)}`,
+    ]),
+    ...serving.map(({ to, path, progress }) => [`${to} gets ${printable(path)}  ${amountWords(progress)}`]),
+  ];
+  return { items: items.length === 0 ? [['Nothing is sent or received now, and nothing waits.']] : items };
 }
 
 function amountWords(progress: ProgressDocument | null): string {

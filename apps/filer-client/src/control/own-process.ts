@@ -49,18 +49,41 @@ export function sendGrowing(
  * @throws FilerError `not-joined`, and whatever the work throws
  */
 export async function inOwnProcess<T>(context: Context, work: (site: Site) => Promise<T>): Promise<T> {
-  const { home, version, output } = context;
-  using member = await Member.open(home);
+  await using own = await openOwnSite(context);
+  return await work(own.site);
+}
+
+/** What a daemon has at hand, in this process, until it is disposed of. */
+export interface OwnSite extends AsyncDisposable {
+  readonly site: Site;
+  readonly access: CommandAccess;
+  /** @throws whatever the operation throws */
+  perform<N extends OperationName>(name: N, params: unknown): Promise<OperationResults[N]>;
+}
+
+/** @throws FilerError `not-joined`, of the home */
+export async function openOwnSite(context: Context): Promise<OwnSite> {
+  const { home, version, output, signal } = context;
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
+  const member = await Member.open(home);
   const access = new CommandAccess(member, version, (error) =>
     log.warn('an entry of the directory was refused', { error }),
   );
   const outreach = { member, access, software: version };
   const jobs = new JobRunner({ outreach, log, isDaemon: false });
-  try {
-    return await work({ ...outreach, log, jobs, daemon: undefined });
-  } finally {
-    await jobs.close();
-    await access.close();
-  }
+  const site: Site = { ...outreach, log, jobs, daemon: undefined };
+  return {
+    site,
+    access,
+    perform: async (name, params) =>
+      (await operations[name](site, params, { emit: () => undefined, signal })) as never,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await jobs.close();
+        await access.close();
+      } finally {
+        member[Symbol.dispose]();
+      }
+    },
+  };
 }

@@ -45,6 +45,11 @@ export class CommandAccess implements ServerAccess {
     }
   }
 
+  /** The next use dials anew if the last one failed. */
+  forgetFailure(): void {
+    if (this.#current === undefined) this.#dialled = undefined;
+  }
+
   kickSpool(): void {
     // Whoever puts a report in the spool without a daemon drains it itself.
   }
