@@ -14,7 +14,7 @@ export {
 } from './run-program.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
-export { layOutTable, renderTable, type Cell, type Column, type Table } from './table.ts';
+export { layOutTable, renderTable, TableWriter, type Cell, type Column, type Table } from './table.ts';
 export { LiveView, screenLines, type LiveViewOptions, type Screen } from './live-view.ts';
 export {
   CRON,

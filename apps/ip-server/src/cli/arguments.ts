@@ -1,6 +1,7 @@
 import { isGroupName, isName, MAX_INVITE_USES } from '@filer/protocol';
 import {
   ANY_TEXT,
+  choiceKind,
   customKind,
   defaulted,
   DURATION,
@@ -12,6 +13,7 @@ import {
   settingArguments,
   textKind,
 } from '@filer/program';
+import { MOMENT } from './moment.ts';
 import { SETTINGS } from '../settings.ts';
 
 const NAME = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2', (text) => {
@@ -55,9 +57,28 @@ export const peersArguments = {
   watch: flag('go on, and show every change'),
 };
 
+/** As other commands write it, too: `@lab`. */
+const GROUP_OF_REPORTS = customKind('the name of a group such as lab', (text) => {
+  const name = text.replace(/^@/, '');
+  if (!isGroupName(name)) throw new RangeError('not the name of a group');
+  return name;
+});
+
 export const reportsArguments = {
-  peer: optional(PEER, 'of this machine only'),
-  sinceMs: optional(DURATION, 'received within this time only'),
+  peer: list(PEER, 'of this machine', { commas: true }),
+  group: list(GROUP_OF_REPORTS, 'of the machines of this group', { commas: true }),
+  since: optional(MOMENT, 'received at or after this'),
+  until: optional(MOMENT, 'received before this'),
+  title: optional(
+    textKind("a title such as 'disk of nas', or a pattern such as 'disk*' in quotes"),
+    'with this title; * stands for any text, ? for one character',
+  ),
+  schedule: optional(textKind('the name of a schedule'), 'made by this schedule'),
+  kind: optional(choiceKind(['user', 'schedule']), 'made by hand, or by schedules'),
+  latest: flag('of each machine and schedule the newest only'),
+  watch: flag('go on, and show each report when it comes; older ones with --since only'),
+  csv: flag('as comma-separated values, a row a report'),
+  value: list(textKind('the key of a value such as free'), 'with --csv: a column of its own for this value'),
 };
 
 export const reportArguments = { id: required(textKind('the id of a report'), 'which report') };

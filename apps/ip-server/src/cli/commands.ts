@@ -45,7 +45,12 @@ export const commands: readonly Command[] = [
     usage: 'reports',
     describe: 'list what was reported, oldest first',
     args: reportsArguments,
-    examples: ['reports --since 1h', 'reports --peer nas --json'],
+    examples: [
+      'reports --since 1h',
+      'reports --latest --group lab',
+      "reports --since 2026-11-01 --title 'disk*' --csv --value free",
+      'reports --watch --peer nas --json',
+    ],
     load: () => import('./reports.ts'),
   }),
   defineCommand({

@@ -1,4 +1,4 @@
-import { FilerError } from '@filer/protocol';
+import { FilerError, type Attachment, type CommandRun } from '@filer/protocol';
 import type { Home } from '@filer/program';
 import { existsSync } from 'node:fs';
 import { iso } from '../control/iso.ts';
@@ -21,7 +21,11 @@ export interface ReportDocument {
   readonly title: string | null;
   readonly schedule: string | null;
   readonly values: Readonly<Record<string, string>>;
-  readonly attachments: readonly never[];
+  /** What its command wrote; null when there was none. */
+  readonly output: string | null;
+  /** How its command ended. */
+  readonly run: CommandRun | null;
+  readonly attachments: readonly Attachment[];
 }
 
 /**
@@ -51,7 +55,9 @@ export function documentOf(stored: StoredReport, names: ReadonlyMap<string, stri
     title: report.title === '' ? null : report.title,
     schedule: report.schedule === '' ? null : report.schedule,
     values: valuesOf(report.values),
-    attachments: [],
+    output: report.output ?? null,
+    run: report.run ?? null,
+    attachments: report.attachments ?? [],
   };
 }
 

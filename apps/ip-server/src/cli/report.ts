@@ -1,7 +1,8 @@
 import { FilerError } from '@filer/protocol';
-import { printable, type ArgumentValues, type Context } from '@filer/program';
+import { formatBytes, formatDuration, printable, type ArgumentValues, type Context } from '@filer/program';
 import type { reportArguments } from './arguments.ts';
 import { documentOf, namesOf, openHistory } from './report-documents.ts';
+import { failureOf } from './report-formats.ts';
 
 export function run({ id }: ArgumentValues<typeof reportArguments>, context: Context): Promise<void> {
   const { home, output } = context;
@@ -16,12 +17,21 @@ export function run({ id }: ArgumentValues<typeof reportArguments>, context: Con
     }
     const document = documentOf(stored, namesOf(store.registry.members()));
     output.json(document);
-    const { peer, title, schedule, time, receivedAt, values } = document;
+    const { peer, title, schedule, time, receivedAt, values, output: text, run: end, attachments } = document;
     output.line(`${printable(peer)}, ${time} (received ${receivedAt})`);
     if (schedule !== null) output.line(`schedule ${printable(schedule)}`);
     if (title !== null) output.line(printable(title));
     for (const [key, value] of Object.entries(values))
       output.line(`  ${printable(key)} = ${printable(value)}`);
+    for (const { name, size } of attachments)
+      output.line(`  ${printable(name)}, a file of ${formatBytes(size)}`);
+    if (end !== null) {
+      const how = failureOf(end)[0] ?? 'done';
+      output.line(`its command: ${printable(how)} after ${formatDuration(end.durationMs)}`);
+    }
+    for (const line of text?.trimEnd().split('\n') ?? []) output.line(`  ${printable(line)}`);
+    if (end !== null && end.droppedBytes > 0)
+      output.line(`  (${formatBytes(end.droppedBytes)} more are not in the report)`);
     return Promise.resolve();
   } finally {
     store.close();

@@ -1,85 +1,131 @@
 import { once } from 'node:events';
-import { FilerError, nearNames } from '@filer/protocol';
-import { formatAgo, printableJson, renderTable, type ArgumentValues, type Context } from '@filer/program';
+import { setTimeout as wait } from 'node:timers/promises';
+import { FilerError } from '@filer/protocol';
+import type { ArgumentValues, Context } from '@filer/program';
+import type { ReportQuery, StoredReport } from '../store/report-store.ts';
 import type { Store } from '../store/store.ts';
 import type { reportsArguments } from './arguments.ts';
+import { csvFormat } from './report-csv.ts';
 import { documentOf, namesOf, openHistory, type ReportDocument } from './report-documents.ts';
+import { jsonDocument, jsonLines, tableFormat, type ReportFormat } from './report-formats.ts';
+import { queryOf } from './report-query.ts';
 
-const COLUMNS = [
-  { title: 'ID' },
-  { title: 'WHEN' },
-  { title: 'PEER' },
-  { title: 'TITLE' },
-  { title: 'VALUES' },
-];
+/** So many reports are laid out and handed to the stream together: memory stays flat however many there are. */
+const REPORTS_AT_ONCE = 200;
 
-/** JSON is handed to the stream in pieces of about this many characters. */
-const PIECE_LENGTH = 64 * 1024;
+/** How often `--watch` looks for new reports. */
+const WATCH_MS = 500;
 
-export async function run(args: ArgumentValues<typeof reportsArguments>, context: Context): Promise<void> {
-  const { home, output } = context;
-  const store = openHistory(home);
+type ReportsValues = ArgumentValues<typeof reportsArguments>;
+
+export async function run(args: ReportsValues, context: Context): Promise<void> {
+  requireOneForm(args, context);
+  const store = openHistory(context.home);
   try {
-    const documents = documentsOf(store, args);
-    if (output.jsonMode) await writeJson(documents, context);
-    else showTable([...documents], context);
+    const query = queryOf(args, store.registry.members(), Date.now());
+    const format = formatOf(args, context);
+    await write(format.begin, context);
+    const { isEmpty } = await (args.watch ? watch : showOnce)(store, query, format, args, context);
+    await write(format.end, context);
+    if (isEmpty) sayNothingThere(args, context);
   } finally {
     store.close();
   }
 }
 
-function* documentsOf(
-  store: Store,
-  { peer, sinceMs }: ArgumentValues<typeof reportsArguments>,
-): Generator<ReportDocument, void, void> {
-  const members = store.registry.members();
-  const names = namesOf(members);
-  const query = {
-    peers: peer === undefined ? undefined : [idOf(peer, names)],
-    since: sinceMs === undefined ? undefined : Date.now() - sinceMs,
+function requireOneForm(args: ReportsValues, { output }: Context): void {
+  const both = (one: string, other: string): never => {
+    throw new FilerError('usage', `${one} does not go with ${other}, leave one of them out`);
   };
-  for (const stored of store.reports.query(query)) yield documentOf(stored, names);
+  if (args.csv && output.jsonMode) both('--csv', '--json');
+  if (args.watch && args.latest) both('--watch', '--latest');
+  if (args.watch && args.until !== undefined) both('--watch', '--until');
+  if (args.value.length > 0 && !args.csv)
+    throw new FilerError('usage', '--value is a column of --csv: add --csv');
 }
 
-/** The last who had the name: a removed machine's reports are found by its id. */
-function idOf(peer: string, names: ReadonlyMap<string, string>): string {
-  const id = names.has(peer) ? peer : [...names].findLast(([, name]) => name === peer)?.[0];
-  if (id !== undefined) return id;
-  const near = nearNames(peer, names.values());
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(' or ')}?` : '"ip-server peers --all" shows who there was';
-  throw new FilerError('no-such-peer', `there is no machine ${JSON.stringify(peer)}, ${hint}`);
+function formatOf({ csv, value, watch: isWatching }: ReportsValues, { output }: Context): ReportFormat {
+  if (csv) return csvFormat(value, output.dataIsForTerminal);
+  if (output.jsonMode) return isWatching ? jsonLines() : jsonDocument();
+  return tableFormat(output.columns, isWatching);
 }
 
-/** One document of any size, without holding it in memory. */
-async function writeJson(documents: Iterable<ReportDocument>, { stdout, signal }: Context): Promise<void> {
-  let piece = '{"reports":[';
-  let separator = '';
-  for (const document of documents) {
-    piece += `${separator}${printableJson(document)}`;
-    separator = ',';
-    if (piece.length < PIECE_LENGTH) continue;
-    signal.throwIfAborted();
-    if (!stdout.write(piece)) await once(stdout, 'drain', { signal });
-    piece = '';
+async function showOnce(
+  store: Store,
+  query: ReportQuery,
+  format: ReportFormat,
+  { latest }: ReportsValues,
+  context: Context,
+): Promise<{ isEmpty: boolean }> {
+  const found = latest ? store.reports.latest(query) : store.reports.query(query);
+  const last = await show(found, store, format, context);
+  return { isEmpty: last === undefined };
+}
+
+/** Until it is ended, which is no failure. */
+async function watch(
+  store: Store,
+  query: ReportQuery,
+  format: ReportFormat,
+  { since }: ReportsValues,
+  context: Context,
+): Promise<{ isEmpty: boolean }> {
+  const { signal, output } = context;
+  let newest = since === undefined ? store.reports.newest() : undefined;
+  output.hint('Every report is shown when it comes; Ctrl-C ends this');
+  try {
+    for (;;) {
+      const now = store.reports.newest();
+      if (now !== undefined && now !== newest) {
+        const last = await show(store.reports.query({ ...query, after: newest }), store, format, context);
+        // One that came while the others were shown was shown, too.
+        newest = last !== undefined && Number(last) > Number(now) ? last : now;
+      }
+      await wait(WATCH_MS, undefined, { signal });
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return { isEmpty: false };
   }
-  stdout.write(`${piece}]}\n`);
 }
 
-function showTable(documents: readonly ReportDocument[], { output }: Context): void {
-  if (documents.length === 0) {
-    output.words('There are no reports; on a machine of the network: filer-client report KEY=VALUE');
-    return;
+/** @returns the id of the last one */
+async function show(
+  found: Iterable<StoredReport>,
+  store: Store,
+  format: ReportFormat,
+  context: Context,
+): Promise<string | undefined> {
+  let names = namesOf(store.registry.members());
+  let block: ReportDocument[] = [];
+  let last: string | undefined;
+  for (const stored of found) {
+    // It joined after this began.
+    if (!names.has(stored.peer)) names = namesOf(store.registry.members());
+    block.push(documentOf(stored, names));
+    last = stored.id;
+    if (block.length < REPORTS_AT_ONCE) continue;
+    await write(format.block(block), context);
+    block = [];
   }
-  const now = Date.now();
-  const rows = documents.map(({ id, peer, receivedAt, title, schedule, values }) => [
-    id,
-    formatAgo(Date.parse(receivedAt), now),
-    peer,
-    title ?? schedule ?? '',
-    Object.entries(values)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(' '),
-  ]);
-  output.line(renderTable(COLUMNS, rows, output.columns));
+  if (block.length > 0) await write(format.block(block), context);
+  return last;
+}
+
+async function write(text: string, { stdout, signal }: Context): Promise<void> {
+  if (text === '') return;
+  signal.throwIfAborted();
+  if (!stdout.write(text)) await once(stdout, 'drain', { signal });
+}
+
+function sayNothingThere(args: ReportsValues, { output }: Context): void {
+  const { peer, group, since, until, title, schedule, kind } = args;
+  const isFiltered = [...peer, ...group, since, until, title, schedule, kind].some(
+    (each) => each !== undefined,
+  );
+  output.words(
+    isFiltered
+      ? 'There are no such reports; "ip-server reports" lists all that are kept'
+      : 'There are no reports; on a machine of the network: filer-client report KEY=VALUE',
+  );
 }

@@ -57,16 +57,27 @@ export class ReportSearch {
   readonly #database: Database;
   readonly #peers: PeerNumbers;
   readonly #one: Statement;
+  readonly #newestOf: Statement;
+  readonly #received: Statement;
 
   constructor(database: Database) {
     this.#database = database;
     this.#peers = new PeerNumbers(database);
     this.#one = database.prepare(`${selectReports('')} WHERE reports.number = ?`);
+    this.#newestOf = database.prepare('SELECT max(number) AS last FROM reports');
+    this.#received = database.prepare(`
+      SELECT min(number) AS first, max(number) AS last FROM reports INDEXED BY reports_received
+      WHERE received_at >= ? AND received_at < ? AND number >= ?`);
   }
 
   one(number: number): StoredReport | undefined {
     const row = this.#one.get(number);
     return row === undefined ? undefined : reportOf(row);
+  }
+
+  newest(): number | undefined {
+    const last = this.#newestOf.get()?.['last'];
+    return typeof last === 'number' ? last : undefined;
   }
 
   *all(query: ReportQuery): Generator<StoredReport, void, void> {
@@ -114,19 +125,12 @@ export class ReportSearch {
     until: number | undefined,
     after: string | undefined,
   ): { first: number; last: number } | undefined {
-    const one = (sql: string, ...values: SqlValue[]): Row => this.#database.prepare(sql).get(...values) ?? {};
-    const newest = one('SELECT max(number) AS last FROM reports')['last'];
-    if (typeof newest !== 'number') return undefined;
+    const newest = this.newest();
+    if (newest === undefined) return undefined;
     const first = after === undefined ? 1 : Number(after) + 1;
     if (since === undefined && until === undefined) return { first, last: newest };
-    const received = one(
-      `SELECT min(number) AS first, max(number) AS last FROM reports INDEXED BY reports_received
-       WHERE received_at >= ? AND received_at < ? AND number >= ?`,
-      since ?? 0,
-      until ?? Number.MAX_SAFE_INTEGER,
-      first,
-    );
-    if (typeof received['first'] !== 'number') return undefined;
+    const received = this.#received.get(since ?? 0, until ?? Number.MAX_SAFE_INTEGER, first);
+    if (typeof received?.['first'] !== 'number') return undefined;
     return { first: received['first'], last: integer(received, 'last') };
   }
 

@@ -141,6 +141,10 @@ export class SqliteReportStore implements ReportStore {
     return /^[1-9][0-9]{0,15}$/.test(id) ? this.#search.one(Number(id)) : undefined;
   }
 
+  newest(): string | undefined {
+    return this.#search.newest()?.toString();
+  }
+
   prune({ before, maxBytes }: Retention, limit: number): number {
     const { expired, oldest, drop, pruned } = this.#statements;
     this.#spools.clear();

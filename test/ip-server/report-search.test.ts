@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { encodeReportBody } from '@filer/protocol';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { NewReport, ReportQuery } from '../../apps/ip-server/src/store/report-store.ts';
+import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+
+interface Made {
+  readonly peer: string;
+  readonly receivedAt: number;
+  readonly title?: string;
+  /** One made by hand has none. */
+  readonly schedule?: string;
+}
+
+async function storeOf(reports: readonly Made[], file?: string): Promise<Store> {
+  const store = openStore(file ?? join(await freshFolder(), 'test.db'));
+  const made = reports.map(({ peer, receivedAt, title = '', schedule = '' }, seq): NewReport => {
+    const body = { title, values: [], schedule };
+    const kind = schedule === '' ? 'user' : 'schedule';
+    const report = { ...body, spool: 'a'.repeat(32), seq, kind, time: 0 } as const;
+    return { peer, receivedAt, report, content: encodeReportBody(body) };
+  });
+  store.reports.store(made);
+  return store;
+}
+
+const ids = (found: Iterable<{ id: string }>): number[] => [...found].map(({ id }) => Number(id));
+
+/** What the words of a query mean, the slow way. */
+function matches(query: ReportQuery, { peer, receivedAt, title = '', schedule = '' }: Made): boolean {
+  const pattern = query.title
+    ?.replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return (
+    (query.peers?.includes(peer) ?? true) &&
+    receivedAt >= (query.since ?? 0) &&
+    receivedAt < (query.until ?? Infinity) &&
+    (pattern === undefined || new RegExp(`^${pattern}$`, 's').test(title)) &&
+    (query.schedule === undefined || query.schedule === schedule) &&
+    (query.kind === undefined || (query.kind === 'user') === (schedule === ''))
+  );
+}
+
+const PEERS = ['ANNA', 'BEN', 'CLEO'];
+const SCHEDULES = ['disk', 'load', undefined];
+const TITLES = [undefined, 'disk of nas', 'disk [1]', 'disk', 'done'];
+const PATTERNS = ['disk', 'disk*', '*[1]', 'd??k', '*', '*n*', 'nothing'];
+
+const somePeer = fc.constantFrom(...PEERS);
+const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(values, { nil: undefined });
+const query = fc.record({
+  peers: maybe(fc.uniqueArray(fc.constantFrom(...PEERS, 'NOBODY'))),
+  since: maybe(fc.nat(120)),
+  until: maybe(fc.nat(120)),
+  title: maybe(fc.constantFrom(...PATTERNS)),
+  schedule: maybe(fc.constantFrom('disk', 'load', 'never')),
+  kind: maybe(fc.constantFrom('user' as const, 'schedule' as const)),
+  after: maybe(fc.nat(60).map(String)),
+});
+
+describe('a search', () => {
+  test('finds what was asked for in the order of arrival, whatever the clock did meanwhile', async () => {
+    const reports = fc.sample(
+      fc.record({
+        peer: somePeer,
+        receivedAt: fc.nat(100),
+        title: fc.constantFrom(...TITLES),
+        schedule: fc.constantFrom(...SCHEDULES),
+      }),
+      { numRuns: 60, seed: 4 },
+    );
+    const store = await storeOf(reports as Made[]);
+    fc.assert(
+      fc.property(query, (asked) => {
+        const expected = reports.flatMap((report, index) =>
+          matches(asked, report as Made) && index + 1 > Number(asked.after ?? 0) ? [index + 1] : [],
+        );
+        expect(ids(store.reports.query(asked))).toEqual(expected);
+        const newest = new Map(
+          expected.map((id) => [`${reports[id - 1]?.peer} ${reports[id - 1]?.schedule}`, id]),
+        );
+        expect(ids(store.reports.latest(asked))).toEqual([...newest.values()].toSorted((a, b) => a - b));
+      }),
+      { numRuns: 500 },
+    );
+    store.close();
+  });
+
+  test('goes through more machines, schedules and titles than can be read side by side', async () => {
+    const reports = Array.from({ length: 3_000 }, (_, index) => ({
+      peer: `PEER-${index % 300}`,
+      receivedAt: index,
+      title: `title ${index % 700}`,
+      schedule: `schedule ${index % 600}`,
+    }));
+    const store = await storeOf(reports);
+    const peers = Array.from({ length: 299 }, (_, index) => `PEER-${index}`);
+    const expected = (asked: ReportQuery): number[] =>
+      reports.flatMap((report, index) => (matches(asked, report) ? [index + 1] : []));
+
+    for (const asked of [
+      {},
+      { peers },
+      { peers, schedule: 'schedule 5' },
+      { peers, title: 'title 1*' },
+      { title: 'title *' },
+      { title: 'title 1*', since: 1_000 },
+      { title: 'title 1?', schedule: 'schedule 17' },
+    ]) {
+      expect(ids(store.reports.query(asked)), JSON.stringify(Object.keys(asked))).toEqual(expected(asked));
+    }
+    expect(ids(store.reports.latest({}))).toEqual(Array.from({ length: 600 }, (_, index) => 2_401 + index));
+    store.close();
+  });
+
+  test('does not see what is stored while its reader takes its time, and lets the log be used again', async () => {
+    const made = Array.from({ length: 1_000 }, (_, index) => ({ peer: 'ANNA', receivedAt: index }));
+    const file = join(await freshFolder(), 'test.db');
+    const store = await storeOf(made, file);
+    const found = store.reports.query({});
+    found[Symbol.iterator]().next();
+    const raw = new DatabaseSync(file);
+    expect(raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()).toMatchObject({ busy: 0 });
+    raw.close();
+    const body = { title: '', values: [], schedule: '' };
+    const report = { ...body, spool: 'b'.repeat(32), seq: 1, kind: 'user', time: 0 } as const;
+    const content = encodeReportBody(body);
+    expect(store.reports.store([{ peer: 'ANNA', receivedAt: 5, report, content }])).toEqual(['stored']);
+
+    expect(ids(found)).toHaveLength(999);
+    expect(ids(store.reports.query({}))).toHaveLength(1_001);
+    store.close();
+  });
+});
