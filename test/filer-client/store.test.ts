@@ -9,9 +9,10 @@ import { OfferStore, type OfferState } from '../../apps/filer-client/src/store/o
 import { Settings } from '../../apps/filer-client/src/store/settings.ts';
 import { Spool } from '../../apps/filer-client/src/store/spool.ts';
 
+let folder: string;
 let file: string;
 beforeEach(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'filer-store-'));
+  folder = await mkdtemp(join(tmpdir(), 'filer-store-'));
   file = join(folder, 'filer.db');
   onTestFinished(() => rm(folder, { recursive: true }));
 });
@@ -63,10 +64,10 @@ test('a sender that offers without end is remembered by its last offers, and wha
 test('reports that wait for one network never go to another one', () => {
   const database = openDatabase(file);
   onTestFinished(() => database.close());
-  const first = new Spool(database, 'FIRST');
+  const first = new Spool(database, 'FIRST', folder);
   first.add('user', 1, body);
 
-  const second = new Spool(database, 'SECOND');
+  const second = new Spool(database, 'SECOND', folder);
   expect(second.size).toBe(0);
   expect(second.next(10)).toEqual([]);
   expect(first.next(10)).toHaveLength(1);

@@ -56,6 +56,11 @@ export const clientSettings = {
   ),
   onReceivedTimeoutMs: setting(DURATION, '10m', 'how long that program may take'),
   historyKeepMs: setting(DURATION, '365d', 'how long jobs and their receipts are kept after their end'),
+  attachmentSpace: setting(
+    SIZE,
+    '1GiB',
+    'how much room the attachments of reports may take until the ip-server has them',
+  ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),

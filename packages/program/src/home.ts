@@ -26,6 +26,8 @@ export interface Home {
   readonly inbox: string;
   /** The client's folder of what came from standard input and is to be sent. */
   readonly outgoing: string;
+  /** Files that belong to reports: the client's until the server has them, the server's as long as it keeps them. */
+  readonly attachments: string;
   /** Socket on which commands reach their daemon; at most 100 bytes long. */
   readonly controlSocket: string;
   /** Held by the one daemon of this home. */
@@ -139,6 +141,7 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
     networkKeyFile: join(folders.data, 'network-key.pem'),
     inbox: folders.inbox,
     outgoing: join(folders.data, 'outgoing'),
+    attachments: join(folders.data, 'attachments'),
     controlSocket: socketPath(program, folders.state, env),
     lockFile: join(folders.state, 'daemon.lock'),
   };

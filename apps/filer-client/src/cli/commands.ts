@@ -154,6 +154,7 @@ export type InboxDeclineArguments = ArgumentValues<typeof inboxDecline>;
 
 const report = {
   values: list(textKind('KEY=VALUE'), 'what to report'),
+  attach: list(textKind('a file'), 'a file that goes with it, up to 64 MiB (several: repeat it)'),
   title: optional(ANY_TEXT, 'what it is about, in a line'),
 };
 export type ReportArguments = ArgumentValues<typeof report>;
@@ -331,7 +332,11 @@ export const commands: readonly Command[] = [
     usage: 'report [values..]',
     describe: 'report values to the ip-server; kept on disk until it has them',
     args: report,
-    examples: ['report temperature=21.5 state=ok', 'report --title "nightly build" result=green'],
+    examples: [
+      'report temperature=21.5 state=ok',
+      'report --title "nightly build" result=green',
+      'report result=red --attach build.log --attach trace.json',
+    ],
     load: () => import('./report.ts'),
   }),
   defineCommand({

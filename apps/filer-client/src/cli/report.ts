@@ -1,17 +1,22 @@
+import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { ReportArguments } from './commands.ts';
 
-export async function run({ values, title }: ReportArguments, context: Context): Promise<void> {
+export async function run({ values, attach, title }: ReportArguments, context: Context): Promise<void> {
   const { output } = context;
-  if (values.length === 0 && title === undefined) {
+  if (values.length === 0 && title === undefined && attach.length === 0) {
     throw new FilerError(
       'usage',
-      'report what? Give KEY=VALUE pairs such as temperature=21.5, or --title TEXT',
+      'report what? Give KEY=VALUE pairs such as temperature=21.5, --title TEXT, or --attach FILE',
     );
   }
-  const outcome = await perform(context, 'report', { values: values.map(parsePair), title: title ?? '' });
+  const outcome = await perform(context, 'report', {
+    values: values.map(parsePair),
+    title: title ?? '',
+    attach: attach.map((path) => resolve(path)),
+  });
   output.json(outcome);
   if (outcome.stored) output.line('reported: the ip-server has it on disk');
   else {

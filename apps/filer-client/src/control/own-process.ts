@@ -1,10 +1,11 @@
-import { createLogger, type Context } from '@filer/program';
+import { createLogger, readConfiguration, type Context } from '@filer/program';
 import { operations, type OperationName, type OperationResults } from '../daemon/operations.ts';
 import type { Site } from '../daemon/site.ts';
 import type { Growing } from '@filer/transfer';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
+import { clientSettings } from '../settings.ts';
 import { eachItem } from './each-item.ts';
 import type { PerformOptions } from './perform.ts';
 
@@ -22,6 +23,7 @@ export function performHere<N extends OperationName>(
 ): Promise<OperationResults[N]> {
   const { signal } = context;
   return inOwnProcess(context, async (site) => {
+    if (name === 'report') site.member.spool.maxFileBytes = await attachmentSpace(context);
     return (await operations[name](site, params, { emit: eachItem(onItem), signal })) as OperationResults[N];
   });
 }
@@ -86,4 +88,8 @@ export async function openOwnSite(context: Context): Promise<OwnSite> {
       }
     },
   };
+}
+
+async function attachmentSpace({ home, env }: Context): Promise<number> {
+  return (await readConfiguration(clientSettings, { home, env, flags: {} })).attachmentSpace;
 }

@@ -209,6 +209,9 @@ export class Daemon implements DaemonPart {
   async #open(): Promise<void> {
     const { software, log, settings } = this.#options;
     const member = this.#member;
+    const { spool } = member;
+    spool.maxFileBytes = settings.attachmentSpace;
+    if (spool.folders.clean() > 0) log.info('attachments of reports that never were spooled were removed');
     const intake = await TransferIntake.open({
       member,
       inbox: this.inbox,

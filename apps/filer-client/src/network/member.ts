@@ -56,7 +56,7 @@ export class Member implements Disposable {
     forgetOtherNetwork(this.database, this.settings, membership.network);
     this.directory = new DirectoryStore(this.database);
     this.removals = new RemovalStore(this.database, membership.network);
-    this.spool = new Spool(this.database, membership.network);
+    this.spool = new Spool(this.database, membership.network, home.attachments);
     this.messages = new MessageStore(this.database);
     this.inbox = new InboxStore(this.database);
     this.offers = new OfferStore(this.database);

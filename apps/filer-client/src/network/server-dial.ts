@@ -14,9 +14,11 @@ import {
   type Hello,
   type HostPort,
   type Link,
+  type Messenger,
   type Welcome,
 } from '@filer/protocol';
 import type { KnownServer } from '../store/membership-file.ts';
+import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { askReplacement } from './server-replacement.ts';
 
@@ -35,6 +37,11 @@ export interface ServerSession {
 /** One address of the server; a team on one network answers within this, and the next is tried. */
 const ADDRESS_TIMEOUT_MS = 5_000;
 
+/** A welcomed connection to the ip-server on which nothing was said yet. */
+export interface ServerConnection extends Omit<ServerSession, 'session'> {
+  readonly messenger: Messenger;
+}
+
 /**
  * Reaches the ip-server over the first of its addresses that answers with the pinned id, and is welcomed.
  *
@@ -47,12 +54,35 @@ export async function dialServer(
   handler: Handler | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ServerSession> {
+  const { messenger, ...server } = await connectServer(member, hello, signal);
+  return { ...server, session: new Session(messenger, handler) };
+}
+
+/**
+ * Opens a connection to the ip-server for one transfer to it.
+ *
+ * @throws FilerError as `dialServer`
+ */
+export async function dialServerForTransfer(
+  member: Member,
+  software: string,
+  signal: AbortSignal | undefined,
+): Promise<Messenger> {
+  const hello = helloOf(member, software, { purpose: 'transfer' });
+  return (await connectServer(member, hello, signal)).messenger;
+}
+
+async function connectServer(
+  member: Member,
+  hello: Hello,
+  signal: AbortSignal | undefined,
+): Promise<ServerConnection> {
   const { link, address } = await reachServer(member, hello, signal);
   const localHost = link.socket.localAddress;
   const messenger = strangerMessenger(link);
   let welcome: Welcome;
   try {
-    welcome = await sayHello(messenger, hello);
+    welcome = await sayHello(messenger, hello, { signal });
   } catch (error) {
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
       throw unreachable(member.server, error.message, error);
@@ -61,13 +91,7 @@ export async function dialServer(
   }
   try {
     await takeNews(member, welcome);
-    return {
-      session: new Session(messenger, handler),
-      welcome,
-      address,
-      overLoopback: isLoopback(address.host),
-      localHost,
-    };
+    return { messenger, welcome, address, overLoopback: isLoopback(address.host), localHost };
   } catch (error) {
     messenger.destroy();
     throw error;

@@ -15,7 +15,7 @@ import {
   type SignedText,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { drainSpool } from '../reports/spool-sender.ts';
+import { SpoolCourier } from '../reports/spool-courier.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
 import type { PeerEvent } from './events.ts';
@@ -54,9 +54,8 @@ export class ServerLink implements ServerAccess {
   #running: Promise<void> | undefined;
   #waiting: AbortController | undefined;
   #syncing: Promise<void> = Promise.resolve();
-  #draining: Promise<void> | undefined;
+  readonly #courier: SpoolCourier;
   #publishedSeq: number | undefined;
-  #kicked = false;
   /** Why there is no session, while there is none. */
   #lastFailure: FilerError | undefined;
   /** Resolves once the first attempt has ended, one way or the other: who asks before that waits for it. */
@@ -64,6 +63,7 @@ export class ServerLink implements ServerAccess {
 
   constructor(options: ServerLinkOptions) {
     this.#options = options;
+    this.#courier = new SpoolCourier(options);
     this.#overLoopback = options.member.settings.get('server.overLoopback') === '1';
   }
 
@@ -108,27 +108,7 @@ export class ServerLink implements ServerAccess {
   }
 
   kickSpool(): void {
-    const { member, log } = this.#options;
-    const session = this.#current?.session;
-    if (session === undefined) return;
-    if (this.#draining !== undefined) {
-      this.#kicked = true;
-      return;
-    }
-    const drain = async (): Promise<void> => {
-      try {
-        do {
-          this.#kicked = false;
-          await drainSpool(member.spool, session);
-        } while (this.#kicked);
-      } catch (error) {
-        if (!(error instanceof FilerError)) throw error;
-        log.warn('reports wait: the server did not take them', { error, spooled: member.spool.size });
-      } finally {
-        this.#draining = undefined;
-      }
-    };
-    this.#draining = drain();
+    this.#courier.kick();
   }
 
   /** Says goodbye and ends. May be called twice. */
@@ -145,7 +125,7 @@ export class ServerLink implements ServerAccess {
       this.#linked?.session.messenger.destroy();
     }
     await this.#running;
-    await this.#draining;
+    await this.#courier.close();
     await this.#syncing;
   }
 
@@ -207,12 +187,13 @@ export class ServerLink implements ServerAccess {
       this.#tried.resolve();
       log.info('connected to the ip-server', { address: session.messenger.addr });
       this.#options.onEvent({ type: 'server', connected: true, reason: '' });
-      this.kickSpool();
+      this.#courier.sessionIs(session);
       await this.#beat(server);
       const reason = await session.closed;
       throw reason ?? new FilerError('connection-closed', 'the ip-server closed the connection');
     } finally {
       session.messenger.destroy();
+      this.#courier.sessionIs(undefined);
       if (this.#current !== undefined) {
         member.directory.touch(Date.now());
         const reason = (await session.closed)?.message ?? '';

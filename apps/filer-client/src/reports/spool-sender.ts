@@ -1,50 +1,136 @@
-import { FilerError, formatReport, parseStored, type Session } from '@filer/protocol';
+import { FilerError, formatReport, parseStored, type ErrorCode, type Session } from '@filer/protocol';
+import type { Logger } from '@filer/program';
 import type { Spool, SpooledReport } from '../store/spool.ts';
 
 /** Reports on their way at once: the server commits them together. */
 const IN_FLIGHT = 64;
 
-/** A spool is renewed for a conflict; a second one right after it is no restored home but a broken server. */
-const MAX_RENEWALS = 1;
+/**
+ * A report may so often need another key, or its files once more, before the server is given a pause: it, and not the report,
+ * has a fault then.
+ */
+const MAX_AGAIN = 3;
+
+/** What no later try changes: the report is set aside. Anything else is the server's or the network's trouble. */
+const FOR_GOOD: ReadonlySet<ErrorCode> = new Set([
+  'too-large',
+  'message-malformed',
+  'refused',
+  'declined',
+  'unsupported',
+  'name-refused',
+  // Of the copies here: somebody else's hands were in the home.
+  'path-missing',
+  'path-unreadable',
+  'path-unsupported',
+  'source-changed',
+]);
+
+export interface SpoolSending {
+  readonly spool: Spool;
+  readonly session: Session;
+  /** Brings the attachments of one report to the server. */
+  readonly upload: (report: SpooledReport) => Promise<void>;
+  readonly log: Logger;
+}
 
 /**
- * Sends what the spool holds, oldest first, and drops what the server has stored.
+ * Sends what the spool holds, oldest first, drops what the server has stored, and sets aside what it refuses for good.
  *
- * @returns how many were stored
  * @throws FilerError `connection-closed` and the like; the reports stay and go with the next call
  */
-export async function drainSpool(spool: Spool, session: Session): Promise<number> {
-  let stored = 0;
-  let renewals = 0;
-  for (;;) {
-    const reports = spool.next(IN_FLIGHT);
-    if (reports.length === 0) return stored;
-    const outcomes = await Promise.allSettled(reports.map((report) => sendReport(session, report)));
-    let failure: Error | undefined;
-    outcomes.forEach((outcome, index) => {
-      const report = reports[index];
-      if (outcome.status === 'rejected') failure ??= asError(outcome.reason);
-      else if (report !== undefined) {
-        spool.drop(report.seq);
-        stored++;
-      }
-    });
-    if (failure === undefined) continue;
-    if (failure instanceof FilerError && failure.code === 'report-conflict' && renewals++ < MAX_RENEWALS) {
-      spool.renew();
-      continue;
+export function drainSpool(sending: SpoolSending): Promise<void> {
+  return new Drain(sending).run();
+}
+
+class Drain {
+  readonly #sending: SpoolSending;
+  /** Reports whose files were brought to the server. */
+  readonly #uploaded = new Set<number>();
+  readonly #again = new Map<number, number>();
+
+  constructor(sending: SpoolSending) {
+    this.#sending = sending;
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      const waiting = this.#sending.spool.next(IN_FLIGHT);
+      const [first] = waiting;
+      if (first === undefined) return;
+      const lacking = waiting.findIndex((report) => this.#lacksFiles(report));
+      if (lacking === 0) await this.#upload(first);
+      else await this.#sendAll(lacking === -1 ? waiting : waiting.slice(0, lacking));
     }
-    throw failure;
+  }
+
+  #lacksFiles({ folder, seq }: SpooledReport): boolean {
+    return folder !== undefined && !this.#uploaded.has(seq);
+  }
+
+  async #upload(report: SpooledReport): Promise<void> {
+    try {
+      await this.#sending.upload(report);
+      this.#uploaded.add(report.seq);
+    } catch (error) {
+      this.#setAside(report, error);
+    }
+  }
+
+  async #sendAll(reports: readonly SpooledReport[]): Promise<void> {
+    const { spool, session } = this.#sending;
+    const outcomes = await Promise.allSettled(reports.map((report) => send(session, report)));
+    const stored = reports.filter((_, n) => outcomes[n]?.status === 'fulfilled');
+    spool.drop(stored.map(({ seq }) => seq));
+    const failed = reports.flatMap((report, n) => {
+      const outcome = outcomes[n];
+      return outcome?.status === 'rejected' ? [{ report, error: outcome.reason as unknown }] : [];
+    });
+    // An error that ends the connection is the answer to none of them.
+    const [first] = failed;
+    if (first !== undefined && !session.messenger.open) throw first.error;
+    for (const { report, error } of failed) this.#takeFailure(report, error);
+  }
+
+  #takeFailure(report: SpooledReport, error: unknown): void {
+    const { spool, log } = this.#sending;
+    const { seq } = report;
+    const code = error instanceof FilerError ? error.code : undefined;
+    if (code === 'report-conflict') {
+      this.#countAgain(seq, error);
+      spool.rekey(report);
+      this.#uploaded.delete(seq);
+      log.warn(
+        'the server knows another report by this number: this home is an older copy, it goes on with new ones',
+        {
+          seq,
+        },
+      );
+    } else if (code === 'attachment-missing' && report.folder !== undefined) {
+      this.#countAgain(seq, error);
+      this.#uploaded.delete(seq);
+    } else this.#setAside(report, error);
+  }
+
+  /** @throws the error when it has come too often */
+  #countAgain(seq: number, error: unknown): void {
+    const times = (this.#again.get(seq) ?? 0) + 1;
+    this.#again.set(seq, times);
+    if (times > MAX_AGAIN) throw error;
+  }
+
+  /** @throws the error unless it is for good */
+  #setAside({ seq }: SpooledReport, error: unknown): void {
+    if (!(error instanceof FilerError) || !FOR_GOOD.has(error.code)) throw error;
+    const { spool, log } = this.#sending;
+    spool.setAside(seq, error, Date.now());
+    log.error('a report was refused for good: it is kept, see `filer-client report spool`', { seq, error });
   }
 }
 
-async function sendReport(session: Session, report: SpooledReport): Promise<void> {
+async function send(session: Session, report: SpooledReport): Promise<void> {
   const { spool, seq } = parseStored(await session.ask(formatReport(report, report.content)));
   if (spool !== report.spool || seq !== report.seq) {
     throw new FilerError('unexpected-message', 'the server acknowledged another report');
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

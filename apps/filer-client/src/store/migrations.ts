@@ -172,4 +172,18 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE receipts ADD COLUMN list INTEGER;
   CREATE INDEX receipts_list ON receipts (list) WHERE list IS NOT NULL;
   `,
+  // A report keeps the key under which it was first sent; what the server refused for good is set aside; and files.
+  `
+  ALTER TABLE spool ADD COLUMN spool TEXT NOT NULL DEFAULT '';
+  ALTER TABLE spool ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE spool ADD COLUMN folder TEXT;
+  ALTER TABLE spool ADD COLUMN file_bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE spool ADD COLUMN refused_code TEXT;
+  ALTER TABLE spool ADD COLUMN refused_reason TEXT;
+  ALTER TABLE spool ADD COLUMN refused_at INTEGER;
+  UPDATE spool SET bytes = length(content),
+    spool = coalesce((SELECT value FROM settings WHERE key = 'spool'), '');
+  CREATE INDEX spool_waiting ON spool (network, seq) WHERE refused_code IS NULL;
+  CREATE INDEX spool_room ON spool (bytes, file_bytes);
+  `,
 ];

@@ -1,13 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import type { DatabaseSync } from 'node:sqlite';
-import { encodeReportBody, FilerError, type Report, type ReportBody } from '@filer/protocol';
+import {
+  encodeReportBody,
+  FilerError,
+  isErrorCode,
+  parseReportBody,
+  type Attachment,
+  type ErrorCode,
+  type Report,
+  type ReportBody,
+} from '@filer/protocol';
 import { integer, text, transaction } from './database.ts';
 import { Settings } from './settings.ts';
+import { SpoolFolders } from './spool-folders.ts';
 
 /** Reports that may wait, by number and by bytes: months of a report every 10 minutes. */
 const MAX_SPOOLED = 100_000;
 const MAX_SPOOLED_BYTES = 256 * 1024 * 1024;
+
+/** What the files of all that waits may take, unless told otherwise, in bytes. */
+const MAX_FILE_BYTES = 1024 * 1024 * 1024;
 
 /** A report as it waits: its key, and the bytes that go on the wire every time it is sent. */
 export interface SpooledReport {
@@ -16,25 +29,61 @@ export interface SpooledReport {
   readonly kind: Report['kind'];
   readonly time: number;
   readonly content: Buffer;
+  /** Absolute: holds its attachments, each named by its place in the content's list; undefined without any. */
+  readonly folder: string | undefined;
 }
 
+/** A report that waits, or was refused, for a person to look at. */
+export interface SpoolLine {
+  readonly seq: number;
+  readonly kind: Report['kind'];
+  readonly time: number;
+  readonly body: ReportBody;
+  /** Why the server will not take it; undefined while it waits. */
+  readonly refused: { readonly code: ErrorCode; readonly reason: string; readonly at: number } | undefined;
+}
+
+/** Copies of the files of one report, in a folder of the home, on the disk. */
+export interface SpoolFiles {
+  /** Name of the folder among those of the spool. */
+  readonly folder: string;
+  readonly attachments: readonly Attachment[];
+}
+
+/** What is asked of a list of refused reports: some, or all. */
+export type Refused = 'all' | readonly number[];
+
 /**
- * Reports on their way to the server: on disk before they are sent, in order, dropped only when the server
- * has said that they are stored.
+ * Reports on their way to the server: on disk before they are sent, in order, dropped only when the server has said
+ * that they are stored. One that it refuses for good is set aside and kept, so that it holds up nothing.
+ *
+ * Each keeps the key (spool, seq) under which it was made. In a home that was restored from a backup the server may know that key
+ * for another report: then this one alone gets a new key. Any other may be stored already, under the one that it has.
  */
 export class Spool {
+  /** What the files of all that waits may take, in bytes. */
+  maxFileBytes = MAX_FILE_BYTES;
+  readonly folders: SpoolFolders;
   readonly #database: DatabaseSync;
   readonly #settings: Settings;
   readonly #network: string;
   readonly #maxReports: number;
-  readonly #dropped = new EventEmitter();
+  readonly #settled = new EventEmitter();
 
-  /** @param network whose server the reports are for */
-  constructor(database: DatabaseSync, network: string, maxReports = MAX_SPOOLED) {
+  /**
+   * @param network whose server the reports are for
+   * @param folder where the files of reports are
+   */
+  constructor(database: DatabaseSync, network: string, folder: string, maxReports = MAX_SPOOLED) {
     this.#database = database;
     this.#network = network;
     this.#settings = new Settings(database);
     this.#maxReports = maxReports;
+    this.folders = new SpoolFolders(database, folder);
+    this.#settled.setMaxListeners(0);
+    // Made before reports kept their keys, and never sent.
+    if (database.prepare("SELECT 1 FROM spool WHERE spool = '' LIMIT 1").get() !== undefined)
+      database.prepare("UPDATE spool SET spool = ? WHERE spool = ''").run(this.id);
   }
 
   /** Random, made with the database: a restored or lost home never collides with what it sent before. */
@@ -42,80 +91,227 @@ export class Spool {
     return this.#settings.once('spool', newSpoolId);
   }
 
+  /** Reports that wait. */
   get size(): number {
+    return this.#count('refused_code IS NULL');
+  }
+
+  /** Reports that the server refused for good. */
+  get refusedSize(): number {
+    return this.#count('refused_code IS NOT NULL');
+  }
+
+  #count(condition: string): number {
     const row = this.#database
-      .prepare('SELECT count(*) AS n FROM spool WHERE network = ?')
+      .prepare(`SELECT count(*) AS n FROM spool WHERE network = ? AND ${condition}`)
       .get(this.#network);
     return integer(row ?? {}, 'n');
+  }
+
+  /** @throws FilerError `spool-full` when files of so many bytes have no room */
+  requireRoom(fileBytes: number): void {
+    const { fileBytes: used } = this.#room();
+    if (used + fileBytes > this.maxFileBytes) throw noRoomForFiles(used, fileBytes, this.maxFileBytes);
+  }
+
+  #room(): { reports: number; bytes: number; fileBytes: number } {
+    const row =
+      this.#database
+        .prepare(
+          'SELECT count(*) AS reports, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(file_bytes), 0) AS files FROM spool',
+        )
+        .get() ?? {};
+    return {
+      reports: integer(row, 'reports'),
+      bytes: integer(row, 'bytes'),
+      fileBytes: integer(row, 'files'),
+    };
   }
 
   /**
    * Puts a report on disk.
    *
+   * @param files its attachments, of which `body` says nothing; they belong to the spool from here on
    * @returns its seq
    * @throws FilerError `spool-full` (none is lost for it), `too-large`
    */
-  add(kind: Report['kind'], time: number, body: ReportBody): number {
-    const content = encodeReportBody(body);
+  add(kind: Report['kind'], time: number, body: ReportBody, files?: SpoolFiles): number {
+    const content = encodeReportBody(
+      files === undefined ? body : { ...body, attachments: files.attachments },
+    );
+    const added = files?.attachments.reduce((sum, { size }) => sum + size, 0) ?? 0;
+    const spool = this.id;
     return transaction(this.#database, () => {
-      const row =
-        this.#database
-          .prepare('SELECT count(*) AS n, coalesce(sum(length(content)), 0) AS bytes FROM spool')
-          .get() ?? {};
-      if (
-        integer(row, 'n') >= this.#maxReports ||
-        integer(row, 'bytes') + content.length > MAX_SPOOLED_BYTES
-      ) {
-        throw new FilerError(
-          'spool-full',
-          `the spool is full (${integer(row, 'n')} reports wait for the server): nothing was dropped, this report was not taken; check that the server can be reached`,
-        );
-      }
+      const { reports, bytes, fileBytes } = this.#room();
+      if (reports >= this.#maxReports || bytes + content.length > MAX_SPOOLED_BYTES) throw full(reports);
+      if (added > 0 && fileBytes + added > this.maxFileBytes)
+        throw noRoomForFiles(fileBytes, added, this.maxFileBytes);
+      if (files !== undefined) this.folders.requireThere(files.folder);
       const { lastInsertRowid } = this.#database
-        .prepare('INSERT INTO spool (kind, time, content, network) VALUES (?, ?, ?, ?)')
-        .run(kind, time, content, this.#network);
+        .prepare(
+          'INSERT INTO spool (kind, time, content, network, spool, bytes, folder, file_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        )
+        .run(kind, time, content, this.#network, spool, content.length, files?.folder ?? null, added);
       return Number(lastInsertRowid);
     });
   }
 
   /** The oldest reports that wait. */
   next(limit: number): SpooledReport[] {
-    const spool = this.id;
     return this.#database
-      .prepare('SELECT * FROM spool WHERE network = ? ORDER BY seq LIMIT ?')
+      .prepare('SELECT * FROM spool WHERE network = ? AND refused_code IS NULL ORDER BY seq LIMIT ?')
       .all(this.#network, limit)
       .map((row) => ({
-        spool,
+        spool: text(row, 'spool'),
         seq: integer(row, 'seq'),
-        kind: text(row, 'kind') === 'schedule' ? 'schedule' : 'user',
+        kind: kindOf(row),
         time: integer(row, 'time'),
         content: blob(row),
+        folder: typeof row['folder'] === 'string' ? this.folders.path(row['folder']) : undefined,
       }));
   }
 
-  has(seq: number): boolean {
-    return this.#database.prepare('SELECT 1 FROM spool WHERE seq = ?').get(seq) !== undefined;
+  /** Everything that is kept, oldest first. */
+  *lines(): Generator<SpoolLine, void, void> {
+    const rows = this.#database
+      .prepare('SELECT * FROM spool WHERE network = ? ORDER BY seq')
+      .iterate(this.#network);
+    for (const row of rows) {
+      const code = row['refused_code'];
+      yield {
+        seq: integer(row, 'seq'),
+        kind: kindOf(row),
+        time: integer(row, 'time'),
+        body: parseReportBody(blob(row)),
+        refused:
+          typeof code === 'string'
+            ? { code: codeOf(code), reason: text(row, 'refused_reason'), at: integer(row, 'refused_at') }
+            : undefined,
+      };
+    }
   }
 
-  /** The server has it. */
-  drop(seq: number): void {
-    this.#database.prepare('DELETE FROM spool WHERE seq = ?').run(seq);
-    this.#dropped.emit(String(seq));
+  /** How a report stands; undefined when it is here no more: the server has it, or a person has dropped it. */
+  state(seq: number): 'waiting' | FilerError | undefined {
+    const row = this.#database
+      .prepare('SELECT refused_code, refused_reason FROM spool WHERE seq = ?')
+      .get(seq);
+    if (row === undefined) return undefined;
+    const code = row['refused_code'];
+    return typeof code === 'string' ? new FilerError(codeOf(code), text(row, 'refused_reason')) : 'waiting';
   }
 
-  /** Resolves when this process drops the report; never if it does not. @param signal ends the waiting */
-  async dropped(seq: number, signal: AbortSignal): Promise<void> {
-    await once(this.#dropped, String(seq), { signal });
+  /** The server has them. */
+  drop(seqs: readonly number[]): void {
+    if (seqs.length === 0) return;
+    const folders = transaction(this.#database, () => {
+      const drop = this.#database.prepare('DELETE FROM spool WHERE seq = ? RETURNING folder');
+      return seqs.flatMap((seq) => {
+        const folder = drop.get(seq)?.['folder'];
+        return typeof folder === 'string' ? [folder] : [];
+      });
+    });
+    for (const folder of folders) this.folders.remove(folder);
+    for (const seq of seqs) this.#settled.emit(String(seq));
   }
 
-  /** Opens a new spool for all that waits: the server knows our numbers with other contents (a restored home). */
-  renew(): void {
-    this.#settings.set('spool', newSpoolId());
+  /** The server will not take it, ever: it is kept, and holds up nothing. */
+  setAside(seq: number, { code, message }: FilerError, now: number): void {
+    this.#database
+      .prepare('UPDATE spool SET refused_code = ?, refused_reason = ?, refused_at = ? WHERE seq = ?')
+      .run(code, message, now, seq);
+    this.#settled.emit(String(seq));
   }
+
+  /** Resolves when this process drops the report or sets it aside; at once if that has happened. */
+  async settled(seq: number, signal: AbortSignal): Promise<void> {
+    if (this.state(seq) === 'waiting') await once(this.#settled, String(seq), { signal });
+  }
+
+  /**
+   * The server knows this key for another report (the home was restored from an old copy): this report goes under a
+   * new one. Those that are made from now on do, too.
+   */
+  rekey({ seq, spool }: SpooledReport): void {
+    transaction(this.#database, () => {
+      if (this.#settings.get('spool') === spool) this.#settings.set('spool', newSpoolId());
+      const id = this.#settings.get('spool') ?? '';
+      this.#database.prepare('UPDATE spool SET spool = ? WHERE seq = ?').run(id, seq);
+    });
+  }
+
+  /**
+   * Has refused reports wait again: at the end, under new keys, since what came after them may have gone from the server
+   * by age.
+   *
+   * @returns their new seqs
+   * @throws FilerError `no-such-report`
+   */
+  retry(which: Refused): number[] {
+    const id = this.id;
+    return transaction(this.#database, () =>
+      this.#refused(which).map((seq) => {
+        const { lastInsertRowid } = this.#database
+          .prepare(
+            `INSERT INTO spool (kind, time, content, network, spool, bytes, folder, file_bytes)
+             SELECT kind, time, content, network, ?, bytes, folder, file_bytes FROM spool WHERE seq = ?`,
+          )
+          .run(id, seq);
+        this.#database.prepare('DELETE FROM spool WHERE seq = ?').run(seq);
+        return Number(lastInsertRowid);
+      }),
+    );
+  }
+
+  /** Drops refused reports because a person says so. @returns their seqs @throws FilerError `no-such-report` */
+  forget(which: Refused): number[] {
+    const seqs = this.#refused(which);
+    this.drop(seqs);
+    return seqs;
+  }
+
+  #refused(which: Refused): number[] {
+    const refused = this.#database
+      .prepare('SELECT seq FROM spool WHERE network = ? AND refused_code IS NOT NULL ORDER BY seq')
+      .all(this.#network)
+      .map((row) => integer(row, 'seq'));
+    if (which === 'all') return refused;
+    const known = new Set(refused);
+    for (const seq of which) {
+      if (known.has(seq)) continue;
+      throw new FilerError(
+        'no-such-report',
+        `no refused report has the number ${seq}: \`filer-client report spool\` lists them`,
+      );
+    }
+    return [...new Set(which)].toSorted((a, b) => a - b);
+  }
+}
+
+function full(reports: number): FilerError {
+  return new FilerError(
+    'spool-full',
+    `the spool is full (${reports} reports wait for the server): nothing was dropped, this report was not taken; check that the server can be reached, and \`filer-client report spool\``,
+  );
+}
+
+function noRoomForFiles(used: number, bytes: number, most: number): FilerError {
+  return new FilerError(
+    'spool-full',
+    `attachments that wait for the server take ${used} bytes, and ${bytes} more are beyond the ${most} that they may take (attachment-space): nothing was dropped, this report was not taken; check that the server can be reached`,
+  );
 }
 
 function newSpoolId(): string {
   return randomBytes(16).toString('hex');
+}
+
+function kindOf(row: Record<string, unknown>): Report['kind'] {
+  return text(row, 'kind') === 'schedule' ? 'schedule' : 'user';
+}
+
+function codeOf(code: string): ErrorCode {
+  return isErrorCode(code) ? code : 'refused';
 }
 
 function blob(row: Record<string, unknown>): Buffer {

@@ -1,6 +1,9 @@
 import { FilerError, fieldsOf, listOf, textOf, type ErrorCode } from '@filer/protocol';
+import { uploadAttachments } from '../../reports/attachment-upload.ts';
+import { spoolReport } from '../../reports/spool-report.ts';
 import { drainSpool } from '../../reports/spool-sender.ts';
 import type { Operation, Site } from '../site.ts';
+import { readPath } from './read-path.ts';
 
 /** What became of a report. */
 export interface ReportOutcome {
@@ -28,23 +31,43 @@ export const report: Operation = async (site, params, { signal }) => {
     return [key, value] as const;
   });
   const title = textOf(fields['title'] ?? '', 'title', ANY_LENGTH);
-  const seq = site.member.spool.add('user', Date.now(), { title, values, schedule: '' });
+  const attach = listOf(fields['attach'] ?? [], '--attach', Number.POSITIVE_INFINITY, readPath);
+  const { spool } = site.member;
+  const body = { title, values, schedule: '' };
+  const seq = await spoolReport(site.member, { kind: 'user', time: Date.now(), body, attach }, { signal });
   const reason =
     site.daemon === undefined ? await sendNow(site, signal) : await sendByDaemon(site, seq, signal);
+  const state = spool.state(seq);
+  if (state instanceof FilerError) {
+    throw new FilerError(
+      state.code,
+      `the ip-server refused the report: ${state.message} (it is kept: \`filer-client report spool\`)`,
+      { cause: state },
+    );
+  }
+  const stored = state === undefined;
   const outcome: ReportOutcome = {
     seq,
-    stored: !site.member.spool.has(seq),
-    spooled: site.member.spool.size,
-    ...(reason === undefined ? {} : { reason }),
+    stored,
+    spooled: spool.size,
+    ...(stored || reason === undefined ? {} : { reason }),
   };
   return outcome;
 };
 
 /** Without a daemon: this process sends all that waits. The report is on disk already, whatever happens. */
-async function sendNow({ member, access }: Site, signal: AbortSignal): Promise<string | undefined> {
+async function sendNow(
+  { member, access, software, log }: Site,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   try {
     const { session } = await access.session(signal);
-    await drainSpool(member.spool, session);
+    await drainSpool({
+      spool: member.spool,
+      session,
+      upload: (report) => uploadAttachments(member, software, report, signal),
+      log,
+    });
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
@@ -62,14 +85,13 @@ async function sendByDaemon(
   } catch (error) {
     return whyItWaits(error);
   }
-  const timeout = AbortSignal.timeout(STORED_WITHIN_MS);
-  const dropped = member.spool.dropped(seq, timeout);
   access.kickSpool();
+  const within = AbortSignal.timeout(STORED_WITHIN_MS);
   try {
-    await dropped;
+    await member.spool.settled(seq, AbortSignal.any([within, signal]));
     return undefined;
   } catch (error) {
-    if (!timeout.aborted) throw error;
+    if (!within.aborted) throw error;
     return 'the ip-server has not stored it yet';
   }
 }

@@ -1,0 +1,85 @@
+import { FilerError, type Session } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { reconnectDelayMs } from '../network/backoff.ts';
+import type { Member } from '../network/member.ts';
+import { uploadAttachments } from './attachment-upload.ts';
+import { drainSpool } from './spool-sender.ts';
+
+export interface SpoolCourierOptions {
+  readonly member: Member;
+  readonly software: string;
+  readonly log: Logger;
+}
+
+/** Takes what the spool holds to the server whenever there is a session, with growing pauses while that fails. */
+export class SpoolCourier {
+  readonly #options: SpoolCourierOptions;
+  readonly #stop = new AbortController();
+  #session: Session | undefined;
+  #draining: Promise<void> | undefined;
+  #kicked = false;
+  #failures = 0;
+  #pause: NodeJS.Timeout | undefined;
+
+  constructor(options: SpoolCourierOptions) {
+    this.#options = options;
+  }
+
+  /** There is a session now, or none any more. */
+  sessionIs(session: Session | undefined): void {
+    this.#session = session;
+    this.#failures = 0;
+    this.#endPause();
+    this.kick();
+  }
+
+  /** Reports wait. */
+  kick(): void {
+    const session = this.#session;
+    if (session === undefined || this.#pause !== undefined || this.#stop.signal.aborted) return;
+    this.#kicked = true;
+    this.#draining ??= this.#drain(session).finally(() => {
+      this.#draining = undefined;
+      // Of another session, or kicked since the last look.
+      if (this.#kicked) this.kick();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new FilerError('interrupted', 'stopping'));
+    this.#endPause();
+    await this.#draining;
+  }
+
+  async #drain(session: Session): Promise<void> {
+    const { member, software, log } = this.#options;
+    const { spool } = member;
+    this.#kicked = false;
+    try {
+      await drainSpool({
+        spool,
+        session,
+        upload: (report) => uploadAttachments(member, software, report, this.#stop.signal),
+        log,
+      });
+      this.#failures = 0;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      if (this.#stop.signal.aborted || this.#session !== session) return;
+      this.#failures++;
+      log.warn('reports wait: the server did not take them', { error, spooled: spool.size });
+      this.#pause = setTimeout(
+        () => {
+          this.#pause = undefined;
+          this.kick();
+        },
+        reconnectDelayMs(this.#failures, Math.random()),
+      );
+    }
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+  }
+}
