@@ -112,7 +112,7 @@ describe('a search', () => {
       { title: 'title 1*', since: 1_000 },
       { title: 'title 1?', schedule: 'schedule 17' },
     ]) {
-      expect(ids(store.reports.query(asked)), JSON.stringify(Object.keys(asked))).toEqual(expected(asked));
+      expect(ids(store.reports.query(asked))).toEqual(expected(asked));
     }
     expect(ids(store.reports.latest({}))).toEqual(Array.from({ length: 600 }, (_, index) => 2_401 + index));
     store.close();
