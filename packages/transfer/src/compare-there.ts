@@ -27,6 +27,7 @@ export async function compareWithThere(
   }
   if (read === undefined) return undefined;
   const { identity, size, digest, blocks } = read;
+  if (source.fixed === true && identity !== source.identity) return undefined;
   if (!there.some(({ seal }) => seal === sealOf(digest))) {
     // What of it differs is found without digesting all of it once more.
     if (file.hasBasis === true) file.listed = { identity, digest, blocks, list };

@@ -10,6 +10,7 @@ export { StreamedFile } from './streamed-file.ts';
 export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';
 export type { FileResult, Outcome } from './outcome.ts';
 export { Slots } from './slots.ts';
+export { checkLinkTarget } from './link-target.ts';
 export { SharedFolder } from './shared-folder.ts';
 export { listShared } from './list-shared.ts';
 export type { Extent, Growing } from './growing.ts';
@@ -24,6 +25,7 @@ export { parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanMarkedParts, cleanParts, type CleanOptions } from './clean-parts.ts';
 export {
   identityOf,
+  versionOf,
   KnownDigests,
   readDigests,
   type DigestShelf,

@@ -36,6 +36,11 @@ export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): s
   return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
 }
 
+/** The same without the file system's number, which another mount may change: `ino:size:mtimeNs:ctimeNs`. */
+export function versionOf(identity: string): string {
+  return identity.slice(identity.indexOf(':') + 1);
+}
+
 /** Digests of files as they were read or written, so that they need not be read again. */
 export class KnownDigests {
   readonly #shelf: DigestShelf;

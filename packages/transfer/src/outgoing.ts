@@ -300,4 +300,9 @@ export class Outgoing {
 }
 
 /** What concerns one source alone. */
-const SOURCE_CODES: ReadonlySet<ErrorCode> = new Set(['path-missing', 'path-unreadable', 'path-unsupported']);
+const SOURCE_CODES: ReadonlySet<ErrorCode> = new Set([
+  'path-missing',
+  'path-unreadable',
+  'path-unsupported',
+  'source-changed',
+]);

@@ -8,8 +8,8 @@ import type { SourceFile } from './source.ts';
 import type { WalkOptions } from './walk.ts';
 
 export interface SendOptions extends PaceOptions, OutgoingOptions, AnnouncingOptions {
-  /** Files, and folders with all that lies in them. */
-  readonly files: readonly SourceFile[];
+  /** Files, and folders with all that lies in them. Gone through twice where the receiver asks how much it is. */
+  readonly files: Iterable<SourceFile>;
   /** What inside the folders stays here. */
   readonly ignored?: WalkOptions['ignored'];
   readonly network: string;

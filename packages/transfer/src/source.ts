@@ -10,12 +10,19 @@ import type { SharedFolder } from './shared-folder.ts';
 export interface SourceFile {
   /** Where it lies here; `NAME/path/below` in a shared folder. */
   readonly file: string;
-  /** What it is to be called at the receiver. @default the last component of `file` */
+  /** What it is to be called at the receiver: below a folder, `NAME/path/below`. @default the last component of `file` */
   readonly name?: string | undefined;
   /** The shared folder that it lies in: no link below is followed. @default none, a person of this machine named it */
   readonly shared?: SharedFolder | undefined;
   /** Tells of a file that is still being written. @default it is complete */
   readonly growing?: Growing | undefined;
+  /** It alone, as a program found it: what lies in a folder does not go. @default all of it */
+  readonly alone?: Alone | undefined;
+}
+
+export interface Alone {
+  /** A file goes only while it is this: one that has changed fails with `source-changed`. @see versionOf @default whatever it is */
+  readonly version?: string | undefined;
 }
 
 /** What was there when it was looked at. */
@@ -38,6 +45,8 @@ export interface Source {
   readonly inTree: boolean;
   /** Still being written: `size` is what there is so far. */
   readonly growing?: Growing | undefined;
+  /** Goes as it was found, or not at all. */
+  readonly fixed?: boolean;
 }
 
 /** Does something with the path where a source lies: a path that leads out of no shared folder. */
@@ -98,6 +107,7 @@ export class OpenSource implements AsyncDisposable {
       handle = await atSource(source, (path) => open(path, openFlags(source)));
       const before = await handle.stat({ bigint: true });
       requireRegular(file, before);
+      if (source.fixed === true && identityOf(before) !== source.identity) throw sourceChanged(file);
       return new OpenSource(source, handle, before);
     } catch (error) {
       await close(handle);
@@ -170,6 +180,12 @@ export type Facts = Pick<Source, 'size' | 'mtimeNs' | 'mode' | 'identity'>;
 export function factsOf(stats: BigIntStats): Facts {
   const mode = Number(stats.mode & 0o777n);
   return { size: Number(stats.size), mtimeNs: stats.mtimeNs, mode, identity: identityOf(stats) };
+}
+
+/** What was to be sent as it was found is something else now. */
+export function sourceChanged(file: string): FilerError {
+  const what = JSON.stringify(file.toWellFormed());
+  return new FilerError('source-changed', `${what} changed before it was sent: send what it is now`);
 }
 
 function requireRegular(file: string, stats: BigIntStats): void {

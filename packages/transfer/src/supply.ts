@@ -16,7 +16,7 @@ export interface Totals {
 
 /** Walks once to count; what cannot be read is told by the walk that sends. Ends early once it is over. */
 export async function countAll(
-  sources: readonly SourceFile[],
+  sources: Iterable<SourceFile>,
   ignored: WalkOptions['ignored'],
   isOver: () => boolean,
 ): Promise<Totals> {
@@ -48,7 +48,7 @@ export class Supply {
   /** Sizes of the files that were found. */
   bytes = 0;
 
-  constructor(files: readonly SourceFile[], options: WalkOptions) {
+  constructor(files: Iterable<SourceFile>, options: WalkOptions) {
     this.#walk = walkSources(files, options);
   }
 

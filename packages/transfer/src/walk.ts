@@ -1,7 +1,17 @@
 import { lstatSync, opendirSync, readlinkSync, type BigIntStats, type Dir } from 'node:fs';
+import { basename } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { checkLinkTarget } from './link-target.ts';
-import { atSource, factsOf, inspectSource, sourceError, type Source, type SourceFile } from './source.ts';
+import { versionOf } from './known-digests.ts';
+import {
+  atSource,
+  factsOf,
+  inspectSource,
+  sourceChanged,
+  sourceError,
+  type Source,
+  type SourceFile,
+} from './source.ts';
 import type { SharedFolder } from './shared-folder.ts';
 
 export interface WalkOptions {
@@ -25,21 +35,40 @@ const NAMES_AT_ONCE = 256;
  * link that a person named is followed; links inside a folder are sent as links.
  */
 export async function* walkSources(
-  files: readonly SourceFile[],
+  files: Iterable<SourceFile>,
   options: WalkOptions,
 ): AsyncGenerator<Source, void> {
   for (const wanted of files) {
     let top: Source;
     try {
-      top = await inspectSource(wanted);
+      top = isBelow(wanted) ? inspectAlone(wanted) : await inspectSource(wanted);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       options.failed({ file: wanted.file, name: wanted.name ?? wanted.file, error });
       continue;
     }
     yield top;
-    if (top.kind === 'dir') yield* walkFolder(top, options);
+    if (top.kind === 'dir' && wanted.alone === undefined) yield* walkFolder(top, options);
   }
+}
+
+/** Found in a folder that a person named, not named itself. */
+function isBelow({ alone, name }: SourceFile): boolean {
+  return alone !== undefined && name?.includes('/') === true;
+}
+
+/** @throws FilerError as `inspectSource`, and `source-changed` */
+function inspectAlone({ file, name = basename(file), shared, alone }: SourceFile): Source {
+  let found: BigIntStats;
+  try {
+    found = atSource({ file, shared }, (path) => lstatSync(path, { bigint: true }));
+  } catch (error) {
+    throw itemError(file, error);
+  }
+  const source = sourceOf(file, name, found, shared);
+  if (source.kind !== 'file' || alone?.version === undefined) return source;
+  if (versionOf(source.identity) !== alone.version) throw sourceChanged(file);
+  return { ...source, fixed: true };
 }
 
 interface Level {
