@@ -107,6 +107,31 @@ export type ShareAddArguments = ArgumentValues<typeof shareAdd>;
 const shareRemove = { name: required(textKind('the name of a share'), 'which one') };
 export type ShareRemoveArguments = ArgumentValues<typeof shareRemove>;
 
+const watchAdd = {
+  folder: required(textKind('a folder'), 'what to watch; it need not be there yet'),
+  to: list(TARGET, 'to whom: a name, an id, @group or @all', { required: true, commas: true }),
+  as: optional(textKind('a name such as scans'), "what it is called there (default: the folder's own name)"),
+  exclude: list(
+    textKind('a pattern such as *.log'),
+    'what stays here, as in a .gitignore (.filerignore files count too)',
+  ),
+  deleteAfter: flag('remove a file here once everyone has signed for it'),
+  moveTo: optional(textKind('a folder'), 'move a file there once everyone has signed for it'),
+  onConflict: defaulted(
+    choiceKind(['rename', 'skip', 'overwrite', 'newer']),
+    'overwrite',
+    'what becomes of a file whose name is taken',
+  ),
+  note: optional(ANY_TEXT, 'a line for the receivers'),
+  limit: optional(RATE, 'how fast at most, to all together, such as 20MB/s'),
+  settleMs: defaulted(DURATION, '2s', 'how long a file must stay the same before it goes'),
+  rescanMs: defaulted(DURATION, '1m', 'how often all is looked through, for what nobody told of'),
+};
+export type WatchAddArguments = ArgumentValues<typeof watchAdd>;
+
+const watchRemove = { which: required(textKind('a name, a folder or an id'), 'which watch') };
+export type WatchRemoveArguments = ArgumentValues<typeof watchRemove>;
+
 const JOB = textKind('the id of a job, or its beginning');
 
 const transfers = { watch: flag('go on, and show every change') };
@@ -249,6 +274,30 @@ export const commands: readonly Command[] = [
     describe: 'offer a folder no more',
     args: shareRemove,
     load: () => import('./share-remove.ts'),
+  }),
+  defineCommand({
+    usage: 'watch add <folder>',
+    describe: 'ship what is new or changed in a folder, from now on, never half a file',
+    args: watchAdd,
+    examples: [
+      'watch add ~/scans --to bob',
+      'watch add /srv/results --to @lab --exclude "*.log"',
+      'watch add ~/outbox --to bob,carol --delete-after',
+    ],
+    load: () => import('./watch-add.ts'),
+  }),
+  defineCommand({
+    usage: 'watch list',
+    describe: 'show which folders are watched, for whom, and how that goes',
+    args: none,
+    load: () => import('./watch-list.ts'),
+  }),
+  defineCommand({
+    usage: 'watch remove <which>',
+    describe: 'watch a folder no more; what is on its way goes on',
+    args: watchRemove,
+    examples: ['watch remove scans'],
+    load: () => import('./watch-remove.ts'),
   }),
   defineCommand({
     usage: 'transfers',

@@ -35,6 +35,7 @@ import { measureHeartbeat } from '../reports/heartbeat.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import { Watches } from '../watch/watches.ts';
 import { ConnectionList } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
@@ -68,6 +69,7 @@ export class Daemon implements DaemonPart {
   #link: ServerLink | undefined;
   #transfers: Transfers | undefined;
   #jobs: JobRunner | undefined;
+  #watches: Watches | undefined;
 
   private constructor(member: Member, options: DaemonOptions) {
     this.#member = member;
@@ -191,6 +193,10 @@ export class Daemon implements DaemonPart {
     this.#link?.reconnect();
   }
 
+  get watches(): Watches {
+    return this.#watches ?? starting();
+  }
+
   endFetches(share: string): void {
     this.#transfers?.fetches.end(share);
   }
@@ -267,7 +273,12 @@ export class Daemon implements DaemonPart {
       onEvent: (event) => this.#onEvent(event),
     });
     this.#link = link;
-    const jobs = new JobRunner({ outreach: { member, access: link, software }, log, isDaemon: true });
+    const jobs = new JobRunner({
+      outreach: { member, access: link, software },
+      log,
+      isDaemon: true,
+      onIdle: (request) => this.#watches?.jobIdle(request),
+    });
     this.#jobs = jobs;
     this.#closers.push(
       () => link.close(),
@@ -277,6 +288,9 @@ export class Daemon implements DaemonPart {
     this.#closers.push(() => history[Symbol.dispose]());
     link.start();
     jobs.start();
+    const watches = new Watches({ member, jobs, log, inbox: this.inbox });
+    this.#watches = watches;
+    this.#closers.push(() => watches[Symbol.asyncDispose]());
   }
 
   #methods(): Record<string, ControlMethod> {
@@ -337,7 +351,12 @@ export class Daemon implements DaemonPart {
 
   #onEvent(event: PeerEvent): void {
     this.#events.emit(event);
-    if (event.type === 'presence' && event.state === 'online') this.#jobs?.peerSeen(event.id);
+    if (event.type === 'presence' && event.state === 'online') this.#peerSeen(event.id);
+  }
+
+  #peerSeen(id: string): void {
+    this.#jobs?.peerSeen(id);
+    this.#watches?.peerSeen();
   }
 
   #onRemoved(ids: readonly string[]): void {
@@ -346,7 +365,7 @@ export class Daemon implements DaemonPart {
   }
 
   #onIncoming(messenger: Messenger, from: Membership, open: boolean): void {
-    if (open) this.#jobs?.peerSeen(from.id);
+    if (open) this.#peerSeen(from.id);
     this.#connections.incoming(messenger, from, open);
   }
 

@@ -1,4 +1,5 @@
 import type { VerifyDone } from '../jobs/verify-job.ts';
+import type { WatchDocument } from '../watch/watch-document.ts';
 import { answerOffers, type AnsweredOffer } from './operations/answer-offers.ts';
 import { connect, connections, disconnect, follow, type ConnectionLine } from './operations/connections.ts';
 import { get, type GetDone } from './operations/get.ts';
@@ -11,6 +12,7 @@ import { send, type SendDone } from './operations/send.ts';
 import { shareAdd, shareList, shareRemove, type ShareLine } from './operations/shares.ts';
 import { status, type Status } from './operations/status.ts';
 import { broadcast, message, type TextOutcome } from './operations/texts.ts';
+import { watchAdd, watchList, watchRemove, type Watching } from './operations/watches.ts';
 import type { Operation } from './site.ts';
 
 /** What each operation gives back. */
@@ -31,6 +33,14 @@ export interface OperationResults {
   readonly shareAdd: ShareLine;
   readonly shareList: { readonly shares: readonly ShareLine[] };
   readonly shareRemove: { readonly name: string };
+  readonly watchAdd: Watching;
+  readonly watchList: { readonly watches: readonly WatchDocument[] };
+  readonly watchRemove: {
+    readonly id: string;
+    readonly name: string;
+    readonly folder: string;
+    readonly waiting: number;
+  };
   readonly trust: {
     readonly name: string;
     readonly id: string;
@@ -72,6 +82,9 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   shareAdd,
   shareList,
   shareRemove,
+  watchAdd,
+  watchList,
+  watchRemove,
   trust,
   server,
   leave,

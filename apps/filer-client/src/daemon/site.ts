@@ -11,6 +11,7 @@ import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import type { Watches } from '../watch/watches.ts';
 import type { ConnectionLine } from './operations/connections.ts';
 
 /** What an operation works on: the daemon's own parts, or a command's where no daemon runs. */
@@ -34,6 +35,8 @@ export interface DaemonPart {
   serving(): readonly ServingDocument[];
   /** What is fetched here now. */
   readonly gets: Set<GetJob>;
+  /** Folders that are watched. */
+  readonly watches: Watches;
   /** Live connections, in and out. */
   connections(): number;
   /** Drops the session with the server and dials anew: it has moved. */

@@ -13,6 +13,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryCounts, FailedFile } from '../store/job-rows.ts';
 import { DeliveryTally } from './delivery-tally.ts';
 import { ignoreRules } from './ignore-rules.ts';
+import { ListedFiles } from './listed-files.ts';
 import { LiveProgress, type ProgressDocument } from './live-progress.ts';
 import { ProgressThrottle } from './progress-throttle.ts';
 import type { Progress, SendEvent } from './send-events.ts';
@@ -46,6 +47,8 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   /** Paths without a final result: a folder, until a connection brought all of it to an end. */
   readonly #open: Set<string>;
+  /** What of the one path is to go, for a watched folder. */
+  readonly #listed: ListedFiles | undefined;
   readonly #tally: DeliveryTally;
   readonly #progress = new LiveProgress();
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
@@ -59,6 +62,7 @@ export class Delivery {
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
     this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
     this.#tally = new DeliveryTally(before, request.bytesTotal);
+    this.#listed = request.watch === 0 ? undefined : new ListedFiles(outreach.member, job, request);
   }
 
   /** Over all tries, those of earlier runs too. */
@@ -114,10 +118,11 @@ export class Delivery {
     const { member } = outreach;
     this.#tally.beginConnection();
     try {
-      const messenger = await reachForTransfer(outreach, peer, request.bytesTotal, signal);
+      const bytes = this.#listed?.bytes ?? request.bytesTotal;
+      const messenger = await reachForTransfer(outreach, peer, bytes, signal);
       try {
         const outcome = await sendFiles(messenger, {
-          files: this.#sources(),
+          files: this.#listed ?? this.#sources(),
           network: member.network,
           senderId: member.id,
           receiverId: peer.id,
@@ -188,6 +193,7 @@ export class Delivery {
     const path = event.file;
     // A file that only fell with its connection is tried again.
     if (status === 'failed' && isLost(code)) return;
+    if (status === 'failed' && this.#listed?.isPassedOver(path, code) === true) return;
     if (signal.aborted && status === 'failed') return;
     const isNamed = this.#open.delete(path);
     const reason = status !== 'skipped' ? null : kept ? 'kept-theirs' : 'identical';

@@ -20,6 +20,8 @@ export interface JobRunnerOptions {
   readonly log: Logger;
   /** Whether this is the home's daemon, which tries what waits by itself. */
   readonly isDaemon: boolean;
+  /** Told that a job serves nobody any more, for now; must not throw. */
+  readonly onIdle?: ((request: SendRequest) => void) | undefined;
 }
 
 /** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
@@ -77,13 +79,24 @@ export class JobRunner {
     follower: (event: SendEvent) => void,
     growing?: Growing,
   ): LiveJob {
+    return this.#begin(this.keep(request, recipients), follower, growing);
+  }
+
+  /** Keeps a new job on disk. @returns its id, to `begin` with */
+  keep(request: SendRequest, recipients: readonly KnownPeer[]): string {
     this.#requireOpen();
     const id = newJobId();
     const { queue } = request;
     const { network } = this.#options.outreach.member;
     const kept = { id, createdAt: Date.now(), network, queue, request: JSON.stringify(request) };
     this.#jobs.create({ ...kept, owner: this.#owner }, recipients);
-    return this.#begin(id, follower, growing);
+    return id;
+  }
+
+  /** Begins with a job that was kept; nobody follows it. */
+  begin(id: string): void {
+    this.#requireOpen();
+    this.#begin(id, () => undefined);
   }
 
   /** Begins again with the recipients of a job that did not get all of it. @throws FilerError `usage` when it runs */
@@ -206,6 +219,7 @@ export class JobRunner {
       log.error('a job failed for a fault of this program', { job: live.job.id, error });
     }
     if (!live.isIdle) return;
+    this.#options.onIdle?.(live.request);
     if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
     if (live.request.spooled) await this.#spooled.release(live.job.id, live.request.paths);
   }

@@ -140,8 +140,13 @@ export class LiveJob {
   /** Never rejects: what failed stands in the results. */
   async #serve(peer: KnownPeer): Promise<void> {
     try {
-      const work = (turns: readonly Turn[]): Promise<void> => this.#deliver(peer, turns);
-      await this.#parts.turns.take(peer.id, this.#turns, work, this.#stop.signal);
+      const { turns } = this.#parts;
+      const deliver = (held: readonly Turn[]): Promise<void> => this.#deliver(peer, held);
+      const work = (): Promise<void> => turns.take(peer.id, this.#turns, deliver, this.#stop.signal);
+      const { watch } = this.request;
+      // An older version of a file must not take its place after a newer one.
+      if (watch === 0) await work();
+      else await turns.oneByOne(`${watch} ${peer.id}`, work, this.#stop.signal);
     } catch (error) {
       const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
       if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;

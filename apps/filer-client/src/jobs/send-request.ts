@@ -23,6 +23,8 @@ export interface SendRequest {
   readonly queue: boolean;
   /** Bytes a second at most, to all recipients together. */
   readonly limit: number | undefined;
+  /** The watch that made it: what of its folder, the one path, is to go stands in `job_files`. 0 for none. */
+  readonly watch: number;
 }
 
 /** What a person typed to send what the home keeps in a file of its own. */
@@ -46,6 +48,7 @@ const DEFAULTS: SendRequest = {
   exclude: [],
   queue: false,
   limit: undefined,
+  watch: 0,
 };
 
 /**
@@ -66,7 +69,8 @@ export function parseKeptRequest(json: string): SendRequest {
     const list = kept.get(key);
     return Array.isArray(list) ? list.map(String) : [];
   };
-  const numberOf = (key: 'timeoutMs' | 'bytesTotal'): number => Number(kept.get(key) ?? DEFAULTS[key]);
+  const numberOf = (key: 'timeoutMs' | 'bytesTotal' | 'watch'): number =>
+    Number(kept.get(key) ?? DEFAULTS[key]);
   return {
     paths: textsOf('paths'),
     as: textOr(kept.get('as'), DEFAULTS.as),
@@ -80,6 +84,7 @@ export function parseKeptRequest(json: string): SendRequest {
     exclude: textsOf('exclude'),
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),
+    watch: numberOf('watch'),
   };
 }
 

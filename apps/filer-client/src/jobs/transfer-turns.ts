@@ -5,6 +5,7 @@ import { takeAll, Turns, type Turn } from './turns.ts';
 export class TransferTurns {
   readonly #all = new Turns(MAX_TRANSFERS);
   readonly #byPeer = new Map<string, Turns>();
+  readonly #inOrder = new Map<string, Turns>();
 
   /**
    * Does `work` when it is its turn.
@@ -24,6 +25,17 @@ export class TransferTurns {
       return await takeAll([ofPeer, within, this.#all], work, signal);
     } finally {
       if (ofPeer.isIdle) this.#byPeer.delete(peerId);
+    }
+  }
+
+  /** Does `work` when nothing else of this key is under way, whatever that waits for. @param signal as of `take` */
+  async oneByOne<T>(key: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const turns = this.#inOrder.get(key) ?? new Turns(1);
+    this.#inOrder.set(key, turns);
+    try {
+      return await turns.take(work, signal);
+    } finally {
+      if (turns.isIdle) this.#inOrder.delete(key);
     }
   }
 }

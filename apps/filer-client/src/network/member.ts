@@ -18,6 +18,8 @@ import { RemovalStore } from '../store/removal-store.ts';
 import { Settings } from '../store/settings.ts';
 import { ShareStore } from '../store/share-store.ts';
 import { Spool } from '../store/spool.ts';
+import { JobFileStore } from '../store/job-file-store.ts';
+import { WatchStore } from '../store/watch-store.ts';
 import { CallBacks } from './call-backs.ts';
 
 /**
@@ -43,6 +45,8 @@ export class Member implements Disposable {
   readonly digests: KnownDigests;
   readonly #digestStore: DigestStore;
   readonly shares: ShareStore;
+  readonly jobFiles: JobFileStore;
+  readonly watches: WatchStore;
   #membership: Membership;
   #server: KnownServer;
 
@@ -67,6 +71,8 @@ export class Member implements Disposable {
     this.#digestStore = new DigestStore(home.digestsFile);
     this.digests = new KnownDigests(this.#digestStore);
     this.shares = new ShareStore(this.database);
+    this.jobFiles = new JobFileStore(this.database);
+    this.watches = new WatchStore(this.database);
   }
 
   /**

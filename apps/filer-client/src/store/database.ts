@@ -93,8 +93,12 @@ function migrate(database: DatabaseSync): void {
   }
 }
 
-/** Runs `work` as one transaction: all of it is on disk afterwards, or nothing. */
+/**
+ * Runs `work` as one transaction: all of it is on disk afterwards, or nothing. Within another one it is a part of that,
+ * which must not go on when this fails.
+ */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  if (database.isTransaction) return work();
   database.exec('BEGIN IMMEDIATE');
   try {
     const result = work();

@@ -47,7 +47,7 @@ export function forgetOldest(database: DatabaseSync, peer: string, kind: string,
 }
 
 function forgetAll(database: DatabaseSync, jobs: readonly string[]): void {
-  for (const table of ['receipts', 'job_failures', 'job_recipients']) {
+  for (const table of ['receipts', 'job_failures', 'job_recipients', 'job_files', 'watch_deliveries']) {
     const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);
     for (const id of jobs) forget.run(id);
   }

@@ -186,4 +186,46 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX spool_waiting ON spool (network, seq) WHERE refused_code IS NULL;
   CREATE INDEX spool_room ON spool (bytes, file_bytes);
   `,
+  // Watched folders. Of each: what was put into jobs, and as what; the deliveries whose end is to be noted; and who must
+  // have signed for a file before it may be put away. Of a job of theirs: the files that it brings.
+  `
+  CREATE TABLE watches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    folder TEXT NOT NULL,
+    options TEXT NOT NULL,
+    added_at INTEGER NOT NULL,
+    shipped INTEGER NOT NULL DEFAULT 0,
+    last_shipped_at INTEGER
+  ) STRICT;
+  CREATE TABLE watch_files (
+    watch INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    version TEXT NOT NULL,
+    PRIMARY KEY (watch, path)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE watch_deliveries (
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    watch INTEGER NOT NULL,
+    noted TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (job, peer)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX watch_deliveries_watch ON watch_deliveries (watch, peer);
+  CREATE TABLE watch_owed (
+    watch INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    version TEXT NOT NULL,
+    has INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (watch, path, peer)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE job_files (
+    job TEXT NOT NULL,
+    path TEXT NOT NULL,
+    version TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (job, path)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -13,7 +13,7 @@ const OF_THE_NETWORK = [
 
 /**
  * A home that has joined another network than before knows nobody there: peers, pins and removals of the old one
- * are forgotten, and what was shared with them is not shared with strangers. What was received, said and sent stays; reports stay too, and wait for the network they are for.
+ * are forgotten, and what was shared with them or watched for them goes to no strangers. What was received, said and sent stays; reports stay too, and wait for the network they are for.
  */
 export function forgetOtherNetwork(database: DatabaseSync, settings: Settings, network: string): void {
   const before = settings.get('network');
@@ -21,6 +21,8 @@ export function forgetOtherNetwork(database: DatabaseSync, settings: Settings, n
   transaction(database, () => {
     if (before !== undefined) {
       database.exec('DELETE FROM peers; DELETE FROM pins; DELETE FROM removals; DELETE FROM shares');
+      for (const table of ['watches', 'watch_files', 'watch_deliveries', 'watch_owed'])
+        database.exec(`DELETE FROM ${table}`);
       const forget = database.prepare('DELETE FROM settings WHERE key = ?');
       for (const key of OF_THE_NETWORK) forget.run(key);
     }

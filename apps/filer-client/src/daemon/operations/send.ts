@@ -52,6 +52,7 @@ export const send: Operation = async (site, params, { emit, signal, growing }) =
     exclude,
     queue,
     limit,
+    watch: 0,
   };
   return followJob(emit, fields['summed'] === true ? unique : undefined, (tell) =>
     fields['dryRun'] === true
@@ -78,7 +79,8 @@ function readName(value: unknown, paths: readonly string[]): string {
   throw new FilerError('usage', `--as ${JSON.stringify(name)} is a path: give a name, such as --as x.tar`);
 }
 
-function readNote(value: unknown): string {
+/** @throws FilerError `too-large` */
+export function readNote(value: unknown): string {
   const note = textOf(value, 'note', { max: Number.POSITIVE_INFINITY });
   if (note.length <= MAX_NOTE_CHARACTERS) return note;
   throw new FilerError(

@@ -1,0 +1,22 @@
+import { resolve } from 'node:path';
+import { printable, type Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { WatchAddArguments } from './commands.ts';
+
+export async function run(args: WatchAddArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const { folder, as, moveTo, note = '', ...options } = args;
+  const { isThere, ...watch } = await perform(context, 'watchAdd', {
+    ...options,
+    folder: resolve(folder),
+    note,
+    ...(as === undefined ? {} : { name: as }),
+    ...(moveTo === undefined ? {} : { moveTo: resolve(moveTo) }),
+  });
+  output.json(watch);
+  const [name, place] = [printable(watch.name), printable(watch.folder)];
+  output.line(`${name}: ${place} is watched for ${watch.to.map(printable).join(', ')}`);
+  if (!isThere) output.hint(`${place} is not there yet: it is watched as soon as it is`);
+  if (watch.state === 'stopped') output.hint('Begin with it:  filer-client start');
+  else output.hint('See how it goes:  filer-client watch list');
+}

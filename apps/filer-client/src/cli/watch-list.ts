@@ -1,0 +1,32 @@
+import { formatAgo, printable, renderTable, type Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+
+export async function run(_args: object, context: Context): Promise<void> {
+  const { output } = context;
+  const { watches } = await perform(context, 'watchList', {});
+  output.json({ watches });
+  if (watches.length === 0) {
+    output.words('Nothing is watched: `filer-client watch add DIR --to NAME` ships what is new in a folder');
+    return;
+  }
+  const now = Date.now();
+  const titles = ['ID', 'NAME', 'STATE', 'WAITING', 'SHIPPED', 'LAST', 'TO', 'FOLDER'];
+  output.line(
+    renderTable(
+      titles.map((title) => ({ title })),
+      watches.map(({ id, name, state, waiting, shipped, lastShippedAt, to, folder }) => [
+        id,
+        name,
+        state,
+        String(waiting),
+        String(shipped),
+        lastShippedAt === null ? '-' : formatAgo(Date.parse(lastShippedAt), now),
+        to.join(', '),
+        folder,
+      ]),
+      output.columns,
+    ),
+  );
+  for (const { name, reason } of watches)
+    if (reason !== null) output.line(`${printable(name)}: ${printable(reason)}`);
+}

@@ -1,0 +1,164 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, systemCode, textOf } from '@filer/protocol';
+import { parseSafePath } from '@filer/transfer';
+import type { Watch } from '../../store/watch-store.ts';
+import { isInside, realPlace, requireNoLoop } from '../../watch/places.ts';
+import { watchDocument, type WatchDocument } from '../../watch/watch-document.ts';
+import { parseKeptOptions, type WatchOptions } from '../../watch/watch-options.ts';
+import type { Operation, Site } from '../site.ts';
+import { readPath } from './read-path.ts';
+import { findRecipients } from './recipients.ts';
+import { readNote } from './send.ts';
+
+export interface Watching extends WatchDocument {
+  /** Whether the folder is there now. */
+  readonly isThere: boolean;
+}
+
+const MAX_TARGETS = 10_000;
+const MAX_EXCLUDES = 1_000;
+/** Shorter than a clock of a file system ticks, or longer than anybody waits. */
+const SETTLE = { min: 100, max: 86_400_000 };
+const RESCAN = { min: 1_000, max: 7 * 86_400_000 };
+
+/** `watch add DIR --to TARGET…` */
+export const watchAdd: Operation = async (site, params, { signal }): Promise<Watching> => {
+  const { member, daemon } = site;
+  const fields = fieldsOf(params, 'watch add');
+  const folder = readPath(fields['folder'], 'folder');
+  const options = readOptions(fields);
+  const isThere = await isFolder(folder);
+  const place = await realPlace(folder);
+  requireNoLoop(place, await realPlace(daemon?.inbox ?? member.home.inbox), member.home);
+  if (options.moveTo !== undefined && isInside(place, await realPlace(options.moveTo))) {
+    throw new FilerError(
+      'usage',
+      `--move-to ${JSON.stringify(options.moveTo)} lies in the watched folder: name one outside of it`,
+    );
+  }
+  const watch = { name: readName(fields['name'], folder), folder, options: JSON.stringify(options) };
+  await requireOneKeeper(site, place, options);
+  await findRecipients(site, options.to, signal);
+  const added = member.watches.add({ ...watch, addedAt: Date.now() });
+  daemon?.watches.add(added);
+  return { ...documentOf(site, added), isThere };
+};
+
+/** `watch list` */
+export const watchList: Operation = (site) =>
+  Promise.resolve({ watches: site.member.watches.all().map((watch) => documentOf(site, watch)) });
+
+/** `watch remove NAME|DIR|ID` */
+export const watchRemove: Operation = async (site, params) => {
+  const fields = fieldsOf(params, 'watch remove');
+  const which = textOf(fields['which'], 'WHICH', { max: 16_384 });
+  const { id, name, folder } = watchOf(site, which, readPath(fields['folder'], 'folder'));
+  const waiting = site.member.watches.waiting(id);
+  await site.daemon?.watches.remove(id);
+  site.member.watches.remove(id);
+  return { id: String(id), name, folder, waiting };
+};
+
+function documentOf({ member, daemon }: Site, watch: Watch): WatchDocument {
+  return watchDocument(member.watches, watch, daemon?.watches.get(watch.id));
+}
+
+/** @param folder what was typed, as a path */
+function watchOf({ member }: Site, which: string, folder: string): Watch {
+  const all = member.watches.all();
+  const [first, second] = all.filter(
+    (watch) => String(watch.id) === which || watch.name === which || watch.folder === folder,
+  );
+  const what = JSON.stringify(which);
+  if (first === undefined) {
+    throw new FilerError(
+      'path-missing',
+      `there is no watch ${what}: \`filer-client watch list\` shows names, folders and ids`,
+    );
+  }
+  if (second === undefined) return first;
+  throw new FilerError('usage', `${what} is more than one watch: name it by its name`);
+}
+
+function readOptions(fields: Readonly<Record<string, unknown>>): WatchOptions {
+  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'overwrite'));
+  if (onConflict === undefined)
+    throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
+  const [deleteAfter, moveTo] = [fields['deleteAfter'] === true, fields['moveTo']];
+  if (deleteAfter && moveTo !== undefined) {
+    throw new FilerError('usage', '--delete-after removes what --move-to would move: give one of them');
+  }
+  return {
+    to: listOf(fields['to'], 'to', MAX_TARGETS, (value, what) => textOf(value, what, { max: 1_024 })),
+    exclude: listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
+      textOf(value, what, { max: 4_096 }),
+    ),
+    note: readNote(fields['note'] ?? ''),
+    onConflict,
+    limit: fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1),
+    settleMs: readDuration(fields['settleMs'], '--settle', SETTLE, '2s'),
+    rescanMs: readDuration(fields['rescanMs'], '--rescan', RESCAN, '1m'),
+    deleteAfter,
+    moveTo: moveTo === undefined ? undefined : readPath(moveTo, '--move-to'),
+  };
+}
+
+function readDuration(
+  value: unknown,
+  flag: string,
+  { min, max }: { min: number; max: number },
+  example: string,
+): number {
+  const ms = integerOf(value, flag);
+  if (ms >= min && ms <= max) return ms;
+  throw new FilerError('usage', `${flag} takes from ${min} ms to ${max / 86_400_000}d, such as ${example}`);
+}
+
+function readName(value: unknown, folder: string): string {
+  const name = value === undefined ? basename(folder) : textOf(value, 'NAME');
+  try {
+    if (parseSafePath(name).length === 1) return name;
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    throw new FilerError('usage', `${error.message}; give what is watched a name with --as`, {
+      cause: error,
+    });
+  }
+  throw new FilerError('usage', `${JSON.stringify(name)} is no name for a watch: it has a / in it`);
+}
+
+/** @throws FilerError `path-unsupported`, `path-unreadable` */
+async function isFolder(folder: string): Promise<boolean> {
+  const what = JSON.stringify(folder);
+  try {
+    if ((await stat(folder)).isDirectory()) return true;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    if (code === 'ENOENT') return false;
+    throw new FilerError('path-unreadable', `${what} cannot be looked at (${code}): change its permissions`, {
+      cause: error,
+    });
+  }
+  throw new FilerError('path-unsupported', `${what} is no folder: watch the one that it lies in`);
+}
+
+/** Who puts files away must be the only one that ships them: another watch might not have them yet. */
+async function requireOneKeeper(
+  { member }: Site,
+  place: string,
+  { deleteAfter, moveTo }: WatchOptions,
+): Promise<void> {
+  for (const other of member.watches.all()) {
+    const theirs = parseKeptOptions(other.options);
+    const puts = deleteAfter || moveTo !== undefined;
+    if (!puts && !theirs.deleteAfter && theirs.moveTo === undefined) continue;
+    const there = await realPlace(other.folder);
+    if (!isInside(place, there) && !isInside(there, place)) continue;
+    throw new FilerError(
+      'refused',
+      `the watch ${JSON.stringify(other.name)} ships files of the same folder, and one of the two takes them away when they are delivered: name all targets in one watch`,
+    );
+  }
+}

@@ -1,0 +1,52 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { integer, text } from './database.ts';
+
+/** One thing that a job brings of a watched folder. */
+export interface JobFile {
+  /** Below the folder, `/` between components. */
+  readonly path: string;
+  /** What it was when it was chosen. */
+  readonly version: string;
+  /** Of a file, in bytes; else 0. */
+  readonly size: number;
+}
+
+/** What jobs of watched folders bring: a folder holds too many files for a request. */
+export class JobFileStore {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** A path that the job has already is replaced. */
+  add(job: string, files: readonly JobFile[]): void {
+    const insert = this.#database.prepare('INSERT OR REPLACE INTO job_files VALUES (?, ?, ?, ?)');
+    for (const { path, version, size } of files) insert.run(job, path, version, size);
+  }
+
+  /** The next of a job in the order of their paths, so that what lies in one folder comes together. */
+  page(job: string, after: string, most: number): JobFile[] {
+    return this.#database
+      .prepare('SELECT * FROM job_files WHERE job = ? AND path > ? ORDER BY path LIMIT ?')
+      .all(job, after, most)
+      .map(readFile);
+  }
+
+  get(job: string, path: string): JobFile | undefined {
+    const row = this.#database.prepare('SELECT * FROM job_files WHERE job = ? AND path = ?').get(job, path);
+    return row === undefined ? undefined : readFile(row);
+  }
+
+  /** Of all files of a job together. */
+  bytes(job: string): number {
+    const row = this.#database
+      .prepare('SELECT COALESCE(sum(size), 0) AS bytes FROM job_files WHERE job = ?')
+      .get(job);
+    return integer(row ?? {}, 'bytes');
+  }
+}
+
+function readFile(row: Record<string, unknown>): JobFile {
+  return { path: text(row, 'path'), version: text(row, 'version'), size: integer(row, 'size') };
+}

@@ -1,0 +1,261 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { FilerError } from '@filer/protocol';
+import { integer, text, transaction } from './database.ts';
+
+/** A folder whose new and changed files go to others. */
+export interface Watch {
+  readonly id: number;
+  /** What the folder is called at the receivers; no other watch has it. */
+  readonly name: string;
+  /** Absolute. */
+  readonly folder: string;
+  /** As JSON. @see WatchOptions */
+  readonly options: string;
+  readonly addedAt: number;
+  /** Files that came to a recipient; one that came to two counts twice. */
+  readonly shipped: number;
+  readonly lastShippedAt: number | undefined;
+}
+
+/** How a recipient of one of a watch's jobs stands, which is to be noted. */
+export interface WatchDelivery {
+  readonly job: string;
+  readonly peer: string;
+  /** @see KeptDelivery */
+  readonly name: string;
+  readonly state: string;
+  readonly status: string;
+  readonly code: string | null;
+  readonly files: number;
+}
+
+/** A file that everyone has who was to get it. */
+export interface SettledFile {
+  readonly path: string;
+  readonly version: string;
+}
+
+/** Watched folders, and what of them was put into jobs. */
+export class WatchStore {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** @throws FilerError `name-taken` */
+  add(watch: Pick<Watch, 'name' | 'folder' | 'options' | 'addedAt'>): Watch {
+    const { name, folder, options, addedAt } = watch;
+    const row = this.#database
+      .prepare(
+        `INSERT INTO watches (name, folder, options, added_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO NOTHING RETURNING *`,
+      )
+      .get(name, folder, options, addedAt);
+    if (row !== undefined) return readWatch(row);
+    throw new FilerError(
+      'name-taken',
+      `a watch is called ${JSON.stringify(name)} already: remove that one and name all its targets in the new one, or choose another name with --as`,
+    );
+  }
+
+  /** Its jobs go on. @returns whether there was one */
+  remove(id: number): boolean {
+    return transaction(this.#database, () => {
+      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed'])
+        this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
+      return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
+    });
+  }
+
+  get(id: number): Watch | undefined {
+    const row = this.#database.prepare('SELECT * FROM watches WHERE id = ?').get(id);
+    return row === undefined ? undefined : readWatch(row);
+  }
+
+  /** In the order in which they were added. */
+  all(): Watch[] {
+    return this.#database.prepare('SELECT * FROM watches ORDER BY id').all().map(readWatch);
+  }
+
+  /** Does something as one transaction. */
+  together<T>(work: () => T): T {
+    return transaction(this.#database, work);
+  }
+
+  /** Those of a few paths whose version is not in a job already. */
+  unknown<T extends SettledFile>(watch: number, found: readonly T[]): T[] {
+    const find = this.#database.prepare('SELECT version FROM watch_files WHERE watch = ? AND path = ?');
+    return found.filter(({ path, version }) => find.get(watch, path)?.['version'] !== version);
+  }
+
+  /** Notes that these are in a job. @param owed who must sign for a file before it may be put away; none: it stays */
+  note(watch: number, files: readonly SettledFile[], owed: readonly string[]): void {
+    const note = this.#database.prepare('INSERT OR REPLACE INTO watch_files VALUES (?, ?, ?)');
+    const acquit = this.#database.prepare('DELETE FROM watch_owed WHERE watch = ? AND path = ?');
+    const owe = this.#database.prepare('INSERT INTO watch_owed VALUES (?, ?, ?, ?, 0)');
+    for (const { path, version } of files) {
+      note.run(watch, path, version);
+      if (owed.length === 0) continue;
+      acquit.run(watch, path);
+      for (const peer of owed) owe.run(watch, path, peer, version);
+    }
+  }
+
+  /** What was noted of these is not so any more: whoever finds them finds them new. */
+  forget(watch: number, files: readonly SettledFile[]): void {
+    transaction(this.#database, () => {
+      for (const table of ['watch_files', 'watch_owed']) {
+        const forget = this.#database.prepare(
+          `DELETE FROM ${table} WHERE watch = ? AND path = ? AND version = ?`,
+        );
+        for (const { path, version } of files) forget.run(watch, path, version);
+      }
+    });
+  }
+
+  /** Of what was noted, the next in the order of their paths. */
+  page(watch: number, after: string, most: number): SettledFile[] {
+    return this.#database
+      .prepare('SELECT path, version FROM watch_files WHERE watch = ? AND path > ? ORDER BY path LIMIT ?')
+      .all(watch, after, most)
+      .map(readSettled);
+  }
+
+  /** A job is a watch's, for these recipients. */
+  own(watch: number, job: string, peers: readonly string[]): void {
+    const own = this.#database.prepare('INSERT INTO watch_deliveries (job, peer, watch) VALUES (?, ?, ?)');
+    for (const peer of peers) own.run(job, peer, watch);
+  }
+
+  /** Whether a recipient has not got all of a watch's jobs to an end. */
+  isBehind(watch: number, peer: string): boolean {
+    const row = this.#database
+      .prepare(
+        `SELECT 1 FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
+         WHERE d.watch = ? AND d.peer = ? AND r.state IN ('queued', 'running') LIMIT 1`,
+      )
+      .get(watch, peer);
+    return row !== undefined;
+  }
+
+  /** The job of a recipient alone that nobody has begun with: more may be put into it. */
+  openJob(watch: number, peer: string): string | undefined {
+    const row = this.#database
+      .prepare(
+        `SELECT d.job FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
+         WHERE d.watch = ? AND d.peer = ? AND r.state = 'queued' AND r.started_at IS NULL
+           AND (SELECT count(*) FROM job_recipients o WHERE o.job = d.job) = 1
+         ORDER BY r.rowid DESC LIMIT 1`,
+      )
+      .get(watch, peer);
+    return row === undefined ? undefined : text(row, 'job');
+  }
+
+  /** Files of a watch in jobs that run or wait. */
+  waiting(watch: number): number {
+    const row = this.#database
+      .prepare(
+        `SELECT count(DISTINCT path) AS n FROM job_files WHERE version NOT LIKE 'folder:%' AND job IN (
+           SELECT d.job FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
+           WHERE d.watch = ? AND r.state IN ('queued', 'running'))`,
+      )
+      .get(watch);
+    return integer(row ?? {}, 'n');
+  }
+
+  /** Deliveries of a watch that ended, otherwise than was noted of them. */
+  ended(watch: number): WatchDelivery[] {
+    return this.#database
+      .prepare(
+        `SELECT r.*, r.files_sent + r.files_skipped - r.files_kept AS files
+         FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
+         WHERE d.watch = ? AND r.state NOT IN ('queued', 'running') AND d.noted <> r.state ORDER BY r.rowid`,
+      )
+      .all(watch)
+      .map(readDelivery);
+  }
+
+  /** Deliveries of a watch that failed for good, newest first. */
+  failed(watch: number): WatchDelivery[] {
+    return this.#database
+      .prepare(
+        `SELECT r.*, r.files_failed AS files
+         FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
+         WHERE d.watch = ? AND r.state = 'failed' ORDER BY r.finished_at DESC, r.rowid DESC`,
+      )
+      .all(watch)
+      .map(readDelivery);
+  }
+
+  /** Notes how a delivery ended; of one that came to its good end nothing is left but what was counted. */
+  noteEnd(watch: number, { job, peer, state, files }: WatchDelivery, now: number): void {
+    transaction(this.#database, () => {
+      if (state !== 'delivered') {
+        this.#database
+          .prepare('UPDATE watch_deliveries SET noted = ? WHERE job = ? AND peer = ?')
+          .run(state, job, peer);
+        return;
+      }
+      this.#database.prepare('DELETE FROM watch_deliveries WHERE job = ? AND peer = ?').run(job, peer);
+      this.#database
+        .prepare('UPDATE watches SET shipped = shipped + ?1, last_shipped_at = ?2 WHERE id = ?3 AND ?1 > 0')
+        .run(files, now, watch);
+      this.#database
+        .prepare(
+          'DELETE FROM job_files WHERE job = ?1 AND NOT EXISTS (SELECT 1 FROM watch_deliveries WHERE job = ?1)',
+        )
+        .run(job);
+    });
+  }
+
+  /** A recipient has signed for files of a job. */
+  signed(watch: number, job: string, peer: string, paths: readonly string[]): void {
+    const sign = this.#database.prepare(
+      `UPDATE watch_owed SET has = 1 WHERE watch = ?1 AND path = ?2 AND peer = ?3
+       AND version = (SELECT version FROM job_files WHERE job = ?4 AND path = ?2)`,
+    );
+    transaction(this.#database, () => {
+      for (const path of paths) sign.run(watch, path, peer, job);
+    });
+  }
+
+  /** Files that all have signed for who were to: the next in the order of their paths. */
+  settled(watch: number, after: string, most: number): SettledFile[] {
+    return this.#database
+      .prepare(
+        `SELECT path, version FROM watch_owed WHERE watch = ? AND path > ?
+         GROUP BY path HAVING min(has) = 1 ORDER BY path LIMIT ?`,
+      )
+      .all(watch, after, most)
+      .map(readSettled);
+  }
+}
+
+function readWatch(row: Record<string, unknown>): Watch {
+  return {
+    id: integer(row, 'id'),
+    name: text(row, 'name'),
+    folder: text(row, 'folder'),
+    options: text(row, 'options'),
+    addedAt: integer(row, 'added_at'),
+    shipped: integer(row, 'shipped'),
+    lastShippedAt: row['last_shipped_at'] === null ? undefined : integer(row, 'last_shipped_at'),
+  };
+}
+
+function readSettled(row: Record<string, unknown>): SettledFile {
+  return { path: text(row, 'path'), version: text(row, 'version') };
+}
+
+function readDelivery(row: Record<string, unknown>): WatchDelivery {
+  return {
+    job: text(row, 'job'),
+    peer: text(row, 'peer'),
+    name: text(row, 'name'),
+    state: text(row, 'state'),
+    status: text(row, 'status'),
+    code: row['code'] === null ? null : text(row, 'code'),
+    files: integer(row, 'files'),
+  };
+}

@@ -1,0 +1,157 @@
+import { join, relative } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { FilerError, isErrorCode, type ErrorCode } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { JobRunner } from '../jobs/job-runner.ts';
+import { readKeptBatch } from '../jobs/kept-batch.ts';
+import type { Member } from '../network/member.ts';
+import type { SettledFile, Watch, WatchDelivery } from '../store/watch-store.ts';
+import { look } from './look.ts';
+import { openForWriting } from './open-writers.ts';
+import { putAway } from './put-away.ts';
+import type { WatchOptions } from './watch-options.ts';
+
+/** Files that are put away between two looks at what else there is to do. */
+const AT_ONCE = 200;
+
+/** Why a recipient did not take something, where another day may bring another answer. */
+const MAY_CHANGE: ReadonlySet<ErrorCode> = new Set([
+  'refused',
+  'no-space',
+  'too-large',
+  'home-not-writable',
+  'verification-failed',
+  'internal',
+]);
+
+/** What failed so is tried again after this, in ms, doubled up to the longest. */
+const RETRY_FIRST_MS = 60_000;
+const RETRY_LONGEST_MS = 3_600_000;
+
+export interface AccountsParts {
+  readonly member: Member;
+  readonly jobs: Pick<JobRunner, 'retry'>;
+  readonly log: Logger;
+}
+
+/** What becomes of a watch's jobs: counts, what is tried again, and files that may go because everyone has them. */
+export class Accounts {
+  readonly #parts: AccountsParts;
+  readonly #watch: Watch;
+  readonly #options: WatchOptions;
+  #retryMs = RETRY_FIRST_MS;
+  #retryAt: number | undefined;
+
+  constructor(parts: AccountsParts, watch: Watch, options: WatchOptions) {
+    this.#parts = parts;
+    this.#watch = watch;
+    this.#options = options;
+  }
+
+  /** When what failed is to be tried again, by the clock of whoever asks; undefined when nothing is. */
+  get retryAt(): number | undefined {
+    return this.#retryAt;
+  }
+
+  /** Notes what has ended, and puts away what may go. @returns why something cannot */
+  async settle(nowMs: number, signal: AbortSignal): Promise<FilerError | undefined> {
+    const { watches } = this.#parts.member;
+    for (const delivery of watches.ended(this.#watch.id)) {
+      if (this.#putsAway) await this.#noteSigned(delivery);
+      if (signal.aborted) return undefined;
+      watches.noteEnd(this.#watch.id, delivery, Date.now());
+      if (delivery.state === 'delivered') this.#retryMs = RETRY_FIRST_MS;
+    }
+    this.#retry(nowMs);
+    return this.#putsAway ? await this.#putAway(signal) : undefined;
+  }
+
+  /** What failed is tried again at once: a recipient has come back, maybe with another mind. */
+  retryNow(): void {
+    if (this.#retryAt !== undefined) this.#retryAt = -Infinity;
+  }
+
+  get #putsAway(): boolean {
+    return this.#options.deleteAfter || this.#options.moveTo !== undefined;
+  }
+
+  /** Whose receipts of a job came: they prove the files that it named, and no others. */
+  async #noteSigned({ job, peer }: WatchDelivery): Promise<void> {
+    const { member } = this.#parts;
+    for (const { document, paths = [] } of member.receipts.of(job, peer)) {
+      if (readKeptBatch(document) === undefined) continue;
+      const below = paths.map((path) => relative(this.#watch.folder, path));
+      member.watches.signed(this.#watch.id, job, peer, below);
+      await turn();
+    }
+  }
+
+  #retry(nowMs: number): void {
+    const { member, jobs, log } = this.#parts;
+    const failed = member.watches.failed(this.#watch.id).filter((each) => this.#mayChange(each));
+    if (failed.length === 0) {
+      this.#retryAt = undefined;
+      return;
+    }
+    this.#retryAt ??= nowMs + this.#retryMs;
+    if (nowMs < this.#retryAt) return;
+    this.#retryMs = Math.min(RETRY_LONGEST_MS, this.#retryMs * 2);
+    this.#retryAt = nowMs + this.#retryMs;
+    for (const job of new Set(failed.map(({ job: id }) => id))) {
+      if (member.jobs.job(job)?.state === 'running') continue;
+      log.info('what failed of a watched folder is tried again', { watch: this.#watch.name, job });
+      jobs.retry(job, () => undefined);
+    }
+  }
+
+  #mayChange({ job, peer, code }: WatchDelivery): boolean {
+    const { jobs } = this.#parts.member;
+    // Who was left out by a person stays so.
+    if (jobs.deliveries(job).some(({ state }) => state === 'cancelled')) return false;
+    if (code !== 'partial') return code !== null && isErrorCode(code) && MAY_CHANGE.has(code);
+    return jobs.failures(job, peer).some((failure) => MAY_CHANGE.has(failure.code));
+  }
+
+  async #putAway(signal: AbortSignal): Promise<FilerError | undefined> {
+    const { watches } = this.#parts.member;
+    let trouble: FilerError | undefined;
+    for (let last = ''; !signal.aborted;) {
+      const files = watches.settled(this.#watch.id, last, AT_ONCE);
+      const busy = await this.#busy(files);
+      for (const file of files) {
+        last = file.path;
+        if (busy.has(file.path)) continue;
+        try {
+          await this.#putAwayOne(file);
+        } catch (error) {
+          if (!(error instanceof FilerError)) throw error;
+          trouble ??= error;
+        }
+      }
+      if (files.length < AT_ONCE) break;
+    }
+    return trouble;
+  }
+
+  /** Those that somebody is about to write to. */
+  async #busy(files: readonly SettledFile[]): Promise<Set<string>> {
+    const inodes = new Map<string, string>();
+    for (const { path } of files) {
+      const found = await look(this.#watch, path);
+      if (found !== undefined && 'inode' in found) inodes.set(path, found.inode);
+    }
+    return inodes.size === 0 ? new Set() : await openForWriting(inodes);
+  }
+
+  async #putAwayOne(file: SettledFile): Promise<void> {
+    const { member, log } = this.#parts;
+    const { moveTo } = this.#options;
+    const { folder, name, id } = this.#watch;
+    const to = moveTo === undefined ? undefined : join(moveTo, file.path);
+    const isAway = await putAway(join(folder, file.path), file.version, to);
+    // A file that has changed goes as it is now, and is owed for anew.
+    member.watches.forget(id, [file]);
+    if (isAway)
+      log.debug('a file that everyone has was put away', { watch: name, path: file.path, to: to ?? null });
+  }
+}

@@ -1,0 +1,86 @@
+import type { Dir } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import { FilerError, systemCode } from '@filer/protocol';
+import { look, type Folder, type Found } from './look.ts';
+import { ASIDE_SUFFIX } from './put-away.ts';
+import type { WatchRules } from './watch-rules.ts';
+
+/** Names that are read, and then looked at side by side: nobody else waits for longer than these take. */
+const AT_ONCE = 64;
+
+export interface ScanOptions {
+  readonly folder: Folder;
+  readonly rules: WatchRules;
+  /** Below the folder: where to begin. @default all of it */
+  readonly below?: string | undefined;
+  readonly signal: AbortSignal;
+  /** Something that lies aside while it is put away. @param path below the folder */
+  readonly aside: (path: string) => void;
+  /** Something that cannot be sent, or not be looked into; the scan goes on. */
+  readonly failed: (error: FilerError) => void;
+}
+
+/**
+ * Looks through a watched folder, a few things at a time, and as slowly as they are taken. Flat in memory: a folder is
+ * open while what lies in it is looked through.
+ */
+export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found[], void> {
+  const { folder, rules, below = '', signal, failed, aside } = options;
+  const dir = await openFolder(`${folder.folder}/${below}`, failed);
+  if (dir === undefined) return;
+  try {
+    for (;;) {
+      const names = await namesOf(dir, failed);
+      if (names.length === 0 || signal.aborted) return;
+      const looks = await Promise.all(
+        names.map((name) => look(folder, below === '' ? name : `${below}/${name}`)),
+      );
+      const found: Found[] = [];
+      for (const each of looks) {
+        if (each instanceof FilerError) failed(each);
+        else if (each?.path.endsWith(ASIDE_SUFFIX) === true) aside(each.path);
+        else if (each !== undefined && !rules.ignores(each.path, each.kind === 'folder')) found.push(each);
+      }
+      yield found;
+      for (const { kind, path } of found) if (kind === 'folder') yield* scan({ ...options, below: path });
+    }
+  } finally {
+    await dir.close();
+  }
+}
+
+async function openFolder(path: string, failed: ScanOptions['failed']): Promise<Dir | undefined> {
+  try {
+    return await opendir(path, { bufferSize: AT_ONCE });
+  } catch (error) {
+    tell(path, error, failed);
+    return undefined;
+  }
+}
+
+async function namesOf(dir: Dir, failed: ScanOptions['failed']): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    while (names.length < AT_ONCE) {
+      const item = await dir.read();
+      if (item === null) break;
+      names.push(item.name);
+    }
+  } catch (error) {
+    tell(dir.path, error, failed);
+  }
+  return names;
+}
+
+/** What has gone meanwhile is no failure. */
+function tell(path: string, error: unknown, failed: ScanOptions['failed']): void {
+  const code = systemCode(error);
+  if (code === undefined) throw error;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return;
+  const what = JSON.stringify(path.toWellFormed());
+  failed(
+    new FilerError('path-unreadable', `${what} cannot be looked into (${code}): change its permissions`, {
+      cause: error,
+    }),
+  );
+}

@@ -1,0 +1,81 @@
+import type { OnConflict } from '@filer/protocol';
+import type { Watch, WatchStore } from '../store/watch-store.ts';
+import { parseKeptOptions } from './watch-options.ts';
+import type { WatchedFolder, WatchState } from './watched-folder.ts';
+
+/** A watch as programs are told. Names of fields are a contract (docs/cli.md). */
+export interface WatchDocument {
+  readonly id: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly to: readonly string[];
+  /** `stopped`: no daemon runs here. */
+  readonly state: WatchState | 'stopped';
+  /** In words, unless all is as it should be. */
+  readonly reason: string | null;
+  /** Files that settle, or are in jobs that not everyone has got. */
+  readonly waiting: number;
+  /** Files that came to a recipient; one that came to two counts twice. */
+  readonly shipped: number;
+  readonly lastShippedAt: string | null;
+  /** The newest delivery that failed for good; null when there is none. */
+  readonly failed: { readonly job: string; readonly recipient: string; readonly reason: string } | null;
+  readonly addedAt: string;
+  readonly exclude: readonly string[];
+  readonly onConflict: OnConflict;
+  readonly note: string;
+  /** Bytes a second. */
+  readonly limit: number | null;
+  readonly settleMs: number;
+  readonly rescanMs: number;
+  readonly deleteAfter: boolean;
+  readonly moveTo: string | null;
+}
+
+/** @param live the watch as the daemon runs it; undefined without one */
+export function watchDocument(
+  store: WatchStore,
+  watch: Watch,
+  live: WatchedFolder | undefined,
+): WatchDocument {
+  const { to, exclude, onConflict, note, limit, settleMs, rescanMs, deleteAfter, moveTo } = parseKeptOptions(
+    watch.options,
+  );
+  const [failed] = store.failed(watch.id);
+  const failure =
+    failed === undefined ? null : { job: failed.job, recipient: failed.name, reason: failed.status };
+  return {
+    id: String(watch.id),
+    name: watch.name,
+    folder: watch.folder,
+    to,
+    ...standingOf(live, failure),
+    waiting: (live?.settling ?? 0) + store.waiting(watch.id),
+    shipped: watch.shipped,
+    lastShippedAt: watch.lastShippedAt === undefined ? null : new Date(watch.lastShippedAt).toISOString(),
+    failed: failure,
+    addedAt: new Date(watch.addedAt).toISOString(),
+    exclude,
+    onConflict,
+    note,
+    limit: limit ?? null,
+    settleMs,
+    rescanMs,
+    deleteAfter,
+    moveTo: moveTo ?? null,
+  };
+}
+
+function standingOf(
+  live: WatchedFolder | undefined,
+  failed: WatchDocument['failed'],
+): Pick<WatchDocument, 'state' | 'reason'> {
+  if (live === undefined)
+    return { state: 'stopped', reason: 'it goes on when `filer-client start` runs here' };
+  const { state, reason } = live;
+  if (failed === null || (state !== 'watching' && state !== 'blind'))
+    return { state, reason: reason ?? null };
+  const { job, recipient } = failed;
+  const words = `${failed.reason}: job ${job} for ${recipient} has failed, \`filer-client history ${job}\` says more`;
+  return { state: 'failing', reason: words };
+}

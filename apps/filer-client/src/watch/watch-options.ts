@@ -1,0 +1,55 @@
+import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
+
+/** How a folder is watched: all that is kept of a `watch add` beside its folder and its name. */
+export interface WatchOptions {
+  /** As typed: names, ids, `@group`, `@all`. */
+  readonly to: readonly string[];
+  /** Patterns of what stays here, as in a `.gitignore`. */
+  readonly exclude: readonly string[];
+  readonly note: string;
+  readonly onConflict: OnConflict;
+  /** Bytes a second at most, to all recipients of a job together. */
+  readonly limit: number | undefined;
+  /** So long a file must have stayed the same before it goes, in ms. */
+  readonly settleMs: number;
+  /** The whole folder is looked through this often, for what no event told of, in ms. */
+  readonly rescanMs: number;
+  /** Whether a file is removed once everyone has it. */
+  readonly deleteAfter: boolean;
+  /** Where a file goes once everyone has it; absolute. */
+  readonly moveTo: string | undefined;
+}
+
+/** @throws FilerError `store-damaged` */
+export function parseKeptOptions(json: string): WatchOptions {
+  const kept = new Map<string, unknown>(Object.entries(parseObject(json)));
+  const textsOf = (key: string): string[] => {
+    const list = kept.get(key);
+    return Array.isArray(list) ? list.map(String) : [];
+  };
+  const { limit, moveTo, note } = Object.fromEntries(kept);
+  return {
+    to: textsOf('to'),
+    exclude: textsOf('exclude'),
+    note: typeof note === 'string' ? note : '',
+    onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? 'overwrite',
+    limit: limit === undefined ? undefined : Number(limit),
+    settleMs: Number(kept.get('settleMs')),
+    rescanMs: Number(kept.get('rescanMs')),
+    deleteAfter: kept.get('deleteAfter') === true,
+    moveTo: typeof moveTo === 'string' ? moveTo : undefined,
+  };
+}
+
+function parseObject(json: string): object {
+  try {
+    const value: unknown = JSON.parse(json);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {
+    // told below
+  }
+  throw new FilerError(
+    'store-damaged',
+    'a watch in the database cannot be read: restore the home from a backup',
+  );
+}

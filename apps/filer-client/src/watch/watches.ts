@@ -1,0 +1,57 @@
+import { FilerError } from '@filer/protocol';
+import type { SendRequest } from '../jobs/send-request.ts';
+import type { Watch } from '../store/watch-store.ts';
+import { WatchedFolder, type WatchParts } from './watched-folder.ts';
+
+/** The watched folders of a daemon. */
+export class Watches implements AsyncDisposable {
+  readonly #parts: WatchParts;
+  readonly #folders = new Map<number, WatchedFolder>();
+
+  /** Begins with all that the database knows. */
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    for (const watch of parts.member.watches.all()) this.#begin(watch);
+  }
+
+  /** Begins with a new one. @throws FilerError `store-damaged` */
+  add(watch: Watch): void {
+    const folder = new WatchedFolder(watch, this.#parts);
+    this.#folders.set(watch.id, folder);
+    folder.start();
+  }
+
+  /** Watches it no more. */
+  async remove(id: number): Promise<void> {
+    const folder = this.#folders.get(id);
+    this.#folders.delete(id);
+    await folder?.close();
+  }
+
+  get(id: number): WatchedFolder | undefined {
+    return this.#folders.get(id);
+  }
+
+  /** A job serves nobody any more, for now. */
+  jobIdle({ watch }: SendRequest): void {
+    this.#folders.get(watch)?.jobsEnded();
+  }
+
+  /** A peer came online, or connected to us. */
+  peerSeen(): void {
+    for (const folder of this.#folders.values()) folder.peerSeen();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#folders.values()].map((folder) => folder.close()));
+  }
+
+  #begin(watch: Watch): void {
+    try {
+      this.add(watch);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.log.error('a folder cannot be watched', { watch: watch.name, error });
+    }
+  }
+}
