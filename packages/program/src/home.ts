@@ -12,6 +12,8 @@ export interface Home {
   readonly program: ProgramName;
   /** TOML settings: `config.toml`. */
   readonly configFile: string;
+  /** The client's schedules: `schedules.toml`. */
+  readonly schedulesFile: string;
   /** Holds `key.pem` and `cert.pem`. */
   readonly identityFolder: string;
   /** The embedded database (`node:sqlite`). */
@@ -134,6 +136,7 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
   return {
     program,
     configFile: join(folders.config, 'config.toml'),
+    schedulesFile: join(folders.config, 'schedules.toml'),
     identityFolder: folders.data,
     databaseFile: join(folders.data, program === 'filer-client' ? 'filer.db' : 'ip-server.db'),
     digestsFile: join(folders.data, 'digests.db'),

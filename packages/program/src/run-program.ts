@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
@@ -19,6 +19,9 @@ const LAST_WORDS_MS = 1_000;
 
 /** Between the polite signal and the other one, in ms. */
 const GRACE_MS = 5_000;
+
+/** Meanwhile it is looked after this time whether the group is gone, in ms. */
+const LOOK_MS = 20;
 
 /** What one run may say into the log, in UTF-16 units. */
 const MAX_SAID = 64 * 1024;
@@ -61,15 +64,22 @@ export async function runToEnd(run: ProgramRun): Promise<ProgramEnd> {
   const { command, cwd, env, timeoutMs, signal, input = [], onOutput } = run;
   const [program = '', ...args] = command;
   const startedAt = performance.now();
-  const child = spawn(program, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  let child: ChildProcessWithoutNullStreams;
+  try {
+    child = spawn(program, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  } catch (error) {
+    // Too many arguments, for one.
+    return { exitCode: null, signal: null, failure: messageOf(error), timedOut: false, durationMs: 0 };
+  }
   const ended = endOf(child);
   const silent = once(child, 'close').catch(() => undefined); // told by `ended`
   let timedOut = false;
+  let ending: Promise<void> | undefined;
   const timer = setTimeout(() => {
     timedOut = true;
-    endGroup(child);
+    ending ??= endGroup(child);
   }, timeoutMs);
-  const onAbort = (): void => endGroup(child);
+  const onAbort = (): void => void (ending ??= endGroup(child));
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
   child.stdout.setEncoding('utf8').on('data', onOutput);
@@ -79,6 +89,7 @@ export async function runToEnd(run: ProgramRun): Promise<ProgramEnd> {
   const durationMs = Math.round(performance.now() - startedAt);
   clearTimeout(timer);
   signal.removeEventListener('abort', onAbort);
+  await ending;
   await Promise.race([silent, delay(LAST_WORDS_MS, undefined, { ref: false })]);
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   await told;
@@ -146,18 +157,26 @@ async function tell(input: Iterable<string>, stdin: Writable): Promise<void> {
   }
 }
 
-function endGroup(child: ChildProcess): void {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  signalGroup(child, 'SIGTERM');
-  const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE_MS);
-  child.once('exit', () => clearTimeout(timer));
+/** Ends a whole process group, also where its leader goes at once and its children do not. */
+async function endGroup({ pid }: ChildProcess): Promise<void> {
+  if (pid === undefined) return;
+  signalGroup(pid, 'SIGTERM');
+  for (let waitedMs = 0; waitedMs < GRACE_MS; waitedMs += LOOK_MS) {
+    await delay(LOOK_MS);
+    if (!signalGroup(pid, 0)) return;
+  }
+  signalGroup(pid, 'SIGKILL');
 }
 
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+/** @returns whether there was one */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-pid, signal);
+    return true;
   } catch (error) {
-    if (systemCode(error) !== 'ESRCH') throw error; // gone already
+    const code = systemCode(error);
+    // What runs as somebody else (setuid) is not ours to end.
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+    return false;
   }
 }

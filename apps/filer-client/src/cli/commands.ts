@@ -1,9 +1,11 @@
 import {
   ANY_TEXT,
   choiceKind,
+  CRON,
   defaulted,
   defineCommand,
   DURATION,
+  EVERY,
   flag,
   integerKind,
   list,
@@ -15,6 +17,7 @@ import {
   type ArgumentValues,
   type Command,
 } from '@filer/program';
+import { EXPECT, GLOB, GRACE, MAX_OUTPUT, PAIR, SCHEDULE_NAME, TIMEOUT } from '../schedule-kinds.ts';
 import { clientSettings } from '../settings.ts';
 
 /*
@@ -183,6 +186,37 @@ const report = {
   title: optional(ANY_TEXT, 'what it is about, in a line'),
 };
 export type ReportArguments = ArgumentValues<typeof report>;
+
+const scheduleAdd = {
+  name: required(SCHEDULE_NAME, 'what the schedule is called; its reports carry the name'),
+  every: optional(EVERY, 'how often: 10m, hour@:15, day@18:00, week@mon@18:00'),
+  cron: optional(CRON, "when, as a cron line: '0 18 * * *'"),
+  attach: list(GLOB, 'files to attach, found anew each time; quote the pattern (several: repeat it)'),
+  set: list(PAIR, 'KEY=VALUE to report each time (several: repeat it)'),
+  title: optional(ANY_TEXT, 'what it is about, in a line'),
+  expect: optional(
+    EXPECT,
+    'always: a report that is missing is noticed also when this machine has stopped in order (default: running)',
+  ),
+  graceMs: optional(
+    GRACE,
+    'how late a report may come (default: 1m, or 10 % of the time from one to the next if that is more, and the time-out)',
+  ),
+  timeoutMs: optional(TIMEOUT, 'how long the command may take (default: 1m)'),
+  maxOutputBytes: optional(MAX_OUTPUT, 'how much of its output is reported, the last of it (default: 16KiB)'),
+  shell: flag('the command is one text for /bin/sh -c'),
+  jitterMs: optional(
+    DURATION,
+    'over how long machines with the same schedule spread (default: 10 % of the time from one to the next, at most 10s)',
+  ),
+  cwd: optional(textKind('a folder'), 'where the command runs (default: the home of this user)'),
+  replace: flag('put it in the place of the one that has this name'),
+  command: list(ANY_TEXT, 'a program and its arguments, after --; what it writes is reported'),
+};
+export type ScheduleAddArguments = ArgumentValues<typeof scheduleAdd>;
+
+const scheduleName = { name: required(SCHEDULE_NAME, 'which schedule') };
+export type ScheduleNameArguments = ArgumentValues<typeof scheduleName>;
 
 const trust = { name: required(textKind('the name of a peer'), 'whose new identity is right') };
 export type TrustArguments = ArgumentValues<typeof trust>;
@@ -387,6 +421,36 @@ export const commands: readonly Command[] = [
       'report result=red --attach build.log --attach trace.json',
     ],
     load: () => import('./report.ts'),
+  }),
+  defineCommand({
+    usage: 'report schedule add <name> [-- command..]',
+    describe: 'report again and again: a command, files, values',
+    args: scheduleAdd,
+    examples: [
+      'report schedule add disk --every 10m -- df -h',
+      "report schedule add backup --cron '0 18 * * 1-5' --timeout 30m --expect always -- /usr/local/bin/backup",
+      "report schedule add logs --every day@06:00 --attach '/var/log/app/*.log'",
+      "report schedule add temp --every 1h --shell -- 'sensors | grep Core'",
+    ],
+    load: () => import('./schedule-add.ts'),
+  }),
+  defineCommand({
+    usage: 'report schedule list',
+    describe: 'show what this machine reports by itself, and when',
+    args: none,
+    load: () => import('./schedule-list.ts'),
+  }),
+  defineCommand({
+    usage: 'report schedule run <name>',
+    describe: 'make the report of a schedule now, beside those that are due',
+    args: scheduleName,
+    load: () => import('./schedule-run.ts'),
+  }),
+  defineCommand({
+    usage: 'report schedule remove <name>',
+    describe: 'report it no more',
+    args: scheduleName,
+    load: () => import('./schedule-remove.ts'),
   }),
   defineCommand({
     usage: 'shell',

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
+import type { ReportOutcome } from '../daemon/operations/report.ts';
 import type { ReportArguments } from './commands.ts';
 
 export async function run({ values, attach, title }: ReportArguments, context: Context): Promise<void> {
@@ -18,12 +19,21 @@ export async function run({ values, attach, title }: ReportArguments, context: C
     attach: attach.map((path) => resolve(path)),
   });
   output.json(outcome);
-  if (outcome.stored) output.line('reported: the ip-server has it on disk');
-  else {
-    const waiting = outcome.spooled === 1 ? '' : ` (${outcome.spooled} wait)`;
-    output.line(`kept on disk${waiting}: ${outcome.reason ?? 'the ip-server has not stored it yet'}`);
-    output.words('It goes by itself once the ip-server is back and `filer-client start` runs here.');
+  storedWords(outcome, output);
+}
+
+/** Says whether the server has a report. */
+export function storedWords(
+  { stored, spooled, reason }: Omit<ReportOutcome, 'seq'>,
+  output: Context['output'],
+): void {
+  if (stored) {
+    output.line('reported: the ip-server has it on disk');
+    return;
   }
+  const waiting = spooled === 1 ? '' : ` (${spooled} wait)`;
+  output.line(`kept on disk${waiting}: ${reason ?? 'the ip-server has not stored it yet'}`);
+  output.words('It goes by itself once the ip-server is back and `filer-client start` runs here.');
 }
 
 function parsePair(text: string): readonly [string, string] {

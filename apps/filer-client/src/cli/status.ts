@@ -1,6 +1,8 @@
 import type { Context } from '@filer/program';
+import type { Status } from '../daemon/operations/status.ts';
 import { configuredInbox } from './configured-inbox.ts';
 import { perform } from '../control/perform.ts';
+import { whenWords } from './schedule-words.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
@@ -18,10 +20,16 @@ export async function run(_args: object, context: Context): Promise<void> {
     ['server', serverLine(status)],
     ['inbox', status.inbox],
     ['reports waiting', String(status.spool)],
+    ['schedules', schedulesLine(status)],
     ['transfers running', String(status.jobs)],
     ['connections', String(status.connections)],
   ];
   for (const [label, value] of rows) output.line(`${label.padEnd(18)} ${value}`);
+}
+
+function schedulesLine({ schedules, nextReport }: Status): string {
+  if (nextReport === null) return String(schedules);
+  return `${schedules}, next ${nextReport.name} ${whenWords(nextReport.at)}`;
 }
 
 function serverLine({

@@ -23,7 +23,8 @@ export function performHere<N extends OperationName>(
 ): Promise<OperationResults[N]> {
   const { signal } = context;
   return inOwnProcess(context, async (site) => {
-    if (name === 'report') site.member.spool.maxFileBytes = await attachmentSpace(context);
+    if (name === 'report' || name === 'scheduleRun')
+      site.member.spool.maxFileBytes = await attachmentSpace(context);
     return (await operations[name](site, params, { emit: eachItem(onItem), signal })) as OperationResults[N];
   });
 }
@@ -73,7 +74,7 @@ export async function openOwnSite(context: Context): Promise<OwnSite> {
   );
   const outreach = { member, access, software: version };
   const jobs = new JobRunner({ outreach, log, isDaemon: false });
-  const site: Site = { ...outreach, log, jobs, daemon: undefined };
+  const site: Site = { ...outreach, environment: context.env, log, jobs, daemon: undefined };
   return {
     site,
     access,

@@ -31,7 +31,9 @@ import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
 import { callBack } from '../network/reach-for-transfer.ts';
 import { ServerLink } from '../network/server-link.ts';
+import { readClocks } from '../reports/clocks.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
+import { Scheduler } from '../reports/scheduler.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
@@ -70,6 +72,7 @@ export class Daemon implements DaemonPart {
   #transfers: Transfers | undefined;
   #jobs: JobRunner | undefined;
   #watches: Watches | undefined;
+  readonly scheduler: Scheduler;
 
   private constructor(member: Member, options: DaemonOptions) {
     this.#member = member;
@@ -96,6 +99,14 @@ export class Daemon implements DaemonPart {
       handlerFor: ({ id }) => peerHandler(parts, id),
       onOpen: (kept, remaining) => this.#connections.outgoing(kept, true, remaining),
       onClosed: (kept, remaining) => this.#connections.outgoing(kept, false, remaining),
+    });
+    this.scheduler = new Scheduler({
+      member,
+      environment: options.environment,
+      clocks: readClocks,
+      log,
+      onSpooled: () => this.#link?.kickSpool(),
+      onChanged: () => this.#link?.announceSchedules(),
     });
   }
 
@@ -286,11 +297,13 @@ export class Daemon implements DaemonPart {
     );
     const history = new HistoryKeeper({ database: member.database, keepMs: settings.historyKeepMs, log });
     this.#closers.push(() => history[Symbol.dispose]());
+    this.#closers.push(() => this.scheduler.close());
     link.start();
     jobs.start();
     const watches = new Watches({ member, jobs, log, inbox: this.inbox });
     this.#watches = watches;
     this.#closers.push(() => watches[Symbol.asyncDispose]());
+    this.scheduler.start();
   }
 
   #methods(): Record<string, ControlMethod> {
@@ -308,6 +321,7 @@ export class Daemon implements DaemonPart {
       member: this.#member,
       access: this.#requireLink(),
       software,
+      environment: this.#options.environment,
       log,
       jobs: this.#jobs ?? starting(),
       daemon: this,

@@ -8,6 +8,15 @@ import { ls } from './operations/ls.ts';
 import { leave, server, trust } from './operations/network.ts';
 import { peers, type Peers } from './operations/peers.ts';
 import { report, type ReportOutcome } from './operations/report.ts';
+import {
+  scheduleAdd,
+  scheduleList,
+  scheduleRemove,
+  scheduleRun,
+  type ScheduleLine,
+  type ScheduleList,
+  type ScheduleRunOutcome,
+} from './operations/schedules.ts';
 import { send, type SendDone } from './operations/send.ts';
 import { shareAdd, shareList, shareRemove, type ShareLine } from './operations/shares.ts';
 import { status, type Status } from './operations/status.ts';
@@ -22,6 +31,10 @@ export interface OperationResults {
   readonly message: TextOutcome;
   readonly broadcast: TextOutcome;
   readonly report: ReportOutcome;
+  readonly scheduleAdd: ScheduleLine & { readonly daemon: boolean };
+  readonly scheduleList: ScheduleList;
+  readonly scheduleRemove: { readonly name: string };
+  readonly scheduleRun: ScheduleRunOutcome;
   readonly send: SendDone;
   readonly transfers: Transfers;
   readonly retry: SendDone;
@@ -71,6 +84,10 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   message,
   broadcast,
   report,
+  scheduleAdd,
+  scheduleList,
+  scheduleRemove,
+  scheduleRun,
   send,
   transfers,
   retry,

@@ -1,5 +1,5 @@
 import type { Session } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import type { Environment, Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import type { ServingDocument } from '../jobs/fetch-server.ts';
@@ -9,6 +9,7 @@ import type { JobRunner } from '../jobs/job-runner.ts';
 import type { PeerEvent } from '../network/events.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
+import type { Scheduler } from '../reports/scheduler.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import type { Watches } from '../watch/watches.ts';
@@ -19,6 +20,8 @@ export interface Site {
   readonly member: Member;
   readonly access: ServerAccess;
   readonly software: string;
+  /** What programs of this machine's owner may see of it. */
+  readonly environment: Environment;
   readonly log: Logger;
   readonly jobs: JobRunner;
   /** The running daemon's part; undefined in a command's own process. */
@@ -54,6 +57,8 @@ export interface DaemonPart {
   endFetches(share: string): void;
   /** @returns what ends the following */
   follow(follower: (event: PeerEvent) => void): () => void;
+  /** Makes the reports of schedules. */
+  readonly scheduler: Scheduler;
   /** Ends the daemon in order: the membership is over. */
   shutDown(): void;
 }

@@ -2,6 +2,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, loadIdentity, type Identity, type Membership } from '@filer/protocol';
 import type { Home } from '@filer/program';
 import { KnownDigests } from '@filer/transfer';
+import { readClocks } from '../reports/clocks.ts';
+import { ScheduleTable } from '../reports/schedule-table.ts';
 import { openDatabase } from '../store/database.ts';
 import { forgetOtherNetwork } from '../store/network-change.ts';
 import { DigestStore } from '../store/digest-store.ts';
@@ -47,6 +49,8 @@ export class Member implements Disposable {
   readonly shares: ShareStore;
   readonly jobFiles: JobFileStore;
   readonly watches: WatchStore;
+  /** What this machine reports by itself. */
+  readonly schedules: ScheduleTable;
   #membership: Membership;
   #server: KnownServer;
 
@@ -73,6 +77,12 @@ export class Member implements Disposable {
     this.shares = new ShareStore(this.database);
     this.jobFiles = new JobFileStore(this.database);
     this.watches = new WatchStore(this.database);
+    this.schedules = new ScheduleTable({
+      database: this.database,
+      file: home.schedulesFile,
+      peerId: identity.id,
+      clocks: readClocks,
+    });
   }
 
   /**

@@ -2,6 +2,7 @@ import {
   FilerError,
   formatHeartbeat,
   formatRecord,
+  formatSchedules,
   MAX_HEARTBEAT_MS,
   messageOf,
   MIN_HEARTBEAT_MS,
@@ -56,6 +57,8 @@ export class ServerLink implements ServerAccess {
   #syncing: Promise<void> = Promise.resolve();
   readonly #courier: SpoolCourier;
   #publishedSeq: number | undefined;
+  /** The version of the schedules that the server knows. */
+  #schedulesTold: number | undefined;
   /** Why there is no session, while there is none. */
   #lastFailure: FilerError | undefined;
   /** Resolves once the first attempt has ended, one way or the other: who asks before that waits for it. */
@@ -109,6 +112,19 @@ export class ServerLink implements ServerAccess {
 
   kickSpool(): void {
     this.#courier.kick();
+  }
+
+  /** Tells the server which schedules there are now, unless it knows. */
+  announceSchedules(): void {
+    const { member, log } = this.#options;
+    const session = this.#current?.session;
+    if (session === undefined || member.schedules.version === this.#schedulesTold) return;
+    this.#schedulesTold = member.schedules.version;
+    session.ask(formatSchedules(member.schedules.announce())).catch((error: unknown) => {
+      // A server that does not know of schedules yet; or the link has noticed by itself what broke it.
+      if (!(error instanceof FilerError)) throw error;
+      log.debug('the server did not take the schedules', { error });
+    });
   }
 
   /** Says goodbye and ends. May be called twice. */
@@ -165,7 +181,9 @@ export class ServerLink implements ServerAccess {
 
   async #connectAndServe(onConnected: () => void): Promise<void> {
     const { member, software, incarnation, log } = this.#options;
-    const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true });
+    const schedules = member.schedules.announce();
+    this.#schedulesTold = member.schedules.version;
+    const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true, schedules });
     const server = await dialServer(member, hello, (message) => this.#receive(message), this.#stop.signal);
     const { session, welcome } = server;
     this.#linked = server;
@@ -187,6 +205,7 @@ export class ServerLink implements ServerAccess {
       this.#tried.resolve();
       log.info('connected to the ip-server', { address: session.messenger.addr });
       this.#options.onEvent({ type: 'server', connected: true, reason: '' });
+      this.announceSchedules();
       this.#courier.sessionIs(session);
       await this.#beat(server);
       const reason = await session.closed;

@@ -60,6 +60,7 @@ export class SpoolCourier {
         spool,
         session,
         upload: (report) => uploadAttachments(member, software, report, this.#stop.signal),
+        dueOf: (name) => member.schedules.dueOf(name),
         log,
       });
       this.#failures = 0;

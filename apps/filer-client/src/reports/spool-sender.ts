@@ -1,4 +1,12 @@
-import { FilerError, formatReport, parseStored, type ErrorCode, type Session } from '@filer/protocol';
+import {
+  FilerError,
+  formatReport,
+  parseReportBody,
+  parseStored,
+  type Due,
+  type ErrorCode,
+  type Session,
+} from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Spool, SpooledReport } from '../store/spool.ts';
 
@@ -31,6 +39,8 @@ export interface SpoolSending {
   readonly session: Session;
   /** Brings the attachments of one report to the server. */
   readonly upload: (report: SpooledReport) => Promise<void>;
+  /** When the next reports of a schedule are due, now. */
+  readonly dueOf: (schedule: string) => Due | undefined;
   readonly log: Logger;
 }
 
@@ -78,8 +88,16 @@ class Drain {
   }
 
   async #sendAll(reports: readonly SpooledReport[]): Promise<void> {
-    const { spool, session } = this.#sending;
-    const outcomes = await Promise.allSettled(reports.map((report) => send(session, report)));
+    const { spool, session, dueOf } = this.#sending;
+    const outcomes = await Promise.allSettled(
+      reports.map((report) =>
+        send(
+          session,
+          report,
+          report.kind === 'schedule' ? dueOf(parseReportBody(report.content).schedule) : undefined,
+        ),
+      ),
+    );
     const stored = reports.filter((_, n) => outcomes[n]?.status === 'fulfilled');
     spool.drop(stored.map(({ seq }) => seq));
     const failed = reports.flatMap((report, n) => {
@@ -128,8 +146,8 @@ class Drain {
   }
 }
 
-async function send(session: Session, report: SpooledReport): Promise<void> {
-  const { spool, seq } = parseStored(await session.ask(formatReport(report, report.content)));
+async function send(session: Session, report: SpooledReport, due: Due | undefined): Promise<void> {
+  const { spool, seq } = parseStored(await session.ask(formatReport(report, report.content, due)));
   if (spool !== report.spool || seq !== report.seq) {
     throw new FilerError('unexpected-message', 'the server acknowledged another report');
   }

@@ -228,4 +228,18 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (job, path)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Where schedules stand; what they are is in schedules.toml.
+  `
+  CREATE TABLE schedules (
+    name TEXT PRIMARY KEY,
+    definition TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    due_steady INTEGER,
+    due_wall INTEGER,
+    done_wall INTEGER,
+    run TEXT,
+    last_at INTEGER,
+    last_failure TEXT
+  ) STRICT;
+  `,
 ];

@@ -32,9 +32,23 @@ export const report: Operation = async (site, params, { signal }) => {
   });
   const title = textOf(fields['title'] ?? '', 'title', ANY_LENGTH);
   const attach = listOf(fields['attach'] ?? [], '--attach', Number.POSITIVE_INFINITY, readPath);
-  const { spool } = site.member;
   const body = { title, values, schedule: '' };
   const seq = await spoolReport(site.member, { kind: 'user', time: Date.now(), body, attach }, { signal });
+  const outcome: ReportOutcome = { seq, ...(await sendSpooled(site, seq, signal)) };
+  return outcome;
+};
+
+/**
+ * Sends a report that is in the spool, or says why it waits there.
+ *
+ * @throws FilerError why the server refused it for good
+ */
+export async function sendSpooled(
+  site: Site,
+  seq: number,
+  signal: AbortSignal,
+): Promise<Omit<ReportOutcome, 'seq'>> {
+  const { spool } = site.member;
   const reason =
     site.daemon === undefined ? await sendNow(site, signal) : await sendByDaemon(site, seq, signal);
   const state = spool.state(seq);
@@ -46,14 +60,8 @@ export const report: Operation = async (site, params, { signal }) => {
     );
   }
   const stored = state === undefined;
-  const outcome: ReportOutcome = {
-    seq,
-    stored,
-    spooled: spool.size,
-    ...(stored || reason === undefined ? {} : { reason }),
-  };
-  return outcome;
-};
+  return { stored, spooled: spool.size, ...(stored || reason === undefined ? {} : { reason }) };
+}
 
 /** Without a daemon: this process sends all that waits. The report is on disk already, whatever happens. */
 async function sendNow(
@@ -66,6 +74,7 @@ async function sendNow(
       spool: member.spool,
       session,
       upload: (report) => uploadAttachments(member, software, report, signal),
+      dueOf: (name) => member.schedules.dueOf(name),
       log,
     });
     return undefined;

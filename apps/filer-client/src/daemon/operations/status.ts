@@ -1,4 +1,4 @@
-import { formatHostPort } from '@filer/protocol';
+import { formatHostPort, type AnnouncedSchedule } from '@filer/protocol';
 import type { Operation } from '../site.ts';
 
 /** `status --json`: who this machine is and how it is connected. */
@@ -13,6 +13,10 @@ export interface Status {
   readonly inbox: string;
   /** Reports that wait. */
   readonly spool: number;
+  /** What it reports by itself. */
+  readonly schedules: number;
+  /** The schedule that is due next, and when: null at `at` is now. */
+  readonly nextReport: { readonly name: string; readonly at: string | null } | null;
   /** Jobs that run or wait. */
   readonly jobs: number;
   readonly connections: number;
@@ -37,8 +41,17 @@ export const status: Operation = ({ member, access, daemon }) => {
     listen: daemon?.listen ?? null,
     inbox: daemon?.inbox ?? member.home.inbox,
     spool: member.spool.size,
+    schedules: member.schedules.entries.length,
+    nextReport: nextReport(member.schedules.announce()),
     jobs: member.jobs.openCount,
     connections: daemon?.connections() ?? 0,
   };
   return Promise.resolve(result);
 };
+
+function nextReport(schedules: readonly AnnouncedSchedule[]): Status['nextReport'] {
+  const [next] = schedules.toSorted((a, b) => a.nextInMs - b.nextInMs);
+  if (next === undefined) return null;
+  const { name, nextInMs } = next;
+  return { name, at: nextInMs === 0 ? null : new Date(Date.now() + nextInMs).toISOString() };
+}

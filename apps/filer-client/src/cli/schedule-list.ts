@@ -1,0 +1,32 @@
+import { formatAgo, renderTable, type Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { ScheduleLine } from '../daemon/operations/schedules.ts';
+import { localTime, whatWords } from './schedule-words.ts';
+
+export async function run(_args: object, context: Context): Promise<void> {
+  const { output } = context;
+  const { file, daemon, schedules, mistakes } = await perform(context, 'scheduleList', {});
+  output.json({ file, schedules, mistakes });
+  if (schedules.length > 0) {
+    const columns = ['NAME', 'WHEN', 'NEXT', 'LAST', 'REPORTS'].map((title) => ({ title }));
+    output.line(renderTable(columns, schedules.map(rowOf), output.columns));
+  }
+  for (const { message } of mistakes) output.warn(message);
+  if (schedules.length === 0 && mistakes.length === 0) {
+    output.words(
+      'Nothing is reported by itself: `filer-client report schedule add disk --every 10m -- df -h` would report the disks',
+    );
+  } else if (!daemon) output.words('Nothing runs them now: they go on with `filer-client start` here.');
+}
+
+function rowOf(schedule: ScheduleLine): string[] {
+  const { name, every, cron, nextAt, running } = schedule;
+  const next = nextAt === null ? 'now' : localTime(nextAt);
+  return [name, every ?? cron ?? '', running ? 'running' : next, lastWords(schedule), whatWords(schedule)];
+}
+
+function lastWords({ lastAt, lastFailure }: ScheduleLine): string {
+  if (lastAt === null) return 'never';
+  const ago = formatAgo(new Date(lastAt).getTime(), Date.now());
+  return lastFailure === null ? ago : `${ago}: ${lastFailure}`;
+}

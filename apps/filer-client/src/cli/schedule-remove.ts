@@ -1,0 +1,9 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { ScheduleNameArguments } from './commands.ts';
+
+export async function run({ name }: ScheduleNameArguments, context: Context): Promise<void> {
+  const removed = await perform(context, 'scheduleRemove', { name });
+  context.output.json(removed);
+  context.output.line(`${removed.name} is reported no more`);
+}
