@@ -1,11 +1,28 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, renameSync } from 'node:fs';
+import {
+  chmod,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Line } from '../support/programs.ts';
-import { filesBelow, listOf, TestNetwork } from '../support/test-network.ts';
+import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
+/** No look through the folder helps: events alone must do. */
 const QUICK = ['--settle', '300ms', '--rescan', '1h'];
 
 /** anna watches, bob and carol receive. */
@@ -18,29 +35,411 @@ beforeAll(async () => {
 });
 afterAll(() => network.close());
 
+/** A folder that anna watches for bob. */
+async function watched(name: string, ...args: string[]): Promise<string> {
+  const folder = network.path(name);
+  await mkdir(folder, { recursive: true });
+  const to = args.includes('--to') ? [] : ['--to', 'bob'];
+  await network.ask('anna', 'watch', 'add', folder, ...to, ...QUICK, ...args);
+  return folder;
+}
+
 async function watchOf(name: string): Promise<Line> {
   const [document] = await network.ask('anna', 'watch', 'list');
   return listOf(document, 'watches').find((each) => each['name'] === name) ?? {};
 }
 
-/** Asks until a watch has shipped so much, and nothing waits. */
-async function hasShipped(name: string, shipped: number): Promise<Line> {
+/** Asks until a watch stands as it should; the test's own time is the limit. */
+async function comesTo(name: string, fits: (watch: Line) => boolean): Promise<Line> {
   for (;;) {
     const watch = await watchOf(name);
-    if (watch['shipped'] === shipped && watch['waiting'] === 0) return watch;
-    if (Number(watch['shipped']) > shipped) throw new Error(`it shipped more: ${JSON.stringify(watch)}`);
+    if (fits(watch)) return watch;
   }
 }
 
-test('a folder that is copied in arrives at its place, once', async () => {
+/** Asks until a watch has shipped so much, and nothing waits. @throws Error when it has shipped more */
+async function hasShipped(name: string, shipped: number): Promise<Line> {
+  return comesTo(name, (watch) => {
+    if (Number(watch['shipped']) > shipped) throw new Error(`it shipped more: ${JSON.stringify(watch)}`);
+    return watch['shipped'] === shipped && watch['waiting'] === 0;
+  });
+}
+
+async function jobsOf(name: string): Promise<Line[]> {
+  const [document] = await network.ask('anna', 'history');
+  return listOf(document, 'jobs').filter(({ as }) => as === name);
+}
+
+/** All that lies below, as lines of kind, permissions, size or target, and time to the second. */
+async function listing(folder: string): Promise<string[]> {
+  const find = spawn('find', ['.', '-printf', '%y %m %l %T+ %s %P\n'], { cwd: folder });
+  let text = '';
+  find.stdout.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+  await once(find, 'close');
+  return text
+    .split('\n')
+    .map((line) => line.replace(/^(d .*) \d+ /, '$1 ').replace(/(\d\d:\d\d:\d\d)\.\d+/, '$1'))
+    .toSorted();
+}
+
+test('what is there and what is copied in arrives at its place with modes, times, links and empty folders', async () => {
   const folder = network.path('drop');
-  await mkdir(folder);
+  await mkdir(join(folder, 'old'), { recursive: true });
+  await writeFile(join(folder, 'old', 'there.txt'), 'there');
   const [added] = await network.ask('anna', 'watch', 'add', folder, '--to', 'bob', ...QUICK);
-  expect(added).toMatchObject({ name: 'drop', folder, to: ['bob'], state: 'watching', reason: null });
-  await mkdir(network.path('from/sub'), { recursive: true });
-  await writeFile(network.path('from/sub/a.txt'), 'a');
-  await writeFile(network.path('from/b.txt'), 'b');
-  await cp(network.path('from'), join(folder, 'from'), { recursive: true });
-  await hasShipped('drop', 2);
-  expect(await filesBelow(network.inbox('bob', 'anna'))).toEqual(['drop/from/b.txt', 'drop/from/sub/a.txt']);
+  expect(added).toMatchObject({
+    id: expect.stringMatching(/^\d+$/),
+    name: 'drop',
+    folder,
+    to: ['bob'],
+    state: 'watching',
+    reason: null,
+    onConflict: 'overwrite',
+    settleMs: 300,
+    rescanMs: 3_600_000,
+    deleteAfter: false,
+    moveTo: null,
+  });
+  await hasShipped('drop', 1);
+
+  const from = network.path('from');
+  await mkdir(join(from, 'sub', 'empty'), { recursive: true });
+  await writeFile(join(from, 'sub', 'a.txt'), 'a');
+  await writeFile(join(from, 'b.sh'), 'b');
+  await chmod(join(from, 'b.sh'), 0o755);
+  await symlink('sub/a.txt', join(from, 'link'));
+  await utimes(join(from, 'sub', 'a.txt'), 1_000_000, 1_000_000);
+  await cp(from, join(folder, 'new'), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  await hasShipped('drop', 4);
+
+  expect(await listing(network.inbox('bob', 'anna', 'drop'))).toEqual(await listing(folder));
+});
+
+test('a new version takes the place of the old one, and what stays the same does not go again', async () => {
+  const folder = await watched('versions');
+  await writeFile(join(folder, 'a'), 'one');
+  await writeFile(join(folder, 'b'), 'b');
+  await hasShipped('versions', 2);
+  // As editors save: a new file takes the name.
+  await writeFile(join(folder, '.a.new'), 'two');
+  await rename(join(folder, '.a.new'), join(folder, 'a'));
+  await hasShipped('versions', 3);
+
+  expect(await filesBelow(network.inbox('bob', 'anna', 'versions'))).toEqual(['a', 'b']);
+  expect(await readFile(network.inbox('bob', 'anna', 'versions', 'a'), 'utf8')).toBe('two');
+});
+
+test('what a receiver changed stays, and the new version comes beside it', async () => {
+  const folder = await watched('theirs');
+  await writeFile(join(folder, 'a.txt'), 'one');
+  await hasShipped('theirs', 1);
+  await writeFile(network.inbox('bob', 'anna', 'theirs', 'a.txt'), 'mine');
+  await writeFile(join(folder, 'a.txt'), 'two');
+  await hasShipped('theirs', 2);
+
+  const there = network.inbox('bob', 'anna', 'theirs');
+  expect(await filesBelow(there)).toEqual(['a (1).txt', 'a.txt']);
+  expect(await readFile(join(there, 'a.txt'), 'utf8')).toBe('mine');
+  expect(await readFile(join(there, 'a (1).txt'), 'utf8')).toBe('two');
+});
+
+const SLOW_WRITER = `
+  const { openSync, writeSync, closeSync } = require('node:fs');
+  const file = openSync(process.argv[1], 'w');
+  let parts = 0;
+  process.stdin.on('data', () => {
+    writeSync(file, Buffer.alloc(1000, ++parts));
+    process.stdout.write(parts + '\\n');
+  });
+  process.stdin.on('end', () => closeSync(file));
+`;
+
+test.skipIf(process.platform !== 'linux')(
+  'a slow writer that pauses for longer than the settle time ships no half',
+  async () => {
+    const folder = await watched('slow');
+    const writer = spawn(process.execPath, ['-e', SLOW_WRITER, join(folder, 'slow.bin')]);
+    const said = createInterface({ input: writer.stdout })[Symbol.asyncIterator]();
+    for (let part = 1; part <= 3; part++) {
+      writer.stdin.write('more\n');
+      expect((await said.next()).value).toBe(String(part));
+      // What was written after it has come to rest and is there: the pause was longer than the settle time.
+      await writeFile(join(folder, `after-${part}`), 'x');
+      await comesTo('slow', (watch) => watch['shipped'] === part);
+      expect(await filesBelow(network.inbox('bob', 'anna', 'slow'))).not.toContain('slow.bin');
+    }
+    writer.stdin.end();
+    await once(writer, 'close');
+    await hasShipped('slow', 4);
+
+    const [document] = await network.ask('bob', 'inbox');
+    const items = listOf(document, 'items').filter(({ path }) => String(path).endsWith('/slow.bin'));
+    expect(items).toMatchObject([{ size: 3_000 }]);
+    expect(await sha256(network.inbox('bob', 'anna', 'slow', 'slow.bin'))).toBe(
+      await sha256(join(folder, 'slow.bin')),
+    );
+  },
+);
+
+test('a half that its writer closed is followed by the whole, in its place', async () => {
+  const folder = await watched('closed');
+  await writeFile(join(folder, 'a'), 'half');
+  await hasShipped('closed', 1);
+  appendFileSync(join(folder, 'a'), ' and half');
+  await hasShipped('closed', 2);
+
+  expect(await filesBelow(network.inbox('bob', 'anna', 'closed'))).toEqual(['a']);
+  expect(await readFile(network.inbox('bob', 'anna', 'closed', 'a'), 'utf8')).toBe('half and half');
+});
+
+test('temporary names, patterns and .filerignore files keep things here', async () => {
+  const folder = await watched('rules', '--exclude', '*.log', '--exclude', '!kept.tmp');
+  await mkdir(join(folder, 'sub'));
+  await mkdir(join(folder, 'out'));
+  await writeFile(join(folder, 'sub', '.filerignore'), 'secret\n');
+  const names = [
+    'a.part',
+    'b.tmp',
+    '.c.swp',
+    'd~',
+    'e.crdownload',
+    'f.log',
+    'sub/secret',
+    'kept.tmp',
+    'g',
+    'sub/h',
+  ];
+  for (const name of names) await writeFile(join(folder, name), name);
+  await hasShipped('rules', 4);
+  // A file that was written under a temporary name comes with its final one.
+  renameSync(join(folder, 'a.part'), join(folder, 'a'));
+  await hasShipped('rules', 5);
+
+  const there = ['a', 'g', 'kept.tmp', 'sub/.filerignore', 'sub/h'];
+  expect(await filesBelow(network.inbox('bob', 'anna', 'rules'))).toEqual(there);
+});
+
+test('a folder that is not there yet is watched when it comes, and again when it was removed and comes back', async () => {
+  const folder = network.path('away/disk');
+  const { stderr } = await network.client('anna', ['watch', 'add', folder, '--to', 'bob', ...QUICK]);
+  expect(stderr).toContain('is not there yet: it is watched as soon as it is');
+  expect(await watchOf('disk')).toMatchObject({
+    state: 'folder-missing',
+    reason: `there is no folder ${JSON.stringify(folder)}: it is watched as soon as it is there`,
+  });
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'a'), 'a');
+  expect(await hasShipped('disk', 1)).toMatchObject({ state: 'watching', reason: null });
+
+  await rename(folder, `${folder}-elsewhere`);
+  await comesTo('disk', ({ state }) => state === 'folder-missing');
+  await writeFile(`${folder}-elsewhere/b`, 'b');
+  await rename(`${folder}-elsewhere`, folder);
+  await hasShipped('disk', 2);
+  // Removed for good, and made anew before anybody looks.
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
+  await writeFile(join(folder, 'c'), 'c');
+  await hasShipped('disk', 3);
+  expect(await filesBelow(network.inbox('bob', 'anna', 'disk'))).toEqual(['a', 'b', 'c']);
+  expect(network.daemon('anna').count(/a watched folder has a problem.*disk/)).toBe(2);
+});
+
+test('a repository that is cloned into the folder is the same repository there', async () => {
+  const source = network.path('source');
+  await mkdir(source);
+  const git = async (cwd: string, ...args: string[]): Promise<string> => {
+    const identity = ['-c', 'user.name=a', '-c', 'user.email=a@example.org'];
+    const child = spawn('git', [...identity, ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+    const [code] = (await once(child, 'close')) as [number];
+    if (code !== 0) throw new Error(`git ${args.join(' ')}: ${code}`);
+    return text;
+  };
+  await git(source, 'init', '-q');
+  for (let n = 0; n < 30; n++) await writeFile(join(source, `${n}.txt`), `file ${n}\n`.repeat(n));
+  await git(source, 'add', '.');
+  await git(source, 'commit', '-qm', 'first');
+  const folder = await watched('clones');
+  await git(folder, 'clone', '-q', source, 'repo');
+  const files = (await filesBelow(folder)).length;
+  await hasShipped('clones', files);
+
+  const there = network.inbox('bob', 'anna', 'clones');
+  expect(await listing(there)).toEqual(await listing(folder));
+  expect(await git(join(there, 'repo'), 'status', '--porcelain')).toBe('');
+  expect(await git(join(there, 'repo'), 'fsck', '--strict')).toBe('');
+});
+
+test('a thousand files that are dropped in while the daemon is killed again and again arrive once', async () => {
+  const folder = await watched('many', '--to', 'bob,carol');
+  const names = Array.from({ length: 1_000 }, (_, n) => `${n % 10}/${n}.txt`);
+  for (let n = 0; n < 10; n++) await mkdir(join(folder, String(n)));
+  for (const [n, name] of names.entries()) {
+    await writeFile(join(folder, name), name.repeat(n % 50));
+    if (n % 300 !== 299) continue;
+    await network.daemon('anna').stop('SIGKILL');
+    await network.start('anna');
+  }
+  // Once more when it has begun to ship.
+  await comesTo('many', ({ waiting }) => Number(waiting) > 0);
+  await network.daemon('anna').stop('SIGKILL');
+  await network.start('anna');
+  await comesTo('many', ({ waiting, shipped }) => waiting === 0 && Number(shipped) >= 2_000);
+
+  for (const name of ['bob', 'carol']) {
+    expect(await listing(network.inbox(name, 'anna', 'many'))).toEqual(await listing(folder));
+    const [document] = await network.ask(name, 'inbox');
+    const came = listOf(document, 'items').filter(({ path }) => String(path).includes('/anna/many/'));
+    expect(came.length).toBe(1_000);
+  }
+  expect((await jobsOf('many')).length).toBeLessThan(12);
+});
+
+test('a day offline is one job for who was away, and nothing for who was not', async () => {
+  await network.daemon('bob').stop();
+  await network.seesAs('anna', 'bob', 'stopped');
+  const folder = await watched('offline', '--to', 'bob,carol');
+  for (let n = 0; n < 3; n++) {
+    await writeFile(join(folder, `${n}`), `${n}`);
+    await writeFile(join(folder, 'newest'), `${n}`);
+    await comesTo('offline', ({ shipped }) => shipped === 2 * (n + 1));
+  }
+  const jobs = await jobsOf('offline');
+  const open = jobs.filter(({ state }) => state === 'queued');
+  // The first one went to both; what came later is gathered for bob.
+  expect(open.map(({ recipients }) => (recipients as Line[]).length)).toEqual([2, 1]);
+  await network.daemon('anna').stop();
+  await rm(join(folder, '2'));
+  await network.start('anna');
+  await network.start('bob');
+  await comesTo('offline', ({ waiting }) => waiting === 0);
+
+  const there = network.inbox('bob', 'anna', 'offline');
+  expect(await filesBelow(there)).toEqual(['0', '1', 'newest']);
+  expect(await readFile(join(there, 'newest'), 'utf8')).toBe('2');
+  expect((await jobsOf('offline')).map(({ state }) => state)).toEqual(Array(4).fill('done'));
+});
+
+test('a file that is away when its turn comes goes when it is back', async () => {
+  await network.daemon('bob').stop();
+  await network.seesAs('anna', 'bob', 'stopped');
+  const folder = await watched('unplugged');
+  await writeFile(join(folder, 'a'), 'a');
+  while ((await jobsOf('unplugged'))[0]?.['state'] !== 'queued');
+  await rename(folder, `${folder}-away`);
+  await network.start('bob');
+  await comesTo('unplugged', ({ waiting }) => waiting === 0);
+  expect(await filesBelow(network.inbox('bob', 'anna', 'unplugged'))).toEqual([]);
+  await rename(`${folder}-away`, folder);
+  await hasShipped('unplugged', 1);
+  expect(await filesBelow(network.inbox('bob', 'anna', 'unplugged'))).toEqual(['a']);
+});
+
+test('with --delete-after a file goes when both have it, and a newer one stays until both have that', async () => {
+  await network.daemon('bob').stop();
+  await network.seesAs('anna', 'bob', 'stopped');
+  const folder = await watched('gone', '--to', 'bob,carol', '--delete-after');
+  await mkdir(join(folder, 'sub'));
+  await writeFile(join(folder, 'sub', 'a'), 'a');
+  await writeFile(join(folder, 'b'), 'one');
+  await comesTo('gone', ({ shipped }) => shipped === 2);
+  expect(await filesBelow(folder)).toEqual(['b', 'sub/a']);
+  await writeFile(join(folder, 'b'), 'two');
+  await comesTo('gone', ({ shipped }) => shipped === 3);
+  expect(await filesBelow(folder)).toEqual(['b', 'sub/a']);
+  await network.start('bob');
+  while ((await filesBelow(folder)).length > 0) await watchOf('gone');
+  await comesTo('gone', ({ waiting }) => waiting === 0);
+
+  expect(await readdir(folder)).toEqual(['sub']);
+  for (const name of ['bob', 'carol']) {
+    const there = network.inbox(name, 'anna', 'gone');
+    expect(await filesBelow(there)).toEqual(['b', 'sub/a']);
+    expect(await readFile(join(there, 'b'), 'utf8')).toBe('two');
+  }
+});
+
+test('with --move-to a file keeps its path below there, and takes nobody’s place', async () => {
+  const sent = network.path('sent');
+  await mkdir(join(sent, 'sub'), { recursive: true });
+  await writeFile(join(sent, 'sub', 'a.txt'), 'mine');
+  const folder = await watched('moved', '--move-to', sent);
+  await mkdir(join(folder, 'sub'));
+  await writeFile(join(folder, 'sub', 'a.txt'), 'a');
+  await writeFile(join(folder, 'b'), 'b');
+  while ((await filesBelow(folder)).length > 0) await watchOf('moved');
+
+  expect(await filesBelow(sent)).toEqual(['b', 'sub/a (1).txt', 'sub/a.txt']);
+  expect(await readFile(join(sent, 'sub', 'a.txt'), 'utf8')).toBe('mine');
+  expect(await readFile(join(sent, 'sub', 'a (1).txt'), 'utf8')).toBe('a');
+  expect(await filesBelow(network.inbox('bob', 'anna', 'moved'))).toEqual(['b', 'sub/a.txt']);
+});
+
+test('a recipient without room is told of, and gets it when it comes back with room', async () => {
+  await network.daemon('carol').stop();
+  await network.start('carol', '--inbox-quota', '1KiB');
+  await network.seesAs('anna', 'carol', 'online');
+  const folder = await watched('refused', '--to', 'carol');
+  await writeFile(join(folder, 'a'), Buffer.alloc(5_000));
+  const failing = await comesTo('refused', ({ state }) => state === 'failing');
+  expect(failing).toMatchObject({ shipped: 0, failed: { recipient: 'carol' } });
+  expect(failing['reason']).toMatch(/carol/);
+  await network.daemon('carol').stop();
+  await network.start('carol');
+  expect(await hasShipped('refused', 1)).toMatchObject({ state: 'watching', reason: null, failed: null });
+});
+
+test('a watch that is removed ships nothing more, and leaves its files and what is on its way alone', async () => {
+  await network.daemon('bob').stop();
+  await network.seesAs('anna', 'bob', 'stopped');
+  const folder = await watched('removed', '--delete-after');
+  await writeFile(join(folder, 'a'), 'a');
+  while ((await jobsOf('removed')).length === 0);
+  const [removed] = await network.ask('anna', 'watch', 'remove', folder);
+  expect(removed).toMatchObject({ name: 'removed', folder, waiting: 1 });
+  await writeFile(join(folder, 'b'), 'b');
+  await network.start('bob');
+  while ((await jobsOf('removed'))[0]?.['state'] !== 'done');
+  expect(await filesBelow(network.inbox('bob', 'anna', 'removed'))).toEqual(['a']);
+  expect(await filesBelow(folder)).toEqual(['a', 'b']);
+  const again = await network.client('anna', ['watch', 'remove', 'removed']);
+  expect(again).toMatchObject({ code: 1 });
+  expect(again.stderr).toContain('there is no watch "removed"');
+});
+
+test('what cannot be watched is refused in a sentence', async () => {
+  const file = await network.file('a-file', 10);
+  const folder = network.path('free');
+  await mkdir(folder);
+  const refused = async (...args: string[]): Promise<[number | null, string]> => {
+    const { code, stderr } = await network.client('anna', ['watch', 'add', ...args]);
+    return [code, stderr];
+  };
+  const bob = ['--to', 'bob'];
+  const cases: [string[], number, RegExp][] = [
+    [[file, ...bob], 1, /is no folder: watch the one that it lies in/],
+    [[folder, '--to', 'nobody'], 4, /no peer is called nobody/],
+    [[folder, '--to', '@nobody'], 4, /@nobody/],
+    [[folder], 2, /--to/],
+    [[folder, ...bob, '--settle', 'soon'], 2, /--settle.*2s|--settle.*10s/],
+    [[folder, ...bob, '--settle', '1ms'], 2, /--settle takes from 100 ms/],
+    [[folder, ...bob, '--rescan', '1ms'], 2, /--rescan takes from 1000 ms/],
+    [[folder, ...bob, '--delete-after', '--move-to', '/x'], 2, /give one of them/],
+    [[folder, ...bob, '--move-to', join(folder, 'x')], 2, /--move-to .* lies in the watched folder/],
+    [[folder, ...bob, '--as', 'a/b'], 2, /no name for a watch/],
+    [['/', ...bob, '--as', 'all'], 6, /lie in one another/],
+    [[network.inbox('anna', 'bob'), ...bob], 6, /inbox .* lie in one another/],
+    [[network.home('anna'), ...bob], 6, /lie in one another/],
+    [[folder, ...bob, '--as', 'drop'], 6, /is called "drop" already/],
+    [[network.path('gone'), ...bob, '--as', 'again'], 6, /name all targets in one watch/],
+  ];
+  for (const [args, code, words] of cases) {
+    const [exit, stderr] = await refused(...args);
+    expect([args, exit]).toEqual([args, code]);
+    expect(stderr).toMatch(words);
+  }
+  expect(existsSync(network.inbox('anna', 'bob'))).toBe(false);
+  expect((await stat(folder)).isDirectory()).toBe(true);
 });

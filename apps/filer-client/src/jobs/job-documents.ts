@@ -39,6 +39,8 @@ export interface JobDocument {
   readonly kind: 'send' | 'pull';
   /** Of a `pull`: what it was, `SHARE/path/below`; else null. */
   readonly shared: string | null;
+  /** The id of the watch that made it; then `paths` is its folder, of which some files go. Else null. */
+  readonly watch: string | null;
   /** Absolute, here; `-` for standard input. */
   readonly paths: readonly string[];
   /** The name that the one path got; null for its own. */
@@ -54,7 +56,7 @@ export function jobDocument(
   progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
 ): JobDocument {
   const request = parseKeptRequest(job.request);
-  const { as, to, note } = request;
+  const { as, to, note, watch } = request;
   const shared = pulledPath(job.request);
   return {
     job: job.id,
@@ -65,6 +67,7 @@ export function jobDocument(
     finishedAt: timeOf(job.finishedAt),
     kind: shared === undefined ? 'send' : 'pull',
     shared: shared ?? null,
+    watch: watch === 0 ? null : String(watch),
     paths: namedPaths(request),
     as: as === '' ? null : as,
     to,

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { FilerError, systemCode } from '@filer/protocol';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { JobRunner } from '../jobs/job-runner.ts';
 import { RULES_FILE } from '../jobs/rule-files.ts';
@@ -32,7 +32,7 @@ const LOOKS_AT_ONCE = 64;
 /** What has settled waits for what still settles, so that it goes together: so many times the settle time. */
 const GATHER_SETTLES = 2.5;
 /** Whether the folder is there is looked at this often, in ms. */
-const ROOT_EVERY_MS = 2_000;
+const ROOT_EVERY_MS = 1_000;
 /** Rounds are at least so far apart, in ms: a thousand events make one round. */
 const ROUND_MS = 50;
 /** A scan takes at most this part of the time. */
@@ -90,8 +90,11 @@ export class WatchedFolder {
     this.#forgetAtMs = now() + FORGET_EVERY_MS;
   }
 
-  start(): void {
-    this.#running ??= this.#run();
+  /** Resolves when the folder was looked at for the first time. */
+  async start(): Promise<void> {
+    const first = this.#attempt(() => this.#lookAtRoot());
+    this.#running ??= first.then(() => this.#run());
+    await first;
   }
 
   get state(): WatchState {
@@ -133,20 +136,23 @@ export class WatchedFolder {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      try {
-        await this.#round();
-        this.#trouble('fault', undefined);
-      } catch (error) {
-        if (!(error instanceof FilerError) && systemCode(error) === undefined) {
-          this.#parts.log.error('a watched folder failed for a fault of this program', {
-            watch: this.watch.name,
-            error,
-          });
-        }
-        this.#trouble('fault', error instanceof Error ? error.message : String(error));
-      }
+      await this.#attempt(() => this.#round());
       await pause(ROUND_MS);
       await this.#alarm.wait(this.#nextMs());
+    }
+  }
+
+  /** Never rejects: what fails now, a database say, is tried again. */
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#trouble('fault', undefined);
+    } catch (error) {
+      if (!(error instanceof FilerError)) {
+        const { log } = this.#parts;
+        log.error('a watched folder failed for a fault of this program', { watch: this.watch.name, error });
+      }
+      this.#trouble('fault', messageOf(error));
     }
   }
 
@@ -428,7 +434,8 @@ async function rootOf(folder: string): Promise<[string | undefined, string | und
   const what = JSON.stringify(folder.toWellFormed());
   try {
     const found = await stat(folder, { bigint: true });
-    if (found.isDirectory()) return [`${found.dev}:${found.ino}`, undefined];
+    // A folder that is made anew may get the number of the one that was removed.
+    if (found.isDirectory()) return [`${found.dev}:${found.ino}:${found.birthtimeNs}`, undefined];
     return [undefined, `${what} is no folder: it is watched as soon as it is one`];
   } catch (error) {
     const code = systemCode(error);

@@ -11,14 +11,14 @@ export class Watches implements AsyncDisposable {
   /** Begins with all that the database knows. */
   constructor(parts: WatchParts) {
     this.#parts = parts;
-    for (const watch of parts.member.watches.all()) this.#begin(watch);
+    for (const watch of parts.member.watches.all()) void this.#begin(watch);
   }
 
   /** Begins with a new one. @throws FilerError `store-damaged` */
-  add(watch: Watch): void {
+  async add(watch: Watch): Promise<void> {
     const folder = new WatchedFolder(watch, this.#parts);
     this.#folders.set(watch.id, folder);
-    folder.start();
+    await folder.start();
   }
 
   /** Watches it no more. */
@@ -46,9 +46,10 @@ export class Watches implements AsyncDisposable {
     await Promise.all([...this.#folders.values()].map((folder) => folder.close()));
   }
 
-  #begin(watch: Watch): void {
+  /** Never rejects. */
+  async #begin(watch: Watch): Promise<void> {
     try {
-      this.add(watch);
+      await this.add(watch);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#parts.log.error('a folder cannot be watched', { watch: watch.name, error });

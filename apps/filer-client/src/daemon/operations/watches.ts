@@ -41,7 +41,7 @@ export const watchAdd: Operation = async (site, params, { signal }): Promise<Wat
   await requireOneKeeper(site, place, options);
   await findRecipients(site, options.to, signal);
   const added = member.watches.add({ ...watch, addedAt: Date.now() });
-  daemon?.watches.add(added);
+  await daemon?.watches.add(added);
   return { ...documentOf(site, added), isThere };
 };
 
