@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000;
 const MINUTES_AN_HOUR = 60;
 
 /** Rows written or dropped in one transaction: at most about 20 ms of work, in which the loop stands still. */
-const PRUNE_AT_ONCE = 1_000;
+const PRUNE_AT_ONCE = 200;
 const SAMPLES_AT_ONCE = 500;
 
 export interface HousekeepingParts {

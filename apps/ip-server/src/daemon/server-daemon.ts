@@ -34,7 +34,7 @@ export interface DaemonOptions {
  * How long one write may block the server's only thread while another program holds the database. Reports are
  * tried again for 5 s in all; presence goes on meanwhile.
  */
-const SERVER_BUSY_TIMEOUT_MS = 250;
+const SERVER_BUSY_TIMEOUT_MS = 100;
 
 /** Presence is judged this often at the least. */
 const MAX_SWEEP_MS = 1_000;

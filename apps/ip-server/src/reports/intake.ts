@@ -5,13 +5,16 @@ import type { NewReport, ReportStore } from '../store/report-store.ts';
 /** Reports that come within this time are committed together. */
 const BATCH_MS = 5;
 
-/** A batch is committed at once when it has so many reports, or bytes of them: about 20 ms of work. */
-const MAX_BATCH = 1_000;
+/** A batch is committed at once when it has so many reports, or bytes of them: about 20 ms in which all else waits. */
+const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-/** While another program holds the database: tries, and pauses between them. About 5 s in all. */
-const LOCKED_TRIES = 50;
-const LOCKED_PAUSE_MS = 100;
+/**
+ * While another program holds the database: tries, and pauses between them, in which all else goes on. With the
+ * server's busy time-out about 5 s in all.
+ */
+const LOCKED_TRIES = 20;
+const LOCKED_PAUSE_MS = 150;
 
 interface Waiting {
   readonly report: NewReport;

@@ -179,15 +179,16 @@ export class ReportSearch {
     if (prefix === pattern) return [pattern];
     const next = this.#database.prepare(`
       SELECT title, title GLOB ? AS isWanted FROM reports INDEXED BY reports_by_title
-      WHERE title > ? AND title >= ? AND title <> '' ORDER BY title LIMIT 1`);
+      WHERE title >= ? AND title <> '' ORDER BY title LIMIT 1`);
     const titles: string[] = [];
-    let last = '';
+    let from = prefix;
     for (let count = 0; count < MAX_TITLES && titles.length <= MAX_STREAMS; count++) {
-      const row = next.get(globOf(pattern), last, prefix);
-      if (row === undefined) return titles;
-      last = text(row, 'title');
-      if (!last.startsWith(prefix)) return titles;
-      if (row['isWanted'] === 1) titles.push(last);
+      const row = next.get(globOf(pattern), from);
+      const title = row === undefined ? undefined : text(row, 'title');
+      if (title === undefined || !title.startsWith(prefix)) return titles;
+      if (row?.['isWanted'] === 1) titles.push(title);
+      // No text is between one and the same with a NUL behind it.
+      from = `${title}\0`;
     }
     return undefined;
   }

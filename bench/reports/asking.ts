@@ -1,0 +1,7 @@
+/* A process that asks everything once: node bench/reports/asking.ts FILE */
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { countOf, newestAt, queries } from './queries.ts';
+
+const store = openStore(process.argv[2] ?? '');
+for (const [, query] of queries(store, newestAt(store))) countOf(query());
+store.close();

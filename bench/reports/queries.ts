@@ -1,0 +1,37 @@
+import type { Store } from '../../apps/ip-server/src/store/store.ts';
+import { DAY_MS, PEERS, peerId } from './fill.ts';
+
+const LAB = Array.from({ length: 20 }, (_, index) => peerId(index));
+const HOUR_MS = DAY_MS / 24;
+
+/** What people and the coming dashboard ask. @param now when the newest report came */
+export function queries({ reports, samples }: Store, now: number): [string, () => Iterable<unknown>][] {
+  const since = now - DAY_MS;
+  return [
+    ['newest of every machine and schedule', () => reports.latest({})],
+    ['newest of a group of 20', () => reports.latest({ peers: LAB })],
+    ["one machine's last day", () => reports.query({ peers: [peerId(7)], since })],
+    ["one machine's, all of them", () => reports.query({ peers: [peerId(7)] })],
+    ['a group of 20, its last day', () => reports.query({ peers: LAB, since })],
+    ['the last hour', () => reports.query({ since: now - HOUR_MS })],
+    ["one schedule's last hour", () => reports.query({ schedule: 'backup', since: now - HOUR_MS })],
+    ['by hand, the last day', () => reports.query({ kind: 'user', since })],
+    ['one title', () => reports.query({ title: 'render 49 done' })],
+    ["titles like 'render 9?9 done'", () => reports.query({ title: 'render 9?9 done' })],
+    ["titles like '*nothing*'", () => reports.query({ title: '*nothing*' })],
+    ["one machine's samples", () => samples.of(peerId(PEERS - 1))],
+  ];
+}
+
+/** @returns how many there are */
+export function countOf(found: Iterable<unknown>): number {
+  const rows = found[Symbol.iterator]();
+  let count = 0;
+  while (rows.next().done !== true) count++;
+  return count;
+}
+
+/** When the newest report came. */
+export function newestAt({ reports }: Store): number {
+  return reports.get(reports.newest() ?? '')?.receivedAt ?? 0;
+}
