@@ -114,7 +114,9 @@ class Receiving implements IncomingOwner {
       // What nobody takes does not keep the transfer alive.
       if (isOfTransfer(message.header)) this.#pace.grown();
       if (this.#accepted === undefined) {
-        if (!(await this.#takeOffer(message))) return;
+        if (await this.#tookNothing(message)) {
+          if (type === 'done') return;
+        } else if (!(await this.#takeOffer(message))) return;
       } else {
         await this.#take(message, this.#accepted.incoming);
         if (type === 'done') return;
@@ -147,10 +149,8 @@ class Receiving implements IncomingOwner {
           formatBasisAnswer(request.id, await this.#pace.work(incoming.streams.basis(request))),
         );
       }
-      case 'unsent': {
-        const { path: name, code, message: why } = parseUnsent(message);
-        return this.result({ name, size: 0, status: 'failed', code, message: why });
-      }
+      case 'unsent':
+        return this.#takeUnsent(message);
       case 'skip':
         return await incoming.skip(parseSkip(message));
       case 'same':
@@ -164,6 +164,15 @@ class Receiving implements IncomingOwner {
       default:
         return await takeStranger(this.#channel, message.header);
     }
+  }
+
+  /** @returns whether that was the word of a sender that has nothing, or what it cannot send */
+  async #tookNothing(message: Message): Promise<boolean> {
+    const { type } = message.header;
+    if (this.#options.mayBeNothing !== true || (type !== 'done' && type !== 'unsent')) return false;
+    if (type === 'done') await this.#say(formatTransferWord('done'));
+    else this.#takeUnsent(message);
+    return true;
   }
 
   /** @returns whether the transfer goes on: the offer is taken, or another one may follow */
@@ -220,6 +229,11 @@ class Receiving implements IncomingOwner {
     await incoming.finish();
     this.#receipts.flush();
     if (this.#failure === undefined) await this.#say(formatTransferWord('done'));
+  }
+
+  #takeUnsent(message: Message): void {
+    const { path: name, code, message: why } = parseUnsent(message);
+    this.result({ name, size: 0, status: 'failed', code, message: why });
   }
 
   started(entry: number, name: string, size: number): void {

@@ -45,6 +45,8 @@ export interface ReceiveOptions extends PaceOptions {
    * @default none: the inbox is this receiver's alone
    */
   readonly mark?: string | undefined;
+  /** Whether a sender that was asked for what it has may have nothing: then `done` comes, and no offer. @default false */
+  readonly mayBeNothing?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /**

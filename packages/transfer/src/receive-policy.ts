@@ -16,7 +16,12 @@ export interface ReceivePolicy {
    * @default every offer is taken, without a cap
    */
   readonly accept?: ((offer: Offer, asker: Asker) => Cap | undefined | Promise<Cap | undefined>) | undefined;
-  /** What is not wanted of what was asked for; its path is a safe one. @default nothing is left out */
+  /**
+   * What is not wanted of what was asked for; its path is a safe one. Throws a FilerError for what nobody asked for: it
+   * is refused.
+   *
+   * @default nothing is left out
+   */
   readonly leavesOut?: ((entry: Entry) => boolean) | undefined;
 }
 

@@ -82,6 +82,7 @@ class Sending implements OutgoingOwner {
     this.#outgoing = new Outgoing(channel, this.#lead, this, options, this.#stop.signal);
     this.#supply = new Supply(options.files, {
       ignored: options.ignored,
+      onlyEntered: options.onlyEntered,
       failed: ({ file, name, error }) => {
         const { code, message } = error;
         if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message });
@@ -110,7 +111,10 @@ class Sending implements OutgoingOwner {
     const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
     try {
       const first = await this.#supply.next(FIRST_BATCH);
-      if (first.length > 0 && this.#failure === undefined) await this.#converse(first);
+      if (this.#failure === undefined) {
+        if (first.length > 0) await this.#converse(first);
+        else if (this.#options.tellsNothing === true) await this.#sayNothing();
+      }
     } catch (error) {
       this.#failWith(error);
     }
@@ -139,6 +143,16 @@ class Sending implements OutgoingOwner {
     }
     await this.#tellUnsent();
     this.#outgoing.flush();
+    this.#saidDone = true;
+    await send(this.#channel, formatTransferWord('done'));
+    await over;
+  }
+
+  /** There is nothing to offer, but perhaps what cannot go. */
+  async #sayNothing(): Promise<void> {
+    const over = this.#listen();
+    over.catch(() => undefined); // as in `converse`
+    await this.#tellUnsent();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
@@ -175,8 +189,9 @@ class Sending implements OutgoingOwner {
       return await this.#requests.ask((id) => formatOffer(offer, id));
     } catch (error) {
       if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
-      const { files, ignored } = this.#options;
-      const counting = countAll(files, ignored, () => this.#failure !== undefined);
+      const { files, ignored, onlyEntered } = this.#options;
+      const isOver = (): boolean => this.#failure !== undefined;
+      const counting = countAll(files, { ignored, onlyEntered }, isOver);
       const totals = await this.#pace.work(Promise.race([counting, this.#over.promise]));
       return await this.#requests.ask((id) => formatOffer({ ...offer, ...totals, complete: true }, id));
     }

@@ -12,6 +12,8 @@ export interface SendOptions extends PaceOptions, OutgoingOptions, AnnouncingOpt
   readonly files: Iterable<SourceFile>;
   /** What inside the folders stays here. */
   readonly ignored?: WalkOptions['ignored'];
+  /** Which folders inside are only looked into. */
+  readonly onlyEntered?: WalkOptions['onlyEntered'];
   readonly network: string;
   readonly senderId: string;
   /** Whose receipts count, as TLS proved. */
@@ -22,6 +24,8 @@ export interface SendOptions extends PaceOptions, OutgoingOptions, AnnouncingOpt
   readonly note?: string | undefined;
   /** Whether the receiver, who fetches, is told what of it stays here. @default false */
   readonly tellsUnsent?: boolean | undefined;
+  /** Whether the receiver, who asked for what there is, is told that there is nothing. @default nothing is said then */
+  readonly tellsNothing?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** The offer was accepted; awaited before anything is sent. */

@@ -17,13 +17,13 @@ export interface Totals {
 /** Walks once to count; what cannot be read is told by the walk that sends. Ends early once it is over. */
 export async function countAll(
   sources: Iterable<SourceFile>,
-  ignored: WalkOptions['ignored'],
+  which: Pick<WalkOptions, 'ignored' | 'onlyEntered'>,
   isOver: () => boolean,
 ): Promise<Totals> {
   let [found, files, bytes] = [0, 0, 0];
   const names: string[] = [];
   for await (const { kind, size, name, inTree, growing } of walkSources(sources, {
-    ignored,
+    ...which,
     failed: () => undefined,
   })) {
     if (kind !== 'dir') files++;

@@ -25,6 +25,13 @@ export interface WalkOptions {
    * @default nothing
    */
   readonly ignored?: ((top: string, path: string, isFolder: boolean) => boolean) | undefined;
+  /**
+   * Whether a folder is only looked into: of what lies in it, each is for itself.
+   *
+   * @param file where it lies
+   * @default each folder is sent
+   */
+  readonly onlyEntered?: ((file: string) => boolean) | undefined;
 }
 
 /** Names that are read from a folder at once. */
@@ -47,8 +54,9 @@ export async function* walkSources(
       options.failed({ file: wanted.file, name: wanted.name ?? wanted.file, error });
       continue;
     }
-    yield top;
-    if (top.kind === 'dir' && wanted.alone === undefined) yield* walkFolder(top, options);
+    const isFolder = top.kind === 'dir';
+    if (!isFolder || options.onlyEntered?.(top.file) !== true) yield top;
+    if (isFolder && wanted.alone === undefined) yield* walkFolder(top, options);
   }
 }
 
@@ -76,7 +84,7 @@ interface Level {
   readonly dir: Dir;
 }
 
-function* walkFolder(top: Source, { failed, ignored }: WalkOptions): Generator<Source, void> {
+function* walkFolder(top: Source, { failed, ignored, onlyEntered }: WalkOptions): Generator<Source, void> {
   const levels: Level[] = [];
   const enter = (source: Source): void => {
     try {
@@ -100,7 +108,7 @@ function* walkFolder(top: Source, { failed, ignored }: WalkOptions): Generator<S
         const found = atSource({ file, shared: top.shared }, (path) => lstatSync(path, { bigint: true }));
         if (ignored?.(top.file, name.slice(top.name.length + 1), found.isDirectory()) === true) continue;
         const source = sourceOf(file, name, found, top.shared);
-        yield source;
+        if (source.kind !== 'dir' || onlyEntered?.(file) !== true) yield source;
         if (source.kind === 'dir') enter(source);
       } catch (error) {
         failed({ file, name, error: itemError(file, error) });
