@@ -81,6 +81,7 @@ export * from './messages/share.ts';
 export * from './messages/holding.ts';
 export * from './addresses.ts';
 export * from './names.ts';
+export { Glob } from './globs.ts';
 export * from './trust/signed.ts';
 export * from './trust/keys.ts';
 export * from './trust/identity.ts';
