@@ -3,6 +3,7 @@ import {
   choiceKind,
   customKind,
   DURATION,
+  integerKind,
   listSetting,
   LOG_FORMATS,
   LOG_LEVELS,
@@ -58,6 +59,17 @@ export const SETTINGS = {
   ),
   reportRetentionMs: setting(DURATION, '30d', 'how long reports are kept'),
   reportSpaceBytes: setting(SIZE, '1GiB', 'how much room reports may take; the oldest go first'),
+  keepFree: setting(
+    SIZE,
+    '16MiB',
+    'what stays free on a disk that files of machines come to, whatever comes',
+  ),
+  collectMaxFileSize: optionalSetting(SIZE, '10GiB', 'largest file that a collect takes'),
+  collectMaxFiles: optionalSetting(
+    integerKind({ min: 1, max: 1_000_000_000, example: 100_000 }),
+    '100000',
+    'most files that a collect takes of one machine in one run',
+  ),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'least important level that is logged'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'text for people, json for programs'),
 };

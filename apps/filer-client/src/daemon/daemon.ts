@@ -18,6 +18,7 @@ import {
   type Logger,
 } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
+import { CollectDeliveries } from '../jobs/collect-deliveries.ts';
 import { FetchServer, type ServingDocument } from '../jobs/fetch-server.ts';
 import type { GetJob } from '../jobs/get-job.ts';
 import { HoldingServer } from '../jobs/holding-server.ts';
@@ -70,6 +71,7 @@ export class Daemon implements DaemonPart {
   #listen = '';
   #link: ServerLink | undefined;
   #transfers: Transfers | undefined;
+  #collects: CollectDeliveries | undefined;
   #jobs: JobRunner | undefined;
   #watches: Watches | undefined;
   readonly scheduler: Scheduler;
@@ -175,7 +177,7 @@ export class Daemon implements DaemonPart {
   }
 
   serving(): readonly ServingDocument[] {
-    return this.#requireTransfers().fetches.serving;
+    return [...this.#requireTransfers().fetches.serving, ...(this.#collects?.serving ?? [])];
   }
 
   connections(): number {
@@ -210,6 +212,7 @@ export class Daemon implements DaemonPart {
 
   endFetches(share: string): void {
     this.#transfers?.fetches.end(share);
+    this.#collects?.end(share);
   }
 
   shutDown(): void {
@@ -251,7 +254,9 @@ export class Daemon implements DaemonPart {
       onReceived: (file) => this.#events.emit({ type: 'received', ...file }),
     });
     const fetches = new FetchServer({ member, slots: intake.slots, log });
+    const collects = new CollectDeliveries({ member, software, slots: intake.slots, log });
     this.#transfers = { intake, fetches };
+    this.#collects = collects;
     this.#closers.push(
       () => intake.close(),
       () => this.#holdings.close(),
@@ -282,6 +287,7 @@ export class Daemon implements DaemonPart {
       onText: (text) => this.#onText(text),
       onRemoved: (ids) => this.#onRemoved(ids),
       onEvent: (event) => this.#onEvent(event),
+      onCollect: (asked) => collects.begin(asked),
     });
     this.#link = link;
     const jobs = new JobRunner({
@@ -292,6 +298,7 @@ export class Daemon implements DaemonPart {
     });
     this.#jobs = jobs;
     this.#closers.push(
+      () => collects.close(),
       () => link.close(),
       () => jobs.close(),
     );

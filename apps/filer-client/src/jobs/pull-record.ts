@@ -1,10 +1,16 @@
-import type { Membership, ReceiptBatch } from '@filer/protocol';
+import type { ReceiptBatch } from '@filer/protocol';
 import type { SendOutcome } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { forgetOldest } from '../store/forget-jobs.ts';
 import type { FailedFile } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
 import { DAEMON } from './owners.ts';
+
+/** Whoever has fetched: a member, or the ip-server. */
+export interface Fetcher {
+  readonly id: string;
+  readonly name: string;
+}
 
 /** Failures that are kept of one fetch. */
 const MAX_FAILURES = 100;
@@ -16,12 +22,12 @@ const MAX_FAILURES = 100;
 export class PullRecord {
   readonly job = newJobId();
   readonly #member: Member;
-  readonly #from: Membership;
+  readonly #from: Fetcher;
   readonly #path: string;
   readonly #startedAt = Date.now();
 
   /** @param path `SHARE/path/below` */
-  constructor(member: Member, from: Membership, path: string) {
+  constructor(member: Member, from: Fetcher, path: string) {
     this.#member = member;
     this.#from = from;
     this.#path = path;

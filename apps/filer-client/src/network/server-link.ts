@@ -7,9 +7,11 @@ import {
   messageOf,
   MIN_HEARTBEAT_MS,
   HEARTBEAT_MS,
+  parseCollect,
   parseDirectory,
   parseRemovals,
   unsupported,
+  type CollectAsked,
   type Heartbeat,
   type Message,
   type Reply,
@@ -39,6 +41,8 @@ export interface ServerLinkOptions {
   /** Live connections of these peers must end. */
   readonly onRemoved: (ids: readonly string[]) => void;
   readonly onEvent: (event: PeerEvent) => void;
+  /** Begins to deliver what a collect asks for. @throws FilerError why not */
+  readonly onCollect: (asked: CollectAsked) => void;
 }
 
 /** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
@@ -304,6 +308,9 @@ export class ServerLink implements ServerAccess {
         return undefined;
       case 'removals-get':
         return answerRemovals(member, message);
+      case 'collect':
+        this.#options.onCollect(parseCollect(message));
+        return { header: { type: 'ok' } };
       case 'goodbye':
         log.info('the ip-server says goodbye', { reason: message.header['reason'] ?? '' });
         return undefined;

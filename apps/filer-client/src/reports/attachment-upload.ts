@@ -1,17 +1,8 @@
 import { join } from 'node:path';
-import {
-  errorOf,
-  FilerError,
-  formatAttach,
-  parseReportBody,
-  parseStored,
-  REQUEST_TIMEOUT_MS,
-  type Message,
-  type Messenger,
-} from '@filer/protocol';
+import { FilerError, formatAttach, parseReportBody, parseStored, type Message } from '@filer/protocol';
 import { sendFiles, type FileResult } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
-import { dialServerForTransfer } from '../network/server-dial.ts';
+import { openUpload } from '../network/server-upload.ts';
 import type { SpooledReport } from '../store/spool.ts';
 
 /**
@@ -29,10 +20,8 @@ export async function uploadAttachments(
 ): Promise<void> {
   const { folder = '', content, spool, seq } = report;
   const { attachments = [] } = parseReportBody(content);
-  const messenger = await dialServerForTransfer(member, software, signal);
+  const { messenger, answer } = await openUpload(member, software, formatAttach({ spool, seq }), signal);
   try {
-    const { header } = formatAttach({ spool, seq });
-    const answer = await ask(messenger, header, signal);
     if (isStored(answer)) return;
     const outcome = await sendFiles(messenger, {
       files: attachments.map(({ name }, n) => ({ file: join(folder, String(n)), name })),
@@ -47,30 +36,6 @@ export async function uploadAttachments(
     if (failed !== undefined) throw failureOf(failed);
   } finally {
     await messenger.close();
-  }
-}
-
-/** The first question and its answer; what follows belongs to the transfer. */
-async function ask(messenger: Messenger, header: Message['header'], signal: AbortSignal): Promise<Message> {
-  const giveUp = (): void => messenger.destroy();
-  const timer = setTimeout(giveUp, REQUEST_TIMEOUT_MS);
-  signal.addEventListener('abort', giveUp);
-  try {
-    await messenger.send({ ...header, id: '1' });
-    const first = await messenger[Symbol.asyncIterator]().next();
-    signal.throwIfAborted();
-    if (first.done === true) {
-      throw (
-        (await messenger.closed) ??
-        new FilerError('connection-closed', 'the ip-server closed the connection for attachments')
-      );
-    }
-    const answer = first.value;
-    if (answer.header['type'] === 'error') throw errorOf(answer.header);
-    return answer;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -1,10 +1,12 @@
-import { isGroupName, isName, MAX_INVITE_USES } from '@filer/protocol';
+import { Glob, isGroupName, isName, isPeerId, MAX_INVITE_USES } from '@filer/protocol';
 import {
   ANY_TEXT,
   choiceKind,
+  CRON,
   customKind,
   defaulted,
   DURATION,
+  EVERY,
   flag,
   integerKind,
   list,
@@ -84,6 +86,44 @@ export const reportsArguments = {
 export const reportArguments = { id: required(textKind('the id of a report'), 'which report') };
 
 export const broadcastArguments = { text: required(ANY_TEXT, 'what to say, in quotes') };
+
+const SOURCE = customKind('@group, @all, or the name of a machine, such as @lab', (text) => {
+  if (text !== '@all' && !isName(text) && !isPeerId(text) && !isGroupName(text.replace(/^@/, '')))
+    throw new RangeError('names nobody');
+  return text;
+});
+
+const PATTERN = customKind(
+  "a pattern over SHARE/path/below such as 'results/**'",
+  (text) => Glob.parse(text).text,
+);
+
+const COLLECT = textKind('the name of a collect such as results');
+
+export const collectsArguments = { watch: flag('go on, and show every change') };
+
+export const collectAddArguments = {
+  name: required(NAME, 'what it is called'),
+  from: list(SOURCE, 'whom it asks: @group, @all or a machine', { commas: true, required: true }),
+  path: list(PATTERN, 'what it asks for: a pattern over SHARE/path/below (several: repeat it)', {
+    required: true,
+  }),
+  every: optional(EVERY, 'how often: a duration, or by the calendar as in day@18:00'),
+  cron: optional(CRON, 'when, as a cron line'),
+  to: optional(
+    textKind('a folder such as /srv/collected'),
+    'where the files go (below the data of ip-server unless set)',
+  ),
+  graceMs: defaulted(DURATION, '10m', 'who has not delivered after this is late'),
+};
+
+export const collectShowArguments = {
+  name: required(COLLECT, 'which collect'),
+  run: optional(textKind('a run such as 2026-11-21'), 'this run instead of the last one'),
+  watch: flag('go on, and show every change'),
+};
+
+export const collectArguments = { name: required(COLLECT, 'which collect') };
 
 export const removeArguments = { peer: required(PEER, 'which machine'), networkKey };
 

@@ -1,6 +1,10 @@
 import { defineCommand, type Command } from '@filer/program';
 import {
   broadcastArguments,
+  collectAddArguments,
+  collectArguments,
+  collectsArguments,
+  collectShowArguments,
   exportArguments,
   groupArguments,
   inviteArguments,
@@ -65,6 +69,48 @@ export const commands: readonly Command[] = [
     args: broadcastArguments,
     examples: ['broadcast "back in ten minutes"'],
     load: () => import('./broadcast.ts'),
+  }),
+  defineCommand({
+    usage: 'collect',
+    describe: 'list what is collected of machines, and how the last runs went',
+    args: collectsArguments,
+    examples: ['collect', 'collect --watch'],
+    load: () => import('./collects.ts'),
+  }),
+  defineCommand({
+    usage: 'collect list',
+    describe: 'the same',
+    args: collectsArguments,
+    load: () => import('./collects.ts'),
+  }),
+  defineCommand({
+    usage: 'collect add <name>',
+    describe: 'collect files of machines again and again, of what they share with the server',
+    args: collectAddArguments,
+    examples: [
+      "collect add results --from @lab --path 'results/**' --every day@18:00",
+      "collect add logs --from web-1,web-2 --path 'logs/*.log' --cron '0 6 * * mon' --to /srv/logs",
+    ],
+    load: () => import('./collect-add.ts'),
+  }),
+  defineCommand({
+    usage: 'collect show <name>',
+    describe: 'show who has delivered in a run, and who has not',
+    args: collectShowArguments,
+    examples: ['collect show results', 'collect show results --run 2026-11-21'],
+    load: () => import('./collect-show.ts'),
+  }),
+  defineCommand({
+    usage: 'collect run <name>',
+    describe: 'begin a run now, and follow it',
+    args: collectArguments,
+    load: () => import('./collect-run.ts'),
+  }),
+  defineCommand({
+    usage: 'collect remove <name>',
+    describe: 'collect it no more; the files stay',
+    args: collectArguments,
+    load: () => import('./collect-remove.ts'),
   }),
   defineCommand({
     usage: 'remove <peer>',

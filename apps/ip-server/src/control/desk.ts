@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FilerError, type HostPort } from '@filer/protocol';
 import { openHome, type Home } from '@filer/program';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
@@ -8,6 +8,7 @@ import { openFoundation } from '../server/foundation.ts';
 import { reachableAt } from '../server/reach.ts';
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
+import type { CollectStore } from '../store/collect-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import { openStore } from '../store/store.ts';
 
@@ -18,6 +19,9 @@ export interface Desk {
   readonly registry: Registry;
   readonly directory: Directory;
   readonly removals: Removals;
+  readonly collects: CollectStore;
+  /** Where files of collects go that are not given a folder. */
+  readonly collected: string;
   /** Where machines reach the server, for invites. */
   readonly addresses: readonly HostPort[];
   /** Undefined while the server is stopped. */
@@ -34,12 +38,18 @@ export function deskOf(daemon: ServerDaemon): Desk {
     registry: store.registry,
     directory,
     removals,
+    collects: store.collects,
+    collected: collectedIn(home),
     get addresses() {
       return daemon.addresses;
     },
     daemon,
     now: Date.now,
   };
+}
+
+function collectedIn({ databaseFile }: Home): string {
+  return join(dirname(databaseFile), 'collected');
 }
 
 export interface StoppedDesk extends Desk {
@@ -80,6 +90,8 @@ export async function openStoppedDesk(
       registry,
       directory,
       removals: new Removals(founding.network, registry, directory),
+      collects: store.collects,
+      collected: collectedIn(home),
       addresses: reachableAt(registry.listenedAt() ?? settings),
       daemon: undefined,
       now: Date.now,

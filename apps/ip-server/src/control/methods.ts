@@ -1,8 +1,6 @@
 import {
   FilerError,
   fieldsOf,
-  isPeerId,
-  nearNames,
   parseGrant,
   parseMembership,
   parseRemoval,
@@ -17,6 +15,8 @@ import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import { checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';
 import type { Desk } from './desk.ts';
+import { collectMethods, type CollectMethodName } from './collects.ts';
+import { findMember } from './members.ts';
 import { peersDocument } from './peers.ts';
 import { statusDocument } from './status.ts';
 
@@ -33,7 +33,8 @@ export type MethodName =
   | 'amend'
   | 'removal-next'
   | 'remove'
-  | 'broadcast';
+  | 'broadcast'
+  | CollectMethodName;
 
 /** How often `peers --watch` looks. */
 const WATCH_MS = 500;
@@ -109,6 +110,7 @@ export function methodsOn(desk: Desk): Record<MethodName, ControlMethod> {
       const signed = signText(identity, { network: founding.network, to: '@all', time: now(), text });
       return network.texts.hand(signed);
     },
+    ...collectMethods(desk),
   };
 }
 
@@ -129,23 +131,6 @@ function membersOf({ directory }: Desk, invite: string): Member[] {
   return directory
     .all()
     .filter(({ status, membership }) => status === 'member' && membership.invite === invite);
-}
-
-/**
- * A member by name or id; one that has left still counts, so that it can be removed.
- *
- * @throws FilerError `no-such-peer` with near names
- */
-function findMember({ directory }: Desk, peer: string): Member {
-  const found = isPeerId(peer) ? directory.get(peer) : directory.byName(peer);
-  if (found !== undefined && found.status !== 'removed') return found;
-  const names = directory
-    .all()
-    .flatMap(({ status, membership }) => (status === 'removed' ? [] : [membership.name]));
-  const near = nearNames(peer, names);
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(' or ')}?` : '"ip-server peers" shows who there is';
-  throw new FilerError('no-such-peer', `there is no member ${JSON.stringify(peer)}, ${hint}`);
 }
 
 function stateOfInvite(

@@ -7,6 +7,7 @@ import {
   type ServerRecord,
 } from '@filer/protocol';
 import { openHome, type Home, type Lock, type Logger } from '@filer/program';
+import { Collects } from '../collect/collects.ts';
 import { ReportIntake } from '../reports/intake.ts';
 import { Directory } from '../server/directory.ts';
 import { Enrolment } from '../server/enrolment.ts';
@@ -54,6 +55,7 @@ export class ServerDaemon {
   readonly presence: Presence;
   readonly health: StoreHealth;
   readonly network: PeerServer;
+  readonly collects: Collects;
   readonly #lock: Lock;
   readonly #log: Logger;
   readonly #settings: ServerSettings;
@@ -121,6 +123,20 @@ export class ServerDaemon {
       now,
     });
     const { network } = founding;
+    this.collects = new Collects({
+      network,
+      keyPair: identity,
+      keepFreeBytes: settings.keepFree,
+      maxFileBytes: settings.collectMaxFileSize,
+      maxFiles: settings.collectMaxFiles,
+      store: store.collects,
+      directory: this.directory,
+      sessionOf: (id) => this.network.sessionOf(id),
+      tell: (problem) => this.health.tell('collects', problem),
+      log,
+      now,
+      steady: () => performance.now(),
+    });
     const { directory, removals, presence } = this;
     const serverRecord = (): ServerRecord | undefined => this.#record;
     this.network = new PeerServer({
@@ -129,7 +145,7 @@ export class ServerDaemon {
       presence,
       removals,
       intake: this.#intake,
-      uploads: new UploadDoor({}),
+      uploads: new UploadDoor({ deliver: (...upload) => this.collects.take(...upload) }),
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,
       software: version,
@@ -175,6 +191,7 @@ export class ServerDaemon {
       setInterval(() => this.#tick(), broadcastIntervalMs),
     );
     this.#housekeeping.start();
+    await this.collects.start();
     return address;
   }
 
@@ -211,6 +228,7 @@ export class ServerDaemon {
     for (const timer of this.#timers) clearInterval(timer);
     // What has arrived is answered before its connection ends.
     await this.#intake.drain();
+    await this.collects.close();
     await this.network.stop();
   }
 

@@ -33,6 +33,7 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
 export class PeerServer extends Server {
   readonly texts: Texts;
   readonly #parts: PeerServerParts;
+  readonly #sessions = new WeakMap<Connection, Session>();
   #broadcastSeq: number;
   #ticking: Promise<void> | undefined;
 
@@ -109,6 +110,7 @@ export class PeerServer extends Server {
         return;
       }
       const session = new Session(messenger, memberHandler(this.#services, connection));
+      this.#sessions.set(connection, session);
       await sent.catch(() => undefined);
       if (hello.removals > this.#parts.removals.number) this.#catchUp(session);
       const reason = await session.closed;
@@ -116,6 +118,12 @@ export class PeerServer extends Server {
     } finally {
       presence.leave(connection);
     }
+  }
+
+  /** The live session of a machine's daemon, to ask over. */
+  sessionOf(id: string): Session | undefined {
+    const connection = this.#parts.presence.daemon(id);
+    return connection?.messenger.open === true ? this.#sessions.get(connection) : undefined;
   }
 
   #requireMember(id: string, hello: Hello): Membership {

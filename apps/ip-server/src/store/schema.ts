@@ -11,6 +11,9 @@
  *   spools    what was stored of each spool, also after its reports have gone
  *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
  *   samples   heartbeats, one a minute (`span_ms` 60,000), later one an hour
+ *   collects  what is asked for, of whom, and when the next run is due
+ *   collect_runs, collect_deliveries  the ledger: what each machine that a run expected has delivered
+ *   collect_folders  whose files a folder below the folder of a collect holds, for ever
  */
 export const VERSIONS: readonly string[] = [
   `
@@ -159,5 +162,57 @@ export const VERSIONS: readonly string[] = [
     FROM old_samples JOIN peers ON peers.id = peer;
   DROP TABLE old_samples;
   CREATE INDEX samples_at ON samples (span_ms, at);
+  `,
+  `
+  CREATE TABLE collects (
+    name           TEXT PRIMARY KEY,
+    sources        TEXT NOT NULL,
+    paths          TEXT NOT NULL,
+    timetable_kind TEXT NOT NULL,
+    timetable      TEXT NOT NULL,
+    folder         TEXT NOT NULL,
+    grace_ms       INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    next_at        INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE collect_runs (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT NOT NULL UNIQUE,
+    collect    TEXT NOT NULL REFERENCES collects (name) ON DELETE CASCADE,
+    label      TEXT NOT NULL,
+    due_at     INTEGER,
+    started_at INTEGER NOT NULL,
+    is_late    INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (collect, label)
+  ) STRICT;
+  CREATE INDEX collect_runs_of ON collect_runs (collect, number);
+
+  CREATE TABLE collect_deliveries (
+    run          INTEGER NOT NULL REFERENCES collect_runs (number) ON DELETE CASCADE,
+    peer         TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    folder       TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    late         INTEGER NOT NULL DEFAULT 0,
+    asked_at     INTEGER,
+    delivered_at INTEGER,
+    files        INTEGER NOT NULL DEFAULT 0,
+    bytes        INTEGER NOT NULL DEFAULT 0,
+    files_failed INTEGER NOT NULL DEFAULT 0,
+    failures     TEXT NOT NULL DEFAULT '[]',
+    code         TEXT,
+    reason       TEXT,
+    tries        INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run, peer)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX collect_open ON collect_deliveries (run) WHERE state IN ('waiting', 'asked', 'failed');
+
+  CREATE TABLE collect_folders (
+    root   TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    peer   TEXT NOT NULL,
+    PRIMARY KEY (root, folder)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -1,3 +1,4 @@
+import { CollectStore } from './collect-store.ts';
 import { Database } from './database.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
@@ -10,6 +11,7 @@ export interface Store {
   readonly registry: Registry;
   readonly reports: ReportStore;
   readonly samples: Samples;
+  readonly collects: CollectStore;
   /** May be called twice. */
   close(): void;
 }
@@ -27,6 +29,7 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       registry: new SqliteRegistry(database),
       reports: new SqliteReportStore(database),
       samples: new Samples(database),
+      collects: new CollectStore(database),
       close: () => database.close(),
     };
   } catch (error) {

@@ -31,7 +31,7 @@ export interface AnnouncedSchedule extends Due {
 }
 
 /** Ten years: what is further away is as good as never, and a sum of such times stays a safe integer. */
-const MAX_DUE_MS = 3_653 * 24 * 3_600_000;
+export const MAX_DUE_MS = 3_653 * 24 * 3_600_000;
 
 export function formatSchedules(schedules: readonly AnnouncedSchedule[]): Message {
   return { header: { type: 'schedules' }, content: formatJson(schedules.map(announcementOf)) };

@@ -1,0 +1,70 @@
+import { LiveView, printable, requireControl, type ArgumentValues, type Context } from '@filer/program';
+import { formatBytes } from '@filer/program';
+import type { MachineEntry } from '../control/collect-documents.ts';
+import type { CollectRunDone, CollectRunEvent } from '../control/collect-following.ts';
+import type { collectArguments } from './arguments.ts';
+import { machinesScreen, stateWords, whyOrWhere } from './collect-words.ts';
+import { counted } from './words.ts';
+
+/** A table that goes on while the machines deliver, or without a terminal a line for each that comes to an end. */
+export async function run(
+  { name }: ArgumentValues<typeof collectArguments>,
+  context: Context,
+): Promise<number> {
+  const { output, signal, home } = context;
+  const caller = await requireControl(home, { signal });
+  const machines = new Map<string, MachineEntry>();
+  const told = new Map<string, string>();
+  let begun = false;
+  let done: CollectRunDone;
+  {
+    using view = output.dataIsForTerminal && !output.jsonMode ? viewOf(context) : undefined;
+    const onItem = (item: unknown): void => {
+      const event = item as CollectRunEvent;
+      output.json(event);
+      if (event.type === 'run') {
+        begun = true;
+        output.words(`${name} ${event.run}: ${counted(event.expected, 'machine')} asked`);
+        return;
+      }
+      machines.set(event.id, event);
+      if (view === undefined) tell(event, told, context);
+      else view.show([...machines.values()]);
+    };
+    try {
+      done = (await caller.stream('collect-run', { name }, onItem, { signal })) as CollectRunDone;
+    } catch (error) {
+      if (begun && signal.aborted)
+        output.words(`The run goes on without you:  ip-server collect show ${name} --watch`);
+      throw error;
+    } finally {
+      await caller.close();
+    }
+  }
+  output.json(done);
+  const { delivered, expected, files, bytes } = done;
+  if (expected === 0) output.warn(`nobody is expected: no machine is among those that ${name} asks`);
+  else
+    output.words(
+      `${delivered} of ${counted(expected, 'machine')} delivered ${counted(files, 'file')}, ${formatBytes(bytes)}`,
+    );
+  if (delivered < expected)
+    output.words(`Who has not is asked again until the next run:  ip-server collect show ${name}`);
+  return done.exitCode;
+}
+
+function viewOf(context: Context): LiveView<readonly MachineEntry[]> {
+  return new LiveView(context, {
+    layOut: (machines, { now, columns }) => machinesScreen(machines, now, columns, context.stdout),
+  });
+}
+
+/** A line for each machine when it comes to an end, or fails. */
+function tell(machine: MachineEntry, told: Map<string, string>, { output }: Context): void {
+  const { id, name, state, files, bytes } = machine;
+  const amount = state === 'delivered' ? `  ${counted(files, 'file')}, ${formatBytes(bytes)}` : '';
+  const line = `${name}  ${stateWords(machine)}${amount}  ${printable(whyOrWhere(machine))}`.trimEnd();
+  const isOver = state !== 'asked' && state !== 'delivering' && (state !== 'waiting' || !machine.online);
+  if (isOver && told.get(id) !== line) output.line(line);
+  if (isOver) told.set(id, line);
+}

@@ -1,0 +1,56 @@
+import { LiveView, printable, requireControl, screenLines } from '@filer/program';
+import type { ArgumentValues, Context, Screen } from '@filer/program';
+import type { LedgerDocument } from '../control/collect-documents.ts';
+import type { collectShowArguments } from './arguments.ts';
+import { asking } from './asking.ts';
+import { machinesScreen, runWords, STOPPED, timeWords } from './collect-words.ts';
+
+export async function run(
+  args: ArgumentValues<typeof collectShowArguments>,
+  context: Context,
+): Promise<void> {
+  const { output, signal, home, stdout } = context;
+  const { name, run: wanted, watch } = args;
+  const params = { name, ...(wanted === undefined ? {} : { run: wanted }) };
+  if (!watch) {
+    const ledger = (await asking(context, {}, (asker) =>
+      asker.ask('collect-show', params),
+    )) as LedgerDocument;
+    output.json(ledger);
+    for (const line of screenLines(screenOf(ledger, Date.now(), output.columns, stdout))) output.line(line);
+    const older = ledger.runs.filter((run) => run.id !== ledger.run?.id);
+    if (older.length > 0)
+      output.hint(`Other runs, shown by --run:  ${older.map(({ run }) => run).join(' ')}`);
+    return;
+  }
+  const caller = await requireControl(home, { signal });
+  using view = new LiveView<LedgerDocument>(context, {
+    layOut: (ledger, { now, columns }) => screenOf(ledger, now, columns, stdout),
+  });
+  try {
+    await caller.stream('watch-collects', params, (item) => view.show(item as LedgerDocument), { signal });
+  } catch (error) {
+    // Whoever watches ends it: that is no failure.
+    if (!signal.aborted) throw error;
+  } finally {
+    await caller.close();
+  }
+}
+
+function screenOf(
+  { running, collect, run, machines }: LedgerDocument,
+  now: number,
+  columns: number,
+  stdout: Context['stdout'],
+): Screen {
+  const foot = running ? [] : [STOPPED];
+  const { name, from, paths, folder, every, cron, nextAt } = collect;
+  const next = nextAt === null ? 'never again' : `next ${timeWords(nextAt)}`;
+  const head = [
+    `${name}  ${paths.map(printable).join(' ')} of ${from.map(printable).join(' ')}, ${every ?? cron ?? ''}, ${next}`,
+    `into ${printable(folder)}`,
+  ];
+  if (run === null) return { head, items: [['It has not run yet.']], foot };
+  const screen = machinesScreen(machines, now, columns, stdout);
+  return { head: [...head, runWords(run), ...(screen.head ?? [])], items: screen.items, foot };
+}

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { FilerError, Glob, type KeyPair, type Messenger } from '@filer/protocol';
+import { cleanMarkedParts, FreeSpace, receiveFiles, type ReceiveOutcome } from '@filer/transfer';
+import type { FailedTry } from '../store/collect-store.ts';
+import type { Attempt } from './attempt.ts';
+
+/** What every delivery is held to. */
+export interface DeliveryRules {
+  readonly network: string;
+  /** The server's, which signs the receipts. */
+  readonly keyPair: KeyPair;
+  /** What stays free on the disk, in bytes. */
+  readonly keepFreeBytes: number;
+  /** Largest file, in bytes. @default any */
+  readonly maxFileBytes: number | undefined;
+  /** Most files of one machine in one run. @default any number */
+  readonly maxFiles: number | undefined;
+}
+
+/** Of the names of parts that the server's collects make. */
+const MARK = 'collect-';
+
+/** Failed files that the ledger names; it counts all. */
+const FAILURES_NAMED = 20;
+
+/** Receives what machines deliver into the folders of collects. */
+export class DeliveryReceiver {
+  readonly #rules: DeliveryRules;
+  /** By the folder of the collect: what one delivery is promised no other one is. */
+  readonly #spaces = new Map<string, FreeSpace>();
+
+  constructor(rules: DeliveryRules) {
+    this.#rules = rules;
+  }
+
+  /** Removes what a server that was killed left half. Nothing may be received there meanwhile. */
+  async clean(folder: string): Promise<void> {
+    await cleanMarkedParts(folder, MARK);
+  }
+
+  /**
+   * Receives one machine's files of one run. What came before is skipped; a file that has changed since replaces what
+   * came of it, since all of it is this run's.
+   *
+   * @param folder of the machine, below that of the collect
+   */
+  async receive(messenger: Messenger, attempt: Attempt, folder: string): Promise<ReceiveOutcome> {
+    const { network, keyPair, maxFileBytes, maxFiles } = this.#rules;
+    const { collect, run, peer } = attempt;
+    const globs = collect.paths.map((path) => Glob.parse(path));
+    const mark = markOf(run.id, peer);
+    await cleanMarkedParts(collect.folder, mark);
+    return await receiveFiles(messenger, {
+      network,
+      keyPair,
+      senderId: peer,
+      inbox: collect.folder,
+      folder: `${folder}/${run.label}`,
+      space: this.#spaceOf(collect.folder),
+      policy: {
+        maxFileBytes,
+        maxFiles,
+        leavesOut: ({ path }) => {
+          if (globs.some((glob) => glob.matches(path))) return false;
+          throw new FilerError('refused', 'it is not among what the collect asked for');
+        },
+      },
+      delivered: 'all',
+      onConflict: 'overwrite',
+      mark,
+      mayBeNothing: true,
+      signal: attempt.stop.signal,
+      on: (event) => {
+        const { progress } = attempt;
+        if (event.type === 'file' && event.result.status !== 'failed')
+          attempt.progress = { ...progress, files: progress.files + 1 };
+        if (event.type !== 'progress') return;
+        const { bytesReceived: bytes, bytesTotal, filesTotal, complete } = event;
+        attempt.progress = { files: progress.files, bytes, bytesTotal, filesTotal, complete };
+      },
+    });
+  }
+
+  #spaceOf(folder: string): FreeSpace {
+    const space = this.#spaces.get(folder) ?? new FreeSpace(folder, this.#rules);
+    this.#spaces.set(folder, space);
+    return space;
+  }
+}
+
+/** Why not all came; undefined when it did. */
+export function failureOf(outcome: ReceiveOutcome): FailedTry | undefined {
+  const { error, ok, files, filesFailed, filesDelivered, filesSkipped } = outcome;
+  if (ok) return undefined;
+  const failures = files.flatMap(({ status, name, code = 'internal', message = '' }) =>
+    status === 'failed' && code !== error?.code ? [{ name, code, message }] : [],
+  );
+  const named = failures.slice(0, FAILURES_NAMED);
+  if (error !== undefined) return { ...tryThatFailed(error), filesFailed: failures.length, failures: named };
+  const total = filesFailed + filesDelivered + filesSkipped;
+  const [first] = failures;
+  return {
+    state: 'failed',
+    code: filesFailed < total ? 'partial' : (first?.code ?? 'internal'),
+    reason: `${filesFailed} of ${total} files did not come, ${first?.name ?? ''}: ${first?.message ?? ''}`,
+    filesFailed,
+    failures: named,
+  };
+}
+
+/** Whoever only lost the connection is waited for, as before. */
+export function tryThatFailed({ code, message: reason }: FilerError): FailedTry {
+  return { state: LOST.has(code) ? 'waiting' : 'failed', code, reason, filesFailed: 0, failures: [] };
+}
+
+const LOST: ReadonlySet<string> = new Set([
+  'connection-closed',
+  'connection-silent',
+  'timed-out',
+  'terminated',
+  'too-slow',
+]);
+
+function markOf(run: string, peer: string): string {
+  return `${MARK}${createHash('sha256').update(`${run}/${peer}`).digest('hex').slice(0, 16)}-`;
+}

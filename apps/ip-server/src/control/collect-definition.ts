@@ -1,0 +1,127 @@
+import { access, constants } from 'node:fs/promises';
+import { isAbsolute, join, relative, sep } from 'node:path';
+import {
+  FilerError,
+  fieldsOf,
+  Glob,
+  integerOf,
+  isGroupName,
+  isName,
+  listOf,
+  makeFolders,
+  MAX_COLLECT_PATHS,
+  MAX_COLLECT_PATHS_BYTES,
+  messageOf,
+  nearNames,
+  systemCode,
+  textOf,
+} from '@filer/protocol';
+import { parseTimetable } from '@filer/program';
+import { isSlowEnough, SHORTEST_WORDS } from '../collect/timing.ts';
+import type { Collect } from '../store/collect-rows.ts';
+import type { Desk } from './desk.ts';
+import { findMember } from './members.ts';
+
+/** Names of machines and groups that one collect may list. */
+const MAX_SOURCES = 1_000;
+
+/** The longest grace: a year. */
+const MAX_GRACE_MS = 366 * 24 * 3_600_000;
+
+/** Reads what is to be collected, and makes its folder. @throws FilerError `usage`, `no-such-peer` */
+export async function readCollect(desk: Desk, params: unknown): Promise<Collect> {
+  const fields = fieldsOf(params, 'collect');
+  const name = textOf(fields['name'], 'NAME', { max: 64 });
+  if (!isName(name)) throw new FilerError('usage', `${JSON.stringify(name)} is no name for a collect`);
+  if (desk.collects.get(name) !== undefined) throw nameTaken(name);
+  const timetable = parseTimetable({
+    kind: fields['kind'] === 'cron' ? 'cron' : 'every',
+    text: textOf(fields['timetable'], 'timetable', { max: 200 }),
+  });
+  const now = desk.now();
+  if (!isSlowEnough(timetable, now)) {
+    throw new FilerError(
+      'usage',
+      `--${timetable.kind} ${timetable.text} is too often, machines need time to deliver: at most every ${SHORTEST_WORDS}, such as --every 1h`,
+    );
+  }
+  const given = fields['folder'];
+  const folder = given === undefined ? join(desk.collected, name) : textOf(given, '--to', { max: 4_096 });
+  if (!isAbsolute(folder)) throw new FilerError('usage', '--to takes the absolute path of a folder');
+  const paths = readPaths(fields['paths']);
+  const sources = listOf(fields['from'], '--from', MAX_SOURCES, textOf).map((from) => readSource(desk, from));
+  await checkFolder(desk, folder, given === undefined);
+  return {
+    name,
+    sources: [...new Set(sources)],
+    paths,
+    timetable: { kind: timetable.kind, text: timetable.text },
+    folder,
+    graceMs: integerOf(fields['graceMs'], '--grace', 1, MAX_GRACE_MS),
+    createdAt: now,
+    nextAt: timetable.next(now),
+  };
+}
+
+export function nameTaken(name: string): FilerError {
+  return new FilerError(
+    'name-taken',
+    `there is a collect ${name} already: choose another name, or remove that one first`,
+  );
+}
+
+function readPaths(value: unknown): string[] {
+  const paths = listOf(value, '--path', MAX_COLLECT_PATHS, (path, what) =>
+    textOf(path, what, { max: 4_096 }),
+  );
+  const globs = [...new Set(paths.map((path) => Glob.parse(path).text))];
+  if (Buffer.byteLength(JSON.stringify(globs)) > MAX_COLLECT_PATHS_BYTES / 2)
+    throw new FilerError('usage', '--path: these patterns are too long together');
+  return globs;
+}
+
+/** A group that nobody is in yet is one if an invite names it. @throws FilerError `no-such-peer` */
+function readSource(desk: Desk, from: string): string {
+  if (from === '@all') return from;
+  if (!from.startsWith('@')) return findMember(desk, from).membership.id;
+  const group = from.slice(1);
+  const groups = new Set([
+    ...desk.directory
+      .all()
+      .flatMap(({ status, membership }) => (status === 'member' ? membership.groups : [])),
+    ...desk.registry.invites().flatMap(({ grant }) => grant.groups),
+  ]);
+  if (isGroupName(group) && groups.has(group)) return from;
+  const near = nearNames(group, groups).map((each) => `@${each}`);
+  const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : '@all is everyone';
+  throw new FilerError('no-such-peer', `no machine is in a group ${from}, ${hint}`);
+}
+
+/** No two collects may mix their files, and what comes must find its place. @throws FilerError `usage` */
+async function checkFolder(desk: Desk, folder: string, isOurs: boolean): Promise<void> {
+  const other = desk.collects
+    .all()
+    .find((each) => isInside(each.folder, folder) || isInside(folder, each.folder));
+  if (other !== undefined) {
+    throw new FilerError(
+      'usage',
+      `--to ${folder}: the collect ${other.name} has its files in ${other.folder}, give each a folder of its own`,
+    );
+  }
+  try {
+    makeFolders(folder);
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    const what = isOurs ? folder : `--to ${folder}`;
+    throw new FilerError(
+      'usage',
+      `${what}: ip-server cannot write there (${messageOf(error)}), name a folder that it may write to, such as --to /srv/collected`,
+    );
+  }
+}
+
+function isInside(above: string, folder: string): boolean {
+  const way = relative(above, folder);
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
+}

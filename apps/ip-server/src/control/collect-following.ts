@@ -1,0 +1,98 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { EXIT_CODES, isErrorCode, type ErrorCode } from '@filer/protocol';
+import type { ControlCall } from '@filer/program';
+import type { Collect, CollectRun } from '../store/collect-rows.ts';
+import { ledgerDocument, machinesOf, type CollectView, type MachineEntry } from './collect-documents.ts';
+
+/** How often a run that is followed is looked at. */
+const FOLLOW_MS = 200;
+
+/** A machine that is there and was lost so often, or whose files changed so often, is not waited for. */
+const PATIENCE_TRIES = 2;
+
+/** What `collect run` tells, one item a line under `--json`. */
+export type CollectRunEvent =
+  | {
+      readonly type: 'run';
+      readonly collect: string;
+      readonly run: string;
+      readonly id: string;
+      readonly startedAt: string;
+      readonly expected: number;
+    }
+  | ({ readonly type: 'machine' } & MachineEntry);
+
+/** How `collect run` ended: the last line under `--json`. */
+export interface CollectRunDone {
+  readonly type: 'done';
+  readonly ok: boolean;
+  readonly exitCode: number;
+  readonly collect: string;
+  readonly run: string;
+  readonly expected: number;
+  readonly delivered: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Tells of a run until nothing more comes of it for now. */
+export async function followRun(
+  run: CollectRun,
+  collect: Collect,
+  view: CollectView,
+  { emit, signal }: ControlCall,
+): Promise<CollectRunDone> {
+  const begun = ledgerDocument(view, collect, run).run;
+  const { startedAt = '', expected = 0 } = begun ?? {};
+  const about = { collect: collect.name, run: run.label };
+  await emit({ type: 'run', ...about, id: run.id, startedAt, expected } satisfies CollectRunEvent);
+  const told = new Map<string, string>();
+  for (;;) {
+    signal.throwIfAborted();
+    const machines = machinesOf(view, collect, run);
+    for (const machine of machines) {
+      const word = JSON.stringify(machine);
+      if (told.get(machine.id) !== word) await emit({ type: 'machine', ...machine });
+      told.set(machine.id, word);
+    }
+    if (machines.every((machine) => isSettled(machine))) return doneOf(about, machines);
+    await wait(FOLLOW_MS);
+  }
+}
+
+/** Whether nothing more comes of it that would be worth sitting there for. */
+function isSettled({ state, online, tries, code }: MachineEntry): boolean {
+  if (state === 'asked' || state === 'delivering') return false;
+  const isPassing = state === 'waiting' || (state === 'failed' && code === 'partial');
+  return !isPassing || !online || tries >= PATIENCE_TRIES;
+}
+
+function doneOf(
+  about: Pick<CollectRunDone, 'collect' | 'run'>,
+  machines: readonly MachineEntry[],
+): CollectRunDone {
+  const expected = machines.filter(({ state }) => state !== 'left' && state !== 'removed');
+  const delivered = expected.filter(({ state }) => state === 'delivered');
+  const sum = (key: 'files' | 'bytes'): number => delivered.reduce((total, each) => total + each[key], 0);
+  const exitCode = exitCodeOf(expected, delivered.length);
+  return {
+    type: 'done',
+    ok: exitCode === 0,
+    exitCode,
+    ...about,
+    expected: expected.length,
+    delivered: delivered.length,
+    files: sum('files'),
+    bytes: sum('bytes'),
+  };
+}
+
+function exitCodeOf(expected: readonly MachineEntry[], delivered: number): number {
+  if (expected.length === 0) return EXIT_CODES['no-such-peer'];
+  if (delivered === expected.length) return 0;
+  if (delivered > 0) return EXIT_CODES.partial;
+  if (expected.every(({ online }) => !online)) return EXIT_CODES['peer-unreachable'];
+  const code = expected.find((machine) => machine.code !== null)?.code ?? '';
+  const known: ErrorCode = isErrorCode(code) ? code : 'timed-out';
+  return EXIT_CODES[known];
+}
