@@ -99,6 +99,7 @@ async function standstill(): Promise<void> {
   );
   await during(server, 'it rolls samples up', () => tell(server, 'roll-up'));
   await during(server, 'it drops 100,000 reports', () => tell(server, 'prune'));
+  await during(server, 'it gives room back', () => tell(server, 'give-back'));
   const ended = once(server, 'exit');
   server.disconnect();
   await ended;

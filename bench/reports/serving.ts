@@ -10,7 +10,7 @@ import { reportNumber } from './fill.ts';
 import { newestAt } from './queries.ts';
 
 /** What it is told, and answers when it is done. */
-export type Task = 'begin' | 'end' | 'roll-up' | 'prune';
+export type Task = 'begin' | 'end' | 'roll-up' | 'prune' | 'give-back';
 
 /** How late timers were since `begin`, in ms, and how many reports were stored meanwhile. */
 export interface Answer {
@@ -54,6 +54,8 @@ async function perform(task: Task): Promise<void> {
   } else if (task === 'prune') {
     for (let dropped = 0; dropped < DROPPED && performance.now() < end; await nextTurn())
       dropped += store.reports.prune({ before: 0, maxBytes: 0 }, PRUNED_AT_ONCE);
+  } else {
+    while (store.giveBack() && performance.now() < end) await nextTurn();
   }
 }
 

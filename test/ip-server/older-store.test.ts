@@ -39,7 +39,8 @@ async function fileOfVersion1(): Promise<string> {
 }
 
 test('a store of an older version keeps its reports, their numbers, spools and samples, and is searched as others are', async () => {
-  const store = openStore(await fileOfVersion1());
+  const file = await fileOfVersion1();
+  const store = openStore(file);
   const content = encodeReportBody({ title: 'disk of nas', values: [['free', '7']], schedule: 'disk' });
   const [report, ...others] = store.reports.query({ title: 'disk*', schedule: 'disk', peers: ['NAS'] });
 
@@ -87,4 +88,8 @@ test('a store of an older version keeps its reports, their numbers, spools and s
     },
   ]);
   store.close();
+  // What the retention frees can be given back.
+  const raw = new DatabaseSync(file);
+  expect(raw.prepare('PRAGMA auto_vacuum').get()).toMatchObject({ auto_vacuum: 2 });
+  raw.close();
 });

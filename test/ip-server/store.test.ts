@@ -80,6 +80,39 @@ describe('the report store', () => {
   });
 });
 
+describe('the retention', () => {
+  const seqs = (store: Store): number[] => [...store.reports.query({})].map(({ report }) => report.seq);
+
+  test('keeps what was received at its very edge, and what takes exactly its room', async () => {
+    const { store } = await freshStore();
+    const content: [string, string][] = [['x', 'y'.repeat(1_000)]];
+    store.reports.store([1, 2, 3].map((seq) => reportOf(seq, content, seq)));
+    // As the store counts: its content and what a row takes beside it.
+    const bytes = 200 + reportOf(1, content).content.length;
+
+    expect(store.reports.prune({ before: 1, maxBytes: 3 * bytes }, 100)).toBe(0);
+    expect(store.reports.prune({ before: 2, maxBytes: 3 * bytes }, 100)).toBe(1);
+    expect(store.reports.prune({ before: 2, maxBytes: 2 * bytes - 1 }, 100)).toBe(1);
+    expect(seqs(store)).toEqual([3]);
+    expect(store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(1);
+    expect(store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(0);
+    // Its count starts anew, too.
+    store.reports.store([reportOf(4, content, 4)]);
+    expect(store.reports.prune({ before: 0, maxBytes: bytes }, 100)).toBe(0);
+  });
+
+  test('goes by the time of each report, when the clock was wrong for a while', async () => {
+    const { store } = await freshStore();
+    const received = [10, 5_000, 20, 30, 40];
+    store.reports.store(received.map((at, seq) => reportOf(seq, [], at)));
+
+    expect(store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(2);
+    expect(store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(1);
+    expect(store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(0);
+    expect(seqs(store)).toEqual([1, 4]);
+  });
+});
+
 describe('samples of heartbeats', () => {
   const numbers: Heartbeat = {
     uptimeMs: 0,
@@ -100,8 +133,8 @@ describe('samples of heartbeats', () => {
     }
     store.samples.save(new Map([['PEER', { at: 89 * 60_000 + 9, heartbeat: numbers }]]));
     expect(store.samples.of('PEER')).toHaveLength(90);
-    expect(store.samples.rollUp(2 * DAY_MS + hour, 100)).toBe(true);
-    expect(store.samples.rollUp(2 * DAY_MS + hour, 100)).toBe(false);
+    expect(store.samples.rollUp(2 * DAY_MS + hour, 60)).toBe(true);
+    expect(store.samples.rollUp(2 * DAY_MS + hour, 60)).toBe(false);
     const [first, ...minutes] = store.samples.of('PEER');
 
     expect(first).toMatchObject({ at: 0, spanMs: hour, heartbeat: { uptimeMs: 59, loadHundredths: 100 } });
@@ -123,7 +156,7 @@ describe('samples of heartbeats', () => {
     while (store.samples.rollUp(3 * DAY_MS, 10 * 60));
     expect(left(hour)).toBe(20);
     expect(store.samples.rollUp(500 * DAY_MS, 15)).toBe(true);
-    expect(left(hour)).toBe(5);
+    expect(left(hour)).toBe(12);
     while (store.samples.rollUp(500 * DAY_MS, 15));
     expect(left(hour)).toBe(0);
   });

@@ -76,9 +76,15 @@ export class Housekeeping {
   async #prune(): Promise<void> {
     const { store, retentionMs, maxReportBytes, now } = this.#parts;
     const retention = { before: now() - retentionMs, maxBytes: maxReportBytes };
-    for (let dropped = PRUNE_AT_ONCE; dropped === PRUNE_AT_ONCE && !this.#closed;) {
-      dropped = this.#try('retention', () => store.reports.prune(retention, PRUNE_AT_ONCE)) ?? 0;
-      await nextTurn();
+    const { reports } = store;
+    const steps = [() => reports.prune(retention, PRUNE_AT_ONCE) === PRUNE_AT_ONCE, () => store.giveBack()];
+    for (const step of steps) {
+      for (let more = true; more && !this.#closed;) {
+        const left = this.#try('retention', step);
+        if (left === undefined) return;
+        more = left;
+        await nextTurn();
+      }
     }
   }
 

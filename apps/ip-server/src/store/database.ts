@@ -8,6 +8,16 @@ const BUSY_TIMEOUT_MS = 5_000;
 /** Where each of some hundred machines reports, their pages of the indexes fit in; SQLite's own 2 MiB are too few. */
 const CACHE_KIB = 16 * 1024;
 
+/** What `PRAGMA auto_vacuum` says of a file that was made so. */
+const INCREMENTAL = 2;
+
+/** Room that was freed is kept for what comes next, up to this part of the file and never less than these pages. */
+const KEPT_FREE = 1 / 8;
+const KEPT_FREE_PAGES = 1_000;
+
+/** Pages given back in one step: some 10 ms. */
+const GIVEN_BACK_PAGES = 250;
+
 /** The embedded database of one home: open, migrated, one writer here and any number of readers elsewhere. */
 export class Database {
   readonly file: string;
@@ -25,12 +35,14 @@ export class Database {
     try {
       this.guard(() => {
         // Room that was freed can be given back; this has to be said before anything is in the file.
-        if (this.#version() === 0) this.#sqlite.exec('PRAGMA auto_vacuum = INCREMENTAL');
+        if (this.#pragma('user_version') === 0) this.#sqlite.exec('PRAGMA auto_vacuum = INCREMENTAL');
         // FULL: what was committed survives a power cut, and a commit is what an answer `stored` rests on.
         this.#sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
         // A log of 16 MiB: a page that many reports change is written to the file once for all of them.
         this.#sqlite.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = 4000`);
-        if (this.#migrate()) this.#sqlite.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
+        if (this.#migrate() && this.#pragma('auto_vacuum') !== INCREMENTAL) {
+          this.#sqlite.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
+        }
         this.#sqlite.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
       });
     } catch (error) {
@@ -41,10 +53,10 @@ export class Database {
 
   /** @returns whether it was an older version's */
   #migrate(): boolean {
-    if (this.#version() === VERSIONS.length) return false;
+    if (this.#pragma('user_version') === VERSIONS.length) return false;
     return this.transaction(() => {
       // Read again under the lock: another process may have been faster.
-      const version = this.#version();
+      const version = this.#pragma('user_version');
       if (version > VERSIONS.length) {
         throw new FilerError(
           'store-damaged',
@@ -55,10 +67,6 @@ export class Database {
       this.#sqlite.exec(`PRAGMA user_version = ${VERSIONS.length}`);
       return version > 0;
     });
-  }
-
-  #version(): number {
-    return Number(this.#sqlite.prepare('PRAGMA user_version').get()?.['user_version']);
   }
 
   /** A statement prepared once; its failures are FilerErrors. */
@@ -93,6 +101,18 @@ export class Database {
       if (this.#sqlite.isTransaction) this.#sqlite.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
+  giveBack(): boolean {
+    const free = this.#pragma('freelist_count');
+    if (free <= Math.max(KEPT_FREE_PAGES, KEPT_FREE * this.#pragma('page_count'))) return false;
+    this.guard(() => this.#sqlite.exec(`PRAGMA incremental_vacuum(${GIVEN_BACK_PAGES})`));
+    return this.#pragma('freelist_count') < free;
+  }
+
+  #pragma(name: string): number {
+    return Number(this.guard(() => this.#sqlite.prepare(`PRAGMA ${name}`).get())?.[name]);
   }
 
   /** May be called twice. */

@@ -22,6 +22,8 @@ export class Samples {
   readonly #database: Database;
   readonly #peers: PeerNumbers;
   readonly #statements: ReturnType<typeof prepareAll>;
+  /** The machine up to which this round of rolling up has come. */
+  #rolledUp = 0;
 
   constructor(database: Database) {
     this.#database = database;
@@ -46,28 +48,41 @@ export class Samples {
   }
 
   /**
-   * A step of making one sample an hour of those that are older than two days, and of dropping very old ones.
+   * A step of making one sample an hour of those that are older than two days, and of dropping very old ones: machine
+   * by machine, since the samples of one lie side by side.
    *
    * @param limit of rows that are read or dropped, roughly
    * @returns whether more is left to do
    */
   rollUp(now: number, limit: number): boolean {
     const before = now - MINUTES_KEPT_MS - ((now - MINUTES_KEPT_MS) % HOUR_MS);
-    const { oldest, peers, hour, dropHour, insert, dropOld } = this.#statements;
+    const { nextPeer, oldest, dropOld } = this.#statements;
     return this.#database.transaction(() => {
-      const first = oldest.get(before)?.['at'];
-      if (typeof first !== 'number') return dropOld.run(now - HOURS_KEPT_MS, limit) > 0;
-      const at = first - (first % HOUR_MS);
-      for (const row of peers.all(at, at + HOUR_MS, Math.ceil(limit / MINUTES_AN_HOUR))) {
-        const peer = integer(row, 'peer');
-        const average = hour.get(peer, at, at + HOUR_MS);
-        // Before its hour is written, which begins at the same time as its first minute.
-        dropHour.run(peer, at, at + HOUR_MS);
-        if (average === undefined) continue;
-        insert.run(peer, at, HOUR_MS, ...COLUMNS.map(([, column]) => integer(average, column)));
+      for (let left = limit; left > 0;) {
+        const peer = nextPeer.get(this.#rolledUp)?.['number'];
+        if (typeof peer !== 'number') {
+          this.#rolledUp = 0;
+          return false;
+        }
+        const first = oldest.get(peer, before)?.['at'];
+        if (typeof first === 'number') {
+          this.#rollUpHour(peer, first - (first % HOUR_MS));
+          left -= MINUTES_AN_HOUR;
+        } else {
+          left -= 1 + dropOld.run(peer, now - HOURS_KEPT_MS);
+          this.#rolledUp = peer;
+        }
       }
       return true;
     });
+  }
+
+  #rollUpHour(peer: number, at: number): void {
+    const { hour, dropHour, insert } = this.#statements;
+    const average = hour.get(peer, at, at + HOUR_MS);
+    if (average === undefined) return;
+    dropHour.run(peer, at, at + HOUR_MS);
+    insert.run(peer, at, HOUR_MS, ...COLUMNS.map(([, column]) => integer(average, column)));
   }
 }
 
@@ -100,26 +115,25 @@ function sampleOf(row: Row): Sample {
 
 function prepareAll(
   database: Database,
-): Record<'insert' | 'of' | 'oldest' | 'peers' | 'hour' | 'dropHour' | 'dropOld', Statement> {
+): Record<'insert' | 'of' | 'nextPeer' | 'oldest' | 'hour' | 'dropHour' | 'dropOld', Statement> {
   const sql = (statement: string): Statement => database.prepare(statement);
   const columns = COLUMNS.map(([, column]) => column);
   const averages = columns.map((column) =>
     column === 'uptime_ms' ? column : `CAST(round(avg(${column})) AS INTEGER) AS ${column}`,
   );
-  const minutes = `span_ms = ${MINUTE_MS} AND at >= ? AND at < ?`;
+  const minutes = `peer = ? AND span_ms = ${MINUTE_MS}`;
   return {
     insert: sql(`
       INSERT OR REPLACE INTO samples (peer, at, span_ms, ${columns.join(', ')})
       VALUES (?, ?, ?, ${columns.map(() => '?').join(', ')})`),
     of: sql('SELECT * FROM samples WHERE peer = ? ORDER BY at'),
-    oldest: sql(`SELECT at FROM samples WHERE span_ms = ${MINUTE_MS} AND at < ? ORDER BY at LIMIT 1`),
-    peers: sql(`SELECT DISTINCT peer FROM samples INDEXED BY samples_at WHERE ${minutes} LIMIT ?`),
+    nextPeer: sql('SELECT number FROM peers WHERE number > ? ORDER BY number LIMIT 1'),
+    oldest: sql(`SELECT min(at) AS at FROM samples WHERE ${minutes} AND at < ?`),
     // With one max() the other columns are those of its row: https://sqlite.org/lang_select.html#bareagg
     hour: sql(`
-      SELECT max(at), ${averages.join(', ')} FROM samples WHERE peer = ? AND ${minutes} HAVING count(*) > 0`),
-    dropHour: sql(`DELETE FROM samples WHERE peer = ? AND ${minutes}`),
-    dropOld: sql(`
-      DELETE FROM samples WHERE (peer, at) IN (
-        SELECT peer, at FROM samples WHERE span_ms = ${HOUR_MS} AND at < ? LIMIT ?)`),
+      SELECT max(at), ${averages.join(', ')} FROM samples
+      WHERE ${minutes} AND at >= ? AND at < ? HAVING count(*) > 0`),
+    dropHour: sql(`DELETE FROM samples WHERE ${minutes} AND at >= ? AND at < ?`),
+    dropOld: sql(`DELETE FROM samples WHERE peer = ? AND span_ms = ${HOUR_MS} AND at < ?`),
   };
 }

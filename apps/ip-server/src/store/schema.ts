@@ -215,4 +215,27 @@ export const VERSIONS: readonly string[] = [
     PRIMARY KEY (root, folder)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Rolling up changed pages all over an index by time; now what it reads, writes and drops of a machine lies together.
+  `
+  ALTER TABLE samples RENAME TO old_samples;
+  DROP INDEX samples_at;
+  CREATE TABLE samples (
+    peer               INTEGER NOT NULL,
+    span_ms            INTEGER NOT NULL,
+    at                 INTEGER NOT NULL,
+    uptime_ms          INTEGER NOT NULL,
+    load_hundredths    INTEGER NOT NULL,
+    memory_total_bytes INTEGER NOT NULL,
+    memory_free_bytes  INTEGER NOT NULL,
+    inbox_free_bytes   INTEGER NOT NULL,
+    transfers          INTEGER NOT NULL,
+    spooled            INTEGER NOT NULL,
+    PRIMARY KEY (peer, span_ms, at)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO samples
+    SELECT peer, span_ms, at, uptime_ms, load_hundredths, memory_total_bytes, memory_free_bytes, inbox_free_bytes,
+      transfers, spooled
+    FROM old_samples;
+  DROP TABLE old_samples;
+  `,
 ];

@@ -12,6 +12,8 @@ export interface Store {
   readonly reports: ReportStore;
   readonly samples: Samples;
   readonly collects: CollectStore;
+  /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
+  giveBack(): boolean;
   /** May be called twice. */
   close(): void;
 }
@@ -30,6 +32,7 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       reports: new SqliteReportStore(database),
       samples: new Samples(database),
       collects: new CollectStore(database),
+      giveBack: () => database.giveBack(),
       close: () => database.close(),
     };
   } catch (error) {

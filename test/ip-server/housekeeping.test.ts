@@ -1,0 +1,65 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createLogger } from '@filer/program';
+import { encodeReportBody } from '@filer/protocol';
+import { afterEach, expect, test, vi } from 'vitest';
+import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
+import { StoreHealth } from '../../apps/ip-server/src/daemon/store-health.ts';
+import { Directory } from '../../apps/ip-server/src/server/directory.ts';
+import { Presence } from '../../apps/ip-server/src/server/presence.ts';
+import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+
+const MiB = 1024 * 1024;
+const MINUTE_MS = 60_000;
+
+afterEach(() => void vi.useRealTimers());
+
+const BODY = { title: '', values: [['x', 'y'.repeat(10_000)] as const], schedule: '' };
+const CONTENT = encodeReportBody(BODY);
+
+function storeReports(store: Store, first: number, count: number): void {
+  store.reports.store(
+    Array.from({ length: count }, (_, index) => {
+      const report = { ...BODY, spool: 'a'.repeat(32), seq: first + index, kind: 'user', time: 0 } as const;
+      return { peer: 'PEER', report, content: CONTENT, receivedAt: 0 };
+    }),
+  );
+}
+
+test('a server that may keep less drops the oldest within a minute and gives the room back, and uses the rest again', async () => {
+  const file = join(await freshFolder(), 'test.db');
+  const sizeOf = async (): Promise<number> => {
+    const other = new DatabaseSync(file);
+    other.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    other.close();
+    return (await stat(file)).size;
+  };
+  const store = openStore(file);
+  storeReports(store, 0, 3_000);
+  const full = await sizeOf();
+  expect(full).toBeGreaterThan(29 * MiB);
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const log = await createLogger({ level: 'error', format: 'text', stream: process.stderr });
+  const housekeeping = new Housekeeping({
+    store,
+    presence: new Presence(new Directory(store.registry, 0), 1_000),
+    health: new StoreHealth(log),
+    retentionMs: 30 * 86_400_000,
+    maxReportBytes: 5 * MiB,
+    now: () => 1_000,
+  });
+  housekeeping.start();
+  vi.advanceTimersByTime(MINUTE_MS);
+  await vi.waitFor(async () => expect(await sizeOf()).toBeLessThan(12 * MiB), { timeout: 20_000 });
+  const kept = [...store.reports.query({})].map(({ report }) => report.seq);
+
+  expect(kept.at(0)).toBe(3_000 - kept.length);
+  expect(kept.length).toBe(Math.floor((5 * MiB) / (200 + CONTENT.length)));
+  await housekeeping.close();
+  const small = await sizeOf();
+  storeReports(store, 3_000, 100);
+  expect(await sizeOf()).toBe(small);
+  store.close();
+});
