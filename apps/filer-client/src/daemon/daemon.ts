@@ -377,7 +377,7 @@ export class Daemon implements DaemonPart {
 
   #peerSeen(id: string): void {
     this.#jobs?.peerSeen(id);
-    this.#watches?.peerSeen();
+    this.#watches?.peerSeen(id);
   }
 
   #onRemoved(ids: readonly string[]): void {

@@ -27,6 +27,11 @@ const MAY_CHANGE: ReadonlySet<ErrorCode> = new Set([
 /** What failed so is tried again after this, in ms, doubled up to the longest. */
 const RETRY_FIRST_MS = 60_000;
 const RETRY_LONGEST_MS = 3_600_000;
+/** However often its recipient comes and goes. */
+const RETRY_LEAST_MS = 10_000;
+
+/** What nobody told of, a job that was cancelled or a file that could not be put away, is looked at this often, in ms. */
+const LOOK_EVERY_MS = 10_000;
 
 export interface AccountsParts {
   readonly member: Member;
@@ -41,6 +46,10 @@ export class Accounts {
   readonly #options: WatchOptions;
   #retryMs = RETRY_FIRST_MS;
   #retryAt: number | undefined;
+  #retriedAtMs = -Infinity;
+  #lookAtMs = -Infinity;
+  /** Why a file cannot be put away. */
+  #trouble: FilerError | undefined;
 
   constructor(parts: AccountsParts, watch: Watch, options: WatchOptions) {
     this.#parts = parts;
@@ -48,13 +57,28 @@ export class Accounts {
     this.#options = options;
   }
 
-  /** When what failed is to be tried again, by the clock of whoever asks; undefined when nothing is. */
-  get retryAt(): number | undefined {
-    return this.#retryAt;
+  /** When there is something to do, by the clock of whoever asks. */
+  get nextMs(): number {
+    return Math.min(this.#lookAtMs, this.#retryAt ?? Infinity);
   }
 
-  /** Notes what has ended, and puts away what may go. @returns why something cannot */
+  /** Jobs may have ended. */
+  jobsEnded(): void {
+    this.#lookAtMs = -Infinity;
+  }
+
+  /** A peer came online, or connected to us: what failed for it is tried again, maybe it has another mind. */
+  peerSeen(peerId: string): void {
+    if (this.#retryAt === undefined) return;
+    const { watches } = this.#parts.member;
+    if (watches.failed(this.#watch.id).some(({ peer }) => peer === peerId))
+      this.#retryAt = Math.min(this.#retryAt, this.#retriedAtMs + RETRY_LEAST_MS);
+  }
+
+  /** Notes what has ended, and puts away what may go, if it is time to. @returns why something cannot be put away */
   async settle(nowMs: number, signal: AbortSignal): Promise<FilerError | undefined> {
+    if (nowMs < this.nextMs) return this.#trouble;
+    this.#lookAtMs = nowMs + LOOK_EVERY_MS;
     const { watches } = this.#parts.member;
     for (const delivery of watches.ended(this.#watch.id)) {
       if (this.#putsAway) await this.#noteSigned(delivery);
@@ -63,12 +87,8 @@ export class Accounts {
       if (delivery.state === 'delivered') this.#retryMs = RETRY_FIRST_MS;
     }
     this.#retry(nowMs);
-    return this.#putsAway ? await this.#putAway(signal) : undefined;
-  }
-
-  /** What failed is tried again at once: a recipient has come back, maybe with another mind. */
-  retryNow(): void {
-    if (this.#retryAt !== undefined) this.#retryAt = -Infinity;
+    this.#trouble = this.#putsAway ? await this.#putAway(signal) : undefined;
+    return this.#trouble;
   }
 
   get #putsAway(): boolean {
@@ -95,6 +115,7 @@ export class Accounts {
     }
     this.#retryAt ??= nowMs + this.#retryMs;
     if (nowMs < this.#retryAt) return;
+    this.#retriedAtMs = nowMs;
     this.#retryMs = Math.min(RETRY_LONGEST_MS, this.#retryMs * 2);
     this.#retryAt = nowMs + this.#retryMs;
     for (const job of new Set(failed.map(({ job: id }) => id))) {

@@ -50,7 +50,7 @@ export function watchDocument(
     folder: watch.folder,
     to,
     ...standingOf(live, failure),
-    waiting: (live?.settling ?? 0) + store.waiting(watch.id),
+    waiting: (live?.unshipped ?? 0) + store.waiting(watch.id),
     shipped: watch.shipped,
     lastShippedAt: watch.lastShippedAt === undefined ? null : new Date(watch.lastShippedAt).toISOString(),
     failed: failure,

@@ -38,8 +38,8 @@ export class Watches implements AsyncDisposable {
   }
 
   /** A peer came online, or connected to us. */
-  peerSeen(): void {
-    for (const folder of this.#folders.values()) folder.peerSeen();
+  peerSeen(peerId: string): void {
+    for (const folder of this.#folders.values()) folder.peerSeen(peerId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

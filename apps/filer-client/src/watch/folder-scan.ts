@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import type { FilerError } from '@filer/protocol';
+import type { Watch, WatchStore } from '../store/watch-store.ts';
+import { look, type Found } from './look.ts';
+import { restoreLeft } from './put-away.ts';
+import { scan } from './scan.ts';
+import type { WatchRules } from './watch-rules.ts';
+
+/** Looking through a folder takes at most this part of the time. */
+const SHARE_OF_TIME = 10;
+/** What was put into jobs and is not there any more is forgotten this often, in ms, so many at once. */
+const FORGET_EVERY_MS = 3_600_000;
+const FORGET_AT_ONCE = 64;
+
+export interface FolderScanOptions {
+  readonly watch: Watch;
+  readonly store: WatchStore;
+  readonly rules: WatchRules;
+  readonly rescanMs: number;
+  /** Takes what was found, and waits while it has no room. */
+  readonly take: (found: readonly Found[], signal: AbortSignal) => Promise<void>;
+  /** All was looked through. @param trouble the first thing that cannot be sent, and how many more there are */
+  readonly done: (trouble: string | undefined) => void;
+}
+
+/** Looks through a watched folder now and then, and through what has come to be in it. */
+export class FolderScan {
+  readonly #options: FolderScanOptions;
+  readonly #folders = new Set<string>();
+  #wholeAtMs = -Infinity;
+  #forgetAtMs = now() + FORGET_EVERY_MS;
+  #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: FolderScanOptions) {
+    this.#options = options;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** When there is something to look through, by the clock of `now`. */
+  get nextMs(): number {
+    if (this.isRunning) return Infinity;
+    return this.#folders.size > 0 ? -Infinity : this.#wholeAtMs;
+  }
+
+  /** All is to be looked through, in so long at the latest. */
+  soon(ms: number): void {
+    this.#wholeAtMs = Math.min(this.#wholeAtMs, now() + ms);
+  }
+
+  /** A folder below is to be looked through. */
+  into(path: string): void {
+    this.#folders.add(path);
+  }
+
+  /** Begins, if it is time to. @param attempt does it, and never rejects */
+  begin(attempt: (work: () => Promise<void>) => Promise<void>): void {
+    if (now() < this.nextMs) return;
+    const isWhole = now() >= this.#wholeAtMs;
+    const below = isWhole ? [''] : [...this.#folders];
+    this.#folders.clear();
+    const { signal } = this.#stop;
+    const work = (): Promise<void> =>
+      isWhole ? this.#whole(signal) : this.#some(below, signal, () => undefined);
+    this.#running = attempt(work).finally(() => (this.#running = undefined));
+  }
+
+  /** Ends what runs; what is begun then looks through all, at once. */
+  async restart(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.#stop = new AbortController();
+    this.#folders.clear();
+    this.#wholeAtMs = -Infinity;
+  }
+
+  async #whole(signal: AbortSignal): Promise<void> {
+    const { rules, rescanMs, done } = this.#options;
+    const beganAt = now();
+    this.#wholeAtMs = Infinity;
+    rules.refresh();
+    let first: FilerError | undefined;
+    let failed = 0;
+    try {
+      await this.#some([''], signal, (error) => {
+        first ??= error;
+        failed++;
+      });
+      if (signal.aborted) return;
+      const others = failed > 1 ? ` (and ${failed - 1} more)` : '';
+      done(first === undefined ? undefined : `${first.message}: it stays here${others}`);
+      if (now() >= this.#forgetAtMs) await this.#forgetGone(signal);
+    } finally {
+      this.soon(Math.max(rescanMs, (now() - beganAt) * SHARE_OF_TIME));
+    }
+  }
+
+  async #some(
+    below: readonly string[],
+    signal: AbortSignal,
+    failed: (error: FilerError) => void,
+  ): Promise<void> {
+    const { watch, rules, take } = this.#options;
+    const aside = (path: string): void => restoreLeft(join(watch.folder, path));
+    for (const path of below) {
+      if (path !== '' && rules.hides(path, true)) continue;
+      for await (const found of scan({ folder: watch, rules, below: path, signal, aside, failed })) {
+        if (signal.aborted) return;
+        await take(found, signal);
+      }
+    }
+  }
+
+  /** What is not there any more need not be remembered. */
+  async #forgetGone(signal: AbortSignal): Promise<void> {
+    const { watch, store } = this.#options;
+    this.#forgetAtMs = now() + FORGET_EVERY_MS;
+    for (let last = ''; !signal.aborted;) {
+      const page = store.page(watch.id, last, FORGET_AT_ONCE);
+      const looks = await Promise.all(page.map(({ path }) => look(watch, path)));
+      const gone = page.filter((_, n) => looks[n] === undefined);
+      if (gone.length > 0) store.forget(watch.id, gone);
+      const end = page.at(-1);
+      if (end === undefined) return;
+      last = end.path;
+    }
+  }
+}
+
+/** Pauses must not last for days because somebody set the clock back. */
+function now(): number {
+  return performance.now();
+}

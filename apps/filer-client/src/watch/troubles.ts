@@ -1,0 +1,35 @@
+import type { Logger } from '@filer/program';
+
+/** What keeps a watched folder from being shipped whole: the folder, something in it, who is to get it, what is to be put away, or this program. */
+export type Trouble = 'root' | 'files' | 'targets' | 'away' | 'fault';
+
+/** Why not all goes as it should; each reason is logged once. */
+export class Troubles {
+  readonly #log: Logger;
+  readonly #watch: string;
+  readonly #reasons = new Map<Trouble, string>();
+
+  /** @param watch its name */
+  constructor(log: Logger, watch: string) {
+    this.#log = log;
+    this.#watch = watch;
+  }
+
+  /** @param reason undefined when there is none any more */
+  note(what: Trouble, reason: string | undefined): void {
+    const before = this.#reasons.get(what);
+    if (reason === undefined) this.#reasons.delete(what);
+    else this.#reasons.set(what, reason);
+    if (reason === undefined || reason === before) return;
+    this.#log.warn('a watched folder has a problem', { watch: this.#watch, reason });
+  }
+
+  has(what: Trouble): boolean {
+    return this.#reasons.has(what);
+  }
+
+  /** One of the reasons; undefined when there is none. */
+  get reason(): string | undefined {
+    return this.#reasons.values().next().value;
+  }
+}

@@ -1,0 +1,186 @@
+import { FilerError } from '@filer/protocol';
+import type { Watch } from '../store/watch-store.ts';
+import type { Alarm } from './alarm.ts';
+import { look, type Found } from './look.ts';
+import { openForWriting } from './open-writers.ts';
+import { Settling } from './settling.ts';
+import { recipientsOf, ship, type ShippingParts } from './shipping.ts';
+import type { Troubles } from './troubles.ts';
+import type { WatchOptions } from './watch-options.ts';
+import { settleMsOf, type WatchRules } from './watch-rules.ts';
+
+/** What is waited for at once; the looking waits while there is so much. */
+const MAX_UNSHIPPED = 20_000;
+/** Of files, and of files times recipients: what is put into jobs at once, so that nobody else waits for long. */
+const MAX_BATCH = 10_000;
+const MAX_OWED = 50_000;
+
+/** Looked at side by side. */
+const LOOKS_AT_ONCE = 64;
+/** What has settled waits for what still settles, so that it goes together: so many times the settle time. */
+const GATHER_SETTLES = 2.5;
+/** Room that was made is noticed after this at the latest, in ms. */
+const ROOM_LOOK_MS = 1_000;
+
+export interface UnshippedOptions {
+  readonly watch: Watch;
+  readonly options: WatchOptions;
+  readonly parts: ShippingParts;
+  readonly rules: WatchRules;
+  readonly troubles: Troubles;
+  readonly alarm: Alarm;
+  readonly signal: AbortSignal;
+  /** A folder has come to rest: what came into it before it was watched is to be looked for. */
+  readonly onFolder: (path: string) => void;
+  /** Something had no room: all is to be looked through again. */
+  readonly onMissed: () => void;
+}
+
+/** What was found new or changed in a watched folder and is in no job yet: it settles, and then goes together. */
+export class Unshipped {
+  readonly #options: UnshippedOptions;
+  readonly #settling = new Settling<Found>(MAX_UNSHIPPED);
+  /** Settled. */
+  readonly #ready = new Map<string, { readonly found: Found; readonly sinceMs: number }>();
+
+  constructor(options: UnshippedOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#settling.size + this.#ready.size;
+  }
+
+  /** Whether it is looked at again in its turn. */
+  has(path: string): boolean {
+    return this.#settling.has(path) || this.#ready.has(path);
+  }
+
+  /** When something is to be done, by the clock of `now`; undefined for not at all. */
+  get nextMs(): number | undefined {
+    if (this.#ready.size === 0) return this.#settling.nextMs;
+    return Math.min(this.#settling.nextMs ?? Infinity, this.#gatheredAtMs);
+  }
+
+  clear(): void {
+    this.#settling.clear();
+    this.#ready.clear();
+  }
+
+  /** Looks at what may have settled. */
+  lookAgain(): Promise<void> {
+    return this.lookAt(this.#settling.due(now()));
+  }
+
+  /** Looks at some paths below the folder. */
+  async lookAt(paths: readonly string[]): Promise<void> {
+    const { watch, rules, signal } = this.#options;
+    for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
+      const some = paths.slice(at, at + LOOKS_AT_ONCE);
+      const looks = await Promise.all(some.map((path) => look(watch, path)));
+      const found: Found[] = [];
+      some.forEach((path, n) => {
+        const each = looks[n];
+        if (each === undefined || each instanceof FilerError) this.#settling.drop(path);
+        else if (!rules.hides(path, each.kind === 'folder')) found.push(each);
+      });
+      for (const each of this.#news(found)) this.#take(each);
+    }
+  }
+
+  /** Takes what was found by looking through; waits while there is no room. */
+  async takeAll(found: readonly Found[], signal: AbortSignal): Promise<void> {
+    const { alarm } = this.#options;
+    for (const each of this.#news(found)) {
+      while (this.#isFullFor(each.path) && !signal.aborted) await alarm.next(ROOM_LOOK_MS);
+      if (signal.aborted) return;
+      this.#take(each);
+    }
+  }
+
+  /** Puts what has settled into jobs, once nothing more is about to. @param isFinding whether more may be found any moment */
+  async ship(isFinding: boolean): Promise<void> {
+    const { watch, options, parts, troubles, alarm, signal } = this.#options;
+    if (this.#ready.size === 0) return;
+    const isAll = this.#settling.size === 0 && !isFinding;
+    if (!isAll && this.#ready.size < MAX_BATCH && now() < this.#gatheredAtMs) return;
+    const { recipients, lost } = recipientsOf(parts.member, options.to);
+    troubles.note('targets', lost[0]?.message);
+    if (recipients.length === 0) return;
+    const owed = options.deleteAfter || options.moveTo !== undefined ? recipients.length : 1;
+    const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(MAX_OWED / owed)));
+    const batch = [...this.#ready.values()].slice(0, most).map(({ found }) => found);
+    const resting = await this.#resting(batch);
+    if (signal.aborted) return;
+    ship(parts, watch, options, recipients, resting);
+    for (const found of batch)
+      if (this.#ready.get(found.path)?.found === found) this.#ready.delete(found.path);
+    alarm.ring();
+  }
+
+  /** Those that are in no job as they are; the others are waited for no more. */
+  #news(found: readonly Found[]): Found[] {
+    const { watch, parts } = this.#options;
+    const news = parts.member.watches.unknown(watch.id, found);
+    const isNew = new Set(news);
+    for (const each of found) if (!isNew.has(each)) this.#settling.drop(each.path);
+    return news;
+  }
+
+  #take(found: Found): void {
+    const { options, alarm, onFolder, onMissed } = this.#options;
+    const { path, state, kind } = found;
+    if (this.#ready.get(path)?.found.state === state) return;
+    this.#ready.delete(path);
+    if (this.#isFullFor(path)) {
+      onMissed();
+      return;
+    }
+    alarm.ring();
+    if (!this.#settling.see(path, found, state, settleMsOf(path, options.settleMs), now())) return;
+    this.#ready.set(path, { found, sinceMs: now() });
+    if (kind === 'folder') onFolder(path);
+  }
+
+  #isFullFor(path: string): boolean {
+    return !this.#settling.has(path) && this.size >= MAX_UNSHIPPED;
+  }
+
+  /** When what has settled goes, whatever still settles. */
+  get #gatheredAtMs(): number {
+    const [first] = this.#ready.values();
+    return first === undefined ? Infinity : first.sinceMs + GATHER_SETTLES * this.#options.options.settleMs;
+  }
+
+  /** Those that are what they were, and that nobody is writing to; the others settle again. */
+  async #resting(batch: readonly Found[]): Promise<Found[]> {
+    const resting: Found[] = [];
+    for (let at = 0; at < batch.length; at += LOOKS_AT_ONCE) {
+      const some = batch.slice(at, at + LOOKS_AT_ONCE);
+      const looks = await Promise.all(some.map((found) => this.#isResting(found)));
+      resting.push(...some.filter((_, n) => looks[n]));
+    }
+    const files = resting.filter(({ kind }) => kind === 'file');
+    const busy = await openForWriting(new Map(files.map(({ path, inode }) => [path, inode])));
+    for (const found of files) if (busy.has(found.path)) this.#unrest(found);
+    return resting.filter(({ path }) => !busy.has(path));
+  }
+
+  async #isResting({ path, version }: Found): Promise<boolean> {
+    const there = await look(this.#options.watch, path);
+    if (there === undefined || there instanceof FilerError) return false;
+    if (there.version !== version) this.#unrest(there);
+    return there.version === version;
+  }
+
+  #unrest(found: Found): void {
+    const { path, state } = found;
+    this.#settling.drop(path);
+    this.#settling.see(path, found, state, settleMsOf(path, this.#options.options.settleMs), now());
+  }
+}
+
+/** Pauses must not last for days because somebody set the clock back. */
+function now(): number {
+  return performance.now();
+}

@@ -1,0 +1,98 @@
+import { lstatSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { watchedVersion } from '../../../apps/filer-client/src/jobs/watched-version.ts';
+import { putAway, restoreLeft } from '../../../apps/filer-client/src/watch/put-away.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'filer-away-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+});
+
+async function make(name: string, content: string): Promise<{ file: string; version: string }> {
+  const file = join(folder, name);
+  await writeFile(file, content);
+  return { file, version: watchedVersion(lstatSync(file, { bigint: true })) };
+}
+
+test('a file that is still what was sent is removed, and nothing is left of it', async () => {
+  const { file, version } = await make('a', 'a');
+  expect(await putAway(file, version, undefined)).toBe(true);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('a file that was written to or replaced since stays as it is', async () => {
+  const { file, version } = await make('a', 'a');
+  await writeFile(file, 'b');
+  expect(await putAway(file, version, undefined)).toBe(false);
+  await rename((await make('b', 'a')).file, file);
+  expect(await putAway(file, version, undefined)).toBe(false);
+  expect(await putAway(join(folder, 'gone'), version, undefined)).toBe(false);
+  expect(await readdir(folder)).toEqual(['a']);
+});
+
+test('a file is moved below the other folder, beside what is there', async () => {
+  const to = join(folder, 'sent', 'sub', 'a.txt');
+  for (const content of ['1', '2', '3']) {
+    const { file, version } = await make('a.txt', content);
+    expect(await putAway(file, version, to)).toBe(true);
+  }
+  expect(await readdir(folder)).toEqual(['sent']);
+  const there = join(folder, 'sent', 'sub');
+  const moved = (await readdir(there)).toSorted();
+  expect(moved).toEqual(['a (1).txt', 'a (2).txt', 'a.txt']);
+  expect(await Promise.all(moved.map((name) => readFile(join(there, name), 'utf8')))).toEqual([
+    '2',
+    '3',
+    '1',
+  ]);
+});
+
+const isLinux = process.platform === 'linux';
+
+test.skipIf(!isLinux)(
+  'on another file system it is copied with its time, and removed here after that',
+  async () => {
+    const far = await mkdtemp('/dev/shm/filer-away-');
+    expect((await stat(far)).dev).not.toBe((await stat(folder)).dev);
+    onTestFinished(() => rm(far, { recursive: true, force: true }));
+    const { file } = await make('a', 'content');
+    await utimes(file, 1_000_000, 1_000_000);
+    const version = watchedVersion(lstatSync(file, { bigint: true }));
+    await writeFile(join(far, 'a'), 'there');
+
+    expect(await putAway(file, version, join(far, 'a'))).toBe(true);
+
+    expect(await readdir(folder)).toEqual([]);
+    expect((await readdir(far)).toSorted()).toEqual(['a', 'a (1)']);
+    expect(await readFile(join(far, 'a (1)'), 'utf8')).toBe('content');
+    expect((await stat(join(far, 'a (1)'))).mtimeMs).toBe(1_000_000_000);
+  },
+);
+
+test('where it cannot be moved to it stays where it was, and the reason is said', async () => {
+  const { file, version } = await make('a', 'a');
+  await writeFile(join(folder, 'wall'), '');
+  await expect(putAway(file, version, join(folder, 'wall', 'a'))).rejects.toMatchObject({
+    code: 'path-unreadable',
+    message: expect.stringMatching(
+      /was delivered and cannot be moved to .* \(E(EXIST|NOTDIR)\): it is tried again/,
+    ),
+  });
+  expect((await readdir(folder)).toSorted()).toEqual(['a', 'wall']);
+});
+
+test('what a process that died left aside gets its name again, unless that is taken', async () => {
+  await mkdir(join(folder, 'sub'));
+  await writeFile(join(folder, 'sub', '.a.filer-sent'), 'a');
+  restoreLeft(join(folder, 'sub', '.a.filer-sent'));
+  expect(await readdir(join(folder, 'sub'))).toEqual(['a']);
+  await writeFile(join(folder, 'sub', '.a.filer-sent'), 'older');
+  restoreLeft(join(folder, 'sub', '.a.filer-sent'));
+  expect(await readFile(join(folder, 'sub', 'a'), 'utf8')).toBe('a');
+  expect(await readFile(join(folder, 'sub', '.a.filer-sent'), 'utf8')).toBe('older');
+});
