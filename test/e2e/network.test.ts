@@ -317,6 +317,8 @@ describe('two machines that run and one that only joined', () => {
         title: 'nightly',
         schedule: null,
         values: { temperature: '21.5', note: 'a=b' },
+        output: null,
+        run: null,
         attachments: [],
       },
       expect.objectContaining({ peer: 'carol', title: null, values: { state: 'ok' } }),

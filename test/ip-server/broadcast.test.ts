@@ -45,6 +45,7 @@ test('a change of many members is broadcast one page a step, each going on where
     removals,
     presence: new Presence(directory, 1_000),
     intake: new ReportIntake(store.reports, () => undefined),
+    attachments: { require: () => undefined, stored: () => undefined },
     uploads: new UploadDoor({}),
     enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
     heartbeatMs: 1_000,

@@ -70,6 +70,11 @@ export const SETTINGS = {
     '100000',
     'most files that a collect takes of one machine in one run',
   ),
+  attachmentSpaceBytes: setting(
+    SIZE,
+    '10GiB',
+    'how much room the files of reports may take; the oldest of the machine with most go first',
+  ),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'least important level that is logged'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'text for people, json for programs'),
 };

@@ -218,6 +218,15 @@ export type ScheduleAddArguments = ArgumentValues<typeof scheduleAdd>;
 const scheduleName = { name: required(SCHEDULE_NAME, 'which schedule') };
 export type ScheduleNameArguments = ArgumentValues<typeof scheduleName>;
 
+const refused = {
+  numbers: list(
+    integerKind({ min: 1, max: Number.MAX_SAFE_INTEGER, example: 7 }),
+    'the numbers of refused reports',
+  ),
+  all: flag('all that were refused'),
+};
+export type RefusedArguments = ArgumentValues<typeof refused>;
+
 const trust = { name: required(textKind('the name of a peer'), 'whose new identity is right') };
 export type TrustArguments = ArgumentValues<typeof trust>;
 
@@ -451,6 +460,27 @@ export const commands: readonly Command[] = [
     describe: 'report it no more',
     args: scheduleName,
     load: () => import('./schedule-remove.ts'),
+  }),
+  defineCommand({
+    usage: 'report spool',
+    describe: 'show which reports wait for the ip-server, and which it refused',
+    args: none,
+    examples: ['report spool', 'report spool --json'],
+    load: () => import('./report-spool.ts'),
+  }),
+  defineCommand({
+    usage: 'report spool retry [numbers..]',
+    describe: 'send refused reports once more',
+    args: refused,
+    examples: ['report spool retry 7', 'report spool retry --all'],
+    load: () => import('./report-spool-retry.ts'),
+  }),
+  defineCommand({
+    usage: 'report spool drop [numbers..]',
+    describe: 'throw refused reports away',
+    args: refused,
+    examples: ['report spool drop 7'],
+    load: () => import('./report-spool-drop.ts'),
   }),
   defineCommand({
     usage: 'shell',

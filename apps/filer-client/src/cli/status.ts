@@ -21,6 +21,7 @@ export async function run(_args: object, context: Context): Promise<void> {
     ['inbox', status.inbox],
     ['reports waiting', String(status.spool)],
     ['schedules', schedulesLine(status)],
+    ...refusedRow(status.spoolRefused),
     ['transfers running', String(status.jobs)],
     ['connections', String(status.connections)],
   ];
@@ -30,6 +31,10 @@ export async function run(_args: object, context: Context): Promise<void> {
 function schedulesLine({ schedules, nextReport }: Status): string {
   if (nextReport === null) return String(schedules);
   return `${schedules}, next ${nextReport.name} ${whenWords(nextReport.at)}`;
+}
+
+function refusedRow(refused: number): (readonly [string, string])[] {
+  return refused === 0 ? [] : [['reports refused', `${refused}: filer-client report spool`]];
 }
 
 function serverLine({

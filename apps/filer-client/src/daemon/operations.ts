@@ -17,6 +17,7 @@ import {
   type ScheduleList,
   type ScheduleRunOutcome,
 } from './operations/schedules.ts';
+import { spoolDrop, spoolRetry, type SpoolAnswer } from './operations/spool.ts';
 import { send, type SendDone } from './operations/send.ts';
 import { shareAdd, shareList, shareRemove, type ShareLine } from './operations/shares.ts';
 import { status, type Status } from './operations/status.ts';
@@ -35,6 +36,8 @@ export interface OperationResults {
   readonly scheduleList: ScheduleList;
   readonly scheduleRemove: { readonly name: string };
   readonly scheduleRun: ScheduleRunOutcome;
+  readonly spoolRetry: SpoolAnswer;
+  readonly spoolDrop: SpoolAnswer;
   readonly send: SendDone;
   readonly transfers: Transfers;
   readonly retry: SendDone;
@@ -88,6 +91,8 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
   scheduleList,
   scheduleRemove,
   scheduleRun,
+  spoolRetry,
+  spoolDrop,
   send,
   transfers,
   retry,

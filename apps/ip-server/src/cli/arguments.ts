@@ -83,7 +83,10 @@ export const reportsArguments = {
   value: list(textKind('the key of a value such as free'), 'with --csv: a column of its own for this value'),
 };
 
-export const reportArguments = { id: required(textKind('the id of a report'), 'which report') };
+export const reportArguments = {
+  id: required(textKind('the id of a report'), 'which report'),
+  out: optional(textKind('a folder'), 'copy its files there; nothing there is replaced'),
+};
 
 export const broadcastArguments = { text: required(ANY_TEXT, 'what to say, in quotes') };
 

@@ -1,11 +1,16 @@
 import { FilerError } from '@filer/protocol';
 import { formatBytes, formatDuration, printable, type ArgumentValues, type Context } from '@filer/program';
+import { AttachmentFolders } from '../uploads/attachment-folders.ts';
+import { takeOut } from './attached-files.ts';
 import type { reportArguments } from './arguments.ts';
 import { documentOf, namesOf, openHistory } from './report-documents.ts';
 import { failureOf } from './report-formats.ts';
 
-export function run({ id }: ArgumentValues<typeof reportArguments>, context: Context): Promise<void> {
-  const { home, output } = context;
+export async function run(
+  { id, out }: ArgumentValues<typeof reportArguments>,
+  context: Context,
+): Promise<void> {
+  const { home, output, signal } = context;
   const store = openHistory(home);
   try {
     const stored = store.reports.get(id);
@@ -16,7 +21,17 @@ export function run({ id }: ArgumentValues<typeof reportArguments>, context: Con
       );
     }
     const document = documentOf(stored, namesOf(store.registry.members()));
-    output.json(document);
+    const { peer: from, report } = stored;
+    const taken =
+      out === undefined
+        ? undefined
+        : await takeOut({
+            from: new AttachmentFolders(home.attachments).pathOf({ peer: from, ...report }),
+            to: out,
+            attachments: document.attachments,
+            signal,
+          });
+    output.json(taken === undefined ? document : { ...document, files: taken.files });
     const { peer, title, schedule, time, receivedAt, values, output: text, run: end, attachments } = document;
     output.line(`${printable(peer)}, ${time} (received ${receivedAt})`);
     if (schedule !== null) output.line(`schedule ${printable(schedule)}`);
@@ -32,8 +47,18 @@ export function run({ id }: ArgumentValues<typeof reportArguments>, context: Con
     for (const line of text?.trimEnd().split('\n') ?? []) output.line(`  ${printable(line)}`);
     if (end !== null && end.droppedBytes > 0)
       output.line(`  (${formatBytes(end.droppedBytes)} more are not in the report)`);
-    return Promise.resolve();
+    for (const { path } of taken?.files ?? []) output.line(`copied to ${printable(path)}`);
+    requireAll(taken?.failures ?? [], taken?.files.length ?? 0);
   } finally {
     store.close();
   }
+}
+
+/** @throws the first failure, or `partial` when others are out */
+function requireAll(failures: readonly FilerError[], copied: number): void {
+  const [first] = failures;
+  if (first === undefined) return;
+  const damaged = failures.find(({ code }) => code === 'verification-failed');
+  if (damaged !== undefined || copied === 0) throw damaged ?? first;
+  throw new FilerError('partial', `${failures.length} files are not out: ${first.message}`, { cause: first });
 }

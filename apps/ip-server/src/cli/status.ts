@@ -1,5 +1,5 @@
 import { fieldsOf, integerOf, listOf, textOf, type Fields } from '@filer/protocol';
-import { formatDuration, printable, type Context } from '@filer/program';
+import { formatBytes, formatDuration, printable, type Context } from '@filer/program';
 import { asking } from './asking.ts';
 
 export async function run(_: object, context: Context): Promise<void> {
@@ -25,6 +25,7 @@ function linesOf(fields: Fields): string[] {
     fields['networkKey'] === 'here'
       ? 'network key here: whoever controls this server can admit members'
       : 'network key exported: invites and removals need --network-key FILE',
+    `attachments ${formatBytes(count('attachmentBytes'))}`,
     `home        ${text('home')}`,
     ...(typeof problem === 'string' ? [`store       FAILS: ${printable(problem)}`] : []),
   ];

@@ -9,6 +9,7 @@ import { reachableAt } from '../server/reach.ts';
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { CollectStore } from '../store/collect-store.ts';
+import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import { openStore } from '../store/store.ts';
 
@@ -22,6 +23,7 @@ export interface Desk {
   readonly collects: CollectStore;
   /** Where files of collects go that are not given a folder. */
   readonly collected: string;
+  readonly attachments: AttachmentStore;
   /** Where machines reach the server, for invites. */
   readonly addresses: readonly HostPort[];
   /** Undefined while the server is stopped. */
@@ -40,6 +42,7 @@ export function deskOf(daemon: ServerDaemon): Desk {
     removals,
     collects: store.collects,
     collected: collectedIn(home),
+    attachments: store.attachments,
     get addresses() {
       return daemon.addresses;
     },
@@ -92,6 +95,7 @@ export async function openStoppedDesk(
       removals: new Removals(founding.network, registry, directory),
       collects: store.collects,
       collected: collectedIn(home),
+      attachments: store.attachments,
       addresses: reachableAt(registry.listenedAt() ?? settings),
       daemon: undefined,
       now: Date.now,

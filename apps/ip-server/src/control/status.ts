@@ -20,7 +20,9 @@ export interface StatusDocument {
   readonly connections: number;
   /** `here`: whoever controls this server can admit members. `exported`: invites and removals need the file. */
   readonly networkKey: 'here' | 'exported';
-  /** Why the store fails; null while it works. */
+  /** What the files of reports take, in bytes. */
+  readonly attachmentBytes: number;
+  /** Why the store fails, or takes no attachments; null while it works. */
   readonly storeProblem: string | null;
   readonly home: string;
 }
@@ -44,6 +46,7 @@ export function statusDocument(desk: Desk): StatusDocument {
     online: daemon === undefined ? 0 : members.filter(({ presence }) => presence === 'online').length,
     connections: daemon?.network.messengers.size ?? 0,
     networkKey: existsSync(home.networkKeyFile) ? 'here' : 'exported',
+    attachmentBytes: desk.attachments.bytes,
     storeProblem: daemon?.health.problem?.message ?? null,
     home: home.identityFolder,
   };

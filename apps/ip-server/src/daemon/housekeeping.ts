@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
 import type { Presence } from '../server/presence.ts';
 import type { Store } from '../store/store.ts';
+import type { Attachments } from '../uploads/attachments.ts';
 import type { StoreHealth } from './store-health.ts';
 
 const MINUTE_MS = 60_000;
@@ -14,6 +15,7 @@ const SAMPLES_AT_ONCE = 500;
 export interface HousekeepingParts {
   readonly store: Store;
   readonly presence: Presence;
+  readonly attachments: Attachments;
   readonly health: StoreHealth;
   readonly retentionMs: number;
   readonly maxReportBytes: number;
@@ -50,6 +52,7 @@ export class Housekeeping {
     await this.#saveSamples();
     if (this.#minutes++ % MINUTES_AN_HOUR === 0) await this.#rollUp();
     await this.#prune();
+    await this.#sweep();
   }
 
   async #saveSamples(): Promise<void> {
@@ -85,6 +88,16 @@ export class Housekeeping {
         more = left;
         await nextTurn();
       }
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      await this.#parts.attachments.sweep();
+      this.#parts.health.tell('removing attachments', undefined);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.health.tell('removing attachments', error);
     }
   }
 

@@ -19,6 +19,7 @@ import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { Attachments } from '../uploads/attachments.ts';
 import { UploadDoor } from '../uploads/upload-door.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -60,6 +61,7 @@ export class ServerDaemon {
   readonly #log: Logger;
   readonly #settings: ServerSettings;
   readonly #intake: ReportIntake;
+  readonly #attachments: Attachments;
   readonly #housekeeping: Housekeeping;
   readonly #timers: NodeJS.Timeout[] = [];
   #listened: ListenedAt | undefined;
@@ -114,8 +116,20 @@ export class ServerDaemon {
     this.removals = new Removals(founding.network, registry, this.directory);
     this.presence = new Presence(this.directory, settings.reportIntervalMs);
     this.#intake = new ReportIntake(store.reports, (problem) => this.health.tell('reports', problem));
+    this.#attachments = new Attachments({
+      store: store.attachments,
+      root: home.attachments,
+      network: founding.network,
+      identity,
+      spaceBytes: settings.attachmentSpaceBytes,
+      keepFreeBytes: settings.keepFree,
+      log,
+      onProblem: (problem) => this.health.tell('attachments', problem),
+      now,
+    });
     this.#housekeeping = new Housekeeping({
       store,
+      attachments: this.#attachments,
       presence: this.presence,
       health: this.health,
       retentionMs: settings.reportRetentionMs,
@@ -145,7 +159,11 @@ export class ServerDaemon {
       presence,
       removals,
       intake: this.#intake,
-      uploads: new UploadDoor({ deliver: (...upload) => this.collects.take(...upload) }),
+      attachments: this.#attachments,
+      uploads: new UploadDoor({
+        attach: (...upload) => this.#attachments.take(...upload),
+        deliver: (...upload) => this.collects.take(...upload),
+      }),
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,
       software: version,
@@ -241,6 +259,7 @@ export class ServerDaemon {
   async #close(): Promise<void> {
     await this.stopListening();
     await this.#intake.drain();
+    await this.#attachments.close();
     await this.#housekeeping.close();
     this.health.tell('presence', this.directory.flush());
     this.store.close();

@@ -97,7 +97,8 @@ export class ReportIntake {
           continue;
         }
         if (error instanceof FilerError) this.#tell(error);
-        for (const { reject } of batch) reject(error);
+        // With all that waits: what came later must not be stored before.
+        for (const { reject } of [...batch, ...this.#waiting.splice(0)]) reject(error);
         return;
       }
     }

@@ -20,6 +20,7 @@ import {
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { ReportIntake } from '../reports/intake.ts';
+import type { Attachments } from '../uploads/attachments.ts';
 import type { Directory } from './directory.ts';
 import type { Connection, Presence } from './presence.ts';
 import type { Removals } from './removals.ts';
@@ -32,6 +33,7 @@ export interface MemberServices {
   readonly removals: Removals;
   readonly texts: Texts;
   readonly intake: ReportIntake;
+  readonly attachments: Pick<Attachments, 'require' | 'stored'>;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -101,7 +103,7 @@ function reportTaker(
   services: MemberServices,
   peer: string,
 ): (message: Message, session: Session) => Promise<undefined> {
-  const { intake, now } = services;
+  const { intake, attachments, now } = services;
   const waiting = new Set<Promise<void>>();
   return async (message, session) => {
     const report = parseReport(message);
@@ -109,7 +111,9 @@ function reportTaker(
     const { spool, seq } = report;
     const answer = async (): Promise<Reply> => {
       try {
+        attachments.require(peer, report);
         await intake.add({ peer, report, content: message.content, receivedAt: now() });
+        attachments.stored(peer, report);
         return formatStored({ spool, seq });
       } catch (error) {
         if (!(error instanceof FilerError)) throw error;

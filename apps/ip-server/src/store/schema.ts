@@ -10,6 +10,8 @@
  *   peers     a short number for each machine that has reported or sent a heartbeat, for ever
  *   spools    what was stored of each spool, also after its reports have gone
  *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
+ *   uploads   files of a report, by the report's key: `open` until the report is stored, `gone` when they are to be
+ *             removed; `attachments` are the files, `bytes` their sizes together
  *   samples   heartbeats, one a minute (`span_ms` 60,000), later one an hour
  *   collects  what is asked for, of whom, and when the next run is due
  *   collect_runs, collect_deliveries  the ledger: what each machine that a run expected has delivered
@@ -237,5 +239,38 @@ export const VERSIONS: readonly string[] = [
       transfers, spooled
     FROM old_samples;
   DROP TABLE old_samples;
+  `,
+  // Files of reports lie outside the database; here is what came, of which report.
+  `
+  CREATE TABLE uploads (
+    number INTEGER PRIMARY KEY,
+    peer   TEXT NOT NULL,
+    spool  TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    at     INTEGER NOT NULL,
+    bytes  INTEGER NOT NULL DEFAULT 0,
+    state  TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'reported', 'gone')),
+    UNIQUE (spool, seq, peer)
+  ) STRICT;
+  CREATE INDEX uploads_of_peer ON uploads (peer, at, bytes);
+  CREATE INDEX uploads_open ON uploads (at) WHERE state = 'open';
+  CREATE INDEX uploads_gone ON uploads (number) WHERE state = 'gone';
+  CREATE TABLE attachments (
+    upload INTEGER NOT NULL,
+    name   TEXT NOT NULL,
+    size   INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (upload, name)
+  ) STRICT, WITHOUT ROWID;
+  -- Whoever drops a report drops its files: they are removed a little later.
+  CREATE TRIGGER uploads_of_gone_reports AFTER DELETE ON reports BEGIN
+    UPDATE uploads SET state = 'gone'
+      WHERE seq = old.seq AND spool = (SELECT spool FROM spools WHERE number = old.spool)
+        AND peer = (SELECT id FROM peers WHERE number = old.peer);
+  END;
+
+  -- A report made after those that have gone is none of them, whatever its number says: its home is an old copy.
+  ALTER TABLE spools ADD COLUMN pruned_time INTEGER NOT NULL DEFAULT -1;
+  UPDATE spools SET pruned_time = 9007199254740991 WHERE pruned_seq >= 0;
   `,
 ];

@@ -26,6 +26,8 @@ interface Spool {
   readonly peer: number;
   lastSeq: number;
   readonly prunedSeq: number;
+  /** The newest of those that have gone was made then, by its maker's clock. */
+  readonly prunedTime: number;
 }
 
 /** The reports in the embedded database. */
@@ -84,9 +86,9 @@ export class SqliteReportStore implements ReportStore {
     const { seq, kind, time, schedule, title } = report;
     if (seq <= spool.lastSeq) {
       const stored = this.#statements.digest.get(spool.number, seq);
-      if (stored !== undefined) return bytes(stored, 'digest').equals(digest) ? 'known' : 'conflict';
-      // It was stored once and has gone since, with its digest: the retention has forgotten nothing but the text.
-      if (seq <= spool.prunedSeq) return 'known';
+      if (stored !== undefined) return isSame(stored, report, digest) ? 'known' : 'conflict';
+      // It was stored once and has gone since, with its digest, unless it was made later than all that have gone.
+      if (seq <= spool.prunedSeq) return time <= spool.prunedTime ? 'known' : 'conflict';
     }
     this.#statements.insert.run(
       spool.peer,
@@ -123,6 +125,7 @@ export class SqliteReportStore implements ReportStore {
       peer: peerNumber,
       lastSeq: integer(row, 'last_seq'),
       prunedSeq: integer(row, 'pruned_seq'),
+      prunedTime: integer(row, 'pruned_time'),
     };
     if (this.#spools.size >= MAX_REMEMBERED_SPOOLS) this.#spools.clear();
     this.#spools.set(key, found);
@@ -153,7 +156,7 @@ export class SqliteReportStore implements ReportStore {
       let dropped = 0;
       const dropOne = (row: Row): void => {
         drop.run(integer(row, 'number'));
-        pruned.run(integer(row, 'seq'), integer(row, 'spool'));
+        pruned.run(integer(row, 'seq'), integer(row, 'time'), integer(row, 'spool'));
         left -= integer(row, 'bytes');
         dropped++;
       };
@@ -168,6 +171,13 @@ export class SqliteReportStore implements ReportStore {
       return dropped;
     });
   }
+}
+
+/** Two reports may well say the same: a home that was restored from an old copy counts from there again. */
+function isSame(stored: Row, { kind, time }: NewReport['report'], digest: Buffer): boolean {
+  return (
+    bytes(stored, 'digest').equals(digest) && integer(stored, 'time') === time && stored['kind'] === kind
+  );
 }
 
 /** Roughly what a report takes on disk: its title stands in its content, its row and an index. */
@@ -191,10 +201,10 @@ function prepareAll(
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
-  const room = `number, spool, seq, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
+  const room = `number, spool, seq, time, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
   return {
-    digest: sql('SELECT digest FROM reports WHERE spool = ? AND seq = ?'),
-    spool: sql('SELECT number, last_seq, pruned_seq FROM spools WHERE peer = ? AND spool = ?'),
+    digest: sql('SELECT digest, kind, time FROM reports WHERE spool = ? AND seq = ?'),
+    spool: sql('SELECT number, last_seq, pruned_seq, pruned_time FROM spools WHERE peer = ? AND spool = ?'),
     spools: sql('SELECT count(*) AS count FROM spools WHERE peer = ?'),
     addSpool: sql('INSERT INTO spools (peer, spool, last_seq) VALUES (?, ?, -1)'),
     insert: sql(`
@@ -205,6 +215,8 @@ function prepareAll(
     expired: sql(`SELECT ${room} FROM reports WHERE received_at < ? ORDER BY received_at LIMIT ?`),
     oldest: sql(`SELECT ${room} FROM reports ORDER BY number LIMIT ?`),
     drop: sql('DELETE FROM reports WHERE number = ?'),
-    pruned: sql('UPDATE spools SET pruned_seq = max(pruned_seq, ?) WHERE number = ?'),
+    pruned: sql(
+      'UPDATE spools SET pruned_seq = max(pruned_seq, ?), pruned_time = max(pruned_time, ?) WHERE number = ?',
+    ),
   };
 }

@@ -1,4 +1,5 @@
 import { CollectStore } from './collect-store.ts';
+import { AttachmentStore } from './attachment-store.ts';
 import { Database } from './database.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
@@ -14,6 +15,7 @@ export interface Store {
   readonly collects: CollectStore;
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
   giveBack(): boolean;
+  readonly attachments: AttachmentStore;
   /** May be called twice. */
   close(): void;
 }
@@ -33,6 +35,7 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       samples: new Samples(database),
       collects: new CollectStore(database),
       giveBack: () => database.giveBack(),
+      attachments: new AttachmentStore(database),
       close: () => database.close(),
     };
   } catch (error) {

@@ -17,6 +17,8 @@ export interface Status {
   readonly schedules: number;
   /** The schedule that is due next, and when: null at `at` is now. */
   readonly nextReport: { readonly name: string; readonly at: string | null } | null;
+  /** Reports that the server refused for good. */
+  readonly spoolRefused: number;
   /** Jobs that run or wait. */
   readonly jobs: number;
   readonly connections: number;
@@ -43,6 +45,7 @@ export const status: Operation = ({ member, access, daemon }) => {
     spool: member.spool.size,
     schedules: member.schedules.entries.length,
     nextReport: nextReport(member.schedules.announce()),
+    spoolRefused: member.spool.refusedSize,
     jobs: member.jobs.openCount,
     connections: daemon?.connections() ?? 0,
   };

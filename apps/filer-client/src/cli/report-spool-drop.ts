@@ -1,0 +1,10 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { RefusedArguments } from './commands.ts';
+
+export async function run(args: RefusedArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const answer = await perform(context, 'spoolDrop', args);
+  output.json(answer);
+  output.line(`dropped: ${answer.seqs.length === 0 ? 'nothing was refused' : answer.seqs.join(', ')}`);
+}

@@ -1,0 +1,15 @@
+import type { Context } from '@filer/program';
+import { perform } from '../control/perform.ts';
+import type { RefusedArguments } from './commands.ts';
+
+export async function run(args: RefusedArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const answer = await perform(context, 'spoolRetry', args);
+  output.json(answer);
+  const { length } = answer.seqs;
+  output.line(
+    length === 0
+      ? 'nothing was refused'
+      : `${length === 1 ? '1 report waits' : `${length} reports wait`} again, as ${answer.seqs.join(', ')}`,
+  );
+}

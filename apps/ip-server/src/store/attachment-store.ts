@@ -1,0 +1,172 @@
+import type { Attachment, ReportKey } from '@filer/protocol';
+import type { Database, Row, Statement } from './database.ts';
+import { integer, text } from './rows.ts';
+
+/** Names the report that files belong to. */
+export interface UploadKey extends ReportKey {
+  /** Id of the machine that made it. */
+  readonly peer: string;
+}
+
+/** Files that came for one report. */
+export interface Upload extends UploadKey {
+  readonly number: number;
+  readonly bytes: number;
+  /** `open` until the report itself is stored; `gone` when the files are to be removed. */
+  readonly state: 'open' | 'reported' | 'gone';
+}
+
+/** Which files came for which report; the files themselves lie in a folder. */
+export class AttachmentStore {
+  readonly #database: Database;
+  readonly #statements: ReturnType<typeof prepareAll>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#statements = prepareAll(database);
+  }
+
+  /** Sizes of all files. */
+  get bytes(): number {
+    return integer(this.#statements.bytes.get() ?? {}, 'bytes');
+  }
+
+  /** Whether a report of that key is stored, or was: whoever sends it again needs no files for it. */
+  hasReport({ peer, spool, seq }: UploadKey): boolean {
+    return this.#statements.report.get(peer, spool, seq, seq) !== undefined;
+  }
+
+  find({ peer, spool, seq }: UploadKey): Upload | undefined {
+    const row = this.#statements.find.get(peer, spool, seq);
+    return row === undefined ? undefined : uploadOf(row);
+  }
+
+  /** The files by their names. */
+  files({ number }: Upload): Map<string, Attachment> {
+    const files = this.#statements.files.all(number).map((row): Attachment => ({
+      name: text(row, 'name'),
+      size: integer(row, 'size'),
+      digest: text(row, 'digest'),
+    }));
+    return new Map(files.map((file) => [file.name, file]));
+  }
+
+  /** Files are about to come; what came before has to be told again. */
+  begin(key: UploadKey, now: number): Upload {
+    const { peer, spool, seq } = key;
+    return this.#database.transaction(() => {
+      this.#statements.begin.run(peer, spool, seq, now);
+      const upload = this.find(key);
+      if (upload === undefined) throw new Error('an upload that was begun is there');
+      this.#statements.dropFiles.run(upload.number);
+      return upload;
+    });
+  }
+
+  /** A file is in place, on the disk. */
+  note({ number }: Upload, { name, size, digest }: Attachment, now: number): void {
+    this.#database.transaction(() => {
+      this.#statements.note.run(number, name, size, digest);
+      this.#statements.count.run(number, now, number);
+    });
+  }
+
+  /** The report is stored: its files are kept as long as it is. */
+  reported({ number }: Upload): void {
+    this.#statements.state.run('reported', number);
+  }
+
+  /** Files are to be removed. */
+  giveUp({ number }: Upload): void {
+    this.#statements.state.run('gone', number);
+  }
+
+  /** The files are removed. */
+  forget({ number }: Upload): void {
+    this.#database.transaction(() => {
+      this.#statements.dropFiles.run(number);
+      this.#statements.drop.run(number);
+    });
+  }
+
+  /** Files that are to be removed. */
+  gone(limit: number): Upload[] {
+    return this.#statements.gone.all(limit).map(uploadOf);
+  }
+
+  /** Those whose report has not come, of which nothing came since. */
+  openSince(before: number, limit: number): Upload[] {
+    return this.#statements.stale.all(before, limit).map(uploadOf);
+  }
+
+  /** Those of one machine whose report has not come, oldest first. */
+  openOf(peer: string): Upload[] {
+    return this.#statements.openOf.all(peer).map(uploadOf);
+  }
+
+  /** The oldest files of the machine whose files take most room. */
+  oldestOfHeaviest(limit: number): Upload[] {
+    const row = this.#statements.heaviest.get();
+    return row === undefined ? [] : this.#statements.oldestOf.all(text(row, 'peer'), limit).map(uploadOf);
+  }
+}
+
+function uploadOf(row: Row): Upload {
+  const state = text(row, 'state');
+  return {
+    number: integer(row, 'number'),
+    peer: text(row, 'peer'),
+    spool: text(row, 'spool'),
+    seq: integer(row, 'seq'),
+    bytes: integer(row, 'bytes'),
+    state: state === 'reported' || state === 'gone' ? state : 'open',
+  };
+}
+
+function prepareAll(
+  database: Database,
+): Record<
+  | 'bytes'
+  | 'report'
+  | 'find'
+  | 'files'
+  | 'begin'
+  | 'note'
+  | 'count'
+  | 'state'
+  | 'drop'
+  | 'dropFiles'
+  | 'gone'
+  | 'stale'
+  | 'openOf'
+  | 'heaviest'
+  | 'oldestOf',
+  Statement
+> {
+  const sql = (statement: string): Statement => database.prepare(statement);
+  return {
+    bytes: sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM uploads'),
+    report: sql(`
+      SELECT 1 FROM spools JOIN peers ON peers.number = spools.peer
+      WHERE peers.id = ? AND spools.spool = ? AND (spools.pruned_seq >= ?
+        OR EXISTS (SELECT 1 FROM reports WHERE reports.spool = spools.number AND reports.seq = ?))`),
+    find: sql('SELECT * FROM uploads WHERE peer = ? AND spool = ? AND seq = ?'),
+    files: sql('SELECT name, size, digest FROM attachments WHERE upload = ?'),
+    begin: sql(`
+      INSERT INTO uploads (peer, spool, seq, at) VALUES (?, ?, ?, ?)
+      ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, bytes = 0, state = 'open'`),
+    note: sql(`
+      INSERT INTO attachments (upload, name, size, digest) VALUES (?, ?, ?, ?)
+      ON CONFLICT (upload, name) DO UPDATE SET size = excluded.size, digest = excluded.digest`),
+    count: sql(`
+      UPDATE uploads SET bytes = (SELECT sum(size) FROM attachments WHERE upload = ?), at = ? WHERE number = ?`),
+    state: sql('UPDATE uploads SET state = ? WHERE number = ?'),
+    drop: sql('DELETE FROM uploads WHERE number = ?'),
+    dropFiles: sql('DELETE FROM attachments WHERE upload = ?'),
+    gone: sql(`SELECT * FROM uploads WHERE state = 'gone' ORDER BY number LIMIT ?`),
+    stale: sql(`SELECT * FROM uploads WHERE state = 'open' AND at < ? ORDER BY at LIMIT ?`),
+    openOf: sql(`SELECT * FROM uploads WHERE peer = ? AND state = 'open' ORDER BY at`),
+    heaviest: sql('SELECT peer FROM uploads GROUP BY peer ORDER BY sum(bytes) DESC LIMIT 1'),
+    oldestOf: sql('SELECT * FROM uploads WHERE peer = ? ORDER BY at LIMIT ?'),
+  };
+}

@@ -1,0 +1,88 @@
+import { lstatSync } from 'node:fs';
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FilerError, isPeerId, messageOf, SPOOL_PATTERN, systemCode, type Attachment } from '@filer/protocol';
+import type { UploadKey } from '../store/attachment-store.ts';
+
+/** A folder below the root: `PEER-ID/SPOOL-SEQ`. */
+const NAME = /^([0-9a-f]{32})-(0|[1-9][0-9]{0,15})$/;
+
+/** Where the files of reports lie: a folder for each report, in one for each machine. Names are those of the keys alone. */
+export class AttachmentFolders {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Relative to the root. */
+  nameOf({ peer, spool, seq }: UploadKey): string {
+    if (!isPeerId(peer) || !SPOOL_PATTERN.test(spool)) throw new Error('a key of a report was checked');
+    return join(peer, `${spool}-${seq}`);
+  }
+
+  pathOf(key: UploadKey): string {
+    return join(this.root, this.nameOf(key));
+  }
+
+  /** Whether a file is there as it came, as far as its size tells. */
+  has(key: UploadKey, { name, size }: Attachment): boolean {
+    const found = lstatSync(join(this.pathOf(key), name), { throwIfNoEntry: false });
+    return found?.isFile() === true && found.size === size;
+  }
+
+  /** How much lies there for a report, of whatever kind. */
+  async count(key: UploadKey): Promise<number> {
+    return (await namesIn(this.pathOf(key))).length;
+  }
+
+  /** Removes all files of a report but those that are named. @throws FilerError `home-not-writable` */
+  async keepOnly(key: UploadKey, names: ReadonlySet<string>): Promise<void> {
+    for (const name of await namesIn(this.pathOf(key)))
+      if (!names.has(name)) await this.#remove(join(this.pathOf(key), name));
+  }
+
+  /** Removes all files of a report. @throws FilerError `home-not-writable` */
+  async remove(key: UploadKey): Promise<void> {
+    await this.#remove(this.pathOf(key));
+    await attempt(rmdir(join(this.root, key.peer)));
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true });
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      throw new FilerError('home-not-writable', `cannot remove ${path}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The folders of all reports, whoever made them, that were not touched since. */
+  async *untouchedSince(before: number): AsyncGenerator<UploadKey, void, void> {
+    for (const peer of await namesIn(this.root)) {
+      if (!isPeerId(peer)) continue;
+      for (const name of await namesIn(join(this.root, peer))) {
+        const [, spool, seq] = NAME.exec(name) ?? [];
+        if (spool === undefined || seq === undefined) continue;
+        const found = await attempt(lstat(join(this.root, peer, name)));
+        if (found !== undefined && found.mtimeMs < before) yield { peer, spool, seq: Number(seq) };
+      }
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await attempt(readdir(folder))) ?? [];
+}
+
+/** What is not there, or cannot be read, is none. */
+async function attempt<T>(action: Promise<T>): Promise<T | undefined> {
+  try {
+    return await action;
+  } catch (error) {
+    if (systemCode(error) !== undefined) return undefined;
+    throw error;
+  }
+}

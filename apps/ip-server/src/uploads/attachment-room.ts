@@ -1,0 +1,106 @@
+import { FilerError } from '@filer/protocol';
+import { cleanParts } from '@filer/transfer';
+import type { AttachmentStore, Upload, UploadKey } from '../store/attachment-store.ts';
+import type { AttachmentFolders } from './attachment-folders.ts';
+
+/** Files whose report never comes are kept so long, in ms: as long as a file that came half. */
+const UNREPORTED_MS = 7 * 24 * 3_600_000;
+
+/** Removed in one go; then others have their turn. */
+const AT_ONCE = 100;
+
+/** Room is made before there is none: files take at most this share of their space when room was made. */
+const FILLED = 0.9;
+
+export interface AttachmentRoomParts {
+  readonly store: AttachmentStore;
+  readonly folders: AttachmentFolders;
+  /** What all files together may take. */
+  readonly spaceBytes: number;
+  /** Whether files of a report come now. */
+  readonly isBusy: (key: UploadKey) => boolean;
+  readonly now: () => number;
+}
+
+/** Keeps files of reports as long as they are wanted, and within their space. */
+export class AttachmentRoom {
+  readonly #parts: AttachmentRoomParts;
+  #cleanedAt = -Infinity;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(parts: AttachmentRoomParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Removes files of reports that have gone, files whose report never came, and, where there is too much, the oldest
+   * files of the machine that has most. One after the other.
+   *
+   * @throws FilerError of the store or the disk; what is left is removed the next time
+   */
+  sweep(): Promise<void> {
+    const swept = this.#running.then(() => this.#sweep());
+    this.#running = swept.catch(() => undefined);
+    return swept;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #sweep(): Promise<void> {
+    const { store, spaceBytes, now } = this.#parts;
+    await this.#cleanFolders();
+    for (const upload of store.openSince(now() - UNREPORTED_MS, AT_ONCE)) {
+      if (store.hasReport(upload)) store.reported(upload);
+      else store.giveUp(upload);
+    }
+    await this.#removeGone();
+    for (let left = store.bytes; left > spaceBytes * FILLED && !this.#closed;) {
+      const oldest = store.oldestOfHeaviest(AT_ONCE).find((upload) => !this.#parts.isBusy(upload));
+      if (oldest === undefined) break;
+      store.giveUp(oldest);
+      left -= oldest.bytes;
+      await this.#removeGone();
+    }
+  }
+
+  async #removeGone(): Promise<void> {
+    const { store } = this.#parts;
+    for (let more = true; more && !this.#closed;) {
+      const gone = store.gone(AT_ONCE);
+      more = gone.length === AT_ONCE;
+      for (const upload of gone) await this.remove(upload);
+    }
+  }
+
+  /** Removes the files of a report, unless more of them come now. */
+  async remove(upload: Upload): Promise<void> {
+    const { store, folders, isBusy } = this.#parts;
+    if (isBusy(upload)) return;
+    await folders.remove(upload);
+    store.forget(upload);
+  }
+
+  /** Now and then: half files, and folders that the store knows nothing of, as after it was restored from a backup. */
+  async #cleanFolders(): Promise<void> {
+    const { store, folders, now, isBusy } = this.#parts;
+    if (now() - this.#cleanedAt < 24 * 3_600_000) return;
+    this.#cleanedAt = now();
+    await cleanParts(folders.root);
+    for await (const key of folders.untouchedSince(now() - UNREPORTED_MS)) {
+      if (this.#closed) return;
+      if (store.find(key) === undefined && !isBusy(key)) await folders.remove(key);
+    }
+  }
+}
+
+/** Why nothing more is taken: in the words of the server's owner. */
+export function noRoomForAttachments(spaceBytes: number): FilerError {
+  return new FilerError(
+    'no-space',
+    `attachments of reports are not taken: their disk is full, or they take the ${spaceBytes} bytes of attachment-space; the machines keep them meanwhile`,
+  );
+}

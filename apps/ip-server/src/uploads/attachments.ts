@@ -1,0 +1,220 @@
+import {
+  FilerError,
+  formatStored,
+  MAX_ATTACHMENT_BYTES,
+  MAX_ATTACHMENTS,
+  parseAttach,
+  type Entry,
+  type Identity,
+  type Membership,
+  type Message,
+  type Messenger,
+  type Report,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { FreeSpace, receiveFiles } from '@filer/transfer';
+import type { AttachmentStore, Upload, UploadKey } from '../store/attachment-store.ts';
+import { AttachmentFolders } from './attachment-folders.ts';
+import { AttachmentRoom, noRoomForAttachments } from './attachment-room.ts';
+
+/** Reports of one machine whose files are here and which themselves are not yet: an honest one brings one at a time. */
+const MAX_OPEN_UPLOADS = 4;
+
+/** Entries that one connection may announce: more are of no honest machine. */
+const MAX_ENTRIES = 10 * MAX_ATTACHMENTS;
+
+export interface AttachmentsParts {
+  readonly store: AttachmentStore;
+  /** Folder of all attachments. */
+  readonly root: string;
+  readonly network: string;
+  readonly identity: Identity;
+  /** What all of them together may take. */
+  readonly spaceBytes: number;
+  /** What stays free on their disk. */
+  readonly keepFreeBytes: number;
+  readonly log: Logger;
+  /** Told why none can be taken, and (undefined) when they can again. */
+  readonly onProblem: (problem: FilerError | undefined) => void;
+  readonly now: () => number;
+}
+
+interface Running {
+  readonly messenger: Messenger;
+  readonly ended: Promise<void>;
+}
+
+/** Takes the files of reports, and vouches for them when the reports come. */
+export class Attachments {
+  readonly #parts: AttachmentsParts;
+  readonly #folders: AttachmentFolders;
+  readonly #space: FreeSpace;
+  readonly #room: AttachmentRoom;
+  /** By folder. */
+  readonly #running = new Map<string, Running>();
+  readonly #stop = new AbortController();
+
+  constructor(parts: AttachmentsParts) {
+    const { store, root, spaceBytes, keepFreeBytes, now } = parts;
+    this.#parts = parts;
+    this.#folders = new AttachmentFolders(root);
+    this.#space = new FreeSpace(root, { quotaBytes: spaceBytes, keepFreeBytes });
+    const isBusy = (key: UploadKey): boolean => this.#running.has(this.#folders.nameOf(key));
+    this.#room = new AttachmentRoom({ store, folders: this.#folders, spaceBytes, isBusy, now });
+  }
+
+  /** What the upload door calls for `attach`. @throws FilerError why not */
+  async take(messenger: Messenger, { id: peer, name }: Membership, asked: Message): Promise<void> {
+    const { store } = this.#parts;
+    const key = { peer, ...parseAttach(asked) };
+    const re = asked.header['id'] ?? '';
+    if (store.hasReport(key)) {
+      // The report says for itself whether it is the one that is here.
+      await messenger.send({ ...formatStored(key).header, re });
+      return;
+    }
+    const ended = Promise.withResolvers<void>();
+    const folder = this.#folders.nameOf(key);
+    for (let other = this.#running.get(folder); other !== undefined; other = this.#running.get(folder)) {
+      other.messenger.reject(
+        new FilerError('connection-closed', 'these files come over a newer connection now'),
+      );
+      await other.ended;
+    }
+    this.#running.set(folder, { messenger, ended: ended.promise });
+    try {
+      const upload = await this.#begin(key);
+      await messenger.send({ type: 'ok', re });
+      await this.#receive(messenger, upload, name);
+    } finally {
+      this.#running.delete(folder);
+      ended.resolve();
+    }
+  }
+
+  /** Makes a place for the files of a report. */
+  async #begin(key: UploadKey): Promise<Upload> {
+    const { store, now } = this.#parts;
+    const others = store.openOf(key.peer).filter(({ spool, seq }) => spool !== key.spool || seq !== key.seq);
+    for (const other of others.slice(0, Math.max(0, others.length - MAX_OPEN_UPLOADS + 1)))
+      await this.#room.remove(other);
+    // What was to be removed, or is more than a report can have, is not gone on with.
+    const isGone = store.find(key)?.state === 'gone';
+    if (isGone || (await this.#folders.count(key)) > MAX_ATTACHMENTS) await this.#folders.remove(key);
+    return store.begin(key, now());
+  }
+
+  async #receive(messenger: Messenger, upload: Upload, from: string): Promise<void> {
+    const { store, network, identity, log, now, onProblem } = this.#parts;
+    let entries = 0;
+    const outcome = await receiveFiles(messenger, {
+      network,
+      keyPair: identity,
+      senderId: upload.peer,
+      inbox: this.#folders.root,
+      folder: this.#folders.nameOf(upload),
+      space: this.#space,
+      policy: {
+        maxFileBytes: MAX_ATTACHMENT_BYTES,
+        maxFiles: MAX_ATTACHMENTS,
+        leavesOut: (entry) => {
+          if (++entries > MAX_ENTRIES) messenger.reject(tooMany());
+          return requirePlain(entry);
+        },
+      },
+      // Nobody else's files are there, and what is there has not been reported.
+      onConflict: 'overwrite',
+      delivered: 'all',
+      signal: this.#stop.signal,
+      record: ({ name, size, digest }) => store.note(upload, { name, size, digest }, now()),
+    });
+    const failed = outcome.files.find(({ status }) => status === 'failed');
+    const code = outcome.error?.code ?? failed?.code;
+    if (code === 'no-space') {
+      onProblem(noRoomForAttachments(this.#parts.spaceBytes));
+      this.#sweepSoon();
+    } else if (outcome.ok) onProblem(undefined);
+    if (code !== undefined) {
+      const why = outcome.error?.message ?? failed?.message;
+      log.warn('attachments did not all come', {
+        peer: from,
+        spool: upload.spool,
+        seq: upload.seq,
+        code,
+        why,
+      });
+    }
+  }
+
+  /**
+   * Whether the files of a report that has come are here, whole.
+   *
+   * @throws FilerError `attachment-missing`; not for a report that is stored already, whatever became of its files
+   */
+  require(peer: string, { spool, seq, attachments = [] }: Report): void {
+    if (attachments.length === 0) return;
+    const key = { peer, spool, seq };
+    const { store } = this.#parts;
+    if (store.hasReport(key)) return;
+    const upload = store.find(key);
+    const files = upload?.state === 'open' ? store.files(upload) : undefined;
+    for (const attachment of attachments) {
+      const file = files?.get(attachment.name);
+      const came = file?.size === attachment.size && file.digest === attachment.digest;
+      if (came && this.#folders.has(key, attachment)) continue;
+      throw new FilerError(
+        'attachment-missing',
+        `the attachment ${JSON.stringify(attachment.name)} of report ${seq} has not come: send it before the report`,
+      );
+    }
+  }
+
+  /** A report is stored: what came for it is kept with it, and nothing more comes. Nothing here rejects or throws. */
+  stored(peer: string, { spool, seq, attachments = [] }: Report): void {
+    if (attachments.length === 0) return;
+    const { store, log } = this.#parts;
+    const key = { peer, spool, seq };
+    const names = new Set(attachments.map(({ name }) => name));
+    try {
+      const upload = store.find(key);
+      if (upload?.state !== 'open') return;
+      store.reported(upload);
+      this.#running
+        .get(this.#folders.nameOf(key))
+        ?.messenger.reject(new FilerError('refused', 'the report of these files is stored'));
+    } catch (error) {
+      // The next sweep finds it out.
+      log.warn('attachments were not marked as reported', { why: error });
+      return;
+    }
+    void this.#folders.keepOnly(key, names).catch((error: unknown) => {
+      log.warn('files that no report names were not removed', { why: error });
+    });
+  }
+
+  /** Removes what is wanted no more, and makes room. @throws FilerError of the store or the disk */
+  sweep(): Promise<void> {
+    return this.#room.sweep();
+  }
+
+  /** Ends what runs; half files stay for the next try. */
+  async close(): Promise<void> {
+    this.#stop.abort(new FilerError('terminated', 'the server is stopping'));
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+    await this.#room.close();
+  }
+
+  #sweepSoon(): void {
+    this.sweep().catch((error: unknown) => this.#parts.log.warn('no room was made', { why: error }));
+  }
+}
+
+/** @returns false: it is not left out. @throws FilerError `refused` */
+function requirePlain({ kind, path }: Entry): boolean {
+  if (kind === 'file' && !path.includes('/')) return false;
+  throw new FilerError('refused', 'an attachment is one plain file, without folders');
+}
+
+function tooMany(): FilerError {
+  return new FilerError('too-large', `a report has ${MAX_ATTACHMENTS} attachments at most`);
+}

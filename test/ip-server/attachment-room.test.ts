@@ -1,0 +1,117 @@
+import { existsSync } from 'node:fs';
+import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createKeyPair, type Report } from '@filer/protocol';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import { AttachmentFolders } from '../../apps/ip-server/src/uploads/attachment-folders.ts';
+import { AttachmentRoom } from '../../apps/ip-server/src/uploads/attachment-room.ts';
+import { freshFolder } from '../support/ip-server.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const SPOOL = 'cd'.repeat(16);
+const [ANNA, BEN] = [createKeyPair().id, createKeyPair().id];
+
+let store: Store;
+let folders: AttachmentFolders;
+let room: AttachmentRoom;
+let now: number;
+let busy: Set<number>;
+beforeEach(async () => {
+  const home = await freshFolder();
+  store = openStore(join(home, 'test.db'));
+  onTestFinished(() => store.close());
+  folders = new AttachmentFolders(join(home, 'attachments'));
+  now = Date.now();
+  busy = new Set();
+  room = new AttachmentRoom({
+    store: store.attachments,
+    folders,
+    spaceBytes: 1_000,
+    isBusy: ({ seq }) => busy.has(seq),
+    now: () => now,
+  });
+});
+
+/** Files that came for a report, and the report unless told otherwise. */
+async function came(peer: string, seq: number, size: number, isReported = true): Promise<void> {
+  const key = { peer, spool: SPOOL, seq };
+  const upload = store.attachments.begin(key, now + seq);
+  await mkdir(folders.pathOf(key), { recursive: true });
+  await writeFile(join(folders.pathOf(key), 'a'), Buffer.alloc(size));
+  store.attachments.note(upload, { name: 'a', size, digest: `blake3:${'0'.repeat(64)}` }, now + seq);
+  if (!isReported) return;
+  const report: Report = { spool: SPOOL, seq, kind: 'user', time: 1, title: '', values: [], schedule: '' };
+  store.reports.store([{ peer, report, content: Buffer.from(`{}`), receivedAt: now }]);
+  store.attachments.reported(upload);
+}
+
+function has(peer: string, seq: number): boolean {
+  return existsSync(join(folders.pathOf({ peer, spool: SPOOL, seq }), 'a'));
+}
+
+test('the files of a report go with it, and those of others stay', async () => {
+  await came(ANNA, 1, 10);
+  await came(ANNA, 2, 10);
+  await came(BEN, 1, 10);
+  store.reports.prune({ before: now + 1, maxBytes: Infinity }, 1);
+  await room.sweep();
+
+  expect([has(ANNA, 1), has(ANNA, 2), has(BEN, 1)]).toEqual([false, true, true]);
+  expect(store.attachments.bytes).toBe(20);
+  expect(store.attachments.hasReport({ peer: ANNA, spool: SPOOL, seq: 1 })).toBe(true);
+});
+
+test('files whose report never comes are kept for seven days', async () => {
+  await came(ANNA, 1, 10, false);
+  now += 7 * DAY_MS - 1_000;
+  await room.sweep();
+  expect(has(ANNA, 1)).toBe(true);
+
+  now += 2_000;
+  await room.sweep();
+  expect(has(ANNA, 1)).toBe(false);
+  expect(store.attachments.bytes).toBe(0);
+});
+
+test('files of a report that was stored just before a kill are those of a report', async () => {
+  await came(ANNA, 1, 10);
+  now += 8 * DAY_MS;
+  expect(store.attachments.openSince(now, 10)).toEqual([]);
+  await came(ANNA, 2, 10, false);
+  const report: Report = { spool: SPOOL, seq: 2, kind: 'user', time: 1, title: '', values: [], schedule: '' };
+  store.reports.store([{ peer: ANNA, report, content: Buffer.from('{}'), receivedAt: now }]);
+  now += 8 * DAY_MS;
+  await room.sweep();
+
+  expect([has(ANNA, 1), has(ANNA, 2)]).toEqual([true, true]);
+});
+
+test('beyond the space the oldest files of the machine with most go, and not another one’s', async () => {
+  await came(BEN, 1, 200);
+  for (let seq = 2; seq <= 5; seq++) await came(ANNA, seq, 200);
+  await room.sweep();
+
+  expect(has(BEN, 1)).toBe(true);
+  expect([2, 3, 4, 5].map((seq) => has(ANNA, seq))).toEqual([false, true, true, true]);
+  expect(store.attachments.bytes).toBe(800);
+});
+
+test('files that come now are not removed under the one who brings them', async () => {
+  for (let seq = 1; seq <= 6; seq++) await came(ANNA, seq, 200);
+  busy.add(1);
+  await room.sweep();
+
+  expect([1, 2, 3, 4].map((seq) => has(ANNA, seq))).toEqual([true, false, false, true]);
+});
+
+test('folders that the store knows nothing of, as after a restore, go after seven days', async () => {
+  const [old, fresh] = [1, 2].map((seq) => ({ peer: ANNA, spool: SPOOL, seq }));
+  if (old === undefined || fresh === undefined) throw new Error('two keys');
+  for (const key of [old, fresh]) await mkdir(folders.pathOf(key), { recursive: true });
+  const before = new Date(now - 8 * DAY_MS);
+  await utimes(folders.pathOf(old), before, before);
+  await room.sweep();
+
+  expect([existsSync(folders.pathOf(old)), existsSync(folders.pathOf(fresh))]).toEqual([false, true]);
+});
