@@ -45,6 +45,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
   const housekeeping = new Housekeeping({
     store,
     presence: new Presence(new Directory(store.registry, 0), 1_000),
+    attachments: { sweep: () => Promise.resolve() },
     health: new StoreHealth(log),
     retentionMs: 30 * 86_400_000,
     maxReportBytes: 5 * MiB,

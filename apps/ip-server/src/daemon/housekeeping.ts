@@ -15,7 +15,7 @@ const SAMPLES_AT_ONCE = 500;
 export interface HousekeepingParts {
   readonly store: Store;
   readonly presence: Presence;
-  readonly attachments: Attachments;
+  readonly attachments: Pick<Attachments, 'sweep'>;
   readonly health: StoreHealth;
   readonly retentionMs: number;
   readonly maxReportBytes: number;
