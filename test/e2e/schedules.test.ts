@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
@@ -179,7 +180,7 @@ test('a schedule is not made twice by one name, unless it is to be replaced', as
   expect(lines).toMatchObject([{ every: '2d', values: { n: '2' } }]);
 });
 
-test.each([
+const WRONG: readonly (readonly [readonly string[], string])[] = [
   [['x', '--set', 'a=1'], "when? Give --every such as 10m, or --cron such as '0 18 * * *'"],
   [
     ['x', '--every', '1h', '--cron', '@daily', '--set', 'a=1'],
@@ -207,9 +208,101 @@ test.each([
   [['x', '--every', '1h', '--set', 'a=1', '--expect', 'never'], '--expect takes one of running, always'],
   [['x', '--every', '1h', '--shell', '--', 'df', '-h'], '--shell takes the command as one text'],
   [['X_Y', '--every', '1h', '--set', 'a=1'], 'NAME takes a name such as disk-space'],
-])('a wrong command line is refused with a right one: %j', async (args, words) => {
-  const { code, stderr } = await network.client('anna', ['report', 'schedule', 'add', ...args]);
+];
 
-  expect(stderr).toContain(words);
-  expect(code).toBe(2);
+test('a wrong command line is refused with a right one', async () => {
+  const outcomes = await Promise.all(WRONG.map(([args]) => schedule('add', ...args)));
+
+  expect(outcomes.map(({ code }) => code)).toEqual(WRONG.map(() => 2));
+  outcomes.forEach(({ stderr }, n) => expect(stderr).toContain(WRONG[n]?.[1]));
+});
+
+/** A machine with a schedule that begins at once, and a command that writes who it is and then waits. */
+async function machineWithLongRun(name: string, child: string): Promise<{ begun: string }> {
+  await network.join(name);
+  const begun = network.path(`${name}-begun`);
+  const command = `echo $$ >> '${begun}'; if [ $(wc -l < '${begun}') = 1 ]; then (${child} &) ; sleep 1000; fi; echo done`;
+  const args = ['report', 'schedule', 'add', `long-${name}`, '--every', '1s', '--timeout', '1h', '--shell'];
+  expect(await network.client(name, [...args, '--', command])).toMatchObject({ code: 0 });
+  await network.start(name);
+  await fileHas(begun, 1);
+  return { begun };
+}
+
+async function fileHas(path: string, lines: number): Promise<void> {
+  while ((await readFile(path, 'utf8').catch(() => '')).split('\n').length <= lines)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+test('a daemon that is killed leaves no command behind for ever, and the run is made up once', async () => {
+  const { begun } = await machineWithLongRun('bob', 'setsid sleep 1000');
+  await network.daemon('bob').stop('SIGKILL');
+  expect((await leftOf('long-bob')).length).toBeGreaterThan(1);
+
+  await network.start('bob');
+  await network.daemon('bob').said('commands of schedules were still running');
+  await network.daemon('bob').said('a scheduled report was made schedule=long-bob');
+  await network.client('bob', ['report', 'schedule', 'remove', 'long-bob']);
+
+  await network.daemon('bob').stop();
+  expect(await leftOf('long-bob')).toEqual([]);
+  const runs = (await readFile(begun, 'utf8')).trim().split('\n').length;
+  expect((await reportsOf('long-bob')).length).toBe(runs - 1);
+});
+
+test('a daemon that stops ends its commands, and makes the run up when it starts again', async () => {
+  const { begun } = await machineWithLongRun('carol', 'sleep 1000');
+  await network.daemon('carol').stop();
+  expect(await leftOf('long-carol')).toEqual([]);
+  expect(await reportsOf('long-carol')).toEqual([]);
+
+  await network.start('carol');
+  await network.daemon('carol').said('a scheduled report was made schedule=long-carol');
+  await network.client('carol', ['report', 'schedule', 'remove', 'long-carol']);
+
+  const runs = (await readFile(begun, 'utf8')).trim().split('\n').length;
+  await network.daemon('carol').stop();
+  expect((await reportsOf('long-carol')).length).toBe(runs - 1);
+});
+
+test('without a daemon schedules are kept and can be run; the next daemon goes on with them', async () => {
+  await network.join('dave');
+  const dave = (...args: string[]): ReturnType<TestNetwork['client']> =>
+    network.client('dave', ['report', 'schedule', ...args]);
+  const added = await dave('add', 'load', '--cron', '0 18 * * *', '--', 'cat', '/proc/loadavg');
+  expect(added.stderr).toBe('Nothing runs it yet: it begins with `filer-client start` here.\n');
+  expect((await stat(join(network.home('dave'), 'schedules.toml'))).mode & 0o777).toBe(0o600);
+
+  const ran = await dave('run', 'load');
+  expect(ran).toMatchObject({ code: 0, stderr: '' });
+  expect(ran.stdout).toMatch(/^[0-9.]+ .*\nexit 0 after .*\nreported: the ip-server has it on disk\n$/);
+  expect(await dave('run', 'lod')).toMatchObject({
+    code: 1,
+    stderr: 'filer-client: there is no schedule "lod": `filer-client report schedule list` shows them\n',
+  });
+
+  const [status] = await network.ask('dave', 'status');
+  expect(status).toMatchObject({ schedules: 1, nextReport: { name: 'load' } });
+  await network.start('dave');
+  expect(listOf(await listed('dave'), 'schedules')).toMatchObject([{ name: 'load', cron: '0 18 * * *' }]);
+  await network.daemon('dave').stop();
+});
+
+test('a schedule written by hand is taken up by the running daemon, and a mistake beside it is named', async () => {
+  await network.add('erin');
+  await writeFile(
+    join(network.home('erin'), 'schedules.toml'),
+    '# by hand\n[[schedule]]\nname = "bad"\nevery = "soon"\n\n[[schedule]]\nname = "hand"\nevery = "1s"\nset = { a = "1" }\n',
+  );
+
+  const { code, stdout, stderr } = await network.client('erin', ['report', 'schedule', 'list']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^NAME +WHEN +NEXT +LAST +REPORTS\nhand +1s .* a=1\n$/);
+  expect(stderr).toContain('schedules.toml, schedule "bad": every takes 10m, 6h, hour@:15');
+  await network.daemon('erin').said('a scheduled report was made schedule=hand');
+  expect(network.daemon('erin').stderr).toContain('a schedule cannot be used');
+  expect(await network.client('erin', ['report', 'schedule', 'remove', 'hand'])).toMatchObject({ code: 0 });
+  expect(await readFile(join(network.home('erin'), 'schedules.toml'), 'utf8')).toBe(
+    '# by hand\n[[schedule]]\nname = "bad"\nevery = "soon"\n\n',
+  );
 });

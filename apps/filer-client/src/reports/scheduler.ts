@@ -15,7 +15,7 @@ const MAX_RUNS = 4;
 const MAX_WAIT_MS = 15_000;
 
 export interface SchedulerOptions {
-  readonly member: Member;
+  readonly member: Pick<Member, 'name' | 'spool' | 'schedules' | 'database'>;
   /** What a command may see of it. */
   readonly environment: Environment;
   readonly clocks: () => Moment;

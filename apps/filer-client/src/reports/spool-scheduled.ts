@@ -20,7 +20,7 @@ export interface SpooledSchedule {
  */
 export async function spoolScheduled(
   { body, files, failure }: ScheduledReport,
-  { spool, schedules, database }: Member,
+  { spool, schedules, database }: Pick<Member, 'spool' | 'schedules' | 'database'>,
   signal: AbortSignal,
 ): Promise<SpooledSchedule> {
   const leftOut: string[] = [];
