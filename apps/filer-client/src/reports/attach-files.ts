@@ -1,6 +1,6 @@
 import { glob, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, systemCode } from '@filer/protocol';
+import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, messageOf, systemCode } from '@filer/protocol';
 import { formatBytes } from '@filer/program';
 
 /** What a pattern may find before the search ends: one of `/**` must not fill the memory. */
@@ -28,16 +28,21 @@ export async function findFiles(patterns: readonly string[], cwd: string): Promi
   const found = new Set<string>();
   const notes: string[] = [];
   for (const pattern of patterns) {
-    const before = found.size;
     let hits = 0;
-    for await (const path of glob(pattern, { cwd })) {
-      const absolute = resolve(cwd, path);
-      if (!(await isFile(absolute))) continue;
-      found.add(absolute);
-      hits++;
-      if (found.size >= MAX_FOUND) break;
+    try {
+      for await (const path of glob(pattern, { cwd })) {
+        const absolute = resolve(cwd, path);
+        if (!(await isFile(absolute))) continue;
+        found.add(absolute);
+        hits++;
+        if (found.size >= MAX_FOUND) break;
+      }
+    } catch (error) {
+      // Somebody's pattern in somebody's folders: whatever is wrong with them, there is a report.
+      notes.push(`${pattern} could not be looked up: ${messageOf(error)}`);
+      continue;
     }
-    if (hits === 0 && found.size === before) notes.push(`no file fits ${pattern}`);
+    if (hits === 0) notes.push(`no file fits ${pattern}`);
     if (found.size >= MAX_FOUND) {
       notes.push(`${pattern} fits more than ${MAX_FOUND} files: the rest was not looked at`);
       break;

@@ -125,8 +125,8 @@ export class Scheduler {
     const table = this.#table;
     for (const asked of [...this.#asked]) {
       if (this.#runs.size >= MAX_RUNS) return;
+      if (this.#runs.has(asked.name)) continue;
       const entry = table.get(asked.name);
-      if (entry?.isRunning === true) continue;
       this.#asked = this.#asked.filter((each) => each !== asked);
       if (entry?.schedule === undefined) asked.done.reject(this.#cannotRun(asked.name, entry));
       else this.#begin(entry, asked);
@@ -148,7 +148,8 @@ export class Scheduler {
     const due: { entry: ScheduleEntry; inMs: number }[] = [];
     for (const entry of table.entries) {
       const inMs = table.dueInMs(entry, now);
-      if (inMs === undefined) continue;
+      // One that was removed and added again while it ran still has a run.
+      if (inMs === undefined || this.#runs.has(entry.name)) continue;
       if (inMs > 0) waitMs = Math.min(waitMs, inMs);
       else due.push({ entry, inMs });
     }
