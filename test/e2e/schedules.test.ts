@@ -180,43 +180,6 @@ test('a schedule is not made twice by one name, unless it is to be replaced', as
   expect(lines).toMatchObject([{ every: '2d', values: { n: '2' } }]);
 });
 
-const WRONG: readonly (readonly [readonly string[], string])[] = [
-  [['x', '--set', 'a=1'], "when? Give --every such as 10m, or --cron such as '0 18 * * *'"],
-  [
-    ['x', '--every', '1h', '--cron', '@daily', '--set', 'a=1'],
-    '--every and --cron were given: give one of them',
-  ],
-  [['x', '--every', '10x', '--set', 'a=1'], '--every takes 10m, 6h, hour@:15, day@18:00 or week@mon@18:00'],
-  [['x', '--cron', '61 * * * *', '--set', 'a=1'], "--cron takes a cron line such as '0 18 * * *'"],
-  [['x', '--every', '1h'], 'report what? Give a command after -- such as -- df -h'],
-  [
-    ['x', '--every', '1h', '--attach', '[a'],
-    '--attach takes a pattern of files such as \'logs/*.txt\', not "[a"',
-  ],
-  [['x', '--every', '1h', '--set', 'a'], '--set takes KEY=VALUE such as site=roof, not "a"'],
-  [['x', '--every', '1h', '--set', 'a=1', '--set', 'a=2'], '--set gives "a" twice'],
-  [['x', '--every', '1h', '--set', 'a=1', '--grace', 'soon'], '--grace takes a duration'],
-  [
-    ['x', '--every', '1h', '--set', 'a=1', '--timeout', '2d'],
-    '--timeout takes a duration from 1s to 1d such as 5m',
-  ],
-  [['x', '--every', '1h', '--set', 'a=1', '--max-output', '1MiB'], '--max-output takes a size up to 48KiB'],
-  [
-    ['x', '--every', '1h', '--set', 'a=1', '--jitter', '2h'],
-    'jitter is longer than the time from one run to the next',
-  ],
-  [['x', '--every', '1h', '--set', 'a=1', '--expect', 'never'], '--expect takes one of running, always'],
-  [['x', '--every', '1h', '--shell', '--', 'df', '-h'], '--shell takes the command as one text'],
-  [['X_Y', '--every', '1h', '--set', 'a=1'], 'NAME takes a name such as disk-space'],
-];
-
-test('a wrong command line is refused with a right one', async () => {
-  const outcomes = await Promise.all(WRONG.map(([args]) => schedule('add', ...args)));
-
-  expect(outcomes.map(({ code }) => code)).toEqual(WRONG.map(() => 2));
-  outcomes.forEach(({ stderr }, n) => expect(stderr).toContain(WRONG[n]?.[1]));
-});
-
 /** A machine with a schedule that begins at once, and a command that writes who it is and then waits. */
 async function machineWithLongRun(name: string, child: string): Promise<{ begun: string }> {
   await network.join(name);
