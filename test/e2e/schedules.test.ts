@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
@@ -162,6 +162,65 @@ test('output that is no text, and all of 48 KiB that must be escaped, still make
   const output = String(done['output']);
   expect(output).toMatch(/^\0{8000,8192}ä$/);
   expect(done['stored']).toBe(true);
+});
+
+test('files are found anew each time, and what is left out is named', async () => {
+  const folder = network.path('logs [a]');
+  await mkdir(folder);
+  await writeFile(join(folder, 'b.log'), 'b');
+  await writeFile(join(folder, 'a.log'), 'aa');
+  await writeFile(join(folder, 'c.txt'), 'c');
+  const { code } = await network.client(
+    'anna',
+    [
+      'report',
+      'schedule',
+      'add',
+      'logs',
+      '--every',
+      '1d',
+      '--attach',
+      '*.log',
+      '--attach',
+      'none.*',
+      '--',
+      'sh',
+      '-c',
+      `echo ccc > '${folder}/c.log'`,
+    ],
+    { cwd: folder },
+  );
+  expect(code).toBe(0);
+
+  const { done } = await run('logs');
+
+  expect(listOf(done, 'attachments').map(({ name, size }) => [name, size])).toEqual([
+    ['a.log', 2],
+    ['b.log', 1],
+    ['c.log', 4],
+  ]);
+  expect(done['values']).toEqual({
+    'attachments-note': expect.stringMatching(/^no file fits .*none\.\*$/) as string,
+  });
+  const [report] = await reportsOf('logs');
+  expect(listOf(report, 'attachments').length).toBe(3);
+});
+
+test('more files than a report takes, and one that is too large, are left out and counted', async () => {
+  const folder = network.path('many');
+  await mkdir(folder);
+  for (let n = 100; n < 203; n++) await writeFile(join(folder, `f${n}`), '');
+  await writeFile(join(folder, 'a-large'), '');
+  await truncate(join(folder, 'a-large'), 64 * 1024 * 1024 + 1);
+  await add('many', '--cwd', folder, '--attach', '*');
+
+  const { code, done } = await run('many');
+
+  expect(code).toBe(0);
+  expect(listOf(done, 'attachments').length).toBe(100);
+  expect(String((done['values'] as Line)['attachments-note'])).toMatch(
+    /^left out 4 of 104 files: a-large \(67\.1 MB, the limit is 67\.1 MB\), f200 \(a report has 100 at most\)/,
+  );
 });
 
 test('a schedule is not made twice by one name, unless it is to be replaced', async () => {

@@ -157,6 +157,8 @@ export class ScheduleTable {
     const now = this.#options.clocks();
     const entry = this.get(name);
     if (entry === undefined) return; // removed meanwhile
+    // The report that says when the next one is due may be on its way as soon as it is in the spool.
+    entry.isRunning = false;
     entry.last = { at: now.wallMs, failure };
     this.store.finished(name, keep(entry.standing, now), entry.last);
   }
