@@ -1,7 +1,10 @@
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { needs } from '../support/needs.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
+import { Terminal } from '../support/terminal.ts';
 import { filesBelow, listOf, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 });
@@ -274,6 +277,34 @@ test('when the folder is gone nothing is made in its place, and the run goes on 
   expect(await filesBelow(folder)).toEqual([]);
   await rename(`${folder}-away`, folder);
   await until('disk', 'anna', 'delivered');
+});
+
+test.skipIf(needs('python3'))(
+  'in a terminal a run is a table that goes on, and ends with who did not deliver',
+  async () => {
+    const bin = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));
+    const command = [process.execPath, bin, 'collect', 'run', 'results'];
+    const terminal = new Terminal(command, { IP_SERVER_HOME: network.serverHome, NO_COLOR: '1' });
+    await terminal.shows('4 machines asked');
+    await terminal.shows('MACHINE');
+    await terminal.shows('4 of 4 machines delivered 9 files');
+    expect(await terminal.ended()).toBe(0);
+  },
+);
+
+test('what is watched is told again at each change', async () => {
+  const watching = network.followServer(['collect', '--watch', '--json']);
+  const lastRun = (line: Line): unknown => {
+    const results = listOf(line, 'collects').find(({ name }) => name === 'results');
+    return (results?.['lastRun'] as Line | undefined)?.['run'];
+  };
+  const before = lastRun(await watching.line(() => true));
+  await run('results');
+  const after = String((await ledger('results').then(({ run: newest }) => newest as Line))['run']);
+  expect(after).not.toBe(before);
+  await watching.line((line) => lastRun(line) === after);
+  await watching.stop('SIGINT');
+  expect(watching.stderr).not.toContain('Error');
 });
 
 test('what is removed is collected no more, and its files stay', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHostPort } from '@filer/protocol';
 import { onTestFinished } from 'vitest';
-import { DaemonProcess, runProgram, type Outcome } from './programs.ts';
+import { DaemonProcess, ProgramProcess, runProgram, type Outcome } from './programs.ts';
 
 /** A fresh folder for one test, removed at its end. */
 export async function freshFolder(): Promise<string> {
@@ -57,6 +57,11 @@ export class RunningServer implements AsyncDisposable {
   /** Runs a command beside it. */
   run(...args: string[]): Promise<Outcome> {
     return ipServer(this.home, ...args);
+  }
+
+  /** Starts a command beside it. */
+  follow(...args: string[]): ProgramProcess {
+    return new ProgramProcess('ip-server', args, this.home);
   }
 
   json(...args: string[]): Promise<Record<string, unknown>> {

@@ -3,6 +3,7 @@ import {
   createIdentity,
   dial,
   encodeReportBody,
+  errorOf,
   FilerError,
   formatDirectoryGet,
   formatEnrol,
@@ -13,6 +14,7 @@ import {
   formatText,
   joinerSignatures,
   parseBroadcasted,
+  parseCollect,
   parseDirectory,
   parseDraft,
   parseEnrolled,
@@ -26,12 +28,15 @@ import {
   signText,
   strangerMessenger,
   type Broadcasted,
+  type CollectAsked,
   type DirectoryEntry,
   type DirectoryPage,
   type Hello,
   type Identity,
   type Membership,
   type MembershipClaims,
+  type Message,
+  type Messenger,
   type Removal,
   type ServerRecord,
   type SignedText,
@@ -140,6 +145,19 @@ export class TestMember {
     return `${++this.#counter}.${randomBytes(8).toString('hex')}`;
   }
 
+  /** Opens a connection for files and says what they are for. @throws FilerError the server's refusal */
+  async upload({ header, content }: Message): Promise<Messenger> {
+    const { host, port, id } = this.server;
+    const link = await dial({ transport: 'tls', host, port, identity: this.identity, expect: id });
+    const messenger = strangerMessenger(link);
+    await sayHello(messenger, helloOf(this.network, { role: 'command', purpose: 'transfer' }));
+    await messenger.send({ ...header, id: '1' }, content);
+    const answer = await messenger[Symbol.asyncIterator]().next();
+    if (answer.done === true) throw new Error('the server closed the connection without a word');
+    if (answer.value.header['type'] === 'error') throw errorOf(answer.value.header);
+    return messenger;
+  }
+
   /** Connects and says hello. @throws FilerError why it was not welcome */
   async connect(options: ConnectOptions = {}): Promise<MemberConnection> {
     const { role = 'daemon', subscribe = false } = options;
@@ -187,6 +205,8 @@ export class MemberConnection implements AsyncDisposable {
   readonly pages: DirectoryPage[] = [];
   readonly texts: SignedText[] = [];
   readonly removals: Removal[] = [];
+  /** What collects asked for; each was promised. */
+  readonly collects: CollectAsked[] = [];
   goodbyes = 0;
   #wake: (() => void)[] = [];
 
@@ -210,6 +230,10 @@ export class MemberConnection implements AsyncDisposable {
         case 'removals':
           this.removals.push(...parseRemovals(message));
           break;
+        case 'collect':
+          this.collects.push(parseCollect(message));
+          for (const wake of this.#wake.splice(0)) wake();
+          return { header: { type: 'ok' } };
         case 'goodbye':
           this.goodbyes++;
           break;

@@ -148,7 +148,14 @@ export class TestNetwork implements AsyncDisposable {
     return runProgram('ip-server', args, this.serverHome, options);
   }
 
-  /** The same with `--json`; its one document. */
+  /** Starts a command of the server. */
+  followServer(args: readonly string[], options: RunOptions = {}): ProgramProcess {
+    const command = new ProgramProcess('ip-server', args, this.serverHome, options);
+    this.#all.push(command);
+    return command;
+  }
+
+  /** The same as `ofServer` with `--json`; its one document. */
   async askServer(...args: string[]): Promise<Line> {
     const outcome = await this.ofServer([...args, '--json']);
     const [document] = jsonLines(outcome);

@@ -1,3 +1,4 @@
+import type { Session } from '@filer/protocol';
 import type { Collect, CollectRun } from '../store/collect-rows.ts';
 
 /** How far a delivery is. */
@@ -15,6 +16,8 @@ export class Attempt {
   readonly collect: Collect;
   readonly run: CollectRun;
   readonly peer: string;
+  /** Over which it was asked; undefined where it delivers for the server before this one. */
+  readonly session: Session | undefined;
   readonly stop = new AbortController();
   phase: 'asking' | 'asked' | 'delivering' = 'asking';
   progress: DeliveryProgress = { files: 0, filesTotal: 0, bytes: 0, bytesTotal: 0, complete: false };
@@ -24,7 +27,8 @@ export class Attempt {
   phaseSince: number;
   readonly #over = Promise.withResolvers<void>();
 
-  constructor(collect: Collect, run: CollectRun, peer: string, steadyNow: number) {
+  constructor(collect: Collect, run: CollectRun, peer: string, steadyNow: number, session?: Session) {
+    this.session = session;
     this.collect = collect;
     this.run = run;
     this.peer = peer;

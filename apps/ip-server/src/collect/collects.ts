@@ -220,7 +220,7 @@ export class Collects {
 
   /** Notes what time and the network have done to a run. */
   #look(open: OpenRun): void {
-    const { store, directory, steady, log } = this.#parts;
+    const { store, directory, sessionOf, steady, log } = this.#parts;
     const { number, label, collect: name } = open.run;
     for (const peer of open.openPeers) {
       const status = directory.get(peer)?.status;
@@ -241,9 +241,13 @@ export class Collects {
     }
     for (const attempt of this.#attempts.all) {
       if (attempt.run.number !== number || attempt.phase !== 'asked') continue;
-      if (steady() - attempt.phaseSince < PROMISE_MS) continue;
-      const why = `it promised to deliver and did not connect within ${PROMISE_MS / 1_000} s`;
-      this.#fail(open, attempt, new FilerError('timed-out', why));
+      const session = sessionOf(attempt.peer);
+      if (session !== undefined && session !== attempt.session) {
+        this.#fail(open, attempt, new FilerError('connection-closed', 'it was lost before it delivered'));
+      } else if (steady() - attempt.phaseSince >= PROMISE_MS) {
+        const why = `it promised to deliver and did not connect within ${PROMISE_MS / 1_000} s`;
+        this.#fail(open, attempt, new FilerError('timed-out', why));
+      }
     }
   }
 
@@ -257,7 +261,7 @@ export class Collects {
         if (session === undefined || open.isPaused(peer, steady(), session)) continue;
         if (!this.#attempts.hasRoom(steady())) return;
         if (this.#attempts.of(open.collect.name, peer) !== undefined) continue;
-        const attempt = new Attempt(open.collect, open.run, peer, steady());
+        const attempt = new Attempt(open.collect, open.run, peer, steady(), session);
         this.#attempts.add(attempt);
         void this.#ask(open, attempt, session);
       }

@@ -1,0 +1,140 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { formatDeliver, formatTransferWord, type Message } from '@filer/protocol';
+import { sendFiles, type SendOutcome } from '@filer/transfer';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { freshFolder, RunningServer } from '../support/ip-server.ts';
+import { TestMember, type MemberConnection } from '../support/test-member.ts';
+import { filesBelow } from '../support/test-network.ts';
+
+/** Machines made of the library alone: what they say is not what an honest client says. */
+let server: RunningServer;
+let mallory: TestMember;
+let other: TestMember;
+let session: MemberConnection;
+
+beforeAll(async () => {
+  server = await RunningServer.start(['--collect-max-file-size', '1MB', '--collect-max-files', '20']);
+  const link = await server.invite('--uses', '2');
+  mallory = await TestMember.join(link, 'mallory');
+  other = await TestMember.join(link, 'other');
+  session = await mallory.connect();
+  await server.json('collect', 'add', 'x', '--from', 'mallory', '--path', 'x/**', '--every', 'day@03:00');
+});
+afterAll(async () => {
+  await session.close();
+  await server[Symbol.asyncDispose]();
+});
+
+/** Begins a run; nobody waits for its end. @returns what mallory is asked with */
+async function begin(): Promise<{ run: string; label: string }> {
+  const before = session.collects.length;
+  const following = server.follow('collect', 'run', 'x');
+  await session.until(() => session.collects.length > before);
+  await following.stop('SIGINT');
+  const label = String((await ledger())['run']);
+  return { run: session.collects.at(-1)?.run ?? '', label };
+}
+
+async function ledger(): Promise<Record<string, unknown>> {
+  const { run, machines } = (await server.json('collect', 'show', 'x')) as {
+    run: Record<string, unknown>;
+    machines: Record<string, unknown>[];
+  };
+  return { ...machines[0], run: run['run'] };
+}
+
+async function ledgerSays(state: string): Promise<Record<string, unknown>> {
+  for (;;) {
+    const line = await ledger();
+    if (line['state'] === state) return line;
+  }
+}
+
+let folder: string;
+beforeEach(async () => {
+  folder = await freshFolder();
+});
+
+/** Delivers these files under these names, whatever they are. */
+async function deliver(run: string, names: readonly string[], bytes = 10): Promise<SendOutcome> {
+  const files = await Promise.all(
+    names.map(async (name, n) => {
+      const file = join(folder, String(n), 'file');
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, Buffer.alloc(bytes, n + 1));
+      return { file, name };
+    }),
+  );
+  const messenger = await mallory.upload(formatDeliver(run));
+  try {
+    return await sendFiles(messenger, {
+      files,
+      network: mallory.network,
+      senderId: mallory.id,
+      receiverId: server.id,
+    });
+  } finally {
+    await messenger.close();
+  }
+}
+
+async function collected(): Promise<string[]> {
+  return await filesBelow(join(server.home, 'collected'));
+}
+
+test('nothing is taken for a run that is unknown, over, or asked of another machine', async () => {
+  const refusal = { code: 'refused', message: expect.stringContaining('that run is over') };
+  const { run } = await begin();
+  await expect(mallory.upload(formatDeliver('f'.repeat(32)))).rejects.toMatchObject(refusal);
+  await expect(other.upload(formatDeliver(run))).rejects.toMatchObject(refusal);
+  const next = await begin();
+  await expect(mallory.upload(formatDeliver(run))).rejects.toMatchObject(refusal);
+  expect(await deliver(next.run, ['x/file'])).toMatchObject({ ok: true });
+  await ledgerSays('delivered');
+  await expect(mallory.upload(formatDeliver(next.run))).rejects.toMatchObject(refusal);
+});
+
+test('a path that was not asked for, or leads away, is refused for itself, and nothing lies outside', async () => {
+  const before = await collected();
+  const { run, label } = await begin();
+  const outcome = await deliver(run, ['x/good', 'y/other', '../x/away', 'x/../../up', '/x/absolute']);
+  expect(outcome).toMatchObject({ filesDelivered: 1, filesFailed: 4 });
+  const line = await ledgerSays('failed');
+  expect(line).toMatchObject({ code: 'partial', filesFailed: 4 });
+  const came = (await collected()).filter((path) => !before.includes(path));
+  expect(came).toEqual([`x/mallory/${label}/x/good`]);
+});
+
+test('files that are too large or too many are refused', async () => {
+  const { run } = await begin();
+  expect(await deliver(run, ['x/large'], 1_000_001)).toMatchObject({ filesFailed: 1 });
+  expect((await ledgerSays('failed'))['failures']).toMatchObject([{ name: 'x/large', code: 'too-large' }]);
+  const many = Array.from({ length: 21 }, (_, n) => `x/many/${n}`);
+  const outcome = await deliver((await begin()).run, many);
+  expect(outcome.filesDelivered).toBeLessThanOrEqual(20);
+  expect((await ledgerSays('failed'))['code']).toMatch(/too-large|partial/);
+});
+
+test.each<[string, Message]>([
+  ['something that is no transfer', { header: { type: 'nonsense' }, content: Buffer.alloc(0) }],
+  ['that it works', formatTransferWord('working')],
+])('who says %s and goes away is asked again', async (_, { header, content }) => {
+  const { run } = await begin();
+  const messenger = await mallory.upload(formatDeliver(run));
+  const asked = session.collects.length;
+  await messenger.send(header, content);
+  messenger.destroy();
+  await session.until(() => session.collects.length > asked);
+  expect(session.collects.at(-1)?.run).toBe(run);
+  expect(await deliver(run, ['x/file'])).toMatchObject({ ok: true });
+  expect(await ledgerSays('delivered')).toMatchObject({ tries: 2 });
+});
+
+test('who delivers twice at once delivers once', async () => {
+  const { run } = await begin();
+  const first = await mallory.upload(formatDeliver(run));
+  expect(await deliver(run, ['x/file'])).toMatchObject({ ok: true, filesDelivered: 1 });
+  await first.closed;
+  expect(await ledgerSays('delivered')).toMatchObject({ files: 1, tries: 2 });
+});
