@@ -10,7 +10,8 @@ const MINUTES_AN_HOUR = 60;
 
 /** Rows written or dropped in one transaction: at most about 20 ms of work, in which the loop stands still. */
 const PRUNE_AT_ONCE = 200;
-const SAMPLES_AT_ONCE = 500;
+const SAMPLES_AT_ONCE = 200;
+const ROLLED_UP_AT_ONCE = 500;
 
 export interface HousekeepingParts {
   readonly store: Store;
@@ -71,7 +72,7 @@ export class Housekeeping {
   async #rollUp(): Promise<void> {
     const { store, now } = this.#parts;
     for (let more = true; more && !this.#closed;) {
-      more = this.#try('heartbeats', () => store.samples.rollUp(now(), SAMPLES_AT_ONCE)) ?? false;
+      more = this.#try('heartbeats', () => store.samples.rollUp(now(), ROLLED_UP_AT_ONCE)) ?? false;
       await nextTurn();
     }
   }
