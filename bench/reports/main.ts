@@ -18,7 +18,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { DAY_MS, fillReports, fillSamples } from './fill.ts';
+import { DAY_MS, fillReports, fillSamples, type Rate } from './fill.ts';
 import { countOf, newestAt, queries } from './queries.ts';
 import type { Answer, Task } from './serving.ts';
 
@@ -49,12 +49,12 @@ async function fill(reports: number, samples: number): Promise<void> {
   const rate = await fillReports(first, reports, now - 30 * DAY_MS, now);
   first.close();
   const bytes = statSync(file).size;
-  say(`${round(reports)} reports stored`, `${round(rate)}/s, ${round(bytes / reports)} bytes each`);
+  say(`${round(reports)} reports stored`, `${said(rate)}, ${round(bytes / reports)} bytes each`);
   const second = openStore(file);
-  const sampleRate = fillSamples(second, samples, now);
+  const sampleRate = await fillSamples(second, samples, now);
   second.close();
   const more = statSync(file).size - bytes;
-  say(`${round(samples)} samples stored`, `${round(sampleRate)}/s, ${round(more / samples)} bytes each`);
+  say(`${round(samples)} samples stored`, `${said(sampleRate)}, ${round(more / samples)} bytes each`);
 }
 
 /** @returns when the newest report came */
@@ -122,6 +122,10 @@ async function tell(server: ChildProcess, task: Task): Promise<Answer> {
 
 function say(what: string, figure: string): void {
   console.log(`${what.padEnd(42)} ${figure}`);
+}
+
+function said({ wall, processor }: Rate): string {
+  return `${round(wall)}/s (${round(processor)} a second of processor time)`;
 }
 
 function round(value: number): string {
