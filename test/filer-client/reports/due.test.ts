@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseCron, parseEvery, type Timetable } from '@filer/program';
 import {
@@ -280,3 +281,66 @@ test.each([
 ])('the shortest distance of %s is %i ms', (cron, ms) => {
   expect(shortestDistanceMs(parseCron(cron))).toBe(ms);
 });
+
+type Turn = (machine: Machine) => void;
+
+/** What may happen to a machine and its clocks. */
+const turns: fc.Arbitrary<Turn> = fc.oneof(
+  fc.integer({ min: 1, max: 3 * HOUR }).map(
+    (ms): Turn =>
+      (machine) =>
+        void machine.wait(ms),
+  ),
+  fc.integer({ min: 1, max: 3 * DAY }).map(
+    (ms): Turn =>
+      (machine) =>
+        machine.sleep(ms).look(),
+  ),
+  fc.integer({ min: -400 * DAY, max: 400 * DAY }).map(
+    (ms): Turn =>
+      (machine) =>
+        void machine.setClock(ms),
+  ),
+  fc.integer({ min: -3 * HOUR, max: 3 * HOUR }).map(
+    (ms): Turn =>
+      (machine) =>
+        void machine.setClock(ms),
+  ),
+  fc.constantFrom('a', 'b').map(
+    (boot): Turn =>
+      (machine) =>
+        void machine.restart(boot),
+  ),
+);
+
+test.each([
+  ['10m', 10 * MINUTE],
+  ['hour@:15', HOUR],
+  ['6h', 6 * HOUR],
+])(
+  'whatever was done to clocks and machine, %s is neither silent nor a storm from then on',
+  (every, gapMs) => {
+    fc.assert(
+      fc.property(fc.array(turns, { maxLength: 12 }), (history) => {
+        const machine = new Machine(parseEvery(every), 2 * SECOND);
+        for (const turn of history) {
+          const before = machine.runs.length;
+          turn(machine);
+          machine.look();
+          const after = machine.runs.length;
+          machine.look();
+          expect(machine.runs.length).toBe(after); // nothing is due twice in one moment
+          expect(after - before).toBeLessThanOrEqual(Math.ceil((3 * HOUR) / gapMs) + 2);
+        }
+        machine.runs.length = 0;
+        machine.wait(2 * gapMs + MINUTE);
+        expect(machine.runs.length).toBeGreaterThanOrEqual(1);
+        machine.runs.length = 0;
+        machine.wait(5 * gapMs);
+        expect(machine.runs.length).toBeGreaterThanOrEqual(4);
+        expect(machine.runs.length).toBeLessThanOrEqual(6);
+      }),
+      { numRuns: 20 },
+    );
+  },
+);
