@@ -5,11 +5,13 @@ import {
   encodeReportBody,
   formatHeartbeat,
   formatReport,
+  formatSpool,
   formatStored,
   parseHeartbeat,
   parseReport,
   parseReportBody,
   parseReportDue,
+  parseSpool,
   parseStored,
   type Heartbeat,
   type Report,
@@ -152,6 +154,11 @@ test.each([
   ['101 attachments', { attachments: Array.from({ length: 101 }, () => FULL.attachments?.[0]) }],
 ])('a report whose content has %s is refused', (_, content) => {
   expect(codeOf(() => parseReport(withContent(message, content)))).toBe('message-malformed');
+});
+
+test('a question about a spool names it', () => {
+  expect(parseSpool(formatSpool(REPORT.spool))).toBe(REPORT.spool);
+  expect(codeOf(() => parseSpool(formatSpool('../x')))).toBe('message-malformed');
 });
 
 test('an answer names the report that is stored', () => {

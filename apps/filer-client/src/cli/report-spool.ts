@@ -33,7 +33,9 @@ export async function run(_args: object, context: Context): Promise<void> {
     );
 }
 
-function contentsOf({ body: { title, schedule, values, attachments = [] } }: SpoolLine): string {
+function contentsOf({ body }: SpoolLine): string {
+  if (body === undefined) return '(cannot be read)';
+  const { title, schedule, values, attachments = [] } = body;
   const pairs = values.map(([key, value]) => `${key}=${value}`);
   const files = attachments.map(({ name }) => `+${name}`);
   return printable([title || schedule, ...pairs, ...files].filter((part) => part !== '').join(' '));
@@ -44,9 +46,9 @@ function documentOf({ seq, kind, time, body, refused }: SpoolLine): object {
     seq,
     kind,
     time: new Date(time).toISOString(),
-    title: body.title === '' ? null : body.title,
-    schedule: body.schedule === '' ? null : body.schedule,
-    attachments: body.attachments ?? [],
+    title: body?.title || null,
+    schedule: body?.schedule || null,
+    attachments: body?.attachments ?? [],
     state: refused === undefined ? 'waiting' : 'refused',
     code: refused?.code ?? null,
     reason: refused?.reason ?? null,

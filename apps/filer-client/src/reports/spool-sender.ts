@@ -1,6 +1,7 @@
 import {
   FilerError,
   formatReport,
+  formatSpool,
   parseReportBody,
   parseStored,
   type Due,
@@ -34,6 +35,9 @@ const FOR_GOOD: ReadonlySet<ErrorCode> = new Set([
   'source-changed',
 ]);
 
+/** The spool that a session's server was asked about: it hears of no later state of this home while the session stands. */
+const checked = new WeakMap<Session, string>();
+
 export interface SpoolSending {
   readonly spool: Spool;
   readonly session: Session;
@@ -58,20 +62,59 @@ class Drain {
   /** Reports whose files were brought to the server. */
   readonly #uploaded = new Set<number>();
   readonly #again = new Map<number, number>();
+  /**
+   * The spool of a home that is an old copy. What waits there was made before it was copied, and may be stored, or after that,
+   * under numbers that are taken. One is sent after the other until that is known.
+   */
+  #doubtful: string | undefined;
 
   constructor(sending: SpoolSending) {
     this.#sending = sending;
   }
 
   async run(): Promise<void> {
+    const { spool, session } = this.#sending;
+    if (spool.size > 0 && checked.get(session) !== spool.id) this.#doubtful = await this.#findOldCopy();
     for (;;) {
-      const waiting = this.#sending.spool.next(IN_FLIGHT);
+      const waiting = spool.next(this.#doubtful === undefined ? IN_FLIGHT : 1);
       const [first] = waiting;
+      if (this.#doubtful !== undefined && !spool.waits(this.#doubtful)) this.#trust();
       if (first === undefined) return;
       const lacking = waiting.findIndex((report) => this.#lacksFiles(report));
       if (lacking === 0) await this.#upload(first);
       else await this.#sendAll(lacking === -1 ? waiting : waiting.slice(0, lacking));
     }
+  }
+
+  /** @returns the spool's id if the server knows more of it than was ever sent from here */
+  async #findOldCopy(): Promise<string | undefined> {
+    const { spool, session, log } = this.#sending;
+    const { id } = spool;
+    try {
+      const { seq } = parseStored(await session.ask(formatSpool(id)));
+      if (seq <= spool.sentSeq) {
+        checked.set(session, id);
+        return undefined;
+      }
+      log.warn(
+        'the server knows later reports of this home: it is an older copy, what is stored is not stored again',
+        {
+          sent: spool.sentSeq,
+          known: seq,
+        },
+      );
+      return id;
+    } catch (error) {
+      // An older server: what it knows better is found by its conflicts.
+      if (error instanceof FilerError && error.code === 'unsupported') return undefined;
+      throw error;
+    }
+  }
+
+  /** Nothing is left of what may be stored: from here on all is new, under new numbers. */
+  #trust(first?: SpooledReport): void {
+    this.#doubtful = undefined;
+    this.#sending.spool.renewFrom(first);
   }
 
   #lacksFiles({ folder, seq }: SpooledReport): boolean {
@@ -89,15 +132,8 @@ class Drain {
 
   async #sendAll(reports: readonly SpooledReport[]): Promise<void> {
     const { spool, session, dueOf } = this.#sending;
-    const outcomes = await Promise.allSettled(
-      reports.map((report) =>
-        send(
-          session,
-          report,
-          report.kind === 'schedule' ? dueOf(parseReportBody(report.content).schedule) : undefined,
-        ),
-      ),
-    );
+    spool.sending(reports);
+    const outcomes = await Promise.allSettled(reports.map((report) => send(session, report, dueOf)));
     const stored = reports.filter((_, n) => outcomes[n]?.status === 'fulfilled');
     spool.drop(stored.map(({ seq }) => seq));
     const failed = reports.flatMap((report, n) => {
@@ -116,7 +152,8 @@ class Drain {
     const code = error instanceof FilerError ? error.code : undefined;
     if (code === 'report-conflict') {
       this.#countAgain(seq, error);
-      spool.rekey(report);
+      if (report.spool === this.#doubtful) this.#trust(report);
+      else spool.rekey(report);
       this.#uploaded.delete(seq);
       log.warn(
         'the server knows another report by this number: this home is an older copy, it goes on with new ones',
@@ -146,7 +183,8 @@ class Drain {
   }
 }
 
-async function send(session: Session, report: SpooledReport, due: Due | undefined): Promise<void> {
+async function send(session: Session, report: SpooledReport, dueOf: SpoolSending['dueOf']): Promise<void> {
+  const due = report.kind === 'schedule' ? dueOf(parseReportBody(report.content).schedule) : undefined;
   const { spool, seq } = parseStored(await session.ask(formatReport(report, report.content, due)));
   if (spool !== report.spool || seq !== report.seq) {
     throw new FilerError('unexpected-message', 'the server acknowledged another report');

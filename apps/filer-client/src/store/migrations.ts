@@ -242,4 +242,10 @@ export const MIGRATIONS: readonly string[] = [
     last_failure TEXT
   ) STRICT;
   `,
+  // Up to where the spool was sent: all of it, as far as is known of one that did not note it.
+  `
+  INSERT OR IGNORE INTO settings
+    SELECT 'spool.sent', value || ' ' || coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'spool'), 0)
+    FROM settings WHERE key = 'spool';
+  `,
 ];

@@ -38,7 +38,8 @@ export interface SpoolLine {
   readonly seq: number;
   readonly kind: Report['kind'];
   readonly time: number;
-  readonly body: ReportBody;
+  /** Undefined where it cannot be read. */
+  readonly body: ReportBody | undefined;
   /** Why the server will not take it; undefined while it waits. */
   readonly refused: { readonly code: ErrorCode; readonly reason: string; readonly at: number } | undefined;
 }
@@ -182,7 +183,7 @@ export class Spool {
         seq: integer(row, 'seq'),
         kind: kindOf(row),
         time: integer(row, 'time'),
-        body: parseReportBody(blob(row)),
+        body: readBody(blob(row)),
         refused:
           typeof code === 'string'
             ? { code: codeOf(code), reason: text(row, 'refused_reason'), at: integer(row, 'refused_at') }
@@ -240,6 +241,43 @@ export class Spool {
     });
   }
 
+  /** The highest seq that was sent under the key of this spool's id, as far as this home knows. */
+  get sentSeq(): number {
+    const [id, seq] = (this.#settings.get('spool.sent') ?? '').split(' ');
+    return id === this.id ? Number(seq) : 0;
+  }
+
+  /** Whether a report waits under the key of a spool. */
+  waits(spool: string): boolean {
+    return (
+      this.#database
+        .prepare('SELECT 1 FROM spool WHERE network = ? AND refused_code IS NULL AND spool = ? LIMIT 1')
+        .get(this.#network, spool) !== undefined
+    );
+  }
+
+  /** Notes what is about to be sent: what the server knows beyond that was sent by a later state of this home. */
+  sending(reports: readonly SpooledReport[]): void {
+    const { id, sentSeq } = this;
+    const seqs = reports.filter(({ spool }) => spool === id).map(({ seq }) => seq);
+    if (seqs.some((seq) => seq > sentSeq)) this.#settings.set('spool.sent', `${id} ${Math.max(...seqs)}`);
+  }
+
+  /**
+   * Opens a new spool for a report and all that were made after it, none of which was ever sent; without one for what
+   * is made from now on.
+   */
+  renewFrom(first?: SpooledReport): void {
+    transaction(this.#database, () => {
+      const id = newSpoolId();
+      this.#settings.set('spool', id);
+      if (first === undefined) return;
+      this.#database
+        .prepare('UPDATE spool SET spool = ? WHERE spool = ? AND seq >= ? AND refused_code IS NULL')
+        .run(id, first.spool, first.seq);
+    });
+  }
+
   /**
    * Has refused reports wait again: at the end, under new keys, since what came after them may have gone from the server
    * by age.
@@ -285,6 +323,16 @@ export class Spool {
       );
     }
     return [...new Set(which)].toSorted((a, b) => a - b);
+  }
+}
+
+/** A report of another version may be none for this one. */
+function readBody(content: Buffer): ReportBody | undefined {
+  try {
+    return parseReportBody(content);
+  } catch (error) {
+    if (error instanceof FilerError) return undefined;
+    throw error;
   }
 }
 

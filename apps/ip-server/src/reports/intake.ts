@@ -53,6 +53,11 @@ export class ReportIntake {
     return promise;
   }
 
+  /** Up to which seq there is anything of a spool; 0 for none. What is on its way here does not count. */
+  lastSeq(peer: string, spool: string): number {
+    return this.#store.lastSeq(peer, spool);
+  }
+
   /** Resolves when everything that was added is decided. */
   async drain(): Promise<void> {
     await this.#committing;

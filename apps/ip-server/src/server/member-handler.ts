@@ -8,6 +8,7 @@ import {
   parseHeartbeat,
   parseRecord,
   parseReport,
+  parseSpool,
   parseTextMessage,
   requireInteger,
   unsupported,
@@ -60,6 +61,10 @@ export function memberHandler(services: MemberServices, connection: Connection):
       }
       case 'report':
         return takeReport(message, session);
+      case 'spool': {
+        const spool = parseSpool(message);
+        return formatStored({ spool, seq: services.intake.lastSeq(id, spool) });
+      }
       case 'directory-get': {
         const { epoch, seq } = parseDirectoryGet(message);
         return directory.page(epoch === directory.epoch ? seq : 0, now()).message;

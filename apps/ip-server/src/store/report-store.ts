@@ -66,6 +66,8 @@ export interface ReportStore {
   /** The newest report of each machine and schedule (reports made by hand count as one) among those, oldest first. */
   latest(query: ReportQuery): Iterable<StoredReport>;
   get(id: string): StoredReport | undefined;
+  /** The last seq of a machine's spool of which anything is stored, or was; 0 when nothing is. */
+  lastSeq(peer: string, spool: string): number;
   /** The id of the report that was stored last. */
   newest(): string | undefined;
   /** Drops up to `limit` of what is beyond the retention. @returns how many were dropped */

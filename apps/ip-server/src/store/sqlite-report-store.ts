@@ -144,6 +144,11 @@ export class SqliteReportStore implements ReportStore {
     return /^[1-9][0-9]{0,15}$/.test(id) ? this.#search.one(Number(id)) : undefined;
   }
 
+  lastSeq(peer: string, spool: string): number {
+    const row = this.#statements.lastSeq.get(peer, spool);
+    return row === undefined ? 0 : Math.max(0, integer(row, 'last_seq'));
+  }
+
   newest(): string | undefined {
     return this.#search.newest()?.toString();
   }
@@ -191,6 +196,7 @@ function prepareAll(
   | 'digest'
   | 'spool'
   | 'spools'
+  | 'lastSeq'
   | 'addSpool'
   | 'insert'
   | 'advance'
@@ -205,6 +211,9 @@ function prepareAll(
   return {
     digest: sql('SELECT digest, kind, time FROM reports WHERE spool = ? AND seq = ?'),
     spool: sql('SELECT number, last_seq, pruned_seq, pruned_time FROM spools WHERE peer = ? AND spool = ?'),
+    lastSeq: sql(`
+      SELECT last_seq FROM spools JOIN peers ON peers.number = spools.peer
+      WHERE peers.id = ? AND spools.spool = ?`),
     spools: sql('SELECT count(*) AS count FROM spools WHERE peer = ?'),
     addSpool: sql('INSERT INTO spools (peer, spool, last_seq) VALUES (?, ?, -1)'),
     insert: sql(`

@@ -5,6 +5,7 @@
  *   report     client → server   id, spool, seq, kind, time, [nextInMs, thirdInMs]; content JSON { title, values,
  *                                schedule, [output], [run], [attachments] }
  *   stored     server → client   re, spool, seq: the report is on the server's disk
+ *   spool      client → server   id, spool: up to which seq is there anything of it? Answered `stored` with that, or 0
  *
  * A report's key is (peer, spool, seq). A known seq with another content is answered `report-conflict`. A report of
  * a schedule says when the next ones are due, as it is when the report is sent: that is no part of what is reported.
@@ -234,6 +235,16 @@ export function parseReportDue({ header }: Message): Due | undefined {
   const { nextInMs, thirdInMs } = header;
   if (nextInMs === undefined && thirdInMs === undefined) return undefined;
   return checkDue(requireInteger(header, 'nextInMs'), requireInteger(header, 'thirdInMs'));
+}
+
+export function formatSpool(spool: string): Message {
+  return { header: { type: 'spool', spool }, content: Buffer.alloc(0) };
+}
+
+/** @returns the spool that is asked about @throws FilerError `message-malformed`, `unexpected-message` */
+export function parseSpool({ header }: Message): string {
+  expectType(header, 'spool');
+  return textOf(requireText(header, 'spool'), 'spool', { pattern: SPOOL_PATTERN });
 }
 
 export function formatStored({ spool, seq }: ReportKey): Message {
