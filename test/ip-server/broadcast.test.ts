@@ -9,6 +9,8 @@ import {
 import { createLogger } from '@filer/program';
 import { expect, test } from 'vitest';
 import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
+import { Lateness } from '../../apps/ip-server/src/reports/lateness.ts';
+import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
 import { PeerServer } from '../../apps/ip-server/src/server/peer-server.ts';
@@ -46,6 +48,18 @@ test('a change of many members is broadcast one page a step, each going on where
     presence: new Presence(directory, 1_000),
     intake: new ReportIntake(store.reports, () => undefined),
     attachments: { require: () => undefined, stored: () => undefined },
+    lateness: new Lateness({
+      store,
+      clock: new SteadyClock(
+        { wall: () => 0, monotonic: () => 0, uptime: () => 0, boot: undefined },
+        undefined,
+      ),
+      settleMs: 0,
+      isMember: () => true,
+      raise: () => undefined,
+      onRaised: () => undefined,
+      onProblem: () => undefined,
+    }),
     uploads: new UploadDoor({}),
     enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
     heartbeatMs: 1_000,

@@ -22,7 +22,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['control'],
     ['daemon'],
     ['http'],
-    ['server', 'reports', 'uploads', 'collect'],
+    ['server', 'reports', 'alarms', 'uploads', 'collect'],
     ['store'],
     ['ground'],
   ],

@@ -11,6 +11,7 @@ import {
   formatHeartbeat,
   formatRemovals,
   formatReport,
+  formatSchedules,
   formatText,
   joinerSignatures,
   parseBroadcasted,
@@ -27,8 +28,10 @@ import {
   Session,
   signText,
   strangerMessenger,
+  type AnnouncedSchedule,
   type Broadcasted,
   type CollectAsked,
+  type Due,
   type DirectoryEntry,
   type DirectoryPage,
   type Hello,
@@ -278,6 +281,18 @@ export class MemberConnection implements AsyncDisposable {
     const content = encodeReportBody({ title: '', values: Object.entries(values), schedule: '' });
     const message = formatReport({ spool, seq, kind: 'user', time: 1_000 + seq }, content);
     return parseStored(await this.session.ask(message));
+  }
+
+  /** Sends a report of a schedule and waits until it is stored. @throws FilerError the server's answer */
+  async reportOf(schedule: string, seq: number, due: Due, spool = '0'.repeat(32)): Promise<ReportKey> {
+    const content = encodeReportBody({ title: '', values: [['seq', String(seq)]], schedule });
+    const message = formatReport({ spool, seq, kind: 'schedule', time: 1_000 + seq }, content, due);
+    return parseStored(await this.session.ask(message));
+  }
+
+  /** Announces schedules in the place of those before. @throws FilerError the server's answer */
+  async announce(...schedules: readonly AnnouncedSchedule[]): Promise<void> {
+    await this.session.ask(formatSchedules(schedules));
   }
 
   async broadcast(text: string, to = '@all', time = Date.now()): Promise<Broadcasted> {

@@ -1,6 +1,7 @@
 import { formatHostPort, MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS, parseHostPort } from '@filer/protocol';
 import {
   choiceKind,
+  commandSetting,
   customKind,
   DURATION,
   integerKind,
@@ -31,6 +32,14 @@ const ADDRESS = customKind('HOST:PORT such as server.example:10901', (text) => {
   const address = parseHostPort(text);
   if (address.port === 0) throw new RangeError('nobody can dial port 0');
   return formatHostPort(address);
+});
+
+const WEBHOOK = customKind('an http or https address such as https://ops.example/hooks/filer', (text) => {
+  const url = new URL(text);
+  // A password in an address ends in logs and lists of processes.
+  if (!/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw new RangeError('not such an address');
+  return url.href;
 });
 
 /** Everything that can be set: as a flag of `start`, as `IP_SERVER_…`, in the configuration file. */
@@ -74,6 +83,26 @@ export const SETTINGS = {
     SIZE,
     '10GiB',
     'how much room the files of reports may take; the oldest of the machine with most go first',
+  ),
+  settleMs: setting(
+    DURATION,
+    '2m',
+    'after a start, how long machines have to come back before their reports are late or missing',
+  ),
+  onAlarm: commandSetting(
+    ['/usr/local/bin/tell-ops', '--quietly'],
+    'a program to run when reports of a machine are missing, and when they come again; arguments go into the configuration file',
+  ),
+  onAlarmTimeoutMs: setting(DURATION, '1m', 'how long that program may take'),
+  webhook: optionalSetting(
+    WEBHOOK,
+    'https://ops.example/hooks/filer',
+    'where to post when reports of a machine are missing, and when they come again',
+  ),
+  webhookSecretFile: optionalSetting(
+    textKind('a file'),
+    '/etc/ip-server/webhook-secret',
+    'file with the secret that signs what is posted, if it is not webhook-secret in the home',
   ),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'least important level that is logged'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'text for people, json for programs'),

@@ -24,6 +24,8 @@ export interface Home {
   readonly membershipFile: string;
   /** The server's `network-key.pem`. */
   readonly networkKeyFile: string;
+  /** The server's `webhook-secret`. */
+  readonly webhookSecretFile: string;
   /** Where received files go. */
   readonly inbox: string;
   /** The client's folder of what came from standard input and is to be sent. */
@@ -142,6 +144,7 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
     digestsFile: join(folders.data, 'digests.db'),
     membershipFile: join(folders.data, 'membership.json'),
     networkKeyFile: join(folders.data, 'network-key.pem'),
+    webhookSecretFile: join(folders.data, 'webhook-secret'),
     inbox: folders.inbox,
     outgoing: join(folders.data, 'outgoing'),
     attachments: join(folders.data, 'attachments'),

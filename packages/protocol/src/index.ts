@@ -63,6 +63,7 @@ export {
   type ServiceOptions,
 } from './service/service.ts';
 export { makeFolders } from './make-folders.ts';
+export { createSecretFile } from './trust/secret-file.ts';
 export { errorOf, formatError } from './messages/error.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';

@@ -66,6 +66,10 @@ const GROUP_OF_REPORTS = customKind('the name of a group such as lab', (text) =>
   return name;
 });
 
+export const alarmsArguments = {
+  limit: defaulted(integerKind({ min: 1, max: 10_000, example: 100 }), '100', 'how many of the newest'),
+};
+
 export const reportsArguments = {
   peer: list(PEER, 'of this machine', { commas: true }),
   group: list(GROUP_OF_REPORTS, 'of the machines of this group', { commas: true }),

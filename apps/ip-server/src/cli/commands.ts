@@ -1,5 +1,6 @@
 import { defineCommand, type Command } from '@filer/program';
 import {
+  alarmsArguments,
   broadcastArguments,
   collectAddArguments,
   collectArguments,
@@ -41,9 +42,16 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'peers',
-    describe: 'list the machines of the network',
+    describe: 'list the machines of the network, and how their reports come',
     args: peersArguments,
+    examples: ['peers', 'peers --watch', 'peers --json'],
     load: () => import('./peers.ts'),
+  }),
+  defineCommand({
+    usage: 'alarms',
+    describe: 'list missing reports that were told of, and whether that was delivered',
+    args: alarmsArguments,
+    load: () => import('./alarms.ts'),
   }),
   defineCommand({
     usage: 'reports',

@@ -24,7 +24,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     format: settings.logFormat,
     stream: output.stderr,
   });
-  const daemon = await ServerDaemon.open({ home, settings, log, version });
+  const daemon = await ServerDaemon.open({ home, settings, environment: env, log, version });
   try {
     await writeConfigurationTemplate(SETTINGS, home);
     if (daemon.isNew) output.words(BACKUP_ADVICE);

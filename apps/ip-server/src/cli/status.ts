@@ -1,6 +1,7 @@
 import { fieldsOf, integerOf, listOf, textOf, type Fields } from '@filer/protocol';
 import { formatBytes, formatDuration, printable, type Context } from '@filer/program';
 import { asking } from './asking.ts';
+import { counted } from './words.ts';
 
 export async function run(_: object, context: Context): Promise<void> {
   const { output } = context;
@@ -21,7 +22,8 @@ function linesOf(fields: Fields): string[] {
     `server      ${text('id')}`,
     `network     ${text('network')}`,
     `addresses   ${listOf(fields['addresses'], 'addresses', 64, textOf).map(printable).join(' ')}`,
-    `machines    ${count('members')}, ${count('online')} online`,
+    `machines    ${count('members')}, ${count('online')} online${lateWords(count('late'), count('missing'))}`,
+    ...alarmLines(fieldsOf(fields['alarms'], 'alarms')),
     fields['networkKey'] === 'here'
       ? 'network key here: whoever controls this server can admit members'
       : 'network key exported: invites and removals need --network-key FILE',
@@ -29,4 +31,30 @@ function linesOf(fields: Fields): string[] {
     `home        ${text('home')}`,
     ...(typeof problem === 'string' ? [`store       FAILS: ${printable(problem)}`] : []),
   ];
+}
+
+function lateWords(late: number, missing: number): string {
+  return [
+    ...(missing === 0 ? [] : [`, ${missing} with missing reports`]),
+    ...(late === 0 ? [] : [`, ${late} late`]),
+  ].join('');
+}
+
+/** Who is told that reports are missing, and whether that works. */
+function alarmLines(fields: Fields): string[] {
+  const waiting = fieldsOf(fields['waiting'], 'waiting');
+  const channels = (['hook', 'webhook'] as const).flatMap((channel) => {
+    const told = fields[channel];
+    const count = integerOf(waiting[channel], channel);
+    if (typeof told !== 'string') return [];
+    const file = channel === 'webhook' ? fields['webhookSecretFile'] : undefined;
+    return [
+      `${channel === 'hook' ? 'runs' : 'posts to'} ${printable(told)}${count === 0 ? '' : `, ${counted(count, 'alarm')} waiting`}`,
+      ...(typeof file === 'string' ? [`signs with ${printable(file)}`] : []),
+    ];
+  });
+  const problem = fields['problem'];
+  return [...(typeof problem === 'string' ? [`FAILS: ${printable(problem)}`] : []), ...channels].map(
+    (line, index) => `${index === 0 ? 'alarms' : ''.padEnd(6)}      ${line}`,
+  );
 }

@@ -60,7 +60,7 @@ export async function openAsker(context: Context, options: AskOptions): Promise<
 }
 
 async function openStopped(
-  { home, signal }: Context,
+  { home, env, signal }: Context,
   { settings, make = false, exclusive = false }: AskOptions,
 ): Promise<Asker> {
   let lock: Lock | undefined;
@@ -69,7 +69,7 @@ async function openStopped(
     lock = await acquireLock(home.lockFile);
   }
   try {
-    const desk = await openStoppedDesk(home, settings, make);
+    const desk = await openStoppedDesk(home, settings, env, make);
     const methods = methodsOn(desk);
     return {
       running: false,

@@ -3,7 +3,7 @@ import type { Attempt, DeliveryProgress } from '../collect/attempt.ts';
 import type { Directory } from '../server/directory.ts';
 import type { Collect, CollectRun, Delivery, FileFailure } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
-import { iso } from './iso.ts';
+import { iso } from '../iso.ts';
 
 /** What collects are told from: a running server, or the home of one that is stopped. */
 export interface CollectView {

@@ -1,8 +1,12 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FilerError, type HostPort } from '@filer/protocol';
-import { openHome, type Home } from '@filer/program';
+import { openHome, type Environment, type Home } from '@filer/program';
+import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
+import { machineClocks } from '../daemon/machine-clocks.ts';
+import { Overview } from '../daemon/overview.ts';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
+import { SteadyClock } from '../reports/steady-clock.ts';
 import { Directory } from '../server/directory.ts';
 import { openFoundation } from '../server/foundation.ts';
 import { reachableAt } from '../server/reach.ts';
@@ -10,6 +14,7 @@ import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { CollectStore } from '../store/collect-store.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
+import type { AlarmStore } from '../store/alarm-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import { openStore } from '../store/store.ts';
 
@@ -24,6 +29,9 @@ export interface Desk {
   /** Where files of collects go that are not given a folder. */
   readonly collected: string;
   readonly attachments: AttachmentStore;
+  readonly overview: Overview;
+  readonly alarms: AlarmStore;
+  readonly alarmSettings: AlarmSettings;
   /** Where machines reach the server, for invites. */
   readonly addresses: readonly HostPort[];
   /** Undefined while the server is stopped. */
@@ -33,7 +41,7 @@ export interface Desk {
 
 /** The desk of a running server. */
 export function deskOf(daemon: ServerDaemon): Desk {
-  const { home, founding, store, directory, removals } = daemon;
+  const { home, founding, store, directory, removals, overview, alarmSettings } = daemon;
   return {
     home,
     founding,
@@ -43,6 +51,9 @@ export function deskOf(daemon: ServerDaemon): Desk {
     collects: store.collects,
     collected: collectedIn(home),
     attachments: store.attachments,
+    overview,
+    alarms: store.alarms,
+    alarmSettings,
     get addresses() {
       return daemon.addresses;
     },
@@ -71,6 +82,7 @@ export interface StoppedDesk extends Desk {
 export async function openStoppedDesk(
   home: Home,
   settings: ServerSettings,
+  environment: Environment,
   make: boolean,
 ): Promise<StoppedDesk> {
   if (!make && !existsSync(home.databaseFile)) {
@@ -87,6 +99,14 @@ export async function openStoppedDesk(
     const keyFile = registry.founding() === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
     const directory = new Directory(registry, Date.now());
+    const expectations = Map.groupBy(store.expectations.all(), ({ peer }) => peer);
+    const clock = new SteadyClock(machineClocks(), store.expectations.clock());
+    const overview = new Overview({
+      directory,
+      presence: undefined,
+      schedulesOf: (id) => expectations.get(id) ?? [],
+      now: () => clock.now(),
+    });
     return {
       home,
       founding,
@@ -96,6 +116,9 @@ export async function openStoppedDesk(
       collects: store.collects,
       collected: collectedIn(home),
       attachments: store.attachments,
+      overview,
+      alarms: store.alarms,
+      alarmSettings: shownAlarmSettings(settings, home, environment),
       addresses: reachableAt(registry.listenedAt() ?? settings),
       daemon: undefined,
       now: Date.now,

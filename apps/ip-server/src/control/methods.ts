@@ -1,6 +1,7 @@
 import {
   FilerError,
   fieldsOf,
+  integerOf,
   parseGrant,
   parseMembership,
   parseRemoval,
@@ -10,10 +11,11 @@ import {
   verifyMembership,
 } from '@filer/protocol';
 import type { ControlCall, ControlMethod } from '@filer/program';
-import { iso } from './iso.ts';
+import { iso } from '../iso.ts';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import { checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';
+import { alarmsDocument } from './alarms.ts';
 import type { Desk } from './desk.ts';
 import { collectMethods, type CollectMethodName } from './collects.ts';
 import { findMember } from './members.ts';
@@ -25,6 +27,7 @@ export type MethodName =
   | 'status'
   | 'peers'
   | 'watch-peers'
+  | 'alarms'
   | 'invite-context'
   | 'invite-add'
   | 'invite-list'
@@ -51,6 +54,7 @@ export function methodsOn(desk: Desk): Record<MethodName, ControlMethod> {
     status: () => statusDocument(desk),
     peers: (params) => peersDocument(desk, fieldsOf(params, 'params')['all'] === true),
     'watch-peers': (params, call) => watchPeers(desk, fieldsOf(params, 'params')['all'] === true, call),
+    alarms: (params) => alarmsDocument(desk, integerOf(fieldsOf(params, 'params')['limit'], 'limit')),
     'invite-context': () => ({ ...founding, addresses: desk.addresses }),
     'invite-add': (params) => {
       const grant = parseGrant(fieldsOf(params, 'params')['grant']);

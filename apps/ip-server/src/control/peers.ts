@@ -1,5 +1,6 @@
-import { iso } from './iso.ts';
-import type { Member } from '../store/registry.ts';
+import { iso } from '../iso.ts';
+import type { PeerView, ScheduleState } from '../daemon/overview.ts';
+import type { HeartbeatAt } from '../store/registry.ts';
 import type { Desk } from './desk.ts';
 
 /** What `peers` says of one machine. Times are ISO 8601 UTC. */
@@ -8,13 +9,26 @@ export interface PeerEntry {
   readonly name: string;
   readonly groups: readonly string[];
   readonly online: boolean;
-  readonly state: 'online' | 'stopped' | 'lost' | 'left' | 'removed';
+  readonly state: PeerView['state'];
   readonly lastSeen: string;
   readonly addresses: readonly string[];
   /** How the machine is connected to this server. */
   readonly via: 'direct' | null;
   readonly version: string | null;
   readonly lastHeartbeat: LastHeartbeat | null;
+  /** The worst of its schedules. */
+  readonly reports: PeerView['reports'];
+  readonly schedules: readonly ScheduleEntry[];
+}
+
+/** What a machine has announced that it will report, and how it does. */
+export interface ScheduleEntry {
+  readonly name: string;
+  readonly state: ScheduleState;
+  readonly dueAt: string;
+  readonly lastReportAt: string | null;
+  /** When the state began. */
+  readonly since: string;
 }
 
 /** The last volatile numbers of a machine. Sizes in bytes, durations in ms. */
@@ -36,47 +50,41 @@ export interface PeersDocument {
 }
 
 /** @param all those that left or were removed, too */
-export function peersDocument(desk: Desk, all: boolean): PeersDocument {
-  const { directory, daemon, now } = desk;
-  daemon?.presence.sweep(now());
-  const members = directory.all().filter((member) => all || member.status === 'member');
+export function peersDocument({ overview, daemon, now }: Desk, all: boolean): PeersDocument {
+  const peers = overview.peers(all);
   // While the server is stopped, what is known is as old as the last sign of anybody.
-  const asOf = daemon === undefined ? Math.max(0, ...members.map((member) => member.lastSeen)) : now();
+  const asOf = daemon === undefined ? Math.max(0, ...peers.map(({ member }) => member.lastSeen)) : now();
   return {
     server: { connected: daemon !== undefined, asOf: iso(asOf) },
-    peers: members.map((member) => entryOf(desk, member)).toSorted((a, b) => compare(a.name, b.name)),
+    peers: peers.map(entryOf),
   };
 }
 
-function entryOf({ daemon }: Desk, member: Member): PeerEntry {
-  const { membership, record, presence, lastSeen, software, status } = member;
-  const online = daemon !== undefined && presence === 'online';
-  const heartbeat = daemon?.presence.lastHeartbeat(membership.id) ?? member.heartbeat;
+function entryOf({ member, online, state, lastHeartbeat, schedules, reports }: PeerView): PeerEntry {
+  const { membership, record, lastSeen, software } = member;
   return {
     id: membership.id,
     name: membership.name,
     groups: membership.groups,
     online,
-    state: status === 'member' ? stateOf(online, presence) : status,
+    state,
     lastSeen: iso(lastSeen),
     addresses: record?.addresses ?? [],
     via: online ? 'direct' : null,
     version: software === '' ? null : software,
-    lastHeartbeat: heartbeat === undefined ? null : heartbeatOf(heartbeat.at, heartbeat.heartbeat),
+    lastHeartbeat: lastHeartbeat === undefined ? null : heartbeatOf(lastHeartbeat),
+    reports,
+    schedules: schedules.map(({ name, state: how, dueAt, lastReportAt, since }) => ({
+      name,
+      state: how,
+      dueAt: iso(dueAt),
+      lastReportAt: lastReportAt === undefined ? null : iso(lastReportAt),
+      since: iso(since),
+    })),
   };
 }
 
-function stateOf(online: boolean, presence: Member['presence']): PeerEntry['state'] {
-  if (online) return 'online';
-  return presence === 'stopped' ? 'stopped' : 'lost';
-}
-
-function heartbeatOf(at: number, heartbeat: NonNullable<Member['heartbeat']>['heartbeat']): LastHeartbeat {
+function heartbeatOf({ at, heartbeat }: HeartbeatAt): LastHeartbeat {
   const { loadHundredths, ...rest } = heartbeat;
   return { time: iso(at), load: loadHundredths / 100, ...rest };
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

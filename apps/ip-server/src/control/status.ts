@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { formatHostPort } from '@filer/protocol';
+import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { Desk } from './desk.ts';
 
 /** What `status` says. */
@@ -24,13 +25,24 @@ export interface StatusDocument {
   readonly attachmentBytes: number;
   /** Why the store fails, or takes no attachments; null while it works. */
   readonly storeProblem: string | null;
+  /** Members of whom a report is late, or missing; one is counted once. */
+  readonly late: number;
+  readonly missing: number;
+  readonly alarms: AlarmsStatus;
   readonly home: string;
 }
 
+/** Who is told that reports are missing. */
+export interface AlarmsStatus extends AlarmSettings {
+  /** Alarms that are still to be told, by who is told. */
+  readonly waiting: { readonly hook: number; readonly webhook: number };
+  /** Why the last one was not delivered; null when it was, and while the server is stopped. */
+  readonly problem: string | null;
+}
+
 export function statusDocument(desk: Desk): StatusDocument {
-  const { founding, home, directory, daemon, addresses, now } = desk;
-  daemon?.presence.sweep(now());
-  const members = directory.all().filter(({ status }) => status === 'member');
+  const { founding, home, overview, daemon, addresses, now } = desk;
+  const peers = overview.peers(false);
   const listened = daemon?.listened;
   return {
     id: founding.server,
@@ -42,12 +54,23 @@ export function statusDocument(desk: Desk): StatusDocument {
     listen: listened === undefined ? null : formatHostPort(listened),
     addresses: addresses.map(formatHostPort),
     http: null,
-    members: members.length,
-    online: daemon === undefined ? 0 : members.filter(({ presence }) => presence === 'online').length,
+    members: peers.length,
+    online: peers.filter(({ online }) => online).length,
     connections: daemon?.network.messengers.size ?? 0,
     networkKey: existsSync(home.networkKeyFile) ? 'here' : 'exported',
     attachmentBytes: desk.attachments.bytes,
     storeProblem: daemon?.health.problem?.message ?? null,
+    late: peers.filter(({ reports }) => reports === 'late').length,
+    missing: peers.filter(({ reports }) => reports === 'missing').length,
+    alarms: alarmsStatus(desk),
     home: home.identityFolder,
+  };
+}
+
+function alarmsStatus({ alarms, alarmSettings, daemon }: Desk): AlarmsStatus {
+  return {
+    ...alarmSettings,
+    waiting: { hook: alarms.waiting('hook'), webhook: alarms.waiting('webhook') },
+    problem: daemon?.alarms.problem ?? null,
   };
 }

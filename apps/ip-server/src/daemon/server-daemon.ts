@@ -6,9 +6,15 @@ import {
   type KeyPair,
   type ServerRecord,
 } from '@filer/protocol';
-import { openHome, type Home, type Lock, type Logger } from '@filer/program';
+import { openHome, type Environment, type Home, type Lock, type Logger } from '@filer/program';
+import type { AlarmRoute } from '../alarms/alarm-sender.ts';
+import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
+import { Alarms } from '../alarms/alarms.ts';
+import { openRoutes } from '../alarms/routes.ts';
 import { Collects } from '../collect/collects.ts';
 import { ReportIntake } from '../reports/intake.ts';
+import { Lateness } from '../reports/lateness.ts';
+import { SteadyClock } from '../reports/steady-clock.ts';
 import { Directory } from '../server/directory.ts';
 import { Enrolment } from '../server/enrolment.ts';
 import { openFoundation, type Foundation } from '../server/foundation.ts';
@@ -23,11 +29,14 @@ import { Attachments } from '../uploads/attachments.ts';
 import { UploadDoor } from '../uploads/upload-door.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { machineClocks } from './machine-clocks.ts';
+import { Overview } from './overview.ts';
 import { StoreHealth } from './store-health.ts';
 
 export interface DaemonOptions {
   readonly home: Home;
   readonly settings: ServerSettings;
+  readonly environment: Environment;
   readonly log: Logger;
   readonly version: string;
 }
@@ -55,8 +64,12 @@ export class ServerDaemon {
   readonly removals: Removals;
   readonly presence: Presence;
   readonly health: StoreHealth;
+  readonly overview: Overview;
+  readonly alarms: Alarms;
+  readonly alarmSettings: AlarmSettings;
   readonly network: PeerServer;
   readonly collects: Collects;
+  readonly #lateness: Lateness;
   readonly #lock: Lock;
   readonly #log: Logger;
   readonly #settings: ServerSettings;
@@ -76,14 +89,16 @@ export class ServerDaemon {
    * @throws FilerError `home-not-writable`, `already-running`, `store-damaged`, `identity-damaged`…
    */
   static async open(options: DaemonOptions): Promise<ServerDaemon> {
-    const { home, settings } = options;
+    const { home, settings, environment, log, version } = options;
     await openHome(home);
     const lock = await lockHome(home);
     try {
       const store = openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS);
       try {
         const foundation = await openFoundation(home, store.registry, settings.networkKey);
-        return new ServerDaemon(options, lock, store, foundation);
+        const { alarms } = store;
+        const routes = await openRoutes({ home, settings, environment, alarms, software: version, log });
+        return new ServerDaemon(options, lock, store, foundation, routes);
       } catch (error) {
         store.close();
         throw error;
@@ -94,8 +109,14 @@ export class ServerDaemon {
     }
   }
 
-  private constructor(options: DaemonOptions, lock: Lock, store: Store, foundation: Foundation) {
-    const { home, settings, log, version } = options;
+  private constructor(
+    options: DaemonOptions,
+    lock: Lock,
+    store: Store,
+    foundation: Foundation,
+    routes: readonly AlarmRoute[],
+  ) {
+    const { home, settings, environment, log, version } = options;
     const { registry } = store;
     const { identity, founding } = foundation;
     const now = Date.now;
@@ -115,7 +136,6 @@ export class ServerDaemon {
     this.directory = new Directory(registry, now());
     this.removals = new Removals(founding.network, registry, this.directory);
     this.presence = new Presence(this.directory, settings.reportIntervalMs);
-    this.#intake = new ReportIntake(store.reports, (problem) => this.health.tell('reports', problem));
     this.#attachments = new Attachments({
       store: store.attachments,
       root: home.attachments,
@@ -127,6 +147,36 @@ export class ServerDaemon {
       onProblem: (problem) => this.health.tell('attachments', problem),
       now,
     });
+    const clock = new SteadyClock(machineClocks(), store.expectations.clock());
+    this.alarmSettings = shownAlarmSettings(settings, home, environment);
+    this.alarms = new Alarms({
+      alarms: store.alarms,
+      routes,
+      source: { ...founding, about: (id) => this.directory.get(id)?.membership },
+      now: () => clock.now(),
+      log,
+      onProblem: (problem) => this.health.tell('alarms', problem),
+    });
+    this.#lateness = new Lateness({
+      store,
+      clock,
+      settleMs: settings.settleMs,
+      isMember: (id) => this.directory.get(id)?.status === 'member',
+      raise: (events, moment) => this.alarms.raise(events, moment),
+      onRaised: () => this.alarms.wake(),
+      onProblem: (problem) => this.health.tell('schedules', problem),
+    });
+    this.overview = new Overview({
+      directory: this.directory,
+      presence: this.presence,
+      schedulesOf: (id) => this.#lateness.of(id),
+      now: () => clock.now(),
+    });
+    this.#intake = new ReportIntake(
+      store.reports,
+      (problem) => this.health.tell('reports', problem),
+      (stored) => this.#lateness.take(stored),
+    );
     this.#housekeeping = new Housekeeping({
       store,
       attachments: this.#attachments,
@@ -164,6 +214,7 @@ export class ServerDaemon {
         attach: (...upload) => this.#attachments.take(...upload),
         deliver: (...upload) => this.collects.take(...upload),
       }),
+      lateness: this.#lateness,
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,
       software: version,
@@ -205,11 +256,15 @@ export class ServerDaemon {
     this.#renewRecord();
     const sweepMs = Math.min(MAX_SWEEP_MS, reportIntervalMs / 2);
     this.#timers.push(
-      setInterval(() => this.presence.sweep(Date.now()), sweepMs),
+      setInterval(() => {
+        this.presence.sweep(Date.now());
+        this.#lateness.sweep();
+      }, sweepMs),
       setInterval(() => this.#tick(), broadcastIntervalMs),
     );
     this.#housekeeping.start();
     await this.collects.start();
+    this.alarms.wake();
     return address;
   }
 
@@ -260,6 +315,8 @@ export class ServerDaemon {
     await this.stopListening();
     await this.#intake.drain();
     await this.#attachments.close();
+    await this.#lateness.close();
+    await this.alarms.close();
     await this.#housekeeping.close();
     this.health.tell('presence', this.directory.flush());
     this.store.close();

@@ -3,7 +3,15 @@ import type { Logger } from '@filer/program';
 
 /** What the store does for the server, as a person knows it. */
 export type StoreTask =
-  'reports' | 'presence' | 'heartbeats' | 'retention' | 'collects' | 'attachments' | 'removing attachments';
+  | 'reports'
+  | 'presence'
+  | 'heartbeats'
+  | 'retention'
+  | 'collects'
+  | 'attachments'
+  | 'removing attachments'
+  | 'schedules'
+  | 'alarms';
 
 /** Whether the store works: says once when something begins to fail and once when it works again. */
 export class StoreHealth {

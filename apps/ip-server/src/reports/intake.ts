@@ -26,14 +26,23 @@ interface Waiting {
 export class ReportIntake {
   readonly #store: ReportStore;
   readonly #onProblem: (problem: FilerError | undefined) => void;
+  readonly #follow: (stored: readonly NewReport[]) => () => void;
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
   #problem: FilerError | undefined;
 
-  /** @param onProblem told when the store begins to fail, and (undefined) when it works again */
-  constructor(store: ReportStore, onProblem: (problem: FilerError | undefined) => void) {
+  /**
+   * @param onProblem told when the store begins to fail, and (undefined) when it works again
+   * @param follow gets reports while they are stored, in the same transaction; what it returns is called once they are
+   */
+  constructor(
+    store: ReportStore,
+    onProblem: (problem: FilerError | undefined) => void,
+    follow: (stored: readonly NewReport[]) => () => void = () => () => undefined,
+  ) {
     this.#store = store;
     this.#onProblem = onProblem;
+    this.#follow = follow;
   }
 
   /** Why the last batch could not be stored; undefined when it was. */
@@ -87,7 +96,9 @@ export class ReportIntake {
     const reports = batch.map((each) => each.report);
     for (let tries = 1; ; tries++) {
       try {
-        const outcomes = this.#store.store(reports);
+        let committed = (): void => undefined;
+        const outcomes = this.#store.store(reports, (stored) => (committed = this.#follow(stored)));
+        committed();
         this.#tell(undefined);
         batch.forEach(({ report, resolve, reject }, index) => {
           const outcome = outcomes[index];

@@ -9,6 +9,8 @@ import {
   parseRecord,
   parseReport,
   parseSpool,
+  parseReportDue,
+  parseSchedules,
   parseTextMessage,
   requireInteger,
   unsupported,
@@ -22,6 +24,7 @@ import {
 import type { Logger } from '@filer/program';
 import type { ReportIntake } from '../reports/intake.ts';
 import type { Attachments } from '../uploads/attachments.ts';
+import type { Lateness } from '../reports/lateness.ts';
 import type { Directory } from './directory.ts';
 import type { Connection, Presence } from './presence.ts';
 import type { Removals } from './removals.ts';
@@ -35,6 +38,7 @@ export interface MemberServices {
   readonly texts: Texts;
   readonly intake: ReportIntake;
   readonly attachments: Pick<Attachments, 'require' | 'stored'>;
+  readonly lateness: Lateness;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -46,7 +50,7 @@ const OK: Reply = { header: { type: 'ok' } };
 
 /** What a member may ask. */
 export function memberHandler(services: MemberServices, connection: Connection): Handler {
-  const { directory, presence, removals, texts, now } = services;
+  const { directory, presence, removals, texts, lateness, now } = services;
   const { id } = connection;
   const takeReport = reportTaker(services, id);
   return (message, session) => {
@@ -81,8 +85,15 @@ export function memberHandler(services: MemberServices, connection: Connection):
         return texts
           .broadcast(id, parseTextMessage(message), now())
           .then((broadcasted) => formatBroadcasted(broadcasted));
+      case 'schedules': {
+        if (connection.incarnation === undefined) {
+          throw new FilerError('refused', 'the session of a command announces no schedules');
+        }
+        return lateness.announce(id, parseSchedules(message)).then(() => OK);
+      }
       case 'goodbye':
         presence.goodbye(connection);
+        if (presence.daemon(id) === connection) lateness.goodbye(id);
         return undefined;
       case 'leave':
         return leave(services, connection);
@@ -112,12 +123,13 @@ function reportTaker(
   const waiting = new Set<Promise<void>>();
   return async (message, session) => {
     const report = parseReport(message);
+    const due = parseReportDue(message);
     const { id } = message.header;
     const { spool, seq } = report;
     const answer = async (): Promise<Reply> => {
       try {
         attachments.require(peer, report);
-        await intake.add({ peer, report, content: message.content, receivedAt: now() });
+        await intake.add({ peer, report, content: message.content, receivedAt: now(), due });
         attachments.stored(peer, report);
         return formatStored({ spool, seq });
       } catch (error) {
@@ -136,9 +148,10 @@ function reportTaker(
   };
 }
 
-function leave({ directory, presence, log }: MemberServices, { id, messenger }: Connection): Reply {
+function leave({ directory, presence, lateness, log }: MemberServices, { id, messenger }: Connection): Reply {
   const name = directory.get(id)?.membership.name;
   directory.leave(id);
+  lateness.forget(id);
   log.info('peer left the network', { peer: name, id });
   const left = new FilerError('not-a-member', 'this machine has left the network');
   for (const other of presence.of(id)) if (other !== messenger) other.reject(left);

@@ -109,6 +109,7 @@ export class PeerServer extends Server {
         await uploads.serve(messenger, membership);
         return;
       }
+      if (connection.incarnation !== undefined) this.#announce(id, hello);
       const session = new Session(messenger, memberHandler(this.#services, connection));
       this.#sessions.set(connection, session);
       await sent.catch(() => undefined);
@@ -168,6 +169,13 @@ export class PeerServer extends Server {
     }
   }
 
+  /** Not waited for: while the store fails, machines are welcome all the same. */
+  #announce(id: string, { schedules }: Hello): void {
+    this.#parts.lateness.announce(id, schedules).catch((error: unknown) => {
+      if (!(error instanceof FilerError)) throw error;
+    });
+  }
+
   /** A member knows removals that we have lost (a restored backup): they are signed, so they count. */
   #catchUp(session: Session): void {
     const { removals, log } = this.#parts;
@@ -188,8 +196,11 @@ export class PeerServer extends Server {
    * @throws FilerError what `Removals.append` throws: `verification-failed` for a number that another one took
    */
   async applyRemovals(next: readonly Removal[]): Promise<void> {
-    const { presence, removals } = this.#parts;
-    for (const removal of next) removals.append(removal);
+    const { presence, removals, lateness } = this.#parts;
+    for (const removal of next) {
+      removals.append(removal);
+      lateness.forget(removal.id);
+    }
     await announceRemovals(next, presence, (to, { header, content }) => this.multicast(to, header, content));
   }
 

@@ -1,4 +1,4 @@
-import type { Report } from '@filer/protocol';
+import type { Due, Report } from '@filer/protocol';
 
 /** A report as it came, on its way into the store. */
 export interface NewReport {
@@ -8,6 +8,8 @@ export interface NewReport {
   /** The bytes that its values were read from. */
   readonly content: Buffer;
   readonly receivedAt: number;
+  /** When the next ones of its schedule are due, as its machine said on sending it. */
+  readonly due?: Due | undefined;
 }
 
 /**
@@ -54,10 +56,11 @@ export interface ReportStore {
    * Stores all of a batch or nothing, each report once by (peer, spool, seq). When it returns they survive a
    * power cut.
    *
+   * @param along what is written in the same transaction; gets those that are stored
    * @returns one outcome for each, in order
    * @throws FilerError when the store fails; then nothing was stored
    */
-  store(batch: readonly NewReport[]): StoreOutcome[];
+  store(batch: readonly NewReport[], along?: (stored: readonly NewReport[]) => void): StoreOutcome[];
   /**
    * In the order in which they were stored, one by one: there is no limit to how many there are. What is stored while
    * it is read does not belong to it, and the reader may take its time.

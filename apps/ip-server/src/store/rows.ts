@@ -32,6 +32,13 @@ export function bytes(row: Row, column: string): Buffer {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
+/** One of the words that a column may hold. */
+export function oneOf<T extends string>(row: Row, column: string, words: readonly T[]): T {
+  const word = words.find((each) => each === row[column]);
+  if (word === undefined) throw damaged(column);
+  return word;
+}
+
 export function document<T>(json: string, column: string, parse: (value: unknown) => T): T {
   try {
     return parse(JSON.parse(json));
@@ -44,18 +51,14 @@ const STATUSES: readonly MemberStatus[] = ['member', 'left', 'removed'];
 const STATES: readonly PresenceState[] = ['lost', 'online', 'stopped', 'gone'];
 
 export function memberOf(row: Row): Member {
-  const status = STATUSES.find((each) => each === row['status']);
-  const presence = STATES.find((each) => each === row['presence']);
-  if (status === undefined) throw damaged('status');
-  if (presence === undefined) throw damaged('presence');
   return {
     handle: integer(row, 'handle'),
-    status,
+    status: oneOf(row, 'status', STATUSES),
     membership: document(text(row, 'membership'), 'membership', parseMembership),
     memberSeq: integer(row, 'member_seq'),
     record: row['record'] === null ? undefined : document(text(row, 'record'), 'record', parsePeerRecord),
     recordSeq: integer(row, 'record_seq'),
-    presence,
+    presence: oneOf(row, 'presence', STATES),
     lastSeen: integer(row, 'last_seen'),
     presenceSeq: integer(row, 'presence_seq'),
     software: text(row, 'software'),

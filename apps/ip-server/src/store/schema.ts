@@ -16,6 +16,8 @@
  *   collects  what is asked for, of whom, and when the next run is due
  *   collect_runs, collect_deliveries  the ledger: what each machine that a run expected has delivered
  *   collect_folders  whose files a folder below the folder of a collect holds, for ever
+ *   schedules what each machine will report: `due_at`, `third_at` by the steady clock, the rest by the wall's
+ *   alarms    reports that were missing, and that came again; `alarm_deliveries`: who is to be told, and was
  */
 export const VERSIONS: readonly string[] = [
   `
@@ -272,5 +274,43 @@ export const VERSIONS: readonly string[] = [
   -- A report made after those that have gone is none of them, whatever its number says: its home is an old copy.
   ALTER TABLE spools ADD COLUMN pruned_time INTEGER NOT NULL DEFAULT -1;
   UPDATE spools SET pruned_time = 9007199254740991 WHERE pruned_seq >= 0;
+  `,
+  // What machines will report, and who was told that they did not.
+  `
+  CREATE TABLE schedules (
+    peer        TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    always      INTEGER NOT NULL,
+    grace_ms    INTEGER,
+    due_at      INTEGER NOT NULL,
+    third_at    INTEGER NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('ok', 'late', 'missing')),
+    since       INTEGER NOT NULL,
+    reported_at INTEGER,
+    stopped     INTEGER NOT NULL,
+    PRIMARY KEY (peer, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE alarms (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id       TEXT NOT NULL UNIQUE,
+    time     INTEGER NOT NULL,
+    steady   INTEGER NOT NULL,
+    event    TEXT NOT NULL CHECK (event IN ('missing', 'back')),
+    peer     TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    payload  TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE alarm_deliveries (
+    alarm   INTEGER NOT NULL REFERENCES alarms (number) ON DELETE CASCADE,
+    channel TEXT NOT NULL CHECK (channel IN ('hook', 'webhook')),
+    state   TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'failed')),
+    tries   INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
+    done_at INTEGER,
+    PRIMARY KEY (alarm, channel)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX alarms_waiting ON alarm_deliveries (channel, alarm) WHERE state = 'waiting';
   `,
 ];

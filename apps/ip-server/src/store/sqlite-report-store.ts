@@ -47,7 +47,7 @@ export class SqliteReportStore implements ReportStore {
     this.#statements = prepareAll(database);
   }
 
-  store(batch: readonly NewReport[]): StoreOutcome[] {
+  store(batch: readonly NewReport[], along?: (stored: readonly NewReport[]) => void): StoreOutcome[] {
     try {
       return this.#database.transaction(() => {
         let added = 0;
@@ -59,6 +59,7 @@ export class SqliteReportStore implements ReportStore {
         });
         for (const { lastSeq, number } of advanced) this.#statements.advance.run(lastSeq, number);
         if (added > 0) this.#bytes = this.#bytes + added;
+        along?.(batch.filter((_, index) => outcomes[index] === 'stored'));
         return outcomes;
       });
     } catch (error) {

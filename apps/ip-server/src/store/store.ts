@@ -1,6 +1,8 @@
 import { CollectStore } from './collect-store.ts';
 import { AttachmentStore } from './attachment-store.ts';
+import { AlarmStore } from './alarm-store.ts';
 import { Database } from './database.ts';
+import { ExpectationStore } from './expectation-store.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
 import { Samples } from './samples.ts';
@@ -16,6 +18,10 @@ export interface Store {
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
   giveBack(): boolean;
   readonly attachments: AttachmentStore;
+  readonly expectations: ExpectationStore;
+  readonly alarms: AlarmStore;
+  /** All of `work` or nothing. @throws FilerError what `work` throws, or why it could not be committed */
+  transaction<T>(work: () => T): T;
   /** May be called twice. */
   close(): void;
 }
@@ -36,6 +42,9 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       collects: new CollectStore(database),
       giveBack: () => database.giveBack(),
       attachments: new AttachmentStore(database),
+      expectations: new ExpectationStore(database),
+      alarms: new AlarmStore(database),
+      transaction: (work) => database.transaction(work),
       close: () => database.close(),
     };
   } catch (error) {

@@ -1,0 +1,164 @@
+import { FilerError } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { AlarmChannel, AlarmStore, WaitingAlarm } from '../store/alarm-store.ts';
+import type { Moment } from '../reports/steady-clock.ts';
+
+/** One way to tell somebody of an alarm. */
+export interface AlarmRoute {
+  readonly channel: AlarmChannel;
+  /** How many are told at once. */
+  readonly atOnce: number;
+  /** For how long a failure is tried again; 0: never. */
+  readonly retryForMs: number;
+  /**
+   * Tells of one alarm. What was told before the server died may be told again, with the same id.
+   *
+   * @param signal ends it; then it is told again after the next start
+   * @returns why it failed, in words for people; undefined when it did not
+   */
+  deliver(alarm: WaitingAlarm, signal: AbortSignal): Promise<string | undefined>;
+}
+
+export interface AlarmSenderParts {
+  readonly route: AlarmRoute;
+  readonly alarms: AlarmStore;
+  readonly now: () => Moment;
+  readonly log: Logger;
+  /** Told when the store fails, and (undefined) when it works. */
+  readonly onProblem: (problem: FilerError | undefined) => void;
+}
+
+/** Pauses before an alarm is tried again: doubled each time. All alarms wait after a failure, but not as long. */
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 3_600_000;
+const LONGEST_PAUSE_OF_ALL_MS = 60_000;
+
+/** Between half of a pause and all of it: two servers that share a receiver do not call as one. */
+const LEAST_OF_PAUSE = 0.5;
+
+/**
+ * Tells somebody of the alarms that wait in the database: those of one machine and schedule in order, several others at
+ * once. What fails is tried again with growing pauses.
+ */
+export class AlarmSender {
+  readonly #parts: AlarmSenderParts;
+  readonly #closing = new AbortController();
+  /** Numbers of those that are being told. */
+  readonly #running = new Map<number, Promise<void>>();
+  /** When an alarm that failed is tried again, by the steady clock. */
+  readonly #retryAt = new Map<number, number>();
+  /** What came of alarms that the store could not note: it is noted before anything else. */
+  readonly #notes = new Map<number, () => void>();
+  #pausedUntil = 0;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #problem: string | undefined;
+
+  constructor(parts: AlarmSenderParts) {
+    this.#parts = parts;
+  }
+
+  get channel(): AlarmChannel {
+    return this.#parts.route.channel;
+  }
+
+  /** Why the last try failed; undefined when it did not. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Alarms may be waiting. */
+  wake(): void {
+    clearTimeout(this.#timer);
+    if (this.#closing.signal.aborted) return;
+    if (!this.#stored(() => this.#tellWaiting())) this.#timer = setTimeout(() => this.wake(), FIRST_PAUSE_MS);
+  }
+
+  #tellWaiting(): void {
+    const { route, alarms, now } = this.#parts;
+    for (const [number, note] of this.#notes) {
+      note();
+      this.#notes.delete(number);
+    }
+    const { steady } = now();
+    // After a failure one alarm goes first, to see whether the others can follow.
+    const free = (this.#failures === 0 ? route.atOnce : 1) - this.#running.size;
+    const waiting = alarms.next(route.channel).filter(({ number }) => !this.#running.has(number));
+    const readyAt = ({ number }: WaitingAlarm): number =>
+      Math.max(this.#pausedUntil, this.#retryAt.get(number) ?? 0);
+    const ready = waiting.filter((alarm) => readyAt(alarm) <= steady);
+    for (const alarm of ready.slice(0, Math.max(0, free))) this.#start(alarm);
+    const next = Math.min(...waiting.map(readyAt).filter((at) => at > steady));
+    if (ready.length === 0 && Number.isFinite(next)) {
+      this.#timer = setTimeout(() => this.wake(), next - steady);
+    }
+  }
+
+  /** Ends what runs; it is told again after the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearTimeout(this.#timer);
+    await Promise.all(this.#running.values());
+  }
+
+  #start(alarm: WaitingAlarm): void {
+    const running = this.#deliver(alarm).finally(() => {
+      this.#running.delete(alarm.number);
+      this.wake();
+    });
+    this.#running.set(alarm.number, running);
+  }
+
+  async #deliver(alarm: WaitingAlarm): Promise<void> {
+    const { route, alarms, now } = this.#parts;
+    const { number } = alarm;
+    const problem = await route.deliver(alarm, this.#closing.signal);
+    if (this.#closing.signal.aborted && problem !== undefined) return;
+    const { steady, time } = now();
+    const isGivenUp = steady - alarm.steady >= route.retryForMs;
+    const note = (): void => {
+      if (problem === undefined || isGivenUp) alarms.done(alarm, route.channel, time, problem);
+      else alarms.tried(alarm, route.channel, problem);
+    };
+    if (!this.#stored(note)) this.#notes.set(number, note);
+    this.#say(alarm, problem, isGivenUp);
+    this.#problem = problem;
+    this.#retryAt.delete(number);
+    if (problem === undefined) this.#failures = 0;
+    else if (!isGivenUp) {
+      this.#failures++;
+      this.#pausedUntil = steady + Math.min(pauseMs(this.#failures), LONGEST_PAUSE_OF_ALL_MS);
+      this.#retryAt.set(number, steady + pauseMs(alarm.tries + 1));
+    }
+  }
+
+  /** The same failure again is not news. */
+  #say({ id }: WaitingAlarm, problem: string | undefined, isGivenUp: boolean): void {
+    const { route, log } = this.#parts;
+    const facts = { channel: route.channel, alarm: id };
+    if (problem === undefined) {
+      if (this.#problem !== undefined) log.info('alarms are delivered again', { channel: route.channel });
+      return;
+    }
+    if (this.#problem !== problem) log.warn('an alarm was not delivered', { ...facts, why: problem });
+    if (isGivenUp && route.retryForMs > 0) log.error('an alarm was given up', { ...facts, why: problem });
+  }
+
+  /** @returns whether the store did it */
+  #stored(work: () => void): boolean {
+    try {
+      work();
+      this.#parts.onProblem(undefined);
+      return true;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.onProblem(error);
+      return false;
+    }
+  }
+}
+
+function pauseMs(failures: number): number {
+  const doubled = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 20), LONGEST_PAUSE_MS);
+  return doubled * (LEAST_OF_PAUSE + Math.random() * (1 - LEAST_OF_PAUSE));
+}

@@ -1,0 +1,59 @@
+import type { FilerError } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { LatenessEvent } from '../reports/expectations.ts';
+import type { Moment } from '../reports/steady-clock.ts';
+import type { AlarmStore } from '../store/alarm-store.ts';
+import { AlarmSender, type AlarmRoute } from './alarm-sender.ts';
+import { alarmOf, type AlarmSource } from './payload.ts';
+
+export interface AlarmsParts {
+  readonly alarms: AlarmStore;
+  readonly routes: readonly AlarmRoute[];
+  readonly source: AlarmSource;
+  readonly now: () => Moment;
+  readonly log: Logger;
+  /** Told when the store fails, and (undefined) when it works. */
+  readonly onProblem: (problem: FilerError | undefined) => void;
+}
+
+/** From what is noticed to who is told: alarms are stored with what they tell of, and told from there. */
+export class Alarms {
+  readonly #parts: AlarmsParts;
+  readonly #senders: readonly AlarmSender[];
+
+  constructor(parts: AlarmsParts) {
+    const { routes, ...rest } = parts;
+    this.#parts = parts;
+    this.#senders = routes.map((route) => new AlarmSender({ ...rest, route }));
+  }
+
+  /** Stores alarms, in the transaction that is open. @throws FilerError of the store */
+  raise(events: readonly LatenessEvent[], moment: Moment): void {
+    const { alarms, source, log } = this.#parts;
+    for (const event of events) {
+      alarms.add(
+        alarmOf(event, moment, source),
+        this.#senders.map(({ channel }) => channel),
+      );
+      const peer = source.about(event.now.peer)?.name;
+      const facts = { peer, schedule: event.now.schedule };
+      if (event.event === 'missing') log.warn('reports of a schedule are missing', facts);
+      else log.info('a report came that was missing', facts);
+    }
+  }
+
+  /** Alarms may be waiting. */
+  wake(): void {
+    for (const sender of this.#senders) sender.wake();
+  }
+
+  /** Why alarms are not delivered now; undefined while they are. */
+  get problem(): string | undefined {
+    return this.#senders.map(({ problem }) => problem).find((problem) => problem !== undefined);
+  }
+
+  /** What is being told ends, and is told again after the next start. */
+  async close(): Promise<void> {
+    await Promise.all(this.#senders.map((sender) => sender.close()));
+  }
+}

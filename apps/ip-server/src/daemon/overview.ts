@@ -1,0 +1,104 @@
+import type { Presence } from '../server/presence.ts';
+import type { Directory } from '../server/directory.ts';
+import { isExcused } from '../reports/expectations.ts';
+import { wallTime, type Moment } from '../reports/steady-clock.ts';
+import type { Expectation, Punctuality } from '../store/expectation-store.ts';
+import type { HeartbeatAt, Member } from '../store/registry.ts';
+
+/** How a schedule does; `stopped` while its machine said that it would be away. */
+export type ScheduleState = Punctuality | 'stopped';
+
+/** A schedule as people are told of it. Times in ms since the epoch. */
+export interface ScheduleView {
+  readonly name: string;
+  readonly state: ScheduleState;
+  readonly dueAt: number;
+  readonly lastReportAt: number | undefined;
+  /** When the state began. */
+  readonly since: number;
+}
+
+/** Everything that is known of one machine. Times in ms since the epoch. */
+export interface PeerView {
+  readonly member: Member;
+  readonly online: boolean;
+  readonly state: 'online' | 'stopped' | 'lost' | 'left' | 'removed';
+  readonly lastHeartbeat: HeartbeatAt | undefined;
+  /** By name. */
+  readonly schedules: readonly ScheduleView[];
+  /** The worst of its schedules; `none` without any. */
+  readonly reports: ScheduleState | 'none';
+}
+
+export interface OverviewParts {
+  readonly directory: Directory;
+  /** Undefined while the server is stopped: nobody is online then, and what is shown is as it was. */
+  readonly presence: Presence | undefined;
+  readonly schedulesOf: (peer: string) => readonly Expectation[];
+  readonly now: () => Moment;
+}
+
+/** What is worse comes first. */
+const WORST_FIRST: readonly ScheduleState[] = ['missing', 'late', 'stopped', 'ok'];
+
+/**
+ * What an eye on the network needs, in one place: who is there, how their reports come. Commands read it now, and so
+ * will the dashboard.
+ */
+export class Overview {
+  readonly #parts: OverviewParts;
+
+  constructor(parts: OverviewParts) {
+    this.#parts = parts;
+  }
+
+  /** @param all those that left or were removed, too */
+  peers(all: boolean): PeerView[] {
+    const { directory, presence, now } = this.#parts;
+    const moment = now();
+    presence?.sweep(moment.time);
+    return directory
+      .all()
+      .filter((member) => all || member.status === 'member')
+      .map((member) => this.#peer(member, moment))
+      .toSorted((a, b) => compareText(a.member.membership.name, b.member.membership.name));
+  }
+
+  #peer(member: Member, moment: Moment): PeerView {
+    const { presence, schedulesOf } = this.#parts;
+    const { id } = member.membership;
+    const online = presence !== undefined && member.presence === 'online';
+    const schedules = (member.status === 'member' ? schedulesOf(id) : [])
+      .map((each) => scheduleView(each, moment))
+      .toSorted((a, b) => compareText(a.name, b.name));
+    return {
+      member,
+      online,
+      state: member.status === 'member' ? stateOf(online, member) : member.status,
+      lastHeartbeat: presence?.lastHeartbeat(id) ?? member.heartbeat,
+      schedules,
+      reports: WORST_FIRST.find((state) => schedules.some((each) => each.state === state)) ?? 'none',
+    };
+  }
+}
+
+function scheduleView(expectation: Expectation, moment: Moment): ScheduleView {
+  const { schedule, state, reportedAt, since } = expectation;
+  return {
+    name: schedule,
+    state: isExcused(expectation) ? 'stopped' : state,
+    dueAt: wallTime(expectation.dueAt, moment),
+    lastReportAt: reportedAt,
+    since,
+  };
+}
+
+function stateOf(online: boolean, { presence }: Member): PeerView['state'] {
+  if (online) return 'online';
+  return presence === 'stopped' ? 'stopped' : 'lost';
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
