@@ -16,7 +16,7 @@ import type { CollectStore } from '../store/collect-store.ts';
 import { Attempt, Attempts } from './attempt.ts';
 import { OpenRun } from './open-run.ts';
 import { DeliveryReceiver, failureOf, tryThatFailed, type DeliveryRules } from './receive-delivery.ts';
-import { isLabelTaken, machineFolder, runLabel } from './run-folder.ts';
+import { expectedNow, freeLabel } from './run-folder.ts';
 import { dueAfterJump } from './timing.ts';
 
 export interface CollectsParts extends DeliveryRules {
@@ -59,7 +59,7 @@ export class Collects {
   async start(): Promise<void> {
     const { store, now, steady } = this.#parts;
     this.#lastNow = now();
-    store.endOlderRuns();
+    store.takeUp();
     for (const collect of store.all()) {
       await this.#receiver.clean(collect.folder);
       const run = store.newest(collect.name);
@@ -143,6 +143,8 @@ export class Collects {
     } = this.#asked(id, peer);
     this.#attempts.add(attempt);
     attempt.enter('delivering', this.#parts.steady());
+    // Its answer may come behind what it delivers.
+    if (row.askedAt === undefined) this.#noteAsked(open, peer);
     try {
       if (!existsSync(open.collect.folder)) throw folderGone();
       await messenger.send({
@@ -187,14 +189,8 @@ export class Collects {
   #begin(collect: Collect, dueAt: number | undefined): CollectRun {
     const { store, directory, log, now, steady } = this.#parts;
     const startedAt = now();
-    const expected = directory
-      .all()
-      .filter(({ status, membership }) => status === 'member' && isAmong(collect.sources, membership))
-      .map(({ membership }) => {
-        const { id: peer, name } = membership;
-        return { peer, name, folder: machineFolder(store, collect, membership) };
-      });
-    const label = runLabel(startedAt, isLabelTaken(store, collect, expected));
+    const expected = expectedNow(store, directory, collect);
+    const label = freeLabel(store, collect, expected, startedAt);
     const begun = { id: randomBytes(16).toString('hex'), collect: collect.name, label, dueAt, startedAt };
     const nextAt = dueAt === undefined ? collect.nextAt : parseTimetable(collect.timetable).next(startedAt);
     const run = store.begin(begun, expected, this.#attempts.delivering(), nextAt);
@@ -269,16 +265,12 @@ export class Collects {
   }
 
   async #ask(open: OpenRun, attempt: Attempt, session: Session): Promise<void> {
-    const { store, now, steady } = this.#parts;
     const { collect, run, peer } = attempt;
     const { signal } = attempt.stop;
     try {
       await session.ask(formatCollect({ run: run.id, name: collect.name, paths: collect.paths }), { signal });
-      this.#write(() => {
-        store.asked(run.number, peer, now());
-        open.set(store.delivery(run.number, peer));
-      });
-      if (attempt.phase === 'asking') attempt.enter('asked', steady());
+      this.#noteAsked(open, peer);
+      if (attempt.phase === 'asking') attempt.enter('asked', this.#parts.steady());
       if (signal.aborted) throw signal.reason;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
@@ -287,9 +279,18 @@ export class Collects {
     }
   }
 
+  #noteAsked(open: OpenRun, peer: string): void {
+    const { store, now } = this.#parts;
+    this.#write(() => {
+      store.asked(open.run.number, peer, now());
+      open.set(store.delivery(open.run.number, peer));
+    });
+  }
+
   /** It was not to be had this time. */
-  #fail(open: OpenRun, attempt: Attempt, error: FilerError): void {
+  #fail(open: OpenRun, attempt: Attempt, why: FilerError): void {
     const { store, log } = this.#parts;
+    const error = why.code === 'unsupported' ? tooOld(why) : why;
     const { run, collect, peer } = attempt;
     this.#note(open, attempt, () => store.failed(run.number, peer, tryThatFailed(error)));
     this.#attempts.end(attempt);
@@ -330,9 +331,6 @@ function folderGone(): FilerError {
   );
 }
 
-/** Whether a machine is among those that are named. */
-function isAmong(sources: readonly string[], { id, groups }: Membership): boolean {
-  return sources.some(
-    (source) => source === '@all' || source === id || groups.some((group) => source === `@${group}`),
-  );
+function tooOld(cause: FilerError): FilerError {
+  return new FilerError('unsupported', 'its filer-client knows no collects: update it there', { cause });
 }

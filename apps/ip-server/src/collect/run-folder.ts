@@ -1,11 +1,33 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Membership } from '@filer/protocol';
+import type { Directory } from '../server/directory.ts';
 import type { Collect, Delivery } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
 
 /** Who is expected to deliver, and into which folder below that of the collect. */
 export type Expected = Pick<Delivery, 'peer' | 'name' | 'folder'>;
+
+/** Whom a run that begins now expects. */
+export function expectedNow(store: CollectStore, directory: Directory, collect: Collect): Expected[] {
+  const members = directory
+    .all()
+    .filter(({ status, membership }) => status === 'member' && isAmong(collect.sources, membership));
+  return store.together(() =>
+    members.map(({ membership }) => ({
+      peer: membership.id,
+      name: membership.name,
+      folder: machineFolder(store, collect, membership),
+    })),
+  );
+}
+
+/** Whether a machine is among those that are named. */
+function isAmong(sources: readonly string[], { id, groups }: Membership): boolean {
+  return sources.some(
+    (source) => source === '@all' || source === id || groups.some((group) => source === `@${group}`),
+  );
+}
 
 /** As much of an id as tells machines of one name apart for people. */
 const ID_LENGTH = 8;
@@ -14,11 +36,7 @@ const ID_LENGTH = 8;
  * The folder of a machine below that of a collect: its name, unless that folder holds the files of another machine,
  * which had the name before.
  */
-export function machineFolder(
-  store: CollectStore,
-  { folder: root }: Collect,
-  { id, name }: Membership,
-): string {
+function machineFolder(store: CollectStore, { folder: root }: Collect, { id, name }: Membership): string {
   const short = `${name}.${id.slice(0, ID_LENGTH).toLowerCase()}`;
   for (const folder of [name, short]) {
     const owner = store.ownerOf(root, folder);
@@ -43,13 +61,17 @@ export function runLabel(startedAt: number, isTaken: (label: string) => boolean)
   for (let n = 2; ; n++) if (!isTaken(`${second}-${n}`)) return `${second}-${n}`;
 }
 
-/** Whether a run of this collect was called so, or something that is there already is. */
-export function isLabelTaken(
+/** What a run that begins now is called: as no other of this collect, nor anything that is there already. */
+export function freeLabel(
   store: CollectStore,
   { name, folder: root }: Collect,
   expected: readonly Expected[],
-): (label: string) => boolean {
-  return (label) =>
-    store.run(name, label) !== undefined ||
-    expected.some(({ folder }) => existsSync(join(root, folder, label)));
+  startedAt: number,
+): string {
+  return runLabel(
+    startedAt,
+    (label) =>
+      store.run(name, label) !== undefined ||
+      expected.some(({ folder }) => existsSync(join(root, folder, label))),
+  );
 }

@@ -40,6 +40,11 @@ export class CollectStore {
     this.#statements = prepareAll(database);
   }
 
+  /** All of `work` in one transaction. */
+  together<T>(work: () => T): T {
+    return this.#database.transaction(work);
+  }
+
   /** By name. */
   all(): Collect[] {
     return this.#statements.all.all().map(collectOf);
@@ -92,12 +97,14 @@ export class CollectStore {
     });
   }
 
-  /** Nobody delivers any more in runs before the newest one: what a server that was killed left open. */
-  endOlderRuns(): void {
+  /** Takes up what a server that was killed left: nobody delivers in runs before the newest one, and nobody is asked. */
+  takeUp(): void {
     this.#database.transaction(() => {
       for (const { name } of this.all()) {
         const newest = this.newest(name)?.number;
-        if (newest !== undefined) this.#statements.endBefore.run(name, newest);
+        if (newest === undefined) continue;
+        this.#statements.endBefore.run(name, newest);
+        this.#statements.wait.run(newest);
       }
     });
   }
@@ -194,6 +201,7 @@ function prepareAll(
   | 'drop'
   | 'open'
   | 'endBefore'
+  | 'wait'
   | 'miss'
   | 'run'
   | 'runs'
@@ -231,6 +239,7 @@ function prepareAll(
     endBefore: sql(`
       UPDATE collect_deliveries SET state = 'missing', late = 1
       WHERE run IN (SELECT number FROM collect_runs WHERE collect = ? AND number < ?) AND ${OPEN}`),
+    wait: sql("UPDATE collect_deliveries SET state = 'waiting' WHERE run = ? AND state = 'asked'"),
     miss: sql(`UPDATE collect_deliveries SET state = 'missing', late = 1 ${ofRun} AND ${OPEN}`),
     run: sql('SELECT * FROM collect_runs WHERE collect = ? AND (label = ? OR id = ?)'),
     runs: sql('SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT ?'),

@@ -41,6 +41,12 @@ export const retry: Operation = (site, params, { emit, signal }) => {
   const job = jobOf(site, params);
   if (pulledPath(job.request) !== undefined) {
     const [who] = site.member.jobs.deliveries(job.id);
+    if (who?.peer === site.member.server.id) {
+      throw new FilerError(
+        'usage',
+        `job ${job.id} is what the ip-server collected from here: it asks again by itself, or by "ip-server collect run NAME" there`,
+      );
+    }
     throw new FilerError(
       'usage',
       `job ${job.id} is what ${who?.name ?? 'somebody'} fetched from here: only there it is done again, with \`filer-client get\``,
@@ -74,6 +80,8 @@ export const verify: Operation = async (site, params, { emit, signal }) => {
   const { member, daemon } = site;
   const job = jobOf(site, params);
   const reach = async (peerId: string): Promise<{ session: Session; close: () => Promise<void> }> => {
+    if (peerId === member.server.id)
+      throw new FilerError('unsupported', 'it says there what it has: "ip-server collect show NAME"');
     const kept = daemon?.sessionWith(peerId);
     if (kept !== undefined) return { session: kept, close: () => Promise.resolve() };
     const peer = member.directory.byId(peerId);
