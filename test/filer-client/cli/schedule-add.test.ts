@@ -23,6 +23,10 @@ test.each<readonly [readonly string[], string]>([
     '--timeout takes a duration from 1s to 1d such as 5m',
   ],
   [['x', '--every', '1h', '--set', 'a=1', '--max-output', '1MiB'], '--max-output takes a size up to 48KiB'],
+  [
+    ['x', '--every', '1h', '--set', 'a=1', '--jitter', '2h'],
+    '--jitter is longer than the time from one run to the next (1h): give a shorter one such as 6m',
+  ],
   [['x', '--every', '1h', '--set', 'a=1', '--expect', 'never'], '--expect takes one of running, always'],
   [['x', '--every', '1h', '--shell', '--', 'df', '-h'], '--shell takes the command as one text'],
   [['X_Y', '--every', '1h', '--set', 'a=1'], 'NAME takes a name such as disk-space'],

@@ -1,7 +1,9 @@
+import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import type { Context } from '@filer/program';
+import { formatDuration, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
+import { shortestDistanceMs } from '../reports/due.ts';
 import type { ScheduleAddArguments } from './commands.ts';
 import { whenWords } from './schedule-words.ts';
 
@@ -13,8 +15,12 @@ export async function run(args: ScheduleAddArguments, context: Context): Promise
   });
   output.json(line);
   output.line(
-    `${line.name} reports ${line.every === null ? `by ${line.cron}` : `every ${line.every}`}, next ${whenWords(line.nextAt)}`,
+    `${line.name} reports ${line.every === null ? `at ${JSON.stringify(line.cron)}` : `every ${line.every}`}, next ${whenWords(line.nextAt)}`,
   );
+  if (args.command.length > 0)
+    output.words(
+      `The command runs in ${line.cwd ?? homedir()} as this user, without the variables of this shell.`,
+    );
   if (!daemon) output.words('Nothing runs it yet: it begins with `filer-client start` here.');
 }
 
@@ -27,6 +33,13 @@ function fieldsOf(args: ScheduleAddArguments): Record<string, unknown> {
     throw new FilerError('usage', '--every and --cron were given: give one of them, such as --every 10m');
   if (every === undefined && cron === undefined)
     throw new FilerError('usage', "when? Give --every such as 10m, or --cron such as '0 18 * * *'");
+  const timetable = every ?? cron;
+  const distanceMs = timetable === undefined ? 0 : shortestDistanceMs(timetable);
+  if (args.jitterMs !== undefined && args.jitterMs > distanceMs)
+    throw new FilerError(
+      'usage',
+      `--jitter is longer than the time from one run to the next (${formatDuration(distanceMs)}): give a shorter one such as ${formatDuration(Math.floor(distanceMs / 10))}`,
+    );
   if (twice !== undefined)
     throw new FilerError('usage', `--set gives ${JSON.stringify(twice)} twice, give it once`);
   if (shell && command.length !== 1)

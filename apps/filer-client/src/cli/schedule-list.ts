@@ -1,7 +1,7 @@
-import { formatAgo, renderTable, type Context } from '@filer/program';
+import { formatAgo, formatDuration, renderTable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { ScheduleLine } from '../daemon/operations/schedules.ts';
-import { localTime, whatWords } from './schedule-words.ts';
+import { whatWords } from './schedule-words.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
@@ -21,12 +21,12 @@ export async function run(_args: object, context: Context): Promise<void> {
 
 function rowOf(schedule: ScheduleLine): string[] {
   const { name, every, cron, nextAt, running } = schedule;
-  const next = nextAt === null ? 'now' : localTime(nextAt);
+  const next = nextAt === null ? 'now' : `in ${formatDuration(new Date(nextAt).getTime() - Date.now())}`;
   return [name, every ?? cron ?? '', running ? 'running' : next, lastWords(schedule), whatWords(schedule)];
 }
 
 function lastWords({ lastAt, lastFailure }: ScheduleLine): string {
   if (lastAt === null) return 'never';
   const ago = formatAgo(new Date(lastAt).getTime(), Date.now());
-  return lastFailure === null ? ago : `${ago}: ${lastFailure}`;
+  return lastFailure === null ? ago : `FAILED ${ago}: ${lastFailure}`;
 }

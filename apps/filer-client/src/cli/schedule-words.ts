@@ -7,7 +7,7 @@ export function whenWords(at: string | null): string {
 }
 
 /** `2026-03-02 18:00:05` of this machine's time zone. */
-export function localTime(at: string): string {
+function localTime(at: string): string {
   const date = new Date(at);
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
