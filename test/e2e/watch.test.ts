@@ -17,7 +17,8 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Line } from '../support/programs.ts';
+import { needs } from '../support/needs.ts';
+import { DaemonProcess, type Line } from '../support/programs.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
@@ -245,6 +246,24 @@ test('a folder that is not there yet is watched when it comes, and again when it
   expect(network.daemon('anna').count(/a watched folder has a problem.*disk/)).toBe(2);
 });
 
+test('what comes into a folder that was made anew or renamed goes, from the place where it is', async () => {
+  const folder = await watched('moves');
+  await mkdir(join(folder, 'sub', 'deep'), { recursive: true });
+  await writeFile(join(folder, 'sub', 'deep', 'a'), 'a');
+  await hasShipped('moves', 1);
+  await rm(join(folder, 'sub'), { recursive: true });
+  await mkdir(join(folder, 'sub', 'deep'), { recursive: true });
+  await writeFile(join(folder, 'sub', 'deep', 'b'), 'b');
+  await hasShipped('moves', 2);
+  await rename(join(folder, 'sub'), join(folder, 'other'));
+  await hasShipped('moves', 3);
+  await writeFile(join(folder, 'other', 'deep', 'c'), 'c');
+  await hasShipped('moves', 4);
+
+  const there = ['other/deep/b', 'other/deep/c', 'sub/deep/a', 'sub/deep/b'];
+  expect(await filesBelow(network.inbox('bob', 'anna', 'moves'))).toEqual(there);
+});
+
 test('a repository that is cloned into the folder is the same repository there', async () => {
   const source = network.path('source');
   await mkdir(source);
@@ -407,6 +426,55 @@ test('a watch that is removed ships nothing more, and leaves its files and what 
   const again = await network.client('anna', ['watch', 'remove', 'removed']);
   expect(again).toMatchObject({ code: 1 });
   expect(again.stderr).toContain('there is no watch "removed"');
+});
+
+test.skipIf(needs('unshare'))(
+  'where the system watches no more folders it says so, and looks instead',
+  async () => {
+    const folder = network.path('wide');
+    for (let n = 0; n < 20; n++) await mkdir(join(folder, String(n)), { recursive: true });
+    await network.join('dave');
+    const where = ['--listen', '127.0.0.1:0'];
+    const few = 'echo 8 > /proc/sys/user/max_inotify_watches; exec "$@"';
+    const wrapper = ['unshare', '-Ur', 'sh', '-c', few, 'sh'];
+    const dave = await DaemonProcess.start('filer-client', where, network.home('dave'), { wrapper });
+    try {
+      await dave.said('connected to the ip-server');
+      await network.ask('dave', 'watch', 'add', folder, '--to', 'bob', '--settle', '300ms', '--rescan', '1s');
+      const words =
+        'watches no more folders for this user, so it is looked through every 1 s: raise fs.inotify';
+      await dave.said(words);
+      for (let n = 0; n < 20; n++) await writeFile(join(folder, String(n), 'a'), 'a');
+      for (let shipped = 0; shipped < 20;) {
+        const [document] = await network.ask('dave', 'watch', 'list');
+        const [watch] = listOf(document, 'watches');
+        expect(watch).toMatchObject({ state: 'blind', reason: expect.stringContaining(words) });
+        shipped = Number(watch?.['shipped']);
+      }
+      expect((await filesBelow(network.inbox('bob', 'dave', 'wide'))).length).toBe(20);
+      expect(dave.count(words)).toBe(1);
+    } finally {
+      await dave.stop();
+    }
+  },
+);
+
+test('without a daemon a watch is kept, and begins when one runs', async () => {
+  await network.join('erin');
+  const folder = network.path('later');
+  await mkdir(folder);
+  await writeFile(join(folder, 'a'), 'a');
+  const { code, stdout } = await network.client('erin', ['watch', 'add', folder, '--to', 'bob', ...QUICK]);
+  expect([code, stdout]).toEqual([0, `later: ${folder} is watched for bob\n`]);
+  const [document] = await network.ask('erin', 'watch', 'list');
+  expect(listOf(document, 'watches')).toMatchObject([
+    { name: 'later', state: 'stopped', reason: 'it goes on when `filer-client start` runs here' },
+  ]);
+  await network.start('erin');
+  while ((await filesBelow(network.inbox('bob', 'erin', 'later'))).length === 0)
+    await network.ask('erin', 'status');
+  const table = await network.client('erin', ['watch', 'list']);
+  expect(table.stdout).toMatch(/ID +NAME +STATE +WAITING +SHIPPED +LAST +TO +FOLDER\n1 +later +watching +/);
 });
 
 test('what cannot be watched is refused in a sentence', async () => {

@@ -1,7 +1,7 @@
 /** Why the system does not tell of all changes in a folder, and what helps. @param code of its refusal */
 export function blindness(code: string, rescanMs: number): string {
   const often = `so it is looked through every ${Math.round(rescanMs / 1_000)} s`;
-  const andThen = 'with sysctl, then restart filer-client';
+  const andThen = 'with sysctl';
   switch (code) {
     case 'ENOSPC':
       return `the system watches no more folders for this user, ${often}: raise fs.inotify.max_user_watches ${andThen}`;

@@ -17,6 +17,10 @@ export interface FolderScanOptions {
   readonly store: WatchStore;
   readonly rules: WatchRules;
   readonly rescanMs: number;
+  /** A folder is about to be looked into. */
+  readonly entered: (path: string) => void;
+  /** All is about to be looked through. */
+  readonly begun: () => void;
   /** Takes what was found, and waits while it has no room. */
   readonly take: (found: readonly Found[], signal: AbortSignal) => Promise<void>;
   /** All was looked through. @param trouble the first thing that cannot be sent, and how many more there are */
@@ -78,10 +82,11 @@ export class FolderScan {
   }
 
   async #whole(signal: AbortSignal): Promise<void> {
-    const { rules, rescanMs, done } = this.#options;
+    const { rules, rescanMs, begun, done } = this.#options;
     const beganAt = now();
     this.#wholeAtMs = Infinity;
     rules.refresh();
+    begun();
     let first: FilerError | undefined;
     let failed = 0;
     try {
@@ -103,11 +108,12 @@ export class FolderScan {
     signal: AbortSignal,
     failed: (error: FilerError) => void,
   ): Promise<void> {
-    const { watch, rules, take } = this.#options;
+    const { watch, rules, take, entered } = this.#options;
     const aside = (path: string): void => restoreLeft(join(watch.folder, path));
     for (const path of below) {
       if (path !== '' && rules.hides(path, true)) continue;
-      for await (const found of scan({ folder: watch, rules, below: path, signal, aside, failed })) {
+      const options = { folder: watch, rules, below: path, signal, aside, entered, failed };
+      for await (const found of scan(options)) {
         if (signal.aborted) return;
         await take(found, signal);
       }

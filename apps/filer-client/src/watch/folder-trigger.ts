@@ -1,57 +1,94 @@
-import { join, relative } from 'node:path';
-import { watch, type FSWatcher } from 'chokidar';
+import { lstatSync, watch, type FSWatcher } from 'node:fs';
+import { basename, join } from 'node:path';
 import { systemCode } from '@filer/protocol';
-import type { WatchRules } from './watch-rules.ts';
 
 export interface FolderTriggerOptions {
   readonly folder: string;
-  readonly rules: WatchRules;
   /** Something at this path below the folder may have changed; empty for the folder itself. */
   readonly onChange: (path: string) => void;
-  /** A folder is there that was not watched before: what lies in it may have come before the watching. */
-  readonly onFolder: (path: string) => void;
-  /** Some changes will not be told. */
-  readonly onBlind: (code: string) => void;
+  /** The folder at this path is another one than was watched: what lies in it is to be looked through. */
+  readonly onReplaced: (path: string) => void;
 }
+
+interface Watched {
+  readonly watcher: FSWatcher;
+  /** The look through all in which it was found last. */
+  round: number;
+}
+
+/** What the system says when it has no room for another watch. */
+const REFUSALS: ReadonlySet<string> = new Set(['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
 /**
- * Tells when something changes in a folder, as far as the system does. Only folders are watched, each with what lies
- * in it: a watch for each file would be a million of them, and the memory for it.
+ * Tells when something changes in a folder, as far as the system does. Each folder is watched before what lies in it is
+ * looked through, by who does that: so nothing comes in between, and nothing but the folders is held in memory. (A
+ * library would look through all of it once more, with every file in memory at once.)
  */
-export class FolderTrigger implements AsyncDisposable {
-  readonly #watcher: FSWatcher;
+export class FolderTrigger implements Disposable {
+  readonly #options: FolderTriggerOptions;
+  readonly #watched = new Map<string, Watched>();
+  #round = 0;
+  #refusal: string | undefined;
 
-  constructor({ folder, rules, onChange, onFolder, onBlind }: FolderTriggerOptions) {
-    const below = (path: string): string => relative(folder, path);
-    const isInside = (path: string): boolean => path !== '..' && !path.startsWith('../');
-    this.#watcher = watch(folder, {
-      backend: 'native',
-      ignoreInitial: true,
-      followSymlinks: false,
-      atomic: false,
-      ignorePermissionErrors: true,
-      ignored: (path, stats) => {
-        if (stats === undefined) return false;
-        const inside = below(path);
-        return !stats.isDirectory() || (inside !== '' && isInside(inside) && rules.ignores(inside, true));
-      },
-    });
-    this.#watcher.on('raw', (_event, name, details) => {
-      const at = watchedPathOf(details);
-      if (at === undefined) return;
-      const path = below(name === null ? at : join(at, String(name)));
-      if (isInside(path)) onChange(path);
-    });
-    this.#watcher.on('addDir', (path) => onFolder(below(path)));
-    this.#watcher.on('error', (error) => onBlind(systemCode(error) ?? 'unknown'));
+  constructor(options: FolderTriggerOptions) {
+    this.#options = options;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#watcher.close();
+  has(path: string): boolean {
+    return this.#watched.has(path);
   }
-}
 
-function watchedPathOf(details: unknown): string | undefined {
-  if (typeof details !== 'object' || details === null || !('watchedPath' in details)) return undefined;
-  return String(details.watchedPath);
+  /** Watches the folder at a path below, unless it is watched. */
+  add(path: string): void {
+    const known = this.#watched.get(path);
+    if (known !== undefined) {
+      known.round = this.#round;
+      return;
+    }
+    try {
+      const watcher = watch(join(this.#options.folder, path), { persistent: false });
+      this.#watched.set(path, { watcher, round: this.#round });
+      watcher.on('change', (_type, name) => this.#changed(path, name === null ? undefined : String(name)));
+      watcher.on('error', () => this.#drop(path));
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === undefined) throw error;
+      // One that is gone or closed to us is told of by who looks into it.
+      if (REFUSALS.has(code)) this.#refusal = code;
+    }
+  }
+
+  /** All is about to be looked through. */
+  beginRound(): void {
+    this.#round++;
+    this.#refusal = undefined;
+  }
+
+  /** All was looked through: folders that were not found are watched no more. @returns why some are not watched */
+  endRound(): string | undefined {
+    for (const [path, { round }] of this.#watched) if (round !== this.#round) this.#drop(path);
+    return this.#refusal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const path of [...this.#watched.keys()]) this.#drop(path);
+  }
+
+  #changed(path: string, name: string | undefined): void {
+    const { folder, onChange, onReplaced } = this.#options;
+    const at = join(folder, path);
+    // The end of a folder is told by its own name; what is there after that is another one.
+    const mayBeOver =
+      name === basename(at) && lstatSync(join(at, name), { throwIfNoEntry: false }) === undefined;
+    if (mayBeOver) {
+      this.#drop(path);
+      onReplaced(path);
+    }
+    onChange(name === undefined || mayBeOver ? path : join(path, name));
+  }
+
+  #drop(path: string): void {
+    this.#watched.get(path)?.watcher.close();
+    this.#watched.delete(path);
+  }
 }

@@ -30,7 +30,7 @@ export interface UnshippedOptions {
   readonly troubles: Troubles;
   readonly alarm: Alarm;
   readonly signal: AbortSignal;
-  /** A folder has come to rest: what came into it before it was watched is to be looked for. */
+  /** There is a folder, which may not be watched yet. */
   readonly onFolder: (path: string) => void;
   /** Something had no room: all is to be looked through again. */
   readonly onMissed: () => void;
@@ -74,7 +74,7 @@ export class Unshipped {
 
   /** Looks at some paths below the folder. */
   async lookAt(paths: readonly string[]): Promise<void> {
-    const { watch, rules, signal } = this.#options;
+    const { watch, rules, signal, onFolder } = this.#options;
     for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
       const some = paths.slice(at, at + LOOKS_AT_ONCE);
       const looks = await Promise.all(some.map((path) => look(watch, path)));
@@ -84,6 +84,7 @@ export class Unshipped {
         if (each === undefined || each instanceof FilerError) this.#settling.drop(path);
         else if (!rules.hides(path, each.kind === 'folder')) found.push(each);
       });
+      for (const { kind, path } of found) if (kind === 'folder') onFolder(path);
       for (const each of this.#news(found)) this.#take(each);
     }
   }
@@ -128,8 +129,8 @@ export class Unshipped {
   }
 
   #take(found: Found): void {
-    const { options, alarm, onFolder, onMissed } = this.#options;
-    const { path, state, kind } = found;
+    const { options, alarm, onMissed } = this.#options;
+    const { path, state } = found;
     if (this.#ready.get(path)?.found.state === state) return;
     this.#ready.delete(path);
     if (this.#isFullFor(path)) {
@@ -139,7 +140,6 @@ export class Unshipped {
     alarm.ring();
     if (!this.#settling.see(path, found, state, settleMsOf(path, options.settleMs), now())) return;
     this.#ready.set(path, { found, sinceMs: now() });
-    if (kind === 'folder') onFolder(path);
   }
 
   #isFullFor(path: string): boolean {

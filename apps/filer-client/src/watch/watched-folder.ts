@@ -74,7 +74,9 @@ export class WatchedFolder {
       troubles: this.#troubles,
       alarm: this.#alarm,
       signal: this.#stop.signal,
-      onFolder: (path) => this.#lookInto(path),
+      onFolder: (path) => {
+        if (this.#trigger?.has(path) === false) this.#lookInto(path);
+      },
       onMissed: () => this.#scan.soon(options.settleMs),
     });
     this.#scan = new FolderScan({
@@ -83,7 +85,10 @@ export class WatchedFolder {
       rules: this.#rules,
       rescanMs: options.rescanMs,
       take: (found, signal) => this.#unshipped.takeAll(found, signal),
+      entered: (path) => this.#trigger?.add(path),
+      begun: () => this.#trigger?.beginRound(),
       done: (trouble) => {
+        this.#sees(this.#trigger?.endRound());
         this.#troubles.note('files', trouble);
         this.#troubles.note('targets', recipientsOf(parts.member, options.to).lost[0]?.message);
       },
@@ -131,7 +136,7 @@ export class WatchedFolder {
     this.#alarm.ring();
     await this.#scan.restart();
     await this.#running;
-    await this.#unwatch();
+    this.#trigger?.[Symbol.dispose]();
   }
 
   async #run(): Promise<void> {
@@ -191,7 +196,8 @@ export class WatchedFolder {
     const id = 'id' in root ? root.id : undefined;
     if (id === this.#root) return;
     await this.#scan.restart();
-    await this.#unwatch();
+    this.#trigger?.[Symbol.dispose]();
+    this.#trigger = undefined;
     this.#unshipped.clear();
     this.#told.clear();
     this.#root = id;
@@ -200,17 +206,9 @@ export class WatchedFolder {
     this.#blind = undefined;
     this.#trigger = new FolderTrigger({
       folder,
-      rules: this.#rules,
       onChange: (path) => this.#tell(path),
-      onFolder: (path) => this.#lookInto(path),
-      onBlind: (code) => this.#isBlind(code),
+      onReplaced: (path) => this.#lookInto(path),
     });
-  }
-
-  async #unwatch(): Promise<void> {
-    const trigger = this.#trigger;
-    this.#trigger = undefined;
-    await trigger?.[Symbol.asyncDispose]();
   }
 
   #tell(path: string): void {
@@ -229,9 +227,11 @@ export class WatchedFolder {
     this.#alarm.ring();
   }
 
-  #isBlind(code: string): void {
-    if (this.#blind !== undefined) return;
-    this.#blind = blindness(code, this.#options.rescanMs);
+  /** @param refusal why the system does not tell of all changes */
+  #sees(refusal: string | undefined): void {
+    const before = this.#blind;
+    this.#blind = refusal === undefined ? undefined : blindness(refusal, this.#options.rescanMs);
+    if (this.#blind === undefined || this.#blind === before) return;
     this.#parts.log.warn('a watched folder is only looked through now and then', {
       watch: this.watch.name,
       reason: this.#blind,
