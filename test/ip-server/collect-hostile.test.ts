@@ -138,3 +138,29 @@ test('who delivers twice at once delivers once', async () => {
   await first.closed;
   expect(await ledgerSays('delivered')).toMatchObject({ files: 1, tries: 2 });
 });
+
+test('a machine whose files do not fit on the disk has failed for that reason, and can come again', async () => {
+  await using full = await RunningServer.start(['--keep-free', '900TiB']);
+  const member = await TestMember.join(await full.invite(), 'member');
+  await using connection = await member.connect();
+  await full.json('collect', 'add', 'x', '--from', '@all', '--path', 'x/**', '--every', 'day@03:00');
+  const following = full.follow('collect', 'run', 'x', '--json');
+  await connection.until(() => connection.collects.length > 0);
+  const file = join(folder, 'file');
+  await writeFile(file, 'content');
+  const messenger = await member.upload(formatDeliver(connection.collects[0]?.run ?? ''));
+  const outcome = await sendFiles(messenger, {
+    files: [{ file, name: 'x/file' }],
+    network: member.network,
+    senderId: member.id,
+    receiverId: full.id,
+  });
+  await messenger.close();
+  expect(outcome).toMatchObject({ ok: false, filesDelivered: 0 });
+  expect((await following.ended).code).toBe(11);
+  expect(following.lines.findLast(({ type }) => type === 'machine')).toMatchObject({
+    state: 'failed',
+    code: 'no-space',
+  });
+  await connection.until(() => connection.collects.length > 1);
+});

@@ -1,26 +1,13 @@
-import { join } from 'node:path';
-import type { Attempt, DeliveryProgress } from '../collect/attempt.ts';
-import type { Directory } from '../server/directory.ts';
-import type { Collect, CollectRun, Delivery, FileFailure } from '../store/collect-rows.ts';
-import type { CollectStore } from '../store/collect-store.ts';
+import type { DeliveryProgress } from '../collect/attempt.ts';
+import type {
+  CollectOverview,
+  CollectView,
+  MachineState,
+  MachineView,
+  RunView,
+} from '../daemon/collect-overview.ts';
 import { iso } from '../iso.ts';
-
-/** What collects are told from: a running server, or the home of one that is stopped. */
-export interface CollectView {
-  readonly store: CollectStore;
-  readonly directory: Directory;
-  /** Undefined while the server is stopped. */
-  readonly live: LiveCollects | undefined;
-}
-
-export interface LiveCollects {
-  readonly isOnline: (peer: string) => boolean;
-  readonly attempt: (run: number, peer: string) => Attempt | undefined;
-}
-
-/** What became of a machine in a run, as `--json` says it. */
-export type MachineState =
-  'waiting' | 'asked' | 'delivering' | 'delivered' | 'late' | 'failed' | 'missing' | 'left' | 'removed';
+import type { Collect, CollectRun, FileFailure } from '../store/collect-rows.ts';
 
 /** One line of the ledger. Times are ISO 8601 UTC. */
 export interface MachineEntry {
@@ -103,54 +90,38 @@ export interface LedgerDocument {
 /** Runs that a ledger lists beside its own. */
 const RUNS_LISTED = 20;
 
-/** What needs attention comes first. */
-const ORDER: readonly MachineState[] = [
-  'missing',
-  'late',
-  'failed',
-  'delivering',
-  'asked',
-  'waiting',
-  'delivered',
-  'left',
-  'removed',
-];
-
 /** All collects, those with trouble in their last run first, then by name. */
-export function collectsDocument(view: CollectView): CollectsDocument {
-  const collects = view.store.all().map((collect) => entryOf(view, collect));
-  return { running: view.live !== undefined, collects: collects.toSorted((a, b) => trouble(b) - trouble(a)) };
+export function collectsDocument(overview: CollectOverview): CollectsDocument {
+  return { running: overview.isLive, collects: overview.all().map(collectEntry) };
 }
 
 /** @param run undefined for the newest one */
-export function ledgerDocument(view: CollectView, collect: Collect, run?: CollectRun): LedgerDocument {
-  const { store, live } = view;
-  const shown = run ?? store.newest(collect.name);
+export function ledgerDocument(
+  overview: CollectOverview,
+  collect: Collect,
+  run?: CollectRun,
+): LedgerDocument {
+  const view = overview.view(collect);
+  const shown = run === undefined ? view.lastRun : overview.run(run);
   return {
-    running: live !== undefined,
-    collect: entryOf(view, collect),
-    run: shown === undefined ? null : runOf(view, shown, store.newest(collect.name)),
-    machines: shown === undefined ? [] : machinesOf(view, collect, shown),
-    runs: store
-      .runs(collect.name, RUNS_LISTED)
-      .map((each, n) => runOf(view, each, n === 0 ? each : undefined)),
+    running: overview.isLive,
+    collect: collectEntry(view),
+    run: shown === undefined ? null : runEntry(shown),
+    machines: shown === undefined ? [] : machineEntries(overview, collect, shown.run),
+    runs: overview.runs(collect, RUNS_LISTED).map(runEntry),
   };
 }
 
 /** The ledger's lines of a run, those that need attention first. */
-export function machinesOf(view: CollectView, collect: Collect, run: CollectRun): MachineEntry[] {
-  return view.store
-    .deliveries(run.number)
-    .map((row) => machineOf(view, collect, run, row))
-    .toSorted((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
+export function machineEntries(overview: CollectOverview, collect: Collect, run: CollectRun): MachineEntry[] {
+  return overview.machines(collect, run).map(machineEntry);
 }
 
-function entryOf(view: CollectView, collect: Collect): CollectEntry {
-  const { name, sources, paths, timetable, folder, graceMs, createdAt, nextAt } = collect;
-  const newest = view.store.newest(name);
+export function collectEntry({ collect, from, lastRun }: CollectView): CollectEntry {
+  const { name, paths, timetable, folder, graceMs, createdAt, nextAt } = collect;
   return {
     name,
-    from: sources.map((source) => view.directory.get(source)?.membership.name ?? source),
+    from,
     paths,
     every: timetable.kind === 'every' ? timetable.text : null,
     cron: timetable.kind === 'cron' ? timetable.text : null,
@@ -158,63 +129,44 @@ function entryOf(view: CollectView, collect: Collect): CollectEntry {
     graceMs,
     createdAt: iso(createdAt),
     nextAt: nextAt === undefined ? null : iso(nextAt),
-    lastRun: newest === undefined ? null : runOf(view, newest, newest),
+    lastRun: lastRun === undefined ? null : runEntry(lastRun),
   };
 }
 
-function runOf(view: CollectView, run: CollectRun, newest: CollectRun | undefined): RunEntry {
-  const rows = view.store.deliveries(run.number);
-  const states = rows.map((row) => stateOf(row, view.live?.attempt(run.number, row.peer)));
-  const count = (...of: MachineState[]): number => states.filter((state) => of.includes(state)).length;
-  const sum = (key: 'files' | 'bytes'): number => rows.reduce((total, row) => total + row[key], 0);
+function runEntry({ run, newest, expected, counts, files, bytes }: RunView): RunEntry {
+  const { left, removed, ...ofMembers } = counts;
   return {
     id: run.id,
     run: run.label,
     dueAt: run.dueAt === undefined ? null : iso(run.dueAt),
     startedAt: iso(run.startedAt),
-    newest: newest?.number === run.number,
-    expected: rows.length,
-    delivered: count('delivered'),
-    delivering: count('delivering'),
-    asked: count('asked'),
-    waiting: count('waiting'),
-    late: count('late'),
-    failed: count('failed'),
-    missing: count('missing'),
-    gone: count('left', 'removed'),
-    files: sum('files'),
-    bytes: sum('bytes'),
+    newest,
+    expected,
+    ...ofMembers,
+    gone: left + removed,
+    files,
+    bytes,
   };
 }
 
-function machineOf({ live }: CollectView, collect: Collect, run: CollectRun, row: Delivery): MachineEntry {
-  const attempt = live?.attempt(run.number, row.peer);
-  const { peer, name, late, askedAt, deliveredAt, files, bytes, filesFailed, failures, tries } = row;
+function machineEntry({ delivery, state, online, folder, progress }: MachineView): MachineEntry {
+  const { peer, name, late, askedAt, deliveredAt, files, bytes, filesFailed, failures, tries } = delivery;
   return {
     name,
     id: peer,
-    state: stateOf(row, attempt),
+    state,
     late,
-    online: live?.isOnline(peer) === true,
-    folder: join(collect.folder, row.folder, run.label),
+    online,
+    folder,
     askedAt: askedAt === undefined ? null : iso(askedAt),
     deliveredAt: deliveredAt === undefined ? null : iso(deliveredAt),
     files,
     bytes,
     filesFailed,
     failures,
-    code: row.code ?? null,
-    reason: row.reason ?? null,
+    code: delivery.code ?? null,
+    reason: delivery.reason ?? null,
     tries,
-    progress: attempt?.phase === 'delivering' ? attempt.progress : null,
+    progress: progress ?? null,
   };
-}
-
-function stateOf({ state, late }: Delivery, attempt: Attempt | undefined): MachineState {
-  if (attempt?.phase === 'delivering') return 'delivering';
-  return late && (state === 'waiting' || state === 'asked') ? 'late' : state;
-}
-
-function trouble({ lastRun }: CollectEntry): number {
-  return lastRun === null ? 0 : lastRun.missing + lastRun.late + lastRun.failed;
 }

@@ -2,7 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { EXIT_CODES, isErrorCode, type ErrorCode } from '@filer/protocol';
 import type { ControlCall } from '@filer/program';
 import type { Collect, CollectRun } from '../store/collect-rows.ts';
-import { ledgerDocument, machinesOf, type CollectView, type MachineEntry } from './collect-documents.ts';
+import type { CollectOverview } from '../daemon/collect-overview.ts';
+import { ledgerDocument, machineEntries, type MachineEntry } from './collect-documents.ts';
 
 /** How often a run that is followed is looked at. */
 const FOLLOW_MS = 200;
@@ -39,17 +40,17 @@ export interface CollectRunDone {
 export async function followRun(
   run: CollectRun,
   collect: Collect,
-  view: CollectView,
+  overview: CollectOverview,
   { emit, signal }: ControlCall,
 ): Promise<CollectRunDone> {
-  const begun = ledgerDocument(view, collect, run).run;
+  const begun = ledgerDocument(overview, collect, run).run;
   const { startedAt = '', expected = 0 } = begun ?? {};
   const about = { collect: collect.name, run: run.label };
   await emit({ type: 'run', ...about, id: run.id, startedAt, expected } satisfies CollectRunEvent);
   const told = new Map<string, string>();
   for (;;) {
     signal.throwIfAborted();
-    const machines = machinesOf(view, collect, run);
+    const machines = machineEntries(overview, collect, run);
     for (const machine of machines) {
       const word = JSON.stringify(machine);
       if (told.get(machine.id) !== word) await emit({ type: 'machine', ...machine });

@@ -4,12 +4,7 @@ import type { ControlCall, ControlMethod } from '@filer/program';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import type { Collect } from '../store/collect-rows.ts';
 import { nameTaken, readCollect } from './collect-definition.ts';
-import {
-  collectsDocument,
-  ledgerDocument,
-  type CollectView,
-  type LedgerDocument,
-} from './collect-documents.ts';
+import { collectEntry, collectsDocument, ledgerDocument, type LedgerDocument } from './collect-documents.ts';
 import { followRun } from './collect-following.ts';
 import type { Desk } from './desk.ts';
 
@@ -23,11 +18,11 @@ const WATCH_MS = 500;
 export function collectMethods(desk: Desk): Record<CollectMethodName, ControlMethod> {
   const { collects: store } = desk;
   return {
-    collects: () => collectsDocument(viewOf(desk)),
+    collects: () => collectsDocument(desk.overview.collects),
     'collect-add': async (params) => {
       const collect = await readCollect(desk, params);
       if (!store.add(collect)) throw nameTaken(collect.name);
-      return ledgerDocument(viewOf(desk), collect).collect;
+      return collectEntry(desk.overview.collects.view(collect));
     },
     'collect-remove': async (params) => {
       const { name, folder } = find(desk, params);
@@ -38,22 +33,9 @@ export function collectMethods(desk: Desk): Record<CollectMethodName, ControlMet
     'collect-show': (params) => showLedger(desk, params),
     'collect-run': (params, call) => {
       const collect = find(desk, params);
-      return followRun(requireCollects(desk).runNow(collect.name), collect, viewOf(desk), call);
+      return followRun(requireCollects(desk).runNow(collect.name), collect, desk.overview.collects, call);
     },
     'watch-collects': (params, call) => watch(desk, params, call),
-  };
-}
-
-function viewOf({ collects: store, directory, daemon }: Desk): CollectView {
-  if (daemon === undefined) return { store, directory, live: undefined };
-  const { collects, network } = daemon;
-  return {
-    store,
-    directory,
-    live: {
-      isOnline: (peer) => network.sessionOf(peer) !== undefined,
-      attempt: (run, peer) => collects.attempt(run, peer),
-    },
   };
 }
 
@@ -73,10 +55,10 @@ function find({ collects: store }: Desk, params: unknown): Collect {
 function showLedger(desk: Desk, params: unknown): LedgerDocument {
   const collect = find(desk, params);
   const wanted = fieldsOf(params, 'params')['run'];
-  if (wanted === undefined) return ledgerDocument(viewOf(desk), collect);
+  if (wanted === undefined) return ledgerDocument(desk.overview.collects, collect);
   const label = textOf(wanted, '--run', { max: 64 });
   const run = desk.collects.run(collect.name, label);
-  if (run !== undefined) return ledgerDocument(viewOf(desk), collect, run);
+  if (run !== undefined) return ledgerDocument(desk.overview.collects, collect, run);
   throw new FilerError(
     'path-missing',
     `${collect.name} has no run ${JSON.stringify(label)} that is still known: "ip-server collect show ${collect.name}" lists the last ones`,
@@ -88,7 +70,7 @@ async function watch(desk: Desk, params: unknown, { emit, signal }: ControlCall)
   let last = '';
   for (;;) {
     signal.throwIfAborted();
-    const document = isOne ? showLedger(desk, params) : collectsDocument(viewOf(desk));
+    const document = isOne ? showLedger(desk, params) : collectsDocument(desk.overview.collects);
     const shown = JSON.stringify(document);
     if (shown !== last) await emit(document);
     last = shown;

@@ -105,6 +105,7 @@ export async function openStoppedDesk(
       directory,
       presence: undefined,
       schedulesOf: (id) => expectations.get(id) ?? [],
+      collects: { store: store.collects, directory, live: undefined },
       now: () => clock.now(),
     });
     return {

@@ -1,3 +1,4 @@
+import { CollectOverview, type CollectOverviewParts } from './collect-overview.ts';
 import type { Presence } from '../server/presence.ts';
 import type { Directory } from '../server/directory.ts';
 import { isExcused } from '../reports/expectations.ts';
@@ -35,6 +36,7 @@ export interface OverviewParts {
   /** Undefined while the server is stopped: nobody is online then, and what is shown is as it was. */
   readonly presence: Presence | undefined;
   readonly schedulesOf: (peer: string) => readonly Expectation[];
+  readonly collects: CollectOverviewParts;
   readonly now: () => Moment;
 }
 
@@ -42,14 +44,17 @@ export interface OverviewParts {
 const WORST_FIRST: readonly ScheduleState[] = ['missing', 'late', 'stopped', 'ok'];
 
 /**
- * What an eye on the network needs, in one place: who is there, how their reports come. Commands read it now, and so
+ * What an eye on the network needs, in one place: who is there, how their reports come, what is collected. Commands read it now, and so
  * will the dashboard.
  */
 export class Overview {
+  /** What is collected, and how that goes. */
+  readonly collects: CollectOverview;
   readonly #parts: OverviewParts;
 
   constructor(parts: OverviewParts) {
     this.#parts = parts;
+    this.collects = new CollectOverview(parts.collects);
   }
 
   /** @param all those that left or were removed, too */

@@ -170,6 +170,14 @@ export class ServerDaemon {
       directory: this.directory,
       presence: this.presence,
       schedulesOf: (id) => this.#lateness.of(id),
+      collects: {
+        store: store.collects,
+        directory: this.directory,
+        live: {
+          isOnline: (peer) => this.network.sessionOf(peer) !== undefined,
+          attempt: (run, peer) => this.collects.attempt(run, peer),
+        },
+      },
       now: () => clock.now(),
     });
     this.#intake = new ReportIntake(

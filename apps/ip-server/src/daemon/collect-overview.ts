@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import type { Attempt, DeliveryProgress } from '../collect/attempt.ts';
+import type { Directory } from '../server/directory.ts';
+import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
+import type { CollectStore } from '../store/collect-store.ts';
+
+/** What became of a machine in a run, those that need attention first. */
+export const MACHINE_STATES = [
+  'missing',
+  'late',
+  'failed',
+  'delivering',
+  'asked',
+  'waiting',
+  'delivered',
+  'left',
+  'removed',
+] as const;
+export type MachineState = (typeof MACHINE_STATES)[number];
+
+/** One line of the ledger. Times in ms since the epoch. */
+export interface MachineView {
+  readonly delivery: Delivery;
+  readonly state: MachineState;
+  readonly online: boolean;
+  /** Where its files of this run are; absolute. */
+  readonly folder: string;
+  /** While it delivers. */
+  readonly progress: DeliveryProgress | undefined;
+}
+
+export interface RunView {
+  readonly run: CollectRun;
+  /** Only the newest one is gone on with. */
+  readonly newest: boolean;
+  readonly expected: number;
+  readonly counts: Readonly<Record<MachineState, number>>;
+  /** That were delivered. */
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface CollectView {
+  readonly collect: Collect;
+  /** `@all`, `@group`, or the name that a machine has now. */
+  readonly from: readonly string[];
+  readonly lastRun: RunView | undefined;
+}
+
+export interface CollectOverviewParts {
+  readonly store: CollectStore;
+  readonly directory: Directory;
+  /** Undefined while the server is stopped. */
+  readonly live:
+    | {
+        readonly isOnline: (peer: string) => boolean;
+        readonly attempt: (run: number, peer: string) => Attempt | undefined;
+      }
+    | undefined;
+}
+
+/** What is collected and how that goes: the ledger, and what happens now. */
+export class CollectOverview {
+  readonly #parts: CollectOverviewParts;
+
+  constructor(parts: CollectOverviewParts) {
+    this.#parts = parts;
+  }
+
+  get isLive(): boolean {
+    return this.#parts.live !== undefined;
+  }
+
+  /** Those with trouble in their last run first, then by name. */
+  all(): CollectView[] {
+    const views = this.#parts.store.all().map((collect) => this.view(collect));
+    return views.toSorted((a, b) => troubleOf(b) - troubleOf(a));
+  }
+
+  view(collect: Collect): CollectView {
+    const { store, directory } = this.#parts;
+    const newest = store.newest(collect.name);
+    return {
+      collect,
+      from: collect.sources.map((source) => directory.get(source)?.membership.name ?? source),
+      lastRun: newest === undefined ? undefined : this.run(newest),
+    };
+  }
+
+  run(run: CollectRun): RunView {
+    const { store, live } = this.#parts;
+    const rows = store.deliveries(run.number);
+    const counts = Object.fromEntries(MACHINE_STATES.map((state) => [state, 0])) as Record<
+      MachineState,
+      number
+    >;
+    for (const row of rows) counts[stateOf(row, live?.attempt(run.number, row.peer))]++;
+    const sum = (key: 'files' | 'bytes'): number => rows.reduce((total, row) => total + row[key], 0);
+    const newest = store.newest(run.collect)?.number === run.number;
+    return { run, newest, expected: rows.length, counts, files: sum('files'), bytes: sum('bytes') };
+  }
+
+  /** The newest first. */
+  runs(collect: Collect, limit: number): RunView[] {
+    return this.#parts.store.runs(collect.name, limit).map((run) => this.run(run));
+  }
+
+  /** The ledger of a run, those that need attention first. */
+  machines({ folder }: Collect, run: CollectRun): MachineView[] {
+    const { store, live } = this.#parts;
+    return store
+      .deliveries(run.number)
+      .map((delivery) => {
+        const attempt = live?.attempt(run.number, delivery.peer);
+        return {
+          delivery,
+          state: stateOf(delivery, attempt),
+          online: live?.isOnline(delivery.peer) === true,
+          folder: join(folder, delivery.folder, run.label),
+          progress: attempt?.phase === 'delivering' ? attempt.progress : undefined,
+        };
+      })
+      .toSorted((a, b) => MACHINE_STATES.indexOf(a.state) - MACHINE_STATES.indexOf(b.state));
+  }
+}
+
+function stateOf({ state, late }: Delivery, attempt: Attempt | undefined): MachineState {
+  if (attempt?.phase === 'delivering') return 'delivering';
+  return late && (state === 'waiting' || state === 'asked') ? 'late' : state;
+}
+
+function troubleOf({ lastRun }: CollectView): number {
+  if (lastRun === undefined) return 0;
+  const { missing, late, failed } = lastRun.counts;
+  return missing + late + failed;
+}
