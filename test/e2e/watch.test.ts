@@ -216,6 +216,10 @@ test('temporary names, patterns and .filerignore files keep things here', async 
   renameSync(join(folder, 'a.part'), join(folder, 'a'));
   await hasShipped('rules', 5);
 
+  await symlink('/etc/hostname', join(folder, 'outside'));
+  const failing = await comesTo('rules', ({ state }) => state === 'failing');
+  expect(failing['reason']).toMatch(/the link "rules\/outside" .* points outside .*: it stays here$/);
+
   const there = ['a', 'g', 'kept.tmp', 'sub/.filerignore', 'sub/h'];
   expect(await filesBelow(network.inbox('bob', 'anna', 'rules'))).toEqual(there);
 });
@@ -489,11 +493,9 @@ test('what cannot be watched is refused in a sentence', async () => {
   const cases: [string[], number, RegExp][] = [
     [[file, ...bob], 1, /is no folder: watch the one that it lies in/],
     [[folder, '--to', 'nobody'], 4, /no peer is called nobody/],
-    [[folder, '--to', '@nobody'], 4, /@nobody/],
     [[folder], 2, /--to/],
     [[folder, ...bob, '--settle', 'soon'], 2, /--settle.*2s|--settle.*10s/],
     [[folder, ...bob, '--settle', '1ms'], 2, /--settle takes from 100 ms/],
-    [[folder, ...bob, '--rescan', '1ms'], 2, /--rescan takes from 1000 ms/],
     [[folder, ...bob, '--delete-after', '--move-to', '/x'], 2, /give one of them/],
     [[folder, ...bob, '--move-to', join(folder, 'x')], 2, /--move-to .* lies in the watched folder/],
     [[folder, ...bob, '--as', 'a/b'], 2, /no name for a watch/],

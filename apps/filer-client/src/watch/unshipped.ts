@@ -74,13 +74,14 @@ export class Unshipped {
 
   /** Looks at some paths below the folder. */
   async lookAt(paths: readonly string[]): Promise<void> {
-    const { watch, rules, signal, onFolder } = this.#options;
+    const { watch, rules, signal, troubles, onFolder } = this.#options;
     for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
       const some = paths.slice(at, at + LOOKS_AT_ONCE);
       const looks = await Promise.all(some.map((path) => look(watch, path)));
       const found: Found[] = [];
       some.forEach((path, n) => {
         const each = looks[n];
+        if (each instanceof FilerError) troubles.note('files', `${each.message}: it stays here`);
         if (each === undefined || each instanceof FilerError) this.#settling.drop(path);
         else if (!rules.hides(path, each.kind === 'folder')) found.push(each);
       });
