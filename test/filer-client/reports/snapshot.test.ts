@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
-import { appendFile, mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { Worker } from 'node:worker_threads';
 import { type FilerError, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS } from '@filer/protocol';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { spoolReport } from '../../../apps/filer-client/src/reports/spool-report.ts';
@@ -125,26 +123,37 @@ test('a report that is too large for all its files keeps no copies', async () =>
   expect(kept()).toEqual([]);
 });
 
-test('a file that never rests is one error, and a file that rests in between is taken', async () => {
-  const path = await file('log', 'x'.repeat(4_000_000));
-  const writer = new Worker(
-    `const { appendFileSync } = require('node:fs');
-     const { workerData, parentPort } = require('node:worker_threads');
-     parentPort.postMessage('begun');
-     for (;;) appendFileSync(workerData, 'y');`,
-    { eval: true, workerData: path },
-  );
-  try {
-    await once(writer, 'message');
-    await expect(report(path)).rejects.toMatchObject({ code: 'source-changed', exitCode: 7 });
-  } finally {
-    await writer.terminate();
-  }
-  expect(kept()).toEqual([]);
+/** A spool during whose look for room a file is written to, so many times. */
+class Disturbing extends Spool {
+  disturb: () => void = () => undefined;
 
-  await report(path);
-  await using handle = await open(path);
-  const { size } = await handle.stat();
-  await appendFile(path, 'later');
-  expect([...spool.lines()][0]?.body?.attachments).toMatchObject([{ size }]);
+  override requireRoom(bytes: number): void {
+    super.requireRoom(bytes);
+    this.disturb();
+  }
+}
+
+test('a file that is written to while it is copied is copied again, and one that never rests is one error', async () => {
+  const disturbed = new Disturbing(database, 'NETWORK', join(folder, 'attachments'));
+  const path = await file('log', 'x');
+  const attach = (times: number): Promise<number> => {
+    let left = times;
+    disturbed.disturb = () => {
+      if (left-- > 0) appendFileSync(path, 'y');
+    };
+    return spoolReport({ spool: disturbed }, { kind: 'user', time: 1, body, attach: [path] });
+  };
+
+  await expect(attach(Infinity)).rejects.toMatchObject({ code: 'source-changed', exitCode: 7 });
+  expect([spool.size, kept()]).toEqual([0, []]);
+  await attach(2);
+  expect([...spool.lines()][0]?.body?.attachments).toMatchObject([{ size: (await stat(path)).size }]);
 });
+
+test.skipIf(!existsSync('/proc/uptime'))(
+  'a file of the kernel that says that it is empty is not taken for empty',
+  async () => {
+    await expect(report('/proc/uptime')).rejects.toMatchObject({ code: 'path-unsupported' });
+    expect(kept()).toEqual([]);
+  },
+);

@@ -125,3 +125,14 @@ test('what lies in the spool of an older version goes under the key that it was 
   const reopened = new Spool(database, 'NETWORK', join(folder, 'attachments'));
   expect(reopened.next(1)).toMatchObject([{ spool: id }]);
 });
+
+test('who waits for a report hears why nothing can be sent, at once while that is so', async () => {
+  const seq = spool.add('user', 1, body);
+  const never = new AbortController().signal;
+  const waiting = spool.settled(seq, never);
+  spool.problem = new FilerError('no-space', 'the server is full');
+  await waiting;
+  await spool.settled(seq, never);
+
+  expect(spool.state(seq)).toBe('waiting');
+});

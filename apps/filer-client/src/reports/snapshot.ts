@@ -140,10 +140,23 @@ export class Snapshot implements SpoolFiles, Disposable {
       await copyFile(path, copy, constants.COPYFILE_FICLONE);
       const { size } = await stat(copy);
       const after = await inspectSource({ file: path });
-      if (after.identity === before.identity && size === before.size) return size;
+      if (after.identity !== before.identity || size !== before.size) continue;
+      if (size === 0) await requireEmpty(path);
+      return size;
     }
     throw changed(path);
   }
+}
+
+/** Files of the kernel say that they are empty, and are not. @throws FilerError `path-unsupported` */
+async function requireEmpty(path: string): Promise<void> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const { bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, 0);
+  if (bytesRead === 0) return;
+  throw new FilerError(
+    'path-unsupported',
+    `${JSON.stringify(path)} says that it is empty and is not: copy what it holds into a file, and attach that`,
+  );
 }
 
 function changed(path: string): FilerError {

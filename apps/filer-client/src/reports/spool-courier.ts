@@ -29,6 +29,7 @@ export class SpoolCourier {
   sessionIs(session: Session | undefined): void {
     this.#session = session;
     this.#failures = 0;
+    this.#options.member.spool.problem = undefined;
     this.#endPause();
     this.kick();
   }
@@ -64,10 +65,12 @@ export class SpoolCourier {
         log,
       });
       this.#failures = 0;
+      spool.problem = undefined;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       if (this.#stop.signal.aborted || this.#session !== session) return;
       this.#failures++;
+      spool.problem = error;
       log.warn('reports wait: the server did not take them', { error, spooled: spool.size });
       this.#pause = setTimeout(
         () => {

@@ -51,6 +51,9 @@ export interface SpoolFiles {
   readonly attachments: readonly Attachment[];
 }
 
+/** Told beside the seqs of reports. */
+const STALLED = 'stalled';
+
 /** What is asked of a list of refused reports: some, or all. */
 export type Refused = 'all' | readonly number[];
 
@@ -70,6 +73,7 @@ export class Spool {
   readonly #network: string;
   readonly #maxReports: number;
   readonly #settled = new EventEmitter();
+  #problem: FilerError | undefined;
 
   /**
    * @param network whose server the reports are for
@@ -224,9 +228,31 @@ export class Spool {
     this.#settled.emit(String(seq));
   }
 
-  /** Resolves when this process drops the report or sets it aside; at once if that has happened. */
+  /** Why this process could not send what waits when it last tried; undefined when it could. */
+  get problem(): FilerError | undefined {
+    return this.#problem;
+  }
+
+  set problem(problem: FilerError | undefined) {
+    this.#problem = problem;
+    if (problem !== undefined) this.#settled.emit(STALLED);
+  }
+
+  /**
+   * Resolves when this process drops the report or sets it aside, or cannot send what waits; at once if that is how
+   * it stands.
+   */
   async settled(seq: number, signal: AbortSignal): Promise<void> {
-    if (this.state(seq) === 'waiting') await once(this.#settled, String(seq), { signal });
+    if (this.state(seq) !== 'waiting' || this.#problem !== undefined) return;
+    const done = new AbortController();
+    const either = AbortSignal.any([signal, done.signal]);
+    try {
+      await Promise.race(
+        [String(seq), STALLED].map((event) => once(this.#settled, event, { signal: either })),
+      );
+    } finally {
+      done.abort();
+    }
   }
 
   /**

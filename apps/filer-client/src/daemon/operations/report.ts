@@ -98,7 +98,7 @@ async function sendByDaemon(
   const within = AbortSignal.timeout(STORED_WITHIN_MS);
   try {
     await member.spool.settled(seq, AbortSignal.any([within, signal]));
-    return undefined;
+    return member.spool.problem?.message;
   } catch (error) {
     if (!within.aborted) throw error;
     return 'the ip-server has not stored it yet';
