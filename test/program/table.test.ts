@@ -55,3 +55,16 @@ test('a style takes no room, and what is styled is escaped', () => {
 
   expect(rows).toEqual([['\u001B[31mlost\\u{202e}\u001B[39m  x'], ['ok            y']]);
 });
+
+test('a cell of words wraps between them, and longer words wherever the room ends', () => {
+  const { rows } = layOutTable(
+    [{ title: 'REPORTS' }],
+    [['missing b 25m, missing c 1h'], ['abcdefghijklmnop q r']],
+    12,
+  );
+
+  expect(rows).toEqual([
+    ['missing b', '25m, missing', 'c 1h'],
+    ['abcdefghijkl', 'mnop q r'],
+  ]);
+});

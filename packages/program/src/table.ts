@@ -154,16 +154,22 @@ function renderRow(
   );
 }
 
-/** Cuts between characters as people count them: a table holds names and ids, not prose. */
+/** Cuts at the last space there is room for; in words that are longer between characters, as people count them. */
 function wrap(text: string, width: number): string[] {
-  if (widthOf(text) <= width) return [text];
-  const lines = [''];
+  if (stringWidth(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
   for (const { segment } of GRAPHEMES.segment(text)) {
-    const line = `${lines.at(-1) ?? ''}${segment}`;
-    if (widthOf(line) <= width || line === segment) lines[lines.length - 1] = line;
-    else lines.push(segment);
+    const longer = `${line}${segment}`;
+    if (line === '' || stringWidth(longer) <= width) {
+      line = longer;
+      continue;
+    }
+    const space = segment === ' ' ? line.length : line.lastIndexOf(' ');
+    lines.push(space > 0 ? line.slice(0, space) : line);
+    line = space > 0 ? longer.slice(space + 1) : segment;
   }
-  return lines;
+  return [...lines, line];
 }
 
 /** Takes from the widest column until all fit. */

@@ -26,6 +26,8 @@ export interface AlarmSenderParts {
   readonly log: Logger;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
+  /** Before an alarm is tried again for the first time. @default 5 s */
+  readonly firstPauseMs?: number | undefined;
 }
 
 /** Pauses before an alarm is tried again: doubled each time. All alarms wait after a failure, but not as long. */
@@ -42,6 +44,7 @@ const LEAST_OF_PAUSE = 0.5;
  */
 export class AlarmSender {
   readonly #parts: AlarmSenderParts;
+  readonly #firstPauseMs: number;
   readonly #closing = new AbortController();
   /** Numbers of those that are being told. */
   readonly #running = new Map<number, Promise<void>>();
@@ -56,6 +59,7 @@ export class AlarmSender {
 
   constructor(parts: AlarmSenderParts) {
     this.#parts = parts;
+    this.#firstPauseMs = parts.firstPauseMs ?? FIRST_PAUSE_MS;
   }
 
   get channel(): AlarmChannel {
@@ -71,7 +75,8 @@ export class AlarmSender {
   wake(): void {
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
-    if (!this.#stored(() => this.#tellWaiting())) this.#timer = setTimeout(() => this.wake(), FIRST_PAUSE_MS);
+    if (!this.#stored(() => this.#tellWaiting()))
+      this.#timer = setTimeout(() => this.wake(), this.#firstPauseMs);
   }
 
   #tellWaiting(): void {
@@ -127,8 +132,8 @@ export class AlarmSender {
     if (problem === undefined) this.#failures = 0;
     else if (!isGivenUp) {
       this.#failures++;
-      this.#pausedUntil = steady + Math.min(pauseMs(this.#failures), LONGEST_PAUSE_OF_ALL_MS);
-      this.#retryAt.set(number, steady + pauseMs(alarm.tries + 1));
+      this.#pausedUntil = steady + Math.min(this.#pauseMs(this.#failures), LONGEST_PAUSE_OF_ALL_MS);
+      this.#retryAt.set(number, steady + this.#pauseMs(alarm.tries + 1));
     }
   }
 
@@ -156,9 +161,9 @@ export class AlarmSender {
       return false;
     }
   }
-}
 
-function pauseMs(failures: number): number {
-  const doubled = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 20), LONGEST_PAUSE_MS);
-  return doubled * (LEAST_OF_PAUSE + Math.random() * (1 - LEAST_OF_PAUSE));
+  #pauseMs(failures: number): number {
+    const doubled = Math.min(this.#firstPauseMs * 2 ** Math.min(failures - 1, 20), LONGEST_PAUSE_MS);
+    return doubled * (LEAST_OF_PAUSE + Math.random() * (1 - LEAST_OF_PAUSE));
+  }
 }

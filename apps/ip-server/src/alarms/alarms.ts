@@ -2,7 +2,7 @@ import type { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { LatenessEvent } from '../reports/expectations.ts';
 import type { Moment } from '../reports/steady-clock.ts';
-import type { AlarmStore } from '../store/alarm-store.ts';
+import { CHANNELS, type AlarmStore } from '../store/alarm-store.ts';
 import { AlarmSender, type AlarmRoute } from './alarm-sender.ts';
 import { alarmOf, type AlarmSource } from './payload.ts';
 
@@ -40,6 +40,16 @@ export class Alarms {
       if (event.event === 'missing') log.warn('reports of a schedule are missing', facts);
       else log.info('a report came that was missing', facts);
     }
+  }
+
+  /** Tells what waits; what waits for somebody who is not set any more is given up. @throws FilerError of the store */
+  start(): void {
+    const { alarms, now } = this.#parts;
+    for (const channel of CHANNELS) {
+      if (!this.#senders.some((sender) => sender.channel === channel))
+        alarms.abandon(channel, now().time, 'it is not set any more');
+    }
+    this.wake();
   }
 
   /** Alarms may be waiting. */

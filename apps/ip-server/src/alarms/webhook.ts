@@ -13,9 +13,10 @@ export interface WebhookOptions {
   readonly software: string;
   /** ms since the epoch */
   readonly now: () => number;
+  /** From the first look for the receiver's address to the end of its answer. @default 10 s */
+  readonly timeoutMs?: number | undefined;
 }
 
-/** From the first look for the receiver's address to the end of its answer. */
 const TIMEOUT_MS = 10_000;
 
 /** Of an answer nothing is used but its status; so much is read, so that an honest receiver ends in order. */
@@ -34,17 +35,18 @@ const AT_ONCE = 4;
  * address that the server's owner has named, and nowhere else.
  */
 export function webhookRoute(options: WebhookOptions): AlarmRoute {
+  const { timeoutMs = TIMEOUT_MS } = options;
   return {
     channel: 'webhook',
     atOnce: AT_ONCE,
     retryForMs: RETRY_FOR_MS,
     deliver: async (alarm, signal) => {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
+      const timeout = AbortSignal.timeout(timeoutMs);
       try {
         const status = await post(options, alarm, AbortSignal.any([timeout, signal]));
         return status >= 200 && status < 300 ? undefined : `it answered with status ${status}`;
       } catch (error) {
-        if (timeout.aborted) return `it did not answer within ${TIMEOUT_MS / 1_000} s`;
+        if (timeout.aborted) return `it did not answer within ${timeoutMs / 1_000} s`;
         // An address that has several of its own fails with all of them, in `errors`.
         return messageOf(error instanceof AggregateError ? error.errors[0] : error);
       }

@@ -138,7 +138,12 @@ function reportWords({ reports, schedules }: PeerRow, now: number): string {
   if (wrong.length === 0) return reports === 'none' ? '' : reports;
   const named = wrong
     .slice(0, NAMED)
-    .map(({ name, state, since }) => `${state} ${name} ${formatAgo(since, now).replace(/ ago$/, '')}`);
+    .map(({ name, state, since }) => `${state} ${name} ${forHowLong(since, now)}`);
   const more = wrong.length - named.length;
   return [...named, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}
+
+/** `25m`: by the largest unit. */
+function forHowLong(since: number, now: number): string {
+  return formatAgo(Math.min(since, now - 1_000), now).replace(' ago', '');
 }

@@ -272,7 +272,7 @@ export class ServerDaemon {
     );
     this.#housekeeping.start();
     await this.collects.start();
-    this.alarms.wake();
+    this.alarms.start();
     return address;
   }
 

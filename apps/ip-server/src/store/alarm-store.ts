@@ -51,7 +51,7 @@ export interface AlarmEntry extends Alarm {
 /** So many of the newest are kept, and all that somebody is still to be told of. */
 const MAX_KEPT = 10_000;
 
-const CHANNELS: readonly AlarmChannel[] = ['hook', 'webhook'];
+export const CHANNELS: readonly AlarmChannel[] = ['hook', 'webhook'];
 const EVENTS: readonly AlarmEvent[] = ['missing', 'back'];
 const STATES: readonly DeliveryState[] = ['waiting', 'delivered', 'failed'];
 
@@ -87,6 +87,11 @@ export class AlarmStore {
   done({ number }: Alarm, channel: AlarmChannel, time: number, problem: string | undefined): void {
     const state: DeliveryState = problem === undefined ? 'delivered' : 'failed';
     this.#statements.done.run(state, problem ?? null, time, number, channel);
+  }
+
+  /** Nobody is told over a channel any more. */
+  abandon(channel: AlarmChannel, time: number, problem: string): void {
+    this.#statements.abandon.run(problem, time, channel);
   }
 
   /** How many wait to be told to a channel. */
@@ -130,7 +135,7 @@ function deliveryOf(row: Row): Delivery {
 function prepareAll(
   database: Database,
 ): Record<
-  'add' | 'addDelivery' | 'trim' | 'next' | 'tried' | 'done' | 'waiting' | 'last' | 'deliveries',
+  'add' | 'addDelivery' | 'trim' | 'next' | 'tried' | 'done' | 'abandon' | 'waiting' | 'last' | 'deliveries',
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
@@ -153,6 +158,9 @@ function prepareAll(
     done: sql(`
       UPDATE alarm_deliveries SET state = ?, tries = tries + 1, problem = ?, done_at = ?
       WHERE alarm = ? AND channel = ?`),
+    abandon: sql(`
+      UPDATE alarm_deliveries SET state = 'failed', problem = ?, done_at = ?
+      WHERE channel = ? AND state = 'waiting'`),
     waiting: sql(`
       SELECT count(*) AS count FROM alarm_deliveries WHERE channel = ? AND state = 'waiting'`),
     last: sql('SELECT * FROM (SELECT * FROM alarms ORDER BY number DESC LIMIT ?) ORDER BY number'),

@@ -1,0 +1,238 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { FilerError } from '@filer/protocol';
+import { createLogger } from '@filer/program';
+import { expect, onTestFinished, test } from 'vitest';
+import { AlarmSender, type AlarmRoute } from '../../apps/ip-server/src/alarms/alarm-sender.ts';
+import { Alarms } from '../../apps/ip-server/src/alarms/alarms.ts';
+import { webhookRoute } from '../../apps/ip-server/src/alarms/webhook.ts';
+import type { AlarmStore, Delivery, NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+import { isSigned, WebhookReceiver } from '../support/webhook-receiver.ts';
+
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+const DAY_MS = 24 * 3_600_000;
+
+function alarm(id: string, peer = 'NAS', event: NewAlarm['event'] = 'missing'): NewAlarm {
+  const payload = JSON.stringify({ type: `report.${event}`, data: { peer, schedule: 'nightly' } });
+  return { id, time: 1_000, steady: 0, event, peer, schedule: 'nightly', payload };
+}
+
+/** Alarms in a database of their own, and who is told of them. */
+async function told(
+  route: AlarmRoute,
+  over: { now?: () => number; alarms?: (store: AlarmStore) => AlarmStore } = {},
+) {
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  const lines: string[] = [];
+  const problems: (FilerError | undefined)[] = [];
+  const { now = () => performance.now(), alarms = (real) => real } = over;
+  const sender = new AlarmSender({
+    route,
+    alarms: alarms(store.alarms),
+    now: () => ({ steady: now(), time: 2_000 }),
+    log: await createLogger({ stream: { write: (line) => lines.push(line) } }),
+    onProblem: (problem) => problems.push(problem),
+    firstPauseMs: 10,
+  });
+  onTestFinished(async () => {
+    await sender.close();
+    store.close();
+  });
+  return {
+    sender,
+    lines,
+    problems,
+    raise: (...raised: NewAlarm[]) => {
+      store.transaction(() => raised.forEach((each) => store.alarms.add(each, [route.channel])));
+      sender.wake();
+    },
+    deliveries: (): Partial<Delivery>[] => store.alarms.last(1_000).flatMap((each) => each.deliveries),
+  };
+}
+
+function postTo(receiver: WebhookReceiver, timeoutMs?: number): AlarmRoute {
+  const secret = Buffer.alloc(24, 7);
+  return webhookRoute({ url: new URL(receiver.url), secret, software: '1', now: Date.now, timeoutMs });
+}
+
+/** A way to tell that the test answers: resolves what was called with. */
+function byHand(more: Partial<AlarmRoute> = {}) {
+  const calls: { readonly id: string; answer(problem?: string): void }[] = [];
+  let wake = (): void => undefined;
+  const route: AlarmRoute = {
+    channel: 'webhook',
+    atOnce: 4,
+    retryForMs: DAY_MS,
+    deliver: ({ id }, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve('it was ended'), { once: true });
+        calls.push({ id, answer: (problem) => resolve(problem) });
+        wake();
+      }),
+    ...more,
+  };
+  const call = async (number: number): Promise<(typeof calls)[number]> => {
+    for (;;) {
+      const found = calls[number];
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  };
+  return { route, calls, call };
+}
+
+test('a receiver that fails is tried again, each time with the same id and a signature of its own; a redirect is not followed', async () => {
+  await using receiver = await WebhookReceiver.listen();
+  receiver.answers.push(500, 302, 404);
+  const { raise, deliveries, lines, sender } = await told(postTo(receiver));
+  raise(alarm('alarm_1'));
+  const posts = await Promise.all([0, 1, 2, 3].map((number) => receiver.post(number)));
+
+  expect(posts.map(({ headers }) => headers['webhook-id'])).toEqual(Array(4).fill('alarm_1'));
+  expect(await Promise.all(posts.map((post) => isSigned(post, SECRET)))).toEqual([true, true, true, true]);
+  expect(posts.map(({ path }) => path)).toEqual(Array(4).fill('/hooks/filer?team=ops'));
+  await expect
+    .poll(deliveries)
+    .toEqual([{ channel: 'webhook', state: 'delivered', tries: 4, problem: undefined, doneAt: 2_000 }]);
+  expect(sender.problem).toBeUndefined();
+  expect(lines.filter((line) => line.includes('was not delivered'))).toHaveLength(3);
+  expect(lines.filter((line) => line.includes('delivered again'))).toHaveLength(1);
+});
+
+test('a failure that stays the same is said once', async () => {
+  await using receiver = await WebhookReceiver.listen();
+  receiver.answers.push(503, 503, 503, 503);
+  const { raise, lines } = await told(postTo(receiver));
+  raise(alarm('alarm_1'));
+  await receiver.post(4);
+
+  expect(lines.filter((line) => line.includes('it answered with status 503'))).toHaveLength(1);
+});
+
+test('an answer that never comes, and one that never ends, hold nobody up', async () => {
+  const server = createServer((request, response) => {
+    if (request.headers['webhook-id'] === 'alarm_silent') return;
+    const timer = setInterval(() => response.write(Buffer.alloc(64 * 1024)), 1);
+    response.on('close', () => clearInterval(timer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const { raise, deliveries } = await told({
+    ...webhookRoute({ url, secret: Buffer.alloc(24), software: '1', now: Date.now, timeoutMs: 300 }),
+    retryForMs: 0,
+  });
+  raise(alarm('alarm_silent', 'A'), alarm('alarm_endless', 'B'));
+
+  await expect
+    .poll(deliveries)
+    .toMatchObject([{ state: 'failed', problem: 'it did not answer within 0.3 s' }, { state: 'delivered' }]);
+});
+
+test('of a flood so many are told at once as may be, each once, and of one machine in order', async () => {
+  const { route, calls, call } = byHand();
+  const { raise, deliveries } = await told(route);
+  const peers = Array.from({ length: 50 }, (_, number) => `P${number}`);
+  raise(...peers.map((peer) => alarm(`missing-${peer}`, peer)));
+  raise(...peers.map((peer) => alarm(`back-${peer}`, peer, 'back')));
+  for (let number = 0; number < 100; number++) {
+    (await call(number)).answer();
+    expect(calls.length - number).toBeLessThanOrEqual(4);
+  }
+
+  await expect.poll(() => new Set(deliveries().map(({ state }) => state))).toEqual(new Set(['delivered']));
+  const ids = calls.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(100);
+  for (const peer of peers) expect(ids.indexOf(`missing-${peer}`)).toBeLessThan(ids.indexOf(`back-${peer}`));
+});
+
+test('one alarm that a receiver will not have holds back no other', async () => {
+  const { route, calls, call } = byHand({ atOnce: 1 });
+  const { raise, deliveries } = await told(route);
+  raise(alarm('poison', 'A'), alarm('good', 'B'));
+  for (let number = 0; !calls.some(({ id }) => id === 'good'); number++) {
+    const next = await call(number);
+    next.answer(next.id === 'poison' ? 'it answered with status 400' : undefined);
+  }
+  (await call(calls.length - 1)).answer();
+
+  await expect.poll(deliveries).toMatchObject([{ state: 'waiting' }, { state: 'delivered' }]);
+});
+
+test('what nobody takes for a day is given up, which is said', async () => {
+  let now = 0;
+  const { route, call } = byHand();
+  const { raise, deliveries, lines } = await told(route, { now: () => now });
+  raise(alarm('alarm_1'));
+  now = DAY_MS;
+  (await call(0)).answer('nobody there');
+
+  await expect
+    .poll(deliveries)
+    .toEqual([{ channel: 'webhook', state: 'failed', tries: 1, problem: 'nobody there', doneAt: 2_000 }]);
+  expect(lines.join('')).toContain('an alarm was given up');
+});
+
+test('what was told while the store failed is noted later, and not told again', async () => {
+  const { route, calls, call } = byHand();
+  let fails = false;
+  const { raise, deliveries, problems } = await told(route, {
+    alarms: (real) =>
+      Object.assign(Object.create(real) as AlarmStore, {
+        next: real.next.bind(real),
+        done: (...args: Parameters<AlarmStore['done']>) => {
+          if (fails) throw new FilerError('no-space', 'the disk is full');
+          real.done(...args);
+        },
+      }),
+  });
+  fails = true;
+  raise(alarm('alarm_1'));
+  (await call(0)).answer();
+  await expect.poll(() => problems.at(-1)?.code).toBe('no-space');
+  fails = false;
+
+  await expect.poll(deliveries).toMatchObject([{ state: 'delivered' }]);
+  expect(calls).toHaveLength(1);
+});
+
+test('one that its end cut off is told again after the next start', async () => {
+  const { route, call } = byHand();
+  const { raise, deliveries, sender } = await told(route);
+  raise(alarm('alarm_1'));
+  await call(0);
+  await sender.close();
+
+  expect(deliveries()).toMatchObject([{ state: 'waiting', tries: 0 }]);
+});
+
+test('what waits for somebody who is not set any more is given up at the start', async () => {
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  onTestFinished(() => store.close());
+  store.alarms.add(alarm('alarm_1'), ['hook', 'webhook']);
+  const { route, call } = byHand();
+  const alarms = new Alarms({
+    alarms: store.alarms,
+    routes: [route],
+    source: { network: 'N', server: 'S', about: () => undefined },
+    now: () => ({ steady: 0, time: 2_000 }),
+    log: await createLogger({ stream: { write: () => undefined } }),
+    onProblem: () => undefined,
+  });
+  alarms.start();
+  (await call(0)).answer();
+
+  await expect
+    .poll(() => store.alarms.last(1)[0]?.deliveries)
+    .toMatchObject([
+      { channel: 'hook', state: 'failed', problem: 'it is not set any more' },
+      { channel: 'webhook', state: 'delivered' },
+    ]);
+  await alarms.close();
+});
