@@ -485,6 +485,8 @@ test('what cannot be watched is refused in a sentence', async () => {
   const file = await network.file('a-file', 10);
   const folder = network.path('free');
   await mkdir(folder);
+  await watched('taken');
+  await watched('emptied', '--delete-after');
   const refused = async (...args: string[]): Promise<[number | null, string]> => {
     const { code, stderr } = await network.client('anna', ['watch', 'add', ...args]);
     return [code, stderr];
@@ -502,8 +504,8 @@ test('what cannot be watched is refused in a sentence', async () => {
     [['/', ...bob, '--as', 'all'], 6, /lie in one another/],
     [[network.inbox('anna', 'bob'), ...bob], 6, /inbox .* lie in one another/],
     [[network.home('anna'), ...bob], 6, /lie in one another/],
-    [[folder, ...bob, '--as', 'drop'], 6, /is called "drop" already/],
-    [[network.path('gone'), ...bob, '--as', 'again'], 6, /name all targets in one watch/],
+    [[folder, ...bob, '--as', 'taken'], 6, /is called "taken" already/],
+    [[network.path('emptied'), ...bob, '--as', 'again'], 6, /name all targets in one watch/],
   ];
   for (const [args, code, words] of cases) {
     const [exit, stderr] = await refused(...args);
