@@ -182,6 +182,26 @@ describe('a schedule of every hour', () => {
   });
 });
 
+test('a machine that misses and reports on purpose has people called 200 times, and 200 times an hour', () => {
+  const nas = new Watched();
+  let alarms = 0;
+  const provoke = (times: number, from: number): void => {
+    for (let number = 0; number < times; number++) {
+      nas.announce(from);
+      nas.announce(from, nightly({ nextInMs: 0, thirdInMs: 0, graceMs: 0 }));
+      alarms += nas.judge(from + 1).length;
+    }
+  };
+  provoke(1_000, 0);
+  expect(alarms).toBe(200);
+  provoke(1_000, HOUR / 2);
+  expect(alarms).toBe(300);
+  // Of others everything is told.
+  const change = nas.expectations.announced('WEB', [nightly()], nas.at(0));
+  nas.expectations.apply(change);
+  expect(nas.judge(100 * HOUR)).toEqual(['missing', 'missing']);
+});
+
 test('while others may still come back, one that came is judged', () => {
   const nas = new Watched(10 * HOUR);
   nas.announce(0, nightly());

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LiveView, type LiveViewOptions, type OutputStream } from '@filer/program';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Output } from '../../packages/program/src/output.ts';
 import { ScreenModel } from '../support/screen.ts';
 
@@ -134,6 +134,25 @@ describe('on a terminal', () => {
 
     expect({ other: screen.isOther, cursor: screen.cursorIsShown }).toEqual({ other: false, cursor: true });
     expect(process.listeners('SIGTSTP')).toEqual([]);
+  });
+
+  test("while it is suspended the terminal is the shell's, and what came meanwhile is shown when it goes on", () => {
+    const { view, screen, written } = onTerminal();
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    onTestFinished(() => kill.mockRestore());
+    view.show(peers('anna'));
+    process.emit('SIGTSTP');
+    expect(kill).toHaveBeenCalledWith(process.pid, 'SIGSTOP');
+    expect(screen.isOther).toBe(false);
+    const before = written();
+    view.show(peers('bo'));
+    expect(written()).toBe(before);
+    process.emit('SIGCONT');
+
+    expect({ other: screen.isOther, lines: screen.lines }).toEqual({
+      other: true,
+      lines: ['NAME  SEEN', 'bo  ago', '(end)'],
+    });
   });
 
   test('a view that never showed anything leaves the terminal alone', () => {

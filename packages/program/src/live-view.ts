@@ -60,6 +60,8 @@ export class LiveView<T> implements Disposable {
   #state: { readonly value: T } | undefined;
   #key: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Whether the terminal is ours: not while the program is suspended. */
+  #isEntered = false;
   #closed = false;
 
   constructor(context: Pick<Context, 'output' | 'stdout' | 'signal' | 'env'>, options: LiveViewOptions<T>) {
@@ -105,6 +107,7 @@ export class LiveView<T> implements Disposable {
 
   #enter(): void {
     const { stdout } = this.#context;
+    this.#isEntered = true;
     stdout.write(ENTER);
     stdout.on('resize', this.#draw);
     process.once('exit', this.#restore);
@@ -113,6 +116,7 @@ export class LiveView<T> implements Disposable {
   }
 
   #leave(): void {
+    this.#isEntered = false;
     clearInterval(this.#timer);
     const { stdout } = this.#context;
     stdout.off('resize', this.#draw);
@@ -141,7 +145,7 @@ export class LiveView<T> implements Disposable {
   readonly #draw = (): void => {
     const { stdout } = this.#context;
     // A terminal that is slow to take the last one gets the next one later.
-    if (this.#closed || (stdout.writableLength ?? 0) > 0) return;
+    if (!this.#isEntered || (stdout.writableLength ?? 0) > 0) return;
     const lines = this.#frame().map((line) => `${printableLayout(line)}${CLEAR_LINE}`);
     stdout.write(`${BEGIN_FRAME}${lines.join('\n')}${CLEAR_BELOW}${END_FRAME}`);
   };

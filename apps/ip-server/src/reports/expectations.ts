@@ -1,6 +1,7 @@
 import type { AnnouncedSchedule, Due } from '@filer/protocol';
 import type { AlarmEvent } from '../store/alarm-store.ts';
 import type { Expectation } from '../store/expectation-store.ts';
+import { Allowance } from './allowance.ts';
 import type { Moment } from './steady-clock.ts';
 
 /** Grace of a schedule that names none: the larger of these. */
@@ -22,6 +23,8 @@ export interface ScheduledReport {
 /** What a person may want to know at once. */
 export interface LatenessEvent {
   readonly event: AlarmEvent;
+  /** When, by the steady clock. */
+  readonly at: number;
   readonly before: Expectation;
   readonly now: Expectation;
 }
@@ -42,6 +45,7 @@ export class Expectations {
   /** Machines that were not heard from since then are not judged before this, by the steady clock. */
   #heldUntil: number;
   readonly #heard = new Set<string>();
+  readonly #allowance = new Allowance();
 
   /** @param heldUntil by the steady clock: until then machines may come back that were away with the server */
   constructor(known: Iterable<Expectation>, heldUntil: number) {
@@ -100,7 +104,7 @@ export class Expectations {
       const since = before.state === 'ok' ? before.since : moment.time;
       const now: Expectation = { ...before, ...dueAt(due, moment), state: 'ok', since, reportedAt };
       kept.set(key, now);
-      if (before.state === 'missing') events.push({ event: 'back', before, now });
+      if (before.state === 'missing') events.push({ event: 'back', at: moment.steady, before, now });
     }
     return { kept: [...kept.values()], dropped: [], events };
   }
@@ -122,17 +126,21 @@ export class Expectations {
     const isHeld = moment.steady < this.#heldUntil;
     for (const [peer, expectations] of this.#byPeer) {
       if (isHeld && !this.#heard.has(peer)) continue;
+      let left = this.#allowance.left(peer, moment.steady);
       for (const before of expectations.values()) {
         const now = judge(before, moment);
-        if (now === before) continue;
+        if (now === before || (now.state === 'missing' && left < 1)) continue;
         kept.push(now);
-        if (now.state === 'missing') events.push({ event: 'missing', before, now });
+        if (now.state !== 'missing') continue;
+        events.push({ event: 'missing', at: moment.steady, before, now });
+        left--;
       }
     }
     return { kept, dropped: [], events };
   }
 
-  apply({ kept, dropped }: Change): void {
+  apply({ kept, dropped, events }: Change): void {
+    for (const { event, at, now } of events) if (event === 'missing') this.#allowance.take(now.peer, at);
     for (const { peer, schedule } of dropped) {
       const expectations = this.#byPeer.get(peer);
       expectations?.delete(schedule);
