@@ -17,8 +17,8 @@ export interface FolderScanOptions {
   readonly store: WatchStore;
   readonly rules: WatchRules;
   readonly rescanMs: number;
-  /** A folder is about to be looked into. */
-  readonly entered: (path: string) => void;
+  /** A folder is about to be looked into; awaited. */
+  readonly entered: (path: string) => Promise<void>;
   /** All is about to be looked through. */
   readonly begun: () => void;
   /** Takes what was found, and waits while it has no room. */

@@ -1,6 +1,7 @@
-import { lstatSync, watch, type FSWatcher } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { systemCode } from '@filer/protocol';
+import { watch, type FSWatcher } from 'chokidar';
 
 export interface FolderTriggerOptions {
   readonly folder: string;
@@ -12,6 +13,7 @@ export interface FolderTriggerOptions {
 
 interface Watched {
   readonly watcher: FSWatcher;
+  readonly ready: PromiseWithResolvers<void>;
   /** The look through all in which it was found last. */
   round: number;
 }
@@ -21,12 +23,13 @@ const REFUSALS: ReadonlySet<string> = new Set(['ENOSPC', 'EMFILE', 'ENFILE', 'EN
 
 /**
  * Tells when something changes in a folder, as far as the system does. Each folder is watched before what lies in it is
- * looked through, by who does that: so nothing comes in between, and nothing but the folders is held in memory. (A
- * library would look through all of it once more, with every file in memory at once.)
+ * looked through, by who does that: so nothing comes in between. A watcher of chokidar's for each folder, which ignores all
+ * that lies in it, holds nothing but the folder in memory: one for the whole tree would look through all subfolders at once.
  */
-export class FolderTrigger implements Disposable {
+export class FolderTrigger implements AsyncDisposable {
   readonly #options: FolderTriggerOptions;
   readonly #watched = new Map<string, Watched>();
+  readonly #closing = new Set<Promise<void>>();
   #round = 0;
   #refusal: string | undefined;
 
@@ -38,24 +41,40 @@ export class FolderTrigger implements Disposable {
     return this.#watched.has(path);
   }
 
-  /** Watches the folder at a path below, unless it is watched. */
-  add(path: string): void {
+  /** Watches the folder at a path below, unless it is watched. Resolves when changes are told from now on. */
+  async add(path: string): Promise<void> {
     const known = this.#watched.get(path);
     if (known !== undefined) {
       known.round = this.#round;
-      return;
+      return known.ready.promise;
     }
-    try {
-      const watcher = watch(join(this.#options.folder, path), { persistent: false });
-      this.#watched.set(path, { watcher, round: this.#round });
-      watcher.on('change', (_type, name) => this.#changed(path, name === null ? undefined : String(name)));
-      watcher.on('error', () => this.#drop(path));
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === undefined) throw error;
+    const folder = join(this.#options.folder, path);
+    const watcher = watch(folder, {
+      backend: 'native',
+      depth: 0,
+      ignored: (candidate) => candidate !== folder,
+      ignoreInitial: true,
+      ignorePermissionErrors: true,
+      followSymlinks: false,
+      atomic: false,
+      persistent: false,
+    });
+    const ready = Promise.withResolvers<void>();
+    const watched = { watcher, ready, round: this.#round };
+    this.#watched.set(path, watched);
+    // Not the usual events: those tell of a file when chokidar has looked at it, and it looks at none.
+    watcher.on('raw', (_event, name, details) => {
+      // Of a folder that has gone chokidar watches the one above, too.
+      if (watchedPathOf(details) === folder) this.#changed(path, name ?? undefined);
+    });
+    watcher.once('ready', ready.resolve);
+    watcher.on('error', (error) => {
       // One that is gone or closed to us is told of by who looks into it.
-      if (REFUSALS.has(code)) this.#refusal = code;
-    }
+      const code = systemCode(error);
+      if (code !== undefined && REFUSALS.has(code)) this.#refusal = code;
+      if (this.#watched.get(path) === watched) this.#drop(path);
+    });
+    await ready.promise;
   }
 
   /** All is about to be looked through. */
@@ -70,8 +89,9 @@ export class FolderTrigger implements Disposable {
     return this.#refusal;
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const path of [...this.#watched.keys()]) this.#drop(path);
+    await Promise.all(this.#closing);
   }
 
   #changed(path: string, name: string | undefined): void {
@@ -88,7 +108,16 @@ export class FolderTrigger implements Disposable {
   }
 
   #drop(path: string): void {
-    this.#watched.get(path)?.watcher.close();
+    const watched = this.#watched.get(path);
+    if (watched === undefined) return;
     this.#watched.delete(path);
+    watched.ready.resolve();
+    const closed = watched.watcher.close().finally(() => this.#closing.delete(closed));
+    this.#closing.add(closed);
   }
+}
+
+function watchedPathOf(details: unknown): string | undefined {
+  if (typeof details !== 'object' || details === null || !('watchedPath' in details)) return undefined;
+  return String(details.watchedPath);
 }

@@ -14,8 +14,8 @@ export interface ScanOptions {
   /** Below the folder: where to begin. @default all of it */
   readonly below?: string | undefined;
   readonly signal: AbortSignal;
-  /** A folder is about to be looked into. */
-  readonly entered: (path: string) => void;
+  /** A folder is about to be looked into; awaited. */
+  readonly entered: (path: string) => Promise<void>;
   /** Something that lies aside while it is put away. @param path below the folder */
   readonly aside: (path: string) => void;
   /** Something that cannot be sent, or not be looked into; the scan goes on. */
@@ -28,7 +28,7 @@ export interface ScanOptions {
  */
 export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found[], void> {
   const { folder, rules, below = '', signal, failed, aside, entered } = options;
-  entered(below);
+  await entered(below);
   const dir = await openFolder(`${folder.folder}/${below}`, failed);
   if (dir === undefined) return;
   try {

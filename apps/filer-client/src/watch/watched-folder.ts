@@ -85,7 +85,7 @@ export class WatchedFolder {
       rules: this.#rules,
       rescanMs: options.rescanMs,
       take: (found, signal) => this.#unshipped.takeAll(found, signal),
-      entered: (path) => this.#trigger?.add(path),
+      entered: async (path) => this.#trigger?.add(path),
       begun: () => this.#trigger?.beginRound(),
       done: (trouble) => {
         this.#sees(this.#trigger?.endRound());
@@ -136,7 +136,7 @@ export class WatchedFolder {
     this.#alarm.ring();
     await this.#scan.restart();
     await this.#running;
-    this.#trigger?.[Symbol.dispose]();
+    await this.#trigger?.[Symbol.asyncDispose]();
   }
 
   async #run(): Promise<void> {
@@ -196,7 +196,7 @@ export class WatchedFolder {
     const id = 'id' in root ? root.id : undefined;
     if (id === this.#root) return;
     await this.#scan.restart();
-    this.#trigger?.[Symbol.dispose]();
+    await this.#trigger?.[Symbol.asyncDispose]();
     this.#trigger = undefined;
     this.#unshipped.clear();
     this.#told.clear();
