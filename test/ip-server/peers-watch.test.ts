@@ -37,6 +37,7 @@ function schedule(name: string, state: string, minutes: number): object {
 }
 
 const PEERS = {
+  server: { connected: true, asOf: new Date(NOW).toISOString() },
   peers: [
     peer('anna'),
     peer('bob', { online: false, state: 'lost' }),

@@ -1,15 +1,16 @@
-import { LiveView, printable, requireControl, screenLines } from '@filer/program';
+import { LiveView, printable, screenLines } from '@filer/program';
 import type { ArgumentValues, Context, Screen } from '@filer/program';
 import type { LedgerDocument } from '../control/collect-documents.ts';
 import type { collectShowArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { machinesScreen, runWords, STOPPED, timeWords } from './collect-words.ts';
+import { following } from './following.ts';
 
 export async function run(
   args: ArgumentValues<typeof collectShowArguments>,
   context: Context,
 ): Promise<void> {
-  const { output, signal, home, stdout } = context;
+  const { output, stdout } = context;
   const { name, run: wanted, watch } = args;
   const params = { name, ...(wanted === undefined ? {} : { run: wanted }) };
   if (!watch) {
@@ -23,18 +24,11 @@ export async function run(
       output.hint(`Other runs, shown by --run:  ${older.map(({ run }) => run).join(' ')}`);
     return;
   }
-  const caller = await requireControl(home, { signal });
   using view = new LiveView<LedgerDocument>(context, {
     layOut: (ledger, { now, columns }) => screenOf(ledger, now, columns, stdout),
   });
-  try {
-    await caller.stream('watch-collects', params, (item) => view.show(item as LedgerDocument), { signal });
-  } catch (error) {
-    // Whoever watches ends it: that is no failure.
-    if (!signal.aborted) throw error;
-  } finally {
-    await caller.close();
-  }
+  const show = (ledger: unknown): void => view.show(ledger as LedgerDocument);
+  await following(context, { watch: 'watch-collects', ask: 'collect-show', params, show });
 }
 
 function screenOf(

@@ -1,9 +1,10 @@
-import { formatAgo, layOutTable, requireControl, screenLines, LiveView } from '@filer/program';
+import { formatAgo, layOutTable, screenLines, LiveView } from '@filer/program';
 import type { ArgumentValues, Cell, Context, Screen } from '@filer/program';
 import type { CollectEntry, CollectsDocument } from '../control/collect-documents.ts';
 import type { collectsArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { countWords, STOPPED, timeWords, troubled } from './collect-words.ts';
+import { following } from './following.ts';
 
 const COLUMNS = [
   { title: 'NAME' },
@@ -19,7 +20,7 @@ export async function run(
   { watch }: ArgumentValues<typeof collectsArguments>,
   context: Context,
 ): Promise<void> {
-  const { output, signal, home, stdout } = context;
+  const { output, stdout } = context;
   if (!watch) {
     const document = (await asking(context, {}, (asker) => asker.ask('collects'))) as CollectsDocument;
     output.json(document);
@@ -27,18 +28,11 @@ export async function run(
     for (const line of screenLines(screen)) output.line(line);
     return;
   }
-  const caller = await requireControl(home, { signal });
   using view = new LiveView<CollectsDocument>(context, {
     layOut: (document, { now, columns }) => screenOf(document, now, columns, stdout),
   });
-  try {
-    await caller.stream('watch-collects', {}, (item) => view.show(item as CollectsDocument), { signal });
-  } catch (error) {
-    // Whoever watches ends it: that is no failure.
-    if (!signal.aborted) throw error;
-  } finally {
-    await caller.close();
-  }
+  const show = (document: unknown): void => view.show(document as CollectsDocument);
+  await following(context, { watch: 'watch-collects', ask: 'collects', params: {}, show });
 }
 
 function screenOf(

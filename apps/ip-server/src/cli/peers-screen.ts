@@ -54,8 +54,7 @@ export interface ScreenSize {
 
 /** Lays out what `peers` answers: late and missing first, then the lost, then the others, each by name. */
 export function peersScreen(document: unknown, { now, columns }: ScreenSize, stdout: OutputStream): Screen {
-  const peers = fieldsOf(document, 'peers')['peers'];
-  const rows = listOf(peers, 'peers', Number.POSITIVE_INFINITY, peerRow);
+  const rows = rowsOf(document);
   const sorted = rows.toSorted((a, b) => urgency(a) - urgency(b));
   const styled =
     (format: 'red' | 'yellow') =>
@@ -85,10 +84,28 @@ export function peersScreen(document: unknown, { now, columns }: ScreenSize, std
 
 /** What of the answer is worth a new line where each change is printed. */
 export function peersKey(document: unknown): unknown {
-  return listOf(fieldsOf(document, 'peers')['peers'], 'peers', Number.POSITIVE_INFINITY, (value) => {
-    const { name, state, groups, addresses, version, schedules } = peerRow(value);
-    return [name, state, groups, addresses, version, schedules];
-  });
+  return [
+    isConnected(document),
+    rowsOf(document).map(({ name, state, groups, addresses, version, schedules }) => [
+      name,
+      state,
+      groups,
+      addresses,
+      version,
+      schedules,
+    ]),
+  ];
+}
+
+function isConnected(document: unknown): boolean {
+  return fieldsOf(fieldsOf(document, 'peers')['server'], 'server')['connected'] === true;
+}
+
+/** Nobody is online at a server that is stopped: whom it lost, and who was there until then, cannot be told apart. */
+function rowsOf(document: unknown): PeerRow[] {
+  const rows = listOf(fieldsOf(document, 'peers')['peers'], 'peers', Number.POSITIVE_INFINITY, peerRow);
+  if (isConnected(document)) return rows;
+  return rows.map((row) => (row.state === 'lost' ? { ...row, state: 'unknown' } : row));
 }
 
 function peerRow(value: unknown): PeerRow {

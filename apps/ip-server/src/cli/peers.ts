@@ -1,14 +1,8 @@
 import { fieldsOf, textOf } from '@filer/protocol';
-import {
-  formatAgo,
-  LiveView,
-  requireControl,
-  screenLines,
-  type ArgumentValues,
-  type Context,
-} from '@filer/program';
+import { formatAgo, LiveView, screenLines, type ArgumentValues, type Context } from '@filer/program';
 import type { peersArguments } from './arguments.ts';
 import { asking } from './asking.ts';
+import { following } from './following.ts';
 import { peersKey, peersScreen } from './peers-screen.ts';
 
 const NOBODY = 'No machine has joined yet; make an invite: ip-server invite';
@@ -24,27 +18,33 @@ function show(document: unknown, { output, stdout }: Context): void {
   const screen = peersScreen(document, { now, columns: output.columns }, stdout);
   if (screen.items.length === 0) output.words(NOBODY);
   else for (const line of screenLines(screen)) output.line(line);
-  const server = fieldsOf(fieldsOf(document, 'peers')['server'], 'server');
-  if (server['connected'] === true || screen.items.length === 0) return;
-  const asOf = formatAgo(Date.parse(textOf(server['asOf'], 'asOf')), now);
-  output.warn(`the server is stopped: this is how it was ${asOf}`);
+  const stopped = stoppedWords(document, now);
+  if (stopped !== undefined && screen.items.length > 0) output.warn(stopped);
 }
 
 async function watch(all: boolean, context: Context): Promise<void> {
-  const { home, output, stdout, signal } = context;
-  await using caller = await requireControl(home, { signal });
+  const { output, stdout } = context;
   using view = new LiveView<unknown>(context, {
     layOut: (document, size) => {
-      const screen = peersScreen(document, size, stdout);
-      return screen.items.length === 0 ? { items: [[NOBODY]] } : screen;
+      const { head = [], items } = peersScreen(document, size, stdout);
+      const stopped = stoppedWords(document, size.now);
+      return {
+        head,
+        items: items.length === 0 ? [[NOBODY]] : items,
+        foot: stopped === undefined ? [] : [`${stopped}; it is waited for`],
+      };
     },
     // Programs get every number; a person who reads line by line what changed.
     keyOf: (document) => (output.jsonMode ? document : peersKey(document)),
   });
-  try {
-    await caller.stream('watch-peers', { all }, (document) => view.show(document), { signal });
-  } catch (error) {
-    // Whoever watches ends it: that is no failure.
-    if (!signal.aborted) throw error;
-  }
+  const show = (document: unknown): void => view.show(document);
+  await following(context, { watch: 'watch-peers', ask: 'peers', params: { all }, show });
+}
+
+/** That what is shown is not how it is now; undefined while the server runs. */
+function stoppedWords(document: unknown, now: number): string | undefined {
+  const server = fieldsOf(fieldsOf(document, 'peers')['server'], 'server');
+  if (server['connected'] === true) return undefined;
+  const asOf = formatAgo(Date.parse(textOf(server['asOf'], 'asOf')), now);
+  return `the server is stopped: this is how it was ${asOf}`;
 }
