@@ -130,7 +130,7 @@ describe('reports', () => {
     expect(stdout).toContain('its command: FAILED (exit 3) after 1.5s\n  =SUM(A1)\n  second line\n');
     expect(stdout).toContain('log.txt, a file of 5 B\n');
     expect((await server.run('reports', '--schedule', 'backup')).stdout).toMatch(
-      /cam-2 +backup +FAILED \(exit 3\) \(1 file\)\n$/,
+      /cam-2 +backup +FAILED \(exit 3\) =SUM\(A1\) \(1 file\)\n$/,
     );
   });
 

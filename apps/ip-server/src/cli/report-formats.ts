@@ -29,6 +29,9 @@ export function jsonLines(): ReportFormat {
   };
 }
 
+/** Of a command's output a table shows so many characters at most; "reports get" shows all. */
+const FIRST_LINE = /(?<begin>\S.{0,59})(?<more>.?)/u;
+
 const COLUMNS = [
   { title: 'ID' },
   { title: 'WHEN' },
@@ -54,15 +57,25 @@ export function tableFormat(width: number, isLive: boolean): ReportFormat {
   return { begin: '', block: (documents) => `${table.rows(documents.map(rowOf))}\n`, end: '' };
 }
 
-/** The values; before them what went wrong, since that must not be lost among them. */
-function contentOf({ run, values, attachments }: ReportDocument): string {
+/**
+ * The values and how the output of a command begins; before them what went wrong, since that must not be lost among
+ * them.
+ */
+function contentOf({ run, values, output, attachments }: ReportDocument): string {
   return [
     ...(run === null ? [] : failureOf(run)),
     ...Object.entries(values).map(([key, value]) => `${key}=${value}`),
+    ...firstLine(output ?? ''),
     ...(attachments.length === 0
       ? []
       : [attachments.length === 1 ? '(1 file)' : `(${attachments.length} files)`]),
   ].join(' ');
+}
+
+/** The first line that says something, cut where it would fill a table; nothing without any. */
+function firstLine(output: string): string[] {
+  const { begin, more } = FIRST_LINE.exec(output)?.groups ?? {};
+  return begin === undefined ? [] : [`${begin.trimEnd()}${more === '' ? '' : '…'}`];
 }
 
 /** Why a command did not end well; nothing when it did. */
