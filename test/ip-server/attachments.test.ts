@@ -1,6 +1,8 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { FilerError } from '@filer/protocol';
+import { sendFiles, type Growing } from '@filer/transfer';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { askToAttach, attach, attachmentOf, reportWith, transferConnection } from '../support/attach.ts';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
@@ -40,6 +42,21 @@ async function file(name: string, content: string): Promise<string> {
 /** What the server keeps of attachments, below its folder of them. */
 function kept(): Promise<string[]> {
   return filesBelow(join(server.home, 'attachments'));
+}
+
+function inDatabase<T>(work: (database: DatabaseSync) => T): T {
+  const database = new DatabaseSync(join(server.home, 'ip-server.db'), { timeout: 5_000 });
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
+
+/** What the server counts as room that the files of a machine take. */
+function bytesOf(peer: string): number {
+  const sum = 'SELECT sum(bytes) AS bytes FROM uploads WHERE peer = ?';
+  return inDatabase((database) => Number(database.prepare(sum).get(peer)?.['bytes']));
 }
 
 describe('attachments', () => {
@@ -157,6 +174,65 @@ describe('attachments', () => {
 
     const mine = (await kept()).filter((path) => path.startsWith(mallory.id));
     expect(mine).toEqual([4, 5, 6, 7].map((n) => `${mallory.id}/${SPOOL}-${n}/a`));
+  });
+
+  test('what came half goes with the files of its report, and counts as room that its machine takes', async () => {
+    const mallory = await TestMember.join(await server.invite(), 'mallory-half');
+    const large = await file('large', 'x'.repeat(8_000_000));
+    for (let n = 1; n <= 7; n++) {
+      const messenger = await transferConnection(mallory);
+      await askToAttach(messenger, { spool: SPOOL, seq: n });
+      await sendFiles(messenger, {
+        files: [{ file: large, name: `${n}` }],
+        network: mallory.network,
+        senderId: mallory.id,
+        receiverId: mallory.server.id,
+        on: (event) => {
+          if (event.type === 'progress' && event.bytesSent > 4_000_000) messenger.destroy();
+        },
+      });
+    }
+    const parts = async (): Promise<string[]> =>
+      (await kept()).filter((path) => path.includes('.filer-part-'));
+    await expect.poll(parts).toHaveLength(4);
+    expect((await parts()).every((path) => path.startsWith(`${mallory.id}/${SPOOL}-`))).toBe(true);
+    await expect.poll(() => bytesOf(mallory.id)).toBeGreaterThan(8_000_000);
+  });
+
+  test('files of reports that are stored stay, also where that could not be noted', async () => {
+    const ben = await TestMember.join(await server.invite(), 'ben-noted');
+    await using connection = await ben.connect();
+    const a = await file('a', 'stored');
+    const attachments = [await attachmentOf(a, 'a')];
+    for (let n = 1; n <= 4; n++) {
+      await attach(ben, { spool: SPOOL, seq: n }, [{ file: a }]);
+      await reportWith(connection, { spool: SPOOL, seq: n }, attachments);
+    }
+    inDatabase((database) => database.exec("UPDATE uploads SET state = 'open'"));
+    await attach(ben, { spool: SPOOL, seq: 5 }, [{ file: a }]);
+
+    const mine = (await kept()).filter((path) => path.startsWith(ben.id));
+    expect(mine).toEqual([1, 2, 3, 4, 5].map((n) => `${ben.id}/${SPOOL}-${n}/a`));
+  });
+
+  test('who still brings files when their report is stored is told to try again, not that it is refused', async () => {
+    const [a, b] = [await file('a', 'first'), await file('b', 'second')];
+    const attachments = [await attachmentOf(a, 'a')];
+    const messenger = await transferConnection(anna);
+    await askToAttach(messenger, key());
+    const { promise: isStored, resolve } = Promise.withResolvers<unknown>();
+    const growing: Growing = { reach: () => isStored.then(() => ({ bytes: 6, complete: true })) };
+    const outcome = await sendFiles(messenger, {
+      files: [{ file: a }, { file: b, growing }],
+      network: anna.network,
+      senderId: anna.id,
+      receiverId: anna.server.id,
+      keep: () => {
+        void reportWith(session, key(), attachments).finally(() => resolve(undefined));
+      },
+    });
+
+    expect(outcome.error?.code).toBe('connection-closed');
   });
 
   test('what else came for a report that is stored does not stay', async () => {

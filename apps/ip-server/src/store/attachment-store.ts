@@ -71,6 +71,11 @@ export class AttachmentStore {
     });
   }
 
+  /** What lies there for a report, in bytes: what came half takes room, too. */
+  weigh({ number }: Upload, bytes: number): void {
+    this.#statements.weigh.run(bytes, number);
+  }
+
   /** The report is stored: its files are kept as long as it is. */
   reported({ number }: Upload): void {
     this.#statements.state.run('reported', number);
@@ -133,6 +138,7 @@ function prepareAll(
   | 'begin'
   | 'note'
   | 'count'
+  | 'weigh'
   | 'state'
   | 'drop'
   | 'dropFiles'
@@ -154,12 +160,14 @@ function prepareAll(
     files: sql('SELECT name, size, digest FROM attachments WHERE upload = ?'),
     begin: sql(`
       INSERT INTO uploads (peer, spool, seq, at) VALUES (?, ?, ?, ?)
-      ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, bytes = 0, state = 'open'`),
+      ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, state = 'open'`),
     note: sql(`
       INSERT INTO attachments (upload, name, size, digest) VALUES (?, ?, ?, ?)
       ON CONFLICT (upload, name) DO UPDATE SET size = excluded.size, digest = excluded.digest`),
     count: sql(`
-      UPDATE uploads SET bytes = (SELECT sum(size) FROM attachments WHERE upload = ?), at = ? WHERE number = ?`),
+      UPDATE uploads SET bytes = max(bytes, (SELECT sum(size) FROM attachments WHERE upload = ?)), at = ?
+      WHERE number = ?`),
+    weigh: sql('UPDATE uploads SET bytes = ? WHERE number = ?'),
     state: sql('UPDATE uploads SET state = ? WHERE number = ?'),
     drop: sql('DELETE FROM uploads WHERE number = ?'),
     dropFiles: sql('DELETE FROM attachments WHERE upload = ?'),

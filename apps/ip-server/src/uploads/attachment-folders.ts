@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError, isPeerId, messageOf, SPOOL_PATTERN, systemCode, type Attachment } from '@filer/protocol';
 import type { UploadKey } from '../store/attachment-store.ts';
@@ -31,9 +31,27 @@ export class AttachmentFolders {
     return found?.isFile() === true && found.size === size;
   }
 
-  /** How much lies there for a report, of whatever kind. */
-  async count(key: UploadKey): Promise<number> {
-    return (await namesIn(this.pathOf(key))).length;
+  /** Makes the folder of a report, whose name then outlasts a power cut. @throws FilerError `home-not-writable` */
+  async make(key: UploadKey): Promise<void> {
+    const path = this.pathOf(key);
+    try {
+      await mkdir(path, { recursive: true });
+      for (const above of [join(this.root, key.peer), this.root]) {
+        await using folder = await open(above);
+        await folder.sync();
+      }
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      throw new FilerError('home-not-writable', `cannot make ${path}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** How much lies there for a report, of whatever kind: what came half is there, too. */
+  async measure(key: UploadKey): Promise<{ readonly files: number; readonly bytes: number }> {
+    const names = await namesIn(this.pathOf(key));
+    let bytes = 0;
+    for (const name of names) bytes += (await attempt(lstat(join(this.pathOf(key), name))))?.size ?? 0;
+    return { files: names.length, bytes };
   }
 
   /** Removes all files of a report but those that are named. @throws FilerError `home-not-writable` */

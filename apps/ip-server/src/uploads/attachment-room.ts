@@ -53,10 +53,7 @@ export class AttachmentRoom {
   async #sweep(): Promise<void> {
     const { store, spaceBytes, now } = this.#parts;
     await this.#cleanFolders();
-    for (const upload of store.openSince(now() - UNREPORTED_MS, AT_ONCE)) {
-      if (store.hasReport(upload)) store.reported(upload);
-      else store.giveUp(upload);
-    }
+    for (const upload of store.openSince(now() - UNREPORTED_MS, AT_ONCE)) await this.settle(upload);
     await this.#removeGone();
     for (let left = store.bytes; left > spaceBytes * FILLED && !this.#closed;) {
       const oldest = store.oldestOfHeaviest(AT_ONCE).find((upload) => !this.#parts.isBusy(upload));
@@ -72,12 +69,18 @@ export class AttachmentRoom {
     for (let more = true; more && !this.#closed;) {
       const gone = store.gone(AT_ONCE);
       more = gone.length === AT_ONCE;
-      for (const upload of gone) await this.remove(upload);
+      for (const upload of gone) await this.#remove(upload);
     }
   }
 
-  /** Removes the files of a report, unless more of them come now. */
-  async remove(upload: Upload): Promise<void> {
+  /** Ends the waiting for a report: its files go, unless it is stored and that could not be noted, or more come now. */
+  async settle(upload: Upload): Promise<void> {
+    const { store } = this.#parts;
+    if (store.hasReport(upload)) store.reported(upload);
+    else await this.#remove(upload);
+  }
+
+  async #remove(upload: Upload): Promise<void> {
     const { store, folders, isBusy } = this.#parts;
     if (isBusy(upload)) return;
     await folders.remove(upload);

@@ -4,6 +4,7 @@ import {
   MAX_ATTACHMENT_BYTES,
   MAX_ATTACHMENTS,
   parseAttach,
+  type Attachment,
   type Entry,
   type Identity,
   type Membership,
@@ -19,6 +20,9 @@ import { AttachmentRoom, noRoomForAttachments } from './attachment-room.ts';
 
 /** Reports of one machine whose files are here and which themselves are not yet: an honest one brings one at a time. */
 const MAX_OPEN_UPLOADS = 4;
+
+/** Files of one report that lie there at once: those that it has, and what of them came half, perhaps by other names. */
+const MAX_FILES = 2 * MAX_ATTACHMENTS;
 
 /** Entries that one connection may announce: more are of no honest machine. */
 const MAX_ENTRIES = 10 * MAX_ATTACHMENTS;
@@ -65,14 +69,8 @@ export class Attachments {
 
   /** What the upload door calls for `attach`. @throws FilerError why not */
   async take(messenger: Messenger, { id: peer, name }: Membership, asked: Message): Promise<void> {
-    const { store } = this.#parts;
     const key = { peer, ...parseAttach(asked) };
     const re = asked.header['id'] ?? '';
-    if (store.hasReport(key)) {
-      // The report says for itself whether it is the one that is here.
-      await messenger.send({ ...formatStored(key).header, re });
-      return;
-    }
     const ended = Promise.withResolvers<void>();
     const folder = this.#folders.nameOf(key);
     for (let other = this.#running.get(folder); other !== undefined; other = this.#running.get(folder)) {
@@ -84,6 +82,11 @@ export class Attachments {
     this.#running.set(folder, { messenger, ended: ended.promise });
     try {
       const upload = await this.#begin(key);
+      if (upload === undefined) {
+        // The report says for itself whether it is the one that is here.
+        await messenger.send({ ...formatStored(key).header, re });
+        return;
+      }
       await messenger.send({ type: 'ok', re });
       await this.#receive(messenger, upload, name);
     } finally {
@@ -92,16 +95,19 @@ export class Attachments {
     }
   }
 
-  /** Makes a place for the files of a report. */
-  async #begin(key: UploadKey): Promise<Upload> {
+  /** Makes a place for the files of a report. @returns undefined when the report is stored */
+  async #begin(key: UploadKey): Promise<Upload | undefined> {
     const { store, now } = this.#parts;
+    if (store.hasReport(key)) return undefined;
     const others = store.openOf(key.peer).filter(({ spool, seq }) => spool !== key.spool || seq !== key.seq);
     for (const other of others.slice(0, Math.max(0, others.length - MAX_OPEN_UPLOADS + 1)))
-      await this.#room.remove(other);
+      await this.#room.settle(other);
     // What was to be removed, or is more than a report can have, is not gone on with.
     const isGone = store.find(key)?.state === 'gone';
-    if (isGone || (await this.#folders.count(key)) > MAX_ATTACHMENTS) await this.#folders.remove(key);
-    return store.begin(key, now());
+    if (isGone || (await this.#folders.measure(key)).files > MAX_FILES) await this.#folders.remove(key);
+    await this.#folders.make(key);
+    // It may have been stored meanwhile.
+    return store.hasReport(key) ? undefined : store.begin(key, now());
   }
 
   async #receive(messenger: Messenger, upload: Upload, from: string): Promise<void> {
@@ -111,8 +117,9 @@ export class Attachments {
       network,
       keyPair: identity,
       senderId: upload.peer,
-      inbox: this.#folders.root,
-      folder: this.#folders.nameOf(upload),
+      // Where what came half goes with the files.
+      inbox: this.#folders.pathOf(upload),
+      folder: '',
       space: this.#space,
       policy: {
         maxFileBytes: MAX_ATTACHMENT_BYTES,
@@ -128,6 +135,7 @@ export class Attachments {
       signal: this.#stop.signal,
       record: ({ name, size, digest }) => store.note(upload, { name, size, digest }, now()),
     });
+    await this.#weigh(upload);
     const failed = outcome.files.find(({ status }) => status === 'failed');
     const code = outcome.error?.code ?? failed?.code;
     if (code === 'no-space') {
@@ -174,22 +182,38 @@ export class Attachments {
     if (attachments.length === 0) return;
     const { store, log } = this.#parts;
     const key = { peer, spool, seq };
-    const names = new Set(attachments.map(({ name }) => name));
+    let upload: Upload | undefined;
     try {
-      const upload = store.find(key);
+      upload = store.find(key);
       if (upload?.state !== 'open') return;
       store.reported(upload);
       this.#running
         .get(this.#folders.nameOf(key))
-        ?.messenger.reject(new FilerError('refused', 'the report of these files is stored'));
+        ?.messenger.reject(new FilerError('connection-closed', 'the report of these files is stored'));
     } catch (error) {
       // The next sweep finds it out.
       log.warn('attachments were not marked as reported', { why: error });
       return;
     }
-    void this.#folders.keepOnly(key, names).catch((error: unknown) => {
+    this.#keepOnly(upload, attachments).catch((error: unknown) => {
       log.warn('files that no report names were not removed', { why: error });
     });
+  }
+
+  async #keepOnly(upload: Upload, attachments: readonly Attachment[]): Promise<void> {
+    await this.#folders.keepOnly(upload, new Set(attachments.map(({ name }) => name)));
+    await this.#weigh(upload);
+  }
+
+  /** Counts what lies there, what came half included, as its machine's. */
+  async #weigh(upload: Upload): Promise<void> {
+    const { store, log } = this.#parts;
+    try {
+      store.weigh(upload, (await this.#folders.measure(upload)).bytes);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      log.warn('what attachments take was not noted', { why: error });
+    }
   }
 
   /** Removes what is wanted no more, and makes room. @throws FilerError of the store or the disk */
