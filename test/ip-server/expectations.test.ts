@@ -108,12 +108,42 @@ describe('a schedule of every hour', () => {
     ]);
   });
 
-  test('what is announced anew says when it is due, and makes nothing good', () => {
-    nas.judge(2 * HOUR);
-    nas.announce(2 * HOUR, nightly());
+  test('what is announced anew before it is due says when it is due', () => {
+    nas.announce(HOUR / 2, nightly({ nextInMs: 2 * HOUR, thirdInMs: 6 * HOUR }));
+    nas.judge(2.5 * HOUR);
+    expect(nas.state).toBe('ok');
+    expect(nas.judge(6 * HOUR)).toEqual([]);
+    expect(nas.judge(7 * HOUR)).toEqual(['missing']);
+  });
+
+  test('however often its machine announces it, what is due stays due until there is a report', () => {
+    for (let at = HOUR + 1; at <= 3 * HOUR; at += MINUTE) {
+      nas.announce(at, nightly({ nextInMs: 0 }));
+      expect(nas.judge(at)).toEqual([]);
+    }
     expect(nas.state).toBe('late');
-    expect(nas.judge(5 * HOUR)).toEqual([]);
-    expect(nas.judge(6 * HOUR)).toEqual(['missing']);
+    nas.announce(3 * HOUR + 6 * MINUTE, nightly());
+    expect(nas.judge(3 * HOUR + 6 * MINUTE + 1)).toEqual(['missing']);
+    nas.announce(4 * HOUR, nightly());
+    expect(nas.state).toBe('missing');
+    expect(nas.report(4 * HOUR)).toEqual(['back']);
+    nas.judge(5 * HOUR);
+    expect(nas.state).toBe('ok');
+  });
+
+  test('what is due and is announced with shorter intervals is missing sooner', () => {
+    nas.announce(HOUR + 1, nightly({ nextInMs: 0, thirdInMs: 10 * MINUTE, graceMs: 0 }));
+    expect(nas.judge(HOUR + 10 * MINUTE + 2)).toEqual(['missing']);
+  });
+
+  test('a server that was away believes the first announcement, and no second one', () => {
+    nas.expectations.hold(10 * HOUR + 2 * MINUTE);
+    nas.announce(10 * HOUR, nightly({ nextInMs: MINUTE }));
+    expect(nas.judge(10 * HOUR + 3 * MINUTE)).toEqual([]);
+    expect(nas.state).toBe('ok');
+    nas.announce(10 * HOUR + 3 * MINUTE, nightly());
+    nas.judge(11 * HOUR);
+    expect(nas.state).toBe('late');
   });
 
   test('what is announced no more is expected no more', () => {
@@ -144,6 +174,8 @@ describe('a schedule of every hour', () => {
     expect(nas.state).toBe('ok');
     nas.announce(100 * HOUR, nightly());
     expect(nas.judge(100 * HOUR)).toEqual([]);
+    nas.judge(102 * HOUR);
+    expect(nas.state).toBe('late');
     expect(nas.judge(110 * HOUR)).toEqual(['missing']);
   });
 

@@ -67,18 +67,24 @@ export class Expectations {
     this.#heard.clear();
   }
 
-  /** The machine is there, and will report so from now on. Only a report makes good what was late. */
+  /**
+   * The machine is there, and will report so from now on. Only a report makes good what was late, and what is due stays
+   * due: a machine that comes again and again and never reports would not be late for ever.
+   */
   announced(peer: string, schedules: readonly AnnouncedSchedule[], moment: Moment): Change {
+    const wasHeard = this.#heard.has(peer);
     this.#heard.add(peer);
     const names = new Set(schedules.map(({ name }) => name));
     const kept = schedules.map(({ name, graceMs, always, ...due }): Expectation => {
       const known = this.get(peer, name);
+      const isDue = known !== undefined && wasHeard && !isExcused(known) && known.dueAt < moment.steady;
+      const told = dueAt(due, moment);
       return {
         peer,
         schedule: name,
         always,
         graceMs,
-        ...dueAt(due, moment),
+        ...(isDue ? { dueAt: known.dueAt, thirdAt: Math.min(known.thirdAt, told.thirdAt) } : told),
         state: known?.state ?? 'ok',
         since: known?.since ?? moment.time,
         reportedAt: known?.reportedAt,
