@@ -6,6 +6,7 @@ import {
   parseReport,
   parseReportDue,
   parseSchedules,
+  parseSpool,
   type Message,
   type Reply,
 } from '@filer/protocol';
@@ -29,9 +30,10 @@ afterAll(() => network.close());
 
 const OK = { header: { type: 'ok' }, content: Buffer.alloc(0) };
 
-/** Stores reports, and takes all else that it is told. */
+/** Stores reports, of which it has none yet, and takes all else that it is told. */
 function anyServer(message: Message): Reply {
   const { type } = message.header;
+  if (type === 'spool') return formatStored({ spool: parseSpool(message), seq: 0 });
   return type === 'report' ? formatStored(parseReport(message)) : OK;
 }
 
