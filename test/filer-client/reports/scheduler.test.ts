@@ -78,6 +78,10 @@ class TestHome {
     return this.#parts.scheduler;
   }
 
+  get database(): DatabaseSync {
+    return this.#parts.database;
+  }
+
   get #parts(): Parts {
     if (this.#open === undefined) throw new Error('closed');
     return this.#open;
@@ -273,4 +277,31 @@ test('a command is told to the server with its time-out in the grace', () => {
     [MINUTE, true],
     [undefined, false],
   ]);
+});
+
+test('schedules that the database could not take are taken over as soon as it can', async () => {
+  home.table.add({ name: 'first', every: '10m', jitter: '0s' }, false);
+  const text = ['first', 'second', 'third'].map(
+    (name) => `[[schedule]]\nname = "${name}"\nevery = "10m"\njitter = "0s"\n`,
+  );
+  home.database.exec('PRAGMA query_only = ON');
+  await writeFile(home.file, text.join('\n'));
+  home.scheduler.wake();
+  expect(home.said).toContain('schedules could not be looked at');
+  expect(home.table.entries.map(({ name }) => name)).toEqual(['first']);
+
+  home.database.exec('PRAGMA query_only = OFF');
+  home.scheduler.wake();
+  expect(home.table.entries.map(({ name }) => name)).toEqual(['first', 'second', 'third']);
+  home.pass(10 * MINUTE);
+  expect((await home.reported(3)).toSorted()).toEqual(['first', 'second', 'third']);
+});
+
+test('who asks for a run of a scheduler that has ended is told so', async () => {
+  home.table.add({ name: 'disk', every: '10m' }, false);
+  const { scheduler } = home;
+  await scheduler.close();
+  await expect(scheduler.runNow('disk', new AbortController().signal)).rejects.toMatchObject({
+    code: 'interrupted',
+  });
 });

@@ -58,7 +58,7 @@ export class ScheduleTable {
   readonly file: SchedulesFile;
   readonly store: ScheduleStore;
   readonly #options: ScheduleTableOptions;
-  readonly #entries = new Map<string, ScheduleEntry>();
+  #entries: ReadonlyMap<string, ScheduleEntry> = new Map();
   #mistakes: readonly Mistake[] = [];
   #stamp: string | undefined;
   #version = 0;
@@ -90,15 +90,16 @@ export class ScheduleTable {
     return this.#entries.get(name);
   }
 
-  /** Reads the file if it has changed. */
+  /** Reads the file if it has changed. What the database does not take now is taken over with the next call. */
   refresh(): void {
     const stamp = this.file.stamp();
     if (stamp === this.#stamp) return;
     const { schedules, mistakes } = this.#read();
+    const entries = transaction(this.#options.database, () => this.#takenOver(schedules, mistakes));
     this.#stamp = stamp;
     this.#mistakes = mistakes;
     this.#version++;
-    transaction(this.#options.database, () => this.#takeOver(schedules, mistakes));
+    this.#entries = entries;
   }
 
   /**
@@ -213,26 +214,30 @@ export class ScheduleTable {
     }
   }
 
-  #takeOver(schedules: readonly Schedule[], mistakes: readonly Mistake[]): void {
+  #takenOver(
+    schedules: readonly Schedule[],
+    mistakes: readonly Mistake[],
+  ): ReadonlyMap<string, ScheduleEntry> {
     const now = this.#options.clocks();
     const rows = new Map(this.store.all().map((row) => [row.name, row]));
-    const before = new Map(this.#entries);
-    this.#entries.clear();
+    const before = this.#entries;
+    const entries = new Map<string, ScheduleEntry>();
     for (const schedule of schedules) {
       const entry = this.#entryOf(schedule, before.get(schedule.name), rows.get(schedule.name), now);
-      this.#entries.set(entry.name, entry);
+      entries.set(entry.name, entry);
     }
     const [isUnclear, unclear] = [
       mistakes.some(({ name }) => name === undefined),
       new Set(mistakes.map(({ name }) => name)),
     ];
     for (const row of rows.values()) {
-      if (this.#entries.has(row.name)) continue;
+      if (entries.has(row.name)) continue;
       const held =
         isUnclear || unclear.has(row.name) ? this.#held(row, before.get(row.name), now) : undefined;
       if (held === undefined) this.store.remove(row.name);
-      else this.#entries.set(held.name, held);
+      else entries.set(held.name, held);
     }
+    return entries;
   }
 
   #entryOf(

@@ -61,7 +61,7 @@ export class Scheduler {
 
   /** Makes a report now; after the run that goes on, if one does. @throws FilerError `path-missing`, the reason of `signal` */
   async runNow(name: string, signal: AbortSignal): Promise<RunDone> {
-    signal.throwIfAborted();
+    AbortSignal.any([this.#closing.signal, signal]).throwIfAborted();
     const done = Promise.withResolvers<RunDone>();
     const asked: Asked = { name, signal, done };
     this.#asked.push(asked);

@@ -8,7 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -65,7 +65,8 @@ export class SchedulesFile {
       makeFolders(dirname(draft), 0o700);
       const file = openSync(draft, 'wx', 0o600);
       try {
-        writeSync(file, text);
+        // All of it, or an error: a disk that fills up takes a part first.
+        writeFileSync(file, text);
         fsyncSync(file);
       } finally {
         closeSync(file);
