@@ -10,26 +10,29 @@ import { needs } from '../../support/needs.ts';
 
 const run = promisify(execFile);
 
-test.skipIf(needs.namespaces())('schedules that a full disk takes only a part of stay as they were', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'filer-schedules-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const database = openDatabase(join(folder, 'filer.db'));
-  onTestFinished(() => database.close());
-  const disk = join(folder, 'disk');
-  await mkdir(disk);
-  await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
-  onTestFinished(async () => {
-    await run('umount', [disk]);
-  });
-  const path = join(disk, 'schedules.toml');
-  const before = '# mine\n';
-  await writeFile(path, before);
-  // The disk has room for the first half of what comes.
-  const file = new SchedulesFile(path);
-  const text = `${before}${'# a line that takes room\n'.repeat(5_000)}`;
+test.skipIf(needs.namespaces())(
+  'schedules that a full disk takes only a part of stay as they were',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'filer-schedules-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const database = openDatabase(join(folder, 'filer.db'));
+    onTestFinished(() => database.close());
+    const disk = join(folder, 'disk');
+    await mkdir(disk);
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
+    onTestFinished(async () => {
+      await run('umount', [disk]);
+    });
+    const path = join(disk, 'schedules.toml');
+    const before = '# mine\n';
+    await writeFile(path, before);
+    // The disk has room for the first half of what comes.
+    const file = new SchedulesFile(path);
+    const text = `${before}${'# a line that takes room\n'.repeat(5_000)}`;
 
-  expect(() => file.edit(database, () => text)).toThrow(expect.objectContaining({ code: 'no-space' }));
+    expect(() => file.edit(database, () => text)).toThrow(expect.objectContaining({ code: 'no-space' }));
 
-  expect(await readFile(path, 'utf8')).toBe(before);
-  expect(await readdir(disk)).toEqual(['schedules.toml']);
-});
+    expect(await readFile(path, 'utf8')).toBe(before);
+    expect(await readdir(disk)).toEqual(['schedules.toml']);
+  },
+);

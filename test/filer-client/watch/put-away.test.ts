@@ -1,10 +1,23 @@
+import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { watchedVersion } from '../../../apps/filer-client/src/jobs/watched-version.ts';
-import { putAway, restoreLeft } from '../../../apps/filer-client/src/watch/put-away.ts';
+import { putAway as putAllAway, restoreLeft } from '../../../apps/filer-client/src/watch/put-away.ts';
 
 let folder: string;
 
@@ -17,6 +30,12 @@ async function make(name: string, content: string): Promise<{ file: string; vers
   const file = join(folder, name);
   await writeFile(file, content);
   return { file, version: watchedVersion(lstatSync(file, { bigint: true })) };
+}
+
+async function putAway(file: string, version: string, moveTo: string | undefined): Promise<boolean> {
+  const [result] = await putAllAway([{ file, version, moveTo }], new AbortController().signal);
+  if (typeof result === 'boolean') return result;
+  throw result ?? new Error('nothing came of it');
 }
 
 test('a file that is still what was sent is removed, and nothing is left of it', async () => {
@@ -86,13 +105,63 @@ test('where it cannot be moved to it stays where it was, and the reason is said'
   expect((await readdir(folder)).toSorted()).toEqual(['a', 'wall']);
 });
 
-test('what a process that died left aside gets its name again, unless that is taken', async () => {
+test('what a process that died left aside gets its name again, or one like it when that is taken', async () => {
   await mkdir(join(folder, 'sub'));
-  await writeFile(join(folder, 'sub', '.a.filer-sent'), 'a');
-  restoreLeft(join(folder, 'sub', '.a.filer-sent'));
-  expect(await readdir(join(folder, 'sub'))).toEqual(['a']);
-  await writeFile(join(folder, 'sub', '.a.filer-sent'), 'older');
-  restoreLeft(join(folder, 'sub', '.a.filer-sent'));
-  expect(await readFile(join(folder, 'sub', 'a'), 'utf8')).toBe('a');
-  expect(await readFile(join(folder, 'sub', '.a.filer-sent'), 'utf8')).toBe('older');
+  const aside = join(folder, 'sub', '.a.txt.filer-sent');
+  await writeFile(aside, 'a');
+  restoreLeft(aside);
+  expect(await readdir(join(folder, 'sub'))).toEqual(['a.txt']);
+  await writeFile(aside, 'older');
+  restoreLeft(aside);
+  expect((await readdir(join(folder, 'sub'))).toSorted()).toEqual(['a (1).txt', 'a.txt']);
+  expect(await readFile(join(folder, 'sub', 'a.txt'), 'utf8')).toBe('a');
+  expect(await readFile(join(folder, 'sub', 'a (1).txt'), 'utf8')).toBe('older');
 });
+
+test('what lies aside of an older file is not lost when the newer one goes away', async () => {
+  const { file, version } = await make('a', 'newer');
+  await writeFile(join(folder, '.a.filer-sent'), 'older');
+  expect(await putAway(file, version, undefined)).toBe(true);
+  expect(await readdir(folder)).toEqual(['a (1)']);
+  expect(await readFile(join(folder, 'a (1)'), 'utf8')).toBe('older');
+});
+
+test('a kill between the two names of a file leaves it one', async () => {
+  const { file, version } = await make('a', 'a');
+  await link(file, join(folder, '.a.filer-sent'));
+  restoreLeft(join(folder, '.a.filer-sent'));
+  expect(await readdir(folder)).toEqual(['a']);
+
+  expect(await putAway(file, version, undefined)).toBe(false);
+  await mkdir(join(folder, 'sent'));
+  await link(file, join(folder, 'sent', 'a'));
+  const now = watchedVersion(lstatSync(file, { bigint: true }));
+  expect(await putAway(file, now, join(folder, 'sent', 'a'))).toBe(true);
+  expect(await readdir(join(folder, 'sent'))).toEqual(['a']);
+  expect(await readdir(folder)).toEqual(['sent']);
+});
+
+test.skipIf(!isLinux)('a file that somebody has open to write to it stays', async () => {
+  const { file, version } = await make('a', 'a');
+  await using handle = await open(file, 'r+');
+  expect(await putAway(file, version, undefined)).toBe(false);
+  await handle.write('b', 0);
+  expect(await readFile(file, 'utf8')).toBe('b');
+  expect(await readdir(folder)).toEqual(['a']);
+});
+
+test.skipIf(!isLinux)(
+  'what a kill left of a copy to another file system is gone after the next',
+  async () => {
+    const far = await mkdtemp('/dev/shm/filer-away-');
+    onTestFinished(() => rm(far, { recursive: true, force: true }));
+    const { file, version } = await make('a', 'content');
+    const { file: wall, version: wallVersion } = await make('b', 'b');
+    const part = `.filer-part-${createHash('sha256').update(join(folder, '.a.filer-sent')).digest('hex').slice(0, 16)}`;
+    await writeFile(join(far, part), 'half of something that is longer');
+    expect(await putAway(wall, wallVersion, join(far, 'b'))).toBe(true);
+    expect(await putAway(file, version, join(far, 'a'))).toBe(true);
+    expect((await readdir(far)).toSorted()).toEqual(['a', 'b']);
+    expect(await readFile(join(far, 'a'), 'utf8')).toBe('content');
+  },
+);

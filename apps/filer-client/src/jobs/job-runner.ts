@@ -83,7 +83,7 @@ export class JobRunner {
   }
 
   /** Keeps a new job on disk. @returns its id, to `begin` with */
-  keep(request: SendRequest, recipients: readonly KnownPeer[]): string {
+  keep(request: SendRequest, recipients: readonly Pick<KnownPeer, 'id' | 'name'>[]): string {
     this.#requireOpen();
     const id = newJobId();
     const { queue } = request;

@@ -25,6 +25,13 @@ export class JobFileStore {
     for (const { path, version, size } of files) insert.run(job, path, version, size);
   }
 
+  /** Copies what another job brings, but for paths that this one has already. */
+  takeFrom(other: string, job: string): void {
+    this.#database
+      .prepare('INSERT OR IGNORE INTO job_files SELECT ?, path, version, size FROM job_files WHERE job = ?')
+      .run(job, other);
+  }
+
   /** The next of a job in the order of their paths, so that what lies in one folder comes together. */
   page(job: string, after: string, most: number): JobFile[] {
     return this.#database

@@ -35,6 +35,9 @@ export interface SettledFile {
   readonly version: string;
 }
 
+/** One end of a delivery, told from the end of another try; `r` is its row. */
+const END = "r.state || ' ' || coalesce(r.finished_at, '')";
+
 /** Watched folders, and what of them was put into jobs. */
 export class WatchStore {
   readonly #database: DatabaseSync;
@@ -128,6 +131,12 @@ export class WatchStore {
     for (const peer of peers) own.run(job, peer, watch);
   }
 
+  /** How a delivery ends is no affair of the watch any more; files that its job brought to nobody else are forgotten. */
+  disown(job: string, peer: string): void {
+    this.#database.prepare('DELETE FROM watch_deliveries WHERE job = ? AND peer = ?').run(job, peer);
+    this.#forgetFiles(job);
+  }
+
   /** Whether a recipient has not got all of a watch's jobs to an end. */
   isBehind(watch: number, peer: string): boolean {
     const row = this.#database
@@ -170,7 +179,7 @@ export class WatchStore {
       .prepare(
         `SELECT r.*, r.files_sent + r.files_skipped - r.files_kept AS files
          FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
-         WHERE d.watch = ? AND r.state NOT IN ('queued', 'running') AND d.noted <> r.state ORDER BY r.rowid`,
+         WHERE d.watch = ? AND r.state NOT IN ('queued', 'running') AND d.noted <> ${END} ORDER BY r.rowid`,
       )
       .all(watch)
       .map(readDelivery);
@@ -193,20 +202,27 @@ export class WatchStore {
     transaction(this.#database, () => {
       if (state !== 'delivered') {
         this.#database
-          .prepare('UPDATE watch_deliveries SET noted = ? WHERE job = ? AND peer = ?')
-          .run(state, job, peer);
+          .prepare(
+            `UPDATE watch_deliveries SET noted =
+               (SELECT ${END} FROM job_recipients r WHERE r.job = ?1 AND r.peer = ?2)
+             WHERE job = ?1 AND peer = ?2`,
+          )
+          .run(job, peer);
         return;
       }
-      this.#database.prepare('DELETE FROM watch_deliveries WHERE job = ? AND peer = ?').run(job, peer);
+      this.disown(job, peer);
       this.#database
         .prepare('UPDATE watches SET shipped = shipped + ?1, last_shipped_at = ?2 WHERE id = ?3 AND ?1 > 0')
         .run(files, now, watch);
-      this.#database
-        .prepare(
-          'DELETE FROM job_files WHERE job = ?1 AND NOT EXISTS (SELECT 1 FROM watch_deliveries WHERE job = ?1)',
-        )
-        .run(job);
     });
+  }
+
+  #forgetFiles(job: string): void {
+    this.#database
+      .prepare(
+        'DELETE FROM job_files WHERE job = ?1 AND NOT EXISTS (SELECT 1 FROM watch_deliveries WHERE job = ?1)',
+      )
+      .run(job);
   }
 
   /** A recipient has signed for files of a job. */

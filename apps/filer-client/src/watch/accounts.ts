@@ -2,17 +2,19 @@ import { join, relative } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError, isErrorCode, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import type { JobRunner } from '../jobs/job-runner.ts';
 import { readKeptBatch } from '../jobs/kept-batch.ts';
 import type { Member } from '../network/member.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
 import type { SettledFile, Watch, WatchDelivery } from '../store/watch-store.ts';
 import { look } from './look.ts';
 import { openForWriting } from './open-writers.ts';
-import { putAway } from './put-away.ts';
+import { putAway, type Parting } from './put-away.ts';
+import { gatherFailed, type WatchJobs } from './shipping.ts';
 import type { WatchOptions } from './watch-options.ts';
 
-/** Files that are put away between two looks at what else there is to do. */
-const AT_ONCE = 200;
+/** Files that are put away together: gone for everybody from the first to the last of them, and copies take time. */
+const REMOVED_AT_ONCE = 200;
+const MOVED_AT_ONCE = 20;
 
 /** Why a recipient did not take something, where another day may bring another answer. */
 const MAY_CHANGE: ReadonlySet<ErrorCode> = new Set([
@@ -34,8 +36,10 @@ const RETRY_LEAST_MS = 10_000;
 const LOOK_EVERY_MS = 10_000;
 
 export interface AccountsParts {
-  readonly member: Member;
-  readonly jobs: Pick<JobRunner, 'retry'>;
+  readonly member: Pick<Member, 'watches' | 'jobs' | 'jobFiles' | 'receipts'> & {
+    readonly directory: { byId(id: string): Pick<KnownPeer, 'id' | 'name'> | undefined };
+  };
+  readonly jobs: WatchJobs;
   readonly log: Logger;
 }
 
@@ -118,10 +122,16 @@ export class Accounts {
     this.#retriedAtMs = nowMs;
     this.#retryMs = Math.min(RETRY_LONGEST_MS, this.#retryMs * 2);
     this.#retryAt = nowMs + this.#retryMs;
-    for (const job of new Set(failed.map(({ job: id }) => id))) {
-      if (member.jobs.job(job)?.state === 'running') continue;
-      log.info('what failed of a watched folder is tried again', { watch: this.#watch.name, job });
-      jobs.retry(job, () => undefined);
+    const idle = failed.filter(({ job }) => member.jobs.job(job)?.state !== 'running');
+    const byPeer = Map.groupBy(idle, ({ peer }) => peer);
+    for (const [peer, deliveries] of byPeer) {
+      const [only, ...others] = deliveries;
+      const known = member.directory.byId(peer);
+      if (only === undefined || known === undefined) continue;
+      const isOwn = others.length === 0 && member.jobs.deliveries(only.job).length === 1;
+      log.info('what failed of a watched folder is tried again', { watch: this.#watch.name, job: only.job });
+      if (isOwn) jobs.retry(only.job, () => undefined);
+      else gatherFailed(this.#parts, this.#watch, this.#options, known, deliveries);
     }
   }
 
@@ -134,45 +144,58 @@ export class Accounts {
   }
 
   async #putAway(signal: AbortSignal): Promise<FilerError | undefined> {
-    const { watches } = this.#parts.member;
+    const { member, log } = this.#parts;
+    const { watches } = member;
+    const { name, id } = this.#watch;
+    const atOnce = this.#options.moveTo === undefined ? REMOVED_AT_ONCE : MOVED_AT_ONCE;
     let trouble: FilerError | undefined;
     for (let last = ''; !signal.aborted;) {
-      const files = watches.settled(this.#watch.id, last, AT_ONCE);
-      const busy = await this.#busy(files);
-      for (const file of files) {
-        last = file.path;
-        if (busy.has(file.path)) continue;
-        try {
-          await this.#putAwayOne(file);
-        } catch (error) {
-          if (!(error instanceof FilerError)) throw error;
-          trouble ??= error;
+      const files = watches.settled(id, last, atOnce);
+      const partings = await this.#resting(files);
+      const results = await putAway(
+        partings.map(({ parting }) => parting),
+        signal,
+      );
+      for (const [n, { file, parting }] of partings.entries()) {
+        const isAway = results[n];
+        if (isAway instanceof FilerError) {
+          trouble ??= isAway;
+          continue;
         }
+        // A file that has changed goes as it is now, and is owed for anew.
+        watches.forget(id, [file]);
+        const { path } = file;
+        if (isAway === true)
+          log.debug('a file that everyone has was put away', {
+            watch: name,
+            path,
+            to: parting.moveTo ?? null,
+          });
       }
-      if (files.length < AT_ONCE) break;
+      if (files.length < atOnce) break;
+      last = files.at(-1)?.path ?? '';
     }
     return trouble;
   }
 
-  /** Those that somebody is about to write to. */
-  async #busy(files: readonly SettledFile[]): Promise<Set<string>> {
+  /** Without those that somebody is about to write to: they stay where they are until that is over. */
+  async #resting(
+    files: readonly SettledFile[],
+  ): Promise<{ readonly file: SettledFile; readonly parting: Parting }[]> {
+    const { moveTo } = this.#options;
+    const { folder } = this.#watch;
     const inodes = new Map<string, string>();
     for (const { path } of files) {
       const found = await look(this.#watch, path);
       if (found !== undefined && 'inode' in found) inodes.set(path, found.inode);
     }
-    return inodes.size === 0 ? new Set() : await openForWriting(inodes);
-  }
-
-  async #putAwayOne(file: SettledFile): Promise<void> {
-    const { member, log } = this.#parts;
-    const { moveTo } = this.#options;
-    const { folder, name, id } = this.#watch;
-    const to = moveTo === undefined ? undefined : join(moveTo, file.path);
-    const isAway = await putAway(join(folder, file.path), file.version, to);
-    // A file that has changed goes as it is now, and is owed for anew.
-    member.watches.forget(id, [file]);
-    if (isAway)
-      log.debug('a file that everyone has was put away', { watch: name, path: file.path, to: to ?? null });
+    const busy = inodes.size === 0 ? new Set() : await openForWriting(inodes);
+    return files
+      .filter(({ path }) => !busy.has(path))
+      .map((file) => {
+        const { path, version } = file;
+        const to = moveTo === undefined ? undefined : join(moveTo, path);
+        return { file, parting: { file: join(folder, path), version, moveTo: to } };
+      });
   }
 }

@@ -1,10 +1,9 @@
 import { lstatSync, linkSync, renameSync, unlinkSync, type BigIntStats } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, rename, unlink, utimes } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { PART_PREFIX } from '@filer/transfer';
 import { watchedVersion } from '../jobs/watched-version.ts';
+import { inodeOf, isSame, moveFile, namesLike } from './move-file.ts';
+import { openForWriting } from './open-writers.ts';
 
 /** A file that is about to go is `.NAME` with this at its end, for as long as that takes. */
 export const ASIDE_SUFFIX = '.filer-sent';
@@ -12,47 +11,97 @@ export const ASIDE_SUFFIX = '.filer-sent';
 /** Those that are being put away now. */
 const underWay = new Set<string>();
 
-/** Names that are tried where one is taken: `name (1).ext` and so on. */
-const MAX_NAMES = 10_000;
+/** A file that everyone has. */
+export interface Parting {
+  /** Absolute. */
+  readonly file: string;
+  /** What they have. @see watchedVersion */
+  readonly version: string;
+  /** The path that it gets if that is free; undefined to remove it. */
+  readonly moveTo: string | undefined;
+}
+
+/** A file under its other name. */
+interface Aside extends Parting {
+  readonly aside: string;
+  readonly stats: BigIntStats;
+}
 
 /**
- * Removes a file that everyone has, or moves it, if it is still the one that they have.
+ * Removes files that everyone has, or moves them, if they are still the ones that they have.
  *
- * It first gets another name, under which it is looked at once more: whoever puts a new file in its place meanwhile
- * keeps that. Should this process die before it is done, `restoreLeft` gives it its name again.
+ * Each first gets another name, under which it is looked at once more, also for whoever has it open to write to it: so
+ * nobody comes in between, and whoever puts a new file in its place meanwhile keeps that. Should this process die
+ * before it is done, `restoreLeft` gives it its name again.
  *
- * @param moveTo the path that it gets if that is free; undefined to remove it
- * @returns false when it has changed: then all is as it was
- * @throws FilerError `path-unreadable` when the system does not let it go
+ * @param signal what is not away by then stays
+ * @returns of each whether it is away, and false when it has changed or is about to: then it is as it was; or
+ *   `path-unreadable` when the system does not let it go
  */
-export async function putAway(file: string, version: string, moveTo: string | undefined): Promise<boolean> {
-  const aside = join(dirname(file), `.${basename(file)}${ASIDE_SUFFIX}`);
-  underWay.add(aside);
+export async function putAway(
+  files: readonly Parting[],
+  signal: AbortSignal,
+): Promise<(boolean | FilerError)[]> {
+  const asides = files.map((file) => attempted(file, () => setAside(file)));
   try {
-    if (!setAside(file, aside, version)) return false;
-    if (moveTo === undefined) {
-      unlinkSync(aside);
-      return true;
-    }
-    try {
-      await move(aside, moveTo);
-    } catch (error) {
-      restore(aside);
-      throw error;
-    }
-    return true;
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === undefined || error instanceof FilerError) throw error;
-    const what = moveTo === undefined ? 'be removed' : `be moved to ${JSON.stringify(moveTo)}`;
-    throw new FilerError(
-      'path-unreadable',
-      `${JSON.stringify(file.toWellFormed())} was delivered and cannot ${what} (${code}): it is tried again`,
-      { cause: error },
+    const inodes = asides.flatMap((each) =>
+      typeof each === 'object' && 'aside' in each ? [[each.aside, inodeOf(each.stats)] as const] : [],
     );
+    const busy = inodes.length === 0 ? new Set() : await openForWriting(new Map(inodes));
+    const results: (boolean | FilerError)[] = [];
+    for (const each of asides) {
+      if (each === undefined || each instanceof FilerError) results.push(each ?? false);
+      else results.push(await finished(each, signal.aborted || busy.has(each.aside)));
+    }
+    return results;
   } finally {
-    underWay.delete(aside);
+    for (const { file } of files) underWay.delete(asideOf(file));
   }
+}
+
+/** What `work` gives, or why the system does not let a file go. */
+function attempted<T>(file: Parting, work: () => T): T | FilerError {
+  try {
+    return work();
+  } catch (error) {
+    return refusal(file, error);
+  }
+}
+
+async function finished(aside: Aside, stays: boolean): Promise<boolean | FilerError> {
+  try {
+    if (!stays && (await letGo(aside))) return true;
+    restore(aside.aside);
+    return false;
+  } catch (error) {
+    const reason = refusal(aside, error);
+    const second = attempted(aside, () => restore(aside.aside));
+    return second instanceof FilerError ? second : reason;
+  }
+}
+
+/** @returns false when it has changed meanwhile, and still lies aside */
+async function letGo({ aside, moveTo, stats }: Aside): Promise<boolean> {
+  if (moveTo !== undefined) return await moveFile(aside, moveTo, stats);
+  const isStill = isSame(stats, lstatSync(aside, { bigint: true }));
+  if (isStill) unlinkSync(aside);
+  return isStill;
+}
+
+function refusal({ file, moveTo }: Parting, cause: unknown): FilerError {
+  const code = systemCode(cause);
+  if (cause instanceof FilerError) return cause;
+  if (code === undefined) throw cause;
+  const what = moveTo === undefined ? 'be removed' : `be moved to ${JSON.stringify(moveTo)}`;
+  return new FilerError(
+    'path-unreadable',
+    `${JSON.stringify(file.toWellFormed())} was delivered and cannot ${what} (${code}): it is tried again`,
+    { cause },
+  );
+}
+
+function asideOf(file: string): string {
+  return join(dirname(file), `.${basename(file)}${ASIDE_SUFFIX}`);
 }
 
 /** A process that died has left this aside: it gets its name again. */
@@ -60,105 +109,45 @@ export function restoreLeft(aside: string): void {
   if (!underWay.has(aside)) restore(aside);
 }
 
-/** Gives a file its name again that was left aside. Where another one has that name by now, it stays as it is. */
+/** Gives a file its name again that was left aside, or one like it where another file has that by now. */
 function restore(aside: string): void {
   const file = join(dirname(aside), basename(aside).slice(1, -ASIDE_SUFFIX.length));
-  try {
-    linkSync(aside, file);
-    unlinkSync(aside);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === undefined) throw error;
-    if (code === 'EEXIST' || code === 'ENOENT') return;
-    // No links here. Nobody is known to use this name in the moment between.
-    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) renameSync(aside, file);
-  }
-}
-
-/** Without a pause between the looks and the new name. @returns whether it is the file that was meant */
-function setAside(file: string, aside: string, version: string): boolean {
-  const before = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  if (before === undefined || watchedVersion(before) !== version) return false;
-  renameSync(file, aside);
-  if (isSame(before, lstatSync(aside, { bigint: true }))) return true;
-  restore(aside);
-  return false;
-}
-
-/** Its ctime is of the moment in which it got another name. */
-function isSame(before: BigIntStats, now: BigIntStats): boolean {
-  return before.ino === now.ino && before.size === now.size && before.mtimeNs === now.mtimeNs;
-}
-
-async function move(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  try {
-    await take(from, to);
-  } catch (error) {
-    if (systemCode(error) !== 'EXDEV') throw error;
-    await moveFar(from, to);
-    return;
-  }
-  await unlink(from);
-}
-
-/** To another file system: what is there is whole and on the disk before it has its name, and goes here after that. */
-async function moveFar(from: string, to: string): Promise<void> {
-  const part = join(dirname(to), `${PART_PREFIX}${randomBytes(8).toString('hex')}`);
-  try {
-    await copyFile(from, part);
-    const { atime, mtime } = await lstat(from);
-    await utimes(part, atime, mtime);
-    await sync(part);
-    await take(part, to);
-    await sync(dirname(to));
-  } finally {
-    await unlink(part).catch(() => undefined); // it has its name, or is half of something
-  }
-  await unlink(from);
-}
-
-/** Gives a file one more name, or the first free one like it: nothing that is there is replaced. */
-async function take(from: string, to: string): Promise<void> {
-  const extension = extname(to);
-  const stem = to.slice(0, to.length - extension.length);
-  for (let n = 0; n < MAX_NAMES; n++) {
-    const name = n === 0 ? to : `${stem} (${n})${extension}`;
+  for (const name of namesLike(file)) {
     try {
-      await link(from, name);
+      linkSync(aside, name);
+      unlinkSync(aside);
       return;
     } catch (error) {
       const code = systemCode(error);
-      if (code === 'EEXIST') continue;
-      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error;
+      if (code === undefined) throw error;
+      if (code === 'ENOENT') return;
+      const there = lstatSync(name, { throwIfNoEntry: false, bigint: true });
+      if (there === undefined) {
+        // No links here. Nobody is known to use this name in the moment between.
+        renameSync(aside, name);
+        return;
+      }
+      // A kill came between the two names.
+      if (inodeOf(there) === inodeOf(lstatSync(aside, { bigint: true }))) {
+        unlinkSync(aside);
+        return;
+      }
     }
-    // No links here: the name is taken by a file of our own, which then is replaced.
-    if (!(await reserve(name))) continue;
-    await copyFile(from, `${name}${ASIDE_SUFFIX}`);
-    await rename(`${name}${ASIDE_SUFFIX}`, name);
-    return;
-  }
-  throw new FilerError(
-    'path-unreadable',
-    `${JSON.stringify(to.toWellFormed())} and ${MAX_NAMES} names like it are taken: make room there`,
-  );
-}
-
-async function reserve(name: string): Promise<boolean> {
-  try {
-    await (await open(name, 'wx')).close();
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
-    throw error;
   }
 }
 
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+/** Without a pause between the looks and the new name. */
+function setAside(parting: Parting): Aside | undefined {
+  const { file, version } = parting;
+  const aside = asideOf(file);
+  const before = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  if (before === undefined || watchedVersion(before) !== version) return undefined;
+  // One that was left there must not be replaced.
+  restoreLeft(aside);
+  underWay.add(aside);
+  renameSync(file, aside);
+  const stats = lstatSync(aside, { bigint: true });
+  if (isSame(before, stats)) return { ...parting, aside, stats };
+  restore(aside);
+  return undefined;
 }

@@ -1,9 +1,10 @@
 import { FilerError } from '@filer/protocol';
-import type { JobRunner } from '../jobs/job-runner.ts';
+import type { SendEvent } from '../jobs/send-events.ts';
+import type { SendRequest } from '../jobs/send-request.ts';
 import { resolveTargets } from '../jobs/targets.ts';
 import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { Watch } from '../store/watch-store.ts';
+import type { Watch, WatchDelivery, WatchStore } from '../store/watch-store.ts';
 import type { Found } from './look.ts';
 import type { WatchOptions } from './watch-options.ts';
 
@@ -11,8 +12,18 @@ import type { WatchOptions } from './watch-options.ts';
 const LOST_TIMEOUT_MS = 60_000;
 
 export interface ShippingParts {
-  readonly member: Member;
-  readonly jobs: Pick<JobRunner, 'keep' | 'begin'>;
+  readonly member: Pick<Member, 'watches' | 'jobs' | 'jobFiles'>;
+  readonly jobs: WatchJobs;
+}
+
+/** Who is to get something. */
+type Recipient = Pick<KnownPeer, 'id' | 'name'>;
+
+/** What a watch asks of those who run jobs. @see JobRunner */
+export interface WatchJobs {
+  keep(request: SendRequest, recipients: readonly Recipient[]): string;
+  begin(id: string): void;
+  retry(id: string, follower: (event: SendEvent) => void): unknown;
 }
 
 /** The recipients of a watch as they are now, and why some targets have none. */
@@ -42,7 +53,7 @@ export function ship(
   { member, jobs }: ShippingParts,
   watch: Watch,
   options: WatchOptions,
-  recipients: readonly KnownPeer[],
+  recipients: readonly Recipient[],
   found: readonly Found[],
 ): void {
   const { watches, jobFiles } = member;
@@ -62,26 +73,74 @@ export function ship(
       files.filter(({ kind }) => kind !== 'file'),
       [],
     );
-    const put = (job: string | undefined, peers: readonly KnownPeer[]): void => {
-      const id = job ?? jobs.keep(requestOf(watch, options), peers);
-      jobFiles.add(id, files);
-      if (job !== undefined) return;
-      made.push(id);
-      watches.own(
-        watch.id,
-        id,
-        peers.map((peer) => peer.id),
-      );
-    };
     const behind = recipients.filter(({ id }) => watches.isBehind(watch.id, id));
     const ready = recipients.filter((peer) => !behind.includes(peer));
-    if (ready.length > 0) put(undefined, ready);
-    for (const peer of behind) put(watches.openJob(watch.id, peer.id), [peer]);
+    if (ready.length > 0) {
+      const job = newJob(jobs, watches, watch, options, ready);
+      jobFiles.add(job, files);
+      made.push(job);
+    }
+    for (const peer of behind) {
+      const job = watches.openJob(watch.id, peer.id) ?? waitingJob(member, jobs, watch, options, peer);
+      jobFiles.add(job, files);
+    }
   });
   for (const id of made) jobs.begin(id);
 }
 
-function requestOf({ id, name, folder }: Watch, options: WatchOptions): Parameters<JobRunner['keep']>[0] {
+/**
+ * Puts all that failed for a recipient into one job, and begins with it: who refuses for weeks while files change has
+ * one job to refuse. The other jobs stay in the history, as failed.
+ *
+ * @param failed newest first
+ */
+export function gatherFailed(
+  { member, jobs }: ShippingParts,
+  watch: Watch,
+  options: WatchOptions,
+  peer: Recipient,
+  failed: readonly WatchDelivery[],
+): void {
+  const { watches, jobFiles } = member;
+  const job = watches.together(() => {
+    const id = newJob(jobs, watches, watch, options, [peer]);
+    for (const { job: old } of failed) {
+      jobFiles.takeFrom(old, id);
+      watches.disown(old, peer.id);
+    }
+    return id;
+  });
+  jobs.begin(job);
+}
+
+/** One that is begun with after the others, when it is its turn: until then it takes in more. */
+function waitingJob(
+  member: ShippingParts['member'],
+  jobs: WatchJobs,
+  watch: Watch,
+  options: WatchOptions,
+  peer: Recipient,
+): string {
+  const job = newJob(jobs, member.watches, watch, options, [peer]);
+  const waits = { state: 'queued', code: undefined, status: 'waits for its turn' } as const;
+  member.jobs.end(job, peer.id, waits, Date.now());
+  return job;
+}
+
+function newJob(
+  jobs: WatchJobs,
+  watches: WatchStore,
+  watch: Watch,
+  options: WatchOptions,
+  recipients: readonly Recipient[],
+): string {
+  const job = jobs.keep(requestOf(watch, options), recipients);
+  const peers = recipients.map(({ id }) => id);
+  watches.own(watch.id, job, peers);
+  return job;
+}
+
+function requestOf({ id, name, folder }: Watch, options: WatchOptions): SendRequest {
   const { to, note, onConflict, limit } = options;
   return {
     paths: [folder],

@@ -1,5 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { Watch } from '../store/watch-store.ts';
+import type { Member } from '../network/member.ts';
 import type { Alarm } from './alarm.ts';
 import { look, type Found } from './look.ts';
 import { openForWriting } from './open-writers.ts';
@@ -22,10 +23,13 @@ const GATHER_SETTLES = 2.5;
 /** Room that was made is noticed after this at the latest, in ms. */
 const ROOM_LOOK_MS = 1_000;
 
+/** While nobody is there to ship to, the targets are looked up again after this, in ms. */
+const TARGETS_EVERY_MS = 1_000;
+
 export interface UnshippedOptions {
   readonly watch: Watch;
   readonly options: WatchOptions;
-  readonly parts: ShippingParts;
+  readonly parts: ShippingParts & { readonly member: Member };
   readonly rules: WatchRules;
   readonly troubles: Troubles;
   readonly alarm: Alarm;
@@ -43,6 +47,8 @@ export class Unshipped {
   /** Settled. */
   readonly #ready = new Map<string, { readonly found: Found; readonly sinceMs: number }>();
 
+  #heldUntilMs = -Infinity;
+
   constructor(options: UnshippedOptions) {
     this.#options = options;
   }
@@ -59,7 +65,7 @@ export class Unshipped {
   /** When something is to be done, by the clock of `now`; undefined for not at all. */
   get nextMs(): number | undefined {
     if (this.#ready.size === 0) return this.#settling.nextMs;
-    return Math.min(this.#settling.nextMs ?? Infinity, this.#gatheredAtMs);
+    return Math.min(this.#settling.nextMs ?? Infinity, Math.max(this.#gatheredAtMs, this.#heldUntilMs));
   }
 
   clear(): void {
@@ -108,6 +114,7 @@ export class Unshipped {
     if (!isAll && this.#ready.size < MAX_BATCH && now() < this.#gatheredAtMs) return;
     const { recipients, lost } = recipientsOf(parts.member, options.to);
     troubles.note('targets', lost[0]?.message);
+    this.#heldUntilMs = recipients.length === 0 ? now() + TARGETS_EVERY_MS : -Infinity;
     if (recipients.length === 0) return;
     const owed = options.deleteAfter || options.moveTo !== undefined ? recipients.length : 1;
     const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(MAX_OWED / owed)));

@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { FilerError, messageOf } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import type { JobRunner } from '../jobs/job-runner.ts';
 import { RULES_FILE } from '../jobs/rule-files.ts';
 import type { Member } from '../network/member.ts';
 import type { Watch } from '../store/watch-store.ts';
@@ -10,7 +9,7 @@ import { Alarm } from './alarm.ts';
 import { blindness } from './blindness.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
-import { recipientsOf } from './shipping.ts';
+import { recipientsOf, type WatchJobs } from './shipping.ts';
 import { Troubles } from './troubles.ts';
 import { Unshipped } from './unshipped.ts';
 import { parseKeptOptions, type WatchOptions } from './watch-options.ts';
@@ -27,7 +26,7 @@ const ROUND_MS = 50;
 
 export interface WatchParts {
   readonly member: Member;
-  readonly jobs: Pick<JobRunner, 'keep' | 'begin' | 'retry'>;
+  readonly jobs: WatchJobs;
   readonly log: Logger;
   /** Where files arrive; absolute. */
   readonly inbox: string;

@@ -1,0 +1,129 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { ErrorCode } from '@filer/protocol';
+import { createLogger, type Logger } from '@filer/program';
+import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { JobFileStore } from '../../../apps/filer-client/src/store/job-file-store.ts';
+import type { DeliveryState } from '../../../apps/filer-client/src/store/job-rows.ts';
+import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
+import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
+import { WatchStore, type Watch } from '../../../apps/filer-client/src/store/watch-store.ts';
+import { Accounts } from '../../../apps/filer-client/src/watch/accounts.ts';
+import { ship } from '../../../apps/filer-client/src/watch/shipping.ts';
+import type { WatchOptions } from '../../../apps/filer-client/src/watch/watch-options.ts';
+
+const OPTIONS: WatchOptions = {
+  to: ['bob'],
+  exclude: [],
+  note: '',
+  onConflict: 'overwrite',
+  limit: undefined,
+  settleMs: 100,
+  rescanMs: 60_000,
+  deleteAfter: false,
+  moveTo: undefined,
+};
+
+let database: DatabaseSync;
+let log: Logger;
+let watch: Watch;
+let stores: { watches: WatchStore; jobs: JobStore; jobFiles: JobFileStore; receipts: ReceiptStore };
+const bob = { id: 'B', name: 'bob' };
+/** How each delivery ends that is begun with. */
+let ends: { state: Exclude<DeliveryState, 'running'>; code: ErrorCode | undefined };
+
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-shipping-'));
+  database = openDatabase(join(folder, 'filer.db'));
+  onTestFinished(async () => {
+    database.close();
+    await rm(folder, { recursive: true });
+  });
+  log = await createLogger({ stream: { write: () => undefined } });
+  stores = {
+    watches: new WatchStore(database),
+    jobs: new JobStore(database),
+    jobFiles: new JobFileStore(database),
+    receipts: new ReceiptStore(database),
+  };
+  watch = stores.watches.add({ name: 'w', folder: '/w', options: JSON.stringify(OPTIONS), addedAt: 1 });
+});
+
+let jobCount = 0;
+let clock = 1;
+
+function begin(job: string): void {
+  for (const { peer, state } of stores.jobs.deliveries(job)) {
+    if (state !== 'queued') continue;
+    stores.jobs.begin(job, peer, 'daemon', clock++);
+    stores.jobs.end(job, peer, { ...ends, status: 'no' }, clock++);
+  }
+}
+
+const jobs = {
+  keep: (request: object, recipients: readonly (typeof bob)[]): string => {
+    const id = `job${++jobCount}`;
+    const kept = { createdAt: clock++, network: 'N', queue: true, owner: 'daemon' };
+    stores.jobs.create({ ...kept, id, request: JSON.stringify(request) }, recipients);
+    return id;
+  },
+  begin,
+  retry: (job: string): void => {
+    stores.jobs.reopen(job, 'daemon', clock++);
+    begin(job);
+  },
+};
+
+function found(path: string): Parameters<typeof ship>[4] {
+  return [{ path, kind: 'file', version: path, state: path, size: 1, inode: `1:${path}` }];
+}
+
+function jobsOf(state: DeliveryState): string[] {
+  return stores.jobs.list().flatMap(({ id }) => {
+    return stores.jobs.deliveries(id).some((each) => each.state === state) ? [id] : [];
+  });
+}
+
+test('who is there and does not answer has one job that is tried, and one that takes in what comes', () => {
+  ends = { state: 'queued', code: 'peer-unreachable' };
+  for (let n = 0; n < 100; n++) ship({ member: stores, jobs }, watch, OPTIONS, [bob], found(`file${n}`));
+
+  const waiting = jobsOf('queued');
+  expect(waiting.length).toBe(2);
+  expect(waiting.map((job) => stores.jobFiles.page(job, '', 1_000).length)).toEqual([1, 99]);
+});
+
+test('who refuses for weeks while files change is asked with one job, which brings all of them', async () => {
+  ends = { state: 'failed', code: 'refused' };
+  const parts = { member: { ...stores, directory: { byId: () => bob } }, jobs, log };
+  const accounts = new Accounts(parts, watch, OPTIONS);
+  let nowMs = 0;
+  for (let round = 0; round < 5; round++) {
+    for (let n = 0; n < 20; n++)
+      ship({ member: stores, jobs }, watch, OPTIONS, [bob], found(`${round}-${n}`));
+    await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
+    await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
+    expect(stores.watches.failed(watch.id).length).toBe(1);
+  }
+
+  ends = { state: 'delivered', code: undefined };
+  const [last] = stores.watches.failed(watch.id);
+  expect(stores.jobFiles.page(last?.job ?? '', '', 1_000).length).toBe(100);
+  await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
+  expect(stores.watches.failed(watch.id)).toEqual([]);
+  expect(stores.watches.ended(watch.id).map(({ job }) => job)).toEqual([last?.job]);
+});
+
+test('each end of a delivery that failed is noted, not the first alone', async () => {
+  ends = { state: 'failed', code: 'partial' };
+  ship({ member: stores, jobs }, watch, OPTIONS, [bob], found('a'));
+  const [first] = stores.watches.ended(watch.id);
+  if (first === undefined) throw new Error('none has ended');
+  stores.watches.noteEnd(watch.id, first, 1);
+  expect(stores.watches.ended(watch.id)).toEqual([]);
+  jobs.retry(first.job);
+  expect(stores.watches.ended(watch.id).map(({ job }) => job)).toEqual([first.job]);
+});
