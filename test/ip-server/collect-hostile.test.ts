@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { formatDeliver, formatTransferWord, type Message } from '@filer/protocol';
-import { sendFiles, type SendOutcome } from '@filer/transfer';
+import { formatDeliver, formatTransferWord, type Message, type Messenger } from '@filer/protocol';
+import { RateLimit, sendFiles, type SendOutcome, type SourceFile } from '@filer/transfer';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
@@ -163,4 +163,60 @@ test('a machine whose files do not fit on the disk has failed for that reason, a
     code: 'no-space',
   });
   await connection.until(() => connection.collects.length > 1);
+});
+
+test('what came half of a run that is over does not stay, nor what a killed server left', async () => {
+  let running = await RunningServer.start();
+  await using _home = { [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+  const member = await TestMember.join(await running.invite(), 'member');
+  const file = join(folder, 'file');
+  await writeFile(file, Buffer.alloc(8_000_000, 1));
+  const parts = async (): Promise<string[]> => {
+    const all = await filesBelow(join(running.home, 'collected'));
+    return all
+      .filter((path) => path.includes('.filer-part-'))
+      .map((path) => path.replaceAll(/[0-9a-f]{12,}/g, 'HEX'));
+  };
+  /** The first run of a new collect, in which the machine brings files until their parts lie there. */
+  const bringHalf = async (files: readonly SourceFile[], part: RegExp): Promise<Messenger> => {
+    await running.json('collect', 'add', 'y', '--from', '@all', '--path', 'x/**', '--every', 'day@03:00');
+    await using connection = await member.at(running).connect();
+    const following = running.follow('collect', 'run', 'y');
+    await connection.until(() => connection.collects.length > 0);
+    await following.stop('SIGINT');
+    const messenger = await member.at(running).upload(formatDeliver(connection.collects[0]?.run ?? ''));
+    const { network: id, id: senderId } = member;
+    void sendFiles(messenger, {
+      files,
+      network: id,
+      senderId,
+      receiverId: running.id,
+      limit: new RateLimit(500_000),
+    });
+    await expect.poll(parts, { timeout: 10_000 }).toEqual([expect.stringMatching(part)]);
+    return messenger;
+  };
+  const half = [{ file, name: 'x/half' }];
+  const kept = /^y\/\.filer-part-kept-/;
+
+  (await bringHalf(half, kept)).destroy();
+  await expect.poll(parts).toHaveLength(1);
+  await running.follow('collect', 'run', 'y').ended;
+  await expect.poll(parts).toEqual([]);
+  await running.json('collect', 'remove', 'y');
+
+  (await bringHalf(half, kept)).destroy();
+  await running.json('collect', 'remove', 'y');
+  expect(await parts()).toEqual([]);
+
+  const small = join(folder, 'small');
+  await writeFile(small, Buffer.alloc(1_000_000, 1));
+  const messenger = await bringHalf(
+    [{ file: small, name: 'x/small' }],
+    /^y\/member\/[^/]+\/\.filer-part-collect-/,
+  );
+  await running.stop('SIGKILL');
+  messenger.destroy();
+  running = await running.again();
+  await expect.poll(parts).toEqual([]);
 });

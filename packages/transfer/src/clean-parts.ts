@@ -62,6 +62,19 @@ export async function cleanMarkedParts(folder: string, mark: string, now = Date.
   }
 }
 
+/**
+ * Removes parts that nobody goes on with, those that could be resumed too. Looks at nothing below.
+ *
+ * @param isUseless is told what follows the engine's own prefix in a part's name: first its mark
+ */
+export async function dropMarkedParts(folder: string, isUseless: (marked: string) => boolean): Promise<void> {
+  for (const item of await itemsOf(folder)) {
+    if (!item.isFile() || !item.name.startsWith(PART_PREFIX)) continue;
+    const prefix = item.name.startsWith(KEPT_PREFIX) ? KEPT_PREFIX : PART_PREFIX;
+    if (isUseless(item.name.slice(prefix.length))) await attempt(unlink(join(folder, item.name)));
+  }
+}
+
 /** One part that cannot be removed must not keep a program from starting. */
 async function attempt<T>(action: Promise<T>): Promise<T | undefined> {
   try {

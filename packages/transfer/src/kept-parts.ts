@@ -30,13 +30,15 @@ const inUse = new Set<string>();
 export class KeptParts {
   readonly #place: Place;
   readonly #senderId: string;
+  readonly #mark: string;
   /** A final name is taken by a link, which does not reach into another file system. */
   readonly #sameDisk: boolean;
 
-  /** @param senderId and whatever else tells its parts from others */
-  constructor(place: Place, senderId: string) {
+  /** @param mark begins what their names say */
+  constructor(place: Place, senderId: string, mark = '') {
     this.#place = place;
     this.#senderId = senderId;
+    this.#mark = mark;
     this.#sameDisk = statSync(place.inbox.at('.')).dev === statSync(place.folder.at('.')).dev;
   }
 
@@ -68,7 +70,7 @@ export class KeptParts {
   #fileOf(components: readonly string[]): string {
     const path = this.#place.pathOf(components.slice(0, -1), components.at(-1) ?? '');
     const key = createHash('sha256').update(`${this.#senderId}\0${path}`).digest('hex');
-    return `${KEPT_PREFIX}${key.slice(0, 40)}`;
+    return `${KEPT_PREFIX}${this.#mark}${key.slice(0, 40)}`;
   }
 }
 

@@ -43,7 +43,7 @@ export async function takeOffer(
   const { known, mark, delivered = (): undefined => undefined } = options;
   // Last: a refused offer leaves no folder behind.
   const place = await Place.open(inbox, folder, sync);
-  const parts = new KeptParts(place, `${senderId}${mark ?? ''}`);
+  const parts = new KeptParts(place, senderId, mark);
   const gone = asker.signal;
   const present = new Present({ place, onConflict, known, checksum, delivered, signal: gone });
   const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync, mark, gone }, owner);

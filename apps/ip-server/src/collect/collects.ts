@@ -14,6 +14,7 @@ import type { Directory } from '../server/directory.ts';
 import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
 import { Attempt, Attempts } from './attempt.ts';
+import { dropParts, markOf } from './delivery-parts.ts';
 import { OpenRun } from './open-run.ts';
 import { DeliveryReceiver, failureOf, tryThatFailed, type DeliveryRules } from './receive-delivery.ts';
 import { expectedNow, freeLabel } from './run-folder.ts';
@@ -59,16 +60,16 @@ export class Collects {
   async start(): Promise<void> {
     const { store, now, steady } = this.#parts;
     this.#lastNow = now();
+    const begun = new Map(store.all().map(({ name }) => [name, store.begun(name)]));
     store.takeUp();
     for (const collect of store.all()) {
-      await this.#receiver.clean(collect.folder);
       const run = store.newest(collect.name);
       if (run === undefined) continue;
       const leftMs = Math.max(0, collect.graceMs - Math.max(0, now() - run.startedAt));
-      this.#open.set(
-        collect.name,
-        new OpenRun(collect, run, store.deliveries(run.number), steady() + leftMs),
-      );
+      const open = new OpenRun(collect, run, store.deliveries(run.number), steady() + leftMs);
+      const kept = new Set(open.openPeers.map((peer) => markOf(run.id, peer)));
+      await dropParts(collect.folder, begun.get(collect.name) ?? [], (mark) => !kept.has(mark));
+      this.#open.set(collect.name, open);
     }
     this.#correctDue(Number.POSITIVE_INFINITY);
     this.#timer = setInterval(() => this.tick(), TICK_MS);
@@ -198,6 +199,12 @@ export class Collects {
       (attempt) => attempt.collect.name === collect.name && attempt.phase !== 'delivering',
     );
     void this.#end(idle, new FilerError('interrupted', 'the next run has begun'));
+    const before = this.#open.get(collect.name);
+    if (before !== undefined)
+      this.#tidy(
+        before,
+        before.openPeers.filter((peer) => !this.#delivers(before, peer)),
+      );
     const lateAt = steady() + collect.graceMs;
     this.#open.set(collect.name, new OpenRun(collect, run, store.deliveries(run.number), lateAt));
     log.info('a collect begins', { collect: collect.name, run: label, machines: expected.length });
@@ -227,6 +234,7 @@ export class Collects {
           (each) => each.run.number === number && each.peer === peer,
         );
         void this.#end(attempts, new FilerError('not-a-member', 'the machine is no member any more'));
+        if (!this.#delivers(open, peer)) this.#tidy(open, [peer]);
       }
     }
     if (!open.isLate && steady() >= open.lateAt) {
@@ -308,6 +316,22 @@ export class Collects {
       if (!isNewest) store.missed(run.number, peer);
       open.set(store.delivery(run.number, peer));
     });
+    if (!isNewest || !open.isOpen(peer)) this.#tidy(open, [peer]);
+  }
+
+  #delivers({ run }: OpenRun, peer: string): boolean {
+    return this.#attempts.get(run.number, peer)?.phase === 'delivering';
+  }
+
+  /** What came half of machines that do not go on with it in this run goes. */
+  #tidy(open: OpenRun, peers: readonly string[]): void {
+    const { collect, run } = open;
+    const marks = new Set(peers.map((peer) => markOf(run.id, peer)));
+    const folders = peers.flatMap((peer) => {
+      const row = open.row(peer);
+      return row?.askedAt === undefined ? [] : [{ folder: row.folder, label: run.label }];
+    });
+    void dropParts(collect.folder, folders, (mark) => marks.has(mark));
   }
 
   /** What the store cannot take is told, and tried again with the next tick or try. */

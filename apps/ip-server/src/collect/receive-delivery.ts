@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { FilerError, Glob, type KeyPair, type Messenger } from '@filer/protocol';
-import { cleanMarkedParts, FreeSpace, receiveFiles, type ReceiveOutcome } from '@filer/transfer';
+import { FreeSpace, receiveFiles, type ReceiveOutcome } from '@filer/transfer';
 import type { FailedTry } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
+import { cleanBefore, markOf } from './delivery-parts.ts';
 
 /** What every delivery is held to. */
 export interface DeliveryRules {
@@ -17,9 +17,6 @@ export interface DeliveryRules {
   readonly maxFiles: number | undefined;
 }
 
-/** Of the names of parts that the server's collects make. */
-const MARK = 'collect-';
-
 /** Failed files that the ledger names; it counts all. */
 const FAILURES_NAMED = 20;
 
@@ -33,11 +30,6 @@ export class DeliveryReceiver {
     this.#rules = rules;
   }
 
-  /** Removes what a server that was killed left half. Nothing may be received there meanwhile. */
-  async clean(folder: string): Promise<void> {
-    await cleanMarkedParts(folder, MARK);
-  }
-
   /**
    * Receives one machine's files of one run. What came before is skipped; a file that has changed since replaces what
    * came of it, since all of it is this run's.
@@ -49,7 +41,7 @@ export class DeliveryReceiver {
     const { collect, run, peer } = attempt;
     const globs = collect.paths.map((path) => Glob.parse(path));
     const mark = markOf(run.id, peer);
-    await cleanMarkedParts(collect.folder, mark);
+    await cleanBefore(collect.folder, { folder, label: run.label }, mark);
     return await receiveFiles(messenger, {
       network,
       keyPair,
@@ -120,7 +112,3 @@ const LOST: ReadonlySet<string> = new Set([
   'terminated',
   'too-slow',
 ]);
-
-function markOf(run: string, peer: string): string {
-  return `${MARK}${createHash('sha256').update(`${run}/${peer}`).digest('hex').slice(0, 16)}-`;
-}

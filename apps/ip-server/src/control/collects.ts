@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, fieldsOf, nearNames, textOf } from '@filer/protocol';
 import type { ControlCall, ControlMethod } from '@filer/program';
+import { dropParts } from '../collect/delivery-parts.ts';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import type { Collect } from '../store/collect-rows.ts';
 import { nameTaken, readCollect } from './collect-definition.ts';
@@ -26,8 +27,10 @@ export function collectMethods(desk: Desk): Record<CollectMethodName, ControlMet
     },
     'collect-remove': async (params) => {
       const { name, folder } = find(desk, params);
+      const begun = store.begun(name);
       store.remove(name);
       await desk.daemon?.collects.forget(name);
+      await dropParts(folder, begun, () => true);
       return { name, folder };
     },
     'collect-show': (params) => showLedger(desk, params),

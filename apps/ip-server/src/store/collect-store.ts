@@ -9,6 +9,7 @@ import {
   type FileFailure,
 } from './collect-rows.ts';
 import type { Database, Statement } from './database.ts';
+import { text } from './rows.ts';
 
 /** Runs of one collect whose ledger is kept. */
 const RUNS_KEPT = 500;
@@ -57,8 +58,8 @@ export class CollectStore {
 
   /** @returns whether the name was free */
   add({ name, sources, paths, timetable, folder, graceMs, createdAt, nextAt }: Collect): boolean {
-    const { kind, text } = timetable;
-    const what = [JSON.stringify(sources), JSON.stringify(paths), kind, text, folder] as const;
+    const { kind, text: when } = timetable;
+    const what = [JSON.stringify(sources), JSON.stringify(paths), kind, when, folder] as const;
     return this.#statements.add.run(name, ...what, graceMs, createdAt, nextAt ?? null) > 0;
   }
 
@@ -115,6 +116,13 @@ export class CollectStore {
       const peer = String(row['peer']);
       if (delivering.get(run)?.has(peer) !== true) this.#statements.miss.run(run, peer);
     }
+  }
+
+  /** Where files may have begun to come and did not all come, in whatever run that is not over. */
+  begun(collect: string): { readonly folder: string; readonly label: string }[] {
+    return this.#statements.begun
+      .all(collect)
+      .map((row) => ({ folder: text(row, 'folder'), label: text(row, 'label') }));
   }
 
   newest(collect: string): CollectRun | undefined {
@@ -200,6 +208,7 @@ function prepareAll(
   | 'expect'
   | 'drop'
   | 'open'
+  | 'begun'
   | 'endBefore'
   | 'wait'
   | 'miss'
@@ -236,6 +245,9 @@ function prepareAll(
     open: sql(`
       SELECT run, peer FROM collect_deliveries
       WHERE run IN (SELECT number FROM collect_runs WHERE collect = ?) AND ${OPEN}`),
+    begun: sql(`
+      SELECT folder, label FROM collect_deliveries JOIN collect_runs ON number = run
+      WHERE collect = ? AND asked_at IS NOT NULL AND ${OPEN}`),
     endBefore: sql(`
       UPDATE collect_deliveries SET state = 'missing', late = 1
       WHERE run IN (SELECT number FROM collect_runs WHERE collect = ? AND number < ?) AND ${OPEN}`),
