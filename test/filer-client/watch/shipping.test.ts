@@ -127,3 +127,22 @@ test('each end of a delivery that failed is noted, not the first alone', async (
   jobs.retry(first.job);
   expect(stores.watches.ended(watch.id).map(({ job }) => job)).toEqual([first.job]);
 });
+
+test('what is owed is not gone through again and again while nobody signs for it', async () => {
+  let asked = 0;
+  class CountedStore extends WatchStore {
+    override settled(...args: Parameters<WatchStore['settled']>): ReturnType<WatchStore['settled']> {
+      asked++;
+      return super.settled(...args);
+    }
+  }
+  const watches = new CountedStore(database);
+  const options = { ...OPTIONS, deleteAfter: true };
+  const parts = { member: { ...stores, watches, directory: { byId: () => bob } }, jobs, log };
+  const accounts = new Accounts(parts, watch, options);
+  ends = { state: 'queued', code: 'peer-unreachable' };
+  ship({ member: stores, jobs }, watch, options, [bob], found('a'));
+  for (let nowMs = 0; nowMs < 10_000_000; nowMs += 1_000_000)
+    await accounts.settle(nowMs, new AbortController().signal);
+  expect(asked).toBe(1);
+});

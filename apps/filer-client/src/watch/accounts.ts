@@ -54,6 +54,8 @@ export class Accounts {
   #lookAtMs = -Infinity;
   /** Why a file cannot be put away. */
   #trouble: FilerError | undefined;
+  /** Whether there may be something to put away: what is owed is gone through only then, be it a million files. */
+  #mayPutAway = true;
 
   constructor(parts: AccountsParts, watch: Watch, options: WatchOptions) {
     this.#parts = parts;
@@ -91,7 +93,7 @@ export class Accounts {
       if (delivery.state === 'delivered') this.#retryMs = RETRY_FIRST_MS;
     }
     this.#retry(nowMs);
-    this.#trouble = this.#putsAway ? await this.#putAway(signal) : undefined;
+    if (this.#putsAway && this.#mayPutAway) this.#trouble = await this.#putAway(signal);
     return this.#trouble;
   }
 
@@ -106,6 +108,7 @@ export class Accounts {
       if (readKeptBatch(document) === undefined) continue;
       const below = paths.map((path) => relative(this.#watch.folder, path));
       member.watches.signed(this.#watch.id, job, peer, below);
+      this.#mayPutAway = true;
       await turn();
     }
   }
@@ -149,9 +152,11 @@ export class Accounts {
     const { name, id } = this.#watch;
     const atOnce = this.#options.moveTo === undefined ? REMOVED_AT_ONCE : MOVED_AT_ONCE;
     let trouble: FilerError | undefined;
+    let left = 0;
     for (let last = ''; !signal.aborted;) {
       const files = watches.settled(id, last, atOnce);
       const partings = await this.#resting(files);
+      left += files.length - partings.length;
       const results = await putAway(
         partings.map(({ parting }) => parting),
         signal,
@@ -160,6 +165,7 @@ export class Accounts {
         const isAway = results[n];
         if (isAway instanceof FilerError) {
           trouble ??= isAway;
+          left++;
           continue;
         }
         // A file that has changed goes as it is now, and is owed for anew.
@@ -175,6 +181,7 @@ export class Accounts {
       if (files.length < atOnce) break;
       last = files.at(-1)?.path ?? '';
     }
+    this.#mayPutAway = left > 0;
     return trouble;
   }
 

@@ -1,4 +1,5 @@
 import { FilerError } from '@filer/protocol';
+import type { KnownPeer } from '../store/directory-store.ts';
 import type { Watch } from '../store/watch-store.ts';
 import type { Member } from '../network/member.ts';
 import type { Alarm } from './alarm.ts';
@@ -12,9 +13,9 @@ import { settleMsOf, type WatchRules } from './watch-rules.ts';
 
 /** What is waited for at once; the looking waits while there is so much. */
 const MAX_UNSHIPPED = 20_000;
-/** Of files, and of files times recipients: what is put into jobs at once, so that nobody else waits for long. */
+/** Of files, and of the rows that they take: what is put into jobs at once, so that nobody else waits for long. */
 const MAX_BATCH = 10_000;
-const MAX_OWED = 50_000;
+const MAX_ROWS = 50_000;
 
 /** Looked at side by side. */
 const LOOKS_AT_ONCE = 64;
@@ -116,8 +117,7 @@ export class Unshipped {
     troubles.note('targets', lost[0]?.message);
     this.#heldUntilMs = recipients.length === 0 ? now() + TARGETS_EVERY_MS : -Infinity;
     if (recipients.length === 0) return;
-    const owed = options.deleteAfter || options.moveTo !== undefined ? recipients.length : 1;
-    const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(MAX_OWED / owed)));
+    const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(MAX_ROWS / this.#rowsOfOne(recipients))));
     const batch = [...this.#ready.values()].slice(0, most).map(({ found }) => found);
     const resting = await this.#resting(batch);
     if (signal.aborted) return;
@@ -125,6 +125,15 @@ export class Unshipped {
     for (const found of batch)
       if (this.#ready.get(found.path)?.found === found) this.#ready.delete(found.path);
     alarm.ring();
+  }
+
+  /** What one file takes in the database: a row in the job of each who is behind, and one for each who must sign. */
+  #rowsOfOne(recipients: readonly KnownPeer[]): number {
+    const { watch, options, parts } = this.#options;
+    const { watches } = parts.member;
+    const behind = recipients.filter(({ id }) => watches.isBehind(watch.id, id)).length;
+    const isOwed = options.deleteAfter || options.moveTo !== undefined;
+    return 1 + behind + (isOwed ? recipients.length : 0);
   }
 
   /** Those that are in no job as they are; the others are waited for no more. */
