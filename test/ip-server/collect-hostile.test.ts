@@ -116,6 +116,15 @@ test('files that are too large or too many are refused', async () => {
   expect((await ledgerSays('failed'))['code']).toMatch(/too-large|partial/);
 });
 
+test('who comes often brings no more files in one run than who comes once', async () => {
+  const { run, label } = await begin();
+  const names = (first: number): string[] => Array.from({ length: 15 }, (_, n) => `x/${first + n}`);
+  expect(await deliver(run, ['y/not-asked-for', ...names(0)])).toMatchObject({ filesDelivered: 15 });
+  const outcome = await deliver(run, [...names(10).slice(0, 5), ...names(25)]);
+  expect(outcome).toMatchObject({ filesDelivered: 10, filesFailed: 10 });
+  expect((await collected()).filter((path) => path.startsWith(`x/mallory/${label}/`))).toHaveLength(20);
+});
+
 test.each<[string, Message]>([
   ['something that is no transfer', { header: { type: 'nonsense' }, content: Buffer.alloc(0) }],
   ['that it works', formatTransferWord('working')],

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { FilerError, Glob, type KeyPair, type Messenger } from '@filer/protocol';
 import { FreeSpace, receiveFiles, type ReceiveOutcome } from '@filer/transfer';
 import type { FailedTry } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
 import { cleanBefore, markOf } from './delivery-parts.ts';
+import { RunFiles } from './run-files.ts';
 
 /** What every delivery is held to. */
 export interface DeliveryRules {
@@ -41,6 +43,10 @@ export class DeliveryReceiver {
     const { collect, run, peer } = attempt;
     const globs = collect.paths.map((path) => Glob.parse(path));
     const mark = markOf(run.id, peer);
+    const there =
+      maxFiles === undefined
+        ? undefined
+        : await RunFiles.in(join(collect.folder, folder, run.label), maxFiles);
     await cleanBefore(collect.folder, { folder, label: run.label }, mark);
     return await receiveFiles(messenger, {
       network,
@@ -52,9 +58,11 @@ export class DeliveryReceiver {
       policy: {
         maxFileBytes,
         maxFiles,
-        leavesOut: ({ path }) => {
-          if (globs.some((glob) => glob.matches(path))) return false;
-          throw new FilerError('refused', 'it is not among what the collect asked for');
+        leavesOut: (entry) => {
+          if (!globs.some((glob) => glob.matches(entry.path)))
+            throw new FilerError('refused', 'it is not among what the collect asked for');
+          there?.take(entry);
+          return false;
         },
       },
       delivered: 'all',
