@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyPair, type Report } from '@filer/protocol';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
 import { AttachmentFolders } from '../../apps/ip-server/src/uploads/attachment-folders.ts';
 import { AttachmentRoom } from '../../apps/ip-server/src/uploads/attachment-room.ts';
@@ -29,6 +29,10 @@ beforeEach(async () => {
     folders,
     spaceBytes: 1_000,
     isBusy: ({ seq }) => busy.has(seq),
+    cut: ({ seq }) => {
+      busy.delete(seq);
+      return Promise.resolve();
+    },
     now: () => now,
   });
 });
@@ -103,6 +107,35 @@ test('files that come now are not removed under the one who brings them', async 
   await room.sweep();
 
   expect([1, 2, 3, 4].map((seq) => has(ANNA, seq))).toEqual([true, false, false, true]);
+});
+
+describe('for files that found no room', () => {
+  beforeEach(async () => {
+    for (let seq = 1; seq <= 3; seq++) await came(ANNA, seq, 280);
+    await room.sweep();
+  });
+  const left = (): boolean[] => [1, 2, 3].map((seq) => has(ANNA, seq));
+
+  test('who has more than their machine would have makes room, and their own machine', async () => {
+    await room.sweep({ peer: BEN, bytes: 200 });
+    expect(left()).toEqual([false, true, true]);
+    await room.sweep({ peer: ANNA, bytes: 600 });
+    expect(left()).toEqual([false, false, true]);
+  });
+
+  test('nobody loses files to who would have more, or to what never fits', async () => {
+    await room.sweep({ peer: BEN, bytes: 900 });
+    await room.sweep({ peer: ANNA, bytes: 1_001 });
+    expect(left()).toEqual([true, true, true]);
+  });
+
+  test('who has most and goes on bringing files holds up nobody else', async () => {
+    for (const seq of [1, 2, 3]) busy.add(seq);
+    await room.sweep({ peer: ANNA, bytes: 200 });
+    expect(left()).toEqual([true, true, true]);
+    await room.sweep({ peer: BEN, bytes: 200 });
+    expect(left()).toEqual([false, true, true]);
+  });
 });
 
 test('folders that the store knows nothing of, as after a restore, go after seven days', async () => {

@@ -109,10 +109,20 @@ export class AttachmentStore {
     return this.#statements.openOf.all(peer).map(uploadOf);
   }
 
-  /** The oldest files of the machine whose files take most room. */
-  oldestOfHeaviest(limit: number): Upload[] {
+  /** The machine whose files take most room. */
+  heaviest(): { readonly peer: string; readonly bytes: number } | undefined {
     const row = this.#statements.heaviest.get();
-    return row === undefined ? [] : this.#statements.oldestOf.all(text(row, 'peer'), limit).map(uploadOf);
+    return row === undefined ? undefined : { peer: text(row, 'peer'), bytes: integer(row, 'bytes') };
+  }
+
+  /** What the files of one machine take. */
+  bytesOf(peer: string): number {
+    return integer(this.#statements.bytesOf.get(peer) ?? {}, 'bytes');
+  }
+
+  /** Those of one machine that take room and are not to be removed already, oldest first. */
+  oldestOf(peer: string, limit: number): Upload[] {
+    return this.#statements.oldestOf.all(peer, limit).map(uploadOf);
   }
 }
 
@@ -146,6 +156,7 @@ function prepareAll(
   | 'stale'
   | 'openOf'
   | 'heaviest'
+  | 'bytesOf'
   | 'oldestOf',
   Statement
 > {
@@ -174,7 +185,9 @@ function prepareAll(
     gone: sql(`SELECT * FROM uploads WHERE state = 'gone' ORDER BY number LIMIT ?`),
     stale: sql(`SELECT * FROM uploads WHERE state = 'open' AND at < ? ORDER BY at LIMIT ?`),
     openOf: sql(`SELECT * FROM uploads WHERE peer = ? AND state = 'open' ORDER BY at`),
-    heaviest: sql('SELECT peer FROM uploads GROUP BY peer ORDER BY sum(bytes) DESC LIMIT 1'),
-    oldestOf: sql('SELECT * FROM uploads WHERE peer = ? ORDER BY at LIMIT ?'),
+    heaviest: sql('SELECT peer, sum(bytes) AS bytes FROM uploads GROUP BY peer ORDER BY bytes DESC LIMIT 1'),
+    bytesOf: sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM uploads WHERE peer = ?'),
+    oldestOf: sql(`
+      SELECT * FROM uploads WHERE peer = ? AND bytes > 0 AND state <> 'gone' ORDER BY at LIMIT ?`),
   };
 }

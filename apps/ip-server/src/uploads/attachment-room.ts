@@ -19,7 +19,16 @@ export interface AttachmentRoomParts {
   readonly spaceBytes: number;
   /** Whether files of a report come now. */
   readonly isBusy: (key: UploadKey) => boolean;
+  /** Ends that they come. */
+  readonly cut: (key: UploadKey) => Promise<void>;
   readonly now: () => number;
+}
+
+/** Who has brought files that found no room. */
+export interface Wanted {
+  readonly peer: string;
+  /** As it says. */
+  readonly bytes: number;
 }
 
 /** Keeps files of reports as long as they are wanted, and within their space. */
@@ -37,10 +46,12 @@ export class AttachmentRoom {
    * Removes files of reports that have gone, files whose report never came, and, where there is too much, the oldest
    * files of the machine that has most. One after the other.
    *
+   * @param wanted room for what would not fit beside what is usually left: its own machine makes it, and those that
+   *   have more than that machine would have then
    * @throws FilerError of the store or the disk; what is left is removed the next time
    */
-  sweep(): Promise<void> {
-    const swept = this.#running.then(() => this.#sweep());
+  sweep(wanted?: Wanted): Promise<void> {
+    const swept = this.#running.then(() => this.#sweep(wanted));
     this.#running = swept.catch(() => undefined);
     return swept;
   }
@@ -50,14 +61,31 @@ export class AttachmentRoom {
     await this.#running;
   }
 
-  async #sweep(): Promise<void> {
-    const { store, spaceBytes, now } = this.#parts;
+  async #sweep(wanted: Wanted | undefined): Promise<void> {
+    const { store, now } = this.#parts;
     await this.#cleanFolders();
     for (const upload of store.openSince(now() - UNREPORTED_MS, AT_ONCE)) await this.settle(upload);
     await this.#removeGone();
-    for (let left = store.bytes; left > spaceBytes * FILLED && !this.#closed;) {
-      const oldest = store.oldestOfHeaviest(AT_ONCE).find((upload) => !this.#parts.isBusy(upload));
+    await this.#makeRoom(wanted);
+  }
+
+  async #makeRoom(wanted: Wanted | undefined): Promise<void> {
+    const { store, spaceBytes, cut } = this.#parts;
+    const usual = spaceBytes * FILLED;
+    const canFit = wanted !== undefined && wanted.bytes <= spaceBytes;
+    const limit = canFit ? Math.min(usual, spaceBytes - wanted.bytes) : usual;
+    for (let left = store.bytes; left > limit && !this.#closed;) {
+      const heaviest = store.heaviest();
+      if (heaviest === undefined) break;
+      const isOther = heaviest.peer !== wanted?.peer;
+      const wouldHave = wanted === undefined ? 0 : store.bytesOf(wanted.peer) + wanted.bytes;
+      if (left <= usual && isOther && heaviest.bytes <= wouldHave) break;
+      const uploads = store.oldestOf(heaviest.peer, AT_ONCE);
+      // Who has most holds nobody else's files up by bringing more without end.
+      const busiest = wanted !== undefined && isOther ? uploads[0] : undefined;
+      const oldest = uploads.find((upload) => !this.#parts.isBusy(upload)) ?? busiest;
       if (oldest === undefined) break;
+      await cut(oldest);
       store.giveUp(oldest);
       left -= oldest.bytes;
       await this.#removeGone();

@@ -16,7 +16,7 @@ import type { Logger } from '@filer/program';
 import { FreeSpace, receiveFiles } from '@filer/transfer';
 import type { AttachmentStore, Upload, UploadKey } from '../store/attachment-store.ts';
 import { AttachmentFolders } from './attachment-folders.ts';
-import { AttachmentRoom, noRoomForAttachments } from './attachment-room.ts';
+import { AttachmentRoom, noRoomForAttachments, type Wanted } from './attachment-room.ts';
 
 /** Reports of one machine whose files are here and which themselves are not yet: an honest one brings one at a time. */
 const MAX_OPEN_UPLOADS = 4;
@@ -64,7 +64,12 @@ export class Attachments {
     this.#folders = new AttachmentFolders(root);
     this.#space = new FreeSpace(root, { quotaBytes: spaceBytes, keepFreeBytes });
     const isBusy = (key: UploadKey): boolean => this.#running.has(this.#folders.nameOf(key));
-    this.#room = new AttachmentRoom({ store, folders: this.#folders, spaceBytes, isBusy, now });
+    const cut = async (key: UploadKey): Promise<void> => {
+      const running = this.#running.get(this.#folders.nameOf(key));
+      running?.messenger.reject(noRoomForAttachments(spaceBytes));
+      await running?.ended;
+    };
+    this.#room = new AttachmentRoom({ store, folders: this.#folders, spaceBytes, isBusy, cut, now });
   }
 
   /** What the upload door calls for `attach`. @throws FilerError why not */
@@ -113,6 +118,7 @@ export class Attachments {
   async #receive(messenger: Messenger, upload: Upload, from: string): Promise<void> {
     const { store, network, identity, log, now, onProblem } = this.#parts;
     let entries = 0;
+    let bytes = 0;
     const outcome = await receiveFiles(messenger, {
       network,
       keyPair: identity,
@@ -133,6 +139,9 @@ export class Attachments {
       onConflict: 'overwrite',
       delivered: 'all',
       signal: this.#stop.signal,
+      on: (event) => {
+        if (event.type === 'offered') bytes = event.offer.bytes;
+      },
       record: ({ name, size, digest }) => store.note(upload, { name, size, digest }, now()),
     });
     await this.#weigh(upload);
@@ -140,7 +149,7 @@ export class Attachments {
     const code = outcome.error?.code ?? failed?.code;
     if (code === 'no-space') {
       onProblem(noRoomForAttachments(this.#parts.spaceBytes));
-      this.#sweepSoon();
+      this.#sweepSoon({ peer: upload.peer, bytes });
     } else if (outcome.ok) onProblem(undefined);
     if (code !== undefined) {
       const why = outcome.error?.message ?? failed?.message;
@@ -228,8 +237,10 @@ export class Attachments {
     await this.#room.close();
   }
 
-  #sweepSoon(): void {
-    this.sweep().catch((error: unknown) => this.#parts.log.warn('no room was made', { why: error }));
+  #sweepSoon(wanted: Wanted): void {
+    this.#room
+      .sweep(wanted)
+      .catch((error: unknown) => this.#parts.log.warn('no room was made', { why: error }));
   }
 }
 
