@@ -102,6 +102,33 @@ test('a receiver that fails is tried again, each time with the same id and a sig
   expect(lines.filter((line) => line.includes('delivered again'))).toHaveLength(1);
 });
 
+test('of many alarms all are told, those of one machine in order, and the store is read now and then only', async () => {
+  const { route, calls, call } = byHand();
+  let reads = 0;
+  const counted = (real: AlarmStore): AlarmStore => {
+    const next = real.next.bind(real);
+    real.next = (...args) => (reads++, next(...args));
+    return real;
+  };
+  const { raise, deliveries } = await told(route, { alarms: counted });
+  const machines = Array.from({ length: 250 }, (_, number) => `M${number}`);
+  raise(
+    ...machines.map((peer) => alarm(`1 ${peer}`, peer)),
+    ...machines.map((peer) => alarm(`2 ${peer}`, peer, 'back')),
+  );
+  for (let number = 0; number < 500; number++) (await call(number)).answer();
+  await expect.poll(() => deliveries().filter(({ state }) => state === 'delivered').length).toBe(500);
+
+  expect(calls.map(({ id }) => id).toSorted()).toEqual(
+    machines.flatMap((peer) => [`1 ${peer}`, `2 ${peer}`]).toSorted(),
+  );
+  for (const peer of machines)
+    expect(calls.findIndex(({ id }) => id === `1 ${peer}`)).toBeLessThan(
+      calls.findIndex(({ id }) => id === `2 ${peer}`),
+    );
+  expect(reads).toBeLessThan(20);
+});
+
 test('a failure that stays the same is said once', async () => {
   await using receiver = await WebhookReceiver.listen();
   receiver.answers.push(503, 503, 503, 503);

@@ -35,6 +35,9 @@ const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 3_600_000;
 const LONGEST_PAUSE_OF_ALL_MS = 60_000;
 
+/** So many are read at once of those that can be told. When a whole network was lost there are many, and reading looks at all. */
+const READ_AT_ONCE = 1_000;
+
 /** Between half of a pause and all of it: two servers that share a receiver do not call as one. */
 const LEAST_OF_PAUSE = 0.5;
 
@@ -46,6 +49,8 @@ export class AlarmSender {
   readonly #parts: AlarmSenderParts;
   readonly #firstPauseMs: number;
   readonly #closing = new AbortController();
+  /** As last read, without those that were begun since. */
+  #read: WaitingAlarm[] = [];
   /** Numbers of those that are being told. */
   readonly #running = new Map<number, Promise<void>>();
   /** When an alarm that failed is tried again, by the steady clock. */
@@ -86,14 +91,23 @@ export class AlarmSender {
       this.#notes.delete(number);
     }
     const { steady } = now();
+    // Until then nothing can be told.
+    if (this.#pausedUntil > steady) {
+      this.#timer = setTimeout(() => this.wake(), this.#pausedUntil - steady);
+      return;
+    }
     // After a failure one alarm goes first, to see whether the others can follow.
     const free = (this.#failures === 0 ? route.atOnce : 1) - this.#running.size;
-    const waiting = alarms.next(route.channel).filter(({ number }) => !this.#running.has(number));
-    const readyAt = ({ number }: WaitingAlarm): number =>
-      Math.max(this.#pausedUntil, this.#retryAt.get(number) ?? 0);
-    const ready = waiting.filter((alarm) => readyAt(alarm) <= steady);
-    for (const alarm of ready.slice(0, Math.max(0, free))) this.#start(alarm);
-    const next = Math.min(...waiting.map(readyAt).filter((at) => at > steady));
+    if (free <= 0) return;
+    const isReady = ({ number }: WaitingAlarm): boolean => (this.#retryAt.get(number) ?? 0) <= steady;
+    if (!this.#read.some(isReady)) {
+      const limit = READ_AT_ONCE + this.#running.size + this.#retryAt.size;
+      this.#read = alarms.next(route.channel, limit).filter(({ number }) => !this.#running.has(number));
+    }
+    const ready = this.#read.filter(isReady).slice(0, free);
+    this.#read = this.#read.filter((each) => !ready.includes(each));
+    for (const alarm of ready) this.#start(alarm);
+    const next = Math.min(...this.#read.flatMap(({ number }) => this.#retryAt.get(number) ?? []));
     if (ready.length === 0 && Number.isFinite(next)) {
       this.#timer = setTimeout(() => this.wake(), next - steady);
     }

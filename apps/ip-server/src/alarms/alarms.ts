@@ -40,6 +40,7 @@ export class Alarms {
       if (event.event === 'missing') log.warn('reports of a schedule are missing', facts);
       else log.info('a report came that was missing', facts);
     }
+    alarms.trim();
   }
 
   /** Tells what waits; what waits for somebody who is not set any more is given up. @throws FilerError of the store */

@@ -68,13 +68,17 @@ export class AlarmStore {
     const { id, time, steady, event, peer, schedule, payload } = alarm;
     this.#statements.add.run(id, time, steady, event, peer, schedule, payload);
     for (const channel of channels) this.#statements.addDelivery.run(channel, id);
+  }
+
+  /** Drops the oldest that are more than are kept. It looks at all that wait: once for any number that was added. */
+  trim(): void {
     this.#statements.trim.run(MAX_KEPT);
   }
 
-  /** The oldest that waits of each machine and schedule, oldest first: they are told in order. */
-  next(channel: AlarmChannel): WaitingAlarm[] {
+  /** The oldest that waits of each machine and schedule, oldest first: they are told in order. It looks at all. */
+  next(channel: AlarmChannel, limit: number): WaitingAlarm[] {
     return this.#statements.next
-      .all(channel)
+      .all(channel, limit)
       .map((row) => ({ ...alarmOf(row), tries: integer(row, 'tries') }));
   }
 
@@ -153,7 +157,7 @@ function prepareAll(
       WHERE channel = ?1 AND number IN (
         SELECT min(number) FROM alarm_deliveries JOIN alarms ON alarm = number
         WHERE channel = ?1 AND state = 'waiting' GROUP BY peer, schedule)
-      ORDER BY number`),
+      ORDER BY number LIMIT ?2`),
     tried: sql('UPDATE alarm_deliveries SET tries = tries + 1, problem = ? WHERE alarm = ? AND channel = ?'),
     done: sql(`
       UPDATE alarm_deliveries SET state = ?, tries = tries + 1, problem = ?, done_at = ?
