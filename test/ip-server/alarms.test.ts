@@ -8,6 +8,7 @@ import { AlarmSender, type AlarmRoute } from '../../apps/ip-server/src/alarms/al
 import { Alarms } from '../../apps/ip-server/src/alarms/alarms.ts';
 import { webhookRoute } from '../../apps/ip-server/src/alarms/webhook.ts';
 import type { AlarmStore, Delivery, NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
+import type { Expectation } from '../../apps/ip-server/src/store/expectation-store.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { isSigned, WebhookReceiver } from '../support/webhook-receiver.ts';
@@ -262,4 +263,31 @@ test('what waits for somebody who is not set any more is given up at the start',
       { channel: 'webhook', state: 'delivered' },
     ]);
   await alarms.close();
+});
+
+test('an alarm is in the log once it is stored, not when it is tried', async () => {
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  onTestFinished(() => store.close());
+  const lines: string[] = [];
+  const alarms = new Alarms({
+    alarms: store.alarms,
+    routes: [],
+    source: { network: 'N', server: 'S', about: () => ({ name: 'nas', groups: [] }) },
+    now: () => ({ steady: 0, time: 2_000 }),
+    log: await createLogger({ stream: { write: (line) => lines.push(line) } }),
+    onProblem: () => undefined,
+  });
+  const before: Expectation = {
+    ...{ peer: 'NAS', schedule: 'nightly', always: false, graceMs: undefined, dueAt: 0, thirdAt: 0 },
+    ...{ state: 'ok', since: 0, reportedAt: undefined, stopped: false },
+  };
+  const events = [
+    { event: 'missing' as const, at: 0, before, now: { ...before, state: 'missing' as const } },
+  ];
+  store.transaction(() => alarms.raise(events, { steady: 0, time: 2_000 }));
+  expect(store.alarms.last(9)).toHaveLength(1);
+  expect(lines).toEqual([]);
+  alarms.raised(events);
+
+  expect(lines).toEqual([expect.stringContaining('reports of a schedule are missing')]);
 });

@@ -29,18 +29,22 @@ export class Alarms {
 
   /** Stores alarms, in the transaction that is open. @throws FilerError of the store */
   raise(events: readonly LatenessEvent[], moment: Moment): void {
-    const { alarms, source, log } = this.#parts;
+    const { alarms, source } = this.#parts;
+    const channels = this.#senders.map(({ channel }) => channel);
+    for (const event of events) alarms.add(alarmOf(event, moment, source), channels);
+    alarms.trim();
+  }
+
+  /** They are stored. */
+  raised(events: readonly LatenessEvent[]): void {
+    const { source, log } = this.#parts;
     for (const event of events) {
-      alarms.add(
-        alarmOf(event, moment, source),
-        this.#senders.map(({ channel }) => channel),
-      );
       const peer = source.about(event.now.peer)?.name;
       const facts = { peer, schedule: event.now.schedule };
       if (event.event === 'missing') log.warn('reports of a schedule are missing', facts);
       else log.info('a report came that was missing', facts);
     }
-    alarms.trim();
+    this.wake();
   }
 
   /** Tells what waits; what waits for somebody who is not set any more is given up. @throws FilerError of the store */

@@ -18,7 +18,7 @@ export interface AlarmPayload {
     readonly schedule: string;
     /** When the report was due that did not come; of one that came again, when the next one is. */
     readonly dueAt: string;
-    /** The last one before; null if there never was one. */
+    /** The last one before it was missing; null if there never was one. The one that came again came at `timestamp`. */
     readonly lastReportAt: string | null;
     /** Since when they are missing, or were. */
     readonly missingSince: string;

@@ -163,7 +163,7 @@ export class ServerDaemon {
       settleMs: settings.settleMs,
       isMember: (id) => this.directory.get(id)?.status === 'member',
       raise: (events, moment) => this.alarms.raise(events, moment),
-      onRaised: () => this.alarms.wake(),
+      onRaised: (events) => this.alarms.raised(events),
       onProblem: (problem) => this.health.tell('schedules', problem),
     });
     this.overview = new Overview({

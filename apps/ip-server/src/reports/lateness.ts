@@ -25,8 +25,8 @@ export interface LatenessParts {
   readonly isMember: (peer: string) => boolean;
   /** Stores alarms, in the transaction that is open. */
   readonly raise: (events: readonly LatenessEvent[], moment: Moment) => void;
-  /** Alarms are stored that somebody is to be told of. */
-  readonly onRaised: () => void;
+  /** They are stored: somebody is to be told of them. */
+  readonly onRaised: (events: readonly LatenessEvent[]) => void;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
 }
@@ -168,7 +168,7 @@ export class Lateness {
 
   #committed(change: Change): void {
     this.#expectations.apply(change);
-    if (change.events.length > 0) this.#parts.onRaised();
+    if (change.events.length > 0) this.#parts.onRaised(change.events);
   }
 }
 

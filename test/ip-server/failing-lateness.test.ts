@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { FilerError } from '@filer/protocol';
+import { expect, onTestFinished, test } from 'vitest';
+import type { LatenessEvent } from '../../apps/ip-server/src/reports/expectations.ts';
+import { Lateness } from '../../apps/ip-server/src/reports/lateness.ts';
+import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../support/ip-server.ts';
+
+test('what cannot be stored is not said, and is found again once it can be', async () => {
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  onTestFinished(() => store.close());
+  let monotonic = 0;
+  let isFull = false;
+  const said: string[] = [];
+  const problems: (string | undefined)[] = [];
+  const clocks = { wall: () => 0, monotonic: () => monotonic, uptime: () => monotonic, boot: undefined };
+  const lateness = new Lateness({
+    store,
+    clock: new SteadyClock(clocks, undefined),
+    settleMs: 0,
+    isMember: () => true,
+    raise: () => {
+      if (isFull) throw new FilerError('no-space', 'the disk is full');
+    },
+    onRaised: (events: readonly LatenessEvent[]) => said.push(...events.map(({ event }) => event)),
+    onProblem: (problem) => problems.push(problem?.code),
+  });
+  await lateness.announce('NAS', [{ name: 'x', nextInMs: 0, thirdInMs: 0, graceMs: 0, always: false }]);
+  isFull = true;
+  monotonic = 1_000;
+  lateness.sweep();
+  lateness.sweep();
+  expect(said).toEqual([]);
+  expect(lateness.of('NAS')).toMatchObject([{ state: 'ok' }]);
+  expect(problems.slice(-2)).toEqual(['no-space', 'no-space']);
+
+  isFull = false;
+  lateness.sweep();
+  lateness.sweep();
+  expect(said).toEqual(['missing']);
+  expect(store.expectations.all()).toMatchObject([{ peer: 'NAS', state: 'missing' }]);
+  await lateness.close();
+});
