@@ -305,3 +305,23 @@ test('who asks for a run of a scheduler that has ended is told so', async () => 
     code: 'interrupted',
   });
 });
+
+test('a report that the database cannot take when it is made is kept once it can', async () => {
+  home.table.add({ name: 'daily', every: '1d', jitter: '0s', command: ['echo', 'hi'] }, false);
+  home.database.exec('PRAGMA query_only = ON');
+  home.pass(24 * 60 * MINUTE);
+  home.pass(MINUTE);
+  expect(home.said).toContain('a scheduled report waits for the database');
+  home.database.exec('PRAGMA query_only = OFF');
+  home.pass(MINUTE);
+  expect(await home.reported(1)).toEqual(['daily']);
+
+  home.database.exec('PRAGMA query_only = ON');
+  await expect(home.scheduler.runNow('daily', new AbortController().signal)).rejects.toMatchObject({
+    code: 'home-not-writable',
+  });
+  home.pass(24 * 60 * MINUTE);
+  await home.close();
+  home.start();
+  expect(await home.reported(2)).toEqual(['daily', 'daily']);
+});

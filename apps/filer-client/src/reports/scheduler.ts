@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { FilerError, messageOf, type Attachment, type ReportBody } from '@filer/protocol';
+import { EventEmitter, once } from 'node:events';
+import { FilerError, messageOf, type Attachment, type ErrorCode, type ReportBody } from '@filer/protocol';
 import type { Environment, Logger } from '@filer/program';
 import type { Member } from '../network/member.ts';
 import type { Moment } from './due.ts';
@@ -13,6 +14,9 @@ const MAX_RUNS = 4;
 
 /** The clocks and the file are looked at this often at least, in ms: after a sleep a timer of Node's is late by it. */
 const MAX_WAIT_MS = 15_000;
+
+/** Why the database may take something later that it does not take now. */
+const NOT_NOW: ReadonlySet<ErrorCode> = new Set(['no-space', 'timed-out', 'home-not-writable']);
 
 export interface SchedulerOptions {
   readonly member: Pick<Member, 'name' | 'spool' | 'schedules' | 'database'>;
@@ -46,6 +50,7 @@ export class Scheduler {
   #version: number | undefined;
   #started = false;
   #cleaning: Promise<void> | undefined;
+  readonly #looks = new EventEmitter();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -94,6 +99,7 @@ export class Scheduler {
   wake(): void {
     if (this.#closing.signal.aborted) return;
     clearTimeout(this.#timer);
+    this.#looks.emit('look');
     let waitMs = MAX_WAIT_MS;
     try {
       this.#refresh();
@@ -184,9 +190,9 @@ export class Scheduler {
     const signal = AbortSignal.any(asked === undefined ? [closing] : [closing, asked.signal]);
     if (schedule === undefined) throw new Error(`${name} cannot run`);
     try {
-      table.store.began(name, run);
+      await this.#kept(name, () => table.store.began(name, run), signal, asked);
       const made = await makeReport(schedule, { environment, machine: member.name, run, signal });
-      const done = await spoolScheduled(made, member, signal);
+      const done = await this.#kept(name, () => spoolScheduled(made, member, signal), signal, asked);
       const facts = { schedule: name, seq: done.seq };
       if (made.failure === undefined) log.info('a scheduled report was made', facts);
       else log.warn('a scheduled report was made, of a failure', { ...facts, reason: made.failure });
@@ -196,6 +202,31 @@ export class Scheduler {
       asked?.done.reject(error);
       if (!(error instanceof FilerError) && !signal.aborted) throw error;
       this.#noReport(name, signal, error);
+    }
+  }
+
+  /**
+   * Tries again with each look while the database cannot be written: a day's report must not be lost for a minute without
+   * room. Who asks for a run hears of it at once.
+   */
+  async #kept<T>(
+    name: string,
+    work: () => T | Promise<T>,
+    signal: AbortSignal,
+    asked: Asked | undefined,
+  ): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        const passes = error instanceof FilerError && NOT_NOW.has(error.code);
+        if (!passes || asked !== undefined || signal.aborted) throw error;
+        if (tries === 0)
+          this.#options.log.error('a scheduled report waits for the database', { schedule: name, error });
+        const entry = this.#table.get(name);
+        if (entry !== undefined) entry.isRunning = true;
+        await once(this.#looks, 'look', { signal });
+      }
     }
   }
 
