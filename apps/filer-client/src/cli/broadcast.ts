@@ -1,6 +1,6 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { BroadcastArguments } from './commands.ts';
+import type { BroadcastArguments } from './arguments.ts';
 import { showText } from './texts.ts';
 
 export async function run({ text }: BroadcastArguments, context: Context): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { JobArguments } from './commands.ts';
+import type { JobArguments } from './arguments.ts';
 
 export async function run({ job }: JobArguments, context: Context): Promise<void> {
   const { output } = context;

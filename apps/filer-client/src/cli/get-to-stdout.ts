@@ -4,7 +4,7 @@ import { inOwnProcess } from '../control/own-process.ts';
 import { findPeer } from '../daemon/operations/recipients.ts';
 import { parseSharedPath } from '../jobs/peer-path.ts';
 import { streamFile } from '../jobs/stream-job.ts';
-import type { GetArguments } from './commands.ts';
+import type { GetArguments } from './arguments.ts';
 import { progressDisplay } from './send-progress.ts';
 
 /**

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { GetDone, GetEvent } from '../jobs/get-events.ts';
-import type { GetArguments } from './commands.ts';
+import type { GetArguments } from './arguments.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
 export async function run(args: GetArguments, context: Context): Promise<number> {

@@ -6,7 +6,7 @@ import { keptReceipts } from '../jobs/kept-receipts.ts';
 import { releaseDeadJobs } from '../jobs/owners.ts';
 import type { Member } from '../network/member.ts';
 import type { KeptJob } from '../store/job-rows.ts';
-import type { HistoryArguments } from './commands.ts';
+import type { HistoryArguments } from './arguments.ts';
 import { exportReceipts } from './history-export.ts';
 import { openMember } from './home-member.ts';
 import { pathsInWords, recipientInWords } from './job-words.ts';

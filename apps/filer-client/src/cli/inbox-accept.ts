@@ -1,5 +1,5 @@
 import type { Context } from '@filer/program';
-import type { InboxAcceptArguments } from './commands.ts';
+import type { InboxAcceptArguments } from './arguments.ts';
 import { answer } from './inbox-answer.ts';
 
 export function run({ ids, all, from }: InboxAcceptArguments, context: Context): Promise<void> {

@@ -16,7 +16,7 @@ import { acquireLock, openHome, writeConfigurationTemplate, type Context } from 
 import { enrol } from '../network/enrol.ts';
 import { clientSettings } from '../settings.ts';
 import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../store/membership-file.ts';
-import type { JoinArguments } from './commands.ts';
+import type { JoinArguments } from './arguments.ts';
 
 /** An invite is a few hundred characters; more than this is something else. */
 const MAX_INVITE_CHARACTERS = 64 * 1024;

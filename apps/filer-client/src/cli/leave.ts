@@ -1,7 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { LeaveArguments } from './commands.ts';
+import type { LeaveArguments } from './arguments.ts';
 
 export async function run({ yes }: LeaveArguments, context: Context): Promise<void> {
   const { output, signal } = context;

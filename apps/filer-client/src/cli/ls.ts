@@ -1,7 +1,7 @@
 import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { LsItem } from '../daemon/operations/ls.ts';
-import type { LsArguments } from './commands.ts';
+import type { LsArguments } from './arguments.ts';
 
 export async function run({ source }: LsArguments, context: Context): Promise<void> {
   const { output } = context;

@@ -1,6 +1,6 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { MessageArguments } from './commands.ts';
+import type { MessageArguments } from './arguments.ts';
 import { showText } from './texts.ts';
 
 export async function run({ target, text }: MessageArguments, context: Context): Promise<number> {

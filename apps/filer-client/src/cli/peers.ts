@@ -2,7 +2,7 @@ import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '
 import { openPerformer } from '../control/performer.ts';
 import { perform } from '../control/perform.ts';
 import type { PeerLine, Peers } from '../daemon/operations/peers.ts';
-import type { PeersArguments } from './commands.ts';
+import type { PeersArguments } from './arguments.ts';
 import { watchState } from './watch-state.ts';
 
 export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { RefusedArguments } from './commands.ts';
+import type { RefusedArguments } from './arguments.ts';
 
 export async function run(args: RefusedArguments, context: Context): Promise<void> {
   const { output } = context;

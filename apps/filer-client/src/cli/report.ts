@@ -3,7 +3,7 @@ import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { ReportOutcome } from '../daemon/operations/report.ts';
-import type { ReportArguments } from './commands.ts';
+import type { ReportArguments } from './arguments.ts';
 
 export async function run({ values, attach, title }: ReportArguments, context: Context): Promise<void> {
   const { output } = context;

@@ -1,7 +1,7 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import { findJob } from '../jobs/find-job.ts';
-import type { JobArguments } from './commands.ts';
+import type { JobArguments } from './arguments.ts';
 import { openMember } from './home-member.ts';
 import { showJob } from './job-following.ts';
 

@@ -4,7 +4,7 @@ import { FilerError } from '@filer/protocol';
 import { formatDuration, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import { shortestDistanceMs } from '../reports/due.ts';
-import type { ScheduleAddArguments } from './commands.ts';
+import type { ScheduleAddArguments } from './arguments.ts';
 import { whenWords } from './schedule-words.ts';
 
 export async function run(args: ScheduleAddArguments, context: Context): Promise<void> {

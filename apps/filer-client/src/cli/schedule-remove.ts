@@ -1,6 +1,6 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { ScheduleNameArguments } from './commands.ts';
+import type { ScheduleNameArguments } from './arguments.ts';
 
 export async function run({ name }: ScheduleNameArguments, context: Context): Promise<void> {
   const removed = await perform(context, 'scheduleRemove', { name });

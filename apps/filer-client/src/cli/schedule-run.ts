@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { ScheduleRunOutcome } from '../daemon/operations/schedules.ts';
-import type { ScheduleNameArguments } from './commands.ts';
+import type { ScheduleNameArguments } from './arguments.ts';
 import { storedWords } from './report.ts';
 
 /** Exit codes of a report that is safe, of a command that did not do its work. */

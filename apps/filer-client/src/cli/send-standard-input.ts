@@ -7,7 +7,7 @@ import { perform } from '../control/perform.ts';
 import type { SendDone, SendEvent } from '../jobs/send-events.ts';
 import { newSpoolFile, removeSpooled } from '../jobs/spool-folder.ts';
 import { SpooledStream } from '../jobs/spooled-stream.ts';
-import type { SendArguments } from './commands.ts';
+import type { SendArguments } from './arguments.ts';
 import { showJob } from './job-following.ts';
 
 type Request = Omit<SendArguments, 'paths' | 'as'> & { readonly as: string };

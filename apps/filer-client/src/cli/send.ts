@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { SendArguments } from './commands.ts';
+import type { SendArguments } from './arguments.ts';
 import { showJob } from './job-following.ts';
 
 export async function run(args: SendArguments, context: Context): Promise<number> {

@@ -1,7 +1,7 @@
 import { parseHostPort } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { ServerArguments } from './commands.ts';
+import type { ServerArguments } from './arguments.ts';
 
 export async function run({ address }: ServerArguments, context: Context): Promise<void> {
   const { output } = context;

@@ -1,6 +1,6 @@
 import { printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { ShareRemoveArguments } from './commands.ts';
+import type { ShareRemoveArguments } from './arguments.ts';
 
 export async function run({ name }: ShareRemoveArguments, context: Context): Promise<void> {
   const removed = await perform(context, 'shareRemove', { name });

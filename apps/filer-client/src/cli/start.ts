@@ -3,7 +3,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import type { PeerEvent } from '../network/events.ts';
 import { aborted } from '../abort.ts';
 import { clientSettings } from '../settings.ts';
-import type { StartArguments } from './commands.ts';
+import type { StartArguments } from './arguments.ts';
 import { wordsFor } from './event-words.ts';
 import { keepYoungMemorySmall } from './young-memory.ts';
 

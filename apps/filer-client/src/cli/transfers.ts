@@ -2,7 +2,7 @@ import { formatAgo, formatBytes, printable, screenLines, type Context, type Scre
 import { perform } from '../control/perform.ts';
 import type { Transfers } from '../daemon/operations/jobs.ts';
 import type { ProgressDocument } from '../jobs/live-progress.ts';
-import type { TransfersArguments } from './commands.ts';
+import type { TransfersArguments } from './arguments.ts';
 import { pathsInWords, recipientInWords } from './job-words.ts';
 import { progressWords } from './progress-words.ts';
 import { watchState } from './watch-state.ts';

@@ -1,6 +1,6 @@
 import type { Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { TrustArguments } from './commands.ts';
+import type { TrustArguments } from './arguments.ts';
 
 export async function run({ name }: TrustArguments, context: Context): Promise<void> {
   const { output } = context;

@@ -1,7 +1,7 @@
 import { printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { VerifyTrouble } from '../jobs/verify-job.ts';
-import type { VerifyArguments } from './commands.ts';
+import type { VerifyArguments } from './arguments.ts';
 
 const PROBLEMS = {
   signature: 'its receipt is not what was signed',

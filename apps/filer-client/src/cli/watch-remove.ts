@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { printable, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
-import type { WatchRemoveArguments } from './commands.ts';
+import type { WatchRemoveArguments } from './arguments.ts';
 
 export async function run({ which }: WatchRemoveArguments, context: Context): Promise<void> {
   const { output } = context;
