@@ -50,6 +50,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
     retentionMs: 30 * 86_400_000,
     maxReportBytes: 5 * MiB,
     now: () => 1_000,
+    uptime: () => 1_000,
   });
   housekeeping.start();
   vi.advanceTimersByTime(MINUTE_MS);
@@ -62,5 +63,38 @@ test('a server that may keep less drops the oldest within a minute and gives the
   const small = await sizeOf();
   storeReports(store, 3_000, 100);
   expect(await sizeOf()).toBe(small);
+  store.close();
+});
+
+test('a wall clock that jumps ahead drops nothing; what has passed does', async () => {
+  const DAY_MS = 86_400_000;
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  storeReports(store, 0, 3);
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const clocks = { wall: 0, uptime: 5 };
+  const swept: (() => void)[] = [];
+  const housekeeping = new Housekeeping({
+    store,
+    presence: new Presence(new Directory(store.registry, 0), 1_000),
+    attachments: { sweep: () => Promise.resolve(swept.shift()?.()) },
+    health: new StoreHealth(await createLogger({ stream: process.stderr })),
+    retentionMs: 30 * DAY_MS,
+    maxReportBytes: 5 * MiB,
+    now: () => clocks.wall,
+    uptime: () => clocks.uptime,
+  });
+  housekeeping.start();
+  const minute = async (): Promise<number> => {
+    const done = new Promise<void>((resolve) => swept.push(resolve));
+    vi.advanceTimersByTime(MINUTE_MS);
+    await done;
+    return [...store.reports.query({})].length;
+  };
+  clocks.wall = 400 * DAY_MS;
+  clocks.uptime += 29 * DAY_MS;
+  expect(await minute()).toBe(3);
+  clocks.uptime += 2 * DAY_MS;
+  expect(await minute()).toBe(0);
+  await housekeeping.close();
   store.close();
 });

@@ -147,7 +147,8 @@ export class ServerDaemon {
       onProblem: (problem) => this.health.tell('attachments', problem),
       now,
     });
-    const clock = new SteadyClock(machineClocks(), store.expectations.clock());
+    const clocks = machineClocks();
+    const clock = new SteadyClock(clocks, store.expectations.clock());
     this.alarmSettings = shownAlarmSettings(settings, home, environment);
     this.alarms = new Alarms({
       alarms: store.alarms,
@@ -193,6 +194,7 @@ export class ServerDaemon {
       retentionMs: settings.reportRetentionMs,
       maxReportBytes: settings.reportSpaceBytes,
       now,
+      uptime: () => clocks.uptime(),
     });
     const { network } = founding;
     this.collects = new Collects({
