@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,3 +36,19 @@ test.skipIf(needs.namespaces())(
     expect(await readdir(disk)).toEqual(['schedules.toml']);
   },
 );
+
+test('a link stays a link, also where there is nothing yet where it leads', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-schedules-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const database = openDatabase(join(folder, 'filer.db'));
+  onTestFinished(() => database.close());
+  const path = join(folder, 'schedules.toml');
+  await mkdir(join(folder, 'managed'));
+  await symlink(join('managed', 'mine.toml'), path);
+  const file = new SchedulesFile(path);
+  for (const text of ['# first\n', '# second\n']) {
+    file.edit(database, () => text);
+    expect(await readlink(path)).toBe(join('managed', 'mine.toml'));
+    expect(await readFile(join(folder, 'managed', 'mine.toml'), 'utf8')).toBe(text);
+  }
+});

@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, makeFolders, messageOf, systemCode } from '@filer/protocol';
 import { transaction } from './database.ts';
@@ -92,9 +94,11 @@ export class SchedulesFile {
     try {
       return realpathSync(this.path);
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return this.path;
-      throw error;
+      if (systemCode(error) !== 'ENOENT') throw error;
     }
+    // There is nothing yet, maybe where a link leads.
+    const isLink = lstatSync(this.path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    return isLink ? resolve(dirname(this.path), readlinkSync(this.path)) : this.path;
   }
 }
 
