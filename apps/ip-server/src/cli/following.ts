@@ -7,6 +7,9 @@ import { asking } from './asking.ts';
 /** How often a stopped server is looked for, and at what its home knows. */
 const LOOK_MS = 1_000;
 
+/** Between a server that went away and the next look. */
+const PAUSE_MS = 100;
+
 /** How a call ends when its server stops, is killed, or is just starting and holds its database. */
 const PASSING: readonly ErrorCode[] = ['terminated', 'connection-closed', 'timed-out'];
 
@@ -33,6 +36,7 @@ export async function following(context: Context, followed: Followed): Promise<v
     } catch (error) {
       const isPassing = error instanceof FilerError && PASSING.includes(error.code);
       if (!isPassing && !signal.aborted) throw error;
+      await wait(PAUSE_MS);
     }
   }
 }
