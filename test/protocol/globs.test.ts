@@ -93,4 +93,7 @@ test('no pattern makes a machine think for long', () => {
   const path = `a/${'a'.repeat(250)}/${Array.from({ length: 500 }, () => 'x').join('/')}`;
   // A backtracking matcher would not come back within the life of this machine.
   expect(glob.matches(path)).toBe(false);
+  // Nor would one that looks at each ** for each name come through a share of some thousand files.
+  const stars = Glob.parse(`${'**/'.repeat(340)}y`);
+  for (let n = 0; n < 2_000; n++) expect(stars.matches(path)).toBe(false);
 });

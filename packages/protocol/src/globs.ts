@@ -41,9 +41,11 @@ export class Glob {
       throw wrong(text, 'it is SHARE/path/below, without . and ..');
     if (names.length === 1 && text !== '**')
       throw wrong(text, `it says what of a share: ${text}/** for all of it`);
+    // One ** says as much as several in a row, and each of those would be looked at for each name.
+    const said = names.filter((name, n) => name !== '**' || names[n - 1] !== '**');
     return new Glob(
       text,
-      names.map((name) => partOf(text, name)),
+      said.map((name) => partOf(text, name)),
     );
   }
 
