@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { formatDeliver, formatTransferWord, type Message, type Messenger } from '@filer/protocol';
 import { RateLimit, sendFiles, type SendOutcome, type SourceFile } from '@filer/transfer';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { askToAttach, transferConnection } from '../support/attach.ts';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
 import { filesBelow } from '../support/test-network.ts';
@@ -146,6 +147,22 @@ test('who delivers twice at once delivers once', async () => {
   expect(await deliver(run, ['x/file'])).toMatchObject({ ok: true, filesDelivered: 1 });
   await first.closed;
   expect(await ledgerSays('delivered')).toMatchObject({ files: 1, tries: 2 });
+});
+
+test('a machine that delivers as much as it may at once still brings the files of its reports', async () => {
+  await using connection = await other.connect();
+  const deliveries: Messenger[] = [];
+  for (const name of ['o1', 'o2', 'o3', 'o4']) {
+    await server.json('collect', 'add', name, '--from', 'other', '--path', 'x/**', '--every', 'day@03:00');
+    const following = server.follow('collect', 'run', name);
+    await connection.until(() => connection.collects.length > deliveries.length);
+    await following.stop('SIGINT');
+    deliveries.push(await other.upload(formatDeliver(connection.collects.at(-1)?.run ?? '')));
+  }
+  const messenger = await transferConnection(other);
+  const answer = await askToAttach(messenger, { spool: 'ab'.repeat(16), seq: 1 });
+  expect(answer.header['type']).toBe('ok');
+  for (const each of [messenger, ...deliveries]) await each.close();
 });
 
 test('a machine whose files do not fit on the disk has failed for that reason, and can come again', async () => {

@@ -56,7 +56,8 @@ export class UploadDoor {
     const { type = '' } = asked.header;
     const take = Object.hasOwn(this.#uploads, type) ? this.#uploads[type] : undefined;
     if (take === undefined) throw unsupported(asked.header);
-    const release = await this.#slots.take(from.id, messenger);
+    // What a collect takes for hours must not hold up the reports of its machine.
+    const release = await this.#slots.take(`${from.id} ${type}`, messenger);
     try {
       await take(messenger, from, asked);
     } finally {
