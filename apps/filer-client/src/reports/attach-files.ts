@@ -1,10 +1,13 @@
 import { glob, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, messageOf, systemCode } from '@filer/protocol';
-import { formatBytes } from '@filer/program';
+import { formatBytes, formatDuration } from '@filer/program';
 
 /** What a pattern may find before the search ends: one of `/**` must not fill the memory. */
 const MAX_FOUND = 10_000;
+
+/** How long one pattern may be looked up, in ms: one of the whole disk must not keep its schedule silent. */
+const MAX_SEARCH_MS = 60_000;
 
 /** What the list of attachments may take in a report, in bytes: names may be long. */
 const MAX_LIST_BYTES = 24 * 1024;
@@ -23,14 +26,26 @@ export interface FoundFiles {
   readonly note: string | undefined;
 }
 
-/** Finds the files of patterns, now. */
-export async function findFiles(patterns: readonly string[], cwd: string): Promise<FoundFiles> {
+/**
+ * Finds the files of patterns, now.
+ *
+ * @param signal ends the search early, with what was found by then
+ * @param searchMs how long one pattern may be looked up
+ */
+export async function findFiles(
+  patterns: readonly string[],
+  cwd: string,
+  signal: AbortSignal,
+  searchMs = MAX_SEARCH_MS,
+): Promise<FoundFiles> {
   const found = new Set<string>();
   const notes: string[] = [];
   for (const pattern of patterns) {
     let hits = 0;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(searchMs)]);
     try {
-      for await (const path of glob(pattern, { cwd })) {
+      // A search cannot be ended; it ends by itself where no folder is looked into any more.
+      for await (const path of glob(pattern, { cwd, exclude: () => within.aborted })) {
         const absolute = resolve(cwd, path);
         if (!(await isFile(absolute))) continue;
         found.add(absolute);
@@ -42,7 +57,9 @@ export async function findFiles(patterns: readonly string[], cwd: string): Promi
       notes.push(`${pattern} could not be looked up: ${messageOf(error)}`);
       continue;
     }
-    if (hits === 0) notes.push(`no file fits ${pattern}`);
+    if (within.aborted)
+      notes.push(`${pattern} takes longer than ${formatDuration(searchMs)}: not all was looked at`);
+    else if (hits === 0) notes.push(`no file fits ${pattern}`);
     if (found.size >= MAX_FOUND) {
       notes.push(`${pattern} fits more than ${MAX_FOUND} files: the rest was not looked at`);
       break;

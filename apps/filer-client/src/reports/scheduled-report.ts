@@ -35,7 +35,7 @@ export async function makeReport(
   const result = command.length === 0 ? undefined : await runCommand(schedule, { ...facts, cwd });
   signal.throwIfAborted();
   // After the command: it may write what is attached.
-  const found = await unlessAborted(findFiles(attach, cwd), signal);
+  const found = await unlessAborted(findFiles(attach, cwd, signal), signal);
   const body: ReportBody = {
     title,
     values: schedule.values,
