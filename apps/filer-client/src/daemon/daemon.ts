@@ -391,8 +391,16 @@ export class Daemon implements DaemonPart {
   }
 
   async #close(): Promise<void> {
-    for (const close of this.#closers.reverse()) await close();
-    this.#closers.length = 0;
+    const failures: unknown[] = [];
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        // The others are closed all the same: the lock and the database above all.
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }
 

@@ -45,6 +45,10 @@ const FAILURES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   10: ['home-not-writable', 'the disk failed: check it'],
   11: ['store-damaged', 'it is damaged: move it away, filer then makes a new one'],
   13: ['no-space', 'the disk is full: free some space'],
+  14: [
+    'home-not-writable',
+    'it cannot be opened: check its folder, and how many files this user may have open',
+  ],
   26: ['store-damaged', 'it is damaged: move it away, filer then makes a new one'],
 };
 
