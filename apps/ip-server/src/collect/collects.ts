@@ -1,59 +1,28 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import {
-  FilerError,
-  formatCollect,
-  parseDeliver,
-  type Membership,
-  type Message,
-  type Messenger,
-  type Session,
-} from '@filer/protocol';
-import { parseTimetable, type Logger } from '@filer/program';
-import type { Directory } from '../server/directory.ts';
-import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
-import type { CollectStore } from '../store/collect-store.ts';
-import { Attempt, Attempts } from './attempt.ts';
+import { FilerError, type Membership, type Message, type Messenger } from '@filer/protocol';
+import { parseTimetable } from '@filer/program';
+import type { Collect, CollectRun } from '../store/collect-rows.ts';
+import type { Attempt } from './attempt.ts';
+import { Deliveries, writeOrTell, type CollectsParts } from './deliveries.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
 import { OpenRun } from './open-run.ts';
-import { DeliveryReceiver, failureOf, tryThatFailed, type DeliveryRules } from './receive-delivery.ts';
 import { expectedNow, freeLabel } from './run-folder.ts';
 import { dueAfterJump } from './timing.ts';
-
-export interface CollectsParts extends DeliveryRules {
-  readonly store: CollectStore;
-  readonly directory: Directory;
-  /** The live session of a machine's daemon. */
-  readonly sessionOf: (id: string) => Session | undefined;
-  /** Told whether the store works. */
-  readonly tell: (problem: FilerError | undefined) => void;
-  readonly log: Logger;
-  /** ms since the epoch */
-  readonly now: () => number;
-  /** ms of a clock that does not jump */
-  readonly steady: () => number;
-}
 
 /** How often it is looked at what is to be done. */
 const TICK_MS = 500;
 
-/** A machine that has promised to deliver opens its connection within this. */
-const PROMISE_MS = 60_000;
-
-/** Runs what is to be collected: who is asked when, what came, and what is tried again. */
+/** Runs what is to be collected: begins runs when they are due, and sees to it that they are gone on with. */
 export class Collects {
   readonly #parts: CollectsParts;
-  readonly #receiver: DeliveryReceiver;
-  readonly #attempts = new Attempts();
-  /** The newest run of each collect, by its name: only that is gone on with. */
-  readonly #open = new Map<string, OpenRun>();
+  readonly #deliveries: Deliveries;
   #timer: NodeJS.Timeout | undefined;
   #lastNow = 0;
   #closed = false;
 
   constructor(parts: CollectsParts) {
     this.#parts = parts;
-    this.#receiver = new DeliveryReceiver(parts);
+    this.#deliveries = new Deliveries(parts);
   }
 
   /** Takes up what the last server of this home left, and begins what was due meanwhile. */
@@ -69,7 +38,7 @@ export class Collects {
       const open = new OpenRun(collect, run, store.deliveries(run.number), steady() + leftMs);
       const kept = new Set(open.openPeers.map((peer) => markOf(run.id, peer)));
       await dropParts(collect.folder, begun.get(collect.name) ?? [], (mark) => !kept.has(mark));
-      this.#open.set(collect.name, open);
+      this.#deliveries.begin(open);
     }
     this.#correctDue(Number.POSITIVE_INFINITY);
     this.#timer = setInterval(() => this.tick(), TICK_MS);
@@ -80,23 +49,26 @@ export class Collects {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    await this.#end(this.#attempts.all, new FilerError('terminated', 'the ip-server is stopping'));
+    await this.#deliveries.close();
   }
 
   /** Begins what is due, notes what is late, and asks whom it can. */
   tick(): void {
     if (this.#closed) return;
-    this.#write(() => {
-      const { store, now } = this.#parts;
+    const { store, now, tell } = this.#parts;
+    writeOrTell(tell, () => {
       const time = now();
       if (time < this.#lastNow) this.#correctDue(this.#lastNow);
       this.#lastNow = time;
       for (const collect of store.all()) {
         if (collect.nextAt !== undefined && time >= collect.nextAt) this.#begin(collect, collect.nextAt);
       }
-      for (const open of this.#open.values()) this.#look(open);
+      for (const open of this.#deliveries.runs) {
+        this.#deliveries.look(open);
+        this.#noteLate(open);
+      }
     });
-    this.#askAll();
+    this.#deliveries.askAll();
   }
 
   /** Begins a run now. @throws FilerError `path-missing` when there is no such collect; of the store */
@@ -104,86 +76,23 @@ export class Collects {
     const collect = this.#parts.store.get(name);
     if (collect === undefined) throw new FilerError('path-missing', `there is no collect ${name}`);
     const run = this.#begin(collect, undefined);
-    this.#askAll();
+    this.#deliveries.askAll();
     return run;
   }
 
   /** The collect is removed: nothing of it goes on. */
   async forget(name: string): Promise<void> {
-    this.#open.delete(name);
-    const attempts = this.#attempts.all.filter(({ collect }) => collect.name === name);
-    await this.#end(attempts, new FilerError('refused', 'the collect was removed'));
-  }
-
-  async #end(attempts: readonly Attempt[], reason: FilerError): Promise<void> {
-    for (const attempt of attempts) {
-      attempt.stop.abort(reason);
-      if (attempt.phase !== 'delivering') this.#attempts.end(attempt);
-    }
-    await Promise.all(attempts.map(({ over }) => over));
+    await this.#deliveries.forget(name);
   }
 
   /** What goes on with a machine in a run, now. */
   attempt(run: number, peer: string): Attempt | undefined {
-    return this.#attempts.get(run, peer);
+    return this.#deliveries.attempt(run, peer);
   }
 
   /** Takes what a machine delivers. @see TakeUpload */
-  async take(messenger: Messenger, { id: peer, name }: Membership, asked: Message): Promise<void> {
-    const id = parseDeliver(asked);
-    // A machine that was killed may be back before its old connection is known to be dead.
-    for (let before = this.#asked(id, peer).attempt; before?.phase === 'delivering';) {
-      before.stop.abort(new FilerError('connection-closed', 'the machine has begun anew'));
-      await before.over;
-      before = this.#asked(id, peer).attempt;
-    }
-    const {
-      open,
-      row,
-      attempt = new Attempt(open.collect, open.run, peer, this.#parts.steady()),
-    } = this.#asked(id, peer);
-    this.#attempts.add(attempt);
-    attempt.enter('delivering', this.#parts.steady());
-    // Its answer may come behind what it delivers.
-    if (row.askedAt === undefined) this.#noteAsked(open, peer);
-    try {
-      if (!existsSync(open.collect.folder)) throw folderGone();
-      await messenger.send({
-        type: 'ok',
-        ...(asked.header['id'] === undefined ? {} : { re: asked.header['id'] }),
-      });
-      const outcome = await this.#receiver.receive(messenger, attempt, row.folder);
-      const failed = failureOf(outcome);
-      const { log, store, now } = this.#parts;
-      const about = { collect: open.collect.name, run: open.run.label, peer: name };
-      if (failed === undefined) {
-        const files = outcome.filesDelivered + outcome.filesSkipped;
-        const bytes = outcome.bytesTotal;
-        this.#note(open, attempt, () => store.delivered(open.run.number, peer, { at: now(), files, bytes }));
-        log.info('collected', { ...about, files, bytes });
-      } else {
-        this.#note(open, attempt, () => store.failed(open.run.number, peer, failed));
-        log.warn('a machine did not deliver', { ...about, code: failed.code, why: failed.reason });
-      }
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      this.#note(open, attempt, () => this.#parts.store.failed(open.run.number, peer, tryThatFailed(error)));
-      throw error;
-    } finally {
-      this.#attempts.end(attempt);
-      this.#askAll();
-    }
-  }
-
-  /** @throws FilerError `refused` when the machine was not asked, or has delivered */
-  #asked(id: string, peer: string): { open: OpenRun; row: Delivery; attempt?: Attempt } {
-    const open = [...this.#open.values()].find(({ run }) => run.id === id);
-    const row = open?.row(peer);
-    const attempt = open === undefined ? undefined : this.#attempts.get(open.run.number, peer);
-    const isAsked = row?.askedAt !== undefined || attempt !== undefined;
-    if (this.#closed || open === undefined || row === undefined || !isAsked || !open.isOpen(peer))
-      throw new FilerError('refused', 'that run is over, or has not asked this machine for anything');
-    return { open, row, ...(attempt === undefined ? {} : { attempt }) };
+  async take(messenger: Messenger, from: Membership, asked: Message): Promise<void> {
+    await this.#deliveries.take(messenger, from, asked);
   }
 
   /** @throws FilerError of the store */
@@ -194,19 +103,9 @@ export class Collects {
     const label = freeLabel(store, collect, expected, startedAt);
     const begun = { id: randomBytes(16).toString('hex'), collect: collect.name, label, dueAt, startedAt };
     const nextAt = dueAt === undefined ? collect.nextAt : parseTimetable(collect.timetable).next(startedAt);
-    const run = store.begin(begun, expected, this.#attempts.delivering(), nextAt);
-    const idle = this.#attempts.all.filter(
-      (attempt) => attempt.collect.name === collect.name && attempt.phase !== 'delivering',
-    );
-    void this.#end(idle, new FilerError('interrupted', 'the next run has begun'));
-    const before = this.#open.get(collect.name);
-    if (before !== undefined)
-      this.#tidy(
-        before,
-        before.openPeers.filter((peer) => !this.#delivers(before, peer)),
-      );
+    const run = store.begin(begun, expected, this.#deliveries.delivering(), nextAt);
     const lateAt = steady() + collect.graceMs;
-    this.#open.set(collect.name, new OpenRun(collect, run, store.deliveries(run.number), lateAt));
+    this.#deliveries.begin(new OpenRun(collect, run, store.deliveries(run.number), lateAt));
     log.info('a collect begins', { collect: collect.name, run: label, machines: expected.length });
     return run;
   }
@@ -221,140 +120,14 @@ export class Collects {
     }
   }
 
-  /** Notes what time and the network have done to a run. */
-  #look(open: OpenRun): void {
-    const { store, directory, sessionOf, steady, log } = this.#parts;
-    const { number, label, collect: name } = open.run;
-    for (const peer of open.openPeers) {
-      const status = directory.get(peer)?.status;
-      if (status === 'left' || status === 'removed') {
-        store.gone(number, peer, status);
-        open.set(store.delivery(number, peer));
-        const attempts = this.#attempts.all.filter(
-          (each) => each.run.number === number && each.peer === peer,
-        );
-        void this.#end(attempts, new FilerError('not-a-member', 'the machine is no member any more'));
-        if (!this.#delivers(open, peer)) this.#tidy(open, [peer]);
-      }
-    }
-    if (!open.isLate && steady() >= open.lateAt) {
-      store.late(number);
-      open.setAll(store.deliveries(number));
-      const late = open.openPeers.length;
-      if (late > 0) log.warn('machines are late', { collect: name, run: label, machines: late });
-    }
-    for (const attempt of this.#attempts.all) {
-      if (attempt.run.number !== number || attempt.phase !== 'asked') continue;
-      const session = sessionOf(attempt.peer);
-      if (session !== undefined && session !== attempt.session) {
-        this.#fail(open, attempt, new FilerError('connection-closed', 'it was lost before it delivered'));
-      } else if (steady() - attempt.phaseSince >= PROMISE_MS) {
-        const why = `it promised to deliver and did not connect within ${PROMISE_MS / 1_000} s`;
-        this.#fail(open, attempt, new FilerError('timed-out', why));
-      }
-    }
+  /** Its grace may be over. @throws FilerError of the store */
+  #noteLate(open: OpenRun): void {
+    const { store, steady, log } = this.#parts;
+    if (open.isLate || steady() < open.lateAt) return;
+    const { number, label, collect } = open.run;
+    store.late(number);
+    open.setAll(store.deliveries(number));
+    const late = open.openPeers.length;
+    if (late > 0) log.warn('machines are late', { collect, run: label, machines: late });
   }
-
-  /** Asks whom it can, as long as there is room. */
-  #askAll(): void {
-    if (this.#closed) return;
-    const { sessionOf, steady } = this.#parts;
-    for (const open of this.#open.values()) {
-      for (const peer of open.openPeers) {
-        const session = sessionOf(peer);
-        if (session === undefined || open.isPaused(peer, steady(), session)) continue;
-        if (!this.#attempts.hasRoom(steady())) return;
-        if (this.#attempts.of(open.collect.name, peer) !== undefined) continue;
-        const attempt = new Attempt(open.collect, open.run, peer, steady(), session);
-        this.#attempts.add(attempt);
-        void this.#ask(open, attempt, session);
-      }
-    }
-  }
-
-  async #ask(open: OpenRun, attempt: Attempt, session: Session): Promise<void> {
-    const { collect, run, peer } = attempt;
-    const { signal } = attempt.stop;
-    try {
-      await session.ask(formatCollect({ run: run.id, name: collect.name, paths: collect.paths }), { signal });
-      this.#noteAsked(open, peer);
-      if (attempt.phase === 'asking') attempt.enter('asked', this.#parts.steady());
-      if (signal.aborted) throw signal.reason;
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      // What it delivers has its own end.
-      if (attempt.phase !== 'delivering' && this.#attempts.has(attempt)) this.#fail(open, attempt, error);
-    }
-  }
-
-  #noteAsked(open: OpenRun, peer: string): void {
-    const { store, now } = this.#parts;
-    this.#write(() => {
-      store.asked(open.run.number, peer, now());
-      open.set(store.delivery(open.run.number, peer));
-    });
-  }
-
-  /** It was not to be had this time. */
-  #fail(open: OpenRun, attempt: Attempt, why: FilerError): void {
-    const { store, log } = this.#parts;
-    const error = why.code === 'unsupported' ? tooOld(why) : why;
-    const { run, collect, peer } = attempt;
-    this.#note(open, attempt, () => store.failed(run.number, peer, tryThatFailed(error)));
-    this.#attempts.end(attempt);
-    const name = open.row(peer)?.name;
-    log.warn('a machine does not deliver', { collect: collect.name, run: run.label, peer: name, why: error });
-  }
-
-  /** Notes how an attempt ended; one that is not in the newest run any more, and has not delivered, is missing. */
-  #note(open: OpenRun, { run, peer, collect }: Attempt, work: () => void): void {
-    const { store, steady, sessionOf } = this.#parts;
-    open.pause(peer, steady(), sessionOf(peer));
-    const isNewest = this.#open.get(collect.name) === open;
-    this.#write(() => {
-      work();
-      if (!isNewest) store.missed(run.number, peer);
-      open.set(store.delivery(run.number, peer));
-    });
-    if (!isNewest || !open.isOpen(peer)) this.#tidy(open, [peer]);
-  }
-
-  #delivers({ run }: OpenRun, peer: string): boolean {
-    return this.#attempts.get(run.number, peer)?.phase === 'delivering';
-  }
-
-  /** What came half of machines that do not go on with it in this run goes. */
-  #tidy(open: OpenRun, peers: readonly string[]): void {
-    const { collect, run } = open;
-    const marks = new Set(peers.map((peer) => markOf(run.id, peer)));
-    const folders = peers.flatMap((peer) => {
-      const row = open.row(peer);
-      return row?.askedAt === undefined ? [] : [{ folder: row.folder, label: run.label }];
-    });
-    void dropParts(collect.folder, folders, (mark) => marks.has(mark));
-  }
-
-  /** What the store cannot take is told, and tried again with the next tick or try. */
-  #write(work: () => void): void {
-    const { tell } = this.#parts;
-    try {
-      work();
-      tell(undefined);
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      tell(error);
-    }
-  }
-}
-
-/** A disk that is not mounted, say: what is made in its place would fill another one. */
-function folderGone(): FilerError {
-  return new FilerError(
-    'home-not-writable',
-    'the folder of the collect is not there on the server: make it again',
-  );
-}
-
-function tooOld(cause: FilerError): FilerError {
-  return new FilerError('unsupported', 'its filer-client knows no collects: update it there', { cause });
 }
