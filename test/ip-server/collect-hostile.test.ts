@@ -1,6 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { formatDeliver, formatTransferWord, type Message, type Messenger } from '@filer/protocol';
+import {
+  formatDeliver,
+  formatTransferWord,
+  formatUnsent,
+  type Message,
+  type Messenger,
+} from '@filer/protocol';
 import { RateLimit, sendFiles, type SendOutcome, type SourceFile } from '@filer/transfer';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { askToAttach, transferConnection } from '../support/attach.ts';
@@ -139,6 +145,24 @@ test.each<[string, Message]>([
   expect(session.collects.at(-1)?.run).toBe(run);
   expect(await deliver(run, ['x/file'])).toMatchObject({ ok: true });
   expect(await ledgerSays('delivered')).toMatchObject({ tries: 2 });
+});
+
+test('long names and reasons of a machine are shortened in the ledger', async () => {
+  const { run } = await begin();
+  const messenger = await mallory.upload(formatDeliver(run));
+  for (let n = 0; n < 20; n++) {
+    const { header, content } = formatUnsent({
+      path: `${n}${'x'.repeat(16_000)}`,
+      code: 'refused',
+      message: 'y'.repeat(8_000),
+    });
+    await messenger.send(header, content);
+  }
+  await messenger.send(formatTransferWord('done').header);
+  const line = await ledgerSays('failed');
+  await messenger.close();
+  expect(line).toMatchObject({ filesFailed: 20, failures: expect.any(Array) });
+  expect(JSON.stringify(line).length).toBeLessThan(30_000);
 });
 
 test('who delivers twice at once delivers once', async () => {

@@ -22,6 +22,9 @@ export interface DeliveryRules {
 /** Failed files that the ledger names; it counts all. */
 const FAILURES_NAMED = 20;
 
+/** Of a name, and of a reason. */
+const MOST_CHARS = 500;
+
 /** Receives what machines deliver into the folders of collects. */
 export class DeliveryReceiver {
   readonly #rules: DeliveryRules;
@@ -93,7 +96,7 @@ export function failureOf(outcome: ReceiveOutcome): FailedTry | undefined {
   const { error, ok, files, filesFailed, filesDelivered, filesSkipped } = outcome;
   if (ok) return undefined;
   const failures = files.flatMap(({ status, name, code = 'internal', message = '' }) =>
-    status === 'failed' && code !== error?.code ? [{ name, code, message }] : [],
+    status === 'failed' && code !== error?.code ? [{ name: short(name), code, message: short(message) }] : [],
   );
   const named = failures.slice(0, FAILURES_NAMED);
   if (error !== undefined) return { ...tryThatFailed(error), filesFailed: failures.length, failures: named };
@@ -108,9 +111,20 @@ export function failureOf(outcome: ReceiveOutcome): FailedTry | undefined {
   };
 }
 
+/** Names and reasons are another machine's, and may be long: of 500 machines they must fit into one answer. */
+function short(text: string): string {
+  return text.length <= MOST_CHARS ? text : `${text.slice(0, MOST_CHARS).toWellFormed()}…`;
+}
+
 /** Whoever only lost the connection is waited for, as before. */
-export function tryThatFailed({ code, message: reason }: FilerError): FailedTry {
-  return { state: LOST.has(code) ? 'waiting' : 'failed', code, reason, filesFailed: 0, failures: [] };
+export function tryThatFailed({ code, message }: FilerError): FailedTry {
+  return {
+    state: LOST.has(code) ? 'waiting' : 'failed',
+    code,
+    reason: short(message),
+    filesFailed: 0,
+    failures: [],
+  };
 }
 
 const LOST: ReadonlySet<string> = new Set([
