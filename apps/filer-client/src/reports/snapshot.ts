@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, open, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   FilerError,
@@ -137,6 +137,8 @@ export class Snapshot implements SpoolFiles, Disposable {
         );
       }
       this.#spool.requireRoom(taken + before.size);
+      // An earlier copy has the mode of its file, and may be read-only.
+      await rm(copy, { force: true });
       await copyFile(path, copy, constants.COPYFILE_FICLONE);
       const { size } = await stat(copy);
       const after = await inspectSource({ file: path });
