@@ -28,11 +28,6 @@ async function newest(): Promise<Line> {
   return listOf(await network.askServer('reports'), 'reports').at(-1) ?? {};
 }
 
-/** Waits until nothing waits at a machine. */
-async function drained(name: string): Promise<void> {
-  for (;;) if ((await network.ask(name, 'status'))[0]?.['spool'] === 0) return;
-}
-
 test('a file that is attached, and removed as soon as the command ended, is at the server', async () => {
   const large = await network.file('large.bin', 5_000_000);
   const small = network.path('note.txt');
@@ -110,7 +105,7 @@ test('an upload that is cut is gone on with by itself', async () => {
     await proxy.hold(6 * MiB);
     proxy.cut();
     expect((await reporting).code).toBe(0);
-    await drained('anna');
+    await network.drained('anna');
 
     expect(await newest()).toMatchObject({ values: { cut: '1' }, attachments: [{ name: 'cut.bin' }] });
     const found = (await filesBelow(attachments())).filter((path) => path.endsWith('/cut.bin'));
@@ -141,7 +136,7 @@ describe.skipIf(needs.namespaces())('a disk of the server that is full', () => {
       );
 
       await rm(join(disk, 'ballast'));
-      await drained('ben');
+      await network.drained('ben');
       const reports = listOf(await network.askServer('reports', '--peer', 'ben'), 'reports');
       expect(reports.map(({ values }) => (values as Line)['n'])).toEqual(['1', '2']);
       expect((await network.askServer('status'))['storeProblem']).toBeNull();

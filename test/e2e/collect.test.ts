@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { commands } from '../../apps/ip-server/src/cli/commands.ts';
 import { run as runHere, type Ran } from '../program/run.ts';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { until } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { Terminal } from '../support/terminal.ts';
@@ -60,12 +61,14 @@ async function machine(collect: string, name: string, ...args: string[]): Promis
 }
 
 /** Asks for the ledger until a machine's line fits. */
-async function until(collect: string, name: string, state: string): Promise<Line> {
-  for (;;) {
-    const line = await machine(collect, name);
-    if (line['state'] === state) return line;
-    if (line['state'] === undefined) throw new Error(`${name} is not in the ledger`);
-  }
+function comesTo(collect: string, name: string, state: string): Promise<Line> {
+  return until(
+    () => machine(collect, name),
+    (line) => {
+      if (line['state'] === undefined) throw new Error(`${name} is not in the ledger`);
+      return line['state'] === state;
+    },
+  );
 }
 
 /** The digests of all files below a folder, by path. */
@@ -104,7 +107,7 @@ describe('a group of which one is offline and one shares nothing', () => {
   });
 
   test('who is away is late, listed first, and delivers when it is back', async () => {
-    expect(await until('results', 'carol', 'late')).toMatchObject({ late: true, online: false });
+    expect(await comesTo('results', 'carol', 'late')).toMatchObject({ late: true, online: false });
     const { stdout } = await network.ofServer(['collect']);
     expect(stdout).toMatch(/results .*1 late, 1 failed, 2 of 4 delivered/);
     const shown = await network.ofServer(['collect', 'show', 'results']);
@@ -112,7 +115,7 @@ describe('a group of which one is offline and one shares nothing', () => {
     expect(shown.stdout.indexOf('LATE')).toBeLessThan(shown.stdout.indexOf('delivered  '));
 
     await network.start('carol');
-    const line = await until('results', 'carol', 'delivered');
+    const line = await comesTo('results', 'carol', 'delivered');
     expect(line).toMatchObject({ late: true, files: 3 });
     expect(await tree(join(String(line['folder']), 'results'))).toEqual(
       await tree(network.path('carol-results')),
@@ -125,7 +128,7 @@ describe('a group of which one is offline and one shares nothing', () => {
   test('who begins to share delivers without being asked for by a person', async () => {
     await mkdir(network.path('dave-results'));
     await network.ask('dave', 'share', 'add', network.path('dave-results'), '--as', 'results', '--server');
-    const line = await until('results', 'dave', 'delivered');
+    const line = await comesTo('results', 'dave', 'delivered');
     expect(line).toMatchObject({ files: 0, bytes: 0, code: null, reason: null });
   });
 
@@ -150,7 +153,7 @@ describe('a group of which one is offline and one shares nothing', () => {
     ).toEqual([second, first]);
 
     await network.start('carol');
-    await until('results', 'carol', 'delivered');
+    await comesTo('results', 'carol', 'delivered');
     expect(await machine('results', 'carol', '--run', first)).toMatchObject({ state: 'missing' });
   });
 });
@@ -286,7 +289,7 @@ test('when the folder is gone nothing is made in its place, and the run goes on 
   });
   expect(await filesBelow(folder)).toEqual([]);
   await rename(`${folder}-away`, folder);
-  await until('disk', 'anna', 'delivered');
+  await comesTo('disk', 'anna', 'delivered');
 });
 
 test.skipIf(needs('python3'))(
@@ -334,7 +337,7 @@ test('while the server is stopped the ledger is read all the same, and a run tha
   await dueSince('while-stopped', 3 * 24 * 3_600_000);
 
   await network.startServer();
-  await until('while-stopped', 'anna', 'delivered');
+  await comesTo('while-stopped', 'anna', 'delivered');
   const document = await ledger('while-stopped');
   expect(listOf(document, 'runs')).toHaveLength(1);
   expect(document['run']).toMatchObject({ dueAt: expect.any(String) });

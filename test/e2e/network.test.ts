@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { parseReceipts } from '@filer/protocol';
 import { verifyReceipts } from '@filer/transfer';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { until } from '../support/in-process.ts';
 import type { Line } from '../support/programs.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
 
@@ -27,14 +28,6 @@ async function texts(network: TestNetwork, name: string): Promise<unknown[]> {
 function isConnected(status: Line | undefined): boolean {
   const { connected } = (status?.['server'] ?? {}) as Line;
   return connected === true;
-}
-
-/** Asks until it fits. */
-async function until<T>(ask: () => Promise<T>, fits: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await ask();
-    if (fits(value)) return value;
-  }
 }
 
 describe('two machines that run and one that only joined', () => {

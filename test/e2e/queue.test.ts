@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { until } from '../support/in-process.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
@@ -35,17 +36,20 @@ async function stopBob(): Promise<void> {
 }
 
 async function jobOf(name: string, id: unknown): Promise<Line> {
-  const [document] = await network.ask(name, 'history');
+  const [document] = await network.askHere(name, 'history');
   return listOf(document, 'jobs').find(({ job }) => job === id) ?? {};
 }
 
 /** Asks until the job stands as it should; the test's own time is the limit. */
-async function comesTo(name: string, id: unknown, state: string): Promise<Line> {
-  for (;;) {
-    const job = await jobOf(name, id);
-    if (job['state'] === state) return job;
-    if (job['finishedAt'] !== null) throw new Error(`it came to ${JSON.stringify(job)}`);
-  }
+function comesTo(name: string, id: unknown, state: string): Promise<Line> {
+  return until(
+    () => jobOf(name, id),
+    (job) => {
+      if (job['state'] === state) return true;
+      if (job['finishedAt'] !== null) throw new Error(`it came to ${JSON.stringify(job)}`);
+      return false;
+    },
+  );
 }
 
 test('a job waits for who is offline, goes to who is there, and reaches the other one when it comes', async () => {

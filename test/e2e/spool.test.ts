@@ -25,11 +25,6 @@ function report(name: string, n: string, ...args: string[]): Promise<Line[]> {
   return network.ask(name, 'report', `n=${n}`, ...args);
 }
 
-/** Waits until nothing waits at a machine. */
-async function drained(name: string): Promise<void> {
-  for (;;) if ((await network.ask(name, 'status'))[0]?.['spool'] === 0) return;
-}
-
 test('a home that is restored from an old copy has each of its reports stored once, in order', async () => {
   await network.join('anna');
   const copy = network.path('copy-of-anna');
@@ -117,7 +112,7 @@ test('what the server refuses for good is shown, tried again and thrown away, an
   await network.startServer();
   const emil = await network.startAlone('emil');
   await emil.said('a report was refused for good');
-  await drained('emil');
+  await network.drained('emil');
 
   expect(await stored('emil')).toEqual(['good']);
   const [status] = await network.ask('emil', 'status');

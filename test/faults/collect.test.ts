@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { askHere, until } from '../support/in-process.ts';
 import { runningIn, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
@@ -56,14 +57,12 @@ async function digests(folder: string): Promise<Record<string, string>> {
 }
 
 async function ledger(): Promise<Line> {
-  return listOf(await network.askServer('collect', 'show', 'all'), 'machines')[0] ?? {};
+  const [document] = await askHere('ip-server', network.serverHome, ['collect', 'show', 'all']);
+  return listOf(document, 'machines')[0] ?? {};
 }
 
-async function delivered(): Promise<Line> {
-  for (;;) {
-    const line = await ledger();
-    if (line['state'] === 'delivered') return line;
-  }
+function delivered(): Promise<Line> {
+  return until(ledger, ({ state }) => state === 'delivered');
 }
 
 /** All of it is there once, whole, and nothing else. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { runningIn } from '../support/programs.ts';
 import { KillRounds } from './kill-rounds.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 test(
   `killed at a random point ${ROUNDS} times, a file or a tree arrives whole with the next try`,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { expect, test, vi } from 'vitest';
+import { askHere, until } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import type { Line } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
@@ -25,17 +26,9 @@ const LOCKER = `
 
 const databaseOf = (network: TestNetwork): string => join(network.serverHome, 'ip-server.db');
 
-/** Asks until the answer fits; the test's own time-out ends it. */
-async function until(ask: () => Promise<Line>, fits: (answer: Line) => boolean): Promise<Line> {
-  for (;;) {
-    const answer = await ask();
-    if (fits(answer)) return answer;
-  }
-}
-
 const storeProblem = async (network: TestNetwork, problem: RegExp | null): Promise<Line> =>
   until(
-    () => network.askServer('status'),
+    async () => (await askHere('ip-server', network.serverHome, ['status']))[0] ?? {},
     ({ storeProblem: said }) => (problem === null ? said === null : problem.test(String(said))),
   );
 
@@ -45,10 +38,7 @@ const report = async (network: TestNetwork, value: string): Promise<Line | undef
 
 /** Waits until nothing waits at the machine any more. @returns the values that the server has */
 async function arrived(network: TestNetwork): Promise<unknown[]> {
-  await until(
-    async () => (await network.ask('anna', 'status'))[0] ?? {},
-    ({ spool }) => spool === 0,
-  );
+  await network.drained('anna');
   const reports = listOf(await network.askServer('reports'), 'reports');
   return reports.map(({ values }) => (values as Record<string, string>)['n']?.slice(0, 3));
 }

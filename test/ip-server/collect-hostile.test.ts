@@ -10,6 +10,7 @@ import {
 import { RateLimit, sendFiles, type SendOutcome, type SourceFile } from '@filer/transfer';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { askToAttach, transferConnection } from '../support/attach.ts';
+import { askHere, until } from '../support/in-process.ts';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
 import { filesBelow } from '../support/test-network.ts';
@@ -44,18 +45,16 @@ async function begin(): Promise<{ run: string; label: string }> {
 }
 
 async function ledger(): Promise<Record<string, unknown>> {
-  const { run, machines } = (await server.json('collect', 'show', 'x')) as {
+  const [document] = await askHere('ip-server', server.home, ['collect', 'show', 'x']);
+  const { run, machines } = document as {
     run: Record<string, unknown>;
     machines: Record<string, unknown>[];
   };
   return { ...machines[0], run: run['run'] };
 }
 
-async function ledgerSays(state: string): Promise<Record<string, unknown>> {
-  for (;;) {
-    const line = await ledger();
-    if (line['state'] === state) return line;
-  }
+function ledgerSays(state: string): Promise<Record<string, unknown>> {
+  return until(ledger, (line) => line['state'] === state);
 }
 
 let folder: string;

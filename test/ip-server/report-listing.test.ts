@@ -191,7 +191,7 @@ describe('reports', () => {
     const full: ReportBody = { title: 'many', values: [['text', 'y'.repeat(4_000)]], schedule: 'many' };
     const content = encodeReportBody(full);
     const key = { spool: 'ef'.repeat(16), kind: 'schedule', time: 0 } as const;
-    const count = 10_000;
+    const count = 5_000;
     for (let from = 0; from < count; from += 1_000) {
       database.reports.store(
         Array.from({ length: 1_000 }, (_, index) => {

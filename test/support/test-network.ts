@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { askHere, until } from './in-process.ts';
 import {
   DaemonProcess,
   jsonLines,
@@ -169,13 +170,25 @@ export class TestNetwork implements AsyncDisposable {
     return listOf(document, 'peers');
   }
 
+  /** The same as `ask` without a process of its own: for what is asked until it fits. */
+  askHere(name: string, ...args: string[]): Promise<Line[]> {
+    return askHere('filer-client', this.home(name), args);
+  }
+
   /** Asks for the peers until they fit: the directory comes on a timer. */
-  async sees(name: string, fits: (peers: Line[]) => boolean): Promise<Line[]> {
-    for (;;) {
-      const peers = await this.peers(name);
-      if (fits(peers)) return peers;
-      if (this.#closed) throw new Error(`${name} never saw it: ${JSON.stringify(peers)}`);
-    }
+  sees(name: string, fits: (peers: Line[]) => boolean): Promise<Line[]> {
+    return until(async () => {
+      if (this.#closed) throw new Error(`${name} never saw it`);
+      return listOf((await this.askHere(name, 'peers'))[0], 'peers');
+    }, fits);
+  }
+
+  /** Resolves when no report waits at a machine any more. */
+  async drained(name: string): Promise<void> {
+    await until(
+      async () => (await this.askHere(name, 'status'))[0]?.['spool'],
+      (spooled) => spooled === 0,
+    );
   }
 
   /** Waits until a machine sees another one in a state, such as `online`. */

@@ -169,10 +169,10 @@ test('the first file of a large tree is on its way before the tree was walked', 
   await outcome;
 });
 
-test('20,000 small files arrive in flat memory', { timeout: 120_000 }, async () => {
+test('6,000 small files arrive in flat memory', { timeout: 120_000 }, async () => {
   const ends = await twoEnds();
   const tree = join(ends.home, 'tree');
-  for (let n = 0; n < 20_000; n++) {
+  for (let n = 0; n < 6_000; n++) {
     const folder = join(tree, String(n % 100));
     if (n < 100) mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, `file ${n}`), `content of ${n}`.repeat(20));
@@ -186,7 +186,7 @@ test('20,000 small files arrive in flat memory', { timeout: 120_000 }, async () 
 
   const { sent } = await transfer(ends, ['tree'], { send: { on } });
 
-  expect(sent).toMatchObject({ ok: true, filesDelivered: 20_000 });
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 6_000 });
   expect(sent.files.length).toBeLessThanOrEqual(2_000);
   expect(peak - atStart).toBeLessThan(192 * 1024 * 1024);
   expect(await listing(join(ends.inbox, 'alice', 'tree'))).toEqual(await listing(tree));
