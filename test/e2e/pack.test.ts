@@ -22,15 +22,12 @@ describe('the tarball of `npm run pack`, installed into an empty prefix outside 
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'filer-pack-'));
-    const packed = await run(process.execPath, [join(root, 'scripts/pack.ts'), folder], { cwd: folder });
-    const tarball = join(folder, packed.stdout.trim());
-    await run(
-      'npm',
-      ['install', '--global', '--prefer-offline', '--prefix', join(folder, 'prefix'), tarball],
-      {
-        cwd: folder,
-      },
-    );
+    await mkdir(join(folder, 'build'));
+    await run(process.execPath, [join(root, 'scripts/pack.ts'), join(folder, 'build')], { cwd: folder });
+    // As the README has it: npm takes a path without ./ for a repository's name.
+    const readme = await readFile(join(root, 'README.md'), 'utf8');
+    const [, tarball] = /npm i -g (\S+)/.exec(readme) ?? [];
+    await run('sh', ['-c', `npm i -g --prefer-offline --prefix prefix ${tarball}`], { cwd: folder });
   }, INSTALL_TIMEOUT_MS);
 
   afterAll(() => rm(folder, { recursive: true, force: true }));

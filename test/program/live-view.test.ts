@@ -58,6 +58,15 @@ describe('on a terminal', () => {
     });
   });
 
+  test('lines of full width keep their last character, the last line, too', () => {
+    const full = ['A'.repeat(20), 'B'.repeat(20)];
+    for (const rows of [2, 6]) {
+      const { view, screen } = onTerminal(rows, { layOut: () => ({ items: [full] }) });
+      view.show([]);
+      expect(screen.lines).toEqual(full);
+    }
+  });
+
   test('of more than there is room for the first are shown, and how many more there are', () => {
     const { view, screen } = onTerminal(6);
     view.show(peers('a', 'b', 'c', 'd'));

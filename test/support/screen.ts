@@ -64,10 +64,12 @@ export class ScreenModel {
 
   #obey(sequence: string): void {
     const lines = this.#lines;
+    // After the last column the cursor stands on it until the next character.
+    const column = Math.min(this.#column, this.#columns - 1);
     if (sequence === 'H') this.#row = this.#column = 0;
-    else if (sequence === 'K') lines[this.#row] = (lines[this.#row] ?? '').slice(0, this.#column);
+    else if (sequence === 'K') lines[this.#row] = (lines[this.#row] ?? '').slice(0, column);
     else if (sequence === 'J') {
-      lines[this.#row] = (lines[this.#row] ?? '').slice(0, this.#column);
+      lines[this.#row] = (lines[this.#row] ?? '').slice(0, column);
       lines.fill('', this.#row + 1);
     } else if (sequence === '?1049h') {
       this.#other = empty(this.#rows);

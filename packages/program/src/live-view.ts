@@ -146,8 +146,10 @@ export class LiveView<T> implements Disposable {
     const { stdout } = this.#context;
     // A terminal that is slow to take the last one gets the next one later.
     if (!this.#isEntered || (stdout.writableLength ?? 0) > 0) return;
-    const lines = this.#frame().map((line) => `${printableLayout(line)}${CLEAR_LINE}`);
-    stdout.write(`${BEGIN_FRAME}${lines.join('\n')}${CLEAR_BELOW}${END_FRAME}`);
+    // Cleared before it is written: after a line of full width the cursor stands on its last character.
+    const lines = this.#frame().map((line) => `${CLEAR_LINE}${printableLayout(line)}`);
+    const below = lines.length < sizeOf(stdout).rows ? `\n${CLEAR_BELOW}` : '';
+    stdout.write(`${BEGIN_FRAME}${lines.join('\n')}${below}${END_FRAME}`);
   };
 
   #frame(): string[] {

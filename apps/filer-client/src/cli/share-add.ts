@@ -14,8 +14,11 @@ export async function run(args: ShareAddArguments, context: Context): Promise<vo
   output.json(share);
   const name = printable(share.name);
   output.line(`${name} is ${printable(share.folder)}, for ${audienceOf(share)}`);
-  if (!share.server)
-    output.hint('Others see it while `filer-client start` runs here:  filer-client ls <this machine>');
+  if (share.server)
+    output.hint(
+      `On the server:  ip-server collect add NAME --from THIS-MACHINE --path '${name}/**' --every day@18:00`,
+    );
+  else output.hint('Others see it while `filer-client start` runs here:  filer-client ls <this machine>');
 }
 
 /** Who may look into a share, in words. */
