@@ -7,10 +7,12 @@ import {
   formatDirectory,
   formatDirectoryGet,
   formatRecord,
+  formatRecordHeld,
   formatRemovals,
   parseDirectory,
   parseDirectoryGet,
   parseRecord,
+  parseRecordHeld,
   parseRemovals,
   type DirectoryEntry,
   type PresenceState,
@@ -142,6 +144,17 @@ test('records and removals come back', () => {
   expect(parseRecord(formatRecord(record))).toEqual(record);
   expect(parseRemovals(formatRemovals([removal]))).toEqual([removal]);
   expect(parseRemovals(formatRemovals([]))).toEqual([]);
+});
+
+test('the answer to a record holds the seq, and the record that is held if it is another one', () => {
+  const newer = { ...record, seq: record.seq + 7 };
+
+  expect(formatRecordHeld(record, record).header).toEqual({ type: 'ok', seq: String(record.seq) });
+  expect(parseRecordHeld(formatRecordHeld(record, record))).toBeUndefined();
+  expect(formatRecordHeld(newer, record).header['seq']).toBe(String(newer.seq));
+  expect(parseRecordHeld(formatRecordHeld(newer, record))).toEqual(newer);
+  const bad = withContent(formatRecordHeld(newer, record), { seq: 9 });
+  expect(codeOf(() => parseRecordHeld(bad))).toBe('message-malformed');
 });
 
 test('removals travel in pages, and a larger one is refused', () => {

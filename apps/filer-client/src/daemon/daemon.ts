@@ -280,7 +280,7 @@ export class Daemon implements DaemonPart {
     const link = new ServerLink({
       member,
       software,
-      incarnation: `${member.settings.next('incarnation')}.${randomBytes(8).toString('hex')}`,
+      incarnation: `${member.settings.next('incarnation', Date.now())}.${randomBytes(8).toString('hex')}`,
       listening: { ...address, advertise: settings.advertise.map(formatHostPort) },
       log,
       measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.openCount),

@@ -1,4 +1,5 @@
 import {
+  FilerError,
   formatHostPort,
   isDialable,
   isLoopback,
@@ -6,6 +7,7 @@ import {
   MAX_ADDRESSES,
   RECORD_VALID_MS,
   signPeerRecord,
+  verifyPeerRecord,
   type PeerRecord,
   MAX_DOCUMENT_BYTES,
 } from '@filer/protocol';
@@ -61,4 +63,27 @@ export function currentRecord(member: Member, addresses: readonly string[], nowM
   });
   member.settings.set('record', JSON.stringify(record));
   return record;
+}
+
+/**
+ * A record of this machine that the server holds in the place of the current one: a copy of this home, or this home
+ * before it was restored, has signed it. The next record of this machine gets a higher seq.
+ *
+ * The seq counts only with this machine's own signature under it. So a hostile server cannot raise it: it can only return
+ * what was signed with this machine's key, whose seq is never far above the clock of that time.
+ *
+ * @throws FilerError `signature-invalid` for a record that is not this machine's, `unexpected-message` for one that
+ *   is not above the current one
+ */
+export function overtakeRecord(member: Member, current: PeerRecord, held: PeerRecord): void {
+  verifyPeerRecord(held, member.network);
+  if (held.id !== member.id)
+    throw new FilerError('signature-invalid', 'the server answered with the addresses of another machine');
+  if (held.seq < current.seq)
+    throw new FilerError(
+      'unexpected-message',
+      'the server holds an older record and did not take the newer one',
+    );
+  member.settings.set('record.seq', String(held.seq));
+  member.settings.delete('record');
 }

@@ -9,6 +9,7 @@ import {
   HEARTBEAT_MS,
   parseCollect,
   parseDirectory,
+  parseRecordHeld,
   parseRemovals,
   unsupported,
   type CollectAsked,
@@ -24,7 +25,7 @@ import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.t
 import type { PeerEvent } from './events.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
-import { currentRecord, publishedAddresses, type Listening } from './published-addresses.ts';
+import { currentRecord, overtakeRecord, publishedAddresses, type Listening } from './published-addresses.ts';
 import { answerRemovals, fetchRemovals } from './removal-sync.ts';
 import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess } from './server-access.ts';
@@ -44,6 +45,9 @@ export interface ServerLinkOptions {
   /** Begins to deliver what a collect asks for. @throws FilerError why not */
   readonly onCollect: (asked: CollectAsked) => void;
 }
+
+/** A record that is not taken is signed with a higher seq; a live copy of this home could always be faster. */
+const PUBLISH_TRIES = 3;
 
 /** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
 const HEARTBEAT_JITTER = 0.1;
@@ -229,11 +233,22 @@ export class ServerLink implements ServerAccess {
 
   /** Tells the server where we are, unless it knows: again when addresses have changed or the record ages. */
   async #publish(server: ServerSession): Promise<void> {
-    const { member, listening } = this.#options;
-    const record = currentRecord(member, publishedAddresses(listening, server), Date.now());
-    if (record.seq === this.#publishedSeq) return;
-    await server.session.ask(formatRecord(record));
-    this.#publishedSeq = record.seq;
+    const { member, listening, log } = this.#options;
+    for (let tries = 0; tries < PUBLISH_TRIES; tries++) {
+      const record = currentRecord(member, publishedAddresses(listening, server), Date.now());
+      if (record.seq === this.#publishedSeq) return;
+      const held = parseRecordHeld(await server.session.ask(formatRecord(record)));
+      if (held === undefined) {
+        this.#publishedSeq = record.seq;
+        return;
+      }
+      log.warn('the ip-server holds other addresses of this machine: they are replaced', {
+        addresses: held.addresses,
+        reason: 'this home was restored, or a copy of it ran',
+      });
+      overtakeRecord(member, record, held);
+    }
+    throw new FilerError('duplicate-identity', 'a copy of this machine publishes its addresses, too');
   }
 
   /** Pulls one after the other: a broadcast that leaves a gap can come while one runs. */

@@ -109,14 +109,14 @@ export class Directory {
     this.#changed(this.#keep({ ...member, membership, memberSeq: seq, recordSeq, presenceSeq: seq }));
   }
 
-  /** @returns whether it is newer than what was known */
-  saveRecord(record: PeerRecord): boolean {
+  /** Keeps a record if its seq is higher than that of the known one. @returns the record that is held now */
+  saveRecord(record: PeerRecord): PeerRecord {
     const member = this.#require(record.id);
-    if (member.record !== undefined && member.record.seq >= record.seq) return false;
+    if (member.record !== undefined && member.record.seq >= record.seq) return member.record;
     const seq = this.#seq + 1;
     this.#registry.saveRecord(record, seq);
     this.#changed(this.#keep({ ...member, record, recordSeq: seq }));
-    return true;
+    return record;
   }
 
   leave(id: string): void {

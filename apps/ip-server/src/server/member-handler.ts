@@ -2,6 +2,7 @@ import {
   FilerError,
   formatBroadcasted,
   formatError,
+  formatRecordHeld,
   formatRemovals,
   formatStored,
   parseDirectoryGet,
@@ -73,12 +74,13 @@ export function memberHandler(services: MemberServices, connection: Connection):
         const { epoch, seq } = parseDirectoryGet(message);
         return directory.page(epoch === directory.epoch ? seq : 0, now()).message;
       }
-      case 'record':
+      case 'record': {
         if (connection.incarnation === undefined) {
           throw new FilerError('refused', 'the session of a command publishes no addresses');
         }
-        takeRecord(services, id, parseRecord(message));
-        return OK;
+        const record = parseRecord(message);
+        return formatRecordHeld(takeRecord(services, id, record), record);
+      }
       case 'removals-get':
         return formatRemovals(removals.after(requireInteger(message.header, 'after')));
       case 'broadcast':
@@ -106,12 +108,17 @@ export function memberHandler(services: MemberServices, connection: Connection):
 /**
  * Keeps a member's own addresses if they are newer than those known.
  *
+ * @returns the record that is held now
  * @throws FilerError `refused` for another's record, `signature-invalid`, of the store
  */
-export function takeRecord({ directory, network }: MemberServices, id: string, record: PeerRecord): void {
+export function takeRecord(
+  { directory, network }: MemberServices,
+  id: string,
+  record: PeerRecord,
+): PeerRecord {
   if (record.id !== id) throw new FilerError('refused', 'a machine publishes its own addresses only');
   verifyPeerRecord(record, network);
-  directory.saveRecord(record);
+  return directory.saveRecord(record);
 }
 
 /** Answers when a report is on the disk, without holding back what comes behind it. */

@@ -4,7 +4,9 @@
  *   directory      server → client   epoch, from, seq, time, [partial]; content: entries, the
  *                                   same bytes for all
  *   directory-get  client → server   id, epoch, seq: answered by one `directory` page of what came later
- *   record         client → server   id; content JSON: its own signed addresses; answered `ok`
+ *   record         client → server   id; content JSON: its own signed addresses; answered `ok` with
+ *                                   seq: of the record that the server holds now; content JSON: that
+ *                                   record where it is another one
  *   removals-get   either            id, after: answered `removals`
  *   removals       either            content JSON: a list of signed removals
  *
@@ -178,6 +180,33 @@ export function formatRecord(record: PeerRecord): Message {
 /** @throws FilerError `message-malformed`; the signature is not checked here */
 export function parseRecord({ content }: Message): PeerRecord {
   return parsePeerRecord(parseJson(content, 'record', MAX_RECORD_BYTES));
+}
+
+/**
+ * The answer to `record`.
+ *
+ * @param held the record that the server holds now
+ * @param sent the record that it was sent
+ */
+export function formatRecordHeld(held: PeerRecord, sent: PeerRecord): Message {
+  const header = { type: 'ok', seq: String(held.seq) };
+  return { header, content: isSameRecord(held, sent) ? Buffer.alloc(0) : formatJson(held) };
+}
+
+/**
+ * The record that the server holds in the place of the one that it was sent, with its signature: a number alone proves
+ * nothing.
+ *
+ * @returns undefined when the server holds the one that it was sent
+ * @throws FilerError `message-malformed`; the signature is not checked here
+ */
+export function parseRecordHeld({ header, content }: Message): PeerRecord | undefined {
+  expectType(header, 'ok');
+  return content.length === 0 ? undefined : parseRecord({ header, content });
+}
+
+function isSameRecord(one: PeerRecord, other: PeerRecord): boolean {
+  return one.seq === other.seq && one.signature === other.signature;
 }
 
 /** Removals in one message: a page, so that no message grows with the network's age. */

@@ -1,0 +1,191 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseHostPort } from '@filer/protocol';
+import { ControlServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
+import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
+import type { PeerEvent } from '../../apps/filer-client/src/network/events.ts';
+import { clientSettings } from '../../apps/filer-client/src/settings.ts';
+import { deskOf } from '../../apps/ip-server/src/control/desk.ts';
+import { methodsOn } from '../../apps/ip-server/src/control/methods.ts';
+import { ServerDaemon } from '../../apps/ip-server/src/daemon/server-daemon.ts';
+import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
+import { askHere, runHere, until } from './in-process.ts';
+import type { Line, Outcome } from './programs.ts';
+
+const LOOPBACK = { host: '127.0.0.1', port: 0 };
+
+/** A running filer-client in the process of the test. */
+export class ClientHere implements AsyncDisposable {
+  readonly home: string;
+  readonly events: PeerEvent[] = [];
+  /** All that it logged. */
+  log = '';
+  readonly daemon: Daemon;
+
+  private constructor(home: string, daemon: Daemon) {
+    this.home = home;
+    this.daemon = daemon;
+    daemon.follow((event) => this.events.push(event));
+  }
+
+  static async start(home: string, port = 0): Promise<ClientHere> {
+    const env = { FILER_HOME: home };
+    const place = resolveHome('filer-client', env);
+    const flags = { listen: { ...LOOPBACK, port } };
+    const settings = await readConfiguration(clientSettings, { home: place, env, flags });
+    await openHome(place);
+    let logged = '';
+    let write = (text: string): void => void (logged += text);
+    const log = await createLogger({ stream: { write: (text) => write(text) } });
+    const daemon = await Daemon.open({ home: place, settings, software: '0.0.0', environment: env, log });
+    const client = new ClientHere(home, daemon);
+    client.log = logged;
+    write = (text) => void (client.log += text);
+    return client;
+  }
+
+  get port(): number {
+    return parseHostPort(this.daemon.listen).port;
+  }
+
+  /** The document of a command that must succeed. */
+  async ask(...args: string[]): Promise<Line> {
+    return (await askHere('filer-client', this.home, args)).at(-1) ?? {};
+  }
+
+  /** Runs a command. */
+  run(...args: string[]): Promise<Outcome> {
+    return runHere('filer-client', this.home, args);
+  }
+
+  async status(fits: (status: Line) => boolean): Promise<Line> {
+    return until(() => this.ask('status'), fits);
+  }
+
+  /** Waits until it is connected to the server. */
+  async connected(): Promise<this> {
+    await this.status(({ server }) => (server as Line)['connected'] === true);
+    return this;
+  }
+
+  /** Waits until it knows a peer as it should be. */
+  async sees(name: string, fits: (peer: Line) => boolean = (peer) => peer['online'] === true): Promise<Line> {
+    const found = await until(
+      async () => ((await this.ask('peers'))['peers'] as Line[]).find((peer) => peer['name'] === name),
+      (peer) => peer !== undefined && fits(peer),
+    );
+    return found ?? {};
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.daemon.close();
+  }
+}
+
+/** A network of real daemons in the process of the test, in a temporary folder. */
+export class NetworkHere implements AsyncDisposable {
+  readonly folder: string;
+  readonly serverHome: string;
+  readonly #clients = new Set<ClientHere>();
+  #server: ServerDaemon | undefined;
+  #control: ControlServer | undefined;
+  #port = 0;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.serverHome = join(folder, 'server');
+  }
+
+  static async open(): Promise<NetworkHere> {
+    const network = new NetworkHere(await mkdtemp(join(tmpdir(), 'filer-here-')));
+    await network.startServer();
+    return network;
+  }
+
+  get server(): ServerDaemon {
+    if (this.#server === undefined) throw new Error('the server is stopped');
+    return this.#server;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Starts the server, after a stop on the same port. @param home @default its own */
+  async startServer(home = this.serverHome): Promise<void> {
+    const env = { IP_SERVER_HOME: home };
+    const place = resolveHome('ip-server', env);
+    await openHome(place);
+    const flags = {
+      host: LOOPBACK.host,
+      port: this.#port,
+      broadcastIntervalMs: 100,
+      reportIntervalMs: 500,
+    };
+    const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
+    const log = await createLogger({ level: 'error', stream: process.stderr });
+    const server = await ServerDaemon.open({
+      home: place,
+      settings,
+      environment: env,
+      log,
+      version: '0.0.0',
+    });
+    this.#server = server;
+    this.#control = await ControlServer.open(place, {
+      methods: methodsOn(deskOf(server)),
+      onFault: (error) => log.error('a fault', { why: error }),
+    });
+    this.#port = (await server.listen()).port;
+  }
+
+  async stopServer(): Promise<void> {
+    await this.#control?.close();
+    await this.#server?.close();
+    this.#server = undefined;
+  }
+
+  home(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** The document of a command of the server that must succeed. */
+  async askServer(...args: string[]): Promise<Line> {
+    return (await askHere('ip-server', this.serverHome, args)).at(-1) ?? {};
+  }
+
+  /** Runs a command of the server. */
+  runServer(...args: string[]): Promise<Outcome> {
+    return runHere('ip-server', this.serverHome, args);
+  }
+
+  async invite(...args: string[]): Promise<string> {
+    return (await this.runServer('invite', ...args)).stdout.trim();
+  }
+
+  /** Joins a home with a new invite. */
+  async join(name: string, home = this.home(name), ...args: string[]): Promise<Outcome> {
+    return runHere('filer-client', home, ['join', '-', '--name', name, ...args], await this.invite());
+  }
+
+  /** Starts a home that has joined. */
+  async start(home: string, port = 0): Promise<ClientHere> {
+    const client = await ClientHere.start(home, port);
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Joins a machine, starts it and waits until it is connected. */
+  async add(name: string): Promise<ClientHere> {
+    const { code, stderr } = await this.join(name);
+    if (code !== 0) throw new Error(stderr);
+    return (await this.start(this.home(name))).connected();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) await client[Symbol.asyncDispose]();
+    await this.stopServer();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
