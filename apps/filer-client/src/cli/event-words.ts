@@ -17,6 +17,12 @@ export function wordsFor(event: PeerEvent): string {
       return offerWords(event);
     case 'presence':
       return `${event.name} is ${event.state === 'online' ? 'online' : `offline (${event.state})`}`;
+    case 'member': {
+      const groups = event.groups.map((group) => ` @${group}`).join('');
+      return event.name === event.was
+        ? `this machine is in${groups === '' ? ' no group' : groups} now`
+        : `this machine is now called ${event.name}${groups} (was ${event.was})`;
+    }
     case 'server':
       return event.connected
         ? 'connected to the ip-server'

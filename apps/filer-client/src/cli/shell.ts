@@ -21,7 +21,7 @@ export async function run(_args: object, context: Context): Promise<number | und
   const screen = new Screen(
     context,
     join(dirname(home.lockFile), 'shell-history'),
-    `${status.name}> `,
+    promptOf(status),
     (line) => complete(line, names),
   );
   const refreshNames = async (): Promise<void> => {
@@ -36,6 +36,7 @@ export async function run(_args: object, context: Context): Promise<number | und
       if (output.jsonMode) output.json(event);
       else screen.show(`* ${wordsFor(event)}`);
       if (event.type === 'presence') refreshNames().catch(() => undefined);
+      if (event.type === 'member') screen.setPrompt(promptOf(event));
     }, ended)
     .then(() => {
       if (!ended.aborted) screen.show('* the daemon has ended');
@@ -71,6 +72,10 @@ export async function run(_args: object, context: Context): Promise<number | und
   if (context.signal.aborted) return undefined; // the exit code is the signal's
   // A script that was piped in wants to know whether its last line worked; a person saw it.
   return failed && !output.isTerminal ? 1 : 0;
+}
+
+function promptOf({ name }: { readonly name: string }): string {
+  return `${name}> `;
 }
 
 async function runLine(

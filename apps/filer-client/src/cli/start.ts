@@ -40,9 +40,11 @@ export async function run(flags: StartArguments, context: Context): Promise<void
   }
 }
 
+const SHOWN: ReadonlySet<PeerEvent['type']> = new Set(['message', 'received', 'offer', 'member']);
+
 /** What came is data; it is told in both forms. */
 function show(event: PeerEvent, { output }: Context): void {
-  if (event.type !== 'message' && event.type !== 'received' && event.type !== 'offer') return;
+  if (!SHOWN.has(event.type)) return;
   output.json(event);
   output.words(wordsFor(event));
 }

@@ -4,14 +4,19 @@ import type { KeptSession } from '../network/peer-sessions.ts';
 import type { ServerSession } from '../network/server-dial.ts';
 import type { ConnectionLine } from './operations/connections.ts';
 
+type Named = Pick<Membership, 'id' | 'name'>;
+
 /** The live sessions of a running peer, and who is told when one begins or ends. */
 export class ConnectionList {
   readonly #onEvent: (event: PeerEvent) => void;
+  readonly #nameOf: (peer: Named) => string;
   /** When each session that a peer opened began. */
   readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
 
-  constructor(onEvent: (event: PeerEvent) => void) {
+  /** @param nameOf what a peer is called now: it may have been renamed since its session began */
+  constructor(onEvent: (event: PeerEvent) => void, nameOf: (peer: Named) => string) {
     this.#onEvent = onEvent;
+    this.#nameOf = nameOf;
   }
 
   /** A session that a peer opened begins or has ended. */
@@ -37,18 +42,16 @@ export class ConnectionList {
         ? []
         : [lineOf('server', 'ip-server', serverId, server.session.messenger, undefined)]),
       ...[...this.#incoming].map(([messenger, { from, since }]) =>
-        lineOf('in', from.name, from.id, messenger, since),
+        lineOf('in', this.#nameOf(from), from.id, messenger, since),
       ),
-      ...own.map(({ peer, session, since }) => lineOf('out', peer.name, peer.id, session.messenger, since)),
+      ...own.map(({ peer, session, since }) =>
+        lineOf('out', this.#nameOf(peer), peer.id, session.messenger, since),
+      ),
     ];
   }
 
-  #tell(
-    { id, name }: { readonly id: string; readonly name: string },
-    direction: 'in' | 'out',
-    open: boolean,
-    remaining: number,
-  ): void {
+  #tell(peer: Named, direction: 'in' | 'out', open: boolean, remaining: number): void {
+    const [id, name] = [peer.id, this.#nameOf(peer)];
     this.#onEvent({ type: 'connection', id, name, direction, open, remaining });
   }
 }

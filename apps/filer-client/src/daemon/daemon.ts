@@ -66,7 +66,10 @@ export class Daemon implements DaemonPart {
   readonly #sessions: PeerSessions;
   readonly gets = new Set<GetJob>();
   readonly #holdings: HoldingServer;
-  readonly #connections = new ConnectionList((event) => this.#events.emit(event));
+  readonly #connections = new ConnectionList(
+    (event) => this.#events.emit(event),
+    (peer) => this.#member.nameOf(peer),
+  );
   #closing: Promise<void> | undefined;
   #listen = '';
   #link: ServerLink | undefined;
@@ -80,6 +83,7 @@ export class Daemon implements DaemonPart {
     this.#member = member;
     this.#options = options;
     const { software, log } = options;
+    member.onAdopted = (before) => this.#onAdopted(before);
     this.#holdings = new HoldingServer({ member, inbox: this.inbox, log });
     const parts: PeerHandlerParts = {
       member,
@@ -368,6 +372,12 @@ export class Daemon implements DaemonPart {
       text,
       time: new Date(time).toISOString(),
     });
+  }
+
+  #onAdopted({ name: was }: Membership): void {
+    const { id, name, groups } = this.#member;
+    this.#options.log.info('this machine has a newer membership', { name, groups, was });
+    this.#events.emit({ type: 'member', id, name, groups, was });
   }
 
   #onEvent(event: PeerEvent): void {

@@ -49,7 +49,13 @@ function one(member: Member, target: string): KnownPeer {
   if (peer !== undefined && member.removals.has(peer.id)) {
     throw new FilerError('removed', `${target} was removed from the network`);
   }
-  if (peer === undefined || peer.state === 'gone' || (pin !== undefined && peer.name !== name)) {
+  if (pin !== undefined && peer !== undefined && peer.state !== 'gone' && peer.name !== name) {
+    throw new FilerError(
+      'no-such-peer',
+      `no peer is called ${target}: that machine is now called ${peer.name}`,
+    );
+  }
+  if (peer === undefined || peer.state === 'gone') {
     const names = livingPeers(member).map((known) => known.name);
     throw new FilerError(
       'no-such-peer',

@@ -46,7 +46,7 @@ export async function pullDirectory(
     if (page.epoch !== epoch || page.from > seq || page.seq < seq) {
       throw new FilerError('unexpected-message', 'the server answered with another part of the directory');
     }
-    applyPage(member, page, onRefused);
+    await applyPage(member, page, onRefused).kept;
     if (!page.more) return;
     if (page.seq === seq)
       throw new FilerError('unexpected-message', 'the directory of the server does not go on');
@@ -65,12 +65,28 @@ export function takeBroadcast(
 ): readonly KnownPeer[] | undefined {
   const { epoch, seq } = member.directory.position;
   if (page.epoch !== epoch || page.from > seq) return undefined;
-  return page.seq >= seq ? applyPage(member, page, onRefused) : [];
+  return page.seq >= seq ? applyPage(member, page, onRefused).told : [];
 }
 
-function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): readonly KnownPeer[] {
+interface Applied {
+  /** The peers whose presence the page tells. */
+  readonly told: readonly KnownPeer[];
+  /** Resolves when a newer membership of this machine is on disk. */
+  readonly kept: Promise<unknown>;
+}
+
+function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): Applied {
   const entries = page.entries.filter((entry) => isGenuine(member, entry, onRefused));
-  return member.directory.apply(entries, { seq: page.seq, time: page.time }, (id) => member.removals.has(id));
+  const told = member.directory.apply(entries, { seq: page.seq, time: page.time });
+  const keeping = entries.flatMap((entry) =>
+    entry.kind === 'member' ? (member.adopt(entry.membership) ?? []) : [],
+  );
+  const kept = Promise.all(keeping).catch((error: unknown) => {
+    // The membership counts in this process, and comes again with the next welcome.
+    if (!(error instanceof FilerError)) throw error;
+    onRefused(error);
+  });
+  return { told, kept };
 }
 
 /** An entry that does not verify is passed over: a server can hide a peer, it cannot make one up. */

@@ -29,6 +29,15 @@ export type PeerEvent =
       readonly state: OfferState;
     }
   | { readonly type: 'presence'; readonly name: string; readonly id: string; readonly state: PresenceState }
+  | {
+      /** This machine has another name or other groups. */
+      readonly type: 'member';
+      readonly id: string;
+      readonly name: string;
+      readonly groups: readonly string[];
+      /** The name that it had before. */
+      readonly was: string;
+    }
   | { readonly type: 'server'; readonly connected: boolean; readonly reason: string }
   | {
       readonly type: 'connection';

@@ -32,9 +32,11 @@ export function peerHelloOf(member: Member, software: string, about: ConnectionP
 /**
  * Checks the membership that another peer shows: it is of our network, its own, valid, and not removed.
  *
+ * @returns the newest membership of that peer, which may be newer than the one that it shows: it may not know yet that it
+ *   was renamed
  * @throws FilerError `not-a-member`, `removed`, `signature-invalid`
  */
-export function checkMembership(
+export function learnMembership(
   member: Member,
   membership: Membership | undefined,
   peerId: string,
@@ -46,5 +48,5 @@ export function checkMembership(
   if (member.removals.has(peerId)) {
     throw new FilerError('removed', `${membership.name} (${peerId}) was removed from the network`);
   }
-  return membership;
+  return member.directory.learn(membership);
 }

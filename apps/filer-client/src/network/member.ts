@@ -53,6 +53,10 @@ export class Member implements Disposable {
   readonly schedules: ScheduleTable;
   #membership: Membership;
   #server: KnownServer;
+  /** One after the other: the last one written is the newest. */
+  #writing: Promise<void> = Promise.resolve();
+  /** Told of a newer membership of this machine, once it counts; must not throw. */
+  onAdopted: (before: Membership) => void = () => undefined;
 
   private constructor(home: Home, identity: Identity, membership: Membership, server: KnownServer) {
     this.home = home;
@@ -62,8 +66,8 @@ export class Member implements Disposable {
     this.database = openDatabase(home.databaseFile);
     this.settings = new Settings(this.database);
     forgetOtherNetwork(this.database, this.settings, membership.network);
-    this.directory = new DirectoryStore(this.database);
     this.removals = new RemovalStore(this.database, membership.network);
+    this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id));
     this.spool = new Spool(this.database, membership.network, home.attachments);
     this.messages = new MessageStore(this.database);
     this.inbox = new InboxStore(this.database);
@@ -125,14 +129,40 @@ export class Member implements Disposable {
     return this.#server;
   }
 
-  /** Keeps a newer membership (a new name, other groups) or a server that moved. */
-  async keep(change: { membership?: Membership; server?: KnownServer }): Promise<void> {
-    this.#membership = change.membership ?? this.#membership;
-    this.#server = change.server ?? this.#server;
-    await writeMembershipFile(this.home.membershipFile, {
-      membership: this.#membership,
-      server: this.#server,
-    });
+  /** What a peer is called now, whatever it was called when something began. */
+  nameOf({ id, name }: Pick<Membership, 'id' | 'name'>): string {
+    return this.directory.byId(id)?.name ?? name;
+  }
+
+  /** Keeps a server that moved. */
+  async keepServer(server: KnownServer): Promise<void> {
+    this.#server = server;
+    await this.#write();
+  }
+
+  /**
+   * Adopts a newer membership of this machine (a new name, other groups), wherever it came from. It counts from now on;
+   * the promise resolves when it is on disk.
+   *
+   * @param membership checked by the caller, as any other
+   * @returns undefined when it is not newer than the one that counts, or not this machine's; rejects with a FilerError
+   *   `home-not-writable`, `no-space`
+   */
+  adopt(membership: Membership): Promise<void> | undefined {
+    if (membership.id !== this.id || membership.serial <= this.#membership.serial) return undefined;
+    const before = this.#membership;
+    this.#membership = membership;
+    this.directory.learn(membership);
+    this.onAdopted(before);
+    return this.#write();
+  }
+
+  #write(): Promise<void> {
+    const written = this.#writing.then(() =>
+      writeMembershipFile(this.home.membershipFile, { membership: this.#membership, server: this.#server }),
+    );
+    this.#writing = written.catch(() => undefined);
+    return written;
   }
 
   [Symbol.dispose](): void {

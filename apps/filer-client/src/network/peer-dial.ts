@@ -13,7 +13,7 @@ import {
   type Welcome,
 } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { checkMembership, peerHelloOf, type ConnectionPurpose } from './hello.ts';
+import { learnMembership, peerHelloOf, type ConnectionPurpose } from './hello.ts';
 import type { Member } from './member.ts';
 
 /** A connection to a peer that both sides have welcomed. */
@@ -57,8 +57,7 @@ export async function dialPeer(
   const messenger = strangerMessenger(link);
   try {
     const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, about), { signal });
-    const membership = checkMembership(member, welcome.membership, peer.id);
-    member.directory.learn(membership, (id) => member.removals.has(id));
+    learnMembership(member, welcome.membership, peer.id);
     return { messenger, welcome };
   } catch (error) {
     messenger.destroy();

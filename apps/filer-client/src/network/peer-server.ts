@@ -9,7 +9,7 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { checkMembership } from './hello.ts';
+import { learnMembership } from './hello.ts';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
 import { CALLS_BACK } from './reach-for-transfer.ts';
@@ -69,8 +69,7 @@ export class PeerServer extends Server {
     const { hello, version, welcome } = await readHello(messenger);
     if (hello.network !== member.network)
       throw new FilerError('refused', 'this peer belongs to another network');
-    const from = checkMembership(member, hello.membership, messenger.peerId ?? '');
-    member.directory.learn(from, (id) => member.removals.has(id));
+    const from = learnMembership(member, hello.membership, messenger.peerId ?? '');
     checkPin(member, from);
     const handOver =
       hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);

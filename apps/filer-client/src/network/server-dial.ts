@@ -111,7 +111,7 @@ async function reachServer(
     for (const address of member.server.addresses) {
       const server = await askReplacement(member, address, hello, signal);
       if (server === undefined) continue;
-      await member.keep({ server });
+      await member.keepServer(server);
       return firstAnswer(member, signal);
     }
     throw error;
@@ -156,17 +156,14 @@ async function firstAnswer(
 /** What a welcome may bring: our newest membership, and a newer record of the server. */
 async function takeNews(member: Member, welcome: Welcome): Promise<void> {
   const { membership, serverRecord } = welcome;
-  const newer =
-    membership !== undefined && membership.serial > member.membership.serial ? membership : undefined;
-  if (newer !== undefined) {
-    verifyMembership(newer, member.network);
-    if (newer.id !== member.id)
+  if (membership !== undefined && membership.serial > member.membership.serial) {
+    verifyMembership(membership, member.network);
+    if (membership.id !== member.id)
       throw new FilerError('signature-invalid', 'the server sent the membership of another peer');
+    await member.adopt(membership);
   }
   const server = newerServer(member, serverRecord);
-  if (newer !== undefined || server !== undefined) {
-    await member.keep({ ...(newer && { membership: newer }), ...(server && { server }) });
-  }
+  if (server !== undefined) await member.keepServer(server);
 }
 
 /** The server as a record of the network key describes it, if that is newer than what is known. */

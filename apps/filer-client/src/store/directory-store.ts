@@ -40,10 +40,13 @@ export interface DirectoryPosition {
 export class DirectoryStore {
   readonly #database: DatabaseSync;
   readonly #settings: Settings;
+  readonly #isRemoved: (id: string) => boolean;
 
-  constructor(database: DatabaseSync) {
+  /** @param isRemoved whether the network has removed an id: its name may then go to another one */
+  constructor(database: DatabaseSync, isRemoved: (id: string) => boolean) {
     this.#database = database;
     this.#settings = new Settings(database);
+    this.#isRemoved = isRemoved;
   }
 
   get position(): DirectoryPosition {
@@ -79,13 +82,20 @@ export class DirectoryStore {
     return row === undefined ? undefined : readPeer(row);
   }
 
+  /** Where two ids have claimed a name and only one of them still bears it, the name is that one's. */
   pin(name: string): Pin | undefined {
     const row = this.#database.prepare('SELECT id, claimed_by FROM pins WHERE name = ?').get(name);
     if (row === undefined) return undefined;
-    return {
-      id: text(row, 'id'),
-      claimedBy: row['claimed_by'] === null ? undefined : text(row, 'claimed_by'),
-    };
+    const id = text(row, 'id');
+    if (row['claimed_by'] === null) return { id, claimedBy: undefined };
+    const claimedBy = text(row, 'claimed_by');
+    if (!this.#bears(claimedBy, name)) return { id, claimedBy: undefined };
+    return this.#bears(id, name) ? { id, claimedBy } : { id: claimedBy, claimedBy: undefined };
+  }
+
+  /** The owner of a name loses it by a signed removal, or by a signed membership with another name. */
+  #bears(id: string, name: string): boolean {
+    return !this.#isRemoved(id) && this.byId(id)?.name === name;
   }
 
   /** Gives a name to its newest claimant: the user has said so. */
@@ -108,16 +118,11 @@ export class DirectoryStore {
   /**
    * Takes in checked entries and the position that they lead to.
    *
-   * @param freed tells whether the network has removed an id: its name may then go to another one
    * @returns the peers whose presence the entries tell
    */
-  apply(
-    entries: readonly DirectoryEntry[],
-    position: { seq: number; time: number },
-    freed: (id: string) => boolean,
-  ): KnownPeer[] {
+  apply(entries: readonly DirectoryEntry[], position: { seq: number; time: number }): KnownPeer[] {
     return transaction(this.#database, () => {
-      for (const entry of entries) this.#apply(entry, freed);
+      for (const entry of entries) this.#apply(entry);
       this.#settings.set('directory.seq', String(position.seq));
       this.#settings.set('directory.asOf', String(position.time));
       return entries.flatMap((entry) =>
@@ -126,14 +131,21 @@ export class DirectoryStore {
     });
   }
 
-  /** Takes in a membership that its owner showed itself. The higher serial wins. */
-  learn(membership: Membership, freed: (id: string) => boolean): void {
-    transaction(this.#database, () => this.#keepMember(membership, undefined, freed));
+  /**
+   * Takes in a checked membership that its owner showed itself.
+   *
+   * @returns the newest membership of that peer: the one with the higher serial
+   */
+  learn(membership: Membership): Membership {
+    return transaction(this.#database, () => {
+      this.#keepMember(membership, undefined);
+      return this.byId(membership.id)?.membership ?? membership;
+    });
   }
 
-  #apply(entry: DirectoryEntry, freed: (id: string) => boolean): void {
+  #apply(entry: DirectoryEntry): void {
     if (entry.kind === 'member') {
-      this.#keepMember(entry.membership, entry.handle, freed);
+      this.#keepMember(entry.membership, entry.handle);
     } else if (entry.kind === 'record') {
       const known = this.byId(entry.record.id)?.record;
       // A server that rolls back an older record does not get it past its seq.
@@ -148,7 +160,7 @@ export class DirectoryStore {
     }
   }
 
-  #keepMember(membership: Membership, handle: number | undefined, freed: (id: string) => boolean): void {
+  #keepMember(membership: Membership, handle: number | undefined): void {
     const { id, name } = membership;
     if (handle !== undefined) {
       this.#database.prepare('UPDATE peers SET handle = NULL WHERE handle = ? AND id <> ?').run(handle, id);
@@ -166,18 +178,17 @@ export class DirectoryStore {
     } else if (membership.serial < known.membership.serial) {
       return;
     }
-    this.#pin(name, id, freed);
+    this.#pin(name, id);
   }
 
-  #pin(name: string, id: string, freed: (id: string) => boolean): void {
+  #pin(name: string, id: string): void {
     const pin = this.pin(name);
     if (pin === undefined) {
       this.#database.prepare('INSERT INTO pins (name, id) VALUES (?, ?)').run(name, id);
     } else if (pin.id !== id) {
-      const renamed = this.byId(pin.id)?.name !== name;
-      // A name comes free by a signed removal of its owner, or by the owner's own signed new name.
-      if (freed(pin.id) || renamed) this.trust(name, id);
-      else this.#database.prepare('UPDATE pins SET claimed_by = ? WHERE name = ?').run(id, name);
+      if (this.#bears(pin.id, name))
+        this.#database.prepare('UPDATE pins SET claimed_by = ? WHERE name = ?').run(id, name);
+      else this.trust(name, id);
     }
   }
 }

@@ -74,11 +74,27 @@ export async function readMembershipFile(file: string): Promise<MembershipFile |
   }
 }
 
-/** Writes it whole or not at all: a power cut leaves the old one. */
-export async function writeMembershipFile(
-  file: string,
-  { membership, server }: MembershipFile,
-): Promise<void> {
+/**
+ * Writes it whole or not at all: a power cut leaves the old one.
+ *
+ * @throws FilerError `home-not-writable`, `no-space`
+ */
+export async function writeMembershipFile(file: string, content: MembershipFile): Promise<void> {
+  try {
+    await write(file, content);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    throw new FilerError(
+      isFull ? 'no-space' : 'home-not-writable',
+      `${file} cannot be written (${messageOf(error)}): ${isFull ? 'make room on its disk' : 'give this user its folder'}`,
+      { cause: error },
+    );
+  }
+}
+
+async function write(file: string, { membership, server }: MembershipFile): Promise<void> {
   const addresses = server.addresses.map(({ host, port }) =>
     host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
   );

@@ -99,6 +99,7 @@ export function methodsOn(desk: Desk): Record<MethodName, ControlMethod> {
       }
       checkName(membership.name, membership.id, directory);
       directory.amend(membership);
+      desk.daemon?.network.broadcastSoon();
       return { membership };
     },
     'removal-next': () => ({ number: removals.number + 1 }),

@@ -218,6 +218,11 @@ export class PeerServer extends Server {
     await this.#ticking;
   }
 
+  /** A step outside the timer, after the one that is being written. Not waited for: it takes as long as the slowest client. */
+  broadcastSoon(): void {
+    void (this.#ticking ?? Promise.resolve()).then(() => this.tick());
+  }
+
   async #broadcastChanges(): Promise<void> {
     const { directory, presence, now } = this.#parts;
     if (this.#broadcastSeq >= directory.seq) return;

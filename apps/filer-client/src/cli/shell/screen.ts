@@ -51,6 +51,12 @@ export class Screen {
     });
   }
 
+  /** What stands before the line that is typed, from the next time it is drawn. */
+  setPrompt(prompt: string): void {
+    this.#lines.setPrompt(prompt);
+    if (this.#isTerminal && this.#asking && !this.#closed) this.#lines.prompt(true);
+  }
+
   /** Called when Ctrl-C is pressed on a terminal. */
   onInterrupt(listener: () => void): void {
     this.#lines.on('SIGINT', listener);

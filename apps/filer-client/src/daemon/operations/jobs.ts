@@ -27,11 +27,23 @@ export interface Transfers {
 export const transfers: Operation = ({ member, jobs, daemon }) => {
   jobs.noteProgress();
   const progressOf = jobs.progressOf.bind(jobs);
+  // What runs shows who its peers are now; the history shows what they were called then.
+  const fromNow = <T extends { readonly from: string; readonly fromId: string }>(each: T): T => {
+    return { ...each, from: member.nameOf({ id: each.fromId, name: each.from }) };
+  };
+  const namedNow = (job: JobDocument): JobDocument => {
+    return {
+      ...job,
+      recipients: job.recipients.map((each) => ({ ...each, name: member.nameOf(each) })),
+    };
+  };
   const result: Transfers = {
-    outgoing: member.jobs.open().map((job) => jobDocument(member.jobs, job, progressOf)),
-    incoming: daemon?.incoming() ?? [],
-    fetching: [...(daemon?.gets ?? [])].map(({ document }) => document),
-    serving: daemon?.serving() ?? [],
+    outgoing: member.jobs.open().map((job) => namedNow(jobDocument(member.jobs, job, progressOf))),
+    incoming: (daemon?.incoming() ?? []).map(fromNow),
+    fetching: [...(daemon?.gets ?? [])].map(({ document }) => fromNow(document)),
+    serving: (daemon?.serving() ?? []).map((each) => {
+      return { ...each, to: member.nameOf({ id: each.toId, name: each.to }) };
+    }),
   };
   return Promise.resolve(result);
 };

@@ -36,7 +36,7 @@ export const server: Operation = async ({ member, daemon, access }, params, { si
   const before = member.server;
   const others = before.addresses.filter((known) => formatHostPort(known) !== named);
   const keep = (addresses: readonly HostPort[]): Promise<void> =>
-    member.keep({ server: { ...member.server, addresses } });
+    member.keepServer({ ...member.server, addresses });
   if (daemon !== undefined) {
     await keep([address, ...others]);
     daemon.reconnect();
