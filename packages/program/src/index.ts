@@ -3,6 +3,7 @@ export { processEnvironment, variable, type Environment, type ProgramName } from
 export { openHome, resolveHome, type Home } from './home.ts';
 export { acquireLock, type Lock } from './lock.ts';
 export { Output, type OutputStream } from './output.ts';
+export { contentOf } from './standard-input.ts';
 export { printable, printableJson } from './printable.ts';
 export {
   linesSaid,

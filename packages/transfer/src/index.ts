@@ -15,6 +15,7 @@ export { SharedFolder } from './shared-folder.ts';
 export { listShared } from './list-shared.ts';
 export type { Extent, Growing } from './growing.ts';
 export { inspectSource, type Source, type SourceFile } from './source.ts';
+export { endsAt, readWhole } from './unsized.ts';
 export { walkSources, type WalkOptions } from './walk.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts.ts';

@@ -2,6 +2,7 @@ import { close, constants, fstat, open, read, type BigIntStats } from 'node:fs';
 import { promisify } from 'node:util';
 import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
+import { endsAt } from './unsized.ts';
 
 const [openFile, closeFile] = [promisify(open), promisify(close)];
 
@@ -132,7 +133,8 @@ export interface ReadingOptions {
  *
  * @param flags for opening it beside reading
  * @param known where they are remembered
- * @returns undefined when it changed while it was read, is no regular file, or nobody wants to know any more
+ * @returns undefined when it changed while it was read, does not end where its size says, is no regular file, or
+ *   the reading was ended
  * @throws a system error
  */
 export async function readDigests(
@@ -157,7 +159,7 @@ export async function readDigests(
       else onBlock(digests.addBlock(block));
       at += block.length;
     }
-    if (identityOf(await statsOf(descriptor)) !== identity) return undefined;
+    if (!endsAt(descriptor, size) || identityOf(await statsOf(descriptor)) !== identity) return undefined;
     const found = digests.finish();
     known?.keepRead(identity, found, readAt);
     return { ...found, identity, size, synced: false };

@@ -218,7 +218,10 @@ const NO_DIGESTS = Buffer.alloc(0);
 export function readerOf({ handle, file }: OpenSource): ReadBlock {
   return (into, offset, bytes) => {
     try {
-      return into.subarray(0, readSync(handle.fd, into, 0, bytes, offset));
+      let got = 0;
+      for (let read = -1; got < bytes && read !== 0; got += read)
+        read = readSync(handle.fd, into, got, bytes - got, offset + got);
+      return into.subarray(0, got);
     } catch (error) {
       throw sourceError(file, error);
     }

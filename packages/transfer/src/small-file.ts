@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode, type Digests } from '@filer/protocol';
 import { digestsOfSmall } from './digests.ts';
 import { atSource, factsOf, openFlags, type Facts, type Source } from './source.ts';
+import { endsAt } from './unsized.ts';
 
 /** Files up to this size are read in one go, without leaving the turn: faster than asking another thread to. */
 export const SMALL_FILE_BYTES = 128 * 1024;
@@ -28,6 +29,7 @@ export function readSmallFile(source: Source, room?: Buffer): SmallFile | undefi
       if (read === 0) return undefined;
       bytes += read;
     }
+    if (!endsAt(descriptor, content.length)) return undefined;
     // As it was when it was found, its name and links included: it is that file, and nobody wrote to it.
     const facts = factsOf(fstatSync(descriptor, { bigint: true }));
     if (facts.identity !== source.identity) return undefined;

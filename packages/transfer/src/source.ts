@@ -5,6 +5,7 @@ import { FilerError, systemCode } from '@filer/protocol';
 import type { Growing } from './growing.ts';
 import { identityOf } from './known-digests.ts';
 import type { SharedFolder } from './shared-folder.ts';
+import { endsAt, readToEnd, readWhole } from './unsized.ts';
 
 /** A file, or a folder with all that lies in it, to send. */
 export interface SourceFile {
@@ -34,6 +35,8 @@ export interface Source {
   readonly name: string;
   /** 0 unless it is a file. */
   readonly size: number;
+  /** It states no size: `size` is what reading it gave when it was found. @see readToEnd */
+  readonly unsized?: boolean;
   readonly mtimeNs: bigint;
   /** Permission bits. */
   readonly mode: number;
@@ -63,19 +66,25 @@ export async function inspectSource(wanted: SourceFile): Promise<Source> {
   const { file, name = basename(file), shared, growing } = wanted;
   try {
     const found = await atSource({ file, shared }, (path) => look(path, shared === undefined));
-    const isFolder = found.isDirectory();
-    if (!isFolder) requireRegular(file, found);
-    const common = {
-      file,
-      name,
-      ...factsOf(found),
-      inTree: false,
-      ...(shared === undefined ? {} : { shared }),
-    };
-    return isFolder ? { ...common, kind: 'dir', size: 0 } : { ...common, kind: 'file', growing };
+    const common = { file, name, inTree: false, ...(shared === undefined ? {} : { shared }) };
+    if (found.isDirectory()) return { ...common, ...factsOf(found), kind: 'dir', size: 0 };
+    requireRegular(file, found);
+    if (growing !== undefined) return { ...common, ...factsOf(found), kind: 'file', growing };
+    return fileSource(common, found);
   } catch (error) {
     throw sourceError(file, error);
   }
+}
+
+/** A file as it was found. @throws FilerError `path-unsupported`; a system error */
+export function fileSource(
+  about: Pick<Source, 'file' | 'name' | 'shared' | 'inTree'>,
+  found: BigIntStats,
+): Source {
+  const source: Source = { ...about, ...factsOf(found), kind: 'file' };
+  if (source.size > 0) return source;
+  const size = atSource(source, (path) => readWhole(path, openFlags(source), source.file).length);
+  return size === 0 ? source : { ...source, size, unsized: true };
 }
 
 async function look(path: string, follow: boolean): Promise<BigIntStats> {
@@ -129,6 +138,24 @@ export class OpenSource implements AsyncDisposable {
     try {
       const opened = await this.handle.stat({ bigint: true });
       return hasChanged(this.#before, opened, this.#source);
+    } catch (error) {
+      throw sourceError(this.file, error);
+    }
+  }
+
+  /** Whether it ends where the size that it states says. @throws FilerError `path-unreadable` */
+  get endsAtSize(): boolean {
+    return this.#read(() => endsAt(this.handle.fd, Number(this.#before.size)));
+  }
+
+  /** All that it holds, at once. @throws FilerError `path-unreadable`, `path-unsupported` */
+  readToEnd(): Buffer {
+    return this.#read(() => readToEnd(this.handle.fd, this.file));
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read();
     } catch (error) {
       throw sourceError(this.file, error);
     }

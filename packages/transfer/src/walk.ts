@@ -6,6 +6,7 @@ import { versionOf } from './known-digests.ts';
 import {
   atSource,
   factsOf,
+  fileSource,
   inspectSource,
   sourceChanged,
   sourceError,
@@ -143,8 +144,9 @@ function itemError(file: string, cause: unknown): FilerError {
 
 /** @throws FilerError `path-unsupported`, `name-refused`; a system error */
 function sourceOf(file: string, name: string, found: BigIntStats, shared: SharedFolder | undefined): Source {
-  const common = { file, name, ...factsOf(found), inTree: true, ...(shared === undefined ? {} : { shared }) };
-  if (found.isFile()) return { ...common, kind: 'file' };
+  const about = { file, name, inTree: true, ...(shared === undefined ? {} : { shared }) };
+  if (found.isFile()) return fileSource(about, found);
+  const common = { ...about, ...factsOf(found) };
   if (found.isDirectory()) return { ...common, kind: 'dir', size: 0 };
   if (found.isSymbolicLink()) {
     const target = atSource({ file, shared }, (path) => readlinkSync(path));

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { FilerError } from '@filer/protocol';
 import { aborted } from '../abort.ts';
-import { openHome, type Context } from '@filer/program';
+import { contentOf, openHome, type Context } from '@filer/program';
 import { sendGrowing } from '../control/own-process.ts';
 import { perform } from '../control/perform.ts';
 import type { SendDone, SendEvent } from '../jobs/send-events.ts';
@@ -23,10 +23,11 @@ export async function sendStandardInput(
 ): Promise<number> {
   checkRequest(paths, request);
   const { home, output, stdin, signal } = context;
+  const content = contentOf(stdin);
   await openHome(home);
   if ('isTTY' in stdin && stdin.isTTY === true)
     output.hint('Type what is to be sent; Ctrl-D on a new line ends it.');
-  const spooled = await SpooledStream.open(stdin, await newSpoolFile(home.outgoing));
+  const spooled = await SpooledStream.open(content, await newSpoolFile(home.outgoing));
   const params = { ...request, paths: [spooled.file], spooled: true };
   let isKept = false;
   try {
@@ -44,7 +45,7 @@ export async function sendStandardInput(
   } finally {
     // What broke off is never sent as if it were all.
     if (!isKept || !spooled.isComplete) await removeSpooled([spooled.file]);
-    if (stdin instanceof Readable) stdin.destroy();
+    if (content instanceof Readable) content.destroy();
   }
 }
 

@@ -52,7 +52,7 @@ export class SpooledStream implements Growing {
   async #take(stream: NodeJS.ReadableStream, handle: FileHandle): Promise<void> {
     try {
       try {
-        for await (const chunk of stream) {
+        for await (const chunk of readable(stream)) {
           const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
           // A full disk shows first as a short write.
           for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
@@ -67,7 +67,7 @@ export class SpooledStream implements Growing {
       await rm(markOf(this.file), { force: true });
       this.#complete = true;
     } catch (error) {
-      this.#failure = spoolError(this.file, error);
+      this.#failure = error instanceof FilerError ? error : spoolError(this.file, error);
     }
     this.#wake();
   }
@@ -76,6 +76,20 @@ export class SpooledStream implements Growing {
     const { resolve } = this.#more;
     this.#more = Promise.withResolvers();
     resolve();
+  }
+}
+
+/** What comes on it. @throws FilerError `path-unreadable` */
+async function* readable(stream: NodeJS.ReadableStream): AsyncGenerator<string | Buffer, void> {
+  try {
+    yield* stream;
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    throw new FilerError(
+      'path-unreadable',
+      `standard input cannot be read to its end (${messageOf(error)}): check what it comes from`,
+      { cause: error },
+    );
   }
 }
 
