@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { TestRunner } from 'vitest';
 
@@ -43,6 +43,9 @@ needs.root = (): boolean => process.getuid?.() !== 0 && report('root');
 
 /** The same for tests that make network namespaces: root with CAP_SYS_ADMIN, and the program `ip`. */
 needs.namespaces = (): boolean => needs('ip') || (!maySetUpNamespaces() && report('root namespaces'));
+
+/** The same for tests of files that only a file system in memory can hold. */
+needs.sharedMemory = (): boolean => !existsSync('/dev/shm') && report('a file system at /dev/shm');
 
 function report(what: string): true {
   if (process.env['FILER_TEST_REQUIRE_ALL']) {

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 export async function listing(folder: string, path = '.'): Promise<string[]> {
   const at = join(folder, path);
   const found = await lstat(at, { bigint: true });
-  const mtime = String(found.mtimeNs / 1000n); // microseconds
+  // Microseconds, cut towards the past on both sides of the epoch.
+  const below = ((found.mtimeNs % 1000n) + 1000n) % 1000n;
+  const mtime = String((found.mtimeNs - below) / 1000n);
   const facts = [path, (found.mode & 0o7777n).toString(8), mtime];
   if (found.isSymbolicLink()) return [[path, 'l', mtime, await readlink(at)].join(' ')];
   if (found.isFile()) {
@@ -16,6 +18,6 @@ export async function listing(folder: string, path = '.'): Promise<string[]> {
     return [['f', ...facts, digest.digest('hex')].join(' ')];
   }
   const names = (await readdir(at)).toSorted();
-  const below = await Promise.all(names.map((name) => listing(folder, join(path, name))));
-  return [['d', ...facts].join(' '), ...below.flat()];
+  const inside = await Promise.all(names.map((name) => listing(folder, join(path, name))));
+  return [['d', ...facts].join(' '), ...inside.flat()];
 }

@@ -104,6 +104,15 @@ export const TRANSFER_LIMITS = { maxContentBytes: MAX_BATCH_BYTES } as const;
  */
 export const MAX_BATCH_NAME_CHARS = 128 * KiB;
 
+/** A path, in UTF-16 units: four times PATH_MAX of Linux. Whether the receiving system takes it is judged for each file. */
+export const MAX_PATH_CHARS = 16_384;
+
+/** Times of files, in ns before or after the epoch: 2^63 s, the range of a signed 64-bit count of seconds (Linux, btrfs, tmpfs). */
+export const MAX_FILE_TIME_NS = 2n ** 63n * 1_000_000_000n;
+
+/** What 19 digits hold, from 1653 to 2286: the range of `mtimeNs` where a receiver knows no `mtimeFullNs`. */
+export const NEAR_FILE_TIME_NS = 10n ** 19n - 1n;
+
 /** One page of a listing, in bytes: a folder of any size is told page by page. */
 export const MAX_LISTING_BYTES = 256 * KiB;
 

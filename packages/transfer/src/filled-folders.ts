@@ -1,6 +1,6 @@
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Place } from './place.ts';
-import { secondsOf } from './times.ts';
+import { utimesTime } from './times.ts';
 
 /**
  * Components of the paths of folders that wait for files before them, in all. A sender is a few batches ahead; one that
@@ -78,7 +78,7 @@ export class FilledFolders {
 
   async #finish({ components, mode, mtimeNs }: FolderFacts): Promise<void> {
     try {
-      await this.#place.inFolder(components, (folder) => folder.finish(mode, secondsOf(mtimeNs)));
+      await this.#place.inFolder(components, (folder) => folder.finish(mode, utimesTime(mtimeNs)));
     } catch (error) {
       // Removed or replaced by its owner meanwhile: what was received is not the worse for it.
       if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;

@@ -80,16 +80,24 @@ export class Folder implements Disposable {
     }
   }
 
-  /** Lets this user, its owner, fill it, whatever permissions it was sent with. */
+  /**
+   * Lets this user, its owner, fill it, whatever permissions it was sent with.
+   *
+   * @throws FilerError `home-not-writable` when another user owns it
+   */
   makeFillable(): void {
-    const { mode } = fstatSync(this.#descriptor);
-    if ((mode & OWNER) !== OWNER) fchmodSync(this.#descriptor, (mode & PERMISSIONS) | OWNER);
+    try {
+      const { mode } = fstatSync(this.#descriptor);
+      if ((mode & OWNER) !== OWNER) fchmodSync(this.#descriptor, (mode & PERMISSIONS) | OWNER);
+    } catch (error) {
+      throw folderError(this.path, error);
+    }
   }
 
-  /** Gives it its permissions, and the time, in s, which everything that is done inside changes. */
-  finish(mode: number, mtimeSeconds: number): void {
+  /** Gives it its permissions, and the time, as `utimes` takes it, which everything that is done inside changes. */
+  finish(mode: number, mtime: string): void {
     fchmodSync(this.#descriptor, mode & PERMISSIONS);
-    futimesSync(this.#descriptor, Date.now() / 1000, mtimeSeconds);
+    futimesSync(this.#descriptor, Date.now() / 1000, mtime);
   }
 
   /** A second handle on this very folder. @throws FilerError `home-not-writable` */

@@ -1,9 +1,26 @@
+import { isUtf8 } from 'node:buffer';
+import { readlinkSync } from 'node:fs';
 import { FilerError } from '@filer/protocol';
 
 /** PATH_MAX less its NUL: what a link can hold on Linux, in bytes of UTF-8. */
 const MAX_TARGET_BYTES = 4_095;
 
 const OUTSIDE = 'points outside what is sent: send what it leads to by its own path';
+
+/**
+ * Where a link points to, as it stands in it.
+ *
+ * @param file how a person knows it
+ * @throws FilerError `path-unsupported` when it is not UTF-8: as text it would be another target; a system error
+ */
+export function readLinkTarget(path: string, file: string): string {
+  const target = readlinkSync(path, 'buffer');
+  if (isUtf8(target)) return target.toString();
+  throw new FilerError(
+    'path-unsupported',
+    `the link ${JSON.stringify(file.toWellFormed())} points to a name that is not UTF-8: rename what it leads to`,
+  );
+}
 
 /**
  * Whether a symbolic link may travel: its target stays below the first folder of the link's own path, whatever

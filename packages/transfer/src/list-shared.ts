@@ -57,7 +57,9 @@ function lookAt(path: string): BigIntStats {
 
 function itemOf(name: string, found: BigIntStats): ListedItem {
   const { mtimeNs } = found;
-  if (found.isFile()) return { name, kind: 'file', size: Number(found.size), mtimeNs };
+  const size = Number(found.size);
+  // One of 2^53 bytes and more cannot be fetched.
+  if (found.isFile() && Number.isSafeInteger(size)) return { name, kind: 'file', size, mtimeNs };
   const kind = found.isDirectory() ? 'dir' : found.isSymbolicLink() ? 'link' : 'other';
   return { name, kind, size: 0, mtimeNs };
 }

@@ -2,7 +2,7 @@ import { lstatSync, lutimesSync, readlinkSync, symlinkSync } from 'node:fs';
 import { FilerError, systemCode } from '@filer/protocol';
 import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
-import { secondsOf } from './times.ts';
+import { utimesTime } from './times.ts';
 
 /** A folder full of links of one name is not searched for ever. */
 const MAX_ATTEMPTS = 1_000;
@@ -35,7 +35,7 @@ export function makeLink(
     if (refusal !== undefined && lstatSync(path, { throwIfNoEntry: false }) === undefined) throw refusal;
     try {
       symlinkSync(target, path);
-      lutimesSync(path, Date.now() / 1000, secondsOf(mtimeNs));
+      lutimesSync(path, Date.now() / 1000, utimesTime(mtimeNs));
       return { name, had: false };
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw linkError(wanted, error);

@@ -24,7 +24,7 @@ import type { Folder } from './folder.ts';
 import type { KeptPlace } from './kept-parts.ts';
 import { PartWriter } from './part-writer.ts';
 import { PART_PREFIX } from './safe-path.ts';
-import { secondsOf } from './times.ts';
+import { utimesTime } from './times.ts';
 import { writeError } from './write-error.ts';
 
 /** Answers about the basis that are remembered: a sender asks for the next one while it uses the last. */
@@ -260,7 +260,7 @@ export class Part {
     try {
       if (this.#ownBytes > this.#size) ftruncateSync(this.#descriptor, this.#size);
       setMode(this.#descriptor, mode & PERMISSIONS);
-      futimesSync(this.#descriptor, Date.now() / 1000, secondsOf(mtimeNs));
+      futimesSync(this.#descriptor, Date.now() / 1000, utimesTime(mtimeNs));
       if (sync) await this.#writer.sync();
       this.#close();
       const finished = { folder: this.#folder, file: this.#file };

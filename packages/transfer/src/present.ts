@@ -14,6 +14,7 @@ import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './
 import type { Place } from './place.ts';
 import { hasFacts, refreshPresent, type FileFacts } from './refresh-present.ts';
 import { syncPresent } from './sync-present.ts';
+import { secondsOf } from './times.ts';
 
 /** Names `name (n)` that are looked at for one entry: whoever fills a folder with them is not to keep it busy. */
 const MAX_LOOKS = 1_000;
@@ -230,9 +231,8 @@ function statsAt(folder: Folder, name: string): BigIntStats | undefined {
   return lstatSync(folder.at(name), { bigint: true, throwIfNoEntry: false });
 }
 
-/** Times travel to the microsecond. */
 function isOlder(there: BigIntStats, mtimeNs: bigint): boolean {
-  return there.mtimeNs / 1000n < mtimeNs / 1000n;
+  return secondsOf(there.mtimeNs) < secondsOf(mtimeNs);
 }
 
 function isBasis(there: BigIntStats, size: number): boolean {

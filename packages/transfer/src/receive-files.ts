@@ -217,7 +217,7 @@ class Receiving implements IncomingOwner {
     answers.forEach(({ answer }, index) => {
       const { kind, size } = entries[index] ?? { kind: 'dir', size: 0 };
       if (answer === 'unwanted') return;
-      this.#bytesAnnounced += size;
+      this.#bytesAnnounced = Math.min(this.#bytesAnnounced + size, Number.MAX_SAFE_INTEGER);
       if (kind !== 'dir') this.#filesAnnounced++;
     });
     await this.#say(formatEntriesAnswer(id, answers));

@@ -84,6 +84,12 @@ export function judgeOffer({ files }: Offer, { maxFiles = Infinity }: ReceivePol
  * @throws FilerError why this entry, and no other, is refused
  */
 export function judgeEntry(entry: Entry, policy: ReceivePolicy, names: Allowance['names']): string[] {
+  if (entry.malformed !== undefined) {
+    throw new FilerError(
+      'unsupported',
+      `the receiver cannot read what is said of it (${entry.malformed}): update the older of the two machines`,
+    );
+  }
   if (!KINDS.has(entry.kind)) {
     throw new FilerError(
       'unsupported',

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { systemCode, type Entry } from '@filer/protocol';
 import type { Folder } from './folder.ts';
 import { identityOf } from './known-digests.ts';
-import { secondsOf } from './times.ts';
+import { secondsOf, utimesTime } from './times.ts';
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -13,7 +13,7 @@ export type FileFacts = Pick<Entry, 'mtimeNs' | 'mode'>;
 
 /** Whether a file has the time, to the microsecond as times travel, and the permissions that it is to have. */
 export function hasFacts(found: FileFacts, wanted: FileFacts): boolean {
-  const isOfTime = found.mtimeNs / 1000n === wanted.mtimeNs / 1000n;
+  const isOfTime = secondsOf(found.mtimeNs) === secondsOf(wanted.mtimeNs);
   return isOfTime && (found.mode & PERMISSIONS) === (wanted.mode & PERMISSIONS);
 }
 
@@ -36,8 +36,8 @@ export async function refreshPresent(
     if (identityOf(found) !== identity) return;
     const permissions = mode & PERMISSIONS;
     if ((Number(found.mode) & PERMISSIONS) !== permissions) await file.chmod(permissions);
-    // Times travel to the microsecond.
-    if (found.mtimeNs / 1000n !== mtimeNs / 1000n) await file.utimes(Date.now() / 1000, secondsOf(mtimeNs));
+    if (secondsOf(found.mtimeNs) !== secondsOf(mtimeNs))
+      await file.utimes(Date.now() / 1000, utimesTime(mtimeNs));
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
   }

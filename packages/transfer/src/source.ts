@@ -81,6 +81,7 @@ export function fileSource(
   about: Pick<Source, 'file' | 'name' | 'shared' | 'inTree'>,
   found: BigIntStats,
 ): Source {
+  requireSize(about.file, found);
   const source: Source = { ...about, ...factsOf(found), kind: 'file' };
   if (source.size > 0) return source;
   const size = atSource(source, (path) => readWhole(path, openFlags(source), source.file).length);
@@ -188,18 +189,35 @@ export function openFlags({ inTree, shared }: Source): number {
  */
 function hasChanged(before: BigIntStats, now: BigIntStats, source: Source): boolean {
   if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) return true;
-  const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
-  const there = atSource(source, (path) => look(path, { bigint: true, throwIfNoEntry: false }));
+  const there = statsNow(source);
   if (there === undefined) return false; // removing it touches its ctime
   return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
 }
 
-/** The identity of what lies there now, or undefined. @throws a system error when it cannot be looked at */
+/** The identity of what lies there now; undefined when nothing does, or it cannot be looked at. */
 export function identityNow(source: Source): string | undefined {
-  const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
-  const there = atSource(source, (path) => look(path, { bigint: true, throwIfNoEntry: false }));
-  return there === undefined ? undefined : identityOf(there);
+  try {
+    const there = statsNow(source);
+    return there === undefined ? undefined : identityOf(there);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
+  }
 }
+
+/** What has its name now; undefined when nothing does. @throws a system error when it cannot be looked at */
+function statsNow(source: Source): BigIntStats | undefined {
+  const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
+  try {
+    return atSource(source, (path) => look(path, { bigint: true }));
+  } catch (error) {
+    // A folder on the way may be a file by now.
+    if (GONE.has(systemCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
 
 /** What is said of a file before its content. */
 export type Facts = Pick<Source, 'size' | 'mtimeNs' | 'mode' | 'identity'>;
@@ -216,8 +234,17 @@ export function sourceChanged(file: string): FilerError {
 }
 
 function requireRegular(file: string, stats: BigIntStats): void {
-  if (stats.isFile()) return;
-  throw unsupported(file, kindOf(stats));
+  if (!stats.isFile()) throw unsupported(file, kindOf(stats));
+  requireSize(file, stats);
+}
+
+/** The protocol counts bytes up to 2^53 - 1; a sparse file can have more. @throws FilerError `path-unsupported` */
+export function requireSize(file: string, { size }: BigIntStats): void {
+  if (size <= BigInt(Number.MAX_SAFE_INTEGER)) return;
+  throw new FilerError(
+    'path-unsupported',
+    `${JSON.stringify(file.toWellFormed())} has ${size} bytes, and a file of 2^53 bytes or more cannot be sent: split it`,
+  );
 }
 
 function kindOf(stats: BigIntStats): string {
@@ -244,6 +271,12 @@ export function sourceError(file: string, cause: unknown): FilerError {
       return new FilerError('path-missing', `there is no file ${what}: check the name`, { cause });
     case 'ELOOP':
       return new FilerError('path-unsupported', `${what} has become a link: send again`, { cause });
+    case 'ENAMETOOLONG':
+      return new FilerError(
+        'path-unsupported',
+        `the path of ${what} is longer than this system takes: shorten it`,
+        { cause },
+      );
     case 'EACCES':
     case 'EPERM':
       return new FilerError(

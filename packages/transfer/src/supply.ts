@@ -27,12 +27,17 @@ export async function countAll(
     failed: () => undefined,
   })) {
     if (kind !== 'dir') files++;
-    bytes += growing === undefined ? size : (await growing.reach(Infinity)).bytes;
+    bytes = sumOf(bytes, growing === undefined ? size : (await growing.reach(Infinity)).bytes);
     if (!inTree && names.length < MAX_OFFER_NAMES) names.push(name);
     if (++found % COUNTED_AT_ONCE === 0) await turn();
     if (isOver()) break;
   }
   return { files, bytes, names };
+}
+
+/** Sparse files can be so large that their sum is no safe integer: then the sum is the largest one. */
+function sumOf(bytes: number, more: number): number {
+  return Math.min(bytes + more, Number.MAX_SAFE_INTEGER);
 }
 
 /** What is to be sent, in batches, and the totals of what was found so far. */
@@ -64,7 +69,7 @@ export class Supply {
 
   /** A file that is still being written has more bytes. */
   grown(bytes: number, isComplete: boolean): void {
-    this.bytes += bytes;
+    this.bytes = sumOf(this.bytes, bytes);
     if (isComplete) this.#growing--;
   }
 
@@ -90,7 +95,7 @@ export class Supply {
     }
     if (found.value.kind !== 'dir') this.files++;
     if (found.value.growing !== undefined) this.#growing++;
-    this.bytes += found.value.size;
+    this.bytes = sumOf(this.bytes, found.value.size);
     return found.value;
   }
 

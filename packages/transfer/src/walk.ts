@@ -1,7 +1,7 @@
-import { lstatSync, opendirSync, readlinkSync, type BigIntStats, type Dir } from 'node:fs';
+import { lstatSync, opendirSync, type BigIntStats, type Dir } from 'node:fs';
 import { basename } from 'node:path';
-import { FilerError } from '@filer/protocol';
-import { checkLinkTarget } from './link-target.ts';
+import { FilerError, MAX_PATH_CHARS } from '@filer/protocol';
+import { checkLinkTarget, readLinkTarget } from './link-target.ts';
 import { versionOf } from './known-digests.ts';
 import {
   atSource,
@@ -144,12 +144,17 @@ function itemError(file: string, cause: unknown): FilerError {
 
 /** @throws FilerError `path-unsupported`, `name-refused`; a system error */
 function sourceOf(file: string, name: string, found: BigIntStats, shared: SharedFolder | undefined): Source {
+  if (name.length > MAX_PATH_CHARS)
+    throw new FilerError(
+      'name-refused',
+      `${JSON.stringify(basename(name).toWellFormed())} lies too deep: a path of ${name.length} characters cannot be sent, the limit is ${MAX_PATH_CHARS}`,
+    );
   const about = { file, name, inTree: true, ...(shared === undefined ? {} : { shared }) };
   if (found.isFile()) return fileSource(about, found);
   const common = { ...about, ...factsOf(found) };
   if (found.isDirectory()) return { ...common, kind: 'dir', size: 0 };
   if (found.isSymbolicLink()) {
-    const target = atSource({ file, shared }, (path) => readlinkSync(path));
+    const target = atSource({ file, shared }, (path) => readLinkTarget(path, file));
     checkLinkTarget(name.split('/'), target);
     return { ...common, kind: 'link', size: 0, target };
   }

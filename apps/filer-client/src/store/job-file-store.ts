@@ -45,10 +45,12 @@ export class JobFileStore {
     return row === undefined ? undefined : readFile(row);
   }
 
-  /** Of all files of a job together. */
+  /** Of all files of a job together, at most 2^53 - 1: sparse files can be that large. */
   bytes(job: string): number {
     const row = this.#database
-      .prepare('SELECT COALESCE(sum(size), 0) AS bytes FROM job_files WHERE job = ?')
+      .prepare(
+        'SELECT CAST(min(total(size), 9007199254740991) AS INTEGER) AS bytes FROM job_files WHERE job = ?',
+      )
       .get(job);
     return integer(row ?? {}, 'bytes');
   }

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat, readlink } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
-import { checkLinkTarget } from '@filer/transfer';
+import { checkLinkTarget, readLinkTarget, requireSize } from '@filer/transfer';
 import { watchedVersion } from '../jobs/watched-version.ts';
 
 /** Something in a watched folder, as it is now. */
@@ -34,7 +34,8 @@ export async function look({ folder, name }: Folder, path: string): Promise<Foun
   const file = `${folder}/${path}`;
   try {
     const stats = await lstat(file, { bigint: true });
-    if (stats.isSymbolicLink()) checkLinkTarget([name, ...path.split('/')], await readlink(file));
+    if (stats.isSymbolicLink()) checkLinkTarget([name, ...path.split('/')], readLinkTarget(file, file));
+    if (stats.isFile()) requireSize(file, stats);
     const kind = kindOf(stats);
     if (kind !== undefined) return foundOf(path, kind, stats);
     return new FilerError('path-unsupported', `${shown(file)} is neither a file, a folder nor a link`);

@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { PART_PREFIX } from '@filer/transfer';
+import { PART_PREFIX, utimesTime } from '@filer/transfer';
 
 /** Names that are tried where one is taken: `name (1).ext` and so on. */
 const MAX_NAMES = 10_000;
@@ -42,8 +42,7 @@ async function copyFar(from: string, to: string, stats: BigIntStats): Promise<bo
   try {
     await copyFile(from, part);
     if (!isSame(stats, await lstat(from, { bigint: true }))) return false;
-    const { atime, mtime } = await lstat(from);
-    await utimes(part, atime, mtime);
+    await utimes(part, utimesTime(stats.atimeNs), utimesTime(stats.mtimeNs));
     await sync(part);
     await take(part, to);
     await sync(dirname(to));

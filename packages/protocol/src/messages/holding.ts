@@ -11,10 +11,10 @@
  */
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
-import { MAX_HOLDING_BYTES } from '../limits.ts';
+import { MAX_HOLDING_BYTES, MAX_PATH_CHARS } from '../limits.ts';
 import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
 import { expectType } from './session.ts';
-import { DIGEST_PATTERN, MAX_PATH_CHARS } from './transfer-fields.ts';
+import { DIGEST_PATTERN } from './transfer-fields.ts';
 
 const ANSWERS = ['same', 'changed', 'gone', 'unknown'] as const;
 export type HeldAnswer = (typeof ANSWERS)[number];

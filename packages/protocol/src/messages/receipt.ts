@@ -10,9 +10,9 @@
  */
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
-import { MAX_BATCH_BYTES, MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
+import { MAX_BATCH_BYTES, MAX_PATH_CHARS, MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
-import { DIGEST_PATTERN, JOB_PATTERN, MAX_PATH_CHARS } from './transfer-fields.ts';
+import { DIGEST_PATTERN, JOB_PATTERN } from './transfer-fields.ts';
 import type { Digests } from './transfer-streams.ts';
 
 const PEER_ID = /^[A-Z2-7]{52}$/;

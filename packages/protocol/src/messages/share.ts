@@ -14,12 +14,12 @@
  */
 import { FilerError, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Message } from '../header.ts';
-import { MAX_ASKED_BYTES, MAX_LISTING_BYTES } from '../limits.ts';
-import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { MAX_ASKED_BYTES, MAX_LISTING_BYTES, MAX_PATH_CHARS } from '../limits.ts';
+import { formatFileTime, parseFileTime } from './file-time.ts';
+import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf, type Fields } from './json.ts';
 import { expectType, oneOf } from './session.ts';
-import { MAX_PATH_CHARS, parseReason, shortenReason } from './transfer-fields.ts';
+import { parseReason, shortenReason } from './transfer-fields.ts';
 
-const NANOSECONDS = /^-?(?:0|[1-9][0-9]{0,18})$/;
 /** `{"name":"","kind":"","size":0,"mtimeNs":"0"}` is longer: no page has more. */
 const MAX_ITEMS = MAX_LISTING_BYTES / 40;
 const MAX_NAME_CHARS = 1_024;
@@ -48,7 +48,7 @@ export interface ListedItem {
 
 /** One item as it stands in a page. */
 export function formatListedItem({ name, kind, size, mtimeNs }: ListedItem): string {
-  return JSON.stringify({ name: name.toWellFormed(), kind, size, mtimeNs: String(mtimeNs) });
+  return JSON.stringify({ name: name.toWellFormed(), kind, size, ...formatFileTime(mtimeNs) });
 }
 
 /** @param items as `formatListedItem` lays them out; together below `MAX_LISTING_BYTES` */
@@ -63,13 +63,23 @@ export function parseListing({ header, content }: Message): ListedItem[] {
   return listOf(parseJson(content, 'listing', MAX_LISTING_BYTES), 'listing', MAX_ITEMS, parseItem);
 }
 
+/** Of one whose other facts cannot be read the name is shown. */
 function parseItem(value: unknown, what: string): ListedItem {
   const fields = fieldsOf(value, what);
+  const name = textOf(fields['name'], `${what}.name`, { max: MAX_NAME_CHARS });
+  try {
+    return { name, ...parseFacts(fields, what) };
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    return { name, kind: 'other', size: 0, mtimeNs: 0n };
+  }
+}
+
+function parseFacts(fields: Fields, what: string): Omit<ListedItem, 'name'> {
   return {
-    name: textOf(fields['name'], `${what}.name`, { max: MAX_NAME_CHARS }),
     kind: oneOf(textOf(fields['kind'], `${what}.kind`), KINDS, `${what}.kind`),
     size: integerOf(fields['size'], `${what}.size`),
-    mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
+    mtimeNs: parseFileTime(fields, `${what}.`),
   };
 }
 

@@ -1,8 +1,9 @@
 import { FilerError, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Message } from '../header.ts';
 import { MAX_BATCH_BYTES, MAX_ENTRIES_PER_BATCH } from '../limits.ts';
+import { formatFileTime, parseFileTime } from './file-time.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
-import { DIGEST_PATTERN, MAX_MODE, NANOSECONDS, parseReason, pathOf } from './transfer-fields.ts';
+import { DIGEST_PATTERN, MAX_MODE, parseReason, pathOf, shortenReason } from './transfer-fields.ts';
 
 /* What there is to send, batch by batch, and what the receiver wants of it. @see transfer.ts */
 
@@ -26,6 +27,8 @@ export interface Entry {
   readonly digest?: string | undefined;
   /** Whether it is still being written: `size` is what there is so far. @default false */
   readonly growing?: boolean | undefined;
+  /** What is wrong with one that came and cannot be read; all else that it says is then made up. */
+  readonly malformed?: string | undefined;
 }
 
 export interface Entries {
@@ -41,11 +44,15 @@ export interface Entries {
 export function formatEntries({ id, first, last, entries }: Entries): Message {
   return {
     header: { type: 'entries', id, first: String(first), ...(last ? { last: '1' } : {}) },
-    content: formatJson(entries.map((entry) => ({ ...entry, mtimeNs: String(entry.mtimeNs) }))),
+    content: formatJson(entries.map((entry) => ({ ...entry, ...formatFileTime(entry.mtimeNs) }))),
   };
 }
 
-/** @throws FilerError `message-malformed`; whether a path is acceptable is not judged here */
+/**
+ * Whether a path is acceptable is not judged here.
+ *
+ * @throws FilerError `message-malformed` for the batch as such; an entry that cannot be read is `malformed`
+ */
 export function parseEntries({ header, content }: Message): Entries {
   return {
     id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
@@ -55,9 +62,26 @@ export function parseEntries({ header, content }: Message): Entries {
       parseJson(content, 'entries', MAX_BATCH_BYTES),
       'entries',
       MAX_ENTRIES_PER_BATCH,
-      parseEntry,
+      readEntry,
     ),
   };
+}
+
+/** One that cannot be read is refused for itself, by whoever decides about entries. */
+function readEntry(value: unknown, what: string): Entry {
+  try {
+    return parseEntry(value, what);
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    const path = shownPath(value) ?? what;
+    return { path, kind: 'malformed', size: 0, mtimeNs: 0n, mode: 0, malformed: error.message };
+  }
+}
+
+/** Of an entry that cannot be read, for people. */
+function shownPath(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || !('path' in value)) return undefined;
+  return typeof value.path === 'string' ? value.path.slice(0, 200).toWellFormed() : undefined;
 }
 
 function parseEntry(value: unknown, what: string): Entry {
@@ -66,7 +90,7 @@ function parseEntry(value: unknown, what: string): Entry {
     path: pathOf(fields['path'], `${what}.path`),
     kind: textOf(fields['kind'], `${what}.kind`, { pattern: KIND }),
     size: integerOf(fields['size'], `${what}.size`),
-    mtimeNs: BigInt(textOf(fields['mtimeNs'], `${what}.mtimeNs`, { pattern: NANOSECONDS })),
+    mtimeNs: parseFileTime(fields, `${what}.`),
     mode: integerOf(fields['mode'], `${what}.mode`, 0, MAX_MODE),
     ...(fields['digest'] === undefined
       ? {}
@@ -117,7 +141,12 @@ export type EntryAnswer =
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 
 export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
-  return { header: { type: 'entries-answer', re }, content: formatJson(answers) };
+  return { header: { type: 'entries-answer', re }, content: formatJson(answers.map(shortened)) };
+}
+
+/** A reason may quote a name many times as long as the name. */
+function shortened(answer: EntryAnswer): EntryAnswer {
+  return answer.answer === 'refused' ? { ...answer, message: shortenReason(answer.message) } : answer;
 }
 
 /** @throws FilerError `message-malformed` */

@@ -1,4 +1,5 @@
 import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
+import { MAX_PATH_CHARS } from '../limits.ts';
 import { textOf } from './json.ts';
 
 /* What several messages of a transfer hold. */
@@ -8,9 +9,6 @@ export const NO_CONTENT = Buffer.alloc(0);
 export const JOB_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 /** A digest as it travels. */
 export const DIGEST_PATTERN = /^blake3:[0-9a-f]{64}$/;
-export const NANOSECONDS = /^-?(?:0|[1-9][0-9]{0,18})$/;
-/** In UTF-16 units; whether the receiving system takes the path is judged for each file. */
-export const MAX_PATH_CHARS = 16_384;
 export const MAX_MODE = 0o7777;
 
 /** Any string: even ill-formed Unicode is refused for its own file only, by the receiving system's rules. */

@@ -1,15 +1,9 @@
 import { FilerError, type ErrorCode } from '../errors.ts';
 import { requireInteger, requireText, type Header, type Message } from '../header.ts';
 import { MAX_CHUNK_BYTES } from '../limits.ts';
+import { formatFileTime, parseFileTime } from './file-time.ts';
 import { integerOf, textOf } from './json.ts';
-import {
-  DIGEST_PATTERN,
-  MAX_MODE,
-  NANOSECONDS,
-  NO_CONTENT,
-  parseReason,
-  shortenReason,
-} from './transfer-fields.ts';
+import { DIGEST_PATTERN, MAX_MODE, NO_CONTENT, parseReason, shortenReason } from './transfer-fields.ts';
 
 /* The stream of one file, from its beginning to its end or its failure. @see transfer.ts */
 
@@ -24,7 +18,7 @@ export interface FileStart {
 
 export function formatFile({ entry, size, mtimeNs, mode, growing = false }: FileStart): Message {
   const header = { type: 'file', entry: String(entry), size: String(size) };
-  const facts = { mtimeNs: String(mtimeNs), mode: String(mode), ...(growing ? { growing: '1' } : {}) };
+  const facts = { ...formatFileTime(mtimeNs), mode: String(mode), ...(growing ? { growing: '1' } : {}) };
   return { header: { ...header, ...facts }, content: NO_CONTENT };
 }
 
@@ -33,7 +27,7 @@ export function parseFile({ header }: Message): FileStart {
   return {
     entry: requireInteger(header, 'entry'),
     size: requireInteger(header, 'size'),
-    mtimeNs: BigInt(textOf(requireText(header, 'mtimeNs'), 'mtimeNs', { pattern: NANOSECONDS })),
+    mtimeNs: parseFileTime(header),
     mode: integerOf(requireInteger(header, 'mode'), 'mode', 0, MAX_MODE),
     ...(header['growing'] === '1' ? { growing: true } : {}),
   };
@@ -145,7 +139,7 @@ export interface Small extends Omit<FileStart, 'growing'>, Digests {
 
 export function smallHeader(file: Omit<Small, 'content'>): Header {
   const { entry, size, mtimeNs, mode, digest, blocks } = file;
-  const facts = { entry: String(entry), size: String(size), mtimeNs: String(mtimeNs), mode: String(mode) };
+  const facts = { entry: String(entry), size: String(size), ...formatFileTime(mtimeNs), mode: String(mode) };
   return { type: 'small', ...facts, digest, blocks };
 }
 

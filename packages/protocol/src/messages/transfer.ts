@@ -87,7 +87,7 @@ export function formatOffer(offer: Offer, id: string): Message {
       job,
       complete: complete ? '1' : '0',
       files: String(files),
-      bytes: String(bytes),
+      bytes: String(Math.min(bytes, Number.MAX_SAFE_INTEGER)),
       ...(onConflict === undefined ? {} : { onConflict }),
       ...(checksum ? { checksum: '1' } : {}),
     },

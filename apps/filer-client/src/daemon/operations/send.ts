@@ -100,7 +100,7 @@ async function sizeOf(paths: readonly string[]): Promise<number> {
   const failures: FilerError[] = [];
   for (const file of paths) {
     try {
-      bytes += (await inspectSource({ file })).size;
+      bytes = Math.min(bytes + (await inspectSource({ file })).size, Number.MAX_SAFE_INTEGER);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       failures.push(error);
