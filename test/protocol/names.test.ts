@@ -1,4 +1,4 @@
-import { isName, nameFromHost, nearNames } from '@filer/protocol';
+import { isMachineName, isName, nameFromHost, nearNames } from '@filer/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -7,6 +7,15 @@ describe('a name', () => {
     const legal = ['a', '7', 'anna', 'cam-2', 'a--b', 'x'.repeat(32)];
     const illegal = ['', '-a', 'a-', '-', 'Anna', 'a b', 'a_b', 'é', '@lab', 'a\n', 'x'.repeat(33)];
     expect([...legal, ...illegal].filter(isName)).toEqual(legal);
+  });
+
+  test('of a machine is none that stands for the server or for everyone', () => {
+    const illegal = ['ip-server', 'server', 'all', '--all', '@all', '-h', 'ALL', ''];
+    expect(['anna', 'servers', 'all-1', ...illegal].filter(isMachineName)).toEqual([
+      'anna',
+      'servers',
+      'all-1',
+    ]);
   });
 
   test.each([
@@ -18,6 +27,10 @@ describe('a name', () => {
     ['', 'machine'],
     ['日本', 'machine'],
     [`${'a'.repeat(31)}-b`, 'a'.repeat(31)],
+    ['server', 'server-1'],
+    ['IP-Server.example.org', 'ip-server-1'],
+    ['All', 'all-1'],
+    ['server-room', 'server-room'],
   ])('is made from the host name %j', (host, name) => {
     expect(nameFromHost(host)).toBe(name);
   });
@@ -25,7 +38,7 @@ describe('a name', () => {
   test('made from any host name is legal', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary-ascii', maxLength: 300 }), (host) => {
-        expect(isName(nameFromHost(host))).toBe(true);
+        expect(isMachineName(nameFromHost(host))).toBe(true);
       }),
     );
   });

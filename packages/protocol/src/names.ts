@@ -1,10 +1,12 @@
+import { FilerError } from './errors.ts';
+
 /** Longest name of a peer or group. */
 export const MAX_NAME_LENGTH = 32;
 
 /** How many suggestions a person reads. */
 const MAX_NEAR = 3;
 
-/** Whether `text` is the name of a peer or group. Ids are upper-case, so no name looks like one. */
+/** Whether `text` has the form of a name: of a machine, group, schedule or collect. Ids are upper-case, so no name looks like one. */
 export function isName(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
 }
@@ -13,6 +15,30 @@ export function isName(text: string): boolean {
 export function isGroupName(text: string): boolean {
   return isName(text) && text !== 'all';
 }
+
+/** Names that stand for the ip-server or for everyone, and so for no machine. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(['ip-server', 'server', 'all']);
+
+/** Whether `text` is the name of a machine: the names of the ip-server (`ip-server`, `server`) and `all` are not. */
+export function isMachineName(text: string): boolean {
+  return isName(text) && !RESERVED_NAMES.has(text);
+}
+
+/**
+ * Refuses the name in a membership that arrives. It may be validly signed, by a version that had no reserved names.
+ *
+ * @throws FilerError `name-refused`
+ */
+export function requireMachineName({ name, id }: { readonly name: string; readonly id: string }): void {
+  if (isMachineName(name)) return;
+  throw new FilerError(
+    'name-refused',
+    `${name} is the name of a machine (${id}), and ${RESERVED_WORDS} are not names of machines: run "ip-server rename ${name} NAME" on the server`,
+  );
+}
+
+/** The reserved names, for a sentence. */
+export const RESERVED_WORDS = [...RESERVED_NAMES].join(', ').replace(/, (?=[^,]*$)/, ' and ');
 
 /** A legal name for a machine: its host name without the domain, as far as a name can say it. */
 export function nameFromHost(hostname: string): string {
@@ -24,7 +50,8 @@ export function nameFromHost(hostname: string): string {
     .replace(/^-/, '')
     .slice(0, MAX_NAME_LENGTH)
     .replace(/-$/, '');
-  return isName(name) ? name : 'machine';
+  if (!isName(name)) return 'machine';
+  return isMachineName(name) ? name : `${name}-1`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { formatBytes, printable } from '@filer/program';
 import type { PeerEvent } from '../network/events.ts';
+import { SHOWN_SERVER_NAME } from '../network/server-name.ts';
 import { contentsOf } from './inbox-answer.ts';
 
 /** One line that tells a person what has happened. What others wrote is escaped. */
@@ -7,7 +8,8 @@ export function wordsFor(event: PeerEvent): string {
   switch (event.type) {
     case 'message': {
       const audience = event.to.startsWith('@') ? ` to ${event.to}` : '';
-      return `message from ${event.from}${audience}: ${printable(event.text)}`;
+      const from = event.fromServer ? SHOWN_SERVER_NAME : event.from;
+      return `message from ${from}${audience}: ${printable(event.text)}`;
     }
     case 'received': {
       const note = event.note === '' ? '' : ` (${printable(event.note)})`;

@@ -4,11 +4,13 @@ import { join as joinPath } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import {
   FilerError,
+  isMachineName,
   isName,
   loadOrCreateIdentity,
   messageOf,
   nameFromHost,
   parseInvite,
+  RESERVED_WORDS,
   systemCode,
   type Identity,
 } from '@filer/protocol';
@@ -25,10 +27,11 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
   const { home, output, version, signal } = context;
   const invite = parseInvite(await readLink(args.link, context));
   const name = args.name ?? nameFromHost(hostname());
-  if (!isName(name)) {
+  if (!isMachineName(name)) {
+    const why = isName(name) ? ` (${RESERVED_WORDS} are not names of machines)` : '';
     throw new FilerError(
       'usage',
-      `--name takes lower-case letters, digits and inner dashes, at most 32, such as cam-3, not ${JSON.stringify(name)}`,
+      `--name takes lower-case letters, digits and inner dashes, at most 32, such as cam-3, not ${JSON.stringify(name)}${why}`,
     );
   }
   await openHome(home);

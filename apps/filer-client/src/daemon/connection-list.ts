@@ -1,5 +1,6 @@
 import type { Membership, Messenger } from '@filer/protocol';
 import type { PeerEvent } from '../network/events.ts';
+import { SERVER_NAME } from '../network/server-name.ts';
 import type { KeptSession } from '../network/peer-sessions.ts';
 import type { ServerSession } from '../network/server-dial.ts';
 import type { ConnectionLine } from './operations/connections.ts';
@@ -40,7 +41,7 @@ export class ConnectionList {
     return [
       ...(server === undefined
         ? []
-        : [lineOf('server', 'ip-server', serverId, server.session.messenger, undefined)]),
+        : [lineOf('server', SERVER_NAME, serverId, server.session.messenger, undefined)]),
       ...[...this.#incoming].map(([messenger, { from, since }]) =>
         lineOf('in', this.#nameOf(from), from.id, messenger, since),
       ),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import {
   FilerError,
   formatHostPort,
+  isMachineName,
   type Hello,
   type Membership,
   type Messenger,
@@ -31,6 +32,7 @@ import { peerHandler, type PeerHandlerParts } from '../network/peer-handler.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
 import { callBack } from '../network/reach-for-transfer.ts';
+import { SERVER_NAME } from '../network/server-name.ts';
 import { ServerLink } from '../network/server-link.ts';
 import { readClocks } from '../reports/clocks.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
@@ -309,6 +311,12 @@ export class Daemon implements DaemonPart {
     const history = new HistoryKeeper({ database: member.database, keepMs: settings.historyKeepMs, log });
     this.#closers.push(() => history[Symbol.dispose]());
     this.#closers.push(() => this.scheduler.close());
+    if (!isMachineName(member.name)) {
+      log.warn('this machine has a reserved name, and the other machines refuse it', {
+        name: member.name,
+        remedy: `ip-server rename ${member.name} NAME`,
+      });
+    }
     link.start();
     jobs.start();
     const watches = new Watches({ member, jobs, log, inbox: this.inbox });
@@ -362,12 +370,14 @@ export class Daemon implements DaemonPart {
 
   #onText({ id, from, to, text, time }: SignedText): void {
     const { server, directory, id: own, name } = this.#member;
-    const sender = from === server.id ? 'ip-server' : directory.byId(from)?.name;
+    const fromServer = from === server.id;
+    const sender = fromServer ? SERVER_NAME : directory.byId(from)?.name;
     this.#events.emit({
       type: 'message',
       id,
       from: sender ?? from.slice(0, 12),
       fromId: from,
+      fromServer,
       to: to === own ? name : to,
       text,
       time: new Date(time).toISOString(),

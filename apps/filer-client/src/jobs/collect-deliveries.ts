@@ -2,6 +2,7 @@ import { FilerError, formatDeliver, Glob, type CollectAsked } from '@filer/proto
 import type { Logger } from '@filer/program';
 import { inspectSource, PART_PREFIX, sendFiles, SharedFolder, type Slots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { SERVER_NAME } from '../network/server-name.ts';
 import { openUpload } from '../network/server-upload.ts';
 import type { Share } from '../store/share-store.ts';
 import { Trim } from '../store/trim.ts';
@@ -23,9 +24,6 @@ const MAX_AT_ONCE = 64;
 
 /** After so many deliveries the oldest in the history are looked for. */
 const FORGET_AFTER = 500;
-
-/** How the server is called in lists of peers. */
-const SERVER_NAME = 'ip-server';
 
 interface Running {
   readonly path: string;

@@ -2,6 +2,7 @@ import {
   FilerError,
   formatDirectoryGet,
   parseDirectory,
+  requireMachineName,
   verifyMembership,
   verifyPeerRecord,
   type DirectoryEntry,
@@ -92,7 +93,10 @@ function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): A
 /** An entry that does not verify is passed over: a server can hide a peer, it cannot make one up. */
 function isGenuine(member: Member, entry: DirectoryEntry, onRefused: OnRefused): boolean {
   try {
-    if (entry.kind === 'member') verifyMembership(entry.membership, member.network);
+    if (entry.kind === 'member') {
+      verifyMembership(entry.membership, member.network);
+      if (entry.membership.id !== member.id) requireMachineName(entry.membership);
+    }
     if (entry.kind === 'record') verifyPeerRecord(entry.record, member.network);
     return true;
   } catch (error) {

@@ -9,6 +9,8 @@ export type PeerEvent =
       readonly id: string;
       readonly from: string;
       readonly fromId: string;
+      /** Whether the ip-server itself wrote it. */
+      readonly fromServer: boolean;
       /** This machine's name, `@group` or `@all`. */
       readonly to: string;
       readonly text: string;

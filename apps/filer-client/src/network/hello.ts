@@ -1,4 +1,11 @@
-import { FilerError, verifyMembership, VERSIONS, type Hello, type Membership } from '@filer/protocol';
+import {
+  FilerError,
+  requireMachineName,
+  verifyMembership,
+  VERSIONS,
+  type Hello,
+  type Membership,
+} from '@filer/protocol';
 import type { Member } from './member.ts';
 
 /** What this machine says first on every connection. */
@@ -34,7 +41,7 @@ export function peerHelloOf(member: Member, software: string, about: ConnectionP
  *
  * @returns the newest membership of that peer, which may be newer than the one that it shows: it may not know yet that it
  *   was renamed
- * @throws FilerError `not-a-member`, `removed`, `signature-invalid`
+ * @throws FilerError `not-a-member`, `removed`, `signature-invalid`, `name-refused`
  */
 export function learnMembership(
   member: Member,
@@ -45,6 +52,7 @@ export function learnMembership(
     throw new FilerError('not-a-member', `${peerId} showed no membership of its own`);
   }
   verifyMembership(membership, member.network);
+  requireMachineName(membership);
   if (member.removals.has(peerId)) {
     throw new FilerError('removed', `${membership.name} (${peerId}) was removed from the network`);
   }

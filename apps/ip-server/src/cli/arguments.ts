@@ -1,4 +1,12 @@
-import { Glob, isGroupName, isName, isPeerId, MAX_INVITE_USES } from '@filer/protocol';
+import {
+  Glob,
+  isGroupName,
+  isMachineName,
+  isName,
+  isPeerId,
+  MAX_INVITE_USES,
+  RESERVED_WORDS,
+} from '@filer/protocol';
 import {
   ANY_TEXT,
   choiceKind,
@@ -22,6 +30,14 @@ const NAME = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2', (t
   if (!isName(text)) throw new RangeError('not a name');
   return text;
 });
+
+const MACHINE_NAME = customKind(
+  `a name of a-z, 0-9 and inner hyphens such as lab-2, and not ${RESERVED_WORDS}`,
+  (text) => {
+    if (!isMachineName(text)) throw new RangeError('not the name of a machine');
+    return text;
+  },
+);
 
 const GROUP = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2, and not "all"', (text) => {
   if (!isGroupName(text)) throw new RangeError('not the name of a group');
@@ -142,6 +158,6 @@ export const groupArguments = {
 
 export const renameArguments = {
   peer: required(PEER, 'which machine'),
-  name: required(NAME, 'its new name'),
+  name: required(MACHINE_NAME, 'its new name'),
   networkKey,
 };

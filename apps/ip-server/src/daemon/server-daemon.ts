@@ -1,5 +1,6 @@
 import {
   formatHostPort,
+  isMachineName,
   STRANGER_OPTIONS,
   type HostPort,
   type Identity,
@@ -264,6 +265,7 @@ export class ServerDaemon {
     this.#listened = { ...address, advertise };
     this.store.registry.saveListenedAt(this.#listened);
     this.#renewRecord();
+    this.#nameMisnamed();
     const sweepMs = Math.min(MAX_SWEEP_MS, reportIntervalMs / 2);
     this.#timers.push(
       setInterval(() => {
@@ -297,6 +299,19 @@ export class ServerDaemon {
           remedy: 'start once with --network-key FILE, or "filer-client server HOST:PORT" on each machine',
         },
       );
+    }
+  }
+
+  /** Machines that an older version let in under a name that no machine may have. */
+  #nameMisnamed(): void {
+    for (const { status, membership } of this.directory.all()) {
+      const { name, id } = membership;
+      if (status !== 'member' || isMachineName(name)) continue;
+      this.#log.warn('a machine has a reserved name, and the other machines refuse it', {
+        name,
+        id,
+        remedy: `ip-server rename ${name} NAME`,
+      });
     }
   }
 

@@ -2,9 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   admit,
   FilerError,
+  isMachineName,
   isName,
   MAX_NAME_LENGTH,
   nameFromHost,
+  requireMachineName,
+  RESERVED_WORDS,
   verifyMembership,
   type Enrol,
   type Enrolled,
@@ -105,13 +108,14 @@ export class Enrolment {
    * restored, learns its members from what they show. No invite is used.
    *
    * @param id as its key proved
-   * @throws FilerError `not-a-member`, `signature-invalid`, `name-taken`, of the store
+   * @throws FilerError `not-a-member`, `signature-invalid`, `name-refused`, `name-taken`, of the store
    */
   takeIn(id: string, membership: Membership, now: number): Membership {
     const { network, directory } = this.#parts;
     if (membership.id !== id)
       throw new FilerError('not-a-member', 'the membership shown is of another machine');
     verifyMembership(membership, network);
+    requireMachineName(membership);
     const { name } = membership;
     if (directory.byName(name) !== undefined) {
       throw new FilerError(
@@ -149,11 +153,11 @@ function claimsOf(membership: Membership): MembershipClaims {
 
 /** @throws FilerError `name-refused`, `name-taken` */
 export function checkName(name: string, id: string, directory: Directory): void {
-  if (!isName(name)) {
-    throw new FilerError(
-      'name-refused',
-      `a name has 1 to 32 of a-z, 0-9 and inner hyphens: try "${nameFromHost(name)}"`,
-    );
+  if (!isMachineName(name)) {
+    const rule = isName(name)
+      ? `${RESERVED_WORDS} are not names of machines`
+      : 'a name has 1 to 32 of a-z, 0-9 and inner hyphens';
+    throw new FilerError('name-refused', `${rule}: try "${nameFromHost(name)}"`);
   }
   const holder = directory.byName(name);
   if (holder === undefined || holder.membership.id === id) return;

@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, sep } from 'node:path';
-import { fieldsOf, FilerError, isName, listOf, MAX_GROUPS, systemCode, textOf } from '@filer/protocol';
+import { fieldsOf, FilerError, isGroupName, listOf, MAX_GROUPS, systemCode, textOf } from '@filer/protocol';
 import type { Home } from '@filer/program';
 import { parseSafePath } from '@filer/transfer';
 import type { Share } from '../../store/share-store.ts';
@@ -57,10 +57,11 @@ function lineOf({ name, folder, groups, forServer, addedAt }: Share): ShareLine 
 
 function readGroup(value: unknown, what: string): string {
   const group = textOf(value, what).replace(/^@/, '');
-  if (isName(group)) return group;
+  if (isGroupName(group)) return group;
+  const hint = group === 'all' ? '; without --group the share is for every member' : '';
   throw new FilerError(
     'usage',
-    `--group takes the name of a group such as lab, not ${JSON.stringify(group)}`,
+    `--group takes the name of a group such as lab, not ${JSON.stringify(group)}${hint}`,
   );
 }
 
