@@ -34,8 +34,8 @@ test('a transfer that goes on the next day goes on in the folder in which it beg
   ];
   const on = (day: number) => (): string => fillPattern('{peer}/{date}', 'x', new Date(2026, 2, day));
 
-  expect(arrivals.folderOf(anna, 'job', '', on(9))).toBe('x/2026-03-09');
-  expect(arrivals.folderOf(anna, 'job', '', on(10))).toBe('x/2026-03-09');
-  expect(arrivals.folderOf(anna, 'next job', '', on(10))).toBe('x/2026-03-10');
-  expect(arrivals.folderOf(bob, 'job', '', on(10))).toBe('x/2026-03-10');
+  expect(arrivals.folderOf(anna, { job: 'job', note: '', beganAt: 1 }, on(9))).toBe('x/2026-03-09');
+  expect(arrivals.folderOf(anna, { job: 'job', note: '', beganAt: 1 }, on(10))).toBe('x/2026-03-09');
+  expect(arrivals.folderOf(anna, { job: 'next job', note: '', beganAt: 1 }, on(10))).toBe('x/2026-03-10');
+  expect(arrivals.folderOf(bob, { job: 'job', note: '', beganAt: 1 }, on(10))).toBe('x/2026-03-10');
 });

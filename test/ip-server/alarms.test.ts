@@ -193,6 +193,20 @@ test('one alarm that a receiver will not have holds back no other', async () => 
   await expect.poll(deliveries).toMatchObject([{ state: 'waiting' }, { state: 'delivered' }]);
 });
 
+test('an alarm that is older than a day when the server starts is tried for an hour before it is given up', async () => {
+  let now = 5 * DAY_MS;
+  const { route, call } = byHand();
+  const { raise, deliveries, sender } = await told(route, { now: () => now });
+  raise(alarm('alarm_1'));
+  (await call(0)).answer('nobody there');
+  await expect.poll(deliveries).toMatchObject([{ state: 'waiting', tries: 1 }]);
+  now += DAY_MS / 24;
+  sender.wake();
+  (await call(1)).answer('nobody there');
+
+  await expect.poll(deliveries).toMatchObject([{ state: 'failed', tries: 2 }]);
+});
+
 test('what nobody takes for a day is given up, which is said', async () => {
   let now = 0;
   const { route, call } = byHand();

@@ -46,6 +46,7 @@ test('a change of many members is broadcast one page a step, each going on where
     directory,
     removals,
     presence: new Presence(directory, 1_000),
+    witness: () => undefined,
     intake: new ReportIntake(store.reports, () => undefined),
     attachments: { require: () => undefined, stored: () => undefined },
     lateness: new Lateness({

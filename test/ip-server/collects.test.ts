@@ -46,6 +46,7 @@ class Bench {
 
   #make(): Collects {
     return new Collects({
+      agesNow: Date.now,
       network: this.#paper.networkKey.id,
       keyPair: createKeyPair(),
       keepFreeBytes: 0,

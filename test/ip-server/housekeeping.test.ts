@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { createLogger } from '@filer/program';
+import { createLogger, TrustedClock } from '@filer/program';
 import { encodeReportBody } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
@@ -50,7 +50,6 @@ test('a server that may keep less drops the oldest within a minute and gives the
     retentionMs: 30 * 86_400_000,
     maxReportBytes: 5 * MiB,
     now: () => 1_000,
-    uptime: () => 1_000,
   });
   housekeeping.start();
   vi.advanceTimersByTime(MINUTE_MS);
@@ -71,7 +70,8 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
   const store = openStore(join(await freshFolder(), 'test.db'));
   storeReports(store, 0, 3);
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  const clocks = { wall: 0, uptime: 5 };
+  const clocks = { wallMs: 0, steadyMs: 5, boot: 'a' };
+  const clock = new TrustedClock(() => ({ ...clocks }), undefined);
   const swept: (() => void)[] = [];
   const housekeeping = new Housekeeping({
     store,
@@ -80,8 +80,7 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
     health: new StoreHealth(await createLogger({ stream: process.stderr })),
     retentionMs: 30 * DAY_MS,
     maxReportBytes: 5 * MiB,
-    now: () => clocks.wall,
-    uptime: () => clocks.uptime,
+    now: () => clock.now(),
   });
   housekeeping.start();
   const minute = async (): Promise<number> => {
@@ -90,10 +89,10 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
     await done;
     return [...store.reports.query({})].length;
   };
-  clocks.wall = 400 * DAY_MS;
-  clocks.uptime += 29 * DAY_MS;
+  clocks.wallMs = 400 * DAY_MS;
+  clocks.steadyMs += 29 * DAY_MS;
   expect(await minute()).toBe(3);
-  clocks.uptime += 2 * DAY_MS;
+  clocks.steadyMs += 2 * DAY_MS;
   expect(await minute()).toBe(0);
   await housekeeping.close();
   store.close();

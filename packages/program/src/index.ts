@@ -54,3 +54,5 @@ export { runProgram, type ProgramOptions } from './program.ts';
 export { ControlServer, type ControlCall, type ControlMethod } from './control/server.ts';
 export { connectControl, requireControl, type ControlCaller } from './control/caller.ts';
 export { versionOf } from './version.ts';
+export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
+export { KeptClock, parseTrust } from './kept-clock.ts';

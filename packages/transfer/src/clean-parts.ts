@@ -37,7 +37,7 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
         if (found === undefined) continue;
         const isResumable = item.name.startsWith(KEPT_PREFIX) && isPartAlone(found);
         const limitMs = isResumable ? olderThanMs : uselessOlderThanMs;
-        if (now - found.mtimeMs < limitMs) continue;
+        if (limitMs > 0 && now - found.mtimeMs < limitMs) continue;
         if ((await attempt(unlink(path).then(() => true))) === true) removed++;
       }
     }
@@ -50,8 +50,9 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
  * parts that nothing can resume, and parts of whomever that were kept for too long. Looks at nothing below.
  *
  * @param mark as `receiveFiles` was told
+ * @param now ms since the epoch, as ages are judged
  */
-export async function cleanMarkedParts(folder: string, mark: string, now = Date.now()): Promise<void> {
+export async function cleanMarkedParts(folder: string, mark: string, now: number): Promise<void> {
   for (const item of await itemsOf(folder)) {
     if (!item.isFile()) continue;
     const path = join(folder, item.name);

@@ -16,7 +16,7 @@ async function open() {
   onTestFinished(() => database.close());
   const [arrivals, inbox] = [new ArrivalStore(database), new InboxStore(database)];
   const came = async (from: typeof EVE, job: string): Promise<void> => {
-    arrivals.folderOf(from, job, '', () => from.name);
+    arrivals.folderOf(from, { job, note: '', beganAt: 1 }, () => from.name);
     const file = {
       path: `/inbox/${from.name}/${job}`,
       name: job,
@@ -34,16 +34,17 @@ async function open() {
 
 test('a sender who offers without end is remembered up to a bound, and what others offered stays', async () => {
   const { database, arrivals } = await open();
-  arrivals.folderOf(BOB, 'job', '', () => 'bob/then');
+  arrivals.folderOf(BOB, { job: 'job', note: '', beganAt: 1 }, () => 'bob/then');
 
   database.exec('BEGIN');
-  for (let n = 0; n < 1_200; n++) arrivals.folderOf(EVE, `job-${n}`, 'x', () => 'eve/then');
+  for (let n = 0; n < 1_200; n++)
+    arrivals.folderOf(EVE, { job: `job-${n}`, note: 'x', beganAt: 1 }, () => 'eve/then');
   database.exec('COMMIT');
 
   const rows = database.prepare('SELECT count(*) AS rows FROM arrivals').get();
   expect(rows?.['rows']).toBe(1_001);
-  expect(arrivals.folderOf(BOB, 'job', '', () => 'bob/now')).toBe('bob/then');
-  expect(arrivals.folderOf(EVE, 'job-1199', '', () => 'eve/now')).toBe('eve/then');
+  expect(arrivals.folderOf(BOB, { job: 'job', note: '', beganAt: 1 }, () => 'bob/now')).toBe('bob/then');
+  expect(arrivals.folderOf(EVE, { job: 'job-1199', note: '', beganAt: 1 }, () => 'eve/now')).toBe('eve/then');
 });
 
 test('a sender of many transfers has its turn after those who had none for longer', async () => {

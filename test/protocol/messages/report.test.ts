@@ -8,6 +8,7 @@ import {
   formatSpool,
   formatStored,
   parseHeartbeat,
+  parseHeartbeatTime,
   parseReport,
   parseReportBody,
   parseReportDue,
@@ -167,6 +168,15 @@ test('an answer names the report that is stored', () => {
   expect(codeOf(() => parseStored({ ...formatStored(stored), header: { type: 'ok' } }))).toBe(
     'unexpected-message',
   );
+});
+
+test('a heartbeat may say what the clock of its machine says', () => {
+  expect(parseHeartbeatTime(formatHeartbeat(HEARTBEAT, 1_767_225_600_000))).toBe(1_767_225_600_000);
+  expect(parseHeartbeatTime(formatHeartbeat(HEARTBEAT))).toBeUndefined();
+  for (const value of ['', '-1', '1e9', '9007199254740993', 'now'])
+    expect(codeOf(() => parseHeartbeatTime(withHeader(formatHeartbeat(HEARTBEAT), { time: value })))).toBe(
+      'message-malformed',
+    );
 });
 
 test('a heartbeat comes back, and each of its numbers must be there', () => {

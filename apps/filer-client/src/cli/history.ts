@@ -13,7 +13,7 @@ import { pathsInWords, recipientInWords } from './job-words.ts';
 
 export async function run(args: HistoryArguments, context: Context): Promise<number> {
   using member = await openMember(context);
-  releaseDeadJobs(member.jobs, Date.now());
+  releaseDeadJobs(member.jobs, Date.now(), { endedAt: member.clock.stamp() });
   const { job, sinceMs, limit, recipient } = args;
   if (job === undefined) {
     if (args.export !== undefined || recipient !== undefined)

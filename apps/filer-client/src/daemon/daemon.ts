@@ -12,6 +12,7 @@ import {
 import {
   acquireLock,
   ControlServer,
+  KeptClock,
   type ControlMethod,
   type Environment,
   type Home,
@@ -308,7 +309,11 @@ export class Daemon implements DaemonPart {
       () => link.close(),
       () => jobs.close(),
     );
-    const history = new HistoryKeeper({ database: member.database, keepMs: settings.historyKeepMs, log });
+    const { clock, database } = member;
+    const kept = new KeptClock({ clock, save: (trust) => member.saveClock(trust), log });
+    this.#closers.push(() => kept[Symbol.dispose]());
+    const now = (): number => clock.now();
+    const history = new HistoryKeeper({ database, now, keepMs: settings.historyKeepMs, log });
     this.#closers.push(() => history[Symbol.dispose]());
     this.#closers.push(() => this.scheduler.close());
     if (!isMachineName(member.name)) {

@@ -11,6 +11,8 @@ const NEXT_AFTER_MS = 100;
 
 export interface HistoryKeeperOptions {
   readonly database: DatabaseSync;
+  /** Now, in ms since the epoch, as ages are judged. */
+  readonly now: () => number;
   /** How long a job is kept after its end, in ms. */
   readonly keepMs: number;
   readonly log: Logger;
@@ -33,9 +35,9 @@ export class HistoryKeeper implements Disposable {
 
   /** @returns whether there may be more to forget at once */
   #forget(): boolean {
-    const { database, keepMs, log } = this.#options;
+    const { database, now, keepMs, log } = this.#options;
     try {
-      const { jobs, more } = forgetJobs(database, Date.now() - keepMs);
+      const { jobs, more } = forgetJobs(database, now() - keepMs);
       if (jobs > 0) log.info('old jobs and their receipts were forgotten', { jobs });
       return more;
     } catch (error) {

@@ -45,7 +45,7 @@ export class AskedOffers {
     this.#member = member;
     this.#onChange = onChange;
     member.offers.loseWaiting();
-    member.offers.forgetBefore(Date.now() - KEPT_MS);
+    member.offers.forgetBefore(member.clock.now() - KEPT_MS);
   }
 
   /**
@@ -72,7 +72,7 @@ export class AskedOffers {
     const known = offers.find(from.id, job);
     const id = known?.id ?? randomUUID();
     const item = { id, job, from: from.id, fromName: from.name, folder, names, files, bytes, note };
-    const waiting = { ...item, offeredAt: Date.now(), state: 'waiting', reason: '' } as const;
+    const waiting = { ...item, offeredAt: this.#member.clock.stamp(), state: 'waiting', reason: '' } as const;
     offers.put(waiting);
     asked();
     this.#onChange(waiting);

@@ -219,7 +219,8 @@ export class Delivery {
   async #keep(batch: ReceiptBatch, fileOf: (entry: number) => string): Promise<void> {
     const { outreach, emit, job, peer } = this.#options;
     const paths = batch.files.map(({ entry }) => fileOf(entry));
-    await outreach.member.receipts.add({ job, peer: peer.id, batch, paths, receivedAt: Date.now() });
+    const { receipts, clock } = outreach.member;
+    await receipts.add({ job, peer: peer.id, batch, paths, receivedAt: clock.stamp() });
     batch.files.forEach((file, n) => {
       emit({
         type: 'receipt',

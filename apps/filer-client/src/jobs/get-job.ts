@@ -137,7 +137,7 @@ export class GetJob {
     const common = { job: this.id, path: this.#path };
     const lock = await lockDestination(home, destination, signal, () => emit({ type: 'waiting', ...common }));
     try {
-      await cleanMarkedParts(destination.folder, this.#mark);
+      await cleanMarkedParts(destination.folder, this.#mark, this.#around.member.clock.now());
       const error = await whileLost({
         peer: peer.name,
         timeoutMs,

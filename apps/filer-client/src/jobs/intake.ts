@@ -128,7 +128,7 @@ export class TransferIntake {
     this.offers = new AskedOffers(options.member, (offer) => this.#tellOffer(offer));
     const { member, hook, log } = options;
     const { arrivals } = member;
-    arrivals.forgetBefore(Date.now() - ARRIVAL_KEPT_MS);
+    arrivals.forgetBefore(member.clock.now() - ARRIVAL_KEPT_MS);
     if (hook !== undefined) this.#hook = new ArrivalHook({ ...hook, inbox, arrivals, log });
     this.#hook?.wake();
     this.#cleaning = setInterval(() => this.#clean(), CLEAN_EVERY_MS);
@@ -139,11 +139,13 @@ export class TransferIntake {
   #clean(): void {
     const { inbox, log, member } = this.#options;
     try {
-      member.arrivals.forgetBefore(Date.now() - ARRIVAL_KEPT_MS);
+      member.arrivals.forgetBefore(member.clock.now() - ARRIVAL_KEPT_MS);
     } catch (error) {
       log.warn('old transfers were not forgotten', { error });
     }
-    cleanParts(inbox).catch((error: unknown) => log.warn('old parts were not removed', { error }));
+    cleanParts(inbox, { now: member.clock.now() }).catch((error: unknown) =>
+      log.warn('old parts were not removed', { error }),
+    );
   }
 
   /**
@@ -153,10 +155,10 @@ export class TransferIntake {
    * @throws FilerError `home-not-writable`
    */
   static async open(options: IntakeOptions): Promise<TransferIntake> {
-    const { inbox, log } = options;
+    const { inbox, log, member } = options;
     try {
       makeFolders(inbox, 0o700);
-      const removed = await cleanParts(inbox, { uselessOlderThanMs: 0 });
+      const removed = await cleanParts(inbox, { uselessOlderThanMs: 0, now: member.clock.now() });
       if (removed > 0) log.info('half files that nobody goes on with were removed', { files: removed });
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
@@ -298,7 +300,8 @@ export class TransferIntake {
   #folderOf({ job, note }: Offer, from: Membership): string {
     const { member, pattern, accept } = this.#options;
     if (accept === 'none') return from.name; // nothing will lie there
-    return member.arrivals.folderOf(from, job, note, () => fillPattern(pattern, from.name, new Date()));
+    const arrival = { job, note, beganAt: member.clock.stamp() };
+    return member.arrivals.folderOf(from, arrival, () => fillPattern(pattern, from.name, new Date()));
   }
 
   #tellOffer({ id, fromName, from, names, files, bytes, note, state }: AskedOffer): void {
@@ -324,7 +327,7 @@ export class TransferIntake {
       job: file.job,
       from: from.id,
       fromName: from.name,
-      receivedAt: Date.now(),
+      receivedAt: member.clock.stamp(),
       state: 'received',
       wasThere,
     });

@@ -121,7 +121,7 @@ export class JobRunner {
         .map(({ peer }) => peer),
     );
     await this.#stop(this.#live.get(id), 'cancelled');
-    this.#jobs.endAll(id, ['queued', 'running'], endOf('cancelled'), Date.now());
+    this.#jobs.endAll(id, ['queued', 'running'], endOf('cancelled'), this.#stamp());
     return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === 'cancelled')
       .length;
   }
@@ -130,8 +130,12 @@ export class JobRunner {
   async leave(): Promise<number> {
     const open = this.#jobs.openCount;
     await Promise.all([...this.#live.values()].map((live) => this.#stop(live, 'left')));
-    this.#jobs.endOutside(undefined, LEFT_BEHIND, Date.now());
+    this.#jobs.endOutside(undefined, LEFT_BEHIND, this.#stamp());
     return open;
+  }
+
+  #stamp(): number {
+    return this.#options.outreach.member.clock.stamp();
   }
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
@@ -267,7 +271,8 @@ export class JobRunner {
   #releaseDead(): void {
     const { isDaemon, log } = this.#options;
     const runsHere = (id: string): boolean => this.#live.has(id);
-    releaseDeadJobs(this.#jobs, Date.now(), { daemonLog: isDaemon ? log : undefined, runsHere });
+    const looker = { daemonLog: isDaemon ? log : undefined, runsHere, endedAt: this.#stamp() };
+    releaseDeadJobs(this.#jobs, Date.now(), looker);
   }
 
   #requireOpen(): void {

@@ -109,7 +109,8 @@ export class LiveJob {
     const ok = state === 'delivered' || state === 'queued';
     // What made it wait is told as `queued`, and is no failure.
     this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status });
-    this.#parts.outreach.member.jobs.end(this.job.id, id, end, Date.now());
+    const { jobs, clock } = this.#parts.outreach.member;
+    jobs.end(this.job.id, id, end, clock.stamp());
     if (state === 'queued')
       this.#emit({ type: 'queued', job: this.job.id, recipient: name, recipientId: id, reason: status });
   }

@@ -26,13 +26,15 @@ export interface Looker {
   readonly daemonLog?: Logger | undefined;
   /** Whether this process runs a job itself. @default none */
   readonly runsHere?: (job: string) => boolean;
+  /** What the end is dated with. @default `now` */
+  readonly endedAt?: number;
 }
 
 /** Gives free what processes ran that are gone: jobs with `--queue` wait again, others are interrupted. */
 export function releaseDeadJobs(
   jobs: JobStore,
   now: number,
-  { daemonLog, runsHere = () => false }: Looker = {},
+  { daemonLog, runsHere = () => false, endedAt = now }: Looker = {},
 ): void {
   for (const job of jobs.running()) {
     if (runsHere(job.id) || isAlive(job, daemonLog !== undefined, now)) continue;
@@ -40,7 +42,7 @@ export function releaseDeadJobs(
       ? (['queued', 'was cut off, and goes on'] as const)
       : (['interrupted', 'the sender was killed or lost its power half-way'] as const);
     const code = job.queue ? undefined : 'terminated';
-    if (!jobs.endDead(job, { state, code, status }, now) || job.queue) continue;
+    if (!jobs.endDead(job, { state, code, status }, endedAt) || job.queue) continue;
     daemonLog?.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
       job: job.id,
     });

@@ -36,7 +36,7 @@ export class PullRecord {
   /** Keeps receipts before their files count. @throws FilerError of the database */
   async keep(batch: ReceiptBatch, fileOf: (entry: number) => string): Promise<void> {
     const paths = batch.files.map(({ entry }) => fileOf(entry));
-    const kept = { job: this.job, peer: this.#from.id, batch, paths, receivedAt: Date.now() };
+    const kept = { job: this.job, peer: this.#from.id, batch, paths, receivedAt: this.#member.clock.stamp() };
     await this.#member.receipts.add(kept);
   }
 
@@ -51,7 +51,7 @@ export class PullRecord {
     filesFailed,
     ...bytes
   }: SendOutcome): void {
-    const { jobs, network } = this.#member;
+    const { jobs, network, clock } = this.#member;
     const { id: peer, name } = this.#from;
     const { bytesSent, bytesTotal } = bytes;
     const request = JSON.stringify({ kind: 'pull', path: this.#path, paths: [], to: [name], note: '' });
@@ -71,7 +71,7 @@ export class PullRecord {
       counts: { filesSent: filesDelivered, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal },
       failures: failures.slice(0, MAX_FAILURES),
     } as const;
-    jobs.end(this.job, peer, end, Date.now());
+    jobs.end(this.job, peer, end, clock.stamp());
   }
 }
 

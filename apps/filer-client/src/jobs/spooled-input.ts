@@ -42,9 +42,9 @@ export class SpooledInput {
 
   async #clean(): Promise<void> {
     try {
-      const { jobs, home } = this.#member;
+      const { jobs, home, clock } = this.#member;
       const needed = jobs.open().flatMap(({ request }) => parseKeptRequest(request).paths);
-      await cleanSpool(home.outgoing, new Set(needed), Date.now());
+      await cleanSpool(home.outgoing, new Set(needed), clock.now());
     } catch (error) {
       this.#log.error('old standard input was not removed', { error });
     }

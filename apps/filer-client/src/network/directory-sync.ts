@@ -32,6 +32,7 @@ export type OnRefused = (error: FilerError) => void;
  * Brings the kept directory up to the server's position, page by page.
  *
  * @param head the position that the server's welcome named
+ * @param onTime is told what the server's clock says, with each page
  * @throws FilerError when the server does not keep to the protocol
  */
 export async function pullDirectory(
@@ -39,6 +40,7 @@ export async function pullDirectory(
   session: Session,
   head: { epoch: string; seq: number },
   onRefused: OnRefused,
+  onTime: (serverTimeMs: number) => void = () => undefined,
 ): Promise<void> {
   if (member.directory.position.epoch !== head.epoch) member.directory.restart(head.epoch);
   for (let pages = 0; pages < MAX_PAGES; pages++) {
@@ -47,6 +49,7 @@ export async function pullDirectory(
     if (page.epoch !== epoch || page.from > seq || page.seq < seq) {
       throw new FilerError('unexpected-message', 'the server answered with another part of the directory');
     }
+    onTime(page.time);
     await applyPage(member, page, onRefused).kept;
     if (!page.more) return;
     if (page.seq === seq)

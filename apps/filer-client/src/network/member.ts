@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, loadIdentity, type Identity, type Membership } from '@filer/protocol';
-import type { Home } from '@filer/program';
+import { parseTrust, TrustedClock, type Home, type SavedTrust } from '@filer/program';
 import { KnownDigests } from '@filer/transfer';
 import { readClocks } from '../reports/clocks.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
@@ -24,6 +24,9 @@ import { JobFileStore } from '../store/job-file-store.ts';
 import { WatchStore } from '../store/watch-store.ts';
 import { CallBacks } from './call-backs.ts';
 
+/** Where the trusted time is stored. */
+const CLOCK = 'clock.trusted';
+
 /**
  * This machine as a member of its network: who it is, whom it belongs to, and all that it keeps. A daemon has
  * one for its life, a command without a daemon one for its work.
@@ -33,6 +36,8 @@ export class Member implements Disposable {
   readonly identity: Identity;
   readonly database: DatabaseSync;
   readonly callBacks = new CallBacks();
+  /** What ages are judged by, and what is kept is dated with. */
+  readonly clock: TrustedClock;
   readonly settings: Settings;
   readonly directory: DirectoryStore;
   readonly removals: RemovalStore;
@@ -68,13 +73,14 @@ export class Member implements Disposable {
     forgetOtherNetwork(this.database, this.settings, membership.network);
     this.removals = new RemovalStore(this.database, membership.network);
     this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id));
+    this.clock = new TrustedClock(readClocks, parseTrust(this.settings.get(CLOCK)) ?? this.directory.asOf);
     this.spool = new Spool(this.database, membership.network, home.attachments);
     this.messages = new MessageStore(this.database);
     this.inbox = new InboxStore(this.database);
     this.offers = new OfferStore(this.database);
     this.arrivals = new ArrivalStore(this.database);
     this.jobs = new JobStore(this.database);
-    this.jobs.endOutside(membership.network, LEFT_BEHIND, Date.now());
+    this.jobs.endOutside(membership.network, LEFT_BEHIND, this.clock.stamp());
     this.receipts = new ReceiptStore(this.database);
     this.#digestStore = new DigestStore(home.digestsFile);
     this.digests = new KnownDigests(this.#digestStore);
@@ -163,6 +169,11 @@ export class Member implements Disposable {
     );
     this.#writing = written.catch(() => undefined);
     return written;
+  }
+
+  /** @throws FilerError of the store */
+  saveClock(trust: SavedTrust): void {
+    this.settings.set(CLOCK, JSON.stringify(trust));
   }
 
   [Symbol.dispose](): void {

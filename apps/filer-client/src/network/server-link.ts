@@ -222,7 +222,7 @@ export class ServerLink implements ServerAccess {
       session.messenger.destroy();
       this.#courier.sessionIs(undefined);
       if (this.#current !== undefined) {
-        member.directory.touch(Date.now());
+        member.directory.touch(member.clock.stamp());
         const reason = (await session.closed)?.message ?? '';
         this.#options.onEvent({ type: 'server', connected: false, reason });
       }
@@ -257,10 +257,18 @@ export class ServerLink implements ServerAccess {
     const { epoch, seq } = server.welcome;
     if (epoch === undefined || seq === undefined) return Promise.resolve();
     const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
-    this.#syncing = this.#syncing.then(() => pullDirectory(member, server.session, { epoch, seq }, refused));
+    this.#syncing = this.#syncing.then(() =>
+      pullDirectory(member, server.session, { epoch, seq }, refused, (time) => this.#witness(server, time)),
+    );
     const pulled = this.#syncing;
     this.#syncing = pulled.catch(() => undefined);
     return pulled;
+  }
+
+  /** The server's clock confirms this machine's, or does not; a server on this machine has the same clock. */
+  #witness({ overLoopback }: ServerSession, time: number): void {
+    const { clock, server } = this.#options.member;
+    if (!overLoopback) clock.witness(server.id, time);
   }
 
   /** Sends heartbeats until the session ends. */
@@ -271,7 +279,7 @@ export class ServerLink implements ServerAccess {
     let open = true;
     const ended = session.closed.then(() => (open = false));
     while (open) {
-      const beat = formatHeartbeat(await this.#options.measure());
+      const beat = formatHeartbeat(await this.#options.measure(), Date.now());
       await session.notify(beat.header).catch(() => undefined); // `closed` tells why
       if (this.#options.member.spool.size > 0) this.kickSpool();
       if (open) await this.#publish(server);
@@ -302,7 +310,9 @@ export class ServerLink implements ServerAccess {
         const refused = (error: FilerError): void =>
           log.warn('an entry of the directory was refused', { error });
         const server = this.#linked;
-        const changed = takeBroadcast(member, parseDirectory(message), refused);
+        const page = parseDirectory(message);
+        if (server !== undefined) this.#witness(server, page.time);
+        const changed = takeBroadcast(member, page, refused);
         for (const { id, name, state } of changed ?? []) {
           if (id !== member.id) this.#options.onEvent({ type: 'presence', id, name, state });
         }

@@ -42,7 +42,11 @@ export class ArrivalStore {
   }
 
   /** The folder of a transfer: that of its first beginning, whenever it goes on. @param make the folder of a new one */
-  folderOf(sender: { id: string; name: string }, job: string, note: string, make: () => string): string {
+  folderOf(
+    sender: { readonly id: string; readonly name: string },
+    { job, note, beganAt }: { readonly job: string; readonly note: string; readonly beganAt: number },
+    make: () => string,
+  ): string {
     const row = this.#database
       .prepare('SELECT folder FROM arrivals WHERE sender = ? AND job = ?')
       .get(sender.id, job);
@@ -50,7 +54,7 @@ export class ArrivalStore {
     const folder = make();
     this.#database
       .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
-      .run(sender.id, job, sender.name, folder, note, Date.now());
+      .run(sender.id, job, sender.name, folder, note, beganAt);
     this.#database
       .prepare(
         `DELETE FROM arrivals WHERE rowid IN (

@@ -35,6 +35,9 @@ const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 3_600_000;
 const LONGEST_PAUSE_OF_ALL_MS = 60_000;
 
+/** A server tries for at least this long: after its start it does not know how long it was away. */
+const LEAST_TRIED_MS = 3_600_000;
+
 /** So many are read at once of those that can be told. When a whole network was lost there are many, and reading looks at all. */
 const READ_AT_ONCE = 1_000;
 
@@ -48,6 +51,8 @@ const LEAST_OF_PAUSE = 0.5;
 export class AlarmSender {
   readonly #parts: AlarmSenderParts;
   readonly #firstPauseMs: number;
+  /** By the steady clock. */
+  readonly #startedAt: number;
   readonly #closing = new AbortController();
   /** As last read, without those that were begun since. */
   #read: WaitingAlarm[] = [];
@@ -64,6 +69,7 @@ export class AlarmSender {
 
   constructor(parts: AlarmSenderParts) {
     this.#parts = parts;
+    this.#startedAt = parts.now().steady;
     this.#firstPauseMs = parts.firstPauseMs ?? FIRST_PAUSE_MS;
   }
 
@@ -134,7 +140,9 @@ export class AlarmSender {
     const problem = await route.deliver(alarm, this.#closing.signal);
     if (this.#closing.signal.aborted && problem !== undefined) return;
     const { steady, time } = now();
-    const isGivenUp = steady - alarm.steady >= route.retryForMs;
+    const leastMs = Math.min(LEAST_TRIED_MS, route.retryForMs);
+    const since = Math.max(alarm.steady, this.#startedAt - route.retryForMs + leastMs);
+    const isGivenUp = steady - since >= route.retryForMs;
     const note = (): void => {
       if (problem === undefined || isGivenUp) alarms.done(alarm, route.channel, time, problem);
       else alarms.tried(alarm, route.channel, problem);

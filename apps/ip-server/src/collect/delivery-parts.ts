@@ -26,9 +26,14 @@ export function markOf(run: string, peer: string): string {
 }
 
 /** Removes what an earlier try left and this one cannot go on with. */
-export async function cleanBefore(root: string, { folder, label }: RunFolder, mark: string): Promise<void> {
-  await cleanMarkedParts(root, mark);
-  await cleanMarkedParts(join(root, folder, label), mark);
+export async function cleanBefore(
+  root: string,
+  { folder, label }: RunFolder,
+  mark: string,
+  now: number,
+): Promise<void> {
+  await cleanMarkedParts(root, mark, now);
+  await cleanMarkedParts(join(root, folder, label), mark, now);
 }
 
 /**

@@ -8,6 +8,8 @@ import { RunFiles } from './run-files.ts';
 
 /** What every delivery is held to. */
 export interface DeliveryRules {
+  /** Now, in ms since the epoch, as ages are judged. */
+  readonly agesNow: () => number;
   readonly network: string;
   /** The server's, which signs the receipts. */
   readonly keyPair: KeyPair;
@@ -42,7 +44,7 @@ export class DeliveryReceiver {
    * @param folder of the machine, below that of the collect
    */
   async receive(messenger: Messenger, attempt: Attempt, folder: string): Promise<ReceiveOutcome> {
-    const { network, keyPair, maxFileBytes, maxFiles } = this.#rules;
+    const { network, keyPair, maxFileBytes, maxFiles, agesNow } = this.#rules;
     const { collect, run, peer } = attempt;
     const globs = collect.paths.map((path) => Glob.parse(path));
     const mark = markOf(run.id, peer);
@@ -50,7 +52,7 @@ export class DeliveryReceiver {
       maxFiles === undefined
         ? undefined
         : await RunFiles.in(join(collect.folder, folder, run.label), maxFiles);
-    await cleanBefore(collect.folder, { folder, label: run.label }, mark);
+    await cleanBefore(collect.folder, { folder, label: run.label }, mark, agesNow());
     return await receiveFiles(messenger, {
       network,
       keyPair,

@@ -13,9 +13,6 @@ const PRUNE_AT_ONCE = 200;
 const SAMPLES_AT_ONCE = 200;
 const ROLLED_UP_AT_ONCE = 500;
 
-/** How much sooner than the time that has passed the wall clock may say that something is old: it is set right by so much. */
-const CLOCK_SLACK_MS = 3_600_000;
-
 export interface HousekeepingParts {
   readonly store: Store;
   readonly presence: Presence;
@@ -23,16 +20,13 @@ export interface HousekeepingParts {
   readonly health: StoreHealth;
   readonly retentionMs: number;
   readonly maxReportBytes: number;
+  /** Now, in ms since the epoch, as ages are judged. */
   readonly now: () => number;
-  /** Does not jump, and goes on while the machine sleeps; in ms. */
-  readonly uptime: () => number;
 }
 
 /** What is done every minute: a sample of each machine's numbers, retention, and once an hour the roll-up. */
 export class Housekeeping {
   readonly #parts: HousekeepingParts;
-  /** What the wall clock was ahead of the uptime at the start. */
-  readonly #ahead: number;
   #timer: NodeJS.Timeout | undefined;
   #minutes = 0;
   #running: Promise<void> = Promise.resolve();
@@ -40,7 +34,6 @@ export class Housekeeping {
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
-    this.#ahead = parts.now() - parts.uptime();
   }
 
   start(): void {
@@ -78,16 +71,16 @@ export class Housekeeping {
   }
 
   async #rollUp(): Promise<void> {
-    const { store } = this.#parts;
+    const { store, now } = this.#parts;
     for (let more = true; more && !this.#closed;) {
-      more = this.#try('heartbeats', () => store.samples.rollUp(this.#time(), ROLLED_UP_AT_ONCE)) ?? false;
+      more = this.#try('heartbeats', () => store.samples.rollUp(now(), ROLLED_UP_AT_ONCE)) ?? false;
       await nextTurn();
     }
   }
 
   async #prune(): Promise<void> {
-    const { store, retentionMs, maxReportBytes } = this.#parts;
-    const retention = { before: this.#time() - retentionMs, maxBytes: maxReportBytes };
+    const { store, now, retentionMs, maxReportBytes } = this.#parts;
+    const retention = { before: now() - retentionMs, maxBytes: maxReportBytes };
     const { reports } = store;
     const steps = [() => reports.prune(retention, PRUNE_AT_ONCE) === PRUNE_AT_ONCE, () => store.giveBack()];
     for (const step of steps) {
@@ -98,12 +91,6 @@ export class Housekeeping {
         await nextTurn();
       }
     }
-  }
-
-  /** By the wall clock; when that jumps ahead, what was kept for a month is not old from one minute to the next. */
-  #time(): number {
-    const { now, uptime } = this.#parts;
-    return Math.min(now(), uptime() + this.#ahead + CLOCK_SLACK_MS);
   }
 
   async #sweep(): Promise<void> {

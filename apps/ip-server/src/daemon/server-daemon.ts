@@ -7,7 +7,16 @@ import {
   type KeyPair,
   type ServerRecord,
 } from '@filer/protocol';
-import { openHome, type Environment, type Home, type Lock, type Logger } from '@filer/program';
+import {
+  KeptClock,
+  openHome,
+  TrustedClock,
+  type ClockReading,
+  type Environment,
+  type Home,
+  type Lock,
+  type Logger,
+} from '@filer/program';
 import type { AlarmRoute } from '../alarms/alarm-sender.ts';
 import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
 import { Alarms } from '../alarms/alarms.ts';
@@ -77,6 +86,7 @@ export class ServerDaemon {
   readonly #intake: ReportIntake;
   readonly #attachments: Attachments;
   readonly #housekeeping: Housekeeping;
+  readonly #keptClock: KeptClock;
   readonly #timers: NodeJS.Timeout[] = [];
   #listened: ListenedAt | undefined;
   #record: ServerRecord | undefined;
@@ -120,7 +130,15 @@ export class ServerDaemon {
     const { home, settings, environment, log, version } = options;
     const { registry } = store;
     const { identity, founding } = foundation;
-    const now = Date.now;
+    const clocks = machineClocks();
+    const readClock = (): ClockReading => ({
+      wallMs: clocks.wall(),
+      steadyMs: clocks.uptime(),
+      boot: clocks.boot ?? '',
+    });
+    const trusted = new TrustedClock(readClock, registry.trustedTime() ?? store.expectations.clock()?.time);
+    const now = (): number => trusted.stamp();
+    const agesNow = (): number => trusted.now();
     this.home = home;
     this.version = version;
     this.startedAt = now();
@@ -147,8 +165,8 @@ export class ServerDaemon {
       log,
       onProblem: (problem) => this.health.tell('attachments', problem),
       now,
+      agesNow,
     });
-    const clocks = machineClocks();
     const clock = new SteadyClock(clocks, store.expectations.clock());
     this.alarmSettings = shownAlarmSettings(settings, home, environment);
     this.alarms = new Alarms({
@@ -194,8 +212,7 @@ export class ServerDaemon {
       health: this.health,
       retentionMs: settings.reportRetentionMs,
       maxReportBytes: settings.reportSpaceBytes,
-      now,
-      uptime: () => clocks.uptime(),
+      now: agesNow,
     });
     const { network } = founding;
     this.collects = new Collects({
@@ -209,7 +226,8 @@ export class ServerDaemon {
       sessionOf: (id) => this.network.sessionOf(id),
       tell: (problem) => this.health.tell('collects', problem),
       log,
-      now,
+      now: Date.now,
+      agesNow,
       steady: () => performance.now(),
     });
     const { directory, removals, presence } = this;
@@ -226,12 +244,18 @@ export class ServerDaemon {
         deliver: (...upload) => this.collects.take(...upload),
       }),
       lateness: this.#lateness,
+      witness: (id, time) => trusted.witness(id, time),
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,
       software: version,
       serverRecord,
       log,
       now,
+    });
+    this.#keptClock = new KeptClock({
+      clock: trusted,
+      save: (trust) => registry.saveTrustedTime(trust),
+      log,
     });
   }
 
@@ -343,6 +367,7 @@ export class ServerDaemon {
     await this.#lateness.close();
     await this.alarms.close();
     await this.#housekeeping.close();
+    this.#keptClock[Symbol.dispose]();
     this.health.tell('presence', this.directory.flush());
     this.store.close();
     await this.#lock.release();

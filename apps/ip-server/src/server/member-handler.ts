@@ -6,7 +6,10 @@ import {
   formatRemovals,
   formatStored,
   parseDirectoryGet,
+  isLoopback,
   parseHeartbeat,
+  parseHeartbeatTime,
+  parseHostPort,
   parseRecord,
   parseReport,
   parseSpool,
@@ -41,6 +44,8 @@ export interface MemberServices {
   readonly attachments: Pick<Attachments, 'require' | 'stored'>;
   readonly lateness: Lateness;
   readonly log: Logger;
+  /** Another machine's clock says so. */
+  readonly witness: (id: string, time: number) => void;
   readonly now: () => number;
 }
 
@@ -51,8 +56,9 @@ const OK: Reply = { header: { type: 'ok' } };
 
 /** What a member may ask. */
 export function memberHandler(services: MemberServices, connection: Connection): Handler {
-  const { directory, presence, removals, texts, lateness, now } = services;
-  const { id } = connection;
+  const { directory, presence, removals, texts, lateness, witness, now } = services;
+  const { id, messenger } = connection;
+  const isLocal = isLoopback(parseHostPort(messenger.addr).host);
   const takeReport = reportTaker(services, id);
   return (message, session) => {
     if (directory.get(id)?.status !== 'member') {
@@ -61,7 +67,11 @@ export function memberHandler(services: MemberServices, connection: Connection):
     switch (message.header['type']) {
       case 'heartbeat': {
         const heartbeat = parseHeartbeat(message);
-        if (connection.incarnation !== undefined) presence.heartbeat(connection, heartbeat, now());
+        const time = parseHeartbeatTime(message);
+        if (connection.incarnation === undefined) return undefined;
+        presence.heartbeat(connection, heartbeat, now());
+        // A daemon on this machine has the same clock, right or wrong.
+        if (time !== undefined && !isLocal) witness(id, time);
         return undefined;
       }
       case 'report':

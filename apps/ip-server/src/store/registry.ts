@@ -7,6 +7,7 @@ import type {
   Removal,
   ServerRecord,
 } from '@filer/protocol';
+import type { SavedTrust } from '@filer/program';
 
 /** `left` by its own wish: it may join again. `removed` by the network: it may not. */
 export type MemberStatus = 'member' | 'left' | 'removed';
@@ -106,6 +107,9 @@ export interface Registry {
   invites(): InviteEntry[];
   /** @returns whether there is such an invite */
   revokeInvite(id: string, now: number): boolean;
+  /** The trusted time as it was last stored. */
+  trustedTime(): SavedTrust | undefined;
+  saveTrustedTime(trust: SavedTrust): void;
   serverRecord(): ServerRecord | undefined;
   saveServerRecord(record: ServerRecord): void;
   listenedAt(): ListenedAt | undefined;

@@ -7,6 +7,7 @@ import {
   type Removal,
   type ServerRecord,
 } from '@filer/protocol';
+import { parseTrust, type SavedTrust } from '@filer/program';
 import type { Database, Statement } from './database.ts';
 import { Meta } from './meta.ts';
 import type {
@@ -22,6 +23,8 @@ import type {
 } from './registry.ts';
 import { document, inviteOf, memberOf, text } from './rows.ts';
 import { parseFounding, parseListenedAt } from './stored-settings.ts';
+
+const TRUSTED_TIME = 'trusted_time';
 
 /** The registry in the embedded database. */
 export class SqliteRegistry implements Registry {
@@ -139,6 +142,14 @@ export class SqliteRegistry implements Registry {
 
   revokeInvite(id: string, now: number): boolean {
     return this.#statements.revoke.run(now, id) > 0;
+  }
+
+  trustedTime(): SavedTrust | undefined {
+    return parseTrust(this.#meta.get(TRUSTED_TIME));
+  }
+
+  saveTrustedTime(trust: SavedTrust): void {
+    this.#meta.set(TRUSTED_TIME, JSON.stringify(trust));
   }
 
   serverRecord(): ServerRecord | undefined {

@@ -21,6 +21,7 @@ export interface AttachmentRoomParts {
   readonly isBusy: (key: UploadKey) => boolean;
   /** Ends that they come. */
   readonly cut: (key: UploadKey) => Promise<void>;
+  /** Now, in ms since the epoch, as ages are judged. */
   readonly now: () => number;
 }
 
@@ -120,7 +121,7 @@ export class AttachmentRoom {
     const { store, folders, now, isBusy } = this.#parts;
     if (now() - this.#cleanedAt < 24 * 3_600_000) return;
     this.#cleanedAt = now();
-    await cleanParts(folders.root);
+    await cleanParts(folders.root, { now: now() });
     for await (const key of folders.untouchedSince(now() - UNREPORTED_MS)) {
       if (this.#closed) return;
       if (store.find(key) === undefined && !isBusy(key)) await folders.remove(key);

@@ -40,7 +40,10 @@ export interface AttachmentsParts {
   readonly log: Logger;
   /** Told why none can be taken, and (undefined) when they can again. */
   readonly onProblem: (problem: FilerError | undefined) => void;
+  /** What is dated with, in ms since the epoch. */
   readonly now: () => number;
+  /** Now, in ms since the epoch, as ages are judged. */
+  readonly agesNow: () => number;
 }
 
 interface Running {
@@ -59,7 +62,7 @@ export class Attachments {
   readonly #stop = new AbortController();
 
   constructor(parts: AttachmentsParts) {
-    const { store, root, spaceBytes, keepFreeBytes, now } = parts;
+    const { store, root, spaceBytes, keepFreeBytes, agesNow: now } = parts;
     this.#parts = parts;
     this.#folders = new AttachmentFolders(root);
     this.#space = new FreeSpace(root, { quotaBytes: spaceBytes, keepFreeBytes });

@@ -44,8 +44,10 @@ const HEARTBEAT_KEYS = [
   'spooled',
 ] as const;
 
-export function formatHeartbeat(heartbeat: Heartbeat): Message {
+/** @param time the sender's clock, in ms since the epoch */
+export function formatHeartbeat(heartbeat: Heartbeat, time?: number): Message {
   const header: Record<string, string> = { type: 'heartbeat' };
+  if (time !== undefined) header['time'] = String(time);
   for (const key of HEARTBEAT_KEYS) header[key] = String(heartbeat[key]);
   return { header, content: Buffer.alloc(0) };
 }
@@ -62,6 +64,11 @@ export function parseHeartbeat({ header }: Message): Heartbeat {
     transfers: requireInteger(header, 'transfers'),
     spooled: requireInteger(header, 'spooled'),
   };
+}
+
+/** What the clock of the sender of a heartbeat says; undefined from an older one. @throws FilerError `message-malformed` */
+export function parseHeartbeatTime({ header }: Message): number | undefined {
+  return header['time'] === undefined ? undefined : requireInteger(header, 'time');
 }
 
 /** How a command ended whose output is reported. */
