@@ -78,7 +78,7 @@ const jobs = {
 };
 
 function found(path: string): Parameters<typeof ship>[4] {
-  return [{ path, kind: 'file', version: path, state: path, size: 1, inode: `1:${path}` }];
+  return [{ path, kind: 'file', version: path, state: path, size: 1, inode: `1:${path}`, id: path }];
 }
 
 function jobsOf(state: DeliveryState): string[] {

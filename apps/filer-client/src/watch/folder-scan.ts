@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { FilerError } from '@filer/protocol';
 import type { Watch, WatchStore } from '../store/watch-store.ts';
+import type { FolderProblems } from './folder-problems.ts';
 import { look, type Found } from './look.ts';
 import { restoreLeft } from './put-away.ts';
 import { scan } from './scan.ts';
@@ -16,6 +16,7 @@ export interface FolderScanOptions {
   readonly watch: Watch;
   readonly store: WatchStore;
   readonly rules: WatchRules;
+  readonly problems: FolderProblems;
   readonly rescanMs: number;
   /** A folder is about to be looked into; awaited. */
   readonly entered: (path: string) => Promise<void>;
@@ -23,8 +24,8 @@ export interface FolderScanOptions {
   readonly begun: () => void;
   /** Takes what was found, and waits while it has no room. */
   readonly take: (found: readonly Found[], signal: AbortSignal) => Promise<void>;
-  /** All was looked through. @param trouble the first thing that cannot be sent, and how many more there are */
-  readonly done: (trouble: string | undefined) => void;
+  /** All was looked through. */
+  readonly done: () => void;
 }
 
 /** Looks through a watched folder now and then, and through what has come to be in it. */
@@ -67,8 +68,7 @@ export class FolderScan {
     const below = isWhole ? [''] : [...this.#folders];
     this.#folders.clear();
     const { signal } = this.#stop;
-    const work = (): Promise<void> =>
-      isWhole ? this.#whole(signal) : this.#some(below, signal, () => undefined);
+    const work = (): Promise<void> => (isWhole ? this.#whole(signal) : this.#some(below, signal));
     this.#running = attempt(work).finally(() => (this.#running = undefined));
   }
 
@@ -87,36 +87,29 @@ export class FolderScan {
     this.#wholeAtMs = Infinity;
     rules.refresh();
     begun();
-    let first: FilerError | undefined;
-    let failed = 0;
     try {
-      await this.#some([''], signal, (error) => {
-        first ??= error;
-        failed++;
-      });
+      await this.#some([''], signal);
       if (signal.aborted) return;
-      const others = failed > 1 ? ` (and ${failed - 1} more)` : '';
-      done(first === undefined ? undefined : `${first.message}: it stays here${others}`);
+      done();
       if (now() >= this.#forgetAtMs) await this.#forgetGone(signal);
     } finally {
       this.soon(Math.max(rescanMs, (now() - beganAt) * SHARE_OF_TIME));
     }
   }
 
-  async #some(
-    below: readonly string[],
-    signal: AbortSignal,
-    failed: (error: FilerError) => void,
-  ): Promise<void> {
-    const { watch, rules, take, entered } = this.#options;
+  async #some(below: readonly string[], signal: AbortSignal): Promise<void> {
+    const { watch, rules, problems, take, entered } = this.#options;
     const aside = (path: string): void => restoreLeft(join(watch.folder, path));
     for (const path of below) {
       if (path !== '' && rules.hides(path, true)) continue;
+      problems.beginScan();
+      const failed = problems.note.bind(problems);
       const options = { folder: watch, rules, below: path, signal, aside, entered, failed };
       for await (const found of scan(options)) {
         if (signal.aborted) return;
         await take(found, signal);
       }
+      if (!signal.aborted) problems.endScan(path);
     }
   }
 

@@ -1,123 +1,147 @@
-import { lstatSync } from 'node:fs';
+import { watch, type BigIntStats, type FSWatcher } from 'node:fs';
+import { lstat, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { systemCode } from '@filer/protocol';
-import { watch, type FSWatcher } from 'chokidar';
+import { folderId } from './look.ts';
 
 export interface FolderTriggerOptions {
   readonly folder: string;
-  /** Something at this path below the folder may have changed; empty for the folder itself. */
+  /** Something at this path below the folder may have changed; empty for the folder itself. Must not throw. */
   readonly onChange: (path: string) => void;
-  /** The folder at this path is another one than was watched: what lies in it is to be looked through. */
-  readonly onReplaced: (path: string) => void;
 }
 
 interface Watched {
-  readonly watcher: FSWatcher;
-  readonly ready: PromiseWithResolvers<void>;
+  readonly handle: FSWatcher;
+  /** Of the folder that the handle is bound to, whatever has its path by now. @see folderId */
+  readonly id: string;
   /** The look through all in which it was found last. */
   round: number;
 }
 
-/** What the system says when it has no room for another watch. */
-const REFUSALS: ReadonlySet<string> = new Set(['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM']);
+/** Why a single folder cannot be watched: it is gone, or whoever looks into it reports the reason. */
+const OF_ONE_FOLDER: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ELOOP',
+  'EACCES',
+  'EPERM',
+  'ENAMETOOLONG',
+]);
 
 /**
- * Tells when something changes in a folder, as far as the system does. Each folder is watched before what lies in it is
- * looked through, by who does that: so nothing comes in between. A watcher of chokidar's for each folder, which ignores all
- * that lies in it, holds nothing but the folder in memory: one for the whole tree would look through all subfolders at once.
+ * Tells when something changes in a folder, as far as the system does. Each folder below is watched by a handle of its
+ * own, set just before that folder is read, so nothing is missed between the two. A handle belongs to a folder, not to a
+ * path: when the folder at a path is another one than the handle's, `has` is false and `add` replaces the handle.
+ *
+ * Callbacks of the system only call `onChange`; they touch no disk and cannot throw.
  */
-export class FolderTrigger implements AsyncDisposable {
+export class FolderTrigger implements Disposable {
   readonly #options: FolderTriggerOptions;
   readonly #watched = new Map<string, Watched>();
-  readonly #closing = new Set<Promise<void>>();
   #round = 0;
+  #refusedInRound: string | undefined;
   #refusal: string | undefined;
+  #isClosed = false;
 
   constructor(options: FolderTriggerOptions) {
     this.#options = options;
   }
 
-  has(path: string): boolean {
-    return this.#watched.has(path);
+  /** Why the system does not tell of all changes: its error code. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
-  /** Watches the folder at a path below, unless it is watched. Resolves when changes are told from now on. */
+  /** Whether the folder that is known by this id is watched at this path. */
+  has(path: string, id: string): boolean {
+    return this.#watched.get(path)?.id === id;
+  }
+
+  /** Watches the folder that is at a path below now. What cannot be watched is left out. */
   async add(path: string): Promise<void> {
-    const known = this.#watched.get(path);
-    if (known !== undefined) {
-      known.round = this.#round;
-      return known.ready.promise;
-    }
     const folder = join(this.#options.folder, path);
-    const watcher = watch(folder, {
-      backend: 'native',
-      depth: 0,
-      ignored: (candidate) => candidate !== folder,
-      ignoreInitial: true,
-      ignorePermissionErrors: true,
-      followSymlinks: false,
-      atomic: false,
-      persistent: false,
-    });
-    const ready = Promise.withResolvers<void>();
-    const watched = { watcher, ready, round: this.#round };
-    this.#watched.set(path, watched);
-    // Not the usual events: those tell of a file when chokidar has looked at it, and it looks at none.
-    watcher.on('raw', (_event, name, details) => {
-      // Of a folder that has gone chokidar watches the one above, too.
-      if (watchedPathOf(details) === folder) this.#changed(path, name ?? undefined);
-    });
-    watcher.once('ready', ready.resolve);
-    watcher.on('error', (error) => {
-      // One that is gone or closed to us is told of by who looks into it.
-      const code = systemCode(error);
-      if (code !== undefined && REFUSALS.has(code)) this.#refusal = code;
-      if (this.#watched.get(path) === watched) this.#drop(path);
-    });
-    await ready.promise;
+    // Taken before the handle is set: a folder that is replaced in between is noticed by the next look.
+    const id = await idOf(folder, path === '');
+    const known = this.#watched.get(path);
+    if (known !== undefined && known.id === id) {
+      known.round = this.#round;
+      return;
+    }
+    this.#drop(path);
+    if (id === undefined || this.#isClosed) return;
+    try {
+      const handle = watch(folder, { persistent: false });
+      const watched = { handle, id, round: this.#round };
+      handle.on('change', (event, name) =>
+        this.#changed(path, watched, event, typeof name === 'string' ? name : undefined),
+      );
+      handle.on('error', (error) => {
+        this.#refuse(error);
+        if (this.#watched.get(path) === watched) this.#drop(path);
+      });
+      this.#watched.set(path, watched);
+    } catch (error) {
+      this.#refuse(error);
+    }
   }
 
   /** All is about to be looked through. */
   beginRound(): void {
     this.#round++;
-    this.#refusal = undefined;
+    this.#refusedInRound = undefined;
   }
 
-  /** All was looked through: folders that were not found are watched no more. @returns why some are not watched */
-  endRound(): string | undefined {
+  /** All was looked through: folders that were not found are not watched any longer. */
+  endRound(): void {
     for (const [path, { round }] of this.#watched) if (round !== this.#round) this.#drop(path);
-    return this.#refusal;
+    this.#refusal = this.#refusedInRound;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
     for (const path of [...this.#watched.keys()]) this.#drop(path);
-    await Promise.all(this.#closing);
   }
 
-  #changed(path: string, name: string | undefined): void {
-    const { folder, onChange, onReplaced } = this.#options;
-    const at = join(folder, path);
-    // The end of a folder is told by its own name; what is there after that is another one.
-    const mayBeOver =
-      name === basename(at) && lstatSync(join(at, name), { throwIfNoEntry: false }) === undefined;
-    if (mayBeOver) {
-      this.#drop(path);
-      onReplaced(path);
-    }
-    onChange(name === undefined || mayBeOver ? path : join(path, name));
+  #changed(path: string, watched: Watched, event: string, name: string | undefined): void {
+    const { folder, onChange } = this.#options;
+    onChange(name === undefined ? path : join(path, name));
+    // The end of a folder is told under its own name, like a change of what has that name in it.
+    if (event === 'rename' && name === basename(join(folder, path))) void this.#checkEnd(path, watched);
+  }
+
+  /** Drops a handle whose folder was removed or renamed. Never rejects. */
+  async #checkEnd(path: string, watched: Watched): Promise<void> {
+    const folder = join(this.#options.folder, path);
+    if ((await lookOrNone(lstat(join(folder, basename(folder)), { bigint: true }))) !== undefined) return;
+    if (this.#watched.get(path) !== watched) return;
+    this.#drop(path);
+    this.#options.onChange(path);
+  }
+
+  #refuse(error: unknown): void {
+    const code = systemCode(error) ?? 'unknown';
+    if (OF_ONE_FOLDER.has(code)) return;
+    this.#refusedInRound = code;
+    this.#refusal = code;
   }
 
   #drop(path: string): void {
-    const watched = this.#watched.get(path);
-    if (watched === undefined) return;
+    this.#watched.get(path)?.handle.close();
     this.#watched.delete(path);
-    watched.ready.resolve();
-    const closed = watched.watcher.close().finally(() => this.#closing.delete(closed));
-    this.#closing.add(closed);
   }
 }
 
-function watchedPathOf(details: unknown): string | undefined {
-  if (typeof details !== 'object' || details === null || !('watchedPath' in details)) return undefined;
-  return String(details.watchedPath);
+/** @returns undefined where there is no folder */
+async function idOf(folder: string, followsLinks: boolean): Promise<string | undefined> {
+  const stats = await lookOrNone((followsLinks ? stat : lstat)(folder, { bigint: true }));
+  return stats?.isDirectory() === true ? folderId(stats) : undefined;
+}
+
+async function lookOrNone(looking: Promise<BigIntStats>): Promise<BigIntStats | undefined> {
+  try {
+    return await looking;
+  } catch {
+    // Whoever looks into the folder reports what is wrong with it.
+    return undefined;
+  }
 }

@@ -4,6 +4,9 @@ import { FilerError, systemCode } from '@filer/protocol';
 import { checkLinkTarget, readLinkTarget, requireSize } from '@filer/transfer';
 import { watchedVersion } from '../jobs/watched-version.ts';
 
+/** Characters of a path that a message shows; a path can have 4,096. */
+const MAX_SHOWN = 400;
+
 /** Something in a watched folder, as it is now. */
 export interface Found {
   /** Below the folder, `/` between components. */
@@ -16,6 +19,13 @@ export interface Found {
   readonly size: number;
   /** By which the system knows it. */
   readonly inode: string;
+  /** @see folderId */
+  readonly id: string;
+}
+
+/** Tells a folder from another one that takes its path later, and may get its number: `dev:ino:birthtimeNs`. */
+export function folderId({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`;
 }
 
 export interface Folder {
@@ -38,18 +48,20 @@ export async function look({ folder, name }: Folder, path: string): Promise<Foun
     if (stats.isFile()) requireSize(file, stats);
     const kind = kindOf(stats);
     if (kind !== undefined) return foundOf(path, kind, stats);
-    return new FilerError('path-unsupported', `${shown(file)} is neither a file, a folder nor a link`);
+    return new FilerError('path-unsupported', `${shownPath(file)} is neither a file, a folder nor a link`);
   } catch (error) {
     if (error instanceof FilerError) return error;
     const code = systemCode(error);
     if (code === undefined) throw error;
     // What stands for bytes that are no UTF-8: under the name as it was read there is nothing.
     if (file.includes('\ufffd'))
-      return new FilerError('path-unsupported', `the name of ${shown(file)} is not UTF-8: rename it`);
+      return new FilerError('path-unsupported', `the name of ${shownPath(file)} is not UTF-8: rename it`);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    return new FilerError('path-unreadable', `${shown(file)} cannot be looked at (${code})`, {
-      cause: error,
-    });
+    return new FilerError(
+      'path-unreadable',
+      `${shownPath(file)} cannot be looked at (${code})${adviceFor(code)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -62,6 +74,7 @@ function foundOf(path: string, kind: Found['kind'], stats: BigIntStats): Found {
     state: `${ino}:${stats.size}:${mtimeNs}:${ctimeNs}`,
     size: kind === 'file' ? Number(stats.size) : 0,
     inode: `${dev}:${ino}`,
+    id: folderId(stats),
   };
 }
 
@@ -71,6 +84,15 @@ function kindOf(stats: BigIntStats): Found['kind'] | undefined {
   return stats.isSymbolicLink() ? 'link' : undefined;
 }
 
-function shown(file: string): string {
-  return JSON.stringify(file.toWellFormed());
+/** A path in a message; only the ends of a very long one. */
+export function shownPath(file: string): string {
+  const path = file.toWellFormed();
+  if (path.length <= MAX_SHOWN) return JSON.stringify(path);
+  return JSON.stringify(`${path.slice(0, MAX_SHOWN / 2)}…${path.slice(-MAX_SHOWN / 2)}`.toWellFormed());
+}
+
+/** What helps when the system does not let a path be read. */
+export function adviceFor(code: string): string {
+  if (code === 'EACCES' || code === 'EPERM') return ', change its permissions';
+  return code === 'ENAMETOOLONG' ? ', shorten the names above it' : '';
 }

@@ -1,7 +1,7 @@
 import type { Dir } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
-import { look, type Folder, type Found } from './look.ts';
+import { adviceFor, look, shownPath, type Folder, type Found } from './look.ts';
 import { ASIDE_SUFFIX } from './put-away.ts';
 import type { WatchRules } from './watch-rules.ts';
 
@@ -18,8 +18,8 @@ export interface ScanOptions {
   readonly entered: (path: string) => Promise<void>;
   /** Something that lies aside while it is put away. @param path below the folder */
   readonly aside: (path: string) => void;
-  /** Something that cannot be sent, or not be looked into; the scan goes on. */
-  readonly failed: (error: FilerError) => void;
+  /** Something that cannot be sent, or not be looked into: then its path ends in `/`. The scan goes on. */
+  readonly failed: (path: string, error: FilerError) => void;
 }
 
 /**
@@ -29,19 +29,22 @@ export interface ScanOptions {
 export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found[], void> {
   const { folder, rules, below = '', signal, failed, aside, entered } = options;
   await entered(below);
-  const dir = await openFolder(`${folder.folder}/${below}`, failed);
+  const unreadable = (error: unknown): void =>
+    tell(`${folder.folder}/${below}`, error, (reason) => failed(`${below}/`, reason));
+  const dir = await openFolder(`${folder.folder}/${below}`, unreadable);
   if (dir === undefined) return;
   try {
     for (;;) {
-      const names = await namesOf(dir, failed);
+      const names = await namesOf(dir, unreadable);
       if (names.length === 0 || signal.aborted) return;
-      const looks = await Promise.all(
-        names.map((name) => look(folder, below === '' ? name : `${below}/${name}`)),
-      );
+      const paths = names.map((name) => (below === '' ? name : `${below}/${name}`));
+      const looks = await Promise.all(paths.map((path) => look(folder, path)));
       const found: Found[] = [];
-      for (const each of looks) {
-        if (each instanceof FilerError) failed(each);
-        else if (each?.path.endsWith(ASIDE_SUFFIX) === true) aside(each.path);
+      for (const [n, path] of paths.entries()) {
+        const each = looks[n];
+        if (each instanceof FilerError) {
+          if (!rules.ignores(path, false)) failed(path, each);
+        } else if (each?.path.endsWith(ASIDE_SUFFIX) === true) aside(each.path);
         else if (each !== undefined && !rules.ignores(each.path, each.kind === 'folder')) found.push(each);
       }
       yield found;
@@ -52,16 +55,16 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found
   }
 }
 
-async function openFolder(path: string, failed: ScanOptions['failed']): Promise<Dir | undefined> {
+async function openFolder(path: string, unreadable: (error: unknown) => void): Promise<Dir | undefined> {
   try {
     return await opendir(path, { bufferSize: AT_ONCE });
   } catch (error) {
-    tell(path, error, failed);
+    unreadable(error);
     return undefined;
   }
 }
 
-async function namesOf(dir: Dir, failed: ScanOptions['failed']): Promise<string[]> {
+async function namesOf(dir: Dir, unreadable: (error: unknown) => void): Promise<string[]> {
   const names: string[] = [];
   try {
     while (names.length < AT_ONCE) {
@@ -70,20 +73,16 @@ async function namesOf(dir: Dir, failed: ScanOptions['failed']): Promise<string[
       names.push(item.name);
     }
   } catch (error) {
-    tell(dir.path, error, failed);
+    unreadable(error);
   }
   return names;
 }
 
 /** What has gone meanwhile is no failure. */
-function tell(path: string, error: unknown, failed: ScanOptions['failed']): void {
+function tell(path: string, error: unknown, failed: (error: FilerError) => void): void {
   const code = systemCode(error);
   if (code === undefined) throw error;
   if (code === 'ENOENT' || code === 'ENOTDIR') return;
-  const what = JSON.stringify(path.toWellFormed());
-  failed(
-    new FilerError('path-unreadable', `${what} cannot be looked into (${code}): change its permissions`, {
-      cause: error,
-    }),
-  );
+  const message = `${shownPath(path)} cannot be looked into (${code})${adviceFor(code)}`;
+  failed(new FilerError('path-unreadable', message, { cause: error }));
 }

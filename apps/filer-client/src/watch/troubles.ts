@@ -1,7 +1,7 @@
 import type { Logger } from '@filer/program';
 
-/** What keeps a watched folder from being shipped whole: the folder, something in it, who is to get it, what is to be put away, or this program. */
-export type Trouble = 'root' | 'files' | 'targets' | 'away' | 'fault';
+/** What keeps a watched folder from being shipped whole, beside what is in it: the folder, its recipients, what is to be put away, or a fault in this program's rounds or scans. */
+export type Trouble = 'root' | 'targets' | 'away' | 'fault' | 'scan-fault';
 
 /** Why not all goes as it should; each reason is logged once. */
 export class Troubles {
@@ -24,12 +24,7 @@ export class Troubles {
     this.#log.warn('a watched folder has a problem', { watch: this.#watch, reason });
   }
 
-  has(what: Trouble): boolean {
-    return this.#reasons.has(what);
-  }
-
-  /** One of the reasons; undefined when there is none. */
-  get reason(): string | undefined {
-    return this.#reasons.values().next().value;
+  get reasons(): readonly string[] {
+    return [...this.#reasons.values()];
   }
 }

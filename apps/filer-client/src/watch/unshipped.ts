@@ -3,6 +3,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { Watch } from '../store/watch-store.ts';
 import type { Member } from '../network/member.ts';
 import type { Alarm } from './alarm.ts';
+import type { FolderProblems } from './folder-problems.ts';
 import { look, type Found } from './look.ts';
 import { openForWriting } from './open-writers.ts';
 import { Settling } from './settling.ts';
@@ -33,10 +34,11 @@ export interface UnshippedOptions {
   readonly parts: ShippingParts & { readonly member: Member };
   readonly rules: WatchRules;
   readonly troubles: Troubles;
+  readonly problems: FolderProblems;
   readonly alarm: Alarm;
   readonly signal: AbortSignal;
   /** There is a folder, which may not be watched yet. */
-  readonly onFolder: (path: string) => void;
+  readonly onFolder: (folder: Found) => void;
   /** Something had no room: all is to be looked through again. */
   readonly onMissed: () => void;
 }
@@ -58,9 +60,9 @@ export class Unshipped {
     return this.#settling.size + this.#ready.size;
   }
 
-  /** Whether it is looked at again in its turn. */
-  has(path: string): boolean {
-    return this.#settling.has(path) || this.#ready.has(path);
+  /** Whether it is about to be looked at again anyway. */
+  settles(path: string): boolean {
+    return this.#settling.has(path);
   }
 
   /** When something is to be done, by the clock of `now`; undefined for not at all. */
@@ -81,18 +83,21 @@ export class Unshipped {
 
   /** Looks at some paths below the folder. */
   async lookAt(paths: readonly string[]): Promise<void> {
-    const { watch, rules, signal, troubles, onFolder } = this.#options;
+    const { watch, rules, signal, problems, onFolder } = this.#options;
     for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
       const some = paths.slice(at, at + LOOKS_AT_ONCE);
       const looks = await Promise.all(some.map((path) => look(watch, path)));
       const found: Found[] = [];
       some.forEach((path, n) => {
         const each = looks[n];
-        if (each instanceof FilerError) troubles.note('files', `${each.message}: it stays here`);
-        if (each === undefined || each instanceof FilerError) this.#settling.drop(path);
-        else if (!rules.hides(path, each.kind === 'folder')) found.push(each);
+        const isSent = each !== undefined && !rules.hides(path, 'kind' in each && each.kind === 'folder');
+        if (!isSent) problems.gone(path);
+        else if (each instanceof FilerError) problems.note(path, each);
+        else problems.fine(path);
+        if (!isSent || each instanceof FilerError) this.#settling.drop(path);
+        else found.push(each);
       });
-      for (const { kind, path } of found) if (kind === 'folder') onFolder(path);
+      for (const each of found) if (each.kind === 'folder') onFolder(each);
       for (const each of this.#news(found)) this.#take(each);
     }
   }

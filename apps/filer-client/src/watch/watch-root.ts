@@ -1,10 +1,11 @@
-import { stat } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Home } from '@filer/program';
+import { adviceFor, folderId, shownPath } from './look.ts';
 import { realPlace, requireNoLoop } from './places.ts';
 
 /** The folder itself, as it is found: what it is known by, or why it is not watched now. */
-export type Root = { readonly id: string } | { readonly trouble: string };
+export type Root = { readonly id: string } | { readonly trouble: string; readonly isMissing: boolean };
 
 /**
  * Looks at a folder that may come, go, be another one, be hidden below what is mounted over it, or lie where it must not.
@@ -12,19 +13,23 @@ export type Root = { readonly id: string } | { readonly trouble: string };
  * @param inbox where files arrive; absolute
  */
 export async function lookAtRoot(folder: string, inbox: string, home: Home): Promise<Root> {
-  const what = JSON.stringify(folder.toWellFormed());
+  const what = shownPath(folder);
   try {
     const found = await stat(folder, { bigint: true });
-    if (!found.isDirectory()) return { trouble: `${what} is no folder: it is watched as soon as it is one` };
+    if (!found.isDirectory())
+      return { trouble: `${what} is no folder: it is watched as soon as it is one`, isMissing: true };
     requireNoLoop(await realPlace(folder), await realPlace(inbox), home);
-    // A folder that is made anew may get the number of the one that was removed.
-    return { id: `${found.dev}:${found.ino}:${found.birthtimeNs}` };
+    // The names in it, and what has them.
+    await (await opendir(folder)).close();
+    await stat(`${folder}/.`);
+    return { id: folderId(found) };
   } catch (error) {
-    if (error instanceof FilerError) return { trouble: error.message };
+    if (error instanceof FilerError) return { trouble: error.message, isMissing: false };
     const code = systemCode(error);
     if (code === undefined) throw error;
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      return { trouble: `there is no folder ${what}: it is watched as soon as it is there` };
-    return { trouble: `${what} cannot be looked at (${code}): change its permissions` };
+      return { trouble: `there is no folder ${what}: it is watched as soon as it is there`, isMissing: true };
+    const trouble = `${what} cannot be looked into (${code})${adviceFor(code)}: it is watched as soon as it can be`;
+    return { trouble, isMissing: false };
   }
 }

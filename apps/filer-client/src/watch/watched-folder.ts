@@ -6,6 +6,7 @@ import type { Member } from '../network/member.ts';
 import type { Watch } from '../store/watch-store.ts';
 import { Accounts } from './accounts.ts';
 import { Alarm } from './alarm.ts';
+import { FolderProblems } from './folder-problems.ts';
 import { blindness } from './blindness.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
@@ -43,6 +44,7 @@ export class WatchedFolder {
   readonly #rules: WatchRules;
   readonly #accounts: Accounts;
   readonly #troubles: Troubles;
+  readonly #problems: FolderProblems;
   readonly #unshipped: Unshipped;
   readonly #scan: FolderScan;
   readonly #alarm = new Alarm();
@@ -51,6 +53,7 @@ export class WatchedFolder {
   readonly #told = new Set<string>();
   /** By what the folder is known; undefined while it is not watched. */
   #root: string | undefined;
+  #isMissing = false;
   #rootAtMs = -Infinity;
   #trigger: FolderTrigger | undefined;
   #blind: string | undefined;
@@ -65,16 +68,19 @@ export class WatchedFolder {
     this.#rules = new WatchRules(watch.folder, options.exclude);
     this.#accounts = new Accounts(parts, watch, options);
     this.#troubles = new Troubles(parts.log, watch.name);
+    this.#problems = new FolderProblems(parts.log, watch.name);
     this.#unshipped = new Unshipped({
       watch,
       options,
       parts,
       rules: this.#rules,
       troubles: this.#troubles,
+      problems: this.#problems,
       alarm: this.#alarm,
       signal: this.#stop.signal,
-      onFolder: (path) => {
-        if (this.#trigger?.has(path) === false) this.#lookInto(path);
+      onFolder: ({ path, id }) => {
+        const isSeen = this.#trigger?.has(path, id) === true && !this.#problems.isIn(path);
+        if (!isSeen) this.#scan.into(path);
       },
       onMissed: () => this.#scan.soon(options.settleMs),
     });
@@ -82,13 +88,13 @@ export class WatchedFolder {
       watch,
       store: parts.member.watches,
       rules: this.#rules,
+      problems: this.#problems,
       rescanMs: options.rescanMs,
       take: (found, signal) => this.#unshipped.takeAll(found, signal),
       entered: async (path) => this.#trigger?.add(path),
       begun: () => this.#trigger?.beginRound(),
-      done: (trouble) => {
-        this.#sees(this.#trigger?.endRound());
-        this.#troubles.note('files', trouble);
+      done: () => {
+        this.#trigger?.endRound();
         this.#troubles.note('targets', recipientsOf(parts.member, options.to).lost[0]?.message);
       },
     });
@@ -96,20 +102,26 @@ export class WatchedFolder {
 
   /** Resolves when the folder was looked at for the first time. */
   async start(): Promise<void> {
-    const first = this.#attempt(() => this.#lookAtRoot());
+    const first = this.#attempt('fault', () => this.#lookAtRoot());
     this.#running ??= first.then(() => this.#run());
     await first;
   }
 
   get state(): WatchState {
-    if (this.#troubles.has('root')) return 'folder-missing';
-    if (this.#troubles.reason !== undefined) return 'failing';
+    if (this.#isMissing) return 'folder-missing';
+    if (this.#trouble !== undefined) return 'failing';
     return this.#blind === undefined ? 'watching' : 'blind';
   }
 
   /** Why it is not simply `watching`. */
   get reason(): string | undefined {
-    return this.#troubles.reason ?? this.#blind;
+    return this.#trouble ?? this.#blind;
+  }
+
+  get #trouble(): string | undefined {
+    const problem = this.#problems.reason;
+    const reasons = [...this.#troubles.reasons, ...(problem === undefined ? [] : [problem])];
+    return reasons.length === 0 ? undefined : reasons.join('; ');
   }
 
   /** Files that were found and are in no job yet. */
@@ -135,28 +147,28 @@ export class WatchedFolder {
     this.#alarm.ring();
     await this.#scan.restart();
     await this.#running;
-    await this.#trigger?.[Symbol.asyncDispose]();
+    this.#trigger?.[Symbol.dispose]();
   }
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      await this.#attempt(() => this.#round());
+      await this.#attempt('fault', () => this.#round());
       await pause(ROUND_MS);
       await this.#alarm.wait(this.#nextMs());
     }
   }
 
   /** Never rejects: what fails now, a database say, is tried again. */
-  async #attempt(work: () => Promise<void>): Promise<void> {
+  async #attempt(what: 'fault' | 'scan-fault', work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      this.#troubles.note('fault', undefined);
+      this.#troubles.note(what, undefined);
     } catch (error) {
       if (!(error instanceof FilerError)) {
         const { log } = this.#parts;
         log.error('a watched folder failed for a fault of this program', { watch: this.watch.name, error });
       }
-      this.#troubles.note('fault', messageOf(error));
+      this.#troubles.note(what, messageOf(error));
     }
   }
 
@@ -164,12 +176,17 @@ export class WatchedFolder {
     if (now() - this.#rootAtMs >= ROOT_EVERY_MS) await this.#lookAtRoot();
     if (this.#stop.signal.aborted) return;
     if (this.#root !== undefined) {
+      this.#sees(this.#trigger?.refusal);
       this.#scan.begin(async (work) => {
-        await this.#attempt(work);
+        await this.#attempt('scan-fault', work);
         this.#alarm.ring();
       });
+      if ([...this.#told].some((path) => basename(path) === RULES_FILE)) {
+        this.#rules.refresh();
+        this.#scan.soon(0);
+      }
       // What settles is looked at again in its turn.
-      const told = [...this.#told].filter((path) => !this.#unshipped.has(path));
+      const told = [...this.#told].filter((path) => !this.#unshipped.settles(path));
       this.#told.clear();
       await this.#unshipped.lookAt(told);
       await this.#unshipped.lookAgain();
@@ -191,38 +208,28 @@ export class WatchedFolder {
     const { folder, name } = this.watch;
     const { member, inbox, log } = this.#parts;
     const root = await lookAtRoot(folder, inbox, member.home);
+    this.#isMissing = 'trouble' in root && root.isMissing;
     this.#troubles.note('root', 'trouble' in root ? root.trouble : undefined);
     const id = 'id' in root ? root.id : undefined;
     if (id === this.#root) return;
     await this.#scan.restart();
-    await this.#trigger?.[Symbol.asyncDispose]();
+    this.#trigger?.[Symbol.dispose]();
     this.#trigger = undefined;
     this.#unshipped.clear();
     this.#told.clear();
+    this.#problems.clear();
     this.#root = id;
     if (id === undefined || this.#stop.signal.aborted) return;
     log.info('a folder is watched', { watch: name, folder });
     this.#blind = undefined;
-    this.#trigger = new FolderTrigger({
-      folder,
-      onChange: (path) => this.#tell(path),
-      onReplaced: (path) => this.#lookInto(path),
-    });
+    this.#trigger = new FolderTrigger({ folder, onChange: (path) => this.#tell(path) });
   }
 
+  /** Called by the system: only notes what the next round looks at. */
   #tell(path: string): void {
     if (path === '') this.#rootAtMs = -Infinity;
     else if (this.#told.size < MAX_TOLD) this.#told.add(path);
     else this.#scan.soon(0);
-    if (basename(path) === RULES_FILE) {
-      this.#rules.refresh();
-      this.#scan.soon(0);
-    }
-    this.#alarm.ring();
-  }
-
-  #lookInto(path: string): void {
-    this.#scan.into(path);
     this.#alarm.ring();
   }
 
