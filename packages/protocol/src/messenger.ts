@@ -51,6 +51,8 @@ export class Messenger implements AsyncIterable<Message> {
   /** When the last message was sent and received, in ms since the epoch; 0 before the first. */
   sendTime = 0;
   recvTime = 0;
+  /** When the last message came, by `performance.now()`, which nobody sets. */
+  recvSteadyMs = 0;
   /** Bytes sent and received on this connection, prefixes and headers included. */
   sentBytes = 0;
   receivedBytes = 0;
@@ -254,6 +256,7 @@ export class Messenger implements AsyncIterable<Message> {
         this.header = message.header;
         this.body = message.content;
         this.recvTime = Date.now();
+        this.recvSteadyMs = performance.now();
         if (this.#keepAlive !== undefined) {
           if (message.header['type'] === 'ping') {
             this.post(encodeFrame({ type: 'pong' }));

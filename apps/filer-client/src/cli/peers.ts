@@ -26,18 +26,23 @@ export async function run({ all, watch }: PeersArguments, context: Context): Pro
   const peers = await perform(context, 'peers', { all });
   const now = Date.now();
   output.json(documentOf(peers));
-  for (const line of screenLines(screenOf(peers, all, now, output.columns))) output.line(line);
+  for (const line of peersLines(peers, all, now, output.columns)) output.line(line);
   if (peers.peers.length === 0)
     output.hint('On the server:  ip-server invite   then on the other machine:  filer-client join -');
   const away = awayWords(peers, now);
   if (away !== undefined) output.warn(away);
 }
 
+/** The table of `peers`, line by line. */
+export function peersLines(peers: Peers, all: boolean, now: number, columns: number): string[] {
+  return screenLines(screenOf(peers, all, now, columns));
+}
+
 function documentOf({ server, peers }: Peers): object {
   return { server, peers };
 }
 
-function screenOf({ server, peers }: Peers, all: boolean, now: number, columns: number): Screen {
+function screenOf({ peers }: Peers, all: boolean, now: number, columns: number): Screen {
   if (peers.length === 0) return { items: [['No other machine has joined yet.']] };
   const { head, rows } = layOutTable(
     [
@@ -51,7 +56,7 @@ function screenOf({ server, peers }: Peers, all: boolean, now: number, columns: 
     peers.map((peer) => [
       peer.self === true ? `${peer.name} (this machine)` : peer.name,
       stateWords(peer),
-      peer.online && server.connected ? 'now' : lastSeen(peer, now),
+      peer.online ? 'now' : lastSeen(peer, now),
       peer.groups.map((group) => `@${group}`).join(' '),
       peer.addresses[0] ?? '',
       ...(all ? [peer.id] : []),
@@ -62,7 +67,7 @@ function screenOf({ server, peers }: Peers, all: boolean, now: number, columns: 
 }
 
 /** @returns undefined while the server is there */
-function awayWords({ server }: Peers, now: number): string | undefined {
+export function awayWords({ server }: Peers, now: number): string | undefined {
   if (server.connected) return undefined;
   const asOf = server.asOf === null ? '' : ` as of ${formatAgo(Date.parse(server.asOf), now)}`;
   return `the ip-server is away: this is the directory on this machine's disk${asOf}`;

@@ -1,4 +1,4 @@
-import type { Context } from '@filer/program';
+import { formatAgo, type Context } from '@filer/program';
 import type { Status } from '../daemon/operations/status.ts';
 import { configuredInbox } from './configured-inbox.ts';
 import { perform } from '../control/perform.ts';
@@ -37,13 +37,12 @@ function refusedRow(refused: number): (readonly [string, string])[] {
   return refused === 0 ? [] : [['reports refused', `${refused}: filer-client report spool`]];
 }
 
-function serverLine({
-  server,
-  running,
-}: {
-  server: { address: string; connected: boolean };
-  running: boolean;
-}): string {
+function serverLine({ server, running }: { server: Status['server']; running: boolean }): string {
   if (!running) return server.address;
-  return `${server.address} (${server.connected ? 'connected' : 'not connected, trying again'})`;
+  return `${server.address} (${server.connected ? 'connected' : `not connected${sinceWords(server.asOf)}, trying again`})`;
+}
+
+/** ` since 3h ago`, or nothing for a server that never was connected. */
+export function sinceWords(asOf: string | null): string {
+  return asOf === null ? '' : ` since ${formatAgo(Date.parse(asOf), Date.now())}`;
 }

@@ -29,7 +29,7 @@ export class CallBacks {
     this.#listens = true;
   }
 
-  /** Whether asking this peer makes sense. */
+  /** Whether asking this peer makes sense. @param now ms of a clock that does not jump */
   mayAsk(peerId: string, now: number): boolean {
     return this.#listens && now - (this.#failedAt.get(peerId) ?? -Infinity) >= NOT_AGAIN_MS;
   }

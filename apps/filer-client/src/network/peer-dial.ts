@@ -30,6 +30,8 @@ export interface Reach {
   readonly software: string;
   /** Loopback addresses are dialled only between machines that both reach the server over loopback. */
   readonly overLoopback: boolean;
+  /** Whether the server vouches for the directory now. */
+  readonly isCurrent: boolean;
   /** Only this address is dialled, if it is one that the peer has published. @default all of them */
   readonly host?: string | undefined;
 }
@@ -53,7 +55,7 @@ export async function dialPeer(
       `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
     );
   }
-  const link = await raceAddresses(member, peer, addresses, signal);
+  const link = await raceAddresses(member, peer, addresses, reach.isCurrent, signal);
   const messenger = strangerMessenger(link);
   try {
     const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, about), { signal });
@@ -82,6 +84,7 @@ async function raceAddresses(
   member: Member,
   peer: KnownPeer,
   addresses: readonly HostPort[],
+  isCurrent: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Link> {
   const others = new AbortController();
@@ -121,7 +124,7 @@ async function raceAddresses(
     }
     const link = winner ?? (await firstLink(attempts));
     signal?.throwIfAborted();
-    if (link === undefined) throw unreachable(peer, failures);
+    if (link === undefined) throw unreachable(peer, presenceWords(member, peer, isCurrent), failures);
     return link;
   } finally {
     others.abort(new FilerError('connect-failed', 'another address answered first'));
@@ -143,9 +146,17 @@ async function firstLink(attempts: readonly Promise<Link | undefined>[]): Promis
   }
 }
 
-function unreachable(peer: KnownPeer, failures: readonly FilerError[]): FilerError {
-  const seen = peer.lastSeen === 0 ? '' : `, last seen ${new Date(peer.lastSeen).toISOString()}`;
-  const state = peer.state === 'online' ? 'online' : `offline${seen}`;
+/** Whether it is there, as far as this machine knows. */
+function presenceWords({ directory }: Member, peer: KnownPeer, isCurrent: boolean): string {
+  const time = (ms: number): string => new Date(ms).toISOString();
+  if (peer.state !== 'online')
+    return `offline${peer.lastSeen === 0 ? '' : `, last seen ${time(peer.lastSeen)}`}`;
+  if (isCurrent) return 'online';
+  const { asOf } = directory;
+  return `no word of it${asOf === undefined ? '' : ` since ${time(asOf)}`}: the ip-server is away`;
+}
+
+function unreachable(peer: KnownPeer, state: string, failures: readonly FilerError[]): FilerError {
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   const why = (imposter ?? failures[0])?.message ?? 'no address answered';
   return new FilerError('peer-unreachable', `${peer.name} does not answer (${state}): ${why}`, {

@@ -27,7 +27,7 @@ export async function reachForTransfer(
   signal: AbortSignal,
 ): Promise<Messenger> {
   const { callBacks } = outreach.member;
-  if (bytes < CALL_BACK_FROM_BYTES || !callBacks.mayAsk(peer.id, Date.now())) {
+  if (bytes < CALL_BACK_FROM_BYTES || !callBacks.mayAsk(peer.id, performance.now())) {
     return (await reachPeer(outreach, peer, { purpose: 'transfer' }, signal)).messenger;
   }
   using asked = callBacks.ask(peer.id);
@@ -46,7 +46,7 @@ export async function reachForTransfer(
   ]);
   clearTimeout(timer);
   if (back === undefined) {
-    if (!signal.aborted) callBacks.failed(peer.id, Date.now());
+    if (!signal.aborted) callBacks.failed(peer.id, performance.now());
     void asked.connection.then((late) => late.destroy()); // it was welcomed just now: both would wait
     return messenger;
   }
@@ -82,7 +82,8 @@ export async function callBack(
     const { member, access, software } = outreach;
     // Where it came from and nowhere else: nobody lets this machine knock at the doors of its neighbours.
     const host = messenger.socket.remoteAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '') ?? '';
-    const reach = { software, overLoopback: access.overLoopback, host };
+    const isCurrent = access.current !== undefined;
+    const reach = { software, overLoopback: access.overLoopback, isCurrent, host };
     const hello = { purpose: 'transfer', calledBack: token } as const;
     const own = (await dialPeer(member, peer, hello, reach, signal)).messenger;
     void messenger.closed.then((reason) => own.destroy(reason));

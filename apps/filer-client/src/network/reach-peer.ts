@@ -26,7 +26,13 @@ export async function reachPeer(
   signal?: AbortSignal,
 ): Promise<PeerConnection> {
   const dial = (known: KnownPeer): Promise<PeerConnection> =>
-    dialPeer(member, known, about, { software, overLoopback: access.overLoopback }, signal);
+    dialPeer(
+      member,
+      known,
+      about,
+      { software, overLoopback: access.overLoopback, isCurrent: access.current !== undefined },
+      signal,
+    );
   const known = member.directory.byId(peer.id) ?? peer;
   checkPin(member, known);
   try {

@@ -61,7 +61,7 @@ export class Overview {
   peers(all: boolean): PeerView[] {
     const { directory, presence, now } = this.#parts;
     const moment = now();
-    presence?.sweep(moment.time);
+    presence?.sweep(moment.time, performance.now());
     return directory
       .all()
       .filter((member) => all || member.status === 'member')

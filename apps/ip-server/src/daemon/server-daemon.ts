@@ -293,7 +293,7 @@ export class ServerDaemon {
     const sweepMs = Math.min(MAX_SWEEP_MS, reportIntervalMs / 2);
     this.#timers.push(
       setInterval(() => {
-        this.presence.sweep(Date.now());
+        this.presence.sweep(Date.now(), performance.now());
         this.#lateness.sweep();
       }, sweepMs),
       setInterval(() => this.#tick(), broadcastIntervalMs),

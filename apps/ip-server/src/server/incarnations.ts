@@ -23,6 +23,7 @@ export class Incarnations {
   /**
    * @param incarnation `counter.random`, of the one that comes
    * @param live the one that is connected now
+   * @param now ms of a clock that does not jump
    */
   judge(id: string, incarnation: string, live: string | undefined, now: number): Verdict {
     const history = this.#histories.get(id);

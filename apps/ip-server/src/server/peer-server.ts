@@ -261,5 +261,6 @@ function connectionOf(messenger: Messenger, id: string, hello: Hello, since: num
     subscribe,
     software,
     since,
+    sinceSteadyMs: performance.now(),
   };
 }

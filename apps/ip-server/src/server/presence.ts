@@ -20,6 +20,8 @@ export interface Connection {
   readonly subscribe: boolean;
   readonly software: string;
   readonly since: number;
+  /** The same by `performance.now()`. */
+  readonly sinceSteadyMs: number;
 }
 
 const DUPLICATE =
@@ -54,7 +56,7 @@ export class Presence {
    * @throws FilerError `duplicate-identity`, `too-many-connections`
    */
   enter(connection: Connection): void {
-    const { id, incarnation, since, software } = connection;
+    const { id, incarnation, since, sinceSteadyMs, software } = connection;
     const count = this.#counts.get(id) ?? 0;
     // A daemon takes the place of its own older connection.
     if (count >= MAX_CONNECTIONS_PER_MEMBER && !(incarnation !== undefined && this.#daemons.has(id))) {
@@ -65,7 +67,7 @@ export class Presence {
     }
     if (incarnation !== undefined) {
       const live = this.#daemons.get(id);
-      const verdict = this.#incarnations.judge(id, incarnation, live?.incarnation, since);
+      const verdict = this.#incarnations.judge(id, incarnation, live?.incarnation, sinceSteadyMs);
       if (live !== undefined && verdict !== 'refuse') this.#replace(live, incarnation);
       if (verdict !== 'accept') throw new FilerError('duplicate-identity', DUPLICATE);
       this.#daemons.set(id, connection);
@@ -105,12 +107,19 @@ export class Presence {
     this.#directory.see(connection.id, state, lastHeard(connection));
   }
 
-  /** Any message is a sign of life; without one for three intervals a machine is lost until the next. */
-  sweep(now: number): void {
+  /**
+   * Any message is a sign of life; without one for three intervals a machine is lost until the next.
+   *
+   * @param now ms since the epoch, for what is shown
+   * @param steadyMs by `performance.now()`, for what is judged: a clock that is set makes no machine silent, and neither does
+   *   a server that slept
+   */
+  sweep(now: number, steadyMs: number): void {
     for (const connection of this.#daemons.values()) {
-      const heard = lastHeard(connection);
-      const state: PresenceState = now - heard > this.#silentAfterMs ? 'lost' : 'online';
-      this.#directory.see(connection.id, state, heard);
+      const { messenger, sinceSteadyMs } = connection;
+      const silentMs = Math.max(0, steadyMs - Math.max(messenger.recvSteadyMs, sinceSteadyMs));
+      const state: PresenceState = silentMs > this.#silentAfterMs ? 'lost' : 'online';
+      this.#directory.see(connection.id, state, Math.round(now - silentMs));
     }
   }
 

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { formatBytes, renderTable } from '@filer/program';
+import { awayWords, peersLines } from '../peers.ts';
+import { sinceWords } from '../status.ts';
 import type { Operator } from '../../control/operator.ts';
 import type { TextOutcome } from '../../daemon/operations/texts.ts';
 import type { SendEvent } from '../../jobs/send-events.ts';
@@ -86,16 +88,10 @@ async function peers(
   _words: readonly string[],
   { operator, show, columns, signal }: ShellWork,
 ): Promise<void> {
-  const { peers: all } = await operator.perform('peers', {}, { signal });
-  if (all.length === 0) show('No other machine has joined yet.');
-  else {
-    const rows = all.map(({ name, state, groups }) => [
-      name,
-      state,
-      groups.map((group) => `@${group}`).join(' '),
-    ]);
-    show(renderTable([{ title: 'NAME' }, { title: 'STATE' }, { title: 'GROUPS' }], rows, columns));
-  }
+  const all = await operator.perform('peers', {}, { signal });
+  const now = Date.now();
+  const away = awayWords(all, now);
+  show([...peersLines(all, false, now, columns), ...(away === undefined ? [] : [away])].join('\n'));
 }
 
 async function connections(
@@ -227,6 +223,6 @@ async function status(_words: readonly string[], { operator, show, signal }: She
   const { name, id, listen, server, spool } = await operator.perform('status', {}, { signal });
   show(`${name}  ${id}`);
   show(
-    `listens on ${listen ?? 'nothing'}; ip-server ${server.address} ${server.connected ? 'connected' : 'away'}; ${spool} reports wait`,
+    `listens on ${listen ?? 'nothing'}; ip-server ${server.address} ${server.connected ? 'connected' : `away${sinceWords(server.asOf)}`}; ${spool} reports wait`,
   );
 }

@@ -37,7 +37,7 @@ export const peers: Operation = async ({ member, access, daemon }, params, { sig
       connected: access.current !== undefined,
       asOf: asOf === undefined ? null : new Date(asOf).toISOString(),
     },
-    peers: shown.map((peer) => lineOf(member, peer, asOf)),
+    peers: shown.map((peer) => lineOf(member, peer, access.current !== undefined, asOf)),
     ...(unreachable === undefined ? {} : { unreachable }),
   };
   return result;
@@ -47,8 +47,11 @@ function isShown(member: Member, peer: KnownPeer): boolean {
   return peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id);
 }
 
-/** @param asOf when the server last vouched for the directory: who was online then was seen then */
-function lineOf(member: Member, peer: KnownPeer, asOf: number | undefined): PeerLine {
+/**
+ * @param isCurrent whether the server vouches for the directory now
+ * @param asOf when it last did: who was online then was seen then
+ */
+function lineOf(member: Member, peer: KnownPeer, isCurrent: boolean, asOf: number | undefined): PeerLine {
   const lastSeen = peer.state === 'online' ? Math.max(peer.lastSeen, asOf ?? 0) : peer.lastSeen;
   const self = peer.id === member.id;
   const addresses = peer.record?.addresses ?? [];
@@ -57,14 +60,19 @@ function lineOf(member: Member, peer: KnownPeer, asOf: number | undefined): Peer
     id: peer.id,
     name: peer.name,
     groups: peer.groups,
-    online: peer.state === 'online' && !removed,
-    state: removed ? 'removed' : STATE_WORDS[peer.state],
+    online: peer.state === 'online' && isCurrent && !removed,
+    state: removed ? 'removed' : stateOf(peer, isCurrent),
     lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
     addresses,
     via: addresses.length > 0 ? 'direct' : null,
     version: null,
     ...(self ? { self: true } : {}),
   };
+}
+
+/** Who was online when the server was last there may be anywhere now. */
+function stateOf({ state }: KnownPeer, isCurrent: boolean): string {
+  return state === 'online' && !isCurrent ? 'unknown' : STATE_WORDS[state];
 }
 
 const STATE_WORDS: Readonly<Record<KnownPeer['state'], string>> = {

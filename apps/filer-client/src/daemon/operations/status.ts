@@ -8,7 +8,13 @@ export interface Status {
   readonly groups: readonly string[];
   readonly network: string;
   readonly running: boolean;
-  readonly server: { readonly id: string; readonly connected: boolean; readonly address: string };
+  readonly server: {
+    readonly id: string;
+    readonly connected: boolean;
+    readonly address: string;
+    /** When it was last connected, ISO 8601; null for never. */
+    readonly asOf: string | null;
+  };
   readonly listen: string | null;
   readonly inbox: string;
   /** Reports that wait. */
@@ -26,6 +32,7 @@ export interface Status {
 
 export const status: Operation = ({ member, access, daemon }) => {
   const current = access.current;
+  const asOf = current === undefined ? member.directory.asOf : Date.now();
   const result: Status = {
     id: member.id,
     name: member.name,
@@ -35,6 +42,7 @@ export const status: Operation = ({ member, access, daemon }) => {
     server: {
       id: member.server.id,
       connected: current !== undefined,
+      asOf: asOf === undefined ? null : new Date(asOf).toISOString(),
       address:
         current === undefined
           ? member.server.addresses.map(formatHostPort).join(', ')
