@@ -1,7 +1,8 @@
 import { FilerError, messageOf } from '@filer/protocol';
-import { Cron } from 'croner';
+import { Cron, CronPattern } from 'croner';
 import { parseDuration } from './durations.ts';
 import { customKind, type Kind } from './kinds.ts';
+import { changeOfOffset, firstInstantOf, wallClock } from './wall-clock.ts';
 
 /** How a timetable is written: as `--every` or `--cron` takes it. */
 export interface TimetableText {
@@ -92,17 +93,48 @@ function durationOf(text: string): number {
   return ms;
 }
 
+/** How croner reads a line. */
+const MODE = '5-or-6-parts';
+
 function calendar(pattern: string): Pick<Timetable, 'intervalMs' | 'next'> {
-  let cron: Cron;
   try {
-    cron = new Cron(pattern, { paused: true, mode: '5-or-6-parts' });
+    const { hour } = new CronPattern(pattern, undefined, { mode: MODE });
+    const next = hour.every((isIncluded) => isIncluded === 1) ? byElapsedTime(pattern) : byWallClock(pattern);
+    if (next(Date.now()) === undefined) throw new RangeError('that time never comes');
+    return { intervalMs: undefined, next };
   } catch (error) {
     throw wrong(pattern, messageOf(error), error);
   }
-  if (cron.nextRun() === null) throw wrong(pattern, 'that time never comes');
-  return {
-    intervalMs: undefined,
-    next: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime(),
+}
+
+/**
+ * For a line that includes every hour (`0 * * * *`): the hour that a change of the offset repeats has its runs twice,
+ * the hour that it skips has none. So the distance from one run to the next stays the same.
+ */
+function byElapsedTime(pattern: string): Timetable['next'] {
+  const cron = new Cron(pattern, { paused: true, mode: MODE });
+  return (afterMs) => cron.nextRun(new Date(afterMs))?.getTime();
+}
+
+/**
+ * For a line that names hours, whether as one number, a list, a range or a step: each of its times happens once on each
+ * day, when the clock on the wall first shows it or a later time. Times that a change of the offset skips come together,
+ * right after it. croner itself does so only for a line without steps, and not across midnight (America/Nuuk skips from 23:00
+ * to 0:00): here it counts on a clock that never changes, which is then looked up in the time zone.
+ */
+function byWallClock(pattern: string): Timetable['next'] {
+  const cron = new Cron(pattern, { paused: true, mode: MODE, utcOffset: 0 });
+  const after = (wallMs: number): number | undefined => cron.nextRun(new Date(wallMs))?.getTime();
+  return (afterMs) => {
+    let wallMs = after(wallClock(afterMs));
+    while (wallMs !== undefined) {
+      const instantMs = firstInstantOf(wallMs);
+      if (instantMs !== undefined && instantMs > afterMs) return instantMs;
+      // A day that the time zone does not have; or `afterMs` is in a repeated hour, which is skipped as a whole.
+      const seenMs = instantMs === undefined ? wallMs : wallClock(changeOfOffset(instantMs, afterMs) - 1);
+      wallMs = after(Math.max(wallMs, seenMs));
+    }
+    return undefined;
   };
 }
 
