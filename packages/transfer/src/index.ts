@@ -19,7 +19,6 @@ export { endsAt, readWhole } from './unsized.ts';
 export { walkSources, type WalkOptions } from './walk.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts.ts';
-export { utimesTime } from './times.ts';
 export { RateLimit } from './rate-limit.ts';
 export { SharedReads } from './shared-reads.ts';
 export { FileDigests } from './digests.ts';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findJob } from '../../../apps/filer-client/src/jobs/find-job.ts';
+import { jobDocument } from '../../../apps/filer-client/src/jobs/job-documents.ts';
 import { commandOwner, DAEMON, releaseDeadJobs } from '../../../apps/filer-client/src/jobs/owners.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { forgetOldest } from '../../../apps/filer-client/src/store/forget-jobs.ts';
@@ -29,8 +30,8 @@ const BOTH = [
 ];
 const DELIVERED = { state: 'delivered', code: undefined, status: '1 file delivered' } as const;
 
-function create(id: string, { queue = false, owner = DAEMON, createdAt = 1_000 } = {}): void {
-  jobs.create({ id, createdAt, network: 'N', queue, request: '{}', owner }, BOTH);
+function create(id: string, { queue = false, owner = DAEMON, createdAt = 1_000, request = '{}' } = {}): void {
+  jobs.create({ id, createdAt, network: 'N', queue, request, owner }, BOTH);
 }
 
 test('a job stands as its recipients do', () => {
@@ -107,9 +108,9 @@ test('what failed is kept until the recipient is served again', () => {
   expect(jobs.failures('one', 'B')).toEqual([]);
 });
 
-test('a daemon that starts gives free what ran: what waits goes on, the rest is interrupted', () => {
+test('a daemon that starts gives free what ran: what waits goes on, what was fetched and what commands ran does not', () => {
   create('queued', { queue: true });
-  create('plain');
+  create('plain', { request: '{"kind":"pull","path":"docs","timeoutMs":60000}' });
   create('command', { owner: commandOwner(process.ppid) });
   for (const id of ['queued', 'plain', 'command']) {
     const owner = id === 'command' ? commandOwner(process.ppid) : DAEMON;
@@ -124,6 +125,59 @@ test('a daemon that starts gives free what ran: what waits goes on, the rest is 
   // A process that has not noted for long that it is there is not, whoever has its number now.
   releaseDeadJobs(jobs, 100_000, { daemonLog: log });
   expect(jobs.job('command')?.state).toBe('interrupted');
+});
+
+test('a job of a killed daemon goes on with the next one within its time-out, and no command ends it before', () => {
+  const request = '{"timeoutMs":20000}';
+  const take = (now: number): string[] => {
+    const taken: string[] = [];
+    const log = { warn: () => undefined } as never;
+    releaseDeadJobs(jobs, now, { daemonLog: log, takeOver: (id) => taken.push(id) });
+    return taken;
+  };
+  create('in time', { request });
+  create('too late', { request });
+  create('cancelled', { request });
+  for (const id of ['in time', 'too late', 'cancelled']) jobs.begin(id, 'B', DAEMON, 10_000);
+  jobs.progress(['in time'], [], DAEMON, 100_000);
+  jobs.endAll(
+    'cancelled',
+    ['queued', 'running'],
+    { state: 'cancelled', code: 'interrupted', status: '' },
+    11_000,
+  );
+
+  releaseDeadJobs(jobs, 120_000);
+  expect(jobs.job('in time')?.state).toBe('running');
+  expect(take(120_000)).toEqual(['in time']);
+  expect(jobs.job('in time')?.state).toBe('running');
+  expect(jobs.deliveries('in time').map(({ state }) => state)).toEqual(['queued', 'queued']);
+  expect(jobs.begin('in time', 'B', DAEMON, 121_000)).toBe(true);
+  expect(jobs.job('too late')?.state).toBe('interrupted');
+  expect(jobs.job('cancelled')?.state).toBe('cancelled');
+
+  expect(take(121_000 + 5_000 + 20_001)).toEqual([]);
+  expect(jobs.job('in time')?.state).toBe('interrupted');
+});
+
+test('a job whose row cannot be read is listed as damaged, and costs none of the others', () => {
+  for (const id of ['good', 'request', 'state', 'recipient', 'large']) {
+    create(id);
+    jobs.begin(id, 'B', DAEMON, 2_000);
+    jobs.end(id, 'B', DELIVERED, 3_000);
+    jobs.end(id, 'C', DELIVERED, 3_000);
+  }
+  database.exec("UPDATE jobs SET request = '{\"paths\":' WHERE id = 'request'");
+  database.exec("UPDATE jobs SET state = 'sleeping', created_at = 9223372036854775807 WHERE id = 'state'");
+  database.exec("UPDATE job_recipients SET state = 'lost', code = 'odd' WHERE job = 'recipient'");
+  database.exec("UPDATE job_recipients SET bytes_total = 9223372036854775807 WHERE job = 'large'");
+
+  const documents = new Map(jobs.list().map((job) => [job.id, jobDocument(jobs, job)]));
+  const states = ['good', 'request', 'state', 'recipient', 'large'].map((id) => documents.get(id)?.state);
+  expect(states).toEqual(['done', 'damaged', 'damaged', 'done', 'done']);
+  expect(documents.get('recipient')?.recipients[0]).toMatchObject({ state: 'damaged', code: 'internal' });
+  expect(documents.get('large')?.recipients[0]?.bytesTotal).toBe(Number.MAX_SAFE_INTEGER);
+  expect(documents.get('state')?.createdAt).toBe('+275760-09-13T00:00:00.000Z');
 });
 
 test('a job whose process noted itself last in the future, before the clock was set back, is given free', () => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { FilerError } from '@filer/protocol';
-import { printable, type Context } from '@filer/program';
+import { printable, type Context, iso } from '@filer/program';
 import { bothDigests } from '../jobs/both-digests.ts';
 import { keptReceipts, type KeptReceipt } from '../jobs/kept-receipts.ts';
 import type { Member } from '../network/member.ts';
@@ -84,7 +84,7 @@ function sumLine(digest: string, path: string): string {
 
 function csvLine(job: string, recipient: string, receipt: KeptReceipt): string {
   const { recipientId, path, receivedAs, size, digest, synced, present, time, signatureOk } = receipt;
-  const at = new Date(time).toISOString();
+  const at = iso(time);
   const fields = [
     job,
     recipient,

@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
+import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
 import { findJob } from '../jobs/find-job.ts';
 import { jobDocument, type JobDocument } from '../jobs/job-documents.ts';
 import { keptReceipts } from '../jobs/kept-receipts.ts';
@@ -114,7 +114,7 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
       digest,
       synced,
       present,
-      time: new Date(time).toISOString(),
+      time: iso(time),
       signatureOk,
     });
     const proof = signatureOk ? 'signed' : 'NOT what was signed';

@@ -1,4 +1,4 @@
-import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
+import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import type { InboxItem } from '../store/inbox-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
@@ -69,7 +69,7 @@ function fileItem(item: InboxItem): object {
     name: item.name,
     size: item.size,
     digest: item.digest,
-    receivedAt: new Date(item.receivedAt).toISOString(),
+    receivedAt: iso(item.receivedAt),
     note: item.note,
     state: item.state,
   };
@@ -84,7 +84,7 @@ function offerItem(offer: AskedOffer): object {
     name: offer.names[0] ?? '',
     size: offer.bytes,
     digest: null,
-    receivedAt: new Date(offer.offeredAt).toISOString(),
+    receivedAt: iso(offer.offeredAt),
     note: offer.note,
     state: offer.state,
     job: offer.job,

@@ -1,4 +1,4 @@
-import { formatAgo, printable, type Context } from '@filer/program';
+import { formatAgo, iso, printable, type Context } from '@filer/program';
 import { SERVER_NAME, SHOWN_SERVER_NAME } from '../network/server-name.ts';
 import { openMember } from './home-member.ts';
 
@@ -17,7 +17,7 @@ export async function run(_args: object, context: Context): Promise<void> {
       fromServer: isServer(from),
       to: to === member.id ? member.name : to,
       text,
-      time: new Date(time).toISOString(),
+      time: iso(time),
     })),
   });
   const now = Date.now();

@@ -1,4 +1,4 @@
-import { formatAgo, printable, renderTable, type Context } from '@filer/program';
+import { formatAgo, printable, renderTable, type Context, iso } from '@filer/program';
 import type { SpoolLine } from '../store/spool.ts';
 import { openMember } from './home-member.ts';
 
@@ -45,13 +45,13 @@ function documentOf({ seq, kind, time, body, refused }: SpoolLine): object {
   return {
     seq,
     kind,
-    time: new Date(time).toISOString(),
+    time: iso(time),
     title: body?.title || null,
     schedule: body?.schedule || null,
     attachments: body?.attachments ?? [],
     state: refused === undefined ? 'waiting' : 'refused',
     code: refused?.code ?? null,
     reason: refused?.reason ?? null,
-    refusedAt: refused === undefined ? null : new Date(refused.at).toISOString(),
+    refusedAt: refused === undefined ? null : iso(refused.at),
   };
 }

@@ -1,4 +1,5 @@
 import type { Membership, Messenger } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { PeerEvent } from '../network/events.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import type { KeptSession } from '../network/peer-sessions.ts';
@@ -69,7 +70,7 @@ function lineOf(
     id,
     direction,
     address: messenger.addr,
-    since: since === undefined ? null : new Date(since).toISOString(),
+    since: since === undefined ? null : iso(since),
     bytesSent: messenger.sentBytes,
     bytesReceived: messenger.receivedBytes,
   };

@@ -18,6 +18,7 @@ import {
   type Home,
   type Lock,
   type Logger,
+  iso,
 } from '@filer/program';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import { CollectDeliveries } from '../jobs/collect-deliveries.ts';
@@ -385,7 +386,7 @@ export class Daemon implements DaemonPart {
       fromServer,
       to: to === own ? name : to,
       text,
-      time: new Date(time).toISOString(),
+      time: iso(time),
     });
   }
 

@@ -1,4 +1,5 @@
 import { FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
+import { iso } from '@filer/program';
 import {
   sendFiles,
   type Growing,
@@ -29,6 +30,8 @@ export interface DeliveryOptions {
   readonly request: SendRequest;
   /** What all deliveries of the job have in common. */
   readonly shared: Pick<SendOptions, 'reads' | 'limit'>;
+  /** Whether the process that ran the job before this one was killed: the recipient was lost then. */
+  readonly wasLost?: boolean;
   /** Tells of the one path, while it is still being written. */
   readonly growing?: Growing | undefined;
   readonly outreach: Outreach;
@@ -95,11 +98,12 @@ export class Delivery {
   }
 
   async #whileLost(): Promise<FilerError | undefined> {
-    const { signal, emit, job, peer, request } = this.#options;
+    const { signal, emit, job, peer, request, wasLost = false } = this.#options;
     return await whileLost({
       peer: peer.name,
       timeoutMs: request.timeoutMs,
       signal,
+      wasLost,
       attempt: () => this.#attempt(),
       progress: () => this.#steps(),
       onLost: ({ message: reason }) => emit({ type: 'retry', job, recipient: peer.name, reason }),
@@ -233,7 +237,7 @@ export class Delivery {
         digest: file.digest,
         synced: file.synced,
         present: file.present === true,
-        time: new Date(batch.time).toISOString(),
+        time: iso(batch.time),
       });
     });
   }

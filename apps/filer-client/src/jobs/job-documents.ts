@@ -1,9 +1,9 @@
 import type { ErrorCode } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { JobStore } from '../store/job-store.ts';
 import type { DeliveryState, JobState, KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import type { ProgressDocument } from './live-progress.ts';
-import { pulledPath } from './pull-record.ts';
-import { namedPaths, parseKeptRequest } from './send-request.ts';
+import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
 
 /*
  * Jobs as `transfers --json` and `history --json` tell of them. Names of fields are a contract (docs/cli.md).
@@ -50,25 +50,28 @@ export interface JobDocument {
   readonly recipients: readonly RecipientDocument[];
 }
 
+/** Of a request that cannot be read. */
+const NOTHING = { as: '', to: [], note: '', watch: 0 };
+
 export function jobDocument(
   jobs: JobStore,
   job: KeptJob,
   progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
 ): JobDocument {
-  const request = parseKeptRequest(job.request);
-  const { as, to, note, watch } = request;
+  const request = shownRequest(job.request);
+  const { as, to, note, watch } = request ?? NOTHING;
   const shared = pulledPath(job.request);
   return {
     job: job.id,
-    state: job.state,
+    state: request === undefined ? 'damaged' : job.state,
     queue: job.queue,
-    createdAt: new Date(job.createdAt).toISOString(),
+    createdAt: iso(job.createdAt),
     startedAt: timeOf(job.startedAt),
     finishedAt: timeOf(job.finishedAt),
     kind: shared === undefined ? 'send' : 'pull',
     shared: shared ?? null,
     watch: watch === 0 ? null : String(watch),
-    paths: namedPaths(request),
+    paths: request === undefined ? [] : namedPaths(request),
     as: as === '' ? null : as,
     to,
     note,
@@ -100,5 +103,5 @@ function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | 
 }
 
 function timeOf(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
+  return ms === undefined ? null : iso(ms);
 }

@@ -34,6 +34,8 @@ export class JobRunner {
   readonly #live = new Map<string, LiveJob>();
   readonly #spooled: SpooledInput;
   readonly #releasing = new Set<Promise<void>>();
+  /** Jobs in which the daemon before this one was killed, until this one starts. */
+  readonly #orphans = new Set<string>();
   readonly #waiting: WaitingJobs;
   readonly #turns = new TransferTurns();
   readonly #noting: NodeJS.Timeout;
@@ -59,6 +61,7 @@ export class JobRunner {
   start(): void {
     this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#spooled.start();
+    this.#guarded(() => this.#carryOn());
     this.#look();
   }
 
@@ -140,9 +143,10 @@ export class JobRunner {
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
   noteProgress(): void {
-    if (this.#live.size === 0) return;
+    const ids = [...this.#live.keys(), ...this.#orphans];
+    if (ids.length === 0) return;
     const running = [...this.#live.values()].flatMap((live) => live.running);
-    this.#jobs.progress([...this.#live.keys()], running, this.#owner, Date.now());
+    this.#jobs.progress(ids, running, this.#owner, Date.now());
   }
 
   /** How far a job that runs here is to a recipient. */
@@ -166,14 +170,19 @@ export class JobRunner {
     const live = this.#liveOf(id, growing);
     live.follow(follower);
     live.announce();
-    this.#place(
-      live,
-      this.#jobs.deliveries(id).filter(({ state }) => state === 'queued'),
-    );
+    this.#placeWaiting(live);
     return live;
   }
 
-  #liveOf(id: string, growing?: Growing): LiveJob {
+  #placeWaiting(live: LiveJob): void {
+    const deliveries = this.#jobs.deliveries(live.job.id);
+    this.#place(
+      live,
+      deliveries.filter(({ state }) => state === 'queued'),
+    );
+  }
+
+  #liveOf(id: string, growing?: Growing, wasCutOff = false): LiveJob {
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     const job = this.#jobs.job(id);
@@ -186,6 +195,7 @@ export class JobRunner {
       owner: this.#owner,
       turns: this.#turns,
       growing,
+      wasCutOff,
       onTried,
       onServed: (peerId) => {
         if (this.#looking !== undefined) this.#look(peerId);
@@ -237,7 +247,8 @@ export class JobRunner {
     const { log } = this.#options;
     for (const { delivery, ...decided } of this.#waiting.due(peerId)) {
       const { job, peer: id, name } = delivery;
-      const live = this.#liveOf(job);
+      const live = this.#liveOrEnd(job);
+      if (live === undefined) continue;
       if ('lost' in decided) {
         log.warn('a waiting delivery has failed', { job, recipient: name, reason: decided.lost.status });
         live.settle({ id, name }, decided.lost);
@@ -270,9 +281,35 @@ export class JobRunner {
   /** Jobs whose process has died, or lost them to a database that failed for a while. */
   #releaseDead(): void {
     const { isDaemon, log } = this.#options;
-    const runsHere = (id: string): boolean => this.#live.has(id);
-    const looker = { daemonLog: isDaemon ? log : undefined, runsHere, endedAt: this.#stamp() };
+    const runsHere = (id: string): boolean => this.#live.has(id) || this.#orphans.has(id);
+    const takeOver = (id: string): void => void this.#orphans.add(id);
+    const looker = { daemonLog: isDaemon ? log : undefined, runsHere, takeOver, endedAt: this.#stamp() };
     releaseDeadJobs(this.#jobs, Date.now(), looker);
+    if (this.#looking !== undefined) this.#carryOn();
+  }
+
+  /** Goes on with what the daemon before this one was killed in. */
+  #carryOn(): void {
+    for (const id of this.#orphans) {
+      this.#orphans.delete(id);
+      const live = this.#liveOrEnd(id, true);
+      if (live === undefined) continue;
+      this.#options.log.info('a transfer that was cut off goes on', { job: id });
+      this.#placeWaiting(live);
+    }
+  }
+
+  /** A job whose row cannot be read fails for itself. */
+  #liveOrEnd(id: string, wasCutOff = false): LiveJob | undefined {
+    try {
+      return this.#liveOf(id, undefined, wasCutOff);
+    } catch (error) {
+      if (!(error instanceof FilerError) || error.code !== 'store-damaged') throw error;
+      const { code, message: status } = error;
+      this.#options.log.warn('a job has failed', { job: id, reason: status });
+      this.#jobs.endAll(id, ['queued', 'running'], { state: 'failed', code, status }, this.#stamp());
+      return undefined;
+    }
   }
 
   #requireOpen(): void {

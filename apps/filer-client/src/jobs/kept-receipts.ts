@@ -2,7 +2,7 @@ import { FilerError } from '@filer/protocol';
 import { verifyReceipts } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { KeptJob } from '../store/job-rows.ts';
-import { parseKeptRequest, STANDARD_INPUT } from './send-request.ts';
+import { shownRequest, STANDARD_INPUT } from './send-request.ts';
 import { readKeptBatch } from './kept-batch.ts';
 
 /** What a recipient has signed for one file. */
@@ -35,7 +35,7 @@ export function* keptReceipts(
   job: KeptJob,
   recipientId?: string,
 ): Generator<KeptReceipt | SpoiltBatch, void> {
-  const { spooled } = parseKeptRequest(job.request);
+  const spooled = shownRequest(job.request)?.spooled === true;
   for (const { peer, document, paths = [] } of member.receipts.of(job.id, recipientId)) {
     const batch = readKeptBatch(document);
     if (batch === undefined) {

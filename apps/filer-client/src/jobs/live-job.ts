@@ -31,6 +31,8 @@ export interface LiveJobParts {
   readonly turns: TransferTurns;
   /** Tells of the path that is sent, while it is still being written. */
   readonly growing?: Growing | undefined;
+  /** Whether the process that ran it before this one was killed. @default false */
+  readonly wasCutOff?: boolean;
   /** Told how it went to reach a recipient. */
   readonly onTried: (peerId: string, reached: boolean) => void;
   /** Told that a recipient is served no more; must not throw. */
@@ -119,6 +121,9 @@ export class LiveJob {
   stop(reason: StopReason): void {
     this.#stopReason ??= reason;
     const goesOn = reason === 'leaving';
+    // Noted at once: a job that was given up does not go on, even if this process is killed before it has ended.
+    const { jobs, clock } = this.#parts.outreach.member;
+    if (reason !== 'leaving') jobs.endAll(this.job.id, ['queued', 'running'], endOf(reason), clock.stamp());
     this.#stop.abort(
       new FilerError(goesOn ? 'terminated' : 'interrupted', `the sender ${goesOn ? 'stops' : 'cancelled'}`),
     );
@@ -181,6 +186,7 @@ export class LiveJob {
       request,
       shared,
       growing: this.#parts.growing,
+      wasLost: this.#parts.wasCutOff === true,
       outreach,
       emit,
       signal: this.#stop.signal,

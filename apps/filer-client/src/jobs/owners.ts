@@ -2,6 +2,7 @@ import { systemCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { JobStore } from '../store/job-store.ts';
 import type { KeptJob } from '../store/job-rows.ts';
+import { pulledPath, shownRequest } from './send-request.ts';
 
 /*
  * Which process runs a job: `daemon`, or `command:PID` where none runs. It notes that it is alive while it works,
@@ -28,25 +29,42 @@ export interface Looker {
   readonly runsHere?: (job: string) => boolean;
   /** What the end is dated with. @default `now` */
   readonly endedAt?: number;
+  /** Told of a job that the daemon before this one was killed in, which waits for this one to go on. */
+  readonly takeOver?: (job: string) => void;
 }
 
-/** Gives free what processes ran that are gone: jobs with `--queue` wait again, others are interrupted. */
+/**
+ * Gives free what processes ran that are gone. Jobs with `--queue` wait again. Those without go on with the next daemon if
+ * they were the last one's, and it was seen within their time-out; all others are interrupted.
+ */
 export function releaseDeadJobs(
   jobs: JobStore,
   now: number,
-  { daemonLog, runsHere = () => false, endedAt = now }: Looker = {},
+  { daemonLog, runsHere = () => false, takeOver = () => undefined, endedAt = now }: Looker = {},
 ): void {
   for (const job of jobs.running()) {
     if (runsHere(job.id) || isAlive(job, daemonLog !== undefined, now)) continue;
-    const [state, status] = job.queue
+    const isCarriedOn = !job.queue && mayCarryOn(job, now);
+    if (isCarriedOn && daemonLog === undefined) continue; // the daemon may be back in time
+    const goesOn = job.queue || isCarriedOn;
+    const [state, status] = goesOn
       ? (['queued', 'was cut off, and goes on'] as const)
       : (['interrupted', 'the sender was killed or lost its power half-way'] as const);
-    const code = job.queue ? undefined : 'terminated';
-    if (!jobs.endDead(job, { state, code, status }, endedAt) || job.queue) continue;
+    const code = goesOn ? undefined : 'terminated';
+    if (!jobs.endDead(job, { state, code, status }, endedAt)) continue;
+    if (isCarriedOn) takeOver(job.id);
+    if (goesOn) continue;
     daemonLog?.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
       job: job.id,
     });
   }
+}
+
+/** Whether the daemon that ran it was seen so lately that its recipients would still be tried again. */
+function mayCarryOn({ owner, ownerSeenAt, request }: KeptJob, now: number): boolean {
+  if (owner !== DAEMON || pulledPath(request) !== undefined) return false;
+  const timeoutMs = shownRequest(request)?.timeoutMs ?? 0;
+  return Math.abs(now - ownerSeenAt) <= timeoutMs + OWNER_NOTES_EVERY_MS;
 }
 
 function isAlive({ owner, ownerSeenAt }: KeptJob, isDaemon: boolean, now: number): boolean {

@@ -82,10 +82,3 @@ const MAX_PER_PEER = 10_000;
 export function forgetOldPulls(member: Member, peer: string): void {
   forgetOldest(member.database, peer, '{"kind":"pull",', MAX_PER_PEER);
 }
-
-/** What was fetched, of a job that stands for that; undefined for one that was sent. */
-export function pulledPath(request: string): string | undefined {
-  const kept: unknown = JSON.parse(request);
-  const isPull = typeof kept === 'object' && kept !== null && 'kind' in kept && kept.kind === 'pull';
-  return isPull && 'path' in kept ? String(kept.path) : undefined;
-}

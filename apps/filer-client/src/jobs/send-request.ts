@@ -92,6 +92,18 @@ function textOr(value: unknown, otherwise: string): string {
   return typeof value === 'string' ? value : otherwise;
 }
 
+/** The same for a list: undefined for one that cannot be read. */
+export function shownRequest(json: string): SendRequest | undefined {
+  return parseObject(json) === undefined ? undefined : parseKeptRequest(json);
+}
+
+/** What was fetched, of a job that stands for that; undefined for one that was sent. */
+export function pulledPath(request: string): string | undefined {
+  const kept = parseObject(request);
+  const isPull = kept !== undefined && 'kind' in kept && kept.kind === 'pull';
+  return isPull && 'path' in kept ? String(kept.path) : undefined;
+}
+
 function parseObject(json: string): object | undefined {
   try {
     const value: unknown = JSON.parse(json);

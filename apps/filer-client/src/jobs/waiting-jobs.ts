@@ -1,4 +1,5 @@
 import { MAX_TRANSFERS_PER_PEER } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
@@ -45,10 +46,7 @@ export class WaitingJobs {
     const lost = this.#lost(id, peer, name);
     if (lost !== undefined) return lost;
     if (queue && this.#isAway(peer)) {
-      const seen =
-        peer === undefined || peer.lastSeen === 0
-          ? ''
-          : `, last seen ${new Date(peer.lastSeen).toISOString()}`;
+      const seen = peer === undefined || peer.lastSeen === 0 ? '' : `, last seen ${iso(peer.lastSeen)}`;
       return { state: 'queued', code: undefined, status: `${name} is offline${seen}` };
     }
     if (peer !== undefined) return undefined;

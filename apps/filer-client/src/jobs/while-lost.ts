@@ -36,6 +36,8 @@ export interface WhileLostOptions {
   /** How long it may be lost before it is given up. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Whether it was lost before this began. @default false */
+  readonly wasLost?: boolean;
   /** One connection. @returns why it ended early */
   readonly attempt: () => Promise<FilerError | undefined>;
   /** Grows with what has come: then the time begins anew. */
@@ -50,13 +52,14 @@ export interface WhileLostOptions {
  * @returns why the last one ended early, or undefined
  */
 export async function whileLost(options: WhileLostOptions): Promise<FilerError | undefined> {
-  const { peer, timeoutMs, signal, attempt, progress, onLost } = options;
+  const { peer, timeoutMs, signal, attempt, progress, onLost, wasLost = false } = options;
   let lostAt: number | undefined;
   for (let tries = 0; ; tries++) {
     const before = progress();
     const error = await attempt();
     if (error === undefined || signal.aborted) return error;
-    if (!isLost(error.code) && !(tries > 0 && error.code === 'peer-unreachable')) return error;
+    const isAway = error.code === 'peer-unreachable' && (tries > 0 || wasLost);
+    if (!isLost(error.code) && !isAway) return error;
     if (progress() > before) lostAt = undefined;
     lostAt ??= performance.now();
     const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** tries, RETRY_LONGEST_MS);

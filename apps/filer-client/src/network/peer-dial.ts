@@ -12,6 +12,7 @@ import {
   type Messenger,
   type Welcome,
 } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { learnMembership, peerHelloOf, type ConnectionPurpose } from './hello.ts';
 import type { Member } from './member.ts';
@@ -148,12 +149,11 @@ async function firstLink(attempts: readonly Promise<Link | undefined>[]): Promis
 
 /** Whether it is there, as far as this machine knows. */
 function presenceWords({ directory }: Member, peer: KnownPeer, isCurrent: boolean): string {
-  const time = (ms: number): string => new Date(ms).toISOString();
   if (peer.state !== 'online')
-    return `offline${peer.lastSeen === 0 ? '' : `, last seen ${time(peer.lastSeen)}`}`;
+    return `offline${peer.lastSeen === 0 ? '' : `, last seen ${iso(peer.lastSeen)}`}`;
   if (isCurrent) return 'online';
   const { asOf } = directory;
-  return `no word of it${asOf === undefined ? '' : ` since ${time(asOf)}`}: the ip-server is away`;
+  return `no word of it${asOf === undefined ? '' : ` since ${iso(asOf)}`}: the ip-server is away`;
 }
 
 function unreachable(peer: KnownPeer, state: string, failures: readonly FilerError[]): FilerError {

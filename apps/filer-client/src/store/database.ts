@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import { MIGRATIONS } from './migrations.ts';
 
@@ -115,6 +115,12 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+/** A statement whose rows are all shown, whatever integers they hold: by default SQLite's throws for large ones. */
+export function forLists(statement: StatementSync): StatementSync {
+  statement.setReadBigInts(true);
+  return statement;
+}
+
 /** A text column of a row of ours. */
 export function text(row: Record<string, unknown>, column: string): string {
   const value = row[column];
@@ -122,9 +128,16 @@ export function text(row: Record<string, unknown>, column: string): string {
   return value;
 }
 
-/** An integer column of a row of ours. */
+/**
+ * An integer column of a row of ours. One that was read as a `bigint` and is no safe integer, such as a sum of sparse
+ * files, is the nearest that is.
+ */
 export function integer(row: Record<string, unknown>, column: string): number {
   const value = row[column];
+  if (typeof value === 'bigint') {
+    const [least, most] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+    return Math.max(least, Math.min(Number(value), most));
+  }
   if (typeof value !== 'number') throw new Error(`the column ${column} is not an integer`);
   return value;
 }

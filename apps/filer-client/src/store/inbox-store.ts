@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { integer, text, transaction } from './database.ts';
+import { forLists, integer, text, transaction } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Trim } from './trim.ts';
 
@@ -121,8 +121,7 @@ export class InboxStore {
 
   /** Oldest first. */
   all(): InboxItem[] {
-    return this.#database
-      .prepare('SELECT * FROM inbox ORDER BY received_at, rowid')
+    return forLists(this.#database.prepare('SELECT * FROM inbox ORDER BY received_at, rowid'))
       .all()
       .map((row) => ({
         id: text(row, 'id'),

@@ -1,11 +1,14 @@
 import { isErrorCode, type ErrorCode } from '@filer/protocol';
 import { integer, text } from './database.ts';
 
-/** `queued`: some recipient waits, and none is served now. */
-export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
+const JOB_STATES = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const;
+const DELIVERY_STATES = ['queued', 'running', 'delivered', 'failed', 'cancelled', 'interrupted'] as const;
+
+/** `queued`: some recipient waits, and none is served now. `damaged`: its row cannot be read. */
+export type JobState = (typeof JOB_STATES)[number] | 'damaged';
 
 /** How one recipient of a job stands. */
-export type DeliveryState = 'queued' | 'running' | 'delivered' | 'failed' | 'cancelled' | 'interrupted';
+export type DeliveryState = (typeof DELIVERY_STATES)[number] | 'damaged';
 
 /** What is counted of one recipient of a job, over all its tries. */
 export interface DeliveryCounts {
@@ -91,7 +94,7 @@ export function readJob(row: Record<string, unknown>): KeptJob {
     network: text(row, 'network'),
     queue: integer(row, 'queue') === 1,
     request: text(row, 'request'),
-    state: oneOf(JOB_STATES, text(row, 'state')),
+    state: stateOf(JOB_STATES, text(row, 'state')),
     owner: text(row, 'owner'),
     ownerSeenAt: integer(row, 'owner_seen_at'),
   };
@@ -102,7 +105,7 @@ export function readDelivery(row: Record<string, unknown>): KeptDelivery {
     job: text(row, 'job'),
     peer: text(row, 'peer'),
     name: text(row, 'name'),
-    state: oneOf(DELIVERY_STATES, text(row, 'state')),
+    state: stateOf(DELIVERY_STATES, text(row, 'state')),
     code: row['code'] === null ? undefined : readCode(text(row, 'code')),
     status: text(row, 'status'),
     filesSent: integer(row, 'files_sent'),
@@ -116,13 +119,9 @@ export function readDelivery(row: Record<string, unknown>): KeptDelivery {
   };
 }
 
-const JOB_STATES = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const;
-const DELIVERY_STATES = ['queued', 'running', 'delivered', 'failed', 'cancelled', 'interrupted'] as const;
-
-function oneOf<T extends string>(all: readonly T[], value: string): T {
-  const found = all.find((each) => each === value);
-  if (found === undefined) throw new Error(`${value} is no state of a job`);
-  return found;
+/** One row that cannot be read costs none of the others. */
+function stateOf<T extends string>(all: readonly T[], value: string): T | 'damaged' {
+  return all.find((each) => each === value) ?? 'damaged';
 }
 
 export function readCode(code: string): ErrorCode {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { integer, text, transaction } from './database.ts';
+import { forLists, integer, text, transaction } from './database.ts';
 import {
   readCode,
   readDelivery,
@@ -42,14 +42,17 @@ export class JobStore {
   }
 
   job(id: string): KeptJob | undefined {
-    const row = this.#database.prepare('SELECT * FROM jobs WHERE id = ?').get(id);
+    const row = forLists(this.#database.prepare('SELECT * FROM jobs WHERE id = ?')).get(id);
     return row === undefined ? undefined : readJob(row);
   }
 
   /** Jobs whose id begins like this, newest first. @param prefix letters, digits, `-` and `_` only */
   beginningWith(prefix: string, most: number): KeptJob[] {
-    return this.#database
-      .prepare('SELECT * FROM jobs WHERE substr(id, 1, ?) = ? ORDER BY created_at DESC LIMIT ?')
+    return forLists(
+      this.#database.prepare(
+        'SELECT * FROM jobs WHERE substr(id, 1, ?) = ? ORDER BY created_at DESC LIMIT ?',
+      ),
+    )
       .all(prefix.length, prefix, most)
       .map(readJob);
   }
@@ -59,8 +62,11 @@ export class JobStore {
     since = 0,
     limit = -1,
   }: { readonly since?: number; readonly limit?: number | undefined } = {}): KeptJob[] {
-    return this.#database
-      .prepare('SELECT * FROM jobs WHERE created_at >= ? ORDER BY created_at DESC, rowid DESC LIMIT ?')
+    return forLists(
+      this.#database.prepare(
+        'SELECT * FROM jobs WHERE created_at >= ? ORDER BY created_at DESC, rowid DESC LIMIT ?',
+      ),
+    )
       .all(since, limit)
       .map(readJob)
       .toReversed();
@@ -68,16 +74,20 @@ export class JobStore {
 
   /** What runs, or was cut off while it did. */
   running(): KeptJob[] {
-    return this.#database
-      .prepare("SELECT * FROM jobs WHERE state = 'running' ORDER BY created_at, rowid")
+    return forLists(
+      this.#database.prepare("SELECT * FROM jobs WHERE state = 'running' ORDER BY created_at, rowid"),
+    )
       .all()
       .map(readJob);
   }
 
   /** What runs or waits, oldest first. */
   open(): KeptJob[] {
-    return this.#database
-      .prepare("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid")
+    return forLists(
+      this.#database.prepare(
+        "SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid",
+      ),
+    )
       .all()
       .map(readJob);
   }
@@ -92,8 +102,7 @@ export class JobStore {
 
   /** In the order in which they were named. */
   deliveries(job: string): KeptDelivery[] {
-    return this.#database
-      .prepare('SELECT * FROM job_recipients WHERE job = ? ORDER BY rowid')
+    return forLists(this.#database.prepare('SELECT * FROM job_recipients WHERE job = ? ORDER BY rowid'))
       .all(job)
       .map(readDelivery);
   }
@@ -112,12 +121,13 @@ export class JobStore {
    * @param owner this process
    */
   waitingFor(peer: string, network: string, owner: string, most: number): KeptDelivery[] {
-    return this.#database
-      .prepare(
+    return forLists(
+      this.#database.prepare(
         `SELECT r.* FROM job_recipients r JOIN jobs j ON j.id = r.job
          WHERE r.state = 'queued' AND r.peer = ? AND j.queue = 1 AND j.network = ? AND (j.state = 'queued' OR j.owner = ?)
          ORDER BY r.rowid LIMIT ?`,
-      )
+      ),
+    )
       .all(peer, network, owner, most)
       .map(readDelivery);
   }

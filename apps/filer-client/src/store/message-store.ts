@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { SignedText } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { forLists, integer, text } from './database.ts';
 
 /** A text as it was received. */
 export interface KeptMessage {
@@ -32,8 +32,7 @@ export class MessageStore {
 
   /** Oldest first. */
   all(): KeptMessage[] {
-    return this.#database
-      .prepare('SELECT * FROM messages ORDER BY received_at, rowid')
+    return forLists(this.#database.prepare('SELECT * FROM messages ORDER BY received_at, rowid'))
       .all()
       .map((row) => ({
         id: text(row, 'id').slice(text(row, 'sender').length + 1),

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { listOf, MAX_OFFER_BYTES, MAX_OFFER_NAMES, parseJson } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { FilerError, listOf, MAX_OFFER_BYTES, MAX_OFFER_NAMES, parseJson } from '@filer/protocol';
+import { forLists, integer, text } from './database.ts';
 
 /** `lost`: its sender went away and may come back. */
 export const OFFER_STATES = ['waiting', 'lost', 'withdrawn', 'declined', 'accepted'] as const;
@@ -71,7 +71,9 @@ export class OfferStore {
 
   /** Oldest first. */
   all(): AskedOffer[] {
-    return this.#database.prepare('SELECT * FROM offers ORDER BY offered_at, rowid').all().map(offerOf);
+    return forLists(this.#database.prepare('SELECT * FROM offers ORDER BY offered_at, rowid'))
+      .all()
+      .map(offerOf);
   }
 
   /** @returns whether it was in one of the states `from` */
@@ -98,16 +100,15 @@ export class OfferStore {
 }
 
 function offerOf(row: Record<string, unknown>): AskedOffer {
-  const state = OFFER_STATES.find((each) => each === row['state']);
-  if (state === undefined) throw new Error('the state of an offer is none');
-  const names = parseJson(Buffer.from(text(row, 'names')), 'names', MAX_OFFER_BYTES);
+  // One that cannot be read is shown, and cannot be answered.
+  const state = OFFER_STATES.find((each) => each === row['state']) ?? 'withdrawn';
   return {
     id: text(row, 'id'),
     job: text(row, 'job'),
     from: text(row, 'sender'),
     fromName: text(row, 'sender_name'),
     folder: text(row, 'folder'),
-    names: listOf(names, 'names', MAX_OFFER_NAMES, String),
+    names: namesOf(text(row, 'names')),
     files: integer(row, 'files'),
     bytes: integer(row, 'bytes'),
     note: text(row, 'note'),
@@ -115,4 +116,13 @@ function offerOf(row: Record<string, unknown>): AskedOffer {
     state,
     reason: text(row, 'reason'),
   };
+}
+
+function namesOf(json: string): string[] {
+  try {
+    return listOf(parseJson(Buffer.from(json), 'names', MAX_OFFER_BYTES), 'names', MAX_OFFER_NAMES, String);
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    return [];
+  }
 }

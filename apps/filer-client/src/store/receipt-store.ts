@@ -100,6 +100,10 @@ function readReceipts(row: Record<string, unknown>): KeptReceipts {
 }
 
 function pathsOf(json: string): string[] {
-  const value: unknown = JSON.parse(json);
-  return Array.isArray(value) ? value.map(String) : [];
+  try {
+    const value: unknown = JSON.parse(json);
+    return Array.isArray(value) ? value.map(String) : [];
+  } catch {
+    return []; // the names that were sent are shown instead
+  }
 }

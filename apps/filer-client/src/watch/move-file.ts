@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { PART_PREFIX, utimesTime } from '@filer/transfer';
+import { PART_PREFIX } from '@filer/transfer';
 
 /** Names that are tried where one is taken: `name (1).ext` and so on. */
 const MAX_NAMES = 10_000;
@@ -42,7 +42,7 @@ async function copyFar(from: string, to: string, stats: BigIntStats): Promise<bo
   try {
     await copyFile(from, part);
     if (!isSame(stats, await lstat(from, { bigint: true }))) return false;
-    await utimes(part, utimesTime(stats.atimeNs), utimesTime(stats.mtimeNs));
+    await utimes(part, secondsText(stats.atimeNs), secondsText(stats.mtimeNs));
     await sync(part);
     await take(part, to);
     await sync(dirname(to));
@@ -50,6 +50,11 @@ async function copyFar(from: string, to: string, stats: BigIntStats): Promise<bo
   } finally {
     await rm(part, { force: true }); // it has its name, or is half of something
   }
+}
+
+/** A time for `utimes`, as text: a number below 0 stands for the time it is now. */
+function secondsText(ns: bigint): string {
+  return String(Number(ns) / 1e9);
 }
 
 /** Gives a file its new name, or the first free one like it: nothing that is there is replaced. It may keep the old one. */

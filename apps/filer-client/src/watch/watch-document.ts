@@ -1,4 +1,5 @@
 import type { OnConflict } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { Watch, WatchStore } from '../store/watch-store.ts';
 import { parseKeptOptions } from './watch-options.ts';
 import type { WatchedFolder, WatchState } from './watched-folder.ts';
@@ -52,9 +53,9 @@ export function watchDocument(
     ...standingOf(live, failure),
     waiting: (live?.unshipped ?? 0) + store.waiting(watch.id),
     shipped: watch.shipped,
-    lastShippedAt: watch.lastShippedAt === undefined ? null : new Date(watch.lastShippedAt).toISOString(),
+    lastShippedAt: watch.lastShippedAt === undefined ? null : iso(watch.lastShippedAt),
     failed: failure,
-    addedAt: new Date(watch.addedAt).toISOString(),
+    addedAt: iso(watch.addedAt),
     exclude,
     onConflict,
     note,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { fieldsOf, listOf, parseJson, textOf } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { AlarmEvent, NewAlarm } from '../store/alarm-store.ts';
-import { iso } from '../iso.ts';
 import type { LatenessEvent } from '../reports/expectations.ts';
 import { wallTime, type Moment } from '../reports/steady-clock.ts';
 

@@ -1,7 +1,6 @@
 import { FilerError, type Attachment, type CommandRun } from '@filer/protocol';
-import type { Home } from '@filer/program';
+import { iso, type Home } from '@filer/program';
 import { existsSync } from 'node:fs';
-import { iso } from '../iso.ts';
 import type { Member } from '../store/registry.ts';
 import type { StoredReport } from '../store/report-store.ts';
 import { openStore, type Store } from '../store/store.ts';

@@ -1,5 +1,5 @@
+import { iso } from '@filer/program';
 import { parsePayload } from '../alarms/payload.ts';
-import { iso } from '../iso.ts';
 import type { AlarmEntry, AlarmEvent, Delivery } from '../store/alarm-store.ts';
 import type { Desk } from './desk.ts';
 

@@ -1,3 +1,4 @@
+import { iso } from '@filer/program';
 import type { DeliveryProgress } from '../collect/attempt.ts';
 import type {
   CollectOverview,
@@ -6,7 +7,6 @@ import type {
   MachineView,
   RunView,
 } from '../daemon/collect-overview.ts';
-import { iso } from '../iso.ts';
 import type { Collect, CollectRun, FileFailure } from '../store/collect-rows.ts';
 
 /** One line of the ledger. Times are ISO 8601 UTC. */

@@ -10,8 +10,7 @@ import {
   verifyGrant,
   verifyMembership,
 } from '@filer/protocol';
-import type { ControlCall, ControlMethod } from '@filer/program';
-import { iso } from '../iso.ts';
+import { iso, type ControlCall, type ControlMethod } from '@filer/program';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import { checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';

@@ -1,4 +1,4 @@
-import { iso } from '../iso.ts';
+import { iso } from '@filer/program';
 import type { PeerView, ScheduleState } from '../daemon/overview.ts';
 import type { HeartbeatAt } from '../store/registry.ts';
 import type { Desk } from './desk.ts';

@@ -1,4 +1,5 @@
 import { fieldsOf } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Member } from '../../network/member.ts';
 import { refresh } from '../../network/command-access.ts';
@@ -35,7 +36,7 @@ export const peers: Operation = async ({ member, access, daemon }, params, { sig
   const result: Peers = {
     server: {
       connected: access.current !== undefined,
-      asOf: asOf === undefined ? null : new Date(asOf).toISOString(),
+      asOf: asOf === undefined ? null : iso(asOf),
     },
     peers: shown.map((peer) => lineOf(member, peer, access.current !== undefined, asOf)),
     ...(unreachable === undefined ? {} : { unreachable }),
@@ -62,7 +63,7 @@ function lineOf(member: Member, peer: KnownPeer, isCurrent: boolean, asOf: numbe
     groups: peer.groups,
     online: peer.state === 'online' && isCurrent && !removed,
     state: removed ? 'removed' : stateOf(peer, isCurrent),
-    lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
+    lastSeen: lastSeen === 0 ? null : iso(lastSeen),
     addresses,
     via: addresses.length > 0 ? 'direct' : null,
     version: null,

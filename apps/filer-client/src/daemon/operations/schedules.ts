@@ -1,4 +1,5 @@
 import { fieldsOf, FilerError, textOf, type Attachment, type CommandRun } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { Member } from '../../network/member.ts';
 import { readClocks } from '../../reports/clocks.ts';
 import type { ScheduleEntry } from '../../reports/schedule-table.ts';
@@ -147,7 +148,7 @@ function lineOf({ schedules }: Member, { name, schedule, isRunning, last }: Sche
     cwd: schedule.cwd ?? null,
     nextAt: nextInMs === 0 ? null : new Date(Date.now() + nextInMs).toISOString(),
     running: isRunning,
-    lastAt: last === undefined ? null : new Date(last.at).toISOString(),
+    lastAt: last === undefined ? null : iso(last.at),
     lastFailure: last?.failure ?? null,
   };
 }

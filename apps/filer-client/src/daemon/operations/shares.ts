@@ -1,7 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, sep } from 'node:path';
 import { fieldsOf, FilerError, isGroupName, listOf, MAX_GROUPS, systemCode, textOf } from '@filer/protocol';
-import type { Home } from '@filer/program';
+import { iso, type Home } from '@filer/program';
 import { parseSafePath } from '@filer/transfer';
 import type { Share } from '../../store/share-store.ts';
 import type { Operation } from '../site.ts';
@@ -52,7 +52,7 @@ export const shareRemove: Operation = ({ member, daemon }, params) => {
 };
 
 function lineOf({ name, folder, groups, forServer, addedAt }: Share): ShareLine {
-  return { name, folder, groups, server: forServer, addedAt: new Date(addedAt).toISOString() };
+  return { name, folder, groups, server: forServer, addedAt: iso(addedAt) };
 }
 
 function readGroup(value: unknown, what: string): string {
