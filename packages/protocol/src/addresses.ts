@@ -1,5 +1,4 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { FilerError } from './errors.ts';
 
 /** Where to listen or connect: an IP literal (IPv6 without brackets) or a DNS name, and a port. */
@@ -94,20 +93,6 @@ function isPlainIPv6(host: string): boolean {
   return isIP(host) === 6 && !host.includes('%');
 }
 
-/**
- * The addresses of this machine's interfaces at a port, those that reach furthest first: public IPv4, public
- * IPv6, private IPv4, private IPv6. No loopback, no link-local.
- */
-export function machineAddresses(port: number): string[] {
-  const hosts = new Set<string>();
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address, internal } of addresses ?? []) {
-      if (!internal && isDialable(address) && !isLoopback(address)) hosts.add(address);
-    }
-  }
-  return [...hosts].sort((a, b) => reach(a) - reach(b)).map((host) => formatHostPort({ host, port }));
-}
-
 const private4 = listOf('ipv4', [
   ['10.0.0.0', 8],
   ['172.16.0.0', 12],
@@ -116,7 +101,7 @@ const private4 = listOf('ipv4', [
 ]);
 const private6 = listOf('ipv6', [['fc00::', 7]]);
 
-function reach(host: string): number {
-  if (isIPv4(host)) return private4.check(host, 'ipv4') ? 2 : 0;
-  return private6.check(host, 'ipv6') ? 3 : 1;
+/** Whether a literal means something within one site or overlay only. */
+export function isPrivate(host: string): boolean {
+  return isIPv4(host) ? private4.check(host, 'ipv4') : private6.check(host, 'ipv6');
 }

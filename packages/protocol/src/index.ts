@@ -81,6 +81,13 @@ export * from './messages/transfer-basis.ts';
 export * from './messages/share.ts';
 export * from './messages/holding.ts';
 export * from './addresses.ts';
+export {
+  inOrder,
+  interfaceAddresses,
+  machineAddresses,
+  type InterfaceAddress,
+  type SystemFolders,
+} from './machine-addresses.ts';
 export * from './names.ts';
 export { Glob } from './globs.ts';
 export * from './trust/signed.ts';

@@ -22,12 +22,20 @@ export interface Listening {
   readonly advertise: readonly string[];
 }
 
+/** Where others may dial this machine. */
+export interface Published {
+  /** At most 8, best first. */
+  readonly addresses: readonly string[];
+  /** What there was no room for. */
+  readonly leftOut: readonly string[];
+}
+
 /** Where others may dial this machine, best first. */
 export function publishedAddresses(
   listening: Listening,
   server: { overLoopback: boolean; localHost: string | undefined },
-): string[] {
-  if (listening.advertise.length > 0) return listening.advertise.slice(0, MAX_ADDRESSES);
+): Published {
+  if (listening.advertise.length > 0) return cut([...listening.advertise], MAX_ADDRESSES);
   const { host, port } = listening;
   const candidates: string[] = [];
   if (host === '::' || host === '0.0.0.0') {
@@ -39,11 +47,15 @@ export function publishedAddresses(
   } else if (isLoopback(host) ? server.overLoopback : isDialable(host)) {
     candidates.push(formatHostPort({ host, port }));
   }
-  // The loopback address comes last and must not fall over the edge.
   const unique = [...new Set(candidates)];
-  return unique.length <= MAX_ADDRESSES
-    ? unique
-    : [...unique.slice(0, MAX_ADDRESSES - 1), ...unique.slice(-1)];
+  if (!server.overLoopback || unique.length <= MAX_ADDRESSES) return cut(unique, MAX_ADDRESSES);
+  // The loopback address comes last and must not fall over the edge.
+  const { addresses, leftOut } = cut(unique.slice(0, -1), MAX_ADDRESSES - 1);
+  return { addresses: [...addresses, ...unique.slice(-1)], leftOut };
+}
+
+function cut(addresses: readonly string[], room: number): Published {
+  return { addresses: addresses.slice(0, room), leftOut: addresses.slice(room) };
 }
 
 /** The signed record of these addresses: the kept one while it says the same and is young, else a new one. */

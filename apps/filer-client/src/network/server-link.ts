@@ -65,6 +65,8 @@ export class ServerLink implements ServerAccess {
   #syncing: Promise<void> = Promise.resolve();
   readonly #courier: SpoolCourier;
   #publishedSeq: number | undefined;
+  /** Addresses that are not published, as they were logged. */
+  #leftOut = '';
   /** The version of the schedules that the server knows. */
   #schedulesTold: number | undefined;
   /** Why there is no session, while there is none. */
@@ -235,7 +237,9 @@ export class ServerLink implements ServerAccess {
   async #publish(server: ServerSession): Promise<void> {
     const { member, listening, log } = this.#options;
     for (let tries = 0; tries < PUBLISH_TRIES; tries++) {
-      const record = currentRecord(member, publishedAddresses(listening, server), Date.now());
+      const { addresses, leftOut } = publishedAddresses(listening, server);
+      this.#tellLeftOut(leftOut);
+      const record = currentRecord(member, addresses, Date.now());
       if (record.seq === this.#publishedSeq) return;
       const held = parseRecordHeld(await server.session.ask(formatRecord(record)));
       if (held === undefined) {
@@ -249,6 +253,16 @@ export class ServerLink implements ServerAccess {
       overtakeRecord(member, record, held);
     }
     throw new FilerError('duplicate-identity', 'a copy of this machine publishes its addresses, too');
+  }
+
+  #tellLeftOut(leftOut: readonly string[]): void {
+    if (leftOut.join() === this.#leftOut) return;
+    this.#leftOut = leftOut.join();
+    if (leftOut.length === 0) return;
+    this.#options.log.warn('not all addresses of this machine are published', {
+      leftOut,
+      remedy: 'name those that others are to dial with --advertise HOST:PORT',
+    });
   }
 
   /** Pulls one after the other: a broadcast that leaves a gap can come while one runs. */

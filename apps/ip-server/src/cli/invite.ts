@@ -18,6 +18,9 @@ import { listInvites } from './invite-list.ts';
 import { networkKeyOf, removeMember } from './signing.ts';
 import { BACKUP_ADVICE, counted } from './words.ts';
 
+/** Addresses of this machine that an invite may leave out. */
+const MAX_LEFT_OUT = 10_000;
+
 type Arguments = ArgumentValues<typeof inviteArguments>;
 
 export async function run(args: Arguments, context: Context): Promise<void> {
@@ -54,6 +57,7 @@ async function makeInvite(args: Arguments, asker: Asker, context: Context): Prom
     now,
   });
   const { grant, addresses } = invite;
+  const leftOut = listOf(fields['leftOut'], 'leftOut', MAX_LEFT_OUT, addressOf).map(formatHostPort);
   await asker.ask('invite-add', { grant });
   const link = formatInvite(invite);
   output.line(link);
@@ -64,12 +68,17 @@ async function makeInvite(args: Arguments, asker: Asker, context: Context): Prom
     uses,
     expiresAt: new Date(grant.expiresAt).toISOString(),
     addresses: addresses.map(formatHostPort),
+    leftOut,
   });
   if (args.qr) output.words(await qrOf(link));
   const reach = addresses.map(formatHostPort).join(', ');
   output.words(
     `Valid for ${formatDuration(expiresMs)}, for ${counted(uses, 'machine')}; the server is expected at ${reach}.`,
   );
+  if (leftOut.length > 0)
+    output.warn(
+      `the invite has no room for ${leftOut.join(', ')}: name those that machines are to use with "ip-server start --advertise HOST:PORT"`,
+    );
   if (!asker.running) output.words('The server is not running: ip-server start');
   output.words(
     'Whoever has the link can join. To hand it on unseen: ip-server invite | ssh HOST filer-client join -',

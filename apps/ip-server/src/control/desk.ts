@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { FilerError, type HostPort } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import { openHome, type Environment, type Home } from '@filer/program';
 import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
 import { machineClocks } from '../daemon/machine-clocks.ts';
@@ -9,7 +9,7 @@ import type { ServerDaemon } from '../daemon/server-daemon.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
 import { Directory } from '../server/directory.ts';
 import { openFoundation } from '../server/foundation.ts';
-import { reachableAt } from '../server/reach.ts';
+import { reachableAt, type Reachable } from '../server/reach.ts';
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { CollectStore } from '../store/collect-store.ts';
@@ -33,7 +33,7 @@ export interface Desk {
   readonly alarms: AlarmStore;
   readonly alarmSettings: AlarmSettings;
   /** Where machines reach the server, for invites. */
-  readonly addresses: readonly HostPort[];
+  readonly reach: Reachable;
   /** Undefined while the server is stopped. */
   readonly daemon: ServerDaemon | undefined;
   readonly now: () => number;
@@ -54,8 +54,8 @@ export function deskOf(daemon: ServerDaemon): Desk {
     overview,
     alarms: store.alarms,
     alarmSettings,
-    get addresses() {
-      return daemon.addresses;
+    get reach() {
+      return daemon.reach;
     },
     daemon,
     now: Date.now,
@@ -120,7 +120,7 @@ export async function openStoppedDesk(
       overview,
       alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
-      addresses: reachableAt(registry.listenedAt() ?? settings),
+      reach: reachableAt(registry.listenedAt() ?? settings),
       daemon: undefined,
       now: Date.now,
       isNew,

@@ -54,7 +54,7 @@ export function methodsOn(desk: Desk): Record<MethodName, ControlMethod> {
     peers: (params) => peersDocument(desk, fieldsOf(params, 'params')['all'] === true),
     'watch-peers': (params, call) => watchPeers(desk, fieldsOf(params, 'params')['all'] === true, call),
     alarms: (params) => alarmsDocument(desk, integerOf(fieldsOf(params, 'params')['limit'], 'limit')),
-    'invite-context': () => ({ ...founding, addresses: desk.addresses }),
+    'invite-context': () => ({ ...founding, ...desk.reach }),
     'invite-add': (params) => {
       const grant = parseGrant(fieldsOf(params, 'params')['grant']);
       // Enrolment compares with what is registered here, and relies on this check.

@@ -41,7 +41,7 @@ export interface AlarmsStatus extends AlarmSettings {
 }
 
 export function statusDocument(desk: Desk): StatusDocument {
-  const { founding, home, overview, daemon, addresses, now } = desk;
+  const { founding, home, overview, daemon, reach, now } = desk;
   const peers = overview.peers(false);
   const listened = daemon?.listened;
   return {
@@ -52,7 +52,7 @@ export function statusDocument(desk: Desk): StatusDocument {
     pid: daemon === undefined ? null : process.pid,
     uptimeMs: daemon === undefined ? null : now() - daemon.startedAt,
     listen: listened === undefined ? null : formatHostPort(listened),
-    addresses: addresses.map(formatHostPort),
+    addresses: reach.addresses.map(formatHostPort),
     http: null,
     members: peers.length,
     online: peers.filter(({ online }) => online).length,

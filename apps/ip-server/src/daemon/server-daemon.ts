@@ -30,7 +30,7 @@ import { Enrolment } from '../server/enrolment.ts';
 import { openFoundation, type Foundation } from '../server/foundation.ts';
 import { PeerServer } from '../server/peer-server.ts';
 import { Presence } from '../server/presence.ts';
-import { isAt, reachableAt, renewedRecord } from '../server/reach.ts';
+import { isAt, reachableAt, renewedRecord, type Reachable } from '../server/reach.ts';
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
@@ -265,8 +265,8 @@ export class ServerDaemon {
   }
 
   /** Where machines reach it, for invites. */
-  get addresses(): HostPort[] {
-    return this.#listened === undefined ? [] : reachableAt(this.#listened);
+  get reach(): Reachable {
+    return this.#listened === undefined ? { addresses: [], leftOut: [] } : reachableAt(this.#listened);
   }
 
   /**
@@ -305,7 +305,12 @@ export class ServerDaemon {
   }
 
   #renewRecord(): void {
-    const addresses = this.addresses;
+    const { addresses, leftOut } = this.reach;
+    if (leftOut.length > 0)
+      this.#log.warn('invites and the server record do not name all addresses', {
+        leftOut: leftOut.map(formatHostPort),
+        remedy: 'name those that machines are to use with --advertise HOST:PORT',
+      });
     const record = renewedRecord(this.#record, addresses, this.identity.id, this.#networkKey, Date.now());
     this.#networkKey = undefined;
     if (record !== undefined) {

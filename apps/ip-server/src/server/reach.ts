@@ -12,16 +12,29 @@ import type { ListenedAt } from '../store/registry.ts';
 
 const UNSPECIFIED = new Set(['::', '0.0.0.0', '']);
 
+/** Where machines reach the server. */
+export interface Reachable {
+  /** At most 8, best first. */
+  readonly addresses: readonly HostPort[];
+  /** What there was no room for. */
+  readonly leftOut: readonly HostPort[];
+}
+
 /**
  * Where machines reach the server: what it was told to advertise, else the address it is bound to, else its
- * interfaces' (routable first), loopback only if there is nothing else. At most 8.
+ * interfaces' (best first), loopback only if there is nothing else.
  */
-export function reachableAt({ host, port, advertise }: ListenedAt): HostPort[] {
-  if (advertise.length > 0) return advertise.slice(0, MAX_ADDRESSES).map(parseHostPort);
+export function reachableAt({ host, port, advertise }: ListenedAt): Reachable {
+  const all = allAddresses({ host, port, advertise });
+  return { addresses: all.slice(0, MAX_ADDRESSES), leftOut: all.slice(MAX_ADDRESSES) };
+}
+
+function allAddresses({ host, port, advertise }: ListenedAt): HostPort[] {
+  if (advertise.length > 0) return advertise.map(parseHostPort);
   if (!UNSPECIFIED.has(host)) return [{ host, port }];
   const found = machineAddresses(port).map(parseHostPort);
   const fitting = host === '0.0.0.0' ? found.filter((each) => !each.host.includes(':')) : found;
-  return fitting.length > 0 ? fitting.slice(0, MAX_ADDRESSES) : [{ host: '127.0.0.1', port }];
+  return fitting.length > 0 ? fitting : [{ host: '127.0.0.1', port }];
 }
 
 /**
