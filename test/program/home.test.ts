@@ -26,6 +26,15 @@ test('FILER_HOME puts everything of the client in one folder', () => {
     outgoing: '/srv/filer/outgoing',
     controlSocket: '/srv/filer/control.sock',
     lockFile: '/srv/filer/daemon.lock',
+    own: {
+      homes: ['/srv/filer', '/srv/other'],
+      spools: [
+        '/srv/filer/outgoing',
+        '/srv/filer/attachments',
+        '/srv/other/outgoing',
+        '/srv/other/attachments',
+      ],
+    },
   });
 });
 

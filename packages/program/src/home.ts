@@ -36,6 +36,13 @@ export interface Home {
   readonly controlSocket: string;
   /** Held by the one daemon of this home. */
   readonly lockFile: string;
+  /** What both programs of this user keep for themselves, as far as the environment tells. */
+  readonly own: {
+    /** Folders that hold keys and databases. */
+    readonly homes: readonly string[];
+    /** Folders in them for files on their way. */
+    readonly spools: readonly string[];
+  };
 }
 
 /** Longest path of a Unix socket: 104 on macOS and 108 on Linux with the closing NUL, less some headroom. */
@@ -43,24 +50,23 @@ const MAX_SOCKET_PATH_BYTES = 100;
 
 /** Decides where everything is, without touching the disk: `FILER_HOME`/`IP_SERVER_HOME`, else XDG. */
 export function resolveHome(program: ProgramName, env: Environment): Home {
+  return homeIn(program, env, foldersOf(program, env));
+}
+
+function foldersOf(program: ProgramName, env: Environment): Folders {
   const one = variable(env, `${environmentPrefix(program)}HOME`);
   if (one !== undefined) {
     const folder = resolve(one);
-    return homeIn(program, env, {
-      config: folder,
-      data: folder,
-      state: folder,
-      inbox: join(folder, 'inbox'),
-    });
+    return { config: folder, data: folder, state: folder, inbox: join(folder, 'inbox') };
   }
   const paths = envPaths(program === 'filer-client' ? 'filer' : 'ip-server', { suffix: '' });
-  return homeIn(program, env, {
+  return {
     config: paths.config,
     data: paths.data,
     // On Linux env-paths' "log" is the XDG state folder; elsewhere there is no such thing.
     state: process.platform === 'linux' ? paths.log : paths.data,
     inbox: join(homedir(), 'Filer'),
-  });
+  };
 }
 
 /**
@@ -127,6 +133,8 @@ function notWritable(home: Home, folder: string, why: string, cause?: unknown): 
   );
 }
 
+const PROGRAMS = ['filer-client', 'ip-server'] as const satisfies readonly ProgramName[];
+
 interface Folders {
   readonly config: string;
   readonly data: string;
@@ -150,6 +158,15 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
     attachments: join(folders.data, 'attachments'),
     controlSocket: socketPath(program, folders.state, env),
     lockFile: join(folders.state, 'daemon.lock'),
+    own: ownFolders(env),
+  };
+}
+
+function ownFolders(env: Environment): Home['own'] {
+  const both = PROGRAMS.map((program) => foldersOf(program, env));
+  return {
+    homes: [...new Set(both.flatMap(({ config, data, state }) => [config, data, state]))],
+    spools: both.flatMap(({ data }) => [join(data, 'outgoing'), join(data, 'attachments')]),
   };
 }
 

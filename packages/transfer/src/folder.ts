@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FilerError, makeFolders, systemCode } from '@filer/protocol';
+import { requireNotOwn } from './own-files.ts';
 
 const syncDescriptor = promisify(fsync);
 
@@ -50,7 +51,7 @@ export class Folder implements Disposable {
   static openOwn(path: string): Folder {
     try {
       makeFolders(path);
-      return new Folder(path, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+      return new Folder(path, notOwn(path, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)));
     } catch (error) {
       throw folderError(path, error);
     }
@@ -74,7 +75,7 @@ export class Folder implements Disposable {
     const path = join(this.path, component);
     try {
       const made = makeFolder(this.at(component));
-      return new Folder(path, openFolder(this.at(component)), made);
+      return new Folder(path, notOwn(path, openFolder(this.at(component))), made);
     } catch (error) {
       throw folderError(path, error);
     }
@@ -173,7 +174,19 @@ function openFolder(path: string): number {
   }
 }
 
+/** @throws FilerError `refused` for a folder that this program keeps for itself */
+function notOwn(path: string, descriptor: number): number {
+  try {
+    requireNotOwn(path, fstatSync(descriptor, { bigint: true }));
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
 function folderError(path: string, cause: unknown): FilerError {
+  if (cause instanceof FilerError) return cause;
   switch (systemCode(cause)) {
     case 'ENOTDIR':
     case 'ELOOP':

@@ -1,7 +1,8 @@
-import { close, constants, fstat, open, read, type BigIntStats } from 'node:fs';
+import { close, constants, fstat, open, read, statSync, type BigIntStats } from 'node:fs';
 import { promisify } from 'node:util';
 import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 import { FileDigests } from './digests.ts';
+import { isOwn } from './own-files.ts';
 import { endsAt } from './unsized.ts';
 
 const [openFile, closeFile] = [promisify(open), promisify(close)];
@@ -133,8 +134,8 @@ export interface ReadingOptions {
  *
  * @param flags for opening it beside reading
  * @param known where they are remembered
- * @returns undefined when it changed while it was read, does not end where its size says, is no regular file, or
- *   the reading was ended
+ * @returns undefined when it changed while it was read, does not end where its size says, is no regular file, is
+ *   a file that this program keeps for itself, or the reading was ended
  * @throws a system error
  */
 export async function readDigests(
@@ -143,6 +144,8 @@ export async function readDigests(
   known: KnownDigests | undefined,
   { signal, onBlock }: ReadingOptions = {},
 ): Promise<ReadFile | undefined> {
+  const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (there !== undefined && isOwn(there)) return undefined;
   const descriptor = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   try {
     const readAt = Date.now();

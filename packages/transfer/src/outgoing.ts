@@ -23,9 +23,10 @@ import { PackedMessages } from './packed-messages.ts';
 import { Pump, readerOf, type AskBasis, type OnSent, type Size } from './pump.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { SharedReads } from './shared-reads.ts';
-import { wholeReader, type ListedFile } from './reader.ts';
+import type { ListedFile } from './reader.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import { OpenSource, type Source } from './source.ts';
+import { unsized } from './unsized.ts';
 
 /** What may be on its way of small files before the next one is read. */
 const MAX_SMALL_BYTES = 512 * 1024;
@@ -129,9 +130,7 @@ export class Outgoing {
     const { entry, source } = file;
     this.#owner.started(file);
     const smallBytes = Math.min(SMALL_FILE_BYTES, this.#limit?.pieceBytes ?? SMALL_FILE_BYTES);
-    let isUnsized = source.unsized === true;
-    const isWhole = !isUnsized && source.growing === undefined;
-    const isSmall = source.size <= smallBytes && file.hasBasis !== true && isWhole;
+    const isSmall = source.size <= smallBytes && file.hasBasis !== true && source.growing === undefined;
     const small = isSmall ? this.#readSmall(source) : undefined;
     if (small !== undefined) {
       await this.#sendSmall(file, small);
@@ -145,7 +144,7 @@ export class Outgoing {
     );
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       try {
-        const went = await (isUnsized ? this.#sendUnsized(file) : this.#once(file));
+        const went = await this.#once(file);
         if (went === 'whole') return undefined;
         const isAgain = file.again === true;
         file.again = false;
@@ -153,11 +152,6 @@ export class Outgoing {
         file.hasBasis = went === 'changed' && source.size > DIGEST_BLOCK_BYTES;
         await this.#abandon(entry, changed.code, 'the file changed while it was being sent');
         if (went === 'changed') continue;
-        if (went === 'unsized') {
-          isUnsized = true;
-          tries--;
-          continue;
-        }
         if (!isAgain) return undefined;
         tries--;
       } catch (error) {
@@ -246,7 +240,7 @@ export class Outgoing {
     await Promise.all(going);
   }
 
-  async #once(file: SentFile): Promise<'whole' | 'changed' | 'unsized' | 'unwanted'> {
+  async #once(file: SentFile): Promise<'whole' | 'changed' | 'unwanted'> {
     const { entry, source } = file;
     await using opened = await OpenSource.open(source);
     const { mtimeNs, mode, identity } = opened.facts;
@@ -292,33 +286,9 @@ export class Outgoing {
       delete file.listed;
       return 'changed';
     }
-    if (digests === undefined || !endsAtSize) return 'unsized';
+    if (digests === undefined || !endsAtSize) throw unsized(file.source.file);
     // Noted before it is said: the receipt may come before `send` resolves.
     file.end = { entry, size: announced, ...digests };
-    await this.#say(formatEnd(file.end));
-    return 'whole';
-  }
-
-  /** A file whose size does not say where it ends is read whole before it goes. */
-  async #sendUnsized(file: SentFile): Promise<'whole' | 'unwanted'> {
-    const { entry, source } = file;
-    await using opened = await OpenSource.open(source);
-    const { mtimeNs, mode } = opened.facts;
-    const content = opened.readToEnd();
-    const size = content.length;
-    delete file.identity; // what it was is not remembered: nothing would tell that it has changed
-    file.hasBasis = false;
-    await this.#say(formatFile({ entry, size, mtimeNs, mode, growing: false }));
-    this.#lead.begin(entry);
-    let wanted = true;
-    const digests = await this.#pump.run(
-      entry,
-      { opened, shared: wholeReader(content) },
-      { most: size, reach: () => Promise.resolve(size) },
-      (bytes, position) => (wanted = this.#owner.sent(file, bytes, position, size)),
-    );
-    if (!wanted || digests === undefined) return 'unwanted';
-    file.end = { entry, size, ...digests };
     await this.#say(formatEnd(file.end));
     return 'whole';
   }

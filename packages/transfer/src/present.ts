@@ -11,6 +11,7 @@ import { EMPTY_DIGESTS } from './digests.ts';
 import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './known-digests.ts';
+import { isOwn } from './own-files.ts';
 import type { Place } from './place.ts';
 import { hasFacts, refreshPresent, type FileFacts } from './refresh-present.ts';
 import { syncPresent } from './sync-present.ts';
@@ -125,7 +126,7 @@ export class Present {
   }
 
   #ofSize(there: BigIntStats, size: number): boolean {
-    return there.isFile() && Number(there.size) === size;
+    return there.isFile() && Number(there.size) === size && !isOwn(there);
   }
 
   #known(there: BigIntStats): Omit<There, 'name'> | undefined {
@@ -236,5 +237,6 @@ function isOlder(there: BigIntStats, mtimeNs: bigint): boolean {
 }
 
 function isBasis(there: BigIntStats, size: number): boolean {
-  return there.isFile() && Number(there.size) > DIGEST_BLOCK_BYTES && size > DIGEST_BLOCK_BYTES;
+  const areLarge = Number(there.size) > DIGEST_BLOCK_BYTES && size > DIGEST_BLOCK_BYTES;
+  return areLarge && there.isFile() && !isOwn(there);
 }

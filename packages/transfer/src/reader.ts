@@ -44,12 +44,6 @@ export function ownReader(
   };
 }
 
-/** For a file that was read whole. */
-export function wholeReader(whole: Buffer): Reader {
-  const read = (_: Buffer, offset: number, bytes: number): Buffer => whole.subarray(offset, offset + bytes);
-  return ownReader(read, 'chunks');
-}
-
 /** A file that was read from its beginning to its end, and is what it was then. */
 export interface ListedFile extends Digests {
   /** @see identityOf */

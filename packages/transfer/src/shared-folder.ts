@@ -1,7 +1,8 @@
-import { closeSync, constants, openSync, readlinkSync, realpathSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import { BY_DESCRIPTOR, descriptorPath } from './folder.ts';
+import { requireNotOwn } from './own-files.ts';
 
 /** Folders that are kept open, so that the files of one do not open it each for itself. */
 const MAX_KEPT_OPEN = 16;
@@ -35,15 +36,16 @@ export class SharedFolder implements Disposable {
   /**
    * @param name what it is called to others
    * @param path absolute and without links: a folder that has been moved, or replaced by a link, is not opened
-   * @throws FilerError `path-missing`
+   * @throws FilerError `path-missing`, `refused`
    */
   static open(name: string, path: string): SharedFolder {
     let descriptor: number | undefined;
     try {
-      descriptor = openFolder(path);
+      descriptor = openFolder(path, name);
       const there = BY_DESCRIPTOR ? readlinkSync(descriptorPath(descriptor)) : realpathSync(path);
       if (there === path) return new SharedFolder(name, { path, descriptor, users: 1 });
     } catch (error) {
+      if (error instanceof FilerError) throw error;
       if (systemCode(error) === undefined) throw error;
     }
     if (descriptor !== undefined) closeSync(descriptor);
@@ -58,7 +60,7 @@ export class SharedFolder implements Disposable {
    * done, or the promise it gives is settled.
    *
    * @param file `NAME/path/below`
-   * @throws a system error, `ENOTDIR` or `ELOOP` where a link stands on the way
+   * @throws FilerError `refused`; a system error, `ENOTDIR` or `ELOOP` where a link stands on the way
    */
   at<T>(file: string, action: (path: string) => T): T {
     const components = file.split('/').slice(1);
@@ -97,7 +99,8 @@ export class SharedFolder implements Disposable {
       return known;
     }
     const above = this.#hold(components.slice(0, -1));
-    const held = { path: join(above.path, own), descriptor: openFolder(pathIn(above, own)), users: 0 };
+    const descriptor = openFolder(pathIn(above, own), `${this.name}/${key}`);
+    const held = { path: join(above.path, own), descriptor, users: 0 };
     this.#held.set(key, held);
     this.#closeUnused();
     return held;
@@ -132,6 +135,14 @@ function pathIn({ path, descriptor }: Held, own: string): string {
   return BY_DESCRIPTOR ? `${descriptorPath(descriptor)}/${own}` : join(path, own);
 }
 
-function openFolder(path: string): number {
-  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+/** @param file for messages @throws FilerError `refused`; a system error */
+function openFolder(path: string, file: string): number {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    requireNotOwn(file, fstatSync(descriptor, { bigint: true }));
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
 }

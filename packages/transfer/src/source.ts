@@ -4,8 +4,9 @@ import { basename } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Growing } from './growing.ts';
 import { identityOf } from './known-digests.ts';
+import { requireNotOwn } from './own-files.ts';
 import type { SharedFolder } from './shared-folder.ts';
-import { endsAt, readToEnd, readWhole } from './unsized.ts';
+import { endsAt, isEmpty, unsized } from './unsized.ts';
 
 /** A file, or a folder with all that lies in it, to send. */
 export interface SourceFile {
@@ -35,8 +36,6 @@ export interface Source {
   readonly name: string;
   /** 0 unless it is a file. */
   readonly size: number;
-  /** It states no size: `size` is what reading it gave when it was found. @see readToEnd */
-  readonly unsized?: boolean;
   readonly mtimeNs: bigint;
   /** Permission bits. */
   readonly mode: number;
@@ -60,12 +59,13 @@ export function atSource<T>({ file, shared }: SourceFile, action: (path: string)
 /**
  * Looks at a file or a folder that is to be sent; links are followed if a person of this machine named it.
  *
- * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
+ * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`, `refused`
  */
 export async function inspectSource(wanted: SourceFile): Promise<Source> {
   const { file, name = basename(file), shared, growing } = wanted;
   try {
     const found = await atSource({ file, shared }, (path) => look(path, shared === undefined));
+    requireNotOwn(file, found);
     const common = { file, name, inTree: false, ...(shared === undefined ? {} : { shared }) };
     if (found.isDirectory()) return { ...common, ...factsOf(found), kind: 'dir', size: 0 };
     requireRegular(file, found);
@@ -83,9 +83,9 @@ export function fileSource(
 ): Source {
   requireSize(about.file, found);
   const source: Source = { ...about, ...factsOf(found), kind: 'file' };
-  if (source.size > 0) return source;
-  const size = atSource(source, (path) => readWhole(path, openFlags(source), source.file).length);
-  return size === 0 ? source : { ...source, size, unsized: true };
+  // Its digest is known without a stream: nothing else would find out.
+  if (source.size > 0 || atSource(source, (path) => isEmpty(path, openFlags(source)))) return source;
+  throw unsized(source.file);
 }
 
 async function look(path: string, follow: boolean): Promise<BigIntStats> {
@@ -144,19 +144,10 @@ export class OpenSource implements AsyncDisposable {
     }
   }
 
-  /** Whether it ends where the size that it states says. @throws FilerError `path-unreadable` */
+  /** Whether it ends where its size says, or before. @throws FilerError `path-unreadable` */
   get endsAtSize(): boolean {
-    return this.#read(() => endsAt(this.handle.fd, Number(this.#before.size)));
-  }
-
-  /** All that it holds, at once. @throws FilerError `path-unreadable`, `path-unsupported` */
-  readToEnd(): Buffer {
-    return this.#read(() => readToEnd(this.handle.fd, this.file));
-  }
-
-  #read<T>(read: () => T): T {
     try {
-      return read();
+      return endsAt(this.handle.fd, Number(this.#before.size));
     } catch (error) {
       throw sourceError(this.file, error);
     }

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { FilerError, MAX_PATH_CHARS } from '@filer/protocol';
 import { checkLinkTarget, readLinkTarget } from './link-target.ts';
 import { versionOf } from './known-digests.ts';
+import { requireNotOwn } from './own-files.ts';
 import {
   atSource,
   factsOf,
@@ -142,8 +143,9 @@ function itemError(file: string, cause: unknown): FilerError {
   return new FilerError('path-unsupported', `the name of ${what} is not UTF-8: rename it`, { cause });
 }
 
-/** @throws FilerError `path-unsupported`, `name-refused`; a system error */
+/** @throws FilerError `path-unsupported`, `name-refused`, `refused`; a system error */
 function sourceOf(file: string, name: string, found: BigIntStats, shared: SharedFolder | undefined): Source {
+  requireNotOwn(file, found);
   if (name.length > MAX_PATH_CHARS)
     throw new FilerError(
       'name-refused',

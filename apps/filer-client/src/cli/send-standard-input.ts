@@ -1,10 +1,13 @@
+import { fstatSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { FilerError } from '@filer/protocol';
 import { aborted } from '../abort.ts';
 import { contentOf, openHome, type Context } from '@filer/program';
+import { guardFolders, requireNotOwn } from '@filer/transfer';
 import { sendGrowing } from '../control/own-process.ts';
 import { perform } from '../control/perform.ts';
 import type { SendDone, SendEvent } from '../jobs/send-events.ts';
+import { STANDARD_INPUT } from '../jobs/send-request.ts';
 import { newSpoolFile, removeSpooled } from '../jobs/spool-folder.ts';
 import { SpooledStream } from '../jobs/spooled-stream.ts';
 import type { SendArguments } from './arguments.ts';
@@ -23,7 +26,9 @@ export async function sendStandardInput(
 ): Promise<number> {
   checkRequest(paths, request);
   const { home, output, stdin, signal } = context;
+  using _guard = guardFolders(home.own);
   const content = contentOf(stdin);
+  if (stdin === process.stdin) requireNotOwn(STANDARD_INPUT, fstatSync(0, { bigint: true }));
   await openHome(home);
   if ('isTTY' in stdin && stdin.isTTY === true)
     output.hint('Type what is to be sent; Ctrl-D on a new line ends it.');

@@ -1,7 +1,7 @@
 import { access, constants, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { parseSafePath } from '@filer/transfer';
+import { parseSafePath, requireNotOwn } from '@filer/transfer';
 
 /** Where something that is fetched goes. */
 export interface Destination {
@@ -19,7 +19,7 @@ export interface Destination {
  * @param path absolute
  * @param own its name at its owner
  * @param isUnfinished whether an earlier get of the same thing made what is there: then that name is meant again
- * @throws FilerError `path-missing`, `path-unsupported`, `home-not-writable`, `name-refused`
+ * @throws FilerError `path-missing`, `path-unsupported`, `home-not-writable`, `name-refused`, `refused`
  */
 export async function findDestination(path: string, own: string, isUnfinished = false): Promise<Destination> {
   const isInto = !isUnfinished && (await kindOf(path)) === 'folder';
@@ -29,6 +29,7 @@ export async function findDestination(path: string, own: string, isUnfinished = 
   if (kind === 'nothing') throw new FilerError('path-missing', `there is no folder ${what}: make it first`);
   if (kind === 'other')
     throw new FilerError('path-unsupported', `${what} is no folder: nothing can go into it`);
+  requireNotOwn(folder, await stat(folder, { bigint: true }));
   const name = isInto ? own : basename(path);
   parseSafePath(name);
   try {

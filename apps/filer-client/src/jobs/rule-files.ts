@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import ignore, { type Ignore } from 'ignore';
 import { systemCode } from '@filer/protocol';
+import { isOwn } from '@filer/transfer';
 
 /** Rules of a folder, by gitignore's syntax, for what lies below it. */
 export const RULES_FILE = '.filerignore';
@@ -61,6 +62,8 @@ export function rulesOf(text: string): Ignore {
 export function readRules(file: string): string | undefined {
   let descriptor: number | undefined;
   try {
+    const there = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+    if (there === undefined || isOwn(there)) return undefined;
     // Neither a pipe nor a link to elsewhere of that name is asked for rules.
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     const found = fstatSync(descriptor);

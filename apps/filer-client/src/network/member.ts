@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, loadIdentity, type Identity, type Membership } from '@filer/protocol';
 import { parseTrust, TrustedClock, type Home, type SavedTrust } from '@filer/program';
-import { KnownDigests } from '@filer/transfer';
+import { guardFolders, KnownDigests } from '@filer/transfer';
 import { readClocks } from '../reports/clocks.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
 import { openDatabase } from '../store/database.ts';
@@ -51,6 +51,7 @@ export class Member implements Disposable {
   /** Of files that were sent and received. */
   readonly digests: KnownDigests;
   readonly #digestStore: DigestStore;
+  readonly #guard: Disposable;
   readonly shares: ShareStore;
   readonly jobFiles: JobFileStore;
   readonly watches: WatchStore;
@@ -68,6 +69,7 @@ export class Member implements Disposable {
     this.identity = identity;
     this.#membership = membership;
     this.#server = server;
+    this.#guard = guardFolders(home.own);
     this.database = openDatabase(home.databaseFile);
     this.settings = new Settings(this.database);
     forgetOtherNetwork(this.database, this.settings, membership.network);
@@ -179,6 +181,7 @@ export class Member implements Disposable {
   [Symbol.dispose](): void {
     this.#digestStore[Symbol.dispose]();
     this.database.close();
+    this.#guard[Symbol.dispose]();
   }
 }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   FilerError,
@@ -9,7 +9,7 @@ import {
   systemCode,
   type Attachment,
 } from '@filer/protocol';
-import { endsAt, inspectSource, parseSafePath, readDigests, readWhole } from '@filer/transfer';
+import { endsAt, inspectSource, parseSafePath, readDigests, unsized } from '@filer/transfer';
 import type { Spool, SpoolFiles } from '../store/spool.ts';
 
 /** A file that goes on changing is copied so often before that is given up. */
@@ -139,31 +139,21 @@ export class Snapshot implements SpoolFiles, Disposable {
       this.#spool.requireRoom(taken + before.size);
       // An earlier copy has the mode of its file, and may be read-only.
       await rm(copy, { force: true });
-      if (before.unsized === true) return await this.#copyWhole(path, copy, taken);
       await copyFile(path, copy, constants.COPYFILE_FICLONE);
       const { size } = await stat(copy);
       const isAll = size === before.size && (await endsAtSize(path, size));
       const after = await inspectSource({ file: path });
       if (after.identity !== before.identity) continue;
-      return isAll ? size : await this.#copyWhole(path, copy, taken);
+      if (!isAll) throw unsized(path);
+      return size;
     }
     throw changed(path);
   }
-
-  /** Copies a file whose size does not say what it holds. @returns what it holds */
-  async #copyWhole(path: string, copy: string, taken: number): Promise<number> {
-    const content = readWhole(path, READ, path);
-    this.#spool.requireRoom(taken + content.length);
-    await writeFile(copy, content);
-    return content.length;
-  }
 }
 
-/** A pipe that took the file's name must not hold the report. */
-const READ = constants.O_RDONLY | constants.O_NONBLOCK;
-
 async function endsAtSize(path: string, size: number): Promise<boolean> {
-  await using handle = await open(path, READ);
+  // A pipe that took the file's name must not hold the report.
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return endsAt(handle.fd, size);
 }
 

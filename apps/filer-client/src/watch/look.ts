@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
-import { checkLinkTarget, readLinkTarget, requireSize } from '@filer/transfer';
+import { checkLinkTarget, readLinkTarget, requireNotOwn, requireSize } from '@filer/transfer';
 import { watchedVersion } from '../jobs/watched-version.ts';
 
 /** Characters of a path that a message shows; a path can have 4,096. */
@@ -44,6 +44,7 @@ export async function look({ folder, name }: Folder, path: string): Promise<Foun
   const file = `${folder}/${path}`;
   try {
     const stats = await lstat(file, { bigint: true });
+    requireNotOwn(file, stats);
     if (stats.isSymbolicLink()) checkLinkTarget([name, ...path.split('/')], readLinkTarget(file, file));
     if (stats.isFile()) requireSize(file, stats);
     const kind = kindOf(stats);

@@ -1,6 +1,7 @@
 import { opendir, stat } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Home } from '@filer/program';
+import { requireNotOwn } from '@filer/transfer';
 import { adviceFor, folderId, shownPath } from './look.ts';
 import { realPlace, requireNoLoop } from './places.ts';
 
@@ -18,6 +19,7 @@ export async function lookAtRoot(folder: string, inbox: string, home: Home): Pro
     const found = await stat(folder, { bigint: true });
     if (!found.isDirectory())
       return { trouble: `${what} is no folder: it is watched as soon as it is one`, isMissing: true };
+    requireNotOwn(folder, found);
     requireNoLoop(await realPlace(folder), await realPlace(inbox), home);
     // The names in it, and what has them.
     await (await opendir(folder)).close();

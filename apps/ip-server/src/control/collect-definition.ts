@@ -1,4 +1,4 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import {
   FilerError,
@@ -17,6 +17,7 @@ import {
   textOf,
 } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
+import { requireNotOwn } from '@filer/transfer';
 import { isSlowEnough, SHORTEST_WORDS } from '../collect/timing.ts';
 import type { Collect } from '../store/collect-rows.ts';
 import type { Desk } from './desk.ts';
@@ -97,7 +98,7 @@ function readSource(desk: Desk, from: string): string {
   throw new FilerError('no-such-peer', `no machine is in a group ${from}, ${hint}`);
 }
 
-/** No two collects may mix their files, and what comes must find its place. @throws FilerError `usage` */
+/** No two collects may mix their files, and what comes must find its place. @throws FilerError `usage`, `refused` */
 async function checkFolder(desk: Desk, folder: string, isOurs: boolean): Promise<void> {
   const other = desk.collects
     .all()
@@ -119,6 +120,7 @@ async function checkFolder(desk: Desk, folder: string, isOurs: boolean): Promise
       `${what}: ip-server cannot write there (${messageOf(error)}), name a folder that it may write to, such as --to /srv/collected`,
     );
   }
+  requireNotOwn(folder, await stat(folder, { bigint: true }));
 }
 
 function isInside(above: string, folder: string): boolean {

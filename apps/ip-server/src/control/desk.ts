@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { openHome, type Environment, type Home } from '@filer/program';
+import { guardFolders } from '@filer/transfer';
 import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
 import { machineClocks } from '../daemon/machine-clocks.ts';
 import { Overview } from '../daemon/overview.ts';
@@ -93,6 +94,11 @@ export async function openStoppedDesk(
   }
   await openHome(home);
   const store = openStore(home.databaseFile);
+  const guard = guardFolders(home.own);
+  const close = (): void => {
+    store.close();
+    guard[Symbol.dispose]();
+  };
   try {
     const { registry } = store;
     // The key is needed to make a network's server, and not to read one that is made.
@@ -124,10 +130,10 @@ export async function openStoppedDesk(
       daemon: undefined,
       now: Date.now,
       isNew,
-      close: () => store.close(),
+      close,
     };
   } catch (error) {
-    store.close();
+    close();
     throw error;
   }
 }

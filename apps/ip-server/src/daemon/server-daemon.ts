@@ -17,6 +17,7 @@ import {
   type Lock,
   type Logger,
 } from '@filer/program';
+import { guardFolders } from '@filer/transfer';
 import type { AlarmRoute } from '../alarms/alarm-sender.ts';
 import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
 import { Alarms } from '../alarms/alarms.ts';
@@ -81,6 +82,7 @@ export class ServerDaemon {
   readonly collects: Collects;
   readonly #lateness: Lateness;
   readonly #lock: Lock;
+  readonly #guard: Disposable;
   readonly #log: Logger;
   readonly #settings: ServerSettings;
   readonly #intake: ReportIntake;
@@ -148,6 +150,7 @@ export class ServerDaemon {
     this.isNew = foundation.isNew;
     this.#networkKey = foundation.networkKey;
     this.#lock = lock;
+    this.#guard = guardFolders(home.own);
     this.#log = log;
     this.#settings = settings;
     this.#record = registry.serverRecord();
@@ -375,6 +378,7 @@ export class ServerDaemon {
     this.#keptClock[Symbol.dispose]();
     this.health.tell('presence', this.directory.flush());
     this.store.close();
+    this.#guard[Symbol.dispose]();
     await this.#lock.release();
   }
 }

@@ -1,8 +1,8 @@
 import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, sep } from 'node:path';
+import { basename, sep } from 'node:path';
 import { fieldsOf, FilerError, isGroupName, listOf, MAX_GROUPS, systemCode, textOf } from '@filer/protocol';
 import { iso, type Home } from '@filer/program';
-import { parseSafePath } from '@filer/transfer';
+import { parseSafePath, requireNotOwn } from '@filer/transfer';
 import type { Share } from '../../store/share-store.ts';
 import type { Operation } from '../site.ts';
 import { readPath } from './read-path.ts';
@@ -29,7 +29,7 @@ export const shareAdd: Operation = async ({ member }, params) => {
     );
   }
   const folder = await requireFolder(path);
-  requireNoKeys(folder, member.home);
+  await requireNoKeys(folder, member.home);
   const name = readName(fields['name'] ?? basename(folder));
   const share = { name, folder, groups: [...new Set(groups)], forServer, addedAt: Date.now() };
   member.shares.add(share);
@@ -94,12 +94,12 @@ async function requireFolder(path: string): Promise<string> {
   throw new FilerError('path-unsupported', `${what} is no folder: share the one that it lies in`);
 }
 
-/** Whoever could fetch this machine's key would be this machine. */
-function requireNoKeys(folder: string, home: Home): void {
-  const secrets = [home.identityFolder, dirname(home.configFile), dirname(home.lockFile)];
+/** Who can fetch this machine's key is this machine. @throws FilerError `refused` */
+async function requireNoKeys(folder: string, home: Home): Promise<void> {
+  const secrets = [...home.own.homes, ...home.own.spools];
   const below = folder.endsWith(sep) ? folder : `${folder}${sep}`;
   const secret = secrets.find((each) => each === folder || each.startsWith(below));
-  if (secret === undefined) return;
+  if (secret === undefined) return requireNotOwn(folder, await stat(folder, { bigint: true }));
   throw new FilerError(
     'refused',
     `${JSON.stringify(folder)} holds this machine's key (in ${secret}): share a folder without it`,

@@ -1,0 +1,86 @@
+import { readdirSync, statSync, type BigIntStats } from 'node:fs';
+import { join } from 'node:path';
+import { FilerError, systemCode } from '@filer/protocol';
+
+/*
+ * What a program of filer keeps for itself is never opened as a file of the user's, whatever path leads there: it holds
+ * keys, and closing any descriptor of a database drops all POSIX locks that this process has on it
+ * (https://www.sqlite.org/howtocorrupt.html, 2.2). Known by device and inode, for links and mounts have other paths.
+ */
+
+export interface OwnFolders {
+  /** Folders that hold keys and databases: neither they nor those files are read or written. */
+  readonly homes: readonly string[];
+  /** Folders inside them of which only the program itself names files. */
+  readonly spools: readonly string[];
+}
+
+/** How old what is known may be, in ms: databases come and go with their logs. */
+const REFRESH_MS = 1_000;
+
+/** What in a home is not for the user to send, beside the folder itself. */
+const OWN_NAMES = /\.(db|pem|lock|sock)\b|^membership\.json|^webhook-secret/;
+
+/** The process's own, as locks are. */
+const guarded = new Set<OwnFolders>();
+let identities: ReadonlySet<string> = new Set();
+let refreshedAt = -Infinity;
+
+/** Keeps folders of this program from being read and written as a user's, until it is disposed of. */
+export function guardFolders({ homes, spools }: OwnFolders): Disposable {
+  const folders = { homes, spools };
+  guarded.add(folders);
+  refreshedAt = -Infinity;
+  return {
+    [Symbol.dispose]: () => {
+      guarded.delete(folders);
+      refreshedAt = -Infinity;
+    },
+  };
+}
+
+/** Whether something is a folder or a file that this program keeps for itself. */
+export function isOwn({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): boolean {
+  if (guarded.size === 0) return false;
+  if (performance.now() - refreshedAt > REFRESH_MS) {
+    identities = new Set([...guarded].flatMap((folders) => [...identitiesOf(folders)]));
+    refreshedAt = performance.now();
+  }
+  return identities.has(`${dev}:${ino}`);
+}
+
+/** @param file for messages @throws FilerError `refused` */
+export function requireNotOwn(file: string, stats: BigIntStats): void {
+  if (!isOwn(stats)) return;
+  const what = JSON.stringify(file.toWellFormed());
+  throw new FilerError(
+    'refused',
+    stats.isDirectory()
+      ? `${what} holds this machine's key and databases of filer: choose another folder`
+      : `${what} is a key or a database of filer: choose another file`,
+  );
+}
+
+function* identitiesOf({ homes, spools }: OwnFolders): Generator<string, void> {
+  for (const folder of [...homes, ...spools]) yield* identityAt(folder);
+  for (const home of homes)
+    for (const name of namesIn(home)) if (OWN_NAMES.test(name)) yield* identityAt(join(home, name));
+}
+
+function* identityAt(path: string): Generator<string, void> {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    yield `${dev}:${ino}`;
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error; // not there yet, or not any more
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return [];
+  }
+}
