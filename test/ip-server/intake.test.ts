@@ -12,6 +12,7 @@ test('a batch closes at 1 MiB of reports, and one above it goes alone', async ()
     query: () => [],
     latest: () => [],
     get: () => undefined,
+    differences: () => [],
     lastSeq: () => 0,
     newest: () => undefined,
     prune: () => 0,

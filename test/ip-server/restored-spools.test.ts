@@ -1,15 +1,19 @@
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { createKeyPair, encodeReportBody, type Report } from '@filer/protocol';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
 import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
 const PEER = createKeyPair().id;
 const SPOOL = 'ef'.repeat(16);
 
+let file: string;
 let store: Store;
 beforeEach(async () => {
-  store = openStore(join(await freshFolder(), 'test.db'));
+  file = join(await freshFolder(), 'test.db');
+  store = openStore(file);
   onTestFinished(() => store.close());
 });
 
@@ -30,6 +34,34 @@ test('a report that says the same under the same number, and was made at another
     'conflict',
     'conflict',
   ]);
+});
+
+test.each([
+  ['time', { time: 101 }, 'another time'],
+  ['content', { value: 'bad' }, 'another content'],
+  ['content and kind', { value: 'bad', kind: 'schedule' }, 'another content and kind'],
+] as const)('a conflict in the %s is told as that', async (_, change, words) => {
+  const intake = new ReportIntake(store.reports, () => undefined);
+  const add = ({ time = 100, value = 'ok', kind = 'user' as Report['kind'] }): Promise<void> => {
+    const body = { title: '', values: [['state', value]], schedule: '' } as const;
+    const report = { spool: SPOOL, seq: 1, kind, time, ...body };
+    return intake.add({ peer: PEER, report, content: encodeReportBody(body), receivedAt: 1 });
+  };
+  await add({});
+
+  await expect(add(change)).rejects.toMatchObject({
+    code: 'report-conflict',
+    message: expect.stringContaining(`with ${words}:`) as string,
+  });
+});
+
+test('a report that cannot be read is shown as damaged, beside all others', () => {
+  for (const seq of [1, 2, 3]) put(seq, 100 * seq);
+  using database = new DatabaseSync(file);
+  database.exec("UPDATE reports SET content = x'7b' WHERE seq = 2");
+
+  const titles = [...store.reports.query({})].map(({ report }) => report.title);
+  expect(titles).toEqual(['', expect.stringContaining('damaged'), '']);
 });
 
 test('of a spool whose reports have gone by age, a report made later than all of them is another one', () => {

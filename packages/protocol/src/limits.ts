@@ -125,6 +125,12 @@ export const MAX_ASKED_BYTES = 128 * KiB;
 /** A report's values, title and output together, in bytes. */
 export const MAX_REPORT_BYTES = 64 * KiB;
 
+/** The title of a report, in UTF-16 units: a line that people read in lists and alarms. */
+export const MAX_TITLE_CHARS = 1_024;
+
+/** The note of an offer, in UTF-16 units. A longer text is a file of its own. */
+export const MAX_NOTE_CHARS = 4_096;
+
 /** Files that belong to one report, and the largest of them, in bytes; they are streamed. */
 export const MAX_ATTACHMENTS = 100;
 export const MAX_ATTACHMENT_BYTES = 64 * MiB;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   MAX_REPORT_BYTES,
+  MAX_TITLE_CHARS,
   encodeReportBody,
   formatHeartbeat,
   formatReport,
@@ -100,13 +101,28 @@ test('the same report has the same bytes every time', () => {
 });
 
 test('a report of 64 KiB is taken, and one byte more is not', () => {
-  const rest = encodeReportBody({ title: '', values: [], schedule: '' }).length;
-  const body = (bytes: number) => ({ title: 'x'.repeat(bytes - rest), values: [], schedule: '' });
-  expect(parseReportBody(encodeReportBody(body(MAX_REPORT_BYTES))).title).toHaveLength(
+  const rest = encodeReportBody({ title: '', values: [['x', '']], schedule: '' }).length;
+  const body = (bytes: number) => ({
+    title: '',
+    values: [['x', 'x'.repeat(bytes - rest)]] as const,
+    schedule: '',
+  });
+  expect(parseReportBody(encodeReportBody(body(MAX_REPORT_BYTES))).values[0]?.[1]).toHaveLength(
     MAX_REPORT_BYTES - rest,
   );
   expect(codeOf(() => encodeReportBody(body(MAX_REPORT_BYTES + 1)))).toBe('too-large');
   expect(codeOf(() => parseReportBody(Buffer.alloc(MAX_REPORT_BYTES + 1, ' ')))).toBe('too-large');
+});
+
+test('a title of 1,024 characters is made and taken, and one more neither; one that was stored is still read', () => {
+  const body = (title: string) => ({ title, values: [], schedule: '' });
+  const message = (title: string) => formatReport(REPORT, Buffer.from(JSON.stringify(body(title))));
+  const [most, more] = ['t'.repeat(MAX_TITLE_CHARS), 't'.repeat(MAX_TITLE_CHARS + 1)];
+  expect(parseReport(message(most)).title).toBe(most);
+  expect(parseReportBody(encodeReportBody(body(most))).title).toBe(most);
+  expect(codeOf(() => encodeReportBody(body(more)))).toBe('too-large');
+  expect(codeOf(() => parseReport(message(more)))).toBe('too-large');
+  expect(parseReportBody(Buffer.from(JSON.stringify(body(more)))).title).toBe(more);
 });
 
 test('a report of 1,000 values is taken, and one more is not', () => {

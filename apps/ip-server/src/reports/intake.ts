@@ -103,7 +103,7 @@ export class ReportIntake {
         batch.forEach(({ report, resolve, reject }, index) => {
           const outcome = outcomes[index];
           if (outcome === 'stored') resolve();
-          else reject(outcome === 'conflict' ? conflict(report) : tooManySpools());
+          else reject(outcome === 'conflict' ? this.#conflict(report) : tooManySpools());
         });
         return;
       } catch (error) {
@@ -120,18 +120,23 @@ export class ReportIntake {
     }
   }
 
+  #conflict(report: NewReport): FilerError {
+    const differences = this.#store.differences(report);
+    const how =
+      differences.length === 0
+        ? 'was stored and has gone since'
+        : `is stored with another ${differences.join(' and ')}`;
+    return new FilerError(
+      'report-conflict',
+      `report ${report.report.seq} of this spool ${how}: open a new spool`,
+    );
+  }
+
   #tell(problem: FilerError | undefined): void {
     if (problem?.code === this.#problem?.code) return;
     this.#problem = problem;
     this.#onProblem(problem);
   }
-}
-
-function conflict({ report }: NewReport): FilerError {
-  return new FilerError(
-    'report-conflict',
-    `report ${report.seq} of this spool is stored with another content: open a new spool`,
-  );
 }
 
 function tooManySpools(): FilerError {

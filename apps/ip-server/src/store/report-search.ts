@@ -1,4 +1,4 @@
-import { parseReportBody } from '@filer/protocol';
+import { FilerError, parseReportBody, type ReportBody } from '@filer/protocol';
 import type { Database, Row, SqlValue, Statement } from './database.ts';
 import { PeerNumbers } from './peer-numbers.ts';
 import type { ReportQuery, StoredReport } from './report-store.ts';
@@ -297,6 +297,16 @@ function globOf(pattern: string): string {
   return pattern.replaceAll('[', '[[]');
 }
 
+/** One report that cannot be read is shown as such, and costs none of the others. */
+function bodyOf(row: Row): ReportBody {
+  try {
+    return parseReportBody(bytes(row, 'content'));
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    return { title: '(damaged: what it says cannot be read)', values: [], schedule: '' };
+  }
+}
+
 function reportOf(row: Row): StoredReport {
   return {
     id: String(integer(row, 'number')),
@@ -307,7 +317,7 @@ function reportOf(row: Row): StoredReport {
       seq: integer(row, 'seq'),
       kind: text(row, 'kind') === 'schedule' ? 'schedule' : 'user',
       time: integer(row, 'time'),
-      ...parseReportBody(bytes(row, 'content')),
+      ...bodyOf(row),
     },
   };
 }

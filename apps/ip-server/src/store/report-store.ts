@@ -18,6 +18,9 @@ export interface NewReport {
  */
 export type StoreOutcome = 'stored' | 'conflict' | 'too-many-spools';
 
+/** In what a report differs from the one that has its key. */
+export type Difference = 'content' | 'kind' | 'time';
+
 /** A report as the store gives it back. */
 export interface StoredReport {
   /** Names it here, for ever. */
@@ -69,6 +72,8 @@ export interface ReportStore {
   /** The newest report of each machine and schedule (reports made by hand count as one) among those, oldest first. */
   latest(query: ReportQuery): Iterable<StoredReport>;
   get(id: string): StoredReport | undefined;
+  /** In what a report that is a `conflict` differs; nothing when the other one has gone meanwhile. */
+  differences(report: NewReport): readonly Difference[];
   /** The last seq of a machine's spool of which anything is stored, or was; 0 when nothing is. */
   lastSeq(peer: string, spool: string): number;
   /** The id of the report that was stored last. */

@@ -5,6 +5,7 @@ import { Meta } from './meta.ts';
 import { PeerNumbers } from './peer-numbers.ts';
 import { ReportSearch } from './report-search.ts';
 import type {
+  Difference,
   NewReport,
   ReportQuery,
   ReportStore,
@@ -87,7 +88,8 @@ export class SqliteReportStore implements ReportStore {
     const { seq, kind, time, schedule, title } = report;
     if (seq <= spool.lastSeq) {
       const stored = this.#statements.digest.get(spool.number, seq);
-      if (stored !== undefined) return isSame(stored, report, digest) ? 'known' : 'conflict';
+      if (stored !== undefined)
+        return differencesOf(stored, report, digest).length === 0 ? 'known' : 'conflict';
       // It was stored once and has gone since, with its digest, unless it was made later than all that have gone.
       if (seq <= spool.prunedSeq) return time <= spool.prunedTime ? 'known' : 'conflict';
     }
@@ -106,6 +108,13 @@ export class SqliteReportStore implements ReportStore {
     spool.lastSeq = Math.max(spool.lastSeq, seq);
     advanced.add(spool);
     return 'new';
+  }
+
+  differences({ peer, report, content }: NewReport): readonly Difference[] {
+    const spool = this.#spoolOf(peer, report.spool);
+    const stored = spool === undefined ? undefined : this.#statements.digest.get(spool.number, report.seq);
+    if (stored === undefined) return [];
+    return differencesOf(stored, report, createHash('sha256').update(content).digest());
   }
 
   /** Of a spool that is new, too, unless the machine has too many of them. */
@@ -180,11 +189,16 @@ export class SqliteReportStore implements ReportStore {
 }
 
 /** Two reports may well say the same: a home that was restored from an old copy counts from there again. */
-function isSame(stored: Row, { kind, time }: NewReport['report'], digest: Buffer): boolean {
-  return (
-    bytes(stored, 'digest').equals(digest) && integer(stored, 'time') === time && stored['kind'] === kind
-  );
+function differencesOf(stored: Row, { kind, time }: NewReport['report'], digest: Buffer): Difference[] {
+  const differs: Record<Difference, boolean> = {
+    content: !bytes(stored, 'digest').equals(digest),
+    kind: stored['kind'] !== kind,
+    time: integer(stored, 'time') !== time,
+  };
+  return DIFFERENCES.filter((each) => differs[each]);
 }
+
+const DIFFERENCES = ['content', 'kind', 'time'] as const;
 
 /** Roughly what a report takes on disk: its title stands in its content, its row and an index. */
 function roomOf({ report, content }: NewReport): number {

@@ -13,7 +13,7 @@
  */
 import { FilerError } from '../errors.ts';
 import { requireInteger, requireText, type Message } from '../header.ts';
-import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_REPORT_BYTES } from '../limits.ts';
+import { MAX_ATTACHMENTS, MAX_ATTACHMENT_BYTES, MAX_REPORT_BYTES, MAX_TITLE_CHARS } from '../limits.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
 import { checkDue, type Due } from './schedule.ts';
 import { expectType, oneOf } from './session.ts';
@@ -128,6 +128,7 @@ const SIGNAL = /^SIG[A-Z0-9]{1,16}$/;
 /** The content of a report, checked against its limits. @throws FilerError `too-large` */
 export function encodeReportBody(body: ReportBody): Buffer {
   const { title, values, schedule, output, run, attachments = [] } = body;
+  checkTitle(title);
   const content = formatJson({
     title,
     values,
@@ -149,6 +150,15 @@ export function encodeReportBody(body: ReportBody): Buffer {
     );
   }
   return content;
+}
+
+/** For those who make reports and those who take them; one that was stored before is read whatever its title. */
+function checkTitle(title: string): void {
+  if (title.length <= MAX_TITLE_CHARS) return;
+  throw new FilerError(
+    'too-large',
+    `the title is ${title.length} characters long, the limit is ${MAX_TITLE_CHARS}: report the rest as a value or a file`,
+  );
 }
 
 /** @throws FilerError `message-malformed`, `too-large` */
@@ -228,12 +238,14 @@ export function formatReport(report: Omit<Report, keyof ReportBody>, content: Bu
 /** @throws FilerError `message-malformed`, `too-large` */
 export function parseReport({ header, content }: Message): Report {
   expectType(header, 'report');
+  const body = parseReportBody(content);
+  checkTitle(body.title);
   return {
     spool: textOf(requireText(header, 'spool'), 'spool', { pattern: SPOOL_PATTERN }),
     seq: requireInteger(header, 'seq'),
     kind: oneOf(requireText(header, 'kind'), ['user', 'schedule'], 'kind'),
     time: requireInteger(header, 'time'),
-    ...parseReportBody(content),
+    ...body,
   };
 }
 

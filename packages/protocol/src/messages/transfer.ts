@@ -49,14 +49,13 @@
  * path) are made at once, and no stream follows.
  */
 import { requireInteger, requireText, type Header, type Message } from '../header.ts';
-import { MAX_OFFER_BYTES } from '../limits.ts';
+import { MAX_NOTE_CHARS, MAX_OFFER_BYTES } from '../limits.ts';
 import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
 import { expectType } from './session.ts';
 import { JOB_PATTERN, NO_CONTENT, pathOf } from './transfer-fields.ts';
 
 /** Top names that an offer shows. */
 export const MAX_OFFER_NAMES = 100;
-const MAX_NOTE_CHARS = 4_096;
 
 /** What becomes of a file whose name is taken by another one. */
 export const CONFLICTS = ['rename', 'skip', 'overwrite', 'newer'] as const;

@@ -1,4 +1,4 @@
-import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, textOf } from '@filer/protocol';
+import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, MAX_NOTE_CHARS, textOf } from '@filer/protocol';
 import { inspectSource, parseSafePath } from '@filer/transfer';
 import { dryRun } from '../../jobs/dry-run.ts';
 import type { SendRequest } from '../../jobs/send-request.ts';
@@ -12,8 +12,6 @@ export type { SendDone } from '../../jobs/send-events.ts';
 const MAX_PATHS = 100_000;
 const MAX_TARGETS = 10_000;
 const MAX_EXCLUDES = 1_000;
-/** A longer note is a file of its own. */
-const MAX_NOTE_CHARACTERS = 4_096;
 
 /** `send PATH… --to TARGET…` */
 export const send: Operation = async (site, params, { emit, signal, growing }) => {
@@ -82,10 +80,10 @@ function readName(value: unknown, paths: readonly string[]): string {
 /** @throws FilerError `too-large` */
 export function readNote(value: unknown): string {
   const note = textOf(value, 'note', { max: Number.POSITIVE_INFINITY });
-  if (note.length <= MAX_NOTE_CHARACTERS) return note;
+  if (note.length <= MAX_NOTE_CHARS) return note;
   throw new FilerError(
     'too-large',
-    `the note is ${note.length} characters long, the limit is ${MAX_NOTE_CHARACTERS}: send a longer text as a file`,
+    `the note is ${note.length} characters long, the limit is ${MAX_NOTE_CHARS}: send a longer text as a file`,
   );
 }
 
