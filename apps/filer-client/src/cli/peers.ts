@@ -3,6 +3,7 @@ import { openPerformer } from '../control/performer.ts';
 import { perform } from '../control/perform.ts';
 import type { PeerLine, Peers } from '../daemon/operations/peers.ts';
 import type { PeersArguments } from './arguments.ts';
+import { noServerWords } from './no-server-words.ts';
 import { watchState } from './watch-state.ts';
 
 export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {
@@ -70,7 +71,7 @@ function screenOf({ peers }: Peers, all: boolean, now: number, columns: number):
 export function awayWords({ server }: Peers, now: number): string | undefined {
   if (server.connected) return undefined;
   const asOf = server.asOf === null ? '' : ` as of ${formatAgo(Date.parse(server.asOf), now)}`;
-  return `the ip-server is away: this is the directory on this machine's disk${asOf}`;
+  return `${noServerWords(server.problem)}: this is the directory on this machine's disk${asOf}`;
 }
 
 function lastSeen(peer: PeerLine, now: number): string {

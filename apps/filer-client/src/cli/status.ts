@@ -1,4 +1,4 @@
-import { formatAgo, type Context } from '@filer/program';
+import { formatAgo, printable, type Context } from '@filer/program';
 import type { Status } from '../daemon/operations/status.ts';
 import { configuredInbox } from './configured-inbox.ts';
 import { perform } from '../control/perform.ts';
@@ -37,12 +37,12 @@ function refusedRow(refused: number): (readonly [string, string])[] {
   return refused === 0 ? [] : [['reports refused', `${refused}: filer-client report spool`]];
 }
 
-function serverLine({ server, running }: { server: Status['server']; running: boolean }): string {
-  if (!running) return server.address;
-  return `${server.address} (${server.connected ? 'connected' : `not connected${sinceWords(server.asOf)}, trying again`})`;
-}
-
-/** ` since 3h ago`, or nothing for a server that never was connected. */
-export function sinceWords(asOf: string | null): string {
-  return asOf === null ? '' : ` since ${formatAgo(Date.parse(asOf), Date.now())}`;
+/** How a daemon stands with the ip-server. */
+export function serverLine({ server, running }: Pick<Status, 'server' | 'running'>): string {
+  const { address, connected, asOf, problem } = server;
+  if (!running) return address;
+  if (connected) return `${address} (connected)`;
+  const why = problem === null ? '' : `: ${printable(problem.message)}`;
+  const since = asOf === null ? '' : ` since ${formatAgo(Date.parse(asOf), Date.now())}`;
+  return `${address} (not connected${since}, trying again${why})`;
 }

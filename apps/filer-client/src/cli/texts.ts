@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import type { TextOutcome } from '../daemon/operations/texts.ts';
+import { noServerWords } from './no-server-words.ts';
 
 /** Says how a text went out. @returns the exit code */
 export function showText(outcome: TextOutcome, { output }: Context): number {
@@ -13,7 +14,7 @@ export function showText(outcome: TextOutcome, { output }: Context): number {
     `${how} ${machines(reached)}${offline > 0 ? `; ${machines(offline)} could not be reached` : ''}`,
   );
   if (via === 'direct' && outcome.to.startsWith('@'))
-    output.words('(straight from here: the ip-server is away)');
+    output.words(`(straight from here: ${noServerWords(outcome.serverProblem)})`);
   if (reached === 0 && offline > 0) {
     throw new FilerError(
       'peer-unreachable',

@@ -1,9 +1,9 @@
-import { FilerError, messageOf, unsupported, type ErrorCode, type Handler } from '@filer/protocol';
+import { FilerError, unsupported, type ErrorCode, type Handler } from '@filer/protocol';
 import { alignDirectory, pullDirectory } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { answerRemovals, fetchRemovals } from './removal-sync.ts';
-import type { ServerAccess } from './server-access.ts';
+import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { dialServer, type ServerSession } from './server-dial.ts';
 
 /** A command's own way to the server, where no daemon runs: dialled on first use, never presence. */
@@ -13,6 +13,7 @@ export class CommandAccess implements ServerAccess {
   readonly #onRefused: (error: FilerError) => void;
   #dialled: Promise<ServerSession> | undefined;
   #current: ServerSession | undefined;
+  #problem: ServerProblem | undefined;
 
   constructor(member: Member, software: string, onRefused: (error: FilerError) => void) {
     this.#member = member;
@@ -24,13 +25,29 @@ export class CommandAccess implements ServerAccess {
     return this.#current;
   }
 
+  get problem(): ServerProblem | undefined {
+    return this.#problem;
+  }
+
   get overLoopback(): boolean {
     return this.#current?.overLoopback ?? this.#member.settings.get('server.overLoopback') === '1';
   }
 
   session(signal?: AbortSignal): Promise<ServerSession> {
-    this.#dialled ??= this.#dial(signal);
+    this.#dialled ??= this.#noting(this.#dial(signal));
     return this.#dialled;
+  }
+
+  /** Notes why there is no session. */
+  async #noting(dialled: Promise<ServerSession>): Promise<ServerSession> {
+    try {
+      const server = await dialled;
+      this.#problem = undefined;
+      return server;
+    } catch (error) {
+      if (error instanceof FilerError) this.#problem = { error, since: this.#problem?.since ?? Date.now() };
+      throw error;
+    }
   }
 
   async refresh(signal?: AbortSignal): Promise<void> {
@@ -86,14 +103,12 @@ export class CommandAccess implements ServerAccess {
  */
 const STOPS: ReadonlySet<ErrorCode> = new Set(['removed', 'identity-mismatch']);
 
-/** Brings the directory up to date if the server can be reached; what is on disk serves otherwise. */
-export async function refresh(access: ServerAccess, signal?: AbortSignal): Promise<string | undefined> {
+/** Brings the directory up to date if the server can be reached; what is on disk serves otherwise: see `problem`. */
+export async function refresh(access: ServerAccess, signal?: AbortSignal): Promise<void> {
   try {
     await access.session(signal);
-    return undefined;
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof FilerError && !STOPS.has(error.code)) return messageOf(error);
-    throw error;
+    if (!(error instanceof FilerError) || STOPS.has(error.code)) throw error;
   }
 }

@@ -1,4 +1,29 @@
+import { iso } from '@filer/program';
+import type { ErrorCode, FilerError } from '@filer/protocol';
 import type { ServerSession } from './server-dial.ts';
+
+/** Why there is no session with the ip-server. */
+export interface ServerProblem {
+  readonly error: FilerError;
+  /** When the last session ended, or the first attempt failed, in ms since the epoch. */
+  readonly since: number;
+}
+
+/** The same as a program reads it. */
+export interface ServerProblemDocument {
+  readonly code: ErrorCode;
+  /** A sentence: what, why, what to do. */
+  readonly message: string;
+  /** ISO 8601 */
+  readonly since: string;
+}
+
+/** @returns null while there is a session, or before the first attempt has ended */
+export function problemDocument({ problem }: Pick<ServerAccess, 'problem'>): ServerProblemDocument | null {
+  if (problem === undefined) return null;
+  const { error, since } = problem;
+  return { code: error.code, message: error.message, since: iso(since) };
+}
 
 /** The way to the ip-server, whoever keeps it: a daemon its lasting session, a command one of its own. */
 export interface ServerAccess {
@@ -10,6 +35,8 @@ export interface ServerAccess {
   session(signal?: AbortSignal): Promise<ServerSession>;
   /** The live session, if there is one now. */
   readonly current: ServerSession | undefined;
+  /** Why there is no session; undefined while there is one, and before one was tried. */
+  readonly problem: ServerProblem | undefined;
   /** Whether the server is, or was last, reached over loopback. */
   readonly overLoopback: boolean;
   /** Asks the server for the newest directory; never throws for a server that is away. */

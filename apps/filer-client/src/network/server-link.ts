@@ -28,7 +28,7 @@ import type { Member } from './member.ts';
 import { currentRecord, overtakeRecord, publishedAddresses, type Listening } from './published-addresses.ts';
 import { answerRemovals, fetchRemovals } from './removal-sync.ts';
 import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
-import type { ServerAccess } from './server-access.ts';
+import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { takeText } from './texts.ts';
 
 export interface ServerLinkOptions {
@@ -69,8 +69,7 @@ export class ServerLink implements ServerAccess {
   #leftOut = '';
   /** The version of the schedules that the server knows. */
   #schedulesTold: number | undefined;
-  /** Why there is no session, while there is none. */
-  #lastFailure: FilerError | undefined;
+  #problem: ServerProblem | undefined;
   /** Resolves once the first attempt has ended, one way or the other: who asks before that waits for it. */
   readonly #tried = Promise.withResolvers<void>();
 
@@ -96,11 +95,11 @@ export class ServerLink implements ServerAccess {
   async session(): Promise<ServerSession> {
     await this.#tried.promise;
     if (this.#current !== undefined) return this.#current;
-    const failure = this.#lastFailure;
-    if (failure !== undefined && failure.code !== 'server-unreachable' && !isLoss(failure)) throw failure;
-    throw failure?.code === 'server-unreachable'
-      ? failure
-      : unreachable(this.#options.member.server, failure?.message ?? 'not connected', failure);
+    throw this.#problem?.error ?? unreachable(this.#options.member.server, 'not connected');
+  }
+
+  get problem(): ServerProblem | undefined {
+    return this.#problem;
   }
 
   async refresh(): Promise<void> {
@@ -156,7 +155,6 @@ export class ServerLink implements ServerAccess {
   }
 
   async #run(): Promise<void> {
-    const { log } = this.#options;
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       try {
@@ -164,16 +162,22 @@ export class ServerLink implements ServerAccess {
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         if (!(error instanceof FilerError)) throw error;
-        // The same failure again is not news.
-        if (error.message !== this.#lastFailure?.message)
-          log.warn('no session with the ip-server', { error });
-        this.#lastFailure = error;
+        this.#failed(error);
         this.#tried.resolve();
       }
       if (this.#stop.signal.aborted) return;
       failures++;
       await this.#pause(reconnectDelayMs(failures, Math.random()));
     }
+  }
+
+  /** Noted until there is a session again. The same failure once more is not news. */
+  #failed(failure: FilerError): void {
+    const { member, log } = this.#options;
+    const { error: known, since = Date.now() } = this.#problem ?? {};
+    const error = isLoss(failure) ? unreachable(member.server, failure.message, failure) : failure;
+    if (error.message !== known?.message) log.warn('no session with the ip-server', { error });
+    this.#problem = { error, since };
   }
 
   async #pause(ms: number): Promise<void> {
@@ -210,7 +214,7 @@ export class ServerLink implements ServerAccess {
       alignDirectory(member, welcome);
       await this.#pull(server);
       this.#current = server;
-      this.#lastFailure = undefined;
+      this.#problem = undefined;
       onConnected();
       this.#tried.resolve();
       log.info('connected to the ip-server', { address: session.messenger.addr });

@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { formatBytes, renderTable } from '@filer/program';
 import { awayWords, peersLines } from '../peers.ts';
-import { sinceWords } from '../status.ts';
 import type { Operator } from '../../control/operator.ts';
 import type { TextOutcome } from '../../daemon/operations/texts.ts';
 import type { SendEvent } from '../../jobs/send-events.ts';
+import { noServerWords } from '../no-server-words.ts';
+import { serverLine } from '../status.ts';
 
 /** What a line of the shell works with. */
 export interface ShellWork {
@@ -100,7 +101,8 @@ async function connections(
 ): Promise<void> {
   const { connections: all } = await operator.perform('connections', {}, { signal });
   if (all.length === 0) {
-    show('Nothing is connected; the ip-server is away.');
+    const { server } = await operator.perform('status', {}, { signal });
+    show(`Nothing is connected; ${noServerWords(server.problem)}.`);
     return;
   }
   show(
@@ -220,9 +222,7 @@ async function report(words: readonly string[], { operator, show, signal }: Shel
 }
 
 async function status(_words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
-  const { name, id, listen, server, spool } = await operator.perform('status', {}, { signal });
-  show(`${name}  ${id}`);
-  show(
-    `listens on ${listen ?? 'nothing'}; ip-server ${server.address} ${server.connected ? 'connected' : `away${sinceWords(server.asOf)}`}; ${spool} reports wait`,
-  );
+  const told = await operator.perform('status', {}, { signal });
+  show(`${told.name}  ${told.id}`);
+  show(`listens on ${told.listen ?? 'nothing'}; ip-server ${serverLine(told)}; ${told.spool} reports wait`);
 }

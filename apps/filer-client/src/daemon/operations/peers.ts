@@ -3,6 +3,7 @@ import { iso } from '@filer/program';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Member } from '../../network/member.ts';
 import { refresh } from '../../network/command-access.ts';
+import { problemDocument, type ServerProblemDocument } from '../../network/server-access.ts';
 import type { Operation } from '../site.ts';
 
 /** One line of `peers --json`. */
@@ -21,25 +22,29 @@ export interface PeerLine {
 }
 
 export interface Peers {
-  readonly server: { readonly connected: boolean; readonly asOf: string | null };
+  readonly server: {
+    readonly connected: boolean;
+    readonly asOf: string | null;
+    /** Why there is no connection; then the directory is the one on disk. Only while there is none. */
+    readonly problem?: ServerProblemDocument;
+  };
   readonly peers: readonly PeerLine[];
-  /** Why the server could not be asked; then the directory is the one on disk. */
-  readonly unreachable?: string;
 }
 
 export const peers: Operation = async ({ member, access, daemon }, params, { signal }) => {
   const all = fieldsOf(params, 'peers')['all'] === true;
-  const unreachable = daemon === undefined ? await refresh(access, signal) : undefined;
+  if (daemon === undefined) await refresh(access, signal);
   // What the server has not changed since it was connected is as of now.
   const asOf = access.current === undefined ? member.directory.asOf : Date.now();
   const shown = member.directory.peers().filter((peer) => all || isShown(member, peer));
+  const problem = problemDocument(access);
   const result: Peers = {
     server: {
       connected: access.current !== undefined,
       asOf: asOf === undefined ? null : iso(asOf),
+      ...(problem === null ? {} : { problem }),
     },
     peers: shown.map((peer) => lineOf(member, peer, access.current !== undefined, asOf)),
-    ...(unreachable === undefined ? {} : { unreachable }),
   };
   return result;
 };

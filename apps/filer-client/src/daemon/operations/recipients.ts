@@ -20,10 +20,26 @@ export async function findRecipients(
   try {
     return resolveTargets(member, targets);
   } catch (error) {
-    if (!(error instanceof FilerError) || error.code !== 'no-such-peer' || daemon === undefined) throw error;
-    await access.refresh(signal);
-    return resolveTargets(member, targets);
+    if (!isUnknown(error)) throw error;
   }
+  if (daemon !== undefined) await access.refresh(signal);
+  try {
+    return resolveTargets(member, targets);
+  } catch (error) {
+    const { problem } = access;
+    if (!isUnknown(error) || problem === undefined) throw error;
+    throw new FilerError(
+      error.code,
+      `${error.message} (the ip-server was not asked: ${problem.error.message})`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function isUnknown(error: unknown): error is FilerError {
+  return error instanceof FilerError && error.code === 'no-such-peer';
 }
 
 /** The one peer of a name or an id. @throws FilerError as `findRecipients` */

@@ -1,4 +1,5 @@
 import { formatHostPort, type AnnouncedSchedule } from '@filer/protocol';
+import { problemDocument, type ServerProblemDocument } from '../../network/server-access.ts';
 import type { Operation } from '../site.ts';
 
 /** `status --json`: who this machine is and how it is connected. */
@@ -14,6 +15,8 @@ export interface Status {
     readonly address: string;
     /** When it was last connected, ISO 8601; null for never. */
     readonly asOf: string | null;
+    /** Why the daemon is not connected. */
+    readonly problem: ServerProblemDocument | null;
   };
   readonly listen: string | null;
   readonly inbox: string;
@@ -47,6 +50,7 @@ export const status: Operation = ({ member, access, daemon }) => {
         current === undefined
           ? member.server.addresses.map(formatHostPort).join(', ')
           : formatHostPort(current.address),
+      problem: problemDocument(access),
     },
     listen: daemon?.listen ?? null,
     inbox: daemon?.inbox ?? member.home.inbox,

@@ -34,6 +34,8 @@ export interface TextOutcome {
   readonly offline: number;
   /** Whom it could not reach and why, as far as this machine knows. */
   readonly failed: readonly { readonly name: string; readonly code: string; readonly message: string }[];
+  /** Why the server did not hand it on; null when it did, or was not asked. */
+  readonly serverProblem: { readonly code: ErrorCode; readonly message: string } | null;
 }
 
 /** `message TARGET TEXT`: direct for one; a group goes the way of a broadcast. */
@@ -56,6 +58,7 @@ export const broadcast: Operation = (site, params, { signal }) =>
 async function toMany(site: Site, target: string, words: string, signal: AbortSignal): Promise<TextOutcome> {
   const { member, access } = site;
   const signed = composeText(member, target, words, Date.now());
+  let serverProblem: TextOutcome['serverProblem'];
   try {
     const { session } = await access.session(signal);
     const peers = target === '@all' ? undefined : await findRecipients(site, [target], signal);
@@ -67,8 +70,9 @@ async function toMany(site: Site, target: string, words: string, signal: AbortSi
   } catch (error) {
     signal.throwIfAborted();
     if (!isServerAway(error)) throw error;
+    serverProblem = { code: error.code, message: error.message };
   }
-  return direct(site, resolveTargets(member, [target]), signed, signal);
+  return { ...(await direct(site, resolveTargets(member, [target]), signed, signal)), serverProblem };
 }
 
 /** The server cannot be used, which is no reason not to speak to the peers. */
@@ -82,7 +86,7 @@ const WITHOUT_SERVER: ReadonlySet<ErrorCode> = new Set([
   'too-many-connections',
 ]);
 
-function isServerAway(error: unknown): boolean {
+function isServerAway(error: unknown): error is FilerError {
   return error instanceof FilerError && WITHOUT_SERVER.has(error.code);
 }
 
@@ -135,5 +139,5 @@ function outcome(
   offline: number,
   failed: TextOutcome['failed'],
 ): TextOutcome {
-  return { id: signed.id, to: signed.to, via, reached, offline, failed };
+  return { id: signed.id, to: signed.to, via, reached, offline, failed, serverProblem: null };
 }
