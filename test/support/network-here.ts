@@ -15,6 +15,10 @@ import type { Line, Outcome } from './programs.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
+function isReachable({ online, addresses }: Line): boolean {
+  return online === true && Array.isArray(addresses) && addresses.length > 0;
+}
+
 /** A running filer-client in the process of the test. */
 export class ClientHere implements AsyncDisposable {
   readonly home: string;
@@ -69,8 +73,8 @@ export class ClientHere implements AsyncDisposable {
     return this;
   }
 
-  /** Waits until it knows a peer as it should be. */
-  async sees(name: string, fits: (peer: Line) => boolean = (peer) => peer['online'] === true): Promise<Line> {
+  /** Waits until it knows a peer as it should be. @param fits @default online, and its addresses are known */
+  async sees(name: string, fits: (peer: Line) => boolean = isReachable): Promise<Line> {
     const found = await until(
       async () => ((await this.ask('peers'))['peers'] as Line[]).find((peer) => peer['name'] === name),
       (peer) => peer !== undefined && fits(peer),

@@ -42,7 +42,7 @@ test('who takes a name that a rename freed is no changed identity, nor is the re
   await network.askServer('rename', 'bob', 'bobby');
   await network.join('bob', network.home('second'));
   const second = await (await network.start(network.home('second'))).connected();
-  await alice.sees('bob', (peer) => peer['id'] === second.daemon.id && peer['online'] === true);
+  await alice.sees('bob', ({ id, addresses }) => id === second.daemon.id && String(addresses) !== '');
   const file = join(network.folder, 'x');
   await writeFile(file, 'hello');
 
