@@ -17,6 +17,7 @@ export { iso } from './iso.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
 export { layOutTable, renderTable, TableWriter, type Cell, type Column, type Table } from './table.ts';
+export { HeldTerminal } from './held-terminal.ts';
 export { LiveView, screenLines, type LiveViewOptions, type Screen } from './live-view.ts';
 export {
   CRON,

@@ -1,4 +1,5 @@
 import type { Context } from './command.ts';
+import { HeldTerminal } from './held-terminal.ts';
 import { printableLayout } from './printable.ts';
 import type { OutputStream } from './output.ts';
 
@@ -62,6 +63,7 @@ export class LiveView<T> implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   /** Whether the terminal is ours: not while the program is suspended. */
   #isEntered = false;
+  #terminal: HeldTerminal | undefined;
   #closed = false;
 
   constructor(context: Pick<Context, 'output' | 'stdout' | 'signal' | 'env'>, options: LiveViewOptions<T>) {
@@ -77,8 +79,9 @@ export class LiveView<T> implements Disposable {
     const key = JSON.stringify(this.#options.keyOf?.(state) ?? state);
     this.#state = { value: state };
     if (this.#isScreen) {
-      if (this.#timer === undefined) this.#enter();
-      this.#draw();
+      if (this.#terminal === undefined)
+        this.#terminal = new HeldTerminal({ take: this.#enter, giveBack: this.#leave });
+      else this.#draw();
     } else if (key !== this.#key) this.#print(state);
     this.#key = key;
   }
@@ -88,8 +91,8 @@ export class LiveView<T> implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#context.signal.removeEventListener('abort', this.close);
-    if (this.#timer === undefined) return;
-    this.#leave();
+    if (this.#terminal === undefined) return;
+    this.#terminal[Symbol.dispose]();
     for (const line of this.#frame()) this.#context.output.line(line);
   };
 
@@ -105,41 +108,21 @@ export class LiveView<T> implements Disposable {
     if (!output.jsonMode) for (const line of screenLines(layOut(state, size))) output.line(line);
   }
 
-  #enter(): void {
+  readonly #enter = (): void => {
     const { stdout } = this.#context;
     this.#isEntered = true;
     stdout.write(ENTER);
     stdout.on('resize', this.#draw);
-    process.once('exit', this.#restore);
-    process.once('SIGTSTP', this.#suspend);
     this.#timer = setInterval(this.#draw, TICK_MS);
-  }
+    this.#draw();
+  };
 
-  #leave(): void {
+  readonly #leave = (): void => {
     this.#isEntered = false;
     clearInterval(this.#timer);
     const { stdout } = this.#context;
     stdout.off('resize', this.#draw);
-    process.off('exit', this.#restore);
-    process.off('SIGTSTP', this.#suspend);
-    process.off('SIGCONT', this.#resume);
-    this.#restore();
-  }
-
-  readonly #restore = (): void => {
-    this.#context.stdout.write(LEAVE);
-  };
-
-  /** Ctrl-Z gives the terminal back to the shell. */
-  readonly #suspend = (): void => {
-    this.#leave();
-    process.once('SIGCONT', this.#resume);
-    process.kill(process.pid, 'SIGSTOP');
-  };
-
-  readonly #resume = (): void => {
-    this.#enter();
-    this.#draw();
+    stdout.write(LEAVE);
   };
 
   readonly #draw = (): void => {

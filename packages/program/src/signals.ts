@@ -1,4 +1,5 @@
 import { FilerError } from '@filer/protocol';
+import { giveTerminalsBack } from './held-terminal.ts';
 
 const SIGNALS = { SIGINT: 'interrupted', SIGTERM: 'terminated' } as const;
 
@@ -20,6 +21,7 @@ export function abortOnSignals(controller: AbortController): () => void {
       controller.abort(new FilerError(SIGNALS[signal], `stopped by ${signal}`));
     } else if (now - firstAt > ECHO_MS) {
       stop();
+      giveTerminalsBack();
       process.kill(process.pid, signal);
     }
   };

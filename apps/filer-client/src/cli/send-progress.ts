@@ -1,5 +1,5 @@
 import cliProgress, { type MultiBar, type SingleBar } from 'cli-progress';
-import { printable, type Output } from '@filer/program';
+import { HeldTerminal, printable, type Output } from '@filer/program';
 import type { Amounts } from '../jobs/live-progress.ts';
 import type { Progress } from '../jobs/send-events.ts';
 import { TransferRate } from '../jobs/transfer-rate.ts';
@@ -45,14 +45,20 @@ const FILE_BAR_BYTES = 1024 * 1024;
 
 /** On a terminal: a bar for each recipient, and one for its current file. */
 export class ProgressBars implements ProgressDisplay {
-  readonly #bars: MultiBar;
+  #bars: MultiBar | undefined;
+  #terminal: HeldTerminal | undefined;
+  #isStopped = false;
   readonly #byRecipient = new Map<string, Bars>();
   readonly #output: Output;
 
   constructor(output: Output) {
     this.#output = output;
-    this.#bars = new cliProgress.MultiBar({
-      stream: output.stderr,
+  }
+
+  /** Bars hide the cursor and keep lines from wrapping until they are stopped. */
+  #begin(): MultiBar {
+    return new cliProgress.MultiBar({
+      stream: this.#output.stderr,
       hideCursor: true,
       clearOnComplete: false,
       stopOnComplete: false,
@@ -67,8 +73,24 @@ export class ProgressBars implements ProgressDisplay {
   }
 
   show(progress: Progress): void {
+    if (this.#isStopped) return;
+    this.#terminal ??= new HeldTerminal({
+      take: () => (this.#bars = this.#begin()),
+      giveBack: () => this.#end(),
+    });
+    if (this.#bars !== undefined) this.#showIn(this.#bars, progress);
+  }
+
+  /** Those that are shown stay as they are; what comes after a suspension is shown in new ones below. */
+  #end(): void {
+    this.#bars?.stop();
+    this.#bars = undefined;
+    this.#byRecipient.clear();
+  }
+
+  #showIn(all: MultiBar, progress: Progress): void {
     const { recipient, path, fileBytesSent, fileBytesTotal } = progress;
-    const bars = this.#byRecipient.get(recipient) ?? this.#open(recipient);
+    const bars = this.#byRecipient.get(recipient) ?? this.#open(all, recipient);
     const now = performance.now();
     draw(bars.all, {
       label: shorten(printable(recipient)),
@@ -80,7 +102,7 @@ export class ProgressBars implements ProgressDisplay {
       bars.path = path;
       bars.fileRate = new TransferRate();
     }
-    bars.file ??= this.#bar('');
+    bars.file ??= barIn(all, '');
     const amounts = {
       bytesDone: fileBytesSent,
       bytesTotal: fileBytesTotal,
@@ -93,25 +115,26 @@ export class ProgressBars implements ProgressDisplay {
   }
 
   say(line: string): void {
-    if (this.#byRecipient.size > 0) this.#bars.log(`${printable(line)}\n`);
+    if (this.#byRecipient.size > 0) this.#bars?.log(`${printable(line)}\n`);
     else this.#output.words(line);
   }
 
   stop(): void {
-    this.#bars.stop();
+    this.#isStopped = true;
+    this.#terminal?.[Symbol.dispose]();
   }
 
-  #open(recipient: string): Bars {
-    const all = this.#bar(recipient);
+  #open(shown: MultiBar, recipient: string): Bars {
+    const all = barIn(shown, recipient);
     const bars = { all, rate: new TransferRate(), file: undefined, path: '', fileRate: new TransferRate() };
     this.#byRecipient.set(recipient, bars);
     return bars;
   }
+}
 
-  #bar(label: string): SingleBar {
-    const amounts = { bytesDone: 0, bytesTotal: 0, filesDone: 0, filesTotal: 1, complete: true };
-    return this.#bars.create(1, 0, { label, amounts, rate: 0 } satisfies Payload);
-  }
+function barIn(bars: MultiBar, label: string): SingleBar {
+  const amounts = { bytesDone: 0, bytesTotal: 0, filesDone: 0, filesTotal: 1, complete: true };
+  return bars.create(1, 0, { label, amounts, rate: 0 } satisfies Payload);
 }
 
 function draw(bar: SingleBar, payload: Payload): void {
