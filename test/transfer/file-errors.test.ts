@@ -1,8 +1,8 @@
-import { closeSync, readdirSync, readlinkSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { closeSync, linkSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { FilerError } from '@filer/protocol';
+import { FilerError, messageOf, stackOf } from '@filer/protocol';
 import { Folder } from '../../packages/transfer/src/folder.ts';
 import { Part } from '../../packages/transfer/src/part.ts';
 import { Place } from '../../packages/transfer/src/place.ts';
@@ -74,4 +74,33 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
 
     expect(await readdir(path)).toEqual([]);
   });
+});
+
+test('no message says the path by which a folder that is held open is reached', async () => {
+  const path = await freshFolder();
+  using folder = Folder.openOwn(path);
+  await rm(path, { recursive: true });
+  const inside = folder.at("it's, here");
+  const thrownBy = (action: () => unknown): unknown => {
+    try {
+      return action();
+    } catch (error) {
+      return error;
+    }
+  };
+
+  const options = { folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644, sync: true };
+  const errors = [
+    thrownBy(() => new Part(options)),
+    thrownBy(() => openSync(inside, 'r')),
+    thrownBy(() => linkSync(inside, inside)),
+    thrownBy(() => folder.open('b')),
+  ];
+  for (const error of errors) {
+    expect(error).toBeInstanceOf(Error);
+    expect(messageOf(error)).toMatch(/ENOENT/);
+    expect(messageOf(error)).not.toContain('/proc/');
+    expect(stackOf(error)).toMatch(/ENOENT/);
+    expect(stackOf(error)).not.toContain('/proc/');
+  }
 });

@@ -1,4 +1,4 @@
-import { FilerError, messageOf } from '@filer/protocol';
+import { FilerError, messageOf, stackOf } from '@filer/protocol';
 import { printable, printableJsonText } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -88,7 +88,7 @@ function loggable(fields: LogFields, stacks: boolean): Record<string, unknown> {
     result[name] = value instanceof Error ? messageOf(value) : value;
     if (!(value instanceof Error)) continue;
     if (value instanceof FilerError) result['code'] = value.code;
-    if (stacks) result['stack'] = value.stack;
+    if (stacks) result['stack'] = stackOf(value);
   }
   return result;
 }

@@ -1,4 +1,4 @@
-import { messageOf, systemCode } from '@filer/protocol';
+import { messageOf, stackOf, systemCode } from '@filer/protocol';
 import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
 
@@ -115,7 +115,7 @@ export class Output {
   fail(error: unknown): number {
     const { code, exitCode, message } = describeFailure(error);
     this.warn(message);
-    if (this.verbose) this.#stderr.write(`${printableLayout(stackOf(error))}\n`);
+    if (this.verbose) this.#stderr.write(`${printableLayout(stacksOf(error))}\n`);
     this.json({ type: 'error', code, message, exitCode });
     return exitCode;
   }
@@ -172,10 +172,10 @@ function pause(): Promise<void> {
 /** Standard error is gone: there is nobody left to tell. */
 function ignore(): void {}
 
-function stackOf(error: unknown): string {
+function stacksOf(error: unknown): string {
   const lines: string[] = [];
   for (let at: unknown = error; at !== undefined && lines.length < 8;) {
-    lines.push((at instanceof Error ? at.stack : undefined) ?? messageOf(at));
+    lines.push(stackOf(at) ?? messageOf(at));
     at = at instanceof Error ? at.cause : undefined;
   }
   return lines.join('\ncaused by: ');

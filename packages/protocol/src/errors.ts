@@ -116,7 +116,22 @@ export function systemCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** The message of anything thrown. */
+/** A path that begins at an open folder: it means nothing to people, and says no name. */
+const FROM_DESCRIPTOR = "'/proc/self/fd/";
+
+/** The message of anything thrown; of a system error about something in an open folder, without the path. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const { message } = error;
+  const at = message.indexOf(FROM_DESCRIPTOR);
+  if (at < 0 || systemCode(error) === undefined || error instanceof FilerError) return message;
+  // "EACCES: permission denied, open '/proc/self/fd/20/name'"
+  const end = message.lastIndexOf(', ', at);
+  return message.slice(0, end < 0 ? at : end);
+}
+
+/** Its stack, with the message as `messageOf` gives it; undefined for what has none. */
+export function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return error.stack?.replace(error.message, () => messageOf(error));
 }

@@ -161,11 +161,11 @@ test('a second signal that ends a send at once gives the terminal back', () => {
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
   onTestFinished(() => clock.mockRestore());
   onTestFinished(abortOnSignals(new AbortController()));
-  process.emit('SIGINT');
+  process.emit('SIGINT', 'SIGINT');
   show(1);
   expect(modes()).toEqual(SET_UP);
   clock.mockReturnValue(5_000);
-  process.emit('SIGINT');
+  process.emit('SIGINT', 'SIGINT');
 
   expect(kill).toHaveBeenCalledWith(process.pid, 'SIGINT');
   expect(modes()).toEqual(AS_IT_WAS);
