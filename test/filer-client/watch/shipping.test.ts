@@ -1,17 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import type { ErrorCode } from '@filer/protocol';
+import { FilerError, type ErrorCode } from '@filer/protocol';
 import { createLogger, type Logger } from '@filer/program';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { JobFileStore } from '../../../apps/filer-client/src/store/job-file-store.ts';
-import type { DeliveryState } from '../../../apps/filer-client/src/store/job-rows.ts';
+import { NO_COUNTS, type DeliveryState } from '../../../apps/filer-client/src/store/job-rows.ts';
 import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
 import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
 import { WatchStore, type Watch } from '../../../apps/filer-client/src/store/watch-store.ts';
 import { Accounts } from '../../../apps/filer-client/src/watch/accounts.ts';
+import { look, type Found } from '../../../apps/filer-client/src/watch/look.ts';
 import { ship } from '../../../apps/filer-client/src/watch/shipping.ts';
 import type { WatchOptions } from '../../../apps/filer-client/src/watch/watch-options.ts';
 
@@ -145,4 +146,42 @@ test('what is owed is not gone through again and again while nobody signs for it
   for (let nowMs = 0; nowMs < 10_000_000; nowMs += 1_000_000)
     await accounts.settle(nowMs, new AbortController().signal);
   expect(asked).toBe(1);
+});
+
+test('a watch fails only while a file that failed is there as it was; one that comes back as it was is new', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-failing-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const own = stores.watches.add({ name: 'own', folder, options: JSON.stringify(OPTIONS), addedAt: 1 });
+  const seen = async (path: string): Promise<Found> => {
+    const there = await look(own, path);
+    if (there === undefined || there instanceof FilerError) throw new Error(`${path} is not there`);
+    return there;
+  };
+  for (const name of ['good', 'removed', 'changed']) await writeFile(join(folder, name), name);
+  const files = await Promise.all(['good', 'removed', 'changed'].map(seen));
+  ends = { state: 'failed', code: 'partial' };
+  ship({ member: stores, jobs }, own, OPTIONS, [bob], files);
+  const [delivery] = stores.watches.failed(own.id);
+  const failures = ['removed', 'changed'].map((name) => {
+    return { path: join(folder, name), code: 'name-refused' as const, message: 'no' };
+  });
+  const counts = { ...NO_COUNTS, filesSent: 1, filesFailed: 2 };
+  const end = { state: 'failed', code: 'partial', status: '2 of 3 files failed', counts, failures } as const;
+  stores.jobs.end(delivery?.job ?? '', 'B', end, clock++);
+  const accounts = new Accounts(
+    { member: { ...stores, directory: { byId: () => bob } }, jobs, log },
+    own,
+    OPTIONS,
+  );
+  const failed = async (nowMs: number): Promise<number> => {
+    await accounts.settle(nowMs, new AbortController().signal);
+    return stores.watches.failed(own.id).length;
+  };
+
+  expect(await failed(10_000)).toBe(1);
+  await rm(join(folder, 'removed'));
+  expect(await failed(20_000)).toBe(1);
+  await writeFile(join(folder, 'changed'), 'something else');
+  expect(await failed(30_000)).toBe(0);
+  expect(stores.watches.unknown(own.id, files).map(({ path }) => path)).toEqual(['removed', 'changed']);
 });

@@ -8,6 +8,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { SettledFile, Watch, WatchDelivery } from '../store/watch-store.ts';
 import { look } from './look.ts';
 import { openForWriting } from './open-writers.ts';
+import { dropOutdatedFailures } from './outdated-failures.ts';
 import { putAway, type Parting } from './put-away.ts';
 import { gatherFailed, type WatchJobs } from './shipping.ts';
 import type { WatchOptions } from './watch-options.ts';
@@ -92,6 +93,8 @@ export class Accounts {
       watches.noteEnd(this.#watch.id, delivery, Date.now());
       if (delivery.state === 'delivered') this.#retryMs = RETRY_FIRST_MS;
     }
+    await dropOutdatedFailures(this.#parts.member, this.#watch, signal);
+    if (signal.aborted) return undefined;
     this.#retry(nowMs);
     if (this.#putsAway && this.#mayPutAway) this.#trouble = await this.#putAway(signal);
     return this.#trouble;
