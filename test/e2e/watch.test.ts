@@ -407,6 +407,39 @@ test('with --move-to a file keeps its path below there, and takes nobody’s pla
   expect(await filesBelow(network.inbox('bob', 'anna', 'moved'))).toEqual(['b', 'sub/a.txt']);
 });
 
+test('a watched folder that holds the inbox of its recipient ships each file once, and says what it leaves out', async () => {
+  const drive = network.path('drive');
+  await mkdir(join(drive, 'sub', 'empty'), { recursive: true });
+  await writeFile(join(drive, 'sub', 'a'), 'a');
+  await network.add('dora', '--inbox', drive);
+  await network.seesAs('anna', 'dora', 'online');
+  await watched('drive', '--to', 'dora');
+  await comesTo('drive', ({ state }) => state === 'failing');
+  for (const [n, name] of ['b', 'sub/c'].entries()) {
+    await writeFile(join(drive, name), name);
+    await hasShipped('drive', n + 2);
+  }
+
+  expect(await filesBelow(drive)).toEqual([
+    ...['anna/drive/b', 'anna/drive/sub/a', 'anna/drive/sub/c'],
+    ...['b', 'sub/a', 'sub/c'],
+  ]);
+  expect((await watchOf('drive'))['reason']).toContain(JSON.stringify(join(drive, 'anna', 'drive')));
+  await network.ask('anna', 'watch', 'remove', 'drive');
+});
+
+test('what a recipient has because it is the very same file is not removed for that', async () => {
+  const folder = network.path('drive/anna/same');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'only'), 'copy');
+  await network.ask('anna', 'watch', 'add', folder, '--to', 'dora', '--delete-after', ...QUICK);
+  const failing = await comesTo('same', ({ state }) => state === 'failing');
+
+  expect(failing).toMatchObject({ shipped: 0, failed: { recipient: 'dora' } });
+  expect(await filesBelow(folder)).toEqual(['only']);
+  await network.ask('anna', 'watch', 'remove', 'same');
+});
+
 test('a recipient without room is told of, and gets it when it comes back with room', async () => {
   await network.daemon('carol').stop();
   await network.start('carol', '--inbox-quota', '1KiB');

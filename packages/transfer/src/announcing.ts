@@ -9,7 +9,7 @@ import {
 } from '@filer/protocol';
 import { EMPTY_DIGESTS } from './digests.ts';
 import { outOfPlace } from './ending.ts';
-import type { KnownDigests } from './known-digests.ts';
+import { versionOf, type KnownDigests } from './known-digests.ts';
 import type { SentFile } from './outgoing.ts';
 import type { Requests } from './requests.ts';
 import type { SentEntries } from './sent-entries.ts';
@@ -24,6 +24,11 @@ export interface AnnouncingOptions {
   readonly onConflict?: OnConflict | undefined;
   /** Whether contents are read to be compared, whatever is remembered of them. @default false */
   readonly checksum?: boolean | undefined;
+  /**
+   * Whether the receiver is told which files these are, so that it refuses one that it finds at its own place: it would be
+   * removed here once the receiver has it. @default false
+   */
+  readonly tellsVersions?: boolean | undefined;
   /** Digests that are remembered; shared by all transfers. @default none */
   readonly known?: KnownDigests | undefined;
 }
@@ -97,7 +102,8 @@ export class Announcing {
   /** Announces one batch. @returns the files of it that the receiver wants */
   async #ask(first: number, batch: readonly Source[]): Promise<SentFile[]> {
     const entryOf = (source: Source, index: number): Entry => {
-      const { kind, name, size, mtimeNs, mode, target, growing } = source;
+      const { kind, name, size, mtimeNs, mode, target, growing, identity } = source;
+      const isTold = this.#options.tellsVersions === true && kind === 'file';
       const digest = this.#digestKnown(this.#entries.get(first + index));
       return {
         path: name,
@@ -108,6 +114,7 @@ export class Announcing {
         ...(target === undefined ? {} : { target }),
         ...(digest === undefined ? {} : { digest }),
         ...(growing === undefined ? {} : { growing: true }),
+        ...(isTold ? { version: versionOf(identity) } : {}),
       };
     };
     const announce = (): Entry[] => batch.map(entryOf);

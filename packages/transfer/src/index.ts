@@ -20,6 +20,7 @@ export { endsAt, unsized } from './unsized.ts';
 export { walkSources, type WalkOptions } from './walk.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts.ts';
+export { secondsOf } from './times.ts';
 export { RateLimit } from './rate-limit.ts';
 export { SharedReads } from './shared-reads.ts';
 export { FileDigests } from './digests.ts';

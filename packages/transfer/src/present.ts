@@ -1,6 +1,7 @@
 import { constants, lstatSync, type BigIntStats } from 'node:fs';
 import {
   DIGEST_BLOCK_BYTES,
+  FilerError,
   MAX_PRESENT_FILES,
   systemCode,
   type Entry,
@@ -10,7 +11,7 @@ import {
 import { EMPTY_DIGESTS } from './digests.ts';
 import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
-import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './known-digests.ts';
+import { identityOf, readDigests, versionOf, type KnownDigest, type KnownDigests } from './known-digests.ts';
 import { isOwn } from './own-files.ts';
 import type { Place } from './place.ts';
 import { hasFacts, refreshPresent, type FileFacts } from './refresh-present.ts';
@@ -85,6 +86,7 @@ export class Present {
     const own = components.at(-1) ?? '';
     const there = statsAt(this.#options.place.require(components.slice(0, -1)), own);
     if (there === undefined) return NOTHING;
+    requireAnother(there, entry);
     if (entry.growing === true) return this.#ofGrowing(there, entry);
     const known = this.#ofSize(there, entry.size) ? this.#known(there) : undefined;
     if (known === undefined || !isSame(known, entry)) return there;
@@ -107,7 +109,9 @@ export class Present {
       const most = (await this.replaceable(folder, components, entry.mtimeNs)) ? 1 : MAX_PRESENT_FILES;
       for (let [n, compared] = [0, 0]; compared < most && n < MAX_LOOKS; n++) {
         const name = numberedName(own, n);
-        if (statsAt(folder, name) === undefined) break;
+        const other = statsAt(folder, name);
+        if (other === undefined) break;
+        requireAnother(other, entry);
         const file = await this.#fileAt(folder, name, entry.size);
         if (file === undefined) continue;
         compared++;
@@ -223,6 +227,15 @@ export class Present {
 }
 
 const NOTHING: Found = { files: [], basisBytes: 0 };
+
+/** @throws FilerError `refused` for the sender's file itself, which it removes once this side has it */
+function requireAnother(there: BigIntStats, { path, version }: Entry): void {
+  if (version === undefined || versionOf(identityOf(there)) !== version) return;
+  throw new FilerError(
+    'refused',
+    `${JSON.stringify(path)} is at its place here the sender's file itself, on a disk that both machines see: it is not removed`,
+  );
+}
 
 function isSame({ digest }: KnownDigest, entry: Entry): boolean {
   return entry.size === 0 || digest === entry.digest;

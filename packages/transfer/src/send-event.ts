@@ -23,6 +23,8 @@ export type SendEvent =
       /** Whether the totals are final: everything was found. */
       readonly complete: boolean;
     }
+  /** A folder is there; `path` is relative to the receiver's inbox. */
+  | { readonly type: 'folder'; readonly name: string; readonly path: string }
   /** A person at the other end was asked, and has not answered. */
   | { readonly type: 'waiting' }
   | { readonly type: 'file'; readonly file: string; readonly result: FileResult };

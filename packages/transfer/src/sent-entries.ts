@@ -57,11 +57,13 @@ export class SentEntries {
     return isWanted;
   }
 
-  /** It is there without a stream. Folders are no files: only their failures are told. */
-  settleUnsent(sent: SentFile, how: Pick<FileResult, 'status' | 'kept' | 'path'>): void {
+  /** It is there without a stream. Folders are no files: they have no result unless they fail. */
+  settleUnsent(sent: SentFile, how: Pick<FileResult, 'status' | 'kept'> & { readonly path: string }): void {
     const { kind, name, size } = sent.source;
-    if (kind === 'dir') this.#unsettled.delete(sent.entry);
-    else this.settle(sent, { name, size, ...how });
+    if (kind === 'dir') {
+      this.#unsettled.delete(sent.entry);
+      this.#emit({ type: 'folder', name, path: how.path });
+    } else this.settle(sent, { name, size, ...how });
   }
 
   /** It failed, unless it has its result. */

@@ -52,6 +52,8 @@ export class Delivery {
   readonly #open: Set<string>;
   /** What of the one path is to go, for a watched folder. */
   readonly #listed: ListedFiles | undefined;
+  /** Folders of the recipient's inbox that were noted. @see WatchStore.notePlace */
+  readonly #places = new Set<string>();
   readonly #tally: DeliveryTally;
   readonly #progress = new LiveProgress();
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
@@ -134,6 +136,7 @@ export class Delivery {
           note,
           onConflict,
           checksum,
+          tellsVersions: this.#listed?.isRemovedAfter,
           ...shared,
           known: member.digests,
           ignored: ignoreRules(exclude),
@@ -192,7 +195,9 @@ export class Delivery {
       this.#toldWaiting = true;
       emit({ type: 'waiting', ...common, recipientId: peer.id });
     }
+    if (event.type === 'folder') this.#notePlace(event.name, event.path);
     if (event.type !== 'file') return;
+    this.#notePlace(event.result.name, event.result.path ?? '');
     const { status, size, kept = false, code, message } = event.result;
     const path = event.file;
     // A file that only fell with its connection is tried again.
@@ -209,6 +214,17 @@ export class Delivery {
     } else if (this.#tally.settled(status, isNamed, kept)) {
       emit({ ...outcome, code: null, message: null });
     }
+  }
+
+  /** Notes where a recipient has what a watch ships. @param path relative to its inbox: another machine's word */
+  #notePlace(name: string, path: string): void {
+    const { outreach, request } = this.#options;
+    const { watch, as } = request;
+    if (watch === 0 || !name.startsWith(`${as}/`) || !path.endsWith(`/${name}`)) return;
+    const place = path.slice(0, path.length - name.length + as.length);
+    if (this.#places.has(place)) return;
+    this.#places.add(place);
+    outreach.member.watches.notePlace(watch, place);
   }
 
   /** What is still open fails for one reason. @returns that reason */

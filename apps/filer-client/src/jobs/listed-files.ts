@@ -35,6 +35,11 @@ export class ListedFiles implements Iterable<SourceFile> {
     return this.#member.jobFiles.bytes(this.#job);
   }
 
+  /** Whether files of the watch are removed or moved here once all recipients have them. */
+  get isRemovedAfter(): boolean {
+    return this.#member.watches.isOwed(this.#watch);
+  }
+
   *[Symbol.iterator](): Generator<SourceFile, void> {
     const isThere = existsSync(this.#folder);
     if (isThere) yield { file: this.#folder, name: this.#name, alone: {} };

@@ -248,4 +248,12 @@ export const MIGRATIONS: readonly string[] = [
     SELECT 'spool.sent', value || ' ' || coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'spool'), 0)
     FROM settings WHERE key = 'spool';
   `,
+  // Below which folders of their inboxes recipients have the files of a watch.
+  `
+  CREATE TABLE watch_places (
+    watch INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    UNIQUE (watch, place)
+  ) STRICT;
+  `,
 ];

@@ -38,6 +38,9 @@ export interface SettledFile {
 /** One end of a delivery, told from the end of another try; `r` is its row. */
 const END = "r.state || ' ' || coalesce(r.finished_at, '')";
 
+/** Folders of recipients that are remembered for each watch: with dates in their names there is one a day. */
+const MAX_PLACES = 100;
+
 /** Watched folders, and what of them was put into jobs. */
 export class WatchStore {
   readonly #database: DatabaseSync;
@@ -65,7 +68,7 @@ export class WatchStore {
   /** Its jobs go on. @returns whether there was one */
   remove(id: number): boolean {
     return transaction(this.#database, () => {
-      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed'])
+      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places'])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
       return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
     });
@@ -92,6 +95,35 @@ export class WatchStore {
     return found.filter(({ path, version }) => find.get(watch, path)?.['version'] !== version);
   }
 
+  /** What a path is known as that was put into a job; undefined for none. */
+  shippedVersion(watch: number, path: string): string | undefined {
+    const row = this.#database
+      .prepare('SELECT version FROM watch_files WHERE watch = ? AND path = ?')
+      .get(watch, path);
+    return row === undefined ? undefined : text(row, 'version');
+  }
+
+  /** Notes below which folder of its inbox a recipient has the files of a watch. The newest are kept. */
+  notePlace(watch: number, place: string): void {
+    const known = this.#database.prepare('SELECT 1 FROM watch_places WHERE watch = ? AND place = ?');
+    if (known.get(watch, place) !== undefined) return;
+    this.#database.prepare('INSERT INTO watch_places (watch, place) VALUES (?, ?)').run(watch, place);
+    this.#database
+      .prepare(
+        `DELETE FROM watch_places WHERE watch = ?1 AND rowid NOT IN
+           (SELECT rowid FROM watch_places WHERE watch = ?1 ORDER BY rowid DESC LIMIT ?2)`,
+      )
+      .run(watch, MAX_PLACES);
+  }
+
+  /** @see notePlace */
+  places(watch: number): string[] {
+    return this.#database
+      .prepare('SELECT place FROM watch_places WHERE watch = ?')
+      .all(watch)
+      .map((row) => text(row, 'place'));
+  }
+
   /** Notes that these are in a job. @param owed who must sign for a file before it may be put away; none: it stays */
   note(watch: number, files: readonly SettledFile[], owed: readonly string[]): void {
     const note = this.#database.prepare('INSERT OR REPLACE INTO watch_files VALUES (?, ?, ?)');
@@ -103,6 +135,13 @@ export class WatchStore {
       acquit.run(watch, path);
       for (const peer of owed) owe.run(watch, path, peer, version);
     }
+  }
+
+  /** Whether files of a watch wait for signatures, to be put away after them. */
+  isOwed(watch: number): boolean {
+    return (
+      this.#database.prepare('SELECT 1 FROM watch_owed WHERE watch = ? LIMIT 1').get(watch) !== undefined
+    );
   }
 
   /** What was noted of these is not so any more: whoever finds them finds them new. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Watch, WatchStore } from '../store/watch-store.ts';
 import type { FolderProblems } from './folder-problems.ts';
 import { look, type Found } from './look.ts';
+import type { OwnDeliveries } from './own-deliveries.ts';
 import { restoreLeft } from './put-away.ts';
 import { scan } from './scan.ts';
 import type { WatchRules } from './watch-rules.ts';
@@ -17,6 +18,7 @@ export interface FolderScanOptions {
   readonly store: WatchStore;
   readonly rules: WatchRules;
   readonly problems: FolderProblems;
+  readonly ownDeliveries: OwnDeliveries;
   readonly rescanMs: number;
   /** A folder is about to be looked into; awaited. */
   readonly entered: (path: string) => Promise<void>;
@@ -98,13 +100,14 @@ export class FolderScan {
   }
 
   async #some(below: readonly string[], signal: AbortSignal): Promise<void> {
-    const { watch, rules, problems, take, entered } = this.#options;
+    const { watch, rules, problems, ownDeliveries, take, entered } = this.#options;
     const aside = (path: string): void => restoreLeft(join(watch.folder, path));
     for (const path of below) {
-      if (path !== '' && rules.hides(path, true)) continue;
+      if (path !== '' && (rules.hides(path, true) || ownDeliveries.isInCopy(path))) continue;
       problems.beginScan();
       const failed = problems.note.bind(problems);
-      const options = { folder: watch, rules, below: path, signal, aside, entered, failed };
+      const refusal = ownDeliveries.refusal.bind(ownDeliveries);
+      const options = { folder: watch, rules, below: path, signal, refusal, aside, entered, failed };
       for await (const found of scan(options)) {
         if (signal.aborted) return;
         await take(found, signal);

@@ -11,6 +11,8 @@ const AT_ONCE = 64;
 export interface ScanOptions {
   readonly folder: Folder;
   readonly rules: WatchRules;
+  /** Why a folder is left out with all that is in it; undefined where it is not. */
+  readonly refusal: (path: string) => FilerError | undefined;
   /** Below the folder: where to begin. @default all of it */
   readonly below?: string | undefined;
   readonly signal: AbortSignal;
@@ -27,7 +29,7 @@ export interface ScanOptions {
  * open while what lies in it is looked through.
  */
 export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found[], void> {
-  const { folder, rules, below = '', signal, failed, aside, entered } = options;
+  const { folder, rules, below = '', signal, refusal, failed, aside, entered } = options;
   await entered(below);
   const unreadable = (error: unknown): void =>
     tell(`${folder.folder}/${below}`, error, (reason) => failed(`${below}/`, reason));
@@ -41,7 +43,8 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found
       const looks = await Promise.all(paths.map((path) => look(folder, path)));
       const found: Found[] = [];
       for (const [n, path] of paths.entries()) {
-        const each = looks[n];
+        const there = looks[n];
+        const each = there === undefined ? undefined : (refusal(path) ?? there);
         if (each instanceof FilerError) {
           if (!rules.ignores(path, false)) failed(path, each);
         } else if (each?.path.endsWith(ASIDE_SUFFIX) === true) aside(each.path);

@@ -6,6 +6,7 @@ import type { Alarm } from './alarm.ts';
 import type { FolderProblems } from './folder-problems.ts';
 import { look, type Found } from './look.ts';
 import { openForWriting } from './open-writers.ts';
+import type { OwnDeliveries } from './own-deliveries.ts';
 import { Settling } from './settling.ts';
 import { recipientsOf, ship, type ShippingParts } from './shipping.ts';
 import type { Troubles } from './troubles.ts';
@@ -35,6 +36,7 @@ export interface UnshippedOptions {
   readonly rules: WatchRules;
   readonly troubles: Troubles;
   readonly problems: FolderProblems;
+  readonly ownDeliveries: OwnDeliveries;
   readonly alarm: Alarm;
   readonly signal: AbortSignal;
   /** There is a folder, which may not be watched yet. */
@@ -83,13 +85,14 @@ export class Unshipped {
 
   /** Looks at some paths below the folder. */
   async lookAt(paths: readonly string[]): Promise<void> {
-    const { watch, rules, signal, problems, onFolder } = this.#options;
+    const { watch, rules, signal, problems, ownDeliveries, onFolder } = this.#options;
     for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
       const some = paths.slice(at, at + LOOKS_AT_ONCE);
       const looks = await Promise.all(some.map((path) => look(watch, path)));
       const found: Found[] = [];
       some.forEach((path, n) => {
-        const each = looks[n];
+        const there = looks[n];
+        const each = there === undefined ? undefined : (ownDeliveries.refusal(path) ?? there);
         const isSent = each !== undefined && !rules.hides(path, 'kind' in each && each.kind === 'folder');
         if (!isSent) problems.gone(path);
         else if (each instanceof FilerError) problems.note(path, each);
@@ -114,7 +117,7 @@ export class Unshipped {
 
   /** Puts what has settled into jobs, once nothing more is about to. @param isFinding whether more may be found any moment */
   async ship(isFinding: boolean): Promise<void> {
-    const { watch, options, parts, troubles, alarm, signal } = this.#options;
+    const { watch, options, parts, troubles, ownDeliveries, alarm, signal } = this.#options;
     if (this.#ready.size === 0) return;
     const isAll = this.#settling.size === 0 && !isFinding;
     if (!isAll && this.#ready.size < MAX_BATCH && now() < this.#gatheredAtMs) return;
@@ -124,7 +127,8 @@ export class Unshipped {
     if (recipients.length === 0) return;
     const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(MAX_ROWS / this.#rowsOfOne(recipients))));
     const batch = [...this.#ready.values()].slice(0, most).map(({ found }) => found);
-    const resting = await this.#resting(batch);
+    // A recipient's receipt may have come after its file was found.
+    const resting = ownDeliveries.without(await this.#resting(batch), parts.member.name);
     if (signal.aborted) return;
     ship(parts, watch, options, recipients, resting);
     for (const found of batch)
@@ -143,8 +147,8 @@ export class Unshipped {
 
   /** Those that are in no job as they are; the others are waited for no more. */
   #news(found: readonly Found[]): Found[] {
-    const { watch, parts } = this.#options;
-    const news = parts.member.watches.unknown(watch.id, found);
+    const { watch, parts, ownDeliveries } = this.#options;
+    const news = ownDeliveries.without(parts.member.watches.unknown(watch.id, found), parts.member.name);
     const isNew = new Set(news);
     for (const each of found) if (!isNew.has(each)) this.#settling.drop(each.path);
     return news;

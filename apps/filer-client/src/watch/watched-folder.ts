@@ -10,6 +10,7 @@ import { FolderProblems } from './folder-problems.ts';
 import { blindness } from './blindness.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
+import { OwnDeliveries } from './own-deliveries.ts';
 import { recipientsOf, type WatchJobs } from './shipping.ts';
 import { Troubles } from './troubles.ts';
 import { Unshipped } from './unshipped.ts';
@@ -45,6 +46,7 @@ export class WatchedFolder {
   readonly #accounts: Accounts;
   readonly #troubles: Troubles;
   readonly #problems: FolderProblems;
+  readonly #ownDeliveries: OwnDeliveries;
   readonly #unshipped: Unshipped;
   readonly #scan: FolderScan;
   readonly #alarm = new Alarm();
@@ -69,6 +71,12 @@ export class WatchedFolder {
     this.#accounts = new Accounts(parts, watch, options);
     this.#troubles = new Troubles(parts.log, watch.name);
     this.#problems = new FolderProblems(parts.log, watch.name);
+    this.#ownDeliveries = new OwnDeliveries(
+      watch,
+      options.deleteAfter || options.moveTo !== undefined,
+      parts.member.watches,
+      this.#problems,
+    );
     this.#unshipped = new Unshipped({
       watch,
       options,
@@ -76,6 +84,7 @@ export class WatchedFolder {
       rules: this.#rules,
       troubles: this.#troubles,
       problems: this.#problems,
+      ownDeliveries: this.#ownDeliveries,
       alarm: this.#alarm,
       signal: this.#stop.signal,
       onFolder: ({ path, id }) => {
@@ -89,6 +98,7 @@ export class WatchedFolder {
       store: parts.member.watches,
       rules: this.#rules,
       problems: this.#problems,
+      ownDeliveries: this.#ownDeliveries,
       rescanMs: options.rescanMs,
       take: (found, signal) => this.#unshipped.takeAll(found, signal),
       entered: async (path) => this.#trigger?.add(path),
@@ -218,6 +228,7 @@ export class WatchedFolder {
     this.#unshipped.clear();
     this.#told.clear();
     this.#problems.clear();
+    this.#ownDeliveries.clear();
     this.#root = id;
     if (id === undefined || this.#stop.signal.aborted) return;
     log.info('a folder is watched', { watch: name, folder });

@@ -7,6 +7,7 @@ import { DIGEST_PATTERN, MAX_MODE, parseReason, pathOf, shortenReason } from './
 
 /* What there is to send, batch by batch, and what the receiver wants of it. @see transfer.ts */
 
+const VERSION = /^[0-9]{1,20}:[0-9]{1,20}:-?[0-9]{1,30}:-?[0-9]{1,30}$/;
 const KIND = /^[a-z]{1,16}$/;
 
 /** One thing to send. A receiver refuses kinds that it does not know, each for itself. */
@@ -27,6 +28,11 @@ export interface Entry {
   readonly digest?: string | undefined;
   /** Whether it is still being written: `size` is what there is so far. @default false */
   readonly growing?: boolean | undefined;
+  /**
+   * `INODE:SIZE:MTIME:CTIME` of a file that the sender removes once all have it, times in ns. A receiver that has this very
+   * file, on a disk that both see, refuses it. @default it is not removed
+   */
+  readonly version?: string | undefined;
   /** What is wrong with one that came and cannot be read; all else that it says is then made up. */
   readonly malformed?: string | undefined;
 }
@@ -97,6 +103,9 @@ function parseEntry(value: unknown, what: string): Entry {
       : { digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }) }),
     ...(fields['target'] === undefined ? {} : { target: pathOf(fields['target'], `${what}.target`) }),
     ...(fields['growing'] === true ? { growing: true } : {}),
+    ...(fields['version'] === undefined
+      ? {}
+      : { version: textOf(fields['version'], `${what}.version`, { pattern: VERSION }) }),
   };
 }
 
