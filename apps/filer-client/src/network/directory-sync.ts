@@ -50,6 +50,8 @@ export async function pullDirectory(
       throw new FilerError('unexpected-message', 'the server answered with another part of the directory');
     }
     onTime(page.time);
+    // The server gave out our position and has lost it since (a restored backup): who is not told now is unknown there.
+    if (page.from === 0 && seq > 0) member.directory.restart(epoch);
     await applyPage(member, page, onRefused).kept;
     if (!page.more) return;
     if (page.seq === seq)

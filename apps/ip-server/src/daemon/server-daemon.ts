@@ -156,6 +156,7 @@ export class ServerDaemon {
     this.#record = registry.serverRecord();
     this.health = new StoreHealth(log);
     this.directory = new Directory(registry, now());
+    this.directory.beginRun();
     this.removals = new Removals(founding.network, registry, this.directory);
     this.presence = new Presence(this.directory, settings.reportIntervalMs);
     this.#attachments = new Attachments({

@@ -10,8 +10,9 @@ import {
   type PresenceState,
   type Removal,
 } from '@filer/protocol';
-import type { Admission, InviteRefusal, Member, PresenceChange, Registry } from '../store/registry.ts';
+import type { Admission, InviteRefusal, Member, PresenceChange, Registry, Run } from '../store/registry.ts';
 import { ChangeLog } from './change-log.ts';
+import { beginRun, isGivenOut } from './positions.ts';
 
 /** A page as it was laid out for one position; many clients come back with the same one. */
 interface LaidOut {
@@ -40,6 +41,7 @@ export class Directory {
   readonly #unsaved = new Map<string, PresenceChange>();
   readonly #laidOut = new Map<number, LaidOut>();
   #seq: number;
+  #runs: readonly Run[] | undefined;
 
   /**
    * Loads the registry. Whoever was online when it was last written is lost until it returns.
@@ -63,6 +65,19 @@ export class Directory {
         [...new Set(seqsOf(member))].map((seq) => ({ seq, handle: member.handle })),
       ),
     );
+  }
+
+  /** Positions are given out from now on. @throws FilerError of the store */
+  beginRun(): void {
+    const runs = beginRun(this.#registry.runs(), this.#registry.seq, this.#seq);
+    this.#registry.saveRuns(runs, this.#seq);
+    this.#runs = runs;
+  }
+
+  /** The position of a change that a command can make, also while the server is stopped: then a run begins with it. */
+  #next(): number {
+    if (this.#runs === undefined) this.beginRun();
+    return this.#seq + 1;
   }
 
   /** The newest position that pages reach. */
@@ -103,7 +118,7 @@ export class Directory {
 
   amend(membership: Membership): void {
     const member = this.#require(membership.id);
-    const seq = this.#seq + 1;
+    const seq = this.#next();
     this.#registry.amend(membership, seq);
     const recordSeq = member.record === undefined ? 0 : seq;
     this.#changed(this.#keep({ ...member, membership, memberSeq: seq, recordSeq, presenceSeq: seq }));
@@ -128,7 +143,7 @@ export class Directory {
   }
 
   #end(id: string, status: 'left' | 'removed', save: (seq: number) => void): void {
-    const seq = this.#seq + 1;
+    const seq = this.#next();
     save(seq);
     const member = this.#members.get(id);
     if (member === undefined) {
@@ -174,14 +189,16 @@ export class Directory {
   }
 
   /**
-   * What changed after a position, as one message of at most 256 KiB of entries. A position that is not ours
-   * (above the newest) gets everything.
+   * What changed after a position, as one message of at most 256 KiB of entries. A position that this database has
+   * not given out gets everything: the database was restored from a backup, and the asker knows what was lost.
    */
   page(
     position: number,
     now: number,
   ): { readonly message: Message; readonly seq: number; readonly more: boolean } {
-    const from = position > this.#seq ? 0 : position;
+    const isOurs =
+      this.#runs === undefined ? position <= this.#seq : isGivenOut(this.#runs, position, this.#seq);
+    const from = isOurs ? position : 0;
     const { seq, more, entries } = this.#laidOut.get(from) ?? this.#layOut(from);
     const message = formatDirectory({ epoch: this.epoch, from, seq, time: now, more }, entries);
     return { message, seq, more };

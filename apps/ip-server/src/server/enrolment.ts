@@ -104,8 +104,9 @@ export class Enrolment {
   }
 
   /**
-   * Takes in a member of this network that this server has never heard of: a replacement, or one whose home was
-   * restored, learns its members from what they show. No invite is used.
+   * Takes in a member of this network with the membership that it shows, which this server does not know, or knows an
+   * older one of: a replacement, or a server whose home was restored, learns its members so, and what was changed since
+   * the backup. No invite has to admit.
    *
    * @param id as its key proved
    * @throws FilerError `not-a-member`, `signature-invalid`, `name-refused`, `name-taken`, of the store
@@ -117,11 +118,16 @@ export class Enrolment {
     verifyMembership(membership, network);
     requireMachineName(membership);
     const { name } = membership;
-    if (directory.byName(name) !== undefined) {
+    const known = directory.get(id);
+    if ((directory.byName(name) ?? known) !== known) {
       throw new FilerError(
         'name-taken',
         `the name ${name} belongs to another machine on this server: join again with a new invite and another name, "${freeName(name, directory)}" is free`,
       );
+    }
+    if (known?.status === 'member') {
+      directory.amend(membership);
+      return membership;
     }
     const taken = directory.admit({ membership, countsUse: false, now });
     if (typeof taken === 'string') throw new Error('whoever uses no invite cannot be refused by one');

@@ -131,12 +131,23 @@ export class PeerServer extends Server {
     const { directory, removals, enrolment, log, now } = this.#parts;
     if (removals.has(id)) throw removedError();
     const member = directory.get(id);
-    if (member?.status === 'member') return member.membership;
-    if (member === undefined && hello.membership !== undefined) {
-      const membership = enrolment.takeIn(id, hello.membership, now());
-      log.info('peer taken in with its membership', { peer: membership.name, id });
-      return membership;
+    const shown = hello.membership;
+    if (shown !== undefined && shown.serial > (member?.membership.serial ?? 0)) {
+      try {
+        const membership = enrolment.takeIn(id, shown, now());
+        log.info('peer taken in with its membership', { peer: membership.name, id });
+        return membership;
+      } catch (error) {
+        if (!(error instanceof FilerError) || error.code !== 'name-taken' || member?.status !== 'member')
+          throw error;
+        log.warn('a peer has a newer name, which belongs to another one here', {
+          peer: shown.name,
+          id,
+          remedy: `ip-server rename ${member.membership.name} NAME`,
+        });
+      }
     }
+    if (member?.status === 'member') return member.membership;
     throw new FilerError(
       'not-a-member',
       member === undefined

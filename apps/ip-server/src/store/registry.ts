@@ -9,6 +9,12 @@ import type {
 } from '@filer/protocol';
 import type { SavedTrust } from '@filer/program';
 
+/** Positions of the directory from one start of a server to its end, both included. */
+export interface Run {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** `left` by its own wish: it may join again. `removed` by the network: it may not. */
 export type MemberStatus = 'member' | 'left' | 'removed';
 
@@ -46,7 +52,10 @@ export interface InviteEntry {
 /** A machine becomes a member. */
 export interface Admission {
   readonly membership: Membership;
-  /** Whether it uses the invite up by one; a machine that only repeats its enrolment does not. */
+  /**
+   * Whether it uses the invite now, which must still admit. Of a machine that used it before and is taken in with its
+   * membership, the use is counted whatever the invite's limits are.
+   */
   readonly countsUse: boolean;
   readonly now: number;
   readonly seq: number;
@@ -86,6 +95,10 @@ export interface Registry {
   readonly epoch: string;
   /** The newest directory position. */
   readonly seq: number;
+  /** The positions given out by each run of a server; undefined for a database that has kept none. */
+  runs(): Run[] | undefined;
+  /** @param seq the first position of the newest run */
+  saveRuns(runs: readonly Run[], seq: number): void;
   founding(): Founding | undefined;
   found(founding: Founding): void;
   members(): Member[];

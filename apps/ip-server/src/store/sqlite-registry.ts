@@ -20,9 +20,10 @@ import type {
   Member,
   PresenceChange,
   Registry,
+  Run,
 } from './registry.ts';
 import { document, inviteOf, memberOf, text } from './rows.ts';
-import { parseFounding, parseListenedAt } from './stored-settings.ts';
+import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
 
 const TRUSTED_TIME = 'trusted_time';
 
@@ -44,6 +45,14 @@ export class SqliteRegistry implements Registry {
     return Number(this.#meta.get('seq') ?? '0');
   }
 
+  runs(): Run[] | undefined {
+    return this.#read('runs', parseRuns);
+  }
+
+  saveRuns(runs: readonly Run[], seq: number): void {
+    this.#change(seq, () => this.#meta.set('runs', JSON.stringify(runs)));
+  }
+
   founding(): Founding | undefined {
     return this.#read('founding', parseFounding);
   }
@@ -57,11 +66,12 @@ export class SqliteRegistry implements Registry {
   }
 
   admit({ membership, countsUse, now, seq }: Admission): Member | InviteRefusal {
-    const { countUse, admit, member } = this.#statements;
+    const { countUse, noteUse, admit, member } = this.#statements;
     return this.#database.transaction(() => {
-      if (countsUse && countUse.run(membership.invite, now) === 0)
-        return this.#refusal(membership.invite, now);
       const { id, name, invite } = membership;
+      if (countsUse && countUse.run(invite, now) === 0) return this.#refusal(invite, now);
+      // It was used, and this database does not know: it is of a backup from before.
+      if (!countsUse && member.get(id)?.['invite'] !== invite) noteUse.run(invite);
       admit.run(id, name, invite, JSON.stringify(membership), seq, now, seq);
       this.#saveSeq(seq);
       const row = member.get(id);
@@ -202,6 +212,7 @@ function prepareAll(
   | 'invite'
   | 'invites'
   | 'countUse'
+  | 'noteUse'
   | 'revoke',
   Statement
 > {
@@ -237,6 +248,7 @@ function prepareAll(
     countUse: sql(`
       UPDATE invites SET used = used + 1
       WHERE id = ? AND revoked_at IS NULL AND expires_at > ? AND used < uses`),
+    noteUse: sql('UPDATE invites SET used = used + 1 WHERE id = ?'),
     revoke: sql('UPDATE invites SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?'),
   };
 }

@@ -1,5 +1,5 @@
 import { fieldsOf, integerOf, listOf, textOf } from '@filer/protocol';
-import type { Founding, ListenedAt } from './registry.ts';
+import type { Founding, ListenedAt, Run } from './registry.ts';
 
 export function parseFounding(value: unknown): Founding {
   const fields = fieldsOf(value, 'founding');
@@ -17,4 +17,12 @@ export function parseListenedAt(value: unknown): ListenedAt {
     port: integerOf(fields['port'], 'port', 0, 65_535),
     advertise: listOf(fields['advertise'], 'advertise', 64, textOf),
   };
+}
+
+/** @throws FilerError `message-malformed` */
+export function parseRuns(value: unknown): Run[] {
+  return listOf(value, 'runs', 1_000, (each, what) => {
+    const fields = fieldsOf(each, what);
+    return { from: integerOf(fields['from'], 'from'), to: integerOf(fields['to'], 'to') };
+  });
 }
