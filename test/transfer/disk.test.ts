@@ -3,11 +3,22 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { cleanParts, FreeSpace, PART_PREFIX } from '@filer/transfer';
+import {
+  cleanMarkedParts,
+  cleanParts,
+  dropMarkedParts,
+  FreeSpace,
+  listShared,
+  PART_PREFIX,
+  SharedFolder,
+} from '@filer/transfer';
 import { needs } from '../support/needs.ts';
 import { codesOf, freshFolder, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
+
+/** Ends the names of parts, before a number. */
+const TOKEN = 'a'.repeat(24);
 
 /** An inbox on a file system of its own, of 4 MiB. */
 async function smallDisk(ends: TwoEnds): Promise<void> {
@@ -53,7 +64,7 @@ describe.skipIf(needs.namespaces())('on a disk of 4 MiB', () => {
 
 test.skipIf(needs.namespaces())('a part that cannot be removed does not keep the others', async () => {
   const inbox = await freshFolder();
-  const parts = ['1', '2', '3'].map((n) => join(inbox, `${PART_PREFIX}${n}`));
+  const parts = ['1', '2', '3'].map((n) => join(inbox, `${PART_PREFIX}${TOKEN}-${n}`));
   for (const part of parts) await writeFile(part, 'x');
   const [, stuck = ''] = parts;
   asRoot('mount', '--bind', stuck, stuck); // what is mounted on cannot be removed
@@ -61,7 +72,7 @@ test.skipIf(needs.namespaces())('a part that cannot be removed does not keep the
 
   expect(await cleanParts(inbox, { olderThanMs: 0, now: Date.now() + 1000 })).toBe(2);
 
-  expect(await readdir(inbox)).toEqual([`${PART_PREFIX}2`]);
+  expect(await readdir(inbox)).toEqual([`${PART_PREFIX}${TOKEN}-2`]);
 });
 
 test('an inbox in which nothing may be written fails every file and not the process', async () => {
@@ -81,20 +92,60 @@ test('cleaning removes old parts, wherever in the inbox, and nothing else', asyn
   const inbox = await freshFolder();
   const elsewhere = await freshFolder();
   await mkdir(join(inbox, 'alice', 'sub'), { recursive: true });
-  const [old, fresh] = [`${PART_PREFIX}old`, `${PART_PREFIX}fresh`];
+  const [old, fresh] = [`${PART_PREFIX}${TOKEN}-2`, `${PART_PREFIX}${TOKEN}-1`];
   for (const folder of [inbox, join(inbox, 'alice'), join(inbox, 'alice', 'sub'), elsewhere]) {
     for (const name of [old, fresh, 'a file']) {
       await writeFile(join(folder, name), 'x');
       if (name !== fresh) await utimes(join(folder, name), 1, 1);
     }
   }
-  await mkdir(join(inbox, `${PART_PREFIX}folder`));
+  await mkdir(join(inbox, `${PART_PREFIX}${TOKEN}-3`));
   await symlink(elsewhere, join(inbox, 'link'));
-  await symlink(join(elsewhere, old), join(inbox, `${PART_PREFIX}link`));
+  await symlink(join(elsewhere, old), join(inbox, `${PART_PREFIX}${TOKEN}-4`));
 
   expect(await cleanParts(inbox)).toBe(3);
   expect((await readdir(elsewhere)).toSorted()).toEqual([fresh, old, 'a file']);
   expect((await readdir(join(inbox, 'alice'))).toSorted()).toEqual([fresh, 'a file', 'sub']);
   expect(await cleanParts(inbox, { olderThanMs: 0, now: Date.now() + 1000 })).toBe(3);
   expect(await cleanParts(join(inbox, 'missing'))).toBe(0);
+});
+
+test('a file of the user that is called like a part is never removed', async () => {
+  const inbox = await freshFolder();
+  const names = [
+    '',
+    'notes',
+    'kept-',
+    'kept-notes',
+    'lock-of-the-door',
+    'collect-',
+    'get-notes',
+    '1',
+    'cafe',
+  ].map((rest) => `${PART_PREFIX}${rest}`);
+  for (const name of names) {
+    await writeFile(join(inbox, name), 'mine');
+    await utimes(join(inbox, name), 1, 1);
+  }
+
+  expect(await cleanParts(inbox, { olderThanMs: 0, uselessOlderThanMs: 0 })).toBe(0);
+  await cleanMarkedParts(inbox, 'get-', Date.now());
+  await dropMarkedParts(inbox, () => true);
+
+  expect((await readdir(inbox)).toSorted()).toEqual(names.toSorted());
+});
+
+test('a file of the user that is called like a part is listed in a share, and refused by its name when it is sent', async () => {
+  const ends = await twoEnds();
+  const tree = join(ends.home, 'tree');
+  await mkdir(tree);
+  const [mine, part] = [`${PART_PREFIX}notes`, `${PART_PREFIX}${TOKEN}-1`];
+  for (const name of [mine, part, 'z']) await writeFile(join(tree, name), 'x');
+
+  using shared = SharedFolder.open('docs', tree);
+  expect([...listShared(shared, 'docs')].map(({ name }) => name).toSorted()).toEqual([mine, 'z']);
+
+  const { sent } = await transfer(ends, ['tree']);
+  expect(codesOf(sent)).toMatchObject({ [`tree/${mine}`]: 'name-refused', 'tree/z': undefined });
+  expect(await readdir(join(ends.inbox, 'alice', 'tree'))).toEqual(['z']);
 });

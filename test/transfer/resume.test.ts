@@ -252,7 +252,7 @@ test('a link in the place of a part is removed, not followed', async () => {
 test('parts that can be resumed outlast a start and are removed after seven days', async () => {
   const { ends } = await withLargeFile();
   await cutTransfer(ends);
-  const useless = join(ends.inbox, 'alice', `${PART_PREFIX}0123`);
+  const useless = join(ends.inbox, 'alice', `${PART_PREFIX}${'0'.repeat(24)}-1`);
   await writeFile(useless, 'x');
   const now = Date.now() + 1_000;
 

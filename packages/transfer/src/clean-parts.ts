@@ -3,7 +3,7 @@ import { lstat, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '@filer/protocol';
 import { isPartAlone } from './kept-parts.ts';
-import { KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
+import { isPartName, KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
 
 /** A part that could be resumed is kept so long, in ms. */
 const KEPT_MS = 7 * 24 * 3_600_000;
@@ -32,7 +32,7 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
     for (const item of await itemsOf(folder)) {
       const path = join(folder, item.name);
       if (item.isDirectory()) folders.push(path);
-      else if (item.isFile() && item.name.startsWith(PART_PREFIX)) {
+      else if (item.isFile() && isPartName(item.name)) {
         const found = await attempt(lstat(path));
         if (found === undefined) continue;
         const isResumable = item.name.startsWith(KEPT_PREFIX) && isPartAlone(found);
@@ -54,7 +54,7 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
  */
 export async function cleanMarkedParts(folder: string, mark: string, now: number): Promise<void> {
   for (const item of await itemsOf(folder)) {
-    if (!item.isFile()) continue;
+    if (!item.isFile() || !isPartName(item.name)) continue;
     const path = join(folder, item.name);
     const isKept = item.name.startsWith(KEPT_PREFIX);
     const changedAt = isKept ? ((await attempt(lstat(path)))?.mtimeMs ?? now) : now;
@@ -70,7 +70,7 @@ export async function cleanMarkedParts(folder: string, mark: string, now: number
  */
 export async function dropMarkedParts(folder: string, isUseless: (marked: string) => boolean): Promise<void> {
   for (const item of await itemsOf(folder)) {
-    if (!item.isFile() || !item.name.startsWith(PART_PREFIX)) continue;
+    if (!item.isFile() || !isPartName(item.name)) continue;
     const prefix = item.name.startsWith(KEPT_PREFIX) ? KEPT_PREFIX : PART_PREFIX;
     if (isUseless(item.name.slice(prefix.length))) await attempt(unlink(join(folder, item.name)));
   }

@@ -24,7 +24,7 @@ export { secondsOf } from './times.ts';
 export { RateLimit } from './rate-limit.ts';
 export { SharedReads } from './shared-reads.ts';
 export { FileDigests } from './digests.ts';
-export { parseSafePath, PART_PREFIX } from './safe-path.ts';
+export { isPartName, parseSafePath, PART_PREFIX } from './safe-path.ts';
 export { cleanMarkedParts, cleanParts, dropMarkedParts, type CleanOptions } from './clean-parts.ts';
 export {
   identityOf,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DIGEST_BLOCK_BYTES, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
 import type { Place } from './place.ts';
-import { KEPT_PREFIX } from './safe-path.ts';
+import { isPartName, KEPT_PREFIX } from './safe-path.ts';
 
 /** A file that came half is worth keeping when it has more than one block to compare. */
 const WORTH_KEEPING_BYTES = DIGEST_BLOCK_BYTES;
@@ -87,7 +87,7 @@ export async function keptBytesIn(inbox: string): Promise<number> {
   let bytes = 0;
   try {
     for await (const { name } of await opendir(inbox)) {
-      if (name.startsWith(KEPT_PREFIX)) bytes += fileBytes(join(inbox, name));
+      if (name.startsWith(KEPT_PREFIX) && isPartName(name)) bytes += fileBytes(join(inbox, name));
     }
   } catch (error) {
     if (systemCode(error) === undefined) throw error; // an inbox that is not there yet holds none

@@ -1,7 +1,7 @@
 import { lstatSync, opendirSync, type BigIntStats } from 'node:fs';
 import { basename } from 'node:path';
 import { systemCode, type ListedItem } from '@filer/protocol';
-import { PART_PREFIX } from './safe-path.ts';
+import { isPartName } from './safe-path.ts';
 import type { SharedFolder } from './shared-folder.ts';
 import { sourceError } from './source.ts';
 
@@ -31,7 +31,8 @@ export function* listShared(
       for (let item = dir.readSync(); item !== null; item = dir.readSync()) {
         const { name } = item;
         // What arrives there now is nobody's yet.
-        if (name.startsWith(PART_PREFIX) || hides(`${file}/${name}`, item.isDirectory())) continue;
+        if ((isPartName(name) && !item.isDirectory()) || hides(`${file}/${name}`, item.isDirectory()))
+          continue;
         yield lookInside(shared, file, name);
       }
     } finally {

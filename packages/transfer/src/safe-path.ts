@@ -6,6 +6,17 @@ export const PART_PREFIX = '.filer-part-';
 /** What begins the names of those that outlast a cut. */
 export const KEPT_PREFIX = `${PART_PREFIX}kept-`;
 
+/**
+ * Each name of the engine ends in a digest or a random number, and some in a counter after that: `notes` after the prefix
+ * is a name that a user chose.
+ */
+const PART_NAME = /^\.filer-part-[a-z0-9-]*[0-9a-f]{16}(?:-[0-9a-f]+)?$/;
+
+/** Whether the engine made a file of this name. Any other file is the user's, whatever its name begins with. */
+export function isPartName(name: string): boolean {
+  return PART_NAME.test(name);
+}
+
 /** NAME_MAX of every file system in common use; in bytes of UTF-8, the strictest way to count. */
 export const MAX_COMPONENT_BYTES = 255;
 /** Well below PATH_MAX, to which the inbox's own path adds. */

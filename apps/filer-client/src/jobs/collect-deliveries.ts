@@ -1,6 +1,6 @@
 import { FilerError, formatDeliver, Glob, type CollectAsked } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, PART_PREFIX, sendFiles, SharedFolder, type Slots } from '@filer/transfer';
+import { inspectSource, isPartName, sendFiles, SharedFolder, type Slots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import { openUpload } from '../network/server-upload.ts';
@@ -216,7 +216,7 @@ function openShares(shares: readonly Share[]): OpenShares {
     sources: [...folders].map(([name, { folder }]) => ({ file: name, name, shared: folder })),
     hides: (globs, share, inside, isFolder) => {
       const path = `${share}/${inside}`;
-      if (inside.slice(inside.lastIndexOf('/') + 1).startsWith(PART_PREFIX)) return true;
+      if (!isFolder && isPartName(inside.slice(inside.lastIndexOf('/') + 1))) return true;
       const isAsked = globs.some((glob) => glob.matches(path) || (isFolder && glob.reaches(path)));
       return !isAsked || folders.get(share)?.rules.ignores(path, isFolder) === true;
     },

@@ -7,7 +7,7 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, PART_PREFIX, RateLimit, sendFiles, type Slots } from '@filer/transfer';
+import { inspectSource, isPartName, RateLimit, sendFiles, type Slots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { LiveProgress, type ProgressDocument } from './live-progress.ts';
 import { forgetOldPulls, PullRecord } from './pull-record.ts';
@@ -139,7 +139,7 @@ export class FetchServer {
         limit: limit === undefined ? undefined : new RateLimit(limit),
         known: member.digests,
         ignored: (top, inside, isFolder) =>
-          isPart(inside) || shared.rules.ignores(`${top}/${inside}`, isFolder),
+          (!isFolder && isPart(inside)) || shared.rules.ignores(`${top}/${inside}`, isFolder),
         signal,
         on: (event) => {
           if (event.type === 'progress') progress.note(event, performance.now());
@@ -163,5 +163,5 @@ function stopping(): FilerError {
 
 /** What arrives there now is nobody's yet. */
 function isPart(path: string): boolean {
-  return path.slice(path.lastIndexOf('/') + 1).startsWith(PART_PREFIX);
+  return isPartName(path.slice(path.lastIndexOf('/') + 1));
 }

@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError, systemCode, type Entry } from '@filer/protocol';
-import { PART_PREFIX } from '@filer/transfer';
+import { isPartName } from '@filer/transfer';
 
 /** How many files one machine brings in one run, however often it comes. */
 export class RunFiles {
@@ -21,7 +21,7 @@ export class RunFiles {
     let files = 0;
     try {
       for await (const item of await opendir(folder, { recursive: true })) {
-        if (!item.isDirectory() && !item.name.startsWith(PART_PREFIX)) files++;
+        if (!item.isDirectory() && !isPartName(item.name)) files++;
         if (files >= most) break;
       }
     } catch (error) {
