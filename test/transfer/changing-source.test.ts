@@ -1,9 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, renameSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { SendEvent } from '@filer/transfer';
+import { KnownDigests, SharedReads, type SendEvent } from '@filer/transfer';
 import { codesOf, transfer, twoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
@@ -131,4 +139,66 @@ test('what is missing, a device, or unreadable fails alone and is not offered', 
     good: undefined,
   });
   expect(received.filesFailed).toBe(0);
+});
+
+test.each([false, true])(
+  'a log that grows all the time goes as of a moment, where that is wanted (small: %s)',
+  async (isSmall) => {
+    const ends = await twoEnds();
+    const file = join(ends.home, 'log');
+    const content = randomBytes(isSmall ? 1_000 : BYTES);
+    await writeFile(file, content);
+    await writeFile(join(ends.home, 'other'), 'content');
+    const reads = new SharedReads();
+    const known = new KnownDigests();
+    const grow = ({ type }: SendEvent): void => {
+      if (type === 'started' || type === 'progress') appendFileSync(file, randomBytes(10));
+    };
+    // Longer for each recipient, and for each as it was found.
+    for (const folder of ['bob', 'carol']) {
+      const { size } = statSync(file);
+      const { sent } = await transfer(ends, ['log', 'other'], {
+        send: { on: grow, snapshot: true, reads, known },
+        receive: { folder },
+      });
+      expect(sent).toMatchObject({ ok: true, filesDelivered: 2 });
+      const arrived = await readFile(join(ends.inbox, folder, 'log'));
+      expect(arrived.equals(readFileSync(file).subarray(0, size))).toBe(true);
+    }
+  },
+);
+
+test('of a log as of a moment only what is new goes again', async () => {
+  const ends = await twoEnds();
+  const file = join(ends.home, 'log');
+  await writeFile(file, randomBytes(4 * MiB));
+  const grow = ({ type }: SendEvent): void => {
+    if (type === 'progress') appendFileSync(file, randomBytes(10));
+  };
+  const again = {
+    send: { on: grow, snapshot: true, onConflict: 'overwrite' },
+    receive: { delivered: () => undefined },
+  } as const;
+  await transfer(ends, ['log'], again);
+  const { size } = statSync(file);
+  const { sent } = await transfer(ends, ['log'], again);
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  expect(sent.bytesSent).toBeLessThan(2 * MiB);
+  const arrived = await readFile(join(ends.inbox, 'alice', 'log (1)'));
+  expect(arrived.equals(readFileSync(file).subarray(0, size))).toBe(true);
+});
+
+test('a log that becomes shorter meanwhile goes again, as it is then', async () => {
+  const ends = await twoEnds();
+  const file = join(ends.home, 'log');
+  await writeFile(file, randomBytes(BYTES));
+  const shrink = ({ type }: SendEvent): void => {
+    if (type === 'progress') truncateSync(file, BYTES / 2);
+  };
+  const { sent } = await transfer(ends, ['log'], { send: { on: shrink, snapshot: true } });
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  const arrived = await readFile(join(ends.inbox, 'alice', 'log'));
+  expect(arrived.equals(readFileSync(file))).toBe(true);
 });

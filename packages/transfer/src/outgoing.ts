@@ -68,6 +68,13 @@ export interface OutgoingOptions {
   readonly reads?: SharedReads | undefined;
   /** How fast contents go; shared by all that keep to it together. @default as fast as can be */
   readonly limit?: RateLimit | undefined;
+  /**
+   * Whether a file that is written to meanwhile goes up to the size that it had when it was found, as a log does that
+   * grows all the time.
+   *
+   * @default false: it goes again, and fails when it changes again
+   */
+  readonly snapshot?: boolean | undefined;
 }
 
 /** Who follows the files that go out. */
@@ -88,6 +95,7 @@ export class Outgoing {
   readonly #lead: Lead;
   readonly #reads: SharedReads | undefined;
   readonly #limit: RateLimit | undefined;
+  readonly #snapshot: boolean;
   readonly #stop: AbortSignal;
   readonly #pump: Pump;
   /** Small files on their way, oldest first. They never reject: `#lost` tells. */
@@ -107,10 +115,11 @@ export class Outgoing {
     channel: Channel,
     lead: Lead,
     owner: OutgoingOwner,
-    { limit, reads }: OutgoingOptions,
+    { limit, reads, snapshot = false }: OutgoingOptions,
     stop: AbortSignal,
   ) {
     this.#reads = reads;
+    this.#snapshot = snapshot;
     this.#channel = channel;
     this.#owner = owner;
     this.#lead = lead;
@@ -246,7 +255,9 @@ export class Outgoing {
     const { mtimeNs, mode, identity } = opened.facts;
     const growing = source.growing !== undefined;
     if (!growing) file.identity = identity;
-    let announced = growing ? (await this.#owner.reach(file, 0)).bytes : opened.facts.size;
+    const isSnapshot = this.#snapshot && !growing && source.fixed !== true;
+    const sizeNow = isSnapshot ? Math.min(source.size, opened.facts.size) : opened.facts.size;
+    let announced = growing ? (await this.#owner.reach(file, 0)).bytes : sizeNow;
     await this.#say(formatFile({ entry, size: announced, mtimeNs, mode, growing }));
     this.#lead.begin(entry);
     const size: Size = {
@@ -271,7 +282,7 @@ export class Outgoing {
     using shared =
       growing || listed !== undefined
         ? undefined
-        : this.#reads?.reader(identity, announced, readerOf(opened));
+        : this.#reads?.reader(`${identity}:${announced}`, announced, readerOf(opened));
     const toSend = { opened, shared, listed };
     const digests =
       file.hasBasis === true && announced > 0
@@ -281,12 +292,16 @@ export class Outgoing {
     const isTold = file.hasBasis === true && announced > DIGEST_BLOCK_BYTES;
     if (isTold && digests !== undefined) await this.#lead.taken(announced);
     if (!wanted || file.again === true) return 'unwanted';
-    const endsAtSize = growing || (digests !== undefined && opened.endsAtSize);
-    if ((await opened.changed()) || (digests === undefined && listed !== undefined)) {
+    const endsAtSize = growing || isSnapshot || (digests !== undefined && opened.endsAtSize);
+    const hasChanged = await opened.changed();
+    // The beginning of what has grown is still all there.
+    const isLost = digests === undefined ? hasChanged || listed !== undefined : hasChanged && !isSnapshot;
+    if (isLost) {
       delete file.listed;
       return 'changed';
     }
     if (digests === undefined || !endsAtSize) throw unsized(file.source.file);
+    if (hasChanged || announced < opened.facts.size) delete file.identity; // that is another file by now
     // Noted before it is said: the receipt may come before `send` resolves.
     file.end = { entry, size: announced, ...digests };
     await this.#say(formatEnd(file.end));

@@ -32,7 +32,7 @@ export class SharedReads {
   bytesRead = 0;
 
   /**
-   * @param identity of the file as the recipient's sender opened it: one that changes is another file
+   * @param identity of the file as the recipient's sender opened it, with what of it goes: one that changes is another file
    * @param read reads from what that sender opened
    */
   reader(identity: string, size: number, read: ReadBlock): Reader & Disposable {

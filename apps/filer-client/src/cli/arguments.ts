@@ -62,6 +62,7 @@ export const sendArguments = {
   ),
   limit: optional(RATE, 'how fast at most, to all together, such as 20MB/s'),
   checksum: flag('compare contents by reading them, whatever is remembered'),
+  snapshot: flag('send a file that is written to meanwhile up to the size that it has now, such as a log'),
   dryRun: flag('show what would be sent, and send nothing'),
   timeoutMs: defaulted(DURATION, '1m', 'how long to try again when a recipient is lost half-way'),
   queue: flag('wait for those that are offline; Ctrl-C only stops watching'),

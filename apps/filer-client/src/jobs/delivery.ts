@@ -120,7 +120,7 @@ export class Delivery {
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
     const { outreach, peer, job, request, shared, signal, turns } = this.#options;
-    const { note, onConflict, checksum, exclude } = request;
+    const { note, onConflict, checksum, snapshot, exclude } = request;
     const { member } = outreach;
     this.#tally.beginConnection();
     try {
@@ -137,6 +137,7 @@ export class Delivery {
           onConflict,
           checksum,
           tellsVersions: this.#listed?.isRemovedAfter,
+          snapshot,
           ...shared,
           known: member.digests,
           ignored: ignoreRules(exclude),

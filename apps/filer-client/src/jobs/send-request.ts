@@ -17,6 +17,8 @@ export interface SendRequest {
   readonly bytesTotal: number;
   readonly onConflict: OnConflict;
   readonly checksum: boolean;
+  /** Whether files that are written to meanwhile go up to the size that they had when they were found. */
+  readonly snapshot: boolean;
   /** Patterns of what in the folders stays here, as in a `.gitignore`. */
   readonly exclude: readonly string[];
   /** Whether it waits for recipients that are not there. */
@@ -45,6 +47,7 @@ const DEFAULTS: SendRequest = {
   bytesTotal: 0,
   onConflict: 'rename',
   checksum: false,
+  snapshot: false,
   exclude: [],
   queue: false,
   limit: undefined,
@@ -81,6 +84,7 @@ export function parseKeptRequest(json: string): SendRequest {
     bytesTotal: numberOf('bytesTotal'),
     onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? DEFAULTS.onConflict,
     checksum: kept.get('checksum') === true,
+    snapshot: kept.get('snapshot') === true,
     exclude: textsOf('exclude'),
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),

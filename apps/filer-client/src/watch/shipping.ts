@@ -152,6 +152,7 @@ function requestOf({ id, name, folder }: Watch, options: WatchOptions): SendRequ
     bytesTotal: 0,
     onConflict,
     checksum: false,
+    snapshot: false,
     exclude: [],
     queue: true,
     limit,

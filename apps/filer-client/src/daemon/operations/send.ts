@@ -47,6 +47,7 @@ export const send: Operation = async (site, params, { emit, signal, growing }) =
     bytesTotal,
     onConflict,
     checksum,
+    snapshot: fields['snapshot'] === true,
     exclude,
     queue,
     limit,
