@@ -1,6 +1,6 @@
 import { fdatasync, fsync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { FilerError } from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, type FilerError } from '@filer/protocol';
 import { writeError } from './write-error.ts';
 
 const syncAll = promisify(fsync);
@@ -18,26 +18,35 @@ const SLOW_WRITE_MS = 20;
 /** So much is brought to the disk at a time while more comes in, so that little is left to wait for at the end. */
 const SYNC_EVERY_BYTES = 16 * 1024 * 1024;
 
+/** A chunk of zeros of at least this size becomes a hole, so that sparse files stay sparse. */
+const MIN_HOLE_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(DIGEST_BLOCK_BYTES);
+
 /** Writes one part and brings it to the disk. The first error counts: after it the part is of no more use. */
 export class PartWriter {
   readonly #descriptor: number;
   readonly #name: string;
   readonly #isSynced: boolean;
+  readonly #freshFrom: number;
   /** Writes on their way, oldest first. They never reject: `#error` tells. */
   readonly #writes: Promise<void>[] = [];
   #syncing: Promise<void> | undefined;
   #bytesSinceSync = 0;
+  /** Whether zeros were left out: the file may be shorter than what was written. */
+  hasHoles = false;
   #isSlow = false;
   #error: FilerError | undefined;
 
   /**
    * @param name for messages
    * @param isSynced whether it will be synced: then that begins while it is written
+   * @param freshFrom where nothing was written before: zeros from there on are left out, and the file may end before them
    */
-  constructor(descriptor: number, name: string, isSynced: boolean) {
+  constructor(descriptor: number, name: string, isSynced: boolean, freshFrom: number) {
     this.#descriptor = descriptor;
     this.#name = name;
     this.#isSynced = isSynced;
+    this.#freshFrom = freshFrom;
   }
 
   /**
@@ -47,6 +56,11 @@ export class PartWriter {
    * @throws FilerError `no-space`, `home-not-writable`, for this or an earlier write
    */
   async write(content: Buffer, position: number, onWritten: () => void): Promise<void> {
+    if (position >= this.#freshFrom && isHole(content)) {
+      this.hasHoles = true;
+      onWritten();
+      return this.#failIfLost();
+    }
     if (this.#isSlow) {
       this.#writes.push(this.#writeElsewhere(content, position).then(onWritten));
       if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
@@ -122,6 +136,11 @@ export class PartWriter {
   #failIfLost(): void {
     if (this.#error !== undefined) throw this.#error;
   }
+}
+
+function isHole(content: Buffer): boolean {
+  if (content.length < MIN_HOLE_BYTES || content.length > ZEROS.length) return false;
+  return content.equals(ZEROS.subarray(0, content.length));
 }
 
 function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {

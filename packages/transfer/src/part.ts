@@ -96,7 +96,7 @@ export class Part {
     } catch (error) {
       throw writeError(options.name, error);
     }
-    this.#writer = new PartWriter(this.#descriptor, options.name, options.sync);
+    this.#writer = new PartWriter(this.#descriptor, options.name, options.sync, this.#ownBytes);
     this.#older =
       options.older === undefined ? undefined : openOlder(options.older.folder.at(options.older.name));
   }
@@ -258,7 +258,7 @@ export class Part {
   async commit(into: Folder, wanted: string, replaces?: string): Promise<string> {
     const { name, mtimeNs, mode, sync } = this.#options;
     try {
-      if (this.#ownBytes > this.#size) ftruncateSync(this.#descriptor, this.#size);
+      if (this.#ownBytes > this.#size || this.#writer.hasHoles) ftruncateSync(this.#descriptor, this.#size);
       setMode(this.#descriptor, mode & PERMISSIONS);
       futimesSync(this.#descriptor, Date.now() / 1000, utimesTime(mtimeNs));
       if (sync) await this.#writer.sync();

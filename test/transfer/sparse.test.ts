@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { receiveFiles, sendFiles } from '@filer/transfer';
+import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
+
+const MiB = 1024 * 1024;
+const BYTES = 40 * MiB + 5;
+
+/** A file with content here and there, and holes between and after. */
+async function writeSparse(path: string, places: readonly number[]): Promise<void> {
+  await using file = await open(path, 'w');
+  for (const place of places) await file.write(randomBytes(1000), 0, 1000, place);
+  await file.truncate(BYTES);
+}
+
+async function arrived(ends: TwoEnds): Promise<{ isSame: boolean; usedBytes: number }> {
+  const path = join(ends.inbox, 'alice', 'a');
+  const [here, there] = [await readFile(join(ends.home, 'a')), await readFile(path)];
+  return { isSame: here.equals(there), usedBytes: (await stat(path)).blocks * 512 };
+}
+
+test.skipIf(process.platform !== 'linux')(
+  'a sparse file arrives sparse, whatever is at its end',
+  async () => {
+    for (const places of [[], [0, 20 * MiB], [BYTES - 1000]]) {
+      const ends = await twoEnds();
+      await writeSparse(join(ends.home, 'a'), places);
+
+      const { sent } = await transfer(ends, ['a'], { receive: { sync: true } });
+
+      expect(sent).toMatchObject({ ok: true, filesDelivered: 1, bytesSent: BYTES });
+      const { isSame, usedBytes } = await arrived(ends);
+      expect(isSame).toBe(true);
+      expect(usedBytes).toBeLessThan(4 * MiB);
+    }
+  },
+);
+
+test('zeros take the place of what an earlier try left', async () => {
+  const ends = await twoEnds();
+  const file = join(ends.home, 'a');
+  await writeFile(file, randomBytes(BYTES));
+  const { dialler, accepter } = await connected();
+  const cut = sendOptions(ends, ['a'], {
+    on: (event) => {
+      if (event.type === 'progress' && event.fileBytes > 20 * MiB) dialler.socket.destroy();
+    },
+  });
+  await Promise.all([sendFiles(dialler, cut), receiveFiles(accepter, receiveOptions(ends))]);
+  await writeSparse(file, [10 * MiB, 30 * MiB]);
+
+  const { sent } = await transfer(ends, ['a']);
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  expect((await arrived(ends)).isSame).toBe(true);
+});
+
+test('a sparse file that was cut continues, and is whole in the end', async () => {
+  const ends = await twoEnds();
+  await writeSparse(join(ends.home, 'a'), [MiB, 30 * MiB]);
+  const { dialler, accepter } = await connected();
+  const cut = sendOptions(ends, ['a'], {
+    on: (event) => {
+      if (event.type === 'progress' && event.fileBytes > 35 * MiB) dialler.socket.destroy();
+    },
+  });
+  await Promise.all([sendFiles(dialler, cut), receiveFiles(accepter, receiveOptions(ends))]);
+
+  const { sent } = await transfer(ends, ['a']);
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  expect(sent.bytesSent).toBeLessThan(20 * MiB);
+  expect((await arrived(ends)).isSame).toBe(true);
+});
