@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import {
   link,
   mkdir,
@@ -17,9 +17,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { watchedVersion } from '../../../apps/filer-client/src/jobs/watched-version.ts';
-import { putAway as putAllAway, restoreLeft } from '../../../apps/filer-client/src/watch/put-away.ts';
+import {
+  putAway as putAllAway,
+  restoreLeft,
+  type AsideLedger,
+  type AsideName,
+} from '../../../apps/filer-client/src/watch/put-away.ts';
 
 let folder: string;
+
+/** What is noted of files that are being put away. */
+const noted = new Map<string, AsideName>();
+const ledger: AsideLedger = {
+  note: (names) => names.forEach((each) => noted.set(each.aside, each)),
+  drop: (names) => names.forEach(({ aside }) => noted.delete(aside)),
+};
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'filer-away-'));
@@ -33,7 +45,8 @@ async function make(name: string, content: string): Promise<{ file: string; vers
 }
 
 async function putAway(file: string, version: string, moveTo: string | undefined): Promise<boolean> {
-  const [result] = await putAllAway([{ file, version, moveTo }], new AbortController().signal);
+  const [result] = await putAllAway([{ file, version, moveTo }], new AbortController().signal, ledger);
+  expect(noted.size).toBe(0);
   if (typeof result === 'boolean') return result;
   throw result ?? new Error('nothing came of it');
 }
@@ -89,7 +102,7 @@ test.skipIf(!isLinux)(
     expect(await readdir(folder)).toEqual([]);
     expect((await readdir(far)).toSorted()).toEqual(['a', 'a (1)']);
     expect(await readFile(join(far, 'a (1)'), 'utf8')).toBe('content');
-    expect((await stat(join(far, 'a (1)'))).mtimeMs).toBe(1_000_000_000);
+    expect(Math.trunc((await stat(join(far, 'a (1)'))).mtimeMs)).toBe(1_000_000_000);
   },
 );
 
@@ -107,29 +120,43 @@ test('where it cannot be moved to it stays where it was, and the reason is said'
 
 test('what a process that died left aside gets its name again, or one like it when that is taken', async () => {
   await mkdir(join(folder, 'sub'));
-  const aside = join(folder, 'sub', '.a.txt.filer-sent');
+  const left = { file: join(folder, 'sub', 'a.txt'), aside: join(folder, 'sub', '.filer-0123') };
+  const { aside } = left;
+  ledger.note([left]);
   await writeFile(aside, 'a');
-  restoreLeft(aside);
+  restoreLeft(ledger, [left]);
   expect(await readdir(join(folder, 'sub'))).toEqual(['a.txt']);
   await writeFile(aside, 'older');
-  restoreLeft(aside);
+  restoreLeft(ledger, [left]);
+  expect(noted.size).toBe(0);
   expect((await readdir(join(folder, 'sub'))).toSorted()).toEqual(['a (1).txt', 'a.txt']);
   expect(await readFile(join(folder, 'sub', 'a.txt'), 'utf8')).toBe('a');
   expect(await readFile(join(folder, 'sub', 'a (1).txt'), 'utf8')).toBe('older');
 });
 
-test('what lies aside of an older file is not lost when the newer one goes away', async () => {
-  const { file, version } = await make('a', 'newer');
-  await writeFile(join(folder, '.a.filer-sent'), 'older');
+test('names of the user that look like those that filer once gave are left alone', async () => {
+  const names = ['.a.filer-sent', 'report.filer-sent', '.filer-sent'];
+  for (const name of names) await make(name, 'mine');
+  const { file, version } = await make('a', 'a');
   expect(await putAway(file, version, undefined)).toBe(true);
-  expect(await readdir(folder)).toEqual(['a (1)']);
-  expect(await readFile(join(folder, 'a (1)'), 'utf8')).toBe('older');
+  expect((await readdir(folder)).toSorted()).toEqual(names.toSorted());
+});
+
+test('the other name of a file is noted before it is used', async () => {
+  const { file, version } = await make('a', 'a');
+  const before: string[][] = [];
+  const note = (names: readonly AsideName[]): void => {
+    before.push(readdirSync(folder));
+    ledger.note(names);
+  };
+  await putAllAway([{ file, version, moveTo: undefined }], new AbortController().signal, { ...ledger, note });
+  expect(before).toEqual([['a']]);
 });
 
 test('a kill between the two names of a file leaves it one', async () => {
   const { file, version } = await make('a', 'a');
-  await link(file, join(folder, '.a.filer-sent'));
-  restoreLeft(join(folder, '.a.filer-sent'));
+  await link(file, join(folder, '.filer-0123'));
+  restoreLeft(ledger, [{ file, aside: join(folder, '.filer-0123') }]);
   expect(await readdir(folder)).toEqual(['a']);
 
   expect(await putAway(file, version, undefined)).toBe(false);
@@ -157,7 +184,7 @@ test.skipIf(!isLinux)(
     onTestFinished(() => rm(far, { recursive: true, force: true }));
     const { file, version } = await make('a', 'content');
     const { file: wall, version: wallVersion } = await make('b', 'b');
-    const part = `.filer-part-${createHash('sha256').update(join(folder, '.a.filer-sent')).digest('hex').slice(0, 16)}`;
+    const part = `.filer-part-${createHash('sha256').update(file).digest('hex').slice(0, 16)}`;
     await writeFile(join(far, part), 'half of something that is longer');
     expect(await putAway(wall, wallVersion, join(far, 'b'))).toBe(true);
     expect(await putAway(file, version, join(far, 'a'))).toBe(true);

@@ -18,6 +18,7 @@ import type { WatchOptions } from '../../../apps/filer-client/src/watch/watch-op
 
 const OPTIONS: WatchOptions = {
   to: ['bob'],
+  ids: {},
   exclude: [],
   note: '',
   onConflict: 'overwrite',
@@ -90,7 +91,8 @@ function jobsOf(state: DeliveryState): string[] {
 
 test('who is there and does not answer has one job that is tried, and one that takes in what comes', () => {
   ends = { state: 'queued', code: 'peer-unreachable' };
-  for (let n = 0; n < 100; n++) ship({ member: stores, jobs }, watch, OPTIONS, [bob], found(`file${n}`));
+  for (let n = 0; n < 100; n++)
+    ship({ member: stores, jobs }, watch, OPTIONS, { recipients: [bob], lost: [] }, found(`file${n}`));
 
   const waiting = jobsOf('queued');
   expect(waiting.length).toBe(2);
@@ -104,7 +106,7 @@ test('who refuses for weeks while files change is asked with one job, which brin
   let nowMs = 0;
   for (let round = 0; round < 5; round++) {
     for (let n = 0; n < 20; n++)
-      ship({ member: stores, jobs }, watch, OPTIONS, [bob], found(`${round}-${n}`));
+      ship({ member: stores, jobs }, watch, OPTIONS, { recipients: [bob], lost: [] }, found(`${round}-${n}`));
     await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
     await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
     expect(stores.watches.failed(watch.id).length).toBe(1);
@@ -120,7 +122,7 @@ test('who refuses for weeks while files change is asked with one job, which brin
 
 test('each end of a delivery that failed is noted, not the first alone', async () => {
   ends = { state: 'failed', code: 'partial' };
-  ship({ member: stores, jobs }, watch, OPTIONS, [bob], found('a'));
+  ship({ member: stores, jobs }, watch, OPTIONS, { recipients: [bob], lost: [] }, found('a'));
   const [first] = stores.watches.ended(watch.id);
   if (first === undefined) throw new Error('none has ended');
   stores.watches.noteEnd(watch.id, first, 1);
@@ -142,7 +144,7 @@ test('what is owed is not gone through again and again while nobody signs for it
   const parts = { member: { ...stores, watches, directory: { byId: () => bob } }, jobs, log };
   const accounts = new Accounts(parts, watch, options);
   ends = { state: 'queued', code: 'peer-unreachable' };
-  ship({ member: stores, jobs }, watch, options, [bob], found('a'));
+  ship({ member: stores, jobs }, watch, options, { recipients: [bob], lost: [] }, found('a'));
   for (let nowMs = 0; nowMs < 10_000_000; nowMs += 1_000_000)
     await accounts.settle(nowMs, new AbortController().signal);
   expect(asked).toBe(1);

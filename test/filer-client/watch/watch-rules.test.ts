@@ -24,9 +24,19 @@ test('names of what is being written stay here, and names that only look like th
     '.nfs0001',
     '.goutputstream-1',
     '.filer-part-1',
-    '.a.filer-sent',
   ];
-  const go = ['a.party', 'tmp', 'a.swp', '#a', '$a', 'part', '.bashrc', '.git', 'a.filer-sent.txt'];
+  const go = [
+    'a.party',
+    'tmp',
+    'a.swp',
+    '#a',
+    '$a',
+    'part',
+    '.bashrc',
+    '.git',
+    '.a.filer-sent',
+    'a.filer-sent.txt',
+  ];
 
   expect([...stay, ...go].filter((path) => rules.ignores(`sub/${path}`, false))).toEqual(stay);
 });

@@ -256,4 +256,13 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (watch, place)
   ) STRICT;
   `,
+  // Names of files that are being put away: nothing but what is noted here is given its old name again.
+  `
+  CREATE TABLE watch_asides (
+    watch INTEGER NOT NULL,
+    aside TEXT NOT NULL,
+    file TEXT NOT NULL,
+    PRIMARY KEY (watch, aside)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

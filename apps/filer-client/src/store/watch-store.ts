@@ -68,7 +68,7 @@ export class WatchStore {
   /** Its jobs go on. @returns whether there was one */
   remove(id: number): boolean {
     return transaction(this.#database, () => {
-      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places'])
+      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places', 'watch_asides'])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
       return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
     });
@@ -77,6 +77,10 @@ export class WatchStore {
   get(id: number): Watch | undefined {
     const row = this.#database.prepare('SELECT * FROM watches WHERE id = ?').get(id);
     return row === undefined ? undefined : readWatch(row);
+  }
+
+  setOptions(id: number, options: string): void {
+    this.#database.prepare('UPDATE watches SET options = ? WHERE id = ?').run(options, id);
   }
 
   /** In the order in which they were added. */
@@ -153,6 +157,19 @@ export class WatchStore {
         );
         for (const { path, version } of files) forget.run(watch, path, version);
       }
+    });
+  }
+
+  /** Files that somebody is owed are found new again, for all. @returns how many */
+  forgetOwed(watch: number, peer: string): number {
+    return transaction(this.#database, () => {
+      const owed = 'SELECT path FROM watch_owed WHERE watch = ?1 AND peer = ?2';
+      const forget = `DELETE FROM watch_files WHERE watch = ?1 AND path IN (${owed})`;
+      const { changes } = this.#database.prepare(forget).run(watch, peer);
+      this.#database
+        .prepare(`DELETE FROM watch_owed WHERE watch = ?1 AND path IN (${owed})`)
+        .run(watch, peer);
+      return Number(changes);
     });
   }
 
@@ -273,6 +290,29 @@ export class WatchStore {
     transaction(this.#database, () => {
       for (const path of paths) sign.run(watch, path, peer, job);
     });
+  }
+
+  /** Notes names under which files lie while they are put away. Paths are absolute. */
+  noteAsides(watch: number, names: readonly { readonly file: string; readonly aside: string }[]): void {
+    const note = this.#database.prepare('INSERT INTO watch_asides VALUES (?, ?, ?)');
+    transaction(this.#database, () => {
+      for (const { file, aside } of names) note.run(watch, aside, file);
+    });
+  }
+
+  dropAsides(watch: number, names: readonly { readonly aside: string }[]): void {
+    const drop = this.#database.prepare('DELETE FROM watch_asides WHERE watch = ? AND aside = ?');
+    transaction(this.#database, () => {
+      for (const { aside } of names) drop.run(watch, aside);
+    });
+  }
+
+  /** Names that were noted and not dropped: a process died while it put these files away. */
+  asides(watch: number): { readonly file: string; readonly aside: string }[] {
+    return this.#database
+      .prepare('SELECT file, aside FROM watch_asides WHERE watch = ?')
+      .all(watch)
+      .map((row) => ({ file: text(row, 'file'), aside: text(row, 'aside') }));
   }
 
   /** Files that all have signed for who were to: the next in the order of their paths. */

@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { FilerError, isErrorCode, type ErrorCode } from '@filer/protocol';
+import { FilerError, isErrorCode, systemCode, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { readKeptBatch } from '../jobs/kept-batch.ts';
 import type { Member } from '../network/member.ts';
@@ -9,7 +9,7 @@ import type { SettledFile, Watch, WatchDelivery } from '../store/watch-store.ts'
 import { look } from './look.ts';
 import { openForWriting } from './open-writers.ts';
 import { dropOutdatedFailures } from './outdated-failures.ts';
-import { putAway, type Parting } from './put-away.ts';
+import { putAway, restoreLeft, type AsideLedger, type Parting } from './put-away.ts';
 import { gatherFailed, type WatchJobs } from './shipping.ts';
 import type { WatchOptions } from './watch-options.ts';
 
@@ -57,11 +57,32 @@ export class Accounts {
   #trouble: FilerError | undefined;
   /** Whether there may be something to put away: what is owed is gone through only then, be it a million files. */
   #mayPutAway = true;
+  readonly #asides: AsideLedger;
 
   constructor(parts: AccountsParts, watch: Watch, options: WatchOptions) {
     this.#parts = parts;
     this.#watch = watch;
     this.#options = options;
+    const { watches } = parts.member;
+    this.#asides = {
+      note: (names) => watches.noteAsides(watch.id, names),
+      drop: (names) => watches.dropAsides(watch.id, names),
+    };
+  }
+
+  /** Files that were being put away when this program died get their names again. @throws FilerError `path-unreadable` */
+  restoreLeft(): void {
+    try {
+      restoreLeft(this.#asides, this.#parts.member.watches.asides(this.#watch.id));
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === undefined) throw error;
+      throw new FilerError(
+        'path-unreadable',
+        `a file that was being put away cannot be given its name again (${code}): it is tried again`,
+        { cause: error },
+      );
+    }
   }
 
   /** When there is something to do, by the clock of whoever asks. */
@@ -163,6 +184,7 @@ export class Accounts {
       const results = await putAway(
         partings.map(({ parting }) => parting),
         signal,
+        this.#asides,
       );
       for (const [n, { file, parting }] of partings.entries()) {
         const isAway = results[n];

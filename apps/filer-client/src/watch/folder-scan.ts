@@ -1,9 +1,8 @@
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import type { Watch, WatchStore } from '../store/watch-store.ts';
 import type { FolderProblems } from './folder-problems.ts';
 import { look, type Found } from './look.ts';
 import type { OwnDeliveries } from './own-deliveries.ts';
-import { restoreLeft } from './put-away.ts';
 import { scan } from './scan.ts';
 import type { WatchRules } from './watch-rules.ts';
 
@@ -11,7 +10,7 @@ import type { WatchRules } from './watch-rules.ts';
 const SHARE_OF_TIME = 10;
 /** What was put into jobs and is not there any more is forgotten this often, in ms, so many at once. */
 const FORGET_EVERY_MS = 3_600_000;
-const FORGET_AT_ONCE = 64;
+const FORGET_AT_ONCE = 256;
 
 export interface FolderScanOptions {
   readonly watch: Watch;
@@ -93,7 +92,7 @@ export class FolderScan {
       await this.#some([''], signal);
       if (signal.aborted) return;
       done();
-      if (now() >= this.#forgetAtMs) await this.#forgetGone(signal);
+      if (now() >= this.#forgetAtMs) await this.forgetRemoved(signal);
     } finally {
       this.soon(Math.max(rescanMs, (now() - beganAt) * SHARE_OF_TIME));
     }
@@ -101,13 +100,12 @@ export class FolderScan {
 
   async #some(below: readonly string[], signal: AbortSignal): Promise<void> {
     const { watch, rules, problems, ownDeliveries, take, entered } = this.#options;
-    const aside = (path: string): void => restoreLeft(join(watch.folder, path));
     for (const path of below) {
       if (path !== '' && (rules.hides(path, true) || ownDeliveries.isInCopy(path))) continue;
       problems.beginScan();
       const failed = problems.note.bind(problems);
       const refusal = ownDeliveries.refusal.bind(ownDeliveries);
-      const options = { folder: watch, rules, below: path, signal, refusal, aside, entered, failed };
+      const options = { folder: watch, rules, below: path, signal, refusal, entered, failed };
       for await (const found of scan(options)) {
         if (signal.aborted) return;
         await take(found, signal);
@@ -116,14 +114,23 @@ export class FolderScan {
     }
   }
 
-  /** What is not there any more need not be remembered. */
-  async #forgetGone(signal: AbortSignal): Promise<void> {
+  /**
+   * Forgets files that were removed. A path that is not there proves nothing: the disk that it is on may not be mounted, or
+   * another one in its place. A folder that still has one of its other files, as it was shipped, is the same folder.
+   */
+  async forgetRemoved(signal: AbortSignal): Promise<void> {
     const { watch, store } = this.#options;
     this.#forgetAtMs = now() + FORGET_EVERY_MS;
     for (let last = ''; !signal.aborted;) {
       const page = store.page(watch.id, last, FORGET_AT_ONCE);
       const looks = await Promise.all(page.map(({ path }) => look(watch, path)));
-      const gone = page.filter((_, n) => looks[n] === undefined);
+      const known = new Set<string>();
+      page.forEach(({ path, version }, n) => {
+        const there = looks[n];
+        if (there !== undefined && 'version' in there && there.kind === 'file' && there.version === version)
+          known.add(dirname(path));
+      });
+      const gone = page.filter(({ path }, n) => looks[n] === undefined && known.has(dirname(path)));
       if (gone.length > 0) store.forget(watch.id, gone);
       const end = page.at(-1);
       if (end === undefined) return;

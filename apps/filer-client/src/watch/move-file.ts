@@ -13,16 +13,22 @@ const MAX_NAMES = 10_000;
  *
  * @param to the path that it gets if that is free, else the first one like it that is
  * @param stats what it must still be
+ * @param origin names the file in each try alike, whatever `from` is: what a killed try left of a copy is replaced
  * @returns false when it has changed meanwhile: then it is where it was
  */
-export async function moveFile(from: string, to: string, stats: BigIntStats): Promise<boolean> {
+export async function moveFile(
+  from: string,
+  to: string,
+  stats: BigIntStats,
+  origin: string,
+): Promise<boolean> {
   await mkdir(dirname(to), { recursive: true });
   if (!isSame(stats, await lstat(from, { bigint: true }))) return false;
   try {
     await take(from, to);
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error;
-    if (!(await copyFar(from, to, stats))) return false;
+    if (!(await copyFar(from, to, stats, origin))) return false;
   }
   await rm(from, { force: true });
   return true;
@@ -33,11 +39,10 @@ export async function moveFile(from: string, to: string, stats: BigIntStats): Pr
  *
  * @returns false when it changed while it was copied: then nothing is there
  */
-async function copyFar(from: string, to: string, stats: BigIntStats): Promise<boolean> {
-  // The same name each time: what a killed process left of it is replaced.
+async function copyFar(from: string, to: string, stats: BigIntStats, origin: string): Promise<boolean> {
   const part = join(
     dirname(to),
-    `${PART_PREFIX}${createHash('sha256').update(from).digest('hex').slice(0, 16)}`,
+    `${PART_PREFIX}${createHash('sha256').update(origin).digest('hex').slice(0, 16)}`,
   );
   try {
     await copyFile(from, part);

@@ -1,15 +1,25 @@
+import { randomBytes } from 'node:crypto';
 import { lstatSync, linkSync, renameSync, unlinkSync, type BigIntStats } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import { watchedVersion } from '../jobs/watched-version.ts';
 import { inodeOf, isSame, moveFile, namesLike } from './move-file.ts';
 import { openForWriting } from './open-writers.ts';
 
-/** A file that is about to go is `.NAME` with this at its end, for as long as that takes. */
-export const ASIDE_SUFFIX = '.filer-sent';
-
-/** Those that are being put away now. */
+/** Names under which files lie while they are put away. */
 const underWay = new Set<string>();
+
+/** A file that lies under another name for as long as it takes to put it away. Both absolute. */
+export interface AsideName {
+  readonly file: string;
+  readonly aside: string;
+}
+
+/** Where these names are noted before they are used: only what is noted is ever given its old name again. */
+export interface AsideLedger {
+  note(names: readonly AsideName[]): void;
+  drop(names: readonly AsideName[]): void;
+}
 
 /** A file that everyone has. */
 export interface Parting {
@@ -22,8 +32,7 @@ export interface Parting {
 }
 
 /** A file under its other name. */
-interface Aside extends Parting {
-  readonly aside: string;
+interface Aside extends Parting, AsideName {
   readonly stats: BigIntStats;
 }
 
@@ -34,6 +43,7 @@ interface Aside extends Parting {
  * nobody comes in between, and whoever puts a new file in its place meanwhile keeps that. Should this process die
  * before it is done, `restoreLeft` gives it its name again.
  *
+ * @param ledger keeps the other names on disk
  * @param signal what is not away by then stays
  * @returns of each whether it is away, and false when it has changed or is about to: then it is as it was; or
  *   `path-unreadable` when the system does not let it go
@@ -41,9 +51,13 @@ interface Aside extends Parting {
 export async function putAway(
   files: readonly Parting[],
   signal: AbortSignal,
+  ledger: AsideLedger,
 ): Promise<(boolean | FilerError)[]> {
-  const asides = files.map((file) => attempted(file, () => setAside(file)));
+  const names = files.map(({ file }) => ({ file, aside: asideOf(file) }));
+  ledger.note(names);
+  for (const { aside } of names) underWay.add(aside);
   try {
+    const asides = files.map((file, n) => attempted(file, () => setAside(file, names[n]?.aside ?? '')));
     const inodes = asides.flatMap((each) =>
       typeof each === 'object' && 'aside' in each ? [[each.aside, inodeOf(each.stats)] as const] : [],
     );
@@ -55,7 +69,9 @@ export async function putAway(
     }
     return results;
   } finally {
-    for (const { file } of files) underWay.delete(asideOf(file));
+    const settled = names.filter(({ aside }) => lstatSync(aside, { throwIfNoEntry: false }) === undefined);
+    ledger.drop(settled);
+    for (const { aside } of settled) underWay.delete(aside);
   }
 }
 
@@ -71,18 +87,18 @@ function attempted<T>(file: Parting, work: () => T): T | FilerError {
 async function finished(aside: Aside, stays: boolean): Promise<boolean | FilerError> {
   try {
     if (!stays && (await letGo(aside))) return true;
-    restore(aside.aside);
+    restore(aside);
     return false;
   } catch (error) {
     const reason = refusal(aside, error);
-    const second = attempted(aside, () => restore(aside.aside));
+    const second = attempted(aside, () => restore(aside));
     return second instanceof FilerError ? second : reason;
   }
 }
 
 /** @returns false when it has changed meanwhile, and still lies aside */
-async function letGo({ aside, moveTo, stats }: Aside): Promise<boolean> {
-  if (moveTo !== undefined) return await moveFile(aside, moveTo, stats);
+async function letGo({ file, aside, moveTo, stats }: Aside): Promise<boolean> {
+  if (moveTo !== undefined) return await moveFile(aside, moveTo, stats, file);
   const isStill = isSame(stats, lstatSync(aside, { bigint: true }));
   if (isStill) unlinkSync(aside);
   return isStill;
@@ -101,17 +117,25 @@ function refusal({ file, moveTo }: Parting, cause: unknown): FilerError {
 }
 
 function asideOf(file: string): string {
-  return join(dirname(file), `.${basename(file)}${ASIDE_SUFFIX}`);
+  return join(dirname(file), `.filer-${randomBytes(16).toString('hex')}`);
 }
 
-/** A process that died has left this aside: it gets its name again. */
-export function restoreLeft(aside: string): void {
-  if (!underWay.has(aside)) restore(aside);
+/** Whether a path is one that lies aside now. */
+export function isAside(path: string): boolean {
+  return underWay.has(path);
+}
+
+/** Gives back their names to files that a process which died left aside. @throws a system error */
+export function restoreLeft(ledger: AsideLedger, left: readonly AsideName[]): void {
+  for (const each of left) {
+    if (underWay.has(each.aside)) continue;
+    restore(each);
+    ledger.drop([each]);
+  }
 }
 
 /** Gives a file its name again that was left aside, or one like it where another file has that by now. */
-function restore(aside: string): void {
-  const file = join(dirname(aside), basename(aside).slice(1, -ASIDE_SUFFIX.length));
+function restore({ file, aside }: AsideName): void {
   for (const name of namesLike(file)) {
     try {
       linkSync(aside, name);
@@ -137,17 +161,13 @@ function restore(aside: string): void {
 }
 
 /** Without a pause between the looks and the new name. */
-function setAside(parting: Parting): Aside | undefined {
+function setAside(parting: Parting, aside: string): Aside | undefined {
   const { file, version } = parting;
-  const aside = asideOf(file);
   const before = lstatSync(file, { bigint: true, throwIfNoEntry: false });
   if (before === undefined || watchedVersion(before) !== version) return undefined;
-  // One that was left there must not be replaced.
-  restoreLeft(aside);
-  underWay.add(aside);
   renameSync(file, aside);
   const stats = lstatSync(aside, { bigint: true });
   if (isSame(before, stats)) return { ...parting, aside, stats };
-  restore(aside);
+  restore({ file, aside });
   return undefined;
 }

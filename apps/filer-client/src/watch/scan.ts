@@ -2,7 +2,6 @@ import type { Dir } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import { adviceFor, look, shownPath, type Folder, type Found } from './look.ts';
-import { ASIDE_SUFFIX } from './put-away.ts';
 import type { WatchRules } from './watch-rules.ts';
 
 /** Names that are read, and then looked at side by side: nobody else waits for longer than these take. */
@@ -18,8 +17,6 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
   /** A folder is about to be looked into; awaited. */
   readonly entered: (path: string) => Promise<void>;
-  /** Something that lies aside while it is put away. @param path below the folder */
-  readonly aside: (path: string) => void;
   /** Something that cannot be sent, or not be looked into: then its path ends in `/`. The scan goes on. */
   readonly failed: (path: string, error: FilerError) => void;
 }
@@ -29,7 +26,7 @@ export interface ScanOptions {
  * open while what lies in it is looked through.
  */
 export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found[], void> {
-  const { folder, rules, below = '', signal, refusal, failed, aside, entered } = options;
+  const { folder, rules, below = '', signal, refusal, failed, entered } = options;
   await entered(below);
   const unreadable = (error: unknown): void =>
     tell(`${folder.folder}/${below}`, error, (reason) => failed(`${below}/`, reason));
@@ -47,8 +44,7 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found
         const each = there === undefined ? undefined : (refusal(path) ?? there);
         if (each instanceof FilerError) {
           if (!rules.ignores(path, false)) failed(path, each);
-        } else if (each?.path.endsWith(ASIDE_SUFFIX) === true) aside(each.path);
-        else if (each !== undefined && !rules.ignores(each.path, each.kind === 'folder')) found.push(each);
+        } else if (each !== undefined && !rules.ignores(each.path, each.kind === 'folder')) found.push(each);
       }
       yield found;
       for (const { kind, path } of found) if (kind === 'folder') yield* scan({ ...options, below: path });

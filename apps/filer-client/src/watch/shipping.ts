@@ -1,11 +1,10 @@
-import { FilerError } from '@filer/protocol';
 import type { SendEvent } from '../jobs/send-events.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
-import { resolveTargets } from '../jobs/targets.ts';
 import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Watch, WatchDelivery, WatchStore } from '../store/watch-store.ts';
 import type { Found } from './look.ts';
+import { owedTo, type WatchRecipients } from './recipients.ts';
 import type { WatchOptions } from './watch-options.ts';
 
 /** How long a recipient that was lost half-way is tried again before its job waits for it, in ms. */
@@ -26,24 +25,6 @@ export interface WatchJobs {
   retry(id: string, follower: (event: SendEvent) => void): unknown;
 }
 
-/** The recipients of a watch as they are now, and why some targets have none. */
-export function recipientsOf(
-  member: Member,
-  targets: readonly string[],
-): { readonly recipients: readonly KnownPeer[]; readonly lost: readonly FilerError[] } {
-  const found = new Map<string, KnownPeer>();
-  const lost: FilerError[] = [];
-  for (const target of targets) {
-    try {
-      for (const peer of resolveTargets(member, [target])) found.set(peer.id, peer);
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      lost.push(error);
-    }
-  }
-  return { recipients: [...found.values()], lost };
-}
-
 /**
  * Puts files of a watched folder into jobs: one for all recipients who have got everything so far, and for each who is
  * behind one of its own, which takes in more until somebody begins with it. The jobs and the note that the files are in
@@ -53,7 +34,7 @@ export function ship(
   { member, jobs }: ShippingParts,
   watch: Watch,
   options: WatchOptions,
-  recipients: readonly Recipient[],
+  { recipients, lost }: { readonly recipients: readonly Recipient[]; readonly lost: WatchRecipients['lost'] },
   found: readonly Found[],
 ): void {
   const { watches, jobFiles } = member;
@@ -62,7 +43,10 @@ export function ship(
     const files = watches.unknown(watch.id, found);
     if (files.length === 0) return;
     const isOwed = options.deleteAfter || options.moveTo !== undefined;
-    const owing = isOwed ? recipients.map(({ id }) => id) : [];
+    // Who cannot be reached by any name is owed a copy all the same: nothing is put away before.
+    const owing = isOwed
+      ? [...recipients.map(({ id }) => id), ...lost.map(({ target }) => owedTo(target))]
+      : [];
     watches.note(
       watch.id,
       files.filter(({ kind }) => kind === 'file'),

@@ -8,7 +8,8 @@ import { look, type Found } from './look.ts';
 import { openForWriting } from './open-writers.ts';
 import type { OwnDeliveries } from './own-deliveries.ts';
 import { Settling } from './settling.ts';
-import { recipientsOf, ship, type ShippingParts } from './shipping.ts';
+import type { Recipients } from './recipients.ts';
+import { ship, type ShippingParts } from './shipping.ts';
 import type { Troubles } from './troubles.ts';
 import type { WatchOptions } from './watch-options.ts';
 import { settleMsOf, type WatchRules } from './watch-rules.ts';
@@ -33,6 +34,7 @@ export interface UnshippedOptions {
   readonly watch: Watch;
   readonly options: WatchOptions;
   readonly parts: ShippingParts & { readonly member: Member };
+  readonly recipients: Recipients;
   readonly rules: WatchRules;
   readonly troubles: Troubles;
   readonly problems: FolderProblems;
@@ -121,8 +123,8 @@ export class Unshipped {
     if (this.#ready.size === 0) return;
     const isAll = this.#settling.size === 0 && !isFinding;
     if (!isAll && this.#ready.size < MAX_BATCH && now() < this.#gatheredAtMs) return;
-    const { recipients, lost } = recipientsOf(parts.member, options.to);
-    troubles.note('targets', lost[0]?.message);
+    const { recipients, lost } = this.#options.recipients.now();
+    troubles.note('targets', lost[0]?.error.message);
     this.#heldUntilMs = recipients.length === 0 ? now() + TARGETS_EVERY_MS : -Infinity;
     if (recipients.length === 0) return;
     const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(MAX_ROWS / this.#rowsOfOne(recipients))));
@@ -130,7 +132,7 @@ export class Unshipped {
     // A recipient's receipt may have come after its file was found.
     const resting = ownDeliveries.without(await this.#resting(batch), parts.member.name);
     if (signal.aborted) return;
-    ship(parts, watch, options, recipients, resting);
+    ship(parts, watch, options, { recipients, lost }, resting);
     for (const found of batch)
       if (this.#ready.get(found.path)?.found === found) this.#ready.delete(found.path);
     alarm.ring();

@@ -1,6 +1,7 @@
 import type { OnConflict } from '@filer/protocol';
 import { iso } from '@filer/program';
-import type { Watch, WatchStore } from '../store/watch-store.ts';
+import type { Member } from '../network/member.ts';
+import type { Watch } from '../store/watch-store.ts';
 import { parseKeptOptions } from './watch-options.ts';
 import type { WatchedFolder, WatchState } from './watched-folder.ts';
 
@@ -9,7 +10,10 @@ export interface WatchDocument {
   readonly id: string;
   readonly name: string;
   readonly folder: string;
+  /** Targets, machines by the names that they have now. */
   readonly to: readonly string[];
+  /** The machines that were named, and the ids by which they are known. */
+  readonly recipients: readonly { readonly name: string; readonly id: string }[];
   /** `stopped`: no daemon runs here. */
   readonly state: WatchState | 'stopped';
   /** In words, unless all is as it should be. */
@@ -35,13 +39,17 @@ export interface WatchDocument {
 
 /** @param live the watch as the daemon runs it; undefined without one */
 export function watchDocument(
-  store: WatchStore,
+  member: Pick<Member, 'watches' | 'directory'>,
   watch: Watch,
   live: WatchedFolder | undefined,
 ): WatchDocument {
-  const { to, exclude, onConflict, note, limit, settleMs, rescanMs, deleteAfter, moveTo } = parseKeptOptions(
-    watch.options,
-  );
+  const { to, ids, exclude, onConflict, note, limit, settleMs, rescanMs, deleteAfter, moveTo } =
+    parseKeptOptions(watch.options);
+  const { watches: store, directory } = member;
+  const nameOf = (target: string): string => {
+    const id = ids[target];
+    return (id === undefined ? undefined : directory.byId(id)?.name) ?? target;
+  };
   const [failed] = store.failed(watch.id);
   const failure =
     failed === undefined ? null : { job: failed.job, recipient: failed.name, reason: failed.status };
@@ -49,7 +57,8 @@ export function watchDocument(
     id: String(watch.id),
     name: watch.name,
     folder: watch.folder,
-    to,
+    to: to.map(nameOf),
+    recipients: Object.entries(ids).map(([target, id]) => ({ name: nameOf(target), id })),
     ...standingOf(live, failure),
     waiting: (live?.unshipped ?? 0) + store.waiting(watch.id),
     shipped: watch.shipped,

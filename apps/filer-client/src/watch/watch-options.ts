@@ -4,6 +4,8 @@ import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
 export interface WatchOptions {
   /** As typed: names, ids, `@group`, `@all`. */
   readonly to: readonly string[];
+  /** The id of the machine that each of these names meant when the watch was added. */
+  readonly ids: Readonly<Record<string, string>>;
   /** Patterns of what stays here, as in a `.gitignore`. */
   readonly exclude: readonly string[];
   readonly note: string;
@@ -30,6 +32,7 @@ export function parseKeptOptions(json: string): WatchOptions {
   const { limit, moveTo, note } = Object.fromEntries(kept);
   return {
     to: textsOf('to'),
+    ids: idsOf(kept.get('ids')),
     exclude: textsOf('exclude'),
     note: typeof note === 'string' ? note : '',
     onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? 'overwrite',
@@ -39,6 +42,11 @@ export function parseKeptOptions(json: string): WatchOptions {
     deleteAfter: kept.get('deleteAfter') === true,
     moveTo: typeof moveTo === 'string' ? moveTo : undefined,
   };
+}
+
+function idsOf(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).map(([target, id]) => [target, String(id)]));
 }
 
 function parseObject(json: string): object {

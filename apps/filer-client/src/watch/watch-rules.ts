@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { PART_PREFIX } from '@filer/transfer';
 import { judge, readRules, RuleFiles, RULES_FILE, rulesOf } from '../jobs/rule-files.ts';
-import { ASIDE_SUFFIX } from './put-away.ts';
+import { isAside } from './put-away.ts';
 
 /**
  * Names under which programs write what is not complete: browsers, editors, office programs, network file systems, and
@@ -24,7 +24,7 @@ const TEMPORARY_NAMES = [
 ] as const;
 
 /** Names of filer's own, which never go. */
-const OWN_NAMES = [`${PART_PREFIX}*`, `.*${ASIDE_SUFFIX}`];
+const OWN_NAMES = [`${PART_PREFIX}*`];
 
 /**
  * rsync writes `name` as `.name.XXXXXX`, and people name files so too: one of these must stay the same for longer,
@@ -59,6 +59,7 @@ export class WatchRules {
 
   /** Whether something is ignored for itself: that the folders above it are is not looked at. */
   ignores(path: string, isFolder: boolean): boolean {
+    if (isAside(join(this.#folder, path))) return true;
     const before = judge(this.#temporary, path, isFolder, false) || this.#files.ignores(path, isFolder);
     return judge(this.#own, path, isFolder, judge(this.#typed, path, isFolder, before));
   }

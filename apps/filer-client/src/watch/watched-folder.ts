@@ -11,7 +11,8 @@ import { blindness } from './blindness.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
 import { OwnDeliveries } from './own-deliveries.ts';
-import { recipientsOf, type WatchJobs } from './shipping.ts';
+import { Recipients, resolverOf } from './recipients.ts';
+import type { WatchJobs } from './shipping.ts';
 import { Troubles } from './troubles.ts';
 import { Unshipped } from './unshipped.ts';
 import { parseKeptOptions, type WatchOptions } from './watch-options.ts';
@@ -77,8 +78,15 @@ export class WatchedFolder {
       parts.member.watches,
       this.#problems,
     );
+    const { member } = parts;
+    const recipients = new Recipients(
+      { member, resolve: resolverOf(member), onFound: () => this.#scan.soon(0) },
+      watch,
+      options,
+    );
     this.#unshipped = new Unshipped({
       watch,
+      recipients,
       options,
       parts,
       rules: this.#rules,
@@ -105,7 +113,7 @@ export class WatchedFolder {
       begun: () => this.#trigger?.beginRound(),
       done: () => {
         this.#trigger?.endRound();
-        this.#troubles.note('targets', recipientsOf(parts.member, options.to).lost[0]?.message);
+        this.#troubles.note('targets', recipients.now().lost[0]?.error.message);
       },
     });
   }
@@ -137,6 +145,11 @@ export class WatchedFolder {
   /** Files that were found and are in no job yet. */
   get unshipped(): number {
     return this.#unshipped.size;
+  }
+
+  /** Forgets what was shipped and has been removed since. */
+  forgetRemoved(): Promise<void> {
+    return this.#scan.forgetRemoved(this.#stop.signal);
   }
 
   /** Jobs of this watch may have ended. */
@@ -229,6 +242,7 @@ export class WatchedFolder {
     this.#told.clear();
     this.#problems.clear();
     this.#ownDeliveries.clear();
+    if (id !== undefined) this.#accounts.restoreLeft();
     this.#root = id;
     if (id === undefined || this.#stop.signal.aborted) return;
     log.info('a folder is watched', { watch: name, folder });

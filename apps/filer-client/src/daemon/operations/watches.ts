@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, systemCode, textOf } from '@filer/protocol';
 import { parseSafePath } from '@filer/transfer';
+import { resolveTargets } from '../../jobs/targets.ts';
 import type { Watch } from '../../store/watch-store.ts';
 import { isInside, realPlace, requireNoLoop } from '../../watch/places.ts';
 import { watchDocument, type WatchDocument } from '../../watch/watch-document.ts';
@@ -27,20 +28,21 @@ export const watchAdd: Operation = async (site, params, { signal }): Promise<Wat
   const { member, daemon } = site;
   const fields = fieldsOf(params, 'watch add');
   const folder = readPath(fields['folder'], 'folder');
-  const options = readOptions(fields);
+  const typed = readOptions(fields);
   const isThere = await isFolder(folder);
   const place = await realPlace(folder);
   requireNoLoop(place, await realPlace(daemon?.inbox ?? member.home.inbox), member.home);
-  if (options.moveTo !== undefined && isInside(place, await realPlace(options.moveTo))) {
+  if (typed.moveTo !== undefined && isInside(place, await realPlace(typed.moveTo))) {
     throw new FilerError(
       'usage',
-      `--move-to ${JSON.stringify(options.moveTo)} lies in the watched folder: name one outside of it`,
+      `--move-to ${JSON.stringify(typed.moveTo)} lies in the watched folder: name one outside of it`,
     );
   }
-  const watch = { name: readName(fields['name'], folder), folder, options: JSON.stringify(options) };
-  await requireOneKeeper(site, place, options);
-  await findRecipients(site, options.to, signal);
-  const added = member.watches.add({ ...watch, addedAt: Date.now() });
+  const name = readName(fields['name'], folder);
+  await requireOneKeeper(site, place, typed);
+  await findRecipients(site, typed.to, signal);
+  const options = JSON.stringify({ ...typed, ids: idsOf(site, typed.to) });
+  const added = member.watches.add({ name, folder, options, addedAt: Date.now() });
   await daemon?.watches.add(added);
   return { ...documentOf(site, added), isThere };
 };
@@ -60,8 +62,18 @@ export const watchRemove: Operation = async (site, params) => {
   return { id: String(id), name, folder, waiting };
 };
 
+/** The machines that are meant by names: later renames change nothing. @throws FilerError as `resolveTargets` */
+function idsOf({ member }: Site, targets: readonly string[]): Record<string, string> {
+  const ids: Record<string, string> = {};
+  for (const target of targets) {
+    const [peer] = target.startsWith('@') ? [] : resolveTargets(member, [target]);
+    if (peer !== undefined) ids[target] = peer.id;
+  }
+  return ids;
+}
+
 function documentOf({ member, daemon }: Site, watch: Watch): WatchDocument {
-  return watchDocument(member.watches, watch, daemon?.watches.get(watch.id));
+  return watchDocument(member, watch, daemon?.watches.get(watch.id));
 }
 
 /** @param folder what was typed, as a path */
@@ -90,6 +102,7 @@ function readOptions(fields: Readonly<Record<string, unknown>>): WatchOptions {
     throw new FilerError('usage', '--delete-after removes what --move-to would move: give one of them');
   }
   return {
+    ids: {},
     to: listOf(fields['to'], 'to', MAX_TARGETS, (value, what) => textOf(value, what, { max: 1_024 })),
     exclude: listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
       textOf(value, what, { max: 4_096 }),

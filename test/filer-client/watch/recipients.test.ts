@@ -1,0 +1,184 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { resolveHome } from '@filer/program';
+import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { WatchStore } from '../../../apps/filer-client/src/store/watch-store.ts';
+import { until } from '../../support/in-process.ts';
+import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
+import type { Line } from '../../support/programs.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let network: NetworkHere;
+let anna: ClientHere;
+
+beforeAll(async () => {
+  network = await NetworkHere.open();
+  for (const name of ['bob', 'carol', 'dave']) await network.add(name);
+  anna = await network.add('anna');
+  for (const name of ['bob', 'carol', 'dave']) await anna.sees(name);
+});
+afterAll(() => network[Symbol.asyncDispose]());
+
+async function watched(name: string, ...args: string[]): Promise<string> {
+  const folder = join(network.folder, name);
+  await mkdir(folder);
+  await anna.ask('watch', 'add', folder, '--settle', '100ms', '--rescan', '1s', ...args);
+  return folder;
+}
+
+async function watchOf(name: string): Promise<Line> {
+  const { watches } = (await anna.ask('watch', 'list')) as { watches: Line[] };
+  return watches.find((watch) => watch['name'] === name) ?? {};
+}
+
+function comes(to: string, ...path: string[]): Promise<boolean> {
+  const file = join(network.home(to), 'inbox', 'anna', ...path);
+  return until(() => Promise.resolve(existsSync(file)), Boolean);
+}
+
+/** Asks anna's database. */
+function withStore<T>(ask: (watches: WatchStore) => T): T {
+  const home = resolveHome('filer-client', { FILER_HOME: network.home('anna') });
+  const database = openDatabase(home.databaseFile);
+  try {
+    return ask(new WatchStore(database));
+  } finally {
+    database.close();
+  }
+}
+
+function goes(file: string): Promise<boolean> {
+  return until(() => Promise.resolve(!existsSync(file)), Boolean);
+}
+
+test('a watch ships to the machine that was named, whatever it is called now and who has its name', async () => {
+  const folder = await watched('renamed', '--to', 'bob');
+  const { recipients } = await watchOf('renamed');
+  await network.askServer('rename', 'bob', 'bobby');
+  await anna.sees('bobby');
+  await network.askServer('rename', 'dave', 'bob');
+  await anna.sees('bob');
+  await writeFile(join(folder, 'file'), 'for the first bob');
+  await comes('bob', 'renamed', 'file');
+
+  const watch = await watchOf('renamed');
+  expect([watch['to'], watch['state']]).toEqual([['bobby'], 'watching']);
+  expect(watch['recipients']).toEqual([{ name: 'bobby', id: (recipients as Line[])[0]?.['id'] }]);
+  expect(existsSync(join(network.home('dave'), 'inbox', 'anna', 'renamed'))).toBe(false);
+  await network.askServer('rename', 'bob', 'dave');
+  await network.askServer('rename', 'bobby', 'bob');
+  await anna.sees('dave');
+});
+
+test('with --delete-after a file stays when one of its recipients was removed, although all others have it', async () => {
+  await network.add('erik');
+  await anna.sees('erik');
+  const folder = await watched('removed', '--to', 'erik,carol', '--delete-after');
+  await writeFile(join(folder, 'first'), '1');
+  await comes('erik', 'removed', 'first');
+  await goes(join(folder, 'first'));
+  await network.askServer('remove', 'erik', '--yes').catch(() => network.askServer('remove', 'erik'));
+  await anna.sees('carol');
+  await until(
+    () => watchOf('removed'),
+    ({ state }) => state === 'failing',
+  );
+  await writeFile(join(folder, 'second'), '2');
+  await comes('carol', 'removed', 'second');
+  await until(
+    () => watchOf('removed'),
+    ({ waiting }) => waiting === 0,
+  );
+  await anna.ask('report', 'time=passes');
+
+  expect(await readFile(join(folder, 'second'), 'utf8')).toBe('2');
+  const { reason } = await watchOf('removed');
+  expect(String(reason)).toContain('erik');
+  expect(String(reason)).toContain('add it again');
+
+  // Whoever is to have it now says so, and it goes.
+  await anna.ask('watch', 'remove', 'removed');
+  await anna.ask(
+    'watch',
+    'add',
+    folder,
+    '--to',
+    'carol',
+    '--settle',
+    '100ms',
+    '--rescan',
+    '1s',
+    '--delete-after',
+  );
+  await goes(join(folder, 'second'));
+});
+
+test('a file waits for a group that has no machine, and goes to it when it has', async () => {
+  await network.askServer('group', 'add', 'carol', 'lab');
+  await until(
+    () => anna.ask('peers'),
+    ({ peers }) => (peers as Line[]).some(({ name, groups }) => name === 'carol' && String(groups) === 'lab'),
+  );
+  const folder = await watched('group', '--to', 'bob,@lab', '--delete-after');
+  await network.askServer('group', 'remove', 'carol', 'lab');
+  await until(
+    () => anna.ask('peers'),
+    ({ peers }) => (peers as Line[]).every(({ groups }) => String(groups) === ''),
+  );
+  await writeFile(join(folder, 'file'), 'x');
+  await comes('bob', 'group', 'file');
+  await until(
+    () => watchOf('group'),
+    ({ waiting, shipped }) => waiting === 0 && shipped === 1,
+  );
+  expect(existsSync(join(folder, 'file'))).toBe(true);
+
+  await network.askServer('group', 'add', 'dave', 'lab');
+  await comes('dave', 'group', 'file');
+  await goes(join(folder, 'file'));
+});
+
+test('a watch of an earlier version, which knows names only, means the machine that has the name at its start', async () => {
+  const folder = await watched('old', '--to', 'bob');
+  const { id } = await watchOf('old');
+  await anna[Symbol.asyncDispose]();
+  withStore((watches) => {
+    const { ids: _, ...old } = JSON.parse(watches.get(Number(id))?.options ?? '{}') as Line;
+    watches.setOptions(Number(id), JSON.stringify(old));
+  });
+  anna = await (await network.start(network.home('anna'))).connected();
+  await writeFile(join(folder, 'file'), 'x');
+  await comes('bob', 'old', 'file');
+
+  const bob = await anna.sees('bob');
+  expect((await watchOf('old'))['recipients']).toEqual([{ name: 'bob', id: bob['id'] }]);
+});
+
+test('what was shipped is not shipped again when its disk was away, and is forgotten when it was removed', async () => {
+  const folder = await watched('disk', '--to', 'bob');
+  const sub = join(folder, 'mounted');
+  await mkdir(sub);
+  for (const name of ['a', 'b', 'c']) await writeFile(join(sub, name), name);
+  await comes('bob', 'disk', 'mounted', 'c');
+  const { id } = await watchOf('disk');
+  const noted = (): string[] =>
+    withStore((watches) => watches.page(Number(id), '', 100).map(({ path }) => path));
+  await until(
+    () => Promise.resolve(noted()),
+    (paths) => paths.includes('mounted/c'),
+  );
+  await anna.daemon.watches.get(Number(id))?.forgetRemoved();
+  await rename(sub, `${folder}-away`);
+  await mkdir(sub);
+  await anna.daemon.watches.get(Number(id))?.forgetRemoved();
+  expect(noted()).toContain('mounted/a');
+
+  await rm(sub, { recursive: true });
+  await rename(`${folder}-away`, sub);
+  await rm(join(sub, 'b'));
+  await anna.daemon.watches.get(Number(id))?.forgetRemoved();
+  expect(noted().filter((path) => path.startsWith('mounted/'))).toEqual(['mounted/a', 'mounted/c']);
+});
