@@ -13,10 +13,13 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let network: NetworkHere;
 let anna: ClientHere;
+let [bob, dave]: ClientHere[] = [];
 
 beforeAll(async () => {
   network = await NetworkHere.open();
-  for (const name of ['bob', 'carol', 'dave']) await network.add(name);
+  bob = await network.add('bob');
+  await network.add('carol');
+  dave = await network.add('dave');
   anna = await network.add('anna');
   for (const name of ['bob', 'carol', 'dave']) await anna.sees(name);
 });
@@ -58,8 +61,10 @@ test('a watch ships to the machine that was named, whatever it is called now and
   const folder = await watched('renamed', '--to', 'bob');
   const { recipients } = await watchOf('renamed');
   await network.askServer('rename', 'bob', 'bobby');
+  await bob?.status(({ name }) => name === 'bobby');
   await anna.sees('bobby');
   await network.askServer('rename', 'dave', 'bob');
+  await dave?.status(({ name }) => name === 'bob');
   await anna.sees('bob');
   await writeFile(join(folder, 'file'), 'for the first bob');
   await comes('bob', 'renamed', 'file');
@@ -70,7 +75,9 @@ test('a watch ships to the machine that was named, whatever it is called now and
   expect(existsSync(join(network.home('dave'), 'inbox', 'anna', 'renamed'))).toBe(false);
   await network.askServer('rename', 'bob', 'dave');
   await network.askServer('rename', 'bobby', 'bob');
+  await bob?.status(({ name }) => name === 'bob');
   await anna.sees('dave');
+  await anna.sees('bob');
 });
 
 test('with --delete-after a file stays when one of its recipients was removed, although all others have it', async () => {
@@ -153,8 +160,8 @@ test('a watch of an earlier version, which knows names only, means the machine t
   await writeFile(join(folder, 'file'), 'x');
   await comes('bob', 'old', 'file');
 
-  const bob = await anna.sees('bob');
-  expect((await watchOf('old'))['recipients']).toEqual([{ name: 'bob', id: bob['id'] }]);
+  const { id: idOfBob } = await anna.sees('bob');
+  expect((await watchOf('old'))['recipients']).toEqual([{ name: 'bob', id: idOfBob }]);
 });
 
 test('what was shipped is not shipped again when its disk was away, and is forgotten when it was removed', async () => {

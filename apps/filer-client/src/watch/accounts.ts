@@ -24,6 +24,7 @@ const MAY_CHANGE: ReadonlySet<ErrorCode> = new Set([
   'too-large',
   'home-not-writable',
   'verification-failed',
+  'identity-changed',
   'internal',
 ]);
 
