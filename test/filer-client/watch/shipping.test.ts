@@ -162,7 +162,7 @@ test('a watch fails only while a file that failed is there as it was; one that c
   for (const name of ['good', 'removed', 'changed']) await writeFile(join(folder, name), name);
   const files = await Promise.all(['good', 'removed', 'changed'].map(seen));
   ends = { state: 'failed', code: 'partial' };
-  ship({ member: stores, jobs }, own, OPTIONS, [bob], files);
+  ship({ member: stores, jobs }, own, OPTIONS, { recipients: [bob], lost: [] }, files);
   const [delivery] = stores.watches.failed(own.id);
   const failures = ['removed', 'changed'].map((name) => {
     return { path: join(folder, name), code: 'name-refused' as const, message: 'no' };
