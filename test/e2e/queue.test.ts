@@ -95,7 +95,9 @@ test('what waits and what ran goes on by itself after the daemon was killed, wit
   await plain.typed('job');
   await network.daemon('anna').stop('SIGKILL');
   const [running] = jsonLines(await command.ended);
-  const [unqueued] = jsonLines(await plain.ended);
+  const plainEnd = await plain.ended;
+  const [unqueued] = jsonLines(plainEnd);
+  expect(plainEnd.stderr).toContain(String(unqueued?.['job']));
   proxy.cut();
   const [kept] = await network.ask('anna', 'transfers');
   expect(listOf(kept, 'outgoing').map(({ job }) => job)).toContain(running?.['job']);
@@ -181,7 +183,7 @@ test('a refusal ends a queued job for good, and so do sources that are missing w
   await startBob();
   const missing = await comesTo('anna', second?.['job'], 'failed');
   expect(listOf(missing, 'recipients')).toMatchObject([{ state: 'failed', code: 'path-missing' }]);
-  expect(network.daemon('anna').stderr).toContain('gone.txt');
+  await network.daemon('anna').said('gone.txt');
 });
 
 test('retry goes to the recipient that failed and to nobody else', async () => {

@@ -1,3 +1,4 @@
+import { FilerError } from '@filer/protocol';
 import { formatBytes, printable, type Context } from '@filer/program';
 import type { JobStarted, QueuedTold, Retrying, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
 import { BusyTime } from './busy-time.ts';
@@ -38,6 +39,11 @@ export async function showJob(
         progress.say(lineOf(event, started?.queue === true));
       else tell(event, words, context);
     });
+  } catch (error) {
+    // Only a daemon can be lost: without one the job runs in this process.
+    if (started !== undefined && error instanceof FilerError && error.code === 'connection-closed')
+      later.push(() => tellCutOff(started?.job ?? '', context));
+    throw error;
   } finally {
     progress.stop();
     for (const line of later) line();
@@ -47,6 +53,11 @@ export async function showJob(
   output.json(done);
   summarize(done, busy.until(performance.now()), words.told, context);
   return done.exitCode;
+}
+
+function tellCutOff(job: string, { output }: Context): void {
+  output.words(`Job ${job} continues when \`filer-client start\` runs here again within its --timeout.`);
+  output.words(`See what became of it:  filer-client history ${job}`);
 }
 
 function tellDetached(job: string, { output }: Context): void {
