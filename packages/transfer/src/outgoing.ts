@@ -149,7 +149,7 @@ export class Outgoing {
     const what = JSON.stringify(source.name.toWellFormed());
     const changed = new FilerError(
       'source-changed',
-      `${what} changed each time while it was being sent: try again`,
+      `${what} changed each time while it was being sent: try again, or let its owner send what there is with --snapshot`,
     );
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       try {

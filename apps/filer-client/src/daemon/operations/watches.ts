@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, systemCode, textOf } from '@filer/protocol';
-import { parseSafePath } from '@filer/transfer';
+import { parseSafePath, requireNotOwn } from '@filer/transfer';
 import { resolveTargets } from '../../jobs/targets.ts';
 import type { Watch } from '../../store/watch-store.ts';
 import { isInside, realPlace, requireNoLoop } from '../../watch/places.ts';
@@ -32,6 +32,7 @@ export const watchAdd: Operation = async (site, params, { signal }): Promise<Wat
   const isThere = await isFolder(folder);
   const place = await realPlace(folder);
   requireNoLoop(place, await realPlace(daemon?.inbox ?? member.home.inbox), member.home);
+  for (const each of [folder, typed.moveTo]) if (each !== undefined) await requireNotOwnAt(each);
   if (typed.moveTo !== undefined && isInside(place, await realPlace(typed.moveTo))) {
     throw new FilerError(
       'usage',
@@ -139,6 +140,15 @@ function readName(value: unknown, folder: string): string {
     });
   }
   throw new FilerError('usage', `${JSON.stringify(name)} is no name for a watch: it has a / in it`);
+}
+
+/** @throws FilerError `refused` for the home, whatever mount it is reached by */
+async function requireNotOwnAt(path: string): Promise<void> {
+  try {
+    requireNotOwn(path, await stat(path, { bigint: true }));
+  } catch (error) {
+    if (error instanceof FilerError || systemCode(error) === undefined) throw error; // else not there yet
+  }
 }
 
 /** @throws FilerError `path-unsupported`, `path-unreadable` */
