@@ -70,6 +70,20 @@ describe('bytes that are not our protocol', () => {
     expect(await session.closed).toMatchObject({ code: 'frame-too-large' });
   });
 
+  test('a machine that only wants to join is read no further when it says much more than joining takes', async () => {
+    const { host, port } = server;
+    const identity = await createIdentity();
+    const link = await dial({ transport: 'tls', host, port, identity, expect: server.id });
+    const messenger = strangerMessenger(link);
+    await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
+    const session = new Session(messenger);
+    const content = Buffer.alloc(10_000, '[');
+    for (let n = 0; n < 100; n++) await session.notify({ type: 'enrol' }, content).catch(() => undefined);
+
+    expect(await session.closed).toMatchObject({ code: 'rate-limited' });
+    await expectHonestToWork();
+  });
+
   test.each(['record', 'report', 'broadcast'])('a %s of 16 MiB from a member is not read', async (type) => {
     await using connection = await honest.connect();
     const header = { type, spool: 'a'.repeat(32), seq: '1', kind: 'user', time: '1' };

@@ -77,9 +77,18 @@ test('hello is answered by welcome, and both sides then serve each other', async
   expect(welcome).toEqual(WELCOME);
   expect(place.door.hellos).toEqual([{ ...HELLO, role: 'daemon', incarnation: '7.0123456789abcdef' }]);
   const session = new Session(messenger);
-  expect((await session.request({ type: 'large' }, Buffer.alloc(1 << 20))).header['type']).toBe('ok');
+  expect((await session.request({ type: 'large' }, Buffer.alloc(1 << 19))).header['type']).toBe('ok');
   expect(session.peerId).toBe(ours.id);
   await session.close();
+});
+
+test('a message that no session needs is refused from its prefix', async () => {
+  await using place = await opened();
+  const messenger = strangerMessenger(await dial(place.endpoint));
+  await sayHello(messenger, HELLO);
+  const session = new Session(messenger);
+  const asked = session.request({ type: 'large' }, Buffer.alloc((1 << 19) + 1));
+  expect((await failureOf(asked)).code).toBe('frame-too-large');
 });
 
 test('what follows the welcome at once is taken, although it is large', async () => {

@@ -13,7 +13,6 @@ import {
   type Identity,
   type Messenger,
 } from '@filer/protocol';
-import { Gate } from '../../packages/protocol/src/transport/gate.ts';
 import { needs } from '../support/needs.ts';
 import { failureOf } from './outcome.ts';
 import { gone, until } from './wires.ts';
@@ -195,13 +194,13 @@ describe('a TLS server', () => {
       connectPlain(port, '127.0.0.1').on('error', () => undefined),
     );
     await until(() => refused.length >= 44);
-    expect(refused.slice(0, 44).map(([, why]) => why)).toEqual(
-      Array.from({ length: 44 }, () => 'too many connections wait to authenticate'),
-    );
-    await Promise.all(silent.map((socket) => gone(socket)));
 
     const link = await dial(endpoint());
     expect(link.peerId).toBe(ours.id);
+    expect(new Set(refused.map(([, why]) => why))).toEqual(
+      new Set(['it gave way to a newcomer, since too many connections wait to authenticate']),
+    );
+    for (const socket of silent) socket.destroy();
     link.socket.destroy();
   });
 
@@ -294,69 +293,5 @@ describe('a TLS dialler', () => {
     await until(() => sockets.length === 1);
     await gone(sockets[0] ?? connectPlain(port));
     silent.close();
-  });
-});
-
-describe('the gate', () => {
-  /** Just what the gate looks at. */
-  function from(address: string, port: number): { socket: Socket; leave: () => void } {
-    const server = connectPlain({ host: '127.0.0.1', port: 1 }).on('error', () => undefined);
-    Object.defineProperties(server, {
-      remoteAddress: { value: address },
-      remotePort: { value: port },
-      localAddress: { value: '192.0.2.1' },
-    });
-    return { socket: server, leave: () => server.destroy() };
-  }
-
-  test('lets 32 connections of one address wait, and the 33rd not, while others still come in', () => {
-    const refused: string[] = [];
-    const gate = new Gate({ onRefused: (address, why) => refused.push(`${address}: ${why}`) });
-    const sockets = Array.from({ length: 33 }, (_, index) => from('198.51.100.7', 1_000 + index).socket);
-    expect(sockets.map((socket) => gate.enter(socket))).toEqual([...sockets.slice(1).map(() => true), false]);
-    expect(refused).toEqual(['198.51.100.7: too many connections from one address wait to authenticate']);
-    expect(gate.enter(from('198.51.100.8', 1_000).socket)).toBe(true);
-
-    const [first] = sockets;
-    if (first !== undefined) gate.admit(first);
-    expect(gate.enter(from('198.51.100.7', 2_000).socket)).toBe(true);
-    gate.close();
-  });
-
-  test.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])(
-    'does not count %s, which is loopback',
-    (address) => {
-      const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
-      expect(gate.enter(from(address, 1).socket)).toBe(true);
-      expect(gate.enter(from(address, 2).socket)).toBe(true);
-      gate.close();
-    },
-  );
-
-  test.each(['::ffff:198.51.100.7', '2001:db8::1', 'fe80::1%eth0'])('counts %s', (address) => {
-    const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
-    expect(gate.enter(from(address, 1).socket)).toBe(true);
-    expect(gate.enter(from(address, 2).socket)).toBe(false);
-    gate.close();
-  });
-
-  test('counts an IPv6 network of 64 bits as one address, and not its neighbour', () => {
-    const gate = new Gate({ maxUnauthenticatedPerAddress: 1 });
-    expect(gate.enter(from('2001:db8:0:1::1', 1).socket)).toBe(true);
-    expect(gate.enter(from('2001:db8:0:1:ffff:2:3:4', 2).socket)).toBe(false);
-    expect(gate.enter(from('2001:db8:0:2::1', 3).socket)).toBe(true);
-    expect(gate.enter(from('2001:db8::2:0:0:0:1', 4).socket)).toBe(false);
-    gate.close();
-  });
-
-  test('forgets those who leave', async () => {
-    const gate = new Gate({ maxUnauthenticated: 1, authenticationMs: 60_000 });
-    const { socket, leave } = from('198.51.100.7', 1);
-    expect(gate.enter(socket)).toBe(true);
-    expect(gate.enter(from('198.51.100.8', 1).socket)).toBe(false);
-    leave();
-    await gone(socket);
-    expect(gate.enter(from('198.51.100.8', 2).socket)).toBe(true);
-    gate.close();
   });
 });

@@ -1,4 +1,5 @@
 import { FilerError, messageOf, stackOf } from '@filer/protocol';
+import { RepeatedLines } from './repeated-lines.ts';
 import { printable, printableJsonText } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -61,24 +62,28 @@ export async function createLogger({
       },
     },
   );
-  return wrap(root, level === 'debug');
+  const repeated = new RepeatedLines((phrase, fields) =>
+    root.warn({ ...fields, line: phrase }, 'lines that repeat were not written'),
+  );
+  return wrap(root, level === 'debug', repeated);
 }
 
 interface PinoLike extends Record<LogLevel, (fields: object, message: string) => void> {
   child(fields: object): PinoLike;
 }
 
-function wrap(pino: PinoLike, stacks: boolean): Logger {
+function wrap(pino: PinoLike, stacks: boolean, repeated: RepeatedLines, own: LogFields = {}): Logger {
   const at =
     (level: LogLevel) =>
-    (message: string, fields: LogFields = {}) =>
-      pino[level](loggable(fields, stacks), message);
+    (message: string, fields: LogFields = {}) => {
+      if (repeated.admit(message, { ...own, ...fields })) pino[level](loggable(fields, stacks), message);
+    };
   return {
     error: at('error'),
     warn: at('warn'),
     info: at('info'),
     debug: at('debug'),
-    child: (fields) => wrap(pino.child(loggable(fields, stacks)), stacks),
+    child: (fields) => wrap(pino.child(loggable(fields, stacks)), stacks, repeated, { ...own, ...fields }),
   };
 }
 

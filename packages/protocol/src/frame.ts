@@ -8,6 +8,7 @@
  *   8+H     C     content
  */
 import { FilerError } from './errors.ts';
+import type { Held } from './fairness/held.ts';
 import { formatHeader, headerText, parseHeader, type Header, type Message } from './header.ts';
 import { MAX_CONTENT_BYTES, MAX_HEADER_BYTES, PREFIX_BYTES } from './limits.ts';
 import { rooms } from './rooms.ts';
@@ -24,6 +25,13 @@ export interface FrameLimits {
 
 function tooLarge(part: string, bytes: number, limit: number): FilerError {
   return new FilerError('frame-too-large', `the ${part} is ${bytes} bytes, the limit is ${limit}`);
+}
+
+function tooManyParts(): FilerError {
+  return new FilerError(
+    'rate-limited',
+    'unfinished messages of this machine take all the memory that it may use here: try again later',
+  );
 }
 
 /**
@@ -105,10 +113,15 @@ export class FrameDecoder {
   #header: Header = parseHeader(NO_BYTES);
 
   readonly #copies: boolean;
+  readonly #held: Held | undefined;
 
-  /** @param copies whether the giver uses its pieces again: then no part of one is handed out @default false */
-  constructor(limits: FrameLimits = {}, copies = false) {
+  /**
+   * @param copies whether the giver uses its pieces again: then no part of one is handed out @default false
+   * @param held charged for the part of a frame that is not whole yet
+   */
+  constructor(limits: FrameLimits = {}, copies = false, held?: Held) {
     this.#copies = copies;
+    this.#held = held;
     this.#maxHeaderBytes = limits.maxHeaderBytes ?? MAX_HEADER_BYTES;
     this.#maxContentBytes = limits.maxContentBytes ?? MAX_CONTENT_BYTES;
   }
@@ -132,7 +145,8 @@ export class FrameDecoder {
   /**
    * @param piece read to its end
    * @param deliver called for each message that is now whole, in order
-   * @throws FilerError `frame-too-large`, `frame-malformed`; messages before the bad frame were delivered
+   * @throws FilerError `frame-too-large`, `frame-malformed`, `rate-limited` when the sender has more unfinished frames
+   *   under way than it may; messages before the bad frame were delivered
    */
   push(piece: Buffer, deliver: (message: Message) => void): void {
     let at = 0;
@@ -155,6 +169,12 @@ export class FrameDecoder {
       deliver({ header: this.#header, content });
       if (at === piece.length) return;
     }
+  }
+
+  /** Frees the part of a frame that will never be whole: the connection is gone. */
+  drop(): void {
+    if (this.#room !== undefined) this.#held?.giveBack(this.#room.length);
+    this.#room = undefined;
   }
 
   /** Bytes that the last whole `#take` used of its piece. */
@@ -194,6 +214,7 @@ export class FrameDecoder {
         const part = piece.subarray(at, at + wanted);
         return this.#copies ? Buffer.from(part) : part;
       }
+      if (this.#held?.tryAdd(wanted) === false) throw tooManyParts();
       this.#room = rooms.take(wanted);
       this.#filled = 0;
     }
@@ -201,6 +222,7 @@ export class FrameDecoder {
     this.#filled += copied;
     if (this.#filled < wanted) return undefined;
     const whole = this.#room;
+    this.#held?.giveBack(wanted);
     this.#room = undefined;
     this.#filled = 0;
     this.#taken = copied;

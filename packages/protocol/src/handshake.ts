@@ -1,7 +1,16 @@
 import { FilerError } from './errors.ts';
 import type { FrameLimits } from './frame.ts';
 import type { Message } from './header.ts';
-import { AUTHENTICATION_MS, MAX_HELLO_BYTES, MAX_HEADER_BYTES } from './limits.ts';
+import {
+  AUTHENTICATION_MS,
+  MAX_HEADER_BYTES,
+  MAX_HELLO_BYTES,
+  MAX_SESSION_CONTENT_BYTES,
+  MAX_SESSION_UNREAD_BYTES,
+  MAX_STRANGER_UNREAD_BYTES,
+  MAX_UNREAD_BYTES,
+  TRANSFER_LIMITS,
+} from './limits.ts';
 import { errorOf } from './messages/error.ts';
 import {
   formatHello,
@@ -21,17 +30,26 @@ export const STRANGER_LIMITS = {
   maxContentBytes: MAX_HELLO_BYTES,
 } as const satisfies FrameLimits;
 
+/** What is read in one message of a session; a connection for a transfer has `TRANSFER_LIMITS`. */
+export const SESSION_LIMITS = { maxContentBytes: MAX_SESSION_CONTENT_BYTES } as const satisfies FrameLimits;
+
 /** For the accepter's messenger: little is read, and no ping is answered, until the other side has been welcomed. */
 export const STRANGER_OPTIONS = {
   limits: STRANGER_LIMITS,
+  maxUnreadBytes: MAX_STRANGER_UNREAD_BYTES,
 } as const satisfies MessengerOptions;
 
 /**
- * The dialler's messenger on a fresh link. Its limits are the usual ones: the accepter's key is proved, and what
- * follows the `welcome` may arrive together with it.
+ * The dialler's messenger on a fresh link. Its limits are those of what follows the `welcome`, which may arrive together
+ * with it: the accepter's key is proved.
  */
-export function strangerMessenger(link: Link): Messenger {
-  return new Messenger(link.socket, { keepAlive: true, peerId: link.peerId, reads: link.reads });
+export function strangerMessenger(link: Link, purpose: 'session' | 'transfer' = 'session'): Messenger {
+  const { socket, peerId, reads } = link;
+  const bounds =
+    purpose === 'transfer'
+      ? { limits: TRANSFER_LIMITS, maxUnreadBytes: MAX_UNREAD_BYTES }
+      : { limits: SESSION_LIMITS, maxUnreadBytes: MAX_SESSION_UNREAD_BYTES };
+  return new Messenger(socket, { keepAlive: true, peerId, reads, holder: peerId, ...bounds });
 }
 
 export interface HandshakeOptions {
@@ -79,7 +97,7 @@ export type SayWelcome = (welcome: Welcome, limits?: FrameLimits) => Promise<voi
  * The accepter's side, first half: reads `hello` and nothing else.
  *
  * @returns the hello, and `welcome` to accept it with (refuse with `messenger.reject`); from then on the other
- *   side is read within the limits given, by default the usual ones
+ *   side is read within the limits given, by default those of a session
  * @throws FilerError after telling the other side
  */
 export async function readHello(
@@ -94,8 +112,9 @@ export async function readHello(
     return {
       hello,
       version,
-      welcome: async (welcome, limits = {}) => {
+      welcome: async (welcome, limits = SESSION_LIMITS) => {
         messenger.setLimits(limits);
+        if (limits !== STRANGER_LIMITS) messenger.setMaxUnreadBytes(MAX_SESSION_UNREAD_BYTES);
         messenger.startKeepAlive();
         const { header, content } = formatWelcome(welcome, re);
         await messenger.send(header, content);

@@ -41,7 +41,7 @@ export {
   type DatagramListener,
   type DatagramListenOptions,
 } from './transport/listen-datagrams.ts';
-export { connectionLimit } from './transport/gate.ts';
+export { connectionLimit, memberConnectionBounds } from './transport/admission-control.ts';
 export { ALPN } from './transport/tls-context.ts';
 export { SocketStream } from './service/socket-stream.ts';
 export type { FilePart } from './service/file-pieces.ts';
@@ -62,6 +62,8 @@ export {
   type DatagramServiceOptions,
   type ServiceOptions,
 } from './service/service.ts';
+export { addressBlockOf } from './fairness/address-block.ts';
+export { Shares, type ShareBounds } from './fairness/shares.ts';
 export { makeFolders } from './make-folders.ts';
 export { createSecretFile } from './trust/secret-file.ts';
 export { errorOf, formatError } from './messages/error.ts';

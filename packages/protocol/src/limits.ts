@@ -39,8 +39,17 @@ export const MAX_HELLO_BYTES = 64 * KiB;
 /** Connections that have not authenticated yet, in all. */
 export const MAX_UNAUTHENTICATED = 256;
 
-/** The same from one IPv4 address or IPv6 /64; loopback is exempt (a test host, a proxy). */
+/**
+ * The same from one IPv4 address or IPv6 /64; the next one takes the place of one of them. Loopback is exempt (a test
+ * host, a proxy).
+ */
 export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
+
+/** The part of them that is kept for addresses from which a member came lately: a flood of strangers leaves it free. */
+export const KNOWN_ADDRESS_SHARE = 0.25;
+
+/** Addresses that are remembered for that: more than there are machines in a large network. */
+export const MAX_KNOWN_ADDRESSES = 10_000;
 
 /** Connections that a server holds, and never more than `MAX_DESCRIPTOR_SHARE` of its descriptors. */
 export const MAX_CONNECTIONS = 20_000;
@@ -48,6 +57,15 @@ export const MAX_DESCRIPTOR_SHARE = 0.8;
 
 /** Connections of one member at a server: its daemon, and commands that run at once. */
 export const MAX_CONNECTIONS_PER_MEMBER = 32;
+
+/** Connections of one member at another: those, and transfers that run or wait for their turn. */
+export const MAX_CONNECTIONS_PER_PEER = 100;
+
+/** So long a member with too many connections waits for its refusal, in ms: each new try costs a TLS handshake. */
+export const REFUSAL_DELAY_MS = 1_000;
+
+/** The part of all connections that one machine may have where descriptors are few: three others find room. */
+export const MAX_SHARE_OF_CONNECTIONS = 0.25;
 
 /** Spools of one member that a server remembers, for ever: a home opens another one only when it was restored. */
 export const MAX_SPOOLS_PER_MEMBER = 1_000;
@@ -62,6 +80,35 @@ export const MAX_QUEUED_BYTES = 8 * MiB;
 
 /** Received messages that may wait for a reader before the socket is paused, in bytes. */
 export const MAX_UNREAD_BYTES = 4 * MiB;
+
+/** Largest content of a message in a session, in bytes: a page of removals. Files have connections of their own. */
+export const MAX_SESSION_CONTENT_BYTES = 512 * KiB;
+
+/** All that is read on one connection before it is admitted, in bytes: to join takes two documents of `MAX_ENROL_BYTES`. */
+export const MAX_STRANGER_BYTES = 256 * KiB;
+
+/** Received messages of one session that may wait, in bytes: two pages of a directory and what comes between. */
+export const MAX_SESSION_UNREAD_BYTES = 1 * MiB;
+
+/** The same for one who has not been admitted: the largest `hello` or `enrol`, and the next message behind it. */
+export const MAX_STRANGER_UNREAD_BYTES = 128 * KiB;
+
+/**
+ * Received messages that wait, of all connections of one machine: its transfers (`MAX_TRANSFERS_PER_PEER` times
+ * `MAX_UNREAD_BYTES`), and half of that for its sessions. In all: several machines at their bound at once.
+ */
+export const MAX_UNREAD_BYTES_PER_MACHINE = 24 * MiB;
+export const MAX_UNREAD_BYTES_IN_ALL = 96 * MiB;
+
+/** What may wait on each connection of a machine that is at that bound: one read of the operating system. */
+export const MIN_UNREAD_BYTES = 64 * KiB;
+
+/**
+ * Memory for messages of which a part has come, of all connections of one machine: a batch of `MAX_BATCH_BYTES` on each of
+ * `MAX_TRANSFERS_PER_PEER` connections. In all: `MAX_TRANSFERS` connections with a chunk each.
+ */
+export const MAX_PARTIAL_BYTES_PER_MACHINE = 16 * MiB;
+export const MAX_PARTIAL_BYTES = 64 * MiB;
 
 /** A request that nobody answers. */
 export const REQUEST_TIMEOUT_MS = 30_000;

@@ -1,3 +1,4 @@
+import type { Held } from './fairness/held.ts';
 import type { Message } from './header.ts';
 
 /**
@@ -5,17 +6,22 @@ import type { Message } from './header.ts';
  * after what is already there.
  */
 export class MessageQueue implements AsyncIterableIterator<Message> {
-  readonly #messages: { readonly message: Message; readonly bytes: number }[] = [];
+  readonly #messages: ({ readonly message: Message; readonly bytes: number } | undefined)[] = [];
   #first = 0;
   #bytes = 0;
   #ended = false;
   #waiting: ((result: IteratorResult<Message>) => void)[] = [];
   #peeking: ((message: Message | undefined) => void)[] = [];
   readonly #onTaken: (unreadBytes: number) => void;
+  readonly #held: Held | undefined;
 
-  /** @param onTaken called after each message that a reader took, with the bytes still unread */
-  constructor(onTaken: (unreadBytes: number) => void) {
+  /**
+   * @param onTaken called after each message that a reader took, with the bytes still unread
+   * @param held charged for what waits
+   */
+  constructor(onTaken: (unreadBytes: number) => void, held?: Held) {
     this.#onTaken = onTaken;
+    this.#held = held;
   }
 
   /** The memory that waits, roughly: contents, headers, and a small sum for each message. */
@@ -34,6 +40,7 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
     const kept = withOwnContent(message);
     this.#messages.push({ message: kept, bytes });
     this.#bytes += bytes;
+    this.#held?.add(bytes);
     for (const look of this.#peeking.splice(0)) look(kept);
   }
 
@@ -53,13 +60,15 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
   next(): Promise<IteratorResult<Message>> {
     const first = this.#messages[this.#first];
     if (first !== undefined) {
+      // Freed now: the array itself is cut only now and then, since shifting it is linear.
+      this.#messages[this.#first] = undefined;
       this.#first++;
-      // Shifting an array is linear: drop what was read in one cut, now and then.
       if (this.#first === this.#messages.length || this.#first === 1024) {
         this.#messages.splice(0, this.#first);
         this.#first = 0;
       }
       this.#bytes -= first.bytes;
+      this.#held?.giveBack(first.bytes);
       this.#onTaken(this.#bytes);
       return Promise.resolve({ value: first.message, done: false });
     }
@@ -72,8 +81,8 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
   }
 }
 
-/** A message without content still takes memory: a flood of empty ones must count too. */
-const MESSAGE_OVERHEAD_BYTES = 256;
+/** What a message takes beside its bytes, in objects and in its own piece of memory: a flood of empty ones must count too. */
+const MESSAGE_OVERHEAD_BYTES = 1_024;
 
 /** A key of a header: its place in the dictionary and the string object. */
 const KEY_OVERHEAD_BYTES = 32;

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { FilerError, messageOf, systemCode } from './errors.ts';
+import { Held } from './fairness/held.ts';
+import { processShares } from './fairness/process-shares.ts';
 import { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
 import type { Header, Message } from './header.ts';
 import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
-import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES } from './limits.ts';
+import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES, MIN_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 import { formatError } from './messages/error.ts';
 import { describeRemote } from './transport/endpoint.ts';
@@ -22,6 +24,10 @@ const CLOSE_MS = 2_000;
 export interface MessengerOptions {
   /** Who is on the other side, as its TLS key proved. @default undefined, unproved */
   readonly peerId?: string | undefined;
+  /** Who is charged for the memory that this connection takes; undefined for nobody. @default undefined */
+  readonly holder?: string | undefined;
+  /** All that is read before `chargeTo` says who is on the other side, in bytes; then the connection ends. @default Infinity */
+  readonly maxStrangerBytes?: number;
   /** Where the socket's pieces come, instead of in its 'data' events. @default undefined */
   readonly reads?: ReusedReads | undefined;
   /** @default the frame's own limits */
@@ -59,6 +65,13 @@ export class Messenger implements AsyncIterable<Message> {
   /** Resolves when the connection is gone: undefined after an orderly end, else the reason. Never rejects. */
   readonly closed: Promise<FilerError | undefined>;
 
+  #holder: string | undefined;
+  #maxBytes: number;
+  readonly #unread: Held | undefined;
+  readonly #partial: Held | undefined;
+  /** Pieces that wait for the turn of the machine that sent them; the socket is paused meanwhile. */
+  readonly #postponed: Buffer[] = [];
+  readonly #reusesPieces: boolean;
   readonly #decoder: FrameDecoder;
   readonly #incoming: MessageQueue;
   readonly #maxQueuedBytes: number;
@@ -75,15 +88,17 @@ export class Messenger implements AsyncIterable<Message> {
     this.peerId = options.peerId;
     this.addr = describeAddress(socket);
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
-    this.#decoder = new FrameDecoder(options.limits, options.reads !== undefined);
+    this.#holder = options.holder;
+    this.#maxBytes = options.maxStrangerBytes ?? Infinity;
+    this.#reusesPieces = options.reads !== undefined;
+    if (options.holder !== undefined) {
+      this.#unread = new Held(processShares.unread, options.holder);
+      this.#partial = new Held(processShares.partial, options.holder);
+    }
+    this.#decoder = new FrameDecoder(options.limits, options.reads !== undefined, this.#partial);
     this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
     this.#maxUnreadBytes = options.maxUnreadBytes ?? MAX_UNREAD_BYTES;
-    this.#incoming = new MessageQueue((unread) => {
-      if (unread < this.#maxUnreadBytes / 2 && socket.isPaused()) {
-        this.#keepAlive?.heard();
-        socket.resume();
-      }
-    });
+    this.#incoming = new MessageQueue(() => this.#readOn(), this.#unread);
     if (options.keepAlive !== undefined && options.keepAlive !== false) {
       this.startKeepAlive(options.keepAlive === true ? {} : options.keepAlive);
     }
@@ -92,6 +107,7 @@ export class Messenger implements AsyncIterable<Message> {
       const onClose = (): void => {
         this.#closing = true;
         this.#keepAlive?.stop();
+        this.#decoder.drop();
         this.#incoming.end();
         resolve(this.#reason);
       };
@@ -125,6 +141,25 @@ export class Messenger implements AsyncIterable<Message> {
     return this.#backlog.waitingBytes;
   }
 
+  /** Who is charged for what this connection takes. */
+  get holder(): string | undefined {
+    return this.#holder;
+  }
+
+  /** Charges another holder from now on: who is on the other side has been admitted. */
+  chargeTo(holder: string): void {
+    this.#maxBytes = Infinity;
+    if (this.#unread === undefined) return;
+    this.#holder = holder;
+    this.#unread.moveTo(holder);
+    this.#partial?.moveTo(holder);
+  }
+
+  /** What waits for a reader of this connection elsewhere than in this messenger is charged here. */
+  get unread(): Held | undefined {
+    return this.#unread;
+  }
+
   /** From now on pings are sent through silence and answered. Once is enough. */
   startKeepAlive(options: KeepAliveOptions = {}): void {
     if (this.#closing) return;
@@ -142,6 +177,11 @@ export class Messenger implements AsyncIterable<Message> {
   /** Other limits for the frames that are received from now on. */
   setLimits(limits: FrameLimits): void {
     this.#decoder.setLimits(limits);
+  }
+
+  /** What may wait for the reader before the socket is paused, in bytes. */
+  get maxUnreadBytes(): number {
+    return this.#maxUnreadBytes;
   }
 
   /** Another bound, in bytes, for what is received and not read, from the next piece that comes on. */
@@ -250,6 +290,37 @@ export class Messenger implements AsyncIterable<Message> {
     this.receivedBytes += piece.length;
     this.#keepAlive?.heard();
     if (this.#closing) return; // nobody reads any more
+    if (this.receivedBytes > this.#maxBytes) {
+      this.reject(
+        new FilerError(
+          'rate-limited',
+          `more than ${this.#maxBytes} bytes came before this machine was admitted`,
+        ),
+      );
+      return;
+    }
+    const holder = this.#holder;
+    if (holder === undefined || this.#reusesPieces) {
+      this.#decode(piece);
+      return;
+    }
+    const isNext = this.#postponed.length === 0;
+    if (isNext && processShares.turns.tryNow(holder, () => this.#decode(piece))) return;
+    this.#postponed.push(piece);
+    this.socket.pause();
+    if (isNext) void processShares.turns.run(holder, () => this.#decodePostponed());
+  }
+
+  #decodePostponed(): void {
+    const piece = this.#postponed.shift();
+    if (piece === undefined || this.#closing) return;
+    this.#decode(piece);
+    if (this.#postponed.length === 0) this.#readOn();
+    else if (this.#holder !== undefined)
+      void processShares.turns.run(this.#holder, () => this.#decodePostponed());
+  }
+
+  #decode(piece: Buffer): void {
     try {
       this.#decoder.push(piece, (message) => {
         if (this.#closing) return;
@@ -271,7 +342,22 @@ export class Messenger implements AsyncIterable<Message> {
       this.reject(error);
       return;
     }
-    if (this.#incoming.unreadBytes > this.#maxUnreadBytes) this.socket.pause();
+    if (this.#incoming.unreadBytes > this.#unreadBound) this.socket.pause();
+  }
+
+  /** What may wait for the reader now. A machine at its bound still has a little on each connection, so that all end. */
+  get #unreadBound(): number {
+    return this.#unread?.isOver === true
+      ? Math.min(this.#maxUnreadBytes, MIN_UNREAD_BYTES)
+      : this.#maxUnreadBytes;
+  }
+
+  /** Reads on when little enough waits for the reader. */
+  #readOn(): void {
+    if (!this.socket.isPaused() || this.#postponed.length > 0) return;
+    if (this.#incoming.unreadBytes >= this.#unreadBound / 2) return;
+    this.#keepAlive?.heard();
+    this.socket.resume();
   }
 
   /** Tells the other side why in one `error` message, then closes: what a peer that breaks the protocol gets. */

@@ -1,3 +1,7 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { FilerError } from './errors.ts';
+import { addressBlockOf } from './fairness/address-block.ts';
+import { MAX_STRANGER_BYTES, REFUSAL_DELAY_MS } from './limits.ts';
 import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Endpoint } from './transport/endpoint.ts';
@@ -36,7 +40,11 @@ export class Server extends Hub {
           link.socket.destroy();
           return;
         }
-        const messenger = new Messenger(link.socket, { ...options.messenger, peerId: link.peerId });
+        const { socket, peerId } = link;
+        // Anyone can make a key: until it is admitted, who comes is charged by address.
+        const holder = peerId === undefined ? undefined : addressBlockOf(socket.remoteAddress ?? 'unknown');
+        const maxStrangerBytes = peerId === undefined ? Infinity : MAX_STRANGER_BYTES;
+        const messenger = new Messenger(socket, { ...options.messenger, peerId, holder, maxStrangerBytes });
         link.onExpired((reason) => messenger.destroy(reason));
         this.#links.set(messenger, link);
         void this.adopt(messenger);
@@ -63,8 +71,21 @@ export class Server extends Hub {
     return super.serve(messenger);
   }
 
+  /** Does what may find that a machine has too many connections; it is told after a pause. @throws what `enter` throws */
+  protected async holdBack(messenger: Messenger, enter: () => void): Promise<void> {
+    try {
+      enter();
+    } catch (error) {
+      const isTooMany = error instanceof FilerError && error.code === 'too-many-connections';
+      if (isTooMany)
+        await Promise.race([wait(REFUSAL_DELAY_MS, undefined, { ref: false }), messenger.closed]);
+      throw error;
+    }
+  }
+
   /** Ends the time that a stranger has to prove itself: for those who override `serve`. */
   protected admit(messenger: Messenger): void {
     this.#links.get(messenger)?.admit();
+    if (messenger.peerId !== undefined) messenger.chargeTo(messenger.peerId);
   }
 }

@@ -1,6 +1,7 @@
 import { FilerError, quoted } from './errors.ts';
+import { processShares } from './fairness/process-shares.ts';
 import type { Header, Message } from './header.ts';
-import { MAX_UNREAD_BYTES, REQUEST_TIMEOUT_MS } from './limits.ts';
+import { MAX_SESSION_UNREAD_BYTES, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 import { errorOf, formatError } from './messages/error.ts';
 import type { Messenger } from './messenger.ts';
@@ -53,7 +54,7 @@ export class Session {
   constructor(messenger: Messenger, handle?: Handler) {
     this.messenger = messenger;
     this.#handle = handle;
-    this.#requests = new Inbox();
+    this.#requests = new Inbox(messenger);
     this.closed = this.#run();
   }
 
@@ -120,7 +121,7 @@ export class Session {
     const { signal } = options;
     signal?.throwIfAborted();
     const id = String(++this.#lastId);
-    const answers = new Inbox();
+    const answers = new Inbox(this.messenger);
     let failure: unknown;
     const fail = (error: unknown): void => {
       failure ??= error;
@@ -192,10 +193,20 @@ export class Session {
     }
   }
 
+  /** In the turn of the machine that asks: many questions of one do not hold up those of another. */
+  #answerOf(message: Message): Promise<Reply | undefined> | Reply | undefined {
+    const handle = this.#handle;
+    if (handle === undefined) throw unsupported(message.header);
+    const { holder, id } = this.messenger;
+    return processShares.turns.run(holder ?? id, () => handle(message, this));
+  }
+
   async #serve(message: Message): Promise<void> {
     const { id } = message.header;
+    // No work for an answer that has no way to its asker.
+    if (id !== undefined && !this.messenger.open) return;
     try {
-      const reply = this.#handle === undefined ? refuse(message.header) : await this.#handle(message, this);
+      const reply = await this.#answerOf(message);
       if (reply === undefined || id === undefined) return;
       await this.messenger.send({ ...reply.header, re: id }, reply.content);
     } catch (error) {
@@ -209,15 +220,21 @@ export class Session {
 
 /** Messages on their way to one reader. Whoever fills it waits while too much is unread. */
 class Inbox {
-  readonly messages = new MessageQueue((unread) => {
-    if (unread < MAX_UNREAD_BYTES / 2) this.#release();
-  });
+  readonly messages: MessageQueue;
+  readonly #maxBytes: number;
   #release = (): void => undefined;
   #ended = false;
 
+  constructor({ unread, maxUnreadBytes }: Messenger) {
+    this.#maxBytes = Math.min(maxUnreadBytes, MAX_SESSION_UNREAD_BYTES);
+    this.messages = new MessageQueue((left) => {
+      if (left < this.#maxBytes / 2) this.#release();
+    }, unread);
+  }
+
   put(message: Message): Promise<void> | void {
     this.messages.put(message);
-    if (this.#ended || this.messages.unreadBytes <= MAX_UNREAD_BYTES) return;
+    if (this.#ended || this.messages.unreadBytes <= this.#maxBytes) return;
     return new Promise((resolve) => (this.#release = resolve));
   }
 
@@ -227,10 +244,6 @@ class Inbox {
     this.messages.end();
     this.#release();
   }
-}
-
-function refuse(header: Header): never {
-  throw unsupported(header);
 }
 
 /** What a handler throws for a type that it does not know. */

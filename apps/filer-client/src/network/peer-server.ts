@@ -1,8 +1,11 @@
 import {
   FilerError,
+  MAX_CONNECTIONS_PER_PEER,
+  memberConnectionBounds,
   readHello,
   Server,
   Session,
+  Shares,
   type Handler,
   type Hello,
   type Membership,
@@ -30,6 +33,7 @@ export interface PeerServerOptions {
 /** Takes in connections of other members: sessions and transfers. */
 export class PeerServer extends Server {
   readonly #options: PeerServerOptions;
+  readonly #connections = new Shares(memberConnectionBounds(MAX_CONNECTIONS_PER_PEER));
 
   constructor(options: PeerServerOptions) {
     super();
@@ -73,7 +77,15 @@ export class PeerServer extends Server {
     checkPin(member, from);
     const handOver =
       hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);
+    await this.holdBack(messenger, () => {
+      if (this.#connections.tryAdd(from.id, 1)) return;
+      throw new FilerError(
+        'too-many-connections',
+        `${from.name} has ${this.#connections.of(from.id)} connections to this machine, the most that it may have: try again later`,
+      );
+    });
     this.admit(messenger);
+    void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
     const features = hello.features.filter((word) => word === CALLS_BACK);
     await welcome({ version, features, network, removals: member.removals.number, software, membership });

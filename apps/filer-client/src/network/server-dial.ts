@@ -79,7 +79,7 @@ async function connectServer(
 ): Promise<ServerConnection> {
   const { link, address } = await reachServer(member, hello, signal);
   const localHost = link.socket.localAddress;
-  const messenger = strangerMessenger(link);
+  const messenger = strangerMessenger(link, hello.purpose);
   let welcome: Welcome;
   try {
     welcome = await sayHello(messenger, hello, { signal });

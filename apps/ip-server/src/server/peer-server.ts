@@ -96,7 +96,7 @@ export class PeerServer extends Server {
     const { presence, uploads, log, now } = this.#parts;
     const membership = this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
-    presence.enter(connection);
+    await this.holdBack(messenger, () => presence.enter(connection));
     this.admit(messenger);
     const about = { peer: membership.name, id, role: hello.role, address: messenger.addr };
     log.info('peer connected', about);

@@ -1,7 +1,9 @@
 import {
   FilerError,
   MAX_CONNECTIONS_PER_MEMBER,
+  memberConnectionBounds,
   OFFLINE_AFTER_INTERVALS,
+  Shares,
   type Heartbeat,
   type Messenger,
   type PresenceState,
@@ -36,7 +38,7 @@ export class Presence {
   readonly #daemons = new Map<string, Connection>();
   readonly #connections = new Set<Connection>();
   /** How many of them each member has. */
-  readonly #counts = new Map<string, number>();
+  readonly #shares = new Shares(memberConnectionBounds(MAX_CONNECTIONS_PER_MEMBER));
   readonly #stopped = new WeakSet<Connection>();
   readonly #heartbeats = new Map<string, HeartbeatAt>();
   #fresh = new Map<string, HeartbeatAt>();
@@ -56,15 +58,22 @@ export class Presence {
    * @throws FilerError `duplicate-identity`, `too-many-connections`
    */
   enter(connection: Connection): void {
-    const { id, incarnation, since, sinceSteadyMs, software } = connection;
-    const count = this.#counts.get(id) ?? 0;
-    // A daemon takes the place of its own older connection.
-    if (count >= MAX_CONNECTIONS_PER_MEMBER && !(incarnation !== undefined && this.#daemons.has(id))) {
-      throw new FilerError(
-        'too-many-connections',
-        `this machine has ${count} connections to the server, more than it may have: end commands that still run`,
-      );
+    const { id, incarnation } = connection;
+    if (!this.#shares.tryAdd(id, 1)) {
+      // A daemon takes the place of its own older connection.
+      if (incarnation === undefined || !this.#daemons.has(id)) throw tooManyConnections(this.#shares.of(id));
+      this.#shares.add(id, 1);
     }
+    try {
+      this.#count(connection);
+    } catch (error) {
+      this.#shares.giveBack(id, 1);
+      throw error;
+    }
+  }
+
+  #count(connection: Connection): void {
+    const { id, incarnation, since, sinceSteadyMs, software } = connection;
     if (incarnation !== undefined) {
       const live = this.#daemons.get(id);
       const verdict = this.#incarnations.judge(id, incarnation, live?.incarnation, sinceSteadyMs);
@@ -74,14 +83,10 @@ export class Presence {
       this.#directory.see(id, 'online', since, software);
     }
     this.#connections.add(connection);
-    this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
   }
 
   #drop(connection: Connection): void {
-    if (!this.#connections.delete(connection)) return;
-    const left = (this.#counts.get(connection.id) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(connection.id);
-    else this.#counts.set(connection.id, left);
+    if (this.#connections.delete(connection)) this.#shares.giveBack(connection.id, 1);
   }
 
   #replace(live: Connection, incarnation: string): void {
@@ -166,6 +171,13 @@ export class Presence {
     this.#heartbeats.delete(id);
     this.#fresh.delete(id);
   }
+}
+
+function tooManyConnections(count: number): FilerError {
+  return new FilerError(
+    'too-many-connections',
+    `this machine has ${count} connections to the server, the most that it may have: end commands that still run`,
+  );
 }
 
 function lastHeard({ messenger, since }: Connection): number {

@@ -13,7 +13,7 @@ import {
   type TlsEndpoint,
   type UdpEndpoint,
 } from './endpoint.ts';
-import { connectionLimit, Gate, type GateOptions } from './gate.ts';
+import { connectionLimit, AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
 
 /** A connection as the accept loop hands it out. */
@@ -31,7 +31,7 @@ export interface AcceptedLink extends Link {
   onExpired(end: (reason: FilerError) => void): void;
 }
 
-export interface ListenOptions extends GateOptions {
+export interface ListenOptions extends AdmissionOptions {
   /** Called for each connection (with TLS: after the handshake proved an id). Must not throw. */
   readonly onConnection: (link: AcceptedLink) => void;
   /** @default connectionLimit() */
@@ -58,8 +58,9 @@ const BACKLOG = 1024;
  */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
   options.signal?.throwIfAborted();
-  const gate = new Gate(options);
-  const server = endpoint.transport === 'tls' ? tlsServer(endpoint, options, gate) : plainServer(options);
+  const admission = new AdmissionControl(options);
+  const server =
+    endpoint.transport === 'tls' ? tlsServer(endpoint, options, admission) : plainServer(options);
   server.maxConnections = options.maxConnections ?? connectionLimit();
   server.on('drop', (dropped) =>
     options.onRefused?.(dropped?.remoteAddress ?? 'local', 'too many connections'),
@@ -74,7 +75,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     closed ??= new Promise<void>((resolve) => {
       // `server.close` calls back only after the last connection: do not wait for those that are others'.
       server.close();
-      gate.close();
+      admission.close();
       server.unref();
       setImmediate(resolve);
     });
@@ -115,7 +116,7 @@ function plainServer(options: ListenOptions): NetServer {
   });
 }
 
-function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): NetServer {
+function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, admission: AdmissionControl): NetServer {
   const tls = createTlsServer({
     ...secureOptionsOf(endpoint.identity),
     ALPNProtocols: [ALPN],
@@ -125,23 +126,23 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, gate: Gate): N
   });
   tls.on('tlsClientError', (error, socket) => {
     const [what = ''] = messageOf(error).split('\n');
-    gate.refuse(socket, `it made no TLS handshake of ours (${what})`);
+    admission.refuse(socket, `it made no TLS handshake of ours (${what})`);
   });
   tls.on('secureConnection', (socket: TLSSocket) => {
     let peerId: string;
     try {
       peerId = provenId(socket);
     } catch (error) {
-      gate.refuse(socket, messageOf(error));
+      admission.refuse(socket, messageOf(error));
       return;
     }
     let expire: (reason: FilerError) => void = () => void socket.destroy();
-    gate.handOut(socket, (reason) => expire(reason));
+    admission.handOut(socket, (reason) => expire(reason));
     const onExpired = (end: typeof expire): void => void (expire = end);
-    options.onConnection({ socket, peerId, admit: () => gate.admit(socket), onExpired });
+    options.onConnection({ socket, peerId, admit: () => admission.admit(socket), onExpired });
   });
   return createPlainServer(acceptOptions(options), (raw) => {
-    if (gate.enter(raw)) tls.emit('connection', raw);
+    if (admission.enter(raw)) tls.emit('connection', raw);
   });
 }
 

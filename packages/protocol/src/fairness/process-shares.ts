@@ -1,0 +1,18 @@
+import {
+  MAX_PARTIAL_BYTES,
+  MAX_PARTIAL_BYTES_PER_MACHINE,
+  MAX_UNREAD_BYTES_IN_ALL,
+  MAX_UNREAD_BYTES_PER_MACHINE,
+} from '../limits.ts';
+import { FairTurns } from './fair-turns.ts';
+import { Shares } from './shares.ts';
+
+/** What all connections of this process share: there is one memory and one event loop. */
+export const processShares = {
+  /** Bytes of received messages that wait for their readers. */
+  unread: new Shares({ perHolder: MAX_UNREAD_BYTES_PER_MACHINE, inAll: MAX_UNREAD_BYTES_IN_ALL }),
+  /** Bytes that are set aside for messages of which a part has come. */
+  partial: new Shares({ perHolder: MAX_PARTIAL_BYTES_PER_MACHINE, inAll: MAX_PARTIAL_BYTES }),
+  /** The event loop. */
+  turns: new FairTurns(),
+} as const;

@@ -1,0 +1,221 @@
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { isLoopback } from '../addresses.ts';
+import { FilerError } from '../errors.ts';
+import { addressBlockOf } from '../fairness/address-block.ts';
+import type { ShareBounds } from '../fairness/shares.ts';
+import {
+  AUTHENTICATION_MS,
+  KNOWN_ADDRESS_SHARE,
+  MAX_CONNECTIONS,
+  MAX_DESCRIPTOR_SHARE,
+  MAX_KNOWN_ADDRESSES,
+  MAX_SHARE_OF_CONNECTIONS,
+  MAX_UNAUTHENTICATED,
+  MAX_UNAUTHENTICATED_PER_ADDRESS,
+} from '../limits.ts';
+
+export interface AdmissionOptions {
+  /** Accept to admitted, in ms; then destroyed. @default AUTHENTICATION_MS */
+  readonly authenticationMs?: number;
+  /** @default MAX_UNAUTHENTICATED */
+  readonly maxUnauthenticated?: number;
+  /** Of an IPv4 address or an IPv6 /64. Loopback is exempt. @default MAX_UNAUTHENTICATED_PER_ADDRESS */
+  readonly maxUnauthenticatedPerAddress?: number;
+  /** Called for each connection that was turned away, for the log. */
+  readonly onRefused?: (address: string, why: string) => void;
+}
+
+interface Waiting {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly block: string;
+  readonly timer: NodeJS.Timeout;
+  /** Set once its end is somebody else's to tell: ends it when its time is over. */
+  expire?: (why: FilerError) => void;
+  /** Why it is about to be destroyed. */
+  why?: string;
+}
+
+/**
+ * Counts and bounds in time the connections that have not been admitted yet. A newcomer is not refused because others wait:
+ * when there is no room, one of the address block that has most gives way, and of those one that has said nothing.
+ * Address blocks from which a member came lately have places that others cannot take.
+ */
+export class AdmissionControl {
+  /** In the order of arrival. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** The keys of those that wait, of each address block. */
+  readonly #blocks = new Map<string, Set<string>>();
+  /** Address blocks from which somebody was admitted, the latest last. */
+  readonly #known = new Set<string>();
+  readonly #authenticationMs: number;
+  readonly #max: number;
+  readonly #maxOfStrangers: number;
+  readonly #maxPerAddress: number;
+  readonly #onRefused: (address: string, why: string) => void;
+
+  constructor(options: AdmissionOptions) {
+    this.#authenticationMs = options.authenticationMs ?? AUTHENTICATION_MS;
+    this.#max = options.maxUnauthenticated ?? MAX_UNAUTHENTICATED;
+    this.#maxOfStrangers = Math.ceil(this.#max * (1 - KNOWN_ADDRESS_SHARE));
+    this.#maxPerAddress = options.maxUnauthenticatedPerAddress ?? MAX_UNAUTHENTICATED_PER_ADDRESS;
+    this.#onRefused = options.onRefused ?? (() => undefined);
+  }
+
+  /**
+   * Lets a raw connection try to authenticate, or destroys it.
+   *
+   * @returns whether it may try
+   */
+  enter(socket: Socket): boolean {
+    socket.on('error', () => undefined); // 'close' tells the end
+    const address = socket.remoteAddress ?? 'unknown';
+    const key = keyOf(socket);
+    const block = addressBlockOf(address);
+    const refusal = key === undefined ? 'it left at once' : this.#makeRoom(address, block);
+    if (key === undefined || refusal !== undefined) {
+      socket.destroy();
+      this.#onRefused(address, refusal ?? '');
+      return false;
+    }
+    const timer = setTimeout(() => this.#expire(key), this.#authenticationMs);
+    this.#waiting.set(key, { socket, address, block, timer });
+    this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(key));
+    socket.once('close', () => this.#leave(key));
+    return true;
+  }
+
+  /** @returns why there is no room for one more */
+  #makeRoom(address: string, block: string): string | undefined {
+    if ((this.#blocks.get(block)?.size ?? 0) >= this.#maxPerAddress && !isLoopback(address)) {
+      this.#dropOneOf(block);
+      return undefined;
+    }
+    const isKnown = this.#known.has(block);
+    const [strangers, most] = this.#strangers();
+    if (isKnown ? this.#waiting.size < this.#max : strangers < this.#maxOfStrangers) return undefined;
+    // A known address block is touched only for one of its own kind.
+    const gives = most ?? (isKnown ? greediest(this.#blocks) : undefined);
+    if (gives === undefined) return 'too many connections wait to authenticate';
+    this.#dropOneOf(gives);
+    return undefined;
+  }
+
+  /** How many wait from address blocks that nobody was admitted from, and the block that has most of them. */
+  #strangers(): [number, string | undefined] {
+    const blocks = [...this.#blocks].filter(([block]) => !this.#known.has(block));
+    return [blocks.reduce((sum, [, { size }]) => sum + size, 0), greediest(blocks)];
+  }
+
+  /** The oldest that has said nothing; else any: whoever floods a block cannot choose which. */
+  #dropOneOf(block: string): void {
+    const entries = [...(this.#blocks.get(block) ?? [])].flatMap((key) => this.#waiting.get(key) ?? []);
+    const victim =
+      entries.find(({ socket }) => socket.bytesRead === 0) ?? entries[randomInt(Math.max(1, entries.length))];
+    if (victim === undefined) return;
+    const why = 'it gave way to a newcomer, since too many connections wait to authenticate';
+    if (victim.expire !== undefined) victim.expire(new FilerError('too-many-connections', why));
+    victim.why ??= why;
+    victim.socket.destroy();
+    this.#leave(keyOf(victim.socket) ?? '');
+  }
+
+  #expire(key: string): void {
+    const entry = this.#waiting.get(key);
+    if (entry === undefined) return;
+    if (entry.expire !== undefined) {
+      const words = `${entry.address} was not admitted within ${this.#authenticationMs / 1000} s`;
+      entry.expire(new FilerError('timed-out', words));
+    } else this.refuse(entry.socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
+  }
+
+  /** Destroys a connection that entered; the log is told once. */
+  refuse(socket: Socket, why: string): void {
+    const entry = this.#waiting.get(keyOf(socket) ?? '');
+    if (entry !== undefined) entry.why ??= why;
+    socket.destroy();
+  }
+
+  /**
+   * Its key is proved, somebody talks to it: should it leave now, or not be admitted in time, that is theirs to tell.
+   *
+   * @param expire ends the connection for that reason
+   */
+  handOut(socket: Socket, expire: (reason: FilerError) => void): void {
+    const entry = this.#waiting.get(keyOf(socket) ?? '');
+    if (entry !== undefined) entry.expire = expire;
+  }
+
+  /** The application has accepted it: it is no longer counted or timed. */
+  admit(socket: Socket): void {
+    const entry = this.#forget(keyOf(socket) ?? '');
+    if (entry === undefined) return;
+    this.#known.delete(entry.block);
+    this.#known.add(entry.block);
+    const [oldest] = this.#known;
+    if (this.#known.size > MAX_KNOWN_ADDRESSES && oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /** Destroys all that have not been admitted. */
+  close(): void {
+    for (const [key, { socket }] of this.#waiting) {
+      this.#forget(key);
+      socket.destroy();
+    }
+  }
+
+  #leave(key: string): void {
+    const entry = this.#forget(key);
+    if (entry === undefined || (entry.expire !== undefined && entry.why === undefined)) return;
+    this.#onRefused(entry.address, entry.why ?? 'it left before it proved who it is');
+  }
+
+  #forget(key: string): Waiting | undefined {
+    const entry = this.#waiting.get(key);
+    if (entry === undefined) return undefined;
+    clearTimeout(entry.timer);
+    this.#waiting.delete(key);
+    const ofBlock = this.#blocks.get(entry.block);
+    ofBlock?.delete(key);
+    if (ofBlock?.size === 0) this.#blocks.delete(entry.block);
+    return entry;
+  }
+}
+
+/** A TLS socket and the raw one below it have the same ends. */
+function keyOf(socket: Socket): string | undefined {
+  const { remoteAddress, remotePort, localAddress } = socket;
+  return remotePort === undefined ? undefined : `${remoteAddress}|${remotePort}|${localAddress}`;
+}
+
+function greediest(blocks: Iterable<readonly [string, ReadonlySet<string>]>): string | undefined {
+  const [most] = [...blocks].toSorted(([, a], [, b]) => b.size - a.size);
+  return most?.[0];
+}
+
+/**
+ * How many connections a server may hold: the limit, and never more than 80 % of the process's descriptors
+ * (running out of them is silent: a connection then hangs instead of being refused).
+ */
+export function connectionLimit(): number {
+  const open = /^Max open files\s+(\d+)/m.exec(readLimits())?.[1];
+  return open === undefined
+    ? MAX_CONNECTIONS
+    : Math.min(MAX_CONNECTIONS, Math.floor(Number(open) * MAX_DESCRIPTOR_SHARE));
+}
+
+/** Bounds for the connections of members: of one at most `perMember`, of all what the listener takes. */
+export function memberConnectionBounds(perMember: number): ShareBounds {
+  const inAll = connectionLimit();
+  return { perHolder: Math.min(perMember, Math.ceil(inAll * MAX_SHARE_OF_CONNECTIONS)), inAll };
+}
+
+function readLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return ''; // only Linux has this file; elsewhere the fixed limit holds
+  }
+}

@@ -1,0 +1,190 @@
+/*
+ * One attacker as a process of its own: `node test/hostile/flood.ts KIND '{"host","port","server","home","network","count","ms"}'`.
+ * It ends by itself. `home` is that of a client that has joined, for the attacks of a member.
+ */
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  createIdentity,
+  dial,
+  encodeFrame,
+  loadIdentity,
+  parseMembership,
+  sayHello,
+  strangerMessenger,
+  type Identity,
+  type Messenger,
+} from '@filer/protocol';
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** The id of whoever listens. */
+  readonly id: string;
+  readonly network: string;
+  /** A member's home. */
+  readonly home: string;
+  readonly count: number;
+  readonly ms: number;
+}
+
+const [kind = '', text = '{}'] = process.argv.slice(2);
+const target = JSON.parse(text) as Target;
+const until = performance.now() + target.ms;
+const over = (): boolean => performance.now() >= until;
+
+/** Opens a connection and says hello, as often as it is thrown out. */
+async function keep(
+  identity: Identity,
+  hello: object,
+  act: (messenger: Messenger) => Promise<void>,
+): Promise<void> {
+  while (!over()) {
+    try {
+      const { host, port, id } = target;
+      const link = await dial({ transport: 'tls', host, port, identity, expect: id });
+      const messenger = strangerMessenger(link);
+      await sayHello(messenger, {
+        versions: [1],
+        features: [],
+        role: 'command',
+        network: target.network,
+        removals: 0,
+        purpose: 'session',
+        subscribe: false,
+        software: 'evil',
+        schedules: [],
+        ...hello,
+      } as never);
+      messenger.socket.pause();
+      await act(messenger);
+      messenger.destroy();
+    } catch {
+      await wait(10);
+    }
+  }
+}
+
+/** Writes one frame again and again, as fast as the socket takes it, and reads nothing. */
+function pour(frame: Buffer): (messenger: Messenger) => Promise<void> {
+  const block = Buffer.concat(
+    Array.from({ length: Math.max(1, Math.floor(65_536 / frame.length)) }, () => frame),
+  );
+  return async ({ socket }) => {
+    while (!over() && !socket.destroyed) {
+      if (!socket.write(block)) await drained(socket);
+      else await wait(0);
+    }
+  };
+}
+
+/** Resolves when the socket takes more, is closed, or after a while: a victim that reads no more is given up then. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    const timer = setTimeout(done, 200);
+    socket.once('drain', done).once('close', done);
+  });
+}
+
+/** So much of a frame as makes the other side set memory aside, and then silence. */
+const part: (messenger: Messenger) => Promise<void> = async ({ socket }) => {
+  const prefix = Buffer.alloc(8);
+  prefix.writeUInt32BE(2, 0);
+  prefix.writeUInt32BE(512 * 1024, 4);
+  socket.write(Buffer.concat([prefix, Buffer.from('{}'), Buffer.alloc(500 * 1024)]));
+  while (!over() && !socket.destroyed) await wait(50);
+};
+
+function member(): { identity: Promise<Identity>; hello: object } {
+  const file = JSON.parse(readFileSync(join(target.home, 'membership.json'), 'utf8')) as {
+    membership: unknown;
+  };
+  const identity = loadIdentity(target.home).then((loaded) => {
+    if (loaded === undefined) throw new Error('no identity');
+    return loaded;
+  });
+  return { identity, hello: { membership: parseMembership(file.membership) } };
+}
+
+function times(work: () => Promise<void>): Promise<void[]> {
+  return Promise.all(Array.from({ length: target.count }, work));
+}
+
+function asMember(act: (messenger: Messenger) => Promise<void>): () => Promise<unknown> {
+  return async () => {
+    const { identity, hello } = member();
+    const known = await identity;
+    return times(() => keep(known, hello, act));
+  };
+}
+
+const big = Buffer.alloc(60_000, '[');
+const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
+  joiners: () =>
+    times(async () =>
+      keep(
+        await createIdentity(),
+        { role: 'join' },
+        pour(encodeFrame({ type: 'enrol', id: '1', name: 'x' }, big)),
+      ),
+    ),
+  headers: () =>
+    times(async () =>
+      keep(
+        await createIdentity(),
+        { role: 'join' },
+        pour(encodeFrame({ type: 'x', id: '1', long: 'y'.repeat(60_000) })),
+      ),
+    ),
+  silent: () =>
+    times(async () => {
+      while (!over()) {
+        const socket = connect(target.port, target.host).on('error', () => undefined);
+        await Promise.race([
+          new Promise((resolve) => socket.once('close', resolve)),
+          wait(Math.max(0, until - performance.now())),
+        ]);
+        socket.destroy();
+      }
+    }),
+  handshakes: () =>
+    times(async () => {
+      const identity = await createIdentity();
+      while (!over()) {
+        try {
+          const { host, port, id } = target;
+          const { socket } = await dial({ transport: 'tls', host, port, identity, expect: id });
+          socket.destroy();
+        } catch {
+          await wait(1);
+        }
+      }
+    }),
+  parts: asMember(part),
+  directory: asMember(pour(encodeFrame({ type: 'directory-get', id: '1', epoch: 'x', seq: '0' }))),
+  heartbeats: asMember(pour(encodeFrame({ type: 'heartbeat' }, Buffer.from('{}')))),
+  unknown: asMember(pour(encodeFrame({ type: 'nothing', id: '1' }))),
+  removals: asMember(pour(encodeFrame({ type: 'removals-get', id: '1', after: '0' }))),
+  texts: asMember(pour(encodeFrame({ type: 'text', id: '1' }, Buffer.from('{"from":"x"}')))),
+  lists: asMember(pour(encodeFrame({ type: 'list', id: '1', path: '' }))),
+  holding: asMember(pour(encodeFrame({ type: 'holding', id: '1' }, Buffer.from('[]')))),
+  reports: asMember(
+    pour(
+      encodeFrame(
+        { type: 'report', id: '1', spool: 'a'.repeat(32), seq: '1', kind: 'user', time: '1' },
+        Buffer.from('{"title":"","values":[],"schedule":""}'),
+      ),
+    ),
+  ),
+};
+
+const attack = attacks[kind];
+if (attack === undefined) throw new Error(`no attack is called ${kind}`);
+await attack();

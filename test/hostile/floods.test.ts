@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Victim } from './victim.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+/** What strangers and one member can send; each names what it is meant to use up. */
+const FLOODS = {
+  server: ['joiners', 'headers', 'silent', 'parts', 'unknown', 'reports'],
+  client: ['parts', 'texts', 'lists', 'holding'],
+} as const;
+
+describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
+  let victim: Victim;
+  beforeAll(async () => {
+    victim = await Victim.open(who);
+  });
+  afterAll(() => victim[Symbol.asyncDispose]());
+
+  test.each(FLOODS[who])(
+    'of %s, from 60 connections, leaves room for an honest member, in bounded memory',
+    async (kind) => {
+      const figures = await victim.under(kind, { count: kind === 'silent' ? 400 : 60, ms: 1_500 });
+
+      expect(figures).toMatchObject({ failed: 0 });
+      expect(figures.honest).toBeGreaterThan(0);
+      expect(figures.peakMiB).toBeLessThan(400);
+      expect(figures.logKiB).toBeLessThan(1_024);
+    },
+  );
+});

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import {
+  dial,
+  fieldsOf,
+  loadIdentity,
+  parseJson,
+  parseMembership,
+  sayHello,
+  Session,
+  strangerMessenger,
+  type Identity,
+  type Membership,
+} from '@filer/protocol';
+import { DaemonProcess } from '../support/programs.ts';
+import { TestNetwork } from '../support/test-network.ts';
+import { helloOf } from '../support/test-member.ts';
+
+const flood = fileURLToPath(new URL('flood.ts', import.meta.url));
+const loopDelay = fileURLToPath(new URL('loop-delay.mjs', import.meta.url));
+
+/** What an attack cost. */
+export interface Figures {
+  /** Honest connections that were answered, and that were not. */
+  readonly honest: number;
+  readonly failed: number;
+  /** From the first byte of an honest connection to the answer to its question, in ms. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** An honest question right after the attack, in ms. */
+  readonly afterMs: number;
+  readonly peakMiB: number;
+  /** The longest standstill of the event loop, since the victim started. */
+  readonly loopMs: number;
+  readonly logKiB: number;
+}
+
+/** A server or a client under attack, an attacker who is a member, and an honest member who visits meanwhile. */
+export class Victim implements AsyncDisposable {
+  readonly network: TestNetwork;
+  readonly #daemon: DaemonProcess;
+  readonly #loopFile: string;
+  readonly #honest: { identity: Identity; membership: Membership };
+
+  private constructor(
+    network: TestNetwork,
+    daemon: DaemonProcess,
+    loopFile: string,
+    honest: { identity: Identity; membership: Membership },
+  ) {
+    this.network = network;
+    this.#daemon = daemon;
+    this.#loopFile = loopFile;
+    this.#honest = honest;
+  }
+
+  static async open(who: 'server' | 'client'): Promise<Victim> {
+    const network = await TestNetwork.open();
+    for (const name of ['honest', 'evil', 'victim']) await network.join(name);
+    const loopFile = network.path('loop-delay');
+    const env = { NODE_OPTIONS: `--import ${loopDelay}`, FILER_TEST_LOOP_DELAY: loopFile };
+    const listen = { server: ['--host', '127.0.0.1', '--port', '0'], client: ['--listen', '127.0.0.1:0'] }[
+      who
+    ];
+    if (who === 'server') await network.server.stop();
+    const [program, home] =
+      who === 'server'
+        ? (['ip-server', network.serverHome] as const)
+        : (['filer-client', network.home('victim')] as const);
+    const daemon = await DaemonProcess.start(program, listen, home, { env });
+    return new Victim(network, daemon, loopFile, await memberOf(network.home('honest')));
+  }
+
+  /** Lets an attacker do its worst for so long, and visits meanwhile. */
+  async under(kind: string, { count, ms }: { count: number; ms: number }): Promise<Figures> {
+    const { port, id } = this.#daemon;
+    const home = this.network.home('evil');
+    const target = { host: '127.0.0.1', port, id, network: this.#honest.membership.network, home, count, ms };
+    const logged = this.#daemon.stderr.length;
+    const attacker = spawn(process.execPath, [flood, kind, JSON.stringify(target)], { stdio: 'inherit' });
+    let over = false;
+    const ended = once(attacker, 'close').then(() => (over = true));
+    const took: number[] = [];
+    let [failed, peakMiB] = [0, 0];
+    while (!over) {
+      const ms = await this.visit();
+      if (ms === undefined) failed++;
+      else took.push(ms);
+      peakMiB = Math.max(peakMiB, await this.#memoryMiB());
+      await Promise.race([ended, wait(20)]);
+    }
+    const afterMs = (await this.visit()) ?? Number.POSITIVE_INFINITY;
+    took.sort((a, b) => a - b);
+    const at = (part: number): number => took[Math.min(took.length - 1, Math.floor(took.length * part))] ?? 0;
+    return {
+      honest: took.length,
+      failed,
+      p50Ms: Math.round(at(0.5)),
+      p99Ms: Math.round(at(0.99)),
+      afterMs: Math.round(afterMs),
+      peakMiB: Math.round(peakMiB),
+      loopMs: Math.round(Number(await readFile(this.#loopFile, 'utf8'))),
+      logKiB: Math.round((this.#daemon.stderr.length - logged) / 1024),
+    };
+  }
+
+  /** Connects as the honest member and asks something. @returns how long that took, in ms; undefined when it failed */
+  async visit(): Promise<number | undefined> {
+    const began = performance.now();
+    const { identity, membership } = this.#honest;
+    const { port, id } = this.#daemon;
+    try {
+      const link = await dial({ transport: 'tls', host: '127.0.0.1', port, identity, expect: id });
+      const messenger = strangerMessenger(link);
+      await sayHello(messenger, helloOf(membership.network, { role: 'command', membership }));
+      const session = new Session(messenger);
+      await session.request({ type: 'removals-get', after: '0' });
+      const ms = performance.now() - began;
+      await session.close();
+      return ms;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #memoryMiB(): Promise<number> {
+    const status = await readFile(`/proc/${this.#daemon.child.pid}/status`, 'utf8').catch(() => '');
+    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#daemon.stop();
+    await this.network.close();
+  }
+}
+
+async function memberOf(home: string): Promise<{ identity: Identity; membership: Membership }> {
+  const identity = await loadIdentity(home);
+  if (identity === undefined) throw new Error('it has joined');
+  const file = fieldsOf(parseJson(await readFile(join(home, 'membership.json')), 'file', 1e6), 'file');
+  return { identity, membership: parseMembership(file['membership']) };
+}

@@ -1,0 +1,51 @@
+import { createLogger, type Logger } from '@filer/program';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+async function log(): Promise<{ log: Logger; lines: Record<string, unknown>[] }> {
+  const lines: Record<string, unknown>[] = [];
+  const stream = { write: (text: string) => lines.push(JSON.parse(text) as Record<string, unknown>) };
+  return { log: await createLogger({ format: 'json', stream }), lines };
+}
+
+test('lines that one machine repeats are counted after the first 200, and those of others are written', async () => {
+  const { log: logger, lines } = await log();
+  for (let n = 0; n < 10_000; n++)
+    logger.info('connection refused', { address: `203.0.113.9:${n}`, why: 'noise' });
+  logger.info('connection refused', { address: '[2001:db8::1]:77', why: 'noise' });
+  logger.info('peer connected', { peer: 'anna' });
+
+  expect(lines).toHaveLength(202);
+  expect(lines.slice(-2).map(({ address, peer }) => address ?? peer)).toEqual(['[2001:db8::1]:77', 'anna']);
+  vi.advanceTimersByTime(60_000);
+  expect(lines.at(-1)).toMatchObject({
+    level: 'warn',
+    line: 'connection refused',
+    notWritten: 9_800,
+    machines: 1,
+  });
+});
+
+test('machines that flood the log together leave a line to each that writes little', async () => {
+  const { log: logger, lines } = await log();
+  for (let round = 0; round < 200; round++) {
+    for (let machine = 0; machine < 20; machine++) logger.warn('refused', { from: `m${machine}` });
+  }
+  const before = lines.length;
+  logger.warn('refused', { from: 'quiet' });
+
+  expect(before).toBeLessThanOrEqual(1_100);
+  expect(lines.at(-1)).toMatchObject({ from: 'quiet' });
+});
+
+test('a child logger counts for the machine that it is of', async () => {
+  const { log: logger, lines } = await log();
+  const ofAnna = logger.child({ peer: 'anna' });
+  for (let n = 0; n < 300; n++) ofAnna.info('said');
+  logger.child({ peer: 'bob' }).info('said');
+
+  expect(lines.filter(({ peer }) => peer === 'anna')).toHaveLength(200);
+  expect(lines.at(-1)).toMatchObject({ peer: 'bob' });
+});
