@@ -31,7 +31,7 @@ export const STRANGER_LIMITS = {
 } as const satisfies FrameLimits;
 
 /** What is read in one message of a session; a connection for a transfer has `TRANSFER_LIMITS`. */
-export const SESSION_LIMITS = { maxContentBytes: MAX_SESSION_CONTENT_BYTES } as const satisfies FrameLimits;
+const SESSION_LIMITS = { maxContentBytes: MAX_SESSION_CONTENT_BYTES } as const satisfies FrameLimits;
 
 /** For the accepter's messenger: little is read, and no ping is answered, until the other side has been welcomed. */
 export const STRANGER_OPTIONS = {
