@@ -1,9 +1,11 @@
-import { chmod, mkdir, mkdtemp, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openHome, resolveHome } from '@filer/program';
+import { needs } from '../support/needs.ts';
+import { ProgramProcess, type ProgramName } from '../support/programs.ts';
 import { checkSocketFolder } from '../../packages/program/src/home.ts';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 function folder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'filer-home-'));
@@ -99,4 +101,70 @@ test('a home that cannot be made is an error that names the folder and the varia
     code: 'home-not-writable',
     message: expect.stringMatching(/\/dev\/null\/home.*IP_SERVER_HOME/),
   });
+});
+
+test('the folders of the base directories are taken where the environment names them with full paths', () => {
+  const env = {
+    HOME: '/home/anna',
+    XDG_CONFIG_HOME: '/etc/anna',
+    XDG_DATA_HOME: 'relative',
+    XDG_STATE_HOME: '',
+  };
+  const home = resolveHome('filer-client', env);
+
+  expect(home.inbox).toBe('/home/anna/Filer');
+  if (process.platform !== 'linux') return;
+  expect(home.configFile).toBe('/etc/anna/filer/config.toml');
+  expect(home.databaseFile).toBe('/home/anna/.local/share/filer/filer.db');
+  expect(home.lockFile).toBe('/home/anna/.local/state/filer/daemon.lock');
+});
+
+describe.skipIf(needs.root() || needs('setpriv'))(
+  'a user without HOME and without an entry in the list of users',
+  () => {
+    const STRANGER = 54_321;
+
+    /** The variable of the home is not set when `home` is undefined. */
+    async function runAs(program: ProgramName, args: readonly string[], home: string | undefined) {
+      const unset = ['HOME', ...(home === undefined ? ['FILER_HOME', 'IP_SERVER_HOME'] : [])];
+      const as = ['setpriv', `--reuid=${STRANGER}`, `--regid=${STRANGER}`, '--clear-groups'];
+      const wrapper = [...as, 'env', ...unset.flatMap((name) => ['-u', name])];
+      return await new ProgramProcess(program, args, home ?? '', { wrapper }).ended;
+    }
+
+    test.each<ProgramName>(['filer-client', 'ip-server'])(
+      'needs for %s a variable for its home, and no more',
+      async (program) => {
+        const home = await folder();
+        await chown(home, STRANGER, STRANGER);
+        const version = await runAs(program, ['--version'], undefined);
+        const status = await runAs(program, ['status'], undefined);
+        const within = await runAs(program, ['status'], home);
+        await rm(home, { recursive: true });
+
+        expect(version).toMatchObject({ code: 0, stderr: '' });
+        expect(status.code).toBe(1);
+        expect(status.stderr).toMatch(
+          /^(filer-client|ip-server): this user has no home folder .*_HOME .*\n$/,
+        );
+        expect(within.stderr).toMatch(/has not joined|no ip-server has run/);
+      },
+    );
+  },
+);
+
+test('a current folder that was removed is in the way of relative paths alone', async () => {
+  const cwd = await folder();
+  const home = await folder();
+  const inRemoved = (...args: string[]) => {
+    const wrapper = ['sh', '-c', 'rmdir "$PWD"; exec "$@"', 'sh'];
+    return new ProgramProcess('filer-client', args, home, { wrapper, cwd }).ended;
+  };
+  const status = await inRemoved('status');
+  await mkdir(cwd);
+  const sent = await inRemoved('send', 'some-file', '--to', 'bob');
+
+  expect(status.stderr).toContain('has not joined');
+  expect(sent.code).toBe(1);
+  expect(sent.stderr).toMatch(/^filer-client: the current folder was removed: .*\n$/);
 });

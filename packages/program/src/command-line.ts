@@ -59,7 +59,8 @@ export function optionsOf(command: Command, usage: Usage): Map<string, Option> {
  * later ones measure text with a `string-width` whose regular expression takes 40 ms to compile at start.
  */
 export function plainYargs(program: string): Argv {
-  return yargs([])
+  // It asks for the current folder otherwise, which may have been removed.
+  return yargs([], '/')
     .scriptName(program)
     .detectLocale(false)
     .help(false)

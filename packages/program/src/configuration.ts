@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FilerError, makeFolders, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, makeFolders, messageOf, systemCode, writeFailure } from '@filer/protocol';
 import { optionName } from './binding.ts';
 import { environmentPrefix, variable, type Environment } from './environment.ts';
 import type { Home } from './home.ts';
@@ -49,7 +49,7 @@ export async function readConfiguration<S extends Settings>(
  * Writes a configuration file in which every setting stands as a comment, unless there is a file already.
  *
  * @returns whether it was written
- * @throws FilerError `home-not-writable`
+ * @throws FilerError `home-not-writable`, `no-space`
  */
 export async function writeConfigurationTemplate(settings: Settings, home: Home): Promise<boolean> {
   const prefix = environmentPrefix(home.program);
@@ -67,9 +67,7 @@ export async function writeConfigurationTemplate(settings: Settings, home: Home)
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
-    throw new FilerError('home-not-writable', `cannot write ${home.configFile}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw writeFailure(`cannot write ${home.configFile}`, home.configFile, error);
   }
 }
 

@@ -42,6 +42,16 @@ function toFilerError(error: unknown): FilerError | undefined {
   if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof FilerError) {
     return error.cause;
   }
+  if (isFolderGone(error)) {
+    const message =
+      'the current folder was removed: change to another one, or name everything by its full path';
+    return new FilerError('path-missing', message, { cause: error });
+  }
   const code = SYSTEM_CODES[systemCode(error) ?? ''];
   return code === undefined ? undefined : new FilerError(code, messageOf(error), { cause: error });
+}
+
+/** A relative path was looked up where there is no current folder any longer. */
+function isFolderGone(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd';
 }

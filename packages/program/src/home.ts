@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { lstat, access, chmod } from 'node:fs/promises';
 import { constants, realpathSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { FilerError, makeFolders, messageOf, systemCode } from '@filer/protocol';
-import envPaths from 'env-paths';
+import { FilerError, makeFolders, systemCode, writeFailure } from '@filer/protocol';
 import { environmentPrefix, variable, type Environment, type ProgramName } from './environment.ts';
+import { userFolders, type UserFolders } from './user-folders.ts';
 
 /** Where one installation of a command keeps everything. Absolute paths; nothing is created yet. */
 export interface Home {
@@ -48,32 +48,35 @@ export interface Home {
 /** Longest path of a Unix socket: 104 on macOS and 108 on Linux with the closing NUL, less some headroom. */
 const MAX_SOCKET_PATH_BYTES = 100;
 
-/** Decides where everything is, without touching the disk: `FILER_HOME`/`IP_SERVER_HOME`, else XDG. */
+/**
+ * Decides where everything is, without touching the disk: `FILER_HOME`/`IP_SERVER_HOME`, else XDG.
+ *
+ * @throws FilerError `home-not-writable` where neither is known
+ */
 export function resolveHome(program: ProgramName, env: Environment): Home {
-  return homeIn(program, env, foldersOf(program, env));
+  const folders = foldersOf(program, env);
+  if (folders !== undefined) return homeIn(program, env, folders);
+  throw new FilerError(
+    'home-not-writable',
+    `this user has no home folder (no HOME, and no entry in the system's list of users): set ${environmentPrefix(program)}HOME to the folder in which ${program} keeps its files`,
+  );
 }
 
-function foldersOf(program: ProgramName, env: Environment): Folders {
+/** @returns undefined where neither the environment nor the system names them */
+function foldersOf(program: ProgramName, env: Environment): UserFolders | undefined {
   const one = variable(env, `${environmentPrefix(program)}HOME`);
   if (one !== undefined) {
     const folder = resolve(one);
     return { config: folder, data: folder, state: folder, inbox: join(folder, 'inbox') };
   }
-  const paths = envPaths(program === 'filer-client' ? 'filer' : 'ip-server', { suffix: '' });
-  return {
-    config: paths.config,
-    data: paths.data,
-    // On Linux env-paths' "log" is the XDG state folder; elsewhere there is no such thing.
-    state: process.platform === 'linux' ? paths.log : paths.data,
-    inbox: join(homedir(), 'Filer'),
-  };
+  return userFolders(program === 'filer-client' ? 'filer' : 'ip-server', env);
 }
 
 /**
  * Creates the folders that are missing (0700) and checks that they can be written. The inbox is left to
  * whoever receives files.
  *
- * @throws FilerError `home-not-writable`
+ * @throws FilerError `home-not-writable`, `no-space`
  */
 export async function openHome(home: Home): Promise<void> {
   const folders = new Set([dirname(home.configFile), home.identityFolder, dirname(home.lockFile)]);
@@ -82,7 +85,7 @@ export async function openHome(home: Home): Promise<void> {
       makeFolders(folder, 0o700);
       await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (error) {
-      throw notWritable(home, folder, messageOf(error), error);
+      throw unusable(home, folder, error);
     }
   }
   await openSocketFolder(home);
@@ -102,7 +105,7 @@ export async function checkSocketFolder(home: Home): Promise<boolean> {
     const stat = await lstat(folder);
     const mine = process.getuid === undefined || stat.uid === process.getuid();
     if (!stat.isDirectory() || !mine || (stat.mode & 0o077) !== 0) {
-      throw notWritable(home, folder, 'it is not a folder of this user alone');
+      throw notAlone(home, folder);
     }
     return true;
   } catch (error) {
@@ -119,30 +122,26 @@ async function openSocketFolder(home: Home): Promise<void> {
     const stat = await lstat(folder);
     if (stat.isDirectory() && stat.uid === process.getuid?.()) await chmod(folder, 0o700);
   } catch (error) {
-    throw notWritable(home, folder, messageOf(error), error);
+    throw unusable(home, folder, error);
   }
   await checkSocketFolder(home);
 }
 
-function notWritable(home: Home, folder: string, why: string, cause?: unknown): FilerError {
-  const name = `${environmentPrefix(home.program)}HOME`;
+function unusable(home: Home, folder: string, cause: unknown): FilerError {
+  const otherwise = `set ${environmentPrefix(home.program)}HOME to another folder`;
+  return writeFailure(`cannot use ${folder}`, folder, cause, { otherwise });
+}
+
+function notAlone(home: Home, folder: string): FilerError {
   return new FilerError(
     'home-not-writable',
-    `cannot use ${folder}: ${why}; give this user that folder, or set ${name} to another one`,
-    { cause },
+    `cannot use ${folder}: it is not a folder of this user alone; give this user that folder, or set ${environmentPrefix(home.program)}HOME to another one`,
   );
 }
 
 const PROGRAMS = ['filer-client', 'ip-server'] as const satisfies readonly ProgramName[];
 
-interface Folders {
-  readonly config: string;
-  readonly data: string;
-  readonly state: string;
-  readonly inbox: string;
-}
-
-function homeIn(program: ProgramName, env: Environment, folders: Folders): Home {
+function homeIn(program: ProgramName, env: Environment, folders: UserFolders): Home {
   return {
     program,
     configFile: join(folders.config, 'config.toml'),
@@ -163,7 +162,7 @@ function homeIn(program: ProgramName, env: Environment, folders: Folders): Home 
 }
 
 function ownFolders(env: Environment): Home['own'] {
-  const both = PROGRAMS.map((program) => foldersOf(program, env));
+  const both = PROGRAMS.flatMap((program) => foldersOf(program, env) ?? []);
   return {
     homes: [...new Set(both.flatMap(({ config, data, state }) => [config, data, state]))],
     spools: both.flatMap(({ data }) => [join(data, 'outgoing'), join(data, 'attachments')]),

@@ -1,6 +1,7 @@
 /** What both commands of filer share; the only file that others import. */
 export { processEnvironment, variable, type Environment, type ProgramName } from './environment.ts';
 export { openHome, resolveHome, type Home } from './home.ts';
+export { userWorkFolder } from './user-folders.ts';
 export { acquireLock, type Lock } from './lock.ts';
 export { Output, type OutputStream } from './output.ts';
 export { contentOf } from './standard-input.ts';

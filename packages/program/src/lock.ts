@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
-import { FilerError, messageOf } from '@filer/protocol';
+import { FilerError, writeFailure } from '@filer/protocol';
 
 /** The home is ours until `release` or until this process ends, however it ends. */
 export interface Lock {
@@ -23,7 +23,7 @@ const PID_PAUSE_MS = 25;
  * system drops it when the process dies and nothing has to be cleaned up; beside it, `FILE.pid` says who
  * holds it, for people only.
  *
- * @throws FilerError `already-running` with the holder's pid, `home-not-writable`
+ * @throws FilerError `already-running` with the holder's pid, `home-not-writable`, `no-space`
  */
 export async function acquireLock(file: string): Promise<Lock> {
   const pidFile = `${file}.pid`;
@@ -34,13 +34,7 @@ export async function acquireLock(file: string): Promise<Lock> {
   } catch (error) {
     database?.close();
     if (!isBusy(error)) {
-      throw new FilerError(
-        'home-not-writable',
-        `cannot lock ${file}: ${messageOf(error)}; check who owns it`,
-        {
-          cause: error,
-        },
-      );
+      throw writeFailure(`cannot lock ${file}`, file, error);
     }
     const pid = await livingPid(pidFile);
     throw new FilerError(
@@ -52,7 +46,13 @@ export async function acquireLock(file: string): Promise<Lock> {
   }
   held.add(database);
   const open = database;
-  await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    held.delete(open);
+    open.close();
+    throw writeFailure(`cannot write ${pidFile}`, pidFile, error);
+  }
   return {
     release: async () => {
       if (!held.delete(open)) return;

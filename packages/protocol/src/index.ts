@@ -1,5 +1,6 @@
 export * from './limits.ts';
 export * from './errors.ts';
+export { isWriteFailure, writeFailure } from './write-failure.ts';
 export {
   parseHeader,
   formatHeader,

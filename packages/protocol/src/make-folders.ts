@@ -4,7 +4,7 @@ import { systemCode } from './errors.ts';
 
 /**
  * Makes a folder, and those above it that are missing. Node's own way of it never returns where the system makes
- * no folders and says that there is nothing (below `/proc`).
+ * no folders and says that there is nothing (below `/proc`), and says ENOENT of a disk that is mounted read-only.
  *
  * @param mode of those that are made
  * @throws the system's error

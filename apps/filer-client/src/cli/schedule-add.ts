@@ -1,7 +1,6 @@
-import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { formatDuration, type Context } from '@filer/program';
+import { formatDuration, userWorkFolder, type Context } from '@filer/program';
 import { perform } from '../control/perform.ts';
 import { shortestDistanceMs } from '../reports/due.ts';
 import type { ScheduleAddArguments } from './arguments.ts';
@@ -19,7 +18,7 @@ export async function run(args: ScheduleAddArguments, context: Context): Promise
   );
   if (args.command.length > 0)
     output.words(
-      `The command runs in ${line.cwd ?? homedir()} as this user, without the variables of this shell.`,
+      `The command runs in ${line.cwd ?? userWorkFolder()} as this user, without the variables of this shell.`,
     );
   if (!daemon) output.words('Nothing runs it yet: it begins with `filer-client start` here.');
 }

@@ -1,6 +1,6 @@
 import { access, constants, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { FilerError, systemCode } from '@filer/protocol';
+import { FilerError, systemCode, writeFailure } from '@filer/protocol';
 import { parseSafePath, requireNotOwn } from '@filer/transfer';
 
 /** Where something that is fetched goes. */
@@ -37,9 +37,7 @@ export async function findDestination(path: string, own: string, isUnfinished = 
     return { folder: await realpath(folder), name, isInto };
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
-    throw new FilerError('home-not-writable', `the folder ${what} may not be written: choose another one`, {
-      cause: error,
-    });
+    throw writeFailure(`cannot write into ${what}`, folder, error, { otherwise: 'choose another folder' });
   }
 }
 

@@ -5,11 +5,11 @@ import {
   makeFolders,
   MAX_TRANSFERS,
   MAX_TRANSFERS_PER_PEER,
-  messageOf,
-  systemCode,
   type Membership,
   type Messenger,
   type Offer,
+  systemCode,
+  writeFailure,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import {
@@ -162,11 +162,8 @@ export class TransferIntake {
       if (removed > 0) log.info('half files that nobody goes on with were removed', { files: removed });
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
-      throw new FilerError(
-        'home-not-writable',
-        `the inbox ${inbox} cannot be used: ${messageOf(error)}; give this user that folder, or choose another with --inbox`,
-        { cause: error },
-      );
+      const otherwise = 'choose another inbox with --inbox';
+      throw writeFailure(`the inbox ${inbox} cannot be used`, inbox, error, { otherwise });
     }
     return new TransferIntake(options);
   }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, systemCode, writeFailure, makeFolders } from '@filer/protocol';
 
 /*
  * The folder of what came from standard input: a file for each job, and beside one that is not whole yet an empty file
@@ -17,16 +17,12 @@ export function markOf(file: string): string {
   return `${file}.open`;
 }
 
-/** @returns a path in the folder, which is made if missing. @throws FilerError `home-not-writable` */
+/** @returns a path in the folder, which is made if missing. @throws FilerError `home-not-writable`, `no-space` */
 export async function newSpoolFile(folder: string): Promise<string> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
   } catch (error) {
-    throw new FilerError(
-      'home-not-writable',
-      `standard input cannot be kept in ${folder}: ${messageOf(error)}; give this user that folder`,
-      { cause: error },
-    );
+    throw writeFailure(`standard input cannot be kept in ${folder}`, folder, error);
   }
   return join(folder, randomBytes(12).toString('hex'));
 }

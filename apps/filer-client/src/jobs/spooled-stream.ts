@@ -1,5 +1,5 @@
 import { open, rm, type FileHandle } from 'node:fs/promises';
-import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, messageOf, systemCode, writeFailure } from '@filer/protocol';
 import type { Extent, Growing } from '@filer/transfer';
 import { markOf } from './spool-folder.ts';
 
@@ -94,17 +94,6 @@ async function* readable(stream: NodeJS.ReadableStream): AsyncGenerator<string |
 }
 
 function spoolError(file: string, cause: unknown): FilerError {
-  const code = systemCode(cause);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new FilerError(
-      'no-space',
-      `the disk of ${file} is full, where standard input is kept while it is sent: free some space, or send a file`,
-      { cause },
-    );
-  }
-  return new FilerError(
-    'home-not-writable',
-    `standard input could not be kept in ${file}: ${messageOf(cause)}`,
-    { cause },
-  );
+  const otherwise = 'send a file, which is not kept while it is sent';
+  return writeFailure(`standard input cannot be kept in ${file}`, file, cause, { otherwise });
 }

@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { userWorkFolder } from '@filer/program';
 import { MAX_REPORT_BYTES, type ReportBody } from '@filer/protocol';
 import { findFiles } from './attach-files.ts';
 import { runCommand, type CommandFacts } from './command-report.ts';
@@ -31,7 +31,7 @@ export async function makeReport(
 ): Promise<ScheduledReport> {
   const { name, title, command, attach } = schedule;
   const { signal } = facts;
-  const cwd = schedule.cwd ?? homedir();
+  const cwd = schedule.cwd ?? userWorkFolder();
   const result = command.length === 0 ? undefined : await runCommand(schedule, { ...facts, cwd });
   signal.throwIfAborted();
   // After the command: it may write what is attached.

@@ -1,13 +1,15 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, open, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, open, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
+  type Attachment,
   FilerError,
   MAX_ATTACHMENT_BYTES,
   MAX_ATTACHMENTS,
   messageOf,
   systemCode,
-  type Attachment,
+  writeFailure,
+  makeFolders,
 } from '@filer/protocol';
 import { endsAt, inspectSource, parseSafePath, readDigests, unsized } from '@filer/transfer';
 import type { Spool, SpoolFiles } from '../store/spool.ts';
@@ -85,13 +87,9 @@ export class Snapshot implements SpoolFiles, Disposable {
   async #begin(): Promise<void> {
     const { root } = this.#spool.folders;
     try {
-      await mkdir(this.#spool.folders.path(this.folder), { recursive: true, mode: 0o700 });
+      makeFolders(this.#spool.folders.path(this.folder), 0o700);
     } catch (error) {
-      throw new FilerError(
-        'home-not-writable',
-        `attachments cannot be kept in ${root}: ${messageOf(error)}; give this user that folder`,
-        { cause: error },
-      );
+      throw writeFailure(`attachments cannot be kept in ${root}`, root, error);
     }
   }
 

@@ -1,13 +1,13 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
+import { type ErrorCode, FilerError, isWriteFailure, messageOf, writeFailure } from '@filer/protocol';
 import { MIGRATIONS } from './migrations.ts';
 
 /**
  * Opens a home's database and brings it to the newest version. Several processes may have it open at once: a
  * daemon and commands.
  *
- * @throws FilerError `store-damaged`, `home-not-writable`
+ * @throws FilerError `store-damaged`, `home-not-writable`, `no-space`
  */
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined;
@@ -31,24 +31,15 @@ export function openDatabase(file: string): DatabaseSync {
             cause: error,
           },
         )
-      : new FilerError('home-not-writable', `cannot open the database ${file}: ${messageOf(error)}`, {
-          cause: error,
-        });
+      : writeFailure(`cannot open the database ${file}`, file, error);
   }
 }
 
-/** SQLite's primary result codes, as what they mean to the owner of the home. */
+/** SQLite's primary result codes other than those of failed writes, as what they mean to the owner of the home. */
 const FAILURES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   5: ['timed-out', 'another process holds it for too long: try again'],
   6: ['timed-out', 'another process holds it for too long: try again'],
-  8: ['home-not-writable', 'it may not be written: give this user the folder'],
-  10: ['home-not-writable', 'the disk failed: check it'],
   11: ['store-damaged', 'it is damaged: move it away, filer then makes a new one'],
-  13: ['no-space', 'the disk is full: free some space'],
-  14: [
-    'home-not-writable',
-    'it cannot be opened: check its folder, and how many files this user may have open',
-  ],
   26: ['store-damaged', 'it is damaged: move it away, filer then makes a new one'],
 };
 
@@ -59,6 +50,7 @@ function guard(database: DatabaseSync, file: string): DatabaseSync {
       return work();
     } catch (error) {
       const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+      if (isWriteFailure(error)) throw writeFailure(`the database ${file} failed`, file, error);
       const failure = FAILURES[code];
       if (failure === undefined) throw error;
       throw new FilerError(failure[0], `the database ${file} failed: ${failure[1]}`, { cause: error });

@@ -4,19 +4,20 @@ import { dirname } from 'node:path';
 import {
   fieldsOf,
   FilerError,
+  type HostPort,
   listOf,
+  MAX_DOCUMENT_BYTES,
+  type Membership,
   messageOf,
   parseHostPort,
   parseJson,
   parseMembership,
   parseServerRecord,
+  type ServerRecord,
   systemCode,
   textOf,
   verifyMembership,
-  type HostPort,
-  type Membership,
-  type ServerRecord,
-  MAX_DOCUMENT_BYTES,
+  writeFailure,
 } from '@filer/protocol';
 
 /** The server that this machine belongs to: the id is pinned, the addresses may change. */
@@ -83,14 +84,8 @@ export async function writeMembershipFile(file: string, content: MembershipFile)
   try {
     await write(file, content);
   } catch (error) {
-    const code = systemCode(error);
-    if (code === undefined) throw error;
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-    throw new FilerError(
-      isFull ? 'no-space' : 'home-not-writable',
-      `${file} cannot be written (${messageOf(error)}): ${isFull ? 'make room on its disk' : 'give this user its folder'}`,
-      { cause: error },
-    );
+    if (systemCode(error) === undefined) throw error;
+    throw writeFailure(`cannot write ${file}`, file, error);
   }
 }
 

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { FilerError, makeFolders, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, makeFolders, messageOf, systemCode, writeFailure } from '@filer/protocol';
 import { transaction } from './database.ts';
 
 /** More than any list of schedules: what is larger is some other file. */
@@ -76,14 +76,8 @@ export class SchedulesFile {
       renameSync(draft, this.#target());
       syncFolder(dirname(draft));
     } catch (error) {
-      const code = systemCode(error);
-      if (code === undefined) throw error;
-      const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-      throw new FilerError(
-        isFull ? 'no-space' : 'home-not-writable',
-        `cannot write ${this.path} (${code}): ${isFull ? 'make room' : 'check its folder'} and try again`,
-        { cause: error },
-      );
+      if (systemCode(error) === undefined) throw error;
+      throw writeFailure(`cannot write ${this.path}`, this.path, error);
     } finally {
       rmSync(draft, { force: true });
     }

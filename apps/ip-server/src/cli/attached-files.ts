@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, unlink } from 'node:fs/promises';
+import { copyFile, link, open, unlink } from 'node:fs/promises';
 import { join, parse, resolve } from 'node:path';
-import { FilerError, messageOf, systemCode, type Attachment } from '@filer/protocol';
+import {
+  type Attachment,
+  FilerError,
+  messageOf,
+  systemCode,
+  writeFailure,
+  makeFolders,
+} from '@filer/protocol';
 import { printable } from '@filer/program';
 import { FileDigests, parseSafePath, PART_PREFIX, readDigests } from '@filer/transfer';
 
@@ -39,7 +46,7 @@ export async function takeOut({
   const folder = resolve(to);
   const files: TakenFile[] = [];
   const failures: FilerError[] = [];
-  await written(folder, async () => await mkdir(folder, { recursive: true }));
+  await written(folder, () => Promise.resolve(makeFolders(folder)));
   for (const attachment of attachments) {
     signal.throwIfAborted();
     try {
@@ -150,10 +157,7 @@ async function written<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const code = systemCode(error);
-    if (error instanceof FilerError || code === undefined) throw error;
-    if (code === 'ENOSPC' || code === 'EDQUOT')
-      throw new FilerError('no-space', `the disk of ${path} is full: make room there`, { cause: error });
-    throw new FilerError('home-not-writable', `cannot write ${path}: ${messageOf(error)}`, { cause: error });
+    if (error instanceof FilerError || systemCode(error) === undefined) throw error;
+    throw writeFailure(`cannot write ${path}`, path, error);
   }
 }

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { FilerError, messageOf } from '@filer/protocol';
+import { FilerError, isWriteFailure, messageOf, writeFailure } from '@filer/protocol';
 import { VERSIONS } from './schema.ts';
 
 /** Another process (a command, a backup) may hold the database for this long before we give up on it. */
@@ -141,19 +141,15 @@ export interface Statement {
 }
 
 // https://sqlite.org/rescode.html, primary codes
-const SQLITE_PERM = 3;
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
-const SQLITE_READONLY = 8;
-const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 /** A failure of the database as what it means to its owner; anything else is handed back as it is. */
 function storeError(file: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('errcode' in error)) return error;
+  if (isWriteFailure(error)) return writeFailure(`cannot write ${file}`, file, error);
   const why = messageOf(error);
   const options = { cause: error };
   switch (Number(error.errcode) & 0xff) {
@@ -164,19 +160,8 @@ function storeError(file: string, error: unknown): unknown {
         `another program keeps ${file} locked: end it and try again`,
         options,
       );
-    case SQLITE_FULL:
-      return new FilerError('no-space', `the disk that holds ${file} is full: make room there`, options);
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-      return new FilerError(
-        'home-not-writable',
-        `cannot write ${file} (${why}): check its owner and mode`,
-        options,
-      );
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_IOERR:
       return new FilerError(
         'store-damaged',
         `${file} cannot be read or written (${why}): check the disk, then restore the home from a backup`,

@@ -1,7 +1,14 @@
 import { lstatSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
+import { lstat, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FilerError, isPeerId, messageOf, SPOOL_PATTERN, systemCode, type Attachment } from '@filer/protocol';
+import {
+  type Attachment,
+  isPeerId,
+  SPOOL_PATTERN,
+  systemCode,
+  writeFailure,
+  makeFolders,
+} from '@filer/protocol';
 import type { UploadKey } from '../store/attachment-store.ts';
 
 /** A folder below the root: `PEER-ID/SPOOL-SEQ`. */
@@ -35,14 +42,14 @@ export class AttachmentFolders {
   async make(key: UploadKey): Promise<void> {
     const path = this.pathOf(key);
     try {
-      await mkdir(path, { recursive: true });
+      makeFolders(path);
       for (const above of [join(this.root, key.peer), this.root]) {
         await using folder = await open(above);
         await folder.sync();
       }
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
-      throw new FilerError('home-not-writable', `cannot make ${path}: ${messageOf(error)}`, { cause: error });
+      throw writeFailure(`cannot make ${path}`, path, error);
     }
   }
 
@@ -71,9 +78,7 @@ export class AttachmentFolders {
       await rm(path, { recursive: true, force: true });
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
-      throw new FilerError('home-not-writable', `cannot remove ${path}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw writeFailure(`cannot remove ${path}`, path, error);
     }
   }
 

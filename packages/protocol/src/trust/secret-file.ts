@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FilerError, messageOf, systemCode } from '../errors.ts';
+import { systemCode } from '../errors.ts';
+import { writeFailure } from '../write-failure.ts';
 
 /**
  * Writes a file that only its owner may read, whole or not at all, and never over another.
@@ -57,14 +58,10 @@ async function viaTemporary(
     await syncFolder(dirname(file));
     return placed;
   } catch (error) {
-    const full = systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT';
-    throw new FilerError(
-      full ? 'no-space' : 'home-not-writable',
-      `cannot write ${file} (${systemCode(error) ?? messageOf(error)}); ${full ? 'make room' : 'check its folder'} and try again`,
-      { cause: error },
-    );
+    throw writeFailure(`cannot write ${file}`, file, error);
   } finally {
-    await rm(temporary, { force: true });
+    // Where its folder is none there is nothing to remove, either.
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
