@@ -19,6 +19,8 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { watchedVersion } from '../../../apps/filer-client/src/jobs/watched-version.ts';
 import {
   putAway as putAllAway,
+  asideName,
+  isAside,
   restoreLeft,
   type AsideLedger,
   type AsideName,
@@ -120,7 +122,7 @@ test('where it cannot be moved to it stays where it was, and the reason is said'
 
 test('what a process that died left aside gets its name again, or one like it when that is taken', async () => {
   await mkdir(join(folder, 'sub'));
-  const left = { file: join(folder, 'sub', 'a.txt'), aside: join(folder, 'sub', '.filer-0123') };
+  const left = asideName(join(folder, 'sub', 'a.txt'));
   const { aside } = left;
   ledger.note([left]);
   await writeFile(aside, 'a');
@@ -153,10 +155,57 @@ test('the other name of a file is noted before it is used', async () => {
   expect(before).toEqual([['a']]);
 });
 
+/** A file that a killed process left aside in a folder. */
+async function leftIn(place: string, name: string): Promise<AsideName> {
+  await mkdir(place, { recursive: true });
+  const left = asideName(join(place, name));
+  await writeFile(left.aside, name);
+  ledger.note([left]);
+  return left;
+}
+
+test('a file that lies aside on a disk that is away gets its name when the disk is back', async () => {
+  const [place, away] = [join(folder, 'disk'), join(folder, 'away')];
+  const left = await leftIn(place, 'a');
+  await rename(place, away);
+  restoreLeft(ledger, [left]);
+  await mkdir(place); // where it is mounted, without it
+  restoreLeft(ledger, [left]);
+  expect([...noted.keys()]).toEqual([left.aside]);
+
+  await rm(place, { recursive: true });
+  await rename(away, place);
+  restoreLeft(ledger, [left]);
+  expect(await readdir(place)).toEqual(['a']);
+  expect(noted.size).toBe(0);
+});
+
+test('a name under which nothing lies in the folder that it was noted for is forgotten', async () => {
+  const left = await leftIn(join(folder, 'sub'), 'a');
+  await rm(left.aside);
+  restoreLeft(ledger, [left]);
+  expect(noted.size).toBe(0);
+});
+
+test('a file that cannot be given its name keeps no other one from it, is not sent, and gets it later', async () => {
+  const place = join(folder, 'sub');
+  const good = await leftIn(place, 'a');
+  const stuck = { ...(await leftIn(place, 'b')), file: join(place, 'x'.repeat(300)) };
+  expect(() => restoreLeft(ledger, [stuck, good])).toThrow(/ENAMETOOLONG/);
+  expect([...noted.keys()]).toEqual([stuck.aside]);
+  expect((await readdir(place)).includes('a')).toBe(true);
+  expect([isAside(stuck.aside), isAside(good.aside)]).toEqual([true, false]);
+
+  restoreLeft(ledger, [{ ...stuck, file: join(place, 'b') }]);
+  expect((await readdir(place)).toSorted()).toEqual(['a', 'b']);
+  expect(isAside(stuck.aside)).toBe(false);
+});
+
 test('a kill between the two names of a file leaves it one', async () => {
   const { file, version } = await make('a', 'a');
-  await link(file, join(folder, '.filer-0123'));
-  restoreLeft(ledger, [{ file, aside: join(folder, '.filer-0123') }]);
+  const left = asideName(file);
+  await link(file, left.aside);
+  restoreLeft(ledger, [left]);
   expect(await readdir(folder)).toEqual(['a']);
 
   expect(await putAway(file, version, undefined)).toBe(false);

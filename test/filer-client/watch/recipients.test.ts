@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { resolveHome } from '@filer/program';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { WatchStore } from '../../../apps/filer-client/src/store/watch-store.ts';
+import { asideName } from '../../../apps/filer-client/src/watch/put-away.ts';
 import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
@@ -188,4 +189,27 @@ test('what was shipped is not shipped again when its disk was away, and is forgo
   await rm(join(sub, 'b'));
   await anna.daemon.watches.get(Number(id))?.forgetRemoved();
   expect(noted().filter((path) => path.startsWith('mounted/'))).toEqual(['mounted/a', 'mounted/c']);
+});
+
+test('a file that a killed daemon left aside gets its name again when its watch is removed, with or without a daemon', async () => {
+  const places: string[] = [];
+  for (const name of ['aside-one', 'aside-two', 'aside-three'])
+    places.push(await watched(name, '--to', 'bob', '--delete-after'));
+  const ids = await Promise.all(['aside-one', 'aside-two', 'aside-three'].map((name) => watchOf(name)));
+  await anna[Symbol.asyncDispose]();
+  const names = places.map((folder) => asideName(join(folder, 'file')));
+  for (const { aside } of names) await writeFile(aside, 'x');
+  withStore((watches) => {
+    names.forEach((name, n) => watches.noteAsides(Number(ids[n]?.['id']), [name]));
+    watches.remove(Number(ids[1]?.['id'])); // as one whose file could not get its name then
+  });
+  const listed = (n: number): string[] => readdirSync(places[n] ?? '');
+
+  await anna.ask('watch', 'remove', 'aside-one');
+  expect([listed(0), listed(1)]).toEqual([['file'], [basename(names[1]?.aside ?? '')]]);
+
+  anna = await (await network.start(network.home('anna'))).connected();
+  expect(listed(1)).toEqual(['file']);
+  expect(withStore((watches) => watches.asides())).toEqual([]);
+  await comes('bob', 'aside-three', 'file');
 });

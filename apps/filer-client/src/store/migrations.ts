@@ -265,4 +265,6 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (watch, aside)
   ) STRICT, WITHOUT ROWID;
   `,
+  // The folder that each lies in: only while it is there is a name that is not there known to be over.
+  `ALTER TABLE watch_asides ADD COLUMN folder TEXT NOT NULL DEFAULT ''`,
 ];

@@ -35,6 +35,13 @@ export interface SettledFile {
   readonly version: string;
 }
 
+/** A file that lies under another name while it is put away. @see AsideName */
+export interface NotedAside {
+  readonly file: string;
+  readonly aside: string;
+  readonly folder: string;
+}
+
 /** One end of a delivery, told from the end of another try; `r` is its row. */
 const END = "r.state || ' ' || coalesce(r.finished_at, '')";
 
@@ -65,10 +72,10 @@ export class WatchStore {
     );
   }
 
-  /** Its jobs go on. @returns whether there was one */
+  /** Its jobs go on, and files that lie aside stay noted. @returns whether there was one */
   remove(id: number): boolean {
     return transaction(this.#database, () => {
-      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places', 'watch_asides'])
+      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places'])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
       return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
     });
@@ -293,26 +300,26 @@ export class WatchStore {
   }
 
   /** Notes names under which files lie while they are put away. Paths are absolute. */
-  noteAsides(watch: number, names: readonly { readonly file: string; readonly aside: string }[]): void {
-    const note = this.#database.prepare('INSERT INTO watch_asides VALUES (?, ?, ?)');
+  noteAsides(watch: number, names: readonly NotedAside[]): void {
+    const note = this.#database.prepare('INSERT INTO watch_asides VALUES (?, ?, ?, ?)');
     transaction(this.#database, () => {
-      for (const { file, aside } of names) note.run(watch, aside, file);
+      for (const { file, aside, folder } of names) note.run(watch, aside, file, folder);
     });
   }
 
-  dropAsides(watch: number, names: readonly { readonly aside: string }[]): void {
-    const drop = this.#database.prepare('DELETE FROM watch_asides WHERE watch = ? AND aside = ?');
+  dropAsides(names: readonly Pick<NotedAside, 'aside'>[]): void {
+    const drop = this.#database.prepare('DELETE FROM watch_asides WHERE aside = ?');
     transaction(this.#database, () => {
-      for (const { aside } of names) drop.run(watch, aside);
+      for (const { aside } of names) drop.run(aside);
     });
   }
 
-  /** Names that were noted and not dropped: a process died while it put these files away. */
-  asides(watch: number): { readonly file: string; readonly aside: string }[] {
+  /** Names that were noted and not dropped. @param watch undefined for all, those of watches that were removed too */
+  asides(watch?: number): NotedAside[] {
     return this.#database
-      .prepare('SELECT file, aside FROM watch_asides WHERE watch = ?')
-      .all(watch)
-      .map((row) => ({ file: text(row, 'file'), aside: text(row, 'aside') }));
+      .prepare('SELECT * FROM watch_asides WHERE watch = ?1 OR ?1 IS NULL')
+      .all(watch ?? null)
+      .map((row) => ({ file: text(row, 'file'), aside: text(row, 'aside'), folder: text(row, 'folder') }));
   }
 
   /** Files that all have signed for who were to: the next in the order of their paths. */

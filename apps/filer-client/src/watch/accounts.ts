@@ -1,15 +1,16 @@
 import { join, relative } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { FilerError, isErrorCode, systemCode, type ErrorCode } from '@filer/protocol';
+import { FilerError, isErrorCode, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { readKeptBatch } from '../jobs/kept-batch.ts';
 import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { SettledFile, Watch, WatchDelivery } from '../store/watch-store.ts';
+import { asideLedger, restoreAsides } from './asides.ts';
 import { look } from './look.ts';
 import { openForWriting } from './open-writers.ts';
 import { dropOutdatedFailures } from './outdated-failures.ts';
-import { putAway, restoreLeft, type AsideLedger, type Parting } from './put-away.ts';
+import { putAway, type Parting } from './put-away.ts';
 import { gatherFailed, type WatchJobs } from './shipping.ts';
 import type { WatchOptions } from './watch-options.ts';
 
@@ -58,32 +59,18 @@ export class Accounts {
   #trouble: FilerError | undefined;
   /** Whether there may be something to put away: what is owed is gone through only then, be it a million files. */
   #mayPutAway = true;
-  readonly #asides: AsideLedger;
+  /** Why one that was being put away cannot get its name again. */
+  #asideTrouble: FilerError | undefined;
 
   constructor(parts: AccountsParts, watch: Watch, options: WatchOptions) {
     this.#parts = parts;
     this.#watch = watch;
     this.#options = options;
-    const { watches } = parts.member;
-    this.#asides = {
-      note: (names) => watches.noteAsides(watch.id, names),
-      drop: (names) => watches.dropAsides(watch.id, names),
-    };
   }
 
-  /** Files that were being put away when this program died get their names again. @throws FilerError `path-unreadable` */
+  /** Files that were being put away when this program died get their names again. */
   restoreLeft(): void {
-    try {
-      restoreLeft(this.#asides, this.#parts.member.watches.asides(this.#watch.id));
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === undefined) throw error;
-      throw new FilerError(
-        'path-unreadable',
-        `a file that was being put away cannot be given its name again (${code}): it is tried again`,
-        { cause: error },
-      );
-    }
+    this.#asideTrouble = restoreAsides(this.#parts.member.watches, this.#watch.id);
   }
 
   /** When there is something to do, by the clock of whoever asks. */
@@ -106,7 +93,7 @@ export class Accounts {
 
   /** Notes what has ended, and puts away what may go, if it is time to. @returns why something cannot be put away */
   async settle(nowMs: number, signal: AbortSignal): Promise<FilerError | undefined> {
-    if (nowMs < this.nextMs) return this.#trouble;
+    if (nowMs < this.nextMs) return this.#trouble ?? this.#asideTrouble;
     this.#lookAtMs = nowMs + LOOK_EVERY_MS;
     const { watches } = this.#parts.member;
     for (const delivery of watches.ended(this.#watch.id)) {
@@ -119,7 +106,8 @@ export class Accounts {
     if (signal.aborted) return undefined;
     this.#retry(nowMs);
     if (this.#putsAway && this.#mayPutAway) this.#trouble = await this.#putAway(signal);
-    return this.#trouble;
+    this.restoreLeft();
+    return this.#trouble ?? this.#asideTrouble;
   }
 
   get #putsAway(): boolean {
@@ -185,7 +173,7 @@ export class Accounts {
       const results = await putAway(
         partings.map(({ parting }) => parting),
         signal,
-        this.#asides,
+        asideLedger(watches, id),
       );
       for (const [n, { file, parting }] of partings.entries()) {
         const isAway = results[n];

@@ -6,13 +6,17 @@ import { watchedVersion } from '../jobs/watched-version.ts';
 import { inodeOf, isSame, moveFile, namesLike } from './move-file.ts';
 import { openForWriting } from './open-writers.ts';
 
-/** Names under which files lie while they are put away. */
+/** Names under which files lie, or are about to: nothing of that is the user's to be sent. */
+const hidden = new Set<string>();
+/** Those of them that are being put away now. */
 const underWay = new Set<string>();
 
 /** A file that lies under another name for as long as it takes to put it away. Both absolute. */
 export interface AsideName {
   readonly file: string;
   readonly aside: string;
+  /** What its folder is known by, whatever is mounted at the folder's path later. Empty when there was none. */
+  readonly folder: string;
 }
 
 /** Where these names are noted before they are used: only what is noted is ever given its old name again. */
@@ -53,11 +57,17 @@ export async function putAway(
   signal: AbortSignal,
   ledger: AsideLedger,
 ): Promise<(boolean | FilerError)[]> {
-  const names = files.map(({ file }) => ({ file, aside: asideOf(file) }));
+  const names = files.map(({ file }) => asideName(file));
   ledger.note(names);
-  for (const { aside } of names) underWay.add(aside);
+  for (const { aside } of names) {
+    hidden.add(aside);
+    underWay.add(aside);
+  }
   try {
-    const asides = files.map((file, n) => attempted(file, () => setAside(file, names[n]?.aside ?? '')));
+    const asides = names.map((name, n) => {
+      const file = files[n];
+      return file === undefined ? undefined : attempted(file, () => setAside(file, name));
+    });
     const inodes = asides.flatMap((each) =>
       typeof each === 'object' && 'aside' in each ? [[each.aside, inodeOf(each.stats)] as const] : [],
     );
@@ -69,9 +79,8 @@ export async function putAway(
     }
     return results;
   } finally {
-    const settled = names.filter(({ aside }) => lstatSync(aside, { throwIfNoEntry: false }) === undefined);
-    ledger.drop(settled);
-    for (const { aside } of settled) underWay.delete(aside);
+    for (const { aside } of names) underWay.delete(aside);
+    settle(ledger, names.filter(isOver));
   }
 }
 
@@ -116,26 +125,68 @@ function refusal({ file, moveTo }: Parting, cause: unknown): FilerError {
   );
 }
 
-function asideOf(file: string): string {
-  return join(dirname(file), `.filer-${randomBytes(16).toString('hex')}`);
+/** Another name for a file, which nobody can guess. */
+export function asideName(file: string): AsideName {
+  const folder = dirname(file);
+  const aside = join(folder, `.filer-${randomBytes(16).toString('hex')}`);
+  return { file, aside, folder: attemptedId(folder) ?? '' };
 }
 
 /** Whether a path is one that lies aside now. */
 export function isAside(path: string): boolean {
-  return underWay.has(path);
+  return hidden.has(path);
 }
 
-/** Gives back their names to files that a process which died left aside. @throws a system error */
-export function restoreLeft(ledger: AsideLedger, left: readonly AsideName[]): void {
-  for (const each of left) {
-    if (underWay.has(each.aside)) continue;
-    restore(each);
-    ledger.drop([each]);
+/**
+ * Gives back their names to files that a process which died left aside, or that could not get them before. What is not
+ * there stays noted until its folder is: the disk may not be mounted.
+ *
+ * @throws a system error, after all others got theirs
+ */
+export function restoreLeft(ledger: Pick<AsideLedger, 'drop'>, left: readonly AsideName[]): void {
+  const errors: unknown[] = [];
+  for (const each of left.filter(({ aside }) => !underWay.has(aside))) {
+    hidden.add(each.aside);
+    try {
+      restore(each);
+      if (isOver(each)) settle(ledger, [each]);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
+function settle(ledger: Pick<AsideLedger, 'drop'>, names: readonly AsideName[]): void {
+  ledger.drop(names);
+  for (const { aside } of names) hidden.delete(aside);
+}
+
+/** Whether nothing lies aside, which only the folder that it lay in can tell. */
+function isOver({ aside, folder }: AsideName): boolean {
+  const id = attemptedId(dirname(aside));
+  if (id !== (folder === '' ? undefined : folder)) return false;
+  try {
+    return lstatSync(aside, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/** Number and birth of a folder; its device may have another number when it is mounted again. */
+function attemptedId(folder: string): string | undefined {
+  try {
+    const { ino, birthtimeNs } = lstatSync(folder, { bigint: true });
+    return `${ino}:${birthtimeNs}`;
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
   }
 }
 
 /** Gives a file its name again that was left aside, or one like it where another file has that by now. */
-function restore({ file, aside }: AsideName): void {
+function restore({ file, aside }: Pick<AsideName, 'file' | 'aside'>): void {
   for (const name of namesLike(file)) {
     try {
       linkSync(aside, name);
@@ -144,7 +195,7 @@ function restore({ file, aside }: AsideName): void {
     } catch (error) {
       const code = systemCode(error);
       if (code === undefined) throw error;
-      if (code === 'ENOENT') return;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return;
       const there = lstatSync(name, { throwIfNoEntry: false, bigint: true });
       if (there === undefined) {
         // No links here. Nobody is known to use this name in the moment between.
@@ -161,13 +212,13 @@ function restore({ file, aside }: AsideName): void {
 }
 
 /** Without a pause between the looks and the new name. */
-function setAside(parting: Parting, aside: string): Aside | undefined {
+function setAside(parting: Parting, { aside, folder }: AsideName): Aside | undefined {
   const { file, version } = parting;
   const before = lstatSync(file, { bigint: true, throwIfNoEntry: false });
   if (before === undefined || watchedVersion(before) !== version) return undefined;
   renameSync(file, aside);
   const stats = lstatSync(aside, { bigint: true });
-  if (isSame(before, stats)) return { ...parting, aside, stats };
+  if (isSame(before, stats)) return { ...parting, aside, folder, stats };
   restore({ file, aside });
   return undefined;
 }

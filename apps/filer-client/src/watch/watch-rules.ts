@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { PART_PREFIX } from '@filer/transfer';
+import { isPartName } from '@filer/transfer';
 import { judge, readRules, RuleFiles, RULES_FILE, rulesOf } from '../jobs/rule-files.ts';
 import { isAside } from './put-away.ts';
 
@@ -23,9 +23,6 @@ const TEMPORARY_NAMES = [
   '.fuse_hidden*',
 ] as const;
 
-/** Names of filer's own, which never go. */
-const OWN_NAMES = [`${PART_PREFIX}*`];
-
 /**
  * rsync writes `name` as `.name.XXXXXX`, and people name files so too: one of these must stay the same for longer,
  * in ms, before it goes.
@@ -40,7 +37,6 @@ export function settleMsOf(path: string, settleMs: number): number {
 
 /** What of a watched folder stays here: temporary names, what its `.filerignore` files say, and what was typed. */
 export class WatchRules {
-  readonly #own = rulesOf(OWN_NAMES.join('\n'));
   readonly #temporary = rulesOf(TEMPORARY_NAMES.join('\n'));
   readonly #typed;
   readonly #folder: string;
@@ -59,9 +55,10 @@ export class WatchRules {
 
   /** Whether something is ignored for itself: that the folders above it are is not looked at. */
   ignores(path: string, isFolder: boolean): boolean {
-    if (isAside(join(this.#folder, path))) return true;
+    const isOwn = !isFolder && isPartName(basename(path));
+    if (isOwn || isAside(join(this.#folder, path))) return true;
     const before = judge(this.#temporary, path, isFolder, false) || this.#files.ignores(path, isFolder);
-    return judge(this.#own, path, isFolder, judge(this.#typed, path, isFolder, before));
+    return judge(this.#typed, path, isFolder, before);
   }
 
   /** Whether it, or a folder above it, is ignored. */

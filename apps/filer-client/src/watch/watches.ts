@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { SendRequest } from '../jobs/send-request.ts';
 import type { Watch } from '../store/watch-store.ts';
+import { restoreAsides } from './asides.ts';
 import { WatchedFolder, type WatchParts } from './watched-folder.ts';
 
 /** The watched folders of a daemon. */
@@ -11,6 +12,9 @@ export class Watches implements AsyncDisposable {
   /** Begins with all that the database knows. */
   constructor(parts: WatchParts) {
     this.#parts = parts;
+    // Before any of them looks: a folder may have two watches.
+    const trouble = restoreAsides(parts.member.watches);
+    if (trouble !== undefined) parts.log.warn('files were not given their names again', { error: trouble });
     for (const watch of parts.member.watches.all()) void this.#begin(watch);
   }
 

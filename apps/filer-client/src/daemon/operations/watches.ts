@@ -4,6 +4,7 @@ import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, systemCode, textOf 
 import { parseSafePath, requireNotOwn } from '@filer/transfer';
 import { resolveTargets } from '../../jobs/targets.ts';
 import type { Watch } from '../../store/watch-store.ts';
+import { restoreAsides } from '../../watch/asides.ts';
 import { isInside, realPlace, requireNoLoop } from '../../watch/places.ts';
 import { watchDocument, type WatchDocument } from '../../watch/watch-document.ts';
 import { parseKeptOptions, type WatchOptions } from '../../watch/watch-options.ts';
@@ -59,6 +60,7 @@ export const watchRemove: Operation = async (site, params) => {
   const { id, name, folder } = watchOf(site, which, readPath(fields['folder'], 'folder'));
   const waiting = site.member.watches.waiting(id);
   await site.daemon?.watches.remove(id);
+  restoreAsides(site.member.watches, id); // what cannot be now is at the next start
   site.member.watches.remove(id);
   return { id: String(id), name, folder, waiting };
 };

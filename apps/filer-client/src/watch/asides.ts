@@ -1,0 +1,32 @@
+import { FilerError, systemCode } from '@filer/protocol';
+import type { WatchStore } from '../store/watch-store.ts';
+import { restoreLeft, type AsideLedger } from './put-away.ts';
+
+/** Where a watch notes the names under which its files lie while they are put away. */
+export function asideLedger(watches: WatchStore, watch: number): AsideLedger {
+  return {
+    note: (names) => watches.noteAsides(watch, names),
+    drop: (names) => watches.dropAsides(names),
+  };
+}
+
+/**
+ * Gives files their names again that a killed process left aside.
+ *
+ * @param watch undefined for all, those of watches that were removed too
+ * @returns why one of them cannot get its name
+ */
+export function restoreAsides(watches: WatchStore, watch?: number): FilerError | undefined {
+  try {
+    restoreLeft({ drop: (names) => watches.dropAsides(names) }, watches.asides(watch));
+    return undefined;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    return new FilerError(
+      'path-unreadable',
+      `a file that was being put away cannot be given its name again (${code}): it is tried again`,
+      { cause: error },
+    );
+  }
+}
