@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import {
   guardFolders,
+  isOwn,
   KnownDigests,
   listShared,
   readDigests,
@@ -139,3 +140,15 @@ test.skipIf(!isLinux)(
     expect(locks()).toEqual(before);
   },
 );
+
+test("what has the number that a file of the program had a moment ago is the user's", async () => {
+  const file = join(home, 'membership.json');
+  await writeFile(file, '{}');
+  const { dev, ino } = statSync(file, { bigint: true });
+  guardFolders({ homes: [], spools: [] })[Symbol.dispose](); // what is known is of now
+  expect(isOwn({ dev, ino })).toBe(true);
+
+  // A file system gives a free number to the next file; one that is moved keeps it on any.
+  await rename(file, join(above, 'beside'));
+  expect(isOwn({ dev, ino })).toBe(false);
+});

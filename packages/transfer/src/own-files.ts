@@ -42,11 +42,17 @@ export function guardFolders({ homes, spools }: OwnFolders): Disposable {
 /** Whether something is a folder or a file that this program keeps for itself. */
 export function isOwn({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): boolean {
   if (guarded.size === 0) return false;
-  if (performance.now() - refreshedAt > REFRESH_MS) {
-    identities = new Set([...guarded].flatMap((folders) => [...identitiesOf(folders)]));
-    refreshedAt = performance.now();
-  }
-  return identities.has(`${dev}:${ino}`);
+  if (performance.now() - refreshedAt > REFRESH_MS) refresh();
+  const identity = `${dev}:${ino}`;
+  if (!identities.has(identity)) return false;
+  // A file that was replaced leaves its number to the next file or folder of anybody.
+  refresh();
+  return identities.has(identity);
+}
+
+function refresh(): void {
+  identities = new Set([...guarded].flatMap((folders) => [...identitiesOf(folders)]));
+  refreshedAt = performance.now();
 }
 
 /** @param file for messages @throws FilerError `refused` */
