@@ -85,7 +85,7 @@ test.each([
   [
     'no-program',
     ['no-such-program-anywhere'],
-    '"no-such-program-anywhere" could not be started: there is no such program',
+    '"no-such-program-anywhere" could not be started: there is no such program, or not the interpreter that its first line names',
   ],
   ['no-right', ['/etc/passwd'], '"/etc/passwd" could not be started: this user may not run it'],
 ])('a command that cannot be started is a report that says so: %s', async (name, command, why) => {
@@ -105,7 +105,7 @@ test.each([
 test('a folder that is not there is no program that is not there', async () => {
   await add('no-folder', '--cwd', network.path('nowhere'), '--', 'true');
 
-  expect((await run('no-folder')).done['output']).toMatch(/there is no folder ".*nowhere"/);
+  expect((await run('no-folder')).done['output']).toMatch(/in the folder ".*nowhere": it does not exist/);
 });
 
 test('a command that takes too long is ended with all that it started, however deaf that is', async () => {

@@ -1,11 +1,15 @@
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { linesSaid, passedOn, runnableProgram, runToEnd, type ProgramEnd } from '@filer/program';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { codeOf } from '../protocol/outcome.ts';
 
 interface Script {
+  readonly cwd?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly input?: Iterable<string>;
@@ -17,7 +21,7 @@ async function run(script: string, options: Script = {}): Promise<ProgramEnd & {
   let said = '';
   const end = await runToEnd({
     command: [process.execPath, '-e', script],
-    cwd: await realpath(tmpdir()),
+    cwd: options.cwd ?? (await realpath(tmpdir())),
     env: { ANSWER: '42' },
     timeoutMs: 60_000,
     signal: new AbortController().signal,
@@ -40,6 +44,62 @@ test('a program gets its folder, its variables and its input, and both its outpu
   expect(said).toContain('one\ntwo\n');
   expect({ exitCode, failure }).toEqual({ exitCode: 0, failure: undefined });
 });
+
+const IN_TURN = `for (let n = 0; n < 50; n++) require('node:fs').writeSync(1 + (n % 2), n + ' ');`;
+const COUNTED = Array.from({ length: 50 }, (_, n) => `${n} `).join('');
+
+test('what a program writes to its two outputs in turn is heard in that order', async () => {
+  const { said, exitCode } = await run(IN_TURN);
+
+  expect({ said, exitCode }).toEqual({ said: COUNTED, exitCode: 0 });
+});
+
+test('a program that opens its outputs by name may write to them', async () => {
+  const { said, exitCode } = await run(
+    `for (const name of ['/dev/stdout', '/dev/stderr']) require('node:fs').appendFileSync(name, name);`,
+  );
+
+  expect({ said, exitCode }).toEqual({ said: '/dev/stdout/dev/stderr', exitCode: 0 });
+});
+
+test('where no temporary file can be made, both outputs are still heard whole', async () => {
+  vi.stubEnv('TMPDIR', '/nowhere/filer-test');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { said, exitCode } = await run(IN_TURN, { cwd: '/' });
+
+  expect({ said: said.split(' ').toSorted(), exitCode }).toEqual({
+    said: COUNTED.split(' ').toSorted(),
+    exitCode: 0,
+  });
+});
+
+test('a run leaves neither files nor descriptors', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  vi.stubEnv('TMPDIR', folder);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await run('1');
+  const before = process.getActiveResourcesInfo().filter((name) => name.startsWith('Pipe'));
+  await run('1');
+
+  expect(await readdir(folder)).toEqual([]);
+  expect(process.getActiveResourcesInfo().filter((name) => name.startsWith('Pipe'))).toEqual(before);
+});
+
+test.each(['without-descriptors', 'nul', 'too-long'])(
+  'a run that cannot be begun (%s) is a result',
+  async (how) => {
+    const fixture = fileURLToPath(new URL('../fixtures/program/no-run.ts', import.meta.url));
+    const { stdout } = await promisify(execFile)('/bin/sh', [
+      ...['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, fixture, how],
+    ]);
+
+    expect(JSON.parse(stdout)).toEqual([
+      { exitCode: null, signal: null, timedOut: false, durationMs: 0, failure: expect.any(String) },
+      { exitCode: 0, signal: null, timedOut: false, durationMs: expect.any(Number) },
+    ]);
+  },
+);
 
 test('a program that reads no input, however much there is, ends as it wants', async () => {
   const lines = Array.from({ length: 5_000 }, () => 'x'.repeat(1_000));

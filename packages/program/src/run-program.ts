@@ -1,12 +1,13 @@
-import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, closeSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FilerError, messageOf, systemCode } from '@filer/protocol';
 import type { Environment } from './environment.ts';
+import { joinedOutput, type JoinedOutput } from './joined-output.ts';
 
 /** Variables of our own that a program gets which its owner named. */
 const PASSED_ON = [
@@ -61,18 +62,20 @@ export interface ProgramEnd {
  * for. Never rejects for what the program does.
  */
 export async function runToEnd(run: ProgramRun): Promise<ProgramEnd> {
-  const { command, cwd, env, timeoutMs, signal, input = [], onOutput } = run;
-  const [program = '', ...args] = command;
+  const { timeoutMs, signal, input = [], onOutput } = run;
+  const joined = await joinedOutput();
   const startedAt = performance.now();
-  let child: ChildProcessWithoutNullStreams;
+  let child: ChildProcess;
   try {
-    child = spawn(program, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+    child = start(run, joined);
   } catch (error) {
     // Too many arguments, for one.
+    joined?.reader.destroy();
     return { exitCode: null, signal: null, failure: messageOf(error), timedOut: false, durationMs: 0 };
+  } finally {
+    if (joined !== undefined) closeSync(joined.writer);
   }
   const ended = endOf(child);
-  const silent = once(child, 'close').catch(() => undefined); // told by `ended`
   let timedOut = false;
   let ending: Promise<void> | undefined;
   const timer = setTimeout(() => {
@@ -82,18 +85,34 @@ export async function runToEnd(run: ProgramRun): Promise<ProgramEnd> {
   const onAbort = (): void => void (ending ??= endGroup(child));
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
-  child.stdout.setEncoding('utf8').on('data', onOutput);
-  child.stderr.setEncoding('utf8').on('data', onOutput);
-  const told = tell(input, child.stdin);
+  // Where there is no descriptor left, a child has no streams.
+  const outputs = [joined?.reader, child.stdout, child.stderr].filter(
+    (each) => each !== undefined && each !== null,
+  );
+  const silent = Promise.all(outputs.map((output) => heard(output, onOutput)));
+  const told = child.stdin ? tell(input, child.stdin) : undefined;
   const end = await ended;
   const durationMs = Math.round(performance.now() - startedAt);
   clearTimeout(timer);
   signal.removeEventListener('abort', onAbort);
   await ending;
   await Promise.race([silent, delay(LAST_WORDS_MS, undefined, { ref: false })]);
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+  for (const stream of [child.stdin, ...outputs]) stream?.destroy();
   await told;
   return { ...end, timedOut, durationMs };
+}
+
+/** @throws what Node says of arguments that it does not pass on */
+function start({ command, cwd, env }: ProgramRun, joined: JoinedOutput | undefined): ChildProcess {
+  const [program = '', ...args] = command;
+  const output = joined?.writer ?? 'pipe';
+  return spawn(program, args, { cwd, env, detached: true, stdio: ['pipe', output, output] });
+}
+
+/** Passes on what comes, until nothing more does. Never rejects: what can be read no further has ended. */
+async function heard(output: Readable, onOutput: (text: string) => void): Promise<void> {
+  output.setEncoding('utf8').on('data', onOutput);
+  await finished(output, { writable: false }).catch(() => undefined);
 }
 
 /**

@@ -57,12 +57,18 @@ export async function runCommand(schedule: Schedule, facts: CommandFacts): Promi
   };
 }
 
+/** What the system says of a program that it does not start. */
+const WHY_NOT: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such program, or not the interpreter that its first line names',
+  EACCES: 'this user may not run it',
+  E2BIG: 'its arguments are longer than this system takes',
+  EMFILE: 'the daemon has as many files open as it may; it is tried again when it is due',
+  EAGAIN: 'this user has as many processes as it may; it is tried again when it is due',
+};
+
 function notStarted(reason: string, durationMs: number, program?: string): CommandResult {
-  const why = reason.endsWith('ENOENT')
-    ? 'there is no such program'
-    : reason.endsWith('EACCES')
-      ? 'this user may not run it'
-      : reason;
+  const [code = ''] = /E[A-Z0-9]+$/.exec(reason) ?? [];
+  const why = WHY_NOT[code] ?? reason;
   const failure = program === undefined ? why : `${JSON.stringify(program)} could not be started: ${why}`;
   return {
     run: { exitCode: null, signal: null, durationMs, timedOut: false, droppedBytes: 0 },
@@ -77,7 +83,8 @@ async function folderProblem(cwd: string): Promise<string | undefined> {
     if ((await stat(cwd)).isDirectory()) return undefined;
     return `the command could not be started: ${JSON.stringify(cwd)} is no folder`;
   } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    return `the command could not be started: there is no folder ${JSON.stringify(cwd)} that this user may use`;
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    return `the command could not be started in the folder ${JSON.stringify(cwd)}: ${code === 'ENOENT' ? 'it does not exist' : code}`;
   }
 }
