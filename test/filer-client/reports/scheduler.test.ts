@@ -1,13 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { DatabaseSync } from 'node:sqlite';
 import { parseReportBody } from '@filer/protocol';
 import { createLogger, type Logger } from '@filer/program';
 import type { Moment } from '../../../apps/filer-client/src/reports/due.ts';
 import { ScheduleTable } from '../../../apps/filer-client/src/reports/schedule-table.ts';
 import { Scheduler } from '../../../apps/filer-client/src/reports/scheduler.ts';
+import { Snapshot } from '../../../apps/filer-client/src/reports/snapshot.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { Spool } from '../../../apps/filer-client/src/store/spool.ts';
 
@@ -324,4 +325,19 @@ test('a report that the database cannot take when it is made is kept once it can
   await home.close();
   home.start();
   expect(await home.reported(2)).toEqual(['daily', 'daily']);
+});
+
+test('what the system does not do while a report is kept costs no other schedule, and is tried again', async () => {
+  home.table.add({ name: 'a', every: '1h', jitter: '0s', attach: ['schedules.toml'], cwd: folder }, false);
+  home.table.add({ name: 'b', every: '1h', jitter: '0s', set: { x: '1' } }, false);
+  const noDescriptors = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+  const fails = vi.spyOn(Snapshot, 'take').mockRejectedValue(noDescriptors);
+  home.pass(60 * MINUTE);
+  expect(await home.reported(1)).toEqual(['b']);
+  await vi.waitUntil(() => home.said.includes('EMFILE'));
+
+  await expect(home.scheduler.runNow('b', new AbortController().signal)).resolves.toBeDefined();
+  fails.mockRestore();
+  home.pass(MINUTE);
+  expect(await home.reported(3)).toEqual(['b', 'b', 'a']);
 });

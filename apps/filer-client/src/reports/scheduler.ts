@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { FilerError, messageOf, type Attachment, type ErrorCode, type ReportBody } from '@filer/protocol';
+import {
+  FilerError,
+  messageOf,
+  systemCode,
+  type Attachment,
+  type ErrorCode,
+  type ReportBody,
+} from '@filer/protocol';
 import type { Environment, Logger } from '@filer/program';
 import type { Member } from '../network/member.ts';
 import type { Moment } from './due.ts';
@@ -200,7 +207,7 @@ export class Scheduler {
       onSpooled();
     } catch (error) {
       asked?.done.reject(error);
-      if (!(error instanceof FilerError) && !signal.aborted) throw error;
+      if (!isFailure(error) && !signal.aborted) throw error;
       this.#noReport(name, signal, error);
     }
   }
@@ -219,8 +226,7 @@ export class Scheduler {
       try {
         return await work();
       } catch (error) {
-        const passes = error instanceof FilerError && NOT_NOW.has(error.code);
-        if (!passes || asked !== undefined || signal.aborted) throw error;
+        if (!passes(error) || asked !== undefined || signal.aborted) throw error;
         if (tries === 0)
           this.#options.log.error('a scheduled report waits for the database', { schedule: name, error });
         const entry = this.#table.get(name);
@@ -267,6 +273,16 @@ export class Scheduler {
       log.error('what a killed daemon left running could not be ended', { error });
     }
   }
+}
+
+/** Whether it is of one schedule, or of the system. What is a bug of ours ends the process. */
+function isFailure(error: unknown): boolean {
+  return error instanceof FilerError || systemCode(error) !== undefined;
+}
+
+/** Whether what the disk does not take now may be taken later; of what the system says nothing is for ever. */
+function passes(error: unknown): boolean {
+  return error instanceof FilerError ? NOT_NOW.has(error.code) : systemCode(error) !== undefined;
 }
 
 interface Asked {
