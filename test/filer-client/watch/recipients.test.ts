@@ -191,6 +191,25 @@ test('what was shipped is not shipped again when its disk was away, and is forgo
   expect(noted().filter((path) => path.startsWith('mounted/'))).toEqual(['mounted/a', 'mounted/c']);
 });
 
+test('a watch remembers a limited number of files of a folder that another program empties', async () => {
+  const folder = await watched('emptied', '--to', 'bob');
+  for (const name of ['a', 'b', 'c']) await writeFile(join(folder, name), name);
+  const { id } = await watchOf('emptied');
+  const noted = (): string[] =>
+    withStore((watches) => watches.page(Number(id), '', 100).map(({ path }) => path));
+  await until(
+    () => watchOf('emptied'),
+    ({ shipped, waiting }) => shipped === 3 && waiting === 0,
+  );
+  for (const name of ['a', 'b', 'c']) await rm(join(folder, name));
+  const live = anna.daemon.watches.get(Number(id));
+
+  await live?.forgetRemoved();
+  expect(noted()).toEqual(['a', 'b', 'c']);
+  await live?.forgetRemoved(2);
+  expect(noted()).toEqual(['a', 'b']);
+});
+
 test('a file that a killed daemon left aside gets its name again when its watch is removed, with or without a daemon', async () => {
   const places: string[] = [];
   for (const name of ['aside-one', 'aside-two', 'aside-three'])

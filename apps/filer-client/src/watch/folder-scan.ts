@@ -11,6 +11,8 @@ const SHARE_OF_TIME = 10;
 /** What was put into jobs and is not there any more is forgotten this often, in ms, so many at once. */
 const FORGET_EVERY_MS = 3_600_000;
 const FORGET_AT_ONCE = 256;
+/** Files that are not there and may be on a disk that is away are remembered up to so many: some 150 MB of the database. */
+const MAX_ABSENT = 1_000_000;
 
 export interface FolderScanOptions {
   readonly watch: Watch;
@@ -116,11 +118,13 @@ export class FolderScan {
 
   /**
    * Forgets files that were removed. A path that is not there proves nothing: the disk that it is on may not be mounted, or
-   * another one in its place. A folder that still has one of its other files, as it was shipped, is the same folder.
+   * another one in its place. A folder that still has one of its other files, as it was shipped, is the same folder. Of a
+   * folder that another program empties there is never such a file: what is remembered of it is limited in number.
    */
-  async forgetRemoved(signal: AbortSignal): Promise<void> {
+  async forgetRemoved(signal: AbortSignal, maxAbsent = MAX_ABSENT): Promise<void> {
     const { watch, store } = this.#options;
     this.#forgetAtMs = now() + FORGET_EVERY_MS;
+    let absent = 0;
     for (let last = ''; !signal.aborted;) {
       const page = store.page(watch.id, last, FORGET_AT_ONCE);
       const looks = await Promise.all(page.map(({ path }) => look(watch, path)));
@@ -130,7 +134,10 @@ export class FolderScan {
         if (there !== undefined && 'version' in there && there.kind === 'file' && there.version === version)
           known.add(dirname(path));
       });
-      const gone = page.filter(({ path }, n) => looks[n] === undefined && known.has(dirname(path)));
+      const gone = page.filter(({ path }, n) => {
+        if (looks[n] !== undefined) return false;
+        return known.has(dirname(path)) || ++absent > maxAbsent;
+      });
       if (gone.length > 0) store.forget(watch.id, gone);
       const end = page.at(-1);
       if (end === undefined) return;

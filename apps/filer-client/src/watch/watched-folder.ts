@@ -148,8 +148,8 @@ export class WatchedFolder {
   }
 
   /** Forgets what was shipped and has been removed since. */
-  forgetRemoved(): Promise<void> {
-    return this.#scan.forgetRemoved(this.#stop.signal);
+  forgetRemoved(maxAbsent?: number): Promise<void> {
+    return this.#scan.forgetRemoved(this.#stop.signal, maxAbsent);
   }
 
   /** Jobs of this watch may have ended. */
