@@ -93,7 +93,7 @@ test('what is there and what is copied in arrives at its place with modes, times
     to: ['bob'],
     state: 'watching',
     reason: null,
-    onConflict: 'overwrite',
+    onConflict: 'update',
     settleMs: 300,
     rescanMs: 3_600_000,
     deleteAfter: false,

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parseEntriesAnswer, parseReceipts, type EntryAnswer } from '@filer/protocol';
 import { KnownDigests, type KnownDigest, type ReceiveOptions } from '@filer/transfer';
 import { digestsOf, withReceiver, type Hand } from './by-hand.ts';
+import { deliveredBefore } from './delivered-before.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const FACTS = { mtimeNs: '0', mode: 0o755 };
@@ -99,7 +100,7 @@ describe('one batch of entries', () => {
     }
     const digests = digestsOf(Buffer.from('B'));
     const known = new KnownDigests({ find: () => ({ ...digests, synced: true }), keep: () => undefined });
-    const { hand, outcome } = await offered(ends, { known });
+    const { hand, outcome } = await offered(ends, { known, replaces: 'all' });
 
     const answers = await announce(
       hand,
@@ -203,11 +204,13 @@ test('overwrite leaves what is edited at the very last moment', async () => {
     keep: () => undefined,
   });
 
+  const deliveries = deliveredBefore();
+  await deliveries.note('alice/a', { content: digestsOf(old).digest, mtimeNs: undefined, job: 'earlier' });
   const { sent } = await transfer(ends, ['a'], {
     send: { onConflict: 'overwrite' },
     receive: {
       known,
-      delivered: () => digestsOf(old).digest,
+      deliveries,
       on: (event) => {
         if (event.type === 'progress' && event.fileBytes === event.fileSize) isWhole = true;
       },

@@ -42,12 +42,12 @@ test.each([
 
   // What is there already is given the time, too; and what has it is not older than itself.
   await utimes(join(ends.inbox, 'alice', 'tree', 'f'), 1, 1);
-  const again = await transfer(ends, ['tree'], { receive: { delivered: 'all' } });
+  const again = await transfer(ends, ['tree'], { receive: { replaces: 'all' } });
   expect(again.sent).toMatchObject({ ok: true, bytesSent: 0 });
   expect(await listing(join(ends.inbox, 'alice', 'tree'))).toEqual(await before);
   const newer = await transfer(ends, ['tree'], {
     send: { onConflict: 'newer' },
-    receive: { delivered: 'all' },
+    receive: { replaces: 'all' },
   });
   expect(newer.sent).toMatchObject({ ok: true, bytesSent: 0 });
 });

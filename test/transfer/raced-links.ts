@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OnConflict } from '@filer/protocol';
+import { deliveredBefore } from './delivered-before.ts';
 import { RacingLinks } from './racing-links.ts';
 import { freshFolder, transfer, twoEnds } from './two-ends.ts';
 
@@ -29,7 +30,8 @@ export async function raceLinks(forMs: number): Promise<RaceOutcome> {
     writeFileSync(join(tree, 'one', n % 2 === 0 ? 'two' : '', `file ${n}`), `${n}`);
   writeFileSync(join(tree, 'one', 'large'), Buffer.alloc(3 * 1024 * 1024, 'x'));
   mkdirSync(join(ends.inbox, 'alice', 'tree', 'one', 'two'), { recursive: true });
-  const rules: OnConflict[] = ['rename', 'overwrite', 'newer'];
+  const rules: OnConflict[] = ['update', 'rename', 'overwrite', 'newer'];
+  const deliveries = deliveredBefore();
 
   const racing = new RacingLinks(
     ends.inbox,
@@ -44,7 +46,7 @@ export async function raceLinks(forMs: number): Promise<RaceOutcome> {
     const onConflict = rules[round % rules.length];
     const { sent } = await transfer(ends, ['tree'], {
       send: { onConflict },
-      receive: { sync: round % 2 === 0, delivered: () => undefined },
+      receive: { sync: round % 2 === 0, deliveries },
     });
     delivered += sent.filesDelivered;
   }

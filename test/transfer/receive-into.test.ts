@@ -45,7 +45,7 @@ test('what the receiver says of names that are taken counts, not what the offer 
   await mkdir(ends.inbox);
   await writeFile(join(ends.home, 'file'), 'new');
   await writeFile(join(ends.inbox, 'file'), 'old');
-  const mine = { folder: '', delivered: 'all', onConflict: 'skip' } as const;
+  const mine = { folder: '', replaces: 'all', onConflict: 'skip' } as const;
   await transfer(ends, ['file'], { send: { onConflict: 'overwrite' }, receive: mine });
   expect(await readFile(join(ends.inbox, 'file'), 'utf8')).toBe('old');
 

@@ -25,6 +25,7 @@ import {
   type ReceiveOptions,
 } from '@filer/transfer';
 import { digestsOf, withReceiver } from './by-hand.ts';
+import { deliveredBefore } from './delivered-before.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
@@ -59,13 +60,14 @@ describe('what is there byte for byte is not sent again:', () => {
 
   test('an earlier name (n)', async () => {
     const ends = await withFile('one');
+    const receive = { deliveries: deliveredBefore() };
     for (const content of ['one', 'two', 'six']) {
       await writeFile(join(ends.home, 'a.bin'), content);
-      await transfer(ends, ['a.bin']);
+      await transfer(ends, ['a.bin'], { receive });
     }
     await writeFile(join(ends.home, 'a.bin'), 'two');
 
-    const { sent } = await transfer(ends, ['a.bin']);
+    const { sent } = await transfer(ends, ['a.bin'], { receive });
 
     expect(sent.files).toMatchObject([{ status: 'skipped', path: 'alice/a (1).bin' }]);
     expect(await there(ends)).toEqual({ 'a.bin': 'one', 'a (1).bin': 'two', 'a (2).bin': 'six' });
@@ -114,8 +116,9 @@ describe('what is there byte for byte is not sent again:', () => {
       const file = join(ends.home, 'a.bin');
       await utimes(file, old, old);
       await chmod(file, 0o644);
-      const { sent: first } = await transfer(ends, ['a.bin']);
-      const receive = { delivered: () => (delivered ? first.files[0]?.digest : undefined) };
+      const deliveries = deliveredBefore();
+      await transfer(ends, ['a.bin'], { receive: { deliveries } });
+      const receive = delivered ? { deliveries } : {};
       await utimes(file, now, now);
       await chmod(file, 0o4755);
       const known = new KnownDigests();
@@ -220,7 +223,7 @@ describe('remembered digests', () => {
       await utimes(file, 1_000 + n, 1_000 + n);
     }
     const send = { known: new KnownDigests() };
-    const receive = { known: new KnownDigests(), delivered: 'all' } as const;
+    const receive = { known: new KnownDigests(), replaces: 'all' } as const;
     const receipts = async (): Promise<ReceiptBatch['files'][]> => {
       const kept: ReceiptBatch[] = [];
       const keep = (batch: ReceiptBatch): void => void kept.push(batch);
@@ -437,11 +440,7 @@ describe('on a conflict', () => {
   async function conflict(onConflict: OnConflict, options: { mine: boolean; newer?: boolean }) {
     const ends = await withFile('old content');
     const source = join(ends.home, 'a.bin');
-    const delivered = new Map<string, string>();
-    const receive = {
-      record: ({ path, digest }: { path: string; digest: string }): void => void delivered.set(path, digest),
-      delivered: (path: string): string | undefined => (options.mine ? delivered.get(path) : undefined),
-    };
+    const receive = options.mine ? { deliveries: deliveredBefore() } : {};
     await utimes(source, 1_000, 1_000);
     await transfer(ends, ['a.bin'], { receive });
     await writeFile(source, 'new');

@@ -170,10 +170,10 @@ export class Announcing {
     }
   }
 
-  #takeHave(file: SentFile, { path, receipt }: EntryAnswer & { readonly answer: 'have' }): void {
+  #takeHave(file: SentFile, { path, receipt, kept }: EntryAnswer & { readonly answer: 'have' }): void {
     const { source, there } = file;
     if (source.kind !== 'file') {
-      this.#entries.settleUnsent(file, { status: 'skipped', path });
+      this.#entries.settleUnsent(file, { status: 'skipped', ...(kept === true ? { kept } : {}), path });
     } else if (receipt === true) {
       if (there === undefined) throw outOfPlace('having a file whose content was not named');
       // Settled by its receipt.

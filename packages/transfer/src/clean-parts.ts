@@ -1,9 +1,10 @@
 import type { Dirent } from 'node:fs';
-import { lstat, readdir, unlink } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '@filer/protocol';
 import { isPartAlone } from './kept-parts.ts';
-import { isPartName, KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
+import { removeTree } from './replacing.ts';
+import { ASIDE_PREFIX, isPartName, KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
 
 /** A part that could be resumed is kept so long, in ms. */
 const KEPT_MS = 7 * 24 * 3_600_000;
@@ -18,8 +19,8 @@ export interface CleanOptions {
 }
 
 /**
- * Removes what transfers that were cut or killed left in an inbox. Follows no links and touches nothing but files that
- * the engine names so.
+ * Removes what transfers that were cut or killed left in an inbox. Follows no links and touches nothing but what the
+ * engine names so.
  *
  * @returns how many were removed
  */
@@ -31,14 +32,15 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const item of await itemsOf(folder)) {
       const path = join(folder, item.name);
-      if (item.isDirectory()) folders.push(path);
-      else if (item.isFile() && isPartName(item.name)) {
+      const isOurs = isHidden(item);
+      if (item.isDirectory() && !isOurs) folders.push(path);
+      else if (isOurs) {
         const found = await attempt(lstat(path));
         if (found === undefined) continue;
         const isResumable = item.name.startsWith(KEPT_PREFIX) && isPartAlone(found);
         const limitMs = isResumable ? olderThanMs : uselessOlderThanMs;
         if (limitMs > 0 && now - found.mtimeMs < limitMs) continue;
-        if ((await attempt(unlink(path).then(() => true))) === true) removed++;
+        if ((await attempt(removeTree(path).then(() => true))) === true) removed++;
       }
     }
   }
@@ -54,12 +56,13 @@ export async function cleanParts(inbox: string, options: CleanOptions = {}): Pro
  */
 export async function cleanMarkedParts(folder: string, mark: string, now: number): Promise<void> {
   for (const item of await itemsOf(folder)) {
-    if (!item.isFile() || !isPartName(item.name)) continue;
+    if (!isHidden(item)) continue;
     const path = join(folder, item.name);
     const isKept = item.name.startsWith(KEPT_PREFIX);
     const changedAt = isKept ? ((await attempt(lstat(path)))?.mtimeMs ?? now) : now;
     const isOld = now - changedAt > KEPT_MS;
-    if (isOld || item.name.startsWith(`${PART_PREFIX}${mark}`)) await attempt(unlink(path));
+    const isMarked = [PART_PREFIX, ASIDE_PREFIX].some((prefix) => item.name.startsWith(prefix + mark));
+    if (isOld || isMarked) await attempt(removeTree(path));
   }
 }
 
@@ -70,10 +73,15 @@ export async function cleanMarkedParts(folder: string, mark: string, now: number
  */
 export async function dropMarkedParts(folder: string, isUseless: (marked: string) => boolean): Promise<void> {
   for (const item of await itemsOf(folder)) {
-    if (!item.isFile() || !isPartName(item.name)) continue;
-    const prefix = item.name.startsWith(KEPT_PREFIX) ? KEPT_PREFIX : PART_PREFIX;
-    if (isUseless(item.name.slice(prefix.length))) await attempt(unlink(join(folder, item.name)));
+    if (!isHidden(item)) continue;
+    const prefix = [KEPT_PREFIX, ASIDE_PREFIX].find((each) => item.name.startsWith(each)) ?? PART_PREFIX;
+    if (isUseless(item.name.slice(prefix.length))) await attempt(removeTree(join(folder, item.name)));
   }
+}
+
+/** Whether it is what the engine has hidden: a part is a file; what is set aside is of any kind. */
+function isHidden(item: Dirent): boolean {
+  return isPartName(item.name) && (item.isFile() || item.name.startsWith(ASIDE_PREFIX));
 }
 
 /** One part that cannot be removed must not keep a program from starting. */

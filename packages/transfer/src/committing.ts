@@ -1,5 +1,7 @@
 import type { FileEnd, ReceiptFile } from '@filer/protocol';
+import { statsAt } from './files-there.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
+import type { Ownership } from './ownership.ts';
 import type { Part } from './part.ts';
 import type { Place } from './place.ts';
 import type { Present } from './present.ts';
@@ -13,6 +15,7 @@ const MAX_NOTES = 1_024;
 export interface CommittingOptions {
   readonly place: Place;
   readonly present: Present;
+  readonly ownership: Ownership;
   readonly sync: boolean;
 }
 
@@ -35,16 +38,20 @@ export class Committing {
   async commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
     const { entry, name, size } = wanted;
     const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
-    const { place, present, sync: synced } = this.#options;
+    const { place, present, ownership, sync: synced } = this.#options;
     let file: ReceiptFile;
     let remember: (file: ReceiptFile) => void = () => undefined;
+    let noted: Promise<void> | undefined;
     try {
       const digests = await part.verify(end);
       const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
       const taken = await place.inFolder(parents, async (folder) => {
-        const replaces = await present.replaceable(folder, components, mtimeNs);
+        const replaces = await ownership.replaceable(folder, components, mtimeNs);
         const name = await part.commit(folder, own, replaces);
-        remember = present.written(folder, name, mtimeNs);
+        const stats = statsAt(folder, name);
+        if (stats !== undefined) remember = present.written(stats, mtimeNs);
+        // Before the owner is told: what is noted together is noted in this order.
+        noted = ownership.note(components, name, digests.digest, stats?.mtimeNs);
         return name;
       });
       file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
@@ -54,7 +61,7 @@ export class Committing {
       this.#entries.forget(wanted);
       return;
     }
-    await this.#notes.begun(this.#note(wanted, file, remember));
+    await this.#notes.begun(Promise.all([noted, this.#note(wanted, file, remember)]).then(() => undefined));
   }
 
   /** Resolves when what is in place is noted. */

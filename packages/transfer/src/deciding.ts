@@ -1,11 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError, MAX_BATCH_NAME_CHARS, type Entry, type EntryAnswer } from '@filer/protocol';
+import { contentOfLink, FOLDER } from './deliveries.ts';
 import { sealOf } from './digests.ts';
+import { statsAt } from './files-there.ts';
 import type { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
+import { asideIn } from './hidden.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { KeptParts, KeptPlace } from './kept-parts.ts';
 import { makeLink } from './made-link.ts';
+import { linkAt, type Ownership } from './ownership.ts';
 import type { Place } from './place.ts';
 import type { Found, Present } from './present.ts';
 import {
@@ -17,16 +21,24 @@ import {
   type Room,
 } from './receive-policy.ts';
 import type { FileFacts } from './refresh-present.ts';
+import { Aside } from './replacing.ts';
+import { SideWork } from './side-work.ts';
 import type { Identical } from './vouching.ts';
 import type { WantedEntries } from './wanted-entries.ts';
 
 /** Deciding about entries waits for little: this long it may hold up all else, in ms. */
 const TURN_MS = 10;
 
+/** Things that were made, and may be noted together. */
+const MAX_NOTES = 1_024;
+
 export interface DecidingOptions {
   readonly place: Place;
   readonly parts: KeptParts;
   readonly present: Present;
+  readonly ownership: Ownership;
+  /** In the names of what is hidden. */
+  readonly mark: string | undefined;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** What may still come of the offer; counted down. */
@@ -47,16 +59,19 @@ interface Decided {
 /** Decides about announced entries: makes folders and links, asks for files, or knows that they are there. */
 export class Deciding {
   readonly #options: DecidingOptions;
-  readonly #owner: Pick<IncomingOwner, 'result'>;
+  readonly #owner: Pick<IncomingOwner, 'result' | 'follow'>;
   readonly #entries: WantedEntries;
   readonly #folders: FilledFolders;
   readonly #identical: (file: Identical) => void;
+  /** Folders and links that were made, and are being noted. */
+  readonly #notes: SideWork;
   /** Of the files that the answer to one batch names. */
   #namedChars = 0;
 
-  constructor(options: DecidingOptions, owner: Pick<IncomingOwner, 'result'>, decided: Decided) {
+  constructor(options: DecidingOptions, owner: Pick<IncomingOwner, 'result' | 'follow'>, decided: Decided) {
     this.#options = options;
     this.#owner = owner;
+    this.#notes = new SideWork((work) => owner.follow(work), MAX_NOTES);
     this.#entries = decided.entries;
     this.#folders = decided.folders;
     this.#identical = decided.identical;
@@ -90,6 +105,7 @@ export class Deciding {
       if (this.#options.gone.aborted)
         throw new FilerError('connection-closed', 'the sender left while its files were compared');
     }
+    await this.#notes.ended(); // what is said to be made is remembered
     await this.#folders.settled(this.#entries.firstPending);
     return answers;
   }
@@ -215,27 +231,72 @@ export class Deciding {
   }
 
   async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
-    const { place } = this.#options;
-    const path = place.pathOf(components.slice(0, -1), components.at(-1) ?? '');
-    await place.inFolder(components, (folder) => folder.makeFillable());
+    const { place, ownership } = this.#options;
+    const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
+    const there = statsAt(place.require(parents), own);
+    const aside =
+      there === undefined || there.isDirectory() ? undefined : await this.#makeWay(components, mtimeNs);
+    try {
+      const made = await place.inFolder(components, (folder) => {
+        folder.makeFillable();
+        return folder.made;
+      });
+      if (made) await this.#notes.begun(ownership.note(components, own, FOLDER, undefined));
+    } catch (error) {
+      aside?.back();
+      throw error;
+    }
+    await aside?.remove();
     this.#folders.opened({ components, mtimeNs, mode });
-    return { answer: 'made', path };
+    return { answer: 'made', path: place.pathOf(parents, own) };
+  }
+
+  /** A file or a link gives way to a folder, if it may. */
+  async #makeWay(components: readonly string[], mtimeNs: bigint): Promise<Aside | undefined> {
+    const { place, ownership, mark } = this.#options;
+    return await place.inFolder(components.slice(0, -1), async (folder) => {
+      const what = await ownership.replaceable(folder, components, mtimeNs);
+      if (what === undefined) return undefined;
+      return Aside.take(folder, components.at(-1) ?? '', what, asideIn(place.folder, mark));
+    });
   }
 
   async #makeLink(entry: Entry, components: readonly string[]): Promise<EntryAnswer> {
     const { path: name, mtimeNs, target = '' } = entry;
-    const { place, sync, allowance } = this.#options;
+    const { place, ownership, sync, allowance, mark } = this.#options;
     const refusal = allowance.files < 1 ? allowance.beyond() : undefined;
-    const parents = components.slice(0, -1);
+    const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
+    const content = contentOfLink(target);
     const made = await place.inFolder(parents, async (folder) => {
-      const link = makeLink(folder, components.at(-1) ?? '', target, mtimeNs, refusal);
-      if (sync && !link.had) await folder.sync();
-      return link;
+      const there = statsAt(folder, own);
+      if (there !== undefined && ownership.keeps(there, mtimeNs))
+        return { name: own, had: true, kept: linkAt(folder, own) !== content };
+      const link = await makeLink(
+        folder,
+        { name: own, target, mtimeNs },
+        {
+          refusal,
+          replaceable: () => ownership.replaceable(folder, components, mtimeNs),
+          mayStandFor: (each) => ownership.mayStandFor(components, each),
+          hidden: () => asideIn(place.folder, mark),
+        },
+      );
+      if (!link.had) {
+        if (sync) await folder.sync();
+        const { mtimeNs: found } = statsAt(folder, link.name) ?? {};
+        await this.#notes.begun(ownership.note(components, link.name, content, found));
+      }
+      return { ...link, kept: false };
     });
-    if (!made.had) takeAllowed(allowance, 0);
     const path = place.pathOf(parents, made.name);
-    this.#owner.result({ name, size: 0, status: made.had ? 'skipped' : 'delivered', path });
-    return { answer: made.had ? 'have' : 'made', path };
+    if (!made.had) {
+      takeAllowed(allowance, 0);
+      this.#owner.result({ name, size: 0, status: 'delivered', path });
+      return { answer: 'made', path };
+    }
+    const kept = made.kept ? { kept: true as const } : {};
+    this.#owner.result({ name, size: 0, status: 'skipped', ...kept, path });
+    return { answer: 'have', path, ...kept };
   }
 }
 

@@ -3,21 +3,8 @@ import { closeSync, fstatSync, linkSync, lstatSync, openSync, renameSync, unlink
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
-import { identityOf } from './known-digests.ts';
+import type { Hidden } from './hidden.ts';
 import { MAX_COMPONENT_BYTES, PART_PREFIX } from './safe-path.ts';
-
-/**
- * Gives a finished part the name of a file that it replaces: at every moment one of the two is there, whole.
- *
- * @param identity of the file that may go. @see identityOf
- * @returns whether it went: not one that was written to, or took the name, since it was looked at
- */
-export function replaceFile(part: FinishedPart, into: Folder, name: string, identity: string): boolean {
-  const there = lstatSync(into.at(name), { bigint: true, throwIfNoEntry: false });
-  if (there === undefined || identityOf(there) !== identity) return false;
-  renameSync(part.folder.at(part.file), into.at(name));
-  return true;
-}
 
 /** What a file system without hard links answers to `link`. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
@@ -29,12 +16,6 @@ const MAX_ATTEMPTS = 10_000;
 const LOCK_STALE_MS = 10_000;
 const LOCK_RETRY_MS = 10;
 
-/** A finished file under its hidden name. */
-export interface FinishedPart {
-  readonly folder: Folder;
-  readonly file: string;
-}
-
 /**
  * Gives a finished part its final name and never replaces anything: `name.ext`, or a free one of `name (1).ext`,
  * `name (2).ext`…: the first, unless some that were given have become free again.
@@ -43,11 +24,10 @@ export interface FinishedPart {
  * @returns the name taken
  * @throws FilerError `name-refused` when none is free; a system error
  */
-export async function takeFinalName(part: FinishedPart, into: Folder, wanted: string): Promise<string> {
+export async function takeFinalName(part: Hidden, into: Folder, wanted: string): Promise<string> {
   for (let n: number | undefined = 0; n !== undefined && n < MAX_ATTEMPTS;) {
     const name = numberedName(wanted, n);
-    const taken = takeByLink(part, into, name);
-    if (taken ?? (await takeByLock(part, into, name))) return name;
+    if (await takeFreeName(part, into, name)) return name;
     // Found free and taken by another since: the next one is near.
     n = n > 0 ? n + 1 : freeNumber((tried) => isTaken(into, numberedName(wanted, tried)), MAX_ATTEMPTS);
   }
@@ -92,8 +72,13 @@ export function numberedName(name: string, n: number): string {
   return `${stem.join('')}${tail}`;
 }
 
+/** Gives a finished part a name that is free. @returns whether it was */
+export async function takeFreeName(part: Hidden, into: Folder, name: string): Promise<boolean> {
+  return takeByLink(part, into, name) ?? (await takeByLock(part, into, name));
+}
+
 /** @returns whether the name was free, or undefined where there are no hard links */
-function takeByLink(part: FinishedPart, into: Folder, name: string): boolean | undefined {
+function takeByLink(part: Hidden, into: Folder, name: string): boolean | undefined {
   try {
     linkSync(part.folder.at(part.file), into.at(name));
   } catch (error) {
@@ -110,7 +95,7 @@ function takeByLink(part: FinishedPart, into: Folder, name: string): boolean | u
  * The same for a file system without hard links: under a lock that every filer takes for this name, look, then
  * rename.
  */
-export async function takeByLock(part: FinishedPart, into: Folder, name: string): Promise<boolean> {
+export async function takeByLock(part: Hidden, into: Folder, name: string): Promise<boolean> {
   // One lock for all spellings that some file system takes for the same name.
   const key = createHash('sha256').update(name.normalize('NFC').toLowerCase()).digest('hex').slice(0, 32);
   const lock = into.at(`${PART_PREFIX}lock-${key}`);

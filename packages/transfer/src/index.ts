@@ -5,6 +5,7 @@ export type { SendOptions, SendOutcome } from './send-options.ts';
 export { receiveFiles } from './receive-files.ts';
 export type { ReceiveEvent } from './receive-event.ts';
 export type { ReceivedFile, ReceiveOptions, ReceiveOutcome } from './receive-options.ts';
+export type { Deliveries, Delivered } from './deliveries.ts';
 export { receiveStream } from './receive-stream.ts';
 export { StreamedFile } from './streamed-file.ts';
 export type { Asker, Cap, ReceivePolicy } from './receive-policy.ts';

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -19,20 +18,17 @@ import {
   type FileEnd,
 } from '@filer/protocol';
 import { digestOfBlock, digestsOfSmall, EMPTY_DIGESTS, FileDigests } from './digests.ts';
-import { replaceFile, takeFinalName } from './final-name.ts';
+import { takeFinalName, takeFreeName } from './final-name.ts';
 import type { Folder } from './folder.ts';
+import { asideIn, partIn, type Hidden } from './hidden.ts';
 import type { KeptPlace } from './kept-parts.ts';
 import { PartWriter } from './part-writer.ts';
-import { PART_PREFIX } from './safe-path.ts';
+import { Aside, replaceFile, type Replaceable } from './replacing.ts';
 import { utimesTime } from './times.ts';
 import { writeError } from './write-error.ts';
 
 /** Answers about the basis that are remembered: a sender asks for the next one while it uses the last. */
 const MAX_TOLD = 3;
-
-/** Begins the names of all parts of this process that go with their transfer. */
-const OWN_NAMES = randomBytes(12).toString('hex');
-let parts = 0;
 
 /** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
 const PERMISSIONS = 0o777;
@@ -86,8 +82,9 @@ export class Part {
     this.#options = options;
     this.#size = options.size;
     const { kept, folder } = options;
-    this.#folder = kept?.folder ?? folder;
-    this.#file = kept?.file ?? `${PART_PREFIX}${options.mark ?? ''}${OWN_NAMES}-${++parts}`;
+    const hidden = kept ?? partIn(folder, options.mark);
+    this.#folder = hidden.folder;
+    this.#file = hidden.file;
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const how = kept === undefined ? O_EXCL : 0;
     try {
@@ -251,11 +248,11 @@ export class Part {
    * this throws.
    *
    * @param into where the final name is taken, in the same file system
-   * @param replaces the identity of the file of that name that is to go, unless it is another one by now
+   * @param replaces what has that name and is to go, unless it is something else by now
    * @returns the name it got
    * @throws FilerError `no-space`, `home-not-writable`, `name-refused`
    */
-  async commit(into: Folder, wanted: string, replaces?: string): Promise<string> {
+  async commit(into: Folder, wanted: string, replaces?: Replaceable): Promise<string> {
     const { name, mtimeNs, mode, sync } = this.#options;
     try {
       if (this.#ownBytes > this.#size || this.#writer.hasHoles) ftruncateSync(this.#descriptor, this.#size);
@@ -264,7 +261,7 @@ export class Part {
       if (sync) await this.#writer.sync();
       this.#close();
       const finished = { folder: this.#folder, file: this.#file };
-      const hasReplaced = replaces !== undefined && replaceFile(finished, into, wanted, replaces);
+      const hasReplaced = replaces !== undefined && (await this.#replace(finished, into, wanted, replaces));
       const taken = hasReplaced ? wanted : await takeFinalName(finished, into, wanted);
       this.#state = 'gone';
       if (sync && hasReplaced) await into.sync();
@@ -274,6 +271,19 @@ export class Part {
       await this.drop();
       throw error instanceof FilerError ? error : writeError(name, error);
     }
+  }
+
+  async #replace(finished: Hidden, into: Folder, name: string, what: Replaceable): Promise<boolean> {
+    if ('identity' in what) return replaceFile(finished, into, name, what.identity);
+    const aside = Aside.take(into, name, what, asideIn(this.#options.folder, this.#options.mark));
+    let taken = false;
+    try {
+      taken = aside !== undefined && (await takeFreeName(finished, into, name));
+    } finally {
+      if (!taken) aside?.back();
+    }
+    if (taken) await aside?.remove();
+    return taken;
   }
 
   /** Removes it. May be called at any time, and twice. */

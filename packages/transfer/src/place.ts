@@ -67,6 +67,12 @@ export class Place implements Disposable {
     }
   }
 
+  /** Whether a folder, or one below it, is open. */
+  isInUse(components: readonly string[]): boolean {
+    const key = components.join('/');
+    return [...this.#held.keys()].some((held) => held === key || held.startsWith(`${key}/`));
+  }
+
   /** Whether more folders are open than are kept, because their names are still on their way to the disk. */
   get isCrowded(): boolean {
     return this.#held.size > MAX_KEPT_OPEN;

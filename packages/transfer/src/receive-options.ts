@@ -1,9 +1,10 @@
 import type { KeyPair, Offer, OnConflict, ReceiptFile } from '@filer/protocol';
+import type { Deliveries } from './deliveries.ts';
 import type { FreeSpace } from './free-space.ts';
 import type { KnownDigests } from './known-digests.ts';
 import type { Outcome } from './outcome.ts';
+import type { OwnershipOptions } from './ownership.ts';
 import type { PaceOptions } from './pace.ts';
-import type { PresentOptions } from './present.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 import type { ReceivePolicy } from './receive-policy.ts';
 
@@ -32,8 +33,10 @@ export interface ReceiveOptions extends PaceOptions {
   readonly sync?: boolean | undefined;
   /** Digests that are remembered; shared by all transfers. @default none, all are read */
   readonly known?: KnownDigests | undefined;
-  /** What `overwrite` and `newer` may replace. @default nothing: every file counts as someone else's */
-  readonly delivered?: PresentOptions['delivered'] | undefined;
+  /** What this sender delivered into this inbox before. @default nothing: all that is there counts as someone else's */
+  readonly deliveries?: Deliveries | undefined;
+  /** Whose files and links may be replaced; `all` where who asked for the files is also whose they are. @default own */
+  readonly replaces?: OwnershipOptions['replaces'] | undefined;
   /** What this side says of names that are taken. @default what the offer says */
   readonly onConflict?: OnConflict | undefined;
   /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */

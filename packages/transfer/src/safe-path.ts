@@ -6,6 +6,9 @@ export const PART_PREFIX = '.filer-part-';
 /** What begins the names of those that outlast a cut. */
 export const KEPT_PREFIX = `${PART_PREFIX}kept-`;
 
+/** What begins the names of links on their way, and of what gives way to something else, folders too. */
+export const ASIDE_PREFIX = `${PART_PREFIX}aside-`;
+
 /**
  * Each name of the engine ends in a digest or a random number, and some in a counter after that: `notes` after the prefix
  * is a name that a user chose.

@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Offer } from '@filer/protocol';
+import { NO_DELIVERIES } from './deliveries.ts';
+import { FilesThere } from './files-there.ts';
 import { FreeSpace, noRoom } from './free-space.ts';
 import { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { keptBytesIn, KeptParts } from './kept-parts.ts';
+import { Ownership } from './ownership.ts';
 import { Place } from './place.ts';
 import { Present } from './present.ts';
 import type { ReceiveOptions } from './receive-options.ts';
@@ -40,12 +43,16 @@ export async function takeOffer(
   if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
   const allowance = allowanceOf(await policy.accept?.(offer, asker), policy);
   const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = options;
-  const { known, mark, delivered = (): undefined => undefined } = options;
+  const { known, mark, deliveries = NO_DELIVERIES, replaces = 'own' } = options;
   // Last: a refused offer leaves no folder behind.
   const place = await Place.open(inbox, folder, sync);
   const parts = new KeptParts(place, senderId, mark);
   const gone = asker.signal;
-  const present = new Present({ place, onConflict, known, checksum, delivered, signal: gone });
-  const incoming = new Incoming({ place, parts, present, space, policy, allowance, sync, mark, gone }, owner);
+  const files = new FilesThere({ known, checksum, signal: gone });
+  const { job } = offer;
+  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, files });
+  const present = new Present({ place, ownership, files, known });
+  const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
+  const incoming = new Incoming(of, owner);
   return { offer, place, incoming };
 }

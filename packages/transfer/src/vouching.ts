@@ -1,7 +1,8 @@
 import { FilerError, type ReceiptFile } from '@filer/protocol';
+import type { There } from './files-there.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { Place } from './place.ts';
-import type { Present, There } from './present.ts';
+import type { Present } from './present.ts';
 import type { FileFacts } from './refresh-present.ts';
 import type { SideWork } from './side-work.ts';
 

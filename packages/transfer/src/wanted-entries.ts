@@ -1,9 +1,9 @@
 import { FilerError } from '@filer/protocol';
 import { outOfPlace } from './ending.ts';
+import type { There } from './files-there.ts';
 import type { Promised } from './free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { KeptPlace } from './kept-parts.ts';
-import type { There } from './present.ts';
 import type { FileFacts } from './refresh-present.ts';
 
 /** Entries that may be asked for before the first of them begins: a sender keeps a few batches ahead. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ArrivalStore } from '../../../apps/filer-client/src/store/arrival-store.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { writesTo } from '../../../apps/filer-client/src/store/group-commit.ts';
 import { InboxStore } from '../../../apps/filer-client/src/store/inbox-store.ts';
 
 const EVE = { id: 'E', name: 'eve' };
@@ -14,7 +15,7 @@ async function open() {
   onTestFinished(() => rm(home, { recursive: true }));
   const database = openDatabase(join(home, 'filer.db'));
   onTestFinished(() => database.close());
-  const [arrivals, inbox] = [new ArrivalStore(database), new InboxStore(database)];
+  const [arrivals, inbox] = [new ArrivalStore(database), new InboxStore(database, writesTo(database))];
   const came = async (from: typeof EVE, job: string): Promise<void> => {
     arrivals.folderOf(from, { job, note: '', beganAt: 1 }, () => from.name);
     const file = {

@@ -50,7 +50,7 @@ function requireOnlyBytes(args: GetArguments, jsonMode: boolean): void {
   if (jsonMode) refuse('--json', 'standard output carries the file');
   if (args.dryRun) refuse('--dry-run', 'nothing would be written');
   if (args.exclude.length > 0) refuse('--exclude', 'only one file is fetched');
-  if (args.onConflict !== 'rename') refuse('--on-conflict', 'there is no name to be taken');
+  if (args.onConflict !== 'update') refuse('--on-conflict', 'there is no name to be taken');
 }
 
 /** Resolves when the bytes are on their way: whoever reads slowly holds the sender back. */

@@ -186,7 +186,9 @@ export class GetJob {
           folder: '',
           policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
           known: member.digests,
-          delivered: 'all',
+          deliveries: member.deliveries.of(peer.id, destination.folder),
+          // What lies here belongs to the one who fetches: it is replaced on that person's word.
+          replaces: onConflict === 'update' ? 'own' : 'all',
           mark: this.#mark,
           onConflict,
           checksum,

@@ -246,7 +246,7 @@ export class TransferIntake {
         },
         sync,
         known: member.digests,
-        delivered: (path) => member.inbox.deliveredDigest(from.id, join(inbox, path)),
+        deliveries: member.deliveries.of(from.id, inbox),
         signal: this.#stop.signal,
         on,
         record: (file) => this.#record(file, from),

@@ -1,3 +1,6 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { transaction } from './database.ts';
+
 /** The first of a busy time is written at once; those that come after it so shortly are written together, in ms. */
 const GATHER_MS = 50;
 
@@ -64,4 +67,11 @@ export class GroupCommit<T> {
     this.#gatherMs = Math.min(MAX_GATHER_MS, Math.max(GATHER_MS, slowMs));
     for (const { resolve } of waiting) resolve();
   }
+}
+
+/** Writes of several stores that go to the disk together, in the order in which they were added. */
+export type Writes = GroupCommit<() => void>;
+
+export function writesTo(database: DatabaseSync): Writes {
+  return new GroupCommit((writes) => transaction(database, () => writes.forEach((write) => write())));
 }

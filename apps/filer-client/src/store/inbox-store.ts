@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { forLists, integer, text, transaction } from './database.ts';
-import { GroupCommit } from './group-commit.ts';
+import { forLists, integer, text } from './database.ts';
+import type { Writes } from './group-commit.ts';
 import { Trim } from './trim.ts';
 
 /** A file that came. */
@@ -18,7 +18,7 @@ export interface InboxItem {
   readonly receivedAt: number;
   readonly note: string;
   readonly state: 'received';
-  /** It lay there already, the same byte for byte: what is there is not the sender's to replace. */
+  /** It lay there already, the same byte for byte: what is there is not the sender's. */
   readonly wasThere: boolean;
 }
 
@@ -33,12 +33,15 @@ export class InboxStore {
   readonly #trim: Trim;
   readonly #committed: DatabaseSync;
   readonly #insert: StatementSync;
-  readonly #added = new GroupCommit<InboxItem>((items) =>
-    transaction(this.#committed, () => items.forEach((item) => this.#write(item))),
-  );
+  readonly #writes: Writes;
 
-  constructor(database: DatabaseSync, { maxPerSender = MAX_PER_SENDER, trimAfter = TRIM_AFTER } = {}) {
+  constructor(
+    database: DatabaseSync,
+    writes: Writes,
+    { maxPerSender = MAX_PER_SENDER, trimAfter = TRIM_AFTER } = {},
+  ) {
     this.#committed = database;
+    this.#writes = writes;
     this.#maxPerSender = maxPerSender;
     this.#trim = new Trim(trimAfter, (sender) => this.#forgetOldest(sender));
     this.#insert = database.prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
@@ -46,13 +49,13 @@ export class InboxStore {
 
   /** What was added is found, on the disk already or not. */
   get #database(): DatabaseSync {
-    if (!this.#committed.isTransaction) this.#added.flush();
+    if (!this.#committed.isTransaction) this.#writes.flush();
     return this.#committed;
   }
 
   /** Resolves when it is on the disk. */
   add(item: InboxItem): Promise<void> {
-    return this.#added.add(item);
+    return this.#writes.add(() => this.#write(item));
   }
 
   #write(item: InboxItem): void {
@@ -82,16 +85,6 @@ export class InboxStore {
       .run(sender, this.#maxPerSender);
   }
 
-  /** The digest of what a sender delivered last under an absolute path, in whatever job. */
-  deliveredDigest(from: string, path: string): string | undefined {
-    const row = this.#database
-      .prepare(
-        'SELECT digest FROM inbox WHERE path = ? AND sender = ? AND was_there = 0 ORDER BY rowid DESC LIMIT 1',
-      )
-      .get(path, from);
-    return row === undefined ? undefined : text(row, 'digest');
-  }
-
   /** Whether a file is listed as it is now: one that was put in place when its receiver was killed may not be. */
   has(from: string, path: string, digest: string): boolean {
     const row = this.#database
@@ -119,9 +112,15 @@ export class InboxStore {
     return { files: integer(row ?? {}, 'files'), bytes: integer(row ?? {}, 'bytes') };
   }
 
-  /** Oldest first. */
+  /** Oldest first; of a path the newest that a sender brought there, since it has replaced the others. */
   all(): InboxItem[] {
-    return forLists(this.#database.prepare('SELECT * FROM inbox ORDER BY received_at, rowid'))
+    return forLists(
+      this.#database.prepare(
+        `SELECT * FROM inbox WHERE NOT EXISTS (SELECT 1 FROM inbox AS newer
+           WHERE newer.path = inbox.path AND newer.sender = inbox.sender AND newer.rowid > inbox.rowid)
+         ORDER BY received_at, rowid`,
+      ),
+    )
       .all()
       .map((row) => ({
         id: text(row, 'id'),

@@ -267,4 +267,20 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // The folder that each lies in: only while it is there is a name that is not there known to be over.
   `ALTER TABLE watch_asides ADD COLUMN folder TEXT NOT NULL DEFAULT ''`,
+  // What a sender delivered last under a path, so that it may replace that: files, links and folders, in the inbox and
+  // where something was fetched to.
+  `
+  CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    content TEXT NOT NULL,
+    mtime_ns TEXT,
+    job TEXT NOT NULL,
+    UNIQUE (path, sender)
+  ) STRICT;
+  CREATE INDEX deliveries_sender ON deliveries (sender);
+  INSERT OR REPLACE INTO deliveries (path, sender, content, job)
+    SELECT path, sender, digest, job FROM inbox WHERE was_there = 0 ORDER BY rowid;
+  `,
 ];

@@ -70,7 +70,7 @@ export class DeliveryReceiver {
           return false;
         },
       },
-      delivered: 'all',
+      replaces: 'all',
       onConflict: 'overwrite',
       mark,
       mayBeNothing: true,

@@ -140,7 +140,7 @@ export class Attachments {
       },
       // Nobody else's files are there, and what is there has not been reported.
       onConflict: 'overwrite',
-      delivered: 'all',
+      replaces: 'all',
       signal: this.#stop.signal,
       on: (event) => {
         if (event.type === 'offered') bytes = event.offer.bytes;

@@ -135,9 +135,9 @@ export type EntryAnswer =
   | { readonly answer: 'made'; readonly path: string }
   /**
    * It needs not come: this path of the receiver is the same link, or the same file, whose receipt follows. Without
-   * one the conflict rule keeps what is there, and nothing is said of its content.
+   * one the conflict rule keeps what is there, and nothing is said of its content; `kept` says so of a link.
    */
-  | { readonly answer: 'have'; readonly path: string; readonly receipt?: true }
+  | { readonly answer: 'have'; readonly path: string; readonly receipt?: true; readonly kept?: true }
   /** A basis of so many bytes is there: the sender may send what differs from it, or the whole file. */
   | { readonly answer: 'resume'; readonly bytes: number }
   /**
@@ -185,6 +185,7 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
         answer: 'have',
         path: pathOf(fields['path'], `${what}.path`),
         ...(fields['receipt'] === true ? { receipt: true } : {}),
+        ...(fields['kept'] === true ? { kept: true } : {}),
       };
     case 'resume':
       return { answer: 'resume', bytes: integerOf(fields['bytes'], `${what}.bytes`) };

@@ -1,7 +1,8 @@
 /*
  * How files travel over a connection of their own. The sender speaks first, whichever side dialled.
  *
- *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [checksum=1];
+ *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [update=1],
+ *                                       [checksum=1];
  *                                       content JSON { names, note }
  *   answer          receiver → sender   re, [small=1: it knows `small`]: accepted (a refusal is an `error` with the
  *                                       same re; after `totals-needed` the sender may offer once more, with
@@ -9,7 +10,8 @@
  *   entries         sender → receiver   id, first, [last=1]; content JSON
  *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
  *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
- *                                       { answer: made, path } | { answer: have, path, [receipt: true] } |
+ *                                       { answer: made, path } | { answer: have, path, [receipt: true],
+ *                                       [kept: true] } |
  *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ seal,
  *                                       path }] } | { answer: refused, code, message } |
  *                                       { answer: unwanted }
@@ -57,8 +59,8 @@ import { JOB_PATTERN, NO_CONTENT, pathOf } from './transfer-fields.ts';
 /** Top names that an offer shows. */
 export const MAX_OFFER_NAMES = 100;
 
-/** What becomes of a file whose name is taken by another one. */
-export const CONFLICTS = ['rename', 'skip', 'overwrite', 'newer'] as const;
+/** What becomes of a file or link whose name is taken by another one. */
+export const CONFLICTS = ['update', 'rename', 'skip', 'overwrite', 'newer'] as const;
 export type OnConflict = (typeof CONFLICTS)[number];
 
 export interface Offer {
@@ -87,7 +89,7 @@ export function formatOffer(offer: Offer, id: string): Message {
       complete: complete ? '1' : '0',
       files: String(files),
       bytes: String(Math.min(bytes, Number.MAX_SAFE_INTEGER)),
-      ...(onConflict === undefined ? {} : { onConflict }),
+      ...(onConflict === undefined ? {} : conflictFields(onConflict)),
       ...(checksum ? { checksum: '1' } : {}),
     },
     content: formatJson({ names: names.slice(0, MAX_OFFER_NAMES), note }),
@@ -106,13 +108,21 @@ export function parseOffer({ header, content }: Message): Offer & { readonly id:
     bytes: requireInteger(header, 'bytes'),
     names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
     note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
-    ...(header['onConflict'] === undefined ? {} : { onConflict: conflictOf(header['onConflict']) }),
+    ...(header['onConflict'] === undefined
+      ? {}
+      : { onConflict: conflictOf(header['onConflict'], header['update']) }),
     ...(header['checksum'] === '1' ? { checksum: true } : {}),
   };
 }
 
+/** `update` travels as a kind of `overwrite`: a receiver that does not know it does the same but for what was touched. */
+function conflictFields(onConflict: OnConflict): Header {
+  return onConflict === 'update' ? { onConflict: 'overwrite', update: '1' } : { onConflict };
+}
+
 /** One that is not known here loses nothing when it is taken for `rename`. */
-function conflictOf(word: string): OnConflict {
+function conflictOf(word: string, update: string | undefined): OnConflict {
+  if (word === 'overwrite' && update === '1') return 'update';
   return CONFLICTS.find((each) => each === word) ?? 'rename';
 }
 

@@ -22,7 +22,7 @@ export const get: Operation = async (site, params, { emit, signal }) => {
   } = parseSharedPath(textOf(fields['source'], 'PEER:PATH', { max: 16_384 }));
   const dest = readPath(fields['dest'], 'dest');
   const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
-  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'rename'));
+  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'update'));
   if (onConflict === undefined)
     throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
   const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>

@@ -24,7 +24,7 @@ export const send: Operation = async (site, params, { emit, signal, growing }) =
   const note = readNote(fields['note'] ?? '');
   const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
 
-  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'rename'));
+  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'update'));
   if (onConflict === undefined)
     throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
   const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>

@@ -97,7 +97,7 @@ function watchOf({ member }: Site, which: string, folder: string): Watch {
 }
 
 function readOptions(fields: Readonly<Record<string, unknown>>): WatchOptions {
-  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'overwrite'));
+  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'update'));
   if (onConflict === undefined)
     throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
   const [deleteAfter, moveTo] = [fields['deleteAfter'] === true, fields['moveTo']];

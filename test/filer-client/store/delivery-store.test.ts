@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { DeliveryStore } from '../../../apps/filer-client/src/store/delivery-store.ts';
+import { writesTo, type Writes } from '../../../apps/filer-client/src/store/group-commit.ts';
+import { MIGRATIONS } from '../../../apps/filer-client/src/store/migrations.ts';
+
+let database: DatabaseSync;
+let writes: Writes;
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-deliveries-'));
+  database = openDatabase(join(folder, 'filer.db'));
+  writes = writesTo(database);
+  onTestFinished(async () => {
+    database.close();
+    await rm(folder, { recursive: true });
+  });
+});
+
+const FIRST = { content: 'one', mtimeNs: -1_000n, job: 'first' };
+
+test('what a sender delivered last under a path is found at once, and nobody else’s', async () => {
+  const store = new DeliveryStore(database, writes);
+  const [anna, carol] = [store.of('A', '/inbox'), store.of('C', '/inbox')];
+  const noted = [anna.note('anna/a', FIRST), anna.note('anna/a', { ...FIRST, content: 'two' })];
+  noted.push(carol.note('anna/a', { content: 'three', mtimeNs: undefined, job: 'x' }));
+
+  expect(anna.find('anna/a')).toEqual({ ...FIRST, content: 'two' });
+  expect(carol.find('anna/a')).toEqual({ content: 'three', mtimeNs: undefined, job: 'x' });
+  expect(store.of('A', '/inbox/anna').find('a')).toEqual({ ...FIRST, content: 'two' });
+  expect(store.of('B', '/inbox').find('anna/a')).toBeUndefined();
+  expect(anna.find('anna/b')).toBeUndefined();
+  await Promise.all(noted);
+});
+
+test('of a sender that sends without end the newest paths are remembered, and those of others stay', () => {
+  const store = new DeliveryStore(database, writes, { maxPerSender: 5, trimAfter: 10 });
+  const [anna, bob] = [store.of('A', '/inbox'), store.of('B', '/inbox')];
+  void bob.note('1', FIRST);
+  for (let n = 1; n <= 30; n++) void anna.note(String(n), FIRST);
+
+  const found = (of: typeof anna): number[] =>
+    Array.from({ length: 30 }, (_, n) => n + 1).filter((n) => of.find(String(n)) !== undefined);
+  expect(found(anna)).toEqual([26, 27, 28, 29, 30]);
+  expect(found(bob)).toEqual([1]);
+});
+
+test('what an older version listed as delivered is the sender’s, what lay there already is not', () => {
+  const insert = database.prepare(
+    "INSERT INTO inbox VALUES (?, 'job', 'A', 'anna', ?, 'a', 1, ?, 1, '', 'received', ?)",
+  );
+  insert.run('1', '/inbox/a', 'one', 0);
+  insert.run('2', '/inbox/a', 'two', 0);
+  insert.run('3', '/inbox/b', 'three', 1);
+  const migration = MIGRATIONS.find((each) => each.includes('CREATE TABLE deliveries'));
+  database.exec(`DROP TABLE deliveries; ${migration ?? ''}`);
+
+  const anna = new DeliveryStore(database, writes).of('A', '/inbox');
+  expect(anna.find('a')).toEqual({ content: 'two', mtimeNs: undefined, job: 'job' });
+  expect(anna.find('b')).toBeUndefined();
+});
