@@ -74,6 +74,20 @@ test('a fault in a listener ends the program with one line, and under --json wit
   expect(stderr).toMatch(/^filer-client: a fault of this program: a listener broke; [^\n]+\n$/);
 });
 
+test('a program that is to outlive failures reports those of disks, databases and machines, and ends for a bug', async () => {
+  const child = start('command', 'outlives-failures');
+  const end = ended(child);
+  const lines = (await text(child.stdout)).split('\n');
+
+  expect(lines).toEqual([
+    expect.stringContaining('reported: ENOENT'),
+    expect.stringContaining('reported: unable to open database file'),
+    'reported: no room',
+    '',
+  ]);
+  expect(await end).toMatchObject({ code: 1, stderr: expect.stringContaining('a listener broke') });
+});
+
 test('an escape sequence in an error does not reach the terminal', async () => {
   const child = start('command', 'fails');
   const { code, stderr } = await ended(child);

@@ -15,6 +15,11 @@ export interface Context {
   readonly stdin: NodeJS.ReadableStream;
   /** The raw standard output, for a command that streams bytes (`get … -`). */
   readonly stdout: OutputStream;
+  /**
+   * From now on a failure of a disk, a network or another machine that comes up where nothing waits for it, in a callback of
+   * the system for one, is reported and does not end the program: what a daemon needs. A bug still ends it.
+   */
+  readonly outliveFailures: (report: (error: unknown) => void) => void;
   /** Aborted on SIGINT and SIGTERM and when standard output is closed; its reason is what to throw. */
   readonly signal: AbortSignal;
 }

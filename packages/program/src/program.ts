@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import type { Command, GivenArguments } from './command.ts';
+import type { Command, Context, GivenArguments } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
 import { readGlobals, selectCommand, unknownCommand } from './selection.ts';
 import { COMPLETE_TOKEN, completionCommand, completionsFor } from './completion.ts';
@@ -49,7 +49,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   let exitCode: number;
   try {
     exitCode = await Promise.race([
-      dispatch({ ...options, argv, stdout }, output, controller),
+      dispatch({ ...options, argv, stdout, outliveFailures: crash.outliveFailures }, output, controller),
       crash.promise,
     ]);
   } catch (error) {
@@ -71,7 +71,9 @@ function abortedExitCode({ aborted, reason }: AbortSignal): number | undefined {
   return reason instanceof FilerError ? reason.exitCode : OUTPUT_CLOSED_EXIT_CODE;
 }
 
-type Dispatched = ProgramOptions & Required<Pick<ProgramOptions, 'argv' | 'stdout'>>;
+type Dispatched = ProgramOptions &
+  Required<Pick<ProgramOptions, 'argv' | 'stdout'>> &
+  Pick<Context, 'outliveFailures'>;
 
 async function dispatch(options: Dispatched, output: Output, controller: AbortController): Promise<number> {
   const { program, version, summary, argv, stdout, epilogue = '' } = options;
@@ -115,7 +117,7 @@ async function runCommand(
   output: Output,
   controller: AbortController,
 ): Promise<number> {
-  const { program, version, stdout, env = processEnvironment() } = options;
+  const { program, version, stdout, outliveFailures, env = processEnvironment() } = options;
   const { signal } = controller;
   if (command.outlivesOutput !== true) {
     output.closed.addEventListener('abort', () => controller.abort(OUTPUT_CLOSED), { once: true });
@@ -132,6 +134,7 @@ async function runCommand(
       return options.stdin ?? process.stdin;
     },
     stdout,
+    outliveFailures,
     signal,
   });
   // It ended in order because it was asked to: nothing failed, and the exit code says who asked.

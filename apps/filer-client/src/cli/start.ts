@@ -16,6 +16,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     format: settings.logFormat,
     stream: output.stderr,
   });
+  context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
   const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
   keepYoungMemorySmall();
   daemon.follow((event) => show(event, context));

@@ -29,8 +29,13 @@ export class HistoryKeeper implements Disposable {
   }
 
   #look(): void {
-    const more = this.#forget();
-    this.#timer = setTimeout(() => this.#look(), more ? NEXT_AFTER_MS : LOOK_EVERY_MS).unref();
+    let more = false;
+    try {
+      more = this.#forget();
+    } finally {
+      // Whatever fails now, it is tried again.
+      this.#timer = setTimeout(() => this.#look(), more ? NEXT_AFTER_MS : LOOK_EVERY_MS).unref();
+    }
   }
 
   /** @returns whether there may be more to forget at once */

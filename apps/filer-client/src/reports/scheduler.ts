@@ -115,8 +115,10 @@ export class Scheduler {
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#options.log.error('schedules could not be looked at', { error });
+    } finally {
+      // Whatever failed, schedules are looked at again.
+      this.#timer = setTimeout(() => this.wake(), Math.ceil(waitMs));
     }
-    this.#timer = setTimeout(() => this.wake(), Math.ceil(waitMs));
   }
 
   get #table(): ScheduleTable {

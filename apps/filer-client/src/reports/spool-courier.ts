@@ -67,11 +67,8 @@ export class SpoolCourier {
       this.#failures = 0;
       spool.problem = undefined;
     } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
       if (this.#stop.signal.aborted || this.#session !== session) return;
       this.#failures++;
-      spool.problem = error;
-      log.warn('reports wait: the server did not take them', { error, spooled: spool.size });
       this.#pause = setTimeout(
         () => {
           this.#pause = undefined;
@@ -79,6 +76,9 @@ export class SpoolCourier {
         },
         reconnectDelayMs(this.#failures, Math.random()),
       );
+      if (!(error instanceof FilerError)) throw error;
+      spool.problem = error;
+      log.warn('reports wait: the server did not take them', { error, spooled: spool.size });
     }
   }
 

@@ -1,9 +1,10 @@
-import type { OnConflict } from '@filer/protocol';
+import { FilerError, type OnConflict } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { Member } from '../network/member.ts';
 import type { Watch } from '../store/watch-store.ts';
-import { parseKeptOptions } from './watch-options.ts';
-import type { WatchedFolder, WatchState } from './watched-folder.ts';
+import { parseKeptOptions, type WatchOptions } from './watch-options.ts';
+import type { WatchState } from './watched-folder.ts';
+import type { WatchStanding } from './watches.ts';
 
 /** A watch as programs are told. Names of fields are a contract (docs/cli.md). */
 export interface WatchDocument {
@@ -41,10 +42,10 @@ export interface WatchDocument {
 export function watchDocument(
   member: Pick<Member, 'watches' | 'directory'>,
   watch: Watch,
-  live: WatchedFolder | undefined,
+  live: WatchStanding | undefined,
 ): WatchDocument {
   const { to, ids, exclude, onConflict, note, limit, settleMs, rescanMs, deleteAfter, moveTo } =
-    parseKeptOptions(watch.options);
+    optionsOf(watch);
   const { watches: store, directory } = member;
   const nameOf = (target: string): string => {
     const id = ids[target];
@@ -76,8 +77,18 @@ export function watchDocument(
   };
 }
 
+/** One that cannot be read does not keep the others from being shown: its state says so. */
+function optionsOf({ options }: Watch): WatchOptions {
+  try {
+    return parseKeptOptions(options);
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    return parseKeptOptions('{"settleMs":0,"rescanMs":0}');
+  }
+}
+
 function standingOf(
-  live: WatchedFolder | undefined,
+  live: WatchStanding | undefined,
   failed: WatchDocument['failed'],
 ): Pick<WatchDocument, 'state' | 'reason'> {
   if (live === undefined)

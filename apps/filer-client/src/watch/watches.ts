@@ -1,13 +1,18 @@
-import { FilerError } from '@filer/protocol';
+import { messageOf } from '@filer/protocol';
 import type { SendRequest } from '../jobs/send-request.ts';
 import type { Watch } from '../store/watch-store.ts';
 import { restoreAsides } from './asides.ts';
 import { WatchedFolder, type WatchParts } from './watched-folder.ts';
 
+/** How a watch stands that a daemon runs. */
+export type WatchStanding = Pick<WatchedFolder, 'state' | 'reason' | 'unshipped'>;
+
 /** The watched folders of a daemon. */
 export class Watches implements AsyncDisposable {
   readonly #parts: WatchParts;
   readonly #folders = new Map<number, WatchedFolder>();
+  /** Why a watch could not begin. */
+  readonly #reasons = new Map<number, string>();
 
   /** Begins with all that the database knows. */
   constructor(parts: WatchParts) {
@@ -29,11 +34,18 @@ export class Watches implements AsyncDisposable {
   async remove(id: number): Promise<void> {
     const folder = this.#folders.get(id);
     this.#folders.delete(id);
+    this.#reasons.delete(id);
     await folder?.close();
   }
 
   get(id: number): WatchedFolder | undefined {
     return this.#folders.get(id);
+  }
+
+  /** How a watch stands, also one that could not begin. */
+  standing(id: number): WatchStanding | undefined {
+    const reason = this.#reasons.get(id);
+    return reason === undefined ? this.#folders.get(id) : { state: 'failing', reason, unshipped: 0 };
   }
 
   /** A job serves nobody any more, for now. */
@@ -50,12 +62,12 @@ export class Watches implements AsyncDisposable {
     await Promise.all([...this.#folders.values()].map((folder) => folder.close()));
   }
 
-  /** Never rejects. */
+  /** Never rejects: a watch that cannot begin says why, and holds up no other. */
   async #begin(watch: Watch): Promise<void> {
     try {
       await this.add(watch);
     } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
+      this.#reasons.set(watch.id, messageOf(error));
       this.#parts.log.error('a folder cannot be watched', { watch: watch.name, error });
     }
   }

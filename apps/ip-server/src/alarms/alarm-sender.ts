@@ -86,8 +86,13 @@ export class AlarmSender {
   wake(): void {
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
-    if (!this.#stored(() => this.#tellWaiting()))
-      this.#timer = setTimeout(() => this.wake(), this.#firstPauseMs);
+    let isStored = false;
+    try {
+      isStored = this.#stored(() => this.#tellWaiting());
+    } finally {
+      // Whatever failed, alarms that wait are looked at again.
+      if (!isStored) this.#timer = setTimeout(() => this.wake(), this.#firstPauseMs);
+    }
   }
 
   #tellWaiting(): void {

@@ -24,6 +24,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     format: settings.logFormat,
     stream: output.stderr,
   });
+  context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
   const daemon = await ServerDaemon.open({ home, settings, environment: env, log, version });
   try {
     await writeConfigurationTemplate(SETTINGS, home);

@@ -76,7 +76,7 @@ function idsOf({ member }: Site, targets: readonly string[]): Record<string, str
 }
 
 function documentOf({ member, daemon }: Site, watch: Watch): WatchDocument {
-  return watchDocument(member, watch, daemon?.watches.get(watch.id));
+  return watchDocument(member, watch, daemon?.watches.standing(watch.id));
 }
 
 /** @param folder what was typed, as a path */
