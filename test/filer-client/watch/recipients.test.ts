@@ -140,7 +140,7 @@ test('a file waits for a group that has no machine, and goes to it when it has',
   await comes('bob', 'group', 'file');
   await until(
     () => watchOf('group'),
-    ({ waiting, shipped }) => waiting === 0 && shipped === 1,
+    ({ waiting, shipped }) => waiting === 0 && Number(shipped) > 0,
   );
   expect(existsSync(join(folder, 'file'))).toBe(true);
 
