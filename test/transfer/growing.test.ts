@@ -99,6 +99,6 @@ test('a source that fails before its end fails the file', async () => {
   await closed;
   const { sent } = await transfer(ends, [], { send: { files: named(spooled) } });
   expect(sent.ok).toBe(false);
-  expect(sent.error?.message ?? sent.files[0]?.message).toMatch(/standard input could not be kept/);
+  expect(sent.error?.message ?? sent.files[0]?.message).toMatch(/standard input cannot be kept/);
   expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
 });
