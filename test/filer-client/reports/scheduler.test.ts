@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -244,7 +245,7 @@ test('a schedule that an edit has broken does not run, and is expected all the s
   await writeFile(home.file, good);
   home.pass(MINUTE);
   expect(await home.reported(2)).toEqual(['other', 'good']);
-  expect(home.table.announce()).toMatchObject([{ name: 'good', nextInMs: 9 * MINUTE }]);
+  expect(home.table.announce()).toMatchObject([{ name: 'good', nextInMs: 9 * MINUTE }, { name: 'other' }]);
 });
 
 test('a file that cannot be read at all takes no schedule away', async () => {
@@ -340,4 +341,104 @@ test('what the system does not do while a report is kept costs no other schedule
   fails.mockRestore();
   home.pass(MINUTE);
   expect(await home.reported(3)).toEqual(['b', 'b', 'a']);
+});
+
+const DAILY = '[[schedule]]\nname = "day"\nevery = "1d"\nset = { a = "1" }\n';
+const CRON = '[[schedule]]\nname = "cron"\ncron = "0 18 * * *"\nset = { a = "1" }\njitter = "5m"\n';
+const BOTH = `${DAILY}jitter = "0s"\n\n${CRON}`;
+
+test.each([
+  ['empty', (): Promise<void> => writeFile(home.file, '')],
+  ['of blanks', (): Promise<void> => writeFile(home.file, '\n \n')],
+  ['not there', (): Promise<void> => rm(home.file)],
+  ['written up to a line', (): Promise<void> => writeFile(home.file, DAILY)],
+  ['written up to a comment', (): Promise<void> => writeFile(home.file, '# What this machine reports\n')],
+  ['a folder', async (): Promise<void> => rm(home.file).then(() => mkdirSync(home.file))],
+])('a file that is %s for a moment changes no timetable and no expectation', async (_, break_) => {
+  await writeFile(home.file, BOTH);
+  home.scheduler.wake();
+  home.pass(60 * MINUTE);
+  const before = home.table.announce();
+  await break_();
+  home.pass(9 * MINUTE);
+  expect(home.table.announce().map(({ name }) => name)).toEqual(['cron', 'day']);
+  await home.close();
+  home.start();
+  home.pass(9 * MINUTE);
+  expect(home.table.announce().map(({ name }) => name)).toEqual(['cron', 'day']);
+
+  await rm(home.file, { recursive: true, force: true });
+  await writeFile(home.file, BOTH);
+  home.scheduler.wake();
+  const later = (ms: number): number => ms - 18 * MINUTE;
+  expect(home.table.announce()).toEqual(
+    before.map((each) => ({ ...each, nextInMs: later(each.nextInMs), thirdInMs: later(each.thirdInMs) })),
+  );
+});
+
+test('what was due while its schedule was not in the file is made up once', async () => {
+  await writeFile(home.file, DAILY);
+  home.scheduler.wake();
+  home.pass(23 * 60 * MINUTE);
+  await writeFile(home.file, '');
+  for (let hour = 0; hour < 3; hour++) home.pass(60 * MINUTE);
+  expect(home.reports).toEqual([]);
+  expect(home.table.announce()).toMatchObject([{ name: 'day', nextInMs: 0 }]);
+  await writeFile(home.file, DAILY);
+  home.pass(MINUTE);
+  expect(await home.reported(1)).toEqual(['day']);
+});
+
+test('a schedule that an edit removes is forgotten after a while, and no report of it is expected meanwhile', async () => {
+  const often = CRON.replace('0 18 * * *', '* * * * *').replace('"5m"', '"0s"');
+  await writeFile(home.file, `${DAILY}\n${often}`);
+  home.scheduler.wake();
+  await writeFile(home.file, DAILY);
+  home.pass(MINUTE);
+  const left = (name: string): object | undefined => home.table.announce().find((each) => each.name === name);
+  expect(left('cron')).toMatchObject({ nextInMs: 10 * MINUTE, thirdInMs: 10 * MINUTE });
+  home.pass(9 * MINUTE);
+  expect(left('cron')).toMatchObject({ nextInMs: MINUTE });
+  home.pass(MINUTE);
+  expect(home.table.announce()).toMatchObject([{ name: 'day' }]);
+
+  await writeFile(home.file, `${DAILY}\n${often}`);
+  home.pass(MINUTE / 2);
+  expect(home.table.entries.map(({ leavesAtMs }) => leavesAtMs)).toEqual([undefined, undefined]);
+});
+
+test('a command removes a schedule at once, also one that the file does not have any more', async () => {
+  await writeFile(home.file, BOTH);
+  home.scheduler.wake();
+  home.pass(60 * MINUTE);
+  await writeFile(home.file, '');
+  home.pass(MINUTE);
+  home.table.remove('cron');
+  expect(home.table.announce().map(({ name }) => name)).toEqual(['day']);
+  home.table.add({ name: 'day', every: '1d', jitter: '0s', set: { a: '1' } }, false);
+  expect(home.table.dueOf('day')).toMatchObject({ nextInMs: 24 * 60 * MINUTE });
+  expect(() => home.table.remove('cron')).toThrow('no schedule');
+});
+
+test('a schedule whose jitter is changed keeps its time', async () => {
+  await writeFile(home.file, DAILY);
+  home.scheduler.wake();
+  const within = home.table.dueOf('day')?.nextInMs;
+  home.pass(60 * MINUTE);
+  await writeFile(home.file, `${DAILY}jitter = "0s"\n`);
+  home.scheduler.wake();
+  expect(home.table.dueOf('day')).toMatchObject({ nextInMs: 23 * 60 * MINUTE });
+  await writeFile(home.file, DAILY);
+  home.scheduler.wake();
+  expect(home.table.dueOf('day')).toMatchObject({ nextInMs: (within ?? 0) - 60 * MINUTE });
+});
+
+test('a file that is rewritten with other names is announced with no more schedules than a server takes', async () => {
+  const named = (prefix: string): string =>
+    Array.from({ length: 100 }, (_, n) => DAILY.replace('day', `${prefix}${n}`)).join('\n');
+  await writeFile(home.file, named('a'));
+  home.scheduler.wake();
+  await writeFile(home.file, named('b'));
+  home.scheduler.wake();
+  expect(home.table.announce().map(({ name }) => name[0])).toEqual(Array.from({ length: 100 }, () => 'b'));
 });

@@ -5,14 +5,20 @@ import { whatWords } from './schedule-words.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
-  const { file, daemon, schedules, mistakes } = await perform(context, 'scheduleList', {});
-  output.json({ file, schedules, mistakes });
+  const { file, daemon, schedules, mistakes, leaving } = await perform(context, 'scheduleList', {});
+  output.json({ file, schedules, mistakes, leaving });
   if (schedules.length > 0) {
     const columns = ['NAME', 'WHEN', 'NEXT', 'LAST', 'REPORTS'].map((title) => ({ title }));
     output.line(renderTable(columns, schedules.map(rowOf), output.columns));
   }
   for (const { message } of mistakes) output.warn(message);
-  if (schedules.length === 0 && mistakes.length === 0) {
+  for (const { name, leavesAt } of leaving) {
+    const left = formatDuration(new Date(leavesAt).getTime() - Date.now());
+    output.warn(
+      `${name} is not in ${file} any more: it does not run, and is forgotten in ${left} unless it returns; \`filer-client report schedule remove ${name}\` forgets it now`,
+    );
+  }
+  if (schedules.length === 0 && mistakes.length === 0 && leaving.length === 0) {
     output.words(
       'Nothing is reported by itself: `filer-client report schedule add disk --every 10m -- df -h` would report the disks',
     );

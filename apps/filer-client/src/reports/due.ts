@@ -179,6 +179,17 @@ export function duesOf(rule: Rule, standing: Standing, now: Moment, running: boo
   return { nextInMs: bounded(firstInMs), thirdInMs: bounded(Math.max(secondInMs, thirdInMs)) };
 }
 
+/** The standing of a schedule that this machine now does so much later than before, as its jitter has changed. */
+export function shifted(standing: Standing, byMs: number): Standing {
+  return standing.by === 'calendar' ? standing : { by: 'steady', dueSteadyMs: standing.dueSteadyMs + byMs };
+}
+
+/** What a server is told of one that has no report until then. */
+export function notBefore({ nextInMs, thirdInMs }: Due, untilMs: number): Due {
+  const leastMs = bounded(Math.max(0, untilMs));
+  return { nextInMs: Math.max(nextInMs, leastMs), thirdInMs: Math.max(thirdInMs, leastMs) };
+}
+
 function later({ wallMs, steadyMs, boot }: Moment, ms: number): Moment {
   return { wallMs: wallMs + ms, steadyMs: steadyMs + ms, boot };
 }

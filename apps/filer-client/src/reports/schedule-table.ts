@@ -1,49 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, type AnnouncedSchedule, type Due } from '@filer/protocol';
-import { parseTimetable, type Timetable, type TimetableText } from '@filer/program';
 import { transaction } from '../store/database.ts';
-import { ScheduleStore, type LastRun, type ScheduleRow } from '../store/schedule-store.ts';
+import { ScheduleStore } from '../store/schedule-store.ts';
 import { SchedulesFile } from '../store/schedules-file.ts';
-import {
-  begin,
-  dueInMs,
-  duesOf,
-  keep,
-  resume,
-  ruleFor,
-  settled,
-  taken,
-  type Moment,
-  type Rule,
-  type Standing,
-} from './due.ts';
+import { dueInMs, duesOf, keep, notBefore, settled, taken, type Moment } from './due.ts';
 import { fieldsOfSchedule, parseSchedule, type Schedule, type ScheduleFields } from './schedule.ts';
+import { ScheduleTakeover, type ScheduleEntry } from './schedule-takeover.ts';
 import { parseSchedules, withoutSchedule, withSchedule, type Mistake } from './schedules-text.ts';
-
-/** A schedule with what is known of it. */
-export interface ScheduleEntry {
-  readonly name: string;
-  /** undefined while the file has a mistake there: it does not run, and its server goes on expecting it. */
-  readonly schedule: Schedule | undefined;
-  readonly rule: Rule;
-  readonly announced: Announced;
-  /** After the run that goes on, if one does. */
-  standing: Standing;
-  isRunning: boolean;
-  last: LastRun | undefined;
-}
-
-/** What a server needs to know of a schedule, and what its standing depends on. */
-interface Announced {
-  readonly timetable: TimetableText;
-  readonly jitterMs: number | undefined;
-  readonly graceMs: number | undefined;
-  readonly always: boolean;
-}
-
-/** Where a schedule's grace is not given: this, or this share of the distance if that is more, and the command's time. */
-const MIN_GRACE_MS = 60_000;
-const GRACE_SHARE = 0.1;
 
 export interface ScheduleTableOptions {
   readonly database: DatabaseSync;
@@ -58,6 +21,7 @@ export class ScheduleTable {
   readonly file: SchedulesFile;
   readonly store: ScheduleStore;
   readonly #options: ScheduleTableOptions;
+  readonly #takeover: ScheduleTakeover;
   #entries: ReadonlyMap<string, ScheduleEntry> = new Map();
   #mistakes: readonly Mistake[] = [];
   #stamp: string | undefined;
@@ -67,6 +31,7 @@ export class ScheduleTable {
     this.#options = options;
     this.file = new SchedulesFile(options.file);
     this.store = new ScheduleStore(options.database);
+    this.#takeover = new ScheduleTakeover(this.store, options.peerId);
   }
 
   /** Another one whenever something else was read from the file. */
@@ -90,12 +55,22 @@ export class ScheduleTable {
     return this.#entries.get(name);
   }
 
-  /** Reads the file if it has changed. What the database does not take now is taken over with the next call. */
+  /**
+   * Reads the file if it has changed, or has not had a schedule for long enough. What the database does not take now is
+   * taken over with the next call.
+   */
   refresh(): void {
     const stamp = this.file.stamp();
-    if (stamp === this.#stamp) return;
-    const { schedules, mistakes } = this.#read();
-    const entries = transaction(this.#options.database, () => this.#takenOver(schedules, mistakes));
+    const { steadyMs } = this.#options.clocks();
+    const isOver = ({ leavesAtMs = Infinity }: ScheduleEntry): boolean => leavesAtMs <= steadyMs;
+    if (stamp === this.#stamp && ![...this.#entries.values()].some(isOver)) return;
+    const { text, schedules, mistakes } = this.#read();
+    const entries = transaction(this.#options.database, () => {
+      const rows = this.store.all();
+      if (text?.trim() === '' && rows.length > 0)
+        mistakes.push({ name: undefined, message: this.#isEmpty() });
+      return this.#takeover.takeOver(schedules, mistakes, rows, this.#entries, this.#options.clocks());
+    });
     this.#stamp = stamp;
     this.#mistakes = mistakes;
     this.#version++;
@@ -111,6 +86,7 @@ export class ScheduleTable {
   add(fields: ScheduleFields, replace: boolean): ScheduleEntry {
     const schedule = parseSchedule(fields);
     const { name } = schedule;
+    let wasThere = false;
     this.file.edit(this.#options.database, (text) => {
       const there = parseSchedules(text, this.file.path);
       const isThere = [...there.schedules, ...there.mistakes].some((each) => each.name === name);
@@ -119,6 +95,7 @@ export class ScheduleTable {
           'refused',
           `there is a schedule ${name} already: give --replace to put this one in its place, or \`filer-client report schedule remove ${name}\` first`,
         );
+      wasThere = isThere;
       const added = withSchedule(
         isThere ? this.#without(text, name) : text,
         fieldsOfSchedule(schedule, fields),
@@ -128,6 +105,7 @@ export class ScheduleTable {
       const why = after.mistakes.find((each) => each.name === name) ?? after.mistakes[0];
       throw new FilerError('configuration-invalid', why?.message ?? `${this.file.path} does not take it`);
     });
+    if (!wasThere) this.#forget(name);
     this.refresh();
     const entry = this.get(name);
     if (entry === undefined) throw new Error(`${name} was written and is not there`);
@@ -136,11 +114,15 @@ export class ScheduleTable {
 
   /** @throws FilerError `path-missing`, and what writing throws */
   remove(name: string): void {
+    this.refresh();
+    const isKnown = this.#entries.has(name);
     this.file.edit(this.#options.database, (text) => {
       const { schedules, mistakes } = parseSchedules(text, this.file.path);
       if ([...schedules, ...mistakes].some((each) => each.name === name)) return this.#without(text, name);
+      if (isKnown) return undefined; // the file does not have it any more
       throw unknownSchedule(name);
     });
+    this.#forget(name);
     this.refresh();
   }
 
@@ -182,10 +164,19 @@ export class ScheduleTable {
   announce(): AnnouncedSchedule[] {
     const now = this.#options.clocks();
     return this.entries.map((entry) => {
-      const { name, announced } = entry;
+      const { name, announced, leavesAtMs } = entry;
       const { graceMs, always } = announced;
-      return { name, ...this.#due(entry, now), ...(graceMs === undefined ? {} : { graceMs }), always };
+      // Whoever took it out of the file must hear no alarm, and one that returns is still known.
+      const due = notBefore(this.#due(entry, now), (leavesAtMs ?? now.steadyMs) - now.steadyMs);
+      return { name, ...due, ...(graceMs === undefined ? {} : { graceMs }), always };
     });
+  }
+
+  /** Removed by a command: that is believed at once. */
+  #forget(name: string): void {
+    this.store.remove(name);
+    this.#entries = new Map([...this.#entries].filter(([each]) => each !== name));
+    this.#stamp = undefined;
   }
 
   #ensureRead(): void {
@@ -205,77 +196,20 @@ export class ScheduleTable {
     );
   }
 
-  #read(): ReturnType<typeof parseSchedules> {
+  /** @returns no text where the file cannot be read */
+  #read(): { text: string | undefined; schedules: readonly Schedule[]; mistakes: Mistake[] } {
     try {
-      return parseSchedules(this.file.read(), this.file.path);
+      const text = this.file.read();
+      const { schedules, mistakes } = parseSchedules(text, this.file.path);
+      return { text, schedules, mistakes: [...mistakes] };
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      return { schedules: [], mistakes: [{ name: undefined, message: error.message }] };
+      return { text: undefined, schedules: [], mistakes: [{ name: undefined, message: error.message }] };
     }
   }
 
-  #takenOver(
-    schedules: readonly Schedule[],
-    mistakes: readonly Mistake[],
-  ): ReadonlyMap<string, ScheduleEntry> {
-    const now = this.#options.clocks();
-    const rows = new Map(this.store.all().map((row) => [row.name, row]));
-    const before = this.#entries;
-    const entries = new Map<string, ScheduleEntry>();
-    for (const schedule of schedules) {
-      const entry = this.#entryOf(schedule, before.get(schedule.name), rows.get(schedule.name), now);
-      entries.set(entry.name, entry);
-    }
-    const [isUnclear, unclear] = [
-      mistakes.some(({ name }) => name === undefined),
-      new Set(mistakes.map(({ name }) => name)),
-    ];
-    for (const row of rows.values()) {
-      if (entries.has(row.name)) continue;
-      const held =
-        isUnclear || unclear.has(row.name) ? this.#held(row, before.get(row.name), now) : undefined;
-      if (held === undefined) this.store.remove(row.name);
-      else entries.set(held.name, held);
-    }
-    return entries;
-  }
-
-  #entryOf(
-    schedule: Schedule,
-    before: ScheduleEntry | undefined,
-    row: ScheduleRow | undefined,
-    now: Moment,
-  ): ScheduleEntry {
-    const { name, timetable, jitterMs } = schedule;
-    const rule = ruleFor(timetable, jitterMs, this.#options.peerId, name);
-    const announced = announcedOf(schedule);
-    const definition = JSON.stringify(announced);
-    const known = row === undefined ? undefined : readDefinition(row.definition)?.announced;
-    const isSame = known !== undefined && timing(known) === timing(announced);
-    const standing =
-      row === undefined || !isSame ? begin(rule, now) : (before?.standing ?? resume(rule, row, now));
-    const isRunning = before?.isRunning ?? false;
-    // While it runs, the database keeps the standing before the run: what a kill interrupts is made up.
-    if (!isSame) this.store.put(name, definition, keep(standing, now));
-    else if (row !== undefined && row.definition !== definition) this.store.put(name, definition, row);
-    return { name, schedule, rule, announced, standing, isRunning, last: before?.last ?? row?.last };
-  }
-
-  /** What the file had, and has a mistake in now: not run, but expected. */
-  #held(row: ScheduleRow, before: ScheduleEntry | undefined, now: Moment): ScheduleEntry | undefined {
-    const known = readDefinition(row.definition);
-    if (known === undefined) return undefined;
-    const { announced, timetable } = known;
-    const rule = ruleFor(timetable, announced.jitterMs, this.#options.peerId, row.name);
-    return {
-      name: row.name,
-      schedule: undefined,
-      rule,
-      announced,
-      standing: before?.standing ?? resume(rule, row, now),
-      isRunning: before?.isRunning ?? false,
-      last: before?.last ?? row.last,
-    };
+  #isEmpty(): string {
+    return `${this.file.path} is empty or missing: its schedules do not run, and the server still expects their reports; restore the file, or write a line such as "# none" into it to remove them`;
   }
 }
 
@@ -284,37 +218,4 @@ export function unknownSchedule(name: string): FilerError {
     'path-missing',
     `there is no schedule ${JSON.stringify(name)}: \`filer-client report schedule list\` shows them`,
   );
-}
-
-function announcedOf({ timetable, jitterMs, graceMs, always, command, timeoutMs }: Schedule): Announced {
-  const { kind, text } = timetable;
-  return {
-    timetable: { kind, text },
-    jitterMs,
-    // Of a command the report comes when it has ended.
-    graceMs: graceMs ?? (command.length === 0 ? undefined : defaultGraceMs(timetable) + timeoutMs),
-    always,
-  };
-}
-
-function defaultGraceMs(timetable: Timetable): number {
-  const first = timetable.next(0) ?? 0;
-  const distanceMs = timetable.intervalMs ?? (timetable.next(first) ?? first) - first;
-  return Math.max(MIN_GRACE_MS, Math.ceil(distanceMs * GRACE_SHARE));
-}
-
-/** What a standing depends on. */
-function timing({ timetable, jitterMs }: Announced): string {
-  return JSON.stringify([timetable.kind, timetable.text, jitterMs ?? null]);
-}
-
-/** @returns undefined for one that this version does not understand */
-function readDefinition(json: string): { announced: Announced; timetable: Timetable } | undefined {
-  try {
-    const announced = JSON.parse(json) as Announced; // our own row
-    return { announced, timetable: parseTimetable(announced.timetable) };
-  } catch (error) {
-    if (error instanceof FilerError) return undefined;
-    throw error;
-  }
 }

@@ -12,7 +12,8 @@ import type { Environment, Logger } from '@filer/program';
 import type { Member } from '../network/member.ts';
 import type { Moment } from './due.ts';
 import { endLeftBehind } from './left-behind.ts';
-import { unknownSchedule, type ScheduleEntry, type ScheduleTable } from './schedule-table.ts';
+import { unknownSchedule, type ScheduleTable } from './schedule-table.ts';
+import type { ScheduleEntry } from './schedule-takeover.ts';
 import { makeReport } from './scheduled-report.ts';
 import { spoolScheduled } from './spool-scheduled.ts';
 
@@ -151,7 +152,10 @@ export class Scheduler {
   #cannotRun(name: string, entry: ScheduleEntry | undefined): FilerError {
     if (entry === undefined) return unknownSchedule(name);
     const mistake = this.#table.mistakes.find((each) => each.name === name || each.name === undefined);
-    return new FilerError('configuration-invalid', mistake?.message ?? `${name} cannot be read`);
+    return new FilerError(
+      'configuration-invalid',
+      mistake?.message ?? `${name} is not in ${this.#table.file.path} any more: put it back there to run it`,
+    );
   }
 
   /** @returns how long nothing more is due, in ms */

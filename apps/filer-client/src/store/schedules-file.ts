@@ -55,10 +55,14 @@ export class SchedulesFile {
    * Puts another text in its place, whole or not at all, for its owner alone. Under the lock of the home's database: of
    * two commands at once neither undoes what the other did.
    *
+   * @param change returns undefined to leave the file as it is
    * @throws FilerError what `change` throws, `configuration-invalid`, `home-not-writable`, `no-space`
    */
-  edit(database: DatabaseSync, change: (text: string) => string): void {
-    transaction(database, () => this.#replace(change(this.read())));
+  edit(database: DatabaseSync, change: (text: string) => string | undefined): void {
+    transaction(database, () => {
+      const text = change(this.read());
+      if (text !== undefined) this.#replace(text);
+    });
   }
 
   #replace(text: string): void {

@@ -2,7 +2,7 @@ import { fieldsOf, FilerError, textOf, type Attachment, type CommandRun } from '
 import { iso } from '@filer/program';
 import type { Member } from '../../network/member.ts';
 import { readClocks } from '../../reports/clocks.ts';
-import type { ScheduleEntry } from '../../reports/schedule-table.ts';
+import type { ScheduleEntry } from '../../reports/schedule-takeover.ts';
 import { Scheduler } from '../../reports/scheduler.ts';
 import type { Operation, Site } from '../site.ts';
 import { sendSpooled } from './report.ts';
@@ -40,6 +40,8 @@ export interface ScheduleList {
   readonly schedules: readonly ScheduleLine[];
   /** What in the file cannot be used. */
   readonly mistakes: readonly { readonly name: string | null; readonly message: string }[];
+  /** What the file does not have any more: it does not run, and is forgotten then unless it returns. */
+  readonly leaving: readonly { readonly name: string; readonly leavesAt: string }[];
 }
 
 /** What a run reported, and whether the server has it. */
@@ -79,6 +81,9 @@ export const scheduleList: Operation = ({ member, daemon }) => {
       entry.schedule === undefined ? [] : [lineOf(member, entry)],
     ),
     mistakes: member.schedules.mistakes.map(({ name, message }) => ({ name: name ?? null, message })),
+    leaving: member.schedules.entries.flatMap(({ name, leavesAtMs }) =>
+      leavesAtMs === undefined ? [] : [{ name, leavesAt: leavesAt(leavesAtMs) }],
+    ),
   };
   return Promise.resolve(list);
 };
@@ -108,6 +113,10 @@ export const scheduleRun: Operation = async (site, params, { signal }) => {
   };
   return outcome;
 };
+
+function leavesAt(steadyMs: number): string {
+  return new Date(Date.now() + steadyMs - readClocks().steadyMs).toISOString();
+}
 
 async function runNow(site: Site, name: string, signal: AbortSignal): ReturnType<Scheduler['runNow']> {
   if (site.daemon !== undefined) return site.daemon.scheduler.runNow(name, signal);
