@@ -1,7 +1,8 @@
-import { watch, type BigIntStats, type FSWatcher } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { lstat, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { systemCode } from '@filer/protocol';
+import { watch, type FSWatcher } from 'chokidar';
 import { folderId } from './look.ts';
 
 export interface FolderTriggerOptions {
@@ -16,6 +17,8 @@ interface Watched {
   readonly id: string;
   /** The look through all in which it was found last. */
   round: number;
+  /** Nobody need wait for the handle to be set. */
+  readonly settle: () => void;
 }
 
 /** Why a single folder cannot be watched: it is gone, or whoever looks into it reports the reason. */
@@ -69,20 +72,30 @@ export class FolderTrigger implements Disposable {
     }
     this.#drop(path);
     if (id === undefined || this.#isClosed) return;
-    try {
-      const handle = watch(folder, { persistent: false });
-      const watched = { handle, id, round: this.#round };
-      handle.on('change', (event, name) =>
-        this.#changed(path, watched, event, typeof name === 'string' ? name : undefined),
-      );
-      handle.on('error', (error) => {
-        this.#refuse(error);
-        if (this.#watched.get(path) === watched) this.#drop(path);
-      });
-      this.#watched.set(path, watched);
-    } catch (error) {
+    const handle = watch(folder, {
+      backend: 'native',
+      depth: 0,
+      ignored: (candidate) => candidate !== folder,
+      ignoreInitial: true,
+      followSymlinks: path === '',
+      atomic: false,
+      persistent: false,
+    });
+    const ready = Promise.withResolvers<void>();
+    const watched = { handle, id, round: this.#round, settle: ready.resolve };
+    this.#watched.set(path, watched);
+    // Not the usual events: those tell of a file when chokidar has looked at it, and it looks at none.
+    handle.on('raw', (event, name, details) => {
+      // Of a folder that has gone chokidar watches the one above, too.
+      if (watchedPathOf(details) === folder) this.#changed(path, watched, event, name ?? undefined);
+    });
+    handle.on('unlinkDir', () => this.#end(path, watched));
+    handle.on('error', (error) => {
       this.#refuse(error);
-    }
+      if (this.#watched.get(path) === watched) this.#drop(path);
+    });
+    handle.once('ready', ready.resolve);
+    await ready.promise;
   }
 
   /** All is about to be looked through. */
@@ -113,6 +126,10 @@ export class FolderTrigger implements Disposable {
   async #checkEnd(path: string, watched: Watched): Promise<void> {
     const folder = join(this.#options.folder, path);
     if ((await lookOrNone(lstat(join(folder, basename(folder)), { bigint: true }))) !== undefined) return;
+    this.#end(path, watched);
+  }
+
+  #end(path: string, watched: Watched): void {
     if (this.#watched.get(path) !== watched) return;
     this.#drop(path);
     this.#options.onChange(path);
@@ -126,9 +143,17 @@ export class FolderTrigger implements Disposable {
   }
 
   #drop(path: string): void {
-    this.#watched.get(path)?.handle.close();
+    const watched = this.#watched.get(path);
     this.#watched.delete(path);
+    // Its handles are freed in this turn; what it still has to say of that concerns no folder.
+    watched?.handle.close().catch(() => undefined);
+    watched?.settle();
   }
+}
+
+function watchedPathOf(details: unknown): string | undefined {
+  if (typeof details !== 'object' || details === null || !('watchedPath' in details)) return undefined;
+  return String(details.watchedPath);
 }
 
 /** @returns undefined where there is no folder */
