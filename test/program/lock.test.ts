@@ -1,6 +1,7 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { acquireLock } from '@filer/program';
 import { FilerError } from '@filer/protocol';
 import { expect, test } from 'vitest';
@@ -28,6 +29,29 @@ test('a released lock can be taken again, and releasing twice does not free it f
   await first.release();
   await expect(acquireLock(file)).rejects.toMatchObject({ code: 'already-running' });
   await second.release();
+});
+
+test('a passing lock leaves no file, and of many that wait for it never two have it', async () => {
+  const file = await lockFile();
+  let [holders, most, served] = [0, 0, 0];
+  const take = async (): Promise<void> => {
+    for (;;) {
+      try {
+        const lock = await acquireLock(file, { passing: true });
+        most = Math.max(most, ++holders);
+        await turn();
+        holders--;
+        served++;
+        return await lock.release();
+      } catch (error) {
+        if (!(error instanceof FilerError) || error.code !== 'already-running') throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 6 }, take));
+
+  expect([most, served]).toEqual([1, 6]);
+  expect(await readdir(dirname(file))).toEqual([]);
 });
 
 test('the lock of a process that was killed is taken over', async () => {

@@ -328,6 +328,39 @@ describe('a receiver that has the file already', () => {
   });
 });
 
+test.each<[string, (batch: Record<string, unknown>, file: object) => object]>([
+  ['a batch', (batch) => ({ ...batch, paid: true })],
+  ['a file of it', (batch, file) => ({ ...batch, files: [{ ...file, shown: 'b' }] })],
+])('a receipt with a key in %s that is not signed is refused', async (_, change) => {
+  const ends = await withFile();
+  const { hand, outcome } = await withSender(ends, ['a']);
+  const batch = signReceipts(honest(ends, await takeAll(hand)), ends.receiver);
+
+  await hand.say({ type: 'receipts' }, change({ ...batch }, batch.files[0] ?? {}));
+
+  expect((await hand.hear('error'))?.header['code']).toBe('message-malformed');
+  expect(await outcome).toMatchObject({ ok: false, filesDelivered: 0, error: { code: 'message-malformed' } });
+});
+
+test('a file that the receiver refuses on its way is abandoned with its reason', async () => {
+  const ends = await withFile();
+  await writeFile(join(ends.home, 'large'), Buffer.alloc(40 * 1024 * 1024));
+  const { hand, outcome } = await withSender(ends, ['large']);
+  const offer = await hand.hear('offer');
+  await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+  const entries = await hand.hear('entries');
+  await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [{ answer: 'want' }]);
+  await hand.hear('chunk');
+  await hand.say({ type: 'failed', entry: '0', code: 'no-space', message: 'the disk is full' });
+
+  const header = (await hand.hear('abandon'))?.header;
+
+  expect(header).toMatchObject({ entry: '0', code: 'no-space', message: 'the disk is full' });
+  await hand.hear('done');
+  await hand.say({ type: 'done' });
+  expect(await outcome).toMatchObject({ files: [{ code: 'no-space' }] });
+});
+
 test('a kept receipt can be checked later, and not after one character of it changed', async () => {
   const ends = await withFile();
   const kept: ReceiptBatch[] = [];

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
@@ -23,16 +24,27 @@ const PID_PAUSE_MS = 25;
  * system drops it when the process dies and nothing has to be cleaned up; beside it, `FILE.pid` says who
  * holds it, for people only.
  *
+ * @param options `passing`: the file goes with the lock, for one that is held for a while and not for a home's life
  * @throws FilerError `already-running` with the holder's pid, `home-not-writable`, `no-space`
  */
-export async function acquireLock(file: string): Promise<Lock> {
+export async function acquireLock(
+  file: string,
+  { passing = false }: { readonly passing?: boolean } = {},
+): Promise<Lock> {
   const pidFile = `${file}.pid`;
   let database: DatabaseSync | undefined;
+  let inode: bigint | undefined;
   try {
+    if (passing) {
+      // Made by SQLite: closing a descriptor of our own would drop all locks that this process has on the file.
+      if (!existsSync(file)) new DatabaseSync(file).close();
+      inode = inodeOf(file);
+    }
     database = new DatabaseSync(file);
     database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
   } catch (error) {
     database?.close();
+    if (passing && inodeOf(file) !== inode) return await acquireLock(file, { passing });
     if (!isBusy(error)) {
       throw writeFailure(`cannot lock ${file}`, file, error);
     }
@@ -43,6 +55,11 @@ export async function acquireLock(file: string): Promise<Lock> {
         'stop that one first or choose another home',
       { cause: error },
     );
+  }
+  if (passing && (inode === undefined || inodeOf(file) !== inode)) {
+    // Its last holder has removed it meanwhile: this lock would keep nobody out.
+    database.close();
+    return await acquireLock(file, { passing });
   }
   held.add(database);
   const open = database;
@@ -57,9 +74,14 @@ export async function acquireLock(file: string): Promise<Lock> {
     release: async () => {
       if (!held.delete(open)) return;
       await rm(pidFile, { force: true });
+      if (passing) await rm(file, { force: true });
       open.close();
     },
   };
+}
+
+function inodeOf(file: string): bigint | undefined {
+  return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 function isBusy(error: unknown): boolean {

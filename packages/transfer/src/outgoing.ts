@@ -8,6 +8,7 @@ import {
   formatFile,
   formatGrow,
   smallHeader,
+  type EntryFailure,
   type ErrorCode,
   type FileEnd,
   type FileStart,
@@ -45,6 +46,8 @@ export interface SentFile {
   hasBasis?: boolean;
   /** Whether the receiver lost what it had, and takes the file once more, whole. */
   again?: boolean;
+  /** What the receiver said last against it. */
+  refusal?: Pick<EntryFailure, 'code' | 'message'>;
   /** Files of the receiver that it may be. */
   files?: readonly PresentFile[];
   /** What it was when it was compared with what the receiver has, and was none of it. */
@@ -155,11 +158,16 @@ export class Outgoing {
       try {
         const went = await this.#once(file);
         if (went === 'whole') return undefined;
+        // Of one that is no longer wanted the receiver has said why.
+        const reason = (went === 'unwanted' ? file.refusal : undefined) ?? {
+          code: changed.code,
+          message: 'the file changed while it was being sent',
+        };
         const isAgain = file.again === true;
         file.again = false;
         // What came of a file that changed is there to be compared; the second reading alone makes its digests.
         file.hasBasis = went === 'changed' && source.size > DIGEST_BLOCK_BYTES;
-        await this.#abandon(entry, changed.code, 'the file changed while it was being sent');
+        await this.#abandon(entry, reason.code, reason.message);
         if (went === 'changed') continue;
         if (!isAgain) return undefined;
         tries--;

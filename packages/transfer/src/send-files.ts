@@ -298,6 +298,7 @@ class Sending implements OutgoingOwner {
     const file = this.#entries.get(failure.entry);
     if (file === undefined || file.isProved === true) return;
     this.#pace.grown();
+    file.refusal = failure;
     if (failure.again === true && file.hasBasis === true && file.end === undefined) file.again = true;
     else this.#entries.settleFailed(failure.entry, failure);
   }

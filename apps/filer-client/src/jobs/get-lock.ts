@@ -24,7 +24,7 @@ export async function lockDestination(
   const file = join(dirname(home.lockFile), `get-${key}.lock`);
   for (let tries = 0; ; tries++) {
     try {
-      return await acquireLock(file);
+      return await acquireLock(file, { passing: true });
     } catch (error) {
       if (!(error instanceof FilerError) || error.code !== 'already-running') throw error;
       if (tries === 0) onWaiting();

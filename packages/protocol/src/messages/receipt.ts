@@ -11,9 +11,32 @@
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
 import { MAX_BATCH_BYTES, MAX_PATH_CHARS, MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
-import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf, type Fields } from './json.ts';
 import { DIGEST_PATTERN, JOB_PATTERN } from './transfer-fields.ts';
 import type { Digests } from './transfer-streams.ts';
+
+const BATCH_KEYS: ReadonlySet<string> = new Set<keyof ReceiptBatch>([
+  'network',
+  'job',
+  'sender',
+  'receiver',
+  'time',
+  'files',
+  'publicKey',
+  'signature',
+]);
+const FILE_KEYS: ReadonlySet<string> = new Set<keyof ReceiptFile>([
+  'entry',
+  'name',
+  'path',
+  'size',
+  'digest',
+  'blocks',
+  'synced',
+  'present',
+]);
+/** Of a key of another machine's. */
+const MAX_QUOTED_CHARS = 64;
 
 const PEER_ID = /^[A-Z2-7]{52}$/;
 const KEY = /^[A-Za-z0-9_-]{43}$/;
@@ -60,7 +83,7 @@ export function parseReceipts({ content }: Message): ReceiptBatch {
 
 /** The same for a batch that was stored. @throws FilerError `message-malformed` */
 export function parseReceiptBatch(value: unknown): ReceiptBatch {
-  const fields = fieldsOf(value, 'receipts');
+  const fields = signedFieldsOf(value, 'receipts', BATCH_KEYS);
   const files = listOf(fields['files'], 'files', MAX_RECEIPTS_PER_BATCH, parseReceiptFile);
   if (files.some((file, index) => index > 0 && file.entry <= (files[index - 1]?.entry ?? -1))) {
     throw new FilerError('message-malformed', 'the files of a receipt are not sorted by entry');
@@ -78,7 +101,7 @@ export function parseReceiptBatch(value: unknown): ReceiptBatch {
 }
 
 function parseReceiptFile(value: unknown, what: string): ReceiptFile {
-  const fields = fieldsOf(value, what);
+  const fields = signedFieldsOf(value, what, FILE_KEYS);
   const synced = fields['synced'];
   if (typeof synced !== 'boolean')
     throw new FilerError('message-malformed', `${what}.synced is not true or false`);
@@ -92,6 +115,17 @@ function parseReceiptFile(value: unknown, what: string): ReceiptFile {
     synced,
     ...presentOf(fields['present'], `${what}.present`),
   };
+}
+
+/** A receipt is evidence: what is not signed has no place in it. */
+function signedFieldsOf(value: unknown, what: string, keys: ReadonlySet<string>): Fields {
+  const fields = fieldsOf(value, what);
+  const stranger = Object.keys(fields).find((key) => !keys.has(key));
+  if (stranger === undefined) return fields;
+  throw new FilerError(
+    'message-malformed',
+    `${what} has ${JSON.stringify(stranger.slice(0, MAX_QUOTED_CHARS).toWellFormed())}, which no receipt signs`,
+  );
 }
 
 /** Nothing else may stand there: it would not be signed. */
