@@ -184,6 +184,27 @@ describe('update', () => {
   });
 });
 
+test.each([
+  ['is the sender’s when it came since its job began', -1_000, { f: 'version 3' }],
+  ['is not when it was there before', 60_000, { f: 'version 2', 'f (1)': 'version 3' }],
+])('what is in place as the sender has it, and was not noted, %s', async (_, sinceMs, found) => {
+  const again = await Again.with({ f: 'v1' });
+  await again.send();
+  await writeFile(join(again.tree, 'f'), 'version 2');
+  const { deliveries } = again;
+  const before = new Map(deliveries.all);
+  const beganAt = Date.now() + sinceMs;
+  const options = { send: { job: 'one' }, receive: { beganAt: () => beganAt } };
+  await again.send('update', options);
+  for (const [path, each] of before) deliveries.all.set(path, each); // the receiver was killed
+  expect(await again.send('update', options)).toMatchObject({ filesSkipped: 1 });
+  await writeFile(join(again.tree, 'f'), 'version 3');
+
+  await again.send();
+
+  expect(await again.found()).toEqual(found);
+});
+
 describe('an identical name (n)', () => {
   /** `f` is stale at the receiver, and `f (1)` is what the sender has. */
   async function stale(): Promise<Again> {

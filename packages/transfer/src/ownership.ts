@@ -25,6 +25,8 @@ export interface OwnershipOptions {
   readonly replaces: 'own' | 'all';
   /** The job that is being received. */
   readonly job: string;
+  /** When it began here, ms since the epoch. */
+  readonly beganAt: number | undefined;
   readonly files: FilesThere;
 }
 
@@ -80,6 +82,19 @@ export class Ownership {
   /** Whether a file is still what the sender delivered: then its time and permissions are the sender's too. */
   hasDelivered(components: readonly string[], name: string, content: string): boolean {
     return this.#options.replaces === 'all' || this.#find(components, name)?.content === content;
+  }
+
+  /**
+   * Remembers a file that is identical to what is announced, if this very job put it in place over an earlier connection
+   * and its receiver was killed before it noted it: it has the sender's time, and came to be since the job began.
+   */
+  async adopt(folder: Folder, components: readonly string[], digest: string, mtimeNs: bigint): Promise<void> {
+    const { beganAt = Infinity } = this.#options;
+    const name = components.at(-1) ?? '';
+    const there = statsAt(folder, name);
+    if (there === undefined || Number(there.ctimeNs / 1_000_000n) < beganAt) return;
+    if (!isOfTime(there.mtimeNs, mtimeNs) || this.#find(components, name)?.content === digest) return;
+    await this.note(components, name, digest, there.mtimeNs);
   }
 
   /** Remembers what was put in place. Resolves when that is kept. */

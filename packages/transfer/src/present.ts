@@ -122,6 +122,14 @@ export class Present {
     return remembered && (synced || !sync) && facts !== undefined && hasFacts(facts, wanted);
   }
 
+  /** @see Ownership.adopt */
+  async adopt(components: readonly string[], { name, digest }: There, mtimeNs: bigint): Promise<void> {
+    if (name !== components.at(-1)) return;
+    await this.#options.place.inFolder(components.slice(0, -1), (folder) =>
+      this.#options.ownership.adopt(folder, components, digest, mtimeNs),
+    );
+  }
+
   /** Gives a file that needs not come the time and permissions it has at its sender, if that is whose file it is. */
   async refresh(
     components: readonly string[],

@@ -35,6 +35,13 @@ export interface ReceiveOptions extends PaceOptions {
   readonly known?: KnownDigests | undefined;
   /** What this sender delivered into this inbox before. @default nothing: all that is there counts as someone else's */
   readonly deliveries?: Deliveries | undefined;
+  /**
+   * When a job began here, ms since the epoch: what it put in place since, and this receiver was killed before it noted
+   * it, is the sender's.
+   *
+   * @default unknown: what was not noted counts as someone else's
+   */
+  readonly beganAt?: ((job: string) => number | undefined) | undefined;
   /** Whose files and links may be replaced; `all` where who asked for the files is also whose they are. @default own */
   readonly replaces?: OwnershipOptions['replaces'] | undefined;
   /** What this side says of names that are taken. @default what the offer says */

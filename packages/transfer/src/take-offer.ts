@@ -50,7 +50,8 @@ export async function takeOffer(
   const gone = asker.signal;
   const files = new FilesThere({ known, checksum, signal: gone });
   const { job } = offer;
-  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, files });
+  const beganAt = options.beganAt?.(job);
+  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files });
   const present = new Present({ place, ownership, files, known });
   const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
   const incoming = new Incoming(of, owner);

@@ -66,6 +66,7 @@ export class Vouching {
     const path = this.#pathOf(identical);
     try {
       const synced = there.synced || (sync && (await present.sync(components, there)));
+      if (!remembered) await present.adopt(components, there, facts.mtimeNs);
       await present.refresh(components, there, facts);
       const file = { entry, name, path, size, digest, blocks, synced, present: true } as const;
       // What is remembered was noted before it was.

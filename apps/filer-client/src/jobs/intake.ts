@@ -247,6 +247,7 @@ export class TransferIntake {
         sync,
         known: member.digests,
         deliveries: member.deliveries.of(from.id, inbox),
+        beganAt: (job) => member.arrivals.beganAt(from.id, job),
         signal: this.#stop.signal,
         on,
         record: (file) => this.#record(file, from),

@@ -65,6 +65,14 @@ export class ArrivalStore {
     return folder;
   }
 
+  /** When a transfer began first, ms since the epoch. */
+  beganAt(from: string, job: string): number | undefined {
+    const row = this.#database
+      .prepare('SELECT began_at FROM arrivals WHERE sender = ? AND job = ?')
+      .get(from, job);
+    return row === undefined ? undefined : integer(row, 'began_at');
+  }
+
   /** A transfer came to its end: somebody is to be told of what it brought. */
   done(from: string, job: string): void {
     this.#database
