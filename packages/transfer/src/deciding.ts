@@ -1,49 +1,25 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError, MAX_BATCH_NAME_CHARS, type Entry, type EntryAnswer } from '@filer/protocol';
-import { contentOfLink, FOLDER } from './deliveries.ts';
 import { sealOf } from './digests.ts';
-import { statsAt } from './files-there.ts';
 import type { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
-import { asideIn } from './hidden.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { KeptParts, KeptPlace } from './kept-parts.ts';
-import { makeLink } from './made-link.ts';
-import { linkAt, type Ownership } from './ownership.ts';
-import type { Place } from './place.ts';
+import { Making, type MakingOptions } from './making.ts';
 import type { Found, Present } from './present.ts';
-import {
-  judgeEntry,
-  takeAllowed,
-  takeRoom,
-  type Allowance,
-  type ReceivePolicy,
-  type Room,
-} from './receive-policy.ts';
+import { judgeEntry, takeAllowed, takeRoom, type ReceivePolicy, type Room } from './receive-policy.ts';
 import type { FileFacts } from './refresh-present.ts';
-import { Aside } from './replacing.ts';
-import { SideWork } from './side-work.ts';
 import type { Identical } from './vouching.ts';
 import type { WantedEntries } from './wanted-entries.ts';
 
 /** Deciding about entries waits for little: this long it may hold up all else, in ms. */
 const TURN_MS = 10;
 
-/** Things that were made, and may be noted together. */
-const MAX_NOTES = 1_024;
-
-export interface DecidingOptions {
-  readonly place: Place;
+export interface DecidingOptions extends MakingOptions {
   readonly parts: KeptParts;
   readonly present: Present;
-  readonly ownership: Ownership;
-  /** In the names of what is hidden. */
-  readonly mark: string | undefined;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
-  /** What may still come of the offer; counted down. */
-  readonly allowance: Allowance;
-  readonly sync: boolean;
   /** Aborted when the sender is gone: what is still to be decided is not. */
   readonly gone: AbortSignal;
 }
@@ -63,15 +39,14 @@ export class Deciding {
   readonly #entries: WantedEntries;
   readonly #folders: FilledFolders;
   readonly #identical: (file: Identical) => void;
-  /** Folders and links that were made, and are being noted. */
-  readonly #notes: SideWork;
+  readonly #making: Making;
   /** Of the files that the answer to one batch names. */
   #namedChars = 0;
 
   constructor(options: DecidingOptions, owner: Pick<IncomingOwner, 'result' | 'follow'>, decided: Decided) {
     this.#options = options;
     this.#owner = owner;
-    this.#notes = new SideWork((work) => owner.follow(work), MAX_NOTES);
+    this.#making = new Making(options, owner, decided.folders);
     this.#entries = decided.entries;
     this.#folders = decided.folders;
     this.#identical = decided.identical;
@@ -105,7 +80,7 @@ export class Deciding {
       if (this.#options.gone.aborted)
         throw new FilerError('connection-closed', 'the sender left while its files were compared');
     }
-    await this.#notes.ended(); // what is said to be made is remembered
+    await this.#making.noted(); // before it is said to be made
     await this.#folders.settled(this.#entries.firstPending);
     return answers;
   }
@@ -137,8 +112,8 @@ export class Deciding {
       if (policy.leavesOut?.(entry) === true) return { answer: 'unwanted' };
       this.#folders.announced(number, components);
       if (entry.kind !== 'file') takeRoom(left, 0);
-      if (entry.kind === 'dir') return this.#makeFolder(entry, components).catch(refuse);
-      if (entry.kind === 'link') return this.#makeLink(entry, components).catch(refuse);
+      if (entry.kind === 'dir') return this.#making.folder(entry, components).catch(refuse);
+      if (entry.kind === 'link') return this.#making.link(entry, components).catch(refuse);
       const glance = present.glance(entry, components);
       if ('files' in glance) return this.#answer(number, entry, components, glance, left);
       const looking = present.look(glance, entry, components);
@@ -228,75 +203,6 @@ export class Deciding {
       kept?.release();
       throw error;
     }
-  }
-
-  async #makeFolder({ mtimeNs, mode }: Entry, components: readonly string[]): Promise<EntryAnswer> {
-    const { place, ownership } = this.#options;
-    const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
-    const there = statsAt(place.require(parents), own);
-    const aside =
-      there === undefined || there.isDirectory() ? undefined : await this.#makeWay(components, mtimeNs);
-    try {
-      const made = await place.inFolder(components, (folder) => {
-        folder.makeFillable();
-        return folder.made;
-      });
-      if (made) await this.#notes.begun(ownership.note(components, own, FOLDER, undefined));
-    } catch (error) {
-      aside?.back();
-      throw error;
-    }
-    await aside?.remove();
-    this.#folders.opened({ components, mtimeNs, mode });
-    return { answer: 'made', path: place.pathOf(parents, own) };
-  }
-
-  /** A file or a link gives way to a folder, if it may. */
-  async #makeWay(components: readonly string[], mtimeNs: bigint): Promise<Aside | undefined> {
-    const { place, ownership, mark } = this.#options;
-    return await place.inFolder(components.slice(0, -1), async (folder) => {
-      const what = await ownership.replaceable(folder, components, mtimeNs);
-      if (what === undefined) return undefined;
-      return Aside.take(folder, components.at(-1) ?? '', what, asideIn(place.folder, mark));
-    });
-  }
-
-  async #makeLink(entry: Entry, components: readonly string[]): Promise<EntryAnswer> {
-    const { path: name, mtimeNs, target = '' } = entry;
-    const { place, ownership, sync, allowance, mark } = this.#options;
-    const refusal = allowance.files < 1 ? allowance.beyond() : undefined;
-    const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
-    const content = contentOfLink(target);
-    const made = await place.inFolder(parents, async (folder) => {
-      const there = statsAt(folder, own);
-      if (there !== undefined && ownership.keeps(there, mtimeNs))
-        return { name: own, had: true, kept: linkAt(folder, own) !== content };
-      const link = await makeLink(
-        folder,
-        { name: own, target, mtimeNs },
-        {
-          refusal,
-          replaceable: () => ownership.replaceable(folder, components, mtimeNs),
-          mayStandFor: (each) => ownership.mayStandFor(components, each),
-          hidden: () => asideIn(place.folder, mark),
-        },
-      );
-      if (!link.had) {
-        if (sync) await folder.sync();
-        const { mtimeNs: found } = statsAt(folder, link.name) ?? {};
-        await this.#notes.begun(ownership.note(components, link.name, content, found));
-      }
-      return { ...link, kept: false };
-    });
-    const path = place.pathOf(parents, made.name);
-    if (!made.had) {
-      takeAllowed(allowance, 0);
-      this.#owner.result({ name, size: 0, status: 'delivered', path });
-      return { answer: 'made', path };
-    }
-    const kept = made.kept ? { kept: true as const } : {};
-    this.#owner.result({ name, size: 0, status: 'skipped', ...kept, path });
-    return { answer: 'have', path, ...kept };
   }
 }
 
