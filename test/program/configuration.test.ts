@@ -148,3 +148,24 @@ test('the options of a command set the same settings, and a setting that is on h
     stderr: expect.stringContaining('--port takes a whole number'),
   });
 });
+
+test('a file that is empty for a moment is waited for', async () => {
+  const home = await homeWith('');
+  const reading = readConfiguration(settings, { home, env: {}, flags: {} });
+  await writeFile(home.configFile, 'accept = "none"\n');
+
+  expect(await reading).toMatchObject({ accept: 'none' });
+});
+
+test('a file that stays without text does not set the defaults', async () => {
+  const home = await homeWith(' \n\n');
+  const reading = readConfiguration(settings, { home, env: {}, flags: {} });
+
+  await expect(reading).rejects.toMatchObject({ code: 'configuration-invalid' });
+});
+
+test('a file of comments sets nothing', async () => {
+  const home = await homeWith('# nothing\n');
+
+  expect(await readConfiguration(settings, { home, env: {}, flags: {} })).toEqual(defaults);
+});

@@ -1,10 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FilerError, makeFolders, messageOf, systemCode, writeFailure } from '@filer/protocol';
 import { optionName } from './binding.ts';
 import { environmentPrefix, variable, type Environment } from './environment.ts';
 import type { Home } from './home.ts';
 import type { Setting, Settings, SettingValues } from './settings.ts';
+
+/** How long a file may be empty while something writes it, and how often it is read meanwhile, in ms. */
+const BEING_WRITTEN_MS = 3_000;
+const LOOK_MS = 50;
 
 export interface ConfigurationSources<S extends Settings> {
   readonly home: Home;
@@ -15,7 +20,8 @@ export interface ConfigurationSources<S extends Settings> {
 
 /**
  * The value of every setting: the flag's, else the variable's, else the configuration file's, else the
- * default. A file that is not there sets nothing.
+ * default. A file that is not there sets nothing. One without any text is being written, or was cut off: the defaults in
+ * its place may accept what the owner has forbidden, or remove what is to be kept.
  *
  * @throws FilerError `configuration-invalid`, which names the variable or the file
  */
@@ -72,14 +78,17 @@ export async function writeConfigurationTemplate(settings: Settings, home: Home)
 }
 
 async function readTable(settings: Settings, file: string): Promise<ReadonlyMap<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return new Map();
-    throw new FilerError('configuration-invalid', `cannot read ${file}: ${messageOf(error)}`, {
-      cause: error,
-    });
+  let text = await readText(file);
+  for (let waitedMs = 0; text?.trim() === '' && waitedMs < BEING_WRITTEN_MS; waitedMs += LOOK_MS) {
+    await delay(LOOK_MS);
+    text = await readText(file);
+  }
+  if (text === undefined) return new Map();
+  if (text.trim() === '') {
+    throw new FilerError(
+      'configuration-invalid',
+      `${file} is empty: restore it; for the defaults remove it, or write a comment (#) into it`,
+    );
   }
   const table = new Map(Object.entries(await parseToml(text, file)));
   const known = Object.keys(settings).map(optionName);
@@ -92,6 +101,18 @@ async function readTable(settings: Settings, file: string): Promise<ReadonlyMap<
     }
   }
   return table;
+}
+
+/** @returns undefined when there is none */
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw new FilerError('configuration-invalid', `cannot read ${file}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 async function parseToml(text: string, file: string): Promise<Record<string, unknown>> {
