@@ -10,7 +10,8 @@ function from(address: string, bytesRead = 0): Socket {
   Object.defineProperties(socket, {
     remoteAddress: { value: address },
     remotePort: { value: ++ports },
-    localAddress: { value: '192.0.2.1' },
+    // As with a real one, which forgets it.
+    localAddress: { get: () => (socket.destroyed ? undefined : '192.0.2.1') },
     bytesRead: { value: bytesRead },
   });
   return socket;

@@ -158,6 +158,7 @@ export class Hub implements AsyncIterable<HubEvent> {
       messenger.reject(error);
     } finally {
       const reason = await messenger.closed;
+      messenger.leaveUnread();
       this.#messengers.delete(messenger);
       const remaining = this.#messengers.size;
       await this.onClosed(messenger, remaining, reason);

@@ -50,6 +50,15 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
     for (const look of this.#peeking.splice(0)) look(undefined);
   }
 
+  /** Ends it, and drops what is already there: the reader has left. */
+  drop(): void {
+    this.end();
+    this.#messages.length = 0;
+    this.#first = 0;
+    this.#held?.giveBack(this.#bytes);
+    this.#bytes = 0;
+  }
+
   /** The message that `next` gives next, which stays where it is; undefined when none comes any more. */
   peek(): Promise<Message | undefined> {
     const first = this.#messages[this.#first];

@@ -105,6 +105,7 @@ export class Messenger implements AsyncIterable<Message> {
 
     this.closed = new Promise((resolve) => {
       const onClose = (): void => {
+        this.#decodeAllPostponed();
         this.#closing = true;
         this.#keepAlive?.stop();
         this.#decoder.drop();
@@ -120,6 +121,7 @@ export class Messenger implements AsyncIterable<Message> {
       socket.destroy();
     });
     socket.on('end', () => {
+      this.#decodeAllPostponed();
       if (!this.#closing && this.#decoder.midFrame) {
         this.#reason ??= new FilerError(
           'connection-closed',
@@ -153,6 +155,11 @@ export class Messenger implements AsyncIterable<Message> {
     this.#holder = holder;
     this.#unread.moveTo(holder);
     this.#partial?.moveTo(holder);
+  }
+
+  /** The reader has left for good: what is still unread is charged to the machine no longer. */
+  leaveUnread(): void {
+    this.#unread?.end();
   }
 
   /** What waits for a reader of this connection elsewhere than in this messenger is charged here. */
@@ -305,10 +312,14 @@ export class Messenger implements AsyncIterable<Message> {
       return;
     }
     const isNext = this.#postponed.length === 0;
-    if (isNext && processShares.turns.tryNow(holder, () => this.#decode(piece))) return;
+    if (isNext && processShares.turns.tryNow(readingOf(holder), () => this.#decode(piece))) return;
     this.#postponed.push(piece);
     this.socket.pause();
-    if (isNext) void processShares.turns.run(holder, () => this.#decodePostponed());
+    if (isNext) this.#awaitTurn(holder);
+  }
+
+  #awaitTurn(holder: string): void {
+    void processShares.turns.run(readingOf(holder), () => this.#decodePostponed());
   }
 
   #decodePostponed(): void {
@@ -316,8 +327,12 @@ export class Messenger implements AsyncIterable<Message> {
     if (piece === undefined || this.#closing) return;
     this.#decode(piece);
     if (this.#postponed.length === 0) this.#readOn();
-    else if (this.#holder !== undefined)
-      void processShares.turns.run(this.#holder, () => this.#decodePostponed());
+    else if (this.#holder !== undefined) this.#awaitTurn(this.#holder);
+  }
+
+  /** The other side has ended: what came before that is still read. */
+  #decodeAllPostponed(): void {
+    for (const piece of this.#postponed.splice(0)) if (!this.#closing) this.#decode(piece);
   }
 
   #decode(piece: Buffer): void {
@@ -400,6 +415,11 @@ export class Messenger implements AsyncIterable<Message> {
     this.#keepAlive?.stop();
     this.socket.destroy();
   }
+}
+
+/** Reading has turns of its own: work for a machine may wait for an answer that is still to be read. */
+function readingOf(holder: string): string {
+  return `reading ${holder}`;
 }
 
 function tooSlow(addr: string, waiting: number): FilerError {

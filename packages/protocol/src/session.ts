@@ -140,7 +140,7 @@ export class Session {
       throw failure;
     } finally {
       this.#pending.delete(id);
-      answers.end();
+      answers.drop();
       signal?.removeEventListener('abort', onAbort);
     }
   }
@@ -236,6 +236,12 @@ class Inbox {
     this.messages.put(message);
     if (this.#ended || this.messages.unreadBytes <= this.#maxBytes) return;
     return new Promise((resolve) => (this.#release = resolve));
+  }
+
+  /** Its reader has left. */
+  drop(): void {
+    this.end();
+    this.messages.drop();
   }
 
   /** Nothing more comes in, and nobody waits to put more in. */

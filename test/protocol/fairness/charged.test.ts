@@ -3,14 +3,17 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import {
+  FilerError,
+  Hub,
   MAX_PARTIAL_BYTES_PER_MACHINE,
   MAX_UNREAD_BYTES_PER_MACHINE,
   Session,
   type Message,
+  type Messenger,
 } from '@filer/protocol';
 import { processShares } from '../../../packages/protocol/src/fairness/process-shares.ts';
 import { MessageQueue } from '../../../packages/protocol/src/message-queue.ts';
-import { connect, nextOf, TCP, until } from '../wires.ts';
+import { collect, connect, nextOf, TCP, until } from '../wires.ts';
 
 const MiB = 1024 * 1024;
 
@@ -100,4 +103,67 @@ test('a question whose connection has closed is not worked on', async () => {
   await session.closed;
   // The last one asks for no answer: a word such as `goodbye` still counts.
   expect(worked).toBe(2);
+});
+
+test('an answer is read while all that its machine asked for waits, perhaps for it', async () => {
+  const holder = 'waiting-test';
+  await using pair = await connect(TCP, { far: { holder } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const waiting = Array.from({ length: 40 }, () =>
+    Promise.resolve(processShares.turns.run(holder, () => promise)),
+  );
+  await pair.near.send({ type: 'answer' });
+  expect((await nextOf(pair.far)).header['type']).toBe('answer');
+  resolve();
+  await Promise.all(waiting);
+});
+
+test('what came before the end of a connection is read, though its turn had not come', async () => {
+  await using pair = await connect(TCP, { far: { holder: 'last-word-test' } });
+  const busy = (): void => {
+    const until = performance.now() + 11;
+    while (performance.now() < until);
+  };
+  const others = Array.from({ length: 30 }, (_, n) =>
+    Promise.resolve(processShares.turns.run(`busy ${n}`, busy)),
+  );
+  void pair.near.send({ type: 'goodbye' });
+  void pair.near.close();
+  const read = await collect(pair.far);
+  expect(read.map(({ header }) => header['type'])).toEqual(['goodbye']);
+  expect(await pair.far.closed).toBeUndefined();
+  await Promise.all(others);
+});
+
+test('what is left unread on a connection that was refused is charged no longer', async () => {
+  const holder = 'refused-test';
+  class Refusing extends Hub {
+    take(messenger: Messenger): Promise<void> {
+      return this.adopt(messenger);
+    }
+    protected override async serve(messenger: Messenger): Promise<void> {
+      await until(() => messenger.header['type'] === 'last');
+      throw new FilerError('refused', 'not here');
+    }
+  }
+  await using pair = await connect(TCP, { far: { holder } });
+  for (let n = 0; n < 10; n++) void pair.near.send({ type: 'x' }, Buffer.alloc(1000));
+  void pair.near.send({ type: 'last' });
+  await new Refusing().take(pair.far);
+  expect(processShares.unread.of(holder)).toBe(0);
+});
+
+test('answers that their reader has left are charged no longer', async () => {
+  const holder = 'left-test';
+  await using pair = await connect(TCP, { far: { holder } });
+  const asking = new Session(pair.far);
+  const answers = asking.requestStream({ type: 'list' });
+  const first = answers.next();
+  const { id = '' } = (await nextOf(pair.near)).header;
+  for (let n = 0; n < 10; n++) void pair.near.send({ type: 'row', re: id, more: '1' }, Buffer.alloc(1000));
+  await first;
+  await until(() => processShares.unread.of(holder) > 9_000);
+  await answers.return();
+  await until(() => processShares.unread.of(holder) === 0);
+  expect(asking.messenger.open).toBe(true);
 });

@@ -47,3 +47,10 @@ describe('whatever is taken and given back', () => {
     );
   });
 });
+
+test('one that has nothing is no holder, whose part the others would lack', () => {
+  const shares = new Shares({ perHolder: 100, inAll: 100 });
+  for (let n = 0; n < 9; n++) shares.add(`idle ${n}`, 0);
+  shares.add('greedy', 90);
+  expect(shares.tryAdd('honest', 50)).toBe(true);
+});

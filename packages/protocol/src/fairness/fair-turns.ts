@@ -39,7 +39,13 @@ export class FairTurns {
   }
 
   #isFree(holder: string): boolean {
-    return this.#waiting.size === 0 && this.#hasPlace(holder) && this.#isInSlice();
+    return this.#hasPlace(holder) && !this.#isAnyReady() && this.#isInSlice();
+  }
+
+  /** Whether work waits for its turn; what waits for a place of its own holder holds up no other. */
+  #isAnyReady(): boolean {
+    for (const holder of this.#waiting.keys()) if (this.#hasPlace(holder)) return true;
+    return false;
   }
 
   #start<T>(holder: string, work: () => Promise<T> | T): Promise<T> | T {

@@ -5,6 +5,7 @@ export class Held {
   readonly #shares: Shares;
   #holder: string;
   #amount = 0;
+  #ended = false;
 
   constructor(shares: Shares, holder: string) {
     this.#shares = shares;
@@ -16,6 +17,7 @@ export class Held {
   }
 
   add(amount: number): void {
+    if (this.#ended) return;
     this.#amount += amount;
     this.#shares.add(this.#holder, amount);
   }
@@ -28,8 +30,15 @@ export class Held {
   }
 
   giveBack(amount: number): void {
+    if (this.#ended) return;
     this.#amount -= amount;
     this.#shares.giveBack(this.#holder, amount);
+  }
+
+  /** Gives back what the connection still has: the rest of it is not read any more. */
+  end(): void {
+    this.giveBack(this.#amount);
+    this.#ended = true;
   }
 
   /** Charges what the connection has to another holder: its id has been proved to be a member's. */

@@ -35,6 +35,7 @@ export class Shares {
 
   /** Takes what cannot be refused any more; `isOver` tells when the holder must wait. */
   add(holder: string, amount: number): void {
+    if (amount === 0) return; // one that has nothing takes no part from the others
     this.#held.set(holder, this.of(holder) + amount);
     this.#total += amount;
   }

@@ -28,6 +28,8 @@ export interface AdmissionOptions {
 }
 
 interface Waiting {
+  /** Of `keyOf`, which says something else once the socket is destroyed. */
+  readonly key: string;
   readonly socket: Socket;
   readonly address: string;
   readonly block: string;
@@ -81,7 +83,7 @@ export class AdmissionControl {
       return false;
     }
     const timer = setTimeout(() => this.#expire(key), this.#authenticationMs);
-    this.#waiting.set(key, { socket, address, block, timer });
+    this.#waiting.set(key, { key, socket, address, block, timer });
     this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(key));
     socket.once('close', () => this.#leave(key));
     return true;
@@ -119,7 +121,7 @@ export class AdmissionControl {
     if (victim.expire !== undefined) victim.expire(new FilerError('too-many-connections', why));
     victim.why ??= why;
     victim.socket.destroy();
-    this.#leave(keyOf(victim.socket) ?? '');
+    this.#leave(victim.key);
   }
 
   #expire(key: string): void {
