@@ -29,7 +29,7 @@ test('while the server is away nobody is online: it is not known who is, and sin
   expect(seen).toMatchObject({ state: 'unknown', lastSeen: asOf });
   expect(status['server']).toMatchObject({ connected: false });
   expect((await alice.run('peers')).stdout).toMatch(/^bob +unknown +/m);
-  expect((await alice.run('status')).stdout).toContain('not connected since');
+  expect((await alice.run('status')).stdout).toContain('not connected, last connected');
   expect(sent.code).toBe(5);
   expect(sent.stdout + sent.stderr).toContain(asOf);
   expect(sent.stdout + sent.stderr).not.toContain('(online)');

@@ -23,7 +23,11 @@ import { clientSettings } from '../settings.ts';
  * What can be typed after each command, and what may stand there. The commands themselves are in commands.ts.
  */
 
-const ON_CONFLICT = choiceKind(CONFLICTS);
+const onConflict = defaulted(
+  choiceKind(CONFLICTS),
+  'update',
+  `what becomes of a file or link whose name is taken: ${CONFLICTS.join(', ')}`,
+);
 const TARGET = textKind('a name, an id, @group or @all');
 
 export const joinArguments = {
@@ -53,7 +57,7 @@ export const sendArguments = {
   to: list(TARGET, 'to whom: a name, an id, @group or @all', { required: true, commas: true }),
   as: optional(textKind('a name such as x.tar'), 'what the one path, or standard input, is called there'),
   note: optional(ANY_TEXT, 'a line for the receiver'),
-  onConflict: defaulted(ON_CONFLICT, 'update', 'what becomes of a file or link whose name is taken'),
+  onConflict,
   exclude: list(
     textKind('a pattern such as *.log'),
     'what stays here, as in a .gitignore (.filerignore files count too)',
@@ -75,7 +79,7 @@ export const getArguments = {
     textKind('a path'),
     'where to: a folder, a name that is free, or - for standard output (default: this folder)',
   ),
-  onConflict: defaulted(ON_CONFLICT, 'update', 'what becomes of a file or link whose name is taken'),
+  onConflict,
   exclude: list(textKind('a pattern such as *.log'), 'what of a folder not to fetch, as in a .gitignore'),
   checksum: flag('compare contents by reading them, whatever is remembered'),
   limit: optional(RATE, 'how fast at most, such as 20MB/s'),
@@ -112,11 +116,11 @@ export const watchAddArguments = {
   ),
   deleteAfter: flag('remove a file here once everyone has signed for it'),
   moveTo: optional(textKind('a folder'), 'move a file there once everyone has signed for it'),
-  onConflict: defaulted(ON_CONFLICT, 'update', 'what becomes of a file or link whose name is taken'),
+  onConflict,
   note: optional(ANY_TEXT, 'a line for the receivers'),
   limit: optional(RATE, 'how fast at most, to all together, such as 20MB/s'),
   settleMs: defaulted(DURATION, '2s', 'how long a file must stay the same before it goes'),
-  rescanMs: defaulted(DURATION, '1m', 'how often all is looked through, for what nobody told of'),
+  rescanMs: defaulted(DURATION, '1m', 'how often all is looked through, for what no event told of'),
 };
 export type WatchAddArguments = ArgumentValues<typeof watchAddArguments>;
 

@@ -43,6 +43,6 @@ export function serverLine({ server, running }: Pick<Status, 'server' | 'running
   if (!running) return address;
   if (connected) return `${address} (connected)`;
   const why = problem === null ? '' : `: ${printable(problem.message)}`;
-  const since = asOf === null ? '' : ` since ${formatAgo(Date.parse(asOf), Date.now())}`;
+  const since = asOf === null ? '' : `, last connected ${formatAgo(Date.parse(asOf), Date.now())}`;
   return `${address} (not connected${since}, trying again${why})`;
 }

@@ -32,14 +32,14 @@ const NAME = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2', (t
 });
 
 const MACHINE_NAME = customKind(
-  `a name of a-z, 0-9 and inner hyphens such as lab-2, and not ${RESERVED_WORDS}`,
+  `a name of a-z, 0-9 and inner hyphens such as lab-2 (${RESERVED_WORDS} are reserved)`,
   (text) => {
     if (!isMachineName(text)) throw new RangeError('not the name of a machine');
     return text;
   },
 );
 
-const GROUP = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2, and not "all"', (text) => {
+const GROUP = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2 (all is reserved)', (text) => {
   if (!isGroupName(text)) throw new RangeError('not the name of a group');
   return text;
 });
