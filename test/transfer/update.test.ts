@@ -458,3 +458,47 @@ test('what a receiver that was killed had hidden is removed, a link and a folder
 
   expect(await readdir(join(inbox, 'alice'))).toEqual(['f']);
 });
+
+describe('two things of one name in one transfer', () => {
+  async function sendBoth(names: readonly string[], again: Again) {
+    const files = names.map((name) => ({ file: join(again.ends.home, name) }));
+    const { sent } = await transfer(again.ends, [], {
+      send: { onConflict: 'update', files },
+      receive: { deliveries: again.deliveries },
+    });
+    return sent;
+  }
+
+  test.each([
+    ['small', 10],
+    ['large', 3_000_000],
+  ])('%s files are both kept, the first time and each time after it', async (_, bytes) => {
+    const again = await Again.with();
+    const contents = ['a', 'b'].map((letter) => letter.repeat(bytes));
+    const names = ['a/f', 'b/f'];
+    for (const [n, name] of names.entries()) {
+      await mkdir(join(again.ends.home, name, '..'));
+      await writeFile(join(again.ends.home, name), contents[n] ?? '');
+    }
+    for (let times = 0; times < 3; times++) {
+      expect(await sendBoth(names, again)).toMatchObject({ ok: true });
+      const found = Object.values(await again.found(join(again.ends.inbox, 'alice')));
+      expect(contents.every((content) => found.includes(content))).toBe(true);
+    }
+  });
+
+  test('links and folders are not replaced by each other', async () => {
+    const again = await Again.with();
+    for (const name of ['a', 'b', 'c']) await mkdir(join(again.ends.home, name));
+    await mkdir(join(again.ends.home, 'a/t'));
+    await symlink('one', join(again.ends.home, 'a/t/x'));
+    await mkdir(join(again.ends.home, 'b/t'));
+    await symlink('two', join(again.ends.home, 'b/t/x'));
+    await mkdir(join(again.ends.home, 'c/t/x'), { recursive: true });
+    for (let times = 0; times < 2; times++) await sendBoth(['a/t', 'b/t'], again);
+    const found = Object.values(await again.found(join(again.ends.inbox, 'alice', 't')));
+    expect(found).toEqual(expect.arrayContaining(['-> one', '-> two']));
+    await sendBoth(['a/t', 'c/t'], again);
+    expect(Object.values(await again.found(join(again.ends.inbox, 'alice', 't')))).toContain('-> one');
+  });
+});

@@ -60,6 +60,7 @@ export class Making {
         folder.makeFillable();
         return folder.made;
       });
+      ownership.stands(components, own);
       if (made) await this.#notes.begun(ownership.note(components, own, FOLDER, undefined));
     } catch (error) {
       aside?.back();
@@ -101,6 +102,7 @@ export class Making {
           hidden: () => asideIn(place.folder, mark),
         },
       );
+      ownership.stands(components, link.name);
       if (!link.had) {
         if (sync) await folder.sync();
         const { mtimeNs: found } = statsAt(folder, link.name) ?? {};

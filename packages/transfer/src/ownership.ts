@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { systemCode, type OnConflict } from '@filer/protocol';
 import { contentOfLink, FOLDER, type Deliveries, type Delivered } from './deliveries.ts';
@@ -33,6 +34,8 @@ export interface OwnershipOptions {
 /** The rule about names that are taken: a sender replaces what it delivered itself, and what nothing has changed since. */
 export class Ownership {
   readonly #options: OwnershipOptions;
+  /** Paths that stand for an entry of this transfer, as hashes: there may be a million of them. */
+  readonly #standing = new Set<number>();
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
@@ -54,6 +57,7 @@ export class Ownership {
     const name = components.at(-1) ?? '';
     const there = statsAt(folder, name);
     if (there === undefined || onConflict === 'rename' || this.keeps(there, mtimeNs)) return undefined;
+    if (this.#isStanding(components, name)) return undefined;
     if (there.isDirectory()) {
       // One that this transfer fills is not taken away under its files.
       if (place.isInUse(components)) return undefined;
@@ -66,6 +70,15 @@ export class Ownership {
         : undefined;
     const identity = await this.#identityOfOwn(folder, components, there);
     return identity === undefined ? undefined : { identity };
+  }
+
+  /** What has this name stands for an entry of this transfer: another entry of the same path does not replace it. */
+  stands(components: readonly string[], name: string): void {
+    this.#standing.add(hashOf(this.#pathOf(components, name)));
+  }
+
+  #isStanding(components: readonly string[], name: string): boolean {
+    return this.#standing.has(hashOf(this.#pathOf(components, name)));
   }
 
   /**
@@ -105,6 +118,7 @@ export class Ownership {
     mtimeNs: bigint | undefined,
   ): Promise<void> {
     const { deliveries, job } = this.#options;
+    this.stands(components, name);
     await deliveries.note(this.#pathOf(components, name), { content, mtimeNs, job });
   }
 
@@ -147,7 +161,7 @@ export class Ownership {
     path: string,
   ): Promise<boolean> {
     const name = components.at(-1) ?? '';
-    if (this.#find(components, name)?.content !== FOLDER) return false;
+    if (this.#find(components, name)?.content !== FOLDER || this.#isStanding(components, name)) return false;
     tree.set(path, FOLDER);
     using inner = folder.open(name);
     for (const each of namesIn(inner)) {
@@ -158,7 +172,9 @@ export class Ownership {
       if (there.isDirectory()) {
         if (!(await this.#addTree(tree, inner, below, pathBelow))) return false;
       } else {
-        const identity = await this.#identityOfOwn(inner, below, there);
+        const identity = this.#isStanding(below, each)
+          ? undefined
+          : await this.#identityOfOwn(inner, below, there);
         if (identity === undefined) return false;
         tree.set(pathBelow, identity);
       }
@@ -175,6 +191,10 @@ export function linkAt(folder: Folder, name: string): string | undefined {
     if (systemCode(error) === undefined) throw error;
     return undefined;
   }
+}
+
+function hashOf(path: string): number {
+  return createHash('sha256').update(path).digest().readUIntBE(0, 6);
 }
 
 function namesIn(folder: Folder): string[] {

@@ -122,6 +122,11 @@ export class Present {
     return remembered && (synced || !sync) && facts !== undefined && hasFacts(facts, wanted);
   }
 
+  /** @see Ownership.stands */
+  stands({ components, there }: { readonly components: readonly string[]; readonly there: There }): void {
+    this.#options.ownership.stands(components, there.name);
+  }
+
   /** @see Ownership.adopt */
   async adopt(components: readonly string[], { name, digest }: There, mtimeNs: bigint): Promise<void> {
     if (name !== components.at(-1)) return;

@@ -39,6 +39,7 @@ export class Vouching {
 
   /** It is vouched for by the next `vouch`. */
   add(identical: Identical): void {
+    this.#options.present.stands(identical);
     this.#identical.push(identical);
   }
 
@@ -84,6 +85,7 @@ export class Vouching {
 
   /** The sender named one that is here, instead of sending it. */
   async vouchFor(identical: Identical): Promise<void> {
+    this.#options.present.stands(identical);
     await this.#beside.begun(this.#settle(identical));
   }
 
