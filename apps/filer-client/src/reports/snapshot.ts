@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, open, rm, stat } from 'node:fs/promises';
+import { chmod, open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   type Attachment,
@@ -11,7 +11,7 @@ import {
   writeFailure,
   makeFolders,
 } from '@filer/protocol';
-import { endsAt, inspectSource, parseSafePath, readDigests, unsized } from '@filer/transfer';
+import { copyUpTo, inspectSource, parseSafePath, readDigests, unsized } from '@filer/transfer';
 import type { Spool, SpoolFiles } from '../store/spool.ts';
 
 /** A file that goes on changing is copied so often before that is given up. */
@@ -137,22 +137,14 @@ export class Snapshot implements SpoolFiles, Disposable {
       this.#spool.requireRoom(taken + before.size);
       // An earlier copy has the mode of its file, and may be read-only.
       await rm(copy, { force: true });
-      await copyFile(path, copy, constants.COPYFILE_FICLONE);
-      const { size } = await stat(copy);
-      const isAll = size === before.size && (await endsAtSize(path, size));
+      const size = await copyUpTo(path, copy, before.size);
       const after = await inspectSource({ file: path });
       if (after.identity !== before.identity) continue;
-      if (!isAll) throw unsized(path);
+      if (size !== before.size) throw unsized(path);
       return size;
     }
     throw changed(path);
   }
-}
-
-async function endsAtSize(path: string, size: number): Promise<boolean> {
-  // A pipe that took the file's name must not hold the report.
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return endsAt(handle.fd, size);
 }
 
 function changed(path: string): FilerError {

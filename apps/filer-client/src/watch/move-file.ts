@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, rename, rm, utimes } from 'node:fs/promises';
+import { link, lstat, mkdir, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { PART_PREFIX } from '@filer/transfer';
+import { copyUpTo, PART_PREFIX } from '@filer/transfer';
 
 /** Names that are tried where one is taken: `name (1).ext` and so on. */
 const MAX_NAMES = 10_000;
@@ -45,8 +45,8 @@ async function copyFar(from: string, to: string, stats: BigIntStats, origin: str
     `${PART_PREFIX}${createHash('sha256').update(origin).digest('hex').slice(0, 16)}`,
   );
   try {
-    await copyFile(from, part);
-    if (!isSame(stats, await lstat(from, { bigint: true }))) return false;
+    const copied = await copyUpTo(from, part, Number(stats.size));
+    if (copied !== Number(stats.size) || !isSame(stats, await lstat(from, { bigint: true }))) return false;
     await utimes(part, secondsText(stats.atimeNs), secondsText(stats.mtimeNs));
     await sync(part);
     await take(part, to);
