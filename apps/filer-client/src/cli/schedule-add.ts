@@ -43,6 +43,8 @@ function fieldsOf(args: ScheduleAddArguments): Record<string, unknown> {
     throw new FilerError('usage', `--set gives ${JSON.stringify(twice)} twice, give it once`);
   if (shell && command.length !== 1)
     throw new FilerError('usage', "--shell takes the command as one text: --shell -- 'df -h | tail -1'");
+  if (command[0] === '')
+    throw new FilerError('usage', 'the command is empty: give a program after -- such as -- df -h');
   if (command.length === 0 && set.length === 0 && args.attach.length === 0 && args.title === undefined)
     throw new FilerError(
       'usage',
@@ -67,8 +69,8 @@ function fieldsOf(args: ScheduleAddArguments): Record<string, unknown> {
 }
 
 /** `./check` is the one that lies here, wherever it runs. */
-function withWholePath([program = '', ...rest]: readonly string[]): string[] {
-  if (program === '') return [];
+function withWholePath([program, ...rest]: readonly string[]): string[] {
+  if (program === undefined) return [];
   return [program.includes('/') ? resolve(program) : program, ...rest];
 }
 

@@ -5,5 +5,5 @@ import type { ScheduleNameArguments } from './arguments.ts';
 export async function run({ name }: ScheduleNameArguments, context: Context): Promise<void> {
   const removed = await perform(context, 'scheduleRemove', { name });
   context.output.json(removed);
-  context.output.line(`${removed.name} is reported no more`);
+  context.output.line(`${removed.name} is removed`);
 }
