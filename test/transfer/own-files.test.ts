@@ -39,7 +39,9 @@ beforeEach(async () => {
 function locks(): string[] {
   const inodes = ['filer.db', 'filer.db-wal', 'filer.db-shm'].map((name) => statSync(join(home, name)).ino);
   const all = readFileSync('/proc/locks', 'utf8').split('\n');
-  return all.filter((line) => inodes.some((inode) => line.includes(`:${inode} `)));
+  const ours = all.filter((line) => inodes.some((inode) => line.includes(`:${inode} `)));
+  // Lines are numbered, locks of other programs included.
+  return ours.map((line) => line.replace(/^\d+: /, '')).toSorted();
 }
 
 const isLinux = process.platform === 'linux';
