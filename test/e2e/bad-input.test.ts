@@ -414,6 +414,14 @@ const rows: readonly Row[] = [
     code: 'home-not-writable',
   },
   {
+    what: 'an inbox that is the home itself',
+    type: ({ network }) => ['start', '--listen', '127.0.0.1:0', '--inbox', network.home('inside')],
+    on: 'inside',
+    says: /inside" holds this machine's key and databases of filer: choose another folder/,
+    exit: 6,
+    code: 'refused',
+  },
+  {
     what: 'a file where the home should be',
     type: ['join', '-', '--name', 'new'],
     on: 'plain-file',
@@ -493,7 +501,7 @@ const rows: readonly Row[] = [
     what: 'ip-server: a broadcast while it does not run',
     program: 'ip-server',
     type: ['broadcast', 'hello'],
-    on: 'other',
+    on: 'new',
     says: /ip-server is not running here, start it with "ip-server start"/,
     exit: 12,
     code: 'needs-daemon',
@@ -529,6 +537,7 @@ beforeAll(async () => {
     network.add('nothing-taken', '--accept', 'none'),
     network.join('carol'),
     network.join('wanderer'),
+    network.join('inside'),
     network.daemon('gone').stop(),
   ]);
   await network.seesAs('carol', 'gone', 'stopped');

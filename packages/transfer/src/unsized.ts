@@ -27,6 +27,6 @@ export function isEmpty(path: string, flags: number): boolean {
 export function unsized(file: string): FilerError {
   return new FilerError(
     'path-unsupported',
-    `${JSON.stringify(file.toWellFormed())} does not hold as many bytes as its size says: copy what it holds into a file, and send that`,
+    `${JSON.stringify(file.toWellFormed())} holds more or fewer bytes than its size says: send a copy of what it holds, for example with \`send - --as NAME < FILE\``,
   );
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   FilerError,
@@ -20,6 +21,7 @@ import {
   type Logger,
   iso,
 } from '@filer/program';
+import { requireNotOwn } from '@filer/transfer';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import { CollectDeliveries } from '../jobs/collect-deliveries.ts';
 import { FetchServer, type ServingDocument } from '../jobs/fetch-server.ts';
@@ -238,6 +240,8 @@ export class Daemon implements DaemonPart {
     const { software, log, settings } = this.#options;
     const member = this.#member;
     const { spool } = member;
+    const inbox = statSync(this.inbox, { bigint: true, throwIfNoEntry: false });
+    if (inbox !== undefined) requireNotOwn(this.inbox, inbox);
     spool.maxFileBytes = settings.attachmentSpace;
     if (spool.folders.clean() > 0) log.info('attachments of reports that never were spooled were removed');
     const intake = await TransferIntake.open({

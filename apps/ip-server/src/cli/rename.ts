@@ -3,6 +3,6 @@ import { amending } from './amending.ts';
 import type { renameArguments } from './arguments.ts';
 
 export async function run(args: ArgumentValues<typeof renameArguments>, context: Context): Promise<void> {
-  const { id, name } = await amending(context, args, () => ({ name: args.name }));
-  context.output.line(`${id} is now called ${name}`);
+  const { name } = await amending(context, args, () => ({ name: args.name }));
+  context.output.line(`${args.peer} is now called ${name}`);
 }
