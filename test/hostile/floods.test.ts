@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Victim } from './victim.ts';
+import { MAX_MEMORY_MIB, Victim } from './victim.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -23,7 +23,7 @@ describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
 
       expect(figures).toMatchObject({ failed: 0 });
       expect(figures.honest).toBeGreaterThan(0);
-      expect(figures.peakMiB).toBeLessThan(400);
+      expect(figures.peakMiB).toBeLessThan(MAX_MEMORY_MIB);
       expect(figures.logKiB).toBeLessThan(1_024);
     },
   );

@@ -23,6 +23,12 @@ import { helloOf } from '../support/test-member.ts';
 const flood = fileURLToPath(new URL('flood.ts', import.meta.url));
 const loopDelay = fileURLToPath(new URL('loop-delay.mjs', import.meta.url));
 
+/**
+ * What a victim may take at most, after several floods: what is alive is a fraction of it, the rest is garbage that a machine
+ * with free memory does not collect yet. Without bounds it is gigabytes.
+ */
+export const MAX_MEMORY_MIB = 512;
+
 /** What an attack cost. */
 export interface Figures {
   /** Honest connections that were answered, and that were not. */
