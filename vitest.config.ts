@@ -16,6 +16,7 @@ export default defineConfig(({ mode }) => {
       // Tests run on the sources: one FilerError class in one process.
       alias: {
         '@filer/protocol': source('./packages/protocol/src/index.ts'),
+        '@filer/sockets': source('./packages/sockets/src/index.ts'),
         '@filer/transfer': source('./packages/transfer/src/index.ts'),
         '@filer/program': source('./packages/program/src/index.ts'),
       },

@@ -4,7 +4,7 @@
  *   node bench/echo-server.ts filer|net
  */
 import { createServer, type AddressInfo } from 'node:net';
-import { serve } from '@filer/protocol';
+import { serve } from '@filer/sockets';
 
 if (process.argv[2] === 'filer') {
   const service = await serve({ transport: 'tcp', host: '127.0.0.1', port: 0 }, async (stream) => {

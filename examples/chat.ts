@@ -7,7 +7,8 @@
  * Either leaves with Ctrl-D or `exit`; the other side is told, and leaves too.
  */
 import { clearLine, createInterface, cursorTo } from 'node:readline';
-import { describeAddress, FilerError, Service, SocketStream } from '@filer/protocol';
+import { describeAddress, FilerError } from '@filer/protocol';
+import { Service, SocketStream } from '@filer/sockets';
 
 const [mode, port = '0', host = '127.0.0.1'] = process.argv.slice(2);
 const place = { transport: 'tcp', host, port: Number(port) } as const;

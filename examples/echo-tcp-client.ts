@@ -4,7 +4,7 @@
  *   node echo-tcp-client.ts PORT [HOST]
  */
 import { createInterface } from 'node:readline';
-import { SocketStream } from '@filer/protocol';
+import { SocketStream } from '@filer/sockets';
 
 const [port = '', host = '127.0.0.1'] = process.argv.slice(2);
 

@@ -3,7 +3,8 @@
  *
  *   node echo-tcp-server.ts [PORT] [HOST]
  */
-import { describeAddress, serve } from '@filer/protocol';
+import { describeAddress } from '@filer/protocol';
+import { serve } from '@filer/sockets';
 
 const [port = '0', host = '127.0.0.1'] = process.argv.slice(2);
 

@@ -5,7 +5,7 @@
  *   node echo-udp-client.ts PORT [HOST]
  */
 import { createInterface } from 'node:readline';
-import { dialDatagrams } from '@filer/protocol';
+import { dialDatagrams } from '@filer/sockets';
 
 const [port = '', host = '127.0.0.1'] = process.argv.slice(2);
 

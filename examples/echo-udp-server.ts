@@ -3,7 +3,8 @@
  *
  *   node echo-udp-server.ts [PORT] [HOST]
  */
-import { describeAddress, serveDatagrams } from '@filer/protocol';
+import { describeAddress } from '@filer/protocol';
+import { serveDatagrams } from '@filer/sockets';
 
 const [port = '0', host = '127.0.0.1'] = process.argv.slice(2);
 

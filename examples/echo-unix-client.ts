@@ -4,7 +4,7 @@
  *   node echo-unix-client.ts PATH
  */
 import { createInterface } from 'node:readline';
-import { SocketStream } from '@filer/protocol';
+import { SocketStream } from '@filer/sockets';
 
 const [path = 'echo.sock'] = process.argv.slice(2);
 

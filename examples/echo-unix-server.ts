@@ -3,7 +3,8 @@
  *
  *   node echo-unix-server.ts PATH
  */
-import { describeAddress, serve } from '@filer/protocol';
+import { describeAddress } from '@filer/protocol';
+import { serve } from '@filer/sockets';
 
 const [path = 'echo.sock'] = process.argv.slice(2);
 

@@ -3,7 +3,7 @@
  *
  *   node hello-client.ts PORT NAME [NAME…]
  */
-import { SocketStream } from '@filer/protocol';
+import { SocketStream } from '@filer/sockets';
 
 const [port = '', ...names] = process.argv.slice(2);
 

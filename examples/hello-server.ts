@@ -4,7 +4,8 @@
  *
  *   node hello-server.ts [PORT] [AT_ONCE]
  */
-import { describeAddress, serve, StreamHandler } from '@filer/protocol';
+import { describeAddress } from '@filer/protocol';
+import { serve, StreamHandler } from '@filer/sockets';
 
 const [port = '0', atOnce = '5'] = process.argv.slice(2);
 

@@ -3,7 +3,7 @@
  *
  *   node line-client.ts FILE PORT [HOST]
  */
-import { SocketStream } from '@filer/protocol';
+import { SocketStream } from '@filer/sockets';
 
 const [file = '', port = '', host = '127.0.0.1'] = process.argv.slice(2);
 

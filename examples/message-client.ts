@@ -3,7 +3,8 @@
  *
  *   node message-client.ts [PORT [HOST]]
  */
-import { Client, describeEndpoint } from '@filer/protocol';
+import { describeEndpoint } from '@filer/protocol';
+import { Client } from '@filer/sockets';
 import { Names, printing, runCommands } from './message-commands.ts';
 
 const names = new Names();

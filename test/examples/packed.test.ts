@@ -23,11 +23,11 @@ describe('the packed library, installed into an empty folder with the examples n
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'filer-packed-'));
-    const pack = ['pack', '--workspace', 'packages/protocol', '--pack-destination', folder];
-    const { stdout } = await run('npm', pack, { cwd: root });
-    const tarball = stdout.trim().split('\n').at(-1) ?? '';
+    const workspaces = ['packages/protocol', 'packages/sockets'].flatMap((path) => ['--workspace', path]);
+    await run('npm', ['pack', ...workspaces, '--pack-destination', folder], { cwd: root });
+    const tarballs = (await readdir(folder)).map((name) => `./${name}`);
     await writeFile(at('package.json'), '{ "type": "module" }');
-    await run('npm', ['install', '--prefer-offline', `./${tarball}`], { cwd: folder });
+    await run('npm', ['install', '--prefer-offline', ...tarballs], { cwd: folder });
     for (const name of FILES) await cp(join(root, 'examples', `${name}.ts`), at(`${name}.ts`));
   }, INSTALL_TIMEOUT_MS);
 
@@ -54,7 +54,7 @@ describe('the packed library, installed into an empty folder with the examples n
   });
 
   test('the server and the client of the README run as they stand there, but for the port', async () => {
-    const readme = await readFile(at('node_modules/@filer/protocol/README.md'), 'utf8');
+    const readme = await readFile(at('node_modules/@filer/sockets/README.md'), 'utf8');
     const block = (name: string): string =>
       new RegExp(`// ${name}\\.ts\n([^]*?)\`\`\``).exec(readme)?.[1]?.trimEnd() ?? '';
     expect(`${block('server')}\n${block('client')}`.split('\n').length).toBeLessThanOrEqual(20);
@@ -90,14 +90,14 @@ describe('the packed library, installed into an empty folder with the examples n
 
       await writeFile(
         at('wrong.ts'),
-        `import { serve } from '@filer/protocol'; await serve(7, () => undefined);`,
+        `import { serve } from '@filer/sockets'; await serve(7, () => undefined);`,
       );
       await expect(run(process.execPath, [compiler, '-p', folder])).rejects.toThrow('Command failed');
     },
   );
 
   test('no public type is any', async () => {
-    const types = at('node_modules/@filer/protocol/dist');
+    const types = at('node_modules/@filer');
     const names = (await readdir(types, { recursive: true })).filter((name) => name.endsWith('.d.ts'));
     expect(names.length).toBeGreaterThan(40);
     const withAny = await Promise.all(
@@ -112,6 +112,7 @@ describe('the packed library, installed into an empty folder with the examples n
   test('importing it does nothing: no output, nothing that keeps a process alive, no dependency loaded', async () => {
     const code = `
       await import('@filer/protocol');
+      await import('@filer/sockets');
       const loaded = process.getActiveResourcesInfo().filter((name) => name !== 'PipeWrap');
       console.log(JSON.stringify(loaded));`;
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', code], {

@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import {
-  Client,
-  FilerError,
-  type Messenger,
-  Server,
-  STRANGER_OPTIONS,
-  Session,
   createIdentity,
   dial,
   encodeFrame,
+  type Endpoint,
+  FilerError,
   formatHello,
+  type Hello,
+  type Messenger,
   readHello,
   sayHello,
+  Server,
+  Session,
+  STRANGER_OPTIONS,
   strangerMessenger,
-  type Endpoint,
-  type Hello,
   type Welcome,
 } from '@filer/protocol';
+import { Client } from '@filer/sockets';
 import { failureOf } from './outcome.ts';
 import { TCP, connect, nextOf, until } from './wires.ts';
 

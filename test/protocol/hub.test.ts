@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import {
-  Client,
-  FilerError,
-  Server,
   type Endpoint,
+  FilerError,
   type HubEvent,
   type Message,
   type Messenger,
+  Server,
 } from '@filer/protocol';
+import { Client } from '@filer/sockets';
 import { failureOf } from './outcome.ts';
 import { until } from './wires.ts';
 

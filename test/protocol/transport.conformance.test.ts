@@ -12,8 +12,8 @@ import {
   type Message,
 } from '@filer/protocol';
 import { failureOf } from './outcome.ts';
-import { datagramCases } from './service/datagram-cases.ts';
-import { streamCases } from './service/stream-cases.ts';
+import { datagramCases } from '../sockets/datagram-cases.ts';
+import { streamCases } from '../sockets/stream-cases.ts';
 import { WIRES, accepted, collect, connect, gone, nextOf, until } from './wires.ts';
 
 const MiB = 1 << 20;

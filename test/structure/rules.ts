@@ -31,6 +31,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
 /** The front doors that each member may import; all else it imports is node: or third-party. */
 const FRONT_DOORS: Record<string, readonly string[]> = {
   'packages/protocol': [],
+  'packages/sockets': ['@filer/protocol'],
   'packages/transfer': ['@filer/protocol'],
   'packages/program': ['@filer/protocol'],
   'apps/ip-server': ['@filer/protocol', '@filer/transfer', '@filer/program'],

@@ -15,7 +15,6 @@ export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
 export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
 export { Server, type ServerOptions } from './server.ts';
-export { Client, type ClientOptions } from './client.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
 export {
   readHello,
@@ -29,40 +28,21 @@ export {
   describeAddress,
   describeEndpoint,
   describeHostPort,
+  describeRemote,
   type Endpoint,
   type Link,
   type UdpEndpoint,
 } from './transport/endpoint.ts';
-export { dial, type DialOptions } from './transport/dial.ts';
-export { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
-export { dialDatagrams, DatagramLink, type ReceiveOptions } from './transport/dial-datagrams.ts';
+export { dial, dialError, type DialOptions } from './transport/dial.ts';
 export {
-  listenDatagrams,
-  type Datagram,
-  type DatagramListener,
-  type DatagramListenOptions,
-} from './transport/listen-datagrams.ts';
+  listen,
+  listenError,
+  type AcceptedLink,
+  type Listener,
+  type ListenOptions,
+} from './transport/listen.ts';
 export { connectionLimit, memberConnectionBounds } from './transport/admission-control.ts';
 export { ALPN } from './transport/tls-context.ts';
-export { SocketStream } from './service/socket-stream.ts';
-export type { FilePart } from './service/file-pieces.ts';
-export {
-  DatagramHandler,
-  RequestHandler,
-  StreamHandler,
-  type HandlerClass,
-  type HandlerFunction,
-  type ServiceContext,
-  type ServiceHandler,
-  type ServiceRequest,
-} from './service/request-handler.ts';
-export {
-  serve,
-  serveDatagrams,
-  Service,
-  type DatagramServiceOptions,
-  type ServiceOptions,
-} from './service/service.ts';
 export { addressBlockOf } from './fairness/address-block.ts';
 export { Shares, type ShareBounds } from './fairness/shares.ts';
 export { makeFolders } from './make-folders.ts';

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { Client, FilerError, Server, type Endpoint } from '@filer/protocol';
-import { failureOf } from '../outcome.ts';
-import { TCP, until } from '../wires.ts';
+import { type Endpoint, FilerError, Server } from '@filer/protocol';
+import { Client } from '@filer/sockets';
+import { failureOf } from '../protocol/outcome.ts';
+import { TCP, until } from '../protocol/wires.ts';
 
 const ANYWHERE: Endpoint = { transport: 'tcp', host: '127.0.0.1', port: 0 };
 

@@ -1,9 +1,6 @@
-import type { HostPort } from '../addresses.ts';
-import { messageOf } from '../errors.ts';
-import { MAX_DATAGRAM_BYTES } from '../limits.ts';
+import { describeHostPort, type HostPort, listenError, messageOf, type UdpEndpoint } from '@filer/protocol';
+import { MAX_DATAGRAM_BYTES } from './limits.ts';
 import { closeDatagramSocket, openDatagramSocket, sendDatagram } from './datagram-socket.ts';
-import { describeHostPort, type UdpEndpoint } from './endpoint.ts';
-import { listenError } from './listen.ts';
 
 /** One datagram as it arrived. UDP proves nothing: `from` may be forged. */
 export interface Datagram {

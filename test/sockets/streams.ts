@@ -1,5 +1,5 @@
-import { Service, SocketStream, type ServiceOptions } from '@filer/protocol';
-import type { Wire } from '../wires.ts';
+import { Service, type ServiceOptions, SocketStream } from '@filer/sockets';
+import type { Wire } from '../protocol/wires.ts';
 
 /** Both ends of one connection as streams, and the service that took it. */
 export interface StreamPair extends AsyncDisposable {

@@ -1,8 +1,15 @@
 import type { Socket } from 'node:net';
-import { FilerError, messageOf, systemCode } from '../errors.ts';
-import { MAX_LINE_BYTES, MAX_READ_TO_END_BYTES, READ_AHEAD_BYTES, STREAM_CLOSE_MS } from '../limits.ts';
-import { dial, type DialOptions } from '../transport/dial.ts';
-import { describeRemote, type Endpoint, type Link } from '../transport/endpoint.ts';
+import {
+  describeRemote,
+  dial,
+  type DialOptions,
+  type Endpoint,
+  FilerError,
+  type Link,
+  messageOf,
+  systemCode,
+} from '@filer/protocol';
+import { MAX_LINE_BYTES, MAX_READ_TO_END_BYTES, READ_AHEAD_BYTES, STREAM_CLOSE_MS } from './limits.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { DrainWaiters } from './drain-waiters.ts';
 import { readFilePieces, type FilePart } from './file-pieces.ts';

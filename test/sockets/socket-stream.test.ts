@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_LINE_BYTES, READ_AHEAD_BYTES } from '@filer/protocol';
-import { failureOf } from '../outcome.ts';
-import { collect, TCP, until } from '../wires.ts';
+import { MAX_LINE_BYTES, READ_AHEAD_BYTES } from '@filer/sockets';
+import { failureOf } from '../protocol/outcome.ts';
+import { collect, TCP, until } from '../protocol/wires.ts';
 import { connectStreams } from './streams.ts';
 
 const MiB = 1 << 20;

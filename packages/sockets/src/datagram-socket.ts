@@ -1,10 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import type { HostPort } from '../addresses.ts';
-import { FilerError } from '../errors.ts';
-import { MAX_DATAGRAM_BYTES } from '../limits.ts';
-import { describeHostPort, type UdpEndpoint } from './endpoint.ts';
+import { describeHostPort, FilerError, type HostPort, type UdpEndpoint } from '@filer/protocol';
+import { MAX_DATAGRAM_BYTES } from './limits.ts';
 
 /**
  * Looks the host up and makes a socket, which `open` then binds or connects; `::` takes IPv4 too.

@@ -1,18 +1,18 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import type { UdpEndpoint } from '@filer/protocol';
 import {
+  type Datagram,
+  type DatagramServiceOptions,
   dialDatagrams,
   listenDatagrams,
   MAX_DATAGRAM_BYTES,
   MAX_UNREAD_DATAGRAMS,
   serveDatagrams,
-  type Datagram,
-  type DatagramServiceOptions,
   type Service,
-  type UdpEndpoint,
-} from '@filer/protocol';
-import { failureOf } from '../outcome.ts';
-import { until } from '../wires.ts';
+} from '@filer/sockets';
+import { failureOf } from '../protocol/outcome.ts';
+import { until } from '../protocol/wires.ts';
 
 const ANSWER = { timeoutMs: 10_000 };
 

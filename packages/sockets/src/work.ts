@@ -1,7 +1,5 @@
-import { FilerError } from '../errors.ts';
-import type { AcceptedLink } from '../transport/listen.ts';
-import type { Datagram } from '../transport/listen-datagrams.ts';
-import { describeHostPort } from '../transport/endpoint.ts';
+import { type AcceptedLink, describeHostPort, FilerError } from '@filer/protocol';
+import type { Datagram } from './listen-datagrams.ts';
 import { CutOff } from './cut-off.ts';
 import { runHandler, type ServiceContext, type ServiceHandler } from './request-handler.ts';
 import { SocketStream } from './socket-stream.ts';

@@ -1,9 +1,14 @@
-import { FilerError } from '../errors.ts';
-import { MAX_WAITING_REQUESTS, SERVICE_CLOSE_MS, STREAM_CLOSE_MS } from '../limits.ts';
-import type { Endpoint, UdpEndpoint } from '../transport/endpoint.ts';
-import { connectionLimit } from '../transport/admission-control.ts';
-import { listen, type Listener, type ListenOptions } from '../transport/listen.ts';
-import { listenDatagrams, type Datagram, type DatagramListenOptions } from '../transport/listen-datagrams.ts';
+import {
+  connectionLimit,
+  type Endpoint,
+  FilerError,
+  listen,
+  type Listener,
+  type ListenOptions,
+  type UdpEndpoint,
+} from '@filer/protocol';
+import { MAX_WAITING_REQUESTS, SERVICE_CLOSE_MS, STREAM_CLOSE_MS } from './limits.ts';
+import { listenDatagrams, type Datagram, type DatagramListenOptions } from './listen-datagrams.ts';
 import { RequestPool } from './request-pool.ts';
 import type { ServiceContext, ServiceHandler } from './request-handler.ts';
 import type { SocketStream } from './socket-stream.ts';

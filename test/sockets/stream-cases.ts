@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { FilerError, serve, SocketStream, type Endpoint, type Service } from '@filer/protocol';
-import { failureOf } from '../outcome.ts';
-import { collect, until, type Wire } from '../wires.ts';
+import { type Endpoint, FilerError } from '@filer/protocol';
+import { serve, type Service, SocketStream } from '@filer/sockets';
+import { failureOf } from '../protocol/outcome.ts';
+import { collect, until, type Wire } from '../protocol/wires.ts';
 import { connectStreams } from './streams.ts';
 
 const MiB = 1 << 20;

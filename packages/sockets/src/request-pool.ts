@@ -1,4 +1,4 @@
-import { FilerError } from '../errors.ts';
+import { FilerError } from '@filer/protocol';
 import type { ServiceContext } from './request-handler.ts';
 import type { Work } from './work.ts';
 

@@ -1,18 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { type Endpoint, FilerError } from '@filer/protocol';
 import {
   DatagramHandler,
   dialDatagrams,
-  FilerError,
   RequestHandler,
   serve,
   serveDatagrams,
   Service,
   SocketStream,
   StreamHandler,
-  type Endpoint,
-} from '@filer/protocol';
-import { failureOf } from '../outcome.ts';
-import { TCP, until } from '../wires.ts';
+} from '@filer/sockets';
+import { failureOf } from '../protocol/outcome.ts';
+import { TCP, until } from '../protocol/wires.ts';
 
 const ANYWHERE: Endpoint = { transport: 'tcp', host: '127.0.0.1', port: 0 };
 const dialTo = (service: Service): Promise<SocketStream> => SocketStream.dial(TCP.towards(ANYWHERE, service));

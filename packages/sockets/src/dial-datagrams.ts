@@ -1,9 +1,7 @@
 import type { Socket } from 'node:dgram';
-import { FilerError } from '../errors.ts';
-import { MAX_UNREAD_DATAGRAMS } from '../limits.ts';
+import { describeEndpoint, dialError, FilerError, type UdpEndpoint } from '@filer/protocol';
+import { MAX_UNREAD_DATAGRAMS } from './limits.ts';
 import { closeDatagramSocket, openDatagramSocket, sendDatagram } from './datagram-socket.ts';
-import { dialError } from './dial.ts';
-import { describeEndpoint, type UdpEndpoint } from './endpoint.ts';
 
 export interface ReceiveOptions {
   readonly signal?: AbortSignal | undefined;

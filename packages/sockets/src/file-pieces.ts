@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { FilerError, messageOf, systemCode } from '../errors.ts';
+import { FilerError, messageOf, systemCode } from '@filer/protocol';
 
 /** A part of a file. */
 export interface FilePart {

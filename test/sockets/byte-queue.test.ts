@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ByteQueue } from '../../../packages/protocol/src/service/byte-queue.ts';
+import { ByteQueue } from '../../packages/sockets/src/byte-queue.ts';
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)));
 

@@ -1,8 +1,13 @@
-import { FilerError } from './errors.ts';
-import { Hub, type HubCallbacks } from './hub.ts';
-import { Messenger, type MessengerOptions } from './messenger.ts';
-import { dial, type DialOptions } from './transport/dial.ts';
-import type { Endpoint } from './transport/endpoint.ts';
+import {
+  dial,
+  type DialOptions,
+  type Endpoint,
+  FilerError,
+  Hub,
+  type HubCallbacks,
+  Messenger,
+  type MessengerOptions,
+} from '@filer/protocol';
 
 export interface ClientOptions extends Omit<MessengerOptions, 'peerId'>, HubCallbacks {
   /** A place could not be connected to; `addConnection` throws the error too. */

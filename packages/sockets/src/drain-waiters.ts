@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { FilerError } from '../errors.ts';
+import type { FilerError } from '@filer/protocol';
 
 /** Writers that wait until a socket has room again: any number, one listener. */
 export class DrainWaiters {

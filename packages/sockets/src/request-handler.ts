@@ -1,5 +1,5 @@
-import type { Listener } from '../transport/listen.ts';
-import type { Datagram } from '../transport/listen-datagrams.ts';
+import type { Listener } from '@filer/protocol';
+import type { Datagram } from './listen-datagrams.ts';
 import type { CutOff } from './cut-off.ts';
 import type { SocketStream } from './socket-stream.ts';
 
