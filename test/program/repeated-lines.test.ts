@@ -49,3 +49,30 @@ test('a child logger counts for the machine that it is of', async () => {
   expect(lines.filter(({ peer }) => peer === 'anna')).toHaveLength(200);
   expect(lines.at(-1)).toMatchObject({ peer: 'bob' });
 });
+
+test('what one machine says at length is cut, and bounded over all phrases together; others still have their lines', async () => {
+  const { log: logger, lines } = await log();
+  for (let n = 0; n < 20; n++) {
+    for (let phrase = 0; phrase < 50; phrase++)
+      logger.warn(`phrase ${phrase}`, { peer: 'eve', why: 'x'.repeat(60_000), names: ['y'.repeat(60_000)] });
+  }
+  const written = JSON.stringify(lines).length;
+  logger.warn('phrase 1', { peer: 'bob', why: 'short' });
+  logger.error('the store fails');
+
+  expect(written).toBeLessThan(40_000);
+  expect(lines.slice(-2)).toEqual([
+    expect.objectContaining({ peer: 'bob', why: 'short' }),
+    expect.objectContaining({ msg: 'the store fails' }),
+  ]);
+  vi.advanceTimersByTime(60_000);
+  expect(lines.filter(({ machines }) => machines === 1)).toHaveLength(50);
+});
+
+test('lines of a level that is not written count for nothing', async () => {
+  const { log: logger, lines } = await log();
+  for (let n = 0; n < 300; n++) logger.debug('said', { peer: 'anna' });
+  logger.info('said', { peer: 'anna' });
+
+  expect(lines).toHaveLength(1);
+});

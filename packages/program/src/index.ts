@@ -15,6 +15,7 @@ export {
   type ProgramRun,
 } from './run-program.ts';
 export { iso } from './iso.ts';
+export { DiskRoom } from './disk-room.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
 export { layOutTable, renderTable, TableWriter, type Cell, type Column, type Table } from './table.ts';

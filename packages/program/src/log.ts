@@ -32,6 +32,9 @@ export interface LoggerOptions {
 /** Names of fields whose values are secrets wherever they turn up. */
 const SECRET_FIELDS = ['seed', 'keyPem', 'privateKey', 'secret', 'token', 'link'];
 
+/** Another machine's words in a field: a longer sentence of it tells no more, and fills the disk. */
+const MAX_VALUE_CHARS = 500;
+
 /** An invite keeps its addresses, a private key nothing: in messages and errors as well as in fields. */
 const INVITE = /(filer:\/\/[^\s"'\\/]{0,4096}\/)[A-Za-z0-9_\-=+/%.]+/g;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)/gs;
@@ -69,6 +72,7 @@ export async function createLogger({
 }
 
 interface PinoLike extends Record<LogLevel, (fields: object, message: string) => void> {
+  isLevelEnabled(level: string): boolean;
   child(fields: object): PinoLike;
 }
 
@@ -76,26 +80,39 @@ function wrap(pino: PinoLike, stacks: boolean, repeated: RepeatedLines, own: Log
   const at =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
-      if (repeated.admit(message, { ...own, ...fields })) pino[level](loggable(fields, stacks), message);
+      if (!pino.isLevelEnabled(level)) return;
+      const said = loggable(fields, stacks);
+      const chars = message.length + JSON.stringify({ ...own, ...said }).length;
+      if (repeated.admit(message, { ...own, ...fields }, chars)) pino[level](said, message);
     };
   return {
     error: at('error'),
     warn: at('warn'),
     info: at('info'),
     debug: at('debug'),
-    child: (fields) => wrap(pino.child(loggable(fields, stacks)), stacks, repeated, { ...own, ...fields }),
+    child: (fields) => {
+      const said = loggable(fields, stacks);
+      return wrap(pino.child(said), stacks, repeated, { ...own, ...said });
+    },
   };
 }
 
 function loggable(fields: LogFields, stacks: boolean): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    result[name] = value instanceof Error ? messageOf(value) : value;
+    result[name] = shortened(value instanceof Error ? messageOf(value) : value);
     if (!(value instanceof Error)) continue;
     if (value instanceof FilerError) result['code'] = value.code;
     if (stacks) result['stack'] = stackOf(value);
   }
   return result;
+}
+
+/** What is too long is cut, a list or an object as its JSON. */
+function shortened(value: unknown): unknown {
+  const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+  if (typeof text !== 'string' || text.length <= MAX_VALUE_CHARS) return value;
+  return `${text.slice(0, MAX_VALUE_CHARS).toWellFormed()}…`;
 }
 
 function withoutSecrets(line: string): string {

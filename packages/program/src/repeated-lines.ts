@@ -4,11 +4,17 @@ import type { LogFields } from './log.ts';
 /** How long lines are counted together, in ms. */
 const WINDOW_MS = 60_000;
 
-/**
- * Lines of one phrase in that time that one machine can cause, and all machines together. A log of 1,000 lines a minute, of
- * 200 bytes each, is 300 MB a day: as much as an attack may cost.
- */
+/** Lines of one phrase in that time that one machine can cause, and all machines together. */
 const BOUNDS = { perHolder: 200, inAll: 1_000 };
+
+/**
+ * Characters of all lines in that time. One machine: 120 lines of the usual length; 45 MB a day. All machines: each of 500
+ * that connect again at once has its lines; 750 MB a day under an attack that does not end.
+ */
+const CHARS = { perHolder: 32 * 1024, inAll: 512 * 1024 };
+
+/** Lines that no machine is named in are this program's own: machines take nothing from them. */
+const OWN_CHARS = { perHolder: CHARS.inAll, inAll: CHARS.inAll };
 
 /** Fields that name the machine behind a line; an address is the last resort, since its port changes. */
 const NAMING_FIELDS = ['id', 'peer', 'from', 'by', 'recipient'] as const;
@@ -27,6 +33,8 @@ interface Phrase {
 export class RepeatedLines {
   readonly #tell: (phrase: string, fields: LogFields) => void;
   readonly #phrases = new Map<string, Phrase>();
+  #chars = new Shares(CHARS);
+  #ownChars = new Shares(OWN_CHARS);
   #isCounting = false;
 
   /** @param tell writes how many lines of a phrase were left out */
@@ -34,8 +42,11 @@ export class RepeatedLines {
     this.#tell = tell;
   }
 
-  /** @returns whether the line is to be written */
-  admit(phrase: string, fields: LogFields): boolean {
+  /**
+   * @param chars of the line
+   * @returns whether the line is to be written
+   */
+  admit(phrase: string, fields: LogFields, chars: number): boolean {
     const known = this.#phrases.get(phrase) ?? {
       shares: new Shares(BOUNDS),
       dropped: 0,
@@ -45,7 +56,8 @@ export class RepeatedLines {
     if (!this.#isCounting) setTimeout(() => this.#endWindow(), WINDOW_MS).unref();
     this.#isCounting = true;
     const machine = machineOf(fields);
-    if (known.shares.tryAdd(machine, 1)) return true;
+    const ofAll = machine === '' ? this.#ownChars : this.#chars;
+    if (known.shares.tryAdd(machine, 1) && ofAll.tryAdd(machine, chars)) return true;
     known.dropped++;
     if (known.droppedOf.size < BOUNDS.inAll) known.droppedOf.add(machine);
     return false;
@@ -55,6 +67,8 @@ export class RepeatedLines {
     this.#isCounting = false;
     const phrases = [...this.#phrases];
     this.#phrases.clear();
+    this.#chars = new Shares(CHARS);
+    this.#ownChars = new Shares(OWN_CHARS);
     for (const [phrase, { dropped, droppedOf }] of phrases) {
       if (dropped > 0) this.#tell(phrase, { notWritten: dropped, machines: droppedOf.size });
     }

@@ -182,6 +182,19 @@ export const MAX_NOTE_CHARS = 4_096;
 export const MAX_ATTACHMENTS = 100;
 export const MAX_ATTACHMENT_BYTES = 64 * MiB;
 
+/**
+ * Reports of one machine, in bytes: `REPORT_OVERHEAD_BYTES` and the content of each. At once: a quarter of a full spool, so that
+ * a machine that was away for days is heard at once. After that, in a second: 1,000 small reports, or 16 of the largest.
+ */
+export const REPORT_BYTES_AT_ONCE = 64 * MiB;
+export const REPORT_BYTES_PER_SECOND = 1 * MiB;
+
+/** What a report costs beside its content: a frame, a transaction's part, its row and the entries of its indexes. */
+export const REPORT_OVERHEAD_BYTES = 1 * KiB;
+
+/** Inodes that stay free on a disk: what a system needs for its own logs and temporary files. */
+export const KEEP_FREE_FILES = 1_000;
+
 /** Schedules of one machine, and the list of them: each has a name of 32 characters and three numbers. */
 export const MAX_SCHEDULES = 100;
 export const MAX_SCHEDULES_BYTES = 32 * KiB;

@@ -1,7 +1,7 @@
 import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FilerError, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, filesKeptFree, messageOf, systemCode } from '@filer/protocol';
 import { InboxUse } from './inbox-use.ts';
 
 export interface FreeSpaceOptions {
@@ -83,7 +83,7 @@ export class FreeSpace {
     }
     this.#diskBytes = disk.bavail * disk.bsize - this.#keepFreeBytes;
     // Some file systems make room for files as they come, and say 0.
-    const files = disk.files === 0 ? Infinity : disk.ffree;
+    const files = disk.files === 0 ? Infinity : Math.max(0, disk.ffree - filesKeptFree(disk.files));
     return { bytes: this.#bytesLeft, files: files - this.#promisedFiles };
   }
 

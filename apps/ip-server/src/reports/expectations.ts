@@ -1,7 +1,6 @@
-import type { AnnouncedSchedule, Due } from '@filer/protocol';
+import { Rates, type AnnouncedSchedule, type Due } from '@filer/protocol';
 import type { AlarmEvent } from '../store/alarm-store.ts';
 import type { Expectation } from '../store/expectation-store.ts';
-import { Allowance } from './allowance.ts';
 import type { Moment } from './steady-clock.ts';
 
 /** Grace of a schedule that names none: the larger of these. */
@@ -10,6 +9,13 @@ const GRACE_SHARE = 0.1;
 
 /** Of the next report and the third one: so many intervals lie between them. */
 const INTERVALS_TO_THIRD = 2;
+
+/**
+ * Alarms that a machine may cause at once: twice as many schedules as it may have; then so many an hour. One that means harm could
+ * miss and send reports all day long, and have people called for each.
+ */
+const ALARMS_AT_ONCE = 200;
+const ALARMS = { atOnce: ALARMS_AT_ONCE, perSecond: 1 / (3_600 / ALARMS_AT_ONCE) };
 
 /** A report came for a schedule. */
 export interface ScheduledReport {
@@ -45,7 +51,7 @@ export class Expectations {
   /** Machines that were not heard from since then are not judged before this, by the steady clock. */
   #heldUntil: number;
   readonly #heard = new Set<string>();
-  readonly #allowance = new Allowance();
+  readonly #alarms = new Rates(ALARMS);
 
   /** @param heldUntil by the steady clock: until then machines may come back that were away with the server */
   constructor(known: Iterable<Expectation>, heldUntil: number) {
@@ -132,7 +138,7 @@ export class Expectations {
     const isHeld = moment.steady < this.#heldUntil;
     for (const [peer, expectations] of this.#byPeer) {
       if (isHeld && !this.#heard.has(peer)) continue;
-      let left = this.#allowance.left(peer, moment.steady);
+      let left = this.#alarms.left(peer, moment.steady);
       for (const before of expectations.values()) {
         const now = judge(before, moment);
         if (now === before || (now.state === 'missing' && left < 1)) continue;
@@ -146,7 +152,7 @@ export class Expectations {
   }
 
   apply({ kept, dropped, events }: Change): void {
-    for (const { event, at, now } of events) if (event === 'missing') this.#allowance.take(now.peer, at);
+    for (const { event, at, now } of events) if (event === 'missing') this.#alarms.take(now.peer, 1, at);
     for (const { peer, schedule } of dropped) {
       const expectations = this.#byPeer.get(peer);
       expectations?.delete(schedule);

@@ -1,0 +1,78 @@
+import { statfsSync } from 'node:fs';
+import { FilerError, filesKeptFree } from '@filer/protocol';
+import { formatBytes } from './sizes.ts';
+
+/** The disk is looked at again after this, in ms; in between, what is written is counted. */
+const LOOK_EVERY_MS = 1_000;
+
+export interface DiskRoomOptions {
+  /** Bytes that stay free, whatever comes. */
+  readonly keepFreeBytes: number;
+  /** What the disk has. @default statfs */
+  readonly look?: (folder: string) => DiskState;
+  /** ms of a clock that does not jump. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** As statfs tells. */
+export interface DiskState {
+  readonly bavail: number;
+  readonly bsize: number;
+  /** Inodes; 0 where the file system makes them as they are needed. */
+  readonly files: number;
+  readonly ffree: number;
+}
+
+/**
+ * What a program may still write to the disk of a folder because of what other machines send: the disk never fills up to its
+ * last byte or inode, which would stop everything else on it.
+ */
+export class DiskRoom {
+  readonly #folder: string;
+  readonly #keepFreeBytes: number;
+  readonly #look: (folder: string) => DiskState;
+  readonly #now: () => number;
+  #lookedAt = -Infinity;
+  #bytes = 0;
+  #files = 0;
+
+  constructor(folder: string, { keepFreeBytes, look = statfsSync, now }: DiskRoomOptions) {
+    this.#folder = folder;
+    this.#keepFreeBytes = keepFreeBytes;
+    this.#look = look;
+    this.#now = now ?? (() => performance.now());
+  }
+
+  /** Bytes that may be written, below zero where less is free than stays free. */
+  get bytes(): number {
+    this.#refresh();
+    return this.#bytes;
+  }
+
+  /**
+   * Counts what is about to be written.
+   *
+   * @throws FilerError `no-space` when it would leave less than stays free; nothing is counted then
+   */
+  require(bytes: number, files = 0): void {
+    this.#refresh();
+    if (files > 0 && files > this.#files) {
+      throw new FilerError('no-space', 'the last files (inodes) of the disk there stay free: remove some');
+    }
+    if (bytes > this.#bytes) {
+      const kept = formatBytes(this.#keepFreeBytes);
+      throw new FilerError('no-space', `the last ${kept} of the disk there stay free (keep-free): make room`);
+    }
+    this.#bytes -= bytes;
+    this.#files -= files;
+  }
+
+  #refresh(): void {
+    const now = this.#now();
+    if (now - this.#lookedAt < LOOK_EVERY_MS) return;
+    this.#lookedAt = now;
+    const { bavail, bsize, files, ffree } = this.#look(this.#folder);
+    this.#bytes = bavail * bsize - this.#keepFreeBytes;
+    this.#files = files === 0 ? Infinity : ffree - filesKeptFree(files);
+  }
+}
