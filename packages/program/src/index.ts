@@ -55,8 +55,8 @@ export {
   type SettingValues,
 } from './settings.ts';
 export { runProgram, type ProgramOptions } from './program.ts';
-export { ControlServer, type ControlCall, type ControlMethod } from './control/server.ts';
-export { connectControl, requireControl, type ControlCaller } from './control/caller.ts';
+export { ControlServer, type ControlCall, type ControlMethod } from './rpc/server.ts';
+export { connectControl, requireControl, type ControlCaller } from './rpc/client.ts';
 export { versionOf } from './version.ts';
 export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';

@@ -133,7 +133,7 @@ test('closing the server aborts what runs and still delivers its last word', asy
 
 test('a caller whose daemon vanishes is told so', async () => {
   const home = await newHome();
-  const daemon = start('control-daemon', home.identityFolder);
+  const daemon = start('rpc-daemon', home.identityFolder);
   await firstWords(daemon);
   const caller = await requireControl(home);
   const gone = ended(daemon);
