@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { eachItem } from '../../apps/filer-client/src/control/each-item.ts';
+import { eachItem } from '../../apps/filer-client/src/api/each-item.ts';
 import { inOrder } from '../../apps/filer-client/src/daemon/operations/in-order.ts';
 
 interface Event {

@@ -27,7 +27,7 @@ describe('a breach of the rules is noticed', () => {
       `import type { D } from '../daemon/daemon.ts';`,
     ],
     ['the daemon loading a command', `${client}/daemon/a.ts`, `await import('../cli/send.ts');`],
-    ['an import over several lines', `${client}/network/a.ts`, `import {\n  x,\n} from '../control/x.ts';`],
+    ['an import over several lines', `${client}/network/a.ts`, `import {\n  x,\n} from '../api/x.ts';`],
     ['a folder outside the table', `${client}/daemon/a.ts`, `import { x } from '../shared/x.ts';`],
     ['the engine with a socket', 'packages/transfer/src/a.ts', `import { Socket } from 'node:net';`],
     ['the engine at the terminal', 'packages/transfer/src/a.ts', `process.stdout.write('x');`],
@@ -47,7 +47,7 @@ describe('a breach of the rules is noticed', () => {
     const text = [
       `import { readFile } from 'node:fs/promises';`,
       `import { FilerError } from '@filer/protocol';`,
-      `import { control } from '../control/caller.ts';`,
+      `import { control } from '../api/caller.ts';`,
       `import { settings } from '../settings.ts';`,
     ].join('\n');
 

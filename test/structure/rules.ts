@@ -10,7 +10,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
   'apps/filer-client': [
     ['main.ts'],
     ['cli'],
-    ['control'],
+    ['api'],
     ['daemon'],
     ['network', 'reports', 'watch', 'jobs'],
     ['store'],
@@ -19,7 +19,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
   'apps/ip-server': [
     ['main.ts'],
     ['cli'],
-    ['control'],
+    ['api'],
     ['daemon'],
     ['http'],
     ['server', 'reports', 'alarms', 'uploads', 'collect'],

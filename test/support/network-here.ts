@@ -6,8 +6,8 @@ import { ControlServer, createLogger, openHome, readConfiguration, resolveHome }
 import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
 import type { PeerEvent } from '../../apps/filer-client/src/network/events.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
-import { deskOf } from '../../apps/ip-server/src/control/desk.ts';
-import { methodsOn } from '../../apps/ip-server/src/control/methods.ts';
+import { deskOf } from '../../apps/ip-server/src/api/desk.ts';
+import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { ServerDaemon } from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { askHere, runHere, until } from './in-process.ts';

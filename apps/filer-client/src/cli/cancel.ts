@@ -1,5 +1,5 @@
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { JobArguments } from './arguments.ts';
 
 export async function run({ job }: JobArguments, context: Context): Promise<void> {

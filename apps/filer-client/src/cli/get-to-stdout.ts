@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import { formatBytes, formatRate, type Context, type OutputStream } from '@filer/program';
-import { inOwnProcess } from '../control/own-process.ts';
+import { inOwnProcess } from '../api/own-process.ts';
 import { findPeer } from '../daemon/operations/recipients.ts';
 import { parseSharedPath } from '../jobs/peer-path.ts';
 import { streamFile } from '../jobs/stream-job.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { GetDone, GetEvent } from '../jobs/get-events.ts';
 import type { GetArguments } from './arguments.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';

@@ -1,5 +1,5 @@
 import { formatBytes, printable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 
 export interface AnswerRequest {
   readonly accept: boolean;

@@ -1,5 +1,5 @@
 import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { InboxItem } from '../store/inbox-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import { configuredInbox } from './configured-inbox.ts';

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { LeaveArguments } from './arguments.ts';
 
 export async function run({ yes }: LeaveArguments, context: Context): Promise<void> {

@@ -1,5 +1,5 @@
 import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { LsItem } from '../daemon/operations/ls.ts';
 import type { LsArguments } from './arguments.ts';
 

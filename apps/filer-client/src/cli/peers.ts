@@ -1,6 +1,6 @@
 import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '@filer/program';
-import { openPerformer } from '../control/performer.ts';
-import { perform } from '../control/perform.ts';
+import { openPerformer } from '../api/performer.ts';
+import { perform } from '../api/perform.ts';
 import type { PeerLine, Peers } from '../daemon/operations/peers.ts';
 import type { PeersArguments } from './arguments.ts';
 import { noServerWords } from './no-server-words.ts';

@@ -1,5 +1,5 @@
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { RefusedArguments } from './arguments.ts';
 
 export async function run(args: RefusedArguments, context: Context): Promise<void> {

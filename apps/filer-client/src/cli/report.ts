@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { ReportOutcome } from '../daemon/operations/report.ts';
 import type { ReportArguments } from './arguments.ts';
 

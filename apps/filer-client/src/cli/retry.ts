@@ -1,5 +1,5 @@
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import { findJob } from '../jobs/find-job.ts';
 import type { JobArguments } from './arguments.ts';
 import { openMember } from './home-member.ts';

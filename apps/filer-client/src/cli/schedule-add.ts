@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { formatDuration, userWorkFolder, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import { shortestDistanceMs } from '../reports/due.ts';
 import type { ScheduleAddArguments } from './arguments.ts';
 import { whenWords } from './schedule-words.ts';

@@ -1,5 +1,5 @@
 import { formatAgo, formatDuration, renderTable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { ScheduleLine } from '../daemon/operations/schedules.ts';
 import { whatWords } from './schedule-words.ts';
 

@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { ScheduleRunOutcome } from '../daemon/operations/schedules.ts';
 import type { ScheduleNameArguments } from './arguments.ts';
 import { storedWords } from './report.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { SendArguments } from './arguments.ts';
 import { showJob } from './job-following.ts';
 

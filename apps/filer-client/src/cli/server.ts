@@ -1,6 +1,6 @@
 import { parseHostPort } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { ServerArguments } from './arguments.ts';
 
 export async function run({ address }: ServerArguments, context: Context): Promise<void> {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { printable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { ShareAddArguments } from './arguments.ts';
 
 export async function run(args: ShareAddArguments, context: Context): Promise<void> {

@@ -1,5 +1,5 @@
 import { renderTable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import { audienceOf } from './share-add.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {

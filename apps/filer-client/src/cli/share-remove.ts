@@ -1,5 +1,5 @@
 import { printable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { ShareRemoveArguments } from './arguments.ts';
 
 export async function run({ name }: ShareRemoveArguments, context: Context): Promise<void> {

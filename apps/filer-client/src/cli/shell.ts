@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { readdirSync } from 'node:fs';
 import { FilerError, nearNames } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { openOperator, type Operator } from '../control/operator.ts';
+import { openOperator, type Operator } from '../api/operator.ts';
 import { wordsFor } from './event-words.ts';
 import { shellCommands } from './shell/commands.ts';
 import { Screen } from './shell/screen.ts';

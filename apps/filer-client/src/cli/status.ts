@@ -1,7 +1,7 @@
 import { formatAgo, printable, type Context } from '@filer/program';
 import type { Status } from '../daemon/operations/status.ts';
 import { configuredInbox } from './configured-inbox.ts';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import { whenWords } from './schedule-words.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {

@@ -1,5 +1,5 @@
 import { formatAgo, formatBytes, printable, screenLines, type Context, type Screen } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { Transfers } from '../daemon/operations/jobs.ts';
 import type { ProgressDocument } from '../jobs/live-progress.ts';
 import type { TransfersArguments } from './arguments.ts';

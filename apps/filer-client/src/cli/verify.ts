@@ -1,5 +1,5 @@
 import { printable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 import type { VerifyTrouble } from '../jobs/verify-job.ts';
 import type { VerifyArguments } from './arguments.ts';
 

@@ -1,5 +1,5 @@
 import { formatAgo, printable, renderTable, type Context } from '@filer/program';
-import { perform } from '../control/perform.ts';
+import { perform } from '../api/perform.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;

@@ -1,5 +1,5 @@
 import { readConfiguration, type Context } from '@filer/program';
-import { openAsker, type Asker, type AskOptions } from '../control/ask.ts';
+import { openAsker, type Asker, type AskOptions } from '../api/ask.ts';
 import { SETTINGS } from '../settings.ts';
 
 /** Asks the server, running or stopped, for as long as `work` takes. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { printable, type ArgumentValues, type Context, type TimetableText } from '@filer/program';
-import type { CollectEntry } from '../control/collect-documents.ts';
+import type { CollectEntry } from '../api/collect-documents.ts';
 import type { collectAddArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { timeWords } from './collect-words.ts';

@@ -1,7 +1,7 @@
 import { LiveView, printable, requireControl, type ArgumentValues, type Context } from '@filer/program';
 import { formatBytes } from '@filer/program';
-import type { MachineEntry } from '../control/collect-documents.ts';
-import type { CollectRunDone, CollectRunEvent } from '../control/collect-following.ts';
+import type { MachineEntry } from '../api/collect-documents.ts';
+import type { CollectRunDone, CollectRunEvent } from '../api/collect-following.ts';
 import type { collectArguments } from './arguments.ts';
 import { machinesScreen, stateWords, whyOrWhere } from './collect-words.ts';
 import { counted } from './words.ts';

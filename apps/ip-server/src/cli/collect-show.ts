@@ -1,6 +1,6 @@
 import { LiveView, printable, screenLines } from '@filer/program';
 import type { ArgumentValues, Context, Screen } from '@filer/program';
-import type { LedgerDocument } from '../control/collect-documents.ts';
+import type { LedgerDocument } from '../api/collect-documents.ts';
 import type { collectShowArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { machinesScreen, runWords, STOPPED, timeWords } from './collect-words.ts';

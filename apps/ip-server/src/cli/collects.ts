@@ -1,6 +1,6 @@
 import { formatAgo, layOutTable, screenLines, LiveView } from '@filer/program';
 import type { ArgumentValues, Cell, Context, Screen } from '@filer/program';
-import type { CollectEntry, CollectsDocument } from '../control/collect-documents.ts';
+import type { CollectEntry, CollectsDocument } from '../api/collect-documents.ts';
 import type { collectsArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { countWords, STOPPED, timeWords, troubled } from './collect-words.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, type ErrorCode } from '@filer/protocol';
 import { connectControl, type Context } from '@filer/program';
-import type { MethodName } from '../control/methods.ts';
+import type { MethodName } from '../api/methods.ts';
 import { asking } from './asking.ts';
 
 /** How often a stopped server is looked for, and at what its home knows. */

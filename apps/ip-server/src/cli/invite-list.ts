@@ -1,6 +1,6 @@
 import { fieldsOf, integerOf, listOf, textOf } from '@filer/protocol';
 import { formatAgo, formatDuration, renderTable, type Context } from '@filer/program';
-import type { Asker } from '../control/ask.ts';
+import type { Asker } from '../api/ask.ts';
 
 const COLUMNS = [
   { title: 'ID' },

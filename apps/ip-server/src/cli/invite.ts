@@ -11,7 +11,7 @@ import {
   type HostPort,
 } from '@filer/protocol';
 import { formatDuration, type ArgumentValues, type Context } from '@filer/program';
-import type { Asker } from '../control/ask.ts';
+import type { Asker } from '../api/ask.ts';
 import type { inviteArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { listInvites } from './invite-list.ts';

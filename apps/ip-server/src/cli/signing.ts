@@ -10,7 +10,7 @@ import {
   type Membership,
 } from '@filer/protocol';
 import { readConfiguration, type Context } from '@filer/program';
-import type { Asker } from '../control/ask.ts';
+import type { Asker } from '../api/ask.ts';
 import { requireNetworkKey } from '../server/foundation.ts';
 import { SETTINGS } from '../settings.ts';
 import { parseFounding } from '../store/stored-settings.ts';

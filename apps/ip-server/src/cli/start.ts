@@ -8,8 +8,8 @@ import {
   type ArgumentValues,
   type Context,
 } from '@filer/program';
-import { deskOf } from '../control/desk.ts';
-import { methodsOn } from '../control/methods.ts';
+import { deskOf } from '../api/desk.ts';
+import { methodsOn } from '../api/methods.ts';
 import { ServerDaemon } from '../daemon/server-daemon.ts';
 import { SETTINGS } from '../settings.ts';
 import type { startArguments } from './arguments.ts';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { formatBytes, renderTable } from '@filer/program';
 import { awayWords, peersLines } from '../peers.ts';
-import type { Operator } from '../../control/operator.ts';
+import type { Operator } from '../../api/operator.ts';
 import type { TextOutcome } from '../../daemon/operations/texts.ts';
 import type { SendEvent } from '../../jobs/send-events.ts';
 import { noServerWords } from '../no-server-words.ts';
