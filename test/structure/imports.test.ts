@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { circles } from './circles.ts';
 import { breaches } from './rules.ts';
 import { readSources } from './sources.ts';
 
@@ -7,6 +8,22 @@ test('no source file breaks the import table or a rule of the house', () => {
 
   expect(sources.length).toBeGreaterThan(5);
   expect(sources.flatMap(breaches)).toEqual([]);
+});
+
+test('no files import each other in a circle, types included', () => {
+  expect(circles(readSources())).toEqual([]);
+});
+
+test('a circle of imports is noticed', () => {
+  const source = (name: string, text: string) => ({ path: `packages/protocol/src/${name}.ts`, text });
+  const sources = [
+    source('a', `import { b } from './b.ts';`),
+    source('b', `import type { C } from './trust/c.ts';`),
+    source('trust/c', `export { a } from '../a.ts';`),
+    source('d', `import { a } from './a.ts';`),
+  ];
+
+  expect(circles(sources)).toEqual([sources.slice(0, 3).map(({ path }) => path)]);
 });
 
 describe('a breach of the rules is noticed', () => {

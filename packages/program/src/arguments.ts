@@ -122,3 +122,9 @@ export function readValue<T>(kind: Kind<T>, text: string, label: string): T {
 function missing(kind: Kind<unknown>, label: string): never {
   throw new FilerError('usage', `${label} is missing, it takes ${kind.expects}`);
 }
+
+/** What was typed for each argument, by key. */
+export type GivenArguments = ReadonlyMap<
+  string,
+  { readonly label: string; readonly texts: readonly string[] }
+>;

@@ -1,6 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import type { Arguments, ArgumentValues } from './arguments.ts';
-import type { GivenArguments } from './command.ts';
+import type { Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
 
 /** What a usage text says about a positional. */
 export interface Positional {

@@ -8,7 +8,8 @@ import {
   usageError,
   type Usage,
 } from './binding.ts';
-import type { Command, GivenArguments } from './command.ts';
+import type { GivenArguments } from './arguments.ts';
+import type { Command } from './command.ts';
 import { beginsWith, GLOBAL_FLAGS, suggestion, wordsOf } from './selection.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { readArguments } from './binding.ts';
-import type { Arguments, ArgumentValues } from './arguments.ts';
+import type { Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
 import type { Environment, ProgramName } from './environment.ts';
 import type { Home } from './home.ts';
 import type { Output, OutputStream } from './output.ts';
@@ -56,12 +56,6 @@ export interface Command extends Omit<CommandDefinition<Arguments>, 'load'> {
   /** @throws FilerError `usage` before anything is loaded */
   readonly start: (given: GivenArguments, context: Context) => Promise<number | void>;
 }
-
-/** What was typed for each argument, by key. */
-export type GivenArguments = ReadonlyMap<
-  string,
-  { readonly label: string; readonly texts: readonly string[] }
->;
 
 /**
  * Declares a command. Keep `args` in a constant of its own, so that the module behind `load` can name their

@@ -1,5 +1,7 @@
 import type { Context } from './command.ts';
-import { COMPLETE_TOKEN } from './completion.ts';
+
+/** What the shell's completion puts before the words typed so far. */
+export const COMPLETE_TOKEN = '--complete-words';
 
 /** One script for bash and, through its bash emulation, zsh; where nothing is known, file names are offered. */
 export async function run(_args: unknown, { program, output }: Context): Promise<void> {

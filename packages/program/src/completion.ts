@@ -3,9 +3,6 @@ import { beginsWith, GLOBAL_FLAGS, selectCommand, wordsOf } from './selection.ts
 import { parseUsage } from './binding.ts';
 import { defineCommand, type Command } from './command.ts';
 
-/** What the shell's completion puts before the words typed so far. */
-export const COMPLETE_TOKEN = '--complete-words';
-
 /** Prints the script that a shell sources. */
 export const completionCommand: Command = defineCommand({
   usage: 'completion',

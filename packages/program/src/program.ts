@@ -1,8 +1,10 @@
 import { FilerError } from '@filer/protocol';
-import type { Command, Context, GivenArguments } from './command.ts';
+import type { GivenArguments } from './arguments.ts';
+import type { Command, Context } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
 import { readGlobals, selectCommand, unknownCommand } from './selection.ts';
-import { COMPLETE_TOKEN, completionCommand, completionsFor } from './completion.ts';
+import { COMPLETE_TOKEN } from './completion-script.ts';
+import { completionCommand, completionsFor } from './completion.ts';
 import { watchForCrash } from './crash.ts';
 import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
 import { commandHelp, groupHelp } from './help.ts';

@@ -1,5 +1,6 @@
 import { addressBlockOf, parseHostPort, Shares } from '@filer/protocol';
-import type { LogFields } from './log.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** How long lines are counted together, in ms. */
 const WINDOW_MS = 60_000;
@@ -31,14 +32,14 @@ interface Phrase {
  * of one machine takes no lines from another.
  */
 export class RepeatedLines {
-  readonly #tell: (phrase: string, fields: LogFields) => void;
+  readonly #tell: (phrase: string, fields: Fields) => void;
   readonly #phrases = new Map<string, Phrase>();
   #chars = new Shares(CHARS);
   #ownChars = new Shares(OWN_CHARS);
   #isCounting = false;
 
   /** @param tell writes how many lines of a phrase were left out */
-  constructor(tell: (phrase: string, fields: LogFields) => void) {
+  constructor(tell: (phrase: string, fields: Fields) => void) {
     this.#tell = tell;
   }
 
@@ -46,7 +47,7 @@ export class RepeatedLines {
    * @param chars of the line
    * @returns whether the line is to be written
    */
-  admit(phrase: string, fields: LogFields, chars: number): boolean {
+  admit(phrase: string, fields: Fields, chars: number): boolean {
     const known = this.#phrases.get(phrase) ?? {
       shares: new Shares(BOUNDS),
       dropped: 0,
@@ -75,7 +76,7 @@ export class RepeatedLines {
   }
 }
 
-function machineOf(fields: LogFields): string {
+function machineOf(fields: Fields): string {
   for (const name of NAMING_FIELDS) {
     const value = fields[name];
     if (typeof value === 'string') return value;

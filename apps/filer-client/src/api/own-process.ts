@@ -6,8 +6,7 @@ import { JobRunner } from '../jobs/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
 import { clientSettings } from '../settings.ts';
-import { eachItem } from './each-item.ts';
-import type { PerformOptions } from './perform.ts';
+import { eachItem, type PerformOptions } from './each-item.ts';
 
 /*
  * All that a daemon has at hand, for a command that has none. Loading it takes longer than most commands do: those that

@@ -1,12 +1,6 @@
 import { connectControl, type Context } from '@filer/program';
 import type { OperationName, OperationResults } from '../daemon/operations.ts';
-import { eachItem } from './each-item.ts';
-
-/** What a command may ask for besides its arguments. */
-export interface PerformOptions {
-  /** Gets what the operation tells while it runs, in order. */
-  readonly onItem?: (item: unknown) => void | Promise<void>;
-}
+import { eachItem, type PerformOptions } from './each-item.ts';
 
 /**
  * Has an operation done: by this home's daemon if one runs, else in this process.

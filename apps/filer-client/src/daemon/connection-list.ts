@@ -4,7 +4,18 @@ import type { PeerEvent } from '../network/events.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import type { KeptSession } from '../network/peer-sessions.ts';
 import type { ServerSession } from '../network/server-dial.ts';
-import type { ConnectionLine } from './operations/connections.ts';
+
+/** One live connection of a running peer. */
+export interface ConnectionLine {
+  readonly name: string;
+  readonly id: string;
+  /** `server` is the session with the ip-server. */
+  readonly direction: 'in' | 'out' | 'server';
+  readonly address: string;
+  readonly since: string | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
 
 type Named = Pick<Membership, 'id' | 'name'>;
 

@@ -45,11 +45,10 @@ import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import { Watches } from '../watch/watches.ts';
-import { ConnectionList } from './connection-list.ts';
+import { ConnectionList, type ConnectionLine } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
 import { operations, type OperationName } from './operations.ts';
-import type { ConnectionLine } from './operations/connections.ts';
 import type { DaemonPart, OperationRun, Site } from './site.ts';
 
 export interface DaemonOptions {

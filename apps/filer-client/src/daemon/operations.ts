@@ -1,7 +1,8 @@
 import type { VerifyDone } from '../jobs/verify-job.ts';
 import type { WatchDocument } from '../watch/watch-document.ts';
 import { answerOffers, type AnsweredOffer } from './operations/answer-offers.ts';
-import { connect, connections, disconnect, follow, type ConnectionLine } from './operations/connections.ts';
+import type { ConnectionLine } from './connection-list.ts';
+import { connect, connections, disconnect, follow } from './operations/connections.ts';
 import { get, type GetDone } from './operations/get.ts';
 import { cancel, retry, transfers, verify, type Transfers } from './operations/jobs.ts';
 import { ls } from './operations/ls.ts';

@@ -1,6 +1,7 @@
 import type { Session } from '@filer/protocol';
 import type { Environment, Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
+import type { ConnectionLine } from './connection-list.ts';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import type { ServingDocument } from '../jobs/fetch-server.ts';
 import type { GetJob } from '../jobs/get-job.ts';
@@ -13,7 +14,6 @@ import type { Scheduler } from '../reports/scheduler.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import type { Watches } from '../watch/watches.ts';
-import type { ConnectionLine } from './operations/connections.ts';
 
 /** What an operation works on: the daemon's own parts, or a command's where no daemon runs. */
 export interface Site {

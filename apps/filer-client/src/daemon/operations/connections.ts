@@ -3,18 +3,6 @@ import { aborted } from '../../abort.ts';
 import type { DaemonPart, Operation, Site } from '../site.ts';
 import { findRecipients } from './recipients.ts';
 
-/** One live connection of a running peer. */
-export interface ConnectionLine {
-  readonly name: string;
-  readonly id: string;
-  /** `server` is the session with the ip-server. */
-  readonly direction: 'in' | 'out' | 'server';
-  readonly address: string;
-  readonly since: string | null;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-}
-
 export const connections: Operation = (site) =>
   Promise.resolve({ connections: requireDaemon(site).listConnections() });
 
