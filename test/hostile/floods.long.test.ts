@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_MEMORY_MIB, Victim } from './victim.ts';
+import { MAX_BUSY_MS, MAX_MEMORY_MIB, Victim } from './victim.ts';
 
 const FLOODS = {
   server: [
@@ -26,6 +26,7 @@ describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
 
       expect(figures).toMatchObject({ failed: 0 });
       expect(figures.peakMiB).toBeLessThan(MAX_MEMORY_MIB);
+      expect(figures.busyMs).toBeLessThan(MAX_BUSY_MS);
     }
   });
 });

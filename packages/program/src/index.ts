@@ -60,3 +60,4 @@ export { connectControl, requireControl, type ControlCaller } from './rpc/client
 export { versionOf } from './version.ts';
 export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';
+export { keepYoungMemorySmall } from './young-memory.ts';

@@ -1,11 +1,16 @@
-import { createLogger, openHome, readConfiguration, type Context } from '@filer/program';
+import {
+  createLogger,
+  keepYoungMemorySmall,
+  openHome,
+  readConfiguration,
+  type Context,
+} from '@filer/program';
 import { Daemon } from '../daemon/daemon.ts';
 import type { PeerEvent } from '../network/events.ts';
 import { aborted } from '../abort.ts';
 import { clientSettings } from '../settings.ts';
 import type { StartArguments } from './arguments.ts';
 import { wordsFor } from './event-words.ts';
-import { keepYoungMemorySmall } from './young-memory.ts';
 
 export async function run(flags: StartArguments, context: Context): Promise<void> {
   const { home, env, output, version, signal } = context;

@@ -2,6 +2,7 @@ import { formatHostPort } from '@filer/protocol';
 import {
   ControlServer,
   createLogger,
+  keepYoungMemorySmall,
   openHome,
   readConfiguration,
   writeConfigurationTemplate,
@@ -26,6 +27,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
   });
   context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
   const daemon = await ServerDaemon.open({ home, settings, environment: env, log, version });
+  keepYoungMemorySmall();
   try {
     await writeConfigurationTemplate(SETTINGS, home);
     if (daemon.isNew) output.words(BACKUP_ADVICE);

@@ -48,8 +48,8 @@ interface Waiting {
 export class AdmissionControl {
   /** In the order of arrival. */
   readonly #waiting = new Map<string, Waiting>();
-  /** The keys of those that wait, of each address block. */
-  readonly #blocks = new Map<string, Set<string>>();
+  /** Those that wait, of each address block. */
+  readonly #blocks = new Map<string, Set<Waiting>>();
   /** Address blocks from which somebody was admitted, the latest last. */
   readonly #known = new Set<string>();
   readonly #authenticationMs: number;
@@ -83,8 +83,9 @@ export class AdmissionControl {
       return false;
     }
     const timer = setTimeout(() => this.#expire(key), this.#authenticationMs);
-    this.#waiting.set(key, { key, socket, address, block, timer });
-    this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(key));
+    const entry = { key, socket, address, block, timer };
+    this.#waiting.set(key, entry);
+    this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(entry));
     socket.once('close', () => this.#leave(key));
     return true;
   }
@@ -113,9 +114,8 @@ export class AdmissionControl {
 
   /** The oldest that has said nothing; else any: whoever floods a block cannot choose which. */
   #dropOneOf(block: string): void {
-    const entries = [...(this.#blocks.get(block) ?? [])].flatMap((key) => this.#waiting.get(key) ?? []);
-    const victim =
-      entries.find(({ socket }) => socket.bytesRead === 0) ?? entries[randomInt(Math.max(1, entries.length))];
+    const entries = this.#blocks.get(block) ?? new Set();
+    const victim = firstSilent(entries) ?? [...entries][randomInt(Math.max(1, entries.size))];
     if (victim === undefined) return;
     const why = 'it gave way to a newcomer, since too many connections wait to authenticate';
     if (victim.expire !== undefined) victim.expire(new FilerError('too-many-connections', why));
@@ -180,7 +180,7 @@ export class AdmissionControl {
     clearTimeout(entry.timer);
     this.#waiting.delete(key);
     const ofBlock = this.#blocks.get(entry.block);
-    ofBlock?.delete(key);
+    ofBlock?.delete(entry);
     if (ofBlock?.size === 0) this.#blocks.delete(entry.block);
     return entry;
   }
@@ -192,7 +192,12 @@ function keyOf(socket: Socket): string | undefined {
   return remotePort === undefined ? undefined : `${remoteAddress}|${remotePort}|${localAddress}`;
 }
 
-function greediest(blocks: Iterable<readonly [string, ReadonlySet<string>]>): string | undefined {
+function firstSilent(entries: Iterable<Waiting>): Waiting | undefined {
+  for (const entry of entries) if (entry.socket.bytesRead === 0) return entry;
+  return undefined;
+}
+
+function greediest(blocks: Iterable<readonly [string, ReadonlySet<unknown>]>): string | undefined {
   const [most] = [...blocks].toSorted(([, a], [, b]) => b.size - a.size);
   return most?.[0];
 }

@@ -3,9 +3,12 @@ import {
   type AddressInfo,
   type Server as NetServer,
   type ServerOpts,
+  type Socket,
 } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
+import { addressBlockOf } from '../fairness/address-block.ts';
+import { processShares } from '../fairness/process-shares.ts';
 import {
   describeEndpoint,
   type Endpoint,
@@ -14,6 +17,7 @@ import {
   type UdpEndpoint,
 } from './endpoint.ts';
 import { connectionLimit, AdmissionControl, type AdmissionOptions } from './admission-control.ts';
+import { onFirstRecord } from './first-record.ts';
 import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
 
 /** A connection as the accept loop hands it out. */
@@ -48,8 +52,11 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Connections that the kernel keeps until they are accepted: what arrives in one busy moment of a large server. */
-const BACKLOG = 1024;
+/**
+ * Connections that the kernel keeps until they are accepted, the largest number that Linux takes by itself. Where a flood
+ * fills it, honest ones are not heard, and knock again after a second.
+ */
+const BACKLOG = 4096;
 
 /**
  * Listens; the one accept loop of filer. When it resolves, connections are accepted.
@@ -142,8 +149,21 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, admission: Adm
     options.onConnection({ socket, peerId, admit: () => admission.admit(socket), onExpired });
   });
   return createPlainServer(acceptOptions(options), (raw) => {
-    if (admission.enter(raw)) tls.emit('connection', raw);
+    if (!admission.enter(raw)) return;
+    onFirstRecord(raw, (problem) => {
+      if (problem !== undefined) admission.refuse(raw, `it made no TLS handshake of ours (${problem})`);
+      else void processShares.turns.run(handshakesOf(raw), () => shakeHands(tls, raw));
+    });
   });
+}
+
+/** A signature each: address blocks have their turns, beside those of members. */
+function handshakesOf({ remoteAddress }: Socket): string {
+  return `handshakes ${addressBlockOf(remoteAddress ?? 'unknown')}`;
+}
+
+function shakeHands(tls: TlsServer, raw: Socket): void {
+  if (!raw.destroyed) tls.emit('connection', raw);
 }
 
 function acceptOptions({ allowHalfOpen = false }: ListenOptions): ServerOpts {
