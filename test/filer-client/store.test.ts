@@ -80,7 +80,9 @@ test('who joins another network knows nobody there, and keeps what was received'
   forgetOtherNetwork(database, settings, 'FIRST');
   settings.set('directory.epoch', 'abc');
   database.exec("INSERT INTO pins (name, id) VALUES ('bob', 'B'); INSERT INTO removals VALUES (1, '{}')");
-  database.exec("INSERT INTO messages VALUES ('m', 'B', 'A', 'hello', 1, 1)");
+  database.exec(
+    "INSERT INTO messages (id, sender, recipient, text, time, received_at) VALUES ('m', 'B', 'A', 'hello', 1, 1)",
+  );
 
   forgetOtherNetwork(database, settings, 'FIRST');
   expect(settings.get('directory.epoch')).toBe('abc');

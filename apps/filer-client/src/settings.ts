@@ -44,7 +44,11 @@ export const clientSettings = {
     '10000',
     'the most files to take in one transfer',
   ),
-  keepFree: setting(SIZE, '16MiB', 'what stays free on the disk of the inbox, whatever comes'),
+  keepFree: setting(
+    SIZE,
+    '16MiB',
+    'what stays free on the disks of the inbox and of the home, whatever comes',
+  ),
   inboxPattern: setting(
     INBOX_PATTERN,
     '{peer}',
@@ -56,6 +60,16 @@ export const clientSettings = {
   ),
   onReceivedTimeoutMs: setting(DURATION, '10m', 'how long that program may take'),
   historyKeepMs: setting(DURATION, '365d', 'how long jobs and their receipts are kept after their end'),
+  messageSpace: setting(
+    SIZE,
+    '64MiB',
+    'how much room messages may take; the oldest of the machine that has most there give way, one machine has a quarter',
+  ),
+  keepMessagesMs: optionalSetting(
+    DURATION,
+    '90d',
+    'how long messages are kept (default: as long as they have room); see messages --keep',
+  ),
   attachmentSpace: setting(
     SIZE,
     '1GiB',

@@ -32,6 +32,7 @@ export {
 } from './timetable.ts';
 export { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFields, type Logger } from './log.ts';
 export * from './kinds.ts';
+export { MOMENT, type Moment } from './moment.ts';
 export {
   defaulted,
   flag,

@@ -9,6 +9,7 @@ export const EXIT_CODES = {
   'no-such-report': 1,
   'no-such-job': 1,
   'no-such-offer': 1,
+  'no-such-message': 1,
   'path-missing': 1,
   'path-unreadable': 1,
   'path-unsupported': 1,

@@ -209,6 +209,19 @@ export const MAX_TEXT_BYTES = 16 * KiB;
 /** The signed document that carries it: JSON writes a control character in six bytes. */
 export const MAX_TEXT_DOCUMENT_BYTES = 6 * MAX_TEXT_BYTES + 2 * KiB;
 
+/** What a text counts beside its own bytes: its row, with ids, times and index entries, takes about so much. */
+export const TEXT_ROW_BYTES = 512;
+
+/**
+ * Texts of one sender that a machine takes, in bytes: at once 16 of the largest or about 500 short ones, and as much again in
+ * each minute. The daemon shows each of them, so this bounds its output, too.
+ */
+export const TEXT_BYTES_AT_ONCE = 256 * KiB;
+export const TEXT_BYTES_PER_SECOND = TEXT_BYTES_AT_ONCE / 60;
+
+/** The part of the room for texts that those of one sender may take: beyond, its own oldest give way. */
+export const MAX_SHARE_OF_TEXTS = 0.25;
+
 /** Broadcasts from one peer in a minute. */
 export const MAX_BROADCASTS_PER_MINUTE = 10;
 

@@ -9,6 +9,7 @@ import {
   flag,
   integerKind,
   list,
+  MOMENT,
   optional,
   RATE,
   required,
@@ -161,6 +162,18 @@ export type MessageArguments = ArgumentValues<typeof messageArguments>;
 
 export const broadcastArguments = { text: required(textKind('a text'), 'the words; quote them') };
 export type BroadcastArguments = ArgumentValues<typeof broadcastArguments>;
+
+export const messagesArguments = {
+  ids: list(textKind('an id, or its beginning'), 'only these messages'),
+  from: optional(textKind('a name or an id'), 'only what this machine said; ip-server for the server'),
+  before: optional(MOMENT, 'only what came before this'),
+  delete: flag('delete them: those named by id, --from and --before, or --all'),
+  keep: flag('keep them, whatever --keep-messages and --message-space of `start` say'),
+  noKeep: flag('take --keep back'),
+  all: flag('of --delete, --keep and --no-keep: all messages'),
+  dryRun: flag('of --delete: show what would be deleted, and delete nothing'),
+};
+export type MessagesArguments = ArgumentValues<typeof messagesArguments>;
 
 export const offersArguments = {
   ids: list(textKind('an id, or its beginning'), 'which offers'),

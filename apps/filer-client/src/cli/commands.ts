@@ -9,6 +9,7 @@ import {
   leaveArguments,
   lsArguments,
   messageArguments,
+  messagesArguments,
   offersArguments,
   peersArguments,
   refusedArguments,
@@ -189,9 +190,15 @@ export const commands: readonly Command[] = [
     load: () => import('./broadcast.ts'),
   }),
   defineCommand({
-    usage: 'messages',
-    describe: 'show what was said to this machine',
-    args: {},
+    usage: 'messages [ids..]',
+    describe: 'show what was said to this machine; delete or keep it',
+    args: messagesArguments,
+    examples: [
+      'messages --from bob',
+      'messages --delete k3q9',
+      'messages --delete --before 90d --dry-run',
+      'messages --keep k3q9',
+    ],
     load: () => import('./messages.ts'),
   }),
   defineCommand({

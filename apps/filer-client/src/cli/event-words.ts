@@ -3,13 +3,18 @@ import type { PeerEvent } from '../network/events.ts';
 import { SHOWN_SERVER_NAME } from '../network/server-name.ts';
 import { contentsOf } from './inbox-answer.ts';
 
+/** Of a text: where these words go to a log, another machine fills it. */
+const MAX_SHOWN_CHARS = 1_024;
+
 /** One line that tells a person what has happened. What others wrote is escaped. */
 export function wordsFor(event: PeerEvent): string {
   switch (event.type) {
     case 'message': {
       const audience = event.to.startsWith('@') ? ` to ${event.to}` : '';
       const from = event.fromServer ? SHOWN_SERVER_NAME : event.from;
-      return `message from ${from}${audience}: ${printable(event.text)}`;
+      const rest =
+        event.text.length > MAX_SHOWN_CHARS ? ` … (filer-client messages ${event.id} shows all)` : '';
+      return `message from ${from}${audience}: ${printable(event.text.slice(0, MAX_SHOWN_CHARS))}${rest}`;
     }
     case 'received': {
       const note = event.note === '' ? '' : ` (${printable(event.note)})`;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   FilerError,
   formatHostPort,
@@ -13,6 +13,7 @@ import {
 import {
   acquireLock,
   ControlServer,
+  DiskRoom,
   KeptClock,
   type ControlMethod,
   type Environment,
@@ -48,6 +49,7 @@ import { Watches } from '../watch/watches.ts';
 import { ConnectionList, type ConnectionLine } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
+import { MessageKeeper } from './message-keeper.ts';
 import { operations, type OperationName } from './operations.ts';
 import type { DaemonPart, OperationRun, Site } from './site.ts';
 
@@ -242,6 +244,8 @@ export class Daemon implements DaemonPart {
     const inbox = statSync(this.inbox, { bigint: true, throwIfNoEntry: false });
     if (inbox !== undefined) requireNotOwn(this.inbox, inbox);
     spool.maxFileBytes = settings.attachmentSpace;
+    member.messages.roomBytes = settings.messageSpace;
+    member.room = new DiskRoom(dirname(member.home.databaseFile), { keepFreeBytes: settings.keepFree });
     if (spool.folders.clean() > 0) log.info('attachments of reports that never were spooled were removed');
     const intake = await TransferIntake.open({
       member,
@@ -318,7 +322,12 @@ export class Daemon implements DaemonPart {
     this.#closers.push(() => kept[Symbol.dispose]());
     const now = (): number => clock.now();
     const history = new HistoryKeeper({ database, now, keepMs: settings.historyKeepMs, log });
-    this.#closers.push(() => history[Symbol.dispose]());
+    const { messages } = member;
+    const texts = new MessageKeeper({ messages, now, keepMs: settings.keepMessagesMs, log });
+    this.#closers.push(
+      () => history[Symbol.dispose](),
+      () => texts[Symbol.dispose](),
+    );
     this.#closers.push(() => this.scheduler.close());
     if (!isMachineName(member.name)) {
       log.warn('this machine has a reserved name, and the other machines refuse it', {

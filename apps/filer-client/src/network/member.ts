@@ -1,6 +1,15 @@
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { FilerError, loadIdentity, type Identity, type Membership } from '@filer/protocol';
-import { parseTrust, TrustedClock, type Home, type SavedTrust } from '@filer/program';
+import {
+  FilerError,
+  loadIdentity,
+  Rates,
+  TEXT_BYTES_AT_ONCE,
+  TEXT_BYTES_PER_SECOND,
+  type Identity,
+  type Membership,
+} from '@filer/protocol';
+import { DiskRoom, parseTrust, TrustedClock, type Home, type SavedTrust } from '@filer/program';
 import { guardFolders, KnownDigests } from '@filer/transfer';
 import { readClocks } from '../reports/clocks.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
@@ -24,6 +33,7 @@ import { ShareStore } from '../store/share-store.ts';
 import { Spool } from '../store/spool.ts';
 import { JobFileStore } from '../store/job-file-store.ts';
 import { WatchStore } from '../store/watch-store.ts';
+import { clientSettings } from '../settings.ts';
 import { CallBacks } from './call-backs.ts';
 
 /** Where the trusted time is stored. */
@@ -37,6 +47,8 @@ export class Member implements Disposable {
   readonly home: Home;
   readonly identity: Identity;
   readonly database: DatabaseSync;
+  /** Of the disk that the database is on: what others make it grow by is asked for here first. */
+  room: DiskRoom;
   readonly callBacks = new CallBacks();
   /** What ages are judged by, and what is kept is dated with. */
   readonly clock: TrustedClock;
@@ -45,6 +57,8 @@ export class Member implements Disposable {
   readonly removals: RemovalStore;
   readonly spool: Spool;
   readonly messages: MessageStore;
+  /** Bytes of texts, by sender. */
+  readonly textRates = new Rates({ atOnce: TEXT_BYTES_AT_ONCE, perSecond: TEXT_BYTES_PER_SECOND });
   readonly inbox: InboxStore;
   readonly deliveries: DeliveryStore;
   readonly offers: OfferStore;
@@ -74,6 +88,7 @@ export class Member implements Disposable {
     this.#server = server;
     this.#guard = guardFolders(home.own);
     this.database = openDatabase(home.databaseFile);
+    this.room = new DiskRoom(dirname(home.databaseFile), { keepFreeBytes: clientSettings.keepFree.fallback });
     this.settings = new Settings(this.database);
     forgetOtherNetwork(this.database, this.settings, membership.network);
     this.removals = new RemovalStore(this.database, membership.network);

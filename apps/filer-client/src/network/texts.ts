@@ -2,6 +2,8 @@ import {
   FilerError,
   parseTextMessage,
   signText,
+  TEXT_BYTES_AT_ONCE,
+  TEXT_ROW_BYTES,
   TEXT_VALID_MS,
   verifyText,
   type Message,
@@ -25,7 +27,8 @@ export function composeText(member: Member, to: string, text: string, nowMs: num
  *
  * @param directFrom the peer on the connection; undefined when the server passed the text on
  * @returns the text, or undefined when it is known already
- * @throws FilerError `signature-invalid`, `refused`, `not-a-member`, `removed`, `identity-changed`
+ * @throws FilerError `signature-invalid`, `refused`, `not-a-member`, `removed`, `identity-changed`, `rate-limited`,
+ *   `no-space`
  */
 export function takeText(
   member: Member,
@@ -53,7 +56,23 @@ export function takeText(
   if (Math.abs(nowMs - text.time) > TEXT_VALID_MS) {
     throw new FilerError('refused', 'a text of another day: check the clocks of both machines');
   }
-  return member.messages.add(text, nowMs) ? text : undefined;
+  if (member.messages.has(text)) return undefined;
+  countText(member, text);
+  return member.messages.add(text, member.clock.stamp()) ? text : undefined;
+}
+
+/** @throws FilerError `rate-limited` when its sender, who has signed it, has sent too much within a minute; `no-space` */
+function countText({ name, textRates, room }: Member, { from, text }: SignedText): void {
+  const [bytes, now] = [TEXT_ROW_BYTES + Buffer.byteLength(text), performance.now()];
+  if (textRates.tryTake(from, bytes, now)) {
+    room.require(bytes);
+    return;
+  }
+  const seconds = Math.ceil(textRates.waitMs(from, bytes, now) / 1_000);
+  throw new FilerError(
+    'rate-limited',
+    `${name} takes at most ${TEXT_BYTES_AT_ONCE / 1024} KiB of messages a minute from one machine: try again in ${seconds} s`,
+  );
 }
 
 function isForUs(member: Member, to: string): boolean {

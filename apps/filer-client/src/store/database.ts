@@ -16,7 +16,8 @@ export function openDatabase(file: string): DatabaseSync {
     closeSync(openSync(file, 'a', 0o600));
     database = guard(new DatabaseSync(file), file);
     database.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    database.exec('PRAGMA foreign_keys = ON');
+    // A row that is replaced goes as any other: what it was charged for ends.
+    database.exec('PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON');
     migrate(database);
     return database;
   } catch (error) {

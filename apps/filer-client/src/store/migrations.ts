@@ -283,4 +283,39 @@ export const MIGRATIONS: readonly string[] = [
   INSERT OR REPLACE INTO deliveries (path, sender, content, job)
     SELECT path, sender, digest, job FROM inbox WHERE was_there = 0 ORDER BY rowid;
   `,
+  // What each machine made this home keep, in bytes, table by table: triggers see every way in and out. A text that its reader
+  // keeps, and one that was deleted: its id stays as long as it could come again.
+  `
+  ALTER TABLE messages ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE messages ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX messages_sender ON messages (sender) WHERE kept = 0;
+  CREATE INDEX inbox_sender ON inbox (sender);
+  CREATE TABLE machine_use (
+    what TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (what, machine)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX machine_use_most ON machine_use (what, bytes);
+  ${charged('messages', '(NOT $.kept) * (512 + octet_length($.text))')}
+  ${charged('inbox', '512 + 2 * octet_length($.path) + octet_length($.name) + octet_length($.note)')}
+  ${charged('deliveries', '256 + 2 * octet_length($.path) + octet_length($.content)')}
+  ${charged('offers', '512 + octet_length($.names) + octet_length($.folder) + octet_length($.note)')}
+  ${charged('arrivals', '256 + octet_length($.folder) + octet_length($.note)')}
+  `,
 ];
+
+/** Keeps the bytes of a table's rows by sender, from those that are there now on. @param cost of the row `$` */
+function charged(table: string, cost: string): string {
+  const add = (row: string, sign: '+' | '-'): string => `
+    INSERT INTO machine_use SELECT '${table}', ${row}.sender, 0
+      WHERE NOT EXISTS (SELECT 1 FROM machine_use WHERE what = '${table}' AND machine = ${row}.sender);
+    UPDATE machine_use SET bytes = bytes ${sign} (${cost.replaceAll('$', row)})
+      WHERE what = '${table}' AND machine = ${row}.sender;`;
+  return `
+  INSERT INTO machine_use
+    SELECT '${table}', sender, sum(${cost.replaceAll('$', table)}) FROM ${table} GROUP BY sender;
+  CREATE TRIGGER ${table}_in AFTER INSERT ON ${table} BEGIN ${add('NEW', '+')} END;
+  CREATE TRIGGER ${table}_out AFTER DELETE ON ${table} BEGIN ${add('OLD', '-')} END;
+  CREATE TRIGGER ${table}_changed AFTER UPDATE ON ${table} BEGIN ${add('OLD', '-')} ${add('NEW', '+')} END;`;
+}

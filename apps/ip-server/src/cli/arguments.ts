@@ -18,12 +18,12 @@ import {
   flag,
   integerKind,
   list,
+  MOMENT,
   optional,
   required,
   settingArguments,
   textKind,
 } from '@filer/program';
-import { MOMENT } from './moment.ts';
 import { SETTINGS } from '../settings.ts';
 
 const NAME = customKind('a name of a-z, 0-9 and inner hyphens such as lab-2', (text) => {

@@ -58,7 +58,7 @@ export function signText(
   if (!text.isWellFormed()) throw new FilerError('message-malformed', 'the text is ill-formed Unicode');
   const unsigned = {
     network,
-    id: toText(randomBytes(ID_BYTES)),
+    id: newId(),
     from: identity.id,
     to,
     time,
@@ -66,6 +66,12 @@ export function signText(
     publicKey: toText(identity.publicKey),
   };
   return parseText({ ...unsigned, signature: toText(identity.sign(textBytes(unsigned))) });
+}
+
+/** Does not begin like an option: people type it after `messages --delete`. */
+function newId(): string {
+  const id = toText(randomBytes(ID_BYTES));
+  return id.startsWith('-') ? newId() : id;
 }
 
 /** @throws FilerError `message-malformed`; the signature is not checked here */

@@ -1,4 +1,5 @@
-import { customKind, parseDuration, type Kind } from '@filer/program';
+import { parseDuration } from './durations.ts';
+import { customKind, type Kind } from './kinds.ts';
 
 /** A moment as a person writes it, told when the present one is known. In ms since the epoch. */
 export type Moment = (now: number) => number;
