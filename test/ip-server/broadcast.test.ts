@@ -10,6 +10,7 @@ import { createLogger } from '@filer/program';
 import { expect, test } from 'vitest';
 import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
 import { Lateness } from '../../apps/ip-server/src/reports/lateness.ts';
+import { ReportRates } from '../../apps/ip-server/src/reports/report-rates.ts';
 import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
@@ -48,6 +49,7 @@ test('a change of many members is broadcast one page a step, each going on where
     presence: new Presence(directory, 1_000),
     witness: () => undefined,
     intake: new ReportIntake(store.reports, () => undefined),
+    rates: new ReportRates({ warn: () => undefined }),
     attachments: { require: () => undefined, stored: () => undefined },
     lateness: new Lateness({
       store,

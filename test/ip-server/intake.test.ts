@@ -15,6 +15,8 @@ test('a batch closes at 1 MiB of reports, and one above it goes alone', async ()
     differences: () => [],
     lastSeq: () => 0,
     newest: () => undefined,
+    bytes: 0,
+    isAboveShare: () => false,
     prune: () => 0,
   };
   const intake = new ReportIntake(store, () => undefined);

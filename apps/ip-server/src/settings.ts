@@ -67,12 +67,12 @@ export const SETTINGS = {
     'file with the network key, if it is not in the home',
   ),
   reportRetentionMs: setting(DURATION, '30d', 'how long reports are kept'),
-  reportSpaceBytes: setting(SIZE, '1GiB', 'how much room reports may take; the oldest go first'),
-  keepFree: setting(
+  reportSpaceBytes: setting(
     SIZE,
-    '16MiB',
-    'what stays free on a disk that files of machines come to, whatever comes',
+    '1GiB',
+    'how much room reports may take; the oldest of the machine with most go first',
   ),
+  keepFree: setting(SIZE, '16MiB', 'what stays free on the disks that files and reports of machines come to'),
   collectMaxFileSize: optionalSetting(SIZE, '10GiB', 'largest file that a collect takes'),
   collectMaxFiles: optionalSetting(
     integerKind({ min: 1, max: 1_000_000_000, example: 100_000 }),

@@ -63,6 +63,12 @@ export class DiskRoom {
       const kept = formatBytes(this.#keepFreeBytes);
       throw new FilerError('no-space', `the last ${kept} of the disk there stay free (keep-free): make room`);
     }
+    this.use(bytes, files);
+  }
+
+  /** Counts what is written in any case. */
+  use(bytes: number, files = 0): void {
+    this.#refresh();
     this.#bytes -= bytes;
     this.#files -= files;
   }

@@ -45,6 +45,7 @@ export { connectionLimit, memberConnectionBounds } from './transport/admission-c
 export { ALPN } from './transport/tls-context.ts';
 export { addressBlockOf } from './fairness/address-block.ts';
 export { Shares, type ShareBounds } from './fairness/shares.ts';
+export { fairLevel } from './fairness/fair-level.ts';
 export { Rates, type RateBounds } from './fairness/rates.ts';
 export { filesKeptFree } from './kept-free.ts';
 export { makeFolders } from './make-folders.ts';

@@ -192,6 +192,13 @@ export const REPORT_BYTES_PER_SECOND = 1 * MiB;
 /** What a report costs beside its content: a frame, a transaction's part, its row and the entries of its indexes. */
 export const REPORT_OVERHEAD_BYTES = 1 * KiB;
 
+/**
+ * Reports that wait for the server's disk, in bytes with `REPORT_OVERHEAD_BYTES` each. Of one machine: twice what a client has
+ * on its way at once. In all: a second of a slow disk.
+ */
+export const MAX_WAITING_REPORT_BYTES_PER_MACHINE = 8 * MiB;
+export const MAX_WAITING_REPORT_BYTES = 64 * MiB;
+
 /** Inodes that stay free on a disk: what a system needs for its own logs and temporary files. */
 export const KEEP_FREE_FILES = 1_000;
 

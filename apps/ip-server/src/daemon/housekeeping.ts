@@ -10,6 +10,16 @@ const MINUTES_AN_HOUR = 60;
 
 /** Rows written or dropped in one transaction: at most about 20 ms of work, in which the loop stands still. */
 const PRUNE_AT_ONCE = 200;
+
+/** What a sample takes in the database, in bytes; rounded up. */
+const SAMPLE_BYTES = 100;
+
+/** Reports are dropped at once, and not with the next minute, when they take more than their space by this part of it. */
+const SLACK = 0.02;
+
+/** Made free for machines with few reports when the disk has no room: by this part of all reports at a time. */
+const MADE_FREE = 0.02;
+
 const SAMPLES_AT_ONCE = 200;
 const ROLLED_UP_AT_ONCE = 500;
 
@@ -18,6 +28,8 @@ export interface HousekeepingParts {
   readonly presence: Presence;
   readonly attachments: Pick<Attachments, 'sweep'>;
   readonly health: StoreHealth;
+  /** Why so many bytes for heartbeats have no room now. */
+  readonly refusal: (bytes: number) => FilerError | undefined;
   readonly retentionMs: number;
   readonly maxReportBytes: number;
   /** Now, in ms since the epoch, as ages are judged. */
@@ -31,6 +43,7 @@ export class Housekeeping {
   #minutes = 0;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
+  #isMakingRoom = false;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
@@ -40,6 +53,30 @@ export class Housekeeping {
     this.#timer = setInterval(() => {
       this.#running = this.#running.then(() => this.#minute());
     }, MINUTE_MS);
+  }
+
+  /** Reports were stored: those that are too many go soon. */
+  stored(): void {
+    const { store, maxReportBytes } = this.#parts;
+    if (store.reports.bytes > maxReportBytes * (1 + SLACK)) this.#makeRoom(() => maxReportBytes);
+  }
+
+  /** The disk has no room for the reports of machines with few: those with most give some. */
+  makeRoom(): void {
+    const { reports } = this.#parts.store;
+    this.#makeRoom(() => reports.bytes * (1 - MADE_FREE));
+  }
+
+  #makeRoom(maxBytes: () => number): void {
+    if (this.#isMakingRoom) return;
+    this.#isMakingRoom = true;
+    this.#running = this.#running.then(async () => {
+      try {
+        await this.#drop(maxBytes());
+      } finally {
+        this.#isMakingRoom = false;
+      }
+    });
   }
 
   /** Stores what came since the last minute. May be called twice. */
@@ -63,6 +100,8 @@ export class Housekeeping {
     for (let first = 0; first < fresh.length; first += SAMPLES_AT_ONCE) {
       const slice = new Map(fresh.slice(first, first + SAMPLES_AT_ONCE));
       this.#try('heartbeats', () => {
+        const why = this.#parts.refusal(slice.size * SAMPLE_BYTES);
+        if (why !== undefined) throw why;
         store.samples.save(slice);
         store.registry.saveHeartbeats(slice);
       });
@@ -79,18 +118,26 @@ export class Housekeeping {
   }
 
   async #prune(): Promise<void> {
-    const { store, now, retentionMs, maxReportBytes } = this.#parts;
-    const retention = { before: now() - retentionMs, maxBytes: maxReportBytes };
-    const { reports } = store;
-    const steps = [() => reports.prune(retention, PRUNE_AT_ONCE) === PRUNE_AT_ONCE, () => store.giveBack()];
-    for (const step of steps) {
-      for (let more = true; more && !this.#closed;) {
-        const left = this.#try('retention', step);
-        if (left === undefined) return;
-        more = left;
-        await nextTurn();
-      }
+    const { store, maxReportBytes } = this.#parts;
+    if (await this.#drop(maxReportBytes)) await this.#inSteps(() => store.giveBack());
+  }
+
+  /** Drops reports that are too old or too many. @returns whether the store did so */
+  #drop(maxBytes: number): Promise<boolean> {
+    const { store, now, retentionMs } = this.#parts;
+    const retention = { before: now() - retentionMs, maxBytes };
+    return this.#inSteps(() => store.reports.prune(retention, PRUNE_AT_ONCE) === PRUNE_AT_ONCE);
+  }
+
+  /** @param step returns whether more is left to do. @returns whether all steps succeeded */
+  async #inSteps(step: () => boolean): Promise<boolean> {
+    for (let more = true; more && !this.#closed;) {
+      const left = this.#try('retention', step);
+      if (left === undefined) return false;
+      more = left;
+      await nextTurn();
     }
+    return true;
   }
 
   async #sweep(): Promise<void> {

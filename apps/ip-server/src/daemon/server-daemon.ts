@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import {
   formatHostPort,
   isMachineName,
@@ -8,6 +9,7 @@ import {
   type ServerRecord,
 } from '@filer/protocol';
 import {
+  DiskRoom,
   KeptClock,
   openHome,
   TrustedClock,
@@ -25,6 +27,7 @@ import { openRoutes } from '../alarms/routes.ts';
 import { Collects } from '../collect/collects.ts';
 import { ReportIntake } from '../reports/intake.ts';
 import { Lateness } from '../reports/lateness.ts';
+import { ReportRates } from '../reports/report-rates.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
 import { Directory } from '../server/directory.ts';
 import { Enrolment } from '../server/enrolment.ts';
@@ -35,6 +38,7 @@ import { isAt, reachableAt, renewedRecord, type Reachable } from '../server/reac
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
+import { StoreRoom } from '../store/store-room.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { Attachments } from '../uploads/attachments.ts';
 import { UploadDoor } from '../uploads/upload-door.ts';
@@ -204,16 +208,29 @@ export class ServerDaemon {
       },
       now: () => clock.now(),
     });
-    this.#intake = new ReportIntake(
-      store.reports,
-      (problem) => this.health.tell('reports', problem),
-      (stored) => this.#lateness.take(stored),
-    );
+    const room = new StoreRoom({
+      store,
+      disk: new DiskRoom(dirname(home.databaseFile), { keepFreeBytes: 0 }),
+      keepFreeBytes: settings.keepFree,
+      onWanted: () => this.#housekeeping.makeRoom(),
+      onProblem: (problem) => this.health.tell('room on the disk', problem),
+    });
+    this.#intake = new ReportIntake(store.reports, (problem) => this.health.tell('reports', problem), {
+      follow: (stored) => {
+        const committed = this.#lateness.take(stored);
+        return () => {
+          committed();
+          this.#housekeeping.stored();
+        };
+      },
+      refusal: (bytes, peer) => room.refusal(bytes, peer),
+    });
     this.#housekeeping = new Housekeeping({
       store,
       attachments: this.#attachments,
       presence: this.presence,
       health: this.health,
+      refusal: (bytes) => room.refusal(bytes),
       retentionMs: settings.reportRetentionMs,
       maxReportBytes: settings.reportSpaceBytes,
       now: agesNow,
@@ -242,6 +259,7 @@ export class ServerDaemon {
       presence,
       removals,
       intake: this.#intake,
+      rates: new ReportRates(log),
       attachments: this.#attachments,
       uploads: new UploadDoor({
         attach: (...upload) => this.#attachments.take(...upload),

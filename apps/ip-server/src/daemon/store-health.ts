@@ -4,6 +4,7 @@ import type { Logger } from '@filer/program';
 /** What the store does for the server, as a person knows it. */
 export type StoreTask =
   | 'reports'
+  | 'room on the disk'
   | 'presence'
   | 'heartbeats'
   | 'retention'

@@ -1,5 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { FilerError, MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
+import {
+  FilerError,
+  MAX_SPOOLS_PER_MEMBER,
+  MAX_WAITING_REPORT_BYTES,
+  MAX_WAITING_REPORT_BYTES_PER_MACHINE,
+  REPORT_OVERHEAD_BYTES,
+  Shares,
+} from '@filer/protocol';
 import type { NewReport, ReportStore } from '../store/report-store.ts';
 
 /** Reports that come within this time are committed together. */
@@ -22,27 +29,46 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+export interface IntakeOptions {
+  /**
+   * Gets reports while they are stored, in the same transaction; what it returns is called once they are.
+   *
+   * @default nothing
+   */
+  readonly follow?: (stored: readonly NewReport[]) => () => void;
+  /**
+   * Why a report of a machine has no room now.
+   *
+   * @default there is always room
+   */
+  readonly refusal?: (bytes: number, peer: string) => FilerError | undefined;
+}
+
 /** Takes reports in and commits them in batches. Nothing is acknowledged that is not on the disk. */
 export class ReportIntake {
   readonly #store: ReportStore;
   readonly #onProblem: (problem: FilerError | undefined) => void;
-  readonly #follow: (stored: readonly NewReport[]) => () => void;
+  readonly #follow: Required<IntakeOptions>['follow'];
+  readonly #refusal: Required<IntakeOptions>['refusal'];
+  /** Bytes that wait for the disk, by their machine. */
+  readonly #shares = new Shares({
+    perHolder: MAX_WAITING_REPORT_BYTES_PER_MACHINE,
+    inAll: MAX_WAITING_REPORT_BYTES,
+  });
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
   #problem: FilerError | undefined;
 
-  /**
-   * @param onProblem told when the store begins to fail, and (undefined) when it works again
-   * @param follow gets reports while they are stored, in the same transaction; what it returns is called once they are
-   */
+  /** @param onProblem told when the store begins to fail, and (undefined) when it works again */
   constructor(
     store: ReportStore,
     onProblem: (problem: FilerError | undefined) => void,
-    follow: (stored: readonly NewReport[]) => () => void = () => () => undefined,
+    { follow = () => () => undefined, refusal = () => undefined }: IntakeOptions = {},
   ) {
     this.#store = store;
     this.#onProblem = onProblem;
     this.#follow = follow;
+    this.#refusal = refusal;
   }
 
   /** Why the last batch could not be stored; undefined when it was. */
@@ -53,13 +79,20 @@ export class ReportIntake {
   /**
    * Resolves once the report survives a power cut.
    *
-   * @throws FilerError `report-conflict`, or why the store fails
+   * @throws FilerError `report-conflict`, `rate-limited` when too much of the machine waits here, `no-space`, or why the
+   *   store fails
    */
-  add(report: NewReport): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ report, resolve, reject });
-    this.#committing ??= this.#run();
-    return promise;
+  async add(report: NewReport): Promise<void> {
+    const bytes = report.content.length + REPORT_OVERHEAD_BYTES;
+    if (!this.#shares.tryAdd(report.peer, bytes)) throw tooManyWait();
+    try {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#waiting.push({ report, resolve, reject });
+      this.#committing ??= this.#run();
+      await promise;
+    } finally {
+      this.#shares.giveBack(report.peer, bytes);
+    }
   }
 
   /** Up to which seq there is anything of a spool; 0 for none. What is on its way here does not count. */
@@ -92,7 +125,9 @@ export class ReportIntake {
     return limit;
   }
 
-  async #commit(batch: readonly Waiting[]): Promise<void> {
+  async #commit(waiting: readonly Waiting[]): Promise<void> {
+    const batch = this.#thatFit(waiting);
+    if (batch.length === 0) return;
     const reports = batch.map((each) => each.report);
     for (let tries = 1; ; tries++) {
       try {
@@ -120,6 +155,15 @@ export class ReportIntake {
     }
   }
 
+  /** Those for which there is room; the others are refused. */
+  #thatFit(waiting: readonly Waiting[]): Waiting[] {
+    return waiting.filter(({ report: { content, peer }, reject }) => {
+      const why = this.#refusal(content.length + REPORT_OVERHEAD_BYTES, peer);
+      if (why !== undefined) reject(why);
+      return why === undefined;
+    });
+  }
+
   #conflict(report: NewReport): FilerError {
     const differences = this.#store.differences(report);
     const how =
@@ -137,6 +181,13 @@ export class ReportIntake {
     this.#problem = problem;
     this.#onProblem(problem);
   }
+}
+
+function tooManyWait(): FilerError {
+  return new FilerError(
+    'rate-limited',
+    'too many reports of this machine wait for the disk of the server: they go a little later',
+  );
 }
 
 function tooManySpools(): FilerError {

@@ -27,6 +27,7 @@ import {
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { ReportIntake } from '../reports/intake.ts';
+import type { ReportRates } from '../reports/report-rates.ts';
 import type { Attachments } from '../uploads/attachments.ts';
 import type { Lateness } from '../reports/lateness.ts';
 import type { Directory } from './directory.ts';
@@ -41,6 +42,7 @@ export interface MemberServices {
   readonly removals: Removals;
   readonly texts: Texts;
   readonly intake: ReportIntake;
+  readonly rates: ReportRates;
   readonly attachments: Pick<Attachments, 'require' | 'stored'>;
   readonly lateness: Lateness;
   readonly log: Logger;
@@ -136,9 +138,10 @@ function reportTaker(
   services: MemberServices,
   peer: string,
 ): (message: Message, session: Session) => Promise<undefined> {
-  const { intake, attachments, now } = services;
+  const { intake, rates, attachments, now } = services;
   const waiting = new Set<Promise<void>>();
   return async (message, session) => {
+    rates.take(peer, message.content.length);
     const report = parseReport(message);
     const due = parseReportDue(message);
     const { id } = message.header;

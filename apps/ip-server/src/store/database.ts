@@ -15,6 +15,11 @@ const INCREMENTAL = 2;
 const KEPT_FREE = 1 / 8;
 const KEPT_FREE_PAGES = 1_000;
 
+/** Pages of the log that are written to the file at once, and where the disk is nearly full: 16 MiB, and 1 MiB. */
+const LOG_PAGES = 4_000;
+const SHORT_LOG_PAGES = 250;
+const LOG_BYTES = 16 * 1024 * 1024;
+
 /** Pages given back in one step: some 10 ms. */
 const GIVEN_BACK_PAGES = 250;
 
@@ -22,6 +27,7 @@ const GIVEN_BACK_PAGES = 250;
 export class Database {
   readonly file: string;
   readonly #sqlite: DatabaseSync;
+  #hasShortLog = false;
 
   /**
    * Opens the file, makes it when it is missing, and brings it to this program's version.
@@ -38,8 +44,10 @@ export class Database {
         if (this.#pragma('user_version') === 0) this.#sqlite.exec('PRAGMA auto_vacuum = INCREMENTAL');
         // FULL: what was committed survives a power cut, and a commit is what an answer `stored` rests on.
         this.#sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
-        // A log of 16 MiB: a page that many reports change is written to the file once for all of them.
-        this.#sqlite.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = 4000`);
+        // A page that many reports change is written to the file once for all of them.
+        this.#sqlite.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
+        // A log that grew while somebody read for long is cut to this again.
+        this.#sqlite.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
         if (this.#migrate() && this.#pragma('auto_vacuum') !== INCREMENTAL) {
           this.#sqlite.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
         }
@@ -101,6 +109,19 @@ export class Database {
       if (this.#sqlite.isTransaction) this.#sqlite.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** Room within the file that the next rows take first, in bytes. */
+  get freeBytes(): number {
+    return this.#pragma('freelist_count') * this.#pragma('page_size');
+  }
+
+  /** Where the disk is nearly full the log beside the file is kept short. */
+  set hasShortLog(isShort: boolean) {
+    if (isShort === this.#hasShortLog) return;
+    this.#hasShortLog = isShort;
+    const pages = isShort ? SHORT_LOG_PAGES : LOG_PAGES;
+    this.guard(() => this.#sqlite.exec(`PRAGMA wal_autocheckpoint = ${pages}`));
   }
 
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */

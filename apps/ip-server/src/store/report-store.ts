@@ -46,10 +46,11 @@ export interface ReportQuery {
   readonly after?: string | undefined;
 }
 
-/** Everything outside these bounds is dropped, oldest first. */
+/** Everything outside these bounds is dropped. */
 export interface Retention {
   /** Received before this, in ms since the epoch. */
   readonly before: number;
+  /** Of all together: the machines with most lose their oldest, down to what is left of it for each of them. */
   readonly maxBytes: number;
 }
 
@@ -78,6 +79,10 @@ export interface ReportStore {
   lastSeq(peer: string, spool: string): number;
   /** The id of the report that was stored last. */
   newest(): string | undefined;
+  /** Roughly what all reports take on disk. */
+  readonly bytes: number;
+  /** Whether a machine would have more than an equal part of all, with so many bytes more: where there is no room it waits. */
+  isAboveShare(peer: string, bytes: number): boolean;
   /** Drops up to `limit` of what is beyond the retention. @returns how many were dropped */
   prune(retention: Retention, limit: number): number;
 }

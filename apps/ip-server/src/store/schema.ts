@@ -7,7 +7,8 @@
  *             at which seq the row's membership, record and presence last changed
  *   invites   limits and use of each invite; the grant is the signed document itself
  *   removals  the signed, numbered, grow-only list
- *   peers     a short number for each machine that has reported or sent a heartbeat, for ever
+ *   peers     a short number for each machine that has reported or sent a heartbeat, for ever; `report_bytes` is what
+ *             its reports take
  *   spools    what was stored of each spool, also after its reports have gone
  *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
  *   uploads   files of a report, by the report's key: `open` until the report is stored, `gone` when they are to be
@@ -312,5 +313,12 @@ export const VERSIONS: readonly string[] = [
     PRIMARY KEY (alarm, channel)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX alarms_waiting ON alarm_deliveries (channel, alarm) WHERE state = 'waiting';
+  `,
+  // What the reports of each machine take: the one with most gives way, instead of the oldest report of all.
+  `
+  ALTER TABLE peers ADD COLUMN report_bytes INTEGER NOT NULL DEFAULT 0;
+  UPDATE peers SET report_bytes = coalesce(
+    (SELECT sum(length(content) + 2 * octet_length(title) + 200) FROM reports WHERE peer = peers.number), 0);
+  DELETE FROM meta WHERE key = 'report_bytes';
   `,
 ];

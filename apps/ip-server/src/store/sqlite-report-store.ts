@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
 import type { Database, Row, Statement } from './database.ts';
-import { Meta } from './meta.ts';
 import { PeerNumbers } from './peer-numbers.ts';
 import { ReportSearch } from './report-search.ts';
+import { ReportShares } from './report-shares.ts';
 import type {
   Difference,
   NewReport,
@@ -34,54 +34,56 @@ interface Spool {
 /** The reports in the embedded database. */
 export class SqliteReportStore implements ReportStore {
   readonly #database: Database;
-  readonly #meta: Meta;
   readonly #peers: PeerNumbers;
   readonly #search: ReportSearch;
+  readonly #shares: ReportShares;
   readonly #spools = new Map<string, Spool>();
   readonly #statements: ReturnType<typeof prepareAll>;
 
   constructor(database: Database) {
     this.#database = database;
-    this.#meta = new Meta(database);
     this.#peers = new PeerNumbers(database);
     this.#search = new ReportSearch(database);
+    this.#shares = new ReportShares(database);
     this.#statements = prepareAll(database);
   }
 
   store(batch: readonly NewReport[], along?: (stored: readonly NewReport[]) => void): StoreOutcome[] {
     try {
       return this.#database.transaction(() => {
-        let added = 0;
         const advanced = new Set<Spool>();
         const outcomes = batch.map((each) => {
           const outcome = this.#storeOne(each, advanced);
-          if (outcome === 'new') added += roomOf(each);
           return outcome === 'new' || outcome === 'known' ? 'stored' : outcome;
         });
         for (const { lastSeq, number } of advanced) this.#statements.advance.run(lastSeq, number);
-        if (added > 0) this.#bytes = this.#bytes + added;
+        this.#shares.save();
         along?.(batch.filter((_, index) => outcomes[index] === 'stored'));
         return outcomes;
       });
     } catch (error) {
-      this.#spools.clear();
+      this.#forget();
       throw error;
     }
   }
 
-  /** Roughly what the reports take on disk; counted along, since summing it up would read them all. */
-  get #bytes(): number {
-    return Number(this.#meta.get('report_bytes') ?? '0');
+  get bytes(): number {
+    return this.#shares.total;
   }
 
-  set #bytes(bytes: number) {
-    this.#meta.set('report_bytes', String(bytes));
+  isAboveShare(peer: string, bytes: number): boolean {
+    const number = this.#peers.find(peer);
+    return (number === undefined ? 0 : this.#shares.of(number)) + bytes > this.#shares.equalShare;
   }
 
-  #storeOne(
-    { peer, report, content, receivedAt }: NewReport,
-    advanced: Set<Spool>,
-  ): 'new' | 'known' | 'conflict' | 'too-many-spools' {
+  /** What is remembered beside the database, of which a transaction has failed. */
+  #forget(): void {
+    this.#spools.clear();
+    this.#shares.forget();
+  }
+
+  #storeOne(each: NewReport, advanced: Set<Spool>): 'new' | 'known' | 'conflict' | 'too-many-spools' {
+    const { peer, report, content, receivedAt } = each;
     const spool = this.#spoolOf(peer, report.spool);
     if (spool === undefined) return 'too-many-spools';
     const digest = createHash('sha256').update(content).digest();
@@ -107,6 +109,7 @@ export class SqliteReportStore implements ReportStore {
     );
     spool.lastSeq = Math.max(spool.lastSeq, seq);
     advanced.add(spool);
+    this.#shares.add(spool.peer, roomOf(each));
     return 'new';
   }
 
@@ -164,27 +167,47 @@ export class SqliteReportStore implements ReportStore {
   }
 
   prune({ before, maxBytes }: Retention, limit: number): number {
-    const { expired, oldest, drop, pruned } = this.#statements;
     this.#spools.clear();
-    return this.#database.transaction(() => {
-      let left = this.#bytes;
-      let dropped = 0;
-      const dropOne = (row: Row): void => {
-        drop.run(integer(row, 'number'));
-        pruned.run(integer(row, 'seq'), integer(row, 'time'), integer(row, 'spool'));
-        left -= integer(row, 'bytes');
-        dropped++;
-      };
-      for (const row of expired.all(before, limit)) dropOne(row);
-      if (left > maxBytes) {
-        for (const row of oldest.all(limit - dropped)) {
-          if (left <= maxBytes) break;
-          dropOne(row);
+    try {
+      return this.#database.transaction(() => {
+        let dropped = 0;
+        for (const row of this.#statements.expired.all(before, limit)) {
+          this.#drop(row);
+          dropped++;
         }
+        if (this.#shares.total > maxBytes) dropped += this.#dropGreediest(maxBytes, limit - dropped);
+        this.#shares.save();
+        return dropped;
+      });
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  /** Drops the oldest reports of those machines that have most, until all together have no more. @returns how many */
+  #dropGreediest(maxBytes: number, limit: number): number {
+    const level = this.#shares.level(maxBytes);
+    let dropped = 0;
+    for (const peer of this.#shares.above(level)) {
+      // A machine's older spools come first: it opens another one only when its home is an old copy.
+      for (const spool of this.#statements.spoolsOf.all(peer)) {
+        for (const row of this.#statements.oldest.all(integer(spool, 'number'), limit - dropped)) {
+          if (this.#shares.of(peer) <= level || this.#shares.total <= maxBytes) break;
+          this.#drop(row);
+          dropped++;
+        }
+        if (this.#shares.of(peer) <= level || dropped === limit) break;
       }
-      if (dropped > 0) this.#bytes = Math.max(0, left);
-      return dropped;
-    });
+      if (this.#shares.total <= maxBytes || dropped === limit) break;
+    }
+    return dropped;
+  }
+
+  #drop(row: Row): void {
+    this.#statements.drop.run(integer(row, 'number'));
+    this.#statements.pruned.run(integer(row, 'seq'), integer(row, 'time'), integer(row, 'spool'));
+    this.#shares.add(integer(row, 'peer'), -integer(row, 'bytes'));
   }
 }
 
@@ -216,13 +239,14 @@ function prepareAll(
   | 'insert'
   | 'advance'
   | 'expired'
+  | 'spoolsOf'
   | 'oldest'
   | 'drop'
   | 'pruned',
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
-  const room = `number, spool, seq, time, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
+  const room = `number, peer, spool, seq, time, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
   return {
     digest: sql('SELECT digest, kind, time FROM reports WHERE spool = ? AND seq = ?'),
     spool: sql('SELECT number, last_seq, pruned_seq, pruned_time FROM spools WHERE peer = ? AND spool = ?'),
@@ -237,7 +261,8 @@ function prepareAll(
     advance: sql('UPDATE spools SET last_seq = max(last_seq, ?) WHERE number = ?'),
     // By what the clock said, not by the order: it may have been wrong for a while.
     expired: sql(`SELECT ${room} FROM reports WHERE received_at < ? ORDER BY received_at LIMIT ?`),
-    oldest: sql(`SELECT ${room} FROM reports ORDER BY number LIMIT ?`),
+    spoolsOf: sql('SELECT number FROM spools WHERE peer = ? ORDER BY number'),
+    oldest: sql(`SELECT ${room} FROM reports WHERE spool = ? ORDER BY seq LIMIT ?`),
     drop: sql('DELETE FROM reports WHERE number = ?'),
     pruned: sql(
       'UPDATE spools SET pruned_seq = max(pruned_seq, ?), pruned_time = max(pruned_time, ?) WHERE number = ?',

@@ -17,6 +17,10 @@ export interface Store {
   readonly collects: CollectStore;
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
   giveBack(): boolean;
+  /** Room that the next rows take before the disk is asked for more, in bytes. */
+  freeBytes(): number;
+  /** Where the disk is nearly full less is written ahead. */
+  setShortLog(isShort: boolean): void;
   readonly attachments: AttachmentStore;
   readonly expectations: ExpectationStore;
   readonly alarms: AlarmStore;
@@ -41,6 +45,8 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       samples: new Samples(database),
       collects: new CollectStore(database),
       giveBack: () => database.giveBack(),
+      freeBytes: () => database.freeBytes,
+      setShortLog: (isShort) => void (database.hasShortLog = isShort),
       attachments: new AttachmentStore(database),
       expectations: new ExpectationStore(database),
       alarms: new AlarmStore(database),
