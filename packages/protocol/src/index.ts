@@ -50,7 +50,19 @@ export { Rates, type RateBounds } from './fairness/rates.ts';
 export { filesKeptFree } from './kept-free.ts';
 export { makeFolders } from './make-folders.ts';
 export { createSecretFile } from './trust/secret-file.ts';
-export { errorOf, formatError } from './messages/error.ts';
+export { errorMessage, errorOf, formatError } from './messages/error.ts';
+export {
+  expectType,
+  message,
+  messageType,
+  messageTypes,
+  type Declaration,
+  type Given,
+  type MessageType,
+  type Parsed,
+} from './messages/declaration.ts';
+export * from './messages/call-back.ts';
+export * from './messages/ok.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';
 export * from './messages/enrol.ts';

@@ -4,7 +4,7 @@ import {
   FilerError,
   formatEnd,
   STREAM_OVERHEAD_BYTES,
-  formatEntryFailure,
+  formatAbandon,
   formatFile,
   formatGrow,
   smallHeader,
@@ -252,7 +252,8 @@ export class Outgoing {
   /** For receivers that know no other way. */
   async #sendUnpacked(start: FileStart, content: Buffer, end: FileEnd): Promise<void> {
     const going = [this.#say(formatFile(start))];
-    if (start.size > 0) going.push(this.#channel.send(chunkHeader(start.entry, 0), content));
+    if (start.size > 0)
+      going.push(this.#channel.send(chunkHeader({ entry: start.entry, offset: 0 }), content));
     going.push(this.#say(formatEnd(end)));
     await Promise.all(going);
   }
@@ -317,7 +318,7 @@ export class Outgoing {
   }
 
   #abandon(entry: number, code: ErrorCode, message: string): Promise<void> {
-    return this.#say(formatEntryFailure('abandon', { entry, code, message }));
+    return this.#say(formatAbandon({ entry, code, message }));
   }
 
   #say(message: Message): Promise<void> {

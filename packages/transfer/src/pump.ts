@@ -128,7 +128,7 @@ export class Pump {
     for (let at = 0; at < content.length; at += most) {
       const piece = content.subarray(at, at + most);
       if (this.#limit !== undefined) await this.#limit.take(piece.length, this.#stop);
-      await this.#channel.send(chunkHeader(entry, from + at), piece);
+      await this.#channel.send(chunkHeader({ entry, offset: from + at }), piece);
       if (!onSent(piece.length, from + at + piece.length)) return false;
     }
     return true;

@@ -5,8 +5,8 @@ import {
   formatAsking,
   formatBasisAnswer,
   formatEntriesAnswer,
-  formatEntryFailure,
   formatError,
+  formatFailed,
   formatGot,
   formatReceipts,
   formatTransferWord,
@@ -14,7 +14,7 @@ import {
   parseChunk,
   parseEnd,
   parseEntries,
-  parseEntryFailure,
+  parseAbandon,
   parseFile,
   parseGrow,
   parseOffer,
@@ -158,7 +158,7 @@ class Receiving implements IncomingOwner {
       case 'end':
         return await incoming.streams.end(parseEnd(message));
       case 'abandon':
-        return await incoming.streams.abandon(parseEntryFailure(message));
+        return await incoming.streams.abandon(parseAbandon(message));
       case 'done':
         return await this.#takeDone(incoming);
       default:
@@ -267,7 +267,7 @@ class Receiving implements IncomingOwner {
   }
 
   failed(failure: EntryFailure): void {
-    this.#tell(formatEntryFailure('failed', failure));
+    this.#tell(formatFailed(failure));
   }
 
   result(result: FileResult): void {

@@ -11,7 +11,7 @@ import {
   parseChunk,
   parseEnd,
   parseEntries,
-  parseEntryFailure,
+  parseAbandon,
   parseFile,
   parseOffer,
   parseSame,
@@ -163,7 +163,7 @@ class Streaming {
       case 'end':
         return await this.#takeEnd(parseEnd(message));
       case 'abandon': {
-        const { entry, code, message: why } = parseEntryFailure(message);
+        const { entry, code, message: why } = parseAbandon(message);
         if (entry !== this.#entry || this.#state === 'whole') throw outOfPlace(`giving up entry ${entry}`);
         this.#state = 'abandoned';
         this.#reason = new FilerError(code, why);

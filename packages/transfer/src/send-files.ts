@@ -8,7 +8,7 @@ import {
   formatUnsent,
   isAsking,
   parseBasisAnswer,
-  parseEntryFailure,
+  parseFailed,
   parseGot,
   parseReceipts,
   type EntryFailure,
@@ -271,7 +271,7 @@ class Sending implements OutgoingOwner {
         if (this.#lead.got(parseGot(message))) this.#pace.grown();
         return;
       case 'failed':
-        this.#takeFailure(parseEntryFailure(message));
+        this.#takeFailure(parseFailed(message));
         return;
       case 'receipts':
         await this.#receipts.take(parseReceipts(message));

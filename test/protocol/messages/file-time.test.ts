@@ -22,7 +22,7 @@ test('a time of any file system comes out as it went in, in every message that h
     fc.property(fc.bigInt(-MAX_FILE_TIME_NS, MAX_FILE_TIME_NS), (mtimeNs) => {
       const batch = formatEntries({ id: 'e', first: 0, last: true, entries: [entryOf(mtimeNs)] });
       expect(parseEntries(batch).entries).toEqual([entryOf(mtimeNs)]);
-      expect(parseFile(formatFile({ ...START, mtimeNs }))).toEqual({ ...START, mtimeNs });
+      expect(parseFile(formatFile({ ...START, mtimeNs })).mtimeNs).toBe(mtimeNs);
       const item = { name: 'a', kind: 'file', size: 0, mtimeNs } as const;
       expect(parseListing(formatListing([formatListedItem(item)], false))).toEqual([item]);
     }),

@@ -1,4 +1,5 @@
 import {
+  broadcastMessage,
   FilerError,
   formatBroadcasted,
   formatError,
@@ -8,14 +9,12 @@ import {
   parseDirectoryGet,
   isLoopback,
   parseHeartbeat,
-  parseHeartbeatTime,
   parseHostPort,
   parseRecord,
   parseReport,
   parseSpool,
   parseReportDue,
   parseSchedules,
-  parseTextMessage,
   requireInteger,
   unsupported,
   verifyPeerRecord,
@@ -68,8 +67,7 @@ export function memberHandler(services: MemberServices, connection: Connection):
     }
     switch (message.header['type']) {
       case 'heartbeat': {
-        const heartbeat = parseHeartbeat(message);
-        const time = parseHeartbeatTime(message);
+        const { time, ...heartbeat } = parseHeartbeat(message);
         if (connection.incarnation === undefined) return undefined;
         presence.heartbeat(connection, heartbeat, now());
         // A daemon on this machine has the same clock, right or wrong.
@@ -97,7 +95,7 @@ export function memberHandler(services: MemberServices, connection: Connection):
         return formatRemovals(removals.after(requireInteger(message.header, 'after')));
       case 'broadcast':
         return texts
-          .broadcast(id, parseTextMessage(message), now())
+          .broadcast(id, broadcastMessage.parse(message), now())
           .then((broadcasted) => formatBroadcasted(broadcasted));
       case 'schedules': {
         if (connection.incarnation === undefined) {

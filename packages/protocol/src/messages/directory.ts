@@ -1,15 +1,6 @@
 /*
  * The directory, from the server to everyone, as what changed between two positions of one epoch.
  *
- *   directory      server → client   epoch, from, seq, time, [partial]; content: entries, the
- *                                   same bytes for all
- *   directory-get  client → server   id, epoch, seq: answered by one `directory` page of what came later
- *   record         client → server   id; content JSON: its own signed addresses; answered `ok` with
- *                                   seq: of the record that the server holds now; content JSON: that
- *                                   record where it is another one
- *   removals-get   either            id, after: answered `removals`
- *   removals       either            content JSON: a list of signed removals
- *
  * The content of `directory` is entries one after the other:
  *
  *   offset  size  field
@@ -23,7 +14,7 @@
  *   6       6     last seen, ms since the epoch, unsigned, big-endian
  */
 import { FilerError } from '../errors.ts';
-import { requireInteger, requireText, type Message } from '../header.ts';
+import type { Message } from '../header.ts';
 import {
   MAX_DIRECTORY_PAGE_BYTES,
   MAX_DOCUMENT_BYTES,
@@ -33,8 +24,12 @@ import {
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
 import { parseRemoval, type Removal } from '../trust/removals.ts';
-import { formatJson, listOf, parseJson, textOf } from './json.ts';
-import { expectType } from './session.ts';
+import { json } from './content.ts';
+import { expectType, message, type Parsed } from './declaration.ts';
+import { integer, text, type Field } from './field.ts';
+import { formatJson, listOf, parseJson } from './json.ts';
+import { okMessage } from './ok.ts';
+import { clientToServer, daemonToServer, peerToPeer, serverToClient } from './route.ts';
 
 /** `online`; `stopped` said goodbye; `lost` did not; `gone` was removed or has left. */
 export type PresenceState = 'lost' | 'online' | 'stopped' | 'gone';
@@ -56,18 +51,6 @@ export type DirectoryEntry =
       /** ms since the epoch, by the server's clock */
       readonly lastSeen: number;
     };
-
-/** One step of the directory: what changed after `from`, up to and with `seq`. */
-export interface DirectoryPage {
-  readonly epoch: string;
-  readonly from: number;
-  readonly seq: number;
-  /** The server's clock, in ms since the epoch. */
-  readonly time: number;
-  /** Whether more had changed when this page was made: ask again from `seq`. */
-  readonly more: boolean;
-  readonly entries: readonly DirectoryEntry[];
-}
 
 /** The bytes of one entry in a page. */
 export function encodeEntry(entry: DirectoryEntry): Buffer {
@@ -124,63 +107,74 @@ export function decodeEntries(content: Buffer): DirectoryEntry[] {
   return entries;
 }
 
+const epoch = text({ max: 64 });
+const more: Field<boolean, 'default'> = {
+  presence: 'default',
+  rows: () => [{ key: 'partial', type: 'flag', presence: 'not set', limit: '`1`' }],
+  read: ({ partial }) => partial === '1',
+  write: (value, _, to) => {
+    if (value) to['partial'] = '1';
+  },
+};
+
+/** One step of the directory: what changed after `from`, up to and with `seq`; the same bytes for all. */
+export const directoryMessage = message({
+  type: 'directory',
+  routes: [serverToClient],
+  header: {
+    epoch,
+    from: integer(),
+    seq: integer(),
+    /** The server's clock, in ms since the epoch. */
+    time: integer(),
+    /** Whether more had changed when this page was made: ask again from `seq`. */
+    more,
+  },
+  content: {
+    shape: 'entries',
+    limit: `${2 * MAX_DIRECTORY_PAGE_BYTES} bytes`,
+    read: (content) => {
+      if (content.length <= 2 * MAX_DIRECTORY_PAGE_BYTES) return { entries: decodeEntries(content) };
+      throw new FilerError('message-malformed', `a directory page of ${content.length} bytes is too large`);
+    },
+    /** Encoded, together at most `MAX_DIRECTORY_PAGE_BYTES`. */
+    write: ({ entries }: { readonly entries: readonly Buffer[] }) => Buffer.concat(entries),
+  },
+  check: ({ from, seq }) => {
+    if (from > seq) throw new FilerError('message-malformed', 'a directory page goes backwards');
+  },
+});
+export type DirectoryPage = Parsed<typeof directoryMessage>;
+
+/** What came after this position? */
+export const directoryGetMessage = message({
+  type: 'directory-get',
+  routes: [clientToServer],
+  header: { epoch, seq: integer() },
+  answers: [directoryMessage],
+});
+
+/** A machine's own signed addresses. The signature is not checked here. */
+export const recordMessage = message({
+  type: 'record',
+  routes: [daemonToServer],
+  content: json<PeerRecord>({
+    shape: 'a signed record',
+    maxBytes: MAX_RECORD_BYTES,
+    read: parsePeerRecord,
+    write: (record) => record,
+  }),
+  answers: [okMessage],
+});
+
 /** @param entries encoded, together at most `MAX_DIRECTORY_PAGE_BYTES` */
 export function formatDirectory(page: Omit<DirectoryPage, 'entries'>, entries: readonly Buffer[]): Message {
-  const header: Record<string, string> = {
-    type: 'directory',
-    epoch: page.epoch,
-    from: String(page.from),
-    seq: String(page.seq),
-    time: String(page.time),
-  };
-  if (page.more) header['partial'] = '1';
-  return { header, content: Buffer.concat(entries) };
+  return directoryMessage.format({ ...page, entries });
 }
 
-/** @throws FilerError `message-malformed` */
-export function parseDirectory({ header, content }: Message): DirectoryPage {
-  expectType(header, 'directory');
-  if (content.length > 2 * MAX_DIRECTORY_PAGE_BYTES) {
-    throw new FilerError('message-malformed', `a directory page of ${content.length} bytes is too large`);
-  }
-  const from = requireInteger(header, 'from');
-  const seq = requireInteger(header, 'seq');
-  if (from > seq) throw new FilerError('message-malformed', 'a directory page goes backwards');
-  return {
-    epoch: textOf(requireText(header, 'epoch'), 'epoch', { max: 64 }),
-    from,
-    seq,
-    time: requireInteger(header, 'time'),
-    more: header['partial'] === '1',
-    entries: decodeEntries(content),
-  };
-}
-
-export interface DirectoryGet {
-  readonly epoch: string;
-  readonly seq: number;
-}
-
-export function formatDirectoryGet({ epoch, seq }: DirectoryGet): Message {
-  return { header: { type: 'directory-get', epoch, seq: String(seq) }, content: Buffer.alloc(0) };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseDirectoryGet({ header }: Message): DirectoryGet {
-  return {
-    epoch: textOf(requireText(header, 'epoch'), 'epoch', { max: 64 }),
-    seq: requireInteger(header, 'seq'),
-  };
-}
-
-export function formatRecord(record: PeerRecord): Message {
-  return { header: { type: 'record' }, content: formatJson(record) };
-}
-
-/** @throws FilerError `message-malformed`; the signature is not checked here */
-export function parseRecord({ content }: Message): PeerRecord {
-  return parsePeerRecord(parseJson(content, 'record', MAX_RECORD_BYTES));
-}
+export const { parse: parseDirectory } = directoryMessage;
+export const { parse: parseDirectoryGet, format: formatDirectoryGet } = directoryGetMessage;
+export const { parse: parseRecord, format: formatRecord } = recordMessage;
 
 /**
  * The answer to `record`.
@@ -202,7 +196,7 @@ export function formatRecordHeld(held: PeerRecord, sent: PeerRecord): Message {
  */
 export function parseRecordHeld({ header, content }: Message): PeerRecord | undefined {
   expectType(header, 'ok');
-  return content.length === 0 ? undefined : parseRecord({ header, content });
+  return content.length === 0 ? undefined : parsePeerRecord(parseJson(content, 'record', MAX_RECORD_BYTES));
 }
 
 function isSameRecord(one: PeerRecord, other: PeerRecord): boolean {
@@ -212,17 +206,34 @@ function isSameRecord(one: PeerRecord, other: PeerRecord): boolean {
 /** Removals in one message: a page, so that no message grows with the network's age. */
 export const MAX_REMOVALS_PER_MESSAGE = 500;
 
+/** The signatures are not checked here. */
+export const removalsMessage = message({
+  type: 'removals',
+  routes: [clientToServer, serverToClient, peerToPeer],
+  content: json({
+    shape: '[a signed removal]',
+    maxBytes: MAX_REMOVALS_BYTES,
+    read: (value, what) => ({
+      removals: listOf(value, what, MAX_REMOVALS_PER_MESSAGE, (each) => parseRemoval(each)),
+    }),
+    write: ({ removals }: { readonly removals: readonly Removal[] }) =>
+      removals.slice(0, MAX_REMOVALS_PER_MESSAGE),
+  }),
+});
+
+/** Which removals are there after this number? */
+export const removalsGetMessage = message({
+  type: 'removals-get',
+  routes: [clientToServer, serverToClient, peerToPeer],
+  header: { after: integer() },
+  answers: [removalsMessage],
+});
+
 export function formatRemovals(removals: readonly Removal[]): Message {
-  return { header: { type: 'removals' }, content: formatJson(removals.slice(0, MAX_REMOVALS_PER_MESSAGE)) };
+  return removalsMessage.format({ removals });
 }
 
 /** @throws FilerError `message-malformed`; signatures are not checked here */
-export function parseRemovals({ header, content }: Message): Removal[] {
-  expectType(header, 'removals');
-  return listOf(
-    parseJson(content, 'removals', MAX_REMOVALS_BYTES),
-    'removals',
-    MAX_REMOVALS_PER_MESSAGE,
-    (value) => parseRemoval(value),
-  );
+export function parseRemovals(received: Message): Removal[] {
+  return removalsMessage.parse(received).removals;
 }

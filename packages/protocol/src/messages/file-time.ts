@@ -1,5 +1,6 @@
 import { MAX_FILE_TIME_NS, NEAR_FILE_TIME_NS } from '../limits.ts';
 import { FilerError } from '../errors.ts';
+import type { Field } from './field.ts';
 import { textOf, type Fields } from './json.ts';
 
 /*
@@ -33,4 +34,17 @@ export function parseFileTime(fields: Fields, what = ''): bigint {
   const ns = BigInt(textOf(fields[key], `${what}${key}`, { pattern: FORM }));
   if (ns >= -MAX_FILE_TIME_NS && ns <= MAX_FILE_TIME_NS) return ns;
   throw new FilerError('message-malformed', `${what}${key} is a time that no file system has`);
+}
+
+/** The time of a file as a field, under the two keys. */
+export function fileTime(): Field<bigint, 'required'> {
+  return {
+    presence: 'required',
+    rows: (key) => [
+      { key, type: 'integer', presence: 'required', limit: '19 digits, may be negative' },
+      { key: 'mtimeFullNs', type: 'integer', presence: 'optional', limit: '28 digits, may be negative' },
+    ],
+    read: (from, _, prefix) => parseFileTime(from, prefix),
+    write: (ns, _, to) => void Object.assign(to, formatFileTime(ns)),
+  };
 }

@@ -12,8 +12,11 @@
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
 import { MAX_HOLDING_BYTES, MAX_PATH_CHARS } from '../limits.ts';
-import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
-import { expectType } from './session.ts';
+import { json } from './content.ts';
+import { message } from './declaration.ts';
+import { flag } from './field.ts';
+import { fieldsOf, listOf, textOf } from './json.ts';
+import { peerToPeer } from './route.ts';
 import { DIGEST_PATTERN } from './transfer-fields.ts';
 
 const ANSWERS = ['same', 'changed', 'gone', 'unknown'] as const;
@@ -35,32 +38,64 @@ export function formatHoldingFile({ path, digest }: HoldingFile): string {
   return JSON.stringify({ path, digest });
 }
 
+export const heldMessage = message({
+  type: 'held',
+  routes: [peerToPeer],
+  header: {
+    /** Whether another one follows. */
+    more: flag(),
+  },
+  content: json({
+    shape: '[same | changed | gone | unknown]',
+    maxBytes: MAX_HOLDING_BYTES,
+    read: (value, what) => ({ answers: listOf(value, what, MAX_FILES, answerOf) }),
+    write: ({ answers }: { readonly answers: readonly HeldAnswer[] }) => answers,
+  }),
+});
+
+export const holdingMessage = message({
+  type: 'holding',
+  routes: [peerToPeer],
+  // Paths are not judged here.
+  content: json({
+    shape: '[{ path, digest }]',
+    maxBytes: MAX_HOLDING_BYTES,
+    read: (value, what) => ({ files: listOf(value, what, MAX_FILES, fileOf) }),
+    // Each as `formatHoldingFile` lays it out.
+    write: ({ files }: { readonly files: readonly string[] }) => Buffer.from(`[${files.join(',')}]`),
+  }),
+  answers: [heldMessage],
+});
+
+function fileOf(value: unknown, what: string): HoldingFile {
+  const fields = fieldsOf(value, what);
+  return {
+    path: textOf(fields['path'], `${what}.path`, { max: MAX_PATH_CHARS }),
+    digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
+  };
+}
+
+function answerOf(value: unknown, what: string): HeldAnswer {
+  const answer = ANSWERS.find((each) => each === value);
+  if (answer === undefined) throw new FilerError('message-malformed', `${what} is no answer`);
+  return answer;
+}
+
 /** @param files as `formatHoldingFile` lays them out; together below `MAX_HOLDING_BYTES` */
 export function formatHolding(files: readonly string[]): Message {
-  return { header: { type: 'holding' }, content: Buffer.from(`[${files.join(',')}]`) };
+  return holdingMessage.format({ files });
 }
 
 /** @throws FilerError `message-malformed`; paths are not judged here */
-export function parseHolding({ content }: Message): HoldingFile[] {
-  return listOf(parseJson(content, 'holding', MAX_HOLDING_BYTES), 'holding', MAX_FILES, (value, what) => {
-    const fields = fieldsOf(value, what);
-    return {
-      path: textOf(fields['path'], `${what}.path`, { max: MAX_PATH_CHARS }),
-      digest: textOf(fields['digest'], `${what}.digest`, { pattern: DIGEST_PATTERN }),
-    };
-  });
+export function parseHolding(received: Message): HoldingFile[] {
+  return holdingMessage.parse(received).files;
 }
 
 export function formatHeld(answers: readonly HeldAnswer[], more: boolean): Message {
-  return { header: { type: 'held', ...(more ? { more: '1' } : {}) }, content: formatJson(answers) };
+  return heldMessage.format({ answers, more });
 }
 
 /** @throws FilerError `message-malformed`, `unexpected-message` */
-export function parseHeld({ header, content }: Message): HeldAnswer[] {
-  expectType(header, 'held');
-  return listOf(parseJson(content, 'held', MAX_HOLDING_BYTES), 'held', MAX_FILES, (value, what) => {
-    const answer = ANSWERS.find((each) => each === value);
-    if (answer === undefined) throw new FilerError('message-malformed', `${what} is no answer`);
-    return answer;
-  });
+export function parseHeld(received: Message): HeldAnswer[] {
+  return heldMessage.parse(received).answers;
 }

@@ -77,3 +77,10 @@ export function listOf<T>(
   if (value.length > max) throw malformed(what, `has more than ${max} entries`);
   return value.map((item: unknown, index) => read(item, `${what}[${index}]`));
 }
+
+/** One of the words given. @throws FilerError `message-malformed` */
+export function oneOf<const T extends string>(value: unknown, words: readonly T[], what: string): T {
+  const word = words.find((candidate) => candidate === value);
+  if (word === undefined) throw malformed(what, `is not one of ${words.join(', ')}`);
+  return word;
+}

@@ -9,9 +9,11 @@
  * 1 or 0. A file with `present` also has `file.N.present`, which is 1; without it there is no such key.
  */
 import { FilerError } from '../errors.ts';
-import type { Message } from '../header.ts';
 import { MAX_BATCH_BYTES, MAX_PATH_CHARS, MAX_RECEIPTS_PER_BATCH } from '../limits.ts';
-import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf, type Fields } from './json.ts';
+import { json } from './content.ts';
+import { message } from './declaration.ts';
+import { fieldsOf, integerOf, listOf, textOf, type Fields } from './json.ts';
+import { receiverToSender } from './route.ts';
 import { DIGEST_PATTERN, JOB_PATTERN } from './transfer-fields.ts';
 import type { Digests } from './transfer-streams.ts';
 
@@ -72,16 +74,7 @@ export interface ReceiptBatch {
   readonly signature: string;
 }
 
-export function formatReceipts(batch: ReceiptBatch): Message {
-  return { header: { type: 'receipts' }, content: formatJson(batch) };
-}
-
-/** @throws FilerError `message-malformed`; the signature is not checked here */
-export function parseReceipts({ content }: Message): ReceiptBatch {
-  return parseReceiptBatch(parseJson(content, 'receipts', MAX_BATCH_BYTES));
-}
-
-/** The same for a batch that was stored. @throws FilerError `message-malformed` */
+/** A batch that came, or was stored. @throws FilerError `message-malformed`; the signature is not checked here */
 export function parseReceiptBatch(value: unknown): ReceiptBatch {
   const fields = signedFieldsOf(value, 'receipts', BATCH_KEYS);
   const files = listOf(fields['files'], 'files', MAX_RECEIPTS_PER_BATCH, parseReceiptFile);
@@ -134,3 +127,15 @@ function presentOf(value: unknown, what: string): { readonly present?: true } {
   if (value === true) return { present: true };
   throw new FilerError('message-malformed', `${what} is neither true nor left out`);
 }
+
+export const receiptsMessage = message({
+  type: 'receipts',
+  routes: [receiverToSender],
+  content: json<ReceiptBatch>({
+    shape: '{ network, job, sender, receiver, time, files, publicKey, signature }',
+    maxBytes: MAX_BATCH_BYTES,
+    read: parseReceiptBatch,
+    write: (batch) => batch,
+  }),
+});
+export const { parse: parseReceipts, format: formatReceipts } = receiptsMessage;

@@ -1,74 +1,43 @@
 /*
- * What a machine reports.
- *
- *   heartbeat  client → server   the volatile numbers, all in the header; no answer
- *   report     client → server   id, spool, seq, kind, time, [nextInMs, thirdInMs]; content JSON { title, values,
- *                                schedule, [output], [run], [attachments] }
- *   stored     server → client   re, spool, seq: the report is on the server's disk
- *   spool      client → server   id, spool: up to which seq is there anything of it? Answered `stored` with that, or 0
- *
- * A report's key is (peer, spool, seq). A known seq with another content is answered `report-conflict`. A report of
- * a schedule says when the next ones are due, as it is when the report is sent: that is no part of what is reported.
- * Attachments are at the server before their report is sent (see upload.ts), else it is answered `attachment-missing`.
+ * What a machine reports. A report's key is (peer, spool, seq). A known seq with another content is answered
+ * `report-conflict`. Attachments are at the server before their report is sent (see upload.ts), else it is answered
+ * `attachment-missing`.
  */
 import { FilerError } from '../errors.ts';
-import { requireInteger, requireText, type Message } from '../header.ts';
+import type { Message } from '../header.ts';
 import { MAX_ATTACHMENTS, MAX_ATTACHMENT_BYTES, MAX_REPORT_BYTES, MAX_TITLE_CHARS } from '../limits.ts';
+import { message, type Parsed } from './declaration.ts';
+import { integer, optional, text, word, type Field } from './field.ts';
 import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
-import { checkDue, type Due } from './schedule.ts';
-import { expectType, oneOf } from './session.ts';
+import { clientToServer, daemonToServer, serverToClient, serverToUploader } from './route.ts';
+import { checkDue, MAX_DUE_MS, type Due } from './schedule.ts';
 import { DIGEST_PATTERN } from './transfer-fields.ts';
 
-/** The volatile numbers of a machine. Sizes in bytes. */
-export interface Heartbeat {
-  readonly uptimeMs: number;
-  /** The one-minute load average times 100. */
-  readonly loadHundredths: number;
-  readonly memoryTotalBytes: number;
-  readonly memoryFreeBytes: number;
-  /** Free on the disk that holds the inbox. */
-  readonly inboxFreeBytes: number;
-  /** Transfers that run. */
-  readonly transfers: number;
-  /** Reports that wait in the spool. */
-  readonly spooled: number;
-}
-
-const HEARTBEAT_KEYS = [
-  'uptimeMs',
-  'loadHundredths',
-  'memoryTotalBytes',
-  'memoryFreeBytes',
-  'inboxFreeBytes',
-  'transfers',
-  'spooled',
-] as const;
+/** The volatile numbers of a machine, all in the header. Sizes in bytes. */
+export const heartbeatMessage = message({
+  type: 'heartbeat',
+  routes: [daemonToServer],
+  header: {
+    /** The sender's clock, in ms since the epoch; an older one does not say it. */
+    time: optional(integer()),
+    uptimeMs: integer(),
+    /** The one-minute load average times 100. */
+    loadHundredths: integer(),
+    memoryTotalBytes: integer(),
+    memoryFreeBytes: integer(),
+    /** Free on the disk that holds the inbox. */
+    inboxFreeBytes: integer(),
+    /** Transfers that run. */
+    transfers: integer(),
+    /** Reports that wait in the spool. */
+    spooled: integer(),
+  },
+});
+export type Heartbeat = Omit<Parsed<typeof heartbeatMessage>, 'time'>;
 
 /** @param time the sender's clock, in ms since the epoch */
 export function formatHeartbeat(heartbeat: Heartbeat, time?: number): Message {
-  const header: Record<string, string> = { type: 'heartbeat' };
-  if (time !== undefined) header['time'] = String(time);
-  for (const key of HEARTBEAT_KEYS) header[key] = String(heartbeat[key]);
-  return { header, content: Buffer.alloc(0) };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseHeartbeat({ header }: Message): Heartbeat {
-  expectType(header, 'heartbeat');
-  return {
-    uptimeMs: requireInteger(header, 'uptimeMs'),
-    loadHundredths: requireInteger(header, 'loadHundredths'),
-    memoryTotalBytes: requireInteger(header, 'memoryTotalBytes'),
-    memoryFreeBytes: requireInteger(header, 'memoryFreeBytes'),
-    inboxFreeBytes: requireInteger(header, 'inboxFreeBytes'),
-    transfers: requireInteger(header, 'transfers'),
-    spooled: requireInteger(header, 'spooled'),
-  };
-}
-
-/** What the clock of the sender of a heartbeat says; undefined from an older one. @throws FilerError `message-malformed` */
-export function parseHeartbeatTime({ header }: Message): number | undefined {
-  return header['time'] === undefined ? undefined : requireInteger(header, 'time');
+  return heartbeatMessage.format({ ...heartbeat, time });
 }
 
 /** How a command ended whose output is reported. */
@@ -111,12 +80,6 @@ export interface ReportKey {
   /** Random, made with the spool's database: a restored or lost home never collides. */
   readonly spool: string;
   readonly seq: number;
-}
-
-export interface Report extends ReportBody, ReportKey {
-  readonly kind: 'user' | 'schedule';
-  /** When it was made, by its maker's clock, in ms since the epoch. */
-  readonly time: number;
 }
 
 /** A spool's id as it travels. */
@@ -217,61 +180,100 @@ function parsePair(value: unknown, what: string): readonly [string, string] {
   return [key, text];
 }
 
+/** When the next reports of its schedule are due, as it is when the report is sent. */
+const due: Field<Due | undefined, 'optional'> = {
+  presence: 'optional',
+  rows: () => [
+    { key: 'nextInMs', type: 'integer', presence: 'optional', limit: `${MAX_DUE_MS}` },
+    {
+      key: 'thirdInMs',
+      type: 'integer',
+      presence: 'with `nextInMs`',
+      limit: `\`nextInMs\` to ${MAX_DUE_MS}`,
+    },
+  ],
+  read: (from, _, prefix) => {
+    if (from['nextInMs'] === undefined && from['thirdInMs'] === undefined) return undefined;
+    const ms = integer();
+    return checkDue(ms.read(from, 'nextInMs', prefix), ms.read(from, 'thirdInMs', prefix));
+  },
+  write: (value, _, to) => {
+    if (value === undefined) return;
+    to['nextInMs'] = String(value.nextInMs);
+    to['thirdInMs'] = String(value.thirdInMs);
+  },
+};
+
+const spool = text({ pattern: SPOOL_PATTERN });
+
+/** The report is on the server's disk; or, of a `spool`, the newest that is, or 0. */
+export const storedMessage = message({
+  type: 'stored',
+  routes: [serverToClient, serverToUploader],
+  header: { spool, seq: integer() },
+});
+
+/** Up to which seq is there anything of this spool? */
+export const spoolMessage = message({
+  type: 'spool',
+  routes: [clientToServer],
+  header: { spool },
+  answers: [storedMessage],
+});
+
+export const reportMessage = message({
+  type: 'report',
+  routes: [clientToServer],
+  header: {
+    spool,
+    seq: integer(),
+    kind: word(['user', 'schedule']),
+    /** When it was made, by its maker's clock, in ms since the epoch. */
+    time: integer(),
+    due,
+  },
+  content: {
+    shape: 'JSON `{ title, values, schedule, [output], [run], [attachments] }`',
+    limit: `${MAX_REPORT_BYTES} bytes`,
+    read: (content) => {
+      const body = parseReportBody(content);
+      checkTitle(body.title);
+      return body;
+    },
+    /** From `encodeReportBody`: the same bytes every time it is sent. */
+    write: ({ content }: { readonly content: Buffer }) => content,
+  },
+  answers: [storedMessage],
+});
+export type Report = Omit<Parsed<typeof reportMessage>, 'due'>;
+
 /**
  * @param content from `encodeReportBody`: the same bytes every time it is sent
- * @param due of its schedule, now
+ * @param next of its schedule, now
  */
-export function formatReport(report: Omit<Report, keyof ReportBody>, content: Buffer, due?: Due): Message {
-  return {
-    header: {
-      type: 'report',
-      spool: report.spool,
-      seq: String(report.seq),
-      kind: report.kind,
-      time: String(report.time),
-      ...(due === undefined ? {} : { nextInMs: String(due.nextInMs), thirdInMs: String(due.thirdInMs) }),
-    },
-    content,
-  };
+export function formatReport(report: Omit<Report, keyof ReportBody>, content: Buffer, next?: Due): Message {
+  return reportMessage.format({ ...report, content, due: next });
 }
 
 /** @throws FilerError `message-malformed`, `too-large` */
-export function parseReport({ header, content }: Message): Report {
-  expectType(header, 'report');
-  const body = parseReportBody(content);
-  checkTitle(body.title);
-  return {
-    spool: textOf(requireText(header, 'spool'), 'spool', { pattern: SPOOL_PATTERN }),
-    seq: requireInteger(header, 'seq'),
-    kind: oneOf(requireText(header, 'kind'), ['user', 'schedule'], 'kind'),
-    time: requireInteger(header, 'time'),
-    ...body,
-  };
+export function parseReport(received: Message): Report {
+  const { due: _, ...report } = reportMessage.parse(received);
+  return report;
 }
 
 /** When the next reports of the report's schedule are due; undefined when it does not say. @throws FilerError `message-malformed` */
-export function parseReportDue({ header }: Message): Due | undefined {
-  const { nextInMs, thirdInMs } = header;
-  if (nextInMs === undefined && thirdInMs === undefined) return undefined;
-  return checkDue(requireInteger(header, 'nextInMs'), requireInteger(header, 'thirdInMs'));
+export function parseReportDue(received: Message): Due | undefined {
+  return reportMessage.parse(received).due;
 }
 
-export function formatSpool(spool: string): Message {
-  return { header: { type: 'spool', spool }, content: Buffer.alloc(0) };
+export function formatSpool(id: string): Message {
+  return spoolMessage.format({ spool: id });
 }
 
 /** @returns the spool that is asked about @throws FilerError `message-malformed`, `unexpected-message` */
-export function parseSpool({ header }: Message): string {
-  expectType(header, 'spool');
-  return textOf(requireText(header, 'spool'), 'spool', { pattern: SPOOL_PATTERN });
+export function parseSpool(received: Message): string {
+  return spoolMessage.parse(received).spool;
 }
 
-export function formatStored({ spool, seq }: ReportKey): Message {
-  return { header: { type: 'stored', spool, seq: String(seq) }, content: Buffer.alloc(0) };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseStored({ header }: Message): ReportKey {
-  expectType(header, 'stored');
-  return { spool: requireText(header, 'spool'), seq: requireInteger(header, 'seq') };
-}
+export const { parse: parseHeartbeat } = heartbeatMessage;
+export const { parse: parseStored, format: formatStored } = storedMessage;

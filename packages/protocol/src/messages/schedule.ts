@@ -1,17 +1,13 @@
-/*
- * What a machine will report, so that its server notices when it does not.
- *
- *   hello      daemon → server   its content lists the schedules under `schedules`
- *   schedules  daemon → server   id; content JSON [{ name, nextInMs, thirdInMs, [graceMs], [always] }]: from now on these,
- *                                and no others; answered `ok`
- *
- * All is told as time from now: the server needs neither the rule of a schedule nor the clock of its machine.
- */
+/* What a machine will report, so that its server notices when it does not; `hello` lists it, too. */
 import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
 import { MAX_SCHEDULES, MAX_SCHEDULES_BYTES } from '../limits.ts';
 import { isName } from '../names.ts';
-import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { json } from './content.ts';
+import { message } from './declaration.ts';
+import { fieldsOf, integerOf, listOf, textOf } from './json.ts';
+import { okMessage } from './ok.ts';
+import { daemonToServer } from './route.ts';
 
 /** When reports of a schedule are due, from the moment at which it is said, in ms. */
 export interface Due {
@@ -33,13 +29,30 @@ export interface AnnouncedSchedule extends Due {
 /** Ten years: what is further away is as good as never, and a sum of such times stays a safe integer. */
 export const MAX_DUE_MS = 3_653 * 24 * 3_600_000;
 
+/**
+ * From now on these, and no others. All is told as time from now: the server needs neither the rule of a schedule nor the
+ * clock of its machine.
+ */
+export const schedulesMessage = message({
+  type: 'schedules',
+  routes: [daemonToServer],
+  content: json({
+    shape: '[{ name, nextInMs, thirdInMs, [graceMs], [always] }]',
+    maxBytes: MAX_SCHEDULES_BYTES,
+    read: (value) => ({ schedules: parseAnnouncements(value) }),
+    write: ({ schedules }: { readonly schedules: readonly AnnouncedSchedule[] }) =>
+      schedules.map(announcementOf),
+  }),
+  answers: [okMessage],
+});
+
 export function formatSchedules(schedules: readonly AnnouncedSchedule[]): Message {
-  return { header: { type: 'schedules' }, content: formatJson(schedules.map(announcementOf)) };
+  return schedulesMessage.format({ schedules });
 }
 
 /** @throws FilerError `message-malformed` */
-export function parseSchedules({ content }: Message): AnnouncedSchedule[] {
-  return parseAnnouncements(parseJson(content, 'schedules', MAX_SCHEDULES_BYTES));
+export function parseSchedules(received: Message): AnnouncedSchedule[] {
+  return schedulesMessage.parse(received).schedules;
 }
 
 /** A schedule as JSON writes it. */

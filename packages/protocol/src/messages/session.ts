@@ -1,51 +1,71 @@
-/*
- * How a connection begins and ends.
- *
- *   hello    dialler → accepter   id, versions, role, network, removals, …; content JSON
- *   welcome  accepter → dialler   re, version, network, removals, …; content JSON
- *   goodbye  either               reason: what follows is an orderly end
- *   ping     either               an empty question, answered `pong`: is anybody there?
- *   error                         see error.ts
- */
+/* How a connection begins and ends. */
 import { FilerError, quoted } from '../errors.ts';
-import { parseInteger, requireText, type Header, type Message } from '../header.ts';
+import { parseInteger, type Message } from '../header.ts';
 import { MAX_HELLO_BYTES } from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
 import { parseServerRecord, type ServerRecord } from '../trust/server-record.ts';
-import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
+import type { Content } from './content.ts';
+import { message, type Parsed } from './declaration.ts';
+import { field, integer, optional, text, withDefault, word, type Field } from './field.ts';
+import { fieldsOf, formatJson, listOf, parseJson, textOf, type Fields } from './json.ts';
+import { okMessage } from './ok.ts';
+import { accepterToDialler, anywhere, clientToServer, diallerToAccepter } from './route.ts';
 import { announcementOf, parseAnnouncements, type AnnouncedSchedule } from './schedule.ts';
 
 /** The protocol versions that this code speaks. */
 export const VERSIONS: readonly number[] = [1];
 
-/**
- * `daemon` is a machine's presence, `command` a short session that is never presence, `join` a machine that has
- * no membership yet (towards a server only).
- */
-export type Role = 'daemon' | 'command' | 'join';
+const MAX_FEATURES = 32;
+const INCARNATION = /^(?:0|[1-9][0-9]{0,15})\.[0-9a-f]{16}$/;
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
+const WORD = /^[a-zA-Z0-9][a-zA-Z0-9.+_-]{0,63}$/;
 
-/** What a connection between two peers is for: messages, or one transfer's bytes. */
-export type Purpose = 'session' | 'transfer';
+const shortWord = text({ pattern: WORD });
+const token = optional(text({ pattern: TOKEN }));
+const versionList = field<readonly number[]>({
+  type: 'integers, comma-separated',
+  limit: `${MAX_FEATURES} of them`,
+  read: (value, what) => {
+    const versions = list(value, what).map((each) => parseInteger(each, what));
+    pickVersion(versions); // before the rest, which another version may write in another way
+    return versions;
+  },
+  write: (versions) => versions.join(','),
+});
+const version = field<number>({
+  type: 'integer',
+  read: (value, what) => {
+    const spoken = parseInteger(String(value), what);
+    pickVersion([spoken]);
+    return spoken;
+  },
+  write: String,
+});
+const features = withDefault(
+  field<readonly string[]>({
+    type: 'words, comma-separated',
+    limit: `${MAX_FEATURES} of \`${WORD.source}\``,
+    read: list,
+    write: (words) => words.join(','),
+  }),
+  [],
+  'empty',
+);
+const network = text({ max: 64 });
+/** The number of the newest removal that the speaker knows. */
+const removals = withDefault(integer(), 0, '0');
+const software = withDefault(shortWord, '0', '`0`');
+const subscribe: Field<boolean, 'default'> = {
+  presence: 'default',
+  rows: (key) => [{ key, type: 'word', presence: 'nothing', limit: '`directory`' }],
+  read: (from, key) => from[key] === 'directory',
+  write: (value, key, to) => {
+    if (value) to[key] = 'directory';
+  },
+};
 
-export interface Hello {
-  readonly versions: readonly number[];
-  readonly features: readonly string[];
-  readonly role: Role;
-  readonly network: string;
-  /** The number of the newest removal that the speaker knows. */
-  readonly removals: number;
-  readonly purpose: Purpose;
-  /** Of a transfer: the receiver may open a connection with this token, and the transfer goes over that one. */
-  readonly callBack?: string;
-  /** Of a connection that was asked for so: the token. */
-  readonly calledBack?: string;
-  /** A daemon's: `counter.random`; the newer replaces the older. */
-  readonly incarnation?: string;
-  /** Whether the directory's broadcasts are wanted (towards a server). */
-  readonly subscribe: boolean;
-  /** The speaker's software. */
-  readonly software: string;
+interface HelloContent {
   /** Between peers: the speaker's membership. */
   readonly membership?: Membership;
   /** A daemon's own signed addresses, towards a server. */
@@ -53,84 +73,126 @@ export interface Hello {
   readonly schedules: readonly AnnouncedSchedule[];
 }
 
-export interface Welcome {
-  readonly version: number;
-  readonly features: readonly string[];
-  readonly network: string;
-  readonly removals: number;
-  readonly software: string;
-  /** A server's: how often to send a heartbeat, in ms (clamped by the client). */
-  readonly heartbeatMs?: number;
-  /** A server's directory position. */
-  readonly epoch?: string;
-  readonly seq?: number;
-  /** The address that the accepter sees the dialler at. */
-  readonly observed?: string;
+interface WelcomeContent {
   /** From a peer: its own membership. From a server: the newest one of the dialler. */
   readonly membership?: Membership;
   readonly serverRecord?: ServerRecord;
 }
 
-const MAX_FEATURES = 32;
-const INCARNATION = /^(?:0|[1-9][0-9]{0,15})\.[0-9a-f]{16}$/;
-const TOKEN = /^[A-Za-z0-9_-]{43}$/;
-const WORD = /^[a-zA-Z0-9][a-zA-Z0-9.+_-]{0,63}$/;
+/** An object in JSON, all of it optional: no content is an empty one. */
+function documents<C extends object>(
+  shape: string,
+  read: (fields: Fields) => C,
+  write: (value: C) => object,
+): Content<C> {
+  return {
+    shape: `JSON \`${shape}\`, or empty`,
+    limit: `${MAX_HELLO_BYTES} bytes`,
+    read: (content, type) => {
+      const what = `the content of ${type}`;
+      return read(fieldsOf(content.length === 0 ? {} : parseJson(content, what, MAX_HELLO_BYTES), what));
+    },
+    write: (value) => formatJson(write(value)),
+  };
+}
+
+export const welcomeMessage = message({
+  type: 'welcome',
+  routes: [accepterToDialler],
+  header: {
+    version,
+    features,
+    network,
+    removals,
+    software,
+    /** A server's: how often to send a heartbeat, in ms (clamped by the client). */
+    heartbeatMs: optional(integer()),
+    /** A server's directory position. */
+    epoch: optional(shortWord),
+    seq: optional(integer()),
+    /** The address that the accepter sees the dialler at. */
+    observed: optional(text({ max: 64 })),
+  },
+  content: documents<WelcomeContent>(
+    '{ [membership], [serverRecord] }',
+    (fields) => ({
+      ...(fields['membership'] === undefined ? {} : { membership: parseMembership(fields['membership']) }),
+      ...(fields['serverRecord'] === undefined
+        ? {}
+        : { serverRecord: parseServerRecord(fields['serverRecord']) }),
+    }),
+    ({ membership, serverRecord }) => ({ membership, serverRecord }),
+  ),
+});
+export type Welcome = Parsed<typeof welcomeMessage>;
+
+export const helloMessage = message({
+  type: 'hello',
+  routes: [diallerToAccepter],
+  header: {
+    versions: versionList,
+    features,
+    /**
+     * `daemon` is a machine's presence, `command` a short session that is never presence, `join` a machine that has
+     * no membership yet (towards a server only).
+     */
+    role: word(['daemon', 'command', 'join']),
+    network,
+    removals,
+    /** What a connection between two peers is for: messages, or one transfer's bytes. */
+    purpose: withDefault(word(['session', 'transfer']), 'session', '`session`'),
+    /** The speaker's software. */
+    software,
+    /** A daemon's: `counter.random`; the newer replaces the older. */
+    incarnation: optional(text({ pattern: INCARNATION })),
+    /** Of a transfer: the receiver may open a connection with this token, and the transfer goes over that one. */
+    callBack: token,
+    /** Of a connection that was asked for so: the token. */
+    calledBack: token,
+    /** Whether the directory's broadcasts are wanted (towards a server). */
+    subscribe,
+  },
+  content: documents<HelloContent>(
+    '{ [membership], [record], [schedules] }',
+    (fields) => ({
+      ...(fields['membership'] === undefined ? {} : { membership: parseMembership(fields['membership']) }),
+      ...(fields['record'] === undefined ? {} : { record: parsePeerRecord(fields['record']) }),
+      schedules: parseAnnouncements(fields['schedules'] ?? []),
+    }),
+    ({ membership, record, schedules }) => ({ membership, record, schedules: schedules.map(announcementOf) }),
+  ),
+  answers: [welcomeMessage],
+});
+export type Hello = Parsed<typeof helloMessage>;
+export type Role = Hello['role'];
+export type Purpose = Hello['purpose'];
+
+/** What follows is an orderly end. */
+export const goodbyeMessage = message({
+  type: 'goodbye',
+  routes: [anywhere],
+  header: { reason: optional(text({ max: MAX_HELLO_BYTES })) },
+});
+
+export const pongMessage = message({ type: 'pong', routes: [anywhere] });
+/** Is the other side there? Answered by `pong`, without `id` and `re`. */
+export const pingMessage = message({ type: 'ping', routes: [anywhere] });
+/** The member wishes to be one no longer. */
+export const leaveMessage = message({ type: 'leave', routes: [clientToServer], answers: [okMessage] });
+
+export const { parse: parseHello } = helloMessage;
+export const { parse: parseWelcome } = welcomeMessage;
 
 /** @param id numbers the request */
 export function formatHello(hello: Hello, id: string): Message {
-  const header: Record<string, string> = {
-    type: 'hello',
-    id,
-    versions: hello.versions.join(','),
-    features: hello.features.join(','),
-    role: hello.role,
-    network: hello.network,
-    removals: String(hello.removals),
-    purpose: hello.purpose,
-    software: hello.software,
-  };
-  if (hello.incarnation !== undefined) header['incarnation'] = hello.incarnation;
-  if (hello.callBack !== undefined) header['callBack'] = hello.callBack;
-  if (hello.calledBack !== undefined) header['calledBack'] = hello.calledBack;
-  if (hello.subscribe) header['subscribe'] = 'directory';
-  const { membership, record } = hello;
-  const schedules = hello.schedules.map(announcementOf);
-  return { header, content: formatJson({ membership, record, schedules }) };
+  const { header, content } = helloMessage.format(hello);
+  return { header: { ...header, id }, content };
 }
 
-/** @throws FilerError `message-malformed`, `version-mismatch` */
-export function parseHello({ header, content }: Message): Hello {
-  expectType(header, 'hello');
-  const versions = list(requireText(header, 'versions')).map((text) => parseInteger(text, 'versions'));
-  pickVersion(versions); // before the rest, which another version may write in another way
-  const fields = fieldsOf(
-    content.length === 0 ? {} : parseJson(content, 'the content of hello', MAX_HELLO_BYTES),
-    'the content of hello',
-  );
-  const incarnation = header['incarnation'];
-  return {
-    versions,
-    features: list(header['features'] ?? ''),
-    role: oneOf(requireText(header, 'role'), ['daemon', 'command', 'join'], 'role'),
-    network: textOf(requireText(header, 'network'), 'network', { max: 64 }),
-    removals: parseInteger(header['removals'] ?? '0', 'removals'),
-    purpose: oneOf(header['purpose'] ?? 'session', ['session', 'transfer'], 'purpose'),
-    ...tokenOf(header, 'callBack'),
-    ...tokenOf(header, 'calledBack'),
-    subscribe: header['subscribe'] === 'directory',
-    software: textOf(header['software'] ?? '0', 'software', { pattern: WORD }),
-    ...(incarnation === undefined
-      ? {}
-      : { incarnation: textOf(incarnation, 'incarnation', { pattern: INCARNATION }) }),
-    ...(fields['membership'] === undefined ? {} : { membership: parseMembership(fields['membership']) }),
-    ...(fields['record'] === undefined ? {} : { record: parsePeerRecord(fields['record']) }),
-    schedules: parseAnnouncements(fields['schedules'] ?? []),
-  };
-}
-
-function tokenOf(header: Header, key: 'callBack' | 'calledBack'): Partial<Hello> {
-  const token = header[key];
-  return token === undefined ? {} : { [key]: textOf(token, key, { pattern: TOKEN }) };
+/** @param re the id of the hello that it answers */
+export function formatWelcome(welcome: Welcome, re: string): Message {
+  const { header, content } = welcomeMessage.format(welcome);
+  return { header: { ...header, re }, content };
 }
 
 /** The newest version that both sides speak. @throws FilerError `version-mismatch` */
@@ -145,69 +207,7 @@ export function pickVersion(theirs: readonly number[]): number {
   return Math.max(...common);
 }
 
-/** @param re the id of the hello that it answers */
-export function formatWelcome(welcome: Welcome, re: string): Message {
-  const header: Record<string, string> = {
-    type: 'welcome',
-    re,
-    version: String(welcome.version),
-    features: welcome.features.join(','),
-    network: welcome.network,
-    removals: String(welcome.removals),
-    software: welcome.software,
-  };
-  if (welcome.heartbeatMs !== undefined) header['heartbeatMs'] = String(welcome.heartbeatMs);
-  if (welcome.epoch !== undefined) header['epoch'] = welcome.epoch;
-  if (welcome.seq !== undefined) header['seq'] = String(welcome.seq);
-  if (welcome.observed !== undefined) header['observed'] = welcome.observed;
-  const { membership, serverRecord } = welcome;
-  return { header, content: formatJson({ membership, serverRecord }) };
-}
-
-/** @throws FilerError `message-malformed`, `version-mismatch` */
-export function parseWelcome({ header, content }: Message): Welcome {
-  expectType(header, 'welcome');
-  const version = parseInteger(requireText(header, 'version'), 'version');
-  pickVersion([version]);
-  const fields = fieldsOf(
-    content.length === 0 ? {} : parseJson(content, 'the content of welcome', MAX_HELLO_BYTES),
-    'the content of welcome',
-  );
-  const { heartbeatMs, epoch, seq, observed } = header;
-  return {
-    version,
-    features: list(header['features'] ?? ''),
-    network: textOf(requireText(header, 'network'), 'network', { max: 64 }),
-    removals: parseInteger(header['removals'] ?? '0', 'removals'),
-    software: textOf(header['software'] ?? '0', 'software', { pattern: WORD }),
-    ...(heartbeatMs === undefined ? {} : { heartbeatMs: parseInteger(heartbeatMs, 'heartbeatMs') }),
-    ...(epoch === undefined ? {} : { epoch: textOf(epoch, 'epoch', { pattern: WORD }) }),
-    ...(seq === undefined ? {} : { seq: parseInteger(seq, 'seq') }),
-    ...(observed === undefined ? {} : { observed: textOf(observed, 'observed', { max: 64 }) }),
-    ...(fields['membership'] === undefined ? {} : { membership: parseMembership(fields['membership']) }),
-    ...(fields['serverRecord'] === undefined
-      ? {}
-      : { serverRecord: parseServerRecord(fields['serverRecord']) }),
-  };
-}
-
-export function expectType(header: Header, type: string): void {
-  if (header['type'] === type) return;
-  throw new FilerError(
-    'unexpected-message',
-    `expected ${type}, got ${quoted(header['type'] ?? 'a message without a type')}`,
-  );
-}
-
-function list(text: string): string[] {
-  const words = text === '' ? [] : text.split(',');
-  return listOf(words, 'a comma list', MAX_FEATURES, (word, what) => textOf(word, what, { pattern: WORD }));
-}
-
-/** One of the words given. @throws FilerError `message-malformed` */
-export function oneOf<const T extends string>(text: string, words: readonly T[], what: string): T {
-  const word = words.find((candidate) => candidate === text);
-  if (word === undefined)
-    throw new FilerError('message-malformed', `${what} is not one of ${words.join(', ')}`);
-  return word;
+function list(value: unknown, what: string): string[] {
+  const words = value === '' ? [] : String(value).split(',');
+  return listOf(words, what, MAX_FEATURES, (each, name) => textOf(each, name, { pattern: WORD }));
 }

@@ -1,39 +1,52 @@
-/*
- * Words for people, always signed by who wrote them.
- *
- *   text       to a peer, or from the server to a peer   content JSON: the signed text; with id answered `ok`
- *   broadcast  client → server   id; content JSON: the signed text; answered `broadcasted`
- *   broadcasted  server → client re, reached, offline: to how many it was handed, and who was not there
- */
-import { requireInteger, type Message } from '../header.ts';
+/* Words for people, always signed by who wrote them. */
+import type { Message } from '../header.ts';
 import { MAX_TEXT_DOCUMENT_BYTES } from '../limits.ts';
 import { parseText, type SignedText } from '../trust/text.ts';
-import { formatJson, parseJson } from './json.ts';
-import { expectType } from './session.ts';
+import { json } from './content.ts';
+import { message, type Parsed } from './declaration.ts';
+import { integer } from './field.ts';
+import { okMessage } from './ok.ts';
+import { clientToServer, peerToPeer, serverToClient } from './route.ts';
 
-export function formatText(text: SignedText, type: 'text' | 'broadcast' = 'text'): Message {
-  return { header: { type }, content: formatJson(text) };
+/** The signature is not checked here. */
+const signedText = json<SignedText>({
+  shape: 'a signed text',
+  maxBytes: MAX_TEXT_DOCUMENT_BYTES,
+  read: parseText,
+  write: (signed) => signed,
+});
+
+/** To a peer, or from the server to one. */
+export const textMessage = message({
+  type: 'text',
+  routes: [peerToPeer, serverToClient],
+  content: signedText,
+  answers: [okMessage],
+  idOptional: true,
+});
+
+export const broadcastedMessage = message({
+  type: 'broadcasted',
+  routes: [serverToClient],
+  header: {
+    /** To how many it was handed. */
+    reached: integer(),
+    offline: integer(),
+  },
+});
+export type Broadcasted = Parsed<typeof broadcastedMessage>;
+
+/** For the server to hand on. */
+export const broadcastMessage = message({
+  type: 'broadcast',
+  routes: [clientToServer],
+  content: signedText,
+  answers: [broadcastedMessage],
+});
+
+export function formatText(signed: SignedText, type: 'text' | 'broadcast' = 'text'): Message {
+  return (type === 'text' ? textMessage : broadcastMessage).format(signed);
 }
 
-/** @throws FilerError `message-malformed`; the signature is not checked here */
-export function parseTextMessage({ content }: Message): SignedText {
-  return parseText(parseJson(content, 'text', MAX_TEXT_DOCUMENT_BYTES));
-}
-
-export interface Broadcasted {
-  readonly reached: number;
-  readonly offline: number;
-}
-
-export function formatBroadcasted({ reached, offline }: Broadcasted): Message {
-  return {
-    header: { type: 'broadcasted', reached: String(reached), offline: String(offline) },
-    content: Buffer.alloc(0),
-  };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseBroadcasted({ header }: Message): Broadcasted {
-  expectType(header, 'broadcasted');
-  return { reached: requireInteger(header, 'reached'), offline: requireInteger(header, 'offline') };
-}
+export const { parse: parseTextMessage } = textMessage;
+export const { parse: parseBroadcasted, format: formatBroadcasted } = broadcastedMessage;

@@ -1,8 +1,11 @@
 import { FilerError, type ErrorCode } from '../errors.ts';
-import { requireInteger, requireText, type Message } from '../header.ts';
 import { MAX_BATCH_BYTES, MAX_ENTRIES_PER_BATCH } from '../limits.ts';
+import { json } from './content.ts';
+import { message, type Parsed } from './declaration.ts';
+import { flag, integer, requestId } from './field.ts';
 import { formatFileTime, parseFileTime } from './file-time.ts';
-import { fieldsOf, formatJson, integerOf, listOf, parseJson, textOf } from './json.ts';
+import { fieldsOf, integerOf, listOf, textOf } from './json.ts';
+import { receiverToSender, senderToReceiver } from './route.ts';
 import { DIGEST_PATTERN, MAX_MODE, parseReason, pathOf, shortenReason } from './transfer-fields.ts';
 
 /* What there is to send, batch by batch, and what the receiver wants of it. @see transfer.ts */
@@ -35,42 +38,6 @@ export interface Entry {
   readonly version?: string | undefined;
   /** What is wrong with one that came and cannot be read; all else that it says is then made up. */
   readonly malformed?: string | undefined;
-}
-
-export interface Entries {
-  readonly id: string;
-  /** The number of the first entry. */
-  readonly first: number;
-  /** Whether no further batch follows. */
-  readonly last: boolean;
-  readonly entries: readonly Entry[];
-}
-
-/** @param batch at most `MAX_ENTRIES_PER_BATCH` entries; the last batch may be empty */
-export function formatEntries({ id, first, last, entries }: Entries): Message {
-  return {
-    header: { type: 'entries', id, first: String(first), ...(last ? { last: '1' } : {}) },
-    content: formatJson(entries.map((entry) => ({ ...entry, ...formatFileTime(entry.mtimeNs) }))),
-  };
-}
-
-/**
- * Whether a path is acceptable is not judged here.
- *
- * @throws FilerError `message-malformed` for the batch as such; an entry that cannot be read is `malformed`
- */
-export function parseEntries({ header, content }: Message): Entries {
-  return {
-    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
-    first: requireInteger(header, 'first'),
-    last: header['last'] === '1',
-    entries: listOf(
-      parseJson(content, 'entries', MAX_BATCH_BYTES),
-      'entries',
-      MAX_ENTRIES_PER_BATCH,
-      readEntry,
-    ),
-  };
 }
 
 /** One that cannot be read is refused for itself, by whoever decides about entries. */
@@ -149,26 +116,9 @@ export type EntryAnswer =
   | { readonly answer: 'unwanted' }
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 
-export function formatEntriesAnswer(re: string, answers: readonly EntryAnswer[]): Message {
-  return { header: { type: 'entries-answer', re }, content: formatJson(answers.map(shortened)) };
-}
-
 /** A reason may quote a name many times as long as the name. */
 function shortened(answer: EntryAnswer): EntryAnswer {
   return answer.answer === 'refused' ? { ...answer, message: shortenReason(answer.message) } : answer;
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseEntriesAnswer({ header, content }: Message): { re: string; answers: EntryAnswer[] } {
-  return {
-    re: requireText(header, 're'),
-    answers: listOf(
-      parseJson(content, 'entries-answer', MAX_BATCH_BYTES),
-      'entries-answer',
-      MAX_ENTRIES_PER_BATCH,
-      parseEntryAnswer,
-    ),
-  };
 }
 
 function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
@@ -203,4 +153,49 @@ function parseEntryAnswer(value: unknown, what: string): EntryAnswer {
         `${what} is not want, made, have, resume, check, refused or unwanted`,
       );
   }
+}
+
+export const entriesAnswerMessage = message({
+  type: 'entries-answer',
+  routes: [receiverToSender],
+  header: { re: requestId() },
+  content: json({
+    shape: '[{ answer, … }], one for each entry',
+    maxBytes: MAX_BATCH_BYTES,
+    read: (value, what) => ({ answers: listOf(value, what, MAX_ENTRIES_PER_BATCH, parseEntryAnswer) }),
+    write: ({ answers }: { readonly answers: readonly EntryAnswer[] }) => answers.map(shortened),
+  }),
+});
+
+/** A batch of what there is to send. The last one may be empty. */
+export const entriesMessage = message({
+  type: 'entries',
+  routes: [senderToReceiver],
+  header: {
+    id: requestId(),
+    /** The number of the first entry. */
+    first: integer(),
+    /** Whether no further batch follows. */
+    last: flag(),
+  },
+  // Whether a path is acceptable is not judged here; an entry that cannot be read is `malformed`.
+  content: json({
+    shape: '[{ path, kind, size, mtimeNs, mode, [target], [digest], [growing], [version] }]',
+    maxBytes: MAX_BATCH_BYTES,
+    read: (value, what) => ({ entries: listOf(value, what, MAX_ENTRIES_PER_BATCH, readEntry) }),
+    write: ({ entries }: { readonly entries: readonly Entry[] }) =>
+      entries.map((entry) => ({ ...entry, ...formatFileTime(entry.mtimeNs) })),
+  }),
+  answers: [entriesAnswerMessage],
+});
+export type Entries = Parsed<typeof entriesMessage>;
+
+export const { parse: parseEntries, format: formatEntries } = entriesMessage;
+export const { parse: parseEntriesAnswer } = entriesAnswerMessage;
+
+export function formatEntriesAnswer(
+  re: string,
+  answers: readonly EntryAnswer[],
+): ReturnType<typeof entriesAnswerMessage.format> {
+  return entriesAnswerMessage.format({ re, answers });
 }

@@ -1,10 +1,10 @@
 import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
 import { MAX_PATH_CHARS } from '../limits.ts';
+import { field, integer, text, type Field } from './field.ts';
 import { textOf } from './json.ts';
 
 /* What several messages of a transfer hold. */
 
-export const NO_CONTENT = Buffer.alloc(0);
 /** A job's id as it travels. */
 export const JOB_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 /** A digest as it travels. */
@@ -38,4 +38,35 @@ const MAX_REASON_CHARS = 8_192;
 /** A message may quote names of another machine: bounded, and made well-formed so that it can travel. */
 export function shortenReason(message: string): string {
   return message.slice(0, MAX_REASON_CHARS).toWellFormed();
+}
+
+/** The number of an entry in its job. */
+export function entryNumber(): Field<number, 'required'> {
+  return integer();
+}
+
+export function digest(): Field<string, 'required'> {
+  return text({ pattern: DIGEST_PATTERN });
+}
+
+/** A code of `docs/errors.md`; one that is not known is `refused`. */
+export function errorCode(): Field<ErrorCode, 'required'> {
+  return field({
+    type: 'text',
+    limit: '64 UTF-16 units, unknown: `refused`',
+    read: (value, what) => {
+      const word = textOf(value, what, { max: 64 });
+      return isErrorCode(word) ? word : 'refused';
+    },
+  });
+}
+
+/** Words for people; what is too long is cut. */
+export function reason(): Field<string, 'required'> {
+  return field({
+    type: 'text',
+    limit: `${MAX_REASON_CHARS} UTF-16 units`,
+    read: (value, what) => textOf(value, what, { max: MAX_REASON_CHARS }),
+    write: shortenReason,
+  });
 }

@@ -1,186 +1,126 @@
-import { FilerError, type ErrorCode } from '../errors.ts';
-import { requireInteger, requireText, type Header, type Message } from '../header.ts';
+import { FilerError } from '../errors.ts';
 import { MAX_CHUNK_BYTES } from '../limits.ts';
-import { formatFileTime, parseFileTime } from './file-time.ts';
-import { integerOf, textOf } from './json.ts';
-import { DIGEST_PATTERN, MAX_MODE, NO_CONTENT, parseReason, shortenReason } from './transfer-fields.ts';
+import { bytes } from './content.ts';
+import { message, type Parsed } from './declaration.ts';
+import { flag, integer } from './field.ts';
+import { fileTime } from './file-time.ts';
+import { receiverToSender, senderToReceiver } from './route.ts';
+import { digest, entryNumber, errorCode, MAX_MODE, reason } from './transfer-fields.ts';
 
 /* The stream of one file, from its beginning to its end or its failure. @see transfer.ts */
 
-export interface FileStart {
-  readonly entry: number;
-  readonly size: number;
-  readonly mtimeNs: bigint;
-  readonly mode: number;
-  /** Whether `grow` may follow. @default false */
+const start = {
+  entry: entryNumber(),
+  size: integer(),
+  mtimeNs: fileTime(),
+  mode: integer(0, MAX_MODE),
+};
+
+/** What proves a file's content: that of the file, and that of the digests of its 1 MiB blocks. */
+const digests = { digest: digest(), blocks: digest() };
+
+/** The stream of one entry begins. */
+export const fileMessage = message({
+  type: 'file',
+  routes: [senderToReceiver],
+  header: {
+    ...start,
+    /** Whether `grow` may follow. */
+    growing: flag(),
+  },
+});
+export type FileStart = Omit<Parsed<typeof fileMessage>, 'growing'> & {
   readonly growing?: boolean | undefined;
-}
-
-export function formatFile({ entry, size, mtimeNs, mode, growing = false }: FileStart): Message {
-  const header = { type: 'file', entry: String(entry), size: String(size) };
-  const facts = { ...formatFileTime(mtimeNs), mode: String(mode), ...(growing ? { growing: '1' } : {}) };
-  return { header: { ...header, ...facts }, content: NO_CONTENT };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseFile({ header }: Message): FileStart {
-  return {
-    entry: requireInteger(header, 'entry'),
-    size: requireInteger(header, 'size'),
-    mtimeNs: parseFileTime(header),
-    mode: integerOf(requireInteger(header, 'mode'), 'mode', 0, MAX_MODE),
-    ...(header['growing'] === '1' ? { growing: true } : {}),
-  };
-}
+};
 
 /** The file of the open stream has more bytes than was said. */
-export interface Grow {
-  readonly entry: number;
-  readonly size: number;
-}
+export const growMessage = message({
+  type: 'grow',
+  routes: [senderToReceiver],
+  header: { entry: entryNumber(), size: integer() },
+});
+export type Grow = Parsed<typeof growMessage>;
 
-export function formatGrow({ entry, size }: Grow): Message {
-  return { header: { type: 'grow', entry: String(entry), size: String(size) }, content: NO_CONTENT };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseGrow({ header }: Message): Grow {
-  return { entry: requireInteger(header, 'entry'), size: requireInteger(header, 'size') };
-}
-
-export interface Chunk {
-  readonly entry: number;
-  readonly offset: number;
-  readonly content: Buffer;
-}
-
-export function chunkHeader(entry: number, offset: number): Header {
-  return { type: 'chunk', entry: String(entry), offset: String(offset) };
-}
-
-/** @throws FilerError `message-malformed`, also for an empty chunk or one above `MAX_CHUNK_BYTES` */
-export function parseChunk({ header, content }: Message): Chunk {
-  if (content.length === 0 || content.length > MAX_CHUNK_BYTES) {
-    throw new FilerError(
-      'message-malformed',
-      `a chunk of ${content.length} bytes is not within 1 to ${MAX_CHUNK_BYTES}`,
-    );
-  }
-  return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset'), content };
-}
+export const chunkMessage = message({
+  type: 'chunk',
+  routes: [senderToReceiver],
+  header: { entry: entryNumber(), offset: integer() },
+  content: bytes(1, MAX_CHUNK_BYTES),
+});
+export type Chunk = Parsed<typeof chunkMessage>;
 
 /** The file is one that the receiver has. */
-export interface Skip {
-  readonly entry: number;
-  readonly digest: string;
-}
-
-export function formatSkip({ entry, digest }: Skip): Message {
-  return { header: { type: 'skip', entry: String(entry), digest }, content: NO_CONTENT };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseSkip({ header }: Message): Skip {
-  return {
-    entry: requireInteger(header, 'entry'),
-    digest: textOf(requireText(header, 'digest'), 'digest', { pattern: DIGEST_PATTERN }),
-  };
-}
+export const skipMessage = message({
+  type: 'skip',
+  routes: [senderToReceiver],
+  header: { entry: entryNumber(), digest: digest() },
+});
+export type Skip = Parsed<typeof skipMessage>;
 
 /** How much of a file was taken. */
-export interface Got {
-  readonly entry: number;
-  readonly offset: number;
-}
+export const gotMessage = message({
+  type: 'got',
+  routes: [receiverToSender],
+  header: { entry: entryNumber(), offset: integer() },
+});
+export type Got = Parsed<typeof gotMessage>;
 
-export function formatGot({ entry, offset }: Got): Message {
-  return { header: { type: 'got', entry: String(entry), offset: String(offset) }, content: NO_CONTENT };
-}
+/** The stream is whole. */
+export const endMessage = message({
+  type: 'end',
+  routes: [senderToReceiver],
+  header: { entry: entryNumber(), size: integer(), ...digests },
+});
+export type FileEnd = Parsed<typeof endMessage>;
+export type Digests = Pick<FileEnd, keyof typeof digests>;
 
-/** @throws FilerError `message-malformed` */
-export function parseGot({ header }: Message): Got {
-  return { entry: requireInteger(header, 'entry'), offset: requireInteger(header, 'offset') };
-}
-
-/** What proves a file's content. */
-export interface Digests {
-  /** `blake3:HEX` of the file. */
-  readonly digest: string;
-  /** `blake3:HEX` of the digests of its 1 MiB blocks. */
-  readonly blocks: string;
-}
-
-export interface FileEnd extends Digests {
-  readonly entry: number;
-  readonly size: number;
-}
-
-export function formatEnd({ entry, size, digest, blocks }: FileEnd): Message {
-  return {
-    header: { type: 'end', entry: String(entry), size: String(size), digest, blocks },
-    content: NO_CONTENT,
-  };
-}
-
-/** @throws FilerError `message-malformed` */
-export function parseEnd({ header }: Message): FileEnd {
-  return {
-    entry: requireInteger(header, 'entry'),
-    size: requireInteger(header, 'size'),
-    digest: textOf(requireText(header, 'digest'), 'digest', { pattern: DIGEST_PATTERN }),
-    blocks: textOf(requireText(header, 'blocks'), 'blocks', { pattern: DIGEST_PATTERN }),
-  };
-}
+const whole = bytes(0, MAX_CHUNK_BYTES);
 
 /** A file that goes whole, as one message. */
-export interface Small extends Omit<FileStart, 'growing'>, Digests {
-  readonly content: Buffer;
-}
-
-export function smallHeader(file: Omit<Small, 'content'>): Header {
-  const { entry, size, mtimeNs, mode, digest, blocks } = file;
-  const facts = { entry: String(entry), size: String(size), ...formatFileTime(mtimeNs), mode: String(mode) };
-  return { type: 'small', ...facts, digest, blocks };
-}
-
-/** @throws FilerError `message-malformed`, also for a content above `MAX_CHUNK_BYTES` or not of the size it names */
-export function parseSmall(message: Message): Small {
-  const { content } = message;
-  const [start, { digest, blocks }] = [parseFile(message), parseEnd(message)];
-  if (content.length !== start.size || content.length > MAX_CHUNK_BYTES) {
+export const smallMessage = message({
+  type: 'small',
+  routes: [senderToReceiver],
+  header: { ...start, ...digests },
+  content: { ...whole, limit: `as \`size\` says, at most ${MAX_CHUNK_BYTES} bytes` },
+  check: ({ size, content }) => {
+    if (content.length === size) return;
     throw new FilerError(
       'message-malformed',
-      `a small file came with ${content.length} bytes: it says ${start.size}, and may have ${MAX_CHUNK_BYTES}`,
+      `a small file came with ${content.length} bytes: it says ${size}`,
     );
-  }
-  const { entry, size, mtimeNs, mode } = start;
-  return { entry, size, mtimeNs, mode, digest, blocks, content };
-}
+  },
+});
+export type Small = Parsed<typeof smallMessage>;
+
+const failure = { entry: entryNumber(), code: errorCode(), message: reason() };
+
+/** The receiver could not take this file, and no other. */
+export const failedMessage = message({
+  type: 'failed',
+  routes: [receiverToSender],
+  header: {
+    ...failure,
+    /** What the file was compared with can be used no longer, and it may be sent once more, whole. */
+    again: flag(),
+  },
+});
+
+/** The sender gives one entry up: drop what came of it. */
+export const abandonMessage = message({
+  type: 'abandon',
+  routes: [senderToReceiver],
+  header: failure,
+});
 
 /** Why one entry goes no further. */
-export interface EntryFailure {
-  readonly entry: number;
-  readonly code: ErrorCode;
-  readonly message: string;
-  /**
-   * Of a `failed`: what the file was compared with can be used no longer, and it may be sent once more, whole.
-   *
-   * @default false
-   */
-  readonly again?: boolean;
-}
+export type EntryFailure = Parsed<typeof abandonMessage> & { readonly again?: boolean };
 
-/** @param type `failed` is said by the receiver, `abandon` by the sender */
-export function formatEntryFailure(
-  type: 'failed' | 'abandon',
-  { entry, code, message, again = false }: EntryFailure,
-): Message {
-  const header = { type, entry: String(entry), code, message: shortenReason(message) };
-  return { header: again ? { ...header, again: '1' } : header, content: NO_CONTENT };
-}
-
-/** Reads `failed` and `abandon`. @throws FilerError `message-malformed` */
-export function parseEntryFailure({ header }: Message): EntryFailure {
-  const reason = parseReason(header['code'], header['message'], 'failed');
-  return { entry: requireInteger(header, 'entry'), ...reason, again: header['again'] === '1' };
-}
+export const { parse: parseFile, format: formatFile } = fileMessage;
+export const { parse: parseGrow, format: formatGrow } = growMessage;
+export const { parse: parseChunk, formatHeader: chunkHeader } = chunkMessage;
+export const { parse: parseSkip, format: formatSkip } = skipMessage;
+export const { parse: parseGot, format: formatGot } = gotMessage;
+export const { parse: parseEnd, format: formatEnd } = endMessage;
+export const { parse: parseSmall, formatHeader: smallHeader } = smallMessage;
+export const { parse: parseFailed, format: formatFailed } = failedMessage;
+export const { parse: parseAbandon, format: formatAbandon } = abandonMessage;

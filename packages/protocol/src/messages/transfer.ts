@@ -1,46 +1,6 @@
 /*
- * How files travel over a connection of their own. The sender speaks first, whichever side dialled.
- *
- *   offer           sender → receiver   id, job, complete (1|0), files, bytes, [onConflict], [update=1],
- *                                       [checksum=1];
- *                                       content JSON { names, note }
- *   answer          receiver → sender   re, [small=1: it knows `small`]: accepted (a refusal is an `error` with the
- *                                       same re; after `totals-needed` the sender may offer once more, with
- *                                       complete=1)
- *   entries         sender → receiver   id, first, [last=1]; content JSON
- *                                       [{ path, kind: file|dir|link, size, mtimeNs, mode, [target], [digest] }]
- *   entries-answer  receiver → sender   re; content JSON, one for each entry: { answer: want } |
- *                                       { answer: made, path } | { answer: have, path, [receipt: true],
- *                                       [kept: true] } |
- *                                       { answer: resume, bytes } | { answer: check, bytes, files: [{ seal,
- *                                       path }] } | { answer: refused, code, message } |
- *                                       { answer: unwanted }
- *   skip            sender → receiver   entry, digest: the file is the one of this digest whose seal `check` named;
- *                                       its receipt follows
- *   file            sender → receiver   entry, size, mtimeNs, mode, [growing=1]: the stream of one entry begins
- *   grow            sender → receiver   entry, size: the file of the open stream is still being written, and has
- *                                       so many bytes now
- *   chunk           sender → receiver   entry, offset; content: 1 byte to 1 MiB of the file
- *   basis           sender → receiver   id, entry, first, count: which blocks of the open entry are there?
- *   basis-answer    receiver → sender   re; content: the 32-byte BLAKE3 of each block from `first` on, at most
- *                                       `count`; fewer where the basis ends
- *   same            sender → receiver   entry, offset, bytes: there the basis holds what the file holds
- *   got             receiver → sender   entry, offset: all before this file and so much of it was taken; said at
- *                                       least for each MiB, and at the end of a file of more than 1 MiB. The
- *                                       sender is at most 8 MiB ahead of it, and ends a file that has a basis
- *                                       when all of it was taken
- *   end             sender → receiver   entry, size, digest, blocks: the stream is whole
- *   small           sender → receiver   entry, size, mtimeNs, mode, digest, blocks; content: the whole file, at most
- *                                       1 MiB: what `file`, `chunk` and `end` say, in one message
- *   abandon         sender → receiver   entry, code, message: drop what came of it (`file` may begin it again)
- *   failed          receiver → sender   entry, code, message, [again=1]: this file, and no other, could not be
- *                                       taken; again: its basis is lost, abandon it and begin it again, whole
- *   receipts        receiver → sender   content JSON: one signed batch of files that are in place,
- *                                       see receipt.ts
- *   working         either              [asking=1]; busy without progress on the wire: verifying, syncing; with
- *                                       asking=1 a person was asked and has not answered
- *   done            sender → receiver   nothing is left to send
- *   done            receiver → sender   every entry has its receipt, or its `failed`
+ * How files travel over a connection of their own. The sender speaks first, whichever side dialled. The messages of it are
+ * declared here and in transfer-entries.ts, transfer-streams.ts, transfer-basis.ts, receipt.ts and share.ts.
  *
  * An entry's number is its place in the job, counted from 0: `first` plus its index in the batch. One stream
  * is open at a time; its chunks, and `same` in their place, follow each other without a gap. After the answer
@@ -50,11 +10,14 @@
  * A `dir` comes before what lies in it; it and a `link` (whose `target` never leaves the first folder of its
  * path) are made at once, and no stream follows.
  */
-import { requireInteger, requireText, type Header, type Message } from '../header.ts';
+import type { Header, Message } from '../header.ts';
 import { MAX_NOTE_CHARS, MAX_OFFER_BYTES } from '../limits.ts';
-import { fieldsOf, formatJson, listOf, parseJson, textOf } from './json.ts';
-import { expectType } from './session.ts';
-import { JOB_PATTERN, NO_CONTENT, pathOf } from './transfer-fields.ts';
+import { json } from './content.ts';
+import { message, type Given } from './declaration.ts';
+import { flag, integer, requestId, text, type Field } from './field.ts';
+import { fieldsOf, listOf, textOf } from './json.ts';
+import { receiverToSender, senderToReceiver, serverToUploader } from './route.ts';
+import { JOB_PATTERN, pathOf } from './transfer-fields.ts';
 
 /** Top names that an offer shows. */
 export const MAX_OFFER_NAMES = 100;
@@ -63,72 +26,121 @@ export const MAX_OFFER_NAMES = 100;
 export const CONFLICTS = ['update', 'rename', 'skip', 'overwrite', 'newer'] as const;
 export type OnConflict = (typeof CONFLICTS)[number];
 
-export interface Offer {
-  /** Chosen by the sender; the receipts name it. */
-  readonly job: string;
-  /** Whether `files` and `bytes` are the final totals; otherwise totals so far. */
-  readonly complete: boolean;
-  readonly files: number;
-  readonly bytes: number;
-  /** The first top names, for people. As hostile as every name from another machine. */
-  readonly names: readonly string[];
-  readonly note: string;
-  /** @default rename */
-  readonly onConflict?: OnConflict | undefined;
-  /** Whether contents are read to be compared, whatever is remembered of them. @default false */
-  readonly checksum?: boolean | undefined;
-}
+/** A flag that is written when it is not set, too. */
+const complete: Field<boolean, 'default'> = {
+  presence: 'default',
+  rows: (key) => [{ key, type: 'flag', presence: 'not set', limit: '`1` or `0`' }],
+  read: (from, key) => from[key] === '1',
+  write: (value, key, to) => {
+    to[key] = value ? '1' : '0';
+  },
+};
 
-export function formatOffer(offer: Offer, id: string): Message {
-  const { job, complete, files, bytes, names, note, onConflict, checksum = false } = offer;
-  return {
-    header: {
-      type: 'offer',
-      id,
-      job,
-      complete: complete ? '1' : '0',
-      files: String(files),
-      bytes: String(Math.min(bytes, Number.MAX_SAFE_INTEGER)),
-      ...(onConflict === undefined ? {} : conflictFields(onConflict)),
-      ...(checksum ? { checksum: '1' } : {}),
-    },
-    content: formatJson({ names: names.slice(0, MAX_OFFER_NAMES), note }),
-  };
-}
-
-/** @throws FilerError `message-malformed`, `unexpected-message` */
-export function parseOffer({ header, content }: Message): Offer & { readonly id: string } {
-  expectType(header, 'offer');
-  const fields = fieldsOf(parseJson(content, 'offer', MAX_OFFER_BYTES), 'offer');
-  return {
-    id: textOf(requireText(header, 'id'), 'id', { max: 64 }),
-    job: textOf(requireText(header, 'job'), 'job', { pattern: JOB_PATTERN }),
-    complete: header['complete'] === '1',
-    files: requireInteger(header, 'files'),
-    bytes: requireInteger(header, 'bytes'),
-    names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
-    note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
-    ...(header['onConflict'] === undefined
-      ? {}
-      : { onConflict: conflictOf(header['onConflict'], header['update']) }),
-    ...(header['checksum'] === '1' ? { checksum: true } : {}),
-  };
-}
+/** Of many files together: what a header cannot hold is said as the most that it can. */
+const totalBytes: Field<number, 'required'> = {
+  ...integer(),
+  write: (value, key, to) => {
+    to[key] = String(Math.min(value, Number.MAX_SAFE_INTEGER));
+  },
+};
 
 /** `update` travels as a kind of `overwrite`: a receiver that does not know it does the same but for what was touched. */
-function conflictFields(onConflict: OnConflict): Header {
-  return onConflict === 'update' ? { onConflict: 'overwrite', update: '1' } : { onConflict };
-}
+const conflict: Field<OnConflict | undefined, 'optional'> = {
+  presence: 'optional',
+  rows: (key) => [
+    {
+      key,
+      type: 'word',
+      presence: 'optional',
+      limit: '`rename`, `skip`, `overwrite`, `newer`; unknown: `rename`',
+    },
+    { key: 'update', type: 'flag', presence: 'not set', limit: '`1`, with `overwrite`' },
+  ],
+  read: ({ onConflict: word, update }) => {
+    if (word === undefined) return undefined;
+    if (word === 'overwrite' && update === '1') return 'update';
+    // One that is not known here loses nothing when it is taken for `rename`.
+    return CONFLICTS.find((each) => each === word) ?? 'rename';
+  },
+  write: (value, key, to) => {
+    if (value !== undefined) to[key] = value === 'update' ? 'overwrite' : value;
+    if (value === 'update') to['update'] = '1';
+  },
+};
 
-/** One that is not known here loses nothing when it is taken for `rename`. */
-function conflictOf(word: string, update: string | undefined): OnConflict {
-  if (word === 'overwrite' && update === '1') return 'update';
-  return CONFLICTS.find((each) => each === word) ?? 'rename';
+export const answerMessage = message({
+  type: 'answer',
+  routes: [receiverToSender],
+  header: {
+    re: requestId(),
+    /** Whether this receiver knows the message `small`. */
+    small: flag(),
+  },
+});
+
+export const offerMessage = message({
+  type: 'offer',
+  routes: [senderToReceiver],
+  header: {
+    id: requestId(),
+    /** Chosen by the sender; the receipts name it. */
+    job: text({ pattern: JOB_PATTERN }),
+    /** Whether `files` and `bytes` are the final totals; otherwise totals so far. */
+    complete,
+    files: integer(),
+    bytes: totalBytes,
+    onConflict: conflict,
+    /** Whether contents are read to be compared, whatever is remembered of them. */
+    checksum: flag(),
+  },
+  content: json({
+    shape: '{ names, note }',
+    maxBytes: MAX_OFFER_BYTES,
+    read: (value, what) => {
+      const fields = fieldsOf(value, what);
+      return {
+        /** The first top names, for people. As hostile as every name from another machine. */
+        names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
+        note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
+      };
+    },
+    write: ({ names, note }: { readonly names: readonly string[]; readonly note: string }) => ({
+      names: names.slice(0, MAX_OFFER_NAMES),
+      note,
+    }),
+  }),
+  answers: [answerMessage],
+});
+export type Offer = Omit<Given<typeof offerMessage>, 'id'>;
+
+/** This side is busy without progress on the wire. */
+export const workingMessage = message({
+  type: 'working',
+  routes: [
+    senderToReceiver,
+    receiverToSender,
+    { on: 'transfer opening', from: 'owner', to: 'asker' },
+    serverToUploader,
+  ],
+  header: {
+    /** A person was asked about the offer, and has not answered. */
+    asking: flag(),
+  },
+  isProgress: false,
+});
+
+/** The sender has nothing left to send; the receiver has said of every entry what became of it. */
+export const doneMessage = message({ type: 'done', routes: [senderToReceiver, receiverToSender] });
+
+export const { parse: parseOffer } = offerMessage;
+
+export function formatOffer(offer: Offer, id: string): Message {
+  return offerMessage.format({ ...offer, id });
 }
 
 /** @param takesSmall whether this receiver knows the message `small` @default false */
 export function formatAnswer(re: string, takesSmall = false): Message {
-  return { header: { type: 'answer', re, ...(takesSmall ? { small: '1' } : {}) }, content: NO_CONTENT };
+  return answerMessage.format({ re, small: takesSmall });
 }
 
 /** Whether whoever gave this answer knows the message `small`. */
@@ -138,12 +150,12 @@ export function takesSmall({ header }: Message): boolean {
 
 /** `done`, and `working`: they say it all by their type. */
 export function formatTransferWord(type: 'done' | 'working'): Message {
-  return { header: { type }, content: NO_CONTENT };
+  return (type === 'done' ? doneMessage : workingMessage).format({});
 }
 
 /** `working`, while a person decides about the offer. */
 export function formatAsking(): Message {
-  return { header: { type: 'working', asking: '1' }, content: NO_CONTENT };
+  return workingMessage.format({ asking: true });
 }
 
 /** Whether a `working` says that a person was asked. */
