@@ -160,7 +160,6 @@ describe('a receiver that takes nothing more cannot hold a sender with', () => {
   const words: [string, Record<string, string>][] = [
     ['what was taken already', { type: 'got', entry: '0', offset: '1048576' }],
     ['what was never sent', { type: 'got', entry: '0', offset: '9007199254740991' }],
-    ['the failure of an entry that is none', { type: 'failed', entry: '9', code: 'refused', message: 'no' }],
     ['what the sender does not know', { type: 'pocus' }],
     ['work for ever', { type: 'working' }],
   ];

@@ -33,7 +33,10 @@ test("a folder of the receiver's choice takes a tree without what it leaves out"
   await mkdir(join(ends.home, 'tree', 'out'), { recursive: true });
   for (const name of ['a', 'b.log', 'out/c']) await writeFile(join(ends.home, 'tree', name), name);
   const policy = { leavesOut: ({ path }: { path: string }) => /\.log$|^tree\/out/.test(path) };
-  const { sent, received } = await transfer(ends, ['tree'], { receive: { folder: '', policy } });
+  const { sent, received } = await transfer(ends, ['tree'], {
+    send: { receiverChooses: true },
+    receive: { folder: '', policy },
+  });
 
   expect([sent.ok, received.ok]).toEqual([true, true]);
   expect(sent).toMatchObject({ filesDelivered: 1, filesFailed: 0 });
@@ -46,7 +49,9 @@ test('what the receiver says of names that are taken counts, not what the offer 
   await writeFile(join(ends.home, 'file'), 'new');
   await writeFile(join(ends.inbox, 'file'), 'old');
   const mine = { folder: '', replaces: 'all', onConflict: 'skip' } as const;
-  await transfer(ends, ['file'], { send: { onConflict: 'overwrite' }, receive: mine });
+  const send = { onConflict: 'overwrite', receiverChooses: true } as const;
+  const { sent } = await transfer(ends, ['file'], { send, receive: mine });
+  expect(sent).toMatchObject({ ok: true, filesKept: 1, filesDelivered: 0 });
   expect(await readFile(join(ends.inbox, 'file'), 'utf8')).toBe('old');
 
   await transfer(ends, ['file'], { receive: { ...mine, onConflict: 'overwrite' } });

@@ -114,11 +114,14 @@ describe('while receipts are being kept', () => {
     });
   });
 
-  test('a second receipt for one of them is refused, and that it failed is heard no more', async () => {
+  test.each([
+    ['a second receipt', 'receipts', 'verification-failed'],
+    ['a failure', 'failed', 'unexpected-message'],
+  ])('%s of one of them is a fault of the receiver, whose first word stands', async (_, type, code) => {
     const { hand, outcome, kept, receipts } = await keeping();
-    await hand.say({ type: 'failed', entry: '0', code: 'refused', message: 'after all not' });
-    await hand.say({ type: 'receipts' }, receipts);
-    expect((await hand.hear('error'))?.header['code']).toBe('verification-failed');
+    if (type === 'failed') await hand.say({ type, entry: '0', code: 'refused', message: 'after all not' });
+    else await hand.say({ type }, receipts);
+    expect((await hand.hear('error'))?.header['code']).toBe(code);
     kept.resolve();
 
     expect(await outcome).toMatchObject({ ok: false, filesDelivered: 1, filesFailed: 0 });

@@ -4,24 +4,21 @@ import {
   MAX_ENTRIES_PER_BATCH,
   parseEntriesAnswer,
   type Entry,
-  type EntryAnswer,
-  type OnConflict,
+  type Message,
 } from '@filer/protocol';
 import { EMPTY_DIGESTS } from './digests.ts';
-import { outOfPlace } from './ending.ts';
 import { versionOf, type KnownDigests } from './known-digests.ts';
 import type { SentFile } from './outgoing.ts';
 import type { Requests } from './requests.ts';
 import type { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
 import type { Supply } from './supply.ts';
+import { takeAnswer, type AnswerRules } from './take-answer.ts';
 
 /** Batches of entries that may wait for their answer: a round trip costs no stream. */
 const MAX_BATCHES_IN_FLIGHT = 4;
 
-export interface AnnouncingOptions {
-  /** What becomes of a file whose name is taken. @default rename */
-  readonly onConflict?: OnConflict | undefined;
+export interface AnnouncingOptions extends AnswerRules {
   /** Whether contents are read to be compared, whatever is remembered of them. @default false */
   readonly checksum?: boolean | undefined;
   /**
@@ -120,12 +117,21 @@ export class Announcing {
     const announce = (): Entry[] => batch.map(entryOf);
     const entries = this.#options.known?.together(announce) ?? announce();
     const last = this.#supply.complete;
-    const answer = await this.#requests.ask((id) => formatEntries({ id, first, last, entries }));
+    return await this.#requests.ask(
+      'entries-answer',
+      (id) => formatEntries({ id, first, last, entries }),
+      (answer) => this.#takeAnswers(first, batch.length, answer),
+    );
+  }
+
+  #takeAnswers(first: number, entries: number, answer: Message): SentFile[] {
     const { answers } = parseEntriesAnswer(answer);
-    if (answers.length !== batch.length) {
-      throw new FilerError('message-malformed', `${answers.length} answers came to ${batch.length} entries`);
-    }
-    return answers.flatMap((each, index) => this.#takeAnswer(first + index, each));
+    if (answers.length !== entries)
+      throw new FilerError('message-malformed', `${answers.length} answers came to ${entries} entries`);
+    return answers.flatMap((each, index) => {
+      const file = this.#entries.awaiting(first + index);
+      return takeAnswer(file, each, this.#entries, this.#options) ? [file] : [];
+    });
   }
 
   get #remembered(): KnownDigests | undefined {
@@ -138,50 +144,7 @@ export class Announcing {
     const { size, identity } = file.source;
     const known = size === 0 ? EMPTY_DIGESTS : this.#remembered?.find(identity);
     if (known === undefined) return undefined;
-    file.there = { size, digest: known.digest, blocks: known.blocks };
+    file.known = { size, digest: known.digest, blocks: known.blocks };
     return known.digest;
-  }
-
-  #takeAnswer(entry: number, answer: EntryAnswer): SentFile[] {
-    const file = this.#entries.get(entry);
-    if (file === undefined) return [];
-    switch (answer.answer) {
-      case 'refused':
-        this.#entries.settleFailed(entry, answer);
-        return [];
-      case 'made':
-        if (file.source.kind === 'file') throw outOfPlace('an answer that a file was made');
-        this.#entries.settleUnsent(file, { status: 'delivered', path: answer.path });
-        return [];
-      case 'have':
-        this.#takeHave(file, answer);
-        return [];
-      case 'unwanted':
-        this.#entries.unwanted(entry);
-        return [];
-      case 'check':
-      case 'resume':
-      case 'want':
-        if (file.source.kind !== 'file') throw outOfPlace(`wanting a ${file.source.kind}`);
-        file.there = undefined; // until it says which one it is
-        file.hasBasis = answer.answer !== 'want' && answer.bytes > 0;
-        if (answer.answer === 'check') file.files = answer.files;
-        return [file];
-    }
-  }
-
-  #takeHave(file: SentFile, { path, receipt, kept }: EntryAnswer & { readonly answer: 'have' }): void {
-    const { source, there } = file;
-    if (source.kind !== 'file') {
-      this.#entries.settleUnsent(file, { status: 'skipped', ...(kept === true ? { kept } : {}), path });
-    } else if (receipt === true) {
-      if (there === undefined) throw outOfPlace('having a file whose content was not named');
-      // Settled by its receipt.
-    } else {
-      const { onConflict } = this.#options;
-      if (onConflict !== 'skip' && onConflict !== 'newer')
-        throw outOfPlace('having a file without a receipt');
-      this.#entries.settleUnsent(file, { status: 'skipped', kept: true, path });
-    }
   }
 }

@@ -37,8 +37,11 @@ function checkFile(file: ReceiptFile, sent: SentFile | undefined): void {
   if (!isInsideInbox(file.path)) throw wrong('it names no place inside an inbox');
 }
 
-/** How long it may be is the receiver's affair: its own folders are in front of the path that was sent. */
-function isInsideInbox(path: string): boolean {
+/**
+ * Whether a path that the receiver names leads to a place inside its inbox. How long it may be is the receiver's affair:
+ * its own folders are in front of the path that was sent.
+ */
+export function isInsideInbox(path: string): boolean {
   return path.split('/').every((component) => component !== '' && component !== '.' && component !== '..');
 }
 

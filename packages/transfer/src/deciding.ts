@@ -127,7 +127,7 @@ export class Deciding {
   #refuse({ path: name, size }: Entry, error: unknown): EntryAnswer {
     if (!(error instanceof FilerError)) throw error;
     const { code, message } = error;
-    this.#owner.result({ name, size, status: 'failed', code, message });
+    this.#owner.result({ name, size, status: 'failed', code, message, failedBy: 'here' });
     return { answer: 'refused', code, message };
   }
 

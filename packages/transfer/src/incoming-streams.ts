@@ -198,7 +198,7 @@ export class IncomingStreams {
     this.#stream = undefined;
     this.#tellGot(stream, STREAM_OVERHEAD_BYTES);
     if (part === undefined) {
-      if (wanted.state === 'lost') this.#entries.fail(wanted, wanted.reason);
+      if (wanted.state === 'lost') this.#entries.fail(wanted, wanted.reason, 'here');
       this.#entries.forget(wanted);
       return;
     }

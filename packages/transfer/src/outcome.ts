@@ -16,7 +16,12 @@ export interface FileResult {
   /** Why it failed. */
   readonly code?: ErrorCode;
   readonly message?: string;
+  /** Whose word `code` is, of a file that failed. Only `transfer` and `here` are this machine's own. */
+  readonly failedBy?: FailedBy;
 }
+
+/** `transfer`: the file fell with the transfer, whose error says why. */
+export type FailedBy = 'here' | 'peer' | 'transfer';
 
 /** Results of each kind that an outcome lists; events tell all. A million files must not fill the memory. */
 const MAX_LISTED = 1_000;

@@ -62,8 +62,12 @@ export interface SentFile {
   done?: number;
   /** Whether its receipt came, which is being kept. */
   isProved?: boolean;
-  /** What it is here, while the receiver may say that it is there already. */
-  there?: Omit<FileEnd, 'entry'> | undefined;
+  /** Whether the receiver said what it wants of it. */
+  isAnswered?: boolean;
+  /** What is remembered of it, as it was announced. */
+  known?: Omit<FileEnd, 'entry'>;
+  /** What the receiver's file must be, once one side said that the receiver has it already. */
+  there?: Omit<FileEnd, 'entry'>;
 }
 
 export interface OutgoingOptions {

@@ -61,10 +61,6 @@ export class ReceiptKeeping {
       failed(error);
       return;
     }
-    for (const { entry, name, size, path, digest, present } of batch.files) {
-      const sent = this.#entries.get(entry);
-      const status = present === true ? 'skipped' : 'delivered';
-      if (sent !== undefined) this.#entries.settle(sent, { name, size, status, path, digest });
-    }
+    for (const receipt of batch.files) this.#entries.proved(receipt);
   }
 }

@@ -233,7 +233,7 @@ class Receiving implements IncomingOwner {
 
   #takeUnsent(message: Message): void {
     const { path: name, code, message: why } = parseUnsent(message);
-    this.result({ name, size: 0, status: 'failed', code, message: why });
+    this.result({ name, size: 0, status: 'failed', code, message: why, failedBy: 'peer' });
   }
 
   started(entry: number, name: string, size: number): void {

@@ -1,9 +1,11 @@
-import type { FilerError, Message } from '@filer/protocol';
+import { quoted, type FilerError, type Message } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { lastWord, outOfPlace } from './ending.ts';
 
 interface Waiting {
-  resolve(message: Message): void;
+  /** Of the answer. */
+  readonly type: string;
+  take(answer: Message): void;
   reject(error: FilerError): void;
 }
 
@@ -17,23 +19,28 @@ export class Requests {
     this.#channel = channel;
   }
 
-  /** @throws FilerError the other side's, or that of `fail` */
-  async ask(format: (id: string) => Message): Promise<Message> {
+  /**
+   * @param type of the answer
+   * @param take reads the answer before the message that follows it is looked at
+   * @throws FilerError the other side's, or that of `fail`
+   */
+  async ask<T>(type: string, format: (id: string) => Message, take: (answer: Message) => T): Promise<T> {
     const id = String(++this.#lastId);
-    const { promise, resolve, reject } = Promise.withResolvers<Message>();
-    this.#waiting.set(id, { resolve, reject });
-    const [answer] = await Promise.all([promise, send(this.#channel, format(id))]);
-    return answer;
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#waiting.set(id, { type, take: (answer) => resolve(take(answer)), reject });
+    const [taken] = await Promise.all([promise, send(this.#channel, format(id))]);
+    return taken;
   }
 
-  /** Takes an answer, or an `error` that is one. @throws FilerError `unexpected-message` */
+  /** Takes an answer, or an `error` that is one. @throws FilerError `unexpected-message`, what `take` throws */
   answered(message: Message): void {
-    const re = message.header['re'] ?? '';
+    const { type = '', re = '' } = message.header;
     const waiting = this.#waiting.get(re);
-    if (waiting === undefined) throw outOfPlace(`an answer to ${JSON.stringify(re)}`);
+    if (waiting === undefined || (type !== waiting.type && type !== 'error'))
+      throw outOfPlace(`${type} with re ${JSON.stringify(quoted(re))}`);
+    if (type === 'error') waiting.reject(lastWord(message.header));
+    else waiting.take(message); // it waits still when that throws, and fails with the transfer
     this.#waiting.delete(re);
-    if (message.header['type'] === 'error') waiting.reject(lastWord(message.header));
-    else waiting.resolve(message);
   }
 
   /** Nobody answers any more. */

@@ -171,7 +171,7 @@ class Sending implements OutgoingOwner {
     const { note = '', onConflict, checksum } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
-      this.#outgoing.packsSmall = takesSmall(await this.#propose(offer));
+      this.#outgoing.packsSmall = await this.#propose(offer);
       this.#isAnswered = true;
       await this.#pace.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#failure !== undefined) throw this.#failure;
@@ -183,17 +183,26 @@ class Sending implements OutgoingOwner {
     }
   }
 
-  /** Offers; a receiver that wants to know first how much there is, is told. @throws FilerError the refusal */
-  async #propose(offer: Offer): Promise<Message> {
+  /**
+   * Offers; a receiver that wants to know first how much there is, is told.
+   *
+   * @returns whether the receiver takes `small`
+   * @throws FilerError the refusal
+   */
+  async #propose(offer: Offer): Promise<boolean> {
     try {
-      return await this.#requests.ask((id) => formatOffer(offer, id));
+      return await this.#requests.ask('answer', (id) => formatOffer(offer, id), takesSmall);
     } catch (error) {
       if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
       const { files, ignored, onlyEntered } = this.#options;
       const isOver = (): boolean => this.#failure !== undefined;
       const counting = countAll(files, { ignored, onlyEntered }, isOver);
       const totals = await this.#pace.work(Promise.race([counting, this.#over.promise]));
-      return await this.#requests.ask((id) => formatOffer({ ...offer, ...totals, complete: true }, id));
+      return await this.#requests.ask(
+        'answer',
+        (id) => formatOffer({ ...offer, ...totals, complete: true }, id),
+        takesSmall,
+      );
     }
   }
 
@@ -203,7 +212,7 @@ class Sending implements OutgoingOwner {
     if (isWhole && file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
     const sentAt = Date.now();
     const failure = await this.#outgoing.send(file);
-    if (failure !== undefined) this.#entries.settleFailed(file.entry, failure);
+    if (failure !== undefined) this.#entries.failed(file.entry, failure, 'here');
     const { end, identity } = file;
     if (end !== undefined && identity !== undefined) this.#options.known?.keepRead(identity, end, sentAt);
   }
@@ -235,8 +244,11 @@ class Sending implements OutgoingOwner {
   }
 
   async basis(entry: number, first: number, count: number): Promise<Buffer> {
-    const answer = await this.#requests.ask((id) => formatBasisRequest({ id, entry, first, count }));
-    return parseBasisAnswer(answer, count);
+    return await this.#requests.ask(
+      'basis-answer',
+      (id) => formatBasisRequest({ id, entry, first, count }),
+      (answer) => parseBasisAnswer(answer, count),
+    );
   }
 
   /** Takes what the receiver says until its `done`. @throws FilerError what ends the transfer early */
@@ -267,9 +279,12 @@ class Sending implements OutgoingOwner {
         this.#requests.answered(message);
         this.#pace.grown();
         return;
-      case 'got':
-        if (this.#lead.got(parseGot(message))) this.#pace.grown();
+      case 'got': {
+        const got = parseGot(message);
+        this.#entries.requireFound(got.entry);
+        if (this.#lead.got(got)) this.#pace.grown();
         return;
+      }
       case 'failed':
         this.#takeFailure(parseFailed(message));
         return;
@@ -295,12 +310,12 @@ class Sending implements OutgoingOwner {
   }
 
   #takeFailure(failure: EntryFailure): void {
-    const file = this.#entries.get(failure.entry);
-    if (file === undefined || file.isProved === true) return;
+    const file = this.#entries.refusable(failure.entry);
+    if (file === undefined) return;
     this.#pace.grown();
     file.refusal = failure;
     if (failure.again === true && file.hasBasis === true && file.end === undefined) file.again = true;
-    else this.#entries.settleFailed(failure.entry, failure);
+    else this.#entries.failed(failure.entry, failure, 'peer');
   }
 
   /** What is no FilerError is a bug of ours, and thrown at the end. */

@@ -1,17 +1,28 @@
-import { FilerError, type EntryFailure } from '@filer/protocol';
-import { Tally, type FileResult, type Outcome } from './outcome.ts';
+import { FilerError, type EntryFailure, type ReceiptFile } from '@filer/protocol';
+import { outOfPlace } from './ending.ts';
+import { EntrySet } from './entry-set.ts';
+import { Tally, type FailedBy, type FileResult, type Outcome } from './outcome.ts';
 import type { SentFile } from './outgoing.ts';
 import type { SendEvent } from './send-event.ts';
 import type { Source } from './source.ts';
 import type { Supply } from './supply.ts';
 
-/** The sender's ledger: which entries have no result yet, what became of the others, and how much is done. */
+/**
+ * The sender's ledger: which entries have no result yet, what became of the others, and how much is done.
+ *
+ * A file is delivered, or there already, by its receipt alone (`proved`). Of a folder or a link, and of a file that the
+ * conflict rule keeps, there is the receiver's word (`told`), which nothing proves.
+ */
 export class SentEntries {
   readonly #supply: Pick<Supply, 'files' | 'bytes' | 'isCounted'>;
   readonly #emit: (event: SendEvent) => void;
   readonly #tally = new Tally();
   /** Entries without a result yet. */
   readonly #unsettled = new Map<number, SentFile>();
+  /** Failed here: the receiver may have said, before it heard of that, that it does not take them. */
+  readonly #failedHere = new EntrySet();
+  /** The number of the next one that is found. */
+  #found = 0;
   #bytesSent = 0;
   #bytesDone = 0;
   #filesDone = 0;
@@ -29,8 +40,9 @@ export class SentEntries {
     return this.#bytesSent;
   }
 
-  /** Each of them gets a result, whatever happens, unless the receiver does not want it. */
+  /** Each of them gets a result, whatever happens, unless the receiver leaves it out. */
   expect(first: number, sources: readonly Source[]): void {
+    this.#found = first + sources.length;
     sources.forEach((source, n) => this.#unsettled.set(first + n, { entry: first + n, source }));
   }
 
@@ -39,8 +51,35 @@ export class SentEntries {
     return this.#unsettled.get(entry);
   }
 
-  /** It gets no result: its receiver does not want it. */
-  unwanted(entry: number): void {
+  /** @throws FilerError `unexpected-message` unless an answer is awaited for it */
+  awaiting(entry: number): SentFile {
+    const file = this.#unsettled.get(entry);
+    if (file === undefined || file.isAnswered === true) throw outOfPlace(`an answer about entry ${entry}`);
+    return file;
+  }
+
+  /**
+   * One that the receiver says it cannot take.
+   *
+   * @returns undefined when it failed here meanwhile
+   * @throws FilerError `unexpected-message` when it was not asked for, is proved, or failed there already
+   */
+  refusable(entry: number): SentFile | undefined {
+    this.requireFound(entry);
+    const file = this.#unsettled.get(entry);
+    if (file === undefined && this.#failedHere.has(entry)) return undefined;
+    if (file?.isAnswered !== true || file.isProved === true)
+      throw outOfPlace(`the failure of entry ${entry}`);
+    return file;
+  }
+
+  /** @throws FilerError `unexpected-message` for the number of nothing that was found */
+  requireFound(entry: number): void {
+    if (entry >= this.#found) throw outOfPlace(`entry ${entry}`);
+  }
+
+  /** It gets no result: the receiver, who fetches, leaves it out. */
+  leftOut({ entry }: SentFile): void {
     this.#unsettled.delete(entry);
   }
 
@@ -57,25 +96,37 @@ export class SentEntries {
     return isWanted;
   }
 
-  /** It is there without a stream. Folders are no files: they have no result unless they fail. */
-  settleUnsent(sent: SentFile, how: Pick<FileResult, 'status' | 'kept'> & { readonly path: string }): void {
+  /** The receiver has signed for it. Nothing else makes a file one that the receiver has. */
+  proved({ entry, name, size, path, digest, present }: ReceiptFile): void {
+    const sent = this.#unsettled.get(entry);
+    const status = present === true ? 'skipped' : 'delivered';
+    if (sent !== undefined) this.#settle(sent, { name, size, status, path, digest });
+  }
+
+  /**
+   * What the receiver says and does not sign: a folder or a link was made or is there, or another content is kept.
+   * Folders are no files: they have no result unless they fail.
+   */
+  told(sent: SentFile, how: Pick<FileResult, 'status' | 'kept'> & { readonly path: string }): void {
     const { kind, name, size } = sent.source;
+    if (kind === 'file' && how.kept !== true) throw new Error('a file is delivered by its receipt alone');
     if (kind === 'dir') {
       this.#unsettled.delete(sent.entry);
       this.#emit({ type: 'folder', name, path: how.path });
-    } else this.settle(sent, { name, size, ...how });
+    } else this.#settle(sent, { name, size, ...how });
   }
 
   /** It failed, unless it has its result. */
-  settleFailed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>): void {
+  failed(entry: number, { code, message }: Omit<EntryFailure, 'entry'>, failedBy: FailedBy): void {
     const file = this.#unsettled.get(entry);
     if (file === undefined) return;
+    if (failedBy === 'here') this.#failedHere.add(entry);
     const { name, size } = file.source;
-    this.settle(file, { name, size, status: 'failed', code, message });
+    this.#settle(file, { name, size, status: 'failed', code, message, failedBy });
   }
 
   /** The last word about one file. */
-  settle(sent: SentFile, result: FileResult): void {
+  #settle(sent: SentFile, result: FileResult): void {
     this.#unsettled.delete(sent.entry);
     const isThere = result.status !== 'failed';
     this.#count(sent, isThere ? sent.source.size : 0);
@@ -86,14 +137,15 @@ export class SentEntries {
 
   /** It cannot even be announced. */
   unsendable(file: string, name: string, { code, message }: FilerError): void {
-    this.#result(file, { name, size: 0, status: 'failed', code, message });
+    this.#result(file, { name, size: 0, status: 'failed', code, message, failedBy: 'here' });
   }
 
   /** Nothing more comes: what has no result has failed. @param error why it ended early */
   close(error: FilerError | undefined): Outcome {
     const reason =
       error ?? new FilerError('verification-failed', 'the receiver gave no receipt for it: send it again');
-    for (const entry of [...this.#unsettled.keys()]) this.settleFailed(entry, reason);
+    const failedBy = error === undefined ? 'peer' : 'transfer';
+    for (const entry of [...this.#unsettled.keys()]) this.failed(entry, reason, failedBy);
     return this.#tally.outcome(error);
   }
 

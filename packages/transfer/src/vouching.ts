@@ -77,7 +77,7 @@ export class Vouching {
       if (!(error instanceof FilerError)) throw error;
       const { code, message } = error;
       this.#owner.failed({ entry, code, message });
-      this.#owner.result({ name, size, status: 'failed', code, message });
+      this.#owner.result({ name, size, status: 'failed', code, message, failedBy: 'here' });
       return;
     }
     this.#owner.result({ name, size, status: 'skipped', path, digest });
@@ -92,7 +92,7 @@ export class Vouching {
   /** Nobody was told of these yet, and nobody will be. */
   failRest({ code, message }: FilerError): void {
     for (const { name, size } of this.#identical.splice(0))
-      this.#owner.result({ name, size, status: 'failed', code, message });
+      this.#owner.result({ name, size, status: 'failed', code, message, failedBy: 'transfer' });
   }
 
   #pathOf({ components, there }: Identical): string {

@@ -3,6 +3,7 @@ import { outOfPlace } from './ending.ts';
 import type { There } from './files-there.ts';
 import type { Promised } from './free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
+import type { FailedBy } from './outcome.ts';
 import type { KeptPlace } from './kept-parts.ts';
 import type { FileFacts } from './refresh-present.ts';
 
@@ -105,21 +106,23 @@ export class WantedEntries {
   giveUp(wanted: Wanted, error: unknown): void {
     if (!(error instanceof FilerError)) throw error;
     this.#owner.failed({ entry: wanted.entry, code: error.code, message: error.message });
-    this.fail(wanted, error);
+    this.fail(wanted, error, 'here');
   }
 
   /** It has failed; its sender knows. */
-  fail(wanted: Wanted, { code, message }: FilerError = NOT_SENT): void {
+  fail(wanted: Wanted, { code, message }: FilerError = NOT_SENT, failedBy: FailedBy = 'peer'): void {
     releaseAll(wanted);
     wanted.state = 'failed';
     const { name, size } = wanted;
-    this.#owner.result({ name, size, status: 'failed', code, message });
+    this.#owner.result({ name, size, status: 'failed', code, message, failedBy });
   }
 
   /** Nothing more comes: what is not settled has failed. */
   failRest(reason: FilerError): void {
     for (const wanted of this.#entries.values()) {
-      if (wanted.state !== 'failed') this.fail(wanted, wanted.reason ?? reason);
+      if (wanted.state === 'failed') continue;
+      const failedBy = wanted.reason === undefined && reason !== NOT_SENT ? 'transfer' : 'peer';
+      this.fail(wanted, wanted.reason ?? reason, failedBy);
     }
   }
 }

@@ -149,7 +149,8 @@ export class Delivery {
           keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
         });
         this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
-        return outcome.error;
+        // Everything that was named has its result: the connection owes nothing.
+        return this.#open.size === 0 && isLost(outcome.error?.code) ? undefined : outcome.error;
       } finally {
         await messenger.close();
       }
@@ -199,15 +200,17 @@ export class Delivery {
     if (event.type === 'folder') this.#notePlace(event.name, event.path);
     if (event.type !== 'file') return;
     this.#notePlace(event.result.name, event.result.path ?? '');
-    const { status, size, kept = false, code, message } = event.result;
+    const { status, size, kept = false, code, message, digest, failedBy } = event.result;
     const path = event.file;
     // A file that only fell with its connection is tried again.
-    if (status === 'failed' && isLost(code)) return;
-    if (status === 'failed' && this.#listed?.isPassedOver(path, code) === true) return;
+    if (failedBy === 'transfer' && isLost(code)) return;
+    if (failedBy === 'here' && this.#listed?.isPassedOver(path, code) === true) return;
     if (signal.aborted && status === 'failed') return;
     const isNamed = this.#open.delete(path);
     const reason = status !== 'skipped' ? null : kept ? 'kept-theirs' : 'identical';
-    const outcome = { type: 'file', ...common, path, ok: status !== 'failed', size, status, reason } as const;
+    const ok = status !== 'failed';
+    const proof = digest !== undefined ? 'receipt' : ok && !kept ? 'word' : null;
+    const outcome = { type: 'file', ...common, path, ok, size, status, reason, proof } as const;
     if (status === 'failed') {
       const failure = { path, code: code ?? 'internal', message: message ?? 'failed' };
       this.#tally.failed(failure, isNamed);

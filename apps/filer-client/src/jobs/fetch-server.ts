@@ -130,6 +130,7 @@ export class FetchServer {
       const outcome = await sendFiles(messenger, {
         files: [source],
         tellsUnsent: true,
+        receiverChooses: true,
         job: record.job,
         keep: (receipts, fileOf) => record.keep(receipts, fileOf),
         network: member.network,

@@ -52,6 +52,8 @@ export class GetJob {
   #skipped = 0;
   /** Those of the skipped whose name another content keeps here. */
   #kept = 0;
+  /** Whether the peer announced what was asked for. */
+  #wasAnnounced = false;
   /** Of the last connection: the next one tries them again. */
   #firstFailure: FileOutcome | undefined;
   #failed = 0;
@@ -77,6 +79,7 @@ export class GetJob {
     this.#mark = `${createHash('sha256').update(`${around.member.id}${this.#path}`).digest('hex').slice(0, 16)}-`;
     const rules = ignore({ allowRelativePaths: true }).add(exclude.join('\n'));
     this.#leavesOut = (entry) => {
+      if (entry.path === destination.name) this.#wasAnnounced = true;
       const below = entry.path.split('/').slice(1).join('/');
       if (below !== '' && rules.ignores(entry.kind === 'dir' ? `${below}/` : below)) return true;
       if (dryRun) this.#tellWouldGet(entry);
@@ -156,6 +159,13 @@ export class GetJob {
 
   #failure(): FilerError | undefined {
     const first = this.#firstFailure;
+    if (first === undefined && !this.#wasAnnounced) {
+      const { peer, path } = this.#request;
+      return new FilerError(
+        'unexpected-message',
+        `${peer.name} sent nothing of ${JSON.stringify(path)}: ask there`,
+      );
+    }
     if (first === undefined) return undefined;
     const arrived = this.#delivered + this.#skipped;
     if (arrived === 0) return new FilerError(first.code ?? 'internal', first.message ?? 'failed');
@@ -231,9 +241,10 @@ export class GetJob {
       this.#throttle.take(progress, isLast && event.fileBytes === event.fileSize);
     }
     if (event.type !== 'file') return;
-    const { name, path, status, size, kept, code, message } = event.result;
+    const { name, path, status, size, kept, code, message, failedBy } = event.result;
     // What only fell with its connection is tried again.
-    if (status === 'failed' && (isLost(code) || signal.aborted)) return;
+    if (failedBy === 'transfer' && isLost(code)) return;
+    if (status === 'failed' && signal.aborted) return;
     if (status !== 'failed') {
       this.#filesDone++;
       this.#bytesDone += size;

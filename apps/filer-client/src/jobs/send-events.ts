@@ -48,6 +48,11 @@ export interface FileOutcome {
   readonly status: 'delivered' | 'skipped' | 'failed';
   /** Of a skipped one: `identical`, which the receiver signed for, or `kept-theirs`, which nobody compared. */
   readonly reason: 'identical' | 'kept-theirs' | null;
+  /**
+   * Of what was sent: `receipt` for a file, signed by the receiver, `word` for a link, which the receiver says is there and
+   * which nothing proves; null for what failed or is kept. Absent for what was fetched.
+   */
+  readonly proof?: 'receipt' | 'word' | null;
   readonly code: ErrorCode | null;
   readonly message: string | null;
 }

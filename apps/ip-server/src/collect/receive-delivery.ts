@@ -97,8 +97,10 @@ export class DeliveryReceiver {
 export function failureOf(outcome: ReceiveOutcome): FailedTry | undefined {
   const { error, ok, files, filesFailed, filesDelivered, filesSkipped } = outcome;
   if (ok) return undefined;
-  const failures = files.flatMap(({ status, name, code = 'internal', message = '' }) =>
-    status === 'failed' && code !== error?.code ? [{ name: short(name), code, message: short(message) }] : [],
+  const failures = files.flatMap(({ status, name, code = 'internal', message = '', failedBy }) =>
+    status === 'failed' && failedBy !== 'transfer'
+      ? [{ name: short(name), code, message: short(message) }]
+      : [],
   );
   const named = failures.slice(0, FAILURES_NAMED);
   if (error !== undefined) return { ...tryThatFailed(error), filesFailed: failures.length, failures: named };
