@@ -243,6 +243,12 @@ export const OFFLINE_AFTER_INTERVALS = 3;
 /** The directory's broadcast timer. */
 export const BROADCAST_INTERVAL_MS = 5_000;
 
+/**
+ * Machines that a client remembers: twice of what a large network has. More are signed by a server that makes them up, with the
+ * network key or an invite, and would take 1 to 5 KiB each of every client's disk.
+ */
+export const MAX_KNOWN_PEERS = 20_000;
+
 /** Largest page of a directory snapshot or delta, in bytes. */
 export const MAX_DIRECTORY_PAGE_BYTES = 256 * KiB;
 

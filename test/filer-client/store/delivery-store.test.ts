@@ -37,7 +37,8 @@ test('what a sender delivered last under a path is found at once, and nobody els
 });
 
 test('of a sender that sends without end the newest paths are remembered, and those of others stay', () => {
-  const store = new DeliveryStore(database, writes, { maxPerSender: 5, trimAfter: 10 });
+  const bounds = { perHolder: 5 * 280, inAll: 10_000 };
+  const store = new DeliveryStore(database, writes, { bounds, step: 1 });
   const [anna, bob] = [store.of('A', '/inbox'), store.of('B', '/inbox')];
   void bob.note('1', FIRST);
   for (let n = 1; n <= 30; n++) void anna.note(String(n), FIRST);

@@ -73,7 +73,10 @@ test('the look-ups take an index', () => {
 });
 
 test('of a sender that sends without end the newest files are listed, and those of others stay', () => {
-  const bounded = new InboxStore(database, writesTo(database), { maxPerSender: 5, trimAfter: 10 });
+  const bounded = new InboxStore(database, writesTo(database), {
+    bounds: { perHolder: 5 * 540, inAll: 10_000 },
+    step: 1,
+  });
   const item = {
     id: '',
     job: 'job',

@@ -94,6 +94,9 @@ export interface IncomingTransfer {
   readonly bytesTotal: number;
 }
 
+/** Transfers of one sender that wait until the program here is told of them. */
+const MAX_UNTOLD = 1_000;
+
 const CLEAN_EVERY_MS = 24 * 3_600_000;
 
 /** For so long a transfer goes on in the folder in which it began, in ms. */
@@ -228,6 +231,7 @@ export class TransferIntake {
           maxFileBytes: limits.maxFileBytes,
           maxFiles: limits.maxFiles,
           accept: async (offer, asker) => {
+            this.#refuseUntold(from);
             const cap = this.#knownCap(offer, from);
             if (cap === undefined) return undefined;
             if (cap === 'ask') {
@@ -277,6 +281,16 @@ export class TransferIntake {
       other.messenger.reject(new FilerError('connection-closed', 'this job goes on over a newer connection'));
       await other.ended;
     }
+  }
+
+  /** @throws FilerError `rate-limited` when the program here cannot keep up with what a sender has brought */
+  #refuseUntold({ id }: Membership): void {
+    const { member } = this.#options;
+    if (this.#hook === undefined || member.arrivals.untold(id) < MAX_UNTOLD) return;
+    throw new FilerError(
+      'rate-limited',
+      `${MAX_UNTOLD} transfers of yours wait until the program that ${member.name} runs for each was told: try again later`,
+    );
   }
 
   /** What may come of an offer, as far as no person has to be asked. @throws FilerError `declined`, `totals-needed` */

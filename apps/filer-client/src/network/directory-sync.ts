@@ -1,6 +1,7 @@
 import {
   FilerError,
   formatDirectoryGet,
+  MAX_KNOWN_PEERS,
   parseDirectory,
   requireMachineName,
   verifyMembership,
@@ -83,7 +84,15 @@ interface Applied {
 
 function applyPage(member: Member, page: DirectoryPage, onRefused: OnRefused): Applied {
   const entries = page.entries.filter((entry) => isGenuine(member, entry, onRefused));
-  const told = member.directory.apply(entries, { seq: page.seq, time: page.time });
+  const { told, leftOut } = member.directory.apply(entries, { seq: page.seq, time: page.time });
+  if (leftOut > 0) {
+    onRefused(
+      new FilerError(
+        'too-large',
+        `${leftOut} machines are not remembered: this one knows ${MAX_KNOWN_PEERS}, the most that it takes from a server`,
+      ),
+    );
+  }
   const keeping = entries.flatMap((entry) =>
     entry.kind === 'member' ? (member.adopt(entry.membership) ?? []) : [],
   );

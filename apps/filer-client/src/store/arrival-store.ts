@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { ShareBounds } from '@filer/protocol';
 import { integer, text } from './database.ts';
+import { MachineRoom, ROOMS } from './machine-room.ts';
 
 /** A transfer that came to its end, and the files of it that nobody was told of yet. */
 export interface Arrival {
@@ -28,17 +30,21 @@ export interface ArrivedFile {
 /** Rows that are read at once. */
 const PAGE = 500;
 
-/** Transfers of one sender that are remembered beside those that somebody is to be told of: a flood of offers is not. */
-const MAX_TOLD_PER_SENDER = 1_000;
-
 const FILES = 'FROM inbox WHERE sender = ? AND job = ? AND rowid > ? AND rowid <= ? AND was_there = 0';
 
 /** Transfers that came in, by sender and job: where their files go, and who was told of them. */
 export class ArrivalStore {
   readonly #database: DatabaseSync;
 
-  constructor(database: DatabaseSync) {
+  readonly #room: MachineRoom;
+
+  constructor(database: DatabaseSync, bounds: ShareBounds = ROOMS.arrivals) {
     this.#database = database;
+    this.#room = new MachineRoom(database, {
+      table: 'arrivals',
+      bounds,
+      forgettable: 'done_row <= told_row',
+    });
   }
 
   /** The folder of a transfer: that of its first beginning, whenever it goes on. @param make the folder of a new one */
@@ -55,14 +61,16 @@ export class ArrivalStore {
     this.#database
       .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
       .run(sender.id, job, sender.name, folder, note, beganAt);
-    this.#database
-      .prepare(
-        `DELETE FROM arrivals WHERE rowid IN (
-           SELECT rowid FROM arrivals WHERE sender = ? AND done_row <= told_row
-           ORDER BY began_at DESC, rowid DESC LIMIT -1 OFFSET ${MAX_TOLD_PER_SENDER})`,
-      )
-      .run(sender.id);
+    this.#room.added(sender.id);
     return folder;
+  }
+
+  /** How many transfers of a sender came to their end that nobody was told of. */
+  untold(from: string): number {
+    const row = this.#database
+      .prepare('SELECT count(*) AS transfers FROM arrivals WHERE sender = ? AND done_row > told_row')
+      .get(from);
+    return integer(row ?? {}, 'transfers');
   }
 
   /** When a transfer began first, ms since the epoch. */

@@ -3,42 +3,32 @@ import { join } from 'node:path';
 import type { Deliveries, Delivered } from '@filer/transfer';
 import { text } from './database.ts';
 import type { Writes } from './group-commit.ts';
-import { Trim } from './trim.ts';
+import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
-/** Paths of one sender that are remembered: with more of them, what came longest ago counts as someone else's. */
-const MAX_PER_SENDER = 1_000_000;
+/** Rows after which the bounds are looked at. */
+const STEP = 256;
 
-/** The oldest are looked for after so many new ones. */
-const TRIM_AFTER = 10_000;
-
-/** What each sender delivered last under each path, wherever it went: only that is ever replaced. */
+/** What each sender delivered last under each path, wherever it went: only that is ever replaced. What is forgotten counts as someone else's. */
 export class DeliveryStore {
   readonly #database: DatabaseSync;
   readonly #writes: Writes;
-  readonly #trim: Trim;
+  readonly #room: MachineRoom;
   readonly #put: StatementSync;
   readonly #find: StatementSync;
-  readonly #forget: StatementSync;
-  readonly #maxPerSender: number;
 
   constructor(
     database: DatabaseSync,
     writes: Writes,
-    { maxPerSender = MAX_PER_SENDER, trimAfter = TRIM_AFTER } = {},
+    { bounds = ROOMS.deliveries, step = STEP }: RoomOptions = {},
   ) {
     this.#database = database;
     this.#writes = writes;
-    this.#maxPerSender = maxPerSender;
-    this.#trim = new Trim(trimAfter, (sender) => this.#forget.run(sender, this.#maxPerSender));
+    this.#room = new MachineRoom(database, { table: 'deliveries', bounds, step });
     this.#put = database.prepare(
       'INSERT OR REPLACE INTO deliveries (path, sender, content, mtime_ns, job) VALUES (?, ?, ?, ?, ?)',
     );
     this.#find = database.prepare(
       'SELECT content, mtime_ns, job FROM deliveries WHERE path = ? AND sender = ?',
-    );
-    this.#forget = database.prepare(
-      `DELETE FROM deliveries WHERE sender = ?1 AND id <=
-       (SELECT id FROM deliveries WHERE sender = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)`,
     );
   }
 
@@ -50,7 +40,7 @@ export class DeliveryStore {
         this.#writes.add(() => {
           const { content, mtimeNs, job } = delivered;
           this.#put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
-          this.#trim.added(sender);
+          this.#room.added(sender);
         }),
     };
   }

@@ -8,6 +8,7 @@ import {
   type PeerRecord,
   type PresenceState,
   MAX_DOCUMENT_BYTES,
+  MAX_KNOWN_PEERS,
 } from '@filer/protocol';
 import { integer, text, transaction } from './database.ts';
 import { Settings } from './settings.ts';
@@ -36,17 +37,35 @@ export interface DirectoryPosition {
   readonly seq: number;
 }
 
+/** What became of the entries of a page. */
+export interface AppliedEntries {
+  /** The peers whose presence they tell. */
+  readonly told: readonly KnownPeer[];
+  /** Machines that are not remembered, since there are too many. */
+  readonly leftOut: number;
+}
+
+/** A directory that is full is looked through for machines that were removed so often, in ms. */
+const SWEEP_EVERY_MS = 60_000;
+
 /** The directory as this machine keeps it on disk, to go on working while the server is away. */
 export class DirectoryStore {
   readonly #database: DatabaseSync;
   readonly #settings: Settings;
   readonly #isRemoved: (id: string) => boolean;
+  readonly #maxPeers: number;
+  #sweptAt = -Infinity;
 
   /** @param isRemoved whether the network has removed an id: its name may then go to another one */
-  constructor(database: DatabaseSync, isRemoved: (id: string) => boolean) {
+  constructor(
+    database: DatabaseSync,
+    isRemoved: (id: string) => boolean,
+    { maxPeers = MAX_KNOWN_PEERS } = {},
+  ) {
     this.#database = database;
     this.#settings = new Settings(database);
     this.#isRemoved = isRemoved;
+    this.#maxPeers = maxPeers;
   }
 
   get position(): DirectoryPosition {
@@ -115,19 +134,16 @@ export class DirectoryStore {
     });
   }
 
-  /**
-   * Takes in checked entries and the position that they lead to.
-   *
-   * @returns the peers whose presence the entries tell
-   */
-  apply(entries: readonly DirectoryEntry[], position: { seq: number; time: number }): KnownPeer[] {
+  /** Takes in checked entries and the position that they lead to. */
+  apply(entries: readonly DirectoryEntry[], position: { seq: number; time: number }): AppliedEntries {
     return transaction(this.#database, () => {
-      for (const entry of entries) this.#apply(entry);
+      const leftOut = entries.filter((entry) => !this.#apply(entry)).length;
       this.#settings.set('directory.seq', String(position.seq));
       this.#settings.set('directory.asOf', String(position.time));
-      return entries.flatMap((entry) =>
+      const told = entries.flatMap((entry) =>
         entry.kind === 'presence' ? (this.#byHandle(entry.handle) ?? []) : [],
       );
+      return { told, leftOut };
     });
   }
 
@@ -143,13 +159,14 @@ export class DirectoryStore {
     });
   }
 
-  #apply(entry: DirectoryEntry): void {
+  /** @returns false when there is no room for it */
+  #apply(entry: DirectoryEntry): boolean {
     if (entry.kind === 'member') {
-      this.#keepMember(entry.membership, entry.handle);
+      return this.#keepMember(entry.membership, entry.handle);
     } else if (entry.kind === 'record') {
       const known = this.byId(entry.record.id)?.record;
       // A server that rolls back an older record does not get it past its seq.
-      if (known !== undefined && known.seq > entry.record.seq) return;
+      if (known !== undefined && known.seq > entry.record.seq) return true;
       this.#database
         .prepare('UPDATE peers SET record = ? WHERE id = ?')
         .run(JSON.stringify(entry.record), entry.record.id);
@@ -158,9 +175,11 @@ export class DirectoryStore {
         .prepare('UPDATE peers SET state = ?, last_seen = ? WHERE handle = ?')
         .run(entry.state, entry.lastSeen, entry.handle);
     }
+    return true;
   }
 
-  #keepMember(membership: Membership, handle: number | undefined): void {
+  /** @returns false when it is a new machine's, and there is no room for one */
+  #keepMember(membership: Membership, handle: number | undefined): boolean {
     const { id, name } = membership;
     if (handle !== undefined) {
       this.#database.prepare('UPDATE peers SET handle = NULL WHERE handle = ? AND id <> ?').run(handle, id);
@@ -168,6 +187,7 @@ export class DirectoryStore {
     }
     const known = this.byId(id);
     if (known === undefined) {
+      if (!this.#hasRoom()) return false;
       this.#database
         .prepare('INSERT INTO peers (id, handle, name, membership) VALUES (?, ?, ?, ?)')
         .run(id, handle ?? null, name, JSON.stringify(membership));
@@ -176,20 +196,47 @@ export class DirectoryStore {
         .prepare('UPDATE peers SET name = ?, membership = ? WHERE id = ?')
         .run(name, JSON.stringify(membership), id);
     } else if (membership.serial < known.membership.serial) {
-      return;
+      return true;
     }
     this.#pin(name, id);
+    return true;
+  }
+
+  /** A machine is forgotten for another one only when its removal is signed: what a server says of it must not unpin its name. */
+  #hasRoom(): boolean {
+    const full = (): boolean => this.#count('peers') >= this.#maxPeers;
+    if (!full()) return true;
+    if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return false;
+    this.#sweptAt = performance.now();
+    const forget = this.#database.prepare('DELETE FROM peers WHERE id = ?');
+    for (const row of this.#database.prepare('SELECT id FROM peers').all()) {
+      if (this.#isRemoved(text(row, 'id'))) forget.run(text(row, 'id'));
+    }
+    return !full();
+  }
+
+  #count(table: 'peers' | 'pins'): number {
+    return integer(this.#database.prepare(`SELECT count(*) AS rows FROM ${table}`).get() ?? {}, 'rows');
   }
 
   #pin(name: string, id: string): void {
     const pin = this.pin(name);
     if (pin === undefined) {
+      if (this.#count('pins') >= 2 * this.#maxPeers) this.#forgetGivenUpNames();
       this.#database.prepare('INSERT INTO pins (name, id) VALUES (?, ?)').run(name, id);
     } else if (pin.id !== id) {
       if (this.#bears(pin.id, name))
         this.#database.prepare('UPDATE pins SET claimed_by = ? WHERE name = ?').run(id, name);
       else this.trust(name, id);
     }
+  }
+
+  /** A name that none bears who claimed it goes to the next one, whether it is remembered or not. */
+  #forgetGivenUpNames(): void {
+    this.#database.exec(
+      `DELETE FROM pins WHERE NOT EXISTS
+         (SELECT 1 FROM peers WHERE peers.name = pins.name AND peers.id IN (pins.id, pins.claimed_by))`,
+    );
   }
 }
 

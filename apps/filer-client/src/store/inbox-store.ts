@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { forLists, integer, text } from './database.ts';
 import type { Writes } from './group-commit.ts';
-import { Trim } from './trim.ts';
+import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
 /** A file that came. */
 export interface InboxItem {
@@ -22,15 +22,12 @@ export interface InboxItem {
   readonly wasThere: boolean;
 }
 
-/** Files of one sender that are listed: with more of them, the oldest are forgotten. They stay where they are. */
-const MAX_PER_SENDER = 1_000_000;
+/** Rows after which the bounds are looked at. */
+const STEP = 256;
 
-/** The oldest are looked for after so many new ones. */
-const TRIM_AFTER = 10_000;
-
+/** The files that came: of each sender as many as its share of the room allows, the newest. They stay where they are. */
 export class InboxStore {
-  readonly #maxPerSender: number;
-  readonly #trim: Trim;
+  readonly #room: MachineRoom;
   readonly #committed: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #writes: Writes;
@@ -38,12 +35,11 @@ export class InboxStore {
   constructor(
     database: DatabaseSync,
     writes: Writes,
-    { maxPerSender = MAX_PER_SENDER, trimAfter = TRIM_AFTER } = {},
+    { bounds = ROOMS.inbox, step = STEP }: RoomOptions = {},
   ) {
     this.#committed = database;
     this.#writes = writes;
-    this.#maxPerSender = maxPerSender;
-    this.#trim = new Trim(trimAfter, (sender) => this.#forgetOldest(sender));
+    this.#room = new MachineRoom(database, { table: 'inbox', bounds, step });
     this.#insert = database.prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   }
 
@@ -73,16 +69,7 @@ export class InboxStore {
       item.state,
       item.wasThere ? 1 : 0,
     );
-    this.#trim.added(item.from);
-  }
-
-  #forgetOldest(sender: string): void {
-    this.#committed
-      .prepare(
-        `DELETE FROM inbox WHERE sender = ?1 AND rowid <=
-         (SELECT rowid FROM inbox WHERE sender = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)`,
-      )
-      .run(sender, this.#maxPerSender);
+    this.#room.added(item.from);
   }
 
   /** Whether a file is listed as it is now: one that was put in place when its receiver was killed may not be. */

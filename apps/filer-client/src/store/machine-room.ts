@@ -2,6 +2,25 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ShareBounds } from '@filer/protocol';
 import { integer, text } from './database.ts';
 
+const MiB = 1024 * 1024;
+
+/**
+ * Bytes, as `machine_use` counts them. Of files that came: about a million with usual paths, which a large tree has. Offers and
+ * transfers: dozens of the largest, thousands of usual ones.
+ */
+export const ROOMS = {
+  inbox: { perHolder: 768 * MiB, inAll: 3_072 * MiB },
+  deliveries: { perHolder: 768 * MiB, inAll: 3_072 * MiB },
+  offers: { perHolder: 4 * MiB, inAll: 64 * MiB },
+  arrivals: { perHolder: 4 * MiB, inAll: 64 * MiB },
+} as const satisfies Record<string, ShareBounds>;
+
+/** How much, for a store that has a room. */
+export interface RoomOptions {
+  readonly bounds?: ShareBounds;
+  readonly step?: number;
+}
+
 export interface MachineRoomOptions {
   /** One that `machine_use` counts. */
   readonly table: 'messages' | 'inbox' | 'deliveries' | 'offers' | 'arrivals';

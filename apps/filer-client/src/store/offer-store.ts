@@ -1,13 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { FilerError, listOf, MAX_OFFER_BYTES, MAX_OFFER_NAMES, parseJson } from '@filer/protocol';
+import {
+  type ShareBounds,
+  FilerError,
+  listOf,
+  MAX_OFFER_BYTES,
+  MAX_OFFER_NAMES,
+  parseJson,
+} from '@filer/protocol';
 import { forLists, integer, text } from './database.ts';
+import { MachineRoom, ROOMS } from './machine-room.ts';
 
 /** `lost`: its sender went away and may come back. */
 export const OFFER_STATES = ['waiting', 'lost', 'withdrawn', 'declined', 'accepted'] as const;
 export type OfferState = (typeof OFFER_STATES)[number];
-
-/** Offers of one sender that are remembered beside those that wait or were accepted: a flood of them is not. */
-const MAX_CLOSED_PER_SENDER = 100;
 
 /** An offer that a person is asked about. Names and note are another machine's: escape them. */
 export interface AskedOffer {
@@ -32,9 +37,15 @@ export interface AskedOffer {
 /** Offers that were shown to a person, and what became of them, by sender and job. */
 export class OfferStore {
   readonly #database: DatabaseSync;
+  readonly #room: MachineRoom;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, bounds: ShareBounds = ROOMS.offers) {
     this.#database = database;
+    this.#room = new MachineRoom(database, {
+      table: 'offers',
+      bounds,
+      forgettable: "state IN ('lost', 'withdrawn', 'declined')",
+    });
   }
 
   /** Keeps an offer, in the place of an earlier one of the same sender and job. */
@@ -55,13 +66,7 @@ export class OfferStore {
         offer.state,
         offer.reason,
       );
-    this.#database
-      .prepare(
-        `DELETE FROM offers WHERE id IN (
-           SELECT id FROM offers WHERE sender = ? AND state IN ('lost', 'withdrawn', 'declined')
-           ORDER BY offered_at DESC, rowid DESC LIMIT -1 OFFSET ${MAX_CLOSED_PER_SENDER})`,
-      )
-      .run(offer.from);
+    this.#room.added(offer.from);
   }
 
   find(from: string, job: string): AskedOffer | undefined {
