@@ -42,6 +42,8 @@ export class Deciding {
   readonly #making: Making;
   /** Of the files that the answer to one batch names. */
   #namedChars = 0;
+  /** Of the entry that was decided last. */
+  #lastComponents: readonly string[] = [];
 
   constructor(options: DecidingOptions, owner: Pick<IncomingOwner, 'result' | 'follow'>, decided: Decided) {
     this.#options = options;
@@ -112,6 +114,7 @@ export class Deciding {
       if (policy.leavesOut?.(entry) === true) return { answer: 'unwanted' };
       this.#folders.announced(number, components);
       if (entry.kind !== 'file') takeRoom(left, 0);
+      this.#takeFolders(components, entry.kind === 'file' ? 0 : 1);
       if (entry.kind === 'dir') return this.#making.folder(entry, components).catch(refuse);
       if (entry.kind === 'link') return this.#making.link(entry, components).catch(refuse);
       const glance = present.glance(entry, components);
@@ -121,6 +124,15 @@ export class Deciding {
     } catch (error) {
       return refuse(error);
     }
+  }
+
+  /** Takes room for an entry itself and for folders on its way that the entry before was not in. @throws FilerError `no-space` */
+  #takeFolders(components: readonly string[], own: number): void {
+    const last = this.#lastComponents;
+    const folders = components.slice(0, -1);
+    const other = folders.findIndex((each, at) => each !== last[at]);
+    this.#options.space.make(own + (other === -1 ? 0 : folders.length - other));
+    this.#lastComponents = components;
   }
 
   /** One entry is not taken. @throws what is no FilerError */

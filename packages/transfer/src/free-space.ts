@@ -9,11 +9,16 @@ export interface FreeSpaceOptions {
   readonly keepFreeBytes?: number | undefined;
   /** Most bytes that may lie in the folder. @default no quota */
   readonly quotaBytes?: number | undefined;
+  /** What the disk of a folder has. @default statfs */
+  readonly look?: (folder: string) => Promise<DiskState>;
 }
+
+/** As statfs tells. */
+export type DiskState = Pick<StatsFs, 'bavail' | 'bsize' | 'files' | 'ffree'>;
 
 const KEEP_FREE_BYTES = 16 * 1024 * 1024;
 
-async function statfsNear(folder: string): Promise<StatsFs> {
+async function statfsNear(folder: string): Promise<DiskState> {
   try {
     return await statfs(folder);
   } catch (error) {
@@ -28,6 +33,13 @@ export function noRoom(bytes: number): FilerError {
   return new FilerError(
     'no-space',
     `the receiver has no room for ${bytes} bytes, on its disk or within its quota: free some there and send again`,
+  );
+}
+
+function noFiles(): FilerError {
+  return new FilerError(
+    'no-space',
+    'the receiver has no room for more files and folders on its disk (inodes, keep-free): free some there and send again',
   );
 }
 
@@ -47,10 +59,13 @@ export class FreeSpace {
   readonly #folder: string;
   readonly #keepFreeBytes: number;
   readonly #quotaBytes: number;
+  readonly #look: (folder: string) => Promise<DiskState>;
   /** Only where there is a quota. */
   readonly #use: InboxUse | undefined;
   /** Bytes that may be used on the disk, as it was looked at last, less what was used since. */
   #diskBytes = Infinity;
+  /** The same of files, folders and links. */
+  #diskFiles = Infinity;
   #promisedBytes = 0;
   #promisedFiles = 0;
 
@@ -59,6 +74,7 @@ export class FreeSpace {
     this.#folder = folder;
     this.#keepFreeBytes = options.keepFreeBytes ?? KEEP_FREE_BYTES;
     this.#quotaBytes = options.quotaBytes ?? Infinity;
+    this.#look = options.look ?? statfsNear;
     if (this.#quotaBytes < Infinity) this.#use = new InboxUse(folder);
   }
 
@@ -71,7 +87,7 @@ export class FreeSpace {
     await this.#use?.refresh(neededBytes > this.#quotaLeft);
     let disk;
     try {
-      disk = await statfsNear(this.#folder);
+      disk = await this.#look(this.#folder);
     } catch (error) {
       throw new FilerError(
         'home-not-writable',
@@ -82,9 +98,24 @@ export class FreeSpace {
       );
     }
     this.#diskBytes = disk.bavail * disk.bsize - this.#keepFreeBytes;
-    // Some file systems make room for files as they come, and say 0.
-    const files = disk.files === 0 ? Infinity : Math.max(0, disk.ffree - filesKeptFree(disk.files));
-    return { bytes: this.#bytesLeft, files: files - this.#promisedFiles };
+    // Some file systems make room for files as they come, and say 0; each takes a block on those, too.
+    const inodes = disk.files === 0 ? Infinity : disk.ffree - filesKeptFree(disk.files);
+    this.#diskFiles = Math.max(0, Math.min(inodes, Math.floor(this.#diskBytes / disk.bsize)));
+    return { bytes: this.#bytesLeft, files: this.#filesLeft };
+  }
+
+  get #filesLeft(): number {
+    return this.#diskFiles - this.#promisedFiles;
+  }
+
+  /**
+   * Takes files, folders and links that are made at once. Transfers that looked at the disk at the same time share what is there.
+   *
+   * @throws FilerError `no-space`
+   */
+  make(count: number): void {
+    if (count > this.#filesLeft) throw noFiles();
+    this.#diskFiles -= count;
   }
 
   get #bytesLeft(): number {
@@ -103,6 +134,7 @@ export class FreeSpace {
    */
   promise(bytes: number): Promised {
     if (bytes > 0 && bytes > this.#bytesLeft) throw noRoom(bytes);
+    if (this.#filesLeft < 1) throw noFiles();
     let remaining = bytes;
     let files = 1;
     this.#promisedBytes += remaining;
