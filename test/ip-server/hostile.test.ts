@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { connectControl, resolveHome } from '@filer/program';
+import { connectDaemon, resolveHome } from '@filer/program';
 import {
   createIdentity,
   dial,
@@ -12,6 +12,7 @@ import {
   strangerMessenger,
 } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { contract } from '../../apps/ip-server/src/api/contract.ts';
 import { RunningServer } from '../support/ip-server.ts';
 import { helloOf, TestMember } from '../support/test-member.ts';
 
@@ -149,13 +150,13 @@ test('a machine that never reads is closed, and the others get every broadcast m
   await using reader = await (await TestMember.join(link, 'reader')).connect();
   const slow = await (await TestMember.join(link, 'slow')).connect();
   slow.session.messenger.socket.pause();
-  const control = await connectControl(resolveHome('ip-server', { IP_SERVER_HOME: server.home }));
+  const control = await connectDaemon(resolveHome('ip-server', { IP_SERVER_HOME: server.home }));
   if (control === undefined) throw new Error('the server runs');
   const text = 'x'.repeat(16_000);
   let reached = 2;
   let sent = 0;
   for (; reached === 2 && sent < 3_000; sent++) {
-    ({ reached } = (await control.call('broadcast', { text })) as { reached: number });
+    ({ reached } = await control.call(contract.broadcast, { text }));
   }
   await control.close();
   await reader.until(() => reader.texts.length === sent);

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { screenLines } from '@filer/program';
+import type { PeerEntry, ScheduleEntry } from '../../apps/ip-server/src/api/contract/members.ts';
 import { peersScreen } from '../../apps/ip-server/src/cli/peers-screen.ts';
 import { RunningServer } from '../support/ip-server.ts';
 import { needs } from '../support/needs.ts';
@@ -16,8 +17,9 @@ const MINUTE = 60_000;
 const bin = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));
 
 /** What `peers` answers of one machine, but for what is given. */
-function peer(name: string, more: object = {}): object {
+function peer(name: string, more: Partial<PeerEntry> = {}): PeerEntry {
   return {
+    id: `id of ${name}`,
     name,
     groups: ['lab'],
     online: true,
@@ -25,15 +27,26 @@ function peer(name: string, more: object = {}): object {
     lastSeen: new Date(NOW - 3 * MINUTE).toISOString(),
     addresses: ['192.0.2.17:10902'],
     version: '0.1.0',
-    lastHeartbeat: { load: 0.25, inboxFreeBytes: 73_304_829_952 },
+    via: null,
+    lastHeartbeat: {
+      time: new Date(NOW).toISOString(),
+      uptimeMs: 0,
+      load: 0.25,
+      memoryTotalBytes: 0,
+      memoryFreeBytes: 0,
+      inboxFreeBytes: 73_304_829_952,
+      transfers: 0,
+      spooled: 0,
+    },
     reports: 'ok',
     schedules: [],
     ...more,
   };
 }
 
-function schedule(name: string, state: string, minutes: number): object {
-  return { name, state, since: new Date(NOW - minutes * MINUTE).toISOString() };
+function schedule(name: string, state: ScheduleEntry['state'], minutes: number): ScheduleEntry {
+  const since = new Date(NOW - minutes * MINUTE).toISOString();
+  return { name, state, dueAt: since, lastReportAt: null, since };
 }
 
 const PEERS = {

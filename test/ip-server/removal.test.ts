@@ -1,8 +1,9 @@
 import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectControl, resolveHome } from '@filer/program';
+import { connectDaemon, resolveHome } from '@filer/program';
 import { loadNetworkKey, parseRemovals, signRemoval } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
+import { contract } from '../../apps/ip-server/src/api/contract.ts';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember } from '../support/test-member.ts';
 
@@ -32,11 +33,11 @@ describe('removing a machine', () => {
     const { id: first } = await TestMember.join(link, 'first');
     const { id: second } = await TestMember.join(link, 'second');
     const networkKey = await loadNetworkKey(join(server.home, 'network-key.pem'));
-    const control = await connectControl(resolveHome('ip-server', { IP_SERVER_HOME: server.home }));
+    const control = await connectDaemon(resolveHome('ip-server', { IP_SERVER_HOME: server.home }));
     if (control === undefined) throw new Error('the server runs');
-    const { number } = (await control.call('removal-next', {})) as { number: number };
+    const { number } = await control.call(contract.removalNext, {});
     const remove = (id: string): Promise<unknown> =>
-      control.call('remove', { removal: signRemoval(networkKey, { number, id, removedAt: 1 }) });
+      control.call(contract.remove, { removal: signRemoval(networkKey, { number, id, removedAt: 1 }) });
     await remove(first);
 
     await expect(remove(second)).rejects.toMatchObject({ code: 'verification-failed' });

@@ -4,7 +4,7 @@ import { importsOf, type Source } from './sources.ts';
 /**
  * Who may import whom inside an app, from the top down: a folder may import its own row and those below.
  * A file that lies directly in `src` (but `main.ts`) is the ground: every folder may import it, it imports
- * no folder.
+ * no folder. `api/contract.ts` and `api/contract/` have a row of their own, far below the rest of `api`.
  */
 const LAYERS: Record<string, readonly (readonly string[])[]> = {
   'apps/filer-client': [
@@ -14,6 +14,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['daemon'],
     ['network', 'reports', 'watch', 'jobs'],
     ['store'],
+    ['api/contract'],
     ['ground'],
   ],
   'apps/ip-server': [
@@ -24,6 +25,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['http'],
     ['server', 'reports', 'alarms', 'uploads', 'collect'],
     ['store'],
+    ['api/contract'],
     ['ground'],
   ],
 };
@@ -75,6 +77,8 @@ function relativeBreaches(path: string, member: string, specifier: string): stri
 
 function folderOf(path: string): string {
   const [first = '', ...rest] = path.split('/').slice(3);
+  // The contract is what all others of an app speak of: declarations only.
+  if (first === 'api' && /^contract(\.ts)?$/.test(rest[0] ?? '')) return 'api/contract';
   return rest.length > 0 || first === 'main.ts' ? first : 'ground';
 }
 

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHostPort } from '@filer/protocol';
-import { ControlServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
+import { RpcServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
 import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
 import type { PeerEvent } from '../../apps/filer-client/src/network/events.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
-import { deskOf } from '../../apps/ip-server/src/api/desk.ts';
+import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { ServerDaemon } from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
@@ -93,7 +93,7 @@ export class NetworkHere implements AsyncDisposable {
   readonly serverHome: string;
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
-  #control: ControlServer | undefined;
+  #control: RpcServer | undefined;
   #port = 0;
 
   private constructor(folder: string) {
@@ -137,8 +137,8 @@ export class NetworkHere implements AsyncDisposable {
       version: '0.0.0',
     });
     this.#server = server;
-    this.#control = await ControlServer.open(place, {
-      methods: methodsOn(deskOf(server)),
+    this.#control = await RpcServer.open(place, {
+      methods: methodsOn(adminApiOf(server)),
       onFault: (error) => log.error('a fault', { why: error }),
     });
     this.#port = (await server.listen()).port;

@@ -56,8 +56,29 @@ export {
   type SettingValues,
 } from './settings.ts';
 export { runProgram, type ProgramOptions } from './program.ts';
-export { ControlServer, type ControlCall, type ControlMethod } from './rpc/server.ts';
-export { connectControl, requireControl, type ControlCaller } from './rpc/client.ts';
+export {
+  arrayOf,
+  count,
+  method,
+  NO_PARAMS,
+  parsedBy,
+  type Method,
+  type MethodTypes,
+  type TypesOf,
+} from './rpc/method.ts';
+export {
+  implement,
+  implementWith,
+  type Call,
+  type Handler,
+  type Handlers,
+  type Methods,
+  type Operation,
+} from './rpc/implement.ts';
+export { RpcServer } from './rpc/server.ts';
+export { DaemonClient, type CallOptions } from './rpc/client.ts';
+export { connectDaemon, requireDaemon } from './rpc/socket.ts';
+export { transportHere } from './rpc/here.ts';
 export { versionOf } from './version.ts';
 export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';

@@ -1,4 +1,5 @@
-import { connectControl, createLogger, openHome, readConfiguration, type Context } from '@filer/program';
+import { connectDaemon, createLogger, openHome, readConfiguration, type Context } from '@filer/program';
+import { contract } from './contract.ts';
 import { aborted } from '../abort.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import type { OperationName, OperationResults } from '../daemon/operations.ts';
@@ -22,22 +23,22 @@ export interface Operator extends AsyncDisposable {
 /** @throws FilerError `not-joined`, and what opening a daemon throws */
 export async function openOperator(context: Context): Promise<Operator> {
   const { home, signal } = context;
-  const caller = await connectControl(home, { signal });
+  const caller = await connectDaemon(home, { signal });
   if (caller === undefined) return ownDaemon(context);
   // Each call that is cancelled closes its connection: the following and the calls have one each.
   return {
     isOwn: false,
     perform: async (name, params, { onItem = () => undefined, signal: stop = signal } = {}) => {
-      const call = (await connectControl(home, { signal: stop })) ?? caller;
+      const call = (await connectDaemon(home, { signal: stop })) ?? caller;
       try {
         // The daemon is the same program of the same home: its results have the operation's own type.
-        return (await call.stream(name, params, eachItem(onItem), { signal: stop })) as never;
+        return (await call.call(contract[name], params, { onItem: eachItem(onItem), signal: stop })) as never;
       } finally {
         if (call !== caller) await call.close();
       }
     },
     follow: async (onEvent, stop) => {
-      await caller.stream('follow', {}, (item) => onEvent(item as PeerEvent), { signal: stop });
+      await caller.call(contract.follow, {}, { onItem: (item) => onEvent(item as PeerEvent), signal: stop });
     },
     [Symbol.asyncDispose]: () => caller.close(),
   };

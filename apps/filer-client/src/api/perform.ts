@@ -1,4 +1,5 @@
-import { connectControl, type Context } from '@filer/program';
+import { connectDaemon, type Context } from '@filer/program';
+import { contract } from './contract.ts';
 import type { OperationName, OperationResults } from '../daemon/operations.ts';
 import { eachItem, type PerformOptions } from './each-item.ts';
 
@@ -14,11 +15,14 @@ export async function perform<N extends OperationName>(
   { onItem = () => undefined }: PerformOptions = {},
 ): Promise<OperationResults[N]> {
   const { home, signal } = context;
-  const caller = await connectControl(home, { signal });
+  const caller = await connectDaemon(home, { signal });
   if (caller !== undefined) {
     await using daemon = caller;
     // The daemon is the same program of the same home: its results have the operation's own type.
-    return (await daemon.stream(name, params, eachItem(onItem), { signal })) as OperationResults[N];
+    return (await daemon.call(contract[name], params, {
+      onItem: eachItem(onItem),
+      signal,
+    })) as OperationResults[N];
   }
   const { performHere } = await import('./own-process.ts');
   return await performHere(context, name, params, { onItem });

@@ -1,7 +1,7 @@
-import { connectControl, type Context } from '@filer/program';
+import { connectDaemon, type Context } from '@filer/program';
+import { contract } from './contract.ts';
 import type { OperationName, OperationResults } from '../daemon/operations.ts';
 import { reconnectDelayMs } from '../network/backoff.ts';
-import { eachItem } from './each-item.ts';
 import type { OwnSite } from './own-process.ts';
 
 /** Has operations done again and again, for a command that goes on. */
@@ -24,17 +24,12 @@ export function openPerformer(context: Context): Performer {
   return {
     perform: async (name, params) => {
       const { home, signal } = context;
-      const caller = await connectControl(home, { signal });
+      const caller = await connectDaemon(home, { signal });
       if (caller !== undefined) {
         await end();
         await using daemon = caller;
         // The daemon is the same program of the same home: its results have the operation's own type.
-        return (await daemon.stream(
-          name,
-          params,
-          eachItem(() => undefined),
-          { signal },
-        )) as never;
+        return (await daemon.call(contract[name], params, { signal })) as never;
       }
       if (own === undefined) {
         const { openOwnSite } = await import('./own-process.ts');

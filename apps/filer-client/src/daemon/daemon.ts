@@ -12,10 +12,10 @@ import {
 } from '@filer/protocol';
 import {
   acquireLock,
-  ControlServer,
   DiskRoom,
+  implementWith,
   KeptClock,
-  type ControlMethod,
+  RpcServer,
   type Environment,
   type Home,
   type Lock,
@@ -46,6 +46,7 @@ import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import { Watches } from '../watch/watches.ts';
+import { contract } from '../api/contract.ts';
 import { ConnectionList, type ConnectionLine } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
@@ -278,8 +279,8 @@ export class Daemon implements DaemonPart {
       () => fetches.close(),
     );
 
-    const control = await ControlServer.open(member.home, {
-      methods: this.#methods(),
+    const control = await RpcServer.open(member.home, {
+      methods: implementWith(contract, () => this.#site(), operations),
       onFault: (error) => log.error('a command failed for a fault of this program', { error }),
     });
     this.#closers.push(() => control.close());
@@ -341,15 +342,6 @@ export class Daemon implements DaemonPart {
     this.#watches = watches;
     this.#closers.push(() => watches[Symbol.asyncDispose]());
     this.scheduler.start();
-  }
-
-  #methods(): Record<string, ControlMethod> {
-    const methods: Record<string, ControlMethod> = {};
-    for (const [name, operation] of Object.entries(operations)) {
-      methods[name] = (params, call) =>
-        operation(this.#site(), params, { emit: (item) => call.emit(item), signal: call.signal });
-    }
-    return methods;
   }
 
   #site(): Site {

@@ -1,40 +1,12 @@
 import { iso } from '@filer/program';
 import { parsePayload } from '../alarms/payload.ts';
-import type { AlarmEntry, AlarmEvent, Delivery } from '../store/alarm-store.ts';
-import type { Desk } from './desk.ts';
+import type { AlarmEntry } from '../store/alarm-store.ts';
+import type { AdminApi } from './admin-api.ts';
+import type { AlarmDocument } from './contract/server.ts';
 
-/** What `alarms` says. Times are ISO 8601 UTC. */
-export interface AlarmsDocument {
-  /** Oldest first. */
-  readonly alarms: readonly AlarmDocument[];
-}
-
-export interface AlarmDocument {
-  /** What a webhook has as `webhook-id`. */
-  readonly id: string;
-  readonly time: string;
-  readonly event: AlarmEvent;
-  /** The machine's name as it was then. */
-  readonly peer: string;
-  readonly peerId: string;
-  readonly schedule: string;
-  readonly dueAt: string;
-  readonly lastReportAt: string | null;
-  readonly missingSince: string;
-  /** Who is told; empty when nobody was to be. */
-  readonly deliveries: readonly DeliveryDocument[];
-}
-
-export interface DeliveryDocument extends Pick<Delivery, 'channel' | 'state' | 'tries'> {
-  /** When it was delivered, or given up. */
-  readonly doneAt: string | null;
-  /** Why the last try failed. */
-  readonly problem: string | null;
-}
-
-/** @param limit so many of the newest */
-export function alarmsDocument({ alarms }: Desk, limit: number): AlarmsDocument {
-  return { alarms: alarms.last(limit).map(alarmDocument) };
+/** So many of the newest, oldest first. */
+export function alarmDocuments({ alarms }: AdminApi, limit: number): AlarmDocument[] {
+  return alarms.last(limit).map(alarmDocument);
 }
 
 function alarmDocument({ id, time, event, payload, deliveries }: AlarmEntry): AlarmDocument {

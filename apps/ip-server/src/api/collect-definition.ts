@@ -2,7 +2,6 @@ import { access, constants, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import {
   FilerError,
-  fieldsOf,
   Glob,
   integerOf,
   isGroupName,
@@ -20,7 +19,8 @@ import { parseTimetable } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
 import { isSlowEnough, SHORTEST_WORDS } from '../collect/timing.ts';
 import type { Collect } from '../store/collect-rows.ts';
-import type { Desk } from './desk.ts';
+import type { AdminApi } from './admin-api.ts';
+import type { CollectDefinition } from './contract/collects.ts';
 import { findMember } from './members.ts';
 
 /** Names of machines and groups that one collect may list. */
@@ -30,35 +30,32 @@ const MAX_SOURCES = 1_000;
 const MAX_GRACE_MS = 366 * 24 * 3_600_000;
 
 /** Reads what is to be collected, and makes its folder. @throws FilerError `usage`, `no-such-peer` */
-export async function readCollect(desk: Desk, params: unknown): Promise<Collect> {
-  const fields = fieldsOf(params, 'collect');
-  const name = textOf(fields['name'], 'NAME', { max: 64 });
+export async function readCollect(api: AdminApi, given: CollectDefinition): Promise<Collect> {
+  const name = textOf(given.name, 'NAME', { max: 64 });
   if (!isName(name)) throw new FilerError('usage', `${JSON.stringify(name)} is no name for a collect`);
-  if (desk.collects.get(name) !== undefined) throw nameTaken(name);
-  const timetable = parseTimetable({
-    kind: fields['kind'] === 'cron' ? 'cron' : 'every',
-    text: textOf(fields['timetable'], 'timetable', { max: 200 }),
-  });
-  const now = desk.now();
+  if (api.collects.get(name) !== undefined) throw nameTaken(name);
+  const text = textOf(given.timetable, 'timetable', { max: 200 });
+  const timetable = parseTimetable({ kind: given.kind, text });
+  const now = api.now();
   if (!isSlowEnough(timetable, now)) {
     throw new FilerError(
       'usage',
       `--${timetable.kind} ${timetable.text} is too often, machines need time to deliver: at most every ${SHORTEST_WORDS}, such as --every 1h`,
     );
   }
-  const given = fields['folder'];
-  const folder = given === undefined ? join(desk.collected, name) : textOf(given, '--to', { max: 4_096 });
+  const folder =
+    given.folder === undefined ? join(api.collected, name) : textOf(given.folder, '--to', { max: 4_096 });
   if (!isAbsolute(folder)) throw new FilerError('usage', '--to takes the absolute path of a folder');
-  const paths = readPaths(fields['paths']);
-  const sources = listOf(fields['from'], '--from', MAX_SOURCES, textOf).map((from) => readSource(desk, from));
-  await checkFolder(desk, folder, given === undefined);
+  const paths = readPaths(given.paths);
+  const sources = listOf(given.from, '--from', MAX_SOURCES, textOf).map((from) => readSource(api, from));
+  await checkFolder(api, folder, given.folder === undefined);
   return {
     name,
     sources: [...new Set(sources)],
     paths,
     timetable: { kind: timetable.kind, text: timetable.text },
     folder,
-    graceMs: integerOf(fields['graceMs'], '--grace', 1, MAX_GRACE_MS),
+    graceMs: integerOf(given.graceMs, '--grace', 1, MAX_GRACE_MS),
     createdAt: now,
     nextAt: timetable.next(now),
   };
@@ -71,7 +68,7 @@ export function nameTaken(name: string): FilerError {
   );
 }
 
-function readPaths(value: unknown): string[] {
+function readPaths(value: readonly string[]): string[] {
   const paths = listOf(value, '--path', MAX_COLLECT_PATHS, (path, what) =>
     textOf(path, what, { max: 4_096 }),
   );
@@ -82,15 +79,15 @@ function readPaths(value: unknown): string[] {
 }
 
 /** A group that nobody is in yet is one if an invite names it. @throws FilerError `no-such-peer` */
-function readSource(desk: Desk, from: string): string {
+function readSource(api: AdminApi, from: string): string {
   if (from === '@all') return from;
-  if (!from.startsWith('@')) return findMember(desk, from).membership.id;
+  if (!from.startsWith('@')) return findMember(api, from).membership.id;
   const group = from.slice(1);
   const groups = new Set([
-    ...desk.directory
+    ...api.directory
       .all()
       .flatMap(({ status, membership }) => (status === 'member' ? membership.groups : [])),
-    ...desk.registry.invites().flatMap(({ grant }) => grant.groups),
+    ...api.registry.invites().flatMap(({ grant }) => grant.groups),
   ]);
   if (isGroupName(group) && groups.has(group)) return from;
   const near = nearNames(group, groups).map((each) => `@${each}`);
@@ -99,8 +96,8 @@ function readSource(desk: Desk, from: string): string {
 }
 
 /** No two collects may mix their files, and what comes must find its place. @throws FilerError `usage`, `refused` */
-async function checkFolder(desk: Desk, folder: string, isOurs: boolean): Promise<void> {
-  const other = desk.collects
+async function checkFolder(api: AdminApi, folder: string, isOurs: boolean): Promise<void> {
+  const other = api.collects
     .all()
     .find((each) => isInside(each.folder, folder) || isInside(folder, each.folder));
   if (other !== undefined) {

@@ -1,91 +1,13 @@
 import { iso } from '@filer/program';
-import type { DeliveryProgress } from '../collect/attempt.ts';
+import type { CollectOverview, CollectView, MachineView, RunView } from '../daemon/collect-overview.ts';
+import type { Collect, CollectRun } from '../store/collect-rows.ts';
 import type {
-  CollectOverview,
-  CollectView,
-  MachineState,
-  MachineView,
-  RunView,
-} from '../daemon/collect-overview.ts';
-import type { Collect, CollectRun, FileFailure } from '../store/collect-rows.ts';
-
-/** One line of the ledger. Times are ISO 8601 UTC. */
-export interface MachineEntry {
-  readonly name: string;
-  readonly id: string;
-  readonly state: MachineState;
-  /** Whether it had not delivered when the grace was over; also of one that has delivered since. */
-  readonly late: boolean;
-  readonly online: boolean;
-  /** Where its files of this run are. */
-  readonly folder: string;
-  readonly askedAt: string | null;
-  readonly deliveredAt: string | null;
-  readonly files: number;
-  readonly bytes: number;
-  readonly filesFailed: number;
-  /** The first of them. */
-  readonly failures: readonly FileFailure[];
-  /** Why the last try failed. */
-  readonly code: string | null;
-  readonly reason: string | null;
-  readonly tries: number;
-  readonly progress: DeliveryProgress | null;
-}
-
-export interface RunEntry {
-  readonly id: string;
-  /** The name of its folders. */
-  readonly run: string;
-  /** By the timetable; null for one that a person began. */
-  readonly dueAt: string | null;
-  readonly startedAt: string;
-  /** Only the newest one is gone on with. */
-  readonly newest: boolean;
-  /** Machines that it asks; the counts by state add up to it. */
-  readonly expected: number;
-  readonly delivered: number;
-  readonly delivering: number;
-  readonly asked: number;
-  readonly waiting: number;
-  readonly late: number;
-  readonly failed: number;
-  readonly missing: number;
-  /** Left or removed since. */
-  readonly gone: number;
-  readonly files: number;
-  readonly bytes: number;
-}
-
-export interface CollectEntry {
-  readonly name: string;
-  readonly from: readonly string[];
-  readonly paths: readonly string[];
-  readonly every: string | null;
-  readonly cron: string | null;
-  readonly folder: string;
-  readonly graceMs: number;
-  readonly createdAt: string;
-  readonly nextAt: string | null;
-  readonly lastRun: RunEntry | null;
-}
-
-export interface CollectsDocument {
-  readonly running: boolean;
-  readonly collects: readonly CollectEntry[];
-}
-
-/** The ledger of a run. */
-export interface LedgerDocument {
-  readonly running: boolean;
-  readonly collect: CollectEntry;
-  /** Null while the collect has not run. */
-  readonly run: RunEntry | null;
-  /** Those that need attention first. */
-  readonly machines: readonly MachineEntry[];
-  /** The newest runs. */
-  readonly runs: readonly RunEntry[];
-}
+  CollectEntry,
+  CollectsDocument,
+  LedgerDocument,
+  MachineEntry,
+  RunEntry,
+} from './contract/collects.ts';
 
 /** Runs that a ledger lists beside its own. */
 const RUNS_LISTED = 20;

@@ -1,9 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { EXIT_CODES, isErrorCode, type ErrorCode } from '@filer/protocol';
-import type { ControlCall } from '@filer/program';
+import type { Call } from '@filer/program';
 import type { Collect, CollectRun } from '../store/collect-rows.ts';
 import type { CollectOverview } from '../daemon/collect-overview.ts';
-import { ledgerDocument, machineEntries, type MachineEntry } from './collect-documents.ts';
+import { ledgerDocument, machineEntries } from './collect-documents.ts';
+import type { CollectRunDone, CollectRunEvent, MachineEntry } from './contract/collects.ts';
 
 /** How often a run that is followed is looked at. */
 const FOLLOW_MS = 200;
@@ -11,42 +12,17 @@ const FOLLOW_MS = 200;
 /** A machine that is there and was lost so often, or whose files changed so often, is not waited for. */
 const PATIENCE_TRIES = 2;
 
-/** What `collect run` tells, one item a line under `--json`. */
-export type CollectRunEvent =
-  | {
-      readonly type: 'run';
-      readonly collect: string;
-      readonly run: string;
-      readonly id: string;
-      readonly startedAt: string;
-      readonly expected: number;
-    }
-  | ({ readonly type: 'machine' } & MachineEntry);
-
-/** How `collect run` ended: the last line under `--json`. */
-export interface CollectRunDone {
-  readonly type: 'done';
-  readonly ok: boolean;
-  readonly exitCode: number;
-  readonly collect: string;
-  readonly run: string;
-  readonly expected: number;
-  readonly delivered: number;
-  readonly files: number;
-  readonly bytes: number;
-}
-
 /** Tells of a run until nothing more comes of it for now. */
 export async function followRun(
   run: CollectRun,
   collect: Collect,
   overview: CollectOverview,
-  { emit, signal }: ControlCall,
+  { emit, signal }: Call<CollectRunEvent>,
 ): Promise<CollectRunDone> {
   const begun = ledgerDocument(overview, collect, run).run;
   const { startedAt = '', expected = 0 } = begun ?? {};
   const about = { collect: collect.name, run: run.label };
-  await emit({ type: 'run', ...about, id: run.id, startedAt, expected } satisfies CollectRunEvent);
+  await emit({ type: 'run', ...about, id: run.id, startedAt, expected });
   const told = new Map<string, string>();
   for (;;) {
     signal.throwIfAborted();

@@ -1,13 +1,13 @@
 import { FilerError, isPeerId, nearNames } from '@filer/protocol';
 import type { Member } from '../store/registry.ts';
-import type { Desk } from './desk.ts';
+import type { AdminApi } from './admin-api.ts';
 
 /**
  * A member by name or id; one that has left still counts, so that it can be removed.
  *
  * @throws FilerError `no-such-peer` with near names
  */
-export function findMember({ directory }: Desk, peer: string): Member {
+export function findMember({ directory }: AdminApi, peer: string): Member {
   const found = isPeerId(peer) ? directory.get(peer) : directory.byName(peer);
   if (found !== undefined && found.status !== 'removed') return found;
   const names = directory

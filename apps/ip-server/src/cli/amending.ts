@@ -9,8 +9,8 @@ export async function amending(
   args: { readonly peer: string; readonly networkKey: string | undefined },
   change: Parameters<typeof amendMember>[3],
 ): Promise<Membership> {
-  const membership = await asking(context, { exclusive: true }, async (asker) =>
-    amendMember(asker, await networkKeyOf(context, asker, args.networkKey), args.peer, change),
+  const membership = await asking(context, { exclusive: true }, async (server) =>
+    amendMember(server, await networkKeyOf(context, server, args.networkKey), args.peer, change),
   );
   const { id, name, groups } = membership;
   context.output.json({ id, name, groups });

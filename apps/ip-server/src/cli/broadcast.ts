@@ -1,5 +1,6 @@
-import { fieldsOf, integerOf } from '@filer/protocol';
-import { requireControl, type ArgumentValues, type Context } from '@filer/program';
+import { REQUEST_TIMEOUT_MS } from '@filer/protocol';
+import { requireDaemon, type ArgumentValues, type Context } from '@filer/program';
+import { contract } from '../api/contract.ts';
 import type { broadcastArguments } from './arguments.ts';
 import { counted } from './words.ts';
 
@@ -7,16 +8,9 @@ export async function run(
   { text }: ArgumentValues<typeof broadcastArguments>,
   { home, output, signal }: Context,
 ): Promise<void> {
-  const caller = await requireControl(home, { signal });
-  try {
-    const answer = await caller.call('broadcast', { text }, { signal });
-    const fields = fieldsOf(answer, 'broadcast');
-    const offline = integerOf(fields['offline'], 'offline');
-    output.json(answer);
-    output.line(
-      `sent to ${counted(integerOf(fields['reached'], 'reached'), 'machine')}${offline > 0 ? `, ${offline} offline` : ''}`,
-    );
-  } finally {
-    await caller.close();
-  }
+  await using daemon = await requireDaemon(home, { signal });
+  const answer = await daemon.call(contract.broadcast, { text }, { signal, withinMs: REQUEST_TIMEOUT_MS });
+  const { reached, offline } = answer;
+  output.json(answer);
+  output.line(`sent to ${counted(reached, 'machine')}${offline > 0 ? `, ${offline} offline` : ''}`);
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { printable, type ArgumentValues, type Context, type TimetableText } from '@filer/program';
-import type { CollectEntry } from '../api/collect-documents.ts';
+import { contract } from '../api/contract.ts';
 import type { collectAddArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { timeWords } from './collect-words.ts';
@@ -10,8 +10,8 @@ export async function run(args: ArgumentValues<typeof collectAddArguments>, cont
   const { output } = context;
   const { name, from, path: paths, to, graceMs } = args;
   const { kind, text } = timetableOf(args);
-  const added = (await asking(context, { exclusive: true }, (asker) =>
-    asker.ask('collect-add', {
+  const added = await asking(context, { exclusive: true }, (server) =>
+    server.call(contract.collectAdd, {
       name,
       from,
       paths,
@@ -20,7 +20,7 @@ export async function run(args: ArgumentValues<typeof collectAddArguments>, cont
       graceMs,
       ...(to === undefined ? {} : { folder: resolve(to) }),
     }),
-  )) as CollectEntry;
+  );
   output.json(added);
   const next = added.nextAt === null ? 'never' : timeWords(added.nextAt);
   output.line(`${added.name} is collected into ${printable(added.folder)}, first ${next}`);

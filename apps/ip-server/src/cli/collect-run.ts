@@ -1,7 +1,7 @@
-import { LiveView, printable, requireControl, type ArgumentValues, type Context } from '@filer/program';
+import { LiveView, printable, requireDaemon, type ArgumentValues, type Context } from '@filer/program';
 import { formatBytes } from '@filer/program';
-import type { MachineEntry } from '../api/collect-documents.ts';
-import type { CollectRunDone, CollectRunEvent } from '../api/collect-following.ts';
+import { contract } from '../api/contract.ts';
+import type { CollectRunDone, CollectRunEvent, MachineEntry } from '../api/contract/collects.ts';
 import type { collectArguments } from './arguments.ts';
 import { machinesScreen, stateWords, whyOrWhere } from './collect-words.ts';
 import { counted } from './words.ts';
@@ -12,15 +12,14 @@ export async function run(
   context: Context,
 ): Promise<number> {
   const { output, signal, home } = context;
-  const caller = await requireControl(home, { signal });
+  await using daemon = await requireDaemon(home, { signal });
   const machines = new Map<string, MachineEntry>();
   const told = new Map<string, string>();
   let begun = false;
   let done: CollectRunDone;
   {
     using view = output.dataIsForTerminal && !output.jsonMode ? viewOf(context) : undefined;
-    const onItem = (item: unknown): void => {
-      const event = item as CollectRunEvent;
+    const onItem = (event: CollectRunEvent): void => {
       output.json(event);
       if (event.type === 'run') {
         begun = true;
@@ -32,13 +31,11 @@ export async function run(
       else view.show([...machines.values()]);
     };
     try {
-      done = (await caller.stream('collect-run', { name }, onItem, { signal })) as CollectRunDone;
+      done = await daemon.call(contract.collectRun, { name }, { onItem, signal });
     } catch (error) {
       if (begun && signal.aborted)
         output.words(`The run goes on without you:  ip-server collect show ${name} --watch`);
       throw error;
-    } finally {
-      await caller.close();
     }
   }
   output.json(done);

@@ -1,6 +1,7 @@
 import { LiveView, printable, screenLines } from '@filer/program';
 import type { ArgumentValues, Context, Screen } from '@filer/program';
-import type { LedgerDocument } from '../api/collect-documents.ts';
+import { contract } from '../api/contract.ts';
+import type { LedgerDocument } from '../api/contract/collects.ts';
 import type { collectShowArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { machinesScreen, runWords, STOPPED, timeWords } from './collect-words.ts';
@@ -14,9 +15,7 @@ export async function run(
   const { name, run: wanted, watch } = args;
   const params = { name, ...(wanted === undefined ? {} : { run: wanted }) };
   if (!watch) {
-    const ledger = (await asking(context, {}, (asker) =>
-      asker.ask('collect-show', params),
-    )) as LedgerDocument;
+    const ledger = await asking(context, {}, (server) => server.call(contract.collectShow, params));
     output.json(ledger);
     for (const line of screenLines(screenOf(ledger, Date.now(), output.columns, stdout))) output.line(line);
     const older = ledger.runs.filter((run) => run.id !== ledger.run?.id);
@@ -27,8 +26,8 @@ export async function run(
   using view = new LiveView<LedgerDocument>(context, {
     layOut: (ledger, { now, columns }) => screenOf(ledger, now, columns, stdout),
   });
-  const show = (ledger: unknown): void => view.show(ledger as LedgerDocument);
-  await following(context, { watch: 'watch-collects', ask: 'collect-show', params, show });
+  const { watchCollect: watching, collectShow: look } = contract;
+  await following(context, { watch: watching, look, params, show: (ledger) => view.show(ledger) });
 }
 
 function screenOf(

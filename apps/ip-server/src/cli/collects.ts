@@ -1,6 +1,7 @@
 import { formatAgo, layOutTable, screenLines, LiveView } from '@filer/program';
 import type { ArgumentValues, Cell, Context, Screen } from '@filer/program';
-import type { CollectEntry, CollectsDocument } from '../api/collect-documents.ts';
+import { contract } from '../api/contract.ts';
+import type { CollectEntry, CollectsDocument } from '../api/contract/collects.ts';
 import type { collectsArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { countWords, STOPPED, timeWords, troubled } from './collect-words.ts';
@@ -22,7 +23,7 @@ export async function run(
 ): Promise<void> {
   const { output, stdout } = context;
   if (!watch) {
-    const document = (await asking(context, {}, (asker) => asker.ask('collects'))) as CollectsDocument;
+    const document = await asking(context, {}, (server) => server.call(contract.collects, {}));
     output.json(document);
     const screen = screenOf(document, Date.now(), output.columns, stdout);
     for (const line of screenLines(screen)) output.line(line);
@@ -31,8 +32,8 @@ export async function run(
   using view = new LiveView<CollectsDocument>(context, {
     layOut: (document, { now, columns }) => screenOf(document, now, columns, stdout),
   });
-  const show = (document: unknown): void => view.show(document as CollectsDocument);
-  await following(context, { watch: 'watch-collects', ask: 'collects', params: {}, show });
+  const show = (document: CollectsDocument): void => view.show(document);
+  await following(context, { watch: contract.watchCollects, look: contract.collects, params: {}, show });
 }
 
 function screenOf(

@@ -1,7 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, type ErrorCode } from '@filer/protocol';
-import { connectControl, type Context } from '@filer/program';
-import type { MethodName } from '../api/methods.ts';
+import { connectDaemon, type Context, type Method } from '@filer/program';
 import { asking } from './asking.ts';
 
 /** How often a stopped server is looked for, and at what its home knows. */
@@ -13,13 +12,13 @@ const PAUSE_MS = 100;
 /** How a call ends when its server stops, is killed, or is just starting and holds its database. */
 const PASSING: readonly ErrorCode[] = ['terminated', 'connection-closed', 'timed-out'];
 
-export interface Followed {
-  /** Goes on, and tells every change. */
-  readonly watch: MethodName;
-  /** Tells the same once, also while the server is stopped. */
-  readonly ask: MethodName;
-  readonly params: object;
-  readonly show: (document: unknown) => void;
+export interface Followed<P, D> {
+  /** Tells the document whenever it changes. */
+  readonly watch: Method<{ params: P; item: D; result: unknown }>;
+  /** Answers with it once, also while the server is stopped. */
+  readonly look: Method<{ params: P; item: unknown; result: D }>;
+  readonly params: P;
+  readonly show: (document: D) => void;
 }
 
 /**
@@ -28,7 +27,7 @@ export interface Followed {
  *
  * @throws FilerError `needs-daemon` when no server has ever run here; what the method throws
  */
-export async function following(context: Context, followed: Followed): Promise<void> {
+export async function following<P, D>(context: Context, followed: Followed<P, D>): Promise<void> {
   const { signal } = context;
   while (!signal.aborted) {
     try {
@@ -42,12 +41,15 @@ export async function following(context: Context, followed: Followed): Promise<v
 }
 
 /** Until the server that runs now is gone, or for one look at a stopped one. */
-async function followOnce(context: Context, { watch, ask, params, show }: Followed): Promise<void> {
+async function followOnce<P, D>(
+  context: Context,
+  { watch, look, params, show }: Followed<P, D>,
+): Promise<void> {
   const { home, signal } = context;
-  await using caller = await connectControl(home, { signal });
-  if (caller !== undefined) await caller.stream(watch, params, show, { signal });
+  await using daemon = await connectDaemon(home, { signal });
+  if (daemon !== undefined) await daemon.call(watch, params, { onItem: show, signal });
   else {
-    show(await asking(context, {}, (asker) => asker.ask(ask, params)));
+    show(await asking(context, {}, (server) => server.call(look, params)));
     await wait(LOOK_MS, undefined, { signal });
   }
 }

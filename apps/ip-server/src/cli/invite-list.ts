@@ -1,6 +1,7 @@
-import { fieldsOf, integerOf, listOf, textOf } from '@filer/protocol';
 import { formatAgo, formatDuration, renderTable, type Context } from '@filer/program';
-import type { Asker } from '../api/ask.ts';
+import { contract } from '../api/contract.ts';
+import type { InviteEntry } from '../api/contract/members.ts';
+import type { ServerClient } from '../api/server-client.ts';
 
 const COLUMNS = [
   { title: 'ID' },
@@ -11,27 +12,24 @@ const COLUMNS = [
   { title: 'MEMBERS' },
 ] as const;
 
-export async function listInvites(asker: Asker, { output }: Context): Promise<void> {
-  const answer = await asker.ask('invite-list');
+export async function listInvites(server: ServerClient, { output }: Context): Promise<void> {
+  const answer = await server.call(contract.inviteList, {});
   output.json(answer);
   const now = Date.now();
-  const rows = listOf(fieldsOf(answer, 'invites')['invites'], 'invites', Number.POSITIVE_INFINITY, (value) =>
-    rowOf(value, now),
-  );
+  const rows = answer.invites.map((invite) => rowOf(invite, now));
   if (rows.length === 0) output.words('There are no invites; make one: ip-server invite');
   else output.line(renderTable(COLUMNS, rows, output.columns));
 }
 
-function rowOf(value: unknown, now: number): string[] {
-  const fields = fieldsOf(value, 'invite');
-  const texts = (key: string): string => listOf(fields[key], key, Number.POSITIVE_INFINITY, textOf).join(' ');
-  const expiresAt = Date.parse(textOf(fields['expiresAt'], 'expiresAt'));
+function rowOf(invite: InviteEntry, now: number): string[] {
+  const { id, state, used, uses, groups, members } = invite;
+  const expiresAt = Date.parse(invite.expiresAt);
   return [
-    textOf(fields['id'], 'id'),
-    textOf(fields['state'], 'state'),
-    `${integerOf(fields['used'], 'used')}/${integerOf(fields['uses'], 'uses')}`,
+    id,
+    state,
+    `${used}/${uses}`,
     expiresAt > now ? `in ${formatDuration(expiresAt - now)}` : formatAgo(expiresAt, now),
-    texts('groups'),
-    texts('members'),
+    groups.join(' '),
+    members.join(' '),
   ];
 }

@@ -1,25 +1,12 @@
-import {
-  createInvite,
-  FilerError,
-  fieldsOf,
-  formatHostPort,
-  formatInvite,
-  integerOf,
-  listOf,
-  parseHostPort,
-  textOf,
-  type HostPort,
-} from '@filer/protocol';
+import { createInvite, FilerError, formatHostPort, formatInvite } from '@filer/protocol';
 import { formatDuration, type ArgumentValues, type Context } from '@filer/program';
-import type { Asker } from '../api/ask.ts';
+import { contract } from '../api/contract.ts';
+import type { ServerClient } from '../api/server-client.ts';
 import type { inviteArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { listInvites } from './invite-list.ts';
 import { networkKeyOf, removeMember } from './signing.ts';
 import { BACKUP_ADVICE, counted } from './words.ts';
-
-/** Addresses of this machine that an invite may leave out. */
-const MAX_LEFT_OUT = 10_000;
 
 type Arguments = ArgumentValues<typeof inviteArguments>;
 
@@ -29,36 +16,36 @@ export async function run(args: Arguments, context: Context): Promise<void> {
   if (withMembers && revoke === undefined) {
     throw new FilerError('usage', '--with-members goes with --revoke ID');
   }
-  if (list) await asking(context, {}, (asker) => listInvites(asker, context));
+  if (list) await asking(context, {}, (server) => listInvites(server, context));
   else if (revoke !== undefined) {
-    await asking(context, { exclusive: true }, (asker) => revokeInvite(revoke, args, asker, context));
+    await asking(context, { exclusive: true }, (server) => revokeInvite(revoke, args, server, context));
   } else {
     const { networkKey } = args;
-    await asking(context, { exclusive: true, make: true, networkKey }, (asker) =>
-      makeInvite(args, asker, context),
+    await asking(context, { exclusive: true, make: true, networkKey }, (server) =>
+      makeInvite(args, server, context),
     );
   }
 }
 
-async function makeInvite(args: Arguments, asker: Asker, context: Context): Promise<void> {
+async function makeInvite(args: Arguments, server: ServerClient, context: Context): Promise<void> {
   const { output } = context;
   const { group: groups, expiresMs, uses } = args;
-  if (asker.isNew) output.words(BACKUP_ADVICE);
-  const networkKey = await networkKeyOf(context, asker, args.networkKey);
-  const fields = fieldsOf(await asker.ask('invite-context'), 'invite-context');
+  if (server.isNew) output.words(BACKUP_ADVICE);
+  const networkKey = await networkKeyOf(context, server, args.networkKey);
+  const place = await server.call(contract.inviteContext, {});
   const now = Date.now();
   const invite = createInvite({
     networkKey,
-    server: textOf(fields['server'], 'server'),
-    addresses: listOf(fields['addresses'], 'addresses', 64, addressOf),
+    server: place.server,
+    addresses: place.addresses,
     groups,
     expiresAt: now + expiresMs,
     uses,
     now,
   });
   const { grant, addresses } = invite;
-  const leftOut = listOf(fields['leftOut'], 'leftOut', MAX_LEFT_OUT, addressOf).map(formatHostPort);
-  await asker.ask('invite-add', { grant });
+  const leftOut = place.leftOut.map(formatHostPort);
+  await server.call(contract.inviteAdd, { grant });
   const link = formatInvite(invite);
   output.line(link);
   output.json({
@@ -79,20 +66,24 @@ async function makeInvite(args: Arguments, asker: Asker, context: Context): Prom
     output.warn(
       `the invite has no room for ${leftOut.join(', ')}: name those that machines are to use with "ip-server start --advertise HOST:PORT"`,
     );
-  if (!asker.running) output.words('The server is not running: ip-server start');
+  if (!server.running) output.words('The server is not running: ip-server start');
   output.words(
     'Whoever has the link can join. To hand it on unseen: ip-server invite | ssh HOST filer-client join -',
   );
 }
 
-async function revokeInvite(id: string, args: Arguments, asker: Asker, context: Context): Promise<void> {
+async function revokeInvite(
+  id: string,
+  args: Arguments,
+  server: ServerClient,
+  context: Context,
+): Promise<void> {
   const { output } = context;
   // Before anything is changed: without the key nobody can be removed.
-  const networkKey = args.withMembers ? await networkKeyOf(context, asker, args.networkKey) : undefined;
-  const fields = fieldsOf(await asker.ask('invite-revoke', { id }), 'invite-revoke');
-  const members = listOf(fields['members'], 'members', Number.POSITIVE_INFINITY, textOf);
+  const networkKey = args.withMembers ? await networkKeyOf(context, server, args.networkKey) : undefined;
+  const { members } = await server.call(contract.inviteRevoke, { id });
   if (networkKey !== undefined) {
-    for (const member of members) await removeMember(asker, networkKey, member);
+    for (const member of members) await removeMember(server, networkKey, member);
   }
   const removed = networkKey === undefined ? [] : members;
   output.line(
@@ -104,12 +95,6 @@ async function revokeInvite(id: string, args: Arguments, asker: Asker, context: 
       `${counted(members.length, 'machine')} that joined with it ${members.length === 1 ? 'stays' : 'stay'}: --with-members removes them, too`,
     );
   }
-}
-
-function addressOf(value: unknown, what: string): HostPort {
-  const fields = fieldsOf(value, what);
-  const host = textOf(fields['host'], `${what}.host`);
-  return parseHostPort(formatHostPort({ host, port: integerOf(fields['port'], `${what}.port`, 1, 65_535) }));
 }
 
 async function qrOf(link: string): Promise<string> {

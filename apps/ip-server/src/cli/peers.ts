@@ -1,5 +1,6 @@
-import { fieldsOf, textOf } from '@filer/protocol';
 import { formatAgo, LiveView, screenLines, type ArgumentValues, type Context } from '@filer/program';
+import { contract } from '../api/contract.ts';
+import type { PeersDocument } from '../api/contract/members.ts';
 import type { peersArguments } from './arguments.ts';
 import { asking } from './asking.ts';
 import { following } from './following.ts';
@@ -9,10 +10,10 @@ const NOBODY = 'No machine has joined yet; make an invite: ip-server invite';
 
 export async function run(args: ArgumentValues<typeof peersArguments>, context: Context): Promise<void> {
   if (args.watch) await watch(args.all, context);
-  else show(await asking(context, {}, (asker) => asker.ask('peers', { all: args.all })), context);
+  else show(await asking(context, {}, (server) => server.call(contract.peers, { all: args.all })), context);
 }
 
-function show(document: unknown, { output, stdout }: Context): void {
+function show(document: PeersDocument, { output, stdout }: Context): void {
   output.json(document);
   const now = Date.now();
   const screen = peersScreen(document, { now, columns: output.columns }, stdout);
@@ -24,7 +25,7 @@ function show(document: unknown, { output, stdout }: Context): void {
 
 async function watch(all: boolean, context: Context): Promise<void> {
   const { output, stdout } = context;
-  using view = new LiveView<unknown>(context, {
+  using view = new LiveView<PeersDocument>(context, {
     layOut: (document, size) => {
       const { head = [], items } = peersScreen(document, size, stdout);
       const stopped = stoppedWords(document, size.now);
@@ -37,14 +38,13 @@ async function watch(all: boolean, context: Context): Promise<void> {
     // Programs get every number; a person who reads line by line what changed.
     keyOf: (document) => (output.jsonMode ? document : peersKey(document)),
   });
-  const show = (document: unknown): void => view.show(document);
-  await following(context, { watch: 'watch-peers', ask: 'peers', params: { all }, show });
+  const show = (document: PeersDocument): void => view.show(document);
+  await following(context, { watch: contract.watchPeers, look: contract.peers, params: { all }, show });
 }
 
 /** That what is shown is not how it is now; undefined while the server runs. */
-function stoppedWords(document: unknown, now: number): string | undefined {
-  const server = fieldsOf(fieldsOf(document, 'peers')['server'], 'server');
-  if (server['connected'] === true) return undefined;
-  const asOf = formatAgo(Date.parse(textOf(server['asOf'], 'asOf')), now);
+function stoppedWords({ server }: PeersDocument, now: number): string | undefined {
+  if (server.connected) return undefined;
+  const asOf = formatAgo(Date.parse(server.asOf), now);
   return `the server is stopped: this is how it was ${asOf}`;
 }

@@ -5,9 +5,9 @@ import { memberOf, networkKeyOf, removeMember } from './signing.ts';
 
 export async function run(args: ArgumentValues<typeof removeArguments>, context: Context): Promise<void> {
   const { output } = context;
-  const { id, name } = await asking(context, { exclusive: true }, async (asker) => {
-    const member = await memberOf(asker, args.peer);
-    await removeMember(asker, await networkKeyOf(context, asker, args.networkKey), member.id);
+  const { id, name } = await asking(context, { exclusive: true }, async (server) => {
+    const member = await memberOf(server, args.peer);
+    await removeMember(server, await networkKeyOf(context, server, args.networkKey), member.id);
     return member;
   });
   output.json({ removed: { id, name } });

@@ -1,6 +1,6 @@
 import { formatHostPort } from '@filer/protocol';
 import {
-  ControlServer,
+  RpcServer,
   createLogger,
   keepYoungMemorySmall,
   openHome,
@@ -9,7 +9,7 @@ import {
   type ArgumentValues,
   type Context,
 } from '@filer/program';
-import { deskOf } from '../api/desk.ts';
+import { adminApiOf } from '../api/admin-api.ts';
 import { methodsOn } from '../api/methods.ts';
 import { ServerDaemon } from '../daemon/server-daemon.ts';
 import { SETTINGS } from '../settings.ts';
@@ -31,8 +31,8 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
   try {
     await writeConfigurationTemplate(SETTINGS, home);
     if (daemon.isNew) output.words(BACKUP_ADVICE);
-    const control = await ControlServer.open(home, {
-      methods: methodsOn(deskOf(daemon)),
+    const control = await RpcServer.open(home, {
+      methods: methodsOn(adminApiOf(daemon)),
       onFault: (error) => log.error('a command met a fault of this program', { why: error }),
     });
     try {

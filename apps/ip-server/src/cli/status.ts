@@ -1,39 +1,37 @@
-import { fieldsOf, integerOf, listOf, textOf, type Fields } from '@filer/protocol';
 import { formatBytes, formatDuration, printable, type Context } from '@filer/program';
+import { contract } from '../api/contract.ts';
+import type { StatusDocument } from '../api/contract/server.ts';
 import { asking } from './asking.ts';
 import { counted } from './words.ts';
 
 export async function run(_: object, context: Context): Promise<void> {
   const { output } = context;
-  const answer = await asking(context, {}, (asker) => asker.ask('status'));
-  output.json(answer);
-  for (const line of linesOf(fieldsOf(answer, 'status'))) output.line(line);
+  const status = await asking(context, {}, (server) => server.call(contract.status, {}));
+  output.json(status);
+  for (const line of linesOf(status)) output.line(line);
 }
 
-function linesOf(fields: Fields): string[] {
-  const text = (key: string): string => printable(textOf(fields[key], key));
-  const count = (key: string): number => integerOf(fields[key], key);
-  const running = fields['running'] === true;
-  const problem = fields['storeProblem'];
+function linesOf(status: StatusDocument): string[] {
+  const { running, uptimeMs, pid, listen, id, network, addresses, members, online, storeProblem } = status;
   return [
     running
-      ? `running     for ${formatDuration(count('uptimeMs'))}, pid ${count('pid')}, on ${text('listen')}`
+      ? `running     for ${formatDuration(uptimeMs ?? 0)}, pid ${pid}, on ${printable(listen ?? '')}`
       : 'stopped     start it: ip-server start',
-    `server      ${text('id')}`,
-    `network     ${text('network')}`,
-    `addresses   ${listOf(fields['addresses'], 'addresses', 64, textOf).map(printable).join(' ')}`,
-    `machines    ${count('members')}, ${count('online')} online${lateWords(count('late'), count('missing'))}`,
-    ...alarmLines(fieldsOf(fields['alarms'], 'alarms')),
-    fields['networkKey'] === 'here'
+    `server      ${id}`,
+    `network     ${network}`,
+    `addresses   ${addresses.map(printable).join(' ')}`,
+    `machines    ${members}, ${online} online${lateWords(status)}`,
+    ...alarmLines(status.alarms),
+    status.networkKey === 'here'
       ? 'network key here: whoever controls this server can admit members'
       : 'network key exported: invites and removals need --network-key FILE',
-    `attachments ${formatBytes(count('attachmentBytes'))}`,
-    `home        ${text('home')}`,
-    ...(typeof problem === 'string' ? [`store       FAILS: ${printable(problem)}`] : []),
+    `attachments ${formatBytes(status.attachmentBytes)}`,
+    `home        ${printable(status.home)}`,
+    ...(storeProblem === null ? [] : [`store       FAILS: ${printable(storeProblem)}`]),
   ];
 }
 
-function lateWords(late: number, missing: number): string {
+function lateWords({ late, missing }: StatusDocument): string {
   return [
     ...(missing === 0 ? [] : [`, ${missing} with missing reports`]),
     ...(late === 0 ? [] : [`, ${late} late`]),
@@ -41,20 +39,19 @@ function lateWords(late: number, missing: number): string {
 }
 
 /** Who is told that reports are missing, and whether that works. */
-function alarmLines(fields: Fields): string[] {
-  const waiting = fieldsOf(fields['waiting'], 'waiting');
-  const channels = (['hook', 'webhook'] as const).flatMap((channel) => {
-    const told = fields[channel];
-    const count = integerOf(waiting[channel], channel);
-    if (typeof told !== 'string') return [];
-    const file = channel === 'webhook' ? fields['webhookSecretFile'] : undefined;
-    return [
-      `${channel === 'hook' ? 'runs' : 'posts to'} ${printable(told)}${count === 0 ? '' : `, ${counted(count, 'alarm')} waiting`}`,
-      ...(typeof file === 'string' ? [`signs with ${printable(file)}`] : []),
-    ];
-  });
-  const problem = fields['problem'];
-  return [...(typeof problem === 'string' ? [`FAILS: ${printable(problem)}`] : []), ...channels].map(
-    (line, index) => `${index === 0 ? 'alarms' : ''.padEnd(6)}      ${line}`,
-  );
+function alarmLines({
+  hook,
+  webhook,
+  webhookSecretFile,
+  waiting,
+  problem,
+}: StatusDocument['alarms']): string[] {
+  const waitWords = (count: number): string => (count === 0 ? '' : `, ${counted(count, 'alarm')} waiting`);
+  const lines = [
+    ...(problem === null ? [] : [`FAILS: ${printable(problem)}`]),
+    ...(hook === null ? [] : [`runs ${printable(hook)}${waitWords(waiting.hook)}`]),
+    ...(webhook === null ? [] : [`posts to ${printable(webhook)}${waitWords(waiting.webhook)}`]),
+    ...(webhook === null || webhookSecretFile === null ? [] : [`signs with ${printable(webhookSecretFile)}`]),
+  ];
+  return lines.map((line, index) => `${index === 0 ? 'alarms' : ''.padEnd(6)}      ${line}`);
 }

@@ -1,15 +1,6 @@
 import type { Session } from '@filer/protocol';
+import type { DeliveryProgress } from '../api/contract/collects.ts';
 import type { Collect, CollectRun } from '../store/collect-rows.ts';
-
-/** How far a delivery is. */
-export interface DeliveryProgress {
-  readonly files: number;
-  readonly filesTotal: number;
-  readonly bytes: number;
-  readonly bytesTotal: number;
-  /** Whether the totals are final. */
-  readonly complete: boolean;
-}
 
 /** A machine that is being asked, has promised to deliver, or delivers. */
 export class Attempt {

@@ -1,22 +1,9 @@
 import { join } from 'node:path';
-import type { Attempt, DeliveryProgress } from '../collect/attempt.ts';
+import { MACHINE_STATES, type DeliveryProgress, type MachineState } from '../api/contract/collects.ts';
+import type { Attempt } from '../collect/attempt.ts';
 import type { Directory } from '../server/directory.ts';
 import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
-
-/** What became of a machine in a run, those that need attention first. */
-export const MACHINE_STATES = [
-  'missing',
-  'late',
-  'failed',
-  'delivering',
-  'asked',
-  'waiting',
-  'delivered',
-  'left',
-  'removed',
-] as const;
-export type MachineState = (typeof MACHINE_STATES)[number];
 
 /** One line of the ledger. Times in ms since the epoch. */
 export interface MachineView {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
-import { acquireLock, connectControl, type Home, type Lock } from '@filer/program';
+import { acquireLock, connectDaemon, type Home, type Lock } from '@filer/program';
 
 /** A command that changes a stopped home holds it for less than this. */
 const COMMAND_MS = 5_000;
@@ -24,7 +24,7 @@ export async function lockHome(home: Home): Promise<Lock> {
 }
 
 async function isServed(home: Home): Promise<boolean> {
-  const caller = await connectControl(home);
+  const caller = await connectDaemon(home);
   await caller?.close();
   return caller !== undefined;
 }

@@ -13,34 +13,30 @@ import {
 } from '@filer/protocol';
 import { describeFailure } from '../failure.ts';
 import type { Home } from '../home.ts';
-import { answerMessage, valueOf } from './wire.ts';
+import { methodOf, type Methods, type Served } from './implement.ts';
+import { itemsMessage, resultMessage, valueOf } from './wire.ts';
 
-/** A call while it runs. */
-export interface ControlCall {
-  /** Hands one item to a caller that streams; await it, so that a slow reader holds back its own call. */
-  readonly emit: (item: unknown) => Promise<void>;
-  /** Aborted when the caller has gone away or the server closes. */
-  readonly signal: AbortSignal;
-}
-
-/** What a method does. The params are unchecked. A FilerError reaches the caller with its code. */
-export type ControlMethod = (params: unknown, call: ControlCall) => unknown;
-
-export interface ControlServerOptions {
-  /** By name. */
-  readonly methods: Readonly<Record<string, ControlMethod>>;
+export interface RpcServerOptions {
+  readonly methods: Methods;
   /** Told of what a method threw that is a fault of ours; its caller is told as well. */
   readonly onFault: (error: unknown) => void;
 }
 
+interface Caller {
+  /** Aborts all of its calls. */
+  readonly controller: AbortController;
+  /** Those that run, by the name that it gave them. */
+  readonly calls: Map<string, AbortController>;
+}
+
 /** The daemon's side of the control socket. */
-export class ControlServer {
-  readonly #options: ControlServerOptions;
+export class RpcServer {
+  readonly #options: RpcServerOptions;
   readonly #sessions = new Map<Session, AbortController>();
   readonly #running = new Set<Promise<void>>();
   #listener: Listener | undefined;
 
-  private constructor(options: ControlServerOptions) {
+  private constructor(options: RpcServerOptions) {
     this.#options = options;
   }
 
@@ -48,10 +44,10 @@ export class ControlServer {
    * Listens on the home's control socket, for this user only. Hold the home's lock: a socket file that a dead
    * process left is removed.
    *
-   * @throws FilerError `already-running` when somebody answers there, `address-unusable`
+   * @throws FilerError `already-running` when a daemon answers there, `address-unusable`
    */
-  static async open(home: Home, options: ControlServerOptions): Promise<ControlServer> {
-    const server = new ControlServer(options);
+  static async open(home: Home, options: RpcServerOptions): Promise<RpcServer> {
+    const server = new RpcServer(options);
     const path = home.controlSocket;
     await removeDeadSocket(path);
     // From its first moment nobody else may connect; a umask is the only way to say so.
@@ -73,49 +69,54 @@ export class ControlServer {
 
   #accept(link: AcceptedLink): void {
     const controller = new AbortController();
+    const caller: Caller = { controller, calls: new Map() };
     const session = new Session(new Messenger(link.socket), (message) =>
-      this.#receive(message, session, controller.signal),
+      this.#receive(message, session, caller),
     );
     this.#sessions.set(session, controller);
     void session.closed.then(() => {
       this.#sessions.delete(session);
-      controller.abort(new FilerError('interrupted', 'the command went away'));
+      controller.abort(gone());
     });
   }
 
-  #receive(message: Message, session: Session, signal: AbortSignal): undefined {
-    const { id, type, method = '' } = message.header;
-    const run = Object.hasOwn(this.#options.methods, method) ? this.#options.methods[method] : undefined;
-    if (type !== 'call' || id === undefined) throw unsupported(message.header);
-    if (run === undefined) {
-      throw new FilerError(
-        'unsupported',
-        `the running daemon has no "${method}": it may be another version, restart it`,
-      );
+  #receive(message: Message, session: Session, { controller, calls }: Caller): undefined {
+    const { id, type, method = '', call = '' } = message.header;
+    if (type === 'cancel') {
+      calls.get(call)?.abort(gone());
+      return undefined;
     }
+    if (type !== 'call' || id === undefined) throw unsupported(message.header);
+    const run = methodOf(this.#options.methods, method);
     const params = valueOf(message);
+    const cancel = new AbortController();
+    calls.set(call, cancel);
+    const signal = AbortSignal.any([controller.signal, cancel.signal]);
     // The next message is taken meanwhile: a call may run for as long as its caller stays.
-    const running = this.#run(run, params, id, session, signal).finally(() => this.#running.delete(running));
+    const running = this.#run(run, params, id, session, signal).finally(() => {
+      this.#running.delete(running);
+      calls.delete(call);
+    });
     this.#running.add(running);
     return undefined;
   }
 
   /** Never rejects. */
   async #run(
-    method: ControlMethod,
+    method: Served,
     params: unknown,
     id: string,
     session: Session,
     signal: AbortSignal,
   ): Promise<void> {
-    const emit = async (item: unknown) => {
+    const emit = async (...items: readonly unknown[]) => {
       signal.throwIfAborted();
-      const { header, content } = answerMessage(id, item, false);
+      const { header, content } = itemsMessage(id, items);
       await session.notify(header, content);
     };
     try {
       const result = await method(params, { emit, signal });
-      const { header, content } = answerMessage(id, result, true);
+      const { header, content } = resultMessage(id, result);
       await session.notify(header, content);
     } catch (error) {
       const { code, message } = describeFailure(error);
@@ -138,6 +139,10 @@ async function removeDeadSocket(path: string): Promise<void> {
   }
   if (answered) throw new FilerError('already-running', `another daemon answers on ${path}, stop it first`);
   await rm(path, { force: true });
+}
+
+function gone(): FilerError {
+  return new FilerError('interrupted', 'the command went away');
 }
 
 function stopping(): FilerError {

@@ -1,6 +1,7 @@
 import {
   fieldsOf,
   formatJson,
+  listOf,
   parseJson,
   type Header,
   type Message,
@@ -11,35 +12,56 @@ import {
 /*
  * The control socket speaks the same header+content protocol as everything else; contents are JSON.
  *
- *   caller                                     daemon
- *   {type: call, id: 1, method}   params   →
- *                                          ←   {type: item, re: 1, more: 1}    one item   (any number)
- *                                          ←   {type: result, re: 1}           the result
- *                                       or ←   {type: error, re: 1, code, message}
+ *   command                                          daemon
+ *   {type: call, id: 1, call: a, method}   params   →
+ *                                                   ←   {type: items, re: 1, more: 1}   items (any number of times)
+ *                                                   ←   {type: result, re: 1}           result
+ *                                                or ←   {type: error, re: 1, code, message}
+ *   {type: cancel, call: a}                         →   aborts the call
  *
- * A caller that goes away, or closes, aborts what it called.
+ *   params, result   {"value": …}, or no content for undefined: JSON has no undefined
+ *   items            {"values": […]}
+ *
+ * A command that goes away, or closes, aborts what it called.
  */
 
-/** Starts a method. */
-export function callMessage(method: string, params: unknown): Reply {
-  return { header: { type: 'call', method }, content: contentOf(params) };
+const WHAT = 'a control message';
+
+/** Starts a method. @param call names it for `cancelHeader`; unique on its connection */
+export function callMessage(method: string, params: unknown, call: string): Reply {
+  return { header: { type: 'call', call, method }, content: contentOf(params) };
 }
 
-/** What a method says while it runs, and at its end. */
-export function answerMessage(re: string, value: unknown, isLast: boolean): Reply {
-  const header: Header = isLast ? { type: 'result', re } : { type: 'item', re, more: '1' };
+/** Aborts what `call` started; what it has already told may still come. */
+export function cancelHeader(call: string): Header {
+  return { type: 'cancel', call };
+}
+
+/** What a method tells while it runs. */
+export function itemsMessage(re: string, values: readonly unknown[]): Reply {
+  return { header: { type: 'items', re, more: '1' }, content: formatJson({ values }) };
+}
+
+/** What it answers at its end. */
+export function resultMessage(re: string, value: unknown): Reply {
+  const header: Header = { type: 'result', re };
   return { header, content: contentOf(value) };
 }
 
-/** The value of a call or an answer: undefined without content. @throws FilerError `message-malformed` */
-export function valueOf(message: Message): unknown {
-  if (message.content.length === 0) return undefined;
-  return fieldsOf(parseJson(message.content, 'a control message', MAX_CONTENT_BYTES), 'a control message')[
-    'value'
-  ];
+/** The value of a call or a result. @throws FilerError `message-malformed` */
+export function valueOf({ content }: Message): unknown {
+  return content.length === 0 ? undefined : fieldsIn(content)['value'];
 }
 
-/** JSON has no undefined, and a bare value no room beside it: `{"value": …}`. */
+/** @throws FilerError `message-malformed` */
+export function itemsOf({ content }: Message): readonly unknown[] {
+  return listOf(fieldsIn(content)['values'], WHAT, Number.POSITIVE_INFINITY, (item) => item);
+}
+
+function fieldsIn(content: Uint8Array): Readonly<Record<string, unknown>> {
+  return fieldsOf(parseJson(content, WHAT, MAX_CONTENT_BYTES), WHAT);
+}
+
 function contentOf(value: unknown): Uint8Array {
   return value === undefined ? new Uint8Array() : formatJson({ value });
 }

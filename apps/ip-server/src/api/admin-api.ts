@@ -1,0 +1,117 @@
+import { dirname, join } from 'node:path';
+import { formatHostPort, signText, type Broadcasted, type Removal } from '@filer/protocol';
+import type { Home } from '@filer/program';
+import type { AlarmSettings } from '../alarms/alarm-settings.ts';
+import type { Overview } from '../daemon/overview.ts';
+import type { ServerDaemon } from '../daemon/server-daemon.ts';
+import type { Directory } from '../server/directory.ts';
+import type { Reachable } from '../server/reach.ts';
+import type { Removals } from '../server/removals.ts';
+import type { CollectRun } from '../store/collect-rows.ts';
+import type { CollectStore } from '../store/collect-store.ts';
+import type { AttachmentStore } from '../store/attachment-store.ts';
+import type { AlarmStore } from '../store/alarm-store.ts';
+import type { Founding, Registry } from '../store/registry.ts';
+import type { StatusDocument } from './contract/server.ts';
+
+/** What the methods work on: the running server, or one that a command opens for its own time. */
+export interface AdminApi {
+  readonly home: Home;
+  readonly founding: Founding;
+  readonly registry: Registry;
+  readonly directory: Directory;
+  readonly removals: Removals;
+  readonly collects: CollectStore;
+  /** Where files of collects go that are not given a folder. */
+  readonly collected: string;
+  readonly attachments: AttachmentStore;
+  readonly overview: Overview;
+  readonly alarms: AlarmStore;
+  readonly alarmSettings: AlarmSettings;
+  /** Where machines reach the server, for invites. */
+  readonly reach: Reachable;
+  readonly network: NetworkSide;
+  readonly now: () => number;
+}
+
+/** What only a server does that serves its network; a stopped one has a stand-in (`stopped-server.ts`). */
+export interface NetworkSide {
+  readonly status: NetworkStatus;
+  /** @throws FilerError `needs-daemon` while the server is stopped */
+  requireRunning(): void;
+  /** Tells the machines soon that a membership has changed. */
+  announceMembers(): void;
+  remove(removal: Removal): Promise<void>;
+  /** @throws FilerError `needs-daemon` while the server is stopped */
+  broadcast(text: string): Promise<Broadcasted>;
+  /** @throws FilerError `needs-daemon` while the server is stopped */
+  beginCollect(name: string): CollectRun;
+  /** Ends what runs of a collect that was removed. */
+  endCollect(name: string): Promise<void>;
+}
+
+export interface NetworkStatus extends Pick<
+  StatusDocument,
+  'running' | 'version' | 'pid' | 'uptimeMs' | 'listen' | 'connections' | 'storeProblem'
+> {
+  /** Why the last alarm was not delivered. */
+  readonly alarmProblem: string | null;
+}
+
+/** The running server as commands use it. */
+export function adminApiOf(daemon: ServerDaemon): AdminApi {
+  const { home, founding, store, directory, removals, overview, alarmSettings } = daemon;
+  return {
+    home,
+    founding,
+    registry: store.registry,
+    directory,
+    removals,
+    collects: store.collects,
+    collected: collectedIn(home),
+    attachments: store.attachments,
+    overview,
+    alarms: store.alarms,
+    alarmSettings,
+    get reach() {
+      return daemon.reach;
+    },
+    network: networkSideOf(daemon),
+    now: Date.now,
+  };
+}
+
+function networkSideOf(daemon: ServerDaemon): NetworkSide {
+  const { network, founding, identity, collects } = daemon;
+  return {
+    get status() {
+      return statusOf(daemon);
+    },
+    requireRunning: () => undefined,
+    announceMembers: () => network.broadcastSoon(),
+    remove: (removal) => network.applyRemovals([removal]),
+    broadcast: (text) =>
+      network.texts.hand(
+        signText(identity, { network: founding.network, to: '@all', time: Date.now(), text }),
+      ),
+    beginCollect: (name) => collects.runNow(name),
+    endCollect: (name) => collects.forget(name),
+  };
+}
+
+function statusOf({ version, startedAt, listened, network, health, alarms }: ServerDaemon): NetworkStatus {
+  return {
+    running: true,
+    version,
+    pid: process.pid,
+    uptimeMs: Date.now() - startedAt,
+    listen: listened === undefined ? null : formatHostPort(listened),
+    connections: network.messengers.size,
+    storeProblem: health.problem?.message ?? null,
+    alarmProblem: alarms.problem ?? null,
+  };
+}
+
+export function collectedIn({ databaseFile }: Home): string {
+  return join(dirname(databaseFile), 'collected');
+}

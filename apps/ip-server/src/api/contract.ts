@@ -1,0 +1,6 @@
+import { collectMethods } from './contract/collects.ts';
+import { memberMethods } from './contract/members.ts';
+import { serverMethods } from './contract/server.ts';
+
+/** Everything that can be asked of an ip-server. */
+export const contract = { ...serverMethods, ...memberMethods, ...collectMethods };

@@ -1,0 +1,90 @@
+import { arrayOf, count, method, NO_PARAMS } from '@filer/program';
+import * as v from 'valibot';
+import { time } from './time.ts';
+
+/** Who is told that reports are missing. */
+const alarmsStatus = v.object({
+  /** The program that is run; null without one. */
+  hook: v.nullable(v.string()),
+  /** Where is posted, without the path: of some receivers that is a secret. null without a webhook. */
+  webhook: v.nullable(v.string()),
+  /** The file with the secret that signs; null without a webhook, and when the secret is in a variable. */
+  webhookSecretFile: v.nullable(v.string()),
+  /** Alarms that are still to be delivered, by channel. */
+  waiting: v.object({ hook: count, webhook: count }),
+  /** Why the last one was not delivered; null when it was, and while the server is stopped. */
+  problem: v.nullable(v.string()),
+});
+
+const statusDocument = v.object({
+  id: v.string(),
+  network: v.string(),
+  running: v.boolean(),
+  version: v.nullable(v.string()),
+  pid: v.nullable(count),
+  uptimeMs: v.nullable(v.number()),
+  /** `host:port`, bound; null while stopped. */
+  listen: v.nullable(v.string()),
+  /** Where invites say that it is. */
+  addresses: arrayOf(v.string()),
+  http: v.null(),
+  members: count,
+  online: count,
+  connections: count,
+  /** `here`: who controls this server can admit members. `exported`: invites and removals need the file. */
+  networkKey: v.picklist(['here', 'exported']),
+  /** What the files of reports take, in bytes. */
+  attachmentBytes: count,
+  /** Why the store fails, or takes no attachments; null while it works. */
+  storeProblem: v.nullable(v.string()),
+  /** Members of which a report is late, or missing; one is counted once. */
+  late: count,
+  missing: count,
+  alarms: alarmsStatus,
+  home: v.string(),
+});
+export type StatusDocument = v.InferOutput<typeof statusDocument>;
+
+const alarmDelivery = v.object({
+  channel: v.picklist(['hook', 'webhook']),
+  state: v.picklist(['waiting', 'delivered', 'failed']),
+  tries: count,
+  /** When it was delivered, or given up. */
+  doneAt: v.nullable(time),
+  /** Why the last try failed. */
+  problem: v.nullable(v.string()),
+});
+export type AlarmDelivery = v.InferOutput<typeof alarmDelivery>;
+
+const alarmDocument = v.object({
+  /** What a webhook has as `webhook-id`. */
+  id: v.string(),
+  time,
+  event: v.picklist(['missing', 'back']),
+  /** The machine's name as it was then. */
+  peer: v.string(),
+  peerId: v.string(),
+  schedule: v.string(),
+  dueAt: time,
+  lastReportAt: v.nullable(time),
+  missingSince: time,
+  /** Empty when there was no channel. */
+  deliveries: arrayOf(alarmDelivery),
+});
+export type AlarmDocument = v.InferOutput<typeof alarmDocument>;
+
+export const serverMethods = {
+  status: method('status', { params: NO_PARAMS, result: statusDocument }),
+
+  /** So many of the newest, oldest first. */
+  alarms: method('alarms', {
+    params: v.object({ limit: count }),
+    result: v.object({ alarms: arrayOf(alarmDocument) }),
+  }),
+
+  /** A text from the server itself to everyone who is online. */
+  broadcast: method('broadcast', {
+    params: v.object({ text: v.string() }),
+    result: v.object({ reached: count, offline: count }),
+  }),
+};

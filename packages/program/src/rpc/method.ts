@@ -1,0 +1,72 @@
+import { FilerError } from '@filer/protocol';
+import * as v from 'valibot';
+
+/** What a method takes, what it tells while it runs, and what it answers at its end: JSON values. */
+export interface MethodTypes {
+  readonly params: unknown;
+  readonly item: unknown;
+  readonly result: unknown;
+}
+
+/** One method of a daemon, declared once: the daemon implements it, commands call it. */
+export interface Method<T extends MethodTypes> {
+  readonly name: string;
+  readonly params: v.GenericSchema<T['params']>;
+  readonly item: v.GenericSchema<T['item']>;
+  readonly result: v.GenericSchema<T['result']>;
+}
+
+/** The types of a declared method: `TypesOf<typeof ls>`. */
+export type TypesOf<M> = M extends Method<infer T> ? T : never;
+
+/** Every method of a daemon, by the key under which it is implemented. */
+export type Contract<M extends Record<keyof M, MethodTypes>> = {
+  readonly [K in keyof M]: Method<M[K]>;
+};
+
+interface Declaration<P, I, R> {
+  readonly params: v.GenericSchema<P>;
+  /** @default no items */
+  readonly item?: v.GenericSchema<I>;
+  readonly result: v.GenericSchema<R>;
+}
+
+/**
+ * Declares a method.
+ *
+ *     const ls = method('ls', {
+ *       params: v.object({ source: v.string() }),
+ *       item: v.object({ name: v.string(), size: count }),
+ *       result: v.object({ peer: v.string() }),
+ *     });
+ */
+export function method<P, R, I = never>(
+  name: string,
+  { params, item, result }: Declaration<P, I, R>,
+): Method<{ readonly params: P; readonly item: I; readonly result: R }> {
+  return { name, params, item: item ?? v.never(), result };
+}
+
+/** What a method without parameters takes. */
+export const NO_PARAMS = v.object({});
+
+/** A list that its reader does not change. */
+export function arrayOf<const S extends v.GenericSchema>(item: S) {
+  return v.pipe(v.array(item), v.readonly());
+}
+
+/** A value that a parse function accepts: a signed document, for one. */
+export function parsedBy<T>(parse: (value: unknown) => T) {
+  return v.custom<T>((value) => {
+    try {
+      parse(value);
+      return true;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      return false;
+    }
+  });
+}
+
+/** An integer from 0 on. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
