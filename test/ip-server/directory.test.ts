@@ -195,7 +195,7 @@ describe('the directory', () => {
 
     await expect(publish(recordOf(other, 4, 8))).rejects.toMatchObject({ code: 'refused' });
     await expect(publish({ ...recordOf(member, 5, 9), seq: 10 })).rejects.toMatchObject({
-      code: 'signature-invalid',
+      cause: { code: 'signature-invalid' },
     });
     expect(await server.peer('anna')).toMatchObject({ addresses: ['192.0.2.7:2'] });
   });

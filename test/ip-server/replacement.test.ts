@@ -62,9 +62,9 @@ describe('a replacement server', () => {
 
     await expect(eve.at(second).connect()).rejects.toMatchObject({ code: 'not-a-member' });
     await expect(connect(eve, others)).rejects.toMatchObject({ code: 'not-a-member' });
-    await expect(connect(eve, foreign)).rejects.toMatchObject({ code: 'signature-invalid' });
+    await expect(connect(eve, foreign)).rejects.toMatchObject({ cause: { code: 'signature-invalid' } });
     const forged = { hello: { membership: { ...eve.membership, groups: ['admins'] } } };
-    await expect(connect(eve, forged)).rejects.toMatchObject({ code: 'signature-invalid' });
+    await expect(connect(eve, forged)).rejects.toMatchObject({ cause: { code: 'signature-invalid' } });
   });
 
   test('leaves a name to who has it already', async () => {

@@ -87,7 +87,7 @@ describe('a server whose home was restored', () => {
     const newer = amend(anna.membership, { name: 'hanna', serial: serial + 1 }, key);
 
     await expect(show({ ...anna.membership, serial: serial + 9 })).rejects.toMatchObject({
-      code: 'signature-invalid',
+      cause: { code: 'signature-invalid' },
     });
     await expect(
       show(amend(anna.membership, { name: 'server', serial: serial + 1 }, key)),

@@ -45,7 +45,9 @@ describe('broadcasts', () => {
 
     await expect(fred.send(own)).rejects.toMatchObject({ code: 'refused' });
     await expect(fred.send(signText(gina.identity, content))).rejects.toMatchObject({ code: 'refused' });
-    await expect(fred.send({ ...own, text: 'changed' })).rejects.toMatchObject({ code: 'signature-invalid' });
+    await expect(fred.send({ ...own, text: 'changed' })).rejects.toMatchObject({
+      cause: { code: 'signature-invalid' },
+    });
     await expect(fred.broadcast('old', '@all', Date.now() - 25 * 3_600_000)).rejects.toMatchObject({
       code: 'refused',
     });

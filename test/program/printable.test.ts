@@ -4,7 +4,7 @@ import { printableLayout } from '../../packages/program/src/printable.ts';
 import { expect, test } from 'vitest';
 
 /** What must never reach a terminal or a log. */
-const DANGEROUS = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
+const DANGEROUS = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/u;
 
 const anyText = fc.string({ unit: 'binary' });
 
@@ -16,6 +16,11 @@ test.each([
   ['\u2066\u200B\uFEFF\u009B', '\\u{2066}\\u{200b}\\u{feff}\\u{9b}'],
   ['\u2028\u2029\uE000\uD800x', '\\u{2028}\\u{2029}\\u{e000}\\u{d800}x'],
   ['\u{E0041}', '\\u{e0041}'],
+  ['a\u3164b\u115F\u1160\uFFA0', 'a\\u{3164}b\\u{115f}\\u{1160}\\u{ffa0}'],
+  ['\u2800\u034F\u00AD\u180E\u17B4', '\\u{2800}\\u{34f}\\u{ad}\\u{180e}\\u{17b4}'],
+  ['\u2764\uFE0F\u{E0100}', '\u2764\\u{fe0f}\\u{e0100}'],
+  ['\u{1D159}\u{16FE4}\u{13441}', '\\u{1d159}\\u{16fe4}\\u{13441}'],
+  ['한글 ก็ é', '한글 ก็ é'],
 ])('%j is shown as %s', (text, shown) => {
   expect(printable(text)).toBe(shown);
 });

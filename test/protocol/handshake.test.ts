@@ -105,7 +105,8 @@ test('a refusal reaches the dialler with its code and words', async () => {
   place.door.refuse = new FilerError('removed', 'this peer was removed: ask for a new invite');
   const messenger = strangerMessenger(await dial(place.endpoint));
   const error = await failureOf(sayHello(messenger, HELLO));
-  expect([error.code, error.message]).toEqual(['removed', 'this peer was removed: ask for a new invite']);
+  expect(error.code).toBe('removed');
+  expect(error.message).toContain('"this peer was removed: ask for a new invite"');
   await messenger.closed;
   await until(() => place.door.refusals.length === 1);
   expect(place.door.refusals).toEqual(['removed']);

@@ -30,5 +30,6 @@ test('what is cut inside a character stays well-formed', () => {
 });
 
 test('the words of an error from another machine are bounded', () => {
-  expect(errorOf({ type: 'error', code: 'refused', message: long }).message).toHaveLength(1_000);
+  const { message } = errorOf({ type: 'error', code: 'refused', message: long }, 'bob');
+  expect(message).toHaveLength(1_000 + 'bob says: ""'.length);
 });

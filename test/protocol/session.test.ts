@@ -71,14 +71,16 @@ test('an error answer is thrown at the asker with its code, and the session goes
     },
   });
   const error = await failureOf(pair.near.request({ type: 'enrol' }));
-  expect([error.code, error.message]).toEqual(['name-taken', 'anna is taken: choose another name']);
+  expect(error.code).toBe('name-taken');
+  expect(error.message).toContain('"anna is taken: choose another name"');
   expect((await pair.near.request({ type: 'fine' })).header['of']).toBe('fine');
 });
 
 test('an error code that this version does not know is a refusal', async () => {
   await using pair = await sessions({ far: () => ({ header: { type: 'error', code: 'new-in-2030' } }) });
   const error = await failureOf(pair.near.request({ type: 'a' }));
-  expect([error.code, error.message]).toEqual(['refused', 'the other side gave no reason']);
+  expect(error.code).toBe('refused');
+  expect(error.message).toContain('gave no reason');
 });
 
 test('an unknown type is answered `unsupported` when it is a question, else dropped', async () => {
@@ -89,7 +91,8 @@ test('an unknown type is answered `unsupported` when it is a question, else drop
   });
   await pair.near.notify({ type: 'dance' });
   const error = await failureOf(pair.near.request({ type: 'sing' }));
-  expect([error.code, error.message]).toEqual(['unsupported', 'the message type sing is not known here']);
+  expect(error.code).toBe('unsupported');
+  expect(error.message).toContain('sing');
   expect(pair.near.messenger.open).toBe(true);
 });
 
@@ -146,7 +149,10 @@ test('what waits for an answer fails when the connection ends', async () => {
 test('an error that answers nothing is the other side’s last word', async () => {
   await using pair = await sessions();
   pair.far.messenger.reject(new FilerError('removed', 'this peer was removed'));
-  expect(await pair.near.closed).toMatchObject({ code: 'removed', message: 'this peer was removed' });
+  expect(await pair.near.closed).toMatchObject({
+    code: 'removed',
+    message: expect.stringContaining('"this peer was removed"') as string,
+  });
 });
 
 test('messages that came before the end are served, and `closed` waits for it', async () => {

@@ -64,7 +64,7 @@ let network = '';
 
 /** What holds of an example beside that it can be parsed: its signatures, mostly. */
 const CHECKS: Readonly<Record<string, (message: Message) => unknown>> = {
-  error: ({ header }) => expect(errorOf(header).code).toBe(header['code']),
+  error: ({ header }) => expect(errorOf(header, 'bob').code).toBe(header['code']),
   welcome: (message) => {
     const { serverRecord } = parseWelcome(message);
     if (serverRecord !== undefined) verifyServerRecord(serverRecord, network);

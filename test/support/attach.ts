@@ -30,7 +30,7 @@ export async function askToAttach(messenger: Messenger, key: ReportKey): Promise
   await messenger.send({ ...header, id: '1' });
   const first = await messenger[Symbol.asyncIterator]().next();
   if (first.done === true) throw (await messenger.closed) ?? new Error('closed without an answer');
-  if (first.value.header['type'] === 'error') throw errorOf(first.value.header);
+  if (first.value.header['type'] === 'error') throw errorOf(first.value.header, messenger.who);
   return first.value;
 }
 

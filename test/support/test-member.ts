@@ -157,7 +157,7 @@ export class TestMember {
     await messenger.send({ ...header, id: '1' }, content);
     const answer = await messenger[Symbol.asyncIterator]().next();
     if (answer.done === true) throw new Error('the server closed the connection without a word');
-    if (answer.value.header['type'] === 'error') throw errorOf(answer.value.header);
+    if (answer.value.header['type'] === 'error') throw errorOf(answer.value.header, messenger.who);
     return messenger;
   }
 

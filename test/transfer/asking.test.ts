@@ -119,7 +119,9 @@ test('a sender tells that a person was asked, and waits for as long as it hears 
   await waiting.promise;
   await hand.say({ type: 'error', re: id, code: 'declined', message: 'not today' });
 
-  expect(await outcome).toMatchObject({ error: { code: 'declined', message: 'not today' } });
+  expect(await outcome).toMatchObject({
+    error: { code: 'declined', message: expect.stringContaining('"not today"') as string },
+  });
 });
 
 test('a sender that is accepted sends nothing before it may, and says that it works', async () => {

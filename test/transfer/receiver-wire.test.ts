@@ -329,7 +329,7 @@ test('a file given up is settled, and may not begin again, once another is given
 
   await hand.file(0, 10);
   expect((await hand.hear('error'))?.header['code']).toBe('unexpected-message');
-  expect(await outcome).toMatchObject({ filesFailed: 2, files: [{ code: 'source-changed' }, { name: 'b' }] });
+  expect(await outcome).toMatchObject({ filesFailed: 2, files: [{ code: 'refused' }, { name: 'b' }] });
 });
 
 test('a file that failed here and is then given up may still begin again, to be dropped', async () => {
@@ -350,7 +350,7 @@ test('a file that failed here and is then given up may still begin again, to be 
     filesFailed: 2,
     files: [
       { name: 'a', code: 'too-large' },
-      { name: 'b', code: 'source-changed' },
+      { name: 'b', code: 'refused' },
     ],
   });
 });

@@ -358,7 +358,8 @@ test('a file that the receiver refuses on its way is abandoned with its reason',
 
   const header = (await hand.hear('abandon'))?.header;
 
-  expect(header).toMatchObject({ entry: '0', code: 'no-space', message: 'the disk is full' });
+  expect(header).toMatchObject({ entry: '0', code: 'no-space' });
+  expect(header?.['message']).toContain('the disk is full');
   await hand.hear('done');
   await hand.say({ type: 'done' });
   expect(await outcome).toMatchObject({ files: [{ code: 'no-space' }] });

@@ -14,6 +14,7 @@ export {
   type ProgramEnd,
   type ProgramRun,
 } from './run-program.ts';
+export { csvLine, type CsvCell } from './csv.ts';
 export { iso } from './iso.ts';
 export { DiskRoom } from './disk-room.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';

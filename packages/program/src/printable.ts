@@ -4,8 +4,13 @@
  * enough: that leaves BEL, BS, CR, ESC and the characters that reverse what is shown.
  */
 
-/** Control, format (bidi among them), private use, lone surrogates, line and paragraph separators. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/**
+ * Control, format (bidi among them), private use, lone surrogates, line and paragraph separators; what is drawn as nothing
+ * (Hangul fillers, joiners, variation selectors, tags: `Default_Ignorable_Code_Point`); and letters and symbols that are
+ * drawn blank, which no property names: Braille blank, a null note head, blank hieroglyphs, the Khitan filler.
+ */
+const UNPRINTABLE =
+  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u{2800}\u{1D159}\u{13441}\u{13442}\u{16FE4}]/gu;
 
 /** Colours and weights, as `util.styleText` writes them: the only escape sequences that we ever print. */
 const STYLE = /(\u001B\[[0-9;]{0,16}m)/;

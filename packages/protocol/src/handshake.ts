@@ -42,14 +42,20 @@ export const STRANGER_OPTIONS = {
 /**
  * The dialler's messenger on a fresh link. Its limits are those of what follows the `welcome`, which may arrive together
  * with it: the accepter's key is proved.
+ *
+ * @param peerName what people call it
  */
-export function strangerMessenger(link: Link, purpose: 'session' | 'transfer' = 'session'): Messenger {
+export function strangerMessenger(
+  link: Link,
+  purpose: 'session' | 'transfer' = 'session',
+  peerName?: string,
+): Messenger {
   const { socket, peerId, reads } = link;
   const bounds =
     purpose === 'transfer'
       ? { limits: TRANSFER_LIMITS, maxUnreadBytes: MAX_UNREAD_BYTES }
       : { limits: SESSION_LIMITS, maxUnreadBytes: MAX_SESSION_UNREAD_BYTES };
-  return new Messenger(socket, { keepAlive: true, peerId, reads, holder: peerId, ...bounds });
+  return new Messenger(socket, { keepAlive: true, peerId, peerName, reads, holder: peerId, ...bounds });
 }
 
 export interface HandshakeOptions {
@@ -78,10 +84,10 @@ export async function sayHello(
       firstMessage(messenger, 'welcome', options),
       messenger.send(header, content).catch(() => undefined),
     ]);
-    if (answer.header['type'] === 'error') throw errorOf(answer.header);
+    if (answer.header['type'] === 'error') throw errorOf(answer.header, messenger.who);
     const welcome = parseWelcome(answer);
     if (welcome.network !== hello.network) {
-      throw new FilerError('refused', `${messenger.addr} belongs to another network (${welcome.network})`);
+      throw new FilerError('refused', `${messenger.who} belongs to another network (${welcome.network})`);
     }
     return welcome;
   } catch (error) {
@@ -137,7 +143,7 @@ async function firstMessage(
   else signal?.addEventListener('abort', stop);
   const timer = setTimeout(() => {
     messenger.destroy(
-      new FilerError('timed-out', `${messenger.addr} did not say ${what} within ${timeoutMs / 1000} s`),
+      new FilerError('timed-out', `${messenger.who} did not say ${what} within ${timeoutMs / 1000} s`),
     );
   }, timeoutMs);
   try {
@@ -146,7 +152,7 @@ async function firstMessage(
     signal?.throwIfAborted();
     throw (
       (await messenger.closed) ??
-      new FilerError('connection-closed', `${messenger.addr} closed the connection before its ${what}`)
+      new FilerError('connection-closed', `${messenger.who} closed the connection before its ${what}`)
     );
   } finally {
     clearTimeout(timer);

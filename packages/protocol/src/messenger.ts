@@ -22,6 +22,8 @@ const NO_BYTES = Buffer.alloc(0);
 const CLOSE_MS = 2_000;
 
 export interface MessengerOptions {
+  /** What people call the other side. @default undefined, its address stands for it */
+  readonly peerName?: string | undefined;
   /** Who is on the other side, as its TLS key proved. @default undefined, unproved */
   readonly peerId?: string | undefined;
   /** Who is charged for the memory that this connection takes; undefined for nobody. @default undefined */
@@ -51,6 +53,8 @@ export class Messenger implements AsyncIterable<Message> {
   readonly addr: string;
   readonly socket: Socket;
   readonly peerId: string | undefined;
+  /** What people call the other side, once that is known. */
+  peerName: string | undefined;
   /** The last message received. */
   header: Header = {};
   body: Buffer = NO_BYTES;
@@ -86,6 +90,7 @@ export class Messenger implements AsyncIterable<Message> {
   constructor(socket: Socket, options: MessengerOptions = {}) {
     this.socket = socket;
     this.peerId = options.peerId;
+    this.peerName = options.peerName;
     this.addr = describeAddress(socket);
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
     this.#holder = options.holder;
@@ -131,6 +136,11 @@ export class Messenger implements AsyncIterable<Message> {
     });
     if (options.reads === undefined) socket.on('data', (piece: Buffer) => this.#receive(piece));
     else options.reads.listen((piece) => this.#receive(piece));
+  }
+
+  /** The other side, for people. */
+  get who(): string {
+    return this.peerName ?? this.addr;
   }
 
   /** Whether messages can still be sent. */

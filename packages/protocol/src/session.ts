@@ -3,7 +3,7 @@ import { processShares } from './fairness/process-shares.ts';
 import type { Header, Message } from './header.ts';
 import { MAX_SESSION_UNREAD_BYTES, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
-import { errorOf, formatError } from './messages/error.ts';
+import { errorOf, formatError, ownErrorOf } from './messages/error.ts';
 import type { Messenger } from './messenger.ts';
 
 /** The longest time that a timer of Node counts. */
@@ -28,6 +28,11 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface SessionOptions {
+  /** Whether the other side is a process of this user: its codes and words count as our own. @default false */
+  readonly isOwn?: boolean;
+}
+
 interface Pending {
   /** The promise, if there is one, settles when there is room for the next. */
   deliver(message: Message): Promise<void> | void;
@@ -48,12 +53,14 @@ export class Session {
   readonly #pending = new Map<string, Pending>();
   readonly #handle: Handler | undefined;
   readonly #requests: Inbox;
+  readonly #isOwn: boolean;
   #lastId = 0;
 
   /** @param handle answers what the other side asks; undefined means that nothing is served here */
-  constructor(messenger: Messenger, handle?: Handler) {
+  constructor(messenger: Messenger, handle?: Handler, { isOwn = false }: SessionOptions = {}) {
     this.messenger = messenger;
     this.#handle = handle;
+    this.#isOwn = isOwn;
     this.#requests = new Inbox(messenger);
     this.closed = this.#run();
   }
@@ -87,10 +94,7 @@ export class Session {
           () => {
             const seconds = timeoutMs / 1000;
             reject(
-              new FilerError(
-                'timed-out',
-                `${this.messenger.addr} did not answer ${type} within ${seconds} s`,
-              ),
+              new FilerError('timed-out', `${this.messenger.who} did not answer ${type} within ${seconds} s`),
             );
           },
           Math.min(timeoutMs, MAX_TIMER_MS),
@@ -162,22 +166,26 @@ export class Session {
       const { re, type } = message.header;
       if (re !== undefined) await this.#answer(re, message);
       // An error that answers nothing is the other side's last word before it closes.
-      else if (type === 'error') this.messenger.destroy(errorOf(message.header));
+      else if (type === 'error') this.messenger.destroy(this.#errorOf(message.header));
       else await this.#requests.put(message);
     }
     this.#requests.end();
     const reason = await this.messenger.closed;
     const error =
-      reason ?? new FilerError('connection-closed', `the connection to ${this.messenger.addr} was closed`);
+      reason ?? new FilerError('connection-closed', `the connection to ${this.messenger.who} was closed`);
     for (const pending of this.#pending.values()) pending.fail(error);
     await served;
     return reason;
   }
 
+  #errorOf(header: Header): FilerError {
+    return this.#isOwn ? ownErrorOf(header) : errorOf(header, this.messenger.who);
+  }
+
   #answer(re: string, message: Message): Promise<void> | void {
     const pending = this.#pending.get(re);
     if (pending === undefined) return; // an answer that nobody waits for any more
-    if (message.header['type'] === 'error') pending.fail(errorOf(message.header));
+    if (message.header['type'] === 'error') pending.fail(this.#errorOf(message.header));
     else return pending.deliver(message);
   }
 

@@ -5,6 +5,8 @@ import type { FilerError, Header, Message } from '@filer/protocol';
  * orderly end; after a failure it does.
  */
 export interface Channel extends AsyncIterable<Message> {
+  /** The other side, for people. */
+  readonly who?: string;
   /**
    * Resolves when the bytes were handed to the operating system.
    *

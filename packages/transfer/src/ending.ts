@@ -1,13 +1,27 @@
-import { errorOf, FilerError, formatError, unsupported, type Header } from '@filer/protocol';
+import {
+  errorOf,
+  FilerError,
+  formatError,
+  unsupported,
+  type ErrorCode,
+  type Header,
+  type Message,
+} from '@filer/protocol';
 import type { Channel } from './channel.ts';
 
 /** The other side's last word. That a person stopped it there is no signal to the process here. */
-export function lastWord(header: Header): FilerError {
-  const error = errorOf(header);
-  if (error.code !== 'interrupted' && error.code !== 'terminated') return error;
+export function lastWord(header: Header, { who = 'the other machine' }: Pick<Channel, 'who'>): FilerError {
+  const error = errorOf(header, who);
+  const { code } = header;
+  if (code !== 'interrupted' && code !== 'terminated') return error;
   return new FilerError('connection-closed', 'the transfer was stopped on the other machine', {
-    cause: error,
+    cause: error.cause,
   });
+}
+
+/** Whether an `abandon` says that the file changed while it was read: a code that no result here has. */
+export function isChange({ header }: Message): boolean {
+  return header['code'] === ('source-changed' satisfies ErrorCode);
 }
 
 /** Why a channel ended although the transfer had not. */

@@ -214,8 +214,13 @@ export class IncomingStreams {
     await this.end({ entry, size, digest, blocks });
   }
 
-  /** The sender gives a file up, begun or not; it may begin again. @throws FilerError `unexpected-message` */
-  async abandon({ entry, code, message }: EntryFailure): Promise<void> {
+  /**
+   * The sender gives a file up, begun or not; it may begin again.
+   *
+   * @param hasChanged whether that is because the file changed while it was read
+   * @throws FilerError `unexpected-message`
+   */
+  async abandon({ entry, code, message }: EntryFailure, hasChanged: boolean): Promise<void> {
     const wanted = this.#entries.get(entry);
     const stream = this.#stream;
     const elsewhere = stream !== undefined && stream.wanted !== wanted;
@@ -224,7 +229,7 @@ export class IncomingStreams {
     }
     this.#stream = undefined;
     // Most of a file that changed is as it was: the next stream is compared with what came.
-    if (code === 'source-changed') await stream?.part?.keep();
+    if (hasChanged) await stream?.part?.keep();
     else await stream?.part?.drop();
     if (this.#abandoned !== wanted) this.#forgetAbandoned();
     this.#abandoned = wanted;

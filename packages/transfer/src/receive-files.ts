@@ -30,7 +30,16 @@ import {
   type ReceiptFile,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import {
+  bugOf,
+  isChange,
+  isOfTransfer,
+  lastWord,
+  lossOf,
+  onAbort,
+  outOfPlace,
+  takeStranger,
+} from './ending.ts';
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { Tally, type FileResult } from './outcome.ts';
@@ -106,7 +115,7 @@ class Receiving implements IncomingOwner {
   async #listen(): Promise<void> {
     for await (const message of this.#channel) {
       const type = message.header['type'];
-      if (type === 'error') throw lastWord(message.header);
+      if (type === 'error') throw lastWord(message.header, this.#channel);
       if (type === 'working') {
         this.#pace.toldWorking();
         continue;
@@ -158,7 +167,7 @@ class Receiving implements IncomingOwner {
       case 'end':
         return await incoming.streams.end(parseEnd(message));
       case 'abandon':
-        return await incoming.streams.abandon(parseAbandon(message));
+        return await incoming.streams.abandon(parseAbandon(message), isChange(message));
       case 'done':
         return await this.#takeDone(incoming);
       default:

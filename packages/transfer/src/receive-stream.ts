@@ -107,7 +107,7 @@ class Streaming {
   async #listen(): Promise<void> {
     for await (const message of this.#channel) {
       const type = message.header['type'];
-      if (type === 'error') throw lastWord(message.header);
+      if (type === 'error') throw lastWord(message.header, this.#channel);
       if (type === 'working') {
         this.#pace.toldWorking();
         continue;

@@ -38,7 +38,7 @@ export class Requests {
     const waiting = this.#waiting.get(re);
     if (waiting === undefined || (type !== waiting.type && type !== 'error'))
       throw outOfPlace(`${type} with re ${JSON.stringify(quoted(re))}`);
-    if (type === 'error') waiting.reject(lastWord(message.header));
+    if (type === 'error') waiting.reject(lastWord(message.header, this.#channel));
     else waiting.take(message); // it waits still when that throws, and fails with the transfer
     this.#waiting.delete(re);
   }

@@ -269,7 +269,7 @@ class Sending implements OutgoingOwner {
     const { header } = message;
     switch (header['type']) {
       case 'error':
-        if (header['re'] === undefined) throw lastWord(header);
+        if (header['re'] === undefined) throw lastWord(header, this.#channel);
         this.#requests.answered(message);
         this.#pace.grown();
         return;

@@ -107,7 +107,11 @@ test.each(['name-taken', 'refused', 'version-mismatch'] as const)(
     await alice.status(() => alice.log.includes(`the reason in words: ${code}`));
     await alice.connected();
     expect(alice.events).toContainEqual(
-      expect.objectContaining({ type: 'server', connected: false, reason: `the reason in words: ${code}` }),
+      expect.objectContaining({
+        type: 'server',
+        connected: false,
+        reason: `the ip-server says: "the reason in words: ${code}"`,
+      }),
     );
   },
 );

@@ -146,6 +146,6 @@ test('an error crosses with its code, and its words are bounded and well-formed'
     re: '3',
   });
   expect(header['message']).toBe(`${'x'.repeat(999)}\ufffd`);
-  expect(errorOf(header).code).toBe('no-space');
-  expect(errorOf({ code: 'toString' }).code).toBe('refused');
+  expect(errorOf(header, 'bob').code).toBe('no-space');
+  expect(errorOf({ code: 'toString' }, 'bob').code).toBe('refused');
 });

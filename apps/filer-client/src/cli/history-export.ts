@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { FilerError } from '@filer/protocol';
-import { printable, type Context, iso } from '@filer/program';
+import { csvLine, iso, printable, type Context } from '@filer/program';
 import { bothDigests } from '../jobs/both-digests.ts';
 import { keptReceipts, type KeptReceipt } from '../jobs/kept-receipts.ts';
 import type { Member } from '../network/member.ts';
@@ -40,7 +40,7 @@ export async function exportReceipts(
       continue;
     }
     if (format === 'csv') {
-      await write(csvLine(job.id, name, receipt), context);
+      await write(receiptLine(job.id, name, receipt), context);
       continue;
     }
     const isPiped = receipt.path === '-';
@@ -82,28 +82,10 @@ function sumLine(digest: string, path: string): string {
   return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`;
 }
 
-function csvLine(job: string, recipient: string, receipt: KeptReceipt): string {
+function receiptLine(job: string, recipient: string, receipt: KeptReceipt): string {
   const { recipientId, path, receivedAs, size, digest, synced, present, time, signatureOk } = receipt;
-  const at = iso(time);
-  const fields = [
-    job,
-    recipient,
-    recipientId,
-    path,
-    receivedAs,
-    size,
-    digest,
-    synced,
-    present,
-    at,
-    signatureOk,
-  ];
-  return `${fields.map((field) => csvField(String(field))).join(',')}\r\n`;
-}
-
-/** RFC 4180. */
-function csvField(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const about = [path, receivedAs, size, digest, synced, present, iso(time), signatureOk];
+  return `${csvLine([job, recipient, recipientId, ...about])}\r\n`;
 }
 
 /** As it is, for a file or a program; escaped for a terminal. */

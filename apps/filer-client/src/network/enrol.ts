@@ -20,6 +20,7 @@ import {
   type Link,
 } from '@filer/protocol';
 import type { MembershipFile } from '../store/membership-file.ts';
+import { THE_SERVER } from './server-dial.ts';
 
 const ADDRESS_TIMEOUT_MS = 5_000;
 
@@ -39,7 +40,7 @@ export async function enrol(
 ): Promise<MembershipFile> {
   const { grant } = invite;
   const link = await dialInvite(identity, invite, signal);
-  const messenger = strangerMessenger(link);
+  const messenger = strangerMessenger(link, 'session', THE_SERVER);
   const hello = {
     features: [],
     removals: 0,

@@ -57,7 +57,7 @@ export async function dialPeer(
     );
   }
   const link = await raceAddresses(member, peer, addresses, reach.isCurrent, signal);
-  const messenger = strangerMessenger(link, about.purpose);
+  const messenger = strangerMessenger(link, about.purpose, peer.name);
   try {
     const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, about), { signal });
     learnMembership(member, welcome.membership, peer.id);

@@ -75,6 +75,7 @@ export class PeerServer extends Server {
       throw new FilerError('refused', 'this peer belongs to another network');
     const from = learnMembership(member, hello.membership, messenger.peerId ?? '');
     checkPin(member, from);
+    messenger.peerName = from.name;
     const handOver =
       hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);
     await this.holdBack(messenger, () => {

@@ -34,6 +34,9 @@ export interface ServerSession {
   readonly localHost: string | undefined;
 }
 
+/** What people call the server. */
+export const THE_SERVER = 'the ip-server';
+
 /** One address of the server; a team on one network answers within this, and the next is tried. */
 const ADDRESS_TIMEOUT_MS = 5_000;
 
@@ -79,7 +82,7 @@ async function connectServer(
 ): Promise<ServerConnection> {
   const { link, address } = await reachServer(member, hello, signal);
   const localHost = link.socket.localAddress;
-  const messenger = strangerMessenger(link, hello.purpose);
+  const messenger = strangerMessenger(link, hello.purpose, THE_SERVER);
   let welcome: Welcome;
   try {
     welcome = await sayHello(messenger, hello, { signal });

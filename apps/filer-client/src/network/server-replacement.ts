@@ -27,11 +27,11 @@ export async function askReplacement(
     const link = await dial({ transport: 'tls', host, port, identity: member.identity }, { signal });
     const messenger = strangerMessenger(link);
     // A command's hello: nothing of ours is presence there before it is known to be our server.
-    const { serverRecord: record } = await sayHello(messenger, {
-      ...hello,
-      role: 'command',
-      subscribe: false,
-    });
+    const { serverRecord: record } = await sayHello(
+      messenger,
+      { ...hello, role: 'command', subscribe: false },
+      { signal },
+    );
     await messenger.close();
     if (record === undefined || record.server !== link.peerId) return undefined;
     if (record.serial <= (member.server.record?.serial ?? 0)) return undefined;

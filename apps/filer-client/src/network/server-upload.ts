@@ -54,7 +54,7 @@ async function answerOf(messenger: Messenger, heard: () => void): Promise<Messag
     }
     heard();
     const { type, re } = next.value.header;
-    if (type === 'error') throw errorOf(next.value.header);
+    if (type === 'error') throw errorOf(next.value.header, messenger.who);
     if (re === ID) return next.value;
   }
 }

@@ -1,11 +1,9 @@
-import { printable } from '@filer/program';
+import { csvLine, printable, type CsvCell } from '@filer/program';
 import type { ReportDocument } from './report-documents.ts';
 import type { ReportFormat } from './report-formats.ts';
 
-type Cell = string | number | boolean | null | undefined;
-
 /** Columns are only ever added, at the end. `values` and `attachments` are JSON. */
-const COLUMNS: readonly (readonly [name: string, cell: (document: ReportDocument) => Cell])[] = [
+const COLUMNS: readonly (readonly [name: string, cell: (document: ReportDocument) => CsvCell])[] = [
   ['id', ({ id }) => id],
   ['peer', ({ peer }) => peer],
   ['peerId', ({ peerId }) => peerId],
@@ -26,10 +24,6 @@ const COLUMNS: readonly (readonly [name: string, cell: (document: ReportDocument
   ['droppedBytes', ({ run }) => run?.droppedBytes],
 ];
 
-/** A spreadsheet takes a cell that begins so for a formula, and a formula can send the others away. */
-const FORMULA = /^[=+\-@\t\r\n]/;
-const NUMBER = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
-
 /**
  * RFC 4180 with a line of names, in UTF-8. What a spreadsheet would take for a formula gets an apostrophe in front,
  * numbers do not.
@@ -41,11 +35,11 @@ export function csvFormat(keys: readonly string[], forTerminal: boolean): Report
   const columns = [
     ...COLUMNS,
     ...[...new Set(keys)].map(
-      (key) => [`value.${key}`, ({ values }: ReportDocument): Cell => values[key]] as const,
+      (key) => [`value.${key}`, ({ values }: ReportDocument): CsvCell => values[key]] as const,
     ),
   ];
-  const line = (cells: readonly Cell[]): string => {
-    const text = cells.map(csvCell).join(',');
+  const line = (cells: readonly CsvCell[]): string => {
+    const text = csvLine(cells);
     return forTerminal ? `${printable(text)}\n` : `${text}\r\n`;
   };
   return {
@@ -53,10 +47,4 @@ export function csvFormat(keys: readonly string[], forTerminal: boolean): Report
     block: (documents) => documents.map((each) => line(columns.map(([, cell]) => cell(each)))).join(''),
     end: '',
   };
-}
-
-function csvCell(value: Cell): string {
-  const text = value === null || value === undefined ? '' : String(value);
-  const safe = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -98,6 +98,7 @@ export class PeerServer extends Server {
     const connection = connectionOf(messenger, id, hello, now());
     await this.holdBack(messenger, () => presence.enter(connection));
     this.admit(messenger);
+    messenger.peerName = membership.name;
     const about = { peer: membership.name, id, role: hello.role, address: messenger.addr };
     log.info('peer connected', about);
     try {

@@ -23,7 +23,7 @@ export async function connectDaemon(
   if (!(await checkSocketFolder(home))) return undefined;
   try {
     const { socket } = await dial({ transport: 'unix', path: home.controlSocket }, { signal });
-    return new DaemonClient(transportOver(new Session(new Messenger(socket))));
+    return new DaemonClient(transportOver(new Session(new Messenger(socket), undefined, { isOwn: true })));
   } catch (error) {
     if (error instanceof FilerError && NO_LISTENER.has(systemCode(error.cause) ?? '')) return undefined;
     throw error;

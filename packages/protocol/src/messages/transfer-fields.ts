@@ -1,5 +1,6 @@
-import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
+import { FilerError, type ErrorCode } from '../errors.ts';
 import { MAX_PATH_CHARS } from '../limits.ts';
+import { toldCode } from './error.ts';
 import { field, integer, text, type Field } from './field.ts';
 import { textOf } from './json.ts';
 
@@ -28,7 +29,7 @@ export function parseReason(
 ): { code: ErrorCode; message: string } {
   const word = textOf(code, `${what}.code`, { max: 64 });
   return {
-    code: isErrorCode(word) ? word : 'refused',
+    code: toldCode(word),
     message: textOf(message, `${what}.message`, { max: MAX_REASON_CHARS }),
   };
 }
@@ -56,7 +57,7 @@ export function errorCode(): Field<ErrorCode, 'required'> {
     limit: '64 UTF-16 units, unknown: `refused`',
     read: (value, what) => {
       const word = textOf(value, what, { max: 64 });
-      return isErrorCode(word) ? word : 'refused';
+      return toldCode(word);
     },
   });
 }
