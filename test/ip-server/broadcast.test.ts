@@ -8,14 +8,10 @@ import {
 } from '@filer/protocol';
 import { createLogger } from '@filer/program';
 import { expect, test } from 'vitest';
-import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
-import { Lateness } from '../../apps/ip-server/src/reports/lateness.ts';
-import { ReportRates } from '../../apps/ip-server/src/reports/report-rates.ts';
-import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
+import { memberRouter } from '../../apps/ip-server/src/server/member-router.ts';
 import { PeerServer } from '../../apps/ip-server/src/server/peer-server.ts';
-import { UploadDoor } from '../../apps/ip-server/src/uploads/upload-door.ts';
 import { Presence } from '../../apps/ip-server/src/server/presence.ts';
 import { Removals } from '../../apps/ip-server/src/server/removals.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
@@ -48,22 +44,9 @@ test('a change of many members is broadcast one page a step, each going on where
     removals,
     presence: new Presence(directory, 1_000),
     witness: () => undefined,
-    intake: new ReportIntake(store.reports, () => undefined),
-    rates: new ReportRates({ warn: () => undefined }),
-    attachments: { require: () => undefined, stored: () => undefined },
-    lateness: new Lateness({
-      store,
-      clock: new SteadyClock(
-        { wall: () => 0, monotonic: () => 0, uptime: () => 0, boot: undefined },
-        undefined,
-      ),
-      settleMs: 0,
-      isMember: () => true,
-      raise: () => undefined,
-      onRaised: () => undefined,
-      onProblem: () => undefined,
-    }),
-    uploads: new UploadDoor({}),
+    router: memberRouter(),
+    expecting: { announce: () => Promise.resolve(), goodbye: () => undefined, forget: () => undefined },
+    uploads: { serve: () => Promise.resolve() },
     enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
     heartbeatMs: 1_000,
     software: '0.0.0-test',

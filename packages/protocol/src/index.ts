@@ -15,6 +15,7 @@ export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
 export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
 export { Server, type ServerOptions } from './server.ts';
+export { OK, routed, Router, type InSession } from './router.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
 export {
   readHello,
@@ -53,6 +54,7 @@ export { createSecretFile } from './trust/secret-file.ts';
 export { errorMessage, errorOf, formatError, ownErrorOf, saidBy } from './messages/error.ts';
 export {
   expectType,
+  isTransferProgress,
   message,
   messageType,
   messageTypes,

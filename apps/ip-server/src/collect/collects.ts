@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { FilerError, type Membership, type Message, type Messenger } from '@filer/protocol';
+import { FilerError, type Membership, type Messenger } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
 import type { Collect, CollectRun } from '../store/collect-rows.ts';
 import type { Attempt } from './attempt.ts';
@@ -91,8 +91,8 @@ export class Collects {
   }
 
   /** Takes what a machine delivers. @see TakeUpload */
-  async take(messenger: Messenger, from: Membership, asked: Message): Promise<void> {
-    await this.#deliveries.take(messenger, from, asked);
+  async take(messenger: Messenger, from: Membership, run: string, re: string | undefined): Promise<void> {
+    await this.#deliveries.take(messenger, from, run, re);
   }
 
   /** @throws FilerError of the store */

@@ -1,13 +1,5 @@
 import { existsSync } from 'node:fs';
-import {
-  FilerError,
-  formatCollect,
-  parseDeliver,
-  type Membership,
-  type Message,
-  type Messenger,
-  type Session,
-} from '@filer/protocol';
+import { FilerError, formatCollect, type Membership, type Messenger, type Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Directory } from '../server/directory.ts';
 import type { Delivery } from '../store/collect-rows.ts';
@@ -198,9 +190,13 @@ export class Deliveries {
     void dropParts(collect.folder, folders, (mark) => marks.has(mark));
   }
 
-  /** Takes what a machine delivers. @see TakeUpload */
-  async take(messenger: Messenger, { id: peer, name }: Membership, asked: Message): Promise<void> {
-    const id = parseDeliver(asked);
+  /** Takes what a machine delivers. @param id the run's @param re what the answer repeats */
+  async take(
+    messenger: Messenger,
+    { id: peer, name }: Membership,
+    id: string,
+    re: string | undefined,
+  ): Promise<void> {
     // A machine that was killed may be back before its old connection is known to be dead.
     for (let before = this.#asked(id, peer).attempt; before?.phase === 'delivering';) {
       before.stop.abort(new FilerError('connection-closed', 'the machine has begun anew'));
@@ -220,7 +216,7 @@ export class Deliveries {
       if (!existsSync(open.collect.folder)) throw folderGone();
       await messenger.send({
         type: 'ok',
-        ...(asked.header['id'] === undefined ? {} : { re: asked.header['id'] }),
+        ...(re === undefined ? {} : { re }),
       });
       const outcome = await this.#receiver.receive(messenger, attempt, row.folder);
       const failed = failureOf(outcome);

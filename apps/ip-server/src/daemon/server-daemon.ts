@@ -1,5 +1,7 @@
 import { dirname } from 'node:path';
 import {
+  attachMessage,
+  deliverMessage,
   formatHostPort,
   isMachineName,
   STRANGER_OPTIONS,
@@ -27,11 +29,13 @@ import { openRoutes } from '../alarms/routes.ts';
 import { Collects } from '../collect/collects.ts';
 import { ReportIntake } from '../reports/intake.ts';
 import { Lateness } from '../reports/lateness.ts';
+import { routeReports } from '../reports/report-messages.ts';
 import { ReportRates } from '../reports/report-rates.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
 import { Directory } from '../server/directory.ts';
 import { Enrolment } from '../server/enrolment.ts';
 import { openFoundation, type Foundation } from '../server/foundation.ts';
+import { memberRouter } from '../server/member-router.ts';
 import { PeerServer } from '../server/peer-server.ts';
 import { Presence } from '../server/presence.ts';
 import { isAt, reachableAt, renewedRecord, type Reachable } from '../server/reach.ts';
@@ -41,7 +45,7 @@ import type { Founding, ListenedAt } from '../store/registry.ts';
 import { StoreRoom } from '../store/store-room.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { Attachments } from '../uploads/attachments.ts';
-import { UploadDoor } from '../uploads/upload-door.ts';
+import { UploadDoor, uploadRouter } from '../uploads/upload-door.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { machineClocks } from './machine-clocks.ts';
@@ -253,19 +257,25 @@ export class ServerDaemon {
     });
     const { directory, removals, presence } = this;
     const serverRecord = (): ServerRecord | undefined => this.#record;
+    const uploads = uploadRouter()
+      .on(attachMessage, (key, { messenger, from, re }) => this.#attachments.take(messenger, from, key, re))
+      .on(deliverMessage, ({ run }, { messenger, from, re }) => this.collects.take(messenger, from, run, re));
+    const router = memberRouter();
+    routeReports(router, {
+      intake: this.#intake,
+      rates: new ReportRates(log),
+      attachments: this.#attachments,
+      lateness: this.#lateness,
+      now,
+    });
     this.network = new PeerServer({
       network,
       directory,
       presence,
       removals,
-      intake: this.#intake,
-      rates: new ReportRates(log),
-      attachments: this.#attachments,
-      uploads: new UploadDoor({
-        attach: (...upload) => this.#attachments.take(...upload),
-        deliver: (...upload) => this.collects.take(...upload),
-      }),
-      lateness: this.#lateness,
+      router,
+      uploads: new UploadDoor(uploads),
+      expecting: this.#lateness,
       witness: (id, time) => trusted.witness(id, time),
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,

@@ -1,10 +1,12 @@
 import {
+  enrolMessage,
+  enrolSignMessage,
   FilerError,
   formatDraft,
   formatEnrolled,
-  parseEnrol,
-  parseEnrolSign,
-  unsupported,
+  goodbyeMessage,
+  routed,
+  Router,
   type Handler,
   type MembershipClaims,
 } from '@filer/protocol';
@@ -14,26 +16,19 @@ import type { Enrolment } from './enrolment.ts';
 /** What a machine without a membership may ask: to become a member. */
 export function joinerHandler(enrolment: Enrolment, id: string, log: Logger, now: () => number): Handler {
   let draft: MembershipClaims | undefined;
-  return (message) => {
-    switch (message.header['type']) {
-      case 'enrol': {
-        const enrol = parseEnrol(message);
-        draft = enrolment.draft(id, enrol, now());
-        return formatDraft(draft);
-      }
-      case 'enrol-sign': {
-        const signed = parseEnrolSign(message);
-        if (draft === undefined) throw new FilerError('unexpected-message', 'enrol-sign came before enrol');
-        const enrolled = enrolment.sign(id, draft, signed, now());
-        draft = undefined;
-        const { name, groups, invite } = enrolled.membership;
-        log.info('peer joined', { peer: name, id, groups, invite });
-        return formatEnrolled(enrolled);
-      }
-      case 'goodbye':
-        return undefined;
-      default:
-        throw unsupported(message.header);
-    }
-  };
+  const router = new Router({ on: 'join', as: 'server' })
+    .on(enrolMessage, (enrol) => {
+      draft = enrolment.draft(id, enrol, now());
+      return formatDraft(draft);
+    })
+    .on(enrolSignMessage, (signed) => {
+      if (draft === undefined) throw new FilerError('unexpected-message', 'enrol-sign came before enrol');
+      const enrolled = enrolment.sign(id, draft, signed, now());
+      draft = undefined;
+      const { name, groups, invite } = enrolled.membership;
+      log.info('peer joined', { peer: name, id, groups, invite });
+      return formatEnrolled(enrolled);
+    })
+    .on(goodbyeMessage, () => undefined);
+  return routed(router, {});
 }

@@ -2,9 +2,11 @@ import {
   FilerError,
   parseRemovals,
   readHello,
+  routed,
   Server,
   Session,
   STRANGER_LIMITS,
+  type Handler,
   type Hello,
   type Membership,
   type Messenger,
@@ -15,14 +17,16 @@ import {
 } from '@filer/protocol';
 import type { Enrolment } from './enrolment.ts';
 import { joinerHandler } from './joiner-handler.ts';
-import { memberHandler, takeRecord, type MemberServices } from './member-handler.ts';
+import { routeMembers, takeRecord, type MemberServices } from './member-messages.ts';
+import type { MemberRouter, TransferDoor } from './member-router.ts';
 import type { Connection } from './presence.ts';
 import { announceRemovals, removedError } from './removals.ts';
 import { Texts } from './texts.ts';
-import type { UploadDoor } from '../uploads/upload-door.ts';
 
 export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
-  readonly uploads: UploadDoor;
+  /** What else handles messages of members is registered there; this server adds its own. */
+  readonly router: MemberRouter;
+  readonly uploads: TransferDoor;
   readonly enrolment: Enrolment;
   readonly heartbeatMs: number;
   readonly software: string;
@@ -45,6 +49,7 @@ export class PeerServer extends Server {
     this.texts = new Texts(network, directory, presence, (to, { header, content }) =>
       this.multicast(to, header, content),
     );
+    routeMembers(parts.router, { ...parts, texts: this.texts });
   }
 
   protected override async serve(messenger: Messenger): Promise<void> {
@@ -111,7 +116,7 @@ export class PeerServer extends Server {
         return;
       }
       if (connection.incarnation !== undefined) this.#announce(id, hello);
-      const session = new Session(messenger, memberHandler(this.#services, connection));
+      const session = new Session(messenger, this.#handlerOf(connection));
       this.#sessions.set(connection, session);
       await sent.catch(() => undefined);
       if (hello.removals > this.#parts.removals.number) this.#catchUp(session);
@@ -174,7 +179,7 @@ export class PeerServer extends Server {
   /** Old or wrong addresses cost their member nothing but that they are not published. */
   #takeRecord(id: string, { record }: Hello): void {
     try {
-      if (record !== undefined) takeRecord(this.#services, id, record);
+      if (record !== undefined) takeRecord(this.#parts, id, record);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#parts.log.warn('addresses of a peer not taken', { id, why: error });
@@ -183,7 +188,7 @@ export class PeerServer extends Server {
 
   /** Not waited for: while the store fails, machines are welcome all the same. */
   #announce(id: string, { schedules }: Hello): void {
-    this.#parts.lateness.announce(id, schedules).catch((error: unknown) => {
+    this.#parts.expecting.announce(id, schedules).catch((error: unknown) => {
       if (!(error instanceof FilerError)) throw error;
     });
   }
@@ -208,16 +213,23 @@ export class PeerServer extends Server {
    * @throws FilerError what `Removals.append` throws: `verification-failed` for a number that another one took
    */
   async applyRemovals(next: readonly Removal[]): Promise<void> {
-    const { presence, removals, lateness } = this.#parts;
+    const { presence, removals, expecting } = this.#parts;
     for (const removal of next) {
       removals.append(removal);
-      lateness.forget(removal.id);
+      expecting.forget(removal.id);
     }
     await announceRemovals(next, presence, (to, { header, content }) => this.multicast(to, header, content));
   }
 
-  get #services(): MemberServices {
-    return { ...this.#parts, texts: this.texts };
+  #handlerOf(connection: Connection): Handler {
+    const { router, directory } = this.#parts;
+    const role = connection.incarnation === undefined ? 'command' : 'daemon';
+    const { id } = connection;
+    const handle = routed(router, { connection }, role);
+    return (message, session) => {
+      if (directory.get(id)?.status === 'member') return handle(message, session);
+      throw new FilerError('not-a-member', 'this machine has left the network: join again with an invite');
+    };
   }
 
   /**

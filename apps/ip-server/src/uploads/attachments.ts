@@ -3,13 +3,13 @@ import {
   formatStored,
   MAX_ATTACHMENT_BYTES,
   MAX_ATTACHMENTS,
-  parseAttach,
   type Attachment,
   type Entry,
   type Identity,
+  OK,
   type Membership,
-  type Message,
   type Messenger,
+  type ReportKey,
   type Report,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
@@ -76,9 +76,14 @@ export class Attachments {
   }
 
   /** What the upload door calls for `attach`. @throws FilerError why not */
-  async take(messenger: Messenger, { id: peer, name }: Membership, asked: Message): Promise<void> {
-    const key = { peer, ...parseAttach(asked) };
-    const re = asked.header['id'] ?? '';
+  async take(
+    messenger: Messenger,
+    { id: peer, name }: Membership,
+    report: ReportKey,
+    re: string | undefined,
+  ): Promise<void> {
+    const key = { peer, ...report };
+    const answering = re === undefined ? {} : { re };
     const ended = Promise.withResolvers<void>();
     const folder = this.#folders.nameOf(key);
     for (let other = this.#running.get(folder); other !== undefined; other = this.#running.get(folder)) {
@@ -92,10 +97,10 @@ export class Attachments {
       const upload = await this.#begin(key);
       if (upload === undefined) {
         // The report says for itself whether it is the one that is here.
-        await messenger.send({ ...formatStored(key).header, re });
+        await messenger.send({ ...formatStored(key).header, ...answering });
         return;
       }
-      await messenger.send({ type: 'ok', re });
+      await messenger.send({ ...OK.header, ...answering });
       await this.#receive(messenger, upload, name);
     } finally {
       this.#running.delete(folder);

@@ -5,7 +5,7 @@ import {
   MAX_TRANSFERS_PER_PEER,
   TRANSFER_LIMITS,
   TRANSFER_STALL_MS,
-  unsupported,
+  Router,
   type Membership,
   type Message,
   type Messenger,
@@ -15,23 +15,27 @@ import { Slots } from '@filer/transfer';
 /** What one connection may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
-/**
- * Takes the files of one connection, to its end.
- *
- * @param asked its first message, which says what the files are for; not answered yet
- * @throws FilerError why not; the door tells the other side
- */
-export type TakeUpload = (messenger: Messenger, from: Membership, asked: Message) => Promise<void>;
+/** What a handler is told beside the first message of a connection, which is not answered yet. */
+export interface UploadFrom {
+  readonly messenger: Messenger;
+  readonly from: Membership;
+  /** The id of the message; its answer repeats it. */
+  readonly re: string | undefined;
+}
 
-/** By the type of a connection's first message. */
-export type Uploads = Readonly<Record<string, TakeUpload>>;
+/** What takes the files of one connection, to its end, by the type of its first message. It throws why not: the door says so. */
+export type UploadRouter = Router<UploadFrom, Promise<void>>;
+
+export function uploadRouter(): UploadRouter {
+  return new Router({ on: 'transfer opening', as: 'server' });
+}
 
 /** Where members bring files: attachments of their reports, and what a collect asked for. */
 export class UploadDoor {
-  readonly #uploads: Uploads;
+  readonly #uploads: UploadRouter;
   readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
 
-  constructor(uploads: Uploads) {
+  constructor(uploads: UploadRouter) {
     this.#uploads = uploads;
   }
 
@@ -53,13 +57,13 @@ export class UploadDoor {
   }
 
   async #take(messenger: Messenger, from: Membership, asked: Message): Promise<void> {
-    const { type = '' } = asked.header;
-    const take = Object.hasOwn(this.#uploads, type) ? this.#uploads[type] : undefined;
-    if (take === undefined) throw unsupported(asked.header);
+    const refusal = this.#uploads.refusalOf(asked.header);
+    if (refusal !== undefined) throw refusal;
+    const { type = '', id: re } = asked.header;
     // What a collect takes for hours must not hold up the reports of its machine.
     const release = await this.#slots.take(`${from.id} ${type}`, messenger);
     try {
-      await take(messenger, from, asked);
+      await this.#uploads.take(asked, { messenger, from, re });
     } finally {
       release();
     }

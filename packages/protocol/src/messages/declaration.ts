@@ -104,6 +104,12 @@ export function messageType(type: string): MessageType | undefined {
   return declared.get(type);
 }
 
+/** Whether a message is one of a transfer's own that shows that it does not stand still. */
+export function isTransferProgress({ type = '' }: Header): boolean {
+  const declaration = declared.get(type);
+  return declaration?.isProgress === true && declaration.routes.some(({ on }) => on === 'transfer');
+}
+
 /** @throws FilerError `unexpected-message` */
 export function expectType(header: Header, type: string): void {
   if (header['type'] === type) return;

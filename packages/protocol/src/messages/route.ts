@@ -16,6 +16,7 @@ export type Party =
   | 'joiner'
   | 'client'
   | 'daemon'
+  | 'command'
   | 'server'
   | 'peer'
   | 'asker'
@@ -47,3 +48,14 @@ export const serverToUploader = route('transfer opening', 'server', 'client');
 export const receiverToCaller = route('transfer opening', 'receiver', 'sender');
 export const senderToReceiver = route('transfer', 'sender', 'receiver');
 export const receiverToSender = route('transfer', 'receiver', 'sender');
+
+/** One side of a kind of connection. */
+export interface Place {
+  readonly on: Connection;
+  readonly as: Party;
+}
+
+/** Whether a message on this route may come here. */
+export function leadsTo({ on, to }: Route, place: Place): boolean {
+  return on === 'any' || (on === place.on && to === place.as);
+}

@@ -1,0 +1,77 @@
+import {
+  FilerError,
+  formatError,
+  formatStored,
+  OK,
+  reportMessage,
+  schedulesMessage,
+  spoolMessage,
+  type Report,
+  type Reply,
+  type Session,
+} from '@filer/protocol';
+import type { MemberRouter } from '../server/member-router.ts';
+import type { ReportIntake } from './intake.ts';
+import type { Lateness } from './lateness.ts';
+import type { ReportRates } from './report-rates.ts';
+
+/** What must be there before a report of it is stored. */
+interface AttachmentsOfReports {
+  /** @throws FilerError `attachment-missing` */
+  require(peer: string, report: Report): void;
+  stored(peer: string, report: Report): void;
+}
+
+export interface ReportServices {
+  readonly intake: ReportIntake;
+  readonly rates: ReportRates;
+  readonly attachments: AttachmentsOfReports;
+  readonly lateness: Lateness;
+  readonly now: () => number;
+}
+
+/** Reports of one connection that may wait for the disk; then the connection waits. */
+const MAX_WAITING_REPORTS = 256;
+
+/** Handles what members report, and what they will. */
+export function routeReports(router: MemberRouter, services: ReportServices): void {
+  const { intake, rates, attachments, lateness, now } = services;
+  const waitingOf = new WeakMap<Session, Set<Promise<void>>>();
+  router
+    .on(
+      reportMessage,
+      // Answered when it is on the disk, without holding back what comes behind it.
+      async ({ due, ...report }, { connection: { id: peer }, session }, { header, content }) => {
+        const { spool, seq } = report;
+        const answer = async (): Promise<Reply> => {
+          try {
+            attachments.require(peer, report);
+            await intake.add({ peer, report, content, receivedAt: now(), due });
+            attachments.stored(peer, report);
+            return formatStored({ spool, seq });
+          } catch (error) {
+            if (!(error instanceof FilerError)) throw error;
+            return { header: formatError(error) };
+          }
+        };
+        const answered = answer().then(async (reply) => {
+          const { id } = header;
+          // A connection that is gone asks again with the same key, on another one.
+          if (id !== undefined) await session.notify({ ...reply.header, re: id }).catch(() => undefined);
+        });
+        const waiting = waitingOf.get(session) ?? new Set();
+        waitingOf.set(session, waiting);
+        waiting.add(answered);
+        void answered.finally(() => waiting.delete(answered));
+        if (waiting.size >= MAX_WAITING_REPORTS) await Promise.race(waiting);
+        return undefined;
+      },
+      ({ content }, { connection }) => rates.take(connection.id, content.length),
+    )
+    .on(spoolMessage, ({ spool }, { connection }) =>
+      formatStored({ spool, seq: intake.lastSeq(connection.id, spool) }),
+    )
+    .on(schedulesMessage, ({ schedules }, { connection }) =>
+      lateness.announce(connection.id, schedules).then(() => OK),
+    );
+}

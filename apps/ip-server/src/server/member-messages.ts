@@ -1,0 +1,99 @@
+import {
+  broadcastMessage,
+  directoryGetMessage,
+  FilerError,
+  formatBroadcasted,
+  formatRecordHeld,
+  formatRemovals,
+  goodbyeMessage,
+  heartbeatMessage,
+  isLoopback,
+  leaveMessage,
+  OK,
+  parseHostPort,
+  recordMessage,
+  removalsGetMessage,
+  verifyPeerRecord,
+  type PeerRecord,
+  type Reply,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { Directory } from './directory.ts';
+import type { Expecting, MemberRouter } from './member-router.ts';
+import type { Connection, Presence } from './presence.ts';
+import type { Removals } from './removals.ts';
+import type { Texts } from './texts.ts';
+
+export interface MemberServices {
+  readonly network: string;
+  readonly directory: Directory;
+  readonly presence: Presence;
+  readonly removals: Removals;
+  readonly texts: Texts;
+  readonly expecting: Expecting;
+  readonly log: Logger;
+  /** Another machine's clock says so. */
+  readonly witness: (id: string, time: number) => void;
+  readonly now: () => number;
+}
+
+/** Handles what members say of themselves, and what they ask about the network. */
+export function routeMembers(router: MemberRouter, services: MemberServices): void {
+  const { directory, presence, removals, texts, expecting, witness, now } = services;
+  router
+    .on(heartbeatMessage, ({ time, ...heartbeat }, { connection }) => {
+      presence.heartbeat(connection, heartbeat, now());
+      // A daemon on this machine has the same clock, right or wrong.
+      const isLocal = isLoopback(parseHostPort(connection.messenger.addr).host);
+      if (time !== undefined && !isLocal) witness(connection.id, time);
+      return undefined;
+    })
+    .on(
+      directoryGetMessage,
+      ({ epoch, seq }) => directory.page(epoch === directory.epoch ? seq : 0, now()).message,
+    )
+    .on(recordMessage, (record, { connection: { id } }) =>
+      formatRecordHeld(takeRecord(services, id, record), record),
+    )
+    .on(removalsGetMessage, ({ after }) => formatRemovals(removals.after(after)))
+    .on(broadcastMessage, (text, { connection: { id } }) =>
+      texts.broadcast(id, text, now()).then(formatBroadcasted),
+    )
+    .on(goodbyeMessage, (_, { connection }) => {
+      presence.goodbye(connection);
+      if (presence.daemon(connection.id) === connection) expecting.goodbye(connection.id);
+      return undefined;
+    })
+    .on(leaveMessage, (_, { connection }) => leave(services, connection));
+}
+
+/**
+ * Keeps a member's own addresses if they are newer than those known.
+ *
+ * @returns the record that is held now
+ * @throws FilerError `refused` for another's record, `signature-invalid`, of the store
+ */
+export function takeRecord(
+  { directory, network }: Pick<MemberServices, 'directory' | 'network'>,
+  id: string,
+  record: PeerRecord,
+): PeerRecord {
+  if (record.id !== id) throw new FilerError('refused', 'a machine publishes its own addresses only');
+  verifyPeerRecord(record, network);
+  return directory.saveRecord(record);
+}
+
+function leave(
+  { directory, presence, expecting, log }: MemberServices,
+  { id, messenger }: Connection,
+): Reply {
+  const name = directory.get(id)?.membership.name;
+  directory.leave(id);
+  expecting.forget(id);
+  log.info('peer left the network', { peer: name, id });
+  const left = new FilerError('not-a-member', 'this machine has left the network');
+  for (const other of presence.of(id)) if (other !== messenger) other.reject(left);
+  // After the answer, which is written in this turn.
+  setImmediate(() => void messenger.close());
+  return OK;
+}
