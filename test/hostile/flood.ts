@@ -17,6 +17,7 @@ import {
   type Identity,
   type Messenger,
 } from '@filer/protocol';
+import { clientHello, connectBare } from './key-updates.ts';
 
 interface Target {
   readonly host: string;
@@ -35,6 +36,10 @@ const target = JSON.parse(text) as Target;
 const until = performance.now() + target.ms;
 const over = (): boolean => performance.now() >= until;
 
+/** A long form prints its figures. */
+const LONG_MS = 5_000;
+let tried = 0;
+
 /** Opens a connection and says hello, as often as it is thrown out. */
 async function keep(
   identity: Identity,
@@ -43,6 +48,7 @@ async function keep(
 ): Promise<void> {
   while (!over()) {
     try {
+      tried++;
       const { host, port, id } = target;
       const link = await dial({ transport: 'tls', host, port, identity, expect: id });
       const messenger = strangerMessenger(link);
@@ -113,6 +119,21 @@ function member(): { identity: Promise<Identity>; hello: object } {
   return { identity, hello: { membership: parseMembership(file.membership) } };
 }
 
+/** Plain sockets on which this happens, opened again as often as they are thrown out. */
+function raw(act: (socket: Socket) => void): Promise<unknown> {
+  return times(async () => {
+    while (!over()) {
+      const socket = connect(target.port, target.host).on('error', () => undefined);
+      socket.once('connect', () => act(socket));
+      await Promise.race([
+        new Promise((resolve) => socket.once('close', resolve)),
+        wait(Math.max(0, until - performance.now())),
+      ]);
+      socket.destroy();
+    }
+  });
+}
+
 function times(work: () => Promise<void>): Promise<void[]> {
   return Promise.all(Array.from({ length: target.count }, work));
 }
@@ -143,14 +164,31 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
         pour(encodeFrame({ type: 'x', id: '1', long: 'y'.repeat(60_000) })),
       ),
     ),
-  silent: () =>
+  silent: () => raw(() => undefined),
+  /** A ClientHello byte by byte, slower than it takes to be thrown out. */
+  drips: async () => {
+    const hello = await clientHello();
+    return raw((socket) => {
+      let at = 0;
+      const timer = setInterval(() => void socket.write(hello.subarray(at, ++at)), 100);
+      socket.once('close', () => clearInterval(timer));
+    });
+  },
+  /** A whole ClientHello, and no word more. */
+  halves: async () => {
+    const hello = await clientHello();
+    return raw((socket) => void socket.write(hello));
+  },
+  keys: () =>
     times(async () => {
+      const identity = await createIdentity();
       while (!over()) {
-        const socket = connect(target.port, target.host).on('error', () => undefined);
-        await Promise.race([
-          new Promise((resolve) => socket.once('close', resolve)),
-          wait(Math.max(0, until - performance.now())),
-        ]);
+        const bare = await connectBare(target.port, target.host, identity);
+        const { raw: socket } = bare;
+        while (!over() && socket.writable) {
+          const written = socket.write(Buffer.concat(Array.from({ length: 50 }, () => bare.keyUpdate(true))));
+          await (written ? wait(0) : drained(socket));
+        }
         socket.destroy();
       }
     }),
@@ -168,6 +206,11 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
       }
     }),
   parts: asMember(part),
+  connections: asMember(async (messenger) => {
+    const gone = messenger.closed.then(() => undefined);
+    messenger.socket.resume();
+    await Promise.race([gone, wait(Math.max(0, until - performance.now()))]);
+  }),
   directory: asMember(pour(encodeFrame({ type: 'directory-get', id: '1', epoch: 'x', seq: '0' }))),
   heartbeats: asMember(pour(encodeFrame({ type: 'heartbeat' }, Buffer.from('{}')))),
   unknown: asMember(pour(encodeFrame({ type: 'nothing', id: '1' }))),
@@ -188,3 +231,4 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
 const attack = attacks[kind];
 if (attack === undefined) throw new Error(`no attack is called ${kind}`);
 await attack();
+if (target.ms >= LONG_MS) process.stdout.write(`${tried} connections with a hello were tried\n`);

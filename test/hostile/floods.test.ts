@@ -5,8 +5,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** What strangers and one member can send; each names what it is meant to use up. */
 const FLOODS = {
-  server: ['joiners', 'headers', 'silent', 'parts', 'unknown', 'reports'],
-  client: ['parts', 'texts', 'lists', 'holding'],
+  server: ['joiners', 'headers', 'silent', 'halves', 'parts', 'unknown', 'reports'],
+  client: ['parts', 'texts', 'lists', 'holding', 'connections'],
 } as const;
 
 describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
@@ -19,7 +19,10 @@ describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
   test.each(FLOODS[who])(
     'of %s, from 60 connections, leaves room for an honest member, in bounded memory',
     async (kind) => {
-      const figures = await victim.under(kind, { count: kind === 'silent' ? 400 : 60, ms: 1_500 });
+      const figures = await victim.under(kind, {
+        count: kind === 'silent' || kind === 'halves' ? 400 : 60,
+        ms: 1_500,
+      });
 
       expect(figures).toMatchObject({ failed: 0 });
       expect(figures.honest).toBeGreaterThan(0);

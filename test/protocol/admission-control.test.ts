@@ -24,18 +24,27 @@ function many(count: number, address: string, admission: AdmissionControl): Sock
   return sockets;
 }
 
-test('of one address 32 wait, and a newcomer takes the place of the oldest that has said nothing', () => {
+test('of one address 32 wait, and a newcomer takes the place of the one whose last step is longest ago', () => {
   const refused: string[] = [];
   const admission = new AdmissionControl({ onRefused: (address) => refused.push(address) });
-  const talking = from('198.51.100.7', 1);
-  expect(admission.enter(talking)).toBe(true);
-  const silent = many(31, '198.51.100.7', admission);
+  const [talking, ...silent] = many(32, '198.51.100.7', admission);
+  if (talking !== undefined) admission.step(talking, false);
   expect(admission.enter(from('198.51.100.8'))).toBe(true);
   expect(refused).toEqual([]);
 
   expect(admission.enter(from('198.51.100.7'))).toBe(true);
-  expect([talking, ...silent].filter(({ destroyed }) => destroyed)).toEqual([silent[0]]);
+  expect([talking, ...silent].filter((socket) => socket?.destroyed)).toEqual([silent[0]]);
   expect(refused).toEqual(['198.51.100.7']);
+  admission.close();
+});
+
+test('one that waits for this program gives way only when no other waits', () => {
+  const admission = new AdmissionControl({ maxUnauthenticatedPerAddress: 3 });
+  const [first, second, third] = many(3, '198.51.100.7', admission);
+  if (first !== undefined) admission.step(first, true);
+  if (second !== undefined) admission.step(second, true);
+  expect(admission.enter(from('198.51.100.7'))).toBe(true);
+  expect([first, second, third].map((socket) => socket?.destroyed)).toEqual([false, false, true]);
   admission.close();
 });
 

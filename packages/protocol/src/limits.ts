@@ -84,6 +84,17 @@ export const MAX_UNREAD_BYTES = 4 * MiB;
 /** Largest content of a message in a session, in bytes: a page of removals. Files have connections of their own. */
 export const MAX_SESSION_CONTENT_BYTES = 512 * KiB;
 
+/**
+ * What TLS may add to what is read on a connection: in all, in bytes, for a handshake with large certificates; and for each byte,
+ * where a record of its own has 22 beside it. Messages are longer than what a record adds.
+ */
+export const TLS_OVERHEAD_BYTES = 64 * KiB;
+export const TLS_OVERHEAD_FACTOR = 24;
+export const TLS_MESSAGE_OVERHEAD_FACTOR = 2;
+
+/** How often that is compared, in ms. */
+export const WIRE_CHECK_MS = 250;
+
 /** All that is read on one connection before it is admitted, in bytes: to join takes two documents of `MAX_ENROL_BYTES`. */
 export const MAX_STRANGER_BYTES = 256 * KiB;
 

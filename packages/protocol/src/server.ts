@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError } from './errors.ts';
 import { addressBlockOf } from './fairness/address-block.ts';
-import { MAX_STRANGER_BYTES, REFUSAL_DELAY_MS } from './limits.ts';
+import { MAX_STRANGER_BYTES, REFUSAL_DELAY_MS, TLS_MESSAGE_OVERHEAD_FACTOR } from './limits.ts';
 import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Endpoint } from './transport/endpoint.ts';
@@ -34,6 +34,7 @@ export class Server extends Hub {
   async open(endpoint: Endpoint, options: ServerOptions = {}): Promise<this> {
     this.callbacks = options;
     this.#listener = await listen(endpoint, {
+      overheadFactor: TLS_MESSAGE_OVERHEAD_FACTOR,
       ...options,
       onConnection: (link) => {
         if (this.stopped) {

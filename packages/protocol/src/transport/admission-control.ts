@@ -34,6 +34,8 @@ interface Waiting {
   readonly address: string;
   readonly block: string;
   readonly timer: NodeJS.Timeout;
+  /** Whether its next step is this program's, not its own. */
+  waitsForUs: boolean;
   /** Set once its end is somebody else's to tell: ends it when its time is over. */
   expire?: (why: FilerError) => void;
   /** Why it is about to be destroyed. */
@@ -42,13 +44,14 @@ interface Waiting {
 
 /**
  * Counts and bounds in time the connections that have not been admitted yet. A newcomer is not refused because others wait:
- * when there is no room, one of the address block that has most gives way, and of those one that has said nothing.
+ * when there is no room, one of the address block that has most gives way, and of those the one whose last step towards its
+ * admission is longest ago.
  * Address blocks from which a member came lately have places that others cannot take.
  */
 export class AdmissionControl {
   /** In the order of arrival. */
   readonly #waiting = new Map<string, Waiting>();
-  /** Those that wait, of each address block. */
+  /** Those that wait, of each address block; who made a step last is last. */
   readonly #blocks = new Map<string, Set<Waiting>>();
   /** Address blocks from which somebody was admitted, the latest last. */
   readonly #known = new Set<string>();
@@ -83,7 +86,7 @@ export class AdmissionControl {
       return false;
     }
     const timer = setTimeout(() => this.#expire(key), this.#authenticationMs);
-    const entry = { key, socket, address, block, timer };
+    const entry = { key, socket, address, block, timer, waitsForUs: false };
     this.#waiting.set(key, entry);
     this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(entry));
     socket.once('close', () => this.#leave(key));
@@ -112,10 +115,10 @@ export class AdmissionControl {
     return [blocks.reduce((sum, [, { size }]) => sum + size, 0), greediest(blocks)];
   }
 
-  /** The oldest that has said nothing; else any: whoever floods a block cannot choose which. */
+  /** Whose own step is awaited longest; else any: who floods a block cannot choose which. */
   #dropOneOf(block: string): void {
     const entries = this.#blocks.get(block) ?? new Set();
-    const victim = firstSilent(entries) ?? [...entries][randomInt(Math.max(1, entries.size))];
+    const victim = firstIdle(entries) ?? [...entries][randomInt(Math.max(1, entries.size))];
     if (victim === undefined) return;
     const why = 'it gave way to a newcomer, since too many connections wait to authenticate';
     if (victim.expire !== undefined) victim.expire(new FilerError('too-many-connections', why));
@@ -133,11 +136,30 @@ export class AdmissionControl {
     } else this.refuse(entry.socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
   }
 
-  /** Destroys a connection that entered; the log is told once. */
-  refuse(socket: Socket, why: string): void {
+  /**
+   * Destroys a connection that entered; the log is told once.
+   *
+   * @param error for its owner, if it was admitted
+   */
+  refuse(socket: Socket, why: string, error?: FilerError): void {
     const entry = this.#waiting.get(keyOf(socket) ?? '');
     if (entry !== undefined) entry.why ??= why;
-    socket.destroy();
+    socket.destroy(entry === undefined ? error : undefined);
+  }
+
+  /** It has made a step towards its admission. @param waitsForUs whether the next one is ours */
+  step(socket: Socket, waitsForUs: boolean): void {
+    const entry = this.#waiting.get(keyOf(socket) ?? '');
+    if (entry === undefined) return;
+    entry.waitsForUs = waitsForUs;
+    const ofBlock = this.#blocks.get(entry.block);
+    ofBlock?.delete(entry);
+    ofBlock?.add(entry);
+  }
+
+  /** The raw connection below a TLS one that waits. */
+  rawOf(socket: Socket): Socket | undefined {
+    return this.#waiting.get(keyOf(socket) ?? '')?.socket;
   }
 
   /**
@@ -147,7 +169,9 @@ export class AdmissionControl {
    */
   handOut(socket: Socket, expire: (reason: FilerError) => void): void {
     const entry = this.#waiting.get(keyOf(socket) ?? '');
-    if (entry !== undefined) entry.expire = expire;
+    if (entry === undefined) return;
+    entry.expire = expire;
+    this.step(socket, false);
   }
 
   /** The application has accepted it: it is no longer counted or timed. */
@@ -192,8 +216,8 @@ function keyOf(socket: Socket): string | undefined {
   return remotePort === undefined ? undefined : `${remoteAddress}|${remotePort}|${localAddress}`;
 }
 
-function firstSilent(entries: Iterable<Waiting>): Waiting | undefined {
-  for (const entry of entries) if (entry.socket.bytesRead === 0) return entry;
+function firstIdle(entries: Iterable<Waiting>): Waiting | undefined {
+  for (const entry of entries) if (!entry.waitsForUs) return entry;
   return undefined;
 }
 

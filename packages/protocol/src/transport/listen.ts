@@ -7,6 +7,7 @@ import {
 } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
+import { TLS_OVERHEAD_FACTOR } from '../limits.ts';
 import { addressBlockOf } from '../fairness/address-block.ts';
 import { processShares } from '../fairness/process-shares.ts';
 import {
@@ -19,6 +20,7 @@ import {
 import { connectionLimit, AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import { onFirstRecord } from './first-record.ts';
 import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
+import { WireWatch } from './wire-watch.ts';
 
 /** A connection as the accept loop hands it out. */
 export interface AcceptedLink extends Link {
@@ -38,6 +40,8 @@ export interface AcceptedLink extends Link {
 export interface ListenOptions extends AdmissionOptions {
   /** Called for each connection (with TLS: after the handshake proved an id). Must not throw. */
   readonly onConnection: (link: AcceptedLink) => void;
+  /** Bytes on the wire for each that can be read, after which a TLS connection is ended. @default TLS_OVERHEAD_FACTOR */
+  readonly overheadFactor?: number;
   /** @default connectionLimit() */
   readonly maxConnections?: number;
   readonly signal?: AbortSignal | undefined;
@@ -131,6 +135,9 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, admission: Adm
     // Self-signed by design: `provenId` decides, by key.
     rejectUnauthorized: false,
   });
+  const wires = new WireWatch(options.overheadFactor ?? TLS_OVERHEAD_FACTOR, (socket, why) => {
+    admission.refuse(socket, why, new FilerError('rate-limited', why));
+  });
   tls.on('tlsClientError', (error, socket) => {
     const [what = ''] = messageOf(error).split('\n');
     admission.refuse(socket, `it made no TLS handshake of ours (${what})`);
@@ -143,6 +150,8 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, admission: Adm
       admission.refuse(socket, messageOf(error));
       return;
     }
+    const raw = admission.rawOf(socket);
+    if (raw !== undefined) wires.add(raw, socket);
     let expire: (reason: FilerError) => void = () => void socket.destroy();
     admission.handOut(socket, (reason) => expire(reason));
     const onExpired = (end: typeof expire): void => void (expire = end);
@@ -152,9 +161,12 @@ function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, admission: Adm
     if (!admission.enter(raw)) return;
     onFirstRecord(raw, (problem) => {
       if (problem !== undefined) admission.refuse(raw, `it made no TLS handshake of ours (${problem})`);
-      else void processShares.turns.run(handshakesOf(raw), () => shakeHands(tls, raw));
+      else {
+        admission.step(raw, true);
+        void processShares.turns.run(handshakesOf(raw), () => shakeHands(tls, raw, admission));
+      }
     });
-  });
+  }).once('close', () => wires.close());
 }
 
 /** A signature each: address blocks have their turns, beside those of members. */
@@ -162,8 +174,10 @@ function handshakesOf({ remoteAddress }: Socket): string {
   return `handshakes ${addressBlockOf(remoteAddress ?? 'unknown')}`;
 }
 
-function shakeHands(tls: TlsServer, raw: Socket): void {
-  if (!raw.destroyed) tls.emit('connection', raw);
+function shakeHands(tls: TlsServer, raw: Socket, admission: AdmissionControl): void {
+  if (raw.destroyed) return;
+  tls.emit('connection', raw);
+  admission.step(raw, false);
 }
 
 function acceptOptions({ allowHalfOpen = false }: ListenOptions): ServerOpts {

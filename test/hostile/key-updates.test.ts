@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createIdentity, encodeFrame, Server, type FilerError, type Messenger } from '@filer/protocol';
+import { connectBare, type BareTls } from './key-updates.ts';
+
+const [ours, theirs] = await Promise.all([createIdentity(), createIdentity()]);
+/** More than `TLS_OVERHEAD_BYTES` of records with 27 bytes. */
+const TOO_MANY = 3_000;
+
+/** Admits who says something, and answers the same. */
+class Echo extends Server {
+  readonly ended = Promise.withResolvers<FilerError | undefined>();
+  readonly refused: string[] = [];
+
+  protected override onClosed(_: Messenger, __: number, reason: FilerError | undefined): void {
+    this.ended.resolve(reason);
+  }
+
+  protected override async serve(messenger: Messenger): Promise<void> {
+    for await (const { header } of messenger) {
+      this.admit(messenger);
+      await messenger.send(header);
+    }
+  }
+}
+
+let server: Echo;
+let bare: BareTls;
+let port: number;
+beforeEach(async () => {
+  server = new Echo();
+  await server.open(
+    { transport: 'tls', host: '127.0.0.1', port: 0, identity: ours },
+    { onRefused: (_, why) => server.refused.push(why) },
+  );
+  port = 'port' in server.addr ? server.addr.port : 0;
+  bare = await connectBare(port, '127.0.0.1', theirs);
+});
+afterEach(async () => {
+  bare.raw.destroy();
+  await server.stop();
+});
+
+function changeKeys(count: number, asks = true): void {
+  bare.raw.write(Buffer.concat(Array.from({ length: count }, () => bare.keyUpdate(asks))));
+}
+
+async function beAdmitted(): Promise<void> {
+  bare.tls.write(encodeFrame({ type: 'hello' }));
+  await once(bare.tls, 'data');
+}
+
+test('a member may change its keys, and ask for as many changes', async () => {
+  await beAdmitted();
+  changeKeys(100);
+  bare.raw.write(bare.data(encodeFrame({ type: 'still here' })));
+  const [answer] = (await once(bare.tls, 'data')) as [Buffer];
+  expect(answer.toString()).toContain('still here');
+});
+
+test.each([
+  ['asks for', true],
+  ['makes', false],
+])('a member that %s thousands of them loses its connection', async (_, asks) => {
+  await beAdmitted();
+  changeKeys(TOO_MANY, asks);
+  await once(bare.raw.resume(), 'close');
+  expect(await server.ended.promise).toMatchObject({ code: 'connection-closed' });
+});
+
+test('a stranger that changes its keys thousands of times is ended long before its time is over', async () => {
+  changeKeys(TOO_MANY);
+  await once(bare.raw.resume(), 'close');
+  await server.ended.promise;
+  expect(server.refused.join()).toMatch(/^\d+ bytes came and 0 of them can be read$/);
+});
+
+test('there is no renegotiation', async () => {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['filer/1'] });
+  await once(socket, 'secureConnect');
+  const failure = await new Promise<Error | null>((resolve) => {
+    socket.on('error', resolve);
+    socket.renegotiate({}, resolve);
+  });
+  expect(failure).toMatchObject({ code: 'ERR_SSL_WRONG_SSL_VERSION' });
+  socket.destroy();
+});
