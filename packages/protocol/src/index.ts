@@ -51,7 +51,7 @@ export { Rates, type RateBounds } from './fairness/rates.ts';
 export { filesKeptFree } from './kept-free.ts';
 export { makeFolders } from './make-folders.ts';
 export { createSecretFile } from './trust/secret-file.ts';
-export { errorMessage, errorOf, formatError, ownErrorOf, saidBy } from './messages/error.ts';
+export { errorMessage, errorOf, formatError, formatOwnError, ownErrorOf, saidBy } from './messages/error.ts';
 export {
   expectType,
   isTransferProgress,

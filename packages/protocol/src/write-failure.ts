@@ -59,7 +59,9 @@ export function writeFailure(
   const [meaning, why] = REASONS[code ?? ''] ?? ['home-not-writable', messageOf(cause)];
   const shown = code === undefined || REASONS[code] === undefined ? '' : ` (${code})`;
   const also = otherwise === undefined ? '' : `, or ${otherwise}`;
-  return new FilerError(meaning, `${doing}${shown}: ${why}${also}`, { cause });
+  // In quotes, so that what goes to another machine goes without all of it. @see outgoingWords
+  const named = /[^\w./@+-]/.test(file) ? doing.replaceAll(file, JSON.stringify(file)) : doing;
+  return new FilerError(meaning, `${named}${shown}: ${why}${also}`, { cause });
 }
 
 /** Whether SQLite failed because something could not be written or opened, in a way that `writeFailure` explains. */

@@ -187,19 +187,20 @@ function notOwn(path: string, descriptor: number): number {
 
 function folderError(path: string, cause: unknown): FilerError {
   if (cause instanceof FilerError) return cause;
+  const what = JSON.stringify(path);
   switch (systemCode(cause)) {
     case 'ENOTDIR':
     case 'ELOOP':
-      return new FilerError('refused', `${path} is a link or a file where a folder must be: move it away`, {
+      return new FilerError('refused', `${what} is a link or a file where a folder must be: move it away`, {
         cause,
       });
     case 'ENOSPC':
     case 'EDQUOT':
-      return new FilerError('no-space', `no space is left to make the folder ${path}: free some`, { cause });
+      return new FilerError('no-space', `no space is left to make the folder ${what}: free some`, { cause });
     default:
       return new FilerError(
         'home-not-writable',
-        `cannot open the folder ${path} (${systemCode(cause) ?? 'unknown'})`,
+        `cannot open the folder ${what} (${systemCode(cause) ?? 'unknown'})`,
         {
           cause,
         },

@@ -91,7 +91,7 @@ export class FreeSpace {
     } catch (error) {
       throw new FilerError(
         'home-not-writable',
-        `cannot look at the disk of ${this.#folder}: ${messageOf(error)}`,
+        `cannot look at the disk of ${JSON.stringify(this.#folder)}: ${messageOf(error)}`,
         {
           cause: error,
         },

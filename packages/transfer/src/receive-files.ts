@@ -44,6 +44,7 @@ import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { Tally, type FileResult } from './outcome.ts';
 import { Pace } from './pace.ts';
+import { permittedMode } from './permitted-mode.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
 import type { ReceiveEvent } from './receive-event.ts';
@@ -69,6 +70,7 @@ class Receiving implements IncomingOwner {
   readonly #pace: Pace;
   readonly #receipts = new ReceiptBatches((files) => this.#issue(files));
   readonly #tally = new Tally();
+  readonly #permitted = permittedMode();
   /** Aborted when the connection is gone. */
   readonly #gone = new AbortController();
   #accepted: Accepted | undefined;
@@ -139,7 +141,7 @@ class Receiving implements IncomingOwner {
       case 'entries':
         return await this.#takeEntries(parseEntries(message), incoming);
       case 'file':
-        return await incoming.streams.begin(parseFile(message));
+        return await incoming.streams.begin(this.#withPermitted(parseFile(message)));
       case 'grow':
         return await incoming.streams.grow(parseGrow(message));
       case 'chunk': {
@@ -148,7 +150,7 @@ class Receiving implements IncomingOwner {
         return await incoming.streams.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
       }
       case 'small': {
-        const file = parseSmall(message);
+        const file = this.#withPermitted(parseSmall(message));
         this.#bytesReceived += file.size;
         return await incoming.streams.small(file, () => this.#channel.recycle?.(file.content));
       }
@@ -222,7 +224,8 @@ class Receiving implements IncomingOwner {
       throw outOfPlace(`a batch that begins at entry ${first}`);
     this.#nextEntry += entries.length;
     this.#allAnnounced = last;
-    const answers = await this.#pace.work(incoming.announce(first, entries));
+    const permitted = entries.map((entry) => this.#withPermitted(entry));
+    const answers = await this.#pace.work(incoming.announce(first, permitted));
     answers.forEach(({ answer }, index) => {
       const { kind, size } = entries[index] ?? { kind: 'dir', size: 0 };
       if (answer === 'unwanted') return;
@@ -231,6 +234,11 @@ class Receiving implements IncomingOwner {
     });
     await this.#say(formatEntriesAnswer(id, answers));
     await incoming.vouch();
+  }
+
+  /** What another machine says of its mode, as far as it may count here. */
+  #withPermitted<T extends { readonly mode: number }>(file: T): T {
+    return { ...file, mode: this.#permitted(file.mode) };
   }
 
   async #takeDone(incoming: Incoming): Promise<void> {

@@ -2,7 +2,7 @@ import { chmod, rm } from 'node:fs/promises';
 import {
   dial,
   FilerError,
-  formatError,
+  formatOwnError,
   listen,
   Messenger,
   Session,
@@ -121,7 +121,7 @@ export class RpcServer {
     } catch (error) {
       const { code, message } = describeFailure(error);
       // The caller may be gone, which is why it failed.
-      await session.notify(formatError(new FilerError(code, message), id)).catch(() => undefined);
+      await session.notify(formatOwnError(new FilerError(code, message), id)).catch(() => undefined);
       if (code === 'internal' && error !== signal.reason) this.#options.onFault(error);
     }
   }

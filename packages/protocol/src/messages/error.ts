@@ -9,6 +9,7 @@ import { FilerError, isErrorCode, type ErrorCode } from '../errors.ts';
 import type { Header } from '../header.ts';
 import { message } from './declaration.ts';
 import { optional, requestId, text } from './field.ts';
+import { outgoingWords } from './outgoing-words.ts';
 import { anywhere } from './route.ts';
 
 /** The words of an error are cut to this many UTF-16 units: they may quote what the other side sent. */
@@ -64,13 +65,14 @@ const TOLD: ReadonlySet<ErrorCode> = new Set([
 /** What a signal to the other process means here: the other side has gone. */
 const STOPPED: ReadonlySet<string> = new Set<ErrorCode>(['interrupted', 'terminated']);
 
-/** @param re the id of the request that failed, if it was one */
-export function formatError(error: FilerError, re?: string): Header {
-  return errorMessage.formatHeader({
-    code: error.code,
-    message: error.message.slice(0, MAX_WORDS).toWellFormed(),
-    re,
-  });
+/** For another machine. @param re the id of the request that failed, if it was one */
+export function formatError({ code, message: words }: FilerError, re?: string): Header {
+  return errorMessage.formatHeader({ code, message: outgoingWords(words, MAX_WORDS), re });
+}
+
+/** For a process of this same user, over the control socket, which is told the paths. */
+export function formatOwnError({ code, message: words }: FilerError, re?: string): Header {
+  return errorMessage.formatHeader({ code, message: words.slice(0, MAX_WORDS).toWellFormed(), re });
 }
 
 /** What a code means here that another machine used; an unknown one is `refused`. */

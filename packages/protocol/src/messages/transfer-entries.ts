@@ -6,7 +6,7 @@ import { flag, integer, requestId } from './field.ts';
 import { formatFileTime, parseFileTime } from './file-time.ts';
 import { fieldsOf, integerOf, listOf, textOf } from './json.ts';
 import { receiverToSender, senderToReceiver } from './route.ts';
-import { DIGEST_PATTERN, MAX_MODE, parseReason, pathOf, shortenReason } from './transfer-fields.ts';
+import { DIGEST_PATTERN, MAX_MODE, cutReason, parseReason, pathOf, writeReason } from './transfer-fields.ts';
 
 /* What there is to send, batch by batch, and what the receiver wants of it. @see transfer.ts */
 
@@ -118,7 +118,10 @@ export type EntryAnswer =
 
 /** A reason may quote a name many times as long as the name. */
 function shortened(answer: EntryAnswer): EntryAnswer {
-  return answer.answer === 'refused' ? { ...answer, message: shortenReason(answer.message) } : answer;
+  if (answer.answer !== 'refused') return answer;
+  // A name that is refused is one that the sender gave, and may itself be absolute.
+  const words = answer.code === 'name-refused' ? cutReason : writeReason;
+  return { ...answer, message: words(answer.message) };
 }
 
 function parseEntryAnswer(value: unknown, what: string): EntryAnswer {

@@ -3,6 +3,7 @@ import { MAX_PATH_CHARS } from '../limits.ts';
 import { toldCode } from './error.ts';
 import { field, integer, text, type Field } from './field.ts';
 import { textOf } from './json.ts';
+import { outgoingWords } from './outgoing-words.ts';
 
 /* What several messages of a transfer hold. */
 
@@ -37,8 +38,13 @@ export function parseReason(
 const MAX_REASON_CHARS = 8_192;
 
 /** A message may quote names of another machine: bounded, and made well-formed so that it can travel. */
-export function shortenReason(message: string): string {
+export function cutReason(message: string): string {
   return message.slice(0, MAX_REASON_CHARS).toWellFormed();
+}
+
+/** The same without paths of this machine. */
+export function writeReason(message: string): string {
+  return outgoingWords(message, MAX_REASON_CHARS);
 }
 
 /** The number of an entry in its job. */
@@ -68,6 +74,6 @@ export function reason(): Field<string, 'required'> {
     type: 'text',
     limit: `${MAX_REASON_CHARS} UTF-16 units`,
     read: (value, what) => textOf(value, what, { max: MAX_REASON_CHARS }),
-    write: shortenReason,
+    write: writeReason,
   });
 }
