@@ -86,12 +86,9 @@ describe('removing a machine', () => {
     await using restored = await RunningServer.start([], backup, server.port);
     expect(await restored.peer('ben')).toMatchObject({ state: 'lost' });
     await using victim = await ben.connect();
-    await using witness = await anna.connect({
-      hello: { removals: 1 },
-      removals: parseRemovals(answer),
-    });
+    await using witness = await anna.connect({ removals: parseRemovals(answer) });
 
-    expect(witness.welcome.removals).toBe(0);
+    expect(witness.welcome.removals).toBe(1);
     expect(await victim.session.closed).toMatchObject({ code: 'removed' });
     expect(await restored.peer('ben')).toMatchObject({ state: 'removed' });
   });

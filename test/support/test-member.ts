@@ -9,7 +9,6 @@ import {
   formatEnrol,
   formatEnrolSign,
   formatHeartbeat,
-  formatRemovals,
   formatReport,
   formatSchedules,
   formatText,
@@ -23,7 +22,6 @@ import {
   parseRemovals,
   parseStored,
   parseTextMessage,
-  requireInteger,
   sayHello,
   Session,
   signText,
@@ -46,6 +44,7 @@ import {
   type ReportKey,
   type Welcome,
 } from '@filer/protocol';
+import { MemoryLedger } from './removal-ledger.ts';
 
 export interface ServerAddress {
   readonly host: string;
@@ -59,7 +58,7 @@ export interface ConnectOptions {
   readonly incarnation?: string;
   readonly subscribe?: boolean;
   readonly hello?: Partial<Hello>;
-  /** Those that the member knows and tells when it is asked. @default none */
+  /** Those that the member knows; its list is levelled with the server's then. @default not levelled */
   readonly removals?: readonly Removal[];
 }
 
@@ -168,6 +167,7 @@ export class TestMember {
     const link = await dial({ transport: 'tls', host, port, identity: this.identity, expect: id });
     const messenger = strangerMessenger(link);
     const incarnation = role === 'daemon' ? (options.incarnation ?? this.nextIncarnation()) : undefined;
+    const { removals } = options;
     const welcome = await sayHello(
       messenger,
       helloOf(this.network, {
@@ -176,9 +176,10 @@ export class TestMember {
         ...(incarnation === undefined ? {} : { incarnation }),
         ...options.hello,
       }),
+      removals === undefined ? {} : { removals: new MemoryLedger(this.network, removals) },
     );
     const open = (handler: Handler): Session => new Session(messenger, handler);
-    return new MemberConnection(this, welcome, open, options.removals);
+    return new MemberConnection(this, welcome, open);
   }
 }
 
@@ -213,13 +214,7 @@ export class MemberConnection implements AsyncDisposable {
   goodbyes = 0;
   #wake: (() => void)[] = [];
 
-  constructor(
-    member: TestMember,
-    welcome: Welcome,
-    open: (handler: Handler) => Session,
-    removals: readonly Removal[] = [],
-  ) {
-    this.removals.push(...removals);
+  constructor(member: TestMember, welcome: Welcome, open: (handler: Handler) => Session) {
     this.member = member;
     this.welcome = welcome;
     this.session = open((message) => {
@@ -240,10 +235,6 @@ export class MemberConnection implements AsyncDisposable {
         case 'goodbye':
           this.goodbyes++;
           break;
-        case 'removals-get': {
-          const after = requireInteger(message.header, 'after');
-          return formatRemovals(this.removals.filter(({ number }) => number > after));
-        }
         default:
           break;
       }

@@ -22,6 +22,12 @@ import {
   type Welcome,
 } from './messages/session.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
+import {
+  LEVELS_REMOVALS,
+  RemovalLevelling,
+  removalPosition,
+  type RemovalLedger,
+} from './removal-exchange.ts';
 import type { Link } from './transport/endpoint.ts';
 
 /** What is read of a stranger in one message. */
@@ -31,7 +37,7 @@ export const STRANGER_LIMITS = {
 } as const satisfies FrameLimits;
 
 /** What is read in one message of a session; a connection for a transfer has `TRANSFER_LIMITS`. */
-const SESSION_LIMITS = { maxContentBytes: MAX_SESSION_CONTENT_BYTES } as const satisfies FrameLimits;
+export const SESSION_LIMITS = { maxContentBytes: MAX_SESSION_CONTENT_BYTES } as const satisfies FrameLimits;
 
 /** For the accepter's messenger: little is read, and no ping is answered, until the other side has been welcomed. */
 export const STRANGER_OPTIONS = {
@@ -65,6 +71,11 @@ export interface HandshakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface HelloOptions extends HandshakeOptions {
+  /** This machine's list of removals, which is levelled with the accepter's before `sayHello` returns. @default none */
+  readonly removals?: RemovalLedger;
+}
+
 /**
  * The dialler's side: says `hello` and waits for the `welcome` that makes the connection count. The connection
  * is closed when it throws.
@@ -75,20 +86,31 @@ export interface HandshakeOptions {
 export async function sayHello(
   messenger: Messenger,
   hello: Hello,
-  options: HandshakeOptions = {},
+  { removals: ledger, timeoutMs = AUTHENTICATION_MS, signal }: HelloOptions = {},
 ): Promise<Welcome> {
+  const endsAt = performance.now() + timeoutMs;
   try {
-    const { header, content } = formatHello(hello, '0');
+    const said: Hello =
+      ledger === undefined
+        ? hello
+        : { ...hello, ...removalPosition(ledger), features: [...hello.features, LEVELS_REMOVALS] };
+    const { header, content } = formatHello(said, '0');
+    const levelling = ledger && new RemovalLevelling(messenger, ledger);
     // An accepter may refuse before it has read all of it: its answer says more than the failed write.
-    const [answer] = await Promise.all([
-      firstMessage(messenger, 'welcome', options),
+    let [answer] = await Promise.all([
+      firstMessage(messenger, 'welcome', { timeoutMs, signal }),
       messenger.send(header, content).catch(() => undefined),
     ]);
+    while ((await levelling?.handle(answer)) === true) {
+      const leftMs = Math.max(1, endsAt - performance.now());
+      answer = await firstMessage(messenger, 'welcome', { timeoutMs: leftMs, signal });
+    }
     if (answer.header['type'] === 'error') throw errorOf(answer.header, messenger.who);
     const welcome = parseWelcome(answer);
     if (welcome.network !== hello.network) {
       throw new FilerError('refused', `${messenger.who} belongs to another network (${welcome.network})`);
     }
+    levelling?.requireLevel(welcome);
     return welcome;
   } catch (error) {
     messenger.destroy();

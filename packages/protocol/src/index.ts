@@ -25,6 +25,7 @@ export {
   STRANGER_OPTIONS,
   type SayWelcome,
 } from './handshake.ts';
+export { LEVELS_REMOVALS, levelRemovals, removalPosition, type RemovalLedger } from './removal-exchange.ts';
 export {
   describeAddress,
   describeEndpoint,

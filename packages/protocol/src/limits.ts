@@ -144,6 +144,12 @@ export const MAX_RECORD_BYTES = 8 * KiB;
 /** One membership or record in a directory page, and those that are kept on disk. */
 export const MAX_DOCUMENT_BYTES = 64 * KiB;
 
+/** Removals in one message: a page, so that no message grows with the network's age. */
+export const MAX_REMOVALS_PER_MESSAGE = 500;
+
+/** Pages of removals in one handshake: 500,000 removals. */
+export const MAX_REMOVAL_PAGES = 1_000;
+
 /** A page of removals: 500 of about 350 bytes. */
 export const MAX_REMOVALS_BYTES = 512 * KiB;
 

@@ -1,9 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError } from './errors.ts';
 import { addressBlockOf } from './fairness/address-block.ts';
+import { SESSION_LIMITS } from './handshake.ts';
 import { MAX_STRANGER_BYTES, REFUSAL_DELAY_MS, TLS_MESSAGE_OVERHEAD_FACTOR } from './limits.ts';
 import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
+import type { Hello } from './messages/session.ts';
+import { levelRemovals, type RemovalLedger } from './removal-exchange.ts';
 import type { Endpoint } from './transport/endpoint.ts';
 import { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
 
@@ -82,6 +85,18 @@ export class Server extends Hub {
         await Promise.race([wait(REFUSAL_DELAY_MS, undefined, { ref: false }), messenger.closed]);
       throw error;
     }
+  }
+
+  /**
+   * Levels the lists of removals with a dialler that has shown that it is a member. What it sends is charged to it; its
+   * time and its place are those of a stranger until it is admitted.
+   *
+   * @throws FilerError as `levelRemovals`
+   */
+  protected async levelRemovals(messenger: Messenger, ledger: RemovalLedger, hello: Hello): Promise<void> {
+    if (messenger.peerId !== undefined) messenger.chargeTo(messenger.peerId);
+    messenger.setLimits(SESSION_LIMITS);
+    await levelRemovals(messenger, ledger, hello);
   }
 
   /** Ends the time that a stranger has to prove itself: for those who override `serve`. */

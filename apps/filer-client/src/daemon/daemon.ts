@@ -106,7 +106,6 @@ export class Daemon implements DaemonPart {
       handlerFor: ({ id }) => peerHandler(parts, id),
       onTransfer: (messenger, from, hello) => this.#onTransfer(messenger, from, hello),
       onSession: (messenger, from, open) => this.#onIncoming(messenger, from, open),
-      onRemoved: (ids) => this.#onRemoved(ids),
     });
     this.#sessions = new PeerSessions({
       outreach: () => ({ member, access: this.#requireLink(), software }),
@@ -301,7 +300,6 @@ export class Daemon implements DaemonPart {
       log,
       measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.openCount),
       onText: (text) => this.#onText(text),
-      onRemoved: (ids) => this.#onRemoved(ids),
       onEvent: (event) => this.#onEvent(event),
       onCollect: (asked) => collects.begin(asked),
     });
@@ -408,11 +406,6 @@ export class Daemon implements DaemonPart {
   #peerSeen(id: string): void {
     this.#jobs?.peerSeen(id);
     this.#watches?.peerSeen(id);
-  }
-
-  #onRemoved(ids: readonly string[]): void {
-    this.#peers.expel(ids);
-    void this.#sessions.end(ids);
   }
 
   #onIncoming(messenger: Messenger, from: Membership, open: boolean): void {

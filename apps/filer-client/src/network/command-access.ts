@@ -2,7 +2,7 @@ import { FilerError, unsupported, type ErrorCode, type Handler } from '@filer/pr
 import { alignDirectory, pullDirectory } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
-import { answerRemovals, fetchRemovals } from './removal-sync.ts';
+import { answerRemovals } from './removal-sync.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { dialServer, type ServerSession } from './server-dial.ts';
 
@@ -82,9 +82,8 @@ export class CommandAccess implements ServerAccess {
       throw unsupported(message.header);
     };
     const server = await dialServer(member, helloOf(member, this.#software), handler, signal);
-    const { session, welcome } = server;
+    const { welcome } = server;
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
-    await fetchRemovals(member, session, welcome.removals);
     alignDirectory(member, welcome);
     await this.#pull(server);
     this.#current = server;

@@ -6,6 +6,7 @@ import {
   type Hello,
   type Membership,
 } from '@filer/protocol';
+import { removedError } from './ended-membership.ts';
 import type { Member } from './member.ts';
 
 /** What this machine says first on every connection. */
@@ -53,8 +54,11 @@ export function learnMembership(
   }
   verifyMembership(membership, member.network);
   requireMachineName(membership);
-  if (member.removals.has(peerId)) {
-    throw new FilerError('removed', `${membership.name} (${peerId}) was removed from the network`);
-  }
+  requireNotRemoved(member, peerId);
   return member.directory.learn(membership);
+}
+
+/** @throws FilerError `removed` */
+export function requireNotRemoved(member: Member, id: string): void {
+  if (member.removals.has(id)) throw removedError(id);
 }

@@ -35,6 +35,8 @@ import { JobFileStore } from '../store/job-file-store.ts';
 import { WatchStore } from '../store/watch-store.ts';
 import { clientSettings } from '../settings.ts';
 import { CallBacks } from './call-backs.ts';
+import { removedError } from './ended-membership.ts';
+import { LiveConnections } from './live-connections.ts';
 
 /** Where the trusted time is stored. */
 const CLOCK = 'clock.trusted';
@@ -50,6 +52,7 @@ export class Member implements Disposable {
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   room: DiskRoom;
   readonly callBacks = new CallBacks();
+  readonly connections = new LiveConnections();
   /** What ages are judged by, and what is kept is dated with. */
   readonly clock: TrustedClock;
   readonly settings: Settings;
@@ -92,6 +95,9 @@ export class Member implements Disposable {
     this.settings = new Settings(this.database);
     forgetOtherNetwork(this.database, this.settings, membership.network);
     this.removals = new RemovalStore(this.database, membership.network);
+    this.removals.onAdded = (removals) => {
+      this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
+    };
     this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id));
     this.clock = new TrustedClock(readClocks, parseTrust(this.settings.get(CLOCK)) ?? this.directory.asOf);
     this.spool = new Spool(this.database, membership.network, home.attachments);

@@ -14,7 +14,7 @@ import {
 } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { learnMembership, peerHelloOf, type ConnectionPurpose } from './hello.ts';
+import { learnMembership, peerHelloOf, requireNotRemoved, type ConnectionPurpose } from './hello.ts';
 import type { Member } from './member.ts';
 
 /** A connection to a peer that both sides have welcomed. */
@@ -56,11 +56,16 @@ export async function dialPeer(
       `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
     );
   }
+  requireNotRemoved(member, peer.id);
   const link = await raceAddresses(member, peer, addresses, reach.isCurrent, signal);
   const messenger = strangerMessenger(link, about.purpose, peer.name);
   try {
-    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, about), { signal });
+    const welcome = await sayHello(messenger, peerHelloOf(member, reach.software, about), {
+      signal,
+      removals: member.removals,
+    });
     learnMembership(member, welcome.membership, peer.id);
+    member.connections.add(messenger);
     return { messenger, welcome };
   } catch (error) {
     messenger.destroy();

@@ -3,6 +3,7 @@ import {
   MAX_CONNECTIONS_PER_PEER,
   memberConnectionBounds,
   readHello,
+  removalPosition,
   Server,
   Session,
   Shares,
@@ -12,11 +13,10 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { learnMembership } from './hello.ts';
+import { learnMembership, requireNotRemoved } from './hello.ts';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
 import { CALLS_BACK } from './reach-for-transfer.ts';
-import { fetchRemovals } from './removal-sync.ts';
 
 export interface PeerServerOptions {
   readonly member: Member;
@@ -27,7 +27,6 @@ export interface PeerServerOptions {
   /** Takes over a connection that a peer opened for one transfer; ends it. */
   readonly onTransfer: (messenger: Messenger, from: Membership, hello: Hello) => Promise<void>;
   readonly onSession: (messenger: Messenger, from: Membership, open: boolean) => void;
-  readonly onRemoved: (ids: readonly string[]) => void;
 }
 
 /** Takes in connections of other members: sessions and transfers. */
@@ -38,15 +37,6 @@ export class PeerServer extends Server {
   constructor(options: PeerServerOptions) {
     super();
     this.#options = options;
-  }
-
-  /** Ends every connection of removed peers, and tells them why. */
-  expel(ids: readonly string[]): void {
-    for (const messenger of this.messengers) {
-      if (messenger.peerId !== undefined && ids.includes(messenger.peerId)) {
-        messenger.reject(new FilerError('removed', `${messenger.peerId} was removed from the network`));
-      }
-    }
   }
 
   /** Ends every connection with a peer in order. @returns how many there were */
@@ -76,6 +66,8 @@ export class PeerServer extends Server {
     const from = learnMembership(member, hello.membership, messenger.peerId ?? '');
     checkPin(member, from);
     messenger.peerName = from.name;
+    await this.levelRemovals(messenger, member.removals, hello);
+    requireNotRemoved(member, from.id);
     const handOver =
       hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);
     await this.holdBack(messenger, () => {
@@ -86,10 +78,11 @@ export class PeerServer extends Server {
       );
     });
     this.admit(messenger);
+    member.connections.add(messenger);
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
     const features = hello.features.filter((word) => word === CALLS_BACK);
-    await welcome({ version, features, network, removals: member.removals.number, software, membership });
+    await welcome({ version, features, network, ...removalPosition(member.removals), software, membership });
     if (handOver !== undefined) {
       handOver(messenger);
       await messenger.closed;
@@ -102,22 +95,9 @@ export class PeerServer extends Server {
     onSession(messenger, from, true);
     try {
       const session = new Session(messenger, handlerFor(from));
-      await this.#learnRemovals(session, hello);
       await session.closed;
     } finally {
       onSession(messenger, from, false);
-    }
-  }
-
-  async #learnRemovals(session: Session, { removals }: Hello): Promise<void> {
-    const { member, onRemoved, log } = this.#options;
-    if (removals <= member.removals.number) return;
-    try {
-      const removed = await fetchRemovals(member, session, removals);
-      if (removed.length > 0) onRemoved(removed);
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      log.warn('the removals of a peer were refused', { error });
     }
   }
 }

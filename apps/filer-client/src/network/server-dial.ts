@@ -85,7 +85,7 @@ async function connectServer(
   const messenger = strangerMessenger(link, hello.purpose, THE_SERVER);
   let welcome: Welcome;
   try {
-    welcome = await sayHello(messenger, hello, { signal });
+    welcome = await sayHello(messenger, hello, { signal, removals: member.removals });
   } catch (error) {
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
       throw unreachable(member.server, error.message, error);

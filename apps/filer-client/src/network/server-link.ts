@@ -26,7 +26,7 @@ import type { PeerEvent } from './events.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { currentRecord, overtakeRecord, publishedAddresses, type Listening } from './published-addresses.ts';
-import { answerRemovals, fetchRemovals } from './removal-sync.ts';
+import { answerRemovals } from './removal-sync.ts';
 import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { takeText } from './texts.ts';
@@ -40,7 +40,6 @@ export interface ServerLinkOptions {
   readonly measure: () => Promise<Heartbeat>;
   readonly onText: (text: SignedText) => void;
   /** Live connections of these peers must end. */
-  readonly onRemoved: (ids: readonly string[]) => void;
   readonly onEvent: (event: PeerEvent) => void;
   /** Begins to deliver what a collect asks for. @throws FilerError why not */
   readonly onCollect: (asked: CollectAsked) => void;
@@ -208,7 +207,6 @@ export class ServerLink implements ServerAccess {
     }
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     try {
-      this.#removed(await fetchRemovals(member, session, welcome.removals));
       this.#publishedSeq = undefined; // this server may be another one, or have lost it
       await this.#publish(server);
       alignDirectory(member, welcome);
@@ -347,7 +345,7 @@ export class ServerLink implements ServerAccess {
         return undefined;
       }
       case 'removals':
-        this.#removed(member.removals.take(parseRemovals(message)));
+        member.removals.take(parseRemovals(message));
         return undefined;
       case 'removals-get':
         return answerRemovals(member, message);
@@ -360,10 +358,6 @@ export class ServerLink implements ServerAccess {
       default:
         throw unsupported(message.header);
     }
-  }
-
-  #removed(ids: readonly string[]): void {
-    if (ids.length > 0) this.#options.onRemoved(ids);
   }
 }
 

@@ -303,6 +303,20 @@ export const MIGRATIONS: readonly string[] = [
   ${charged('offers', '512 + octet_length($.names) + octet_length($.folder) + octet_length($.note)')}
   ${charged('arrivals', '256 + octet_length($.folder) + octet_length($.note)')}
   `,
+  // Two removals may have one number, where a server was restored.
+  `
+  ALTER TABLE removals RENAME TO numbered_removals;
+  CREATE TABLE removals (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (number, id)
+  ) STRICT;
+  INSERT INTO removals (number, id, document)
+    SELECT number, document ->> 'id', document FROM numbered_removals ORDER BY number;
+  DROP TABLE numbered_removals;
+  `,
 ];
 
 /** Keeps the bytes of a table's rows by sender, from those that are there now on. @param cost of the row `$` */

@@ -1,24 +1,29 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { parseJson, parseRemoval, RemovalList, type Removal, MAX_DOCUMENT_BYTES } from '@filer/protocol';
-import { text } from './database.ts';
+import {
+  MAX_DOCUMENT_BYTES,
+  parseJson,
+  parseRemoval,
+  RemovalList,
+  type Removal,
+  type RemovalLedger,
+} from '@filer/protocol';
+import { integer, text } from './database.ts';
 
 /** The network's removals as this machine knows them: grow-only, each signed by the network key. */
-export class RemovalStore {
+export class RemovalStore implements RemovalLedger {
   readonly #database: DatabaseSync;
   readonly #list: RemovalList;
+  /** The row of the database that was read last. */
+  #row = 0;
+  /** Called with removals that became known to this process; must not throw. */
+  onAdded: (removals: readonly Removal[]) => void = () => undefined;
 
   constructor(database: DatabaseSync, network: string) {
     this.#database = database;
-    const kept = database
-      .prepare('SELECT document FROM removals ORDER BY number')
-      .all()
-      .map((row) =>
-        parseRemoval(parseJson(Buffer.from(text(row, 'document')), 'a kept removal', MAX_DOCUMENT_BYTES)),
-      );
-    this.#list = new RemovalList(network, kept);
+    this.#list = new RemovalList(network);
+    this.#refresh();
   }
 
-  /** The newest number known. */
   get number(): number {
     this.#refresh();
     return this.#list.number;
@@ -28,38 +33,43 @@ export class RemovalStore {
     return this.#list.has(id);
   }
 
-  after(number: number): Removal[] {
-    return this.#list.after(number);
+  digestAt(number: number): string {
+    return this.#list.digestAt(number);
   }
 
-  /**
-   * Takes in what another machine knows more.
-   *
-   * @returns the ids that are removed by it
-   * @throws FilerError when a signature or the numbering is wrong; what came before it is kept
-   */
-  take(removals: readonly Removal[]): string[] {
-    const removed: string[] = [];
+  page(after: number): Removal[] {
+    return this.#list.page(after);
+  }
+
+  take(removals: readonly Removal[]): void {
     this.#refresh();
-    for (const removal of removals) {
-      if (removal.number <= this.#list.number) continue;
-      this.#list.append(removal);
-      this.#database
-        .prepare('INSERT OR IGNORE INTO removals VALUES (?, ?)')
-        .run(removal.number, JSON.stringify(removal));
-      removed.push(removal.id);
+    const added: Removal[] = [];
+    const insert = this.#database.prepare(
+      'INSERT OR IGNORE INTO removals (number, id, document) VALUES (?, ?, ?)',
+    );
+    try {
+      for (const removal of removals) {
+        if (!this.#list.merge(removal)) continue;
+        added.push(removal);
+        insert.run(removal.number, removal.id, JSON.stringify(removal));
+      }
+    } finally {
+      if (added.length > 0) this.onAdded(added);
     }
-    return removed;
   }
 
   /** A command and a daemon share the database: take in what the other one has written. */
   #refresh(): void {
     const rows = this.#database
-      .prepare('SELECT document FROM removals WHERE number > ? ORDER BY number')
-      .all(this.#list.number);
-    for (const row of rows)
-      this.#list.append(
-        parseRemoval(parseJson(Buffer.from(text(row, 'document')), 'a kept removal', MAX_DOCUMENT_BYTES)),
-      );
+      .prepare('SELECT row, document FROM removals WHERE row > ? ORDER BY number, id')
+      .all(this.#row);
+    const added: Removal[] = [];
+    for (const row of rows) {
+      const kept = Buffer.from(text(row, 'document'));
+      const removal = parseRemoval(parseJson(kept, 'a kept removal', MAX_DOCUMENT_BYTES));
+      if (this.#list.merge(removal)) added.push(removal);
+      this.#row = Math.max(this.#row, integer(row, 'row'));
+    }
+    if (added.length > 0) this.onAdded(added);
   }
 }

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { formatHostPort, signText, type Broadcasted, type Removal } from '@filer/protocol';
+import { formatHostPort, signText, type Broadcasted } from '@filer/protocol';
 import type { Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { Overview } from '../daemon/overview.ts';
@@ -41,7 +41,6 @@ export interface NetworkSide {
   requireRunning(): void;
   /** Tells the machines soon that a membership has changed. */
   announceMembers(): void;
-  remove(removal: Removal): Promise<void>;
   /** @throws FilerError `needs-daemon` while the server is stopped */
   broadcast(text: string): Promise<Broadcasted>;
   /** @throws FilerError `needs-daemon` while the server is stopped */
@@ -89,7 +88,6 @@ function networkSideOf(daemon: ServerDaemon): NetworkSide {
     },
     requireRunning: () => undefined,
     announceMembers: () => network.broadcastSoon(),
-    remove: (removal) => network.applyRemovals([removal]),
     broadcast: (text) =>
       network.texts.hand(
         signText(identity, { network: founding.network, to: '@all', time: Date.now(), text }),

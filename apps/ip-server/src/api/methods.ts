@@ -41,8 +41,8 @@ export function methodsOn(api: AdminApi): Methods {
       return { membership };
     },
     removalNext: () => ({ number: removals.number + 1 }),
-    remove: async ({ removal }) => {
-      await network.remove(removal);
+    remove: ({ removal }) => {
+      removals.append(removal);
       return {};
     },
     inviteContext: () => ({ ...founding, ...api.reach }),

@@ -75,7 +75,7 @@ export async function openStoppedServer(
       alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
       reach: reachableAt(registry.listenedAt() ?? settings),
-      network: networkSideWith(removals),
+      network: STOPPED_NETWORK,
       now: Date.now,
       isNew,
       close,
@@ -90,23 +90,20 @@ const stopped = (): never => {
   throw new FilerError('needs-daemon', 'ip-server is not running here, start it with "ip-server start"');
 };
 
-function networkSideWith(removals: Removals): NetworkSide {
-  return {
-    status: {
-      running: false,
-      version: null,
-      pid: null,
-      uptimeMs: null,
-      listen: null,
-      connections: 0,
-      storeProblem: null,
-      alarmProblem: null,
-    },
-    requireRunning: stopped,
-    announceMembers: () => undefined,
-    remove: (removal) => Promise.resolve(removals.append(removal)),
-    broadcast: stopped,
-    beginCollect: stopped,
-    endCollect: () => Promise.resolve(),
-  };
-}
+const STOPPED_NETWORK: NetworkSide = {
+  status: {
+    running: false,
+    version: null,
+    pid: null,
+    uptimeMs: null,
+    listen: null,
+    connections: 0,
+    storeProblem: null,
+    alarmProblem: null,
+  },
+  requireRunning: stopped,
+  announceMembers: () => undefined,
+  broadcast: stopped,
+  beginCollect: stopped,
+  endCollect: () => Promise.resolve(),
+};

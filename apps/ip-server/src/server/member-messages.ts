@@ -55,7 +55,7 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
     .on(recordMessage, (record, { connection: { id } }) =>
       formatRecordHeld(takeRecord(services, id, record), record),
     )
-    .on(removalsGetMessage, ({ after }) => formatRemovals(removals.after(after)))
+    .on(removalsGetMessage, ({ after }) => formatRemovals(removals.page(after)))
     .on(broadcastMessage, (text, { connection: { id } }) =>
       texts.broadcast(id, text, now()).then(formatBroadcasted),
     )

@@ -1,8 +1,8 @@
 import {
   FilerError,
-  parseRemovals,
   readHello,
   routed,
+  removalPosition,
   Server,
   Session,
   STRANGER_LIMITS,
@@ -50,6 +50,7 @@ export class PeerServer extends Server {
       this.multicast(to, header, content),
     );
     routeMembers(parts.router, { ...parts, texts: this.texts });
+    parts.removals.onAdded = (added) => this.#removed(added);
   }
 
   protected override async serve(messenger: Messenger): Promise<void> {
@@ -99,6 +100,8 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { presence, uploads, log, now } = this.#parts;
+    this.#requireMember(id, hello);
+    await this.levelRemovals(messenger, this.#parts.removals, hello);
     const membership = this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     await this.holdBack(messenger, () => presence.enter(connection));
@@ -119,7 +122,6 @@ export class PeerServer extends Server {
       const session = new Session(messenger, this.#handlerOf(connection));
       this.#sessions.set(connection, session);
       await sent.catch(() => undefined);
-      if (hello.removals > this.#parts.removals.number) this.#catchUp(session);
       const reason = await session.closed;
       log.info('peer disconnected', { ...about, ...(reason === undefined ? {} : { why: reason }) });
     } finally {
@@ -167,7 +169,7 @@ export class PeerServer extends Server {
     const record = serverRecord();
     return {
       network,
-      removals: removals.number,
+      ...removalPosition(removals),
       heartbeatMs,
       epoch: directory.epoch,
       seq: directory.seq,
@@ -193,32 +195,11 @@ export class PeerServer extends Server {
     });
   }
 
-  /** A member knows removals that we have lost (a restored backup): they are signed, so they count. */
-  #catchUp(session: Session): void {
-    const { removals, log } = this.#parts;
-    const take = async (): Promise<void> => {
-      const answer = await session.request({ type: 'removals-get', after: String(removals.number) });
-      // What others told meanwhile is old news.
-      await this.applyRemovals(parseRemovals(answer).filter(({ number }) => number > removals.number));
-    };
-    take().catch((error: unknown) => {
-      if (!(error instanceof FilerError)) throw error;
-      log.warn('removals that a peer knows not taken', { why: error });
-    });
-  }
-
-  /**
-   * Appends removals and lets everyone know.
-   *
-   * @throws FilerError what `Removals.append` throws: `verification-failed` for a number that another one took
-   */
-  async applyRemovals(next: readonly Removal[]): Promise<void> {
-    const { presence, removals, expecting } = this.#parts;
-    for (const removal of next) {
-      removals.append(removal);
-      expecting.forget(removal.id);
-    }
-    await announceRemovals(next, presence, (to, { header, content }) => this.multicast(to, header, content));
+  /** The removed are out, everyone else knows. */
+  #removed(added: readonly Removal[]): void {
+    const { presence, expecting } = this.#parts;
+    for (const { id } of added) expecting.forget(id);
+    void announceRemovals(added, presence, (to, { header, content }) => this.multicast(to, header, content));
   }
 
   #handlerOf(connection: Connection): Handler {
@@ -282,6 +263,7 @@ function connectionOf(messenger: Messenger, id: string, hello: Hello, since: num
     id,
     messenger,
     incarnation: role === 'daemon' ? incarnation : undefined,
+    isSession: purpose === 'session',
     subscribe,
     software,
     since,

@@ -18,6 +18,8 @@ export interface Connection {
   readonly messenger: Messenger;
   /** A daemon's; a command's session is never presence. */
   readonly incarnation: string | undefined;
+  /** Whether it carries questions and answers; files have connections of their own. */
+  readonly isSession: boolean;
   /** Whether the directory's broadcasts are wanted. */
   readonly subscribe: boolean;
   readonly software: string;
@@ -157,6 +159,10 @@ export class Presence {
 
   all(): Messenger[] {
     return [...this.#connections].map((each) => each.messenger);
+  }
+
+  sessions(): Messenger[] {
+    return [...this.#connections].filter((each) => each.isSession).map((each) => each.messenger);
   }
 
   subscribers(): Messenger[] {

@@ -5,6 +5,7 @@ import {
   type Message,
   type Messenger,
   type Removal,
+  type RemovalLedger,
 } from '@filer/protocol';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
@@ -14,18 +15,17 @@ import type { Presence } from './presence.ts';
 export type Multicast = (to: Iterable<Messenger>, message: Message) => Promise<number>;
 
 /** The network's removals as they are kept here, and what one of them does. */
-export class Removals {
-  readonly #network: string;
+export class Removals implements RemovalLedger {
   readonly #directory: Directory;
-  #list: RemovalList;
+  readonly #list: RemovalList;
+  /** Called with removals that became known; must not throw. */
+  onAdded: (removals: readonly Removal[]) => void = () => undefined;
 
   constructor(network: string, registry: Registry, directory: Directory) {
-    this.#network = network;
     this.#directory = directory;
     this.#list = new RemovalList(network, registry.removals());
   }
 
-  /** Of the newest one. */
   get number(): number {
     return this.#list.number;
   }
@@ -34,22 +34,44 @@ export class Removals {
     return this.#list.has(id);
   }
 
-  after(number: number): Removal[] {
-    return this.#list.after(number);
+  digestAt(number: number): string {
+    return this.#list.digestAt(number);
+  }
+
+  page(after: number): Removal[] {
+    return this.#list.page(after);
   }
 
   /**
-   * Appends a removal and ends the membership.
+   * Appends a removal that was signed for this list, and ends the membership.
    *
-   * @throws FilerError `signature-invalid`, or whatever keeps it from being next; of the store
+   * @throws FilerError `signature-invalid`, `verification-failed` for a number that is not the next, of the store
    */
   append(removal: Removal): void {
-    const before = [...this.#list.entries];
     this.#list.append(removal);
+    this.#store(removal);
+    this.onAdded([removal]);
+  }
+
+  /** Merges removals that a member knows: the home of this server was restored from a backup. */
+  take(removals: readonly Removal[]): void {
+    const added: Removal[] = [];
+    try {
+      for (const removal of removals) {
+        if (!this.#list.merge(removal)) continue;
+        this.#store(removal);
+        added.push(removal);
+      }
+    } finally {
+      if (added.length > 0) this.onAdded(added);
+    }
+  }
+
+  #store(removal: Removal): void {
     try {
       this.#directory.remove(removal);
     } catch (error) {
-      this.#list = new RemovalList(this.#network, before);
+      this.#list.withdraw(removal);
       throw error;
     }
   }
@@ -62,7 +84,7 @@ export function announceRemovals(
   multicast: Multicast,
 ): Promise<number> {
   for (const { id } of removals) presence.expel(id, removedError());
-  return multicast(presence.all(), formatRemovals(removals));
+  return multicast(presence.sessions(), formatRemovals(removals));
 }
 
 export function removedError(): FilerError {

@@ -321,4 +321,16 @@ export const VERSIONS: readonly string[] = [
     (SELECT sum(length(content) + 2 * octet_length(title) + 200) FROM reports WHERE peer = peers.number), 0);
   DELETE FROM meta WHERE key = 'report_bytes';
   `,
+  // Two removals may have one number, where a server was restored.
+  `
+  ALTER TABLE removals RENAME TO numbered_removals;
+  CREATE TABLE removals (
+    number  INTEGER NOT NULL,
+    id      TEXT NOT NULL,
+    removal TEXT NOT NULL,
+    PRIMARY KEY (number, id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO removals SELECT number, id, removal FROM numbered_removals;
+  DROP TABLE numbered_removals;
+  `,
 ];

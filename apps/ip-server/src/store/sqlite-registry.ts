@@ -238,7 +238,7 @@ function prepareAll(
       'UPDATE members SET presence = ?, last_seen = ?, software = ?, presence_seq = ? WHERE handle = ?',
     ),
     heartbeat: sql('UPDATE members SET heartbeat = ?, heartbeat_at = ? WHERE id = ?'),
-    removals: sql('SELECT removal FROM removals ORDER BY number'),
+    removals: sql('SELECT removal FROM removals ORDER BY number, id'),
     addRemoval: sql('INSERT INTO removals (number, id, removal) VALUES (?, ?, ?)'),
     addInvite: sql(
       'INSERT INTO invites (id, grant_json, created_at, expires_at, uses) VALUES (?, ?, ?, ?, ?)',

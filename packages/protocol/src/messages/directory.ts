@@ -20,6 +20,7 @@ import {
   MAX_DOCUMENT_BYTES,
   MAX_RECORD_BYTES,
   MAX_REMOVALS_BYTES,
+  MAX_REMOVALS_PER_MESSAGE,
 } from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
@@ -202,9 +203,6 @@ export function parseRecordHeld({ header, content }: Message): PeerRecord | unde
 function isSameRecord(one: PeerRecord, other: PeerRecord): boolean {
   return one.seq === other.seq && one.signature === other.signature;
 }
-
-/** Removals in one message: a page, so that no message grows with the network's age. */
-export const MAX_REMOVALS_PER_MESSAGE = 500;
 
 /** The signatures are not checked here. */
 export const removalsMessage = message({

@@ -55,6 +55,8 @@ const features = withDefault(
 const network = text({ max: 64 });
 /** The number of the newest removal that the speaker knows. */
 const removals = withDefault(integer(), 0, '0');
+/** Digest of all removals that the speaker knows. */
+const removalsDigest = optional(text({ pattern: TOKEN }));
 const software = withDefault(shortWord, '0', '`0`');
 const subscribe: Field<boolean, 'default'> = {
   presence: 'default',
@@ -104,6 +106,7 @@ export const welcomeMessage = message({
     features,
     network,
     removals,
+    removalsDigest,
     software,
     /** A server's: how often to send a heartbeat, in ms (clamped by the client). */
     heartbeatMs: optional(integer()),
@@ -139,6 +142,7 @@ export const helloMessage = message({
     role: word(['daemon', 'command', 'join']),
     network,
     removals,
+    removalsDigest,
     /** What a connection between two peers is for: messages, or one transfer's bytes. */
     purpose: withDefault(word(['session', 'transfer']), 'session', '`session`'),
     /** The speaker's software. */

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { FilerError } from '../errors.ts';
+import { MAX_REMOVALS_PER_MESSAGE } from '../limits.ts';
 import { DocumentReader, idOfKeyText, requireTrue, signatureHolds, toText } from './document.ts';
 import type { KeyPair } from './keys.ts';
 import { signedBytes } from './signed.ts';
@@ -66,48 +68,115 @@ export function verifyRemoval(removal: Removal, network: string): void {
   requireTrue(holds, what, 'the network has not signed it');
 }
 
-/** The network's removals, 1 to `number` without a gap. It only grows. */
+/**
+ * The network's removals: 1 to `number` without a gap. It only grows. Two removals may have one number, where a server
+ * was restored from a backup and signed again what it had lost: both count, and lists are merged by what is in them.
+ */
 export class RemovalList {
   readonly #network: string;
+  /** In order of number, then of id. */
   readonly #entries: Removal[] = [];
+  readonly #keys = new Set<string>();
   readonly #ids = new Set<string>();
+  readonly #digests = new Map<number, string>();
 
-  /** @throws FilerError as `append` */
+  /** @throws FilerError as `merge` */
   constructor(network: string, entries: Iterable<Removal> = []) {
     this.#network = network;
-    for (const entry of entries) this.append(entry);
+    for (const entry of entries) this.merge(entry);
   }
 
-  /** How many there are, which is the number of the last. */
+  /** The highest number, 0 for an empty list. */
   get number(): number {
-    return this.#entries.length;
-  }
-
-  get entries(): readonly Removal[] {
-    return this.#entries;
+    return this.#entries.at(-1)?.number ?? 0;
   }
 
   has(id: string): boolean {
     return this.#ids.has(id);
   }
 
-  /** Those with a higher number: what a side lacks whose list ends there. */
-  after(number: number): Removal[] {
-    return this.#entries.slice(Math.max(0, number));
+  /** Digest of the entries up to a number: equal on two machines when they know the same of them. */
+  digestAt(number: number): string {
+    const upTo = Math.min(number, this.number);
+    const known = this.#digests.get(upTo);
+    if (known !== undefined) return known;
+    const hash = createHash('sha256');
+    for (const entry of this.#entries.slice(0, this.#firstAbove(upTo))) hash.update(keyOf(entry));
+    const digest = hash.digest('base64url');
+    this.#digests.set(upTo, digest);
+    return digest;
+  }
+
+  /** Entries with a higher number, at most a message full; entries with one number are not cut apart. */
+  page(after: number): Removal[] {
+    const from = this.#firstAbove(after);
+    const next = this.#entries[from + MAX_REMOVALS_PER_MESSAGE];
+    if (next === undefined) return this.#entries.slice(from);
+    const end = this.#firstAbove(next.number - 1);
+    return this.#entries.slice(from, end > from ? end : from + MAX_REMOVALS_PER_MESSAGE);
   }
 
   /**
-   * Takes the next one.
+   * Adds the next one, which was signed for this list.
    *
-   * @throws FilerError `signature-invalid`, or `verification-failed` when its number is not the next
+   * @throws FilerError as `merge`, and `verification-failed` when its number is not the next
    */
   append(removal: Removal): void {
-    verifyRemoval(removal, this.#network);
     const next = this.number + 1;
-    if (removal.number !== next) {
-      throw new FilerError('verification-failed', `removal ${removal.number} came where ${next} is the next`);
-    }
-    this.#entries.push(removal);
-    this.#ids.add(removal.id);
+    if (removal.number !== next) throw outOfOrder(removal, next);
+    this.merge(removal);
   }
+
+  /**
+   * Adds one that another machine knows.
+   *
+   * @returns false when it is known
+   * @throws FilerError `signature-invalid`, or `verification-failed` when numbers before it are missing
+   */
+  merge(removal: Removal): boolean {
+    const key = keyOf(removal);
+    if (this.#keys.has(key)) return false;
+    const next = this.number + 1;
+    if (removal.number > next) throw outOfOrder(removal, next);
+    verifyRemoval(removal, this.#network);
+    let index = this.#firstAbove(removal.number);
+    for (; index > 0; index--) {
+      const before = this.#entries[index - 1];
+      if (before === undefined || before.number < removal.number || before.id < removal.id) break;
+    }
+    this.#entries.splice(index, 0, removal);
+    this.#keys.add(key);
+    this.#ids.add(removal.id);
+    this.#digests.clear();
+    return true;
+  }
+
+  /** Takes one back that could not be stored. */
+  withdraw(removal: Removal): void {
+    const index = this.#entries.indexOf(removal);
+    if (index < 0) return;
+    this.#entries.splice(index, 1);
+    this.#keys.delete(keyOf(removal));
+    if (!this.#entries.some(({ id }) => id === removal.id)) this.#ids.delete(removal.id);
+    this.#digests.clear();
+  }
+
+  /** Index of the first entry with a higher number. */
+  #firstAbove(number: number): number {
+    let [low, high] = [0, this.#entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#entries[middle]?.number ?? 0) <= number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function keyOf({ number, id }: Removal): string {
+  return `${number} ${id}\n`;
+}
+
+function outOfOrder({ number }: Removal, next: number): FilerError {
+  return new FilerError('verification-failed', `removal ${number} came where ${next} is the next`);
 }

@@ -1,0 +1,182 @@
+/*
+ * How two machines level their lists of removals, between `hello` and `welcome`:
+ *
+ *   dialler → accepter   hello           features has `removals`; removals, removalsDigest
+ *   accepter → dialler   removals-get    while the accepter lacks some: id, after
+ *   dialler → accepter   removals        re
+ *   accepter → dialler   removals        while the dialler lacks some: a page each
+ *   accepter → dialler   welcome         removals, removalsDigest: now the same on both sides
+ *
+ * So what either side is told after the welcome is judged by the longer list. The other side may be hostile: each entry
+ * is signed by the network key and numbers have no gaps, so an exchange is at most as long as the true list; and it ends
+ * with the time of the handshake.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FilerError } from './errors.ts';
+import { requireInteger, type Message } from './header.ts';
+import { MAX_REMOVAL_PAGES } from './limits.ts';
+import { formatRemovals, parseRemovals } from './messages/directory.ts';
+import { errorOf } from './messages/error.ts';
+import type { Hello, Welcome } from './messages/session.ts';
+import type { Messenger } from './messenger.ts';
+import type { Removal } from './trust/removals.ts';
+
+/** A machine's own list of removals. */
+export interface RemovalLedger {
+  /** The highest number, 0 for an empty list. */
+  readonly number: number;
+  /** Digest of the entries up to a number. */
+  digestAt(number: number): string;
+  /** Entries with a higher number, at most a message full. */
+  page(after: number): readonly Removal[];
+  /**
+   * Merges what another machine knows, and acts on what is new.
+   *
+   * @throws FilerError `signature-invalid`, `verification-failed`, of the store; what came before the entry is kept
+   */
+  take(removals: readonly Removal[]): void;
+}
+
+/** The word in `features` of a dialler that does this. */
+export const LEVELS_REMOVALS = 'removals';
+
+/** How often an accepter may begin again with a lower number: its list may grow while it is given. */
+const MAX_PASSES = 8;
+
+/** Signatures that are checked before others have a turn: 100 take about 10 ms. */
+const ENTRIES_PER_TURN = 100;
+
+type Position = Pick<Hello, 'removals' | 'removalsDigest'>;
+
+/** What a machine says of its list in `hello` and `welcome`. */
+export function removalPosition(ledger: RemovalLedger): Required<Position> {
+  const { number } = ledger;
+  return { removals: number, removalsDigest: ledger.digestAt(number) };
+}
+
+/** Whether all that the other side knows is known here, as far as that can be told. */
+function covers(ledger: RemovalLedger, { removals, removalsDigest }: Position): boolean {
+  if (removals > ledger.number) return false;
+  return removalsDigest === undefined || removalsDigest === ledger.digestAt(removals);
+}
+
+/**
+ * The accepter's part, before its `welcome`. The caller has checked that the dialler is a member, and checks again that
+ * it was not removed.
+ *
+ * @throws FilerError `signature-invalid`, `verification-failed`, `unexpected-message`, `connection-closed`, of the store
+ */
+export async function levelRemovals(
+  messenger: Messenger,
+  ledger: RemovalLedger,
+  hello: Hello,
+): Promise<void> {
+  if (!hello.features.includes(LEVELS_REMOVALS)) return;
+  if (!covers(ledger, hello)) await fetchRemovals(messenger, ledger, hello);
+  // The list may grow meanwhile.
+  for (let given: Position = hello; ;) {
+    const now = removalPosition(ledger);
+    if (given.removals >= now.removals && (given.removalsDigest ?? now.removalsDigest) === now.removalsDigest)
+      return;
+    let after = covers(ledger, given) ? given.removals : 0;
+    while (after < now.removals) {
+      const page = ledger.page(after);
+      await messenger.send(...messageOf(page));
+      after = page.at(-1)?.number ?? now.removals;
+    }
+    given = now;
+  }
+}
+
+async function fetchRemovals(messenger: Messenger, ledger: RemovalLedger, theirs: Position): Promise<void> {
+  let pages = 0;
+  // What is new as a rule; and all of it, when the lists are not the same before that.
+  for (const from of [ledger.number, 0]) {
+    for (let after = from; after < theirs.removals;) {
+      if (++pages > MAX_REMOVAL_PAGES) throw tooMany();
+      const page = await ask(messenger, after, String(pages));
+      const last = page.at(-1)?.number ?? 0;
+      if (last <= after) {
+        throw new FilerError(
+          'verification-failed',
+          `the other side says that it knows ${theirs.removals} removals, and gave ${after}`,
+        );
+      }
+      await takeInTurns(ledger, page);
+      after = last;
+    }
+    if (covers(ledger, theirs)) return;
+  }
+}
+
+async function ask(messenger: Messenger, after: number, id: string): Promise<Removal[]> {
+  await messenger.send({ type: 'removals-get', id, after: String(after) });
+  const next = await messenger[Symbol.asyncIterator]().next();
+  if (next.done === true) {
+    throw (
+      (await messenger.closed) ??
+      new FilerError('connection-closed', `${messenger.who} closed the connection before its removals came`)
+    );
+  }
+  if (next.value.header['type'] === 'error') throw errorOf(next.value.header, messenger.who);
+  return parseRemovals(next.value);
+}
+
+/** The dialler's part, until the accepter says something else. */
+export class RemovalLevelling {
+  readonly #messenger: Messenger;
+  readonly #ledger: RemovalLedger;
+  #asked = 0;
+  #passes = 1;
+  #last = 0;
+
+  constructor(messenger: Messenger, ledger: RemovalLedger) {
+    this.#messenger = messenger;
+    this.#ledger = ledger;
+  }
+
+  /** @returns whether the message belongs to it; then it was handled @throws FilerError as `levelRemovals` */
+  async handle(message: Message): Promise<boolean> {
+    const { type, id } = message.header;
+    if (type !== 'removals' && type !== 'removals-get') return false;
+    if (type === 'removals') await this.#take(parseRemovals(message));
+    else {
+      if (++this.#asked > MAX_REMOVAL_PAGES) throw tooMany();
+      const [header, content] = messageOf(this.#ledger.page(requireInteger(message.header, 'after')));
+      await this.#messenger.send({ ...header, ...(id === undefined ? {} : { re: id }) }, content);
+    }
+    return true;
+  }
+
+  async #take(page: readonly Removal[]): Promise<void> {
+    const last = page.at(-1)?.number ?? 0;
+    if (last <= this.#last && ++this.#passes > MAX_PASSES) throw tooMany();
+    this.#last = last;
+    await takeInTurns(this.#ledger, page);
+  }
+
+  /** @throws FilerError `verification-failed` for an accepter that knows more and did not tell */
+  requireLevel({ removals }: Welcome): void {
+    if (removals <= this.#ledger.number) return;
+    throw new FilerError(
+      'verification-failed',
+      `the other side says that it knows ${removals} removals, and gave ${this.#ledger.number}`,
+    );
+  }
+}
+
+async function takeInTurns(ledger: RemovalLedger, removals: readonly Removal[]): Promise<void> {
+  for (let from = 0; from < removals.length; from += ENTRIES_PER_TURN) {
+    if (from > 0) await nextTurn();
+    ledger.take(removals.slice(from, from + ENTRIES_PER_TURN));
+  }
+}
+
+function messageOf(removals: readonly Removal[]): Parameters<Messenger['send']> {
+  const { header, content } = formatRemovals(removals);
+  return [header, content];
+}
+
+function tooMany(): FilerError {
+  return new FilerError('verification-failed', 'the other side exchanges removals without an end');
+}

@@ -1,0 +1,27 @@
+import { RemovalList, type Removal, type RemovalLedger } from '@filer/protocol';
+
+/** A list of removals in memory that notes what it has taken. */
+export class MemoryLedger implements RemovalLedger {
+  readonly list: RemovalList;
+  readonly taken: Removal[] = [];
+
+  constructor(network: string, removals: Iterable<Removal> = []) {
+    this.list = new RemovalList(network, removals);
+  }
+
+  get number(): number {
+    return this.list.number;
+  }
+
+  digestAt(number: number): string {
+    return this.list.digestAt(number);
+  }
+
+  page(after: number): readonly Removal[] {
+    return this.list.page(after);
+  }
+
+  take(removals: readonly Removal[]): void {
+    for (const removal of removals) if (this.list.merge(removal)) this.taken.push(removal);
+  }
+}
