@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +29,13 @@ export const MAX_MEMORY_MIB = 400;
 /** Processor time between two turns of its event loop, in ms. The clock would count what else runs on the machine. */
 export const MAX_BUSY_MS = 50;
 
+export interface VictimOptions {
+  /** How many it may have. @default as many as the test */
+  readonly descriptors?: number;
+  /** More options for its Node. */
+  readonly nodeOptions?: string;
+}
+
 /** What an attack cost. */
 export interface Figures {
   /** Honest connections that were answered, and that were not. */
@@ -44,6 +51,8 @@ export interface Figures {
   readonly loopMs: number;
   readonly busyMs: number;
   readonly logKiB: number;
+  /** The most that were open. */
+  readonly descriptors: number;
 }
 
 /** A server or a client under attack, an attacker who is a member, and an honest member who visits meanwhile. */
@@ -65,11 +74,14 @@ export class Victim implements AsyncDisposable {
     this.#honest = honest;
   }
 
-  static async open(who: 'server' | 'client'): Promise<Victim> {
+  static async open(
+    who: 'server' | 'client',
+    { descriptors, nodeOptions = '' }: VictimOptions = {},
+  ): Promise<Victim> {
     const network = await TestNetwork.open();
     for (const name of ['honest', 'evil', 'victim']) await network.join(name);
     const loopFile = network.path('loop-delay');
-    const env = { NODE_OPTIONS: `--import ${loopDelay}`, FILER_TEST_LOOP_DELAY: loopFile };
+    const env = { NODE_OPTIONS: `--import ${loopDelay} ${nodeOptions}`, FILER_TEST_LOOP_DELAY: loopFile };
     const listen = { server: ['--host', '127.0.0.1', '--port', '0'], client: ['--listen', '127.0.0.1:0'] }[
       who
     ];
@@ -78,7 +90,9 @@ export class Victim implements AsyncDisposable {
       who === 'server'
         ? (['ip-server', network.serverHome] as const)
         : (['filer-client', network.home('victim')] as const);
-    const daemon = await DaemonProcess.start(program, listen, home, { env });
+    const wrapper =
+      descriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh'];
+    const daemon = await DaemonProcess.start(program, listen, home, { env, wrapper });
     return new Victim(network, daemon, loopFile, await memberOf(network.home('honest')));
   }
 
@@ -93,12 +107,13 @@ export class Victim implements AsyncDisposable {
     let over = false;
     const ended = once(attacker, 'close').then(() => (over = true));
     const took: number[] = [];
-    let [failed, peakMiB] = [0, 0];
+    let [failed, peakMiB, descriptors] = [0, 0, 0];
     while (!over) {
       const ms = await this.visit();
       if (ms === undefined) failed++;
       else took.push(ms);
       peakMiB = Math.max(peakMiB, await this.#memoryMiB());
+      descriptors = Math.max(descriptors, await this.#descriptors());
       await Promise.race([ended, wait(20)]);
     }
     const afterMs = (await this.visit()) ?? Number.POSITIVE_INFINITY;
@@ -113,6 +128,7 @@ export class Victim implements AsyncDisposable {
       peakMiB: Math.round(peakMiB),
       ...(await this.#standstill()),
       logKiB: Math.round((this.#daemon.stderr.length - logged) / 1024),
+      descriptors,
     };
   }
 
@@ -138,6 +154,10 @@ export class Victim implements AsyncDisposable {
   async #standstill(): Promise<Pick<Figures, 'loopMs' | 'busyMs'>> {
     const text = await readFile(this.#loopFile, 'utf8').catch(() => '{}');
     return { loopMs: 0, busyMs: 0, ...(JSON.parse(text) as object) };
+  }
+
+  async #descriptors(): Promise<number> {
+    return (await readdir(`/proc/${this.#daemon.child.pid}/fd`).catch(() => [])).length;
   }
 
   async #memoryMiB(): Promise<number> {

@@ -19,7 +19,7 @@ import {
 export interface AdmissionOptions {
   /** Accept to admitted, in ms; then destroyed. @default AUTHENTICATION_MS */
   readonly authenticationMs?: number;
-  /** @default MAX_UNAUTHENTICATED */
+  /** @default MAX_UNAUTHENTICATED, and no more than a quarter of all connections */
   readonly maxUnauthenticated?: number;
   /** Of an IPv4 address or an IPv6 /64. Loopback is exempt. @default MAX_UNAUTHENTICATED_PER_ADDRESS */
   readonly maxUnauthenticatedPerAddress?: number;
@@ -63,7 +63,7 @@ export class AdmissionControl {
 
   constructor(options: AdmissionOptions) {
     this.#authenticationMs = options.authenticationMs ?? AUTHENTICATION_MS;
-    this.#max = options.maxUnauthenticated ?? MAX_UNAUTHENTICATED;
+    this.#max = options.maxUnauthenticated ?? unauthenticatedLimit();
     this.#maxOfStrangers = Math.ceil(this.#max * (1 - KNOWN_ADDRESS_SHARE));
     this.#maxPerAddress = options.maxUnauthenticatedPerAddress ?? MAX_UNAUTHENTICATED_PER_ADDRESS;
     this.#onRefused = options.onRefused ?? (() => undefined);
@@ -237,9 +237,14 @@ export function connectionLimit(): number {
     : Math.min(MAX_CONNECTIONS, Math.floor(Number(open) * MAX_DESCRIPTOR_SHARE));
 }
 
-/** Bounds for the connections of members: of one at most `perMember`, of all what the listener takes. */
+/** Where descriptors are few, those that wait to be admitted leave room for members. */
+function unauthenticatedLimit(): number {
+  return Math.min(MAX_UNAUTHENTICATED, Math.ceil(connectionLimit() * MAX_SHARE_OF_CONNECTIONS));
+}
+
+/** Bounds for the connections of members: of one at most `perMember`, of all what the listener takes beside those that wait. */
 export function memberConnectionBounds(perMember: number): ShareBounds {
-  const inAll = connectionLimit();
+  const inAll = connectionLimit() - unauthenticatedLimit();
   return { perHolder: Math.min(perMember, Math.ceil(inAll * MAX_SHARE_OF_CONNECTIONS)), inAll };
 }
 
