@@ -17,6 +17,7 @@ let folders: AttachmentFolders;
 let room: AttachmentRoom;
 let now: number;
 let busy: Set<number>;
+let disk: { bytes: number; files: number };
 beforeEach(async () => {
   const home = await freshFolder();
   store = openStore(join(home, 'test.db'));
@@ -24,10 +25,12 @@ beforeEach(async () => {
   folders = new AttachmentFolders(join(home, 'attachments'));
   now = Date.now();
   busy = new Set();
+  disk = { bytes: Infinity, files: Infinity };
   room = new AttachmentRoom({
     store: store.attachments,
     folders,
-    spaceBytes: 1_000,
+    space: { bytes: 1_000, files: 50 },
+    disk: () => disk,
     isBusy: ({ seq }) => busy.has(seq),
     cut: ({ seq }) => {
       busy.delete(seq);
@@ -117,24 +120,60 @@ describe('for files that found no room', () => {
   const left = (): boolean[] => [1, 2, 3].map((seq) => has(ANNA, seq));
 
   test('who has more than their machine would have makes room, and their own machine', async () => {
-    await room.sweep({ peer: BEN, bytes: 200 });
+    await room.sweep({ peer: BEN, bytes: 200, files: 1 });
     expect(left()).toEqual([false, true, true]);
-    await room.sweep({ peer: ANNA, bytes: 600 });
+    await room.sweep({ peer: ANNA, bytes: 600, files: 1 });
     expect(left()).toEqual([false, false, true]);
   });
 
   test('nobody loses files to who would have more, or to what never fits', async () => {
-    await room.sweep({ peer: BEN, bytes: 900 });
-    await room.sweep({ peer: ANNA, bytes: 1_001 });
+    await room.sweep({ peer: BEN, bytes: 900, files: 1 });
+    await room.sweep({ peer: ANNA, bytes: 1_001, files: 1 });
     expect(left()).toEqual([true, true, true]);
   });
 
   test('who has most and goes on bringing files holds up nobody else', async () => {
     for (const seq of [1, 2, 3]) busy.add(seq);
-    await room.sweep({ peer: ANNA, bytes: 200 });
+    await room.sweep({ peer: ANNA, bytes: 200, files: 1 });
     expect(left()).toEqual([true, true, true]);
-    await room.sweep({ peer: BEN, bytes: 200 });
+    await room.sweep({ peer: BEN, bytes: 200, files: 1 });
     expect(left()).toEqual([false, true, true]);
+  });
+});
+
+test('many empty files count: the machine with most of them loses its oldest, and not one that has few large ones', async () => {
+  await came(BEN, 1, 500);
+  for (let seq = 2; seq <= 27; seq++) await came(ANNA, seq, 0);
+  await room.sweep();
+
+  expect(has(BEN, 1)).toBe(true);
+  expect([2, 3, 6, 7, 27].map((seq) => has(ANNA, seq))).toEqual([false, false, false, true, true]);
+});
+
+describe('on a disk that is full', () => {
+  beforeEach(async () => {
+    for (let seq = 1; seq <= 3; seq++) await came(ANNA, seq, 100);
+    await came(BEN, 1, 50);
+  });
+  const left = (): boolean[] => [has(BEN, 1), ...[1, 2, 3].map((seq) => has(ANNA, seq))];
+
+  test('who has more makes room for who has less, and as much as is lacking', async () => {
+    disk.bytes = 10;
+    await room.sweep({ peer: BEN, bytes: 100, files: 1 });
+    expect(left()).toEqual([true, false, true, true]);
+  });
+
+  test('its inodes are room, too', async () => {
+    disk.files = 0;
+    await room.sweep({ peer: BEN, bytes: 1, files: 1 });
+    expect(left()).toEqual([true, false, true, true]);
+  });
+
+  test('nobody’s files go for his own next ones, or for those of who would have more', async () => {
+    disk.bytes = 0;
+    await room.sweep({ peer: ANNA, bytes: 100, files: 1 });
+    await room.sweep({ peer: BEN, bytes: 300, files: 1 });
+    expect(left()).toEqual([true, true, true, true]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
-import { FilerError, filesKeptFree } from '@filer/protocol';
+import { dirname } from 'node:path';
+import { FilerError, filesKeptFree, messageOf, systemCode } from '@filer/protocol';
 import { formatBytes } from './sizes.ts';
 
 /** The disk is looked at again after this, in ms; in between, what is written is counted. */
@@ -36,7 +37,7 @@ export class DiskRoom {
   #bytes = 0;
   #files = 0;
 
-  constructor(folder: string, { keepFreeBytes, look = statfsSync, now }: DiskRoomOptions) {
+  constructor(folder: string, { keepFreeBytes, look = lookNear, now }: DiskRoomOptions) {
     this.#folder = folder;
     this.#keepFreeBytes = keepFreeBytes;
     this.#look = look;
@@ -47,6 +48,12 @@ export class DiskRoom {
   get bytes(): number {
     this.#refresh();
     return this.#bytes;
+  }
+
+  /** Files that may be made; Infinity where the file system makes inodes as they are needed. */
+  get files(): number {
+    this.#refresh();
+    return this.#files;
   }
 
   /**
@@ -80,5 +87,18 @@ export class DiskRoom {
     const { bavail, bsize, files, ffree } = this.#look(this.#folder);
     this.#bytes = bavail * bsize - this.#keepFreeBytes;
     this.#files = files === 0 ? Infinity : ffree - filesKeptFree(files);
+  }
+}
+
+/** A folder that is not there yet will be on the disk of the nearest above it. @throws FilerError `home-not-writable` */
+function lookNear(folder: string): DiskState {
+  try {
+    return statfsSync(folder);
+  } catch (error) {
+    const above = dirname(folder);
+    if (systemCode(error) === 'ENOENT' && above !== folder) return lookNear(above);
+    throw new FilerError('home-not-writable', `cannot look at the disk of ${folder}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -219,6 +219,19 @@ export const MAX_WAITING_REPORT_BYTES = 64 * MiB;
 /** Inodes that stay free on a disk: what a system needs for its own logs and temporary files. */
 export const KEEP_FREE_FILES = 1_000;
 
+/**
+ * Attachments of one machine, in bytes: `UPLOAD_BYTES` for each connection that brings some, and their content. At once: one report
+ * with as much as it can have, or thousands of small ones. After that, in a second: about what a disk writes for it alone.
+ */
+export const ATTACHED_BYTES_AT_ONCE = 8 * 1024 * MiB;
+export const ATTACHED_BYTES_PER_SECOND = 16 * MiB;
+
+/** What a connection for attachments costs beside them: a handshake, folders that are synced, rows. */
+export const UPLOAD_BYTES = 1 * MiB;
+
+/** Attachments of this size use up bytes and inodes of a disk alike: ext4 has one inode for each 16 KiB (mke2fs.conf). */
+export const BYTES_PER_INODE = 16 * KiB;
+
 /** Schedules of one machine, and the list of them: each has a name of 32 characters and three numbers. */
 export const MAX_SCHEDULES = 100;
 export const MAX_SCHEDULES_BYTES = 32 * KiB;

@@ -1,3 +1,4 @@
+import { fairLevel } from '@filer/protocol';
 import type { Database, Row, Statement } from './database.ts';
 import { integer, oneOf, text } from './rows.ts';
 
@@ -48,7 +49,10 @@ export interface AlarmEntry extends Alarm {
   readonly deliveries: readonly Delivery[];
 }
 
-/** So many of the newest are kept, and all that somebody is still to be told of. */
+/**
+ * So many are kept, and all that somebody is still to be told of. Beyond it the machines that caused most lose their oldest:
+ * one that misses reports on purpose leaves those of others in the list.
+ */
 const MAX_KEPT = 10_000;
 
 export const CHANNELS: readonly AlarmChannel[] = ['hook', 'webhook'];
@@ -70,9 +74,11 @@ export class AlarmStore {
     for (const channel of channels) this.#statements.addDelivery.run(channel, id);
   }
 
-  /** Drops the oldest that are more than are kept. It looks at all that wait: once for any number that was added. */
-  trim(): void {
-    this.#statements.trim.run(MAX_KEPT);
+  /** Drops those that are more than are kept. It looks at all: once for any number that was added. */
+  trim(maxKept = MAX_KEPT): void {
+    const counts = this.#statements.counts.all().map((row) => integer(row, 'count'));
+    const level = fairLevel(counts, maxKept);
+    if (level !== Infinity) this.#statements.trim.run(level);
   }
 
   /** The oldest that waits of each machine and schedule, oldest first: they are told in order. It looks at all. */
@@ -139,7 +145,17 @@ function deliveryOf(row: Row): Delivery {
 function prepareAll(
   database: Database,
 ): Record<
-  'add' | 'addDelivery' | 'trim' | 'next' | 'tried' | 'done' | 'abandon' | 'waiting' | 'last' | 'deliveries',
+  | 'add'
+  | 'addDelivery'
+  | 'counts'
+  | 'trim'
+  | 'next'
+  | 'tried'
+  | 'done'
+  | 'abandon'
+  | 'waiting'
+  | 'last'
+  | 'deliveries',
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
@@ -149,8 +165,12 @@ function prepareAll(
     ),
     addDelivery: sql(`
       INSERT INTO alarm_deliveries (alarm, channel, state) SELECT number, ?, 'waiting' FROM alarms WHERE id = ?`),
+    counts: sql('SELECT count(*) AS count FROM alarms GROUP BY peer'),
     trim: sql(`
-      DELETE FROM alarms WHERE number <= (SELECT max(number) FROM alarms) - ?
+      DELETE FROM alarms WHERE number IN (
+          SELECT number FROM (
+            SELECT number, row_number() OVER (PARTITION BY peer ORDER BY number DESC) AS age FROM alarms)
+          WHERE age > ?)
         AND number NOT IN (SELECT alarm FROM alarm_deliveries WHERE state = 'waiting')`),
     next: sql(`
       SELECT alarms.*, tries FROM alarm_deliveries JOIN alarms ON alarm = number

@@ -12,9 +12,15 @@ export interface UploadKey extends ReportKey {
 export interface Upload extends UploadKey {
   readonly number: number;
   readonly bytes: number;
+  /** How many, and their folder. */
+  readonly files: number;
   /** `open` until the report itself is stored; `gone` when the files are to be removed. */
   readonly state: 'open' | 'reported' | 'gone';
 }
+
+/** What files take: bytes of the disk, and its inodes, one for each file and for the folder of each report. */
+export const MEASURES = ['bytes', 'files'] as const;
+export type Measure = (typeof MEASURES)[number];
 
 /** Which files came for which report; the files themselves lie in a folder. */
 export class AttachmentStore {
@@ -28,7 +34,12 @@ export class AttachmentStore {
 
   /** Sizes of all files. */
   get bytes(): number {
-    return integer(this.#statements.bytes.get() ?? {}, 'bytes');
+    return this.amount('bytes');
+  }
+
+  /** What all files take. */
+  amount(measure: Measure): number {
+    return integer(this.#statements.amounts.get() ?? {}, measure);
   }
 
   /** Whether a report of that key is stored, or was: whoever sends it again needs no files for it. */
@@ -67,13 +78,13 @@ export class AttachmentStore {
   note({ number }: Upload, { name, size, digest }: Attachment, now: number): void {
     this.#database.transaction(() => {
       this.#statements.note.run(number, name, size, digest);
-      this.#statements.count.run(number, now, number);
+      this.#statements.count.run(now, number);
     });
   }
 
-  /** What lies there for a report, in bytes: what came half takes room, too. */
-  weigh({ number }: Upload, bytes: number): void {
-    this.#statements.weigh.run(bytes, number);
+  /** What lies there for a report: what came half takes room, too. */
+  weigh({ number }: Upload, { bytes, files }: Pick<Upload, Measure>): void {
+    this.#statements.weigh.run(bytes, files, number);
   }
 
   /** The report is stored: its files are kept as long as it is. */
@@ -109,15 +120,15 @@ export class AttachmentStore {
     return this.#statements.openOf.all(peer).map(uploadOf);
   }
 
-  /** The machine whose files take most room. */
-  heaviest(): { readonly peer: string; readonly bytes: number } | undefined {
-    const row = this.#statements.heaviest.get();
-    return row === undefined ? undefined : { peer: text(row, 'peer'), bytes: integer(row, 'bytes') };
+  /** The machine whose files take most. */
+  heaviest(measure: Measure): { readonly peer: string; readonly amount: number } | undefined {
+    const row = this.#statements[measure === 'bytes' ? 'heaviest' : 'mostFiles'].get();
+    return row === undefined ? undefined : { peer: text(row, 'peer'), amount: integer(row, measure) };
   }
 
   /** What the files of one machine take. */
-  bytesOf(peer: string): number {
-    return integer(this.#statements.bytesOf.get(peer) ?? {}, 'bytes');
+  amountOf(measure: Measure, peer: string): number {
+    return integer(this.#statements.amountsOf.get(peer) ?? {}, measure);
   }
 
   /** Those of one machine that take room and are not to be removed already, oldest first. */
@@ -134,6 +145,7 @@ function uploadOf(row: Row): Upload {
     spool: text(row, 'spool'),
     seq: integer(row, 'seq'),
     bytes: integer(row, 'bytes'),
+    files: integer(row, 'files') + 1,
     state: state === 'reported' || state === 'gone' ? state : 'open',
   };
 }
@@ -141,7 +153,7 @@ function uploadOf(row: Row): Upload {
 function prepareAll(
   database: Database,
 ): Record<
-  | 'bytes'
+  | 'amounts'
   | 'report'
   | 'find'
   | 'files'
@@ -156,13 +168,15 @@ function prepareAll(
   | 'stale'
   | 'openOf'
   | 'heaviest'
-  | 'bytesOf'
+  | 'mostFiles'
+  | 'amountsOf'
   | 'oldestOf',
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
+  const amounts = 'coalesce(sum(bytes), 0) AS bytes, coalesce(sum(files + 1), 0) AS files';
   return {
-    bytes: sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM uploads'),
+    amounts: sql(`SELECT ${amounts} FROM uploads`),
     report: sql(`
       SELECT 1 FROM spools JOIN peers ON peers.number = spools.peer
       WHERE peers.id = ? AND spools.spool = ? AND (spools.pruned_seq >= ?
@@ -176,9 +190,10 @@ function prepareAll(
       INSERT INTO attachments (upload, name, size, digest) VALUES (?, ?, ?, ?)
       ON CONFLICT (upload, name) DO UPDATE SET size = excluded.size, digest = excluded.digest`),
     count: sql(`
-      UPDATE uploads SET bytes = max(bytes, (SELECT sum(size) FROM attachments WHERE upload = ?)), at = ?
+      UPDATE uploads SET bytes = max(bytes, (SELECT sum(size) FROM attachments WHERE upload = number)),
+        files = max(files, (SELECT count(*) FROM attachments WHERE upload = number)), at = ?
       WHERE number = ?`),
-    weigh: sql('UPDATE uploads SET bytes = ? WHERE number = ?'),
+    weigh: sql('UPDATE uploads SET bytes = ?, files = ? WHERE number = ?'),
     state: sql('UPDATE uploads SET state = ? WHERE number = ?'),
     drop: sql('DELETE FROM uploads WHERE number = ?'),
     dropFiles: sql('DELETE FROM attachments WHERE upload = ?'),
@@ -186,8 +201,11 @@ function prepareAll(
     stale: sql(`SELECT * FROM uploads WHERE state = 'open' AND at < ? ORDER BY at LIMIT ?`),
     openOf: sql(`SELECT * FROM uploads WHERE peer = ? AND state = 'open' ORDER BY at`),
     heaviest: sql('SELECT peer, sum(bytes) AS bytes FROM uploads GROUP BY peer ORDER BY bytes DESC LIMIT 1'),
-    bytesOf: sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM uploads WHERE peer = ?'),
+    mostFiles: sql(
+      'SELECT peer, sum(files + 1) AS files FROM uploads GROUP BY peer ORDER BY files DESC LIMIT 1',
+    ),
+    amountsOf: sql(`SELECT ${amounts} FROM uploads WHERE peer = ?`),
     oldestOf: sql(`
-      SELECT * FROM uploads WHERE peer = ? AND bytes > 0 AND state <> 'gone' ORDER BY at LIMIT ?`),
+      SELECT * FROM uploads WHERE peer = ? AND bytes + files > 0 AND state <> 'gone' ORDER BY at LIMIT ?`),
   };
 }

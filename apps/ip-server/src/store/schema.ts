@@ -12,7 +12,7 @@
  *   spools    what was stored of each spool, also after its reports have gone
  *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
  *   uploads   files of a report, by the report's key: `open` until the report is stored, `gone` when they are to be
- *             removed; `attachments` are the files, `bytes` their sizes together
+ *             removed; `attachments` are the files, `bytes` their sizes together, `files` their number
  *   samples   heartbeats, one a minute (`span_ms` 60,000), later one an hour
  *   collects  what is asked for, of whom, and when the next run is due
  *   collect_runs, collect_deliveries  the ledger: what each machine that a run expected has delivered
@@ -332,5 +332,10 @@ export const VERSIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   INSERT INTO removals SELECT number, id, removal FROM numbered_removals;
   DROP TABLE numbered_removals;
+  `,
+  // Files count beside their bytes: empty ones use up the inodes of a disk.
+  `
+  ALTER TABLE uploads ADD COLUMN files INTEGER NOT NULL DEFAULT 0;
+  UPDATE uploads SET files = (SELECT count(*) FROM attachments WHERE upload = number);
   `,
 ];

@@ -1,6 +1,12 @@
 import { FilerError } from '@filer/protocol';
 import { cleanParts } from '@filer/transfer';
-import type { AttachmentStore, Upload, UploadKey } from '../store/attachment-store.ts';
+import {
+  MEASURES,
+  type AttachmentStore,
+  type Measure,
+  type Upload,
+  type UploadKey,
+} from '../store/attachment-store.ts';
 import type { AttachmentFolders } from './attachment-folders.ts';
 
 /** Files whose report never comes are kept so long, in ms: as long as a file that came half. */
@@ -16,7 +22,9 @@ export interface AttachmentRoomParts {
   readonly store: AttachmentStore;
   readonly folders: AttachmentFolders;
   /** What all files together may take. */
-  readonly spaceBytes: number;
+  readonly space: Readonly<Record<Measure, number>>;
+  /** What the disk can still take. */
+  readonly disk: () => Readonly<Record<Measure, number>>;
   /** Whether files of a report come now. */
   readonly isBusy: (key: UploadKey) => boolean;
   /** Ends that they come. */
@@ -30,6 +38,7 @@ export interface Wanted {
   readonly peer: string;
   /** As it says. */
   readonly bytes: number;
+  readonly files: number;
 }
 
 /** Keeps files of reports as long as they are wanted, and within their space. */
@@ -67,20 +76,28 @@ export class AttachmentRoom {
     await this.#cleanFolders();
     for (const upload of store.openSince(now() - UNREPORTED_MS, AT_ONCE)) await this.settle(upload);
     await this.#removeGone();
-    await this.#makeRoom(wanted);
+    for (const measure of MEASURES) await this.#makeRoom(measure, wanted);
   }
 
-  async #makeRoom(wanted: Wanted | undefined): Promise<void> {
-    const { store, spaceBytes, cut } = this.#parts;
-    const usual = spaceBytes * FILLED;
-    const canFit = wanted !== undefined && wanted.bytes <= spaceBytes;
-    const limit = canFit ? Math.min(usual, spaceBytes - wanted.bytes) : usual;
-    for (let left = store.bytes; left > limit && !this.#closed;) {
-      const heaviest = store.heaviest();
+  /**
+   * Makes room within what files may take, and, for somebody who found none, on the disk: where the disk is full, nobody's own
+   * files make room for his next ones.
+   */
+  async #makeRoom(measure: Measure, wanted: Wanted | undefined): Promise<void> {
+    const { store, space, disk, cut } = this.#parts;
+    const usual = space[measure] * FILLED;
+    const canFit = wanted !== undefined && wanted[measure] <= space[measure];
+    const limit = canFit ? Math.min(usual, space[measure] - wanted[measure]) : usual;
+    const total = store.amount(measure);
+    const lacking = canFit ? Math.max(0, wanted[measure] - disk()[measure]) : 0;
+    for (let left = total; !this.#closed;) {
+      const isDiskFull = left > total - lacking;
+      if (left <= limit && !isDiskFull) break;
+      const heaviest = store.heaviest(measure);
       if (heaviest === undefined) break;
       const isOther = heaviest.peer !== wanted?.peer;
-      const wouldHave = wanted === undefined ? 0 : store.bytesOf(wanted.peer) + wanted.bytes;
-      if (left <= usual && isOther && heaviest.bytes <= wouldHave) break;
+      const wouldHave = wanted === undefined ? 0 : store.amountOf(measure, wanted.peer) + wanted[measure];
+      if (left <= usual && (isOther ? heaviest.amount <= wouldHave : left <= limit)) break;
       const uploads = store.oldestOf(heaviest.peer, AT_ONCE);
       // Who has most holds nobody else's files up by bringing more without end.
       const busiest = wanted !== undefined && isOther ? uploads[0] : undefined;
@@ -88,7 +105,7 @@ export class AttachmentRoom {
       if (oldest === undefined) break;
       await cut(oldest);
       store.giveUp(oldest);
-      left -= oldest.bytes;
+      left -= oldest[measure];
       await this.#removeGone();
     }
   }

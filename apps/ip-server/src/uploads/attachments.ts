@@ -1,8 +1,13 @@
 import {
+  ATTACHED_BYTES_AT_ONCE,
+  ATTACHED_BYTES_PER_SECOND,
+  BYTES_PER_INODE,
   FilerError,
   formatStored,
   MAX_ATTACHMENT_BYTES,
   MAX_ATTACHMENTS,
+  Rates,
+  UPLOAD_BYTES,
   type Attachment,
   type Entry,
   type Identity,
@@ -12,7 +17,7 @@ import {
   type ReportKey,
   type Report,
 } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import { DiskRoom, type Logger } from '@filer/program';
 import { FreeSpace, receiveFiles } from '@filer/transfer';
 import type { AttachmentStore, Upload, UploadKey } from '../store/attachment-store.ts';
 import { AttachmentFolders } from './attachment-folders.ts';
@@ -23,6 +28,9 @@ const MAX_OPEN_UPLOADS = 4;
 
 /** Files of one report that lie there at once: those that it has, and what of them came half, perhaps by other names. */
 const MAX_FILES = 2 * MAX_ATTACHMENTS;
+
+/** Fewest files that all reports together may have, however little room they may take. */
+const LEAST_FILES = 10_000;
 
 /** Entries that one connection may announce: more are of no honest machine. */
 const MAX_ENTRIES = 10 * MAX_ATTACHMENTS;
@@ -59,6 +67,7 @@ export class Attachments {
   readonly #room: AttachmentRoom;
   /** By folder. */
   readonly #running = new Map<string, Running>();
+  readonly #rates = new Rates({ atOnce: ATTACHED_BYTES_AT_ONCE, perSecond: ATTACHED_BYTES_PER_SECOND });
   readonly #stop = new AbortController();
 
   constructor(parts: AttachmentsParts) {
@@ -66,13 +75,22 @@ export class Attachments {
     this.#parts = parts;
     this.#folders = new AttachmentFolders(root);
     this.#space = new FreeSpace(root, { quotaBytes: spaceBytes, keepFreeBytes });
+    const disk = new DiskRoom(root, { keepFreeBytes });
     const isBusy = (key: UploadKey): boolean => this.#running.has(this.#folders.nameOf(key));
     const cut = async (key: UploadKey): Promise<void> => {
       const running = this.#running.get(this.#folders.nameOf(key));
       running?.messenger.reject(noRoomForAttachments(spaceBytes));
       await running?.ended;
     };
-    this.#room = new AttachmentRoom({ store, folders: this.#folders, spaceBytes, isBusy, cut, now });
+    this.#room = new AttachmentRoom({
+      store,
+      folders: this.#folders,
+      space: { bytes: spaceBytes, files: Math.max(LEAST_FILES, Math.floor(spaceBytes / BYTES_PER_INODE)) },
+      disk: () => disk,
+      isBusy,
+      cut,
+      now,
+    });
   }
 
   /** What the upload door calls for `attach`. @throws FilerError why not */
@@ -84,6 +102,7 @@ export class Attachments {
   ): Promise<void> {
     const key = { peer, ...report };
     const answering = re === undefined ? {} : { re };
+    if (!this.#rates.tryTake(peer, UPLOAD_BYTES, performance.now())) throw this.#tooFast(peer);
     const ended = Promise.withResolvers<void>();
     const folder = this.#folders.nameOf(key);
     for (let other = this.#running.get(folder); other !== undefined; other = this.#running.get(folder)) {
@@ -108,6 +127,14 @@ export class Attachments {
     }
   }
 
+  #tooFast(peer: string): FilerError {
+    const seconds = Math.ceil(this.#rates.waitMs(peer, UPLOAD_BYTES, performance.now()) / 1_000);
+    return new FilerError(
+      'rate-limited',
+      `this machine attaches more than ${ATTACHED_BYTES_PER_SECOND} bytes a second, ${UPLOAD_BYTES} counted for each report: what waits goes in ${seconds} s`,
+    );
+  }
+
   /** Makes a place for the files of a report. @returns undefined when the report is stored */
   async #begin(key: UploadKey): Promise<Upload | undefined> {
     const { store, now } = this.#parts;
@@ -126,7 +153,7 @@ export class Attachments {
   async #receive(messenger: Messenger, upload: Upload, from: string): Promise<void> {
     const { store, network, identity, log, now, onProblem } = this.#parts;
     let entries = 0;
-    let bytes = 0;
+    let wanted = { bytes: 0, files: 0 };
     const outcome = await receiveFiles(messenger, {
       network,
       keyPair: identity,
@@ -148,16 +175,17 @@ export class Attachments {
       replaces: 'all',
       signal: this.#stop.signal,
       on: (event) => {
-        if (event.type === 'offered') bytes = event.offer.bytes;
+        if (event.type === 'offered') wanted = { bytes: event.offer.bytes, files: event.offer.files };
       },
       record: ({ name, size, digest }) => store.note(upload, { name, size, digest }, now()),
     });
+    this.#rates.take(upload.peer, outcome.bytesReceived, performance.now());
     await this.#weigh(upload);
     const failed = outcome.files.find(({ status }) => status === 'failed');
     const code = outcome.error?.code ?? failed?.code;
     if (code === 'no-space') {
       onProblem(noRoomForAttachments(this.#parts.spaceBytes));
-      this.#sweepSoon({ peer: upload.peer, bytes });
+      this.#sweepSoon({ peer: upload.peer, ...wanted });
     } else if (outcome.ok) onProblem(undefined);
     if (code !== undefined) {
       const why = outcome.error?.message ?? failed?.message;
@@ -226,7 +254,7 @@ export class Attachments {
   async #weigh(upload: Upload): Promise<void> {
     const { store, log } = this.#parts;
     try {
-      store.weigh(upload, (await this.#folders.measure(upload)).bytes);
+      store.weigh(upload, await this.#folders.measure(upload));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       log.warn('what attachments take was not noted', { why: error });
