@@ -35,15 +35,15 @@ export class EvilPeer implements AsyncDisposable {
     this.#listener = listener;
   }
 
-  /** @param home of a client that has joined */
-  static async open(home: string): Promise<EvilPeer> {
+  /** @param home of a client that has joined @param port where others look for it */
+  static async open(home: string, port = 0): Promise<EvilPeer> {
     const identity = await loadIdentity(home);
     if (identity === undefined) throw new Error('it has joined');
     const file = fieldsOf(parseJson(await readFile(join(home, 'membership.json')), 'file', 1e6), 'file');
     const membership = parseMembership(file['membership']);
     const self: { peer?: EvilPeer } = {};
     const listener = await listen(
-      { transport: 'tls', host: '127.0.0.1', port: 0, identity },
+      { transport: 'tls', host: '127.0.0.1', port, identity },
       { onConnection: (link) => void self.peer?.serve(link, identity, membership) },
     );
     self.peer = new EvilPeer(listener);

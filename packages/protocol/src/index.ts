@@ -49,6 +49,7 @@ export { addressBlockOf } from './fairness/address-block.ts';
 export { Shares, type ShareBounds } from './fairness/shares.ts';
 export { fairLevel } from './fairness/fair-level.ts';
 export { Rates, type RateBounds } from './fairness/rates.ts';
+export { askBounded, BoundedAnswer, type AnswerBounds } from './bounded-answer.ts';
 export { filesKeptFree } from './kept-free.ts';
 export { makeFolders } from './make-folders.ts';
 export { createSecretFile } from './trust/secret-file.ts';

@@ -180,6 +180,25 @@ export const NEAR_FILE_TIME_NS = 10n ** 19n - 1n;
 /** One page of a listing, in bytes: a folder of any size is told page by page. */
 export const MAX_LISTING_BYTES = 256 * KiB;
 
+/** What a message of an answer counts beside its content, in bytes: many empty ones are something, too. */
+export const ANSWER_MESSAGE_BYTES = 256;
+
+/**
+ * A listing, as one command takes it: half a million names of 128 bytes. The command sorts them in memory and prints them at
+ * once. In time: a disk that needs half a millisecond for each.
+ */
+export const LISTING_BOUNDS = { rows: 500_000, bytes: 64 * MiB, ms: 300_000 } as const;
+
+/**
+ * What a receiver answers to one question about files that it has signed for: an answer for each file, and a word every
+ * `WORKING_EVERY_MS` while it reads them, from a disk that reads `HOLDING_BYTES_PER_SECOND`.
+ */
+export const HOLDING_BOUNDS = { rows: 1_000, bytes: 16 * MiB, ms: 60_000, silentMs: 60_000 } as const;
+export const HOLDING_BYTES_PER_SECOND = 1 * MiB;
+
+/** The directory of a server: ten times the machines that a network is planned for, with a record of each. */
+export const DIRECTORY_BOUNDS = { rows: 200_000, bytes: 512 * MiB, ms: 300_000 } as const;
+
 /** One question about files that a receiver has signed for, in bytes. */
 export const MAX_HOLDING_BYTES = 256 * KiB;
 

@@ -1,3 +1,4 @@
+import { FilerError } from '@filer/protocol';
 import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
 import { perform } from '../api/perform.ts';
 import type { LsItem } from '../daemon/operations/ls.ts';
@@ -6,7 +7,7 @@ import type { LsArguments } from './arguments.ts';
 export async function run({ source }: LsArguments, context: Context): Promise<void> {
   const { output } = context;
   const entries: LsItem[] = [];
-  const { peer, id, path } = await perform(
+  const { peer, id, path, leftOut } = await perform(
     context,
     'ls',
     { source },
@@ -17,7 +18,7 @@ export async function run({ source }: LsArguments, context: Context): Promise<vo
     },
   );
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  output.json({ peer, id, path, entries });
+  output.json({ peer, id, path, entries, leftOut });
   if (entries.length === 0) {
     output.words(path === '' ? `${peer} offers nothing to this machine` : `${printable(path)} is empty`);
     return;
@@ -34,6 +35,7 @@ export async function run({ source }: LsArguments, context: Context): Promise<vo
       output.columns,
     ),
   );
+  if (leftOut !== null) throw new FilerError('partial', leftOut);
 }
 
 const SUFFIXES: Readonly<Record<LsItem['kind'], string>> = {

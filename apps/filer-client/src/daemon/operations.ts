@@ -46,7 +46,14 @@ export interface OperationResults {
   readonly cancel: { readonly job: string; readonly recipients: number };
   readonly answerOffers: { readonly offers: readonly AnsweredOffer[] };
   readonly get: GetDone;
-  readonly ls: { readonly peer: string; readonly id: string; readonly path: string; readonly count: number };
+  readonly ls: {
+    readonly peer: string;
+    readonly id: string;
+    readonly path: string;
+    readonly count: number;
+    /** Why not all is told; null when it is. */
+    readonly leftOut: string | null;
+  };
   readonly shareAdd: ShareLine;
   readonly shareList: { readonly shares: readonly ShareLine[] };
   readonly shareRemove: { readonly name: string };

@@ -1,10 +1,13 @@
 import {
+  askBounded,
+  BoundedAnswer,
   FilerError,
   formatHolding,
   formatHoldingFile,
+  HOLDING_BOUNDS,
+  HOLDING_BYTES_PER_SECOND,
   MAX_HOLDING_BYTES,
   parseHeld,
-  TRANSFER_STALL_MS,
   type HeldAnswer,
   type HoldingFile,
   type Session,
@@ -17,9 +20,9 @@ const FILES_AT_ONCE = 100;
  * Asks a receiver whether it still holds files, some at a time.
  *
  * @param onAnswer gets each file with its answer, in order
- * @throws FilerError `timed-out` when it says nothing for a while, what it answers otherwise, the reason of `signal`
+ * @throws FilerError `timed-out` when it says nothing for a while or works for longer than it must, what it answers otherwise, the reason of `signal`
  */
-export async function askHolding<T extends HoldingFile>(
+export async function askHolding<T extends HoldingFile & { readonly size: number }>(
   session: Session,
   files: Iterable<T>,
   signal: AbortSignal,
@@ -28,10 +31,11 @@ export async function askHolding<T extends HoldingFile>(
   let batch: T[] = [];
   let texts: string[] = [];
   let bytes = 2;
+  let fileBytes = 0;
   const flush = async (): Promise<void> => {
-    const answers = await askOnce(session, texts, signal);
+    const answers = await askOnce(session, texts, fileBytes, signal);
     batch.forEach((file, n) => onAnswer(file, answers[n] ?? 'unknown'));
-    [batch, texts, bytes] = [[], [], 2];
+    [batch, texts, bytes, fileBytes] = [[], [], 2, 0];
   };
   for (const file of files) {
     const text = formatHoldingFile(file);
@@ -41,6 +45,7 @@ export async function askHolding<T extends HoldingFile>(
     batch.push(file);
     texts.push(text);
     bytes += more;
+    fileBytes += file.size;
   }
   if (batch.length > 0) await flush();
 }
@@ -48,27 +53,16 @@ export async function askHolding<T extends HoldingFile>(
 async function askOnce(
   session: Session,
   texts: readonly string[],
+  fileBytes: number,
   signal: AbortSignal,
 ): Promise<HeldAnswer[]> {
-  const silent = new AbortController();
-  const timer = setTimeout(() => {
-    const seconds = TRANSFER_STALL_MS / 1000;
-    silent.abort(new FilerError('timed-out', `${session.messenger.addr} said nothing for ${seconds} s`));
-  }, TRANSFER_STALL_MS);
+  const ms = HOLDING_BOUNDS.ms + (fileBytes / HOLDING_BYTES_PER_SECOND) * 1_000;
+  using bounds = new BoundedAnswer(session.messenger.who, 'files', { ...HOLDING_BOUNDS, ms });
   const answers: HeldAnswer[] = [];
-  try {
-    const { header, content } = formatHolding(texts);
-    const stop = AbortSignal.any([signal, silent.signal]);
-    for await (const message of session.requestStream(header, content, { signal: stop })) {
-      timer.refresh();
-      answers.push(...parseHeld(message));
-      if (answers.length > texts.length)
-        throw new FilerError('message-malformed', `${answers.length} answers came to ${texts.length} files`);
-    }
-  } finally {
-    clearTimeout(timer);
+  for await (const some of askBounded(session, formatHolding(texts), parseHeld, bounds, signal)) {
+    answers.push(...some);
+    if (answers.length > texts.length) break;
   }
-  if (answers.length < texts.length)
-    throw new FilerError('message-malformed', `${answers.length} answers came to ${texts.length} files`);
-  return answers;
+  if (answers.length === texts.length) return answers;
+  throw new FilerError('message-malformed', `${answers.length} answers came to ${texts.length} files`);
 }

@@ -53,7 +53,7 @@ export class CommandAccess implements ServerAccess {
   async refresh(signal?: AbortSignal): Promise<void> {
     try {
       const server = await this.session(signal);
-      await this.#pull(server);
+      await this.#pull(server, signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof FilerError)) throw error;
@@ -85,14 +85,17 @@ export class CommandAccess implements ServerAccess {
     const { welcome } = server;
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     alignDirectory(member, welcome);
-    await this.#pull(server);
+    await this.#pull(server, signal);
     this.#current = server;
     return server;
   }
 
-  async #pull({ session, welcome: { epoch, seq } }: ServerSession): Promise<void> {
+  async #pull(
+    { session, welcome: { epoch, seq } }: ServerSession,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     if (epoch === undefined || seq === undefined) return;
-    await pullDirectory(this.#member, session, { epoch, seq }, this.#onRefused);
+    await pullDirectory(this.#member, session, { epoch, seq }, this.#onRefused, undefined, signal);
   }
 }
 

@@ -1,4 +1,6 @@
 import {
+  BoundedAnswer,
+  DIRECTORY_BOUNDS,
   FilerError,
   formatDirectoryGet,
   MAX_KNOWN_PEERS,
@@ -13,9 +15,6 @@ import {
 } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from './member.ts';
-
-/** Pages of one pull; 10,000 members come in about 50. A server that never ends is not followed for ever. */
-const MAX_PAGES = 10_000;
 
 /**
  * Compares what is kept with the position that a fresh welcome names. A server that was restored from a backup
@@ -34,7 +33,8 @@ export type OnRefused = (error: FilerError) => void;
  *
  * @param head the position that the server's welcome named
  * @param onTime is told what the server's clock says, with each page
- * @throws FilerError when the server does not keep to the protocol
+ * @param signal ends it early
+ * @throws FilerError when the server does not keep to the protocol, or to `DIRECTORY_BOUNDS`
  */
 export async function pullDirectory(
   member: Member,
@@ -42,11 +42,16 @@ export async function pullDirectory(
   head: { epoch: string; seq: number },
   onRefused: OnRefused,
   onTime: (serverTimeMs: number) => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<void> {
   if (member.directory.position.epoch !== head.epoch) member.directory.restart(head.epoch);
-  for (let pages = 0; pages < MAX_PAGES; pages++) {
+  using answers = new BoundedAnswer(session.messenger.who, 'machines', DIRECTORY_BOUNDS);
+  const stop = signal === undefined ? answers.signal : AbortSignal.any([signal, answers.signal]);
+  for (;;) {
     const { epoch, seq } = member.directory.position;
-    const page = parseDirectory(await session.ask(formatDirectoryGet({ epoch, seq })));
+    const answer = await session.ask(formatDirectoryGet({ epoch, seq }), { signal: stop });
+    const page = parseDirectory(answer);
+    answers.take(answer, page.entries);
     if (page.epoch !== epoch || page.from > seq || page.seq < seq) {
       throw new FilerError('unexpected-message', 'the server answered with another part of the directory');
     }

@@ -36,13 +36,20 @@ export function formatListedItem({ name, kind, size, mtimeNs }: ListedItem): str
 /** Of one whose other facts cannot be read the name is shown. */
 function parseItem(value: unknown, what: string): ListedItem {
   const fields = fieldsOf(value, what);
-  const name = textOf(fields['name'], `${what}.name`, { max: MAX_NAME_CHARS });
+  const name = itemName(fields['name'], `${what}.name`);
   try {
     return { name, ...parseFacts(fields, what) };
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
     return { name, kind: 'other', size: 0, mtimeNs: 0n };
   }
+}
+
+/** The name of a share, or of one thing in a folder: no path leads anywhere else. @throws FilerError `message-malformed` */
+function itemName(value: unknown, what: string): string {
+  const name = textOf(value, what, { max: MAX_NAME_CHARS });
+  if (name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)) return name;
+  throw new FilerError('message-malformed', `${what} is not the name of something in a folder`);
 }
 
 function parseFacts(fields: Fields, what: string): Omit<ListedItem, 'name'> {

@@ -1,9 +1,10 @@
 import {
+  askBounded,
+  BoundedAnswer,
   fieldsOf,
-  FilerError,
   formatList,
+  LISTING_BOUNDS,
   parseListing,
-  REQUEST_TIMEOUT_MS,
   Session,
   textOf,
   type ListedItem,
@@ -23,9 +24,6 @@ export interface LsItem {
   readonly mtime: string | null;
 }
 
-/** A peer that tells more is stopped: it would fill the memory. */
-const MAX_ITEMS = 5_000_000;
-
 /** `ls PEER[:PATH]`: tells page by page. */
 export const ls: Operation = async (site, params, { emit, signal }) => {
   const { peer: target, path } = parsePeerPath(
@@ -34,27 +32,20 @@ export const ls: Operation = async (site, params, { emit, signal }) => {
   const peer = await findPeer(site, target, signal);
   const { messenger } = await reachPeer(site, peer, { purpose: 'session' }, signal);
   const session = new Session(messenger);
-  const silent = new AbortController();
-  const timer = setTimeout(() => {
-    silent.abort(new FilerError('timed-out', `${peer.name} said nothing for ${REQUEST_TIMEOUT_MS / 1000} s`));
-  }, REQUEST_TIMEOUT_MS);
+  using answer = new BoundedAnswer(peer.name, 'names', LISTING_BOUNDS);
+  let count = 0;
   try {
-    let count = 0;
-    const { header, content } = formatList(path);
-    const stop = AbortSignal.any([signal, silent.signal]);
-    for await (const page of session.requestStream(header, content, { signal: stop })) {
-      timer.refresh();
-      const items = parseListing(page).map(lsItemOf);
-      count += items.length;
-      if (count > MAX_ITEMS)
-        throw new FilerError('too-large', `${peer.name} lists more than ${MAX_ITEMS} names`);
-      await emit({ items });
+    for await (const page of askBounded(session, formatList(path), parseListing, answer, signal)) {
+      count += page.length;
+      await emit({ items: page.map(lsItemOf) });
     }
-    return { peer: peer.name, id: peer.id, path, count };
+  } catch (error) {
+    // What came within the bounds is told, and that there is more.
+    if (count === 0 || error !== answer.reached) throw error;
   } finally {
-    clearTimeout(timer);
     await session.close();
   }
+  return { peer: peer.name, id: peer.id, path, count, leftOut: answer.reached?.message ?? null };
 };
 
 function lsItemOf({ name, kind, size, mtimeNs }: ListedItem): LsItem {
