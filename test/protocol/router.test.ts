@@ -34,16 +34,17 @@ test('a handler is given what the declaration parses, and the context of its con
   expect(seen).toEqual([{ entry: 3, offset: 7 }, 'here']);
 });
 
-test('what is to be refused before the parsing is', () => {
-  const router = new Router<object, void>({ on: 'transfer', as: 'sender' }).on(
+test('a message that its handler is to parse comes as it is', () => {
+  const seen: Message[] = [];
+  const router = new Router<object, void>({ on: 'transfer', as: 'sender' }).onUnparsed(
     gotMessage,
-    () => undefined,
-    () => {
-      throw new FilerError('rate-limited', 'too much');
-    },
+    (got) => void seen.push(got),
   );
+  const malformed = message({ type: 'got' });
 
-  expect(codeOf(() => router.take(message({ type: 'got' }), {}))).toBe('rate-limited');
+  router.take(malformed, {});
+
+  expect(seen).toEqual([malformed]);
 });
 
 test('a message is registered once, and only where the table leads it', () => {

@@ -29,20 +29,17 @@ export class Router<C = InSession, R = Answer> {
     this.#place = place;
   }
 
-  /** @param before is called first, for what is to be refused before it costs the parsing @default nothing */
-  on<V extends object>(
-    type: MessageType<V>,
-    handle: Handle<V, C, R>,
-    before?: (message: Message, context: C) => void,
-  ): this {
+  on<V extends object>(type: MessageType<V>, handle: Handle<V, C, R>): this {
+    return this.onUnparsed(type, (message, context) => handle(type.parse(message), context, message));
+  }
+
+  /** For one that is refused before it costs the parsing, or that another one parses. */
+  onUnparsed({ type, routes }: MessageType, handle: (message: Message, context: C) => R): this {
     const { on, as } = this.#place;
-    if (!type.routes.some((route) => leadsTo(route, this.#place)))
-      throw new Error(`${type.type} does not come to the ${as} of a ${on}`);
-    if (this.#handlers.has(type.type)) throw new Error(`${type.type} has a handler`);
-    this.#handlers.set(type.type, (message, context) => {
-      before?.(message, context);
-      return handle(type.parse(message), context, message);
-    });
+    if (!routes.some((route) => leadsTo(route, this.#place)))
+      throw new Error(`${type} does not come to the ${as} of a ${on}`);
+    if (this.#handlers.has(type)) throw new Error(`${type} has a handler`);
+    this.#handlers.set(type, handle);
     return this;
   }
 

@@ -2,10 +2,10 @@ import {
   errorOf,
   FilerError,
   formatError,
-  unsupported,
   type ErrorCode,
   type Header,
   type Message,
+  type Router,
 } from '@filer/protocol';
 import type { Channel } from './channel.ts';
 
@@ -47,44 +47,23 @@ export function onAbort(signal: AbortSignal | undefined, stop: (reason: FilerErr
   return () => signal.removeEventListener('abort', listener);
 }
 
-const WORDS = new Set([
-  'offer',
-  'answer',
-  'entries',
-  'entries-answer',
-  'file',
-  'grow',
-  'chunk',
-  'small',
-  'basis',
-  'basis-answer',
-  'same',
-  'got',
-  'skip',
-  'end',
-  'abandon',
-  'failed',
-  'receipts',
-  'done',
-  'unsent',
-]);
-
-/** Whether a message is one of a transfer's own, except `working` and `error`. */
-export function isOfTransfer({ type = '' }: Header): boolean {
-  return WORDS.has(type);
-}
-
 /**
- * A message that has no place here: one of a transfer's own breaks the protocol, an unknown one with `id` is
- * answered, without `id` it is dropped.
+ * Hands a message to its handler. One that has no place here breaks the protocol where it is of a transfer; an unknown one
+ * with `id` is answered, without `id` it is dropped.
  *
- * @throws FilerError `unexpected-message`
+ * @throws FilerError `unexpected-message`, what the handler throws
  */
-export async function takeStranger(channel: Channel, header: Header): Promise<void> {
-  const { type = '', id } = header;
-  if (WORDS.has(type)) throw outOfPlace(type);
-  if (id === undefined) return;
-  await channel.send(formatError(unsupported(header), id));
+export async function dispatch<C>(
+  router: Router<C, Promise<void> | void>,
+  channel: Channel,
+  message: Message,
+  context: C,
+): Promise<void> {
+  const refusal = router.refusalOf(message.header);
+  if (refusal === undefined) return await router.take(message, context);
+  if (refusal.code !== 'unsupported') throw refusal;
+  const { id } = message.header;
+  if (id !== undefined) await channel.send(formatError(refusal, id));
 }
 
 export function outOfPlace(what: string): FilerError {

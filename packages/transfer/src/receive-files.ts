@@ -10,17 +10,7 @@ import {
   formatGot,
   formatReceipts,
   formatTransferWord,
-  parseBasisRequest,
-  parseChunk,
-  parseEnd,
-  parseEntries,
-  parseAbandon,
-  parseFile,
-  parseGrow,
   parseOffer,
-  parseSame,
-  parseSkip,
-  parseSmall,
   TRANSFER_LIMITS,
   parseUnsent,
   type Entries,
@@ -28,18 +18,24 @@ import {
   type Got,
   type Message,
   type ReceiptFile,
+  Router,
+  isTransferProgress,
+  entriesMessage,
+  fileMessage,
+  growMessage,
+  chunkMessage,
+  smallMessage,
+  basisMessage,
+  unsentMessage,
+  skipMessage,
+  sameMessage,
+  endMessage,
+  abandonMessage,
+  doneMessage,
+  type Unsent,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import {
-  bugOf,
-  isChange,
-  isOfTransfer,
-  lastWord,
-  lossOf,
-  onAbort,
-  outOfPlace,
-  takeStranger,
-} from './ending.ts';
+import { bugOf, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { Tally, type FileResult } from './outcome.ts';
@@ -65,6 +61,32 @@ export function receiveFiles(channel: Channel, options: ReceiveOptions): Promise
 }
 
 class Receiving implements IncomingOwner {
+  /** What follows the answer to the offer. */
+  static readonly #router = new Router<Receiving, Promise<void> | void>({ on: 'transfer', as: 'receiver' })
+    .on(entriesMessage, (entries, receiving) => receiving.#takeEntries(entries, receiving.#incoming))
+    .on(fileMessage, (file, receiving) => receiving.#incoming.streams.begin(receiving.#withPermitted(file)))
+    .on(growMessage, (grow, receiving) => receiving.#incoming.streams.grow(grow))
+    .on(chunkMessage, (chunk, receiving) => {
+      receiving.#bytesReceived += chunk.content.length;
+      return receiving.#incoming.streams.chunk(chunk, () => receiving.#channel.recycle?.(chunk.content));
+    })
+    .on(smallMessage, (small, receiving) => {
+      const file = receiving.#withPermitted(small);
+      receiving.#bytesReceived += file.size;
+      return receiving.#incoming.streams.small(file, () => receiving.#channel.recycle?.(file.content));
+    })
+    .on(basisMessage, async (request, receiving) => {
+      const digests = await receiving.#pace.work(receiving.#incoming.streams.basis(request));
+      await receiving.#say(formatBasisAnswer(request.id, digests));
+    })
+    .on(unsentMessage, (unsent, receiving) => receiving.#takeUnsent(unsent))
+    .on(skipMessage, (skip, receiving) => receiving.#incoming.skip(skip))
+    .on(sameMessage, (same, receiving) => receiving.#incoming.streams.same(same))
+    .on(endMessage, (end, receiving) => receiving.#incoming.streams.end(end))
+    .on(abandonMessage, (failure, receiving, message) =>
+      receiving.#incoming.streams.abandon(failure, isChange(message)),
+    )
+    .on(doneMessage, (_, receiving) => receiving.#takeDone(receiving.#incoming));
   readonly #channel: Channel;
   readonly #options: ReceiveOptions;
   readonly #pace: Pace;
@@ -123,58 +145,17 @@ class Receiving implements IncomingOwner {
         continue;
       }
       // What nobody takes does not keep the transfer alive.
-      if (isOfTransfer(message.header)) this.#pace.grown();
+      if (isTransferProgress(message.header)) this.#pace.grown();
       if (this.#accepted === undefined) {
         if (await this.#tookNothing(message)) {
           if (type === 'done') return;
         } else if (!(await this.#takeOffer(message))) return;
       } else {
-        await this.#take(message, this.#accepted.incoming);
+        await dispatch(Receiving.#router, this.#channel, message, this);
         if (type === 'done') return;
       }
     }
     throw await lossOf(this.#channel);
-  }
-
-  async #take(message: Message, incoming: Incoming): Promise<void> {
-    switch (message.header['type']) {
-      case 'entries':
-        return await this.#takeEntries(parseEntries(message), incoming);
-      case 'file':
-        return await incoming.streams.begin(this.#withPermitted(parseFile(message)));
-      case 'grow':
-        return await incoming.streams.grow(parseGrow(message));
-      case 'chunk': {
-        const chunk = parseChunk(message);
-        this.#bytesReceived += chunk.content.length;
-        return await incoming.streams.chunk(chunk, () => this.#channel.recycle?.(chunk.content));
-      }
-      case 'small': {
-        const file = this.#withPermitted(parseSmall(message));
-        this.#bytesReceived += file.size;
-        return await incoming.streams.small(file, () => this.#channel.recycle?.(file.content));
-      }
-      case 'basis': {
-        const request = parseBasisRequest(message);
-        return await this.#say(
-          formatBasisAnswer(request.id, await this.#pace.work(incoming.streams.basis(request))),
-        );
-      }
-      case 'unsent':
-        return this.#takeUnsent(message);
-      case 'skip':
-        return await incoming.skip(parseSkip(message));
-      case 'same':
-        return await incoming.streams.same(parseSame(message));
-      case 'end':
-        return await incoming.streams.end(parseEnd(message));
-      case 'abandon':
-        return await incoming.streams.abandon(parseAbandon(message), isChange(message));
-      case 'done':
-        return await this.#takeDone(incoming);
-      default:
-        return await takeStranger(this.#channel, message.header);
-    }
   }
 
   /** @returns whether that was the word of a sender that has nothing, or what it cannot send */
@@ -182,7 +163,7 @@ class Receiving implements IncomingOwner {
     const { type } = message.header;
     if (this.#options.mayBeNothing !== true || (type !== 'done' && type !== 'unsent')) return false;
     if (type === 'done') await this.#say(formatTransferWord('done'));
-    else this.#takeUnsent(message);
+    else this.#takeUnsent(parseUnsent(message));
     return true;
   }
 
@@ -248,8 +229,12 @@ class Receiving implements IncomingOwner {
     if (this.#failure === undefined) await this.#say(formatTransferWord('done'));
   }
 
-  #takeUnsent(message: Message): void {
-    const { path: name, code, message: why } = parseUnsent(message);
+  get #incoming(): Incoming {
+    if (this.#accepted === undefined) throw new Error('the offer was accepted');
+    return this.#accepted.incoming;
+  }
+
+  #takeUnsent({ path: name, code, message: why }: Unsent): void {
     this.result({ name, size: 0, status: 'failed', code, message: why, failedBy: 'peer' });
   }
 

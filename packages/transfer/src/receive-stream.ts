@@ -7,23 +7,31 @@ import {
   formatGot,
   formatReceipts,
   formatTransferWord,
-  parseBasisRequest,
-  parseChunk,
-  parseEnd,
-  parseEntries,
-  parseAbandon,
-  parseFile,
   parseOffer,
-  parseSame,
   type Chunk,
   type Entry,
   type EntryAnswer,
   type FileEnd,
   type KeyPair,
   type Message,
+  Router,
+  isTransferProgress,
+  entriesMessage,
+  fileMessage,
+  chunkMessage,
+  basisMessage,
+  sameMessage,
+  endMessage,
+  abandonMessage,
+  doneMessage,
+  type Entries,
+  type FileStart,
+  type BasisRequest,
+  type Same,
+  type EntryFailure,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { bugOf, isOfTransfer, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { signReceipts } from './receipts.ts';
 import type { StreamedFile } from './streamed-file.ts';
@@ -59,6 +67,16 @@ export function receiveStream(channel: Channel, options: ReceiveStreamOptions): 
 }
 
 class Streaming {
+  /** What follows the answer to the offer. */
+  static readonly #router = new Router<Streaming, Promise<void> | void>({ on: 'transfer', as: 'receiver' })
+    .on(entriesMessage, (entries, streaming) => streaming.#takeEntries(entries))
+    .on(fileMessage, (file, streaming) => streaming.#takeFile(file))
+    .on(chunkMessage, (chunk, streaming) => streaming.#takeChunk(chunk))
+    .on(basisMessage, (request, streaming) => streaming.#takeBasis(request))
+    .on(sameMessage, (same, streaming) => streaming.#takeSame(same))
+    .on(endMessage, (end, streaming) => streaming.#takeEnd(end))
+    .on(abandonMessage, (failure, streaming) => streaming.#takeAbandon(failure))
+    .on(doneMessage, (_, streaming) => streaming.#takeDone());
   readonly #channel: Channel;
   readonly #options: ReceiveStreamOptions;
   readonly #pace: Pace;
@@ -112,9 +130,9 @@ class Streaming {
         this.#pace.toldWorking();
         continue;
       }
-      if (isOfTransfer(message.header)) this.#pace.grown();
+      if (isTransferProgress(message.header)) this.#pace.grown();
       if (this.#job === undefined) await this.#takeOffer(message);
-      else await this.#take(message);
+      else await dispatch(Streaming.#router, this.#channel, message, this);
       if (type === 'done') return;
     }
     throw await lossOf(this.#channel);
@@ -126,55 +144,44 @@ class Streaming {
     await this.#say(formatAnswer(id));
   }
 
-  async #take(message: Message): Promise<void> {
-    const { into } = this.#options;
-    switch (message.header['type']) {
-      case 'entries': {
-        const { id, first, last, entries } = parseEntries(message);
-        if (this.#allAnnounced || first !== this.#nextEntry)
-          throw outOfPlace(`a batch from entry ${first} on`);
-        this.#nextEntry += entries.length;
-        this.#allAnnounced = last;
-        const answers = entries.map((entry, index) => this.#decide(first + index, entry));
-        return await this.#say(formatEntriesAnswer(id, answers));
-      }
-      case 'file': {
-        const { entry, size } = parseFile(message);
-        if (entry !== this.#entry || (this.#state !== 'ahead' && this.#state !== 'abandoned')) {
-          throw outOfPlace(`the beginning of entry ${entry}`);
-        }
-        this.#state = 'open';
-        this.#size = size;
-        return into.begin(size);
-      }
-      case 'chunk':
-        return await this.#takeChunk(parseChunk(message));
-      case 'basis': {
-        const { id, entry, first, count } = parseBasisRequest(message);
-        this.#requireOpen(entry, into.position);
-        return await this.#say(formatBasisAnswer(id, into.digestsOf(first, count)));
-      }
-      case 'same': {
-        const { entry, offset, bytes } = parseSame(message);
-        this.#requireOpen(entry, offset);
-        into.same(bytes);
-        return await this.#advanced(offset);
-      }
-      case 'end':
-        return await this.#takeEnd(parseEnd(message));
-      case 'abandon': {
-        const { entry, code, message: why } = parseAbandon(message);
-        if (entry !== this.#entry || this.#state === 'whole') throw outOfPlace(`giving up entry ${entry}`);
-        this.#state = 'abandoned';
-        this.#reason = new FilerError(code, why);
-        return;
-      }
-      case 'done':
-        if (!this.#allAnnounced || this.#state === 'open') throw outOfPlace('done');
-        return await this.#say(formatTransferWord('done'));
-      default:
-        await takeStranger(this.#channel, message.header);
+  async #takeEntries({ id, first, last, entries }: Entries): Promise<void> {
+    if (this.#allAnnounced || first !== this.#nextEntry) throw outOfPlace(`a batch from entry ${first} on`);
+    this.#nextEntry += entries.length;
+    this.#allAnnounced = last;
+    const answers = entries.map((entry, index) => this.#decide(first + index, entry));
+    await this.#say(formatEntriesAnswer(id, answers));
+  }
+
+  #takeFile({ entry, size }: FileStart): void {
+    if (entry !== this.#entry || (this.#state !== 'ahead' && this.#state !== 'abandoned')) {
+      throw outOfPlace(`the beginning of entry ${entry}`);
     }
+    this.#state = 'open';
+    this.#size = size;
+    this.#options.into.begin(size);
+  }
+
+  async #takeBasis({ id, entry, first, count }: BasisRequest): Promise<void> {
+    const { into } = this.#options;
+    this.#requireOpen(entry, into.position);
+    await this.#say(formatBasisAnswer(id, into.digestsOf(first, count)));
+  }
+
+  async #takeSame({ entry, offset, bytes }: Same): Promise<void> {
+    this.#requireOpen(entry, offset);
+    this.#options.into.same(bytes);
+    await this.#advanced(offset);
+  }
+
+  #takeAbandon({ entry, code, message: why }: EntryFailure): void {
+    if (entry !== this.#entry || this.#state === 'whole') throw outOfPlace(`giving up entry ${entry}`);
+    this.#state = 'abandoned';
+    this.#reason = new FilerError(code, why);
+  }
+
+  async #takeDone(): Promise<void> {
+    if (!this.#allAnnounced || this.#state === 'open') throw outOfPlace('done');
+    await this.#say(formatTransferWord('done'));
   }
 
   #decide(number: number, { path, kind, size }: Entry): EntryAnswer {

@@ -6,24 +6,30 @@ import {
   formatSkip,
   formatTransferWord,
   formatUnsent,
-  isAsking,
   parseBasisAnswer,
-  parseFailed,
-  parseGot,
-  parseReceipts,
   type EntryFailure,
   takesSmall,
   TRANSFER_LIMITS,
-  type Header,
   type Message,
   type Offer,
   type PresentFile,
   type Unsent,
+  Router,
+  doneMessage,
+  answerMessage,
+  entriesAnswerMessage,
+  basisAnswerMessage,
+  gotMessage,
+  failedMessage,
+  receiptsMessage,
+  workingMessage,
+  errorMessage,
+  type Got,
 } from '@filer/protocol';
 import { Announcing } from './announcing.ts';
 import { send, type Channel } from './channel.ts';
 import { compareWithThere } from './compare-there.ts';
-import { bugOf, lastWord, lossOf, onAbort, outOfPlace, takeStranger } from './ending.ts';
+import { bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import type { Extent } from './growing.ts';
 import { Lead } from './lead.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
@@ -49,6 +55,22 @@ export function sendFiles(channel: Channel, options: SendOptions): Promise<SendO
 }
 
 class Sending implements OutgoingOwner {
+  static readonly #router = new Router<Sending, Promise<void> | void>({ on: 'transfer', as: 'sender' })
+    .onUnparsed(errorMessage, (message, sending) => {
+      if (message.header['re'] === undefined) throw lastWord(message.header, sending.#channel);
+      sending.#takeAnswer(message);
+    })
+    // Who asked parses the answer.
+    .onUnparsed(answerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(entriesAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(basisAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .on(gotMessage, (got, sending) => sending.#takeGot(got))
+    .on(failedMessage, (failure, sending) => sending.#takeFailure(failure))
+    .on(receiptsMessage, (batch, sending) => sending.#receipts.take(batch))
+    .on(workingMessage, ({ asking }, sending) => sending.#takeWorking(asking))
+    .on(doneMessage, (_, sending) => {
+      if (!sending.#saidDone) throw outOfPlace('done');
+    });
   readonly #channel: Channel;
   readonly #options: SendOptions;
   readonly #job: string;
@@ -255,7 +277,7 @@ class Sending implements OutgoingOwner {
   async #listen(): Promise<void> {
     try {
       for await (const message of this.#channel) {
-        await this.#take(message);
+        await dispatch(Sending.#router, this.#channel, message, this);
         if (message.header['type'] === 'done') return;
       }
       throw await lossOf(this.#channel);
@@ -265,46 +287,20 @@ class Sending implements OutgoingOwner {
     }
   }
 
-  async #take(message: Message): Promise<void> {
-    const { header } = message;
-    switch (header['type']) {
-      case 'error':
-        if (header['re'] === undefined) throw lastWord(header, this.#channel);
-        this.#requests.answered(message);
-        this.#pace.grown();
-        return;
-      case 'answer':
-      case 'entries-answer':
-      case 'basis-answer':
-        this.#requests.answered(message);
-        this.#pace.grown();
-        return;
-      case 'got': {
-        const got = parseGot(message);
-        this.#entries.requireFound(got.entry);
-        if (this.#lead.got(got)) this.#pace.grown();
-        return;
-      }
-      case 'failed':
-        this.#takeFailure(parseFailed(message));
-        return;
-      case 'receipts':
-        await this.#receipts.take(parseReceipts(message));
-        return;
-      case 'working':
-        this.#takeWorking(header);
-        return;
-      case 'done':
-        if (!this.#saidDone) throw outOfPlace('done');
-        return;
-      default:
-        await takeStranger(this.#channel, header);
-    }
+  /** @throws FilerError `unexpected-message`, what the question makes of it */
+  #takeAnswer(message: Message): void {
+    this.#requests.answered(message);
+    this.#pace.grown();
+  }
+
+  #takeGot(got: Got): void {
+    this.#entries.requireFound(got.entry);
+    if (this.#lead.got(got)) this.#pace.grown();
   }
 
   /** A person may think for as long as it takes; a machine that works says so for an hour at most. */
-  #takeWorking(header: Header): void {
-    if (!isAsking(header) || this.#isAnswered) return this.#pace.toldWorking();
+  #takeWorking(isAsking: boolean): void {
+    if (!isAsking || this.#isAnswered) return this.#pace.toldWorking();
     this.#pace.grown();
     this.#options.on?.({ type: 'waiting' });
   }

@@ -38,10 +38,13 @@ export function routeReports(router: MemberRouter, services: ReportServices): vo
   const { intake, rates, attachments, lateness, now } = services;
   const waitingOf = new WeakMap<Session, Set<Promise<void>>>();
   router
-    .on(
+    .onUnparsed(
       reportMessage,
       // Answered when it is on the disk, without holding back what comes behind it.
-      async ({ due, ...report }, { connection: { id: peer }, session }, { header, content }) => {
+      async (message, { connection: { id: peer }, session }) => {
+        const { header, content } = message;
+        rates.take(peer, content.length);
+        const { due, ...report } = reportMessage.parse(message);
         const { spool, seq } = report;
         const answer = async (): Promise<Reply> => {
           try {
@@ -66,7 +69,6 @@ export function routeReports(router: MemberRouter, services: ReportServices): vo
         if (waiting.size >= MAX_WAITING_REPORTS) await Promise.race(waiting);
         return undefined;
       },
-      ({ content }, { connection }) => rates.take(connection.id, content.length),
     )
     .on(spoolMessage, ({ spool }, { connection }) =>
       formatStored({ spool, seq: intake.lastSeq(connection.id, spool) }),

@@ -54,8 +54,8 @@ export const sameMessage = message({
 });
 export type Same = Parsed<typeof sameMessage>;
 
-export const { parse: parseBasisRequest, format: formatBasisRequest } = basisMessage;
-export const { parse: parseSame, format: formatSame } = sameMessage;
+export const { format: formatBasisRequest } = basisMessage;
+export const { format: formatSame } = sameMessage;
 
 /** @param digests one after the other, `BLOCK_DIGEST_BYTES` each */
 export function formatBasisAnswer(re: string, digests: Buffer): ReturnType<typeof basisAnswerMessage.format> {

@@ -116,11 +116,11 @@ export const abandonMessage = message({
 export type EntryFailure = Parsed<typeof abandonMessage> & { readonly again?: boolean };
 
 export const { parse: parseFile, format: formatFile } = fileMessage;
-export const { parse: parseGrow, format: formatGrow } = growMessage;
-export const { parse: parseChunk, formatHeader: chunkHeader } = chunkMessage;
-export const { parse: parseSkip, format: formatSkip } = skipMessage;
-export const { parse: parseGot, format: formatGot } = gotMessage;
-export const { parse: parseEnd, format: formatEnd } = endMessage;
-export const { parse: parseSmall, formatHeader: smallHeader } = smallMessage;
+export const { format: formatGrow } = growMessage;
+export const { formatHeader: chunkHeader } = chunkMessage;
+export const { format: formatSkip } = skipMessage;
+export const { format: formatGot } = gotMessage;
+export const { format: formatEnd } = endMessage;
+export const { formatHeader: smallHeader } = smallMessage;
 export const { parse: parseFailed, format: formatFailed } = failedMessage;
 export const { parse: parseAbandon, format: formatAbandon } = abandonMessage;

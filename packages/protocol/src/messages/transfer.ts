@@ -10,7 +10,7 @@
  * A `dir` comes before what lies in it; it and a `link` (whose `target` never leaves the first folder of its
  * path) are made at once, and no stream follows.
  */
-import type { Header, Message } from '../header.ts';
+import type { Message } from '../header.ts';
 import { MAX_NOTE_CHARS, MAX_OFFER_BYTES } from '../limits.ts';
 import { json } from './content.ts';
 import { message, type Given } from './declaration.ts';
@@ -156,9 +156,4 @@ export function formatTransferWord(type: 'done' | 'working'): Message {
 /** `working`, while a person decides about the offer. */
 export function formatAsking(): Message {
   return workingMessage.format({ asking: true });
-}
-
-/** Whether a `working` says that a person was asked. */
-export function isAsking({ asking }: Header): boolean {
-  return asking === '1';
 }
