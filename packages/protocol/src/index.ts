@@ -25,6 +25,7 @@ export {
   STRANGER_OPTIONS,
   type SayWelcome,
 } from './handshake.ts';
+export type { LeaveLedger } from './leave-exchange.ts';
 export { LEVELS_REMOVALS, levelRemovals, removalPosition, type RemovalLedger } from './removal-exchange.ts';
 export {
   describeAddress,
@@ -70,6 +71,7 @@ export * from './messages/ok.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';
 export * from './messages/enrol.ts';
+export * from './messages/leave.ts';
 export * from './messages/directory.ts';
 export * from './messages/schedule.ts';
 export * from './messages/report.ts';
@@ -100,5 +102,6 @@ export * from './trust/invite.ts';
 export * from './trust/membership.ts';
 export * from './trust/server-record.ts';
 export * from './trust/removals.ts';
+export * from './trust/leave.ts';
 export * from './trust/peer-record.ts';
 export * from './trust/text.ts';

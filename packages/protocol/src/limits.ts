@@ -147,6 +147,11 @@ export const MAX_DOCUMENT_BYTES = 64 * KiB;
 /** Removals in one message: a page, so that no message grows with the network's age. */
 export const MAX_REMOVALS_PER_MESSAGE = 500;
 
+/** A membership, and that it ends; and a message of them: each has the size of two grants at most. */
+export const MAX_LEAVE_BYTES = 16 * KiB;
+export const MAX_LEAVES_PER_MESSAGE = 30;
+export const MAX_LEAVES_BYTES = MAX_LEAVES_PER_MESSAGE * MAX_LEAVE_BYTES;
+
 /** Pages of removals in one handshake: 500,000 removals. */
 export const MAX_REMOVAL_PAGES = 1_000;
 

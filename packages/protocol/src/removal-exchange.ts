@@ -14,6 +14,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FilerError } from './errors.ts';
 import { requireInteger, type Message } from './header.ts';
+import { LeaveLevelling, levelLeaves, type LeaveLedger } from './leave-exchange.ts';
 import { MAX_REMOVAL_PAGES } from './limits.ts';
 import { formatRemovals, parseRemovals } from './messages/directory.ts';
 import { errorOf } from './messages/error.ts';
@@ -23,6 +24,8 @@ import type { Removal } from './trust/removals.ts';
 
 /** A machine's own list of removals. */
 export interface RemovalLedger {
+  /** Who has left by its own wish. @default not levelled */
+  readonly leaves?: LeaveLedger;
   /** The highest number, 0 for an empty list. */
   readonly number: number;
   /** Digest of the entries up to a number. */
@@ -49,9 +52,10 @@ const ENTRIES_PER_TURN = 100;
 type Position = Pick<Hello, 'removals' | 'removalsDigest'>;
 
 /** What a machine says of its list in `hello` and `welcome`. */
-export function removalPosition(ledger: RemovalLedger): Required<Position> {
-  const { number } = ledger;
-  return { removals: number, removalsDigest: ledger.digestAt(number) };
+export function removalPosition(ledger: RemovalLedger): Required<Position> & Pick<Hello, 'leavesDigest'> {
+  const { number, leaves } = ledger;
+  const position = { removals: number, removalsDigest: ledger.digestAt(number) };
+  return leaves === undefined ? position : { ...position, leavesDigest: leaves.digest };
 }
 
 /** Whether all that the other side knows is known here, as far as that can be told. */
@@ -73,6 +77,7 @@ export async function levelRemovals(
 ): Promise<void> {
   if (!hello.features.includes(LEVELS_REMOVALS)) return;
   if (!covers(ledger, hello)) await fetchRemovals(messenger, ledger, hello);
+  if (ledger.leaves !== undefined) await levelLeaves(messenger, ledger.leaves, hello);
   // The list may grow meanwhile.
   for (let given: Position = hello; ;) {
     const now = removalPosition(ledger);
@@ -126,6 +131,7 @@ async function ask(messenger: Messenger, after: number, id: string): Promise<Rem
 export class RemovalLevelling {
   readonly #messenger: Messenger;
   readonly #ledger: RemovalLedger;
+  readonly #leaves: LeaveLevelling | undefined;
   #asked = 0;
   #passes = 1;
   #last = 0;
@@ -133,12 +139,13 @@ export class RemovalLevelling {
   constructor(messenger: Messenger, ledger: RemovalLedger) {
     this.#messenger = messenger;
     this.#ledger = ledger;
+    this.#leaves = ledger.leaves && new LeaveLevelling(messenger, ledger.leaves);
   }
 
   /** @returns whether the message belongs to it; then it was handled @throws FilerError as `levelRemovals` */
   async handle(message: Message): Promise<boolean> {
     const { type, id } = message.header;
-    if (type !== 'removals' && type !== 'removals-get') return false;
+    if (type !== 'removals' && type !== 'removals-get') return (await this.#leaves?.handle(message)) ?? false;
     if (type === 'removals') await this.#take(parseRemovals(message));
     else {
       if (++this.#asked > MAX_REMOVAL_PAGES) throw tooMany();

@@ -6,7 +6,7 @@ import {
   type Hello,
   type Membership,
 } from '@filer/protocol';
-import { removedError } from './ended-membership.ts';
+import { leftError, removedError } from './ended-membership.ts';
 import type { Member } from './member.ts';
 
 /** What this machine says first on every connection. */
@@ -55,7 +55,14 @@ export function learnMembership(
   verifyMembership(membership, member.network);
   requireMachineName(membership);
   requireNotRemoved(member, peerId);
-  return member.directory.learn(membership);
+  const newest = member.directory.learn(membership);
+  requireStaying(member, newest);
+  return newest;
+}
+
+/** @throws FilerError `not-a-member` */
+export function requireStaying({ removals }: Member, membership: Membership): void {
+  if (removals.leaves.ends(membership)) throw leftError(membership.id);
 }
 
 /** @throws FilerError `removed` */

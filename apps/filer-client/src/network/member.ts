@@ -35,7 +35,7 @@ import { JobFileStore } from '../store/job-file-store.ts';
 import { WatchStore } from '../store/watch-store.ts';
 import { clientSettings } from '../settings.ts';
 import { CallBacks } from './call-backs.ts';
-import { removedError } from './ended-membership.ts';
+import { leftError, removedError } from './ended-membership.ts';
 import { LiveConnections } from './live-connections.ts';
 
 /** Where the trusted time is stored. */
@@ -98,7 +98,12 @@ export class Member implements Disposable {
     this.removals.onAdded = (removals) => {
       this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
     };
-    this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id));
+    this.removals.leaves.onAdded = (leaves) => {
+      this.connections.expel(new Set(leaves.map((each) => each.membership.id)), leftError);
+    };
+    this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id), {
+      hasEnded: (membership) => this.removals.leaves.ends(membership),
+    });
     this.clock = new TrustedClock(readClocks, parseTrust(this.settings.get(CLOCK)) ?? this.directory.asOf);
     this.spool = new Spool(this.database, membership.network, home.attachments);
     this.messages = new MessageStore(this.database);

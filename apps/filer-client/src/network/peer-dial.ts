@@ -14,7 +14,13 @@ import {
 } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { learnMembership, peerHelloOf, requireNotRemoved, type ConnectionPurpose } from './hello.ts';
+import {
+  learnMembership,
+  peerHelloOf,
+  requireNotRemoved,
+  requireStaying,
+  type ConnectionPurpose,
+} from './hello.ts';
 import type { Member } from './member.ts';
 
 /** A connection to a peer that both sides have welcomed. */
@@ -57,6 +63,7 @@ export async function dialPeer(
     );
   }
   requireNotRemoved(member, peer.id);
+  requireStaying(member, peer.membership);
   const link = await raceAddresses(member, peer, addresses, reach.isCurrent, signal);
   const messenger = strangerMessenger(link, about.purpose, peer.name);
   try {

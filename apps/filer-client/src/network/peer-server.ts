@@ -13,7 +13,7 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { learnMembership, requireNotRemoved } from './hello.ts';
+import { learnMembership, requireNotRemoved, requireStaying } from './hello.ts';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
 import { CALLS_BACK } from './reach-for-transfer.ts';
@@ -68,6 +68,7 @@ export class PeerServer extends Server {
     messenger.peerName = from.name;
     await this.levelRemovals(messenger, member.removals, hello);
     requireNotRemoved(member, from.id);
+    requireStaying(member, from);
     const handOver =
       hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);
     await this.holdBack(messenger, () => {

@@ -4,6 +4,7 @@ import {
   formatRecord,
   formatSchedules,
   MAX_HEARTBEAT_MS,
+  leavesMessage,
   messageOf,
   MIN_HEARTBEAT_MS,
   HEARTBEAT_MS,
@@ -346,6 +347,9 @@ export class ServerLink implements ServerAccess {
       }
       case 'removals':
         member.removals.take(parseRemovals(message));
+        return undefined;
+      case 'leaves':
+        member.removals.leaves.take(leavesMessage.parse(message).leaves);
         return undefined;
       case 'removals-get':
         return answerRemovals(member, message);

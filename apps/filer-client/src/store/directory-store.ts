@@ -53,15 +53,23 @@ export class DirectoryStore {
   readonly #database: DatabaseSync;
   readonly #settings: Settings;
   readonly #isRemoved: (id: string) => boolean;
+  readonly #hasEnded: (membership: Membership) => boolean;
   readonly #maxPeers: number;
   #sweptAt = -Infinity;
 
-  /** @param isRemoved whether the network has removed an id: its name may then go to another one */
+  /**
+   * @param isRemoved whether the network has removed an id: its name may then go to another one
+   * @param hasEnded whether a machine has left, as it has signed itself
+   */
   constructor(
     database: DatabaseSync,
     isRemoved: (id: string) => boolean,
-    { maxPeers = MAX_KNOWN_PEERS } = {},
+    {
+      maxPeers = MAX_KNOWN_PEERS,
+      hasEnded = () => false,
+    }: { readonly maxPeers?: number; readonly hasEnded?: (membership: Membership) => boolean } = {},
   ) {
+    this.#hasEnded = hasEnded;
     this.#database = database;
     this.#settings = new Settings(database);
     this.#isRemoved = isRemoved;
@@ -88,17 +96,20 @@ export class DirectoryStore {
 
   /** Everyone, by name. */
   peers(): KnownPeer[] {
-    return this.#database.prepare('SELECT * FROM peers ORDER BY name, id').all().map(readPeer);
+    return this.#database
+      .prepare('SELECT * FROM peers ORDER BY name, id')
+      .all()
+      .map((row) => this.#read(row));
   }
 
   byId(id: string): KnownPeer | undefined {
     const row = this.#database.prepare('SELECT * FROM peers WHERE id = ?').get(id);
-    return row === undefined ? undefined : readPeer(row);
+    return row === undefined ? undefined : this.#read(row);
   }
 
   #byHandle(handle: number): KnownPeer | undefined {
     const row = this.#database.prepare('SELECT * FROM peers WHERE handle = ?').get(handle);
-    return row === undefined ? undefined : readPeer(row);
+    return row === undefined ? undefined : this.#read(row);
   }
 
   /** Where two ids have claimed a name and only one of them still bears it, the name is that one's. */
@@ -110,6 +121,12 @@ export class DirectoryStore {
     const claimedBy = text(row, 'claimed_by');
     if (!this.#bears(claimedBy, name)) return { id, claimedBy: undefined };
     return this.#bears(id, name) ? { id, claimedBy } : { id: claimedBy, claimedBy: undefined };
+  }
+
+  /** What the server says of a machine, unless the machine itself has signed that it left. */
+  #read(row: Record<string, unknown>): KnownPeer {
+    const peer = readPeer(row);
+    return this.#hasEnded(peer.membership) ? { ...peer, state: 'gone' } : peer;
   }
 
   /** The owner of a name loses it by a signed removal, or by a signed membership with another name. */

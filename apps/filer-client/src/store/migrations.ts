@@ -317,6 +317,14 @@ export const MIGRATIONS: readonly string[] = [
     SELECT number, document ->> 'id', document FROM numbered_removals ORDER BY number;
   DROP TABLE numbered_removals;
   `,
+  // Who has left by its own wish, as it has signed itself.
+  `
+  CREATE TABLE leaves (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** Keeps the bytes of a table's rows by sender, from those that are there now on. @param cost of the row `$` */

@@ -20,7 +20,9 @@ export function forgetOtherNetwork(database: DatabaseSync, settings: Settings, n
   if (before === network) return;
   transaction(database, () => {
     if (before !== undefined) {
-      database.exec('DELETE FROM peers; DELETE FROM pins; DELETE FROM removals; DELETE FROM shares');
+      database.exec(
+        'DELETE FROM peers; DELETE FROM pins; DELETE FROM removals; DELETE FROM leaves; DELETE FROM shares',
+      );
       for (const table of ['watches', 'watch_files', 'watch_deliveries', 'watch_owed'])
         database.exec(`DELETE FROM ${table}`);
       const forget = database.prepare('DELETE FROM settings WHERE key = ?');

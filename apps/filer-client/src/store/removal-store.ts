@@ -8,11 +8,13 @@ import {
   type RemovalLedger,
 } from '@filer/protocol';
 import { integer, text } from './database.ts';
+import { LeaveStore } from './leave-store.ts';
 
 /** The network's removals as this machine knows them: grow-only, each signed by the network key. */
 export class RemovalStore implements RemovalLedger {
   readonly #database: DatabaseSync;
   readonly #list: RemovalList;
+  readonly leaves: LeaveStore;
   /** The row of the database that was read last. */
   #row = 0;
   /** Called with removals that became known to this process; must not throw. */
@@ -21,6 +23,7 @@ export class RemovalStore implements RemovalLedger {
   constructor(database: DatabaseSync, network: string) {
     this.#database = database;
     this.#list = new RemovalList(network);
+    this.leaves = new LeaveStore(database, network);
     this.#refresh();
   }
 

@@ -14,6 +14,7 @@ import {
   recordMessage,
   removalsGetMessage,
   verifyPeerRecord,
+  type Leave,
   type PeerRecord,
   type Reply,
 } from '@filer/protocol';
@@ -64,7 +65,7 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
       if (presence.daemon(connection.id) === connection) expecting.goodbye(connection.id);
       return undefined;
     })
-    .on(leaveMessage, (_, { connection }) => leave(services, connection));
+    .on(leaveMessage, (message, { connection }) => leave(services, connection, message.leave));
 }
 
 /**
@@ -84,11 +85,18 @@ export function takeRecord(
 }
 
 function leave(
-  { directory, presence, expecting, log }: MemberServices,
+  { directory, presence, expecting, removals, log }: MemberServices,
   { id, messenger }: Connection,
+  signed: Leave | undefined,
 ): Reply {
+  if (signed !== undefined && signed.membership.id !== id) {
+    throw new FilerError('refused', 'a machine can end its own membership only');
+  }
   const name = directory.get(id)?.membership.name;
-  directory.leave(id);
+  // Before the others know: then this connection is not ended with the rest, and gets its answer.
+  presence.withdraw(messenger);
+  if (signed !== undefined) removals.leaves.take([signed]);
+  if (directory.get(id)?.status === 'member') directory.leave(id);
   expecting.forget(id);
   log.info('peer left the network', { peer: name, id });
   const left = new FilerError('not-a-member', 'this machine has left the network');

@@ -2,12 +2,14 @@ import {
   FilerError,
   readHello,
   routed,
+  leavesMessage,
   removalPosition,
   Server,
   Session,
   STRANGER_LIMITS,
   type Handler,
   type Hello,
+  type Leave,
   type Membership,
   type Messenger,
   type Removal,
@@ -51,6 +53,7 @@ export class PeerServer extends Server {
     );
     routeMembers(parts.router, { ...parts, texts: this.texts });
     parts.removals.onAdded = (added) => this.#removed(added);
+    parts.removals.leaves.onAdded = (added) => this.#left(added);
   }
 
   protected override async serve(messenger: Messenger): Promise<void> {
@@ -138,6 +141,7 @@ export class PeerServer extends Server {
   #requireMember(id: string, hello: Hello): Membership {
     const { directory, removals, enrolment, log, now } = this.#parts;
     if (removals.has(id)) throw removedError();
+    if (hello.membership !== undefined) removals.leaves.requireStaying(hello.membership);
     const member = directory.get(id);
     const shown = hello.membership;
     if (shown !== undefined && shown.serial > (member?.membership.serial ?? 0)) {
@@ -193,6 +197,19 @@ export class PeerServer extends Server {
     this.#parts.expecting.announce(id, schedules).catch((error: unknown) => {
       if (!(error instanceof FilerError)) throw error;
     });
+  }
+
+  /** Those who have left are out, everyone else knows. */
+  #left(added: readonly Leave[]): void {
+    const { presence, expecting, directory } = this.#parts;
+    for (const { membership } of added) {
+      const { id } = membership;
+      if (directory.get(id)?.status === 'member') continue; // it has joined again since
+      presence.expel(id, new FilerError('not-a-member', 'this machine has left the network'));
+      expecting.forget(id);
+    }
+    const { header, content } = leavesMessage.format({ leaves: added });
+    void this.multicast(presence.sessions(), header, content);
   }
 
   /** The removed are out, everyone else knows. */

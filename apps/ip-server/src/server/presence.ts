@@ -169,6 +169,12 @@ export class Presence {
     return [...this.#connections].filter((each) => each.subscribe).map((each) => each.messenger);
   }
 
+  /** A connection that is about to end by itself counts no longer. */
+  withdraw(messenger: Messenger): void {
+    for (const connection of this.#connections)
+      if (connection.messenger === messenger) this.leave(connection);
+  }
+
   /** Ends what a machine has here that is no member any more. */
   expel(id: string, reason: FilerError): void {
     for (const messenger of this.of(id)) messenger.reject(reason);

@@ -9,6 +9,7 @@ import {
 } from '@filer/protocol';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
+import { Leaves } from './leaves.ts';
 import type { Presence } from './presence.ts';
 
 /** Hands one message to many without waiting for the slowest. @returns to how many */
@@ -18,12 +19,14 @@ export type Multicast = (to: Iterable<Messenger>, message: Message) => Promise<n
 export class Removals implements RemovalLedger {
   readonly #directory: Directory;
   readonly #list: RemovalList;
+  readonly leaves: Leaves;
   /** Called with removals that became known; must not throw. */
   onAdded: (removals: readonly Removal[]) => void = () => undefined;
 
   constructor(network: string, registry: Registry, directory: Directory) {
     this.#directory = directory;
     this.#list = new RemovalList(network, registry.removals());
+    this.leaves = new Leaves(network, registry, directory);
   }
 
   get number(): number {

@@ -1,6 +1,7 @@
 import type {
   Heartbeat,
   InviteGrant,
+  Leave,
   Membership,
   PeerRecord,
   PresenceState,
@@ -115,6 +116,8 @@ export interface Registry {
   savePresence(changes: readonly PresenceChange[], seq: number): void;
   saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): void;
   removals(): Removal[];
+  leaves(): Leave[];
+  saveLeave(leave: Leave): void;
   addInvite(grant: InviteGrant): void;
   invite(id: string): InviteEntry | undefined;
   invites(): InviteEntry[];

@@ -338,4 +338,6 @@ export const VERSIONS: readonly string[] = [
   ALTER TABLE uploads ADD COLUMN files INTEGER NOT NULL DEFAULT 0;
   UPDATE uploads SET files = (SELECT count(*) FROM attachments WHERE upload = number);
   `,
+  // Who has left by its own wish, as it has signed itself.
+  `CREATE TABLE leaves (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];

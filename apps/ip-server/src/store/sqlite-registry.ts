@@ -1,7 +1,9 @@
 import {
+  parseLeave,
   parseRemoval,
   parseServerRecord,
   type InviteGrant,
+  type Leave,
   type Membership,
   type PeerRecord,
   type Removal,
@@ -136,6 +138,14 @@ export class SqliteRegistry implements Registry {
       .map((row) => document(text(row, 'removal'), 'removal', parseRemoval));
   }
 
+  leaves(): Leave[] {
+    return this.#statements.leaves.all().map((row) => document(text(row, 'document'), 'leave', parseLeave));
+  }
+
+  saveLeave(leave: Leave): void {
+    this.#statements.saveLeave.run(leave.membership.id, JSON.stringify(leave));
+  }
+
   addInvite(grant: InviteGrant): void {
     const { invite, createdAt, expiresAt, uses } = grant;
     this.#statements.addInvite.run(invite, JSON.stringify(grant), createdAt, expiresAt, uses);
@@ -208,6 +218,8 @@ function prepareAll(
   | 'heartbeat'
   | 'removals'
   | 'addRemoval'
+  | 'leaves'
+  | 'saveLeave'
   | 'addInvite'
   | 'invite'
   | 'invites'
@@ -240,6 +252,8 @@ function prepareAll(
     heartbeat: sql('UPDATE members SET heartbeat = ?, heartbeat_at = ? WHERE id = ?'),
     removals: sql('SELECT removal FROM removals ORDER BY number, id'),
     addRemoval: sql('INSERT INTO removals (number, id, removal) VALUES (?, ?, ?)'),
+    leaves: sql('SELECT document FROM leaves'),
+    saveLeave: sql('INSERT OR REPLACE INTO leaves VALUES (?, ?)'),
     addInvite: sql(
       'INSERT INTO invites (id, grant_json, created_at, expires_at, uses) VALUES (?, ?, ?, ?, ?)',
     ),

@@ -9,8 +9,7 @@ import type { Content } from './content.ts';
 import { message, type Parsed } from './declaration.ts';
 import { field, integer, optional, text, withDefault, word, type Field } from './field.ts';
 import { fieldsOf, formatJson, listOf, parseJson, textOf, type Fields } from './json.ts';
-import { okMessage } from './ok.ts';
-import { accepterToDialler, anywhere, clientToServer, diallerToAccepter } from './route.ts';
+import { accepterToDialler, anywhere, diallerToAccepter } from './route.ts';
 import { announcementOf, parseAnnouncements, type AnnouncedSchedule } from './schedule.ts';
 
 /** The protocol versions that this code speaks. */
@@ -57,6 +56,8 @@ const network = text({ max: 64 });
 const removals = withDefault(integer(), 0, '0');
 /** Digest of all removals that the speaker knows. */
 const removalsDigest = optional(text({ pattern: TOKEN }));
+/** Digest of who has left, as far as the speaker knows. */
+const leavesDigest = optional(text({ pattern: TOKEN }));
 const software = withDefault(shortWord, '0', '`0`');
 const subscribe: Field<boolean, 'default'> = {
   presence: 'default',
@@ -107,6 +108,7 @@ export const welcomeMessage = message({
     network,
     removals,
     removalsDigest,
+    leavesDigest,
     software,
     /** A server's: how often to send a heartbeat, in ms (clamped by the client). */
     heartbeatMs: optional(integer()),
@@ -143,6 +145,7 @@ export const helloMessage = message({
     network,
     removals,
     removalsDigest,
+    leavesDigest,
     /** What a connection between two peers is for: messages, or one transfer's bytes. */
     purpose: withDefault(word(['session', 'transfer']), 'session', '`session`'),
     /** The speaker's software. */
@@ -181,8 +184,6 @@ export const goodbyeMessage = message({
 export const pongMessage = message({ type: 'pong', routes: [anywhere] });
 /** Is the other side there? Answered by `pong`, without `id` and `re`. */
 export const pingMessage = message({ type: 'ping', routes: [anywhere] });
-/** The member wishes to be one no longer. */
-export const leaveMessage = message({ type: 'leave', routes: [clientToServer], answers: [okMessage] });
 
 export const { parse: parseHello } = helloMessage;
 export const { parse: parseWelcome } = welcomeMessage;

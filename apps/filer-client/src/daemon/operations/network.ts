@@ -2,12 +2,15 @@ import {
   fieldsOf,
   FilerError,
   isName,
+  leaveMessage,
+  signLeave,
   parseHostPort,
   textOf,
   formatHostPort,
   type HostPort,
 } from '@filer/protocol';
 import { removeMembershipFile } from '../../store/membership-file.ts';
+import { tellPeers } from '../../network/tell-peers.ts';
 import type { Operation } from '../site.ts';
 
 /** `trust NAME`: the name goes to who claims it now. */
@@ -56,17 +59,19 @@ export const server: Operation = async ({ member, daemon, access }, params, { si
   }
 };
 
-/** `leave`: the membership ends here, and at the server if it can be told. */
-export const leave: Operation = async ({ member, access, jobs, daemon }, _params, { signal }) => {
+/** `leave`: the membership ends here, at the server if it can be told, else at the peers that can be reached. */
+export const leave: Operation = async ({ member, access, software, jobs, daemon }, _params, { signal }) => {
   let told = true;
+  const signed = signLeave(member.identity, member.membership, Date.now());
   try {
     const { session } = await access.session(signal);
-    await session.request({ type: 'leave' });
+    await session.ask(leaveMessage.format({ leave: signed }), { signal });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof FilerError)) throw error;
     told = false;
   }
+  if (!told) await tellPeers({ member, access, software }, signed, signal);
   await removeMembershipFile(member.home.membershipFile);
   const result = {
     name: member.name,

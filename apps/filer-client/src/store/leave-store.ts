@@ -1,0 +1,72 @@
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  LeaveList,
+  MAX_DOCUMENT_BYTES,
+  parseJson,
+  parseLeave,
+  type Leave,
+  type LeaveLedger,
+  type Membership,
+} from '@filer/protocol';
+import { integer, text } from './database.ts';
+
+/** Machines that have left the network, as they have signed themselves. */
+export class LeaveStore implements LeaveLedger {
+  readonly #database: DatabaseSync;
+  readonly #list: LeaveList;
+  /** The row of the database that was read last. */
+  #row = 0;
+  /** Called with leaves that became known to this process; must not throw. */
+  onAdded: (leaves: readonly Leave[]) => void = () => undefined;
+
+  constructor(database: DatabaseSync, network: string) {
+    this.#database = database;
+    this.#list = new LeaveList(network);
+    this.#refresh();
+  }
+
+  ends(membership: Pick<Membership, 'id' | 'serial'>): boolean {
+    return this.#list.ends(membership);
+  }
+
+  get digest(): string {
+    this.#refresh();
+    return this.#list.digest;
+  }
+
+  page(after: string): Leave[] {
+    return this.#list.page(after);
+  }
+
+  take(leaves: readonly Leave[]): void {
+    this.#refresh();
+    const added: Leave[] = [];
+    const replace = this.#database.prepare('INSERT OR REPLACE INTO leaves (id, document) VALUES (?, ?)');
+    try {
+      for (const leave of leaves) {
+        if (!this.#list.merge(leave)) continue;
+        added.push(leave);
+        replace.run(leave.membership.id, JSON.stringify(leave));
+      }
+    } finally {
+      if (added.length > 0) this.onAdded(added);
+    }
+  }
+
+  /** A command and a daemon share the database: take in what the other one has written. */
+  #refresh(): void {
+    const rows = this.#database
+      .prepare('SELECT row, document FROM leaves WHERE row > ? ORDER BY row')
+      .all(this.#row);
+    const added: Leave[] = [];
+    for (const row of rows) {
+      const kept = Buffer.from(text(row, 'document'));
+      const leave = parseLeave(parseJson(kept, 'a kept leave', MAX_DOCUMENT_BYTES));
+      this.#row = integer(row, 'row');
+      if (this.#list.ends(leave.membership)) continue;
+      this.#list.keep(leave);
+      added.push(leave);
+    }
+    if (added.length > 0) this.onAdded(added);
+  }
+}

@@ -1,0 +1,105 @@
+/*
+ * How two machines level who has left, after the removals and before the `welcome`: where their digests differ, the
+ * accepter asks for all that the dialler knows (`leaves-get`, `leaves`), then gives all that it knows (`leaves`).
+ */
+import { FilerError } from './errors.ts';
+import type { Message } from './header.ts';
+import { MAX_REMOVAL_PAGES } from './limits.ts';
+import { errorOf } from './messages/error.ts';
+import { leavesGetMessage, leavesMessage } from './messages/leave.ts';
+import type { Hello } from './messages/session.ts';
+
+import type { Messenger } from './messenger.ts';
+import type { Leave } from './trust/leave.ts';
+
+/** A machine's own list of those who have left. */
+export interface LeaveLedger {
+  readonly digest: string;
+  /** A message full of those whose ids come later, in order of id. @param after '' for the first */
+  page(after: string): readonly Leave[];
+  /** Merges what another machine knows, and acts on what is new. @throws FilerError `signature-invalid`, of the store */
+  take(leaves: readonly Leave[]): void;
+}
+
+/** How often an accepter may begin again with a lower id: its list may grow while it is given. */
+const MAX_PASSES = 8;
+
+const lastOf = (page: readonly Leave[]): string => page.at(-1)?.membership.id ?? '';
+
+/**
+ * The accepter's part, before its `welcome`.
+ *
+ * @throws FilerError `signature-invalid`, `verification-failed`, `unexpected-message`, `connection-closed`, of the store
+ */
+export async function levelLeaves(
+  messenger: Messenger,
+  ledger: LeaveLedger,
+  { leavesDigest: theirs }: Hello,
+): Promise<void> {
+  if (theirs === undefined || theirs === ledger.digest) return;
+  let pages = 0;
+  for (let after = '', more = true; more;) {
+    const page = await ask(messenger, after, String(++pages));
+    const last = lastOf(page);
+    more = page.length > 0;
+    if (more && last <= after) throw endless();
+    if (pages > MAX_REMOVAL_PAGES) throw endless();
+    ledger.take(page);
+    after = last;
+  }
+  for (let given = theirs; given !== ledger.digest;) {
+    given = ledger.digest;
+    for (let page = ledger.page(''); page.length > 0; page = ledger.page(lastOf(page))) {
+      const { header, content } = leavesMessage.format({ leaves: page });
+      await messenger.send(header, content);
+    }
+  }
+}
+
+async function ask(messenger: Messenger, after: string, id: string): Promise<readonly Leave[]> {
+  await messenger.send({ ...leavesGetMessage.format({ after }).header, id });
+  const next = await messenger[Symbol.asyncIterator]().next();
+  if (next.done === true) {
+    const closed = `${messenger.who} closed the connection before it said who has left`;
+    throw (await messenger.closed) ?? new FilerError('connection-closed', closed);
+  }
+  if (next.value.header['type'] === 'error') throw errorOf(next.value.header, messenger.who);
+  return leavesMessage.parse(next.value).leaves;
+}
+
+/** The dialler's part, until the accepter says something else. */
+export class LeaveLevelling {
+  readonly #messenger: Messenger;
+  readonly #ledger: LeaveLedger;
+  #asked = 0;
+  #passes = 1;
+  #last = '';
+
+  constructor(messenger: Messenger, ledger: LeaveLedger) {
+    this.#messenger = messenger;
+    this.#ledger = ledger;
+  }
+
+  /** @returns whether the message belongs to it; then it was handled @throws FilerError as `levelLeaves` */
+  async handle(message: Message): Promise<boolean> {
+    if (leavesMessage.is(message)) {
+      const { leaves } = leavesMessage.parse(message);
+      const last = lastOf(leaves);
+      if (last <= this.#last && ++this.#passes > MAX_PASSES) throw endless();
+      this.#last = last;
+      this.#ledger.take(leaves);
+      return true;
+    }
+    if (!leavesGetMessage.is(message)) return false;
+    if (++this.#asked > MAX_REMOVAL_PAGES) throw endless();
+    const { after } = leavesGetMessage.parse(message);
+    const { header, content } = leavesMessage.format({ leaves: this.#ledger.page(after) });
+    const { id } = message.header;
+    await this.#messenger.send({ ...header, ...(id === undefined ? {} : { re: id }) }, content);
+    return true;
+  }
+}
+
+function endless(): FilerError {
+  return new FilerError('verification-failed', 'the other side says without an end who has left');
+}

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { MAX_LEAVES_PER_MESSAGE } from '../limits.ts';
+import { DocumentReader, requireTrue, signatureHolds, toText } from './document.ts';
+import type { KeyPair } from './keys.ts';
+import { parseMembership, verifyMembership, type Membership } from './membership.ts';
+import { signedBytes } from './signed.ts';
+
+/** A member has left by its own wish, as it has signed itself. A later membership of it, with a higher serial, holds. */
+export interface Leave {
+  /** The one that ends: what no member has shown is not listed. */
+  readonly membership: Membership;
+  /** ms since the epoch */
+  readonly leftAt: number;
+  readonly signature: string;
+}
+
+function leaveBytes({ membership, leftAt }: Omit<Leave, 'signature'>): Buffer {
+  const { network, id, serial } = membership;
+  return signedBytes('leave', { network, id, serial: String(serial), leftAt: String(leftAt) });
+}
+
+export function signLeave(identity: KeyPair, membership: Membership, leftAt: number): Leave {
+  const leave = { membership, leftAt };
+  return { ...leave, signature: toText(identity.sign(leaveBytes(leave))) };
+}
+
+/** @throws FilerError `message-malformed`; signatures are not checked here */
+export function parseLeave(value: unknown): Leave {
+  const leave = new DocumentReader(value, 'leave', ['membership', 'leftAt', 'signature']);
+  return {
+    membership: parseMembership(leave.value('membership')),
+    leftAt: leave.integer('leftAt'),
+    signature: leave.signature('signature'),
+  };
+}
+
+/** @param network the id that the caller trusts @throws FilerError `signature-invalid` */
+export function verifyLeave(leave: Leave, network: string): void {
+  const { membership, signature } = leave;
+  verifyMembership(membership, network);
+  const holds = signatureHolds(membership.publicKey, leaveBytes(leave), signature);
+  requireTrue(holds, `the leave of ${membership.name}`, 'the machine has not signed it');
+}
+
+/** Who has left, by id: the newest of each. */
+export class LeaveList {
+  readonly #network: string;
+  readonly #leaves = new Map<string, Leave>();
+  #order: string[] | undefined;
+  #digest: string | undefined;
+
+  constructor(network: string) {
+    this.#network = network;
+  }
+
+  /** Whether a membership has ended: by that leave, or by one that came after a later membership. */
+  ends({ id, serial }: Pick<Membership, 'id' | 'serial'>): boolean {
+    return serial <= (this.#leaves.get(id)?.membership.serial ?? 0);
+  }
+
+  /** Equal on two machines when they know the same. */
+  get digest(): string {
+    if (this.#digest !== undefined) return this.#digest;
+    const hash = createHash('sha256');
+    for (const id of this.#ids) hash.update(`${id} ${this.#leaves.get(id)?.membership.serial}\n`);
+    this.#digest = hash.digest('base64url');
+    return this.#digest;
+  }
+
+  /** A message full of those whose ids come later, in order of id. @param after '' for the first */
+  page(after: string): Leave[] {
+    const ids = this.#ids;
+    const found = ids.findIndex((id) => id > after);
+    if (found < 0) return [];
+    return ids.slice(found, found + MAX_LEAVES_PER_MESSAGE).flatMap((id) => this.#leaves.get(id) ?? []);
+  }
+
+  /** @returns false when this one or a newer one is known @throws FilerError `signature-invalid` */
+  merge(leave: Leave): boolean {
+    if (this.ends(leave.membership)) return false;
+    verifyLeave(leave, this.#network);
+    this.keep(leave);
+    return true;
+  }
+
+  /** Takes in one that was checked before. */
+  keep(leave: Leave): void {
+    const { id } = leave.membership;
+    if (!this.#leaves.has(id)) this.#order = undefined;
+    this.#leaves.set(id, leave);
+    this.#digest = undefined;
+  }
+
+  get #ids(): string[] {
+    this.#order ??= [...this.#leaves.keys()].sort();
+    return this.#order;
+  }
+}
