@@ -32,6 +32,12 @@ test('a machine that floods is refused after what it may send at once, and anoth
   expect(lines).toBe(1);
 });
 
+test('a machine that is too fast for long is logged once a minute', () => {
+  for (; now < 119_000; now += 1_000) flood('EVE', 63 * KiB);
+
+  expect(lines).toBe(2);
+});
+
 test('an honest machine with a full spool is through in the time that its rate says, in order', () => {
   const inAll = 256 * 16; // 256 MiB in reports of 63 KiB and what each counts
   let sent = 0;

@@ -36,7 +36,7 @@ export function noRoom(bytes: number): FilerError {
   );
 }
 
-function noFiles(): FilerError {
+export function noFiles(): FilerError {
   return new FilerError(
     'no-space',
     'the receiver has no room for more files and folders on its disk (inodes, keep-free): free some there and send again',

@@ -1,5 +1,5 @@
 import { FilerError, type Entry, type Offer } from '@filer/protocol';
-import { noRoom } from './free-space.ts';
+import { noFiles, noRoom } from './free-space.ts';
 import { checkLinkTarget } from './link-target.ts';
 import { parseSafePath } from './safe-path.ts';
 
@@ -119,7 +119,8 @@ export function judgeSize(size: number, { maxFileBytes = Infinity }: ReceivePoli
 
 /** Takes room for one more, which needs so many bytes. @throws FilerError `no-space` */
 export function takeRoom(left: Room, bytes: number): void {
-  if (bytes > left.bytes || left.files < 1) throw noRoom(bytes);
+  if (left.files < 1) throw noFiles();
+  if (bytes > left.bytes) throw noRoom(bytes);
   left.files -= 1;
   left.bytes -= bytes;
 }

@@ -13,13 +13,16 @@ import type { Logger } from '@filer/program';
  */
 const REST_MS = 1_000;
 
+/** A machine that is too fast for long is logged again after this, in ms. */
+const SAID_EVERY_MS = 60_000;
+
 /** How fast each machine may report, on all its connections together. */
 export class ReportRates {
   readonly #log: Pick<Logger, 'warn'>;
   readonly #now: () => number;
   readonly #rates = new Rates({ atOnce: REPORT_BYTES_AT_ONCE, perSecond: REPORT_BYTES_PER_SECOND });
-  /** Until when each machine that was too fast is refused. */
-  readonly #resting = new Map<string, number>();
+  /** Machines that were too fast: until when each is refused, and when that was logged. */
+  readonly #tooFast = new Map<string, { readonly until: number; readonly saidAt: number }>();
 
   /** @param now ms of a clock that does not jump */
   constructor(log: Pick<Logger, 'warn'>, now: () => number = () => performance.now()) {
@@ -34,14 +37,12 @@ export class ReportRates {
    */
   take(peer: string, contentBytes: number): void {
     const now = this.#now();
-    const until = this.#resting.get(peer);
-    if (until !== undefined && now < until) throw tooFast();
-    if (this.#rates.tryTake(peer, contentBytes + REPORT_OVERHEAD_BYTES, now)) {
-      this.#resting.delete(peer);
-      return;
-    }
-    if (until === undefined) this.#log.warn('a machine reports too fast: the rest waits there', { id: peer });
-    this.#resting.set(peer, now + REST_MS);
+    const known = this.#tooFast.get(peer);
+    if (known !== undefined && now < known.until) throw tooFast();
+    if (this.#rates.tryTake(peer, contentBytes + REPORT_OVERHEAD_BYTES, now)) return;
+    const isSaid = known !== undefined && now - known.saidAt < SAID_EVERY_MS;
+    if (!isSaid) this.#log.warn('a machine reports too fast: the rest waits there', { id: peer });
+    this.#tooFast.set(peer, { until: now + REST_MS, saidAt: isSaid ? known.saidAt : now });
     throw tooFast();
   }
 }
