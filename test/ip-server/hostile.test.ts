@@ -85,6 +85,26 @@ describe('bytes that are not our protocol', () => {
     await expectHonestToWork();
   });
 
+  test('a machine that only wants to join is told nothing of the network, and has few questions', async () => {
+    const { host, port } = server;
+    const identity = await createIdentity();
+    const link = await dial({ transport: 'tls', host, port, identity, expect: server.id });
+    const messenger = strangerMessenger(link);
+    const welcome = await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
+    const session = new Session(messenger);
+    for (let n = 0; n < 7; n++) await session.request({ type: 'peers' }).catch(() => undefined);
+
+    expect(Object.keys(welcome).toSorted()).toEqual([
+      'features',
+      'network',
+      'removals',
+      'software',
+      'version',
+    ]);
+    expect(welcome.removals).toBe(0);
+    expect(await session.closed).toMatchObject({ code: 'rate-limited' });
+  });
+
   test.each(['record', 'report', 'broadcast'])('a %s of 16 MiB from a member is not read', async (type) => {
     await using connection = await honest.connect();
     const header = { type, spool: 'a'.repeat(32), seq: '1', kind: 'user', time: '1' };

@@ -13,6 +13,9 @@ import {
 import type { Logger } from '@filer/program';
 import type { Enrolment } from './enrolment.ts';
 
+/** Two questions and a goodbye, and as much again. */
+const MAX_JOINER_MESSAGES = 6;
+
 /** What a machine without a membership may ask: to become a member. */
 export function joinerHandler(enrolment: Enrolment, id: string, log: Logger, now: () => number): Handler {
   let draft: MembershipClaims | undefined;
@@ -30,5 +33,13 @@ export function joinerHandler(enrolment: Enrolment, id: string, log: Logger, now
       return formatEnrolled(enrolled);
     })
     .on(goodbyeMessage, () => undefined);
-  return routed(router, {});
+  const handle = routed(router, {});
+  let messages = 0;
+  return (message, session) => {
+    if (++messages <= MAX_JOINER_MESSAGES) return handle(message, session);
+    session.messenger.reject(
+      new FilerError('rate-limited', `a join takes less than ${MAX_JOINER_MESSAGES} messages: join again`),
+    );
+    return undefined;
+  };
 }

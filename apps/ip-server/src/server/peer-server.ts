@@ -86,9 +86,9 @@ export class PeerServer extends Server {
     welcomed: Welcomed,
     welcome: SayWelcome,
   ): Promise<void> {
-    const { enrolment, log, now } = this.#parts;
-    // Still a stranger, whose words cost little to read.
-    const sent = welcome({ ...welcomed, ...this.#position(messenger) }, STRANGER_LIMITS);
+    const { enrolment, network, log, now } = this.#parts;
+    // Still a stranger: its words cost little to read, and it is told nothing of the network but the id that it named.
+    const sent = welcome({ ...welcomed, network, removals: 0 }, STRANGER_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
     await sent.catch(() => undefined);
     const reason = await session.closed;
