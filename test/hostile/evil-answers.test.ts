@@ -79,3 +79,41 @@ test.each(['../../etc', '/etc/passwd', '..', '.', '', 'a/b', 'nul\0'])(
     expect(jsonLines(outcome)).toHaveLength(1);
   },
 );
+
+describe('a transfer with a short --timeout ends with exit 9, whatever the peer does', () => {
+  const offer = { type: 'offer', id: 'o', job: 'job', complete: '1', files: '1', bytes: '1000000' };
+  const entry = { path: 'share', kind: 'file', size: 1_000_000, mtimeNs: '0', mode: 0o644 };
+  const forever = async (say: () => Promise<void>): Promise<void> => {
+    for (;;) {
+      await say();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const ways: [string, Evil][] = [
+    ['says nothing', async ({ hand }) => void (await hand.hear('never'))],
+    ['works for ever', ({ hand }) => forever(() => hand.say({ type: 'working' }))],
+    ['asks a person for ever', ({ hand }) => forever(() => hand.say({ type: 'working', asking: '1' }))],
+    [
+      'drips',
+      async ({ hand }) => {
+        await hand.hear('fetch', 'offer');
+        await hand.say(offer, { names: ['share'], note: '' });
+        await hand.hear('answer');
+        await hand.say({ type: 'entries', id: 'e', first: '0', last: '1' }, [entry]);
+        await hand.hear('entries-answer');
+        await hand.file(0, 1_000_000);
+        let offset = 0;
+        await forever(() => hand.chunk(0, offset++, Buffer.from('x')));
+      },
+    ],
+  ];
+  const rows = ways.flatMap(([name, does]) =>
+    ['get', 'send'].flatMap((command) =>
+      name === 'drips' && command === 'send' ? [] : [[name, command, does] as const],
+    ),
+  );
+  test.each(rows)('%s to %s', async (_, command, does) => {
+    evil.does = does;
+    expect((await anna.run(...(commands()[command] ?? []))).code).toBe(9);
+  });
+});

@@ -13,6 +13,8 @@ export interface PaceOptions {
   readonly workingEveryMs?: number | undefined;
   /** For how long the other side's `working` alone counts. @default MAX_WORKING_MS */
   readonly maxWorkingMs?: number | undefined;
+  /** Whether a person at the other side may think for as long as it takes. @default true */
+  readonly waitsForPerson?: boolean | undefined;
 }
 
 interface Actions {
@@ -22,22 +24,28 @@ interface Actions {
   stalled(error: FilerError): void;
 }
 
+/** Content that counts as growth, in bytes: a stream that brings less in `TRANSFER_STALL_MS` never ends. */
+const GROWTH_BYTES = 4 * 1024;
+
 /** Watches that a transfer gets on: announces own work that takes long, and ends a transfer that stands still. */
 export class Pace implements Disposable {
   readonly #stallMs: number;
   readonly #workingEveryMs: number;
   readonly #maxWorkingMs: number;
+  readonly #waitsForPerson: boolean;
   readonly #actions: Actions;
   readonly #timer: NodeJS.Timeout;
   #grownAt = performance.now();
   #toldWorkingAt = -Infinity;
   #announcedAt = performance.now();
   #busy = 0;
+  #bytes = 0;
 
   constructor(actions: Actions, options: PaceOptions) {
     this.#stallMs = options.stallMs ?? TRANSFER_STALL_MS;
     this.#workingEveryMs = options.workingEveryMs ?? WORKING_EVERY_MS;
     this.#maxWorkingMs = options.maxWorkingMs ?? MAX_WORKING_MS;
+    this.#waitsForPerson = options.waitsForPerson ?? true;
     this.#actions = actions;
     this.#timer = setInterval(() => this.#look(), Math.min(this.#workingEveryMs, this.#stallMs) / 4);
   }
@@ -45,6 +53,20 @@ export class Pace implements Disposable {
   /** Something came or went: bytes, an answer, a word. */
   grown(): void {
     this.#grownAt = performance.now();
+  }
+
+  /** Content came: a byte now and then is no growth. */
+  received(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes < GROWTH_BYTES) return;
+    this.#bytes = 0;
+    this.grown();
+  }
+
+  /** The other side says that a person there was asked. */
+  toldAsking(): void {
+    if (this.#waitsForPerson) this.grown();
+    else this.toldWorking();
   }
 
   /** The other side says that it works. */

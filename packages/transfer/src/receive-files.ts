@@ -145,7 +145,8 @@ class Receiving implements IncomingOwner {
         continue;
       }
       // What nobody takes does not keep the transfer alive.
-      if (isTransferProgress(message.header)) this.#pace.grown();
+      if (type === 'chunk') this.#pace.received(message.content.length);
+      else if (isTransferProgress(message.header)) this.#pace.grown();
       if (this.#accepted === undefined) {
         if (await this.#tookNothing(message)) {
           if (type === 'done') return;

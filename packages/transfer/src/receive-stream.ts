@@ -130,7 +130,8 @@ class Streaming {
         this.#pace.toldWorking();
         continue;
       }
-      if (isTransferProgress(message.header)) this.#pace.grown();
+      if (type === 'chunk') this.#pace.received(message.content.length);
+      else if (isTransferProgress(message.header)) this.#pace.grown();
       if (this.#job === undefined) await this.#takeOffer(message);
       else await dispatch(Streaming.#router, this.#channel, message, this);
       if (type === 'done') return;

@@ -301,7 +301,7 @@ class Sending implements OutgoingOwner {
   /** A person may think for as long as it takes; a machine that works says so for an hour at most. */
   #takeWorking(isAsking: boolean): void {
     if (!isAsking || this.#isAnswered) return this.#pace.toldWorking();
-    this.#pace.grown();
+    this.#pace.toldAsking();
     this.#options.on?.({ type: 'waiting' });
   }
 

@@ -22,6 +22,7 @@ import { STANDARD_INPUT, type SendRequest } from './send-request.ts';
 import { requireWhole } from './spool-folder.ts';
 import type { Turn } from './turns.ts';
 import { verifiedBefore } from './verified-before.ts';
+import { TimeLimit } from './time-limit.ts';
 import { isLost, whileLost } from './while-lost.ts';
 
 export interface DeliveryOptions {
@@ -57,6 +58,7 @@ export class Delivery {
   readonly #tally: DeliveryTally;
   readonly #progress = new LiveProgress();
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
+  readonly #time: TimeLimit;
   #toldWaiting = false;
 
   constructor(options: DeliveryOptions) {
@@ -64,6 +66,7 @@ export class Delivery {
     this.#options = request.spooled
       ? { ...options, emit: (event) => options.emit(unspooled(event)) }
       : options;
+    this.#time = new TimeLimit(request.timeoutMs);
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
     this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
     this.#tally = new DeliveryTally(before, request.bytesTotal);
@@ -93,6 +96,7 @@ export class Delivery {
   async run(): Promise<FilerError | undefined> {
     const { signal } = this.#options;
     if (this.#open.size === 0) return undefined; // all of it came in an earlier run
+    this.#time.progressed();
     const error = await this.#whileLost();
     this.#throttle.stop();
     if (signal.aborted) return error;
@@ -100,10 +104,10 @@ export class Delivery {
   }
 
   async #whileLost(): Promise<FilerError | undefined> {
-    const { signal, emit, job, peer, request, wasLost = false } = this.#options;
+    const { signal, emit, job, peer, wasLost = false } = this.#options;
     return await whileLost({
       peer: peer.name,
-      timeoutMs: request.timeoutMs,
+      limit: this.#time,
       signal,
       wasLost,
       attempt: () => this.#attempt(),
@@ -125,7 +129,9 @@ export class Delivery {
     this.#tally.beginConnection();
     try {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
-      const messenger = await reachForTransfer(outreach, peer, bytes, signal);
+      const messenger = await this.#time.reach(peer.name, signal, (stop) =>
+        reachForTransfer(outreach, peer, bytes, stop),
+      );
       try {
         const outcome = await sendFiles(messenger, {
           files: this.#listed ?? this.#sources(),
@@ -142,6 +148,7 @@ export class Delivery {
           known: member.digests,
           ignored: ignoreRules(exclude),
           signal,
+          ...this.#time.pace,
           on: (event) => this.#take(event),
           accepted: async () => {
             for (const turn of turns) await Promise.race([turn.again(), aborted(signal)]);
@@ -172,7 +179,9 @@ export class Delivery {
   #take(event: EngineEvent): void {
     const { emit, job, peer, signal, turns } = this.#options;
     const common = { job, recipient: peer.name };
+    if (event.type === 'file' && event.result.status !== 'failed') this.#time.progressed();
     if (event.type === 'progress') {
+      this.#time.moved(event.bytesSent);
       const { bytesDone, filesDone, filesTotal, complete } = event;
       this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
       const { bytesSent, bytesTotal } = this.#tally.ownCounts;

@@ -13,6 +13,7 @@ import { lockDestination } from './get-lock.ts';
 import { LiveProgress } from './live-progress.ts';
 import { ProgressThrottle } from './progress-throttle.ts';
 import type { FileOutcome, Progress } from './send-events.ts';
+import { TimeLimit } from './time-limit.ts';
 import { isLost, whileLost } from './while-lost.ts';
 
 export interface GetRequest {
@@ -48,6 +49,7 @@ export class GetJob {
   readonly #leavesOut: (entry: Entry) => boolean;
   /** Of parts that go to this destination: held by one get at a time. */
   readonly #mark: string;
+  readonly #time: TimeLimit;
   #delivered = 0;
   #skipped = 0;
   /** Those of the skipped whose name another content keeps here. */
@@ -73,6 +75,7 @@ export class GetJob {
 
   constructor(request: GetRequest, around: GetSurroundings) {
     this.#request = request;
+    this.#time = new TimeLimit(request.timeoutMs);
     this.#around = around;
     const { exclude, dryRun, destination } = request;
     this.#path = join(destination.folder, destination.name);
@@ -135,15 +138,16 @@ export class GetJob {
 
   /** @returns why not all came, or undefined */
   async #fetch(home: Home): Promise<FilerError | undefined> {
-    const { peer, destination, timeoutMs } = this.#request;
+    const { peer, destination } = this.#request;
     const { emit, signal } = this.#around;
     const common = { job: this.id, path: this.#path };
     const lock = await lockDestination(home, destination, signal, () => emit({ type: 'waiting', ...common }));
     try {
+      this.#time.progressed();
       await cleanMarkedParts(destination.folder, this.#mark, this.#around.member.clock.now());
       const error = await whileLost({
         peer: peer.name,
-        timeoutMs,
+        limit: this.#time,
         signal,
         attempt: () => this.#attempt(),
         progress: () => Math.floor(this.#bytesReceived / STEP_BYTES) + this.#delivered + this.#skipped,
@@ -184,7 +188,9 @@ export class GetJob {
     this.#bytesDone = 0;
     this.#toldAgain = this.#delivered + this.#skipped;
     try {
-      const { messenger } = await reachPeer(this.#around, peer, { purpose: 'transfer' }, signal);
+      const { messenger } = await this.#time.reach(peer.name, signal, (stop) =>
+        reachPeer(this.#around, peer, { purpose: 'transfer' }, stop),
+      );
       try {
         const { header, content } = formatFetch({ path, name: destination.name, checksum, limit }, 'fetch');
         await messenger.send(header, content);
@@ -203,6 +209,7 @@ export class GetJob {
           onConflict,
           checksum,
           signal,
+          ...this.#time.pace,
           on: (event) => this.#take(event),
         });
         this.#bytesReceived += outcome.bytesReceived;
@@ -222,7 +229,9 @@ export class GetJob {
     const { emit, signal, member } = this.#around;
     const { folder, name: top } = this.#request.destination;
     const common = { job: this.id, recipient: member.name };
+    if (event.type === 'file' && event.result.status !== 'failed') this.#time.progressed();
     if (event.type === 'progress') {
+      this.#time.moved(event.bytesReceived);
       const progress: Progress = {
         type: 'progress',
         ...common,

@@ -2,6 +2,7 @@ import { FilerError, formatFetch } from '@filer/protocol';
 import { receiveStream, StreamedFile } from '@filer/transfer';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import { TimeLimit } from './time-limit.ts';
 import { whileLost } from './while-lost.ts';
 
 export interface StreamRequest {
@@ -35,9 +36,12 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
   const { peer, path, name, timeoutMs, checksum, limit } = request;
   const { member, signal, write, onProgress, onLost } = around;
   const into = new StreamedFile(write);
+  const time = new TimeLimit(timeoutMs);
   const attempt = async (): Promise<FilerError | undefined> => {
     try {
-      const { messenger } = await reachPeer(around, peer, { purpose: 'transfer' }, signal);
+      const { messenger } = await time.reach(peer.name, signal, (stop) =>
+        reachPeer(around, peer, { purpose: 'transfer' }, stop),
+      );
       try {
         const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');
         await messenger.send(header, content);
@@ -48,7 +52,11 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
           name,
           into,
           signal,
-          onProgress,
+          ...time.pace,
+          onProgress: (fileBytes, fileSize) => {
+            time.moved(fileBytes);
+            onProgress(fileBytes, fileSize);
+          },
         });
         return error;
       } finally {
@@ -60,7 +68,7 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
     }
   };
   const progress = (): number => Math.floor(into.written / STEP_BYTES);
-  const failure = await whileLost({ peer: peer.name, timeoutMs, signal, attempt, progress, onLost });
+  const failure = await whileLost({ peer: peer.name, limit: time, signal, attempt, progress, onLost });
   signal.throwIfAborted();
   if (failure !== undefined) throw failure;
   return into.written;

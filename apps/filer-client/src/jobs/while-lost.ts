@@ -1,4 +1,5 @@
 import { FilerError, type ErrorCode } from '@filer/protocol';
+import type { TimeLimit } from './time-limit.ts';
 
 /** The peer is gone, for now: trying again makes sense. */
 const LOSSES: ReadonlySet<ErrorCode> = new Set([
@@ -33,8 +34,8 @@ export function isLost(code: ErrorCode | undefined): boolean {
 export interface WhileLostOptions {
   /** Who is lost, by name. */
   readonly peer: string;
-  /** How long it may be lost before it is given up. */
-  readonly timeoutMs: number;
+  /** How long it may be lost before it is given up. A short one is told of progress by `attempt`. */
+  readonly limit: TimeLimit;
   readonly signal: AbortSignal;
   /** Whether it was lost before this began. @default false */
   readonly wasLost?: boolean;
@@ -52,7 +53,7 @@ export interface WhileLostOptions {
  * @returns why the last one ended early, or undefined
  */
 export async function whileLost(options: WhileLostOptions): Promise<FilerError | undefined> {
-  const { peer, timeoutMs, signal, attempt, progress, onLost, wasLost = false } = options;
+  const { peer, limit, signal, attempt, progress, onLost, wasLost = false } = options;
   let lostAt: number | undefined;
   for (let tries = 0; ; tries++) {
     const before = progress();
@@ -61,10 +62,11 @@ export async function whileLost(options: WhileLostOptions): Promise<FilerError |
     const isAway = error.code === 'peer-unreachable' && (tries > 0 || wasLost);
     if (!isLost(error.code) && !isAway) return error;
     if (progress() > before) lostAt = undefined;
-    lostAt ??= performance.now();
+    lostAt ??= limit.isShort ? limit.since : performance.now();
     const pauseMs = Math.min(RETRY_FIRST_MS * 2 ** tries, RETRY_LONGEST_MS);
-    if (performance.now() + pauseMs - lostAt > timeoutMs) {
-      const seconds = Math.round(timeoutMs / 1000);
+    if (performance.now() + pauseMs - lostAt > limit.ms) {
+      if (limit.isShort && tries === 0) return error;
+      const seconds = Math.round(limit.ms / 1000);
       return new FilerError(
         'timed-out',
         `${peer} was lost half-way and did not come back within ${seconds} s (${error.message}): try again when it is online`,
