@@ -31,6 +31,7 @@ export {
   type Timetable,
   type TimetableText,
 } from './timetable.ts';
+export { RepeatedLines } from './repeated-lines.ts';
 export { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFields, type Logger } from './log.ts';
 export * from './kinds.ts';
 export { MOMENT, type Moment } from './moment.ts';

@@ -6,11 +6,10 @@ import {
   type Context,
 } from '@filer/program';
 import { Daemon } from '../daemon/daemon.ts';
-import type { PeerEvent } from '../network/events.ts';
 import { aborted } from '../abort.ts';
 import { clientSettings } from '../settings.ts';
 import type { StartArguments } from './arguments.ts';
-import { wordsFor } from './event-words.ts';
+import { showEvents } from './shown-events.ts';
 
 export async function run(flags: StartArguments, context: Context): Promise<void> {
   const { home, env, output, version, signal } = context;
@@ -24,7 +23,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
   context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
   const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
   keepYoungMemorySmall();
-  daemon.follow((event) => show(event, context));
+  daemon.follow(showEvents(output));
   try {
     output.json({
       type: 'ready',
@@ -44,13 +43,4 @@ export async function run(flags: StartArguments, context: Context): Promise<void
   } finally {
     await daemon.close();
   }
-}
-
-const SHOWN: ReadonlySet<PeerEvent['type']> = new Set(['message', 'received', 'offer', 'member']);
-
-/** What came is data; it is told in both forms. */
-function show(event: PeerEvent, { output }: Context): void {
-  if (!SHOWN.has(event.type)) return;
-  output.json(event);
-  output.words(wordsFor(event));
 }

@@ -94,6 +94,9 @@ export interface IncomingTransfer {
   readonly bytesTotal: number;
 }
 
+/** What a file that came takes in the database: in two lists, with their indexes. */
+const ROW_BYTES = 2_048;
+
 /** Transfers of one sender that wait until the program here is told of them. */
 const MAX_UNTOLD = 1_000;
 
@@ -232,6 +235,7 @@ export class TransferIntake {
           maxFiles: limits.maxFiles,
           accept: async (offer, asker) => {
             this.#refuseUntold(from);
+            member.room.require(0);
             const cap = this.#knownCap(offer, from);
             if (cap === undefined) return undefined;
             if (cap === 'ask') {
@@ -318,7 +322,7 @@ export class TransferIntake {
 
   #tellOffer({ id, fromName, from, names, files, bytes, note, state }: AskedOffer): void {
     const { log, onOffer } = this.#options;
-    log.info(OFFER_PHRASES[state], { id, from: fromName, files, bytes });
+    log.info(OFFER_PHRASES[state], { offer: id, from: fromName, files, bytes });
     onOffer({ id, from: fromName, fromId: from, names, files, size: bytes, note, state });
   }
 
@@ -326,6 +330,7 @@ export class TransferIntake {
     const { member, onReceived } = this.#options;
     const wasThere = file.present === true;
     if (wasThere && member.inbox.has(from.id, file.file, file.digest)) return;
+    member.room.require(ROW_BYTES);
     const item = {
       id: randomUUID(),
       path: file.file,

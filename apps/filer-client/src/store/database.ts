@@ -3,6 +3,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type ErrorCode, FilerError, isWriteFailure, messageOf, writeFailure } from '@filer/protocol';
 import { MIGRATIONS } from './migrations.ts';
 
+/** The journal may grow beyond while something reads for long; afterwards it is cut to this. */
+const MAX_IDLE_JOURNAL_BYTES = 16 * 1024 * 1024;
+
 /**
  * Opens a home's database and brings it to the newest version. Several processes may have it open at once: a
  * daemon and commands.
@@ -16,6 +19,7 @@ export function openDatabase(file: string): DatabaseSync {
     closeSync(openSync(file, 'a', 0o600));
     database = guard(new DatabaseSync(file), file);
     database.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_JOURNAL_BYTES}`);
     // A row that is replaced goes as any other: what it was charged for ends.
     database.exec('PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON');
     migrate(database);
