@@ -52,6 +52,7 @@ test('a sender of many transfers has its turn after those who had none for longe
   for (const job of ['one', 'two', 'three']) await came(EVE, job);
   await came(BOB, 'first');
   await came(BOB, 'second');
+  expect([arrivals.untold(EVE.id), arrivals.untold(BOB.id)]).toEqual([3, 2]);
 
   const order: string[] = [];
   const turns = new Map<string, number>();
@@ -63,4 +64,5 @@ test('a sender of many transfers has its turn after those who had none for longe
   }
 
   expect(order).toEqual(['one', 'first', 'two', 'second', 'three']);
+  expect(arrivals.untold(EVE.id)).toBe(0);
 });

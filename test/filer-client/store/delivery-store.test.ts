@@ -49,6 +49,28 @@ test('of a sender that sends without end the newest paths are remembered, and th
   expect(found(bob)).toEqual([1]);
 });
 
+test('a path that is delivered again and again is charged once, and one that was forgotten not at all', () => {
+  const bounds = { perHolder: 1e6, inAll: 1e6 };
+  const store = new DeliveryStore(database, writes, { bounds, step: 3 });
+  const used = (machine: string): unknown =>
+    database
+      .prepare("SELECT bytes FROM machine_use WHERE what = 'deliveries' AND machine = ?")
+      .get(machine)?.['bytes'];
+  const cost = 256 + 2 * '/inbox/a'.length + FIRST.content.length;
+  const [anna, bob] = [store.of('A', '/inbox'), store.of('B', '/inbox')];
+  for (let n = 0; n < 30; n++) void anna.note('a', FIRST);
+  anna.find('a');
+  expect(used('A')).toBe(cost);
+
+  void bob.note('a', FIRST);
+  void bob.note('b', FIRST);
+  void anna.note('b', FIRST);
+  anna.find('a');
+  expect([used('A'), used('B')]).toEqual([2 * cost, 2 * cost]);
+  database.exec("DELETE FROM deliveries WHERE sender = 'B'");
+  expect([used('A'), used('B')]).toEqual([2 * cost, 0]);
+});
+
 test('what an older version listed as delivered is the sender’s, what lay there already is not', () => {
   const insert = database.prepare(
     "INSERT INTO inbox VALUES (?, 'job', 'A', 'anna', ?, 'a', 1, ?, 1, '', 'received', ?)",

@@ -61,7 +61,7 @@ export class ArrivalStore {
     this.#database
       .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
       .run(sender.id, job, sender.name, folder, note, beganAt);
-    this.#room.added(sender.id);
+    this.#room.added();
     return folder;
   }
 

@@ -40,7 +40,7 @@ export class DeliveryStore {
         this.#writes.add(() => {
           const { content, mtimeNs, job } = delivered;
           this.#put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
-          this.#room.added(sender);
+          this.#room.added();
         }),
     };
   }

@@ -69,7 +69,7 @@ export class InboxStore {
       item.state,
       item.wasThere ? 1 : 0,
     );
-    this.#room.added(item.from);
+    this.#room.added();
   }
 
   /** Whether a file is listed as it is now: one that was put in place when its receiver was killed may not be. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ShareBounds } from '@filer/protocol';
 import { integer, text } from './database.ts';
+import { ROW_COSTS } from './migrations.ts';
 
 const MiB = 1024 * 1024;
 
@@ -37,22 +38,18 @@ export interface MachineRoomOptions {
  * rows of the machine that has most are forgotten, never those of one that has little.
  */
 export class MachineRoom {
+  readonly #database: DatabaseSync;
+  readonly #table: MachineRoomOptions['table'];
   readonly #step: number;
-  readonly #usedBy: StatementSync;
-  readonly #usedInAll: StatementSync;
-  readonly #greediest: StatementSync;
   readonly #forget: StatementSync;
-  readonly #table: string;
   bounds: ShareBounds;
   #sinceLook = 0;
 
   constructor(database: DatabaseSync, { table, bounds, forgettable = 'TRUE', step = 1 }: MachineRoomOptions) {
+    this.#database = database;
     this.#table = table;
     this.bounds = bounds;
     this.#step = step;
-    this.#usedBy = database.prepare('SELECT bytes FROM machine_use WHERE what = ? AND machine = ?');
-    this.#usedInAll = database.prepare('SELECT total(bytes) AS bytes FROM machine_use WHERE what = ?');
-    this.#greediest = database.prepare('SELECT machine FROM machine_use WHERE what = ? ORDER BY bytes DESC');
     this.#forget = database.prepare(
       `DELETE FROM ${table} WHERE rowid IN
        (SELECT rowid FROM ${table} WHERE sender = ? AND ${forgettable} ORDER BY rowid LIMIT ${step})`,
@@ -60,24 +57,46 @@ export class MachineRoom {
   }
 
   /** A machine has got a row more. Call it in the transaction that adds it. */
-  added(machine: string): void {
+  added(): void {
     this.#sinceLook = (this.#sinceLook + 1) % this.#step;
     if (this.#sinceLook !== 0) return;
+    if (this.#table === 'inbox' || this.#table === 'deliveries') this.#charge(this.#table);
     const { perHolder, inAll } = this.bounds;
-    while (this.#bytesOf(machine) > perHolder && this.#forgetOldest(machine));
-    while (integer(this.#usedInAll.get(this.#table) ?? {}, 'bytes') > inAll && this.#greediestGivesWay());
+    for (const machine of this.#machinesAbove(perHolder))
+      while (this.#machinesAbove(perHolder).includes(machine) && this.#forgetOldest(machine));
+    while (this.#usedInAll() > inAll && this.#machinesAbove(0).some((each) => this.#forgetOldest(each)));
   }
 
-  #bytesOf(machine: string): number {
-    const row = this.#usedBy.get(this.#table, machine);
-    return row === undefined ? 0 : integer(row, 'bytes');
+  /** Charges the rows since the last time. */
+  #charge(table: keyof typeof ROW_COSTS): void {
+    const mark = `what = '${table}' AND machine = ''`;
+    this.#database.exec(
+      `INSERT INTO machine_use
+         SELECT '${table}', sender, sum(${ROW_COSTS[table].replaceAll('$', table)}) FROM ${table}
+         WHERE rowid > (SELECT bytes FROM machine_use WHERE ${mark}) GROUP BY sender
+       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+       UPDATE machine_use SET bytes = (SELECT coalesce(max(rowid), 0) FROM ${table}) WHERE ${mark}`,
+    );
   }
 
-  /** One that has nothing to forget is passed over. @returns whether there was one that has */
-  #greediestGivesWay(): boolean {
-    return this.#greediest.all(this.#table).some((row) => this.#forgetOldest(text(row, 'machine')));
+  /** Those that have more, the one with most first. */
+  #machinesAbove(bytes: number): string[] {
+    return this.#database
+      .prepare(
+        "SELECT machine FROM machine_use WHERE what = ? AND machine <> '' AND bytes > ? ORDER BY bytes DESC",
+      )
+      .all(this.#table, bytes)
+      .map((row) => text(row, 'machine'));
   }
 
+  #usedInAll(): number {
+    const row = this.#database
+      .prepare("SELECT total(bytes) AS bytes FROM machine_use WHERE what = ? AND machine <> ''")
+      .get(this.#table);
+    return integer(row ?? {}, 'bytes');
+  }
+
+  /** @returns whether there was something to forget */
   #forgetOldest(machine: string): boolean {
     return this.#forget.run(machine).changes > 0;
   }

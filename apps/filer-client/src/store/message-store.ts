@@ -60,7 +60,7 @@ export class MessageStore {
           'INSERT OR IGNORE INTO messages (id, sender, recipient, text, time, received_at) VALUES (?, ?, ?, ?, ?, ?)',
         )
         .run(keyOf(message), from, to, words, time, receivedAt);
-      if (changes > 0) this.#room.added(from);
+      if (changes > 0) this.#room.added();
       return changes > 0;
     });
   }

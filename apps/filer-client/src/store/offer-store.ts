@@ -66,7 +66,7 @@ export class OfferStore {
         offer.state,
         offer.reason,
       );
-    this.#room.added(offer.from);
+    this.#room.added();
   }
 
   find(from: string, job: string): AskedOffer | undefined {
