@@ -79,7 +79,9 @@ test('who joins another network knows nobody there, and keeps what was received'
   const settings = new Settings(database);
   forgetOtherNetwork(database, settings, 'FIRST');
   settings.set('directory.epoch', 'abc');
-  database.exec("INSERT INTO pins (name, id) VALUES ('bob', 'B'); INSERT INTO removals VALUES (1, '{}')");
+  database.exec(
+    "INSERT INTO pins (name, id) VALUES ('bob', 'B'); INSERT INTO removals (number, id, document) VALUES (1, 'B', '{}')",
+  );
   database.exec(
     "INSERT INTO messages (id, sender, recipient, text, time, received_at) VALUES ('m', 'B', 'A', 'hello', 1, 1)",
   );
