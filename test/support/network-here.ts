@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseHostPort } from '@filer/protocol';
 import { RpcServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
 import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
-import type { PeerEvent } from '../../apps/filer-client/src/network/events.ts';
+import type { PeerEvent } from '../../apps/filer-client/src/api/contract/peers.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';

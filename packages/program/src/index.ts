@@ -61,9 +61,11 @@ export { runProgram, type ProgramOptions } from './program.ts';
 export {
   arrayOf,
   count,
+  errorCode,
   method,
   NO_PARAMS,
   parsedBy,
+  text,
   type Method,
   type MethodTypes,
   type TypesOf,

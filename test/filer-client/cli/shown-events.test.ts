@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { showEvents } from '../../../apps/filer-client/src/cli/shown-events.ts';
-import type { PeerEvent } from '../../../apps/filer-client/src/network/events.ts';
+import type { PeerEvent } from '../../../apps/filer-client/src/api/contract/peers.ts';
 
 afterEach(() => {
   vi.useRealTimers();

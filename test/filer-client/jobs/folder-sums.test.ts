@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { ReceiptLines } from '../../../apps/filer-client/src/cli/receipt-lines.ts';
 import { FolderSums } from '../../../apps/filer-client/src/jobs/folder-sums.ts';
-import type { FileOutcome, ReceiptTold, SendEvent } from '../../../apps/filer-client/src/jobs/send-events.ts';
+import type {
+  FileOutcome,
+  ReceiptTold,
+  SendEvent,
+} from '../../../apps/filer-client/src/api/contract/send.ts';
 
 const OF_BOB = { job: 'j', recipient: 'bob', recipientId: 'B' } as const;
 

@@ -1,8 +1,9 @@
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { BroadcastArguments } from './arguments.ts';
 import { showText } from './texts.ts';
 
 export async function run({ text }: BroadcastArguments, context: Context): Promise<number> {
-  return showText(await perform(context, 'broadcast', { text }), context);
+  return showText(await call(context, contract.broadcast, { text }), context);
 }

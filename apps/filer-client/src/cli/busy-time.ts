@@ -1,4 +1,4 @@
-import type { JobStarted, SendEvent } from '../jobs/send-events.ts';
+import type { JobStarted, SendEvent } from '../api/contract/send.ts';
 
 /** How long a job was at work: without the time in which it only waited for people to answer. */
 export class BusyTime {

@@ -1,5 +1,5 @@
 import { formatBytes, printable } from '@filer/program';
-import type { PeerEvent } from '../network/events.ts';
+import type { PeerEvent } from '../api/contract/peers.ts';
 import { SHOWN_SERVER_NAME } from '../network/server-name.ts';
 import { contentsOf } from './inbox-answer.ts';
 

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import { formatBytes, formatRate, type Context, type OutputStream } from '@filer/program';
-import { inOwnProcess } from '../api/own-process.ts';
+import { openEphemeral } from '../api/daemon-here.ts';
 import { findPeer } from '../daemon/operations/recipients.ts';
 import { parseSharedPath } from '../jobs/peer-path.ts';
 import { streamFile } from '../jobs/stream-job.ts';
@@ -19,22 +19,21 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
   const progress = progressDisplay(output);
   const startedAt = performance.now();
   try {
-    const bytes = await inOwnProcess(context, async (site) => {
-      const peer = await findPeer(site, target, signal);
-      return await streamFile(
-        { peer, path, name, timeoutMs, checksum, limit },
-        {
-          member: site.member,
-          access: site.access,
-          software: site.software,
-          signal,
-          write: (content) => write(stdout, content, signal),
-          onProgress: (fileBytes, fileSize) =>
-            progress.show(progressOf(peer.name, path, fileBytes, fileSize)),
-          onLost: ({ message }) => progress.say(`the connection was lost (${message}), trying again`),
-        },
-      );
-    });
+    await using daemon = await openEphemeral(context);
+    const { member, access, software } = daemon.context;
+    const peer = await findPeer(daemon.context, target, signal);
+    const bytes = await streamFile(
+      { peer, path, name, timeoutMs, checksum, limit },
+      {
+        member,
+        access,
+        software,
+        signal,
+        write: (content) => write(stdout, content, signal),
+        onProgress: (fileBytes, fileSize) => progress.show(progressOf(peer.name, path, fileBytes, fileSize)),
+        onLost: ({ message }) => progress.say(`the connection was lost (${message}), trying again`),
+      },
+    );
     progress.stop();
     output.words(`${formatBytes(bytes)} at ${formatRate(bytes, performance.now() - startedAt)}, verified`);
     return 0;

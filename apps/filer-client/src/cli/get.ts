@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { GetDone, GetEvent } from '../jobs/get-events.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { GetArguments } from './arguments.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
@@ -28,16 +29,13 @@ export async function run(args: GetArguments, context: Context): Promise<number>
   const told = new Set<string>();
   let done: GetDone;
   try {
-    done = await perform(context, 'get', request, {
-      onItem: (item) => {
-        const event = item as GetEvent;
-        output.json(event);
-        if (event.type === 'progress') progress.show({ ...event, recipient: label });
-        else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
-        // Lines between the bars would tear them: they follow when the bars stand still.
-        else if (progress instanceof ProgressBars) later.push(event);
-        else tell(event, told, context);
-      },
+    done = await call(context, contract.get, request, (event) => {
+      output.json(event);
+      if (event.type === 'progress') progress.show({ ...event, recipient: label });
+      else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
+      // Lines between the bars would tear them: they follow when the bars stand still.
+      else if (progress instanceof ProgressBars) later.push(event);
+      else tell(event, told, context);
     });
   } finally {
     progress.stop();

@@ -1,7 +1,8 @@
 import { FilerError } from '@filer/protocol';
 import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
 import { findJob } from '../jobs/find-job.ts';
-import { jobDocument, type JobDocument } from '../jobs/job-documents.ts';
+import type { JobDocument } from '../api/contract/transfers.ts';
+import { jobDocument } from '../jobs/job-documents.ts';
 import { keptReceipts } from '../jobs/kept-receipts.ts';
 import { releaseDeadJobs } from '../jobs/owners.ts';
 import type { Member } from '../network/member.ts';

@@ -1,5 +1,6 @@
 import { formatBytes, printable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 
 export interface AnswerRequest {
   readonly accept: boolean;
@@ -12,7 +13,7 @@ export interface AnswerRequest {
 /** Answers offers, and says of each what happens now. */
 export async function answer(request: AnswerRequest, context: Context): Promise<void> {
   const { output } = context;
-  const result = await perform(context, 'answerOffers', request);
+  const result = await call(context, contract.answerOffers, request);
   output.json(result);
   for (const { from, files, size, names, state, present } of result.offers) {
     const what = `${from}: ${contentsOf(names, files, size)}`;

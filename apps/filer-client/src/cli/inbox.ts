@@ -1,8 +1,8 @@
 import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { InboxItem } from '../store/inbox-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
-import { configuredInbox } from './configured-inbox.ts';
 import { openMember } from './home-member.ts';
 import { contentsOf } from './inbox-answer.ts';
 
@@ -39,8 +39,7 @@ export async function run(_args: object, context: Context): Promise<void> {
     if (items.length > 0) output.line();
   }
   if (items.length === 0) {
-    const status = await perform(context, 'status', {});
-    const inbox = status.running ? status.inbox : await configuredInbox(context);
+    const { inbox } = await call(context, contract.status, {});
     if (first === undefined)
       output.words(`Nothing has come yet. Files that others send will lie in ${inbox}`);
     return;

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import { formatBytes, printable, type Context } from '@filer/program';
-import type { JobStarted, QueuedTold, Retrying, SendDone, SendEvent, Waiting } from '../jobs/send-events.ts';
+import type { JobStarted, QueuedTold, Retrying, SendDone, SendEvent, Waiting } from '../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
 import { summarize, warnOnce } from './job-summary.ts';
 import { ReceiptLines } from './receipt-lines.ts';
@@ -13,7 +13,7 @@ import { ProgressBars, progressDisplay } from './send-progress.ts';
  */
 export async function showJob(
   context: Context,
-  perform: (onItem: (item: unknown) => void) => Promise<SendDone>,
+  run: (onEvent: (event: SendEvent) => void) => Promise<SendDone>,
 ): Promise<number> {
   const { output, signal } = context;
   const progress = progressDisplay(output);
@@ -28,8 +28,7 @@ export async function showJob(
   let started: JobStarted | undefined;
   let done: SendDone;
   try {
-    done = await perform((item) => {
-      const event = item as SendEvent;
+    done = await run((event) => {
       output.json(event);
       busy.take(event, performance.now());
       if (event.type === 'job') started = event;

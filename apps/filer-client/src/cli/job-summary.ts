@@ -1,5 +1,5 @@
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
-import type { RecipientDone, SendDone } from '../jobs/send-events.ts';
+import type { RecipientDone, SendDone } from '../api/contract/send.ts';
 
 /** What fails many files, such as a full disk, is said once. */
 export function warnOnce(recipient: string, why: string, told: Set<string>, { output }: Context): void {

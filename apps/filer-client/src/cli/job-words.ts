@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { formatBytes, printable } from '@filer/program';
 import { progressWords } from './progress-words.ts';
-import type { JobDocument, RecipientDocument } from '../jobs/job-documents.ts';
+import type { JobDocument, RecipientDocument } from '../api/contract/transfers.ts';
 
 /** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
 export function pathsInWords({ paths, as, shared }: JobDocument): string {

@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { LeaveArguments } from './arguments.ts';
 
 export async function run({ yes }: LeaveArguments, context: Context): Promise<void> {
@@ -15,7 +16,7 @@ export async function run({ yes }: LeaveArguments, context: Context): Promise<vo
     signal.throwIfAborted();
     if (sure !== true) throw new FilerError('interrupted', 'still a member: nothing was changed');
   }
-  const left = await perform(context, 'leave', {});
+  const left = await call(context, contract.leave, {});
   output.json(left);
   output.line(
     left.told

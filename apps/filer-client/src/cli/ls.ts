@@ -1,22 +1,16 @@
 import { FilerError } from '@filer/protocol';
 import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { LsItem } from '../daemon/operations/ls.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { LsItem } from '../api/contract/get.ts';
 import type { LsArguments } from './arguments.ts';
 
 export async function run({ source }: LsArguments, context: Context): Promise<void> {
   const { output } = context;
   const entries: LsItem[] = [];
-  const { peer, id, path, leftOut } = await perform(
-    context,
-    'ls',
-    { source },
-    {
-      onItem: (item) => {
-        for (const each of (item as { items: LsItem[] }).items) entries.push(each);
-      },
-    },
-  );
+  const { peer, id, path, leftOut } = await call(context, contract.ls, { source }, ({ items }) => {
+    for (const each of items) entries.push(each);
+  });
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   output.json({ peer, id, path, entries, leftOut });
   if (entries.length === 0) {

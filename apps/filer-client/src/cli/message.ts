@@ -1,8 +1,9 @@
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { MessageArguments } from './arguments.ts';
 import { showText } from './texts.ts';
 
 export async function run({ target, text }: MessageArguments, context: Context): Promise<number> {
-  return showText(await perform(context, 'message', { target, text }), context);
+  return showText(await call(context, contract.message, { target, text }), context);
 }

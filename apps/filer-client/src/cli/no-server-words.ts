@@ -1,5 +1,5 @@
 import { printable } from '@filer/program';
-import type { ServerProblemDocument } from '../network/server-access.ts';
+import type { ServerProblemDocument } from '../api/contract/peers.ts';
 
 /** Says that there is no connection with the ip-server, and why if it is not just away. */
 export function noServerWords(

@@ -1,7 +1,8 @@
 import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '@filer/program';
-import { openPerformer } from '../api/performer.ts';
-import { perform } from '../api/perform.ts';
-import type { PeerLine, Peers } from '../daemon/operations/peers.ts';
+import { openLastingClient } from '../api/lasting-client.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { PeerLine, Peers } from '../api/contract/peers.ts';
 import type { PeersArguments } from './arguments.ts';
 import { noServerWords } from './no-server-words.ts';
 import { watchState } from './watch-state.ts';
@@ -9,8 +10,8 @@ import { watchState } from './watch-state.ts';
 export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {
   const { output } = context;
   if (watch) {
-    await using performer = openPerformer(context);
-    await watchState(context, () => performer.perform('peers', { all }), {
+    await using daemon = openLastingClient(context);
+    await watchState(context, () => daemon.call(contract.peers, { all }), {
       layOut: (peers, { now, columns }) => {
         const screen = screenOf(peers, all, now, columns);
         const away = awayWords(peers, now);
@@ -24,7 +25,7 @@ export async function run({ all, watch }: PeersArguments, context: Context): Pro
     });
     return;
   }
-  const peers = await perform(context, 'peers', { all });
+  const peers = await call(context, contract.peers, { all });
   const now = Date.now();
   output.json(documentOf(peers));
   for (const line of peersLines(peers, all, now, output.columns)) output.line(line);

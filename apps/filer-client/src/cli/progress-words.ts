@@ -1,5 +1,6 @@
 import { formatBytes, formatDuration } from '@filer/program';
-import { timeLeftMs, type Amounts } from '../jobs/live-progress.ts';
+import type { Amounts } from '../api/contract/transfers.ts';
+import { timeLeftMs } from '../jobs/live-progress.ts';
 
 /**
  * How far it is, in words: bytes, files where there are several, rate, time left. Totals that may still grow have a

@@ -1,5 +1,5 @@
 import { formatBytes, printable } from '@filer/program';
-import type { FolderTold, ReceiptTold } from '../jobs/send-events.ts';
+import type { FolderTold, ReceiptTold } from '../api/contract/send.ts';
 
 /** Receipts as lines for people: one for each path that was named, a folder's once all of it is there. */
 export class ReceiptLines {

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { ReportOutcome } from '../daemon/operations/report.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { SpooledReport } from '../api/contract/reports.ts';
 import type { ReportArguments } from './arguments.ts';
 
 export async function run({ values, attach, title }: ReportArguments, context: Context): Promise<void> {
@@ -13,7 +14,7 @@ export async function run({ values, attach, title }: ReportArguments, context: C
       'report what? Give KEY=VALUE pairs such as temperature=21.5, --title TEXT, or --attach FILE',
     );
   }
-  const outcome = await perform(context, 'report', {
+  const outcome = await call(context, contract.report, {
     values: values.map(parsePair),
     title: title ?? '',
     attach: attach.map((path) => resolve(path)),
@@ -23,10 +24,7 @@ export async function run({ values, attach, title }: ReportArguments, context: C
 }
 
 /** Says whether the server has a report. */
-export function storedWords(
-  { stored, spooled, reason }: Omit<ReportOutcome, 'seq'>,
-  output: Context['output'],
-): void {
+export function storedWords({ stored, spooled, reason }: SpooledReport, output: Context['output']): void {
   if (stored) {
     output.line('reported: the ip-server has it on disk');
     return;

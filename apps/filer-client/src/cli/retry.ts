@@ -1,5 +1,6 @@
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import { findJob } from '../jobs/find-job.ts';
 import type { JobArguments } from './arguments.ts';
 import { openMember } from './home-member.ts';
@@ -8,7 +9,7 @@ import { showJob } from './job-following.ts';
 export async function run({ job: typed }: JobArguments, context: Context): Promise<number> {
   const { id, isComplete, names } = await lookUp(typed, context);
   const params = { job: id, summed: !context.output.jsonMode };
-  const exitCode = await showJob(context, (onItem) => perform(context, 'retry', params, { onItem }));
+  const exitCode = await showJob(context, (onItem) => call(context, contract.retry, params, onItem));
   if (isComplete) context.output.words(`Nothing is left to repeat: ${names} got all of job ${id}.`);
   return exitCode;
 }

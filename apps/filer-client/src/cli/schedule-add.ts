@@ -1,14 +1,15 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { formatDuration, userWorkFolder, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import { shortestDistanceMs } from '../reports/due.ts';
 import type { ScheduleAddArguments } from './arguments.ts';
 import { whenWords } from './schedule-words.ts';
 
 export async function run(args: ScheduleAddArguments, context: Context): Promise<void> {
   const { output } = context;
-  const { daemon, ...line } = await perform(context, 'scheduleAdd', {
+  const { daemon, ...line } = await call(context, contract.scheduleAdd, {
     schedule: fieldsOf(args),
     replace: args.replace,
   });

@@ -1,11 +1,12 @@
 import { formatAgo, formatDuration, renderTable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { ScheduleLine } from '../daemon/operations/schedules.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { ScheduleLine } from '../api/contract/reports.ts';
 import { whatWords } from './schedule-words.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
-  const { file, daemon, schedules, mistakes, leaving } = await perform(context, 'scheduleList', {});
+  const { file, daemon, schedules, mistakes, leaving } = await call(context, contract.scheduleList, {});
   output.json({ file, schedules, mistakes, leaving });
   if (schedules.length > 0) {
     const columns = ['NAME', 'WHEN', 'NEXT', 'LAST', 'REPORTS'].map((title) => ({ title }));

@@ -1,6 +1,7 @@
 import { formatBytes, formatDuration, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { ScheduleRunOutcome } from '../daemon/operations/schedules.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { ScheduleRunOutcome } from '../api/contract/reports.ts';
 import type { ScheduleNameArguments } from './arguments.ts';
 import { storedWords } from './report.ts';
 
@@ -10,7 +11,7 @@ const TIMED_OUT = 9;
 
 export async function run({ name }: ScheduleNameArguments, context: Context): Promise<number> {
   const { output } = context;
-  const outcome = await perform(context, 'scheduleRun', { name });
+  const outcome = await call(context, contract.scheduleRun, { name });
   output.json(outcome);
   for (const line of linesOf(outcome)) output.line(line);
   storedWords(outcome, output);

@@ -1,7 +1,7 @@
 import cliProgress, { type MultiBar, type SingleBar } from 'cli-progress';
 import { HeldTerminal, printable, type Output } from '@filer/program';
-import type { Amounts } from '../jobs/live-progress.ts';
-import type { Progress } from '../jobs/send-events.ts';
+import type { Amounts } from '../api/contract/transfers.ts';
+import type { Progress } from '../api/contract/send.ts';
 import { TransferRate } from '../jobs/transfer-rate.ts';
 import { progressWords } from './progress-words.ts';
 

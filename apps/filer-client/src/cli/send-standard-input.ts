@@ -4,9 +4,10 @@ import { FilerError } from '@filer/protocol';
 import { aborted } from '../abort.ts';
 import { contentOf, openHome, type Context } from '@filer/program';
 import { guardFolders, requireNotOwn } from '@filer/transfer';
-import { sendGrowing } from '../api/own-process.ts';
-import { perform } from '../api/perform.ts';
-import type { SendDone, SendEvent } from '../jobs/send-events.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import { clientOf, openEphemeral } from '../api/daemon-here.ts';
+import type { SendDone, SendEvent } from '../api/contract/send.ts';
 import { STANDARD_INPUT } from '../jobs/send-request.ts';
 import { newSpoolFile, removeSpooled } from '../jobs/spool-folder.ts';
 import { SpooledStream } from '../jobs/spooled-stream.ts';
@@ -37,15 +38,18 @@ export async function sendStandardInput(
   let isKept = false;
   try {
     return await showJob(context, async (tell) => {
-      const onItem = (item: unknown): void => {
+      const onItem = (event: SendEvent): void => {
         // From here on the job has it, and removes it when everyone has got it.
-        if ((item as SendEvent).type === 'job') isKept = true;
-        tell(item);
+        if (event.type === 'job') isKept = true;
+        tell(event);
       };
-      if (!request.queue) return hint(await sendGrowing(context, params, spooled, { onItem }), context);
+      if (!request.queue) {
+        await using daemon = clientOf(await openEphemeral(context, spooled));
+        return hint(await daemon.call(contract.send, params, { onItem, signal }), context);
+      }
       await Promise.race([spooled.reach(Infinity), aborted(signal)]);
       signal.throwIfAborted();
-      return hint(await perform(context, 'send', params, { onItem }), context);
+      return hint(await call(context, contract.send, params, onItem), context);
     });
   } finally {
     // What broke off is never sent as if it were all.

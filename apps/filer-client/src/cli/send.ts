@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { SendArguments } from './arguments.ts';
 import { showJob } from './job-following.ts';
 
@@ -12,7 +13,6 @@ export async function run(args: SendArguments, context: Context): Promise<number
     return await sendStandardInput(paths, request, context);
   }
   const absolute = paths.map((path) => resolve(path));
-  return await showJob(context, (onItem) =>
-    perform(context, 'send', { ...request, paths: absolute, summed: !context.output.jsonMode }, { onItem }),
-  );
+  const params = { ...request, paths: absolute, summed: !context.output.jsonMode };
+  return await showJob(context, (onEvent) => call(context, contract.send, params, onEvent));
 }

@@ -1,12 +1,13 @@
 import { parseHostPort } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { ServerArguments } from './arguments.ts';
 
 export async function run({ address }: ServerArguments, context: Context): Promise<void> {
   const { output } = context;
   parseHostPort(address); // a wrong one is the caller's mistake, daemon or not
-  const result = await perform(context, 'server', { address });
+  const result = await call(context, contract.server, { address });
   output.json(result);
   output.line(`the ip-server is looked for at ${result.address} first (its id stays ${result.id})`);
   if (result.connected === true) output.line('it answers there');

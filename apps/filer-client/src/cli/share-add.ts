@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { printable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { ShareAddArguments } from './arguments.ts';
 
 export async function run(args: ShareAddArguments, context: Context): Promise<void> {
   const { output } = context;
-  const share = await perform(context, 'shareAdd', {
+  const share = await call(context, contract.shareAdd, {
     folder: resolve(args.folder),
     ...(args.as === undefined ? {} : { name: args.as }),
     groups: args.group,

@@ -1,8 +1,10 @@
 import { dirname, join } from 'node:path';
 import { readdirSync } from 'node:fs';
 import { FilerError, nearNames } from '@filer/protocol';
-import type { Context } from '@filer/program';
-import { openOperator, type Operator } from '../api/operator.ts';
+import type { Context, DaemonClient } from '@filer/program';
+import { contract } from '../api/contract.ts';
+import type { PeerEvent } from '../api/contract/peers.ts';
+import { openLivePeer } from '../api/live-peer.ts';
 import { wordsFor } from './event-words.ts';
 import { shellCommands } from './shell/commands.ts';
 import { Screen } from './shell/screen.ts';
@@ -12,8 +14,9 @@ const OWN_WORDS = ['help', 'exit', 'quit'];
 
 export async function run(_args: object, context: Context): Promise<number | undefined> {
   const { home, output } = context;
-  await using operator = await openOperator(context);
-  const status = await operator.perform('status', {});
+  await using peer = await openLivePeer(context);
+  const { client: daemon } = peer;
+  const status = await daemon.call(contract.status, {}, { signal: context.signal });
   const left = new FilerError('interrupted', 'the shell is left');
   const leave = new AbortController();
   const ended = AbortSignal.any([context.signal, leave.signal]);
@@ -25,19 +28,20 @@ export async function run(_args: object, context: Context): Promise<number | und
     (line) => complete(line, names),
   );
   const refreshNames = async (): Promise<void> => {
-    names = (await operator.perform('peers', {})).peers.map(({ name }) => name);
+    names = (await daemon.call(contract.peers, {}, { signal: context.signal })).peers.map(({ name }) => name);
   };
   await refreshNames();
-  if (operator.isOwn) screen.show('No daemon runs here: this shell is the peer for as long as it is open.');
+  if (peer.isOwn) screen.show('No daemon runs here: this shell is the peer for as long as it is open.');
   screen.show('Type help, or exit (Ctrl-D) to leave.');
 
-  const following = operator
-    .follow((event) => {
-      if (output.jsonMode) output.json(event);
-      else screen.show(`* ${wordsFor(event)}`);
-      if (event.type === 'presence') refreshNames().catch(() => undefined);
-      if (event.type === 'member') screen.setPrompt(promptOf(event));
-    }, ended)
+  const onItem = (event: PeerEvent): void => {
+    if (output.jsonMode) output.json(event);
+    else screen.show(`* ${wordsFor(event)}`);
+    if (event.type === 'presence') refreshNames().catch(() => undefined);
+    if (event.type === 'member') screen.setPrompt(promptOf(event));
+  };
+  const following = daemon
+    .call(contract.follow, {}, { onItem, signal: ended })
     .then(() => {
       if (!ended.aborted) screen.show('* the daemon has ended');
       leave.abort(left);
@@ -57,7 +61,7 @@ export async function run(_args: object, context: Context): Promise<number | und
     running = new AbortController();
     const outcome = await runLine(
       line,
-      operator,
+      daemon,
       screen,
       AbortSignal.any([ended, running.signal]),
       output.columns,
@@ -80,7 +84,7 @@ function promptOf({ name }: { readonly name: string }): string {
 
 async function runLine(
   line: string,
-  operator: Operator,
+  daemon: DaemonClient,
   screen: Screen,
   signal: AbortSignal,
   columns: number,
@@ -97,7 +101,7 @@ async function runLine(
     }
     const command = Object.hasOwn(shellCommands, name) ? shellCommands[name] : undefined;
     if (command === undefined) throw unknown(name);
-    await command.run(words, { operator, signal, columns, show: (text) => screen.show(text) });
+    await command.run(words, { daemon, signal, columns, show: (text) => screen.show(text) });
     return 'done';
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;

@@ -1,5 +1,5 @@
 import { RepeatedLines, type Output } from '@filer/program';
-import type { PeerEvent } from '../network/events.ts';
+import type { PeerEvent } from '../api/contract/peers.ts';
 import { wordsFor } from './event-words.ts';
 
 /** Events that `start` shows, and what shows all of them where there were too many. */

@@ -1,13 +1,12 @@
 import { formatAgo, printable, type Context } from '@filer/program';
-import type { Status } from '../daemon/operations/status.ts';
-import { configuredInbox } from './configured-inbox.ts';
-import { perform } from '../api/perform.ts';
+import type { Status } from '../api/contract/peers.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import { whenWords } from './schedule-words.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
-  const told = await perform(context, 'status', {});
-  const status = told.running ? told : { ...told, inbox: await configuredInbox(context) };
+  const status = await call(context, contract.status, {});
   output.json(status);
   const rows: (readonly [string, string])[] = [
     ['name', `${status.name}${status.groups.map((group) => ` @${group}`).join('')}`],

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
-import type { TextOutcome } from '../daemon/operations/texts.ts';
+import type { TextOutcome } from '../api/contract/peers.ts';
 import { noServerWords } from './no-server-words.ts';
 
 /** Says how a text went out. @returns the exit code */

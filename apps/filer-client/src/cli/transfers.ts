@@ -1,7 +1,8 @@
 import { formatAgo, formatBytes, printable, screenLines, type Context, type Screen } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { Transfers } from '../daemon/operations/jobs.ts';
-import type { ProgressDocument } from '../jobs/live-progress.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
+import type { Transfers } from '../api/contract/transfers.ts';
+import type { ProgressDocument } from '../api/contract/transfers.ts';
 import type { TransfersArguments } from './arguments.ts';
 import { pathsInWords, recipientInWords } from './job-words.ts';
 import { progressWords } from './progress-words.ts';
@@ -9,7 +10,7 @@ import { watchState } from './watch-state.ts';
 
 export async function run({ watch }: TransfersArguments, context: Context): Promise<void> {
   const { output } = context;
-  const ask = (): Promise<Transfers> => perform(context, 'transfers', {});
+  const ask = (): Promise<Transfers> => call(context, contract.transfers, {});
   if (watch) {
     await watchState(context, ask, { layOut: (transfers, { now }) => screenOf(transfers, now) });
     return;

@@ -1,6 +1,6 @@
 import { printable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
-import type { VerifyTrouble } from '../jobs/verify-job.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { VerifyArguments } from './arguments.ts';
 
 const PROBLEMS = {
@@ -12,19 +12,11 @@ const PROBLEMS = {
 
 export async function run({ job, ask }: VerifyArguments, context: Context): Promise<number> {
   const { output } = context;
-  const done = await perform(
-    context,
-    'verify',
-    { job, ask },
-    {
-      onItem: (item) => {
-        const trouble = item as VerifyTrouble;
-        output.json(trouble);
-        const { recipient, path, receivedAs, problem } = trouble;
-        output.line(`${recipient}: ${printable(receivedAs ?? path ?? 'a receipt')} ${PROBLEMS[problem]}`);
-      },
-    },
-  );
+  const done = await call(context, contract.verify, { job, ask }, (trouble) => {
+    output.json(trouble);
+    const { recipient, path, receivedAs, problem } = trouble;
+    output.line(`${recipient}: ${printable(receivedAs ?? path ?? 'a receipt')} ${PROBLEMS[problem]}`);
+  });
   output.json(done);
   for (const { name, ok, status } of done.recipients) {
     if (ok) output.line(`${name}: ${printable(status)}`);

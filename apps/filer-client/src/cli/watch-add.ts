@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { printable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { WatchAddArguments } from './arguments.ts';
 
 export async function run(args: WatchAddArguments, context: Context): Promise<void> {
   const { output } = context;
   const { folder, as, moveTo, note = '', ...options } = args;
-  const { isThere, ...watch } = await perform(context, 'watchAdd', {
+  const { isThere, ...watch } = await call(context, contract.watchAdd, {
     ...options,
     folder: resolve(folder),
     note,

@@ -1,9 +1,10 @@
 import { formatAgo, printable, renderTable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
-  const { watches } = await perform(context, 'watchList', {});
+  const { watches } = await call(context, contract.watchList, {});
   output.json({ watches });
   if (watches.length === 0) {
     output.words('Nothing is watched: `filer-client watch add DIR --to NAME` ships what is new in a folder');

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { printable, type Context } from '@filer/program';
-import { perform } from '../api/perform.ts';
+import { contract } from '../api/contract.ts';
+import { call } from '../api/daemon-client.ts';
 import type { WatchRemoveArguments } from './arguments.ts';
 
 export async function run({ which }: WatchRemoveArguments, context: Context): Promise<void> {
   const { output } = context;
-  const removed = await perform(context, 'watchRemove', { which, folder: resolve(which) });
+  const removed = await call(context, contract.watchRemove, { which, folder: resolve(which) });
   output.json(removed);
   output.line(`${printable(removed.folder)} is watched no more; its files are as they were`);
   if (removed.waiting > 0) output.hint('What was on its way goes on:  filer-client transfers');

@@ -1,21 +1,9 @@
 import type { Membership, Messenger } from '@filer/protocol';
 import { iso } from '@filer/program';
-import type { PeerEvent } from '../network/events.ts';
+import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import type { KeptSession } from '../network/peer-sessions.ts';
 import type { ServerSession } from '../network/server-dial.ts';
-
-/** One live connection of a running peer. */
-export interface ConnectionLine {
-  readonly name: string;
-  readonly id: string;
-  /** `server` is the session with the ip-server. */
-  readonly direction: 'in' | 'out' | 'server';
-  readonly address: string;
-  readonly since: string | null;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-}
 
 type Named = Pick<Membership, 'id' | 'name'>;
 

@@ -6,6 +6,7 @@ import {
   formatHostPort,
   isMachineName,
   type Hello,
+  type HostPort,
   type Membership,
   type Messenger,
   type SignedText,
@@ -17,6 +18,7 @@ import {
   KeptClock,
   RpcServer,
   type Environment,
+  type Methods,
   type Home,
   type Lock,
   type Logger,
@@ -25,13 +27,16 @@ import {
 import { requireNotOwn } from '@filer/transfer';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import { CollectDeliveries } from '../jobs/collect-deliveries.ts';
-import { FetchServer, type ServingDocument } from '../jobs/fetch-server.ts';
+import { FetchServer } from '../jobs/fetch-server.ts';
 import type { GetJob } from '../jobs/get-job.ts';
 import { HoldingServer } from '../jobs/holding-server.ts';
-import { TransferIntake, type IncomingTransfer } from '../jobs/intake.ts';
+import { TransferIntake } from '../jobs/intake.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
-import { PeerEvents, type PeerEvent } from '../network/events.ts';
+import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
+import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
+import { PeerEvents } from '../network/events.ts';
+import { withFirst } from '../network/first-address.ts';
 import { Member } from '../network/member.ts';
 import { peerHandler, type PeerHandlerParts } from '../network/peer-handler.ts';
 import { PeerServer } from '../network/peer-server.ts';
@@ -47,12 +52,13 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import { Watches } from '../watch/watches.ts';
 import { contract } from '../api/contract.ts';
-import { ConnectionList, type ConnectionLine } from './connection-list.ts';
+import { ConnectionList } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { openPeerPort } from './listening.ts';
 import { MessageKeeper } from './message-keeper.ts';
-import { operations, type OperationName } from './operations.ts';
-import type { DaemonPart, OperationRun, Site } from './site.ts';
+import { operations } from './operations.ts';
+import { awaitSpooled } from './send-spooled.ts';
+import type { DaemonPart, OperationContext } from './operation-context.ts';
 
 export interface DaemonOptions {
   readonly home: Home;
@@ -72,6 +78,8 @@ export class Daemon implements DaemonPart {
   readonly #ended = Promise.withResolvers<void>();
   readonly #peers: PeerServer;
   readonly #sessions: PeerSessions;
+  readonly isRunning = true;
+  readonly methods: Methods = implementWith(contract, () => this.#context(), operations);
   readonly gets = new Set<GetJob>();
   readonly #holdings: HoldingServer;
   readonly #connections = new ConnectionList(
@@ -170,9 +178,20 @@ export class Daemon implements DaemonPart {
     return this.#ended.promise;
   }
 
-  /** Does what a command asks, in this process. */
-  perform(name: OperationName, params: unknown, run: OperationRun): Promise<unknown> {
-    return operations[name](this.#site(), params, run);
+  requireRunning(): void {
+    // It runs.
+  }
+
+  inboxFolder(): Promise<string> {
+    return Promise.resolve(this.inbox);
+  }
+
+  prepareSpool(): Promise<void> {
+    return Promise.resolve(); // done at the start
+  }
+
+  sendSpooled(seq: number, signal: AbortSignal): Promise<string | undefined> {
+    return awaitSpooled({ member: this.#member, access: this.#requireLink() }, seq, signal);
   }
 
   answerOffers(selection: Selection, verdict: Verdict): AskedOffer[] {
@@ -213,8 +232,16 @@ export class Daemon implements DaemonPart {
     return this.#sessions.get(peerId);
   }
 
+  /** Drops the session with the server and dials anew. */
   reconnect(): void {
     this.#link?.reconnect();
+  }
+
+  async useServer(address: HostPort): Promise<null> {
+    const { server } = this.#member;
+    await this.#member.keepServer({ ...server, addresses: withFirst(address, server.addresses) });
+    this.reconnect();
+    return null;
   }
 
   get watches(): Watches {
@@ -279,7 +306,7 @@ export class Daemon implements DaemonPart {
     );
 
     const control = await RpcServer.open(member.home, {
-      methods: implementWith(contract, () => this.#site(), operations),
+      methods: this.methods,
       onFault: (error) => log.error('a command failed for a fault of this program', { error }),
     });
     this.#closers.push(() => control.close());
@@ -342,7 +369,7 @@ export class Daemon implements DaemonPart {
     this.scheduler.start();
   }
 
-  #site(): Site {
+  #context(): OperationContext {
     const { software, log } = this.#options;
     return {
       member: this.#member,

@@ -6,7 +6,7 @@ import { SERVER_NAME } from '../network/server-name.ts';
 import { openUpload } from '../network/server-upload.ts';
 import type { Share } from '../store/share-store.ts';
 import { Trim } from '../store/trim.ts';
-import type { ServingDocument } from './fetch-server.ts';
+import type { ServingDocument } from '../api/contract/transfers.ts';
 import { ShareRules } from './ignore-rules.ts';
 import { LiveProgress } from './live-progress.ts';
 import { forgetOldPulls, PullRecord } from './pull-record.ts';

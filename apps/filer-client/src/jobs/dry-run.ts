@@ -3,7 +3,7 @@ import { walkSources } from '@filer/transfer';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { ignoreRules } from './ignore-rules.ts';
 import type { SendRequest } from './send-request.ts';
-import type { SendDone, SendEvent } from './send-events.ts';
+import type { SendDone, SendEvent } from '../api/contract/send.ts';
 
 /** What a send would send, without asking anyone: what the recipients have already is not known here. */
 export async function dryRun(

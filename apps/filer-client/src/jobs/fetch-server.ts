@@ -9,7 +9,8 @@ import {
 import type { Logger } from '@filer/program';
 import { inspectSource, isPartName, RateLimit, sendFiles, type Slots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
-import { LiveProgress, type ProgressDocument } from './live-progress.ts';
+import type { ServingDocument } from '../api/contract/transfers.ts';
+import { LiveProgress } from './live-progress.ts';
 import { forgetOldPulls, PullRecord } from './pull-record.ts';
 import { openShared } from './shared.ts';
 import { Trim } from '../store/trim.ts';
@@ -25,16 +26,6 @@ export interface FetchServerOptions {
   /** Room for transfers, those that come in included. */
   readonly slots: Slots;
   readonly log: Logger;
-}
-
-/** What somebody fetches now, as `transfers --json` tells it. */
-export interface ServingDocument {
-  readonly to: string;
-  readonly toId: string;
-  /** `SHARE/path/below`. */
-  readonly path: string;
-  readonly since: string;
-  readonly progress: ProgressDocument | null;
 }
 
 interface Running {

@@ -1,4 +1,4 @@
-import type { FolderTold, ReceiptTold, SendEvent } from './send-events.ts';
+import type { FolderTold, ReceiptTold, SendEvent } from '../api/contract/send.ts';
 
 /** A sum that grows is told this often, in ms. */
 const TELL_EVERY_MS = 200;

@@ -8,12 +8,13 @@ import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { newJobId } from './job-id.ts';
 import type { Destination } from './destination.ts';
-import type { FetchingDocument, GetDone, GetEvent } from './get-events.ts';
+import type { GetDone, GetEvent } from '../api/contract/get.ts';
+import type { FetchingDocument } from '../api/contract/transfers.ts';
 import { lockDestination } from './get-lock.ts';
 import { LiveProgress } from './live-progress.ts';
 import { ProgressThrottle } from './progress-throttle.ts';
-import type { FileOutcome, Progress } from './send-events.ts';
 import { TimeLimit } from './time-limit.ts';
+import type { FileOutcome, Progress } from '../api/contract/send.ts';
 import { isLost, whileLost } from './while-lost.ts';
 
 export interface GetRequest {

@@ -21,6 +21,8 @@ import {
   type ReceivedFile as EngineFile,
   type ReceiveEvent,
 } from '@filer/transfer';
+import type { OfferTold, ReceivedFile } from '../api/contract/peers.ts';
+import type { IncomingTransfer } from '../api/contract/transfers.ts';
 import type { Member } from '../network/member.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
 import { fillPattern } from '../inbox-pattern.ts';
@@ -29,31 +31,6 @@ import { AskedOffers } from './asked-offers.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
-
-/** A file that came, as people and programs are told. */
-export interface ReceivedFile {
-  readonly id: string;
-  readonly from: string;
-  readonly fromId: string;
-  /** Absolute. */
-  readonly path: string;
-  readonly name: string;
-  readonly size: number;
-  readonly digest: string;
-  readonly note: string;
-}
-
-/** An offer that a person is asked about, as people and programs are told. */
-export interface OfferTold {
-  readonly id: string;
-  readonly from: string;
-  readonly fromId: string;
-  readonly names: readonly string[];
-  readonly files: number;
-  readonly size: number;
-  readonly note: string;
-  readonly state: OfferState;
-}
 
 /** How much is taken. */
 export interface ReceiveLimits {
@@ -79,19 +56,6 @@ export interface IntakeOptions {
   readonly log: Logger;
   readonly onOffer: (offer: OfferTold) => void;
   readonly onReceived: (file: ReceivedFile) => void;
-}
-
-/** A transfer that comes in now. The path is another machine's: escape it. */
-export interface IncomingTransfer {
-  readonly from: string;
-  readonly fromId: string;
-  readonly since: string;
-  /** Of the file that came last, relative to the sender's folder; empty before the first. */
-  readonly path: string;
-  /** Content bytes that came over this connection. */
-  readonly bytesReceived: number;
-  /** Of what was offered so far. */
-  readonly bytesTotal: number;
 }
 
 /** What a file that came takes in the database: in two lists, with their indexes. */

@@ -11,9 +11,9 @@ import {
   type KeptJob,
 } from '../store/job-rows.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
-import type { ProgressDocument } from './live-progress.ts';
+import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { exitCodeOf } from './outcome.ts';
-import type { RecipientDone, SendDone, SendEvent } from './send-events.ts';
+import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
 import { parseKeptRequest, type SendRequest } from './send-request.ts';
 import type { TransferTurns } from './transfer-turns.ts';
 import { Turns, type Turn } from './turns.ts';

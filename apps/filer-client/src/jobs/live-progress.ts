@@ -1,16 +1,5 @@
-import type { Progress } from './send-events.ts';
+import type { Amounts, ProgressDocument } from '../api/contract/transfers.ts';
 import { TransferRate } from './transfer-rate.ts';
-
-/** How far a transfer is. */
-export type Amounts = Pick<Progress, 'bytesDone' | 'bytesTotal' | 'filesDone' | 'filesTotal' | 'complete'>;
-
-/** How far a transfer is that runs, as `transfers --json` tells it. Names of fields are a contract (docs/cli.md). */
-export interface ProgressDocument extends Amounts {
-  /** Of the last seconds; 0 while nothing can be said. */
-  readonly bytesPerSecond: number;
-  /** Null while it cannot be told. */
-  readonly etaMs: number | null;
-}
 
 /** A longer estimate says no more than this. */
 const LONGEST_ETA_MS = 100 * 3_600_000;

@@ -1,43 +1,9 @@
 import { EXIT_CODES, FilerError, type ErrorCode, type HeldAnswer, type Session } from '@filer/protocol';
+import type { VerifyDone, VerifyRecipient, VerifyTrouble } from '../api/contract/transfers.ts';
 import type { Member } from '../network/member.ts';
 import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import { askHolding } from './ask-holding.ts';
 import { keptReceipts, type KeptReceipt } from './kept-receipts.ts';
-
-/** One file of one recipient that is not as it should be. */
-export interface VerifyTrouble {
-  readonly type: 'trouble';
-  readonly job: string;
-  readonly recipient: string;
-  readonly recipientId: string;
-  /** Here; null for what stands in the place of receipts. */
-  readonly path: string | null;
-  readonly receivedAs: string | null;
-  readonly digest: string | null;
-  readonly problem: 'signature' | Exclude<HeldAnswer, 'same'>;
-}
-
-export interface VerifyRecipient {
-  readonly name: string;
-  readonly id: string;
-  readonly ok: boolean;
-  readonly code: ErrorCode | null;
-  readonly status: string;
-  /** Files with a receipt. */
-  readonly files: number;
-  readonly badSignatures: number;
-  /** With `--ask`: how many files it says that of; else null. */
-  readonly held: Readonly<Record<HeldAnswer, number>> | null;
-}
-
-export interface VerifyDone {
-  readonly type: 'done';
-  readonly job: string;
-  readonly ok: boolean;
-  readonly exitCode: number;
-  readonly asked: boolean;
-  readonly recipients: readonly VerifyRecipient[];
-}
 
 export interface VerifyOptions {
   readonly member: Member;

@@ -50,6 +50,15 @@ export class CommandAccess implements ServerAccess {
     }
   }
 
+  async upToDate(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.session(signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof FilerError) || STOPS.has(error.code)) throw error;
+    }
+  }
+
   async refresh(signal?: AbortSignal): Promise<void> {
     try {
       const server = await this.session(signal);
@@ -100,17 +109,7 @@ export class CommandAccess implements ServerAccess {
 }
 
 /**
- * The directory on disk and the proof of the peer suffice while the server is away. Not so for whoever was removed,
+ * The directory on disk and the proof of the peer suffice while the server is away. Not so for a machine that was removed,
  * nor where another server answers in the place of ours: a person must know of that first.
  */
 const STOPS: ReadonlySet<ErrorCode> = new Set(['removed', 'identity-mismatch']);
-
-/** Brings the directory up to date if the server can be reached; what is on disk serves otherwise: see `problem`. */
-export async function refresh(access: ServerAccess, signal?: AbortSignal): Promise<void> {
-  try {
-    await access.session(signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (!(error instanceof FilerError) || STOPS.has(error.code)) throw error;
-  }
-}

@@ -1,5 +1,6 @@
 import { iso } from '@filer/program';
-import type { ErrorCode, FilerError } from '@filer/protocol';
+import type { FilerError } from '@filer/protocol';
+import type { ServerProblemDocument } from '../api/contract/peers.ts';
 import type { ServerSession } from './server-dial.ts';
 
 /** Why there is no session with the ip-server. */
@@ -7,15 +8,6 @@ export interface ServerProblem {
   readonly error: FilerError;
   /** When the last session ended, or the first attempt failed, in ms since the epoch. */
   readonly since: number;
-}
-
-/** The same as a program reads it. */
-export interface ServerProblemDocument {
-  readonly code: ErrorCode;
-  /** A sentence: what, why, what to do. */
-  readonly message: string;
-  /** ISO 8601 */
-  readonly since: string;
 }
 
 /** @returns null while there is a session, or before the first attempt has ended */
@@ -39,6 +31,13 @@ export interface ServerAccess {
   readonly problem: ServerProblem | undefined;
   /** Whether the server is, or was last, reached over loopback. */
   readonly overLoopback: boolean;
+  /**
+   * Before the directory is used: brings it up to date where nothing else does that. What is on disk serves while the
+   * server is away, see `problem`.
+   *
+   * @throws FilerError where it must not serve: this machine was removed, another server answers in the place of ours
+   */
+  upToDate(signal?: AbortSignal): Promise<void>;
   /** Asks the server for the newest directory; never throws for a server that is away. */
   refresh(signal?: AbortSignal): Promise<void>;
   /** Reports wait in the spool: send them as soon as it can be done. */

@@ -23,7 +23,7 @@ import type { Logger } from '@filer/program';
 import { SpoolCourier } from '../reports/spool-courier.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
-import type { PeerEvent } from './events.ts';
+import type { PeerEvent } from '../api/contract/peers.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { currentRecord, overtakeRecord, publishedAddresses, type Listening } from './published-addresses.ts';
@@ -100,6 +100,11 @@ export class ServerLink implements ServerAccess {
 
   get problem(): ServerProblem | undefined {
     return this.#problem;
+  }
+
+  /** It is, as long as there is a session. */
+  upToDate(): Promise<void> {
+    return Promise.resolve();
   }
 
   async refresh(): Promise<void> {

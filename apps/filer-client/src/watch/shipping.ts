@@ -1,4 +1,4 @@
-import type { SendEvent } from '../jobs/send-events.ts';
+import type { SendEvent } from '../api/contract/send.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
 import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';

@@ -1,42 +1,10 @@
-import { FilerError, type OnConflict } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import { iso } from '@filer/program';
+import type { WatchDocument } from '../api/contract/shares.ts';
 import type { Member } from '../network/member.ts';
 import type { Watch } from '../store/watch-store.ts';
 import { parseKeptOptions, type WatchOptions } from './watch-options.ts';
-import type { WatchState } from './watched-folder.ts';
 import type { WatchStanding } from './watches.ts';
-
-/** A watch as programs are told. Names of fields are a contract (docs/cli.md). */
-export interface WatchDocument {
-  readonly id: string;
-  readonly name: string;
-  readonly folder: string;
-  /** Targets, machines by the names that they have now. */
-  readonly to: readonly string[];
-  /** The machines that were named, and the ids by which they are known. */
-  readonly recipients: readonly { readonly name: string; readonly id: string }[];
-  /** `stopped`: no daemon runs here. */
-  readonly state: WatchState | 'stopped';
-  /** In words, unless all is as it should be. */
-  readonly reason: string | null;
-  /** Files that settle, or are in jobs that not everyone has got. */
-  readonly waiting: number;
-  /** Files that came to a recipient; one that came to two counts twice. */
-  readonly shipped: number;
-  readonly lastShippedAt: string | null;
-  /** The newest delivery that failed for good; null when there is none. */
-  readonly failed: { readonly job: string; readonly recipient: string; readonly reason: string } | null;
-  readonly addedAt: string;
-  readonly exclude: readonly string[];
-  readonly onConflict: OnConflict;
-  readonly note: string;
-  /** Bytes a second. */
-  readonly limit: number | null;
-  readonly settleMs: number;
-  readonly rescanMs: number;
-  readonly deleteAfter: boolean;
-  readonly moveTo: string | null;
-}
 
 /** @param live the watch as the daemon runs it; undefined without one */
 export function watchDocument(

@@ -20,7 +20,7 @@ export interface Transport {
 
 export interface CallOptions<Item> {
   /** Gets what the method tells while it runs, in order; the next waits for it. */
-  readonly onItem?: (item: Item) => unknown;
+  readonly onItem?: ((item: Item) => unknown) | undefined;
   /** Ends the call, and what it started, early. */
   readonly signal?: AbortSignal | undefined;
   /** How long the result may take. @default no limit */

@@ -1,4 +1,4 @@
-import { FilerError } from '@filer/protocol';
+import { FilerError, isErrorCode, type ErrorCode } from '@filer/protocol';
 import * as v from 'valibot';
 
 /** What a method takes, what it tells while it runs, and what it answers at its end: JSON values. */
@@ -51,9 +51,20 @@ export function method<P, R, I = never>(
 export const NO_PARAMS = v.object({});
 
 /** A list that its reader does not change. */
-export function arrayOf<const S extends v.GenericSchema>(item: S) {
-  return v.pipe(v.array(item), v.readonly());
+export function arrayOf<const S extends v.GenericSchema>(item: S, max = Number.POSITIVE_INFINITY) {
+  return v.pipe(v.array(item), v.maxLength(max), v.readonly());
 }
+
+/** Well-formed text. @param max in UTF-16 units */
+export function text(max = 1_024) {
+  return v.pipe(
+    v.string(),
+    v.maxLength(max),
+    v.check((value) => value.isWellFormed(), 'ill-formed Unicode'),
+  );
+}
+
+export const errorCode = v.custom<ErrorCode>((value) => typeof value === 'string' && isErrorCode(value));
 
 /** A value that a parse function accepts: a signed document, for one. */
 export function parsedBy<T>(parse: (value: unknown) => T) {

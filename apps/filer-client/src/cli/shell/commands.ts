@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { formatBytes, renderTable } from '@filer/program';
+import { formatBytes, renderTable, type DaemonClient } from '@filer/program';
 import { awayWords, peersLines } from '../peers.ts';
-import type { Operator } from '../../api/operator.ts';
-import type { TextOutcome } from '../../daemon/operations/texts.ts';
-import type { SendEvent } from '../../jobs/send-events.ts';
+import { contract } from '../../api/contract.ts';
+import type { TextOutcome } from '../../api/contract/peers.ts';
+import type { SendEvent } from '../../api/contract/send.ts';
 import { noServerWords } from '../no-server-words.ts';
 import { serverLine } from '../status.ts';
 
 /** What a line of the shell works with. */
 export interface ShellWork {
-  readonly operator: Operator;
+  readonly daemon: DaemonClient;
   readonly show: (text: string) => void;
   readonly columns: number;
   /** Aborted by Ctrl-C: ends what the line started, not the shell. */
@@ -85,11 +85,8 @@ function usage(name: string): FilerError {
   return new FilerError('usage', `type it as: ${shellCommands[name]?.usage ?? name}`);
 }
 
-async function peers(
-  _words: readonly string[],
-  { operator, show, columns, signal }: ShellWork,
-): Promise<void> {
-  const all = await operator.perform('peers', {}, { signal });
+async function peers(_words: readonly string[], { daemon, show, columns, signal }: ShellWork): Promise<void> {
+  const all = await daemon.call(contract.peers, {}, { signal });
   const now = Date.now();
   const away = awayWords(all, now);
   show([...peersLines(all, false, now, columns), ...(away === undefined ? [] : [away])].join('\n'));
@@ -97,11 +94,11 @@ async function peers(
 
 async function connections(
   _words: readonly string[],
-  { operator, show, columns, signal }: ShellWork,
+  { daemon, show, columns, signal }: ShellWork,
 ): Promise<void> {
-  const { connections: all } = await operator.perform('connections', {}, { signal });
+  const { connections: all } = await daemon.call(contract.connections, {}, { signal });
   if (all.length === 0) {
-    const { server } = await operator.perform('status', {}, { signal });
+    const { server } = await daemon.call(contract.status, {}, { signal });
     show(`Nothing is connected; ${noServerWords(server.problem)}.`);
     return;
   }
@@ -122,28 +119,27 @@ async function connections(
 
 async function connect(
   [target, ...rest]: readonly string[],
-  { operator, show, signal }: ShellWork,
+  { daemon, show, signal }: ShellWork,
 ): Promise<void> {
   if (target === undefined || rest.length > 0) throw usage('connect');
-  const { name } = await operator.perform('connect', { target }, { signal });
+  const { name } = await daemon.call(contract.connect, { target }, { signal });
   show(`connected to ${name}`);
 }
 
 async function close(
   [target, ...rest]: readonly string[],
-  { operator, show, signal }: ShellWork,
+  { daemon, show, signal }: ShellWork,
 ): Promise<void> {
   if (target === undefined || rest.length > 0) throw usage('close');
-  const { name, closed } = await operator.perform('disconnect', { target }, { signal });
+  const { name, closed } = await daemon.call(contract.disconnect, { target }, { signal });
   show(closed === 1 ? `closed the connection with ${name}` : `closed ${closed} connections with ${name}`);
 }
 
-async function send(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+async function send(words: readonly string[], { daemon, show, signal }: ShellWork): Promise<void> {
   const paths = words.slice(0, -1);
   const to = (words.at(-1) ?? '').split(',');
   if (paths.length === 0) throw usage('send');
-  const onItem = (item: unknown): void => {
-    const event = item as SendEvent;
+  const onItem = (event: SendEvent): void => {
     if (event.type === 'receipt')
       show(`${event.recipient} has ${event.receivedAs} (${formatBytes(event.size)})`);
     if (event.type === 'file' && !event.ok)
@@ -152,7 +148,7 @@ async function send(words: readonly string[], { operator, show, signal }: ShellW
     if (event.type === 'retry') show(`${event.recipient} was lost (${event.reason}), trying again`);
   };
   const request = { paths: paths.map((path) => resolve(path)), to, note: '', timeoutMs: 60_000 };
-  const done = await operator.perform('send', request, { signal, onItem });
+  const done = await daemon.call(contract.send, request, { signal, onItem });
   for (const { name, ok, status } of done.recipients) if (!ok) show(`${name}: ${status}`);
   const counts = `${done.filesSent} delivered, ${done.filesFailed} failed`;
   if (!done.ok) throw new FilerError('partial', counts);
@@ -176,14 +172,14 @@ async function multicast([targets, ...rest]: readonly string[], work: ShellWork)
   }
 }
 
-async function say(target: string, text: string, { operator, show, signal }: ShellWork): Promise<void> {
-  const outcome = await operator.perform('message', { target, text }, { signal });
+async function say(target: string, text: string, { daemon, show, signal }: ShellWork): Promise<void> {
+  const outcome = await daemon.call(contract.message, { target, text }, { signal });
   show(target.startsWith('@') ? reached(outcome) : `${target} has it`);
 }
 
-async function broadcast(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+async function broadcast(words: readonly string[], { daemon, show, signal }: ShellWork): Promise<void> {
   if (words.length === 0) throw usage('broadcast');
-  show(reached(await operator.perform('broadcast', { text: words.join(' ') }, { signal })));
+  show(reached(await daemon.call(contract.broadcast, { text: words.join(' ') }, { signal })));
 }
 
 function reached({ reached: count, offline, via }: TextOutcome): string {
@@ -204,25 +200,25 @@ async function answer(
   ids: readonly string[],
   taken: boolean,
   reason: string,
-  { operator, show, signal }: ShellWork,
+  { daemon, show, signal }: ShellWork,
 ): Promise<void> {
-  const { offers } = await operator.perform('answerOffers', { accept: taken, ids, reason }, { signal });
+  const { offers } = await daemon.call(contract.answerOffers, { accept: taken, ids, reason }, { signal });
   for (const { from, state } of offers) show(`${state} what ${from} offered`);
 }
 
-async function report(words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
+async function report(words: readonly string[], { daemon, show, signal }: ShellWork): Promise<void> {
   const values = words.map((word) => {
     const at = word.indexOf('=');
     if (at <= 0) throw usage('report');
-    return [word.slice(0, at), word.slice(at + 1)];
+    return [word.slice(0, at), word.slice(at + 1)] as const;
   });
   if (values.length === 0) throw usage('report');
-  const { stored, reason } = await operator.perform('report', { values, title: '' }, { signal });
+  const { stored, reason } = await daemon.call(contract.report, { values, title: '' }, { signal });
   show(stored ? 'reported' : `kept on disk: ${reason ?? 'the ip-server has not stored it yet'}`);
 }
 
-async function status(_words: readonly string[], { operator, show, signal }: ShellWork): Promise<void> {
-  const told = await operator.perform('status', {}, { signal });
+async function status(_words: readonly string[], { daemon, show, signal }: ShellWork): Promise<void> {
+  const told = await daemon.call(contract.status, {}, { signal });
   show(`${told.name}  ${told.id}`);
   show(`listens on ${told.listen ?? 'nothing'}; ip-server ${serverLine(told)}; ${told.spool} reports wait`);
 }

@@ -1,52 +1,45 @@
-import { fieldsOf, FilerError, textOf } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import { aborted } from '../../abort.ts';
-import type { DaemonPart, Operation, Site } from '../site.ts';
-import { findRecipients } from './recipients.ts';
+import type { peerMethods } from '../../api/contract/peers.ts';
+import type { OperationOf } from '../operation-context.ts';
+import { findPeer } from './recipients.ts';
 
-export const connections: Operation = (site) =>
-  Promise.resolve({ connections: requireDaemon(site).listConnections() });
+type Methods = typeof peerMethods;
 
-/** Opens a session with a peer and keeps it: words to that peer then go over it. */
-export const connect: Operation = async (site, params, { signal }) => {
-  const daemon = requireDaemon(site);
-  const [peer] = await findRecipients(site, [targetOf(params, 'connect')], signal);
-  if (peer === undefined) throw new Error('a name resolves to one peer');
-  await daemon.connect(peer, signal);
+export const connections: OperationOf<Methods['connections']> = ({ daemon }) => ({
+  connections: daemon.listConnections(),
+});
+
+/** Opens a session with a peer and keeps it: texts to that peer then go over it. */
+export const connect: OperationOf<Methods['connect']> = async (context, { target }, { signal }) => {
+  context.daemon.requireRunning();
+  const peer = await findPeer(context, target, signal);
+  await context.daemon.connect(peer, signal);
   return { name: peer.name, id: peer.id };
 };
 
 /** Ends all connections with a peer, in and out. */
-export const disconnect: Operation = async (site, params, { signal }) => {
-  const daemon = requireDaemon(site);
-  const [peer] = await findRecipients(site, [targetOf(params, 'disconnect')], signal);
-  if (peer === undefined) throw new Error('a name resolves to one peer');
-  const closed = await daemon.disconnect(peer);
+export const disconnect: OperationOf<Methods['disconnect']> = async (context, { target }, { signal }) => {
+  context.daemon.requireRunning();
+  const peer = await findPeer(context, target, signal);
+  const closed = await context.daemon.disconnect(peer);
   if (closed === 0) throw new FilerError('no-such-peer', `there is no connection with ${peer.name}`);
   return { name: peer.name, closed };
 };
 
-/** Tells what happens, one item each, until the asker goes away. */
-export const follow: Operation = async (site, _params, { emit, signal }) => {
-  const daemon = requireDaemon(site);
+/** Tells what happens, until the caller goes away or the daemon ends. */
+export const follow: OperationOf<Methods['follow']> = async ({ daemon }, _params, { emit, signal }) => {
+  daemon.requireRunning();
   let last = Promise.resolve();
   const stop = daemon.follow((event) => {
     // A follower that is gone is noticed by its signal.
     last = last.then(() => emit(event)).catch(() => undefined);
   });
   try {
-    await aborted(signal);
+    await Promise.race([aborted(signal), daemon.ended]);
   } finally {
     stop();
   }
   await last;
   return {};
 };
-
-function targetOf(params: unknown, what: string): string {
-  return textOf(fieldsOf(params, what)['target'], 'NAME', { max: 64 });
-}
-
-function requireDaemon({ daemon }: Site): DaemonPart {
-  if (daemon !== undefined) return daemon;
-  throw new FilerError('needs-daemon', 'no daemon runs here: start it with `filer-client start`');
-}

@@ -1,22 +1,22 @@
 import { FilerError } from '@filer/protocol';
+import type { Call } from '@filer/program';
 import { aborted } from '../../abort.ts';
 import { FolderSums } from '../../jobs/folder-sums.ts';
 import type { LiveJob } from '../../jobs/live-job.ts';
-import type { SendDone, SendEvent } from '../../jobs/send-events.ts';
-import type { OperationRun } from '../site.ts';
+import type { SendDone, SendEvent } from '../../api/contract/send.ts';
 import { inOrder } from './in-order.ts';
 
 /**
- * Hands the events of a job on to who asked, until it is over.
+ * Hands the events of a job on to the caller, until it is over.
  *
- * @param summed the paths of the job, for who wants one word for each; undefined for who wants each file
+ * @param summed the paths of the job, to tell of each as one; undefined to tell of each file
  */
 export async function followJob(
-  emit: OperationRun['emit'],
+  emit: Call<SendEvent>['emit'],
   summed: readonly string[] | undefined,
   work: (tell: (event: SendEvent) => void) => Promise<SendDone>,
 ): Promise<SendDone> {
-  const tell = inOrder<SendEvent>(emit);
+  const tell = inOrder<SendEvent>((events) => emit(...events));
   const sums = summed === undefined ? undefined : new FolderSums(summed, tell.emit);
   try {
     return await work(sums === undefined ? tell.emit : (event) => sums.take(event));

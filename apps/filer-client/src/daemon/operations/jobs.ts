@@ -1,29 +1,19 @@
-import { fieldsOf, FilerError, Session, textOf } from '@filer/protocol';
+import { FilerError, Session } from '@filer/protocol';
+import type { sendMethods } from '../../api/contract/send.ts';
+import type { JobDocument, transferMethods, VerifyTrouble } from '../../api/contract/transfers.ts';
 import { findJob } from '../../jobs/find-job.ts';
-import type { FetchingDocument } from '../../jobs/get-events.ts';
-import type { ServingDocument } from '../../jobs/fetch-server.ts';
-import type { IncomingTransfer } from '../../jobs/intake.ts';
-import { jobDocument, type JobDocument } from '../../jobs/job-documents.ts';
+import { jobDocument } from '../../jobs/job-documents.ts';
 import { namedPaths, parseKeptRequest, pulledPath } from '../../jobs/send-request.ts';
 import { requireWhole } from '../../jobs/spool-folder.ts';
-import { verifyJob, type VerifyTrouble } from '../../jobs/verify-job.ts';
-import { refresh } from '../../network/command-access.ts';
+import { verifyJob } from '../../jobs/verify-job.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
-import type { Operation, Site } from '../site.ts';
+import type { OperationContext, OperationOf } from '../operation-context.ts';
 import { finish, followJob } from './follow-job.ts';
 import { inOrder } from './in-order.ts';
 
-/** What runs and waits. */
-export interface Transfers {
-  readonly outgoing: readonly JobDocument[];
-  readonly incoming: readonly IncomingTransfer[];
-  readonly fetching: readonly FetchingDocument[];
-  readonly serving: readonly ServingDocument[];
-}
-
 /** `transfers` */
-export const transfers: Operation = ({ member, jobs, daemon }) => {
+export const transfers: OperationOf<typeof transferMethods.transfers> = ({ member, jobs, daemon }) => {
   jobs.noteProgress();
   const progressOf = jobs.progressOf.bind(jobs);
   // What runs shows who its peers are now; the history shows what they were called then.
@@ -36,23 +26,22 @@ export const transfers: Operation = ({ member, jobs, daemon }) => {
       recipients: job.recipients.map((each) => ({ ...each, name: member.nameOf(each) })),
     };
   };
-  const result: Transfers = {
+  return {
     outgoing: member.jobs.open().map((job) => namedNow(jobDocument(member.jobs, job, progressOf))),
-    incoming: (daemon?.incoming() ?? []).map(fromNow),
-    fetching: [...(daemon?.gets ?? [])].map(({ document }) => fromNow(document)),
-    serving: (daemon?.serving() ?? []).map((each) => {
+    incoming: daemon.incoming().map(fromNow),
+    fetching: [...daemon.gets].map(({ document }) => fromNow(document)),
+    serving: daemon.serving().map((each) => {
       return { ...each, to: member.nameOf({ id: each.toId, name: each.to }) };
     }),
   };
-  return Promise.resolve(result);
 };
 
 /** `retry JOB`: tells what `send` tells. */
-export const retry: Operation = (site, params, { emit, signal }) => {
-  const job = jobOf(site, params);
+export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { emit, signal }) => {
+  const job = jobOf(context, params.job);
   if (pulledPath(job.request) !== undefined) {
-    const [who] = site.member.jobs.deliveries(job.id);
-    if (who?.peer === site.member.server.id) {
+    const [who] = context.member.jobs.deliveries(job.id);
+    if (who?.peer === context.member.server.id) {
       throw new FilerError(
         'usage',
         `job ${job.id} is what the ip-server collected from here: it asks again by itself, or by "ip-server collect run NAME" there`,
@@ -63,47 +52,51 @@ export const retry: Operation = (site, params, { emit, signal }) => {
       `job ${job.id} is what ${who?.name ?? 'somebody'} fetched from here: only there it is done again, with \`filer-client get\``,
     );
   }
-  if (job.network !== '' && job.network !== site.member.network) {
+  if (job.network !== '' && job.network !== context.member.network) {
     throw new FilerError(
       'not-a-member',
       `job ${job.id} was made in another network, of which this machine is no member any more: send the files anew`,
     );
   }
   const request = parseKeptRequest(job.request);
-  const isOpen = site.member.jobs.deliveries(job.id).some(({ state }) => state !== 'delivered');
+  const isOpen = context.member.jobs.deliveries(job.id).some(({ state }) => state !== 'delivered');
   if (request.spooled && isOpen) requireWhole(request.paths);
-  const summed = fieldsOf(params, 'retry')['summed'] === true ? namedPaths(request) : undefined;
-  return followJob(emit, summed, (tell) => finish(site.jobs.retry(job.id, tell), signal));
+  const summed = params.summed === true ? namedPaths(request) : undefined;
+  return followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));
 };
 
 /** `cancel JOB` */
-export const cancel: Operation = async (site, params) => {
-  const job = jobOf(site, params);
+export const cancel: OperationOf<typeof sendMethods.cancel> = async (context, params) => {
+  const job = jobOf(context, params.job);
   if (job.state !== 'running' && job.state !== 'queued') {
     throw new FilerError('no-such-job', `nothing of job ${job.id} runs or waits: it is ${job.state}`);
   }
-  const recipients = await site.jobs.cancel(job.id);
+  const recipients = await context.jobs.cancel(job.id);
   return { job: job.id, recipients };
 };
 
 /** `verify JOB [--ask]`: tells what is not as it should be. */
-export const verify: Operation = async (site, params, { emit, signal }) => {
-  const { member, daemon } = site;
-  const job = jobOf(site, params);
+export const verify: OperationOf<typeof transferMethods.verify> = async (
+  context,
+  params,
+  { emit, signal },
+) => {
+  const { member, daemon, access } = context;
+  const { ask: asks = false } = params;
+  const job = jobOf(context, params.job);
   const reach = async (peerId: string): Promise<{ session: Session; close: () => Promise<void> }> => {
     if (peerId === member.server.id)
       throw new FilerError('unsupported', 'it says there what it has: "ip-server collect show NAME"');
-    const kept = daemon?.sessionWith(peerId);
+    const kept = daemon.sessionWith(peerId);
     if (kept !== undefined) return { session: kept, close: () => Promise.resolve() };
     const peer = member.directory.byId(peerId);
     if (peer === undefined) throw new FilerError('no-such-peer', 'the directory does not know it any more');
-    const { messenger } = await reachPeer(site, peer, { purpose: 'session' }, signal);
+    const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, signal);
     const session = new Session(messenger);
     return { session, close: () => session.close() };
   };
-  const asks = fieldsOf(params, 'verify')['ask'] === true;
-  if (asks && daemon === undefined) await refresh(site.access, signal);
-  const tell = inOrder<VerifyTrouble>(emit);
+  if (asks) await access.upToDate(signal);
+  const tell = inOrder<VerifyTrouble>((troubles) => emit(...troubles));
   try {
     return await verifyJob({ member, job, reach: asks ? reach : undefined, emit: tell.emit, signal });
   } finally {
@@ -111,6 +104,6 @@ export const verify: Operation = async (site, params, { emit, signal }) => {
   }
 };
 
-function jobOf({ member }: Site, params: unknown): KeptJob {
-  return findJob(member.jobs, textOf(fieldsOf(params, 'job')['job'], 'JOB', { max: 64 }));
+function jobOf({ member }: OperationContext, typed: string): KeptJob {
+  return findJob(member.jobs, typed);
 }

@@ -1,36 +1,23 @@
 import {
   askBounded,
   BoundedAnswer,
-  fieldsOf,
   formatList,
   LISTING_BOUNDS,
   parseListing,
   Session,
-  textOf,
   type ListedItem,
 } from '@filer/protocol';
+import type { getMethods, LsItem } from '../../api/contract/get.ts';
 import { parsePeerPath } from '../../jobs/peer-path.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
-import type { Operation } from '../site.ts';
+import type { OperationOf } from '../operation-context.ts';
 import { findPeer } from './recipients.ts';
 
-/** What lies at one place of a peer's shares, as programs are told. */
-export interface LsItem {
-  readonly name: string;
-  readonly kind: ListedItem['kind'];
-  /** Null unless it is a file. */
-  readonly size: number | null;
-  /** Null where it is not known. */
-  readonly mtime: string | null;
-}
-
 /** `ls PEER[:PATH]`: tells page by page. */
-export const ls: Operation = async (site, params, { emit, signal }) => {
-  const { peer: target, path } = parsePeerPath(
-    textOf(fieldsOf(params, 'ls')['source'], 'PEER:PATH', { max: 16_384 }),
-  );
-  const peer = await findPeer(site, target, signal);
-  const { messenger } = await reachPeer(site, peer, { purpose: 'session' }, signal);
+export const ls: OperationOf<typeof getMethods.ls> = async (context, { source }, { emit, signal }) => {
+  const { peer: target, path } = parsePeerPath(source);
+  const peer = await findPeer(context, target, signal);
+  const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, signal);
   const session = new Session(messenger);
   using answer = new BoundedAnswer(peer.name, 'names', LISTING_BOUNDS);
   let count = 0;

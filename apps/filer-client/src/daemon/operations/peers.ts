@@ -1,44 +1,21 @@
-import { fieldsOf } from '@filer/protocol';
 import { iso } from '@filer/program';
+import type { PeerLine, peerMethods } from '../../api/contract/peers.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Member } from '../../network/member.ts';
-import { refresh } from '../../network/command-access.ts';
-import { problemDocument, type ServerProblemDocument } from '../../network/server-access.ts';
-import type { Operation } from '../site.ts';
+import { problemDocument } from '../../network/server-access.ts';
+import type { OperationOf } from '../operation-context.ts';
 
-/** One line of `peers --json`. */
-export interface PeerLine {
-  readonly id: string;
-  readonly name: string;
-  readonly groups: readonly string[];
-  readonly online: boolean;
-  readonly state: string;
-  /** ISO 8601, or null for never */
-  readonly lastSeen: string | null;
-  readonly addresses: readonly string[];
-  readonly via: 'direct' | null;
-  readonly version: string | null;
-  readonly self?: true;
-}
-
-export interface Peers {
-  readonly server: {
-    readonly connected: boolean;
-    readonly asOf: string | null;
-    /** Why there is no connection; then the directory is the one on disk. Only while there is none. */
-    readonly problem?: ServerProblemDocument;
-  };
-  readonly peers: readonly PeerLine[];
-}
-
-export const peers: Operation = async ({ member, access, daemon }, params, { signal }) => {
-  const all = fieldsOf(params, 'peers')['all'] === true;
-  if (daemon === undefined) await refresh(access, signal);
+export const peers: OperationOf<typeof peerMethods.peers> = async (
+  { member, access },
+  { all = false },
+  { signal },
+) => {
+  await access.upToDate(signal);
   // What the server has not changed since it was connected is as of now.
   const asOf = access.current === undefined ? member.directory.asOf : Date.now();
   const shown = member.directory.peers().filter((peer) => all || isShown(member, peer));
   const problem = problemDocument(access);
-  const result: Peers = {
+  return {
     server: {
       connected: access.current !== undefined,
       asOf: asOf === undefined ? null : iso(asOf),
@@ -46,7 +23,6 @@ export const peers: Operation = async ({ member, access, daemon }, params, { sig
     },
     peers: shown.map((peer) => lineOf(member, peer, access.current !== undefined, asOf)),
   };
-  return result;
 };
 
 function isShown(member: Member, peer: KnownPeer): boolean {

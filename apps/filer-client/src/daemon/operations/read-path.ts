@@ -1,9 +1,8 @@
 import { isAbsolute } from 'node:path';
-import { FilerError, textOf } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 
-/** A path of this machine, as a command resolved it. @throws FilerError `usage`, `message-malformed` */
-export function readPath(value: unknown, what: string): string {
-  const path = textOf(value, what, { max: 16_384 });
+/** A path of this machine, as a command resolved it. @throws FilerError `usage` */
+export function requireAbsolute(path: string, what: string): string {
   if (!isAbsolute(path)) throw new FilerError('usage', `${what} is not an absolute path`);
   return path;
 }

@@ -1,8 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import { resolveTargets } from '../../jobs/targets.ts';
-import { refresh } from '../../network/command-access.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
-import type { Site } from '../site.ts';
+import type { OperationContext } from '../operation-context.ts';
 
 /**
  * The peers that a person means. A name that is unknown is looked for in the server's newest directory before
@@ -11,18 +10,18 @@ import type { Site } from '../site.ts';
  * @throws FilerError `no-such-peer`, `identity-changed`, `removed`
  */
 export async function findRecipients(
-  site: Site,
+  context: OperationContext,
   targets: readonly string[],
   signal: AbortSignal,
 ): Promise<KnownPeer[]> {
-  const { member, access, daemon } = site;
-  if (daemon === undefined) await refresh(access, signal);
+  const { member, access } = context;
+  await access.upToDate(signal);
   try {
     return resolveTargets(member, targets);
   } catch (error) {
     if (!isUnknown(error)) throw error;
   }
-  if (daemon !== undefined) await access.refresh(signal);
+  await access.refresh(signal);
   try {
     return resolveTargets(member, targets);
   } catch (error) {
@@ -43,8 +42,12 @@ function isUnknown(error: unknown): error is FilerError {
 }
 
 /** The one peer of a name or an id. @throws FilerError as `findRecipients` */
-export async function findPeer(site: Site, target: string, signal: AbortSignal): Promise<KnownPeer> {
-  const [peer] = await findRecipients(site, [target], signal);
+export async function findPeer(
+  context: OperationContext,
+  target: string,
+  signal: AbortSignal,
+): Promise<KnownPeer> {
+  const [peer] = await findRecipients(context, [target], signal);
   if (peer === undefined) throw new Error('a name resolves to one peer');
   return peer;
 }

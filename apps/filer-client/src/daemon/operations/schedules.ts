@@ -1,82 +1,28 @@
-import { fieldsOf, FilerError, textOf, type Attachment, type CommandRun } from '@filer/protocol';
+import { fieldsOf, FilerError } from '@filer/protocol';
 import { iso } from '@filer/program';
+import type { reportMethods, ScheduleLine } from '../../api/contract/reports.ts';
 import type { Member } from '../../network/member.ts';
 import { readClocks } from '../../reports/clocks.ts';
 import type { ScheduleEntry } from '../../reports/schedule-takeover.ts';
-import { Scheduler } from '../../reports/scheduler.ts';
-import type { Operation, Site } from '../site.ts';
+import type { OperationOf } from '../operation-context.ts';
 import { sendSpooled } from './report.ts';
 
-/** A schedule as programs are told. Durations in ms. */
-export interface ScheduleLine {
-  readonly name: string;
-  /** As `--every` takes it; null for one by cron. */
-  readonly every: string | null;
-  readonly cron: string | null;
-  readonly command: readonly string[];
-  readonly shell: boolean;
-  readonly attach: readonly string[];
-  readonly values: Readonly<Record<string, string>>;
-  readonly title: string;
-  readonly expect: 'running' | 'always';
-  readonly graceMs: number | null;
-  readonly timeoutMs: number;
-  readonly maxOutputBytes: number;
-  readonly jitterMs: number | null;
-  readonly cwd: string | null;
-  /** When the next report is due by the clock of this machine; null where that is now. */
-  readonly nextAt: string | null;
-  readonly running: boolean;
-  /** When it was made last. */
-  readonly lastAt: string | null;
-  /** Why that was no good report. */
-  readonly lastFailure: string | null;
-}
-
-export interface ScheduleList {
-  readonly file: string;
-  /** Whether a daemon makes the reports now. */
-  readonly daemon: boolean;
-  readonly schedules: readonly ScheduleLine[];
-  /** What in the file cannot be used. */
-  readonly mistakes: readonly { readonly name: string | null; readonly message: string }[];
-  /** What the file does not have any more: it does not run, and is forgotten then unless it returns. */
-  readonly leaving: readonly { readonly name: string; readonly leavesAt: string }[];
-}
-
-/** What a run reported, and whether the server has it. */
-export interface ScheduleRunOutcome {
-  readonly name: string;
-  readonly seq: number;
-  readonly title: string;
-  readonly values: Readonly<Record<string, string>>;
-  readonly output: string | null;
-  readonly run: CommandRun | null;
-  readonly attachments: readonly Attachment[];
-  /** Why the command did not do its work. */
-  readonly failure: string | null;
-  readonly stored: boolean;
-  /** Reports that wait now. */
-  readonly spooled: number;
-  /** Why it waits. */
-  readonly reason?: string;
-}
+type Methods = typeof reportMethods;
 
 /** `report schedule add NAME …`: the fields are those of the file. */
-export const scheduleAdd: Operation = ({ member, daemon }, params) => {
-  const fields = fieldsOf(params, 'schedule add');
-  const replace = fields['replace'] === true;
-  const entry = member.schedules.add(fieldsOf(fields['schedule'], 'schedule'), replace);
-  daemon?.scheduler.wake();
-  return Promise.resolve({ ...lineOf(member, entry), daemon: daemon !== undefined });
+export const scheduleAdd: OperationOf<Methods['scheduleAdd']> = ({ member, daemon }, params) => {
+  const { schedule, replace = false } = params;
+  const entry = member.schedules.add(fieldsOf(schedule, 'schedule'), replace);
+  daemon.scheduler.wake();
+  return { ...lineOf(member, entry), daemon: daemon.isRunning };
 };
 
-export const scheduleList: Operation = ({ member, daemon }) => {
+export const scheduleList: OperationOf<Methods['scheduleList']> = ({ member, daemon }) => {
   member.schedules.refresh();
-  daemon?.scheduler.wake();
-  const list: ScheduleList = {
+  daemon.scheduler.wake();
+  return {
     file: member.schedules.file.path,
-    daemon: daemon !== undefined,
+    daemon: daemon.isRunning,
     schedules: member.schedules.entries.flatMap((entry) =>
       entry.schedule === undefined ? [] : [lineOf(member, entry)],
     ),
@@ -85,22 +31,21 @@ export const scheduleList: Operation = ({ member, daemon }) => {
       leavesAtMs === undefined ? [] : [{ name, leavesAt: leavesAt(leavesAtMs) }],
     ),
   };
-  return Promise.resolve(list);
 };
 
-export const scheduleRemove: Operation = ({ member, daemon }, params) => {
-  const name = textOf(fieldsOf(params, 'schedule remove')['name'], 'NAME');
+export const scheduleRemove: OperationOf<Methods['scheduleRemove']> = ({ member, daemon }, { name }) => {
   member.schedules.remove(name);
-  daemon?.scheduler.wake();
-  return Promise.resolve({ name });
+  daemon.scheduler.wake();
+  return { name };
 };
 
 /** `report schedule run NAME`: now, whatever is due. */
-export const scheduleRun: Operation = async (site, params, { signal }) => {
-  const name = textOf(fieldsOf(params, 'schedule run')['name'], 'NAME');
-  const { seq, body, attachments, failure } = await runNow(site, name, signal);
-  const sent = await sendSpooled(site, seq, signal);
-  const outcome: ScheduleRunOutcome = {
+export const scheduleRun: OperationOf<Methods['scheduleRun']> = async (context, { name }, { signal }) => {
+  const { daemon } = context;
+  await daemon.prepareSpool();
+  const { seq, body, attachments, failure } = await daemon.scheduler.runNow(name, signal);
+  const sent = await sendSpooled(context, seq, signal);
+  return {
     name,
     seq,
     title: body.title,
@@ -111,29 +56,10 @@ export const scheduleRun: Operation = async (site, params, { signal }) => {
     failure: failure ?? null,
     ...sent,
   };
-  return outcome;
 };
 
 function leavesAt(steadyMs: number): string {
   return new Date(Date.now() + steadyMs - readClocks().steadyMs).toISOString();
-}
-
-async function runNow(site: Site, name: string, signal: AbortSignal): ReturnType<Scheduler['runNow']> {
-  if (site.daemon !== undefined) return site.daemon.scheduler.runNow(name, signal);
-  const { member, environment, log } = site;
-  const scheduler = new Scheduler({
-    member,
-    environment,
-    clocks: readClocks,
-    log,
-    onSpooled: () => undefined,
-    onChanged: () => undefined,
-  });
-  try {
-    return await scheduler.runNow(name, signal);
-  } finally {
-    await scheduler.close();
-  }
 }
 
 function lineOf({ schedules }: Member, { name, schedule, isRunning, last }: ScheduleEntry): ScheduleLine {

@@ -1,68 +1,35 @@
-import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, MAX_NOTE_CHARS, textOf } from '@filer/protocol';
+import { FilerError, MAX_NOTE_CHARS } from '@filer/protocol';
 import { inspectSource, parseSafePath } from '@filer/transfer';
+import type { sendMethods } from '../../api/contract/send.ts';
 import { dryRun } from '../../jobs/dry-run.ts';
 import type { SendRequest } from '../../jobs/send-request.ts';
 import { finish, followJob } from './follow-job.ts';
-import type { Operation } from '../site.ts';
-import { readPath } from './read-path.ts';
+import type { OperationOf } from '../operation-context.ts';
+import { requireAbsolute } from './read-path.ts';
 import { findRecipients } from './recipients.ts';
 
-export type { SendDone } from '../../jobs/send-events.ts';
-
-const MAX_PATHS = 100_000;
-const MAX_TARGETS = 10_000;
-const MAX_EXCLUDES = 1_000;
-
 /** `send PATH… --to TARGET…` */
-export const send: Operation = async (site, params, { emit, signal, growing }) => {
-  const fields = fieldsOf(params, 'send');
-  const paths = listOf(fields['paths'], 'paths', MAX_PATHS, readPath);
-  const to = listOf(fields['to'], 'to', MAX_TARGETS, (value, what) =>
-    textOf(value, what, { max: Number.POSITIVE_INFINITY }),
-  );
-  const as = readName(fields['as'] ?? '', paths);
-  const note = readNote(fields['note'] ?? '');
-  const timeoutMs = integerOf(fields['timeoutMs'], 'timeoutMs');
-
-  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'update'));
-  if (onConflict === undefined)
-    throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
-  const exclude = listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
-    textOf(value, what, { max: 4_096 }),
-  );
-  const checksum = fields['checksum'] === true;
-
-  const unique = [...new Set(paths)];
-  const bytesTotal = await sizeOf(unique);
-  const recipients = await findRecipients(site, to, signal);
-  const queue = fields['queue'] === true;
-  const limit = fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1);
-  const request: SendRequest = {
-    paths: unique,
-    as,
-    spooled: fields['spooled'] === true,
-    to,
-    note,
-    timeoutMs,
-    bytesTotal,
-    onConflict,
-    checksum,
-    snapshot: fields['snapshot'] === true,
-    exclude,
-    queue,
-    limit,
-    watch: 0,
-  };
-  return followJob(emit, fields['summed'] === true ? unique : undefined, (tell) =>
-    fields['dryRun'] === true
+export const send: OperationOf<typeof sendMethods.send> = async (context, params, { emit, signal }) => {
+  const { to, timeoutMs, onConflict = 'update', exclude = [], limit } = params;
+  const { checksum = false, snapshot = false, queue = false, spooled = false, summed = false } = params;
+  const named = params.paths.map((path, index) => requireAbsolute(path, `paths[${index}]`));
+  const as = readName(params.as ?? '', named);
+  const note = requireShortNote(params.note ?? '');
+  const paths = [...new Set(named)];
+  const bytesTotal = await sizeOf(paths);
+  const recipients = await findRecipients(context, to, signal);
+  const kept = { paths, as, spooled, to, note, timeoutMs, bytesTotal };
+  const how = { onConflict, checksum, snapshot, exclude, queue, limit };
+  const request: SendRequest = { ...kept, ...how, watch: 0 };
+  return followJob(emit, summed ? paths : undefined, (tell) =>
+    params.dryRun === true
       ? dryRun(request, recipients, tell, signal)
-      : finish(site.jobs.submit(request, recipients, tell, growing), signal),
+      : finish(context.jobs.submit(request, recipients, tell, context.growing), signal),
   );
 };
 
 /** What the one path is to be called; empty for its own name. */
-function readName(value: unknown, paths: readonly string[]): string {
-  const name = textOf(value, 'as', { max: Number.POSITIVE_INFINITY });
+function readName(name: string, paths: readonly string[]): string {
   if (name === '') return name;
   if (paths.length !== 1)
     throw new FilerError(
@@ -79,8 +46,7 @@ function readName(value: unknown, paths: readonly string[]): string {
 }
 
 /** @throws FilerError `too-large` */
-export function readNote(value: unknown): string {
-  const note = textOf(value, 'note', { max: Number.POSITIVE_INFINITY });
+export function requireShortNote(note: string): string {
   if (note.length <= MAX_NOTE_CHARS) return note;
   throw new FilerError(
     'too-large',

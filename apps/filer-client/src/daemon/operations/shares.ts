@@ -1,27 +1,20 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, sep } from 'node:path';
-import { fieldsOf, FilerError, isGroupName, listOf, MAX_GROUPS, systemCode, textOf } from '@filer/protocol';
+import { FilerError, isGroupName, systemCode } from '@filer/protocol';
 import { iso, type Home } from '@filer/program';
 import { parseSafePath, requireNotOwn } from '@filer/transfer';
+import type { ShareLine, shareMethods } from '../../api/contract/shares.ts';
 import type { Share } from '../../store/share-store.ts';
-import type { Operation } from '../site.ts';
-import { readPath } from './read-path.ts';
+import type { OperationOf } from '../operation-context.ts';
+import { requireAbsolute } from './read-path.ts';
 
-/** A share as programs are told. */
-export interface ShareLine {
-  readonly name: string;
-  readonly folder: string;
-  readonly groups: readonly string[];
-  readonly server: boolean;
-  readonly addedAt: string;
-}
+type Methods = typeof shareMethods;
 
 /** `share add DIR [--as NAME] [--group G]… [--server]` */
-export const shareAdd: Operation = async ({ member }, params) => {
-  const fields = fieldsOf(params, 'share add');
-  const path = readPath(fields['folder'], 'folder');
-  const forServer = fields['server'] === true;
-  const groups = listOf(fields['groups'], 'groups', MAX_GROUPS, readGroup);
+export const shareAdd: OperationOf<Methods['shareAdd']> = async ({ member }, params) => {
+  const path = requireAbsolute(params.folder, 'folder');
+  const forServer = params.server === true;
+  const groups = params.groups.map(readGroup);
   if (forServer && groups.length > 0) {
     throw new FilerError(
       'usage',
@@ -30,33 +23,33 @@ export const shareAdd: Operation = async ({ member }, params) => {
   }
   const folder = await requireFolder(path);
   await requireNoKeys(folder, member.home);
-  const name = readName(fields['name'] ?? basename(folder));
+  const name = readName(params.name ?? basename(folder));
   const share = { name, folder, groups: [...new Set(groups)], forServer, addedAt: Date.now() };
   member.shares.add(share);
   return lineOf(share);
 };
 
-export const shareList: Operation = ({ member }) =>
-  Promise.resolve({ shares: member.shares.all().map(lineOf) });
+export const shareList: OperationOf<Methods['shareList']> = ({ member }) => ({
+  shares: member.shares.all().map(lineOf),
+});
 
-export const shareRemove: Operation = ({ member, daemon }, params) => {
-  const name = textOf(fieldsOf(params, 'share remove')['name'], 'NAME');
+export const shareRemove: OperationOf<Methods['shareRemove']> = ({ member, daemon }, { name }) => {
   if (!member.shares.remove(name)) {
     throw new FilerError(
       'path-missing',
       `there is no share called ${JSON.stringify(name)}: \`filer-client share list\` shows them`,
     );
   }
-  daemon?.endFetches(name);
-  return Promise.resolve({ name });
+  daemon.endFetches(name);
+  return { name };
 };
 
 function lineOf({ name, folder, groups, forServer, addedAt }: Share): ShareLine {
   return { name, folder, groups, server: forServer, addedAt: iso(addedAt) };
 }
 
-function readGroup(value: unknown, what: string): string {
-  const group = textOf(value, what).replace(/^@/, '');
+function readGroup(typed: string): string {
+  const group = typed.replace(/^@/, '');
   if (isGroupName(group)) return group;
   const hint = group === 'all' ? '; without --group the share is for every member' : '';
   throw new FilerError(
@@ -65,8 +58,7 @@ function readGroup(value: unknown, what: string): string {
   );
 }
 
-function readName(value: unknown): string {
-  const name = textOf(value, 'NAME');
+function readName(name: string): string {
   try {
     if (parseSafePath(name).length === 1) return name;
   } catch (error) {

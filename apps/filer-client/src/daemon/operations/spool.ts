@@ -1,28 +1,22 @@
-import { fieldsOf, FilerError, integerOf, listOf } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
+import type { RefusedReports, reportMethods, SpoolAnswer } from '../../api/contract/reports.ts';
 import type { Refused } from '../../store/spool.ts';
-import type { Operation } from '../site.ts';
-
-/** What was done with refused reports. */
-export interface SpoolAnswer {
-  /** Their numbers, as they are now. */
-  readonly seqs: readonly number[];
-  /** Reports that wait now. */
-  readonly spooled: number;
-  /** Refused ones that are left. */
-  readonly refused: number;
-}
+import type { OperationOf } from '../operation-context.ts';
 
 /** `report spool retry` */
-export const spoolRetry: Operation = ({ member: { spool }, access }, params) => {
+export const spoolRetry: OperationOf<typeof reportMethods.spoolRetry> = (
+  { member: { spool }, access },
+  params,
+) => {
   const seqs = spool.retry(readWhich(params));
   access.kickSpool();
-  return Promise.resolve(answer(seqs, spool.size, spool.refusedSize));
+  return answer(seqs, spool.size, spool.refusedSize);
 };
 
 /** `report spool drop` */
-export const spoolDrop: Operation = ({ member: { spool } }, params) => {
+export const spoolDrop: OperationOf<typeof reportMethods.spoolDrop> = ({ member: { spool } }, params) => {
   const seqs = spool.forget(readWhich(params));
-  return Promise.resolve(answer(seqs, spool.size, spool.refusedSize));
+  return answer(seqs, spool.size, spool.refusedSize);
 };
 
 function answer(seqs: readonly number[], spooled: number, refused: number): SpoolAnswer {
@@ -30,12 +24,7 @@ function answer(seqs: readonly number[], spooled: number, refused: number): Spoo
 }
 
 /** @throws FilerError `usage` */
-function readWhich(params: unknown): Refused {
-  const fields = fieldsOf(params, 'spool');
-  const all = fields['all'] === true;
-  const seqs = listOf(fields['numbers'], 'NUMBERS', Number.POSITIVE_INFINITY, (value, what) =>
-    integerOf(value, what, 1),
-  );
+function readWhich({ all = false, numbers: seqs }: RefusedReports): Refused {
   if (all === seqs.length > 0) {
     throw new FilerError(
       'usage',

@@ -1,67 +1,52 @@
 import {
-  fieldsOf,
   FilerError,
   formatText,
   messageOf,
   parseBroadcasted,
   Session,
-  textOf,
   type ErrorCode,
   type SignedText,
 } from '@filer/protocol';
+import type { peerMethods, TextOutcome } from '../../api/contract/peers.ts';
 import { resolveTargets } from '../../jobs/targets.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
-import type { Operation, Site } from '../site.ts';
-import { findRecipients } from './recipients.ts';
-
-/** Whoever uses them says what is too long. */
-const ANY_LENGTH = { max: Number.POSITIVE_INFINITY };
+import type { OperationContext, OperationOf } from '../operation-context.ts';
+import { findPeer, findRecipients } from './recipients.ts';
 
 /** Peers that are spoken to at once when the server cannot pass a text on. */
 const AT_ONCE = 16;
 
-/** How a text went out. */
-export interface TextOutcome {
-  readonly id: string;
-  readonly to: string;
-  /** Through the server, or straight from here. */
-  readonly via: 'direct' | 'server';
-  /** How many have it (direct) or were handed it (server). */
-  readonly reached: number;
-  /** How many could not be reached. */
-  readonly offline: number;
-  /** Whom it could not reach and why, as far as this machine knows. */
-  readonly failed: readonly { readonly name: string; readonly code: string; readonly message: string }[];
-  /** Why the server did not hand it on; null when it did, or was not asked. */
-  readonly serverProblem: { readonly code: ErrorCode; readonly message: string } | null;
-}
-
 /** `message TARGET TEXT`: direct for one; a group goes the way of a broadcast. */
-export const message: Operation = async (site, params, { signal }) => {
-  const fields = fieldsOf(params, 'message');
-  const target = textOf(fields['target'], 'TARGET', ANY_LENGTH);
-  const words = textOf(fields['text'], 'TEXT', ANY_LENGTH);
-  if (target.startsWith('@')) return toMany(site, target, words, signal);
-  const [peer] = await findRecipients(site, [target], signal);
-  if (peer === undefined) throw new Error('a name resolves to one peer');
-  const signed = composeText(site.member, peer.id, words, Date.now());
-  await tell(site, peer, signed, signal);
+export const message: OperationOf<typeof peerMethods.message> = async (
+  context,
+  { target, text: words },
+  { signal },
+) => {
+  if (target.startsWith('@')) return toMany(context, target, words, signal);
+  const peer = await findPeer(context, target, signal);
+  const signed = composeText(context.member, peer.id, words, Date.now());
+  await tell(context, peer, signed, signal);
   return outcome(signed, 'direct', 1, 0, []);
 };
 
 /** `broadcast TEXT`: through the server, direct while it is away. */
-export const broadcast: Operation = (site, params, { signal }) =>
-  toMany(site, '@all', textOf(fieldsOf(params, 'broadcast')['text'], 'TEXT', ANY_LENGTH), signal);
+export const broadcast: OperationOf<typeof peerMethods.broadcast> = (context, { text }, { signal }) =>
+  toMany(context, '@all', text, signal);
 
-async function toMany(site: Site, target: string, words: string, signal: AbortSignal): Promise<TextOutcome> {
-  const { member, access } = site;
+async function toMany(
+  context: OperationContext,
+  target: string,
+  words: string,
+  signal: AbortSignal,
+): Promise<TextOutcome> {
+  const { member, access } = context;
   const signed = composeText(member, target, words, Date.now());
   let serverProblem: TextOutcome['serverProblem'];
   try {
     const { session } = await access.session(signal);
-    const peers = target === '@all' ? undefined : await findRecipients(site, [target], signal);
+    const peers = target === '@all' ? undefined : await findRecipients(context, [target], signal);
     const { reached, offline } = parseBroadcasted(
       await session.ask(formatText(signed, 'broadcast'), { signal }),
     );
@@ -72,7 +57,7 @@ async function toMany(site: Site, target: string, words: string, signal: AbortSi
     if (!isServerAway(error)) throw error;
     serverProblem = { code: error.code, message: error.message };
   }
-  return { ...(await direct(site, resolveTargets(member, [target]), signed, signal)), serverProblem };
+  return { ...(await direct(context, resolveTargets(member, [target]), signed, signal)), serverProblem };
 }
 
 /** The server cannot be used, which is no reason not to speak to the peers. */
@@ -91,7 +76,7 @@ function isServerAway(error: unknown): error is FilerError {
 }
 
 async function direct(
-  site: Site,
+  context: OperationContext,
   peers: readonly KnownPeer[],
   signed: SignedText,
   signal: AbortSignal,
@@ -102,7 +87,7 @@ async function direct(
   const worker = async (): Promise<void> => {
     for (let peer = waiting.shift(); peer !== undefined; peer = waiting.shift()) {
       try {
-        await tell(site, peer, signed, signal);
+        await tell(context, peer, signed, signal);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof FilerError)) throw error;
@@ -117,13 +102,18 @@ async function direct(
   return outcome(signed, 'direct', peers.length - missed, missed, failed);
 }
 
-async function tell(site: Site, peer: KnownPeer, signed: SignedText, signal: AbortSignal): Promise<void> {
-  const kept = site.daemon?.sessionWith(peer.id);
+async function tell(
+  context: OperationContext,
+  peer: KnownPeer,
+  signed: SignedText,
+  signal: AbortSignal,
+): Promise<void> {
+  const kept = context.daemon.sessionWith(peer.id);
   if (kept !== undefined) {
     await kept.ask(formatText(signed), { signal });
     return;
   }
-  const { messenger } = await reachPeer(site, peer, { purpose: 'session' }, signal);
+  const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, signal);
   const session = new Session(messenger);
   try {
     await session.ask(formatText(signed), { signal });

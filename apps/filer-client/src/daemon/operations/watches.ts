@@ -1,38 +1,33 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CONFLICTS, fieldsOf, FilerError, integerOf, listOf, systemCode, textOf } from '@filer/protocol';
+import { FilerError, systemCode } from '@filer/protocol';
 import { parseSafePath, requireNotOwn } from '@filer/transfer';
+import type { shareMethods, WatchDocument, WatchParams } from '../../api/contract/shares.ts';
 import { resolveTargets } from '../../jobs/targets.ts';
 import type { Watch } from '../../store/watch-store.ts';
 import { restoreAsides } from '../../watch/asides.ts';
 import { isInside, realPlace, requireNoLoop } from '../../watch/places.ts';
-import { watchDocument, type WatchDocument } from '../../watch/watch-document.ts';
+import { watchDocument } from '../../watch/watch-document.ts';
 import { parseKeptOptions, type WatchOptions } from '../../watch/watch-options.ts';
-import type { Operation, Site } from '../site.ts';
-import { readPath } from './read-path.ts';
+import type { OperationContext, OperationOf } from '../operation-context.ts';
+import { requireAbsolute } from './read-path.ts';
 import { findRecipients } from './recipients.ts';
-import { readNote } from './send.ts';
+import { requireShortNote } from './send.ts';
 
-export interface Watching extends WatchDocument {
-  /** Whether the folder is there now. */
-  readonly isThere: boolean;
-}
-
-const MAX_TARGETS = 10_000;
-const MAX_EXCLUDES = 1_000;
 /** Shorter than a clock of a file system ticks, or longer than anybody waits. */
 const SETTLE = { min: 100, max: 86_400_000 };
 const RESCAN = { min: 1_000, max: 7 * 86_400_000 };
 
+type Methods = typeof shareMethods;
+
 /** `watch add DIR --to TARGET…` */
-export const watchAdd: Operation = async (site, params, { signal }): Promise<Watching> => {
-  const { member, daemon } = site;
-  const fields = fieldsOf(params, 'watch add');
-  const folder = readPath(fields['folder'], 'folder');
-  const typed = readOptions(fields);
+export const watchAdd: OperationOf<Methods['watchAdd']> = async (context, params, { signal }) => {
+  const { member, daemon } = context;
+  const folder = requireAbsolute(params.folder, 'folder');
+  const typed = readOptions(params);
   const isThere = await isFolder(folder);
   const place = await realPlace(folder);
-  requireNoLoop(place, await realPlace(daemon?.inbox ?? member.home.inbox), member.home);
+  requireNoLoop(place, await realPlace(await daemon.inboxFolder()), member.home);
   for (const each of [folder, typed.moveTo]) if (each !== undefined) await requireNotOwnAt(each);
   if (typed.moveTo !== undefined && isInside(place, await realPlace(typed.moveTo))) {
     throw new FilerError(
@@ -40,33 +35,33 @@ export const watchAdd: Operation = async (site, params, { signal }): Promise<Wat
       `--move-to ${JSON.stringify(typed.moveTo)} lies in the watched folder: name one outside of it`,
     );
   }
-  const name = readName(fields['name'], folder);
-  await requireOneKeeper(site, place, typed);
-  await findRecipients(site, typed.to, signal);
-  const options = JSON.stringify({ ...typed, ids: idsOf(site, typed.to) });
+  const name = readName(params.name ?? basename(folder));
+  await requireOneKeeper(context, place, typed);
+  await findRecipients(context, typed.to, signal);
+  const options = JSON.stringify({ ...typed, ids: idsOf(context, typed.to) });
   const added = member.watches.add({ name, folder, options, addedAt: Date.now() });
-  await daemon?.watches.add(added);
-  return { ...documentOf(site, added), isThere };
+  await daemon.watches.add(added);
+  return { ...documentOf(context, added), isThere };
 };
 
 /** `watch list` */
-export const watchList: Operation = (site) =>
-  Promise.resolve({ watches: site.member.watches.all().map((watch) => documentOf(site, watch)) });
+export const watchList: OperationOf<Methods['watchList']> = (context) => ({
+  watches: context.member.watches.all().map((watch) => documentOf(context, watch)),
+});
 
 /** `watch remove NAME|DIR|ID` */
-export const watchRemove: Operation = async (site, params) => {
-  const fields = fieldsOf(params, 'watch remove');
-  const which = textOf(fields['which'], 'WHICH', { max: 16_384 });
-  const { id, name, folder } = watchOf(site, which, readPath(fields['folder'], 'folder'));
-  const waiting = site.member.watches.waiting(id);
-  await site.daemon?.watches.remove(id);
-  restoreAsides(site.member.watches, id); // what cannot be now is at the next start
-  site.member.watches.remove(id);
+export const watchRemove: OperationOf<Methods['watchRemove']> = async (context, params) => {
+  const typed = requireAbsolute(params.folder, 'folder');
+  const { id, name, folder } = watchOf(context, params.which, typed);
+  const waiting = context.member.watches.waiting(id);
+  await context.daemon.watches.remove(id);
+  restoreAsides(context.member.watches, id); // what cannot be now is at the next start
+  context.member.watches.remove(id);
   return { id: String(id), name, folder, waiting };
 };
 
 /** The machines that are meant by names: later renames change nothing. @throws FilerError as `resolveTargets` */
-function idsOf({ member }: Site, targets: readonly string[]): Record<string, string> {
+function idsOf({ member }: OperationContext, targets: readonly string[]): Record<string, string> {
   const ids: Record<string, string> = {};
   for (const target of targets) {
     const [peer] = target.startsWith('@') ? [] : resolveTargets(member, [target]);
@@ -75,12 +70,12 @@ function idsOf({ member }: Site, targets: readonly string[]): Record<string, str
   return ids;
 }
 
-function documentOf({ member, daemon }: Site, watch: Watch): WatchDocument {
-  return watchDocument(member, watch, daemon?.watches.standing(watch.id));
+function documentOf({ member, daemon }: OperationContext, watch: Watch): WatchDocument {
+  return watchDocument(member, watch, daemon.watches.standing(watch.id));
 }
 
 /** @param folder what was typed, as a path */
-function watchOf({ member }: Site, which: string, folder: string): Watch {
+function watchOf({ member }: OperationContext, which: string, folder: string): Watch {
   const all = member.watches.all();
   const [first, second] = all.filter(
     (watch) => String(watch.id) === which || watch.name === which || watch.folder === folder,
@@ -96,43 +91,36 @@ function watchOf({ member }: Site, which: string, folder: string): Watch {
   throw new FilerError('usage', `${what} is more than one watch: name it by its name`);
 }
 
-function readOptions(fields: Readonly<Record<string, unknown>>): WatchOptions {
-  const onConflict = CONFLICTS.find((each) => each === (fields['onConflict'] ?? 'update'));
-  if (onConflict === undefined)
-    throw new FilerError('usage', `onConflict is none of ${CONFLICTS.join(', ')}`);
-  const [deleteAfter, moveTo] = [fields['deleteAfter'] === true, fields['moveTo']];
+function readOptions(params: WatchParams): WatchOptions {
+  const { to, exclude = [], note = '', onConflict = 'update', limit, deleteAfter = false, moveTo } = params;
   if (deleteAfter && moveTo !== undefined) {
     throw new FilerError('usage', '--delete-after removes what --move-to would move: give one of them');
   }
   return {
     ids: {},
-    to: listOf(fields['to'], 'to', MAX_TARGETS, (value, what) => textOf(value, what, { max: 1_024 })),
-    exclude: listOf(fields['exclude'] ?? [], 'exclude', MAX_EXCLUDES, (value, what) =>
-      textOf(value, what, { max: 4_096 }),
-    ),
-    note: readNote(fields['note'] ?? ''),
+    to,
+    exclude,
+    note: requireShortNote(note),
     onConflict,
-    limit: fields['limit'] === undefined ? undefined : integerOf(fields['limit'], 'limit', 1),
-    settleMs: readDuration(fields['settleMs'], '--settle', SETTLE, '2s'),
-    rescanMs: readDuration(fields['rescanMs'], '--rescan', RESCAN, '1m'),
+    limit,
+    settleMs: requireBetween(params.settleMs, '--settle', SETTLE, '2s'),
+    rescanMs: requireBetween(params.rescanMs, '--rescan', RESCAN, '1m'),
     deleteAfter,
-    moveTo: moveTo === undefined ? undefined : readPath(moveTo, '--move-to'),
+    moveTo: moveTo === undefined ? undefined : requireAbsolute(moveTo, '--move-to'),
   };
 }
 
-function readDuration(
-  value: unknown,
+function requireBetween(
+  ms: number,
   flag: string,
   { min, max }: { min: number; max: number },
   example: string,
 ): number {
-  const ms = integerOf(value, flag);
   if (ms >= min && ms <= max) return ms;
   throw new FilerError('usage', `${flag} takes from ${min} ms to ${max / 86_400_000}d, such as ${example}`);
 }
 
-function readName(value: unknown, folder: string): string {
-  const name = value === undefined ? basename(folder) : textOf(value, 'NAME');
+function readName(name: string): string {
   try {
     if (parseSafePath(name).length === 1) return name;
   } catch (error) {
@@ -171,7 +159,7 @@ async function isFolder(folder: string): Promise<boolean> {
 
 /** Who puts files away must be the only one that ships them: another watch might not have them yet. */
 async function requireOneKeeper(
-  { member }: Site,
+  { member }: OperationContext,
   place: string,
   { deleteAfter, moveTo }: WatchOptions,
 ): Promise<void> {

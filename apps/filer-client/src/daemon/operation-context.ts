@@ -1,13 +1,11 @@
-import type { Session } from '@filer/protocol';
-import type { Environment, Logger } from '@filer/program';
+import type { HostPort, Session } from '@filer/protocol';
+import type { Environment, Logger, Operation, TypesOf } from '@filer/program';
 import type { Growing } from '@filer/transfer';
-import type { ConnectionLine } from './connection-list.ts';
+import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
+import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
-import type { ServingDocument } from '../jobs/fetch-server.ts';
 import type { GetJob } from '../jobs/get-job.ts';
-import type { IncomingTransfer } from '../jobs/intake.ts';
 import type { JobRunner } from '../jobs/job-runner.ts';
-import type { PeerEvent } from '../network/events.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
@@ -15,8 +13,8 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import type { Watches } from '../watch/watches.ts';
 
-/** What an operation works on: the daemon's own parts, or a command's where no daemon runs. */
-export interface Site {
+/** What an operation works with. */
+export interface OperationContext {
   readonly member: Member;
   readonly access: ServerAccess;
   readonly software: string;
@@ -24,14 +22,23 @@ export interface Site {
   readonly environment: Environment;
   readonly log: Logger;
   readonly jobs: JobRunner;
-  /** The running daemon's part; undefined in a command's own process. */
-  readonly daemon: DaemonPart | undefined;
+  readonly daemon: DaemonPart;
+  /** Tells of what is to be sent, while it is still being written: only in the command's own process. */
+  readonly growing?: Growing | undefined;
 }
 
+/** One thing that can be asked of a daemon: `OperationOf<typeof contract.ls>`. */
+export type OperationOf<M> = Operation<OperationContext, TypesOf<M>>;
+
+/** What the daemon that runs does besides; an ephemeral one has stand-ins (`ephemeral-daemon.ts`). */
 export interface DaemonPart {
-  /** `host:port` as bound. */
-  readonly listen: string;
-  readonly inbox: string;
+  readonly isRunning: boolean;
+  /** @param words say what cannot be done @throws FilerError `needs-daemon` in an ephemeral daemon */
+  requireRunning(words?: string): void;
+  /** `host:port` as bound; null where nothing listens. */
+  readonly listen: string | null;
+  /** Where files go that come; absolute. */
+  inboxFolder(): Promise<string>;
   /** Transfers that come in now. */
   incoming(): readonly IncomingTransfer[];
   /** What others fetch from here now. */
@@ -39,11 +46,11 @@ export interface DaemonPart {
   /** What is fetched here now. */
   readonly gets: Set<GetJob>;
   /** Folders that are watched. */
-  readonly watches: Watches;
+  readonly watches: Pick<Watches, 'add' | 'remove' | 'standing'>;
   /** Live connections, in and out. */
   connections(): number;
-  /** Drops the session with the server and dials anew: it has moved. */
-  reconnect(): void;
+  /** Has the server tried at an address. @returns null where that goes on later @throws FilerError as dialling does */
+  useServer(address: HostPort, signal: AbortSignal): Promise<true | null>;
   listConnections(): readonly ConnectionLine[];
   /** Opens a session with a peer and keeps it. @throws FilerError as dialling does */
   connect(peer: KnownPeer, signal: AbortSignal): Promise<void>;
@@ -57,24 +64,14 @@ export interface DaemonPart {
   endFetches(share: string): void;
   /** @returns what ends the following */
   follow(follower: (event: PeerEvent) => void): () => void;
+  /** Resolves when the daemon is to end by itself. */
+  readonly ended: Promise<void>;
   /** Makes the reports of schedules. */
-  readonly scheduler: Scheduler;
+  readonly scheduler: Pick<Scheduler, 'wake' | 'runNow'>;
+  /** Before anything is put into the spool: says how much its files may take. */
+  prepareSpool(): Promise<void>;
+  /** Has a spooled report sent. @returns why it waits @throws FilerError where waiting helps nothing */
+  sendSpooled(seq: number, signal: AbortSignal): Promise<string | undefined>;
   /** Ends the daemon in order: the membership is over. */
   shutDown(): void;
-}
-
-/**
- * One thing that a command asks for.
- *
- * @param params as they came over the control socket: checked by the operation
- */
-export type Operation = (site: Site, params: unknown, run: OperationRun) => Promise<unknown>;
-
-export interface OperationRun {
-  /** Tells the asker what goes on; one JSON value each. */
-  readonly emit: (item: unknown) => Promise<void> | void;
-  /** Aborted when the asker is gone. */
-  readonly signal: AbortSignal;
-  /** Tells of what is to be sent, while it is still being written: only in the asker's own process. */
-  readonly growing?: Growing | undefined;
 }

@@ -1,0 +1,238 @@
+import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
+import * as v from 'valibot';
+import { offerState } from './transfers.ts';
+
+/** Why there is no session with the ip-server. */
+const serverProblem = v.object({
+  code: errorCode,
+  /** A sentence: what, why, what to do. */
+  message: v.string(),
+  /** ISO 8601 */
+  since: v.string(),
+});
+export type ServerProblemDocument = v.InferOutput<typeof serverProblem>;
+
+/** Who this machine is and how it is connected. */
+const status = v.object({
+  id: v.string(),
+  name: v.string(),
+  groups: arrayOf(v.string()),
+  network: v.string(),
+  running: v.boolean(),
+  server: v.object({
+    id: v.string(),
+    connected: v.boolean(),
+    address: v.string(),
+    /** When it was last connected, ISO 8601; null for never. */
+    asOf: v.nullable(v.string()),
+    /** Why the daemon is not connected. */
+    problem: v.nullable(serverProblem),
+  }),
+  listen: v.nullable(v.string()),
+  inbox: v.string(),
+  /** Reports that wait. */
+  spool: v.number(),
+  /** What it reports by itself. */
+  schedules: v.number(),
+  /** The schedule that is due next, and when: null at `at` is now. */
+  nextReport: v.nullable(v.object({ name: v.string(), at: v.nullable(v.string()) })),
+  /** Reports that the server refused for good. */
+  spoolRefused: v.number(),
+  /** Jobs that run or wait. */
+  jobs: v.number(),
+  connections: v.number(),
+});
+export type Status = v.InferOutput<typeof status>;
+
+/** One line of `peers --json`. */
+const peerLine = v.object({
+  id: v.string(),
+  name: v.string(),
+  groups: arrayOf(v.string()),
+  online: v.boolean(),
+  state: v.string(),
+  /** ISO 8601, or null for never */
+  lastSeen: v.nullable(v.string()),
+  addresses: arrayOf(v.string()),
+  via: v.nullable(v.literal('direct')),
+  version: v.nullable(v.string()),
+  self: v.exactOptional(v.literal(true)),
+});
+export type PeerLine = v.InferOutput<typeof peerLine>;
+
+const peers = v.object({
+  server: v.object({
+    connected: v.boolean(),
+    asOf: v.nullable(v.string()),
+    /** Why there is no connection; then the directory is the one on disk. Only while there is none. */
+    problem: v.exactOptional(serverProblem),
+  }),
+  peers: arrayOf(peerLine),
+});
+export type Peers = v.InferOutput<typeof peers>;
+
+/** How a text went out. */
+const textOutcome = v.object({
+  id: v.string(),
+  to: v.string(),
+  /** Through the server, or straight from here. */
+  via: v.picklist(['direct', 'server']),
+  /** How many have it (direct) or were handed it (server). */
+  reached: v.number(),
+  /** How many could not be reached. */
+  offline: v.number(),
+  /** Whom it could not reach and why, as far as this machine knows. */
+  failed: arrayOf(v.object({ name: v.string(), code: v.string(), message: v.string() })),
+  /** Why the server did not hand it on; null when it did, or was not asked. */
+  serverProblem: v.nullable(v.object({ code: errorCode, message: v.string() })),
+});
+export type TextOutcome = v.InferOutput<typeof textOutcome>;
+
+/** One live connection of a running peer. */
+const connectionLine = v.object({
+  name: v.string(),
+  id: v.string(),
+  /** `server` is the session with the ip-server. */
+  direction: v.picklist(['in', 'out', 'server']),
+  address: v.string(),
+  since: v.nullable(v.string()),
+  bytesSent: v.number(),
+  bytesReceived: v.number(),
+});
+export type ConnectionLine = v.InferOutput<typeof connectionLine>;
+
+/** A file that came. */
+const receivedFile = v.object({
+  id: v.string(),
+  from: v.string(),
+  fromId: v.string(),
+  /** Absolute. */
+  path: v.string(),
+  name: v.string(),
+  size: v.number(),
+  digest: v.string(),
+  note: v.string(),
+});
+export type ReceivedFile = v.InferOutput<typeof receivedFile>;
+
+/** An offer that waits for an answer, or no longer does. */
+const offerTold = v.object({
+  id: v.string(),
+  from: v.string(),
+  fromId: v.string(),
+  names: arrayOf(v.string()),
+  files: v.number(),
+  size: v.number(),
+  note: v.string(),
+  state: offerState,
+});
+export type OfferTold = v.InferOutput<typeof offerTold>;
+
+/** What happens at a running peer. Names and texts are others': escape them. */
+const peerEvent = v.variant('type', [
+  v.object({
+    type: v.literal('message'),
+    id: v.string(),
+    from: v.string(),
+    fromId: v.string(),
+    /** Whether the ip-server itself wrote it. */
+    fromServer: v.boolean(),
+    /** This machine's name, `@group` or `@all`. */
+    to: v.string(),
+    text: v.string(),
+    /** ISO 8601, by the sender's clock. */
+    time: v.string(),
+  }),
+  v.object({ type: v.literal('received'), ...receivedFile.entries }),
+  v.object({ type: v.literal('offer'), ...offerTold.entries }),
+  v.object({
+    type: v.literal('presence'),
+    name: v.string(),
+    id: v.string(),
+    state: v.picklist(['lost', 'online', 'stopped', 'gone']),
+  }),
+  v.object({
+    /** This machine has another name or other groups. */
+    type: v.literal('member'),
+    id: v.string(),
+    name: v.string(),
+    groups: arrayOf(v.string()),
+    /** The name that it had before. */
+    was: v.string(),
+  }),
+  v.object({ type: v.literal('server'), connected: v.boolean(), reason: v.string() }),
+  v.object({
+    type: v.literal('connection'),
+    id: v.string(),
+    name: v.string(),
+    direction: v.picklist(['in', 'out']),
+    open: v.boolean(),
+    /** How many are open now. */
+    remaining: v.number(),
+  }),
+]);
+export type PeerEvent = v.InferOutput<typeof peerEvent>;
+
+/** What is too long is refused by those who use it. */
+const anyText = text(Number.POSITIVE_INFINITY);
+/** The name or id of a peer. */
+const target = text(64);
+
+export const peerMethods = {
+  status: method('status', { params: NO_PARAMS, result: status }),
+
+  /** @param all also this machine itself, and those that left or were removed */
+  peers: method('peers', { params: v.object({ all: v.optional(v.boolean()) }), result: peers }),
+
+  /** Direct to one machine; a group goes the way of a broadcast. */
+  message: method('message', { params: v.object({ target: anyText, text: anyText }), result: textOutcome }),
+
+  /** Through the server, direct while it is away. */
+  broadcast: method('broadcast', { params: v.object({ text: anyText }), result: textOutcome }),
+
+  /** The name belongs to the identity that claims it now. */
+  trust: method('trust', {
+    params: v.object({ name: text(64) }),
+    result: v.object({ name: v.string(), id: v.string(), was: v.string(), changed: v.boolean() }),
+  }),
+
+  /** The server is reached at this address from now on; its id stays pinned. */
+  server: method('server', {
+    params: v.object({ address: text(300) }),
+    /** `connected` is null where a daemon tries it from now on. */
+    result: v.object({ address: v.string(), id: v.string(), connected: v.nullable(v.boolean()) }),
+  }),
+
+  /** The membership ends here, and at the server if it can be told. */
+  leave: method('leave', {
+    params: NO_PARAMS,
+    result: v.object({
+      name: v.string(),
+      id: v.string(),
+      network: v.string(),
+      told: v.boolean(),
+      spooled: v.number(),
+      jobs: v.number(),
+    }),
+  }),
+
+  connections: method('connections', {
+    params: NO_PARAMS,
+    result: v.object({ connections: arrayOf(connectionLine) }),
+  }),
+
+  /** Opens a session with a peer and keeps it: texts to that peer then go over it. */
+  connect: method('connect', {
+    params: v.object({ target }),
+    result: v.object({ name: v.string(), id: v.string() }),
+  }),
+
+  /** Ends all connections with a peer, in and out. */
+  disconnect: method('disconnect', {
+    params: v.object({ target }),
+    result: v.object({ name: v.string(), closed: v.number() }),
+  }),
+
+  /** Tells what happens, until the daemon ends. */
+  follow: method('follow', { params: NO_PARAMS, item: peerEvent, result: v.object({}) }),
+};

@@ -1,0 +1,236 @@
+import { CONFLICTS } from '@filer/protocol';
+import { arrayOf, errorCode, method, text } from '@filer/program';
+import * as v from 'valibot';
+
+/*
+ * What a send tells while it runs: the lines of `send --json`, and what progress bars are drawn from. Names of
+ * fields are a contract (docs/cli.md).
+ */
+
+export const jobStarted = v.object({
+  type: v.literal('job'),
+  job: v.string(),
+  files: v.number(),
+  bytesTotal: v.number(),
+  /** Whether it goes on when its command ends, and waits for recipients that are offline. */
+  queue: v.boolean(),
+  recipients: arrayOf(v.object({ name: v.string(), id: v.string() })),
+});
+export type JobStarted = v.InferOutput<typeof jobStarted>;
+
+export const progress = v.object({
+  type: v.literal('progress'),
+  job: v.string(),
+  recipient: v.string(),
+  /** The file that is on its way. */
+  path: v.string(),
+  fileBytesSent: v.number(),
+  fileBytesTotal: v.number(),
+  /** Content bytes put on the wire, of all files for this recipient. */
+  bytesSent: v.number(),
+  /** Bytes that went or are there already, of all files that have not failed. */
+  bytesDone: v.number(),
+  bytesTotal: v.number(),
+  filesDone: v.number(),
+  filesTotal: v.number(),
+  /** Whether the totals are final: folders are walked while they are sent. */
+  complete: v.boolean(),
+});
+export type Progress = v.InferOutput<typeof progress>;
+
+/** How one file for one recipient ended. */
+export const fileOutcome = v.object({
+  type: v.literal('file'),
+  job: v.string(),
+  recipient: v.string(),
+  /** Here. */
+  path: v.string(),
+  ok: v.boolean(),
+  size: v.number(),
+  /** `skipped`: it was there already, or the receiver keeps what has its name. */
+  status: v.picklist(['delivered', 'skipped', 'failed']),
+  /** Of a skipped one: `identical`, which the receiver signed for, or `kept-theirs`, which was not compared. */
+  reason: v.nullable(v.picklist(['identical', 'kept-theirs'])),
+  code: v.nullable(errorCode),
+  message: v.nullable(v.string()),
+});
+export type FileOutcome = v.InferOutput<typeof fileOutcome>;
+
+/** The receiver's signed word that a file is there, whole and (unless it says otherwise) synced. */
+const receiptTold = v.object({
+  type: v.literal('receipt'),
+  job: v.string(),
+  recipient: v.string(),
+  recipientId: v.string(),
+  /** Here. */
+  path: v.string(),
+  /** In the receiver's inbox. */
+  receivedAs: v.string(),
+  size: v.number(),
+  digest: v.string(),
+  synced: v.boolean(),
+  /** It was there already, the same byte for byte, and was not sent. */
+  present: v.boolean(),
+  time: v.string(),
+});
+export type ReceiptTold = v.InferOutput<typeof receiptTold>;
+
+/** What a recipient has so far of one folder that was named, instead of each of its files. Not a line of `--json`. */
+const folderTold = v.object({
+  type: v.literal('folder'),
+  job: v.string(),
+  recipient: v.string(),
+  recipientId: v.string(),
+  /** Here. */
+  path: v.string(),
+  /** In the receiver's inbox. */
+  receivedAs: v.string(),
+  files: v.number(),
+  bytes: v.number(),
+  synced: v.boolean(),
+});
+export type FolderTold = v.InferOutput<typeof folderTold>;
+
+/** At a recipient a person was asked, and has not answered. */
+const waiting = v.object({
+  type: v.literal('waiting'),
+  job: v.string(),
+  recipient: v.string(),
+  recipientId: v.string(),
+});
+export type Waiting = v.InferOutput<typeof waiting>;
+
+/** A recipient was lost and is tried again. */
+export const retrying = v.object({
+  type: v.literal('retry'),
+  job: v.string(),
+  recipient: v.string(),
+  reason: v.string(),
+});
+export type Retrying = v.InferOutput<typeof retrying>;
+
+/** A recipient is not there: the job waits for it. */
+const queuedTold = v.object({
+  type: v.literal('queued'),
+  job: v.string(),
+  recipient: v.string(),
+  recipientId: v.string(),
+  reason: v.string(),
+});
+export type QueuedTold = v.InferOutput<typeof queuedTold>;
+
+/** `--dry-run`: one thing that would be sent, if it is not there already. */
+const wouldSend = v.object({
+  type: v.literal('would-send'),
+  /** Here. */
+  path: v.string(),
+  kind: v.picklist(['file', 'dir', 'link']),
+  size: v.number(),
+});
+
+/** `damaged`: what is stored of it cannot be read. */
+export const deliveryState = v.picklist([
+  'queued',
+  'running',
+  'delivered',
+  'failed',
+  'cancelled',
+  'interrupted',
+  'damaged',
+]);
+
+export const recipientDone = v.object({
+  name: v.string(),
+  id: v.string(),
+  /** All is delivered, or the job waits for this recipient because it was told to. */
+  ok: v.boolean(),
+  /** Absent with `--dry-run`. */
+  state: v.exactOptional(deliveryState),
+  code: v.nullable(errorCode),
+  status: v.string(),
+});
+export type RecipientDone = v.InferOutput<typeof recipientDone>;
+
+export const sendDone = v.object({
+  type: v.literal('done'),
+  job: v.string(),
+  ok: v.boolean(),
+  exitCode: v.number(),
+  filesSent: v.number(),
+  filesSkipped: v.number(),
+  /** Those of the skipped where the recipient keeps what has their name. */
+  filesKept: v.number(),
+  filesFailed: v.number(),
+  /** Content bytes put on the wire. */
+  bytesSent: v.number(),
+  bytesTotal: v.number(),
+  /** Nothing was sent: `bytesTotal` bytes in `filesTotal` files would be, if none of it is there already. */
+  dryRun: v.exactOptional(v.literal(true)),
+  filesTotal: v.exactOptional(v.number()),
+  recipients: arrayOf(recipientDone),
+});
+export type SendDone = v.InferOutput<typeof sendDone>;
+
+export const sendEvent = v.variant('type', [
+  progress,
+  receiptTold,
+  fileOutcome,
+  jobStarted,
+  folderTold,
+  retrying,
+  waiting,
+  queuedTold,
+  wouldSend,
+]);
+export type SendEvent = v.InferOutput<typeof sendEvent>;
+
+/** An absolute path of this machine. */
+export const path = text(16_384);
+/** What is not sent or fetched of a folder, as in a `.gitignore`. */
+export const exclude = arrayOf(text(4_096), 1_000);
+export const onConflict = v.picklist(CONFLICTS);
+export const limit = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+export const timeoutMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const anyText = text(Number.POSITIVE_INFINITY);
+
+const sendParams = v.object({
+  paths: arrayOf(path, 100_000),
+  /** As typed: names, ids, `@group`, `@all`. */
+  to: arrayOf(anyText, 10_000),
+  /** What the one path is called at the receivers; empty for its own name. */
+  as: v.optional(anyText),
+  note: v.optional(anyText),
+  timeoutMs,
+  /** @default update */
+  onConflict: v.optional(onConflict),
+  exclude: v.optional(exclude),
+  checksum: v.optional(v.boolean()),
+  snapshot: v.optional(v.boolean()),
+  queue: v.optional(v.boolean()),
+  /** Bytes a second, for all recipients together. */
+  limit: v.optional(limit),
+  /** Whether the path is a file of the home, which came from standard input. */
+  spooled: v.optional(v.boolean()),
+  /** Whether named folders are told as one, instead of each of their files. */
+  summed: v.optional(v.boolean()),
+  dryRun: v.optional(v.boolean()),
+});
+
+/** An id, or its beginning. */
+export const job = text(64);
+
+export const sendMethods = {
+  send: method('send', { params: sendParams, item: sendEvent, result: sendDone }),
+
+  /** Tells what `send` tells. */
+  retry: method('retry', {
+    params: v.object({ job, summed: v.optional(v.boolean()) }),
+    item: sendEvent,
+    result: sendDone,
+  }),
+
+  cancel: method('cancel', {
+    params: v.object({ job }),
+    result: v.object({ job: v.string(), recipients: v.number() }),
+  }),
+};

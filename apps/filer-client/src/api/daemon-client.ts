@@ -1,0 +1,30 @@
+import {
+  connectDaemon,
+  type Context,
+  type DaemonClient,
+  type Method,
+  type MethodTypes,
+} from '@filer/program';
+
+/**
+ * Calls the daemon of this home, or an ephemeral one in this process while none runs.
+ *
+ * @param onItem gets what the method tells while it runs, in order
+ * @throws FilerError `not-joined`, and as `DaemonClient.call`
+ */
+export async function call<T extends MethodTypes>(
+  context: Context,
+  method: Method<T>,
+  params: T['params'],
+  onItem?: (item: T['item']) => unknown,
+): Promise<T['result']> {
+  await using daemon = await openDaemon(context);
+  return await daemon.call(method, params, { onItem, signal: context.signal });
+}
+
+async function openDaemon(context: Context): Promise<DaemonClient> {
+  const running = await connectDaemon(context.home, { signal: context.signal });
+  if (running !== undefined) return running;
+  const { clientOf, openEphemeral } = await import('./daemon-here.ts');
+  return clientOf(await openEphemeral(context));
+}

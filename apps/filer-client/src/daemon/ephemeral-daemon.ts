@@ -1,0 +1,138 @@
+import { FilerError, type HostPort } from '@filer/protocol';
+import { implementWith, type Environment, type Home, type Logger, type Methods } from '@filer/program';
+import type { Growing } from '@filer/transfer';
+import { resolve } from 'node:path';
+import { contract } from '../api/contract.ts';
+import { JobRunner } from '../jobs/job-runner.ts';
+import { CommandAccess } from '../network/command-access.ts';
+import { Member } from '../network/member.ts';
+import { withFirst } from '../network/first-address.ts';
+import { readClocks } from '../reports/clocks.ts';
+import { Scheduler } from '../reports/scheduler.ts';
+import type { ClientSettings } from '../settings.ts';
+import type { DaemonPart, OperationContext } from './operation-context.ts';
+import { operations } from './operations.ts';
+import { sendSpooledHere } from './send-spooled.ts';
+
+export interface EphemeralOptions {
+  readonly home: Home;
+  readonly software: string;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Reads the configuration; asked only by what needs it. */
+  readonly settings: () => Promise<ClientSettings>;
+  /** Tells of what is to be sent, while it is still being written. */
+  readonly growing?: Growing | undefined;
+}
+
+/**
+ * A daemon for the time of one command, in the command's process, while none runs: it does every operation that needs
+ * none of what a daemon does on its own, listens to nobody and is never presence.
+ */
+export class EphemeralDaemon implements AsyncDisposable {
+  readonly access: CommandAccess;
+  readonly context: OperationContext;
+  readonly methods: Methods;
+
+  private constructor(member: Member, options: EphemeralOptions) {
+    const { software, environment, log, growing } = options;
+    this.access = new CommandAccess(member, software, (error) =>
+      log.warn('an entry of the directory was refused', { error }),
+    );
+    const outreach = { member, access: this.access, software };
+    const parts = { ...outreach, environment, log };
+    this.context = {
+      ...parts,
+      growing,
+      jobs: new JobRunner({ outreach, log, isDaemon: false }),
+      daemon: standIns(parts, options),
+    };
+    this.methods = implementWith(contract, () => this.context, operations);
+  }
+
+  /** @throws FilerError `not-joined`, of the home */
+  static async open(options: EphemeralOptions): Promise<EphemeralDaemon> {
+    return new EphemeralDaemon(await Member.open(options.home), options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { jobs, member } = this.context;
+    try {
+      await jobs.close();
+      await this.access.close();
+    } finally {
+      member[Symbol.dispose]();
+    }
+  }
+}
+
+type Parts = Omit<OperationContext, 'jobs' | 'daemon'>;
+
+function requireRunning(words = 'no daemon runs here'): never {
+  throw new FilerError('needs-daemon', `${words}: start it with \`filer-client start\``);
+}
+
+const none = (): undefined => undefined;
+
+/** What a daemon does on its own, as it is while none runs. */
+function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
+  const { member, access } = parts;
+  return {
+    isRunning: false,
+    requireRunning,
+    listen: null,
+    inboxFolder: async () => resolve((await settings()).inbox ?? member.home.inbox),
+    incoming: () => [],
+    serving: () => [],
+    gets: new Set(),
+    watches: { add: () => Promise.resolve(), remove: () => Promise.resolve(), standing: none },
+    connections: () => 0,
+    useServer: (address, signal) => tryServer(parts, address, signal),
+    listConnections: () => requireRunning(),
+    connect: () => requireRunning(),
+    disconnect: () => requireRunning(),
+    sessionWith: none,
+    answerOffers: () => requireRunning(),
+    endFetches: none,
+    follow: () => requireRunning(),
+    ended: new Promise<never>(() => undefined),
+    scheduler: { wake: none, runNow: (name, signal) => runNow(parts, name, signal) },
+    prepareSpool: async () => {
+      member.spool.maxFileBytes = (await settings()).attachmentSpace;
+    },
+    sendSpooled: (_seq, signal) => sendSpooledHere({ ...parts, access }, signal),
+    shutDown: none,
+  };
+}
+
+/** A server that is only away is no reason to forget its new address; an imposter is. */
+async function tryServer({ member, access }: Parts, address: HostPort, signal: AbortSignal): Promise<true> {
+  const before = member.server;
+  const keep = (addresses: readonly HostPort[]): Promise<void> =>
+    member.keepServer({ ...member.server, addresses });
+  // That the server answers at an address it had before would say nothing about this one.
+  await keep([address]);
+  try {
+    await access.session(signal);
+    await keep(withFirst(address, before.addresses));
+    return true;
+  } catch (error) {
+    const isImposter = error instanceof FilerError && error.code === 'identity-mismatch';
+    await keep(isImposter ? before.addresses : withFirst(address, before.addresses));
+    throw error;
+  }
+}
+
+async function runNow(
+  { member, environment, log }: Parts,
+  name: string,
+  signal: AbortSignal,
+): ReturnType<Scheduler['runNow']> {
+  const nothing = { onSpooled: none, onChanged: none };
+  const scheduler = new Scheduler({ member, environment, clocks: readClocks, log, ...nothing });
+  try {
+    return await scheduler.runNow(name, signal);
+  } finally {
+    await scheduler.close();
+  }
+}
