@@ -1,7 +1,9 @@
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyPair, loadNetworkKey, signRemoval, type KeyPair, type Removal } from '@filer/protocol';
+import { DaemonClient, transportHere } from '@filer/program';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { contract } from '../../../apps/filer-client/src/api/contract.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { RemovalStore } from '../../../apps/filer-client/src/store/removal-store.ts';
 import { runHere } from '../../support/in-process.ts';
@@ -63,16 +65,9 @@ const WAYS: readonly (readonly [string, Way])[] = [
   [
     'a lasting session',
     async (from, to) => {
-      await from.daemon.perform(
-        'connect',
-        { target: to },
-        { emit: () => Promise.resolve(), signal: new AbortController().signal },
-      );
-      await from.daemon.perform(
-        'disconnect',
-        { target: to },
-        { emit: () => Promise.resolve(), signal: new AbortController().signal },
-      );
+      const client = new DaemonClient(transportHere(from.daemon.methods, () => Promise.resolve()));
+      await client.call(contract.connect, { target: to });
+      await client.call(contract.disconnect, { target: to });
     },
   ],
   ['a text', succeeds('message', 'PEER', 'hello')],
