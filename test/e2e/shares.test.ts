@@ -199,7 +199,13 @@ test('a share that is removed while somebody fetches from it ends that at once',
   expect(jsonLines({ stdout }).at(-1)).toMatchObject({
     type: 'done',
     ok: false,
-    recipients: [{ ok: false, code: 'path-missing', status: 'the share "large" was removed' }],
+    recipients: [
+      {
+        ok: false,
+        code: 'path-missing',
+        status: expect.stringContaining('the share "large" was removed') as string,
+      },
+    ],
   });
   await expect(stat(network.path('from-removed/file'))).rejects.toThrow('ENOENT');
   await network.ask('bob', 'share', 'add', large);
