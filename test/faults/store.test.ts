@@ -122,7 +122,7 @@ test.skipIf(needs.namespaces())(
         expected.push(String(n));
         isStored = (await report(network, large(String(n))))?.['stored'] === true;
       }
-      await storeProblem(network, /keep-free is .*: make room on that disk/);
+      await storeProblem(network, /make room (?:there|on that disk)/);
       await expectPresence(network);
       await rm(ballast);
 

@@ -31,6 +31,7 @@ const TOLD: ReadonlySet<ErrorCode> = new Set([
   'path-unreadable',
   'path-unsupported',
   'home-not-writable',
+  'store-damaged',
   'refused',
   'declined',
   'totals-needed',
