@@ -103,7 +103,7 @@ export class Victim implements AsyncDisposable {
     const target = { host: '127.0.0.1', port, id, network: this.#honest.membership.network, home, count, ms };
     await rm(this.#loopFile, { force: true });
     const logged = this.#daemon.stderr.length;
-    const attacker = spawn(process.execPath, [flood, kind, JSON.stringify(target)], { stdio: 'inherit' });
+    const attacker = spawn(process.execPath, floodArguments(kind, target), { stdio: 'inherit' });
     let over = false;
     const ended = once(attacker, 'close').then(() => (over = true));
     const took: number[] = [];
@@ -171,6 +171,12 @@ export class Victim implements AsyncDisposable {
   }
 }
 
+/** The command line of an attacker. */
+function floodArguments(kind: string, target: object): string[] {
+  return [flood, kind, JSON.stringify(target)];
+}
+
+/** Who has joined from this home. */
 async function memberOf(home: string): Promise<{ identity: Identity; membership: Membership }> {
   const identity = await loadIdentity(home);
   if (identity === undefined) throw new Error('it has joined');

@@ -1,7 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FilerError, makeFolders, messageOf, systemCode, writeFailure } from '@filer/protocol';
+import {
+  createSecretFile,
+  FilerError,
+  makeFolders,
+  messageOf,
+  systemCode,
+  writeFailure,
+} from '@filer/protocol';
 import { optionName } from './binding.ts';
 import { environmentPrefix, variable, type Environment } from './environment.ts';
 import type { Home } from './home.ts';
@@ -67,14 +75,14 @@ export async function writeConfigurationTemplate(settings: Settings, home: Home)
     `# Settings of ${home.program}. Take away the # before a name to set it, then start the program again.`,
     `# A flag (--name) and a variable (${prefix}NAME) win over what stands here.`,
   ];
+  if (existsSync(home.configFile)) return false;
   try {
     makeFolders(dirname(home.configFile), 0o700);
-    await writeFile(home.configFile, `${[...head, ...lines].join('\n')}\n`, { flag: 'wx', mode: 0o600 });
-    return true;
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
     throw writeFailure(`cannot write ${home.configFile}`, home.configFile, error);
   }
+  // Whole or not at all: one that a power cut left empty keeps the program from starting.
+  return createSecretFile(home.configFile, `${[...head, ...lines].join('\n')}\n`);
 }
 
 async function readTable(settings: Settings, file: string): Promise<ReadonlyMap<string, unknown>> {

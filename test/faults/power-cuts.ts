@@ -1,0 +1,143 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { randomInt } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { DaemonProcess, jsonLines, runProgram } from '../support/programs.ts';
+import { TestMember, type MemberConnection } from '../support/test-member.ts';
+import { listOf, sha256, TestNetwork } from '../support/test-network.ts';
+
+const run = promisify(execFile);
+const IMAGE_BYTES = 192 * 1024 * 1024;
+
+/**
+ * A network whose homes are all on one small disk, an ext4 file system in a file. A copy of that file while the programs stand still
+ * for a moment is what a power cut leaves: all that was written to the disk, and nothing that was only said to be written.
+ */
+export class PowerCuts implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #network: TestNetwork;
+  readonly #connection: MemberConnection;
+  /** Numbers of reports that the server said it has. */
+  readonly #stored: number[] = [];
+  /** Digests of files that a command said were delivered, by name. */
+  readonly #delivered = new Map<string, string>();
+  #reported = 0;
+  #sent = 0;
+  #over = false;
+
+  private constructor(folder: string, network: TestNetwork, connection: MemberConnection) {
+    this.#folder = folder;
+    this.#network = network;
+    this.#connection = connection;
+  }
+
+  static async open(): Promise<PowerCuts> {
+    const folder = await mkdtemp(join(tmpdir(), 'filer-test-power-'));
+    const disk = join(folder, 'disk');
+    await mkdir(disk);
+    await run('truncate', ['-s', String(IMAGE_BYTES), `${disk}.img`]);
+    await run('mkfs.ext4', ['-q', '-F', `${disk}.img`]);
+    await run('mount', ['-o', 'loop', `${disk}.img`, disk]);
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = disk;
+    try {
+      const network = await TestNetwork.open({ running: ['anna', 'bob'] });
+      await network.seesAs('anna', 'bob', 'online');
+      const member = await TestMember.join(await network.invite(), 'reporter');
+      return new PowerCuts(folder, network, await member.connect());
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
+  }
+
+  /** Reports and files on their way until the end; @returns the end */
+  work(): Promise<unknown> {
+    return Promise.all([this.#report(), this.#send()]);
+  }
+
+  async #report(): Promise<void> {
+    while (!this.#over) {
+      const numbers = Array.from({ length: 20 }, () => ++this.#reported);
+      await Promise.all(
+        numbers.map(async (n) => {
+          await this.#connection.report(n);
+          this.#stored.push(n);
+        }),
+      );
+      await wait(50);
+    }
+  }
+
+  async #send(): Promise<void> {
+    while (!this.#over) {
+      const name = `file-${++this.#sent}`;
+      const path = await this.#network.file(name, randomInt(1, 300_000));
+      const digest = await sha256(path);
+      const { code, stderr } = await this.#network.client('anna', ['send', path, '--to', 'bob']);
+      if (code !== 0) throw new Error(`send failed: ${stderr}`);
+      this.#delivered.set(name, digest);
+      await rm(path);
+    }
+  }
+
+  /** @returns what was acknowledged and is not on the disk after a power cut at this moment, in words */
+  async cut(): Promise<string[]> {
+    await wait(randomInt(0, 500)); // a moment like any other
+    const copy = join(this.#folder, 'copy');
+    const programs = ['server', 'anna', 'bob'].map((name) => this.#network.daemon(name).child);
+    for (const program of programs) program.kill('SIGSTOP');
+    const [stored, delivered] = [[...this.#stored], new Map(this.#delivered)];
+    await copyFile(join(this.#folder, 'disk.img'), `${copy}.img`);
+    for (const program of programs) program.kill('SIGCONT');
+    await mkdir(copy, { recursive: true });
+    await run('mount', ['-o', 'loop', `${copy}.img`, copy]);
+    try {
+      return await this.#missing(
+        join(copy, relative(join(this.#folder, 'disk'), this.#network.folder)),
+        stored,
+        delivered,
+      );
+    } finally {
+      await run('umount', [copy]);
+    }
+  }
+
+  async #missing(
+    folder: string,
+    stored: readonly number[],
+    delivered: ReadonlyMap<string, string>,
+  ): Promise<string[]> {
+    const missing: string[] = [];
+    const home = join(folder, 'server');
+    const server = await DaemonProcess.start('ip-server', ['--host', '127.0.0.1', '--port', '0'], home);
+    const asked = await runProgram('ip-server', ['reports', '--json'], home);
+    await server.stop();
+    const there = new Set(listOf(jsonLines(asked)[0], 'reports').map(({ seq }) => Number(seq)));
+    for (const n of stored) if (!there.has(n)) missing.push(`report ${n} of ${stored.length}`);
+    for (const [name, digest] of delivered) {
+      const found = await sha256(join(folder, 'bob', 'inbox', 'anna', name)).catch(() => 'missing');
+      if (found !== digest) missing.push(`${name} is ${found}`);
+    }
+    return missing;
+  }
+
+  get figures(): string {
+    return `${this.#stored.length} reports and ${this.#delivered.size} files were acknowledged`;
+  }
+
+  /** Lets what is on its way end. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close();
+    await this.#network.close();
+    await run('umount', [join(this.#folder, 'disk')]);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
