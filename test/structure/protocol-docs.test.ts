@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises';
+import { messageTypes } from '@filer/protocol';
+import { expect, test } from 'vitest';
+import { withTables } from '../../scripts/protocol-docs.ts';
+
+const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+
+test('the tables of docs/protocol.md are those of the message table: else run "npm run docs"', () => {
+  expect(withTables(page)).toBe(page);
+});
+
+test('docs/protocol.md lists every message, and shows its fields once', () => {
+  for (const { type } of messageTypes()) {
+    expect(page).toMatch(new RegExp(`^\\| \`${type}\` +\\|`, 'm'));
+    const shown = [`### \`${type}\``, `<!-- message: ${type} -->`].flatMap((head) =>
+      page.split(head).slice(1),
+    );
+    expect(shown, type).toHaveLength(1);
+  }
+});
+
+test('a marker of a message that is not declared is noticed', () => {
+  expect(() => withTables('<!-- message: nonsense -->\n<!-- end -->')).toThrow('nonsense');
+});
