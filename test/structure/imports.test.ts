@@ -46,6 +46,12 @@ describe('a breach of the rules is noticed', () => {
     ['the daemon loading a command', `${client}/daemon/a.ts`, `await import('../cli/send.ts');`],
     ['an import over several lines', `${client}/network/a.ts`, `import {\n  x,\n} from '../api/x.ts';`],
     ['a folder outside the table', `${client}/daemon/a.ts`, `import { x } from '../shared/x.ts';`],
+    ['the network knowing a job', `${client}/network/a.ts`, `import { x } from '../jobs/x.ts';`],
+    [
+      'the server knowing a report',
+      'apps/ip-server/src/server/a.ts',
+      `import type { x } from '../reports/x.ts';`,
+    ],
     ['the engine with a socket', 'packages/transfer/src/a.ts', `import { Socket } from 'node:net';`],
     ['the engine at the terminal', 'packages/transfer/src/a.ts', `process.stdout.write('x');`],
     ['console below the commands', `${client}/daemon/a.ts`, `console.log(1);`],

@@ -13,10 +13,10 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FilerError } from './errors.ts';
-import { requireInteger, type Message } from './header.ts';
+import type { Message } from './header.ts';
 import { LeaveLevelling, levelLeaves, type LeaveLedger } from './leave-exchange.ts';
 import { MAX_REMOVAL_PAGES } from './limits.ts';
-import { formatRemovals, parseRemovals } from './messages/directory.ts';
+import { formatRemovals, parseRemovals, removalsGetMessage, removalsMessage } from './messages/directory.ts';
 import { errorOf } from './messages/error.ts';
 import type { Hello, Welcome } from './messages/session.ts';
 import type { Messenger } from './messenger.ts';
@@ -144,12 +144,13 @@ export class RemovalLevelling {
 
   /** @returns whether the message belongs to it; then it was handled @throws FilerError as `levelRemovals` */
   async handle(message: Message): Promise<boolean> {
-    const { type, id } = message.header;
-    if (type !== 'removals' && type !== 'removals-get') return (await this.#leaves?.handle(message)) ?? false;
-    if (type === 'removals') await this.#take(parseRemovals(message));
+    if (removalsMessage.is(message)) await this.#take(parseRemovals(message));
+    else if (!removalsGetMessage.is(message)) return (await this.#leaves?.handle(message)) ?? false;
     else {
       if (++this.#asked > MAX_REMOVAL_PAGES) throw tooMany();
-      const [header, content] = messageOf(this.#ledger.page(requireInteger(message.header, 'after')));
+      const { after } = removalsGetMessage.parse(message);
+      const [header, content] = messageOf(this.#ledger.page(after));
+      const { id } = message.header;
       await this.#messenger.send({ ...header, ...(id === undefined ? {} : { re: id }) }, content);
     }
     return true;

@@ -31,6 +31,7 @@ import { FetchServer } from '../jobs/fetch-server.ts';
 import type { GetJob } from '../jobs/get-job.ts';
 import { HoldingServer } from '../jobs/holding-server.ts';
 import { TransferIntake } from '../jobs/intake.ts';
+import { routeCollects, routeFiles } from '../jobs/job-messages.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
 import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
@@ -38,15 +39,16 @@ import type { IncomingTransfer, ServingDocument } from '../api/contract/transfer
 import { PeerEvents } from '../network/events.ts';
 import { withFirst } from '../network/first-address.ts';
 import { Member } from '../network/member.ts';
-import { peerHandler, type PeerHandlerParts } from '../network/peer-handler.ts';
+import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
 import { callBack } from '../network/reach-for-transfer.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
-import { ServerLink } from '../network/server-link.ts';
+import { ServerLink, serverRouter } from '../network/server-link.ts';
 import { readClocks } from '../reports/clocks.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
 import { Scheduler } from '../reports/scheduler.ts';
+import { SpoolCourier } from '../reports/spool-courier.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
@@ -101,23 +103,19 @@ export class Daemon implements DaemonPart {
     const { software, log } = options;
     member.onAdopted = (before) => this.#onAdopted(before);
     this.#holdings = new HoldingServer({ member, inbox: this.inbox, log });
-    const parts: PeerHandlerParts = {
-      member,
-      log,
-      onText: (text) => this.#onText(text),
-      onHolding: (message, session, peerId) => this.#holdings.answer(message, session, peerId),
-    };
+    const router = peerRouter({ member, log, onText: (text) => this.#onText(text) });
+    routeFiles(router, member, this.#holdings);
     this.#peers = new PeerServer({
       member,
       software,
       log,
-      handlerFor: ({ id }) => peerHandler(parts, id),
+      handlerFor: ({ id }) => peerHandler(router, id),
       onTransfer: (messenger, from, hello) => this.#onTransfer(messenger, from, hello),
       onSession: (messenger, from, open) => this.#onIncoming(messenger, from, open),
     });
     this.#sessions = new PeerSessions({
       outreach: () => ({ member, access: this.#requireLink(), software }),
-      handlerFor: ({ id }) => peerHandler(parts, id),
+      handlerFor: ({ id }) => peerHandler(router, id),
       onOpen: (kept, remaining) => this.#connections.outgoing(kept, true, remaining),
       onClosed: (kept, remaining) => this.#connections.outgoing(kept, false, remaining),
     });
@@ -319,6 +317,8 @@ export class Daemon implements DaemonPart {
     member.callBacks.listen();
     this.#listen = formatHostPort(address);
 
+    const router = serverRouter();
+    routeCollects(router, collects);
     const link = new ServerLink({
       member,
       software,
@@ -328,7 +328,8 @@ export class Daemon implements DaemonPart {
       measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.openCount),
       onText: (text) => this.#onText(text),
       onEvent: (event) => this.#onEvent(event),
-      onCollect: (asked) => collects.begin(asked),
+      router,
+      courier: new SpoolCourier({ member, software, log }),
     });
     this.#link = link;
     const jobs = new JobRunner({

@@ -1,4 +1,5 @@
 import {
+  fetchMessage,
   FilerError,
   TRANSFER_LIMITS,
   TRANSFER_STALL_MS,
@@ -26,6 +27,6 @@ export async function serveTransfer(
   }, TRANSFER_STALL_MS);
   const first = await messenger.peek();
   clearTimeout(timer);
-  if (first?.header['type'] === 'fetch') await fetches.serve(messenger, from);
+  if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from);
   else await intake.take(messenger, from);
 }

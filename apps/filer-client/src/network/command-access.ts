@@ -1,4 +1,4 @@
-import { FilerError, unsupported, type ErrorCode, type Handler } from '@filer/protocol';
+import { FilerError, removalsGetMessage, routed, Router, type ErrorCode } from '@filer/protocol';
 import { alignDirectory, pullDirectory } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
@@ -86,11 +86,10 @@ export class CommandAccess implements ServerAccess {
 
   async #dial(signal: AbortSignal | undefined): Promise<ServerSession> {
     const member = this.#member;
-    const handler: Handler = (message) => {
-      if (message.header['type'] === 'removals-get') return answerRemovals(member, message);
-      throw unsupported(message.header);
-    };
-    const server = await dialServer(member, helloOf(member, this.#software), handler, signal);
+    const router = new Router({ on: 'session', as: 'client' }).on(removalsGetMessage, (asked) =>
+      answerRemovals(member, asked),
+    );
+    const server = await dialServer(member, helloOf(member, this.#software), routed(router, {}), signal);
     const { welcome } = server;
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     alignDirectory(member, welcome);

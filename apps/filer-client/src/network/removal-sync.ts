@@ -1,7 +1,7 @@
-import { formatRemovals, requireInteger, type Message, type Reply } from '@filer/protocol';
+import { formatRemovals, type Reply } from '@filer/protocol';
 import type { Member } from './member.ts';
 
 /** Answers `removals-get`: what the asker does not know yet, a page at a time. */
-export function answerRemovals(member: Member, message: Message): Reply {
-  return formatRemovals(member.removals.page(requireInteger(message.header, 'after')));
+export function answerRemovals(member: Member, { after }: { readonly after: number }): Reply {
+  return formatRemovals(member.removals.page(after));
 }

@@ -8,19 +8,20 @@ import {
   messageOf,
   MIN_HEARTBEAT_MS,
   HEARTBEAT_MS,
-  parseCollect,
-  parseDirectory,
   parseRecordHeld,
-  parseRemovals,
-  unsupported,
-  type CollectAsked,
   type Heartbeat,
-  type Message,
-  type Reply,
   type SignedText,
+  directoryMessage,
+  goodbyeMessage,
+  removalsGetMessage,
+  removalsMessage,
+  textMessage,
+  Router,
+  type DirectoryPage,
+  type Handler,
+  type Session,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { SpoolCourier } from '../reports/spool-courier.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
 import type { PeerEvent } from '../api/contract/peers.ts';
@@ -32,6 +33,22 @@ import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { takeText } from './texts.ts';
 
+/** Handlers of what the server says in the session of this machine. */
+export type ServerRouter = Router;
+
+export function serverRouter(): ServerRouter {
+  return new Router({ on: 'session', as: 'client' });
+}
+
+/** Takes to the server what waits for it here. */
+export interface Courier {
+  /** There is a session now, or none any more. */
+  sessionIs(session: Session | undefined): void;
+  /** Something waits. */
+  kick(): void;
+  close(): Promise<void>;
+}
+
 export interface ServerLinkOptions {
   readonly member: Member;
   readonly software: string;
@@ -42,8 +59,9 @@ export interface ServerLinkOptions {
   readonly onText: (text: SignedText) => void;
   /** Live connections of these peers must end. */
   readonly onEvent: (event: PeerEvent) => void;
-  /** Begins to deliver what a collect asks for. @throws FilerError why not */
-  readonly onCollect: (asked: CollectAsked) => void;
+  /** What else handles messages of the server is registered there; the link adds its own. */
+  readonly router: ServerRouter;
+  readonly courier: Courier;
 }
 
 /** A record that is not taken is signed with a higher seq; a live copy of this home could always be faster. */
@@ -63,7 +81,7 @@ export class ServerLink implements ServerAccess {
   #running: Promise<void> | undefined;
   #waiting: AbortController | undefined;
   #syncing: Promise<void> = Promise.resolve();
-  readonly #courier: SpoolCourier;
+  readonly #courier: Courier;
   #publishedSeq: number | undefined;
   /** Addresses that are not published, as they were logged. */
   #leftOut = '';
@@ -75,7 +93,8 @@ export class ServerLink implements ServerAccess {
 
   constructor(options: ServerLinkOptions) {
     this.#options = options;
-    this.#courier = new SpoolCourier(options);
+    this.#courier = options.courier;
+    this.#register();
     this.#overLoopback = options.member.settings.get('server.overLoopback') === '1';
   }
 
@@ -203,7 +222,7 @@ export class ServerLink implements ServerAccess {
     const schedules = member.schedules.announce();
     this.#schedulesTold = member.schedules.version;
     const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true, schedules });
-    const server = await dialServer(member, hello, (message) => this.#receive(message), this.#stop.signal);
+    const server = await dialServer(member, hello, this.#receive, this.#stop.signal);
     const { session, welcome } = server;
     this.#linked = server;
     this.#overLoopback = server.overLoopback;
@@ -313,61 +332,57 @@ export class ServerLink implements ServerAccess {
     }
   }
 
-  #receive(message: Message): Reply | undefined {
-    try {
-      return this.#handle(message);
-    } catch (error) {
-      const type = message.header['type'] ?? '';
-      if (error instanceof FilerError)
-        this.#options.log.warn('a message of the server was refused', { type, error });
-      throw error;
-    }
-  }
-
   /** What the server sends unasked. Nothing here may wait for an answer: it could not arrive meanwhile. */
-  #handle(message: Message): Reply | undefined {
-    const { member, log, onText } = this.#options;
-    switch (message.header['type']) {
-      case 'directory': {
-        const refused = (error: FilerError): void =>
-          log.warn('an entry of the directory was refused', { error });
-        const server = this.#linked;
-        const page = parseDirectory(message);
-        if (server !== undefined) this.#witness(server, page.time);
-        const changed = takeBroadcast(member, page, refused);
-        for (const { id, name, state } of changed ?? []) {
-          if (id !== member.id) this.#options.onEvent({ type: 'presence', id, name, state });
-        }
-        if (changed !== undefined || server === undefined) return undefined;
-        this.#pull(server).catch((error: unknown) => {
-          log.warn('the directory could not be pulled', { error: messageOf(error) });
-          server.session.messenger.destroy();
-        });
-        return undefined;
-      }
-      case 'text': {
-        const text = takeText(member, message, undefined, Date.now());
+  #register(): void {
+    const { member, log, onText, router } = this.#options;
+    router
+      .on(directoryMessage, (page) => this.#takeDirectory(page))
+      .on(textMessage, (signed) => {
+        const text = takeText(member, signed, undefined, Date.now());
         if (text !== undefined) onText(text);
         return undefined;
-      }
-      case 'removals':
-        member.removals.take(parseRemovals(message));
+      })
+      .on(removalsMessage, ({ removals }) => {
+        member.removals.take(removals);
         return undefined;
-      case 'leaves':
-        member.removals.leaves.take(leavesMessage.parse(message).leaves);
+      })
+      .on(leavesMessage, ({ leaves }) => {
+        member.removals.leaves.take(leaves);
         return undefined;
-      case 'removals-get':
-        return answerRemovals(member, message);
-      case 'collect':
-        this.#options.onCollect(parseCollect(message));
-        return { header: { type: 'ok' } };
-      case 'goodbye':
-        log.info('the ip-server says goodbye', { reason: message.header['reason'] ?? '' });
+      })
+      .on(removalsGetMessage, (asked) => answerRemovals(member, asked))
+      .on(goodbyeMessage, ({ reason = '' }) => {
+        log.info('the ip-server says goodbye', { reason });
         return undefined;
-      default:
-        throw unsupported(message.header);
-    }
+      });
   }
+
+  #takeDirectory(page: DirectoryPage): undefined {
+    const { member, log, onEvent } = this.#options;
+    const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
+    const server = this.#linked;
+    if (server !== undefined) this.#witness(server, page.time);
+    const changed = takeBroadcast(member, page, refused);
+    for (const { id, name, state } of changed ?? []) {
+      if (id !== member.id) onEvent({ type: 'presence', id, name, state });
+    }
+    if (changed !== undefined || server === undefined) return;
+    this.#pull(server).catch((error: unknown) => {
+      log.warn('the directory could not be pulled', { error: messageOf(error) });
+      server.session.messenger.destroy();
+    });
+  }
+
+  readonly #receive: Handler = (message, session) => {
+    const { router, log } = this.#options;
+    try {
+      return router.take(message, { session });
+    } catch (error) {
+      const type = message.header['type'] ?? '';
+      if (error instanceof FilerError) log.warn('a message of the server was refused', { type, error });
+      throw error;
+    }
+  };
 }
 
 /** The connection ended, and nobody said that it may not come back. */

@@ -1,12 +1,10 @@
 import {
   FilerError,
-  parseTextMessage,
   signText,
   TEXT_BYTES_AT_ONCE,
   TEXT_ROW_BYTES,
   TEXT_VALID_MS,
   verifyText,
-  type Message,
   type SignedText,
 } from '@filer/protocol';
 import type { Member } from './member.ts';
@@ -32,11 +30,10 @@ export function composeText(member: Member, to: string, text: string, nowMs: num
  */
 export function takeText(
   member: Member,
-  message: Message,
+  text: SignedText,
   directFrom: string | undefined,
   nowMs: number,
 ): SignedText | undefined {
-  const text = parseTextMessage(message);
   verifyText(text, member.network);
   if (directFrom !== undefined && text.from !== directFrom) {
     throw new FilerError('refused', 'a text is taken only from who signed it, or from the server');

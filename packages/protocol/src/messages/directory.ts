@@ -30,7 +30,14 @@ import { expectType, message, type Parsed } from './declaration.ts';
 import { integer, text, type Field } from './field.ts';
 import { formatJson, listOf, parseJson } from './json.ts';
 import { okMessage } from './ok.ts';
-import { clientToServer, daemonToServer, peerToPeer, serverToClient } from './route.ts';
+import {
+  accepterToDialler,
+  clientToServer,
+  daemonToServer,
+  diallerToAccepter,
+  peerToPeer,
+  serverToClient,
+} from './route.ts';
 
 /** `online`; `stopped` said goodbye; `lost` did not; `gone` was removed or has left. */
 export type PresenceState = 'lost' | 'online' | 'stopped' | 'gone';
@@ -207,7 +214,7 @@ function isSameRecord(one: PeerRecord, other: PeerRecord): boolean {
 /** The signatures are not checked here. */
 export const removalsMessage = message({
   type: 'removals',
-  routes: [clientToServer, serverToClient, peerToPeer],
+  routes: [diallerToAccepter, accepterToDialler, clientToServer, serverToClient, peerToPeer],
   content: json({
     shape: '[a signed removal]',
     maxBytes: MAX_REMOVALS_BYTES,
@@ -222,7 +229,7 @@ export const removalsMessage = message({
 /** Which removals are there after this number? */
 export const removalsGetMessage = message({
   type: 'removals-get',
-  routes: [clientToServer, serverToClient, peerToPeer],
+  routes: [accepterToDialler, clientToServer, serverToClient, peerToPeer],
   header: { after: integer() },
   answers: [removalsMessage],
 });

@@ -1,0 +1,50 @@
+import {
+  FilerError,
+  OK,
+  removalsGetMessage,
+  routed,
+  Router,
+  textMessage,
+  type Handler,
+  type InSession,
+  type SignedText,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { Member } from './member.ts';
+import { answerRemovals } from './removal-sync.ts';
+import { takeText } from './texts.ts';
+
+/** What a handler is told beside the message of another member. */
+export interface FromPeer extends InSession {
+  readonly peerId: string;
+}
+
+/** Handlers of what other members say in a session, whichever of the two opened it. */
+export type PeerRouter = Router<FromPeer>;
+
+export interface PeerRouterParts {
+  readonly member: Member;
+  readonly log: Logger;
+  readonly onText: (text: SignedText) => void;
+}
+
+/** Handles what concerns the network; who has other messages to handle adds them. */
+export function peerRouter({ member, log, onText }: PeerRouterParts): PeerRouter {
+  return new Router<FromPeer>({ on: 'peer session', as: 'peer' })
+    .onUnparsed(textMessage, (message, { peerId }) => {
+      try {
+        const text = takeText(member, textMessage.parse(message), peerId, Date.now());
+        if (text !== undefined) onText(text);
+        return OK;
+      } catch (error) {
+        if (error instanceof FilerError) log.warn('a message was refused', { from: peerId, error });
+        throw error;
+      }
+    })
+    .on(removalsGetMessage, (asked) => answerRemovals(member, asked));
+}
+
+/** The handler of the session with one peer. */
+export function peerHandler(router: PeerRouter, peerId: string): Handler {
+  return routed(router, { peerId });
+}
