@@ -172,12 +172,12 @@ export class Victim implements AsyncDisposable {
 }
 
 /** The command line of an attacker. */
-function floodArguments(kind: string, target: object): string[] {
+export function floodArguments(kind: string, target: object): string[] {
   return [flood, kind, JSON.stringify(target)];
 }
 
 /** Who has joined from this home. */
-async function memberOf(home: string): Promise<{ identity: Identity; membership: Membership }> {
+export async function memberOf(home: string): Promise<{ identity: Identity; membership: Membership }> {
   const identity = await loadIdentity(home);
   if (identity === undefined) throw new Error('it has joined');
   const file = fieldsOf(parseJson(await readFile(join(home, 'membership.json')), 'file', 1e6), 'file');
