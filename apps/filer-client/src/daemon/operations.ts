@@ -1,51 +1,34 @@
-import { answerOffers } from './operations/answer-offers.ts';
-import { connect, connections, disconnect, follow } from './operations/connections.ts';
-import { get } from './operations/get.ts';
-import { cancel, retry, transfers, verify } from './operations/jobs.ts';
-import { ls } from './operations/ls.ts';
-import { leave, server, trust } from './operations/network.ts';
-import { peers } from './operations/peers.ts';
-import { report } from './operations/report.ts';
-import { scheduleAdd, scheduleList, scheduleRemove, scheduleRun } from './operations/schedules.ts';
-import { send } from './operations/send.ts';
-import { shareAdd, shareList, shareRemove } from './operations/shares.ts';
-import { spoolDrop, spoolRetry } from './operations/spool.ts';
-import { status } from './operations/status.ts';
-import { broadcast, message } from './operations/texts.ts';
-import { watchAdd, watchList, watchRemove } from './operations/watches.ts';
+import * as answers from './operations/answer-offers.ts';
+import * as connections from './operations/connections.ts';
+import * as get from './operations/get.ts';
+import * as jobs from './operations/jobs.ts';
+import * as ls from './operations/ls.ts';
+import * as network from './operations/network.ts';
+import * as peers from './operations/peers.ts';
+import * as report from './operations/report.ts';
+import * as schedules from './operations/schedules.ts';
+import * as send from './operations/send.ts';
+import * as shares from './operations/shares.ts';
+import * as spool from './operations/spool.ts';
+import * as status from './operations/status.ts';
+import * as texts from './operations/texts.ts';
+import * as watches from './operations/watches.ts';
 
-/** What does each method of the contract, in a daemon that runs and in an ephemeral one. */
+/** What does each method of the contract, under its key, in a daemon that runs and in an ephemeral one. */
 export const operations = {
-  status,
-  peers,
-  message,
-  broadcast,
-  report,
-  scheduleAdd,
-  scheduleList,
-  scheduleRemove,
-  scheduleRun,
-  spoolRetry,
-  spoolDrop,
-  send,
-  transfers,
-  retry,
-  cancel,
-  verify,
-  answerOffers,
-  get,
-  ls,
-  shareAdd,
-  shareList,
-  shareRemove,
-  watchAdd,
-  watchList,
-  watchRemove,
-  trust,
-  server,
-  leave,
-  connections,
-  connect,
-  disconnect,
-  follow,
+  ...answers,
+  ...connections,
+  ...get,
+  ...jobs,
+  ...ls,
+  ...network,
+  ...peers,
+  ...report,
+  ...schedules,
+  ...send,
+  ...shares,
+  ...spool,
+  ...status,
+  ...texts,
+  ...watches,
 };

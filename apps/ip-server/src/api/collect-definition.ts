@@ -3,17 +3,13 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 import {
   FilerError,
   Glob,
-  integerOf,
   isGroupName,
   isName,
-  listOf,
   makeFolders,
-  MAX_COLLECT_PATHS,
   MAX_COLLECT_PATHS_BYTES,
   messageOf,
   nearNames,
   systemCode,
-  textOf,
 } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
@@ -23,19 +19,12 @@ import type { AdminApi } from './admin-api.ts';
 import type { CollectDefinition } from './contract/collects.ts';
 import { findMember } from './members.ts';
 
-/** Names of machines and groups that one collect may list. */
-const MAX_SOURCES = 1_000;
-
-/** The longest grace: a year. */
-const MAX_GRACE_MS = 366 * 24 * 3_600_000;
-
 /** Reads what is to be collected, and makes its folder. @throws FilerError `usage`, `no-such-peer` */
 export async function readCollect(api: AdminApi, given: CollectDefinition): Promise<Collect> {
-  const name = textOf(given.name, 'NAME', { max: 64 });
+  const { name, graceMs } = given;
   if (!isName(name)) throw new FilerError('usage', `${JSON.stringify(name)} is no name for a collect`);
   if (api.collects.get(name) !== undefined) throw nameTaken(name);
-  const text = textOf(given.timetable, 'timetable', { max: 200 });
-  const timetable = parseTimetable({ kind: given.kind, text });
+  const timetable = parseTimetable({ kind: given.kind, text: given.timetable });
   const now = api.now();
   if (!isSlowEnough(timetable, now)) {
     throw new FilerError(
@@ -43,11 +32,10 @@ export async function readCollect(api: AdminApi, given: CollectDefinition): Prom
       `--${timetable.kind} ${timetable.text} is too often, machines need time to deliver: at most every ${SHORTEST_WORDS}, such as --every 1h`,
     );
   }
-  const folder =
-    given.folder === undefined ? join(api.collected, name) : textOf(given.folder, '--to', { max: 4_096 });
+  const folder = given.folder ?? join(api.collected, name);
   if (!isAbsolute(folder)) throw new FilerError('usage', '--to takes the absolute path of a folder');
   const paths = readPaths(given.paths);
-  const sources = listOf(given.from, '--from', MAX_SOURCES, textOf).map((from) => readSource(api, from));
+  const sources = given.from.map((from) => readSource(api, from));
   await checkFolder(api, folder, given.folder === undefined);
   return {
     name,
@@ -55,7 +43,7 @@ export async function readCollect(api: AdminApi, given: CollectDefinition): Prom
     paths,
     timetable: { kind: timetable.kind, text: timetable.text },
     folder,
-    graceMs: integerOf(given.graceMs, '--grace', 1, MAX_GRACE_MS),
+    graceMs,
     createdAt: now,
     nextAt: timetable.next(now),
   };
@@ -68,10 +56,7 @@ export function nameTaken(name: string): FilerError {
   );
 }
 
-function readPaths(value: readonly string[]): string[] {
-  const paths = listOf(value, '--path', MAX_COLLECT_PATHS, (path, what) =>
-    textOf(path, what, { max: 4_096 }),
-  );
+function readPaths(paths: readonly string[]): string[] {
   const globs = [...new Set(paths.map((path) => Glob.parse(path).text))];
   if (Buffer.byteLength(JSON.stringify(globs)) > MAX_COLLECT_PATHS_BYTES / 2)
     throw new FilerError('usage', '--path: these patterns are too long together');

@@ -1,4 +1,4 @@
-import { FilerError, nearNames, textOf } from '@filer/protocol';
+import { FilerError, nearNames } from '@filer/protocol';
 import type { Handlers, TypesOf } from '@filer/program';
 import { dropParts } from '../collect/delivery-parts.ts';
 import type { Collect } from '../store/collect-rows.ts';
@@ -40,8 +40,7 @@ export function collectHandlers(api: AdminApi): Handlers<{ [K in keyof Methods]:
 }
 
 /** @throws FilerError `path-missing` with near names */
-function find({ collects: store }: AdminApi, typed: string): Collect {
-  const name = textOf(typed, 'NAME', { max: 64 });
+function find({ collects: store }: AdminApi, name: string): Collect {
   const found = store.get(name);
   if (found !== undefined) return found;
   const near = nearNames(
@@ -54,11 +53,10 @@ function find({ collects: store }: AdminApi, typed: string): Collect {
 
 function showLedger(
   api: AdminApi,
-  { name, run: wanted }: TypesOf<Methods['collectShow']>['params'],
+  { name, run: label }: TypesOf<Methods['collectShow']>['params'],
 ): LedgerDocument {
   const collect = find(api, name);
-  if (wanted === undefined) return ledgerDocument(api.overview.collects, collect);
-  const label = textOf(wanted, '--run', { max: 64 });
+  if (label === undefined) return ledgerDocument(api.overview.collects, collect);
   const run = api.collects.run(collect.name, label);
   if (run !== undefined) return ledgerDocument(api.overview.collects, collect, run);
   throw new FilerError(

@@ -1,4 +1,4 @@
-import { FilerError, textOf, verifyGrant, verifyMembership } from '@filer/protocol';
+import { FilerError, verifyGrant, verifyMembership } from '@filer/protocol';
 import { implement, iso, type Methods } from '@filer/program';
 import { checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';
@@ -65,8 +65,7 @@ export function methodsOn(api: AdminApi): Methods {
         members: membersOf(api, grant.invite).map((member) => member.membership.name),
       })),
     }),
-    inviteRevoke: (params) => {
-      const id = textOf(params.id, 'id', { max: 64 });
+    inviteRevoke: ({ id }) => {
       if (!registry.revokeInvite(id, now())) {
         throw new FilerError(
           'invite-wrong',

@@ -1,4 +1,5 @@
-import { arrayOf, count, method, NO_PARAMS } from '@filer/program';
+import { MAX_COLLECT_PATHS } from '@filer/protocol';
+import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -135,21 +136,27 @@ const collectRunDone = v.object({
 });
 export type CollectRunDone = v.InferOutput<typeof collectRunDone>;
 
+const name = text(64);
+
+/** The longest grace: a year. */
+const MAX_GRACE_MS = 366 * 24 * 3_600_000;
+
 const definition = v.object({
-  name: v.string(),
-  from: arrayOf(v.string()),
-  paths: arrayOf(v.string()),
+  name,
+  /** Names of machines, `@group`, `@all`. */
+  from: arrayOf(text(), 1_000),
+  paths: arrayOf(text(4_096), MAX_COLLECT_PATHS),
   kind: v.picklist(['every', 'cron']),
-  timetable: v.string(),
-  graceMs: v.number(),
+  timetable: text(200),
+  graceMs: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_GRACE_MS)),
   /** Absolute; below the data of the server unless given. */
-  folder: v.exactOptional(v.string()),
+  folder: v.exactOptional(text(4_096)),
 });
 export type CollectDefinition = v.InferOutput<typeof definition>;
 
-const named = v.object({ name: v.string() });
+const named = v.object({ name });
 /** @default the newest run */
-const whichRun = v.object({ name: v.string(), run: v.exactOptional(v.string()) });
+const whichRun = v.object({ name, run: v.exactOptional(text(64)) });
 
 export const collectMethods = {
   /** Those with trouble in their last run first, then by name. */

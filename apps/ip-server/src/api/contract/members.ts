@@ -1,5 +1,5 @@
 import { parseGrant, parseMembership, parseRemoval } from '@filer/protocol';
-import { arrayOf, count, method, NO_PARAMS, parsedBy } from '@filer/program';
+import { arrayOf, count, method, NO_PARAMS, parsedBy, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -86,7 +86,7 @@ export const memberMethods = {
   watchPeers: method('watch-peers', { params: whichPeers, item: peersDocument, result: v.undefined() }),
 
   /** By name or id. */
-  member: method('member', { params: v.object({ peer: v.string() }), result: membership }),
+  member: method('member', { params: v.object({ peer: text(64) }), result: membership }),
 
   amend: method('amend', { params: membership, result: membership }),
 
@@ -116,7 +116,7 @@ export const memberMethods = {
 
   /** Answers with the ids of those who joined with it and are still members. */
   inviteRevoke: method('invite-revoke', {
-    params: v.object({ id: v.string() }),
+    params: v.object({ id: text(64) }),
     result: v.object({ id: v.string(), members: arrayOf(v.string()) }),
   }),
 };

@@ -1,4 +1,4 @@
-import { arrayOf, count, method, NO_PARAMS } from '@filer/program';
+import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -84,7 +84,7 @@ export const serverMethods = {
 
   /** A text from the server itself to everyone who is online. */
   broadcast: method('broadcast', {
-    params: v.object({ text: v.string() }),
+    params: v.object({ text: text(Number.POSITIVE_INFINITY) }),
     result: v.object({ reached: count, offline: count }),
   }),
 };
