@@ -4,10 +4,12 @@
  *   <!-- messages: table -->     all messages
  *   <!-- message: NAME -->       the fields of one message
  *   <!-- messages: fields -->    those of all messages that have no marker of their own
+ *
+ * with the example of the declaration, where it has one,
  *   <!-- end -->
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { messageTypes, type MessageType } from '@filer/protocol';
+import { encodeFrame, messageTypes, type MessageType } from '@filer/protocol';
 
 const PAGE = new URL('../docs/protocol.md', import.meta.url);
 const BLOCK = /^<!-- (messages?): (\S+) -->$[^]*?^<!-- end -->$/gm;
@@ -59,9 +61,29 @@ function fieldsOf(type: MessageType): string {
   ]);
   const { content } = type;
   if (content !== undefined) rows.push(['content', content.shape, 'required', content.limit]);
-  return rows.length === 0
-    ? 'No key but `type`, no content.'
-    : tableOf(['key', 'type', 'presence', 'limit'], rows);
+  const table =
+    rows.length === 0
+      ? 'No key but `type`, no content.'
+      : tableOf(['key', 'type', 'presence', 'limit'], rows);
+  return [table, ...exampleOf(type)].join('\n\n');
+}
+
+function exampleOf({ type, example, answers }: MessageType): string[] {
+  if (example === undefined) return [];
+  const { content } = example;
+  const header = answers.length > 0 ? { id: '1', ...example.header } : example.header;
+  const frame = encodeFrame(header, content).toString('hex');
+  const [lengths, bytes] = [frame.slice(0, 16), frame.slice(16)];
+  return [
+    [
+      `\`\`\`frame ${type}`,
+      `header ${JSON.stringify(header)}`,
+      ...(content.length === 0 ? [] : [`content ${content.toString('utf8')}`]),
+      `${lengths.slice(0, 8)} ${lengths.slice(8)}`,
+      ...(bytes.match(/.{1,94}/g) ?? []),
+      '```',
+    ].join('\n'),
+  ];
 }
 
 function rowsOf(type: MessageType): { key: string; type: string; presence: string; limit: string }[] {

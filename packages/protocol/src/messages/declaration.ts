@@ -20,6 +20,8 @@ export interface Declaration<S extends FieldSet, C extends object, G extends obj
   readonly answers?: readonly Pick<MessageType, 'type'>[];
   /** Whether it may come without an `id`, and is then not answered. @default false */
   readonly idOptional?: boolean;
+  /** For docs/protocol.md, which shows each message once. @default the page has one that was written by hand */
+  readonly example?: GivenOf<S> & G;
   /** What holds between its fields. @throws FilerError `message-malformed` */
   readonly check?: (value: ValueOf<S> & C) => void;
   /** Whether a transfer in which it comes is not standing still. @default true */
@@ -35,6 +37,7 @@ export interface MessageType<V extends object = object, G extends object = never
   readonly answers: readonly string[];
   readonly idOptional: boolean;
   readonly isProgress: boolean;
+  readonly example: Message | undefined;
   readonly is: (message: Message) => boolean;
   /** @throws FilerError `unexpected-message` for another type, `message-malformed`, what its fields throw */
   readonly parse: (message: Message) => V;
@@ -62,14 +65,28 @@ export function message<
 export function message(
   declaration: Declaration<FieldSet, object, object>,
 ): MessageType<object, Fields, Fields> {
-  const { type, routes, content, answers = [], idOptional = false, isProgress = true, check } = declaration;
+  const {
+    type,
+    routes,
+    content,
+    answers = [],
+    idOptional = false,
+    isProgress = true,
+    check,
+    example,
+  } = declaration;
   const fields = Object.entries(declaration.header ?? {});
   const formatHeader = (value: Fields): Header => {
     const header: Record<string, string> = { type };
     writeFields(fields, value, header);
     return header;
   };
+  const format = (value: Fields): Message => ({
+    header: formatHeader(value),
+    content: content?.write(value) ?? NO_CONTENT,
+  });
   const made: MessageType<object, Fields, Fields> = {
+    example: example === undefined ? undefined : format({ ...example }),
     type,
     routes,
     fields,
@@ -86,7 +103,7 @@ export function message(
       check?.(value);
       return value;
     },
-    format: (value) => ({ header: formatHeader(value), content: content?.write(value) ?? NO_CONTENT }),
+    format,
     formatHeader,
   };
   if (declared.has(type)) throw new Error(`the message ${type} is declared twice`);
