@@ -10,7 +10,7 @@ import { acquireLock, openHome, resolveHome } from '@filer/program';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
 import { newSpoolFile } from '../../apps/filer-client/src/jobs/spool-folder.ts';
 import { SchedulesFile } from '../../apps/filer-client/src/store/schedules-file.ts';
-import { Database } from '../../apps/ip-server/src/store/database.ts';
+import { Database } from '../../apps/ip-server/src/store/sqlite/database.ts';
 import { needs } from '../support/needs.ts';
 import { runProgram } from '../support/programs.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { encodeReportBody } from '@filer/protocol';
 import { expect, test } from 'vitest';
-import { VERSIONS } from '../../apps/ip-server/src/store/schema.ts';
+import { VERSIONS } from '../../apps/ip-server/src/store/sqlite/schema.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 

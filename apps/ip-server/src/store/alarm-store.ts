@@ -1,6 +1,6 @@
 import { fairLevel } from '@filer/protocol';
-import type { Database, Row, Statement } from './database.ts';
-import { integer, oneOf, text } from './rows.ts';
+import type { Database, Row, Statement } from './sqlite/database.ts';
+import { integer, oneOf, text } from './sqlite/rows.ts';
 
 /** Who is told. */
 export type AlarmChannel = 'hook' | 'webhook';

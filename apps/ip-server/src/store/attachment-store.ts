@@ -1,6 +1,6 @@
 import type { Attachment, ReportKey } from '@filer/protocol';
-import type { Database, Row, Statement } from './database.ts';
-import { integer, text } from './rows.ts';
+import type { Database, Row, Statement } from './sqlite/database.ts';
+import { integer, text } from './sqlite/rows.ts';
 
 /** Names the report that files belong to. */
 export interface UploadKey extends ReportKey {

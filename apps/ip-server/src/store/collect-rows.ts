@@ -1,7 +1,7 @@
 import { FilerError, fieldsOf, isErrorCode, listOf, textOf, type ErrorCode } from '@filer/protocol';
 import type { TimetableText } from '@filer/program';
-import type { Row } from './database.ts';
-import { document, integer, text } from './rows.ts';
+import type { Row } from './sqlite/database.ts';
+import { document, integer, text } from './sqlite/rows.ts';
 
 /** What is collected, of whom, and when. */
 export interface Collect {

@@ -8,8 +8,8 @@ import {
   type Delivery,
   type FileFailure,
 } from './collect-rows.ts';
-import type { Database, Statement } from './database.ts';
-import { text } from './rows.ts';
+import type { Database, Statement } from './sqlite/database.ts';
+import { text } from './sqlite/rows.ts';
 
 /** Runs of one collect whose ledger is kept. */
 const RUNS_KEPT = 500;

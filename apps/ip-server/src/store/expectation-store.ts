@@ -1,7 +1,7 @@
 import { fieldsOf, integerOf, textOf } from '@filer/protocol';
-import type { Database, Statement } from './database.ts';
-import { Meta } from './meta.ts';
-import { document, integer, oneOf, text } from './rows.ts';
+import type { Database, Statement } from './sqlite/database.ts';
+import { Meta } from './sqlite/meta.ts';
+import { document, integer, oneOf, text } from './sqlite/rows.ts';
 
 /** How the reports of a schedule come. */
 export type Punctuality = 'ok' | 'late' | 'missing';

@@ -1,8 +1,8 @@
 import type { Heartbeat } from '@filer/protocol';
-import type { Database, Row, Statement } from './database.ts';
-import { PeerNumbers } from './peer-numbers.ts';
+import type { Database, Row, Statement } from './sqlite/database.ts';
+import { PeerNumbers } from './sqlite/peer-numbers.ts';
 import type { HeartbeatAt } from './registry.ts';
-import { integer } from './rows.ts';
+import { integer } from './sqlite/rows.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;

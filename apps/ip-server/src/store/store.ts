@@ -1,13 +1,13 @@
 import { CollectStore } from './collect-store.ts';
 import { AttachmentStore } from './attachment-store.ts';
 import { AlarmStore } from './alarm-store.ts';
-import { Database } from './database.ts';
+import { Database } from './sqlite/database.ts';
 import { ExpectationStore } from './expectation-store.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
 import { Samples } from './samples.ts';
-import { SqliteRegistry } from './sqlite-registry.ts';
-import { SqliteReportStore } from './sqlite-report-store.ts';
+import { SqliteRegistry } from './sqlite/registry.ts';
+import { SqliteReportStore } from './sqlite/report-store.ts';
 
 /** Everything that a server keeps. */
 export interface Store {

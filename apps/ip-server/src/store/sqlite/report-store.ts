@@ -12,7 +12,7 @@ import type {
   Retention,
   StoredReport,
   StoreOutcome,
-} from './report-store.ts';
+} from '../report-store.ts';
 import { bytes, integer } from './rows.ts';
 
 /** What a row and its indexes take on disk beside its content and title, in bytes; measured, rounded. */

@@ -23,7 +23,7 @@ import type {
   PresenceChange,
   Registry,
   Run,
-} from './registry.ts';
+} from '../registry.ts';
 import { document, inviteOf, memberOf, text } from './rows.ts';
 import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
 

@@ -1,7 +1,7 @@
 import { FilerError, parseReportBody, type ReportBody } from '@filer/protocol';
 import type { Database, Row, SqlValue, Statement } from './database.ts';
 import { PeerNumbers } from './peer-numbers.ts';
-import type { ReportQuery, StoredReport } from './report-store.ts';
+import type { ReportQuery, StoredReport } from '../report-store.ts';
 import { bytes, integer, text } from './rows.ts';
 
 /**
