@@ -51,7 +51,9 @@ describe('broadcasts', () => {
     await expect(fred.broadcast('old', '@all', Date.now() - 25 * 3_600_000)).rejects.toMatchObject({
       code: 'refused',
     });
-    await expect(fred.broadcast('nobody', '@attic')).rejects.toMatchObject({ code: 'no-such-peer' });
+    await expect(fred.broadcast('nobody', '@attic')).rejects.toMatchObject({
+      cause: { code: 'no-such-peer' },
+    });
   });
 
   test('the eleventh broadcast of a minute is refused, and another sender is not', async () => {
