@@ -185,6 +185,45 @@ describe.each([
     expect(await client.call(contract.double, { of: 2 })).toBe(4);
   });
 
+  test('does not abort other calls of a caller that stops one', async () => {
+    const finish = Promise.withResolvers<void>();
+    const { client } = await serve({
+      count: async (params, { signal }) => {
+        await finish.promise;
+        return { told: signal.aborted ? 0 : params.to };
+      },
+      wait: async (_params, { signal, emit }) => {
+        await emit('started');
+        return await rejectedBy(signal);
+      },
+    });
+    const other = client.call(contract.count, { to: 1 });
+    const stop = new AbortController();
+    const onItem = (): void => stop.abort(new FilerError('interrupted', 'stopped'));
+    const call = client.call(contract.wait, {}, { onItem, signal: stop.signal });
+    await expect(call).rejects.toMatchObject({ code: 'interrupted' });
+    finish.resolve();
+    expect(await other).toEqual({ told: 1 });
+  });
+
+  test('aborts a call whose caller cannot take its items, and the caller has its own failure', async () => {
+    const aborted = Promise.withResolvers<void>();
+    const failure = new Error('the terminal is gone');
+    const { client } = await serve({
+      wait: async (_params, { signal, emit }) => {
+        await emit('started').catch(() => undefined);
+        if (!signal.aborted) await once(signal, 'abort');
+        aborted.resolve();
+        return 'done';
+      },
+    });
+    const onItem = (): void => {
+      throw failure;
+    };
+    await expect(client.call(contract.wait, {}, { onItem })).rejects.toBe(failure);
+    await aborted.promise;
+  });
+
   test('that does not answer within the limit of a call is told apart', async () => {
     const { client } = await serve({ wait: (_params, { signal }) => rejectedBy(signal) });
     await expect(client.call(contract.wait, {}, { withinMs: 5 })).rejects.toMatchObject({
@@ -218,7 +257,7 @@ describe.each([
 });
 
 async function rejectedBy(signal: AbortSignal): Promise<never> {
-  await once(signal, 'abort');
+  if (!signal.aborted) await once(signal, 'abort');
   throw signal.reason;
 }
 

@@ -20,15 +20,30 @@ export function transportHere(methods: Methods, close: () => Promise<void>): Tra
   return {
     call: async (name, params, onItems, signal) => {
       signal?.throwIfAborted();
-      const stop = AbortSignal.any([closing.signal, ...(signal === undefined ? [] : [signal])]);
+      const cancel = new AbortController();
+      const stop = AbortSignal.any([
+        closing.signal,
+        cancel.signal,
+        ...(signal === undefined ? [] : [signal]),
+      ]);
       const emit = async (...items: readonly unknown[]): Promise<void> => {
         stop.throwIfAborted();
-        await onItems(items.map(copied));
+        try {
+          await onItems(items.map(copied));
+        } catch (error) {
+          cancel.abort(error);
+          throw error;
+        }
       };
       const result = methodOf(methods, name)(copied(params), { emit, signal: stop });
       running.add(result);
       try {
-        return copied(await result);
+        const value = await result;
+        cancel.signal.throwIfAborted();
+        return copied(value);
+      } catch (error) {
+        cancel.signal.throwIfAborted();
+        throw error;
       } finally {
         running.delete(result);
       }

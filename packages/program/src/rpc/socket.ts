@@ -55,12 +55,10 @@ function transportOver(session: Session): Transport {
         }
         throw new FilerError('message-malformed', 'the daemon ended an answer without a result');
       } catch (error) {
-        if (signal?.aborted === true) {
-          wasStopped = true;
-          // Not awaited: a daemon that does not read must not hold up who leaves.
-          session.notify(cancelHeader(name)).catch(() => undefined);
-          signal.throwIfAborted();
-        }
+        // Of no effect where the daemon has ended the call. Not awaited: one that does not read must not hold up who leaves.
+        session.notify(cancelHeader(name)).catch(() => undefined);
+        wasStopped ||= signal?.aborted === true;
+        signal?.throwIfAborted();
         if (!(error instanceof FilerError) || error.code !== 'connection-closed') throw error;
         throw new FilerError(
           'connection-closed',

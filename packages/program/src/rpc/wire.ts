@@ -1,7 +1,7 @@
 import {
+  FilerError,
   fieldsOf,
   formatJson,
-  listOf,
   parseJson,
   type Header,
   type Message,
@@ -53,9 +53,14 @@ export function valueOf({ content }: Message): unknown {
   return content.length === 0 ? undefined : fieldsIn(content)['value'];
 }
 
-/** @throws FilerError `message-malformed` */
+/** @throws FilerError `message-malformed`, `unsupported` */
 export function itemsOf({ content }: Message): readonly unknown[] {
-  return listOf(fieldsIn(content)['values'], WHAT, Number.POSITIVE_INFINITY, (item) => item);
+  const { values } = fieldsIn(content);
+  if (Array.isArray(values)) return values;
+  throw new FilerError(
+    'unsupported',
+    'the running daemon tells its progress in another way, it may be another version, restart it',
+  );
 }
 
 function fieldsIn(content: Uint8Array): Readonly<Record<string, unknown>> {
