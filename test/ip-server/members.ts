@@ -26,7 +26,7 @@ export class PaperNetwork {
     });
   }
 
-  membership(name: string, peer: KeyPair = createKeyPair(), serial = 1): Membership {
+  membership(name: string, peer: KeyPair = createKeyPair(), serial = 1, admittedAt = 1_000_000): Membership {
     const { grant, seed } = this.invite;
     const claims = {
       network: this.networkKey.id,
@@ -35,7 +35,7 @@ export class PaperNetwork {
       groups: grant.groups,
       invite: grant.invite,
       server: this.server.id,
-      admittedAt: 1_000_000,
+      admittedAt,
       serial,
     };
     const publicKey = peer.publicKey.toString('base64url');

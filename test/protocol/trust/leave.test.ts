@@ -1,4 +1,4 @@
-import { createKeyPair, LeaveList, parseLeave, signLeave, verifyLeave } from '@filer/protocol';
+import { createKeyPair, LeaveList, parseLeave, signLeave, verifyLeave, type Leave } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
 import { PaperNetwork } from '../../ip-server/members.ts';
 
@@ -28,10 +28,28 @@ describe('a leave', () => {
     }
   });
 
-  test('ends that membership and those before it, and no later one', () => {
+  test('ends that admission with every change of it, and those before it, and no later one', () => {
     const list = new LeaveList(network);
     expect([list.merge(leave), list.merge(leave)]).toEqual([true, false]);
-    expect([4, 5, 6].map((serial) => list.ends({ id: machine.id, serial }))).toEqual([true, true, false]);
+    const ends = (serial: number, admittedAt: number): boolean =>
+      list.ends({ ...membership, serial, admittedAt });
+    const { admittedAt } = membership;
+
+    expect([4, 5, 6].map((serial) => ends(serial, admittedAt))).toEqual([true, true, true]);
+    expect([ends(6, admittedAt - 1), ends(6, admittedAt + 1)]).toEqual([true, false]);
+  });
+
+  test('is the same list in whatever order leaves of one machine come', () => {
+    const signed = (serial: number, admittedAt: number): Leave =>
+      signLeave(machine, paper.membership('bob', machine, serial, admittedAt), 1_000);
+    // The second was changed by a server that was restored from a backup of the first admission.
+    const leaves = [signed(5, 1_000_000), signed(9, 1_000_000), signed(8, 1_000_001)];
+    const [one, two] = [new LeaveList(network), new LeaveList(network)];
+    for (const each of leaves) one.merge(each);
+    for (const each of leaves.toReversed()) two.merge(each);
+
+    expect(one.digest).toBe(two.digest);
+    expect(two.page('')).toEqual([leaves[2]]);
   });
 
   test('is listed in the same order wherever it came from', () => {

@@ -25,7 +25,7 @@ export class LeaveStore implements LeaveLedger {
     this.#refresh();
   }
 
-  ends(membership: Pick<Membership, 'id' | 'serial'>): boolean {
+  ends(membership: Membership): boolean {
     return this.#list.ends(membership);
   }
 
@@ -63,7 +63,7 @@ export class LeaveStore implements LeaveLedger {
       const kept = Buffer.from(text(row, 'document'));
       const leave = parseLeave(parseJson(kept, 'a kept leave', MAX_DOCUMENT_BYTES));
       this.#row = integer(row, 'row');
-      if (this.#list.ends(leave.membership)) continue;
+      if (!this.#list.isNews(leave)) continue;
       this.#list.keep(leave);
       added.push(leave);
     }

@@ -31,7 +31,13 @@ export function methodsOn(api: AdminApi): Methods {
     member: ({ peer }) => ({ membership: findMember(api, peer).membership }),
     amend: ({ membership }) => {
       verifyMembership(membership, founding.network);
-      const known = findMember(api, membership.id).membership;
+      const { membership: known, status } = findMember(api, membership.id);
+      if (status === 'left') {
+        throw new FilerError(
+          'refused',
+          `${known.name} has left the network, so its membership cannot be changed: let it join again with a new invite, or remove it with "ip-server remove ${known.name}"`,
+        );
+      }
       if (membership.serial <= known.serial) {
         throw new FilerError('refused', `${known.name} was changed by another command meanwhile: try again`);
       }

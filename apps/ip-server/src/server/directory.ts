@@ -33,6 +33,8 @@ export class Directory {
   readonly #registry: Registry;
   readonly #members = new Map<string, Member>();
   readonly #ids = new Map<number, string>();
+  /** Names are unique, as the registry has them. */
+  readonly #names = new Map<string, string>();
   readonly #log = new ChangeLog(({ seq, handle }) => {
     const member = this.#byHandle(handle);
     return member !== undefined && seqsOf(member).includes(seq);
@@ -96,7 +98,8 @@ export class Directory {
 
   /** Who holds a name. One that has left still holds it; one that was removed does not. */
   byName(name: string): Member | undefined {
-    return this.all().find((member) => member.membership.name === name && member.status !== 'removed');
+    const id = this.#names.get(name);
+    return id === undefined ? undefined : this.#members.get(id);
   }
 
   /** Those that are members now and in a group, or all of them. @param target `@all` or `@GROUP` */
@@ -228,8 +231,12 @@ export class Directory {
   }
 
   #keep(member: Member): Member {
-    this.#members.set(member.membership.id, member);
-    this.#ids.set(member.handle, member.membership.id);
+    const { id, name } = member.membership;
+    const before = this.#members.get(id)?.membership.name;
+    if (before !== undefined && this.#names.get(before) === id) this.#names.delete(before);
+    if (member.status !== 'removed') this.#names.set(name, id);
+    this.#members.set(id, member);
+    this.#ids.set(member.handle, id);
     return member;
   }
 

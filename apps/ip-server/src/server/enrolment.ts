@@ -50,10 +50,13 @@ export class Enrolment {
     this.#check(id, name, grant, now);
     const repeated = this.#repeated(id, name, grant);
     if (repeated !== undefined) return claimsOf(repeated);
-    // Above every serial that any earlier database of this network can have given.
-    const serial = Math.max(now, (this.#previous(id)?.membership.serial ?? 0) + 1);
+    const { serial: lastSerial = 0, admittedAt: lastAdmittedAt = 0 } = this.#previous(id)?.membership ?? {};
+    // Above every serial that any earlier database of this network can have given; and a later admission than one that a
+    // leave has ended, also by a clock that was set back.
+    const serial = Math.max(now, lastSerial + 1);
+    const admittedAt = Math.max(now, lastAdmittedAt + 1);
     const { groups, invite } = grant;
-    return { network, id, name, groups, invite, server: identity.id, admittedAt: now, serial };
+    return { network, id, name, groups, invite, server: identity.id, admittedAt, serial };
   }
 
   /**

@@ -25,6 +25,10 @@ export class Leaves implements LeaveLedger {
     return this.#list.page(after);
   }
 
+  ends(membership: Membership): boolean {
+    return this.#list.ends(membership);
+  }
+
   /** @throws FilerError `not-a-member` */
   requireStaying(membership: Membership): void {
     if (this.#list.ends(membership)) {
@@ -37,10 +41,10 @@ export class Leaves implements LeaveLedger {
     try {
       for (const leave of leaves) {
         if (!this.#list.merge(leave)) continue;
-        const { id, serial } = leave.membership;
+        const { id } = leave.membership;
         const member = this.#directory.get(id);
         this.#registry.saveLeave(leave);
-        if (member?.status === 'member' && member.membership.serial <= serial) this.#directory.leave(id);
+        if (member?.status === 'member' && this.ends(member.membership)) this.#directory.leave(id);
         added.push(leave);
       }
     } finally {

@@ -5,7 +5,10 @@ import type { KeyPair } from './keys.ts';
 import { parseMembership, verifyMembership, type Membership } from './membership.ts';
 import { signedBytes } from './signed.ts';
 
-/** A member has left by its own wish, as it has signed itself. A later membership of it, with a higher serial, holds. */
+/**
+ * A member has left by its own wish, as it has signed itself. It ends an admission with all that was changed of it, before or
+ * after; a later admission holds.
+ */
 export interface Leave {
   /** The one that ends: what no member has shown is not listed. */
   readonly membership: Membership;
@@ -42,6 +45,8 @@ export function verifyLeave(leave: Leave, network: string): void {
   requireTrue(holds, `the leave of ${membership.name}`, 'the machine has not signed it');
 }
 
+type Claims = Pick<Membership, 'id' | 'serial' | 'admittedAt'>;
+
 /** Who has left, by id: the newest of each. */
 export class LeaveList {
   readonly #network: string;
@@ -53,9 +58,10 @@ export class LeaveList {
     this.#network = network;
   }
 
-  /** Whether a membership has ended: by that leave, or by one that came after a later membership. */
-  ends({ id, serial }: Pick<Membership, 'id' | 'serial'>): boolean {
-    return serial <= (this.#leaves.get(id)?.membership.serial ?? 0);
+  /** Whether a membership has ended: a name or groups that were changed after the machine left revive nothing. */
+  ends({ id, serial, admittedAt }: Claims): boolean {
+    const left = this.#leaves.get(id)?.membership;
+    return left !== undefined && (admittedAt <= left.admittedAt || serial <= left.serial);
   }
 
   /** Equal on two machines when they know the same. */
@@ -77,10 +83,17 @@ export class LeaveList {
 
   /** @returns false when this one or a newer one is known @throws FilerError `signature-invalid` */
   merge(leave: Leave): boolean {
-    if (this.ends(leave.membership)) return false;
+    if (!this.isNews(leave)) return false;
     verifyLeave(leave, this.#network);
     this.keep(leave);
     return true;
+  }
+
+  /** Whether it is of a later admission than the known one, or of a later change of the same one. */
+  isNews({ membership: { id, serial, admittedAt } }: Leave): boolean {
+    const known = this.#leaves.get(id)?.membership;
+    if (known === undefined || admittedAt !== known.admittedAt) return admittedAt > (known?.admittedAt ?? -1);
+    return serial > known.serial;
   }
 
   /** Takes in one that was checked before. */
