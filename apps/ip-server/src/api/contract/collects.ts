@@ -1,5 +1,5 @@
 import { MAX_COLLECT_PATHS } from '@filer/protocol';
-import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
+import { arrayOf, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -17,12 +17,16 @@ export const MACHINE_STATES = [
 ] as const;
 export type MachineState = (typeof MACHINE_STATES)[number];
 
+/*
+ * Numbers of answers have no bounds here: what machines claim may add up to any.
+ */
+
 /** How far a delivery is. */
 const deliveryProgress = v.object({
-  files: count,
-  filesTotal: count,
-  bytes: count,
-  bytesTotal: count,
+  files: v.number(),
+  filesTotal: v.number(),
+  bytes: v.number(),
+  bytesTotal: v.number(),
   /** Whether the totals are final. */
   complete: v.boolean(),
 });
@@ -40,15 +44,15 @@ const machineEntry = v.object({
   folder: v.string(),
   askedAt: v.nullable(time),
   deliveredAt: v.nullable(time),
-  files: count,
-  bytes: count,
-  filesFailed: count,
+  files: v.number(),
+  bytes: v.number(),
+  filesFailed: v.number(),
   /** The first of them. */
   failures: arrayOf(v.object({ name: v.string(), code: v.string(), message: v.string() })),
   /** Why the last try failed. */
   code: v.nullable(v.string()),
   reason: v.nullable(v.string()),
-  tries: count,
+  tries: v.number(),
   progress: v.nullable(deliveryProgress),
 });
 export type MachineEntry = v.InferOutput<typeof machineEntry>;
@@ -63,18 +67,18 @@ const runEntry = v.object({
   /** Only the newest one is continued. */
   newest: v.boolean(),
   /** Machines that it asks; the counts by state add up to it. */
-  expected: count,
-  delivered: count,
-  delivering: count,
-  asked: count,
-  waiting: count,
-  late: count,
-  failed: count,
-  missing: count,
+  expected: v.number(),
+  delivered: v.number(),
+  delivering: v.number(),
+  asked: v.number(),
+  waiting: v.number(),
+  late: v.number(),
+  failed: v.number(),
+  missing: v.number(),
   /** Left or removed since. */
-  gone: count,
-  files: count,
-  bytes: count,
+  gone: v.number(),
+  files: v.number(),
+  bytes: v.number(),
 });
 export type RunEntry = v.InferOutput<typeof runEntry>;
 
@@ -116,7 +120,7 @@ const collectRunEvent = v.variant('type', [
     run: v.string(),
     id: v.string(),
     startedAt: time,
-    expected: count,
+    expected: v.number(),
   }),
   v.object({ type: v.literal('machine'), ...machineEntry.entries }),
 ]);
@@ -126,13 +130,13 @@ export type CollectRunEvent = v.InferOutput<typeof collectRunEvent>;
 const collectRunDone = v.object({
   type: v.literal('done'),
   ok: v.boolean(),
-  exitCode: count,
+  exitCode: v.number(),
   collect: v.string(),
   run: v.string(),
-  expected: count,
-  delivered: count,
-  files: count,
-  bytes: count,
+  expected: v.number(),
+  delivered: v.number(),
+  files: v.number(),
+  bytes: v.number(),
 });
 export type CollectRunDone = v.InferOutput<typeof collectRunDone>;
 

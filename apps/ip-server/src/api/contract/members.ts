@@ -1,5 +1,5 @@
 import { parseGrant, parseMembership, parseRemoval } from '@filer/protocol';
-import { arrayOf, count, method, NO_PARAMS, parsedBy, text } from '@filer/program';
+import { arrayOf, method, NO_PARAMS, parsedBy, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -64,8 +64,8 @@ const inviteEntry = v.object({
   groups: arrayOf(v.string()),
   createdAt: time,
   expiresAt: time,
-  uses: count,
-  used: count,
+  uses: v.number(),
+  used: v.number(),
   revokedAt: v.nullable(time),
   state: v.picklist(['open', 'revoked', 'expired', 'used-up']),
   /** Names of those who joined with it. */
@@ -73,7 +73,7 @@ const inviteEntry = v.object({
 });
 export type InviteEntry = v.InferOutput<typeof inviteEntry>;
 
-const hostPort = v.object({ host: v.string(), port: count });
+const hostPort = v.object({ host: v.string(), port: v.number() });
 const founding = v.object({ network: v.string(), networkKey: v.string(), server: v.string() });
 const membership = v.object({ membership: parsedBy(parseMembership) });
 /** With those that left or were removed. */
@@ -91,7 +91,7 @@ export const memberMethods = {
   amend: method('amend', { params: membership, result: membership }),
 
   /** The number that the next removal carries. */
-  removalNext: method('removal-next', { params: NO_PARAMS, result: v.object({ number: count }) }),
+  removalNext: method('removal-next', { params: NO_PARAMS, result: v.object({ number: v.number() }) }),
 
   remove: method('remove', {
     params: v.object({ removal: parsedBy(parseRemoval) }),

@@ -11,7 +11,7 @@ const alarmsStatus = v.object({
   /** The file with the secret that signs; null without a webhook, and when the secret is in a variable. */
   webhookSecretFile: v.nullable(v.string()),
   /** Alarms that are still to be delivered, by channel. */
-  waiting: v.object({ hook: count, webhook: count }),
+  waiting: v.object({ hook: v.number(), webhook: v.number() }),
   /** Why the last one was not delivered; null when it was, and while the server is stopped. */
   problem: v.nullable(v.string()),
 });
@@ -21,25 +21,25 @@ const statusDocument = v.object({
   network: v.string(),
   running: v.boolean(),
   version: v.nullable(v.string()),
-  pid: v.nullable(count),
+  pid: v.nullable(v.number()),
   uptimeMs: v.nullable(v.number()),
   /** `host:port`, bound; null while stopped. */
   listen: v.nullable(v.string()),
   /** Where invites say that it is. */
   addresses: arrayOf(v.string()),
   http: v.null(),
-  members: count,
-  online: count,
-  connections: count,
+  members: v.number(),
+  online: v.number(),
+  connections: v.number(),
   /** `here`: who controls this server can admit members. `exported`: invites and removals need the file. */
   networkKey: v.picklist(['here', 'exported']),
   /** What the files of reports take, in bytes. */
-  attachmentBytes: count,
+  attachmentBytes: v.number(),
   /** Why the store fails, or takes no attachments; null while it works. */
   storeProblem: v.nullable(v.string()),
   /** Members of which a report is late, or missing; one is counted once. */
-  late: count,
-  missing: count,
+  late: v.number(),
+  missing: v.number(),
   alarms: alarmsStatus,
   home: v.string(),
 });
@@ -48,7 +48,7 @@ export type StatusDocument = v.InferOutput<typeof statusDocument>;
 const alarmDelivery = v.object({
   channel: v.picklist(['hook', 'webhook']),
   state: v.picklist(['waiting', 'delivered', 'failed']),
-  tries: count,
+  tries: v.number(),
   /** When it was delivered, or given up. */
   doneAt: v.nullable(time),
   /** Why the last try failed. */
@@ -85,6 +85,6 @@ export const serverMethods = {
   /** A text from the server itself to everyone who is online. */
   broadcast: method('broadcast', {
     params: v.object({ text: text(Number.POSITIVE_INFINITY) }),
-    result: v.object({ reached: count, offline: count }),
+    result: v.object({ reached: v.number(), offline: v.number() }),
   }),
 };
