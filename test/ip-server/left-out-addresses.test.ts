@@ -28,6 +28,7 @@ test('what is published of a client keeps loopback where that is how the server 
   expect(publishedAddresses(listening, { overLoopback: true, localHost: undefined })).toEqual({
     addresses: TEN.slice(0, 8),
     leftOut: TEN.slice(8),
+    unusable: [],
   });
   const { addresses } = publishedAddresses(
     { host: '::', port: 10_902, advertise: [] },
@@ -40,4 +41,25 @@ test('a server that is bound to one address is reached there, and nothing is lef
   const address = { host: '192.0.2.9', port: 10_901 };
 
   expect(reachableAt({ ...address, advertise: [] })).toEqual({ addresses: [address], leftOut: [] });
+});
+
+test('what no other machine can dial is named by neither program', () => {
+  const good = '192.0.2.1:1';
+  const advertise = ['[fe80::1]:1', '0.0.0.0:1', 'name.example:1', '192.0.2.9:0', good];
+  const remote = { overLoopback: false, localHost: undefined };
+
+  expect(publishedAddresses({ host: '::', port: 1, advertise }, remote)).toEqual({
+    addresses: [good],
+    leftOut: [],
+    unusable: advertise.slice(0, -1),
+  });
+  expect(publishedAddresses({ host: 'fe80::1', port: 1, advertise: [] }, remote)).toEqual({
+    addresses: [],
+    leftOut: [],
+    unusable: ['[fe80::1]:1'],
+  });
+  expect(reachableAt({ host: 'fe80::1%eth0', port: 1, advertise: [] })).toEqual({
+    addresses: [],
+    leftOut: [{ host: 'fe80::1%eth0', port: 1 }],
+  });
 });

@@ -1,13 +1,33 @@
 import { isIP } from 'node:net';
 import {
   FilerError,
+  formatAddress,
   formatHostPort,
   isDialable,
   isLoopback,
   machineAddresses,
+  parseAddress,
   parseHostPort,
+  tcpAddressesOf,
 } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
+
+describe('an address of a record', () => {
+  test.each([
+    ['192.0.2.7:10901', { scheme: 'tcp', rest: '192.0.2.7:10901' }],
+    ['[2001:db8::1]:1', { scheme: 'tcp', rest: '[2001:db8::1]:1' }],
+    ['relay://relay.example:443/id', { scheme: 'relay', rest: 'relay.example:443/id' }],
+    ['unix:///run/filer', { scheme: 'unix', rest: '/run/filer' }],
+  ])('is read from %s and written the same', (text, address) => {
+    expect(parseAddress(text)).toEqual(address);
+    expect(formatAddress(address)).toBe(text);
+  });
+
+  test('of TCP is the same with its scheme', () => {
+    expect(formatAddress(parseAddress('TCP://192.0.2.7:1'))).toBe('192.0.2.7:1');
+    expect(tcpAddressesOf(['tcp://192.0.2.7:1'])).toEqual([{ host: '192.0.2.7', port: 1 }]);
+  });
+});
 
 describe('an address', () => {
   test.each([

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseHostPort } from '@filer/protocol';
+import { parseHostPort, type HostPort } from '@filer/protocol';
 import { RpcServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
 import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
 import type { PeerEvent } from '../../apps/filer-client/src/api/contract/peers.ts';
@@ -33,10 +33,10 @@ export class ClientHere implements AsyncDisposable {
     daemon.follow((event) => this.events.push(event));
   }
 
-  static async start(home: string, port = 0): Promise<ClientHere> {
+  static async start(home: string, port = 0, advertise: readonly HostPort[] = []): Promise<ClientHere> {
     const env = { FILER_HOME: home };
     const place = resolveHome('filer-client', env);
-    const flags = { listen: { ...LOOPBACK, port } };
+    const flags = { listen: { ...LOOPBACK, port }, ...(advertise.length > 0 ? { advertise } : {}) };
     const settings = await readConfiguration(clientSettings, { home: place, env, flags });
     await openHome(place);
     let logged = '';
@@ -174,8 +174,8 @@ export class NetworkHere implements AsyncDisposable {
   }
 
   /** Starts a home that has joined. */
-  async start(home: string, port = 0): Promise<ClientHere> {
-    const client = await ClientHere.start(home, port);
+  async start(home: string, port = 0, advertise: readonly HostPort[] = []): Promise<ClientHere> {
+    const client = await ClientHere.start(home, port, advertise);
     this.#clients.add(client);
     return client;
   }

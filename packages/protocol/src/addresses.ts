@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import { FilerError } from './errors.ts';
+import { MAX_ADDRESS_LENGTH } from './limits.ts';
 
 /** Where to listen or connect: an IP literal (IPv6 without brackets) or a DNS name, and a port. */
 export interface HostPort {
@@ -47,19 +48,22 @@ function listOf(family: 'ipv4' | 'ipv6', ranges: readonly (readonly [string, num
  * @throws FilerError `usage`, with a right one shown
  */
 export function parseHostPort(text: string): HostPort {
+  const address = hostPortOf(text);
+  if (address !== undefined) return address;
+  const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  throw new FilerError(
+    'usage',
+    `${shown} is not HOST:PORT; write it like 192.0.2.7:10901, [2001:db8::1]:10901 or server.example:10901`,
+  );
+}
+
+function hostPortOf(text: string): HostPort | undefined {
   const [, bracketed, bare, digits] =
     /^(?:\[([0-9a-fA-F:.]{2,45})\]|([^[\]:]{1,253})):(0|[1-9][0-9]{0,4})$/.exec(text) ?? [];
   const host = bracketed ?? bare;
   const port = Number(digits);
   const wellFormed = bracketed === undefined ? host !== undefined && isHost(host) : isIPv6(bracketed);
-  if (host === undefined || !wellFormed || port > 65_535) {
-    const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-    throw new FilerError(
-      'usage',
-      `${shown} is not HOST:PORT; write it like 192.0.2.7:10901, [2001:db8::1]:10901 or server.example:10901`,
-    );
-  }
-  return { host, port };
+  return host === undefined || !wellFormed || port > 65_535 ? undefined : { host, port };
 }
 
 function isHost(host: string): boolean {
@@ -69,6 +73,58 @@ function isHost(host: string): boolean {
 /** What `parseHostPort` reads: an IPv6 literal in brackets. */
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** An address of a signed document: `host:port`, which is TCP, or `SCHEME://` and what that scheme makes of the rest. */
+export interface Address {
+  /** In lower case. */
+  readonly scheme: string;
+  /** Without the scheme: of TCP `host:port`. */
+  readonly rest: string;
+}
+
+/** The scheme that is not written. */
+export const TCP = 'tcp';
+
+// Printable ASCII. Signed texts join addresses with a comma, so that none may hold one.
+const ADDRESS_TEXT = /^[\x21-\x2b\x2d-\x7e]+$/;
+const WITH_SCHEME = /^([a-z][a-z0-9+.-]{0,31}):\/\/(.*)$/i;
+
+/** Whether a document can hold this text as an address, of whatever scheme. Whether it can be dialled, a path to it says. */
+export function isAddressText(text: string): boolean {
+  return text.length <= MAX_ADDRESS_LENGTH && ADDRESS_TEXT.test(text);
+}
+
+export function parseAddress(text: string): Address {
+  const [, scheme = TCP, rest = text] = WITH_SCHEME.exec(text) ?? [];
+  return { scheme: scheme.toLowerCase(), rest };
+}
+
+/** What `parseAddress` reads; TCP without its scheme. */
+export function formatAddress({ scheme, rest }: Address): string {
+  return scheme === TCP ? rest : `${scheme}://${rest}`;
+}
+
+/**
+ * The TCP addresses of a document, in order. Those of other schemes, and what cannot be dialled, are left out: a newer
+ * version may have signed them.
+ *
+ * @param accept tells which hosts may be dialled @default names and literals
+ */
+export function tcpAddressesOf(
+  addresses: readonly string[],
+  accept: (host: string) => boolean = () => true,
+): HostPort[] {
+  return addresses.flatMap((text) => {
+    const { scheme, rest } = parseAddress(text);
+    const address = scheme === TCP ? hostPortOf(rest) : undefined;
+    return address !== undefined && address.port > 0 && accept(address.host) ? [address] : [];
+  });
+}
+
+/** Whether a machine may publish an address: of TCP a literal that others may dial, of other schemes what their path says. */
+export function isPublishable(address: string): boolean {
+  return parseAddress(address).scheme !== TCP || tcpAddressesOf([address], isDialable).length > 0;
 }
 
 /** Whether a literal is this machine itself, also as a mapped address (as sockets for both families say it). */

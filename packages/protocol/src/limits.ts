@@ -328,8 +328,14 @@ export const WORKING_EVERY_MS = 10_000;
 /** A signed directory record is valid this long, and renewed at half of it. */
 export const RECORD_VALID_MS = 30 * 24 * 3_600_000;
 
-/** Most addresses in a directory record. */
+/** Most addresses of one scheme in a record, and in an invite. */
 export const MAX_ADDRESSES = 8;
+
+/** Most addresses of all schemes in a record: those of schemes to come take nothing from those that are known. */
+export const MAX_ADDRESSES_IN_ALL = 16;
+
+/** The longest address, in characters: a DNS name of 253, its port, and room for what other schemes need. */
+export const MAX_ADDRESS_LENGTH = 300;
 
 /** Two daemons with one identity that alternate within this time are a cloned disk image. */
 export const CLONE_WINDOW_MS = 60_000;

@@ -1,6 +1,8 @@
 import {
   createKeyPair,
   FilerError,
+  formatHostPort,
+  isDialable,
   MAX_TEXT_BYTES,
   parseGrant,
   parseMembership,
@@ -8,10 +10,13 @@ import {
   parseRemoval,
   parseServerRecord,
   parseText,
+  signedBytes,
   signPeerRecord,
   signRemoval,
   signServerRecord,
   signText,
+  tcpAddressesOf,
+  type PeerRecord,
   verifyGrant,
   verifyMembership,
   verifyPeerRecord,
@@ -228,22 +233,94 @@ test('lists are bounded: 8 addresses and 32 groups pass, one more does not', () 
   expect(() => parseMembership({ ...admitPeer(world), groups: ['all'] })).toThrow(malformed);
 });
 
-test.each([
+const UNDIALABLE = [
   '169.254.169.254:80',
   '224.0.0.1:1',
   '255.255.255.255:1',
   '0.0.0.0:1',
   '[::]:1',
   '[fe80::1]:1',
+  '[fe80::1%eth0]:1',
   '[ff02::1]:1',
   '[::ffff:127.0.0.1]:22',
   'server.example:1',
+  'tcp://server.example:1',
   '192.0.2.1:0',
   '192.0.2.1',
   '127.1:1',
-])('a peer cannot publish the address %s', (address) => {
-  const options = { network, addresses: [address], seq: 1, expiresAt: 1 };
-  expect(() => signPeerRecord(peer, options)).toThrow(expect.objectContaining({ code: 'message-malformed' }));
+];
+const UNKNOWN = ['relay://relay.example:443/session?x=1', 'quic+v2://[2001:db8::1]:1'];
+const GOOD = '192.0.2.1:1';
+
+/** Signed by a peer that leaves nothing out. */
+function recordWith(addresses: readonly string[]): PeerRecord {
+  const claims = { network, id, publicKey: world.peer.publicKey.toString('base64url'), seq: 1, expiresAt: 1 };
+  const bytes = signedBytes('record', {
+    ...claims,
+    seq: '1',
+    expiresAt: '1',
+    addresses: addresses.join(','),
+  });
+  return { ...claims, addresses, signature: peer.sign(bytes).toString('base64url') };
+}
+
+test.each(UNDIALABLE)('a peer leaves the address %s out of its record', (address) => {
+  const { addresses } = signPeerRecord(peer, {
+    network,
+    addresses: [address, GOOD],
+    seq: 1,
+    expiresAt: 1,
+  });
+
+  expect(addresses).toEqual([GOOD]);
+});
+
+test.each([...UNDIALABLE, ...UNKNOWN])(
+  'a record with %s is genuine, and its other addresses count',
+  (address) => {
+    const record = parsePeerRecord(recordWith([address, GOOD]));
+
+    expect(() => verifyPeerRecord(record, network)).not.toThrow();
+    expect(record.addresses).toEqual([address, GOOD]);
+    expect(tcpAddressesOf(record.addresses, isDialable).map(formatHostPort)).toEqual([GOOD]);
+  },
+);
+
+test.each(UNKNOWN)('a server record with %s is genuine, and its other addresses count', (address) => {
+  const signed = signServerRecord(networkKey, { server: id, addresses: [address, 'h.example:1'], serial: 1 });
+  const record = parseServerRecord(structuredClone(signed));
+
+  expect(() => verifyServerRecord(record, network)).not.toThrow();
+  expect(tcpAddressesOf(record.addresses).map(formatHostPort)).toEqual(['h.example:1']);
+});
+
+test.each([
+  '',
+  'a,b',
+  '192.0.2.1:1,192.0.2.2:1',
+  'relay://a b',
+  'relay://\u001b[31m',
+  'relay://é',
+  'x'.repeat(301),
+])('no document holds the address %j', (address) => {
+  const malformed = expect.objectContaining({ code: 'message-malformed' });
+
+  expect(() => parsePeerRecord(recordWith([address]))).toThrow(malformed);
+  expect(() => signServerRecord(networkKey, { server: id, addresses: [address], serial: 1 })).toThrow(
+    malformed,
+  );
+});
+
+test('addresses of unknown schemes take no room from known ones, and have bounds of their own', () => {
+  const malformed = expect.objectContaining({ code: 'message-malformed' });
+  const some = (count: number, scheme = '') =>
+    Array.from({ length: count }, (_, index) => `${scheme}192.0.2.${index}:1`);
+  const bounded = (...addresses: string[]) => parsePeerRecord(recordWith(addresses)).addresses;
+
+  expect(bounded(...some(8, 'relay://'), ...some(8))).toHaveLength(16);
+  expect(() => bounded(...some(9, 'relay://'))).toThrow(malformed);
+  expect(() => bounded(...some(8), 'TCP://192.0.2.9:1')).toThrow(malformed);
+  expect(() => bounded(...some(8), ...some(8, 'relay://'), 'other://1')).toThrow(malformed);
 });
 
 test('a text of the largest size is taken, one byte more is too large, also when counted in bytes', () => {

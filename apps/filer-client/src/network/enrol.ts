@@ -8,10 +8,10 @@ import {
   messageOf,
   parseDraft,
   parseEnrolled,
-  parseHostPort,
   sayHello,
   Session,
   strangerMessenger,
+  tcpAddressesOf,
   verifyMembership,
   verifyServerRecord,
   VERSIONS,
@@ -78,7 +78,7 @@ export async function enrol(
       throw new FilerError('signature-invalid', 'the server answered with the membership of another peer');
     // Where the invite reached it is what works from here; the record may know more.
     const reached = [...invite.addresses.map(formatHostPort), ...serverRecord.addresses];
-    const addresses = [...new Set(reached)].slice(0, 16).map(parseHostPort);
+    const addresses = tcpAddressesOf([...new Set(reached)]).slice(0, 16);
     return { membership, server: { id: grant.server, addresses, record: serverRecord } };
   } finally {
     await session.close();

@@ -4,9 +4,9 @@ import {
   FilerError,
   isDialable,
   isLoopback,
-  parseHostPort,
   sayHello,
   strangerMessenger,
+  tcpAddressesOf,
   type HostPort,
   type Link,
   type Messenger,
@@ -86,11 +86,9 @@ export async function dialPeer(
 }
 
 function dialableAddresses(peer: KnownPeer, { overLoopback, host: only }: Reach): HostPort[] {
-  const addresses = (peer.record?.addresses ?? []).map(parseHostPort);
-  return addresses.filter(
-    ({ host, port }) =>
-      port > 0 && (isLoopback(host) ? overLoopback : isDialable(host)) && (only ?? host) === host,
-  );
+  const mayDial = (host: string): boolean =>
+    (isLoopback(host) ? overLoopback : isDialable(host)) && (only ?? host) === host;
+  return tcpAddressesOf(peer.record?.addresses ?? [], mayDial);
 }
 
 async function raceAddresses(

@@ -3,6 +3,7 @@ import {
   formatHostPort,
   isDialable,
   isLoopback,
+  isPublishable,
   machineAddresses,
   MAX_ADDRESSES,
   RECORD_VALID_MS,
@@ -28,6 +29,8 @@ export interface Published {
   readonly addresses: readonly string[];
   /** What there was no room for. */
   readonly leftOut: readonly string[];
+  /** What a person named and others do not dial: names, link-local and unspecified addresses. */
+  readonly unusable: readonly string[];
 }
 
 /** Where others may dial this machine, best first. */
@@ -35,10 +38,15 @@ export function publishedAddresses(
   listening: Listening,
   server: { overLoopback: boolean; localHost: string | undefined },
 ): Published {
-  if (listening.advertise.length > 0) return cut([...listening.advertise], MAX_ADDRESSES);
-  const { host, port } = listening;
+  const { host, port, advertise } = listening;
+  if (advertise.length > 0) {
+    const unusable = advertise.filter((address) => !isPublishable(address));
+    return { ...cut(advertise.filter(isPublishable), MAX_ADDRESSES), unusable };
+  }
+  const isEvery = host === '::' || host === '0.0.0.0';
+  const unusable = isEvery || isDialable(host) ? [] : [formatHostPort({ host, port })];
   const candidates: string[] = [];
-  if (host === '::' || host === '0.0.0.0') {
+  if (isEvery) {
     const own = server.localHost?.replace(/^::ffff:/, '');
     if (own !== undefined && isDialable(own) && !isLoopback(own))
       candidates.push(formatHostPort({ host: own, port }));
@@ -48,13 +56,14 @@ export function publishedAddresses(
     candidates.push(formatHostPort({ host, port }));
   }
   const unique = [...new Set(candidates)];
-  if (!server.overLoopback || unique.length <= MAX_ADDRESSES) return cut(unique, MAX_ADDRESSES);
+  if (!server.overLoopback || unique.length <= MAX_ADDRESSES)
+    return { ...cut(unique, MAX_ADDRESSES), unusable };
   // The loopback address comes last and must not fall over the edge.
   const { addresses, leftOut } = cut(unique.slice(0, -1), MAX_ADDRESSES - 1);
-  return { addresses: [...addresses, ...unique.slice(-1)], leftOut };
+  return { addresses: [...addresses, ...unique.slice(-1)], leftOut, unusable };
 }
 
-function cut(addresses: readonly string[], room: number): Published {
+function cut(addresses: readonly string[], room: number): Omit<Published, 'unusable'> {
   return { addresses: addresses.slice(0, room), leftOut: addresses.slice(room) };
 }
 

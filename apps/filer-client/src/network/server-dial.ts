@@ -7,9 +7,9 @@ import {
   sayHello,
   Session,
   strangerMessenger,
+  tcpAddressesOf,
   verifyMembership,
   verifyServerRecord,
-  parseHostPort,
   type Handler,
   type Hello,
   type HostPort,
@@ -174,7 +174,7 @@ function newerServer(member: Member, record: Welcome['serverRecord']): KnownServ
   if (record === undefined || record.serial <= (member.server.record?.serial ?? 0)) return undefined;
   verifyServerRecord(record, member.network);
   // What a person or an invite has named stays known: a record may list addresses of another network segment.
-  const named = record.addresses.map(parseHostPort);
+  const named = tcpAddressesOf(record.addresses);
   const texts = new Set(named.map(formatHostPort));
   const kept = member.server.addresses.filter((address) => !texts.has(formatHostPort(address)));
   return { id: record.server, addresses: [...kept, ...named].slice(0, 16), record };

@@ -27,7 +27,13 @@ import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.t
 import type { PeerEvent } from '../api/contract/peers.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
-import { currentRecord, overtakeRecord, publishedAddresses, type Listening } from './published-addresses.ts';
+import {
+  currentRecord,
+  overtakeRecord,
+  publishedAddresses,
+  type Listening,
+  type Published,
+} from './published-addresses.ts';
 import { answerRemovals } from './removal-sync.ts';
 import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
@@ -84,7 +90,7 @@ export class ServerLink implements ServerAccess {
   readonly #courier: Courier;
   #publishedSeq: number | undefined;
   /** Addresses that are not published, as they were logged. */
-  #leftOut = '';
+  #unpublished = JSON.stringify([[], []]);
   /** The version of the schedules that the server knows. */
   #schedulesTold: number | undefined;
   #problem: ServerProblem | undefined;
@@ -264,9 +270,9 @@ export class ServerLink implements ServerAccess {
   async #publish(server: ServerSession): Promise<void> {
     const { member, listening, log } = this.#options;
     for (let tries = 0; tries < PUBLISH_TRIES; tries++) {
-      const { addresses, leftOut } = publishedAddresses(listening, server);
-      this.#tellLeftOut(leftOut);
-      const record = currentRecord(member, addresses, Date.now());
+      const published = publishedAddresses(listening, server);
+      this.#logUnpublished(published);
+      const record = currentRecord(member, published.addresses, Date.now());
       if (record.seq === this.#publishedSeq) return;
       const held = parseRecordHeld(await server.session.ask(formatRecord(record)));
       if (held === undefined) {
@@ -282,14 +288,23 @@ export class ServerLink implements ServerAccess {
     throw new FilerError('duplicate-identity', 'a copy of this machine publishes its addresses, too');
   }
 
-  #tellLeftOut(leftOut: readonly string[]): void {
-    if (leftOut.join() === this.#leftOut) return;
-    this.#leftOut = leftOut.join();
-    if (leftOut.length === 0) return;
-    this.#options.log.warn('not all addresses of this machine are published', {
-      leftOut,
-      remedy: 'name those that others are to dial with --advertise HOST:PORT',
-    });
+  #logUnpublished({ leftOut, unusable }: Published): void {
+    const unpublished = JSON.stringify([leftOut, unusable]);
+    if (unpublished === this.#unpublished) return;
+    this.#unpublished = unpublished;
+    const { log } = this.#options;
+    if (leftOut.length > 0) {
+      log.warn('not all addresses of this machine are published', {
+        leftOut,
+        remedy: 'name those that others are to dial with --advertise HOST:PORT',
+      });
+    }
+    if (unusable.length > 0) {
+      log.warn('addresses that other machines do not dial are not published', {
+        addresses: unusable,
+        remedy: 'name IP addresses with --advertise, not link-local or unspecified, and a port above 0',
+      });
+    }
   }
 
   /** Pulls one after the other: a broadcast that leaves a gap can come while one runs. */

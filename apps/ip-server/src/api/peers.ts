@@ -1,3 +1,4 @@
+import { formatHostPort, isDialable, tcpAddressesOf } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { PeerView } from '../daemon/overview.ts';
 import type { HeartbeatAt } from '../store/registry.ts';
@@ -25,7 +26,7 @@ function entryOf({ member, online, state, lastHeartbeat, schedules, reports }: P
     online,
     state,
     lastSeen: iso(lastSeen),
-    addresses: record?.addresses ?? [],
+    addresses: tcpAddressesOf(record?.addresses ?? [], isDialable).map(formatHostPort),
     via: online ? 'direct' : null,
     version: software === '' ? null : software,
     lastHeartbeat: lastHeartbeat === undefined ? null : heartbeatOf(lastHeartbeat),

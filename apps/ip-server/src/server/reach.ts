@@ -4,6 +4,7 @@ import {
   MAX_ADDRESSES,
   parseHostPort,
   signServerRecord,
+  tcpAddressesOf,
   type HostPort,
   type KeyPair,
   type ServerRecord,
@@ -16,7 +17,7 @@ const UNSPECIFIED = new Set(['::', '0.0.0.0', '']);
 export interface Reachable {
   /** At most 8, best first. */
   readonly addresses: readonly HostPort[];
-  /** What there was no room for. */
+  /** What there was no room for, and what no machine can dial. */
   readonly leftOut: readonly HostPort[];
 }
 
@@ -26,7 +27,10 @@ export interface Reachable {
  */
 export function reachableAt({ host, port, advertise }: ListenedAt): Reachable {
   const all = allAddresses({ host, port, advertise });
-  return { addresses: all.slice(0, MAX_ADDRESSES), leftOut: all.slice(MAX_ADDRESSES) };
+  const usable = tcpAddressesOf(all.map(formatHostPort), (host) => !UNSPECIFIED.has(host));
+  const addresses = usable.slice(0, MAX_ADDRESSES);
+  const named = new Set(addresses.map(formatHostPort));
+  return { addresses, leftOut: all.filter((address) => !named.has(formatHostPort(address))) };
 }
 
 function allAddresses({ host, port, advertise }: ListenedAt): HostPort[] {

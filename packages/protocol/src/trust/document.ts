@@ -2,9 +2,9 @@
  * Reading signed documents at the door: JSON objects of strings, integers and lists of strings, with exactly
  * the keys of their kind. A key too many is refused, since no signature would cover it.
  */
-import { parseHostPort } from '../addresses.ts';
+import { isAddressText, parseAddress } from '../addresses.ts';
 import { FilerError } from '../errors.ts';
-import { MAX_ADDRESSES, MAX_GROUPS } from '../limits.ts';
+import { MAX_ADDRESS_LENGTH, MAX_ADDRESSES, MAX_ADDRESSES_IN_ALL, MAX_GROUPS } from '../limits.ts';
 import { fieldsOf, integerOf, listOf, textOf } from '../messages/json.ts';
 import { isGroupName, isName } from '../names.ts';
 import { idOfPublicKey, isPeerId, KEY_BYTES, SIGNATURE_BYTES, verifySignature } from './keys.ts';
@@ -79,13 +79,19 @@ export class DocumentReader {
     return groups;
   }
 
-  /** `host:port`, as `parseHostPort` takes them, with a port that can be dialled. */
-  addresses(key: string, accept: (host: string) => boolean = () => true): string[] {
-    return listOf(this.#fields[key], this.#name(key), MAX_ADDRESSES, (item, what) => {
-      const text = textOf(item, what, { max: 300 });
-      if (!isAddress(text, accept)) throw malformed(`${what} is not an address that can be dialled`);
+  /** `host:port` or `SCHEME://…`, of each scheme at most 8. They are kept as they are, also those that cannot be dialled. */
+  addresses(key: string): string[] {
+    const what = this.#name(key);
+    const addresses = listOf(this.#fields[key], what, MAX_ADDRESSES_IN_ALL, (item, name) => {
+      const text = textOf(item, name, { max: MAX_ADDRESS_LENGTH });
+      if (!isAddressText(text)) throw malformed(`${name} is not an address`);
       return text;
     });
+    const ofScheme = Object.entries(Object.groupBy(addresses, (text) => parseAddress(text).scheme));
+    for (const [scheme, { length } = []] of ofScheme) {
+      if (length > MAX_ADDRESSES) throw malformed(`${what} has more than ${MAX_ADDRESSES} of ${scheme}`);
+    }
+    return addresses;
   }
 
   #name(key: string): string {
@@ -103,15 +109,6 @@ function groupOf(value: unknown, what: string): string {
   const group = textOf(value, what);
   if (!isGroupName(group)) throw malformed(`${what} is not the name of a group`);
   return group;
-}
-
-function isAddress(text: string, accept: (host: string) => boolean): boolean {
-  try {
-    const { host, port } = parseHostPort(text);
-    return port > 0 && accept(host);
-  } catch {
-    return false; // parseHostPort speaks to the one who typed; here another machine wrote
-  }
 }
 
 function base64Of(value: unknown, what: string, length: number): string {

@@ -1,4 +1,4 @@
-import { isDialable } from '../addresses.ts';
+import { isPublishable } from '../addresses.ts';
 import { DocumentReader, idOfKeyText, requireTrue, signatureHolds, toText } from './document.ts';
 import type { KeyPair } from './keys.ts';
 import { signedBytes } from './signed.ts';
@@ -9,7 +9,7 @@ export interface PeerRecord {
   readonly network: string;
   readonly id: string;
   readonly publicKey: string;
-  /** `host:port` with literals that may be dialled (`isDialable`), at most 8, best first. */
+  /** `host:port` or `SCHEME://…`, best first; what cannot be dialled stands there, too. @see tcpAddressesOf */
   readonly addresses: readonly string[];
   /** The higher one wins. */
   readonly seq: number;
@@ -32,7 +32,11 @@ function recordBytes(record: Omit<PeerRecord, 'signature'>): Buffer {
   });
 }
 
-/** @throws FilerError `message-malformed` for what no one would accept, such as an address never dialled */
+/**
+ * Signs where a peer accepts connections, without addresses that others do not dial. @see isPublishable
+ *
+ * @throws FilerError `message-malformed` for what no reader accepts
+ */
 export function signPeerRecord(
   identity: KeyPair,
   { network, addresses, seq, expiresAt }: Pick<PeerRecord, 'network' | 'addresses' | 'seq' | 'expiresAt'>,
@@ -41,7 +45,7 @@ export function signPeerRecord(
     network,
     id: identity.id,
     publicKey: toText(identity.publicKey),
-    addresses,
+    addresses: addresses.filter(isPublishable),
     seq,
     expiresAt,
   };
@@ -55,7 +59,7 @@ export function parsePeerRecord(value: unknown): PeerRecord {
     network: record.id('network'),
     id: record.id('id'),
     publicKey: record.publicKey('publicKey'),
-    addresses: record.addresses('addresses', isDialable),
+    addresses: record.addresses('addresses'),
     seq: record.integer('seq'),
     expiresAt: record.integer('expiresAt'),
     signature: record.signature('signature'),

@@ -9,7 +9,7 @@ export interface ServerRecord {
   readonly networkKey: string;
   /** The server's id. */
   readonly server: string;
-  /** `host:port`, at most 8, names allowed, best first. */
+  /** `host:port`, names allowed, or `SCHEME://…`, best first; what cannot be dialled stands there, too. @see tcpAddressesOf */
   readonly addresses: readonly string[];
   /** From 1. */
   readonly serial: number;

@@ -1,3 +1,4 @@
+import { formatHostPort, isDialable, tcpAddressesOf } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { PeerLine, peerMethods } from '../../api/contract/peers.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
@@ -36,7 +37,7 @@ function isShown(member: Member, peer: KnownPeer): boolean {
 function lineOf(member: Member, peer: KnownPeer, isCurrent: boolean, asOf: number | undefined): PeerLine {
   const lastSeen = peer.state === 'online' ? Math.max(peer.lastSeen, asOf ?? 0) : peer.lastSeen;
   const self = peer.id === member.id;
-  const addresses = peer.record?.addresses ?? [];
+  const addresses = tcpAddressesOf(peer.record?.addresses ?? [], isDialable).map(formatHostPort);
   const removed = member.removals.has(peer.id);
   return {
     id: peer.id,
