@@ -18,7 +18,7 @@ const COPY_BELOW_BYTES = 16 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A closing messenger waits this long for the other side to take what is still to be written. */
+/** A closing messenger waits this long, by default, for the other side to take what is still to be written. */
 const CLOSE_MS = 2_000;
 
 export interface MessengerOptions {
@@ -403,8 +403,8 @@ export class Messenger implements AsyncIterable<Message> {
     return this.#incoming.peek();
   }
 
-  /** Ends in order: what was queued is still written, for at most 2 s. May be called twice. */
-  async close(): Promise<void> {
+  /** Ends in order: what was queued is still written, for at most `withinMs`. May be called twice. */
+  async close(withinMs = CLOSE_MS): Promise<void> {
     if (!this.#closing) {
       this.#closing = true;
       this.#keepAlive?.stop();
@@ -413,7 +413,7 @@ export class Messenger implements AsyncIterable<Message> {
       this.#incoming.end();
       this.socket.resume();
     }
-    const timer = setTimeout(() => this.socket.destroy(), CLOSE_MS);
+    const timer = setTimeout(() => this.socket.destroy(), withinMs);
     await this.closed;
     clearTimeout(timer);
   }

@@ -10,6 +10,7 @@ import {
  * Calls the daemon of this home, or an ephemeral one in this process while none runs.
  *
  * @param onItem gets what the method tells while it runs, in order
+ * @param params a `timeoutMs` among them is also how long a running daemon may be silent
  * @throws FilerError `not-joined`, and as `DaemonClient.call`
  */
 export async function call<T extends MethodTypes>(
@@ -18,12 +19,17 @@ export async function call<T extends MethodTypes>(
   params: T['params'],
   onItem?: (item: T['item']) => unknown,
 ): Promise<T['result']> {
-  await using daemon = await openDaemon(context);
+  await using daemon = await openDaemon(context, timeoutOf(params));
   return await daemon.call(method, params, { onItem, signal: context.signal });
 }
 
-async function openDaemon(context: Context): Promise<DaemonClient> {
-  const running = await connectDaemon(context.home, { signal: context.signal });
+function timeoutOf(params: unknown): number | undefined {
+  if (typeof params !== 'object' || params === null || !('timeoutMs' in params)) return undefined;
+  return typeof params.timeoutMs === 'number' ? params.timeoutMs : undefined;
+}
+
+async function openDaemon(context: Context, silentMs: number | undefined): Promise<DaemonClient> {
+  const running = await connectDaemon(context.home, { signal: context.signal, silentMs });
   if (running !== undefined) return running;
   const { clientOf, openEphemeral } = await import('./daemon-here.ts');
   return clientOf(await openEphemeral(context));

@@ -89,8 +89,14 @@ export const getArguments = {
 };
 export type GetArguments = ArgumentValues<typeof getArguments>;
 
+const timeoutMs = optional(
+  DURATION,
+  'how long it may take, whatever the other machines do (default: no limit)',
+);
+
 export const lsArguments = {
   source: required(textKind('PEER or PEER:SHARE/path'), 'whose shares, or what in one of them'),
+  timeoutMs,
 };
 export type LsArguments = ArgumentValues<typeof lsArguments>;
 
@@ -151,16 +157,21 @@ export type HistoryArguments = ArgumentValues<typeof historyArguments>;
 export const verifyArguments = {
   job: required(JOB, 'which job'),
   ask: flag('ask each recipient whether it still holds the same bytes'),
+  timeoutMs,
 };
 export type VerifyArguments = ArgumentValues<typeof verifyArguments>;
 
 export const messageArguments = {
   target: required(TARGET, 'to whom: a name, an id, @group or @all'),
   text: required(textKind('a text'), 'the words; quote them'),
+  timeoutMs,
 };
 export type MessageArguments = ArgumentValues<typeof messageArguments>;
 
-export const broadcastArguments = { text: required(textKind('a text'), 'the words; quote them') };
+export const broadcastArguments = {
+  text: required(textKind('a text'), 'the words; quote them'),
+  timeoutMs,
+};
 export type BroadcastArguments = ArgumentValues<typeof broadcastArguments>;
 
 export const messagesArguments = {

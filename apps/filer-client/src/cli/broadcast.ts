@@ -4,6 +4,6 @@ import { call } from '../api/daemon-client.ts';
 import type { BroadcastArguments } from './arguments.ts';
 import { showText } from './texts.ts';
 
-export async function run({ text }: BroadcastArguments, context: Context): Promise<number> {
-  return showText(await call(context, contract.broadcast, { text }), context);
+export async function run({ text, timeoutMs }: BroadcastArguments, context: Context): Promise<number> {
+  return showText(await call(context, contract.broadcast, { text, timeoutMs }), context);
 }

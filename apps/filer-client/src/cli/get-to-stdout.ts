@@ -21,7 +21,7 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
   try {
     await using daemon = await openEphemeral(context);
     const { member, access, software } = daemon.context;
-    const peer = await findPeer(daemon.context, target, signal);
+    const peer = await findPeer(daemon.context, target, signal, timeoutMs);
     const bytes = await streamFile(
       { peer, path, name, timeoutMs, checksum, limit },
       {

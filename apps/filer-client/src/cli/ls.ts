@@ -5,10 +5,10 @@ import { call } from '../api/daemon-client.ts';
 import type { LsItem } from '../api/contract/get.ts';
 import type { LsArguments } from './arguments.ts';
 
-export async function run({ source }: LsArguments, context: Context): Promise<void> {
+export async function run({ source, timeoutMs }: LsArguments, context: Context): Promise<void> {
   const { output } = context;
   const entries: LsItem[] = [];
-  const { peer, id, path, leftOut } = await call(context, contract.ls, { source }, ({ items }) => {
+  const { peer, id, path, leftOut } = await call(context, contract.ls, { source, timeoutMs }, ({ items }) => {
     for (const each of items) entries.push(each);
   });
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));

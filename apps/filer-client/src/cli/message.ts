@@ -4,6 +4,6 @@ import { call } from '../api/daemon-client.ts';
 import type { MessageArguments } from './arguments.ts';
 import { showText } from './texts.ts';
 
-export async function run({ target, text }: MessageArguments, context: Context): Promise<number> {
-  return showText(await call(context, contract.message, { target, text }), context);
+export async function run({ target, text, timeoutMs }: MessageArguments, context: Context): Promise<number> {
+  return showText(await call(context, contract.message, { target, text, timeoutMs }), context);
 }

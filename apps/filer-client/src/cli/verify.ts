@@ -10,9 +10,9 @@ const PROBLEMS = {
   unknown: 'is not known there as a file from here',
 } as const;
 
-export async function run({ job, ask }: VerifyArguments, context: Context): Promise<number> {
+export async function run({ job, ask, timeoutMs }: VerifyArguments, context: Context): Promise<number> {
   const { output } = context;
-  const done = await call(context, contract.verify, { job, ask }, (trouble) => {
+  const done = await call(context, contract.verify, { job, ask, timeoutMs }, (trouble) => {
     output.json(trouble);
     const { recipient, path, receivedAs, problem } = trouble;
     output.line(`${recipient}: ${printable(receivedAs ?? path ?? 'a receipt')} ${PROBLEMS[problem]}`);

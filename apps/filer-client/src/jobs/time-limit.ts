@@ -1,5 +1,6 @@
 import { FilerError, TRANSFER_STALL_MS } from '@filer/protocol';
 import type { PaceOptions } from '@filer/transfer';
+import { within } from '../abort.ts';
 
 /** A transfer is given this long at least to get on, in ms, however much of its time the connection has taken. */
 const LEAST_MS = 1_500;
@@ -62,26 +63,5 @@ export class TimeLimit {
     if (!this.isShort) return reach(signal);
     const words = `${peer} did not answer within ${this.ms / 1_000} s: try again, or allow more with --timeout`;
     return within(Math.max(1, this.leftMs), new FilerError('timed-out', words), signal, reach);
-  }
-}
-
-/** @throws `late` when it takes longer, what `work` throws */
-async function within<T>(
-  ms: number,
-  late: FilerError,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(late), ms);
-  const stop = AbortSignal.any([signal, over.signal]);
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(stop.reason);
-  stop.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work(stop), promise]);
-  } finally {
-    clearTimeout(timer);
-    stop.removeEventListener('abort', onAbort);
   }
 }

@@ -11,6 +11,8 @@ export interface VerifyOptions {
   /** Opens a session with a recipient; undefined not to ask anyone. */
   readonly reach: ((peerId: string) => Promise<{ session: Session; close: () => Promise<void> }>) | undefined;
   readonly emit: (trouble: VerifyTrouble) => void;
+  /** Aborted when recipients have had their time. */
+  readonly deadline: AbortSignal;
   readonly signal: AbortSignal;
 }
 
@@ -32,7 +34,7 @@ export async function verifyJob(options: VerifyOptions): Promise<VerifyDone> {
 }
 
 async function verifyRecipient(delivery: KeptDelivery, options: VerifyOptions): Promise<VerifyRecipient> {
-  const { job, emit, reach, signal } = options;
+  const { job, emit, reach } = options;
   const { name, peer: id } = delivery;
   const about = { type: 'trouble', job: job.id, recipient: name, recipientId: id } as const;
   const files = new Map<string, Asked>();
@@ -51,7 +53,7 @@ async function verifyRecipient(delivery: KeptDelivery, options: VerifyOptions): 
   const failure =
     reach === undefined || files.size === 0
       ? undefined
-      : await ask(reach, id, files.values(), signal, ({ here: path, path: receivedAs, digest }, answer) => {
+      : await ask(reach, id, files.values(), options, ({ here: path, path: receivedAs, digest }, answer) => {
           held[answer]++;
           if (answer !== 'same') emit({ ...about, path, receivedAs, digest, problem: answer });
         });
@@ -66,13 +68,13 @@ async function ask(
   reach: NonNullable<VerifyOptions['reach']>,
   peerId: string,
   files: Iterable<Asked>,
-  signal: AbortSignal,
+  { deadline, signal }: VerifyOptions,
   onAnswer: (file: Asked, answer: HeldAnswer) => void,
 ): Promise<FilerError | undefined> {
   try {
     const { session, close } = await reach(peerId);
     try {
-      await askHolding(session, files, signal, onAnswer);
+      await askHolding(session, files, deadline, onAnswer);
     } finally {
       await close();
     }

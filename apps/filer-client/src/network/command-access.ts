@@ -6,6 +6,9 @@ import { answerRemovals } from './removal-sync.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { dialServer, type ServerSession } from './server-dial.ts';
 
+/** All that was asked has its answer: the end is a courtesy. */
+const CLOSE_MS = 500;
+
 /** A command's own way to the server, where no daemon runs: dialled on first use, never presence. */
 export class CommandAccess implements ServerAccess {
   readonly #member: Member;
@@ -81,7 +84,7 @@ export class CommandAccess implements ServerAccess {
   }
 
   async close(): Promise<void> {
-    await this.#current?.session.close();
+    await this.#current?.session.messenger.close(CLOSE_MS);
   }
 
   async #dial(signal: AbortSignal | undefined): Promise<ServerSession> {

@@ -82,6 +82,11 @@ export class RpcServer {
 
   #receive(message: Message, session: Session, { controller, calls }: Caller): undefined {
     const { id, type, method = '', call = '' } = message.header;
+    if (type === 'ping') {
+      // Callers are not pinged: one that is suspended in a terminal keeps what it called.
+      session.notify({ type: 'pong' }).catch(() => undefined);
+      return undefined;
+    }
     if (type === 'cancel') {
       calls.get(call)?.abort(gone());
       return undefined;

@@ -1,11 +1,16 @@
-import { dial, FilerError, Messenger, Session, systemCode } from '@filer/protocol';
+import { dial, FilerError, GIVE_UP_AFTER_MS, Messenger, Session, systemCode } from '@filer/protocol';
 import { checkSocketFolder, type Home } from '../home.ts';
 import { DaemonClient, type Transport } from './client.ts';
 import { callMessage, cancelHeader, itemsOf, valueOf } from './wire.ts';
 
 export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
+  /** How long the daemon may be silent while something is asked of it, at least `LEAST_SILENT_MS`. @default GIVE_UP_AFTER_MS */
+  readonly silentMs?: number | undefined;
 }
+
+/** A daemon on a machine with much to do is no daemon that hangs. */
+const LEAST_SILENT_MS = 2_000;
 
 /** What dialling a socket file meets when no daemon listens on it. */
 const NO_LISTENER = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR']);
@@ -18,12 +23,16 @@ const NO_LISTENER = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR']);
  */
 export async function connectDaemon(
   home: Home,
-  { signal }: ConnectOptions = {},
+  { signal, silentMs = GIVE_UP_AFTER_MS }: ConnectOptions = {},
 ): Promise<DaemonClient | undefined> {
   if (!(await checkSocketFolder(home))) return undefined;
   try {
     const { socket } = await dial({ transport: 'unix', path: home.controlSocket }, { signal });
-    return new DaemonClient(transportOver(new Session(new Messenger(socket), undefined, { isOwn: true })));
+    const giveUpAfterMs = Math.max(LEAST_SILENT_MS, Math.min(silentMs, GIVE_UP_AFTER_MS));
+    const keepAlive = { pingAfterMs: giveUpAfterMs / 3, giveUpAfterMs };
+    return new DaemonClient(
+      transportOver(new Session(new Messenger(socket, { keepAlive }), undefined, { isOwn: true })),
+    );
   } catch (error) {
     if (error instanceof FilerError && NO_LISTENER.has(systemCode(error.cause) ?? '')) return undefined;
     throw error;
@@ -59,7 +68,12 @@ function transportOver(session: Session): Transport {
         session.notify(cancelHeader(name)).catch(() => undefined);
         wasStopped ||= signal?.aborted === true;
         signal?.throwIfAborted();
-        if (!(error instanceof FilerError) || error.code !== 'connection-closed') throw error;
+        if (!(error instanceof FilerError)) throw error;
+        if (error.code === 'connection-silent')
+          throw new FilerError('timed-out', `the daemon does not answer (${error.message}): restart it`, {
+            cause: error,
+          });
+        if (error.code !== 'connection-closed') throw error;
         throw new FilerError(
           'connection-closed',
           'the daemon ended before it had answered, look at its log',

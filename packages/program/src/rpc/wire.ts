@@ -18,6 +18,8 @@ import {
  *                                                   ←   {type: result, re: 1}           result
  *                                                or ←   {type: error, re: 1, code, message}
  *   {type: cancel, call: a}                         →   aborts the call
+ *   {type: ping}                                    →
+ *                                                   ←   {type: pong}                    at once
  *
  *   params, result   {"value": …}, or no content for undefined: JSON has no undefined
  *   items            {"values": […]}

@@ -80,7 +80,7 @@ export const getMethods = {
 
   /** Tells page by page. */
   ls: method('ls', {
-    params: v.object({ source }),
+    params: v.object({ source, timeoutMs: v.optional(timeoutMs) }),
     item: v.object({ items: arrayOf(lsItem) }),
     result: v.object({
       peer: v.string(),

@@ -1,5 +1,6 @@
 import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
+import { timeoutMs } from './send.ts';
 import { offerState } from './transfers.ts';
 
 /** Why there is no session with the ip-server. */
@@ -185,10 +186,16 @@ export const peerMethods = {
   peers: method('peers', { params: v.object({ all: v.optional(v.boolean()) }), result: peers }),
 
   /** Direct to one machine; a group goes the way of a broadcast. */
-  message: method('message', { params: v.object({ target: anyText, text: anyText }), result: textOutcome }),
+  message: method('message', {
+    params: v.object({ target: anyText, text: anyText, timeoutMs: v.optional(timeoutMs) }),
+    result: textOutcome,
+  }),
 
   /** Through the server, direct while it is away. */
-  broadcast: method('broadcast', { params: v.object({ text: anyText }), result: textOutcome }),
+  broadcast: method('broadcast', {
+    params: v.object({ text: anyText, timeoutMs: v.optional(timeoutMs) }),
+    result: textOutcome,
+  }),
 
   /** The name belongs to the identity that claims it now. */
   trust: method('trust', {

@@ -1,6 +1,6 @@
 import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
-import { deliveryState, job, progress } from './send.ts';
+import { deliveryState, job, progress, timeoutMs } from './send.ts';
 
 /* What runs and waits, and what was signed for. Names of fields are a contract (docs/cli.md). */
 
@@ -167,7 +167,7 @@ export const transferMethods = {
 
   /** Tells what is not as it should be. */
   verify: method('verify', {
-    params: v.object({ job, ask: v.optional(v.boolean()) }),
+    params: v.object({ job, ask: v.optional(v.boolean()), timeoutMs: v.optional(timeoutMs) }),
     item: verifyTrouble,
     result: verifyDone,
   }),

@@ -15,7 +15,7 @@ export const get: OperationOf<typeof getMethods.get> = async (context, params, {
   const dest = requireAbsolute(params.dest, 'dest');
   // A destination that cannot be used is said before anyone is bothered.
   await findDestination(dest, name);
-  const peer = await findPeer(context, target, signal);
+  const peer = await findPeer(context, target, signal, timeoutMs);
   const unfinished = new UnfinishedGets(context.member.settings);
   const source = `${peer.id}:${path}`;
   const destination = await findDestination(dest, name, unfinished.has(dest, source));

@@ -9,6 +9,8 @@ import { verifyJob } from '../../jobs/verify-job.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
+import type { ServerAccess } from '../../network/server-access.ts';
+import { Deadline } from './deadline.ts';
 import { finish, followJob } from './follow-job.ts';
 import { inOrder } from './in-order.ts';
 
@@ -82,7 +84,8 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
   { emit, signal },
 ) => {
   const { member, daemon, access } = context;
-  const { ask: asks = false } = params;
+  const { ask: asks = false, timeoutMs } = params;
+  using deadline = new Deadline(timeoutMs, signal);
   const job = jobOf(context, params.job);
   const reach = async (peerId: string): Promise<{ session: Session; close: () => Promise<void> }> => {
     if (peerId === member.server.id)
@@ -91,18 +94,35 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
     if (kept !== undefined) return { session: kept, close: () => Promise.resolve() };
     const peer = member.directory.byId(peerId);
     if (peer === undefined) throw new FilerError('no-such-peer', 'the directory does not know it any more');
-    const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, signal);
+    const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, deadline.signal);
     const session = new Session(messenger);
-    return { session, close: () => session.close() };
+    return { session, close: () => deadline.close(session) };
   };
-  if (asks) await access.upToDate(signal);
+  if (asks) await serverUpToDate(access, deadline, signal);
   const tell = inOrder<VerifyTrouble>((troubles) => emit(...troubles));
   try {
-    return await verifyJob({ member, job, reach: asks ? reach : undefined, emit: tell.emit, signal });
+    return await verifyJob({
+      member,
+      job,
+      reach: asks ? reach : undefined,
+      emit: tell.emit,
+      deadline: deadline.signal,
+      signal,
+    });
   } finally {
     await tell.done();
   }
 };
+
+/** A server that does not answer in its share of the time is away. */
+async function serverUpToDate(access: ServerAccess, deadline: Deadline, signal: AbortSignal): Promise<void> {
+  try {
+    await deadline.forServer((stop) => access.upToDate(stop));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FilerError) || error.code !== 'timed-out') throw error;
+  }
+}
 
 function jobOf({ member }: OperationContext, typed: string): KeptJob {
   return findJob(member.jobs, typed);

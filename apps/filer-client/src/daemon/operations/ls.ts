@@ -11,15 +11,21 @@ import type { getMethods, LsItem } from '../../api/contract/get.ts';
 import { parsePeerPath } from '../../jobs/peer-path.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { OperationOf } from '../operation-context.ts';
+import { Deadline } from './deadline.ts';
 import { findPeer } from './recipients.ts';
 
 /** `ls PEER[:PATH]`: tells page by page. */
-export const ls: OperationOf<typeof getMethods.ls> = async (context, { source }, { emit, signal }) => {
+export const ls: OperationOf<typeof getMethods.ls> = async (
+  context,
+  { source, timeoutMs },
+  { emit, signal },
+) => {
   const { peer: target, path } = parsePeerPath(source);
-  const peer = await findPeer(context, target, signal);
-  const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, signal);
+  using deadline = new Deadline(timeoutMs, signal);
+  const peer = await findPeer(context, target, deadline.signal, timeoutMs);
+  const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, deadline.signal);
   const session = new Session(messenger);
-  using answer = new BoundedAnswer(peer.name, 'names', LISTING_BOUNDS);
+  using answer = new BoundedAnswer(peer.name, 'names', deadline.boundsOf(LISTING_BOUNDS));
   let count = 0;
   try {
     for await (const page of askBounded(session, formatList(path), parseListing, answer, signal)) {
@@ -30,7 +36,8 @@ export const ls: OperationOf<typeof getMethods.ls> = async (context, { source },
     // What came within the bounds is told, and that there is more.
     if (count === 0 || error !== answer.reached) throw error;
   } finally {
-    await session.close();
+    if (answer.reached !== undefined) messenger.destroy();
+    await deadline.close(session);
   }
   return { peer: peer.name, id: peer.id, path, count, leftOut: answer.reached?.message ?? null };
 };

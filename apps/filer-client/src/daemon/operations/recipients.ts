@@ -2,38 +2,48 @@ import { FilerError } from '@filer/protocol';
 import { resolveTargets } from '../../jobs/targets.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { OperationContext } from '../operation-context.ts';
+import { withinServerShare } from './deadline.ts';
 
 /**
  * The peers that a person means. A name that is unknown is looked for in the server's newest directory before
- * it is said to be nobody's: its machine may have joined a moment ago.
+ * it is said to be nobody's: its machine may have joined a moment ago. A server that does not answer in its share of the
+ * time is away.
  *
+ * @param timeoutMs of the operation @default no limit
  * @throws FilerError `no-such-peer`, `identity-changed`, `removed`
  */
 export async function findRecipients(
   context: OperationContext,
   targets: readonly string[],
   signal: AbortSignal,
+  timeoutMs = Infinity,
 ): Promise<KnownPeer[]> {
   const { member, access } = context;
-  await access.upToDate(signal);
+  let late: FilerError | undefined;
   try {
-    return resolveTargets(member, targets);
+    return await withinServerShare(timeoutMs, signal, async (stop) => {
+      await access.upToDate(stop);
+      try {
+        return resolveTargets(member, targets);
+      } catch (error) {
+        if (!isUnknown(error)) throw error;
+      }
+      await access.refresh(stop);
+      return resolveTargets(member, targets);
+    });
   } catch (error) {
-    if (!isUnknown(error)) throw error;
+    if (signal.aborted || !(error instanceof FilerError)) throw error;
+    if (error.code === 'timed-out') late = error;
+    else if (!isUnknown(error)) throw error;
   }
-  await access.refresh(signal);
   try {
     return resolveTargets(member, targets);
   } catch (error) {
-    const { problem } = access;
+    const problem = late ?? access.problem?.error;
     if (!isUnknown(error) || problem === undefined) throw error;
-    throw new FilerError(
-      error.code,
-      `${error.message} (the ip-server was not asked: ${problem.error.message})`,
-      {
-        cause: error,
-      },
-    );
+    throw new FilerError(error.code, `${error.message} (the ip-server was not asked: ${problem.message})`, {
+      cause: error,
+    });
   }
 }
 
@@ -46,8 +56,9 @@ export async function findPeer(
   context: OperationContext,
   target: string,
   signal: AbortSignal,
+  timeoutMs = Infinity,
 ): Promise<KnownPeer> {
-  const [peer] = await findRecipients(context, [target], signal);
+  const [peer] = await findRecipients(context, [target], signal, timeoutMs);
   if (peer === undefined) throw new Error('a name resolves to one peer');
   return peer;
 }

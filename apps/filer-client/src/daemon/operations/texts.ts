@@ -13,6 +13,7 @@ import { reachPeer } from '../../network/reach-peer.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
+import { Deadline } from './deadline.ts';
 import { findPeer, findRecipients } from './recipients.ts';
 
 /** Peers that are spoken to at once when the server cannot pass a text on. */
@@ -21,43 +22,54 @@ const AT_ONCE = 16;
 /** `message TARGET TEXT`: direct for one; a group goes the way of a broadcast. */
 export const message: OperationOf<typeof peerMethods.message> = async (
   context,
-  { target, text: words },
+  { target, text: words, timeoutMs },
   { signal },
 ) => {
-  if (target.startsWith('@')) return toMany(context, target, words, signal);
-  const peer = await findPeer(context, target, signal);
+  using deadline = new Deadline(timeoutMs, signal);
+  if (target.startsWith('@')) return await toMany(context, target, words, deadline, signal);
+  const peer = await findPeer(context, target, deadline.signal, timeoutMs);
   const signed = composeText(context.member, peer.id, words, Date.now());
-  await tell(context, peer, signed, signal);
+  await tell(context, peer, signed, deadline);
   return outcome(signed, 'direct', 1, 0, []);
 };
 
 /** `broadcast TEXT`: through the server, direct while it is away. */
-export const broadcast: OperationOf<typeof peerMethods.broadcast> = (context, { text }, { signal }) =>
-  toMany(context, '@all', text, signal);
+export const broadcast: OperationOf<typeof peerMethods.broadcast> = async (
+  context,
+  { text, timeoutMs },
+  { signal },
+) => {
+  using deadline = new Deadline(timeoutMs, signal);
+  return await toMany(context, '@all', text, deadline, signal);
+};
 
 async function toMany(
   context: OperationContext,
   target: string,
   words: string,
+  deadline: Deadline,
   signal: AbortSignal,
 ): Promise<TextOutcome> {
   const { member, access } = context;
   const signed = composeText(member, target, words, Date.now());
   let serverProblem: TextOutcome['serverProblem'];
   try {
-    const { session } = await access.session(signal);
-    const peers = target === '@all' ? undefined : await findRecipients(context, [target], signal);
-    const { reached, offline } = parseBroadcasted(
-      await session.ask(formatText(signed, 'broadcast'), { signal }),
-    );
-    const known = peers?.length ?? reached + offline;
-    return outcome(signed, 'server', reached, Math.max(offline, known - reached), []);
+    return await deadline.forServer(async (stop) => {
+      const { session } = await access.session(stop);
+      const peers = target === '@all' ? undefined : await findRecipients(context, [target], stop);
+      const { reached, offline } = parseBroadcasted(
+        await session.ask(formatText(signed, 'broadcast'), { signal: stop }),
+      );
+      const known = peers?.length ?? reached + offline;
+      return outcome(signed, 'server', reached, Math.max(offline, known - reached), []);
+    });
   } catch (error) {
     signal.throwIfAborted();
     if (!isServerAway(error)) throw error;
     serverProblem = { code: error.code, message: error.message };
   }
-  return { ...(await direct(context, resolveTargets(member, [target]), signed, signal)), serverProblem };
+  const peers = resolveTargets(member, [target]);
+  return { ...(await direct(context, peers, signed, deadline, signal)), serverProblem };
 }
 
 /** The server cannot be used, which is no reason not to speak to the peers. */
@@ -79,6 +91,7 @@ async function direct(
   context: OperationContext,
   peers: readonly KnownPeer[],
   signed: SignedText,
+  deadline: Deadline,
   signal: AbortSignal,
 ): Promise<TextOutcome> {
   const failed: { name: string; code: string; message: string }[] = [];
@@ -87,7 +100,7 @@ async function direct(
   const worker = async (): Promise<void> => {
     for (let peer = waiting.shift(); peer !== undefined; peer = waiting.shift()) {
       try {
-        await tell(context, peer, signed, signal);
+        await tell(context, peer, signed, deadline);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof FilerError)) throw error;
@@ -106,8 +119,9 @@ async function tell(
   context: OperationContext,
   peer: KnownPeer,
   signed: SignedText,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<void> {
+  const { signal } = deadline;
   const kept = context.daemon.sessionWith(peer.id);
   if (kept !== undefined) {
     await kept.ask(formatText(signed), { signal });
@@ -118,7 +132,7 @@ async function tell(
   try {
     await session.ask(formatText(signed), { signal });
   } finally {
-    await session.close();
+    await deadline.close(session);
   }
 }
 

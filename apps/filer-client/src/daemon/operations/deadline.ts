@@ -1,0 +1,64 @@
+import { FilerError, type AnswerBounds, type Session } from '@filer/protocol';
+import { within } from '../../abort.ts';
+import { THE_SERVER } from '../../network/server-dial.ts';
+
+/** The part of `--timeout` that the ip-server may take: the rest is for the peers, whom the directory on disk knows. */
+const SERVER_SHARE = 0.5;
+
+/** The longest time that a timer of Node counts. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The `--timeout` of an operation that asks other machines: it ends by then, whatever they do. */
+export class Deadline implements Disposable {
+  /** Aborted at its end, and when the caller goes away. */
+  readonly signal: AbortSignal;
+  readonly #ms: number;
+  readonly #endsAt: number;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  /** @param timeoutMs undefined for no limit */
+  constructor(timeoutMs: number | undefined, signal: AbortSignal) {
+    const ms = timeoutMs ?? Infinity;
+    const over = new AbortController();
+    const late = new FilerError(
+      'timed-out',
+      `it was not done within ${ms / 1_000} s: try again, or allow more with --timeout`,
+    );
+    if (ms <= MAX_TIMER_MS) this.#timer = setTimeout(() => over.abort(late), ms);
+    this.signal = AbortSignal.any([signal, over.signal]);
+    this.#ms = ms;
+    this.#endsAt = performance.now() + ms;
+  }
+
+  /** Bounds of an answer that ends in time, with what came until then. */
+  boundsOf(bounds: AnswerBounds): AnswerBounds {
+    return { ...bounds, ms: Math.max(1, Math.min(bounds.ms, Math.round(this.#endsAt - performance.now()))) };
+  }
+
+  /** @throws FilerError `timed-out` when the server takes more than its share, what `work` throws */
+  forServer<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withinServerShare(this.#ms, this.signal, work);
+  }
+
+  /** Ends a session. One that did not answer in time is not waited for. */
+  async close(session: Session): Promise<void> {
+    if (this.signal.aborted) session.messenger.destroy();
+    else await session.close();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** @throws FilerError `timed-out` when the server takes more than its share of `timeoutMs`, what `work` throws */
+export function withinServerShare<T>(
+  timeoutMs: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const ms = timeoutMs * SERVER_SHARE;
+  if (ms > MAX_TIMER_MS) return work(signal);
+  const late = new FilerError('timed-out', `${THE_SERVER} did not answer within ${ms / 1_000} s`);
+  return within(ms, late, signal, work);
+}
