@@ -26,9 +26,9 @@ export function withTables(page: string): string {
         : name === 'table'
           ? [overview(types)]
           : wanted.map((each) => `### \`${each.type}\`\n\n${fieldsOf(each)}`);
-    if (written.length === 0)
+    if (written.length === 0 && name !== 'fields')
       throw new Error(`docs/protocol.md has a marker for ${name}, which is not declared`);
-    return `<!-- ${kind}: ${name} -->\n\n${written.join('\n\n')}\n\n<!-- end -->`;
+    return [`<!-- ${kind}: ${name} -->`, ...written, '<!-- end -->'].join('\n\n');
   });
 }
 
@@ -60,7 +60,10 @@ function fieldsOf(type: MessageType): string {
     limit,
   ]);
   const { content } = type;
-  if (content !== undefined) rows.push(['content', content.shape, 'required', content.limit]);
+  if (content !== undefined) {
+    const [, shape = content.shape, mayBeEmpty] = /^(.*?)(, or empty)?$/.exec(content.shape) ?? [];
+    rows.push(['content', shape, mayBeEmpty === undefined ? 'required' : 'may be empty', content.limit]);
+  }
   const table =
     rows.length === 0
       ? 'No key but `type`, no content.'

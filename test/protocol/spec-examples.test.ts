@@ -7,6 +7,7 @@ import {
   parseDirectory,
   parseEnrol,
   parseEnrolled,
+  parseInvite,
   parseReceipts,
   parseRecord,
   parseRemovals,
@@ -139,4 +140,13 @@ test('the signed bytes that are shown are those of the removal that is shown', (
   const { network: of, networkKey, number, id, removedAt } = removal;
   const fields = { network: of, networkKey, number: String(number), id, removedAt: String(removedAt) };
   expect(signedBytes('removal', fields).toString('hex')).toBe(hex);
+});
+
+test('the invite that is shown is that of the enrolment that is shown', () => {
+  const link = /^```invite link\n(.*)\n```$/m.exec(page)?.[1] ?? '';
+  const [message] = decode(examples.find(({ type }) => type === 'enrol')?.bytes ?? Buffer.alloc(0));
+  if (message === undefined) throw new Error('there is an example of enrol');
+  const { grant, seed } = parseInvite(link);
+  expect(grant).toEqual(parseEnrol(message).grant);
+  expect(seed.toString('hex')).toBe('05'.repeat(32));
 });

@@ -14,7 +14,7 @@ test('docs/protocol.md lists every message, and shows its fields once', () => {
   const wrong = messageTypes().filter(
     ({ type }) =>
       !page.includes(`\n| \`${type}\` `) ||
-      timesOf(`### \`${type}\`\n`) + timesOf(`<!-- message: ${type} -->`) !== 1,
+      timesOf(`\n### \`${type}\`\n`) + timesOf(`<!-- message: ${type} -->`) !== 1,
   );
 
   expect(wrong.map(({ type }) => type)).toEqual([]);

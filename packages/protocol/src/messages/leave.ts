@@ -6,7 +6,7 @@ import { message } from './declaration.ts';
 import { text } from './field.ts';
 import { formatJson, listOf, parseJson } from './json.ts';
 import { okMessage } from './ok.ts';
-import { clientToServer, peerToPeer, serverToClient } from './route.ts';
+import { accepterToDialler, clientToServer, diallerToAccepter, peerToPeer, serverToClient } from './route.ts';
 
 /** The member wishes to be one no longer, and has signed so. The signatures are not checked here. */
 export const leaveMessage = message({
@@ -26,7 +26,7 @@ export const leaveMessage = message({
 /** Who has left, in order of id. The signatures are not checked here. */
 export const leavesMessage = message({
   type: 'leaves',
-  routes: [clientToServer, serverToClient, peerToPeer],
+  routes: [diallerToAccepter, accepterToDialler, clientToServer, serverToClient, peerToPeer],
   content: json({
     shape: '[a signed leave]',
     maxBytes: MAX_LEAVES_BYTES,
@@ -40,7 +40,7 @@ export const leavesMessage = message({
 /** Who has left, with an id after this one? */
 export const leavesGetMessage = message({
   type: 'leaves-get',
-  routes: [clientToServer, serverToClient, peerToPeer],
+  routes: [accepterToDialler, clientToServer, serverToClient, peerToPeer],
   header: { after: text({ pattern: /^[A-Z2-7]{0,52}$/ }) },
   answers: [leavesMessage],
 });
