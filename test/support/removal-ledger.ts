@@ -1,11 +1,13 @@
-import { RemovalList, type Removal, type RemovalLedger } from '@filer/protocol';
+import { RemovalList, type LeaveLedger, type Removal, type RemovalLedger } from '@filer/protocol';
 
 /** A list of removals in memory that notes what it has taken. */
 export class MemoryLedger implements RemovalLedger {
   readonly list: RemovalList;
   readonly taken: Removal[] = [];
+  readonly leaves?: LeaveLedger;
 
-  constructor(network: string, removals: Iterable<Removal> = []) {
+  constructor(network: string, removals: Iterable<Removal> = [], leaves?: LeaveLedger) {
+    if (leaves !== undefined) this.leaves = leaves;
     this.list = new RemovalList(network, removals);
   }
 

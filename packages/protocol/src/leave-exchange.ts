@@ -8,8 +8,8 @@ import { MAX_REMOVAL_PAGES } from './limits.ts';
 import { errorOf } from './messages/error.ts';
 import { leavesGetMessage, leavesMessage } from './messages/leave.ts';
 import type { Hello } from './messages/session.ts';
-
 import type { Messenger } from './messenger.ts';
+import { takeInTurns } from './take-in-turns.ts';
 import type { Leave } from './trust/leave.ts';
 
 /** A machine's own list of those who have left. */
@@ -17,9 +17,17 @@ export interface LeaveLedger {
   readonly digest: string;
   /** A message full of those whose ids come later, in order of id. @param after '' for the first */
   page(after: string): readonly Leave[];
-  /** Merges what another machine knows, and acts on what is new. @throws FilerError `signature-invalid`, of the store */
-  take(leaves: readonly Leave[]): void;
+  /**
+   * Merges what another machine knows, and acts on what is new.
+   *
+   * @param from who says so, on a connection that is open
+   * @throws FilerError `signature-invalid`, of the store
+   */
+  take(leaves: readonly Leave[], from?: Messenger): void;
 }
+
+/** Five signatures of each are checked before others have a turn: that takes about 3 ms. */
+const LEAVES_PER_TURN = 5;
 
 /** How often an accepter may begin again with a lower id: its list may grow while it is given. */
 const MAX_PASSES = 8;
@@ -27,11 +35,11 @@ const MAX_PASSES = 8;
 const lastOf = (page: readonly Leave[]): string => page.at(-1)?.membership.id ?? '';
 
 /**
- * The accepter's part, before its `welcome`.
+ * The accepter's question, before it gives what it knows.
  *
  * @throws FilerError `signature-invalid`, `verification-failed`, `unexpected-message`, `connection-closed`, of the store
  */
-export async function levelLeaves(
+export async function fetchLeaves(
   messenger: Messenger,
   ledger: LeaveLedger,
   { leavesDigest: theirs }: Hello,
@@ -44,16 +52,22 @@ export async function levelLeaves(
     more = page.length > 0;
     if (more && last <= after) throw endless();
     if (pages > MAX_REMOVAL_PAGES) throw endless();
-    ledger.take(page);
+    await takeLeaves(ledger, page, messenger);
     after = last;
   }
-  for (let given = theirs; given !== ledger.digest;) {
-    given = ledger.digest;
-    for (let page = ledger.page(''); page.length > 0; page = ledger.page(lastOf(page))) {
-      const { header, content } = leavesMessage.format({ leaves: page });
-      await messenger.send(header, content);
-    }
+}
+
+/** Gives all that is known. @throws FilerError `connection-closed` */
+export async function giveLeaves(messenger: Messenger, ledger: LeaveLedger): Promise<void> {
+  for (let page = ledger.page(''); page.length > 0; page = ledger.page(lastOf(page))) {
+    const { header, content } = leavesMessage.format({ leaves: page });
+    await messenger.send(header, content);
   }
+}
+
+/** Merges what another machine gives, in its turns. @throws FilerError as `take` of the ledger */
+export function takeLeaves(ledger: LeaveLedger, leaves: readonly Leave[], from: Messenger): Promise<void> {
+  return takeInTurns(leaves, LEAVES_PER_TURN, from, (some) => ledger.take(some, from));
 }
 
 async function ask(messenger: Messenger, after: string, id: string): Promise<readonly Leave[]> {
@@ -87,7 +101,7 @@ export class LeaveLevelling {
       const last = lastOf(leaves);
       if (last <= this.#last && ++this.#passes > MAX_PASSES) throw endless();
       this.#last = last;
-      this.#ledger.take(leaves);
+      await takeLeaves(this.#ledger, leaves, this.#messenger);
       return true;
     }
     if (!leavesGetMessage.is(message)) return false;

@@ -4,6 +4,7 @@ import {
   FilerError,
   loadIdentity,
   Rates,
+  RemovalNews,
   TEXT_BYTES_AT_ONCE,
   TEXT_BYTES_PER_SECOND,
   type Identity,
@@ -53,6 +54,8 @@ export class Member implements Disposable {
   room: DiskRoom;
   readonly callBacks = new CallBacks();
   readonly connections = new LiveConnections();
+  /** Sessions with peers and the server that are told of removals and leaves. */
+  readonly news = new RemovalNews();
   /** What ages are judged by, and what is kept is dated with. */
   readonly clock: TrustedClock;
   readonly settings: Settings;
@@ -95,11 +98,13 @@ export class Member implements Disposable {
     this.settings = new Settings(this.database);
     forgetOtherNetwork(this.database, this.settings, membership.network);
     this.removals = new RemovalStore(this.database, membership.network);
-    this.removals.onAdded = (removals) => {
+    this.removals.onAdded = (removals, from) => {
       this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
+      this.news.tellRemovals(removals, from);
     };
-    this.removals.leaves.onAdded = (leaves) => {
+    this.removals.leaves.onAdded = (leaves, from) => {
       this.connections.expel(new Set(leaves.map((each) => each.membership.id)), leftError);
+      this.news.tellLeaves(leaves, from);
     };
     this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id), {
       hasEnded: (membership) => this.removals.leaves.ends(membership),

@@ -1,7 +1,11 @@
 import {
   FilerError,
+  hearLeaves,
+  hearRemovals,
+  leavesMessage,
   OK,
   removalsGetMessage,
+  removalsMessage,
   routed,
   Router,
   textMessage,
@@ -41,7 +45,11 @@ export function peerRouter({ member, log, onText }: PeerRouterParts): PeerRouter
         throw error;
       }
     })
-    .on(removalsGetMessage, (asked) => answerRemovals(member, asked));
+    .on(removalsGetMessage, (asked) => answerRemovals(member, asked))
+    .on(removalsMessage, ({ removals }, { session }) =>
+      hearRemovals(member.removals, removals, session.messenger),
+    )
+    .on(leavesMessage, ({ leaves }, { session }) => hearLeaves(member.removals, leaves, session.messenger));
 }
 
 /** The handler of the session with one peer. */

@@ -83,7 +83,10 @@ export class PeerServer extends Server {
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
     const features = hello.features.filter((word) => word === CALLS_BACK);
-    await welcome({ version, features, network, ...removalPosition(member.removals), software, membership });
+    const position = removalPosition(member.removals);
+    const welcomed = welcome({ version, features, network, ...position, software, membership });
+    if (hello.purpose === 'session' && handOver === undefined) member.news.add(messenger);
+    await welcomed;
     if (handOver !== undefined) {
       handOver(messenger);
       await messenger.closed;

@@ -59,9 +59,11 @@ export class PeerSessions {
 
   async #open(peer: KnownPeer, signal: AbortSignal | undefined): Promise<KeptSession> {
     const { outreach, handlerFor, onOpen, onClosed } = this.#options;
-    const { messenger } = await reachPeer(outreach(), peer, { purpose: 'session' }, signal);
+    const { member } = outreach();
+    const { messenger, welcome } = await reachPeer(outreach(), peer, { purpose: 'session' }, signal);
     const kept = { peer, session: new Session(messenger, handlerFor(peer)), since: Date.now() };
     this.#kept.set(peer.id, kept);
+    void member.news.addBehind(messenger, member.removals, welcome);
     onOpen(kept, this.#kept.size);
     void kept.session.closed.then(() => {
       this.#kept.delete(peer.id);

@@ -4,6 +4,8 @@ import {
   formatRecord,
   formatSchedules,
   MAX_HEARTBEAT_MS,
+  hearLeaves,
+  hearRemovals,
   leavesMessage,
   messageOf,
   MIN_HEARTBEAT_MS,
@@ -231,6 +233,7 @@ export class ServerLink implements ServerAccess {
     const server = await dialServer(member, hello, this.#receive, this.#stop.signal);
     const { session, welcome } = server;
     this.#linked = server;
+    void member.news.addBehind(session.messenger, member.removals, welcome);
     this.#overLoopback = server.overLoopback;
     if (this.#stop.signal.aborted) {
       session.messenger.destroy();
@@ -357,14 +360,10 @@ export class ServerLink implements ServerAccess {
         if (text !== undefined) onText(text);
         return undefined;
       })
-      .on(removalsMessage, ({ removals }) => {
-        member.removals.take(removals);
-        return undefined;
-      })
-      .on(leavesMessage, ({ leaves }) => {
-        member.removals.leaves.take(leaves);
-        return undefined;
-      })
+      .on(removalsMessage, ({ removals }, { session }) =>
+        hearRemovals(member.removals, removals, session.messenger),
+      )
+      .on(leavesMessage, ({ leaves }, { session }) => hearLeaves(member.removals, leaves, session.messenger))
       .on(removalsGetMessage, (asked) => answerRemovals(member, asked))
       .on(goodbyeMessage, ({ reason = '' }) => {
         log.info('the ip-server says goodbye', { reason });

@@ -7,6 +7,7 @@ import {
   type Leave,
   type LeaveLedger,
   type Membership,
+  type Messenger,
 } from '@filer/protocol';
 import { integer, text } from './database.ts';
 
@@ -17,7 +18,7 @@ export class LeaveStore implements LeaveLedger {
   /** The row of the database that was read last. */
   #row = 0;
   /** Called with leaves that became known to this process; must not throw. */
-  onAdded: (leaves: readonly Leave[]) => void = () => undefined;
+  onAdded: (leaves: readonly Leave[], from?: Messenger) => void = () => undefined;
 
   constructor(database: DatabaseSync, network: string) {
     this.#database = database;
@@ -38,7 +39,7 @@ export class LeaveStore implements LeaveLedger {
     return this.#list.page(after);
   }
 
-  take(leaves: readonly Leave[]): void {
+  take(leaves: readonly Leave[], from?: Messenger): void {
     this.#refresh();
     const added: Leave[] = [];
     const replace = this.#database.prepare('INSERT OR REPLACE INTO leaves (id, document) VALUES (?, ?)');
@@ -49,7 +50,7 @@ export class LeaveStore implements LeaveLedger {
         replace.run(leave.membership.id, JSON.stringify(leave));
       }
     } finally {
-      if (added.length > 0) this.onAdded(added);
+      if (added.length > 0) this.onAdded(added, from);
     }
   }
 

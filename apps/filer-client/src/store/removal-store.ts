@@ -4,6 +4,7 @@ import {
   parseJson,
   parseRemoval,
   RemovalList,
+  type Messenger,
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
@@ -18,7 +19,7 @@ export class RemovalStore implements RemovalLedger {
   /** The row of the database that was read last. */
   #row = 0;
   /** Called with removals that became known to this process; must not throw. */
-  onAdded: (removals: readonly Removal[]) => void = () => undefined;
+  onAdded: (removals: readonly Removal[], from?: Messenger) => void = () => undefined;
 
   constructor(database: DatabaseSync, network: string) {
     this.#database = database;
@@ -44,7 +45,7 @@ export class RemovalStore implements RemovalLedger {
     return this.#list.page(after);
   }
 
-  take(removals: readonly Removal[]): void {
+  take(removals: readonly Removal[], from?: Messenger): void {
     this.#refresh();
     const added: Removal[] = [];
     const insert = this.#database.prepare(
@@ -57,7 +58,7 @@ export class RemovalStore implements RemovalLedger {
         insert.run(removal.number, removal.id, JSON.stringify(removal));
       }
     } finally {
-      if (added.length > 0) this.onAdded(added);
+      if (added.length > 0) this.onAdded(added, from);
     }
   }
 

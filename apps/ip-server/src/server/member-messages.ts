@@ -6,13 +6,17 @@ import {
   formatRecordHeld,
   formatRemovals,
   goodbyeMessage,
+  hearLeaves,
+  hearRemovals,
   heartbeatMessage,
   isLoopback,
   leaveMessage,
+  leavesMessage,
   OK,
   parseHostPort,
   recordMessage,
   removalsGetMessage,
+  removalsMessage,
   verifyPeerRecord,
   type Leave,
   type PeerRecord,
@@ -57,6 +61,10 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
       formatRecordHeld(takeRecord(services, id, record), record),
     )
     .on(removalsGetMessage, ({ after }) => formatRemovals(removals.page(after)))
+    .on(removalsMessage, (news, { connection: { messenger } }) =>
+      hearRemovals(removals, news.removals, messenger),
+    )
+    .on(leavesMessage, ({ leaves }, { connection: { messenger } }) => hearLeaves(removals, leaves, messenger))
     .on(broadcastMessage, (text, { connection: { id } }) =>
       texts.broadcast(id, text, now()).then(formatBroadcasted),
     )
