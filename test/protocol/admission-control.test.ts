@@ -1,26 +1,16 @@
-import { connect as connectPlain, type Socket } from 'node:net';
+import { duplexPair, type Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { AdmissionControl } from '../../packages/protocol/src/transport/admission-control.ts';
 
-let ports = 0;
-
-/** Just what the admission control looks at. */
-function from(address: string, bytesRead = 0): Socket {
-  const socket = connectPlain({ host: '127.0.0.1', port: 1 }).on('error', () => undefined);
-  Object.defineProperties(socket, {
-    remoteAddress: { value: address },
-    remotePort: { value: ++ports },
-    // As with a real one, which forgets it.
-    localAddress: { get: () => (socket.destroyed ? undefined : '192.0.2.1') },
-    bytesRead: { value: bytesRead },
-  });
-  return socket;
+/** A connection, and no more than that. */
+function open(): Duplex {
+  return duplexPair()[0];
 }
 
 /** So many connections of one address, in order. */
-function many(count: number, address: string, admission: AdmissionControl): Socket[] {
-  const sockets = Array.from({ length: count }, () => from(address));
-  for (const socket of sockets) expect(admission.enter(socket)).toBe(true);
+function many(count: number, address: string, admission: AdmissionControl): Duplex[] {
+  const sockets = Array.from({ length: count }, open);
+  for (const socket of sockets) expect(admission.enter(socket, address)).toBe(true);
   return sockets;
 }
 
@@ -29,10 +19,10 @@ test('of one address 32 wait, and a newcomer takes the place of the one whose la
   const admission = new AdmissionControl({ onRefused: (address) => refused.push(address) });
   const [talking, ...silent] = many(32, '198.51.100.7', admission);
   if (talking !== undefined) admission.step(talking, false);
-  expect(admission.enter(from('198.51.100.8'))).toBe(true);
+  expect(admission.enter(open(), '198.51.100.8')).toBe(true);
   expect(refused).toEqual([]);
 
-  expect(admission.enter(from('198.51.100.7'))).toBe(true);
+  expect(admission.enter(open(), '198.51.100.7')).toBe(true);
   expect([talking, ...silent].filter((socket) => socket?.destroyed)).toEqual([silent[0]]);
   expect(refused).toEqual(['198.51.100.7']);
   admission.close();
@@ -43,7 +33,7 @@ test('one that waits for this program gives way only when no other waits', () =>
   const [first, second, third] = many(3, '198.51.100.7', admission);
   if (first !== undefined) admission.step(first, true);
   if (second !== undefined) admission.step(second, true);
-  expect(admission.enter(from('198.51.100.7'))).toBe(true);
+  expect(admission.enter(open(), '198.51.100.7')).toBe(true);
   expect([first, second, third].map((socket) => socket?.destroyed)).toEqual([false, false, true]);
   admission.close();
 });
@@ -52,7 +42,7 @@ test('one that was admitted is no longer counted', () => {
   const admission = new AdmissionControl({ maxUnauthenticatedPerAddress: 2 });
   const [first, second] = many(2, '198.51.100.7', admission);
   if (first !== undefined) admission.admit(first);
-  expect(admission.enter(from('198.51.100.7'))).toBe(true);
+  expect(admission.enter(open(), '198.51.100.7')).toBe(true);
   expect([first?.destroyed, second?.destroyed]).toEqual([false, false]);
   admission.close();
 });
@@ -61,7 +51,7 @@ test('when all places are taken, the address that has most of them gives one to 
   const admission = new AdmissionControl({ maxUnauthenticated: 16 });
   const few = many(2, '198.51.100.7', admission);
   const flood = many(10, '203.0.113.9', admission);
-  expect(admission.enter(from('198.51.100.8'))).toBe(true);
+  expect(admission.enter(open(), '198.51.100.8')).toBe(true);
 
   expect(few.some(({ destroyed }) => destroyed)).toBe(false);
   expect(flood.filter(({ destroyed }) => destroyed)).toEqual([flood[0]]);
@@ -73,9 +63,9 @@ test('an address from which a member came keeps its places, and finds one, under
   const [member] = many(1, '198.51.100.7', admission);
   if (member !== undefined) admission.admit(member);
   const known = many(4, '198.51.100.7', admission);
-  for (let n = 0; n < 100; n++) admission.enter(from(`203.0.113.${n}`));
+  for (let n = 0; n < 100; n++) admission.enter(open(), `203.0.113.${n}`);
   expect(known.some(({ destroyed }) => destroyed)).toBe(false);
-  expect(admission.enter(from('198.51.100.7'))).toBe(true);
+  expect(admission.enter(open(), '198.51.100.7')).toBe(true);
 
   expect(known.some(({ destroyed }) => destroyed)).toBe(false);
   admission.close();
@@ -86,8 +76,8 @@ test('strangers find no place where members hold all of them', () => {
   const [member] = many(1, '198.51.100.7', admission);
   if (member !== undefined) admission.admit(member);
   const known = many(4, '198.51.100.7', admission);
-  const stranger = from('203.0.113.1');
-  admission.enter(stranger);
+  const stranger = open();
+  admission.enter(stranger, '203.0.113.1');
 
   expect(known.some(({ destroyed }) => destroyed)).toBe(false);
   admission.close();

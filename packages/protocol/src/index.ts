@@ -33,18 +33,13 @@ export {
   describeEndpoint,
   describeHostPort,
   describeRemote,
+  type AcceptedLink,
   type Endpoint,
   type Link,
   type UdpEndpoint,
 } from './transport/endpoint.ts';
-export { dial, dialError, type DialOptions } from './transport/dial.ts';
-export {
-  listen,
-  listenError,
-  type AcceptedLink,
-  type Listener,
-  type ListenOptions,
-} from './transport/listen.ts';
+export { dial, dialError, dialOver, type DialOptions, type Security } from './transport/dial.ts';
+export { listen, listenError, type Listener, type ListenOptions } from './transport/listen.ts';
 export { connectionLimit, memberConnectionBounds } from './transport/admission-control.ts';
 export { ALPN } from './transport/tls-context.ts';
 export { addressBlockOf } from './fairness/address-block.ts';

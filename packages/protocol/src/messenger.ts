@@ -9,7 +9,7 @@ import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
 import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES, MIN_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 import { formatError } from './messages/error.ts';
-import { describeRemote } from './transport/endpoint.ts';
+import { describeHostPort, describeRemote } from './transport/endpoint.ts';
 import type { ReusedReads } from './transport/reused-reads.ts';
 import { WriteBacklog } from './write-backlog.ts';
 
@@ -26,6 +26,8 @@ export interface MessengerOptions {
   readonly peerName?: string | undefined;
   /** Who is on the other side, as its TLS key proved. @default undefined, unproved */
   readonly peerId?: string | undefined;
+  /** Where the other side is, where the socket does not say it. @default its address, or 'local' */
+  readonly remote?: string | undefined;
   /** Who is charged for the memory that this connection takes; undefined for nobody. @default undefined */
   readonly holder?: string | undefined;
   /** All that is read before `chargeTo` says who is on the other side, in bytes; then the connection ends. @default Infinity */
@@ -49,7 +51,7 @@ export interface MessengerOptions {
 export class Messenger implements AsyncIterable<Message> {
   /** Hash of `addr`: a short handle for lists and logs, unique among live connections. */
   readonly id: string;
-  /** `ip:port` of the other side; `local:N`, counted up, on a Unix socket. */
+  /** `ip:port` of the other side; `local:N`, or `remote:N`, counted up, where the connection has no address. */
   readonly addr: string;
   readonly socket: Socket;
   readonly peerId: string | undefined;
@@ -91,7 +93,9 @@ export class Messenger implements AsyncIterable<Message> {
     this.socket = socket;
     this.peerId = options.peerId;
     this.peerName = options.peerName;
-    this.addr = describeAddress(socket);
+    const { remote = socket.remoteAddress } = options;
+    const own = remote === socket.remoteAddress ? describeRemote(socket) : undefined;
+    this.addr = own ?? describeHostPort(remote ?? 'local', ++connections);
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
     this.#holder = options.holder;
     this.#maxBytes = options.maxStrangerBytes ?? Infinity;
@@ -441,8 +445,4 @@ function lostConnection(addr: string, error: Error): FilerError {
   return new FilerError('connection-closed', `the connection to ${addr} broke (${what})`, { cause: error });
 }
 
-let localConnections = 0;
-
-function describeAddress(socket: Socket): string {
-  return describeRemote(socket) ?? `local:${++localConnections}`;
-}
+let connections = 0;

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError } from './errors.ts';
 import { addressBlockOf } from './fairness/address-block.ts';
@@ -7,8 +8,8 @@ import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Hello } from './messages/session.ts';
 import { levelRemovals, type RemovalLedger } from './removal-exchange.ts';
-import type { Endpoint } from './transport/endpoint.ts';
-import { listen, type AcceptedLink, type Listener, type ListenOptions } from './transport/listen.ts';
+import type { AcceptedLink, Endpoint } from './transport/endpoint.ts';
+import { listen, type Listener, type ListenOptions } from './transport/listen.ts';
 
 export interface ServerOptions extends Omit<ListenOptions, 'onConnection' | 'allowHalfOpen'>, HubCallbacks {
   readonly messenger?: Omit<MessengerOptions, 'peerId'>;
@@ -44,11 +45,12 @@ export class Server extends Hub {
           link.socket.destroy();
           return;
         }
-        const { socket, peerId } = link;
+        const { socket, peerId, remote } = link;
         // Anyone can make a key: until it is admitted, who comes is charged by address.
-        const holder = peerId === undefined ? undefined : addressBlockOf(socket.remoteAddress ?? 'unknown');
+        const holder = peerId === undefined ? undefined : addressBlockOf(remote);
         const maxStrangerBytes = peerId === undefined ? Infinity : MAX_STRANGER_BYTES;
-        const messenger = new Messenger(socket, { ...options.messenger, peerId, holder, maxStrangerBytes });
+        const own = { peerId, holder, remote, maxStrangerBytes };
+        const messenger = new Messenger(socket, { ...options.messenger, ...own });
         link.onExpired((reason) => messenger.destroy(reason));
         this.#links.set(messenger, link);
         void this.adopt(messenger);
@@ -61,6 +63,12 @@ export class Server extends Hub {
   get addr(): Listener['address'] {
     if (this.#listener === undefined) throw new Error('this server was not opened');
     return this.#listener.address;
+  }
+
+  /** Takes in a raw connection that was opened elsewhere. @see Listener.accept */
+  accept(stream: Duplex, remote: string): void {
+    if (this.#listener === undefined) throw new Error('this server was not opened');
+    this.#listener.accept(stream, remote);
   }
 
   /** Stops accepting, then ends all connections in order. May be called twice. */

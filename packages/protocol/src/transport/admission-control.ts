@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { isLoopback } from '../addresses.ts';
 import { FilerError } from '../errors.ts';
 import { addressBlockOf } from '../fairness/address-block.ts';
@@ -28,9 +28,7 @@ export interface AdmissionOptions {
 }
 
 interface Waiting {
-  /** Of `keyOf`, which says something else once the socket is destroyed. */
-  readonly key: string;
-  readonly socket: Socket;
+  readonly stream: Duplex;
   readonly address: string;
   readonly block: string;
   readonly timer: NodeJS.Timeout;
@@ -50,7 +48,7 @@ interface Waiting {
  */
 export class AdmissionControl {
   /** In the order of arrival. */
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Map<Duplex, Waiting>();
   /** Those that wait, of each address block; who made a step last is last. */
   readonly #blocks = new Map<string, Set<Waiting>>();
   /** Address blocks from which somebody was admitted, the latest last. */
@@ -72,24 +70,23 @@ export class AdmissionControl {
   /**
    * Lets a raw connection try to authenticate, or destroys it.
    *
+   * @param address undefined when it is gone already
    * @returns whether it may try
    */
-  enter(socket: Socket): boolean {
-    socket.on('error', () => undefined); // 'close' tells the end
-    const address = socket.remoteAddress ?? 'unknown';
-    const key = keyOf(socket);
-    const block = addressBlockOf(address);
-    const refusal = key === undefined ? 'it left at once' : this.#makeRoom(address, block);
-    if (key === undefined || refusal !== undefined) {
-      socket.destroy();
-      this.#onRefused(address, refusal ?? '');
+  enter(stream: Duplex, address: string | undefined): boolean {
+    stream.on('error', () => undefined); // 'close' tells the end
+    const block = addressBlockOf(address ?? 'unknown');
+    const refusal = address === undefined ? 'it left at once' : this.#makeRoom(address, block);
+    if (address === undefined || refusal !== undefined) {
+      stream.destroy();
+      this.#onRefused(address ?? 'unknown', refusal ?? '');
       return false;
     }
-    const timer = setTimeout(() => this.#expire(key), this.#authenticationMs);
-    const entry = { key, socket, address, block, timer, waitsForUs: false };
-    this.#waiting.set(key, entry);
+    const timer = setTimeout(() => this.#expire(stream), this.#authenticationMs);
+    const entry = { stream, address, block, timer, waitsForUs: false };
+    this.#waiting.set(stream, entry);
     this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(entry));
-    socket.once('close', () => this.#leave(key));
+    stream.once('close', () => this.#leave(stream));
     return true;
   }
 
@@ -123,33 +120,34 @@ export class AdmissionControl {
     const why = 'it gave way to a newcomer, since too many connections wait to authenticate';
     if (victim.expire !== undefined) victim.expire(new FilerError('too-many-connections', why));
     victim.why ??= why;
-    victim.socket.destroy();
-    this.#leave(victim.key);
+    victim.stream.destroy();
+    this.#leave(victim.stream);
   }
 
-  #expire(key: string): void {
-    const entry = this.#waiting.get(key);
+  #expire(stream: Duplex): void {
+    const entry = this.#waiting.get(stream);
     if (entry === undefined) return;
     if (entry.expire !== undefined) {
       const words = `${entry.address} was not admitted within ${this.#authenticationMs / 1000} s`;
       entry.expire(new FilerError('timed-out', words));
-    } else this.refuse(entry.socket, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
+    } else this.refuse(stream, `it did not prove who it is within ${this.#authenticationMs / 1000} s`);
   }
 
   /**
    * Destroys a connection that entered; the log is told once.
    *
+   * @param secure what is over the stream, if anything
    * @param error for its owner, if it was admitted
    */
-  refuse(socket: Socket, why: string, error?: FilerError): void {
-    const entry = this.#waiting.get(keyOf(socket) ?? '');
+  refuse(stream: Duplex, why: string, secure: Duplex = stream, error?: FilerError): void {
+    const entry = this.#waiting.get(stream);
     if (entry !== undefined) entry.why ??= why;
-    socket.destroy(entry === undefined ? error : undefined);
+    secure.destroy(entry === undefined ? error : undefined);
   }
 
   /** It has made a step towards its admission. @param waitsForUs whether the next one is ours */
-  step(socket: Socket, waitsForUs: boolean): void {
-    const entry = this.#waiting.get(keyOf(socket) ?? '');
+  step(stream: Duplex, waitsForUs: boolean): void {
+    const entry = this.#waiting.get(stream);
     if (entry === undefined) return;
     entry.waitsForUs = waitsForUs;
     const ofBlock = this.#blocks.get(entry.block);
@@ -157,26 +155,21 @@ export class AdmissionControl {
     ofBlock?.add(entry);
   }
 
-  /** The raw connection below a TLS one that waits. */
-  rawOf(socket: Socket): Socket | undefined {
-    return this.#waiting.get(keyOf(socket) ?? '')?.socket;
-  }
-
   /**
    * Its key is proved, somebody talks to it: should it leave now, or not be admitted in time, that is theirs to tell.
    *
    * @param expire ends the connection for that reason
    */
-  handOut(socket: Socket, expire: (reason: FilerError) => void): void {
-    const entry = this.#waiting.get(keyOf(socket) ?? '');
+  handOut(stream: Duplex, expire: (reason: FilerError) => void): void {
+    const entry = this.#waiting.get(stream);
     if (entry === undefined) return;
     entry.expire = expire;
-    this.step(socket, false);
+    this.step(stream, false);
   }
 
   /** The application has accepted it: it is no longer counted or timed. */
-  admit(socket: Socket): void {
-    const entry = this.#forget(keyOf(socket) ?? '');
+  admit(stream: Duplex): void {
+    const entry = this.#forget(stream);
     if (entry === undefined) return;
     this.#known.delete(entry.block);
     this.#known.add(entry.block);
@@ -186,34 +179,28 @@ export class AdmissionControl {
 
   /** Destroys all that have not been admitted. */
   close(): void {
-    for (const [key, { socket }] of this.#waiting) {
-      this.#forget(key);
-      socket.destroy();
+    for (const stream of this.#waiting.keys()) {
+      this.#forget(stream);
+      stream.destroy();
     }
   }
 
-  #leave(key: string): void {
-    const entry = this.#forget(key);
+  #leave(stream: Duplex): void {
+    const entry = this.#forget(stream);
     if (entry === undefined || (entry.expire !== undefined && entry.why === undefined)) return;
     this.#onRefused(entry.address, entry.why ?? 'it left before it proved who it is');
   }
 
-  #forget(key: string): Waiting | undefined {
-    const entry = this.#waiting.get(key);
+  #forget(stream: Duplex): Waiting | undefined {
+    const entry = this.#waiting.get(stream);
     if (entry === undefined) return undefined;
     clearTimeout(entry.timer);
-    this.#waiting.delete(key);
+    this.#waiting.delete(stream);
     const ofBlock = this.#blocks.get(entry.block);
     ofBlock?.delete(entry);
     if (ofBlock?.size === 0) this.#blocks.delete(entry.block);
     return entry;
   }
-}
-
-/** A TLS socket and the raw one below it have the same ends. */
-function keyOf(socket: Socket): string | undefined {
-  const { remoteAddress, remotePort, localAddress } = socket;
-  return remotePort === undefined ? undefined : `${remoteAddress}|${remotePort}|${localAddress}`;
 }
 
 function firstIdle(entries: Iterable<Waiting>): Waiting | undefined {

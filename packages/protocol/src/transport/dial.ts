@@ -2,7 +2,9 @@ import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
-import { describeEndpoint, type Endpoint, type Link } from './endpoint.ts';
+import type { Duplex } from 'node:stream';
+import type { Identity } from '../trust/identity.ts';
+import { describeEndpoint, type Endpoint, type Link, type TlsEndpoint } from './endpoint.ts';
 import { ReusedReads } from './reused-reads.ts';
 import { ALPN, provenId, secureContextOf } from './tls-context.ts';
 
@@ -36,11 +38,67 @@ const REASONS: Readonly<Record<string, string>> = {
  *   reason of `signal`
  */
 export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Link> {
-  const { signal, timeoutMs = CONNECT_TIMEOUT_MS } = options;
-  signal?.throwIfAborted();
+  options.signal?.throwIfAborted();
   const where = describeEndpoint(endpoint);
-  const reads = options.reuseReads === true && endpoint.transport === 'tls' ? new ReusedReads() : undefined;
-  const socket = open(endpoint, options.allowHalfOpen ?? false, reads);
+  const { allowHalfOpen = false } = options;
+  if (endpoint.transport !== 'tls')
+    return stand(connectPlain({ ...endpoint, allowHalfOpen }), { where }, options);
+  const { host, port, identity, expect } = endpoint;
+  const reads = options.reuseReads === true ? new ReusedReads() : undefined;
+  // Both are documented for `tls.connect`; the types do not know them.
+  const more: { allowHalfOpen: boolean; onread?: ReusedReads['onread'] } = {
+    allowHalfOpen,
+    ...(reads === undefined ? {} : { onread: reads.onread }),
+  };
+  const socket = connectTls({ host, port, ...securityOf(identity), ...more });
+  return { ...(await stand(socket, { where, expect }, options)), reads };
+}
+
+/** Who is on the other side of a stream, and who we are. */
+export interface Security extends Pick<TlsEndpoint, 'identity' | 'expect'> {
+  /** What the other end is called in errors. */
+  readonly where: string;
+}
+
+/**
+ * The same with TLS over a stream that stands already, such as one that a relay has joined.
+ *
+ * @param stream belongs to the link, also when this fails
+ * @throws FilerError as `dial`
+ */
+export async function dialOver(
+  stream: Duplex,
+  { identity, expect, where }: Security,
+  options: Omit<DialOptions, 'reuseReads' | 'allowHalfOpen'> = {},
+): Promise<Link> {
+  try {
+    options.signal?.throwIfAborted();
+    stream.on('error', () => undefined); // the secured socket tells the end
+    const socket = connectTls({ socket: stream, ...securityOf(identity) });
+    socket.once('close', () => stream.destroy());
+    return await stand(socket, { where, expect }, options);
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  }
+}
+
+function securityOf(identity: Identity): ConnectionOptions {
+  return {
+    secureContext: secureContextOf(identity),
+    ALPNProtocols: [ALPN],
+    // Self-signed by design: `provenId` compares keys before anything is written.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  };
+}
+
+/** Waits until a connection stands and the other side has proved the expected id. */
+async function stand(
+  socket: Socket,
+  { where, expect }: Pick<Security, 'where' | 'expect'>,
+  { signal, timeoutMs = CONNECT_TIMEOUT_MS }: DialOptions,
+): Promise<Link> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -48,7 +106,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
     reject(new FilerError('timed-out', `${where} did not answer within ${timeoutMs / 1000} s`));
   }, timeoutMs);
   const onClose = (): void => reject(new FilerError('connect-failed', `${where} closed the connection`));
-  socket.once(endpoint.transport === 'tls' ? 'secureConnect' : 'connect', resolve);
+  socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', resolve);
   socket.once('error', reject);
   socket.once('close', onClose);
   // An error after this is told by 'close' too, and must not end the process while nobody listens.
@@ -56,11 +114,11 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   try {
     await promise;
     const peerId = socket instanceof TLSSocket ? provenId(socket) : undefined;
-    if (endpoint.transport === 'tls' && endpoint.expect !== undefined && endpoint.expect !== peerId) {
-      throw new FilerError('identity-mismatch', `${where} is ${peerId}, not the expected ${endpoint.expect}`);
+    if (expect !== undefined && expect !== peerId) {
+      throw new FilerError('identity-mismatch', `${where} is ${peerId}, not the expected ${expect}`);
     }
     socket.setNoDelay(true);
-    return { socket, peerId, reads };
+    return { socket, peerId };
   } catch (error) {
     socket.destroy();
     if (error instanceof FilerError || error === signal?.reason) throw error;
@@ -77,28 +135,4 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
 export function dialError(where: string, error: unknown): FilerError {
   const reason = REASONS[systemCode(error) ?? ''] ?? messageOf(error);
   return new FilerError('connect-failed', `cannot connect to ${where}: ${reason}`, { cause: error });
-}
-
-function open(endpoint: Endpoint, allowHalfOpen: boolean, reads: ReusedReads | undefined): Socket {
-  switch (endpoint.transport) {
-    case 'unix':
-      return connectPlain({ path: endpoint.path, allowHalfOpen });
-    case 'tcp':
-      return connectPlain({ host: endpoint.host, port: endpoint.port, allowHalfOpen });
-    case 'tls': {
-      // Both are documented for `tls.connect`; the types do not know them.
-      const options: ConnectionOptions & { allowHalfOpen: boolean; onread?: ReusedReads['onread'] } = {
-        host: endpoint.host,
-        port: endpoint.port,
-        allowHalfOpen,
-        secureContext: secureContextOf(endpoint.identity),
-        ALPNProtocols: [ALPN],
-        // Self-signed by design: `provenId` compares keys before anything is written.
-        rejectUnauthorized: false,
-        checkServerIdentity: () => undefined,
-        ...(reads === undefined ? {} : { onread: reads.onread }),
-      };
-      return connectTls(options);
-    }
-  }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { FilerError } from '../errors.ts';
 import type { Identity } from '../trust/identity.ts';
 import type { ReusedReads } from './reused-reads.ts';
 
@@ -43,6 +44,23 @@ export interface Link {
   readonly peerId: string | undefined;
   /** Where its pieces come, instead of in 'data' events. @see DialOptions.reuseReads */
   readonly reads?: ReusedReads | undefined;
+}
+
+/** A connection as the accept loop hands it out. */
+export interface AcceptedLink extends Link {
+  /** Who is counted for it: the IP address of the other side, or what was said where the connection was handed over. */
+  readonly remote: string;
+  /**
+   * Ends the time that an unauthenticated peer has to prove itself: call it once the application has accepted the other
+   * side. TLS links only; a plain link is admitted from the start.
+   */
+  admit(): void;
+  /**
+   * Sets what ends, and tells, a connection that was not admitted in time. TLS links only.
+   *
+   * @default the socket is destroyed, and nothing is told
+   */
+  onExpired(end: (reason: FilerError) => void): void;
 }
 
 /** `host:port`, `[v6]:port`, or the path: for people. */

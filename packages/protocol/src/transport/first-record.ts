@@ -7,7 +7,7 @@
  *   3       2     L  length of what follows, at most 16384
  *   5       L     1, a ClientHello …
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Up to the type of the message in it. */
 const HEAD_BYTES = 6;
@@ -17,33 +17,33 @@ const MAX_RECORD_BYTES = 16_384;
 const CLIENT_HELLO = 1;
 
 /**
- * Waits for the first record of a TLS connection, which stays in the socket for a reader to come: who says nothing, half a
+ * Waits for the first record of a TLS connection, which stays in the stream for a reader to come: who says nothing, half a
  * record or something else costs no TLS state. It may never come: time and number of those that wait are the caller's.
  *
  * @param done called once, with what is wrong with it
  */
-export function onFirstRecord(socket: Socket, done: (problem?: string) => void): void {
+export function onFirstRecord(stream: Duplex, done: (problem?: string) => void): void {
   let head: Buffer | undefined;
   const end = (problem?: string): void => {
-    socket.removeListener('readable', look);
+    stream.removeListener('readable', look);
     done(problem);
   };
   const look = (): void => {
-    head ??= read(socket, HEAD_BYTES);
+    head ??= read(stream, HEAD_BYTES);
     if (head === undefined) return;
     const problem = problemOf(head);
     if (problem !== undefined) return end(problem);
-    const rest = read(socket, head.readUInt16BE(3) - 1);
+    const rest = read(stream, head.readUInt16BE(3) - 1);
     if (rest === undefined) return;
-    socket.unshift(Buffer.concat([head, rest]));
+    stream.unshift(Buffer.concat([head, rest]));
     end();
   };
-  socket.on('readable', look);
+  stream.on('readable', look);
 }
 
 /** @returns undefined while so many bytes are not there */
-function read(socket: Socket, bytes: number): Buffer | undefined {
-  const piece: unknown = socket.read(bytes);
+function read(stream: Duplex, bytes: number): Buffer | undefined {
+  const piece: unknown = stream.read(bytes);
   return Buffer.isBuffer(piece) && piece.length === bytes ? piece : undefined;
 }
 

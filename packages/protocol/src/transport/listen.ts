@@ -1,41 +1,9 @@
-import {
-  createServer as createPlainServer,
-  type AddressInfo,
-  type Server as NetServer,
-  type ServerOpts,
-  type Socket,
-} from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { createServer, type AddressInfo, type Server as NetServer, type ServerOpts, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
-import { TLS_OVERHEAD_FACTOR } from '../limits.ts';
-import { addressBlockOf } from '../fairness/address-block.ts';
-import { processShares } from '../fairness/process-shares.ts';
-import {
-  describeEndpoint,
-  type Endpoint,
-  type Link,
-  type TlsEndpoint,
-  type UdpEndpoint,
-} from './endpoint.ts';
-import { connectionLimit, AdmissionControl, type AdmissionOptions } from './admission-control.ts';
-import { onFirstRecord } from './first-record.ts';
-import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
-import { WireWatch } from './wire-watch.ts';
-
-/** A connection as the accept loop hands it out. */
-export interface AcceptedLink extends Link {
-  /**
-   * Ends the time that a stranger has to prove itself: call it once the application has accepted the other
-   * side. TLS links only; a plain link is admitted from the start.
-   */
-  admit(): void;
-  /**
-   * Who ends, and tells, a connection that was not admitted in time. TLS links only.
-   *
-   * @default the socket is destroyed, and nobody is told
-   */
-  onExpired(end: (reason: FilerError) => void): void;
-}
+import { describeEndpoint, type AcceptedLink, type Endpoint, type UdpEndpoint } from './endpoint.ts';
+import { connectionLimit, type AdmissionOptions } from './admission-control.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
 
 export interface ListenOptions extends AdmissionOptions {
   /** Called for each connection (with TLS: after the handshake proved an id). Must not throw. */
@@ -52,6 +20,14 @@ export interface ListenOptions extends AdmissionOptions {
 export interface Listener {
   /** Where it listens, with the real port. */
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
+  /**
+   * Takes a raw connection that was opened elsewhere (by a relay, on a Unix socket) as one that was accepted here: with TLS
+   * the other side proves its key, within the same bounds.
+   *
+   * @param stream belongs to the listener; without TLS it must be a socket
+   * @param remote who is counted for it: an IP address, else a word for where it comes from
+   */
+  accept(stream: Duplex, remote: string): void;
   /** Stops accepting; connections that were handed out are their owners'. May be called twice. */
   close(): Promise<void>;
 }
@@ -69,30 +45,55 @@ const BACKLOG = 4096;
  */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
   options.signal?.throwIfAborted();
-  const admission = new AdmissionControl(options);
-  const server =
-    endpoint.transport === 'tls' ? tlsServer(endpoint, options, admission) : plainServer(options);
-  server.maxConnections = options.maxConnections ?? connectionLimit();
-  server.on('drop', (dropped) =>
-    options.onRefused?.(dropped?.remoteAddress ?? 'local', 'too many connections'),
-  );
+  const tls = endpoint.transport === 'tls' ? new TlsAcceptor(endpoint.identity, options) : undefined;
+  const maxConnections = options.maxConnections ?? connectionLimit();
+  const refuse = (remote = 'local'): void => options.onRefused?.(remote, 'too many connections');
+  let open = 0;
+  let closed: Promise<void> | undefined;
+  const accept = (stream: Duplex, remote: string | undefined): void => {
+    if (open >= maxConnections || closed !== undefined) {
+      stream.destroy();
+      if (closed === undefined) refuse(remote);
+      return;
+    }
+    open++;
+    stream.once('close', () => open--);
+    if (tls === undefined) handOut(stream, remote, options);
+    else tls.accept(stream, remote);
+  };
+  const { allowHalfOpen = false } = options;
+  const accepting: ServerOpts = { noDelay: true, allowHalfOpen };
+  const server = createServer(accepting, (socket) => accept(socket, socket.remoteAddress));
+  // It counts what it accepted itself: what is dropped so costs no object.
+  server.maxConnections = maxConnections;
+  server.on('drop', (dropped) => refuse(dropped?.remoteAddress));
 
-  await opened(server, endpoint, options.signal);
+  try {
+    await opened(server, endpoint, options.signal);
+  } catch (error) {
+    tls?.close();
+    throw error;
+  }
   // An accept that fails (EMFILE) concerns one connection; the listener goes on.
   server.on('error', (error) => options.onRefused?.('unknown', messageOf(error)));
 
-  let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= new Promise<void>((resolve) => {
       // `server.close` calls back only after the last connection: do not wait for those that are others'.
       server.close();
-      admission.close();
+      tls?.close();
       server.unref();
       setImmediate(resolve);
     });
     return closed;
   };
-  return { address: addressOf(endpoint, server), close };
+  const acceptHanded = (stream: Duplex, remote: string): void => {
+    if (stream.destroyed) return;
+    stream.on('error', () => undefined); // 'close' tells the end
+    stream.allowHalfOpen = allowHalfOpen;
+    accept(stream, remote);
+  };
+  return { address: addressOf(endpoint, server), accept: acceptHanded, close };
 }
 
 function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | undefined): Promise<void> {
@@ -121,67 +122,10 @@ function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | und
   });
 }
 
-function plainServer(options: ListenOptions): NetServer {
-  return createPlainServer(acceptOptions(options), (socket) => {
-    options.onConnection({ socket, peerId: undefined, admit: () => undefined, onExpired: () => undefined });
-  });
-}
-
-function tlsServer(endpoint: TlsEndpoint, options: ListenOptions, admission: AdmissionControl): NetServer {
-  const tls = createTlsServer({
-    ...secureOptionsOf(endpoint.identity),
-    ALPNProtocols: [ALPN],
-    requestCert: true,
-    // Self-signed by design: `provenId` decides, by key.
-    rejectUnauthorized: false,
-  });
-  const wires = new WireWatch(options.overheadFactor ?? TLS_OVERHEAD_FACTOR, (socket, why) => {
-    admission.refuse(socket, why, new FilerError('rate-limited', why));
-  });
-  tls.on('tlsClientError', (error, socket) => {
-    const [what = ''] = messageOf(error).split('\n');
-    admission.refuse(socket, `it made no TLS handshake of ours (${what})`);
-  });
-  tls.on('secureConnection', (socket: TLSSocket) => {
-    let peerId: string;
-    try {
-      peerId = provenId(socket);
-    } catch (error) {
-      admission.refuse(socket, messageOf(error));
-      return;
-    }
-    const raw = admission.rawOf(socket);
-    if (raw !== undefined) wires.add(raw, socket);
-    let expire: (reason: FilerError) => void = () => void socket.destroy();
-    admission.handOut(socket, (reason) => expire(reason));
-    const onExpired = (end: typeof expire): void => void (expire = end);
-    options.onConnection({ socket, peerId, admit: () => admission.admit(socket), onExpired });
-  });
-  return createPlainServer(acceptOptions(options), (raw) => {
-    if (!admission.enter(raw)) return;
-    onFirstRecord(raw, (problem) => {
-      if (problem !== undefined) admission.refuse(raw, `it made no TLS handshake of ours (${problem})`);
-      else {
-        admission.step(raw, true);
-        void processShares.turns.run(handshakesOf(raw), () => shakeHands(tls, raw, admission));
-      }
-    });
-  }).once('close', () => wires.close());
-}
-
-/** A signature each: address blocks have their turns, beside those of members. */
-function handshakesOf({ remoteAddress }: Socket): string {
-  return `handshakes ${addressBlockOf(remoteAddress ?? 'unknown')}`;
-}
-
-function shakeHands(tls: TlsServer, raw: Socket, admission: AdmissionControl): void {
-  if (raw.destroyed) return;
-  tls.emit('connection', raw);
-  admission.step(raw, false);
-}
-
-function acceptOptions({ allowHalfOpen = false }: ListenOptions): ServerOpts {
-  return { noDelay: true, allowHalfOpen };
+function handOut(stream: Duplex, remote = 'local', { onConnection }: ListenOptions): void {
+  if (!(stream instanceof Socket)) throw new Error('a listener without TLS takes sockets');
+  const none = (): void => undefined;
+  onConnection({ socket: stream, peerId: undefined, remote, admit: none, onExpired: none });
 }
 
 function addressOf(endpoint: Endpoint, server: NetServer): Listener['address'] {

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { TLS_OVERHEAD_BYTES, WIRE_CHECK_MS } from '../limits.ts';
 
 /**
@@ -6,30 +7,30 @@ import { TLS_OVERHEAD_BYTES, WIRE_CHECK_MS } from '../limits.ts';
  * record costs work, and readers see none of it.
  */
 export class WireWatch {
-  /** Secured sockets, with the raw ones below them. */
-  readonly #watched = new Map<Socket, Socket>();
+  /** Secured sockets, with what they are over. */
+  readonly #watched = new Map<Socket, { readonly raw: Duplex; readonly bytesRead: () => number }>();
   readonly #factor: number;
-  readonly #end: (socket: Socket, why: string) => void;
+  readonly #end: (raw: Duplex, secure: Socket, why: string) => void;
   readonly #timer = setInterval(() => this.check(), WIRE_CHECK_MS).unref();
 
   /**
    * @param factor bytes on the wire for each byte that is read
    * @param end destroys a connection
    */
-  constructor(factor: number, end: (socket: Socket, why: string) => void) {
+  constructor(factor: number, end: (raw: Duplex, secure: Socket, why: string) => void) {
     this.#factor = factor;
     this.#end = end;
   }
 
-  add(raw: Socket, secure: Socket): void {
-    this.#watched.set(secure, raw);
+  add(raw: Duplex, secure: Socket): void {
+    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw) });
     secure.once('close', () => this.#watched.delete(secure));
   }
 
   check(): void {
-    for (const [secure, raw] of this.#watched) {
-      if (raw.bytesRead <= TLS_OVERHEAD_BYTES + this.#factor * secure.bytesRead) continue;
-      this.#end(secure, `${raw.bytesRead} bytes came and ${secure.bytesRead} of them can be read`);
+    for (const [secure, { raw, bytesRead }] of this.#watched) {
+      if (bytesRead() <= TLS_OVERHEAD_BYTES + this.#factor * secure.bytesRead) continue;
+      this.#end(raw, secure, `${bytesRead()} bytes came and ${secure.bytesRead} of them can be read`);
     }
   }
 
@@ -37,4 +38,12 @@ export class WireWatch {
   close(): void {
     clearInterval(this.#timer);
   }
+}
+
+/** Of a stream that does not count it itself, counted from now on. */
+function bytesReadOf(raw: Duplex): () => number {
+  if (raw instanceof Socket) return () => raw.bytesRead;
+  let bytes = 0;
+  raw.on('data', (piece: Buffer) => (bytes += piece.length));
+  return () => bytes;
 }

@@ -1,0 +1,121 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Duplex } from 'node:stream';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { FilerError, messageOf } from '../errors.ts';
+import { addressBlockOf } from '../fairness/address-block.ts';
+import { processShares } from '../fairness/process-shares.ts';
+import { TLS_OVERHEAD_FACTOR } from '../limits.ts';
+import type { Identity } from '../trust/identity.ts';
+import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
+import type { AcceptedLink } from './endpoint.ts';
+import { onFirstRecord } from './first-record.ts';
+import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
+import { WireWatch } from './wire-watch.ts';
+
+export interface TlsAcceptorOptions extends AdmissionOptions {
+  readonly onConnection: (link: AcceptedLink) => void;
+  /** @default TLS_OVERHEAD_FACTOR */
+  readonly overheadFactor?: number;
+}
+
+/** A connection below TLS. */
+interface Raw {
+  readonly stream: Duplex;
+  readonly remote: string;
+}
+
+/** Secures connections that were accepted, over whatever stream, and hands out those whose other side has proved a key. */
+export class TlsAcceptor {
+  readonly #options: TlsAcceptorOptions;
+  readonly #tls: Server;
+  readonly #admission: AdmissionControl;
+  readonly #wires: WireWatch;
+  /** Node does not say which stream a secured socket is over: all of a handshake runs in the context of its stream. */
+  readonly #handshakes = new AsyncLocalStorage<Raw>();
+
+  constructor(identity: Identity, options: TlsAcceptorOptions) {
+    this.#options = options;
+    this.#admission = new AdmissionControl(options);
+    this.#wires = new WireWatch(options.overheadFactor ?? TLS_OVERHEAD_FACTOR, (raw, secure, why) => {
+      this.#admission.refuse(raw, why, secure, new FilerError('rate-limited', why));
+    });
+    this.#tls = createServer({
+      ...secureOptionsOf(identity),
+      ALPNProtocols: [ALPN],
+      requestCert: true,
+      // Self-signed by design: `provenId` decides, by key.
+      rejectUnauthorized: false,
+    });
+    this.#tls.on('tlsClientError', (error, secure) => {
+      const [what = ''] = messageOf(error).split('\n');
+      const raw = this.#handshakes.getStore();
+      if (raw === undefined)
+        secure.destroy(); // its stream is gone, which has been told
+      else this.#admission.refuse(raw.stream, `it made no TLS handshake of ours (${what})`, secure);
+    });
+    this.#tls.on('secureConnection', (secure) => this.#secured(secure));
+  }
+
+  /** @param remote undefined for a connection that ended before it was looked at */
+  accept(stream: Duplex, remote: string | undefined): void {
+    const admission = this.#admission;
+    if (!admission.enter(stream, remote) || remote === undefined) return;
+    onFirstRecord(stream, (problem) => {
+      if (problem !== undefined) {
+        admission.refuse(stream, `it made no TLS handshake of ours (${problem})`);
+        return;
+      }
+      admission.step(stream, true);
+      // A signature each: address blocks have their turns, beside those of members.
+      const turn = `handshakes ${addressBlockOf(remote)}`;
+      void processShares.turns.run(turn, () => this.#shakeHands({ stream, remote }));
+    });
+  }
+
+  #shakeHands(raw: Raw): void {
+    if (raw.stream.destroyed) return;
+    this.#handshakes.run(raw, () => this.#tls.emit('connection', raw.stream));
+    this.#admission.step(raw.stream, false);
+  }
+
+  #refuse(secure: TLSSocket, why: string): void {
+    const { stream } = this.#handshakes.getStore() ?? {};
+    if (stream === undefined) {
+      secure.destroy(); // its stream is gone, which has been told
+      return;
+    }
+    secure.once('close', () => stream.destroy());
+    this.#admission.refuse(stream, why, secure);
+  }
+
+  #secured(secure: TLSSocket): void {
+    const raw = this.#handshakes.getStore();
+    let peerId: string;
+    try {
+      peerId = provenId(secure);
+    } catch (error) {
+      this.#refuse(secure, messageOf(error));
+      return;
+    }
+    if (raw === undefined) throw new Error('a handshake runs in the context of its stream');
+    const { stream, remote } = raw;
+    const admission = this.#admission;
+    secure.once('close', () => stream.destroy());
+    this.#wires.add(stream, secure);
+    let expire: (reason: FilerError) => void = () => void secure.destroy();
+    admission.handOut(stream, (reason) => expire(reason));
+    this.#options.onConnection({
+      socket: secure,
+      peerId,
+      remote,
+      admit: () => admission.admit(stream),
+      onExpired: (end) => void (expire = end),
+    });
+  }
+
+  /** Destroys those that were not admitted yet. */
+  close(): void {
+    this.#wires.close();
+    this.#admission.close();
+  }
+}
