@@ -32,9 +32,9 @@ test('a change of many members is broadcast one page a step, each going on where
   const paper = new PaperNetwork();
   const network = paper.networkKey.id;
   const store = openStore(join(await freshFolder(), 'test.db'));
-  store.registry.addInvite(paper.invite.grant);
-  const directory = new Directory(store.registry, 0);
-  const removals = new Removals(network, store.registry, directory);
+  await store.registry.addInvite(paper.invite.grant);
+  const directory = await Directory.open(store.registry, 0);
+  const removals = await Removals.open(network, store.registry, directory);
   const serverRecord = (): undefined => undefined;
   const identity = await createIdentity();
   const { registry } = store;
@@ -55,7 +55,7 @@ test('a change of many members is broadcast one page a step, each going on where
     now: () => 0,
   });
   for (let number = 0; number < 300; number++) {
-    directory.admit({ membership: paper.membership(`m-${number}`), countsUse: true, now: 1_500_000 });
+    await directory.admit({ membership: paper.membership(`m-${number}`), countsUse: true, now: 1_500_000 });
   }
   await server.tick();
   expect(server.pages).toMatchObject([{ from: 1, more: true }]);

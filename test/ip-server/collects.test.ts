@@ -26,17 +26,18 @@ class Bench {
   readonly #paper = new PaperNetwork();
   collects: Collects;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, store: Store, directory: Directory) {
     this.folder = folder;
-    this.store = openStore(join(folder, 'test.db'));
-    this.directory = new Directory(this.store.registry, this.now);
+    this.store = store;
+    this.directory = directory;
     this.collects = this.#make();
   }
 
   static async open(): Promise<Bench> {
     const folder = await freshFolder();
     await mkdir(join(folder, 'files'));
-    const bench = new Bench(folder);
+    const store = openStore(join(folder, 'test.db'));
+    const bench = new Bench(folder, store, await Directory.open(store.registry, NOON));
     onTestFinished(async () => {
       await bench.collects.close();
       bench.store.close();
@@ -66,9 +67,9 @@ class Bench {
 
   readonly #log = silent;
 
-  join(name: string): string {
+  async join(name: string): Promise<string> {
     const membership = this.#paper.membership(name);
-    this.directory.admit({ membership, countsUse: false, now: this.now });
+    await this.directory.admit({ membership, countsUse: false, now: this.now });
     return membership.id;
   }
 
@@ -153,13 +154,13 @@ describe('runs', () => {
 
   test('expect who is a member when they begin; who leaves is taken off, who comes later is not in it', async () => {
     const bench = await Bench.open();
-    const anna = bench.join('anna');
-    bench.join('bob');
+    const anna = await bench.join('anna');
+    await bench.join('bob');
     bench.add('6h');
     await bench.collects.start();
     bench.collects.runNow('x');
-    bench.join('carol');
-    bench.directory.leave(anna);
+    await bench.join('carol');
+    await bench.directory.leave(anna);
     bench.collects.tick();
     expect(bench.states()).toEqual({ anna: 'left', bob: 'waiting' });
     bench.collects.runNow('x');
@@ -169,7 +170,7 @@ describe('runs', () => {
 
   test('have machines that are late after the grace by a steady clock, also after a restart', async () => {
     const bench = await Bench.open();
-    bench.join('anna');
+    await bench.join('anna');
     bench.add('6h', 60_000);
     await bench.collects.start();
     bench.collects.runNow('x');
@@ -201,7 +202,7 @@ describe('of many machines', () => {
           );
         },
       };
-      bench.online.set(bench.join(`m${n}`), session as unknown as Session);
+      bench.online.set(await bench.join(`m${n}`), session as unknown as Session);
     }
     bench.add('6h');
     await bench.collects.start();
@@ -230,7 +231,7 @@ describe('of many machines', () => {
 
 test('a collect that is removed asks nobody any more', async () => {
   const bench = await Bench.open();
-  bench.join('anna');
+  await bench.join('anna');
   bench.add('6h');
   await bench.collects.start();
   bench.collects.runNow('x');

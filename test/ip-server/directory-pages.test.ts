@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import {
   createKeyPair,
-  FilerError,
   MAX_DIRECTORY_PAGE_BYTES,
   parseDirectory,
   signRemoval,
@@ -17,7 +17,7 @@ import { PaperNetwork } from './members.ts';
 
 async function freshRegistry(network: PaperNetwork): Promise<Registry> {
   const store = openStore(join(await freshFolder(), 'test.db'));
-  store.registry.addInvite(network.invite.grant);
+  await store.registry.addInvite(network.invite.grant);
   return store.registry;
 }
 
@@ -50,16 +50,20 @@ describe('the directory in pages', () => {
   test('300 members are read in several pages, each of at most 256 KiB, and again after a restart', async () => {
     const network = new PaperNetwork();
     const registry = await freshRegistry(network);
-    const directory = new Directory(registry, 0);
+    const directory = await Directory.open(registry, 0);
     for (let number = 0; number < 300; number++) {
-      directory.admit({ membership: network.membership(`m-${number}`), countsUse: true, now: 1_500_000 });
+      await directory.admit({
+        membership: network.membership(`m-${number}`),
+        countsUse: true,
+        now: 1_500_000,
+      });
     }
     const pages = pull(directory, 0);
 
     expect(pages.length).toBeGreaterThan(1);
     expect(fold(pages).size).toBe(300);
     expect(pages.at(-1)?.seq).toBe(directory.seq);
-    const again = new Directory(registry, 0);
+    const again = await Directory.open(registry, 0);
     expect(again.seq).toBe(directory.seq + 1);
     expect(fold(pull(again, 0))).toEqual(fold(pages));
   });
@@ -67,38 +71,35 @@ describe('the directory in pages', () => {
   test('a position that was told and then lost is never given again', async () => {
     const network = new PaperNetwork();
     const registry = await freshRegistry(network);
-    const lost = new Directory(registry, 1_000);
+    const lost = await Directory.open(registry, 1_000);
     expect(lost.seq).toBe(1_000);
     const membership = network.membership('anna');
-    lost.admit({ membership, countsUse: true, now: 1_500_000 });
+    await lost.admit({ membership, countsUse: true, now: 1_500_000 });
     expect(lost.seq).toBe(1_001);
 
-    expect(new Directory(registry, 2_000).seq).toBe(2_000);
-    expect(new Directory(registry, 0).seq).toBe(1_002);
+    expect((await Directory.open(registry, 2_000)).seq).toBe(2_000);
+    expect((await Directory.open(registry, 0)).seq).toBe(1_002);
   });
 
   test('whoever reads from any earlier position ends with what the others know', async () => {
     const network = new PaperNetwork();
-    const directory = new Directory(await freshRegistry(network), 0);
+    const directory = await Directory.open(await freshRegistry(network), 0);
     const peers = Array.from({ length: 5 }, () => createKeyPair());
-    peers.forEach((peer, index) =>
-      directory.admit({
-        membership: network.membership(`m-${index}`, peer),
-        countsUse: true,
-        now: 1_500_000,
-      }),
-    );
+    for (const [index, peer] of peers.entries()) {
+      const membership = network.membership(`m-${index}`, peer);
+      await directory.admit({ membership, countsUse: true, now: 1_500_000 });
+    }
     const [first, second, third] = peers.map((peer) => peer.id);
     const early = pull(directory, 0);
     const position = directory.seq;
     directory.see(first ?? '', 'online', 2);
     directory.see(second ?? '', 'online', 2);
-    directory.flush();
+    await directory.flush();
     directory.see(first ?? '', 'stopped', 3);
-    directory.flush();
+    await directory.flush();
     const renamed = network.membership('renamed', peers[0], 2);
-    directory.amend(renamed);
-    directory.remove(signRemoval(network.networkKey, { number: 1, id: third ?? '', removedAt: 4 }));
+    await directory.amend(renamed);
+    await directory.remove(signRemoval(network.networkKey, { number: 1, id: third ?? '', removedAt: 4 }));
     const whole = fold(pull(directory, 0));
 
     expect(fold([...early, ...pull(directory, position)])).toEqual(whole);
@@ -113,12 +114,12 @@ describe('the directory in pages', () => {
 
   test('a state that changed and changed back within a step is told once', async () => {
     const network = new PaperNetwork();
-    const directory = new Directory(await freshRegistry(network), 0);
+    const directory = await Directory.open(await freshRegistry(network), 0);
     const membership = network.membership('anna');
-    directory.admit({ membership, countsUse: true, now: 1_500_000 });
+    await directory.admit({ membership, countsUse: true, now: 1_500_000 });
     const before = directory.seq;
     for (const state of ['online', 'lost', 'online'] as const) directory.see(membership.id, state, 9);
-    directory.flush();
+    await directory.flush();
 
     expect(directory.seq).toBe(before + 1);
     expect(pull(directory, before).flatMap((page) => page.entries)).toEqual([
@@ -128,33 +129,23 @@ describe('the directory in pages', () => {
 
   test('presence is told while the store fails, and stored once it works again', async () => {
     const network = new PaperNetwork();
-    const registry = await freshRegistry(network);
-    let isFull = false;
-    const failing: Registry = Object.create(registry, {
-      epoch: { value: registry.epoch },
-      seq: { get: () => registry.seq },
-      members: { value: () => registry.members() },
-      admit: { value: (admission: Parameters<Registry['admit']>[0]) => registry.admit(admission) },
-      savePresence: {
-        value: (...args: Parameters<Registry['savePresence']>) => {
-          if (isFull) throw new FilerError('no-space', 'full');
-          registry.savePresence(...args);
-        },
-      },
-    }) as Registry;
-    const directory = new Directory(failing, 0);
+    const file = join(await freshFolder(), 'test.db');
+    const { registry } = openStore(file, 1);
+    await registry.addInvite(network.invite.grant);
+    const directory = await Directory.open(registry, 0);
     const membership = network.membership('anna');
-    directory.admit({ membership, countsUse: true, now: 1_500_000 });
-    isFull = true;
+    await directory.admit({ membership, countsUse: true, now: 1_500_000 });
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
     directory.see(membership.id, 'online', 5);
     const before = directory.seq;
 
-    expect(directory.flush()).toMatchObject({ code: 'no-space' });
+    expect(await directory.flush()).toMatchObject({ code: 'timed-out' });
     expect(pull(directory, before).flatMap((page) => page.entries)).toHaveLength(1);
-    expect(registry.members()[0]?.presence).toBe('lost');
-    isFull = false;
-    expect(directory.flush()).toBeUndefined();
-    expect(registry.members()[0]?.presence).toBe('online');
-    expect(registry.seq).toBe(directory.seq);
+    expect((await registry.members())[0]?.presence).toBe('lost');
+    other.exec('ROLLBACK');
+    expect(await directory.flush()).toBeUndefined();
+    expect((await registry.members())[0]?.presence).toBe('online');
+    expect(await registry.seq()).toBe(directory.seq);
   });
 });

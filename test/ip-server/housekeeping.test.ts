@@ -44,7 +44,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
   const log = await createLogger({ level: 'error', format: 'text', stream: process.stderr });
   const housekeeping = new Housekeeping({
     store,
-    presence: new Presence(new Directory(store.registry, 0), 1_000),
+    presence: new Presence(await Directory.open(store.registry, 0), 1_000),
     attachments: { sweep: () => Promise.resolve() },
     refusal: () => undefined,
     health: new StoreHealth(log),
@@ -76,7 +76,7 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
   const swept: (() => void)[] = [];
   const housekeeping = new Housekeeping({
     store,
-    presence: new Presence(new Directory(store.registry, 0), 1_000),
+    presence: new Presence(await Directory.open(store.registry, 0), 1_000),
     attachments: { sweep: () => Promise.resolve(swept.shift()?.()) },
     refusal: () => undefined,
     health: new StoreHealth(await createLogger({ stream: process.stderr })),

@@ -1,7 +1,7 @@
 import { cp, rm } from 'node:fs/promises';
 import { amend, loadNetworkKey, type Membership } from '@filer/protocol';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { beginRun, isGivenOut } from '../../apps/ip-server/src/server/positions.ts';
+import { beginRun, isGivenOut } from '../../apps/ip-server/src/store/positions.ts';
 import { NetworkHere } from '../support/network-here.ts';
 import { TestMember } from '../support/test-member.ts';
 

@@ -238,9 +238,9 @@ test('that a clock is doubted is logged once, and again that it is believed; the
   for (let minute = 1; minute <= 90; minute++) {
     machine.pass(60_000);
     if (minute === 30) machine.wallMs -= 40 * DAY_MS;
-    vi.advanceTimersByTime(60_000);
+    await vi.advanceTimersByTimeAsync(60_000);
   }
-  kept[Symbol.dispose]();
+  await kept.close();
   stream.end();
 
   const lines = (await written)

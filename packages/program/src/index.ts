@@ -15,6 +15,7 @@ export {
   type ProgramRun,
 } from './run-program.ts';
 export { csvLine, type CsvCell } from './csv.ts';
+export { InOrder } from './in-order.ts';
 export { iso } from './iso.ts';
 export { DiskRoom } from './disk-room.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';

@@ -10,12 +10,12 @@ const SAVE_EVERY_MS = 3_600_000;
 export interface KeptClockOptions {
   readonly clock: TrustedClock;
   /** Stores the trusted time. @throws FilerError then it is tried again later */
-  readonly save: (trust: SavedTrust) => void;
+  readonly save: (trust: SavedTrust) => void | Promise<void>;
   readonly log: Logger;
 }
 
 /** Stores the trusted time now and then and at the end, and logs when the wall clock is doubted. */
-export class KeptClock implements Disposable {
+export class KeptClock {
   readonly #options: KeptClockOptions;
   readonly #timer: NodeJS.Timeout;
   #isDoubted = false;
@@ -42,14 +42,14 @@ export class KeptClock implements Disposable {
       } else log.info('the clock is believed: what is old is removed by it');
     }
     const { steadyMs } = clock.save();
-    if (this.#savedAtMs === undefined || steadyMs - this.#savedAtMs >= SAVE_EVERY_MS) this.#save();
+    if (this.#savedAtMs === undefined || steadyMs - this.#savedAtMs >= SAVE_EVERY_MS) void this.#save();
   }
 
-  #save(): void {
+  async #save(): Promise<void> {
     const { clock, save, log } = this.#options;
     const trust = clock.save();
     try {
-      save(trust);
+      await save(trust);
       this.#savedAtMs = trust.steadyMs;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
@@ -57,9 +57,10 @@ export class KeptClock implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  /** Stores the time once more. May be called twice. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#save();
+    await this.#save();
   }
 }
 

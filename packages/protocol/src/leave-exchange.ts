@@ -23,7 +23,7 @@ export interface LeaveLedger {
    * @param from who says so, on a connection that is open
    * @throws FilerError `signature-invalid`, of the store
    */
-  take(leaves: readonly Leave[], from?: Messenger): void;
+  take(leaves: readonly Leave[], from?: Messenger): void | Promise<void>;
 }
 
 /** Five signatures of each are checked before others have a turn: that takes about 3 ms. */

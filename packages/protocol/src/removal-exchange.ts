@@ -38,7 +38,7 @@ export interface RemovalLedger {
    * @param from who says so, on a connection that is open
    * @throws FilerError `signature-invalid`, `verification-failed`, of the store; what came before the entry is kept
    */
-  take(removals: readonly Removal[], from?: Messenger): void;
+  take(removals: readonly Removal[], from?: Messenger): void | Promise<void>;
 }
 
 /** The word in `features` of a dialler that does this. */

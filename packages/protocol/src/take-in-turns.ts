@@ -10,7 +10,7 @@ export async function takeInTurns<T>(
   items: readonly T[],
   perTurn: number,
   { holder, id }: Messenger,
-  take: (items: readonly T[]) => void,
+  take: (items: readonly T[]) => void | Promise<void>,
 ): Promise<void> {
   // Not the holder's own turns: its handlers, which wait for this, may have all of its places.
   const part = `taking from ${holder ?? id}`;

@@ -17,7 +17,7 @@ async function renameByOlderServer(network: NetworkHere, name: string, wish: str
   if (known === undefined) throw new Error(`nobody is called ${name}`);
   const key = await loadNetworkKey(home.networkKeyFile);
   const { serial } = known.membership;
-  directory.amend(amend(known.membership, { name: wish, serial: serial + 1 }, key));
+  await directory.amend(amend(known.membership, { name: wish, serial: serial + 1 }, key));
 }
 
 test.each(['ip-server', 'server', 'all'])('no machine is called %s', async (name) => {

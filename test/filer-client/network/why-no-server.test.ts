@@ -64,7 +64,7 @@ test('a machine that the server does not know', async () => {
   const network = await openNetwork();
   const alice = await network.add('alice');
   const { home, directory } = network.server;
-  directory.leave(alice.daemon.id);
+  await directory.leave(alice.daemon.id);
   await network.stopServer();
   await network.startServer(home.identityFolder);
   alice.daemon.reconnect();

@@ -23,7 +23,10 @@ describe('a removal list', () => {
   test('grows one by one, knows who is removed, and gives what came later', () => {
     const list = new RemovalList(networkKey.id);
     expect(list.number).toBe(0);
-    for (const removal of removals) list.append(removal);
+    for (const removal of removals) {
+      list.checkNext(removal);
+      list.add(removal);
+    }
     expect(list.number).toBe(3);
     expect(ids.every((id) => list.has(id))).toBe(true);
     expect(list.has(createKeyPair().id)).toBe(false);
@@ -35,7 +38,7 @@ describe('a removal list', () => {
   test('refuses a gap and a repetition, and stays as it was', () => {
     const list = new RemovalList(networkKey.id, [first]);
     for (const wrong of [third, first]) {
-      expect(() => list.append(wrong)).toThrow(expect.objectContaining({ code: 'verification-failed' }));
+      expect(() => list.checkNext(wrong)).toThrow(expect.objectContaining({ code: 'verification-failed' }));
     }
     expect(() => list.merge(third)).toThrow(expect.objectContaining({ code: 'verification-failed' }));
     expect(list.page(0)).toEqual([first]);
@@ -66,18 +69,18 @@ describe('a removal list', () => {
     expect([ours.number, ours.has(other.id), theirs.has(second.id)]).toEqual([3, true, true]);
   });
 
-  test('takes back what could not be stored', () => {
+  test('stays as it was when an entry is only checked', () => {
     const list = new RemovalList(networkKey.id, [first]);
     const digest = list.digestAt(1);
-    const again = signRemoval(networkKey, { number: 2, id: first.id, removedAt: 9 });
-    list.merge(again);
-    list.withdraw(again);
-    expect([list.number, list.has(first.id), list.digestAt(9)]).toEqual([1, true, digest]);
+
+    expect([list.check(second), list.check(first)]).toEqual([true, false]);
+    list.checkNext(second);
+    expect([list.number, list.has(second.id), list.digestAt(9)]).toEqual([1, false, digest]);
   });
 
   test('cuts no page between two removals with one number', () => {
     const list = new RemovalList(networkKey.id);
-    for (let number = 1; number <= MAX_REMOVALS_PER_MESSAGE; number++) list.append(signed(number));
+    for (let number = 1; number <= MAX_REMOVALS_PER_MESSAGE; number++) list.merge(signed(number));
     list.merge(signed(MAX_REMOVALS_PER_MESSAGE));
     const page = list.page(0);
 

@@ -346,7 +346,7 @@ export class Daemon implements DaemonPart {
     );
     const { clock, database } = member;
     const kept = new KeptClock({ clock, save: (trust) => member.saveClock(trust), log });
-    this.#closers.push(() => kept[Symbol.dispose]());
+    this.#closers.push(() => kept.close());
     const now = (): number => clock.now();
     const history = new HistoryKeeper({ database, now, keepMs: settings.historyKeepMs, log });
     const { messages } = member;

@@ -35,7 +35,7 @@ export async function readCollect(api: AdminApi, given: CollectDefinition): Prom
   const folder = given.folder ?? join(api.collected, name);
   if (!isAbsolute(folder)) throw new FilerError('usage', '--to takes the absolute path of a folder');
   const paths = readPaths(given.paths);
-  const sources = given.from.map((from) => readSource(api, from));
+  const sources = await Promise.all(given.from.map((from) => readSource(api, from)));
   await checkFolder(api, folder, given.folder === undefined);
   return {
     name,
@@ -64,7 +64,7 @@ function readPaths(paths: readonly string[]): string[] {
 }
 
 /** A group that nobody is in yet is one if an invite names it. @throws FilerError `no-such-peer` */
-function readSource(api: AdminApi, from: string): string {
+async function readSource(api: AdminApi, from: string): Promise<string> {
   if (from === '@all') return from;
   if (!from.startsWith('@')) return findMember(api, from).membership.id;
   const group = from.slice(1);
@@ -72,7 +72,7 @@ function readSource(api: AdminApi, from: string): string {
     ...api.directory
       .all()
       .flatMap(({ status, membership }) => (status === 'member' ? membership.groups : [])),
-    ...api.registry.invites().flatMap(({ grant }) => grant.groups),
+    ...(await api.registry.invites()).flatMap(({ grant }) => grant.groups),
   ]);
   if (isGroupName(group) && groups.has(group)) return from;
   const near = nearNames(group, groups).map((each) => `@${each}`);

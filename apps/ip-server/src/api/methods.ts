@@ -1,6 +1,6 @@
 import { FilerError, verifyGrant, verifyMembership } from '@filer/protocol';
 import { implement, iso, type Methods } from '@filer/program';
-import { checkName } from '../server/enrolment.ts';
+import { amendRefusal, checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';
 import type { AdminApi } from './admin-api.ts';
 import { alarmDocuments } from './alarms.ts';
@@ -29,7 +29,7 @@ export function methodsOn(api: AdminApi): Methods {
       );
     },
     member: ({ peer }) => ({ membership: findMember(api, peer).membership }),
-    amend: ({ membership }) => {
+    amend: async ({ membership }) => {
       verifyMembership(membership, founding.network);
       const { membership: known, status } = findMember(api, membership.id);
       if (status === 'left') {
@@ -38,28 +38,26 @@ export function methodsOn(api: AdminApi): Methods {
           `${known.name} has left the network, so its membership cannot be changed: let it join again with a new invite, or remove it with "ip-server remove ${known.name}"`,
         );
       }
-      if (membership.serial <= known.serial) {
-        throw new FilerError('refused', `${known.name} was changed by another command meanwhile: try again`);
-      }
       checkName(membership.name, membership.id, directory);
-      directory.amend(membership);
+      const refused = await directory.amend(membership);
+      if (refused !== undefined) throw amendRefusal(refused, membership, directory);
       network.announceMembers();
       return { membership };
     },
     removalNext: () => ({ number: removals.number + 1 }),
-    remove: ({ removal }) => {
-      removals.append(removal);
+    remove: async ({ removal }) => {
+      await removals.append(removal);
       return {};
     },
     inviteContext: () => ({ ...founding, ...api.reach }),
-    inviteAdd: ({ grant }) => {
+    inviteAdd: async ({ grant }) => {
       // Enrolment compares with what is registered here, and relies on this check.
       verifyGrant(grant, founding.network);
-      registry.addInvite(grant);
+      await registry.addInvite(grant);
       return {};
     },
-    inviteList: () => ({
-      invites: registry.invites().map(({ grant, used, revokedAt }) => ({
+    inviteList: async () => ({
+      invites: (await registry.invites()).map(({ grant, used, revokedAt }) => ({
         id: grant.invite,
         groups: grant.groups,
         createdAt: iso(grant.createdAt),
@@ -71,8 +69,8 @@ export function methodsOn(api: AdminApi): Methods {
         members: membersOf(api, grant.invite).map((member) => member.membership.name),
       })),
     }),
-    inviteRevoke: ({ id }) => {
-      if (!registry.revokeInvite(id, now())) {
+    inviteRevoke: async ({ id }) => {
+      if (!(await registry.revokeInvite(id, now()))) {
         throw new FilerError(
           'invite-wrong',
           `there is no invite ${id}: "ip-server invite --list" shows them`,

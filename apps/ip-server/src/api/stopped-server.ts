@@ -49,10 +49,10 @@ export async function openStoppedServer(
   try {
     const { registry } = store;
     // The key is needed to make a network's server, and not to read one that is made.
-    const keyFile = registry.founding() === undefined ? settings.networkKey : undefined;
+    const keyFile = (await registry.founding()) === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
-    const directory = new Directory(registry, Date.now());
-    const removals = new Removals(founding.network, registry, directory);
+    const directory = await Directory.open(registry, Date.now());
+    const removals = await Removals.open(founding.network, registry, directory);
     const expectations = Map.groupBy(store.expectations.all(), ({ peer }) => peer);
     const clock = new SteadyClock(machineClocks(), store.expectations.clock());
     const overview = new Overview({
@@ -74,7 +74,7 @@ export async function openStoppedServer(
       overview,
       alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
-      reach: reachableAt(registry.listenedAt() ?? settings),
+      reach: reachableAt((await registry.listenedAt()) ?? settings),
       network: STOPPED_NETWORK,
       now: Date.now,
       isNew,

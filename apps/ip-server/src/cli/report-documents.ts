@@ -1,7 +1,7 @@
 import { FilerError, type Attachment, type CommandRun } from '@filer/protocol';
 import { iso, type Home } from '@filer/program';
 import { existsSync } from 'node:fs';
-import type { Member } from '../store/registry.ts';
+import type { Registry } from '../store/registry.ts';
 import type { StoredReport } from '../store/report-store.ts';
 import { openStore, type Store } from '../store/store.ts';
 
@@ -60,8 +60,26 @@ export function documentOf(stored: StoredReport, names: ReadonlyMap<string, stri
   };
 }
 
-export function namesOf(members: readonly Member[]): Map<string, string> {
-  return new Map(members.map(({ membership }) => [membership.id, membership.name]));
+/** The names of machines by their ids, as another process reads them while the server runs. */
+export class Names {
+  readonly #registry: Pick<Registry, 'changes'>;
+  readonly #names = new Map<string, string>();
+  #seq = -1;
+
+  constructor(registry: Pick<Registry, 'changes'>) {
+    this.#registry = registry;
+  }
+
+  get all(): ReadonlyMap<string, string> {
+    return this.#names;
+  }
+
+  /** Reads those that are new or were changed since the last time. */
+  async update(): Promise<void> {
+    const { seq, members } = await this.#registry.changes(this.#seq);
+    for (const { membership } of members) this.#names.set(membership.id, membership.name);
+    this.#seq = seq;
+  }
 }
 
 /** A user may name a value `__proto__`; of a key that is there twice the last value holds. */

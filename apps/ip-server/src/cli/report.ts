@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, printable, type ArgumentValues, type Conte
 import { AttachmentFolders } from '../uploads/attachment-folders.ts';
 import { takeOut } from './attached-files.ts';
 import type { reportArguments } from './arguments.ts';
-import { documentOf, namesOf, openHistory } from './report-documents.ts';
+import { documentOf, Names, openHistory } from './report-documents.ts';
 import { failureOf } from './report-formats.ts';
 
 export async function run(
@@ -20,7 +20,9 @@ export async function run(
         `there is no report ${JSON.stringify(id)}, or no longer: "ip-server reports" shows the ids of those that are kept`,
       );
     }
-    const document = documentOf(stored, namesOf(store.registry.members()));
+    const names = new Names(store.registry);
+    await names.update();
+    const document = documentOf(stored, names.all);
     const { peer: from, report } = stored;
     const taken =
       out === undefined

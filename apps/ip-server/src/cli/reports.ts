@@ -6,7 +6,7 @@ import type { ReportQuery, StoredReport } from '../store/report-store.ts';
 import type { Store } from '../store/store.ts';
 import type { reportsArguments } from './arguments.ts';
 import { csvFormat } from './report-csv.ts';
-import { documentOf, namesOf, openHistory, type ReportDocument } from './report-documents.ts';
+import { documentOf, Names, openHistory, type ReportDocument } from './report-documents.ts';
 import { jsonDocument, jsonLines, tableFormat, type ReportFormat } from './report-formats.ts';
 import { queryOf } from './report-query.ts';
 
@@ -22,7 +22,7 @@ export async function run(args: ReportsValues, context: Context): Promise<void> 
   requireOneForm(args, context);
   const store = openHistory(context.home);
   try {
-    const query = queryOf(args, store.registry.members(), Date.now());
+    const query = queryOf(args, await store.registry.members(), Date.now());
     const format = formatOf(args, context);
     await write(format.begin, context);
     const { isEmpty } = await (args.watch ? watch : showOnce)(store, query, format, args, context);
@@ -96,13 +96,14 @@ async function show(
   format: ReportFormat,
   context: Context,
 ): Promise<string | undefined> {
-  let names = namesOf(store.registry.members());
+  const names = new Names(store.registry);
+  await names.update();
   let block: ReportDocument[] = [];
   let last: string | undefined;
   for (const stored of found) {
     // It joined after this began.
-    if (!names.has(stored.peer)) names = namesOf(store.registry.members());
-    block.push(documentOf(stored, names));
+    if (!names.all.has(stored.peer)) await names.update();
+    block.push(documentOf(stored, names.all));
     last = stored.id;
     if (block.length < REPORTS_AT_ONCE) continue;
     await write(format.block(block), context);

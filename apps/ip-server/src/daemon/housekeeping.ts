@@ -99,11 +99,11 @@ export class Housekeeping {
     const fresh = [...presence.takeFreshHeartbeats()];
     for (let first = 0; first < fresh.length; first += SAMPLES_AT_ONCE) {
       const slice = new Map(fresh.slice(first, first + SAMPLES_AT_ONCE));
-      this.#try('heartbeats', () => {
+      await this.#try('heartbeats', async () => {
         const why = this.#parts.refusal(slice.size * SAMPLE_BYTES);
         if (why !== undefined) throw why;
         store.samples.save(slice);
-        store.registry.saveHeartbeats(slice);
+        await store.registry.saveHeartbeats(slice);
       });
       await nextTurn();
     }
@@ -112,7 +112,7 @@ export class Housekeeping {
   async #rollUp(): Promise<void> {
     const { store, now } = this.#parts;
     for (let more = true; more && !this.#closed;) {
-      more = this.#try('heartbeats', () => store.samples.rollUp(now(), ROLLED_UP_AT_ONCE)) ?? false;
+      more = (await this.#try('heartbeats', () => store.samples.rollUp(now(), ROLLED_UP_AT_ONCE))) ?? false;
       await nextTurn();
     }
   }
@@ -132,7 +132,7 @@ export class Housekeeping {
   /** @param step returns whether more is left to do. @returns whether all steps succeeded */
   async #inSteps(step: () => boolean): Promise<boolean> {
     for (let more = true; more && !this.#closed;) {
-      const left = this.#try('retention', step);
+      const left = await this.#try('retention', step);
       if (left === undefined) return false;
       more = left;
       await nextTurn();
@@ -150,9 +150,9 @@ export class Housekeeping {
     }
   }
 
-  #try<T>(task: 'heartbeats' | 'retention', work: () => T): T | undefined {
+  async #try<T>(task: 'heartbeats' | 'retention', work: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      const result = work();
+      const result = await work();
       this.#parts.health.tell(task, undefined);
       return result;
     } catch (error) {

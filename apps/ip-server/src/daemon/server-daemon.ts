@@ -31,7 +31,7 @@ import { ReportIntake } from '../reports/intake.ts';
 import { Lateness } from '../reports/lateness.ts';
 import { routeReports } from '../reports/report-messages.ts';
 import { ReportRates } from '../reports/report-rates.ts';
-import { SteadyClock } from '../reports/steady-clock.ts';
+import { SteadyClock, type MachineClocks } from '../reports/steady-clock.ts';
 import { Directory } from '../server/directory.ts';
 import { Enrolment } from '../server/enrolment.ts';
 import { openFoundation, type Foundation } from '../server/foundation.ts';
@@ -68,6 +68,30 @@ const SERVER_BUSY_TIMEOUT_MS = 100;
 
 /** Presence is judged this often at the least. */
 const MAX_SWEEP_MS = 1_000;
+
+/** What a server knows when it starts. */
+interface Known {
+  readonly clocks: MachineClocks;
+  readonly trusted: TrustedClock;
+  readonly record: ServerRecord | undefined;
+  readonly directory: Directory;
+  readonly removals: Removals;
+}
+
+async function load({ registry, expectations }: Store, { founding }: Foundation): Promise<Known> {
+  const clocks = machineClocks();
+  const readClock = (): ClockReading => ({
+    wallMs: clocks.wall(),
+    steadyMs: clocks.uptime(),
+    boot: clocks.boot ?? '',
+  });
+  const saved = (await registry.trustedTime()) ?? expectations.clock()?.time;
+  const trusted = new TrustedClock(readClock, saved);
+  const directory = await Directory.open(registry, trusted.stamp());
+  await directory.beginRun();
+  const removals = await Removals.open(founding.network, registry, directory);
+  return { clocks, trusted, record: await registry.serverRecord(), directory, removals };
+}
 
 /** A running ip-server: owns everything, opens it in order and closes it in the reverse order. */
 export class ServerDaemon {
@@ -119,7 +143,8 @@ export class ServerDaemon {
         const foundation = await openFoundation(home, store.registry, settings.networkKey);
         const { alarms } = store;
         const routes = await openRoutes({ home, settings, environment, alarms, software: version, log });
-        return new ServerDaemon(options, lock, store, foundation, routes);
+        const known = await load(store, foundation);
+        return new ServerDaemon(options, lock, store, foundation, known, routes);
       } catch (error) {
         store.close();
         throw error;
@@ -135,18 +160,13 @@ export class ServerDaemon {
     lock: Lock,
     store: Store,
     foundation: Foundation,
+    known: Known,
     routes: readonly AlarmRoute[],
   ) {
     const { home, settings, environment, log, version } = options;
     const { registry } = store;
     const { identity, founding } = foundation;
-    const clocks = machineClocks();
-    const readClock = (): ClockReading => ({
-      wallMs: clocks.wall(),
-      steadyMs: clocks.uptime(),
-      boot: clocks.boot ?? '',
-    });
-    const trusted = new TrustedClock(readClock, registry.trustedTime() ?? store.expectations.clock()?.time);
+    const { clocks, trusted } = known;
     const now = (): number => trusted.stamp();
     const agesNow = (): number => trusted.now();
     this.home = home;
@@ -161,11 +181,10 @@ export class ServerDaemon {
     this.#guard = guardFolders(home.own);
     this.#log = log;
     this.#settings = settings;
-    this.#record = registry.serverRecord();
+    this.#record = known.record;
     this.health = new StoreHealth(log);
-    this.directory = new Directory(registry, now());
-    this.directory.beginRun();
-    this.removals = new Removals(founding.network, registry, this.directory);
+    this.directory = known.directory;
+    this.removals = known.removals;
     this.presence = new Presence(this.directory, settings.reportIntervalMs);
     this.#attachments = new Attachments({
       store: store.attachments,
@@ -319,8 +338,8 @@ export class ServerDaemon {
     const address = this.network.addr;
     if (!('port' in address)) throw new Error('the network port is a port');
     this.#listened = { ...address, advertise };
-    this.store.registry.saveListenedAt(this.#listened);
-    this.#renewRecord();
+    await this.store.registry.saveListenedAt(this.#listened);
+    await this.#renewRecord();
     this.#nameMisnamed();
     const sweepMs = Math.min(MAX_SWEEP_MS, reportIntervalMs / 2);
     this.#timers.push(
@@ -328,7 +347,7 @@ export class ServerDaemon {
         this.presence.sweep(Date.now(), performance.now());
         this.#lateness.sweep();
       }, sweepMs),
-      setInterval(() => this.#tick(), broadcastIntervalMs),
+      setInterval(() => void this.#tick(), broadcastIntervalMs),
     );
     this.#housekeeping.start();
     await this.collects.start();
@@ -336,7 +355,7 @@ export class ServerDaemon {
     return address;
   }
 
-  #renewRecord(): void {
+  async #renewRecord(): Promise<void> {
     const { addresses, leftOut } = this.reach;
     if (leftOut.length > 0)
       this.#log.warn('invites and the server record do not name all addresses', {
@@ -347,7 +366,7 @@ export class ServerDaemon {
     this.#networkKey = undefined;
     if (record !== undefined) {
       this.#record = record;
-      this.store.registry.saveServerRecord(record);
+      await this.store.registry.saveServerRecord(record);
     } else if (this.#record === undefined) {
       this.#log.warn('where this server is was never signed, so no machine can join', {
         remedy: 'start once with --network-key FILE',
@@ -376,10 +395,10 @@ export class ServerDaemon {
     }
   }
 
-  #tick(): void {
-    this.health.tell('presence', this.directory.flush());
+  async #tick(): Promise<void> {
+    this.health.tell('presence', await this.directory.flush());
     // Its own failures are those of single connections, which end them.
-    void this.network.tick();
+    await this.network.tick();
   }
 
   /** Goodbye to the clients, and the port is closed; the rest still works. May be called twice. */
@@ -404,8 +423,8 @@ export class ServerDaemon {
     await this.#lateness.close();
     await this.alarms.close();
     await this.#housekeeping.close();
-    this.#keptClock[Symbol.dispose]();
-    this.health.tell('presence', this.directory.flush());
+    await this.#keptClock.close();
+    this.health.tell('presence', await this.directory.flush());
     this.store.close();
     this.#guard[Symbol.dispose]();
     await this.#lock.release();

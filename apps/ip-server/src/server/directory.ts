@@ -4,15 +4,26 @@ import {
   formatDirectory,
   MAX_DIRECTORY_PAGE_BYTES,
   type DirectoryEntry,
+  type Leave,
   type Membership,
   type Message,
   type PeerRecord,
   type PresenceState,
   type Removal,
 } from '@filer/protocol';
-import type { Admission, InviteRefusal, Member, PresenceChange, Registry, Run } from '../store/registry.ts';
+import { InOrder } from '@filer/program';
+import { isGivenOut } from '../store/positions.ts';
+import type {
+  Admission,
+  Ended,
+  InviteRefusal,
+  Member,
+  MembershipRefusal,
+  PresenceChange,
+  Registry,
+  Run,
+} from '../store/registry.ts';
 import { ChangeLog } from './change-log.ts';
-import { beginRun, isGivenOut } from './positions.ts';
 
 /** A page as it was laid out for one position; many clients come back with the same one. */
 interface LaidOut {
@@ -25,12 +36,13 @@ interface LaidOut {
 const MAX_LAID_OUT = 64;
 
 /**
- * Who is there. All of it is in memory, written through to the registry: members, records and removals before
- * they count, presence in one go on `flush`, so that it goes on while the store fails.
+ * Who is there. All of it is in memory, as the registry has it: members, records and removals count once they are stored, presence
+ * is stored in one go on `flush`. Positions are the registry's. Changes are made one after the other.
  */
 export class Directory {
   readonly epoch: string;
   readonly #registry: Registry;
+  readonly #changes = new InOrder();
   readonly #members = new Map<string, Member>();
   readonly #ids = new Map<number, string>();
   /** Names are unique, as the registry has them. */
@@ -40,7 +52,6 @@ export class Directory {
     return member !== undefined && seqsOf(member).includes(seq);
   });
   readonly #dirty = new Set<string>();
-  readonly #unsaved = new Map<string, PresenceChange>();
   readonly #laidOut = new Map<number, LaidOut>();
   #seq: number;
   #runs: readonly Run[] | undefined;
@@ -49,12 +60,18 @@ export class Directory {
    * Loads the registry. Whoever was online when it was last written is lost until it returns.
    *
    * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
+   * @throws FilerError of the store, also below; nothing has changed then
    */
-  constructor(registry: Registry, now: number) {
+  static async open(registry: Registry, now: number): Promise<Directory> {
+    const seq = await registry.seq();
+    return new Directory(registry, Math.max(seq + 1, now), await registry.members());
+  }
+
+  private constructor(registry: Registry, seq: number, members: readonly Member[]) {
     this.#registry = registry;
     this.epoch = registry.epoch;
-    this.#seq = Math.max(registry.seq + 1, now);
-    for (const stored of registry.members()) {
+    this.#seq = seq;
+    for (const stored of members) {
       const lastSeen = Math.max(stored.lastSeen, stored.heartbeat?.at ?? 0);
       const { id } = stored.membership;
       this.#keep(
@@ -64,22 +81,22 @@ export class Directory {
     }
     this.#log.load(
       [...this.#members.values()].flatMap((member) =>
-        [...new Set(seqsOf(member))].map((seq) => ({ seq, handle: member.handle })),
+        [...new Set(seqsOf(member))].map((each) => ({ seq: each, handle: member.handle })),
       ),
     );
   }
 
-  /** Positions are given out from now on. @throws FilerError of the store */
-  beginRun(): void {
-    const runs = beginRun(this.#registry.runs(), this.#registry.seq, this.#seq);
-    this.#registry.saveRuns(runs, this.#seq);
-    this.#runs = runs;
+  /** Positions are given out from now on. A stopped server's first change does this, too. */
+  async beginRun(): Promise<void> {
+    this.#runs = await this.#registry.beginRun(this.#seq);
   }
 
-  /** The position of a change that a command can make, also while the server is stopped: then a run begins with it. */
-  #next(): number {
-    if (this.#runs === undefined) this.beginRun();
-    return this.#seq + 1;
+  /** One change, after those that were begun before. */
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    return this.#changes.run(async () => {
+      if (this.#runs === undefined) await this.beginRun();
+      return await work();
+    });
   }
 
   /** The newest position that pages reach. */
@@ -110,51 +127,63 @@ export class Directory {
     );
   }
 
-  /** @throws FilerError of the store, also below; nothing has changed then */
-  admit(admission: Omit<Admission, 'seq'>): Member | InviteRefusal {
-    const admitted = this.#registry.admit({ ...admission, seq: this.#seq + 1 });
-    if (typeof admitted === 'string') return admitted;
-    this.#keep(admitted);
-    this.#changed(admitted);
-    return admitted;
+  /** @returns the member as it now is, or why it is none */
+  admit(admission: Admission): Promise<Member | InviteRefusal | MembershipRefusal> {
+    return this.#change(async () => {
+      const admitted = await this.#registry.admit(admission);
+      if (typeof admitted === 'string') return admitted;
+      const { member, seq } = admitted;
+      // One that repeats its enrolment is there already.
+      return seq > this.#seq ? this.#publish(member, seq) : (this.get(member.membership.id) ?? member);
+    });
   }
 
-  amend(membership: Membership): void {
-    const member = this.#require(membership.id);
-    const seq = this.#next();
-    this.#registry.amend(membership, seq);
-    const recordSeq = member.record === undefined ? 0 : seq;
-    this.#changed(this.#keep({ ...member, membership, memberSeq: seq, recordSeq, presenceSeq: seq }));
+  /** @returns why a membership does not count; undefined when it is kept */
+  amend(membership: Membership): Promise<MembershipRefusal | undefined> {
+    return this.#change(async () => {
+      const amended = await this.#registry.amend(membership);
+      if (typeof amended === 'string') return amended;
+      const { memberSeq, recordSeq, presenceSeq } = amended.member;
+      const member = this.#require(membership.id);
+      this.#publish({ ...member, membership, memberSeq, recordSeq, presenceSeq }, amended.seq);
+      return undefined;
+    });
   }
 
   /** Keeps a record if its seq is higher than that of the known one. @returns the record that is held now */
-  saveRecord(record: PeerRecord): PeerRecord {
-    const member = this.#require(record.id);
-    if (member.record !== undefined && member.record.seq >= record.seq) return member.record;
-    const seq = this.#seq + 1;
-    this.#registry.saveRecord(record, seq);
-    this.#changed(this.#keep({ ...member, record, recordSeq: seq }));
-    return record;
+  async saveRecord(record: PeerRecord): Promise<PeerRecord> {
+    const known = this.#require(record.id).record;
+    if (known !== undefined && known.seq >= record.seq) return known;
+    return await this.#change(async () => {
+      const saved = await this.#registry.saveRecord(record);
+      const member = this.#require(record.id);
+      if (saved === undefined) return member.record ?? record;
+      this.#publish({ ...member, record, recordSeq: saved.member.recordSeq }, saved.seq);
+      return record;
+    });
   }
 
-  leave(id: string): void {
-    this.#end(id, 'left', (seq) => this.#registry.leave(id, seq));
+  /** Ends a membership by its own wish. @param signed for the others; a later membership holds */
+  leave(id: string, signed?: Leave): Promise<void> {
+    return this.#end(id, 'left', () => this.#registry.leave(id, signed));
   }
 
-  remove(removal: Removal): void {
-    this.#end(removal.id, 'removed', (seq) => this.#registry.remove(removal, seq));
+  remove(removal: Removal): Promise<void> {
+    return this.#end(removal.id, 'removed', () => this.#registry.remove(removal));
   }
 
-  #end(id: string, status: 'left' | 'removed', save: (seq: number) => void): void {
-    const seq = this.#next();
-    save(seq);
-    const member = this.#members.get(id);
-    if (member === undefined) {
-      this.#seq = seq;
-      this.#laidOut.clear();
-    } else this.#changed(this.#keep({ ...member, status, presence: 'gone', presenceSeq: seq }));
-    this.#dirty.delete(id);
-    this.#unsaved.delete(id);
+  #end(id: string, status: 'left' | 'removed', save: () => Promise<Ended>): Promise<void> {
+    return this.#change(async () => {
+      const { member: ended, seq } = await save();
+      if (ended === undefined) {
+        this.#seq = seq;
+        this.#laidOut.clear();
+        return;
+      }
+      const member = this.#members.get(id) ?? ended;
+      this.#publish({ ...member, status, presence: 'gone', presenceSeq: ended.presenceSeq }, seq);
+      this.#dirty.delete(id);
+    });
   }
 
   /** Notes what was seen of a member. A change of state is published and stored by the next `flush`. */
@@ -171,24 +200,24 @@ export class Directory {
    *
    * @returns why they could not be stored
    */
-  flush(): FilerError | undefined {
-    for (const id of this.#dirty) {
-      const member = this.#require(id);
-      const seq = this.#seq + 1;
-      this.#changed(this.#keep({ ...member, presenceSeq: seq }));
-      const { handle, presence: state, lastSeen, software } = member;
-      this.#unsaved.set(id, { handle, state, lastSeen, software, seq });
-    }
-    this.#dirty.clear();
-    if (this.#unsaved.size === 0) return undefined;
-    try {
-      this.#registry.savePresence([...this.#unsaved.values()], this.#seq);
-      this.#unsaved.clear();
-      return undefined;
-    } catch (error) {
-      if (error instanceof FilerError) return error;
-      throw error;
-    }
+  flush(): Promise<FilerError | undefined> {
+    return this.#change(async () => {
+      const members = [...this.#dirty].map((id) => this.#require(id));
+      // What is seen meanwhile is published by the next one.
+      this.#dirty.clear();
+      try {
+        const { seqs, problem } = await this.#registry.savePresence(members.map(presenceOf));
+        members.forEach(({ membership: { id } }, index) => {
+          const seq = seqs[index] ?? this.#seq;
+          this.#publish({ ...this.#require(id), presenceSeq: seq }, seq);
+        });
+        return problem;
+      } catch (error) {
+        for (const { membership } of members) this.#dirty.add(membership.id);
+        if (error instanceof FilerError) return error;
+        throw error;
+      }
+    });
   }
 
   /**
@@ -240,10 +269,12 @@ export class Directory {
     return member;
   }
 
-  #changed(member: Member): void {
-    this.#seq++;
-    this.#log.add(this.#seq, member.handle, this.#members.size);
+  #publish(member: Member, seq: number): Member {
+    this.#keep(member);
+    this.#seq = seq;
+    this.#log.add(seq, member.handle, this.#members.size);
     this.#laidOut.clear();
+    return member;
   }
 
   #byHandle(handle: number): Member | undefined {
@@ -256,6 +287,10 @@ export class Directory {
     if (member === undefined) throw new Error(`${id} is not in the directory`);
     return member;
   }
+}
+
+function presenceOf({ handle, presence: state, lastSeen, software }: Member): PresenceChange {
+  return { handle, state, lastSeen, software };
 }
 
 function seqsOf({ memberSeq, recordSeq, presenceSeq }: Member): number[] {

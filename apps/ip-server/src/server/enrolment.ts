@@ -18,7 +18,8 @@ import {
   type MembershipClaims,
   type ServerRecord,
 } from '@filer/protocol';
-import type { InviteRefusal, Member, Registry } from '../store/registry.ts';
+import { isRepeated } from '../store/admission.ts';
+import type { InviteRefusal, Member, MembershipRefusal, Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { removedError, type Removals } from './removals.ts';
 
@@ -45,9 +46,9 @@ export class Enrolment {
    * @param id as the joiner's key proved
    * @throws FilerError `invite-wrong`, `-revoked`, `-expired`, `-used-up`, `name-refused`, `name-taken`, `removed`
    */
-  draft(id: string, { name, grant }: Enrol, now: number): MembershipClaims {
+  async draft(id: string, { name, grant }: Enrol, now: number): Promise<MembershipClaims> {
     const { network, identity } = this.#parts;
-    this.#check(id, name, grant, now);
+    await this.#check(id, name, grant, now);
     const repeated = this.#repeated(id, name, grant);
     if (repeated !== undefined) return claimsOf(repeated);
     const { serial: lastSerial = 0, admittedAt: lastAdmittedAt = 0 } = this.#previous(id)?.membership ?? {};
@@ -66,13 +67,13 @@ export class Enrolment {
    * @param draft what was answered to the first question
    * @throws FilerError as `draft`, and `signature-invalid`
    */
-  sign(id: string, draft: MembershipClaims, signed: EnrolSign, now: number): Enrolled {
+  async sign(id: string, draft: MembershipClaims, signed: EnrolSign, now: number): Promise<Enrolled> {
     const { identity, directory, serverRecord } = this.#parts;
     const { grant, publicKey, peerSignature, inviteSignature } = signed;
     if (!isDeepStrictEqual(draft, signed.claims)) {
       throw new FilerError('refused', 'what was signed is not what was drafted: join again');
     }
-    this.#check(id, draft.name, grant, now);
+    await this.#check(id, draft.name, grant, now);
     if (grant.invite !== draft.invite) throw wrong('it is not the one that was shown first');
     const membership = admit(draft, { publicKey, grant, peerSignature, inviteSignature }, identity);
     const record = serverRecord();
@@ -82,27 +83,23 @@ export class Enrolment {
         'this server has never signed where it is: its owner starts it once with --network-key FILE',
       );
     }
-    const repeated = this.#repeated(id, draft.name, grant);
-    if (repeated !== undefined) return { membership: repeated, serverRecord: record };
-    if (draft.serial <= (this.#previous(id)?.membership.serial ?? 0)) {
-      throw new FilerError('refused', 'the membership was changed meanwhile: join again');
-    }
-    const admitted = directory.admit({ membership, countsUse: true, now });
-    if (typeof admitted === 'string') throw refusal(admitted);
+    const admitted = await directory.admit({ membership, countsUse: true, now });
+    if (typeof admitted === 'string') throw refusal(admitted, membership, directory);
     return { membership: admitted.membership, serverRecord: record };
   }
 
-  #check(id: string, name: string, grant: InviteGrant, now: number): void {
+  /** What can be said before the store decides. */
+  async #check(id: string, name: string, grant: InviteGrant, now: number): Promise<void> {
     const { identity, registry, directory, removals } = this.#parts;
     if (removals.has(id)) throw removedError();
     if (grant.server !== identity.id) throw wrong('another server of this network made it');
-    const entry = registry.invite(grant.invite);
+    const entry = await registry.invite(grant.invite);
     // Its signature was checked when it was registered: what is the same needs no other proof.
-    if (entry === undefined || !isDeepStrictEqual(entry.grant, grant)) throw refusal('unknown');
-    if (entry.revokedAt !== undefined) throw refusal('revoked');
-    if (entry.grant.expiresAt <= now) throw refusal('expired');
+    if (entry === undefined || !isDeepStrictEqual(entry.grant, grant)) throw inviteRefusal('unknown');
+    if (entry.revokedAt !== undefined) throw inviteRefusal('revoked');
+    if (entry.grant.expiresAt <= now) throw inviteRefusal('expired');
     const isUsedUp = entry.used >= entry.grant.uses;
-    if (isUsedUp && this.#repeated(id, name, grant) === undefined) throw refusal('used-up');
+    if (isUsedUp && this.#repeated(id, name, grant) === undefined) throw inviteRefusal('used-up');
     checkName(name, id, directory);
   }
 
@@ -114,26 +111,19 @@ export class Enrolment {
    * @param id as its key proved
    * @throws FilerError `not-a-member`, `signature-invalid`, `name-refused`, `name-taken`, of the store
    */
-  takeIn(id: string, membership: Membership, now: number): Membership {
+  async takeIn(id: string, membership: Membership, now: number): Promise<Membership> {
     const { network, directory } = this.#parts;
     if (membership.id !== id)
       throw new FilerError('not-a-member', 'the membership shown is of another machine');
     verifyMembership(membership, network);
     requireMachineName(membership);
-    const { name } = membership;
-    const known = directory.get(id);
-    if ((directory.byName(name) ?? known) !== known) {
-      throw new FilerError(
-        'name-taken',
-        `the name ${name} belongs to another machine on this server: join again with a new invite and another name, "${freeName(name, directory)}" is free`,
-      );
-    }
-    if (known?.status === 'member') {
-      directory.amend(membership);
+    if (directory.get(id)?.status === 'member') {
+      const refused = await directory.amend(membership);
+      if (refused !== undefined) throw takeInRefusal(refused, membership, directory);
       return membership;
     }
-    const taken = directory.admit({ membership, countsUse: false, now });
-    if (typeof taken === 'string') throw new Error('whoever uses no invite cannot be refused by one');
+    const taken = await directory.admit({ membership, countsUse: false, now });
+    if (typeof taken === 'string') throw takeInRefusal(taken, membership, directory);
     return taken.membership;
   }
 
@@ -143,11 +133,7 @@ export class Enrolment {
    */
   #repeated(id: string, name: string, { invite }: InviteGrant): Membership | undefined {
     const previous = this.#previous(id);
-    if (previous?.status !== 'member') return undefined;
-    const { membership } = previous;
-    const isSame =
-      membership.proof.kind === 'admitted' && membership.invite === invite && membership.name === name;
-    return isSame ? membership : undefined;
+    return previous !== undefined && isRepeated(previous, { name, invite }) ? previous.membership : undefined;
   }
 
   #previous(id: string): Member | undefined {
@@ -169,12 +155,60 @@ export function checkName(name: string, id: string, directory: Directory): void 
     throw new FilerError('name-refused', `${rule}: try "${nameFromHost(name)}"`);
   }
   const holder = directory.byName(name);
-  if (holder === undefined || holder.membership.id === id) return;
-  const left = holder.status === 'left' ? ', which has left; "ip-server remove" frees it' : '';
-  throw new FilerError(
+  if (holder !== undefined && holder.membership.id !== id) throw nameTaken(name, directory);
+}
+
+function nameTaken(name: string, directory: Directory): FilerError {
+  const isLeft = directory.byName(name)?.status === 'left';
+  const left = isLeft ? ', which has left; "ip-server remove" frees it' : '';
+  return new FilerError(
     'name-taken',
     `the name ${name} belongs to another machine${left}: choose another one, "${freeName(name, directory)}" is free`,
   );
+}
+
+/** Why a changed membership does not count. */
+export function amendRefusal(why: MembershipRefusal, { name }: Membership, directory: Directory): FilerError {
+  if (why === 'name-taken') return nameTaken(name, directory);
+  if (why === 'removed') return removedError();
+  return new FilerError('refused', `${name} was changed by another command meanwhile: try again`);
+}
+
+function takeInRefusal(
+  why: InviteRefusal | MembershipRefusal,
+  { name }: Membership,
+  directory: Directory,
+): FilerError {
+  switch (why) {
+    case 'name-taken':
+      return new FilerError(
+        'name-taken',
+        `the name ${name} belongs to another machine on this server: join again with a new invite and another name, "${freeName(name, directory)}" is free`,
+      );
+    case 'removed':
+      return removedError();
+    case 'older':
+      return new FilerError('not-a-member', 'the membership shown has ended: join again with an invite');
+    default:
+      return inviteRefusal(why);
+  }
+}
+
+function refusal(
+  why: InviteRefusal | MembershipRefusal,
+  { name }: Membership,
+  directory: Directory,
+): FilerError {
+  switch (why) {
+    case 'name-taken':
+      return nameTaken(name, directory);
+    case 'removed':
+      return removedError();
+    case 'older':
+      return new FilerError('refused', 'the membership was changed meanwhile: join again');
+    default:
+      return inviteRefusal(why);
+  }
 }
 
 function freeName(name: string, directory: Directory): string {
@@ -189,7 +223,7 @@ function wrong(why: string): FilerError {
   return new FilerError('invite-wrong', `this invite is not for this server, ${why}: ask for a new one`);
 }
 
-function refusal(why: InviteRefusal): FilerError {
+function inviteRefusal(why: InviteRefusal): FilerError {
   switch (why) {
     case 'unknown':
       return new FilerError('invite-wrong', 'this server does not know the invite: ask for a new one');

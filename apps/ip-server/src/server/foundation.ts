@@ -28,7 +28,7 @@ export interface Foundation {
  *   `network-key-missing` for a `keyFile` that is not there
  */
 export async function openFoundation(home: Home, registry: Registry, keyFile?: string): Promise<Foundation> {
-  const stored = registry.founding();
+  const stored = await registry.founding();
   const identity = await identityOf(home, stored);
   const existing =
     keyFile === undefined ? await keyIfThere(home.networkKeyFile) : await loadNetworkKey(keyFile);
@@ -42,7 +42,7 @@ export async function openFoundation(home: Home, registry: Registry, keyFile?: s
     networkKey: networkKey.publicKey.toString('base64url'),
     server: identity.id,
   };
-  registry.found(founding);
+  await registry.found(founding);
   return { identity, founding, networkKey, isNew: existing === undefined };
 }
 

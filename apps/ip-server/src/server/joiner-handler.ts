@@ -20,13 +20,13 @@ const MAX_JOINER_MESSAGES = 6;
 export function joinerHandler(enrolment: Enrolment, id: string, log: Logger, now: () => number): Handler {
   let draft: MembershipClaims | undefined;
   const router = new Router({ on: 'join', as: 'server' })
-    .on(enrolMessage, (enrol) => {
-      draft = enrolment.draft(id, enrol, now());
+    .on(enrolMessage, async (enrol) => {
+      draft = await enrolment.draft(id, enrol, now());
       return formatDraft(draft);
     })
-    .on(enrolSignMessage, (signed) => {
+    .on(enrolSignMessage, async (signed) => {
       if (draft === undefined) throw new FilerError('unexpected-message', 'enrol-sign came before enrol');
-      const enrolled = enrolment.sign(id, draft, signed, now());
+      const enrolled = await enrolment.sign(id, draft, signed, now());
       draft = undefined;
       const { name, groups, invite } = enrolled.membership;
       log.info('peer joined', { peer: name, id, groups, invite });

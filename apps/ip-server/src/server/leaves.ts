@@ -1,20 +1,24 @@
 import { FilerError, LeaveList, type Leave, type LeaveLedger, type Membership } from '@filer/protocol';
+import { InOrder } from '@filer/program';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 
 /** Who has left the network by its own wish, as it is kept here, and what that does. */
 export class Leaves implements LeaveLedger {
-  readonly #registry: Registry;
   readonly #directory: Directory;
   readonly #list: LeaveList;
+  readonly #changes = new InOrder();
   /** Called with leaves that became known; must not throw. */
   onAdded: (leaves: readonly Leave[]) => void = () => undefined;
 
-  constructor(network: string, registry: Registry, directory: Directory) {
-    this.#registry = registry;
+  static async open(network: string, registry: Registry, directory: Directory): Promise<Leaves> {
+    return new Leaves(network, await registry.leaves(), directory);
+  }
+
+  private constructor(network: string, known: readonly Leave[], directory: Directory) {
     this.#directory = directory;
     this.#list = new LeaveList(network);
-    for (const leave of registry.leaves()) this.#list.keep(leave);
+    for (const leave of known) this.#list.keep(leave);
   }
 
   get digest(): string {
@@ -36,19 +40,19 @@ export class Leaves implements LeaveLedger {
     }
   }
 
-  take(leaves: readonly Leave[]): void {
-    const added: Leave[] = [];
-    try {
-      for (const leave of leaves) {
-        if (!this.#list.merge(leave)) continue;
-        const { id } = leave.membership;
-        const member = this.#directory.get(id);
-        this.#registry.saveLeave(leave);
-        if (member?.status === 'member' && this.ends(member.membership)) this.#directory.leave(id);
-        added.push(leave);
+  take(leaves: readonly Leave[]): Promise<void> {
+    return this.#changes.run(async () => {
+      const added: Leave[] = [];
+      try {
+        for (const leave of leaves) {
+          if (!this.#list.check(leave)) continue;
+          await this.#directory.leave(leave.membership.id, leave);
+          this.#list.keep(leave);
+          added.push(leave);
+        }
+      } finally {
+        if (added.length > 0) this.onAdded(added);
       }
-    } finally {
-      if (added.length > 0) this.onAdded(added);
-    }
+    });
   }
 }

@@ -57,8 +57,8 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
       directoryGetMessage,
       ({ epoch, seq }) => directory.page(epoch === directory.epoch ? seq : 0, now()).message,
     )
-    .on(recordMessage, (record, { connection: { id } }) =>
-      formatRecordHeld(takeRecord(services, id, record), record),
+    .on(recordMessage, async (record, { connection: { id } }) =>
+      formatRecordHeld(await takeRecord(services, id, record), record),
     )
     .on(removalsGetMessage, ({ after }) => formatRemovals(removals.page(after)))
     .on(removalsMessage, (news, { connection: { messenger } }) =>
@@ -82,29 +82,29 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
  * @returns the record that is held now
  * @throws FilerError `refused` for another's record, `signature-invalid`, of the store
  */
-export function takeRecord(
+export async function takeRecord(
   { directory, network }: Pick<MemberServices, 'directory' | 'network'>,
   id: string,
   record: PeerRecord,
-): PeerRecord {
+): Promise<PeerRecord> {
   if (record.id !== id) throw new FilerError('refused', 'a machine publishes its own addresses only');
   verifyPeerRecord(record, network);
-  return directory.saveRecord(record);
+  return await directory.saveRecord(record);
 }
 
-function leave(
+async function leave(
   { directory, presence, expecting, removals, log }: MemberServices,
   { id, messenger }: Connection,
   signed: Leave | undefined,
-): Reply {
+): Promise<Reply> {
   if (signed !== undefined && signed.membership.id !== id) {
     throw new FilerError('refused', 'a machine can end its own membership only');
   }
   const name = directory.get(id)?.membership.name;
   // Before the others know: then this connection is not ended with the rest, and gets its answer.
   presence.withdraw(messenger);
-  if (signed !== undefined) removals.leaves.take([signed]);
-  if (directory.get(id)?.status === 'member') directory.leave(id);
+  if (signed !== undefined) await removals.leaves.take([signed]);
+  if (directory.get(id)?.status === 'member') await directory.leave(id);
   expecting.forget(id);
   log.info('peer left the network', { peer: name, id });
   const left = new FilerError('not-a-member', 'this machine has left the network');

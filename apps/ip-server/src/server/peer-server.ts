@@ -102,20 +102,24 @@ export class PeerServer extends Server {
     welcomed: Welcomed,
     welcome: SayWelcome,
   ): Promise<void> {
-    const { presence, uploads, log, now } = this.#parts;
-    this.#requireMember(id, hello);
+    const { directory, presence, uploads, log, now } = this.#parts;
+    await this.#requireMember(id, hello);
     await this.levelRemovals(messenger, this.#parts.removals, hello);
-    const membership = this.#requireMember(id, hello);
+    const membership = await this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
-    await this.holdBack(messenger, () => presence.enter(connection));
+    await this.holdBack(messenger, () => {
+      // It may have gone since it was looked up.
+      if (directory.get(id)?.status !== 'member') throw this.#noMember(id);
+      presence.enter(connection);
+    });
     this.admit(messenger);
     messenger.peerName = membership.name;
     const about = { peer: membership.name, id, role: hello.role, address: messenger.addr };
     log.info('peer connected', about);
     try {
-      if (connection.incarnation !== undefined && hello.record !== undefined) this.#takeRecord(id, hello);
       // Queued in this turn, so that it is the first that the other side reads.
       const sent = welcome({ ...welcomed, ...this.#position(messenger), membership });
+      if (connection.incarnation !== undefined) await this.#takeRecord(id, hello);
       if (hello.purpose === 'transfer') {
         await sent;
         await uploads.serve(messenger, membership);
@@ -138,7 +142,7 @@ export class PeerServer extends Server {
     return connection?.messenger.open === true ? this.#sessions.get(connection) : undefined;
   }
 
-  #requireMember(id: string, hello: Hello): Membership {
+  async #requireMember(id: string, hello: Hello): Promise<Membership> {
     const { directory, removals, enrolment, log, now } = this.#parts;
     if (removals.has(id)) throw removedError();
     if (hello.membership !== undefined) removals.leaves.requireStaying(hello.membership);
@@ -146,7 +150,7 @@ export class PeerServer extends Server {
     const shown = hello.membership;
     if (shown !== undefined && shown.serial > (member?.membership.serial ?? 0)) {
       try {
-        const membership = enrolment.takeIn(id, shown, now());
+        const membership = await enrolment.takeIn(id, shown, now());
         log.info('peer taken in with its membership', { peer: membership.name, id });
         return membership;
       } catch (error) {
@@ -159,10 +163,17 @@ export class PeerServer extends Server {
         });
       }
     }
-    if (member?.status === 'member') return member.membership;
-    throw new FilerError(
+    const current = directory.get(id);
+    if (current?.status === 'member') return current.membership;
+    throw this.#noMember(id);
+  }
+
+  #noMember(id: string): FilerError {
+    const { directory, removals } = this.#parts;
+    if (removals.has(id)) return removedError();
+    return new FilerError(
       'not-a-member',
-      member === undefined
+      directory.get(id) === undefined
         ? 'this server does not know this machine: join with an invite'
         : 'this machine has left the network: join again with an invite',
     );
@@ -183,9 +194,9 @@ export class PeerServer extends Server {
   }
 
   /** Old or wrong addresses cost their member nothing but that they are not published. */
-  #takeRecord(id: string, { record }: Hello): void {
+  async #takeRecord(id: string, { record }: Hello): Promise<void> {
     try {
-      if (record !== undefined) takeRecord(this.#parts, id, record);
+      if (record !== undefined) await takeRecord(this.#parts, id, record);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#parts.log.warn('addresses of a peer not taken', { id, why: error });

@@ -7,6 +7,7 @@ import {
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
+import { InOrder } from '@filer/program';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { Leaves } from './leaves.ts';
@@ -19,14 +20,20 @@ export type Multicast = (to: Iterable<Messenger>, message: Message) => Promise<n
 export class Removals implements RemovalLedger {
   readonly #directory: Directory;
   readonly #list: RemovalList;
+  readonly #changes = new InOrder();
   readonly leaves: Leaves;
   /** Called with removals that became known; must not throw. */
   onAdded: (removals: readonly Removal[]) => void = () => undefined;
 
-  constructor(network: string, registry: Registry, directory: Directory) {
+  static async open(network: string, registry: Registry, directory: Directory): Promise<Removals> {
+    const list = new RemovalList(network, await registry.removals());
+    return new Removals(list, directory, await Leaves.open(network, registry, directory));
+  }
+
+  private constructor(list: RemovalList, directory: Directory, leaves: Leaves) {
+    this.#list = list;
     this.#directory = directory;
-    this.#list = new RemovalList(network, registry.removals());
-    this.leaves = new Leaves(network, registry, directory);
+    this.leaves = leaves;
   }
 
   get number(): number {
@@ -50,33 +57,33 @@ export class Removals implements RemovalLedger {
    *
    * @throws FilerError `signature-invalid`, `verification-failed` for a number that is not the next, of the store
    */
-  append(removal: Removal): void {
-    this.#list.append(removal);
-    this.#store(removal);
-    this.onAdded([removal]);
+  append(removal: Removal): Promise<void> {
+    return this.#changes.run(async () => {
+      this.#list.checkNext(removal);
+      await this.#store(removal);
+      this.onAdded([removal]);
+    });
   }
 
   /** Merges removals that a member knows: the home of this server was restored from a backup. */
-  take(removals: readonly Removal[]): void {
-    const added: Removal[] = [];
-    try {
-      for (const removal of removals) {
-        if (!this.#list.merge(removal)) continue;
-        this.#store(removal);
-        added.push(removal);
+  take(removals: readonly Removal[]): Promise<void> {
+    return this.#changes.run(async () => {
+      const added: Removal[] = [];
+      try {
+        for (const removal of removals) {
+          if (!this.#list.check(removal)) continue;
+          await this.#store(removal);
+          added.push(removal);
+        }
+      } finally {
+        if (added.length > 0) this.onAdded(added);
       }
-    } finally {
-      if (added.length > 0) this.onAdded(added);
-    }
+    });
   }
 
-  #store(removal: Removal): void {
-    try {
-      this.#directory.remove(removal);
-    } catch (error) {
-      this.#list.withdraw(removal);
-      throw error;
-    }
+  async #store(removal: Removal): Promise<void> {
+    await this.#directory.remove(removal);
+    this.#list.add(removal);
   }
 }
 

@@ -1,4 +1,5 @@
 import type {
+  FilerError,
   Heartbeat,
   InviteGrant,
   Leave,
@@ -59,6 +60,23 @@ export interface Admission {
    */
   readonly countsUse: boolean;
   readonly now: number;
+}
+
+/** Why an invite does not admit. */
+export type InviteRefusal = 'unknown' | 'revoked' | 'expired' | 'used-up';
+
+/** Why a membership does not count: another one has its name, its machine was removed, or a newer one or a leave is known. */
+export type MembershipRefusal = 'name-taken' | 'removed' | 'older';
+
+/** A member as the registry has it after a change, and the position that the change was given. */
+export interface Changed {
+  readonly member: Member;
+  readonly seq: number;
+}
+
+/** The position of the end of a membership, and its member; undefined for a machine that never was one, or is one still. */
+export interface Ended {
+  readonly member: Member | undefined;
   readonly seq: number;
 }
 
@@ -67,7 +85,22 @@ export interface PresenceChange {
   readonly state: PresenceState;
   readonly lastSeen: number;
   readonly software: string;
+}
+
+/** The positions of changes of presence, in their order. */
+export interface PresenceSaved {
+  readonly seqs: readonly number[];
+  /** Why they are not stored yet: they will be with the next ones. */
+  readonly problem: FilerError | undefined;
+}
+
+/** What changed in a registry after a position. */
+export interface RegistryChanges {
+  /** The newest position: the next question begins there. */
   readonly seq: number;
+  readonly members: readonly Member[];
+  readonly removals: readonly Removal[];
+  readonly leaves: readonly Leave[];
 }
 
 /** Where the server was reached when it last listened. */
@@ -86,51 +119,59 @@ export interface Founding {
 }
 
 /**
- * Who is there: members, invites, removals and the directory's position. This is the seam of design section 12:
- * several servers can share one registry when it lies on a shared engine.
+ * Who is there: members, invites, removals and the positions of the directory. Several servers can share one registry that is kept
+ * by a shared engine.
  *
- * Each method is one transaction and throws a FilerError when the store fails; nothing has changed then.
+ * Each method is one transaction and rejects with a FilerError when the store fails; nothing has changed then. Positions are given
+ * by the registry, in the order of the transactions.
  */
 export interface Registry {
-  /** Made with the database: another epoch means that nothing known of this directory holds. */
+  /** Made with the store: another epoch means that nothing known of this directory holds. */
   readonly epoch: string;
   /** The newest directory position. */
-  readonly seq: number;
-  /** The positions given out by each run of a server; undefined for a database that has kept none. */
-  runs(): Run[] | undefined;
-  /** @param seq the first position of the newest run */
-  saveRuns(runs: readonly Run[], seq: number): void;
-  founding(): Founding | undefined;
-  found(founding: Founding): void;
-  members(): Member[];
-  /** @returns why the invite does not admit any more, or the member as it now is */
-  admit(admission: Admission): Member | InviteRefusal;
+  seq(): Promise<number>;
+  /** The positions given out by each run of a server; undefined for a store that has kept none. */
+  runs(): Promise<readonly Run[] | undefined>;
+  /**
+   * Positions are given out from now on: the first one is `from`, or the next one after all that are stored.
+   *
+   * @returns the runs of which this one is the last
+   */
+  beginRun(from: number): Promise<readonly Run[]>;
+  founding(): Promise<Founding | undefined>;
+  found(founding: Founding): Promise<void>;
+  /** In order of joining. */
+  members(): Promise<Member[]>;
+  /** What changed after a position: how another reader, or another server, keeps up. */
+  changes(since: number): Promise<RegistryChanges>;
+  /**
+   * Counts the use of the invite and keeps the member. A machine that repeats how it became the member that it is uses no invite
+   * again: it is returned with the position that it has.
+   */
+  admit(admission: Admission): Promise<Changed | InviteRefusal | MembershipRefusal>;
   /** A newer membership of a member. */
-  amend(membership: Membership, seq: number): void;
-  /** The newer of two records has the higher seq of its own; the caller compared. */
-  saveRecord(record: PeerRecord, seq: number): void;
-  /** Ends a membership by its own wish. */
-  leave(id: string, seq: number): void;
+  amend(membership: Membership): Promise<Changed | MembershipRefusal>;
+  /** Keeps a record of a member if it is newer. @returns undefined when it is not */
+  saveRecord(record: PeerRecord): Promise<Changed | undefined>;
+  /** Ends a membership by its own wish. @param signed keeps a later membership, and is kept for the others */
+  leave(id: string, signed?: Leave): Promise<Ended>;
   /** Appends to the list, and ends the membership if there is one. */
-  remove(removal: Removal, seq: number): void;
-  savePresence(changes: readonly PresenceChange[], seq: number): void;
-  saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): void;
-  removals(): Removal[];
-  leaves(): Leave[];
-  saveLeave(leave: Leave): void;
-  addInvite(grant: InviteGrant): void;
-  invite(id: string): InviteEntry | undefined;
-  invites(): InviteEntry[];
+  remove(removal: Removal): Promise<Ended>;
+  /** Positions are given also while the store fails, where it is this server's alone: presence goes on meanwhile. */
+  savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved>;
+  saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void>;
+  removals(): Promise<Removal[]>;
+  leaves(): Promise<Leave[]>;
+  addInvite(grant: InviteGrant): Promise<void>;
+  invite(id: string): Promise<InviteEntry | undefined>;
+  invites(): Promise<InviteEntry[]>;
   /** @returns whether there is such an invite */
-  revokeInvite(id: string, now: number): boolean;
+  revokeInvite(id: string, now: number): Promise<boolean>;
   /** The trusted time as it was last stored. */
-  trustedTime(): SavedTrust | undefined;
-  saveTrustedTime(trust: SavedTrust): void;
-  serverRecord(): ServerRecord | undefined;
-  saveServerRecord(record: ServerRecord): void;
-  listenedAt(): ListenedAt | undefined;
-  saveListenedAt(listened: ListenedAt): void;
+  trustedTime(): Promise<SavedTrust | undefined>;
+  saveTrustedTime(trust: SavedTrust): Promise<void>;
+  serverRecord(): Promise<ServerRecord | undefined>;
+  saveServerRecord(record: ServerRecord): Promise<void>;
+  listenedAt(): Promise<ListenedAt | undefined>;
+  saveListenedAt(listened: ListenedAt): Promise<void>;
 }
-
-/** Why an invite does not admit. */
-export type InviteRefusal = 'unknown' | 'revoked' | 'expired' | 'used-up';

@@ -45,6 +45,11 @@ export function verifyLeave(leave: Leave, network: string): void {
   requireTrue(holds, `the leave of ${membership.name}`, 'the machine has not signed it');
 }
 
+/** Whether a membership of the same machine has ended: a name or groups that were changed after the machine left revive nothing. */
+export function leaveEnds({ membership: left }: Leave, { serial, admittedAt }: Omit<Claims, 'id'>): boolean {
+  return admittedAt <= left.admittedAt || serial <= left.serial;
+}
+
 type Claims = Pick<Membership, 'id' | 'serial' | 'admittedAt'>;
 
 /** Who has left, by id: the newest of each. */
@@ -58,10 +63,10 @@ export class LeaveList {
     this.#network = network;
   }
 
-  /** Whether a membership has ended: a name or groups that were changed after the machine left revive nothing. */
-  ends({ id, serial, admittedAt }: Claims): boolean {
-    const left = this.#leaves.get(id)?.membership;
-    return left !== undefined && (admittedAt <= left.admittedAt || serial <= left.serial);
+  /** Whether a membership has ended. */
+  ends(membership: Claims): boolean {
+    const leave = this.#leaves.get(membership.id);
+    return leave !== undefined && leaveEnds(leave, membership);
   }
 
   /** Equal on two machines when they know the same. */
@@ -82,9 +87,15 @@ export class LeaveList {
   }
 
   /** @returns false when this one or a newer one is known @throws FilerError `signature-invalid` */
-  merge(leave: Leave): boolean {
+  check(leave: Leave): boolean {
     if (!this.isNews(leave)) return false;
     verifyLeave(leave, this.#network);
+    return true;
+  }
+
+  /** Adds one that another machine knows. @returns, @throws as `check` */
+  merge(leave: Leave): boolean {
+    if (!this.check(leave)) return false;
     this.keep(leave);
     return true;
   }

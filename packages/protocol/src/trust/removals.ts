@@ -116,48 +116,47 @@ export class RemovalList {
     return this.#entries.slice(from, end > from ? end : from + MAX_REMOVALS_PER_MESSAGE);
   }
 
-  /**
-   * Adds the next one, which was signed for this list.
-   *
-   * @throws FilerError as `merge`, and `verification-failed` when its number is not the next
-   */
-  append(removal: Removal): void {
+  /** @throws FilerError as `check`, and `verification-failed` when its number is not the next */
+  checkNext(removal: Removal): void {
     const next = this.number + 1;
     if (removal.number !== next) throw outOfOrder(removal, next);
-    this.merge(removal);
+    this.check(removal);
+  }
+
+  /**
+   * @returns false for one that is known
+   * @throws FilerError `signature-invalid`, or `verification-failed` when numbers before it are missing
+   */
+  check(removal: Removal): boolean {
+    if (this.#keys.has(keyOf(removal))) return false;
+    const next = this.number + 1;
+    if (removal.number > next) throw outOfOrder(removal, next);
+    verifyRemoval(removal, this.#network);
+    return true;
   }
 
   /**
    * Adds one that another machine knows.
    *
    * @returns false when it is known
-   * @throws FilerError `signature-invalid`, or `verification-failed` when numbers before it are missing
+   * @throws FilerError as `check`
    */
   merge(removal: Removal): boolean {
-    const key = keyOf(removal);
-    if (this.#keys.has(key)) return false;
-    const next = this.number + 1;
-    if (removal.number > next) throw outOfOrder(removal, next);
-    verifyRemoval(removal, this.#network);
+    if (!this.check(removal)) return false;
+    this.add(removal);
+    return true;
+  }
+
+  /** Adds one that was checked. */
+  add(removal: Removal): void {
     let index = this.#firstAbove(removal.number);
     for (; index > 0; index--) {
       const before = this.#entries[index - 1];
       if (before === undefined || before.number < removal.number || before.id < removal.id) break;
     }
     this.#entries.splice(index, 0, removal);
-    this.#keys.add(key);
+    this.#keys.add(keyOf(removal));
     this.#ids.add(removal.id);
-    this.#digests.clear();
-    return true;
-  }
-
-  /** Takes one back that could not be stored. */
-  withdraw(removal: Removal): void {
-    const index = this.#entries.indexOf(removal);
-    if (index < 0) return;
-    this.#entries.splice(index, 1);
-    this.#keys.delete(keyOf(removal));
-    if (!this.#entries.some(({ id }) => id === removal.id)) this.#ids.delete(removal.id);
     this.#digests.clear();
   }
 

@@ -1,4 +1,6 @@
 import {
+  FilerError,
+  leaveEnds,
   parseLeave,
   parseRemoval,
   parseServerRecord,
@@ -10,121 +12,201 @@ import {
   type ServerRecord,
 } from '@filer/protocol';
 import { parseTrust, type SavedTrust } from '@filer/program';
-import type { Database, Statement } from './database.ts';
-import { Meta } from './meta.ts';
+import { beginRun } from '../positions.ts';
 import type {
   Admission,
+  Changed,
+  Ended,
   Founding,
   HeartbeatAt,
   InviteEntry,
   InviteRefusal,
   ListenedAt,
   Member,
+  MembershipRefusal,
   PresenceChange,
+  PresenceSaved,
   Registry,
+  RegistryChanges,
   Run,
 } from '../registry.ts';
+import { isRepeated } from '../admission.ts';
+import type { Database, Row, Statement } from './database.ts';
+import { Meta } from './meta.ts';
 import { document, inviteOf, memberOf, text } from './rows.ts';
 import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
 
 const TRUSTED_TIME = 'trusted_time';
 
-/** The registry in the embedded database. */
+/** The registry in the embedded database. What it promises has happened when a method returns. */
 export class SqliteRegistry implements Registry {
   readonly epoch: string;
   readonly #database: Database;
   readonly #meta: Meta;
   readonly #statements: ReturnType<typeof prepareAll>;
+  /** The newest position: presence is given some that are not stored yet. */
+  #seq: number;
+  /** Changes of presence that could not be stored, by handle. */
+  readonly #unsaved = new Map<number, PresenceChange & { readonly seq: number }>();
 
   constructor(database: Database) {
     this.#database = database;
     this.#meta = new Meta(database);
     this.#statements = prepareAll(database);
     this.epoch = this.#meta.get('epoch') ?? database.transaction(() => this.#meta.madeOnce('epoch'));
+    this.#seq = this.#storedSeq();
   }
 
-  get seq(): number {
-    return Number(this.#meta.get('seq') ?? '0');
+  async seq(): Promise<number> {
+    return Math.max(this.#seq, this.#storedSeq());
   }
 
-  runs(): Run[] | undefined {
+  async runs(): Promise<Run[] | undefined> {
     return this.#read('runs', parseRuns);
   }
 
-  saveRuns(runs: readonly Run[], seq: number): void {
-    this.#change(seq, () => this.#meta.set('runs', JSON.stringify(runs)));
+  async beginRun(from: number): Promise<Run[]> {
+    return this.#change((next) => {
+      const last = this.#storedSeq();
+      const runs = beginRun(this.#read('runs', parseRuns), last, next(from));
+      this.#meta.set('runs', JSON.stringify(runs));
+      return runs;
+    });
   }
 
-  founding(): Founding | undefined {
+  async founding(): Promise<Founding | undefined> {
     return this.#read('founding', parseFounding);
   }
 
-  found(founding: Founding): void {
+  async found(founding: Founding): Promise<void> {
     this.#meta.set('founding', JSON.stringify(founding));
   }
 
-  members(): Member[] {
+  async members(): Promise<Member[]> {
     return this.#statements.members.all().map(memberOf);
   }
 
-  admit({ membership, countsUse, now, seq }: Admission): Member | InviteRefusal {
-    const { countUse, noteUse, admit, member } = this.#statements;
-    return this.#database.transaction(() => {
-      const { id, name, invite } = membership;
-      if (countsUse && countUse.run(invite, now) === 0) return this.#refusal(invite, now);
+  async changes(since: number): Promise<RegistryChanges> {
+    const { changed, removalsAfter, leavesAfter } = this.#statements;
+    return {
+      // Read first: what is stored meanwhile is read twice, and not left out.
+      seq: this.#storedSeq(),
+      members: changed.all(since).map(memberOf),
+      removals: removalsAfter.all(since).map(removalOf),
+      leaves: leavesAfter.all(since).map(leaveOf),
+    };
+  }
+
+  async admit({
+    membership,
+    countsUse,
+    now,
+  }: Admission): Promise<Changed | InviteRefusal | MembershipRefusal> {
+    const { countUse, noteUse, admit } = this.#statements;
+    const { id, name, invite } = membership;
+    return this.#change((next) => {
+      const before = this.#member(id);
+      if (countsUse && before !== undefined && isRepeated(before, membership))
+        return { member: before, seq: before.memberSeq };
+      const refused = this.#refusal(membership, before);
+      if (refused !== undefined) return refused;
+      if (countsUse && countUse.run(invite, now) === 0) return this.#inviteRefusal(invite, now);
       // It was used, and this database does not know: it is of a backup from before.
-      if (!countsUse && member.get(id)?.['invite'] !== invite) noteUse.run(invite);
+      if (!countsUse && before?.membership.invite !== invite) noteUse.run(invite);
+      const seq = next();
       admit.run(id, name, invite, JSON.stringify(membership), seq, now, seq);
-      this.#saveSeq(seq);
-      const row = member.get(id);
-      if (row === undefined) throw new Error('an admitted member has no row');
-      return memberOf(row);
+      return this.#changed(id, seq);
     });
   }
 
-  #refusal(id: string, now: number): InviteRefusal {
-    const entry = this.invite(id);
-    if (entry === undefined) return 'unknown';
-    if (entry.revokedAt !== undefined) return 'revoked';
-    return entry.grant.expiresAt <= now ? 'expired' : 'used-up';
-  }
-
-  amend(membership: Membership, seq: number): void {
-    this.#change(seq, () =>
-      this.#statements.amend.run(membership.name, JSON.stringify(membership), seq, seq, seq, membership.id),
-    );
-  }
-
-  saveRecord(record: PeerRecord, seq: number): void {
-    this.#change(seq, () => this.#statements.record.run(JSON.stringify(record), seq, record.id));
-  }
-
-  leave(id: string, seq: number): void {
-    this.#change(seq, () => this.#statements.end.run('left', seq, id));
-  }
-
-  remove(removal: Removal, seq: number): void {
-    this.#change(seq, () => {
-      this.#statements.addRemoval.run(removal.number, removal.id, JSON.stringify(removal));
-      this.#statements.end.run('removed', seq, removal.id);
+  async amend(membership: Membership): Promise<Changed | MembershipRefusal> {
+    const { id, name } = membership;
+    return this.#change((next) => {
+      const before = this.#member(id);
+      const refused = before?.status === 'left' ? 'older' : this.#refusal(membership, before);
+      if (refused !== undefined) return refused;
+      const seq = next();
+      this.#statements.amend.run(name, JSON.stringify(membership), seq, seq, seq, id);
+      return this.#changed(id, seq);
     });
   }
 
-  savePresence(changes: readonly PresenceChange[], seq: number): void {
-    this.#change(seq, () => {
-      for (const change of changes) {
-        this.#statements.presence.run(
-          change.state,
-          change.lastSeen,
-          change.software,
-          change.seq,
-          change.handle,
-        );
-      }
+  /** Why a membership does not count, in the transaction that is open. */
+  #refusal(membership: Membership, before: Member | undefined): MembershipRefusal | undefined {
+    const { id, name, serial } = membership;
+    const { removed, leaveOf: left, holder } = this.#statements;
+    if (removed.get(id) !== undefined) return 'removed';
+    const leave = left.get(id);
+    if (leave !== undefined && leaveEnds(leaveOf(leave), membership)) return 'older';
+    if (serial <= (before?.membership.serial ?? 0)) return 'older';
+    return holder.get(name, id) === undefined ? undefined : 'name-taken';
+  }
+
+  #inviteRefusal(id: string, now: number): InviteRefusal {
+    const row = this.#statements.invite.get(id);
+    if (row === undefined) return 'unknown';
+    const { grant, revokedAt } = inviteOf(row);
+    if (revokedAt !== undefined) return 'revoked';
+    return grant.expiresAt <= now ? 'expired' : 'used-up';
+  }
+
+  async saveRecord(record: PeerRecord): Promise<Changed | undefined> {
+    return this.#change((next) => {
+      const member = this.#member(record.id);
+      if (member === undefined || (member.record?.seq ?? -1) >= record.seq) return undefined;
+      const seq = next();
+      this.#statements.record.run(JSON.stringify(record), seq, record.id);
+      return this.#changed(record.id, seq);
     });
   }
 
-  saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): void {
+  async leave(id: string, signed?: Leave): Promise<Ended> {
+    return this.#change((next) => {
+      const seq = next();
+      if (signed !== undefined) this.#statements.saveLeave.run(id, JSON.stringify(signed), seq);
+      const member = this.#member(id);
+      const ends =
+        member?.status === 'member' && (signed === undefined || leaveEnds(signed, member.membership));
+      return { member: ends ? this.#end(id, 'left', seq) : undefined, seq };
+    });
+  }
+
+  async remove(removal: Removal): Promise<Ended> {
+    const { number, id } = removal;
+    return this.#change((next) => {
+      const seq = next();
+      this.#statements.addRemoval.run(number, id, JSON.stringify(removal), seq);
+      return { member: this.#end(id, 'removed', seq), seq };
+    });
+  }
+
+  #end(id: string, status: 'left' | 'removed', seq: number): Member | undefined {
+    this.#statements.end.run(status, seq, id);
+    return this.#member(id);
+  }
+
+  async savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved> {
+    const seqs = changes.map((change) => {
+      const seq = ++this.#seq;
+      this.#unsaved.set(change.handle, { ...change, seq });
+      return seq;
+    });
+    if (this.#unsaved.size === 0) return { seqs, problem: undefined };
+    try {
+      this.#database.transaction(() => {
+        for (const { state, lastSeen, software, seq, handle } of this.#unsaved.values())
+          this.#statements.presence.run(state, lastSeen, software, seq, handle, seq);
+        this.#meta.set('seq', String(this.#seq));
+      });
+      this.#unsaved.clear();
+      return { seqs, problem: undefined };
+    } catch (error) {
+      if (error instanceof FilerError) return { seqs, problem: error };
+      throw error;
+    }
+  }
+
+  async saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void> {
     this.#database.transaction(() => {
       for (const [id, { at, heartbeat }] of heartbeats) {
         this.#statements.heartbeat.run(JSON.stringify(heartbeat), at, id);
@@ -132,59 +214,53 @@ export class SqliteRegistry implements Registry {
     });
   }
 
-  removals(): Removal[] {
-    return this.#statements.removals
-      .all()
-      .map((row) => document(text(row, 'removal'), 'removal', parseRemoval));
+  async removals(): Promise<Removal[]> {
+    return this.#statements.removals.all().map(removalOf);
   }
 
-  leaves(): Leave[] {
-    return this.#statements.leaves.all().map((row) => document(text(row, 'document'), 'leave', parseLeave));
+  async leaves(): Promise<Leave[]> {
+    return this.#statements.leaves.all().map(leaveOf);
   }
 
-  saveLeave(leave: Leave): void {
-    this.#statements.saveLeave.run(leave.membership.id, JSON.stringify(leave));
-  }
-
-  addInvite(grant: InviteGrant): void {
+  async addInvite(grant: InviteGrant): Promise<void> {
     const { invite, createdAt, expiresAt, uses } = grant;
     this.#statements.addInvite.run(invite, JSON.stringify(grant), createdAt, expiresAt, uses);
   }
 
-  invite(id: string): InviteEntry | undefined {
+  async invite(id: string): Promise<InviteEntry | undefined> {
     const row = this.#statements.invite.get(id);
     return row === undefined ? undefined : inviteOf(row);
   }
 
-  invites(): InviteEntry[] {
+  async invites(): Promise<InviteEntry[]> {
     return this.#statements.invites.all().map(inviteOf);
   }
 
-  revokeInvite(id: string, now: number): boolean {
+  async revokeInvite(id: string, now: number): Promise<boolean> {
     return this.#statements.revoke.run(now, id) > 0;
   }
 
-  trustedTime(): SavedTrust | undefined {
+  async trustedTime(): Promise<SavedTrust | undefined> {
     return parseTrust(this.#meta.get(TRUSTED_TIME));
   }
 
-  saveTrustedTime(trust: SavedTrust): void {
+  async saveTrustedTime(trust: SavedTrust): Promise<void> {
     this.#meta.set(TRUSTED_TIME, JSON.stringify(trust));
   }
 
-  serverRecord(): ServerRecord | undefined {
+  async serverRecord(): Promise<ServerRecord | undefined> {
     return this.#read('server_record', parseServerRecord);
   }
 
-  saveServerRecord(record: ServerRecord): void {
+  async saveServerRecord(record: ServerRecord): Promise<void> {
     this.#meta.set('server_record', JSON.stringify(record));
   }
 
-  listenedAt(): ListenedAt | undefined {
+  async listenedAt(): Promise<ListenedAt | undefined> {
     return this.#read('listened_at', parseListenedAt);
   }
 
-  saveListenedAt(listened: ListenedAt): void {
+  async saveListenedAt(listened: ListenedAt): Promise<void> {
     this.#meta.set('listened_at', JSON.stringify(listened));
   }
 
@@ -193,17 +269,39 @@ export class SqliteRegistry implements Registry {
     return json === undefined ? undefined : document(json, key, parse);
   }
 
-  #change(seq: number, work: () => void): void {
-    this.#database.transaction(() => {
-      work();
-      this.#saveSeq(seq);
-    });
+  #member(id: string): Member | undefined {
+    const row = this.#statements.member.get(id);
+    return row === undefined ? undefined : memberOf(row);
   }
 
-  #saveSeq(seq: number): void {
-    this.#meta.set('seq', String(seq));
+  #changed(id: string, seq: number): Changed {
+    const member = this.#member(id);
+    if (member === undefined) throw new Error('a member that was changed has a row');
+    return { member, seq };
+  }
+
+  /** One transaction. @param work calls `next` for the position of what it changes */
+  #change<T>(work: (next: (least?: number) => number) => T): T {
+    let seq = 0;
+    const result = this.#database.transaction(() => {
+      const last = Math.max(this.#seq, this.#storedSeq());
+      return work((least = 0) => {
+        seq = Math.max(least, last + 1);
+        this.#meta.set('seq', String(seq));
+        return seq;
+      });
+    });
+    this.#seq = Math.max(this.#seq, seq);
+    return result;
+  }
+
+  #storedSeq(): number {
+    return Number(this.#meta.get('seq') ?? '0');
   }
 }
+
+const removalOf = (row: Row): Removal => document(text(row, 'removal'), 'removal', parseRemoval);
+const leaveOf = (row: Row): Leave => document(text(row, 'document'), 'leave', parseLeave);
 
 function prepareAll(
   database: Database,
@@ -217,6 +315,12 @@ function prepareAll(
   | 'presence'
   | 'heartbeat'
   | 'removals'
+  | 'changed'
+  | 'removalsAfter'
+  | 'leavesAfter'
+  | 'removed'
+  | 'leaveOf'
+  | 'holder'
   | 'addRemoval'
   | 'leaves'
   | 'saveLeave'
@@ -232,6 +336,13 @@ function prepareAll(
   return {
     members: sql('SELECT * FROM members ORDER BY handle'),
     member: sql('SELECT * FROM members WHERE id = ?'),
+    changed: sql(`
+      SELECT * FROM members WHERE member_seq > ?1 OR record_seq > ?1 OR presence_seq > ?1 ORDER BY handle`),
+    removalsAfter: sql('SELECT removal FROM removals WHERE seq > ? ORDER BY number, id'),
+    leavesAfter: sql('SELECT document FROM leaves WHERE seq > ? ORDER BY id'),
+    removed: sql('SELECT 1 FROM removals WHERE id = ?'),
+    leaveOf: sql('SELECT document FROM leaves WHERE id = ?'),
+    holder: sql(`SELECT 1 FROM members WHERE name = ? AND status <> 'removed' AND id <> ?`),
     // A new membership takes record and presence along to its seq: a reader of the changes in order never meets
     // a handle before its member. A machine that joins again keeps its handle.
     admit: sql(`
@@ -246,14 +357,16 @@ function prepareAll(
         record_seq = min(record_seq, 1) * ?, presence_seq = ? WHERE id = ?`),
     record: sql('UPDATE members SET record = ?, record_seq = ? WHERE id = ?'),
     end: sql(`UPDATE members SET status = ?, presence = 'gone', presence_seq = ? WHERE id = ?`),
-    presence: sql(
-      'UPDATE members SET presence = ?, last_seen = ?, software = ?, presence_seq = ? WHERE handle = ?',
-    ),
+    presence: sql(`
+      UPDATE members SET presence = ?, last_seen = ?, software = ?, presence_seq = ?
+      WHERE handle = ? AND status = 'member' AND presence_seq < ?`),
     heartbeat: sql('UPDATE members SET heartbeat = ?, heartbeat_at = ? WHERE id = ?'),
     removals: sql('SELECT removal FROM removals ORDER BY number, id'),
-    addRemoval: sql('INSERT INTO removals (number, id, removal) VALUES (?, ?, ?)'),
-    leaves: sql('SELECT document FROM leaves'),
-    saveLeave: sql('INSERT OR REPLACE INTO leaves VALUES (?, ?)'),
+    addRemoval: sql(
+      'INSERT INTO removals (number, id, removal, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
+    leaves: sql('SELECT document FROM leaves ORDER BY id'),
+    saveLeave: sql('INSERT OR REPLACE INTO leaves (id, document, seq) VALUES (?, ?, ?)'),
     addInvite: sql(
       'INSERT INTO invites (id, grant_json, created_at, expires_at, uses) VALUES (?, ?, ?, ?, ?)',
     ),

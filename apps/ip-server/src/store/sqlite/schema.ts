@@ -340,4 +340,9 @@ export const VERSIONS: readonly string[] = [
   `,
   // Who has left by its own wish, as it has signed itself.
   `CREATE TABLE leaves (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  // Positions of removals and leaves: another reader learns them as it learns members.
+  `
+  ALTER TABLE removals ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE leaves ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

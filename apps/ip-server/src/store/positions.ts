@@ -1,4 +1,4 @@
-import type { Run } from '../store/registry.ts';
+import type { Run } from './registry.ts';
 
 /** More are joined, oldest first. */
 const MAX_RUNS = 64;
