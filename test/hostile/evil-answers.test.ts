@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError, type ErrorCode } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Hand } from '../transfer/by-hand.ts';
 import { EvilPeer, type Evil } from '../support/evil-peer.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { jsonLines } from '../support/programs.ts';
@@ -83,6 +84,8 @@ test.each(['../../etc', '/etc/passwd', '..', '.', '', 'a/b', 'nul\0'])(
 describe('a transfer with a short --timeout ends with exit 9, whatever the peer does', () => {
   const offer = { type: 'offer', id: 'o', job: 'job', complete: '1', files: '1', bytes: '1000000' };
   const entry = { path: 'share', kind: 'file', size: 1_000_000, mtimeNs: '0', mode: 0o644 };
+  const refused = { ...entry, path: '../x' };
+  const mayReceive = /^(says|works|asks a)/;
   const forever = async (say: () => Promise<void>): Promise<void> => {
     for (;;) {
       await say();
@@ -107,9 +110,47 @@ describe('a transfer with a short --timeout ends with exit 9, whatever the peer 
       },
     ],
   ];
+  /** What the owner of a share says over and over, once the entry was announced or before. */
+  const again: [string, (hand: Hand, n: number) => Promise<void>][] = [
+    ['announces nothing', (hand, n) => hand.say({ type: 'entries', id: `e${n}`, first: '1' }, [])],
+    [
+      'announces what is refused',
+      (hand, n) => hand.say({ type: 'entries', id: `e${n}`, first: String(n + 1) }, [refused]),
+    ],
+    [
+      'begins and gives up',
+      async (hand) => {
+        await hand.file(0, 1_000_000);
+        await hand.say({ type: 'abandon', entry: '0', code: 'refused', message: 'x' });
+      },
+    ],
+    [
+      'asks for what is there',
+      async (hand, n) => {
+        if (n === 0) await hand.file(0, 1_000_000);
+        await hand.say({ type: 'basis', id: `b${n}`, entry: '0', first: '0', count: '1' });
+      },
+    ],
+  ];
+  for (const [name, say] of again) {
+    ways.push([
+      `${name}, again and again,`,
+      async ({ hand }) => {
+        await hand.hear('fetch');
+        await hand.say(offer, { names: ['share'], note: '' });
+        await hand.hear('answer');
+        await hand.say({ type: 'entries', id: 'e', first: '0' }, [entry]);
+        await hand.hear('entries-answer');
+        // What it hears is nothing to it.
+        void hand.hear('never').catch(() => undefined);
+        let n = 0;
+        await forever(() => say(hand, n++));
+      },
+    ]);
+  }
   const rows = ways.flatMap(([name, does]) =>
     ['get', 'send'].flatMap((command) =>
-      name === 'drips' && command === 'send' ? [] : [[name, command, does] as const],
+      command === 'send' && !mayReceive.test(name) ? [] : [[name, command, does] as const],
     ),
   );
   test.each(rows)('%s to %s', async (_, command, does) => {

@@ -319,6 +319,13 @@ export const MAX_TRANSFERS = 64;
 export const MAX_ENTRIES_PER_BATCH = 1_000;
 export const MAX_RECEIPTS_PER_BATCH = 1_024;
 
+/**
+ * Files, folders and links that one transfer tells of, taken or not, and the characters of their paths: ten times of what is
+ * tested with. A sender needs nothing to tell of more, and each is answered, shown and perhaps made.
+ */
+export const MAX_TRANSFER_ENTRIES = 10_000_000;
+export const MAX_TRANSFER_NAME_CHARS = 2_048 * MiB;
+
 /** A transfer in which nothing grows for this long is cut. */
 export const TRANSFER_STALL_MS = 60_000;
 

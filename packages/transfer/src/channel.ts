@@ -6,7 +6,7 @@ import type { FilerError, Header, Message } from '@filer/protocol';
  */
 export interface Channel extends AsyncIterable<Message> {
   /** The other side, for people. */
-  readonly who?: string;
+  readonly who?: string | undefined;
   /**
    * Resolves when the bytes were handed to the operating system.
    *

@@ -1,5 +1,6 @@
 import { FilerError, messageOf, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
 import { verifyReceipts } from './receipts.ts';
+import { isInsideInbox } from './safe-path.ts';
 import type { SentFile } from './outgoing.ts';
 
 /** What every receipt of a transfer must say. */
@@ -35,14 +36,6 @@ function checkFile(file: ReceiptFile, sent: SentFile | undefined): void {
     if (file[key] !== ours[key]) throw wrong(`its ${key} is not that of ${JSON.stringify(file.name)}`);
   }
   if (!isInsideInbox(file.path)) throw wrong('it names no place inside an inbox');
-}
-
-/**
- * Whether a path that the receiver names leads to a place inside its inbox. How long it may be is the receiver's affair:
- * its own folders are in front of the path that was sent.
- */
-export function isInsideInbox(path: string): boolean {
-  return path.split('/').every((component) => component !== '' && component !== '.' && component !== '..');
 }
 
 function wrong(why: string, cause?: unknown): FilerError {

@@ -2,6 +2,7 @@ import {
   errorOf,
   FilerError,
   formatError,
+  saidBy,
   type ErrorCode,
   type Header,
   type Message,
@@ -10,13 +11,23 @@ import {
 import type { Channel } from './channel.ts';
 
 /** The other side's last word. That a person stopped it there is no signal to the process here. */
-export function lastWord(header: Header, { who = 'the other machine' }: Pick<Channel, 'who'>): FilerError {
-  const error = errorOf(header, who);
+export function lastWord(header: Header, channel: Pick<Channel, 'who'>): FilerError {
+  const error = errorOf(header, whoOf(channel));
   const { code } = header;
   if (code !== 'interrupted' && code !== 'terminated') return error;
   return new FilerError('connection-closed', 'the transfer was stopped on the other machine', {
     cause: error.cause,
   });
+}
+
+/** Why the other side gives up one file, as its words. */
+export function asTold<T extends { readonly message: string }>(failure: T, other: Pick<Channel, 'who'>): T {
+  return { ...failure, message: saidBy(whoOf(other), failure.message) };
+}
+
+/** The other side, for people. */
+function whoOf({ who = 'the other machine' }: Pick<Channel, 'who'>): string {
+  return who;
 }
 
 /** Whether an `abandon` says that the file changed while it was read: a code that no result here has. */

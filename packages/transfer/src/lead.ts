@@ -28,18 +28,19 @@ export class Lead {
   /**
    * What the receiver says. It takes the streams in their order.
    *
-   * @returns whether it took more than it had said before
+   * @returns how many bytes it took since it said so before
    */
-  got({ entry, offset }: Got): boolean {
+  got({ entry, offset }: Got): number {
     const index = this.#streams.findLastIndex((each) => each.entry === entry);
     const stream = this.#streams[index];
-    if (stream === undefined) return false;
+    if (stream === undefined) return 0;
     const taken = Math.min(stream.from + offset, this.#streams[index + 1]?.from ?? this.#sent);
-    if (taken <= this.#taken) return false;
+    const bytes = taken - this.#taken;
+    if (bytes <= 0) return 0;
     this.#taken = taken;
     this.#streams.splice(0, index);
     this.#wake();
-    return true;
+    return bytes;
   }
 
   /** Resolves when bytes of the newest stream up to `position` may go. @throws FilerError that of `fail` */

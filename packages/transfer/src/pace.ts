@@ -15,6 +15,13 @@ export interface PaceOptions {
   readonly maxWorkingMs?: number | undefined;
   /** Whether a person at the other side may think for as long as it takes. @default true */
   readonly waitsForPerson?: boolean | undefined;
+  /**
+   * Only this much content (an entry counts `STREAM_OVERHEAD_BYTES`) is growth, in bytes: all else the other side can say
+   * without an end.
+   *
+   * @default undefined: each message of a transfer is growth, and content at 4 KiB in a minute
+   */
+  readonly growthBytes?: number | undefined;
 }
 
 interface Actions {
@@ -24,7 +31,7 @@ interface Actions {
   stalled(error: FilerError): void;
 }
 
-/** Content that counts as growth, in bytes: a stream that brings less in `TRANSFER_STALL_MS` never ends. */
+/** Content that is growth, in bytes in `TRANSFER_STALL_MS`: a stream that brings less never ends. */
 const GROWTH_BYTES = 4 * 1024;
 
 /** Watches that a transfer gets on: announces own work that takes long, and ends a transfer that stands still. */
@@ -33,12 +40,15 @@ export class Pace implements Disposable {
   readonly #workingEveryMs: number;
   readonly #maxWorkingMs: number;
   readonly #waitsForPerson: boolean;
+  readonly #growthBytes: number;
+  readonly #countsContentOnly: boolean;
   readonly #actions: Actions;
   readonly #timer: NodeJS.Timeout;
   #grownAt = performance.now();
   #toldWorkingAt = -Infinity;
   #announcedAt = performance.now();
   #busy = 0;
+  #busySince = 0;
   #bytes = 0;
 
   constructor(actions: Actions, options: PaceOptions) {
@@ -46,19 +56,26 @@ export class Pace implements Disposable {
     this.#workingEveryMs = options.workingEveryMs ?? WORKING_EVERY_MS;
     this.#maxWorkingMs = options.maxWorkingMs ?? MAX_WORKING_MS;
     this.#waitsForPerson = options.waitsForPerson ?? true;
+    this.#growthBytes = options.growthBytes ?? (GROWTH_BYTES * this.#stallMs) / TRANSFER_STALL_MS;
+    this.#countsContentOnly = options.growthBytes !== undefined;
     this.#actions = actions;
     this.#timer = setInterval(() => this.#look(), Math.min(this.#workingEveryMs, this.#stallMs) / 4);
   }
 
-  /** Something came or went: bytes, an answer, a word. */
+  /** It got on by one of the steps of which there is a bounded number. */
   grown(): void {
     this.#grownAt = performance.now();
   }
 
-  /** Content came: a byte now and then is no growth. */
-  received(bytes: number): void {
+  /** Something was said, of which there may be any number. */
+  exchanged(): void {
+    if (!this.#countsContentOnly) this.grown();
+  }
+
+  /** Content came or went: a byte now and then is no growth. */
+  moved(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes < GROWTH_BYTES) return;
+    if (this.#bytes < this.#growthBytes) return;
     this.#bytes = 0;
     this.grown();
   }
@@ -76,19 +93,20 @@ export class Pace implements Disposable {
 
   /** Own work: while it goes on, this side does not give up, and asks the other side not to. */
   async work<T>(task: Promise<T>): Promise<T> {
-    this.#busy++;
+    if (this.#busy++ === 0) this.#busySince = performance.now();
     try {
       return await task;
     } finally {
-      this.#busy--;
-      this.grown();
+      const now = performance.now();
+      // The time of own work is nobody's standstill; the other side may have caused it.
+      if (--this.#busy === 0) this.#grownAt = Math.min(now, this.#grownAt + now - this.#busySince);
+      this.exchanged();
     }
   }
 
   #look(): void {
     const now = performance.now();
     if (this.#busy > 0) {
-      this.#grownAt = now;
       if (now - this.#announcedAt < this.#workingEveryMs) return;
       this.#announcedAt = now;
       this.#actions.announce();

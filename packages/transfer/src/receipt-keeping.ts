@@ -62,5 +62,6 @@ export class ReceiptKeeping {
       return;
     }
     for (const receipt of batch.files) this.#entries.proved(receipt);
+    if (batch.files.length > 0) pace.grown();
   }
 }

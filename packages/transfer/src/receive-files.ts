@@ -11,6 +11,9 @@ import {
   formatReceipts,
   formatTransferWord,
   parseOffer,
+  MAX_TRANSFER_ENTRIES,
+  MAX_TRANSFER_NAME_CHARS,
+  STREAM_OVERHEAD_BYTES,
   TRANSFER_LIMITS,
   parseUnsent,
   type Entries,
@@ -35,7 +38,7 @@ import {
   type Unsent,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { bugOf, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
+import { asTold, bugOf, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { Tally, type FileResult } from './outcome.ts';
@@ -46,6 +49,7 @@ import { signReceipts } from './receipts.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 import type { ReceiveOptions, ReceiveOutcome } from './receive-options.ts';
 import type { Asker } from './receive-policy.ts';
+import { shownName } from './safe-path.ts';
 import { takeOffer, type Accepted } from './take-offer.ts';
 
 const NO_CONTENT = Buffer.alloc(0);
@@ -84,7 +88,7 @@ class Receiving implements IncomingOwner {
     .on(sameMessage, (same, receiving) => receiving.#incoming.streams.same(same))
     .on(endMessage, (end, receiving) => receiving.#incoming.streams.end(end))
     .on(abandonMessage, (failure, receiving, message) =>
-      receiving.#incoming.streams.abandon(failure, isChange(message)),
+      receiving.#incoming.streams.abandon(asTold(failure, receiving.#channel), isChange(message)),
     )
     .on(doneMessage, (_, receiving) => receiving.#takeDone(receiving.#incoming));
   readonly #channel: Channel;
@@ -100,6 +104,8 @@ class Receiving implements IncomingOwner {
   #working = formatTransferWord('working');
   #totalsAsked = false;
   #nextEntry = 0;
+  #entriesTold = 0;
+  #nameCharsTold = 0;
   #allAnnounced = false;
   #bytesReceived = 0;
   #bytesAnnounced = 0;
@@ -145,8 +151,8 @@ class Receiving implements IncomingOwner {
         continue;
       }
       // What nobody takes does not keep the transfer alive.
-      if (type === 'chunk') this.#pace.received(message.content.length);
-      else if (isTransferProgress(message.header)) this.#pace.grown();
+      if (type === 'chunk' || type === 'small') this.#pace.moved(message.content.length);
+      if (type !== 'chunk' && isTransferProgress(message.header)) this.#pace.exchanged();
       if (this.#accepted === undefined) {
         if (await this.#tookNothing(message)) {
           if (type === 'done') return;
@@ -205,17 +211,39 @@ class Receiving implements IncomingOwner {
     if (this.#allAnnounced || first !== this.#nextEntry)
       throw outOfPlace(`a batch that begins at entry ${first}`);
     this.#nextEntry += entries.length;
+    this.#announced(
+      entries.length,
+      entries.reduce((chars, { path }) => chars + path.length, 0),
+    );
     this.#allAnnounced = last;
     const permitted = entries.map((entry) => this.#withPermitted(entry));
     const answers = await this.#pace.work(incoming.announce(first, permitted));
     answers.forEach(({ answer }, index) => {
       const { kind, size } = entries[index] ?? { kind: 'dir', size: 0 };
+      if (answer !== 'refused') this.#pace.moved(STREAM_OVERHEAD_BYTES);
       if (answer === 'unwanted') return;
       this.#bytesAnnounced = Math.min(this.#bytesAnnounced + size, Number.MAX_SAFE_INTEGER);
       if (kind !== 'dir') this.#filesAnnounced++;
     });
     await this.#say(formatEntriesAnswer(id, answers));
     await incoming.vouch();
+  }
+
+  /** More entries are told of, what cannot be sent too. @throws FilerError `too-large` when it is more than one transfer may tell of */
+  #announced(entries: number, nameChars: number): void {
+    const { maxEntries = MAX_TRANSFER_ENTRIES } = this.#options.policy ?? {};
+    this.#entriesTold += entries;
+    this.#nameCharsTold += nameChars;
+    if (this.#entriesTold > maxEntries)
+      throw new FilerError(
+        'too-large',
+        `more than ${maxEntries} files and folders are told of in one transfer: send fewer at a time, or pack them`,
+      );
+    if (this.#nameCharsTold > MAX_TRANSFER_NAME_CHARS)
+      throw new FilerError(
+        'too-large',
+        `names of more than ${MAX_TRANSFER_NAME_CHARS} characters are told of in one transfer: send fewer files at a time, or pack them`,
+      );
   }
 
   /** What another machine says of its mode, as far as it may count here. */
@@ -235,8 +263,10 @@ class Receiving implements IncomingOwner {
     return this.#accepted.incoming;
   }
 
-  #takeUnsent({ path: name, code, message: why }: Unsent): void {
-    this.result({ name, size: 0, status: 'failed', code, message: why, failedBy: 'peer' });
+  #takeUnsent(unsent: Unsent): void {
+    const { path: name, code, message } = asTold(unsent, this.#channel);
+    this.#announced(1, name.length);
+    this.result({ name, size: 0, status: 'failed', code, message, failedBy: 'peer' });
   }
 
   started(entry: number, name: string, size: number): void {
@@ -273,7 +303,9 @@ class Receiving implements IncomingOwner {
     this.#tell(formatFailed(failure));
   }
 
-  result(result: FileResult): void {
+  result(told: FileResult): void {
+    const result = told.status === 'failed' ? { ...told, name: shownName(told.name) } : told;
+    if (result.status !== 'failed') this.#pace.moved(STREAM_OVERHEAD_BYTES);
     this.#tally.add(result);
     this.#emit({ type: 'file', result });
   }
@@ -294,7 +326,7 @@ class Receiving implements IncomingOwner {
 
   async #say(message: Message): Promise<void> {
     await send(this.#channel, message);
-    this.#pace.grown();
+    this.#pace.exchanged();
   }
 
   /** Says it without waiting. That the connection is gone is noticed by whoever reads from it. */

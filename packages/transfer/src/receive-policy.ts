@@ -8,6 +8,8 @@ export interface ReceivePolicy {
   readonly maxFileBytes?: number | undefined;
   /** Most files and links that one transfer may bring. @default any number */
   readonly maxFiles?: number | undefined;
+  /** Most files, folders and links that one transfer may tell of, whatever becomes of them. @default MAX_TRANSFER_ENTRIES */
+  readonly maxEntries?: number | undefined;
   /**
    * Decides about an offer, however long a person thinks; throws a FilerError (`declined`, `refused`) to refuse.
    * `totals-needed` for an offer that is not complete makes the sender count, and offer once more.

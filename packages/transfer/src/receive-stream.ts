@@ -1,6 +1,7 @@
 import {
   DIGEST_BLOCK_BYTES,
   FilerError,
+  MAX_TRANSFER_ENTRIES,
   formatAnswer,
   formatBasisAnswer,
   formatEntriesAnswer,
@@ -31,7 +32,7 @@ import {
   type EntryFailure,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
-import { bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
+import { asTold, bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import { signReceipts } from './receipts.ts';
 import type { StreamedFile } from './streamed-file.ts';
@@ -75,7 +76,7 @@ class Streaming {
     .on(basisMessage, (request, streaming) => streaming.#takeBasis(request))
     .on(sameMessage, (same, streaming) => streaming.#takeSame(same))
     .on(endMessage, (end, streaming) => streaming.#takeEnd(end))
-    .on(abandonMessage, (failure, streaming) => streaming.#takeAbandon(failure))
+    .on(abandonMessage, (failure, streaming) => streaming.#takeAbandon(asTold(failure, streaming.#channel)))
     .on(doneMessage, (_, streaming) => streaming.#takeDone());
   readonly #channel: Channel;
   readonly #options: ReceiveStreamOptions;
@@ -130,8 +131,8 @@ class Streaming {
         this.#pace.toldWorking();
         continue;
       }
-      if (type === 'chunk') this.#pace.received(message.content.length);
-      else if (isTransferProgress(message.header)) this.#pace.grown();
+      if (type === 'chunk') this.#pace.moved(message.content.length);
+      else if (isTransferProgress(message.header)) this.#pace.exchanged();
       if (this.#job === undefined) await this.#takeOffer(message);
       else await dispatch(Streaming.#router, this.#channel, message, this);
       if (type === 'done') return;
@@ -148,6 +149,11 @@ class Streaming {
   async #takeEntries({ id, first, last, entries }: Entries): Promise<void> {
     if (this.#allAnnounced || first !== this.#nextEntry) throw outOfPlace(`a batch from entry ${first} on`);
     this.#nextEntry += entries.length;
+    if (this.#nextEntry > MAX_TRANSFER_ENTRIES)
+      throw new FilerError(
+        'too-large',
+        `more than ${MAX_TRANSFER_ENTRIES} files are told of where one was asked for`,
+      );
     this.#allAnnounced = last;
     const answers = entries.map((entry, index) => this.#decide(first + index, entry));
     await this.#say(formatEntriesAnswer(id, answers));
@@ -240,7 +246,7 @@ class Streaming {
 
   async #say(message: Message): Promise<void> {
     await send(this.#channel, message);
-    this.#pace.grown();
+    this.#pace.exchanged();
   }
 
   /** Ends the transfer early; the first reason counts. */

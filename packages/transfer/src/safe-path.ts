@@ -31,6 +31,25 @@ const WINDOWS_CHARACTERS = /[\u0000-\u001f<>:"|?*\\]/;
 const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?: *\..*)?$/i;
 
 /**
+ * Whether a path that the receiver names leads to a place inside its inbox. How long it may be is the receiver's affair:
+ * its own folders are in front of the path that was sent.
+ */
+export function isInsideInbox(path: string): boolean {
+  return path.split('/').every((component) => component !== '' && component !== '.' && component !== '..');
+}
+
+/**
+ * The name of something that was not taken, for people and programs: one that leads out of an inbox is written as one
+ * component, which leads nowhere.
+ */
+export function shownName(name: string): string {
+  if (isInsideInbox(name) && !name.includes('\0')) return name;
+  return `%${encodeURIComponent(name.slice(0, MAX_SHOWN_CHARS).toWellFormed())}`;
+}
+
+const MAX_SHOWN_CHARS = 200;
+
+/**
  * Takes the path that another machine gave a file apart, if it may be used below an inbox as it is. Nothing is
  * repaired: a path is taken letter by letter or refused (design, section 7).
  *

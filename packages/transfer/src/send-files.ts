@@ -29,7 +29,7 @@ import {
 import { Announcing } from './announcing.ts';
 import { send, type Channel } from './channel.ts';
 import { compareWithThere } from './compare-there.ts';
-import { bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
+import { asTold, bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import type { Extent } from './growing.ts';
 import { Lead } from './lead.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
@@ -112,7 +112,10 @@ class Sending implements OutgoingOwner {
       },
     });
     this.#entries = new SentEntries(this.#supply, options.on);
-    this.#announcing = new Announcing(this.#supply, this.#entries, this.#requests, options);
+    this.#announcing = new Announcing(this.#supply, this.#entries, this.#requests, {
+      ...options,
+      who: channel.who,
+    });
     this.#pace = new Pace(
       {
         announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
@@ -261,7 +264,8 @@ class Sending implements OutgoingOwner {
   }
 
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
-    this.#pace.grown();
+    this.#pace.exchanged();
+    this.#pace.moved(bytes);
     return this.#entries.sent(file, bytes, fileBytes, fileSize);
   }
 
@@ -295,7 +299,9 @@ class Sending implements OutgoingOwner {
 
   #takeGot(got: Got): void {
     this.#entries.requireFound(got.entry);
-    if (this.#lead.got(got)) this.#pace.grown();
+    const bytes = this.#lead.got(got);
+    if (bytes > 0) this.#pace.exchanged();
+    this.#pace.moved(bytes);
   }
 
   /** A person may think for as long as it takes; a machine that works says so for an hour at most. */
@@ -305,7 +311,8 @@ class Sending implements OutgoingOwner {
     this.#options.on?.({ type: 'waiting' });
   }
 
-  #takeFailure(failure: EntryFailure): void {
+  #takeFailure(told: EntryFailure): void {
+    const failure = asTold(told, this.#channel);
     const file = this.#entries.refusable(failure.entry);
     if (file === undefined) return;
     this.#pace.grown();

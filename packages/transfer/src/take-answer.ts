@@ -1,11 +1,13 @@
 import { FilerError, type EntryAnswer, type OnConflict } from '@filer/protocol';
-import { isInsideInbox } from './check-receipts.ts';
-import { outOfPlace } from './ending.ts';
+import { asTold, outOfPlace } from './ending.ts';
 import type { SentFile } from './outgoing.ts';
+import { isInsideInbox } from './safe-path.ts';
 import type { SentEntries } from './sent-entries.ts';
 
 /** What a receiver may answer, beside that it wants a file, has it, or refuses it. */
 export interface AnswerRules {
+  /** The receiver, for people. */
+  readonly who?: string | undefined;
   /** What becomes of a file whose name is taken. @default rename */
   readonly onConflict?: OnConflict | undefined;
   /**
@@ -34,7 +36,7 @@ export function takeAnswer(
   const { kind } = file.source;
   switch (answer.answer) {
     case 'refused':
-      entries.failed(file.entry, answer, 'peer');
+      entries.failed(file.entry, asTold(answer, rules), 'peer');
       return false;
     case 'unwanted':
       if (rules.receiverChooses !== true) throw outOfPlace('leaving out what was not fetched');

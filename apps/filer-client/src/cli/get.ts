@@ -4,6 +4,7 @@ import { contract } from '../api/contract.ts';
 import { call } from '../api/daemon-client.ts';
 import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { GetArguments } from './arguments.ts';
+import { Reasons } from './reasons.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
 export async function run(args: GetArguments, context: Context): Promise<number> {
@@ -26,7 +27,8 @@ export async function run(args: GetArguments, context: Context): Promise<number>
   const startedAt = performance.now();
   const [label = ''] = args.source.split(':');
   const later: GetEvent[] = [];
-  const told = new Set<string>();
+  const failed = new Reasons();
+  const reasons = new Reasons();
   let done: GetDone;
   try {
     done = await call(context, contract.get, request, (event) => {
@@ -34,19 +36,28 @@ export async function run(args: GetArguments, context: Context): Promise<number>
       if (event.type === 'progress') progress.show({ ...event, recipient: label });
       else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
       // Lines between the bars would tear them: they follow when the bars stand still.
-      else if (progress instanceof ProgressBars) later.push(event);
-      else tell(event, told, context);
+      else if (!(progress instanceof ProgressBars)) tell(event, reasons, context);
+      else if (isShown(event, failed)) later.push(event);
     });
   } finally {
     progress.stop();
-    for (const event of later) tell(event, told, context);
+    for (const event of later) tell(event, reasons, context);
   }
   output.json(done);
-  summarize(done, performance.now() - startedAt, told, context);
+  summarize(done, performance.now() - startedAt, reasons, context);
   return done.exitCode;
 }
 
-function tell(event: GetEvent, told: Set<string>, { output }: Context): void {
+/** Whether it has a line of its own. @param failed those that are told already */
+function isShown(event: GetEvent, failed: Reasons): boolean {
+  return event.type === 'would-get' || (event.type === 'file' && !event.ok && failed.isNews(reasonOf(event)));
+}
+
+function reasonOf({ message, code }: Extract<GetEvent, { type: 'file' }>): string {
+  return message ?? code ?? 'failed';
+}
+
+function tell(event: GetEvent, reasons: Reasons, { output }: Context): void {
   switch (event.type) {
     case 'would-get': {
       const path = printable(event.path);
@@ -54,7 +65,7 @@ function tell(event: GetEvent, told: Set<string>, { output }: Context): void {
       return;
     }
     case 'file':
-      if (!event.ok) warnOnce(event.message ?? event.code ?? 'failed', told, output);
+      if (!event.ok) reasons.warn(reasonOf(event), output);
       return;
     default:
   }
@@ -66,16 +77,10 @@ function lineOf(event: Extract<GetEvent, { type: 'retry' | 'waiting' }>): string
     : `another get is writing ${printable(event.path)}: waiting until it is through`;
 }
 
-/** What fails many files, such as a full disk, is said once. */
-function warnOnce(why: string, told: Set<string>, output: Context['output']): void {
-  if (!told.has(why)) output.warn(why);
-  told.add(why);
-}
-
-function summarize(done: GetDone, elapsedMs: number, told: Set<string>, { output }: Context): void {
+function summarize(done: GetDone, elapsedMs: number, reasons: Reasons, { output }: Context): void {
   const { filesSent, filesSkipped, filesFailed, bytesSent, bytesTotal, path } = done;
   const [{ ok, code, status }] = done.recipients;
-  if (!ok && code !== 'partial') warnOnce(status, told, output);
+  if (!ok && code !== 'partial') reasons.conclude(status, output);
   if (done.dryRun === true) {
     output.words(
       `${countOf(done.filesTotal ?? 0)} of ${formatBytes(bytesTotal)} would come from ${done.from.name}: nothing was fetched`,

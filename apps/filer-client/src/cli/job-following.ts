@@ -2,7 +2,8 @@ import { FilerError } from '@filer/protocol';
 import { formatBytes, printable, type Context } from '@filer/program';
 import type { JobStarted, QueuedTold, Retrying, SendDone, SendEvent, Waiting } from '../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
-import { summarize, warnOnce } from './job-summary.ts';
+import { reasonOf, summarize } from './job-summary.ts';
+import { Reasons } from './reasons.ts';
 import { ReceiptLines } from './receipt-lines.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
@@ -24,7 +25,7 @@ export async function showJob(
     if (progress instanceof ProgressBars) later.push(line);
     else line();
   };
-  const words = { told: new Set<string>(), receipts: new ReceiptLines(), print };
+  const words = { reasons: new Reasons(), receipts: new ReceiptLines(), print };
   let started: JobStarted | undefined;
   let done: SendDone;
   try {
@@ -50,7 +51,7 @@ export async function showJob(
     if (signal.aborted && started?.queue === true) tellDetached(started.job, context);
   }
   output.json(done);
-  summarize(done, busy.until(performance.now()), words.told, context);
+  summarize(done, busy.until(performance.now()), words.reasons, context);
   return done.exitCode;
 }
 
@@ -65,14 +66,13 @@ function tellDetached(job: string, { output }: Context): void {
 }
 
 interface Words {
-  /** What was said already. */
-  readonly told: Set<string>;
+  readonly reasons: Reasons;
   readonly receipts: ReceiptLines;
   /** Prints at once, or when it does not disturb. */
   readonly print: (line: () => void) => void;
 }
 
-function tell(event: SendEvent, { told, receipts, print }: Words, context: Context): void {
+function tell(event: SendEvent, { reasons, receipts, print }: Words, context: Context): void {
   const { output } = context;
   if (event.type === 'would-send') {
     const path = printable(event.path);
@@ -85,7 +85,7 @@ function tell(event: SendEvent, { told, receipts, print }: Words, context: Conte
   // Of a file that arrived its receipt is told.
   if (event.type === 'file' && !event.ok) {
     const { recipient, message, code } = event;
-    print(() => warnOnce(recipient, message ?? code ?? 'failed', told, context));
+    print(() => reasons.warn(reasonOf(recipient, message ?? code ?? 'failed'), output));
   }
 }
 

@@ -1,19 +1,18 @@
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
 import type { RecipientDone, SendDone } from '../api/contract/send.ts';
+import type { Reasons } from './reasons.ts';
 
-/** What fails many files, such as a full disk, is said once. */
-export function warnOnce(recipient: string, why: string, told: Set<string>, { output }: Context): void {
-  const line = why.startsWith(`${recipient} `) ? why : `${recipient}: ${why}`;
-  if (!told.has(line)) output.warn(line);
-  told.add(line);
+/** A reason with the recipient that it is about. */
+export function reasonOf(recipient: string, why: string): string {
+  return why.startsWith(`${recipient} `) ? why : `${recipient}: ${why}`;
 }
 
-/** The last lines of a job. @param busyMs how long it was at work @param told what was said already */
-export function summarize(done: SendDone, busyMs: number, told: Set<string>, context: Context): void {
+/** The last lines of a job. @param busyMs how long it was at work @param reasons those that were shown */
+export function summarize(done: SendDone, busyMs: number, reasons: Reasons, context: Context): void {
   const { output } = context;
   for (const { name, ok, code, status } of done.recipients) {
     // Of a recipient that got some of the files, those that failed were named.
-    if (!ok && code !== 'partial') warnOnce(name, status, told, context);
+    if (!ok && code !== 'partial') reasons.conclude(reasonOf(name, status), output);
   }
   if (done.dryRun === true) {
     const to = done.recipients.map(({ name }) => name).join(', ');

@@ -5,6 +5,9 @@ import { within } from '../abort.ts';
 /** A transfer is given this long at least to get on, in ms, however much of its time the connection has taken. */
 const LEAST_MS = 1_500;
 
+/** Content that is growth of a connection: see `PaceOptions.growthBytes`. */
+const GROWTH_BYTES = 4 * 1024;
+
 /** Content that counts as progress. */
 const STEP_BYTES = 64 * 1024;
 
@@ -51,7 +54,7 @@ export class TimeLimit {
   get pace(): PaceOptions {
     if (!this.isShort) return {};
     const stallMs = Math.max(LEAST_MS, this.leftMs);
-    return { stallMs, maxWorkingMs: stallMs, waitsForPerson: false };
+    return { stallMs, maxWorkingMs: stallMs, waitsForPerson: false, growthBytes: GROWTH_BYTES };
   }
 
   /**

@@ -152,7 +152,6 @@ export class Attachments {
 
   async #receive(messenger: Messenger, upload: Upload, from: string): Promise<void> {
     const { store, network, identity, log, now, onProblem } = this.#parts;
-    let entries = 0;
     let wanted = { bytes: 0, files: 0 };
     const outcome = await receiveFiles(messenger, {
       network,
@@ -165,10 +164,8 @@ export class Attachments {
       policy: {
         maxFileBytes: MAX_ATTACHMENT_BYTES,
         maxFiles: MAX_ATTACHMENTS,
-        leavesOut: (entry) => {
-          if (++entries > MAX_ENTRIES) messenger.reject(tooMany());
-          return requirePlain(entry);
-        },
+        maxEntries: MAX_ENTRIES,
+        leavesOut: requirePlain,
       },
       // Nobody else's files are there, and what is there has not been reported.
       onConflict: 'overwrite',
@@ -284,8 +281,4 @@ export class Attachments {
 function requirePlain({ kind, path }: Entry): boolean {
   if (kind === 'file' && !path.includes('/')) return false;
   throw new FilerError('refused', 'an attachment is one plain file, without folders');
-}
-
-function tooMany(): FilerError {
-  return new FilerError('too-large', `a report has ${MAX_ATTACHMENTS} attachments at most`);
 }
