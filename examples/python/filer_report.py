@@ -64,8 +64,6 @@ send({'type': 'hello', 'id': '0', 'versions': '1', 'role': 'command', 'subscribe
 while True:
     header, content = receive()
     if header['type'] == 'welcome':
-        unknown = ('loadHundredths', 'memoryTotalBytes', 'memoryFreeBytes', 'inboxFreeBytes', 'transfers', 'spooled')
-        send({'type': 'heartbeat', 'uptimeMs': str(int(time.monotonic() * 1000)), **dict.fromkeys(unknown, '0')})
         send({'type': 'report', 'id': '1', 'spool': secrets.token_hex(16), 'seq': '1', 'kind': 'user',
               'time': str(int(time.time() * 1000))}, json.dumps({'title': 'Python', 'values': values}).encode())
     elif header['type'] == 'directory':

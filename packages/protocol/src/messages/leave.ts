@@ -40,7 +40,7 @@ export const leavesMessage = message({
 /** Who has left, with an id after this one? */
 export const leavesGetMessage = message({
   type: 'leaves-get',
-  routes: [accepterToDialler, clientToServer, serverToClient, peerToPeer],
+  routes: [accepterToDialler],
   header: { after: text({ pattern: /^[A-Z2-7]{0,52}$/ }) },
   answers: [leavesMessage],
 });
