@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { createLogger } from '@filer/program';
+import { createLogger, NO_EVENTS } from '@filer/program';
 import { expect, onTestFinished, test } from 'vitest';
 import { AlarmSender, type AlarmRoute } from '../../apps/ip-server/src/alarms/alarm-sender.ts';
 import { Alarms } from '../../apps/ip-server/src/alarms/alarms.ts';
@@ -31,6 +31,7 @@ async function told(
   const problems: (FilerError | undefined)[] = [];
   const { now = () => performance.now(), alarms = (real) => real } = over;
   const sender = new AlarmSender({
+    events: NO_EVENTS,
     route,
     alarms: alarms(store.alarms),
     now: () => ({ steady: now(), time: 2_000 }),
@@ -260,6 +261,7 @@ test('what waits for somebody who is not set any more is given up at the start',
   store.alarms.add(alarm('alarm_1'), ['hook', 'webhook']);
   const { route, call } = byHand();
   const alarms = new Alarms({
+    events: NO_EVENTS,
     alarms: store.alarms,
     routes: [route],
     source: { network: 'N', server: 'S', about: () => undefined },
@@ -284,6 +286,7 @@ test('an alarm is in the log once it is stored, not when it is tried', async () 
   onTestFinished(() => store.close());
   const lines: string[] = [];
   const alarms = new Alarms({
+    events: NO_EVENTS,
     alarms: store.alarms,
     routes: [],
     source: { network: 'N', server: 'S', about: () => ({ name: 'nas', groups: [] }) },

@@ -6,7 +6,7 @@ import {
   type Header,
   type Messenger,
 } from '@filer/protocol';
-import { createLogger } from '@filer/program';
+import { createLogger, NO_EVENTS } from '@filer/program';
 import { expect, test } from 'vitest';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
@@ -48,6 +48,7 @@ test('a change of many members is broadcast one page a step, each going on where
     expecting: { announce: () => Promise.resolve(), goodbye: () => undefined, forget: () => undefined },
     uploads: { serve: () => Promise.resolve() },
     enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
+    events: NO_EVENTS,
     heartbeatMs: 1_000,
     software: '0.0.0-test',
     serverRecord,

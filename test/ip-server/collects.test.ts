@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyPair, FilerError, type Session } from '@filer/protocol';
-import { createLogger, parseCron, parseEvery } from '@filer/program';
+import { createLogger, parseCron, parseEvery, NO_EVENTS } from '@filer/program';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
 import { runLabel } from '../../apps/ip-server/src/collect/run-folder.ts';
@@ -47,6 +47,7 @@ class Bench {
 
   #make(): Collects {
     return new Collects({
+      events: NO_EVENTS,
       agesNow: Date.now,
       network: this.#paper.networkKey.id,
       keyPair: createKeyPair(),

@@ -1,3 +1,4 @@
+import { NO_EVENTS } from '@filer/program';
 import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { expect, onTestFinished, test } from 'vitest';
@@ -16,6 +17,7 @@ test('what cannot be stored is not said, and is found again once it can be', asy
   const problems: (string | undefined)[] = [];
   const clocks = { wall: () => 0, monotonic: () => monotonic, uptime: () => monotonic, boot: undefined };
   const lateness = new Lateness({
+    events: NO_EVENTS,
     store,
     clock: new SteadyClock(clocks, undefined),
     settleMs: 0,

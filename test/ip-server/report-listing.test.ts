@@ -14,9 +14,15 @@ const RUN = { exitCode: 3, signal: null, durationMs: 1_500, timedOut: false, dro
 const ATTACHMENT = { name: 'log.txt', size: 5, digest: `blake3:${'ab'.repeat(32)}` };
 
 let server: RunningServer;
-/** Ids of machines by name. */
-const peers = new Map<string, string>();
+/** By name. */
+const machines = new Map<string, TestMember>();
 let seq = 0;
+
+function machine(name: string): TestMember {
+  const found = machines.get(name);
+  if (found === undefined) throw new Error(`${name} has not joined`);
+  return found;
+}
 
 /** Stored as if it had come that long ago. */
 function store(peer: string, agoMs: number, body: Partial<ReportBody>): void {
@@ -25,9 +31,7 @@ function store(peer: string, agoMs: number, body: Partial<ReportBody>): void {
   const kind = full.schedule === '' ? 'user' : 'schedule';
   const receivedAt = Date.now() - agoMs;
   const report = { ...full, spool: 'cd'.repeat(16), seq: ++seq, kind, time: receivedAt - 1 } as const;
-  database.reports.store([
-    { peer: peers.get(peer) ?? peer, report, content: encodeReportBody(full), receivedAt },
-  ]);
+  database.reports.store([{ peer: machine(peer).id, report, content: encodeReportBody(full), receivedAt }]);
   database.close();
 }
 
@@ -42,7 +46,7 @@ beforeAll(async () => {
       await server.invite(...groups.flatMap((group) => ['--group', group])),
       String(name),
     );
-    peers.set(String(name), member.membership.id);
+    machines.set(String(name), member);
   }
   store('nas', 50 * HOUR_MS, { title: 'disk of nas', schedule: 'disk', values: [['free', '-5']] });
   store('cam-1', 30 * HOUR_MS, { title: '=cmd()', values: [['a "b"', 'x,y']] });
@@ -174,15 +178,21 @@ describe('reports', () => {
     const args = ['reports', '--watch', '--since', '1h', '--group', 'film', '--json'];
     const watching = new ProgramProcess('ip-server', args, server.home);
     await watching.line(({ title, schedule }) => title === null && schedule === 'backup');
-    for (const title of ['one', 'two']) {
-      store('nas', 0, { title: `not ${title}` });
-      store('cam-1', 0, { title });
-      await watching.line((line) => line['title'] === title);
+    await using nas = await machine('nas').connect();
+    await using cam = await machine('cam-1').connect();
+    for (const count of [1, 2]) {
+      await nas.report(count, { not: String(count) });
+      await cam.report(count, { count: String(count) });
+      await watching.line(({ values }) => JSON.stringify(values).includes(`"${count}"`));
     }
     watching.child.kill('SIGINT');
     const { code, stderr } = await watching.ended;
 
-    expect(watching.lines.map(({ title, schedule }) => title ?? schedule)).toEqual(['backup', 'one', 'two']);
+    expect(watching.lines.map(({ schedule, values }) => schedule ?? values)).toEqual([
+      'backup',
+      { count: '1' },
+      { count: '2' },
+    ]);
     expect([code, stderr]).toEqual([130, '']);
   });
 
@@ -196,7 +206,7 @@ describe('reports', () => {
       database.reports.store(
         Array.from({ length: 1_000 }, (_, index) => {
           const report = { ...full, ...key, seq: from + index };
-          return { peer: String(peers.get('nas')), report, content, receivedAt: Date.now() };
+          return { peer: machine('nas').id, report, content, receivedAt: Date.now() };
         }),
       );
     }

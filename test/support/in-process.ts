@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { runProgram } from '@filer/program';
@@ -61,5 +62,50 @@ export async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boole
     const answer = await ask();
     if (fits(answer)) return answer;
     await wait(PAUSE_MS);
+  }
+}
+
+/** A command that continues until it is ended, in this process: it ends when its output is not read any more. */
+export class CommandHere implements AsyncDisposable {
+  readonly #stdout = new PassThrough();
+  readonly #lines: Line[] = [];
+  readonly #code: Promise<number>;
+  #arrived = Promise.withResolvers<void>();
+
+  /** With `--json`. */
+  constructor(program: ProgramName, home: string, args: readonly string[]) {
+    const isServer = program === 'ip-server';
+    const lines = createInterface({ input: this.#stdout });
+    lines.on('line', (line) => {
+      this.#lines.push(JSON.parse(line) as Line);
+      this.#arrived.resolve();
+      this.#arrived = Promise.withResolvers();
+    });
+    lines.on('error', () => undefined); // the end of the test
+    this.#code = runProgram({
+      program,
+      version: '0.0.0',
+      summary: 'in the process of a test',
+      commands: isServer ? serverCommands : clientCommands,
+      argv: [...args, '--json'],
+      env: { [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home },
+      stdin: new PassThrough().end(),
+      stdout: this.#stdout,
+      stderr: new PassThrough().resume(),
+    });
+  }
+
+  /** The next document that fits, past or to come; those before it are passed over. The test's own time-out ends it. */
+  async shows(fits: (line: Line) => boolean): Promise<Line> {
+    for (;;) {
+      const line = this.#lines.shift();
+      if (line === undefined) await this.#arrived.promise;
+      else if (fits(line)) return line;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stdout.emit('error', Object.assign(new Error('closed'), { code: 'EPIPE' }));
+    await this.#code;
   }
 }

@@ -80,6 +80,10 @@ export {
   type Methods,
   type Operation,
 } from './rpc/implement.ts';
+export { EventRing, NO_EVENTS, type EventOf, type Events } from './events/ring.ts';
+export { eventsMethod, tellEvents, type EventSchemas, type EventsMethod } from './events/method.ts';
+export { ProgressThrottle } from './events/progress-throttle.ts';
+export { refreshOn, refreshOnEvents } from './events/refresh.ts';
 export { RpcServer } from './rpc/server.ts';
 export { DaemonClient, type CallOptions } from './rpc/client.ts';
 export { connectDaemon, requireDaemon } from './rpc/socket.ts';

@@ -4,7 +4,7 @@ import { BusyTime } from '../../../apps/filer-client/src/cli/busy-time.ts';
 import { deliveredWords } from '../../../apps/filer-client/src/cli/job-summary.ts';
 import { progressWords } from '../../../apps/filer-client/src/cli/progress-words.ts';
 import { LiveProgress } from '../../../apps/filer-client/src/jobs/live-progress.ts';
-import { ProgressThrottle } from '../../../apps/filer-client/src/jobs/progress-throttle.ts';
+import { ProgressThrottle } from '@filer/program';
 import { ProgressBars } from '../../../apps/filer-client/src/cli/send-progress.ts';
 import { TransferRate } from '../../../apps/filer-client/src/jobs/transfer-rate.ts';
 import { Output } from '../../../packages/program/src/output.ts';

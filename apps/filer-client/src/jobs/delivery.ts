@@ -1,5 +1,5 @@
 import { FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
-import { iso } from '@filer/program';
+import { iso, ProgressThrottle } from '@filer/program';
 import {
   sendFiles,
   type Growing,
@@ -17,7 +17,6 @@ import { ignoreRules } from './ignore-rules.ts';
 import { ListedFiles } from './listed-files.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from './live-progress.ts';
-import { ProgressThrottle } from './progress-throttle.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
 import { STANDARD_INPUT, type SendRequest } from './send-request.ts';
 import { requireWhole } from './spool-folder.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { EXIT_CODES, FilerError, formatFetch, type Entry, type OnConflict } from '@filer/protocol';
-import type { Home } from '@filer/program';
+import { ProgressThrottle, type Home } from '@filer/program';
 import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@filer/transfer';
 import ignore from 'ignore';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
@@ -12,7 +12,6 @@ import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { FetchingDocument } from '../api/contract/transfers.ts';
 import { lockDestination } from './get-lock.ts';
 import { LiveProgress } from './live-progress.ts';
-import { ProgressThrottle } from './progress-throttle.ts';
 import { TimeLimit } from './time-limit.ts';
 import type { FileOutcome, Progress } from '../api/contract/send.ts';
 import { isLost, whileLost } from './while-lost.ts';

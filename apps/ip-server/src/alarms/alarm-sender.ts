@@ -1,5 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { AlarmChannel, AlarmStore, WaitingAlarm } from '../store/alarm-store.ts';
 import type { Moment } from '../reports/steady-clock.ts';
 
@@ -24,6 +25,7 @@ export interface AlarmSenderParts {
   readonly alarms: AlarmStore;
   readonly now: () => Moment;
   readonly log: Logger;
+  readonly events: ServerEvents;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
   /** Before an alarm is tried again for the first time. @default 5 s */
@@ -140,7 +142,7 @@ export class AlarmSender {
   }
 
   async #deliver(alarm: WaitingAlarm): Promise<void> {
-    const { route, alarms, now } = this.#parts;
+    const { route, alarms, now, events } = this.#parts;
     const { number } = alarm;
     const problem = await route.deliver(alarm, this.#closing.signal);
     if (this.#closing.signal.aborted && problem !== undefined) return;
@@ -151,6 +153,7 @@ export class AlarmSender {
     const note = (): void => {
       if (problem === undefined || isGivenUp) alarms.done(alarm, route.channel, time, problem);
       else alarms.tried(alarm, route.channel, problem);
+      events.publish('alarm', { peer: alarm.peer, schedule: alarm.schedule });
     };
     if (!this.#stored(note)) this.#notes.set(number, note);
     this.#say(alarm, problem, isGivenUp);

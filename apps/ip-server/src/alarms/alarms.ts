@@ -1,5 +1,6 @@
 import type { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { LatenessEvent } from '../reports/expectations.ts';
 import type { Moment } from '../reports/steady-clock.ts';
 import { CHANNELS, type AlarmStore } from '../store/alarm-store.ts';
@@ -12,6 +13,7 @@ export interface AlarmsParts {
   readonly source: AlarmSource;
   readonly now: () => Moment;
   readonly log: Logger;
+  readonly events: ServerEvents;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
 }
@@ -39,8 +41,9 @@ export class Alarms {
   raised(events: readonly LatenessEvent[]): void {
     const { source, log } = this.#parts;
     for (const event of events) {
-      const peer = source.about(event.now.peer)?.name;
-      const facts = { peer, schedule: event.now.schedule };
+      const { peer: id, schedule } = event.now;
+      this.#parts.events.publish('alarm', { peer: id, schedule });
+      const facts = { peer: source.about(id)?.name, schedule };
       if (event.event === 'missing') log.warn('reports of a schedule are missing', facts);
       else log.info('a report came that was missing', facts);
     }

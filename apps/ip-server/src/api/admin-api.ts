@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { formatHostPort, signText, type Broadcasted } from '@filer/protocol';
-import type { Home } from '@filer/program';
+import type { EventRing, Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { Overview } from '../daemon/overview.ts';
 import type { ServerDaemon } from '../daemon/server-daemon.ts';
@@ -12,6 +12,7 @@ import type { CollectStore } from '../store/collect-store.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { AlarmStore } from '../store/alarm-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
+import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
 
 /** What the methods work on: the running server, or one that a command opens for its own time. */
@@ -31,14 +32,14 @@ export interface AdminApi {
   /** Where machines reach the server, for invites. */
   readonly reach: Reachable;
   readonly network: NetworkSide;
+  /** What changes at it. */
+  readonly events: EventRing<ServerEventData>;
   readonly now: () => number;
 }
 
 /** What only a server does that serves its network; a stopped one has a stand-in (`stopped-server.ts`). */
 export interface NetworkSide {
   readonly status: NetworkStatus;
-  /** @throws FilerError `needs-daemon` while the server is stopped */
-  requireRunning(): void;
   /** Tells the machines soon that a membership has changed. */
   announceMembers(): void;
   /** @throws FilerError `needs-daemon` while the server is stopped */
@@ -59,7 +60,7 @@ export interface NetworkStatus extends Pick<
 
 /** The running server as commands use it. */
 export function adminApiOf(daemon: ServerDaemon): AdminApi {
-  const { home, founding, store, directory, removals, overview, alarmSettings } = daemon;
+  const { home, founding, store, directory, removals, overview, alarmSettings, events } = daemon;
   return {
     home,
     founding,
@@ -76,6 +77,7 @@ export function adminApiOf(daemon: ServerDaemon): AdminApi {
       return daemon.reach;
     },
     network: networkSideOf(daemon),
+    events,
     now: Date.now,
   };
 }
@@ -86,7 +88,6 @@ function networkSideOf(daemon: ServerDaemon): NetworkSide {
     get status() {
       return statusOf(daemon);
     },
-    requireRunning: () => undefined,
     announceMembers: () => network.broadcastSoon(),
     broadcast: (text) =>
       network.texts.hand(

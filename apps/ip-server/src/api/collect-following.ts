@@ -1,13 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { EXIT_CODES, isErrorCode, type ErrorCode } from '@filer/protocol';
-import type { Call } from '@filer/program';
+import { refreshOn, type Call } from '@filer/program';
 import type { Collect, CollectRun } from '../store/collect-rows.ts';
-import type { CollectOverview } from '../daemon/collect-overview.ts';
+import type { AdminApi } from './admin-api.ts';
 import { ledgerDocument, machineEntries } from './collect-documents.ts';
 import type { CollectRunDone, CollectRunEvent, MachineEntry } from './contract/collects.ts';
-
-/** How often a run that is followed is looked at. */
-const FOLLOW_MS = 200;
 
 /** A machine that is there and was lost so often, or whose files changed so often, is not waited for. */
 const PATIENCE_TRIES = 2;
@@ -16,7 +12,7 @@ const PATIENCE_TRIES = 2;
 export async function followRun(
   run: CollectRun,
   collect: Collect,
-  overview: CollectOverview,
+  { overview: { collects: overview }, events }: AdminApi,
   { emit, signal }: Call<CollectRunEvent>,
 ): Promise<CollectRunDone> {
   const begun = ledgerDocument(overview, collect, run).run;
@@ -24,17 +20,22 @@ export async function followRun(
   const about = { collect: collect.name, run: run.label };
   await emit({ type: 'run', ...about, id: run.id, startedAt, expected });
   const told = new Map<string, string>();
-  for (;;) {
-    signal.throwIfAborted();
-    const machines = machineEntries(overview, collect, run);
+  let machines: readonly MachineEntry[] = [];
+  const follow = async (changed: () => void, stop: AbortSignal): Promise<void> => {
+    // Whether a machine is there counts, too.
+    for await (const _ of events.subscribe({ types: ['collect', 'peer'], signal: stop })) changed();
+  };
+  const refresh = async (): Promise<boolean> => {
+    machines = machineEntries(overview, collect, run);
     for (const machine of machines) {
       const word = JSON.stringify(machine);
       if (told.get(machine.id) !== word) await emit({ type: 'machine', ...machine });
       told.set(machine.id, word);
     }
-    if (machines.every((machine) => isSettled(machine))) return doneOf(about, machines);
-    await wait(FOLLOW_MS);
-  }
+    return !machines.every((machine) => isSettled(machine));
+  };
+  await refreshOn(follow, refresh, signal);
+  return doneOf(about, machines);
 }
 
 /** Whether nothing more comes of it that would be worth sitting there for. */

@@ -7,18 +7,18 @@ import { nameTaken, readCollect } from './collect-definition.ts';
 import { collectEntry, collectsDocument, ledgerDocument } from './collect-documents.ts';
 import { followRun } from './collect-following.ts';
 import type { collectMethods, LedgerDocument } from './contract/collects.ts';
-import { watching } from './watching.ts';
 
 type Methods = typeof collectMethods;
 
 /** The methods of collects. */
 export function collectHandlers(api: AdminApi): Handlers<{ [K in keyof Methods]: TypesOf<Methods[K]> }> {
-  const { collects: store, overview, network } = api;
+  const { collects: store, overview, network, events } = api;
   return {
     collects: () => collectsDocument(overview.collects),
     collectAdd: async (definition) => {
       const collect = await readCollect(api, definition);
       if (!store.add(collect)) throw nameTaken(collect.name);
+      events.publish('collect', { name: collect.name });
       return collectEntry(overview.collects.view(collect));
     },
     collectRemove: async (named) => {
@@ -26,16 +26,15 @@ export function collectHandlers(api: AdminApi): Handlers<{ [K in keyof Methods]:
       const begun = store.begun(name);
       store.remove(name);
       await network.endCollect(name);
+      events.publish('collect', { name });
       await dropParts(folder, begun, () => true);
       return { name, folder };
     },
     collectShow: (which) => showLedger(api, which),
     collectRun: ({ name }, call) => {
       const collect = find(api, name);
-      return followRun(network.beginCollect(collect.name), collect, overview.collects, call);
+      return followRun(network.beginCollect(collect.name), collect, api, call);
     },
-    watchCollects: (_params, call) => watching(call, () => collectsDocument(overview.collects)),
-    watchCollect: (which, call) => watching(call, () => showLedger(api, which)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { collectMethods } from './contract/collects.ts';
+import { eventMethods } from './contract/events.ts';
 import { memberMethods } from './contract/members.ts';
 import { serverMethods } from './contract/server.ts';
 
 /** Everything that can be asked of an ip-server. */
-export const contract = { ...serverMethods, ...memberMethods, ...collectMethods };
+export const contract = { ...serverMethods, ...memberMethods, ...collectMethods, ...eventMethods };

@@ -1,5 +1,5 @@
 import { FilerError, verifyGrant, verifyMembership } from '@filer/protocol';
-import { implement, iso, type Methods } from '@filer/program';
+import { implement, iso, tellEvents, type Methods } from '@filer/program';
 import { amendRefusal, checkName } from '../server/enrolment.ts';
 import type { Member } from '../store/registry.ts';
 import type { AdminApi } from './admin-api.ts';
@@ -10,24 +10,16 @@ import type { InviteEntry } from './contract/members.ts';
 import { findMember } from './members.ts';
 import { peersDocument } from './peers.ts';
 import { statusDocument } from './status.ts';
-import { watching } from './watching.ts';
 
 /** Every method of the contract, on one server. */
 export function methodsOn(api: AdminApi): Methods {
   const { registry, directory, removals, founding, network, now } = api;
   return implement(contract, {
+    events: (params, call) => tellEvents(api.events, params, call),
     status: () => statusDocument(api),
     alarms: ({ limit }) => ({ alarms: alarmDocuments(api, limit) }),
     broadcast: ({ text }) => network.broadcast(text),
     peers: ({ all }) => peersDocument(api, all),
-    watchPeers: ({ all }, call) => {
-      network.requireRunning();
-      return watching(
-        call,
-        () => peersDocument(api, all),
-        ({ peers }) => peers,
-      );
-    },
     member: ({ peer }) => ({ membership: findMember(api, peer).membership }),
     amend: async ({ membership }) => {
       verifyMembership(membership, founding.network);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { openHome, type Environment, type Home } from '@filer/program';
+import { EventRing, openHome, type Environment, type Home } from '@filer/program';
 import { guardFolders } from '@filer/transfer';
 import { shownAlarmSettings } from '../alarms/alarm-settings.ts';
 import { machineClocks } from '../daemon/machine-clocks.ts';
@@ -76,6 +76,7 @@ export async function openStoppedServer(
       alarmSettings: shownAlarmSettings(settings, home, environment),
       reach: reachableAt((await registry.listenedAt()) ?? settings),
       network: STOPPED_NETWORK,
+      events: new EventRing(),
       now: Date.now,
       isNew,
       close,
@@ -101,7 +102,6 @@ const STOPPED_NETWORK: NetworkSide = {
     storeProblem: null,
     alarmProblem: null,
   },
-  requireRunning: stopped,
   announceMembers: () => undefined,
   broadcast: stopped,
   beginCollect: stopped,

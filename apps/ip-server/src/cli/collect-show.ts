@@ -26,8 +26,10 @@ export async function run(
   using view = new LiveView<LedgerDocument>(context, {
     layOut: (ledger, { now, columns }) => screenOf(ledger, now, columns, stdout),
   });
-  const { watchCollect: watching, collectShow: look } = contract;
-  await following(context, { watch: watching, look, params, show: (ledger) => view.show(ledger) });
+  await following(context, {
+    types: ['collect', 'peer'],
+    refresh: async (server) => view.show(await server.call(contract.collectShow, params)),
+  });
 }
 
 function screenOf(

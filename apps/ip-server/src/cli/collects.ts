@@ -33,7 +33,10 @@ export async function run(
     layOut: (document, { now, columns }) => screenOf(document, now, columns, stdout),
   });
   const show = (document: CollectsDocument): void => view.show(document);
-  await following(context, { watch: contract.watchCollects, look: contract.collects, params: {}, show });
+  await following(context, {
+    types: ['collect', 'peer'],
+    refresh: async (server) => show(await server.call(contract.collects, {})),
+  });
 }
 
 function screenOf(

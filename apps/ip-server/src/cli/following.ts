@@ -1,9 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, type ErrorCode } from '@filer/protocol';
-import { connectDaemon, type Context, type Method } from '@filer/program';
+import { connectDaemon, refreshOnEvents, type Context } from '@filer/program';
+import { contract } from '../api/contract.ts';
+import type { ServerEventData } from '../api/contract/events.ts';
+import type { ServerClient } from '../api/server-client.ts';
 import { asking } from './asking.ts';
 
-/** How often a stopped server is looked for, and at what its home knows. */
+/** How often a stopped server is looked for, and at what its home knows: other commands may change that, and nothing tells of it. */
 const LOOK_MS = 1_000;
 
 /** Between a server that went away and the next look. */
@@ -12,22 +15,22 @@ const PAUSE_MS = 100;
 /** How a call ends when its server stops, is killed, or is just starting and holds its database. */
 const PASSING: readonly ErrorCode[] = ['terminated', 'connection-closed', 'timed-out'];
 
-export interface Followed<P, D> {
-  /** Tells the document whenever it changes. */
-  readonly watch: Method<{ params: P; item: D; result: unknown }>;
-  /** Answers with it once, also while the server is stopped. */
-  readonly look: Method<{ params: P; item: unknown; result: D }>;
-  readonly params: P;
-  readonly show: (document: D) => void;
+export interface Followed {
+  /** The events that change it. */
+  readonly types: readonly (keyof ServerEventData)[];
+  /** Reads it and shows it. */
+  readonly refresh: (server: Pick<ServerClient, 'call'>) => Promise<unknown>;
+  /** The same while the server is stopped. @default `refresh`, with what its home knows */
+  readonly whileStopped?: () => Promise<unknown>;
 }
 
 /**
- * Follows the server until whoever watches ends it, which is no failure. A server that stops is waited for: meanwhile
- * what its home knows is shown.
+ * Follows the server until the command is ended, which is no failure. A server that stops is waited for: meanwhile what
+ * its home knows is shown.
  *
- * @throws FilerError `needs-daemon` when no server has ever run here; what the method throws
+ * @throws FilerError `needs-daemon` when no server has ever run here; what `refresh` throws
  */
-export async function following<P, D>(context: Context, followed: Followed<P, D>): Promise<void> {
+export async function following(context: Context, followed: Followed): Promise<void> {
   const { signal } = context;
   while (!signal.aborted) {
     try {
@@ -41,15 +44,18 @@ export async function following<P, D>(context: Context, followed: Followed<P, D>
 }
 
 /** Until the server that runs now is gone, or for one look at a stopped one. */
-async function followOnce<P, D>(
-  context: Context,
-  { watch, look, params, show }: Followed<P, D>,
-): Promise<void> {
+async function followOnce(context: Context, followed: Followed): Promise<void> {
   const { home, signal } = context;
+  const { types, refresh, whileStopped = () => asking(context, {}, refresh) } = followed;
   await using daemon = await connectDaemon(home, { signal });
-  if (daemon !== undefined) await daemon.call(watch, params, { onItem: show, signal });
-  else {
-    show(await asking(context, {}, (server) => server.call(look, params)));
+  if (daemon === undefined) {
+    await whileStopped();
     await wait(LOOK_MS, undefined, { signal });
+    return;
   }
+  const read = async (stop: AbortSignal): Promise<true> => {
+    await refresh({ call: (method, params) => daemon.call(method, params, { signal: stop }) });
+    return true;
+  };
+  await refreshOnEvents(daemon, contract.events, types, read, signal);
 }

@@ -36,10 +36,18 @@ async function watch(all: boolean, context: Context): Promise<void> {
       };
     },
     // Programs get every number; a person who reads line by line what changed.
-    keyOf: (document) => (output.jsonMode ? document : peersKey(document)),
+    keyOf: (document) => (output.jsonMode ? jsonKey(document) : peersKey(document)),
   });
   const show = (document: PeersDocument): void => view.show(document);
-  await following(context, { watch: contract.watchPeers, look: contract.peers, params: { all }, show });
+  await following(context, {
+    types: ['peer', 'schedule'],
+    refresh: async (server) => show(await server.call(contract.peers, { all })),
+  });
+}
+
+/** When it was asked is no change. */
+function jsonKey({ server, peers }: PeersDocument): unknown {
+  return [server.connected, peers];
 }
 
 /** That what is shown is not how it is now; undefined while the server runs. */

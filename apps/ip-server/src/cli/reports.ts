@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
 import type { ArgumentValues, Context } from '@filer/program';
 import type { ReportQuery, StoredReport } from '../store/report-store.ts';
 import type { Store } from '../store/store.ts';
 import type { reportsArguments } from './arguments.ts';
+import { following } from './following.ts';
 import { csvFormat } from './report-csv.ts';
 import { documentOf, Names, openHistory, type ReportDocument } from './report-documents.ts';
 import { jsonDocument, jsonLines, tableFormat, type ReportFormat } from './report-formats.ts';
@@ -12,9 +12,6 @@ import { queryOf } from './report-query.ts';
 
 /** So many reports are laid out and handed to the stream together: memory stays flat however many there are. */
 const REPORTS_AT_ONCE = 200;
-
-/** How often `--watch` looks for new reports. */
-const WATCH_MS = 500;
 
 type ReportsValues = ArgumentValues<typeof reportsArguments>;
 
@@ -70,23 +67,17 @@ async function watch(
   { since }: ReportsValues,
   context: Context,
 ): Promise<{ isEmpty: boolean }> {
-  const { signal, output } = context;
   let newest = since === undefined ? store.reports.newest() : undefined;
-  output.hint('Every report is shown when it comes; Ctrl-C ends this');
-  try {
-    for (;;) {
-      const now = store.reports.newest();
-      if (now !== undefined && now !== newest) {
-        const last = await show(store.reports.query({ ...query, after: newest }), store, format, context);
-        // One that came while the others were shown was shown, too.
-        newest = last !== undefined && Number(last) > Number(now) ? last : now;
-      }
-      await wait(WATCH_MS, undefined, { signal });
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    return { isEmpty: false };
-  }
+  context.output.hint('Every report is shown when it comes; Ctrl-C ends this');
+  const refresh = async (): Promise<void> => {
+    const now = store.reports.newest();
+    if (now === undefined || now === newest) return;
+    const last = await show(store.reports.query({ ...query, after: newest }), store, format, context);
+    // One that came while the others were shown was shown, too.
+    newest = last !== undefined && Number(last) > Number(now) ? last : now;
+  };
+  await following(context, { types: ['report'], refresh, whileStopped: refresh });
+  return { isEmpty: false };
 }
 
 /** @returns the id of the last one */

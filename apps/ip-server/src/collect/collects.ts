@@ -112,21 +112,24 @@ export class Collects {
 
   /** @param before what the clock said before it jumped; Infinity when nobody knows */
   #correctDue(before: number): void {
-    const { store, now } = this.#parts;
+    const { store, now, events } = this.#parts;
     for (const { name, timetable, nextAt } of store.all()) {
       if (nextAt === undefined) continue;
       const corrected = dueAfterJump(parseTimetable(timetable), nextAt, before, now());
-      if (corrected !== nextAt) store.setNext(name, corrected);
+      if (corrected === nextAt) continue;
+      store.setNext(name, corrected);
+      events.publish('collect', { name });
     }
   }
 
   /** Its grace may be over. @throws FilerError of the store */
   #noteLate(open: OpenRun): void {
-    const { store, steady, log } = this.#parts;
+    const { store, steady, log, events } = this.#parts;
     if (open.isLate || steady() < open.lateAt) return;
     const { number, label, collect } = open.run;
     store.late(number);
     open.setAll(store.deliveries(number));
+    events.publish('collect', { name: collect });
     const late = open.openPeers.length;
     if (late > 0) log.warn('machines are late', { collect, run: label, machines: late });
   }

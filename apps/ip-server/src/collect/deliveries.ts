@@ -68,6 +68,7 @@ export class Deliveries {
         before.openPeers.filter((peer) => !this.#delivers(before, peer)),
       );
     this.#open.set(name, open);
+    this.#changed(name);
   }
 
   /** Ends all of a collect. */
@@ -91,6 +92,7 @@ export class Deliveries {
       const status = directory.get(peer)?.status;
       if (status === 'left' || status === 'removed') {
         store.gone(number, peer, status);
+        this.#changed(open.collect.name);
         open.set(store.delivery(number, peer));
         const attempts = this.#attempts.all.filter(
           (each) => each.run.number === number && each.peer === peer,
@@ -149,6 +151,7 @@ export class Deliveries {
       store.asked(open.run.number, peer, now());
       open.set(store.delivery(open.run.number, peer));
     });
+    this.#changed(open.collect.name);
   }
 
   /** It was not to be had this time. */
@@ -172,6 +175,7 @@ export class Deliveries {
       if (!isNewest) store.missed(run.number, peer);
       open.set(store.delivery(run.number, peer));
     });
+    this.#changed(collect.name);
     if (!isNewest || !open.isOpen(peer)) this.#tidy(open, [peer]);
   }
 
@@ -210,6 +214,7 @@ export class Deliveries {
     } = this.#asked(id, peer);
     this.#attempts.add(attempt);
     attempt.enter('delivering', this.#parts.steady());
+    this.#changed(open.collect.name);
     // Its answer may come behind what it delivers.
     if (row.askedAt === undefined) this.#noteAsked(open, peer);
     try {
@@ -258,6 +263,10 @@ export class Deliveries {
       if (attempt.phase !== 'delivering') this.#attempts.end(attempt);
     }
     await Promise.all(attempts.map(({ over }) => over));
+  }
+
+  #changed(name: string): void {
+    this.#parts.events.publish('collect', { name });
   }
 }
 

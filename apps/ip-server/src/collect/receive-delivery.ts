@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { FilerError, Glob, type KeyPair, type Messenger } from '@filer/protocol';
+import { ProgressThrottle } from '@filer/program';
 import { FreeSpace, receiveFiles, type ReceiveOutcome } from '@filer/transfer';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { FailedTry } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
 import { cleanBefore, markOf } from './delivery-parts.ts';
@@ -8,6 +10,7 @@ import { RunFiles } from './run-files.ts';
 
 /** What every delivery is held to. */
 export interface DeliveryRules {
+  readonly events: ServerEvents;
   /** Now, in ms since the epoch, as ages are judged. */
   readonly agesNow: () => number;
   readonly network: string;
@@ -44,7 +47,7 @@ export class DeliveryReceiver {
    * @param folder of the machine, below that of the collect
    */
   async receive(messenger: Messenger, attempt: Attempt, folder: string): Promise<ReceiveOutcome> {
-    const { network, keyPair, maxFileBytes, maxFiles, agesNow } = this.#rules;
+    const { events, network, keyPair, maxFileBytes, maxFiles, agesNow } = this.#rules;
     const { collect, run, peer } = attempt;
     const globs = collect.paths.map((path) => Glob.parse(path));
     const mark = markOf(run.id, peer);
@@ -53,7 +56,8 @@ export class DeliveryReceiver {
         ? undefined
         : await RunFiles.in(join(collect.folder, folder, run.label), maxFiles);
     await cleanBefore(collect.folder, { folder, label: run.label }, mark, agesNow());
-    return await receiveFiles(messenger, {
+    const throttle = new ProgressThrottle(() => events.publish('collect', { name: collect.name }));
+    const receiving = receiveFiles(messenger, {
       network,
       keyPair,
       senderId: peer,
@@ -82,8 +86,10 @@ export class DeliveryReceiver {
         if (event.type !== 'progress') return;
         const { bytesReceived: bytes, bytesTotal, filesTotal, complete } = event;
         attempt.progress = { files: progress.files, bytes, bytesTotal, filesTotal, complete };
+        throttle.take(undefined);
       },
     });
+    return await receiving.finally(() => throttle.stop());
   }
 
   #spaceOf(folder: string): FreeSpace {

@@ -12,6 +12,7 @@ import {
 } from '@filer/protocol';
 import {
   DiskRoom,
+  EventRing,
   KeptClock,
   openHome,
   TrustedClock,
@@ -26,6 +27,7 @@ import type { AlarmRoute } from '../alarms/alarm-sender.ts';
 import { shownAlarmSettings, type AlarmSettings } from '../alarms/alarm-settings.ts';
 import { Alarms } from '../alarms/alarms.ts';
 import { openRoutes } from '../alarms/routes.ts';
+import type { ServerEventData } from '../api/contract/events.ts';
 import { Collects } from '../collect/collects.ts';
 import { ReportIntake } from '../reports/intake.ts';
 import { Lateness } from '../reports/lateness.ts';
@@ -71,6 +73,7 @@ const MAX_SWEEP_MS = 1_000;
 
 /** What a server knows when it starts. */
 interface Known {
+  readonly events: EventRing<ServerEventData>;
   readonly clocks: MachineClocks;
   readonly trusted: TrustedClock;
   readonly record: ServerRecord | undefined;
@@ -87,10 +90,11 @@ async function load({ registry, expectations }: Store, { founding }: Foundation)
   });
   const saved = (await registry.trustedTime()) ?? expectations.clock()?.time;
   const trusted = new TrustedClock(readClock, saved);
-  const directory = await Directory.open(registry, trusted.stamp());
+  const events = new EventRing<ServerEventData>();
+  const directory = await Directory.open(registry, trusted.stamp(), events);
   await directory.beginRun();
   const removals = await Removals.open(founding.network, registry, directory);
-  return { clocks, trusted, record: await registry.serverRecord(), directory, removals };
+  return { events, clocks, trusted, record: await registry.serverRecord(), directory, removals };
 }
 
 /** A running ip-server: owns everything, opens it in order and closes it in the reverse order. */
@@ -98,6 +102,8 @@ export class ServerDaemon {
   readonly home: Home;
   readonly version: string;
   readonly startedAt: number;
+  /** What changes; commands follow it. */
+  readonly events: EventRing<ServerEventData>;
   readonly store: Store;
   readonly identity: Identity;
   readonly founding: Founding;
@@ -166,7 +172,7 @@ export class ServerDaemon {
     const { home, settings, environment, log, version } = options;
     const { registry } = store;
     const { identity, founding } = foundation;
-    const { clocks, trusted } = known;
+    const { clocks, trusted, events } = known;
     const now = (): number => trusted.stamp();
     const agesNow = (): number => trusted.now();
     this.home = home;
@@ -182,10 +188,11 @@ export class ServerDaemon {
     this.#log = log;
     this.#settings = settings;
     this.#record = known.record;
+    this.events = events;
     this.health = new StoreHealth(log);
     this.directory = known.directory;
     this.removals = known.removals;
-    this.presence = new Presence(this.directory, settings.reportIntervalMs);
+    this.presence = new Presence(this.directory, settings.reportIntervalMs, events);
     this.#attachments = new Attachments({
       store: store.attachments,
       root: home.attachments,
@@ -206,6 +213,7 @@ export class ServerDaemon {
       source: { ...founding, about: (id) => this.directory.get(id)?.membership },
       now: () => clock.now(),
       log,
+      events,
       onProblem: (problem) => this.health.tell('alarms', problem),
     });
     this.#lateness = new Lateness({
@@ -213,8 +221,9 @@ export class ServerDaemon {
       clock,
       settleMs: settings.settleMs,
       isMember: (id) => this.directory.get(id)?.status === 'member',
-      raise: (events, moment) => this.alarms.raise(events, moment),
-      onRaised: (events) => this.alarms.raised(events),
+      raise: (raised, moment) => this.alarms.raise(raised, moment),
+      onRaised: (raised) => this.alarms.raised(raised),
+      events,
       onProblem: (problem) => this.health.tell('schedules', problem),
     });
     this.overview = new Overview({
@@ -247,6 +256,7 @@ export class ServerDaemon {
         };
       },
       refusal: (bytes, peer) => room.refusal(bytes, peer),
+      events,
     });
     this.#housekeeping = new Housekeeping({
       store,
@@ -268,6 +278,7 @@ export class ServerDaemon {
       store: store.collects,
       directory: this.directory,
       sessionOf: (id) => this.network.sessionOf(id),
+      events,
       tell: (problem) => this.health.tell('collects', problem),
       log,
       now: Date.now,
@@ -298,6 +309,7 @@ export class ServerDaemon {
       witness: (id, time) => trusted.witness(id, time),
       enrolment: new Enrolment({ network, identity, registry, directory, removals, serverRecord }),
       heartbeatMs: settings.reportIntervalMs,
+      events,
       software: version,
       serverRecord,
       log,

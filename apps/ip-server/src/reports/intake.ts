@@ -7,6 +7,8 @@ import {
   REPORT_OVERHEAD_BYTES,
   Shares,
 } from '@filer/protocol';
+import { NO_EVENTS } from '@filer/program';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { NewReport, ReportStore } from '../store/report-store.ts';
 
 /** Reports that come within this time are committed together. */
@@ -42,6 +44,8 @@ export interface IntakeOptions {
    * @default there is always room
    */
   readonly refusal?: (bytes: number, peer: string) => FilerError | undefined;
+  /** @default nobody is told */
+  readonly events?: ServerEvents;
 }
 
 /** Takes reports in and commits them in batches. Nothing is acknowledged that is not on the disk. */
@@ -49,6 +53,7 @@ export class ReportIntake {
   readonly #store: ReportStore;
   readonly #onProblem: (problem: FilerError | undefined) => void;
   readonly #follow: Required<IntakeOptions>['follow'];
+  readonly #events: ServerEvents;
   readonly #refusal: Required<IntakeOptions>['refusal'];
   /** Bytes that wait for the disk, by their machine. */
   readonly #shares = new Shares({
@@ -63,12 +68,13 @@ export class ReportIntake {
   constructor(
     store: ReportStore,
     onProblem: (problem: FilerError | undefined) => void,
-    { follow = () => () => undefined, refusal = () => undefined }: IntakeOptions = {},
+    { follow = () => () => undefined, refusal = () => undefined, events = NO_EVENTS }: IntakeOptions = {},
   ) {
     this.#store = store;
     this.#onProblem = onProblem;
     this.#follow = follow;
     this.#refusal = refusal;
+    this.#events = events;
   }
 
   /** Why the last batch could not be stored; undefined when it was. */
@@ -135,6 +141,8 @@ export class ReportIntake {
         const outcomes = this.#store.store(reports, (stored) => (committed = this.#follow(stored)));
         committed();
         this.#tell(undefined);
+        const count = outcomes.filter((outcome) => outcome === 'stored').length;
+        if (count > 0) this.#events.publish('report', { count });
         batch.forEach(({ report, resolve, reject }, index) => {
           const outcome = outcomes[index];
           if (outcome === 'stored') resolve();

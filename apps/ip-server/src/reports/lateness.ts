@@ -1,4 +1,5 @@
 import { FilerError, type AnnouncedSchedule } from '@filer/protocol';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { Expectation } from '../store/expectation-store.ts';
 import type { NewReport } from '../store/report-store.ts';
 import type { Store } from '../store/store.ts';
@@ -27,6 +28,7 @@ export interface LatenessParts {
   readonly raise: (events: readonly LatenessEvent[], moment: Moment) => void;
   /** They are stored: somebody is to be told of them. */
   readonly onRaised: (events: readonly LatenessEvent[]) => void;
+  readonly events: ServerEvents;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
 }
@@ -120,7 +122,7 @@ export class Lateness {
 
   /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
   #soon(change: Change): Promise<void> {
-    this.#expectations.apply(change);
+    this.#apply(change);
     for (const each of [...change.kept, ...change.dropped]) this.#unsaved.set(keyOf(each), each);
     if (this.#unsaved.size === 0) return Promise.resolve();
     this.#flushing ??= new Promise((resolve) => setTimeout(resolve, GATHER_MS)).then(() => {
@@ -167,8 +169,14 @@ export class Lateness {
   }
 
   #committed(change: Change): void {
-    this.#expectations.apply(change);
+    this.#apply(change);
     if (change.events.length > 0) this.#parts.onRaised(change.events);
+  }
+
+  #apply(change: Change): void {
+    this.#expectations.apply(change);
+    for (const { peer, schedule: name } of [...change.kept, ...change.dropped])
+      this.#parts.events.publish('schedule', { peer, name });
   }
 }
 

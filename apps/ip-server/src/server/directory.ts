@@ -11,7 +11,8 @@ import {
   type PresenceState,
   type Removal,
 } from '@filer/protocol';
-import { InOrder } from '@filer/program';
+import { InOrder, NO_EVENTS } from '@filer/program';
+import type { ServerEvents } from '../api/contract/events.ts';
 import { isGivenOut } from '../store/positions.ts';
 import type {
   Admission,
@@ -42,6 +43,7 @@ const MAX_LAID_OUT = 64;
 export class Directory {
   readonly epoch: string;
   readonly #registry: Registry;
+  readonly #events: ServerEvents;
   readonly #changes = new InOrder();
   readonly #members = new Map<string, Member>();
   readonly #ids = new Map<number, string>();
@@ -62,13 +64,14 @@ export class Directory {
    * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
    * @throws FilerError of the store, also below; nothing has changed then
    */
-  static async open(registry: Registry, now: number): Promise<Directory> {
+  static async open(registry: Registry, now: number, events: ServerEvents = NO_EVENTS): Promise<Directory> {
     const seq = await registry.seq();
-    return new Directory(registry, Math.max(seq + 1, now), await registry.members());
+    return new Directory(registry, Math.max(seq + 1, now), await registry.members(), events);
   }
 
-  private constructor(registry: Registry, seq: number, members: readonly Member[]) {
+  private constructor(registry: Registry, seq: number, members: readonly Member[], events: ServerEvents) {
     this.#registry = registry;
+    this.#events = events;
     this.epoch = registry.epoch;
     this.#seq = seq;
     for (const stored of members) {
@@ -190,8 +193,10 @@ export class Directory {
   see(id: string, presence: PresenceState, lastSeen: number, software?: string): void {
     const member = this.#members.get(id);
     if (member === undefined || member.status !== 'member') return;
-    if (member.presence !== presence) this.#dirty.add(id);
     this.#keep({ ...member, presence, lastSeen, software: software ?? member.software });
+    if (member.presence === presence) return;
+    this.#dirty.add(id);
+    this.#events.publish('peer', { id });
   }
 
   /**
@@ -274,6 +279,7 @@ export class Directory {
     this.#seq = seq;
     this.#log.add(seq, member.handle, this.#members.size);
     this.#laidOut.clear();
+    this.#events.publish('peer', { id: member.membership.id });
     return member;
   }
 

@@ -17,6 +17,7 @@ import {
   type ServerRecord,
   type Welcome,
 } from '@filer/protocol';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { Enrolment } from './enrolment.ts';
 import { joinerHandler } from './joiner-handler.ts';
 import { routeMembers, takeRecord, type MemberServices } from './member-messages.ts';
@@ -33,6 +34,7 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly heartbeatMs: number;
   readonly software: string;
   readonly serverRecord: () => ServerRecord | undefined;
+  readonly events: ServerEvents;
 }
 
 /** The network's port: everyone who connects, from their hello to their end. */
@@ -102,7 +104,7 @@ export class PeerServer extends Server {
     welcomed: Welcomed,
     welcome: SayWelcome,
   ): Promise<void> {
-    const { directory, presence, uploads, log, now } = this.#parts;
+    const { directory, presence, uploads, events, log, now } = this.#parts;
     await this.#requireMember(id, hello);
     await this.levelRemovals(messenger, this.#parts.removals, hello);
     const membership = await this.#requireMember(id, hello);
@@ -128,6 +130,8 @@ export class PeerServer extends Server {
       if (connection.incarnation !== undefined) this.#announce(id, hello);
       const session = new Session(messenger, this.#handlerOf(connection));
       this.#sessions.set(connection, session);
+      // Whom collects can ask.
+      if (connection.incarnation !== undefined) events.publish('peer', { id });
       await sent.catch(() => undefined);
       const reason = await session.closed;
       log.info('peer disconnected', { ...about, ...(reason === undefined ? {} : { why: reason }) });

@@ -8,6 +8,8 @@ import {
   type Messenger,
   type PresenceState,
 } from '@filer/protocol';
+import { NO_EVENTS } from '@filer/program';
+import type { ServerEvents } from '../api/contract/events.ts';
 import type { HeartbeatAt } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { Incarnations } from './incarnations.ts';
@@ -35,6 +37,7 @@ const DUPLICATE =
 /** Who is connected, and what that means for the directory. Clocks are the caller's. */
 export class Presence {
   readonly #directory: Directory;
+  readonly #events: ServerEvents;
   readonly #silentAfterMs: number;
   readonly #incarnations = new Incarnations();
   readonly #daemons = new Map<string, Connection>();
@@ -46,8 +49,9 @@ export class Presence {
   #fresh = new Map<string, HeartbeatAt>();
 
   /** @param heartbeatMs the interval that clients are told */
-  constructor(directory: Directory, heartbeatMs: number) {
+  constructor(directory: Directory, heartbeatMs: number, events: ServerEvents = NO_EVENTS) {
     this.#directory = directory;
+    this.#events = events;
     this.#silentAfterMs = heartbeatMs * OFFLINE_AFTER_INTERVALS;
     for (const { membership, heartbeat } of directory.all()) {
       if (heartbeat !== undefined) this.#heartbeats.set(membership.id, heartbeat);
@@ -134,6 +138,7 @@ export class Presence {
     const entry = { at: now, heartbeat };
     this.#heartbeats.set(id, entry);
     this.#fresh.set(id, entry);
+    this.#events.publish('peer', { id });
   }
 
   /** The last heartbeat of a machine, also of one that is offline. */

@@ -174,11 +174,4 @@ export const collectMethods = {
   collectShow: method('collect-show', { params: whichRun, result: ledgerDocument }),
   /** Begins a run and follows it until nothing more comes of it for now. */
   collectRun: method('collect-run', { params: named, item: collectRunEvent, result: collectRunDone }),
-  /** The document at once and whenever it changes. */
-  watchCollects: method('watch-collects', {
-    params: NO_PARAMS,
-    item: collectsDocument,
-    result: v.undefined(),
-  }),
-  watchCollect: method('watch-collect', { params: whichRun, item: ledgerDocument, result: v.undefined() }),
 };

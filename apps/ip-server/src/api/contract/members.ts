@@ -82,9 +82,6 @@ const whichPeers = v.object({ all: v.boolean() });
 export const memberMethods = {
   peers: method('peers', { params: whichPeers, result: peersDocument }),
 
-  /** The document at once and whenever it changes. */
-  watchPeers: method('watch-peers', { params: whichPeers, item: peersDocument, result: v.undefined() }),
-
   /** By name or id. */
   member: method('member', { params: v.object({ peer: text(64) }), result: membership }),
 

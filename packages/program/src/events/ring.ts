@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+
+/** The types of events of a daemon, and what each carries: JSON values. */
+export type EventData = Readonly<Record<string, unknown>>;
+
+/** Where changes are published: what the owner of a state gets. */
+export interface Events<D> {
+  publish<K extends keyof D & string>(type: K, data: D[K]): void;
+}
+
+/**
+ * An event as a reader gets it. Its id names the event for `since`. `reset` is what a reader gets first, and whenever it
+ * missed something: it reads its documents again, and all events that follow are newer.
+ */
+export type EventOf<D> =
+  | {
+      [K in keyof D & string]: { readonly id: string; readonly type: K; readonly data: D[K] };
+    }[keyof D & string]
+  | { readonly id: string; readonly type: 'reset'; readonly data: null };
+
+export interface Subscription<K> {
+  /** The id of the last event that the reader has. @default begins with `reset` */
+  readonly since?: string | undefined;
+  /** @default all types */
+  readonly types?: readonly K[] | undefined;
+  /** Ends the reading, which then throws its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface RingOptions {
+  readonly maxEvents?: number;
+  readonly maxBytes?: number;
+}
+
+interface Kept<D> {
+  readonly event: EventOf<D>;
+  readonly bytes: number;
+}
+
+/** Where changes are published that nobody follows: of a server that is stopped, and in tests. */
+export const NO_EVENTS: Events<unknown> = { publish: () => undefined };
+
+/** Enough for a reader that is away for a moment; one that is away longer reads its document again, which costs less. */
+const MAX_EVENTS = 1_024;
+
+/** Of memory, about; as JSON. */
+const MAX_BYTES = 256 * 1024;
+
+/**
+ * The last events of a daemon, numbered from its start on. Readers have a place in it and nothing else, so any number of
+ * them, however slow, holds nothing back.
+ *
+ *     id = START-NUMBER     START is another one each time that the program starts
+ */
+export class EventRing<D extends EventData> implements Events<D> {
+  readonly #start = randomBytes(6).toString('hex');
+  readonly #maxEvents: number;
+  readonly #maxBytes: number;
+  readonly #kept: Kept<D>[] = [];
+  #bytes = 0;
+  /** The number of the newest event; 0 before the first. */
+  #newest = 0;
+  #changed = Promise.withResolvers<void>();
+  #isEnded = false;
+
+  constructor({ maxEvents = MAX_EVENTS, maxBytes = MAX_BYTES }: RingOptions = {}) {
+    this.#maxEvents = maxEvents;
+    this.#maxBytes = maxBytes;
+  }
+
+  publish<K extends keyof D & string>(type: K, data: D[K]): void {
+    this.#newest++;
+    const event = { id: this.#idOf(this.#newest), type, data };
+    const bytes = JSON.stringify(event).length;
+    this.#kept.push({ event, bytes });
+    this.#bytes += bytes;
+    while (this.#kept.length > this.#maxEvents || this.#bytes > this.#maxBytes)
+      this.#bytes -= this.#kept.shift()?.bytes ?? 0;
+    this.#wake();
+  }
+
+  /** All readers come to their end, after what was published before. */
+  end(): void {
+    this.#isEnded = true;
+    this.#wake();
+  }
+
+  /** What was published after `since`, and what will be, in order. @throws the reason of `signal` */
+  async *subscribe({ since, types, signal }: Subscription<keyof D & string> = {}): AsyncGenerator<
+    EventOf<D>,
+    void,
+    void
+  > {
+    const wanted: ReadonlySet<string> | undefined = types === undefined ? undefined : new Set(types);
+    signal?.addEventListener('abort', this.#wake);
+    try {
+      let last = this.#numberOf(since);
+      for (;;) {
+        signal?.throwIfAborted();
+        if (last === undefined || last < this.#newest - this.#kept.length) {
+          last = this.#newest;
+          yield { id: this.#idOf(last), type: 'reset', data: null };
+        } else if (last < this.#newest) {
+          const { event } = this.#kept[this.#kept.length - (this.#newest - last)] ?? {};
+          last++;
+          if (event !== undefined && wanted?.has(event.type) !== false) yield event;
+        } else if (this.#isEnded) return;
+        else await this.#changed.promise;
+      }
+    } finally {
+      signal?.removeEventListener('abort', this.#wake);
+    }
+  }
+
+  #idOf(number: number): string {
+    return `${this.#start}-${number}`;
+  }
+
+  /** @returns undefined for what this start has not given out */
+  #numberOf(id: string | undefined): number | undefined {
+    const [start, digits = ''] = id?.split('-') ?? [];
+    if (start !== this.#start || !/^\d{1,15}$/.test(digits)) return undefined;
+    const number = Number(digits);
+    return number <= this.#newest ? number : undefined;
+  }
+
+  readonly #wake = (): void => {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
+    resolve();
+  };
+}
