@@ -25,9 +25,9 @@ beforeEach(async () => {
   watch = store.add({ name: 'nas', folder: '/disk', options: '{}', addedAt: 1 });
 });
 
-function open(putsAway = false): { own: OwnDeliveries; problems: FolderProblems } {
+function open(): { own: OwnDeliveries; problems: FolderProblems } {
   const problems = new FolderProblems(log, 'nas');
-  return { own: new OwnDeliveries(watch, putsAway, store, problems), problems };
+  return { own: new OwnDeliveries(watch, store, problems), problems };
 }
 
 /** A file: its version is `INODE:SIZE:MTIME:CTIME`, and a copy has an inode and ctime of its own. */
@@ -83,12 +83,30 @@ test('folders alone go round once', () => {
   expect(left(open().own, ...found)).toEqual(['anna/nas/sub']);
 });
 
-test('where files are put away once delivered, the word of a recipient is enough', () => {
-  expect(left(open(true).own, file('anna/nas/a', 2))).toEqual(['anna/nas/a']);
-  store.notePlace(watch.id, 'anna/nas');
+test('where files are put away once delivered, copies of those are left out', () => {
+  store.note(watch.id, [file('a', 1)], ['peer']);
+  store.wasPutAway(watch.id, file('a', 1));
+  store.notePlace(watch.id, 'in/nas');
 
-  expect(left(open(true).own, file('anna/nas/a', 2))).toEqual([]);
-  expect(left(open(false).own, file('anna/nas/a', 2))).toEqual(['anna/nas/a']);
+  expect(left(open().own, file('bob/in/nas/a', 2), file('anna/nas/a', 3))).toEqual([]);
+  expect(left(open().own, file('a', 4))).toEqual(['a']);
+  store.remove(watch.id);
+  expect(store.shippedVersions(watch.id, 'a')).toEqual([]);
+});
+
+test.each([false, true])('no word of a recipient makes files of the user a copy', (isPutAway) => {
+  store.note(watch.id, [file('a', 1)], []);
+  if (isPutAway) store.wasPutAway(watch.id, file('a', 1));
+  for (const place of ['work/nas', 'nas/nas', 'work']) store.notePlace(watch.id, place);
+  const found = [
+    folder('work'),
+    folder('work/nas'),
+    file('work/nas/b', 2),
+    file('work/nas/a', 3, 2_000_000_000_000),
+    file('nas/nas/c', 4),
+  ];
+
+  expect(left(open().own, ...found)).toEqual(found.map(({ path }) => path));
 });
 
 test('the newest hundred folders of recipients are remembered', () => {

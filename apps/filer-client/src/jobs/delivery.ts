@@ -46,6 +46,9 @@ export interface DeliveryOptions {
 /** So much went, and more than can have gone for nothing: it gets on, however often it is lost. */
 const STEP_BYTES = 16 * 1024 * 1024;
 
+/** Places that one recipient names in one job: it has what was sent in one folder, and another one after midnight. */
+const MAX_PLACES = 8;
+
 /** The job's files on their way to one recipient, over as many connections as it takes. */
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -235,7 +238,7 @@ export class Delivery {
     const { watch, as } = request;
     if (watch === 0 || !name.startsWith(`${as}/`) || !path.endsWith(`/${name}`)) return;
     const place = path.slice(0, path.length - name.length + as.length);
-    if (this.#places.has(place)) return;
+    if (this.#places.has(place) || this.#places.size >= MAX_PLACES) return;
     this.#places.add(place);
     outreach.member.watches.notePlace(watch, place);
   }

@@ -337,6 +337,16 @@ export const MIGRATIONS: readonly string[] = [
   ${chargedLater('inbox')}
   ${chargedLater('deliveries')}
   `,
+  // What a watch delivered and put away: a copy of it in the watched folder is none of the user's files.
+  `
+  CREATE TABLE watch_put_away (
+    row INTEGER PRIMARY KEY,
+    watch INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    version TEXT NOT NULL,
+    UNIQUE (watch, path)
+  ) STRICT;
+  `,
 ];
 
 /** Rows of a table are charged by `MachineRoom`, which notes under no machine up to which row; what goes after that ends its charge. */

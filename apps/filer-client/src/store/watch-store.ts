@@ -48,6 +48,9 @@ const END = "r.state || ' ' || coalesce(r.finished_at, '')";
 /** Folders of recipients that are remembered for each watch: with dates in their names there is one a day. */
 const MAX_PLACES = 100;
 
+/** Files that were put away which are remembered, of all watches: 30 MB of rows. */
+const MAX_PUT_AWAY = 200_000;
+
 /** Watched folders, and what of them was put into jobs. */
 export class WatchStore {
   readonly #database: DatabaseSync;
@@ -75,7 +78,7 @@ export class WatchStore {
   /** Its jobs go on, and files that lie aside stay noted. @returns whether there was one */
   remove(id: number): boolean {
     return transaction(this.#database, () => {
-      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places'])
+      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places', 'watch_put_away'])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
       return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
     });
@@ -106,12 +109,14 @@ export class WatchStore {
     return found.filter(({ path, version }) => find.get(watch, path)?.['version'] !== version);
   }
 
-  /** What a path is known as that was put into a job; undefined for none. */
-  shippedVersion(watch: number, path: string): string | undefined {
-    const row = this.#database
-      .prepare('SELECT version FROM watch_files WHERE watch = ? AND path = ?')
-      .get(watch, path);
-    return row === undefined ? undefined : text(row, 'version');
+  /** What a path is or was known as that was put into a job, the newest first: what was put away since, too. */
+  shippedVersions(watch: number, path: string): string[] {
+    return ['watch_files', 'watch_put_away'].flatMap((table) =>
+      this.#database
+        .prepare(`SELECT version FROM ${table} WHERE watch = ? AND path = ?`)
+        .all(watch, path)
+        .map((row) => text(row, 'version')),
+    );
   }
 
   /** Notes below which folder of its inbox a recipient has the files of a watch. The newest are kept. */
@@ -165,6 +170,19 @@ export class WatchStore {
         for (const { path, version } of files) forget.run(watch, path, version);
       }
     });
+  }
+
+  /** A file was put away, which is remembered for a while: whoever finds another one of its path finds it new. */
+  wasPutAway(watch: number, file: SettledFile): void {
+    transaction(this.#database, () => {
+      this.#database
+        .prepare('INSERT OR REPLACE INTO watch_put_away (watch, path, version) VALUES (?, ?, ?)')
+        .run(watch, file.path, file.version);
+      this.#database
+        .prepare('DELETE FROM watch_put_away WHERE row <= (SELECT max(row) FROM watch_put_away) - ?')
+        .run(MAX_PUT_AWAY);
+    });
+    this.forget(watch, [file]);
   }
 
   /** Files that somebody is owed are found new again, for all. @returns how many */

@@ -183,7 +183,8 @@ export class Accounts {
           continue;
         }
         // A file that has changed goes as it is now, and is owed for anew.
-        watches.forget(id, [file]);
+        if (isAway === true) watches.wasPutAway(id, file);
+        else watches.forget(id, [file]);
         const { path } = file;
         if (isAway === true)
           log.debug('a file that everyone has was put away', {

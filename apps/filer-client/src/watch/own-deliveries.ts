@@ -11,22 +11,18 @@ const MAX_COPIES = 1_000;
  * Recognises in a watched folder what this watch itself delivered: a recipient's inbox can be in it, on a disk that both
  * machines see under whatever path. Sent again, each copy would come back one level deeper, without an end.
  *
- * Recipients say below which folder of their inbox they have what a watch ships, `anna/data` for example. A folder of
- * that path that holds a file of the same relative path, size and time as one that was shipped is a copy; so is one that is
- * in another folder of that path, where only folders go round. Where files are put away once delivered, what was shipped is
- * not known for long: there the recipient's word is enough.
+ * Recipients say below which folder of their inbox they have what a watch ships, `anna/data` for example. Their word is no
+ * proof: it may name a folder of the user. A folder of that path that holds a file of the same relative path, size and time as
+ * one that was shipped is a copy; so is a folder that is in another one of that path, where only folders go round.
  */
 export class OwnDeliveries {
   readonly #watch: Watch;
-  readonly #putsAway: boolean;
   readonly #store: WatchStore;
   readonly #problems: FolderProblems;
   /** Below the watched folder. */
   readonly #copies = new Set<string>();
 
-  /** @param putsAway whether files of the watch are removed or moved once delivered */
-  constructor(watch: Watch, putsAway: boolean, store: WatchStore, problems: FolderProblems) {
-    this.#putsAway = putsAway;
+  constructor(watch: Watch, store: WatchStore, problems: FolderProblems) {
     this.#watch = watch;
     this.#store = store;
     this.#problems = problems;
@@ -38,7 +34,7 @@ export class OwnDeliveries {
     const noted = this.#store.places(id);
     const usual = `${ownName}/${name}`;
     const places = noted.includes(usual) ? noted : [usual, ...noted];
-    return found.filter((each) => !this.#isCopy(each, places, noted));
+    return found.filter((each) => !this.#isCopy(each, places));
   }
 
   /** Why a folder is left out with all that is in it; undefined for one that is no copy. */
@@ -60,11 +56,11 @@ export class OwnDeliveries {
     this.#copies.clear();
   }
 
-  #isCopy(found: Found, places: readonly string[], noted: readonly string[]): boolean {
+  #isCopy(found: Found, places: readonly string[]): boolean {
     if (this.isInCopy(found.path)) return true;
     const copy = places
       .flatMap((place) => copiesIn(found, place))
-      .find((each) => (this.#putsAway && noted.includes(each.place)) || this.#isProved(each, found));
+      .find((each) => this.#isProved(each, found));
     if (copy === undefined) return false;
     if (this.#copies.size < MAX_COPIES) this.#copies.add(copy.folder);
     const refusal = this.refusal(copy.folder);
@@ -73,10 +69,9 @@ export class OwnDeliveries {
   }
 
   #isProved({ rest, isNested }: Copy, { kind, version }: Found): boolean {
-    if (isNested) return true;
-    if (kind !== 'file') return false;
-    const shipped = this.#store.shippedVersion(this.#watch.id, rest);
-    return shipped !== undefined && isSameContent(shipped, version);
+    if (kind !== 'file') return isNested;
+    const shipped = this.#store.shippedVersions(this.#watch.id, rest);
+    return shipped.some((each) => isSameContent(each, version));
   }
 }
 

@@ -72,12 +72,7 @@ export class WatchedFolder {
     this.#accounts = new Accounts(parts, watch, options);
     this.#troubles = new Troubles(parts.log, watch.name);
     this.#problems = new FolderProblems(parts.log, watch.name);
-    this.#ownDeliveries = new OwnDeliveries(
-      watch,
-      options.deleteAfter || options.moveTo !== undefined,
-      parts.member.watches,
-      this.#problems,
-    );
+    this.#ownDeliveries = new OwnDeliveries(watch, parts.member.watches, this.#problems);
     const { member } = parts;
     const recipients = new Recipients(
       { member, resolve: resolverOf(member), onFound: () => this.#scan.soon(0) },
