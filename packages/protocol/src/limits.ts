@@ -33,6 +33,13 @@ export const DIGEST_BLOCK_BYTES = 1 * MiB;
 /** Accept to authenticated, absolute: whoever has not said a valid `hello` by then is destroyed. */
 export const AUTHENTICATION_MS = 10_000;
 
+/**
+ * A joiner holds others of its address block up for so long at most, in ms: two questions over a satellite take less. Those
+ * wait so long for their turn: what is left of `AUTHENTICATION_MS` is for the enrolment itself.
+ */
+export const JOIN_TURN_MS = 2_000;
+export const JOIN_WAIT_MS = 8_000;
+
 /** Largest content of a message that is read from a stranger, in bytes; its header has the limit of all headers. */
 export const MAX_HELLO_BYTES = 64 * KiB;
 

@@ -19,6 +19,7 @@ import {
 } from '@filer/protocol';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { Enrolment } from './enrolment.ts';
+import { JoinTurns } from './join-turns.ts';
 import { joinerHandler } from './joiner-handler.ts';
 import { routeMembers, takeRecord, type MemberServices } from './member-messages.ts';
 import type { MemberRouter, TransferDoor } from './member-router.ts';
@@ -42,6 +43,7 @@ export class PeerServer extends Server {
   readonly texts: Texts;
   readonly #parts: PeerServerParts;
   readonly #sessions = new WeakMap<Connection, Session>();
+  readonly #joiners = new JoinTurns();
   #broadcastSeq: number;
   #ticking: Promise<void> | undefined;
 
@@ -89,6 +91,8 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { enrolment, network, log, now } = this.#parts;
+    const endTurn = await this.#joiners.take(messenger.holder ?? messenger.addr, messenger.closed);
+    void messenger.closed.then(endTurn);
     // Still a stranger: its words cost little to read, and it is told nothing of the network but the id that it named.
     const sent = welcome({ ...welcomed, network, removals: 0 }, STRANGER_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
