@@ -81,3 +81,66 @@ test('a batch that was added is found at once, and kept when its promise says so
   await Promise.all(adding);
   expect(rowsOf('receipts')).toBe(2);
 });
+
+const EVE = createKeyPair();
+
+/** Eve has fetched files of these names. */
+async function fetched(
+  to: ReceiptStore,
+  job: string,
+  names: readonly string[],
+  present = false,
+): Promise<void> {
+  const batch = signed(job, names, present);
+  await to.add({ job, peer: EVE.id, batch, paths: names, receivedAt: 1, isFetch: true });
+}
+
+test('what one machine fetches without end is kept up to a bound, its oldest first; what others fetched and what was sent stays', async () => {
+  const bounded = new ReceiptStore(database, { perHolder: 20_000, inAll: 100_000 });
+  await keep(signed('sent', ['a'], false));
+  await bounded.add({
+    job: 'theirs',
+    peer: bob.id,
+    batch: signed('theirs', ['a'], false),
+    paths: ['a'],
+    receivedAt: 1,
+    isFetch: true,
+  });
+  await Promise.all(Array.from({ length: 60 }, (_, n) => fetched(bounded, `job-${n}`, [`file-${n}`])));
+
+  const kept = (job: string): number => [...bounded.of(job)].length;
+  expect([kept('sent'), kept('theirs'), kept('job-0'), kept('job-59')]).toEqual([1, 1, 0, 1]);
+  expect(rowsOf('receipts')).toBeGreaterThan(10);
+  expect(rowsOf('receipts')).toBeLessThan(40);
+});
+
+test('lists that are kept once count as long as a receipt refers to them, and go with the last one', async () => {
+  const bounded = new ReceiptStore(database, { perHolder: 30_000, inAll: 100_000 });
+  const tree = (name: string): string[] => Array.from({ length: 20 }, (_, n) => `${name}/${n}`);
+  // The second look at each keeps its list when the first receipt has gone.
+  const looks = ['a', 'b'].flatMap((round) =>
+    ['x', 'y', 'z'].map((name) => [`${round}-${name}`, name] as const),
+  );
+  const others = Array.from({ length: 20 }, (_, n) => [`c-${n}`, `other-${n}`] as const);
+  await Promise.all([...looks, ...others].map(([job, name]) => fetched(bounded, job, tree(name), true)));
+
+  expect(rowsOf('receipt_lists')).toBeLessThan(8);
+  for (const { id } of database.prepare('SELECT DISTINCT list AS id FROM receipts').all())
+    expect(database.prepare('SELECT id FROM receipt_lists WHERE id = ?').get(id ?? null)).toBeDefined();
+  const inUse = database
+    .prepare("SELECT bytes FROM machine_use WHERE what = 'receipts' AND machine = ?")
+    .get(EVE.id);
+  expect(Number(inUse?.['bytes'])).toBeLessThanOrEqual(30_000);
+  database.exec('DELETE FROM receipts');
+  expect(rowsOf('receipt_lists')).toBe(0);
+});
+
+test('machines that fetch together are bounded together: the oldest of the one that has most goes', async () => {
+  const bounded = new ReceiptStore(database, { perHolder: 1e9, inAll: 30_000 });
+  const batch = signed('little', ['a'], false);
+  await bounded.add({ job: 'little', peer: bob.id, batch, paths: ['a'], receivedAt: 1, isFetch: true });
+  await Promise.all(Array.from({ length: 60 }, (_, n) => fetched(bounded, `job-${n}`, [`file-${n}`])));
+
+  expect([...bounded.of('little')]).toHaveLength(1);
+  expect([...bounded.of('job-0')]).toEqual([]);
+});

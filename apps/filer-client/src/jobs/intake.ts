@@ -64,6 +64,9 @@ const ROW_BYTES = 2_048;
 /** Transfers of one sender that wait until the program here is told of them. */
 const MAX_UNTOLD = 1_000;
 
+/** The same of all senders together: then each may have an equal part. */
+const MAX_UNTOLD_IN_ALL = 20_000;
+
 const CLEAN_EVERY_MS = 24 * 3_600_000;
 
 /** For so long a transfer goes on in the folder in which it began, in ms. */
@@ -254,10 +257,14 @@ export class TransferIntake {
   /** @throws FilerError `rate-limited` when the program here cannot keep up with what a sender has brought */
   #refuseUntold({ id }: Membership): void {
     const { member } = this.#options;
-    if (this.#hook === undefined || member.arrivals.untold(id) < MAX_UNTOLD) return;
+    if (this.#hook === undefined) return;
+    const [theirs, { transfers, senders }] = [member.arrivals.untold(id), member.arrivals.untoldOfAll()];
+    const allowed =
+      transfers < MAX_UNTOLD_IN_ALL ? MAX_UNTOLD : Math.min(MAX_UNTOLD, MAX_UNTOLD_IN_ALL / senders);
+    if (theirs < allowed) return;
     throw new FilerError(
       'rate-limited',
-      `${MAX_UNTOLD} transfers of yours wait until the program that ${member.name} runs for each was told: try again later`,
+      `${theirs} transfers of yours wait until the program that ${member.name} runs for each was told: try again later`,
     );
   }
 

@@ -36,8 +36,9 @@ export class PullRecord {
   /** Keeps receipts before their files count. @throws FilerError of the database */
   async keep(batch: ReceiptBatch, fileOf: (entry: number) => string): Promise<void> {
     const paths = batch.files.map(({ entry }) => fileOf(entry));
-    const kept = { job: this.job, peer: this.#from.id, batch, paths, receivedAt: this.#member.clock.stamp() };
-    await this.#member.receipts.add(kept);
+    const { receipts, clock } = this.#member;
+    const kept = { job: this.job, peer: this.#from.id, batch, paths, receivedAt: clock.stamp() };
+    await receipts.add({ ...kept, isFetch: true });
   }
 
   /** Notes how it ended. @throws FilerError of the database */

@@ -73,6 +73,16 @@ export class ArrivalStore {
     return integer(row ?? {}, 'transfers');
   }
 
+  /** The same of all senders, and how many these are. */
+  untoldOfAll(): { readonly transfers: number; readonly senders: number } {
+    const row = this.#database
+      .prepare(
+        'SELECT count(*) AS transfers, count(DISTINCT sender) AS senders FROM arrivals WHERE done_row > told_row',
+      )
+      .get();
+    return { transfers: integer(row ?? {}, 'transfers'), senders: integer(row ?? {}, 'senders') };
+  }
+
   /** When a transfer began first, ms since the epoch. */
   beganAt(from: string, job: string): number | undefined {
     const row = this.#database

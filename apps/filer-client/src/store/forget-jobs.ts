@@ -22,10 +22,9 @@ export function forgetJobs(database: DatabaseSync, before: number): { jobs: numb
       ended.map((row) => text(row, 'id')),
     );
     // Of what was fetched from here when this machine lost its power: receipts without a job.
-    const { changes } = database
+    database
       .prepare('DELETE FROM receipts WHERE received_at < ? AND job NOT IN (SELECT id FROM jobs)')
       .run(before);
-    if (ended.length > 0 || changes > 0) forgetLists(database);
     return { jobs: ended.length, more: ended.length === JOBS_AT_ONCE };
   });
 }
@@ -40,9 +39,7 @@ export function forgetOldest(database: DatabaseSync, peer: string, kind: string,
       )
       .all(peer, kind.length, kind, keep)
       .map((row) => text(row, 'id'));
-    if (old.length === 0) return;
     forgetAll(database, old);
-    forgetLists(database);
   });
 }
 
@@ -53,11 +50,4 @@ function forgetAll(database: DatabaseSync, jobs: readonly string[]): void {
   }
   const forget = database.prepare('DELETE FROM jobs WHERE id = ?');
   for (const id of jobs) forget.run(id);
-}
-
-/** Lists that no receipt refers to any more. */
-function forgetLists(database: DatabaseSync): void {
-  database.exec(
-    'DELETE FROM receipt_lists WHERE id NOT IN (SELECT list FROM receipts WHERE list IS NOT NULL)',
-  );
 }

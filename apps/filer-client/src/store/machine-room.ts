@@ -7,13 +7,14 @@ const MiB = 1024 * 1024;
 
 /**
  * Bytes, as `machine_use` counts them. Of files that came: about a million with usual paths, which a large tree has. Offers and
- * transfers: dozens of the largest, thousands of usual ones.
+ * transfers: dozens of the largest, thousands of usual ones. Receipts of what a machine fetched: of half a million files.
  */
 export const ROOMS = {
   inbox: { perHolder: 768 * MiB, inAll: 3_072 * MiB },
   deliveries: { perHolder: 768 * MiB, inAll: 3_072 * MiB },
   offers: { perHolder: 4 * MiB, inAll: 64 * MiB },
   arrivals: { perHolder: 4 * MiB, inAll: 64 * MiB },
+  receipts: { perHolder: 256 * MiB, inAll: 1_024 * MiB },
 } as const satisfies Record<string, ShareBounds>;
 
 /** How much, for a store that has a room. */
@@ -24,7 +25,7 @@ export interface RoomOptions {
 
 export interface MachineRoomOptions {
   /** One that `machine_use` counts. */
-  readonly table: 'messages' | 'inbox' | 'deliveries' | 'offers' | 'arrivals';
+  readonly table: 'messages' | 'inbox' | 'deliveries' | 'offers' | 'arrivals' | 'receipts';
   /** Bytes. */
   readonly bounds: ShareBounds;
   /** Which rows may be forgotten, as SQL. @default all */

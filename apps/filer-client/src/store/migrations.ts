@@ -347,6 +347,19 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (watch, path)
   ) STRICT;
   `,
+  // Receipts of what other machines fetched from here are charged to them, with the lists that are kept once for each machine.
+  `
+  ALTER TABLE receipts ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+  ALTER TABLE receipt_lists ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+  UPDATE receipts SET sender = peer WHERE job NOT IN
+    (SELECT id FROM jobs WHERE substr(request, 1, 15) <> '{"kind":"pull",');
+  CREATE INDEX receipts_sender ON receipts (sender);
+  ${charged('receipts', '256 + octet_length($.document) + coalesce(octet_length($.paths), 0)')}
+  ${charged('receipt_lists', '256 + octet_length($.files) + octet_length($.paths)', 'receipts')}
+  CREATE TRIGGER receipts_last AFTER DELETE ON receipts WHEN OLD.list IS NOT NULL BEGIN
+    DELETE FROM receipt_lists WHERE id = OLD.list AND NOT EXISTS (SELECT 1 FROM receipts WHERE list = OLD.list);
+  END;
+  `,
 ];
 
 /** Rows of a table are charged by `MachineRoom`, which notes under no machine up to which row; what goes after that ends its charge. */
@@ -363,16 +376,21 @@ function chargedLater(table: keyof typeof ROW_COSTS): string {
   END;`;
 }
 
-/** Keeps the bytes of a table's rows by sender, from those that are there now on. @param cost of the row `$` */
-function charged(table: string, cost: string): string {
+/**
+ * Keeps the bytes of a table's rows by sender, from those that are there now on.
+ *
+ * @param cost of the row `$` @param what it counts as
+ */
+function charged(table: string, cost: string, what = table): string {
   const add = (row: string, sign: '+' | '-'): string => `
-    INSERT INTO machine_use SELECT '${table}', ${row}.sender, 0
-      WHERE NOT EXISTS (SELECT 1 FROM machine_use WHERE what = '${table}' AND machine = ${row}.sender);
+    INSERT INTO machine_use SELECT '${what}', ${row}.sender, 0
+      WHERE NOT EXISTS (SELECT 1 FROM machine_use WHERE what = '${what}' AND machine = ${row}.sender);
     UPDATE machine_use SET bytes = bytes ${sign} (${cost.replaceAll('$', row)})
-      WHERE what = '${table}' AND machine = ${row}.sender;`;
+      WHERE what = '${what}' AND machine = ${row}.sender;`;
   return `
   INSERT INTO machine_use
-    SELECT '${table}', sender, sum(${cost.replaceAll('$', table)}) FROM ${table} GROUP BY sender;
+    SELECT '${what}', sender, sum(${cost.replaceAll('$', table)}) FROM ${table} WHERE TRUE GROUP BY sender
+    ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
   CREATE TRIGGER ${table}_in AFTER INSERT ON ${table} BEGIN ${add('NEW', '+')} END;
   CREATE TRIGGER ${table}_out AFTER DELETE ON ${table} BEGIN ${add('OLD', '-')} END;
   CREATE TRIGGER ${table}_changed AFTER UPDATE ON ${table} BEGIN ${add('OLD', '-')} ${add('NEW', '+')} END;`;

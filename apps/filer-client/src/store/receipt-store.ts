@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { ReceiptBatch } from '@filer/protocol';
+import type { ReceiptBatch, ShareBounds } from '@filer/protocol';
 import { FileDigests } from '@filer/transfer';
 import { text, integer, transaction } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
+import { MachineRoom, ROOMS } from './machine-room.ts';
 
 /** A signed batch that came. */
 interface NewReceipts {
@@ -13,6 +14,8 @@ interface NewReceipts {
   readonly paths: readonly string[];
   /** By this machine's clock, ms since the epoch. */
   readonly receivedAt: number;
+  /** Whether the peer has fetched the files: it decides how many there are, so they are charged to it. @default false */
+  readonly isFetch?: boolean;
 }
 
 /** A signed batch as it was kept. */
@@ -35,8 +38,11 @@ export class ReceiptStore {
     transaction(this.#database, () => batches.forEach((each) => this.#write(each))),
   );
 
-  constructor(database: DatabaseSync) {
+  readonly #room: MachineRoom;
+
+  constructor(database: DatabaseSync, bounds: ShareBounds = ROOMS.receipts) {
     this.#database = database;
+    this.#room = new MachineRoom(database, { table: 'receipts', bounds });
   }
 
   /** Resolves when it is on the disk. */
@@ -44,31 +50,41 @@ export class ReceiptStore {
     return this.#added.add(receipts);
   }
 
-  #write({ job, peer, batch, paths, receivedAt }: NewReceipts): void {
+  #write({ job, peer, batch, paths, receivedAt, isFetch = false }: NewReceipts): void {
+    const sender = isFetch ? peer : '';
     const { files, ...claims } = batch;
     // What was sent is signed for once; what was there already, each time that it is looked at.
     const list = files.every(({ present }) => present === true)
-      ? this.#listOf(JSON.stringify(files), JSON.stringify(paths))
+      ? this.#listOf(JSON.stringify(files), JSON.stringify(paths), sender)
       : undefined;
     const document = JSON.stringify(list === undefined ? batch : claims);
     this.#database
       .prepare(
-        'INSERT INTO receipts (job, peer, received_at, document, paths, list) VALUES (?, ?, ?, ?, ?, ?)',
+        'INSERT INTO receipts (job, peer, received_at, document, paths, list, sender) VALUES (?, ?, ?, ?, ?, ?, ?)',
       )
-      .run(job, peer, receivedAt, document, list === undefined ? JSON.stringify(paths) : null, list ?? null);
+      .run(
+        job,
+        peer,
+        receivedAt,
+        document,
+        list === undefined ? JSON.stringify(paths) : null,
+        list ?? null,
+        sender,
+      );
+    if (isFetch) this.#room.added();
   }
 
-  /** The number of a list, kept if it is new. Lists that are the same word by word are one. */
-  #listOf(files: string, paths: string): number {
+  /** The number of a list, kept if it is new. Lists of one machine that are the same word by word are one. */
+  #listOf(files: string, paths: string, sender: string): number {
     const digests = new FileDigests();
-    digests.update(Buffer.from(`${files}\n${paths}`));
+    digests.update(Buffer.from(`${sender}${files}\n${paths}`));
     const { digest } = digests.finish();
     const known = this.#database.prepare('SELECT id FROM receipt_lists WHERE digest = ?').get(digest);
     if (known !== undefined) return integer(known, 'id');
     const insert = this.#database.prepare(
-      'INSERT INTO receipt_lists (digest, files, paths) VALUES (?, ?, ?)',
+      'INSERT INTO receipt_lists (digest, files, paths, sender) VALUES (?, ?, ?, ?)',
     );
-    return Number(insert.run(digest, files, paths).lastInsertRowid);
+    return Number(insert.run(digest, files, paths, sender).lastInsertRowid);
   }
 
   /** The batches of a job in order of arrival, page by page: of one recipient, or of all. */
