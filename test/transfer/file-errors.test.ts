@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FilerError, messageOf, stackOf } from '@filer/protocol';
 import { Folder } from '../../packages/transfer/src/folder.ts';
-import { Part } from '../../packages/transfer/src/part.ts';
+import { PartialFile } from '../../packages/transfer/src/partial-file.ts';
 import { Place } from '../../packages/transfer/src/place.ts';
 import { inspectSource, OpenSource } from '../../packages/transfer/src/source.ts';
 import { freshFolder } from './two-ends.ts';
@@ -67,7 +67,7 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
   test('a part that cannot be closed is removed all the same', async () => {
     const path = await freshFolder();
     using folder = Folder.openOwn(path);
-    const part = new Part({ folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644, sync: true });
+    const part = new PartialFile({ folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644, sync: true });
     closeBehindTheBackOf(join(path, '.filer-part-'));
 
     await part.drop();
@@ -91,7 +91,7 @@ test('no message says the path by which a folder that is held open is reached', 
 
   const options = { folder, name: 'a', size: 1, mtimeNs: 0n, mode: 0o644, sync: true };
   const errors = [
-    thrownBy(() => new Part(options)),
+    thrownBy(() => new PartialFile(options)),
     thrownBy(() => openSync(inside, 'r')),
     thrownBy(() => linkSync(inside, inside)),
     thrownBy(() => folder.open('b')),

@@ -2,7 +2,8 @@ import type { FileEnd, ReceiptFile } from '@filer/protocol';
 import { statsAt } from './files-there.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { Ownership } from './ownership.ts';
-import type { Part } from './part.ts';
+import type { PartialFile } from './partial-file.ts';
+import type { IncomingBlocks } from './incoming-blocks.ts';
 import type { Place } from './place.ts';
 import type { Present } from './present.ts';
 import { parseSafePath } from './safe-path.ts';
@@ -35,7 +36,12 @@ export class Committing {
   }
 
   /** Resolves when it is in place, or has failed. */
-  async commit(wanted: Wanted, part: Part, end: FileEnd, mtimeNs: bigint): Promise<void> {
+  async commit(
+    wanted: Wanted,
+    blocks: IncomingBlocks<PartialFile>,
+    end: FileEnd,
+    mtimeNs: bigint,
+  ): Promise<void> {
     const { entry, name, size } = wanted;
     const components = parseSafePath(name); // taken apart again: kept for every entry they would fill the memory
     const { place, present, ownership, sync: synced } = this.#options;
@@ -43,11 +49,11 @@ export class Committing {
     let remember: (file: ReceiptFile) => void = () => undefined;
     let noted: Promise<void> | undefined;
     try {
-      const digests = await part.verify(end);
+      const digests = await blocks.finish(end);
       const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
       const taken = await place.inFolder(parents, async (folder) => {
         const replaces = await ownership.replaceable(folder, components, mtimeNs);
-        const name = await part.commit(folder, own, replaces);
+        const name = await blocks.sink.commit(folder, own, replaces);
         const stats = statsAt(folder, name);
         if (stats !== undefined) remember = present.written(stats, mtimeNs);
         // Before the owner is told: what is noted together is noted in this order.
@@ -56,7 +62,7 @@ export class Committing {
       });
       file = { entry, name, path: place.pathOf(parents, taken), size, ...digests, synced };
     } catch (error) {
-      await part.drop();
+      await blocks.sink.drop();
       this.#entries.giveUp(wanted, error);
       this.#entries.forget(wanted);
       return;

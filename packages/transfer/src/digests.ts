@@ -43,6 +43,24 @@ export class FileDigests {
     return this.#bytes % DIGEST_BLOCK_BYTES === 0 ? this.#last : digestOfBlock(block);
   }
 
+  /**
+   * The same for a part of one block.
+   *
+   * @returns the digest of the block, in 32 bytes, where it ends with this part
+   */
+  addPiece(piece: Buffer): Buffer | undefined {
+    this.update(piece);
+    return this.#bytes % DIGEST_BLOCK_BYTES === 0 ? this.#last : undefined;
+  }
+
+  /** The same for a whole block, once its digest is known. */
+  addDigested(block: Buffer, digest: Buffer): void {
+    this.#whole.update(block);
+    this.#bytes += block.length;
+    this.#list ??= new Blake3Hasher();
+    this.#list.update(digest);
+  }
+
   #endBlock(): void {
     if (this.#bytes <= DIGEST_BLOCK_BYTES) {
       this.#last = this.#whole.digestBuffer();
@@ -63,8 +81,8 @@ export class FileDigests {
   finish(): Digests {
     if (this.#bytes % DIGEST_BLOCK_BYTES !== 0) this.#endBlock();
     return {
-      digest: written(this.#whole.digestBuffer()),
-      blocks: written(this.#list?.digestBuffer() ?? blake3(NO_DIGEST)),
+      digest: digestText(this.#whole.digestBuffer()),
+      blocks: digestText(this.#list?.digestBuffer() ?? blake3(NO_DIGEST)),
     };
   }
 }
@@ -72,7 +90,10 @@ export class FileDigests {
 /** The digests of a file that lies there whole. @param content of one block at most */
 export function digestsOfSmall(content: Buffer): Digests {
   const digest = blake3(content);
-  return { digest: written(digest), blocks: written(blake3(content.length === 0 ? NO_DIGEST : digest)) };
+  return {
+    digest: digestText(digest),
+    blocks: digestText(blake3(content.length === 0 ? NO_DIGEST : digest)),
+  };
 }
 
 /** Digests of blocks as they lie, 32 bytes each: those of a terabyte take 32 MB. */
@@ -105,10 +126,11 @@ export function digestOfBlock(content: Buffer): Buffer {
  * @param digest `blake3:HEX`
  */
 export function sealOf(digest: string): string {
-  return written(blake3(`filer/1 check\n${digest}`));
+  return digestText(blake3(`filer/1 check\n${digest}`));
 }
 
-function written(digest: Buffer): string {
+/** A digest as it travels. */
+export function digestText(digest: Buffer): string {
   return `blake3:${digest.toString('hex')}`;
 }
 

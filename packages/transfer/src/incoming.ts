@@ -4,7 +4,9 @@ import { Deciding, type DecidingOptions } from './deciding.ts';
 import { outOfPlace } from './ending.ts';
 import { FilledFolders } from './filled-folders.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
-import { IncomingStreams, type StreamsOptions } from './incoming-streams.ts';
+import { IncomingStreams } from './incoming-streams.ts';
+import type { PartialFile } from './partial-file.ts';
+import { PartialFiles, type PartialFilesOptions } from './partial-files.ts';
 import { parseSafePath } from './safe-path.ts';
 import { SideWork } from './side-work.ts';
 import { Vouching, type VouchingOptions } from './vouching.ts';
@@ -14,12 +16,37 @@ import { NOT_SENT, WantedEntries } from './wanted-entries.ts';
 const MAX_COMMITS = 16;
 
 export interface IncomingOptions
-  extends DecidingOptions, StreamsOptions, CommittingOptions, VouchingOptions {}
+  extends DecidingOptions, PartialFilesOptions, CommittingOptions, VouchingOptions {}
 
 /** The files of one transfer on their way in: asked for, streaming, or being put in place. */
-export class Incoming {
+export interface Incoming {
   /** What was asked for comes through here. */
   readonly streams: IncomingStreams;
+  /**
+   * Decides about a batch of entries.
+   *
+   * @param first the number of the first
+   * @throws FilerError `unexpected-message` when too many are announced ahead, `home-not-writable`,
+   *   `connection-closed`
+   */
+  announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]>;
+  /** Gives the receipts of what needs not come, after its sender was told that it needs not. */
+  vouch(): Promise<void>;
+  /** The sender's file is one that is here. @throws FilerError `unexpected-message` */
+  skip(skip: Skip): Promise<void>;
+  /**
+   * The sender has nothing left to send. Resolves when every file that came whole is in place or has failed.
+   *
+   * @throws FilerError `unexpected-message` when something is still owed
+   */
+  finish(): Promise<void>;
+  /** The transfer ended early: keeps what is not whole for the next try, and lets what is whole get its place. */
+  stop(reason: FilerError): Promise<void>;
+}
+
+/** Those that go into a folder. */
+export class IncomingToFolder implements Incoming {
+  readonly streams: IncomingStreams<PartialFile>;
   readonly #entries: WantedEntries;
   readonly #folders: FilledFolders;
   readonly #commits: SideWork;
@@ -38,28 +65,20 @@ export class Incoming {
       folders: this.#folders,
       identical: (file) => this.#vouching.add(file),
     });
-    this.streams = new IncomingStreams(options, owner, this.#entries, (...whole) =>
+    const files = new PartialFiles(options, (...whole) =>
       this.#commits.begun(this.#committing.commit(...whole)),
     );
+    this.streams = new IncomingStreams(files, owner, this.#entries);
   }
 
-  /**
-   * Decides about a batch of entries.
-   *
-   * @param first the number of the first
-   * @throws FilerError `unexpected-message` when too many are announced ahead, `home-not-writable`,
-   *   `connection-closed`
-   */
   async announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
     return await this.#deciding.decide(first, entries);
   }
 
-  /** Gives the receipts of what needs not come, after its sender was told that it needs not. */
   async vouch(): Promise<void> {
     await this.#vouching.vouch();
   }
 
-  /** The sender's file is one that is here. @throws FilerError `unexpected-message` */
   async skip({ entry, digest }: Skip): Promise<void> {
     const wanted = this.#entries.get(entry);
     const there = wanted?.files.find((each) => each.digest === digest);
@@ -70,17 +89,11 @@ export class Incoming {
     await this.#vouching.vouchFor({ entry, name, size, components: parseSafePath(name), there, facts });
   }
 
-  /**
-   * The sender has nothing left to send. Resolves when every file that came whole is in place or has failed.
-   *
-   * @throws FilerError `unexpected-message` when something is still owed
-   */
   async finish(): Promise<void> {
     if (this.streams.isOpen || this.#entries.isOwed) throw outOfPlace('done');
     await this.#settle(NOT_SENT);
   }
 
-  /** The transfer ended early: keeps what is not whole for the next try, and lets what is whole get its place. */
   async stop(reason: FilerError): Promise<void> {
     await this.streams.stop();
     await this.#settle(reason);

@@ -44,10 +44,12 @@ export interface SentFile {
   readonly source: Source;
   /** Whether the receiver has something to compare it with. */
   hasBasis?: boolean;
-  /** Whether the receiver lost what it had, and takes the file once more, whole. */
+  /** Whether the receiver lost some of it, and takes the file once more. */
   again?: boolean;
+  /** How often it did. */
+  timesAgain?: number;
   /** What the receiver said last against it. */
-  refusal?: Pick<EntryFailure, 'code' | 'message'>;
+  refusal?: Pick<EntryFailure, 'code' | 'message' | 'bytes'>;
   /** Files of the receiver that it may be. */
   files?: readonly PresentFile[];
   /** What it was when it was compared with what the receiver has, and was none of it. */
@@ -170,7 +172,8 @@ export class Outgoing {
         const isAgain = file.again === true;
         file.again = false;
         // What came of a file that changed is there to be compared; the second reading alone makes its digests.
-        file.hasBasis = went === 'changed' && source.size > DIGEST_BLOCK_BYTES;
+        const bytesThere = went === 'changed' ? source.size - DIGEST_BLOCK_BYTES : (file.refusal?.bytes ?? 0);
+        file.hasBasis = bytesThere > 0;
         await this.#abandon(entry, reason.code, reason.message);
         if (went === 'changed') continue;
         if (!isAgain) return undefined;
@@ -257,7 +260,9 @@ export class Outgoing {
   async #sendUnpacked(start: FileStart, content: Buffer, end: FileEnd): Promise<void> {
     const going = [this.#say(formatFile(start))];
     if (start.size > 0)
-      going.push(this.#channel.send(chunkHeader({ entry: start.entry, offset: 0 }), content));
+      going.push(
+        this.#channel.send(chunkHeader({ entry: start.entry, offset: 0, block: end.digest }), content),
+      );
     going.push(this.#say(formatEnd(end)));
     await Promise.all(going);
   }
@@ -297,10 +302,8 @@ export class Outgoing {
         ? undefined
         : this.#reads?.reader(`${identity}:${announced}`, announced, readerOf(opened));
     const toSend = { opened, shared, listed };
-    const digests =
-      file.hasBasis === true && announced > 0
-        ? await this.#pump.runAgainst(entry, toSend, size, ask, onSent)
-        : await this.#pump.run(entry, toSend, size, onSent);
+    const askBasis = file.hasBasis === true && announced > 0 ? ask : undefined;
+    const digests = await this.#pump.run(entry, toSend, size, askBasis, onSent);
     // Until then the receiver may find that a block of its basis is not what it was.
     const isTold = file.hasBasis === true && announced > DIGEST_BLOCK_BYTES;
     if (isTold && digests !== undefined) await this.#lead.taken(announced);

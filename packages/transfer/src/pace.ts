@@ -91,8 +91,17 @@ export class Pace implements Disposable {
     this.#toldWorkingAt = performance.now();
   }
 
-  /** Own work: while it goes on, this side does not give up, and asks the other side not to. */
+  /** Own work: while it goes on, this side does not give up, and asks the other side not to. Its end is a step. */
   async work<T>(task: Promise<T>): Promise<T> {
+    try {
+      return await this.during(task);
+    } finally {
+      this.exchanged();
+    }
+  }
+
+  /** The same for work with what came, which is growth by its bytes alone. */
+  async during<T>(task: Promise<T>): Promise<T> {
     if (this.#busy++ === 0) this.#busySince = performance.now();
     try {
       return await task;
@@ -100,7 +109,6 @@ export class Pace implements Disposable {
       const now = performance.now();
       // The time of own work is nobody's standstill; the other side may have caused it.
       if (--this.#busy === 0) this.#grownAt = Math.min(now, this.#grownAt + now - this.#busySince);
-      this.exchanged();
     }
   }
 

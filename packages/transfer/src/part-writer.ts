@@ -1,6 +1,6 @@
 import { fdatasync, fsync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { DIGEST_BLOCK_BYTES, type FilerError } from '@filer/protocol';
+import type { FilerError } from '@filer/protocol';
 import { writeError } from './write-error.ts';
 
 const syncAll = promisify(fsync);
@@ -18,9 +18,9 @@ const SLOW_WRITE_MS = 20;
 /** So much is brought to the disk at a time while more comes in, so that little is left to wait for at the end. */
 const SYNC_EVERY_BYTES = 16 * 1024 * 1024;
 
-/** A chunk of zeros of at least this size becomes a hole, so that sparse files stay sparse. */
-const MIN_HOLE_BYTES = 64 * 1024;
-const ZEROS = Buffer.alloc(DIGEST_BLOCK_BYTES);
+/** A piece of zeros of this size becomes a hole, so that sparse files stay sparse; a shorter one from half of it on. */
+const HOLE_BYTES = 128 * 1024;
+const ZEROS = Buffer.alloc(HOLE_BYTES);
 
 /** Writes one part and brings it to the disk. The first error counts: after it the part is of no more use. */
 export class PartWriter {
@@ -56,16 +56,15 @@ export class PartWriter {
    * @throws FilerError `no-space`, `home-not-writable`, for this or an earlier write
    */
   async write(content: Buffer, position: number, onWritten: () => void): Promise<void> {
-    if (position >= this.#freshFrom && isHole(content)) {
-      this.hasHoles = true;
-      onWritten();
-      return this.#failIfLost();
-    }
+    const pieces = position >= this.#freshFrom ? withoutHoles(content) : [content];
+    if (pieces[0]?.length !== content.length) this.hasHoles = true;
+    const placeOf = (piece: Buffer): number => position + piece.byteOffset - content.byteOffset;
     if (this.#isSlow) {
-      this.#writes.push(this.#writeElsewhere(content, position).then(onWritten));
+      const written = pieces.map((piece) => this.#writeElsewhere(piece, placeOf(piece)));
+      this.#writes.push(Promise.all(written).then(onWritten));
       if (this.#writes.length >= MAX_WRITES) await this.#writes.shift();
     } else {
-      this.#writeHere(content, position);
+      for (const piece of pieces) this.#writeHere(piece, placeOf(piece));
       onWritten();
     }
     this.#failIfLost();
@@ -138,9 +137,18 @@ export class PartWriter {
   }
 }
 
-function isHole(content: Buffer): boolean {
-  if (content.length < MIN_HOLE_BYTES || content.length > ZEROS.length) return false;
-  return content.equals(ZEROS.subarray(0, content.length));
+/** What is left of some bytes without the zeros that become holes, in order. */
+function withoutHoles(content: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  let from = 0;
+  for (let at = 0; at < content.length; at += HOLE_BYTES) {
+    const end = Math.min(at + HOLE_BYTES, content.length);
+    if (end - at < HOLE_BYTES / 2 || !content.subarray(at, end).equals(ZEROS.subarray(0, end - at))) continue;
+    if (at > from) pieces.push(content.subarray(from, at));
+    from = end;
+  }
+  if (from < content.length) pieces.push(content.subarray(from));
+  return pieces;
 }
 
 function writeSome(descriptor: number, content: Buffer, position: number): Promise<number> {

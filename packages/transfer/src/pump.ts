@@ -7,6 +7,7 @@ import {
   type Digests,
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
+import { digestText } from './digests.ts';
 import type { Lead } from './lead.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
@@ -53,15 +54,14 @@ export interface FileToSend {
 type Buffers = readonly [Buffer, Buffer];
 
 /**
- * Moves files into a channel through two buffers, whatever their size: one is filled while the other is on its
- * way. A buffer is used again only after its `send` has resolved.
+ * Moves files into a channel, block by block, through two buffers, whatever their size: one is filled while the other
+ * is on its way. A buffer is used again only after its sends have resolved.
  */
 export class Pump {
   readonly #channel: Channel;
   readonly #lead: Lead;
   readonly #limit: RateLimit | undefined;
   readonly #stop: AbortSignal;
-  readonly #chunks = buffersOf(CHUNK_BYTES);
   #blocks: Buffers | undefined;
 
   /** @param stop ends the waiting for what `limit` lets go */
@@ -73,83 +73,85 @@ export class Pump {
   }
 
   /**
-   * Sends the chunks of one file.
+   * Sends the blocks of one file, or those in which it differs from the basis that the receiver has.
    *
    * @param size what was announced; no byte beyond it is read
+   * @param askBasis undefined when the receiver has nothing to compare
    * @param onSent called after each chunk was handed to the operating system
    * @returns the digests, or undefined when it was stopped or the file ended before `size`
    * @throws FilerError `path-unreadable`, or what the channel's `send` throws
    */
-  run(entry: number, source: FileToSend, size: Size, onSent: OnSent): Promise<Digests | undefined> {
-    const nothing = (): Promise<undefined> => Promise.resolve(undefined);
-    const { opened, shared } = source;
-    return this.#move(
-      shared === undefined ? this.#chunks : this.#wholeBlocks,
-      shared ?? ownReader(readerOf(opened), 'chunks'),
-      (offset) => size.reach(offset + 1),
-      nothing,
-      ({ content }, offset) => this.#sendContent(entry, content, offset, onSent),
-    );
-  }
-
-  get #wholeBlocks(): Buffers {
-    this.#blocks ??= buffersOf(DIGEST_BLOCK_BYTES);
-    return this.#blocks;
-  }
-
-  /** The same, but sends only the blocks in which the file differs from the basis that the receiver has. */
-  runAgainst(
+  async run(
     entry: number,
     { opened, shared, listed }: FileToSend,
     size: Size,
-    askBasis: AskBasis,
+    askBasis: AskBasis | undefined,
     onSent: OnSent,
   ): Promise<Digests | undefined> {
     const read = readerOf(opened);
-    const reader = listed === undefined ? (shared ?? ownReader(read, 'blocks')) : listedReader(read, listed);
-    const basis = new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
-    const digestAt = (offset: number): Promise<Buffer | undefined> =>
-      basis.digestOf(Math.floor(offset / DIGEST_BLOCK_BYTES));
-    // Whole blocks, as long as there are any: only those can be compared.
-    const sizeFrom = (offset: number): Promise<number> => size.reach(offset + DIGEST_BLOCK_BYTES);
-    return this.#move(this.#wholeBlocks, reader, sizeFrom, digestAt, async (piece, offset, there) => {
-      const { bytes, content } = piece;
-      if (there?.equals(piece.blockDigest()) === true) {
-        await send(this.#channel, formatSame({ entry, offset, bytes }));
-        return onSent(0, offset + bytes);
-      }
-      return await this.#sendContent(entry, content, offset, onSent);
+    // What is still being written goes as it comes, unless it is compared.
+    const pieces = size.most === Infinity && askBasis === undefined ? 'any' : 'blocks';
+    const reader = listed === undefined ? (shared ?? ownReader(read, pieces)) : listedReader(read, listed);
+    const basis =
+      askBasis === undefined ? undefined : new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
+    const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
+    return await this.#move(reader, size, least, basis, async (piece, offset, there) => {
+      const digest = piece.blockDigest();
+      if (digest === undefined || there?.equals(digest) !== true)
+        return await this.#sendPiece(entry, piece, offset, onSent);
+      const { bytes } = piece;
+      await send(this.#channel, formatSame({ entry, offset, bytes }));
+      return onSent(0, offset + bytes);
     });
   }
 
-  /** As one chunk, or in pieces as small and as late as the limit wants them. */
-  async #sendContent(entry: number, content: Buffer, from: number, onSent: OnSent): Promise<boolean> {
-    const most = this.#limit?.pieceBytes ?? content.length;
+  /** The digest of its block goes with the first chunk, so that the receiver can verify the block when it is whole. */
+  async #sendPiece(entry: number, piece: Piece, from: number, onSent: OnSent): Promise<boolean> {
+    const { content } = piece;
+    const most = Math.min(CHUNK_BYTES, this.#limit?.pieceBytes ?? CHUNK_BYTES);
+    const digest = piece.blockDigest();
+    const block = digest === undefined ? undefined : digestText(digest);
+    let isWanted = true;
+    const sending: Promise<void>[] = [];
     for (let at = 0; at < content.length; at += most) {
-      const piece = content.subarray(at, at + most);
-      if (this.#limit !== undefined) await this.#limit.take(piece.length, this.#stop);
-      await this.#channel.send(chunkHeader({ entry, offset: from + at }), piece);
-      if (!onSent(piece.length, from + at + piece.length)) return false;
+      const chunk = content.subarray(at, at + most);
+      if (this.#limit !== undefined) await this.#limit.take(chunk.length, this.#stop);
+      const offset = from + at;
+      const sent = this.#channel.send(
+        chunkHeader({ entry, offset, block: at === 0 ? block : undefined }),
+        chunk,
+      );
+      const told = sent.then(() => {
+        isWanted &&= onSent(chunk.length, offset + chunk.length);
+      });
+      // Only where they wait for their time does one wait for the one before.
+      if (this.#limit === undefined) sending.push(told);
+      else await told;
+      if (!isWanted) break;
     }
-    return true;
+    await Promise.all(sending);
+    return isWanted;
   }
 
+  /** @param least bytes to wait for while the file grows */
   async #move(
-    [one, two]: Buffers,
     reader: Reader,
-    sizeFrom: (offset: number) => Promise<number>,
-    digestAt: (offset: number) => Promise<Buffer | undefined>,
+    size: Size,
+    least: number,
+    basis: Basis | undefined,
     sendPiece: (piece: Piece, offset: number, there: Buffer | undefined) => Promise<boolean>,
   ): Promise<Digests | undefined> {
-    let [buffer, other] = [one, two];
+    this.#blocks ??= [Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES), Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES)];
+    let [buffer, other] = this.#blocks;
     let [onItsWay, before] = [Promise.resolve(true), Promise.resolve(true)];
     try {
-      for (let offset = 0, size = 0; ;) {
-        if (offset + buffer.length > size) size = await sizeFrom(offset);
-        if (offset >= size) break;
-        const there = await digestAt(offset);
-        await this.#lead.room(offset + buffer.length);
-        const piece = reader.next(buffer, offset, Math.min(buffer.length, size - offset), there);
+      for (let offset = 0, end = 0; ;) {
+        if (offset + least > end) end = await size.reach(offset + least);
+        if (offset >= end) break;
+        const bytes = Math.min(DIGEST_BLOCK_BYTES - (offset % DIGEST_BLOCK_BYTES), end - offset);
+        const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
+        await this.#lead.room(offset + bytes);
+        const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;
         const sent = sendPiece(piece, offset, there).finally(() => piece.release());
         sent.catch(() => undefined); // awaited in the next round but one, or below
@@ -165,10 +167,6 @@ export class Pump {
       await Promise.allSettled([before, onItsWay]);
     }
   }
-}
-
-function buffersOf(bytes: number): Buffers {
-  return [Buffer.allocUnsafeSlow(bytes), Buffer.allocUnsafeSlow(bytes)];
 }
 
 /** The digests of the receiver's blocks, asked for in order and a little ahead. */

@@ -1,13 +1,13 @@
 import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
 import { digestOfBlock, FileDigests, type BlockList } from './digests.ts';
 
-/** The next bytes of a file. */
+/** The next bytes of a file, all of one block. */
 export interface Piece {
   readonly bytes: number;
   /** Empty where nobody needs it: the other side has the block. */
   readonly content: Buffer;
-  /** Of a piece that is one block. */
-  blockDigest(): Buffer;
+  /** That of its block, in 32 bytes; undefined where the block does not end with it. */
+  blockDigest(): Buffer | undefined;
   /** The content is on its way no more. */
   release(): void;
 }
@@ -25,20 +25,23 @@ export interface Reader {
   digests(): Digests;
 }
 
-/** For one recipient alone. @param read fills `into`, and returns what it read */
+/**
+ * For one recipient alone.
+ *
+ * @param read fills `into`, and returns what it read
+ * @param pieces whether each is one block, the last one of the file perhaps a short one; or any part of one
+ */
 export function ownReader(
   read: (into: Buffer, offset: number, bytes: number) => Buffer,
-  pieces: 'blocks' | 'chunks',
+  pieces: 'blocks' | 'any',
 ): Reader {
   const digests = new FileDigests();
   return {
     next: (own, offset, bytes) => {
       const content = read(own, offset, bytes);
       if (content.length === 0) return undefined;
-      const digest = pieces === 'blocks' ? digests.addBlock(content) : undefined;
-      if (digest === undefined) digests.update(content);
-      const blockDigest = (): Buffer => digest ?? NO_BYTES;
-      return { bytes: content.length, content, blockDigest, release: () => undefined };
+      const digest = pieces === 'blocks' ? digests.addBlock(content) : digests.addPiece(content);
+      return { bytes: content.length, content, blockDigest: () => digest, release: () => undefined };
     },
     digests: () => digests.finish(),
   };

@@ -1,12 +1,10 @@
-import type { KeyPair, Offer, OnConflict, ReceiptFile } from '@filer/protocol';
+import type { Offer, OnConflict, ReceiptFile } from '@filer/protocol';
 import type { Deliveries } from './deliveries.ts';
 import type { FreeSpace } from './free-space.ts';
 import type { KnownDigests } from './known-digests.ts';
-import type { Outcome } from './outcome.ts';
 import type { OwnershipOptions } from './ownership.ts';
-import type { PaceOptions } from './pace.ts';
-import type { ReceiveEvent } from './receive-event.ts';
 import type { ReceivePolicy } from './receive-policy.ts';
+import type { ReceiverOptions } from './receiver.ts';
 
 /** A file in place, before its receipt is given; `present`: it was there, as the sender's is. */
 export interface ReceivedFile extends ReceiptFile {
@@ -16,12 +14,7 @@ export interface ReceivedFile extends ReceiptFile {
   readonly note: string;
 }
 
-export interface ReceiveOptions extends PaceOptions {
-  readonly network: string;
-  /** Who receives, and signs for it. */
-  readonly keyPair: KeyPair;
-  /** As TLS proved. */
-  readonly senderId: string;
+export interface ReceiveOptions extends ReceiverOptions {
   /** Made if missing. */
   readonly inbox: string;
   /** Where in the inbox, a relative path: as a rule the sender's name; empty for the inbox itself. */
@@ -55,21 +48,9 @@ export interface ReceiveOptions extends PaceOptions {
    * @default none: the inbox is this receiver's alone
    */
   readonly mark?: string | undefined;
-  /** Whether a sender that was asked for what it has may have nothing: then `done` comes, and no offer. @default false */
-  readonly mayBeNothing?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /**
    * Notes a file that is in place; awaited before its receipt is given. Told of a file that was there only while its
    * digest is not remembered: what is remembered was noted then.
    */
   readonly record?: ((file: ReceivedFile) => void | Promise<void>) | undefined;
-}
-
-export interface ReceiveOutcome extends Outcome {
-  /** Undefined when no offer came. */
-  readonly job: string | undefined;
-  readonly bytesReceived: number;
-  /** Sizes of all that was announced. */
-  readonly bytesTotal: number;
 }

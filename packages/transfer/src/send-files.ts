@@ -41,6 +41,9 @@ import { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
 import { countAll, Supply } from './supply.ts';
 
+/** How often a file goes once more because its receiver lost some of it: what it was compared with, and a block. */
+const MAX_TIMES_AGAIN = 2;
+
 /** Entries in the first batch: the first file is on its way before much was walked. */
 const FIRST_BATCH = 100;
 
@@ -317,7 +320,7 @@ class Sending implements OutgoingOwner {
     if (file === undefined) return;
     this.#pace.grown();
     file.refusal = failure;
-    if (failure.again === true && file.hasBasis === true && file.end === undefined) file.again = true;
+    if (mayGoAgain(file, failure)) file.again = true;
     else this.#entries.failed(failure.entry, failure, 'peer');
   }
 
@@ -337,4 +340,12 @@ class Sending implements OutgoingOwner {
     this.#over.reject(error);
     this.#lead.fail(error);
   }
+}
+
+/** Whether a file may go once more: not while it is on its way already, nor once it was said to be whole. */
+function mayGoAgain(file: SentFile, { again, bytes }: EntryFailure): boolean {
+  if (again !== true || file.again === true || file.end !== undefined) return false;
+  if (file.hasBasis !== true && bytes === undefined) return false;
+  file.timesAgain = (file.timesAgain ?? 0) + 1;
+  return file.timesAgain <= MAX_TIMES_AGAIN;
 }

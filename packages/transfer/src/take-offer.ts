@@ -4,21 +4,15 @@ import type { Offer } from '@filer/protocol';
 import { NO_DELIVERIES } from './deliveries.ts';
 import { FilesThere } from './files-there.ts';
 import { FreeSpace, noRoom } from './free-space.ts';
-import { Incoming } from './incoming.ts';
+import { IncomingToFolder } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { keptBytesIn, KeptParts } from './kept-parts.ts';
 import { Ownership } from './ownership.ts';
 import { Place } from './place.ts';
 import { Present } from './present.ts';
 import type { ReceiveOptions } from './receive-options.ts';
+import type { Accepted } from './receiver.ts';
 import { allowanceOf, judgeOffer, type Asker } from './receive-policy.ts';
-
-/** What was accepted, and the files of it. */
-export interface Accepted {
-  readonly offer: Offer;
-  readonly place: Place;
-  readonly incoming: Incoming;
-}
 
 /**
  * Judges an offer, and makes all ready for its files.
@@ -54,6 +48,6 @@ export async function takeOffer(
   const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files });
   const present = new Present({ place, ownership, files, known });
   const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
-  const incoming = new Incoming(of, owner);
-  return { offer, place, incoming };
+  const incoming = new IncomingToFolder(of, owner);
+  return { offer, incoming, [Symbol.dispose]: () => place[Symbol.dispose]() };
 }

@@ -30,7 +30,9 @@ export interface Wanted {
   /** What it was like when it was announced. */
   readonly facts: FileFacts;
   hasOlder: boolean;
-  /** `lost`: its basis is, and the sender may abandon it and begin it again. */
+  /** Whether a block of it was not what its digest says: a second one fails it. */
+  hadWrongBlock?: boolean;
+  /** `lost`: its basis or a block is, and the sender may abandon it and begin it again. */
   state: 'ahead' | 'open' | 'lost' | 'committing' | 'abandoned' | 'failed';
   /** Why its stream was given up, until it begins again. */
   reason?: FilerError;

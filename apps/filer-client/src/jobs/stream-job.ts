@@ -1,5 +1,5 @@
 import { FilerError, formatFetch } from '@filer/protocol';
-import { receiveStream, StreamedFile } from '@filer/transfer';
+import { receiveStream, StreamSink } from '@filer/transfer';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { TimeLimit } from './time-limit.ts';
@@ -35,7 +35,7 @@ const STEP_BYTES = 1024 * 1024;
 export async function streamFile(request: StreamRequest, around: StreamSurroundings): Promise<number> {
   const { peer, path, name, timeoutMs, checksum, limit } = request;
   const { member, signal, write, onProgress, onLost } = around;
-  const into = new StreamedFile(write);
+  const into = new StreamSink(write);
   const time = new TimeLimit(timeoutMs);
   const attempt = async (): Promise<FilerError | undefined> => {
     try {

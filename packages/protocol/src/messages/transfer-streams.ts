@@ -2,7 +2,7 @@ import { FilerError } from '../errors.ts';
 import { MAX_CHUNK_BYTES } from '../limits.ts';
 import { bytes } from './content.ts';
 import { message, type Parsed } from './declaration.ts';
-import { flag, integer } from './field.ts';
+import { flag, integer, optional } from './field.ts';
 import { fileTime } from './file-time.ts';
 import { receiverToSender, senderToReceiver } from './route.ts';
 import { digest, entryNumber, errorCode, MAX_MODE, reason } from './transfer-fields.ts';
@@ -44,7 +44,12 @@ export type Grow = Parsed<typeof growMessage>;
 export const chunkMessage = message({
   type: 'chunk',
   routes: [senderToReceiver],
-  header: { entry: entryNumber(), offset: integer() },
+  header: {
+    entry: entryNumber(),
+    offset: integer(),
+    /** The digest of the block that this chunk is of: the receiver verifies the block before it counts. */
+    block: optional(digest()),
+  },
   content: bytes(1, MAX_CHUNK_BYTES),
 });
 export type Chunk = Parsed<typeof chunkMessage>;
@@ -100,8 +105,10 @@ export const failedMessage = message({
   routes: [receiverToSender],
   header: {
     ...failure,
-    /** What the file was compared with can be used no longer, and it may be sent once more, whole. */
+    /** The file may be sent once more: what it was compared with changed, or a block was not what its digest says. */
     again: flag(),
+    /** With `again`: the receiver keeps so many bytes, which the sender may compare as after `resume`. */
+    bytes: optional(integer()),
   },
 });
 
@@ -113,7 +120,10 @@ export const abandonMessage = message({
 });
 
 /** Why one entry goes no further. */
-export type EntryFailure = Parsed<typeof abandonMessage> & { readonly again?: boolean };
+export type EntryFailure = Parsed<typeof abandonMessage> & {
+  readonly again?: boolean;
+  readonly bytes?: number | undefined;
+};
 
 export const { parse: parseFile, format: formatFile } = fileMessage;
 export const { format: formatGrow } = growMessage;
