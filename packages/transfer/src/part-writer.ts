@@ -15,6 +15,9 @@ const MAX_WRITES = 2;
  */
 const SLOW_WRITE_MS = 20;
 
+/** One write, at most: for larger ones ext4 looks for large pages in its cache, which takes four times as long. */
+const MAX_WRITE_BYTES = 256 * 1024;
+
 /** So much is brought to the disk at a time while more comes in, so that little is left to wait for at the end. */
 const SYNC_EVERY_BYTES = 16 * 1024 * 1024;
 
@@ -80,7 +83,8 @@ export class PartWriter {
     try {
       // A full disk shows first as a short write.
       for (let at = 0; at < content.length;) {
-        at += writeSync(this.#descriptor, content, at, content.length - at, position + at);
+        const bytes = Math.min(MAX_WRITE_BYTES, content.length - at);
+        at += writeSync(this.#descriptor, content, at, bytes, position + at);
       }
     } catch (error) {
       this.#error ??= writeError(this.#name, error);
@@ -92,7 +96,8 @@ export class PartWriter {
     const startedAt = performance.now();
     try {
       for (let at = 0; at < content.length;) {
-        at += await writeSome(this.#descriptor, content.subarray(at), position + at);
+        const piece = content.subarray(at, at + MAX_WRITE_BYTES);
+        at += await writeSome(this.#descriptor, piece, position + at);
       }
     } catch (error) {
       this.#error ??= writeError(this.#name, error);

@@ -17,6 +17,9 @@ import { sourceError, type OpenSource } from './source.ts';
 /** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
 const CHUNK_BYTES = 256 * 1024;
 
+/** One is written while the next one waits: more would be copied together. */
+const MAX_CHUNKS_ON_THEIR_WAY = 2;
+
 /** Blocks that are compared for one answer: the next ones are asked for meanwhile. */
 const BLOCKS_AT_ONCE = 128;
 
@@ -54,7 +57,7 @@ export interface FileToSend {
 type Buffers = readonly [Buffer, Buffer];
 
 /**
- * Moves files into a channel, block by block, through two buffers, whatever their size: one is filled while the other
+ * Sends files through a channel, block by block, through two buffers, whatever their size: one is filled while the other
  * is on its way. A buffer is used again only after its sends have resolved.
  */
 export class Pump {
@@ -62,7 +65,7 @@ export class Pump {
   readonly #lead: Lead;
   readonly #limit: RateLimit | undefined;
   readonly #stop: AbortSignal;
-  #blocks: Buffers | undefined;
+  #buffers: Buffers | undefined;
 
   /** @param stop ends the waiting for what `limit` lets go */
   constructor(channel: Channel, lead: Lead, limit: RateLimit | undefined, stop: AbortSignal) {
@@ -92,58 +95,15 @@ export class Pump {
     // What is still being written goes as it comes, unless it is compared.
     const pieces = size.most === Infinity && askBasis === undefined ? 'any' : 'blocks';
     const reader = listed === undefined ? (shared ?? ownReader(read, pieces)) : listedReader(read, listed);
+    const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
     const basis =
       askBasis === undefined ? undefined : new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
-    const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
-    return await this.#move(reader, size, least, basis, async (piece, offset, there) => {
-      const digest = piece.blockDigest();
-      if (digest === undefined || there?.equals(digest) !== true)
-        return await this.#sendPiece(entry, piece, offset, onSent);
-      const { bytes } = piece;
-      await send(this.#channel, formatSame({ entry, offset, bytes }));
-      return onSent(0, offset + bytes);
-    });
-  }
-
-  /** The digest of its block goes with the first chunk, so that the receiver can verify the block when it is whole. */
-  async #sendPiece(entry: number, piece: Piece, from: number, onSent: OnSent): Promise<boolean> {
-    const { content } = piece;
-    const most = Math.min(CHUNK_BYTES, this.#limit?.pieceBytes ?? CHUNK_BYTES);
-    const digest = piece.blockDigest();
-    const block = digest === undefined ? undefined : digestText(digest);
-    let isWanted = true;
-    const sending: Promise<void>[] = [];
-    for (let at = 0; at < content.length; at += most) {
-      const chunk = content.subarray(at, at + most);
-      if (this.#limit !== undefined) await this.#limit.take(chunk.length, this.#stop);
-      const offset = from + at;
-      const sent = this.#channel.send(
-        chunkHeader({ entry, offset, block: at === 0 ? block : undefined }),
-        chunk,
-      );
-      const told = sent.then(() => {
-        isWanted &&= onSent(chunk.length, offset + chunk.length);
-      });
-      // Only where they wait for their time does one wait for the one before.
-      if (this.#limit === undefined) sending.push(told);
-      else await told;
-      if (!isWanted) break;
-    }
-    await Promise.all(sending);
-    return isWanted;
-  }
-
-  /** @param least bytes to wait for while the file grows */
-  async #move(
-    reader: Reader,
-    size: Size,
-    least: number,
-    basis: Basis | undefined,
-    sendPiece: (piece: Piece, offset: number, there: Buffer | undefined) => Promise<boolean>,
-  ): Promise<Digests | undefined> {
-    this.#blocks ??= [Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES), Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES)];
-    let [buffer, other] = this.#blocks;
-    let [onItsWay, before] = [Promise.resolve(true), Promise.resolve(true)];
+    const onItsWay = new OnItsWay(onSent);
+    this.#buffers ??= [
+      Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
+      Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
+    ];
+    let [buffer, other] = this.#buffers;
     try {
       for (let offset = 0, end = 0; ;) {
         if (offset + least > end) end = await size.reach(offset + least);
@@ -151,21 +111,96 @@ export class Pump {
         const bytes = Math.min(DIGEST_BLOCK_BYTES - (offset % DIGEST_BLOCK_BYTES), end - offset);
         const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
         await this.#lead.room(offset + bytes);
+        await onItsWay.gone(buffer);
         const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;
-        const sent = sendPiece(piece, offset, there).finally(() => piece.release());
-        sent.catch(() => undefined); // awaited in the next round but one, or below
-        [before, onItsWay] = [onItsWay, sent];
+        const isThere = there !== undefined && piece.blockDigest()?.equals(there) === true;
+        if (isThere) await this.#sendSame(entry, offset, piece, onItsWay);
+        else await this.#sendChunks(entry, offset, piece, onItsWay);
+        onItsWay.lastOf(buffer, () => piece.release());
+        if (!onItsWay.isWanted) return undefined;
         [buffer, other] = [other, buffer];
         offset += piece.bytes;
-        // Pieces that wait for their time must not be overtaken.
-        if (!(await (this.#limit === undefined ? before : sent))) return undefined;
       }
-      return (await onItsWay) ? reader.digests() : undefined;
+      await onItsWay.allGone();
+      return onItsWay.isWanted ? reader.digests() : undefined;
     } finally {
       // The buffers are free for the next file only now.
-      await Promise.allSettled([before, onItsWay]);
+      await onItsWay.settled();
     }
+  }
+
+  async #sendSame(entry: number, offset: number, { bytes }: Piece, onItsWay: OnItsWay): Promise<void> {
+    await onItsWay.fewerThan(MAX_CHUNKS_ON_THEIR_WAY);
+    onItsWay.add(send(this.#channel, formatSame({ entry, offset, bytes })), 0, offset + bytes);
+  }
+
+  /** The digest of the block goes with the first chunk, so that the receiver can verify the block when it is whole. */
+  async #sendChunks(entry: number, from: number, piece: Piece, onItsWay: OnItsWay): Promise<void> {
+    const { content } = piece;
+    const most = Math.min(CHUNK_BYTES, this.#limit?.pieceBytes ?? CHUNK_BYTES);
+    const digest = piece.blockDigest();
+    let block = digest === undefined ? undefined : digestText(digest);
+    for (let at = 0; at < content.length && onItsWay.isWanted; at += most) {
+      const chunk = content.subarray(at, at + most);
+      const offset = from + at;
+      // Chunks that wait for their time must not be overtaken.
+      await onItsWay.fewerThan(this.#limit === undefined ? MAX_CHUNKS_ON_THEIR_WAY : 1);
+      await this.#limit?.take(chunk.length, this.#stop);
+      const sending = this.#channel.send(chunkHeader({ entry, offset, block }), chunk);
+      onItsWay.add(sending, chunk.length, offset + chunk.length);
+      block = undefined;
+    }
+  }
+}
+
+/** What was sent of one file and is not with the operating system yet. */
+class OnItsWay {
+  readonly #onSent: OnSent;
+  /** Oldest first. */
+  readonly #sends: Promise<void>[] = [];
+  readonly #ofBuffers = new Map<Buffer, Promise<void>>();
+  /** Whether the file still is. */
+  isWanted = true;
+
+  constructor(onSent: OnSent) {
+    this.#onSent = onSent;
+  }
+
+  /** @param bytes of content in it, up to `position` of the file */
+  add(sending: Promise<void>, bytes: number, position: number): void {
+    const sent = sending.then(() => {
+      this.isWanted = this.#onSent(bytes, position) && this.isWanted;
+    });
+    sent.catch(() => undefined); // awaited in its turn
+    this.#sends.push(sent);
+  }
+
+  /** What was added last is the last of a buffer. @param release called when it has gone */
+  lastOf(buffer: Buffer, release: () => void): void {
+    const gone = this.allGone().finally(release);
+    gone.catch(() => undefined);
+    this.#ofBuffers.set(buffer, gone);
+  }
+
+  /** Resolves when all that was sent of a buffer has gone. */
+  async gone(buffer: Buffer): Promise<void> {
+    await this.#ofBuffers.get(buffer);
+  }
+
+  /** Resolves when fewer sends than that are on their way. */
+  async fewerThan(sends: number): Promise<void> {
+    while (this.#sends.length >= sends) await this.#sends.shift();
+  }
+
+  /** Resolves when all that was sent by now has gone. */
+  async allGone(): Promise<void> {
+    await Promise.all(this.#sends);
+  }
+
+  /** The same; never rejects. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#sends, ...this.#ofBuffers.values()]);
   }
 }
 
