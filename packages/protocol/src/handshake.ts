@@ -56,12 +56,13 @@ export function strangerMessenger(
   purpose: 'session' | 'transfer' = 'session',
   peerName?: string,
 ): Messenger {
-  const { socket, peerId, reads } = link;
+  const { socket, peerId, reads, remote } = link;
   const bounds =
     purpose === 'transfer'
       ? { limits: TRANSFER_LIMITS, maxUnreadBytes: MAX_UNREAD_BYTES }
       : { limits: SESSION_LIMITS, maxUnreadBytes: MAX_SESSION_UNREAD_BYTES };
-  return new Messenger(socket, { keepAlive: true, peerId, peerName, reads, holder: peerId, ...bounds });
+  const who = { peerId, peerName, remote, holder: peerId };
+  return new Messenger(socket, { keepAlive: true, reads, ...who, ...bounds });
 }
 
 export interface HandshakeOptions {

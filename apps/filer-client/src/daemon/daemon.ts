@@ -42,7 +42,7 @@ import { Member } from '../network/member.ts';
 import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions, type KeptSession } from '../network/peer-sessions.ts';
-import { callBack } from '../network/reach-for-transfer.ts';
+import { dialBack } from '../network/dial-back.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
 import { readClocks } from '../reports/clocks.ts';
@@ -56,7 +56,7 @@ import { Watches } from '../watch/watches.ts';
 import { contract } from '../api/contract.ts';
 import { ConnectionList } from './connection-list.ts';
 import { HistoryKeeper } from './history-keeper.ts';
-import { openPeerPort } from './listening.ts';
+import { listenOnPaths, openPeerPort } from './listening.ts';
 import { MessageKeeper } from './message-keeper.ts';
 import { operations } from './operations.ts';
 import { awaitSpooled } from './send-spooled.ts';
@@ -314,7 +314,9 @@ export class Daemon implements DaemonPart {
       () => this.#peers.stop(),
       () => this.#sessions.close(),
     );
-    member.callBacks.listen();
+    const paths = await listenOnPaths(this.#peers, member.home, log);
+    this.#closers.push(() => Promise.all(paths.map((path) => path.close())));
+    member.reverse.listen();
     this.#listen = formatHostPort(address);
 
     const router = serverRouter();
@@ -323,7 +325,11 @@ export class Daemon implements DaemonPart {
       member,
       software,
       incarnation: `${member.settings.next('incarnation', Date.now())}.${randomBytes(8).toString('hex')}`,
-      listening: { ...address, advertise: settings.advertise.map(formatHostPort) },
+      listening: {
+        ...address,
+        advertise: settings.advertise.map(formatHostPort),
+        others: paths.flatMap(({ addresses }) => addresses),
+      },
       log,
       measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.openCount),
       onText: (text) => this.#onText(text),
@@ -396,7 +402,7 @@ export class Daemon implements DaemonPart {
   async #onTransfer(messenger: Messenger, from: Membership, hello: Hello): Promise<void> {
     const [member, access, software] = [this.#member, this.#link, this.#options.software];
     const outreach = access === undefined ? undefined : { member, access, software };
-    const own = await callBack(outreach, messenger, from, hello);
+    const own = await dialBack(outreach, messenger, from, hello);
     try {
       await serveTransfer(own ?? messenger, from, this.#requireTransfers());
     } finally {

@@ -1,6 +1,8 @@
 import { FilerError, STRANGER_OPTIONS, type HostPort } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import type { Home, Logger } from '@filer/program';
 import type { Member } from '../network/member.ts';
+import type { PathListener } from '../network/paths/path.ts';
+import { PATHS } from '../network/paths.ts';
 import type { PeerServer } from '../network/peer-server.ts';
 import { DEFAULT_PEER_PORT } from '../settings.ts';
 
@@ -37,4 +39,19 @@ export async function openPeerPort(
   });
   member.settings.set('listen.port', String(address.port));
   return address;
+}
+
+/** Accepts connections of peers on all paths beside the port. A path that cannot is logged, and the daemon runs without it. */
+export async function listenOnPaths(peers: PeerServer, home: Home, log: Logger): Promise<PathListener[]> {
+  const listeners: PathListener[] = [];
+  for (const { kind, listen } of PATHS) {
+    if (listen === undefined) continue;
+    try {
+      listeners.push(await listen(home, (stream, remote) => peers.accept(stream, remote)));
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      log.warn('a path to this machine cannot be opened', { path: kind, error });
+    }
+  }
+  return listeners;
 }

@@ -32,11 +32,6 @@ export type ConnectionPurpose = Pick<Hello, 'purpose' | 'callBack' | 'calledBack
   readonly features?: readonly string[];
 };
 
-/** The hello of one peer to another. */
-export function peerHelloOf(member: Member, software: string, about: ConnectionPurpose): Hello {
-  return helloOf(member, software, about);
-}
-
 /**
  * Checks the membership that another peer shows: it is of our network, its own, valid, and not removed.
  *

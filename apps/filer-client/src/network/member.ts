@@ -35,9 +35,9 @@ import { Spool } from '../store/spool.ts';
 import { JobFileStore } from '../store/job-file-store.ts';
 import { WatchStore } from '../store/watch-store.ts';
 import { clientSettings } from '../settings.ts';
-import { CallBacks } from './call-backs.ts';
 import { leftError, removedError } from './ended-membership.ts';
 import { LiveConnections } from './live-connections.ts';
+import { ReverseConnections } from './reverse-connections.ts';
 
 /** Where the trusted time is stored. */
 const CLOCK = 'clock.trusted';
@@ -52,7 +52,7 @@ export class Member implements Disposable {
   readonly database: DatabaseSync;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   room: DiskRoom;
-  readonly callBacks = new CallBacks();
+  readonly reverse = new ReverseConnections();
   readonly connections = new LiveConnections();
   /** Sessions with peers and the server that are told of removals and leaves. */
   readonly news = new RemovalNews();

@@ -16,7 +16,7 @@ import type { Logger } from '@filer/program';
 import { learnMembership, requireNotRemoved, requireStaying } from './hello.ts';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
-import { CALLS_BACK } from './reach-for-transfer.ts';
+import { REVERSE } from './reverse-connections.ts';
 
 export interface PeerServerOptions {
   readonly member: Member;
@@ -70,7 +70,7 @@ export class PeerServer extends Server {
     requireNotRemoved(member, from.id);
     requireStaying(member, from);
     const handOver =
-      hello.calledBack === undefined ? undefined : member.callBacks.take(hello.calledBack, from.id);
+      hello.calledBack === undefined ? undefined : member.reverse.take(hello.calledBack, from.id);
     await this.holdBack(messenger, () => {
       if (this.#connections.tryAdd(from.id, 1)) return;
       throw new FilerError(
@@ -82,7 +82,7 @@ export class PeerServer extends Server {
     member.connections.add(messenger);
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
-    const features = hello.features.filter((word) => word === CALLS_BACK);
+    const features = hello.features.filter((word) => word === REVERSE);
     const position = removalPosition(member.removals);
     const welcomed = welcome({ version, features, network, ...position, software, membership });
     if (hello.purpose === 'session' && handOver === undefined) member.news.add(messenger);

@@ -21,6 +21,8 @@ export interface Listening {
   readonly port: number;
   /** Given by a person: then nothing else is published. */
   readonly advertise: readonly string[];
+  /** Addresses of paths beside TCP. @default none */
+  readonly others?: readonly string[];
 }
 
 /** Where others may dial this machine. */
@@ -34,10 +36,17 @@ export interface Published {
 }
 
 /** Where others may dial this machine, best first. */
-export function publishedAddresses(
-  listening: Listening,
-  server: { overLoopback: boolean; localHost: string | undefined },
-): Published {
+export function publishedAddresses(listening: Listening, server: ServerSeen): Published {
+  const published = tcpAddresses(listening, server);
+  return { ...published, addresses: [...published.addresses, ...(listening.others ?? [])] };
+}
+
+interface ServerSeen {
+  readonly overLoopback: boolean;
+  readonly localHost: string | undefined;
+}
+
+function tcpAddresses(listening: Listening, server: ServerSeen): Published {
   const { host, port, advertise } = listening;
   if (advertise.length > 0) {
     const unusable = advertise.filter((address) => !isPublishable(address));

@@ -1,47 +1,140 @@
-import { FilerError } from '@filer/protocol';
+import {
+  FilerError,
+  sayHello,
+  strangerMessenger,
+  type Link,
+  type Messenger,
+  type Welcome,
+} from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { ConnectionPurpose } from './hello.ts';
+import {
+  helloOf,
+  learnMembership,
+  requireNotRemoved,
+  requireStaying,
+  type ConnectionPurpose,
+} from './hello.ts';
 import type { Member } from './member.ts';
-import { dialPeer, type PeerConnection } from './peer-dial.ts';
+import { candidatesOf } from './paths.ts';
+import type { Path } from './paths/path.ts';
+import { race } from './paths/race.ts';
 import { checkPin } from './pins.ts';
 import type { ServerAccess } from './server-access.ts';
 
-/** Who reaches out, and how. */
+/** What dials peers, and how. */
 export interface Outreach {
   readonly member: Member;
   readonly access: ServerAccess;
   readonly software: string;
 }
 
+/** A connection to a peer that both sides have welcomed. */
+export interface PeerConnection {
+  readonly messenger: Messenger;
+  readonly welcome: Welcome;
+}
+
+export interface DialPeerOptions {
+  /** @default all */
+  readonly paths?: Iterable<Path>;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Reaches a peer by what the directory on this machine says; where nobody answers, by what the server says now:
- * the peer may just have moved to another address.
+ * Reaches a peer at the addresses that this machine knows; where none answers, at those that the server knows now: the peer
+ * may have moved.
  *
  * @throws FilerError `peer-unreachable`, `identity-changed`, the peer's refusal, or the reason of `signal`
  */
 export async function reachPeer(
-  { member, access, software }: Outreach,
+  outreach: Outreach,
   peer: KnownPeer,
   about: ConnectionPurpose,
   signal?: AbortSignal,
 ): Promise<PeerConnection> {
-  const dial = (known: KnownPeer): Promise<PeerConnection> =>
-    dialPeer(
-      member,
-      known,
-      about,
-      { software, overLoopback: access.overLoopback, isCurrent: access.current !== undefined },
-      signal,
-    );
+  const { member, access } = outreach;
   const known = member.directory.byId(peer.id) ?? peer;
   checkPin(member, known);
   try {
-    return await dial(known);
+    return await dialPeer(outreach, known, about, { signal });
   } catch (error) {
     if (!(error instanceof FilerError) || error.code !== 'peer-unreachable') throw error;
     await access.refresh(signal);
     const fresh = member.directory.byId(peer.id) ?? peer;
     if (fresh.record?.seq === known.record?.seq) throw error;
-    return dial(fresh);
+    return dialPeer(outreach, fresh, about, { signal });
   }
+}
+
+/**
+ * Dials a peer at all its addresses on all paths, staggered; the first that proves the peer's id wins. The only place in which
+ * peers are dialled.
+ *
+ * @throws FilerError `peer-unreachable`, the peer's refusal, or the reason of `signal`
+ */
+export async function dialPeer(
+  outreach: Outreach,
+  peer: KnownPeer,
+  about: ConnectionPurpose,
+  options: DialPeerOptions = {},
+): Promise<PeerConnection> {
+  const { member, software } = outreach;
+  requireNotRemoved(member, peer.id);
+  requireStaying(member, peer.membership);
+  const link = await firstLink(outreach, peer, options);
+  const messenger = strangerMessenger(link, about.purpose, peer.name);
+  try {
+    const welcome = await sayHello(messenger, helloOf(member, software, about), {
+      signal: options.signal,
+      removals: member.removals,
+    });
+    learnMembership(member, welcome.membership, peer.id);
+    member.connections.add(messenger);
+    return { messenger, welcome };
+  } catch (error) {
+    messenger.destroy();
+    if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
+      throw new FilerError('peer-unreachable', `${peer.name} does not answer: ${error.message}`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+async function firstLink(
+  { member, access }: Outreach,
+  peer: KnownPeer,
+  { paths, signal }: DialPeerOptions,
+): Promise<Link> {
+  const ends = { identity: member.identity, expect: peer.id };
+  const attempts = candidatesOf(peer.record?.addresses ?? [], access, paths).map(
+    ({ path, address }) =>
+      (stop: AbortSignal) =>
+        path.dial(address, ends, stop),
+  );
+  if (attempts.length === 0) {
+    throw new FilerError(
+      'peer-unreachable',
+      `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
+    );
+  }
+  const { link, failures } = await race(attempts, signal);
+  if (link !== undefined) return link;
+  const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
+  const why = (imposter ?? failures[0])?.message ?? 'no address answered';
+  const state = presenceWords(member, peer, access.current !== undefined);
+  throw new FilerError('peer-unreachable', `${peer.name} does not answer (${state}): ${why}`, {
+    cause: failures[0],
+  });
+}
+
+/** Whether it is there, as far as this machine knows. @param isCurrent whether the server vouches for the directory now */
+function presenceWords({ directory }: Member, peer: KnownPeer, isCurrent: boolean): string {
+  if (peer.state !== 'online')
+    return `offline${peer.lastSeen === 0 ? '' : `, last seen ${iso(peer.lastSeen)}`}`;
+  if (isCurrent) return 'online';
+  const { asOf } = directory;
+  return `no word of it${asOf === undefined ? '' : ` since ${iso(asOf)}`}: the ip-server is away`;
 }

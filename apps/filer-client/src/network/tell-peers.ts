@@ -1,6 +1,5 @@
 import { FilerError, type Leave } from '@filer/protocol';
-import { dialPeer } from './peer-dial.ts';
-import type { Outreach } from './reach-peer.ts';
+import { dialPeer, type Outreach } from './reach-peer.ts';
 
 /** All of it takes at most so long, in ms: a person waits for the command. */
 const TELL_MS = 5_000;
@@ -11,13 +10,9 @@ const AT_ONCE = 16;
  * Tells peers that this machine has left: each handshake brings it to them first, and they refuse the rest. Who is told
  * tells the others.
  */
-export async function tellPeers(
-  { member, access, software }: Outreach,
-  leave: Leave,
-  signal: AbortSignal,
-): Promise<void> {
+export async function tellPeers(outreach: Outreach, leave: Leave, signal: AbortSignal): Promise<void> {
+  const { member } = outreach;
   member.removals.leaves.take([leave]);
-  const reach = { software, overLoopback: access.overLoopback, isCurrent: access.current !== undefined };
   const stop = AbortSignal.any([signal, AbortSignal.timeout(TELL_MS)]);
   const peers = member.directory
     .peers()
@@ -27,7 +22,7 @@ export async function tellPeers(
     for (const peer of peers) {
       if (stop.aborted) return;
       try {
-        const { messenger } = await dialPeer(member, peer, { purpose: 'session' }, reach, stop);
+        const { messenger } = await dialPeer(outreach, peer, { purpose: 'session' }, { signal: stop });
         await messenger.close();
       } catch (error) {
         signal.throwIfAborted();

@@ -76,7 +76,7 @@ export async function dialOver(
     stream.on('error', () => undefined); // the secured socket tells the end
     const socket = connectTls({ socket: stream, ...securityOf(identity) });
     socket.once('close', () => stream.destroy());
-    return await stand(socket, { where, expect }, options);
+    return { ...(await stand(socket, { where, expect }, options)), remote: where };
   } catch (error) {
     stream.destroy();
     throw error;

@@ -44,6 +44,8 @@ export interface Link {
   readonly peerId: string | undefined;
   /** Where its pieces come, instead of in 'data' events. @see DialOptions.reuseReads */
   readonly reads?: ReusedReads | undefined;
+  /** Where the other side is, for a connection that has no address of its own. */
+  readonly remote?: string | undefined;
 }
 
 /** A connection as the accept loop hands it out. */

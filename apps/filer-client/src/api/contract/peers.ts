@@ -55,7 +55,8 @@ const peerLine = v.object({
   /** ISO 8601, or null for never */
   lastSeen: v.nullable(v.string()),
   addresses: arrayOf(v.string()),
-  via: v.nullable(v.literal('direct')),
+  /** The path on which it is dialled first; null when it publishes no address that can be dialled. */
+  via: v.nullable(v.string()),
   version: v.nullable(v.string()),
   self: v.exactOptional(v.literal(true)),
 });

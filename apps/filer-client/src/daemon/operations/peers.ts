@@ -1,8 +1,8 @@
-import { formatHostPort, isDialable, tcpAddressesOf } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { PeerLine, peerMethods } from '../../api/contract/peers.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Member } from '../../network/member.ts';
+import { candidatesOf } from '../../network/paths.ts';
 import { problemDocument } from '../../network/server-access.ts';
 import type { OperationOf } from '../operation-context.ts';
 
@@ -37,7 +37,7 @@ function isShown(member: Member, peer: KnownPeer): boolean {
 function lineOf(member: Member, peer: KnownPeer, isCurrent: boolean, asOf: number | undefined): PeerLine {
   const lastSeen = peer.state === 'online' ? Math.max(peer.lastSeen, asOf ?? 0) : peer.lastSeen;
   const self = peer.id === member.id;
-  const addresses = tcpAddressesOf(peer.record?.addresses ?? [], isDialable).map(formatHostPort);
+  const candidates = candidatesOf(peer.record?.addresses ?? [], { overLoopback: true });
   const removed = member.removals.has(peer.id);
   return {
     id: peer.id,
@@ -46,8 +46,8 @@ function lineOf(member: Member, peer: KnownPeer, isCurrent: boolean, asOf: numbe
     online: peer.state === 'online' && isCurrent && !removed,
     state: removed ? 'removed' : stateOf(peer, isCurrent),
     lastSeen: lastSeen === 0 ? null : iso(lastSeen),
-    addresses,
-    via: addresses.length > 0 ? 'direct' : null,
+    addresses: candidates.map(({ address }) => address),
+    via: candidates[0]?.path.kind ?? null,
     version: null,
     ...(self ? { self: true } : {}),
   };
