@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { createIdentity, signText, type Identity, type SignedText } from '@filer/protocol';
+import { createIdentity, MAX_TEXT_BYTES, signText, type Identity, type SignedText } from '@filer/protocol';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { MessageStore } from '../../../apps/filer-client/src/store/message-store.ts';
@@ -56,7 +56,7 @@ test('the texts of a sender that floods take its share of the room, its newest, 
 });
 
 test('at the bound of all senders the one that has most gives way', async () => {
-  messages.roomBytes = 64 * KiB;
+  messages.roomBytes = 68 * KiB;
   add(bob, 'from bob');
   const flooders = await Promise.all(Array.from({ length: 6 }, () => createIdentity()));
   for (let n = 0; n < 12; n++) for (const flooder of flooders) add(flooder, `${n}`.padEnd(2 * KiB, 'x'));
@@ -65,8 +65,17 @@ test('at the bound of all senders the one that has most gives way', async () => 
   const total = database.prepare("SELECT sum(bytes) AS n FROM machine_use WHERE what = 'messages'").get()?.[
     'n'
   ];
-  expect(total).toBeLessThanOrEqual(64 * KiB);
+  expect(total).toBeLessThanOrEqual(68 * KiB);
   expect(flooders.map(used)).toEqual(flooders.map(() => expect.closeTo(10.5 * KiB, -4) as unknown));
+});
+
+test('the largest text has room however little of it there is', () => {
+  messages.roomBytes = 8 * KiB;
+  add(anna, 'x'.repeat(MAX_TEXT_BYTES));
+  add(bob, 'y'.repeat(MAX_TEXT_BYTES));
+  add(anna, 'z');
+
+  expect(shown()).toEqual(['y'.repeat(MAX_TEXT_BYTES), 'z']);
 });
 
 test('a text that is kept is charged to nobody and does not give way, until that is taken back', () => {

@@ -1,5 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { MAX_SHARE_OF_TEXTS, TEXT_VALID_MS, type SignedText } from '@filer/protocol';
+import {
+  MAX_SHARE_OF_TEXTS,
+  MAX_TEXT_BYTES,
+  TEXT_ROW_BYTES,
+  TEXT_VALID_MS,
+  type SignedText,
+} from '@filer/protocol';
 import { forLists, integer, text, transaction } from './database.ts';
 import { MachineRoom } from './machine-room.ts';
 
@@ -132,6 +138,8 @@ function keyOf({ from, id }: SignedText): string {
   return `${from}.${id}`;
 }
 
+/** The largest text fits into the share of one sender, so that a text that was acknowledged is also shown. */
 function boundsOf(bytes: number): { perHolder: number; inAll: number } {
-  return { perHolder: bytes * MAX_SHARE_OF_TEXTS, inAll: bytes };
+  const inAll = Math.max(bytes, (MAX_TEXT_BYTES + TEXT_ROW_BYTES) / MAX_SHARE_OF_TEXTS);
+  return { perHolder: inAll * MAX_SHARE_OF_TEXTS, inAll };
 }
