@@ -229,7 +229,7 @@ describe('whoever else is killed', () => {
 
   test('Ctrl-C at the receiver leaves no half file, and the sender says that it was lost: exit 9', async () => {
     const held = proxy.hold(20 * MiB);
-    const command = send('anna', '--timeout', '1s');
+    const command = send('anna', '--timeout', '5s');
     await held;
     const bob = network.daemon('bob');
     bob.child.kill('SIGINT');
