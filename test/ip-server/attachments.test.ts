@@ -8,6 +8,7 @@ import { askToAttach, attach, attachmentOf, reportWith, transferConnection } fro
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
 import { filesBelow } from '../support/test-network.ts';
+import { Hand } from '../transfer/by-hand.ts';
 
 const SPOOL = 'ab'.repeat(16);
 
@@ -133,6 +134,41 @@ describe('attachments', () => {
     expect((await kept()).filter((path) => path.includes(`-${seq}/`) || /out|name$|part/.test(path))).toEqual(
       [],
     );
+  });
+
+  test.each<[string, (hand: Hand) => Promise<void>]>([
+    ['without a byte of it', () => Promise.resolve()],
+    ['and given up', (hand) => hand.say({ type: 'abandon', entry: '0', code: 'path-missing', message: 'x' })],
+    [
+      'with another digest',
+      async (hand) => {
+        await hand.file(0, 5);
+        await hand.chunk(0, 0, Buffer.from('other'));
+        await hand.end(0, Buffer.from('first'));
+      },
+    ],
+    [
+      'of which half comes',
+      async (hand) => {
+        await hand.file(0, 5);
+        await hand.chunk(0, 0, Buffer.from('fi'));
+        await hand.end(0, Buffer.from('first'));
+      },
+    ],
+  ])('a file that is announced %s is no attachment', async (_, sends) => {
+    const attachments = [await attachmentOf(await file('a', 'first'), 'a')];
+    const messenger = await transferConnection(anna);
+    await askToAttach(messenger, key());
+    const hand = new Hand(messenger);
+    await hand.offer({ a: 5 });
+    await sends(hand);
+    await hand.say({ type: 'done' });
+    expect((await hand.hear('receipts', 'done', 'error'))?.header['type']).not.toBe('receipts');
+    await messenger.close();
+
+    await expect(reportWith(session, key(), attachments)).rejects.toMatchObject({
+      code: 'attachment-missing',
+    });
   });
 
   test('folders and links are refused, and what lies beside them is taken', async () => {

@@ -1,5 +1,15 @@
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FilerError, formatAttach, parseReportBody, parseStored, type Message } from '@filer/protocol';
+import {
+  FilerError,
+  formatAttach,
+  formatJson,
+  parseReportBody,
+  parseStored,
+  type Message,
+  type ReceiptBatch,
+} from '@filer/protocol';
 import { sendFiles, type FileResult } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { openUpload } from '../network/server-upload.ts';
@@ -7,9 +17,10 @@ import type { SpooledReport } from '../store/spool.ts';
 
 /**
  * Brings the attachments of a report to the server, over a connection of their own. What an earlier try has brought does
- * not travel again. When it returns the server has signed for all of them, or has the report itself already.
+ * not travel again. When it returns the server has signed for all of them, or says that it has the report itself already.
  *
- * @param report with a folder
+ * @param report with a folder, where the receipts are kept
+ * @returns whether the server has signed for all of them, now or before
  * @throws FilerError why not: the server's refusal, or that the connection is lost
  */
 export async function uploadAttachments(
@@ -17,26 +28,41 @@ export async function uploadAttachments(
   software: string,
   report: SpooledReport,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { folder = '', content, spool, seq } = report;
   const { attachments = [] } = parseReportBody(content);
   const { messenger, answer } = await openUpload(member, software, formatAttach({ spool, seq }), signal);
   try {
-    if (isStored(answer)) return;
+    const receipts = join(folder, RECEIPTS);
+    if (isStored(answer)) return existsSync(receipts);
+    const batches: ReceiptBatch[] = [];
     const outcome = await sendFiles(messenger, {
       files: attachments.map(({ name }, n) => ({ file: join(folder, String(n)), name })),
       network: member.network,
       senderId: member.id,
       receiverId: member.server.id,
       signal,
+      keep: (batch) => void batches.push(batch),
     });
     signal.throwIfAborted();
     if (outcome.error !== undefined) throw outcome.error;
     const failed = outcome.files.find(({ status }) => status === 'failed');
     if (failed !== undefined) throw failureOf(failed);
+    // Before the report goes: afterwards the server may say that nothing has to come.
+    await writeSynced(receipts, formatJson(batches));
+    return true;
   } finally {
     await messenger.close();
   }
+}
+
+/** In a report's folder, once the server has signed for all files there. */
+const RECEIPTS = 'receipts.json';
+
+async function writeSynced(path: string, content: Uint8Array): Promise<void> {
+  await using file = await open(path, 'w', 0o600);
+  await file.writeFile(content);
+  await file.sync();
 }
 
 /** Whether a report of that key is there: then nothing has to come. */

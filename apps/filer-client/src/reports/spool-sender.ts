@@ -35,14 +35,20 @@ const FOR_GOOD: ReadonlySet<ErrorCode> = new Set([
   'source-changed',
 ]);
 
+/** What the server has by its word alone is not removed here. */
+const NOT_SIGNED = new FilerError(
+  'refused',
+  'the ip-server says that it has this report and its files, and has signed for no file: look there with `ip-server reports`, then `report spool drop` it here',
+);
+
 /** The spool that a session's server was asked about: it hears of no later state of this home while the session stands. */
 const checked = new WeakMap<Session, string>();
 
 export interface SpoolSending {
   readonly spool: Spool;
   readonly session: Session;
-  /** Brings the attachments of one report to the server. */
-  readonly upload: (report: SpooledReport) => Promise<void>;
+  /** Brings the attachments of one report to the server. @returns whether the server has signed for them */
+  readonly upload: (report: SpooledReport) => Promise<boolean>;
   /** When the next reports of a schedule are due, now. */
   readonly dueOf: (schedule: string) => Due | undefined;
   readonly log: Logger;
@@ -61,6 +67,8 @@ class Drain {
   readonly #sending: SpoolSending;
   /** Reports whose files were brought to the server. */
   readonly #uploaded = new Set<number>();
+  /** Those of them that the server has not signed for: it says that it has the report. */
+  readonly #unsigned = new Set<number>();
   readonly #again = new Map<number, number>();
   /**
    * The spool of a home that is an old copy. What waits there was made before it was copied, and may be stored, or after that,
@@ -123,8 +131,10 @@ class Drain {
 
   async #upload(report: SpooledReport): Promise<void> {
     try {
-      await this.#sending.upload(report);
+      const isSigned = await this.#sending.upload(report);
       this.#uploaded.add(report.seq);
+      if (isSigned) this.#unsigned.delete(report.seq);
+      else this.#unsigned.add(report.seq);
     } catch (error) {
       this.#setAside(report, error);
     }
@@ -135,7 +145,9 @@ class Drain {
     spool.sending(reports);
     const outcomes = await Promise.allSettled(reports.map((report) => send(session, report, dueOf)));
     const stored = reports.filter((_, n) => outcomes[n]?.status === 'fulfilled');
-    spool.drop(stored.map(({ seq }) => seq));
+    const isUnsigned = ({ seq }: SpooledReport): boolean => this.#unsigned.has(seq);
+    for (const report of stored.filter(isUnsigned)) this.#setAside(report, NOT_SIGNED);
+    spool.drop(stored.filter((report) => !isUnsigned(report)).map(({ seq }) => seq));
     const failed = reports.flatMap((report, n) => {
       const outcome = outcomes[n];
       return outcome?.status === 'rejected' ? [{ report, error: outcome.reason as unknown }] : [];
