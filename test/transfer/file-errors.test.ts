@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { FilerError, messageOf, stackOf } from '@filer/protocol';
 import { Folder } from '../../packages/transfer/src/folder.ts';
 import { PartialFile } from '../../packages/transfer/src/partial-file.ts';
-import { Place } from '../../packages/transfer/src/place.ts';
+import { DestinationFolder } from '../../packages/transfer/src/destination-folder.ts';
 import { inspectSource, OpenSource } from '../../packages/transfer/src/source.ts';
 import { freshFolder } from './two-ends.ts';
 
@@ -59,7 +59,9 @@ describe.skipIf(unlessByDescriptor)('a disk that fails late costs one file and n
   test('a place whose path is refused leaves no folder open', async () => {
     const inbox = await freshFolder();
 
-    await expect(Place.open(inbox, 'alice/..', true)).rejects.toMatchObject({ code: 'name-refused' });
+    await expect(DestinationFolder.open(inbox, 'alice/..', true)).rejects.toMatchObject({
+      code: 'name-refused',
+    });
 
     expect(readdirSync('/proc/self/fd').map(linkOf)).not.toContain(inbox);
   });

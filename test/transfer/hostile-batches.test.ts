@@ -12,7 +12,7 @@ import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 const FACTS = { mtimeNs: '0', mode: 0o755 };
 
 /** As docs/protocol.md says. */
-function sealOf(digest: string): string {
+function blindedDigest(digest: string): string {
   return digestsOf(Buffer.from(`filer/1 check\n${digest}`)).digest;
 }
 
@@ -168,10 +168,10 @@ test('a sender without the bytes learns no digest to skip with, and gets no rece
   expect(answer).toEqual({
     answer: 'check',
     bytes: 0,
-    files: [{ seal: sealOf(digest), path: 'alice/a' }],
+    files: [{ seal: blindedDigest(digest), path: 'alice/a' }],
   });
   expect(JSON.stringify(answer)).not.toContain(digest);
-  await hand.say({ type: 'skip', entry: '0', digest: sealOf(digest) });
+  await hand.say({ type: 'skip', entry: '0', digest: blindedDigest(digest) });
   const { header } = (await hand.hear('error', 'receipts')) ?? {};
   expect(header).toMatchObject({ type: 'error', code: 'unexpected-message' });
   await outcome;

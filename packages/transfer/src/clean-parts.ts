@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '@filer/protocol';
-import { isPartAlone } from './kept-parts.ts';
+import { isPartAlone } from './resume-store.ts';
 import { removeTree } from './replacing.ts';
 import { ASIDE_PREFIX, isPartName, KEPT_PREFIX, PART_PREFIX } from './safe-path.ts';
 

@@ -125,7 +125,7 @@ export function digestOfBlock(content: Buffer): Buffer {
  *
  * @param digest `blake3:HEX`
  */
-export function sealOf(digest: string): string {
+export function blindedDigest(digest: string): string {
   return digestText(blake3(`filer/1 check\n${digest}`));
 }
 

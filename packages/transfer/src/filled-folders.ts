@@ -1,5 +1,5 @@
 import { FilerError, systemCode } from '@filer/protocol';
-import type { Place } from './place.ts';
+import type { DestinationFolder } from './destination-folder.ts';
 import { utimesTime } from './times.ts';
 
 /**
@@ -27,13 +27,13 @@ interface Closed extends FolderFacts {
  * way to the newest entry and those that still wait for files, not the whole tree.
  */
 export class FilledFolders {
-  readonly #place: Place;
+  readonly #place: DestinationFolder;
   /** From the outermost to the innermost that is being announced. */
   readonly #open: FolderFacts[] = [];
   readonly #closed: Closed[] = [];
   #waitingComponents = 0;
 
-  constructor(place: Place) {
+  constructor(place: DestinationFolder) {
     this.#place = place;
   }
 

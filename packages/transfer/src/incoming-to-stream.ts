@@ -11,7 +11,7 @@ import type { IncomingBlocks } from './incoming-blocks.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { IncomingStreams, type Destination } from './incoming-streams.ts';
 import type { Incoming } from './incoming.ts';
-import { SideWork } from './side-work.ts';
+import { BoundedTasks } from './bounded-tasks.ts';
 import type { StreamSink } from './stream-sink.ts';
 import { NOT_SENT, WantedEntries, type Wanted } from './wanted-entries.ts';
 
@@ -25,7 +25,7 @@ export class IncomingToStream implements Incoming, Destination<StreamSink> {
   readonly #into: StreamSink;
   readonly #owner: IncomingOwner;
   readonly #entries: WantedEntries;
-  readonly #commits: SideWork;
+  readonly #commits: BoundedTasks;
   #isAnnounced = false;
 
   /** @param name of the file among the entries */
@@ -34,7 +34,7 @@ export class IncomingToStream implements Incoming, Destination<StreamSink> {
     this.#into = into;
     this.#owner = owner;
     this.#entries = new WantedEntries(owner);
-    this.#commits = new SideWork((work) => owner.follow(work), Infinity);
+    this.#commits = new BoundedTasks((work) => owner.follow(work), Infinity);
     this.streams = new IncomingStreams(this, owner, this.#entries);
   }
 

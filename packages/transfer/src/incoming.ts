@@ -1,6 +1,6 @@
 import type { Entry, EntryAnswer, FilerError, Skip } from '@filer/protocol';
-import { Committing, type CommittingOptions } from './committing.ts';
-import { Deciding, type DecidingOptions } from './deciding.ts';
+import { Finalizer, type FinalizerOptions } from './finalizer.ts';
+import { EntryPlanner, type EntryPlannerOptions } from './entry-planner.ts';
 import { outOfPlace } from './ending.ts';
 import { FilledFolders } from './filled-folders.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
@@ -8,15 +8,15 @@ import { IncomingStreams } from './incoming-streams.ts';
 import type { PartialFile } from './partial-file.ts';
 import { PartialFiles, type PartialFilesOptions } from './partial-files.ts';
 import { parseSafePath } from './safe-path.ts';
-import { SideWork } from './side-work.ts';
-import { Vouching, type VouchingOptions } from './vouching.ts';
+import { BoundedTasks } from './bounded-tasks.ts';
+import { ExistingFileReceipts, type ExistingFileReceiptsOptions } from './existing-file-receipts.ts';
 import { NOT_SENT, WantedEntries } from './wanted-entries.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
 const MAX_COMMITS = 16;
 
 export interface IncomingOptions
-  extends DecidingOptions, PartialFilesOptions, CommittingOptions, VouchingOptions {}
+  extends EntryPlannerOptions, PartialFilesOptions, FinalizerOptions, ExistingFileReceiptsOptions {}
 
 /** The files of one transfer on their way in: asked for, streaming, or being put in place. */
 export interface Incoming {
@@ -49,34 +49,34 @@ export class IncomingToFolder implements Incoming {
   readonly streams: IncomingStreams<PartialFile>;
   readonly #entries: WantedEntries;
   readonly #folders: FilledFolders;
-  readonly #commits: SideWork;
-  readonly #committing: Committing;
-  readonly #vouching: Vouching;
-  readonly #deciding: Deciding;
+  readonly #commits: BoundedTasks;
+  readonly #finalizer: Finalizer;
+  readonly #existingReceipts: ExistingFileReceipts;
+  readonly #planner: EntryPlanner;
 
   constructor(options: IncomingOptions, owner: IncomingOwner) {
     this.#entries = new WantedEntries(owner);
     this.#folders = new FilledFolders(options.place);
-    this.#commits = new SideWork((work) => owner.follow(work), MAX_COMMITS);
-    this.#committing = new Committing(options, owner, this.#entries);
-    this.#vouching = new Vouching(options, owner, this.#commits);
-    this.#deciding = new Deciding(options, owner, {
+    this.#commits = new BoundedTasks((work) => owner.follow(work), MAX_COMMITS);
+    this.#finalizer = new Finalizer(options, owner, this.#entries);
+    this.#existingReceipts = new ExistingFileReceipts(options, owner, this.#commits);
+    this.#planner = new EntryPlanner(options, owner, {
       entries: this.#entries,
       folders: this.#folders,
-      identical: (file) => this.#vouching.add(file),
+      identical: (file) => this.#existingReceipts.add(file),
     });
     const files = new PartialFiles(options, (...whole) =>
-      this.#commits.begun(this.#committing.commit(...whole)),
+      this.#commits.begun(this.#finalizer.commit(...whole)),
     );
     this.streams = new IncomingStreams(files, owner, this.#entries);
   }
 
   async announce(first: number, entries: readonly Entry[]): Promise<EntryAnswer[]> {
-    return await this.#deciding.decide(first, entries);
+    return await this.#planner.decide(first, entries);
   }
 
   async vouch(): Promise<void> {
-    await this.#vouching.vouch();
+    await this.#existingReceipts.vouch();
   }
 
   async skip({ entry, digest }: Skip): Promise<void> {
@@ -86,7 +86,14 @@ export class IncomingToFolder implements Incoming {
     this.#entries.noLongerAhead(wanted);
     this.#entries.finish(wanted);
     const { name, size, facts } = wanted;
-    await this.#vouching.vouchFor({ entry, name, size, components: parseSafePath(name), there, facts });
+    await this.#existingReceipts.vouchFor({
+      entry,
+      name,
+      size,
+      components: parseSafePath(name),
+      there,
+      facts,
+    });
   }
 
   async finish(): Promise<void> {
@@ -102,8 +109,8 @@ export class IncomingToFolder implements Incoming {
   /** What came whole is in place and noted, or has failed; so has what did not come. */
   async #settle(reason: FilerError): Promise<void> {
     await this.#commits.ended();
-    await this.#committing.noted();
-    this.#vouching.failRest(reason);
+    await this.#finalizer.noted();
+    this.#existingReceipts.failRest(reason);
     this.#entries.failRest(reason);
     await this.#folders.finish();
   }

@@ -22,7 +22,7 @@ export { guardFolders, isOwn, requireNotOwn, type OwnFolders } from './own-files
 export { copyUpTo } from './copy-file.ts';
 export { unsized } from './unsized.ts';
 export { walkSources, type WalkOptions } from './walk.ts';
-export type { PaceOptions } from './pace.ts';
+export type { StallOptions } from './stall-watchdog.ts';
 export { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts.ts';
 export { secondsOf } from './times.ts';

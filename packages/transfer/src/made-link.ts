@@ -1,7 +1,7 @@
 import { lutimesSync, rmSync, symlinkSync } from 'node:fs';
 import { FilerError, systemCode } from '@filer/protocol';
 import { contentOfLink } from './deliveries.ts';
-import { statsAt } from './files-there.ts';
+import { statsAt } from './existing-digests.ts';
 import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import type { Hidden } from './hidden.ts';

@@ -1,12 +1,12 @@
 import { FilerError } from '@filer/protocol';
 import type { FreeSpace } from './free-space.ts';
-import type { KeptParts } from './kept-parts.ts';
+import type { ResumeStore } from './resume-store.ts';
 import { judgeSize, takeAllowed, takeRoom, type Allowance, type ReceivePolicy } from './receive-policy.ts';
 import { parseSafePath } from './safe-path.ts';
 import { release, type Wanted } from './wanted-entries.ts';
 
 export interface RoomOptions {
-  readonly parts: KeptParts;
+  readonly parts: ResumeStore;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** What may still come of the offer; counted down. */

@@ -1,21 +1,21 @@
 import type { Entry, EntryAnswer } from '@filer/protocol';
 import { contentOfLink, FOLDER } from './deliveries.ts';
-import { statsAt } from './files-there.ts';
+import { statsAt } from './existing-digests.ts';
 import type { FilledFolders } from './filled-folders.ts';
 import { asideIn } from './hidden.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { makeLink } from './made-link.ts';
 import { linkAt, type Ownership } from './ownership.ts';
-import type { Place } from './place.ts';
+import type { DestinationFolder } from './destination-folder.ts';
 import { takeAllowed, type Allowance } from './receive-policy.ts';
 import { Aside } from './replacing.ts';
-import { SideWork } from './side-work.ts';
+import { BoundedTasks } from './bounded-tasks.ts';
 
 /** Things that were made, and may be noted together. */
 const MAX_NOTES = 1_024;
 
 export interface MakingOptions {
-  readonly place: Place;
+  readonly place: DestinationFolder;
   readonly ownership: Ownership;
   /** In the names of what is hidden. */
   readonly mark: string | undefined;
@@ -30,7 +30,7 @@ export class Making {
   readonly #owner: Pick<IncomingOwner, 'result'>;
   readonly #folders: FilledFolders;
   /** What was made, and is being noted. */
-  readonly #notes: SideWork;
+  readonly #notes: BoundedTasks;
 
   constructor(
     options: MakingOptions,
@@ -40,7 +40,7 @@ export class Making {
     this.#options = options;
     this.#owner = owner;
     this.#folders = folders;
-    this.#notes = new SideWork((work) => owner.follow(work), MAX_NOTES);
+    this.#notes = new BoundedTasks((work) => owner.follow(work), MAX_NOTES);
   }
 
   /** Resolves when all that was made is remembered. */

@@ -19,9 +19,9 @@ import {
 import { send, type Channel } from './channel.ts';
 import { bugOf } from './ending.ts';
 import type { Extent } from './growing.ts';
-import type { Lead } from './lead.ts';
+import type { SendWindow } from './send-window.ts';
 import { PackedMessages } from './packed-messages.ts';
-import { Pump, readerOf, type AskBasis, type OnSent, type Size } from './pump.ts';
+import { ChunkSender, readerOf, type AskBasis, type OnSent, type Size } from './chunk-sender.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { SharedReads } from './shared-reads.ts';
 import type { ListedFile } from './reader.ts';
@@ -101,12 +101,12 @@ export interface OutgoingOwner {
 export class Outgoing {
   readonly #channel: Channel;
   readonly #owner: OutgoingOwner;
-  readonly #lead: Lead;
+  readonly #sendWindow: SendWindow;
   readonly #reads: SharedReads | undefined;
   readonly #limit: RateLimit | undefined;
   readonly #snapshot: boolean;
   readonly #stop: AbortSignal;
-  readonly #pump: Pump;
+  readonly #chunkSender: ChunkSender;
   /** Small files on their way, oldest first. They never reject: `#lost` tells. */
   readonly #small: Promise<void>[] = [];
   #smallBytes = 0;
@@ -122,7 +122,7 @@ export class Outgoing {
   /** @param stop ends the waiting for what the limit lets go */
   constructor(
     channel: Channel,
-    lead: Lead,
+    lead: SendWindow,
     owner: OutgoingOwner,
     { limit, reads, snapshot = false }: OutgoingOptions,
     stop: AbortSignal,
@@ -131,11 +131,11 @@ export class Outgoing {
     this.#snapshot = snapshot;
     this.#channel = channel;
     this.#owner = owner;
-    this.#lead = lead;
+    this.#sendWindow = lead;
     this.#limit = limit;
     this.#stop = stop;
     this.#packed = PackedMessages.on(channel);
-    this.#pump = new Pump(channel, lead, limit, stop);
+    this.#chunkSender = new ChunkSender(channel, lead, limit, stop);
   }
 
   /**
@@ -200,8 +200,8 @@ export class Outgoing {
     const { size, mtimeNs, mode, identity, digest, blocks, content } = small;
     file.identity = identity;
     file.end = { entry, size, digest, blocks };
-    this.#lead.begin(entry);
-    await this.#lead.room(size);
+    this.#sendWindow.begin(entry);
+    await this.#sendWindow.reserve(size);
     await this.#limit?.take(size, this.#stop);
     const facts = { entry, size, mtimeNs, mode };
     if (this.#isPacked(size)) {
@@ -277,7 +277,7 @@ export class Outgoing {
     const sizeNow = isSnapshot ? Math.min(source.size, opened.facts.size) : opened.facts.size;
     let announced = growing ? (await this.#owner.reach(file, 0)).bytes : sizeNow;
     await this.#say(formatFile({ entry, size: announced, mtimeNs, mode, growing }));
-    this.#lead.begin(entry);
+    this.#sendWindow.begin(entry);
     const size: Size = {
       most: growing ? Infinity : announced,
       reach: async (bytes) => {
@@ -303,10 +303,10 @@ export class Outgoing {
         : this.#reads?.reader(`${identity}:${announced}`, announced, readerOf(opened));
     const toSend = { opened, shared, listed };
     const askBasis = file.hasBasis === true && announced > 0 ? ask : undefined;
-    const digests = await this.#pump.run(entry, toSend, size, askBasis, onSent);
+    const digests = await this.#chunkSender.run(entry, toSend, size, askBasis, onSent);
     // Until then the receiver may find that a block of its basis is not what it was.
     const isTold = file.hasBasis === true && announced > DIGEST_BLOCK_BYTES;
-    if (isTold && digests !== undefined) await this.#lead.taken(announced);
+    if (isTold && digests !== undefined) await this.#sendWindow.taken(announced);
     if (!wanted || file.again === true) return 'unwanted';
     const endsAtSize = growing || isSnapshot || (digests !== undefined && opened.endsAtSize);
     const hasChanged = await opened.changed();

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { systemCode, type OnConflict } from '@filer/protocol';
 import { contentOfLink, FOLDER, type Deliveries, type Delivered } from './deliveries.ts';
-import { isOlder, statsAt, type FilesThere } from './files-there.ts';
+import { isOlder, statsAt, type ExistingDigests } from './existing-digests.ts';
 import type { Folder } from './folder.ts';
 import { identityOf } from './known-digests.ts';
 import { isOwn } from './own-files.ts';
-import type { Place } from './place.ts';
+import type { DestinationFolder } from './destination-folder.ts';
 import type { Replaceable } from './replacing.ts';
 import { secondsOf } from './times.ts';
 
@@ -18,7 +18,7 @@ const WHOLE_SECONDS_NS = 2_000_000_000n;
 const SECOND_NS = 1_000_000_000n;
 
 export interface OwnershipOptions {
-  readonly place: Place;
+  readonly place: DestinationFolder;
   readonly onConflict: OnConflict;
   /** What the sender delivered before. */
   readonly deliveries: Deliveries;
@@ -28,7 +28,7 @@ export interface OwnershipOptions {
   readonly job: string;
   /** When it began here, ms since the epoch. */
   readonly beganAt: number | undefined;
-  readonly files: FilesThere;
+  readonly files: ExistingDigests;
 }
 
 /** The rule about names that are taken: a sender replaces what it delivered itself, and what nothing has changed since. */

@@ -15,8 +15,8 @@ import { FileDigests } from './digests.ts';
 import { takeFinalName, takeFreeName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import { asideIn, partIn, type Hidden } from './hidden.ts';
-import type { KeptPlace } from './kept-parts.ts';
-import { PartWriter } from './part-writer.ts';
+import type { ResumeSlot } from './resume-store.ts';
+import { PartialFileWriter } from './partial-file-writer.ts';
 import { Aside, replaceFile, type Replaceable } from './replacing.ts';
 import { utimesTime } from './times.ts';
 import { writeError } from './write-error.ts';
@@ -39,7 +39,7 @@ export interface PartialFileOptions {
   /** Whether it will be brought to the disk. */
   readonly sync: boolean;
   /** Its place among the parts that outlast a cut. @default none: it goes with the transfer */
-  readonly kept?: KeptPlace | undefined;
+  readonly kept?: ResumeSlot | undefined;
   /** An older version of the file, to take blocks from. @default none */
   readonly older?: { readonly folder: Folder; readonly name: string } | undefined;
 }
@@ -57,7 +57,7 @@ export class PartialFile implements FileSink {
   readonly #descriptor: number;
   /** What an earlier try left in it, in bytes. */
   readonly #ownBytes: number;
-  readonly #writer: PartWriter;
+  readonly #writer: PartialFileWriter;
   /** Made when it is needed: most files are small, and digested in one go. */
   #digests: FileDigests | undefined;
   #written = 0;
@@ -80,7 +80,7 @@ export class PartialFile implements FileSink {
     } catch (error) {
       throw writeError(options.name, error);
     }
-    this.#writer = new PartWriter(this.#descriptor, options.name, options.sync, this.#ownBytes);
+    this.#writer = new PartialFileWriter(this.#descriptor, options.name, options.sync, this.#ownBytes);
     this.basis = new BasisBlocks(this.#descriptor, this.#ownBytes, older?.folder.at(older.name));
   }
 

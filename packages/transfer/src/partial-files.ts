@@ -2,12 +2,12 @@ import type { FileStart } from '@filer/protocol';
 import type { Destination } from './incoming-streams.ts';
 import { makeRoom, type RoomOptions } from './make-room.ts';
 import { PartialFile } from './partial-file.ts';
-import type { Place } from './place.ts';
+import type { DestinationFolder } from './destination-folder.ts';
 import { parseSafePath } from './safe-path.ts';
 import type { Wanted } from './wanted-entries.ts';
 
 export interface PartialFilesOptions extends RoomOptions {
-  readonly place: Place;
+  readonly place: DestinationFolder;
   readonly sync: boolean;
   readonly mark: string | undefined;
 }

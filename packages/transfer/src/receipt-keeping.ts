@@ -1,6 +1,6 @@
 import type { ReceiptBatch } from '@filer/protocol';
 import { checkReceipts, type Expected } from './check-receipts.ts';
-import type { Pace } from './pace.ts';
+import type { StallWatchdog } from './stall-watchdog.ts';
 import type { SentEntries } from './sent-entries.ts';
 
 /** Batches of receipts that may be on their way to the disk while more come in. */
@@ -14,7 +14,7 @@ export type KeepReceipts = (
 
 interface Options {
   readonly expected: Expected;
-  readonly pace: Pace;
+  readonly pace: StallWatchdog;
   readonly keep: KeepReceipts | undefined;
   /** They could not be stored. */
   readonly failed: (error: unknown) => void;

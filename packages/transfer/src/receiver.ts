@@ -43,7 +43,7 @@ import { asTold, bugOf, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatc
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { Tally, type FileResult, type Outcome } from './outcome.ts';
-import { Pace, type PaceOptions } from './pace.ts';
+import { StallWatchdog, type StallOptions } from './stall-watchdog.ts';
 import { permittedMode } from './permitted-mode.ts';
 import { ReceiptBatches } from './receipt-batches.ts';
 import { signReceipts } from './receipts.ts';
@@ -54,7 +54,7 @@ import { shownName } from './safe-path.ts';
 const NO_CONTENT = Buffer.alloc(0);
 
 /** What a receiver is told and asks, wherever the files go. */
-export interface ReceiverOptions extends PaceOptions {
+export interface ReceiverOptions extends StallOptions {
   readonly network: string;
   /** Who receives, and signs for it. */
   readonly keyPair: KeyPair;
@@ -106,7 +106,7 @@ export class Receiver implements IncomingOwner {
     .on(chunkMessage, (chunk, receiver) => {
       receiver.#bytesReceived += chunk.content.length;
       // Where it goes may take its time.
-      return receiver.#pace.during(
+      return receiver.#watchdog.during(
         receiver.#incoming.streams.chunk(chunk, () => receiver.#channel.recycle?.(chunk.content)),
       );
     })
@@ -116,7 +116,7 @@ export class Receiver implements IncomingOwner {
       return receiver.#incoming.streams.small(file, () => receiver.#channel.recycle?.(file.content));
     })
     .on(basisMessage, async (request, receiver) => {
-      const digests = await receiver.#pace.work(receiver.#incoming.streams.basis(request));
+      const digests = await receiver.#watchdog.work(receiver.#incoming.streams.basis(request));
       await receiver.#say(formatBasisAnswer(request.id, digests));
     })
     .on(unsentMessage, (unsent, receiver) => receiver.#takeUnsent(unsent))
@@ -130,7 +130,7 @@ export class Receiver implements IncomingOwner {
   readonly #channel: Channel;
   readonly #options: ReceiverOptions;
   readonly #reception: Reception;
-  readonly #pace: Pace;
+  readonly #watchdog: StallWatchdog;
   readonly #receipts = new ReceiptBatches((files) => this.#issue(files));
   readonly #tally = new Tally();
   readonly #permitted = permittedMode();
@@ -155,7 +155,7 @@ export class Receiver implements IncomingOwner {
     channel.setLimits?.(TRANSFER_LIMITS);
     this.#options = options;
     this.#reception = reception;
-    this.#pace = new Pace(
+    this.#watchdog = new StallWatchdog(
       { announce: () => this.#tell(this.#working), stalled: (error) => this.#fail(error) },
       options,
     );
@@ -171,7 +171,7 @@ export class Receiver implements IncomingOwner {
     }
     listenNoMore();
     await this.#accepted?.incoming.stop(this.#failure ?? new FilerError('internal', 'the transfer was over'));
-    this.#pace[Symbol.dispose]();
+    this.#watchdog[Symbol.dispose]();
     this.#receipts[Symbol.dispose]();
     this.#accepted?.[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
@@ -185,12 +185,12 @@ export class Receiver implements IncomingOwner {
       const type = message.header['type'];
       if (type === 'error') throw lastWord(message.header, this.#channel);
       if (type === 'working') {
-        this.#pace.toldWorking();
+        this.#watchdog.toldWorking();
         continue;
       }
       // What nobody takes does not keep the transfer alive.
-      if (type === 'chunk' || type === 'small') this.#pace.moved(message.content.length);
-      if (type !== 'chunk' && isTransferProgress(message.header)) this.#pace.exchanged();
+      if (type === 'chunk' || type === 'small') this.#watchdog.moved(message.content.length);
+      if (type !== 'chunk' && isTransferProgress(message.header)) this.#watchdog.exchanged();
       if (this.#accepted === undefined) {
         if (await this.#tookNothing(message)) {
           if (type === 'done') return;
@@ -217,7 +217,7 @@ export class Receiver implements IncomingOwner {
     const { id, ...offer } = parseOffer(message);
     this.#emit({ type: 'offered', offer });
     try {
-      this.#accepted = await this.#pace.work(this.#reception.accept(offer, this.#asker(), this));
+      this.#accepted = await this.#watchdog.work(this.#reception.accept(offer, this.#asker(), this));
     } catch (error) {
       if (!(error instanceof FilerError) || this.#failure !== undefined) throw error;
       if (this.#gone.signal.aborted) return true; // what the sender said last, if anything, comes next
@@ -255,10 +255,10 @@ export class Receiver implements IncomingOwner {
     );
     this.#allAnnounced = last;
     const permitted = entries.map((entry) => this.#withPermitted(entry));
-    const answers = await this.#pace.work(incoming.announce(first, permitted));
+    const answers = await this.#watchdog.work(incoming.announce(first, permitted));
     answers.forEach(({ answer }, index) => {
       const { kind, size } = entries[index] ?? { kind: 'dir', size: 0 };
-      if (answer !== 'refused') this.#pace.moved(STREAM_OVERHEAD_BYTES);
+      if (answer !== 'refused') this.#watchdog.moved(STREAM_OVERHEAD_BYTES);
       if (answer === 'unwanted') return;
       this.#bytesAnnounced = Math.min(this.#bytesAnnounced + size, Number.MAX_SAFE_INTEGER);
       if (kind !== 'dir') this.#filesAnnounced++;
@@ -341,14 +341,14 @@ export class Receiver implements IncomingOwner {
 
   result(told: FileResult): void {
     const result = told.status === 'failed' ? { ...told, name: shownName(told.name) } : told;
-    if (result.status !== 'failed') this.#pace.moved(STREAM_OVERHEAD_BYTES);
+    if (result.status !== 'failed') this.#watchdog.moved(STREAM_OVERHEAD_BYTES);
     this.#tally.add(result);
     this.#emit({ type: 'file', result });
   }
 
   async follow(work: Promise<void>): Promise<void> {
     try {
-      await this.#pace.work(work);
+      await this.#watchdog.work(work);
     } catch (error) {
       this.#failWith(error);
     }
@@ -362,7 +362,7 @@ export class Receiver implements IncomingOwner {
 
   async #say(message: Message): Promise<void> {
     await send(this.#channel, message);
-    this.#pace.exchanged();
+    this.#watchdog.exchanged();
   }
 
   /** Says it without waiting. That the connection is gone is noticed by whoever reads from it. */

@@ -3,7 +3,7 @@ import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import { FOLDER } from './deliveries.ts';
-import { statsAt } from './files-there.ts';
+import { statsAt } from './existing-digests.ts';
 import { numberedName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import type { Hidden } from './hidden.ts';

@@ -26,20 +26,20 @@ import {
   errorMessage,
   type Got,
 } from '@filer/protocol';
-import { Announcing } from './announcing.ts';
+import { EntryAnnouncer } from './entry-announcer.ts';
 import { send, type Channel } from './channel.ts';
-import { compareWithThere } from './compare-there.ts';
+import { compareWithThere } from './compare-existing.ts';
 import { asTold, bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from './ending.ts';
 import type { Extent } from './growing.ts';
-import { Lead } from './lead.ts';
+import { SendWindow } from './send-window.ts';
 import { Outgoing, type OutgoingOwner, type SentFile } from './outgoing.ts';
-import { Pace } from './pace.ts';
+import { StallWatchdog } from './stall-watchdog.ts';
 import { ReceiptKeeping } from './receipt-keeping.ts';
 import { Requests } from './requests.ts';
 import type { SendOptions, SendOutcome } from './send-options.ts';
 import { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
-import { countAll, Supply } from './supply.ts';
+import { countAll, SourceBatcher } from './source-batcher.ts';
 
 /** How often a file goes once more because its receiver lost some of it: what it was compared with, and a block. */
 const MAX_TIMES_AGAIN = 2;
@@ -77,15 +77,15 @@ class Sending implements OutgoingOwner {
   readonly #channel: Channel;
   readonly #options: SendOptions;
   readonly #job: string;
-  readonly #pace: Pace;
+  readonly #watchdog: StallWatchdog;
   readonly #requests: Requests;
-  readonly #lead = new Lead();
+  readonly #sendWindow = new SendWindow();
   readonly #outgoing: Outgoing;
-  readonly #supply: Supply;
+  readonly #batcher: SourceBatcher;
   /** What cannot go, and was not told yet. */
   readonly #unsent: Unsent[] = [];
   readonly #entries: SentEntries;
-  readonly #announcing: Announcing;
+  readonly #announcer: EntryAnnouncer;
   readonly #receipts: ReceiptKeeping;
   /** Aborted when the transfer has failed. */
   readonly #stop = new AbortController();
@@ -104,8 +104,8 @@ class Sending implements OutgoingOwner {
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
-    this.#outgoing = new Outgoing(channel, this.#lead, this, options, this.#stop.signal);
-    this.#supply = new Supply(options.files, {
+    this.#outgoing = new Outgoing(channel, this.#sendWindow, this, options, this.#stop.signal);
+    this.#batcher = new SourceBatcher(options.files, {
       ignored: options.ignored,
       onlyEntered: options.onlyEntered,
       failed: ({ file, name, error }) => {
@@ -114,12 +114,12 @@ class Sending implements OutgoingOwner {
         this.#entries.unsendable(file, name, error);
       },
     });
-    this.#entries = new SentEntries(this.#supply, options.on);
-    this.#announcing = new Announcing(this.#supply, this.#entries, this.#requests, {
+    this.#entries = new SentEntries(this.#batcher, options.on);
+    this.#announcer = new EntryAnnouncer(this.#batcher, this.#entries, this.#requests, {
       ...options,
       who: channel.who,
     });
-    this.#pace = new Pace(
+    this.#watchdog = new StallWatchdog(
       {
         announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
         stalled: (error) => this.#fail(error),
@@ -129,7 +129,7 @@ class Sending implements OutgoingOwner {
     const { network, senderId: sender, receiverId: receiver, keep } = options;
     this.#receipts = new ReceiptKeeping(this.#entries, {
       expected: { network, sender, receiver, job: this.#job },
-      pace: this.#pace,
+      pace: this.#watchdog,
       keep,
       failed: (error) => this.#failWith(error),
     });
@@ -138,7 +138,7 @@ class Sending implements OutgoingOwner {
   async run(): Promise<SendOutcome> {
     const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
     try {
-      const first = await this.#supply.next(FIRST_BATCH);
+      const first = await this.#batcher.next(FIRST_BATCH);
       if (this.#failure === undefined) {
         if (first.length > 0) await this.#converse(first);
         else if (this.#options.tellsNothing === true) await this.#sayNothing();
@@ -148,26 +148,26 @@ class Sending implements OutgoingOwner {
     }
     listenNoMore();
     await this.#receipts.settled();
-    await this.#supply.close();
-    this.#pace[Symbol.dispose]();
+    await this.#batcher.close();
+    this.#watchdog[Symbol.dispose]();
     if (this.#bug !== undefined) throw this.#bug;
     const outcome = this.#entries.close(this.#failure);
     return {
       ...outcome,
       job: this.#job,
       bytesSent: this.#entries.bytesSent,
-      bytesTotal: this.#supply.bytes,
+      bytesTotal: this.#batcher.bytes,
     };
   }
 
   async #converse(first: readonly Source[]): Promise<void> {
-    this.#announcing.begin(first);
+    this.#announcer.begin(first);
     const over = this.#listen();
     over.catch(() => undefined); // awaited at the end; until then requests and sends tell of a loss
     if (!(await this.#offer(first))) return;
-    while (await this.#announcing.advance()) {
+    while (await this.#announcer.advance()) {
       await this.#tellUnsent();
-      for (const file of await this.#announcing.wanted()) await this.#sendFile(file);
+      for (const file of await this.#announcer.wanted()) await this.#sendFile(file);
     }
     await this.#tellUnsent();
     this.#outgoing.flush();
@@ -194,14 +194,14 @@ class Sending implements OutgoingOwner {
   /** @returns whether the offer was taken */
   async #offer(first: readonly Source[]): Promise<boolean> {
     const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
-    const { isCounted, files, bytes } = this.#supply;
+    const { isCounted, files, bytes } = this.#batcher;
     const totals = { complete: isCounted, files, bytes };
     const { note = '', onConflict, checksum } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
       this.#outgoing.packsSmall = await this.#propose(offer);
       this.#isAnswered = true;
-      await this.#pace.work(Promise.resolve(this.#options.accepted?.()));
+      await this.#watchdog.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#failure !== undefined) throw this.#failure;
       return true;
     } catch (error) {
@@ -225,7 +225,7 @@ class Sending implements OutgoingOwner {
       const { files, ignored, onlyEntered } = this.#options;
       const isOver = (): boolean => this.#failure !== undefined;
       const counting = countAll(files, { ignored, onlyEntered }, isOver);
-      const totals = await this.#pace.work(Promise.race([counting, this.#over.promise]));
+      const totals = await this.#watchdog.work(Promise.race([counting, this.#over.promise]));
       return await this.#requests.ask(
         'answer',
         (id) => formatOffer({ ...offer, ...totals, complete: true }, id),
@@ -237,7 +237,8 @@ class Sending implements OutgoingOwner {
   async #sendFile(file: SentFile): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const isWhole = file.source.growing === undefined;
-    if (isWhole && file.files !== undefined && (await this.#pace.work(this.#skip(file, file.files)))) return;
+    if (isWhole && file.files !== undefined && (await this.#watchdog.work(this.#skip(file, file.files))))
+      return;
     const sentAt = Date.now();
     const failure = await this.#outgoing.send(file);
     if (failure !== undefined) this.#entries.failed(file.entry, failure, 'here');
@@ -261,14 +262,14 @@ class Sending implements OutgoingOwner {
     const { growing, size } = file.source;
     if (growing === undefined) return { bytes: size, complete: true };
     const known = file.extent ?? { bytes: size, complete: false };
-    file.extent = await this.#pace.work(Promise.race([growing.reach(bytes), this.#over.promise]));
-    this.#supply.grown(file.extent.bytes - known.bytes, file.extent.complete && !known.complete);
+    file.extent = await this.#watchdog.work(Promise.race([growing.reach(bytes), this.#over.promise]));
+    this.#batcher.grown(file.extent.bytes - known.bytes, file.extent.complete && !known.complete);
     return file.extent;
   }
 
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
-    this.#pace.exchanged();
-    this.#pace.moved(bytes);
+    this.#watchdog.exchanged();
+    this.#watchdog.moved(bytes);
     return this.#entries.sent(file, bytes, fileBytes, fileSize);
   }
 
@@ -297,20 +298,20 @@ class Sending implements OutgoingOwner {
   /** @throws FilerError `unexpected-message`, what the question makes of it */
   #takeAnswer(message: Message): void {
     this.#requests.answered(message);
-    this.#pace.grown();
+    this.#watchdog.grown();
   }
 
   #takeGot(got: Got): void {
     this.#entries.requireFound(got.entry);
-    const bytes = this.#lead.got(got);
-    if (bytes > 0) this.#pace.exchanged();
-    this.#pace.moved(bytes);
+    const bytes = this.#sendWindow.got(got);
+    if (bytes > 0) this.#watchdog.exchanged();
+    this.#watchdog.moved(bytes);
   }
 
   /** A person may think for as long as it takes; a machine that works says so for an hour at most. */
   #takeWorking(isAsking: boolean): void {
-    if (!isAsking || this.#isAnswered) return this.#pace.toldWorking();
-    this.#pace.toldAsking();
+    if (!isAsking || this.#isAnswered) return this.#watchdog.toldWorking();
+    this.#watchdog.toldAsking();
     this.#options.on?.({ type: 'waiting' });
   }
 
@@ -318,7 +319,7 @@ class Sending implements OutgoingOwner {
     const failure = asTold(told, this.#channel);
     const file = this.#entries.refusable(failure.entry);
     if (file === undefined) return;
-    this.#pace.grown();
+    this.#watchdog.grown();
     file.refusal = failure;
     if (mayGoAgain(file, failure)) file.again = true;
     else this.#entries.failed(failure.entry, failure, 'peer');
@@ -338,7 +339,7 @@ class Sending implements OutgoingOwner {
     this.#channel.reject(error);
     this.#requests.fail(error);
     this.#over.reject(error);
-    this.#lead.fail(error);
+    this.#sendWindow.fail(error);
   }
 }
 

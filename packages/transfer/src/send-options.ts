@@ -1,13 +1,13 @@
-import type { AnnouncingOptions } from './announcing.ts';
+import type { EntryAnnouncerOptions } from './entry-announcer.ts';
 import type { Outcome } from './outcome.ts';
 import type { OutgoingOptions } from './outgoing.ts';
-import type { PaceOptions } from './pace.ts';
+import type { StallOptions } from './stall-watchdog.ts';
 import type { KeepReceipts } from './receipt-keeping.ts';
 import type { SendEvent } from './send-event.ts';
 import type { SourceFile } from './source.ts';
 import type { WalkOptions } from './walk.ts';
 
-export interface SendOptions extends PaceOptions, OutgoingOptions, AnnouncingOptions {
+export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnouncerOptions {
   /** Files, and folders with all that lies in them. Gone through twice where the receiver asks how much it is. */
   readonly files: Iterable<SourceFile>;
   /** What inside the folders stays here. */

@@ -5,7 +5,7 @@ import { Tally, type FailedBy, type FileResult, type Outcome } from './outcome.t
 import type { SentFile } from './outgoing.ts';
 import type { SendEvent } from './send-event.ts';
 import type { Source } from './source.ts';
-import type { Supply } from './supply.ts';
+import type { SourceBatcher } from './source-batcher.ts';
 
 /**
  * The sender's ledger: which entries have no result yet, what became of the others, and how much is done.
@@ -14,7 +14,7 @@ import type { Supply } from './supply.ts';
  * conflict rule keeps, there is the receiver's word (`told`), which nothing proves.
  */
 export class SentEntries {
-  readonly #supply: Pick<Supply, 'files' | 'bytes' | 'isCounted'>;
+  readonly #batcher: Pick<SourceBatcher, 'files' | 'bytes' | 'isCounted'>;
   readonly #emit: (event: SendEvent) => void;
   readonly #tally = new Tally();
   /** Entries without a result yet. */
@@ -28,10 +28,10 @@ export class SentEntries {
   #filesDone = 0;
 
   constructor(
-    supply: Pick<Supply, 'files' | 'bytes' | 'isCounted'>,
+    supply: Pick<SourceBatcher, 'files' | 'bytes' | 'isCounted'>,
     emit: (event: SendEvent) => void = () => undefined,
   ) {
-    this.#supply = supply;
+    this.#batcher = supply;
     this.#emit = emit;
   }
 
@@ -157,7 +157,7 @@ export class SentEntries {
 
   #progress({ entry, source: { name, file } }: SentFile, fileBytes: number, fileSize: number): void {
     const [bytesSent, bytesDone, filesDone] = [this.#bytesSent, this.#bytesDone, this.#filesDone];
-    const { bytes: bytesTotal, files: filesTotal, isCounted: complete } = this.#supply;
+    const { bytes: bytesTotal, files: filesTotal, isCounted: complete } = this.#batcher;
     const done = { bytesSent, bytesDone, bytesTotal, filesDone, filesTotal, complete };
     this.#emit({ type: 'progress', entry, name, file, fileBytes, fileSize, ...done });
   }

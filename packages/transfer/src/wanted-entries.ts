@@ -1,11 +1,11 @@
 import { FilerError } from '@filer/protocol';
 import { outOfPlace } from './ending.ts';
-import type { There } from './files-there.ts';
+import type { ExistingFile } from './existing-digests.ts';
 import type { Promised } from './free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { FailedBy } from './outcome.ts';
-import type { KeptPlace } from './kept-parts.ts';
-import type { FileFacts } from './refresh-present.ts';
+import type { ResumeSlot } from './resume-store.ts';
+import type { FileFacts } from './refresh-existing.ts';
 
 /** Entries that may be asked for before the first of them begins: a sender keeps a few batches ahead. */
 const MAX_AHEAD = 16_384;
@@ -24,9 +24,9 @@ export interface Wanted {
   /** Whether it was taken from what may come. */
   isCounted: boolean;
   /** Where its part lies, if that may outlast a cut. */
-  kept: KeptPlace | undefined;
+  kept: ResumeSlot | undefined;
   /** What `check` named. */
-  readonly files: readonly There[];
+  readonly files: readonly ExistingFile[];
   /** What it was like when it was announced. */
   readonly facts: FileFacts;
   hasOlder: boolean;

@@ -1,11 +1,11 @@
 import { FilerError, TRANSFER_STALL_MS } from '@filer/protocol';
-import type { PaceOptions } from '@filer/transfer';
+import type { StallOptions } from '@filer/transfer';
 import { within } from '../abort.ts';
 
 /** A transfer is given this long at least to get on, in ms, however much of its time the connection has taken. */
 const LEAST_MS = 1_500;
 
-/** Content that is growth of a connection: see `PaceOptions.growthBytes`. */
+/** Content that is growth of a connection: see `StallOptions.growthBytes`. */
 const GROWTH_BYTES = 4 * 1024;
 
 /** Content that counts as progress. */
@@ -51,7 +51,7 @@ export class TimeLimit {
   }
 
   /** How long the next connection may stand still. */
-  get pace(): PaceOptions {
+  get pace(): StallOptions {
     if (!this.isShort) return {};
     const stallMs = Math.max(LEAST_MS, this.leftMs);
     return { stallMs, maxWorkingMs: stallMs, waitsForPerson: false, growthBytes: GROWTH_BYTES };

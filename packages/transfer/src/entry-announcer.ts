@@ -12,13 +12,13 @@ import type { SentFile } from './outgoing.ts';
 import type { Requests } from './requests.ts';
 import type { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
-import type { Supply } from './supply.ts';
+import type { SourceBatcher } from './source-batcher.ts';
 import { takeAnswer, type AnswerRules } from './take-answer.ts';
 
 /** Batches of entries that may wait for their answer: a round trip costs no stream. */
 const MAX_BATCHES_IN_FLIGHT = 4;
 
-export interface AnnouncingOptions extends AnswerRules {
+export interface EntryAnnouncerOptions extends AnswerRules {
   /** Whether contents are read to be compared, whatever is remembered of them. @default false */
   readonly checksum?: boolean | undefined;
   /**
@@ -38,19 +38,24 @@ interface Batch {
 }
 
 /** Announces what was found, some batches ahead of what is sent, and takes the receiver's answers. */
-export class Announcing {
-  readonly #supply: Supply;
+export class EntryAnnouncer {
+  readonly #batcher: SourceBatcher;
   readonly #entries: SentEntries;
   readonly #requests: Requests;
-  readonly #options: AnnouncingOptions;
+  readonly #options: EntryAnnouncerOptions;
   readonly #inFlight: Batch[] = [];
   /** Found, and not announced yet. */
   #batch: readonly Source[] = [];
   /** The number of its first entry. */
   #next = 0;
 
-  constructor(supply: Supply, entries: SentEntries, requests: Requests, options: AnnouncingOptions) {
-    this.#supply = supply;
+  constructor(
+    supply: SourceBatcher,
+    entries: SentEntries,
+    requests: Requests,
+    options: EntryAnnouncerOptions,
+  ) {
+    this.#batcher = supply;
     this.#entries = entries;
     this.#requests = requests;
     this.#options = options;
@@ -76,7 +81,7 @@ export class Announcing {
     ) {
       inFlight.push(this.#announce(this.#next, this.#batch));
       this.#next += this.#batch.length;
-      this.#batch = await this.#supply.next(MAX_ENTRIES_PER_BATCH);
+      this.#batch = await this.#batcher.next(MAX_ENTRIES_PER_BATCH);
       this.#entries.expect(this.#next, this.#batch);
     }
     return inFlight.length > 0;
@@ -116,7 +121,7 @@ export class Announcing {
     };
     const announce = (): Entry[] => batch.map(entryOf);
     const entries = this.#options.known?.together(announce) ?? announce();
-    const last = this.#supply.complete;
+    const last = this.#batcher.complete;
     return await this.#requests.ask(
       'entries-answer',
       (id) => formatEntries({ id, first, last, entries }),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Pace } from '../../packages/transfer/src/pace.ts';
+import { StallWatchdog } from '../../packages/transfer/src/stall-watchdog.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -7,9 +7,9 @@ const MINUTE = 60 * SECOND;
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-function paced(): { pace: Pace; stalled: string[] } {
+function paced(): { pace: StallWatchdog; stalled: string[] } {
   const stalled: string[] = [];
-  const pace = new Pace(
+  const pace = new StallWatchdog(
     { announce: () => undefined, stalled: ({ code, message }) => stalled.push(code, message) },
     {},
   );

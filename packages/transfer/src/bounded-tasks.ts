@@ -1,5 +1,5 @@
 /** Work that goes on beside the conversation, up to a bound. */
-export class SideWork {
+export class BoundedTasks {
   readonly #follow: (work: Promise<void>) => Promise<void>;
   readonly #most: number;
   readonly #all = new Set<Promise<void>>();

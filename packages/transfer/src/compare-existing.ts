@@ -1,5 +1,5 @@
 import { systemCode, type PresentFile } from '@filer/protocol';
-import { BlockList, sealOf } from './digests.ts';
+import { BlockList, blindedDigest } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
 import type { SentFile } from './outgoing.ts';
 import { atSource, openFlags } from './source.ts';
@@ -28,7 +28,7 @@ export async function compareWithThere(
   if (read === undefined) return undefined;
   const { identity, size, digest, blocks } = read;
   if (source.fixed === true && identity !== source.identity) return undefined;
-  if (!there.some(({ seal }) => seal === sealOf(digest))) {
+  if (!there.some(({ seal }) => seal === blindedDigest(digest))) {
     // What of it differs is found without digesting all of it once more.
     if (file.hasBasis === true) file.listed = { identity, digest, blocks, list };
     return undefined;

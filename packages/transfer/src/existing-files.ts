@@ -6,22 +6,22 @@ import {
   type Entry,
   type ReceiptFile,
 } from '@filer/protocol';
-import { isFileOf, statsAt, type FilesThere, type There } from './files-there.ts';
+import { isFileOf, statsAt, type ExistingDigests, type ExistingFile } from './existing-digests.ts';
 import { numberedName } from './final-name.ts';
 import { identityOf, versionOf, type KnownDigest, type KnownDigests } from './known-digests.ts';
 import { isOwn } from './own-files.ts';
 import type { Ownership } from './ownership.ts';
-import type { Place } from './place.ts';
-import { hasFacts, refreshPresent, type FileFacts } from './refresh-present.ts';
-import { syncPresent } from './sync-present.ts';
+import type { DestinationFolder } from './destination-folder.ts';
+import { hasFacts, refreshPresent, type FileFacts } from './refresh-existing.ts';
+import { syncPresent } from './sync-existing.ts';
 
 /** Names `name (n)` that are looked at for one entry: whoever fills a folder with them is not to keep it busy. */
 const MAX_LOOKS = 1_000;
 
-export interface PresentOptions {
-  readonly place: Place;
+export interface ExistingFilesOptions {
+  readonly place: DestinationFolder;
   readonly ownership: Ownership;
-  readonly files: FilesThere;
+  readonly files: ExistingDigests;
   /** Where digests are remembered. */
   readonly known: KnownDigests | undefined;
 }
@@ -29,20 +29,20 @@ export interface PresentOptions {
 /** What is there of a file that is announced. */
 export interface Found {
   /** The file itself: it needs not come. */
-  readonly identical?: There;
+  readonly identical?: ExistingFile;
   /** The conflict rule keeps what has its name. */
   readonly kept?: boolean;
   /** Of its size, and perhaps identical. */
-  readonly files: readonly There[];
+  readonly files: readonly ExistingFile[];
   /** The size of an older version to compare blocks with, 0 for none. */
   readonly basisBytes: number;
 }
 
 /** What lies already where files are to go: skipped when it is identical, compared, or replaced. */
-export class Present {
-  readonly #options: PresentOptions;
+export class ExistingFiles {
+  readonly #options: ExistingFilesOptions;
 
-  constructor(options: PresentOptions) {
+  constructor(options: ExistingFilesOptions) {
     this.#options = options;
   }
 
@@ -82,7 +82,7 @@ export class Present {
           ? { ...NOTHING, identical: file }
           : { ...NOTHING, kept: true };
       }
-      const files: There[] = [];
+      const files: ExistingFile[] = [];
       for (let [n, read] = [0, 0]; read < MAX_PRESENT_FILES && n < MAX_LOOKS; n++) {
         const name = numberedName(own, n);
         const other = statsAt(folder, name);
@@ -118,17 +118,23 @@ export class Present {
   }
 
   /** Whether there is nothing to do for a file that needs not come, but to say so. */
-  isSettled({ remembered, synced, facts }: There, wanted: FileFacts, sync: boolean): boolean {
+  isSettled({ remembered, synced, facts }: ExistingFile, wanted: FileFacts, sync: boolean): boolean {
     return remembered && (synced || !sync) && facts !== undefined && hasFacts(facts, wanted);
   }
 
   /** @see Ownership.stands */
-  stands({ components, there }: { readonly components: readonly string[]; readonly there: There }): void {
+  stands({
+    components,
+    there,
+  }: {
+    readonly components: readonly string[];
+    readonly there: ExistingFile;
+  }): void {
     this.#options.ownership.stands(components, there.name);
   }
 
   /** @see Ownership.adopt */
-  async adopt(components: readonly string[], { name, digest }: There, mtimeNs: bigint): Promise<void> {
+  async adopt(components: readonly string[], { name, digest }: ExistingFile, mtimeNs: bigint): Promise<void> {
     if (name !== components.at(-1)) return;
     await this.#options.place.inFolder(components.slice(0, -1), (folder) =>
       this.#options.ownership.adopt(folder, components, digest, mtimeNs),
@@ -138,7 +144,7 @@ export class Present {
   /** Gives a file that needs not come the time and permissions it has at its sender, if that is whose file it is. */
   async refresh(
     components: readonly string[],
-    { name, digest, identity }: There,
+    { name, digest, identity }: ExistingFile,
     facts: FileFacts,
   ): Promise<void> {
     const { ownership, place } = this.#options;
@@ -159,7 +165,7 @@ export class Present {
    * @returns whether it is on the disk: not where it may not be opened
    * @throws FilerError `verification-failed` when it is another one by now, `home-not-writable` when the disk failed
    */
-  async sync(components: readonly string[], { name, identity, synced }: There): Promise<boolean> {
+  async sync(components: readonly string[], { name, identity, synced }: ExistingFile): Promise<boolean> {
     if (synced) return true;
     return await this.#options.place.inFolder(components.slice(0, -1), async (folder) => {
       if (!(await syncPresent(folder, name, identity))) return false;

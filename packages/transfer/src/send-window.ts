@@ -11,7 +11,7 @@ interface Stream {
  * How far a sender may be ahead of its receiver, with all its files together: what is in between travels twice after
  * a cut. A stream counts a little beside its content, so that empty files count, too.
  */
-export class Lead {
+export class SendWindow {
   /** From the one that is being taken on. */
   readonly #streams: Stream[] = [];
   #taken = 0;
@@ -44,7 +44,7 @@ export class Lead {
   }
 
   /** Resolves when bytes of the newest stream up to `position` may go. @throws FilerError that of `fail` */
-  async room(position: number): Promise<void> {
+  async reserve(position: number): Promise<void> {
     this.#sent = Math.max(this.#sent, this.#from + position);
     await this.#takenUpTo(this.#sent - MAX_AHEAD_BYTES);
   }

@@ -13,7 +13,7 @@ interface Held {
 }
 
 /** The folder of one sender inside an inbox: files take their final names in or below it. */
-export class Place implements Disposable {
+export class DestinationFolder implements Disposable {
   readonly folder: Folder;
   /** The inbox itself. */
   readonly inbox: Folder;
@@ -39,11 +39,11 @@ export class Place implements Disposable {
    * @param sync whether the folders' own names are brought to the disk
    * @throws FilerError `name-refused` for the path, `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
    */
-  static async open(inbox: string, path: string, sync: boolean): Promise<Place> {
+  static async open(inbox: string, path: string, sync: boolean): Promise<DestinationFolder> {
     const components = path === '' ? [] : parseSafePath(path);
     const root = Folder.openOwn(inbox);
     try {
-      return new Place(root, await descend(root.again(), components, sync), path, sync);
+      return new DestinationFolder(root, await descend(root.again(), components, sync), path, sync);
     } catch (error) {
       root[Symbol.dispose]();
       throw error;

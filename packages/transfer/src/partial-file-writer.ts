@@ -26,7 +26,7 @@ const HOLE_BYTES = 128 * 1024;
 const ZEROS = Buffer.alloc(HOLE_BYTES);
 
 /** Writes one part and brings it to the disk. The first error counts: after it the part is of no more use. */
-export class PartWriter {
+export class PartialFileWriter {
   readonly #descriptor: number;
   readonly #name: string;
   readonly #isSynced: boolean;

@@ -4,11 +4,11 @@ import { EMPTY_DIGESTS } from './digests.ts';
 import type { Folder } from './folder.ts';
 import { identityOf, readDigests, type KnownDigest, type KnownDigests } from './known-digests.ts';
 import { isOwn } from './own-files.ts';
-import type { FileFacts } from './refresh-present.ts';
+import type { FileFacts } from './refresh-existing.ts';
 import { secondsOf } from './times.ts';
 
 /** A file that is there. */
-export interface There extends KnownDigest {
+export interface ExistingFile extends KnownDigest {
   /** Its name in its folder. */
   readonly name: string;
   /** @see identityOf */
@@ -29,7 +29,7 @@ export interface FilesThereOptions {
 }
 
 /** Tells what the files are that lie where others are to go. */
-export class FilesThere {
+export class ExistingDigests {
   readonly #options: FilesThereOptions;
 
   constructor(options: FilesThereOptions) {
@@ -37,7 +37,7 @@ export class FilesThere {
   }
 
   /** What is known of a file without reading it. */
-  known(there: BigIntStats): Omit<There, 'name'> | undefined {
+  known(there: BigIntStats): Omit<ExistingFile, 'name'> | undefined {
     const identity = identityOf(there);
     const facts = { mtimeNs: there.mtimeNs, mode: Number(there.mode) };
     const known = this.#options.checksum ? undefined : this.#options.known?.find(identity);
@@ -47,7 +47,7 @@ export class FilesThere {
   }
 
   /** A file of this size, read if it is not known; undefined when there is none, or it is not to be read. */
-  async at(folder: Folder, name: string, size: number): Promise<There | undefined> {
+  async at(folder: Folder, name: string, size: number): Promise<ExistingFile | undefined> {
     const there = statsAt(folder, name);
     if (there === undefined || !isFileOf(there, size)) return undefined;
     const known = this.known(there);

@@ -41,7 +41,7 @@ function sumOf(bytes: number, more: number): number {
 }
 
 /** What is to be sent, in batches, and the totals of what was found so far. */
-export class Supply {
+export class SourceBatcher {
   readonly #walk: AsyncGenerator<Source, void>;
   /** Found, and not yet given out: tells whether anything follows. */
   #ahead: Source | undefined;

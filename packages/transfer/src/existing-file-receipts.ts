@@ -1,14 +1,14 @@
 import { FilerError, type ReceiptFile } from '@filer/protocol';
-import type { There } from './files-there.ts';
+import type { ExistingFile } from './existing-digests.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
-import type { Place } from './place.ts';
-import type { Present } from './present.ts';
-import type { FileFacts } from './refresh-present.ts';
-import type { SideWork } from './side-work.ts';
+import type { DestinationFolder } from './destination-folder.ts';
+import type { ExistingFiles } from './existing-files.ts';
+import type { FileFacts } from './refresh-existing.ts';
+import type { BoundedTasks } from './bounded-tasks.ts';
 
-export interface VouchingOptions {
-  readonly place: Place;
-  readonly present: Present;
+export interface ExistingFileReceiptsOptions {
+  readonly place: DestinationFolder;
+  readonly present: ExistingFiles;
   readonly sync: boolean;
 }
 
@@ -18,20 +18,20 @@ export interface Identical {
   readonly name: string;
   readonly size: number;
   readonly components: readonly string[];
-  readonly there: There;
+  readonly there: ExistingFile;
   readonly facts: FileFacts;
 }
 
 /** Gives the receipts of files that need not come. */
-export class Vouching {
-  readonly #options: VouchingOptions;
+export class ExistingFileReceipts {
+  readonly #options: ExistingFileReceiptsOptions;
   readonly #owner: IncomingOwner;
-  readonly #beside: SideWork;
+  readonly #beside: BoundedTasks;
   /** Found in the newest batch: its sender is told of them first. */
   #identical: Identical[] = [];
 
   /** @param beside where files are brought to the disk or their facts set right */
-  constructor(options: VouchingOptions, owner: IncomingOwner, beside: SideWork) {
+  constructor(options: ExistingFileReceiptsOptions, owner: IncomingOwner, beside: BoundedTasks) {
     this.#options = options;
     this.#owner = owner;
     this.#beside = beside;

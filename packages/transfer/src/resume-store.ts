@@ -4,14 +4,14 @@ import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DIGEST_BLOCK_BYTES, systemCode } from '@filer/protocol';
 import type { Folder } from './folder.ts';
-import type { Place } from './place.ts';
+import type { DestinationFolder } from './destination-folder.ts';
 import { isPartName, KEPT_PREFIX } from './safe-path.ts';
 
 /** A file that came half is worth keeping when it has more than one block to compare. */
 const WORTH_KEEPING_BYTES = DIGEST_BLOCK_BYTES;
 
 /** The hidden place of one file's part, this transfer's alone until it is released. */
-export interface KeptPlace {
+export interface ResumeSlot {
   readonly folder: Folder;
   readonly file: string;
   /** What an earlier try left there. */
@@ -27,15 +27,15 @@ const inUse = new Set<string>();
  * Where parts lie that outlast a cut: in the inbox, under a name made from the sender and the path that the file will
  * have, so that the next try finds it. What is in it needs no notes: its blocks are digested and compared again.
  */
-export class KeptParts {
-  readonly #place: Place;
+export class ResumeStore {
+  readonly #place: DestinationFolder;
   readonly #senderId: string;
   readonly #mark: string;
   /** A final name is taken by a link, which does not reach into another file system. */
   readonly #sameDisk: boolean;
 
   /** @param mark begins what their names say */
-  constructor(place: Place, senderId: string, mark = '') {
+  constructor(place: DestinationFolder, senderId: string, mark = '') {
     this.#place = place;
     this.#senderId = senderId;
     this.#mark = mark;
@@ -43,7 +43,7 @@ export class KeptParts {
   }
 
   /** The place of a file's part; undefined for a small file, or when another transfer of the same file has it. */
-  claim(components: readonly string[], size: number): KeptPlace | undefined {
+  claim(components: readonly string[], size: number): ResumeSlot | undefined {
     if (size <= WORTH_KEEPING_BYTES || !this.#sameDisk) return undefined;
     const folder = this.#place.inbox;
     const file = this.#fileOf(components);

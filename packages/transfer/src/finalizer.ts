@@ -1,38 +1,38 @@
 import type { FileEnd, ReceiptFile } from '@filer/protocol';
-import { statsAt } from './files-there.ts';
+import { statsAt } from './existing-digests.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { Ownership } from './ownership.ts';
 import type { PartialFile } from './partial-file.ts';
 import type { IncomingBlocks } from './incoming-blocks.ts';
-import type { Place } from './place.ts';
-import type { Present } from './present.ts';
+import type { DestinationFolder } from './destination-folder.ts';
+import type { ExistingFiles } from './existing-files.ts';
 import { parseSafePath } from './safe-path.ts';
-import { SideWork } from './side-work.ts';
+import { BoundedTasks } from './bounded-tasks.ts';
 import type { Wanted, WantedEntries } from './wanted-entries.ts';
 
 /** Files in place that may be noted together. */
 const MAX_NOTES = 1_024;
 
-export interface CommittingOptions {
-  readonly place: Place;
-  readonly present: Present;
+export interface FinalizerOptions {
+  readonly place: DestinationFolder;
+  readonly present: ExistingFiles;
   readonly ownership: Ownership;
   readonly sync: boolean;
 }
 
 /** Puts files that came whole in their places, and tells the owner. */
-export class Committing {
-  readonly #options: CommittingOptions;
+export class Finalizer {
+  readonly #options: FinalizerOptions;
   readonly #owner: IncomingOwner;
   readonly #entries: WantedEntries;
   /** Files in place that their owner is noting. */
-  readonly #notes: SideWork;
+  readonly #notes: BoundedTasks;
 
-  constructor(options: CommittingOptions, owner: IncomingOwner, entries: WantedEntries) {
+  constructor(options: FinalizerOptions, owner: IncomingOwner, entries: WantedEntries) {
     this.#options = options;
     this.#owner = owner;
     this.#entries = entries;
-    this.#notes = new SideWork((work) => owner.follow(work), MAX_NOTES);
+    this.#notes = new BoundedTasks((work) => owner.follow(work), MAX_NOTES);
   }
 
   /** Resolves when it is in place, or has failed. */

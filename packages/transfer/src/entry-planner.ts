@@ -1,23 +1,23 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError, MAX_BATCH_NAME_CHARS, type Entry, type EntryAnswer } from '@filer/protocol';
-import { sealOf } from './digests.ts';
+import { blindedDigest } from './digests.ts';
 import type { FilledFolders } from './filled-folders.ts';
 import type { FreeSpace, Promised } from './free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
-import type { KeptParts, KeptPlace } from './kept-parts.ts';
+import type { ResumeStore, ResumeSlot } from './resume-store.ts';
 import { Making, type MakingOptions } from './making.ts';
-import type { Found, Present } from './present.ts';
+import type { Found, ExistingFiles } from './existing-files.ts';
 import { judgeEntry, takeAllowed, takeRoom, type ReceivePolicy, type Room } from './receive-policy.ts';
-import type { FileFacts } from './refresh-present.ts';
-import type { Identical } from './vouching.ts';
+import type { FileFacts } from './refresh-existing.ts';
+import type { Identical } from './existing-file-receipts.ts';
 import type { WantedEntries } from './wanted-entries.ts';
 
 /** Deciding about entries waits for little: this long it may hold up all else, in ms. */
 const TURN_MS = 10;
 
-export interface DecidingOptions extends MakingOptions {
-  readonly parts: KeptParts;
-  readonly present: Present;
+export interface EntryPlannerOptions extends MakingOptions {
+  readonly parts: ResumeStore;
+  readonly present: ExistingFiles;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** Aborted when the sender is gone: what is still to be decided is not. */
@@ -33,8 +33,8 @@ interface Decided {
 }
 
 /** Decides about announced entries: makes folders and links, asks for files, or knows that they are there. */
-export class Deciding {
-  readonly #options: DecidingOptions;
+export class EntryPlanner {
+  readonly #options: EntryPlannerOptions;
   readonly #owner: Pick<IncomingOwner, 'result' | 'follow'>;
   readonly #entries: WantedEntries;
   readonly #folders: FilledFolders;
@@ -45,7 +45,11 @@ export class Deciding {
   /** Of the entry that was decided last. */
   #lastComponents: readonly string[] = [];
 
-  constructor(options: DecidingOptions, owner: Pick<IncomingOwner, 'result' | 'follow'>, decided: Decided) {
+  constructor(
+    options: EntryPlannerOptions,
+    owner: Pick<IncomingOwner, 'result' | 'follow'>,
+    decided: Decided,
+  ) {
     this.#options = options;
     this.#owner = owner;
     this.#making = new Making(options, owner, decided.folders);
@@ -193,7 +197,7 @@ export class Deciding {
     });
     if (named.length > 0) {
       const told = named.map((file) => ({
-        seal: sealOf(file.digest),
+        seal: blindedDigest(file.digest),
         path: this.#pathOf(components, file.name),
       }));
       return { answer: 'check', bytes, files: told };
@@ -207,7 +211,7 @@ export class Deciding {
   }
 
   /** @throws FilerError `no-space`; then the place is free again */
-  #promise(bytes: number, left: Room, kept: KeptPlace | undefined): Promised {
+  #promise(bytes: number, left: Room, kept: ResumeSlot | undefined): Promised {
     try {
       takeRoom(left, bytes);
       return this.#options.space.promise(bytes);

@@ -8,7 +8,7 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from './channel.ts';
 import { digestText } from './digests.ts';
-import type { Lead } from './lead.ts';
+import type { SendWindow } from './send-window.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
 import type { ReadBlock } from './shared-reads.ts';
@@ -60,17 +60,17 @@ type Buffers = readonly [Buffer, Buffer];
  * Sends files through a channel, block by block, through two buffers, whatever their size: one is filled while the other
  * is on its way. A buffer is used again only after its sends have resolved.
  */
-export class Pump {
+export class ChunkSender {
   readonly #channel: Channel;
-  readonly #lead: Lead;
+  readonly #sendWindow: SendWindow;
   readonly #limit: RateLimit | undefined;
   readonly #stop: AbortSignal;
   #buffers: Buffers | undefined;
 
   /** @param stop ends the waiting for what `limit` lets go */
-  constructor(channel: Channel, lead: Lead, limit: RateLimit | undefined, stop: AbortSignal) {
+  constructor(channel: Channel, lead: SendWindow, limit: RateLimit | undefined, stop: AbortSignal) {
     this.#channel = channel;
-    this.#lead = lead;
+    this.#sendWindow = lead;
     this.#limit = limit;
     this.#stop = stop;
   }
@@ -110,7 +110,7 @@ export class Pump {
         if (offset >= end) break;
         const bytes = Math.min(DIGEST_BLOCK_BYTES - (offset % DIGEST_BLOCK_BYTES), end - offset);
         const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
-        await this.#lead.room(offset + bytes);
+        await this.#sendWindow.reserve(offset + bytes);
         await onItsWay.gone(buffer);
         const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;

@@ -6,7 +6,7 @@ import { FilerError, TRANSFER_STALL_MS, WORKING_EVERY_MS } from '@filer/protocol
  */
 const MAX_WORKING_MS = 3_600_000;
 
-export interface PaceOptions {
+export interface StallOptions {
   /** A transfer in which nothing grows for this long is cut. @default TRANSFER_STALL_MS */
   readonly stallMs?: number | undefined;
   /** Work without progress on the wire is announced this often. @default WORKING_EVERY_MS */
@@ -35,7 +35,7 @@ interface Actions {
 const GROWTH_BYTES = 4 * 1024;
 
 /** Watches that a transfer gets on: announces own work that takes long, and ends a transfer that stands still. */
-export class Pace implements Disposable {
+export class StallWatchdog implements Disposable {
   readonly #stallMs: number;
   readonly #workingEveryMs: number;
   readonly #maxWorkingMs: number;
@@ -51,7 +51,7 @@ export class Pace implements Disposable {
   #busySince = 0;
   #bytes = 0;
 
-  constructor(actions: Actions, options: PaceOptions) {
+  constructor(actions: Actions, options: StallOptions) {
     this.#stallMs = options.stallMs ?? TRANSFER_STALL_MS;
     this.#workingEveryMs = options.workingEveryMs ?? WORKING_EVERY_MS;
     this.#maxWorkingMs = options.maxWorkingMs ?? MAX_WORKING_MS;
