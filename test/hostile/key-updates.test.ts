@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createIdentity, encodeFrame, Server, type FilerError, type Messenger } from '@filer/protocol';
@@ -50,6 +52,22 @@ async function beAdmitted(): Promise<void> {
   bare.tls.write(encodeFrame({ type: 'hello' }));
   await once(bare.tls, 'data');
 }
+
+test('a member whose connection was handed over loses it for thousands of changes, too', async () => {
+  const own = new Echo();
+  await own.open({ transport: 'tls', host: '127.0.0.1', port: 0, identity: ours });
+  const relay = createServer((socket) => own.accept(Duplex.from(socket), 'relay'));
+  await once(relay.listen(0, '127.0.0.1'), 'listening');
+  bare.raw.destroy();
+  bare = await connectBare((relay.address() as AddressInfo).port, '127.0.0.1', theirs);
+  await beAdmitted();
+  changeKeys(TOO_MANY);
+
+  const reason = await own.ended.promise;
+  expect(reason?.cause).toMatchObject({ code: 'rate-limited' });
+  relay.close();
+  await own.stop();
+});
 
 test('a member may change its keys, and ask for as many changes', async () => {
   await beAdmitted();

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createKeyPair, signServerRecord } from '@filer/protocol';
 import { expect, test } from 'vitest';
 import { publishedAddresses } from '../../apps/filer-client/src/network/published-addresses.ts';
-import { reachableAt } from '../../apps/ip-server/src/server/reach.ts';
+import { reachableAt, renewedRecord } from '../../apps/ip-server/src/server/reach.ts';
 import { runHere } from '../support/in-process.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
@@ -62,4 +63,15 @@ test('what no other machine can dial is named by neither program', () => {
     addresses: [],
     leftOut: [{ host: 'fe80::1%eth0', port: 1 }],
   });
+});
+
+test('a server without an address that can be dialled keeps the record that it has', () => {
+  const networkKey = createKeyPair();
+  const known = signServerRecord(networkKey, {
+    server: networkKey.id,
+    addresses: ['192.0.2.1:1'],
+    serial: 1,
+  });
+
+  expect(renewedRecord(known, [], networkKey.id, networkKey, Date.now())).toBeUndefined();
 });

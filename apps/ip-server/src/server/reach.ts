@@ -55,7 +55,7 @@ export function renewedRecord(
 ): ServerRecord | undefined {
   const written = addresses.map(formatHostPort);
   const same = known?.server === server && isAt(known, addresses);
-  if (same || networkKey === undefined) return undefined;
+  if (same || written.length === 0 || networkKey === undefined) return undefined;
   // Above every serial that a lost database of this network can have given.
   const serial = Math.max(now, (known?.serial ?? 0) + 1);
   return signServerRecord(networkKey, { server, addresses: written, serial });

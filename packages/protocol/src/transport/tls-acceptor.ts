@@ -20,7 +20,8 @@ export interface TlsAcceptorOptions extends AdmissionOptions {
 
 /** A connection below TLS. */
 interface Raw {
-  readonly stream: Duplex;
+  /** Undefined once it was handed out: what the connection begins later runs in the same context, and may outlive it. */
+  stream: Duplex | undefined;
   readonly remote: string;
 }
 
@@ -48,10 +49,7 @@ export class TlsAcceptor {
     });
     this.#tls.on('tlsClientError', (error, secure) => {
       const [what = ''] = messageOf(error).split('\n');
-      const raw = this.#handshakes.getStore();
-      if (raw === undefined)
-        secure.destroy(); // its stream is gone, which has been told
-      else this.#admission.refuse(raw.stream, `it made no TLS handshake of ours (${what})`, secure);
+      this.#refuse(secure, `it made no TLS handshake of ours (${what})`);
     });
     this.#tls.on('secureConnection', (secure) => this.#secured(secure));
   }
@@ -68,14 +66,14 @@ export class TlsAcceptor {
       admission.step(stream, true);
       // A signature each: address blocks have their turns, beside those of members.
       const turn = `handshakes ${addressBlockOf(remote)}`;
-      void processShares.turns.run(turn, () => this.#shakeHands({ stream, remote }));
+      void processShares.turns.run(turn, () => this.#shakeHands(stream, remote));
     });
   }
 
-  #shakeHands(raw: Raw): void {
-    if (raw.stream.destroyed) return;
-    this.#handshakes.run(raw, () => this.#tls.emit('connection', raw.stream));
-    this.#admission.step(raw.stream, false);
+  #shakeHands(stream: Duplex, remote: string): void {
+    if (stream.destroyed) return;
+    this.#handshakes.run({ stream, remote }, () => this.#tls.emit('connection', stream));
+    this.#admission.step(stream, false);
   }
 
   #refuse(secure: TLSSocket, why: string): void {
@@ -97,8 +95,9 @@ export class TlsAcceptor {
       this.#refuse(secure, messageOf(error));
       return;
     }
-    if (raw === undefined) throw new Error('a handshake runs in the context of its stream');
+    if (raw?.stream === undefined) throw new Error('a handshake runs in the context of its stream');
     const { stream, remote } = raw;
+    raw.stream = undefined;
     const admission = this.#admission;
     secure.once('close', () => stream.destroy());
     this.#wires.add(stream, secure);
