@@ -47,6 +47,18 @@ test('one that was admitted is no longer counted', () => {
   admission.close();
 });
 
+test('an address from which a member came may have half of all places: a site of many machines may be behind it', () => {
+  const admission = new AdmissionControl({ maxUnauthenticated: 16, maxUnauthenticatedPerAddress: 2 });
+  const [member] = many(1, '198.51.100.7', admission);
+  if (member !== undefined) admission.admit(member);
+  const site = many(8, '198.51.100.7', admission);
+  expect(site.some(({ destroyed }) => destroyed)).toBe(false);
+  expect(admission.enter(open(), '198.51.100.7')).toBe(true);
+
+  expect(site.filter(({ destroyed }) => destroyed)).toEqual([site[0]]);
+  admission.close();
+});
+
 test('when all places are taken, the address that has most of them gives one to a newcomer', () => {
   const admission = new AdmissionControl({ maxUnauthenticated: 16 });
   const few = many(2, '198.51.100.7', admission);

@@ -55,6 +55,12 @@ export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
 /** The part of them that is kept for addresses from which a member came lately: a flood of strangers leaves it free. */
 export const KNOWN_ADDRESS_SHARE = 0.25;
 
+/**
+ * The part of them that one such address may have: behind it may be a site of 500 machines, which all come back at once after
+ * the server was restarted.
+ */
+export const KNOWN_BLOCK_SHARE = 0.5;
+
 /** Addresses that are remembered for that: more than there are machines in a large network. */
 export const MAX_KNOWN_ADDRESSES = 10_000;
 

@@ -8,6 +8,7 @@ import type { ShareBounds } from '../fairness/shares.ts';
 import {
   AUTHENTICATION_MS,
   KNOWN_ADDRESS_SHARE,
+  KNOWN_BLOCK_SHARE,
   MAX_CONNECTIONS,
   MAX_DESCRIPTOR_SHARE,
   MAX_KNOWN_ADDRESSES,
@@ -57,6 +58,7 @@ export class AdmissionControl {
   readonly #max: number;
   readonly #maxOfStrangers: number;
   readonly #maxPerAddress: number;
+  readonly #maxOfKnown: number;
   readonly #onRefused: (address: string, why: string) => void;
 
   constructor(options: AdmissionOptions) {
@@ -64,6 +66,7 @@ export class AdmissionControl {
     this.#max = options.maxUnauthenticated ?? unauthenticatedLimit();
     this.#maxOfStrangers = Math.ceil(this.#max * (1 - KNOWN_ADDRESS_SHARE));
     this.#maxPerAddress = options.maxUnauthenticatedPerAddress ?? MAX_UNAUTHENTICATED_PER_ADDRESS;
+    this.#maxOfKnown = Math.max(this.#maxPerAddress, Math.floor(this.#max * KNOWN_BLOCK_SHARE));
     this.#onRefused = options.onRefused ?? (() => undefined);
   }
 
@@ -92,11 +95,12 @@ export class AdmissionControl {
 
   /** @returns why there is no room for one more */
   #makeRoom(address: string, block: string): string | undefined {
-    if ((this.#blocks.get(block)?.size ?? 0) >= this.#maxPerAddress && !isLoopback(address)) {
+    const isKnown = this.#known.has(block);
+    const maxOfBlock = isKnown ? this.#maxOfKnown : this.#maxPerAddress;
+    if ((this.#blocks.get(block)?.size ?? 0) >= maxOfBlock && !isLoopback(address)) {
       this.#dropOneOf(block);
       return undefined;
     }
-    const isKnown = this.#known.has(block);
     const [strangers, most] = this.#strangers();
     if (isKnown ? this.#waiting.size < this.#max : strangers < this.#maxOfStrangers) return undefined;
     // A known address block is touched only for one of its own kind.
