@@ -52,3 +52,17 @@ test('a listener that is gone is told nothing more, and holds nothing up', async
 
   expect(asked).toBe(1);
 });
+
+test('who causes more events than are read is told to wait, until all are handed on', async () => {
+  const read = Promise.withResolvers<void>();
+  const { emit, caughtUp, done } = inOrder<{ type: string }>(() => read.promise);
+  for (let n = 0; n < 10_000; n++) emit({ type: 'file' });
+  expect(caughtUp()).toBeUndefined();
+  for (let n = 0; n < 1_000; n++) emit({ type: 'file' });
+  const waiting = caughtUp();
+  expect(waiting).toBeInstanceOf(Promise);
+  read.resolve();
+  await waiting;
+  expect(caughtUp()).toBeUndefined();
+  await done();
+});

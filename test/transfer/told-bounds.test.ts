@@ -45,3 +45,28 @@ test.each(['../../etc/passwd', '/etc/passwd', '..', '.', '', 'a/../../b', 'nul\0
     expect(files[1]?.message).toMatch(/ says: "words"$/);
   },
 );
+
+test('a receiver takes nothing more until who is told of it has caught up', async () => {
+  const ends = await twoEnds();
+  const read = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const told: string[] = [];
+  const { hand, outcome } = await withReceiver(ends, {
+    on: (event) => void (event.type === 'file' && told.push(event.result.name)),
+    caughtUp: () => {
+      asked.resolve();
+      return read.promise;
+    },
+  });
+  await hand.say(offer, { names: ['a'], note: '' });
+  await hand.hear('answer');
+  await hand.say({ type: 'entries', id: 'e', first: '0' }, [{ ...entry, path: '../a' }]);
+  await hand.hear('entries-answer');
+  await hand.say({ type: 'entries', id: 'f', first: '1', last: '1' }, [{ ...entry, path: '../b' }]);
+  await asked.promise;
+  expect(told).toHaveLength(1);
+  read.resolve();
+  await hand.hear('entries-answer');
+  await hand.say({ type: 'done' });
+  expect((await outcome).filesFailed).toBe(2);
+});

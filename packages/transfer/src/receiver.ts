@@ -66,6 +66,8 @@ export interface ReceiverOptions extends StallOptions {
   readonly maxEntries?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
+  /** Whether who is told of it must catch up first: nothing more is taken until then. @default never */
+  readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }
 
 export interface ReceiveOutcome extends Outcome {
@@ -198,9 +200,21 @@ export class Receiver implements IncomingOwner {
       } else {
         await dispatch(Receiver.#router, this.#channel, message, this);
         if (type === 'done') return;
+        await this.#caughtUp();
       }
     }
     throw await lossOf(this.#channel);
+  }
+
+  /** A sender tells of more than who is told can read. */
+  async #caughtUp(): Promise<void> {
+    const { caughtUp, signal } = this.#options;
+    const waiting = caughtUp?.();
+    if (waiting === undefined) return;
+    const { promise: stopped, resolve } = Promise.withResolvers<void>();
+    const listenNoMore = onAbort(signal, () => resolve());
+    await this.#watchdog.work(Promise.race([waiting, stopped]));
+    listenNoMore();
   }
 
   /** @returns whether that was the word of a sender that has nothing, or what it cannot send */

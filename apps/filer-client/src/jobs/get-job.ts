@@ -35,6 +35,8 @@ export interface GetRequest {
 export interface GetSurroundings extends Outreach {
   /** Gets what goes on; a slow listener holds nothing up. */
   readonly emit: (event: GetEvent) => void;
+  /** @see ReceiverOptions.caughtUp */
+  readonly caughtUp?: () => Promise<void> | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -211,6 +213,7 @@ export class GetJob {
           signal,
           ...this.#time.pace,
           on: (event) => this.#take(event),
+          caughtUp: this.#around.caughtUp,
         });
         this.#bytesReceived += outcome.bytesReceived;
         this.#bytesTotal = Math.max(this.#bytesTotal, outcome.bytesTotal);

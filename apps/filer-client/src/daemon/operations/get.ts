@@ -23,7 +23,7 @@ export const get: OperationOf<typeof getMethods.get> = async (context, params, {
   const tell = inOrder<GetEvent>((events) => emit(...events));
   const request = { peer, path, destination, timeoutMs, onConflict, exclude, limit };
   try {
-    const around = { member, access, software, emit: tell.emit, signal };
+    const around = { member, access, software, emit: tell.emit, caughtUp: tell.caughtUp, signal };
     if (!destination.isInto && !dryRun) unfinished.note(dest, source);
     const job = new GetJob({ ...request, checksum, dryRun }, around);
     context.daemon.gets.add(job);

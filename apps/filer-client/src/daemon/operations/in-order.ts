@@ -1,6 +1,9 @@
 /** With more events than this waiting a listener is slow: it misses progress until it has caught up. */
 const MAX_BEHIND = 1_000;
 
+/** With more than this waiting, who causes events waits until they are handed on. */
+const MAX_WAITING = 10_000;
+
 /** Events that are handed on together: whatever their paths are, they fit into one message. */
 const MAX_TOGETHER = 200;
 
@@ -10,7 +13,12 @@ const MAX_TOGETHER = 200;
  */
 export function inOrder<T extends { readonly type: string }>(
   emit: (items: readonly T[]) => Promise<void> | void,
-): { emit: (item: T) => void; done: () => Promise<void> } {
+): {
+  emit: (item: T) => void;
+  done: () => Promise<void>;
+  /** Resolves when few wait; undefined when few do now. */
+  caughtUp: () => Promise<void> | undefined;
+} {
   const waiting: T[] = [];
   let handing: Promise<void> | undefined;
   const handOn = async (): Promise<void> => {
@@ -29,6 +37,7 @@ export function inOrder<T extends { readonly type: string }>(
       waiting.push(item);
       handing ??= handOn();
     },
+    caughtUp: () => (waiting.length > MAX_WAITING ? handing : undefined),
     done: async () => {
       while (handing !== undefined) await handing;
     },
