@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { parseHostPort, type HostPort } from '@filer/protocol';
 import { RpcServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
 import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
-import type { PeerEvent } from '../../apps/filer-client/src/api/contract/peers.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
@@ -22,7 +21,8 @@ function isReachable({ online, addresses }: Line): boolean {
 /** A running filer-client in the process of the test. */
 export class ClientHere implements AsyncDisposable {
   readonly home: string;
-  readonly events: PeerEvent[] = [];
+  /** All that has happened at it. */
+  readonly events: Line[] = [];
   /** All that it logged. */
   log = '';
   readonly daemon: Daemon;
@@ -30,7 +30,7 @@ export class ClientHere implements AsyncDisposable {
   private constructor(home: string, daemon: Daemon) {
     this.home = home;
     this.daemon = daemon;
-    daemon.follow((event) => this.events.push(event));
+    daemon.events.listen(({ type, data }) => this.events.push({ type, ...data }));
   }
 
   static async start(home: string, port = 0, advertise: readonly HostPort[] = []): Promise<ClientHere> {

@@ -1,14 +1,14 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { showEvents } from '../../../apps/filer-client/src/cli/shown-events.ts';
-import type { PeerEvent } from '../../../apps/filer-client/src/api/contract/peers.ts';
+import type { ClientEvent } from '../../../apps/filer-client/src/api/contract/events.ts';
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-function received(fromId: string, n: number): PeerEvent {
+function received(fromId: string, n: number): ClientEvent {
   const file = { id: String(n), path: `/inbox/${n}`, name: String(n), size: 1, digest: '', note: '' };
-  return { type: 'received', from: fromId.toLowerCase(), fromId, ...file };
+  return { id: `x-${n}`, type: 'received', data: { from: fromId.toLowerCase(), fromId, ...file } };
 }
 
 test('files without end of one machine are counted on standard error, all of them data, and those of others shown', () => {
@@ -33,7 +33,7 @@ test('a long text is shown by its beginning, with what shows all of it', () => {
   const show = showEvents({ json: () => undefined, words: (line) => void words.push(line) });
   const who = { from: 'eve', fromId: 'EVE', fromServer: false, to: 'bob', time: '' };
 
-  show({ type: 'message', id: 'k3q9', text: 'x'.repeat(16_384), ...who });
+  show({ id: 'x-1', type: 'message', data: { id: 'k3q9', text: 'x'.repeat(16_384), ...who } });
 
   expect(words[0]?.length).toBeLessThan(1_200);
   expect(words[0]).toContain('filer-client messages k3q9');

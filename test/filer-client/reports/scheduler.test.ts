@@ -53,7 +53,7 @@ class TestHome {
     const log = this.#log;
     if (log === undefined) throw new Error('not opened');
     const database = openDatabase(join(folder, 'filer.db'));
-    const spool = new Spool(database, 'N', join(folder, 'attachments'), maxReports);
+    const spool = new Spool(database, 'N', join(folder, 'attachments'), { maxReports });
     const clocks = (): Moment => this.now;
     const table = new ScheduleTable({ database, file: this.file, peerId: 'ID', clocks });
     const scheduler = new Scheduler({

@@ -1,3 +1,4 @@
+import { eventMethods } from './contract/events.ts';
 import { getMethods } from './contract/get.ts';
 import { peerMethods } from './contract/peers.ts';
 import { reportMethods } from './contract/reports.ts';
@@ -13,4 +14,5 @@ export const contract = {
   ...getMethods,
   ...shareMethods,
   ...reportMethods,
+  ...eventMethods,
 };

@@ -1,55 +1,59 @@
 import { formatBytes, printable } from '@filer/program';
-import type { PeerEvent } from '../api/contract/peers.ts';
+import type { ClientEvent } from '../api/contract/events.ts';
+import type { OfferTold } from '../api/contract/peers.ts';
 import { SHOWN_SERVER_NAME } from '../network/server-name.ts';
 import { contentsOf } from './inbox-answer.ts';
 
 /** Of a text: where these words go to a log, another machine fills it. */
 const MAX_SHOWN_CHARS = 1_024;
 
-/** One line that tells a person what has happened. What others wrote is escaped. */
-export function wordsFor(event: PeerEvent): string {
-  switch (event.type) {
+/**
+ * One line that tells a person what has happened. What others wrote is escaped.
+ *
+ * @returns undefined for what only says that there is something to read
+ */
+export function wordsFor({ type, data }: ClientEvent): string | undefined {
+  switch (type) {
     case 'message': {
-      const audience = event.to.startsWith('@') ? ` to ${event.to}` : '';
-      const from = event.fromServer ? SHOWN_SERVER_NAME : event.from;
+      const audience = data.to.startsWith('@') ? ` to ${data.to}` : '';
+      const from = data.fromServer ? SHOWN_SERVER_NAME : data.from;
       const rest =
-        event.text.length > MAX_SHOWN_CHARS ? ` … (filer-client messages ${event.id} shows all)` : '';
-      return `message from ${from}${audience}: ${printable(event.text.slice(0, MAX_SHOWN_CHARS))}${rest}`;
+        data.text.length > MAX_SHOWN_CHARS ? ` … (filer-client messages ${data.id} shows all)` : '';
+      return `message from ${from}${audience}: ${printable(data.text.slice(0, MAX_SHOWN_CHARS))}${rest}`;
     }
     case 'received': {
-      const note = event.note === '' ? '' : ` (${printable(event.note)})`;
-      return `received ${printable(event.name)} (${formatBytes(event.size)}) from ${event.from}${note}: ${printable(event.path)}`;
+      const note = data.note === '' ? '' : ` (${printable(data.note)})`;
+      return `received ${printable(data.name)} (${formatBytes(data.size)}) from ${data.from}${note}: ${printable(data.path)}`;
     }
     case 'offer':
-      return offerWords(event);
+      return offerWords(data);
     case 'presence':
-      return `${event.name} is ${event.state === 'online' ? 'online' : `offline (${event.state})`}`;
+      return `${data.name} is ${data.state === 'online' ? 'online' : `offline (${data.state})`}`;
     case 'member': {
-      const groups = event.groups.map((group) => ` @${group}`).join('');
-      return event.name === event.was
+      const groups = data.groups.map((group) => ` @${group}`).join('');
+      return data.name === data.was
         ? `this machine is in${groups === '' ? ' no group' : groups} now`
-        : `this machine is now called ${event.name}${groups} (was ${event.was})`;
+        : `this machine is now called ${data.name}${groups} (was ${data.was})`;
     }
     case 'server':
-      return event.connected
+      return data.connected
         ? 'connected to the ip-server'
-        : `the ip-server is away${event.reason === '' ? '' : `: ${printable(event.reason)}`}`;
+        : `the ip-server is away${data.reason === '' ? '' : `: ${printable(data.reason)}`}`;
     case 'connection': {
-      const way = event.direction === 'in' ? 'from' : 'to';
-      return `connection ${way} ${event.name} ${event.open ? 'opened' : 'closed'} (${event.remaining} ${event.direction} now)`;
+      const way = data.direction === 'in' ? 'from' : 'to';
+      return `connection ${way} ${data.name} ${data.open ? 'opened' : 'closed'} (${data.remaining} ${data.direction} now)`;
     }
+    case 'directory':
+    case 'transfer':
+    case 'spool':
+    case 'watch':
+    case 'schedule':
+    case 'reset':
+      return undefined;
   }
 }
 
-function offerWords({
-  id,
-  from,
-  names,
-  files,
-  size,
-  note,
-  state,
-}: Extract<PeerEvent, { type: 'offer' }>): string {
+function offerWords({ id, from, names, files, size, note, state }: OfferTold): string {
   const what = contentsOf(names, files, size);
   switch (state) {
     case 'waiting': {

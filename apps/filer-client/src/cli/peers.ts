@@ -1,17 +1,19 @@
 import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '@filer/program';
-import { openLastingClient } from '../api/lasting-client.ts';
 import { contract } from '../api/contract.ts';
 import { call } from '../api/daemon-client.ts';
 import type { PeerLine, Peers } from '../api/contract/peers.ts';
 import type { PeersArguments } from './arguments.ts';
 import { noServerWords } from './no-server-words.ts';
-import { watchState } from './watch-state.ts';
+import { watchState, type Watched } from './watch-state.ts';
 
 export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {
   const { output } = context;
   if (watch) {
-    await using daemon = openLastingClient(context);
-    await watchState(context, () => daemon.call(contract.peers, { all }), {
+    const watched: Watched<Peers> = {
+      types: ['directory', 'presence', 'member', 'server'],
+      ask: (daemon) => daemon.call(contract.peers, { all }),
+    };
+    await watchState(context, watched, {
       layOut: (peers, { now, columns }) => {
         const screen = screenOf(peers, all, now, columns);
         const away = awayWords(peers, now);

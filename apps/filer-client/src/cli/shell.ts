@@ -3,12 +3,17 @@ import { readdirSync } from 'node:fs';
 import { FilerError, nearNames } from '@filer/protocol';
 import type { Context, DaemonClient } from '@filer/program';
 import { contract } from '../api/contract.ts';
-import type { PeerEvent } from '../api/contract/peers.ts';
+import type { ClientEvent } from '../api/contract/events.ts';
 import { openLivePeer } from '../api/live-peer.ts';
 import { wordsFor } from './event-words.ts';
 import { shellCommands } from './shell/commands.ts';
 import { Screen } from './shell/screen.ts';
 import { splitWords } from './shell/words.ts';
+
+/** What the shell shows; that the directory changed is not news. */
+const SHOWN = ['message', 'received', 'offer', 'presence', 'member', 'server', 'connection'] as const;
+
+const MISSED = 'more happened than could be shown: look with peers, inbox and messages';
 
 const OWN_WORDS = ['help', 'exit', 'quit'];
 
@@ -34,14 +39,18 @@ export async function run(_args: object, context: Context): Promise<number | und
   if (peer.isOwn) screen.show('No daemon runs here: this shell is the peer for as long as it is open.');
   screen.show('Type help, or exit (Ctrl-D) to leave.');
 
-  const onItem = (event: PeerEvent): void => {
-    if (output.jsonMode) output.json(event);
-    else screen.show(`* ${wordsFor(event)}`);
-    if (event.type === 'presence') refreshNames().catch(() => undefined);
-    if (event.type === 'member') screen.setPrompt(promptOf(event));
+  let isFirst = true;
+  const onItem = (event: ClientEvent): void => {
+    const words = event.type === 'reset' && !isFirst ? MISSED : wordsFor(event);
+    isFirst = false;
+    if (words === undefined) return;
+    if (output.jsonMode) output.json({ type: event.type, ...event.data });
+    else screen.show(`* ${words}`);
+    if (event.type === 'presence' || event.type === 'reset') refreshNames().catch(() => undefined);
+    if (event.type === 'member') screen.setPrompt(promptOf(event.data));
   };
   const following = daemon
-    .call(contract.follow, {}, { onItem, signal: ended })
+    .call(contract.events, { types: SHOWN }, { onItem, signal: ended })
     .then(() => {
       if (!ended.aborted) screen.show('* the daemon has ended');
       leave.abort(left);

@@ -1,9 +1,9 @@
 import { RepeatedLines, type Output } from '@filer/program';
-import type { PeerEvent } from '../api/contract/peers.ts';
+import type { ClientEvent } from '../api/contract/events.ts';
 import { wordsFor } from './event-words.ts';
 
 /** Events that `start` shows, and what shows all of them where there were too many. */
-const SHOWN: Readonly<Partial<Record<PeerEvent['type'], string>>> = {
+const SHOWN: Readonly<Partial<Record<ClientEvent['type'], string>>> = {
   message: 'messages',
   received: 'inbox',
   offer: 'inbox',
@@ -15,7 +15,7 @@ const SHOWN: Readonly<Partial<Record<PeerEvent['type'], string>>> = {
  *
  * @returns what takes each event
  */
-export function showEvents(output: Pick<Output, 'json' | 'words'>): (event: PeerEvent) => void {
+export function showEvents(output: Pick<Output, 'json' | 'words'>): (event: ClientEvent) => void {
   const lines = new RepeatedLines((type, { notWritten, machines }) =>
     output.words(
       `${String(notWritten)} more lines of this kind (${type}) of ${String(machines)} machines: \`filer-client ${type}\` shows all`,
@@ -23,10 +23,11 @@ export function showEvents(output: Pick<Output, 'json' | 'words'>): (event: Peer
   );
   return (event) => {
     const command = SHOWN[event.type];
-    if (command === undefined) return;
-    output.json(event);
     const words = wordsFor(event);
-    const from = 'fromId' in event ? event.fromId : undefined;
+    if (command === undefined || words === undefined) return;
+    const { type, data } = event;
+    output.json({ type, ...data });
+    const from = data !== null && 'fromId' in data ? data.fromId : undefined;
     if (lines.admit(command, { from }, words.length)) output.words(words);
   };
 }

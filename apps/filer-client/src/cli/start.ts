@@ -23,7 +23,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
   context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
   const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
   keepYoungMemorySmall();
-  daemon.follow(showEvents(output));
+  daemon.events.listen(showEvents(output));
   try {
     output.json({
       type: 'ready',

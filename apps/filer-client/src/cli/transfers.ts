@@ -6,16 +6,19 @@ import type { ProgressDocument } from '../api/contract/transfers.ts';
 import type { TransfersArguments } from './arguments.ts';
 import { pathsInWords, recipientInWords } from './job-words.ts';
 import { progressWords } from './progress-words.ts';
-import { watchState } from './watch-state.ts';
+import { watchState, type Watched } from './watch-state.ts';
 
 export async function run({ watch }: TransfersArguments, context: Context): Promise<void> {
   const { output } = context;
-  const ask = (): Promise<Transfers> => call(context, contract.transfers, {});
   if (watch) {
-    await watchState(context, ask, { layOut: (transfers, { now }) => screenOf(transfers, now) });
+    const watched: Watched<Transfers> = {
+      types: ['transfer', 'directory'],
+      ask: (daemon) => daemon.call(contract.transfers, {}),
+    };
+    await watchState(context, watched, { layOut: (transfers, { now }) => screenOf(transfers, now) });
     return;
   }
-  const transfers = await ask();
+  const transfers = await call(context, contract.transfers, {});
   output.json(transfers);
   for (const line of screenLines(screenOf(transfers, Date.now()))) output.line(line);
 }

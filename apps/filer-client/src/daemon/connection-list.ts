@@ -1,6 +1,7 @@
 import type { Membership, Messenger } from '@filer/protocol';
 import { iso } from '@filer/program';
-import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
+import type { ClientEvents } from '../api/contract/events.ts';
+import type { ConnectionLine } from '../api/contract/peers.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import type { KeptSession } from '../network/peer-sessions.ts';
 import type { ServerSession } from '../network/server-dial.ts';
@@ -9,14 +10,14 @@ type Named = Pick<Membership, 'id' | 'name'>;
 
 /** The live sessions of a running peer, and who is told when one begins or ends. */
 export class ConnectionList {
-  readonly #onEvent: (event: PeerEvent) => void;
+  readonly #events: ClientEvents;
   readonly #nameOf: (peer: Named) => string;
   /** When each session that a peer opened began. */
   readonly #incoming = new Map<Messenger, { readonly from: Membership; readonly since: number }>();
 
   /** @param nameOf what a peer is called now: it may have been renamed since its session began */
-  constructor(onEvent: (event: PeerEvent) => void, nameOf: (peer: Named) => string) {
-    this.#onEvent = onEvent;
+  constructor(events: ClientEvents, nameOf: (peer: Named) => string) {
+    this.#events = events;
     this.#nameOf = nameOf;
   }
 
@@ -53,7 +54,7 @@ export class ConnectionList {
 
   #tell(peer: Named, direction: 'in' | 'out', open: boolean, remaining: number): void {
     const [id, name] = [peer.id, this.#nameOf(peer)];
-    this.#onEvent({ type: 'connection', id, name, direction, open, remaining });
+    this.#events.publish('connection', { id, name, direction, open, remaining });
   }
 }
 

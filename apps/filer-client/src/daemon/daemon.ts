@@ -14,6 +14,7 @@ import {
 import {
   acquireLock,
   DiskRoom,
+  type EventRing,
   implementWith,
   KeptClock,
   RpcServer,
@@ -34,9 +35,9 @@ import { TransferIntake } from '../jobs/intake.ts';
 import { routeCollects, routeFiles } from '../jobs/job-messages.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
-import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
+import type { ClientEventData } from '../api/contract/events.ts';
+import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
-import { PeerEvents } from '../network/events.ts';
 import { withFirst } from '../network/first-address.ts';
 import { Member } from '../network/member.ts';
 import { peerHandler, peerRouter } from '../network/peer-router.ts';
@@ -75,7 +76,6 @@ export interface DaemonOptions {
 export class Daemon implements DaemonPart {
   readonly #member: Member;
   readonly #options: DaemonOptions;
-  readonly #events = new PeerEvents();
   readonly #closers: (() => unknown)[] = [];
   readonly #ended = Promise.withResolvers<void>();
   readonly #peers: PeerServer;
@@ -84,10 +84,7 @@ export class Daemon implements DaemonPart {
   readonly methods: Methods = implementWith(contract, () => this.#context(), operations);
   readonly gets = new Set<GetJob>();
   readonly #holdings: HoldingServer;
-  readonly #connections = new ConnectionList(
-    (event) => this.#events.emit(event),
-    (peer) => this.#member.nameOf(peer),
-  );
+  readonly #connections: ConnectionList;
   #closing: Promise<void> | undefined;
   #listen = '';
   #link: ServerLink | undefined;
@@ -101,6 +98,7 @@ export class Daemon implements DaemonPart {
     this.#member = member;
     this.#options = options;
     const { software, log } = options;
+    this.#connections = new ConnectionList(member.events, (peer) => member.nameOf(peer));
     member.onAdopted = (before) => this.#onAdopted(before);
     this.#holdings = new HoldingServer({ member, inbox: this.inbox, log });
     const router = peerRouter({ member, log, onText: (text) => this.#onText(text) });
@@ -196,8 +194,9 @@ export class Daemon implements DaemonPart {
     return this.#requireTransfers().intake.offers.answer(selection, verdict);
   }
 
-  follow(follower: (event: PeerEvent) => void): () => void {
-    return this.#events.follow(follower);
+  /** What happens here. */
+  get events(): EventRing<ClientEventData> {
+    return this.#member.events;
   }
 
   incoming(): readonly IncomingTransfer[] {
@@ -253,7 +252,10 @@ export class Daemon implements DaemonPart {
 
   shutDown(): void {
     // Not at once: the command that asked still waits for its answer.
-    setImmediate(() => this.#ended.resolve());
+    setImmediate(() => {
+      this.events.end();
+      this.#ended.resolve();
+    });
   }
 
   /** Says goodbye and closes in order. May be called twice. */
@@ -290,8 +292,6 @@ export class Daemon implements DaemonPart {
       },
       sync: settings.sync,
       log,
-      onOffer: (offer) => this.#events.emit({ type: 'offer', ...offer }),
-      onReceived: (file) => this.#events.emit({ type: 'received', ...file }),
     });
     const fetches = new FetchServer({ member, slots: intake.slots, log });
     const collects = new CollectDeliveries({ member, software, slots: intake.slots, log });
@@ -333,7 +333,7 @@ export class Daemon implements DaemonPart {
       log,
       measure: () => measureHeartbeat(member, this.inbox, intake.running + member.jobs.openCount),
       onText: (text) => this.#onText(text),
-      onEvent: (event) => this.#onEvent(event),
+      onOnline: (peerId) => this.#peerSeen(peerId),
       router,
       courier: new SpoolCourier({ member, software, log }),
     });
@@ -414,8 +414,7 @@ export class Daemon implements DaemonPart {
     const { server, directory, id: own, name } = this.#member;
     const fromServer = from === server.id;
     const sender = fromServer ? SERVER_NAME : directory.byId(from)?.name;
-    this.#events.emit({
-      type: 'message',
+    this.events.publish('message', {
       id,
       from: sender ?? from.slice(0, 12),
       fromId: from,
@@ -429,12 +428,7 @@ export class Daemon implements DaemonPart {
   #onAdopted({ name: was }: Membership): void {
     const { id, name, groups } = this.#member;
     this.#options.log.info('this machine has a newer membership', { name, groups, was });
-    this.#events.emit({ type: 'member', id, name, groups, was });
-  }
-
-  #onEvent(event: PeerEvent): void {
-    this.#events.emit(event);
-    if (event.type === 'presence' && event.state === 'online') this.#peerSeen(event.id);
+    this.events.publish('member', { id, name, groups, was });
   }
 
   #peerSeen(id: string): void {

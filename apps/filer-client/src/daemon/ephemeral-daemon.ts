@@ -94,8 +94,6 @@ function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
     sessionWith: none,
     answerOffers: () => requireRunning(),
     endFetches: none,
-    follow: () => requireRunning(),
-    ended: new Promise<never>(() => undefined),
     scheduler: { wake: none, runNow: (name, signal) => runNow(parts, name, signal) },
     prepareSpool: async () => {
       member.spool.maxFileBytes = (await settings()).attachmentSpace;

@@ -1,7 +1,7 @@
 import type { HostPort, Session } from '@filer/protocol';
 import type { Environment, Logger, Operation, TypesOf } from '@filer/program';
 import type { Growing } from '@filer/transfer';
-import type { ConnectionLine, PeerEvent } from '../api/contract/peers.ts';
+import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { Selection, Verdict } from '../jobs/asked-offers.ts';
 import type { GetJob } from '../jobs/get-job.ts';
@@ -62,10 +62,6 @@ export interface DaemonPart {
   answerOffers(selection: Selection, verdict: Verdict): AskedOffer[];
   /** Ends what others fetch from a share. */
   endFetches(share: string): void;
-  /** @returns what ends the following */
-  follow(follower: (event: PeerEvent) => void): () => void;
-  /** Resolves when the daemon is to end by itself. */
-  readonly ended: Promise<void>;
   /** Makes the reports of schedules. */
   readonly scheduler: Pick<Scheduler, 'wake' | 'runNow'>;
   /** Before anything is put into the spool: says how much its files may take. */

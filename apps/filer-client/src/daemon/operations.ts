@@ -1,5 +1,6 @@
 import * as answers from './operations/answer-offers.ts';
 import * as connections from './operations/connections.ts';
+import * as events from './operations/events.ts';
 import * as get from './operations/get.ts';
 import * as jobs from './operations/jobs.ts';
 import * as ls from './operations/ls.ts';
@@ -18,6 +19,7 @@ import * as watches from './operations/watches.ts';
 export const operations = {
   ...answers,
   ...connections,
+  ...events,
   ...get,
   ...jobs,
   ...ls,

@@ -68,6 +68,7 @@ export class CollectDeliveries {
       await before?.work;
       await this.#deliver(asked, globs, shares, stop.signal, progress);
     };
+    const end = this.#options.member.pulse.begin();
     const running: Running = {
       path: asked.paths.join(' '),
       since: new Date().toISOString(),
@@ -76,6 +77,7 @@ export class CollectDeliveries {
       stop,
       work: deliver().finally(() => {
         if (this.#running.get(asked.run) === running) this.#running.delete(asked.run);
+        end();
       }),
     };
     this.#running.set(asked.run, running);

@@ -93,11 +93,13 @@ export class FetchServer {
     const about = { from, path, since: new Date().toISOString(), progress, share, stop };
     const running: Running = { ...about, work: this.#send(messenger, from, asked, stop.signal, progress) };
     this.#running.add(running);
+    const end = this.#options.member.pulse.begin();
     if (this.#stopping) stop.abort(stopping());
     try {
       await running.work;
     } finally {
       this.#running.delete(running);
+      end();
     }
   }
 

@@ -21,7 +21,6 @@ import {
   type ReceivedFile as EngineFile,
   type ReceiveEvent,
 } from '@filer/transfer';
-import type { OfferTold, ReceivedFile } from '../api/contract/peers.ts';
 import type { IncomingTransfer } from '../api/contract/transfers.ts';
 import type { Member } from '../network/member.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
@@ -54,8 +53,6 @@ export interface IntakeOptions {
   readonly hook: Pick<ArrivalHookOptions, 'command' | 'timeoutMs' | 'environment'> | undefined;
   readonly sync: boolean;
   readonly log: Logger;
-  readonly onOffer: (offer: OfferTold) => void;
-  readonly onReceived: (file: ReceivedFile) => void;
 }
 
 /** What a file that came takes in the database: in two lists, with their indexes. */
@@ -168,10 +165,12 @@ export class TransferIntake {
       this.#running.set(work, running);
     });
     this.#running.set(work, running);
+    const end = this.#options.member.pulse.begin();
     try {
       await work;
     } finally {
       this.#running.delete(work);
+      end();
     }
   }
 
@@ -292,13 +291,22 @@ export class TransferIntake {
   }
 
   #tellOffer({ id, fromName, from, names, files, bytes, note, state }: AskedOffer): void {
-    const { log, onOffer } = this.#options;
+    const { log, member } = this.#options;
     log.info(OFFER_PHRASES[state], { offer: id, from: fromName, files, bytes });
-    onOffer({ id, from: fromName, fromId: from, names, files, size: bytes, note, state });
+    member.events.publish('offer', {
+      id,
+      from: fromName,
+      fromId: from,
+      names,
+      files,
+      size: bytes,
+      note,
+      state,
+    });
   }
 
   async #record(file: EngineFile, from: Membership): Promise<void> {
-    const { member, onReceived } = this.#options;
+    const { member } = this.#options;
     const wasThere = file.present === true;
     if (wasThere && member.inbox.has(from.id, file.file, file.digest)) return;
     member.room.require(ROW_BYTES);
@@ -319,7 +327,7 @@ export class TransferIntake {
       state: 'received',
       wasThere,
     });
-    onReceived({ ...item, from: from.name, fromId: from.id });
+    member.events.publish('received', { ...item, from: from.name, fromId: from.id });
   }
 }
 

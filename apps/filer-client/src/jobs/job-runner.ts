@@ -59,7 +59,10 @@ export class JobRunner {
 
   /** Begins to try what waits: the daemon is connected, or as good as that gets. */
   start(): void {
-    this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#looking ??= setInterval(() => {
+      this.#guarded(() => this.#tellOthersWork());
+      this.#look();
+    }, LOOK_EVERY_MS);
     this.#spooled.start();
     this.#guarded(() => this.#carryOn());
     this.#look();
@@ -258,6 +261,12 @@ export class JobRunner {
       }
       this.#release(live);
     }
+  }
+
+  /** What commands that are no daemon do to jobs, such as `send -`, is seen in the database alone. */
+  #tellOthersWork(): void {
+    const { member } = this.#options.outreach;
+    if (member.wasChangedElsewhere()) member.events.publish('transfer', {});
   }
 
   async #stop(live: LiveJob | undefined, reason: StopReason): Promise<void> {

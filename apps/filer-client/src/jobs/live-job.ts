@@ -193,6 +193,7 @@ export class LiveJob {
       turns,
     });
     this.#deliveries.set(peer.id, delivery);
+    const ends = outreach.member.pulse.begin();
     try {
       const failure = await delivery.run();
       const end = this.#endOf(peer, failure, delivery);
@@ -201,6 +202,7 @@ export class LiveJob {
       this.settle(peer, end);
     } finally {
       this.#deliveries.delete(peer.id);
+      ends();
     }
   }
 

@@ -10,11 +10,12 @@ import {
   type Identity,
   type Membership,
 } from '@filer/protocol';
-import { DiskRoom, parseTrust, TrustedClock, type Home, type SavedTrust } from '@filer/program';
+import { DiskRoom, parseTrust, TrustedClock, type Home, type SavedTrust, EventRing } from '@filer/program';
+import type { ClientEventData } from '../api/contract/events.ts';
 import { guardFolders, KnownDigests } from '@filer/transfer';
 import { readClocks } from '../reports/clocks.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
-import { openDatabase } from '../store/database.ts';
+import { dataVersion, openDatabase } from '../store/database.ts';
 import { forgetOtherNetwork } from '../store/network-change.ts';
 import { DeliveryStore } from '../store/delivery-store.ts';
 import { DigestStore } from '../store/digest-store.ts';
@@ -38,6 +39,7 @@ import { clientSettings } from '../settings.ts';
 import { leftError, removedError } from './ended-membership.ts';
 import { LiveConnections } from './live-connections.ts';
 import { ReverseConnections } from './reverse-connections.ts';
+import { TransferPulse } from './transfer-pulse.ts';
 
 /** Where the trusted time is stored. */
 const CLOCK = 'clock.trusted';
@@ -53,6 +55,10 @@ export class Member implements Disposable {
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   room: DiskRoom;
   readonly reverse = new ReverseConnections();
+  /** What happens here; commands follow it. */
+  readonly events = new EventRing<ClientEventData>();
+  /** What is sent and received now. */
+  readonly pulse = new TransferPulse(this.events);
   readonly connections = new LiveConnections();
   /** Sessions with peers and the server that are told of removals and leaves. */
   readonly news = new RemovalNews();
@@ -80,6 +86,7 @@ export class Member implements Disposable {
   readonly watches: WatchStore;
   /** What this machine reports by itself. */
   readonly schedules: ScheduleTable;
+  #dataVersion: number | undefined;
   #membership: Membership;
   #server: KnownServer;
   /** One after the other: the last one written is the newest. */
@@ -101,35 +108,39 @@ export class Member implements Disposable {
     this.removals.onAdded = (removals, from) => {
       this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
       this.news.tellRemovals(removals, from);
+      this.events.publish('directory', {});
     };
     this.removals.leaves.onAdded = (leaves, from) => {
       this.connections.expel(new Set(leaves.map((each) => each.membership.id)), leftError);
       this.news.tellLeaves(leaves, from);
+      this.events.publish('directory', {});
     };
     this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id), {
       hasEnded: (membership) => this.removals.leaves.ends(membership),
+      events: this.events,
     });
     this.clock = new TrustedClock(readClocks, parseTrust(this.settings.get(CLOCK)) ?? this.directory.asOf);
-    this.spool = new Spool(this.database, membership.network, home.attachments);
+    this.spool = new Spool(this.database, membership.network, home.attachments, { events: this.events });
     this.messages = new MessageStore(this.database);
     const writes = writesTo(this.database);
     this.inbox = new InboxStore(this.database, writes);
     this.deliveries = new DeliveryStore(this.database, writes);
     this.offers = new OfferStore(this.database);
     this.arrivals = new ArrivalStore(this.database);
-    this.jobs = new JobStore(this.database);
+    this.jobs = new JobStore(this.database, this.events);
     this.jobs.endOutside(membership.network, LEFT_BEHIND, this.clock.stamp());
     this.receipts = new ReceiptStore(this.database);
     this.#digestStore = new DigestStore(home.digestsFile);
     this.digests = new KnownDigests(this.#digestStore);
     this.shares = new ShareStore(this.database);
     this.jobFiles = new JobFileStore(this.database);
-    this.watches = new WatchStore(this.database);
+    this.watches = new WatchStore(this.database, this.events);
     this.schedules = new ScheduleTable({
       database: this.database,
       file: home.schedulesFile,
       peerId: identity.id,
       clocks: readClocks,
+      events: this.events,
     });
   }
 
@@ -207,6 +218,13 @@ export class Member implements Disposable {
     );
     this.#writing = written.catch(() => undefined);
     return written;
+  }
+
+  /** Whether another process has written into the home's database since the last call. @throws FilerError of the store */
+  wasChangedElsewhere(): boolean {
+    const before = this.#dataVersion;
+    this.#dataVersion = dataVersion(this.database);
+    return before !== undefined && before !== this.#dataVersion;
   }
 
   /** @throws FilerError of the store */

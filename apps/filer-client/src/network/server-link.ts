@@ -26,7 +26,6 @@ import {
 import type { Logger } from '@filer/program';
 import { reconnectDelayMs } from './backoff.ts';
 import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
-import type { PeerEvent } from '../api/contract/peers.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import {
@@ -65,8 +64,7 @@ export interface ServerLinkOptions {
   readonly log: Logger;
   readonly measure: () => Promise<Heartbeat>;
   readonly onText: (text: SignedText) => void;
-  /** Live connections of these peers must end. */
-  readonly onEvent: (event: PeerEvent) => void;
+  readonly onOnline: (peerId: string) => void;
   /** What else handles messages of the server is registered there; the link adds its own. */
   readonly router: ServerRouter;
   readonly courier: Courier;
@@ -210,6 +208,7 @@ export class ServerLink implements ServerAccess {
     const error = isLoss(failure) ? unreachable(member.server, failure.message, failure) : failure;
     if (error.message !== known?.message) log.warn('no session with the ip-server', { error });
     this.#problem = { error, since };
+    member.events.publish('directory', {});
   }
 
   async #pause(ms: number): Promise<void> {
@@ -250,7 +249,7 @@ export class ServerLink implements ServerAccess {
       onConnected();
       this.#tried.resolve();
       log.info('connected to the ip-server', { address: session.messenger.addr });
-      this.#options.onEvent({ type: 'server', connected: true, reason: '' });
+      member.events.publish('server', { connected: true, reason: '' });
       this.announceSchedules();
       this.#courier.sessionIs(session);
       await this.#beat(server);
@@ -262,7 +261,7 @@ export class ServerLink implements ServerAccess {
       if (this.#current !== undefined) {
         member.directory.touch(member.clock.stamp());
         const reason = (await session.closed)?.message ?? '';
-        this.#options.onEvent({ type: 'server', connected: false, reason });
+        member.events.publish('server', { connected: false, reason });
       }
       this.#linked = undefined;
       this.#current = undefined;
@@ -372,13 +371,15 @@ export class ServerLink implements ServerAccess {
   }
 
   #takeDirectory(page: DirectoryPage): undefined {
-    const { member, log, onEvent } = this.#options;
+    const { member, log, onOnline } = this.#options;
     const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
     const server = this.#linked;
     if (server !== undefined) this.#witness(server, page.time);
     const changed = takeBroadcast(member, page, refused);
     for (const { id, name, state } of changed ?? []) {
-      if (id !== member.id) onEvent({ type: 'presence', id, name, state });
+      if (id === member.id) continue;
+      member.events.publish('presence', { id, name, state });
+      if (state === 'online') onOnline(id);
     }
     if (changed !== undefined || server === undefined) return;
     this.#pull(server).catch((error: unknown) => {

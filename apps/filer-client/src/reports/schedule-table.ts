@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, type AnnouncedSchedule, type Due } from '@filer/protocol';
+import type { ClientEvents } from '../api/contract/events.ts';
 import { transaction } from '../store/database.ts';
 import { ScheduleStore } from '../store/schedule-store.ts';
 import { SchedulesFile } from '../store/schedules-file.ts';
@@ -14,6 +15,8 @@ export interface ScheduleTableOptions {
   /** Whose place in the jitter it is. */
   readonly peerId: string;
   readonly clocks: () => Moment;
+  /** @default nobody is told */
+  readonly events?: ClientEvents;
 }
 
 /** The schedules of this machine: what the file says, and what the database knows of each. */
@@ -75,6 +78,7 @@ export class ScheduleTable {
     this.#mistakes = mistakes;
     this.#version++;
     this.#entries = entries;
+    this.#changed();
   }
 
   /**
@@ -129,6 +133,7 @@ export class ScheduleTable {
   /** A run that was due begins: all that was due until now is made up by it. Kept on disk only by its end. */
   take(entry: ScheduleEntry, now: Moment): void {
     entry.standing = taken(entry.rule, settled(entry.rule, entry.standing, now), now);
+    this.#changed();
   }
 
   /**
@@ -144,6 +149,11 @@ export class ScheduleTable {
     entry.isRunning = false;
     entry.last = { at: now.wallMs, failure };
     this.store.finished(name, keep(entry.standing, now), entry.last);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#options.events?.publish('schedule', {});
   }
 
   /** How long until a schedule is due; undefined while it runs, or cannot. */

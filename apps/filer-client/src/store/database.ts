@@ -138,3 +138,8 @@ export function integer(row: Record<string, unknown>, column: string): number {
   if (typeof value !== 'number') throw new Error(`the column ${column} is not an integer`);
   return value;
 }
+
+/** Another number whenever another connection has written into the database. */
+export function dataVersion(database: DatabaseSync): number {
+  return integer(database.prepare('PRAGMA data_version').get() ?? {}, 'data_version');
+}

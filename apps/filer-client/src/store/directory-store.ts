@@ -10,6 +10,8 @@ import {
   MAX_DOCUMENT_BYTES,
   MAX_KNOWN_PEERS,
 } from '@filer/protocol';
+import { NO_EVENTS } from '@filer/program';
+import type { ClientEvents } from '../api/contract/events.ts';
 import { integer, text, transaction } from './database.ts';
 import { Settings } from './settings.ts';
 
@@ -55,6 +57,7 @@ export class DirectoryStore {
   readonly #isRemoved: (id: string) => boolean;
   readonly #hasEnded: (membership: Membership) => boolean;
   readonly #maxPeers: number;
+  readonly #events: ClientEvents;
   #sweptAt = -Infinity;
 
   /**
@@ -67,13 +70,19 @@ export class DirectoryStore {
     {
       maxPeers = MAX_KNOWN_PEERS,
       hasEnded = () => false,
-    }: { readonly maxPeers?: number; readonly hasEnded?: (membership: Membership) => boolean } = {},
+      events = NO_EVENTS,
+    }: {
+      readonly maxPeers?: number;
+      readonly hasEnded?: (membership: Membership) => boolean;
+      readonly events?: ClientEvents;
+    } = {},
   ) {
     this.#hasEnded = hasEnded;
     this.#database = database;
     this.#settings = new Settings(database);
     this.#isRemoved = isRemoved;
     this.#maxPeers = maxPeers;
+    this.#events = events;
   }
 
   get position(): DirectoryPosition {
@@ -149,11 +158,12 @@ export class DirectoryStore {
       this.#settings.set('directory.epoch', epoch);
       this.#settings.set('directory.seq', '0');
     });
+    this.#events.publish('directory', {});
   }
 
   /** Takes in checked entries and the position that they lead to. */
   apply(entries: readonly DirectoryEntry[], position: { seq: number; time: number }): AppliedEntries {
-    return transaction(this.#database, () => {
+    const applied = transaction(this.#database, () => {
       const leftOut = entries.filter((entry) => !this.#apply(entry)).length;
       this.#settings.set('directory.seq', String(position.seq));
       this.#settings.set('directory.asOf', String(position.time));
@@ -162,6 +172,8 @@ export class DirectoryStore {
       );
       return { told, leftOut };
     });
+    if (entries.length > 0) this.#events.publish('directory', {});
+    return applied;
   }
 
   /**
@@ -171,8 +183,11 @@ export class DirectoryStore {
    */
   learn(membership: Membership): Membership {
     return transaction(this.#database, () => {
+      const { serial } = this.byId(membership.id)?.membership ?? { serial: 0 };
       this.#keepMember(membership, undefined);
-      return this.byId(membership.id)?.membership ?? membership;
+      const newest = this.byId(membership.id)?.membership ?? membership;
+      if (newest.serial > serial) this.#events.publish('directory', {});
+      return newest;
     });
   }
 

@@ -1,4 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { NO_EVENTS } from '@filer/program';
+import type { ClientEvents } from '../api/contract/events.ts';
 import { forLists, integer, text, transaction } from './database.ts';
 import {
   readCode,
@@ -17,8 +19,11 @@ import {
 export class JobStore {
   readonly #database: DatabaseSync;
 
-  constructor(database: DatabaseSync) {
+  readonly #events: ClientEvents;
+
+  constructor(database: DatabaseSync, events: ClientEvents = NO_EVENTS) {
     this.#database = database;
+    this.#events = events;
   }
 
   /** Keeps a new job whose recipients all wait for their turn. */
@@ -39,6 +44,7 @@ export class JobStore {
       );
       for (const recipient of recipients) insert.run(id, recipient.id, recipient.name);
     });
+    this.#events.publish('transfer', {});
   }
 
   job(id: string): KeptJob | undefined {
@@ -288,6 +294,8 @@ export class JobStore {
 
   /** A job stands as its recipients do. */
   #settle(job: string, now: number): void {
+    // Readers get to it when the transaction is over, as all of this turn.
+    this.#events.publish('transfer', {});
     const states = new Set(
       this.#database
         .prepare('SELECT DISTINCT state FROM job_recipients WHERE job = ?')

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import type { DatabaseSync } from 'node:sqlite';
+import { NO_EVENTS } from '@filer/program';
+import type { ClientEvents } from '../api/contract/events.ts';
 import {
   encodeReportBody,
   FilerError,
@@ -57,6 +59,11 @@ const STALLED = 'stalled';
 /** What is asked of a list of refused reports: some, or all. */
 export type Refused = 'all' | readonly number[];
 
+interface SpoolOptions {
+  readonly maxReports?: number | undefined;
+  readonly events?: ClientEvents;
+}
+
 /**
  * Reports on their way to the server: on disk before they are sent, in order, dropped only when the server has said
  * that they are stored. One that it refuses for good is set aside and kept, so that it holds up nothing.
@@ -72,6 +79,7 @@ export class Spool {
   readonly #settings: Settings;
   readonly #network: string;
   readonly #maxReports: number;
+  readonly #events: ClientEvents;
   readonly #settled = new EventEmitter();
   #problem: FilerError | undefined;
 
@@ -79,11 +87,17 @@ export class Spool {
    * @param network whose server the reports are for
    * @param folder where the files of reports are
    */
-  constructor(database: DatabaseSync, network: string, folder: string, maxReports = MAX_SPOOLED) {
+  constructor(
+    database: DatabaseSync,
+    network: string,
+    folder: string,
+    { maxReports = MAX_SPOOLED, events = NO_EVENTS }: SpoolOptions = {},
+  ) {
     this.#database = database;
     this.#network = network;
     this.#settings = new Settings(database);
     this.#maxReports = maxReports;
+    this.#events = events;
     this.folders = new SpoolFolders(database, folder);
     this.#settled.setMaxListeners(0);
     // Made before reports kept their keys, and never sent.
@@ -157,6 +171,7 @@ export class Spool {
           'INSERT INTO spool (kind, time, content, network, spool, bytes, folder, file_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         )
         .run(kind, time, content, this.#network, spool, content.length, files?.folder ?? null, added);
+      this.#changed();
       return Number(lastInsertRowid);
     });
   }
@@ -218,6 +233,7 @@ export class Spool {
     });
     for (const folder of folders) this.folders.remove(folder);
     for (const seq of seqs) this.#settled.emit(String(seq));
+    this.#changed();
   }
 
   /** The server will not take it, ever: it is kept, and holds up nothing. */
@@ -226,6 +242,7 @@ export class Spool {
       .prepare('UPDATE spool SET refused_code = ?, refused_reason = ?, refused_at = ? WHERE seq = ?')
       .run(code, message, now, seq);
     this.#settled.emit(String(seq));
+    this.#changed();
   }
 
   /** Why this process could not send what waits when it last tried; undefined when it could. */
@@ -322,6 +339,7 @@ export class Spool {
           )
           .run(id, seq);
         this.#database.prepare('DELETE FROM spool WHERE seq = ?').run(seq);
+        this.#changed();
         return Number(lastInsertRowid);
       }),
     );
@@ -332,6 +350,10 @@ export class Spool {
     const seqs = this.#refused(which);
     this.drop(seqs);
     return seqs;
+  }
+
+  #changed(): void {
+    this.#events.publish('spool', {});
   }
 
   #refused(which: Refused): number[] {

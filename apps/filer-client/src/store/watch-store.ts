@@ -1,4 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { NO_EVENTS } from '@filer/program';
+import type { ClientEvents } from '../api/contract/events.ts';
 import { FilerError } from '@filer/protocol';
 import { integer, text, transaction } from './database.ts';
 
@@ -55,8 +57,11 @@ const MAX_PUT_AWAY = 200_000;
 export class WatchStore {
   readonly #database: DatabaseSync;
 
-  constructor(database: DatabaseSync) {
+  readonly #events: ClientEvents;
+
+  constructor(database: DatabaseSync, events: ClientEvents = NO_EVENTS) {
     this.#database = database;
+    this.#events = events;
   }
 
   /** @throws FilerError `name-taken` */
@@ -68,7 +73,10 @@ export class WatchStore {
          ON CONFLICT DO NOTHING RETURNING *`,
       )
       .get(name, folder, options, addedAt);
-    if (row !== undefined) return readWatch(row);
+    if (row !== undefined) {
+      this.#changed();
+      return readWatch(row);
+    }
     throw new FilerError(
       'name-taken',
       `a watch is called ${JSON.stringify(name)} already: remove that one and name all its targets in the new one, or choose another name with --as`,
@@ -77,6 +85,7 @@ export class WatchStore {
 
   /** Its jobs go on, and files that lie aside stay noted. @returns whether there was one */
   remove(id: number): boolean {
+    this.#changed();
     return transaction(this.#database, () => {
       for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places', 'watch_put_away'])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
@@ -91,6 +100,7 @@ export class WatchStore {
 
   setOptions(id: number, options: string): void {
     this.#database.prepare('UPDATE watches SET options = ? WHERE id = ?').run(options, id);
+    this.#changed();
   }
 
   /** In the order in which they were added. */
@@ -151,6 +161,7 @@ export class WatchStore {
       acquit.run(watch, path);
       for (const peer of owed) owe.run(watch, path, peer, version);
     }
+    this.#changed();
   }
 
   /** Whether files of a watch wait for signatures, to be put away after them. */
@@ -280,6 +291,7 @@ export class WatchStore {
 
   /** Notes how a delivery ended; of one that came to its good end nothing is left but what was counted. */
   noteEnd(watch: number, { job, peer, state, files }: WatchDelivery, now: number): void {
+    this.#changed();
     transaction(this.#database, () => {
       if (state !== 'delivered') {
         this.#database
@@ -296,6 +308,10 @@ export class WatchStore {
         .prepare('UPDATE watches SET shipped = shipped + ?1, last_shipped_at = ?2 WHERE id = ?3 AND ?1 > 0')
         .run(files, now, watch);
     });
+  }
+
+  #changed(): void {
+    this.#events.publish('watch', {});
   }
 
   #forgetFiles(job: string): void {

@@ -61,6 +61,7 @@ export class WatchedFolder {
   #trigger: FolderTrigger | undefined;
   #blind: string | undefined;
   #running: Promise<void> | undefined;
+  #toldState: string | undefined;
 
   /** @throws FilerError `store-damaged` */
   constructor(watch: Watch, parts: WatchParts) {
@@ -188,6 +189,15 @@ export class WatchedFolder {
       }
       this.#troubles.note(what, messageOf(error));
     }
+    this.#tellState();
+  }
+
+  /** What was shipped is told by the store. */
+  #tellState(): void {
+    const state = [this.state, this.reason, this.unshipped].join(' ');
+    if (state === this.#toldState) return;
+    this.#toldState = state;
+    this.#parts.member.events.publish('watch', {});
   }
 
   async #round(): Promise<void> {

@@ -46,6 +46,6 @@ export async function tellEvents<D extends EventData>(
   { since, types }: EventsParams<D>,
   { emit, signal }: Call<EventOf<D>>,
 ): Promise<object> {
-  for await (const event of ring.subscribe({ since, types, signal })) await emit(event);
+  for await (const events of ring.batches({ since, types, signal })) await emit(...events);
   return {};
 }

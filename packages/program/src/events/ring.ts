@@ -41,10 +41,10 @@ interface Kept<D> {
 export const NO_EVENTS: Events<unknown> = { publish: () => undefined };
 
 /** Enough for a reader that is away for a moment; one that is away longer reads its document again, which costs less. */
-const MAX_EVENTS = 1_024;
+const MAX_EVENTS = 4_096;
 
 /** Of memory, about; as JSON. */
-const MAX_BYTES = 256 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 /**
  * The last events of a daemon, numbered from its start on. Readers have a place in it and nothing else, so any number of
@@ -57,6 +57,7 @@ export class EventRing<D extends EventData> implements Events<D> {
   readonly #maxEvents: number;
   readonly #maxBytes: number;
   readonly #kept: Kept<D>[] = [];
+  readonly #listeners = new Set<(event: EventOf<D>) => void>();
   #bytes = 0;
   /** The number of the newest event; 0 before the first. */
   #newest = 0;
@@ -71,12 +72,23 @@ export class EventRing<D extends EventData> implements Events<D> {
   publish<K extends keyof D & string>(type: K, data: D[K]): void {
     this.#newest++;
     const event = { id: this.#idOf(this.#newest), type, data };
+    for (const listener of this.#listeners) listener(event);
     const bytes = JSON.stringify(event).length;
     this.#kept.push({ event, bytes });
     this.#bytes += bytes;
     while (this.#kept.length > this.#maxEvents || this.#bytes > this.#maxBytes)
       this.#bytes -= this.#kept.shift()?.bytes ?? 0;
     this.#wake();
+  }
+
+  /**
+   * For a part of the same program that misses nothing.
+   *
+   * @param listener must not throw @returns what ends the listening
+   */
+  listen(listener: (event: EventOf<D>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** All readers come to their end, after what was published before. */
@@ -86,8 +98,13 @@ export class EventRing<D extends EventData> implements Events<D> {
   }
 
   /** What was published after `since`, and what will be, in order. @throws the reason of `signal` */
-  async *subscribe({ since, types, signal }: Subscription<keyof D & string> = {}): AsyncGenerator<
-    EventOf<D>,
+  async *subscribe(from: Subscription<keyof D & string> = {}): AsyncGenerator<EventOf<D>, void, void> {
+    for await (const events of this.batches(from)) yield* events;
+  }
+
+  /** The same, with all that is there together. */
+  async *batches({ since, types, signal }: Subscription<keyof D & string> = {}): AsyncGenerator<
+    readonly EventOf<D>[],
     void,
     void
   > {
@@ -99,11 +116,12 @@ export class EventRing<D extends EventData> implements Events<D> {
         signal?.throwIfAborted();
         if (last === undefined || last < this.#newest - this.#kept.length) {
           last = this.#newest;
-          yield { id: this.#idOf(last), type: 'reset', data: null };
+          yield [{ id: this.#idOf(last), type: 'reset', data: null }];
         } else if (last < this.#newest) {
-          const { event } = this.#kept[this.#kept.length - (this.#newest - last)] ?? {};
-          last++;
-          if (event !== undefined && wanted?.has(event.type) !== false) yield event;
+          const events = this.#kept.slice(last - this.#newest).map(({ event }) => event);
+          last = this.#newest;
+          const fitting = events.filter(({ type }) => wanted?.has(type) !== false);
+          if (fitting.length > 0) yield fitting;
         } else if (this.#isEnded) return;
         else await this.#changed.promise;
       }

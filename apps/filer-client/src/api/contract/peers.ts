@@ -104,7 +104,7 @@ const connectionLine = v.object({
 export type ConnectionLine = v.InferOutput<typeof connectionLine>;
 
 /** A file that came. */
-const receivedFile = v.object({
+export const receivedFile = v.object({
   id: v.string(),
   from: v.string(),
   fromId: v.string(),
@@ -118,7 +118,7 @@ const receivedFile = v.object({
 export type ReceivedFile = v.InferOutput<typeof receivedFile>;
 
 /** An offer that waits for an answer, or no longer does. */
-const offerTold = v.object({
+export const offerTold = v.object({
   id: v.string(),
   from: v.string(),
   fromId: v.string(),
@@ -129,51 +129,6 @@ const offerTold = v.object({
   state: offerState,
 });
 export type OfferTold = v.InferOutput<typeof offerTold>;
-
-/** What happens at a running peer. Names and texts are others': escape them. */
-const peerEvent = v.variant('type', [
-  v.object({
-    type: v.literal('message'),
-    id: v.string(),
-    from: v.string(),
-    fromId: v.string(),
-    /** Whether the ip-server itself wrote it. */
-    fromServer: v.boolean(),
-    /** This machine's name, `@group` or `@all`. */
-    to: v.string(),
-    text: v.string(),
-    /** ISO 8601, by the sender's clock. */
-    time: v.string(),
-  }),
-  v.object({ type: v.literal('received'), ...receivedFile.entries }),
-  v.object({ type: v.literal('offer'), ...offerTold.entries }),
-  v.object({
-    type: v.literal('presence'),
-    name: v.string(),
-    id: v.string(),
-    state: v.picklist(['lost', 'online', 'stopped', 'gone']),
-  }),
-  v.object({
-    /** This machine has another name or other groups. */
-    type: v.literal('member'),
-    id: v.string(),
-    name: v.string(),
-    groups: arrayOf(v.string()),
-    /** The name that it had before. */
-    was: v.string(),
-  }),
-  v.object({ type: v.literal('server'), connected: v.boolean(), reason: v.string() }),
-  v.object({
-    type: v.literal('connection'),
-    id: v.string(),
-    name: v.string(),
-    direction: v.picklist(['in', 'out']),
-    open: v.boolean(),
-    /** How many are open now. */
-    remaining: v.number(),
-  }),
-]);
-export type PeerEvent = v.InferOutput<typeof peerEvent>;
 
 /** What is too long is refused by those who use it. */
 const anyText = text(Number.POSITIVE_INFINITY);
@@ -240,7 +195,4 @@ export const peerMethods = {
     params: v.object({ target }),
     result: v.object({ name: v.string(), closed: v.number() }),
   }),
-
-  /** Tells what happens, until the daemon ends. */
-  follow: method('follow', { params: NO_PARAMS, item: peerEvent, result: v.object({}) }),
 };

@@ -1,5 +1,4 @@
 import { FilerError } from '@filer/protocol';
-import { aborted } from '../../abort.ts';
 import type { peerMethods } from '../../api/contract/peers.ts';
 import type { OperationOf } from '../operation-context.ts';
 import { findPeer } from './recipients.ts';
@@ -25,21 +24,4 @@ export const disconnect: OperationOf<Methods['disconnect']> = async (context, { 
   const closed = await context.daemon.disconnect(peer);
   if (closed === 0) throw new FilerError('no-such-peer', `there is no connection with ${peer.name}`);
   return { name: peer.name, closed };
-};
-
-/** Tells what happens, until the caller goes away or the daemon ends. */
-export const follow: OperationOf<Methods['follow']> = async ({ daemon }, _params, { emit, signal }) => {
-  daemon.requireRunning();
-  let last = Promise.resolve();
-  const stop = daemon.follow((event) => {
-    // A follower that is gone is noticed by its signal.
-    last = last.then(() => emit(event)).catch(() => undefined);
-  });
-  try {
-    await Promise.race([aborted(signal), daemon.ended]);
-  } finally {
-    stop();
-  }
-  await last;
-  return {};
 };

@@ -27,7 +27,11 @@ export const get: OperationOf<typeof getMethods.get> = async (context, params, {
     if (!destination.isInto && !dryRun) unfinished.note(dest, source);
     const job = new GetJob({ ...request, checksum, dryRun }, around);
     context.daemon.gets.add(job);
-    const done = await job.run().finally(() => context.daemon.gets.delete(job));
+    const end = member.pulse.begin();
+    const done = await job.run().finally(() => {
+      context.daemon.gets.delete(job);
+      end();
+    });
     if (done.ok && !dryRun) unfinished.forget(dest);
     return done;
   } finally {

@@ -1,17 +1,13 @@
-import {
-  connectDaemon,
-  type Context,
-  type DaemonClient,
-  type Method,
-  type MethodTypes,
-} from '@filer/program';
+import type { Context, DaemonClient, Method, MethodTypes } from '@filer/program';
 import type { EphemeralDaemon } from '../daemon/ephemeral-daemon.ts';
 import { reconnectDelayMs } from '../network/backoff.ts';
 
-/** Calls a daemon again and again, for a command that goes on. */
-export interface LastingClient extends AsyncDisposable {
+/** Calls an ephemeral daemon again and again, for a command that goes on while no daemon runs. */
+export interface EphemeralClient extends AsyncDisposable {
   /** @throws FilerError `not-joined`, and as `DaemonClient.call` */
   call<T extends MethodTypes>(method: Method<T>, params: T['params']): Promise<T['result']>;
+  /** Closes what is open; the next call opens it again. */
+  end(): Promise<void>;
 }
 
 interface Ephemeral {
@@ -22,12 +18,9 @@ interface Ephemeral {
   retryAt: number;
 }
 
-/**
- * Calls the daemon of this home whenever one runs, else an ephemeral one in this process: over one session with the
- * server, which is opened again with growing pauses.
- */
-export function openLastingClient(context: Context): LastingClient {
-  const { home, signal } = context;
+/** Opened with the first call; over one session with the server, which is opened again with growing pauses. */
+export function openEphemeralClient(context: Context): EphemeralClient {
+  const { signal } = context;
   let own: Ephemeral | undefined;
   const end = async (): Promise<void> => {
     const ending = own;
@@ -45,12 +38,6 @@ export function openLastingClient(context: Context): LastingClient {
   };
   return {
     call: async (method, params) => {
-      const running = await connectDaemon(home, { signal });
-      if (running !== undefined) {
-        await end();
-        await using client = running;
-        return await client.call(method, params, { signal });
-      }
       const ephemeral = await renewed();
       const result = await ephemeral.client.call(method, params, { signal });
       if (ephemeral.daemon.access.current !== undefined) ephemeral.failures = 0;
@@ -58,6 +45,7 @@ export function openLastingClient(context: Context): LastingClient {
         ephemeral.retryAt = performance.now() + reconnectDelayMs(++ephemeral.failures, Math.random());
       return result;
     },
+    end,
     [Symbol.asyncDispose]: end,
   };
 }
