@@ -115,7 +115,6 @@ export const receivedFile = v.object({
   digest: v.string(),
   note: v.string(),
 });
-export type ReceivedFile = v.InferOutput<typeof receivedFile>;
 
 /** An offer that waits for an answer, or no longer does. */
 export const offerTold = v.object({
