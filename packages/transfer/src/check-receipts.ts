@@ -1,7 +1,7 @@
 import { FilerError, messageOf, type ReceiptBatch, type ReceiptFile } from '@filer/protocol';
 import { verifyReceipts } from './receipts.ts';
 import { isInsideInbox } from './safe-path.ts';
-import type { SentFile } from './outgoing.ts';
+import type { SentFile } from './sent-file.ts';
 
 /** What every receipt of a transfer must say. */
 export type Expected = Pick<ReceiptBatch, 'network' | 'job' | 'sender' | 'receiver'>;

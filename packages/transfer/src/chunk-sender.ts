@@ -11,6 +11,7 @@ import { digestText } from './digests.ts';
 import type { SendWindow } from './send-window.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
+import { SendsInFlight, type OnSent } from './sends-in-flight.ts';
 import type { ReadBlock } from './shared-reads.ts';
 import { sourceError, type OpenSource } from './source.ts';
 
@@ -18,7 +19,7 @@ import { sourceError, type OpenSource } from './source.ts';
 const CHUNK_BYTES = 256 * 1024;
 
 /** One is written while the next one waits: more would be copied together. */
-const MAX_CHUNKS_ON_THEIR_WAY = 2;
+const MAX_IN_FLIGHT = 2;
 
 /** Blocks that are compared for one answer: the next ones are asked for meanwhile. */
 const BLOCKS_AT_ONCE = 128;
@@ -29,14 +30,6 @@ const BLOCKS_AT_ONCE = 128;
  * @returns those of at most `count` blocks from `first` on, one after the other; fewer where the basis ends
  */
 export type AskBasis = (first: number, count: number) => Promise<Buffer>;
-
-/**
- * Told after each piece has gone; false stops the stream.
- *
- * @param bytes of content that went
- * @param position in the file up to which it went
- */
-export type OnSent = (bytes: number, position: number) => boolean;
 
 /** The size of the file that is sent, which may still grow. */
 export interface Size {
@@ -68,9 +61,9 @@ export class ChunkSender {
   #buffers: Buffers | undefined;
 
   /** @param stop ends the waiting for what `limit` lets go */
-  constructor(channel: Channel, lead: SendWindow, limit: RateLimit | undefined, stop: AbortSignal) {
+  constructor(channel: Channel, sendWindow: SendWindow, limit: RateLimit | undefined, stop: AbortSignal) {
     this.#channel = channel;
-    this.#sendWindow = lead;
+    this.#sendWindow = sendWindow;
     this.#limit = limit;
     this.#stop = stop;
   }
@@ -98,7 +91,7 @@ export class ChunkSender {
     const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
     const basis =
       askBasis === undefined ? undefined : new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
-    const onItsWay = new OnItsWay(onSent);
+    const inFlight = new SendsInFlight(onSent);
     this.#buffers ??= [
       Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
       Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
@@ -111,96 +104,49 @@ export class ChunkSender {
         const bytes = Math.min(DIGEST_BLOCK_BYTES - (offset % DIGEST_BLOCK_BYTES), end - offset);
         const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
         await this.#sendWindow.reserve(offset + bytes);
-        await onItsWay.gone(buffer);
+        await inFlight.gone(buffer);
         const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;
         const isThere = there !== undefined && piece.blockDigest()?.equals(there) === true;
-        if (isThere) await this.#sendSame(entry, offset, piece, onItsWay);
-        else await this.#sendChunks(entry, offset, piece, onItsWay);
-        onItsWay.lastOf(buffer, () => piece.release());
-        if (!onItsWay.isWanted) return undefined;
+        try {
+          if (isThere) await this.#sendSame(entry, offset, piece, inFlight);
+          else await this.#sendChunks(entry, offset, piece, inFlight);
+        } finally {
+          inFlight.lastOf(buffer, () => piece.release());
+        }
+        if (!inFlight.isWanted) return undefined;
         [buffer, other] = [other, buffer];
         offset += piece.bytes;
       }
-      await onItsWay.allGone();
-      return onItsWay.isWanted ? reader.digests() : undefined;
+      await inFlight.allGone();
+      return inFlight.isWanted ? reader.digests() : undefined;
     } finally {
       // The buffers are free for the next file only now.
-      await onItsWay.settled();
+      await inFlight.settled();
     }
   }
 
-  async #sendSame(entry: number, offset: number, { bytes }: Piece, onItsWay: OnItsWay): Promise<void> {
-    await onItsWay.fewerThan(MAX_CHUNKS_ON_THEIR_WAY);
-    onItsWay.add(send(this.#channel, formatSame({ entry, offset, bytes })), 0, offset + bytes);
+  async #sendSame(entry: number, offset: number, { bytes }: Piece, inFlight: SendsInFlight): Promise<void> {
+    await inFlight.fewerThan(MAX_IN_FLIGHT);
+    inFlight.add(send(this.#channel, formatSame({ entry, offset, bytes })), 0, offset + bytes);
   }
 
   /** The digest of the block goes with the first chunk, so that the receiver can verify the block when it is whole. */
-  async #sendChunks(entry: number, from: number, piece: Piece, onItsWay: OnItsWay): Promise<void> {
+  async #sendChunks(entry: number, from: number, piece: Piece, inFlight: SendsInFlight): Promise<void> {
     const { content } = piece;
     const most = Math.min(CHUNK_BYTES, this.#limit?.pieceBytes ?? CHUNK_BYTES);
     const digest = piece.blockDigest();
     let block = digest === undefined ? undefined : digestText(digest);
-    for (let at = 0; at < content.length && onItsWay.isWanted; at += most) {
+    for (let at = 0; at < content.length && inFlight.isWanted; at += most) {
       const chunk = content.subarray(at, at + most);
       const offset = from + at;
       // Chunks that wait for their time must not be overtaken.
-      await onItsWay.fewerThan(this.#limit === undefined ? MAX_CHUNKS_ON_THEIR_WAY : 1);
+      await inFlight.fewerThan(this.#limit === undefined ? MAX_IN_FLIGHT : 1);
       await this.#limit?.take(chunk.length, this.#stop);
       const sending = this.#channel.send(chunkHeader({ entry, offset, block }), chunk);
-      onItsWay.add(sending, chunk.length, offset + chunk.length);
+      inFlight.add(sending, chunk.length, offset + chunk.length);
       block = undefined;
     }
-  }
-}
-
-/** What was sent of one file and is not with the operating system yet. */
-class OnItsWay {
-  readonly #onSent: OnSent;
-  /** Oldest first. */
-  readonly #sends: Promise<void>[] = [];
-  readonly #ofBuffers = new Map<Buffer, Promise<void>>();
-  /** Whether the file still is. */
-  isWanted = true;
-
-  constructor(onSent: OnSent) {
-    this.#onSent = onSent;
-  }
-
-  /** @param bytes of content in it, up to `position` of the file */
-  add(sending: Promise<void>, bytes: number, position: number): void {
-    const sent = sending.then(() => {
-      this.isWanted = this.#onSent(bytes, position) && this.isWanted;
-    });
-    sent.catch(() => undefined); // awaited in its turn
-    this.#sends.push(sent);
-  }
-
-  /** What was added last is the last of a buffer. @param release called when it has gone */
-  lastOf(buffer: Buffer, release: () => void): void {
-    const gone = this.allGone().finally(release);
-    gone.catch(() => undefined);
-    this.#ofBuffers.set(buffer, gone);
-  }
-
-  /** Resolves when all that was sent of a buffer has gone. */
-  async gone(buffer: Buffer): Promise<void> {
-    await this.#ofBuffers.get(buffer);
-  }
-
-  /** Resolves when fewer sends than that are on their way. */
-  async fewerThan(sends: number): Promise<void> {
-    while (this.#sends.length >= sends) await this.#sends.shift();
-  }
-
-  /** Resolves when all that was sent by now has gone. */
-  async allGone(): Promise<void> {
-    await Promise.all(this.#sends);
-  }
-
-  /** The same; never rejects. */
-  async settled(): Promise<void> {
-    await Promise.allSettled([...this.#sends, ...this.#ofBuffers.values()]);
   }
 }
 

@@ -1,7 +1,7 @@
 import { systemCode, type PresentFile } from '@filer/protocol';
 import { BlockList, blindedDigest } from './digests.ts';
 import { readDigests, type KnownDigests, type ReadFile } from './known-digests.ts';
-import type { SentFile } from './outgoing.ts';
+import type { SentFile } from './sent-file.ts';
 import { atSource, openFlags } from './source.ts';
 
 /**

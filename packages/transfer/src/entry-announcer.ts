@@ -8,7 +8,7 @@ import {
 } from '@filer/protocol';
 import { EMPTY_DIGESTS } from './digests.ts';
 import { versionOf, type KnownDigests } from './known-digests.ts';
-import type { SentFile } from './outgoing.ts';
+import type { SentFile } from './sent-file.ts';
 import type { Requests } from './requests.ts';
 import type { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';

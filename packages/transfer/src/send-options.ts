@@ -1,6 +1,6 @@
 import type { EntryAnnouncerOptions } from './entry-announcer.ts';
 import type { Outcome } from './outcome.ts';
-import type { OutgoingOptions } from './outgoing.ts';
+import type { OutgoingOptions } from './sent-file.ts';
 import type { StallOptions } from './stall-watchdog.ts';
 import type { KeepReceipts } from './receipt-keeping.ts';
 import type { SendEvent } from './send-event.ts';

@@ -2,7 +2,7 @@ import { FilerError, type EntryFailure, type ReceiptFile } from '@filer/protocol
 import { outOfPlace } from './ending.ts';
 import { EntrySet } from './entry-set.ts';
 import { Tally, type FailedBy, type FileResult, type Outcome } from './outcome.ts';
-import type { SentFile } from './outgoing.ts';
+import type { SentFile } from './sent-file.ts';
 import type { SendEvent } from './send-event.ts';
 import type { Source } from './source.ts';
 import type { SourceBatcher } from './source-batcher.ts';

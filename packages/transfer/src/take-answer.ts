@@ -1,6 +1,6 @@
 import { FilerError, type EntryAnswer, type OnConflict } from '@filer/protocol';
 import { asTold, outOfPlace } from './ending.ts';
-import type { SentFile } from './outgoing.ts';
+import type { SentFile } from './sent-file.ts';
 import { isInsideInbox } from './safe-path.ts';
 import type { SentEntries } from './sent-entries.ts';
 
