@@ -30,7 +30,7 @@ function durationFrom(minMs: number, maxMs: number, expects: string): Kind<numbe
 
 const ADDRESS = customKind('HOST:PORT such as server.example:10901', (text) => {
   const address = parseHostPort(text);
-  if (address.port === 0) throw new RangeError('nobody can dial port 0');
+  if (address.port === 0) throw new RangeError('port 0 is not a dialable address');
   return formatHostPort(address);
 });
 

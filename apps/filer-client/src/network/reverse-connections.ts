@@ -72,7 +72,8 @@ export class ReverseConnections {
    */
   take(token: string, peerId: string): (messenger: Messenger) => void {
     const awaited = this.#awaited.get(token);
-    if (awaited?.peerId !== peerId) throw new FilerError('refused', 'nobody waits for this connection');
+    if (awaited?.peerId !== peerId)
+      throw new FilerError('refused', 'this machine has not asked for this connection, or has given it up');
     this.#awaited.delete(token);
     return awaited.resolve;
   }
