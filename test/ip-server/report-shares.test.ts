@@ -81,3 +81,13 @@ test('a machine is above its share when it would have more than an equal part', 
     false,
   ]);
 });
+
+test('machines whose reports have all gone do not make the equal share of the others smaller', () => {
+  store.reports.store(
+    [...reportsOf('A', 1, 10), ...reportsOf('B', 1, 10)].map((each) => ({ ...each, receivedAt: 9 })),
+  );
+  store.reports.store(['C', 'D', 'E'].flatMap((peer) => reportsOf(peer, 1, 1)));
+  store.reports.prune({ before: 5, maxBytes: Number.MAX_SAFE_INTEGER }, 100);
+
+  expect(store.reports.isAboveShare('A', 0)).toBe(false);
+});

@@ -72,6 +72,16 @@ function isStored(answer: Message): boolean {
   return true;
 }
 
-function failureOf({ name, code = 'internal', message = 'it failed' }: FileResult): FilerError {
-  return new FilerError(code, `the attachment ${JSON.stringify(name)}: ${message}`);
+/**
+ * Why a report waits for its attachment. A server's `refused` stands for each code that is not its to say, such as that bytes
+ * were altered on their way: another try may succeed, so it is not `refused` here, which sets the report aside.
+ */
+export function failureOf({
+  name,
+  code = 'internal',
+  message = 'it failed',
+  failedBy,
+}: FileResult): FilerError {
+  const isUnclear = failedBy === 'peer' && code === 'refused';
+  return new FilerError(isUnclear ? 'internal' : code, `the attachment ${JSON.stringify(name)}: ${message}`);
 }

@@ -20,7 +20,10 @@ export class ReportShares {
   /** @param bytes below zero for what was dropped */
   add(peer: number, bytes: number): void {
     const known = this.#known();
-    known.set(peer, (known.get(peer) ?? 0) + bytes);
+    const sum = (known.get(peer) ?? 0) + bytes;
+    if (sum === 0)
+      known.delete(peer); // one that has nothing takes no part from the others
+    else known.set(peer, sum);
     this.#unsaved.set(peer, (this.#unsaved.get(peer) ?? 0) + bytes);
   }
 
