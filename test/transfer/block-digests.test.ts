@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FileEnd, Message } from '@filer/protocol';
 import { PART_PREFIX, receiveFiles, sendFiles, type Channel, type FileSink } from '@filer/transfer';
-import { FileDigests } from '../../packages/transfer/src/digests.ts';
-import { IncomingBlocks } from '../../packages/transfer/src/incoming-blocks.ts';
+import { FileDigests } from '../../packages/transfer/src/digests/digests.ts';
+import { IncomingBlocks } from '../../packages/transfer/src/receive/incoming-blocks.ts';
 import { digestsOf, withReceiver, withSender, type Hand } from './by-hand.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 

@@ -3,10 +3,10 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FilerError, messageOf, stackOf } from '@filer/protocol';
-import { Folder } from '../../packages/transfer/src/folder.ts';
-import { PartialFile } from '../../packages/transfer/src/partial-file.ts';
-import { DestinationFolder } from '../../packages/transfer/src/destination-folder.ts';
-import { inspectSource, OpenSource } from '../../packages/transfer/src/source.ts';
+import { Folder } from '../../packages/transfer/src/disk/folder.ts';
+import { PartialFile } from '../../packages/transfer/src/disk/partial-file.ts';
+import { DestinationFolder } from '../../packages/transfer/src/disk/destination-folder.ts';
+import { inspectSource, OpenSource } from '../../packages/transfer/src/send/source.ts';
 import { freshFolder } from './two-ends.ts';
 
 // A descriptor that was closed behind their back stands for every disk that fails late (EIO, ESTALE).

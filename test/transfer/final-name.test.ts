@@ -7,8 +7,8 @@ import {
   numberedName,
   takeByLock,
   takeFinalName,
-} from '../../packages/transfer/src/final-name.ts';
-import { Folder } from '../../packages/transfer/src/folder.ts';
+} from '../../packages/transfer/src/disk/final-name.ts';
+import { Folder } from '../../packages/transfer/src/disk/folder.ts';
 import { freshFolder } from './two-ends.ts';
 
 test.each([

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseEntriesAnswer, type EntryAnswer } from '@filer/protocol';
-import { numberedName } from '../../packages/transfer/src/final-name.ts';
+import { numberedName } from '../../packages/transfer/src/disk/final-name.ts';
 import { withReceiver, type Hand } from './by-hand.ts';
 import { NAME_TRICKS } from './name-tricks.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';

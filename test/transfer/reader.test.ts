@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { BlockList, FileDigests } from '../../packages/transfer/src/digests.ts';
-import { listedReader, ownReader, type ListedFile, type Reader } from '../../packages/transfer/src/reader.ts';
+import { BlockList, FileDigests } from '../../packages/transfer/src/digests/digests.ts';
+import {
+  listedReader,
+  ownReader,
+  type ListedFile,
+  type Reader,
+} from '../../packages/transfer/src/send/reader.ts';
 
 const MiB = 1024 * 1024;
 const BLOCKS = 150;

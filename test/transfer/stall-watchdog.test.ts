@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { StallWatchdog } from '../../packages/transfer/src/stall-watchdog.ts';
+import { StallWatchdog } from '../../packages/transfer/src/wire/stall-watchdog.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

@@ -1,0 +1,300 @@
+import {
+  DIGEST_BLOCK_BYTES,
+  FilerError,
+  GOT_EVERY_BYTES,
+  STREAM_OVERHEAD_BYTES,
+  type BasisRequest,
+  type Chunk,
+  type EntryFailure,
+  type FileEnd,
+  type FileStart,
+  type Grow,
+  type Same,
+  type Small,
+} from '@filer/protocol';
+import type { FileSink } from '../digests/blocks.ts';
+import { outOfPlace } from '../wire/ending.ts';
+import { IncomingBlocks, type NextBytes } from './incoming-blocks.ts';
+import type { IncomingOwner } from './incoming-owner.ts';
+import { release, type Wanted, type WantedEntries } from './wanted-entries.ts';
+
+/** Where files go. */
+export interface Destination<S extends FileSink> {
+  /** Opens the sink of a stream that begins. @throws FilerError why the file cannot be taken */
+  open(wanted: Wanted, start: FileStart): Promise<S>;
+  /** A stream may become so large. @param written bytes of it @throws FilerError when it may not */
+  makeRoom(wanted: Wanted, size: number, written: number): Promise<void>;
+  /** A stream came whole. Resolves when the next one may come. */
+  whole(wanted: Wanted, blocks: IncomingBlocks<S>, end: FileEnd, mtimeNs: bigint): Promise<void>;
+}
+
+/** The stream that is open. Without blocks it failed already, and what comes is dropped. */
+interface Stream<S extends FileSink> {
+  readonly wanted: Wanted;
+  readonly isGrowing: boolean;
+  /** Whether its sender can begin it again: a message of its own is over with the message. */
+  readonly mayBeginAgain: boolean;
+  size: number;
+  readonly mtimeNs: bigint;
+  blocks: IncomingBlocks<S> | undefined;
+  position: number;
+}
+
+/** The streams of a transfer, one after the other, each into a sink. */
+export class IncomingStreams<S extends FileSink = FileSink> {
+  readonly #owner: Pick<IncomingOwner, 'started' | 'got' | 'progress' | 'failed'>;
+  readonly #entries: WantedEntries;
+  readonly #destination: Destination<S>;
+  /** What was taken since the sender was told of it. */
+  #untoldBytes = 0;
+  /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
+  #abandoned: Wanted | undefined;
+  #stream: Stream<S> | undefined;
+
+  constructor(
+    destination: Destination<S>,
+    owner: Pick<IncomingOwner, 'started' | 'got' | 'progress' | 'failed'>,
+    entries: WantedEntries,
+  ) {
+    this.#destination = destination;
+    this.#owner = owner;
+    this.#entries = entries;
+  }
+
+  /** Whether one is open. */
+  get isOpen(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** A stream begins. @throws FilerError `unexpected-message` */
+  async begin(start: FileStart, mayBeginAgain = true): Promise<void> {
+    const { entry, size, mtimeNs, growing: isGrowing = false } = start;
+    const wanted = this.#entries.get(entry);
+    if (this.#stream !== undefined || wanted === undefined || !MAY_BEGIN.has(wanted.state)) {
+      throw outOfPlace(`the beginning of entry ${entry}`);
+    }
+    const stream: Stream<S> = {
+      wanted,
+      isGrowing,
+      mayBeginAgain,
+      size,
+      mtimeNs,
+      blocks: undefined,
+      position: 0,
+    };
+    this.#stream = stream;
+    if (wanted.state === 'failed') return; // the sender had not heard of it yet
+    if (wanted.state === 'ahead') this.#entries.noLongerAhead(wanted);
+    wanted.state = 'open';
+    this.#owner.started(entry, wanted.name, size);
+    try {
+      const sink = await this.#destination.open(wanted, start);
+      stream.blocks = new IncomingBlocks(sink, wanted.name, size, isGrowing);
+    } catch (error) {
+      this.#entries.giveUp(wanted, error);
+    }
+  }
+
+  /** The file of the open stream has more bytes by now. @throws FilerError `unexpected-message` */
+  async grow({ entry, size }: Grow): Promise<void> {
+    const stream = this.#streamOf(entry, 'growth');
+    if (!stream.isGrowing || size <= stream.size)
+      throw outOfPlace(`growing to ${size} bytes of entry ${entry}`);
+    stream.size = size;
+    const { blocks, wanted, position } = stream;
+    if (blocks === undefined) return;
+    try {
+      await this.#destination.makeRoom(wanted, size, position);
+      blocks.grow(size);
+    } catch (error) {
+      await this.#giveUp(stream, error);
+    }
+  }
+
+  /**
+   * The next bytes of the open stream.
+   *
+   * @param free called when the chunk's memory is no longer needed
+   * @throws FilerError `unexpected-message`
+   */
+  async chunk({ entry, offset, content, block }: Chunk, free: () => void): Promise<void> {
+    const stream = this.#streamOf(entry, 'a chunk');
+    const { blocks, position, size } = stream;
+    const end = offset + content.length;
+    // A digest is that of one block.
+    const isAmbiguous = block !== undefined && blockOf(end - 1) !== blockOf(offset);
+    if (offset !== position || end > size || isAmbiguous) {
+      throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
+    }
+    stream.position += content.length;
+    if (blocks === undefined) free();
+    else await this.#advance(stream, content.length, this.#append(stream, blocks, { content, block }, free));
+    this.#tellGot(stream, content.length);
+  }
+
+  /** The sender goes no further ahead of what was taken than it may. */
+  #tellGot({ wanted: { entry }, size, position, blocks, isGrowing }: Stream<S>, bytes: number): void {
+    this.#untoldBytes += bytes;
+    // Only `end` tells where the last block of one that grows ends, and it may wait for this.
+    const isTail = isGrowing && position === size;
+    const offset = isTail ? position : (blocks?.verified ?? position);
+    const isEndOfLarge = offset === size && size > DIGEST_BLOCK_BYTES;
+    if (this.#untoldBytes < GOT_EVERY_BYTES && !isEndOfLarge) return;
+    this.#untoldBytes = 0;
+    this.#owner.got({ entry, offset });
+  }
+
+  /**
+   * The next bytes of the open stream are those of the basis.
+   *
+   * @throws FilerError `unexpected-message`
+   */
+  async same({ entry, offset, bytes }: Same): Promise<void> {
+    const stream = this.#streamOf(entry, 'what is the same');
+    const { blocks, position, size } = stream;
+    const end = offset + bytes;
+    const isBlock = offset % DIGEST_BLOCK_BYTES === 0 && (bytes === DIGEST_BLOCK_BYTES || end === size);
+    const isThere = blocks === undefined || end <= blocks.sink.basis.bytes;
+    if (offset !== position || end > size || !isBlock || !isThere) {
+      throw outOfPlace(`${bytes} bytes that are the same at ${offset} of entry ${entry}`);
+    }
+    stream.position = end;
+    if (blocks !== undefined) await this.#advance(stream, bytes, this.#appendSame(stream, blocks, bytes));
+    this.#tellGot(stream, bytes);
+  }
+
+  async #append(
+    stream: Stream<S>,
+    blocks: IncomingBlocks<S>,
+    next: NextBytes,
+    free: () => void,
+  ): Promise<void> {
+    if (await blocks.append(next, free)) return;
+    const { wanted } = stream;
+    const message = `a block of ${JSON.stringify(wanted.name)} at ${blocks.verified} is not what its digest says`;
+    // Blocks before it are verified: the next stream begins after them.
+    stream.blocks = undefined;
+    const bytes = await blocks.sink.keep();
+    if (wanted.hadWrongBlock === true || !stream.mayBeginAgain)
+      throw new FilerError('verification-failed', `${message}: send it again`);
+    wanted.hadWrongBlock = true;
+    this.#lose(wanted, message, bytes);
+  }
+
+  async #appendSame(stream: Stream<S>, blocks: IncomingBlocks<S>, bytes: number): Promise<void> {
+    if (await blocks.same(bytes)) return;
+    const { wanted } = stream;
+    stream.blocks = undefined;
+    await blocks.sink.drop();
+    wanted.hasOlder = false;
+    this.#lose(wanted, `what was there of ${JSON.stringify(wanted.name)} changed or is gone`);
+  }
+
+  /** The stream is over; the sender may begin it again. @param bytes that it can be compared with */
+  #lose(wanted: Wanted, message: string, bytes?: number): void {
+    wanted.state = 'lost';
+    wanted.reason = new FilerError('verification-failed', `${message}: send it again`);
+    this.#owner.failed({ entry: wanted.entry, code: 'verification-failed', message, again: true, bytes });
+  }
+
+  /** The digests of the blocks that are there of the open stream's file. @throws FilerError `unexpected-message` */
+  async basis({ entry, first, count }: BasisRequest): Promise<Buffer> {
+    const stream = this.#streamOf(entry, 'asking for the basis');
+    return (await stream.blocks?.basis(first, count)) ?? Buffer.alloc(0);
+  }
+
+  async #advance(stream: Stream<S>, bytes: number, writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      return await this.#giveUp(stream, error);
+    }
+    const { wanted, position, size } = stream;
+    wanted.promised?.use(bytes);
+    this.#owner.progress(wanted.entry, wanted.name, position, size);
+  }
+
+  async #giveUp(stream: Stream<S>, error: unknown): Promise<void> {
+    const { blocks, wanted } = stream;
+    stream.blocks = undefined;
+    await blocks?.sink.drop();
+    this.#entries.giveUp(wanted, error);
+  }
+
+  /** The open stream is whole: its file is put in place beside the conversation. */
+  async end(end: FileEnd): Promise<void> {
+    const stream = this.#streamOf(end.entry, 'an end');
+    const { wanted, blocks, mtimeNs } = stream;
+    this.#stream = undefined;
+    this.#tellGot(stream, STREAM_OVERHEAD_BYTES);
+    if (blocks === undefined) {
+      if (wanted.state === 'lost') this.#entries.fail(wanted, wanted.reason, 'here');
+      this.#entries.forget(wanted);
+      return;
+    }
+    wanted.state = 'committing';
+    await this.#destination.whole(wanted, blocks, end, mtimeNs);
+  }
+
+  /** A stream that is one message. @throws FilerError `unexpected-message` */
+  async small({ content, digest, blocks, ...start }: Small, free: () => void): Promise<void> {
+    const { entry, size } = start;
+    await this.begin(start, false);
+    if (size > 0) await this.chunk({ entry, offset: 0, content, block: digest }, free);
+    await this.end({ entry, size, digest, blocks });
+  }
+
+  /**
+   * The sender gives a file up, begun or not; it may begin again.
+   *
+   * @param hasChanged whether that is because the file changed while it was read
+   * @throws FilerError `unexpected-message`
+   */
+  async abandon({ entry, code, message }: EntryFailure, hasChanged: boolean): Promise<void> {
+    const wanted = this.#entries.get(entry);
+    const stream = this.#stream;
+    const elsewhere = stream !== undefined && stream.wanted !== wanted;
+    if (wanted === undefined || wanted.state === 'committing' || elsewhere) {
+      throw outOfPlace(`the abandoning of entry ${entry}`);
+    }
+    this.#stream = undefined;
+    // Most of a file that changed is as it was: the next stream is compared with what came.
+    if (hasChanged) await stream?.blocks?.sink.keep();
+    else await stream?.blocks?.sink.drop();
+    if (this.#abandoned !== wanted) this.#forgetAbandoned();
+    this.#abandoned = wanted;
+    if (wanted.state === 'failed') return;
+    if (wanted.state === 'ahead') this.#entries.noLongerAhead(wanted);
+    // Of one that was lost here, the sender repeats why.
+    if (wanted.state !== 'lost') wanted.reason = new FilerError(code, message);
+    wanted.state = 'abandoned';
+    release(wanted);
+  }
+
+  /** It does not begin again: another was given up since. */
+  #forgetAbandoned(): void {
+    const wanted = this.#abandoned;
+    if (wanted === undefined) return;
+    this.#abandoned = undefined;
+    if (wanted.state === 'abandoned') this.#entries.fail(wanted, wanted.reason);
+    // One that began again is committing, or is gone already.
+    if (wanted.state === 'failed') this.#entries.forget(wanted);
+  }
+
+  /** Nothing more comes: what came of the open stream is kept for the next try. */
+  async stop(): Promise<void> {
+    await this.#stream?.blocks?.sink.keep();
+    this.#stream = undefined;
+  }
+
+  #streamOf(entry: number, what: string): Stream<S> {
+    if (this.#stream?.wanted.entry !== entry) throw outOfPlace(`${what} of entry ${entry}`);
+    return this.#stream;
+  }
+}
+
+function blockOf(offset: number): number {
+  return Math.floor(offset / DIGEST_BLOCK_BYTES);
+}
+
+const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', 'failed']);

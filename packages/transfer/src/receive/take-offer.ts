@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Offer } from '@filer/protocol';
+import { NO_DELIVERIES } from './deliveries.ts';
+import { ExistingDigests } from './existing-digests.ts';
+import { FreeSpace, noRoom } from '../disk/free-space.ts';
+import { IncomingToFolder } from './incoming.ts';
+import type { IncomingOwner } from './incoming-owner.ts';
+import { keptBytesIn, ResumeStore } from '../disk/resume-store.ts';
+import { Ownership } from './ownership.ts';
+import { DestinationFolder } from '../disk/destination-folder.ts';
+import { ExistingFiles } from './existing-files.ts';
+import type { ReceiveOptions } from './receive-options.ts';
+import type { Accepted } from './receiver.ts';
+import { allowanceOf, judgeOffer, type Asker } from './receive-policy.ts';
+
+/**
+ * Judges an offer, and makes all ready for its files.
+ *
+ * @param asker its signal is aborted when the sender is gone
+ * @param owner told what becomes of the files
+ * @throws FilerError why the offer is refused
+ */
+export async function takeOffer(
+  offer: Offer,
+  options: ReceiveOptions,
+  asker: Asker,
+  owner: IncomingOwner,
+): Promise<Accepted> {
+  const { inbox, folder: where, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = options;
+  judgeOffer(offer, policy);
+  const folder = typeof where === 'string' ? where : where(offer);
+  const left = await space.left(offer.bytes);
+  // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
+  const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + (await keptBytesIn(inbox));
+  const isNew = !existsSync(join(inbox, folder));
+  if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
+  const allowance = allowanceOf(await policy.accept?.(offer, asker), policy);
+  const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = options;
+  const { known, mark, deliveries = NO_DELIVERIES, replaces = 'own' } = options;
+  // Last: a refused offer leaves no folder behind.
+  const place = await DestinationFolder.open(inbox, folder, sync);
+  const parts = new ResumeStore(place, senderId, mark);
+  const gone = asker.signal;
+  const files = new ExistingDigests({ known, checksum, signal: gone });
+  const { job } = offer;
+  const beganAt = options.beganAt?.(job);
+  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files });
+  const present = new ExistingFiles({ place, ownership, files, known });
+  const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
+  const incoming = new IncomingToFolder(of, owner);
+  return { offer, incoming, [Symbol.dispose]: () => place[Symbol.dispose]() };
+}

@@ -1,0 +1,208 @@
+import { readSync } from 'node:fs';
+import {
+  BLOCK_DIGEST_BYTES,
+  chunkHeader,
+  DIGEST_BLOCK_BYTES,
+  formatSame,
+  type Digests,
+} from '@filer/protocol';
+import { send, type Channel } from '../wire/channel.ts';
+import { digestText } from '../digests/digests.ts';
+import type { SendWindow } from './send-window.ts';
+import type { RateLimit } from '../wire/rate-limit.ts';
+import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
+import { SendsInFlight, type OnSent } from './sends-in-flight.ts';
+import type { ReadBlock } from './shared-reads.ts';
+import { sourceError, type OpenSource } from './source.ts';
+
+/** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** One is written while the next one waits: more would be copied together. */
+const MAX_IN_FLIGHT = 2;
+
+/** Blocks that are compared for one answer: the next ones are asked for meanwhile. */
+const BLOCKS_AT_ONCE = 128;
+
+/**
+ * Asks for digests of the basis that the receiver has.
+ *
+ * @returns those of at most `count` blocks from `first` on, one after the other; fewer where the basis ends
+ */
+export type AskBasis = (first: number, count: number) => Promise<Buffer>;
+
+/** The size of the file that is sent, which may still grow. */
+export interface Size {
+  /** More it will not be; Infinity while that is not known. */
+  readonly most: number;
+  /** @param bytes waited for, unless the file ends before. @returns what may be sent by now */
+  reach(bytes: number): Promise<number>;
+}
+
+/** A source that was opened, and who reads it if not this recipient's sender alone. */
+export interface FileToSend {
+  readonly opened: OpenSource;
+  readonly shared: Reader | undefined;
+  /** What it is, if it was read before and has not changed since. */
+  readonly listed?: ListedFile | undefined;
+}
+
+type Buffers = readonly [Buffer, Buffer];
+
+/**
+ * Sends files through a channel, block by block, through two buffers, whatever their size: one is filled while the other
+ * is on its way. A buffer is used again only after its sends have resolved.
+ */
+export class ChunkSender {
+  readonly #channel: Channel;
+  readonly #sendWindow: SendWindow;
+  readonly #limit: RateLimit | undefined;
+  readonly #stop: AbortSignal;
+  #buffers: Buffers | undefined;
+
+  /** @param stop ends the waiting for what `limit` lets go */
+  constructor(channel: Channel, sendWindow: SendWindow, limit: RateLimit | undefined, stop: AbortSignal) {
+    this.#channel = channel;
+    this.#sendWindow = sendWindow;
+    this.#limit = limit;
+    this.#stop = stop;
+  }
+
+  /**
+   * Sends the blocks of one file, or those in which it differs from the basis that the receiver has.
+   *
+   * @param size what was announced; no byte beyond it is read
+   * @param askBasis undefined when the receiver has nothing to compare
+   * @param onSent called after each chunk was handed to the operating system
+   * @returns the digests, or undefined when it was stopped or the file ended before `size`
+   * @throws FilerError `path-unreadable`, or what the channel's `send` throws
+   */
+  async run(
+    entry: number,
+    { opened, shared, listed }: FileToSend,
+    size: Size,
+    askBasis: AskBasis | undefined,
+    onSent: OnSent,
+  ): Promise<Digests | undefined> {
+    const read = readerOf(opened);
+    // What is still being written goes as it comes, unless it is compared.
+    const pieces = size.most === Infinity && askBasis === undefined ? 'any' : 'blocks';
+    const reader = listed === undefined ? (shared ?? ownReader(read, pieces)) : listedReader(read, listed);
+    const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
+    const basis =
+      askBasis === undefined ? undefined : new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
+    const inFlight = new SendsInFlight(onSent);
+    this.#buffers ??= [
+      Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
+      Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
+    ];
+    let [buffer, other] = this.#buffers;
+    try {
+      for (let offset = 0, end = 0; ;) {
+        if (offset + least > end) end = await size.reach(offset + least);
+        if (offset >= end) break;
+        const bytes = Math.min(DIGEST_BLOCK_BYTES - (offset % DIGEST_BLOCK_BYTES), end - offset);
+        const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
+        await this.#sendWindow.reserve(offset + bytes);
+        await inFlight.gone(buffer);
+        const piece = reader.next(buffer, offset, bytes, there);
+        if (piece === undefined) return undefined;
+        const isThere = there !== undefined && piece.blockDigest()?.equals(there) === true;
+        try {
+          if (isThere) await this.#sendSame(entry, offset, piece, inFlight);
+          else await this.#sendChunks(entry, offset, piece, inFlight);
+        } finally {
+          inFlight.lastOf(buffer, () => piece.release());
+        }
+        if (!inFlight.isWanted) return undefined;
+        [buffer, other] = [other, buffer];
+        offset += piece.bytes;
+      }
+      await inFlight.allGone();
+      return inFlight.isWanted ? reader.digests() : undefined;
+    } finally {
+      // The buffers are free for the next file only now.
+      await inFlight.settled();
+    }
+  }
+
+  async #sendSame(entry: number, offset: number, { bytes }: Piece, inFlight: SendsInFlight): Promise<void> {
+    await inFlight.fewerThan(MAX_IN_FLIGHT);
+    inFlight.add(send(this.#channel, formatSame({ entry, offset, bytes })), 0, offset + bytes);
+  }
+
+  /** The digest of the block goes with the first chunk, so that the receiver can verify the block when it is whole. */
+  async #sendChunks(entry: number, from: number, piece: Piece, inFlight: SendsInFlight): Promise<void> {
+    const { content } = piece;
+    const most = Math.min(CHUNK_BYTES, this.#limit?.pieceBytes ?? CHUNK_BYTES);
+    const digest = piece.blockDigest();
+    let block = digest === undefined ? undefined : digestText(digest);
+    for (let at = 0; at < content.length && inFlight.isWanted; at += most) {
+      const chunk = content.subarray(at, at + most);
+      const offset = from + at;
+      // Chunks that wait for their time must not be overtaken.
+      await inFlight.fewerThan(this.#limit === undefined ? MAX_IN_FLIGHT : 1);
+      await this.#limit?.take(chunk.length, this.#stop);
+      const sending = this.#channel.send(chunkHeader({ entry, offset, block }), chunk);
+      inFlight.add(sending, chunk.length, offset + chunk.length);
+      block = undefined;
+    }
+  }
+}
+
+/** The digests of the receiver's blocks, asked for in order and a little ahead. */
+class Basis {
+  readonly #ask: AskBasis;
+  /** Of the file: a basis may have more, which nobody asks for. */
+  readonly #blocks: number;
+  #first = 0;
+  #digests: Buffer | undefined;
+  #next: Promise<Buffer>;
+
+  constructor(ask: AskBasis, blocks: number) {
+    this.#ask = ask;
+    this.#blocks = blocks;
+    this.#next = this.#askFrom(0);
+  }
+
+  /**
+   * For one caller at a time.
+   *
+   * @param block that of the last call, or the one after it
+   * @returns undefined where the basis has ended
+   */
+  async digestOf(block: number): Promise<Buffer | undefined> {
+    if (this.#digests === undefined || block >= this.#first + BLOCKS_AT_ONCE) {
+      if (this.#digests !== undefined) this.#first += BLOCKS_AT_ONCE;
+      this.#digests = await this.#next;
+      const isWhole = this.#digests.length === BLOCKS_AT_ONCE * BLOCK_DIGEST_BYTES;
+      const ahead = this.#first + BLOCKS_AT_ONCE;
+      this.#next = isWhole && ahead < this.#blocks ? this.#askFrom(ahead) : Promise.resolve(NO_DIGESTS);
+    }
+    const at = (block - this.#first) * BLOCK_DIGEST_BYTES;
+    const digest = this.#digests.subarray(at, at + BLOCK_DIGEST_BYTES);
+    return digest.length === BLOCK_DIGEST_BYTES ? digest : undefined;
+  }
+
+  #askFrom(first: number): Promise<Buffer> {
+    const digests = this.#ask(first, Math.min(BLOCKS_AT_ONCE, this.#blocks - first));
+    digests.catch(() => undefined); // told when it is its turn
+    return digests;
+  }
+}
+
+const NO_DIGESTS = Buffer.alloc(0);
+
+/** Reads what was opened. A copy from the page cache takes less time than handing it to another thread would. */
+export function readerOf({ handle, file }: OpenSource): ReadBlock {
+  return (into, offset, bytes) => {
+    try {
+      let got = 0;
+      for (let read = -1; got < bytes && read !== 0; got += read)
+        read = readSync(handle.fd, into, got, bytes - got, offset + got);
+      return into.subarray(0, got);
+    } catch (error) {
+      throw sourceError(file, error);
+    }
+  };
+}

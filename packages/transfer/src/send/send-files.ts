@@ -1,0 +1,353 @@
+import { randomBytes } from 'node:crypto';
+import {
+  FilerError,
+  formatBasisRequest,
+  formatOffer,
+  formatSkip,
+  formatTransferWord,
+  formatUnsent,
+  parseBasisAnswer,
+  type EntryFailure,
+  takesSmall,
+  TRANSFER_LIMITS,
+  type Message,
+  type Offer,
+  type PresentFile,
+  type Unsent,
+  Router,
+  doneMessage,
+  answerMessage,
+  entriesAnswerMessage,
+  basisAnswerMessage,
+  gotMessage,
+  failedMessage,
+  receiptsMessage,
+  workingMessage,
+  errorMessage,
+  type Got,
+} from '@filer/protocol';
+import { EntryAnnouncer } from './entry-announcer.ts';
+import { send, type Channel } from '../wire/channel.ts';
+import { compareWithThere } from './compare-existing.ts';
+import { asTold, bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
+import type { Extent } from '../wire/growing.ts';
+import { SendWindow } from './send-window.ts';
+import { Outgoing } from './outgoing.ts';
+import type { OutgoingOwner, SentFile } from './sent-file.ts';
+import { StallWatchdog } from '../wire/stall-watchdog.ts';
+import { ReceiptKeeping } from './receipt-keeping.ts';
+import { Requests } from '../wire/requests.ts';
+import type { SendOptions, SendOutcome } from './send-options.ts';
+import { SentEntries } from './sent-entries.ts';
+import type { Source } from './source.ts';
+import { countAll, SourceBatcher } from './source-batcher.ts';
+
+/** How often a file goes once more because its receiver lost some of it: what it was compared with, and a block. */
+const MAX_TIMES_AGAIN = 2;
+
+/** Entries in the first batch: the first file is on its way before much was walked. */
+const FIRST_BATCH = 100;
+
+/**
+ * Sends files over a channel on which nothing of a transfer was said yet.
+ *
+ * What goes wrong, with one file or with all, stands in the outcome; only a bug makes it reject. After an
+ * orderly end (a declined offer is one) the channel is still open, and its owner's to close.
+ */
+export function sendFiles(channel: Channel, options: SendOptions): Promise<SendOutcome> {
+  return new Sending(channel, options).run();
+}
+
+class Sending implements OutgoingOwner {
+  static readonly #router = new Router<Sending, Promise<void> | void>({ on: 'transfer', as: 'sender' })
+    .onUnparsed(errorMessage, (message, sending) => {
+      if (message.header['re'] === undefined) throw lastWord(message.header, sending.#channel);
+      sending.#takeAnswer(message);
+    })
+    // Who asked parses the answer.
+    .onUnparsed(answerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(entriesAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(basisAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .on(gotMessage, (got, sending) => sending.#takeGot(got))
+    .on(failedMessage, (failure, sending) => sending.#takeFailure(failure))
+    .on(receiptsMessage, (batch, sending) => sending.#receipts.take(batch))
+    .on(workingMessage, ({ asking }, sending) => sending.#takeWorking(asking))
+    .on(doneMessage, (_, sending) => {
+      if (!sending.#saidDone) throw outOfPlace('done');
+    });
+  readonly #channel: Channel;
+  readonly #options: SendOptions;
+  readonly #job: string;
+  readonly #watchdog: StallWatchdog;
+  readonly #requests: Requests;
+  readonly #sendWindow = new SendWindow();
+  readonly #outgoing: Outgoing;
+  readonly #batcher: SourceBatcher;
+  /** What cannot go, and was not told yet. */
+  readonly #unsent: Unsent[] = [];
+  readonly #entries: SentEntries;
+  readonly #announcer: EntryAnnouncer;
+  readonly #receipts: ReceiptKeeping;
+  /** Aborted when the transfer has failed. */
+  readonly #stop = new AbortController();
+  /** The offer is. */
+  #isAnswered = false;
+  #saidDone = false;
+  /** Rejects when the transfer ends early: nobody waits for more then. */
+  readonly #over = Promise.withResolvers<never>();
+  #failure: FilerError | undefined;
+  #bug: Error | undefined;
+
+  constructor(channel: Channel, options: SendOptions) {
+    this.#over.promise.catch(() => undefined); // for when nobody waits
+    this.#channel = channel;
+    channel.setLimits?.(TRANSFER_LIMITS);
+    this.#options = options;
+    this.#job = options.job ?? randomBytes(16).toString('base64url');
+    this.#requests = new Requests(channel);
+    this.#outgoing = new Outgoing(channel, this.#sendWindow, this, options, this.#stop.signal);
+    this.#batcher = new SourceBatcher(options.files, {
+      ignored: options.ignored,
+      onlyEntered: options.onlyEntered,
+      failed: ({ file, name, error }) => {
+        const { code, message } = error;
+        if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message });
+        this.#entries.unsendable(file, name, error);
+      },
+    });
+    this.#entries = new SentEntries(this.#batcher, options.on);
+    this.#announcer = new EntryAnnouncer(this.#batcher, this.#entries, this.#requests, {
+      ...options,
+      who: channel.who,
+    });
+    this.#watchdog = new StallWatchdog(
+      {
+        announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
+        stalled: (error) => this.#fail(error),
+      },
+      options,
+    );
+    const { network, senderId: sender, receiverId: receiver, keep } = options;
+    this.#receipts = new ReceiptKeeping(this.#entries, {
+      expected: { network, sender, receiver, job: this.#job },
+      pace: this.#watchdog,
+      keep,
+      failed: (error) => this.#failWith(error),
+    });
+  }
+
+  async run(): Promise<SendOutcome> {
+    const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
+    try {
+      const first = await this.#batcher.next(FIRST_BATCH);
+      if (this.#failure === undefined) {
+        if (first.length > 0) await this.#converse(first);
+        else if (this.#options.tellsNothing === true) await this.#sayNothing();
+      }
+    } catch (error) {
+      this.#failWith(error);
+    }
+    listenNoMore();
+    await this.#receipts.settled();
+    await this.#batcher.close();
+    this.#watchdog[Symbol.dispose]();
+    if (this.#bug !== undefined) throw this.#bug;
+    const outcome = this.#entries.close(this.#failure);
+    return {
+      ...outcome,
+      job: this.#job,
+      bytesSent: this.#entries.bytesSent,
+      bytesTotal: this.#batcher.bytes,
+    };
+  }
+
+  async #converse(first: readonly Source[]): Promise<void> {
+    this.#announcer.begin(first);
+    const over = this.#listen();
+    over.catch(() => undefined); // awaited at the end; until then requests and sends tell of a loss
+    if (!(await this.#offer(first))) return;
+    while (await this.#announcer.advance()) {
+      await this.#tellUnsent();
+      for (const file of await this.#announcer.wanted()) await this.#sendFile(file);
+    }
+    await this.#tellUnsent();
+    this.#outgoing.flush();
+    this.#saidDone = true;
+    await send(this.#channel, formatTransferWord('done'));
+    await over;
+  }
+
+  /** There is nothing to offer, but perhaps what cannot go. */
+  async #sayNothing(): Promise<void> {
+    const over = this.#listen();
+    over.catch(() => undefined); // as in `converse`
+    await this.#tellUnsent();
+    this.#saidDone = true;
+    await send(this.#channel, formatTransferWord('done'));
+    await over;
+  }
+
+  /** Tells who fetches what of it cannot go. */
+  async #tellUnsent(): Promise<void> {
+    for (const each of this.#unsent.splice(0)) await send(this.#channel, formatUnsent(each));
+  }
+
+  /** @returns whether the offer was taken */
+  async #offer(first: readonly Source[]): Promise<boolean> {
+    const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
+    const { isCounted, files, bytes } = this.#batcher;
+    const totals = { complete: isCounted, files, bytes };
+    const { note = '', onConflict, checksum } = this.#options;
+    const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
+    try {
+      this.#outgoing.packsSmall = await this.#propose(offer);
+      this.#isAnswered = true;
+      await this.#watchdog.work(Promise.resolve(this.#options.accepted?.()));
+      if (this.#failure !== undefined) throw this.#failure;
+      return true;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#failure ??= error;
+      return false;
+    }
+  }
+
+  /**
+   * Offers; a receiver that wants to know first how much there is, is told.
+   *
+   * @returns whether the receiver takes `small`
+   * @throws FilerError the refusal
+   */
+  async #propose(offer: Offer): Promise<boolean> {
+    try {
+      return await this.#requests.ask('answer', (id) => formatOffer(offer, id), takesSmall);
+    } catch (error) {
+      if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
+      const { files, ignored, onlyEntered } = this.#options;
+      const isOver = (): boolean => this.#failure !== undefined;
+      const counting = countAll(files, { ignored, onlyEntered }, isOver);
+      const totals = await this.#watchdog.work(Promise.race([counting, this.#over.promise]));
+      return await this.#requests.ask(
+        'answer',
+        (id) => formatOffer({ ...offer, ...totals, complete: true }, id),
+        takesSmall,
+      );
+    }
+  }
+
+  async #sendFile(file: SentFile): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const isWhole = file.source.growing === undefined;
+    if (isWhole && file.files !== undefined && (await this.#watchdog.work(this.#skip(file, file.files))))
+      return;
+    const sentAt = Date.now();
+    const failure = await this.#outgoing.send(file);
+    if (failure !== undefined) this.#entries.failed(file.entry, failure, 'here');
+    const { end, identity } = file;
+    if (end !== undefined && identity !== undefined) this.#options.known?.keepRead(identity, end, sentAt);
+  }
+
+  /** Tells the receiver that a file is one of those that it has. @returns whether it is */
+  async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
+    const digest = await compareWithThere(file, there, this.#options.known);
+    if (digest === undefined) return false;
+    await send(this.#channel, formatSkip({ entry: file.entry, digest }));
+    return true;
+  }
+
+  started(file: SentFile): void {
+    this.#entries.started(file);
+  }
+
+  async reach(file: SentFile, bytes: number): Promise<Extent> {
+    const { growing, size } = file.source;
+    if (growing === undefined) return { bytes: size, complete: true };
+    const known = file.extent ?? { bytes: size, complete: false };
+    file.extent = await this.#watchdog.work(Promise.race([growing.reach(bytes), this.#over.promise]));
+    this.#batcher.grown(file.extent.bytes - known.bytes, file.extent.complete && !known.complete);
+    return file.extent;
+  }
+
+  sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
+    this.#watchdog.exchanged();
+    this.#watchdog.moved(bytes);
+    return this.#entries.sent(file, bytes, fileBytes, fileSize);
+  }
+
+  async basis(entry: number, first: number, count: number): Promise<Buffer> {
+    return await this.#requests.ask(
+      'basis-answer',
+      (id) => formatBasisRequest({ id, entry, first, count }),
+      (answer) => parseBasisAnswer(answer, count),
+    );
+  }
+
+  /** Takes what the receiver says until its `done`. @throws FilerError what ends the transfer early */
+  async #listen(): Promise<void> {
+    try {
+      for await (const message of this.#channel) {
+        await dispatch(Sending.#router, this.#channel, message, this);
+        if (message.header['type'] === 'done') return;
+      }
+      throw await lossOf(this.#channel);
+    } catch (error) {
+      this.#failWith(error);
+      throw error;
+    }
+  }
+
+  /** @throws FilerError `unexpected-message`, what the question makes of it */
+  #takeAnswer(message: Message): void {
+    this.#requests.answered(message);
+    this.#watchdog.grown();
+  }
+
+  #takeGot(got: Got): void {
+    this.#entries.requireFound(got.entry);
+    const bytes = this.#sendWindow.got(got);
+    if (bytes > 0) this.#watchdog.exchanged();
+    this.#watchdog.moved(bytes);
+  }
+
+  /** A person may think for as long as it takes; a machine that works says so for an hour at most. */
+  #takeWorking(isAsking: boolean): void {
+    if (!isAsking || this.#isAnswered) return this.#watchdog.toldWorking();
+    this.#watchdog.toldAsking();
+    this.#options.on?.({ type: 'waiting' });
+  }
+
+  #takeFailure(told: EntryFailure): void {
+    const failure = asTold(told, this.#channel);
+    const file = this.#entries.refusable(failure.entry);
+    if (file === undefined) return;
+    this.#watchdog.grown();
+    file.refusal = failure;
+    if (mayGoAgain(file, failure)) file.again = true;
+    else this.#entries.failed(failure.entry, failure, 'peer');
+  }
+
+  /** What is no FilerError is a bug of ours, and thrown at the end. */
+  #failWith(error: unknown): void {
+    if (!(error instanceof FilerError)) this.#bug ??= bugOf(error);
+    this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the sender failed'));
+  }
+
+  /** Ends the transfer early: the first reason counts, and whoever waits learns of it. */
+  #fail(error: FilerError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#stop.abort();
+    this.#channel.reject(error);
+    this.#requests.fail(error);
+    this.#over.reject(error);
+    this.#sendWindow.fail(error);
+  }
+}
+
+/** Whether a file may go once more: not while it is on its way already, nor once it was said to be whole. */
+function mayGoAgain(file: SentFile, { again, bytes }: EntryFailure): boolean {
+  if (again !== true || file.again === true || file.end !== undefined) return false;
+  if (file.hasBasis !== true && bytes === undefined) return false;
+  file.timesAgain = (file.timesAgain ?? 0) + 1;
+  return file.timesAgain <= MAX_TIMES_AGAIN;
+}

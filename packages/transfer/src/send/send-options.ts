@@ -1,0 +1,43 @@
+import type { EntryAnnouncerOptions } from './entry-announcer.ts';
+import type { Outcome } from '../wire/outcome.ts';
+import type { OutgoingOptions } from './sent-file.ts';
+import type { StallOptions } from '../wire/stall-watchdog.ts';
+import type { KeepReceipts } from './receipt-keeping.ts';
+import type { SendEvent } from './send-event.ts';
+import type { SourceFile } from './source.ts';
+import type { WalkOptions } from './walk.ts';
+
+export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnouncerOptions {
+  /** Files, and folders with all that lies in them. Gone through twice where the receiver asks how much it is. */
+  readonly files: Iterable<SourceFile>;
+  /** What inside the folders stays here. */
+  readonly ignored?: WalkOptions['ignored'];
+  /** Which folders inside are only looked into. */
+  readonly onlyEntered?: WalkOptions['onlyEntered'];
+  readonly network: string;
+  readonly senderId: string;
+  /** Whose receipts count, as TLS proved. */
+  readonly receiverId: string;
+  /** @default 16 random bytes, base64url */
+  readonly job?: string | undefined;
+  /** Words for the person at the other end. @default none */
+  readonly note?: string | undefined;
+  /** Whether the receiver, who fetches, is told what of it stays here. @default false */
+  readonly tellsUnsent?: boolean | undefined;
+  /** Whether the receiver, who asked for what there is, is told that there is nothing. @default nothing is said then */
+  readonly tellsNothing?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly on?: ((event: SendEvent) => void) | undefined;
+  /** The offer was accepted; awaited before anything is sent. */
+  readonly accepted?: (() => void | Promise<void>) | undefined;
+  /** Awaited before the files of the receipts count as delivered. */
+  readonly keep?: KeepReceipts | undefined;
+}
+
+export interface SendOutcome extends Outcome {
+  readonly job: string;
+  /** Content bytes put on the wire. */
+  readonly bytesSent: number;
+  /** Sizes of all files that could be offered: of those that were found, when it ended early. */
+  readonly bytesTotal: number;
+}
