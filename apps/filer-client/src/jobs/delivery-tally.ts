@@ -5,6 +5,15 @@ import type { VerifiedBefore } from './verified-before.ts';
 /** Failures of one recipient that are kept by name; the others are counted. */
 const MAX_KEPT_FAILURES = 1_000;
 
+/** So much went, and more than can have gone for nothing: it gets on, however often it is lost. */
+const STEP_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Content counts as progress up to so many times of what there is to send: a receiver that lost its parts needs it again, and one that
+ * takes content and closes the connection each time must not keep a send running without an end.
+ */
+const MAX_TIMES_SENT = 10;
+
 /** Counts what becomes of the files for one recipient, over several connections: nothing twice. */
 export class DeliveryTally {
   readonly #before: VerifiedBefore;
@@ -44,6 +53,12 @@ export class DeliveryTally {
       bytesSent: this.#bytesSent + this.#bytesOnTheWay,
       bytesTotal: this.#bytesTotal,
     };
+  }
+
+  /** Grows while the delivery gets on over several connections. */
+  get steps(): number {
+    const { filesSent, bytesSent, bytesTotal } = this.ownCounts;
+    return filesSent + Math.floor(Math.min(bytesSent, MAX_TIMES_SENT * bytesTotal) / STEP_BYTES);
   }
 
   get failures(): readonly FailedFile[] {

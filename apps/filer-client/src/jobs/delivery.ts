@@ -43,9 +43,6 @@ export interface DeliveryOptions {
   readonly turns: readonly Turn[];
 }
 
-/** So much went, and more than can have gone for nothing: it gets on, however often it is lost. */
-const STEP_BYTES = 16 * 1024 * 1024;
-
 /** Places that one recipient names in one job: it has what was sent in one folder, and another one after midnight. */
 const MAX_PLACES = 8;
 
@@ -114,14 +111,9 @@ export class Delivery {
       signal,
       wasLost,
       attempt: () => this.#attempt(),
-      progress: () => this.#steps(),
+      progress: () => this.#tally.steps,
       onLost: ({ message: reason }) => emit({ type: 'retry', job, recipient: peer.name, reason }),
     });
-  }
-
-  #steps(): number {
-    const { filesSent, bytesSent } = this.#tally.ownCounts;
-    return filesSent + Math.floor(bytesSent / STEP_BYTES);
   }
 
   /** One connection. @returns why it ended early, or undefined */

@@ -11,5 +11,5 @@ export async function run(
     server.call(contract.collectRemove, { name }),
   );
   context.output.json(answer);
-  context.output.line(`${name} is collected no more; what came stays in ${printable(answer.folder)}`);
+  context.output.line(`${name} is deleted; collected files stay in ${printable(answer.folder)}`);
 }

@@ -57,7 +57,7 @@ export class Texts {
     }
     const members = this.#directory.inGroup(text.to).filter(({ membership }) => membership.id !== text.from);
     if (members.length === 0 && text.to !== '@all') {
-      throw new FilerError('no-such-peer', `nobody else is in the group ${text.to}`);
+      throw new FilerError('no-such-peer', `the group ${text.to} has no other machine`);
     }
     const online = members.flatMap(({ membership }) => this.#presence.daemon(membership.id)?.messenger ?? []);
     const reached = await this.#multicast(online, formatText(text));

@@ -8,7 +8,7 @@ const MAX_REASON_CHARACTERS = 500;
 
 /** `inbox accept ID…`, `inbox decline ID…` */
 export const answerOffers: OperationOf<typeof transferMethods.answerOffers> = ({ daemon }, params) => {
-  daemon.requireRunning('nobody can be answered while no daemon runs here');
+  daemon.requireRunning('an offer can be answered only while a daemon runs here');
   const { accept, ids, all = false, from, reason = '' } = params;
   if (reason.length > MAX_REASON_CHARACTERS)
     throw new FilerError(
