@@ -3,5 +3,5 @@ import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { countOf, newestAt, queries } from './queries.ts';
 
 const store = openStore(process.argv[2] ?? '');
-for (const [, query] of queries(store, newestAt(store))) countOf(query());
+for (const [, query] of queries(store, await newestAt(store))) await countOf(query());
 store.close();

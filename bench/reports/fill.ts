@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { encodeReportBody, type Heartbeat, type ReportBody } from '@filer/protocol';
 import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
 import type { NewReport } from '../../apps/ip-server/src/store/report-store.ts';
-import type { Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 
 export const PEERS = 500;
 export const DAY_MS = 86_400_000;
@@ -63,8 +63,12 @@ async function rateOf(count: number, work: () => void | Promise<void>): Promise<
 
 /** Stores reports as they would have come in, evenly over that time. */
 export async function fillReports(store: Store, count: number, from: number, until: number): Promise<Rate> {
-  const intake = new ReportIntake(store.reports, (problem) => {
-    if (problem !== undefined) throw problem;
+  const intake = new ReportIntake({
+    store: store.reports,
+    append: (reports) => store.reports.append(reports),
+    onProblem: (problem) => {
+      if (problem !== undefined) throw problem;
+    },
   });
   return rateOf(count, async () => {
     for (let index = 0; index < count; index += IN_FLIGHT) {

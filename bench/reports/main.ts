@@ -38,7 +38,7 @@ const beside = (name: string): string => fileURLToPath(new URL(name, import.meta
 
 console.log(`node ${process.version}, medians of ${rounds} rounds`);
 if (!existsSync(file)) await fill(Number(values.reports), Number(values.samples));
-const newest = ask();
+const newest = await ask();
 await csvOfADay(newest);
 await standstill();
 if (values.folder === undefined) rmSync(folder, { recursive: true });
@@ -58,16 +58,18 @@ async function fill(reports: number, samples: number): Promise<void> {
 }
 
 /** @returns when the newest report came */
-function ask(): number {
+async function ask(): Promise<number> {
   const store = openStore(file);
-  const now = newestAt(store);
+  const now = await newestAt(store);
   for (const [name, query] of queries(store, now)) {
-    const count = countOf(query());
-    const took = Array.from({ length: rounds }, () => {
+    const count = await countOf(query());
+    const took: number[] = [];
+    for (let each = 0; each < rounds; each++) {
       const start = performance.now();
-      countOf(query());
-      return performance.now() - start;
-    }).toSorted((a, b) => a - b);
+      await countOf(query());
+      took.push(performance.now() - start);
+    }
+    took.sort((a, b) => a - b);
     say(name, `${round(took[Math.floor(rounds / 2)] ?? 0)} ms for ${round(count)}`);
   }
   store.close();

@@ -1,11 +1,14 @@
-import type { Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { DAY_MS, PEERS, peerId } from './fill.ts';
 
 const LAB = Array.from({ length: 20 }, (_, index) => peerId(index));
 const HOUR_MS = DAY_MS / 24;
 
 /** What people and the coming dashboard ask. @param now when the newest report came */
-export function queries({ reports, samples }: Store, now: number): [string, () => Iterable<unknown>][] {
+export function queries(
+  { reports, samples }: Store,
+  now: number,
+): [string, () => AsyncIterable<readonly unknown[]> | readonly unknown[][]][] {
   const since = now - DAY_MS;
   return [
     ['newest of every machine and schedule', () => reports.latest({})],
@@ -19,19 +22,20 @@ export function queries({ reports, samples }: Store, now: number): [string, () =
     ['one title', () => reports.query({ title: 'render 49 done' })],
     ["titles like 'render 9?9 done'", () => reports.query({ title: 'render 9?9 done' })],
     ["titles like '*nothing*'", () => reports.query({ title: '*nothing*' })],
-    ["one machine's samples", () => samples.of(peerId(PEERS - 1))],
+    ["one machine's samples", () => [samples.of(peerId(PEERS - 1))]],
   ];
 }
 
 /** @returns how many there are */
-export function countOf(found: Iterable<unknown>): number {
-  const rows = found[Symbol.iterator]();
+export async function countOf(
+  found: AsyncIterable<readonly unknown[]> | readonly unknown[][],
+): Promise<number> {
   let count = 0;
-  while (rows.next().done !== true) count++;
+  for await (const page of found) count += page.length;
   return count;
 }
 
 /** When the newest report came. */
-export function newestAt({ reports }: Store): number {
-  return reports.get(reports.newest() ?? '')?.receivedAt ?? 0;
+export async function newestAt({ reports }: Store): Promise<number> {
+  return (await reports.get((await reports.newest()) ?? ''))?.receivedAt ?? 0;
 }

@@ -31,12 +31,16 @@ const TASK_MS = 20_000;
 const DROPPED = 100_000;
 
 const store = openStore(process.argv[2] ?? '', 100);
-const intake = new ReportIntake(store.reports, (problem) => {
-  if (problem !== undefined) console.error(problem.message);
+const intake = new ReportIntake({
+  store: store.reports,
+  append: (reports) => store.reports.append(reports),
+  onProblem: (problem) => {
+    if (problem !== undefined) console.error(problem.message);
+  },
 });
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
-let next = Number(store.reports.newest() ?? '0') + 1_000_000_000;
+let next = Number((await store.reports.newest()) ?? '0') + 1_000_000_000;
 let stored = 0;
 setInterval(() => {
   for (let count = 0; count < REPORTS_EACH; count++) {
@@ -50,12 +54,13 @@ async function perform(task: Task): Promise<void> {
     delay.reset();
     stored = 0;
   } else if (task === 'roll-up') {
-    while (store.samples.rollUp(newestAt(store), AT_ONCE) && performance.now() < end) await nextTurn();
+    const now = await newestAt(store);
+    while (store.samples.rollUp(now, AT_ONCE) && performance.now() < end) await nextTurn();
   } else if (task === 'prune') {
     for (let dropped = 0; dropped < DROPPED && performance.now() < end; await nextTurn())
-      dropped += store.reports.prune({ before: 0, maxBytes: 0 }, PRUNED_AT_ONCE);
+      dropped += await store.reports.prune({ before: 0, maxBytes: 0 }, PRUNED_AT_ONCE);
   } else {
-    while (store.giveBack() && performance.now() < end) await nextTurn();
+    while ((await store.giveBack()) && performance.now() < end) await nextTurn();
   }
 }
 

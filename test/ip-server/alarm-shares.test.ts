@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { MAX_KEPT_ALARMS } from '../../apps/ip-server/src/store/alarm-store.ts';
+import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
@@ -7,10 +9,10 @@ test('a machine that causes many alarms pushes its own oldest out of the list, n
   const store = openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   let time = 0;
-  const add = (peer: string, count: number, isWaiting = false): void => {
-    for (let n = 0; n < count; n++) {
+  const add = async (peer: string, count: number, isWaiting = false): Promise<void> => {
+    const alarms = Array.from({ length: count }, () => {
       const id = String(++time);
-      const alarm = {
+      return {
         id,
         time,
         steady: time,
@@ -19,21 +21,17 @@ test('a machine that causes many alarms pushes its own oldest out of the list, n
         schedule: 'disk',
         payload: '{}',
       } as const;
-      store.alarms.add(alarm, isWaiting ? ['hook'] : []);
-    }
+    });
+    await store.expectations.apply({ ...NO_EFFECTS, alarms, channels: isWaiting ? ['hook'] : [] });
   };
-  add('ANNA', 3);
-  add('EVE', 2, true);
-  add('EVE', 40);
-  store.alarms.trim(20);
-  const left = store.alarms.last(100);
+  await add('ANNA', 3);
+  await add('EVE', 2, true);
+  await add('EVE', MAX_KEPT_ALARMS + 20);
+  const left = await store.alarms.last(2 * MAX_KEPT_ALARMS);
+  const ofEve = left.filter(({ peer }) => peer === 'EVE').map((each) => each.number);
 
   expect(left.filter(({ peer }) => peer === 'ANNA')).toHaveLength(3);
-  expect(left.filter(({ peer }) => peer === 'EVE').map((each) => each.number)).toEqual([
-    4,
-    5,
-    ...Array.from({ length: 17 }, (_, n) => 29 + n),
-  ]);
-  store.alarms.trim(20);
-  expect(store.alarms.last(100)).toHaveLength(20 + 2);
+  expect(ofEve.slice(0, 2)).toEqual([4, 5]);
+  expect(ofEve.slice(2)).toHaveLength(MAX_KEPT_ALARMS - 3);
+  expect(ofEve.at(-1)).toBe(MAX_KEPT_ALARMS + 25);
 });

@@ -8,7 +8,8 @@ import { AlarmSender, type AlarmRoute } from '../../apps/ip-server/src/alarms/al
 import { Alarms } from '../../apps/ip-server/src/alarms/alarms.ts';
 import { webhookRoute } from '../../apps/ip-server/src/alarms/webhook.ts';
 import type { AlarmStore, Delivery, NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
-import type { Expectation } from '../../apps/ip-server/src/store/expectation-store.ts';
+import type { Expectation } from '../../apps/ip-server/src/store/expectation.ts';
+import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { isSigned, WebhookReceiver } from '../support/webhook-receiver.ts';
@@ -47,11 +48,12 @@ async function told(
     sender,
     lines,
     problems,
-    raise: (...raised: NewAlarm[]) => {
-      store.transaction(() => raised.forEach((each) => store.alarms.add(each, [route.channel])));
+    raise: async (...alarms: NewAlarm[]) => {
+      await store.expectations.apply({ ...NO_EFFECTS, alarms, channels: [route.channel] });
       sender.wake();
     },
-    deliveries: (): Partial<Delivery>[] => store.alarms.last(1_000).flatMap((each) => each.deliveries),
+    deliveries: async (): Promise<Partial<Delivery>[]> =>
+      (await store.alarms.last(1_000)).flatMap((each) => each.deliveries),
   };
 }
 
@@ -90,7 +92,7 @@ test('a receiver that fails is tried again, each time with the same id and a sig
   await using receiver = await WebhookReceiver.listen();
   receiver.answers.push(500, 302, 404);
   const { raise, deliveries, lines, sender } = await told(postTo(receiver));
-  raise(alarm('alarm_1'));
+  await raise(alarm('alarm_1'));
   const posts = await Promise.all([0, 1, 2, 3].map((number) => receiver.post(number)));
 
   expect(posts.map(({ headers }) => headers['webhook-id'])).toEqual(Array(4).fill('alarm_1'));
@@ -114,12 +116,14 @@ test('of many alarms all are told, those of one machine in order, and the store 
   };
   const { raise, deliveries } = await told(route, { alarms: counted });
   const machines = Array.from({ length: 250 }, (_, number) => `M${number}`);
-  raise(
+  await raise(
     ...machines.map((peer) => alarm(`1 ${peer}`, peer)),
     ...machines.map((peer) => alarm(`2 ${peer}`, peer, 'back')),
   );
   for (let number = 0; number < 500; number++) (await call(number)).answer();
-  await expect.poll(() => deliveries().filter(({ state }) => state === 'delivered').length).toBe(500);
+  await expect
+    .poll(async () => (await deliveries()).filter(({ state }) => state === 'delivered').length)
+    .toBe(500);
 
   expect(calls.map(({ id }) => id).toSorted()).toEqual(
     machines.flatMap((peer) => [`1 ${peer}`, `2 ${peer}`]).toSorted(),
@@ -135,7 +139,7 @@ test('a failure that stays the same is said once', async () => {
   await using receiver = await WebhookReceiver.listen();
   receiver.answers.push(503, 503, 503, 503);
   const { raise, lines } = await told(postTo(receiver));
-  raise(alarm('alarm_1'));
+  await raise(alarm('alarm_1'));
   await receiver.post(4);
 
   expect(lines.filter((line) => line.includes('it answered with status 503'))).toHaveLength(1);
@@ -157,7 +161,7 @@ test('an answer that never comes, and one that never ends, hold nobody up', asyn
     ...webhookRoute({ url, secret: Buffer.alloc(24), software: '1', now: Date.now, timeoutMs: 300 }),
     retryForMs: 0,
   });
-  raise(alarm('alarm_silent', 'A'), alarm('alarm_endless', 'B'));
+  await raise(alarm('alarm_silent', 'A'), alarm('alarm_endless', 'B'));
 
   await expect
     .poll(deliveries)
@@ -168,14 +172,15 @@ test('of a flood so many are told at once as may be, each once, and of one machi
   const { route, calls, call } = byHand();
   const { raise, deliveries } = await told(route);
   const peers = Array.from({ length: 50 }, (_, number) => `P${number}`);
-  raise(...peers.map((peer) => alarm(`missing-${peer}`, peer)));
-  raise(...peers.map((peer) => alarm(`back-${peer}`, peer, 'back')));
+  await raise(...peers.map((peer) => alarm(`missing-${peer}`, peer)));
+  await raise(...peers.map((peer) => alarm(`back-${peer}`, peer, 'back')));
   for (let number = 0; number < 100; number++) {
     (await call(number)).answer();
     expect(calls.length - number).toBeLessThanOrEqual(4);
   }
 
-  await expect.poll(() => new Set(deliveries().map(({ state }) => state))).toEqual(new Set(['delivered']));
+  const states = async (): Promise<unknown> => new Set((await deliveries()).map(({ state }) => state));
+  await expect.poll(states).toEqual(new Set(['delivered']));
   const ids = calls.map(({ id }) => id);
   expect(new Set(ids).size).toBe(100);
   for (const peer of peers) expect(ids.indexOf(`missing-${peer}`)).toBeLessThan(ids.indexOf(`back-${peer}`));
@@ -184,7 +189,7 @@ test('of a flood so many are told at once as may be, each once, and of one machi
 test('one alarm that a receiver will not have holds back no other', async () => {
   const { route, calls, call } = byHand({ atOnce: 1 });
   const { raise, deliveries } = await told(route);
-  raise(alarm('poison', 'A'), alarm('good', 'B'));
+  await raise(alarm('poison', 'A'), alarm('good', 'B'));
   for (let number = 0; !calls.some(({ id }) => id === 'good'); number++) {
     const next = await call(number);
     next.answer(next.id === 'poison' ? 'it answered with status 400' : undefined);
@@ -198,7 +203,7 @@ test('an alarm that is older than a day when the server starts is tried for an h
   let now = 5 * DAY_MS;
   const { route, call } = byHand();
   const { raise, deliveries, sender } = await told(route, { now: () => now });
-  raise(alarm('alarm_1'));
+  await raise(alarm('alarm_1'));
   (await call(0)).answer('nobody there');
   await expect.poll(deliveries).toMatchObject([{ state: 'waiting', tries: 1 }]);
   now += DAY_MS / 24;
@@ -212,7 +217,7 @@ test('what nobody takes for a day is given up, which is said', async () => {
   let now = 0;
   const { route, call } = byHand();
   const { raise, deliveries, lines } = await told(route, { now: () => now });
-  raise(alarm('alarm_1'));
+  await raise(alarm('alarm_1'));
   now = DAY_MS;
   (await call(0)).answer('nobody there');
 
@@ -229,14 +234,14 @@ test('what was told while the store failed is noted later, and not told again', 
     alarms: (real) =>
       Object.assign(Object.create(real) as AlarmStore, {
         next: real.next.bind(real),
-        done: (...args: Parameters<AlarmStore['done']>) => {
+        done: async (...args: Parameters<AlarmStore['done']>) => {
           if (fails) throw new FilerError('no-space', 'the disk is full');
-          real.done(...args);
+          await real.done(...args);
         },
       }),
   });
   fails = true;
-  raise(alarm('alarm_1'));
+  await raise(alarm('alarm_1'));
   (await call(0)).answer();
   await expect.poll(() => problems.at(-1)?.code).toBe('no-space');
   fails = false;
@@ -248,17 +253,18 @@ test('what was told while the store failed is noted later, and not told again', 
 test('one that its end cut off is told again after the next start', async () => {
   const { route, call } = byHand();
   const { raise, deliveries, sender } = await told(route);
-  raise(alarm('alarm_1'));
+  await raise(alarm('alarm_1'));
   await call(0);
   await sender.close();
 
-  expect(deliveries()).toMatchObject([{ state: 'waiting', tries: 0 }]);
+  expect(await deliveries()).toMatchObject([{ state: 'waiting', tries: 0 }]);
 });
 
 test('what waits for somebody who is not set any more is given up at the start', async () => {
   const store = openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
-  store.alarms.add(alarm('alarm_1'), ['hook', 'webhook']);
+  const channels = ['hook', 'webhook'] as const;
+  await store.expectations.apply({ ...NO_EFFECTS, alarms: [alarm('alarm_1')], channels });
   const { route, call } = byHand();
   const alarms = new Alarms({
     events: NO_EVENTS,
@@ -269,11 +275,11 @@ test('what waits for somebody who is not set any more is given up at the start',
     log: await createLogger({ stream: { write: () => undefined } }),
     onProblem: () => undefined,
   });
-  alarms.start();
+  await alarms.start();
   (await call(0)).answer();
 
   await expect
-    .poll(() => store.alarms.last(1)[0]?.deliveries)
+    .poll(async () => (await store.alarms.last(1))[0]?.deliveries)
     .toMatchObject([
       { channel: 'hook', state: 'failed', problem: 'it is not set any more' },
       { channel: 'webhook', state: 'delivered' },
@@ -301,8 +307,9 @@ test('an alarm is in the log once it is stored, not when it is tried', async () 
   const events = [
     { event: 'missing' as const, at: 0, before, now: { ...before, state: 'missing' as const } },
   ];
-  store.transaction(() => alarms.raise(events, { steady: 0, time: 2_000 }));
-  expect(store.alarms.last(9)).toHaveLength(1);
+  const raised = alarms.of(events, { steady: 0, time: 2_000 });
+  await store.expectations.apply({ ...NO_EFFECTS, ...raised });
+  expect(await store.alarms.last(9)).toHaveLength(1);
   expect(lines).toEqual([]);
   alarms.raised(events);
 

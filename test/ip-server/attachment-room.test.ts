@@ -3,7 +3,8 @@ import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyPair, type Report } from '@filer/protocol';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { AttachmentFolders } from '../../apps/ip-server/src/uploads/attachment-folders.ts';
 import { AttachmentRoom } from '../../apps/ip-server/src/uploads/attachment-room.ts';
 import { freshFolder } from '../support/ip-server.ts';
@@ -49,7 +50,7 @@ async function came(peer: string, seq: number, size: number, isReported = true):
   store.attachments.note(upload, { name: 'a', size, digest: `blake3:${'0'.repeat(64)}` }, now + seq);
   if (!isReported) return;
   const report: Report = { spool: SPOOL, seq, kind: 'user', time: 1, title: '', values: [], schedule: '' };
-  store.reports.store([{ peer, report, content: Buffer.from(`{}`), receivedAt: now }]);
+  await store.reports.append([{ peer, report, content: Buffer.from(`{}`), receivedAt: now }]);
   store.attachments.reported(upload);
 }
 
@@ -61,7 +62,7 @@ test('the files of a report go with it, and those of others stay', async () => {
   await came(ANNA, 1, 10);
   await came(ANNA, 2, 10);
   await came(BEN, 1, 10);
-  store.reports.prune({ before: now + 1, maxBytes: Infinity }, 1);
+  await store.reports.prune({ before: now + 1, maxBytes: Infinity }, 1);
   await room.sweep();
 
   expect([has(ANNA, 1), has(ANNA, 2), has(BEN, 1)]).toEqual([false, true, true]);
@@ -87,7 +88,7 @@ test('files of a report that was stored just before a kill are those of a report
   expect(store.attachments.openSince(now, 10)).toEqual([]);
   await came(ANNA, 2, 10, false);
   const report: Report = { spool: SPOOL, seq: 2, kind: 'user', time: 1, title: '', values: [], schedule: '' };
-  store.reports.store([{ peer: ANNA, report, content: Buffer.from('{}'), receivedAt: now }]);
+  await store.reports.append([{ peer: ANNA, report, content: Buffer.from('{}'), receivedAt: now }]);
   now += 8 * DAY_MS;
   await room.sweep();
 

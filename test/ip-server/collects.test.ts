@@ -7,7 +7,8 @@ import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
 import { runLabel } from '../../apps/ip-server/src/collect/run-folder.ts';
 import { isSlowEnough } from '../../apps/ip-server/src/collect/timing.ts';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
-import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
 

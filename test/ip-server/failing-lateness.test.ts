@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { LatenessEvent } from '../../apps/ip-server/src/reports/expectations.ts';
 import { Lateness } from '../../apps/ip-server/src/reports/lateness.ts';
 import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
+import { NO_EFFECTS, type Effects } from '../../apps/ip-server/src/store/effects.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
@@ -16,31 +17,40 @@ test('what cannot be stored is not said, and is found again once it can be', asy
   const said: string[] = [];
   const problems: (string | undefined)[] = [];
   const clocks = { wall: () => 0, monotonic: () => monotonic, uptime: () => monotonic, boot: undefined };
-  const lateness = new Lateness({
-    events: NO_EVENTS,
-    store,
-    clock: new SteadyClock(clocks, undefined),
-    settleMs: 0,
-    isMember: () => true,
-    raise: () => {
-      if (isFull) throw new FilerError('no-space', 'the disk is full');
+  const failing = {
+    all: () => store.expectations.all(),
+    clock: () => store.expectations.clock(),
+    apply: (effects: Effects) =>
+      isFull
+        ? Promise.reject(new FilerError('no-space', 'the disk is full'))
+        : store.expectations.apply(effects),
+  };
+  const lateness = new Lateness(
+    {
+      events: NO_EVENTS,
+      store: { reports: store.reports, expectations: failing },
+      clock: new SteadyClock(clocks, undefined),
+      settleMs: 0,
+      isMember: () => true,
+      alarmsOf: () => NO_EFFECTS,
+      onRaised: (events: readonly LatenessEvent[]) => said.push(...events.map(({ event }) => event)),
+      onProblem: (problem) => problems.push(problem?.code),
     },
-    onRaised: (events: readonly LatenessEvent[]) => said.push(...events.map(({ event }) => event)),
-    onProblem: (problem) => problems.push(problem?.code),
-  });
+    [],
+  );
   await lateness.announce('NAS', [{ name: 'x', nextInMs: 0, thirdInMs: 0, graceMs: 0, always: false }]);
   isFull = true;
   monotonic = 1_000;
-  lateness.sweep();
-  lateness.sweep();
+  await lateness.sweep();
+  await lateness.sweep();
   expect(said).toEqual([]);
   expect(lateness.of('NAS')).toMatchObject([{ state: 'ok' }]);
   expect(problems.slice(-2)).toEqual(['no-space', 'no-space']);
 
   isFull = false;
-  lateness.sweep();
-  lateness.sweep();
+  await lateness.sweep();
+  await lateness.sweep();
   expect(said).toEqual(['missing']);
-  expect(store.expectations.all()).toMatchObject([{ peer: 'NAS', state: 'missing' }]);
+  expect(await store.expectations.all()).toMatchObject([{ peer: 'NAS', state: 'missing' }]);
   await lateness.close();
 });

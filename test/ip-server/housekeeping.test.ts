@@ -8,8 +8,10 @@ import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
 import { StoreHealth } from '../../apps/ip-server/src/daemon/store-health.ts';
 import { Directory } from '../../apps/ip-server/src/server/directory.ts';
 import { Presence } from '../../apps/ip-server/src/server/presence.ts';
-import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
+import { reportsFound } from '../support/reports-found.ts';
 
 const MiB = 1024 * 1024;
 const MINUTE_MS = 60_000;
@@ -19,8 +21,8 @@ afterEach(() => void vi.useRealTimers());
 const BODY = { title: '', values: [['x', 'y'.repeat(10_000)] as const], schedule: '' };
 const CONTENT = encodeReportBody(BODY);
 
-function storeReports(store: Store, first: number, count: number): void {
-  store.reports.store(
+async function storeReports(store: Store, first: number, count: number): Promise<void> {
+  await store.reports.append(
     Array.from({ length: count }, (_, index) => {
       const report = { ...BODY, spool: 'a'.repeat(32), seq: first + index, kind: 'user', time: 0 } as const;
       return { peer: 'PEER', report, content: CONTENT, receivedAt: 0 };
@@ -37,7 +39,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
     return (await stat(file)).size;
   };
   const store = openStore(file);
-  storeReports(store, 0, 3_000);
+  await storeReports(store, 0, 3_000);
   const full = await sizeOf();
   expect(full).toBeGreaterThan(29 * MiB);
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -46,7 +48,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
     store,
     presence: new Presence(await Directory.open(store.registry, 0), 1_000),
     attachments: { sweep: () => Promise.resolve() },
-    refusal: () => undefined,
+    refusal: () => Promise.resolve(undefined),
     health: new StoreHealth(log),
     retentionMs: 30 * 86_400_000,
     maxReportBytes: 5 * MiB,
@@ -55,13 +57,13 @@ test('a server that may keep less drops the oldest within a minute and gives the
   housekeeping.start();
   vi.advanceTimersByTime(MINUTE_MS);
   await vi.waitFor(async () => expect(await sizeOf()).toBeLessThan(12 * MiB), { timeout: 20_000 });
-  const kept = [...store.reports.query({})].map(({ report }) => report.seq);
+  const kept = (await reportsFound(store.reports.query({}))).map(({ report }) => report.seq);
 
   expect(kept.at(0)).toBe(3_000 - kept.length);
   expect(kept.length).toBe(Math.floor((5 * MiB) / (200 + CONTENT.length)));
   await housekeeping.close();
   const small = await sizeOf();
-  storeReports(store, 3_000, 100);
+  await storeReports(store, 3_000, 100);
   expect(await sizeOf()).toBe(small);
   store.close();
 });
@@ -69,7 +71,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
 test('a wall clock that jumps ahead drops nothing; what has passed does', async () => {
   const DAY_MS = 86_400_000;
   const store = openStore(join(await freshFolder(), 'test.db'));
-  storeReports(store, 0, 3);
+  await storeReports(store, 0, 3);
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const clocks = { wallMs: 0, steadyMs: 5, boot: 'a' };
   const clock = new TrustedClock(() => ({ ...clocks }), undefined);
@@ -78,7 +80,7 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
     store,
     presence: new Presence(await Directory.open(store.registry, 0), 1_000),
     attachments: { sweep: () => Promise.resolve(swept.shift()?.()) },
-    refusal: () => undefined,
+    refusal: () => Promise.resolve(undefined),
     health: new StoreHealth(await createLogger({ stream: process.stderr })),
     retentionMs: 30 * DAY_MS,
     maxReportBytes: 5 * MiB,
@@ -89,7 +91,7 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
     const done = new Promise<void>((resolve) => swept.push(resolve));
     vi.advanceTimersByTime(MINUTE_MS);
     await done;
-    return [...store.reports.query({})].length;
+    return (await reportsFound(store.reports.query({}))).length;
   };
   clocks.wallMs = 400 * DAY_MS;
   clocks.steadyMs += 29 * DAY_MS;

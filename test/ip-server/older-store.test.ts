@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { VERSIONS } from '../../apps/ip-server/src/store/sqlite/schema.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
+import { reportsFound } from '../support/reports-found.ts';
 
 const SPOOL = 'a'.repeat(32);
 
@@ -42,7 +43,8 @@ test('a store of an older version keeps its reports, their numbers, spools and s
   const file = await fileOfVersion1();
   const store = openStore(file);
   const content = encodeReportBody({ title: 'disk of nas', values: [['free', '7']], schedule: 'disk' });
-  const [report, ...others] = store.reports.query({ title: 'disk*', schedule: 'disk', peers: ['NAS'] });
+  const asked = { title: 'disk*', schedule: 'disk', peers: ['NAS'] };
+  const [report, ...others] = await reportsFound(store.reports.query(asked));
 
   expect(others).toEqual([]);
   expect(report).toEqual({
@@ -61,14 +63,14 @@ test('a store of an older version keeps its reports, their numbers, spools and s
   });
   if (report === undefined) return;
   const again = { peer: 'NAS', content, receivedAt: 9_000 };
-  const outcomes = store.reports.store([
+  const outcomes = await store.reports.append([
     { ...again, report: { ...report.report, seq: 1 } },
     { ...again, report: { ...report.report, seq: 2 } },
     { ...again, report: { ...report.report, seq: 4 } },
   ]);
   expect(outcomes).toEqual(['stored', 'stored', 'stored']);
   // Number 3 was given once, and 1 is of those that the retention has dropped.
-  expect([...store.reports.query({})].map(({ id, report: { seq } }) => [id, seq])).toEqual([
+  expect((await reportsFound(store.reports.query({}))).map(({ id, report: { seq } }) => [id, seq])).toEqual([
     ['2', 2],
     ['4', 4],
   ]);

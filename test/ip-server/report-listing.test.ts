@@ -25,13 +25,14 @@ function machine(name: string): TestMember {
 }
 
 /** Stored as if it had come that long ago. */
-function store(peer: string, agoMs: number, body: Partial<ReportBody>): void {
+async function store(peer: string, agoMs: number, body: Partial<ReportBody>): Promise<void> {
   const database = openStore(join(server.home, 'ip-server.db'));
   const full = { title: '', values: [], schedule: '', ...body };
   const kind = full.schedule === '' ? 'user' : 'schedule';
   const receivedAt = Date.now() - agoMs;
   const report = { ...full, spool: 'cd'.repeat(16), seq: ++seq, kind, time: receivedAt - 1 } as const;
-  database.reports.store([{ peer: machine(peer).id, report, content: encodeReportBody(full), receivedAt }]);
+  const peerId = machine(peer).id;
+  await database.reports.append([{ peer: peerId, report, content: encodeReportBody(full), receivedAt }]);
   database.close();
 }
 
@@ -48,11 +49,11 @@ beforeAll(async () => {
     );
     machines.set(String(name), member);
   }
-  store('nas', 50 * HOUR_MS, { title: 'disk of nas', schedule: 'disk', values: [['free', '-5']] });
-  store('cam-1', 30 * HOUR_MS, { title: '=cmd()', values: [['a "b"', 'x,y']] });
-  store('nas', 2 * HOUR_MS, { title: 'disk of nas', schedule: 'disk', values: [['free', '-7.5']] });
+  await store('nas', 50 * HOUR_MS, { title: 'disk of nas', schedule: 'disk', values: [['free', '-5']] });
+  await store('cam-1', 30 * HOUR_MS, { title: '=cmd()', values: [['a "b"', 'x,y']] });
+  await store('nas', 2 * HOUR_MS, { title: 'disk of nas', schedule: 'disk', values: [['free', '-7.5']] });
   const ran = { schedule: 'backup', output: OUTPUT, run: RUN, attachments: [ATTACHMENT] };
-  store('cam-2', HOUR_MS / 2, ran);
+  await store('cam-2', HOUR_MS / 2, ran);
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -203,7 +204,7 @@ describe('reports', () => {
     const key = { spool: 'ef'.repeat(16), kind: 'schedule', time: 0 } as const;
     const count = 5_000;
     for (let from = 0; from < count; from += 1_000) {
-      database.reports.store(
+      await database.reports.append(
         Array.from({ length: 1_000 }, (_, index) => {
           const report = { ...full, ...key, seq: from + index };
           return { peer: machine('nas').id, report, content, receivedAt: Date.now() };

@@ -3,9 +3,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { encodeReportBody } from '@filer/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { NewReport, ReportQuery } from '../../apps/ip-server/src/store/report-store.ts';
-import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import type { NewReport, ReportQuery, StoredReport } from '../../apps/ip-server/src/store/report-store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
+import { reportsFound } from '../support/reports-found.ts';
 
 interface Made {
   readonly peer: string;
@@ -23,11 +25,12 @@ async function storeOf(reports: readonly Made[], file?: string): Promise<Store> 
     const report = { ...body, spool: 'a'.repeat(32), seq, kind, time: 0 } as const;
     return { peer, receivedAt, report, content: encodeReportBody(body) };
   });
-  store.reports.store(made);
+  await store.reports.append(made);
   return store;
 }
 
-const ids = (found: Iterable<{ id: string }>): number[] => [...found].map(({ id }) => Number(id));
+const ids = async (pages: AsyncIterable<readonly StoredReport[]>): Promise<number[]> =>
+  (await reportsFound(pages)).map(({ id }) => Number(id));
 
 /** What the words of a query mean, the slow way. */
 function matches(query: ReportQuery, { peer, receivedAt, title = '', schedule = '' }: Made): boolean {
@@ -75,16 +78,18 @@ describe('a search', () => {
       { numRuns: 60, seed: 4 },
     );
     const store = await storeOf(reports as Made[]);
-    fc.assert(
-      fc.property(query, (asked) => {
+    await fc.assert(
+      fc.asyncProperty(query, async (asked) => {
         const expected = reports.flatMap((report, index) =>
           matches(asked, report as Made) && index + 1 > Number(asked.after ?? 0) ? [index + 1] : [],
         );
-        expect(ids(store.reports.query(asked))).toEqual(expected);
+        expect(await ids(store.reports.query(asked))).toEqual(expected);
         const newest = new Map(
           expected.map((id) => [`${reports[id - 1]?.peer} ${reports[id - 1]?.schedule}`, id]),
         );
-        expect(ids(store.reports.latest(asked))).toEqual([...newest.values()].toSorted((a, b) => a - b));
+        expect(await ids(store.reports.latest(asked))).toEqual(
+          [...newest.values()].toSorted((a, b) => a - b),
+        );
       }),
       { numRuns: 500 },
     );
@@ -112,9 +117,11 @@ describe('a search', () => {
       { title: 'title 1*', since: 1_000 },
       { title: 'title 1?', schedule: 'schedule 17' },
     ]) {
-      expect(ids(store.reports.query(asked))).toEqual(expected(asked));
+      expect(await ids(store.reports.query(asked))).toEqual(expected(asked));
     }
-    expect(ids(store.reports.latest({}))).toEqual(Array.from({ length: 600 }, (_, index) => 2_401 + index));
+    expect(await ids(store.reports.latest({}))).toEqual(
+      Array.from({ length: 600 }, (_, index) => 2_401 + index),
+    );
     store.close();
   });
 
@@ -123,17 +130,23 @@ describe('a search', () => {
     const file = join(await freshFolder(), 'test.db');
     const store = await storeOf(made, file);
     const found = store.reports.query({});
-    found[Symbol.iterator]().next();
+    const pages = found[Symbol.asyncIterator]();
+    const first = await pages.next();
     const raw = new DatabaseSync(file);
     expect(raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()).toMatchObject({ busy: 0 });
     raw.close();
     const body = { title: '', values: [], schedule: '' };
     const report = { ...body, spool: 'b'.repeat(32), seq: 1, kind: 'user', time: 0 } as const;
     const content = encodeReportBody(body);
-    expect(store.reports.store([{ peer: 'ANNA', receivedAt: 5, report, content }])).toEqual(['stored']);
+    expect(await store.reports.append([{ peer: 'ANNA', receivedAt: 5, report, content }])).toEqual([
+      'stored',
+    ]);
 
-    expect(ids(found)).toHaveLength(999);
-    expect(ids(store.reports.query({}))).toHaveLength(1_001);
+    let read = first.done === true ? 0 : first.value.length;
+    for (let page = await pages.next(); page.done !== true; page = await pages.next())
+      read += page.value.length;
+    expect(read).toBe(1_000);
+    expect(await ids(store.reports.query({}))).toHaveLength(1_001);
     store.close();
   });
 });

@@ -3,8 +3,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { createKeyPair, encodeReportBody, type Report } from '@filer/protocol';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
-import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
+import { reportsFound } from '../support/reports-found.ts';
 
 const PEER = createKeyPair().id;
 const SPOOL = 'ef'.repeat(16);
@@ -18,17 +20,17 @@ beforeEach(async () => {
 });
 
 /** Stores a report that says always the same. */
-function put(seq: number, time: number, kind: Report['kind'] = 'user'): string | undefined {
+async function put(seq: number, time: number, kind: Report['kind'] = 'user'): Promise<string | undefined> {
   const body = { title: '', values: [['state', 'ok']], schedule: '' } as const;
   const report = { spool: SPOOL, seq, kind, time, ...body };
-  const [outcome] = store.reports.store([
+  const [outcome] = await store.reports.append([
     { peer: PEER, report, content: encodeReportBody(body), receivedAt: seq },
   ]);
   return outcome;
 }
 
-test('a report that says the same under the same number, and was made at another time, is another one', () => {
-  expect([put(1, 100), put(1, 100), put(1, 101), put(1, 100, 'schedule')]).toEqual([
+test('a report that says the same under the same number, and was made at another time, is another one', async () => {
+  expect([await put(1, 100), await put(1, 100), await put(1, 101), await put(1, 100, 'schedule')]).toEqual([
     'stored',
     'stored',
     'conflict',
@@ -41,7 +43,11 @@ test.each([
   ['content', { value: 'bad' }, 'another content'],
   ['content and kind', { value: 'bad', kind: 'schedule' }, 'another content and kind'],
 ] as const)('a conflict in the %s is told as that', async (_, change, words) => {
-  const intake = new ReportIntake(store.reports, () => undefined);
+  const intake = new ReportIntake({
+    store: store.reports,
+    append: (reports) => store.reports.append(reports),
+    onProblem: () => undefined,
+  });
   const add = ({ time = 100, value = 'ok', kind = 'user' as Report['kind'] }): Promise<void> => {
     const body = { title: '', values: [['state', value]], schedule: '' } as const;
     const report = { spool: SPOOL, seq: 1, kind, time, ...body };
@@ -55,29 +61,33 @@ test.each([
   });
 });
 
-test('a report that cannot be read is shown as damaged, beside all others', () => {
-  for (const seq of [1, 2, 3]) put(seq, 100 * seq);
+test('a report that cannot be read is shown as damaged, beside all others', async () => {
+  for (const seq of [1, 2, 3]) await put(seq, 100 * seq);
   using database = new DatabaseSync(file);
   database.exec("UPDATE reports SET content = x'7b' WHERE seq = 2");
 
-  const titles = [...store.reports.query({})].map(({ report }) => report.title);
+  const titles = (await reportsFound(store.reports.query({}))).map(({ report }) => report.title);
   expect(titles).toEqual(['', expect.stringContaining('damaged'), '']);
 });
 
-test('of a spool whose reports have gone by age, a report made later than all of them is another one', () => {
-  for (let seq = 1; seq <= 5; seq++) put(seq, 100 * seq);
-  expect(store.reports.prune({ before: 5, maxBytes: Infinity }, 100)).toBe(4);
+test('of a spool whose reports have gone by age, a report made later than all of them is another one', async () => {
+  for (let seq = 1; seq <= 5; seq++) await put(seq, 100 * seq);
+  expect(await store.reports.prune({ before: 5, maxBytes: Infinity }, 100)).toBe(4);
 
   // Sent again since its answer was lost; made by a home that was restored from a copy; still there.
-  expect([put(3, 300), put(3, 10_000), put(5, 500)]).toEqual(['stored', 'conflict', 'stored']);
-  expect([...store.reports.query({})]).toHaveLength(1);
+  expect([await put(3, 300), await put(3, 10_000), await put(5, 500)]).toEqual([
+    'stored',
+    'conflict',
+    'stored',
+  ]);
+  expect(await reportsFound(store.reports.query({}))).toHaveLength(1);
 });
 
-test('who asks hears up to where there is anything of a spool, also of what has gone', () => {
-  expect(store.reports.lastSeq(PEER, SPOOL)).toBe(0);
-  for (let seq = 1; seq <= 3; seq++) put(seq, seq);
-  store.reports.prune({ before: 100, maxBytes: Infinity }, 100);
+test('who asks hears up to where there is anything of a spool, also of what has gone', async () => {
+  expect(await store.reports.lastSeq(PEER, SPOOL)).toBe(0);
+  for (let seq = 1; seq <= 3; seq++) await put(seq, seq);
+  await store.reports.prune({ before: 100, maxBytes: Infinity }, 100);
 
-  expect(store.reports.lastSeq(PEER, SPOOL)).toBe(3);
-  expect(store.reports.lastSeq(createKeyPair().id, SPOOL)).toBe(0);
+  expect(await store.reports.lastSeq(PEER, SPOOL)).toBe(3);
+  expect(await store.reports.lastSeq(createKeyPair().id, SPOOL)).toBe(0);
 });

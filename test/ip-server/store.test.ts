@@ -4,8 +4,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { encodeReportBody, type Heartbeat } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
 import type { NewReport } from '../../apps/ip-server/src/store/report-store.ts';
-import { openStore, type Store } from '../../apps/ip-server/src/store/store.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
+import { reportsFound } from '../support/reports-found.ts';
 
 async function freshStore(): Promise<{ store: Store; file: string }> {
   const file = join(await freshFolder(), 'test.db');
@@ -29,28 +31,28 @@ describe('the report store', () => {
   test('stores a batch in which one report stands twice once', async () => {
     const { store } = await freshStore();
 
-    expect(store.reports.store([reportOf(1), reportOf(1), reportOf(2)])).toEqual([
+    expect(await store.reports.append([reportOf(1), reportOf(1), reportOf(2)])).toEqual([
       'stored',
       'stored',
       'stored',
     ]);
-    expect([...store.reports.query({})].map(({ report }) => report.seq)).toEqual([1, 2]);
+    expect((await reportsFound(store.reports.query({}))).map(({ report }) => report.seq)).toEqual([1, 2]);
   });
 
   test('knows what was stored of a spool after the retention has dropped it', async () => {
     const { store, file } = await freshStore();
-    store.reports.store([reportOf(1, [], 10), reportOf(2, [], 20), reportOf(4, [], 30)]);
-    expect(store.reports.prune({ before: 25, maxBytes: 1e9 }, 100)).toBe(2);
+    await store.reports.append([reportOf(1, [], 10), reportOf(2, [], 20), reportOf(4, [], 30)]);
+    expect(await store.reports.prune({ before: 25, maxBytes: 1e9 }, 100)).toBe(2);
     store.close();
     const again = openStore(file);
     // 3 was never there: a spool that is sent out of order loses nothing.
-    expect(again.reports.store([reportOf(2), reportOf(1, [['a', 'b']]), reportOf(3)])).toEqual([
+    expect(await again.reports.append([reportOf(2), reportOf(1, [['a', 'b']]), reportOf(3)])).toEqual([
       'stored',
       'stored',
       'stored',
     ]);
 
-    expect([...again.reports.query({})].map(({ report }) => report.seq)).toEqual([4, 3]);
+    expect((await reportsFound(again.reports.query({}))).map(({ report }) => report.seq)).toEqual([4, 3]);
   });
 
   test('remembers 1,000 spools of a machine, and takes no report of another one', async () => {
@@ -59,10 +61,15 @@ describe('the report store', () => {
       const report = reportOf(seq);
       return { ...report, report: { ...report.report, spool: spool.toString(16).padStart(32, '0') } };
     };
-    store.reports.store(Array.from({ length: 1_000 }, (_, spool) => of(spool)));
+    await store.reports.append(Array.from({ length: 1_000 }, (_, spool) => of(spool)));
 
-    expect(store.reports.store([of(1_000), of(0, 2), { ...of(1_000), peer: 'OTHER' }])).toEqual([
+    expect(await store.reports.append([of(1_000), of(0, 2), { ...of(1_000), peer: 'OTHER' }])).toEqual([
       'too-many-spools',
+      'stored',
+      'stored',
+    ]);
+    expect(await store.reports.lastSeq('OTHER', of(1_000).report.spool)).toBe(0);
+    expect(await store.reports.append([of(0, 2), { ...of(1_000), peer: 'OTHER' }])).toEqual([
       'stored',
       'stored',
     ]);
@@ -71,45 +78,48 @@ describe('the report store', () => {
   test('drops the oldest reports above its room, a bounded number at a time', async () => {
     const { store } = await freshStore();
     const large: [string, string][] = [['x', 'y'.repeat(10_000)]];
-    store.reports.store(Array.from({ length: 10 }, (_, seq) => reportOf(seq, large, DAY_MS)));
+    await store.reports.append(Array.from({ length: 10 }, (_, seq) => reportOf(seq, large, DAY_MS)));
 
-    expect(store.reports.prune({ before: 0, maxBytes: 50_000 }, 2)).toBe(2);
-    expect(store.reports.prune({ before: 0, maxBytes: 50_000 }, 100)).toBe(4);
-    expect(store.reports.prune({ before: 0, maxBytes: 50_000 }, 100)).toBe(0);
-    expect([...store.reports.query({})].map(({ report }) => report.seq)).toEqual([6, 7, 8, 9]);
+    expect(await store.reports.prune({ before: 0, maxBytes: 50_000 }, 2)).toBe(2);
+    expect(await store.reports.prune({ before: 0, maxBytes: 50_000 }, 100)).toBe(4);
+    expect(await store.reports.prune({ before: 0, maxBytes: 50_000 }, 100)).toBe(0);
+    expect((await reportsFound(store.reports.query({}))).map(({ report }) => report.seq)).toEqual([
+      6, 7, 8, 9,
+    ]);
   });
 });
 
 describe('the retention', () => {
-  const seqs = (store: Store): number[] => [...store.reports.query({})].map(({ report }) => report.seq);
+  const seqs = async (store: Store): Promise<number[]> =>
+    (await reportsFound(store.reports.query({}))).map(({ report }) => report.seq);
 
   test('keeps what was received at its very edge, and what takes exactly its room', async () => {
     const { store } = await freshStore();
     const content: [string, string][] = [['x', 'y'.repeat(1_000)]];
-    store.reports.store([1, 2, 3].map((seq) => reportOf(seq, content, seq)));
+    await store.reports.append([1, 2, 3].map((seq) => reportOf(seq, content, seq)));
     // As the store counts: its content and what a row takes beside it.
     const bytes = 200 + reportOf(1, content).content.length;
 
-    expect(store.reports.prune({ before: 1, maxBytes: 3 * bytes }, 100)).toBe(0);
-    expect(store.reports.prune({ before: 2, maxBytes: 3 * bytes }, 100)).toBe(1);
-    expect(store.reports.prune({ before: 2, maxBytes: 2 * bytes - 1 }, 100)).toBe(1);
-    expect(seqs(store)).toEqual([3]);
-    expect(store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(1);
-    expect(store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(0);
+    expect(await store.reports.prune({ before: 1, maxBytes: 3 * bytes }, 100)).toBe(0);
+    expect(await store.reports.prune({ before: 2, maxBytes: 3 * bytes }, 100)).toBe(1);
+    expect(await store.reports.prune({ before: 2, maxBytes: 2 * bytes - 1 }, 100)).toBe(1);
+    expect(await seqs(store)).toEqual([3]);
+    expect(await store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(1);
+    expect(await store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(0);
     // Its count starts anew, too.
-    store.reports.store([reportOf(4, content, 4)]);
-    expect(store.reports.prune({ before: 0, maxBytes: bytes }, 100)).toBe(0);
+    await store.reports.append([reportOf(4, content, 4)]);
+    expect(await store.reports.prune({ before: 0, maxBytes: bytes }, 100)).toBe(0);
   });
 
   test('goes by the time of each report, when the clock was wrong for a while', async () => {
     const { store } = await freshStore();
     const received = [10, 5_000, 20, 30, 40];
-    store.reports.store(received.map((at, seq) => reportOf(seq, [], at)));
+    await store.reports.append(received.map((at, seq) => reportOf(seq, [], at)));
 
-    expect(store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(2);
-    expect(store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(1);
-    expect(store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(0);
-    expect(seqs(store)).toEqual([1, 4]);
+    expect(await store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(2);
+    expect(await store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(1);
+    expect(await store.reports.prune({ before: 35, maxBytes: 1e9 }, 2)).toBe(0);
+    expect(await seqs(store)).toEqual([1, 4]);
   });
 });
 
@@ -187,11 +197,9 @@ describe('a database that is not ours', () => {
     raw.exec('BEGIN IMMEDIATE');
     const waiting = openStore(file, 10);
 
-    expect(() => waiting.reports.store([reportOf(1)])).toThrow(
-      expect.objectContaining({ code: 'timed-out' }) as Error,
-    );
+    await expect(waiting.reports.append([reportOf(1)])).rejects.toMatchObject({ code: 'timed-out' });
     raw.exec('ROLLBACK');
-    expect(waiting.reports.store([reportOf(1)])).toEqual(['stored']);
+    expect(await waiting.reports.append([reportOf(1)])).toEqual(['stored']);
     raw.close();
   });
 });

@@ -17,7 +17,7 @@ export interface AlarmHookOptions {
   readonly folder: string;
   readonly environment: Environment;
   /** How many alarms wait for the hook. */
-  readonly waiting: () => number;
+  readonly waiting: () => Promise<number>;
   readonly log: Logger;
 }
 
@@ -51,7 +51,7 @@ export function hookRoute(options: AlarmHookOptions): AlarmRoute {
           FILER_SCHEDULE: data.schedule,
           FILER_DUE_AT: data.dueAt,
           FILER_LAST_REPORT_AT: data.lastReportAt ?? '',
-          FILER_ALARMS_WAITING: String(waiting() - 1),
+          FILER_ALARMS_WAITING: String((await waiting()) - 1),
         },
         timeoutMs,
         signal,

@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import { InOrder, type Logger } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { AlarmChannel, AlarmStore, WaitingAlarm } from '../store/alarm-store.ts';
 import type { Moment } from '../reports/steady-clock.ts';
@@ -63,7 +63,9 @@ export class AlarmSender {
   /** When an alarm that failed is tried again, by the steady clock. */
   readonly #retryAt = new Map<number, number>();
   /** What came of alarms that the store could not note: it is noted before anything else. */
-  readonly #notes = new Map<number, () => void>();
+  readonly #notes = new Map<number, () => Promise<void>>();
+  /** Looks at what waits, and notes of what came of it, one after the other: what is told is not read as waiting again. */
+  readonly #steps = new InOrder();
   #pausedUntil = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -86,21 +88,26 @@ export class AlarmSender {
 
   /** Alarms may be waiting. */
   wake(): void {
+    void this.#steps.run(() => this.#look());
+  }
+
+  async #look(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
     let isStored = false;
     try {
-      isStored = this.#stored(() => this.#tellWaiting());
+      isStored = await this.#stored(() => this.#tellWaiting());
     } finally {
       // Whatever failed, alarms that wait are looked at again.
-      if (!isStored) this.#timer = setTimeout(() => this.wake(), this.#firstPauseMs);
+      if (!isStored && !this.#closing.signal.aborted)
+        this.#timer = setTimeout(() => this.wake(), this.#firstPauseMs);
     }
   }
 
-  #tellWaiting(): void {
+  async #tellWaiting(): Promise<void> {
     const { route, alarms, now } = this.#parts;
     for (const [number, note] of this.#notes) {
-      note();
+      await note();
       this.#notes.delete(number);
     }
     const { steady } = now();
@@ -115,7 +122,9 @@ export class AlarmSender {
     const isReady = ({ number }: WaitingAlarm): boolean => (this.#retryAt.get(number) ?? 0) <= steady;
     if (!this.#read.some(isReady)) {
       const limit = READ_AT_ONCE + this.#running.size + this.#retryAt.size;
-      this.#read = alarms.next(route.channel, limit).filter(({ number }) => !this.#running.has(number));
+      const read = await alarms.next(route.channel, limit);
+      if (this.#closing.signal.aborted) return;
+      this.#read = read.filter(({ number }) => !this.#running.has(number));
     }
     const ready = this.#read.filter(isReady).slice(0, free);
     this.#read = this.#read.filter((each) => !ready.includes(each));
@@ -131,6 +140,7 @@ export class AlarmSender {
     this.#closing.abort();
     clearTimeout(this.#timer);
     await Promise.all(this.#running.values());
+    await this.#steps.run(() => Promise.resolve());
   }
 
   #start(alarm: WaitingAlarm): void {
@@ -150,12 +160,14 @@ export class AlarmSender {
     const leastMs = Math.min(LEAST_TRIED_MS, route.retryForMs);
     const since = Math.max(alarm.steady, this.#startedAt - route.retryForMs + leastMs);
     const isGivenUp = steady - since >= route.retryForMs;
-    const note = (): void => {
-      if (problem === undefined || isGivenUp) alarms.done(alarm, route.channel, time, problem);
-      else alarms.tried(alarm, route.channel, problem);
+    const note = async (): Promise<void> => {
+      if (problem === undefined || isGivenUp) await alarms.done(alarm, route.channel, time, problem);
+      else await alarms.tried(alarm, route.channel, problem);
       events.publish('alarm', { peer: alarm.peer, schedule: alarm.schedule });
     };
-    if (!this.#stored(note)) this.#notes.set(number, note);
+    await this.#steps.run(async () => {
+      if (!(await this.#stored(note))) this.#notes.set(number, note);
+    });
     this.#say(alarm, problem, isGivenUp);
     this.#problem = problem;
     this.#retryAt.delete(number);
@@ -180,9 +192,9 @@ export class AlarmSender {
   }
 
   /** @returns whether the store did it */
-  #stored(work: () => void): boolean {
+  async #stored(work: () => Promise<void>): Promise<boolean> {
     try {
-      work();
+      await work();
       this.#parts.onProblem(undefined);
       return true;
     } catch (error) {

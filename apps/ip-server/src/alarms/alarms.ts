@@ -4,6 +4,7 @@ import type { ServerEvents } from '../api/contract/events.ts';
 import type { LatenessEvent } from '../reports/expectations.ts';
 import type { Moment } from '../reports/steady-clock.ts';
 import { CHANNELS, type AlarmStore } from '../store/alarm-store.ts';
+import type { Effects } from '../store/effects.ts';
 import { AlarmSender, type AlarmRoute } from './alarm-sender.ts';
 import { alarmOf, type AlarmSource } from './payload.ts';
 
@@ -29,12 +30,13 @@ export class Alarms {
     this.#senders = routes.map((route) => new AlarmSender({ ...rest, route }));
   }
 
-  /** Stores alarms, in the transaction that is open. @throws FilerError of the store */
-  raise(events: readonly LatenessEvent[], moment: Moment): void {
-    const { alarms, source } = this.#parts;
-    const channels = this.#senders.map(({ channel }) => channel);
-    for (const event of events) alarms.add(alarmOf(event, moment, source), channels);
-    alarms.trim();
+  /** The alarms of what happened, and who is to be told: they are stored with it. */
+  of(events: readonly LatenessEvent[], moment: Moment): Pick<Effects, 'alarms' | 'channels'> {
+    const { source } = this.#parts;
+    return {
+      alarms: events.map((event) => alarmOf(event, moment, source)),
+      channels: this.#senders.map(({ channel }) => channel),
+    };
   }
 
   /** They are stored. */
@@ -51,11 +53,11 @@ export class Alarms {
   }
 
   /** Tells what waits; what waits for somebody who is not set any more is given up. @throws FilerError of the store */
-  start(): void {
+  async start(): Promise<void> {
     const { alarms, now } = this.#parts;
     for (const channel of CHANNELS) {
       if (!this.#senders.some((sender) => sender.channel === channel))
-        alarms.abandon(channel, now().time, 'it is not set any more');
+        await alarms.abandon(channel, now().time, 'it is not set any more');
     }
     this.wake();
   }

@@ -26,7 +26,7 @@ export async function openRoutes(sources: RouteSources): Promise<AlarmRoute[]> {
   const { onAlarm, onAlarmTimeoutMs, webhook, webhookSecretFile } = settings;
   const routes: AlarmRoute[] = [];
   if (onAlarm !== undefined) {
-    const waiting = (): number => alarms.waiting('hook');
+    const waiting = (): Promise<number> => alarms.waiting('hook');
     const folder = home.identityFolder;
     routes.push(
       hookRoute({ command: onAlarm, timeoutMs: onAlarmTimeoutMs, folder, environment, waiting, log }),

@@ -5,8 +5,8 @@ import type { AdminApi } from './admin-api.ts';
 import type { AlarmDocument } from './contract/server.ts';
 
 /** So many of the newest, oldest first. */
-export function alarmDocuments({ alarms }: AdminApi, limit: number): AlarmDocument[] {
-  return alarms.last(limit).map(alarmDocument);
+export async function alarmDocuments({ alarms }: AdminApi, limit: number): Promise<AlarmDocument[]> {
+  return (await alarms.last(limit)).map(alarmDocument);
 }
 
 function alarmDocument({ id, time, event, payload, deliveries }: AlarmEntry): AlarmDocument {

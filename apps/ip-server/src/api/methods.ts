@@ -17,7 +17,7 @@ export function methodsOn(api: AdminApi): Methods {
   return implement(contract, {
     events: (params, call) => tellEvents(api.events, params, call),
     status: () => statusDocument(api),
-    alarms: ({ limit }) => ({ alarms: alarmDocuments(api, limit) }),
+    alarms: async ({ limit }) => ({ alarms: await alarmDocuments(api, limit) }),
     broadcast: ({ text }) => network.broadcast(text),
     peers: ({ all }) => peersDocument(api, all),
     member: ({ peer }) => ({ membership: findMember(api, peer).membership }),

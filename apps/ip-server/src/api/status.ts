@@ -3,7 +3,7 @@ import { formatHostPort } from '@filer/protocol';
 import type { AdminApi } from './admin-api.ts';
 import type { StatusDocument } from './contract/server.ts';
 
-export function statusDocument(api: AdminApi): StatusDocument {
+export async function statusDocument(api: AdminApi): Promise<StatusDocument> {
   const { founding, home, overview, network, reach, alarms } = api;
   const peers = overview.peers(false);
   const { alarmProblem, ...status } = network.status;
@@ -21,7 +21,7 @@ export function statusDocument(api: AdminApi): StatusDocument {
     missing: peers.filter(({ reports }) => reports === 'missing').length,
     alarms: {
       ...api.alarmSettings,
-      waiting: { hook: alarms.waiting('hook'), webhook: alarms.waiting('webhook') },
+      waiting: { hook: await alarms.waiting('hook'), webhook: await alarms.waiting('webhook') },
       problem: alarmProblem,
     },
     home: home.identityFolder,

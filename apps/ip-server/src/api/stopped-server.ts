@@ -53,8 +53,8 @@ export async function openStoppedServer(
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
     const directory = await Directory.open(registry, Date.now());
     const removals = await Removals.open(founding.network, registry, directory);
-    const expectations = Map.groupBy(store.expectations.all(), ({ peer }) => peer);
-    const clock = new SteadyClock(machineClocks(), store.expectations.clock());
+    const expectations = Map.groupBy(await store.expectations.all(), ({ peer }) => peer);
+    const clock = new SteadyClock(machineClocks(), await store.expectations.clock());
     const overview = new Overview({
       directory,
       presence: undefined,

@@ -3,7 +3,8 @@ import { iso, type Home } from '@filer/program';
 import { existsSync } from 'node:fs';
 import type { Registry } from '../store/registry.ts';
 import type { StoredReport } from '../store/report-store.ts';
-import { openStore, type Store } from '../store/store.ts';
+import type { Store } from '../store/interfaces.ts';
+import { openStore } from '../store/store.ts';
 
 /** A report as `reports` prints it. Times are ISO 8601 UTC. */
 export interface ReportDocument {

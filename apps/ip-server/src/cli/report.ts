@@ -13,7 +13,7 @@ export async function run(
   const { home, output, signal } = context;
   const store = openHistory(home);
   try {
-    const stored = store.reports.get(id);
+    const stored = await store.reports.get(id);
     if (stored === undefined) {
       throw new FilerError(
         'no-such-report',

@@ -2,16 +2,13 @@ import { once } from 'node:events';
 import { FilerError } from '@filer/protocol';
 import type { ArgumentValues, Context } from '@filer/program';
 import type { ReportQuery, StoredReport } from '../store/report-store.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../store/interfaces.ts';
 import type { reportsArguments } from './arguments.ts';
 import { following } from './following.ts';
 import { csvFormat } from './report-csv.ts';
-import { documentOf, Names, openHistory, type ReportDocument } from './report-documents.ts';
+import { documentOf, Names, openHistory } from './report-documents.ts';
 import { jsonDocument, jsonLines, tableFormat, type ReportFormat } from './report-formats.ts';
 import { queryOf } from './report-query.ts';
-
-/** So many reports are laid out and handed to the stream together: memory stays flat however many there are. */
-const REPORTS_AT_ONCE = 200;
 
 type ReportsValues = ArgumentValues<typeof reportsArguments>;
 
@@ -67,10 +64,10 @@ async function watch(
   { since }: ReportsValues,
   context: Context,
 ): Promise<{ isEmpty: boolean }> {
-  let newest = since === undefined ? store.reports.newest() : undefined;
+  let newest = since === undefined ? await store.reports.newest() : undefined;
   context.output.hint('Every report is shown when it comes; Ctrl-C ends this');
   const refresh = async (): Promise<void> => {
-    const now = store.reports.newest();
+    const now = await store.reports.newest();
     if (now === undefined || now === newest) return;
     const last = await show(store.reports.query({ ...query, after: newest }), store, format, context);
     // One that came while the others were shown was shown, too.
@@ -82,25 +79,20 @@ async function watch(
 
 /** @returns the id of the last one */
 async function show(
-  found: Iterable<StoredReport>,
+  found: AsyncIterable<readonly StoredReport[]>,
   store: Store,
   format: ReportFormat,
   context: Context,
 ): Promise<string | undefined> {
   const names = new Names(store.registry);
   await names.update();
-  let block: ReportDocument[] = [];
   let last: string | undefined;
-  for (const stored of found) {
+  for await (const page of found) {
     // It joined after this began.
-    if (!names.all.has(stored.peer)) await names.update();
-    block.push(documentOf(stored, names.all));
-    last = stored.id;
-    if (block.length < REPORTS_AT_ONCE) continue;
-    await write(format.block(block), context);
-    block = [];
+    if (page.some(({ peer }) => !names.all.has(peer))) await names.update();
+    await write(format.block(page.map((stored) => documentOf(stored, names.all))), context);
+    last = page.at(-1)?.id;
   }
-  if (block.length > 0) await write(format.block(block), context);
   return last;
 }
 

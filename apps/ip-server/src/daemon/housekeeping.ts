@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
 import type { Presence } from '../server/presence.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../store/interfaces.ts';
 import type { Attachments } from '../uploads/attachments.ts';
 import type { StoreHealth } from './store-health.ts';
 
@@ -29,7 +29,7 @@ export interface HousekeepingParts {
   readonly attachments: Pick<Attachments, 'sweep'>;
   readonly health: StoreHealth;
   /** Why so many bytes for heartbeats have no room now. */
-  readonly refusal: (bytes: number) => FilerError | undefined;
+  readonly refusal: (bytes: number) => Promise<FilerError | undefined>;
   readonly retentionMs: number;
   readonly maxReportBytes: number;
   /** Now, in ms since the epoch, as ages are judged. */
@@ -58,21 +58,26 @@ export class Housekeeping {
   /** Reports were stored: those that are too many go soon. */
   stored(): void {
     const { store, maxReportBytes } = this.#parts;
-    if (store.reports.bytes > maxReportBytes * (1 + SLACK)) this.#makeRoom(() => maxReportBytes);
+    this.#makeRoom(async () => {
+      const bytes = await store.reports.bytes();
+      return bytes > maxReportBytes * (1 + SLACK) ? maxReportBytes : undefined;
+    });
   }
 
   /** The disk has no room for the reports of machines with few: those with most give some. */
   makeRoom(): void {
     const { reports } = this.#parts.store;
-    this.#makeRoom(() => reports.bytes * (1 - MADE_FREE));
+    this.#makeRoom(async () => (await reports.bytes()) * (1 - MADE_FREE));
   }
 
-  #makeRoom(maxBytes: () => number): void {
+  /** @param limit how many bytes are to be left; undefined when they are few enough */
+  #makeRoom(limit: () => Promise<number | undefined>): void {
     if (this.#isMakingRoom) return;
     this.#isMakingRoom = true;
     this.#running = this.#running.then(async () => {
       try {
-        await this.#drop(maxBytes());
+        const maxBytes = await limit();
+        if (maxBytes !== undefined) await this.#drop(maxBytes);
       } finally {
         this.#isMakingRoom = false;
       }
@@ -100,7 +105,7 @@ export class Housekeeping {
     for (let first = 0; first < fresh.length; first += SAMPLES_AT_ONCE) {
       const slice = new Map(fresh.slice(first, first + SAMPLES_AT_ONCE));
       await this.#try('heartbeats', async () => {
-        const why = this.#parts.refusal(slice.size * SAMPLE_BYTES);
+        const why = await this.#parts.refusal(slice.size * SAMPLE_BYTES);
         if (why !== undefined) throw why;
         store.samples.save(slice);
         await store.registry.saveHeartbeats(slice);
@@ -126,11 +131,11 @@ export class Housekeeping {
   #drop(maxBytes: number): Promise<boolean> {
     const { store, now, retentionMs } = this.#parts;
     const retention = { before: now() - retentionMs, maxBytes };
-    return this.#inSteps(() => store.reports.prune(retention, PRUNE_AT_ONCE) === PRUNE_AT_ONCE);
+    return this.#inSteps(async () => (await store.reports.prune(retention, PRUNE_AT_ONCE)) === PRUNE_AT_ONCE);
   }
 
   /** @param step returns whether more is left to do. @returns whether all steps succeeded */
-  async #inSteps(step: () => boolean): Promise<boolean> {
+  async #inSteps(step: () => Promise<boolean>): Promise<boolean> {
     for (let more = true; more && !this.#closed;) {
       const left = await this.#try('retention', step);
       if (left === undefined) return false;

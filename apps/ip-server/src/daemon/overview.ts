@@ -3,7 +3,7 @@ import type { Presence } from '../server/presence.ts';
 import type { Directory } from '../server/directory.ts';
 import { isExcused } from '../reports/expectations.ts';
 import { wallTime, type Moment } from '../reports/steady-clock.ts';
-import type { Expectation, Punctuality } from '../store/expectation-store.ts';
+import type { Expectation, Punctuality } from '../store/expectation.ts';
 import type { HeartbeatAt, Member } from '../store/registry.ts';
 
 /** How a schedule does; `stopped` while its machine said that it would be away. */

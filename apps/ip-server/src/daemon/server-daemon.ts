@@ -43,9 +43,11 @@ import { Presence } from '../server/presence.ts';
 import { isAt, reachableAt, renewedRecord, type Reachable } from '../server/reach.ts';
 import { Removals } from '../server/removals.ts';
 import type { ServerSettings } from '../settings.ts';
+import type { Expectation, SavedClock } from '../store/expectation.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
 import { StoreRoom } from '../store/store-room.ts';
-import { openStore, type Store } from '../store/store.ts';
+import type { Store } from '../store/interfaces.ts';
+import { openStore } from '../store/store.ts';
 import { Attachments } from '../uploads/attachments.ts';
 import { UploadDoor, uploadRouter } from '../uploads/upload-door.ts';
 import { lockHome } from './home-lock.ts';
@@ -75,10 +77,12 @@ const MAX_SWEEP_MS = 1_000;
 interface Known {
   readonly events: EventRing<ServerEventData>;
   readonly clocks: MachineClocks;
+  readonly savedClock: SavedClock | undefined;
   readonly trusted: TrustedClock;
   readonly record: ServerRecord | undefined;
   readonly directory: Directory;
   readonly removals: Removals;
+  readonly expectations: readonly Expectation[];
 }
 
 async function load({ registry, expectations }: Store, { founding }: Foundation): Promise<Known> {
@@ -88,13 +92,23 @@ async function load({ registry, expectations }: Store, { founding }: Foundation)
     steadyMs: clocks.uptime(),
     boot: clocks.boot ?? '',
   });
-  const saved = (await registry.trustedTime()) ?? expectations.clock()?.time;
+  const savedClock = await expectations.clock();
+  const saved = (await registry.trustedTime()) ?? savedClock?.time;
   const trusted = new TrustedClock(readClock, saved);
   const events = new EventRing<ServerEventData>();
   const directory = await Directory.open(registry, trusted.stamp(), events);
   await directory.beginRun();
   const removals = await Removals.open(founding.network, registry, directory);
-  return { events, clocks, trusted, record: await registry.serverRecord(), directory, removals };
+  return {
+    events,
+    clocks,
+    savedClock,
+    trusted,
+    record: await registry.serverRecord(),
+    directory,
+    removals,
+    expectations: await expectations.all(),
+  };
 }
 
 /** A running ip-server: owns everything, opens it in order and closes it in the reverse order. */
@@ -205,7 +219,7 @@ export class ServerDaemon {
       now,
       agesNow,
     });
-    const clock = new SteadyClock(clocks, store.expectations.clock());
+    const clock = new SteadyClock(clocks, known.savedClock);
     this.alarmSettings = shownAlarmSettings(settings, home, environment);
     this.alarms = new Alarms({
       alarms: store.alarms,
@@ -216,16 +230,19 @@ export class ServerDaemon {
       events,
       onProblem: (problem) => this.health.tell('alarms', problem),
     });
-    this.#lateness = new Lateness({
-      store,
-      clock,
-      settleMs: settings.settleMs,
-      isMember: (id) => this.directory.get(id)?.status === 'member',
-      raise: (raised, moment) => this.alarms.raise(raised, moment),
-      onRaised: (raised) => this.alarms.raised(raised),
-      events,
-      onProblem: (problem) => this.health.tell('schedules', problem),
-    });
+    this.#lateness = new Lateness(
+      {
+        store,
+        clock,
+        settleMs: settings.settleMs,
+        isMember: (id) => this.directory.get(id)?.status === 'member',
+        alarmsOf: (raised, moment) => this.alarms.of(raised, moment),
+        onRaised: (raised) => this.alarms.raised(raised),
+        events,
+        onProblem: (problem) => this.health.tell('schedules', problem),
+      },
+      known.expectations,
+    );
     this.overview = new Overview({
       directory: this.directory,
       presence: this.presence,
@@ -247,14 +264,11 @@ export class ServerDaemon {
       onWanted: () => this.#housekeeping.makeRoom(),
       onProblem: (problem) => this.health.tell('room on the disk', problem),
     });
-    this.#intake = new ReportIntake(store.reports, (problem) => this.health.tell('reports', problem), {
-      follow: (stored) => {
-        const committed = this.#lateness.take(stored);
-        return () => {
-          committed();
-          this.#housekeeping.stored();
-        };
-      },
+    this.#intake = new ReportIntake({
+      store: store.reports,
+      append: (reports) => this.#lateness.append(reports),
+      onProblem: (problem) => this.health.tell('reports', problem),
+      onStored: () => this.#housekeeping.stored(),
       refusal: (bytes, peer) => room.refusal(bytes, peer),
       events,
     });
@@ -357,13 +371,13 @@ export class ServerDaemon {
     this.#timers.push(
       setInterval(() => {
         this.presence.sweep(Date.now(), performance.now());
-        this.#lateness.sweep();
+        void this.#lateness.sweep();
       }, sweepMs),
       setInterval(() => void this.#tick(), broadcastIntervalMs),
     );
     this.#housekeeping.start();
     await this.collects.start();
-    this.alarms.start();
+    await this.alarms.start();
     return address;
   }
 

@@ -1,6 +1,6 @@
 import { Rates, type AnnouncedSchedule, type Due } from '@filer/protocol';
 import type { AlarmEvent } from '../store/alarm-store.ts';
-import type { Expectation } from '../store/expectation-store.ts';
+import type { Expectation } from '../store/expectation.ts';
 import type { Moment } from './steady-clock.ts';
 
 /** Grace of a schedule that names none: the larger of these. */

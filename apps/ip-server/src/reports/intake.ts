@@ -7,9 +7,8 @@ import {
   REPORT_OVERHEAD_BYTES,
   Shares,
 } from '@filer/protocol';
-import { NO_EVENTS } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
-import type { NewReport, ReportStore } from '../store/report-store.ts';
+import type { NewReport, ReportStore, StoreOutcome } from '../store/report-store.ts';
 
 /** Reports that come within this time are committed together. */
 const BATCH_MS = 5;
@@ -31,30 +30,27 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-export interface IntakeOptions {
-  /**
-   * Gets reports while they are stored, in the same transaction; what it returns is called once they are.
-   *
-   * @default nothing
-   */
-  readonly follow?: (stored: readonly NewReport[]) => () => void;
+export interface IntakeParts {
+  readonly store: Pick<ReportStore, 'differences' | 'lastSeq'>;
+  /** As `append` of the store, with what follows from the reports. */
+  readonly append: (reports: readonly NewReport[]) => Promise<StoreOutcome[]>;
+  /** Told when the store begins to fail, and (undefined) when it works again. */
+  readonly onProblem: (problem: FilerError | undefined) => void;
+  /** Called when reports were stored. @default nothing */
+  readonly onStored?: () => void;
   /**
    * Why a report of a machine has no room now.
    *
    * @default there is always room
    */
-  readonly refusal?: (bytes: number, peer: string) => FilerError | undefined;
-  /** @default nobody is told */
+  readonly refusal?: (bytes: number, peer: string) => Promise<FilerError | undefined>;
+  /** @default nothing is published */
   readonly events?: ServerEvents;
 }
 
 /** Takes reports in and commits them in batches. Nothing is acknowledged that is not on the disk. */
 export class ReportIntake {
-  readonly #store: ReportStore;
-  readonly #onProblem: (problem: FilerError | undefined) => void;
-  readonly #follow: Required<IntakeOptions>['follow'];
-  readonly #events: ServerEvents;
-  readonly #refusal: Required<IntakeOptions>['refusal'];
+  readonly #parts: IntakeParts;
   /** Bytes that wait for the disk, by their machine. */
   readonly #shares = new Shares({
     perHolder: MAX_WAITING_REPORT_BYTES_PER_MACHINE,
@@ -64,17 +60,8 @@ export class ReportIntake {
   #committing: Promise<void> | undefined;
   #problem: FilerError | undefined;
 
-  /** @param onProblem told when the store begins to fail, and (undefined) when it works again */
-  constructor(
-    store: ReportStore,
-    onProblem: (problem: FilerError | undefined) => void,
-    { follow = () => () => undefined, refusal = () => undefined, events = NO_EVENTS }: IntakeOptions = {},
-  ) {
-    this.#store = store;
-    this.#onProblem = onProblem;
-    this.#follow = follow;
-    this.#refusal = refusal;
-    this.#events = events;
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
   }
 
   /** Why the last batch could not be stored; undefined when it was. */
@@ -102,8 +89,8 @@ export class ReportIntake {
   }
 
   /** Up to which seq there is anything of a spool; 0 for none. What is on its way here does not count. */
-  lastSeq(peer: string, spool: string): number {
-    return this.#store.lastSeq(peer, spool);
+  lastSeq(peer: string, spool: string): Promise<number> {
+    return this.#parts.store.lastSeq(peer, spool);
   }
 
   /** Resolves when everything that was added is decided. */
@@ -132,26 +119,26 @@ export class ReportIntake {
   }
 
   async #commit(waiting: readonly Waiting[]): Promise<void> {
-    const batch = this.#thatFit(waiting);
-    if (batch.length === 0) return;
-    const reports = batch.map((each) => each.report);
-    for (let tries = 1; ; tries++) {
+    let batch = await this.#thatFit(waiting);
+    for (let tries = 1; batch.length > 0;) {
       try {
-        let committed = (): void => undefined;
-        const outcomes = this.#store.store(reports, (stored) => (committed = this.#follow(stored)));
-        committed();
+        const outcomes = await this.#parts.append(batch.map((each) => each.report));
+        const stored = batch.filter((_, index) => outcomes[index] === 'stored');
         this.#tell(undefined);
-        const count = outcomes.filter((outcome) => outcome === 'stored').length;
-        if (count > 0) this.#events.publish('report', { count });
-        batch.forEach(({ report, resolve, reject }, index) => {
-          const outcome = outcomes[index];
-          if (outcome === 'stored') resolve();
-          else reject(outcome === 'conflict' ? this.#conflict(report) : tooManySpools());
-        });
-        return;
+        if (stored.length === batch.length) {
+          this.#parts.onStored?.();
+          this.#parts.events?.publish('report', { count: stored.length });
+          for (const { resolve } of batch) resolve();
+          return;
+        }
+        // One that is refused holds the others up no longer.
+        for (const [index, { report, reject }] of batch.entries())
+          if (outcomes[index] !== 'stored')
+            reject(outcomes[index] === 'conflict' ? await this.#conflict(report) : tooManySpools());
+        batch = stored;
       } catch (error) {
         const locked = error instanceof FilerError && error.code === 'timed-out';
-        if (locked && tries < LOCKED_TRIES) {
+        if (locked && tries++ < LOCKED_TRIES) {
           await wait(LOCKED_PAUSE_MS);
           continue;
         }
@@ -164,16 +151,21 @@ export class ReportIntake {
   }
 
   /** Those for which there is room; the others are refused. */
-  #thatFit(waiting: readonly Waiting[]): Waiting[] {
-    return waiting.filter(({ report: { content, peer }, reject }) => {
-      const why = this.#refusal(content.length + REPORT_OVERHEAD_BYTES, peer);
-      if (why !== undefined) reject(why);
-      return why === undefined;
-    });
+  async #thatFit(waiting: readonly Waiting[]): Promise<Waiting[]> {
+    const { refusal } = this.#parts;
+    if (refusal === undefined) return [...waiting];
+    const fit: Waiting[] = [];
+    for (const each of waiting) {
+      const { content, peer } = each.report;
+      const why = await refusal(content.length + REPORT_OVERHEAD_BYTES, peer);
+      if (why === undefined) fit.push(each);
+      else each.reject(why);
+    }
+    return fit;
   }
 
-  #conflict(report: NewReport): FilerError {
-    const differences = this.#store.differences(report);
+  async #conflict(report: NewReport): Promise<FilerError> {
+    const differences = await this.#parts.store.differences(report);
     const how =
       differences.length === 0
         ? 'was stored and has gone since'
@@ -187,7 +179,7 @@ export class ReportIntake {
   #tell(problem: FilerError | undefined): void {
     if (problem?.code === this.#problem?.code) return;
     this.#problem = problem;
-    this.#onProblem(problem);
+    this.#parts.onProblem(problem);
   }
 }
 

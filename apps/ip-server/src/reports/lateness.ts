@@ -1,8 +1,11 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, type AnnouncedSchedule } from '@filer/protocol';
+import { InOrder } from '@filer/program';
+import { NO_EFFECTS, type Effects } from '../store/effects.ts';
 import type { ServerEvents } from '../api/contract/events.ts';
-import type { Expectation } from '../store/expectation-store.ts';
-import type { NewReport } from '../store/report-store.ts';
-import type { Store } from '../store/store.ts';
+import type { Expectation } from '../store/expectation.ts';
+import type { NewReport, StoreOutcome } from '../store/report-store.ts';
+import type { Store } from '../store/interfaces.ts';
 import { Expectations, type Change, type LatenessEvent } from './expectations.ts';
 import type { Moment, SteadyClock } from './steady-clock.ts';
 
@@ -18,14 +21,17 @@ const NOTHING: Change = { kept: [], dropped: [], events: [] };
 const SAVE_CLOCK_MS = 60_000;
 
 export interface LatenessParts {
-  readonly store: Store;
+  readonly store: Pick<Store, 'reports' | 'expectations'>;
   readonly clock: SteadyClock;
   /** How long machines have to come back after the server was away. */
   readonly settleMs: number;
   /** Whether a machine is a member; nothing is expected of others. */
   readonly isMember: (peer: string) => boolean;
-  /** Stores alarms, in the transaction that is open. */
-  readonly raise: (events: readonly LatenessEvent[], moment: Moment) => void;
+  /** The alarms of what happened, which are stored with it. */
+  readonly alarmsOf: (
+    events: readonly LatenessEvent[],
+    moment: Moment,
+  ) => Pick<Effects, 'alarms' | 'channels'>;
   /** They are stored: somebody is to be told of them. */
   readonly onRaised: (events: readonly LatenessEvent[]) => void;
   readonly events: ServerEvents;
@@ -37,16 +43,19 @@ export interface LatenessParts {
 export class Lateness {
   readonly #parts: LatenessParts;
   readonly #expectations: Expectations;
+  /** What is found, stored and applied is one step: no other one comes between. */
+  readonly #steps = new InOrder();
   /** Counts already and is not stored yet, by machine and schedule. */
   readonly #unsaved = new Map<string, Expectation>();
   #flushing: Promise<void> | undefined;
+  #sweeping: Promise<void> | undefined;
   #clockSavedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: LatenessParts) {
-    const { store, clock, settleMs, isMember } = parts;
+  /** @param known what the store holds */
+  constructor(parts: LatenessParts, known: readonly Expectation[]) {
+    const { clock, settleMs, isMember } = parts;
     this.#parts = parts;
     const { steady } = clock.now();
-    const known = store.expectations.all();
     this.#expectations = new Expectations(
       known.filter(({ peer }) => isMember(peer)),
       steady + settleMs,
@@ -65,81 +74,96 @@ export class Lateness {
 
   /** Resolves when it is on the disk. @throws FilerError of the store */
   announce(peer: string, schedules: readonly AnnouncedSchedule[]): Promise<void> {
-    return this.#soon(this.#expectations.announced(peer, schedules, this.now()));
+    return this.#soon(() => this.#expectations.announced(peer, schedules, this.now()));
   }
 
   /** The machine has said goodbye. */
   goodbye(peer: string): void {
     // A store that fails says so itself, and is tried again.
-    void this.#soon(this.#expectations.stopped(peer)).catch(() => undefined);
+    void this.#soon(() => this.#expectations.stopped(peer)).catch(() => undefined);
   }
 
   /** The machine is no member any more. */
   forget(peer: string): void {
-    void this.#soon(this.#expectations.forgotten(peer)).catch(() => undefined);
+    void this.#soon(() => this.#expectations.forgotten(peer)).catch(() => undefined);
   }
 
-  /**
-   * Reports are being stored: writes what that means into the same transaction.
-   *
-   * @returns what to do once it is committed
-   */
-  take(reports: readonly NewReport[]): () => void {
-    const moment = this.now();
+  /** Stores reports together with what they mean for the schedules of their machines. @returns, @throws as the store */
+  append(reports: readonly NewReport[]): Promise<StoreOutcome[]> {
     const scheduled = reports.flatMap(({ peer, report: { kind, schedule }, due }) =>
       kind === 'schedule' ? [{ peer, schedule, due }] : [],
     );
-    const change = this.#expectations.reported(scheduled, moment);
-    this.#write(change, moment);
-    return () => this.#committed(change);
+    return this.#steps.run(async () => {
+      const moment = this.now();
+      const change = this.#expectations.reported(scheduled, moment);
+      const outcomes = await this.#parts.store.reports.append(reports, this.#effectsOf(change, moment));
+      if (outcomes.every((outcome) => outcome === 'stored')) this.#committed(change);
+      return outcomes;
+    });
   }
 
-  /** Looks who has become late or missing. */
-  sweep(): void {
+  /** Looks who has become late or missing. One look at a time. */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#steps
+      .run(() => this.#sweep())
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
+    return this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
     const moment = this.now();
     if (this.#parts.clock.look() > STOOD_STILL_MS)
       this.#expectations.hold(moment.steady + this.#parts.settleMs);
     const change = this.#expectations.judged(moment);
     const isQuiet = change.kept.length === 0 && this.#unsaved.size === 0;
     if (isQuiet && moment.steady - this.#clockSavedAt < SAVE_CLOCK_MS) return;
-    try {
-      this.#commit(change, moment);
-    } catch (error) {
-      // Found again by the next look.
-      if (!(error instanceof FilerError)) throw error;
-    }
+    // What cannot be stored is found again by the next look.
+    await this.#tryCommit(change, moment);
   }
 
   /** Stores what is not stored yet. */
   async close(): Promise<void> {
     await this.#flushing?.catch(() => undefined);
+    await this.#steps.run(() => this.#tryCommit(NOTHING, this.now()));
+  }
+
+  /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
+  async #soon(find: () => Change): Promise<void> {
+    await this.#steps.run(async () => {
+      const change = find();
+      this.#apply(change);
+      for (const each of [...change.kept, ...change.dropped]) this.#unsaved.set(keyOf(each), each);
+    });
+    if (this.#unsaved.size === 0) return;
+    this.#flushing ??= wait(GATHER_MS).then(() => {
+      this.#flushing = undefined;
+      return this.#steps.run(() => this.#commit(NOTHING, this.now()));
+    });
+    await this.#flushing;
+  }
+
+  async #tryCommit(change: Change, moment: Moment): Promise<void> {
     try {
-      this.#commit(NOTHING, this.now());
+      await this.#commit(change, moment);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
     }
   }
 
-  /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
-  #soon(change: Change): Promise<void> {
-    this.#apply(change);
-    for (const each of [...change.kept, ...change.dropped]) this.#unsaved.set(keyOf(each), each);
-    if (this.#unsaved.size === 0) return Promise.resolve();
-    this.#flushing ??= new Promise((resolve) => setTimeout(resolve, GATHER_MS)).then(() => {
-      this.#flushing = undefined;
-      this.#commit(NOTHING, this.now());
-    });
-    return this.#flushing;
-  }
-
   /** @throws FilerError of the store; nothing has changed then */
-  #commit(change: Change, moment: Moment): void {
+  async #commit(change: Change, moment: Moment): Promise<void> {
     const { store, clock, onProblem } = this.#parts;
+    const { kept, dropped, ...alarms } = this.#effectsOf(change, moment);
+    const unsaved = [...this.#unsaved.values()];
+    const still = unsaved.flatMap(({ peer, schedule }) => this.#expectations.get(peer, schedule) ?? []);
     try {
-      store.transaction(() => {
-        this.#writeUnsaved();
-        this.#write(change, moment);
-        store.expectations.saveClock(clock.save());
+      await store.expectations.apply({
+        kept: [...still, ...kept],
+        dropped: [...unsaved, ...dropped],
+        ...alarms,
+        clock: clock.save(),
       });
     } catch (error) {
       if (error instanceof FilerError) onProblem(error);
@@ -151,21 +175,9 @@ export class Lateness {
     this.#clockSavedAt = moment.steady;
   }
 
-  /** Within the transaction that is open. */
-  #write({ kept, dropped, events }: Change, moment: Moment): void {
-    const { store, raise } = this.#parts;
-    for (const each of dropped) store.expectations.drop(each);
-    for (const each of kept) store.expectations.keep(each);
-    if (events.length > 0) raise(events, moment);
-  }
-
-  #writeUnsaved(): void {
-    const { expectations } = this.#parts.store;
-    for (const each of this.#unsaved.values()) {
-      const now = this.#expectations.get(each.peer, each.schedule);
-      if (now === undefined) expectations.drop(each);
-      else expectations.keep(now);
-    }
+  #effectsOf({ kept, dropped, events }: Change, moment: Moment): Effects {
+    const alarms = events.length === 0 ? NO_EFFECTS : this.#parts.alarmsOf(events, moment);
+    return { kept, dropped, alarms: alarms.alarms, channels: alarms.channels };
   }
 
   #committed(change: Change): void {

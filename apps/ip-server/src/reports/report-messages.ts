@@ -70,8 +70,8 @@ export function routeReports(router: MemberRouter, services: ReportServices): vo
         return undefined;
       },
     )
-    .on(spoolMessage, ({ spool }, { connection }) =>
-      formatStored({ spool, seq: intake.lastSeq(connection.id, spool) }),
+    .on(spoolMessage, async ({ spool }, { connection }) =>
+      formatStored({ spool, seq: await intake.lastSeq(connection.id, spool) }),
     )
     .on(schedulesMessage, ({ schedules }, { connection }) =>
       lateness.announce(connection.id, schedules).then(() => OK),

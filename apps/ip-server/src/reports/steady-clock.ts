@@ -1,4 +1,4 @@
-import type { SavedClock } from '../store/expectation-store.ts';
+import type { SavedClock } from '../store/expectation.ts';
 
 /** The clocks of a machine. Times in ms. */
 export interface MachineClocks {

@@ -1,4 +1,5 @@
 import type { Due, Report } from '@filer/protocol';
+import type { Effects } from './effects.ts';
 
 /** A report as it came, on its way into the store. */
 export interface NewReport {
@@ -54,35 +55,34 @@ export interface Retention {
   readonly maxBytes: number;
 }
 
-/** What was reported: the other half of the seam of design section 12. */
+/** What was reported. Each method rejects with a FilerError when the store fails; nothing has changed then. */
 export interface ReportStore {
   /**
-   * Stores all of a batch or nothing, each report once by (peer, spool, seq). When it returns they survive a
-   * power cut.
+   * Stores all of a batch and what follows from it, or nothing: each report once by (peer, spool, seq). When one of them is refused
+   * nothing is stored. What is stored survives a power cut.
    *
-   * @param along what is written in the same transaction; gets those that are stored
+   * @param effects what follows from the reports, and is kept with them. @default nothing
    * @returns one outcome for each, in order
-   * @throws FilerError when the store fails; then nothing was stored
    */
-  store(batch: readonly NewReport[], along?: (stored: readonly NewReport[]) => void): StoreOutcome[];
+  append(batch: readonly NewReport[], effects?: Effects): Promise<StoreOutcome[]>;
   /**
-   * In the order in which they were stored, one by one: there is no limit to how many there are. What is stored while
+   * In the order in which they were stored, page by page: there is no limit to how many there are. What is stored while
    * it is read does not belong to it, and the reader may take its time.
    */
-  query(query: ReportQuery): Iterable<StoredReport>;
+  query(query: ReportQuery): AsyncIterable<readonly StoredReport[]>;
   /** The newest report of each machine and schedule (reports made by hand count as one) among those, oldest first. */
-  latest(query: ReportQuery): Iterable<StoredReport>;
-  get(id: string): StoredReport | undefined;
+  latest(query: ReportQuery): AsyncIterable<readonly StoredReport[]>;
+  get(id: string): Promise<StoredReport | undefined>;
   /** In what a report that is a `conflict` differs; nothing when the other one has gone meanwhile. */
-  differences(report: NewReport): readonly Difference[];
+  differences(report: NewReport): Promise<readonly Difference[]>;
   /** The last seq of a machine's spool of which anything is stored, or was; 0 when nothing is. */
-  lastSeq(peer: string, spool: string): number;
-  /** The id of the report that was stored last. */
-  newest(): string | undefined;
+  lastSeq(peer: string, spool: string): Promise<number>;
+  /** The id of the report that was stored last: another reader asks for what came `after` it. */
+  newest(): Promise<string | undefined>;
   /** Roughly what all reports take on disk. */
-  readonly bytes: number;
+  bytes(): Promise<number>;
   /** Whether a machine would have more than an equal part of all, with so many bytes more: where there is no room it waits. */
-  isAboveShare(peer: string, bytes: number): boolean;
-  /** Drops up to `limit` of what is beyond the retention. @returns how many were dropped */
-  prune(retention: Retention, limit: number): number;
+  isAboveShare(peer: string, bytes: number): Promise<boolean>;
+  /** Drops up to `limit` of what is beyond the retention; files of a dropped report are to be removed. @returns how many */
+  prune(retention: Retention, limit: number): Promise<number>;
 }

@@ -1,7 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import { formatBytes, type DiskRoom } from '@filer/program';
 import type { ReportStore } from './report-store.ts';
-import type { Store } from './store.ts';
+import type { Store } from './interfaces.ts';
 
 /**
  * Parts of keep-free below which the database takes less. Files stop at the whole, so they do not take the room of reports. At
@@ -40,14 +40,14 @@ export class StoreRoom {
    *
    * @param peer id of the machine; undefined for what all machines have the same of
    */
-  refusal(bytes: number, peer?: string): FilerError | undefined {
+  async refusal(bytes: number, peer?: string): Promise<FilerError | undefined> {
     const { store, disk, keepFreeBytes, onWanted, onProblem } = this.#parts;
     const free = disk.bytes;
     const isScarce = free < keepFreeBytes;
-    store.setShortLog(isScarce);
-    const grows = Math.max(0, bytes - (isScarce ? store.freeBytes() : 0)) * WRITTEN_TIMES;
+    await store.setShortLog(isScarce);
+    const grows = Math.max(0, bytes - (isScarce ? await store.freeBytes() : 0)) * WRITTEN_TIMES;
     if (free - grows < keepFreeBytes * GREEDY_STOP) {
-      const isGreedy = peer === undefined || store.reports.isAboveShare(peer, bytes);
+      const isGreedy = peer === undefined || (await store.reports.isAboveShare(peer, bytes));
       const kept = keepFreeBytes * (grows > 0 ? ALL_STOP : LEAST);
       if (isGreedy || free - grows < kept) {
         const why = full(free, keepFreeBytes);

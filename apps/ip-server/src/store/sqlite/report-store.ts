@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
+import { NO_EFFECTS, type Effects } from '../effects.ts';
+import { differencesOf, roomOf, ROW_BYTES, verdictOf, type ReportDigest } from '../report-rules.ts';
 import type { Database, Row, Statement } from './database.ts';
+import type { SqliteExpectationStore } from './expectation-store.ts';
 import { PeerNumbers } from './peer-numbers.ts';
 import { ReportSearch } from './report-search.ts';
 import { ReportShares } from './report-shares.ts';
@@ -13,10 +16,10 @@ import type {
   StoredReport,
   StoreOutcome,
 } from '../report-store.ts';
-import { bytes, integer } from './rows.ts';
+import { bytes, integer, text } from './rows.ts';
 
-/** What a row and its indexes take on disk beside its content and title, in bytes; measured, rounded. */
-const ROW_BYTES = 200;
+/** Reports of one page. */
+const PAGE = 256;
 
 /** So many spools are remembered beside the database, which only this process writes: some 200 bytes each. */
 const MAX_REMEMBERED_SPOOLS = 20_000;
@@ -36,42 +39,44 @@ export class SqliteReportStore implements ReportStore {
   readonly #database: Database;
   readonly #peers: PeerNumbers;
   readonly #search: ReportSearch;
+  readonly #expectations: SqliteExpectationStore;
   readonly #shares: ReportShares;
   readonly #spools = new Map<string, Spool>();
   readonly #statements: ReturnType<typeof prepareAll>;
 
-  constructor(database: Database) {
+  /** @param expectations keeps the effects of reports */
+  constructor(database: Database, expectations: SqliteExpectationStore) {
     this.#database = database;
+    this.#expectations = expectations;
     this.#peers = new PeerNumbers(database);
     this.#search = new ReportSearch(database);
     this.#shares = new ReportShares(database);
     this.#statements = prepareAll(database);
   }
 
-  store(batch: readonly NewReport[], along?: (stored: readonly NewReport[]) => void): StoreOutcome[] {
+  async append(batch: readonly NewReport[], effects: Effects = NO_EFFECTS): Promise<StoreOutcome[]> {
+    let outcomes: StoreOutcome[] = [];
     try {
-      return this.#database.transaction(() => {
+      this.#database.transaction(() => {
         const advanced = new Set<Spool>();
-        const outcomes = batch.map((each) => {
-          const outcome = this.#storeOne(each, advanced);
-          return outcome === 'new' || outcome === 'known' ? 'stored' : outcome;
-        });
+        outcomes = batch.map((each) => this.#storeOne(each, advanced));
+        if (outcomes.some((outcome) => outcome !== 'stored')) throw new Refused();
         for (const { lastSeq, number } of advanced) this.#statements.advance.run(lastSeq, number);
         this.#shares.save();
-        along?.(batch.filter((_, index) => outcomes[index] === 'stored'));
-        return outcomes;
+        this.#expectations.keep(effects);
       });
     } catch (error) {
       this.#forget();
-      throw error;
+      if (!(error instanceof Refused)) throw error;
     }
+    return outcomes;
   }
 
-  get bytes(): number {
+  async bytes(): Promise<number> {
     return this.#shares.total;
   }
 
-  isAboveShare(peer: string, bytes: number): boolean {
+  async isAboveShare(peer: string, bytes: number): Promise<boolean> {
     const number = this.#peers.find(peer);
     return (number === undefined ? 0 : this.#shares.of(number)) + bytes > this.#shares.equalShare;
   }
@@ -82,18 +87,15 @@ export class SqliteReportStore implements ReportStore {
     this.#shares.forget();
   }
 
-  #storeOne(each: NewReport, advanced: Set<Spool>): 'new' | 'known' | 'conflict' | 'too-many-spools' {
+  #storeOne(each: NewReport, advanced: Set<Spool>): StoreOutcome {
     const { peer, report, content, receivedAt } = each;
     const spool = this.#spoolOf(peer, report.spool);
     if (spool === undefined) return 'too-many-spools';
-    const digest = createHash('sha256').update(content).digest();
+    const stamp = stampOf(each);
     const { seq, kind, time, schedule, title } = report;
     if (seq <= spool.lastSeq) {
-      const stored = this.#statements.digest.get(spool.number, seq);
-      if (stored !== undefined)
-        return differencesOf(stored, report, digest).length === 0 ? 'known' : 'conflict';
-      // It was stored once and has gone since, with its digest, unless it was made later than all that have gone.
-      if (seq <= spool.prunedSeq) return time <= spool.prunedTime ? 'known' : 'conflict';
+      const verdict = verdictOf({ ...stamp, seq }, this.#stored(spool, seq), spool);
+      if (verdict !== 'new') return verdict === 'known' ? 'stored' : 'conflict';
     }
     this.#statements.insert.run(
       spool.peer,
@@ -104,20 +106,25 @@ export class SqliteReportStore implements ReportStore {
       receivedAt,
       schedule,
       title,
-      digest,
+      stamp.digest,
       content,
     );
     spool.lastSeq = Math.max(spool.lastSeq, seq);
     advanced.add(spool);
     this.#shares.add(spool.peer, roomOf(each));
-    return 'new';
+    return 'stored';
   }
 
-  differences({ peer, report, content }: NewReport): readonly Difference[] {
-    const spool = this.#spoolOf(peer, report.spool);
-    const stored = spool === undefined ? undefined : this.#statements.digest.get(spool.number, report.seq);
-    if (stored === undefined) return [];
-    return differencesOf(stored, report, createHash('sha256').update(content).digest());
+  async differences(each: NewReport): Promise<readonly Difference[]> {
+    const spool = this.#spoolOf(each.peer, each.report.spool);
+    const stored = spool && this.#stored(spool, each.report.seq);
+    return stored === undefined ? [] : differencesOf(stored, stampOf(each));
+  }
+
+  #stored({ number }: Spool, seq: number): ReportDigest | undefined {
+    const row = this.#statements.digest.get(number, seq);
+    if (row === undefined) return undefined;
+    return { digest: bytes(row, 'digest'), kind: text(row, 'kind'), time: integer(row, 'time') };
   }
 
   /** Of a spool that is new, too, unless the machine has too many of them. */
@@ -145,28 +152,28 @@ export class SqliteReportStore implements ReportStore {
     return found;
   }
 
-  query(query: ReportQuery): Generator<StoredReport, void, void> {
-    return this.#search.all(query);
+  async *query(query: ReportQuery): AsyncGenerator<StoredReport[], void, void> {
+    yield* inPages(this.#search.all(query));
   }
 
-  latest(query: ReportQuery): Generator<StoredReport, void, void> {
-    return this.#search.latest(query);
+  async *latest(query: ReportQuery): AsyncGenerator<StoredReport[], void, void> {
+    yield* inPages(this.#search.latest(query));
   }
 
-  get(id: string): StoredReport | undefined {
+  async get(id: string): Promise<StoredReport | undefined> {
     return /^[1-9][0-9]{0,15}$/.test(id) ? this.#search.one(Number(id)) : undefined;
   }
 
-  lastSeq(peer: string, spool: string): number {
+  async lastSeq(peer: string, spool: string): Promise<number> {
     const row = this.#statements.lastSeq.get(peer, spool);
     return row === undefined ? 0 : Math.max(0, integer(row, 'last_seq'));
   }
 
-  newest(): string | undefined {
+  async newest(): Promise<string | undefined> {
     return this.#search.newest()?.toString();
   }
 
-  prune({ before, maxBytes }: Retention, limit: number): number {
+  async prune({ before, maxBytes }: Retention, limit: number): Promise<number> {
     this.#spools.clear();
     try {
       return this.#database.transaction(() => {
@@ -205,28 +212,32 @@ export class SqliteReportStore implements ReportStore {
   }
 
   #drop(row: Row): void {
-    this.#statements.drop.run(integer(row, 'number'));
+    const number = integer(row, 'number');
+    // Its files are removed a little later.
+    this.#statements.filesGo.run(number);
+    this.#statements.drop.run(number);
     this.#statements.pruned.run(integer(row, 'seq'), integer(row, 'time'), integer(row, 'spool'));
     this.#shares.add(integer(row, 'peer'), -integer(row, 'bytes'));
   }
 }
 
-/** Two reports may well say the same: a home that was restored from an old copy counts from there again. */
-function differencesOf(stored: Row, { kind, time }: NewReport['report'], digest: Buffer): Difference[] {
-  const differs: Record<Difference, boolean> = {
-    content: !bytes(stored, 'digest').equals(digest),
-    kind: stored['kind'] !== kind,
-    time: integer(stored, 'time') !== time,
-  };
-  return DIFFERENCES.filter((each) => differs[each]);
+function stampOf({ report: { kind, time }, content }: NewReport): ReportDigest {
+  return { digest: createHash('sha256').update(content).digest(), kind, time };
 }
 
-const DIFFERENCES = ['content', 'kind', 'time'] as const;
-
-/** Roughly what a report takes on disk: its title stands in its content, its row and an index. */
-function roomOf({ report, content }: NewReport): number {
-  return ROW_BYTES + content.length + 2 * Buffer.byteLength(report.title);
+/** Some at a time: each page is a turn of its own. */
+function* inPages(reports: Iterable<StoredReport>): Generator<StoredReport[], void, void> {
+  let page: StoredReport[] = [];
+  for (const report of reports) {
+    if (page.push(report) < PAGE) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
 }
+
+/** Undoes the transaction: a report of the batch was refused. */
+class Refused extends Error {}
 
 function prepareAll(
   database: Database,
@@ -242,6 +253,7 @@ function prepareAll(
   | 'spoolsOf'
   | 'oldest'
   | 'drop'
+  | 'filesGo'
   | 'pruned',
   Statement
 > {
@@ -264,6 +276,11 @@ function prepareAll(
     spoolsOf: sql('SELECT number FROM spools WHERE peer = ? ORDER BY number'),
     oldest: sql(`SELECT ${room} FROM reports WHERE spool = ? ORDER BY seq LIMIT ?`),
     drop: sql('DELETE FROM reports WHERE number = ?'),
+    filesGo: sql(`
+      UPDATE uploads SET state = 'gone' WHERE (spool, seq, peer) = (
+        SELECT spools.spool, reports.seq, peers.id FROM reports
+          JOIN spools ON spools.number = reports.spool JOIN peers ON peers.number = reports.peer
+        WHERE reports.number = ?)`),
     pruned: sql(
       'UPDATE spools SET pruned_seq = max(pruned_seq, ?), pruned_time = max(pruned_time, ?) WHERE number = ?',
     ),

@@ -345,4 +345,6 @@ export const VERSIONS: readonly string[] = [
   ALTER TABLE removals ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE leaves ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
   `,
+  // Whoever drops a report says which files are to be removed, in the same transaction.
+  `DROP TRIGGER uploads_of_gone_reports;`,
 ];

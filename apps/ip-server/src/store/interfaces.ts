@@ -1,0 +1,33 @@
+import type { AlarmStore } from './alarm-store.ts';
+import type { AttachmentStore } from './attachment-store.ts';
+import type { CollectStore } from './collect-store.ts';
+import type { ExpectationStore } from './expectation-store.ts';
+import type { Registry } from './registry.ts';
+import type { ReportStore } from './report-store.ts';
+import type { Samples } from './samples.ts';
+
+/**
+ * What every store engine keeps; `test/suites/store.ts` says how each of them behaves. An engine may lie on another machine: all
+ * answers are promises, order and positions are the engine's, and what belongs together is given together.
+ */
+export interface StoreEngine {
+  readonly registry: Registry;
+  readonly reports: ReportStore;
+  readonly expectations: ExpectationStore;
+  readonly alarms: AlarmStore;
+}
+
+/** Everything that a server keeps. */
+export interface Store extends StoreEngine {
+  readonly samples: Samples;
+  readonly collects: CollectStore;
+  readonly attachments: AttachmentStore;
+  /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
+  giveBack(): Promise<boolean>;
+  /** Room that the next rows take before the disk is asked for more, in bytes. */
+  freeBytes(): Promise<number>;
+  /** Where the disk is nearly full less is written ahead. */
+  setShortLog(isShort: boolean): Promise<void>;
+  /** May be called twice. */
+  close(): void;
+}

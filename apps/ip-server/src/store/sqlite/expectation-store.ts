@@ -1,0 +1,88 @@
+import { fieldsOf, integerOf, textOf } from '@filer/protocol';
+import type { Effects } from '../effects.ts';
+import type { Expectation, Punctuality, SavedClock } from '../expectation.ts';
+import type { ExpectationStore } from '../expectation-store.ts';
+import type { SqliteAlarmStore } from './alarm-store.ts';
+import type { Database, Statement } from './database.ts';
+import { Meta } from './meta.ts';
+import { document, integer, oneOf, text } from './rows.ts';
+
+const CLOCK_KEY = 'steady_clock';
+const STATES: readonly Punctuality[] = ['ok', 'late', 'missing'];
+
+/** What is expected of each machine, in the embedded database. */
+export class SqliteExpectationStore implements ExpectationStore {
+  readonly #database: Database;
+  readonly #alarms: SqliteAlarmStore;
+  readonly #meta: Meta;
+  readonly #statements: Record<'all' | 'keep' | 'drop', Statement>;
+
+  constructor(database: Database, alarms: SqliteAlarmStore) {
+    this.#database = database;
+    this.#alarms = alarms;
+    this.#meta = new Meta(database);
+    this.#statements = {
+      all: database.prepare('SELECT * FROM schedules'),
+      keep: database.prepare('INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+      drop: database.prepare('DELETE FROM schedules WHERE peer = ? AND name = ?'),
+    };
+  }
+
+  async all(): Promise<Expectation[]> {
+    return this.#statements.all.all().map((row) => ({
+      peer: text(row, 'peer'),
+      schedule: text(row, 'name'),
+      always: integer(row, 'always') === 1,
+      graceMs: row['grace_ms'] === null ? undefined : integer(row, 'grace_ms'),
+      dueAt: integer(row, 'due_at'),
+      thirdAt: integer(row, 'third_at'),
+      state: oneOf(row, 'state', STATES),
+      since: integer(row, 'since'),
+      reportedAt: row['reported_at'] === null ? undefined : integer(row, 'reported_at'),
+      stopped: integer(row, 'stopped') === 1,
+    }));
+  }
+
+  async clock(): Promise<SavedClock | undefined> {
+    const json = this.#meta.get(CLOCK_KEY);
+    return json === undefined ? undefined : document(json, CLOCK_KEY, parseClock);
+  }
+
+  async apply(effects: Effects): Promise<void> {
+    this.#database.transaction(() => this.keep(effects));
+  }
+
+  /** Keeps effects, those that concern alarms included, in the transaction that is open. */
+  keep(effects: Effects): void {
+    const { kept, dropped, clock } = effects;
+    for (const { peer, schedule } of dropped) this.#statements.drop.run(peer, schedule);
+    for (const each of kept) this.#keepOne(each);
+    if (clock !== undefined) this.#meta.set(CLOCK_KEY, JSON.stringify(clock));
+    this.#alarms.keep(effects);
+  }
+
+  #keepOne(each: Expectation): void {
+    this.#statements.keep.run(
+      each.peer,
+      each.schedule,
+      Number(each.always),
+      each.graceMs ?? null,
+      each.dueAt,
+      each.thirdAt,
+      each.state,
+      each.since,
+      each.reportedAt ?? null,
+      Number(each.stopped),
+    );
+  }
+}
+
+function parseClock(value: unknown): SavedClock {
+  const fields = fieldsOf(value, CLOCK_KEY);
+  return {
+    steady: integerOf(fields['steady'], 'steady'),
+    time: integerOf(fields['time'], 'time'),
+    uptime: integerOf(fields['uptime'], 'uptime'),
+    boot: fields['boot'] === undefined ? undefined : textOf(fields['boot'], 'boot'),
+  };
+}

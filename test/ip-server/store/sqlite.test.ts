@@ -1,0 +1,11 @@
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { openStore } from '../../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../../support/ip-server.ts';
+import { storeSuite } from '../../suites/store.ts';
+
+storeSuite(async () => {
+  const store = openStore(join(await freshFolder(), 'test.db'));
+  onTestFinished(() => store.close());
+  return store;
+});

@@ -1,0 +1,306 @@
+import {
+  createKeyPair,
+  encodeReportBody,
+  signLeave,
+  signPeerRecord,
+  signRemoval,
+  type Report,
+} from '@filer/protocol';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
+import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
+import type { Expectation } from '../../apps/ip-server/src/store/expectation.ts';
+import type { StoreEngine } from '../../apps/ip-server/src/store/interfaces.ts';
+import type { Changed } from '../../apps/ip-server/src/store/registry.ts';
+import type { NewReport, ReportQuery } from '../../apps/ip-server/src/store/report-store.ts';
+import { PaperNetwork } from '../ip-server/members.ts';
+import { reportsFound } from '../support/reports-found.ts';
+
+const NOW = 1_500_000;
+const ANY_SIZE = 1e12;
+
+interface Made extends Partial<Pick<Report, 'seq' | 'spool' | 'time' | 'title' | 'schedule'>> {
+  readonly peer?: string;
+  readonly value?: string;
+  readonly receivedAt?: number;
+}
+
+function report({ peer = 'ANNA', value = 'x', receivedAt = 0, ...over }: Made): NewReport {
+  const { seq = 1, spool = 'a', time = 0, title = '', schedule = '' } = over;
+  const body = { title, values: [['value', value] as const], schedule };
+  const kind = schedule === '' ? 'user' : 'schedule';
+  const made: Report = { ...body, spool: spool.repeat(32), seq, time, kind };
+  return { peer, report: made, content: encodeReportBody(body), receivedAt };
+}
+
+const many = (count: number, over: Made = {}): NewReport[] =>
+  Array.from({ length: count }, (_, index) => report({ ...over, seq: index + 1 }));
+
+function alarm(id: string, peer = 'ANNA', schedule = 's'): NewAlarm {
+  return { id, time: 1, steady: 1, event: 'missing', peer, schedule, payload: '{}' };
+}
+
+function expectation(schedule: string): Expectation {
+  const times = { dueAt: 5, thirdAt: 15, since: 1, reportedAt: undefined, graceMs: undefined };
+  return { peer: 'ANNA', schedule, always: false, state: 'ok', stopped: false, ...times };
+}
+
+function changed(outcome: Changed | string): Changed {
+  if (typeof outcome === 'string') throw new Error(`refused: ${outcome}`);
+  return outcome;
+}
+
+/** How every engine of the ip-server's store behaves. @param open an empty one, which the caller closes */
+export function storeSuite(open: () => Promise<StoreEngine>): void {
+  let store: StoreEngine;
+  beforeEach(async () => {
+    store = await open();
+  });
+
+  describe('the registry', () => {
+    const network = new PaperNetwork();
+    const admit = async (...args: Parameters<PaperNetwork['membership']>): Promise<Changed> =>
+      changed(
+        await store.registry.admit({ membership: network.membership(...args), countsUse: false, now: NOW }),
+      );
+
+    test('gives positions in the order of the changes, from where a run begins', async () => {
+      const { registry } = store;
+      const runs = await registry.beginRun(1_000);
+      const anna = createKeyPair();
+      const { seq, member } = await admit('anna', anna);
+      const record = signPeerRecord(anna, {
+        network: network.networkKey.id,
+        addresses: [],
+        seq: 1,
+        expiresAt: 2 * NOW,
+      });
+      const saved = await registry.saveRecord(record);
+      const change = { handle: member.handle, state: 'online', lastSeen: 9, software: '1' } as const;
+      const presence = await registry.savePresence([change]);
+
+      expect(runs).toMatchObject([{}, { from: 1_000 }]);
+      expect([seq, saved?.seq, presence.seqs]).toEqual([1_001, 1_002, [1_003]]);
+      expect(await registry.seq()).toBe(1_003);
+      expect(await registry.beginRun(0)).toMatchObject([{}, { to: 1_003 }, { from: 1_004 }]);
+    });
+
+    test('tells another reader what changed since a position, and nothing twice', async () => {
+      const { registry } = store;
+      const [anna, ben] = [createKeyPair(), createKeyPair()];
+      const annas = network.membership('anna', anna);
+      await registry.admit({ membership: annas, countsUse: false, now: NOW });
+      const first = await registry.changes(0);
+      await admit('ben', ben);
+      await registry.leave(anna.id, signLeave(anna, annas, NOW));
+      await registry.remove(signRemoval(network.networkKey, { number: 1, id: ben.id, removedAt: NOW }));
+      const second = await registry.changes(first.seq);
+
+      expect(first.members.map(({ membership }) => membership.name)).toEqual(['anna']);
+      expect(second.members.map(({ membership, status }) => [membership.name, status])).toEqual([
+        ['anna', 'left'],
+        ['ben', 'removed'],
+      ]);
+      expect([second.leaves.length, second.removals.map(({ id }) => id)]).toEqual([1, [ben.id]]);
+      expect(await registry.changes(second.seq)).toEqual({
+        ...{ seq: second.seq, members: [], removals: [], leaves: [] },
+      });
+    });
+
+    test('uses of an invite that come at once are counted one by one, and those above its limit refused', async () => {
+      const { registry } = store;
+      const grant = { ...network.invite.grant, uses: 3 };
+      await registry.addInvite(grant);
+      const outcomes = await Promise.all(
+        ['a', 'b', 'c', 'd', 'e'].map((name) =>
+          registry.admit({ membership: network.membership(name), countsUse: true, now: NOW }),
+        ),
+      );
+
+      expect(outcomes.filter((each) => each === 'used-up')).toHaveLength(2);
+      expect(await registry.members()).toHaveLength(3);
+      expect(await registry.invite(grant.invite)).toMatchObject({ used: 3 });
+    });
+
+    test('a machine that repeats its enrolment uses the invite once, and is not another member', async () => {
+      const { registry } = store;
+      await registry.addInvite(network.invite.grant);
+      const anna = createKeyPair();
+      const enrol = async (serial: number): Promise<Changed> =>
+        changed(
+          await registry.admit({
+            membership: network.membership('anna', anna, serial),
+            countsUse: true,
+            now: NOW,
+          }),
+        );
+      const [first, again] = await Promise.all([enrol(1), enrol(2)]);
+
+      expect(again.member).toEqual(first.member);
+      expect(await registry.invite(network.invite.grant.invite)).toMatchObject({ used: 1 });
+    });
+
+    test('of two machines that ask for one name at once one gets it; a removed one frees it', async () => {
+      const { registry } = store;
+      const [one, two] = [createKeyPair(), createKeyPair()];
+      const ask = (key: typeof one): ReturnType<typeof registry.admit> =>
+        registry.admit({ membership: network.membership('pc', key), countsUse: false, now: NOW });
+
+      expect((await Promise.all([ask(one), ask(two)]))[1]).toBe('name-taken');
+      await registry.remove(signRemoval(network.networkKey, { number: 1, id: one.id, removedAt: NOW }));
+      expect(await ask(one)).toBe('removed');
+      expect(changed(await ask(two)).member.status).toBe('member');
+    });
+
+    test('an older membership, and one that a leave has ended, are refused', async () => {
+      const { registry } = store;
+      const anna = createKeyPair();
+      const membership = network.membership('anna', anna, 5);
+      await registry.admit({ membership, countsUse: false, now: NOW });
+
+      expect(await registry.amend(network.membership('older', anna, 5))).toBe('older');
+      await registry.leave(anna.id, signLeave(anna, membership, NOW));
+      expect(await registry.amend(network.membership('newer', anna, 9))).toBe('older');
+      const back = network.membership('anna', anna, 9);
+      expect(await registry.admit({ membership: back, countsUse: false, now: NOW })).toBe('older');
+      const later = network.membership('anna', anna, 9, NOW);
+      const { member } = changed(await registry.admit({ membership: later, countsUse: false, now: NOW }));
+      expect([member.status, member.handle]).toEqual(['member', 1]);
+    });
+  });
+
+  describe('reports', () => {
+    const seqs = async (query: ReportQuery = {}): Promise<number[]> =>
+      (await reportsFound(store.reports.query(query))).map((each) => each.report.seq);
+    const append = (batch: NewReport[]): Promise<readonly string[]> => store.reports.append(batch);
+
+    test('have ids in the order in which they were stored, whatever their own numbers are', async () => {
+      await Promise.all([append([report({ seq: 7 }), report({ seq: 3 })]), append([report({ seq: 5 })])]);
+      const found = await reportsFound(store.reports.query({}));
+
+      expect(found.map((each) => each.report.seq)).toEqual([7, 3, 5]);
+      expect(found.map(({ id }) => Number(id))).toEqual([1, 2, 3]);
+      expect(await store.reports.newest()).toBe('3');
+      expect(await seqs({ after: '1' })).toEqual([3, 5]);
+    });
+
+    test('are stored once, and an id is never given again', async () => {
+      expect(await append([report({}), report({})])).toEqual(['stored', 'stored']);
+      await store.reports.prune({ before: 1, maxBytes: ANY_SIZE }, 10);
+      expect(await append([report({}), report({ seq: 2 })])).toEqual(['stored', 'stored']);
+
+      expect((await reportsFound(store.reports.query({}))).map(({ id }) => id)).toEqual(['2']);
+      expect(await store.reports.lastSeq('ANNA', 'a'.repeat(32))).toBe(2);
+    });
+
+    test('of a batch with one that is refused none is stored, and nothing that follows from them', async () => {
+      await append([report({ seq: 2 })]);
+      const batch = [report({ seq: 1 }), report({ seq: 2, value: 'other' })];
+      const effects = { ...NO_EFFECTS, kept: [expectation('s')], alarms: [alarm('a')] };
+
+      expect(await store.reports.append(batch, effects)).toEqual(['stored', 'conflict']);
+      expect([await seqs(), await store.expectations.all(), await store.alarms.last(9)]).toEqual([
+        [2],
+        [],
+        [],
+      ]);
+      expect(await store.reports.differences(report({ seq: 2, value: 'other' }))).toEqual(['content']);
+      expect(await store.reports.append(batch.slice(0, 1), effects)).toEqual(['stored']);
+      expect((await store.expectations.all()).length + (await store.alarms.last(9)).length).toBe(2);
+    });
+
+    test('are not stored when what follows from them cannot be', async () => {
+      const effects = { ...NO_EFFECTS, kept: [expectation('s')], alarms: [alarm('given-once')] };
+      await store.reports.append([report({ seq: 1 })], effects);
+      const again = { ...effects, kept: [expectation('t')] };
+      await expect(store.reports.append([report({ seq: 2 })], again)).rejects.toThrow(/given-once|UNIQUE/);
+
+      expect(await seqs()).toEqual([1]);
+      expect((await store.expectations.all()).map(({ schedule }) => schedule)).toEqual(['s']);
+      expect(await append([report({ seq: 2 })])).toEqual(['stored']);
+    });
+
+    test('are read page by page; what is stored meanwhile does not belong to it', async () => {
+      await append(many(1_000));
+      const pages = store.reports.query({})[Symbol.asyncIterator]();
+      const first = await pages.next();
+      await append([report({ seq: 1_001 })]);
+      let count = first.done === true ? 0 : first.value.length;
+      expect(count).toBeLessThan(1_000);
+      for (let page = await pages.next(); page.done !== true; page = await pages.next())
+        count += page.value.length;
+
+      expect(count).toBe(1_000);
+    });
+
+    test('are found by who made them, title, schedule, time and kind', async () => {
+      await append([
+        report({ seq: 1, title: 'disk [1]', receivedAt: 10 }),
+        report({ seq: 2, schedule: 'disk', title: 'disk of nas', receivedAt: 20 }),
+        report({ seq: 3, schedule: 'disk', receivedAt: 30 }),
+        report({ peer: 'BEN', seq: 4, title: 'disk?', receivedAt: 40 }),
+      ]);
+      const asked: [ReportQuery, number[]][] = [
+        [{ peers: ['BEN', 'UNKNOWN'] }, [4]],
+        [{ title: 'disk*' }, [1, 2, 4]],
+        [{ title: '*[1]' }, [1]],
+        [{ title: 'disk?' }, [4]],
+        [{ schedule: 'disk', since: 20, until: 30 }, [2]],
+        [{ kind: 'user', peers: ['ANNA'] }, [1]],
+      ];
+      for (const [query, expected] of asked) expect([query, await seqs(query)]).toEqual([query, expected]);
+      const latest = await reportsFound(store.reports.latest({}));
+      expect(latest.map((each) => each.report.seq)).toEqual([1, 3, 4]);
+    });
+
+    test('beyond their space go from the machine with most, its oldest first, some at a time', async () => {
+      await append([...many(3, { peer: 'MODEST' }), ...many(20, { peer: 'GREEDY' })]);
+      const each = (await store.reports.bytes()) / 23;
+      const step = (): Promise<number> => store.reports.prune({ before: 0, maxBytes: 10 * each }, 8);
+
+      expect([await step(), await step(), await step()]).toEqual([8, 5, 0]);
+      expect(await seqs({ peers: ['MODEST'] })).toEqual([1, 2, 3]);
+      expect(await seqs({ peers: ['GREEDY'] })).toEqual([14, 15, 16, 17, 18, 19, 20]);
+      const above = ['MODEST', 'GREEDY'].map((peer) => store.reports.isAboveShare(peer, 1));
+      expect(await Promise.all(above)).toEqual([false, true]);
+    });
+  });
+
+  describe('expectations and alarms', () => {
+    test('what is dropped and what is kept are one change', async () => {
+      const clock = { steady: 1, time: 2, uptime: 3, boot: undefined };
+      await store.expectations.apply({ ...NO_EFFECTS, kept: [expectation('s'), expectation('t')] });
+      await store.expectations.apply({
+        ...NO_EFFECTS,
+        dropped: [expectation('s'), expectation('t')],
+        kept: [{ ...expectation('t'), state: 'late' }],
+        clock,
+      });
+
+      expect(await store.expectations.all()).toEqual([{ ...expectation('t'), state: 'late' }]);
+      expect(await store.expectations.clock()).toEqual(clock);
+    });
+
+    test('of each machine and schedule the oldest alarm waits to be told, until it is', async () => {
+      const alarms = [alarm('1'), alarm('2'), alarm('3', 'BEN')];
+      await store.expectations.apply({ ...NO_EFFECTS, alarms, channels: ['hook', 'webhook'] });
+      const [first, second] = await store.alarms.next('hook', 9);
+      expect([first?.id, second?.id]).toEqual(['1', '3']);
+      if (first === undefined || second === undefined) return;
+      await store.alarms.tried(first, 'hook', 'no answer');
+      expect((await store.alarms.next('hook', 1))[0]).toMatchObject({ id: '1', tries: 1 });
+      await store.alarms.done(first, 'hook', 5, undefined);
+
+      expect((await store.alarms.next('hook', 9)).map(({ id }) => id)).toEqual(['2', '3']);
+      expect(await store.alarms.waiting('webhook')).toBe(3);
+      await store.alarms.abandon('webhook', 6, 'it is not set any more');
+      expect((await store.alarms.last(3))[0]).toMatchObject({
+        id: '1',
+        deliveries: [
+          { channel: 'hook', state: 'delivered', tries: 2, doneAt: 5 },
+          { channel: 'webhook', state: 'failed', problem: 'it is not set any more' },
+        ],
+      });
+    });
+  });
+}
