@@ -106,3 +106,27 @@ test('a type of event that the daemon has not is refused', async () => {
     code: 'message-malformed',
   });
 });
+
+test('a caller that does not take what it is told gets a reset in place of what it missed, and then what is new', async () => {
+  const ring = new EventRing<Data>({ maxEvents: 100 });
+  const taken: string[] = [];
+  const goesOn = Promise.withResolvers<void>();
+  const told = new Map(['first', 'missed', 'last'].map((name) => [name, Promise.withResolvers<void>()]));
+  const onItem = async ({ type }: { readonly type: string }): Promise<void> => {
+    taken.push(type);
+    told.get(['first', 'missed', 'last'][taken.length - 1] ?? '')?.resolve();
+    if (taken.length === 1) await goesOn.promise;
+  };
+  const stop = new AbortController();
+  const call = clientOf(ring).call(contract.events, {}, { onItem, signal: stop.signal });
+  await told.get('first')?.promise;
+  for (let count = 1; count <= 10_000; count++) ring.publish('report', { count });
+  goesOn.resolve();
+  await told.get('missed')?.promise;
+  ring.publish('peer', { id: 'new' });
+  await told.get('last')?.promise;
+  stop.abort(new Error('enough'));
+
+  await expect(call).rejects.toThrow('enough');
+  expect(taken).toEqual(['reset', 'reset', 'peer']);
+});

@@ -145,3 +145,21 @@ test('the end of a ring ends its readers, after what was published before', asyn
   expect(await next(events)).toMatchObject({ data: { count: 1 } });
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });
+
+test('events that are handed out together stay within 64 KiB, and none is left out', async () => {
+  const ring = new EventRing<Data>();
+  const batches = ring.batches();
+  await batches.next();
+  for (let count = 0; count < 50; count++) ring.publish('peer', { id: `${count}${'ü'.repeat(4_000)}` });
+  const sizes: number[] = [];
+  let events = 0;
+  while (events < 50) {
+    const { value } = await batches.next();
+    if (value === undefined) break;
+    sizes.push(Buffer.byteLength(JSON.stringify(value)));
+    events += value.length;
+  }
+  expect(events).toBe(50);
+  expect(Math.max(...sizes)).toBeLessThan(66 * 1024);
+  expect(sizes.length).toBeLessThan(10);
+});

@@ -46,6 +46,9 @@ const MAX_EVENTS = 4_096;
 /** Of memory, about; as JSON. */
 const MAX_BYTES = 1024 * 1024;
 
+/** Of events that are handed out together: they fit into one message. */
+const MAX_BATCH_BYTES = 64 * 1024;
+
 /**
  * The last events of a daemon, numbered from its start on. Readers have a place in it and nothing else, so any number of
  * them, however slow, holds nothing back.
@@ -73,7 +76,7 @@ export class EventRing<D extends EventData> implements Events<D> {
     this.#newest++;
     const event = { id: this.#idOf(this.#newest), type, data };
     for (const listener of this.#listeners) listener(event);
-    const bytes = JSON.stringify(event).length;
+    const bytes = Buffer.byteLength(JSON.stringify(event));
     this.#kept.push({ event, bytes });
     this.#bytes += bytes;
     while (this.#kept.length > this.#maxEvents || this.#bytes > this.#maxBytes)
@@ -102,7 +105,7 @@ export class EventRing<D extends EventData> implements Events<D> {
     for await (const events of this.batches(from)) yield* events;
   }
 
-  /** The same, with all that is there together. */
+  /** The same, many at once where there are many. */
   async *batches({ since, types, signal }: Subscription<keyof D & string> = {}): AsyncGenerator<
     readonly EventOf<D>[],
     void,
@@ -118,8 +121,8 @@ export class EventRing<D extends EventData> implements Events<D> {
           last = this.#newest;
           yield [{ id: this.#idOf(last), type: 'reset', data: null }];
         } else if (last < this.#newest) {
-          const events = this.#kept.slice(last - this.#newest).map(({ event }) => event);
-          last = this.#newest;
+          const events = this.#nextAfter(last);
+          last += events.length;
           const fitting = events.filter(({ type }) => wanted?.has(type) !== false);
           if (fitting.length > 0) yield fitting;
         } else if (this.#isEnded) return;
@@ -128,6 +131,19 @@ export class EventRing<D extends EventData> implements Events<D> {
     } finally {
       signal?.removeEventListener('abort', this.#wake);
     }
+  }
+
+  /** Of those that are kept, as many as go together; one at the least. */
+  #nextAfter(number: number): EventOf<D>[] {
+    const events: EventOf<D>[] = [];
+    let bytes = 0;
+    for (let at = this.#kept.length - (this.#newest - number); at < this.#kept.length; at++) {
+      const next = this.#kept[at];
+      if (next === undefined || (bytes > 0 && bytes + next.bytes > MAX_BATCH_BYTES)) break;
+      events.push(next.event);
+      bytes += next.bytes;
+    }
+    return events;
   }
 
   #idOf(number: number): string {
