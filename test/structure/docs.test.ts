@@ -21,9 +21,10 @@ import { EXIT_CODES } from '../../packages/protocol/src/errors.ts';
 import { commandLinesIn, type CommandLine } from './command-lines.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
-  name.endsWith('.md'),
-);
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
 const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 
 /** What `--help` is made from. */
@@ -35,7 +36,11 @@ const everything = Object.entries(programs).flatMap(([program, commands]) =>
   commands.map((command) => [`${program} ${command.usage}`, command] as const),
 );
 
-const cli = read('docs/cli.md');
+/** The reference of the command lines: all its pages in one. */
+const cli = pages
+  .filter((page) => page.startsWith('docs/cli/'))
+  .map(read)
+  .join('\n');
 
 /** The text of each command's section, by the command's usage. */
 const sections = new Map(
@@ -67,18 +72,15 @@ function optionsOfCommand(command: Command): string[] {
     .toSorted();
 }
 
-test('docs/cli.md has a section for every command of both programs and no other', () => {
+test('docs/cli/ has a section for every command of both programs and no other', () => {
   expect([...sections.keys()].toSorted()).toEqual(everything.map(([usage]) => usage).toSorted());
 });
 
-test.each(everything)(
-  'docs/cli.md lists the options of "%s", all of them and no others',
-  (usage, command) => {
-    expect(optionsIn(sections.get(usage) ?? '')).toEqual(optionsOfCommand(command));
-  },
-);
+test.each(everything)('docs/cli/ lists the options of "%s", all of them and no others', (usage, command) => {
+  expect(optionsIn(sections.get(usage) ?? '')).toEqual(optionsOfCommand(command));
+});
 
-test('docs/cli.md lists the options that every command has', () => {
+test('docs/cli/ lists the options that every command has', () => {
   const expected = Object.entries(GLOBAL_FLAGS).flatMap(([name, { alias }]) => [
     `--${name}`,
     ...(alias === undefined ? [] : [`-${alias}`]),
@@ -92,7 +94,7 @@ test.each([
   ['filer-client start', 'FILER_', clientSettings],
   ['ip-server start', 'IP_SERVER_', serverSettings],
 ] as const)(
-  'docs/cli.md names the variable and the key of every setting of "%s"',
+  'docs/cli/ names the variable and the key of every setting of "%s"',
   (usage, prefix, settings) => {
     const table: Settings = settings;
     const section = sections.get(usage) ?? '';
@@ -103,7 +105,7 @@ test.each([
   },
 );
 
-test('docs/cli.md lists every exit code of the table, and that of a closed output', () => {
+test('docs/cli/ lists every exit code of the table, and that of a closed output', () => {
   const listed = [...cli.matchAll(/^\| (\d+) +\|/gm)].map((match) => Number(match[1]));
 
   expect(listed).toEqual([...new Set([0, ...Object.values(EXIT_CODES), 141])].toSorted((a, b) => a - b));

@@ -29,7 +29,7 @@ export interface ParsedSchedules {
 const HEAD = /^[ \t]*\[\[[ \t]*schedule[ \t]*\]\]/;
 
 const INTRODUCTION = `# What this machine reports by itself: \`filer-client report schedule add\` and \`remove\` write here, and so may you.
-# A running daemon notices within some seconds; docs/operations.md has all keys.
+# A running daemon notices within some seconds; docs/operations/schedules.md has all keys.
 `;
 
 /**

@@ -16,7 +16,7 @@ import {
 
 /*
  * What a get tells while it runs: the lines of `get --json`, with the fields of `send --json`; the recipient is this
- * machine. Names of fields are a contract (docs/cli.md).
+ * machine. Names of fields are a contract (docs/cli/).
  */
 
 /** Whose share it comes from. */

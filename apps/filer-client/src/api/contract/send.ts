@@ -4,7 +4,7 @@ import * as v from 'valibot';
 
 /*
  * What a send tells while it runs: the lines of `send --json`, and what progress bars are drawn from. Names of
- * fields are a contract (docs/cli.md).
+ * fields are a contract (docs/cli/).
  */
 
 export const jobStarted = v.object({

@@ -12,7 +12,7 @@ const shareLine = v.object({
 });
 export type ShareLine = v.InferOutput<typeof shareLine>;
 
-/** A watch. Names of fields are a contract (docs/cli.md). */
+/** A watch. Names of fields are a contract (docs/cli/). */
 const watchDocument = v.object({
   id: v.string(),
   name: v.string(),

@@ -2,7 +2,7 @@ import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { deliveryState, job, progress, timeoutMs } from './send.ts';
 
-/* What runs and waits, and what was signed for. Names of fields are a contract (docs/cli.md). */
+/* What runs and waits, and what was signed for. Names of fields are a contract (docs/cli/). */
 
 const amounts = v.pick(progress, ['bytesDone', 'bytesTotal', 'filesDone', 'filesTotal', 'complete']);
 /** How far a transfer is. */
