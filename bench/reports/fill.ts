@@ -84,14 +84,14 @@ export async function fillReports(store: Store, count: number, from: number, unt
 /** Stores samples of all machines, one a minute, up to that time. */
 export function fillSamples(store: Store, count: number, until: number): Promise<Rate> {
   const minutes = Math.ceil(count / PEERS);
-  return rateOf(minutes * PEERS, () => {
+  return rateOf(minutes * PEERS, async () => {
     for (let minute = 0; minute < minutes; minute++) {
       const at = until - (minutes - minute) * 60_000;
       const samples = Array.from(
         { length: PEERS },
         (_, peer) => [peerId(peer), { at, heartbeat: heartbeat(minute) }] as const,
       );
-      store.samples.save(new Map(samples));
+      await store.samples.save(new Map(samples));
     }
   });
 }

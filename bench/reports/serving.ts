@@ -55,7 +55,7 @@ async function perform(task: Task): Promise<void> {
     stored = 0;
   } else if (task === 'roll-up') {
     const now = await newestAt(store);
-    while (store.samples.rollUp(now, AT_ONCE) && performance.now() < end) await nextTurn();
+    while ((await store.samples.rollUp(now, AT_ONCE)) && performance.now() < end) await nextTurn();
   } else if (task === 'prune') {
     for (let dropped = 0; dropped < DROPPED && performance.now() < end; await nextTurn())
       dropped += await store.reports.prune({ before: 0, maxBytes: 0 }, PRUNED_AT_ONCE);

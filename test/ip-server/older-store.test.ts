@@ -74,7 +74,7 @@ test('a store of an older version keeps its reports, their numbers, spools and s
     ['2', 2],
     ['4', 4],
   ]);
-  expect(store.samples.of('NAS')).toEqual([
+  expect(await store.samples.of('NAS')).toEqual([
     {
       at: 60_000,
       spanMs: 60_000,

@@ -139,13 +139,13 @@ describe('samples of heartbeats', () => {
     const hour = 3_600_000;
     for (let minute = 0; minute < 90; minute++) {
       const heartbeat = { ...numbers, uptimeMs: minute, loadHundredths: minute < 60 ? 100 : 300 };
-      store.samples.save(new Map([['PEER', { at: minute * 60_000 + 7, heartbeat }]]));
+      await store.samples.save(new Map([['PEER', { at: minute * 60_000 + 7, heartbeat }]]));
     }
-    store.samples.save(new Map([['PEER', { at: 89 * 60_000 + 9, heartbeat: numbers }]]));
-    expect(store.samples.of('PEER')).toHaveLength(90);
-    expect(store.samples.rollUp(2 * DAY_MS + hour, 60)).toBe(true);
-    expect(store.samples.rollUp(2 * DAY_MS + hour, 60)).toBe(false);
-    const [first, ...minutes] = store.samples.of('PEER');
+    await store.samples.save(new Map([['PEER', { at: 89 * 60_000 + 9, heartbeat: numbers }]]));
+    expect(await store.samples.of('PEER')).toHaveLength(90);
+    expect(await store.samples.rollUp(2 * DAY_MS + hour, 60)).toBe(true);
+    expect(await store.samples.rollUp(2 * DAY_MS + hour, 60)).toBe(false);
+    const [first, ...minutes] = await store.samples.of('PEER');
 
     expect(first).toMatchObject({ at: 0, spanMs: hour, heartbeat: { uptimeMs: 59, loadHundredths: 100 } });
     expect(minutes).toHaveLength(30);
@@ -157,18 +157,20 @@ describe('samples of heartbeats', () => {
     const heartbeats = new Map(
       Array.from({ length: 20 }, (_, n) => [`PEER-${n}`, { at: 5 * 60_000, heartbeat: numbers }] as const),
     );
-    store.samples.save(heartbeats);
-    const left = (spanMs: number): number =>
-      [...heartbeats.keys()].filter((peer) => store.samples.of(peer)[0]?.spanMs === spanMs).length;
+    await store.samples.save(heartbeats);
+    const left = async (spanMs: number): Promise<number> => {
+      const all = await Promise.all([...heartbeats.keys()].map((peer) => store.samples.of(peer)));
+      return all.filter((samples) => samples[0]?.spanMs === spanMs).length;
+    };
 
-    expect(store.samples.rollUp(3 * DAY_MS, 10 * 60)).toBe(true);
-    expect(left(hour)).toBe(10);
-    while (store.samples.rollUp(3 * DAY_MS, 10 * 60));
-    expect(left(hour)).toBe(20);
-    expect(store.samples.rollUp(500 * DAY_MS, 15)).toBe(true);
-    expect(left(hour)).toBe(12);
-    while (store.samples.rollUp(500 * DAY_MS, 15));
-    expect(left(hour)).toBe(0);
+    expect(await store.samples.rollUp(3 * DAY_MS, 10 * 60)).toBe(true);
+    expect(await left(hour)).toBe(10);
+    while (await store.samples.rollUp(3 * DAY_MS, 10 * 60));
+    expect(await left(hour)).toBe(20);
+    expect(await store.samples.rollUp(500 * DAY_MS, 15)).toBe(true);
+    expect(await left(hour)).toBe(12);
+    while (await store.samples.rollUp(500 * DAY_MS, 15));
+    expect(await left(hour)).toBe(0);
   });
 });
 

@@ -52,6 +52,16 @@ describe('a breach of the rules is noticed', () => {
       'apps/ip-server/src/server/a.ts',
       `import type { x } from '../reports/x.ts';`,
     ],
+    [
+      'a store engine opened outside the store',
+      'apps/ip-server/src/cli/a.ts',
+      `import { x } from '../store/sqlite/database.ts';`,
+    ],
+    [
+      'a database opened outside the store',
+      'apps/ip-server/src/cli/a.ts',
+      `import { DatabaseSync } from 'node:sqlite';`,
+    ],
     ['the engine with a socket', 'packages/transfer/src/a.ts', `import { Socket } from 'node:net';`],
     ['the engine at the terminal', 'packages/transfer/src/a.ts', `process.stdout.write('x');`],
     ['console below the commands', `${client}/daemon/a.ts`, `console.log(1);`],

@@ -65,6 +65,9 @@ function importBreaches(source: Source): string[] {
     if (specifier.startsWith('@filer/')) {
       return FRONT_DOORS[member]?.includes(specifier) ? [] : [`imports ${specifier}`];
     }
+    if (specifier === 'node:sqlite' && /^apps\/ip-server\/src\/(?!store\/)/.test(source.path)) {
+      return [`imports ${specifier}: only the store opens a database`];
+    }
     if (member === 'packages/transfer' && SOCKETS_AND_TERMINAL.test(specifier)) {
       return [`imports ${specifier}: the engine knows neither sockets nor the terminal`];
     }
@@ -82,7 +85,14 @@ function relativeBreaches(path: string, member: string, specifier: string): stri
   const unknown = [from, to].find((folder) => rowOf(folder) === -1);
   if (unknown !== undefined) return [`uses the folder ${unknown}, which has no place in the import table`];
   const isApart = APART[member]?.[from]?.includes(to) === true && !APART_EXCEPT.has(path);
+  if (opensEngine(path, target)) return [`opens a store engine: ${target}`];
   return rowOf(to) < rowOf(from) || isApart ? [`imports ${to} from ${from}`] : [];
+}
+
+/** The engines of the ip-server's store are opened in its `store/` only. */
+function opensEngine(path: string, target: string): boolean {
+  const store = 'apps/ip-server/src/store/';
+  return !path.startsWith(store) && target.startsWith(store) && target.slice(store.length).includes('/');
 }
 
 function folderOf(path: string): string {

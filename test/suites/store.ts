@@ -4,9 +4,11 @@ import {
   signLeave,
   signPeerRecord,
   signRemoval,
+  type Heartbeat,
   type Report,
 } from '@filer/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Upload, UploadKey } from '../../apps/ip-server/src/store/attachment-store.ts';
 import type { NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
 import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
 import type { Expectation } from '../../apps/ip-server/src/store/expectation.ts';
@@ -301,6 +303,67 @@ export function storeSuite(open: () => Promise<StoreEngine>): void {
           { channel: 'webhook', state: 'failed', problem: 'it is not set any more' },
         ],
       });
+    });
+  });
+
+  describe('samples and attachments', () => {
+    const heartbeat = (uptimeMs: number, loadHundredths: number): Heartbeat => ({
+      ...{ uptimeMs, loadHundredths, memoryTotalBytes: 8, memoryFreeBytes: 4, inboxFreeBytes: 2 },
+      ...{ transfers: 0, spooled: 0 },
+    });
+
+    test('samples are one a minute, and one an hour with its average after two days', async () => {
+      const hour = 3_600_000;
+      for (let minute = 0; minute < 90; minute++) {
+        const beat = heartbeat(minute, minute < 30 ? 100 : 300);
+        await store.samples.save(new Map([['ANNA', { at: minute * 60_000 + 7, heartbeat: beat }]]));
+      }
+      await store.samples.save(new Map([['ANNA', { at: 89 * 60_000 + 9, heartbeat: heartbeat(89, 300) }]]));
+      while (await store.samples.rollUp(2 * 24 * hour + hour, 500));
+      const [first, ...minutes] = await store.samples.of('ANNA');
+
+      expect(first).toMatchObject({ at: 0, spanMs: hour, heartbeat: { uptimeMs: 59, loadHundredths: 200 } });
+      expect([minutes.length, await store.samples.of('BEN')]).toEqual([30, []]);
+    });
+
+    const keyOf = (peer: string, seq: number): UploadKey => ({ peer, spool: 'a'.repeat(32), seq });
+    const begin = async (peer: string, seq: number, now = NOW): Promise<Upload> => {
+      const upload = await store.attachments.begin(keyOf(peer, seq), now);
+      if (upload === undefined) throw new Error('the report is stored');
+      return upload;
+    };
+    const note = (upload: Upload, name: string, size: number): Promise<void> =>
+      store.attachments.note(upload, { name, size, digest: 'd' }, NOW);
+
+    test('files are noted and counted for their machine, and come again with a new beginning', async () => {
+      const { attachments } = store;
+      const [anna, ben] = [await begin('ANNA', 1), await begin('BEN', 1)];
+      await Promise.all([note(anna, 'a', 10), note(anna, 'b', 5), note(ben, 'a', 1), note(ben, 'b', 1)]);
+      await note(ben, 'c', 1);
+
+      expect([await attachments.amount('bytes'), await attachments.amountOf('files', 'ANNA')]).toEqual([
+        18, 3,
+      ]);
+      expect(await attachments.heaviest('bytes')).toEqual({ peer: 'ANNA', amount: 15 });
+      expect(await attachments.heaviest('files')).toEqual({ peer: 'BEN', amount: 4 });
+      expect([...(await attachments.files(anna)).keys()]).toEqual(['a', 'b']);
+      expect((await attachments.files(await begin('ANNA', 1))).size).toBe(0);
+    });
+
+    test('files of a report that goes are to be removed, and none are taken for one that was stored', async () => {
+      const { attachments, reports } = store;
+      const [first, second] = [await begin('ANNA', 1), await begin('ANNA', 2, NOW + 1)];
+      await reports.append([report({ seq: 1, receivedAt: 1 })]);
+      await attachments.reported(first);
+      expect(await attachments.begin(keyOf('ANNA', 1), NOW)).toBeUndefined();
+      expect((await attachments.openOf('ANNA')).map(({ seq }) => seq)).toEqual([2]);
+      await reports.prune({ before: 2, maxBytes: ANY_SIZE }, 9);
+
+      expect((await attachments.gone(9)).map(({ seq }) => seq)).toEqual([1]);
+      expect(await attachments.hasReport(keyOf('ANNA', 1))).toBe(true);
+      await attachments.forget(first);
+      expect(await attachments.find(keyOf('ANNA', 1))).toBeUndefined();
+      expect((await attachments.openSince(NOW + 2, 9)).map(({ seq }) => seq)).toEqual([second.seq]);
     });
   });
 }

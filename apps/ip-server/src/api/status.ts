@@ -16,7 +16,7 @@ export async function statusDocument(api: AdminApi): Promise<StatusDocument> {
     members: peers.length,
     online: peers.filter(({ online }) => online).length,
     networkKey: existsSync(home.networkKeyFile) ? 'here' : 'exported',
-    attachmentBytes: api.attachments.bytes,
+    attachmentBytes: await api.attachments.amount('bytes'),
     late: peers.filter(({ reports }) => reports === 'late').length,
     missing: peers.filter(({ reports }) => reports === 'missing').length,
     alarms: {

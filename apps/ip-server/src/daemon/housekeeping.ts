@@ -107,7 +107,7 @@ export class Housekeeping {
       await this.#try('heartbeats', async () => {
         const why = await this.#parts.refusal(slice.size * SAMPLE_BYTES);
         if (why !== undefined) throw why;
-        store.samples.save(slice);
+        await store.samples.save(slice);
         await store.registry.saveHeartbeats(slice);
       });
       await nextTurn();

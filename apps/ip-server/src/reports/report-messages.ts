@@ -18,8 +18,8 @@ import type { ReportRates } from './report-rates.ts';
 /** What must be there before a report of it is stored. */
 interface AttachmentsOfReports {
   /** @throws FilerError `attachment-missing` */
-  require(peer: string, report: Report): void;
-  stored(peer: string, report: Report): void;
+  require(peer: string, report: Report): Promise<void>;
+  stored(peer: string, report: Report): Promise<void>;
 }
 
 export interface ReportServices {
@@ -46,11 +46,13 @@ export function routeReports(router: MemberRouter, services: ReportServices): vo
         rates.take(peer, content.length);
         const { due, ...report } = reportMessage.parse(message);
         const { spool, seq } = report;
+        // Before the next report is read: reports of one machine are stored in their order.
+        const lacking = await refusalOf(attachments.require(peer, report));
         const answer = async (): Promise<Reply> => {
           try {
-            attachments.require(peer, report);
+            if (lacking !== undefined) throw lacking;
             await intake.add({ peer, report, content, receivedAt: now(), due });
-            attachments.stored(peer, report);
+            await attachments.stored(peer, report);
             return formatStored({ spool, seq });
           } catch (error) {
             if (!(error instanceof FilerError)) throw error;
@@ -76,4 +78,14 @@ export function routeReports(router: MemberRouter, services: ReportServices): vo
     .on(schedulesMessage, ({ schedules }, { connection }) =>
       lateness.announce(connection.id, schedules).then(() => OK),
     );
+}
+
+async function refusalOf(checked: Promise<void>): Promise<FilerError | undefined> {
+  try {
+    await checked;
+    return undefined;
+  } catch (error) {
+    if (error instanceof FilerError) return error;
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import type { CollectStore } from './collect-store.ts';
 import type { ExpectationStore } from './expectation-store.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
-import type { Samples } from './samples.ts';
+import type { SampleStore } from './sample-store.ts';
 
 /**
  * What every store engine keeps; `test/suites/store.ts` says how each of them behaves. An engine may lie on another machine: all
@@ -15,13 +15,13 @@ export interface StoreEngine {
   readonly reports: ReportStore;
   readonly expectations: ExpectationStore;
   readonly alarms: AlarmStore;
+  readonly samples: SampleStore;
+  readonly attachments: AttachmentStore;
 }
 
 /** Everything that a server keeps. */
 export interface Store extends StoreEngine {
-  readonly samples: Samples;
   readonly collects: CollectStore;
-  readonly attachments: AttachmentStore;
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
   giveBack(): Promise<boolean>;
   /** Room that the next rows take before the disk is asked for more, in bytes. */

@@ -1,12 +1,12 @@
-import { AttachmentStore } from './attachment-store.ts';
 import { CollectStore } from './collect-store.ts';
 import type { Store } from './interfaces.ts';
-import { Samples } from './samples.ts';
 import { SqliteAlarmStore } from './sqlite/alarm-store.ts';
+import { SqliteAttachmentStore } from './sqlite/attachment-store.ts';
 import { Database } from './sqlite/database.ts';
 import { SqliteExpectationStore } from './sqlite/expectation-store.ts';
 import { SqliteRegistry } from './sqlite/registry.ts';
 import { SqliteReportStore } from './sqlite/report-store.ts';
+import { SqliteSampleStore } from './sqlite/sample-store.ts';
 
 /**
  * Opens the embedded store of a home.
@@ -22,12 +22,12 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
     return {
       registry: new SqliteRegistry(database),
       reports: new SqliteReportStore(database, expectations),
-      samples: new Samples(database),
+      samples: new SqliteSampleStore(database),
       collects: new CollectStore(database),
       giveBack: async () => database.giveBack(),
       freeBytes: async () => database.freeBytes,
       setShortLog: async (isShort) => void (database.hasShortLog = isShort),
-      attachments: new AttachmentStore(database),
+      attachments: new SqliteAttachmentStore(database),
       expectations,
       alarms,
       close: () => database.close(),

@@ -74,7 +74,7 @@ export class AttachmentRoom {
   async #sweep(wanted: Wanted | undefined): Promise<void> {
     const { store, now } = this.#parts;
     await this.#cleanFolders();
-    for (const upload of store.openSince(now() - UNREPORTED_MS, AT_ONCE)) await this.settle(upload);
+    for (const upload of await store.openSince(now() - UNREPORTED_MS, AT_ONCE)) await this.settle(upload);
     await this.#removeGone();
     for (const measure of MEASURES) await this.#makeRoom(measure, wanted);
   }
@@ -88,23 +88,24 @@ export class AttachmentRoom {
     const usual = space[measure] * FILLED;
     const canFit = wanted !== undefined && wanted[measure] <= space[measure];
     const limit = canFit ? Math.min(usual, space[measure] - wanted[measure]) : usual;
-    const total = store.amount(measure);
+    const total = await store.amount(measure);
     const lacking = canFit ? Math.max(0, wanted[measure] - disk()[measure]) : 0;
     for (let left = total; !this.#closed;) {
       const isDiskFull = left > total - lacking;
       if (left <= limit && !isDiskFull) break;
-      const heaviest = store.heaviest(measure);
+      const heaviest = await store.heaviest(measure);
       if (heaviest === undefined) break;
       const isOther = heaviest.peer !== wanted?.peer;
-      const wouldHave = wanted === undefined ? 0 : store.amountOf(measure, wanted.peer) + wanted[measure];
+      const wouldHave =
+        wanted === undefined ? 0 : (await store.amountOf(measure, wanted.peer)) + wanted[measure];
       if (left <= usual && (isOther ? heaviest.amount <= wouldHave : left <= limit)) break;
-      const uploads = store.oldestOf(heaviest.peer, AT_ONCE);
+      const uploads = await store.oldestOf(heaviest.peer, AT_ONCE);
       // Who has most holds nobody else's files up by bringing more without end.
       const busiest = wanted !== undefined && isOther ? uploads[0] : undefined;
       const oldest = uploads.find((upload) => !this.#parts.isBusy(upload)) ?? busiest;
       if (oldest === undefined) break;
       await cut(oldest);
-      store.giveUp(oldest);
+      await store.giveUp(oldest);
       left -= oldest[measure];
       await this.#removeGone();
     }
@@ -113,7 +114,7 @@ export class AttachmentRoom {
   async #removeGone(): Promise<void> {
     const { store } = this.#parts;
     for (let more = true; more && !this.#closed;) {
-      const gone = store.gone(AT_ONCE);
+      const gone = await store.gone(AT_ONCE);
       more = gone.length === AT_ONCE;
       for (const upload of gone) await this.#remove(upload);
     }
@@ -122,7 +123,7 @@ export class AttachmentRoom {
   /** Ends the waiting for a report: its files go, unless it is stored and that could not be noted, or more come now. */
   async settle(upload: Upload): Promise<void> {
     const { store } = this.#parts;
-    if (store.hasReport(upload)) store.reported(upload);
+    if (await store.hasReport(upload)) await store.reported(upload);
     else await this.#remove(upload);
   }
 
@@ -130,7 +131,7 @@ export class AttachmentRoom {
     const { store, folders, isBusy } = this.#parts;
     if (isBusy(upload)) return;
     await folders.remove(upload);
-    store.forget(upload);
+    await store.forget(upload);
   }
 
   /** Now and then: half files, and folders that the store knows nothing of, as after it was restored from a backup. */
@@ -141,7 +142,7 @@ export class AttachmentRoom {
     await cleanParts(folders.root, { now: now() });
     for await (const key of folders.untouchedSince(now() - UNREPORTED_MS)) {
       if (this.#closed) return;
-      if (store.find(key) === undefined && !isBusy(key)) await folders.remove(key);
+      if ((await store.find(key)) === undefined && !isBusy(key)) await folders.remove(key);
     }
   }
 }

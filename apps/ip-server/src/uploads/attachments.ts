@@ -138,16 +138,17 @@ export class Attachments {
   /** Makes a place for the files of a report. @returns undefined when the report is stored */
   async #begin(key: UploadKey): Promise<Upload | undefined> {
     const { store, now } = this.#parts;
-    if (store.hasReport(key)) return undefined;
-    const others = store.openOf(key.peer).filter(({ spool, seq }) => spool !== key.spool || seq !== key.seq);
+    if (await store.hasReport(key)) return undefined;
+    const open = await store.openOf(key.peer);
+    const others = open.filter(({ spool, seq }) => spool !== key.spool || seq !== key.seq);
     for (const other of others.slice(0, Math.max(0, others.length - MAX_OPEN_UPLOADS + 1)))
       await this.#room.settle(other);
     // What was to be removed, or is more than a report can have, is not gone on with.
-    const isGone = store.find(key)?.state === 'gone';
+    const isGone = (await store.find(key))?.state === 'gone';
     if (isGone || (await this.#folders.measure(key)).files > MAX_FILES) await this.#folders.remove(key);
     await this.#folders.make(key);
     // It may have been stored meanwhile.
-    return store.hasReport(key) ? undefined : store.begin(key, now());
+    return await store.begin(key, now());
   }
 
   async #receive(messenger: Messenger, upload: Upload, from: string): Promise<void> {
@@ -201,13 +202,13 @@ export class Attachments {
    *
    * @throws FilerError `attachment-missing`; not for a report that is stored already, whatever became of its files
    */
-  require(peer: string, { spool, seq, attachments = [] }: Report): void {
+  async require(peer: string, { spool, seq, attachments = [] }: Report): Promise<void> {
     if (attachments.length === 0) return;
     const key = { peer, spool, seq };
     const { store } = this.#parts;
-    if (store.hasReport(key)) return;
-    const upload = store.find(key);
-    const files = upload?.state === 'open' ? store.files(upload) : undefined;
+    if (await store.hasReport(key)) return;
+    const upload = await store.find(key);
+    const files = upload?.state === 'open' ? await store.files(upload) : undefined;
     for (const attachment of attachments) {
       const file = files?.get(attachment.name);
       const came = file?.size === attachment.size && file.digest === attachment.digest;
@@ -220,15 +221,15 @@ export class Attachments {
   }
 
   /** A report is stored: what came for it is kept with it, and nothing more comes. Nothing here rejects or throws. */
-  stored(peer: string, { spool, seq, attachments = [] }: Report): void {
+  async stored(peer: string, { spool, seq, attachments = [] }: Report): Promise<void> {
     if (attachments.length === 0) return;
     const { store, log } = this.#parts;
     const key = { peer, spool, seq };
     let upload: Upload | undefined;
     try {
-      upload = store.find(key);
+      upload = await store.find(key);
       if (upload?.state !== 'open') return;
-      store.reported(upload);
+      await store.reported(upload);
       this.#running
         .get(this.#folders.nameOf(key))
         ?.messenger.reject(new FilerError('connection-closed', 'the report of these files is stored'));
@@ -251,7 +252,7 @@ export class Attachments {
   async #weigh(upload: Upload): Promise<void> {
     const { store, log } = this.#parts;
     try {
-      store.weigh(upload, await this.#folders.measure(upload));
+      await store.weigh(upload, await this.#folders.measure(upload));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       log.warn('what attachments take was not noted', { why: error });

@@ -1,9 +1,11 @@
 import type { Effects } from '../effects.ts';
 import type { StoreEngine } from '../interfaces.ts';
 import { MemoryAlarmStore } from './alarm-store.ts';
+import { MemoryAttachmentStore } from './attachment-store.ts';
 import { MemoryExpectationStore } from './expectation-store.ts';
 import { MemoryRegistry } from './registry.ts';
 import { MemoryReportStore } from './report-store.ts';
+import { MemorySampleStore } from './sample-store.ts';
 
 /** A store that lasts as long as the process, for tests. */
 export function openMemoryStore(): StoreEngine {
@@ -14,10 +16,14 @@ export function openMemoryStore(): StoreEngine {
     expectations.keep(effects);
     alarms.keep(effects);
   };
+  const attachments: MemoryAttachmentStore = new MemoryAttachmentStore((key) => reports.had(key));
+  const reports = new MemoryReportStore(apply, (key) => attachments.reportGone(key));
   return {
     registry: new MemoryRegistry(),
-    reports: new MemoryReportStore(apply),
+    reports,
     expectations,
     alarms,
+    samples: new MemorySampleStore(),
+    attachments,
   };
 }

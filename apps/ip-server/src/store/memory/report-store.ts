@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fairLevel, MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
+import type { UploadKey } from '../attachment-store.ts';
 import { NO_EFFECTS, type Effects } from '../effects.ts';
 import { differencesOf, roomOf, verdictOf, type ReportDigest } from '../report-rules.ts';
 import type {
@@ -32,15 +33,26 @@ const PAGE = 256;
 /** Reports in memory: what it promises has happened when a method returns, and is gone with the process. */
 export class MemoryReportStore implements ReportStore {
   readonly #apply: (effects: Effects) => void;
+  readonly #onDropped: (key: UploadKey) => void;
   /** In the order of their numbers. */
   #kept: Kept[] = [];
   readonly #byKey = new Map<string, Kept>();
   readonly #spools = new Map<string, Spool>();
   #number = 0;
 
-  /** @param apply keeps the effects of reports in the other stores, all of them or none */
-  constructor(apply: (effects: Effects) => void) {
+  /**
+   * @param apply keeps the effects of reports in the other stores, all of them or none
+   * @param onDropped called for each report that goes
+   */
+  constructor(apply: (effects: Effects) => void, onDropped: (key: UploadKey) => void) {
     this.#apply = apply;
+    this.#onDropped = onDropped;
+  }
+
+  /** Whether a report of that key is stored, or was. */
+  had({ peer, spool, seq }: UploadKey): boolean {
+    const prunedSeq = this.#spools.get(`${peer} ${spool}`)?.prunedSeq ?? -1;
+    return this.#byKey.has(`${peer} ${spool} ${seq}`) || seq <= prunedSeq;
   }
 
   async append(batch: readonly NewReport[], effects: Effects = NO_EFFECTS): Promise<StoreOutcome[]> {
@@ -161,6 +173,7 @@ export class MemoryReportStore implements ReportStore {
   #drop(kept: Kept): void {
     this.#kept = this.#kept.filter((each) => each !== kept);
     this.#byKey.delete(kept.key);
+    this.#onDropped({ peer: kept.peer, spool: kept.report.spool, seq: kept.report.seq });
     const spool = this.#spools.get(`${kept.peer} ${kept.report.spool}`);
     if (spool === undefined) return;
     spool.prunedSeq = Math.max(spool.prunedSeq, kept.report.seq);

@@ -1,24 +1,16 @@
 import type { Heartbeat } from '@filer/protocol';
-import type { Database, Row, Statement } from './sqlite/database.ts';
-import { PeerNumbers } from './sqlite/peer-numbers.ts';
-import type { HeartbeatAt } from './registry.ts';
-import { integer } from './sqlite/rows.ts';
+import type { HeartbeatAt } from '../registry.ts';
+import { HOURS_KEPT_MS, MINUTES_KEPT_MS, type Sample, type SampleStore } from '../sample-store.ts';
+import type { Database, Row, Statement } from './database.ts';
+import { PeerNumbers } from './peer-numbers.ts';
+import { integer } from './rows.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const MINUTES_AN_HOUR = HOUR_MS / MINUTE_MS;
 
-/** Samples of a minute are rolled up to hours after this; hours are kept for the other. */
-const MINUTES_KEPT_MS = 2 * DAY_MS;
-const HOURS_KEPT_MS = 400 * DAY_MS;
-
-export interface Sample extends HeartbeatAt {
-  readonly spanMs: number;
-}
-
-/** Heartbeats over time: one a minute for each machine, after two days one an hour. */
-export class Samples {
+/** Heartbeats over time in the embedded database. */
+export class SqliteSampleStore implements SampleStore {
   readonly #database: Database;
   readonly #peers: PeerNumbers;
   readonly #statements: ReturnType<typeof prepareAll>;
@@ -31,8 +23,7 @@ export class Samples {
     this.#statements = prepareAll(database);
   }
 
-  /** One sample for each machine; a second one in the same minute replaces the first. */
-  save(heartbeats: ReadonlyMap<string, HeartbeatAt>): void {
+  async save(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void> {
     this.#database.transaction(() => {
       for (const [peer, { at, heartbeat }] of heartbeats) {
         const numbers = COLUMNS.map(([key]) => heartbeat[key]);
@@ -41,20 +32,13 @@ export class Samples {
     });
   }
 
-  /** Oldest first. */
-  of(peer: string): Sample[] {
+  async of(peer: string): Promise<Sample[]> {
     const number = this.#peers.find(peer);
     return number === undefined ? [] : this.#statements.of.all(number).map(sampleOf);
   }
 
-  /**
-   * A step of making one sample an hour of those that are older than two days, and of dropping very old ones: machine
-   * by machine, since the samples of one lie side by side.
-   *
-   * @param limit of rows that are read or dropped, roughly
-   * @returns whether more is left to do
-   */
-  rollUp(now: number, limit: number): boolean {
+  /** Machine by machine, since the samples of one are side by side. */
+  async rollUp(now: number, limit: number): Promise<boolean> {
     const before = now - MINUTES_KEPT_MS - ((now - MINUTES_KEPT_MS) % HOUR_MS);
     const { nextPeer, oldest, dropOld } = this.#statements;
     return this.#database.transaction(() => {
