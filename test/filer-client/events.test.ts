@@ -4,7 +4,7 @@ import { connectDaemon, resolveHome } from '@filer/program';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { contract } from '../../apps/filer-client/src/api/contract.ts';
 import type { ClientEvent, ClientEventData } from '../../apps/filer-client/src/api/contract/events.ts';
-import { CommandHere, runHere } from '../support/in-process.ts';
+import { CommandHere } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 
 let network: NetworkHere;
@@ -68,13 +68,6 @@ test('a job that waits, and is cancelled, is an event each time, and shown when 
   expect((await cancelled()).type).toBe('transfer');
   expect(await watching.shows(({ outgoing }) => JSON.stringify(outgoing) === '[]')).toBeDefined();
   await sending.shows(({ type }) => type === 'done');
-});
-
-test('what another process of the home sends is an event, too', async () => {
-  const next = await awaits(alice, 'transfer');
-  const args = ['send', '-', '--as', 'typed', '--to', 'bob'];
-  const { code } = await runHere('filer-client', alice.home, args, 'typed');
-  expect([code, (await next()).type]).toEqual([0, 'transfer']);
 });
 
 test('a message is an event with all of it', async () => {
