@@ -49,7 +49,7 @@ export const SETTINGS = {
   advertise: listSetting(
     ADDRESS,
     'server.example:10901',
-    'HOST:PORT that invites name instead of what is found',
+    'HOST:PORT in invites (default: the addresses that are found)',
   ),
   broadcastIntervalMs: setting(
     durationFrom(MIN_BROADCAST_MS, MAX_HEARTBEAT_MS, 'a duration from 100ms to 1h such as 5s'),
@@ -70,34 +70,34 @@ export const SETTINGS = {
   reportSpaceBytes: setting(
     SIZE,
     '1GiB',
-    'how much room reports may take; the oldest of the machine with most go first',
+    'limit of the space of reports; the oldest of the machine with most are dropped first',
   ),
-  keepFree: setting(SIZE, '16MiB', 'what stays free on the disks that files and reports of machines come to'),
-  collectMaxFileSize: optionalSetting(SIZE, '10GiB', 'largest file that a collect takes'),
+  keepFree: setting(SIZE, '16MiB', 'space that stays free on the disks of files and reports of machines'),
+  collectMaxFileSize: optionalSetting(SIZE, '10GiB', 'limit of the size of a file of a collect'),
   collectMaxFiles: optionalSetting(
     integerKind({ min: 1, max: 1_000_000_000, example: 100_000 }),
     '100000',
-    'most files that a collect takes of one machine in one run',
+    'limit of the number of files that a collect takes from one machine in one run',
   ),
   attachmentSpaceBytes: setting(
     SIZE,
     '10GiB',
-    'how much room the files of reports may take; the oldest of the machine with most go first',
+    'limit of the space of attachments; the oldest of the machine with most are dropped first',
   ),
   settleMs: setting(
     DURATION,
     '2m',
-    'after a start, how long machines have to come back before their reports are late or missing',
+    'time after a start in which machines can come back before their reports are late or missing',
   ),
   onAlarm: commandSetting(
     ['/usr/local/bin/tell-ops', '--quietly'],
-    'a program to run when reports of a machine are missing, and when they come again; arguments go into the configuration file',
+    'a program to run when reports of a machine are missing, and when they come again; set arguments in the configuration file',
   ),
   onAlarmTimeoutMs: setting(DURATION, '1m', 'how long that program may take'),
   webhook: optionalSetting(
     WEBHOOK,
     'https://ops.example/hooks/filer',
-    'where to post when reports of a machine are missing, and when they come again',
+    'address to post to when reports of a machine are missing, and when they come again',
   ),
   webhookSecretFile: optionalSetting(
     textKind('a file'),

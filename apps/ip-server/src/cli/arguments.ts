@@ -52,27 +52,27 @@ export const startArguments = settingArguments(SETTINGS);
 
 export const inviteArguments = {
   group: list(GROUP, 'group that joining machines belong to', { commas: true }),
-  expiresMs: defaulted(DURATION, '7d', 'how long it admits'),
+  expiresMs: defaulted(DURATION, '7d', 'how long the link is valid'),
   uses: defaulted(
     integerKind({ min: 1, max: MAX_INVITE_USES, example: 20 }),
     '1',
-    'how many may join with it',
+    'how many machines may join with it',
   ),
   qr: flag('show the link as a QR code, too'),
   list: flag('list the invites instead'),
   revoke: optional(textKind('the id of an invite'), 'revoke an invite instead'),
-  withMembers: flag('with --revoke: remove those who joined with it, too'),
+  withMembers: flag('with --revoke: also remove the machines that joined with it'),
   networkKey,
 };
 
 export const exportArguments = {
-  file: required(textKind('a new file'), 'where the copy goes'),
-  remove: flag('take the key away from this server afterwards'),
+  file: required(textKind('a new file'), 'path of the copy'),
+  remove: flag('remove the key from this server afterwards'),
 };
 
 export const peersArguments = {
-  all: flag('those who left or were removed, too'),
-  watch: flag('go on, and show every change'),
+  all: flag('include machines that left or were removed'),
+  watch: flag('keep running, and show every change'),
 };
 
 /** As other commands write it, too: `@lab`. */
@@ -97,22 +97,22 @@ export const reportsArguments = {
   ),
   schedule: optional(textKind('the name of a schedule'), 'made by this schedule'),
   kind: optional(choiceKind(['user', 'schedule']), 'made by hand, or by schedules'),
-  latest: flag('of each machine and schedule the newest only'),
-  watch: flag('go on, and show each report when it comes; older ones with --since only'),
+  latest: flag('only the newest of each machine and schedule'),
+  watch: flag('keep running, and show each report when it comes; older ones with --since only'),
   csv: flag('as comma-separated values, a row a report'),
-  value: list(textKind('the key of a value such as free'), 'with --csv: a column of its own for this value'),
+  value: list(textKind('the key of a value such as free'), 'with --csv: add a column for this value'),
 };
 
 export const reportArguments = {
   id: required(textKind('the id of a report'), 'which report'),
-  out: optional(textKind('a folder'), 'copy its files there; nothing there is replaced'),
+  out: optional(textKind('a folder'), 'copy its files to this folder; existing files are not replaced'),
 };
 
-export const broadcastArguments = { text: required(ANY_TEXT, 'what to say, in quotes') };
+export const broadcastArguments = { text: required(ANY_TEXT, 'the text, in quotes') };
 
 const SOURCE = customKind('@group, @all, or the name of a machine, such as @lab', (text) => {
   if (text !== '@all' && !isName(text) && !isPeerId(text) && !isGroupName(text.replace(/^@/, '')))
-    throw new RangeError('names nobody');
+    throw new RangeError('not a machine or a group');
   return text;
 });
 
@@ -123,12 +123,12 @@ const PATTERN = customKind(
 
 const COLLECT = textKind('the name of a collect such as results');
 
-export const collectsArguments = { watch: flag('go on, and show every change') };
+export const collectsArguments = { watch: flag('keep running, and show every change') };
 
 export const collectAddArguments = {
-  name: required(NAME, 'what it is called'),
-  from: list(SOURCE, 'whom it asks: @group, @all or a machine', { commas: true, required: true }),
-  path: list(PATTERN, 'what it asks for: a pattern over SHARE/path/below (several: repeat it)', {
+  name: required(NAME, 'name of the collect'),
+  from: list(SOURCE, 'machines to ask: @group, @all or a machine', { commas: true, required: true }),
+  path: list(PATTERN, 'files to collect: a pattern over SHARE/path/below (repeatable)', {
     required: true,
   }),
   every: optional(EVERY, 'how often: a duration, or by the calendar as in day@18:00'),
@@ -137,13 +137,13 @@ export const collectAddArguments = {
     textKind('a folder such as /srv/collected'),
     'where the files go (below the data of ip-server unless set)',
   ),
-  graceMs: defaulted(DURATION, '10m', 'who has not delivered after this is late'),
+  graceMs: defaulted(DURATION, '10m', 'a machine that has not delivered after this time is late'),
 };
 
 export const collectShowArguments = {
   name: required(COLLECT, 'which collect'),
   run: optional(textKind('a run such as 2026-11-21'), 'this run instead of the last one'),
-  watch: flag('go on, and show every change'),
+  watch: flag('keep running, and show every change'),
 };
 
 export const collectArguments = { name: required(COLLECT, 'which collect') };

@@ -27,10 +27,10 @@ export interface ShellCommand {
 
 /** All that can be typed, by its first word. `help`, `exit` and `quit` are the shell's own. */
 export const shellCommands: Readonly<Record<string, ShellCommand>> = {
-  peers: { usage: 'peers', describe: 'who is there', names: 'none', run: peers },
+  peers: { usage: 'peers', describe: 'list the machines of the network', names: 'none', run: peers },
   connections: {
     usage: 'connections',
-    describe: 'what is connected, in and out',
+    describe: 'list connections, in and out',
     names: 'none',
     run: connections,
   },
@@ -47,23 +47,23 @@ export const shellCommands: Readonly<Record<string, ShellCommand>> = {
     names: 'all',
     run: send,
   },
-  message: { usage: 'message NAME TEXT…', describe: 'say something to one', names: 'first', run: message },
+  message: { usage: 'message NAME TEXT…', describe: 'send a text to a peer', names: 'first', run: message },
   multicast: {
     usage: 'multicast NAME,NAME… TEXT…',
-    describe: 'say something to several, or to a @group',
+    describe: 'send a text to several peers, or to a @group',
     names: 'first',
     run: multicast,
   },
   broadcast: {
     usage: 'broadcast TEXT…',
-    describe: 'say something to everyone',
+    describe: 'send a text to everyone',
     names: 'none',
     run: broadcast,
   },
-  accept: { usage: 'accept ID', describe: 'take files that were offered', names: 'none', run: accept },
+  accept: { usage: 'accept ID', describe: 'accept files that were offered', names: 'none', run: accept },
   decline: {
     usage: 'decline ID [REASON…]',
-    describe: 'refuse files that were offered',
+    describe: 'decline files that were offered',
     names: 'none',
     run: decline,
   },
@@ -75,7 +75,7 @@ export const shellCommands: Readonly<Record<string, ShellCommand>> = {
   },
   status: {
     usage: 'status',
-    describe: 'who this machine is, and how it is connected',
+    describe: 'show the identity and the connections of this machine',
     names: 'none',
     run: status,
   },
