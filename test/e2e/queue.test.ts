@@ -148,7 +148,7 @@ test('Ctrl-C only stops watching a queued job, and cancel ends it', async () => 
   const { code, stderr } = await command.ended;
 
   expect(code).toBe(130);
-  const [, id = ''] = /Job (\S+) goes on without you/.exec(stderr) ?? [];
+  const [, id = ''] = /Job (\S+) continues in the background/.exec(stderr) ?? [];
   const [transfers] = await network.ask('anna', 'transfers');
   const progress = { filesDone: 0, filesTotal: 1, bytesTotal: 24 * MiB, complete: true };
   expect(listOf(transfers, 'outgoing')).toMatchObject([

@@ -168,7 +168,7 @@ test('while no daemon runs, status and inbox name the inbox of the configuration
   await writeFile(join(network.home('dora'), 'config.toml'), `inbox = ${JSON.stringify(inbox)}\n`);
 
   expect(await network.ask('dora', 'status')).toMatchObject([{ running: false, inbox }]);
-  expect((await network.client('dora', ['inbox'])).stderr).toContain(`will lie in ${inbox}`);
+  expect((await network.client('dora', ['inbox'])).stderr).toContain(`stored in ${inbox}`);
 });
 
 test('the configuration file lists a program with its arguments, and sets the rest as flags do', async () => {

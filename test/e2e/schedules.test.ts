@@ -262,7 +262,7 @@ test('a daemon that is killed leaves no command behind for ever, and the run is 
   expect((await leftOf('long-bob')).length).toBeGreaterThan(1);
 
   await network.start('bob');
-  await network.daemon('bob').said('commands of schedules were still running');
+  await network.daemon('bob').said('commands of schedules that a killed daemon left running were ended');
   await network.daemon('bob').said('a scheduled report was made schedule=long-bob');
   await network.client('bob', ['report', 'schedule', 'remove', 'long-bob']);
 

@@ -225,7 +225,7 @@ test('temporary names, patterns and .filerignore files keep things here', async 
 test('a folder that is not there yet is watched when it comes, and again when it was removed and comes back', async () => {
   const folder = network.path('away/disk');
   const { stderr } = await network.client('anna', ['watch', 'add', folder, '--to', 'bob', ...QUICK]);
-  expect(stderr).toContain('is not there yet: it is watched as soon as it is');
+  expect(stderr).toContain('does not exist yet: it is watched when it is created');
   expect(await watchOf('disk')).toMatchObject({
     state: 'folder-missing',
     reason: `there is no folder ${JSON.stringify(folder)}: it is watched as soon as it is there`,
@@ -518,7 +518,7 @@ test('without a daemon a watch is kept, and begins when one runs', async () => {
   expect([code, stdout]).toEqual([0, `later: ${folder} is watched for bob\n`]);
   const [document] = await network.ask('erin', 'watch', 'list');
   expect(listOf(document, 'watches')).toMatchObject([
-    { name: 'later', state: 'stopped', reason: 'it goes on when `filer-client start` runs here' },
+    { name: 'later', state: 'stopped', reason: 'it continues when `filer-client start` runs here' },
   ]);
   await network.start('erin');
   while ((await filesBelow(network.inbox('bob', 'erin', 'later'))).length === 0)

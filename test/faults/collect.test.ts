@@ -80,7 +80,7 @@ async function half(): Promise<void> {
   const following = network.followServer(['collect', 'run', 'all', '--json']);
   await held;
   await following.stop('SIGINT');
-  expect(following.stderr).toContain('The run goes on without you');
+  expect(following.stderr).toContain('The run continues in the background');
 }
 
 test('a machine that is killed in the middle delivers the rest when it is back', async () => {

@@ -33,9 +33,19 @@ export function importsOf(source: Source): string[] {
   return [...source.text.matchAll(statement)].map((match) => match[1] ?? match[2] ?? '');
 }
 
+/** What stands between the quotes of each string of a file, without what a template fills in. */
+export function stringsOf(source: Source): string[] {
+  return [...source.text.matchAll(TOKEN)]
+    .map(([found]) => found)
+    .filter((found) => /^['"`]/.test(found))
+    .map((found) => found.slice(1, -1).replaceAll(/\$\{[^{}]*\}/g, '…'));
+}
+
+/** Strings, comments and regular expressions: whichever begins first decides what the rest is. */
+const TOKEN =
+  /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\/|\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[dgimsuvy]*(?=\s*[.,;)\]])/g;
+
 /** Blanks comments; strings that hold `//` or a comment's opening are kept by looking at them first. */
 function withoutComments(text: string): string {
-  const token =
-    /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\/|\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[dgimsuvy]*(?=\s*[.,;)\]])/g;
-  return text.replace(token, (found) => (/^\/[/*]/.test(found) ? ' ' : found));
+  return text.replace(TOKEN, (found) => (/^\/[/*]/.test(found) ? ' ' : found));
 }

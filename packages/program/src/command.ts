@@ -43,7 +43,7 @@ export interface CommandDefinition<A extends Arguments> {
   /** Whole command lines without the program's name. */
   readonly examples?: readonly string[];
   /**
-   * Goes on when nobody reads standard output any more, as a daemon does.
+   * Goes on when the reader of standard output has closed it, as a daemon does.
    *
    * @default false
    */

@@ -33,13 +33,13 @@ export class KeptClock {
     if (doubtMs > 0 !== this.#isDoubted) {
       this.#isDoubted = doubtMs > 0;
       if (this.#isDoubted) {
-        log.warn('the clock is ahead of all that confirms it: nothing is removed for its age by it yet', {
+        log.warn('the clock is ahead and not confirmed: nothing is removed for its age yet', {
           clock: new Date(clock.now() + doubtMs).toISOString(),
           ahead: formatDuration(doubtMs),
           remedy:
-            'set the clock if it is wrong; a right one is believed once other machines confirm it, or after some time',
+            'set the clock if it is wrong; a right clock is trusted when other machines confirm it, or after some time',
         });
-      } else log.info('the clock is believed: what is old is removed by it');
+      } else log.info('the clock is trusted: old data is removed');
     }
     const { steadyMs } = clock.save();
     if (this.#savedAtMs === undefined || steadyMs - this.#savedAtMs >= SAVE_EVERY_MS) void this.#save();

@@ -53,7 +53,7 @@ export class Output {
     stderr.on('error', ignore);
   }
 
-  /** Aborted once nobody reads standard output any more (`filer-client peers | head -1`). */
+  /** Aborted once the reader of standard output has closed it (`filer-client peers | head -1`). */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }

@@ -35,7 +35,7 @@ export interface ProgramOptions {
 /** 128 + SIGPIPE, as a shell reports a program that wrote to a closed pipe. */
 const OUTPUT_CLOSED_EXIT_CODE = 141;
 
-const OUTPUT_CLOSED = new Error('nobody reads standard output any more');
+const OUTPUT_CLOSED = new Error('the reader of standard output has closed it');
 
 /**
  * Runs one command line from its parsing to its exit code. The caller exits with it at once: a fault may have

@@ -45,7 +45,7 @@ export function parseSize(text: string): number {
  */
 export function parseRate(text: string): number {
   const bytes = parseSize(text.replace(/\/s$/, ''));
-  if (bytes < 1) throw new FilerError('usage', `a rate of ${text} would never end, write one such as 20MB/s`);
+  if (bytes < 1) throw new FilerError('usage', `a rate of ${text} is too low, write one such as 20MB/s`);
   return bytes;
 }
 

@@ -289,7 +289,7 @@ test('schedules that the database could not take are taken over as soon as it ca
   home.database.exec('PRAGMA query_only = ON');
   await writeFile(home.file, text.join('\n'));
   home.scheduler.wake();
-  expect(home.said).toContain('schedules could not be looked at');
+  expect(home.said).toContain('schedules could not be checked');
   expect(home.table.entries.map(({ name }) => name)).toEqual(['first']);
 
   home.database.exec('PRAGMA query_only = OFF');

@@ -10,5 +10,5 @@ export async function run({ job }: JobArguments, context: Context): Promise<void
   const { recipients } = cancelled;
   const who = recipients === 1 ? '1 recipient does' : `${recipients} recipients do`;
   output.line(`job ${cancelled.job} is cancelled: ${who} not get it`);
-  output.hint(`To go on after all:  filer-client retry ${cancelled.job}`);
+  output.hint(`To continue it:  filer-client retry ${cancelled.job}`);
 }

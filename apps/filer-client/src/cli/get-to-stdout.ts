@@ -44,7 +44,7 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
 
 function requireOnlyBytes(args: GetArguments, jsonMode: boolean): void {
   const refuse = (option: string, why: string): never => {
-    throw new FilerError('usage', `${option} does not go with -: ${why}`);
+    throw new FilerError('usage', `${option} cannot be combined with -: ${why}`);
   };
   if (jsonMode) refuse('--json', 'standard output carries the file');
   if (args.dryRun) refuse('--dry-run', 'nothing would be written');

@@ -41,7 +41,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   if (items.length === 0) {
     const { inbox } = await call(context, contract.status, {});
     if (first === undefined)
-      output.words(`Nothing has come yet. Files that others send will lie in ${inbox}`);
+      output.words(`No files were received yet. Files from other machines are stored in ${inbox}`);
     return;
   }
   output.line(

@@ -57,12 +57,12 @@ export async function showJob(
 
 function tellCutOff(job: string, { output }: Context): void {
   output.words(`Job ${job} continues when \`filer-client start\` runs here again within its --timeout.`);
-  output.words(`See what became of it:  filer-client history ${job}`);
+  output.words(`See its result:  filer-client history ${job}`);
 }
 
 function tellDetached(job: string, { output }: Context): void {
-  output.words(`Job ${job} goes on without you, as long as \`filer-client start\` runs here.`);
-  output.words(`Look after it:  filer-client transfers   End it:  filer-client cancel ${job}`);
+  output.words(`Job ${job} continues in the background while \`filer-client start\` runs here.`);
+  output.words(`Watch it:  filer-client transfers   Cancel it:  filer-client cancel ${job}`);
 }
 
 interface Words {

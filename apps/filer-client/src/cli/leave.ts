@@ -19,9 +19,7 @@ export async function run({ yes }: LeaveArguments, context: Context): Promise<vo
   const left = await call(context, contract.leave, {});
   output.json(left);
   output.line(
-    left.told
-      ? `${left.name} has left the network`
-      : `${left.name} is no member any more as far as this machine goes`,
+    left.told ? `${left.name} has left the network` : `${left.name} has left the network on this machine`,
   );
   if (!left.told) {
     output.warn(

@@ -8,7 +8,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   const lines = [...member.spool.lines()];
   output.json({ reports: lines.map(documentOf) });
   if (lines.length === 0) {
-    output.words('Nothing waits: the ip-server has all that was reported here');
+    output.words('No reports wait: the ip-server has all reports of this machine');
     return;
   }
   const now = Date.now();
@@ -29,7 +29,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   );
   if (lines.some(({ refused }) => refused !== undefined))
     output.words(
-      'Refused ones stay until you say: filer-client report spool retry NUMBER, or … report spool drop NUMBER',
+      'Refused reports are kept until you run: filer-client report spool retry NUMBER, or … report spool drop NUMBER',
     );
 }
 

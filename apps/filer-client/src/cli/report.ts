@@ -31,7 +31,7 @@ export function storedWords({ stored, spooled, reason }: SpooledReport, output: 
   }
   const waiting = spooled === 1 ? '' : ` (${spooled} wait)`;
   output.line(`kept on disk${waiting}: ${reason ?? 'the ip-server has not stored it yet'}`);
-  output.words('It goes by itself once the ip-server is back and `filer-client start` runs here.');
+  output.words('It is sent automatically when the ip-server is back and `filer-client start` runs here.');
 }
 
 function parsePair(text: string): readonly [string, string] {

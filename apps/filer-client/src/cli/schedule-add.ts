@@ -21,7 +21,7 @@ export async function run(args: ScheduleAddArguments, context: Context): Promise
     output.words(
       `The command runs in ${line.cwd ?? userWorkFolder()} as this user, without the variables of this shell.`,
     );
-  if (!daemon) output.words('Nothing runs it yet: it begins with `filer-client start` here.');
+  if (!daemon) output.words('The schedule does not run yet: it starts with `filer-client start` here.');
 }
 
 /** As `schedules.toml` has them. What was typed is checked already; what does not go together is checked here. */

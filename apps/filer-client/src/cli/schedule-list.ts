@@ -21,9 +21,10 @@ export async function run(_args: object, context: Context): Promise<void> {
   }
   if (schedules.length === 0 && mistakes.length === 0 && leaving.length === 0) {
     output.words(
-      'Nothing is reported by itself: `filer-client report schedule add disk --every 10m -- df -h` would report the disks',
+      'There are no schedules: `filer-client report schedule add disk --every 10m -- df -h` would report the disks',
     );
-  } else if (!daemon) output.words('Nothing runs them now: they go on with `filer-client start` here.');
+  } else if (!daemon)
+    output.words('The schedules do not run now: they continue with `filer-client start` here.');
 }
 
 function rowOf(schedule: ScheduleLine): string[] {

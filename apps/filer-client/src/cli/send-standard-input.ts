@@ -32,7 +32,7 @@ export async function sendStandardInput(
   if (stdin === process.stdin) requireNotOwn(STANDARD_INPUT, fstatSync(0, { bigint: true }));
   await openHome(home);
   if ('isTTY' in stdin && stdin.isTTY === true)
-    output.hint('Type what is to be sent; Ctrl-D on a new line ends it.');
+    output.hint('Type the text to send; Ctrl-D on a new line ends it.');
   const spooled = await SpooledStream.open(content, await newSpoolFile(home.outgoing));
   const params = { ...request, paths: [spooled.file], spooled: true };
   let isKept = false;
@@ -59,7 +59,7 @@ export async function sendStandardInput(
 }
 
 function hint(done: SendDone, { output }: Context): SendDone {
-  if (!done.ok) output.hint(`What came is kept for a week:  filer-client retry ${done.job}`);
+  if (!done.ok) output.hint(`The input is kept for a week:  filer-client retry ${done.job}`);
   return done;
 }
 
@@ -71,5 +71,6 @@ function checkRequest(paths: readonly string[], { as, dryRun }: Request): void {
     );
   if (as === '')
     throw new FilerError('usage', 'standard input has no name: give it one with --as, such as --as x.tar');
-  if (dryRun) throw new FilerError('usage', '--dry-run does not go with -: nobody knows yet what will come');
+  if (dryRun)
+    throw new FilerError('usage', '--dry-run cannot be combined with -: the input is not known in advance');
 }

@@ -9,7 +9,7 @@ export async function run({ address }: ServerArguments, context: Context): Promi
   parseHostPort(address); // a wrong one is the caller's mistake, daemon or not
   const result = await call(context, contract.server, { address });
   output.json(result);
-  output.line(`the ip-server is looked for at ${result.address} first (its id stays ${result.id})`);
+  output.line(`the ip-server is dialled at ${result.address} first (its id is still ${result.id})`);
   if (result.connected === true) output.line('it answers there');
   if (result.connected === null) output.words('The daemon tries it now; see `filer-client status`.');
 }

@@ -6,5 +6,5 @@ import type { ShareRemoveArguments } from './arguments.ts';
 export async function run({ name }: ShareRemoveArguments, context: Context): Promise<void> {
   const removed = await call(context, contract.shareRemove, { name });
   context.output.json(removed);
-  context.output.line(`${printable(removed.name)} is shared no more; its folder is as it was`);
+  context.output.line(`${printable(removed.name)} is not shared any longer; its folder is unchanged`);
 }

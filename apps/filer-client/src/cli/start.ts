@@ -20,7 +20,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     format: settings.logFormat,
     stream: output.stderr,
   });
-  context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
+  context.outliveFailures((error) => log.error('a background operation failed', { error }));
   const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
   keepYoungMemorySmall();
   daemon.events.listen(showEvents(output));

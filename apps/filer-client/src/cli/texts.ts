@@ -18,7 +18,7 @@ export function showText(outcome: TextOutcome, { output }: Context): number {
   if (reached === 0 && offline > 0) {
     throw new FilerError(
       'peer-unreachable',
-      'nobody was reached: no other machine is online; `filer-client peers` shows who is there',
+      'no machine was reached: no other machine is online; `filer-client peers` lists them',
     );
   }
   return failed.length > 0 ? 8 : 0;

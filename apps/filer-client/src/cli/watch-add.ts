@@ -17,7 +17,7 @@ export async function run(args: WatchAddArguments, context: Context): Promise<vo
   output.json(watch);
   const [name, place] = [printable(watch.name), printable(watch.folder)];
   output.line(`${name}: ${place} is watched for ${watch.to.map(printable).join(', ')}`);
-  if (!isThere) output.words(`${place} is not there yet: it is watched as soon as it is`);
-  if (watch.state === 'stopped') output.hint('Begin with it:  filer-client start');
-  else output.hint('See how it goes:  filer-client watch list');
+  if (!isThere) output.words(`${place} does not exist yet: it is watched when it is created`);
+  if (watch.state === 'stopped') output.hint('Start watching:  filer-client start');
+  else output.hint('See its state:  filer-client watch list');
 }

@@ -7,7 +7,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   const { watches } = await call(context, contract.watchList, {});
   output.json({ watches });
   if (watches.length === 0) {
-    output.words('Nothing is watched: `filer-client watch add DIR --to NAME` ships what is new in a folder');
+    output.words('Nothing is watched: `filer-client watch add DIR --to NAME` sends new files of a folder');
     return;
   }
   const now = Date.now();

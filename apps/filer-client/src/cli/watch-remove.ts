@@ -8,6 +8,6 @@ export async function run({ which }: WatchRemoveArguments, context: Context): Pr
   const { output } = context;
   const removed = await call(context, contract.watchRemove, { which, folder: resolve(which) });
   output.json(removed);
-  output.line(`${printable(removed.folder)} is watched no more; its files are as they were`);
-  if (removed.waiting > 0) output.hint('What was on its way goes on:  filer-client transfers');
+  output.line(`${printable(removed.folder)} is not watched any longer; its files are unchanged`);
+  if (removed.waiting > 0) output.hint('Transfers in progress continue:  filer-client transfers');
 }

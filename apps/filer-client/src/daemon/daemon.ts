@@ -273,7 +273,7 @@ export class Daemon implements DaemonPart {
     spool.maxFileBytes = settings.attachmentSpace;
     member.messages.roomBytes = settings.messageSpace;
     member.room = new DiskRoom(dirname(member.home.databaseFile), { keepFreeBytes: settings.keepFree });
-    if (spool.folders.clean() > 0) log.info('attachments of reports that never were spooled were removed');
+    if (spool.folders.clean() > 0) log.info('attachments without a spooled report were removed');
     const intake = await TransferIntake.open({
       member,
       inbox: this.inbox,

@@ -133,7 +133,7 @@ export class CollectDeliveries {
       await this.#send(asked.run, globs, shares, signal, progress, facts);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      log.warn('what the ip-server collects was not delivered', { ...facts, error });
+      log.warn('a delivery to the ip-server failed', { ...facts, error });
     }
   }
 

@@ -129,7 +129,7 @@ export class TransferIntake {
     try {
       makeFolders(inbox, 0o700);
       const removed = await cleanParts(inbox, { uselessOlderThanMs: 0, now: member.clock.now() });
-      if (removed > 0) log.info('half files that nobody goes on with were removed', { files: removed });
+      if (removed > 0) log.info('stale partial files were removed', { files: removed });
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       const otherwise = 'choose another inbox with --inbox';
@@ -248,7 +248,9 @@ export class TransferIntake {
   /** What two connections brought of one job that was accepted would be twice what was shown: the newer one counts. */
   async #endOther(key: string): Promise<void> {
     for (let other = this.#accepted.get(key); other !== undefined; other = this.#accepted.get(key)) {
-      other.messenger.reject(new FilerError('connection-closed', 'this job goes on over a newer connection'));
+      other.messenger.reject(
+        new FilerError('connection-closed', 'this job continues over a newer connection'),
+      );
       await other.ended;
     }
   }

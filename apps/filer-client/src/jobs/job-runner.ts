@@ -303,7 +303,7 @@ export class JobRunner {
       this.#orphans.delete(id);
       const live = this.#liveOrEnd(id, true);
       if (live === undefined) continue;
-      this.#options.log.info('a transfer that was cut off goes on', { job: id });
+      this.#options.log.info('an interrupted transfer continues', { job: id });
       this.#placeWaiting(live);
     }
   }
@@ -331,7 +331,7 @@ export class JobRunner {
       work();
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      this.#options.log.warn('waiting jobs could not be looked at', { error });
+      this.#options.log.warn('waiting jobs could not be checked', { error });
     }
   }
 

@@ -39,7 +39,7 @@ export function* keptReceipts(
   for (const { peer, document, paths = [] } of member.receipts.of(job.id, recipientId)) {
     const batch = readKeptBatch(document);
     if (batch === undefined) {
-      yield { recipientId: peer, spoilt: 'what is kept as a receipt is none' };
+      yield { recipientId: peer, spoilt: 'the stored receipt cannot be read' };
       continue;
     }
     const isOurs =

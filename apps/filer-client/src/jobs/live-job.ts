@@ -156,7 +156,7 @@ export class LiveJob {
     } catch (error) {
       const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
       if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;
-      this.#parts.log.error('a job cannot go on', { job: this.job.id, recipient: peer.name, error });
+      this.#parts.log.error('a job cannot continue', { job: this.job.id, recipient: peer.name, error });
       const { code, message: status } = failure;
       this.#results.set(peer.id, { name: peer.name, id: peer.id, ok: false, state: 'failed', code, status });
     }
@@ -227,7 +227,7 @@ export class LiveJob {
   #stopped(): DeliveryEnd {
     if (this.#stopReason === 'cancelled' || this.#stopReason === 'left') return endOf(this.#stopReason);
     return this.job.queue
-      ? { state: 'queued', code: undefined, status: 'goes on when `filer-client start` runs here' }
+      ? { state: 'queued', code: undefined, status: 'continues when `filer-client start` runs here' }
       : { state: 'interrupted', code: 'terminated', status: 'the sender was stopped half-way' };
   }
 

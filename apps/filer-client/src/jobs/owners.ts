@@ -48,13 +48,13 @@ export function releaseDeadJobs(
     if (isCarriedOn && daemonLog === undefined) continue; // the daemon may be back in time
     const goesOn = job.queue || isCarriedOn;
     const [state, status] = goesOn
-      ? (['queued', 'was cut off, and goes on'] as const)
+      ? (['queued', 'was interrupted, and continues'] as const)
       : (['interrupted', 'the sender was killed or lost its power half-way'] as const);
     const code = goesOn ? undefined : 'terminated';
     if (!jobs.endDead(job, { state, code, status }, endedAt)) continue;
     if (isCarriedOn) takeOver(job.id);
     if (goesOn) continue;
-    daemonLog?.warn('a transfer was cut off when its process ended: `filer-client retry` goes on', {
+    daemonLog?.warn('a transfer was interrupted when its process ended: `filer-client retry` continues it', {
       job: job.id,
     });
   }

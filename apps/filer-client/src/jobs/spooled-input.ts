@@ -36,7 +36,7 @@ export class SpooledInput {
       const deliveries = this.#member.jobs.deliveries(job);
       if (deliveries.every(({ state }) => ENDED_FOR_GOOD.has(state))) await removeSpooled(paths);
     } catch (error) {
-      this.#log.warn('standard input that nobody needs any more was not removed', { job, error });
+      this.#log.warn('stored standard input that is not needed any more was not removed', { job, error });
     }
   }
 

@@ -23,7 +23,7 @@ export async function serveTransfer(
 ): Promise<void> {
   messenger.setLimits(TRANSFER_LIMITS);
   const timer = setTimeout(() => {
-    messenger.reject(new FilerError('timed-out', 'nothing was said on a connection for a transfer'));
+    messenger.reject(new FilerError('timed-out', 'no message arrived on a connection for a transfer'));
   }, TRANSFER_STALL_MS);
   const first = await messenger.peek();
   clearTimeout(timer);

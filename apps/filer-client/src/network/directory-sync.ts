@@ -61,7 +61,7 @@ export async function pullDirectory(
     await applyPage(member, page, onRefused).kept;
     if (!page.more) return;
     if (page.seq === seq)
-      throw new FilerError('unexpected-message', 'the directory of the server does not go on');
+      throw new FilerError('unexpected-message', 'the pages of the directory do not follow each other');
   }
 }
 

@@ -149,7 +149,7 @@ async function firstAnswer(
   if (stranger !== undefined) {
     throw new FilerError(
       'identity-mismatch',
-      `the server does not prove the id that this machine joined: ${stranger.message}; if the server was set up anew, ask for a new invite, if it moved, run \`filer-client server HOST:PORT\``,
+      `the server does not prove the id that this machine joined: ${stranger.message}; if the server was set up again, ask for a new invite, if it moved, run \`filer-client server HOST:PORT\``,
       { cause: stranger },
     );
   }

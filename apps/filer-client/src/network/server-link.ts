@@ -298,7 +298,7 @@ export class ServerLink implements ServerAccess {
     if (leftOut.length > 0) {
       log.warn('not all addresses of this machine are published', {
         leftOut,
-        remedy: 'name those that others are to dial with --advertise HOST:PORT',
+        remedy: 'name the addresses for other machines with --advertise HOST:PORT',
       });
     }
     if (unusable.length > 0) {

@@ -36,7 +36,10 @@ export function takeText(
 ): SignedText | undefined {
   verifyText(text, member.network);
   if (directFrom !== undefined && text.from !== directFrom) {
-    throw new FilerError('refused', 'a text is taken only from who signed it, or from the server');
+    throw new FilerError(
+      'refused',
+      'a text is taken only from the machine that signed it, or from the server',
+    );
   }
   const fromServer = text.from === member.server.id && directFrom === undefined;
   if (!fromServer && directFrom === undefined) {
@@ -51,7 +54,10 @@ export function takeText(
   if (!isForUs(member, text.to))
     throw new FilerError('refused', `a text for ${text.to} is not for this machine`);
   if (Math.abs(nowMs - text.time) > TEXT_VALID_MS) {
-    throw new FilerError('refused', 'a text of another day: check the clocks of both machines');
+    throw new FilerError(
+      'refused',
+      'the text is dated more than a day from now: check the clocks of both machines',
+    );
   }
   if (member.messages.has(text)) return undefined;
   countText(member, text);

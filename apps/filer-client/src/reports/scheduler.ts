@@ -115,7 +115,7 @@ export class Scheduler {
       if (this.#started) waitMs = this.#beginDue();
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      this.#options.log.error('schedules could not be looked at', { error });
+      this.#options.log.error('schedules could not be checked', { error });
     } finally {
       // Whatever failed, schedules are looked at again.
       this.#timer = setTimeout(() => this.wake(), Math.ceil(waitMs));
@@ -208,7 +208,7 @@ export class Scheduler {
       const done = await this.#kept(name, () => spoolScheduled(made, member, signal), signal, asked);
       const facts = { schedule: name, seq: done.seq };
       if (made.failure === undefined) log.info('a scheduled report was made', facts);
-      else log.warn('a scheduled report was made, of a failure', { ...facts, reason: made.failure });
+      else log.warn('a scheduled report of a failure was made', { ...facts, reason: made.failure });
       asked?.done.resolve({ ...done, failure: made.failure });
       onSpooled();
     } catch (error) {
@@ -254,7 +254,7 @@ export class Scheduler {
       }
     } catch (failure) {
       if (!(failure instanceof FilerError)) throw failure;
-      log.error('the database did not take how a schedule stands', { schedule: name, error: failure });
+      log.error('the state of a schedule was not stored', { schedule: name, error: failure });
     }
   }
 
@@ -271,12 +271,12 @@ export class Scheduler {
       );
       for (const { name } of left) store.ended(name);
       if (ended > 0)
-        log.warn('commands of schedules were still running since this daemon was killed: they were ended', {
+        log.warn('commands of schedules that a killed daemon left running were ended', {
           schedules: left.map(({ name }) => name),
           processes: ended,
         });
     } catch (error) {
-      log.error('what a killed daemon left running could not be ended', { error });
+      log.error('processes of a killed daemon could not be ended', { error });
     }
   }
 }

@@ -168,7 +168,7 @@ class Drain {
       else spool.rekey(report);
       this.#uploaded.delete(seq);
       log.warn(
-        'the server knows another report by this number: this home is an older copy, it goes on with new ones',
+        'the server knows another report by this number: this home is an older copy, it continues with new numbers',
         {
           seq,
         },

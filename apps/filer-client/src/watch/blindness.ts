@@ -4,7 +4,7 @@ export function blindness(code: string, rescanMs: number): string {
   const andThen = 'with sysctl';
   switch (code) {
     case 'ENOSPC':
-      return `the system watches no more folders for this user, ${often}: raise fs.inotify.max_user_watches ${andThen}`;
+      return `the system cannot watch further folders for this user, ${often}: raise fs.inotify.max_user_watches ${andThen}`;
     case 'EMFILE':
       return `the system has no room for another watcher of this user, ${often}: raise fs.inotify.max_user_instances ${andThen}`;
     default:

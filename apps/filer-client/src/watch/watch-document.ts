@@ -60,7 +60,7 @@ function standingOf(
   failed: WatchDocument['failed'],
 ): Pick<WatchDocument, 'state' | 'reason'> {
   if (live === undefined)
-    return { state: 'stopped', reason: 'it goes on when `filer-client start` runs here' };
+    return { state: 'stopped', reason: 'it continues when `filer-client start` runs here' };
   const { state, reason } = live;
   if (failed === null || (state !== 'watching' && state !== 'blind'))
     return { state, reason: reason ?? null };

@@ -36,7 +36,7 @@ function rowOf(
     peer,
     schedule,
     lastReportAt === null ? 'never' : formatAgo(Date.parse(lastReportAt), now),
-    deliveries.length === 0 ? 'nobody' : deliveries.map(deliveryWords).join(', '),
+    deliveries.length === 0 ? 'no receiver' : deliveries.map(deliveryWords).join(', '),
   ];
 }
 

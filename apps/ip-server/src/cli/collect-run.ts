@@ -34,13 +34,13 @@ export async function run(
       done = await daemon.call(contract.collectRun, { name }, { onItem, signal });
     } catch (error) {
       if (begun && signal.aborted)
-        output.words(`The run goes on without you:  ip-server collect show ${name} --watch`);
+        output.words(`The run continues in the background:  ip-server collect show ${name} --watch`);
       throw error;
     }
   }
   output.json(done);
   const { delivered, expected, files, bytes } = done;
-  if (expected === 0) output.warn(`nobody is expected: no machine is among those that ${name} asks`);
+  if (expected === 0) output.warn(`no machine is expected: the sources of ${name} have no machines`);
   else
     output.words(
       `${delivered} of ${counted(expected, 'machine')} delivered ${counted(files, 'file')}, ${formatBytes(bytes)}`,

@@ -35,7 +35,7 @@ export function countWords(run: RunEntry): string {
   const counts = (['missing', 'late', 'failed', 'delivering', 'asked', 'waiting', 'gone'] as const).flatMap(
     (key) => (run[key] === 0 ? [] : [`${run[key]} ${key}`]),
   );
-  if (run.expected === 0) return 'nobody was expected';
+  if (run.expected === 0) return 'no machine was expected';
   return [...counts, `${run.delivered} of ${run.expected - run.gone} delivered`].join(', ');
 }
 

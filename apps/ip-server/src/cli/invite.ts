@@ -68,7 +68,7 @@ async function makeInvite(args: Arguments, server: ServerClient, context: Contex
     );
   if (!server.running) output.words('The server is not running: ip-server start');
   output.words(
-    'Whoever has the link can join. To hand it on unseen: ip-server invite | ssh HOST filer-client join -',
+    'Anyone who has the link can join. To pass it on without showing it: ip-server invite | ssh HOST filer-client join -',
   );
 }
 

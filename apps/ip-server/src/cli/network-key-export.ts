@@ -19,6 +19,6 @@ export async function run(args: ArgumentValues<typeof exportArguments>, context:
   output.words(
     args.remove
       ? 'The key is no longer on this server: invite, remove, group and rename take --network-key FILE from now on.'
-      : 'Keep this file where nobody else reads it: whoever has it can admit and remove machines.',
+      : 'Keep this file secret: anyone who has it can admit and remove machines.',
   );
 }

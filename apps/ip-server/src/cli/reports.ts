@@ -65,7 +65,7 @@ async function watch(
   context: Context,
 ): Promise<{ isEmpty: boolean }> {
   let newest = since === undefined ? await store.reports.newest() : undefined;
-  context.output.hint('Every report is shown when it comes; Ctrl-C ends this');
+  context.output.hint('New reports are shown when they come; Ctrl-C stops');
   const refresh = async (): Promise<void> => {
     const now = await store.reports.newest();
     if (now === undefined || now === newest) return;

@@ -25,7 +25,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     format: settings.logFormat,
     stream: output.stderr,
   });
-  context.outliveFailures((error) => log.error('something failed that nothing waited for', { error }));
+  context.outliveFailures((error) => log.error('a background operation failed', { error }));
   const daemon = await ServerDaemon.open({ home, settings, environment: env, log, version });
   keepYoungMemorySmall();
   try {
@@ -33,7 +33,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     if (daemon.isNew) output.words(BACKUP_ADVICE);
     const control = await RpcServer.open(home, {
       methods: methodsOn(adminApiOf(daemon)),
-      onFault: (error) => log.error('a command met a fault of this program', { why: error }),
+      onFault: (error) => log.error('a command failed for a fault of this program', { why: error }),
     });
     try {
       const listen = formatHostPort(await daemon.listen(signal));

@@ -23,7 +23,7 @@ function linesOf(status: StatusDocument): string[] {
     `machines    ${members}, ${online} online${lateWords(status)}`,
     ...alarmLines(status.alarms),
     status.networkKey === 'here'
-      ? 'network key here: whoever controls this server can admit members'
+      ? 'network key here: a person who controls this server can admit members'
       : 'network key exported: invites and removals need --network-key FILE',
     `attachments ${formatBytes(status.attachmentBytes)}`,
     `home        ${printable(status.home)}`,

@@ -97,7 +97,7 @@ export class Deliveries {
         const attempts = this.#attempts.all.filter(
           (each) => each.run.number === number && each.peer === peer,
         );
-        void this.#end(attempts, new FilerError('not-a-member', 'the machine is no member any more'));
+        void this.#end(attempts, new FilerError('not-a-member', 'the machine has left the network'));
         if (!this.#delivers(open, peer)) this.#tidy(open, [peer]);
       }
     }
@@ -203,7 +203,7 @@ export class Deliveries {
   ): Promise<void> {
     // A machine that was killed may be back before its old connection is known to be dead.
     for (let before = this.#asked(id, peer).attempt; before?.phase === 'delivering';) {
-      before.stop.abort(new FilerError('connection-closed', 'the machine has begun anew'));
+      before.stop.abort(new FilerError('connection-closed', 'the machine has started again'));
       await before.over;
       before = this.#asked(id, peer).attempt;
     }

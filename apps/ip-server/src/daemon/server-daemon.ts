@@ -386,7 +386,7 @@ export class ServerDaemon {
     if (leftOut.length > 0)
       this.#log.warn('invites and the server record do not name all addresses', {
         leftOut: leftOut.map(formatHostPort),
-        remedy: 'name those that machines are to use with --advertise HOST:PORT',
+        remedy: 'name the addresses for machines with --advertise HOST:PORT',
       });
     const record = renewedRecord(this.#record, addresses, this.identity.id, this.#networkKey, Date.now());
     this.#networkKey = undefined;
@@ -394,12 +394,12 @@ export class ServerDaemon {
       this.#record = record;
       await this.store.registry.saveServerRecord(record);
     } else if (this.#record === undefined) {
-      this.#log.warn('where this server is was never signed, so no machine can join', {
+      this.#log.warn('the address of this server was never signed, so no machine can join', {
         remedy: 'start once with --network-key FILE',
       });
     } else if (!isAt(this.#record, addresses)) {
       this.#log.warn(
-        'the addresses have changed, and without the network key nobody can be told for certain',
+        'the addresses have changed, and without the network key the new ones cannot be signed',
         {
           addresses: addresses.map(formatHostPort),
           remedy: 'start once with --network-key FILE, or "filer-client server HOST:PORT" on each machine',

@@ -80,7 +80,7 @@ export class Enrolment {
     if (record === undefined) {
       throw new FilerError(
         'network-key-missing',
-        'this server has never signed where it is: its owner starts it once with --network-key FILE',
+        'the address of this server was never signed: its owner starts it once with --network-key FILE',
       );
     }
     const admitted = await directory.admit({ membership, countsUse: true, now });

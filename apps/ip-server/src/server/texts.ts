@@ -41,7 +41,8 @@ export class Texts {
    */
   async broadcast(sender: string, text: SignedText, now: number): Promise<Broadcasted> {
     this.#countBroadcast(sender, performance.now());
-    if (text.from !== sender) throw new FilerError('refused', 'a text can only be sent by who signed it');
+    if (text.from !== sender)
+      throw new FilerError('refused', 'a text can only be sent by the machine that signed it');
     verifyText(text, this.#network);
     this.#checkFresh(text, now);
     return this.hand(text);
@@ -70,7 +71,7 @@ export class Texts {
       const waitSeconds = Math.ceil(((recent[0] ?? now) + MINUTE_MS - now) / 1_000);
       throw new FilerError(
         'rate-limited',
-        `${MAX_BROADCASTS_PER_MINUTE} broadcasts a minute are the limit: try again in ${waitSeconds} s`,
+        `the limit is ${MAX_BROADCASTS_PER_MINUTE} broadcasts a minute: try again in ${waitSeconds} s`,
       );
     }
     this.#sent.set(sender, [...recent, now]);

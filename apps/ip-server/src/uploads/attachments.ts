@@ -239,7 +239,7 @@ export class Attachments {
       return;
     }
     this.#keepOnly(upload, attachments).catch((error: unknown) => {
-      log.warn('files that no report names were not removed', { why: error });
+      log.warn('files without a report were not removed', { why: error });
     });
   }
 
@@ -255,7 +255,7 @@ export class Attachments {
       await store.weigh(upload, await this.#folders.measure(upload));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      log.warn('what attachments take was not noted', { why: error });
+      log.warn('the size of attachments was not stored', { why: error });
     }
   }
 

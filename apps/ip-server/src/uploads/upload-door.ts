@@ -72,7 +72,7 @@ export class UploadDoor {
 
 async function firstMessage(messenger: Messenger): Promise<Message | undefined> {
   const timer = setTimeout(() => {
-    messenger.reject(new FilerError('timed-out', 'nothing was said on a connection for a transfer'));
+    messenger.reject(new FilerError('timed-out', 'no message arrived on a connection for a transfer'));
   }, TRANSFER_STALL_MS);
   try {
     const first = await messenger[Symbol.asyncIterator]().next();

@@ -43,7 +43,7 @@ export function checkLinkTarget(components: readonly string[], target: string): 
   if (target.startsWith('/')) refuse(`is absolute, and ${OUTSIDE}`);
   // Between the link and the first folder of its path.
   let mayClimb = components.length - 2;
-  if (mayClimb < 0) refuse('lies in no folder that is sent with it');
+  if (mayClimb < 0) refuse('is not in a folder that is sent with it');
   let descended = false;
   for (const component of target.split('/')) {
     if (component === '' || component === '.') continue;

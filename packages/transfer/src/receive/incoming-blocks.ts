@@ -204,6 +204,6 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
 export function writtenChanged(): FilerError {
   return new FilerError(
     'source-changed',
-    'the file was changed after its beginning had been written: throw that away and fetch it again',
+    'the file was changed after its beginning had been written: delete the output and fetch it again',
   );
 }

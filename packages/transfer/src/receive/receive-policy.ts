@@ -101,7 +101,7 @@ export function judgeEntry(entry: Entry, policy: ReceivePolicy, names: Allowance
   const components = parseSafePath(entry.path);
   if (entry.kind === 'link') checkLinkTarget(components, entry.target ?? '');
   if (entry.kind !== 'file' && entry.size !== 0) {
-    throw new FilerError('refused', `a ${entry.kind} of ${entry.size} bytes is none`);
+    throw new FilerError('refused', `a ${entry.kind} cannot have ${entry.size} bytes`);
   }
   if (names?.has(components[0] ?? '') === false) {
     throw new FilerError('refused', 'it is not among what the offer showed');

@@ -289,12 +289,12 @@ export class Receiver implements IncomingOwner {
     if (this.#entriesTold > maxEntries)
       throw new FilerError(
         'too-large',
-        `more than ${maxEntries} files and folders are told of in one transfer: send fewer at a time, or pack them`,
+        `more than ${maxEntries} files and folders are announced in one transfer: send fewer at a time, or pack them`,
       );
     if (this.#nameCharsTold > MAX_TRANSFER_NAME_CHARS)
       throw new FilerError(
         'too-large',
-        `names of more than ${MAX_TRANSFER_NAME_CHARS} characters are told of in one transfer: send fewer files at a time, or pack them`,
+        `names of more than ${MAX_TRANSFER_NAME_CHARS} characters are announced in one transfer: send fewer files at a time, or pack them`,
       );
   }
 

@@ -129,7 +129,7 @@ export class WantedEntries {
   }
 }
 
-export const NOT_SENT = new FilerError('internal', 'it was neither sent nor given up');
+export const NOT_SENT = new FilerError('internal', 'it was neither sent nor refused');
 
 /** It takes no room any more. */
 export function release(wanted: Wanted): void {

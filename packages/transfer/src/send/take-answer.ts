@@ -32,7 +32,7 @@ export function takeAnswer(
 ): boolean {
   file.isAnswered = true;
   if ('path' in answer && !isInsideInbox(answer.path))
-    throw new FilerError('message-malformed', 'an answer of the receiver names no place inside an inbox');
+    throw new FilerError('message-malformed', 'an answer of the receiver has no path inside an inbox');
   const { kind } = file.source;
   switch (answer.answer) {
     case 'refused':

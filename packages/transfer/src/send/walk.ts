@@ -149,7 +149,7 @@ function sourceOf(file: string, name: string, found: BigIntStats, shared: Shared
   if (name.length > MAX_PATH_CHARS)
     throw new FilerError(
       'name-refused',
-      `${JSON.stringify(basename(name).toWellFormed())} lies too deep: a path of ${name.length} characters cannot be sent, the limit is ${MAX_PATH_CHARS}`,
+      `${JSON.stringify(basename(name).toWellFormed())} is too deep: a path of ${name.length} characters cannot be sent, the limit is ${MAX_PATH_CHARS}`,
     );
   const about = { file, name, inTree: true, ...(shared === undefined ? {} : { shared }) };
   if (found.isFile()) return fileSource(about, found);

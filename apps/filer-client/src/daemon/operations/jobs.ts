@@ -57,7 +57,7 @@ export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { 
   if (job.network !== '' && job.network !== context.member.network) {
     throw new FilerError(
       'not-a-member',
-      `job ${job.id} was made in another network, of which this machine is no member any more: send the files anew`,
+      `job ${job.id} was made in another network, which this machine has left: send the files again`,
     );
   }
   const request = parseKeptRequest(job.request);

@@ -83,7 +83,7 @@ async function requireFolder(path: string): Promise<string> {
       cause: error,
     });
   }
-  throw new FilerError('path-unsupported', `${what} is no folder: share the one that it lies in`);
+  throw new FilerError('path-unsupported', `${what} is not a folder: share the folder that contains it`);
 }
 
 /** Who can fetch this machine's key is this machine. @throws FilerError `refused` */

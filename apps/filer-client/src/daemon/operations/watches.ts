@@ -32,7 +32,7 @@ export const watchAdd: OperationOf<Methods['watchAdd']> = async (context, params
   if (typed.moveTo !== undefined && isInside(place, await realPlace(typed.moveTo))) {
     throw new FilerError(
       'usage',
-      `--move-to ${JSON.stringify(typed.moveTo)} lies in the watched folder: name one outside of it`,
+      `--move-to ${JSON.stringify(typed.moveTo)} is in the watched folder: name one outside of it`,
     );
   }
   const name = readName(params.name ?? basename(folder));
@@ -154,7 +154,7 @@ async function isFolder(folder: string): Promise<boolean> {
       cause: error,
     });
   }
-  throw new FilerError('path-unsupported', `${what} is no folder: watch the one that it lies in`);
+  throw new FilerError('path-unsupported', `${what} is not a folder: watch the folder that contains it`);
 }
 
 /** Who puts files away must be the only one that ships them: another watch might not have them yet. */
