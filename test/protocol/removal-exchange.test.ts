@@ -133,7 +133,7 @@ describe('a hostile accepter', () => {
     await using pair = await connect(TCP);
     const ledger = new MemoryLedger(network, SHORT);
     const said = failureOf(sayHello(pair.near, helloOf(network, {}), { removals: ledger }));
-    const welcome = { version: 1, features: [], network, removals: 2, software: '1' };
+    const welcome = { version: 1, features: ['removals'], network, removals: 2, software: '1' };
     await nextOf(pair.far);
     await says(pair.far, welcome).catch(() => undefined);
     const error = await said;
@@ -152,6 +152,14 @@ describe('a hostile accepter', () => {
   test('that says that it knows more and does not tell is left', async () => {
     const error = await dialled((to, welcome) => welcomeWith(to, { ...welcome, removals: 3 }));
     expect(error.code).toBe('verification-failed');
+  });
+
+  test('of an earlier version, which levels nothing, is no hostile one', async () => {
+    await using pair = await connect(TCP);
+    const said = sayHello(pair.near, helloOf(network, {}), { removals: new MemoryLedger(network, SHORT) });
+    await nextOf(pair.far);
+    await welcomeWith(pair.far, { version: 1, features: [], network, removals: 3, software: '1' });
+    expect(await said).toMatchObject({ removals: 3 });
   });
 
   test('that gives a gap is left', async () => {

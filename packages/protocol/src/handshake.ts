@@ -138,6 +138,7 @@ export async function readHello(
     const hello = parseHello(message);
     const version = pickVersion(hello.versions);
     const re = message.header['id'] ?? '0';
+    const levels = hello.features.filter((word) => word === LEVELS_REMOVALS);
     return {
       hello,
       version,
@@ -145,7 +146,10 @@ export async function readHello(
         messenger.setLimits(limits);
         if (limits !== STRANGER_LIMITS) messenger.setMaxUnreadBytes(MAX_SESSION_UNREAD_BYTES);
         messenger.startKeepAlive();
-        const { header, content } = formatWelcome(welcome, re);
+        const { header, content } = formatWelcome(
+          { ...welcome, features: [...welcome.features, ...levels] },
+          re,
+        );
         await messenger.send(header, content);
       },
     };

@@ -41,7 +41,7 @@ export interface RemovalLedger {
   take(removals: readonly Removal[], from?: Messenger): void | Promise<void>;
 }
 
-/** The word in `features` of a dialler that does this. */
+/** The word in `features` of a dialler and an accepter that do this; earlier versions do not. */
 export const LEVELS_REMOVALS = 'removals';
 
 /** How often an accepter may begin again with a lower number: its list may grow while it is given. */
@@ -194,9 +194,9 @@ export class RemovalLevelling {
     await takeRemovals(this.#ledger, page, this.#messenger);
   }
 
-  /** @throws FilerError `verification-failed` for an accepter that knows more and did not tell */
-  requireLevel({ removals }: Welcome): void {
-    if (removals <= this.#ledger.number) return;
+  /** @throws FilerError `verification-failed` for an accepter that levels lists, knows more and did not tell */
+  requireLevel({ features, removals }: Welcome): void {
+    if (!features.includes(LEVELS_REMOVALS) || removals <= this.#ledger.number) return;
     throw new FilerError(
       'verification-failed',
       `the other side says that it knows ${removals} removals, and gave ${this.#ledger.number}`,
