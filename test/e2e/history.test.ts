@@ -197,7 +197,7 @@ test('a receipt that was changed in the database is found without asking anyone'
   ]);
   const list = await network.client('anna', ['history', job, '--export', 'b3sum', '--recipient', 'bob']);
   expect([list.code, list.stdout]).toEqual([8, '']);
-  expect(list.stderr).toMatch(/is left out: it is not what was signed/);
+  expect(list.stderr).toMatch(/is left out: it is not the signed content/);
 });
 
 test.each(['history', 'retry', 'cancel', 'verify'])(

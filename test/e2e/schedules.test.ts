@@ -293,7 +293,7 @@ test('without a daemon schedules are kept and can be run; the next daemon goes o
     network.client('dave', ['report', 'schedule', ...args]);
   const added = await dave('add', 'load', '--cron', '0 18 * * *', '--', 'cat', '/proc/loadavg');
   expect(added.stderr).toMatch(
-    /^The command runs in .*\nNothing runs it yet: it begins with `filer-client start` here\.\n$/,
+    /^The command runs in .*\nThe schedule does not run yet: it starts with `filer-client start` here\.\n$/,
   );
   expect((await stat(join(network.home('dave'), 'schedules.toml'))).mode & 0o777).toBe(0o600);
 

@@ -75,7 +75,7 @@ describe('share', () => {
 
 test.each([
   ['ls', 'nobody', 4, 'no peer is called nobody'],
-  ['ls', '@all', 2, 'names no one peer'],
+  ['ls', '@all', 2, 'does not name a single peer'],
   ['ls', 'bob:nothing', 1, 'bob offers no "nothing"'],
   ['ls', 'bob:large/nothing', 1, 'there is no file'],
   ['ls', 'bob:../x', 2, 'write PEER:SHARE/path'],

@@ -3,14 +3,14 @@ import { commands } from '../../../apps/filer-client/src/cli/commands.ts';
 import { run } from '../../program/run.ts';
 
 test.each<readonly [readonly string[], string]>([
-  [['x', '--set', 'a=1'], "when? Give --every such as 10m, or --cron such as '0 18 * * *'"],
+  [['x', '--set', 'a=1'], "the time is missing: give --every such as 10m, or --cron such as '0 18 * * *'"],
   [
     ['x', '--every', '1h', '--cron', '@daily', '--set', 'a=1'],
     '--every and --cron were given: give one of them',
   ],
   [['x', '--every', '10x', '--set', 'a=1'], '--every takes 10m, 6h, hour@:15, day@18:00 or week@mon@18:00'],
   [['x', '--cron', '61 * * * *', '--set', 'a=1'], "--cron takes a cron line such as '0 18 * * *'"],
-  [['x', '--every', '1h'], 'report what? Give a command after -- such as -- df -h'],
+  [['x', '--every', '1h'], 'there is nothing to report: give a command after -- such as -- df -h'],
   [
     ['x', '--every', '1h', '--attach', '[a'],
     '--attach takes a pattern of files such as \'logs/*.txt\', not "[a"',

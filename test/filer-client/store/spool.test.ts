@@ -114,7 +114,7 @@ test('folders that no report names are removed at a start, unless a living proce
   expect(next[0]?.folder).toBe(spool.folders.path(own));
   spool.folders.requireThere(own);
   spool.folders.requireThere(alive);
-  expect(() => spool.folders.requireThere('999999999-dead')).toThrow('report it again');
+  expect(() => spool.folders.requireThere('999999999-dead')).toThrow('report them again');
 });
 
 test('what lies in the spool of an older version goes under the key that it was sent with', () => {

@@ -36,7 +36,7 @@ export async function exportReceipts(
     if ('spoilt' in receipt || (format !== 'csv' && !receipt.signatureOk)) {
       left++;
       const what = 'spoilt' in receipt ? 'a receipt' : receipt.receivedAs;
-      output.warn(`${name}: ${what} is left out: it is not what was signed`);
+      output.warn(`${name}: ${what} is left out: it is not the signed content`);
       continue;
     }
     if (format === 'csv') {
@@ -54,7 +54,7 @@ export async function exportReceipts(
     }
     if (isPiped) {
       left++;
-      output.warn(`${path} is left out: it came from standard input, and nothing here can be read again`);
+      output.warn(`${path} is left out: it came from standard input and cannot be read again`);
       continue;
     }
     const read = await bothDigests(receipt.path, context.signal);

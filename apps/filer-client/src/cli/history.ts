@@ -33,7 +33,7 @@ export async function run(args: HistoryArguments, context: Context): Promise<num
     throw new FilerError('usage', '--since and --limit are for the list of all jobs: leave JOB out, or them');
   const found = findJob(member.jobs, job);
   if (args.export !== undefined) return await exportReceipts(member, found, args.export, recipient, context);
-  if (recipient !== undefined) throw new FilerError('usage', '--recipient goes with --export');
+  if (recipient !== undefined) throw new FilerError('usage', '--recipient needs --export');
   showJob(member, found, context);
   return 0;
 }
@@ -41,7 +41,7 @@ export async function run(args: HistoryArguments, context: Context): Promise<num
 function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
   output.json({ jobs });
   if (jobs.length === 0) {
-    output.words('Nothing was sent yet, or not in that time.');
+    output.words('There are no jobs, or none in that time.');
     return;
   }
   const now = Date.now();

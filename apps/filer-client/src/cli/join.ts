@@ -70,11 +70,9 @@ async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
     return await acquireLock(home.lockFile);
   } catch (error) {
     if (!(error instanceof FilerError) || error.code !== 'already-running') throw error;
-    throw new FilerError(
-      'already-running',
-      `${messageOf(error)}; a running daemon does not join another time`,
-      { cause: error },
-    );
+    throw new FilerError('already-running', `${messageOf(error)}; a running daemon cannot join again`, {
+      cause: error,
+    });
   }
 }
 
@@ -88,7 +86,7 @@ async function readLink(given: string | undefined, { stdin, output, signal }: Co
     if (piped.trim() === '') {
       throw new FilerError(
         'usage',
-        'standard input held no invite: pipe the link in, as in `filer-client join - < invite.txt`',
+        'standard input has no invite: pipe the link in, as in `filer-client join - < invite.txt`',
       );
     }
     return piped.slice(0, MAX_INVITE_CHARACTERS);

@@ -51,10 +51,13 @@ function actionOf(args: MessagesArguments): Action | undefined {
   ];
   const [action] = given;
   if (given.length > 1)
-    throw new FilerError('usage', `--${given.join(' and --')} do not go together: give one of them`);
-  if (dryRun && action !== 'delete') throw new FilerError('usage', '--dry-run goes with --delete');
+    throw new FilerError('usage', `--${given.join(' and --')} exclude each other: give one of them`);
+  if (dryRun && action !== 'delete') throw new FilerError('usage', '--dry-run needs --delete');
   if (action === undefined && all)
-    throw new FilerError('usage', '--all goes with --delete, --keep or --no-keep: all are shown without it');
+    throw new FilerError(
+      'usage',
+      '--all needs --delete, --keep or --no-keep: without it all messages are shown',
+    );
   const some = ids.length > 0 || from !== undefined || before !== undefined;
   if (action !== undefined && some === all) {
     throw new FilerError(

@@ -11,7 +11,7 @@ export async function run({ values, attach, title }: ReportArguments, context: C
   if (values.length === 0 && title === undefined && attach.length === 0) {
     throw new FilerError(
       'usage',
-      'report what? Give KEY=VALUE pairs such as temperature=21.5, --title TEXT, or --attach FILE',
+      'there is nothing to report: give KEY=VALUE pairs such as temperature=21.5, --title TEXT, or --attach FILE',
     );
   }
   const outcome = await call(context, contract.report, {

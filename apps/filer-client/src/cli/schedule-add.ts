@@ -32,7 +32,10 @@ function fieldsOf(args: ScheduleAddArguments): Record<string, unknown> {
   if (every !== undefined && cron !== undefined)
     throw new FilerError('usage', '--every and --cron were given: give one of them, such as --every 10m');
   if (every === undefined && cron === undefined)
-    throw new FilerError('usage', "when? Give --every such as 10m, or --cron such as '0 18 * * *'");
+    throw new FilerError(
+      'usage',
+      "the time is missing: give --every such as 10m, or --cron such as '0 18 * * *'",
+    );
   const timetable = every ?? cron;
   const distanceMs = timetable === undefined ? 0 : shortestDistanceMs(timetable);
   if (args.jitterMs !== undefined && args.jitterMs > distanceMs)
@@ -49,7 +52,7 @@ function fieldsOf(args: ScheduleAddArguments): Record<string, unknown> {
   if (command.length === 0 && set.length === 0 && args.attach.length === 0 && args.title === undefined)
     throw new FilerError(
       'usage',
-      'report what? Give a command after -- such as -- df -h, or --attach GLOB, or --set KEY=VALUE',
+      'there is nothing to report: give a command after -- such as -- df -h, or --attach GLOB, or --set KEY=VALUE',
     );
   const cwd = args.cwd === undefined ? undefined : resolve(args.cwd);
   return {

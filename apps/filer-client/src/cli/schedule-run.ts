@@ -16,7 +16,7 @@ export async function run({ name }: ScheduleNameArguments, context: Context): Pr
   for (const line of linesOf(outcome)) output.line(line);
   storedWords(outcome, output);
   if (outcome.failure === null) return 0;
-  output.warn(`the command of ${name} failed: ${outcome.failure}; that is what was reported`);
+  output.warn(`the command of ${name} failed: ${outcome.failure}; the failure was reported`);
   return outcome.run?.timedOut === true ? TIMED_OUT : FAILED;
 }
 

@@ -67,7 +67,7 @@ function checkRequest(paths: readonly string[], { as, dryRun }: Request): void {
   if (paths.length > 1)
     throw new FilerError(
       'usage',
-      '- stands for standard input and goes alone: send the files by a command of their own',
+      '- (standard input) cannot be combined with files: send the files by another command',
     );
   if (as === '')
     throw new FilerError('usage', 'standard input has no name: give it one with --as, such as --as x.tar');

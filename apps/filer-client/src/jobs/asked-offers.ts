@@ -126,7 +126,7 @@ export class AskedOffers {
       const meant = open.filter(({ fromName }) => from === undefined || fromName === from);
       if (meant.length > 0) return meant;
       const whose = from === undefined ? '' : ` of ${from}`;
-      throw new FilerError('no-such-offer', `no offer${whose} waits: \`filer-client inbox\` shows what came`);
+      throw new FilerError('no-such-offer', `no offer${whose} waits: \`filer-client inbox\` lists offers`);
     }
     // Who declined may think again.
     const answerable: readonly OfferState[] = accept ? [...OPEN, 'declined'] : OPEN;
@@ -166,7 +166,7 @@ function oneOf(offers: readonly AskedOffer[], id: string, answerable: readonly O
   }
   if (!answerable.includes(first.state)) {
     const what = first.state === 'withdrawn' ? `was withdrawn by ${first.fromName}` : `was ${first.state}`;
-    throw new FilerError('no-such-offer', `the offer ${id} ${what}: nothing is left to answer`);
+    throw new FilerError('no-such-offer', `the offer ${id} ${what}: it cannot be answered any more`);
   }
   return first;
 }

@@ -18,7 +18,10 @@ export function parsePeerPath(text: string): PeerPath {
   const peer = colon < 0 ? text : text.slice(0, colon);
   const path = colon < 0 ? '' : text.slice(colon + 1).replace(/\/+$/, '');
   if (peer === '' || peer.startsWith('@')) {
-    throw new FilerError('usage', `${JSON.stringify(text)} names no one peer: write PEER:SHARE/path`);
+    throw new FilerError(
+      'usage',
+      `${JSON.stringify(text)} does not name a single peer: write PEER:SHARE/path`,
+    );
   }
   if (path === '') return { peer, path };
   try {

@@ -97,7 +97,7 @@ export class ScheduleTable {
       if (isThere && !replace)
         throw new FilerError(
           'refused',
-          `there is a schedule ${name} already: give --replace to put this one in its place, or \`filer-client report schedule remove ${name}\` first`,
+          `there is a schedule ${name} already: replace it with --replace, or run \`filer-client report schedule remove ${name}\` first`,
         );
       wasThere = isThere;
       const added = withSchedule(
@@ -202,7 +202,7 @@ export class ScheduleTable {
     if (left !== undefined) return left;
     throw new FilerError(
       'refused',
-      `${this.file.path} is written in a way that ${name} cannot be taken out of it without touching the others: edit it by hand`,
+      `${this.file.path} is written in a way that ${name} cannot be removed without changing the others: edit it by hand`,
     );
   }
 

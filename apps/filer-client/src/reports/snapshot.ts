@@ -150,7 +150,7 @@ export class Snapshot implements SpoolFiles, Disposable {
 function changed(path: string): FilerError {
   return new FilerError(
     'source-changed',
-    `${JSON.stringify(path)} changed while it was copied, ${MAX_COPIES} times in a row: report when it is at rest`,
+    `${JSON.stringify(path)} changed while it was copied, ${MAX_COPIES} times in a row: report when it no longer changes`,
   );
 }
 

@@ -31,7 +31,7 @@ export function openDatabase(file: string): DatabaseSync {
     throw damaged
       ? new FilerError(
           'store-damaged',
-          `the database ${file} is damaged: move it away, filer then makes a new one`,
+          `the database ${file} is damaged: move it away, and filer makes a new one`,
           {
             cause: error,
           },

@@ -49,7 +49,7 @@ export async function readMembershipFile(file: string): Promise<MembershipFile |
     if (systemCode(error) === 'ENOTDIR') {
       throw new FilerError(
         'home-not-writable',
-        `the home ${dirname(file)} cannot be used, a file stands where a folder must be: set FILER_HOME to another folder`,
+        `the home ${dirname(file)} cannot be used, a file is in the place of a folder: set FILER_HOME to another folder`,
         { cause: error },
       );
     }

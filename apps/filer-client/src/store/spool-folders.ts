@@ -33,7 +33,7 @@ export class SpoolFolders {
   /** To be called in the transaction that names the folder. @throws FilerError `path-missing` */
   requireThere(folder: string): void {
     if (existsSync(this.path(folder))) return;
-    throw new FilerError('path-missing', 'what was to be attached was removed meanwhile: report it again');
+    throw new FilerError('path-missing', 'the attachments were removed meanwhile: report them again');
   }
 
   /** Removes what a report needs no more. What cannot be removed now is removed at the next start. */

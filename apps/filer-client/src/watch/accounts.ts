@@ -145,7 +145,10 @@ export class Accounts {
       const known = member.directory.byId(peer);
       if (only === undefined || known === undefined) continue;
       const isOwn = others.length === 0 && member.jobs.deliveries(only.job).length === 1;
-      log.info('what failed of a watched folder is tried again', { watch: this.#watch.name, job: only.job });
+      log.info('failed files of a watched folder are tried again', {
+        watch: this.#watch.name,
+        job: only.job,
+      });
       if (isOwn) jobs.retry(only.job, () => undefined);
       else gatherFailed(this.#parts, this.#watch, this.#options, known, deliveries);
     }
@@ -187,7 +190,7 @@ export class Accounts {
         else watches.forget(id, [file]);
         const { path } = file;
         if (isAway === true)
-          log.debug('a file that everyone has was put away', {
+          log.debug('a delivered file was removed or moved', {
             watch: name,
             path,
             to: parting.moveTo ?? null,

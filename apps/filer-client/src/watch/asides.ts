@@ -25,7 +25,7 @@ export function restoreAsides(watches: WatchStore, watch?: number): FilerError |
     if (code === undefined) throw error;
     return new FilerError(
       'path-unreadable',
-      `a file that was being put away cannot be given its name again (${code}): it is tried again`,
+      `a file that was being removed or moved cannot get its name back (${code}): it is tried again`,
       { cause: error },
     );
   }

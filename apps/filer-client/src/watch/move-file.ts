@@ -83,7 +83,7 @@ async function take(from: string, to: string): Promise<void> {
   }
   throw new FilerError(
     'path-unreadable',
-    `${JSON.stringify(to.toWellFormed())} and ${MAX_NAMES} names like it are taken: make room there`,
+    `${JSON.stringify(to.toWellFormed())} and ${MAX_NAMES} names like it are taken: remove some files there`,
   );
 }
 

@@ -42,7 +42,7 @@ export class OwnDeliveries {
     if (!this.#copies.has(path)) return undefined;
     return new FilerError(
       'refused',
-      `${shownPath(`${this.#watch.folder}/${path}`)} is what this watch delivered: the inbox of a recipient is in the watched folder, so choose another inbox there, or leave it out with --exclude`,
+      `${shownPath(`${this.#watch.folder}/${path}`)} was delivered by this watch: the inbox of a recipient is in the watched folder, so choose another inbox there, or exclude it with --exclude`,
     );
   }
 

@@ -30,7 +30,7 @@ export function requireNoLoop(folder: string, inbox: string, home: Home): void {
   if (isInside(inbox, folder) || isInside(folder, inbox)) {
     throw new FilerError(
       'refused',
-      `${what} and the inbox ${JSON.stringify(inbox)} lie in one another, so what is delivered here would be shipped again: watch another folder`,
+      `${what} and the inbox ${JSON.stringify(inbox)} contain one another, so files that are delivered here would be sent again: watch another folder`,
     );
   }
   const own = [home.identityFolder, dirname(home.configFile), dirname(home.lockFile)];
@@ -38,6 +38,6 @@ export function requireNoLoop(folder: string, inbox: string, home: Home): void {
   if (touched === undefined) return;
   throw new FilerError(
     'refused',
-    `${what} and what filer keeps in ${JSON.stringify(touched)}, with this machine's key, lie in one another: watch another folder`,
+    `${what} and the folder of filer ${JSON.stringify(touched)}, with this machine's key, contain one another: watch another folder`,
   );
 }

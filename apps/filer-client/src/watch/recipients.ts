@@ -81,7 +81,7 @@ export class Recipients {
     const why = cause.code === 'removed' ? 'was removed from the network' : 'is not in the network any more';
     return new FilerError(
       cause.code,
-      `the machine that was called ${target} when this watch was added ${why}: remove the watch and add it again for those who are to get the files`,
+      `the machine that was called ${target} when this watch was added ${why}: remove the watch and add it again for the recipients of the files`,
       { cause },
     );
   }

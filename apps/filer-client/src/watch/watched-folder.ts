@@ -268,7 +268,7 @@ export class WatchedFolder {
     const before = this.#blind;
     this.#blind = refusal === undefined ? undefined : blindness(refusal, this.#options.rescanMs);
     if (this.#blind === undefined || this.#blind === before) return;
-    this.#parts.log.warn('a watched folder is only looked through now and then', {
+    this.#parts.log.warn('a watched folder is only scanned at intervals', {
       watch: this.watch.name,
       reason: this.#blind,
     });

@@ -19,7 +19,7 @@ export class Watches implements AsyncDisposable {
     this.#parts = parts;
     // Before any of them looks: a folder may have two watches.
     const trouble = restoreAsides(parts.member.watches);
-    if (trouble !== undefined) parts.log.warn('files were not given their names again', { error: trouble });
+    if (trouble !== undefined) parts.log.warn('files did not get their names back', { error: trouble });
     for (const watch of parts.member.watches.all()) void this.#begin(watch);
   }
 

@@ -54,5 +54,8 @@ async function readSecret(file: string, log: Logger): Promise<Buffer> {
 function parseSecret(text: string, where: string): Buffer {
   const bytes = Buffer.from(SECRET.exec(text.trim())?.[1] ?? '', 'base64');
   if (bytes.length >= MIN_SECRET_BYTES && bytes.length <= MAX_SECRET_BYTES) return bytes;
-  throw new FilerError('configuration-invalid', `${where} holds no secret of a webhook: that is ${EXAMPLE}`);
+  throw new FilerError(
+    'configuration-invalid',
+    `${where} does not contain the secret of a webhook, which is ${EXAMPLE}`,
+  );
 }

@@ -22,7 +22,7 @@ export async function run(
   output.json(document);
   const now = Date.now();
   const rows = document.alarms.map((alarm) => rowOf(alarm, now));
-  if (rows.length === 0) output.words('No report was missing yet.');
+  if (rows.length === 0) output.words('There are no alarms.');
   else output.line(renderTable(COLUMNS, rows, output.columns));
 }
 

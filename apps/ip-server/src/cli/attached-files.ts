@@ -149,7 +149,7 @@ async function takeName(part: string, path: string): Promise<boolean> {
 function gone({ name }: Attachment): FilerError {
   return new FilerError(
     'path-missing',
-    `${printable(name)} is kept no longer: attachments go when they take more room than attachment-space`,
+    `${printable(name)} is not kept any longer: attachments are removed when they take more space than attachment-space`,
   );
 }
 

@@ -46,7 +46,7 @@ export async function run(
       `${delivered} of ${counted(expected, 'machine')} delivered ${counted(files, 'file')}, ${formatBytes(bytes)}`,
     );
   if (delivered < expected)
-    output.words(`Who has not is asked again until the next run:  ip-server collect show ${name}`);
+    output.words(`The other machines are asked again until the next run:  ip-server collect show ${name}`);
   return done.exitCode;
 }
 

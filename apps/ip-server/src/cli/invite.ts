@@ -14,7 +14,7 @@ export async function run(args: Arguments, context: Context): Promise<void> {
   const { list, revoke, withMembers } = args;
   if (list && revoke !== undefined) throw new FilerError('usage', '--list and --revoke exclude each other');
   if (withMembers && revoke === undefined) {
-    throw new FilerError('usage', '--with-members goes with --revoke ID');
+    throw new FilerError('usage', '--with-members needs --revoke ID');
   }
   if (list) await asking(context, {}, (server) => listInvites(server, context));
   else if (revoke !== undefined) {
@@ -64,7 +64,7 @@ async function makeInvite(args: Arguments, server: ServerClient, context: Contex
   );
   if (leftOut.length > 0)
     output.warn(
-      `the invite has no room for ${leftOut.join(', ')}: name those that machines are to use with "ip-server start --advertise HOST:PORT"`,
+      `the invite has no room for ${leftOut.join(', ')}: name the addresses for machines with "ip-server start --advertise HOST:PORT"`,
     );
   if (!server.running) output.words('The server is not running: ip-server start');
   output.words(

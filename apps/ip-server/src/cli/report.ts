@@ -17,7 +17,7 @@ export async function run(
     if (stored === undefined) {
       throw new FilerError(
         'no-such-report',
-        `there is no report ${JSON.stringify(id)}, or no longer: "ip-server reports" shows the ids of those that are kept`,
+        `there is no report ${JSON.stringify(id)}: "ip-server reports" shows the ids of the stored reports`,
       );
     }
     const names = new Names(store.registry);
@@ -62,5 +62,7 @@ function requireAll(failures: readonly FilerError[], copied: number): void {
   if (first === undefined) return;
   const damaged = failures.find(({ code }) => code === 'verification-failed');
   if (damaged !== undefined || copied === 0) throw damaged ?? first;
-  throw new FilerError('partial', `${failures.length} files are not out: ${first.message}`, { cause: first });
+  throw new FilerError('partial', `${failures.length} files were not copied: ${first.message}`, {
+    cause: first,
+  });
 }

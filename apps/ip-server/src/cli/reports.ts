@@ -29,7 +29,7 @@ export async function run(args: ReportsValues, context: Context): Promise<void> 
 
 function requireOneForm(args: ReportsValues, { output }: Context): void {
   const both = (one: string, other: string): never => {
-    throw new FilerError('usage', `${one} does not go with ${other}, leave one of them out`);
+    throw new FilerError('usage', `${one} and ${other} exclude each other, leave one of them out`);
   };
   if (args.csv && output.jsonMode) both('--csv', '--json');
   if (args.watch && args.latest) both('--watch', '--latest');
@@ -109,7 +109,7 @@ function sayNothingThere(args: ReportsValues, { output }: Context): void {
   );
   output.words(
     isFiltered
-      ? 'There are no such reports; "ip-server reports" lists all that are kept'
+      ? 'There are no such reports; "ip-server reports" lists all stored reports'
       : 'There are no reports; on a machine of the network: filer-client report KEY=VALUE',
   );
 }

@@ -124,7 +124,7 @@ export class StallWatchdog implements Disposable {
       this.#actions.stalled(
         new FilerError(
           'timed-out',
-          `the transfer stood still for ${seconds} s: check the other machine and send again`,
+          `the transfer made no progress for ${seconds} s: check the other machine and send again`,
         ),
       );
     }

@@ -13,7 +13,7 @@ export const answerOffers: OperationOf<typeof transferMethods.answerOffers> = ({
   if (reason.length > MAX_REASON_CHARACTERS)
     throw new FilerError(
       'usage',
-      `the reason has ${reason.length} characters, at most ${MAX_REASON_CHARACTERS} go`,
+      `the reason has ${reason.length} characters, the limit is ${MAX_REASON_CHARACTERS}`,
     );
   const hasIds = ids.length > 0;
   if (ids.includes('') || hasIds === (all || from !== undefined)) {

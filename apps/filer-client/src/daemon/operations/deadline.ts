@@ -22,7 +22,7 @@ export class Deadline implements Disposable {
     const over = new AbortController();
     const late = new FilerError(
       'timed-out',
-      `it was not done within ${ms / 1_000} s: try again, or allow more with --timeout`,
+      `the time limit of ${ms / 1_000} s has passed: try again, or allow more with --timeout`,
     );
     if (ms <= MAX_TIMER_MS) this.#timer = setTimeout(() => over.abort(late), ms);
     this.signal = AbortSignal.any([signal, over.signal]);

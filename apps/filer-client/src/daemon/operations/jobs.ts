@@ -46,12 +46,12 @@ export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { 
     if (who?.peer === context.member.server.id) {
       throw new FilerError(
         'usage',
-        `job ${job.id} is what the ip-server collected from here: it asks again by itself, or by "ip-server collect run NAME" there`,
+        `job ${job.id} is what the ip-server collected from here: it asks again automatically, or by "ip-server collect run NAME" there`,
       );
     }
     throw new FilerError(
       'usage',
-      `job ${job.id} is what ${who?.name ?? 'somebody'} fetched from here: only there it is done again, with \`filer-client get\``,
+      `job ${job.id} is what ${who?.name ?? 'somebody'} fetched from here: it can be repeated only there, with \`filer-client get\``,
     );
   }
   if (job.network !== '' && job.network !== context.member.network) {
@@ -89,11 +89,14 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
   const job = jobOf(context, params.job);
   const reach = async (peerId: string): Promise<{ session: Session; close: () => Promise<void> }> => {
     if (peerId === member.server.id)
-      throw new FilerError('unsupported', 'it says there what it has: "ip-server collect show NAME"');
+      throw new FilerError(
+        'unsupported',
+        'the server cannot be asked: run "ip-server collect show NAME" there',
+      );
     const kept = daemon.sessionWith(peerId);
     if (kept !== undefined) return { session: kept, close: () => Promise.resolve() };
     const peer = member.directory.byId(peerId);
-    if (peer === undefined) throw new FilerError('no-such-peer', 'the directory does not know it any more');
+    if (peer === undefined) throw new FilerError('no-such-peer', 'it is not in the directory any more');
     const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, deadline.signal);
     const session = new Session(messenger);
     return { session, close: () => deadline.close(session) };

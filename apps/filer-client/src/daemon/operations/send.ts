@@ -34,7 +34,7 @@ function readName(name: string, paths: readonly string[]): string {
   if (paths.length !== 1)
     throw new FilerError(
       'usage',
-      `--as names one thing, and ${paths.length} paths were given: send them one by one`,
+      `--as names a single path, and ${paths.length} paths were given: send them one by one`,
     );
   try {
     if (parseSafePath(name).length === 1) return name;
