@@ -364,7 +364,13 @@ const rows: readonly Row[] = [
     exit: 2,
     code: 'usage',
   },
-  { what: 'a report of nothing', type: ['report'], says: /report what\?.*KEY=VALUE/, exit: 2, code: 'usage' },
+  {
+    what: 'a report of nothing',
+    type: ['report'],
+    says: /nothing to report: .*KEY=VALUE/,
+    exit: 2,
+    code: 'usage',
+  },
   {
     what: 'a report that is no pair',
     type: ['report', 'warm'],

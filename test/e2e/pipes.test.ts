@@ -129,11 +129,11 @@ test('a pipe all the way: send - and get -', async () => {
 });
 
 test.each([
-  [['-', 'a'], /- stands for standard input and goes alone/],
+  [['-', 'a'], /- \(standard input\) cannot be combined with files/],
   [['-'], /standard input has no name: give it one with --as, such as --as x\.tar/],
-  [['-', '--as', 'x', '--dry-run'], /--dry-run does not go with -/],
+  [['-', '--as', 'x', '--dry-run'], /--dry-run cannot be combined with -/],
   [['-', '--as', '../x'], /name|path/],
-  [['a', 'b', '--as', 'x'], /--as names one thing, and 2 paths were given/],
+  [['a', 'b', '--as', 'x'], /--as names a single path, and 2 paths were given/],
 ])('send %j is a usage error', async (args, words) => {
   const { code, stderr } = await network.client('anna', ['send', ...args, '--to', 'bob']);
   expect(stderr).toMatch(words);

@@ -75,7 +75,7 @@ test('a command that fails is a report that says so, and an exit code', async ()
     failure: 'it ended with exit 3',
     stored: true,
   });
-  expect(stderr).toContain('the command of fails failed: it ended with exit 3; that is what was reported');
+  expect(stderr).toContain('the command of fails failed: it ended with exit 3; the failure was reported');
   expect((await reportsOf('fails')).length).toBe(1);
   const [line] = listOf(await listed(), 'schedules').filter(({ name }) => name === 'fails');
   expect(line).toMatchObject({ lastFailure: 'it ended with exit 3', running: false });
@@ -227,9 +227,7 @@ test('a schedule is not made twice by one name, unless it is to be replaced', as
   await add('taken', '--set', 'n=1');
   const again = await schedule('add', 'taken', '--every', '2d', '--set', 'n=2');
   expect(again.code).toBe(6);
-  expect(again.stderr).toContain(
-    'there is a schedule taken already: give --replace to put this one in its place',
-  );
+  expect(again.stderr).toContain('there is a schedule taken already: replace it with --replace');
 
   expect(await schedule('add', 'taken', '--every', '2d', '--set', 'n=2', '--replace')).toMatchObject({
     code: 0,

@@ -492,7 +492,7 @@ test.skipIf(needs('unshare'))(
       await dave.said('connected to the ip-server');
       await network.ask('dave', 'watch', 'add', folder, '--to', 'bob', '--settle', '300ms', '--rescan', '1s');
       const words =
-        'watches no more folders for this user, so it is looked through every 1 s: raise fs.inotify';
+        'cannot watch further folders for this user, so it is looked through every 1 s: raise fs.inotify';
       await dave.said(words);
       for (let n = 0; n < 20; n++) await writeFile(join(folder, String(n), 'a'), 'a');
       for (let shipped = 0; shipped < 20;) {
@@ -539,17 +539,17 @@ test('what cannot be watched is refused in a sentence', async () => {
   };
   const bob = ['--to', 'bob'];
   const cases: [string[], number, RegExp][] = [
-    [[file, ...bob], 1, /is no folder: watch the one that it lies in/],
+    [[file, ...bob], 1, /is not a folder: watch the folder that contains it/],
     [[folder, '--to', 'nobody'], 4, /no peer is called nobody/],
     [[folder], 2, /--to/],
     [[folder, ...bob, '--settle', 'soon'], 2, /--settle.*2s|--settle.*10s/],
     [[folder, ...bob, '--settle', '1ms'], 2, /--settle takes from 100 ms/],
     [[folder, ...bob, '--delete-after', '--move-to', '/x'], 2, /give one of them/],
-    [[folder, ...bob, '--move-to', join(folder, 'x')], 2, /--move-to .* lies in the watched folder/],
+    [[folder, ...bob, '--move-to', join(folder, 'x')], 2, /--move-to .* is in the watched folder/],
     [[folder, ...bob, '--as', 'a/b'], 2, /no name for a watch/],
-    [['/', ...bob, '--as', 'all'], 6, /lie in one another/],
-    [[network.inbox('anna', 'bob'), ...bob], 6, /inbox .* lie in one another/],
-    [[network.home('anna'), ...bob], 6, /lie in one another/],
+    [['/', ...bob, '--as', 'all'], 6, /contain one another/],
+    [[network.inbox('anna', 'bob'), ...bob], 6, /inbox .* contain one another/],
+    [[network.home('anna'), ...bob], 6, /contain one another/],
     [[folder, ...bob, '--as', 'taken'], 6, /is called "taken" already/],
     [[network.path('emptied'), ...bob, '--as', 'again'], 6, /name all targets in one watch/],
   ];

@@ -124,7 +124,7 @@ describe.each(['anna', 'carol'])('while %s sends 64 MiB', (sender) => {
 
     expect(outcome.code).toBe(9);
     expect(outcome.stderr.match(/^filer-client: .*$/gm)).toEqual([
-      expect.stringMatching(/bob was lost half-way and did not come back within 2 s .*try again/),
+      expect.stringMatching(/bob was lost during the transfer and did not come back within 2 s .*try again/),
     ]);
     expect(jsonLines(outcome).at(-1)).toMatchObject({ type: 'done', ok: false, exitCode: 9, filesFailed: 1 });
     await expectNoMore();
@@ -238,7 +238,7 @@ describe('whoever else is killed', () => {
     const { code, stderr } = await command.ended;
 
     expect(code).toBe(9);
-    expect(stderr).toMatch(/bob was lost half-way/);
+    expect(stderr).toMatch(/bob was lost during the transfer/);
     await expectNoMore();
     await startBob();
     await network.seesAs('anna', 'bob', 'online');

@@ -369,7 +369,9 @@ describe('settings that cannot be', () => {
     const outcome = await ipServer(join(folder, 'home'), 'start', '--port', '0', ...args);
 
     expect(outcome.code).toBe(1);
-    expect(outcome.stderr).toContain('holds no secret of a webhook: that is whsec_ and the base64');
+    expect(outcome.stderr).toContain(
+      'does not contain the secret of a webhook, which is whsec_ and the base64',
+    );
     expect(outcome.stderr).not.toContain('hunter2');
   });
 });

@@ -33,7 +33,7 @@ test('the other side may work for an hour, and no longer', () => {
   expect(stalled).toEqual([]);
   pace.toldWorking();
   vi.advanceTimersByTime(13 * SECOND);
-  expect(stalled).toEqual(['timed-out', expect.stringContaining('stood still for 360')]);
+  expect(stalled).toEqual(['timed-out', expect.stringContaining('made no progress for 360')]);
 });
 
 test('what grows in between lets the other side work for another hour', () => {
