@@ -52,7 +52,7 @@ describe('share', () => {
 
   test.each([
     ['a folder that is not there', ['add', 'nowhere'], 1, 'there is no folder'],
-    ['a file', ['add', 'large/file'], 1, 'is no folder'],
+    ['a file', ['add', 'large/file'], 1, 'is not a folder'],
     [
       'a name that is taken',
       ['add', 'server', '--as', 'large'],
