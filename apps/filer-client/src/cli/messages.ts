@@ -37,8 +37,8 @@ type Action = 'delete' | 'keep' | 'no-keep';
 
 const DONE: Readonly<Record<Action, string>> = {
   delete: 'deleted',
-  keep: 'are kept until they are deleted',
-  'no-keep': 'are kept as all others are',
+  keep: 'exempt from retention',
+  'no-keep': 'subject to retention again',
 };
 
 /** @returns undefined to show them only @throws FilerError `usage` */
