@@ -60,7 +60,7 @@ describe.skipIf(needs.namespaces())('a disk at the receiver, of 96 MiB,', () => 
     const full = await command.ended;
 
     expect(full.code).toBe(11);
-    expect(sentenceOf(full)).toMatch(/no space left for "large\.bin": free some there and send again$/);
+    expect(sentenceOf(full)).toMatch(/no space left for "large\.bin": free some there and send again/);
     expect(jsonLines(full).at(-1)).toMatchObject({ type: 'done', ok: false, exitCode: 11, filesFailed: 1 });
     expect(await names()).toEqual(['ballast']);
 

@@ -22,9 +22,8 @@ describe('no code of another machine states something about this one', () => {
     expect(said.filter((exit) => OURS.has(exit))).toEqual([]);
   });
 
-  test.each(['spool-full', 'already-running', 'store-damaged', 'identity-damaged', 'no-such-job'])(
-    '%s is refused',
-    (code) => expect(errorOf({ code }, 'bob').code).toBe('refused'),
+  test.each(['spool-full', 'already-running', 'identity-damaged', 'no-such-job'])('%s is refused', (code) =>
+    expect(errorOf({ code }, 'bob').code).toBe('refused'),
   );
 
   test('what its owner stopped is a connection that has ended', () => {
