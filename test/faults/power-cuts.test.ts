@@ -4,7 +4,7 @@ import { PowerCuts } from './power-cuts.ts';
 
 const ROUNDS = 2;
 
-test.skipIf(needs.namespaces())(
+test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
   'what was acknowledged before a power cut is there after it',
   async () => {
     await using cuts = await PowerCuts.open();

@@ -7,6 +7,7 @@ const PROGRAMS = {
   chromium: 'chromium',
   chromedriver: 'chromium-driver',
   ip: 'iproute2',
+  'mkfs.ext4': 'e2fsprogs',
   openssl: 'openssl',
   ps: 'procps',
   python3: 'python3',
