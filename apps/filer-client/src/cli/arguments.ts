@@ -179,7 +179,10 @@ export type BroadcastArguments = ArgumentValues<typeof broadcastArguments>;
 
 export const messagesArguments = {
   ids: list(textKind('an id, or its beginning'), 'only these messages'),
-  from: optional(textKind('a name or an id'), 'only texts of this machine; ip-server for the server'),
+  from: optional(
+    textKind('a name or an id'),
+    'only texts from the machine of this name; ip-server for the server',
+  ),
   before: optional(MOMENT, 'only texts received before this time'),
   delete: flag('delete them: those named by id, --from and --before, or --all'),
   keep: flag('keep them, regardless of --keep-messages and --message-space of `start`'),
