@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   formatDeliver,
@@ -226,6 +226,13 @@ test('what came half of a run that is over does not stay, nor what a killed serv
       .filter((path) => path.includes('.filer-part-'))
       .map((path) => path.replaceAll(/[0-9a-f]{12,}/g, 'HEX'));
   };
+  const partBytes = async (): Promise<number> => {
+    const all = await filesBelow(join(running.home, 'collected'));
+    const sizes = all
+      .filter((path) => path.includes('.filer-part-'))
+      .map((path) => stat(join(running.home, 'collected', path)).then(({ size }) => size));
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  };
   /** The first run of a new collect, in which the machine brings files until their parts lie there. */
   const bringHalf = async (files: readonly SourceFile[], part: RegExp): Promise<Messenger> => {
     await running.json('collect', 'add', 'y', '--from', '@all', '--path', 'x/**', '--every', 'day@03:00');
@@ -243,6 +250,7 @@ test('what came half of a run that is over does not stay, nor what a killed serv
       limit: new RateLimit(500_000),
     });
     await expect.poll(parts, { timeout: 10_000 }).toEqual([expect.stringMatching(part)]);
+    await expect.poll(partBytes, { timeout: 10_000 }).toBeGreaterThan(0); // an empty part is not worth keeping
     return messenger;
   };
   const half = [{ file, name: 'x/half' }];
