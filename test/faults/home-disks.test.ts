@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createSecretFile } from '../../packages/protocol/src/trust/secret-file.ts';
 import { acquireLock, openHome, resolveHome } from '@filer/program';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
-import { newSpoolFile } from '../../apps/filer-client/src/jobs/spool-folder.ts';
+import { newSpoolFile } from '../../apps/filer-client/src/send/spool-folder.ts';
 import { SchedulesFile } from '../../apps/filer-client/src/store/schedules-file.ts';
 import { Database } from '../../apps/ip-server/src/store/sqlite/database.ts';
 import { needs } from '../support/needs.ts';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createKeyPair, type Membership, type Offer } from '@filer/protocol';
 import { resolveHome } from '@filer/program';
-import { AskedOffers } from '../../apps/filer-client/src/jobs/asked-offers.ts';
+import { AskedOffers } from '../../apps/filer-client/src/receive/asked-offers.ts';
 import { Member } from '../../apps/filer-client/src/network/member.ts';
 import type { AskedOffer } from '../../apps/filer-client/src/store/offer-store.ts';
 import { TestNetwork } from '../support/test-network.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { fileURLToPath } from 'node:url';
-import { splitWords } from '../../apps/filer-client/src/cli/shell/words.ts';
+import { splitWords } from '../../apps/filer-client/src/cli/shell/input-words.ts';
 import { needs } from '../support/needs.ts';
 import { Terminal } from '../support/terminal.ts';
 import { TestNetwork } from '../support/test-network.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TransferTurns } from '../../apps/filer-client/src/jobs/transfer-turns.ts';
+import { TransferTurns } from '../../apps/filer-client/src/send/job-turns.ts';
 import { Turns, type Turn } from '../../apps/filer-client/src/jobs/turns.ts';
 
 /** Takes a turn and keeps it until `end`. */

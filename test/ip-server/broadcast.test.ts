@@ -8,12 +8,12 @@ import {
 } from '@filer/protocol';
 import { createLogger, NO_EVENTS } from '@filer/program';
 import { expect, test } from 'vitest';
-import { Directory } from '../../apps/ip-server/src/server/directory.ts';
-import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
-import { memberRouter } from '../../apps/ip-server/src/server/member-router.ts';
-import { PeerServer } from '../../apps/ip-server/src/server/peer-server.ts';
-import { Presence } from '../../apps/ip-server/src/server/presence.ts';
-import { Removals } from '../../apps/ip-server/src/server/removals.ts';
+import { Directory } from '../../apps/ip-server/src/network/directory.ts';
+import { Enrolment } from '../../apps/ip-server/src/network/enrolment.ts';
+import { memberRouter } from '../../apps/ip-server/src/network/member-router.ts';
+import { PeerServer } from '../../apps/ip-server/src/network/peer-server.ts';
+import { Presence } from '../../apps/ip-server/src/network/presence.ts';
+import { Removals } from '../../apps/ip-server/src/network/removals.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';

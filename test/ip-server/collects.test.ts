@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
 import { runLabel } from '../../apps/ip-server/src/collect/run-folder.ts';
 import { isSlowEnough } from '../../apps/ip-server/src/collect/timing.ts';
-import { Directory } from '../../apps/ip-server/src/server/directory.ts';
+import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';

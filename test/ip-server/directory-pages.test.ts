@@ -9,7 +9,7 @@ import {
   type PresenceState,
 } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
-import { Directory } from '../../apps/ip-server/src/server/directory.ts';
+import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import type { Registry } from '../../apps/ip-server/src/store/registry.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';

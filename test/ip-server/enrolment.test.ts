@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { createIdentity, createKeyPair, LeaveList, signLeave, signRemoval } from '@filer/protocol';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { Directory } from '../../apps/ip-server/src/server/directory.ts';
-import { Enrolment } from '../../apps/ip-server/src/server/enrolment.ts';
-import { Removals } from '../../apps/ip-server/src/server/removals.ts';
+import { Directory } from '../../apps/ip-server/src/network/directory.ts';
+import { Enrolment } from '../../apps/ip-server/src/network/enrolment.ts';
+import { Removals } from '../../apps/ip-server/src/network/removals.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Incarnations } from '../../apps/ip-server/src/server/incarnations.ts';
+import { Incarnations } from '../../apps/ip-server/src/network/incarnations.ts';
 
 const [A, B, C] = ['1.aaaaaaaaaaaaaaaa', '1.bbbbbbbbbbbbbbbb', '2.cccccccccccccccc'];
 

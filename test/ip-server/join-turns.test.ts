@@ -1,6 +1,6 @@
 import { createIdentity, dial, sayHello, strangerMessenger } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
-import { JoinTurns } from '../../apps/ip-server/src/server/join-turns.ts';
+import { JoinTurns } from '../../apps/ip-server/src/network/join-turns.ts';
 import { NetworkHere } from '../support/network-here.ts';
 import { helloOf, TestMember } from '../support/test-member.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createKeyPair, signServerRecord } from '@filer/protocol';
 import { expect, test } from 'vitest';
 import { publishedAddresses } from '../../apps/filer-client/src/network/published-addresses.ts';
-import { reachableAt, renewedRecord } from '../../apps/ip-server/src/server/reach.ts';
+import { reachableAt, renewedRecord } from '../../apps/ip-server/src/network/reach.ts';
 import { runHere } from '../support/in-process.ts';
 import { freshFolder } from '../support/ip-server.ts';
 

@@ -1,7 +1,7 @@
 import type { ReportBody } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
-import { documentOf } from '../../apps/ip-server/src/cli/report-documents.ts';
-import { tableFormat } from '../../apps/ip-server/src/cli/report-formats.ts';
+import { documentOf } from '../../apps/ip-server/src/cli/reports/report-documents.ts';
+import { tableFormat } from '../../apps/ip-server/src/cli/reports/report-formats.ts';
 
 const DONE = { exitCode: 0, signal: null, durationMs: 10, timedOut: false, droppedBytes: 0 };
 

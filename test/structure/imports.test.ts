@@ -49,7 +49,7 @@ describe('a breach of the rules is noticed', () => {
     ['the network knowing a job', `${client}/network/a.ts`, `import { x } from '../jobs/x.ts';`],
     [
       'the server knowing a report',
-      'apps/ip-server/src/server/a.ts',
+      'apps/ip-server/src/network/a.ts',
       `import type { x } from '../reports/x.ts';`,
     ],
     [

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { PART_PREFIX, receiveFiles, sendFiles, type SendEvent } from '@filer/transfer';
-import { SpooledStream } from '../../apps/filer-client/src/jobs/spooled-stream.ts';
+import { SpooledStream } from '../../apps/filer-client/src/send/spooled-stream.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;

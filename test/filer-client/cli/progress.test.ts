@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { BusyTime } from '../../../apps/filer-client/src/cli/busy-time.ts';
-import { deliveredWords } from '../../../apps/filer-client/src/cli/job-summary.ts';
-import { progressWords } from '../../../apps/filer-client/src/cli/progress-words.ts';
+import { BusyTime } from '../../../apps/filer-client/src/cli/files/busy-time.ts';
+import { deliveredWords } from '../../../apps/filer-client/src/cli/files/job-summary.ts';
+import { progressWords } from '../../../apps/filer-client/src/cli/files/progress-messages.ts';
 import { LiveProgress } from '../../../apps/filer-client/src/jobs/live-progress.ts';
 import { ProgressThrottle } from '@filer/program';
-import { ProgressBars } from '../../../apps/filer-client/src/cli/send-progress.ts';
+import { ProgressBars } from '../../../apps/filer-client/src/cli/files/send-progress.ts';
 import { TransferRate } from '../../../apps/filer-client/src/jobs/transfer-rate.ts';
 import { Output } from '../../../packages/program/src/output.ts';
 import { abortOnSignals } from '../../../packages/program/src/signals.ts';

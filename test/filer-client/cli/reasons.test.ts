@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Reasons } from '../../../apps/filer-client/src/cli/reasons.ts';
+import { Reasons } from '../../../apps/filer-client/src/cli/files/reasons.ts';
 
 test('a reason is shown once, and of thousands of reasons the first thousand', () => {
   const lines: string[] = [];

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { watchedVersion } from '../../../apps/filer-client/src/jobs/watched-version.ts';
+import { watchedVersion } from '../../../apps/filer-client/src/send/watched-version.ts';
 import {
   putAway as putAllAway,
   asideName,

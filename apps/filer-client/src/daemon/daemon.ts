@@ -26,15 +26,15 @@ import {
   iso,
 } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
-import type { Selection, Verdict } from '../jobs/asked-offers.ts';
-import { CollectDeliveries } from '../jobs/collect-deliveries.ts';
-import { FetchServer } from '../jobs/fetch-server.ts';
-import type { GetJob } from '../jobs/get-job.ts';
-import { HoldingServer } from '../jobs/holding-server.ts';
-import { TransferIntake } from '../jobs/intake.ts';
-import { routeCollects, routeFiles } from '../jobs/job-messages.ts';
-import { JobRunner } from '../jobs/job-runner.ts';
-import { serveTransfer, type Transfers } from '../jobs/transfer-door.ts';
+import type { Selection, Verdict } from '../receive/asked-offers.ts';
+import { CollectDeliveries } from '../send/collect-deliveries.ts';
+import { FetchServer } from '../serve/fetch-server.ts';
+import type { GetJob } from '../get/get-job.ts';
+import { HoldingServer } from '../serve/possession-server.ts';
+import { TransferIntake } from '../receive/intake.ts';
+import { routeCollects, routeFiles } from './job-messages.ts';
+import { JobRunner } from '../send/job-runner.ts';
+import { serveTransfer, type Transfers } from './transfer-router.ts';
 import type { ClientEventData } from '../api/contract/events.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';

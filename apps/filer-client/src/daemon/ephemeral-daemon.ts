@@ -3,7 +3,7 @@ import { implementWith, type Environment, type Home, type Logger, type Methods }
 import type { Growing } from '@filer/transfer';
 import { resolve } from 'node:path';
 import { contract } from '../api/contract.ts';
-import { JobRunner } from '../jobs/job-runner.ts';
+import { JobRunner } from '../send/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
 import { withFirst } from '../network/first-address.ts';

@@ -4,7 +4,7 @@ import type { Member } from '../network/member.ts';
 import { forgetOldest } from '../store/forget-jobs.ts';
 import type { FailedFile } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
-import { DAEMON } from './owners.ts';
+import { DAEMON } from './job-leases.ts';
 
 /** Whoever has fetched: a member, or the ip-server. */
 export interface Fetcher {

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import { checkLinkTarget, readLinkTarget, requireNotOwn, requireSize } from '@filer/transfer';
-import { watchedVersion } from '../jobs/watched-version.ts';
+import { watchedVersion } from '../send/watched-version.ts';
 
 /** Characters of a path that a message shows; a path can have 4,096. */
 const MAX_SHOWN = 400;

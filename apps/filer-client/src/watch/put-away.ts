@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, linkSync, renameSync, unlinkSync, type BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { watchedVersion } from '../jobs/watched-version.ts';
+import { watchedVersion } from '../send/watched-version.ts';
 import { inodeOf, isSame, moveFile, namesLike } from './move-file.ts';
 import { openForWriting } from './open-writers.ts';
 

@@ -1,6 +1,6 @@
 import { FilerError, verifyGrant, verifyMembership } from '@filer/protocol';
 import { implement, iso, tellEvents, type Methods } from '@filer/program';
-import { amendRefusal, checkName } from '../server/enrolment.ts';
+import { amendRefusal, checkName } from '../network/enrolment.ts';
 import type { Member } from '../store/registry.ts';
 import type { AdminApi } from './admin-api.ts';
 import { alarmDocuments } from './alarms.ts';

@@ -14,7 +14,7 @@ import { methodsOn } from '../api/methods.ts';
 import { ServerDaemon } from '../daemon/server-daemon.ts';
 import { SETTINGS } from '../settings.ts';
 import type { startArguments } from './arguments.ts';
-import { BACKUP_ADVICE } from './words.ts';
+import { BACKUP_ADVICE } from './messages.ts';
 
 export async function run(args: ArgumentValues<typeof startArguments>, context: Context): Promise<void> {
   const { home, env, output, signal, version } = context;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { FilerError, formatCollect, type Membership, type Messenger, type Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import type { Directory } from '../server/directory.ts';
+import type { Directory } from '../network/directory.ts';
 import type { Delivery } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
 import { Attempt, Attempts } from './attempt.ts';

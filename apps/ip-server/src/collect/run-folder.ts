@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Membership } from '@filer/protocol';
-import type { Directory } from '../server/directory.ts';
+import type { Directory } from '../network/directory.ts';
 import type { Collect, Delivery } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { MACHINE_STATES, type DeliveryProgress, type MachineState } from '../api/contract/collects.ts';
 import type { Attempt } from '../collect/attempt.ts';
-import type { Directory } from '../server/directory.ts';
+import type { Directory } from '../network/directory.ts';
 import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
 import type { CollectStore } from '../store/collect-store.ts';
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
-import type { Presence } from '../server/presence.ts';
+import type { Presence } from '../network/presence.ts';
 import type { Store } from '../store/interfaces.ts';
 import type { Attachments } from '../uploads/attachments.ts';
 import type { StoreHealth } from './store-health.ts';

@@ -1,6 +1,6 @@
 import { CollectOverview, type CollectOverviewParts } from './collect-overview.ts';
-import type { Presence } from '../server/presence.ts';
-import type { Directory } from '../server/directory.ts';
+import type { Presence } from '../network/presence.ts';
+import type { Directory } from '../network/directory.ts';
 import { isExcused } from '../reports/expectations.ts';
 import { wallTime, type Moment } from '../reports/steady-clock.ts';
 import type { Expectation, Punctuality } from '../store/expectation.ts';

@@ -10,7 +10,7 @@ import {
   type Reply,
   type Session,
 } from '@filer/protocol';
-import type { MemberRouter } from '../server/member-router.ts';
+import type { MemberRouter } from '../network/member-router.ts';
 import type { ReportIntake } from './intake.ts';
 import type { Lateness } from './lateness.ts';
 import type { ReportRates } from './report-rates.ts';

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { formatBytes, renderTable, type DaemonClient } from '@filer/program';
-import { awayWords, peersLines } from '../peers.ts';
+import { awayWords, peersLines } from '../network/peers.ts';
 import { contract } from '../../api/contract.ts';
 import type { TextOutcome } from '../../api/contract/peers.ts';
 import type { SendEvent } from '../../api/contract/send.ts';
-import { noServerWords } from '../no-server-words.ts';
-import { serverLine } from '../status.ts';
+import { noServerWords } from '../network/no-server-messages.ts';
+import { serverLine } from '../network/status.ts';
 
 /** What a line of the shell works with. */
 export interface ShellWork {

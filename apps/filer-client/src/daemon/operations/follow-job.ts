@@ -1,8 +1,8 @@
 import { FilerError } from '@filer/protocol';
 import type { Call } from '@filer/program';
 import { aborted } from '../../abort.ts';
-import { FolderSums } from '../../jobs/folder-sums.ts';
-import type { LiveJob } from '../../jobs/live-job.ts';
+import { FolderSums } from '../../verify/folder-sums.ts';
+import type { LiveJob } from '../../send/live-job.ts';
 import type { SendDone, SendEvent } from '../../api/contract/send.ts';
 import { inOrder } from './in-order.ts';
 

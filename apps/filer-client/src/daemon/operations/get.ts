@@ -1,8 +1,8 @@
 import type { GetEvent, getMethods } from '../../api/contract/get.ts';
-import { findDestination } from '../../jobs/destination.ts';
-import { GetJob } from '../../jobs/get-job.ts';
-import { UnfinishedGets } from '../../jobs/unfinished-gets.ts';
-import { parseSharedPath } from '../../jobs/peer-path.ts';
+import { findDestination } from '../../get/destination.ts';
+import { GetJob } from '../../get/get-job.ts';
+import { UnfinishedGets } from '../../get/unfinished-gets.ts';
+import { parseSharedPath } from '../../get/peer-path.ts';
 import type { OperationOf } from '../operation-context.ts';
 import { inOrder } from './in-order.ts';
 import { requireAbsolute } from './read-path.ts';

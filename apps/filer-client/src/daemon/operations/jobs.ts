@@ -4,8 +4,8 @@ import type { JobDocument, transferMethods, VerifyTrouble } from '../../api/cont
 import { findJob } from '../../jobs/find-job.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
 import { namedPaths, parseKeptRequest, pulledPath } from '../../jobs/send-request.ts';
-import { requireWhole } from '../../jobs/spool-folder.ts';
-import { verifyJob } from '../../jobs/verify-job.ts';
+import { requireWhole } from '../../send/spool-folder.ts';
+import { verifyJob } from '../../verify/verify-job.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';

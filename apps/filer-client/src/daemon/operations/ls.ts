@@ -8,7 +8,7 @@ import {
   type ListedItem,
 } from '@filer/protocol';
 import type { getMethods, LsItem } from '../../api/contract/get.ts';
-import { parsePeerPath } from '../../jobs/peer-path.ts';
+import { parsePeerPath } from '../../get/peer-path.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { OperationOf } from '../operation-context.ts';
 import { Deadline } from './deadline.ts';

@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import { resolveTargets } from '../../jobs/targets.ts';
+import { resolveTargets } from '../../send/targets.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { OperationContext } from '../operation-context.ts';
 import { withinServerShare } from './deadline.ts';

@@ -1,7 +1,7 @@
 import { FilerError, MAX_NOTE_CHARS } from '@filer/protocol';
 import { inspectSource, parseSafePath } from '@filer/transfer';
 import type { sendMethods } from '../../api/contract/send.ts';
-import { dryRun } from '../../jobs/dry-run.ts';
+import { dryRun } from '../../send/dry-run.ts';
 import type { SendRequest } from '../../jobs/send-request.ts';
 import { finish, followJob } from './follow-job.ts';
 import type { OperationOf } from '../operation-context.ts';

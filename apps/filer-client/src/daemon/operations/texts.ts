@@ -8,7 +8,7 @@ import {
   type SignedText,
 } from '@filer/protocol';
 import type { peerMethods, TextOutcome } from '../../api/contract/peers.ts';
-import { resolveTargets } from '../../jobs/targets.ts';
+import { resolveTargets } from '../../send/targets.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';

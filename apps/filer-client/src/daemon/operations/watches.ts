@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import { parseSafePath, requireNotOwn } from '@filer/transfer';
 import type { shareMethods, WatchDocument, WatchParams } from '../../api/contract/shares.ts';
-import { resolveTargets } from '../../jobs/targets.ts';
+import { resolveTargets } from '../../send/targets.ts';
 import type { Watch } from '../../store/watch-store.ts';
 import { restoreAsides } from '../../watch/asides.ts';
 import { isInside, realPlace, requireNoLoop } from '../../watch/places.ts';

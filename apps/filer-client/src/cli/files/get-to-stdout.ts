@@ -1,0 +1,74 @@
+import { FilerError } from '@filer/protocol';
+import { formatBytes, formatRate, type Context, type OutputStream } from '@filer/program';
+import { openEphemeral } from '../../api/daemon-here.ts';
+import { findPeer } from '../../daemon/operations/recipients.ts';
+import { parseSharedPath } from '../../get/peer-path.ts';
+import { streamFile } from '../../get/stream-job.ts';
+import type { GetArguments } from '../arguments.ts';
+import { progressDisplay } from './send-progress.ts';
+
+/**
+ * `get PEER:PATH -`: the bytes of one file on standard output, and nothing else there. In this process even where a
+ * daemon runs: what it is asked for travels as JSON.
+ */
+export async function getToStdout(args: GetArguments, context: Context): Promise<number> {
+  const { output, signal, stdout } = context;
+  requireOnlyBytes(args, output.jsonMode);
+  const { peer: target, path, name } = parseSharedPath(args.source);
+  const { timeoutMs, checksum, limit } = args;
+  const progress = progressDisplay(output);
+  const startedAt = performance.now();
+  try {
+    await using daemon = await openEphemeral(context);
+    const { member, access, software } = daemon.context;
+    const peer = await findPeer(daemon.context, target, signal, timeoutMs);
+    const bytes = await streamFile(
+      { peer, path, name, timeoutMs, checksum, limit },
+      {
+        member,
+        access,
+        software,
+        signal,
+        write: (content) => write(stdout, content, signal),
+        onProgress: (fileBytes, fileSize) => progress.show(progressOf(peer.name, path, fileBytes, fileSize)),
+        onLost: ({ message }) => progress.say(`the connection was lost (${message}), trying again`),
+      },
+    );
+    progress.stop();
+    output.words(`${formatBytes(bytes)} at ${formatRate(bytes, performance.now() - startedAt)}, verified`);
+    return 0;
+  } finally {
+    progress.stop();
+  }
+}
+
+function requireOnlyBytes(args: GetArguments, jsonMode: boolean): void {
+  const refuse = (option: string, why: string): never => {
+    throw new FilerError('usage', `${option} cannot be combined with -: ${why}`);
+  };
+  if (jsonMode) refuse('--json', 'standard output carries the file');
+  if (args.dryRun) refuse('--dry-run', 'nothing would be written');
+  if (args.exclude.length > 0) refuse('--exclude', 'only one file is fetched');
+  if (args.onConflict !== 'update') refuse('--on-conflict', 'there is no name to be taken');
+}
+
+/** Resolves when the bytes are on their way: whoever reads slowly holds the sender back. */
+function write(stdout: OutputStream, content: Buffer, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    stdout.write(content, (error) => {
+      // That nobody reads any more is told by the signal.
+      if (error) return;
+      signal.removeEventListener('abort', stop);
+      resolve();
+    });
+  });
+}
+
+function progressOf(recipient: string, path: string, fileBytes: number, fileSize: number) {
+  const bytes = { fileBytesSent: fileBytes, bytesSent: fileBytes, bytesDone: fileBytes };
+  const totals = { fileBytesTotal: fileSize, bytesTotal: fileSize, filesTotal: 1, complete: true };
+  return { type: 'progress', job: '', recipient, path, ...bytes, ...totals, filesDone: 0 } as const;
+}

@@ -1,0 +1,99 @@
+import { resolve } from 'node:path';
+import { formatBytes, formatRate, printable, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+import type { GetDone, GetEvent } from '../../api/contract/get.ts';
+import type { GetArguments } from '../arguments.ts';
+import { Reasons } from './reasons.ts';
+import { ProgressBars, progressDisplay } from './send-progress.ts';
+
+export async function run(args: GetArguments, context: Context): Promise<number> {
+  if (args.dest === '-') {
+    const { getToStdout } = await import('./get-to-stdout.ts');
+    return await getToStdout(args, context);
+  }
+  const { output } = context;
+  const request = {
+    source: args.source,
+    dest: resolve(args.dest ?? '.'),
+    timeoutMs: args.timeoutMs,
+    onConflict: args.onConflict,
+    exclude: args.exclude,
+    checksum: args.checksum,
+    dryRun: args.dryRun,
+    ...(args.limit === undefined ? {} : { limit: args.limit }),
+  };
+  const progress = progressDisplay(output);
+  const startedAt = performance.now();
+  const [label = ''] = args.source.split(':');
+  const later: GetEvent[] = [];
+  const failed = new Reasons();
+  const reasons = new Reasons();
+  let done: GetDone;
+  try {
+    done = await call(context, contract.get, request, (event) => {
+      output.json(event);
+      if (event.type === 'progress') progress.show({ ...event, recipient: label });
+      else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
+      // Lines between the bars would tear them: they follow when the bars stand still.
+      else if (!(progress instanceof ProgressBars)) tell(event, reasons, context);
+      else if (isShown(event, failed)) later.push(event);
+    });
+  } finally {
+    progress.stop();
+    for (const event of later) tell(event, reasons, context);
+  }
+  output.json(done);
+  summarize(done, performance.now() - startedAt, reasons, context);
+  return done.exitCode;
+}
+
+/** Whether it has a line of its own. @param failed those that are told already */
+function isShown(event: GetEvent, failed: Reasons): boolean {
+  return event.type === 'would-get' || (event.type === 'file' && !event.ok && failed.isNews(reasonOf(event)));
+}
+
+function reasonOf({ message, code }: Extract<GetEvent, { type: 'file' }>): string {
+  return message ?? code ?? 'failed';
+}
+
+function tell(event: GetEvent, reasons: Reasons, { output }: Context): void {
+  switch (event.type) {
+    case 'would-get': {
+      const path = printable(event.path);
+      output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`);
+      return;
+    }
+    case 'file':
+      if (!event.ok) reasons.warn(reasonOf(event), output);
+      return;
+    default:
+  }
+}
+
+function lineOf(event: Extract<GetEvent, { type: 'retry' | 'waiting' }>): string {
+  return event.type === 'retry'
+    ? `the connection was lost (${event.reason}), trying again`
+    : `another get is writing ${printable(event.path)}: waiting until it is through`;
+}
+
+function summarize(done: GetDone, elapsedMs: number, reasons: Reasons, { output }: Context): void {
+  const { filesSent, filesSkipped, filesFailed, bytesSent, bytesTotal, path } = done;
+  const [{ ok, code, status }] = done.recipients;
+  if (!ok && code !== 'partial') reasons.conclude(status, output);
+  if (done.dryRun === true) {
+    output.words(
+      `${countOf(done.filesTotal ?? 0)} of ${formatBytes(bytesTotal)} would come from ${done.from.name}: nothing was fetched`,
+    );
+    return;
+  }
+  if (ok) output.line(printable(path));
+  if (filesSent + filesSkipped === 0) return;
+  const rate = `${formatBytes(bytesSent)} at ${formatRate(bytesSent, elapsedMs)}`;
+  if (ok) output.words(`${status}, ${rate}`);
+  else output.words(`${countOf(filesSent)} fetched, ${filesFailed} failed, ${rate}`);
+}
+
+function countOf(files: number): string {
+  return files === 1 ? '1 file' : `${files} files`;
+}

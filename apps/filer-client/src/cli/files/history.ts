@@ -1,0 +1,126 @@
+import { FilerError } from '@filer/protocol';
+import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
+import { findJob } from '../../jobs/find-job.ts';
+import type { JobDocument } from '../../api/contract/transfers.ts';
+import { jobDocument } from '../../jobs/job-documents.ts';
+import { keptReceipts } from '../../jobs/kept-receipts.ts';
+import { releaseDeadJobs } from '../../jobs/job-leases.ts';
+import type { Member } from '../../network/member.ts';
+import type { KeptJob } from '../../store/job-rows.ts';
+import type { HistoryArguments } from '../arguments.ts';
+import { exportReceipts } from './history-export.ts';
+import { openMember } from '../home-member.ts';
+import { pathsInWords, recipientInWords } from './job-messages.ts';
+
+export async function run(args: HistoryArguments, context: Context): Promise<number> {
+  using member = await openMember(context);
+  releaseDeadJobs(member.jobs, Date.now(), { endedAt: member.clock.stamp() });
+  const { job, sinceMs, limit, recipient } = args;
+  if (job === undefined) {
+    if (args.export !== undefined || recipient !== undefined)
+      throw new FilerError(
+        'usage',
+        '--export and --recipient need the id of a job, `filer-client history` shows them',
+      );
+    const since = sinceMs === undefined ? 0 : Date.now() - sinceMs;
+    showJobs(
+      member.jobs.list({ since, limit }).map((each) => jobDocument(member.jobs, each)),
+      context,
+    );
+    return 0;
+  }
+  if (sinceMs !== undefined || limit !== undefined)
+    throw new FilerError('usage', '--since and --limit are for the list of all jobs: leave JOB out, or them');
+  const found = findJob(member.jobs, job);
+  if (args.export !== undefined) return await exportReceipts(member, found, args.export, recipient, context);
+  if (recipient !== undefined) throw new FilerError('usage', '--recipient needs --export');
+  showJob(member, found, context);
+  return 0;
+}
+
+function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
+  output.json({ jobs });
+  if (jobs.length === 0) {
+    output.words('There are no jobs, or none in that time.');
+    return;
+  }
+  const now = Date.now();
+  const rows = jobs.map((job) => {
+    const sum = (key: 'filesSent' | 'filesFailed' | 'bytesSent'): number =>
+      job.recipients.reduce((total, recipient) => total + recipient[key], 0);
+    return [
+      job.job,
+      formatAgo(Date.parse(job.createdAt), now),
+      job.state,
+      job.to.length > 0 ? job.to.join(' ') : job.recipients.map(({ name }) => name).join(' '),
+      `${job.recipients.filter(({ state }) => state === 'delivered').length} of ${job.recipients.length}`,
+      String(sum('filesSent')),
+      formatBytes(sum('bytesSent')),
+      pathsInWords(job),
+    ];
+  });
+  const titles = ['JOB', 'WHEN', 'STATE', 'TO', 'HAVE IT', 'FILES', 'SENT', 'WHAT'];
+  output.line(
+    renderTable(
+      titles.map((title) => ({ title })),
+      rows,
+      output.columns,
+    ),
+  );
+}
+
+function showJob(member: Member, kept: KeptJob, { output }: Context): void {
+  const job = jobDocument(member.jobs, kept);
+  output.json({ type: 'job', ...job });
+  output.line(
+    `${job.job}  ${job.state}  ${job.createdAt}${job.note === '' ? '' : `  "${printable(job.note)}"`}`,
+  );
+  if (job.as !== null || job.shared !== null) output.line(`  ${pathsInWords(job)}`);
+  else for (const path of job.paths) output.line(`  ${printable(path)}`);
+  const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
+  for (const recipient of job.recipients) {
+    output.line(`to ${recipientInWords(recipient)}`);
+    for (const failure of member.jobs.failures(kept.id, recipient.id)) {
+      const { code, message } = failure;
+      const path = job.paths[0] === '-' ? '-' : failure.path;
+      output.json({
+        type: 'failure',
+        job: kept.id,
+        recipient: recipient.name,
+        recipientId: recipient.id,
+        path,
+        code,
+        message,
+      });
+      output.line(`  failed  ${printable(path)}: ${printable(message)}`);
+    }
+  }
+  for (const receipt of keptReceipts(member, kept)) {
+    const { recipientId } = receipt;
+    const recipient = names.get(recipientId) ?? recipientId;
+    if ('spoilt' in receipt) {
+      output.json({ type: 'spoilt', job: kept.id, recipient, recipientId, message: receipt.spoilt });
+      output.line(`${recipient}  ${receipt.spoilt}`);
+      continue;
+    }
+    const { path, receivedAs, size, digest, synced, present, time, signatureOk } = receipt;
+    output.json({
+      type: 'receipt',
+      job: kept.id,
+      recipient,
+      recipientId,
+      path,
+      receivedAs,
+      size,
+      digest,
+      synced,
+      present,
+      time: iso(time),
+      signatureOk,
+    });
+    const proof = signatureOk ? 'signed' : 'NOT what was signed';
+    output.line(
+      `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${digest.slice(0, 19)}…), ${proof}`,
+    );
+  }
+}

@@ -1,0 +1,108 @@
+import { FilerError } from '@filer/protocol';
+import { formatBytes, printable, type Context } from '@filer/program';
+import type {
+  JobStarted,
+  QueuedTold,
+  Retrying,
+  SendDone,
+  SendEvent,
+  Waiting,
+} from '../../api/contract/send.ts';
+import { BusyTime } from './busy-time.ts';
+import { reasonOf, summarize } from './job-summary.ts';
+import { Reasons } from './reasons.ts';
+import { ReceiptLines } from './receipt-lines.ts';
+import { ProgressBars, progressDisplay } from './send-progress.ts';
+
+/**
+ * Shows a job from its first event to its end: bars, lines, or JSON.
+ *
+ * @returns the exit code
+ */
+export async function showJob(
+  context: Context,
+  run: (onEvent: (event: SendEvent) => void) => Promise<SendDone>,
+): Promise<number> {
+  const { output, signal } = context;
+  const progress = progressDisplay(output);
+  const busy = new BusyTime(performance.now());
+  // Lines between bars would tear them: they follow when the bars stand still.
+  const later: (() => void)[] = [];
+  const print = (line: () => void): void => {
+    if (progress instanceof ProgressBars) later.push(line);
+    else line();
+  };
+  const words = { reasons: new Reasons(), receipts: new ReceiptLines(), print };
+  let started: JobStarted | undefined;
+  let done: SendDone;
+  try {
+    done = await run((event) => {
+      output.json(event);
+      busy.take(event, performance.now());
+      if (event.type === 'job') started = event;
+      else if (event.type === 'progress') progress.show(event);
+      else if (event.type === 'folder') words.receipts.folder(event);
+      else if (event.type === 'waiting' || event.type === 'retry' || event.type === 'queued')
+        progress.say(lineOf(event, started?.queue === true));
+      else tell(event, words, context);
+    });
+  } catch (error) {
+    // Only a daemon can be lost: without one the job runs in this process.
+    if (started !== undefined && error instanceof FilerError && error.code === 'connection-closed')
+      later.push(() => tellCutOff(started?.job ?? '', context));
+    throw error;
+  } finally {
+    progress.stop();
+    for (const line of later) line();
+    for (const line of words.receipts.sums()) output.line(line);
+    if (signal.aborted && started?.queue === true) tellDetached(started.job, context);
+  }
+  output.json(done);
+  summarize(done, busy.until(performance.now()), words.reasons, context);
+  return done.exitCode;
+}
+
+function tellCutOff(job: string, { output }: Context): void {
+  output.words(`Job ${job} continues when \`filer-client start\` runs here again within its --timeout.`);
+  output.words(`See its result:  filer-client history ${job}`);
+}
+
+function tellDetached(job: string, { output }: Context): void {
+  output.words(`Job ${job} continues in the background while \`filer-client start\` runs here.`);
+  output.words(`Watch it:  filer-client transfers   Cancel it:  filer-client cancel ${job}`);
+}
+
+interface Words {
+  readonly reasons: Reasons;
+  readonly receipts: ReceiptLines;
+  /** Prints at once, or when it does not disturb. */
+  readonly print: (line: () => void) => void;
+}
+
+function tell(event: SendEvent, { reasons, receipts, print }: Words, context: Context): void {
+  const { output } = context;
+  if (event.type === 'would-send') {
+    const path = printable(event.path);
+    print(() => output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`));
+  }
+  if (event.type === 'receipt') {
+    const line = receipts.line(event);
+    print(() => output.line(line));
+  }
+  // Of a file that arrived its receipt is told.
+  if (event.type === 'file' && !event.ok) {
+    const { recipient, message, code } = event;
+    print(() => reasons.warn(reasonOf(recipient, message ?? code ?? 'failed'), output));
+  }
+}
+
+function lineOf(event: Waiting | Retrying | QueuedTold, isQueued: boolean): string {
+  switch (event.type) {
+    case 'waiting':
+      return `${event.recipient} was asked and has not answered yet (Ctrl-C ${isQueued ? 'only stops watching' : 'withdraws it'})`;
+    case 'retry':
+      return `${event.recipient} was lost (${event.reason}), trying again`;
+    case 'queued':
+      return `queued for ${event.recipient}: ${event.reason}`;
+  }
+}

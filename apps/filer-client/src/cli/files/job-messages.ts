@@ -1,0 +1,24 @@
+import { basename } from 'node:path';
+import { formatBytes, printable } from '@filer/program';
+import { progressWords } from './progress-messages.ts';
+import type { JobDocument, RecipientDocument } from '../../api/contract/transfers.ts';
+
+/** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
+export function pathsInWords({ paths, as, shared }: JobDocument): string {
+  if (shared !== null) return `${printable(shared)}, fetched`;
+  const named = paths.map((path) => (path === '-' ? 'standard input' : printable(basename(path))));
+  const shown = named.slice(0, 2).join(', ');
+  if (as !== null) return `${shown} as ${printable(as)}`;
+  return named.length > 2 ? `${shown} and ${named.length - 2} more` : shown;
+}
+
+/** `bob  running: 3 files, 12 MB of 40 MB` */
+export function recipientInWords(recipient: RecipientDocument): string {
+  const { name, state, status, filesSent, bytesSent, bytesTotal, progress } = recipient;
+  if (progress !== null) return `${name}  ${state}: ${progressWords(progress, progress.bytesPerSecond)}`;
+  const how =
+    state === 'running'
+      ? `${filesSent === 1 ? '1 file' : `${filesSent} files`}, ${formatBytes(bytesSent)} of ${formatBytes(bytesTotal)} sent`
+      : printable(status);
+  return `${name}  ${state}: ${how}`;
+}

@@ -1,0 +1,41 @@
+import { FilerError } from '@filer/protocol';
+import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+import type { LsItem } from '../../api/contract/get.ts';
+import type { LsArguments } from '../arguments.ts';
+
+export async function run({ source, timeoutMs }: LsArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const entries: LsItem[] = [];
+  const { peer, id, path, leftOut } = await call(context, contract.ls, { source, timeoutMs }, ({ items }) => {
+    for (const each of items) entries.push(each);
+  });
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  output.json({ peer, id, path, entries, leftOut });
+  if (entries.length === 0) {
+    output.words(path === '' ? `${peer} offers nothing to this machine` : `${printable(path)} is empty`);
+    return;
+  }
+  const now = Date.now();
+  output.line(
+    renderTable(
+      [{ title: 'NAME' }, { title: 'SIZE' }, { title: 'CHANGED' }],
+      entries.map(({ name, kind, size, mtime }) => [
+        `${name}${SUFFIXES[kind]}`,
+        size === null ? kind : formatBytes(size),
+        mtime === null ? '' : formatAgo(Date.parse(mtime), now),
+      ]),
+      output.columns,
+    ),
+  );
+  if (leftOut !== null) throw new FilerError('partial', leftOut);
+}
+
+const SUFFIXES: Readonly<Record<LsItem['kind'], string>> = {
+  share: '/',
+  dir: '/',
+  file: '',
+  link: '@',
+  other: '',
+};

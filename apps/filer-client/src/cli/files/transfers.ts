@@ -1,0 +1,45 @@
+import { formatAgo, formatBytes, printable, screenLines, type Context, type Screen } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+import type { Transfers } from '../../api/contract/transfers.ts';
+import type { ProgressDocument } from '../../api/contract/transfers.ts';
+import type { TransfersArguments } from '../arguments.ts';
+import { pathsInWords, recipientInWords } from './job-messages.ts';
+import { progressWords } from './progress-messages.ts';
+import { watchState, type Watched } from '../watch/watch-state.ts';
+
+export async function run({ watch }: TransfersArguments, context: Context): Promise<void> {
+  const { output } = context;
+  if (watch) {
+    const watched: Watched<Transfers> = {
+      types: ['transfer', 'directory'],
+      ask: (daemon) => daemon.call(contract.transfers, {}),
+    };
+    await watchState(context, watched, { layOut: (transfers, { now }) => screenOf(transfers, now) });
+    return;
+  }
+  const transfers = await call(context, contract.transfers, {});
+  output.json(transfers);
+  for (const line of screenLines(screenOf(transfers, Date.now()))) output.line(line);
+}
+
+function screenOf({ outgoing, incoming, fetching, serving }: Transfers, now: number): Screen {
+  const items = [
+    ...outgoing.map((job) => [
+      `${job.job}  ${job.state}  ${pathsInWords(job)}, ${formatAgo(Date.parse(job.createdAt), now)}`,
+      ...job.recipients.map((recipient) => `  to ${recipientInWords(recipient)}`),
+    ]),
+    ...incoming.map(({ from, path, bytesReceived, bytesTotal }) => [
+      `from ${from}  ${formatBytes(bytesReceived)} of ${formatBytes(bytesTotal)}${path === '' ? '' : `  ${printable(path)}`}`,
+    ]),
+    ...fetching.map(({ from, path, progress }) => [
+      `get ${printable(`${from}:${path}`)}  ${amountWords(progress)}`,
+    ]),
+    ...serving.map(({ to, path, progress }) => [`${to} gets ${printable(path)}  ${amountWords(progress)}`]),
+  ];
+  return { items: items.length === 0 ? [['Nothing is sent or received now, and nothing waits.']] : items };
+}
+
+function amountWords(progress: ProgressDocument | null): string {
+  return progress === null ? 'begins' : progressWords(progress, progress.bytesPerSecond);
+}

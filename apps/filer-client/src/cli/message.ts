@@ -1,9 +1,0 @@
-import type { Context } from '@filer/program';
-import { contract } from '../api/contract.ts';
-import { call } from '../api/daemon-client.ts';
-import type { MessageArguments } from './arguments.ts';
-import { showText } from './texts.ts';
-
-export async function run({ target, text, timeoutMs }: MessageArguments, context: Context): Promise<number> {
-  return showText(await call(context, contract.message, { target, text, timeoutMs }), context);
-}

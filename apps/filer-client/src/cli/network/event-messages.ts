@@ -1,0 +1,72 @@
+import { formatBytes, printable } from '@filer/program';
+import type { ClientEvent } from '../../api/contract/events.ts';
+import type { OfferTold } from '../../api/contract/peers.ts';
+import { SHOWN_SERVER_NAME } from '../../network/server-name.ts';
+import { contentsOf } from '../files/inbox-answer.ts';
+
+/** Of a text: where these words go to a log, another machine fills it. */
+const MAX_SHOWN_CHARS = 1_024;
+
+/**
+ * One line that tells a person what has happened. What others wrote is escaped.
+ *
+ * @returns undefined for what only says that there is something to read
+ */
+export function wordsFor({ type, data }: ClientEvent): string | undefined {
+  switch (type) {
+    case 'message': {
+      const audience = data.to.startsWith('@') ? ` to ${data.to}` : '';
+      const from = data.fromServer ? SHOWN_SERVER_NAME : data.from;
+      const rest =
+        data.text.length > MAX_SHOWN_CHARS ? ` … (filer-client messages ${data.id} shows all)` : '';
+      return `message from ${from}${audience}: ${printable(data.text.slice(0, MAX_SHOWN_CHARS))}${rest}`;
+    }
+    case 'received': {
+      const note = data.note === '' ? '' : ` (${printable(data.note)})`;
+      return `received ${printable(data.name)} (${formatBytes(data.size)}) from ${data.from}${note}: ${printable(data.path)}`;
+    }
+    case 'offer':
+      return offerWords(data);
+    case 'presence':
+      return `${data.name} is ${data.state === 'online' ? 'online' : `offline (${data.state})`}`;
+    case 'member': {
+      const groups = data.groups.map((group) => ` @${group}`).join('');
+      return data.name === data.was
+        ? `this machine is in${groups === '' ? ' no group' : groups} now`
+        : `this machine is now called ${data.name}${groups} (was ${data.was})`;
+    }
+    case 'server':
+      return data.connected
+        ? 'connected to the ip-server'
+        : `the ip-server is away${data.reason === '' ? '' : `: ${printable(data.reason)}`}`;
+    case 'connection': {
+      const way = data.direction === 'in' ? 'from' : 'to';
+      return `connection ${way} ${data.name} ${data.open ? 'opened' : 'closed'} (${data.remaining} ${data.direction} now)`;
+    }
+    case 'directory':
+    case 'transfer':
+    case 'spool':
+    case 'watch':
+    case 'schedule':
+    case 'reset':
+      return undefined;
+  }
+}
+
+function offerWords({ id, from, names, files, size, note, state }: OfferTold): string {
+  const what = contentsOf(names, files, size);
+  switch (state) {
+    case 'waiting': {
+      const words = note === '' ? '' : ` "${printable(note)}"`;
+      const short = id.slice(0, 8);
+      return `${from} offers ${what}${words}: filer-client inbox accept ${short}, or inbox decline ${short}`;
+    }
+    case 'lost':
+      return `${from} went away while its offer waited: ${what}`;
+    case 'withdrawn':
+      return `${from} withdrew its offer: ${what}`;
+    case 'accepted':
+    case 'declined':
+      return `the offer of ${from} was ${state}: ${what}`;
+  }
+}

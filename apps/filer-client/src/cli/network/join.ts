@@ -1,0 +1,146 @@
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
+import {
+  FilerError,
+  isMachineName,
+  isName,
+  loadOrCreateIdentity,
+  messageOf,
+  nameFromHost,
+  parseInvite,
+  RESERVED_WORDS,
+  systemCode,
+  type Identity,
+} from '@filer/protocol';
+import { acquireLock, openHome, writeConfigurationTemplate, type Context } from '@filer/program';
+import { enrol } from '../../network/enrol.ts';
+import { clientSettings } from '../../settings.ts';
+import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../../store/membership-file.ts';
+import type { JoinArguments } from '../arguments.ts';
+
+/** An invite is a few hundred characters; more than this is something else. */
+const MAX_INVITE_CHARACTERS = 64 * 1024;
+
+export async function run(args: JoinArguments, context: Context): Promise<void> {
+  const { home, output, version, signal } = context;
+  const invite = parseInvite(await readLink(args.link, context));
+  const name = args.name ?? nameFromHost(hostname());
+  if (!isMachineName(name)) {
+    const why = isName(name) ? ` (${RESERVED_WORDS} are not names of machines)` : '';
+    throw new FilerError(
+      'usage',
+      `--name takes lower-case letters, digits and inner dashes, at most 32, such as cam-3, not ${JSON.stringify(name)}${why}`,
+    );
+  }
+  await openHome(home);
+  const lock = await lockHome(context);
+  try {
+    const before = await readMembershipFile(home.membershipFile);
+    if (before !== undefined && before.membership.network !== invite.grant.network) {
+      throw new FilerError(
+        'refused',
+        `this machine is ${before.membership.name} in another network: run \`filer-client leave\` first, or set FILER_HOME to another folder`,
+      );
+    }
+    const file = await (args.newIdentity ? enrolAnew : enrolAsIs)(home.identityFolder, (identity) =>
+      enrol(identity, invite, name, version, signal),
+    );
+    await writeMembershipFile(home.membershipFile, file);
+    await writeConfigurationTemplate(clientSettings, home);
+    const { membership } = file;
+    output.json({
+      id: membership.id,
+      name: membership.name,
+      groups: membership.groups,
+      network: membership.network,
+    });
+    output.line(
+      `joined as ${membership.name}${membership.groups.map((group) => ` @${group}`).join('')}  id ${membership.id}`,
+    );
+    output.words('Next, on this machine:  filer-client start');
+  } finally {
+    await lock.release();
+  }
+}
+
+async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
+  try {
+    return await acquireLock(home.lockFile);
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'already-running') throw error;
+    throw new FilerError('already-running', `${messageOf(error)}; a running daemon cannot join again`, {
+      cause: error,
+    });
+  }
+}
+
+/** The link from the argument, standard input, a file, or a person. */
+async function readLink(given: string | undefined, { stdin, output, signal }: Context): Promise<string> {
+  const link = given ?? '-';
+  // A person who names standard input is asked all the same: a terminal shows no end of input.
+  if (link === '-' && isTerminal(stdin) && output.isTerminal && !output.jsonMode) return askForLink(signal);
+  if (link === '-') {
+    const piped = await readAll(stdin);
+    if (piped.trim() === '') {
+      throw new FilerError(
+        'usage',
+        'standard input has no invite: pipe the link in, as in `filer-client join - < invite.txt`',
+      );
+    }
+    return piped.slice(0, MAX_INVITE_CHARACTERS);
+  }
+  if (link.startsWith('filer:')) return link;
+  try {
+    return (await readFile(link, 'utf8')).slice(0, MAX_INVITE_CHARACTERS);
+  } catch (error) {
+    throw new FilerError(
+      'invite-malformed',
+      `${JSON.stringify(link)} is neither an invite link (filer://…) nor a file that can be read (${messageOf(error)})`,
+      { cause: error },
+    );
+  }
+}
+
+function isTerminal(stream: NodeJS.ReadableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true;
+}
+
+async function askForLink(signal: AbortSignal): Promise<string> {
+  const { isCancel, password } = await import('@clack/prompts');
+  // Not echoed: an invite lets its holder in.
+  const answer = await password({ message: 'Paste the link that `ip-server invite` printed', signal });
+  signal.throwIfAborted();
+  if (isCancel(answer) || answer === undefined) throw new FilerError('interrupted', 'nothing was joined');
+  return answer;
+}
+
+type Enrolling = (identity: Identity) => Promise<MembershipFile>;
+
+async function enrolAsIs(folder: string, enrolling: Enrolling): Promise<MembershipFile> {
+  const { identity } = await loadOrCreateIdentity(folder);
+  return enrolling(identity);
+}
+
+/**
+ * A cloned machine needs a key of its own. The new one takes the place of the old only once it is a member's: a
+ * join that fails leaves everything as it was. The old one is kept beside it, for whoever made a mistake.
+ */
+async function enrolAnew(folder: string, enrolling: Enrolling): Promise<MembershipFile> {
+  const draft = await mkdtemp(joinPath(folder, 'new-identity-'));
+  try {
+    const file = await enrolAsIs(draft, enrolling);
+    const suffix = `.${new Date().toISOString().replaceAll(/[:.]/g, '-')}.old`;
+    for (const name of ['key.pem', 'cert.pem']) {
+      const path = joinPath(folder, name);
+      await rename(path, path + suffix).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      });
+      await rename(joinPath(draft, name), path);
+    }
+    return file;
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}

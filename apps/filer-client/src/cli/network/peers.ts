@@ -1,0 +1,86 @@
+import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+import type { PeerLine, Peers } from '../../api/contract/peers.ts';
+import type { PeersArguments } from '../arguments.ts';
+import { noServerWords } from './no-server-messages.ts';
+import { watchState, type Watched } from '../watch/watch-state.ts';
+
+export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {
+  const { output } = context;
+  if (watch) {
+    const watched: Watched<Peers> = {
+      types: ['directory', 'presence', 'member', 'server'],
+      ask: (daemon) => daemon.call(contract.peers, { all }),
+    };
+    await watchState(context, watched, {
+      layOut: (peers, { now, columns }) => {
+        const screen = screenOf(peers, all, now, columns);
+        const away = awayWords(peers, now);
+        return away === undefined ? screen : { ...screen, foot: [away] };
+      },
+      documentOf,
+      keyOf: ({ server, peers }) => [
+        server.connected,
+        peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses]),
+      ],
+    });
+    return;
+  }
+  const peers = await call(context, contract.peers, { all });
+  const now = Date.now();
+  output.json(documentOf(peers));
+  for (const line of peersLines(peers, all, now, output.columns)) output.line(line);
+  if (peers.peers.length === 0)
+    output.hint('On the server:  ip-server invite   then on the other machine:  filer-client join -');
+  const away = awayWords(peers, now);
+  if (away !== undefined) output.warn(away);
+}
+
+/** The table of `peers`, line by line. */
+export function peersLines(peers: Peers, all: boolean, now: number, columns: number): string[] {
+  return screenLines(screenOf(peers, all, now, columns));
+}
+
+function documentOf({ server, peers }: Peers): object {
+  return { server, peers };
+}
+
+function screenOf({ peers }: Peers, all: boolean, now: number, columns: number): Screen {
+  if (peers.length === 0) return { items: [['No other machine has joined yet.']] };
+  const { head, rows } = layOutTable(
+    [
+      { title: 'NAME' },
+      { title: 'STATE' },
+      { title: 'LAST SEEN' },
+      { title: 'GROUPS' },
+      { title: 'ADDRESS' },
+      ...(all ? [{ title: 'ID' }] : []),
+    ],
+    peers.map((peer) => [
+      peer.self === true ? `${peer.name} (this machine)` : peer.name,
+      stateWords(peer),
+      peer.online ? 'now' : lastSeen(peer, now),
+      peer.groups.map((group) => `@${group}`).join(' '),
+      peer.addresses[0] ?? '',
+      ...(all ? [peer.id] : []),
+    ]),
+    columns,
+  );
+  return { head, items: rows };
+}
+
+/** @returns undefined while the server is there */
+export function awayWords({ server }: Peers, now: number): string | undefined {
+  if (server.connected) return undefined;
+  const asOf = server.asOf === null ? '' : ` as of ${formatAgo(Date.parse(server.asOf), now)}`;
+  return `${noServerWords(server.problem)}: this is the directory on this machine's disk${asOf}`;
+}
+
+function lastSeen(peer: PeerLine, now: number): string {
+  return peer.lastSeen === null ? 'never' : formatAgo(Date.parse(peer.lastSeen), now);
+}
+
+function stateWords({ state }: PeerLine): string {
+  return state === 'stopped' || state === 'lost' ? `offline (${state})` : state;
+}

@@ -1,0 +1,46 @@
+import {
+  createLogger,
+  keepYoungMemorySmall,
+  openHome,
+  readConfiguration,
+  type Context,
+} from '@filer/program';
+import { Daemon } from '../../daemon/daemon.ts';
+import { aborted } from '../../abort.ts';
+import { clientSettings } from '../../settings.ts';
+import type { StartArguments } from '../arguments.ts';
+import { showEvents } from './shown-events.ts';
+
+export async function run(flags: StartArguments, context: Context): Promise<void> {
+  const { home, env, output, version, signal } = context;
+  const settings = await readConfiguration(clientSettings, { home, env, flags });
+  await openHome(home);
+  const log = await createLogger({
+    level: output.verbose ? 'debug' : settings.logLevel,
+    format: settings.logFormat,
+    stream: output.stderr,
+  });
+  context.outliveFailures((error) => log.error('a background operation failed', { error }));
+  const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
+  keepYoungMemorySmall();
+  daemon.events.listen(showEvents(output));
+  try {
+    output.json({
+      type: 'ready',
+      id: daemon.id,
+      name: daemon.name,
+      listen: daemon.listen,
+      inbox: daemon.inbox,
+      http: null,
+    });
+    output.line(
+      `filer-client ready: ${daemon.name} listens on ${daemon.listen}, files come to ${daemon.inbox}`,
+    );
+    output.hint(
+      'In another terminal:  filer-client peers   filer-client send FILE --to NAME   (Ctrl-C ends this one)',
+    );
+    await Promise.race([daemon.ended, aborted(signal)]);
+  } finally {
+    await daemon.close();
+  }
+}

@@ -1,0 +1,47 @@
+import { formatAgo, printable, type Context } from '@filer/program';
+import type { Status } from '../../api/contract/peers.ts';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+import { whenWords } from '../reports/schedule-messages.ts';
+
+export async function run(_args: object, context: Context): Promise<void> {
+  const { output } = context;
+  const status = await call(context, contract.status, {});
+  output.json(status);
+  const rows: (readonly [string, string])[] = [
+    ['name', `${status.name}${status.groups.map((group) => ` @${group}`).join('')}`],
+    ['id', status.id],
+    ['network', status.network],
+    [
+      'daemon',
+      status.running ? `running, listens on ${status.listen ?? '?'}` : 'not running: filer-client start',
+    ],
+    ['server', serverLine(status)],
+    ['inbox', status.inbox],
+    ['reports waiting', String(status.spool)],
+    ['schedules', schedulesLine(status)],
+    ...refusedRow(status.spoolRefused),
+    ['transfers running', String(status.jobs)],
+    ['connections', String(status.connections)],
+  ];
+  for (const [label, value] of rows) output.line(`${label.padEnd(18)} ${value}`);
+}
+
+function schedulesLine({ schedules, nextReport }: Status): string {
+  if (nextReport === null) return String(schedules);
+  return `${schedules}, next ${nextReport.name} ${whenWords(nextReport.at)}`;
+}
+
+function refusedRow(refused: number): (readonly [string, string])[] {
+  return refused === 0 ? [] : [['reports refused', `${refused}: filer-client report spool`]];
+}
+
+/** How a daemon stands with the ip-server. */
+export function serverLine({ server, running }: Pick<Status, 'server' | 'running'>): string {
+  const { address, connected, asOf, problem } = server;
+  if (!running) return address;
+  if (connected) return `${address} (connected)`;
+  const why = problem === null ? '' : `: ${printable(problem.message)}`;
+  const since = asOf === null ? '' : `, last connected ${formatAgo(Date.parse(asOf), Date.now())}`;
+  return `${address} (not connected${since}, trying again${why})`;
+}

@@ -1,0 +1,140 @@
+import { FilerError } from '@filer/protocol';
+import { formatAgo, iso, printable, type Context } from '@filer/program';
+import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
+import type { Member } from '../../network/member.ts';
+import type { KeptMessage } from '../../store/message-store.ts';
+import type { MessagesArguments } from '../arguments.ts';
+import { openMember } from '../home-member.ts';
+
+/** Of an id in a list: enough to tell messages apart, and short to type. */
+const ID_CHARACTERS = 8;
+
+export async function run(args: MessagesArguments, context: Context): Promise<void> {
+  const action = actionOf(args);
+  using member = await openMember(context);
+  const now = member.clock.now();
+  const messages = select(member, args, now);
+  if (action === undefined) {
+    show(member, messages, context);
+    return;
+  }
+  const { output } = context;
+  const keys = messages.map(({ key }) => key);
+  if (action === 'delete' && !args.dryRun) member.messages.delete(keys, now);
+  if (action !== 'delete') member.messages.keep(keys, action === 'keep');
+  output.json({
+    action,
+    dryRun: args.dryRun,
+    count: messages.length,
+    messages: messages.map((message) => documentOf(member, message)),
+  });
+  if (args.dryRun) list(member, messages, context);
+  const what = messages.length === 1 ? '1 message' : `${messages.length} messages`;
+  output.line(args.dryRun ? `${what} would be deleted` : `${what} ${DONE[action]}`);
+}
+
+type Action = 'delete' | 'keep' | 'no-keep';
+
+const DONE: Readonly<Record<Action, string>> = {
+  delete: 'deleted',
+  keep: 'exempt from retention',
+  'no-keep': 'subject to retention again',
+};
+
+/** @returns undefined to show them only @throws FilerError `usage` */
+function actionOf(args: MessagesArguments): Action | undefined {
+  const { ids, from, before, all, dryRun } = args;
+  const given = [
+    ...(args.delete ? ['delete' as const] : []),
+    ...(args.keep ? ['keep' as const] : []),
+    ...(args.noKeep ? ['no-keep' as const] : []),
+  ];
+  const [action] = given;
+  if (given.length > 1)
+    throw new FilerError('usage', `--${given.join(' and --')} exclude each other: give one of them`);
+  if (dryRun && action !== 'delete') throw new FilerError('usage', '--dry-run needs --delete');
+  if (action === undefined && all)
+    throw new FilerError(
+      'usage',
+      '--all needs --delete, --keep or --no-keep: without it all messages are shown',
+    );
+  const some = ids.length > 0 || from !== undefined || before !== undefined;
+  if (action !== undefined && some === all) {
+    throw new FilerError(
+      'usage',
+      `say which to --${action}: ids (\`filer-client messages\` shows them), --from NAME, --before TIME, or --all`,
+    );
+  }
+  return action;
+}
+
+/** @throws FilerError `no-such-message`, `usage` */
+function select(member: Member, args: MessagesArguments, now: number): KeptMessage[] {
+  const { ids, from, before } = args;
+  const start = before?.(now) ?? Number.POSITIVE_INFINITY;
+  const messages = member.messages
+    .all()
+    .filter(
+      (message) =>
+        message.receivedAt < start &&
+        (from === undefined || message.from === from || nameOf(member, message.from) === from),
+    );
+  if (ids.length === 0) return messages;
+  const named = new Set(ids.map((id) => oneOf(messages, id)));
+  return messages.filter((message) => named.has(message));
+}
+
+function oneOf(messages: readonly KeptMessage[], id: string): KeptMessage {
+  const beginning = messages.filter((message) => message.id.startsWith(id));
+  const exact = beginning.filter((message) => message.id === id);
+  const found = exact.length > 0 ? exact : beginning;
+  const [first] = found;
+  if (first === undefined)
+    throw new FilerError(
+      'no-such-message',
+      `no message has the id ${id}: \`filer-client messages\` lists them`,
+    );
+  if (found.length > 1) {
+    throw new FilerError(
+      'usage',
+      `${id} is the beginning of ${found.length} messages: type more of it, or say whose with --from`,
+    );
+  }
+  return first;
+}
+
+function nameOf(member: Member, id: string, serverName = SERVER_NAME): string {
+  return id === member.server.id ? serverName : (member.directory.byId(id)?.name ?? id.slice(0, 12));
+}
+
+function documentOf(member: Member, { id, from, to, text, time, receivedAt, kept }: KeptMessage): object {
+  return {
+    id,
+    from: nameOf(member, from),
+    fromId: from,
+    fromServer: from === member.server.id,
+    to: to === member.id ? member.name : to,
+    text,
+    time: iso(time),
+    receivedAt: iso(receivedAt),
+    kept,
+  };
+}
+
+function show(member: Member, messages: readonly KeptMessage[], context: Context): void {
+  const { output } = context;
+  output.json({ messages: messages.map((message) => documentOf(member, message)) });
+  list(member, messages, context);
+  if (messages.length === 0) output.words('No messages yet.');
+}
+
+function list(member: Member, messages: readonly KeptMessage[], { output }: Context): void {
+  const now = Date.now();
+  for (const { id, from, to, text, time, kept } of messages) {
+    const audience = to === member.id ? '' : ` to ${to}`;
+    const mark = kept ? ', kept' : '';
+    output.line(
+      `${id.slice(0, ID_CHARACTERS)}  ${nameOf(member, from, SHOWN_SERVER_NAME)}${audience}, ${formatAgo(time, now)}${mark}: ${printable(text)}`,
+    );
+  }
+}

@@ -1,0 +1,23 @@
+import { resolve } from 'node:path';
+import { printable, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+import type { WatchAddArguments } from '../arguments.ts';
+
+export async function run(args: WatchAddArguments, context: Context): Promise<void> {
+  const { output } = context;
+  const { folder, as, moveTo, note = '', ...options } = args;
+  const { isThere, ...watch } = await call(context, contract.watchAdd, {
+    ...options,
+    folder: resolve(folder),
+    note,
+    ...(as === undefined ? {} : { name: as }),
+    ...(moveTo === undefined ? {} : { moveTo: resolve(moveTo) }),
+  });
+  output.json(watch);
+  const [name, place] = [printable(watch.name), printable(watch.folder)];
+  output.line(`${name}: ${place} is watched for ${watch.to.map(printable).join(', ')}`);
+  if (!isThere) output.words(`${place} does not exist yet: it is watched when it is created`);
+  if (watch.state === 'stopped') output.hint('Start watching:  filer-client start');
+  else output.hint('See its state:  filer-client watch list');
+}

@@ -1,0 +1,301 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { EXIT_CODES, FilerError, formatFetch, type Entry, type OnConflict } from '@filer/protocol';
+import { ProgressThrottle, type Home } from '@filer/program';
+import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@filer/transfer';
+import ignore from 'ignore';
+import { reachPeer, type Outreach } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { newJobId } from '../jobs/job-id.ts';
+import type { Destination } from './destination.ts';
+import type { GetDone, GetEvent } from '../api/contract/get.ts';
+import type { FetchingDocument } from '../api/contract/transfers.ts';
+import { lockDestination } from './get-lock.ts';
+import { LiveProgress } from '../jobs/live-progress.ts';
+import { TimeLimit } from '../jobs/time-limit.ts';
+import type { FileOutcome, Progress } from '../api/contract/send.ts';
+import { isLost, whileLost } from '../jobs/while-lost.ts';
+
+export interface GetRequest {
+  readonly peer: KnownPeer;
+  /** `SHARE/path/below` at the peer. */
+  readonly path: string;
+  readonly destination: Destination;
+  /** How long a peer that was lost half-way is tried again. */
+  readonly timeoutMs: number;
+  readonly onConflict: OnConflict;
+  readonly checksum: boolean;
+  /** Content bytes a second, kept to by the peer; undefined for as fast as can be. */
+  readonly limit: number | undefined;
+  /** Patterns of what in a folder stays there, as in a `.gitignore`. */
+  readonly exclude: readonly string[];
+  readonly dryRun: boolean;
+}
+
+export interface GetSurroundings extends Outreach {
+  /** Gets what goes on; a slow listener holds nothing up. */
+  readonly emit: (event: GetEvent) => void;
+  /** @see ReceiverOptions.caughtUp */
+  readonly caughtUp?: () => Promise<void> | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** So many bytes count as having got on. */
+const STEP_BYTES = 1024 * 1024;
+
+/** Fetches a file or a folder from a peer's share, over as many connections as it takes. */
+export class GetJob {
+  readonly id = newJobId();
+  readonly #request: GetRequest;
+  readonly #around: GetSurroundings;
+  readonly #leavesOut: (entry: Entry) => boolean;
+  /** Of parts that go to this destination: held by one get at a time. */
+  readonly #mark: string;
+  readonly #time: TimeLimit;
+  #delivered = 0;
+  #skipped = 0;
+  /** Those of the skipped whose name another content keeps here. */
+  #kept = 0;
+  /** Whether the peer announced what was asked for. */
+  #wasAnnounced = false;
+  /** Of the last connection: the next one tries them again. */
+  #firstFailure: FileOutcome | undefined;
+  #failed = 0;
+  /** What earlier connections brought is there already, and was counted. */
+  #toldAgain = 0;
+  #bytesReceived = 0;
+  #bytesTotal = 0;
+  /** Of this connection: files that are here, and their bytes. */
+  #filesDone = 0;
+  #bytesDone = 0;
+  #wouldGet = 0;
+  readonly #since = new Date().toISOString();
+  readonly #progress = new LiveProgress();
+  readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#around.emit(progress));
+  /** Where it lies, once it does: its name may have been taken. */
+  #path: string;
+
+  constructor(request: GetRequest, around: GetSurroundings) {
+    this.#request = request;
+    this.#time = new TimeLimit(request.timeoutMs);
+    this.#around = around;
+    const { exclude, dryRun, destination } = request;
+    this.#path = join(destination.folder, destination.name);
+    this.#mark = `${createHash('sha256').update(`${around.member.id}${this.#path}`).digest('hex').slice(0, 16)}-`;
+    const rules = ignore({ allowRelativePaths: true }).add(exclude.join('\n'));
+    this.#leavesOut = (entry) => {
+      if (entry.path === destination.name) this.#wasAnnounced = true;
+      const below = entry.path.split('/').slice(1).join('/');
+      if (below !== '' && rules.ignores(entry.kind === 'dir' ? `${below}/` : below)) return true;
+      if (dryRun) this.#tellWouldGet(entry);
+      return dryRun;
+    };
+  }
+
+  /** As `transfers --json` tells it. */
+  get document(): FetchingDocument {
+    const { peer, path } = this.#request;
+    const progress = this.#progress.at(performance.now());
+    return { from: peer.name, fromId: peer.id, path, dest: this.#path, since: this.#since, progress };
+  }
+
+  /** @throws the reason of `signal` when it was cancelled; all else stands in the result */
+  async run(): Promise<GetDone> {
+    const { peer } = this.#request;
+    const { member, emit, signal } = this.#around;
+    const from = { name: peer.name, id: peer.id };
+    const me = { name: member.name, id: member.id };
+    emit({ type: 'job', job: this.id, files: 1, bytesTotal: 0, recipients: [me], from });
+    const failure = await this.#fetch(member.home);
+    signal.throwIfAborted();
+    const arrived = this.#delivered + this.#skipped;
+    const code = failure?.code ?? null;
+    const exitCode = code === null ? 0 : EXIT_CODES[arrived > 0 ? 'partial' : code];
+    return {
+      type: 'done',
+      job: this.id,
+      ok: exitCode === 0,
+      exitCode,
+      filesSent: this.#delivered,
+      filesSkipped: this.#skipped,
+      filesKept: this.#kept,
+      filesFailed: this.#failed,
+      bytesSent: this.#bytesReceived,
+      bytesTotal: this.#bytesTotal,
+      ...(this.#request.dryRun ? { dryRun: true, filesTotal: this.#wouldGet } : {}),
+      from,
+      path: this.#path,
+      recipients: [{ ...me, ok: exitCode === 0, code, status: failure?.message ?? this.#inWords() }],
+    };
+  }
+
+  #inWords(): string {
+    if (this.#request.dryRun) return 'nothing was fetched (--dry-run)';
+    const files = this.#delivered === 1 ? '1 file' : `${this.#delivered} files`;
+    const here = this.#skipped - this.#kept;
+    const skipped = here === 0 ? '' : `, ${here} here already`;
+    const kept = this.#kept === 0 ? '' : `, ${this.#kept} not compared: what is here is kept`;
+    return `${files} fetched${skipped}${kept}`;
+  }
+
+  /** @returns why not all came, or undefined */
+  async #fetch(home: Home): Promise<FilerError | undefined> {
+    const { peer, destination } = this.#request;
+    const { emit, signal } = this.#around;
+    const common = { job: this.id, path: this.#path };
+    const lock = await lockDestination(home, destination, signal, () => emit({ type: 'waiting', ...common }));
+    try {
+      this.#time.progressed();
+      await cleanMarkedParts(destination.folder, this.#mark, this.#around.member.clock.now());
+      const error = await whileLost({
+        peer: peer.name,
+        limit: this.#time,
+        signal,
+        attempt: () => this.#attempt(),
+        progress: () => Math.floor(this.#bytesReceived / STEP_BYTES) + this.#delivered + this.#skipped,
+        onLost: ({ message: reason }) =>
+          emit({ type: 'retry', job: this.id, recipient: this.#around.member.name, reason }),
+      });
+      return error ?? this.#failure();
+    } finally {
+      this.#throttle.stop();
+      await lock.release();
+    }
+  }
+
+  #failure(): FilerError | undefined {
+    const first = this.#firstFailure;
+    if (first === undefined && !this.#wasAnnounced) {
+      const { peer, path } = this.#request;
+      return new FilerError(
+        'unexpected-message',
+        `${peer.name} sent nothing of ${JSON.stringify(path)}: ask there`,
+      );
+    }
+    if (first === undefined) return undefined;
+    const arrived = this.#delivered + this.#skipped;
+    if (arrived === 0) return new FilerError(first.code ?? 'internal', first.message ?? 'failed');
+    const failed = this.#failed;
+    return new FilerError('partial', `${failed} of ${failed + arrived} files failed`);
+  }
+
+  /** One connection. @returns why it ended early, or undefined */
+  async #attempt(): Promise<FilerError | undefined> {
+    const { member, signal } = this.#around;
+    const { peer, path, destination, onConflict, checksum, limit } = this.#request;
+    this.#firstFailure = undefined;
+    this.#failed = 0;
+    this.#wouldGet = 0;
+    this.#filesDone = 0;
+    this.#bytesDone = 0;
+    this.#toldAgain = this.#delivered + this.#skipped;
+    try {
+      const { messenger } = await this.#time.reach(peer.name, signal, (stop) =>
+        reachPeer(this.#around, peer, { purpose: 'transfer' }, stop),
+      );
+      try {
+        const { header, content } = formatFetch({ path, name: destination.name, checksum, limit }, 'fetch');
+        await messenger.send(header, content);
+        const outcome = await receiveFiles(messenger, {
+          network: member.network,
+          keyPair: member.identity,
+          senderId: peer.id,
+          inbox: destination.folder,
+          folder: '',
+          policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
+          known: member.digests,
+          deliveries: member.deliveries.of(peer.id, destination.folder),
+          // What lies here belongs to the one who fetches: it is replaced on that person's word.
+          replaces: onConflict === 'update' ? 'own' : 'all',
+          mark: this.#mark,
+          onConflict,
+          checksum,
+          signal,
+          ...this.#time.pace,
+          on: (event) => this.#take(event),
+          caughtUp: this.#around.caughtUp,
+        });
+        this.#bytesReceived += outcome.bytesReceived;
+        this.#bytesTotal = Math.max(this.#bytesTotal, outcome.bytesTotal);
+        return outcome.error;
+      } finally {
+        await messenger.close();
+      }
+    } catch (error) {
+      if (error instanceof FilerError) return error;
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  #take(event: ReceiveEvent): void {
+    const { emit, signal, member } = this.#around;
+    const { folder, name: top } = this.#request.destination;
+    const common = { job: this.id, recipient: member.name };
+    if (event.type === 'file' && event.result.status !== 'failed') this.#time.progressed();
+    if (event.type === 'progress') {
+      this.#time.moved(event.bytesReceived);
+      const progress: Progress = {
+        type: 'progress',
+        ...common,
+        path: join(folder, event.name),
+        fileBytesSent: event.fileBytes,
+        fileBytesTotal: event.fileSize,
+        bytesSent: this.#bytesReceived + event.bytesReceived,
+        bytesDone: this.#bytesDone + event.fileBytes,
+        bytesTotal: Math.max(this.#bytesTotal, event.bytesTotal),
+        filesDone: this.#filesDone,
+        filesTotal: event.filesTotal,
+        complete: event.complete,
+      };
+      this.#progress.note(progress, performance.now());
+      const isLast = event.complete && this.#filesDone + 1 >= event.filesTotal;
+      this.#throttle.take(progress, isLast && event.fileBytes === event.fileSize);
+    }
+    if (event.type !== 'file') return;
+    const { name, path, status, size, kept, code, message, failedBy } = event.result;
+    // What only fell with its connection is tried again.
+    if (failedBy === 'transfer' && isLost(code)) return;
+    if (status === 'failed' && signal.aborted) return;
+    if (status !== 'failed') {
+      this.#filesDone++;
+      this.#bytesDone += size;
+    }
+    if (status === 'skipped' && this.#toldAgain > 0) {
+      this.#toldAgain--;
+      return;
+    }
+    const ok = status !== 'failed';
+    if (kept === true) this.#kept++;
+    if (name === top && path !== undefined) this.#path = join(folder, path);
+    const outcome: FileOutcome = {
+      type: 'file',
+      ...common,
+      path: join(folder, path ?? name),
+      ok,
+      size,
+      status,
+      reason: status !== 'skipped' ? null : kept === true ? 'kept-theirs' : 'identical',
+      code: ok ? null : (code ?? 'internal'),
+      message: ok ? null : (message ?? null),
+    };
+    if (status === 'delivered') this.#delivered++;
+    else if (ok) this.#skipped++;
+    else {
+      this.#failed++;
+      this.#firstFailure ??= outcome;
+    }
+    emit(outcome);
+  }
+
+  #tellWouldGet({ path, kind, size }: Entry): void {
+    if (kind !== 'dir') this.#wouldGet++;
+    const { folder } = this.#request.destination;
+    this.#around.emit({ type: 'would-get', path: join(folder, path), kind, size });
+  }
+}
+
+/** What was asked for, in any amount, and nothing else. */
+function onlyThis(name: string): Cap {
+  return { files: Infinity, bytes: Infinity, names: new Set([name]) };
+}

@@ -1,0 +1,75 @@
+import { FilerError, formatFetch } from '@filer/protocol';
+import { receiveStream, StreamSink } from '@filer/transfer';
+import { reachPeer, type Outreach } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { TimeLimit } from '../jobs/time-limit.ts';
+import { whileLost } from '../jobs/while-lost.ts';
+
+export interface StreamRequest {
+  readonly peer: KnownPeer;
+  /** `SHARE/path/below` at the peer. */
+  readonly path: string;
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly checksum: boolean;
+  /** Content bytes a second, kept to by the peer; undefined for as fast as can be. */
+  readonly limit: number | undefined;
+}
+
+export interface StreamSurroundings extends Outreach {
+  readonly signal: AbortSignal;
+  /** Resolves when the stream takes more; it does not keep the bytes. */
+  readonly write: (content: Buffer) => Promise<void>;
+  readonly onProgress: (fileBytes: number, fileSize: number) => void;
+  readonly onLost: (reason: FilerError) => void;
+}
+
+const STEP_BYTES = 1024 * 1024;
+
+/**
+ * Fetches one file into a stream, over as many connections as it takes: the next one goes on where the stream stands.
+ *
+ * @returns bytes that were written
+ * @throws FilerError why the stream is not the whole file; the reason of `signal`
+ */
+export async function streamFile(request: StreamRequest, around: StreamSurroundings): Promise<number> {
+  const { peer, path, name, timeoutMs, checksum, limit } = request;
+  const { member, signal, write, onProgress, onLost } = around;
+  const into = new StreamSink(write);
+  const time = new TimeLimit(timeoutMs);
+  const attempt = async (): Promise<FilerError | undefined> => {
+    try {
+      const { messenger } = await time.reach(peer.name, signal, (stop) =>
+        reachPeer(around, peer, { purpose: 'transfer' }, stop),
+      );
+      try {
+        const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');
+        await messenger.send(header, content);
+        const { error } = await receiveStream(messenger, {
+          network: member.network,
+          keyPair: member.identity,
+          senderId: peer.id,
+          name,
+          into,
+          signal,
+          ...time.pace,
+          onProgress: (fileBytes, fileSize) => {
+            time.moved(fileBytes);
+            onProgress(fileBytes, fileSize);
+          },
+        });
+        return error;
+      } finally {
+        await messenger.close();
+      }
+    } catch (error) {
+      if (error instanceof FilerError) return error;
+      throw error;
+    }
+  };
+  const progress = (): number => Math.floor(into.written / STEP_BYTES);
+  const failure = await whileLost({ peer: peer.name, limit: time, signal, attempt, progress, onLost });
+  signal.throwIfAborted();
+  if (failure !== undefined) throw failure;
+  return into.written;
+}

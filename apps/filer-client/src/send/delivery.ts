@@ -1,0 +1,273 @@
+import { FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
+import { iso, ProgressThrottle } from '@filer/program';
+import {
+  sendFiles,
+  type Growing,
+  type SendEvent as EngineEvent,
+  type SendOptions,
+  type SourceFile,
+} from '@filer/transfer';
+import { aborted } from '../abort.ts';
+import type { Outreach } from '../network/reach-peer.ts';
+import { reachForTransfer } from '../network/reach-for-transfer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import type { DeliveryCounts, FailedFile } from '../store/job-rows.ts';
+import { DeliveryTally } from './delivery-tally.ts';
+import { ignoreRules } from '../jobs/ignore-rules.ts';
+import { ListedFiles } from './listed-files.ts';
+import type { ProgressDocument } from '../api/contract/transfers.ts';
+import { LiveProgress } from '../jobs/live-progress.ts';
+import type { Progress, SendEvent } from '../api/contract/send.ts';
+import { STANDARD_INPUT, type SendRequest } from '../jobs/send-request.ts';
+import { requireWhole } from './spool-folder.ts';
+import type { Turn } from '../jobs/turns.ts';
+import { verifiedBefore } from './verified-before.ts';
+import { TimeLimit } from '../jobs/time-limit.ts';
+import { isLost, whileLost } from '../jobs/while-lost.ts';
+
+export interface DeliveryOptions {
+  readonly job: string;
+  readonly peer: KnownPeer;
+  readonly request: SendRequest;
+  /** What all deliveries of the job have in common. */
+  readonly shared: Pick<SendOptions, 'reads' | 'limit'>;
+  /** Whether the process that ran the job before this one was killed: the recipient was lost then. */
+  readonly wasLost?: boolean;
+  /** Tells of the one path, while it is still being written. */
+  readonly growing?: Growing | undefined;
+  readonly outreach: Outreach;
+  /** Gets what goes on; must not throw, and holds nothing up. */
+  readonly emit: (event: SendEvent) => void;
+  readonly signal: AbortSignal;
+  /** Left while a person at the other end decides, who may take days: others are served meanwhile. */
+  readonly turns: readonly Turn[];
+}
+
+/** Places that one recipient names in one job: it has what was sent in one folder, and another one after midnight. */
+const MAX_PLACES = 8;
+
+/** The job's files on their way to one recipient, over as many connections as it takes. */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  /** Paths without a final result: a folder, until a connection brought all of it to an end. */
+  readonly #open: Set<string>;
+  /** What of the one path is to go, for a watched folder. */
+  readonly #listed: ListedFiles | undefined;
+  /** Folders of the recipient's inbox that were noted. @see WatchStore.notePlace */
+  readonly #places = new Set<string>();
+  readonly #tally: DeliveryTally;
+  readonly #progress = new LiveProgress();
+  readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
+  readonly #time: TimeLimit;
+  #toldWaiting = false;
+
+  constructor(options: DeliveryOptions) {
+    const { job, peer, request, outreach } = options;
+    this.#options = request.spooled
+      ? { ...options, emit: (event) => options.emit(unspooled(event)) }
+      : options;
+    this.#time = new TimeLimit(request.timeoutMs);
+    const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
+    this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
+    this.#tally = new DeliveryTally(before, request.bytesTotal);
+    this.#listed = request.watch === 0 ? undefined : new ListedFiles(outreach.member, job, request);
+  }
+
+  /** Over all tries, those of earlier runs too. */
+  get counts(): DeliveryCounts {
+    return this.#tally.counts;
+  }
+
+  /** What this run alone has counted. */
+  get ownCounts(): DeliveryCounts {
+    return this.#tally.ownCounts;
+  }
+
+  /** How far it is, once it is under way. */
+  get progress(): ProgressDocument | null {
+    return this.#progress.at(performance.now());
+  }
+
+  get failures(): readonly FailedFile[] {
+    return this.#tally.failures;
+  }
+
+  /** @returns why not all was delivered, or undefined */
+  async run(): Promise<FilerError | undefined> {
+    const { signal } = this.#options;
+    if (this.#open.size === 0) return undefined; // all of it came in an earlier run
+    this.#time.progressed();
+    const error = await this.#whileLost();
+    this.#throttle.stop();
+    if (signal.aborted) return error;
+    return error === undefined ? this.#tally.failure() : this.#giveUp(error);
+  }
+
+  async #whileLost(): Promise<FilerError | undefined> {
+    const { signal, emit, job, peer, wasLost = false } = this.#options;
+    return await whileLost({
+      peer: peer.name,
+      limit: this.#time,
+      signal,
+      wasLost,
+      attempt: () => this.#attempt(),
+      progress: () => this.#tally.steps,
+      onLost: ({ message: reason }) => emit({ type: 'retry', job, recipient: peer.name, reason }),
+    });
+  }
+
+  /** One connection. @returns why it ended early, or undefined */
+  async #attempt(): Promise<FilerError | undefined> {
+    const { outreach, peer, job, request, shared, signal, turns } = this.#options;
+    const { note, onConflict, checksum, snapshot, exclude } = request;
+    const { member } = outreach;
+    this.#tally.beginConnection();
+    try {
+      const bytes = this.#listed?.bytes ?? request.bytesTotal;
+      const messenger = await this.#time.reach(peer.name, signal, (stop) =>
+        reachForTransfer(outreach, peer, bytes, stop),
+      );
+      try {
+        const outcome = await sendFiles(messenger, {
+          files: this.#listed ?? this.#sources(),
+          network: member.network,
+          senderId: member.id,
+          receiverId: peer.id,
+          job,
+          note,
+          onConflict,
+          checksum,
+          tellsVersions: this.#listed?.isRemovedAfter,
+          snapshot,
+          ...shared,
+          known: member.digests,
+          ignored: ignoreRules(exclude),
+          signal,
+          ...this.#time.pace,
+          on: (event) => this.#take(event),
+          accepted: async () => {
+            for (const turn of turns) await Promise.race([turn.again(), aborted(signal)]);
+          },
+          keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
+        });
+        this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
+        // Everything that was named has its result: the connection owes nothing.
+        return this.#open.size === 0 && isLost(outcome.error?.code) ? undefined : outcome.error;
+      } finally {
+        await messenger.close();
+      }
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (error instanceof FilerError) return error;
+      throw error;
+    }
+  }
+
+  /** @throws FilerError `path-missing` */
+  #sources(): SourceFile[] {
+    const { request, growing } = this.#options;
+    if (request.spooled && growing === undefined) requireWhole(request.paths);
+    const { as: name } = request;
+    return [...this.#open].map((file) => ({ file, ...(name === '' ? {} : { name }), growing }));
+  }
+
+  #take(event: EngineEvent): void {
+    const { emit, job, peer, signal, turns } = this.#options;
+    const common = { job, recipient: peer.name };
+    if (event.type === 'file' && event.result.status !== 'failed') this.#time.progressed();
+    if (event.type === 'progress') {
+      this.#time.moved(event.bytesSent);
+      const { bytesDone, filesDone, filesTotal, complete } = event;
+      this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
+      const { bytesSent, bytesTotal } = this.#tally.ownCounts;
+      const progress: Progress = {
+        type: 'progress',
+        ...common,
+        path: event.file,
+        fileBytesSent: event.fileBytes,
+        fileBytesTotal: event.fileSize,
+        bytesSent,
+        bytesDone,
+        bytesTotal,
+        filesDone,
+        filesTotal,
+        complete,
+      };
+      this.#progress.note(progress, performance.now());
+      this.#throttle.take(progress, complete && filesDone === filesTotal);
+    }
+    if (event.type === 'waiting') for (const turn of turns) turn.leave();
+    if (event.type === 'waiting' && !this.#toldWaiting) {
+      this.#toldWaiting = true;
+      emit({ type: 'waiting', ...common, recipientId: peer.id });
+    }
+    if (event.type === 'folder') this.#notePlace(event.name, event.path);
+    if (event.type !== 'file') return;
+    this.#notePlace(event.result.name, event.result.path ?? '');
+    const { status, size, kept = false, code, message, digest, failedBy } = event.result;
+    const path = event.file;
+    // A file that only fell with its connection is tried again.
+    if (failedBy === 'transfer' && isLost(code)) return;
+    if (failedBy === 'here' && this.#listed?.isPassedOver(path, code) === true) return;
+    if (signal.aborted && status === 'failed') return;
+    const isNamed = this.#open.delete(path);
+    const reason = status !== 'skipped' ? null : kept ? 'kept-theirs' : 'identical';
+    const ok = status !== 'failed';
+    const proof = digest !== undefined ? 'receipt' : ok && !kept ? 'word' : null;
+    const outcome = { type: 'file', ...common, path, ok, size, status, reason, proof } as const;
+    if (status === 'failed') {
+      const failure = { path, code: code ?? 'internal', message: message ?? 'failed' };
+      this.#tally.failed(failure, isNamed);
+      emit({ ...outcome, code: failure.code, message: failure.message });
+    } else if (this.#tally.settled(status, isNamed, kept)) {
+      emit({ ...outcome, code: null, message: null });
+    }
+  }
+
+  /** Notes where a recipient has what a watch ships. @param path relative to its inbox: another machine's word */
+  #notePlace(name: string, path: string): void {
+    const { outreach, request } = this.#options;
+    const { watch, as } = request;
+    if (watch === 0 || !name.startsWith(`${as}/`) || !path.endsWith(`/${name}`)) return;
+    const place = path.slice(0, path.length - name.length + as.length);
+    if (this.#places.has(place) || this.#places.size >= MAX_PLACES) return;
+    this.#places.add(place);
+    outreach.member.watches.notePlace(watch, place);
+  }
+
+  /** What is still open fails for one reason. @returns that reason */
+  #giveUp(error: FilerError): FilerError {
+    for (const path of this.#open) {
+      this.#tally.failed({ path, code: error.code, message: messageOf(error) }, true);
+    }
+    this.#open.clear();
+    return error;
+  }
+
+  async #keep(batch: ReceiptBatch, fileOf: (entry: number) => string): Promise<void> {
+    const { outreach, emit, job, peer } = this.#options;
+    const paths = batch.files.map(({ entry }) => fileOf(entry));
+    const { receipts, clock } = outreach.member;
+    await receipts.add({ job, peer: peer.id, batch, paths, receivedAt: clock.stamp() });
+    batch.files.forEach((file, n) => {
+      emit({
+        type: 'receipt',
+        job,
+        recipient: peer.name,
+        recipientId: peer.id,
+        path: paths[n] ?? '',
+        receivedAs: file.path,
+        size: file.size,
+        digest: file.digest,
+        synced: file.synced,
+        present: file.present === true,
+        time: iso(batch.time),
+      });
+    });
+  }
+}
+
+/** What a person did not name is told as what they typed. */
+function unspooled(event: SendEvent): SendEvent {
+  return 'path' in event ? { ...event, path: STANDARD_INPUT } : event;
+}

@@ -1,0 +1,341 @@
+import { FilerError } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { Growing } from '@filer/transfer';
+import type { Outreach } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { LEFT_BEHIND, type KeptDelivery } from '../store/job-rows.ts';
+import type { JobStore } from '../store/job-store.ts';
+import { newJobId } from '../jobs/job-id.ts';
+import { endOf, LiveJob, type StopReason } from './live-job.ts';
+import type { ProgressDocument } from '../api/contract/transfers.ts';
+import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from '../jobs/job-leases.ts';
+import type { SendEvent } from '../api/contract/send.ts';
+import type { SendRequest } from '../jobs/send-request.ts';
+import { SpooledInput } from './spooled-input.ts';
+import { TransferTurns } from './job-turns.ts';
+import { WaitingJobs } from './waiting-jobs.ts';
+
+export interface JobRunnerOptions {
+  readonly outreach: Outreach;
+  readonly log: Logger;
+  /** Whether this is the home's daemon, which tries what waits by itself. */
+  readonly isDaemon: boolean;
+  /** Told that a job serves nobody any more, for now; must not throw. */
+  readonly onIdle?: ((request: SendRequest) => void) | undefined;
+}
+
+/** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
+const LOOK_EVERY_MS = 1_000;
+
+/** Runs jobs, and lets those that wait go when their recipients are there. */
+export class JobRunner {
+  readonly #options: JobRunnerOptions;
+  readonly #owner: string;
+  readonly #live = new Map<string, LiveJob>();
+  readonly #spooled: SpooledInput;
+  readonly #releasing = new Set<Promise<void>>();
+  /** Jobs in which the daemon before this one was killed, until this one starts. */
+  readonly #orphans = new Set<string>();
+  readonly #waiting: WaitingJobs;
+  readonly #turns = new TransferTurns();
+  readonly #noting: NodeJS.Timeout;
+  #looking: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: JobRunnerOptions) {
+    this.#options = options;
+    this.#owner = options.isDaemon ? DAEMON : commandOwner(process.pid);
+    this.#spooled = new SpooledInput(options.outreach.member, options.log);
+    this.#waiting = new WaitingJobs({
+      outreach: options.outreach,
+      owner: this.#owner,
+      serving: (peerId) => [...this.#live.values()].filter((live) => live.isServing(peerId)).length,
+      isServed: ({ job, peer }) => this.#live.get(job)?.isServing(peer) === true,
+    });
+    this.#releaseDead();
+    this.#noting = setInterval(() => this.#guarded(() => this.#note()), OWNER_NOTES_EVERY_MS);
+    this.#noting.unref();
+  }
+
+  /** Begins to try what waits: the daemon is connected, or as good as that gets. */
+  start(): void {
+    this.#looking ??= setInterval(() => {
+      this.#guarded(() => this.#tellOthersWork());
+      this.#look();
+    }, LOOK_EVERY_MS);
+    this.#spooled.start();
+    this.#guarded(() => this.#carryOn());
+    this.#look();
+  }
+
+  /** A peer came online, or connected to us: what waits for it may go. */
+  peerSeen(peerId: string): void {
+    this.#waiting.seen(peerId);
+    if (this.#looking !== undefined) this.#look(peerId);
+  }
+
+  /**
+   * Keeps a new job on disk, then begins with it.
+   *
+   * @param growing tells of its path, if that is still being written
+   */
+  submit(
+    request: SendRequest,
+    recipients: readonly KnownPeer[],
+    follower: (event: SendEvent) => void,
+    growing?: Growing,
+  ): LiveJob {
+    return this.#begin(this.keep(request, recipients), follower, growing);
+  }
+
+  /** Keeps a new job on disk. @returns its id, to `begin` with */
+  keep(request: SendRequest, recipients: readonly Pick<KnownPeer, 'id' | 'name'>[]): string {
+    this.#requireOpen();
+    const id = newJobId();
+    const { queue } = request;
+    const { network } = this.#options.outreach.member;
+    const kept = { id, createdAt: Date.now(), network, queue, request: JSON.stringify(request) };
+    this.#jobs.create({ ...kept, owner: this.#owner }, recipients);
+    return id;
+  }
+
+  /** Begins with a job that was kept; nobody follows it. */
+  begin(id: string): void {
+    this.#requireOpen();
+    this.#begin(id, () => undefined);
+  }
+
+  /** Begins again with the recipients of a job that did not get all of it. @throws FilerError `usage` when it runs */
+  retry(id: string, follower: (event: SendEvent) => void): LiveJob {
+    this.#requireOpen();
+    if (!this.#jobs.reopen(id, this.#owner, Date.now())) {
+      throw new FilerError(
+        'usage',
+        `job ${id} runs now: see \`filer-client transfers\`, or end it first with \`filer-client cancel ${id}\``,
+      );
+    }
+    return this.#begin(id, follower);
+  }
+
+  /** Ends a job for good: what runs of it, and what waits. @returns recipients that do not get it now */
+  async cancel(id: string): Promise<number> {
+    const isOpen = ({ state }: KeptDelivery): boolean => state === 'queued' || state === 'running';
+    const open = new Set(
+      this.#jobs
+        .deliveries(id)
+        .filter(isOpen)
+        .map(({ peer }) => peer),
+    );
+    await this.#stop(this.#live.get(id), 'cancelled');
+    this.#jobs.endAll(id, ['queued', 'running'], endOf('cancelled'), this.#stamp());
+    return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === 'cancelled')
+      .length;
+  }
+
+  /** This machine leaves its network: nothing that runs or waits can go on. @returns how many jobs that ends */
+  async leave(): Promise<number> {
+    const open = this.#jobs.openCount;
+    await Promise.all([...this.#live.values()].map((live) => this.#stop(live, 'left')));
+    this.#jobs.endOutside(undefined, LEFT_BEHIND, this.#stamp());
+    return open;
+  }
+
+  #stamp(): number {
+    return this.#options.outreach.member.clock.stamp();
+  }
+
+  /** Notes how far the deliveries are that run here, and that this process is alive. */
+  noteProgress(): void {
+    const ids = [...this.#live.keys(), ...this.#orphans];
+    if (ids.length === 0) return;
+    const running = [...this.#live.values()].flatMap((live) => live.running);
+    this.#jobs.progress(ids, running, this.#owner, Date.now());
+  }
+
+  /** How far a job that runs here is to a recipient. */
+  progressOf(job: string, peerId: string): ProgressDocument | null {
+    return this.#live.get(job)?.progressOf(peerId) ?? null;
+  }
+
+  /** Stops what runs: what can wait waits in the database. May be called twice. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#noting);
+    clearInterval(this.#looking);
+    this.#spooled.stop();
+    const live = [...this.#live.values()];
+    for (const job of live) job.stop('leaving');
+    await Promise.allSettled(live.map((job) => job.ended()));
+    await Promise.all(this.#releasing);
+  }
+
+  #begin(id: string, follower: (event: SendEvent) => void, growing?: Growing): LiveJob {
+    const live = this.#liveOf(id, growing);
+    live.follow(follower);
+    live.announce();
+    this.#placeWaiting(live);
+    return live;
+  }
+
+  #placeWaiting(live: LiveJob): void {
+    const deliveries = this.#jobs.deliveries(live.job.id);
+    this.#place(
+      live,
+      deliveries.filter(({ state }) => state === 'queued'),
+    );
+  }
+
+  #liveOf(id: string, growing?: Growing, wasCutOff = false): LiveJob {
+    const known = this.#live.get(id);
+    if (known !== undefined) return known;
+    const job = this.#jobs.job(id);
+    if (job === undefined) throw new Error(`the job ${id} was kept a moment ago`);
+    const { outreach, log } = this.#options;
+    const onTried = (peerId: string, reached: boolean): void => this.#waiting.tried(peerId, reached);
+    const live = new LiveJob(job, {
+      outreach,
+      log,
+      owner: this.#owner,
+      turns: this.#turns,
+      growing,
+      wasCutOff,
+      onTried,
+      onServed: (peerId) => {
+        if (this.#looking !== undefined) this.#look(peerId);
+      },
+    });
+    this.#live.set(id, live);
+    return live;
+  }
+
+  /** Serves recipients that may be there, and lets the others wait. */
+  #place(live: LiveJob, deliveries: readonly KeptDelivery[]): void {
+    const { directory } = this.#options.outreach.member;
+    for (const delivery of deliveries) {
+      const { peer: id, name } = delivery;
+      const end = this.#waiting.settled(delivery, live.request.queue);
+      const peer = directory.byId(id);
+      if (end !== undefined) live.settle({ id, name }, end);
+      else if (peer !== undefined) live.serve(peer);
+    }
+    this.#release(live);
+  }
+
+  /** Forgets a job once it serves nobody. */
+  #release(live: LiveJob): void {
+    const releasing = this.#releaseIdle(live).finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
+  }
+
+  /** Never rejects: what fails here is not to end a daemon. */
+  async #releaseIdle(live: LiveJob): Promise<void> {
+    const { log } = this.#options;
+    try {
+      await live.ended();
+    } catch (error) {
+      log.error('a job failed for a fault of this program', { job: live.job.id, error });
+    }
+    if (!live.isIdle) return;
+    this.#options.onIdle?.(live.request);
+    if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
+    if (live.request.spooled) await this.#spooled.release(live.job.id, live.request.paths);
+  }
+
+  /** Begins with what waits and may go now, oldest first. @param peerId for whom alone. @default everyone */
+  #look(peerId?: string): void {
+    if (!this.#closed) this.#guarded(() => this.#serveWaiting(peerId));
+  }
+
+  #serveWaiting(peerId: string | undefined): void {
+    const { log } = this.#options;
+    for (const { delivery, ...decided } of this.#waiting.due(peerId)) {
+      const { job, peer: id, name } = delivery;
+      const live = this.#liveOrEnd(job);
+      if (live === undefined) continue;
+      if ('lost' in decided) {
+        log.warn('a waiting delivery has failed', { job, recipient: name, reason: decided.lost.status });
+        live.settle({ id, name }, decided.lost);
+      } else {
+        log.info('a waiting delivery is tried', { job, recipient: name });
+        live.serve(decided.peer);
+      }
+      this.#release(live);
+    }
+  }
+
+  /** What commands that are no daemon do to jobs, such as `send -`, is seen in the database alone. */
+  #tellOthersWork(): void {
+    const { member } = this.#options.outreach;
+    if (member.wasChangedElsewhere()) member.events.publish('transfer', {});
+  }
+
+  async #stop(live: LiveJob | undefined, reason: StopReason): Promise<void> {
+    live?.stop(reason);
+    await live?.ended();
+  }
+
+  #note(): void {
+    for (const live of this.#live.values()) if (this.#wasCancelled(live)) live.stop('cancelled');
+    this.noteProgress();
+    if (this.#options.isDaemon) this.#releaseDead();
+  }
+
+  /** A process that runs a job learns through the database that another one was asked to end it. */
+  #wasCancelled({ job: { id }, running }: LiveJob): boolean {
+    if (running.length === 0) return false;
+    const cancelled = this.#jobs.deliveries(id).filter(({ state }) => state === 'cancelled');
+    return running.some(({ peer }) => cancelled.some((delivery) => delivery.peer === peer));
+  }
+
+  /** Jobs whose process has died, or lost them to a database that failed for a while. */
+  #releaseDead(): void {
+    const { isDaemon, log } = this.#options;
+    const runsHere = (id: string): boolean => this.#live.has(id) || this.#orphans.has(id);
+    const takeOver = (id: string): void => void this.#orphans.add(id);
+    const looker = { daemonLog: isDaemon ? log : undefined, runsHere, takeOver, endedAt: this.#stamp() };
+    releaseDeadJobs(this.#jobs, Date.now(), looker);
+    if (this.#looking !== undefined) this.#carryOn();
+  }
+
+  /** Goes on with what the daemon before this one was killed in. */
+  #carryOn(): void {
+    for (const id of this.#orphans) {
+      this.#orphans.delete(id);
+      const live = this.#liveOrEnd(id, true);
+      if (live === undefined) continue;
+      this.#options.log.info('an interrupted transfer continues', { job: id });
+      this.#placeWaiting(live);
+    }
+  }
+
+  /** A job whose row cannot be read fails for itself. */
+  #liveOrEnd(id: string, wasCutOff = false): LiveJob | undefined {
+    try {
+      return this.#liveOf(id, undefined, wasCutOff);
+    } catch (error) {
+      if (!(error instanceof FilerError) || error.code !== 'store-damaged') throw error;
+      const { code, message: status } = error;
+      this.#options.log.warn('a job has failed', { job: id, reason: status });
+      this.#jobs.endAll(id, ['queued', 'running'], { state: 'failed', code, status }, this.#stamp());
+      return undefined;
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new FilerError('terminated', 'filer-client is stopping: try again in a moment');
+  }
+
+  /** A database that fails now is tried again later: nothing that waits is lost. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#options.log.warn('waiting jobs could not be checked', { error });
+    }
+  }
+
+  get #jobs(): JobStore {
+    return this.#options.outreach.member.jobs;
+  }
+}

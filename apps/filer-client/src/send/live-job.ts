@@ -1,0 +1,280 @@
+import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { RateLimit, SharedReads, type Growing } from '@filer/transfer';
+import type { Outreach } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import {
+  LEFT_BEHIND,
+  type DeliveryCounts,
+  type DeliveryEnd,
+  type KeptDelivery,
+  type KeptJob,
+} from '../store/job-rows.ts';
+import { Delivery, type DeliveryOptions } from './delivery.ts';
+import type { ProgressDocument } from '../api/contract/transfers.ts';
+import { exitCodeOf } from './outcome.ts';
+import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
+import { parseKeptRequest, type SendRequest } from '../jobs/send-request.ts';
+import type { TransferTurns } from './job-turns.ts';
+import { Turns, type Turn } from '../jobs/turns.ts';
+import { isPassing } from '../jobs/while-lost.ts';
+
+/** Recipients of one job that are served at the same time; the others wait their turn. */
+const RECIPIENTS_AT_ONCE = 16;
+
+export interface LiveJobParts {
+  readonly outreach: Outreach;
+  readonly log: Logger;
+  /** This process, as it is noted at what it runs. */
+  readonly owner: string;
+  /** Room for deliveries of all jobs together. */
+  readonly turns: TransferTurns;
+  /** Tells of the path that is sent, while it is still being written. */
+  readonly growing?: Growing | undefined;
+  /** Whether the process that ran it before this one was killed. @default false */
+  readonly wasCutOff?: boolean;
+  /** Told how it went to reach a recipient. */
+  readonly onTried: (peerId: string, reached: boolean) => void;
+  /** Told that a recipient is served no more; must not throw. */
+  readonly onServed: (peerId: string) => void;
+}
+
+/** Why a job is stopped: it may not go on, or only this process ends. */
+export type StopReason = 'cancelled' | 'left' | 'leaving';
+
+/** A job that this process runs: files to its recipients, side by side. A slow or dead one holds nobody up. */
+export class LiveJob {
+  readonly job: KeptJob;
+  readonly request: SendRequest;
+  readonly #parts: LiveJobParts;
+  readonly #followers = new Set<(event: SendEvent) => void>();
+  readonly #turns = new Turns(RECIPIENTS_AT_ONCE);
+  readonly #shared: DeliveryOptions['shared'];
+  readonly #stop = new AbortController();
+  readonly #serving = new Map<string, Promise<void>>();
+  readonly #deliveries = new Map<string, Delivery>();
+  /** Of recipients that were served here: how they stand. */
+  readonly #results = new Map<string, RecipientDone>();
+  readonly #counts: DeliveryCounts[] = [];
+  #stopReason: StopReason | undefined;
+  #fault: Error | undefined;
+
+  constructor(job: KeptJob, parts: LiveJobParts) {
+    this.job = job;
+    this.request = parseKeptRequest(job.request);
+    this.#parts = parts;
+    const { limit } = this.request;
+    const isToMany = parts.outreach.member.jobs.deliveries(job.id).length > 1;
+    this.#shared = {
+      reads: isToMany ? new SharedReads() : undefined,
+      limit: limit === undefined ? undefined : new RateLimit(limit),
+    };
+  }
+
+  /** @param follower must not throw @returns what ends the following */
+  follow(follower: (event: SendEvent) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  isServing(peerId: string): boolean {
+    return this.#serving.has(peerId);
+  }
+
+  get isIdle(): boolean {
+    return this.#serving.size === 0;
+  }
+
+  /** How far the deliveries are that run now. */
+  get running(): { readonly job: string; readonly peer: string; readonly counts: DeliveryCounts }[] {
+    return [...this.#deliveries].map(([peer, { counts }]) => ({ job: this.job.id, peer, counts }));
+  }
+
+  /** How far it is to a recipient; null before it is under way. */
+  progressOf(peerId: string): ProgressDocument | null {
+    return this.#deliveries.get(peerId)?.progress ?? null;
+  }
+
+  /** Begins to serve a recipient; `ended` tells when it has been. */
+  serve(peer: KnownPeer): void {
+    if (this.#serving.has(peer.id)) return;
+    const work = this.#serve(peer).finally(() => {
+      this.#serving.delete(peer.id);
+      this.#parts.onServed(peer.id);
+    });
+    this.#serving.set(peer.id, work);
+  }
+
+  /** Notes how a recipient stands that is not served now: it waits, or never can be. */
+  settle({ id, name }: Pick<KnownPeer, 'id' | 'name'>, end: DeliveryEnd): void {
+    const { state, code = null, status } = end;
+    const ok = state === 'delivered' || state === 'queued';
+    // What made it wait is told as `queued`, and is no failure.
+    this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status });
+    const { jobs, clock } = this.#parts.outreach.member;
+    jobs.end(this.job.id, id, end, clock.stamp());
+    if (state === 'queued')
+      this.#emit({ type: 'queued', job: this.job.id, recipient: name, recipientId: id, reason: status });
+  }
+
+  /** Stops what runs; half files stay at the receivers. */
+  stop(reason: StopReason): void {
+    this.#stopReason ??= reason;
+    const goesOn = reason === 'leaving';
+    // Noted at once: a job that was given up does not go on, even if this process is killed before it has ended.
+    const { jobs, clock } = this.#parts.outreach.member;
+    if (reason !== 'leaving') jobs.endAll(this.job.id, ['queued', 'running'], endOf(reason), clock.stamp());
+    this.#stop.abort(
+      new FilerError(goesOn ? 'terminated' : 'interrupted', `the sender ${goesOn ? 'stops' : 'cancelled'}`),
+    );
+  }
+
+  /** Resolves when nobody is served any more. @throws a bug */
+  async ended(): Promise<SendDone> {
+    while (this.#serving.size > 0) await Promise.all(this.#serving.values());
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.#done();
+  }
+
+  /** Tells the followers what the job is. */
+  announce(): void {
+    const recipients = this.#deliveriesKept().map(({ peer: id, name }) => ({ id, name }));
+    const { paths, bytesTotal, queue } = this.request;
+    this.#emit({ type: 'job', job: this.job.id, files: paths.length, bytesTotal, queue, recipients });
+  }
+
+  /** Never rejects: what failed stands in the results. */
+  async #serve(peer: KnownPeer): Promise<void> {
+    try {
+      const { turns } = this.#parts;
+      const deliver = (held: readonly Turn[]): Promise<void> => this.#deliver(peer, held);
+      const work = (): Promise<void> => turns.take(peer.id, this.#turns, deliver, this.#stop.signal);
+      const { watch } = this.request;
+      // An older version of a file must not take its place after a newer one.
+      if (watch === 0) await work();
+      else await turns.oneByOne(`${watch} ${peer.id}`, work, this.#stop.signal);
+    } catch (error) {
+      const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
+      if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;
+      this.#parts.log.error('a job cannot continue', { job: this.job.id, recipient: peer.name, error });
+      const { code, message: status } = failure;
+      this.#results.set(peer.id, { name: peer.name, id: peer.id, ok: false, state: 'failed', code, status });
+    }
+  }
+
+  async #deliver(peer: KnownPeer, turns: readonly Turn[]): Promise<void> {
+    const { outreach, owner, onTried } = this.#parts;
+    if (this.#stopReason !== undefined) {
+      this.settle(peer, this.#stopped());
+      return;
+    }
+    const { id } = this.job;
+    let reached = false;
+    const emit = (event: SendEvent): void => {
+      if (!reached && event.type !== 'retry') onTried(peer.id, (reached = true));
+      this.#emit(event);
+    };
+    const [request, shared] = [this.request, this.#shared];
+    if (!outreach.member.jobs.begin(id, peer.id, owner, Date.now())) {
+      // Another process of this home cancelled it, or serves it: what the database says is how it stands.
+      this.#results.delete(peer.id);
+      return;
+    }
+    const delivery = new Delivery({
+      job: id,
+      peer,
+      request,
+      shared,
+      growing: this.#parts.growing,
+      wasLost: this.#parts.wasCutOff === true,
+      outreach,
+      emit,
+      signal: this.#stop.signal,
+      turns,
+    });
+    this.#deliveries.set(peer.id, delivery);
+    const ends = outreach.member.pulse.begin();
+    try {
+      const failure = await delivery.run();
+      const end = this.#endOf(peer, failure, delivery);
+      onTried(peer.id, end.state !== 'queued');
+      this.#counts.push({ ...delivery.ownCounts, filesFailed: end.counts?.filesFailed ?? 0 });
+      this.settle(peer, end);
+    } finally {
+      this.#deliveries.delete(peer.id);
+      ends();
+    }
+  }
+
+  #endOf(peer: KnownPeer, failure: FilerError | undefined, { counts, failures }: Delivery): DeliveryEnd {
+    if (this.#stopReason !== undefined) return { ...this.#stopped(), counts, failures };
+    if (failure === undefined) {
+      const { filesSent, filesSkipped, filesKept } = counts;
+      const files = filesSent === 1 ? '1 file' : `${filesSent} files`;
+      const there = filesSkipped - filesKept;
+      const skipped = there === 0 ? '' : `, ${there} there already`;
+      const kept = filesKept === 0 ? '' : `, ${filesKept} not compared: ${peer.name} keeps what is there`;
+      return { state: 'delivered', code: undefined, status: `${files} delivered${skipped}${kept}`, counts };
+    }
+    const { code, message: status } = failure;
+    // Nothing has failed for good.
+    if (this.job.queue && isPassing(code))
+      return { state: 'queued', code, status, counts: { ...counts, filesFailed: 0 } };
+    this.#parts.log.warn('a delivery failed', { job: this.job.id, recipient: peer.name, error: failure });
+    return { state: 'failed', code, status, counts, failures };
+  }
+
+  #stopped(): DeliveryEnd {
+    if (this.#stopReason === 'cancelled' || this.#stopReason === 'left') return endOf(this.#stopReason);
+    return this.job.queue
+      ? { state: 'queued', code: undefined, status: 'continues when `filer-client start` runs here' }
+      : { state: 'interrupted', code: 'terminated', status: 'the sender was stopped half-way' };
+  }
+
+  #done(): SendDone {
+    const recipients = this.#deliveriesKept().map((kept) => this.#results.get(kept.peer) ?? doneOf(kept));
+    const sum = (key: keyof DeliveryCounts): number =>
+      this.#counts.reduce((total, counts) => total + counts[key], 0);
+    const [filesSent, filesSkipped] = [sum('filesSent'), sum('filesSkipped')];
+    const exitCode = exitCodeOf(recipients, filesSent + filesSkipped > 0);
+    return {
+      type: 'done',
+      job: this.job.id,
+      ok: exitCode === 0,
+      exitCode,
+      filesSent,
+      filesSkipped,
+      filesKept: sum('filesKept'),
+      filesFailed: sum('filesFailed'),
+      bytesSent: sum('bytesSent'),
+      bytesTotal: sum('bytesTotal'),
+      recipients,
+    };
+  }
+
+  #deliveriesKept(): KeptDelivery[] {
+    return this.#parts.outreach.member.jobs.deliveries(this.job.id);
+  }
+
+  #emit(event: SendEvent): void {
+    for (const follower of this.#followers) follower(event);
+  }
+}
+
+/** How a recipient stands whose job may not go on. */
+export function endOf(reason: Exclude<StopReason, 'leaving'>): DeliveryEnd {
+  return reason === 'cancelled'
+    ? { state: 'cancelled', code: 'interrupted', status: 'cancelled here' }
+    : LEFT_BEHIND;
+}
+
+/** How a recipient stands that was not served in this run. */
+function doneOf({ peer: id, name, state, code, status }: KeptDelivery): RecipientDone {
+  // What runs now is run by another process of this home.
+  const ok = state === 'delivered' || state === 'queued' || state === 'running';
+  return { name, id, ok, state, code: ok ? null : (code ?? codeOf(state)), status };
+}
+
+function codeOf(state: KeptDelivery['state']): ErrorCode {
+  return state === 'interrupted' ? 'terminated' : state === 'cancelled' ? 'interrupted' : 'internal';
+}

@@ -1,0 +1,52 @@
+import type { Logger } from '@filer/program';
+import type { Member } from '../network/member.ts';
+import type { DeliveryState } from '../store/job-rows.ts';
+import { parseKeptRequest } from '../jobs/send-request.ts';
+import { cleanSpool, removeSpooled } from './spool-folder.ts';
+
+/** What nobody sent again is looked for this often, in ms. */
+const CLEAN_EVERY_MS = 24 * 3_600_000;
+
+const ENDED_FOR_GOOD: ReadonlySet<DeliveryState> = new Set(['delivered', 'cancelled']);
+
+/** How long what came from standard input is kept: as long as a job may need it, and a week. Nothing here rejects. */
+export class SpooledInput {
+  readonly #member: Member;
+  readonly #log: Logger;
+  #cleaning: NodeJS.Timeout | undefined;
+
+  constructor(member: Member, log: Logger) {
+    this.#member = member;
+    this.#log = log;
+  }
+
+  /** Begins to remove what is old, now and every day. */
+  start(): void {
+    this.#cleaning ??= setInterval(() => void this.#clean(), CLEAN_EVERY_MS);
+    void this.#clean();
+  }
+
+  stop(): void {
+    clearInterval(this.#cleaning);
+  }
+
+  /** A job rests: what it sent goes when everyone has it, or nobody is to have it any more. */
+  async release(job: string, paths: readonly string[]): Promise<void> {
+    try {
+      const deliveries = this.#member.jobs.deliveries(job);
+      if (deliveries.every(({ state }) => ENDED_FOR_GOOD.has(state))) await removeSpooled(paths);
+    } catch (error) {
+      this.#log.warn('stored standard input that is not needed any more was not removed', { job, error });
+    }
+  }
+
+  async #clean(): Promise<void> {
+    try {
+      const { jobs, home, clock } = this.#member;
+      const needed = jobs.open().flatMap(({ request }) => parseKeptRequest(request).paths);
+      await cleanSpool(home.outgoing, new Set(needed), clock.now());
+    } catch (error) {
+      this.#log.error('old standard input was not removed', { error });
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import {
+  FilerError,
+  formatError,
+  parseFetch,
+  type Membership,
+  type Message,
+  type Messenger,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { inspectSource, isPartName, RateLimit, sendFiles, type Slots } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+import type { ServingDocument } from '../api/contract/transfers.ts';
+import { LiveProgress } from '../jobs/live-progress.ts';
+import { forgetOldPulls, PullRecord } from '../jobs/pull-record.ts';
+import { openShared } from './shared.ts';
+import { Trim } from '../store/trim.ts';
+
+/** Who fetches says little: a few answers and receipts. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** After so many fetches of one peer the oldest are looked for. */
+const FORGET_AFTER = 500;
+
+export interface FetchServerOptions {
+  readonly member: Member;
+  /** Room for transfers, those that come in included. */
+  readonly slots: Slots;
+  readonly log: Logger;
+}
+
+interface Running {
+  readonly from: Membership;
+  readonly path: string;
+  readonly since: string;
+  readonly progress: LiveProgress;
+  readonly share: string;
+  readonly stop: AbortController;
+  readonly work: Promise<void>;
+}
+
+/** Gives other members what they fetch from the shares of this machine. */
+export class FetchServer {
+  readonly #options: FetchServerOptions;
+  readonly #running = new Set<Running>();
+  readonly #kept = new Trim(FORGET_AFTER, (peer) => forgetOldPulls(this.#options.member, peer));
+  #stopping = false;
+
+  constructor(options: FetchServerOptions) {
+    this.#options = options;
+  }
+
+  /** Serves one connection whose next message is `fetch`, to its end. */
+  async serve(messenger: Messenger, from: Membership): Promise<void> {
+    messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
+    const first = await messenger[Symbol.asyncIterator]().next();
+    if (first.done === true) return;
+    const { value: asked } = first;
+    try {
+      await this.#serve(messenger, from, asked);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#options.log.warn('a fetch was refused', { by: from.name, error });
+      await messenger.send(formatError(error, asked.header['id'])).catch(() => undefined);
+    } finally {
+      await messenger.close();
+    }
+  }
+
+  get serving(): readonly ServingDocument[] {
+    return [...this.#running].map(({ from: { name: to, id: toId }, path, since, progress }) => {
+      return { to, toId, path, since, progress: progress.at(performance.now()) };
+    });
+  }
+
+  /** The share is no more: whoever fetches from it gets no further. */
+  end(share: string): void {
+    const gone = new FilerError('path-missing', `the share ${JSON.stringify(share)} was removed`);
+    for (const running of this.#running) if (running.share === share) running.stop.abort(gone);
+  }
+
+  /** Ends what runs; who fetches tries again. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    for (const { stop } of this.#running) stop.abort(stopping());
+    await Promise.allSettled([...this.#running].map(({ work }) => work));
+  }
+
+  async #serve(messenger: Messenger, from: Membership, asked: Message): Promise<void> {
+    const { path } = parseFetch(asked);
+    const [share = ''] = path.split('/');
+    const stop = new AbortController();
+    const progress = new LiveProgress();
+    const about = { from, path, since: new Date().toISOString(), progress, share, stop };
+    const running: Running = { ...about, work: this.#send(messenger, from, asked, stop.signal, progress) };
+    this.#running.add(running);
+    const end = this.#options.member.pulse.begin();
+    if (this.#stopping) stop.abort(stopping());
+    try {
+      await running.work;
+    } finally {
+      this.#running.delete(running);
+      end();
+    }
+  }
+
+  async #send(
+    messenger: Messenger,
+    from: Membership,
+    asked: Message,
+    signal: AbortSignal,
+    progress: LiveProgress,
+  ): Promise<void> {
+    const { member, slots, log } = this.#options;
+    const { path, name, checksum, limit } = parseFetch(asked);
+    // Looked up before the wait and after it: nobody waits for what is not there, nor gets what is there no more.
+    openShared(member, from.id, path)[Symbol.dispose]();
+    const release = await slots.take(from.id, messenger);
+    try {
+      using shared = openShared(member, from.id, path);
+      const source = { file: shared.file, name, shared: shared.folder };
+      await inspectSource(source);
+      const record = new PullRecord(member, from, path);
+      const outcome = await sendFiles(messenger, {
+        files: [source],
+        tellsUnsent: true,
+        receiverChooses: true,
+        job: record.job,
+        keep: (receipts, fileOf) => record.keep(receipts, fileOf),
+        network: member.network,
+        senderId: member.id,
+        receiverId: from.id,
+        checksum,
+        limit: limit === undefined ? undefined : new RateLimit(limit),
+        known: member.digests,
+        ignored: (top, inside, isFolder) =>
+          (!isFolder && isPart(inside)) || shared.rules.ignores(`${top}/${inside}`, isFolder),
+        signal,
+        on: (event) => {
+          if (event.type === 'progress') progress.note(event, performance.now());
+        },
+      });
+      record.end(outcome);
+      this.#kept.added(from.id);
+      const { filesDelivered: files, filesSkipped, filesFailed, bytesSent, error } = outcome;
+      const facts = { by: from.name, path, files, filesSkipped, filesFailed, bytesSent };
+      if (error === undefined) log.info('fetched', facts);
+      else log.warn('a fetch ended early', { ...facts, error });
+    } finally {
+      release();
+    }
+  }
+}
+
+function stopping(): FilerError {
+  return new FilerError('terminated', 'the owner of the share is stopping');
+}
+
+/** What arrives there now is nobody's yet. */
+function isPart(path: string): boolean {
+  return isPartName(path.slice(path.lastIndexOf('/') + 1));
+}

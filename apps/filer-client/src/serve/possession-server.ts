@@ -1,0 +1,108 @@
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import {
+  FilerError,
+  formatHeld,
+  parseHolding,
+  systemCode,
+  WORKING_EVERY_MS,
+  type HeldAnswer,
+  type HoldingFile,
+  type Message,
+  type Session,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import { readDigests } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+import { Turns } from '../jobs/turns.ts';
+
+/** Askers whose files are read at the same time: a disk serves few readers well. */
+const ASKERS_AT_ONCE = 2;
+
+export interface HoldingServerOptions {
+  readonly member: Member;
+  /** Absolute. */
+  readonly inbox: string;
+  readonly log: Logger;
+}
+
+/** Tells senders whether what they delivered is still there, by reading it. */
+export class HoldingServer {
+  readonly #options: HoldingServerOptions;
+  readonly #turns = new Turns(ASKERS_AT_ONCE);
+  readonly #asking = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(options: HoldingServerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins to answer `holding`: reading may take hours, and the session goes on meanwhile.
+   *
+   * @throws FilerError `message-malformed`, `rate-limited`
+   */
+  answer(message: Message, session: Session, peerId: string): undefined {
+    const files = parseHolding(message);
+    const re = message.header['id'];
+    if (re === undefined || this.#closed) return undefined;
+    if (this.#asking.has(peerId)) {
+      throw new FilerError('rate-limited', 'a question of yours about files is being answered: ask after it');
+    }
+    this.#asking.add(peerId);
+    const running = this.#answer(files, re, session, peerId).finally(() => {
+      this.#asking.delete(peerId);
+      this.#running.delete(running);
+    });
+    this.#running.add(running);
+    return undefined;
+  }
+
+  /** Ends after the files that are being read now. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#running);
+  }
+
+  /** Never rejects but for a bug. */
+  async #answer(files: readonly HoldingFile[], re: string, session: Session, peerId: string): Promise<void> {
+    let gone = false;
+    void session.closed.then(() => (gone = true));
+    const say = async (answers: readonly HeldAnswer[], more: boolean): Promise<void> => {
+      const { header, content } = formatHeld(answers, more);
+      // An asker that left is noticed before the next file.
+      await session.notify({ ...header, re }, content).catch(() => (gone = true));
+    };
+    const timer = setInterval(() => void say([], true), WORKING_EVERY_MS);
+    try {
+      await this.#turns.take(async () => {
+        const answers: HeldAnswer[] = [];
+        for (const file of files) {
+          if (gone || this.#closed) return;
+          answers.push(await this.#look(file, peerId));
+        }
+        clearInterval(timer);
+        await say(answers, false);
+      });
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #look({ path, digest }: HoldingFile, peerId: string): Promise<HeldAnswer> {
+    const { member, inbox, log } = this.#options;
+    const file = join(inbox, path);
+    if (!member.inbox.hasHad(peerId, file, digest)) return 'unknown';
+    try {
+      const read = await readDigests(file, constants.O_NOFOLLOW, undefined);
+      return read?.digest === digest ? 'same' : 'changed';
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === undefined) throw error;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return 'gone';
+      log.warn('a received file cannot be read', { file, error });
+      return 'changed';
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { LiveView, printable, screenLines } from '@filer/program';
+import type { ArgumentValues, Context, Screen } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import type { LedgerDocument } from '../../api/contract/collects.ts';
+import type { collectShowArguments } from '../arguments.ts';
+import { asking } from '../asking.ts';
+import { machinesScreen, runWords, STOPPED, timeWords } from './collect-messages.ts';
+import { following } from '../following.ts';
+
+export async function run(
+  args: ArgumentValues<typeof collectShowArguments>,
+  context: Context,
+): Promise<void> {
+  const { output, stdout } = context;
+  const { name, run: wanted, watch } = args;
+  const params = { name, ...(wanted === undefined ? {} : { run: wanted }) };
+  if (!watch) {
+    const ledger = await asking(context, {}, (server) => server.call(contract.collectShow, params));
+    output.json(ledger);
+    for (const line of screenLines(screenOf(ledger, Date.now(), output.columns, stdout))) output.line(line);
+    const older = ledger.runs.filter((run) => run.id !== ledger.run?.id);
+    if (older.length > 0)
+      output.hint(`Other runs, shown by --run:  ${older.map(({ run }) => run).join(' ')}`);
+    return;
+  }
+  using view = new LiveView<LedgerDocument>(context, {
+    layOut: (ledger, { now, columns }) => screenOf(ledger, now, columns, stdout),
+  });
+  await following(context, {
+    types: ['collect', 'peer'],
+    refresh: async (server) => view.show(await server.call(contract.collectShow, params)),
+  });
+}
+
+function screenOf(
+  { running, collect, run, machines }: LedgerDocument,
+  now: number,
+  columns: number,
+  stdout: Context['stdout'],
+): Screen {
+  const foot = running ? [] : [STOPPED];
+  const { name, from, paths, folder, every, cron, nextAt } = collect;
+  const next = nextAt === null ? 'never again' : `next ${timeWords(nextAt)}`;
+  const head = [
+    `${name}  ${paths.map(printable).join(' ')} of ${from.map(printable).join(' ')}, ${every ?? cron ?? ''}, ${next}`,
+    `into ${printable(folder)}`,
+  ];
+  if (run === null) return { head, items: [['It has not run yet.']], foot };
+  const screen = machinesScreen(machines, now, columns, stdout);
+  return { head: [...head, runWords(run), ...(screen.head ?? [])], items: screen.items, foot };
+}

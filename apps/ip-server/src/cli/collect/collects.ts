@@ -1,0 +1,77 @@
+import { formatAgo, layOutTable, screenLines, LiveView } from '@filer/program';
+import type { ArgumentValues, Cell, Context, Screen } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import type { CollectEntry, CollectsDocument } from '../../api/contract/collects.ts';
+import type { collectsArguments } from '../arguments.ts';
+import { asking } from '../asking.ts';
+import { countWords, STOPPED, timeWords, troubled } from './collect-messages.ts';
+import { following } from '../following.ts';
+
+const COLUMNS = [
+  { title: 'NAME' },
+  { title: 'LAST RUN' },
+  { title: 'STATE' },
+  { title: 'FROM', dropOrder: 1 },
+  { title: 'PATHS', dropOrder: 2 },
+  { title: 'NEXT', dropOrder: 3 },
+  { title: 'FOLDER', dropOrder: 4 },
+];
+
+export async function run(
+  { watch }: ArgumentValues<typeof collectsArguments>,
+  context: Context,
+): Promise<void> {
+  const { output, stdout } = context;
+  if (!watch) {
+    const document = await asking(context, {}, (server) => server.call(contract.collects, {}));
+    output.json(document);
+    const screen = screenOf(document, Date.now(), output.columns, stdout);
+    for (const line of screenLines(screen)) output.line(line);
+    return;
+  }
+  using view = new LiveView<CollectsDocument>(context, {
+    layOut: (document, { now, columns }) => screenOf(document, now, columns, stdout),
+  });
+  const show = (document: CollectsDocument): void => view.show(document);
+  await following(context, {
+    types: ['collect', 'peer'],
+    refresh: async (server) => show(await server.call(contract.collects, {})),
+  });
+}
+
+function screenOf(
+  { running, collects }: CollectsDocument,
+  now: number,
+  columns: number,
+  stdout: Context['stdout'],
+): Screen {
+  const foot = running ? [] : [STOPPED];
+  if (collects.length === 0) {
+    const how = "ip-server collect add NAME --from @all --path 'SHARE/**' --every day@18:00";
+    return { items: [['Nothing is collected; to begin:'], [how]], foot };
+  }
+  const { head, rows } = layOutTable(
+    COLUMNS,
+    collects.map((collect) => rowOf(collect, now, stdout)),
+    columns,
+  );
+  return { head, items: rows, foot };
+}
+
+function rowOf(
+  { name, lastRun, from, paths, nextAt, folder }: CollectEntry,
+  now: number,
+  stdout: Context['stdout'],
+): Cell[] {
+  const last = lastRun === null ? 'never' : formatAgo(Date.parse(lastRun.startedAt), now);
+  const state = lastRun === null ? '' : countWords(lastRun);
+  return [
+    name,
+    last,
+    lastRun !== null && lastRun.missing + lastRun.late + lastRun.failed > 0 ? troubled(state, stdout) : state,
+    from.join(' '),
+    paths.join(' '),
+    nextAt === null ? 'never' : timeWords(nextAt),
+    folder,
+  ];
+}

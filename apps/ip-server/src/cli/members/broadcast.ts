@@ -1,0 +1,16 @@
+import { REQUEST_TIMEOUT_MS } from '@filer/protocol';
+import { requireDaemon, type ArgumentValues, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import type { broadcastArguments } from '../arguments.ts';
+import { counted } from '../messages.ts';
+
+export async function run(
+  { text }: ArgumentValues<typeof broadcastArguments>,
+  { home, output, signal }: Context,
+): Promise<void> {
+  await using daemon = await requireDaemon(home, { signal });
+  const answer = await daemon.call(contract.broadcast, { text }, { signal, withinMs: REQUEST_TIMEOUT_MS });
+  const { reached, offline } = answer;
+  output.json(answer);
+  output.line(`sent to ${counted(reached, 'machine')}${offline > 0 ? `, ${offline} offline` : ''}`);
+}

@@ -1,0 +1,103 @@
+import { createInvite, FilerError, formatHostPort, formatInvite } from '@filer/protocol';
+import { formatDuration, type ArgumentValues, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import type { ServerClient } from '../../api/server-client.ts';
+import type { inviteArguments } from '../arguments.ts';
+import { asking } from '../asking.ts';
+import { listInvites } from './invite-list.ts';
+import { networkKeyOf, removeMember } from './signing.ts';
+import { BACKUP_ADVICE, counted } from '../messages.ts';
+
+type Arguments = ArgumentValues<typeof inviteArguments>;
+
+export async function run(args: Arguments, context: Context): Promise<void> {
+  const { list, revoke, withMembers } = args;
+  if (list && revoke !== undefined) throw new FilerError('usage', '--list and --revoke exclude each other');
+  if (withMembers && revoke === undefined) {
+    throw new FilerError('usage', '--with-members needs --revoke ID');
+  }
+  if (list) await asking(context, {}, (server) => listInvites(server, context));
+  else if (revoke !== undefined) {
+    await asking(context, { exclusive: true }, (server) => revokeInvite(revoke, args, server, context));
+  } else {
+    const { networkKey } = args;
+    await asking(context, { exclusive: true, make: true, networkKey }, (server) =>
+      makeInvite(args, server, context),
+    );
+  }
+}
+
+async function makeInvite(args: Arguments, server: ServerClient, context: Context): Promise<void> {
+  const { output } = context;
+  const { group: groups, expiresMs, uses } = args;
+  if (server.isNew) output.words(BACKUP_ADVICE);
+  const networkKey = await networkKeyOf(context, server, args.networkKey);
+  const place = await server.call(contract.inviteContext, {});
+  const now = Date.now();
+  const invite = createInvite({
+    networkKey,
+    server: place.server,
+    addresses: place.addresses,
+    groups,
+    expiresAt: now + expiresMs,
+    uses,
+    now,
+  });
+  const { grant, addresses } = invite;
+  const leftOut = place.leftOut.map(formatHostPort);
+  await server.call(contract.inviteAdd, { grant });
+  const link = formatInvite(invite);
+  output.line(link);
+  output.json({
+    link,
+    id: grant.invite,
+    groups: grant.groups,
+    uses,
+    expiresAt: new Date(grant.expiresAt).toISOString(),
+    addresses: addresses.map(formatHostPort),
+    leftOut,
+  });
+  if (args.qr) output.words(await qrOf(link));
+  const reach = addresses.map(formatHostPort).join(', ');
+  output.words(
+    `Valid for ${formatDuration(expiresMs)}, for ${counted(uses, 'machine')}; the server is expected at ${reach}.`,
+  );
+  if (leftOut.length > 0)
+    output.warn(
+      `the invite has no room for ${leftOut.join(', ')}: name the addresses for machines with "ip-server start --advertise HOST:PORT"`,
+    );
+  if (!server.running) output.words('The server is not running: ip-server start');
+  output.words(
+    'Anyone who has the link can join. To pass it on without showing it: ip-server invite | ssh HOST filer-client join -',
+  );
+}
+
+async function revokeInvite(
+  id: string,
+  args: Arguments,
+  server: ServerClient,
+  context: Context,
+): Promise<void> {
+  const { output } = context;
+  // Before anything is changed: without the key nobody can be removed.
+  const networkKey = args.withMembers ? await networkKeyOf(context, server, args.networkKey) : undefined;
+  const { members } = await server.call(contract.inviteRevoke, { id });
+  if (networkKey !== undefined) {
+    for (const member of members) await removeMember(server, networkKey, member);
+  }
+  const removed = networkKey === undefined ? [] : members;
+  output.line(
+    `revoked ${id}${removed.length > 0 ? ` and removed ${counted(removed.length, 'machine')}` : ''}`,
+  );
+  output.json({ revoked: id, removed });
+  if (networkKey === undefined && members.length > 0) {
+    output.words(
+      `${counted(members.length, 'machine')} that joined with it ${members.length === 1 ? 'stays' : 'stay'}: --with-members removes them, too`,
+    );
+  }
+}
+
+async function qrOf(link: string): Promise<string> {
+  const { renderUnicodeCompact } = await import('uqr');
+  return renderUnicodeCompact(link);
+}

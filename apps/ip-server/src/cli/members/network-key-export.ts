@@ -1,0 +1,24 @@
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { exportNetworkKey, FilerError, loadNetworkKey } from '@filer/protocol';
+import type { ArgumentValues, Context } from '@filer/program';
+import type { exportArguments } from '../arguments.ts';
+
+export async function run(args: ArgumentValues<typeof exportArguments>, context: Context): Promise<void> {
+  const { home, output } = context;
+  const file = resolve(args.file);
+  await exportNetworkKey(home.networkKeyFile, file);
+  if (args.remove) {
+    // What was written is read back before the only other copy goes.
+    const [copy, original] = [await loadNetworkKey(file), await loadNetworkKey(home.networkKeyFile)];
+    if (copy.id !== original.id) throw new FilerError('verification-failed', `${file} is not a true copy`);
+    await rm(home.networkKeyFile);
+  }
+  output.json({ file, removed: args.remove });
+  output.line(file);
+  output.words(
+    args.remove
+      ? 'The key is no longer on this server: invite, remove, group and rename take --network-key FILE from now on.'
+      : 'Keep this file secret: anyone who has it can admit and remove machines.',
+  );
+}

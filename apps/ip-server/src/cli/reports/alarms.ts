@@ -1,0 +1,48 @@
+import { formatAgo, renderTable, type ArgumentValues, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import type { AlarmDelivery, AlarmDocument } from '../../api/contract/server.ts';
+import type { alarmsArguments } from '../arguments.ts';
+import { asking } from '../asking.ts';
+
+const COLUMNS = [
+  { title: 'WHEN' },
+  { title: 'EVENT' },
+  { title: 'PEER' },
+  { title: 'SCHEDULE' },
+  { title: 'LAST REPORT', dropOrder: 1 },
+  { title: 'TOLD' },
+];
+
+export async function run(
+  { limit }: ArgumentValues<typeof alarmsArguments>,
+  context: Context,
+): Promise<void> {
+  const { output } = context;
+  const document = await asking(context, {}, (server) => server.call(contract.alarms, { limit }));
+  output.json(document);
+  const now = Date.now();
+  const rows = document.alarms.map((alarm) => rowOf(alarm, now));
+  if (rows.length === 0) output.words('There are no alarms.');
+  else output.line(renderTable(COLUMNS, rows, output.columns));
+}
+
+function rowOf(
+  { time, event, peer, schedule, lastReportAt, deliveries }: AlarmDocument,
+  now: number,
+): string[] {
+  return [
+    formatAgo(Date.parse(time), now),
+    event,
+    peer,
+    schedule,
+    lastReportAt === null ? 'never' : formatAgo(Date.parse(lastReportAt), now),
+    deliveries.length === 0 ? 'no receiver' : deliveries.map(deliveryWords).join(', '),
+  ];
+}
+
+function deliveryWords({ channel, state, tries, problem }: AlarmDelivery): string {
+  const why = problem === null ? '' : `: ${problem}`;
+  if (state === 'delivered') return channel;
+  if (state === 'failed') return `${channel} FAILED${why}`;
+  return tries === 0 ? `${channel} waits` : `${channel} waits, tried ${tries} times${why}`;
+}

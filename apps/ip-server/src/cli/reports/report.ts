@@ -1,0 +1,68 @@
+import { FilerError } from '@filer/protocol';
+import { formatBytes, formatDuration, printable, type ArgumentValues, type Context } from '@filer/program';
+import { AttachmentFolders } from '../../uploads/attachment-folders.ts';
+import { takeOut } from './attached-files.ts';
+import type { reportArguments } from '../arguments.ts';
+import { documentOf, Names, openHistory } from './report-documents.ts';
+import { failureOf } from './report-formats.ts';
+
+export async function run(
+  { id, out }: ArgumentValues<typeof reportArguments>,
+  context: Context,
+): Promise<void> {
+  const { home, output, signal } = context;
+  const store = openHistory(home);
+  try {
+    const stored = await store.reports.get(id);
+    if (stored === undefined) {
+      throw new FilerError(
+        'no-such-report',
+        `there is no report ${JSON.stringify(id)}: "ip-server reports" shows the ids of the stored reports`,
+      );
+    }
+    const names = new Names(store.registry);
+    await names.update();
+    const document = documentOf(stored, names.all);
+    const { peer: from, report } = stored;
+    const taken =
+      out === undefined
+        ? undefined
+        : await takeOut({
+            from: new AttachmentFolders(home.attachments).pathOf({ peer: from, ...report }),
+            to: out,
+            attachments: document.attachments,
+            signal,
+          });
+    output.json(taken === undefined ? document : { ...document, files: taken.files });
+    const { peer, title, schedule, time, receivedAt, values, output: text, run: end, attachments } = document;
+    output.line(`${printable(peer)}, ${time} (received ${receivedAt})`);
+    if (schedule !== null) output.line(`schedule ${printable(schedule)}`);
+    if (title !== null) output.line(printable(title));
+    for (const [key, value] of Object.entries(values))
+      output.line(`  ${printable(key)} = ${printable(value)}`);
+    for (const { name, size } of attachments)
+      output.line(`  ${printable(name)}, a file of ${formatBytes(size)}`);
+    if (end !== null) {
+      const how = failureOf(end)[0] ?? 'done';
+      output.line(`its command: ${printable(how)} after ${formatDuration(end.durationMs)}`);
+    }
+    for (const line of text?.trimEnd().split('\n') ?? []) output.line(`  ${printable(line)}`);
+    if (end !== null && end.droppedBytes > 0)
+      output.line(`  (${formatBytes(end.droppedBytes)} more are not in the report)`);
+    for (const { path } of taken?.files ?? []) output.line(`copied to ${printable(path)}`);
+    requireAll(taken?.failures ?? [], taken?.files.length ?? 0);
+  } finally {
+    store.close();
+  }
+}
+
+/** @throws the first failure, or `partial` when others are out */
+function requireAll(failures: readonly FilerError[], copied: number): void {
+  const [first] = failures;
+  if (first === undefined) return;
+  const damaged = failures.find(({ code }) => code === 'verification-failed');
+  if (damaged !== undefined || copied === 0) throw damaged ?? first;
+  throw new FilerError('partial', `${failures.length} files were not copied: ${first.message}`, {
+    cause: first,
+  });
+}
