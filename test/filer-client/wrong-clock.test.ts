@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { createLogger, openHome, readConfiguration, resolveHome, type Home } from '@filer/program';
 import { loadOrCreateIdentity } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
-import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
+import { openDaemon } from '../../apps/filer-client/src/daemon/compose.ts';
 import { Member } from '../../apps/filer-client/src/network/member.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
 import { writeMembershipFile } from '../../apps/filer-client/src/store/membership-file.ts';
@@ -37,7 +37,7 @@ async function startedAt(home: Home, time: number): Promise<string> {
   const flags = { listen: { host: '127.0.0.1', port: 0 } };
   const settings = await readConfiguration(clientSettings, { home, env: {}, flags });
   const log = await createLogger({ stream, format: 'json' });
-  const daemon = await Daemon.open({ home, settings, software: '0.0.0', environment: {}, log });
+  const daemon = await openDaemon({ home, settings, software: '0.0.0', environment: {}, log });
   await daemon.close();
   return chunks.join('');
 }

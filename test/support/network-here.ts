@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHostPort, type HostPort } from '@filer/protocol';
 import { RpcServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
-import { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
+import { openDaemon } from '../../apps/filer-client/src/daemon/compose.ts';
+import type { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
@@ -42,7 +43,7 @@ export class ClientHere implements AsyncDisposable {
     let logged = '';
     let write = (text: string): void => void (logged += text);
     const log = await createLogger({ stream: { write: (text) => write(text) } });
-    const daemon = await Daemon.open({ home: place, settings, software: '0.0.0', environment: env, log });
+    const daemon = await openDaemon({ home: place, settings, software: '0.0.0', environment: env, log });
     const client = new ClientHere(home, daemon);
     client.log = logged;
     write = (text) => void (client.log += text);

@@ -1,4 +1,5 @@
 /** What both commands of filer share; the only file that others import. */
+export { closeAll } from './close-all.ts';
 export { processEnvironment, variable, type Environment, type ProgramName } from './environment.ts';
 export { openHome, resolveHome, type Home } from './home.ts';
 export { userWorkFolder } from './user-folders.ts';

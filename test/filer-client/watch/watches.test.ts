@@ -26,6 +26,7 @@ test('a watch that cannot begin says why, and the others are watched', async () 
   const log = await createLogger({ stream: { write: () => undefined } });
 
   await using watches = new Watches({ member, jobs, log, inbox: network.path('inbox') });
+  watches.start();
   await until(
     () => Promise.resolve(watches.standing(broken.id)?.state),
     (state) => state !== undefined,

@@ -7,7 +7,7 @@ import {
   transportHere,
   type Context,
 } from '@filer/program';
-import { Daemon } from '../daemon/daemon.ts';
+import { openDaemon } from '../daemon/compose.ts';
 import { clientSettings } from '../settings.ts';
 
 /** A live peer to work with for a while: this home's daemon, or one in this process for as long as we stay. */
@@ -29,6 +29,6 @@ async function openOwn({ home, env, output, version }: Context): Promise<DaemonC
   await openHome(home);
   const settings = await readConfiguration(clientSettings, { home, env, flags: {} });
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
-  const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
+  const daemon = await openDaemon({ home, settings, software: version, environment: env, log });
   return new DaemonClient(transportHere(daemon.methods, () => daemon.close()));
 }

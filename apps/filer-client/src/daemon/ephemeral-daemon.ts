@@ -41,10 +41,12 @@ export class EphemeralDaemon implements AsyncDisposable {
     );
     const outreach = { member, access: this.access, software };
     const parts = { ...outreach, environment, log };
+    const jobs = new JobRunner({ outreach, log, isDaemon: false });
+    jobs.start();
     this.context = {
       ...parts,
       growing,
-      jobs: new JobRunner({ outreach, log, isDaemon: false }),
+      jobs,
       daemon: standIns(parts, options),
     };
     this.methods = implementWith(contract, () => this.context, operations);

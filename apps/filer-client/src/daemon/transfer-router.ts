@@ -3,11 +3,14 @@ import {
   FilerError,
   TRANSFER_LIMITS,
   TRANSFER_STALL_MS,
+  type Hello,
   type Membership,
   type Messenger,
 } from '@filer/protocol';
-import type { FetchServer } from '../serve/fetch-server.ts';
+import { dialBack } from '../network/dial-back.ts';
+import type { Outreach } from '../network/reach-peer.ts';
 import type { TransferIntake } from '../receive/intake.ts';
+import type { FetchServer } from '../serve/fetch-server.ts';
 
 /** The two ways that files go. */
 export interface Transfers {
@@ -15,12 +18,23 @@ export interface Transfers {
   readonly fetches: FetchServer;
 }
 
-/** Serves a connection that a member opened for a transfer: what it says first tells which way the files go. */
+/** Serves a connection that a member opened for a transfer: over it, or over one of our own if the member asks for that. */
 export async function serveTransfer(
   messenger: Messenger,
   from: Membership,
-  { intake, fetches }: Transfers,
+  hello: Hello,
+  { outreach, ...transfers }: Transfers & { readonly outreach: Outreach },
 ): Promise<void> {
+  const own = await dialBack(outreach, messenger, from, hello);
+  try {
+    await serve(own ?? messenger, from, transfers);
+  } finally {
+    await own?.close();
+  }
+}
+
+/** What it says first tells which way the files go. */
+async function serve(messenger: Messenger, from: Membership, { intake, fetches }: Transfers): Promise<void> {
   messenger.setLimits(TRANSFER_LIMITS);
   const timer = setTimeout(() => {
     messenger.reject(new FilerError('timed-out', 'no message arrived on a connection for a transfer'));

@@ -8,12 +8,11 @@ const DIAL_BACK_MS = 2_000;
 /**
  * Opens the reverse connection that a sender has asked for, if it has.
  *
- * @param outreach undefined while this machine is not ready for it
  * @param direct the sender's own connection: the reverse one ends with it
  * @returns undefined where it cannot be opened; the sender has been told, and uses its own
  */
 export async function dialBack(
-  outreach: Outreach | undefined,
+  outreach: Outreach,
   direct: Messenger,
   from: Membership,
   { callBack: token }: Hello,
@@ -26,13 +25,13 @@ export async function dialBack(
 }
 
 async function open(
-  outreach: Outreach | undefined,
+  outreach: Outreach,
   direct: Messenger,
   { id }: Membership,
   token: string,
 ): Promise<Messenger | undefined> {
-  const peer = outreach?.member.directory.byId(id);
-  if (outreach === undefined || peer === undefined) return undefined;
+  const peer = outreach.member.directory.byId(id);
+  if (peer === undefined) return undefined;
   const gone = new AbortController();
   void direct.closed.then(() => gone.abort(new FilerError('connection-closed', 'the sender left')));
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(DIAL_BACK_MS)]);

@@ -53,7 +53,7 @@ export class Member implements Disposable {
   readonly identity: Identity;
   readonly database: DatabaseSync;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
-  room: DiskRoom;
+  readonly room: DiskRoom;
   readonly reverse = new ReverseConnections();
   /** What happens here; commands follow it. */
   readonly events = new EventRing<ClientEventData>();
@@ -91,17 +91,21 @@ export class Member implements Disposable {
   #server: KnownServer;
   /** One after the other: the last one written is the newest. */
   #writing: Promise<void> = Promise.resolve();
-  /** Told of a newer membership of this machine, once it counts; must not throw. */
-  onAdopted: (before: Membership) => void = () => undefined;
 
-  private constructor(home: Home, identity: Identity, membership: Membership, server: KnownServer) {
+  private constructor(
+    home: Home,
+    identity: Identity,
+    membership: Membership,
+    server: KnownServer,
+    keepFreeBytes: number,
+  ) {
     this.home = home;
     this.identity = identity;
     this.#membership = membership;
     this.#server = server;
     this.#guard = guardFolders(home.own);
     this.database = openDatabase(home.databaseFile);
-    this.room = new DiskRoom(dirname(home.databaseFile), { keepFreeBytes: clientSettings.keepFree.fallback });
+    this.room = new DiskRoom(dirname(home.databaseFile), { keepFreeBytes });
     this.settings = new Settings(this.database);
     forgetOtherNetwork(this.database, this.settings, membership.network);
     this.removals = new RemovalStore(this.database, membership.network);
@@ -145,9 +149,10 @@ export class Member implements Disposable {
   }
 
   /**
+   * @param keepFreeBytes of the disk that the home is on
    * @throws FilerError `not-joined`, `identity-damaged`, `store-damaged`, `home-not-writable`
    */
-  static async open(home: Home): Promise<Member> {
+  static async open(home: Home, keepFreeBytes = clientSettings.keepFree.fallback): Promise<Member> {
     const file = await readMembershipFile(home.membershipFile);
     if (file === undefined) throw notJoined();
     const identity = await loadIdentity(home.identityFolder);
@@ -157,7 +162,7 @@ export class Member implements Disposable {
         `the key in ${home.identityFolder} is not the one of ${home.membershipFile}: restore it from a backup, or move the membership away and join again with a new invite`,
       );
     }
-    return new Member(home, identity, file.membership, file.server);
+    return new Member(home, identity, file.membership, file.server, keepFreeBytes);
   }
 
   get id(): string {
@@ -196,8 +201,8 @@ export class Member implements Disposable {
   }
 
   /**
-   * Adopts a newer membership of this machine (a new name, other groups), wherever it came from. It counts from now on;
-   * the promise resolves when it is on disk.
+   * Adopts a newer membership of this machine (a new name, other groups), wherever it came from. It counts from now on, and
+   * is published as an event; the promise resolves when it is on disk.
    *
    * @param membership checked by the caller, as any other
    * @returns undefined when it is not newer than the one that counts, or not this machine's; rejects with a FilerError
@@ -205,10 +210,10 @@ export class Member implements Disposable {
    */
   adopt(membership: Membership): Promise<void> | undefined {
     if (membership.id !== this.id || membership.serial <= this.#membership.serial) return undefined;
-    const before = this.#membership;
+    const { id, name: was } = this.#membership;
     this.#membership = membership;
     this.directory.learn(membership);
-    this.onAdopted(before);
+    this.events.publish('member', { id, name: this.name, groups: [...this.groups], was });
     return this.#write();
   }
 

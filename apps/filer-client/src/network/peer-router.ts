@@ -11,7 +11,6 @@ import {
   textMessage,
   type Handler,
   type InSession,
-  type SignedText,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Member } from './member.ts';
@@ -26,19 +25,12 @@ export interface FromPeer extends InSession {
 /** Handlers of what other members say in a session, whichever of the two opened it. */
 export type PeerRouter = Router<FromPeer>;
 
-export interface PeerRouterParts {
-  readonly member: Member;
-  readonly log: Logger;
-  readonly onText: (text: SignedText) => void;
-}
-
 /** Handles what concerns the network; who has other messages to handle adds them. */
-export function peerRouter({ member, log, onText }: PeerRouterParts): PeerRouter {
+export function peerRouter(member: Member, log: Logger): PeerRouter {
   return new Router<FromPeer>({ on: 'peer session', as: 'peer' })
     .onUnparsed(textMessage, (message, { peerId }) => {
       try {
-        const text = takeText(member, textMessage.parse(message), peerId, Date.now());
-        if (text !== undefined) onText(text);
+        takeText(member, textMessage.parse(message), peerId, Date.now());
         return OK;
       } catch (error) {
         if (error instanceof FilerError) log.warn('a message was refused', { from: peerId, error });

@@ -10,7 +10,7 @@ export interface KeptSession {
 }
 
 export interface PeerSessionsOptions {
-  readonly outreach: () => Outreach;
+  readonly outreach: Outreach;
   /** Answers what a peer asks over a session that we opened. */
   readonly handlerFor: (peer: KnownPeer) => Handler;
   readonly onOpen: (kept: KeptSession, remaining: number) => void;
@@ -59,8 +59,8 @@ export class PeerSessions {
 
   async #open(peer: KnownPeer, signal: AbortSignal | undefined): Promise<KeptSession> {
     const { outreach, handlerFor, onOpen, onClosed } = this.#options;
-    const { member } = outreach();
-    const { messenger, welcome } = await reachPeer(outreach(), peer, { purpose: 'session' }, signal);
+    const { member } = outreach;
+    const { messenger, welcome } = await reachPeer(outreach, peer, { purpose: 'session' }, signal);
     const kept = { peer, session: new Session(messenger, handlerFor(peer)), since: Date.now() };
     this.#kept.set(peer.id, kept);
     void member.news.addBehind(messenger, member.removals, welcome);

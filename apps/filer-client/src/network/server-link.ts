@@ -1,7 +1,6 @@
 import {
   FilerError,
   formatHeartbeat,
-  formatRecord,
   formatSchedules,
   MAX_HEARTBEAT_MS,
   hearLeaves,
@@ -10,9 +9,7 @@ import {
   messageOf,
   MIN_HEARTBEAT_MS,
   HEARTBEAT_MS,
-  parseRecordHeld,
   type Heartbeat,
-  type SignedText,
   directoryMessage,
   goodbyeMessage,
   removalsGetMessage,
@@ -28,13 +25,7 @@ import { reconnectDelayMs } from './backoff.ts';
 import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
-import {
-  currentRecord,
-  overtakeRecord,
-  publishedAddresses,
-  type Listening,
-  type Published,
-} from './published-addresses.ts';
+import type { RecordPublisher } from './record-publisher.ts';
 import { answerRemovals } from './removal-sync.ts';
 import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
@@ -60,18 +51,12 @@ export interface ServerLinkOptions {
   readonly member: Member;
   readonly software: string;
   readonly incarnation: string;
-  readonly listening: Listening;
   readonly log: Logger;
   readonly measure: () => Promise<Heartbeat>;
-  readonly onText: (text: SignedText) => void;
-  readonly onOnline: (peerId: string) => void;
   /** What else handles messages of the server is registered there; the link adds its own. */
   readonly router: ServerRouter;
   readonly courier: Courier;
 }
-
-/** A record that is not taken is signed with a higher seq; a live copy of this home could always be faster. */
-const PUBLISH_TRIES = 3;
 
 /** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
 const HEARTBEAT_JITTER = 0.1;
@@ -88,9 +73,6 @@ export class ServerLink implements ServerAccess {
   #waiting: AbortController | undefined;
   #syncing: Promise<void> = Promise.resolve();
   readonly #courier: Courier;
-  #publishedSeq: number | undefined;
-  /** Addresses that are not published, as they were logged. */
-  #unpublished = JSON.stringify([[], []]);
   /** The version of the schedules that the server knows. */
   #schedulesTold: number | undefined;
   #problem: ServerProblem | undefined;
@@ -104,9 +86,9 @@ export class ServerLink implements ServerAccess {
     this.#overLoopback = options.member.settings.get('server.overLoopback') === '1';
   }
 
-  /** Begins to connect, and goes on for ever. */
-  start(): void {
-    this.#running ??= this.#run();
+  /** Begins to connect, and continues until `close`. */
+  start(publisher: RecordPublisher): void {
+    this.#running ??= this.#run(publisher);
   }
 
   get current(): ServerSession | undefined {
@@ -184,11 +166,11 @@ export class ServerLink implements ServerAccess {
     await this.#syncing;
   }
 
-  async #run(): Promise<void> {
+  async #run(publisher: RecordPublisher): Promise<void> {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       try {
-        await this.#connectAndServe(() => (failures = 0));
+        await this.#connectAndServe(publisher, () => (failures = 0));
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         if (!(error instanceof FilerError)) throw error;
@@ -224,7 +206,7 @@ export class ServerLink implements ServerAccess {
     this.#waiting = undefined;
   }
 
-  async #connectAndServe(onConnected: () => void): Promise<void> {
+  async #connectAndServe(publisher: RecordPublisher, onConnected: () => void): Promise<void> {
     const { member, software, incarnation, log } = this.#options;
     const schedules = member.schedules.announce();
     this.#schedulesTold = member.schedules.version;
@@ -240,8 +222,8 @@ export class ServerLink implements ServerAccess {
     }
     member.settings.set('server.overLoopback', server.overLoopback ? '1' : '0');
     try {
-      this.#publishedSeq = undefined; // this server may be another one, or have lost it
-      await this.#publish(server);
+      publisher.forget();
+      await publisher.publish(server);
       alignDirectory(member, welcome);
       await this.#pull(server);
       this.#current = server;
@@ -252,7 +234,7 @@ export class ServerLink implements ServerAccess {
       member.events.publish('server', { connected: true, reason: '' });
       this.announceSchedules();
       this.#courier.sessionIs(session);
-      await this.#beat(server);
+      await this.#beat(server, publisher);
       const reason = await session.closed;
       throw reason ?? new FilerError('connection-closed', 'the ip-server closed the connection');
     } finally {
@@ -265,47 +247,6 @@ export class ServerLink implements ServerAccess {
       }
       this.#linked = undefined;
       this.#current = undefined;
-    }
-  }
-
-  /** Tells the server where we are, unless it knows: again when addresses have changed or the record ages. */
-  async #publish(server: ServerSession): Promise<void> {
-    const { member, listening, log } = this.#options;
-    for (let tries = 0; tries < PUBLISH_TRIES; tries++) {
-      const published = publishedAddresses(listening, server);
-      this.#logUnpublished(published);
-      const record = currentRecord(member, published.addresses, Date.now());
-      if (record.seq === this.#publishedSeq) return;
-      const held = parseRecordHeld(await server.session.ask(formatRecord(record)));
-      if (held === undefined) {
-        this.#publishedSeq = record.seq;
-        return;
-      }
-      log.warn('the ip-server holds other addresses of this machine: they are replaced', {
-        addresses: held.addresses,
-        reason: 'this home was restored, or a copy of it ran',
-      });
-      overtakeRecord(member, record, held);
-    }
-    throw new FilerError('duplicate-identity', 'a copy of this machine publishes its addresses, too');
-  }
-
-  #logUnpublished({ leftOut, unusable }: Published): void {
-    const unpublished = JSON.stringify([leftOut, unusable]);
-    if (unpublished === this.#unpublished) return;
-    this.#unpublished = unpublished;
-    const { log } = this.#options;
-    if (leftOut.length > 0) {
-      log.warn('not all addresses of this machine are published', {
-        leftOut,
-        remedy: 'name the addresses for other machines with --advertise HOST:PORT',
-      });
-    }
-    if (unusable.length > 0) {
-      log.warn('addresses that other machines do not dial are not published', {
-        addresses: unusable,
-        remedy: 'name IP addresses with --advertise, not link-local or unspecified, and a port above 0',
-      });
     }
   }
 
@@ -330,7 +271,7 @@ export class ServerLink implements ServerAccess {
   }
 
   /** Sends heartbeats until the session ends. */
-  async #beat(server: ServerSession): Promise<void> {
+  async #beat(server: ServerSession, publisher: RecordPublisher): Promise<void> {
     const { session, welcome } = server;
     const wanted = welcome.heartbeatMs ?? HEARTBEAT_MS;
     const intervalMs = Math.min(Math.max(wanted, MIN_HEARTBEAT_MS), MAX_HEARTBEAT_MS);
@@ -340,7 +281,7 @@ export class ServerLink implements ServerAccess {
       const beat = formatHeartbeat(await this.#options.measure(), Date.now());
       await session.notify(beat.header).catch(() => undefined); // `closed` tells why
       if (this.#options.member.spool.size > 0) this.kickSpool();
-      if (open) await this.#publish(server);
+      if (open) await publisher.publish(server);
       const jitter = 1 + HEARTBEAT_JITTER * (2 * Math.random() - 1);
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, intervalMs * jitter);
@@ -351,12 +292,11 @@ export class ServerLink implements ServerAccess {
 
   /** What the server sends unasked. Nothing here may wait for an answer: it could not arrive meanwhile. */
   #register(): void {
-    const { member, log, onText, router } = this.#options;
+    const { member, log, router } = this.#options;
     router
       .on(directoryMessage, (page) => this.#takeDirectory(page))
       .on(textMessage, (signed) => {
-        const text = takeText(member, signed, undefined, Date.now());
-        if (text !== undefined) onText(text);
+        takeText(member, signed, undefined, Date.now());
         return undefined;
       })
       .on(removalsMessage, ({ removals }, { session }) =>
@@ -371,7 +311,7 @@ export class ServerLink implements ServerAccess {
   }
 
   #takeDirectory(page: DirectoryPage): undefined {
-    const { member, log, onOnline } = this.#options;
+    const { member, log } = this.#options;
     const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
     const server = this.#linked;
     if (server !== undefined) this.#witness(server, page.time);
@@ -379,7 +319,6 @@ export class ServerLink implements ServerAccess {
     for (const { id, name, state } of changed ?? []) {
       if (id === member.id) continue;
       member.events.publish('presence', { id, name, state });
-      if (state === 'online') onOnline(id);
     }
     if (changed !== undefined || server === undefined) return;
     this.#pull(server).catch((error: unknown) => {

@@ -7,8 +7,10 @@ import {
   verifyText,
   type SignedText,
 } from '@filer/protocol';
+import { iso } from '@filer/program';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
+import { SERVER_NAME } from './server-name.ts';
 
 /**
  * Signs words of this machine.
@@ -21,10 +23,10 @@ export function composeText(member: Member, to: string, text: string, nowMs: num
 }
 
 /**
- * Takes a text that arrived: signed by a member, meant for us, new, and not from another age.
+ * Keeps a text that arrived, and publishes it as an event unless it is known already: signed by a member, meant for us, and
+ * not from another age.
  *
  * @param directFrom the peer on the connection; undefined when the server passed the text on
- * @returns the text, or undefined when it is known already
  * @throws FilerError `signature-invalid`, `refused`, `not-a-member`, `removed`, `identity-changed`, `rate-limited`,
  *   `no-space`
  */
@@ -33,7 +35,7 @@ export function takeText(
   text: SignedText,
   directFrom: string | undefined,
   nowMs: number,
-): SignedText | undefined {
+): void {
   verifyText(text, member.network);
   if (directFrom !== undefined && text.from !== directFrom) {
     throw new FilerError(
@@ -59,9 +61,23 @@ export function takeText(
       'the text is dated more than a day from now: check the clocks of both machines',
     );
   }
-  if (member.messages.has(text)) return undefined;
+  if (member.messages.has(text)) return;
   countText(member, text);
-  return member.messages.add(text, member.clock.stamp()) ? text : undefined;
+  if (member.messages.add(text, member.clock.stamp())) publishText(member, text);
+}
+
+function publishText(member: Member, { id, from, to, text, time }: SignedText): void {
+  const fromServer = from === member.server.id;
+  const sender = fromServer ? SERVER_NAME : member.directory.byId(from)?.name;
+  member.events.publish('message', {
+    id,
+    from: sender ?? from.slice(0, 12),
+    fromId: from,
+    fromServer,
+    to: to === member.id ? member.name : to,
+    text,
+    time: iso(time),
+  });
 }
 
 /** @throws FilerError `rate-limited` when its sender, who has signed it, has sent too much within a minute; `no-space` */

@@ -20,8 +20,6 @@ export interface JobRunnerOptions {
   readonly log: Logger;
   /** Whether this is the home's daemon, which tries what waits by itself. */
   readonly isDaemon: boolean;
-  /** Told that a job serves nobody any more, for now; must not throw. */
-  readonly onIdle?: ((request: SendRequest) => void) | undefined;
 }
 
 /** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
@@ -38,7 +36,8 @@ export class JobRunner {
   readonly #orphans = new Set<string>();
   readonly #waiting: WaitingJobs;
   readonly #turns = new TransferTurns();
-  readonly #noting: NodeJS.Timeout;
+  readonly #idleListeners: ((request: SendRequest) => void)[] = [];
+  #noting: NodeJS.Timeout | undefined;
   #looking: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -52,13 +51,18 @@ export class JobRunner {
       serving: (peerId) => [...this.#live.values()].filter((live) => live.isServing(peerId)).length,
       isServed: ({ job, peer }) => this.#live.get(job)?.isServing(peer) === true,
     });
-    this.#releaseDead();
-    this.#noting = setInterval(() => this.#guarded(() => this.#note()), OWNER_NOTES_EVERY_MS);
-    this.#noting.unref();
   }
 
-  /** Begins to try what waits: the daemon is connected, or as good as that gets. */
+  /** @param listener told that a job has nothing to send for now; must not throw */
+  onIdle(listener: (request: SendRequest) => void): void {
+    this.#idleListeners.push(listener);
+  }
+
+  /** Notes from now on that this process is alive and how far its jobs are; a daemon begins to try what waits. */
   start(): void {
+    this.#releaseDead();
+    this.#noting ??= setInterval(() => this.#guarded(() => this.#note()), OWNER_NOTES_EVERY_MS).unref();
+    if (!this.#options.isDaemon) return;
     this.#looking ??= setInterval(() => {
       this.#guarded(() => this.#tellOthersWork());
       this.#look();
@@ -236,7 +240,7 @@ export class JobRunner {
       log.error('a job failed for a fault of this program', { job: live.job.id, error });
     }
     if (!live.isIdle) return;
-    this.#options.onIdle?.(live.request);
+    for (const listener of this.#idleListeners) listener(live.request);
     if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
     if (live.request.spooled) await this.#spooled.release(live.job.id, live.request.paths);
   }

@@ -14,13 +14,17 @@ export class Watches implements AsyncDisposable {
   /** Why a watch could not begin. */
   readonly #reasons = new Map<number, string>();
 
-  /** Begins with all that the database knows. */
   constructor(parts: WatchParts) {
     this.#parts = parts;
+  }
+
+  /** Begins with all that the database knows. @throws FilerError `store-damaged` */
+  start(): void {
+    const { member, log } = this.#parts;
     // Before any of them looks: a folder may have two watches.
-    const trouble = restoreAsides(parts.member.watches);
-    if (trouble !== undefined) parts.log.warn('files did not get their names back', { error: trouble });
-    for (const watch of parts.member.watches.all()) void this.#begin(watch);
+    const trouble = restoreAsides(member.watches);
+    if (trouble !== undefined) log.warn('files did not get their names back', { error: trouble });
+    for (const watch of member.watches.all()) if (!this.#folders.has(watch.id)) void this.#begin(watch);
   }
 
   /** Begins with a new one. @throws FilerError `store-damaged` */

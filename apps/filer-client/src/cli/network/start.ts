@@ -5,7 +5,7 @@ import {
   readConfiguration,
   type Context,
 } from '@filer/program';
-import { Daemon } from '../../daemon/daemon.ts';
+import { openDaemon } from '../../daemon/compose.ts';
 import { aborted } from '../../abort.ts';
 import { clientSettings } from '../../settings.ts';
 import type { StartArguments } from '../arguments.ts';
@@ -21,7 +21,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     stream: output.stderr,
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
-  const daemon = await Daemon.open({ home, settings, software: version, environment: env, log });
+  const daemon = await openDaemon({ home, settings, software: version, environment: env, log });
   keepYoungMemorySmall();
   daemon.events.listen(showEvents(output));
   try {

@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { formatHostPort, isMachineName } from '@filer/protocol';
+import {
+  acquireLock,
+  closeAll,
+  KeptClock,
+  RpcServer,
+  type Environment,
+  type Home,
+  type Logger,
+} from '@filer/program';
+import { requireNotOwn } from '@filer/transfer';
+import { Member } from '../network/member.ts';
+import { peerHandler, peerRouter } from '../network/peer-router.ts';
+import { PeerServer } from '../network/peer-server.ts';
+import { PeerSessions } from '../network/peer-sessions.ts';
+import { RecordPublisher } from '../network/record-publisher.ts';
+import { ServerLink, serverRouter } from '../network/server-link.ts';
+import { TransferIntake } from '../receive/intake.ts';
+import { readClocks } from '../reports/clocks.ts';
+import { measureHeartbeat } from '../reports/heartbeat.ts';
+import { Scheduler } from '../reports/scheduler.ts';
+import { SpoolCourier } from '../reports/spool-courier.ts';
+import { CollectDeliveries } from '../send/collect-deliveries.ts';
+import { JobRunner } from '../send/job-runner.ts';
+import { FetchServer } from '../serve/fetch-server.ts';
+import { HoldingServer } from '../serve/possession-server.ts';
+import type { ClientSettings } from '../settings.ts';
+import { Watches } from '../watch/watches.ts';
+import { ConnectionList } from './connection-list.ts';
+import { Daemon } from './daemon.ts';
+import { HistoryKeeper } from './history-keeper.ts';
+import { routeCollects, routeFiles } from './job-messages.ts';
+import { listenOnPaths, openPeerPort } from './listening.ts';
+import { MessageKeeper } from './message-keeper.ts';
+import { followPeers, logMembership } from './own-events.ts';
+import { serveTransfer } from './transfer-router.ts';
+
+export interface DaemonOptions {
+  readonly home: Home;
+  readonly settings: ClientSettings;
+  readonly software: string;
+  /** What a hook may see of it. */
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+/**
+ * Starts the peer that runs: makes its parts in order, then starts them. They are closed in the reverse order.
+ *
+ * @throws FilerError `already-running`, `not-joined`, `identity-damaged`, `store-damaged`, `port-in-use`,
+ *   `address-unusable`, `home-not-writable`
+ */
+export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
+  const closing = new AsyncDisposableStack();
+  try {
+    return await compose(options, closing);
+  } catch (error) {
+    await closeAll(closing);
+    throw error;
+  }
+}
+
+async function compose(options: DaemonOptions, closing: AsyncDisposableStack): Promise<Daemon> {
+  const { home, settings, software, environment, log } = options;
+
+  // What it keeps.
+  closing.adopt(await acquireLock(home.lockFile), (lock) => lock.release());
+  const member = closing.use(await Member.open(home, settings.keepFree));
+  const { clock, database, spool, messages } = member;
+  const now = (): number => clock.now();
+  spool.maxFileBytes = settings.attachmentSpace;
+  messages.roomBytes = settings.messageSpace;
+  if (spool.folders.clean() > 0) log.info('attachments without a spooled report were removed');
+  closing.adopt(new KeptClock({ clock, save: (trust) => member.saveClock(trust), log }), (kept) =>
+    kept.close(),
+  );
+  closing.use(new HistoryKeeper({ database, now, keepMs: settings.historyKeepMs, log }));
+  closing.use(new MessageKeeper({ messages, now, keepMs: settings.keepMessagesMs, log }));
+
+  // Files that come, and those that others ask for. Absolute: commands that ask where a file is have another working folder.
+  const inbox = resolve(settings.inbox ?? home.inbox);
+  const inboxNow = statSync(inbox, { bigint: true, throwIfNoEntry: false });
+  if (inboxNow !== undefined) requireNotOwn(inbox, inboxNow);
+  const intake = closing.adopt(await TransferIntake.open(intakeOptions(options, member, inbox)), (it) =>
+    it.close(),
+  );
+  const { slots } = intake;
+  const holdings = closing.adopt(new HoldingServer({ member, inbox, log }), (it) => it.close());
+  const fetches = closing.adopt(new FetchServer({ member, slots, log }), (it) => it.close());
+  const collects = new CollectDeliveries({ member, software, slots, log });
+
+  // What goes out.
+  const toServer = serverRouter();
+  routeCollects(toServer, collects);
+  const link = new ServerLink({
+    member,
+    software,
+    incarnation: `${member.settings.next('incarnation', Date.now())}.${randomBytes(8).toString('hex')}`,
+    log,
+    measure: () => measureHeartbeat(member, inbox, intake.running + member.jobs.openCount),
+    router: toServer,
+    courier: new SpoolCourier({ member, software, log }),
+  });
+  const outreach = { member, access: link, software };
+  const jobs = new JobRunner({ outreach, log, isDaemon: true });
+  const watches = new Watches({ member, jobs, log, inbox });
+  jobs.onIdle((request) => watches.jobIdle(request));
+  const scheduler = new Scheduler({
+    member,
+    environment,
+    clocks: readClocks,
+    log,
+    onSpooled: () => link.kickSpool(),
+    onChanged: () => link.announceSchedules(),
+  });
+
+  // Who comes in.
+  const connections = new ConnectionList(member.events, (peer) => member.nameOf(peer));
+  const toPeers = peerRouter(member, log);
+  routeFiles(toPeers, member, holdings);
+  const handlerFor = ({ id }: { readonly id: string }) => peerHandler(toPeers, id);
+  const peers = new PeerServer({
+    member,
+    software,
+    log,
+    handlerFor,
+    onTransfer: (messenger, from, hello) =>
+      serveTransfer(messenger, from, hello, { outreach, intake, fetches }),
+    onSession: (messenger, from, open) => connections.incoming(messenger, from, open),
+  });
+  const sessions = new PeerSessions({
+    outreach,
+    handlerFor,
+    onOpen: (kept, remaining) => connections.outgoing(kept, true, remaining),
+    onClosed: (kept, remaining) => connections.outgoing(kept, false, remaining),
+  });
+  const address = await openPeerPort(
+    closing.adopt(peers, () => peers.stop()),
+    member,
+    settings.listen,
+    log,
+  );
+  closing.defer(() => sessions.close());
+  const paths = await listenOnPaths(peers, home, log);
+  closing.defer(() => Promise.all(paths.map((path) => path.close())).then(() => undefined));
+  member.reverse.listen();
+
+  const daemon = new Daemon({
+    ...outreach,
+    environment,
+    log,
+    jobs,
+    inbox,
+    listen: formatHostPort(address),
+    peers,
+    sessions,
+    connections,
+    intake,
+    fetches,
+    collects,
+    link,
+    watches,
+    scheduler,
+    closing,
+  });
+  const onFault = (error: unknown): void =>
+    log.error('a command failed for a fault of this program', { error });
+  closing.adopt(await RpcServer.open(home, { methods: daemon.methods, onFault }), (it) => it.close());
+
+  // From here on it works.
+  const advertise = settings.advertise.map(formatHostPort);
+  const listening = { ...address, advertise, others: paths.flatMap(({ addresses }) => addresses) };
+  closing.defer(() => collects.close());
+  closing.defer(() => link.close());
+  closing.defer(() => jobs.close());
+  closing.defer(() => scheduler.close());
+  closing.use(watches);
+  closing.defer(followPeers(member.events, [jobs, watches]));
+  closing.defer(logMembership(member.events, log));
+  if (!isMachineName(member.name)) {
+    log.warn('this machine has a reserved name, and the other machines refuse it', {
+      name: member.name,
+      remedy: `ip-server rename ${member.name} NAME`,
+    });
+  }
+  link.start(new RecordPublisher(member, listening, log));
+  jobs.start();
+  watches.start();
+  scheduler.start();
+  return daemon;
+}
+
+function intakeOptions(
+  { settings, environment, log }: DaemonOptions,
+  member: Member,
+  inbox: string,
+): Parameters<typeof TransferIntake.open>[0] {
+  return {
+    member,
+    inbox,
+    accept: settings.accept,
+    limits: {
+      quotaBytes: settings.inboxQuota,
+      maxFileBytes: settings.maxFileSize,
+      maxFiles: settings.maxFiles,
+      keepFreeBytes: settings.keepFree,
+    },
+    pattern: settings.inboxPattern,
+    hook: settings.onReceived && {
+      command: settings.onReceived,
+      timeoutMs: settings.onReceivedTimeoutMs,
+      environment,
+    },
+    sync: settings.sync,
+    log,
+  };
+}
