@@ -92,4 +92,4 @@ export { transportHere } from './rpc/here.ts';
 export { versionOf } from './version.ts';
 export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';
-export { keepYoungMemorySmall } from './young-memory.ts';
+export { keepHeapSmall } from './small-heap.ts';

@@ -51,6 +51,32 @@ test('between two pieces of work that are long, the event loop turns', async () 
   expect(loops).toBeGreaterThanOrEqual(4);
 });
 
+test('what pieces leave for the end of their tick is work of their turns: the event loop turns between them', async () => {
+  const turns = new FairTurns();
+  let loops = 0;
+  let over = false;
+  const counting = (async () => {
+    while (!over) {
+      await turn();
+      loops++;
+    }
+  })();
+  void turns.run('a', () => busy(11)); // the others wait
+  const left = Array.from({ length: 6 }, (_, n) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const work = (): void => {
+      busy(11);
+      resolve();
+    };
+    void turns.run('a', () => (n % 2 === 0 ? process.nextTick(work) : void Promise.resolve().then(work)));
+    return promise;
+  });
+  await Promise.all(left);
+  over = true;
+  await counting;
+  expect(loops).toBeGreaterThanOrEqual(5);
+});
+
 test('of one holder 16 pieces may wait for something at once, and those of others begin meanwhile', async () => {
   const turns = new FairTurns();
   const { promise, resolve } = Promise.withResolvers<void>();

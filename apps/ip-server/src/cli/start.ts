@@ -2,7 +2,7 @@ import { formatHostPort } from '@filer/protocol';
 import {
   RpcServer,
   createLogger,
-  keepYoungMemorySmall,
+  keepHeapSmall,
   openHome,
   readConfiguration,
   writeConfigurationTemplate,
@@ -27,7 +27,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
   const daemon = await ServerDaemon.open({ home, settings, environment: env, log, version });
-  keepYoungMemorySmall();
+  keepHeapSmall();
   try {
     await writeConfigurationTemplate(SETTINGS, home);
     if (daemon.isNew) output.words(BACKUP_ADVICE);

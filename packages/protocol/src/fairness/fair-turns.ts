@@ -13,6 +13,7 @@ export class FairTurns {
   readonly #waiting = new Map<string, (() => void)[]>();
   readonly #running = new Map<string, number>();
   #sliceStart: number | undefined;
+  #isSettling = false;
 
   /** Does `work`, which waits for nothing, if it is the holder's turn now. @returns whether it was */
   tryNow(holder: string, work: () => void): boolean {
@@ -91,11 +92,18 @@ export class FairTurns {
   }
 
   #startWaiting(): void {
-    while (this.#waiting.size > 0 && this.#isInSlice()) {
-      const next = this.#takeNext();
-      if (next === undefined) return; // each holder that waits has all its places taken: their ends call this
-      next();
-    }
+    if (this.#isSettling || this.#waiting.size === 0 || !this.#isInSlice()) return;
+    const next = this.#takeNext();
+    if (next === undefined) return; // each holder that waits has all its places taken: their ends call this
+    next();
+    // What the piece left for the end of this tick (a signature of TLS, what an `await` continues) is of the same slice.
+    this.#isSettling = true;
+    queueMicrotask(() => {
+      process.nextTick(() => {
+        this.#isSettling = false;
+        this.#startWaiting();
+      });
+    });
   }
 
   #takeNext(): (() => void) | undefined {

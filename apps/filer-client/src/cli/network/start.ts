@@ -1,10 +1,4 @@
-import {
-  createLogger,
-  keepYoungMemorySmall,
-  openHome,
-  readConfiguration,
-  type Context,
-} from '@filer/program';
+import { createLogger, keepHeapSmall, openHome, readConfiguration, type Context } from '@filer/program';
 import { openDaemon } from '../../daemon/compose.ts';
 import { aborted } from '../../abort.ts';
 import { clientSettings } from '../../settings.ts';
@@ -22,7 +16,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
   const daemon = await openDaemon({ home, settings, software: version, environment: env, log });
-  keepYoungMemorySmall();
+  keepHeapSmall();
   daemon.events.listen(showEvents(output));
   try {
     output.json({
