@@ -63,7 +63,7 @@ test('a server is told what to expect: at hello, when it changes, and with each 
   const added = await server.told('schedules');
   expect(parseSchedules(added).map(({ name }) => name)).toEqual(['disk', 'load']);
 
-  await network.client('anna', ['report', 'schedule', 'remove', 'load']);
+  await network.client('anna', ['report', 'schedule', 'remove', 'load', '--yes']);
   await server.told('schedules', (message) => parseSchedules(message).length === 1);
 
   await appendFile(

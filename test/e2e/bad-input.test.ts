@@ -515,7 +515,7 @@ const rows: readonly Row[] = [
   {
     what: 'ip-server: an unknown machine',
     program: 'ip-server',
-    type: ['remove', 'bbo'],
+    type: ['remove', 'bbo', '--yes'],
     on: 'server',
     says: /bbo.*bob/,
     exit: 4,

@@ -189,7 +189,7 @@ test('a machine keeps its place when it is renamed, and never gets the folder of
   expect((await run('named')).code).toBe(8);
   expect((await network.ofServer(['rename', 'bob', 'robert'])).code).toBe(0);
   expect((await network.ofServer(['rename', 'erin', 'bob'])).code).toBe(0);
-  await network.ask('erin', 'share', 'remove', 'picked');
+  await network.ask('erin', 'share', 'remove', 'picked', '--yes');
   await network.ask('erin', 'share', 'add', network.path('picked'), '--as', 'results', '--server');
   expect((await run('named')).done).toMatchObject({ ok: true, delivered: 2 });
   expect((await machine('named', 'robert'))['folder']).toContain('/named/robert/');
@@ -271,7 +271,7 @@ test.each([
   [['show', 'resul'], 1, 'did you mean results?'],
   [['show', 'results', '--run', '1999-01-01'], 1, 'has no run "1999-01-01"'],
   [['run', 'nothing'], 1, 'there is no collect "nothing"'],
-  [['remove', 'nothing'], 1, 'there is no collect "nothing"'],
+  [['remove', 'nothing', '--yes'], 1, 'there is no collect "nothing"'],
 ])('collect %j is refused in a sentence', async (args, code, words) => {
   const outcome = await here('collect', ...args);
   expect([outcome.exitCode, outcome.stderr]).toEqual([code, expect.stringContaining(words)]);
@@ -321,7 +321,7 @@ test('what is watched is told again at each change', async () => {
 });
 
 test('what is removed is collected no more, and its files stay', async () => {
-  const removed = await network.askServer('collect', 'remove', 'named');
+  const removed = await network.askServer('collect', 'remove', 'named', '--yes');
   expect(removed).toMatchObject({ name: 'named' });
   expect((await filesBelow(String(removed['folder']))).length).toBeGreaterThan(0);
   expect((await network.ofServer(['collect', 'run', 'named'])).code).toBe(1);

@@ -456,7 +456,7 @@ describe('members that go, and servers that move', () => {
 
   test('a removed machine is cut off everywhere at once, and its name is free', async () => {
     const mallory = network.daemon('mallory');
-    const removed = await network.askServer('remove', 'mallory');
+    const removed = await network.askServer('remove', 'mallory', '--yes');
     expect(removed).toMatchObject({ removed: { id: mallory.id, name: 'mallory' } });
     await mallory.said(/removed from the network/);
     await network.sees('anna', (peers) => peers.every(({ name }) => name !== 'mallory'));

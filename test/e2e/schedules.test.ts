@@ -56,7 +56,7 @@ test('a command is reported when it is due, by itself, with its values', async (
 
   await network.daemon('anna').said('a scheduled report was made schedule=tick', 2);
 
-  await schedule('remove', 'tick');
+  await schedule('remove', 'tick', '--yes');
   const [first, second] = await reportsOf('tick');
   expect(first).toMatchObject({ kind: 'schedule', title: 'the time', values: { site: 'roof' } });
   expect(second).toBeDefined();
@@ -262,7 +262,7 @@ test('a daemon that is killed leaves no command behind for ever, and the run is 
   await network.start('bob');
   await network.daemon('bob').said('commands of schedules that a killed daemon left running were ended');
   await network.daemon('bob').said('a scheduled report was made schedule=long-bob');
-  await network.client('bob', ['report', 'schedule', 'remove', 'long-bob']);
+  await network.client('bob', ['report', 'schedule', 'remove', 'long-bob', '--yes']);
 
   await network.daemon('bob').stop();
   expect(await leftOf('long-bob')).toEqual([]);
@@ -278,7 +278,7 @@ test('a daemon that stops ends its commands, and makes the run up when it starts
 
   await network.start('carol');
   await network.daemon('carol').said('a scheduled report was made schedule=long-carol');
-  await network.client('carol', ['report', 'schedule', 'remove', 'long-carol']);
+  await network.client('carol', ['report', 'schedule', 'remove', 'long-carol', '--yes']);
 
   await network.daemon('carol').stop();
   const made = network.daemon('carol').count('a scheduled report was made');
@@ -323,7 +323,9 @@ test('a schedule written by hand is taken up by the running daemon, and a mistak
   expect(stderr).toContain('schedules.toml, schedule "bad": every takes 10m, 6h, hour@:15');
   await network.daemon('erin').said('a scheduled report was made schedule=hand');
   expect(network.daemon('erin').stderr).toContain('a schedule cannot be used');
-  expect(await network.client('erin', ['report', 'schedule', 'remove', 'hand'])).toMatchObject({ code: 0 });
+  expect(await network.client('erin', ['report', 'schedule', 'remove', 'hand', '--yes'])).toMatchObject({
+    code: 0,
+  });
   expect(await readFile(join(network.home('erin'), 'schedules.toml'), 'utf8')).toBe(
     '# by hand\n[[schedule]]\nname = "bad"\nevery = "soon"\n\n',
   );

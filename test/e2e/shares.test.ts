@@ -44,7 +44,7 @@ describe('share', () => {
       expect(added).toMatchObject({ name: 'x', folder, groups: ['lab', 'ops'], server: false });
       const [all] = await network.ask(who, 'share', 'list');
       expect(listOf(all, 'shares')).toContainEqual(added);
-      expect(await network.ask(who, 'share', 'remove', 'x')).toEqual([{ name: 'x' }]);
+      expect(await network.ask(who, 'share', 'remove', 'x', '--yes')).toEqual([{ name: 'x' }]);
       const [left] = await network.ask(who, 'share', 'list');
       expect(listOf(left, 'shares').map(({ name }) => name)).not.toContain('x');
     }
@@ -65,7 +65,7 @@ describe('share', () => {
     ['a group for the server', ['add', 'large', '--server', '--group', 'lab'], 2, 'give one of them'],
     ['the home of this machine', ['add', 'bob'], 6, "holds this machine's key"],
     ['a folder above it', ['add', '.'], 6, "holds this machine's key"],
-    ['a share that is not there', ['remove', 'nothing'], 1, 'there is no share called "nothing"'],
+    ['a share that is not there', ['remove', 'nothing', '--yes'], 1, 'there is no share called "nothing"'],
   ])('refuses %s in a sentence', async (_what, args, code, words) => {
     const outcome = await network.client('bob', ['share', ...args], { cwd: network.folder });
     expect({ code: outcome.code, stdout: outcome.stdout }).toEqual({ code, stdout: '' });
@@ -193,7 +193,7 @@ test('what was fetched, and what was not, stands in the history of its owner, wi
 
 test('a share that is removed while somebody fetches from it ends that at once', async () => {
   const get = await slowly('anna', 'from-removed');
-  await network.ask('bob', 'share', 'remove', 'large');
+  await network.ask('bob', 'share', 'remove', 'large', '--yes');
   const { code, stdout } = await get.ended;
   expect(code).toBe(1);
   expect(jsonLines({ stdout }).at(-1)).toMatchObject({
@@ -223,7 +223,7 @@ test('Ctrl-C ends a get, and the next one goes on from what it left', async () =
 
 test('a member that is removed while it fetches gets no further', async () => {
   const get = await slowly('dave', 'from-outside');
-  expect((await network.ofServer(['remove', 'dave'])).code).toBe(0);
+  expect((await network.ofServer(['remove', 'dave', '--yes'])).code).toBe(0);
   const { code } = await get.ended;
   expect(code).not.toBe(0);
   await expect(stat(network.path('from-outside/file'))).rejects.toThrow('ENOENT');

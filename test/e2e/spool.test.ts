@@ -123,8 +123,8 @@ test('what the server refuses for good is shown, tried again and thrown away, an
   expect(retried).toMatchObject({ seqs: [3] });
   await emil.said('a report was refused for good', 2);
   expect((await network.client('emil', ['report', 'spool', 'drop'])).code).toBe(2);
-  expect((await network.client('emil', ['report', 'spool', 'drop', '1'])).code).toBe(1);
-  expect(await network.ask('emil', 'report', 'spool', 'drop', '--all')).toMatchObject([
+  expect((await network.client('emil', ['report', 'spool', 'drop', '1', '--yes'])).code).toBe(1);
+  expect(await network.ask('emil', 'report', 'spool', 'drop', '--all', '--yes')).toMatchObject([
     { seqs: [3], refused: 0 },
   ]);
 });

@@ -425,7 +425,7 @@ test('a watched folder that holds the inbox of its recipient ships each file onc
     ...['b', 'sub/a', 'sub/c'],
   ]);
   expect((await watchOf('drive'))['reason']).toContain(JSON.stringify(join(drive, 'anna', 'drive')));
-  await network.ask('anna', 'watch', 'remove', 'drive');
+  await network.ask('anna', 'watch', 'remove', 'drive', '--yes');
 });
 
 test('what a recipient has because it is the very same file is not removed for that', async () => {
@@ -437,7 +437,7 @@ test('what a recipient has because it is the very same file is not removed for t
 
   expect(failing).toMatchObject({ shipped: 0, failed: { recipient: 'dora' } });
   expect(await filesBelow(folder)).toEqual(['only']);
-  await network.ask('anna', 'watch', 'remove', 'same');
+  await network.ask('anna', 'watch', 'remove', 'same', '--yes');
 });
 
 test('a recipient without room is told of, and gets it when it comes back with room', async () => {
@@ -463,7 +463,7 @@ test('a watch that is removed ships nothing more, and leaves its files and what 
     () => jobsOf('removed'),
     (jobs) => jobs.length > 0,
   );
-  const [removed] = await network.ask('anna', 'watch', 'remove', folder);
+  const [removed] = await network.ask('anna', 'watch', 'remove', folder, '--yes');
   expect(removed).toMatchObject({ name: 'removed', folder, waiting: 1 });
   await writeFile(join(folder, 'b'), 'b');
   await network.start('bob');
@@ -473,7 +473,7 @@ test('a watch that is removed ships nothing more, and leaves its files and what 
   );
   expect(await filesBelow(network.inbox('bob', 'anna', 'removed'))).toEqual(['a']);
   expect(await filesBelow(folder)).toEqual(['a', 'b']);
-  const again = await network.client('anna', ['watch', 'remove', 'removed']);
+  const again = await network.client('anna', ['watch', 'remove', 'removed', '--yes']);
   expect(again).toMatchObject({ code: 1 });
   expect(again.stderr).toContain('there is no watch "removed"');
 });

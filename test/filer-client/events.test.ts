@@ -87,7 +87,7 @@ test('a schedule that is added, and one that is removed, is an event', async () 
   await alice.ask('report', 'schedule', 'add', 'x', '--every', '1d', '--set', 'a=1');
   expect((await added()).type).toBe('schedule');
   const removed = await awaits(alice, 'schedule');
-  await alice.ask('report', 'schedule', 'remove', 'x');
+  await alice.ask('report', 'schedule', 'remove', 'x', '--yes');
   expect((await removed()).type).toBe('schedule');
 });
 
@@ -96,7 +96,7 @@ test('a watch that is added, and one that is removed, is an event', async () => 
   await alice.ask('watch', 'add', join(network.folder, 'nothing'), '--to', 'bob', '--as', 'w');
   expect((await added()).type).toBe('watch');
   const removed = await awaits(alice, 'watch');
-  await alice.ask('watch', 'remove', 'w');
+  await alice.ask('watch', 'remove', 'w', '--yes');
   expect((await removed()).type).toBe('watch');
 });
 

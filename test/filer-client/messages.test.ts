@@ -58,7 +58,7 @@ describe('a member that floods another one with texts', () => {
     await alice.ask('message', 'bob', 'after');
 
     expect((await messages('--from', 'alice')).map(({ text }) => text)).toEqual(['before', 'after']);
-    expect(await messages('--from', 'mallory')).toHaveLength(16);
+    expect(await messages('--from', 'mallory', '--yes')).toHaveLength(16);
   });
 });
 
@@ -88,13 +88,13 @@ describe('messages', () => {
       dryRun: true,
       count: 16,
     });
-    expect(await messages('--from', 'mallory')).toHaveLength(16);
-    expect(await bob.ask('messages', '--delete', '--from', 'mallory')).toMatchObject({ count: 16 });
+    expect(await messages('--from', 'mallory', '--yes')).toHaveLength(16);
+    expect(await bob.ask('messages', '--delete', '--from', 'mallory', '--yes')).toMatchObject({ count: 16 });
     expect((await messages()).map(({ text }) => text)).toEqual(['before', 'after']);
 
-    await bob.ask('messages', '--delete', String(after?.['id']));
+    await bob.ask('messages', '--delete', String(after?.['id']), '--yes');
     expect((await messages()).map(({ text }) => text)).toEqual(['before']);
-    expect(await bob.run('messages', '--delete', '--all')).toMatchObject({
+    expect(await bob.run('messages', '--delete', '--all', '--yes')).toMatchObject({
       code: 0,
       stdout: '1 message deleted\n',
     });
@@ -104,14 +104,14 @@ describe('messages', () => {
   });
 
   test.each([
-    [['--delete'], 2, 'usage'],
+    [['--delete', '--yes'], 2, 'usage'],
     [['--keep'], 2, 'usage'],
-    [['--delete', '--keep', '--all'], 2, 'usage'],
-    [['--delete', '--all', '--from', 'alice'], 2, 'usage'],
+    [['--delete', '--keep', '--all', '--yes'], 2, 'usage'],
+    [['--delete', '--all', '--from', 'alice', '--yes'], 2, 'usage'],
     [['--all'], 2, 'usage'],
     [['--dry-run'], 2, 'usage'],
     [['--delete', '--before', 'soon'], 2, 'usage'],
-    [['--delete', 'nonesuch'], 1, 'no-such-message'],
+    [['--delete', 'nonesuch', '--yes'], 1, 'no-such-message'],
   ] as const)('messages %j is refused', async (args, code, name) => {
     const outcome = await runHere('filer-client', bob.home, ['messages', ...args, '--json']);
 

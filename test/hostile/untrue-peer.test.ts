@@ -118,7 +118,7 @@ test('a watch that deletes after delivery keeps what nobody signed for', async (
   );
 
   expect(await readFile(join(watched, 'a'), 'utf8')).toBe('the only copy');
-  await run('watch', 'remove', watched);
+  await run('watch', 'remove', watched, '--yes');
 });
 
 describe('get fails where the owner of the share', () => {

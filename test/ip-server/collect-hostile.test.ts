@@ -260,10 +260,10 @@ test('what came half of a run that is over does not stay, nor what a killed serv
   await expect.poll(parts).toHaveLength(1);
   await running.follow('collect', 'run', 'y').ended;
   await expect.poll(parts).toEqual([]);
-  await running.json('collect', 'remove', 'y');
+  await running.json('collect', 'remove', 'y', '--yes');
 
   (await bringHalf(half, kept)).destroy();
-  await running.json('collect', 'remove', 'y');
+  await running.json('collect', 'remove', 'y', '--yes');
   expect(await parts()).toEqual([]);
 
   const small = join(folder, 'small');

@@ -49,7 +49,7 @@ test('a heartbeat, and a machine that joins, comes, goes, is renamed or removed,
   await network.askServer('rename', 'cam', 'cam2');
   expect(await changes(isCam)).toBeDefined();
   const ends = await awaits('peer');
-  await network.askServer('remove', 'cam2');
+  await network.askServer('remove', 'cam2', '--yes');
   expect(await ends(isCam)).toBeDefined();
 });
 
@@ -73,7 +73,7 @@ test('a collect that is made, runs and is removed is an event each time', async 
   network.server.collects.runNow('x');
   expect(await next()).toEqual({ name: 'x' });
   const removed = await awaits('collect');
-  await network.askServer('collect', 'remove', 'x');
+  await network.askServer('collect', 'remove', 'x', '--yes');
   expect(await removed()).toEqual({ name: 'x' });
 });
 

@@ -192,7 +192,7 @@ describe('a machine whose reports stop', () => {
       stopped?.goodbye(),
       always?.goodbye(),
       left?.session.ask({ header: { type: 'leave' }, content: Buffer.alloc(0) }).catch(() => undefined),
-      server.run('remove', 'removed').then(({ code }) => expect(code).toBe(0)),
+      server.run('remove', 'removed', '--yes').then(({ code }) => expect(code).toBe(0)),
     ]);
     lost?.vanish();
     await removed?.session.closed;

@@ -14,7 +14,7 @@ describe('removing a machine', () => {
     const removed = await TestMember.join(link, 'ben');
     await using anna = await (await TestMember.join(link, 'anna')).connect();
     const live = [await removed.connect(), await removed.connect({ role: 'command' })];
-    expect(await server.run('remove', 'ben')).toMatchObject({ code: 0 });
+    expect(await server.run('remove', 'ben', '--yes')).toMatchObject({ code: 0 });
 
     for (const { session } of live) expect(await session.closed).toMatchObject({ code: 'removed' });
     await anna.until(() => anna.removals.some(({ id }) => id === removed.id));
@@ -49,7 +49,9 @@ describe('removing a machine', () => {
     await using server = await RunningServer.start();
     const link = await server.invite('--uses', '3');
     for (const name of ['one', 'two', 'three']) await TestMember.join(link, name);
-    const removals = await Promise.all(['one', 'two', 'three'].map((name) => server.run('remove', name)));
+    const removals = await Promise.all(
+      ['one', 'two', 'three'].map((name) => server.run('remove', name, '--yes')),
+    );
 
     expect(removals.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(await server.json('peers')).toMatchObject({ peers: [] });
@@ -60,7 +62,7 @@ describe('removing a machine', () => {
     const link = await server.invite('--uses', '2');
     const anna = await TestMember.join(link, 'anna');
     const ben = await TestMember.join(link, 'ben');
-    await server.run('remove', ben.id);
+    await server.run('remove', ben.id, '--yes');
     await server.stop();
     await using _ = await server.again();
     await using connection = await anna.connect();
@@ -79,7 +81,7 @@ describe('removing a machine', () => {
     const backup = join(await freshFolder(), 'backup');
     await cp(server.home, backup, { recursive: true });
     const before = await server.again();
-    await before.run('remove', 'ben');
+    await before.run('remove', 'ben', '--yes');
     await using knowing = await anna.connect();
     const answer = await knowing.session.request({ type: 'removals-get', after: '0' });
     await before[Symbol.asyncDispose]();
@@ -100,7 +102,7 @@ describe('removing a machine', () => {
     await TestMember.join(await server.invite(), 'three');
     await server.stop();
     const { invite } = first.membership;
-    const revoked = await server.run('invite', '--revoke', invite, '--with-members');
+    const revoked = await server.run('invite', '--revoke', invite, '--with-members', '--yes');
     expect(revoked).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('removed 2 machines') as unknown,
@@ -118,14 +120,14 @@ describe('the network key', () => {
     const file = join(folder, 'key.pem');
     await using server = await RunningServer.start();
     await TestMember.join(await server.invite(), 'ben');
-    expect((await server.run('network-key', 'export', file, '--remove')).code).toBe(0);
+    expect((await server.run('network-key', 'export', file, '--remove', '--yes')).code).toBe(0);
     const missing = { code: 6, stderr: expect.stringContaining('--network-key FILE') as unknown };
 
     expect(await server.json('status')).toMatchObject({ networkKey: 'exported' });
     expect(await server.run('invite')).toMatchObject(missing);
-    expect(await server.run('remove', 'ben')).toMatchObject(missing);
+    expect(await server.run('remove', 'ben', '--yes')).toMatchObject(missing);
     expect(await server.run('invite', '--network-key', file)).toMatchObject({ code: 0 });
-    expect(await server.run('remove', 'ben', '--network-key', file)).toMatchObject({ code: 0 });
+    expect(await server.run('remove', 'ben', '--yes', '--network-key', file)).toMatchObject({ code: 0 });
     expect((await server.run('network-key', 'export', file)).code).toBe(6);
   });
 

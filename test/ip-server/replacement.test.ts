@@ -87,7 +87,7 @@ describe('a replacement server', () => {
     const link = await old.invite('--uses', '2');
     const [kept, gone] = [await TestMember.join(link, 'kept'), await TestMember.join(link, 'gone')];
     const key = join(await freshFolder(), 'key.pem');
-    await old.run('remove', 'gone');
+    await old.run('remove', 'gone', '--yes');
     await old.run('network-key', 'export', key);
     await using told = await kept.connect();
     const removals = parseRemovals(await told.session.request({ type: 'removals-get', after: '0' }));

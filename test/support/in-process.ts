@@ -10,14 +10,16 @@ import { jsonLines, type Line, type Outcome, type ProgramName } from './programs
 /** Between two questions, in ms: what is asked must have some of the machine, too. */
 const PAUSE_MS = 20;
 
-/** Runs a command in this process. @param input what it reads on standard input */
+/** Runs a command in this process. @param input what it reads on standard input @param isTTY whether a person types it */
 export async function runHere(
   program: ProgramName,
   home: string,
   args: readonly string[],
   input = '',
+  isTTY = false,
 ): Promise<Outcome> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const terminal = (): PassThrough => Object.assign(new PassThrough(), { isTTY });
+  const [stdin, stdout, stderr] = [terminal(), terminal(), terminal()];
   stdin.end(input);
   const printed = Promise.all([text(stdout), text(stderr)]);
   const isServer = program === 'ip-server';

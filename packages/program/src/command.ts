@@ -1,4 +1,5 @@
-import { readArguments } from './binding.ts';
+import { parseUsage, readArguments } from './binding.ts';
+import { confirm, requireTerminal, YES, type Ask, type Confirms, type Loss } from './confirmation.ts';
 import type { Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
 import type { Environment, ProgramName } from './environment.ts';
 import type { Home } from './home.ts';
@@ -15,6 +16,8 @@ export interface Context {
   readonly stdin: NodeJS.ReadableStream;
   /** The raw standard output, for a command that streams bytes (`get … -`). */
   readonly stdout: OutputStream;
+  /** Undefined where there is no terminal to ask on. */
+  readonly ask: Ask | undefined;
   /**
    * From now on a failure of a disk, a network or another machine that comes up where nothing waits for it, in a callback of
    * the system for one, is reported and does not end the program: what a daemon needs. A bug still ends it.
@@ -30,7 +33,13 @@ export interface CommandModule<A extends Arguments> {
   run(args: ArgumentValues<A>, context: Context): Promise<number | void>;
 }
 
-export interface CommandDefinition<A extends Arguments> {
+/** The module of a command that confirms. */
+interface ConfirmingModule<A extends Arguments> extends CommandModule<A> {
+  /** Looks up what would be lost. @throws FilerError where the command would fail anyway, such as `no-such-peer` */
+  lossOf(args: ArgumentValues<A>, context: Context): Promise<Loss>;
+}
+
+interface CommandText<A extends Arguments> {
   /**
    * Words, then positionals: `send <paths..>`, `get <source> [dest]`. What stands after `--` is bound to what
    * the usage names there (`report schedule add <name> [-- command..]`), else it counts as positionals.
@@ -41,18 +50,27 @@ export interface CommandDefinition<A extends Arguments> {
   /** Positionals by the names of the usage; all others are options. */
   readonly args: A;
   /** Whole command lines without the program's name. */
-  readonly examples?: readonly string[];
+  readonly examples?: readonly string[] | undefined;
   /**
    * Goes on when the reader of standard output has closed it, as a daemon does.
    *
    * @default false
    */
-  readonly outlivesOutput?: boolean;
-  readonly load: () => Promise<CommandModule<A>>;
+  readonly outlivesOutput?: boolean | undefined;
 }
 
+/** One that `confirms` says what would be lost and asks, default no; without a terminal it needs `--yes`, its own option. */
+export type CommandDefinition<A extends Arguments> = CommandText<A> &
+  (
+    | { readonly confirms?: undefined; readonly load: () => Promise<CommandModule<A>> }
+    | {
+        readonly confirms: Confirms<A>;
+        readonly load: () => Promise<ConfirmingModule<A>>;
+      }
+  );
+
 /** A command as `runProgram` takes it. */
-export interface Command extends Omit<CommandDefinition<Arguments>, 'load'> {
+export interface Command extends CommandText<Arguments> {
   /** @throws FilerError `usage` before anything is loaded */
   readonly start: (given: GivenArguments, context: Context) => Promise<number | void>;
 }
@@ -62,12 +80,26 @@ export interface Command extends Omit<CommandDefinition<Arguments>, 'load'> {
  * type: `type SendArguments = ArgumentValues<typeof args>`.
  */
 export function defineCommand<const A extends Arguments>(definition: CommandDefinition<A>): Command {
-  const { load, ...rest } = definition;
+  const { usage, describe, examples, outlivesOutput } = definition;
+  const text = { usage, describe, examples, outlivesOutput };
+  if (definition.confirms === undefined) {
+    const { args, load } = definition;
+    const start: Command['start'] = async (given, context) =>
+      (await load()).run(readArguments(args, given), context);
+    return { ...text, args, start };
+  }
+  const { args, load, confirms } = definition;
   return {
-    ...rest,
+    ...text,
+    args: { ...args, ...YES },
     start: async (given, context) => {
-      const values = readArguments(definition.args, given);
-      return (await load()).run(values, context);
+      const values = readArguments(args, given);
+      const { yes } = readArguments(YES, given);
+      const asks = !yes && (confirms === 'always' || confirms(values));
+      if (asks) requireTerminal(context.ask, [context.program, ...parseUsage(usage).words].join(' '));
+      const module = await load();
+      if (asks) await confirm(await module.lossOf(values, context), context);
+      return module.run(values, context);
     },
   };
 }

@@ -15,6 +15,7 @@ export {
   type ProgramEnd,
   type ProgramRun,
 } from './run-program.ts';
+export { counted } from './counted.ts';
 export { csvLine, type CsvCell } from './csv.ts';
 export { InOrder } from './in-order.ts';
 export { iso } from './iso.ts';
@@ -47,6 +48,7 @@ export {
   type ArgumentValues,
 } from './arguments.ts';
 export { defineCommand, type Command, type Context } from './command.ts';
+export type { Loss } from './confirmation.ts';
 export { readConfiguration, writeConfigurationTemplate } from './configuration.ts';
 export {
   commandSetting,

@@ -5,6 +5,7 @@ import { parseCommandLine } from './command-line.ts';
 import { readGlobals, selectCommand, unknownCommand } from './selection.ts';
 import { COMPLETE_TOKEN } from './completion-script.ts';
 import { completionCommand, completionsFor } from './completion.ts';
+import { askOnTerminal } from './confirmation.ts';
 import { watchForCrash } from './crash.ts';
 import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
 import { commandHelp, groupHelp } from './help.ts';
@@ -136,6 +137,9 @@ async function runCommand(
       return options.stdin ?? process.stdin;
     },
     stdout,
+    get ask() {
+      return askOnTerminal(options.stdin ?? process.stdin, output, signal);
+    },
     outliveFailures,
     signal,
   });

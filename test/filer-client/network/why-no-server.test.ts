@@ -55,7 +55,7 @@ test('a server that is away, until it is back', async () => {
 test('a machine that was removed', async () => {
   const network = await openNetwork();
   const alice = await network.add('alice');
-  await network.askServer('remove', 'alice');
+  await network.askServer('remove', 'alice', '--yes');
 
   expect(await told(alice, 'removed')).toEqual(said);
 });

@@ -261,6 +261,3 @@ export const serverArguments = {
   address: required(textKind('HOST:PORT such as 192.0.2.7:10901'), 'the new address of the ip-server'),
 };
 export type ServerArguments = ArgumentValues<typeof serverArguments>;
-
-export const leaveArguments = { yes: flag('do not ask', { alias: 'y' }) };
-export type LeaveArguments = ArgumentValues<typeof leaveArguments>;

@@ -6,7 +6,6 @@ import {
   inboxDeclineArguments,
   jobArguments,
   joinArguments,
-  leaveArguments,
   lsArguments,
   messageArguments,
   messagesArguments,
@@ -111,6 +110,7 @@ export const commands: readonly Command[] = [
     usage: 'share remove <name>',
     describe: 'stop sharing a folder',
     args: shareRemoveArguments,
+    confirms: 'always',
     load: () => import('./files/share-remove.ts'),
   }),
   defineCommand({
@@ -134,7 +134,8 @@ export const commands: readonly Command[] = [
     usage: 'watch remove <which>',
     describe: 'stop watching a folder (transfers in progress continue)',
     args: watchRemoveArguments,
-    examples: ['watch remove scans'],
+    confirms: 'always',
+    examples: ['watch remove scans', 'watch remove scans --yes'],
     load: () => import('./watch/watch-remove.ts'),
   }),
   defineCommand({
@@ -193,6 +194,7 @@ export const commands: readonly Command[] = [
     usage: 'messages [ids..]',
     describe: 'list received texts; delete or keep them',
     args: messagesArguments,
+    confirms: (args) => args.delete && !args.dryRun,
     examples: [
       'messages --from bob',
       'messages --delete k3q9',
@@ -260,6 +262,7 @@ export const commands: readonly Command[] = [
     usage: 'report schedule remove <name>',
     describe: 'delete a schedule',
     args: scheduleNameArguments,
+    confirms: 'always',
     load: () => import('./reports/schedule-remove.ts'),
   }),
   defineCommand({
@@ -280,7 +283,8 @@ export const commands: readonly Command[] = [
     usage: 'report spool drop [numbers..]',
     describe: 'delete refused reports',
     args: refusedArguments,
-    examples: ['report spool drop 7'],
+    confirms: 'always',
+    examples: ['report spool drop 7', 'report spool drop --all --yes'],
     load: () => import('./reports/report-spool-drop.ts'),
   }),
   defineCommand({
@@ -305,7 +309,8 @@ export const commands: readonly Command[] = [
   defineCommand({
     usage: 'leave',
     describe: 'end the membership of this machine',
-    args: leaveArguments,
+    args: {},
+    confirms: 'always',
     load: () => import('./network/leave.ts'),
   }),
 ];

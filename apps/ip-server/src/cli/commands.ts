@@ -31,6 +31,7 @@ export const commands: readonly Command[] = [
     usage: 'invite',
     describe: 'print an invite link that admits machines',
     args: inviteArguments,
+    confirms: ({ revoke, withMembers }) => revoke !== undefined && withMembers,
     examples: ['invite', 'invite --group lab --uses 20 --expires 1d', 'invite --list'],
     load: () => import('./members/invite.ts'),
   }),
@@ -118,12 +119,15 @@ export const commands: readonly Command[] = [
     usage: 'collect remove <name>',
     describe: 'delete a collect (collected files are kept)',
     args: collectArguments,
+    confirms: 'always',
     load: () => import('./collect/collect-remove.ts'),
   }),
   defineCommand({
     usage: 'remove <peer>',
     describe: 'remove a machine from the network permanently',
     args: removeArguments,
+    confirms: 'always',
+    examples: ['remove cam-3', 'remove cam-3 --yes'],
     load: () => import('./members/remove.ts'),
   }),
   defineCommand({
@@ -148,7 +152,11 @@ export const commands: readonly Command[] = [
     usage: 'network-key export <file>',
     describe: 'copy the network key to a file, as a backup or to store it elsewhere',
     args: exportArguments,
-    examples: ['network-key export backup.pem', 'network-key export /media/safe/network-key.pem --remove'],
+    confirms: ({ remove }) => remove,
+    examples: [
+      'network-key export backup.pem',
+      'network-key export /media/safe/network-key.pem --remove --yes',
+    ],
     load: () => import('./members/network-key-export.ts'),
   }),
 ];

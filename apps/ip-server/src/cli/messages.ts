@@ -2,8 +2,3 @@
 export const BACKUP_ADVICE =
   'This is a new network. Back up its key, it is needed to invite and remove machines: ' +
   'ip-server network-key export FILE';
-
-/** `1 machine`, `3 machines`. */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}

@@ -1,8 +1,7 @@
-import { formatBytes, formatDuration, printable, type Context } from '@filer/program';
+import { counted, formatBytes, formatDuration, printable, type Context } from '@filer/program';
 import { contract } from '../api/contract.ts';
 import type { StatusDocument } from '../api/contract/server.ts';
 import { asking } from './asking.ts';
-import { counted } from './messages.ts';
 
 export async function run(_: object, context: Context): Promise<void> {
   const { output } = context;

@@ -1,7 +1,20 @@
-import { printable, type Context } from '@filer/program';
+import { printable, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { ShareRemoveArguments } from '../arguments.ts';
+
+export async function lossOf({ name }: ShareRemoveArguments, context: Context): Promise<Loss> {
+  const { shares } = await call(context, contract.shareList, {});
+  const share = shares.find((each) => each.name === name);
+  const folder = share === undefined ? '' : ` (${printable(share.folder)})`;
+  return {
+    lines: [
+      `Nothing can be fetched from ${printable(name)}${folder} any longer, and transfers that read it end.`,
+      'The folder and its files are kept.',
+    ],
+    question: `Stop sharing ${printable(name)}?`,
+  };
+}
 
 export async function run({ name }: ShareRemoveArguments, context: Context): Promise<void> {
   const removed = await call(context, contract.shareRemove, { name });

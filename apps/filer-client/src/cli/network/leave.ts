@@ -1,21 +1,22 @@
-import { FilerError } from '@filer/protocol';
-import type { Context } from '@filer/program';
+import { counted, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { LeaveArguments } from '../arguments.ts';
 
-export async function run({ yes }: LeaveArguments, context: Context): Promise<void> {
-  const { output, signal } = context;
-  if (!yes && output.isTerminal && !output.jsonMode) {
-    const { confirm } = await import('@clack/prompts');
-    const sure = await confirm({
-      message: 'Leave the network? Coming back needs a new invite.',
-      initialValue: false,
-      signal,
-    });
-    signal.throwIfAborted();
-    if (sure !== true) throw new FilerError('interrupted', 'still a member: nothing was changed');
-  }
+export async function lossOf(_args: object, context: Context): Promise<Loss> {
+  const { name, network, jobs, spool } = await call(context, contract.status, {});
+  return {
+    lines: [
+      `${name} leaves the network ${network}: it needs a new invite to come back.`,
+      ...(jobs === 0 ? [] : [`${counted(jobs, 'transfer')} that run or wait end.`]),
+      ...(spool === 0 ? [] : [`${counted(spool, 'report')} that wait for the ip-server are not sent.`]),
+      'Received files, messages, the history and its receipts are kept.',
+    ],
+    question: 'Leave the network?',
+  };
+}
+
+export async function run(_args: object, context: Context): Promise<void> {
+  const { output } = context;
   const left = await call(context, contract.leave, {});
   output.json(left);
   output.line(

@@ -1,7 +1,20 @@
-import type { Context } from '@filer/program';
+import type { Context, Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { ScheduleNameArguments } from '../arguments.ts';
+
+export async function lossOf({ name }: ScheduleNameArguments, context: Context): Promise<Loss> {
+  const { schedules, file } = await call(context, contract.scheduleList, {});
+  const schedule = schedules.find((each) => each.name === name);
+  const timing = schedule?.every ?? schedule?.cron;
+  return {
+    lines: [
+      `The schedule ${name}${timing === undefined || timing === null ? '' : ` (${timing})`} is deleted from ${file}: it makes no report any longer.`,
+      'Reports that it made are kept.',
+    ],
+    question: `Delete the schedule ${name}?`,
+  };
+}
 
 export async function run({ name }: ScheduleNameArguments, context: Context): Promise<void> {
   const removed = await call(context, contract.scheduleRemove, { name });

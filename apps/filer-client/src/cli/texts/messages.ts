@@ -1,13 +1,32 @@
 import { FilerError } from '@filer/protocol';
-import { formatAgo, iso, printable, type Context } from '@filer/program';
+import { counted, formatAgo, iso, printable, type Context, type Loss } from '@filer/program';
 import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
 import type { MessagesArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
 
+/** Messages that are listed before it is asked whether to delete them. */
+const SHOWN_BEFORE_DELETION = 10;
+
 /** Of an id in a list: enough to tell messages apart, and short to type. */
 const ID_CHARACTERS = 8;
+
+export async function lossOf(args: MessagesArguments, context: Context): Promise<Loss> {
+  actionOf(args);
+  using member = await openMember(context);
+  const messages = select(member, args, member.clock.now());
+  list(member, messages.slice(0, SHOWN_BEFORE_DELETION), (line) => context.output.words(line));
+  const more = messages.length - SHOWN_BEFORE_DELETION;
+  const kept = messages.filter((message) => message.kept).length;
+  return {
+    lines: [
+      ...(more > 0 ? [`… and ${more} more`] : []),
+      ...(kept === 0 ? [] : [`${counted(kept, 'message')} of them are marked with --keep.`]),
+    ],
+    question: `Delete ${counted(messages.length, 'message')}?`,
+  };
+}
 
 export async function run(args: MessagesArguments, context: Context): Promise<void> {
   const action = actionOf(args);
@@ -28,8 +47,8 @@ export async function run(args: MessagesArguments, context: Context): Promise<vo
     count: messages.length,
     messages: messages.map((message) => documentOf(member, message)),
   });
-  if (args.dryRun) list(member, messages, context);
-  const what = messages.length === 1 ? '1 message' : `${messages.length} messages`;
+  if (args.dryRun) list(member, messages, (line) => output.line(line));
+  const what = counted(messages.length, 'message');
   output.line(args.dryRun ? `${what} would be deleted` : `${what} ${DONE[action]}`);
 }
 
@@ -124,16 +143,16 @@ function documentOf(member: Member, { id, from, to, text, time, receivedAt, kept
 function show(member: Member, messages: readonly KeptMessage[], context: Context): void {
   const { output } = context;
   output.json({ messages: messages.map((message) => documentOf(member, message)) });
-  list(member, messages, context);
+  list(member, messages, (line) => output.line(line));
   if (messages.length === 0) output.words('No messages yet.');
 }
 
-function list(member: Member, messages: readonly KeptMessage[], { output }: Context): void {
+function list(member: Member, messages: readonly KeptMessage[], show: (line: string) => void): void {
   const now = Date.now();
   for (const { id, from, to, text, time, kept } of messages) {
     const audience = to === member.id ? '' : ` to ${to}`;
     const mark = kept ? ', kept' : '';
-    output.line(
+    show(
       `${id.slice(0, ID_CHARACTERS)}  ${nameOf(member, from, SHOWN_SERVER_NAME)}${audience}, ${formatAgo(time, now)}${mark}: ${printable(text)}`,
     );
   }

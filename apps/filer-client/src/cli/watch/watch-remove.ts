@@ -1,8 +1,28 @@
 import { resolve } from 'node:path';
-import { printable, type Context } from '@filer/program';
+import { counted, printable, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { WatchRemoveArguments } from '../arguments.ts';
+
+export async function lossOf({ which }: WatchRemoveArguments, context: Context): Promise<Loss> {
+  const { watches } = await call(context, contract.watchList, {});
+  const found = watches.filter(
+    ({ id, name, folder }) => id === which || name === which || folder === resolve(which),
+  );
+  const [watch] = found;
+  if (watch === undefined || found.length > 1)
+    return { lines: [], question: `Remove the watch ${printable(which)}?` };
+  const { name, folder, to, waiting } = watch;
+  return {
+    lines: [
+      `New and changed files of ${printable(folder)} are not sent to ${to.join(', ')} any longer.`,
+      'The record of what was sent is deleted: the same watch, added again, compares every file.',
+      ...(waiting === 0 ? [] : [`${counted(waiting, 'file')} that wait for it may not be sent.`]),
+      'Files here and at the recipients are kept.',
+    ],
+    question: `Stop watching ${printable(name)}?`,
+  };
+}
 
 export async function run({ which }: WatchRemoveArguments, context: Context): Promise<void> {
   const { output } = context;

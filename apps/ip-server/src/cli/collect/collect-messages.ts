@@ -1,7 +1,14 @@
 import { styleText } from 'node:util';
-import { formatAgo, formatBytes, layOutTable, type Cell, type Context, type Screen } from '@filer/program';
+import {
+  counted,
+  formatAgo,
+  formatBytes,
+  layOutTable,
+  type Cell,
+  type Context,
+  type Screen,
+} from '@filer/program';
 import type { MachineEntry, RunEntry } from '../../api/contract/collects.ts';
-import { counted } from '../messages.ts';
 
 export const STOPPED = 'ip-server is stopped: nothing is collected until it runs again';
 

@@ -1,12 +1,22 @@
-import { printable, type ArgumentValues, type Context } from '@filer/program';
+import { printable, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { collectArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 
-export async function run(
-  { name }: ArgumentValues<typeof collectArguments>,
-  context: Context,
-): Promise<void> {
+type Arguments = ArgumentValues<typeof collectArguments>;
+
+export async function lossOf({ name }: Arguments, context: Context): Promise<Loss> {
+  const { collect } = await asking(context, {}, (server) => server.call(contract.collectShow, { name }));
+  return {
+    lines: [
+      `The collect ${name} is deleted with the record of its runs: nothing is collected by it any longer.`,
+      `Collected files stay in ${printable(collect.folder)}.`,
+    ],
+    question: `Delete the collect ${name}?`,
+  };
+}
+
+export async function run({ name }: Arguments, context: Context): Promise<void> {
   const answer = await asking(context, { exclusive: true }, (server) =>
     server.call(contract.collectRemove, { name }),
   );

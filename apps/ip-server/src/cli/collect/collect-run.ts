@@ -1,10 +1,16 @@
-import { LiveView, printable, requireDaemon, type ArgumentValues, type Context } from '@filer/program';
+import {
+  counted,
+  LiveView,
+  printable,
+  requireDaemon,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { formatBytes } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { CollectRunDone, CollectRunEvent, MachineEntry } from '../../api/contract/collects.ts';
 import type { collectArguments } from '../arguments.ts';
 import { machinesScreen, stateWords, whyOrWhere } from './collect-messages.ts';
-import { counted } from '../messages.ts';
 
 /** A table that goes on while the machines deliver, or without a terminal a line for each that comes to an end. */
 export async function run(

@@ -1,8 +1,7 @@
 import { REQUEST_TIMEOUT_MS } from '@filer/protocol';
-import { requireDaemon, type ArgumentValues, type Context } from '@filer/program';
+import { counted, requireDaemon, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { broadcastArguments } from '../arguments.ts';
-import { counted } from '../messages.ts';
 
 export async function run(
   { text }: ArgumentValues<typeof broadcastArguments>,

@@ -1,14 +1,32 @@
 import { createInvite, FilerError, formatHostPort, formatInvite } from '@filer/protocol';
-import { formatDuration, type ArgumentValues, type Context } from '@filer/program';
+import { counted, formatDuration, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { ServerClient } from '../../api/server-client.ts';
 import type { inviteArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 import { listInvites } from './invite-list.ts';
 import { networkKeyOf, removeMember } from './signing.ts';
-import { BACKUP_ADVICE, counted } from '../messages.ts';
+import { BACKUP_ADVICE } from '../messages.ts';
 
 type Arguments = ArgumentValues<typeof inviteArguments>;
+
+/** Of `--revoke ID --with-members`. */
+export async function lossOf({ revoke = '' }: Arguments, context: Context): Promise<Loss> {
+  const { invites } = await asking(context, {}, (server) => server.call(contract.inviteList, {}));
+  const members = invites.find(({ id }) => id === revoke)?.members ?? [];
+  return {
+    lines: [
+      `The invite ${revoke} admits no machine any longer.`,
+      members.length === 0
+        ? 'No machine has joined with it.'
+        : `${counted(members.length, 'machine')} that joined with it: removed permanently (${members.join(', ')}).`,
+    ],
+    question:
+      members.length === 0
+        ? 'Revoke the invite?'
+        : `Revoke the invite and remove ${counted(members.length, 'machine')}?`,
+  };
+}
 
 export async function run(args: Arguments, context: Context): Promise<void> {
   const { list, revoke, withMembers } = args;

@@ -1,10 +1,23 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportNetworkKey, FilerError, loadNetworkKey } from '@filer/protocol';
-import type { ArgumentValues, Context } from '@filer/program';
+import type { ArgumentValues, Context, Loss } from '@filer/program';
 import type { exportArguments } from '../arguments.ts';
 
-export async function run(args: ArgumentValues<typeof exportArguments>, context: Context): Promise<void> {
+type Arguments = ArgumentValues<typeof exportArguments>;
+
+export function lossOf(args: Arguments, { home }: Context): Promise<Loss> {
+  const file = resolve(args.file);
+  return Promise.resolve({
+    lines: [
+      `The network key is removed from ${home.networkKeyFile}: ${file} is then its only copy.`,
+      'invite, remove, group and rename take --network-key FILE from then on; a lost key cannot be made again.',
+    ],
+    question: 'Remove the network key from this server?',
+  });
+}
+
+export async function run(args: Arguments, context: Context): Promise<void> {
   const { home, output } = context;
   const file = resolve(args.file);
   await exportNetworkKey(home.networkKeyFile, file);
