@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createSecretFile } from '../../packages/protocol/src/trust/secret-file.ts';
@@ -10,7 +9,7 @@ import { acquireLock, openHome, resolveHome } from '@filer/program';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
 import { newSpoolFile } from '../../apps/filer-client/src/send/spool-folder.ts';
 import { SchedulesFile } from '../../apps/filer-client/src/store/schedules-file.ts';
-import { Database } from '../../apps/ip-server/src/store/sqlite/database.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { needs } from '../support/needs.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -46,7 +45,7 @@ describe.skipIf(needs.namespaces())('a home on a disk', () => {
   const writers: [string, () => unknown][] = [
     ['the lock', () => acquireLock(at('daemon.lock'))],
     ['the database of a client', () => openDatabase(at('filer.db'))],
-    ['the database of a server', () => new Database(at('ip-server.db'))],
+    ['the database of a server', () => openStore(at('ip-server.db'))],
     ['a key', () => createSecretFile(at('key.pem'), 'secret')],
   ];
 
@@ -66,7 +65,7 @@ describe.skipIf(needs.namespaces())('a home on a disk', () => {
     ['standard input', () => newSpoolFile(at('outgoing'))] as const,
     [
       'schedules',
-      () => new SchedulesFile(at('schedules.toml')).edit(new DatabaseSync(':memory:'), () => 'x'),
+      () => new SchedulesFile(at('schedules.toml')).edit({ transaction: (work) => work() }, () => 'x'),
     ] as const,
   ])('that is mounted read-only is said of %s', async (_, write) => {
     await makeReadOnly();

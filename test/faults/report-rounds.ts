@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from '@filer/program';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
 import { readMembershipFile } from '../../apps/filer-client/src/store/membership-file.ts';
 import { Spool } from '../../apps/filer-client/src/store/spool.ts';
@@ -17,13 +17,13 @@ const LARGE_BYTES = 3 * 1024 * 1024;
 /** Reports with and without files that flow while their daemon or their server is killed, and what must be there after. */
 export class ReportRounds implements AsyncDisposable {
   readonly network: TestNetwork;
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #spool: Spool;
   /** Digests of the files of each report, by its number and their names. */
   readonly #files = new Map<number, ReadonlyMap<string, string>>();
   #made = 0;
 
-  private constructor(network: TestNetwork, database: DatabaseSync, spool: Spool) {
+  private constructor(network: TestNetwork, database: Database, spool: Spool) {
     this.network = network;
     this.#database = database;
     this.#spool = spool;

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { encodeReportBody, type Heartbeat } from '@filer/protocol';
@@ -174,34 +173,15 @@ describe('samples of heartbeats', () => {
   });
 });
 
-describe('a database that is not ours', () => {
-  test('is said to be damaged, and left as it is', async () => {
-    const file = join(await freshFolder(), 'test.db');
-    await writeFile(file, 'not a database at all'.repeat(100));
+test('a database that another program keeps locked is said to be', async () => {
+  const { store, file } = await freshStore();
+  store.close();
+  const raw = new DatabaseSync(file);
+  raw.exec('BEGIN IMMEDIATE');
+  const waiting = openStore(file, 10);
 
-    expect(() => openStore(file)).toThrow(expect.objectContaining({ code: 'store-damaged' }) as Error);
-  });
-
-  test('of a newer program is not touched', async () => {
-    const { store, file } = await freshStore();
-    store.close();
-    const raw = new DatabaseSync(file);
-    raw.exec('PRAGMA user_version = 99');
-    raw.close();
-
-    expect(() => openStore(file)).toThrow(/newer ip-server/);
-  });
-
-  test('that another program keeps locked is said to be', async () => {
-    const { store, file } = await freshStore();
-    store.close();
-    const raw = new DatabaseSync(file);
-    raw.exec('BEGIN IMMEDIATE');
-    const waiting = openStore(file, 10);
-
-    await expect(waiting.reports.append([reportOf(1)])).rejects.toMatchObject({ code: 'timed-out' });
-    raw.exec('ROLLBACK');
-    expect(await waiting.reports.append([reportOf(1)])).toEqual(['stored']);
-    raw.close();
-  });
+  await expect(waiting.reports.append([reportOf(1)])).rejects.toMatchObject({ code: 'timed-out' });
+  raw.exec('ROLLBACK');
+  expect(await waiting.reports.append([reportOf(1)])).toEqual(['stored']);
+  raw.close();
 });

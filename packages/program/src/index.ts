@@ -91,6 +91,24 @@ export { RpcServer } from './rpc/server.ts';
 export { DaemonClient, type CallOptions } from './rpc/client.ts';
 export { connectDaemon, requireDaemon } from './rpc/socket.ts';
 export { transportHere } from './rpc/here.ts';
+export {
+  Database,
+  type DatabaseOptions,
+  type Row,
+  type SqlValue,
+  type Statement,
+} from './sqlite/database.ts';
+export type { Schema } from './sqlite/schema.ts';
+export { GroupCommit, writesTo, type Writes } from './sqlite/group-commit.ts';
+export {
+  bytesIn,
+  integerIn,
+  optionalIntegerIn,
+  storedJson,
+  textIn,
+  unreadable,
+  wordIn,
+} from './sqlite/rows.ts';
 export { versionOf } from './version.ts';
 export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';

@@ -3,9 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { DatabaseSync } from 'node:sqlite';
 import { parseReportBody } from '@filer/protocol';
-import { createLogger, type Logger } from '@filer/program';
+import { createLogger, type Database, type Logger } from '@filer/program';
 import type { Moment } from '../../../apps/filer-client/src/reports/due.ts';
 import { ScheduleTable } from '../../../apps/filer-client/src/reports/schedule-table.ts';
 import { Scheduler } from '../../../apps/filer-client/src/reports/scheduler.ts';
@@ -28,7 +27,7 @@ afterEach(async () => {
 });
 
 interface Parts {
-  readonly database: DatabaseSync;
+  readonly database: Database;
   readonly spool: Spool;
   readonly table: ScheduleTable;
   readonly scheduler: Scheduler;
@@ -80,7 +79,7 @@ class TestHome {
     return this.#parts.scheduler;
   }
 
-  get database(): DatabaseSync {
+  get database(): Database {
     return this.#parts.database;
   }
 

@@ -2,8 +2,8 @@ import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { type FilerError, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { spoolReport } from '../../../apps/filer-client/src/reports/spool-report.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
@@ -12,7 +12,7 @@ import { Spool } from '../../../apps/filer-client/src/store/spool.ts';
 const body = { title: '', values: [], schedule: '' } as const;
 
 let folder: string;
-let database: DatabaseSync;
+let database: Database;
 let spool: Spool;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'filer-snapshot-'));

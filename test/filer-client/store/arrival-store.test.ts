@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ArrivalStore } from '../../../apps/filer-client/src/store/arrival-store.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
-import { writesTo } from '../../../apps/filer-client/src/store/group-commit.ts';
+import { writesTo } from '@filer/program';
 import { InboxStore } from '../../../apps/filer-client/src/store/inbox-store.ts';
 
 const EVE = { id: 'E', name: 'eve' };

@@ -1,14 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { DeliveryStore } from '../../../apps/filer-client/src/store/delivery-store.ts';
-import { writesTo, type Writes } from '../../../apps/filer-client/src/store/group-commit.ts';
-import { MIGRATIONS } from '../../../apps/filer-client/src/store/migrations.ts';
+import { type Database, type Writes, writesTo } from '@filer/program';
 
-let database: DatabaseSync;
+let database: Database;
 let writes: Writes;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'filer-deliveries-'));
@@ -69,19 +67,4 @@ test('a path that is delivered again and again is charged once, and one that was
   expect([used('A'), used('B')]).toEqual([2 * cost, 2 * cost]);
   database.exec("DELETE FROM deliveries WHERE sender = 'B'");
   expect([used('A'), used('B')]).toEqual([2 * cost, 0]);
-});
-
-test('what an older version listed as delivered is the sender’s, what lay there already is not', () => {
-  const insert = database.prepare(
-    "INSERT INTO inbox VALUES (?, 'job', 'A', 'anna', ?, 'a', 1, ?, 1, '', 'received', ?)",
-  );
-  insert.run('1', '/inbox/a', 'one', 0);
-  insert.run('2', '/inbox/a', 'two', 0);
-  insert.run('3', '/inbox/b', 'three', 1);
-  const migration = MIGRATIONS.find((each) => each.includes('CREATE TABLE deliveries'));
-  database.exec(`DROP TABLE deliveries; ${migration ?? ''}`);
-
-  const anna = new DeliveryStore(database, writes).of('A', '/inbox');
-  expect(anna.find('a')).toEqual({ content: 'two', mtimeNs: undefined, job: 'job' });
-  expect(anna.find('b')).toBeUndefined();
 });

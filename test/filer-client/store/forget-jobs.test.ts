@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createKeyPair } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import { signReceipts } from '@filer/transfer';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { forgetJobs } from '../../../apps/filer-client/src/store/forget-jobs.ts';
@@ -12,7 +12,7 @@ import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
 import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
 
 const bob = { ...createKeyPair(), name: 'bob' };
-let database: DatabaseSync;
+let database: Database;
 let jobs: JobStore;
 let receipts: ReceiptStore;
 beforeEach(async () => {
@@ -92,7 +92,8 @@ test('receipts whose job was never noted go, too', async () => {
 test('many old jobs go in several goes', () => {
   database.exec(`
     WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 101)
-    INSERT INTO jobs (id, created_at, request, state, finished_at) SELECT n, 1, '{}', 'done', 1 FROM n`);
+    INSERT INTO jobs (id, created_at, request, state, network, finished_at)
+      SELECT n, 1, '{}', 'done', 'NETWORK', 1 FROM n`);
 
   expect(forgetJobs(database, 2_000)).toEqual({ jobs: 100, more: true });
   expect(forgetJobs(database, 2_000)).toEqual({ jobs: 1, more: false });

@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
-import { writesTo } from '../../../apps/filer-client/src/store/group-commit.ts';
+import { type Database, writesTo } from '@filer/program';
 import { InboxStore, type InboxItem } from '../../../apps/filer-client/src/store/inbox-store.ts';
 
-let database: DatabaseSync;
+let database: Database;
 let inbox: InboxStore;
 let items = 0;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from '@filer/program';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findJob } from '../../../apps/filer-client/src/jobs/find-job.ts';
 import { jobDocument } from '../../../apps/filer-client/src/jobs/job-documents.ts';
@@ -12,7 +12,7 @@ import { LEFT_BEHIND } from '../../../apps/filer-client/src/store/job-rows.ts';
 import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
 import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
 
-let database: DatabaseSync;
+let database: Database;
 let jobs: JobStore;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'filer-store-'));

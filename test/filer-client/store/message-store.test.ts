@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { createIdentity, MAX_TEXT_BYTES, signText, type Identity, type SignedText } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { MessageStore } from '../../../apps/filer-client/src/store/message-store.ts';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 let file: string;
-let database: DatabaseSync;
+let database: Database;
 let messages: MessageStore;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'filer-messages-'));

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { amend, createKeyPair, type Membership } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { DirectoryStore } from '../../../apps/filer-client/src/store/directory-store.ts';
@@ -11,7 +11,7 @@ import { PaperNetwork } from '../../ip-server/members.ts';
 const paper = new PaperNetwork();
 const removed = new Set<string>();
 let directory: DirectoryStore;
-let database: DatabaseSync;
+let database: Database;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'filer-store-'));
   database = openDatabase(join(folder, 'filer.db'));

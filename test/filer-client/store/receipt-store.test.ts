@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createKeyPair, type ReceiptBatch } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import { signReceipts, verifyReceipts } from '@filer/transfer';
 import { readKeptBatch } from '../../../apps/filer-client/src/jobs/kept-batch.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
@@ -12,7 +12,7 @@ import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store
 const bob = createKeyPair();
 const network = createKeyPair().id;
 const sender = createKeyPair().id;
-let database: DatabaseSync;
+let database: Database;
 let store: ReceiptStore;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'filer-receipts-'));
@@ -126,7 +126,9 @@ test('lists that are kept once count as long as a receipt refers to them, and go
 
   expect(rowsOf('receipt_lists')).toBeLessThan(8);
   for (const { id } of database.prepare('SELECT DISTINCT list AS id FROM receipts').all())
-    expect(database.prepare('SELECT id FROM receipt_lists WHERE id = ?').get(id ?? null)).toBeDefined();
+    expect(
+      database.prepare('SELECT id FROM receipt_lists WHERE id = ?').get(id === null ? null : Number(id)),
+    ).toBeDefined();
   const inUse = database
     .prepare("SELECT bytes FROM machine_use WHERE what = 'receipts' AND machine = ?")
     .get(EVE.id);

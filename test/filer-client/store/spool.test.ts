@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { FilerError } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { Spool, type SpooledReport } from '../../../apps/filer-client/src/store/spool.ts';
@@ -12,7 +12,7 @@ const body = { title: '', values: [['state', 'ok']], schedule: '' } as const;
 const TOO_LARGE = new FilerError('too-large', 'no report is that large');
 
 let folder: string;
-let database: DatabaseSync;
+let database: Database;
 let spool: Spool;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'filer-spool-'));
@@ -115,15 +115,6 @@ test('folders that no report names are removed at a start, unless a living proce
   spool.folders.requireThere(own);
   spool.folders.requireThere(alive);
   expect(() => spool.folders.requireThere('999999999-dead')).toThrow('report them again');
-});
-
-test('what lies in the spool of an older version goes under the key that it was sent with', () => {
-  spool.add('user', 1, body);
-  const { id } = spool;
-  database.exec(`UPDATE spool SET spool = ''`);
-
-  const reopened = new Spool(database, 'NETWORK', join(folder, 'attachments'));
-  expect(reopened.next(1)).toMatchObject([{ spool: id }]);
 });
 
 test('who waits for a report hears why nothing can be sent, at once while that is so', async () => {

@@ -1,10 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { FilerError, type ErrorCode } from '@filer/protocol';
-import { createLogger, type Logger } from '@filer/program';
+import { createLogger, type Database, type Logger } from '@filer/program';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { JobFileStore } from '../../../apps/filer-client/src/store/job-file-store.ts';
 import { NO_COUNTS, type DeliveryState } from '../../../apps/filer-client/src/store/job-rows.ts';
@@ -29,7 +28,7 @@ const OPTIONS: WatchOptions = {
   moveTo: undefined,
 };
 
-let database: DatabaseSync;
+let database: Database;
 let log: Logger;
 let watch: Watch;
 let stores: { watches: WatchStore; jobs: JobStore; jobFiles: JobFileStore; receipts: ReceiptStore };

@@ -41,7 +41,7 @@ test('a watch that cannot begin says why, and the others are watched', async () 
     state: 'failing',
     to: [],
   });
-  expect(watches.standing(good.id)?.reason).not.toContain('restore');
+  expect(watches.standing(good.id)?.reason ?? '').not.toContain('restore');
   await watches.remove(broken.id);
   expect(watches.standing(broken.id)).toBeUndefined();
 });

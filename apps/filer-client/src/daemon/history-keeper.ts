@@ -1,6 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { FilerError } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import type { Database, Logger } from '@filer/program';
 import { forgetJobs } from '../store/forget-jobs.ts';
 
 /** Old jobs are looked for this often, in ms. */
@@ -10,7 +9,7 @@ const LOOK_EVERY_MS = 24 * 3_600_000;
 const NEXT_AFTER_MS = 100;
 
 export interface HistoryKeeperOptions {
-  readonly database: DatabaseSync;
+  readonly database: Database;
   /** Now, in ms since the epoch, as ages are judged. */
   readonly now: () => number;
   /** How long a job is kept after its end, in ms. */

@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import {
   FilerError,
   loadIdentity,
@@ -10,17 +9,25 @@ import {
   type Identity,
   type Membership,
 } from '@filer/protocol';
-import { DiskRoom, parseTrust, TrustedClock, type Home, type SavedTrust, EventRing } from '@filer/program';
+import {
+  type Database,
+  DiskRoom,
+  EventRing,
+  type Home,
+  parseTrust,
+  type SavedTrust,
+  TrustedClock,
+  writesTo,
+} from '@filer/program';
 import type { ClientEventData } from '../api/contract/events.ts';
 import { guardFolders, KnownDigests } from '@filer/transfer';
 import { readClocks } from '../reports/clocks.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
-import { dataVersion, openDatabase } from '../store/database.ts';
+import { openDatabase } from '../store/database.ts';
 import { forgetOtherNetwork } from '../store/network-change.ts';
 import { DeliveryStore } from '../store/delivery-store.ts';
 import { DigestStore } from '../store/digest-store.ts';
 import { DirectoryStore } from '../store/directory-store.ts';
-import { writesTo } from '../store/group-commit.ts';
 import { InboxStore } from '../store/inbox-store.ts';
 import { LEFT_BEHIND } from '../store/job-rows.ts';
 import { JobStore } from '../store/job-store.ts';
@@ -51,7 +58,7 @@ const CLOCK = 'clock.trusted';
 export class Member implements Disposable {
   readonly home: Home;
   readonly identity: Identity;
-  readonly database: DatabaseSync;
+  readonly database: Database;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   readonly room: DiskRoom;
   readonly reverse = new ReverseConnections();
@@ -228,7 +235,7 @@ export class Member implements Disposable {
   /** Whether another process has written into the home's database since the last call. @throws FilerError of the store */
   wasChangedElsewhere(): boolean {
     const before = this.#dataVersion;
-    this.#dataVersion = dataVersion(this.database);
+    this.#dataVersion = this.database.pragma('data_version');
     return before !== undefined && before !== this.#dataVersion;
   }
 

@@ -1,7 +1,6 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, type AnnouncedSchedule, type Due } from '@filer/protocol';
+import type { Database } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
-import { transaction } from '../store/database.ts';
 import { ScheduleStore } from '../store/schedule-store.ts';
 import { SchedulesFile } from '../store/schedules-file.ts';
 import { dueInMs, duesOf, keep, notBefore, settled, taken, type Moment } from './due.ts';
@@ -10,7 +9,7 @@ import { ScheduleTakeover, type ScheduleEntry } from './schedule-takeover.ts';
 import { parseSchedules, withoutSchedule, withSchedule, type Mistake } from './schedules-text.ts';
 
 export interface ScheduleTableOptions {
-  readonly database: DatabaseSync;
+  readonly database: Database;
   readonly file: string;
   /** Whose place in the jitter it is. */
   readonly peerId: string;
@@ -68,7 +67,7 @@ export class ScheduleTable {
     const isOver = ({ leavesAtMs = Infinity }: ScheduleEntry): boolean => leavesAtMs <= steadyMs;
     if (stamp === this.#stamp && ![...this.#entries.values()].some(isOver)) return;
     const { text, schedules, mistakes } = this.#read();
-    const entries = transaction(this.#options.database, () => {
+    const entries = this.#options.database.transaction(() => {
       const rows = this.store.all();
       if (text?.trim() === '' && rows.length > 0)
         mistakes.push({ name: undefined, message: this.#isEmpty() });

@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { FilerError, type Attachment, type ReportBody } from '@filer/protocol';
 import type { Member } from '../network/member.ts';
-import { transaction } from '../store/database.ts';
 import { fitted, withNote, type ScheduledReport } from './scheduled-report.ts';
 import { Snapshot } from './snapshot.ts';
 
@@ -31,7 +30,7 @@ export async function spoolScheduled(
   const attachments = attached?.attachments ?? [];
   const noted = leftOut.length === 0 ? body : withNote(body, leftOut.join('; '));
   const said = fitted(noted, Buffer.byteLength(JSON.stringify({ attachments })));
-  const seq = transaction(database, () => {
+  const seq = database.transaction(() => {
     schedules.finish(body.schedule, failure);
     return spool.add('schedule', time, said, attached);
   });

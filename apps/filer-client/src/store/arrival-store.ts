@@ -1,6 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
 import type { ShareBounds } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 import { MachineRoom, ROOMS } from './machine-room.ts';
 
 /** A transfer that came to its end, and the files of it that nobody was told of yet. */
@@ -34,11 +33,11 @@ const FILES = 'FROM inbox WHERE sender = ? AND job = ? AND rowid > ? AND rowid <
 
 /** Transfers that came in, by sender and job: where their files go, and who was told of them. */
 export class ArrivalStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
   readonly #room: MachineRoom;
 
-  constructor(database: DatabaseSync, bounds: ShareBounds = ROOMS.arrivals) {
+  constructor(database: Database, bounds: ShareBounds = ROOMS.arrivals) {
     this.#database = database;
     this.#room = new MachineRoom(database, {
       table: 'arrivals',
@@ -56,7 +55,7 @@ export class ArrivalStore {
     const row = this.#database
       .prepare('SELECT folder FROM arrivals WHERE sender = ? AND job = ?')
       .get(sender.id, job);
-    if (row !== undefined) return text(row, 'folder');
+    if (row !== undefined) return textIn(row, 'folder');
     const folder = make();
     this.#database
       .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
@@ -70,7 +69,7 @@ export class ArrivalStore {
     const row = this.#database
       .prepare('SELECT count(*) AS transfers FROM arrivals WHERE sender = ? AND done_row > told_row')
       .get(from);
-    return integer(row ?? {}, 'transfers');
+    return integerIn(row ?? {}, 'transfers');
   }
 
   /** The same of all senders, and how many these are. */
@@ -80,7 +79,7 @@ export class ArrivalStore {
         'SELECT count(*) AS transfers, count(DISTINCT sender) AS senders FROM arrivals WHERE done_row > told_row',
       )
       .get();
-    return { transfers: integer(row ?? {}, 'transfers'), senders: integer(row ?? {}, 'senders') };
+    return { transfers: integerIn(row ?? {}, 'transfers'), senders: integerIn(row ?? {}, 'senders') };
   }
 
   /** When a transfer began first, ms since the epoch. */
@@ -88,7 +87,7 @@ export class ArrivalStore {
     const row = this.#database
       .prepare('SELECT began_at FROM arrivals WHERE sender = ? AND job = ?')
       .get(from, job);
-    return row === undefined ? undefined : integer(row, 'began_at');
+    return row === undefined ? undefined : integerIn(row, 'began_at');
   }
 
   /** A transfer came to its end: somebody is to be told of what it brought. */
@@ -113,21 +112,21 @@ export class ArrivalStore {
         'SELECT *, min(done_row) FROM arrivals WHERE done_row > told_row GROUP BY sender ORDER BY done_row',
       )
       .all()
-      .toSorted((a, b) => turnOf(text(a, 'sender')) - turnOf(text(b, 'sender')));
+      .toSorted((a, b) => turnOf(textIn(a, 'sender')) - turnOf(textIn(b, 'sender')));
     if (row === undefined) return undefined;
-    const [from, job] = [text(row, 'sender'), text(row, 'job')];
-    const [afterRow, lastRow] = [integer(row, 'told_row'), integer(row, 'done_row')];
+    const [from, job] = [textIn(row, 'sender'), textIn(row, 'job')];
+    const [afterRow, lastRow] = [integerIn(row, 'told_row'), integerIn(row, 'done_row')];
     const sums = this.#database
       .prepare(`SELECT count(*) AS files, total(size) AS bytes ${FILES}`)
       .get(from, job, afterRow, lastRow);
     return {
       from,
       job,
-      fromName: text(row, 'sender_name'),
-      folder: text(row, 'folder'),
-      note: text(row, 'note'),
-      files: integer(sums ?? {}, 'files'),
-      bytes: integer(sums ?? {}, 'bytes'),
+      fromName: textIn(row, 'sender_name'),
+      folder: textIn(row, 'folder'),
+      note: textIn(row, 'note'),
+      files: integerIn(sums ?? {}, 'files'),
+      bytes: integerIn(sums ?? {}, 'bytes'),
       afterRow,
       lastRow,
     };
@@ -140,12 +139,12 @@ export class ArrivalStore {
     for (let after = afterRow; ;) {
       const rows = page.all(from, job, after, lastRow);
       for (const row of rows) {
-        after = integer(row, 'row');
+        after = integerIn(row, 'row');
         yield {
-          path: text(row, 'path'),
-          name: text(row, 'name'),
-          size: integer(row, 'size'),
-          digest: text(row, 'digest'),
+          path: textIn(row, 'path'),
+          name: textIn(row, 'name'),
+          size: integerIn(row, 'size'),
+          digest: textIn(row, 'digest'),
         };
       }
       if (rows.length < PAGE) return;

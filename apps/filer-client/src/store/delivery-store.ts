@@ -1,8 +1,6 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { join } from 'node:path';
+import { textIn, type Database, type Statement, type Writes } from '@filer/program';
 import type { Deliveries, Delivered } from '@filer/transfer';
-import { text } from './database.ts';
-import type { Writes } from './group-commit.ts';
 import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
 /** Rows after which the bounds are looked at. */
@@ -10,14 +8,14 @@ const STEP = 256;
 
 /** What each sender delivered last under each path, wherever it went: only that is ever replaced. What is forgotten counts as someone else's. */
 export class DeliveryStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #writes: Writes;
   readonly #room: MachineRoom;
-  readonly #put: StatementSync;
-  readonly #find: StatementSync;
+  readonly #put: Statement;
+  readonly #find: Statement;
 
   constructor(
-    database: DatabaseSync,
+    database: Database,
     writes: Writes,
     { bounds = ROOMS.deliveries, step = STEP }: RoomOptions = {},
   ) {
@@ -52,9 +50,9 @@ export class DeliveryStore {
     if (row === undefined) return undefined;
     const mtimeNs = row['mtime_ns'];
     return {
-      content: text(row, 'content'),
+      content: textIn(row, 'content'),
       mtimeNs: typeof mtimeNs === 'string' ? BigInt(mtimeNs) : undefined,
-      job: text(row, 'job'),
+      job: textIn(row, 'job'),
     };
   }
 }

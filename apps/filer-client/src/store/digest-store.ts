@@ -1,18 +1,19 @@
-import { closeSync, openSync, rmSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { systemCode } from '@filer/protocol';
+import { rmSync } from 'node:fs';
+import { FilerError } from '@filer/protocol';
+import { Database, type Schema, type Statement } from '@filer/program';
 import type { DigestShelf, KnownDigest } from '@filer/transfer';
-import { transaction } from './database.ts';
-
-/** A database of another version is emptied: what it held is read again. */
-const VERSION = 1;
 
 /*
  * A row for each file: `file` is its `dev:ino`, `state` the rest of its identity, `digests` both digests, 32 bytes
  * each. A row that is written again gets a new id: the smallest ids are those that were longest not needed.
  */
-const SCHEMA = `
-  DROP TABLE IF EXISTS digests;
+const SCHEMA: Schema = {
+  program: 'filer-client',
+  applicationId: 0x66_69_6c_64, // "fild"
+  remedy: 'it is made again',
+  replaceRemedy: 'it is made again',
+  versions: [
+    `
   CREATE TABLE digests (
     id INTEGER PRIMARY KEY,
     file TEXT NOT NULL UNIQUE,
@@ -20,8 +21,9 @@ const SCHEMA = `
     digests BLOB NOT NULL,
     synced INTEGER NOT NULL
   ) STRICT;
-  PRAGMA user_version = ${VERSION};
-`;
+  `,
+  ],
+};
 
 /** Files that are remembered: some 200 MB. */
 const MAX_ROWS = 1_000_000;
@@ -110,29 +112,21 @@ export class DigestStore implements DigestShelf, Disposable {
 
 /** The open database. Nothing here throws but for a bug. */
 class DigestTable {
-  readonly #database: DatabaseSync;
-  readonly #find: StatementSync;
-  readonly #insert: StatementSync;
-  readonly #forget: StatementSync;
+  readonly #database: Database;
+  readonly #find: Statement;
+  readonly #insert: Statement;
+  readonly #forget: Statement;
   #newest: number;
 
   private constructor(file: string) {
-    // SQLite gives the files beside it the mode of the database itself.
-    closeSync(openSync(file, 'a', 0o600));
-    this.#database = new DatabaseSync(file);
+    // After a power cut the last rows may be missing; a process that is killed loses none.
+    this.#database = new Database(file, SCHEMA, { busyTimeoutMs: BUSY_TIMEOUT_MS, synchronous: 'NORMAL' });
     try {
-      // After a power cut the last rows may be missing; a process that is killed loses none.
-      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL`);
-      this.#database.exec('PRAGMA synchronous = NORMAL');
-      transaction(this.#database, () => {
-        const version = this.#database.prepare('PRAGMA user_version').get()?.['user_version'];
-        if (version !== VERSION) this.#database.exec(SCHEMA);
-      });
-      // Bytes as text, and rows as lists: this is asked for each file, and takes half of the time so.
+      // Bytes as text, and rows by place: this is asked for each file, and takes half of the time so.
       this.#find = this.#database.prepare(
         'SELECT id, lower(hex(digests)), synced FROM digests WHERE file = ? AND state = ?',
+        { byPlace: true },
       );
-      this.#find.setReturnArrays(true);
       this.#insert = this.#database.prepare(
         'INSERT OR REPLACE INTO digests (file, state, digests, synced) VALUES (?, ?, ?, ?)',
       );
@@ -184,11 +178,11 @@ class DigestTable {
   write(rows: readonly (readonly [string, KnownDigest])[], maxRows: number): boolean {
     if (rows.length === 0) return true;
     const done = attempt(() =>
-      transaction(this.#database, () => {
+      this.#database.transaction(() => {
         for (const [identity, { digest, blocks, synced }] of rows) {
           const digests = Buffer.from(digitsOf(digest) + digitsOf(blocks), 'hex');
-          const { lastInsertRowid } = this.#insert.run(...halvesOf(identity), digests, synced ? 1 : 0);
-          this.#newest = Number(lastInsertRowid);
+          const row = this.#insert.run(...halvesOf(identity), digests, synced ? 1 : 0);
+          this.#newest = row.lastInsertRowid;
         }
         this.#forget.run(this.#newest - maxRows);
         return true;
@@ -198,7 +192,7 @@ class DigestTable {
   }
 
   close(): void {
-    if (this.#database.isOpen) this.#database.close();
+    this.#database.close();
   }
 }
 
@@ -214,16 +208,12 @@ function halvesOf(identity: string): [string, string] {
   return [identity.slice(0, colon), identity.slice(colon + 1)];
 }
 
-/** SQLite's primary result codes for a file that is no database any more. */
-const DAMAGED = new Set([11, 26]);
-
-/** @returns undefined, or `damaged`, when SQLite or the file system failed */
+/** @returns undefined, or `damaged`, when the database or the file system failed */
 function attempt<T>(work: () => T): T | 'damaged' | undefined {
   try {
     return work();
   } catch (error) {
-    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
-    if (code === undefined && systemCode(error) === undefined) throw error;
-    return code !== undefined && DAMAGED.has(code) ? 'damaged' : undefined;
+    if (!(error instanceof FilerError)) throw error;
+    return error.code === 'store-damaged' ? 'damaged' : undefined;
   }
 }

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import {
   parseJson,
   parseMembership,
@@ -10,9 +9,8 @@ import {
   MAX_DOCUMENT_BYTES,
   MAX_KNOWN_PEERS,
 } from '@filer/protocol';
-import { NO_EVENTS } from '@filer/program';
+import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
-import { integer, text, transaction } from './database.ts';
 import { Settings } from './settings.ts';
 
 /** A peer as this machine knows it. Its documents were checked before they were kept. */
@@ -52,7 +50,7 @@ const SWEEP_EVERY_MS = 60_000;
 
 /** The directory as this machine keeps it on disk, to go on working while the server is away. */
 export class DirectoryStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #settings: Settings;
   readonly #isRemoved: (id: string) => boolean;
   readonly #hasEnded: (membership: Membership) => boolean;
@@ -65,7 +63,7 @@ export class DirectoryStore {
    * @param hasEnded whether a machine has left, as it has signed itself
    */
   constructor(
-    database: DatabaseSync,
+    database: Database,
     isRemoved: (id: string) => boolean,
     {
       maxPeers = MAX_KNOWN_PEERS,
@@ -125,9 +123,9 @@ export class DirectoryStore {
   pin(name: string): Pin | undefined {
     const row = this.#database.prepare('SELECT id, claimed_by FROM pins WHERE name = ?').get(name);
     if (row === undefined) return undefined;
-    const id = text(row, 'id');
+    const id = textIn(row, 'id');
     if (row['claimed_by'] === null) return { id, claimedBy: undefined };
-    const claimedBy = text(row, 'claimed_by');
+    const claimedBy = textIn(row, 'claimed_by');
     if (!this.#bears(claimedBy, name)) return { id, claimedBy: undefined };
     return this.#bears(id, name) ? { id, claimedBy } : { id: claimedBy, claimedBy: undefined };
   }
@@ -150,7 +148,7 @@ export class DirectoryStore {
 
   /** Forgets where the directory stands: everything comes anew. Pins, records and memberships stay. */
   restart(epoch: string): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       // Who the server does not know any more must not stay online for ever.
       this.#database.exec(
         "UPDATE peers SET handle = NULL, state = CASE state WHEN 'online' THEN 'lost' ELSE state END",
@@ -163,7 +161,7 @@ export class DirectoryStore {
 
   /** Takes in checked entries and the position that they lead to. */
   apply(entries: readonly DirectoryEntry[], position: { seq: number; time: number }): AppliedEntries {
-    const applied = transaction(this.#database, () => {
+    const applied = this.#database.transaction(() => {
       const leftOut = entries.filter((entry) => !this.#apply(entry)).length;
       this.#settings.set('directory.seq', String(position.seq));
       this.#settings.set('directory.asOf', String(position.time));
@@ -182,7 +180,7 @@ export class DirectoryStore {
    * @returns the newest membership of that peer: the one with the higher serial
    */
   learn(membership: Membership): Membership {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const { serial } = this.byId(membership.id)?.membership ?? { serial: 0 };
       this.#keepMember(membership, undefined);
       const newest = this.byId(membership.id)?.membership ?? membership;
@@ -242,13 +240,13 @@ export class DirectoryStore {
     this.#sweptAt = performance.now();
     const forget = this.#database.prepare('DELETE FROM peers WHERE id = ?');
     for (const row of this.#database.prepare('SELECT id FROM peers').all()) {
-      if (this.#isRemoved(text(row, 'id'))) forget.run(text(row, 'id'));
+      if (this.#isRemoved(textIn(row, 'id'))) forget.run(textIn(row, 'id'));
     }
     return !full();
   }
 
   #count(table: 'peers' | 'pins'): number {
-    return integer(this.#database.prepare(`SELECT count(*) AS rows FROM ${table}`).get() ?? {}, 'rows');
+    return integerIn(this.#database.prepare(`SELECT count(*) AS rows FROM ${table}`).get() ?? {}, 'rows');
   }
 
   #pin(name: string, id: string): void {
@@ -274,20 +272,20 @@ export class DirectoryStore {
 
 function readPeer(row: Record<string, unknown>): KnownPeer {
   const membership = parseMembership(
-    parseJson(Buffer.from(text(row, 'membership')), 'a kept membership', MAX_DOCUMENT_BYTES),
+    parseJson(Buffer.from(textIn(row, 'membership')), 'a kept membership', MAX_DOCUMENT_BYTES),
   );
   const record = row['record'];
   return {
-    id: text(row, 'id'),
-    name: text(row, 'name'),
+    id: textIn(row, 'id'),
+    name: textIn(row, 'name'),
     groups: membership.groups,
     membership,
     record:
       typeof record === 'string'
         ? parsePeerRecord(parseJson(Buffer.from(record), 'a kept record', MAX_DOCUMENT_BYTES))
         : undefined,
-    state: readState(text(row, 'state')),
-    lastSeen: integer(row, 'last_seen'),
+    state: readState(textIn(row, 'state')),
+    lastSeen: integerIn(row, 'last_seen'),
   };
 }
 

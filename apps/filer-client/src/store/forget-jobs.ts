@@ -1,5 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { text, transaction } from './database.ts';
+import { textIn, type Database } from '@filer/program';
 
 /** Jobs that are forgotten in one go, so that nothing else waits for long. */
 const JOBS_AT_ONCE = 100;
@@ -9,8 +8,8 @@ const JOBS_AT_ONCE = 100;
  *
  * @returns how many it were, and whether there may be more
  */
-export function forgetJobs(database: DatabaseSync, before: number): { jobs: number; more: boolean } {
-  return transaction(database, () => {
+export function forgetJobs(database: Database, before: number): { jobs: number; more: boolean } {
+  return database.transaction(() => {
     const ended = database
       .prepare(
         `SELECT id FROM jobs WHERE finished_at < ? AND state NOT IN ('queued', 'running')
@@ -19,7 +18,7 @@ export function forgetJobs(database: DatabaseSync, before: number): { jobs: numb
       .all(before, JOBS_AT_ONCE);
     forgetAll(
       database,
-      ended.map((row) => text(row, 'id')),
+      ended.map((row) => textIn(row, 'id')),
     );
     // Of what was fetched from here when this machine lost its power: receipts without a job.
     database
@@ -30,20 +29,20 @@ export function forgetJobs(database: DatabaseSync, before: number): { jobs: numb
 }
 
 /** Forgets all but the newest jobs of a kind that went to a peer. @param kind as the request begins */
-export function forgetOldest(database: DatabaseSync, peer: string, kind: string, keep: number): void {
-  transaction(database, () => {
+export function forgetOldest(database: Database, peer: string, kind: string, keep: number): void {
+  database.transaction(() => {
     const old = database
       .prepare(
         `SELECT j.id FROM job_recipients r JOIN jobs j ON j.id = r.job
          WHERE r.peer = ? AND substr(j.request, 1, ?) = ? ORDER BY j.rowid DESC LIMIT -1 OFFSET ?`,
       )
       .all(peer, kind.length, kind, keep)
-      .map((row) => text(row, 'id'));
+      .map((row) => textIn(row, 'id'));
     forgetAll(database, old);
   });
 }
 
-function forgetAll(database: DatabaseSync, jobs: readonly string[]): void {
+function forgetAll(database: Database, jobs: readonly string[]): void {
   for (const table of ['receipts', 'job_failures', 'job_recipients', 'job_files', 'watch_deliveries']) {
     const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);
     for (const id of jobs) forget.run(id);

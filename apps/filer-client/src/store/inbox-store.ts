@@ -1,6 +1,4 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { forLists, integer, text } from './database.ts';
-import type { Writes } from './group-commit.ts';
+import { integerIn, textIn, type Database, type Statement, type Writes } from '@filer/program';
 import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
 /** A file that came. */
@@ -28,15 +26,11 @@ const STEP = 256;
 /** The files that came: of each sender as many as its share of the room allows, the newest. They stay where they are. */
 export class InboxStore {
   readonly #room: MachineRoom;
-  readonly #committed: DatabaseSync;
-  readonly #insert: StatementSync;
+  readonly #committed: Database;
+  readonly #insert: Statement;
   readonly #writes: Writes;
 
-  constructor(
-    database: DatabaseSync,
-    writes: Writes,
-    { bounds = ROOMS.inbox, step = STEP }: RoomOptions = {},
-  ) {
+  constructor(database: Database, writes: Writes, { bounds = ROOMS.inbox, step = STEP }: RoomOptions = {}) {
     this.#committed = database;
     this.#writes = writes;
     this.#room = new MachineRoom(database, { table: 'inbox', bounds, step });
@@ -44,7 +38,7 @@ export class InboxStore {
   }
 
   /** What was added is found, on the disk already or not. */
-  get #database(): DatabaseSync {
+  get #database(): Database {
     if (!this.#committed.isTransaction) this.#writes.flush();
     return this.#committed;
   }
@@ -77,7 +71,7 @@ export class InboxStore {
     const row = this.#database
       .prepare('SELECT digest FROM inbox WHERE path = ? AND sender = ? ORDER BY rowid DESC LIMIT 1')
       .get(path, from);
-    return row !== undefined && text(row, 'digest') === digest;
+    return row !== undefined && textIn(row, 'digest') === digest;
   }
 
   /** Whether a sender ever delivered these bytes under an absolute path. */
@@ -96,32 +90,32 @@ export class InboxStore {
         'SELECT count(*) AS files, total(size) AS bytes FROM inbox WHERE sender = ? AND job = ? AND received_at >= ? AND was_there = 0',
       )
       .get(from, job, since);
-    return { files: integer(row ?? {}, 'files'), bytes: integer(row ?? {}, 'bytes') };
+    return { files: integerIn(row ?? {}, 'files'), bytes: integerIn(row ?? {}, 'bytes') };
   }
 
   /** Oldest first; of a path the newest that a sender brought there, since it has replaced the others. */
   all(): InboxItem[] {
-    return forLists(
-      this.#database.prepare(
+    return this.#database
+      .prepare(
         `SELECT * FROM inbox WHERE NOT EXISTS (SELECT 1 FROM inbox AS newer
            WHERE newer.path = inbox.path AND newer.sender = inbox.sender AND newer.rowid > inbox.rowid)
          ORDER BY received_at, rowid`,
-      ),
-    )
+        { bigInts: true },
+      )
       .all()
       .map((row) => ({
-        id: text(row, 'id'),
-        job: text(row, 'job'),
-        from: text(row, 'sender'),
-        fromName: text(row, 'sender_name'),
-        path: text(row, 'path'),
-        name: text(row, 'name'),
-        size: integer(row, 'size'),
-        digest: text(row, 'digest'),
-        receivedAt: integer(row, 'received_at'),
-        note: text(row, 'note'),
+        id: textIn(row, 'id'),
+        job: textIn(row, 'job'),
+        from: textIn(row, 'sender'),
+        fromName: textIn(row, 'sender_name'),
+        path: textIn(row, 'path'),
+        name: textIn(row, 'name'),
+        size: integerIn(row, 'size'),
+        digest: textIn(row, 'digest'),
+        receivedAt: integerIn(row, 'received_at'),
+        note: textIn(row, 'note'),
         state: 'received',
-        wasThere: integer(row, 'was_there') === 1,
+        wasThere: integerIn(row, 'was_there') === 1,
       }));
   }
 }

@@ -1,5 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { integer, text } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 
 /** One thing that a job brings of a watched folder. */
 export interface JobFile {
@@ -13,9 +12,9 @@ export interface JobFile {
 
 /** What jobs of watched folders bring: a folder holds too many files for a request. */
 export class JobFileStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
     this.#database = database;
   }
 
@@ -52,10 +51,10 @@ export class JobFileStore {
         'SELECT CAST(min(total(size), 9007199254740991) AS INTEGER) AS bytes FROM job_files WHERE job = ?',
       )
       .get(job);
-    return integer(row ?? {}, 'bytes');
+    return integerIn(row ?? {}, 'bytes');
   }
 }
 
 function readFile(row: Record<string, unknown>): JobFile {
-  return { path: text(row, 'path'), version: text(row, 'version'), size: integer(row, 'size') };
+  return { path: textIn(row, 'path'), version: textIn(row, 'version'), size: integerIn(row, 'size') };
 }

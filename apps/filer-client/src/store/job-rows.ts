@@ -1,5 +1,5 @@
 import { isErrorCode, type ErrorCode } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { integerIn, textIn } from '@filer/program';
 
 const JOB_STATES = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const;
 const DELIVERY_STATES = ['queued', 'running', 'delivered', 'failed', 'cancelled', 'interrupted'] as const;
@@ -87,33 +87,33 @@ export const NO_COUNTS: DeliveryCounts = {
 
 export function readJob(row: Record<string, unknown>): KeptJob {
   return {
-    id: text(row, 'id'),
-    createdAt: integer(row, 'created_at'),
+    id: textIn(row, 'id'),
+    createdAt: integerIn(row, 'created_at'),
     startedAt: timeOf(row, 'started_at'),
     finishedAt: timeOf(row, 'finished_at'),
-    network: text(row, 'network'),
-    queue: integer(row, 'queue') === 1,
-    request: text(row, 'request'),
-    state: stateOf(JOB_STATES, text(row, 'state')),
-    owner: text(row, 'owner'),
-    ownerSeenAt: integer(row, 'owner_seen_at'),
+    network: textIn(row, 'network'),
+    queue: integerIn(row, 'queue') === 1,
+    request: textIn(row, 'request'),
+    state: stateOf(JOB_STATES, textIn(row, 'state')),
+    owner: textIn(row, 'owner'),
+    ownerSeenAt: integerIn(row, 'owner_seen_at'),
   };
 }
 
 export function readDelivery(row: Record<string, unknown>): KeptDelivery {
   return {
-    job: text(row, 'job'),
-    peer: text(row, 'peer'),
-    name: text(row, 'name'),
-    state: stateOf(DELIVERY_STATES, text(row, 'state')),
-    code: row['code'] === null ? undefined : readCode(text(row, 'code')),
-    status: text(row, 'status'),
-    filesSent: integer(row, 'files_sent'),
-    filesSkipped: integer(row, 'files_skipped'),
-    filesKept: integer(row, 'files_kept'),
-    filesFailed: integer(row, 'files_failed'),
-    bytesSent: integer(row, 'bytes_sent'),
-    bytesTotal: integer(row, 'bytes_total'),
+    job: textIn(row, 'job'),
+    peer: textIn(row, 'peer'),
+    name: textIn(row, 'name'),
+    state: stateOf(DELIVERY_STATES, textIn(row, 'state')),
+    code: row['code'] === null ? undefined : readCode(textIn(row, 'code')),
+    status: textIn(row, 'status'),
+    filesSent: integerIn(row, 'files_sent'),
+    filesSkipped: integerIn(row, 'files_skipped'),
+    filesKept: integerIn(row, 'files_kept'),
+    filesFailed: integerIn(row, 'files_failed'),
+    bytesSent: integerIn(row, 'bytes_sent'),
+    bytesTotal: integerIn(row, 'bytes_total'),
     startedAt: timeOf(row, 'started_at'),
     finishedAt: timeOf(row, 'finished_at'),
   };
@@ -129,5 +129,5 @@ export function readCode(code: string): ErrorCode {
 }
 
 function timeOf(row: Record<string, unknown>, column: string): number | undefined {
-  return row[column] === null ? undefined : integer(row, column);
+  return row[column] === null ? undefined : integerIn(row, column);
 }

@@ -1,7 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { NO_EVENTS } from '@filer/program';
+import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
-import { forLists, integer, text, transaction } from './database.ts';
 import {
   readCode,
   readDelivery,
@@ -17,11 +15,11 @@ import {
 
 /** Jobs, and how each of their recipients stands: all that is needed to run them again. */
 export class JobStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
   readonly #events: ClientEvents;
 
-  constructor(database: DatabaseSync, events: ClientEvents = NO_EVENTS) {
+  constructor(database: Database, events: ClientEvents = NO_EVENTS) {
     this.#database = database;
     this.#events = events;
   }
@@ -32,7 +30,7 @@ export class JobStore {
     recipients: readonly { readonly id: string; readonly name: string }[],
   ): void {
     const { id, createdAt, network, queue, request, owner } = job;
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       this.#database
         .prepare(
           `INSERT INTO jobs (id, created_at, request, state, network, queue, owner, owner_seen_at)
@@ -48,17 +46,16 @@ export class JobStore {
   }
 
   job(id: string): KeptJob | undefined {
-    const row = forLists(this.#database.prepare('SELECT * FROM jobs WHERE id = ?')).get(id);
+    const row = this.#database.prepare('SELECT * FROM jobs WHERE id = ?', { bigInts: true }).get(id);
     return row === undefined ? undefined : readJob(row);
   }
 
   /** Jobs whose id begins like this, newest first. @param prefix letters, digits, `-` and `_` only */
   beginningWith(prefix: string, most: number): KeptJob[] {
-    return forLists(
-      this.#database.prepare(
-        'SELECT * FROM jobs WHERE substr(id, 1, ?) = ? ORDER BY created_at DESC LIMIT ?',
-      ),
-    )
+    return this.#database
+      .prepare('SELECT * FROM jobs WHERE substr(id, 1, ?) = ? ORDER BY created_at DESC LIMIT ?', {
+        bigInts: true,
+      })
       .all(prefix.length, prefix, most)
       .map(readJob);
   }
@@ -68,11 +65,10 @@ export class JobStore {
     since = 0,
     limit = -1,
   }: { readonly since?: number; readonly limit?: number | undefined } = {}): KeptJob[] {
-    return forLists(
-      this.#database.prepare(
-        'SELECT * FROM jobs WHERE created_at >= ? ORDER BY created_at DESC, rowid DESC LIMIT ?',
-      ),
-    )
+    return this.#database
+      .prepare('SELECT * FROM jobs WHERE created_at >= ? ORDER BY created_at DESC, rowid DESC LIMIT ?', {
+        bigInts: true,
+      })
       .all(since, limit)
       .map(readJob)
       .toReversed();
@@ -80,20 +76,18 @@ export class JobStore {
 
   /** What runs, or was cut off while it did. */
   running(): KeptJob[] {
-    return forLists(
-      this.#database.prepare("SELECT * FROM jobs WHERE state = 'running' ORDER BY created_at, rowid"),
-    )
+    return this.#database
+      .prepare("SELECT * FROM jobs WHERE state = 'running' ORDER BY created_at, rowid", { bigInts: true })
       .all()
       .map(readJob);
   }
 
   /** What runs or waits, oldest first. */
   open(): KeptJob[] {
-    return forLists(
-      this.#database.prepare(
-        "SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid",
-      ),
-    )
+    return this.#database
+      .prepare("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid", {
+        bigInts: true,
+      })
       .all()
       .map(readJob);
   }
@@ -103,12 +97,13 @@ export class JobStore {
     const row = this.#database
       .prepare("SELECT count(*) AS n FROM jobs WHERE state IN ('queued', 'running')")
       .get();
-    return integer(row ?? {}, 'n');
+    return integerIn(row ?? {}, 'n');
   }
 
   /** In the order in which they were named. */
   deliveries(job: string): KeptDelivery[] {
-    return forLists(this.#database.prepare('SELECT * FROM job_recipients WHERE job = ? ORDER BY rowid'))
+    return this.#database
+      .prepare('SELECT * FROM job_recipients WHERE job = ? ORDER BY rowid', { bigInts: true })
       .all(job)
       .map(readDelivery);
   }
@@ -118,7 +113,7 @@ export class JobStore {
     return this.#database
       .prepare("SELECT DISTINCT peer FROM job_recipients WHERE state = 'queued'")
       .all()
-      .map((row) => text(row, 'peer'));
+      .map((row) => textIn(row, 'peer'));
   }
 
   /**
@@ -127,13 +122,13 @@ export class JobStore {
    * @param owner this process
    */
   waitingFor(peer: string, network: string, owner: string, most: number): KeptDelivery[] {
-    return forLists(
-      this.#database.prepare(
+    return this.#database
+      .prepare(
         `SELECT r.* FROM job_recipients r JOIN jobs j ON j.id = r.job
          WHERE r.state = 'queued' AND r.peer = ? AND j.queue = 1 AND j.network = ? AND (j.state = 'queued' OR j.owner = ?)
          ORDER BY r.rowid LIMIT ?`,
-      ),
-    )
+        { bigInts: true },
+      )
       .all(peer, network, owner, most)
       .map(readDelivery);
   }
@@ -144,7 +139,7 @@ export class JobStore {
    * @returns false, and nothing is changed, when somebody runs the job
    */
   reopen(job: string, owner: string, now: number): boolean {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       if (this.job(job)?.state === 'running') return false;
       this.#database
         .prepare(
@@ -166,7 +161,7 @@ export class JobStore {
 
   /** A recipient's turn has come. @returns false when it does not wait any more: it was cancelled, or another process serves it */
   begin(job: string, peer: string, owner: string, now: number): boolean {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const { changes } = this.#database
         .prepare(
           `UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?1)
@@ -186,7 +181,7 @@ export class JobStore {
 
   /** Notes how a recipient stands, and with it the job. */
   end(job: string, peer: string, end: DeliveryEnd, now: number): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       this.#end(job, peer, end, now);
       this.#settle(job, now);
     });
@@ -194,12 +189,12 @@ export class JobStore {
 
   /** The same for all recipients in certain states. @returns how many there were */
   endAll(job: string, states: readonly DeliveryState[], end: DeliveryEnd, now: number): number {
-    return transaction(this.#database, () => this.#endAll(job, states, end, now));
+    return this.#database.transaction(() => this.#endAll(job, states, end, now));
   }
 
   /** The same for a job that runs, if no process has noted since that it runs it. */
   endDead({ id, owner, ownerSeenAt }: KeptJob, end: DeliveryEnd, now: number): boolean {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const job = this.job(id);
       if (job?.state !== 'running' || job.owner !== owner || job.ownerSeenAt !== ownerSeenAt) return false;
       this.#endAll(id, ['running', 'queued'], end, now);
@@ -212,9 +207,9 @@ export class JobStore {
     const outside = this.#database
       .prepare("SELECT id FROM jobs WHERE state IN ('queued', 'running') AND (?1 IS NULL OR network <> ?1)")
       .all(network ?? null)
-      .map((row) => text(row, 'id'));
+      .map((row) => textIn(row, 'id'));
     if (outside.length === 0) return 0;
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       for (const id of outside) this.#endAll(id, ['running', 'queued'], end, now);
       return outside.length;
     });
@@ -230,7 +225,7 @@ export class JobStore {
     owner: string,
     now: number,
   ): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       const own = new Set(jobs.filter((job) => this.job(job)?.owner === owner));
       const revive = this.#database.prepare(
         "UPDATE job_recipients SET state = 'running', code = NULL, status = 'is served', finished_at = NULL WHERE job = ? AND peer = ? AND state IN ('queued', 'interrupted')",
@@ -250,9 +245,9 @@ export class JobStore {
       .prepare('SELECT * FROM job_failures WHERE job = ? AND peer = ? ORDER BY rowid')
       .all(job, peer)
       .map((row) => ({
-        path: text(row, 'path'),
-        code: readCode(text(row, 'code')),
-        message: text(row, 'message'),
+        path: textIn(row, 'path'),
+        code: readCode(textIn(row, 'code')),
+        message: textIn(row, 'message'),
       }));
   }
 
@@ -300,7 +295,7 @@ export class JobStore {
       this.#database
         .prepare('SELECT DISTINCT state FROM job_recipients WHERE job = ?')
         .all(job)
-        .map((row) => text(row, 'state')),
+        .map((row) => textIn(row, 'state')),
     );
     const queue = this.job(job)?.queue === true;
     const state = stateOf(states, queue);

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import {
   LeaveList,
   MAX_DOCUMENT_BYTES,
@@ -9,18 +8,18 @@ import {
   type Membership,
   type Messenger,
 } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 
 /** Machines that have left the network, as they have signed themselves. */
 export class LeaveStore implements LeaveLedger {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #list: LeaveList;
   /** The row of the database that was read last. */
   #row = 0;
   /** Called with leaves that became known to this process; must not throw. */
   onAdded: (leaves: readonly Leave[], from?: Messenger) => void = () => undefined;
 
-  constructor(database: DatabaseSync, network: string) {
+  constructor(database: Database, network: string) {
     this.#database = database;
     this.#list = new LeaveList(network);
     this.#refresh();
@@ -61,9 +60,9 @@ export class LeaveStore implements LeaveLedger {
       .all(this.#row);
     const added: Leave[] = [];
     for (const row of rows) {
-      const kept = Buffer.from(text(row, 'document'));
+      const kept = Buffer.from(textIn(row, 'document'));
       const leave = parseLeave(parseJson(kept, 'a kept leave', MAX_DOCUMENT_BYTES));
-      this.#row = integer(row, 'row');
+      this.#row = integerIn(row, 'row');
       if (!this.#list.isNews(leave)) continue;
       this.#list.keep(leave);
       added.push(leave);

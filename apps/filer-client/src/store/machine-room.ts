@@ -1,7 +1,6 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ShareBounds } from '@filer/protocol';
-import { integer, text } from './database.ts';
-import { ROW_COSTS } from './migrations.ts';
+import { integerIn, textIn, type Database, type Statement } from '@filer/program';
+import { ROW_COSTS } from './schema.ts';
 
 const MiB = 1024 * 1024;
 
@@ -39,14 +38,14 @@ export interface MachineRoomOptions {
  * rows of the machine that has most are forgotten, never those of one that has little.
  */
 export class MachineRoom {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #table: MachineRoomOptions['table'];
   readonly #step: number;
-  readonly #forget: StatementSync;
+  readonly #forget: Statement;
   bounds: ShareBounds;
   #sinceLook = 0;
 
-  constructor(database: DatabaseSync, { table, bounds, forgettable = 'TRUE', step = 1 }: MachineRoomOptions) {
+  constructor(database: Database, { table, bounds, forgettable = 'TRUE', step = 1 }: MachineRoomOptions) {
     this.#database = database;
     this.#table = table;
     this.bounds = bounds;
@@ -87,14 +86,14 @@ export class MachineRoom {
         "SELECT machine FROM machine_use WHERE what = ? AND machine <> '' AND bytes > ? ORDER BY bytes DESC",
       )
       .all(this.#table, bytes)
-      .map((row) => text(row, 'machine'));
+      .map((row) => textIn(row, 'machine'));
   }
 
   #usedInAll(): number {
     const row = this.#database
       .prepare("SELECT total(bytes) AS bytes FROM machine_use WHERE what = ? AND machine <> ''")
       .get(this.#table);
-    return integer(row ?? {}, 'bytes');
+    return integerIn(row ?? {}, 'bytes');
   }
 
   /** @returns whether there was something to forget */

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import {
   MAX_SHARE_OF_TEXTS,
   MAX_TEXT_BYTES,
@@ -6,7 +5,7 @@ import {
   TEXT_VALID_MS,
   type SignedText,
 } from '@filer/protocol';
-import { forLists, integer, text, transaction } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 import { MachineRoom } from './machine-room.ts';
 
 /** A text as it was received. */
@@ -35,10 +34,10 @@ const DELETED_AT_ONCE = 500;
 
 /** The texts that came: of each sender as much as its share of the room allows, the newest. */
 export class MessageStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #room: MachineRoom;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
     this.#database = database;
     this.#room = new MachineRoom(database, {
       table: 'messages',
@@ -60,7 +59,7 @@ export class MessageStore {
   /** @returns false when it is known already */
   add(message: SignedText, receivedAt: number): boolean {
     const { from, to, text: words, time } = message;
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const { changes } = this.#database
         .prepare(
           'INSERT OR IGNORE INTO messages (id, sender, recipient, text, time, received_at) VALUES (?, ?, ?, ?, ?, ?)',
@@ -73,26 +72,25 @@ export class MessageStore {
 
   /** Oldest first. */
   all(): KeptMessage[] {
-    return forLists(
-      this.#database.prepare('SELECT * FROM messages WHERE deleted = 0 ORDER BY received_at, rowid'),
-    )
+    return this.#database
+      .prepare('SELECT * FROM messages WHERE deleted = 0 ORDER BY received_at, rowid', { bigInts: true })
       .all()
       .map((row) => ({
-        key: text(row, 'id'),
-        id: text(row, 'id').slice(text(row, 'sender').length + 1),
-        from: text(row, 'sender'),
-        to: text(row, 'recipient'),
-        text: text(row, 'text'),
-        time: integer(row, 'time'),
-        receivedAt: integer(row, 'received_at'),
-        kept: integer(row, 'kept') === 1,
+        key: textIn(row, 'id'),
+        id: textIn(row, 'id').slice(textIn(row, 'sender').length + 1),
+        from: textIn(row, 'sender'),
+        to: textIn(row, 'recipient'),
+        text: textIn(row, 'text'),
+        time: integerIn(row, 'time'),
+        receivedAt: integerIn(row, 'received_at'),
+        kept: integerIn(row, 'kept') === 1,
       }));
   }
 
   /** Marks texts to be kept whatever their age, or takes that back. */
   keep(keys: readonly string[], kept: boolean): void {
     const keep = this.#database.prepare('UPDATE messages SET kept = ? WHERE id = ?');
-    transaction(this.#database, () => keys.forEach((key) => keep.run(kept ? 1 : 0, key)));
+    this.#database.transaction(() => keys.forEach((key) => keep.run(kept ? 1 : 0, key)));
   }
 
   /**
@@ -109,7 +107,7 @@ export class MessageStore {
     );
     const remove = this.#database.prepare('DELETE FROM messages WHERE id = ? AND time < ?');
     for (let from = 0; from < keys.length; from += DELETED_AT_ONCE) {
-      transaction(this.#database, () => {
+      this.#database.transaction(() => {
         for (const key of keys.slice(from, from + DELETED_AT_ONCE)) {
           remove.run(key, replayable);
           clear.run(key, replayable);
@@ -124,7 +122,7 @@ export class MessageStore {
     const keys = this.#database
       .prepare('SELECT id FROM messages WHERE received_at < ? AND kept = 0 AND deleted = 0')
       .all(receivedAt)
-      .map((row) => text(row, 'id'));
+      .map((row) => textIn(row, 'id'));
     if (keys.length > 0) this.delete(keys, now);
     this.#database
       .prepare('DELETE FROM messages WHERE deleted = 1 AND time < ?')

@@ -1,5 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { transaction } from './database.ts';
+import type { Database } from '@filer/program';
 import type { Settings } from './settings.ts';
 
 /** Settings that say something about the network, and nothing about this machine. */
@@ -15,10 +14,10 @@ const OF_THE_NETWORK = [
  * A home that has joined another network than before knows nobody there: peers, pins and removals of the old one
  * are forgotten, and what was shared with them or watched for them goes to no strangers. What was received, said and sent stays; reports stay too, and wait for the network they are for.
  */
-export function forgetOtherNetwork(database: DatabaseSync, settings: Settings, network: string): void {
+export function forgetOtherNetwork(database: Database, settings: Settings, network: string): void {
   const before = settings.get('network');
   if (before === network) return;
-  transaction(database, () => {
+  database.transaction(() => {
     if (before !== undefined) {
       database.exec(
         'DELETE FROM peers; DELETE FROM pins; DELETE FROM removals; DELETE FROM leaves; DELETE FROM shares',

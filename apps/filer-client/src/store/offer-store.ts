@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import {
   type ShareBounds,
   FilerError,
@@ -7,7 +6,7 @@ import {
   MAX_OFFER_NAMES,
   parseJson,
 } from '@filer/protocol';
-import { forLists, integer, text } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 import { MachineRoom, ROOMS } from './machine-room.ts';
 
 /** `lost`: its sender went away and may come back. */
@@ -36,10 +35,10 @@ export interface AskedOffer {
 
 /** Offers that were shown to a person, and what became of them, by sender and job. */
 export class OfferStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #room: MachineRoom;
 
-  constructor(database: DatabaseSync, bounds: ShareBounds = ROOMS.offers) {
+  constructor(database: Database, bounds: ShareBounds = ROOMS.offers) {
     this.#database = database;
     this.#room = new MachineRoom(database, {
       table: 'offers',
@@ -76,7 +75,8 @@ export class OfferStore {
 
   /** Oldest first. */
   all(): AskedOffer[] {
-    return forLists(this.#database.prepare('SELECT * FROM offers ORDER BY offered_at, rowid'))
+    return this.#database
+      .prepare('SELECT * FROM offers ORDER BY offered_at, rowid', { bigInts: true })
       .all()
       .map(offerOf);
   }
@@ -108,18 +108,18 @@ function offerOf(row: Record<string, unknown>): AskedOffer {
   // One that cannot be read is shown, and cannot be answered.
   const state = OFFER_STATES.find((each) => each === row['state']) ?? 'withdrawn';
   return {
-    id: text(row, 'id'),
-    job: text(row, 'job'),
-    from: text(row, 'sender'),
-    fromName: text(row, 'sender_name'),
-    folder: text(row, 'folder'),
-    names: namesOf(text(row, 'names')),
-    files: integer(row, 'files'),
-    bytes: integer(row, 'bytes'),
-    note: text(row, 'note'),
-    offeredAt: integer(row, 'offered_at'),
+    id: textIn(row, 'id'),
+    job: textIn(row, 'job'),
+    from: textIn(row, 'sender'),
+    fromName: textIn(row, 'sender_name'),
+    folder: textIn(row, 'folder'),
+    names: namesOf(textIn(row, 'names')),
+    files: integerIn(row, 'files'),
+    bytes: integerIn(row, 'bytes'),
+    note: textIn(row, 'note'),
+    offeredAt: integerIn(row, 'offered_at'),
     state,
-    reason: text(row, 'reason'),
+    reason: textIn(row, 'reason'),
   };
 }
 

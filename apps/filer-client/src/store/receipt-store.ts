@@ -1,8 +1,6 @@
-import type { DatabaseSync } from 'node:sqlite';
 import type { ReceiptBatch, ShareBounds } from '@filer/protocol';
+import { GroupCommit, integerIn, textIn, type Database } from '@filer/program';
 import { FileDigests } from '@filer/transfer';
-import { text, integer, transaction } from './database.ts';
-import { GroupCommit } from './group-commit.ts';
 import { MachineRoom, ROOMS } from './machine-room.ts';
 
 /** A signed batch that came. */
@@ -33,14 +31,14 @@ const PAGE = 16;
 
 /** The receipts that came: who holds what can be shown later. */
 export class ReceiptStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #added = new GroupCommit<NewReceipts>((batches) =>
-    transaction(this.#database, () => batches.forEach((each) => this.#write(each))),
+    this.#database.transaction(() => batches.forEach((each) => this.#write(each))),
   );
 
   readonly #room: MachineRoom;
 
-  constructor(database: DatabaseSync, bounds: ShareBounds = ROOMS.receipts) {
+  constructor(database: Database, bounds: ShareBounds = ROOMS.receipts) {
     this.#database = database;
     this.#room = new MachineRoom(database, { table: 'receipts', bounds });
   }
@@ -80,7 +78,7 @@ export class ReceiptStore {
     digests.update(Buffer.from(`${sender}${files}\n${paths}`));
     const { digest } = digests.finish();
     const known = this.#database.prepare('SELECT id FROM receipt_lists WHERE digest = ?').get(digest);
-    if (known !== undefined) return integer(known, 'id');
+    if (known !== undefined) return integerIn(known, 'id');
     const insert = this.#database.prepare(
       'INSERT INTO receipt_lists (digest, files, paths, sender) VALUES (?, ?, ?, ?)',
     );
@@ -100,19 +98,19 @@ export class ReceiptStore {
       for (const row of rows) yield readReceipts(row);
       const end = rows.at(-1);
       if (end === undefined) return;
-      last = integer(end, 'id');
+      last = integerIn(end, 'id');
     }
   }
 }
 
 function readReceipts(row: Record<string, unknown>): KeptReceipts {
-  const [job, peer, claims] = [text(row, 'job'), text(row, 'peer'), text(row, 'document')];
+  const [job, peer, claims] = [textIn(row, 'job'), textIn(row, 'peer'), textIn(row, 'document')];
   if (row['list_files'] === null) {
-    const paths = row['paths'] === null ? undefined : pathsOf(text(row, 'paths'));
+    const paths = row['paths'] === null ? undefined : pathsOf(textIn(row, 'paths'));
     return { job, peer, document: claims, paths };
   }
-  const document = `${claims.slice(0, -1)},"files":${text(row, 'list_files')}}`;
-  return { job, peer, document, paths: pathsOf(text(row, 'list_paths')) };
+  const document = `${claims.slice(0, -1)},"files":${textIn(row, 'list_files')}}`;
+  return { job, peer, document, paths: pathsOf(textIn(row, 'list_paths')) };
 }
 
 function pathsOf(json: string): string[] {

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import {
   MAX_DOCUMENT_BYTES,
   parseJson,
@@ -8,12 +7,12 @@ import {
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 import { LeaveStore } from './leave-store.ts';
 
 /** The network's removals as this machine knows them: grow-only, each signed by the network key. */
 export class RemovalStore implements RemovalLedger {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #list: RemovalList;
   readonly leaves: LeaveStore;
   /** The row of the database that was read last. */
@@ -21,7 +20,7 @@ export class RemovalStore implements RemovalLedger {
   /** Called with removals that became known to this process; must not throw. */
   onAdded: (removals: readonly Removal[], from?: Messenger) => void = () => undefined;
 
-  constructor(database: DatabaseSync, network: string) {
+  constructor(database: Database, network: string) {
     this.#database = database;
     this.#list = new RemovalList(network);
     this.leaves = new LeaveStore(database, network);
@@ -69,10 +68,10 @@ export class RemovalStore implements RemovalLedger {
       .all(this.#row);
     const added: Removal[] = [];
     for (const row of rows) {
-      const kept = Buffer.from(text(row, 'document'));
+      const kept = Buffer.from(textIn(row, 'document'));
       const removal = parseRemoval(parseJson(kept, 'a kept removal', MAX_DOCUMENT_BYTES));
       if (this.#list.merge(removal)) added.push(removal);
-      this.#row = Math.max(this.#row, integer(row, 'row'));
+      this.#row = Math.max(this.#row, integerIn(row, 'row'));
     }
     if (added.length > 0) this.onAdded(added);
   }

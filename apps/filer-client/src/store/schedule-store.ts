@@ -1,5 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { text } from './database.ts';
+import { textIn, type Database } from '@filer/program';
 
 /** Where a schedule stands, as `reports/due.ts` keeps it. Times in ms. */
 export interface StandingRow {
@@ -28,9 +27,9 @@ export interface ScheduleRow extends StandingRow {
 
 /** What changes by itself about schedules; the schedules themselves stand in a file. */
 export class ScheduleStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
     this.#database = database;
   }
 
@@ -41,9 +40,9 @@ export class ScheduleStore {
       .map((row) => {
         const [run, at, failure] = [row['run'], row['last_at'], row['last_failure']];
         return {
-          name: text(row, 'name'),
-          definition: text(row, 'definition'),
-          boot: text(row, 'boot'),
+          name: textIn(row, 'name'),
+          definition: textIn(row, 'definition'),
+          boot: textIn(row, 'boot'),
           dueSteadyMs: numberOrNull(row['due_steady']),
           dueWallMs: numberOrNull(row['due_wall']),
           doneWallMs: numberOrNull(row['done_wall']),

@@ -13,9 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, makeFolders, messageOf, systemCode, writeFailure } from '@filer/protocol';
-import { transaction } from './database.ts';
+import type { Database } from '@filer/program';
 
 /** More than any list of schedules: what is larger is some other file. */
 const MAX_BYTES = 1024 * 1024;
@@ -58,8 +57,8 @@ export class SchedulesFile {
    * @param change returns undefined to leave the file as it is
    * @throws FilerError what `change` throws, `configuration-invalid`, `home-not-writable`, `no-space`
    */
-  edit(database: DatabaseSync, change: (text: string) => string | undefined): void {
-    transaction(database, () => {
+  edit(database: Pick<Database, 'transaction'>, change: (text: string) => string | undefined): void {
+    database.transaction(() => {
       const text = change(this.read());
       if (text !== undefined) this.#replace(text);
     });

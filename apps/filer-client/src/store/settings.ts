@@ -1,17 +1,16 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { text, transaction } from './database.ts';
+import { textIn, type Database } from '@filer/program';
 
 /** Small things that a home remembers by name. */
 export class Settings {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
     this.#database = database;
   }
 
   get(key: string): string | undefined {
     const row = this.#database.prepare('SELECT value FROM settings WHERE key = ?').get(key);
-    return row === undefined ? undefined : text(row, 'value');
+    return row === undefined ? undefined : textIn(row, 'value');
   }
 
   set(key: string, value: string): void {
@@ -28,7 +27,7 @@ export class Settings {
    * The next of a sequence that never repeats or falls back: the last plus one, or `atLeast` where that is more.
    */
   next(key: string, atLeast = 1): number {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const value = Math.max(Number(this.get(key) ?? '0') + 1, atLeast);
       this.set(key, String(value));
       return value;
@@ -37,7 +36,7 @@ export class Settings {
 
   /** What stands under `key`; made and kept when nothing does. */
   once(key: string, make: () => string): string {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const known = this.get(key);
       if (known !== undefined) return known;
       const made = make();

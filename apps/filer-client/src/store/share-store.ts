@@ -1,6 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { FilerError } from '@filer/protocol';
-import { integer, text } from './database.ts';
+import { integerIn, textIn, type Database } from '@filer/program';
 
 /** A folder that this machine offers. */
 export interface Share {
@@ -16,9 +15,9 @@ export interface Share {
 
 /** The shares of a home: whoever asks sees what stands here at that moment. */
 export class ShareStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
     this.#database = database;
   }
 
@@ -52,10 +51,10 @@ export class ShareStore {
 
 function readShare(row: Record<string, unknown>): Share {
   return {
-    name: text(row, 'name'),
-    folder: text(row, 'folder'),
-    groups: JSON.parse(text(row, 'groups')) as string[],
-    forServer: integer(row, 'for_server') === 1,
-    addedAt: integer(row, 'added_at'),
+    name: textIn(row, 'name'),
+    folder: textIn(row, 'folder'),
+    groups: JSON.parse(textIn(row, 'groups')) as string[],
+    forServer: integerIn(row, 'for_server') === 1,
+    addedAt: integerIn(row, 'added_at'),
   };
 }

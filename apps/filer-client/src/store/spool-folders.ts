@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { FilerError, systemCode } from '@filer/protocol';
-import { transaction } from './database.ts';
+import type { Database } from '@filer/program';
 
 /** A folder on its way out: whoever finds one removes it. */
 const GONE = '.gone';
@@ -14,9 +13,9 @@ const GONE = '.gone';
  */
 export class SpoolFolders {
   readonly root: string;
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
-  constructor(database: DatabaseSync, root: string) {
+  constructor(database: Database, root: string) {
     this.#database = database;
     this.root = root;
   }
@@ -60,7 +59,7 @@ export class SpoolFolders {
   #takeAway(folder: string): boolean {
     const pid = Number(folder.split('-')[0]);
     if (pid !== process.pid && isAlive(pid)) return false;
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const named = this.#database.prepare('SELECT 1 FROM spool WHERE folder = ?').get(folder);
       if (named !== undefined) return false;
       renameSync(this.path(folder), this.path(`${folder}${GONE}`));

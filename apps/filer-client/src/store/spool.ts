@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import type { DatabaseSync } from 'node:sqlite';
-import { NO_EVENTS } from '@filer/program';
+import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
 import {
   encodeReportBody,
@@ -13,7 +12,6 @@ import {
   type Report,
   type ReportBody,
 } from '@filer/protocol';
-import { integer, text, transaction } from './database.ts';
 import { Settings } from './settings.ts';
 import { SpoolFolders } from './spool-folders.ts';
 
@@ -75,7 +73,7 @@ export class Spool {
   /** What the files of all that waits may take, in bytes. */
   maxFileBytes = MAX_FILE_BYTES;
   readonly folders: SpoolFolders;
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #settings: Settings;
   readonly #network: string;
   readonly #maxReports: number;
@@ -88,7 +86,7 @@ export class Spool {
    * @param folder where the files of reports are
    */
   constructor(
-    database: DatabaseSync,
+    database: Database,
     network: string,
     folder: string,
     { maxReports = MAX_SPOOLED, events = NO_EVENTS }: SpoolOptions = {},
@@ -100,9 +98,6 @@ export class Spool {
     this.#events = events;
     this.folders = new SpoolFolders(database, folder);
     this.#settled.setMaxListeners(0);
-    // Made before reports kept their keys, and never sent.
-    if (database.prepare("SELECT 1 FROM spool WHERE spool = '' LIMIT 1").get() !== undefined)
-      database.prepare("UPDATE spool SET spool = ? WHERE spool = ''").run(this.id);
   }
 
   /** Random, made with the database: a restored or lost home never collides with what it sent before. */
@@ -124,7 +119,7 @@ export class Spool {
     const row = this.#database
       .prepare(`SELECT count(*) AS n FROM spool WHERE network = ? AND ${condition}`)
       .get(this.#network);
-    return integer(row ?? {}, 'n');
+    return integerIn(row ?? {}, 'n');
   }
 
   /** @throws FilerError `spool-full` when files of so many bytes have no room */
@@ -141,9 +136,9 @@ export class Spool {
         )
         .get() ?? {};
     return {
-      reports: integer(row, 'reports'),
-      bytes: integer(row, 'bytes'),
-      fileBytes: integer(row, 'files'),
+      reports: integerIn(row, 'reports'),
+      bytes: integerIn(row, 'bytes'),
+      fileBytes: integerIn(row, 'files'),
     };
   }
 
@@ -160,7 +155,7 @@ export class Spool {
     );
     const added = files?.attachments.reduce((sum, { size }) => sum + size, 0) ?? 0;
     const spool = this.id;
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const { reports, bytes, fileBytes } = this.#room();
       if (reports >= this.#maxReports || bytes + content.length > MAX_SPOOLED_BYTES) throw full(reports);
       if (added > 0 && fileBytes + added > this.maxFileBytes)
@@ -182,10 +177,10 @@ export class Spool {
       .prepare('SELECT * FROM spool WHERE network = ? AND refused_code IS NULL ORDER BY seq LIMIT ?')
       .all(this.#network, limit)
       .map((row) => ({
-        spool: text(row, 'spool'),
-        seq: integer(row, 'seq'),
+        spool: textIn(row, 'spool'),
+        seq: integerIn(row, 'seq'),
         kind: kindOf(row),
-        time: integer(row, 'time'),
+        time: integerIn(row, 'time'),
         content: blob(row),
         folder: typeof row['folder'] === 'string' ? this.folders.path(row['folder']) : undefined,
       }));
@@ -199,13 +194,13 @@ export class Spool {
     for (const row of rows) {
       const code = row['refused_code'];
       yield {
-        seq: integer(row, 'seq'),
+        seq: integerIn(row, 'seq'),
         kind: kindOf(row),
-        time: integer(row, 'time'),
+        time: integerIn(row, 'time'),
         body: readBody(blob(row)),
         refused:
           typeof code === 'string'
-            ? { code: codeOf(code), reason: text(row, 'refused_reason'), at: integer(row, 'refused_at') }
+            ? { code: codeOf(code), reason: textIn(row, 'refused_reason'), at: integerIn(row, 'refused_at') }
             : undefined,
       };
     }
@@ -218,13 +213,13 @@ export class Spool {
       .get(seq);
     if (row === undefined) return undefined;
     const code = row['refused_code'];
-    return typeof code === 'string' ? new FilerError(codeOf(code), text(row, 'refused_reason')) : 'waiting';
+    return typeof code === 'string' ? new FilerError(codeOf(code), textIn(row, 'refused_reason')) : 'waiting';
   }
 
   /** The server has them. */
   drop(seqs: readonly number[]): void {
     if (seqs.length === 0) return;
-    const folders = transaction(this.#database, () => {
+    const folders = this.#database.transaction(() => {
       const drop = this.#database.prepare('DELETE FROM spool WHERE seq = ? RETURNING folder');
       return seqs.flatMap((seq) => {
         const folder = drop.get(seq)?.['folder'];
@@ -277,7 +272,7 @@ export class Spool {
    * new one. Those that are made from now on do, too.
    */
   rekey({ seq, spool }: SpooledReport): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       if (this.#settings.get('spool') === spool) this.#settings.set('spool', newSpoolId());
       const id = this.#settings.get('spool') ?? '';
       this.#database.prepare('UPDATE spool SET spool = ? WHERE seq = ?').run(id, seq);
@@ -311,7 +306,7 @@ export class Spool {
    * is made from now on.
    */
   renewFrom(first?: SpooledReport): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       const id = newSpoolId();
       this.#settings.set('spool', id);
       if (first === undefined) return;
@@ -330,7 +325,7 @@ export class Spool {
    */
   retry(which: Refused): number[] {
     const id = this.id;
-    return transaction(this.#database, () =>
+    return this.#database.transaction(() =>
       this.#refused(which).map((seq) => {
         const { lastInsertRowid } = this.#database
           .prepare(
@@ -360,7 +355,7 @@ export class Spool {
     const refused = this.#database
       .prepare('SELECT seq FROM spool WHERE network = ? AND refused_code IS NOT NULL ORDER BY seq')
       .all(this.#network)
-      .map((row) => integer(row, 'seq'));
+      .map((row) => integerIn(row, 'seq'));
     if (which === 'all') return refused;
     const known = new Set(refused);
     for (const seq of which) {
@@ -403,7 +398,7 @@ function newSpoolId(): string {
 }
 
 function kindOf(row: Record<string, unknown>): Report['kind'] {
-  return text(row, 'kind') === 'schedule' ? 'schedule' : 'user';
+  return textIn(row, 'kind') === 'schedule' ? 'schedule' : 'user';
 }
 
 function codeOf(code: string): ErrorCode {

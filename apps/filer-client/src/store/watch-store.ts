@@ -1,8 +1,6 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { NO_EVENTS } from '@filer/program';
+import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
 import { FilerError } from '@filer/protocol';
-import { integer, text, transaction } from './database.ts';
 
 /** A folder whose new and changed files go to others. */
 export interface Watch {
@@ -55,11 +53,11 @@ const MAX_PUT_AWAY = 200_000;
 
 /** Watched folders, and what of them was put into jobs. */
 export class WatchStore {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
 
   readonly #events: ClientEvents;
 
-  constructor(database: DatabaseSync, events: ClientEvents = NO_EVENTS) {
+  constructor(database: Database, events: ClientEvents = NO_EVENTS) {
     this.#database = database;
     this.#events = events;
   }
@@ -86,7 +84,7 @@ export class WatchStore {
   /** Its jobs go on, and files that lie aside stay noted. @returns whether there was one */
   remove(id: number): boolean {
     this.#changed();
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places', 'watch_put_away'])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
       return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
@@ -110,7 +108,7 @@ export class WatchStore {
 
   /** Does something as one transaction. */
   together<T>(work: () => T): T {
-    return transaction(this.#database, work);
+    return this.#database.transaction(work);
   }
 
   /** Those of a few paths whose version is not in a job already. */
@@ -125,7 +123,7 @@ export class WatchStore {
       this.#database
         .prepare(`SELECT version FROM ${table} WHERE watch = ? AND path = ?`)
         .all(watch, path)
-        .map((row) => text(row, 'version')),
+        .map((row) => textIn(row, 'version')),
     );
   }
 
@@ -147,7 +145,7 @@ export class WatchStore {
     return this.#database
       .prepare('SELECT place FROM watch_places WHERE watch = ?')
       .all(watch)
-      .map((row) => text(row, 'place'));
+      .map((row) => textIn(row, 'place'));
   }
 
   /** Notes that these are in a job. @param owed who must sign for a file before it may be put away; none: it stays */
@@ -173,7 +171,7 @@ export class WatchStore {
 
   /** What was noted of these is not so any more: whoever finds them finds them new. */
   forget(watch: number, files: readonly SettledFile[]): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       for (const table of ['watch_files', 'watch_owed']) {
         const forget = this.#database.prepare(
           `DELETE FROM ${table} WHERE watch = ? AND path = ? AND version = ?`,
@@ -185,7 +183,7 @@ export class WatchStore {
 
   /** A file was put away, which is remembered for a while: whoever finds another one of its path finds it new. */
   wasPutAway(watch: number, file: SettledFile): void {
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       this.#database
         .prepare('INSERT OR REPLACE INTO watch_put_away (watch, path, version) VALUES (?, ?, ?)')
         .run(watch, file.path, file.version);
@@ -198,7 +196,7 @@ export class WatchStore {
 
   /** Files that somebody is owed are found new again, for all. @returns how many */
   forgetOwed(watch: number, peer: string): number {
-    return transaction(this.#database, () => {
+    return this.#database.transaction(() => {
       const owed = 'SELECT path FROM watch_owed WHERE watch = ?1 AND peer = ?2';
       const forget = `DELETE FROM watch_files WHERE watch = ?1 AND path IN (${owed})`;
       const { changes } = this.#database.prepare(forget).run(watch, peer);
@@ -250,7 +248,7 @@ export class WatchStore {
          ORDER BY r.rowid DESC LIMIT 1`,
       )
       .get(watch, peer);
-    return row === undefined ? undefined : text(row, 'job');
+    return row === undefined ? undefined : textIn(row, 'job');
   }
 
   /** Files of a watch in jobs that run or wait. */
@@ -262,7 +260,7 @@ export class WatchStore {
            WHERE d.watch = ? AND r.state IN ('queued', 'running'))`,
       )
       .get(watch);
-    return integer(row ?? {}, 'n');
+    return integerIn(row ?? {}, 'n');
   }
 
   /** Deliveries of a watch that ended, otherwise than was noted of them. */
@@ -292,7 +290,7 @@ export class WatchStore {
   /** Notes how a delivery ended; of one that came to its good end nothing is left but what was counted. */
   noteEnd(watch: number, { job, peer, state, files }: WatchDelivery, now: number): void {
     this.#changed();
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       if (state !== 'delivered') {
         this.#database
           .prepare(
@@ -328,7 +326,7 @@ export class WatchStore {
       `UPDATE watch_owed SET has = 1 WHERE watch = ?1 AND path = ?2 AND peer = ?3
        AND version = (SELECT version FROM job_files WHERE job = ?4 AND path = ?2)`,
     );
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       for (const path of paths) sign.run(watch, path, peer, job);
     });
   }
@@ -336,14 +334,14 @@ export class WatchStore {
   /** Notes names under which files lie while they are put away. Paths are absolute. */
   noteAsides(watch: number, names: readonly NotedAside[]): void {
     const note = this.#database.prepare('INSERT INTO watch_asides VALUES (?, ?, ?, ?)');
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       for (const { file, aside, folder } of names) note.run(watch, aside, file, folder);
     });
   }
 
   dropAsides(names: readonly Pick<NotedAside, 'aside'>[]): void {
     const drop = this.#database.prepare('DELETE FROM watch_asides WHERE aside = ?');
-    transaction(this.#database, () => {
+    this.#database.transaction(() => {
       for (const { aside } of names) drop.run(aside);
     });
   }
@@ -353,7 +351,11 @@ export class WatchStore {
     return this.#database
       .prepare('SELECT * FROM watch_asides WHERE watch = ?1 OR ?1 IS NULL')
       .all(watch ?? null)
-      .map((row) => ({ file: text(row, 'file'), aside: text(row, 'aside'), folder: text(row, 'folder') }));
+      .map((row) => ({
+        file: textIn(row, 'file'),
+        aside: textIn(row, 'aside'),
+        folder: textIn(row, 'folder'),
+      }));
   }
 
   /** Files that all have signed for who were to: the next in the order of their paths. */
@@ -370,28 +372,28 @@ export class WatchStore {
 
 function readWatch(row: Record<string, unknown>): Watch {
   return {
-    id: integer(row, 'id'),
-    name: text(row, 'name'),
-    folder: text(row, 'folder'),
-    options: text(row, 'options'),
-    addedAt: integer(row, 'added_at'),
-    shipped: integer(row, 'shipped'),
-    lastShippedAt: row['last_shipped_at'] === null ? undefined : integer(row, 'last_shipped_at'),
+    id: integerIn(row, 'id'),
+    name: textIn(row, 'name'),
+    folder: textIn(row, 'folder'),
+    options: textIn(row, 'options'),
+    addedAt: integerIn(row, 'added_at'),
+    shipped: integerIn(row, 'shipped'),
+    lastShippedAt: row['last_shipped_at'] === null ? undefined : integerIn(row, 'last_shipped_at'),
   };
 }
 
 function readSettled(row: Record<string, unknown>): SettledFile {
-  return { path: text(row, 'path'), version: text(row, 'version') };
+  return { path: textIn(row, 'path'), version: textIn(row, 'version') };
 }
 
 function readDelivery(row: Record<string, unknown>): WatchDelivery {
   return {
-    job: text(row, 'job'),
-    peer: text(row, 'peer'),
-    name: text(row, 'name'),
-    state: text(row, 'state'),
-    status: text(row, 'status'),
-    code: row['code'] === null ? null : text(row, 'code'),
-    files: integer(row, 'files'),
+    job: textIn(row, 'job'),
+    peer: textIn(row, 'peer'),
+    name: textIn(row, 'name'),
+    state: textIn(row, 'state'),
+    status: textIn(row, 'status'),
+    code: row['code'] === null ? null : textIn(row, 'code'),
+    files: integerIn(row, 'files'),
   };
 }

@@ -1,7 +1,5 @@
 import { FilerError, fieldsOf, isErrorCode, listOf, textOf, type ErrorCode } from '@filer/protocol';
-import type { TimetableText } from '@filer/program';
-import type { Row } from './sqlite/database.ts';
-import { document, integer, text } from './sqlite/rows.ts';
+import { integerIn, type Row, storedJson, textIn, type TimetableText } from '@filer/program';
 
 /** What is collected, of whom, and when. */
 export interface Collect {
@@ -80,28 +78,28 @@ export interface Delivery {
 }
 
 export function collectOf(row: Row): Collect {
-  const kind = text(row, 'timetable_kind') === 'cron' ? 'cron' : 'every';
+  const kind = textIn(row, 'timetable_kind') === 'cron' ? 'cron' : 'every';
   return {
-    name: text(row, 'name'),
+    name: textIn(row, 'name'),
     sources: textsOf(row, 'sources'),
     paths: textsOf(row, 'paths'),
-    timetable: { kind, text: text(row, 'timetable') },
-    folder: text(row, 'folder'),
-    graceMs: integer(row, 'grace_ms'),
-    createdAt: integer(row, 'created_at'),
+    timetable: { kind, text: textIn(row, 'timetable') },
+    folder: textIn(row, 'folder'),
+    graceMs: integerIn(row, 'grace_ms'),
+    createdAt: integerIn(row, 'created_at'),
     nextAt: optionalInteger(row, 'next_at'),
   };
 }
 
 export function runOf(row: Row): CollectRun {
   return {
-    number: integer(row, 'number'),
-    id: text(row, 'id'),
-    collect: text(row, 'collect'),
-    label: text(row, 'label'),
+    number: integerIn(row, 'number'),
+    id: textIn(row, 'id'),
+    collect: textIn(row, 'collect'),
+    label: textIn(row, 'label'),
     dueAt: optionalInteger(row, 'due_at'),
-    startedAt: integer(row, 'started_at'),
-    isLate: integer(row, 'is_late') === 1,
+    startedAt: integerIn(row, 'started_at'),
+    isLate: integerIn(row, 'is_late') === 1,
   };
 }
 
@@ -110,22 +108,22 @@ export function deliveryOf(row: Row): Delivery {
   if (state === undefined) throw new FilerError('store-damaged', 'a delivery has no state that is known');
   const code = row['code'];
   return {
-    peer: text(row, 'peer'),
-    name: text(row, 'name'),
-    folder: text(row, 'folder'),
+    peer: textIn(row, 'peer'),
+    name: textIn(row, 'name'),
+    folder: textIn(row, 'folder'),
     state,
-    late: integer(row, 'late') === 1,
+    late: integerIn(row, 'late') === 1,
     askedAt: optionalInteger(row, 'asked_at'),
     deliveredAt: optionalInteger(row, 'delivered_at'),
-    files: integer(row, 'files'),
-    bytes: integer(row, 'bytes'),
-    filesFailed: integer(row, 'files_failed'),
-    failures: document(text(row, 'failures'), 'failures', (value) =>
+    files: integerIn(row, 'files'),
+    bytes: integerIn(row, 'bytes'),
+    filesFailed: integerIn(row, 'files_failed'),
+    failures: storedJson(textIn(row, 'failures'), 'failures', (value) =>
       listOf(value, 'failures', Number.POSITIVE_INFINITY, failureOf),
     ),
     code: typeof code === 'string' && isErrorCode(code) ? code : undefined,
-    reason: row['reason'] === null ? undefined : text(row, 'reason'),
-    tries: integer(row, 'tries'),
+    reason: row['reason'] === null ? undefined : textIn(row, 'reason'),
+    tries: integerIn(row, 'tries'),
   };
 }
 
@@ -136,11 +134,11 @@ function failureOf(value: unknown, what: string): FileFailure {
 }
 
 function textsOf(row: Row, column: string): string[] {
-  return document(text(row, column), column, (value) =>
+  return storedJson(textIn(row, column), column, (value) =>
     listOf(value, column, Number.POSITIVE_INFINITY, textOf),
   );
 }
 
 function optionalInteger(row: Row, column: string): number | undefined {
-  return row[column] === null ? undefined : integer(row, column);
+  return row[column] === null ? undefined : integerIn(row, column);
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@filer/protocol';
+import { textIn, type Database, type Statement } from '@filer/program';
 import {
   collectOf,
   deliveryOf,
@@ -8,8 +9,6 @@ import {
   type Delivery,
   type FileFailure,
 } from './collect-rows.ts';
-import type { Database, Statement } from './sqlite/database.ts';
-import { text } from './sqlite/rows.ts';
 
 /** Runs of one collect whose ledger is kept. */
 const RUNS_KEPT = 500;
@@ -60,12 +59,12 @@ export class CollectStore {
   add({ name, sources, paths, timetable, folder, graceMs, createdAt, nextAt }: Collect): boolean {
     const { kind, text: when } = timetable;
     const what = [JSON.stringify(sources), JSON.stringify(paths), kind, when, folder] as const;
-    return this.#statements.add.run(name, ...what, graceMs, createdAt, nextAt ?? null) > 0;
+    return this.#statements.add.run(name, ...what, graceMs, createdAt, nextAt ?? null).changes > 0;
   }
 
   /** With its ledger. @returns whether there was one */
   remove(name: string): boolean {
-    return this.#statements.remove.run(name) > 0;
+    return this.#statements.remove.run(name).changes > 0;
   }
 
   setNext(name: string, nextAt: number | undefined): void {
@@ -122,7 +121,7 @@ export class CollectStore {
   begun(collect: string): { readonly folder: string; readonly label: string }[] {
     return this.#statements.begun
       .all(collect)
-      .map((row) => ({ folder: text(row, 'folder'), label: text(row, 'label') }));
+      .map((row) => ({ folder: textIn(row, 'folder'), label: textIn(row, 'label') }));
   }
 
   newest(collect: string): CollectRun | undefined {

@@ -2,7 +2,7 @@ import { CollectStore } from './collect-store.ts';
 import type { Store } from './interfaces.ts';
 import { SqliteAlarmStore } from './sqlite/alarm-store.ts';
 import { SqliteAttachmentStore } from './sqlite/attachment-store.ts';
-import { Database } from './sqlite/database.ts';
+import { DatabaseRoom, openDatabase } from './sqlite/database.ts';
 import { SqliteExpectationStore } from './sqlite/expectation-store.ts';
 import { SqliteRegistry } from './sqlite/registry.ts';
 import { SqliteReportStore } from './sqlite/report-store.ts';
@@ -15,8 +15,9 @@ import { SqliteSampleStore } from './sqlite/sample-store.ts';
  * @throws FilerError `store-damaged`, `no-space`, `home-not-writable`, `timed-out`
  */
 export function openStore(file: string, busyTimeoutMs?: number): Store {
-  const database = new Database(file, busyTimeoutMs);
+  const database = openDatabase(file, busyTimeoutMs);
   try {
+    const room = new DatabaseRoom(database);
     const alarms = new SqliteAlarmStore(database);
     const expectations = new SqliteExpectationStore(database, alarms);
     return {
@@ -24,9 +25,9 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       reports: new SqliteReportStore(database, expectations),
       samples: new SqliteSampleStore(database),
       collects: new CollectStore(database),
-      giveBack: async () => database.giveBack(),
-      freeBytes: async () => database.freeBytes,
-      setShortLog: async (isShort) => void (database.hasShortLog = isShort),
+      giveBack: async () => room.giveBack(),
+      freeBytes: async () => room.freeBytes,
+      setShortLog: async (isShort) => void (room.hasShortLog = isShort),
       attachments: new SqliteAttachmentStore(database),
       expectations,
       alarms,

@@ -1,4 +1,5 @@
 import { fairLevel } from '@filer/protocol';
+import { integerIn, textIn, wordIn, type Database, type Row, type Statement } from '@filer/program';
 import {
   CHANNELS,
   MAX_KEPT_ALARMS,
@@ -12,8 +13,6 @@ import {
   type WaitingAlarm,
 } from '../alarm-store.ts';
 import type { Effects } from '../effects.ts';
-import type { Database, Row, Statement } from './database.ts';
-import { integer, oneOf, text } from './rows.ts';
 
 const EVENTS: readonly AlarmEvent[] = ['missing', 'back'];
 const STATES: readonly DeliveryState[] = ['waiting', 'delivered', 'failed'];
@@ -37,7 +36,7 @@ export class SqliteAlarmStore implements AlarmStore {
 
   /** Drops those that are more than are kept. It looks at all: once for any number that was added. */
   #trim(): void {
-    const counts = this.#statements.counts.all().map((row) => integer(row, 'count'));
+    const counts = this.#statements.counts.all().map((row) => integerIn(row, 'count'));
     const level = fairLevel(counts, MAX_KEPT_ALARMS);
     if (level !== Infinity) this.#statements.trim.run(level);
   }
@@ -45,7 +44,7 @@ export class SqliteAlarmStore implements AlarmStore {
   async next(channel: AlarmChannel, limit: number): Promise<WaitingAlarm[]> {
     return this.#statements.next
       .all(channel, limit)
-      .map((row) => ({ ...alarmOf(row), tries: integer(row, 'tries') }));
+      .map((row) => ({ ...alarmOf(row), tries: integerIn(row, 'tries') }));
   }
 
   async tried({ number }: Alarm, channel: AlarmChannel, problem: string): Promise<void> {
@@ -67,7 +66,7 @@ export class SqliteAlarmStore implements AlarmStore {
   }
 
   async waiting(channel: AlarmChannel): Promise<number> {
-    return integer(this.#statements.waiting.get(channel) ?? {}, 'count');
+    return integerIn(this.#statements.waiting.get(channel) ?? {}, 'count');
   }
 
   async last(limit: number): Promise<AlarmEntry[]> {
@@ -81,24 +80,24 @@ export class SqliteAlarmStore implements AlarmStore {
 
 function alarmOf(row: Row): Alarm {
   return {
-    number: integer(row, 'number'),
-    id: text(row, 'id'),
-    time: integer(row, 'time'),
-    steady: integer(row, 'steady'),
-    event: oneOf(row, 'event', EVENTS),
-    peer: text(row, 'peer'),
-    schedule: text(row, 'schedule'),
-    payload: text(row, 'payload'),
+    number: integerIn(row, 'number'),
+    id: textIn(row, 'id'),
+    time: integerIn(row, 'time'),
+    steady: integerIn(row, 'steady'),
+    event: wordIn(row, 'event', EVENTS),
+    peer: textIn(row, 'peer'),
+    schedule: textIn(row, 'schedule'),
+    payload: textIn(row, 'payload'),
   };
 }
 
 function deliveryOf(row: Row): Delivery {
   return {
-    channel: oneOf(row, 'channel', CHANNELS),
-    state: oneOf(row, 'state', STATES),
-    tries: integer(row, 'tries'),
-    problem: row['problem'] === null ? undefined : text(row, 'problem'),
-    doneAt: row['done_at'] === null ? undefined : integer(row, 'done_at'),
+    channel: wordIn(row, 'channel', CHANNELS),
+    state: wordIn(row, 'state', STATES),
+    tries: integerIn(row, 'tries'),
+    problem: row['problem'] === null ? undefined : textIn(row, 'problem'),
+    doneAt: row['done_at'] === null ? undefined : integerIn(row, 'done_at'),
   };
 }
 

@@ -1,7 +1,6 @@
 import type { Attachment } from '@filer/protocol';
+import { integerIn, textIn, type Database, type Row, type Statement } from '@filer/program';
 import type { AttachmentStore, Measure, Upload, UploadKey } from '../attachment-store.ts';
-import type { Database, Row, Statement } from './database.ts';
-import { integer, text } from './rows.ts';
 
 /** Which files came for which report, in the embedded database. */
 export class SqliteAttachmentStore implements AttachmentStore {
@@ -14,7 +13,7 @@ export class SqliteAttachmentStore implements AttachmentStore {
   }
 
   async amount(measure: Measure): Promise<number> {
-    return integer(this.#statements.amounts.get() ?? {}, measure);
+    return integerIn(this.#statements.amounts.get() ?? {}, measure);
   }
 
   async hasReport(key: UploadKey): Promise<boolean> {
@@ -36,9 +35,9 @@ export class SqliteAttachmentStore implements AttachmentStore {
 
   async files({ number }: Upload): Promise<Map<string, Attachment>> {
     const files = this.#statements.files.all(number).map((row): Attachment => ({
-      name: text(row, 'name'),
-      size: integer(row, 'size'),
-      digest: text(row, 'digest'),
+      name: textIn(row, 'name'),
+      size: integerIn(row, 'size'),
+      digest: textIn(row, 'digest'),
     }));
     return new Map(files.map((file) => [file.name, file]));
   }
@@ -95,11 +94,11 @@ export class SqliteAttachmentStore implements AttachmentStore {
 
   async heaviest(measure: Measure): Promise<{ readonly peer: string; readonly amount: number } | undefined> {
     const row = this.#statements[measure === 'bytes' ? 'heaviest' : 'mostFiles'].get();
-    return row === undefined ? undefined : { peer: text(row, 'peer'), amount: integer(row, measure) };
+    return row === undefined ? undefined : { peer: textIn(row, 'peer'), amount: integerIn(row, measure) };
   }
 
   async amountOf(measure: Measure, peer: string): Promise<number> {
-    return integer(this.#statements.amountsOf.get(peer) ?? {}, measure);
+    return integerIn(this.#statements.amountsOf.get(peer) ?? {}, measure);
   }
 
   async oldestOf(peer: string, limit: number): Promise<Upload[]> {
@@ -108,14 +107,14 @@ export class SqliteAttachmentStore implements AttachmentStore {
 }
 
 function uploadOf(row: Row): Upload {
-  const state = text(row, 'state');
+  const state = textIn(row, 'state');
   return {
-    number: integer(row, 'number'),
-    peer: text(row, 'peer'),
-    spool: text(row, 'spool'),
-    seq: integer(row, 'seq'),
-    bytes: integer(row, 'bytes'),
-    files: integer(row, 'files') + 1,
+    number: integerIn(row, 'number'),
+    peer: textIn(row, 'peer'),
+    spool: textIn(row, 'spool'),
+    seq: integerIn(row, 'seq'),
+    bytes: integerIn(row, 'bytes'),
+    files: integerIn(row, 'files') + 1,
     state: state === 'reported' || state === 'gone' ? state : 'open',
   };
 }

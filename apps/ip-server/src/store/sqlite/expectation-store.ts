@@ -1,11 +1,10 @@
 import { fieldsOf, integerOf, textOf } from '@filer/protocol';
+import { integerIn, storedJson, textIn, wordIn, type Database, type Statement } from '@filer/program';
 import type { Effects } from '../effects.ts';
 import type { Expectation, Punctuality, SavedClock } from '../expectation.ts';
 import type { ExpectationStore } from '../expectation-store.ts';
 import type { SqliteAlarmStore } from './alarm-store.ts';
-import type { Database, Statement } from './database.ts';
 import { Meta } from './meta.ts';
-import { document, integer, oneOf, text } from './rows.ts';
 
 const CLOCK_KEY = 'steady_clock';
 const STATES: readonly Punctuality[] = ['ok', 'late', 'missing'];
@@ -30,22 +29,22 @@ export class SqliteExpectationStore implements ExpectationStore {
 
   async all(): Promise<Expectation[]> {
     return this.#statements.all.all().map((row) => ({
-      peer: text(row, 'peer'),
-      schedule: text(row, 'name'),
-      always: integer(row, 'always') === 1,
-      graceMs: row['grace_ms'] === null ? undefined : integer(row, 'grace_ms'),
-      dueAt: integer(row, 'due_at'),
-      thirdAt: integer(row, 'third_at'),
-      state: oneOf(row, 'state', STATES),
-      since: integer(row, 'since'),
-      reportedAt: row['reported_at'] === null ? undefined : integer(row, 'reported_at'),
-      stopped: integer(row, 'stopped') === 1,
+      peer: textIn(row, 'peer'),
+      schedule: textIn(row, 'name'),
+      always: integerIn(row, 'always') === 1,
+      graceMs: row['grace_ms'] === null ? undefined : integerIn(row, 'grace_ms'),
+      dueAt: integerIn(row, 'due_at'),
+      thirdAt: integerIn(row, 'third_at'),
+      state: wordIn(row, 'state', STATES),
+      since: integerIn(row, 'since'),
+      reportedAt: row['reported_at'] === null ? undefined : integerIn(row, 'reported_at'),
+      stopped: integerIn(row, 'stopped') === 1,
     }));
   }
 
   async clock(): Promise<SavedClock | undefined> {
     const json = this.#meta.get(CLOCK_KEY);
-    return json === undefined ? undefined : document(json, CLOCK_KEY, parseClock);
+    return json === undefined ? undefined : storedJson(json, CLOCK_KEY, parseClock);
   }
 
   async apply(effects: Effects): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Database, Statement } from './database.ts';
+import type { Database, Statement } from '@filer/program';
 
 /** Single values by name, as text. */
 export class Meta {

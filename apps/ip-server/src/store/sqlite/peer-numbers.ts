@@ -1,5 +1,4 @@
-import type { Database, Statement } from './database.ts';
-import { integer } from './rows.ts';
+import { integerIn, type Database, type Statement } from '@filer/program';
 
 /** The short numbers of machines, under which their reports and samples are kept. */
 export class PeerNumbers {
@@ -16,11 +15,11 @@ export class PeerNumbers {
   /** Undefined for a machine that has never reported. */
   find(id: string): number | undefined {
     const row = this.#find.get(id);
-    return row === undefined ? undefined : integer(row, 'number');
+    return row === undefined ? undefined : integerIn(row, 'number');
   }
 
   all(): number[] {
-    return this.#all.all().map((row) => integer(row, 'number'));
+    return this.#all.all().map((row) => integerIn(row, 'number'));
   }
 
   /** The number of a machine, which is made when it has none: in a transaction. */

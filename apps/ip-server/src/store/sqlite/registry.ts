@@ -11,7 +11,15 @@ import {
   type Removal,
   type ServerRecord,
 } from '@filer/protocol';
-import { parseTrust, type SavedTrust } from '@filer/program';
+import {
+  type Database,
+  parseTrust,
+  type Row,
+  type SavedTrust,
+  type Statement,
+  storedJson,
+  textIn,
+} from '@filer/program';
 import { beginRun } from '../positions.ts';
 import type {
   Admission,
@@ -31,9 +39,8 @@ import type {
   Run,
 } from '../registry.ts';
 import { isRepeated } from '../admission.ts';
-import type { Database, Row, Statement } from './database.ts';
 import { Meta } from './meta.ts';
-import { document, inviteOf, memberOf, text } from './rows.ts';
+import { inviteOf, memberOf } from './rows.ts';
 import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
 
 const TRUSTED_TIME = 'trusted_time';
@@ -110,7 +117,7 @@ export class SqliteRegistry implements Registry {
         return { member: before, seq: before.memberSeq };
       const refused = this.#refusal(membership, before);
       if (refused !== undefined) return refused;
-      if (countsUse && countUse.run(invite, now) === 0) return this.#inviteRefusal(invite, now);
+      if (countsUse && countUse.run(invite, now).changes === 0) return this.#inviteRefusal(invite, now);
       // It was used, and this database does not know: it is of a backup from before.
       if (!countsUse && before?.membership.invite !== invite) noteUse.run(invite);
       const seq = next();
@@ -237,7 +244,7 @@ export class SqliteRegistry implements Registry {
   }
 
   async revokeInvite(id: string, now: number): Promise<boolean> {
-    return this.#statements.revoke.run(now, id) > 0;
+    return this.#statements.revoke.run(now, id).changes > 0;
   }
 
   async trustedTime(): Promise<SavedTrust | undefined> {
@@ -266,7 +273,7 @@ export class SqliteRegistry implements Registry {
 
   #read<T>(key: string, parse: (value: unknown) => T): T | undefined {
     const json = this.#meta.get(key);
-    return json === undefined ? undefined : document(json, key, parse);
+    return json === undefined ? undefined : storedJson(json, key, parse);
   }
 
   #member(id: string): Member | undefined {
@@ -300,8 +307,8 @@ export class SqliteRegistry implements Registry {
   }
 }
 
-const removalOf = (row: Row): Removal => document(text(row, 'removal'), 'removal', parseRemoval);
-const leaveOf = (row: Row): Leave => document(text(row, 'document'), 'leave', parseLeave);
+const removalOf = (row: Row): Removal => storedJson(textIn(row, 'removal'), 'removal', parseRemoval);
+const leaveOf = (row: Row): Leave => storedJson(textIn(row, 'document'), 'leave', parseLeave);
 
 function prepareAll(
   database: Database,

@@ -1,8 +1,15 @@
 import { FilerError, parseReportBody, type ReportBody } from '@filer/protocol';
-import type { Database, Row, SqlValue, Statement } from './database.ts';
+import {
+  bytesIn,
+  integerIn,
+  textIn,
+  type Database,
+  type Row,
+  type SqlValue,
+  type Statement,
+} from '@filer/program';
 import { PeerNumbers } from './peer-numbers.ts';
 import type { ReportQuery, StoredReport } from '../report-store.ts';
-import { bytes, integer, text } from './rows.ts';
 
 /**
  * Rows are read by pages, each in a transaction of its own: a reader that takes its time over an open one would keep
@@ -131,7 +138,7 @@ export class ReportSearch {
     if (since === undefined && until === undefined) return { first, last: newest };
     const received = this.#received.get(since ?? 0, until ?? Number.MAX_SAFE_INTEGER, first);
     if (typeof received?.['first'] !== 'number') return undefined;
-    return { first: received['first'], last: integer(received, 'last') };
+    return { first: received['first'], last: integerIn(received, 'last') };
   }
 
   /** The shortest indexes that hold all that is wanted; what they do not tell is looked for in their rows. */
@@ -184,7 +191,7 @@ export class ReportSearch {
     let from = prefix;
     for (let count = 0; count < MAX_TITLES && titles.length <= MAX_STREAMS; count++) {
       const row = next.get(globOf(pattern), from);
-      const title = row === undefined ? undefined : text(row, 'title');
+      const title = row === undefined ? undefined : textIn(row, 'title');
       if (title === undefined || !title.startsWith(prefix)) return titles;
       if (row?.['isWanted'] === 1) titles.push(title);
       // No text is between one and the same with a NUL behind it.
@@ -204,7 +211,7 @@ export class ReportSearch {
       yield* found;
       const end = found.at(-1);
       if (end === undefined || found.length < rows) return;
-      from = integer(end, 'number') + 1;
+      from = integerIn(end, 'number') + 1;
     }
   }
 
@@ -226,8 +233,8 @@ export class ReportSearch {
     for (const peer of peers) {
       yield [peer, schedule ?? ''];
       if (schedule !== undefined) continue;
-      for (let row = next.get(peer, ''); row !== undefined; row = next.get(peer, text(row, 'schedule')))
-        yield [peer, text(row, 'schedule')];
+      for (let row = next.get(peer, ''); row !== undefined; row = next.get(peer, textIn(row, 'schedule')))
+        yield [peer, textIn(row, 'schedule')];
     }
   }
 
@@ -241,7 +248,7 @@ export class ReportSearch {
     const numbers: number[] = [];
     for (const series of this.#eachSeries(peers ?? this.#peers.all(), schedule)) {
       const row = newest.get(...series, first, last, ...values);
-      if (row !== undefined) numbers.push(integer(row, 'number'));
+      if (row !== undefined) numbers.push(integerIn(row, 'number'));
     }
     return numbers;
   }
@@ -258,7 +265,7 @@ export class ReportSearch {
       const values = stream.where.flatMap((each) => each.values);
       for (const row of statement.all(wanted.first, wanted.last, ...values)) {
         const series = JSON.stringify([row['peer'], row['schedule']]);
-        newest.set(series, Math.max(newest.get(series) ?? 0, integer(row, 'number')));
+        newest.set(series, Math.max(newest.get(series) ?? 0, integerIn(row, 'number')));
       }
     }
     return [...newest.values()];
@@ -289,7 +296,7 @@ function headOf(stream: Iterator<Row, void>): Head[] {
   const { value, done } = stream.next();
   return done === true || value === undefined
     ? []
-    : [{ row: value, number: integer(value, 'number'), stream }];
+    : [{ row: value, number: integerIn(value, 'number'), stream }];
 }
 
 /** Only `*` and `?` mean something: a `[` is one. */
@@ -300,7 +307,7 @@ function globOf(pattern: string): string {
 /** One report that cannot be read is shown as such, and costs none of the others. */
 function bodyOf(row: Row): ReportBody {
   try {
-    return parseReportBody(bytes(row, 'content'));
+    return parseReportBody(bytesIn(row, 'content'));
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
     return { title: '(damaged: what it says cannot be read)', values: [], schedule: '' };
@@ -309,14 +316,14 @@ function bodyOf(row: Row): ReportBody {
 
 function reportOf(row: Row): StoredReport {
   return {
-    id: String(integer(row, 'number')),
-    peer: text(row, 'peer'),
-    receivedAt: integer(row, 'received_at'),
+    id: String(integerIn(row, 'number')),
+    peer: textIn(row, 'peer'),
+    receivedAt: integerIn(row, 'received_at'),
     report: {
-      spool: text(row, 'spool'),
-      seq: integer(row, 'seq'),
-      kind: text(row, 'kind') === 'schedule' ? 'schedule' : 'user',
-      time: integer(row, 'time'),
+      spool: textIn(row, 'spool'),
+      seq: integerIn(row, 'seq'),
+      kind: textIn(row, 'kind') === 'schedule' ? 'schedule' : 'user',
+      time: integerIn(row, 'time'),
       ...bodyOf(row),
     },
   };

@@ -1,6 +1,5 @@
 import { fairLevel } from '@filer/protocol';
-import type { Database, Statement } from './database.ts';
-import { integer } from './rows.ts';
+import { integerIn, type Database, type Statement } from '@filer/program';
 
 /**
  * Roughly what the reports of each machine take on disk, by the machine's number: counted along, since summing it up would read
@@ -69,7 +68,7 @@ export class ReportShares {
 
   #known(): Map<number, number> {
     this.#bytes ??= new Map(
-      this.#all.all().map((row) => [integer(row, 'number'), integer(row, 'report_bytes')]),
+      this.#all.all().map((row) => [integerIn(row, 'number'), integerIn(row, 'report_bytes')]),
     );
     return this.#bytes;
   }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
+import { bytesIn, integerIn, textIn, type Database, type Row, type Statement } from '@filer/program';
 import { NO_EFFECTS, type Effects } from '../effects.ts';
 import { differencesOf, roomOf, ROW_BYTES, verdictOf, type ReportDigest } from '../report-rules.ts';
-import type { Database, Row, Statement } from './database.ts';
 import type { SqliteExpectationStore } from './expectation-store.ts';
 import { PeerNumbers } from './peer-numbers.ts';
 import { ReportSearch } from './report-search.ts';
@@ -16,7 +16,6 @@ import type {
   StoredReport,
   StoreOutcome,
 } from '../report-store.ts';
-import { bytes, integer, text } from './rows.ts';
 
 /** Reports of one page. */
 const PAGE = 256;
@@ -124,7 +123,7 @@ export class SqliteReportStore implements ReportStore {
   #stored({ number }: Spool, seq: number): ReportDigest | undefined {
     const row = this.#statements.digest.get(number, seq);
     if (row === undefined) return undefined;
-    return { digest: bytes(row, 'digest'), kind: text(row, 'kind'), time: integer(row, 'time') };
+    return { digest: bytesIn(row, 'digest'), kind: textIn(row, 'kind'), time: integerIn(row, 'time') };
   }
 
   /** Of a spool that is new, too, unless the machine has too many of them. */
@@ -136,16 +135,16 @@ export class SqliteReportStore implements ReportStore {
     const peerNumber = this.#peers.of(peer);
     let row = find.get(peerNumber, spool);
     if (row === undefined) {
-      if (integer(spools.get(peerNumber) ?? {}, 'count') >= MAX_SPOOLS_PER_MEMBER) return undefined;
+      if (integerIn(spools.get(peerNumber) ?? {}, 'count') >= MAX_SPOOLS_PER_MEMBER) return undefined;
       addSpool.run(peerNumber, spool);
       row = find.get(peerNumber, spool) ?? {};
     }
     const found: Spool = {
-      number: integer(row, 'number'),
+      number: integerIn(row, 'number'),
       peer: peerNumber,
-      lastSeq: integer(row, 'last_seq'),
-      prunedSeq: integer(row, 'pruned_seq'),
-      prunedTime: integer(row, 'pruned_time'),
+      lastSeq: integerIn(row, 'last_seq'),
+      prunedSeq: integerIn(row, 'pruned_seq'),
+      prunedTime: integerIn(row, 'pruned_time'),
     };
     if (this.#spools.size >= MAX_REMEMBERED_SPOOLS) this.#spools.clear();
     this.#spools.set(key, found);
@@ -166,7 +165,7 @@ export class SqliteReportStore implements ReportStore {
 
   async lastSeq(peer: string, spool: string): Promise<number> {
     const row = this.#statements.lastSeq.get(peer, spool);
-    return row === undefined ? 0 : Math.max(0, integer(row, 'last_seq'));
+    return row === undefined ? 0 : Math.max(0, integerIn(row, 'last_seq'));
   }
 
   async newest(): Promise<string | undefined> {
@@ -199,7 +198,7 @@ export class SqliteReportStore implements ReportStore {
     for (const peer of this.#shares.above(level)) {
       // A machine's older spools come first: it opens another one only when its home is an old copy.
       for (const spool of this.#statements.spoolsOf.all(peer)) {
-        for (const row of this.#statements.oldest.all(integer(spool, 'number'), limit - dropped)) {
+        for (const row of this.#statements.oldest.all(integerIn(spool, 'number'), limit - dropped)) {
           if (this.#shares.of(peer) <= level || this.#shares.total <= maxBytes) break;
           this.#drop(row);
           dropped++;
@@ -212,12 +211,12 @@ export class SqliteReportStore implements ReportStore {
   }
 
   #drop(row: Row): void {
-    const number = integer(row, 'number');
+    const number = integerIn(row, 'number');
     // Its files are removed a little later.
     this.#statements.filesGo.run(number);
     this.#statements.drop.run(number);
-    this.#statements.pruned.run(integer(row, 'seq'), integer(row, 'time'), integer(row, 'spool'));
-    this.#shares.add(integer(row, 'peer'), -integer(row, 'bytes'));
+    this.#statements.pruned.run(integerIn(row, 'seq'), integerIn(row, 'time'), integerIn(row, 'spool'));
+    this.#shares.add(integerIn(row, 'peer'), -integerIn(row, 'bytes'));
   }
 }
 

@@ -1,9 +1,8 @@
 import type { Heartbeat } from '@filer/protocol';
+import { integerIn, type Database, type Row, type Statement } from '@filer/program';
 import type { HeartbeatAt } from '../registry.ts';
 import { HOURS_KEPT_MS, MINUTES_KEPT_MS, type Sample, type SampleStore } from '../sample-store.ts';
-import type { Database, Row, Statement } from './database.ts';
 import { PeerNumbers } from './peer-numbers.ts';
-import { integer } from './rows.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -53,7 +52,7 @@ export class SqliteSampleStore implements SampleStore {
           this.#rollUpHour(peer, first - (first % HOUR_MS));
           left -= MINUTES_AN_HOUR;
         } else {
-          left -= 1 + dropOld.run(peer, now - HOURS_KEPT_MS);
+          left -= 1 + dropOld.run(peer, now - HOURS_KEPT_MS).changes;
           this.#rolledUp = peer;
         }
       }
@@ -66,7 +65,7 @@ export class SqliteSampleStore implements SampleStore {
     const average = hour.get(peer, at, at + HOUR_MS);
     if (average === undefined) return;
     dropHour.run(peer, at, at + HOUR_MS);
-    insert.run(peer, at, HOUR_MS, ...COLUMNS.map(([, column]) => integer(average, column)));
+    insert.run(peer, at, HOUR_MS, ...COLUMNS.map(([, column]) => integerIn(average, column)));
   }
 }
 
@@ -83,16 +82,16 @@ const COLUMNS = [
 
 function sampleOf(row: Row): Sample {
   return {
-    at: integer(row, 'at'),
-    spanMs: integer(row, 'span_ms'),
+    at: integerIn(row, 'at'),
+    spanMs: integerIn(row, 'span_ms'),
     heartbeat: {
-      uptimeMs: integer(row, 'uptime_ms'),
-      loadHundredths: integer(row, 'load_hundredths'),
-      memoryTotalBytes: integer(row, 'memory_total_bytes'),
-      memoryFreeBytes: integer(row, 'memory_free_bytes'),
-      inboxFreeBytes: integer(row, 'inbox_free_bytes'),
-      transfers: integer(row, 'transfers'),
-      spooled: integer(row, 'spooled'),
+      uptimeMs: integerIn(row, 'uptime_ms'),
+      loadHundredths: integerIn(row, 'load_hundredths'),
+      memoryTotalBytes: integerIn(row, 'memory_total_bytes'),
+      memoryFreeBytes: integerIn(row, 'memory_free_bytes'),
+      inboxFreeBytes: integerIn(row, 'inbox_free_bytes'),
+      transfers: integerIn(row, 'transfers'),
+      spooled: integerIn(row, 'spooled'),
     },
   };
 }

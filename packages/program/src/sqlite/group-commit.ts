@@ -1,5 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { transaction } from './database.ts';
+import type { Database } from './database.ts';
 
 /** The first of a busy time is written at once; those that come after it so shortly are written together, in ms. */
 const GATHER_MS = 50;
@@ -72,6 +71,6 @@ export class GroupCommit<T> {
 /** Writes of several stores that go to the disk together, in the order in which they were added. */
 export type Writes = GroupCommit<() => void>;
 
-export function writesTo(database: DatabaseSync): Writes {
-  return new GroupCommit((writes) => transaction(database, () => writes.forEach((write) => write())));
+export function writesTo(database: Database): Writes {
+  return new GroupCommit((writes) => database.transaction(() => writes.forEach((write) => write())));
 }

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { GroupCommit } from '../../../apps/filer-client/src/store/group-commit.ts';
+import { GroupCommit } from '@filer/program';
 
 test('what is added while others wait is written with them, in order', async () => {
   const writes: (readonly number[])[] = [];
