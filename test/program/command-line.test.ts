@@ -165,7 +165,7 @@ test.each([
   [['sned', 'x'], 'there is no command "sned", did you mean send?; see filer-client --help'],
   [['report', 'schedule', 'lst'], 'there is no command "report schedule lst", did you mean list?'],
   [['report', 'schedule'], '"filer-client report schedule" needs one of add, list'],
-  [['--colour', 'send'], 'there is no command'],
+  [['--colour', 'send'], 'there is no option --colour'],
   [[], 'a command is missing'],
 ] satisfies [string[], string][])('%j is a usage error that says: %s', async (argv, words) => {
   const { exitCode, stdout, stderr } = await run(commands, argv);

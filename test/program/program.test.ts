@@ -159,7 +159,7 @@ test('help of the program, of a group and of a command goes to standard output w
     expect({ argv, exitCode, stderr }).toEqual({ argv, exitCode: 0, stderr: '' });
     expect(stdout).toContain('Usage: filer-client');
   }
-  expect((await run(commands, ['help', 'share'])).stdout).toContain('filer-client share add <dir>');
+  expect((await run(commands, ['help', 'share'])).stdout).toContain('share add <dir>');
 });
 
 test('the version is printed alone', async () => {

@@ -2,22 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { commands as clientCommands } from '../../apps/filer-client/src/cli/commands.ts';
-import { clientSettings } from '../../apps/filer-client/src/settings.ts';
-import { commands as serverCommands } from '../../apps/ip-server/src/cli/commands.ts';
-import { SETTINGS as serverSettings } from '../../apps/ip-server/src/settings.ts';
-import { optionName, parseUsage, readArguments } from '../../packages/program/src/binding.ts';
-import { optionsOf, parseCommandLine } from '../../packages/program/src/command-line.ts';
+import { readArguments } from '../../packages/program/src/binding.ts';
+import { parseCommandLine } from '../../packages/program/src/command-line.ts';
 import type { Command } from '../../packages/program/src/command.ts';
-import { completionCommand } from '../../packages/program/src/completion.ts';
-import {
-  GLOBAL_FLAGS,
-  readGlobals,
-  selectCommand,
-  unknownCommand,
-} from '../../packages/program/src/selection.ts';
-import type { Settings } from '../../packages/program/src/settings.ts';
+import { readGlobals, selectCommand, unknownCommand } from '../../packages/program/src/selection.ts';
 import { EXIT_CODES } from '../../packages/protocol/src/errors.ts';
+import { PROGRAMS, withCommands } from '../../scripts/cli-docs.ts';
 import { commandLinesIn, type CommandLine } from './command-lines.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,11 +17,7 @@ const pages = [
 ].filter((name) => name.endsWith('.md'));
 const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 
-/** What `--help` is made from. */
-const programs: Readonly<Record<string, readonly Command[]>> = {
-  'filer-client': [...clientCommands, completionCommand],
-  'ip-server': [...serverCommands, completionCommand],
-};
+const programs: Readonly<Record<string, readonly Command[]>> = PROGRAMS;
 const everything = Object.entries(programs).flatMap(([program, commands]) =>
   commands.map((command) => [`${program} ${command.usage}`, command] as const),
 );
@@ -50,60 +36,35 @@ const sections = new Map(
   }),
 );
 
-/** The options that the first column of a section's tables names: `--yes`, `-y`. */
-function optionsIn(section: string): string[] {
-  return section
-    .split('\n')
-    .flatMap((line) => /^\|([^|]*)\|/.exec(line)?.[1] ?? [])
-    .flatMap((cell) => [...cell.matchAll(/`(--?[a-z][a-z-]*)/g)].map((match) => match[1] ?? ''))
-    .toSorted();
-}
-
-function optionsOfCommand(command: Command): string[] {
-  return [...optionsOf(command, parseUsage(command.usage))]
-    .flatMap(
-      ([
-        name,
-        {
-          argument: { alias },
-        },
-      ]) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])],
-    )
-    .toSorted();
-}
-
 test('docs/cli/ has a section for every command of both programs and no other', () => {
   expect([...sections.keys()].toSorted()).toEqual(everything.map(([usage]) => usage).toSorted());
 });
 
-test.each(everything)('docs/cli/ lists the options of "%s", all of them and no others', (usage, command) => {
-  expect(optionsIn(sections.get(usage) ?? '')).toEqual(optionsOfCommand(command));
+test.each(everything)('docs/cli/ says in the section of "%s" what its declaration says', (usage) => {
+  expect(sections.get(usage)).toContain(`\n<!-- command: ${usage} -->\n`);
+});
+
+test.each(pages.filter((page) => page.startsWith('docs/cli/')))(
+  '%s has the flags and examples of the declarations: else run "npm run docs"',
+  (page) => {
+    expect(withCommands(read(page))).toBe(read(page));
+  },
+);
+
+test('what is written below a flag is kept, and is not lost with the flag', () => {
+  const page = (key: string): string =>
+    `<!-- command: filer-client peers -->\n\n- \`${key}\`: old words.\n  More of it.\n\n  And more.\n\n<!-- end -->`;
+
+  expect(withCommands(page('--all <x>'))).toMatch(
+    /- `--all`: include [^\n]+\n {2}More of it\.\n\n {2}And more\.\n- `--watch`/,
+  );
+  expect(() => withCommands(page('--al'))).toThrow('--al');
+  expect(() => withCommands('<!-- command: filer-client nonsense -->\n<!-- end -->')).toThrow('nonsense');
 });
 
 test('docs/cli/ lists the options that every command has', () => {
-  const expected = Object.entries(GLOBAL_FLAGS).flatMap(([name, { alias }]) => [
-    `--${name}`,
-    ...(alias === undefined ? [] : [`-${alias}`]),
-  ]);
-  const rules = cli.split(/^#{1,3} /m).find((section) => section.startsWith('Rules for both')) ?? '';
-
-  expect(optionsIn(rules)).toEqual(expected.toSorted());
+  expect(cli).toContain('<!-- commands: flags -->');
 });
-
-test.each([
-  ['filer-client start', 'FILER_', clientSettings],
-  ['ip-server start', 'IP_SERVER_', serverSettings],
-] as const)(
-  'docs/cli/ names the variable and the key of every setting of "%s"',
-  (usage, prefix, settings) => {
-    const table: Settings = settings;
-    const section = sections.get(usage) ?? '';
-    for (const name of Object.keys(table).map(optionName)) {
-      expect(section).toContain(`\`${prefix}${name.toUpperCase().replaceAll('-', '_')}`);
-      expect(section).toMatch(new RegExp(`\\| \`${name}(?: = |\`)`));
-    }
-  },
-);
 
 test('docs/cli/ lists every exit code of the table, and that of a closed output', () => {
   const listed = [...cli.matchAll(/^\| (\d+) +\|/gm)].map((match) => Number(match[1]));

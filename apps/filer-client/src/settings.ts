@@ -31,11 +31,15 @@ export const clientSettings = {
     '192.0.2.7:10902',
     'address at which other peers dial this machine (default: its own addresses)',
   ),
-  inbox: optionalSetting(textKind('a folder'), '/srv/inbox', 'folder for received files'),
+  inbox: optionalSetting(
+    textKind('a folder', { completes: 'folder' }),
+    '/srv/inbox',
+    'folder for received files',
+  ),
   accept: setting(
     choiceKind(['members', 'ask', 'none']),
     'members',
-    'which files to take: from all members, only those that a person accepts with `inbox accept` (ask), or none',
+    'which files to take: from all members, only what a person accepts with `inbox accept` (ask), or none',
   ),
   inboxQuota: optionalSetting(
     SIZE,

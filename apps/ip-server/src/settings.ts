@@ -34,17 +34,25 @@ const ADDRESS = customKind('HOST:PORT such as server.example:10901', (text) => {
   return formatHostPort(address);
 });
 
-const WEBHOOK = customKind('an http or https address such as https://ops.example/hooks/filer', (text) => {
-  const url = new URL(text);
-  // A password in an address ends in logs and lists of processes.
-  if (!/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
-    throw new RangeError('not such an address');
-  return url.href;
-});
+const WEBHOOK = customKind(
+  'an http or https address such as https://ops.example/hooks/filer',
+  (text) => {
+    const url = new URL(text);
+    // A password in an address ends in logs and lists of processes.
+    if (!/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+      throw new RangeError('not such an address');
+    return url.href;
+  },
+  { value: 'url' },
+);
 
 /** Everything that can be set: as a flag of `start`, as `IP_SERVER_…`, in the configuration file. */
 export const SETTINGS = {
-  host: setting(textKind('an address of this machine such as :: or 127.0.0.1'), '::', 'address to listen on'),
+  host: setting(
+    textKind('an address of this machine such as :: or 127.0.0.1', { value: 'host' }),
+    '::',
+    'address to listen on',
+  ),
   port: setting(PORT, '10901', 'port to listen on, 0 for any that is free'),
   advertise: listSetting(
     ADDRESS,
@@ -62,7 +70,7 @@ export const SETTINGS = {
     'how often machines send a heartbeat',
   ),
   networkKey: optionalSetting(
-    textKind('a file'),
+    textKind('a file', { completes: 'file' }),
     '/media/safe/network-key.pem',
     'file with the network key, if it is not in the home',
   ),
@@ -100,7 +108,7 @@ export const SETTINGS = {
     'address to post to when reports of a machine are missing, and when they come again',
   ),
   webhookSecretFile: optionalSetting(
-    textKind('a file'),
+    textKind('a file', { completes: 'file' }),
     '/etc/ip-server/webhook-secret',
     'file with the secret that signs what is posted, if it is not webhook-secret in the home',
   ),

@@ -13,6 +13,12 @@ export interface Argument<T> {
   readonly alias?: string;
   /** What a person would type for the value that is taken otherwise. */
   readonly fallback?: string;
+  /** Whether `a,b` are two values. */
+  readonly commas?: boolean;
+  /** Name of the setting that it sets: the key of the configuration file. */
+  readonly setting?: string;
+  /** What its values are; a flag has none. */
+  readonly kind?: Kind<unknown>;
   /**
    * @param given what was typed, in order; `['']` for a flag
    * @param label how a person knows it: `--limit`, `TARGET`
@@ -37,6 +43,7 @@ interface Extras {
 export function required<T>(kind: Kind<T>, describe: string, extras: Extras = {}): Argument<T> {
   return {
     ...extras,
+    kind,
     describe,
     arity: 'one',
     required: true,
@@ -48,6 +55,7 @@ export function required<T>(kind: Kind<T>, describe: string, extras: Extras = {}
 export function optional<T>(kind: Kind<T>, describe: string, extras: Extras = {}): Argument<T | undefined> {
   return {
     ...extras,
+    kind,
     describe,
     arity: 'one',
     required: false,
@@ -64,6 +72,7 @@ export function defaulted<T>(
 ): Argument<T> {
   return {
     ...extras,
+    kind,
     describe,
     arity: 'one',
     required: false,
@@ -85,7 +94,9 @@ export function list<T>(kind: Kind<T>, describe: string, extras: ListExtras = {}
   const { commas = false, required: atLeastOne = false, ...rest } = extras;
   return {
     ...rest,
-    describe: commas ? `${describe} (several: repeat it, or a,b)` : describe,
+    kind,
+    commas,
+    describe,
     arity: 'many',
     required: atLeastOne,
     read: (given, label) => {

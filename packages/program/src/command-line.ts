@@ -31,7 +31,7 @@ export function parseCommandLine(
   for (const [name, texts] of Object.entries(named)) {
     const known = options.get(name);
     if (known !== undefined) given.set(known.key, { label: `--${name}`, texts });
-    else if (!Object.hasOwn(GLOBAL_FLAGS, name)) throw unknownOption(help, options, name);
+    else if (!Object.hasOwn(GLOBAL_FLAGS, name)) throw unknownOption(help, options, name, tokens);
   }
   const { bound, excess } = bindPositionals(usage, typed ?? [], afterDashes ?? []);
   for (const [key, texts] of bound) given.set(key, { label: positionalLabel(key), texts });
@@ -59,7 +59,7 @@ export function optionsOf(command: Command, usage: Usage): Map<string, Option> {
  * yargs without its own ideas: no numbers, no lists, no guesses, no output, no exit. It is pinned to 18.0.0:
  * later ones measure text with a `string-width` whose regular expression takes 40 ms to compile at start.
  */
-export function plainYargs(program: string): Argv {
+function plainYargs(program: string): Argv {
   // It asks for the current folder otherwise, which may have been removed.
   return yargs([], '/')
     .scriptName(program)
@@ -128,8 +128,13 @@ function valueProblem(message: string): string {
   return message;
 }
 
-function unknownOption(help: string, options: ReadonlyMap<string, Option>, name: string): Error {
-  const dashes = name.length === 1 ? '-' : '--';
+function unknownOption(
+  help: string,
+  options: ReadonlyMap<string, Option>,
+  name: string,
+  tokens: readonly string[],
+): Error {
+  const dashes = tokens.some((token) => token.replace(/=.*/s, '') === `-${name}`) ? '-' : '--';
   const known = [...options.keys(), ...Object.keys(GLOBAL_FLAGS)];
   return usageError(`there is no option ${dashes}${name}${suggestion(name, known, '--')}`, help);
 }

@@ -11,7 +11,7 @@ import {
   writeFailure,
 } from '@filer/protocol';
 import { optionName } from './binding.ts';
-import { environmentPrefix, variable, type Environment } from './environment.ts';
+import { environmentPrefix, settingVariable, variable, type Environment } from './environment.ts';
 import type { Home } from './home.ts';
 import type { Setting, Settings, SettingValues } from './settings.ts';
 
@@ -38,10 +38,9 @@ export async function readConfiguration<S extends Settings>(
   { home, env, flags }: ConfigurationSources<S>,
 ): Promise<SettingValues<S>> {
   const file = await readTable(settings, home.configFile);
-  const prefix = environmentPrefix(home.program);
   const values = Object.entries(settings).map(([key, each]) => {
     const name = optionName(key);
-    const variableName = `${prefix}${name.toUpperCase().replaceAll('-', '_')}`;
+    const variableName = settingVariable(home.program, name);
     const inEnvironment = variable(env, variableName);
     if (flags[key] !== undefined) return [key, flags[key]] as const;
     if (inEnvironment !== undefined) {

@@ -14,6 +14,11 @@ export function environmentPrefix(program: ProgramName): string {
   return program === 'filer-client' ? 'FILER_' : 'IP_SERVER_';
 }
 
+/** The variable of a setting: `FILER_INBOX_QUOTA`. */
+export function settingVariable(program: ProgramName, setting: string): string {
+  return `${environmentPrefix(program)}${setting.toUpperCase().replaceAll('-', '_')}`;
+}
+
 /** The value of a variable; one that is set to nothing counts as not set. */
 export function variable(env: Environment, name: string): string | undefined {
   const value = env[name];

@@ -1,6 +1,12 @@
 /** What both commands of filer share; the only file that others import. */
 export { closeAll } from './close-all.ts';
-export { processEnvironment, variable, type Environment, type ProgramName } from './environment.ts';
+export {
+  processEnvironment,
+  settingVariable,
+  variable,
+  type Environment,
+  type ProgramName,
+} from './environment.ts';
 export { openHome, resolveHome, type Home } from './home.ts';
 export { userWorkFolder } from './user-folders.ts';
 export { acquireLock, type Lock } from './lock.ts';
@@ -61,6 +67,10 @@ export {
   type SettingArguments,
   type SettingValues,
 } from './settings.ts';
+export { sentence, type CommandGroup } from './help/help.ts';
+export { formOf, type Parameter } from './help/form.ts';
+export { completionCommand } from './completion.ts';
+export { GLOBAL_FLAGS } from './selection.ts';
 export { runProgram, type ProgramOptions } from './program.ts';
 export {
   arrayOf,

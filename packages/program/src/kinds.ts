@@ -5,23 +5,43 @@ import { parseRate, parseSize, SIZE_EXAMPLES } from './sizes.ts';
 export interface Kind<T> {
   /** A right value, to follow the word "takes": `a duration such as 10s`. */
   readonly expects: string;
+  /** What stands for a value in the help, such as `duration`, or all of its choices: `rename|skip`. */
+  readonly value: string;
+  /** All right values, where there are only a few. */
+  readonly choices?: readonly string[];
+  /** What the value names, for completion: a key of the program's `CompletionSources`. */
+  readonly completes?: string;
   /** Whether the value stands bare (not as a string) in a TOML file. */
   readonly bare: boolean;
   /** @throws anything, when `text` is not a right value */
   readonly parse: (text: string) => T;
 }
 
-/** A value whose rule is known elsewhere, such as an address; `parse` throws on a wrong one. */
-export function customKind<T>(expects: string, parse: (text: string) => T): Kind<T> {
-  return { expects, bare: false, parse };
+/** What help and completion know of a kind beside `expects`. */
+type Hints = Pick<Partial<Kind<unknown>>, 'value' | 'completes'>;
+
+/**
+ * A value whose rule is known elsewhere, such as an address; `parse` throws on a wrong one.
+ *
+ * @param hints `value` is the noun that `expects` begins with, unless given
+ */
+export function customKind<T>(expects: string, parse: (text: string) => T, hints: Hints = {}): Kind<T> {
+  return { expects, value: nounOf(expects), bare: false, parse, ...hints };
 }
 
 /** Taken as typed, but not empty. */
-export function textKind(expects: string): Kind<string> {
-  return customKind(expects, (text) => {
+export function textKind(expects: string, hints: Hints = {}): Kind<string> {
+  const parse = (text: string): string => {
     if (text === '') throw new RangeError('empty');
     return text;
-  });
+  };
+  return customKind(expects, parse, hints);
+}
+
+/** `a duration such as 10s` is `duration`, `HOST:PORT` is `host:port`. */
+function nounOf(expects: string): string {
+  const [, noun = 'value'] = /^(?:an? |the )?(?:new )?([^\s,]+)/.exec(expects) ?? [];
+  return noun.toLowerCase();
 }
 
 /** Taken as typed, even if empty. */
@@ -42,6 +62,8 @@ export const PORT: Kind<number> = integerKind({ min: 0, max: 65_535, example: 10
 /** `true` or `false`. */
 export const TOGGLE: Kind<boolean> = {
   expects: 'true or false',
+  value: 'true|false',
+  choices: ['true', 'false'],
   bare: true,
   parse: (text) => {
     if (text !== 'true' && text !== 'false') throw new RangeError('neither true nor false');
@@ -54,6 +76,7 @@ export function integerKind(bounds: { min: number; max: number; example: number 
   const { min, max, example } = bounds;
   return {
     expects: `a whole number from ${min} to ${max} such as ${example}`,
+    value: 'number',
     bare: true,
     parse: (text) => {
       const value = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
@@ -65,9 +88,10 @@ export function integerKind(bounds: { min: number; max: number; example: number 
 
 /** One of a few words. */
 export function choiceKind<const T extends string>(choices: readonly T[]): Kind<T> {
-  return customKind(`one of ${choices.join(', ')}`, (text) => {
+  const parse = (text: string): T => {
     const choice = choices.find((each) => each === text);
     if (choice === undefined) throw new RangeError('not among them');
     return choice;
-  });
+  };
+  return { ...customKind(`one of ${choices.join(', ')}`, parse, { value: choices.join('|') }), choices };
 }

@@ -23,4 +23,5 @@ export const MOMENT: Kind<Moment> = customKind(
     if (!isDay || Number.isNaN(at)) throw new RangeError('no such time');
     return () => at;
   },
+  { value: 'time' },
 );

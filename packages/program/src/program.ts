@@ -2,13 +2,13 @@ import { FilerError } from '@filer/protocol';
 import type { GivenArguments } from './arguments.ts';
 import type { Command, Context } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
-import { readGlobals, selectCommand, unknownCommand } from './selection.ts';
+import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand } from './selection.ts';
 import { COMPLETE_TOKEN } from './completion-script.ts';
 import { completionCommand, completionsFor } from './completion.ts';
 import { askOnTerminal } from './confirmation.ts';
 import { watchForCrash } from './crash.ts';
 import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
-import { commandHelp, groupHelp } from './help.ts';
+import { commandHelp, programHelp, type CommandGroup } from './help/help.ts';
 import { resolveHome } from './home.ts';
 import { Output, type OutputStream } from './output.ts';
 import { abortOnSignals } from './signals.ts';
@@ -19,6 +19,8 @@ export interface ProgramOptions {
   /** What the program is, in one line. */
   readonly summary: string;
   readonly commands: readonly Command[];
+  /** What the help shows together. @default none */
+  readonly groups?: readonly CommandGroup[];
   /** @default '' */
   readonly epilogue?: string;
   /** What follows the program's name. @default the process's */
@@ -43,7 +45,9 @@ const OUTPUT_CLOSED = new Error('the reader of standard output has closed it');
  * left something open. Never throws.
  */
 export async function runProgram(options: ProgramOptions): Promise<number> {
-  const { program, argv = process.argv.slice(2), stdout = process.stdout, stderr = process.stderr } = options;
+  const { program, stdout = process.stdout, stderr = process.stderr } = options;
+  const commands = [...options.commands, completionCommand];
+  const argv = separateFlags(commands, options.argv ?? process.argv.slice(2));
   const output = new Output({ program, ...readGlobals(argv), stdout, stderr });
   const crash = watchForCrash();
   const controller = new AbortController();
@@ -52,7 +56,11 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   let exitCode: number;
   try {
     exitCode = await Promise.race([
-      dispatch({ ...options, argv, stdout, outliveFailures: crash.outliveFailures }, output, controller),
+      dispatch(
+        { ...options, commands, argv, stdout, outliveFailures: crash.outliveFailures },
+        output,
+        controller,
+      ),
       crash.promise,
     ]);
   } catch (error) {
@@ -79,19 +87,23 @@ type Dispatched = ProgramOptions &
   Pick<Context, 'outliveFailures'>;
 
 async function dispatch(options: Dispatched, output: Output, controller: AbortController): Promise<number> {
-  const { program, version, summary, argv, stdout, epilogue = '' } = options;
-  const commands = [...options.commands, completionCommand];
+  const { program, version, summary, argv, stdout, groups = [], epilogue = '' } = options;
+  const { commands } = options;
   if (argv[0] === COMPLETE_TOKEN) {
     for (const candidate of completionsFor(commands, argv.slice(1))) stdout.write(`${candidate}\n`);
     return 0;
   }
   const globals = readGlobals(argv);
-  const asksHelp = globals.help || argv[0] === 'help';
-  const { words, command, tokens } = selectCommand(commands, argv[0] === 'help' ? argv.slice(1) : argv);
-  if (asksHelp) {
-    const help = { program, summary, epilogue, width: output.columns };
+  const isHelpCommand = argv[0] === 'help';
+  const { words, command, tokens } = selectCommand(commands, isHelpCommand ? argv.slice(1) : argv);
+  const next = tokens.find((token) => !isGlobal(token));
+  if (next !== undefined && (command === undefined || (isHelpCommand && !next.startsWith('-')))) {
+    throw unknownCommand(program, commands, words, next);
+  }
+  if (globals.help || isHelpCommand) {
+    const help = { program, summary, groups, epilogue, width: output.columns };
     stdout.write(
-      `${await (command ? commandHelp(commands, command, help) : groupHelp(commands, words, help))}\n`,
+      `${words.length === 0 ? programHelp(commands, help) : commandHelp(commands, words, help)}\n`,
     );
     return 0;
   }
@@ -100,10 +112,7 @@ async function dispatch(options: Dispatched, output: Output, controller: AbortCo
     output.json({ name: program, version });
     return 0;
   }
-  if (command === undefined) {
-    const next = tokens.find((token) => !token.startsWith('-'));
-    throw unknownCommand(program, commands, words, next);
-  }
+  if (command === undefined) throw unknownCommand(program, commands, words);
   return runCommand(
     command,
     parseCommandLine(program, commands, command, tokens),

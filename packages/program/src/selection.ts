@@ -1,14 +1,15 @@
 import { nearNames } from '@filer/protocol';
 import { parseUsage, usageError } from './binding.ts';
+import type { Argument } from './arguments.ts';
 import type { Command } from './command.ts';
 
 /** Options that every command has. */
 export const GLOBAL_FLAGS = {
-  json: { describe: 'data as JSON on standard output', alias: undefined },
-  quiet: { describe: 'no words on standard error but failures', alias: 'q' },
-  verbose: { describe: 'say more; failures with their stack', alias: 'v' },
-  help: { describe: 'show this', alias: 'h' },
-  version: { describe: 'show the version', alias: undefined },
+  json: { describe: 'print data as JSON on standard output', alias: undefined },
+  quiet: { describe: 'print only warnings and failures on standard error', alias: 'q' },
+  verbose: { describe: 'print more: debug logs of daemons, stacks of failures', alias: 'v' },
+  help: { describe: 'show the help of the program or of a command', alias: 'h' },
+  version: { describe: 'show the version', alias: 'V' },
 } as const;
 
 export type Globals = Record<keyof typeof GLOBAL_FLAGS, boolean>;
@@ -37,6 +38,35 @@ export function readGlobals(argv: readonly string[]): Globals {
     help: has('help'),
     version: has('version'),
   };
+}
+
+/** `-nq` as `-n -q`, and `-tbob` as `-t=bob`, for the letters that the command has; nothing after `--` is touched. */
+export function separateFlags(commands: readonly Command[], argv: readonly string[]): string[] {
+  const everywhere = Object.values(GLOBAL_FLAGS).flatMap(({ alias }) => alias ?? []);
+  const globals = separated(argv, new Set(everywhere), new Set());
+  const own = Object.values(selectCommand(commands, globals).command?.args ?? {});
+  const lettersOf = (all: readonly Argument<unknown>[]): string[] => all.flatMap(({ alias }) => alias ?? []);
+  const flags = lettersOf(own.filter(({ arity }) => arity === 'flag'));
+  const valued = lettersOf(own.filter(({ arity }) => arity !== 'flag'));
+  return separated(globals, new Set([...everywhere, ...flags]), new Set(valued));
+}
+
+function separated(
+  argv: readonly string[],
+  flags: ReadonlySet<string>,
+  valued: ReadonlySet<string>,
+): string[] {
+  const end = argv.indexOf('--');
+  const before = end === -1 ? argv : argv.slice(0, end);
+  const tokens = before.flatMap((token) => {
+    const letters = (/^-([A-Za-z]{2,})$/.exec(token)?.[1] ?? '').split('');
+    if (letters.length > 0 && letters.every((letter) => flags.has(letter))) {
+      return letters.map((letter) => `-${letter}`);
+    }
+    const [, letter = '', value = ''] = /^-([A-Za-z])([^=][^]*)$/.exec(token) ?? [];
+    return valued.has(letter) ? [`-${letter}=${value}`] : [token];
+  });
+  return [...tokens, ...argv.slice(before.length)];
 }
 
 /**
@@ -78,6 +108,11 @@ export function unknownCommand(
   next?: string,
 ): Error {
   const help = [program, ...words].join(' ');
+  if (next?.startsWith('-') === true) {
+    const known = Object.keys(GLOBAL_FLAGS);
+    const name = next.replace(/^--?/, '').replace(/=.*/, '');
+    return usageError(`there is no option ${next} before a command${suggestion(name, known, '--')}`, help);
+  }
   const following = [
     ...new Set(beginsWith(commands, words).flatMap((each) => wordsOf(each)[words.length] ?? [])),
   ];
@@ -98,7 +133,6 @@ export function suggestion(wanted: string, known: readonly string[], prefix = ''
   return near.length === 0 ? '' : `, did you mean ${near.join(' or ')}?`;
 }
 
-function isGlobal(token: string): boolean {
-  const { json, quiet, verbose, help, version } = readGlobals([token]);
-  return json || quiet || verbose || help || version;
+export function isGlobal(token: string): boolean {
+  return Object.values(readGlobals([token])).includes(true);
 }

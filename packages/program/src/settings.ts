@@ -41,7 +41,7 @@ export function setting<T>(kind: Kind<T>, fallback: string, describe: string): S
     isList: false,
     read: (texts, label) => readValue(kind, texts.join(','), label),
     fallback: kind.parse(fallback),
-    argument: () => optional(kind, `${describe} (${fallback} unless set)`),
+    argument: () => ({ ...optional(kind, describe), fallback }),
   };
 }
 
@@ -81,7 +81,7 @@ export function commandSetting(
   example: readonly string[],
   describe: string,
 ): Setting<readonly string[] | undefined> {
-  const program = textKind('a program');
+  const program = textKind('a program', { completes: 'file' });
   const read = (texts: readonly string[], label: string): readonly string[] => [
     readValue(program, texts[0] ?? '', label),
     ...texts.slice(1),
@@ -121,9 +121,10 @@ export function toggleSetting(fallback: boolean, describe: string): Setting<bool
 
 /** The options for a table of settings: spread them into the `args` of the command that takes them. */
 export function settingArguments<S extends Settings>(settings: S): SettingArguments<S> {
-  const entries = Object.entries(settings).map(
-    ([key, each]) => [key, each.argument(optionName(key))] as const,
-  );
+  const entries = Object.entries(settings).map(([key, each]) => {
+    const name = optionName(key);
+    return [key, { ...each.argument(name), setting: name }] as const;
+  });
   // Each key of the table has got its own setting's argument.
   return Object.fromEntries(entries) as SettingArguments<S>;
 }

@@ -66,12 +66,13 @@ export function parseTimetable({ kind, text }: TimetableText): Timetable {
 }
 
 /** As the value of `--every`. */
-export const EVERY: Kind<Timetable> = customKind(EVERY_EXAMPLES, parseEvery);
+export const EVERY: Kind<Timetable> = customKind(EVERY_EXAMPLES, parseEvery, { value: 'interval' });
 
 /** As the value of `--cron`. */
 export const CRON: Kind<Timetable> = customKind(
   "a cron line such as '0 18 * * *' (minute, hour, day, month, weekday)",
   parseCron,
+  { value: 'line' },
 );
 
 /** @returns the cron line of what is written by the calendar, undefined for a duration */

@@ -24,16 +24,17 @@ import { clientSettings } from '../settings.ts';
  * What can be typed after each command, and what may stand there. The commands themselves are in commands.ts.
  */
 
-const onConflict = defaulted(
-  choiceKind(CONFLICTS),
-  'update',
-  `what to do when the name already exists: ${CONFLICTS.join(', ')}`,
-);
-const TARGET = textKind('a name, an id, @group or @all');
+const onConflict = defaulted(choiceKind(CONFLICTS), 'update', 'what to do when the name already exists');
+const PEER = textKind('a name or an id', { value: 'peer', completes: 'peer' });
+const TARGET = textKind('a name, an id, @group or @all', { value: 'target', completes: 'target' });
+const JOB = textKind('the id of a job, or its beginning', { value: 'job', completes: 'job' });
+const FILE = textKind('a file', { completes: 'file' });
+const FOLDER = textKind('a folder', { completes: 'folder' });
+const PATH = textKind('a path', { completes: 'file' });
 
 export const joinArguments = {
   link: optional(
-    textKind('an invite link, - for standard input, or a file'),
+    textKind('an invite link, - for standard input, or a file', { value: 'link', completes: 'file' }),
     'the link that `ip-server invite` printed',
   ),
   name: optional(
@@ -54,8 +55,12 @@ export const peersArguments = {
 export type PeersArguments = ArgumentValues<typeof peersArguments>;
 
 export const sendArguments = {
-  paths: list(textKind('a path'), 'files and folders to send; - for standard input', { required: true }),
-  to: list(TARGET, 'recipients: a name, an id, @group or @all', { required: true, commas: true }),
+  paths: list(PATH, 'files and folders to send; - for standard input', { required: true }),
+  to: list(TARGET, 'recipients: a name, an id, @group or @all', {
+    required: true,
+    commas: true,
+    alias: 't',
+  }),
   as: optional(
     textKind('a name such as x.tar'),
     'name of the one path, or of standard input, at the recipients',
@@ -69,25 +74,25 @@ export const sendArguments = {
   limit: optional(RATE, 'limit the total rate, for example 20MB/s'),
   checksum: flag('compare contents by reading them, without the remembered digests'),
   snapshot: flag('send a file that is being written, such as a log, up to its size at the start'),
-  dryRun: flag('show what would be sent, and send nothing'),
+  dryRun: flag('show what would be sent, and send nothing', { alias: 'n' }),
   timeoutMs: defaulted(DURATION, '1m', 'how long to retry a recipient whose connection was lost'),
   queue: flag('wait for offline recipients; Ctrl-C only stops watching'),
 };
 export type SendArguments = ArgumentValues<typeof sendArguments>;
 
-const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf');
+const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf', { completes: 'shared' });
 
 export const getArguments = {
   source: required(SHARED_PATH, 'what to fetch: PEER:SHARE/path'),
   dest: optional(
-    textKind('a path'),
+    PATH,
     'destination: a folder, an unused name, or - for standard output (default: this folder)',
   ),
   onConflict,
   exclude: list(textKind('a pattern such as *.log'), 'do not fetch files that match, as in a .gitignore'),
   checksum: flag('compare contents by reading them, without the remembered digests'),
   limit: optional(RATE, 'limit the rate, for example 20MB/s'),
-  dryRun: flag('show what would be fetched, and fetch nothing'),
+  dryRun: flag('show what would be fetched, and fetch nothing', { alias: 'n' }),
   timeoutMs: defaulted(DURATION, '1m', 'how long to retry when the connection to the peer was lost'),
 };
 export type GetArguments = ArgumentValues<typeof getArguments>;
@@ -95,27 +100,40 @@ export type GetArguments = ArgumentValues<typeof getArguments>;
 const timeoutMs = optional(DURATION, 'limit of the total time (default: no limit)');
 
 export const lsArguments = {
-  source: required(textKind('PEER or PEER:SHARE/path'), 'the peer, or a path in one of its shares'),
+  source: required(
+    textKind('PEER or PEER:SHARE/path', { completes: 'shared' }),
+    'the peer, or a path in one of its shares',
+  ),
   timeoutMs,
 };
 export type LsArguments = ArgumentValues<typeof lsArguments>;
 
 export const shareAddArguments = {
-  folder: required(textKind('a folder'), 'the folder to share, with its contents'),
+  folder: required(FOLDER, 'the folder to share, with its contents'),
   as: optional(textKind('a name such as docs'), "name of the share (default: the folder's own name)"),
-  group: list(textKind('the name of a group such as lab'), 'only for members of this group', {
-    commas: true,
-  }),
+  group: list(
+    textKind('the name of a group such as lab', { value: 'group', completes: 'group' }),
+    'only for members of this group',
+    {
+      commas: true,
+    },
+  ),
   server: flag("only for the ip-server's collects; members do not see it"),
 };
 export type ShareAddArguments = ArgumentValues<typeof shareAddArguments>;
 
-export const shareRemoveArguments = { name: required(textKind('the name of a share'), 'which share') };
+export const shareRemoveArguments = {
+  name: required(textKind('the name of a share', { completes: 'share' }), 'which share'),
+};
 export type ShareRemoveArguments = ArgumentValues<typeof shareRemoveArguments>;
 
 export const watchAddArguments = {
-  folder: required(textKind('a folder'), 'the folder to watch; it need not exist yet'),
-  to: list(TARGET, 'recipients: a name, an id, @group or @all', { required: true, commas: true }),
+  folder: required(FOLDER, 'the folder to watch; it need not exist yet'),
+  to: list(TARGET, 'recipients: a name, an id, @group or @all', {
+    required: true,
+    commas: true,
+    alias: 't',
+  }),
   as: optional(
     textKind('a name such as scans'),
     "name of the folder at the recipients (default: the folder's own name)",
@@ -125,7 +143,7 @@ export const watchAddArguments = {
     'do not send files that match, as in a .gitignore (.filerignore files count too)',
   ),
   deleteAfter: flag('remove a file here when every recipient has signed for it'),
-  moveTo: optional(textKind('a folder'), 'move a file to this folder when every recipient has signed for it'),
+  moveTo: optional(FOLDER, 'move a file to this folder when every recipient has signed for it'),
   onConflict,
   note: optional(ANY_TEXT, 'a note of one line for the receivers'),
   limit: optional(RATE, 'limit the total rate, for example 20MB/s'),
@@ -134,26 +152,27 @@ export const watchAddArguments = {
 };
 export type WatchAddArguments = ArgumentValues<typeof watchAddArguments>;
 
-export const watchRemoveArguments = { which: required(textKind('a name, a folder or an id'), 'which watch') };
+export const watchRemoveArguments = {
+  which: required(textKind('a name, a folder or an id', { completes: 'watch' }), 'which watch'),
+};
 export type WatchRemoveArguments = ArgumentValues<typeof watchRemoveArguments>;
-
-const JOB = textKind('the id of a job, or its beginning');
 
 export const transfersArguments = { watch: flag('keep running, and show every change') };
 export type TransfersArguments = ArgumentValues<typeof transfersArguments>;
 
 export const jobArguments = { job: required(JOB, 'which job') };
+
+/** Of a job that runs or waits. */
+const ACTIVE_JOB = textKind(JOB.expects, { value: 'job', completes: 'active-job' });
+export const cancelArguments = { job: required(ACTIVE_JOB, 'which job') };
 export type JobArguments = ArgumentValues<typeof jobArguments>;
 
 export const historyArguments = {
   job: optional(JOB, 'show one job, with a line for each file'),
   sinceMs: optional(DURATION, 'only jobs that are not older, for example 7d'),
   limit: optional(integerKind({ min: 1, max: 1_000_000, example: 20 }), 'number of newest jobs to show'),
-  export: optional(
-    choiceKind(['b3sum', 'sha256sum', 'csv']),
-    'the receipts of JOB as a list: b3sum, sha256sum or csv',
-  ),
-  recipient: optional(textKind('a name or an id'), 'with --export: only receipts of this recipient'),
+  export: optional(choiceKind(['b3sum', 'sha256sum', 'csv']), 'print the receipts of the job as a list'),
+  recipient: optional(PEER, 'with --export: only receipts of this recipient'),
 };
 export type HistoryArguments = ArgumentValues<typeof historyArguments>;
 
@@ -178,24 +197,21 @@ export const broadcastArguments = {
 export type BroadcastArguments = ArgumentValues<typeof broadcastArguments>;
 
 export const messagesArguments = {
-  ids: list(textKind('an id, or its beginning'), 'only these messages'),
-  from: optional(
-    textKind('a name or an id'),
-    'only texts from the machine of this name; ip-server for the server',
-  ),
+  ids: list(textKind('an id, or its beginning', { completes: 'message' }), 'only these messages'),
+  from: optional(PEER, 'only texts from the machine of this name; ip-server for the server'),
   before: optional(MOMENT, 'only texts received before this time'),
   delete: flag('delete them: those named by id, --from and --before, or --all'),
   keep: flag('keep them, regardless of --keep-messages and --message-space of `start`'),
   noKeep: flag('undo --keep'),
   all: flag('with --delete, --keep and --no-keep: all messages'),
-  dryRun: flag('with --delete: show what would be deleted, and delete nothing'),
+  dryRun: flag('with --delete: show what would be deleted, and delete nothing', { alias: 'n' }),
 };
 export type MessagesArguments = ArgumentValues<typeof messagesArguments>;
 
 export const offersArguments = {
-  ids: list(textKind('an id, or its beginning'), 'which offers'),
+  ids: list(textKind('an id, or its beginning', { completes: 'offer' }), 'which offers'),
   all: flag('all offers that wait'),
-  from: optional(textKind('a name'), 'all offers of this machine that wait'),
+  from: optional(PEER, 'all offers of this machine that wait'),
 };
 export type InboxAcceptArguments = ArgumentValues<typeof offersArguments>;
 
@@ -207,7 +223,7 @@ export type InboxDeclineArguments = ArgumentValues<typeof inboxDeclineArguments>
 
 export const reportArguments = {
   values: list(textKind('KEY=VALUE'), 'what to report'),
-  attach: list(textKind('a file'), 'a file to attach, up to 64 MiB (repeatable)'),
+  attach: list(FILE, 'a file to attach, up to 64 MiB'),
   title: optional(ANY_TEXT, 'a title of one line'),
 };
 export type ReportArguments = ArgumentValues<typeof reportArguments>;
@@ -216,8 +232,8 @@ export const scheduleAddArguments = {
   name: required(SCHEDULE_NAME, 'name of the schedule; its reports have this name'),
   every: optional(EVERY, 'how often: 10m, hour@:15, day@18:00, week@mon@18:00'),
   cron: optional(CRON, "when, as a cron line: '0 18 * * *'"),
-  attach: list(GLOB, 'files to attach, matched at each run; quote the pattern (repeatable)'),
-  set: list(PAIR, 'KEY=VALUE to report each time (repeatable)'),
+  attach: list(GLOB, 'files to attach, matched at each run; quote the pattern'),
+  set: list(PAIR, 'KEY=VALUE to report each time'),
   title: optional(ANY_TEXT, 'a title of one line'),
   expect: optional(
     EXPECT,
@@ -234,18 +250,22 @@ export const scheduleAddArguments = {
     DURATION,
     'the time over which machines with the same schedule are spread (default: 10 % of the interval, at most 10s)',
   ),
-  cwd: optional(textKind('a folder'), 'where the command runs (default: the home of this user)'),
+  cwd: optional(FOLDER, 'where the command runs (default: the home of this user)'),
   replace: flag('replace the schedule that has this name'),
-  command: list(ANY_TEXT, 'a program and its arguments, after --; its output is reported'),
+  command: list(
+    { ...ANY_TEXT, completes: 'file' },
+    'a program and its arguments, after --; its output is reported',
+  ),
 };
 export type ScheduleAddArguments = ArgumentValues<typeof scheduleAddArguments>;
 
-export const scheduleNameArguments = { name: required(SCHEDULE_NAME, 'which schedule') };
+const OWN_SCHEDULE = { ...SCHEDULE_NAME, completes: 'schedule' };
+export const scheduleNameArguments = { name: required(OWN_SCHEDULE, 'which schedule') };
 export type ScheduleNameArguments = ArgumentValues<typeof scheduleNameArguments>;
 
 export const refusedArguments = {
   numbers: list(
-    integerKind({ min: 1, max: Number.MAX_SAFE_INTEGER, example: 7 }),
+    { ...integerKind({ min: 1, max: Number.MAX_SAFE_INTEGER, example: 7 }), completes: 'refused-report' },
     'the numbers of refused reports',
   ),
   all: flag('all refused reports'),
@@ -253,7 +273,10 @@ export const refusedArguments = {
 export type RefusedArguments = ArgumentValues<typeof refusedArguments>;
 
 export const trustArguments = {
-  name: required(textKind('the name of a peer'), 'the peer whose new identity to trust'),
+  name: required(
+    textKind('the name of a peer', { completes: 'peer' }),
+    'the peer whose new identity to trust',
+  ),
 };
 export type TrustArguments = ArgumentValues<typeof trustArguments>;
 

@@ -1,6 +1,7 @@
-import { defineCommand, type Command } from '@filer/program';
+import { defineCommand, type Command, type CommandGroup } from '@filer/program';
 import {
   broadcastArguments,
+  cancelArguments,
   getArguments,
   historyArguments,
   inboxDeclineArguments,
@@ -35,14 +36,14 @@ import {
 export const commands: readonly Command[] = [
   defineCommand({
     usage: 'join [link]',
-    describe: 'join the network with an invite link from `ip-server invite`',
+    describe: 'join a network with a link from `ip-server invite`',
     args: joinArguments,
     examples: ['join -', 'join - --name cam-3 < invite.txt'],
     load: () => import('./network/join.ts'),
   }),
   defineCommand({
     usage: 'start',
-    describe: 'run the daemon in the foreground: send heartbeats, receive files and messages',
+    describe: 'run the daemon here: it receives files and messages',
     args: startArguments,
     examples: ['start', 'start --listen 0.0.0.0:10902 --inbox ~/Incoming'],
     outlivesOutput: true,
@@ -50,20 +51,20 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'status',
-    describe: 'show the identity and the connections of this machine',
+    describe: 'show the identity and connections of this machine',
     args: {},
     load: () => import('./network/status.ts'),
   }),
   defineCommand({
     usage: 'peers',
-    describe: 'list the machines of the network and their presence',
+    describe: 'list the machines of the network, and who is online',
     args: peersArguments,
     examples: ['peers', 'peers --watch', 'peers --json | jq'],
     load: () => import('./network/peers.ts'),
   }),
   defineCommand({
     usage: 'send <paths..>',
-    describe: 'send files and folders directly to other machines, with a receipt for each file',
+    describe: 'send files and folders straight to other machines',
     args: sendArguments,
     examples: [
       'send build.zip --to bob',
@@ -95,7 +96,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'share add <folder>',
-    describe: 'share a folder with the other members (they list and fetch its files)',
+    describe: 'share a folder: other members list and fetch files',
     args: shareAddArguments,
     examples: ['share add ~/builds', 'share add /srv/scans --as scans --group lab'],
     load: () => import('./files/share-add.ts'),
@@ -115,7 +116,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'watch add <folder>',
-    describe: 'send new and changed files of a folder automatically, never half a file',
+    describe: 'send new and changed files of a folder by itself',
     args: watchAddArguments,
     examples: [
       'watch add ~/scans --to bob',
@@ -126,7 +127,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'watch list',
-    describe: 'list the watched folders, their recipients and their state',
+    describe: 'list watched folders, their recipients and state',
     args: {},
     load: () => import('./watch/watch-list.ts'),
   }),
@@ -147,7 +148,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'retry <job>',
-    describe: 'repeat what failed of a job, only for the recipients that did not get all of it',
+    describe: 'repeat what failed of a job',
     args: jobArguments,
     examples: ['retry k3q9'],
     load: () => import('./files/retry.ts'),
@@ -155,7 +156,7 @@ export const commands: readonly Command[] = [
   defineCommand({
     usage: 'cancel <job>',
     describe: 'cancel a job that runs or waits',
-    args: jobArguments,
+    args: cancelArguments,
     load: () => import('./files/cancel.ts'),
   }),
   defineCommand({
@@ -171,7 +172,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'verify <job>',
-    describe: 'check the receipts of a job, and whether its recipients still have the files',
+    describe: 'check receipts, and whether recipients have the files',
     args: verifyArguments,
     examples: ['verify k3q9', 'verify k3q9 --ask'],
     load: () => import('./files/verify.ts'),
@@ -205,7 +206,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'inbox',
-    describe: 'list received files and their senders, and offers that wait for an answer',
+    describe: 'list received files, and offers that wait',
     args: {},
     load: () => import('./files/inbox.ts'),
   }),
@@ -225,7 +226,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'report [values..]',
-    describe: 'report values to the ip-server; kept on disk until it has them',
+    describe: 'report values to the ip-server',
     args: reportArguments,
     examples: [
       'report temperature=21.5 state=ok',
@@ -248,13 +249,13 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'report schedule list',
-    describe: 'list the schedules of this machine, and when each is due',
+    describe: 'list schedules, and when each is due',
     args: {},
     load: () => import('./reports/schedule-list.ts'),
   }),
   defineCommand({
     usage: 'report schedule run <name>',
-    describe: 'make the report of a schedule now, in addition to those that are due',
+    describe: 'make the report of a schedule now',
     args: scheduleNameArguments,
     load: () => import('./reports/schedule-run.ts'),
   }),
@@ -267,7 +268,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'report spool',
-    describe: 'list reports that wait for the ip-server, and reports that it refused',
+    describe: 'list reports that wait, and refused ones',
     args: {},
     examples: ['report spool', 'report spool --json'],
     load: () => import('./reports/report-spool.ts'),
@@ -289,7 +290,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'shell',
-    describe: 'open an interactive shell: connections, files, messages, and arrivals as they happen',
+    describe: 'open a shell that also shows what arrives',
     args: {},
     load: () => import('./shell/shell.ts'),
   }),
@@ -313,4 +314,26 @@ export const commands: readonly Command[] = [
     confirms: 'always',
     load: () => import('./network/leave.ts'),
   }),
+];
+
+/** What the help shows together, what is used most first. */
+export const groups: readonly CommandGroup[] = [
+  {
+    title: 'Files',
+    commands: [
+      'send',
+      'get',
+      'ls',
+      'share',
+      'watch',
+      'inbox',
+      'transfers',
+      'retry',
+      'cancel',
+      'history',
+      'verify',
+    ],
+  },
+  { title: 'Messages and reports', commands: ['message', 'broadcast', 'messages', 'report'] },
+  { title: 'This machine', commands: ['join', 'start', 'status', 'peers', 'shell'] },
 ];

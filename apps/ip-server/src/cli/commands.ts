@@ -1,4 +1,4 @@
-import { defineCommand, type Command } from '@filer/program';
+import { defineCommand, type Command, type CommandGroup } from '@filer/program';
 import {
   alarmsArguments,
   broadcastArguments,
@@ -43,7 +43,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'peers',
-    describe: 'list the machines of the network, and the state of their reports',
+    describe: 'list the machines, and the state of their reports',
     args: peersArguments,
     examples: ['peers', 'peers --watch', 'peers --json'],
     load: () => import('./members/peers.ts'),
@@ -94,7 +94,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'collect add <name>',
-    describe: 'collect files that machines share with the server, on a schedule',
+    describe: 'collect files from machines, on a schedule',
     args: collectAddArguments,
     examples: [
       "collect add results --from @lab --path 'results/**' --every day@18:00",
@@ -104,7 +104,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'collect show <name>',
-    describe: 'show which machines have delivered in a run, and which have not',
+    describe: 'show which machines have delivered in a run',
     args: collectShowArguments,
     examples: ['collect show results', 'collect show results --run 2026-11-21'],
     load: () => import('./collect/collect-show.ts'),
@@ -150,7 +150,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'network-key export <file>',
-    describe: 'copy the network key to a file, as a backup or to store it elsewhere',
+    describe: 'copy the network key to a file',
     args: exportArguments,
     confirms: ({ remove }) => remove,
     examples: [
@@ -159,4 +159,12 @@ export const commands: readonly Command[] = [
     ],
     load: () => import('./members/network-key-export.ts'),
   }),
+];
+
+/** What the help shows together, what is used most first. */
+export const groups: readonly CommandGroup[] = [
+  { title: 'Server', commands: ['start', 'status'] },
+  { title: 'Machines', commands: ['peers', 'invite', 'group', 'rename', 'remove', 'broadcast'] },
+  { title: 'Reports', commands: ['reports', 'alarms'] },
+  { title: 'Collected files', commands: ['collect'] },
 ];
