@@ -5,6 +5,7 @@ import { createLogger, TrustedClock } from '@filer/program';
 import { encodeReportBody } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
+import { Retention } from '../../apps/ip-server/src/daemon/retention.ts';
 import { StoreHealth } from '../../apps/ip-server/src/daemon/store-health.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../apps/ip-server/src/network/presence.ts';
@@ -44,17 +45,17 @@ test('a server that may keep less drops the oldest within a minute and gives the
   expect(full).toBeGreaterThan(29 * MiB);
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const log = await createLogger({ level: 'error', format: 'text', stream: process.stderr });
+  const health = new StoreHealth(log);
+  const bounds = { retentionMs: 30 * 86_400_000, maxReportBytes: 5 * MiB };
   const housekeeping = new Housekeeping({
     store,
     presence: new Presence(await Directory.open(store.registry, 0), 1_000),
     attachments: { sweep: () => Promise.resolve() },
     refusal: () => Promise.resolve(undefined),
-    health: new StoreHealth(log),
-    retentionMs: 30 * 86_400_000,
-    maxReportBytes: 5 * MiB,
+    health,
+    retention: new Retention({ store, health, ...bounds, now: () => 1_000 }),
     now: () => 1_000,
   });
-  housekeeping.start();
   vi.advanceTimersByTime(MINUTE_MS);
   await vi.waitFor(async () => expect(await sizeOf()).toBeLessThan(12 * MiB), { timeout: 20_000 });
   const kept = (await reportsFound(store.reports.query({}))).map(({ report }) => report.seq);
@@ -76,17 +77,17 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
   const clocks = { wallMs: 0, steadyMs: 5, boot: 'a' };
   const clock = new TrustedClock(() => ({ ...clocks }), undefined);
   const swept: (() => void)[] = [];
+  const health = new StoreHealth(await createLogger({ stream: process.stderr }));
+  const bounds = { retentionMs: 30 * DAY_MS, maxReportBytes: 5 * MiB };
   const housekeeping = new Housekeeping({
     store,
     presence: new Presence(await Directory.open(store.registry, 0), 1_000),
     attachments: { sweep: () => Promise.resolve(swept.shift()?.()) },
     refusal: () => Promise.resolve(undefined),
-    health: new StoreHealth(await createLogger({ stream: process.stderr })),
-    retentionMs: 30 * DAY_MS,
-    maxReportBytes: 5 * MiB,
+    health,
+    retention: new Retention({ store, health, ...bounds, now: () => clock.now() }),
     now: () => clock.now(),
   });
-  housekeeping.start();
   const minute = async (): Promise<number> => {
     const done = new Promise<void>((resolve) => swept.push(resolve));
     vi.advanceTimersByTime(MINUTE_MS);

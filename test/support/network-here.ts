@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHostPort, type HostPort } from '@filer/protocol';
-import { RpcServer, createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
+import { createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
 import { openDaemon } from '../../apps/filer-client/src/daemon/compose.ts';
 import type { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
-import { ServerDaemon } from '../../apps/ip-server/src/daemon/server-daemon.ts';
+import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
+import type { ServerDaemon, ServerParts } from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { askHere, runHere, until } from './in-process.ts';
 import type { Line, Outcome } from './programs.ts';
@@ -94,7 +95,6 @@ export class NetworkHere implements AsyncDisposable {
   readonly serverHome: string;
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
-  #control: RpcServer | undefined;
   #port = 0;
 
   private constructor(folder: string) {
@@ -130,23 +130,13 @@ export class NetworkHere implements AsyncDisposable {
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });
-    const server = await ServerDaemon.open({
-      home: place,
-      settings,
-      environment: env,
-      log,
-      version: '0.0.0',
-    });
-    this.#server = server;
-    this.#control = await RpcServer.open(place, {
-      methods: methodsOn(adminApiOf(server)),
-      onFault: (error) => log.error('a fault', { why: error }),
-    });
-    this.#port = (await server.listen()).port;
+    const methodsOf = (parts: ServerParts) => methodsOn(adminApiOf(parts));
+    const options = { home: place, settings, environment: env, log, version: '0.0.0', methodsOf };
+    this.#server = await openServer(options);
+    this.#port = this.#server.listened.port;
   }
 
   async stopServer(): Promise<void> {
-    await this.#control?.close();
     await this.#server?.close();
     this.#server = undefined;
   }

@@ -3,7 +3,7 @@ import { formatHostPort, signText, type Broadcasted } from '@filer/protocol';
 import type { EventRing, Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { Overview } from '../daemon/overview.ts';
-import type { ServerDaemon } from '../daemon/server-daemon.ts';
+import type { ServerParts } from '../daemon/server-daemon.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Reachable } from '../network/reach.ts';
 import type { Removals } from '../network/removals.ts';
@@ -59,8 +59,8 @@ export interface NetworkStatus extends Pick<
 }
 
 /** The running server as commands use it. */
-export function adminApiOf(daemon: ServerDaemon): AdminApi {
-  const { home, founding, store, directory, removals, overview, alarmSettings, events } = daemon;
+export function adminApiOf(daemon: ServerParts): AdminApi {
+  const { home, founding, store, directory, removals, overview, alarmSettings, reach, events } = daemon;
   return {
     home,
     founding,
@@ -73,16 +73,14 @@ export function adminApiOf(daemon: ServerDaemon): AdminApi {
     overview,
     alarms: store.alarms,
     alarmSettings,
-    get reach() {
-      return daemon.reach;
-    },
+    reach,
     network: networkSideOf(daemon),
     events,
     now: Date.now,
   };
 }
 
-function networkSideOf(daemon: ServerDaemon): NetworkSide {
+function networkSideOf(daemon: ServerParts): NetworkSide {
   const { network, founding, identity, collects } = daemon;
   return {
     get status() {
@@ -98,13 +96,13 @@ function networkSideOf(daemon: ServerDaemon): NetworkSide {
   };
 }
 
-function statusOf({ version, startedAt, listened, network, health, alarms }: ServerDaemon): NetworkStatus {
+function statusOf({ version, startedAt, listened, network, health, alarms }: ServerParts): NetworkStatus {
   return {
     running: true,
     version,
     pid: process.pid,
     uptimeMs: Date.now() - startedAt,
-    listen: listened === undefined ? null : formatHostPort(listened),
+    listen: formatHostPort(listened),
     connections: network.messengers.size,
     storeProblem: health.problem?.message ?? null,
     alarmProblem: alarms.problem ?? null,

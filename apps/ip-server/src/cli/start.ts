@@ -1,6 +1,5 @@
 import { formatHostPort } from '@filer/protocol';
 import {
-  RpcServer,
   createLogger,
   keepHeapSmall,
   openHome,
@@ -11,7 +10,7 @@ import {
 } from '@filer/program';
 import { adminApiOf } from '../api/admin-api.ts';
 import { methodsOn } from '../api/methods.ts';
-import { ServerDaemon } from '../daemon/server-daemon.ts';
+import { openServer } from '../daemon/compose.ts';
 import { SETTINGS } from '../settings.ts';
 import type { startArguments } from './arguments.ts';
 import { BACKUP_ADVICE } from './messages.ts';
@@ -26,31 +25,30 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     stream: output.stderr,
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
-  const daemon = await ServerDaemon.open({ home, settings, environment: env, log, version });
-  keepHeapSmall();
+  const server = await openServer({
+    home,
+    settings,
+    environment: env,
+    log,
+    version,
+    methodsOf: (parts) => methodsOn(adminApiOf(parts)),
+    onFounded: () => output.words(BACKUP_ADVICE),
+    signal,
+  });
   try {
+    keepHeapSmall();
     await writeConfigurationTemplate(SETTINGS, home);
-    if (daemon.isNew) output.words(BACKUP_ADVICE);
-    const control = await RpcServer.open(home, {
-      methods: methodsOn(adminApiOf(daemon)),
-      onFault: (error) => log.error('a command failed for a fault of this program', { why: error }),
-    });
-    try {
-      const listen = formatHostPort(await daemon.listen(signal));
-      const { id } = daemon.identity;
-      output.line(
-        `ip-server ready on ${listen}  id ${id.slice(0, 12)}…  next: ip-server invite | filer-client join -`,
-      );
-      output.json({ type: 'ready', id, listen, http: null });
-      log.info('listening', { listen, id, version });
-      await aborted(signal);
-      log.info('stopping');
-      await daemon.stopListening();
-    } finally {
-      await control.close();
-    }
+    const listen = formatHostPort(server.listened);
+    const { id } = server.identity;
+    output.line(
+      `ip-server ready on ${listen}  id ${id.slice(0, 12)}…  next: ip-server invite | filer-client join -`,
+    );
+    output.json({ type: 'ready', id, listen, http: null });
+    log.info('listening', { listen, id, version });
+    await aborted(signal);
+    log.info('stopping');
   } finally {
-    await daemon.close();
+    await server.close();
   }
   log.info('stopped');
 }

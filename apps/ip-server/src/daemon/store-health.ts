@@ -1,4 +1,4 @@
-import type { FilerError } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 
 /** What the store does for the server, as a person knows it. */
@@ -26,6 +26,19 @@ export class StoreHealth {
   /** A problem that stands, for `status`. */
   get problem(): FilerError | undefined {
     return [...this.#problems.values()][0];
+  }
+
+  /** Does a part of a task. @returns undefined when the store failed, which is told */
+  async attempt<T>(task: StoreTask, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await work();
+      this.tell(task, undefined);
+      return result;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.tell(task, error);
+      return undefined;
+    }
   }
 
   /** @param problem undefined when the task worked */

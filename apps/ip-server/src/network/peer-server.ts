@@ -42,7 +42,6 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
 export class PeerServer extends Server {
   readonly texts: Texts;
   readonly #parts: PeerServerParts;
-  readonly #sessions = new WeakMap<Connection, Session>();
   readonly #joiners = new JoinTurns();
   #broadcastSeq: number;
   #ticking: Promise<void> | undefined;
@@ -133,7 +132,7 @@ export class PeerServer extends Server {
       }
       if (connection.incarnation !== undefined) this.#announce(id, hello);
       const session = new Session(messenger, this.#handlerOf(connection));
-      this.#sessions.set(connection, session);
+      presence.opened(connection, session);
       // Whom collects can ask.
       if (connection.incarnation !== undefined) events.publish('peer', { id });
       await sent.catch(() => undefined);
@@ -142,12 +141,6 @@ export class PeerServer extends Server {
     } finally {
       presence.leave(connection);
     }
-  }
-
-  /** The live session of a machine's daemon, to ask over. */
-  sessionOf(id: string): Session | undefined {
-    const connection = this.#parts.presence.daemon(id);
-    return connection?.messenger.open === true ? this.#sessions.get(connection) : undefined;
   }
 
   async #requireMember(id: string, hello: Hello): Promise<Membership> {

@@ -1,0 +1,330 @@
+import { dirname } from 'node:path';
+import { attachMessage, deliverMessage, isMachineName, STRANGER_OPTIONS } from '@filer/protocol';
+import {
+  closeAll,
+  DiskRoom,
+  EventRing,
+  KeptClock,
+  openHome,
+  RpcServer,
+  TrustedClock,
+  type Environment,
+  type Home,
+  type Logger,
+  type Methods,
+} from '@filer/program';
+import { guardFolders } from '@filer/transfer';
+import { shownAlarmSettings } from '../alarms/alarm-settings.ts';
+import { Alarms } from '../alarms/alarms.ts';
+import { openRoutes } from '../alarms/routes.ts';
+import type { ServerEventData } from '../api/contract/events.ts';
+import { Collects } from '../collect/collects.ts';
+import { Directory } from '../network/directory.ts';
+import { Enrolment } from '../network/enrolment.ts';
+import { openFoundation } from '../network/foundation.ts';
+import { memberRouter } from '../network/member-router.ts';
+import { OwnRecord } from '../network/own-record.ts';
+import { PeerServer } from '../network/peer-server.ts';
+import { Presence } from '../network/presence.ts';
+import { reachableAt } from '../network/reach.ts';
+import { Removals } from '../network/removals.ts';
+import { ReportIntake } from '../reports/intake.ts';
+import { Lateness } from '../reports/lateness.ts';
+import { routeReports } from '../reports/report-messages.ts';
+import { ReportRates } from '../reports/report-rates.ts';
+import { SteadyClock } from '../reports/steady-clock.ts';
+import type { ServerSettings } from '../settings.ts';
+import { StoreRoom } from '../store/store-room.ts';
+import { openStore } from '../store/store.ts';
+import { Attachments } from '../uploads/attachments.ts';
+import { UploadDoor, uploadRouter } from '../uploads/upload-door.ts';
+import { lockHome } from './home-lock.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { machineClocks } from './machine-clocks.ts';
+import { Overview } from './overview.ts';
+import { Retention } from './retention.ts';
+import type { ServerDaemon, ServerParts } from './server-daemon.ts';
+import { StoreHealth, type StoreTask } from './store-health.ts';
+
+export interface ServerOptions {
+  readonly home: Home;
+  readonly settings: ServerSettings;
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly version: string;
+  /** What commands can ask of the running server. */
+  readonly methodsOf: (server: ServerParts) => Methods;
+  /** Told when the network is made by this start, before its port opens. @default nothing */
+  readonly onFounded?: () => void;
+  /** Ends the opening. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * How long one write may block the server's only thread while another program holds the database. Reports are
+ * tried again for 5 s in all; presence goes on meanwhile.
+ */
+const SERVER_BUSY_TIMEOUT_MS = 100;
+
+/** Presence is judged this often at the least. */
+const MAX_SWEEP_MS = 1_000;
+
+/**
+ * Starts an ip-server: makes its parts in order, opens its port, then the control socket. All is closed in the reverse order.
+ *
+ * @throws FilerError `home-not-writable`, `already-running`, `store-damaged`, `identity-damaged`, `port-in-use`,
+ *   `address-unusable`…
+ */
+export async function openServer(options: ServerOptions): Promise<ServerDaemon> {
+  const closing = new AsyncDisposableStack();
+  try {
+    const parts = await compose(options, closing);
+    let closed: Promise<void> | undefined;
+    return { ...parts, close: () => (closed ??= closeAll(closing)) };
+  } catch (error) {
+    await closeAll(closing);
+    throw error;
+  }
+}
+
+async function compose(options: ServerOptions, closing: AsyncDisposableStack): Promise<ServerParts> {
+  const { home, settings, environment, log, version, methodsOf, onFounded, signal } = options;
+  const keepFreeBytes = settings.keepFree;
+  const health = new StoreHealth(log);
+  const tells = (task: StoreTask) => (problem: Parameters<StoreHealth['tell']>[1]) =>
+    health.tell(task, problem);
+
+  // What it stores, and who it is.
+  await openHome(home);
+  closing.adopt(await lockHome(home), (lock) => lock.release());
+  closing.use(guardFolders(home.own));
+  const store = closing.adopt(openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS), (it) => it.close());
+  const { registry } = store;
+  const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
+  const { network } = founding;
+  if (isNew) onFounded?.();
+
+  // Time.
+  const clocks = machineClocks();
+  const savedClock = await store.expectations.clock();
+  const trusted = new TrustedClock(
+    () => ({ wallMs: clocks.wall(), steadyMs: clocks.uptime(), boot: clocks.boot ?? '' }),
+    (await registry.trustedTime()) ?? savedClock?.time,
+  );
+  const now = (): number => trusted.stamp();
+  const agesNow = (): number => trusted.now();
+  const clock = new SteadyClock(clocks, savedClock);
+  closing.adopt(
+    new KeptClock({ clock: trusted, save: (trust) => registry.saveTrustedTime(trust), log }),
+    (it) => it.close(),
+  );
+
+  // Members.
+  const events = new EventRing<ServerEventData>();
+  const directory = await Directory.open(registry, now(), events);
+  await directory.beginRun();
+  closing.defer(async () => health.tell('presence', await directory.flush()));
+  const removals = await Removals.open(network, registry, directory);
+  const presence = new Presence(directory, settings.reportIntervalMs, events);
+  const record = await OwnRecord.open(registry, log);
+  const serverRecord = () => record.current;
+  const enrolment = new Enrolment({ network, identity, registry, directory, removals, serverRecord });
+
+  // Reports.
+  const retention = new Retention({
+    store,
+    health,
+    retentionMs: settings.reportRetentionMs,
+    maxReportBytes: settings.reportSpaceBytes,
+    now: agesNow,
+  });
+  const room = new StoreRoom({
+    store,
+    disk: new DiskRoom(dirname(home.databaseFile), { keepFreeBytes: 0 }),
+    keepFreeBytes,
+    onWanted: () => retention.makeRoom(),
+    onProblem: tells('room on the disk'),
+  });
+  const attachments = new Attachments({
+    store: store.attachments,
+    root: home.attachments,
+    network,
+    identity,
+    spaceBytes: settings.attachmentSpaceBytes,
+    keepFreeBytes,
+    log,
+    onProblem: tells('attachments'),
+    now,
+    agesNow,
+  });
+  closing.defer(() => retention.close());
+  const housekeeping = new Housekeeping({
+    store,
+    attachments,
+    presence,
+    retention,
+    health,
+    refusal: (bytes) => room.refusal(bytes),
+    now: agesNow,
+  });
+  closing.defer(() => housekeeping.close());
+  const alarms = new Alarms({
+    alarms: store.alarms,
+    routes: await openRoutes({ home, settings, environment, alarms: store.alarms, software: version, log }),
+    source: { ...founding, about: (id) => directory.get(id)?.membership },
+    now: () => clock.now(),
+    log,
+    events,
+    onProblem: tells('alarms'),
+  });
+  closing.defer(() => alarms.close());
+  const lateness = new Lateness(
+    {
+      store,
+      clock,
+      settleMs: settings.settleMs,
+      isMember: (id) => directory.get(id)?.status === 'member',
+      alarmsOf: (raised, moment) => alarms.of(raised, moment),
+      onRaised: (raised) => alarms.raised(raised),
+      events,
+      onProblem: tells('schedules'),
+    },
+    await store.expectations.all(),
+  );
+  closing.defer(() => lateness.close());
+  closing.defer(() => attachments.close());
+  const intake = new ReportIntake({
+    store: store.reports,
+    append: (reports) => lateness.append(reports),
+    onProblem: tells('reports'),
+    onStored: () => retention.stored(),
+    refusal: (bytes, peer) => room.refusal(bytes, peer),
+    events,
+  });
+  closing.defer(() => intake.drain());
+
+  // Collects.
+  const collects = new Collects({
+    network,
+    keyPair: identity,
+    keepFreeBytes,
+    maxFileBytes: settings.collectMaxFileSize,
+    maxFiles: settings.collectMaxFiles,
+    store: store.collects,
+    directory,
+    sessionOf: (id) => presence.sessionOf(id),
+    events,
+    tell: tells('collects'),
+    log,
+    now: Date.now,
+    agesNow,
+    steady: () => performance.now(),
+  });
+  const live = {
+    isOnline: (peer: string) => presence.sessionOf(peer) !== undefined,
+    attempt: (run: number, peer: string) => collects.attempt(run, peer),
+  };
+  const overview = new Overview({
+    directory,
+    presence,
+    schedulesOf: (id) => lateness.of(id),
+    collects: { store: store.collects, directory, live },
+    now: () => clock.now(),
+  });
+
+  // The port.
+  const uploads = uploadRouter()
+    .on(attachMessage, (key, { messenger, from, re }) => attachments.take(messenger, from, key, re))
+    .on(deliverMessage, ({ run }, { messenger, from, re }) => collects.take(messenger, from, run, re));
+  const router = memberRouter();
+  routeReports(router, { intake, rates: new ReportRates(log), attachments, lateness, now });
+  const port = new PeerServer({
+    network,
+    directory,
+    presence,
+    removals,
+    router,
+    uploads: new UploadDoor(uploads),
+    expecting: lateness,
+    witness: (id, time) => trusted.witness(id, time),
+    enrolment,
+    heartbeatMs: settings.reportIntervalMs,
+    events,
+    software: version,
+    serverRecord,
+    log,
+    now,
+  });
+  closing.defer(() => port.stop());
+  closing.defer(() => collects.close());
+  // What has arrived is answered before its connection ends.
+  closing.defer(() => intake.drain());
+  await port.open(
+    { transport: 'tls', host: settings.host, port: settings.port, identity },
+    {
+      messenger: STRANGER_OPTIONS,
+      onRefused: (address, why) => log.info('connection refused', { address, why }),
+      signal,
+    },
+  );
+  if (!('port' in port.addr)) throw new Error('the network port is a port');
+  const listened = { ...port.addr, advertise: settings.advertise };
+  await registry.saveListenedAt(listened);
+  const reach = reachableAt(listened);
+  await record.renew(reach, identity.id, networkKey);
+  warnOfReservedNames(directory, log);
+
+  const sweep = (): void => {
+    presence.sweep(Date.now(), performance.now());
+    void lateness.sweep();
+  };
+  const tick = async (): Promise<void> => {
+    health.tell('presence', await directory.flush());
+    // Its own failures are those of single connections, which end them.
+    await port.tick();
+  };
+  const timers = [
+    setInterval(sweep, Math.min(MAX_SWEEP_MS, settings.reportIntervalMs / 2)),
+    setInterval(() => void tick(), settings.broadcastIntervalMs),
+  ];
+  closing.defer(() => timers.forEach(clearInterval));
+  await collects.start();
+  await alarms.start();
+
+  const parts = {
+    home,
+    version,
+    startedAt: now(),
+    events,
+    store,
+    identity,
+    founding,
+    directory,
+    removals,
+    presence,
+    health,
+    overview,
+    alarms,
+    alarmSettings: shownAlarmSettings(settings, home, environment),
+    network: port,
+    collects,
+    listened,
+    reach,
+  };
+  const onFault = (why: unknown): void => log.error('a command failed for a fault of this program', { why });
+  closing.adopt(await RpcServer.open(home, { methods: methodsOf(parts), onFault }), (it) => it.close());
+  return parts;
+}
+
+/** Machines that an older version let in under a name that no machine may have. */
+function warnOfReservedNames(directory: Directory, log: Logger): void {
+  for (const { status, membership } of directory.all()) {
+    const { name, id } = membership;
+    if (status !== 'member' || isMachineName(name)) continue;
+    log.warn('a machine has a reserved name, and the other machines refuse it', {
+      name,
+      id,
+      remedy: `ip-server rename ${name} NAME`,
+    });
+  }
+}
