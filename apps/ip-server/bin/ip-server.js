@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > 24 || (major === 24 && minor >= 17)) {
-  await import('../dist/main.js');
+  await import('../bundle/main.js');
 } else {
   console.error(
     `ip-server needs Node 24.17 or newer and this is ${process.version}: install a current Node (npm i -g node) and try again.`,
