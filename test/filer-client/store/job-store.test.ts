@@ -97,6 +97,7 @@ test('what failed is kept until the recipient is served again', () => {
     filesSkipped: 1,
     filesKept: 0,
     filesFailed: 1,
+    linksLeftOut: 0,
     bytesSent: 9,
     bytesTotal: 10,
   };
@@ -211,6 +212,7 @@ test('a process that was taken for dead while its machine slept goes on, unless 
     filesSkipped: 0,
     filesKept: 0,
     filesFailed: 0,
+    linksLeftOut: 0,
     bytesSent: 9,
     bytesTotal: 10,
   };

@@ -65,12 +65,18 @@ export const sendArguments = {
     textKind('a name such as x.tar'),
     'name of the one path, or of standard input, at the recipients',
   ),
+  into: optional(
+    textKind('a folder such as reports/2026'),
+    'folder at the recipients, below the one that their inbox has for this machine',
+  ),
   note: optional(ANY_TEXT, 'a note of one line for the receiver'),
   onConflict,
   exclude: list(
     textKind('a pattern such as *.log'),
     'do not send files that match, as in a .gitignore (.filerignore files count too)',
   ),
+  copyLinks: flag('send what links in folders lead to, in their place'),
+  skipLinks: flag('do not send links that are in folders'),
   limit: optional(RATE, 'limit the total rate, for example 20MB/s'),
   checksum: flag('compare contents by reading them, without the remembered digests'),
   snapshot: flag('send a file that is being written, such as a log, up to its size at the start'),

@@ -1,7 +1,7 @@
 import { access, constants, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { FilerError, systemCode, writeFailure } from '@filer/protocol';
-import { parseSafePath, requireNotOwn } from '@filer/transfer';
+import { parseSafePath, requireHoldsNoOwn } from '@filer/transfer';
 
 /** Where something that is fetched goes. */
 export interface Destination {
@@ -29,7 +29,7 @@ export async function findDestination(path: string, own: string, isUnfinished = 
   if (kind === 'nothing') throw new FilerError('path-missing', `there is no folder ${what}: make it first`);
   if (kind === 'other')
     throw new FilerError('path-unsupported', `${what} is no folder: nothing can go into it`);
-  requireNotOwn(folder, await stat(folder, { bigint: true }));
+  requireHoldsNoOwn(folder, { leavesOut: () => true, advice: 'choose another folder' });
   const name = isInto ? own : basename(path);
   parseSafePath(name);
   try {

@@ -61,6 +61,9 @@ export class GetJob {
   /** Of the last connection: the next one tries them again. */
   #firstFailure: FileOutcome | undefined;
   #failed = 0;
+  /** Links that stay there. */
+  #leftOut = 0;
+  #leftOutTold = 0;
   /** What earlier connections brought is there already, and was counted. */
   #toldAgain = 0;
   #bytesReceived = 0;
@@ -120,6 +123,7 @@ export class GetJob {
       filesSkipped: this.#skipped,
       filesKept: this.#kept,
       filesFailed: this.#failed,
+      linksLeftOut: this.#leftOut,
       bytesSent: this.#bytesReceived,
       bytesTotal: this.#bytesTotal,
       ...(this.#request.dryRun ? { dryRun: true, filesTotal: this.#wouldGet } : {}),
@@ -186,6 +190,7 @@ export class GetJob {
     this.#firstFailure = undefined;
     this.#failed = 0;
     this.#wouldGet = 0;
+    this.#leftOut = 0;
     this.#filesDone = 0;
     this.#bytesDone = 0;
     this.#toldAgain = this.#delivered + this.#skipped;
@@ -252,6 +257,7 @@ export class GetJob {
       const isLast = event.complete && this.#filesDone + 1 >= event.filesTotal;
       this.#throttle.take(progress, isLast && event.fileBytes === event.fileSize);
     }
+    if (event.type === 'left-out') return this.#tellLeftOut(event);
     if (event.type !== 'file') return;
     const { name, path, status, size, kept, code, message, failedBy } = event.result;
     // What only fell with its connection is tried again.
@@ -286,6 +292,15 @@ export class GetJob {
       this.#firstFailure ??= outcome;
     }
     emit(outcome);
+  }
+
+  #tellLeftOut({ name, why: message }: ReceiveEvent & { readonly type: 'left-out' }): void {
+    if (++this.#leftOut <= this.#leftOutTold) return; // told on an earlier connection
+    this.#leftOutTold++;
+    const common = { job: this.id, recipient: this.#around.member.name };
+    const outcome = { ok: true, size: 0, status: 'skipped', reason: 'link', code: null } as const;
+    const path = join(this.#request.destination.folder, name);
+    this.#around.emit({ type: 'file', ...common, path, ...outcome, message });
   }
 
   #tellWouldGet({ path, kind, size }: Entry): void {

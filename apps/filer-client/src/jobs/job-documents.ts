@@ -5,7 +5,7 @@ import type { JobDocument, ProgressDocument, RecipientDocument } from '../api/co
 import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
 
 /** Of a request that cannot be read. */
-const NOTHING = { as: '', to: [], note: '', watch: 0 };
+const NOTHING = { as: '', into: '', to: [], note: '', watch: 0 };
 
 export function jobDocument(
   jobs: JobStore,
@@ -13,7 +13,7 @@ export function jobDocument(
   progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
 ): JobDocument {
   const request = shownRequest(job.request);
-  const { as, to, note, watch } = request ?? NOTHING;
+  const { as, into, to, note, watch } = request ?? NOTHING;
   const shared = pulledPath(job.request);
   return {
     job: job.id,
@@ -27,6 +27,7 @@ export function jobDocument(
     watch: watch === 0 ? null : String(watch),
     paths: request === undefined ? [] : namedPaths(request),
     as: as === '' ? null : as,
+    into: into === '' ? null : into,
     to,
     note,
     recipients: jobs
@@ -37,7 +38,7 @@ export function jobDocument(
 
 function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | null): RecipientDocument {
   const { name, peer: id, state, code = null, status } = delivery;
-  const { filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal } = delivery;
+  const { filesSent, filesSkipped, filesKept, filesFailed, linksLeftOut, bytesSent, bytesTotal } = delivery;
   return {
     name,
     id,
@@ -48,6 +49,7 @@ function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | 
     filesSkipped,
     filesKept,
     filesFailed,
+    linksLeftOut,
     bytesSent,
     bytesTotal,
     progress,

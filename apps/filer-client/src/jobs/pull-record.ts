@@ -2,7 +2,7 @@ import type { ReceiptBatch } from '@filer/protocol';
 import type { SendOutcome } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { forgetOldest } from '../store/forget-jobs.ts';
-import type { FailedFile } from '../store/job-rows.ts';
+import { NO_COUNTS, type FailedFile } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
 import { DAEMON } from './job-leases.ts';
 
@@ -69,7 +69,15 @@ export class PullRecord {
       status:
         error?.message ??
         `${filesDelivered} files fetched, ${filesSkipped} there already, ${filesFailed} failed`,
-      counts: { filesSent: filesDelivered, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal },
+      counts: {
+        ...NO_COUNTS,
+        filesSent: filesDelivered,
+        filesSkipped,
+        filesKept,
+        filesFailed,
+        bytesSent,
+        bytesTotal,
+      },
       failures: failures.slice(0, MAX_FAILURES),
     } as const;
     jobs.end(this.job, peer, end, clock.stamp());

@@ -1,4 +1,6 @@
+import { basename } from 'node:path';
 import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
+import type { Links } from '@filer/transfer';
 
 /** What is to be sent, and how: all of it is kept with the job, so that it can go again. */
 export interface SendRequest {
@@ -6,6 +8,8 @@ export interface SendRequest {
   readonly paths: readonly string[];
   /** What the one path is called at the receivers; empty for its own name. */
   readonly as: string;
+  /** The folder in which the paths are put at the receivers, below what their pattern says; empty for none. */
+  readonly into: string;
   /** Whether the path is a file of our own, which came from standard input and goes when everyone has it. */
   readonly spooled: boolean;
   /** As typed: names, ids, `@group`, `@all`. */
@@ -21,6 +25,8 @@ export interface SendRequest {
   readonly snapshot: boolean;
   /** Patterns of what in the folders stays here, as in a `.gitignore`. */
   readonly exclude: readonly string[];
+  /** What becomes of links in the folders. */
+  readonly links: Links;
   /** Whether it waits for recipients that are not there. */
   readonly queue: boolean;
   /** Bytes a second at most, to all recipients together. */
@@ -32,14 +38,23 @@ export interface SendRequest {
 /** What a person typed to send what the home keeps in a file of its own. */
 export const STANDARD_INPUT = '-';
 
+/** What one of the paths is called at the receivers. */
+export function nameThere({ as, into }: Pick<SendRequest, 'as' | 'into'>, path: string): string {
+  const name = as === '' ? basename(path) : as;
+  return into === '' ? name : `${into}/${name}`;
+}
+
 /** What was named, as a person knows it. */
 export function namedPaths({ paths, spooled }: SendRequest): readonly string[] {
   return spooled ? [STANDARD_INPUT] : paths;
 }
 
+const LINKS: readonly Links[] = ['keep', 'copy', 'skip'];
+
 const DEFAULTS: SendRequest = {
   paths: [],
   as: '',
+  into: '',
   spooled: false,
   to: [],
   note: '',
@@ -49,6 +64,7 @@ const DEFAULTS: SendRequest = {
   checksum: false,
   snapshot: false,
   exclude: [],
+  links: 'keep',
   queue: false,
   limit: undefined,
   watch: 0,
@@ -77,6 +93,7 @@ export function parseKeptRequest(json: string): SendRequest {
   return {
     paths: textsOf('paths'),
     as: textOr(kept.get('as'), DEFAULTS.as),
+    into: textOr(kept.get('into'), DEFAULTS.into),
     spooled: kept.get('spooled') === true,
     to: textsOf('to'),
     note: textOr(kept.get('note'), DEFAULTS.note),
@@ -86,6 +103,7 @@ export function parseKeptRequest(json: string): SendRequest {
     checksum: kept.get('checksum') === true,
     snapshot: kept.get('snapshot') === true,
     exclude: textsOf('exclude'),
+    links: LINKS.find((each) => each === kept.get('links')) ?? DEFAULTS.links,
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),
     watch: numberOf('watch'),

@@ -11,7 +11,14 @@ import {
   writeFailure,
   makeFolders,
 } from '@filer/protocol';
-import { copyUpTo, inspectSource, parseSafePath, readDigests, unsized } from '@filer/transfer';
+import {
+  copyUpTo,
+  inspectSource,
+  parseSafePath,
+  readDigests,
+  requireHoldsNoOwn,
+  unsized,
+} from '@filer/transfer';
 import type { Spool, SpoolFiles } from '../store/spool.ts';
 
 /** A file that goes on changing is copied so often before that is given up. */
@@ -96,6 +103,7 @@ export class Snapshot implements SpoolFiles, Disposable {
   async #add(path: string): Promise<void> {
     const name = basename(path);
     parseSafePath(name);
+    requireHoldsNoOwn(path);
     if (this.attachments.length >= MAX_ATTACHMENTS) {
       throw new FilerError(
         'usage',

@@ -28,6 +28,9 @@ export class DeliveryTally {
   #sent = 0;
   #skipped = 0;
   #kept = 0;
+  #leftOut = 0;
+  /** Links that were told of, over all connections. */
+  #leftOutTold = 0;
   #bytesSent = 0;
   #bytesOnTheWay = 0;
   #bytesTotal: number;
@@ -50,6 +53,7 @@ export class DeliveryTally {
       filesSkipped: this.#skipped,
       filesKept: this.#kept,
       filesFailed: this.#namedFailed + this.#inFoldersFailed,
+      linksLeftOut: this.#leftOut,
       bytesSent: this.#bytesSent + this.#bytesOnTheWay,
       bytesTotal: this.#bytesTotal,
     };
@@ -68,6 +72,7 @@ export class DeliveryTally {
   beginConnection(): void {
     this.#inFolders = [];
     this.#inFoldersFailed = 0;
+    this.#leftOut = 0;
     this.#toldAgain = this.#settledInFolders;
   }
 
@@ -92,6 +97,14 @@ export class DeliveryTally {
     if (status === 'delivered') this.#sent++;
     else this.#skipped++;
     if (isKept) this.#kept++;
+    return true;
+  }
+
+  /** A link is not sent. @returns whether it is news: a new connection finds the same ones again */
+  leftOut(): boolean {
+    this.#leftOut++;
+    if (this.#leftOut <= this.#leftOutTold) return false;
+    this.#leftOutTold++;
     return true;
   }
 

@@ -18,7 +18,7 @@ import { ListedFiles } from './listed-files.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
-import { STANDARD_INPUT, type SendRequest } from '../jobs/send-request.ts';
+import { nameThere, STANDARD_INPUT, type SendRequest } from '../jobs/send-request.ts';
 import { requireWhole } from './spool-folder.ts';
 import type { Turn } from '../jobs/turns.ts';
 import { verifiedBefore } from './verified-before.ts';
@@ -119,7 +119,7 @@ export class Delivery {
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
     const { outreach, peer, job, request, shared, signal, turns } = this.#options;
-    const { note, onConflict, checksum, snapshot, exclude } = request;
+    const { note, onConflict, checksum, snapshot, exclude, links } = request;
     const { member } = outreach;
     this.#tally.beginConnection();
     try {
@@ -142,6 +142,7 @@ export class Delivery {
           ...shared,
           known: member.digests,
           ignored: ignoreRules(exclude),
+          links,
           signal,
           ...this.#time.pace,
           on: (event) => this.#take(event),
@@ -167,8 +168,7 @@ export class Delivery {
   #sources(): SourceFile[] {
     const { request, growing } = this.#options;
     if (request.spooled && growing === undefined) requireWhole(request.paths);
-    const { as: name } = request;
-    return [...this.#open].map((file) => ({ file, ...(name === '' ? {} : { name }), growing }));
+    return [...this.#open].map((file) => ({ file, name: nameThere(request, file), growing }));
   }
 
   #take(event: EngineEvent): void {
@@ -201,6 +201,7 @@ export class Delivery {
       this.#toldWaiting = true;
       emit({ type: 'waiting', ...common, recipientId: peer.id });
     }
+    if (event.type === 'left-out') this.#leftOut(event.file, event.why);
     if (event.type === 'folder') this.#notePlace(event.name, event.path);
     if (event.type !== 'file') return;
     this.#notePlace(event.result.name, event.result.path ?? '');
@@ -222,6 +223,21 @@ export class Delivery {
     } else if (this.#tally.settled(status, isNamed, kept)) {
       emit({ ...outcome, code: null, message: null });
     }
+  }
+
+  /** A link stays here, and nothing has failed. */
+  #leftOut(path: string, why: string | undefined): void {
+    const { emit, job, peer } = this.#options;
+    const outcome = {
+      ok: true,
+      size: 0,
+      status: 'skipped',
+      reason: 'link',
+      proof: null,
+      code: null,
+    } as const;
+    const message = why ?? null;
+    if (this.#tally.leftOut()) emit({ type: 'file', job, recipient: peer.name, path, ...outcome, message });
   }
 
   /** Notes where a recipient has what a watch ships. @param path relative to its inbox: another machine's word */

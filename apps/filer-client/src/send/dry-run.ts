@@ -7,17 +7,30 @@ import type { SendDone, SendEvent } from '../api/contract/send.ts';
 
 /** What a send would send, without asking anyone: what the recipients have already is not known here. */
 export async function dryRun(
-  { paths, exclude }: SendRequest,
+  { paths, exclude, links }: SendRequest,
   recipients: readonly KnownPeer[],
   emit: (event: SendEvent) => void,
   signal: AbortSignal,
 ): Promise<SendDone> {
-  let [filesTotal, bytesTotal, filesFailed] = [0, 0, 0];
+  let [filesTotal, bytesTotal, filesFailed, linksLeftOut] = [0, 0, 0, 0];
   let firstCode: ErrorCode | undefined;
   const walk = walkSources(
     paths.map((file) => ({ file })),
     {
       ignored: ignoreRules(exclude),
+      links,
+      leftOut: ({ file: path, error }) => {
+        linksLeftOut++;
+        const outcome = {
+          ok: true,
+          size: 0,
+          status: 'skipped',
+          reason: 'link',
+          proof: null,
+          code: null,
+        } as const;
+        emit({ type: 'file', job: '', recipient: '', path, ...outcome, message: error?.message ?? null });
+      },
       failed: ({ file: path, error: { code, message } }) => {
         filesFailed++;
         firstCode ??= code;
@@ -44,6 +57,7 @@ export async function dryRun(
     filesSkipped: 0,
     filesKept: 0,
     filesFailed,
+    linksLeftOut,
     bytesSent: 0,
     bytesTotal,
     dryRun: true,

@@ -209,12 +209,14 @@ export class LiveJob {
   #endOf(peer: KnownPeer, failure: FilerError | undefined, { counts, failures }: Delivery): DeliveryEnd {
     if (this.#stopReason !== undefined) return { ...this.#stopped(), counts, failures };
     if (failure === undefined) {
-      const { filesSent, filesSkipped, filesKept } = counts;
+      const { filesSent, filesSkipped, filesKept, linksLeftOut } = counts;
       const files = filesSent === 1 ? '1 file' : `${filesSent} files`;
       const there = filesSkipped - filesKept;
       const skipped = there === 0 ? '' : `, ${there} there already`;
       const kept = filesKept === 0 ? '' : `, ${filesKept} not compared: ${peer.name} keeps what is there`;
-      return { state: 'delivered', code: undefined, status: `${files} delivered${skipped}${kept}`, counts };
+      const left = linksLeftOut === 0 ? '' : `, ${linkCount(linksLeftOut)} not sent`;
+      const status = `${files} delivered${skipped}${kept}${left}`;
+      return { state: 'delivered', code: undefined, status, counts };
     }
     const { code, message: status } = failure;
     // Nothing has failed for good.
@@ -246,6 +248,7 @@ export class LiveJob {
       filesSkipped,
       filesKept: sum('filesKept'),
       filesFailed: sum('filesFailed'),
+      linksLeftOut: sum('linksLeftOut'),
       bytesSent: sum('bytesSent'),
       bytesTotal: sum('bytesTotal'),
       recipients,
@@ -259,6 +262,10 @@ export class LiveJob {
   #emit(event: SendEvent): void {
     for (const follower of this.#followers) follower(event);
   }
+}
+
+function linkCount(links: number): string {
+  return links === 1 ? '1 link' : `${links} links`;
 }
 
 /** How a recipient stands whose job may not go on. */

@@ -299,6 +299,8 @@ export const SCHEMA: Schema = {
   ${chargedLater('inbox')}
   ${chargedLater('deliveries')}
   `,
+    // Links in folders that were not sent.
+    `ALTER TABLE job_recipients ADD COLUMN links_left_out INTEGER NOT NULL DEFAULT 0`,
   ],
 };
 

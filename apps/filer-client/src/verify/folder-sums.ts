@@ -36,7 +36,7 @@ export class FolderSums {
   }
 
   take(event: SendEvent): void {
-    if (event.type === 'file' && event.ok) return; // its receipt is counted
+    if (event.type === 'file' && event.ok && event.reason !== 'link') return; // its receipt is counted
     if (event.type !== 'receipt' || !this.#add(event)) this.#tell(event);
     else if (performance.now() - this.#toldAt >= TELL_EVERY_MS) this.end();
   }

@@ -129,6 +129,8 @@ function requestOf({ id, name, folder }: Watch, options: WatchOptions): SendRequ
   return {
     paths: [folder],
     as: name,
+    into: '',
+    links: 'keep',
     spooled: false,
     to,
     note,

@@ -135,7 +135,12 @@ export type Fetch = Omit<Given<typeof fetchMessage>, 'id'>;
 export const unsentMessage = message({
   type: 'unsent',
   routes: [senderToReceiver],
-  header: { code: errorCode(), message: reason() },
+  header: {
+    code: errorCode(),
+    message: reason(),
+    /** Whether nothing has failed: it is a link that leads out of what is fetched. */
+    leftOut: flag(),
+  },
   content: askedContent,
 });
 export type Unsent = Parsed<typeof unsentMessage>;

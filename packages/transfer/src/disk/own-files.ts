@@ -1,5 +1,5 @@
-import { readdirSync, statSync, type BigIntStats } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 
 /*
@@ -67,6 +67,70 @@ export function requireNotOwn(file: string, stats: BigIntStats): void {
   );
 }
 
+export interface OwnRules {
+  /** Whether something below the path, relative to it, takes no part. @default nothing */
+  readonly leavesOut?: ((below: string) => boolean) | undefined;
+  /** What helps. @default another folder */
+  readonly advice?: string | undefined;
+}
+
+/**
+ * A path that a person names to be sent, shared, watched, attached or written to is nothing that this program keeps for
+ * itself, does not lie in a folder of which only the program names files, and does not hold any of that.
+ *
+ * @param path absolute; it need not be there yet
+ * @throws FilerError `refused`
+ */
+export function requireHoldsNoOwn(
+  path: string,
+  { leavesOut = () => false, advice = 'choose a folder without them' }: OwnRules = {},
+): void {
+  const place = placeOf(path);
+  const folders = [...guarded];
+  const what = JSON.stringify(path.toWellFormed());
+  const spool = folders.flatMap(({ spools }) => spools).find((each) => isInside(placeOf(each), place));
+  if (spool !== undefined)
+    throw new FilerError(
+      'refused',
+      `${what} is in ${JSON.stringify(spool)}, a folder that filer manages: choose another path`,
+    );
+  for (const own of folders.flatMap(({ homes, spools }) => [...homes, ...spools])) {
+    const secret = placeOf(own);
+    if (!isInside(place, secret) || (secret !== place && leavesOut(relative(place, secret)))) continue;
+    throw new FilerError(
+      'refused',
+      `${what} holds this machine's key and databases of filer (in ${own}): ${advice}`,
+    );
+  }
+  const there = statsOf(path);
+  if (there !== undefined) requireNotOwn(path, there);
+}
+
+/** Where a path leads, links followed as far as it is there. */
+function placeOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    const above = dirname(path);
+    return above === path ? path : join(placeOf(above), basename(path));
+  }
+}
+
+/** Whether a path is a folder, or lies below it; both as `placeOf` gives them. */
+function isInside(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
+}
+
+function statsOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 function* identitiesOf({ homes, spools }: OwnFolders): Generator<string, void> {
   for (const folder of [...homes, ...spools]) yield* identityAt(folder);
   for (const home of homes)
@@ -74,12 +138,8 @@ function* identitiesOf({ homes, spools }: OwnFolders): Generator<string, void> {
 }
 
 function* identityAt(path: string): Generator<string, void> {
-  try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    yield `${dev}:${ino}`;
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error; // not there yet, or not any more
-  }
+  const there = statsOf(path); // not there yet, or not any more
+  if (there !== undefined) yield `${there.dev}:${there.ino}`;
 }
 
 function namesIn(folder: string): readonly string[] {

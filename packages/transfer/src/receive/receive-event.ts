@@ -18,4 +18,6 @@ export type ReceiveEvent =
       /** Whether all was announced. */
       readonly complete: boolean;
     }
+  /** A link stays at the sender, and why. */
+  | { readonly type: 'left-out'; readonly name: string; readonly why: string }
   | { readonly type: 'file'; readonly result: FileResult };

@@ -318,6 +318,7 @@ export class Receiver implements IncomingOwner {
   #takeUnsent(unsent: Unsent): void {
     const { path: name, code, message } = asTold(unsent, this.#channel);
     this.#announced(1, name.length);
+    if (unsent.leftOut) return this.#emit({ type: 'left-out', name: shownName(name), why: message });
     this.result({ name, size: 0, status: 'failed', code, message, failedBy: 'peer' });
   }
 

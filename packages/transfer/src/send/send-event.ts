@@ -25,6 +25,8 @@ export type SendEvent =
     }
   /** A folder is there; `path` is relative to the receiver's inbox. */
   | { readonly type: 'folder'; readonly name: string; readonly path: string }
+  /** A link inside a folder stays here; why, where it could not go. */
+  | { readonly type: 'left-out'; readonly file: string; readonly name: string; readonly why?: string }
   /** A person at the other end was asked, and has not answered. */
   | { readonly type: 'waiting' }
   | { readonly type: 'file'; readonly file: string; readonly result: FileResult };

@@ -109,9 +109,11 @@ class Sending implements OutgoingOwner {
     this.#batcher = new SourceBatcher(options.files, {
       ignored: options.ignored,
       onlyEntered: options.onlyEntered,
+      links: options.links,
+      leftOut: ({ file, name, error }) => this.#leaveOut(file, name, error),
       failed: ({ file, name, error }) => {
         const { code, message } = error;
-        if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message });
+        if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message, leftOut: false });
         this.#entries.unsendable(file, name, error);
       },
     });
@@ -187,6 +189,13 @@ class Sending implements OutgoingOwner {
     await over;
   }
 
+  #leaveOut(file: string, name: string, error: FilerError | undefined): void {
+    if (error !== undefined && this.#options.tellsUnsent === true)
+      this.#unsent.push({ path: name, code: error.code, message: error.message, leftOut: true });
+    const why = error === undefined ? {} : { why: error.message };
+    this.#options.on?.({ type: 'left-out', file, name, ...why });
+  }
+
   /** Tells who fetches what of it cannot go. */
   async #tellUnsent(): Promise<void> {
     for (const each of this.#unsent.splice(0)) await send(this.#channel, formatUnsent(each));
@@ -223,9 +232,9 @@ class Sending implements OutgoingOwner {
       return await this.#requests.ask('answer', (id) => formatOffer(offer, id), takesSmall);
     } catch (error) {
       if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
-      const { files, ignored, onlyEntered } = this.#options;
+      const { files, ignored, onlyEntered, links } = this.#options;
       const isOver = (): boolean => this.#failure !== undefined;
-      const counting = countAll(files, { ignored, onlyEntered }, isOver);
+      const counting = countAll(files, { ignored, onlyEntered, links }, isOver);
       const totals = await this.#watchdog.work(Promise.race([counting, this.#over.promise]));
       return await this.#requests.ask(
         'answer',

@@ -17,7 +17,7 @@ export interface Totals {
 /** Walks once to count; what cannot be read is told by the walk that sends. Ends early once it is over. */
 export async function countAll(
   sources: Iterable<SourceFile>,
-  which: Pick<WalkOptions, 'ignored' | 'onlyEntered'>,
+  which: Pick<WalkOptions, 'ignored' | 'onlyEntered' | 'links'>,
   isOver: () => boolean,
 ): Promise<Totals> {
   let [found, files, bytes] = [0, 0, 0];
@@ -25,6 +25,7 @@ export async function countAll(
   for await (const { kind, size, name, inTree, growing } of walkSources(sources, {
     ...which,
     failed: () => undefined,
+    leftOut: () => undefined,
   })) {
     if (kind !== 'dir') files++;
     bytes = sumOf(bytes, growing === undefined ? size : (await growing.reach(Infinity)).bytes);

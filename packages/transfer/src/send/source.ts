@@ -45,6 +45,8 @@ export interface Source {
   readonly target?: string;
   /** Found in a folder, not named by a person: if it has become a link since, it is not followed. */
   readonly inTree: boolean;
+  /** Found through a link in a folder, which is followed. */
+  readonly linked?: true;
   /** Still being written: `size` is what there is so far. */
   readonly growing?: Growing | undefined;
   /** Goes as it was found, or not at all. */
@@ -78,7 +80,7 @@ export async function inspectSource(wanted: SourceFile): Promise<Source> {
 
 /** A file as it was found. @throws FilerError `path-unsupported`; a system error */
 export function fileSource(
-  about: Pick<Source, 'file' | 'name' | 'shared' | 'inTree'>,
+  about: Pick<Source, 'file' | 'name' | 'shared' | 'inTree' | 'linked'>,
   found: BigIntStats,
 ): Source {
   requireSize(about.file, found);
@@ -116,6 +118,7 @@ export class OpenSource implements AsyncDisposable {
     try {
       handle = await atSource(source, (path) => open(path, openFlags(source)));
       const before = await handle.stat({ bigint: true });
+      requireNotOwn(file, before);
       requireRegular(file, before);
       if (source.fixed === true && identityOf(before) !== source.identity) throw sourceChanged(file);
       return new OpenSource(source, handle, before);
@@ -168,9 +171,14 @@ async function close(handle: FileHandle | undefined): Promise<void> {
 }
 
 /** Non-blocking: a pipe that took the file's name must not hold the transfer. */
-export function openFlags({ inTree, shared }: Source): number {
+export function openFlags(source: Source): number {
   const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
-  return O_RDONLY | O_NONBLOCK | (inTree || shared !== undefined ? O_NOFOLLOW : 0);
+  return O_RDONLY | O_NONBLOCK | (mayBeLink(source) ? 0 : O_NOFOLLOW);
+}
+
+/** Whether what has its name may be a link: a person named it, or wants links to be followed. */
+function mayBeLink({ inTree, shared, linked }: Source): boolean {
+  return shared === undefined && (!inTree || linked === true);
 }
 
 /**
@@ -198,7 +206,7 @@ export function identityNow(source: Source): string | undefined {
 
 /** What has its name now; undefined when nothing does. @throws a system error when it cannot be looked at */
 function statsNow(source: Source): BigIntStats | undefined {
-  const look = source.inTree || source.shared !== undefined ? lstatSync : statSync;
+  const look = mayBeLink(source) ? statSync : lstatSync;
   try {
     return atSource(source, (path) => look(path, { bigint: true }));
   } catch (error) {

@@ -1,9 +1,17 @@
-import { lstatSync, opendirSync, type BigIntStats, type Dir } from 'node:fs';
+import { lstatSync, opendirSync, statSync, type BigIntStats, type Dir } from 'node:fs';
 import { basename } from 'node:path';
 import { FilerError, MAX_PATH_CHARS } from '@filer/protocol';
-import { checkLinkTarget, readLinkTarget } from '../disk/link-target.ts';
 import { versionOf } from '../digests/known-digests.ts';
 import { requireNotOwn } from '../disk/own-files.ts';
+import {
+  folderKey,
+  lookInside,
+  loop,
+  targetOf,
+  type FoundInside,
+  type LinkLeftOut,
+  type Links,
+} from './links.ts';
 import {
   atSource,
   factsOf,
@@ -14,7 +22,6 @@ import {
   type Source,
   type SourceFile,
 } from './source.ts';
-import type { SharedFolder } from './shared-folder.ts';
 
 export interface WalkOptions {
   /** Something that cannot be sent, and why; the walk goes on. */
@@ -34,6 +41,10 @@ export interface WalkOptions {
    * @default each folder is sent
    */
   readonly onlyEntered?: ((file: string) => boolean) | undefined;
+  /** What becomes of links inside folders. @default keep */
+  readonly links?: Links | undefined;
+  /** A link inside a folder stays here; the walk goes on. @default one that cannot go is told to `failed` */
+  readonly leftOut?: ((link: LinkLeftOut) => void) | undefined;
 }
 
 /** Names that are read from a folder at once. */
@@ -67,15 +78,17 @@ function isBelow({ alone, name }: SourceFile): boolean {
   return alone !== undefined && name?.includes('/') === true;
 }
 
-/** @throws FilerError as `inspectSource`, and `source-changed` */
+/** @throws FilerError as `inspectSource`, `name-refused` and `source-changed` */
 function inspectAlone({ file, name = basename(file), shared, alone }: SourceFile): Source {
-  let found: BigIntStats;
+  const about = { file, name, ...(shared === undefined ? {} : { shared }) };
+  let stats: BigIntStats;
   try {
-    found = atSource({ file, shared }, (path) => lstatSync(path, { bigint: true }));
+    stats = atSource(about, (path) => lstatSync(path, { bigint: true }));
   } catch (error) {
     throw itemError(file, error);
   }
-  const source = sourceOf(file, name, found, shared);
+  const source = sourceOf(about, { stats, linked: false }, name.split('/'));
+  if (source instanceof FilerError) throw source;
   if (source.kind !== 'file' || alone?.version === undefined) return source;
   if (versionOf(source.identity) !== alone.version) throw sourceChanged(file);
   return { ...source, fixed: true };
@@ -84,34 +97,50 @@ function inspectAlone({ file, name = basename(file), shared, alone }: SourceFile
 interface Level {
   readonly source: Source;
   readonly dir: Dir;
+  /** Of a folder that links could lead back to. */
+  readonly key: string;
 }
 
-function* walkFolder(top: Source, { failed, ignored, onlyEntered }: WalkOptions): Generator<Source, void> {
+function* walkFolder(top: Source, options: WalkOptions): Generator<Source, void> {
+  const { failed, ignored, onlyEntered, links = 'keep' } = options;
+  const { leftOut = ({ error, ...link }) => (error === undefined ? undefined : failed({ ...link, error })) } =
+    options;
   const levels: Level[] = [];
-  const enter = (source: Source): void => {
+  const enter = (source: Source, key: string): void => {
     try {
-      levels.push({ source, dir: openFolder(source) });
+      levels.push({ source, dir: openFolder(source), key });
     } catch (error) {
       failed({ file: source.file, name: source.name, error: sourceError(source.file, error) });
     }
   };
-  enter(top);
+  enter(top, links === 'copy' ? keyOf(top) : '');
+  // What the receiver is to put it below is no part of what is sent.
+  const above = top.name.split('/').length - 1;
   try {
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
-      const { source: above, dir } = level;
       const item = nextOf(level, failed);
       if (item === undefined) {
-        dir.closeSync();
+        level.dir.closeSync();
         levels.pop();
         continue;
       }
-      const [file, name] = [`${above.file}/${item}`, `${above.name}/${item}`];
+      const [file, name] = [`${level.source.file}/${item}`, `${level.source.name}/${item}`];
+      const about = { file, name, ...(top.shared === undefined ? {} : { shared: top.shared }) };
       try {
-        const found = atSource({ file, shared: top.shared }, (path) => lstatSync(path, { bigint: true }));
-        if (ignored?.(top.file, name.slice(top.name.length + 1), found.isDirectory()) === true) continue;
-        const source = sourceOf(file, name, found, top.shared);
-        if (source.kind !== 'dir' || onlyEntered?.(file) !== true) yield source;
-        if (source.kind === 'dir') enter(source);
+        const found = lookInside(about, links);
+        const isFolder = 'stats' in found && found.stats.isDirectory();
+        if (ignored?.(top.file, name.slice(top.name.length + 1), isFolder) === true) continue;
+        if (found instanceof FilerError) throw found;
+        if (links === 'skip' && found.stats.isSymbolicLink()) {
+          leftOut({ file, name, error: undefined });
+          continue;
+        }
+        const key = links === 'copy' && isFolder ? folderKey(found.stats) : '';
+        if (found.linked && levels.some((each) => each.key === key)) throw loop(file);
+        const source = sourceOf(about, found, name.split('/').slice(above));
+        if (source instanceof FilerError) leftOut({ file, name, error: source });
+        else if (source.kind !== 'dir' || onlyEntered?.(file) !== true) yield source;
+        if (!(source instanceof FilerError) && source.kind === 'dir') enter(source, key);
       } catch (error) {
         failed({ file, name, error: itemError(file, error) });
       }
@@ -119,6 +148,12 @@ function* walkFolder(top: Source, { failed, ignored, onlyEntered }: WalkOptions)
   } finally {
     for (const { dir } of levels) dir.closeSync();
   }
+}
+
+/** Of a folder that a person named, which may be gone by now. */
+function keyOf({ file }: Source): string {
+  const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : folderKey(stats);
 }
 
 function openFolder({ file, shared }: Source): Dir {
@@ -143,22 +178,30 @@ function itemError(file: string, cause: unknown): FilerError {
   return new FilerError('path-unsupported', `the name of ${what} is not UTF-8: rename it`, { cause });
 }
 
-/** @throws FilerError `path-unsupported`, `name-refused`, `refused`; a system error */
-function sourceOf(file: string, name: string, found: BigIntStats, shared: SharedFolder | undefined): Source {
-  requireNotOwn(file, found);
+/**
+ * @param components of its path, from the folder that is sent on
+ * @returns why it stays here, for a link that cannot go as one
+ * @throws FilerError `path-unsupported`, `name-refused`, `refused`; a system error
+ */
+function sourceOf(
+  about: SourceFile & { readonly name: string },
+  { stats, linked }: FoundInside,
+  components: readonly string[],
+): Source | FilerError {
+  const { file, name } = about;
+  requireNotOwn(file, stats);
   if (name.length > MAX_PATH_CHARS)
     throw new FilerError(
       'name-refused',
       `${JSON.stringify(basename(name).toWellFormed())} is too deep: a path of ${name.length} characters cannot be sent, the limit is ${MAX_PATH_CHARS}`,
     );
-  const about = { file, name, inTree: true, ...(shared === undefined ? {} : { shared }) };
-  if (found.isFile()) return fileSource(about, found);
-  const common = { ...about, ...factsOf(found) };
-  if (found.isDirectory()) return { ...common, kind: 'dir', size: 0 };
-  if (found.isSymbolicLink()) {
-    const target = atSource({ file, shared }, (path) => readLinkTarget(path, file));
-    checkLinkTarget(name.split('/'), target);
-    return { ...common, kind: 'link', size: 0, target };
+  const common = { ...about, inTree: true, ...(linked ? { linked } : {}) };
+  if (stats.isFile()) return fileSource(common, stats);
+  if (stats.isDirectory()) return { ...common, ...factsOf(stats), kind: 'dir', size: 0 };
+  if (stats.isSymbolicLink()) {
+    const target = targetOf(about, components);
+    if (target instanceof FilerError) return target;
+    return { ...common, ...factsOf(stats), kind: 'link', size: 0, target };
   }
   throw new FilerError(
     'path-unsupported',

@@ -49,8 +49,11 @@ export const fileOutcome = v.object({
   size: v.number(),
   /** `skipped`: it was there already, or the receiver keeps what has its name. */
   status: v.picklist(['delivered', 'skipped', 'failed']),
-  /** Of a skipped one: `identical`, which the receiver signed for, or `kept-theirs`, which was not compared. */
-  reason: v.nullable(v.picklist(['identical', 'kept-theirs'])),
+  /**
+   * Of a skipped one: `identical`, which the receiver signed for, `kept-theirs`, which was not compared, or `link`, which
+   * stays at the sender, with why in `message` where it could not go.
+   */
+  reason: v.nullable(v.picklist(['identical', 'kept-theirs', 'link'])),
   code: v.nullable(errorCode),
   message: v.nullable(v.string()),
 });
@@ -161,6 +164,8 @@ export const sendDone = v.object({
   /** Those of the skipped where the recipient keeps what has their name. */
   filesKept: v.number(),
   filesFailed: v.number(),
+  /** Links in folders that were not sent, counted for each recipient; no files. */
+  linksLeftOut: v.number(),
   /** Content bytes put on the wire. */
   bytesSent: v.number(),
   bytesTotal: v.number(),
@@ -189,6 +194,8 @@ export const path = text(16_384);
 /** What is not sent or fetched of a folder, as in a `.gitignore`. */
 export const exclude = arrayOf(text(4_096), 1_000);
 export const onConflict = v.picklist(CONFLICTS);
+/** What becomes of links in folders. */
+export const links = v.picklist(['keep', 'copy', 'skip']);
 export const limit = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 export const timeoutMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const anyText = text(Number.POSITIVE_INFINITY);
@@ -199,6 +206,10 @@ const sendParams = v.object({
   to: arrayOf(anyText, 10_000),
   /** What the one path is called at the receivers; empty for its own name. */
   as: v.optional(anyText),
+  /** A folder at the receivers, in which the paths are put; empty for none. */
+  into: v.optional(anyText),
+  /** @default keep */
+  links: v.optional(links),
   note: v.optional(anyText),
   timeoutMs,
   /** @default update */
@@ -215,6 +226,8 @@ const sendParams = v.object({
   summed: v.optional(v.boolean()),
   dryRun: v.optional(v.boolean()),
 });
+
+export type SendParams = v.InferOutput<typeof sendParams>;
 
 /** An id, or its beginning. */
 export const job = text(64);

@@ -29,6 +29,8 @@ const recipientDocument = v.object({
   filesSkipped: v.number(),
   filesKept: v.number(),
   filesFailed: v.number(),
+  /** Links in folders that were not sent. */
+  linksLeftOut: v.number(),
   bytesSent: v.number(),
   bytesTotal: v.number(),
   /** Of one that is served by the process that was asked; else null. */
@@ -55,6 +57,8 @@ const jobDocument = v.object({
   paths: arrayOf(v.string()),
   /** The name that the one path got; null for its own. */
   as: v.nullable(v.string()),
+  /** The folder in which the recipients have it; null for the one of this machine. */
+  into: v.nullable(v.string()),
   to: arrayOf(v.string()),
   note: v.string(),
   recipients: arrayOf(recipientDocument),

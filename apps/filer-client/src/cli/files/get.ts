@@ -4,6 +4,7 @@ import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { GetDone, GetEvent } from '../../api/contract/get.ts';
 import type { GetArguments } from '../arguments.ts';
+import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
 
@@ -29,10 +30,12 @@ export async function run(args: GetArguments, context: Context): Promise<number>
   const later: GetEvent[] = [];
   const failed = new Reasons();
   const reasons = new Reasons();
+  const links = new LeftOutLinks();
   let done: GetDone;
   try {
     done = await call(context, contract.get, request, (event) => {
       output.json(event);
+      if (event.type === 'file') links.take(event);
       if (event.type === 'progress') progress.show({ ...event, recipient: label });
       else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
       // Lines between the bars would tear them: they follow when the bars stand still.
@@ -42,6 +45,8 @@ export async function run(args: GetArguments, context: Context): Promise<number>
   } finally {
     progress.stop();
     for (const event of later) tell(event, reasons, context);
+    const line = links.line('fetched', '');
+    if (line !== undefined) output.warn(line);
   }
   output.json(done);
   summarize(done, performance.now() - startedAt, reasons, context);

@@ -77,6 +77,7 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
   );
   if (job.as !== null || job.shared !== null) output.line(`  ${pathsInWords(job)}`);
   else for (const path of job.paths) output.line(`  ${printable(path)}`);
+  if (job.into !== null) output.line(`  into ${printable(job.into)}/`);
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
     output.line(`to ${recipientInWords(recipient)}`);

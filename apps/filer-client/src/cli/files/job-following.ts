@@ -10,6 +10,7 @@ import type {
 } from '../../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
 import { reasonOf, summarize } from './job-summary.ts';
+import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 import { ReceiptLines } from './receipt-lines.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
@@ -32,7 +33,7 @@ export async function showJob(
     if (progress instanceof ProgressBars) later.push(line);
     else line();
   };
-  const words = { reasons: new Reasons(), receipts: new ReceiptLines(), print };
+  const words = { reasons: new Reasons(), receipts: new ReceiptLines(), links: new LeftOutLinks(), print };
   let started: JobStarted | undefined;
   let done: SendDone;
   try {
@@ -55,12 +56,16 @@ export async function showJob(
     progress.stop();
     for (const line of later) line();
     for (const line of words.receipts.sums()) output.line(line);
+    const links = words.links.line('sent', LINKS_ADVICE);
+    if (links !== undefined) output.warn(links);
     if (signal.aborted && started?.queue === true) tellDetached(started.job, context);
   }
   output.json(done);
   summarize(done, busy.until(performance.now()), words.reasons, context);
   return done.exitCode;
 }
+
+const LINKS_ADVICE = ': --copy-links sends what they lead to, --skip-links sends no links';
 
 function tellCutOff(job: string, { output }: Context): void {
   output.words(`Job ${job} continues when \`filer-client start\` runs here again within its --timeout.`);
@@ -75,12 +80,14 @@ function tellDetached(job: string, { output }: Context): void {
 interface Words {
   readonly reasons: Reasons;
   readonly receipts: ReceiptLines;
+  readonly links: LeftOutLinks;
   /** Prints at once, or when it does not disturb. */
   readonly print: (line: () => void) => void;
 }
 
-function tell(event: SendEvent, { reasons, receipts, print }: Words, context: Context): void {
+function tell(event: SendEvent, { reasons, receipts, links, print }: Words, context: Context): void {
   const { output } = context;
+  if (event.type === 'file') links.take(event);
   if (event.type === 'would-send') {
     const path = printable(event.path);
     print(() => output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`));

@@ -4,12 +4,13 @@ import { progressWords } from './progress-messages.ts';
 import type { JobDocument, RecipientDocument } from '../../api/contract/transfers.ts';
 
 /** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
-export function pathsInWords({ paths, as, shared }: JobDocument): string {
+export function pathsInWords({ paths, as, into, shared }: JobDocument): string {
   if (shared !== null) return `${printable(shared)}, fetched`;
   const named = paths.map((path) => (path === '-' ? 'standard input' : printable(basename(path))));
   const shown = named.slice(0, 2).join(', ');
-  if (as !== null) return `${shown} as ${printable(as)}`;
-  return named.length > 2 ? `${shown} and ${named.length - 2} more` : shown;
+  const more = named.length > 2 ? ` and ${named.length - 2} more` : '';
+  const where = into === null ? '' : ` into ${printable(into)}/`;
+  return `${shown}${as === null ? more : ` as ${printable(as)}`}${where}`;
 }
 
 /** `bob  running: 3 files, 12 MB of 40 MB` */

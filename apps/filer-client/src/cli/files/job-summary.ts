@@ -42,11 +42,13 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   const skipped = there === 0 ? '' : `, ${there} there already`;
   const kept = done.filesKept === 0 ? '' : `, ${done.filesKept} not compared: theirs are kept`;
   const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
+  const { linksLeftOut: links } = done;
+  const left = links === 0 ? '' : `, ${links === 1 ? '1 link' : `${links} links`} not sent`;
   const all = done.recipients.length;
   const machines = all === 1 ? '' : `; ${delivered} of ${all} machines have all of it`;
   const rate = done.bytesSent === 0 ? '' : ` at ${formatRate(done.bytesSent, busyMs)}`;
   const sent = `${formatBytes(done.bytesSent)} sent${rate}`;
-  return `${countOf(done.filesSent)} delivered${skipped}${kept}${failed}, ${sent}${machines}  job ${done.job}`;
+  return `${countOf(done.filesSent)} delivered${skipped}${kept}${left}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
 /** How one of several ended: `bob  delivered: 1 file delivered`. */

@@ -7,14 +7,15 @@ import { guardFolders, requireNotOwn } from '@filer/transfer';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import { clientOf, openEphemeral } from '../../api/daemon-here.ts';
-import type { SendDone, SendEvent } from '../../api/contract/send.ts';
+import type { SendDone, SendEvent, SendParams } from '../../api/contract/send.ts';
 import { STANDARD_INPUT } from '../../jobs/send-request.ts';
 import { newSpoolFile, removeSpooled } from '../../send/spool-folder.ts';
 import { SpooledStream } from '../../send/spooled-stream.ts';
 import type { SendArguments } from '../arguments.ts';
 import { showJob } from './job-following.ts';
 
-type Request = Omit<SendArguments, 'paths' | 'as'> & { readonly as: string };
+type Request = Omit<SendArguments, 'paths' | 'as' | 'into' | 'copyLinks' | 'skipLinks'> &
+  Required<Pick<SendParams, 'as' | 'into' | 'links'>>;
 
 /**
  * `send - --as NAME`: what comes on standard input goes as it comes. In this process even where a daemon runs, which

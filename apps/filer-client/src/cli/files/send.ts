@@ -1,13 +1,18 @@
 import { resolve } from 'node:path';
+import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
+import type { SendParams } from '../../api/contract/send.ts';
 import type { SendArguments } from '../arguments.ts';
 import { showJob } from './job-following.ts';
 
 export async function run(args: SendArguments, context: Context): Promise<number> {
-  const { paths, note = '', as = '', ...options } = args;
-  const request = { ...options, note, as };
+  const { paths, note = '', as = '', into = '', copyLinks, skipLinks, ...options } = args;
+  if (copyLinks && skipLinks)
+    throw new FilerError('usage', '--copy-links sends what --skip-links leaves out: give one of them');
+  const links: SendParams['links'] = copyLinks ? 'copy' : skipLinks ? 'skip' : 'keep';
+  const request = { ...options, note, as, into, links };
   if (paths.includes('-')) {
     const { sendStandardInput } = await import('./send-standard-input.ts');
     return await sendStandardInput(paths, request, context);

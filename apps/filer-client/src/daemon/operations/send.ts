@@ -1,5 +1,7 @@
+import { sep } from 'node:path';
 import { FilerError, MAX_NOTE_CHARS } from '@filer/protocol';
-import { inspectSource, parseSafePath } from '@filer/transfer';
+import { inspectSource, parseSafePath, requireHoldsNoOwn } from '@filer/transfer';
+import { ignoreRules } from '../../jobs/ignore-rules.ts';
 import type { sendMethods } from '../../api/contract/send.ts';
 import { dryRun } from '../../send/dry-run.ts';
 import type { SendRequest } from '../../jobs/send-request.ts';
@@ -10,16 +12,18 @@ import { findRecipients } from './recipients.ts';
 
 /** `send PATH… --to TARGET…` */
 export const send: OperationOf<typeof sendMethods.send> = async (context, params, { emit, signal }) => {
-  const { to, timeoutMs, onConflict = 'update', exclude = [], limit } = params;
+  const { to, timeoutMs, onConflict = 'update', exclude = [], links = 'keep', limit } = params;
   const { checksum = false, snapshot = false, queue = false, spooled = false, summed = false } = params;
   const named = params.paths.map((path, index) => requireAbsolute(path, `paths[${index}]`));
   const as = readName(params.as ?? '', named);
+  const into = readFolder(params.into ?? '');
   const note = requireShortNote(params.note ?? '');
   const paths = [...new Set(named)];
+  if (!spooled) for (const path of paths) requireNoSecrets(path, exclude);
   const bytesTotal = await sizeOf(paths);
   const recipients = await findRecipients(context, to, signal, timeoutMs);
-  const kept = { paths, as, spooled, to, note, timeoutMs, bytesTotal };
-  const how = { onConflict, checksum, snapshot, exclude, queue, limit };
+  const kept = { paths, as, into, spooled, to, note, timeoutMs, bytesTotal };
+  const how = { onConflict, checksum, snapshot, exclude, links, queue, limit };
   const request: SendRequest = { ...kept, ...how, watch: 0 };
   return followJob(emit, summed ? paths : undefined, (tell) =>
     params.dryRun === true
@@ -43,6 +47,34 @@ function readName(name: string, paths: readonly string[]): string {
     throw new FilerError('usage', `--as: ${error.message}`, { cause: error });
   }
   throw new FilerError('usage', `--as ${JSON.stringify(name)} is a path: give a name, such as --as x.tar`);
+}
+
+/** A folder at the receivers, as it stands before the names of what is sent; empty for none. */
+function readFolder(folder: string): string {
+  if (folder === '') return '';
+  const path = folder.replace(/\/+$/, '');
+  try {
+    return parseSafePath(path).join('/');
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    throw new FilerError(
+      'usage',
+      `--into: ${error.message}; name a folder at the receiver, such as --into reports/2026`,
+      { cause: error },
+    );
+  }
+}
+
+/** A folder that holds this machine's key may go without it. @throws FilerError `refused` */
+function requireNoSecrets(path: string, exclude: readonly string[]): void {
+  const ignored = ignoreRules(exclude);
+  requireHoldsNoOwn(path, {
+    leavesOut: (below) => {
+      const components = below.split(sep);
+      return components.some((_, n) => ignored(path, components.slice(0, n + 1).join('/'), true));
+    },
+    advice: 'send a folder without them, or leave them out with --exclude',
+  });
 }
 
 /** @throws FilerError `too-large` */

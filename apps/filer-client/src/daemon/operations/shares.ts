@@ -1,8 +1,8 @@
 import { realpath, stat } from 'node:fs/promises';
-import { basename, sep } from 'node:path';
+import { basename } from 'node:path';
 import { FilerError, isGroupName, systemCode } from '@filer/protocol';
-import { iso, type Home } from '@filer/program';
-import { parseSafePath, requireNotOwn } from '@filer/transfer';
+import { iso } from '@filer/program';
+import { parseSafePath, requireHoldsNoOwn } from '@filer/transfer';
 import type { ShareLine, shareMethods } from '../../api/contract/shares.ts';
 import type { Share } from '../../store/share-store.ts';
 import type { OperationOf } from '../operation-context.ts';
@@ -22,7 +22,7 @@ export const shareAdd: OperationOf<Methods['shareAdd']> = async ({ member }, par
     );
   }
   const folder = await requireFolder(path);
-  await requireNoKeys(folder, member.home);
+  requireHoldsNoOwn(folder);
   const name = readName(params.name ?? basename(folder));
   const share = { name, folder, groups: [...new Set(groups)], forServer, addedAt: Date.now() };
   member.shares.add(share);
@@ -84,16 +84,4 @@ async function requireFolder(path: string): Promise<string> {
     });
   }
   throw new FilerError('path-unsupported', `${what} is not a folder: share the folder that contains it`);
-}
-
-/** Who can fetch this machine's key is this machine. @throws FilerError `refused` */
-async function requireNoKeys(folder: string, home: Home): Promise<void> {
-  const secrets = [...home.own.homes, ...home.own.spools];
-  const below = folder.endsWith(sep) ? folder : `${folder}${sep}`;
-  const secret = secrets.find((each) => each === folder || each.startsWith(below));
-  if (secret === undefined) return requireNotOwn(folder, await stat(folder, { bigint: true }));
-  throw new FilerError(
-    'refused',
-    `${JSON.stringify(folder)} holds this machine's key (in ${secret}): share a folder without it`,
-  );
 }

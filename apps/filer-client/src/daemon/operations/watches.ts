@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
-import { parseSafePath, requireNotOwn } from '@filer/transfer';
+import { parseSafePath, requireHoldsNoOwn } from '@filer/transfer';
 import type { shareMethods, WatchDocument, WatchParams } from '../../api/contract/shares.ts';
 import { resolveTargets } from '../../send/targets.ts';
 import type { Watch } from '../../store/watch-store.ts';
@@ -28,7 +28,7 @@ export const watchAdd: OperationOf<Methods['watchAdd']> = async (context, params
   const isThere = await isFolder(folder);
   const place = await realPlace(folder);
   requireNoLoop(place, await realPlace(await daemon.inboxFolder()), member.home);
-  for (const each of [folder, typed.moveTo]) if (each !== undefined) await requireNotOwnAt(each);
+  for (const each of [folder, typed.moveTo]) if (each !== undefined) requireHoldsNoOwn(each);
   if (typed.moveTo !== undefined && isInside(place, await realPlace(typed.moveTo))) {
     throw new FilerError(
       'usage',
@@ -130,15 +130,6 @@ function readName(name: string): string {
     });
   }
   throw new FilerError('usage', `${JSON.stringify(name)} is no name for a watch: it has a / in it`);
-}
-
-/** @throws FilerError `refused` for the home, whatever mount it is reached by */
-async function requireNotOwnAt(path: string): Promise<void> {
-  try {
-    requireNotOwn(path, await stat(path, { bigint: true }));
-  } catch (error) {
-    if (error instanceof FilerError || systemCode(error) === undefined) throw error; // else not there yet
-  }
 }
 
 /** @throws FilerError `path-unsupported`, `path-unreadable` */
