@@ -158,6 +158,8 @@ export class CollectDeliveries {
           files: opened.sources,
           onlyEntered: (folder) => !globs.some((glob) => glob.matches(folder)),
           ignored: (share, inside, isFolder) => opened.hides(globs, share, inside, isFolder),
+          // Each that the patterns name is asked for.
+          links: 'require',
           tellsUnsent: true,
           tellsNothing: true,
           job: record.job,

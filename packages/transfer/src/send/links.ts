@@ -5,9 +5,10 @@ import { atSource, type SourceFile } from './source.ts';
 
 /**
  * What becomes of symbolic links inside a folder that is sent. `keep`: they go as links, and those that lead out of the
- * folder stay here; `copy`: what they lead to goes in their place, as with `rsync -L`; `skip`: none goes.
+ * folder stay here; `require`: the same, but one that stays here has failed; `copy`: what they lead to goes in their place, as
+ * with `rsync -L`; `skip`: none goes.
  */
-export type Links = 'keep' | 'copy' | 'skip';
+export type Links = 'keep' | 'require' | 'copy' | 'skip';
 
 /** A link that stays here. */
 export interface LinkLeftOut {

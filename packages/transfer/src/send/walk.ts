@@ -138,6 +138,7 @@ function* walkFolder(top: Source, options: WalkOptions): Generator<Source, void>
         const key = links === 'copy' && isFolder ? folderKey(found.stats) : '';
         if (found.linked && levels.some((each) => each.key === key)) throw loop(file);
         const source = sourceOf(about, found, name.split('/').slice(above));
+        if (source instanceof FilerError && links === 'require') throw source;
         if (source instanceof FilerError) leftOut({ file, name, error: source });
         else if (source.kind !== 'dir' || onlyEntered?.(file) !== true) yield source;
         if (!(source instanceof FilerError) && source.kind === 'dir') enter(source, key);
