@@ -39,7 +39,15 @@ async function jobAt(id: string, state: DeliveryState, at: number, name = id): P
   jobs.create(kept, [bob]);
   jobs.begin(id, bob.id, 'daemon', at);
   const failures = [{ path: '/home/x', code: 'no-space', message: 'full' }] as const;
-  const counts = { filesSent: 1, filesSkipped: 0, filesKept: 0, filesFailed: 1, linksLeftOut: 0, bytesSent: 1, bytesTotal: 1 };
+  const counts = {
+    filesSent: 1,
+    filesSkipped: 0,
+    filesKept: 0,
+    filesFailed: 1,
+    linksLeftOut: 0,
+    bytesSent: 1,
+    bytesTotal: 1,
+  };
   if (state !== 'running') jobs.end(id, bob.id, { state, code: undefined, status: '', counts, failures }, at);
   await keepReceipt(id, name, at);
 }

@@ -60,7 +60,10 @@ export function folderKey({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): strin
 /** What a link leads to would go into itself. */
 export function loop(file: string): FilerError {
   const what = JSON.stringify(file.toWellFormed());
-  return new FilerError('path-unsupported', `the link ${what} leads to a folder that contains it: it stays here`);
+  return new FilerError(
+    'path-unsupported',
+    `the link ${what} leads to a folder that contains it: it stays here`,
+  );
 }
 
 /**
