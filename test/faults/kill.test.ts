@@ -124,7 +124,9 @@ describe.each(['anna', 'carol'])('while %s sends 64 MiB', (sender) => {
 
     expect(outcome.code).toBe(9);
     expect(outcome.stderr.match(/^filer-client: .*$/gm)).toEqual([
-      expect.stringMatching(/bob was lost during the transfer and did not come back within 2 s .*try again/),
+      expect.stringMatching(
+        /bob was lost during the transfer and did not come back within 2 s .*`filer-client retry \S+`/,
+      ),
     ]);
     expect(jsonLines(outcome).at(-1)).toMatchObject({ type: 'done', ok: false, exitCode: 9, filesFailed: 1 });
     await expectNoMore();

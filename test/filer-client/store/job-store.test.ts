@@ -122,43 +122,38 @@ test('a daemon that starts gives free what ran: what waits goes on, what was fet
   releaseDeadJobs(jobs, 11_000, { daemonLog: log });
   const states = ['queued', 'plain', 'command'].map((id) => jobs.job(id)?.state);
   expect(states).toEqual(['queued', 'interrupted', 'running']);
-  expect(told).toEqual([{ job: 'plain' }]);
+  expect(told).toEqual([{ job: 'plain', remedy: 'filer-client retry plain' }]);
   // A process that has not noted for long that it is there is not, whoever has its number now.
   releaseDeadJobs(jobs, 100_000, { daemonLog: log });
   expect(jobs.job('command')?.state).toBe('interrupted');
 });
 
-test('a job of a killed daemon goes on with the next one within its time-out, and no command ends it before', () => {
-  const request = '{"timeoutMs":20000}';
-  const take = (now: number): string[] => {
-    const taken: string[] = [];
-    const log = { warn: () => undefined } as never;
-    releaseDeadJobs(jobs, now, { daemonLog: log, takeOver: (id) => taken.push(id) });
-    return taken;
-  };
-  create('in time', { request });
-  create('too late', { request });
-  create('cancelled', { request });
-  for (const id of ['in time', 'too late', 'cancelled']) jobs.begin(id, 'B', DAEMON, 10_000);
-  jobs.progress(['in time'], [], DAEMON, 100_000);
+test('what a killed or stopped daemon was in is interrupted for a command, and is continued by the next daemon', () => {
+  for (const id of ['killed', 'failed too', 'retried', 'cancelled']) create(id);
+  for (const id of ['killed', 'failed too', 'retried', 'cancelled']) jobs.begin(id, 'B', DAEMON, 10_000);
+  jobs.end('failed too', 'C', { state: 'failed', code: 'refused', status: '' }, 11_000);
   jobs.endAll(
     'cancelled',
     ['queued', 'running'],
     { state: 'cancelled', code: 'interrupted', status: '' },
     11_000,
   );
+  const ids = (since: number): string[] => jobs.interruptedOf(DAEMON, since).map(({ id }) => id);
 
-  releaseDeadJobs(jobs, 120_000);
-  expect(jobs.job('in time')?.state).toBe('running');
-  expect(take(120_000)).toEqual(['in time']);
-  expect(jobs.job('in time')?.state).toBe('running');
-  expect(jobs.deliveries('in time').map(({ state }) => state)).toEqual(['queued', 'queued']);
-  expect(jobs.begin('in time', 'B', DAEMON, 121_000)).toBe(true);
-  expect(jobs.job('too late')?.state).toBe('interrupted');
+  releaseDeadJobs(jobs, 20_000);
+  expect(ids(0)).toEqual([]);
+  releaseDeadJobs(jobs, 20_000, { daemonIsGone: true });
+  expect(ids(0)).toEqual(['killed', 'failed too', 'retried']);
+  for (const { status } of jobs.deliveries('killed')) expect(status).toContain('filer-client retry killed');
+  expect(ids(20_001)).toEqual([]);
+
+  expect(jobs.reopen('retried', commandOwner(1), 21_000)).toBe(true);
+  expect(ids(0)).toEqual(['killed', 'failed too']);
+  for (const id of ids(0)) expect(jobs.reopen(id, DAEMON, 22_000, 'interrupted')).toBe(true);
+  expect(jobs.deliveries('killed').map(({ state }) => state)).toEqual(['queued', 'queued']);
+  expect(jobs.deliveries('failed too').map(({ state }) => state)).toEqual(['queued', 'failed']);
+  expect(jobs.begin('killed', 'B', DAEMON, 23_000)).toBe(true);
   expect(jobs.job('cancelled')?.state).toBe('cancelled');
-
-  expect(take(121_000 + 5_000 + 20_001)).toEqual([]);
-  expect(jobs.job('in time')?.state).toBe('interrupted');
 });
 
 test('a job whose row cannot be read is listed as damaged, and costs none of the others', () => {

@@ -1,8 +1,7 @@
 import { systemCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { JobStore } from '../store/job-store.ts';
-import type { KeptJob } from '../store/job-rows.ts';
-import { pulledPath, shownRequest } from './send-request.ts';
+import type { DeliveryEnd, KeptJob } from '../store/job-rows.ts';
 
 /*
  * Which process runs a job: `daemon`, or `command:PID` where none runs. It notes that it is alive while it works,
@@ -21,56 +20,58 @@ export const OWNER_NOTES_EVERY_MS = 5_000;
 /** One that has not noted it for so long is gone, or stands still: its number may be another's by now. */
 const OWNER_SILENT_MS = 6 * OWNER_NOTES_EVERY_MS;
 
+/** What a daemon was stopped in is continued by the next one within this time, in ms: so long a partial file is kept. */
+export const CONTINUED_FOR_MS = 7 * 24 * 3_600_000;
+
 /** Which process looks, and what it knows of those that run. */
 export interface Looker {
   /** Given by the home's daemon: there is no other one. */
   readonly daemonLog?: Logger | undefined;
+  /** Whether no daemon runs in this home: what the last one ran is released at once. @default false */
+  readonly daemonIsGone?: boolean;
   /** Whether this process runs a job itself. @default none */
   readonly runsHere?: (job: string) => boolean;
   /** What the end is dated with. @default `now` */
   readonly endedAt?: number;
-  /** Told of a job that the daemon before this one was killed in, which waits for this one to go on. */
-  readonly takeOver?: (job: string) => void;
 }
 
 /**
- * Gives free what processes ran that are gone. Jobs with `--queue` wait again. Those without go on with the next daemon if
- * they were the last one's, and it was seen within their time-out; all others are interrupted.
+ * Releases what processes ran that are gone: jobs with `--queue` wait again, all others are interrupted. The next daemon continues those of
+ * a daemon.
  */
 export function releaseDeadJobs(
   jobs: JobStore,
   now: number,
-  { daemonLog, runsHere = () => false, takeOver = () => undefined, endedAt = now }: Looker = {},
+  { daemonLog, daemonIsGone = daemonLog !== undefined, runsHere = () => false, endedAt = now }: Looker = {},
 ): void {
   for (const job of jobs.running()) {
-    if (runsHere(job.id) || isAlive(job, daemonLog !== undefined, now)) continue;
-    const isCarriedOn = !job.queue && mayCarryOn(job, now);
-    if (isCarriedOn && daemonLog === undefined) continue; // the daemon may be back in time
-    const goesOn = job.queue || isCarriedOn;
-    const [state, status] = goesOn
-      ? (['queued', 'was interrupted, and continues'] as const)
-      : (['interrupted', 'the sender was killed or lost its power half-way'] as const);
-    const code = goesOn ? undefined : 'terminated';
-    if (!jobs.endDead(job, { state, code, status }, endedAt)) continue;
-    if (isCarriedOn) takeOver(job.id);
-    if (goesOn) continue;
-    daemonLog?.warn('a transfer was interrupted when its process ended: `filer-client retry` continues it', {
-      job: job.id,
-    });
+    if (runsHere(job.id) || isAlive(job, daemonIsGone, now)) continue;
+    const end: DeliveryEnd = job.queue
+      ? { state: 'queued', code: undefined, status: 'was interrupted, and continues' }
+      : interruption(job.id, job.owner);
+    if (!jobs.endDead(job, end, endedAt)) continue;
+    if (end.state === 'interrupted')
+      daemonLog?.warn('a transfer was interrupted when its process ended', {
+        job: job.id,
+        remedy: `filer-client retry ${job.id}`,
+      });
   }
 }
 
-/** Whether the daemon that ran it was seen so lately that its recipients would still be tried again. */
-function mayCarryOn({ owner, ownerSeenAt, request }: KeptJob, now: number): boolean {
-  if (owner !== DAEMON || pulledPath(request) !== undefined) return false;
-  const timeoutMs = shownRequest(request)?.timeoutMs ?? 0;
-  return Math.abs(now - ownerSeenAt) <= timeoutMs + OWNER_NOTES_EVERY_MS;
+/** How a recipient stands whose job was stopped together with the process that ran it. */
+export function interruption(job: string, owner: string): DeliveryEnd {
+  const retry = `\`filer-client retry ${job}\` continues it`;
+  const status =
+    owner === DAEMON
+      ? `the daemon was stopped half-way: the transfer continues when \`filer-client start\` runs here, or ${retry}`
+      : `the sending command was stopped half-way: ${retry}`;
+  return { state: 'interrupted', code: 'terminated', status };
 }
 
-function isAlive({ owner, ownerSeenAt }: KeptJob, isDaemon: boolean, now: number): boolean {
+function isAlive({ owner, ownerSeenAt }: KeptJob, daemonIsGone: boolean, now: number): boolean {
   // A clock that was set back makes the last sign of life lie ahead: it says as little as one that is long ago.
   const wasSeen = Math.abs(now - ownerSeenAt) < OWNER_SILENT_MS;
-  if (owner === DAEMON) return !isDaemon && wasSeen;
+  if (owner === DAEMON) return !daemonIsGone && wasSeen;
   const pid = Number(owner.slice(commandOwner(0).length - 1));
   return wasSeen && pid !== process.pid && runs(pid);
 }

@@ -64,7 +64,7 @@ export class TimeLimit {
    */
   reach<T>(peer: string, signal: AbortSignal, reach: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (!this.isShort) return reach(signal);
-    const words = `${peer} did not answer within ${this.ms / 1_000} s: try again, or allow more with --timeout`;
+    const words = `${peer} did not answer within ${this.ms / 1_000} s: allow more with --timeout`;
     return within(Math.max(1, this.leftMs), new FilerError('timed-out', words), signal, reach);
   }
 }

@@ -69,7 +69,7 @@ export async function whileLost(options: WhileLostOptions): Promise<FilerError |
       const seconds = Math.round(limit.ms / 1000);
       return new FilerError(
         'timed-out',
-        `${peer} was lost during the transfer and did not come back within ${seconds} s (${error.message}): try again when it is online`,
+        `${peer} was lost during the transfer and did not come back within ${seconds} s (${error.message})`,
         { cause: error },
       );
     }

@@ -3,12 +3,18 @@ import type { Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { LEFT_BEHIND, type KeptDelivery } from '../store/job-rows.ts';
+import { LEFT_BEHIND, type DeliveryState, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { newJobId } from '../jobs/job-id.ts';
 import { endOf, LiveJob, type StopReason } from './live-job.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
-import { commandOwner, DAEMON, OWNER_NOTES_EVERY_MS, releaseDeadJobs } from '../jobs/job-leases.ts';
+import {
+  commandOwner,
+  CONTINUED_FOR_MS,
+  DAEMON,
+  OWNER_NOTES_EVERY_MS,
+  releaseDeadJobs,
+} from '../jobs/job-leases.ts';
 import type { SendEvent } from '../api/contract/send.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
 import { SpooledInput } from './spooled-input.ts';
@@ -25,6 +31,9 @@ export interface JobRunnerOptions {
 /** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
 const LOOK_EVERY_MS = 1_000;
 
+/** What a cancelled job ends: the next daemon would continue what was interrupted. */
+const OPEN: readonly DeliveryState[] = ['queued', 'running', 'interrupted'];
+
 /** Runs jobs, and lets those that wait go when their recipients are there. */
 export class JobRunner {
   readonly #options: JobRunnerOptions;
@@ -32,8 +41,6 @@ export class JobRunner {
   readonly #live = new Map<string, LiveJob>();
   readonly #spooled: SpooledInput;
   readonly #releasing = new Set<Promise<void>>();
-  /** Jobs in which the daemon before this one was killed, until this one starts. */
-  readonly #orphans = new Set<string>();
   readonly #waiting: WaitingJobs;
   readonly #turns = new TransferTurns();
   readonly #idleListeners: ((request: SendRequest) => void)[] = [];
@@ -112,6 +119,8 @@ export class JobRunner {
   /** Begins again with the recipients of a job that did not get all of it. @throws FilerError `usage` when it runs */
   retry(id: string, follower: (event: SendEvent) => void): LiveJob {
     this.#requireOpen();
+    // Only where no daemon runs is a retry in the process of a command.
+    if (!this.#options.isDaemon) this.#releaseDead(true);
     if (!this.#jobs.reopen(id, this.#owner, Date.now())) {
       throw new FilerError(
         'usage',
@@ -123,15 +132,14 @@ export class JobRunner {
 
   /** Ends a job for good: what runs of it, and what waits. @returns recipients that do not get it now */
   async cancel(id: string): Promise<number> {
-    const isOpen = ({ state }: KeptDelivery): boolean => state === 'queued' || state === 'running';
     const open = new Set(
       this.#jobs
         .deliveries(id)
-        .filter(isOpen)
+        .filter(({ state }) => OPEN.includes(state))
         .map(({ peer }) => peer),
     );
     await this.#stop(this.#live.get(id), 'cancelled');
-    this.#jobs.endAll(id, ['queued', 'running'], endOf('cancelled'), this.#stamp());
+    this.#jobs.endAll(id, OPEN, endOf('cancelled'), this.#stamp());
     return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === 'cancelled')
       .length;
   }
@@ -150,7 +158,7 @@ export class JobRunner {
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
   noteProgress(): void {
-    const ids = [...this.#live.keys(), ...this.#orphans];
+    const ids = [...this.#live.keys()];
     if (ids.length === 0) return;
     const running = [...this.#live.values()].flatMap((live) => live.running);
     this.#jobs.progress(ids, running, this.#owner, Date.now());
@@ -292,22 +300,23 @@ export class JobRunner {
   }
 
   /** Jobs whose process has died, or lost them to a database that failed for a while. */
-  #releaseDead(): void {
+  #releaseDead(daemonIsGone = this.#options.isDaemon): void {
     const { isDaemon, log } = this.#options;
-    const runsHere = (id: string): boolean => this.#live.has(id) || this.#orphans.has(id);
-    const takeOver = (id: string): void => void this.#orphans.add(id);
-    const looker = { daemonLog: isDaemon ? log : undefined, runsHere, takeOver, endedAt: this.#stamp() };
-    releaseDeadJobs(this.#jobs, Date.now(), looker);
+    const daemonLog = isDaemon ? log : undefined;
+    const runsHere = (id: string): boolean => this.#live.has(id);
+    releaseDeadJobs(this.#jobs, Date.now(), { daemonLog, daemonIsGone, runsHere, endedAt: this.#stamp() });
     if (this.#looking !== undefined) this.#carryOn();
   }
 
-  /** Goes on with what the daemon before this one was killed in. */
+  /** Continues what a daemon was stopped or killed in, this one too if its database failed for a while. */
   #carryOn(): void {
-    for (const id of this.#orphans) {
-      this.#orphans.delete(id);
-      const live = this.#liveOrEnd(id, true);
+    const now = this.#stamp();
+    const { network } = this.#options.outreach.member;
+    for (const job of this.#jobs.interruptedOf(this.#owner, now - CONTINUED_FOR_MS)) {
+      if (job.network !== network || !this.#jobs.reopen(job.id, this.#owner, now, 'interrupted')) continue;
+      const live = this.#liveOrEnd(job.id, true);
       if (live === undefined) continue;
-      this.#options.log.info('an interrupted transfer continues', { job: id });
+      this.#options.log.info('an interrupted transfer continues', { job: job.id });
       this.#placeWaiting(live);
     }
   }

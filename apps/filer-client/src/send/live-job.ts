@@ -15,7 +15,9 @@ import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
 import { parseKeptRequest, type SendRequest } from '../jobs/send-request.ts';
+import { interruption } from '../jobs/job-leases.ts';
 import type { TransferTurns } from './job-turns.ts';
+import { withRemedy } from '../jobs/remedy.ts';
 import { Turns, type Turn } from '../jobs/turns.ts';
 import { isPassing } from '../jobs/while-lost.ts';
 
@@ -218,11 +220,12 @@ export class LiveJob {
       const status = `${files} delivered${skipped}${kept}${left}`;
       return { state: 'delivered', code: undefined, status, counts };
     }
-    const { code, message: status } = failure;
+    const { code, message } = failure;
     // Nothing has failed for good.
     if (this.job.queue && isPassing(code))
-      return { state: 'queued', code, status, counts: { ...counts, filesFailed: 0 } };
+      return { state: 'queued', code, status: message, counts: { ...counts, filesFailed: 0 } };
     this.#parts.log.warn('a delivery failed', { job: this.job.id, recipient: peer.name, error: failure });
+    const status = withRemedy(failure, this.job.id, peer.name, this.request.watch === 0);
     return { state: 'failed', code, status, counts, failures };
   }
 
@@ -230,7 +233,7 @@ export class LiveJob {
     if (this.#stopReason === 'cancelled' || this.#stopReason === 'left') return endOf(this.#stopReason);
     return this.job.queue
       ? { state: 'queued', code: undefined, status: 'continues when `filer-client start` runs here' }
-      : { state: 'interrupted', code: 'terminated', status: 'the sender was stopped half-way' };
+      : interruption(this.job.id, this.#parts.owner);
   }
 
   #done(): SendDone {

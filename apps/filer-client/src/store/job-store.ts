@@ -82,6 +82,17 @@ export class JobStore {
       .map(readJob);
   }
 
+  /** What was interrupted when a process ended, at `since` or later. */
+  interruptedOf(owner: string, since: number): KeptJob[] {
+    return this.#database
+      .prepare(
+        "SELECT * FROM jobs WHERE state = 'interrupted' AND owner = ? AND finished_at >= ? ORDER BY created_at, rowid",
+        { bigInts: true },
+      )
+      .all(owner, since)
+      .map(readJob);
+  }
+
   /** What runs or waits, oldest first. */
   open(): KeptJob[] {
     return this.#database
@@ -136,21 +147,28 @@ export class JobStore {
   /**
    * Recipients that ended otherwise than well wait for their turn again; what failed for them is forgotten.
    *
+   * @param which those that failed or were cancelled too, or those alone that were interrupted
    * @returns false, and nothing is changed, when somebody runs the job
    */
-  reopen(job: string, owner: string, now: number): boolean {
+  reopen(
+    job: string,
+    owner: string,
+    now: number,
+    which: 'undelivered' | 'interrupted' = 'undelivered',
+  ): boolean {
+    const reopened = which === 'interrupted' ? "state = 'interrupted'" : "state <> 'delivered'";
     return this.#database.transaction(() => {
       if (this.job(job)?.state === 'running') return false;
       this.#database
         .prepare(
           `DELETE FROM job_failures WHERE job = ?1 AND peer IN
-           (SELECT peer FROM job_recipients WHERE job = ?1 AND state <> 'delivered')`,
+           (SELECT peer FROM job_recipients WHERE job = ?1 AND ${reopened})`,
         )
         .run(job);
       this.#database
         .prepare(
           `UPDATE job_recipients SET state = 'queued', code = NULL, status = 'waits for its turn', finished_at = NULL
-           WHERE job = ? AND state <> 'delivered'`,
+           WHERE job = ? AND ${reopened}`,
         )
         .run(job);
       this.#own(job, owner, now);

@@ -48,9 +48,8 @@ export async function showJob(
       else tell(event, words, context);
     });
   } catch (error) {
-    // Only a daemon can be lost: without one the job runs in this process.
-    if (started !== undefined && error instanceof FilerError && error.code === 'connection-closed')
-      later.push(() => tellCutOff(started?.job ?? '', context));
+    const { job, queue } = started ?? { job: undefined, queue: false };
+    if (job !== undefined && !(signal.aborted && queue)) later.push(() => tellCutOff(job, error, context));
     throw error;
   } finally {
     progress.stop();
@@ -67,9 +66,16 @@ export async function showJob(
 
 const LINKS_ADVICE = ': --copy-links sends what they lead to, --skip-links sends no links';
 
-function tellCutOff(job: string, { output }: Context): void {
-  output.words(`Job ${job} continues when \`filer-client start\` runs here again within its --timeout.`);
-  output.words(`See its result:  filer-client history ${job}`);
+/** Says of a job that a command does not follow to its end what becomes of it, and what to type. */
+export function tellCutOff(job: string, error: unknown, { output, signal }: Context): void {
+  const isDaemonGone = !signal.aborted && error instanceof FilerError && error.code === 'connection-closed';
+  output.words(
+    isDaemonGone
+      ? `Job ${job} continues when \`filer-client start\` runs here again.`
+      : `Job ${job} is stopped; what has arrived is kept.`,
+  );
+  const see = isDaemonGone ? `   See its result:  filer-client history ${job}` : '';
+  output.words(`Continue it${isDaemonGone ? ' without a daemon' : ''}:  filer-client retry ${job}${see}`);
 }
 
 function tellDetached(job: string, { output }: Context): void {

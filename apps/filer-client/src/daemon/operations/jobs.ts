@@ -70,7 +70,7 @@ export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { 
 /** `cancel JOB` */
 export const cancel: OperationOf<typeof sendMethods.cancel> = async (context, params) => {
   const job = jobOf(context, params.job);
-  if (job.state !== 'running' && job.state !== 'queued') {
+  if (!['running', 'queued', 'interrupted'].includes(job.state)) {
     throw new FilerError('no-such-job', `nothing of job ${job.id} runs or waits: it is ${job.state}`);
   }
   const recipients = await context.jobs.cancel(job.id);
