@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askHere, until } from '../../support/in-process.ts';
@@ -58,6 +58,61 @@ test('a transfer without --queue whose daemon was stopped continues with the nex
   );
   expect(await readFile(join(bob.home, 'inbox', 'anna', 'of-anna'))).toEqual(CONTENT);
 }, 20_000);
+
+test('a get whose daemon was stopped continues with the next daemon, and retry repeats it', async () => {
+  const shared = join(network.folder, 'shared');
+  await mkdir(shared);
+  await writeFile(join(shared, 'large'), CONTENT);
+  await bob.ask('share', 'add', shared);
+  const dest = join(network.folder, 'fetched');
+  const { home, outcome } = await stoppedDuring('gina', () => [
+    'get',
+    'bob:shared/large',
+    dest,
+    '--limit',
+    '1MB/s',
+  ]);
+  const [stopped] = await jobs(home);
+  expect(stopped).toMatchObject({
+    kind: 'get',
+    shared: 'bob:shared/large',
+    state: 'interrupted',
+    paths: [dest],
+  });
+  expect(outcome.stderr).toContain(`filer-client retry ${stopped?.job}`);
+
+  const gina = await network.start(home);
+  await until(
+    () => jobs(home),
+    ([job]) => job?.state === 'done',
+  );
+  expect(await readFile(dest)).toEqual(CONTENT);
+
+  await rm(dest);
+  expect(await gina.ask('retry', stopped?.job ?? '')).toMatchObject({
+    type: 'done',
+    job: stopped?.job,
+    filesSent: 1,
+  });
+  expect(await readFile(dest)).toEqual(CONTENT);
+  expect(await jobs(home)).toHaveLength(1);
+}, 20_000);
+
+test('a get that was cancelled, here or by another command, says what to type and is not continued', async () => {
+  const hans = await network.add('hans');
+  await hans.sees('bob');
+  const getting = hans.run('get', 'bob:shared/large', join(network.folder, 'cut'), '--limit', '500kB/s');
+  await until(
+    () => hans.ask('transfers'),
+    ({ fetching }) => JSON.stringify(fetching).includes('"bytesPerSecond"'),
+  );
+  const [running] = await jobs(hans.home);
+  await hans.ask('cancel', running?.job ?? '');
+  const { code, stderr } = await getting;
+  expect(code).toBe(130);
+  expect(stderr).toContain(`filer-client retry ${running?.job}`);
+  expect((await jobs(hans.home))[0]?.state).toBe('cancelled');
+});
 
 test('a job that was cancelled while no daemon ran does not continue', async () => {
   const { home } = await stoppedDuring('carl', (file) => ['send', file, '--to', 'bob', '--limit', '1MB/s']);

@@ -166,6 +166,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     scheduler,
     closing,
   });
+  jobs.onInterruptedGet((params) => daemon.continueGet(params));
   const onFault = (error: unknown): void =>
     log.error('a command failed for a fault of this program', { error });
   closing.adopt(await RpcServer.open(home, { methods: daemon.methods, onFault }), (it) => it.close());

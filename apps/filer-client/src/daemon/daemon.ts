@@ -1,7 +1,8 @@
 import { closeAll, implementWith, type EventRing, type Methods } from '@filer/program';
-import type { HostPort, Session } from '@filer/protocol';
+import { FilerError, type HostPort, type Session } from '@filer/protocol';
 import { contract } from '../api/contract.ts';
 import type { ClientEventData } from '../api/contract/events.ts';
+import type { GetParams } from '../api/contract/get.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { GetJob } from '../get/get-job.ts';
@@ -46,13 +47,17 @@ export class Daemon implements DaemonPart {
   readonly gets = new Set<GetJob>();
   readonly methods: Methods;
   readonly #parts: DaemonParts;
+  readonly #context: OperationContext;
+  readonly #stopping = new AbortController();
+  /** Gets that are continued here: a command follows all others. */
+  readonly #gets = new Set<Promise<void>>();
   readonly #ended = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
-    const context: OperationContext = { ...parts, daemon: this };
-    this.methods = implementWith(contract, () => context, operations);
+    this.#context = { ...parts, daemon: this };
+    this.methods = implementWith(contract, () => this.#context, operations);
   }
 
   get id(): string {
@@ -158,6 +163,23 @@ export class Daemon implements DaemonPart {
     this.#parts.collects.end(share);
   }
 
+  /** Continues a get that a daemon was stopped in: its end is in the history. */
+  continueGet(params: GetParams): void {
+    const continued = this.#continued(params).finally(() => this.#gets.delete(continued));
+    this.#gets.add(continued);
+  }
+
+  /** Never rejects: what failed stands in the history. */
+  async #continued(params: GetParams): Promise<void> {
+    try {
+      const { signal } = this.#stopping;
+      await operations.get(this.#context, params, { emit: () => Promise.resolve(), signal });
+    } catch (error) {
+      if (!this.#stopping.signal.aborted)
+        this.#parts.log.warn('a get has failed', { job: params.job, error });
+    }
+  }
+
   shutDown(): void {
     // Not at once: the command that asked still waits for its answer.
     setImmediate(() => {
@@ -168,7 +190,13 @@ export class Daemon implements DaemonPart {
 
   /** Says goodbye and closes in order. May be called twice. */
   close(): Promise<void> {
-    this.#closing ??= closeAll(this.#parts.closing);
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort(new FilerError('terminated', 'the daemon is stopping'));
+    await Promise.all(this.#gets);
+    await closeAll(this.#parts.closing);
   }
 }

@@ -6,7 +6,6 @@ import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@fi
 import ignore from 'ignore';
 import { reachPeer, type Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { newJobId } from '../jobs/job-id.ts';
 import type { Destination } from './destination.ts';
 import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { FetchingDocument } from '../api/contract/transfers.ts';
@@ -17,6 +16,7 @@ import type { FileOutcome, Progress } from '../api/contract/send.ts';
 import { isLost, whileLost } from '../jobs/while-lost.ts';
 
 export interface GetRequest {
+  readonly id: string;
   readonly peer: KnownPeer;
   /** `SHARE/path/below` at the peer. */
   readonly path: string;
@@ -45,7 +45,7 @@ const STEP_BYTES = 1024 * 1024;
 
 /** Fetches a file or a folder from a peer's share, over as many connections as it takes. */
 export class GetJob {
-  readonly id = newJobId();
+  readonly id: string;
   readonly #request: GetRequest;
   readonly #around: GetSurroundings;
   readonly #leavesOut: (entry: Entry) => boolean;
@@ -79,6 +79,7 @@ export class GetJob {
   #path: string;
 
   constructor(request: GetRequest, around: GetSurroundings) {
+    this.id = request.id;
     this.#request = request;
     this.#time = new TimeLimit(request.timeoutMs);
     this.#around = around;

@@ -2,6 +2,7 @@ import { iso } from '@filer/program';
 import type { JobStore } from '../store/job-store.ts';
 import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import type { JobDocument, ProgressDocument, RecipientDocument } from '../api/contract/transfers.ts';
+import { keptGet } from './kept-get.ts';
 import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
 
 /** Of a request that cannot be read. */
@@ -14,7 +15,8 @@ export function jobDocument(
 ): JobDocument {
   const request = shownRequest(job.request);
   const { as, into, to, note, watch } = request ?? NOTHING;
-  const shared = pulledPath(job.request);
+  const got = keptGet(job);
+  const shared = got?.source ?? pulledPath(job.request);
   return {
     job: job.id,
     state: request === undefined ? 'damaged' : job.state,
@@ -22,7 +24,7 @@ export function jobDocument(
     createdAt: iso(job.createdAt),
     startedAt: timeOf(job.startedAt),
     finishedAt: timeOf(job.finishedAt),
-    kind: shared === undefined ? 'send' : 'pull',
+    kind: got !== undefined ? 'get' : shared === undefined ? 'send' : 'pull',
     shared: shared ?? null,
     watch: watch === 0 ? null : String(watch),
     paths: request === undefined ? [] : namedPaths(request),

@@ -16,6 +16,8 @@ import {
   releaseDeadJobs,
 } from '../jobs/job-leases.ts';
 import type { SendEvent } from '../api/contract/send.ts';
+import { keptGet } from '../jobs/kept-get.ts';
+import type { GetParams } from '../api/contract/get.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
 import { SpooledInput } from './spooled-input.ts';
 import { TransferTurns } from './job-turns.ts';
@@ -39,6 +41,9 @@ export class JobRunner {
   readonly #options: JobRunnerOptions;
   readonly #owner: string;
   readonly #live = new Map<string, LiveJob>();
+  /** Jobs that run here and send nothing: gets. */
+  readonly #alongside = new Map<string, AbortController>();
+  readonly #getListeners: ((params: GetParams) => void)[] = [];
   readonly #spooled: SpooledInput;
   readonly #releasing = new Set<Promise<void>>();
   readonly #waiting: WaitingJobs;
@@ -116,8 +121,30 @@ export class JobRunner {
     this.#begin(id, () => undefined);
   }
 
+  /** This process, as it is noted at what it runs. */
+  get owner(): string {
+    return this.#owner;
+  }
+
+  /** Notes meanwhile that a job is run here that sends nothing. @param stop aborted when somebody cancels it */
+  alongside(id: string, stop: AbortController): Disposable {
+    this.#alongside.set(id, stop);
+    return { [Symbol.dispose]: () => void this.#alongside.delete(id) };
+  }
+
+  /** @param listener given a get that a daemon was stopped in, to continue it; must not throw */
+  onInterruptedGet(listener: (params: GetParams) => void): void {
+    this.#getListeners.push(listener);
+  }
+
   /** Begins again with the recipients of a job that did not get all of it. @throws FilerError `usage` when it runs */
   retry(id: string, follower: (event: SendEvent) => void): LiveJob {
+    this.reopen(id);
+    return this.#begin(id, follower);
+  }
+
+  /** Has a job that ended wait for its turn again. @throws FilerError `usage` when it runs */
+  reopen(id: string): void {
     this.#requireOpen();
     // Only where no daemon runs is a retry in the process of a command.
     if (!this.#options.isDaemon) this.#releaseDead(true);
@@ -127,7 +154,6 @@ export class JobRunner {
         `job ${id} runs now: see \`filer-client transfers\`, or end it first with \`filer-client cancel ${id}\``,
       );
     }
-    return this.#begin(id, follower);
   }
 
   /** Ends a job for good: what runs of it, and what waits. @returns recipients that do not get it now */
@@ -139,6 +165,7 @@ export class JobRunner {
         .map(({ peer }) => peer),
     );
     await this.#stop(this.#live.get(id), 'cancelled');
+    this.#alongside.get(id)?.abort(cancelled());
     this.#jobs.endAll(id, OPEN, endOf('cancelled'), this.#stamp());
     return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === 'cancelled')
       .length;
@@ -158,7 +185,7 @@ export class JobRunner {
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
   noteProgress(): void {
-    const ids = [...this.#live.keys()];
+    const ids = [...this.#live.keys(), ...this.#alongside.keys()];
     if (ids.length === 0) return;
     const running = [...this.#live.values()].flatMap((live) => live.running);
     this.#jobs.progress(ids, running, this.#owner, Date.now());
@@ -288,6 +315,8 @@ export class JobRunner {
 
   #note(): void {
     for (const live of this.#live.values()) if (this.#wasCancelled(live)) live.stop('cancelled');
+    for (const [id, stop] of this.#alongside)
+      if (this.#jobs.job(id)?.state === 'cancelled') stop.abort(cancelled());
     this.noteProgress();
     if (this.#options.isDaemon) this.#releaseDead();
   }
@@ -303,7 +332,7 @@ export class JobRunner {
   #releaseDead(daemonIsGone = this.#options.isDaemon): void {
     const { isDaemon, log } = this.#options;
     const daemonLog = isDaemon ? log : undefined;
-    const runsHere = (id: string): boolean => this.#live.has(id);
+    const runsHere = (id: string): boolean => this.#live.has(id) || this.#alongside.has(id);
     releaseDeadJobs(this.#jobs, Date.now(), { daemonLog, daemonIsGone, runsHere, endedAt: this.#stamp() });
     if (this.#looking !== undefined) this.#carryOn();
   }
@@ -313,7 +342,14 @@ export class JobRunner {
     const now = this.#stamp();
     const { network } = this.#options.outreach.member;
     for (const job of this.#jobs.interruptedOf(this.#owner, now - CONTINUED_FOR_MS)) {
-      if (job.network !== network || !this.#jobs.reopen(job.id, this.#owner, now, 'interrupted')) continue;
+      if (job.network !== network) continue;
+      const got = keptGet(job);
+      if (got !== undefined) {
+        this.#options.log.info('an interrupted get continues', { job: job.id });
+        for (const listener of this.#getListeners) listener(got);
+        continue;
+      }
+      if (!this.#jobs.reopen(job.id, this.#owner, now, 'interrupted')) continue;
       const live = this.#liveOrEnd(job.id, true);
       if (live === undefined) continue;
       this.#options.log.info('an interrupted transfer continues', { job: job.id });
@@ -351,4 +387,8 @@ export class JobRunner {
   get #jobs(): JobStore {
     return this.#options.outreach.member.jobs;
   }
+}
+
+function cancelled(): FilerError {
+  return new FilerError('interrupted', 'cancelled here');
 }

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import {
   exclude,
   fileOutcome,
+  job,
   jobStarted,
   limit,
   onConflict,
@@ -50,6 +51,21 @@ export type GetDone = v.InferOutput<typeof getDone>;
 /** `PEER:SHARE/path` as typed. */
 const source = text(16_384);
 
+export const getParams = v.object({
+  source,
+  dest: path,
+  timeoutMs,
+  /** @default update */
+  onConflict: v.optional(onConflict),
+  exclude: v.optional(exclude),
+  checksum: v.optional(v.boolean()),
+  limit: v.optional(limit),
+  dryRun: v.optional(v.boolean()),
+  /** The get to continue, of the same source and destination. */
+  job: v.optional(job),
+});
+export type GetParams = v.InferOutput<typeof getParams>;
+
 /** What lies at one place of a peer's shares. */
 const lsItem = v.object({
   name: v.string(),
@@ -63,17 +79,7 @@ export type LsItem = v.InferOutput<typeof lsItem>;
 
 export const getMethods = {
   get: method('get', {
-    params: v.object({
-      source,
-      dest: path,
-      timeoutMs,
-      /** @default update */
-      onConflict: v.optional(onConflict),
-      exclude: v.optional(exclude),
-      checksum: v.optional(v.boolean()),
-      limit: v.optional(limit),
-      dryRun: v.optional(v.boolean()),
-    }),
+    params: getParams,
     item: getEvent,
     result: getDone,
   }),

@@ -47,9 +47,9 @@ const jobDocument = v.object({
   createdAt: v.string(),
   startedAt: v.nullable(v.string()),
   finishedAt: v.nullable(v.string()),
-  /** `pull` for what a peer fetched from a share of this machine. */
-  kind: v.picklist(['send', 'pull']),
-  /** Of a `pull`: what it was, `SHARE/path/below`; else null. */
+  /** `get` for what this machine fetched, `pull` for what a peer fetched from a share of this machine. */
+  kind: v.picklist(['send', 'get', 'pull']),
+  /** Of a `pull` what it was, `SHARE/path/below`, of a `get` with the peer, `PEER:SHARE/path/below`; else null. */
   shared: v.nullable(v.string()),
   /** The id of the watch that made it; then `paths` is its folder, of which some files go. Else null. */
   watch: v.nullable(v.string()),

@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { GetDone, GetEvent } from '../../api/contract/get.ts';
+import type { GetDone, GetEvent, GetParams } from '../../api/contract/get.ts';
 import type { GetArguments } from '../arguments.ts';
+import { tellCutOff } from './job-following.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 import { ProgressBars, progressDisplay } from './send-progress.ts';
@@ -13,35 +14,47 @@ export async function run(args: GetArguments, context: Context): Promise<number>
     const { getToStdout } = await import('./get-to-stdout.ts');
     return await getToStdout(args, context);
   }
+  return await fetchAndShow(
+    {
+      source: args.source,
+      dest: resolve(args.dest ?? '.'),
+      timeoutMs: args.timeoutMs,
+      onConflict: args.onConflict,
+      exclude: args.exclude,
+      checksum: args.checksum,
+      dryRun: args.dryRun,
+      ...(args.limit === undefined ? {} : { limit: args.limit }),
+    },
+    context,
+  );
+}
+
+/** Fetches, and shows how it goes. @returns the exit code */
+export async function fetchAndShow(request: GetParams, context: Context): Promise<number> {
   const { output } = context;
-  const request = {
-    source: args.source,
-    dest: resolve(args.dest ?? '.'),
-    timeoutMs: args.timeoutMs,
-    onConflict: args.onConflict,
-    exclude: args.exclude,
-    checksum: args.checksum,
-    dryRun: args.dryRun,
-    ...(args.limit === undefined ? {} : { limit: args.limit }),
-  };
   const progress = progressDisplay(output);
   const startedAt = performance.now();
-  const [label = ''] = args.source.split(':');
+  const [label = ''] = request.source.split(':');
   const later: GetEvent[] = [];
   const failed = new Reasons();
   const reasons = new Reasons();
   const links = new LeftOutLinks();
   let done: GetDone;
+  let job: string | undefined;
   try {
     done = await call(context, contract.get, request, (event) => {
       output.json(event);
       if (event.type === 'file') links.take(event);
+      if (event.type === 'job') job = event.job;
       if (event.type === 'progress') progress.show({ ...event, recipient: label });
       else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
       // Lines between the bars would tear them: they follow when the bars stand still.
       else if (!(progress instanceof ProgressBars)) tell(event, reasons, context);
       else if (isShown(event, failed)) later.push(event);
     });
+  } catch (error) {
+    if (job !== undefined && request.dryRun !== true) tellCutOff(job, error, context);
+    throw error;
   } finally {
     progress.stop();
     for (const event of later) tell(event, reasons, context);

@@ -80,7 +80,7 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
   if (job.into !== null) output.line(`  into ${printable(job.into)}/`);
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
-    output.line(`to ${recipientInWords(recipient)}`);
+    output.line(`${job.kind === 'get' ? 'from' : 'to'} ${recipientInWords(recipient)}`);
     for (const failure of member.jobs.failures(kept.id, recipient.id)) {
       const { code, message } = failure;
       const path = job.paths[0] === '-' ? '-' : failure.path;

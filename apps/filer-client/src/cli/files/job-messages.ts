@@ -4,7 +4,8 @@ import { progressWords } from './progress-messages.ts';
 import type { JobDocument, RecipientDocument } from '../../api/contract/transfers.ts';
 
 /** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
-export function pathsInWords({ paths, as, into, shared }: JobDocument): string {
+export function pathsInWords({ kind, paths, as, into, shared }: JobDocument): string {
+  if (kind === 'get') return `${printable(shared ?? '')} to ${printable(paths[0] ?? '')}`;
   if (shared !== null) return `${printable(shared)}, fetched`;
   const named = paths.map((path) => (path === '-' ? 'standard input' : printable(basename(path))));
   const shown = named.slice(0, 2).join(', ');

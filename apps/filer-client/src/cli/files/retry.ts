@@ -1,13 +1,17 @@
 import type { Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
+import type { GetParams } from '../../api/contract/get.ts';
+import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
 import type { JobArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
+import { fetchAndShow } from './get.ts';
 import { showJob } from './job-following.ts';
 
 export async function run({ job: typed }: JobArguments, context: Context): Promise<number> {
-  const { id, isComplete, names } = await lookUp(typed, context);
+  const { id, isComplete, names, get } = await lookUp(typed, context);
+  if (get !== undefined) return await fetchAndShow(get, context);
   const params = { job: id, summed: !context.output.jsonMode };
   const exitCode = await showJob(context, (onItem) => call(context, contract.retry, params, onItem));
   if (isComplete) context.output.words(`Nothing is left to repeat: ${names} got all of job ${id}.`);
@@ -19,15 +23,19 @@ interface Found {
   /** Whether every recipient got it all before. */
   readonly isComplete: boolean;
   readonly names: string;
+  /** What it fetches, unless it sends. */
+  readonly get: GetParams | undefined;
 }
 
 async function lookUp(typed: string, context: Context): Promise<Found> {
   using member = await openMember(context);
-  const { id } = findJob(member.jobs, typed);
+  const job = findJob(member.jobs, typed);
+  const { id } = job;
   const deliveries = member.jobs.deliveries(id);
   return {
     id,
     isComplete: deliveries.every(({ state }) => state === 'delivered'),
     names: deliveries.map(({ name }) => name).join(', '),
+    get: keptGet(job),
   };
 }

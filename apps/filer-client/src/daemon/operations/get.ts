@@ -1,27 +1,52 @@
-import type { GetEvent, getMethods } from '../../api/contract/get.ts';
+import type { Call } from '@filer/program';
+import type { GetDone, GetEvent, getMethods, GetParams } from '../../api/contract/get.ts';
 import { findDestination } from '../../get/destination.ts';
 import { GetJob } from '../../get/get-job.ts';
+import { KeptGet } from '../../jobs/kept-get.ts';
 import { UnfinishedGets } from '../../get/unfinished-gets.ts';
 import { parseSharedPath } from '../../get/peer-path.ts';
-import type { OperationOf } from '../operation-context.ts';
+import { newJobId } from '../../jobs/job-id.ts';
+import type { KnownPeer } from '../../store/directory-store.ts';
+import type { OperationContext, OperationOf } from '../operation-context.ts';
 import { inOrder } from './in-order.ts';
 import { requireAbsolute } from './read-path.ts';
 import { findPeer } from './recipients.ts';
 
 /** `get PEER:PATH [DEST]` */
 export const get: OperationOf<typeof getMethods.get> = async (context, params, { emit, signal }) => {
+  if (params.dryRun === true)
+    return await fetchTo(context, params, newJobId(), () => undefined, { emit, signal });
+  using kept = new KeptGet(context, params.job);
+  const stop = AbortSignal.any([signal, kept.signal]);
+  const begin = (peer: KnownPeer): void => kept.begin(peer, params);
+  try {
+    return kept.end(await fetchTo(context, params, kept.id, begin, { emit, signal: stop }));
+  } catch (error) {
+    kept.fail(error);
+    throw error;
+  }
+};
+
+async function fetchTo(
+  context: OperationContext,
+  params: GetParams,
+  id: string,
+  begin: (peer: KnownPeer) => void,
+  { emit, signal }: Call<GetEvent>,
+): Promise<GetDone> {
   const { timeoutMs, onConflict = 'update', exclude = [], limit, checksum = false, dryRun = false } = params;
   const { peer: target, path, name } = parseSharedPath(params.source);
   const dest = requireAbsolute(params.dest, 'dest');
-  // A destination that cannot be used is said before anyone is bothered.
-  await findDestination(dest, name);
+  // A destination that cannot be used is said before anyone is bothered, unless an earlier try of this get has made it.
+  if (params.job === undefined) await findDestination(dest, name);
   const peer = await findPeer(context, target, signal, timeoutMs);
   const unfinished = new UnfinishedGets(context.member.settings);
   const source = `${peer.id}:${path}`;
   const destination = await findDestination(dest, name, unfinished.has(dest, source));
   const { member, access, software } = context;
+  begin(peer);
   const tell = inOrder<GetEvent>((events) => emit(...events));
-  const request = { peer, path, destination, timeoutMs, onConflict, exclude, limit };
+  const request = { id, peer, path, destination, timeoutMs, onConflict, exclude, limit };
   try {
     const around = { member, access, software, emit: tell.emit, caughtUp: tell.caughtUp, signal };
     if (!destination.isInto && !dryRun) unfinished.note(dest, source);
@@ -37,4 +62,4 @@ export const get: OperationOf<typeof getMethods.get> = async (context, params, {
   } finally {
     await tell.done();
   }
-};
+}

@@ -1,6 +1,7 @@
 import { FilerError, Session } from '@filer/protocol';
 import type { sendMethods } from '../../api/contract/send.ts';
 import type { JobDocument, transferMethods, VerifyTrouble } from '../../api/contract/transfers.ts';
+import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
 import { namedPaths, parseKeptRequest, pulledPath } from '../../jobs/send-request.ts';
@@ -29,7 +30,10 @@ export const transfers: OperationOf<typeof transferMethods.transfers> = ({ membe
     };
   };
   return {
-    outgoing: member.jobs.open().map((job) => namedNow(jobDocument(member.jobs, job, progressOf))),
+    outgoing: member.jobs
+      .open()
+      .filter((job) => keptGet(job) === undefined)
+      .map((job) => namedNow(jobDocument(member.jobs, job, progressOf))),
     incoming: daemon.incoming().map(fromNow),
     fetching: [...daemon.gets].map(({ document }) => fromNow(document)),
     serving: daemon.serving().map((each) => {
@@ -41,6 +45,11 @@ export const transfers: OperationOf<typeof transferMethods.transfers> = ({ membe
 /** `retry JOB`: tells what `send` tells. */
 export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { emit, signal }) => {
   const job = jobOf(context, params.job);
+  if (keptGet(job) !== undefined)
+    throw new FilerError(
+      'unsupported',
+      `job ${job.id} is a get: call \`get\` with its id, as \`filer-client retry\` does`,
+    );
   if (pulledPath(job.request) !== undefined) {
     const [who] = context.member.jobs.deliveries(job.id);
     if (who?.peer === context.member.server.id) {
@@ -87,6 +96,11 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
   const { ask: asks = false, timeoutMs } = params;
   using deadline = new Deadline(timeoutMs, signal);
   const job = jobOf(context, params.job);
+  if (keptGet(job) !== undefined)
+    throw new FilerError(
+      'usage',
+      `job ${job.id} fetched files to this machine, and each was verified when it arrived: receipts are for what was sent`,
+    );
   const reach = async (peerId: string): Promise<{ session: Session; close: () => Promise<void> }> => {
     if (peerId === member.server.id)
       throw new FilerError(
