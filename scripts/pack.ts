@@ -2,7 +2,7 @@
  * Makes `build/filer-VERSION.tgz`, or `FOLDER/filer-VERSION.tgz` where an argument names a folder: both
  * commands in one tarball, for `npm i -g` on a machine without a clone.
  *
- *     bin/ip-server  bin/filer-client     launchers, see below
+ *     bin/ip-server  bin/filer-client  bin/filer     launchers, see below
  *     apps/NAME/{bin,bundle}              the programs, with all that they are made of but packages with a binary
  */
 import { execFileSync } from 'node:child_process';
@@ -39,8 +39,9 @@ rmSync(stage, { recursive: true, force: true });
 mkdirSync(join(stage, 'bin'), { recursive: true });
 for (const name of apps) {
   stageApp(name);
-  stageLauncher(name);
 }
+const commands = commandsOf(apps);
+for (const [name, program] of Object.entries(commands)) stageLauncher(name, program);
 for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md']) {
   if (existsSync(join(root, page))) cpSync(join(root, page), join(stage, page));
 }
@@ -51,7 +52,7 @@ writeManifest(stage, {
   license: workspace['license'],
   type: 'module',
   engines: workspace['engines'],
-  bin: Object.fromEntries(apps.map((name) => [name, `bin/${name}`])),
+  bin: Object.fromEntries(Object.keys(commands).map((name) => [name, `bin/${name}`])),
   files: ['bin', 'apps'],
   dependencies: notBundled(),
   optionalDependencies: Object.fromEntries(RUNTIMES.map((name) => [name, runtimeVersion()])),
@@ -68,6 +69,18 @@ function membersOf(group: string): string[] {
   return readdirSync(join(root, group)).filter((name) => existsSync(join(root, group, name, 'package.json')));
 }
 
+/** The commands of the programs by name, each with the file that it runs. */
+function commandsOf(programs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    programs.flatMap((program) =>
+      Object.entries(Object(readManifest(join(root, 'apps', program))['bin'])).map(([name, file]) => [
+        name,
+        join('apps', program, String(file)),
+      ]),
+    ),
+  );
+}
+
 /** Copies what runs. The manifest keeps no dependencies: npm is to install one set, that of the tarball. */
 function stageApp(name: string): void {
   const [from, to] = [join(root, 'apps', name), join(stage, 'apps', name)];
@@ -79,12 +92,12 @@ function stageApp(name: string): void {
  * The command that npm links: it runs the program on the machine's Node where that is new enough, else on
  * the one installed beside it. `exec` leaves one process, so signals and exit codes are the program's own.
  */
-function stageLauncher(name: string): void {
+function stageLauncher(name: string, target: string): void {
   const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engine()) ?? [];
   const file = join(stage, 'bin', name);
   const script = `#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
-program="$here/../apps/${name}/bin/${name}.js"
+program="$here/../${target}"
 version=$(node --version 2>/dev/null) && version=\${version#v} && rest=\${version#*.} &&
   { [ "\${version%%.*}" -gt ${major} ] || { [ "\${version%%.*}" -eq ${major} ] && [ "\${rest%%.*}" -ge ${minor} ]; }; } &&
   exec node "$program" "$@"

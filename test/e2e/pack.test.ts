@@ -32,7 +32,7 @@ describe('the tarball of `npm run pack`, installed into an empty prefix outside 
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test.each(['ip-server', 'filer-client'])('%s tells its version and its help', async (name) => {
+  test.each(['ip-server', 'filer-client', 'filer'])('%s tells its version and its help', async (name) => {
     const told = await run(command(name), ['--version'], { cwd: folder });
     const help = await run(command(name), ['--help'], { cwd: folder });
 

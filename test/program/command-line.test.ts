@@ -184,3 +184,14 @@ test('a usage error under --json ends standard output with the error object', as
   });
   expect(exitCode).toBe(2);
 });
+
+test('a program under another name calls itself so, and runs its own command when no other is typed', async () => {
+  const commands = [commandOf('shown', {}, (_, { calledAs, output }) => output.line(calledAs))];
+  const options = { calledAs: 'short', wordless: 'shown' };
+
+  expect(await run(commands, [], options)).toEqual({ exitCode: 0, stdout: 'short\n', stderr: '' });
+  expect(await run(commands, ['--quiet'], options)).toMatchObject({ exitCode: 0, stdout: 'short\n' });
+  expect((await run(commands, ['--help'], options)).stdout).toContain('Usage: short COMMAND');
+  expect((await run(commands, ['shwon'], options)).stderr).toMatch(/^short: there is no command "shwon"/);
+  expect((await run(commands, [])).exitCode).toBe(2);
+});

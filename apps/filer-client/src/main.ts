@@ -1,13 +1,18 @@
 import { runProgram, versionOf } from '@filer/program';
 import { commands, groups } from './cli/commands.ts';
 
-process.exit(
-  await runProgram({
-    program: 'filer-client',
-    version: versionOf(new URL('../package.json', import.meta.url)),
-    summary: 'a machine of a filer network',
-    commands,
-    groups,
-    epilogue: 'First, with an invite from the server: filer-client join -, then: filer-client start',
-  }),
-);
+/** @param calledAs `filer` is the short command: the same, and without a word it shows how this machine stands */
+export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
+  process.exit(
+    await runProgram({
+      program: 'filer-client',
+      calledAs,
+      version: versionOf(new URL('../package.json', import.meta.url)),
+      summary: 'a machine of a filer network',
+      commands,
+      groups,
+      ...(calledAs === 'filer' ? { wordless: 'overview' } : {}),
+      epilogue: `First, with an invite from the server: ${calledAs} join -, then: ${calledAs} start`,
+    }),
+  );
+}

@@ -37,7 +37,7 @@ export function parseCommandLine(
   for (const [key, texts] of bound) given.set(key, { label: positionalLabel(key), texts });
   const [first] = excess;
   if (first !== undefined) throw excessError(program, commands, command, first);
-  return given;
+  return command.expand?.(given) ?? given;
 }
 
 interface Option {

@@ -8,6 +8,8 @@ import type { Output, OutputStream } from './output.ts';
 /** What every command gets beside its arguments. */
 export interface Context {
   readonly program: ProgramName;
+  /** What a person types for it. */
+  readonly calledAs: string;
   readonly version: string;
   readonly env: Environment;
   /** Where everything is; `openHome` before writing there. */
@@ -49,6 +51,12 @@ interface CommandText<A extends Arguments> {
   readonly describe: string;
   /** Positionals by the names of the usage; all others are options. */
   readonly args: A;
+  /**
+   * Turns a short way of writing into the long one, before anything is read: `send x bob:` into `send x --to bob`.
+   *
+   * @throws FilerError `usage`
+   */
+  readonly expand?: (given: GivenArguments) => GivenArguments;
   /** Whole command lines without the program's name. */
   readonly examples?: readonly string[] | undefined;
   /**

@@ -4,7 +4,7 @@ import type { Context } from './command.ts';
 export const COMPLETE_TOKEN = '--complete-words';
 
 /** One script for bash and, through its bash emulation, zsh; where nothing is known, file names are offered. */
-export async function run(_args: unknown, { program, output }: Context): Promise<void> {
+export async function run(_args: unknown, { calledAs: program, output }: Context): Promise<void> {
   const name = `_${program.replaceAll('-', '_')}`;
   const script = [
     `# completion of ${program}`,

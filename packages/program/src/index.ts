@@ -52,6 +52,7 @@ export {
   required,
   type Argument,
   type ArgumentValues,
+  type GivenArguments,
 } from './arguments.ts';
 export { defineCommand, type Command, type Context } from './command.ts';
 export type { Loss } from './confirmation.ts';

@@ -15,6 +15,10 @@ import { abortOnSignals } from './signals.ts';
 
 export interface ProgramOptions {
   readonly program: ProgramName;
+  /** What a person types for it: help and failures say that. @default the program's name */
+  readonly calledAs?: string;
+  /** The command that runs when none is typed. @default a usage error */
+  readonly wordless?: string;
   readonly version: string;
   /** What the program is, in one line. */
   readonly summary: string;
@@ -45,10 +49,10 @@ const OUTPUT_CLOSED = new Error('the reader of standard output has closed it');
  * left something open. Never throws.
  */
 export async function runProgram(options: ProgramOptions): Promise<number> {
-  const { program, stdout = process.stdout, stderr = process.stderr } = options;
+  const { calledAs = options.program, stdout = process.stdout, stderr = process.stderr } = options;
   const commands = [...options.commands, completionCommand];
   const argv = separateFlags(commands, options.argv ?? process.argv.slice(2));
-  const output = new Output({ program, ...readGlobals(argv), stdout, stderr });
+  const output = new Output({ program: calledAs, ...readGlobals(argv), stdout, stderr });
   const crash = watchForCrash();
   const controller = new AbortController();
   const stopSignals = abortOnSignals(controller);
@@ -57,7 +61,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   try {
     exitCode = await Promise.race([
       dispatch(
-        { ...options, commands, argv, stdout, outliveFailures: crash.outliveFailures },
+        { ...options, calledAs, commands, argv, stdout, outliveFailures: crash.outliveFailures },
         output,
         controller,
       ),
@@ -83,11 +87,11 @@ function abortedExitCode({ aborted, reason }: AbortSignal): number | undefined {
 }
 
 type Dispatched = ProgramOptions &
-  Required<Pick<ProgramOptions, 'argv' | 'stdout'>> &
+  Required<Pick<ProgramOptions, 'calledAs' | 'argv' | 'stdout'>> &
   Pick<Context, 'outliveFailures'>;
 
 async function dispatch(options: Dispatched, output: Output, controller: AbortController): Promise<number> {
-  const { program, version, summary, argv, stdout, groups = [], epilogue = '' } = options;
+  const { program, calledAs, wordless, version, summary, argv, stdout, groups = [], epilogue = '' } = options;
   const { commands } = options;
   if (argv[0] === COMPLETE_TOKEN) {
     for (const candidate of completionsFor(commands, argv.slice(1))) stdout.write(`${candidate}\n`);
@@ -95,13 +99,15 @@ async function dispatch(options: Dispatched, output: Output, controller: AbortCo
   }
   const globals = readGlobals(argv);
   const isHelpCommand = argv[0] === 'help';
-  const { words, command, tokens } = selectCommand(commands, isHelpCommand ? argv.slice(1) : argv);
+  const typed = isHelpCommand ? argv.slice(1) : argv;
+  const isWordless = wordless !== undefined && !globals.help && !isHelpCommand && typed.every(isGlobal);
+  const { words, command, tokens } = selectCommand(commands, isWordless ? [wordless, ...typed] : typed);
   const next = tokens.find((token) => !isGlobal(token));
   if (next !== undefined && (command === undefined || (isHelpCommand && !next.startsWith('-')))) {
-    throw unknownCommand(program, commands, words, next);
+    throw unknownCommand(calledAs, commands, words, next);
   }
   if (globals.help || isHelpCommand) {
-    const help = { program, summary, groups, epilogue, width: output.columns };
+    const help = { program: calledAs, summary, groups, epilogue, width: output.columns };
     stdout.write(
       `${words.length === 0 ? programHelp(commands, help) : commandHelp(commands, words, help)}\n`,
     );
@@ -112,10 +118,10 @@ async function dispatch(options: Dispatched, output: Output, controller: AbortCo
     output.json({ name: program, version });
     return 0;
   }
-  if (command === undefined) throw unknownCommand(program, commands, words);
+  if (command === undefined) throw unknownCommand(calledAs, commands, words);
   return runCommand(
     command,
-    parseCommandLine(program, commands, command, tokens),
+    parseCommandLine(calledAs, commands, command, tokens),
     options,
     output,
     controller,
@@ -129,7 +135,7 @@ async function runCommand(
   output: Output,
   controller: AbortController,
 ): Promise<number> {
-  const { program, version, stdout, outliveFailures, env = processEnvironment() } = options;
+  const { program, calledAs, version, stdout, outliveFailures, env = processEnvironment() } = options;
   const { signal } = controller;
   if (command.outlivesOutput !== true) {
     output.closed.addEventListener('abort', () => controller.abort(OUTPUT_CLOSED), { once: true });
@@ -137,6 +143,7 @@ async function runCommand(
   const home = resolveHome(program, env);
   const exitCode = await command.start(given, {
     program,
+    calledAs,
     version,
     env,
     home,

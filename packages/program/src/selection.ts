@@ -133,6 +133,7 @@ export function suggestion(wanted: string, known: readonly string[], prefix = ''
   return near.length === 0 ? '' : `, did you mean ${near.join(' or ')}?`;
 }
 
+/** Whether a word of a command line is one of the options that every command has. */
 export function isGlobal(token: string): boolean {
   return Object.values(readGlobals([token])).includes(true);
 }

@@ -28,7 +28,8 @@ function timeoutOf(params: unknown): number | undefined {
   return typeof params.timeoutMs === 'number' ? params.timeoutMs : undefined;
 }
 
-async function openDaemon(context: Context, silentMs: number | undefined): Promise<DaemonClient> {
+/** The daemon of this home, or an ephemeral one in this process while none runs. @throws FilerError `not-joined` */
+export async function openDaemon(context: Context, silentMs?: number): Promise<DaemonClient> {
   const running = await connectDaemon(context.home, { signal: context.signal, silentMs });
   if (running !== undefined) return running;
   const { clientOf, openEphemeral } = await import('./daemon-here.ts');

@@ -27,6 +27,7 @@ import {
   watchAddArguments,
   watchRemoveArguments,
 } from './arguments.ts';
+import { withTrailingRecipient } from './files/trailing-recipient.ts';
 
 /*
  * The command line of filer-client in one place: what can be typed. What a command does is in the file of its
@@ -50,6 +51,12 @@ export const commands: readonly Command[] = [
     load: () => import('./network/start.ts'),
   }),
   defineCommand({
+    usage: 'overview',
+    describe: 'show this machine, who is there and what runs, on one screen (`filer` without a command)',
+    args: {},
+    load: () => import('./network/overview.ts'),
+  }),
+  defineCommand({
     usage: 'status',
     describe: 'show the identity and connections of this machine',
     args: {},
@@ -66,9 +73,10 @@ export const commands: readonly Command[] = [
     usage: 'send <paths..>',
     describe: 'send files and folders straight to other machines',
     args: sendArguments,
+    expand: withTrailingRecipient,
     examples: [
-      'send build.zip --to bob',
-      'send a.mov b.mov --to bob,carol',
+      'send build.zip bob:',
+      'send a.mov b.mov bob,carol:',
       'send project --to bob --exclude node_modules',
       'send log.txt --to @lab --note "last night"',
       'send - --as x.tar --to bob',

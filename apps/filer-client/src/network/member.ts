@@ -192,6 +192,12 @@ export class Member implements Disposable {
     return this.#membership;
   }
 
+  /** Whether this machine was removed or has left, by what the network key or this machine has signed. */
+  get ended(): 'removed' | 'left' | null {
+    if (this.removals.has(this.id)) return 'removed';
+    return this.removals.leaves.ends(this.#membership) ? 'left' : null;
+  }
+
   get server(): KnownServer {
     return this.#server;
   }

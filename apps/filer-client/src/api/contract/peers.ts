@@ -20,6 +20,8 @@ const status = v.object({
   groups: arrayOf(v.string()),
   network: v.string(),
   running: v.boolean(),
+  /** Why this machine is no member, as the network key or this machine itself has signed; null while it is one. */
+  ended: v.nullable(v.picklist(['removed', 'left'])),
   server: v.object({
     id: v.string(),
     connected: v.boolean(),
@@ -39,6 +41,8 @@ const status = v.object({
   nextReport: v.nullable(v.object({ name: v.string(), at: v.nullable(v.string()) })),
   /** Reports that the server refused for good. */
   spoolRefused: v.number(),
+  /** Offers that wait for an answer. */
+  offers: v.number(),
   /** Jobs that run or wait. */
   jobs: v.number(),
   connections: v.number(),
@@ -137,8 +141,14 @@ const target = text(64);
 export const peerMethods = {
   status: method('status', { params: NO_PARAMS, result: status }),
 
-  /** @param all also this machine itself, and those that left or were removed */
-  peers: method('peers', { params: v.object({ all: v.optional(v.boolean()) }), result: peers }),
+  /**
+   * @param all also this machine itself, and those that left or were removed
+   * @param timeoutMs where the server must be asked first: it may take half of it, then the directory on disk serves
+   */
+  peers: method('peers', {
+    params: v.object({ all: v.optional(v.boolean()), timeoutMs: v.optional(timeoutMs) }),
+    result: peers,
+  }),
 
   /** Direct to one machine; a group goes the way of a broadcast. */
   message: method('message', {

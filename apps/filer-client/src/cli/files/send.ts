@@ -6,6 +6,7 @@ import { call } from '../../api/daemon-client.ts';
 import type { SendParams } from '../../api/contract/send.ts';
 import type { SendArguments } from '../arguments.ts';
 import { showJob } from './job-following.ts';
+import { refuseMisplacedRecipients } from './trailing-recipient.ts';
 
 export async function run(args: SendArguments, context: Context): Promise<number> {
   const { paths, note = '', as = '', into = '', copyLinks, skipLinks, ...options } = args;
@@ -17,6 +18,7 @@ export async function run(args: SendArguments, context: Context): Promise<number
     const { sendStandardInput } = await import('./send-standard-input.ts');
     return await sendStandardInput(paths, request, context);
   }
+  refuseMisplacedRecipients(paths);
   const absolute = paths.map((path) => resolve(path));
   const params = { ...request, paths: absolute, summed: !context.output.jsonMode };
   return await showJob(context, (onEvent) => call(context, contract.send, params, onEvent));

@@ -23,8 +23,14 @@ export async function run({ watch }: TransfersArguments, context: Context): Prom
   for (const line of screenLines(screenOf(transfers, Date.now()))) output.line(line);
 }
 
-function screenOf({ outgoing, incoming, fetching, serving }: Transfers, now: number): Screen {
-  const items = [
+function screenOf(transfers: Transfers, now: number): Screen {
+  const items = transferItems(transfers, now);
+  return { items: items.length === 0 ? [['Nothing is sent or received now, and nothing waits.']] : items };
+}
+
+/** What runs and waits, each with its lines. */
+export function transferItems({ outgoing, incoming, fetching, serving }: Transfers, now: number): string[][] {
+  return [
     ...outgoing.map((job) => [
       `${job.job}  ${job.state}  ${pathsInWords(job)}, ${formatAgo(Date.parse(job.createdAt), now)}`,
       ...job.recipients.map((recipient) => `  to ${recipientInWords(recipient)}`),
@@ -37,7 +43,6 @@ function screenOf({ outgoing, incoming, fetching, serving }: Transfers, now: num
     ]),
     ...serving.map(({ to, path, progress }) => [`${to} gets ${printable(path)}  ${amountWords(progress)}`]),
   ];
-  return { items: items.length === 0 ? [['Nothing is sent or received now, and nothing waits.']] : items };
 }
 
 function amountWords(progress: ProgressDocument | null): string {

@@ -24,6 +24,8 @@ export async function run(_args: object, context: Context): Promise<void> {
     ['transfers running', String(status.jobs)],
     ['connections', String(status.connections)],
   ];
+  const ended = endedWords(status);
+  if (ended !== undefined) output.line(ended);
   for (const [label, value] of rows) output.line(`${label.padEnd(18)} ${value}`);
 }
 
@@ -34,6 +36,14 @@ function schedulesLine({ schedules, nextReport }: Status): string {
 
 function refusedRow(refused: number): (readonly [string, string])[] {
   return refused === 0 ? [] : [['reports refused', `${refused}: filer-client report spool`]];
+}
+
+/** What a machine that is no member any longer is told first; undefined for a member. */
+export function endedWords({ ended, name }: Pick<Status, 'ended' | 'name'>): string | undefined {
+  if (ended === null) return undefined;
+  return ended === 'removed'
+    ? `REMOVED: ${name} was removed from the network. To join again: filer-client join - --new-identity`
+    : `LEFT: ${name} has left the network. To join again: filer-client join -`;
 }
 
 /** How a daemon stands with the ip-server. */

@@ -1,5 +1,6 @@
 import { FilerError, type AnswerBounds, type Session } from '@filer/protocol';
 import { within } from '../../abort.ts';
+import type { ServerAccess } from '../../network/server-access.ts';
 import { THE_SERVER } from '../../network/server-dial.ts';
 
 /** The part of `--timeout` that the ip-server may take: the rest is for the peers, whom the directory on disk knows. */
@@ -61,4 +62,18 @@ export function withinServerShare<T>(
   if (ms > MAX_TIMER_MS) return work(signal);
   const late = new FilerError('timed-out', `${THE_SERVER} did not answer within ${ms / 1_000} s`);
   return within(ms, late, signal, work);
+}
+
+/** A server that does not answer in its share of the time is away. */
+export async function serverUpToDate(
+  access: ServerAccess,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await deadline.forServer((stop) => access.upToDate(stop));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FilerError) || error.code !== 'timed-out') throw error;
+  }
 }

@@ -10,8 +10,7 @@ import { verifyJob } from '../../verify/verify-job.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
-import type { ServerAccess } from '../../network/server-access.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, serverUpToDate } from './deadline.ts';
 import { finish, followJob } from './follow-job.ts';
 import { inOrder } from './in-order.ts';
 
@@ -130,16 +129,6 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
     await tell.done();
   }
 };
-
-/** A server that does not answer in its share of the time is away. */
-async function serverUpToDate(access: ServerAccess, deadline: Deadline, signal: AbortSignal): Promise<void> {
-  try {
-    await deadline.forServer((stop) => access.upToDate(stop));
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof FilerError) || error.code !== 'timed-out') throw error;
-  }
-}
 
 function jobOf({ member }: OperationContext, typed: string): KeptJob {
   return findJob(member.jobs, typed);

@@ -4,14 +4,16 @@ import type { KnownPeer } from '../../store/directory-store.ts';
 import type { Member } from '../../network/member.ts';
 import { candidatesOf } from '../../network/paths.ts';
 import { problemDocument } from '../../network/server-access.ts';
+import { Deadline, serverUpToDate } from './deadline.ts';
 import type { OperationOf } from '../operation-context.ts';
 
 export const peers: OperationOf<typeof peerMethods.peers> = async (
   { member, access },
-  { all = false },
+  { all = false, timeoutMs },
   { signal },
 ) => {
-  await access.upToDate(signal);
+  using deadline = new Deadline(timeoutMs, signal);
+  await serverUpToDate(access, deadline, signal);
   // What the server has not changed since it was connected is as of now.
   const asOf = access.current === undefined ? member.directory.asOf : Date.now();
   const shown = member.directory.peers().filter((peer) => all || isShown(member, peer));

@@ -12,6 +12,7 @@ export const status: OperationOf<typeof peerMethods.status> = async ({ member, a
     groups: member.groups,
     network: member.network,
     running: daemon.isRunning,
+    ended: member.ended,
     server: {
       id: member.server.id,
       connected: current !== undefined,
@@ -28,6 +29,7 @@ export const status: OperationOf<typeof peerMethods.status> = async ({ member, a
     schedules: member.schedules.entries.length,
     nextReport: nextReport(member.schedules.announce()),
     spoolRefused: member.spool.refusedSize,
+    offers: member.offers.all().filter(({ state }) => state === 'waiting').length,
     jobs: member.jobs.openCount,
     connections: daemon.connections(),
   };

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { commands } from '../../../apps/filer-client/src/cli/commands.ts';
+import { readArguments } from '../../../packages/program/src/binding.ts';
+import { parseCommandLine } from '../../../packages/program/src/command-line.ts';
+import { selectCommand } from '../../../packages/program/src/selection.ts';
+
+/** Paths and recipients of a command line, as `send` gets them. */
+function read(...argv: string[]): { paths: unknown; to: unknown } {
+  const { command, tokens } = selectCommand(commands, ['send', ...argv]);
+  if (command === undefined) throw new Error('there is a command send');
+  const { paths, to } = readArguments(command.args, parseCommandLine('filer', commands, command, tokens));
+  return { paths, to };
+}
+
+test.each([
+  [['x', 'bob:'], ['x'], ['bob']],
+  [['a', 'b', '@lab:'], ['a', 'b'], ['@lab']],
+  [['a', 'bob,carol:', '--queue'], ['a'], ['bob', 'carol']],
+  [['-', 'bob:', '--as', 'x'], ['-'], ['bob']],
+  [['./bob:', 'bob:'], ['./bob:'], ['bob']],
+  [['dir/a:b', 'bob:'], ['dir/a:b'], ['bob']],
+  [['a:b', 'bob:'], ['a:b'], ['bob']],
+  [['bob:', '--to', 'carol'], ['bob:'], ['carol']],
+])('send %j sends %j to %j', (argv, paths, to) => {
+  expect(read(...argv)).toEqual({ paths, to });
+});
+
+test.each([
+  [['x'], '--to is missing'],
+  [['./bob:'], '--to is missing'],
+  [[':'], '--to is missing'],
+  [['x', ':'], '--to is missing'],
+  [[], 'PATHS is missing'],
+  [['bob:'], 'say what to send'],
+  [['x', 'bob,:'], '--to takes'],
+  [['x', 'bob:/etc'], '"bob:/etc"'],
+  [['x', 'bob:~/a'], '"bob:~/a"'],
+])('send %j is a usage error: %s', (argv, words) => {
+  expect(() => read(...argv)).toThrow(
+    expect.objectContaining({ code: 'usage', message: expect.stringContaining(words) }),
+  );
+});
