@@ -72,12 +72,11 @@ function membersOf(group: string): string[] {
 /** The commands of the programs by name, each with the file that it runs. */
 function commandsOf(programs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    programs.flatMap((program) =>
-      Object.entries(Object(readManifest(join(root, 'apps', program))['bin'])).map(([name, file]) => [
-        name,
-        join('apps', program, String(file)),
-      ]),
-    ),
+    programs.flatMap((program) => {
+      const { bin } = readManifest(join(root, 'apps', program));
+      if (typeof bin !== 'object' || bin === null) return [];
+      return Object.entries(bin).map(([name, file]) => [name, join('apps', program, String(file))]);
+    }),
   );
 }
 
