@@ -56,7 +56,7 @@ interface CommandText<A extends Arguments> {
    *
    * @throws FilerError `usage`
    */
-  readonly expand?: (given: GivenArguments) => GivenArguments;
+  readonly expand?: ((given: GivenArguments) => GivenArguments) | undefined;
   /** Whole command lines without the program's name. */
   readonly examples?: readonly string[] | undefined;
   /**
@@ -88,8 +88,8 @@ export interface Command extends CommandText<Arguments> {
  * type: `type SendArguments = ArgumentValues<typeof args>`.
  */
 export function defineCommand<const A extends Arguments>(definition: CommandDefinition<A>): Command {
-  const { usage, describe, examples, outlivesOutput } = definition;
-  const text = { usage, describe, examples, outlivesOutput };
+  const { usage, describe, expand, examples, outlivesOutput } = definition;
+  const text = { usage, describe, expand, examples, outlivesOutput };
   if (definition.confirms === undefined) {
     const { args, load } = definition;
     const start: Command['start'] = async (given, context) =>
@@ -104,7 +104,7 @@ export function defineCommand<const A extends Arguments>(definition: CommandDefi
       const values = readArguments(args, given);
       const { yes } = readArguments(YES, given);
       const asks = !yes && (confirms === 'always' || confirms(values));
-      if (asks) requireTerminal(context.ask, [context.program, ...parseUsage(usage).words].join(' '));
+      if (asks) requireTerminal(context.ask, [context.calledAs, ...parseUsage(usage).words].join(' '));
       const module = await load();
       if (asks) await confirm(await module.lossOf(values, context), context);
       return module.run(values, context);
