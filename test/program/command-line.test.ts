@@ -191,7 +191,7 @@ test('a program under another name calls itself so, and runs its own command whe
 
   expect(await run(commands, [], options)).toEqual({ exitCode: 0, stdout: 'short\n', stderr: '' });
   expect(await run(commands, ['--quiet'], options)).toMatchObject({ exitCode: 0, stdout: 'short\n' });
-  expect((await run(commands, ['--help'], options)).stdout).toContain('Usage: short COMMAND');
+  expect((await run(commands, ['--help'], options)).stdout).toContain('Usage: short <command>');
   expect((await run(commands, ['shwon'], options)).stderr).toMatch(/^short: there is no command "shwon"/);
   expect((await run(commands, [])).exitCode).toBe(2);
 });

@@ -57,6 +57,8 @@ interface CommandText<A extends Arguments> {
    * @throws FilerError `usage`
    */
   readonly expand?: ((given: GivenArguments) => GivenArguments) | undefined;
+  /** How help shows it. @default the usage, with the options that must be given */
+  readonly synopsis?: string | undefined;
   /** Whole command lines without the program's name. */
   readonly examples?: readonly string[] | undefined;
   /**
@@ -88,8 +90,8 @@ export interface Command extends CommandText<Arguments> {
  * type: `type SendArguments = ArgumentValues<typeof args>`.
  */
 export function defineCommand<const A extends Arguments>(definition: CommandDefinition<A>): Command {
-  const { usage, describe, expand, examples, outlivesOutput } = definition;
-  const text = { usage, describe, expand, examples, outlivesOutput };
+  const { usage, describe, expand, synopsis, examples, outlivesOutput } = definition;
+  const text = { usage, describe, expand, synopsis, examples, outlivesOutput };
   if (definition.confirms === undefined) {
     const { args, load } = definition;
     const start: Command['start'] = async (given, context) =>

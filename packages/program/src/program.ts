@@ -107,7 +107,7 @@ async function dispatch(options: Dispatched, output: Output, controller: AbortCo
     throw unknownCommand(calledAs, commands, words, next);
   }
   if (globals.help || isHelpCommand) {
-    const help = { program: calledAs, summary, groups, epilogue, width: output.columns };
+    const help = { program, calledAs, summary, groups, epilogue, width: output.columns };
     stdout.write(
       `${words.length === 0 ? programHelp(commands, help) : commandHelp(commands, words, help)}\n`,
     );

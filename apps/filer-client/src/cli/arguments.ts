@@ -55,7 +55,9 @@ export const peersArguments = {
 export type PeersArguments = ArgumentValues<typeof peersArguments>;
 
 export const sendArguments = {
-  paths: list(PATH, 'files and folders to send (- for standard input), then the recipient: bob: or @lab:', { required: true }),
+  paths: list(PATH, 'files and folders to send (- for standard input), then the recipient: bob: or @lab:', {
+    required: true,
+  }),
   to: list(TARGET, 'recipients: a name, an id, @group or @all; the same as bob: at the end', {
     required: true,
     commas: true,

@@ -52,7 +52,7 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     usage: 'overview',
-    describe: 'show this machine, who is there and what runs, on one screen (`filer` without a command)',
+    describe: 'show this machine, who is there and what runs',
     args: {},
     load: () => import('./network/overview.ts'),
   }),
@@ -74,6 +74,7 @@ export const commands: readonly Command[] = [
     describe: 'send files and folders straight to other machines',
     args: sendArguments,
     expand: withTrailingRecipient,
+    synopsis: 'send <paths..> <target>: [flags]',
     examples: [
       'send build.zip bob:',
       'send a.mov b.mov bob,carol:',
@@ -343,5 +344,5 @@ export const groups: readonly CommandGroup[] = [
     ],
   },
   { title: 'Messages and reports', commands: ['message', 'broadcast', 'messages', 'report'] },
-  { title: 'This machine', commands: ['join', 'start', 'status', 'peers', 'shell'] },
+  { title: 'This machine', commands: ['join', 'start', 'overview', 'status', 'peers', 'shell'] },
 ];

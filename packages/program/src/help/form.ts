@@ -44,7 +44,7 @@ export function formOf(command: Command): CommandForm {
   const hasMore = options.length > needed.length ? ['[flags]'] : [];
   return {
     words: usage.words,
-    synopsis: [before, ...needed, ...hasMore].join(' ') + (after ?? ''),
+    synopsis: command.synopsis ?? [before, ...needed, ...hasMore].join(' ') + (after ?? ''),
     positionals,
     options,
   };

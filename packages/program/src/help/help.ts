@@ -21,6 +21,8 @@ export interface CommandGroup {
 
 export interface HelpOptions {
   readonly program: ProgramName;
+  /** What a person types for it. */
+  readonly calledAs: string;
   /** What the program is, in one line. */
   readonly summary: string;
   /** All commands that are in none are named in one line below them. */
@@ -34,7 +36,7 @@ export interface HelpOptions {
 /** The help of the whole program: one screen. */
 export function programHelp(
   commands: readonly Command[],
-  { program, summary, groups, epilogue, width: columns }: HelpOptions,
+  { calledAs, summary, groups, epilogue, width: columns }: HelpOptions,
 ): string {
   const width = fitting(columns);
   const grouped = groups.map(({ title, commands: firsts }) => ({
@@ -50,9 +52,9 @@ export function programHelp(
     alias === undefined ? `--${name}` : `-${alias}/--${name}`,
   );
   return [
-    ...wrapped(`${program}: ${summary}`, width),
+    ...wrapped(`${calledAs}: ${summary}`, width),
     '',
-    `Usage: ${program} <command>`,
+    `Usage: ${calledAs} <command>`,
     ...grouped.flatMap(({ title, rows }) => [
       '',
       `${title}:`,
@@ -62,7 +64,7 @@ export function programHelp(
     '',
     ...wrapped(`Also: ${[...others, 'help'].join(', ')}`, width),
     ...wrapped(`With every command: ${everywhere.join(', ')}`, width),
-    ...wrapped(`"${program} help <command>" shows its examples and flags. ${epilogue}`.trim(), width),
+    ...wrapped(`"${calledAs} help <command>" shows its examples and flags. ${epilogue}`.trim(), width),
   ].join('\n');
 }
 
@@ -70,7 +72,7 @@ export function programHelp(
 export function commandHelp(
   commands: readonly Command[],
   words: readonly string[],
-  { program, width: columns }: HelpOptions,
+  { program, calledAs, width: columns }: HelpOptions,
 ): string {
   const width = fitting(columns);
   const below = beginsWith(commands, words);
@@ -83,10 +85,10 @@ export function commandHelp(
     (command === undefined ? others.flatMap((each) => each.examples?.[0] ?? []) : command.examples) ?? [];
   return [
     ...(command === undefined ? [] : [...wrapped(sentence(command.describe), width), '']),
-    ...hanging(`Usage: ${program} `, synopsis, width),
+    ...hanging(`Usage: ${calledAs} `, synopsis, width),
     ...section(
       'Examples',
-      examples.flatMap((example) => commandLine(`${program} ${example}`, width)),
+      examples.flatMap((example) => commandLine(`${calledAs} ${example}`, width)),
     ),
     ...section(
       'Commands',
