@@ -5,11 +5,12 @@ import { parseCommandLine } from '../../../packages/program/src/command-line.ts'
 import { selectCommand } from '../../../packages/program/src/selection.ts';
 
 /** Paths and recipients of a command line, as `send` gets them. */
-function read(...argv: string[]): { paths: unknown; to: unknown } {
+function read(...argv: string[]): { paths: unknown; to: unknown; into?: unknown } {
   const { command, tokens } = selectCommand(commands, ['send', ...argv]);
   if (command === undefined) throw new Error('there is a command send');
-  const { paths, to } = readArguments(command.args, parseCommandLine('filer', commands, command, tokens));
-  return { paths, to };
+  const given = parseCommandLine('filer', commands, command, tokens);
+  const { paths, to, into } = readArguments(command.args, given);
+  return into === undefined ? { paths, to } : { paths, to, into };
 }
 
 test.each([
@@ -26,6 +27,15 @@ test.each([
 });
 
 test.each([
+  ['@lab:reports/2026/', 'reports/2026'],
+  ['bob:a b', 'a b'],
+  ['bob:a:b', 'a:b'],
+])('send x %s is below the folder %s there', (recipient, into) => {
+  expect(read('x', recipient)).toMatchObject({ paths: ['x'], into });
+});
+
+test.each([
+  [['x', 'bob:a', '--into', 'b'], 'give the folder once'],
   [['x'], '--to is missing'],
   [['./bob:'], '--to is missing'],
   [[':'], '--to is missing'],

@@ -23,7 +23,8 @@ export function withTrailingRecipient(given: GivenArguments): GivenArguments {
     .set('paths', { label, texts: texts.slice(0, -1) })
     .set('to', { label: '--to', texts: [to] });
   if (folder === '') return expanded;
-  throw usage(`${last} names a folder at the recipient, which is not supported: write ${to}:`);
+  if (given.has('into')) throw usage(`give the folder once: ${last}, or ${to}: with --into`);
+  return expanded.set('into', { label: '--into', texts: [folder] });
 }
 
 /** Words that were meant as recipients and are taken for files. @throws FilerError `usage` */
