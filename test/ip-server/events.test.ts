@@ -70,7 +70,7 @@ test('a collect that is made, runs and is removed is an event each time', async 
   const next = await awaits('collect');
   await network.askServer('collect', 'add', 'x', '--from', '@all', '--path', 'a/**', '--every', '7d');
   expect(await next()).toEqual({ name: 'x' });
-  network.server.collects.runNow('x');
+  await network.server.collects.runNow('x');
   expect(await next()).toEqual({ name: 'x' });
   const removed = await awaits('collect');
   await network.askServer('collect', 'remove', 'x', '--yes');
@@ -102,7 +102,7 @@ test('collect --watch and collect show --watch show a run when it begins', async
   await using all = new CommandHere('ip-server', network.serverHome, ['collect', '--watch']);
   await using one = new CommandHere('ip-server', network.serverHome, ['collect', 'show', 'y', '--watch']);
   await Promise.all([all.shows(() => true), one.shows(({ run }) => run === null)]);
-  network.server.collects.runNow('y');
+  await network.server.collects.runNow('y');
   const ledger = one.shows(({ run }) => run !== null);
   const list = all.shows(({ collects }) => JSON.stringify(collects).includes('"expected":1'));
   expect((await Promise.all([ledger, list])).length).toBe(2);

@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Upload, UploadKey } from '../../apps/ip-server/src/store/attachment-store.ts';
 import type { NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
 import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
+import type { Collect, CollectRun, FailedTry, NewRun } from '../../apps/ip-server/src/store/collect-store.ts';
 import type { Expectation } from '../../apps/ip-server/src/store/expectation.ts';
 import type { StoreEngine } from '../../apps/ip-server/src/store/interfaces.ts';
 import type { Changed } from '../../apps/ip-server/src/store/registry.ts';
@@ -364,6 +365,134 @@ export function storeSuite(open: () => Promise<StoreEngine>): void {
       await attachments.forget(first);
       expect(await attachments.find(keyOf('ANNA', 1))).toBeUndefined();
       expect((await attachments.openSince(NOW + 2, 9)).map(({ seq }) => seq)).toEqual([second.seq]);
+    });
+  });
+
+  describe('collects', () => {
+    const collect = (name: string): Collect => ({
+      ...{ name, sources: ['@all', 'ANNA'], paths: ['x/**'], timetable: { kind: 'every', text: '6h' } },
+      ...{ folder: `/srv/${name}`, graceMs: 5, createdAt: 1, nextAt: 100 },
+    });
+    const expected = (peer: string): NewRun['expected'][number] => ({ peer, name: peer, folder: peer });
+    let runs = 0;
+    const newRun = (over: Partial<NewRun> = {}): NewRun => ({
+      ...{ id: `id-${++runs}`, collect: 'x', label: `label-${runs}`, startedAt: runs },
+      ...{ expected: [expected('BEN'), expected('ANNA')], delivering: [], due: undefined },
+      ...over,
+    });
+    const begin = async (over: Partial<NewRun> = {}): Promise<CollectRun> => {
+      const run = await store.collects.begin(newRun(over));
+      if (typeof run === 'string') throw new Error(run);
+      return run;
+    };
+    const states = async ({ number }: CollectRun): Promise<string[]> =>
+      (await store.collects.deliveries(number)).map(
+        ({ peer, state, late }) => `${peer} ${state}${late ? ' late' : ''}`,
+      );
+    const failures = [{ name: 'a', code: 'refused', message: 'no' }];
+    const refused: FailedTry = { state: 'failed', code: 'refused', reason: 'no', filesFailed: 1, failures };
+
+    test('are kept by their names, with when they are due, which counts from one time only', async () => {
+      const { collects } = store;
+      expect([await collects.add(collect('x')), await collects.add(collect('a'))]).toEqual([true, true]);
+      expect(await collects.add({ ...collect('x'), folder: '/other' })).toBe(false);
+      expect((await collects.all()).map(({ name }) => name)).toEqual(['a', 'x']);
+      expect(await collects.get('x')).toEqual(collect('x'));
+      expect([await collects.setNext('x', 99, 50), await collects.setNext('x', 100, 50)]).toEqual([
+        false,
+        true,
+      ]);
+      expect((await collects.get('x'))?.nextAt).toBe(50);
+    });
+
+    test('a run that is due begins once, whoever else begins it at the same time, and no two have one label', async () => {
+      const { collects } = store;
+      expect(await collects.begin(newRun())).toBe('no-collect');
+      await collects.add(collect('x'));
+      const due = { at: 100, next: undefined };
+      const outcomes = await Promise.all([1, 2, 3].map(() => collects.begin(newRun({ due, label: 'day' }))));
+
+      expect(outcomes[0]).toMatchObject({ collect: 'x', label: 'day', dueAt: 100, isLate: false });
+      expect(outcomes.slice(1)).toEqual(['label-taken', 'label-taken']);
+      expect(await collects.begin(newRun({ due }))).toBe('not-due');
+      expect((await collects.get('x'))?.nextAt).toBeUndefined();
+      expect(await collects.run('x', 'day')).toEqual(outcomes[0]);
+      expect(await collects.runs('x', 9)).toEqual([outcomes[0]]);
+    });
+
+    test('who has not delivered is missing when the next run begins, but for who is just delivering', async () => {
+      const { collects } = store;
+      await collects.add(collect('x'));
+      const first = await begin({ expected: ['ANNA', 'BEN', 'CARL'].map(expected) });
+      await collects.delivered(first.number, 'CARL', { at: 7, files: 2, bytes: 3 });
+      const second = await begin({ delivering: [{ run: first.number, peer: 'ANNA' }] });
+
+      expect(await states(first)).toEqual(['ANNA waiting', 'BEN missing late', 'CARL delivered']);
+      expect(await states(second)).toEqual(['ANNA waiting', 'BEN waiting']);
+      expect(await collects.newest('x')).toEqual(second);
+      const missed = await collects.failed(first.number, 'ANNA', { ...refused, state: 'missing' });
+      expect(missed).toMatchObject({ state: 'missing', late: true, tries: 1, code: 'refused' });
+    });
+
+    test('a delivery is what came of its tries, and one that is over is not opened again', async () => {
+      const { collects } = store;
+      await collects.add(collect('x'));
+      const { number } = await begin();
+      expect(await collects.asked(number, 'ANNA', 5)).toMatchObject({ state: 'asked', askedAt: 5 });
+      expect(await collects.begun('x')).toMatchObject([{ folder: 'ANNA' }]);
+      expect(await collects.failed(number, 'ANNA', refused)).toMatchObject({ ...refused, tries: 1 });
+      expect(await collects.late(number)).toMatchObject([{ late: true }, { late: true }]);
+      expect(await collects.delivered(number, 'ANNA', { at: 9, files: 1, bytes: 2 })).toMatchObject({
+        ...{ state: 'delivered', late: true, deliveredAt: 9, files: 1, bytes: 2, tries: 2 },
+        ...{ filesFailed: 0, failures: [], code: undefined, reason: undefined },
+      });
+      const over = [collects.asked(number, 'ANNA', 10), collects.gone(number, 'ANNA', 'left')];
+      expect((await Promise.all(over)).map((each) => each?.state)).toEqual(['delivered', 'delivered']);
+      expect(await collects.gone(number, 'BEN', 'removed')).toMatchObject({ state: 'removed' });
+      expect(await collects.asked(number, 'NOBODY', 10)).toBeUndefined();
+    });
+
+    test('what a server left that ran them before is taken up: nobody is asked, earlier runs are over', async () => {
+      const { collects } = store;
+      await collects.add(collect('x'));
+      const first = await begin();
+      const second = await begin({ delivering: [{ run: first.number, peer: 'BEN' }] });
+      await collects.asked(second.number, 'ANNA', 5);
+      await collects.takeUp();
+
+      expect(await states(first)).toEqual(['ANNA missing late', 'BEN missing late']);
+      expect(await states(second)).toEqual(['ANNA waiting', 'BEN waiting']);
+    });
+
+    test('each machine has a folder of its own for ever, also one that comes to have a known name', async () => {
+      const claim = async (...machines: (readonly [string, string])[]): Promise<string[]> =>
+        (
+          await store.collects.claimFolders(
+            '/srv',
+            machines.map(([peer, name]) => ({ peer, name })),
+          )
+        ).map(({ folder }) => folder);
+      const [one, two, three] = ['ONE', 'TWO', 'THREE'].map((each) => each.padEnd(12, 'X'));
+      if (one === undefined || two === undefined || three === undefined) return;
+
+      expect(await claim([one, 'nas'], [two, 'pc'])).toEqual(['nas', 'pc']);
+      expect(await claim([two, 'nas'], [one, 'nas'])).toEqual(['nas.twoxxxxx', 'nas']);
+      expect(await claim([`${two.slice(0, 8)}YYYY`, 'nas'])).toEqual(['nas.twoxxxxxyyyy']);
+      expect(await claim([three, 'nas.twoxxxxx'])).toEqual(['nas.twoxxxxx.threexxx']);
+    });
+
+    test('a collect that is removed takes its ledger along, and 500 runs of one are kept', async () => {
+      const { collects } = store;
+      await collects.add(collect('x'));
+      const first = await begin();
+      for (let n = 0; n < 500; n++) await begin({ expected: [] });
+      expect((await collects.runs('x', 1_000)).map(({ number }) => number).at(-1)).toBe(first.number + 1);
+      expect(await collects.deliveries(first.number)).toEqual([]);
+      const newest = await collects.newest('x');
+      expect([await collects.remove('x'), await collects.remove('x')]).toEqual([true, false]);
+      expect([await collects.newest('x'), await collects.runs('x', 9)]).toEqual([undefined, []]);
+      await collects.add(collect('x'));
+      expect((await begin()).number).toBeGreaterThan(newest?.number ?? Infinity);
     });
   });
 }

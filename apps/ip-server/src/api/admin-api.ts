@@ -7,8 +7,7 @@ import type { ServerParts } from '../daemon/server-daemon.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Reachable } from '../network/reach.ts';
 import type { Removals } from '../network/removals.ts';
-import type { CollectRun } from '../store/collect-rows.ts';
-import type { CollectStore } from '../store/collect-store.ts';
+import type { CollectRun, CollectStore } from '../store/collect-store.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { AlarmStore } from '../store/alarm-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
@@ -45,7 +44,7 @@ export interface NetworkSide {
   /** @throws FilerError `needs-daemon` while the server is stopped */
   broadcast(text: string): Promise<Broadcasted>;
   /** @throws FilerError `needs-daemon` while the server is stopped */
-  beginCollect(name: string): CollectRun;
+  beginCollect(name: string): Promise<CollectRun>;
   /** Ends what runs of a collect that was removed. */
   endCollect(name: string): Promise<void>;
 }

@@ -14,7 +14,7 @@ import {
 import { parseTimetable } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
 import { isSlowEnough, SHORTEST_WORDS } from '../collect/timing.ts';
-import type { Collect } from '../store/collect-rows.ts';
+import type { Collect } from '../store/collect-store.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { CollectDefinition } from './contract/collects.ts';
 import { findMember } from './members.ts';
@@ -23,7 +23,7 @@ import { findMember } from './members.ts';
 export async function readCollect(api: AdminApi, given: CollectDefinition): Promise<Collect> {
   const { name, graceMs } = given;
   if (!isName(name)) throw new FilerError('usage', `${JSON.stringify(name)} is no name for a collect`);
-  if (api.collects.get(name) !== undefined) throw nameTaken(name);
+  if ((await api.collects.get(name)) !== undefined) throw nameTaken(name);
   const timetable = parseTimetable({ kind: given.kind, text: given.timetable });
   const now = api.now();
   if (!isSlowEnough(timetable, now)) {
@@ -82,9 +82,9 @@ async function readSource(api: AdminApi, from: string): Promise<string> {
 
 /** No two collects may mix their files, and what comes must find its place. @throws FilerError `usage`, `refused` */
 async function checkFolder(api: AdminApi, folder: string, isOurs: boolean): Promise<void> {
-  const other = api.collects
-    .all()
-    .find((each) => isInside(each.folder, folder) || isInside(folder, each.folder));
+  const other = (await api.collects.all()).find(
+    (each) => isInside(each.folder, folder) || isInside(folder, each.folder),
+  );
   if (other !== undefined) {
     throw new FilerError(
       'usage',

@@ -1,6 +1,6 @@
 import { iso } from '@filer/program';
 import type { CollectOverview, CollectView, MachineView, RunView } from '../daemon/collect-overview.ts';
-import type { Collect, CollectRun } from '../store/collect-rows.ts';
+import type { Collect, CollectRun } from '../store/collect-store.ts';
 import type {
   CollectEntry,
   CollectsDocument,
@@ -13,30 +13,34 @@ import type {
 const RUNS_LISTED = 20;
 
 /** All collects, those with trouble in their last run first, then by name. */
-export function collectsDocument(overview: CollectOverview): CollectsDocument {
-  return { running: overview.isLive, collects: overview.all().map(collectEntry) };
+export async function collectsDocument(overview: CollectOverview): Promise<CollectsDocument> {
+  return { running: overview.isLive, collects: (await overview.all()).map(collectEntry) };
 }
 
 /** @param run undefined for the newest one */
-export function ledgerDocument(
+export async function ledgerDocument(
   overview: CollectOverview,
   collect: Collect,
   run?: CollectRun,
-): LedgerDocument {
-  const view = overview.view(collect);
-  const shown = run === undefined ? view.lastRun : overview.run(run);
+): Promise<LedgerDocument> {
+  const view = await overview.view(collect);
+  const shown = run === undefined ? view.lastRun : await overview.run(run);
   return {
     running: overview.isLive,
     collect: collectEntry(view),
     run: shown === undefined ? null : runEntry(shown),
-    machines: shown === undefined ? [] : machineEntries(overview, collect, shown.run),
-    runs: overview.runs(collect, RUNS_LISTED).map(runEntry),
+    machines: shown === undefined ? [] : await machineEntries(overview, collect, shown.run),
+    runs: (await overview.runs(collect, RUNS_LISTED)).map(runEntry),
   };
 }
 
 /** The ledger's lines of a run, those that need attention first. */
-export function machineEntries(overview: CollectOverview, collect: Collect, run: CollectRun): MachineEntry[] {
-  return overview.machines(collect, run).map(machineEntry);
+export async function machineEntries(
+  overview: CollectOverview,
+  collect: Collect,
+  run: CollectRun,
+): Promise<MachineEntry[]> {
+  return (await overview.machines(collect, run)).map(machineEntry);
 }
 
 export function collectEntry({ collect, from, lastRun }: CollectView): CollectEntry {

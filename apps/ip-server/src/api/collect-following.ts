@@ -1,6 +1,6 @@
 import { EXIT_CODES, isErrorCode, type ErrorCode } from '@filer/protocol';
 import { refreshOn, type Call } from '@filer/program';
-import type { Collect, CollectRun } from '../store/collect-rows.ts';
+import type { Collect, CollectRun } from '../store/collect-store.ts';
 import type { AdminApi } from './admin-api.ts';
 import { ledgerDocument, machineEntries } from './collect-documents.ts';
 import type { CollectRunDone, CollectRunEvent, MachineEntry } from './contract/collects.ts';
@@ -15,7 +15,7 @@ export async function followRun(
   { overview: { collects: overview }, events }: AdminApi,
   { emit, signal }: Call<CollectRunEvent>,
 ): Promise<CollectRunDone> {
-  const begun = ledgerDocument(overview, collect, run).run;
+  const begun = (await ledgerDocument(overview, collect, run)).run;
   const { startedAt = '', expected = 0 } = begun ?? {};
   const about = { collect: collect.name, run: run.label };
   await emit({ type: 'run', ...about, id: run.id, startedAt, expected });
@@ -26,7 +26,7 @@ export async function followRun(
     for await (const _ of events.subscribe({ types: ['collect', 'peer'], signal: stop })) changed();
   };
   const refresh = async (): Promise<boolean> => {
-    machines = machineEntries(overview, collect, run);
+    machines = await machineEntries(overview, collect, run);
     for (const machine of machines) {
       const word = JSON.stringify(machine);
       if (told.get(machine.id) !== word) await emit({ type: 'machine', ...machine });

@@ -1,6 +1,6 @@
 import type { Session } from '@filer/protocol';
 import type { DeliveryProgress } from '../api/contract/collects.ts';
-import type { Collect, CollectRun } from '../store/collect-rows.ts';
+import type { Collect, CollectRun } from '../store/collect-store.ts';
 
 /** A machine that is being asked, has promised to deliver, or delivers. */
 export class Attempt {
@@ -82,14 +82,11 @@ export class Attempts {
     return this.#find((each) => each.collect.name === collect && each.peer === peer);
   }
 
-  /** Who delivers, by the number of the run. */
-  delivering(): Map<number, Set<string>> {
-    const peers = new Map<number, Set<string>>();
-    for (const { phase, run, peer } of this.#all) {
-      if (phase !== 'delivering') continue;
-      peers.set(run.number, (peers.get(run.number) ?? new Set()).add(peer));
-    }
-    return peers;
+  /** Who delivers, and in which run. */
+  delivering(): { readonly run: number; readonly peer: string }[] {
+    return this.all
+      .filter(({ phase }) => phase === 'delivering')
+      .map(({ run, peer }) => ({ run: run.number, peer }));
   }
 
   hasRoom(steadyNow: number): boolean {

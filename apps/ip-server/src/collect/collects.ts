@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { FilerError, type Membership, type Messenger } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
-import type { Collect, CollectRun } from '../store/collect-rows.ts';
+import type { Collect, CollectRun } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
 import { Deliveries, writeOrTell, type CollectsParts } from './deliveries.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
 import { OpenRun } from './open-run.ts';
-import { expectedNow, freeLabel } from './run-folder.ts';
+import { expectedNow, hasFolder, runLabels } from './run-folder.ts';
 import { dueAfterJump } from './timing.ts';
 
 /** How often it is looked at what is to be done. */
@@ -17,6 +17,7 @@ export class Collects {
   readonly #parts: CollectsParts;
   readonly #deliveries: Deliveries;
   #timer: NodeJS.Timeout | undefined;
+  #ticking: Promise<void> | undefined;
   #lastNow = 0;
   #closed = false;
 
@@ -29,53 +30,61 @@ export class Collects {
   async start(): Promise<void> {
     const { store, now, steady } = this.#parts;
     this.#lastNow = now();
-    const begun = new Map(store.all().map(({ name }) => [name, store.begun(name)]));
-    store.takeUp();
-    for (const collect of store.all()) {
-      const run = store.newest(collect.name);
+    const collects = await store.all();
+    const begun = new Map<string, Awaited<ReturnType<typeof store.begun>>>();
+    for (const { name } of collects) begun.set(name, await store.begun(name));
+    await store.takeUp();
+    for (const collect of collects) {
+      const run = await store.newest(collect.name);
       if (run === undefined) continue;
       const leftMs = Math.max(0, collect.graceMs - Math.max(0, now() - run.startedAt));
-      const open = new OpenRun(collect, run, store.deliveries(run.number), steady() + leftMs);
+      const open = new OpenRun(collect, run, await store.deliveries(run.number), steady() + leftMs);
       const kept = new Set(open.openPeers.map((peer) => markOf(run.id, peer)));
       await dropParts(collect.folder, begun.get(collect.name) ?? [], (mark) => !kept.has(mark));
       this.#deliveries.begin(open);
     }
-    this.#correctDue(Number.POSITIVE_INFINITY);
-    this.#timer = setInterval(() => this.tick(), TICK_MS);
-    this.tick();
+    await this.#correctDue(Number.POSITIVE_INFINITY);
+    this.#timer = setInterval(() => void this.tick(), TICK_MS);
+    await this.tick();
   }
 
   /** Ends what is being delivered; who delivers is asked again by the next server of this home. May be called twice. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    await this.#ticking;
     await this.#deliveries.close();
   }
 
-  /** Begins what is due, notes what is late, and asks whom it can. */
-  tick(): void {
+  /** Begins what is due, notes what is late, and asks whom it can. A tick that is still at it is not overtaken. */
+  tick(): Promise<void> {
+    this.#ticking ??= this.#tick().finally(() => (this.#ticking = undefined));
+    return this.#ticking;
+  }
+
+  async #tick(): Promise<void> {
     if (this.#closed) return;
     const { store, now, tell } = this.#parts;
-    writeOrTell(tell, () => {
+    await writeOrTell(tell, async () => {
       const time = now();
-      if (time < this.#lastNow) this.#correctDue(this.#lastNow);
+      if (time < this.#lastNow) await this.#correctDue(this.#lastNow);
       this.#lastNow = time;
-      for (const collect of store.all()) {
-        if (collect.nextAt !== undefined && time >= collect.nextAt) this.#begin(collect, collect.nextAt);
-      }
+      for (const collect of await store.all())
+        if (collect.nextAt !== undefined && time >= collect.nextAt)
+          await this.#begin(collect, collect.nextAt);
       for (const open of this.#deliveries.runs) {
-        this.#deliveries.look(open);
-        this.#noteLate(open);
+        await this.#deliveries.look(open);
+        await this.#noteLate(open);
       }
     });
     this.#deliveries.askAll();
   }
 
   /** Begins a run now. @throws FilerError `path-missing` when there is no such collect; of the store */
-  runNow(name: string): CollectRun {
-    const collect = this.#parts.store.get(name);
-    if (collect === undefined) throw new FilerError('path-missing', `there is no collect ${name}`);
-    const run = this.#begin(collect, undefined);
+  async runNow(name: string): Promise<CollectRun> {
+    const collect = await this.#parts.store.get(name);
+    const run = collect === undefined ? undefined : await this.#begin(collect, undefined);
+    if (run === undefined) throw new FilerError('path-missing', `there is no collect ${name}`);
     this.#deliveries.askAll();
     return run;
   }
@@ -95,40 +104,48 @@ export class Collects {
     await this.#deliveries.take(messenger, from, run, re);
   }
 
-  /** @throws FilerError of the store */
-  #begin(collect: Collect, dueAt: number | undefined): CollectRun {
+  /** @returns undefined when it was removed, or another server has begun what was due. @throws FilerError of the store */
+  #begin(collect: Collect, dueAt: number | undefined): Promise<CollectRun | undefined> {
     const { store, directory, log, now, steady } = this.#parts;
-    const startedAt = now();
-    const expected = expectedNow(store, directory, collect);
-    const label = freeLabel(store, collect, expected, startedAt);
-    const begun = { id: randomBytes(16).toString('hex'), collect: collect.name, label, dueAt, startedAt };
-    const nextAt = dueAt === undefined ? collect.nextAt : parseTimetable(collect.timetable).next(startedAt);
-    const run = store.begin(begun, expected, this.#deliveries.delivering(), nextAt);
-    const lateAt = steady() + collect.graceMs;
-    this.#deliveries.begin(new OpenRun(collect, run, store.deliveries(run.number), lateAt));
-    log.info('a collect begins', { collect: collect.name, run: label, machines: expected.length });
-    return run;
+    const { name, folder, graceMs, timetable } = collect;
+    return this.#deliveries.ledger.run(async () => {
+      const startedAt = now();
+      const expected = await store.claimFolders(folder, expectedNow(directory, collect));
+      const due =
+        dueAt === undefined ? undefined : { at: dueAt, next: parseTimetable(timetable).next(startedAt) };
+      const id = randomBytes(16).toString('hex');
+      for (const label of runLabels(startedAt)) {
+        if (hasFolder(folder, expected, label)) continue;
+        const delivering = this.#deliveries.delivering();
+        const run = await store.begin({ id, collect: name, label, startedAt, expected, delivering, due });
+        if (run === 'label-taken') continue;
+        if (typeof run === 'string') return undefined;
+        const lateAt = steady() + graceMs;
+        this.#deliveries.begin(new OpenRun(collect, run, await store.deliveries(run.number), lateAt));
+        log.info('a collect begins', { collect: name, run: label, machines: expected.length });
+        return run;
+      }
+      return undefined;
+    });
   }
 
   /** @param before what the clock said before it jumped; Infinity when nobody knows */
-  #correctDue(before: number): void {
+  async #correctDue(before: number): Promise<void> {
     const { store, now, events } = this.#parts;
-    for (const { name, timetable, nextAt } of store.all()) {
+    for (const { name, timetable, nextAt } of await store.all()) {
       if (nextAt === undefined) continue;
       const corrected = dueAfterJump(parseTimetable(timetable), nextAt, before, now());
-      if (corrected === nextAt) continue;
-      store.setNext(name, corrected);
+      if (corrected === nextAt || !(await store.setNext(name, nextAt, corrected))) continue;
       events.publish('collect', { name });
     }
   }
 
   /** Its grace may be over. @throws FilerError of the store */
-  #noteLate(open: OpenRun): void {
+  async #noteLate(open: OpenRun): Promise<void> {
     const { store, steady, log, events } = this.#parts;
     if (open.isLate || steady() < open.lateAt) return;
     const { number, label, collect } = open.run;
-    store.late(number);
-    open.setAll(store.deliveries(number));
+    await this.#deliveries.ledger.run(async () => open.setAll(await store.late(number)));
     events.publish('collect', { name: collect });
     const late = open.openPeers.length;
     if (late > 0) log.warn('machines are late', { collect, run: label, machines: late });

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { FilerError, formatCollect, type Membership, type Messenger, type Session } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import { InOrder, type Logger } from '@filer/program';
 import type { Directory } from '../network/directory.ts';
-import type { Delivery } from '../store/collect-rows.ts';
-import type { CollectStore } from '../store/collect-store.ts';
+import type { CollectStore, Delivery, FailedTry } from '../store/collect-store.ts';
 import { Attempt, Attempts } from './attempt.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
 import type { OpenRun } from './open-run.ts';
@@ -28,6 +27,8 @@ const PROMISE_MS = 60_000;
 
 /** Who is asked for what the newest runs collect, and what comes of it. */
 export class Deliveries {
+  /** Changes of the ledger: what one of them was decided by is not changed by another one meanwhile. */
+  readonly ledger = new InOrder();
   readonly #parts: CollectsParts;
   readonly #receiver: DeliveryReceiver;
   readonly #attempts = new Attempts();
@@ -49,12 +50,12 @@ export class Deliveries {
     return this.#attempts.get(run, peer);
   }
 
-  /** Who delivers, by the number of the run. */
-  delivering(): Map<number, Set<string>> {
+  /** Who delivers, and in which run. */
+  delivering(): ReturnType<Attempts['delivering']> {
     return this.#attempts.delivering();
   }
 
-  /** Goes on with this run of a collect from now on, and with none before it but for who is just delivering. */
+  /** Goes on with this run of a collect from now on, and with none before it but for who is just delivering. Within a change of the ledger. */
   begin(open: OpenRun): void {
     const { name } = open.collect;
     const idle = this.#attempts.all.filter(
@@ -73,7 +74,7 @@ export class Deliveries {
 
   /** Ends all of a collect. */
   async forget(name: string): Promise<void> {
-    this.#open.delete(name);
+    await this.ledger.run(async () => this.#open.delete(name));
     const attempts = this.#attempts.all.filter(({ collect }) => collect.name === name);
     await this.#end(attempts, new FilerError('refused', 'the collect was removed'));
   }
@@ -82,18 +83,18 @@ export class Deliveries {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#end(this.#attempts.all, new FilerError('terminated', 'the ip-server is stopping'));
+    await this.ledger.run(async () => undefined);
   }
 
   /** Notes who is no member any more, and who does not keep its promise. @throws FilerError of the store */
-  look(open: OpenRun): void {
+  async look(open: OpenRun): Promise<void> {
     const { store, directory, sessionOf, steady } = this.#parts;
     const { number } = open.run;
     for (const peer of open.openPeers) {
       const status = directory.get(peer)?.status;
       if (status === 'left' || status === 'removed') {
-        store.gone(number, peer, status);
+        await this.ledger.run(async () => open.set(await store.gone(number, peer, status)));
         this.#changed(open.collect.name);
-        open.set(store.delivery(number, peer));
         const attempts = this.#attempts.all.filter(
           (each) => each.run.number === number && each.peer === peer,
         );
@@ -102,13 +103,15 @@ export class Deliveries {
       }
     }
     for (const attempt of this.#attempts.all) {
-      if (attempt.run.number !== number || attempt.phase !== 'asked') continue;
+      if (attempt.run.number !== number || attempt.phase !== 'asked' || !this.#attempts.has(attempt))
+        continue;
       const session = sessionOf(attempt.peer);
       if (session !== undefined && session !== attempt.session) {
-        this.#fail(open, attempt, new FilerError('connection-closed', 'it was lost before it delivered'));
+        const why = 'it was lost before it delivered';
+        await this.#fail(open, attempt, new FilerError('connection-closed', why));
       } else if (steady() - attempt.phaseSince >= PROMISE_MS) {
         const why = `it promised to deliver and did not connect within ${PROMISE_MS / 1_000} s`;
-        this.#fail(open, attempt, new FilerError('timed-out', why));
+        await this.#fail(open, attempt, new FilerError('timed-out', why));
       }
     }
   }
@@ -135,48 +138,69 @@ export class Deliveries {
     const { signal } = attempt.stop;
     try {
       await session.ask(formatCollect({ run: run.id, name: collect.name, paths: collect.paths }), { signal });
-      this.#noteAsked(open, peer);
-      if (attempt.phase === 'asking') attempt.enter('asked', this.#parts.steady());
+      // What it delivers is ahead of its answer.
+      if (attempt.phase !== 'asking') return;
+      attempt.enter('asked', this.#parts.steady());
+      await this.#noteAsked(open, peer);
       if (signal.aborted) throw signal.reason;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       // What it delivers has its own end.
-      if (attempt.phase !== 'delivering' && this.#attempts.has(attempt)) this.#fail(open, attempt, error);
+      if (attempt.phase !== 'delivering' && this.#attempts.has(attempt))
+        await this.#fail(open, attempt, error);
     }
   }
 
-  #noteAsked(open: OpenRun, peer: string): void {
+  async #noteAsked(open: OpenRun, peer: string): Promise<void> {
     const { store, now } = this.#parts;
-    writeOrTell(this.#parts.tell, () => {
-      store.asked(open.run.number, peer, now());
-      open.set(store.delivery(open.run.number, peer));
-    });
+    await this.#change(async () => open.set(await store.asked(open.run.number, peer, now())));
     this.#changed(open.collect.name);
   }
 
   /** It was not to be had this time. */
-  #fail(open: OpenRun, attempt: Attempt, why: FilerError): void {
-    const { store, log } = this.#parts;
+  async #fail(open: OpenRun, attempt: Attempt, why: FilerError): Promise<void> {
     const error = why.code === 'unsupported' ? tooOld(why) : why;
     const { run, collect, peer } = attempt;
-    this.#note(open, attempt, () => store.failed(run.number, peer, tryThatFailed(error)));
+    // It may deliver all the same from now on, in another attempt.
     this.#attempts.end(attempt);
     const name = open.row(peer)?.name;
-    log.warn('a machine does not deliver', { collect: collect.name, run: run.label, peer: name, why: error });
+    this.#parts.log.warn('a machine does not deliver', {
+      collect: collect.name,
+      run: run.label,
+      peer: name,
+      why: error,
+    });
+    await this.#noteFailed(open, attempt, tryThatFailed(error));
   }
 
-  /** Notes how an attempt ended; one that is not in the newest run any more, and has not delivered, is missing. */
-  #note(open: OpenRun, { run, peer, collect }: Attempt, work: () => void): void {
-    const { store, steady, sessionOf } = this.#parts;
+  /** One that is not in the newest run any more, and has not delivered, is missing. */
+  #noteFailed(open: OpenRun, attempt: Attempt, failed: FailedTry): Promise<void> {
+    const { run, collect, peer } = attempt;
+    return this.#note(open, attempt, () => {
+      const isNewest = this.#open.get(collect.name) === open;
+      return this.#parts.store.failed(run.number, peer, isNewest ? failed : { ...failed, state: 'missing' });
+    });
+  }
+
+  /** Notes how an attempt ended. */
+  async #note(open: OpenRun, attempt: Attempt, write: () => Promise<Delivery | undefined>): Promise<void> {
+    const { steady, sessionOf } = this.#parts;
+    const { peer, collect } = attempt;
     open.pause(peer, steady(), sessionOf(peer));
-    const isNewest = this.#open.get(collect.name) === open;
-    writeOrTell(this.#parts.tell, () => {
-      work();
-      if (!isNewest) store.missed(run.number, peer);
-      open.set(store.delivery(run.number, peer));
+    await this.#change(async () => {
+      try {
+        open.set(await write());
+      } finally {
+        this.#attempts.end(attempt);
+      }
     });
     this.#changed(collect.name);
-    if (!isNewest || !open.isOpen(peer)) this.#tidy(open, [peer]);
+    if (this.#open.get(collect.name) !== open || !open.isOpen(peer)) this.#tidy(open, [peer]);
+  }
+
+  /** One change of the ledger, after those before it. */
+  #change(work: () => Promise<void>): Promise<void> {
+    return this.ledger.run(() => writeOrTell(this.#parts.tell, work));
   }
 
   #delivers({ run }: OpenRun, peer: string): boolean {
@@ -215,9 +239,9 @@ export class Deliveries {
     this.#attempts.add(attempt);
     attempt.enter('delivering', this.#parts.steady());
     this.#changed(open.collect.name);
-    // Its answer may come behind what it delivers.
-    if (row.askedAt === undefined) this.#noteAsked(open, peer);
     try {
+      // Its answer may come behind what it delivers.
+      if (row.askedAt === undefined) await this.#noteAsked(open, peer);
       if (!existsSync(open.collect.folder)) throw folderGone();
       await messenger.send({
         type: 'ok',
@@ -230,15 +254,16 @@ export class Deliveries {
       if (failed === undefined) {
         const files = outcome.filesDelivered + outcome.filesSkipped;
         const bytes = outcome.bytesTotal;
-        this.#note(open, attempt, () => store.delivered(open.run.number, peer, { at: now(), files, bytes }));
+        const delivered = { at: now(), files, bytes };
+        await this.#note(open, attempt, () => store.delivered(open.run.number, peer, delivered));
         log.info('collected', { ...about, files, bytes });
       } else {
-        this.#note(open, attempt, () => store.failed(open.run.number, peer, failed));
+        await this.#noteFailed(open, attempt, failed);
         log.warn('a machine did not deliver', { ...about, code: failed.code, why: failed.reason });
       }
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      this.#note(open, attempt, () => this.#parts.store.failed(open.run.number, peer, tryThatFailed(error)));
+      await this.#noteFailed(open, attempt, tryThatFailed(error));
       throw error;
     } finally {
       this.#attempts.end(attempt);
@@ -271,9 +296,9 @@ export class Deliveries {
 }
 
 /** What the store cannot take is told, and tried again with the next tick or try. */
-export function writeOrTell(tell: CollectsParts['tell'], work: () => void): void {
+export async function writeOrTell(tell: CollectsParts['tell'], work: () => Promise<void>): Promise<void> {
   try {
-    work();
+    await work();
     tell(undefined);
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;

@@ -1,5 +1,5 @@
 import type { Session } from '@filer/protocol';
-import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
+import type { Collect, CollectRun, Delivery } from '../store/collect-store.ts';
 
 /** Between tries with one machine: the first pause, doubled each time, and the longest. */
 const FIRST_PAUSE_MS = 2_000;

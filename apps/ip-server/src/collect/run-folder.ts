@@ -2,24 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Membership } from '@filer/protocol';
 import type { Directory } from '../network/directory.ts';
-import type { Collect, Delivery } from '../store/collect-rows.ts';
-import type { CollectStore } from '../store/collect-store.ts';
-
-/** Who is expected to deliver, and into which folder below that of the collect. */
-export type Expected = Pick<Delivery, 'peer' | 'name' | 'folder'>;
+import type { Collect, Expected, Machine } from '../store/collect-store.ts';
 
 /** Whom a run that begins now expects. */
-export function expectedNow(store: CollectStore, directory: Directory, collect: Collect): Expected[] {
-  const members = directory
+export function expectedNow(directory: Directory, { sources }: Collect): Machine[] {
+  return directory
     .all()
-    .filter(({ status, membership }) => status === 'member' && isAmong(collect.sources, membership));
-  return store.together(() =>
-    members.map(({ membership }) => ({
-      peer: membership.id,
-      name: membership.name,
-      folder: machineFolder(store, collect, membership),
-    })),
-  );
+    .filter(({ status, membership }) => status === 'member' && isAmong(sources, membership))
+    .map(({ membership: { id, name } }) => ({ peer: id, name }));
 }
 
 /** Whether a machine is among those that are named. */
@@ -29,49 +19,22 @@ function isAmong(sources: readonly string[], { id, groups }: Membership): boolea
   );
 }
 
-/** As much of an id as tells machines of one name apart for people. */
-const ID_LENGTH = 8;
-
 /**
- * The folder of a machine below that of a collect: its name, unless that folder holds the files of another machine,
- * which had the name before.
- */
-function machineFolder(store: CollectStore, { folder: root }: Collect, { id, name }: Membership): string {
-  const short = `${name}.${id.slice(0, ID_LENGTH).toLowerCase()}`;
-  for (const folder of [name, short]) {
-    const owner = store.ownerOf(root, folder);
-    if (owner === undefined) store.own(root, folder, id);
-    if (owner === undefined || owner === id) return folder;
-  }
-  return `${name}.${id.toLowerCase()}`;
-}
-
-/**
- * What a run is called: its day, by this machine's calendar; with the time where another run was called so.
+ * What a run may be called: its day, by this machine's calendar; with the time where another run was called so.
  *
  * @param startedAt ms since the epoch
  */
-export function runLabel(startedAt: number, isTaken: (label: string) => boolean): string {
+export function* runLabels(startedAt: number): Generator<string, never, void> {
   const at = new Date(startedAt);
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   const minute = `${day}T${two(at.getHours())}-${two(at.getMinutes())}`;
   const second = `${minute}-${two(at.getSeconds())}`;
-  for (const label of [day, minute, second]) if (!isTaken(label)) return label;
-  for (let n = 2; ; n++) if (!isTaken(`${second}-${n}`)) return `${second}-${n}`;
+  yield* [day, minute, second];
+  for (let n = 2; ; n++) yield `${second}-${n}`;
 }
 
-/** What a run that begins now is called: as no other of this collect, nor anything that is there already. */
-export function freeLabel(
-  store: CollectStore,
-  { name, folder: root }: Collect,
-  expected: readonly Expected[],
-  startedAt: number,
-): string {
-  return runLabel(
-    startedAt,
-    (label) =>
-      store.run(name, label) !== undefined ||
-      expected.some(({ folder }) => existsSync(join(root, folder, label))),
-  );
+/** Whether there is something already where a run would have its files. */
+export function hasFolder(root: string, expected: readonly Expected[], label: string): boolean {
+  return expected.some(({ folder }) => existsSync(join(root, folder, label)));
 }

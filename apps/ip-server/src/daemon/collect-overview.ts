@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { MACHINE_STATES, type DeliveryProgress, type MachineState } from '../api/contract/collects.ts';
 import type { Attempt } from '../collect/attempt.ts';
 import type { Directory } from '../network/directory.ts';
-import type { Collect, CollectRun, Delivery } from '../store/collect-rows.ts';
-import type { CollectStore } from '../store/collect-store.ts';
+import type { Collect, CollectRun, CollectStore, Delivery } from '../store/collect-store.ts';
 
 /** One line of the ledger. Times in ms since the epoch. */
 export interface MachineView {
@@ -59,44 +58,46 @@ export class CollectOverview {
   }
 
   /** Those with trouble in their last run first, then by name. */
-  all(): CollectView[] {
-    const views = this.#parts.store.all().map((collect) => this.view(collect));
+  async all(): Promise<CollectView[]> {
+    const collects = await this.#parts.store.all();
+    const views = await Promise.all(collects.map((collect) => this.view(collect)));
     return views.toSorted((a, b) => troubleOf(b) - troubleOf(a));
   }
 
-  view(collect: Collect): CollectView {
+  async view(collect: Collect): Promise<CollectView> {
     const { store, directory } = this.#parts;
-    const newest = store.newest(collect.name);
+    const newest = await store.newest(collect.name);
     return {
       collect,
       from: collect.sources.map((source) => directory.get(source)?.membership.name ?? source),
-      lastRun: newest === undefined ? undefined : this.run(newest),
+      lastRun: newest === undefined ? undefined : await this.run(newest),
     };
   }
 
-  run(run: CollectRun): RunView {
+  async run(run: CollectRun): Promise<RunView> {
     const { store, live } = this.#parts;
-    const rows = store.deliveries(run.number);
+    const rows = await store.deliveries(run.number);
     const counts = Object.fromEntries(MACHINE_STATES.map((state) => [state, 0])) as Record<
       MachineState,
       number
     >;
     for (const row of rows) counts[stateOf(row, live?.attempt(run.number, row.peer))]++;
     const sum = (key: 'files' | 'bytes'): number => rows.reduce((total, row) => total + row[key], 0);
-    const newest = store.newest(run.collect)?.number === run.number;
+    const newest = (await store.newest(run.collect))?.number === run.number;
     return { run, newest, expected: rows.length, counts, files: sum('files'), bytes: sum('bytes') };
   }
 
   /** The newest first. */
-  runs(collect: Collect, limit: number): RunView[] {
-    return this.#parts.store.runs(collect.name, limit).map((run) => this.run(run));
+  async runs(collect: Collect, limit: number): Promise<RunView[]> {
+    const runs = await this.#parts.store.runs(collect.name, limit);
+    return await Promise.all(runs.map((run) => this.run(run)));
   }
 
   /** The ledger of a run, those that need attention first. */
-  machines({ folder }: Collect, run: CollectRun): MachineView[] {
+  async machines({ folder }: Collect, run: CollectRun): Promise<MachineView[]> {
     const { store, live } = this.#parts;
-    return store
-      .deliveries(run.number)
+    const deliveries = await store.deliveries(run.number);
+    return deliveries
       .map((delivery) => {
         const attempt = live?.attempt(run.number, delivery.peer);
         return {

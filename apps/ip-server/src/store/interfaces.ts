@@ -17,11 +17,11 @@ export interface StoreEngine {
   readonly alarms: AlarmStore;
   readonly samples: SampleStore;
   readonly attachments: AttachmentStore;
+  readonly collects: CollectStore;
 }
 
-/** Everything that a server keeps. */
+/** Everything that a server keeps, and the room that it takes on its disk. */
 export interface Store extends StoreEngine {
-  readonly collects: CollectStore;
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
   giveBack(): Promise<boolean>;
   /** Room that the next rows take before the disk is asked for more, in bytes. */

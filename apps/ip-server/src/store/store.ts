@@ -1,7 +1,7 @@
-import { CollectStore } from './collect-store.ts';
 import type { Store } from './interfaces.ts';
 import { SqliteAlarmStore } from './sqlite/alarm-store.ts';
 import { SqliteAttachmentStore } from './sqlite/attachment-store.ts';
+import { SqliteCollectStore } from './sqlite/collect-store.ts';
 import { DatabaseRoom, openDatabase } from './sqlite/database.ts';
 import { SqliteExpectationStore } from './sqlite/expectation-store.ts';
 import { SqliteRegistry } from './sqlite/registry.ts';
@@ -24,7 +24,7 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       registry: new SqliteRegistry(database),
       reports: new SqliteReportStore(database, expectations),
       samples: new SqliteSampleStore(database),
-      collects: new CollectStore(database),
+      collects: new SqliteCollectStore(database),
       giveBack: async () => room.giveBack(),
       freeBytes: async () => room.freeBytes,
       setShortLog: async (isShort) => void (room.hasShortLog = isShort),

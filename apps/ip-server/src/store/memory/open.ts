@@ -2,6 +2,7 @@ import type { Effects } from '../effects.ts';
 import type { StoreEngine } from '../interfaces.ts';
 import { MemoryAlarmStore } from './alarm-store.ts';
 import { MemoryAttachmentStore } from './attachment-store.ts';
+import { MemoryCollectStore } from './collect-store.ts';
 import { MemoryExpectationStore } from './expectation-store.ts';
 import { MemoryRegistry } from './registry.ts';
 import { MemoryReportStore } from './report-store.ts';
@@ -25,5 +26,6 @@ export function openMemoryStore(): StoreEngine {
     alarms,
     samples: new MemorySampleStore(),
     attachments,
+    collects: new MemoryCollectStore(),
   };
 }

@@ -1,0 +1,192 @@
+import { claimedFolder } from '../collect-folders.ts';
+import {
+  RUNS_KEPT,
+  type BeginRefusal,
+  type Collect,
+  type CollectRun,
+  type CollectStore,
+  type Delivered,
+  type Delivery,
+  type Expected,
+  type FailedTry,
+  type Machine,
+  type NewRun,
+} from '../collect-store.ts';
+
+interface KeptRun {
+  run: CollectRun;
+  readonly deliveries: Map<string, Delivery>;
+}
+
+const OPEN: ReadonlySet<string> = new Set(['waiting', 'asked', 'failed']);
+
+/** Collects and their ledger in memory. */
+export class MemoryCollectStore implements CollectStore {
+  readonly #collects = new Map<string, Collect>();
+  /** Oldest first. */
+  #runs: KeptRun[] = [];
+  #number = 0;
+  /** Owners of folders, by the folder of their collect. */
+  readonly #owners = new Map<string, Map<string, string>>();
+
+  async all(): Promise<Collect[]> {
+    return [...this.#collects.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async get(name: string): Promise<Collect | undefined> {
+    return this.#collects.get(name);
+  }
+
+  async add(collect: Collect): Promise<boolean> {
+    if (this.#collects.has(collect.name)) return false;
+    this.#collects.set(collect.name, collect);
+    return true;
+  }
+
+  async remove(name: string): Promise<boolean> {
+    this.#runs = this.#runs.filter(({ run }) => run.collect !== name);
+    return this.#collects.delete(name);
+  }
+
+  async setNext(name: string, before: number, nextAt: number): Promise<boolean> {
+    return this.#setNext(name, before, nextAt);
+  }
+
+  #setNext(name: string, before: number, nextAt: number | undefined): boolean {
+    const collect = this.#collects.get(name);
+    if (collect?.nextAt !== before) return false;
+    this.#collects.set(name, { ...collect, nextAt });
+    return true;
+  }
+
+  async claimFolders(root: string, machines: readonly Machine[]): Promise<Expected[]> {
+    const owners = this.#owners.get(root) ?? new Map<string, string>();
+    this.#owners.set(root, owners);
+    const access = {
+      of: (folder: string) => owners.get(folder),
+      set: (folder: string, peer: string) => void owners.set(folder, peer),
+    };
+    return machines.map((machine) => ({ ...machine, folder: claimedFolder(machine, access) }));
+  }
+
+  async begin(begun: NewRun): Promise<CollectRun | BeginRefusal> {
+    const { expected, delivering, due, id, collect, label, startedAt } = begun;
+    if (!this.#collects.has(collect)) return 'no-collect';
+    const before = this.#of(collect);
+    if (before.some(({ run }) => run.label === label)) return 'label-taken';
+    if (due !== undefined && !this.#setNext(collect, due.at, due.next)) return 'not-due';
+    for (const kept of before)
+      for (const { peer } of kept.deliveries.values())
+        if (!delivering.some((each) => each.run === kept.run.number && each.peer === peer)) miss(kept, peer);
+    const number = ++this.#number;
+    const run = { number, id, collect, label, dueAt: due?.at, startedAt, isLate: false };
+    this.#runs.push({ run, deliveries: new Map(expected.map((each) => [each.peer, waiting(each)])) });
+    const dropped = new Set(this.#of(collect).slice(0, -RUNS_KEPT));
+    this.#runs = this.#runs.filter((each) => !dropped.has(each));
+    return run;
+  }
+
+  async takeUp(): Promise<void> {
+    for (const collect of this.#collects.keys()) {
+      const runs = this.#of(collect);
+      for (const kept of runs.slice(0, -1)) for (const peer of kept.deliveries.keys()) miss(kept, peer);
+      const newest = runs.at(-1);
+      for (const { peer, state } of newest?.deliveries.values() ?? [])
+        if (newest !== undefined && state === 'asked') change(newest, peer, { state: 'waiting' });
+    }
+  }
+
+  async begun(collect: string): Promise<{ readonly folder: string; readonly label: string }[]> {
+    return this.#of(collect).flatMap(({ run: { label }, deliveries }) =>
+      [...deliveries.values()]
+        .filter(({ state, askedAt }) => OPEN.has(state) && askedAt !== undefined)
+        .map(({ folder }) => ({ folder, label })),
+    );
+  }
+
+  async newest(collect: string): Promise<CollectRun | undefined> {
+    return this.#of(collect).at(-1)?.run;
+  }
+
+  async run(collect: string, name: string): Promise<CollectRun | undefined> {
+    return this.#of(collect).find(({ run }) => run.label === name || run.id === name)?.run;
+  }
+
+  async runs(collect: string, limit: number): Promise<CollectRun[]> {
+    return this.#of(collect)
+      .toReversed()
+      .slice(0, limit)
+      .map(({ run }) => run);
+  }
+
+  async deliveries(run: number): Promise<Delivery[]> {
+    return sorted(this.#kept(run));
+  }
+
+  async asked(run: number, peer: string, at: number): Promise<Delivery | undefined> {
+    return change(this.#kept(run), peer, { state: 'asked', askedAt: at });
+  }
+
+  async delivered(run: number, peer: string, { at, files, bytes }: Delivered): Promise<Delivery | undefined> {
+    const kept = this.#kept(run);
+    const before = kept?.deliveries.get(peer);
+    if (before === undefined) return undefined;
+    const delivered: Delivery = {
+      ...{ ...before, state: 'delivered', deliveredAt: at, files, bytes, tries: before.tries + 1 },
+      ...{ filesFailed: 0, failures: [], code: undefined, reason: undefined },
+    };
+    kept?.deliveries.set(peer, delivered);
+    return delivered;
+  }
+
+  async failed(run: number, peer: string, failed: FailedTry): Promise<Delivery | undefined> {
+    const kept = this.#kept(run);
+    const { tries = 0, late = false } = kept?.deliveries.get(peer) ?? {};
+    return change(kept, peer, { ...failed, late: late || failed.state === 'missing', tries: tries + 1 });
+  }
+
+  async gone(run: number, peer: string, state: 'left' | 'removed'): Promise<Delivery | undefined> {
+    return change(this.#kept(run), peer, { state });
+  }
+
+  async late(run: number): Promise<Delivery[]> {
+    const kept = this.#kept(run);
+    if (kept === undefined) return [];
+    kept.run = { ...kept.run, isLate: true };
+    for (const peer of kept.deliveries.keys()) change(kept, peer, { late: true });
+    return sorted(kept);
+  }
+
+  #of(collect: string): KeptRun[] {
+    return this.#runs.filter(({ run }) => run.collect === collect);
+  }
+
+  #kept(number: number): KeptRun | undefined {
+    return this.#runs.find(({ run }) => run.number === number);
+  }
+}
+
+/** Changes a delivery that is open. @returns it as it is now */
+function change(kept: KeptRun | undefined, peer: string, to: Partial<Delivery>): Delivery | undefined {
+  const before = kept?.deliveries.get(peer);
+  if (before === undefined || !OPEN.has(before.state)) return before;
+  const changed = { ...before, ...to };
+  kept?.deliveries.set(peer, changed);
+  return changed;
+}
+
+function miss(kept: KeptRun, peer: string): void {
+  change(kept, peer, { state: 'missing', late: true });
+}
+
+function waiting({ peer, name, folder }: Expected): Delivery {
+  return {
+    ...{ peer, name, folder, state: 'waiting', late: false, askedAt: undefined, deliveredAt: undefined },
+    ...{ files: 0, bytes: 0, filesFailed: 0, failures: [], code: undefined, reason: undefined, tries: 0 },
+  };
+}
+
+function sorted(kept: KeptRun | undefined): Delivery[] {
+  const key = ({ name, peer }: Delivery): string => `${name} ${peer}`;
+  return [...(kept?.deliveries.values() ?? [])].toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+}
