@@ -10,6 +10,7 @@ import { createLogger, NO_EVENTS } from '@filer/program';
 import { expect, test } from 'vitest';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/network/enrolment.ts';
+import { LocalSessions } from '../../apps/ip-server/src/network/local-sessions.ts';
 import { memberRouter } from '../../apps/ip-server/src/network/member-router.ts';
 import { PeerServer } from '../../apps/ip-server/src/network/peer-server.ts';
 import { Presence } from '../../apps/ip-server/src/network/presence.ts';
@@ -37,12 +38,14 @@ test('a change of many members is broadcast one page a step, each going on where
   const removals = await Removals.open(network, store.registry, directory);
   const serverRecord = (): undefined => undefined;
   const identity = await createIdentity();
+  const presence = new Presence(directory, 1_000);
   const { registry } = store;
   const server = new Recording({
     network,
     directory,
     removals,
-    presence: new Presence(directory, 1_000),
+    presence,
+    sessions: new LocalSessions(identity.id, presence),
     witness: () => undefined,
     router: memberRouter(),
     expecting: { announce: () => Promise.resolve(), goodbye: () => undefined, forget: () => undefined },

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createKeyPair, FilerError, type Session } from '@filer/protocol';
+import { createKeyPair, FilerError, type Message } from '@filer/protocol';
 import { createLogger, parseCron, parseEvery, NO_EVENTS } from '@filer/program';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
@@ -16,11 +16,13 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const NOON = new Date(2026, 10, 21, 12).getTime();
 
+type Answer = (signal: AbortSignal | undefined) => Promise<Message>;
+
 /** A server's collects without the server: both clocks are the test's, and so is who is online. */
 class Bench {
   now = NOON;
   steady = 0;
-  readonly online = new Map<string, Session>();
+  readonly online = new Map<string, Answer>();
   readonly folder: string;
   readonly store: StoreEngine;
   readonly directory: Directory;
@@ -54,7 +56,12 @@ class Bench {
       maxFiles: undefined,
       store: this.store.collects,
       directory: this.directory,
-      sessionOf: (id) => this.online.get(id),
+      live: {
+        of: (peer) => (this.online.has(peer) ? { peer, server: 'S', id: peer } : undefined),
+        ask: ({ peer }, _, { signal } = {}) =>
+          this.online.get(peer)?.(signal) ?? Promise.reject(new Error(peer)),
+        send: () => Promise.resolve(0),
+      },
       tell: (problem) => {
         if (problem !== undefined) throw problem;
       },
@@ -191,17 +198,14 @@ describe('of many machines', () => {
     const bench = await Bench.open();
     let count = 0;
     for (let n = 0; n < machines; n++) {
-      const session = {
-        ask: (_: unknown, { signal }: { signal: AbortSignal }) => {
-          count++;
-          return new Promise((_resolve, reject) =>
-            signal.addEventListener('abort', () =>
-              reject(new FilerError('interrupted', 'not asked any more')),
-            ),
-          );
-        },
-      };
-      bench.online.set(await bench.join(`m${n}`), session as unknown as Session);
+      bench.online.set(await bench.join(`m${n}`), (signal) => {
+        count++;
+        return new Promise((_resolve, reject) =>
+          signal?.addEventListener('abort', () =>
+            reject(new FilerError('interrupted', 'not asked any more')),
+          ),
+        );
+      });
     }
     await bench.add('6h');
     await bench.collects.start();

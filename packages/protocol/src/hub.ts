@@ -87,15 +87,8 @@ export class Hub implements AsyncIterable<HubEvent> {
    *
    * @returns to how many it was handed
    */
-  async multicast(to: Iterable<Messenger>, header: Header, content?: Uint8Array): Promise<number> {
-    const frame = encodeFrame(header, content);
-    let handed = 0;
-    let written = 0;
-    for (const messenger of [...to]) {
-      if (messenger.post(frame, MAX_QUEUED_BROADCAST_BYTES)) handed++;
-      if (++written % SOCKETS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    return handed;
+  multicast(to: Iterable<Messenger>, header: Header, content?: Uint8Array): Promise<number> {
+    return multicast(to, header, content);
   }
 
   /** `multicast` to all. */
@@ -187,4 +180,20 @@ export class Hub implements AsyncIterable<HubEvent> {
       this.#wake?.();
     });
   }
+}
+
+/** As `Hub.multicast`, on any connections. */
+export async function multicast(
+  to: Iterable<Messenger>,
+  header: Header,
+  content?: Uint8Array,
+): Promise<number> {
+  const frame = encodeFrame(header, content);
+  let handed = 0;
+  let written = 0;
+  for (const messenger of [...to]) {
+    if (messenger.post(frame, MAX_QUEUED_BROADCAST_BYTES)) handed++;
+    if (++written % SOCKETS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return handed;
 }

@@ -13,7 +13,7 @@ export {
 export { encodeFrame, encodeFrameHead, FrameDecoder, layOutFrame, type FrameLimits } from './frame.ts';
 export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
-export { Hub, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
+export { Hub, multicast, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
 export { Server, type ServerOptions } from './server.ts';
 export { OK, routed, Router, type InSession } from './router.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';

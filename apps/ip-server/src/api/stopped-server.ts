@@ -59,7 +59,7 @@ export async function openStoppedServer(
       directory,
       presence: undefined,
       schedulesOf: (id) => expectations.get(id) ?? [],
-      collects: { store: store.collects, directory, live: undefined },
+      collects: { store: store.collects, directory, running: undefined },
       now: () => clock.now(),
     });
     return {

@@ -1,5 +1,5 @@
-import type { Session } from '@filer/protocol';
 import type { DeliveryProgress } from '../api/contract/collects.ts';
+import type { LiveSession } from '../network/live-sessions.ts';
 import type { Collect, CollectRun } from '../store/collect-store.ts';
 
 /** A machine that is being asked, has promised to deliver, or delivers. */
@@ -8,7 +8,7 @@ export class Attempt {
   readonly run: CollectRun;
   readonly peer: string;
   /** Over which it was asked; undefined where it delivers for the server before this one. */
-  readonly session: Session | undefined;
+  readonly session: LiveSession | undefined;
   readonly stop = new AbortController();
   phase: 'asking' | 'asked' | 'delivering' = 'asking';
   progress: DeliveryProgress = { files: 0, filesTotal: 0, bytes: 0, bytesTotal: 0, complete: false };
@@ -18,7 +18,7 @@ export class Attempt {
   phaseSince: number;
   readonly #over = Promise.withResolvers<void>();
 
-  constructor(collect: Collect, run: CollectRun, peer: string, steadyNow: number, session?: Session) {
+  constructor(collect: Collect, run: CollectRun, peer: string, steadyNow: number, session?: LiveSession) {
     this.session = session;
     this.collect = collect;
     this.run = run;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { FilerError, formatCollect, type Membership, type Messenger, type Session } from '@filer/protocol';
+import { FilerError, formatCollect, type Membership, type Messenger } from '@filer/protocol';
 import { InOrder, type Logger } from '@filer/program';
 import type { Directory } from '../network/directory.ts';
+import type { LiveSession, LiveSessions } from '../network/live-sessions.ts';
 import type { CollectStore, Delivery, FailedTry } from '../store/collect-store.ts';
 import { Attempt, Attempts } from './attempt.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
@@ -11,8 +12,7 @@ import { DeliveryReceiver, failureOf, tryThatFailed, type DeliveryRules } from '
 export interface CollectsParts extends DeliveryRules {
   readonly store: CollectStore;
   readonly directory: Directory;
-  /** The live session of a machine's daemon. */
-  readonly sessionOf: (id: string) => Session | undefined;
+  readonly live: LiveSessions;
   /** Told whether the store works. */
   readonly tell: (problem: FilerError | undefined) => void;
   readonly log: Logger;
@@ -88,7 +88,7 @@ export class Deliveries {
 
   /** Notes who is no member any more, and who does not keep its promise. @throws FilerError of the store */
   async look(open: OpenRun): Promise<void> {
-    const { store, directory, sessionOf, steady } = this.#parts;
+    const { store, directory, live, steady } = this.#parts;
     const { number } = open.run;
     for (const peer of open.openPeers) {
       const status = directory.get(peer)?.status;
@@ -105,8 +105,8 @@ export class Deliveries {
     for (const attempt of this.#attempts.all) {
       if (attempt.run.number !== number || attempt.phase !== 'asked' || !this.#attempts.has(attempt))
         continue;
-      const session = sessionOf(attempt.peer);
-      if (session !== undefined && session !== attempt.session) {
+      const session = live.of(attempt.peer);
+      if (session !== undefined && session.id !== attempt.session?.id) {
         const why = 'it was lost before it delivered';
         await this.#fail(open, attempt, new FilerError('connection-closed', why));
       } else if (steady() - attempt.phaseSince >= PROMISE_MS) {
@@ -119,10 +119,10 @@ export class Deliveries {
   /** Asks whom it can, as long as there is room. */
   askAll(): void {
     if (this.#closed) return;
-    const { sessionOf, steady } = this.#parts;
+    const { live, steady } = this.#parts;
     for (const open of this.#open.values()) {
       for (const peer of open.openPeers) {
-        const session = sessionOf(peer);
+        const session = live.of(peer);
         if (session === undefined || open.isPaused(peer, steady(), session)) continue;
         if (!this.#attempts.hasRoom(steady())) return;
         if (this.#attempts.of(open.collect.name, peer) !== undefined) continue;
@@ -133,11 +133,12 @@ export class Deliveries {
     }
   }
 
-  async #ask(open: OpenRun, attempt: Attempt, session: Session): Promise<void> {
+  async #ask(open: OpenRun, attempt: Attempt, session: LiveSession): Promise<void> {
     const { collect, run, peer } = attempt;
     const { signal } = attempt.stop;
     try {
-      await session.ask(formatCollect({ run: run.id, name: collect.name, paths: collect.paths }), { signal });
+      const question = formatCollect({ run: run.id, name: collect.name, paths: collect.paths });
+      await this.#parts.live.ask(session, question, { signal });
       // What it delivers is ahead of its answer.
       if (attempt.phase !== 'asking') return;
       attempt.enter('asked', this.#parts.steady());
@@ -184,9 +185,9 @@ export class Deliveries {
 
   /** Notes how an attempt ended. */
   async #note(open: OpenRun, attempt: Attempt, write: () => Promise<Delivery | undefined>): Promise<void> {
-    const { steady, sessionOf } = this.#parts;
+    const { steady, live } = this.#parts;
     const { peer, collect } = attempt;
-    open.pause(peer, steady(), sessionOf(peer));
+    open.pause(peer, steady(), live.of(peer));
     await this.#change(async () => {
       try {
         open.set(await write());

@@ -1,4 +1,4 @@
-import type { Session } from '@filer/protocol';
+import type { LiveSession } from '../network/live-sessions.ts';
 import type { Collect, CollectRun, Delivery } from '../store/collect-store.ts';
 
 /** Between tries with one machine: the first pause, doubled each time, and the longest. */
@@ -12,7 +12,7 @@ interface Pause {
   readonly until: number;
   readonly ms: number;
   /** The machine's, when it was tried. */
-  readonly session: Session | undefined;
+  readonly session: LiveSession | undefined;
 }
 
 /** The newest run of a collect, as the store has it, and who is tried again when. */
@@ -61,13 +61,13 @@ export class OpenRun {
   }
 
   /** Whether it is left alone for now. A machine that has come back since is not. @param session the live one */
-  isPaused(peer: string, steadyNow: number, session: Session): boolean {
+  isPaused(peer: string, steadyNow: number, session: LiveSession): boolean {
     const pause = this.#pauses.get(peer);
-    return pause !== undefined && pause.session === session && steadyNow < pause.until;
+    return pause !== undefined && pause.session?.id === session.id && steadyNow < pause.until;
   }
 
   /** It is not tried again for a while, longer each time. */
-  pause(peer: string, steadyNow: number, session: Session | undefined): void {
+  pause(peer: string, steadyNow: number, session: LiveSession | undefined): void {
     const before = this.#pauses.get(peer)?.ms;
     const ms = before === undefined ? FIRST_PAUSE_MS : Math.min(2 * before, LONGEST_PAUSE_MS);
     this.#pauses.set(peer, { until: steadyNow + ms, ms, session });

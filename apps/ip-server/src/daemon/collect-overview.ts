@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { MACHINE_STATES, type DeliveryProgress, type MachineState } from '../api/contract/collects.ts';
 import type { Attempt } from '../collect/attempt.ts';
+import type { Collects } from '../collect/collects.ts';
 import type { Directory } from '../network/directory.ts';
+import type { LiveSessions } from '../network/live-sessions.ts';
 import type { Collect, CollectRun, CollectStore, Delivery } from '../store/collect-store.ts';
 
 /** One line of the ledger. Times in ms since the epoch. */
@@ -37,12 +39,8 @@ export interface CollectOverviewParts {
   readonly store: CollectStore;
   readonly directory: Directory;
   /** Undefined while the server is stopped. */
-  readonly live:
-    | {
-        readonly isOnline: (peer: string) => boolean;
-        readonly attempt: (run: number, peer: string) => Attempt | undefined;
-      }
-    | undefined;
+  readonly running:
+    { readonly live: Pick<LiveSessions, 'of'>; readonly collects: Pick<Collects, 'attempt'> } | undefined;
 }
 
 /** What is collected and how that goes: the ledger, and what happens now. */
@@ -54,7 +52,7 @@ export class CollectOverview {
   }
 
   get isLive(): boolean {
-    return this.#parts.live !== undefined;
+    return this.#parts.running !== undefined;
   }
 
   /** Those with trouble in their last run first, then by name. */
@@ -75,13 +73,13 @@ export class CollectOverview {
   }
 
   async run(run: CollectRun): Promise<RunView> {
-    const { store, live } = this.#parts;
+    const { store, running } = this.#parts;
     const rows = await store.deliveries(run.number);
     const counts = Object.fromEntries(MACHINE_STATES.map((state) => [state, 0])) as Record<
       MachineState,
       number
     >;
-    for (const row of rows) counts[stateOf(row, live?.attempt(run.number, row.peer))]++;
+    for (const row of rows) counts[stateOf(row, running?.collects.attempt(run.number, row.peer))]++;
     const sum = (key: 'files' | 'bytes'): number => rows.reduce((total, row) => total + row[key], 0);
     const newest = (await store.newest(run.collect))?.number === run.number;
     return { run, newest, expected: rows.length, counts, files: sum('files'), bytes: sum('bytes') };
@@ -95,15 +93,15 @@ export class CollectOverview {
 
   /** The ledger of a run, those that need attention first. */
   async machines({ folder }: Collect, run: CollectRun): Promise<MachineView[]> {
-    const { store, live } = this.#parts;
+    const { store, running } = this.#parts;
     const deliveries = await store.deliveries(run.number);
     return deliveries
       .map((delivery) => {
-        const attempt = live?.attempt(run.number, delivery.peer);
+        const attempt = running?.collects.attempt(run.number, delivery.peer);
         return {
           delivery,
           state: stateOf(delivery, attempt),
-          online: live?.isOnline(delivery.peer) === true,
+          online: running?.live.of(delivery.peer) !== undefined,
           folder: join(folder, delivery.folder, run.label),
           progress: attempt?.phase === 'delivering' ? attempt.progress : undefined,
         };

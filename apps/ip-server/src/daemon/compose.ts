@@ -22,6 +22,7 @@ import { Collects } from '../collect/collects.ts';
 import { Directory } from '../network/directory.ts';
 import { Enrolment } from '../network/enrolment.ts';
 import { openFoundation } from '../network/foundation.ts';
+import { LocalSessions } from '../network/local-sessions.ts';
 import { memberRouter } from '../network/member-router.ts';
 import { OwnRecord } from '../network/own-record.ts';
 import { PeerServer } from '../network/peer-server.ts';
@@ -126,6 +127,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   closing.defer(async () => health.tell('presence', await directory.flush()));
   const removals = await Removals.open(network, registry, directory);
   const presence = new Presence(directory, settings.reportIntervalMs, events);
+  const sessions = new LocalSessions(identity.id, presence);
   const record = await OwnRecord.open(registry, log);
   const serverRecord = () => record.current;
   const enrolment = new Enrolment({ network, identity, registry, directory, removals, serverRecord });
@@ -212,7 +214,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     maxFiles: settings.collectMaxFiles,
     store: store.collects,
     directory,
-    sessionOf: (id) => presence.sessionOf(id),
+    live: sessions,
     events,
     tell: tells('collects'),
     log,
@@ -220,15 +222,11 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     agesNow,
     steady: () => performance.now(),
   });
-  const live = {
-    isOnline: (peer: string) => presence.sessionOf(peer) !== undefined,
-    attempt: (run: number, peer: string) => collects.attempt(run, peer),
-  };
   const overview = new Overview({
     directory,
     presence,
     schedulesOf: (id) => lateness.of(id),
-    collects: { store: store.collects, directory, live },
+    collects: { store: store.collects, directory, running: { live: sessions, collects } },
     now: () => clock.now(),
   });
 
@@ -242,6 +240,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     network,
     directory,
     presence,
+    sessions,
     removals,
     router,
     uploads: new UploadDoor(uploads),

@@ -23,6 +23,7 @@ import { JoinTurns } from './join-turns.ts';
 import { joinerHandler } from './joiner-handler.ts';
 import { routeMembers, takeRecord, type MemberServices } from './member-messages.ts';
 import type { MemberRouter, TransferDoor } from './member-router.ts';
+import type { LocalSessions } from './local-sessions.ts';
 import type { Connection } from './presence.ts';
 import { announceRemovals, removedError } from './removals.ts';
 import { Texts } from './texts.ts';
@@ -32,6 +33,8 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly router: MemberRouter;
   readonly uploads: TransferDoor;
   readonly enrolment: Enrolment;
+  /** Those of its own connections. */
+  readonly sessions: LocalSessions;
   readonly heartbeatMs: number;
   readonly software: string;
   readonly serverRecord: () => ServerRecord | undefined;
@@ -50,10 +53,7 @@ export class PeerServer extends Server {
     super();
     this.#parts = parts;
     this.#broadcastSeq = parts.directory.seq;
-    const { network, directory, presence } = parts;
-    this.texts = new Texts(network, directory, presence, (to, { header, content }) =>
-      this.multicast(to, header, content),
-    );
+    this.texts = new Texts(parts.network, parts.directory, parts.sessions);
     routeMembers(parts.router, { ...parts, texts: this.texts });
     parts.removals.onAdded = (added) => this.#removed(added);
     parts.removals.leaves.onAdded = (added) => this.#left(added);
@@ -107,7 +107,7 @@ export class PeerServer extends Server {
     welcomed: Welcomed,
     welcome: SayWelcome,
   ): Promise<void> {
-    const { directory, presence, uploads, events, log, now } = this.#parts;
+    const { directory, presence, uploads, events, log, now, sessions } = this.#parts;
     await this.#requireMember(id, hello);
     await this.levelRemovals(messenger, this.#parts.removals, hello);
     const membership = await this.#requireMember(id, hello);
@@ -132,7 +132,7 @@ export class PeerServer extends Server {
       }
       if (connection.incarnation !== undefined) this.#announce(id, hello);
       const session = new Session(messenger, this.#handlerOf(connection));
-      presence.opened(connection, session);
+      sessions.opened(connection, session);
       // Whom collects can ask.
       if (connection.incarnation !== undefined) events.publish('peer', { id });
       await sent.catch(() => undefined);

@@ -7,7 +7,6 @@ import {
   type Heartbeat,
   type Messenger,
   type PresenceState,
-  type Session,
 } from '@filer/protocol';
 import { NO_EVENTS } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
@@ -45,7 +44,6 @@ export class Presence {
   readonly #connections = new Set<Connection>();
   /** How many of them each member has. */
   readonly #shares = new Shares(memberConnectionBounds(MAX_CONNECTIONS_PER_MEMBER));
-  readonly #sessions = new WeakMap<Connection, Session>();
   readonly #stopped = new WeakSet<Connection>();
   readonly #heartbeats = new Map<string, HeartbeatAt>();
   #fresh = new Map<string, HeartbeatAt>();
@@ -104,17 +102,6 @@ export class Presence {
     // The same daemon on a new connection has given up the old one, which cannot hear us.
     if (live.incarnation === incarnation) live.messenger.destroy();
     else live.messenger.reject(new FilerError('duplicate-identity', DUPLICATE));
-  }
-
-  /** Questions can be asked over a connection from now on. */
-  opened(connection: Connection, session: Session): void {
-    this.#sessions.set(connection, session);
-  }
-
-  /** The live session of a machine's daemon, to ask over. */
-  sessionOf(id: string): Session | undefined {
-    const connection = this.#daemons.get(id);
-    return connection?.messenger.open === true ? this.#sessions.get(connection) : undefined;
   }
 
   /** Its owner ends it in order: what follows is `stopped`, not `lost`. */

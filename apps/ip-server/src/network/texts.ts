@@ -8,8 +8,7 @@ import {
   type SignedText,
 } from '@filer/protocol';
 import type { Directory } from './directory.ts';
-import type { Presence } from './presence.ts';
-import type { Multicast } from './removals.ts';
+import type { LiveSessions } from './live-sessions.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -20,18 +19,16 @@ const MAX_TAKEN = 100_000;
 export class Texts {
   readonly #network: string;
   readonly #directory: Directory;
-  readonly #presence: Presence;
-  readonly #multicast: Multicast;
+  readonly #live: LiveSessions;
   /** When each sender sent within the last minute, by a clock that does not jump. */
   readonly #sent = new Map<string, number[]>();
   /** Ids of texts that were taken, and when each may be forgotten. In order of arrival. */
   readonly #taken = new Map<string, number>();
 
-  constructor(network: string, directory: Directory, presence: Presence, multicast: Multicast) {
+  constructor(network: string, directory: Directory, live: LiveSessions) {
     this.#network = network;
     this.#directory = directory;
-    this.#presence = presence;
-    this.#multicast = multicast;
+    this.#live = live;
   }
 
   /**
@@ -60,8 +57,10 @@ export class Texts {
     if (members.length === 0 && text.to !== '@all') {
       throw new FilerError('no-such-peer', `the group ${text.to} has no other machine`);
     }
-    const online = members.flatMap(({ membership }) => this.#presence.daemon(membership.id)?.messenger ?? []);
-    const reached = await this.#multicast(online, formatText(text));
+    const reached = await this.#live.send(
+      members.map(({ membership }) => membership.id),
+      formatText(text),
+    );
     return { reached, offline: members.length - reached };
   }
 
