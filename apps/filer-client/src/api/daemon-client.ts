@@ -5,6 +5,10 @@ import {
   type Method,
   type MethodTypes,
 } from '@filer/program';
+import { contract } from './contract.ts';
+
+/** What only reads what a home keeps is there after `leave`, too. */
+const AFTER_LEAVING: ReadonlySet<string> = new Set([contract.status.name, contract.verify.name]);
 
 /**
  * Calls the daemon of this home, or an ephemeral one in this process while none runs.
@@ -19,7 +23,7 @@ export async function call<T extends MethodTypes>(
   params: T['params'],
   onItem?: (item: T['item']) => unknown,
 ): Promise<T['result']> {
-  await using daemon = await openDaemon(context, timeoutOf(params));
+  await using daemon = await openDaemon(context, timeoutOf(params), AFTER_LEAVING.has(method.name));
   return await daemon.call(method, params, { onItem, signal: context.signal });
 }
 
@@ -28,10 +32,18 @@ function timeoutOf(params: unknown): number | undefined {
   return typeof params.timeoutMs === 'number' ? params.timeoutMs : undefined;
 }
 
-/** The daemon of this home, or an ephemeral one in this process while none runs. @throws FilerError `not-joined` */
-export async function openDaemon(context: Context, silentMs?: number): Promise<DaemonClient> {
+/**
+ * The daemon of this home, or an ephemeral one in this process while none runs.
+ *
+ * @param afterLeaving whether a home that has left its network is opened, too @throws FilerError `not-joined`
+ */
+export async function openDaemon(
+  context: Context,
+  silentMs?: number,
+  afterLeaving = false,
+): Promise<DaemonClient> {
   const running = await connectDaemon(context.home, { signal: context.signal, silentMs });
   if (running !== undefined) return running;
   const { clientOf, openEphemeral } = await import('./daemon-here.ts');
-  return clientOf(await openEphemeral(context));
+  return clientOf(await openEphemeral(context, { afterLeaving }));
 }

@@ -1,6 +1,5 @@
 import { createLogger, DaemonClient, readConfiguration, transportHere, type Context } from '@filer/program';
-import type { Growing } from '@filer/transfer';
-import { EphemeralDaemon } from '../daemon/ephemeral-daemon.ts';
+import { EphemeralDaemon, type EphemeralOptions } from '../daemon/ephemeral-daemon.ts';
 import { clientSettings } from '../settings.ts';
 
 /*
@@ -9,11 +8,15 @@ import { clientSettings } from '../settings.ts';
  */
 
 /** @throws FilerError `not-joined`, of the home */
-export async function openEphemeral(context: Context, growing?: Growing): Promise<EphemeralDaemon> {
+export async function openEphemeral(
+  context: Context,
+  { growing, afterLeaving }: Pick<EphemeralOptions, 'growing' | 'afterLeaving'> = {},
+): Promise<EphemeralDaemon> {
   const { home, env, version, output } = context;
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
   const settings = () => readConfiguration(clientSettings, { home, env, flags: {} });
-  return await EphemeralDaemon.open({ home, software: version, environment: env, log, settings, growing });
+  const options = { home, software: version, environment: env, log, settings };
+  return await EphemeralDaemon.open({ ...options, growing, afterLeaving });
 }
 
 /** A client of an ephemeral daemon, which ends with it. */

@@ -68,7 +68,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
 
   // What it keeps.
   closing.adopt(await acquireLock(home.lockFile), (lock) => lock.release());
-  const member = closing.use(await Member.open(home, settings.keepFree));
+  const member = closing.use(await Member.open(home, { keepFreeBytes: settings.keepFree }));
   const { clock, database, spool, messages } = member;
   const now = (): number => clock.now();
   spool.maxFileBytes = settings.attachmentSpace;

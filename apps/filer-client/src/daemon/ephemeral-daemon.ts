@@ -21,6 +21,8 @@ export interface EphemeralOptions {
   readonly log: Logger;
   /** Reads the configuration; asked only by what needs it. */
   readonly settings: () => Promise<ClientSettings>;
+  /** @see MemberOptions */
+  readonly afterLeaving?: boolean | undefined;
   /** Tells of what is to be sent, while it is still being written. */
   readonly growing?: Growing | undefined;
 }
@@ -54,7 +56,7 @@ export class EphemeralDaemon implements AsyncDisposable {
 
   /** @throws FilerError `not-joined`, of the home */
   static async open(options: EphemeralOptions): Promise<EphemeralDaemon> {
-    return new EphemeralDaemon(await Member.open(options.home), options);
+    return new EphemeralDaemon(await Member.open(options.home, options), options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,7 +31,12 @@ import { DirectoryStore } from '../store/directory-store.ts';
 import { InboxStore } from '../store/inbox-store.ts';
 import { LEFT_BEHIND } from '../store/job-rows.ts';
 import { JobStore } from '../store/job-store.ts';
-import { readMembershipFile, writeMembershipFile, type KnownServer } from '../store/membership-file.ts';
+import {
+  readLeftMembershipFile,
+  readMembershipFile,
+  writeMembershipFile,
+  type KnownServer,
+} from '../store/membership-file.ts';
 import { MessageStore } from '../store/message-store.ts';
 import { ArrivalStore } from '../store/arrival-store.ts';
 import { OfferStore } from '../store/offer-store.ts';
@@ -51,12 +56,21 @@ import { TransferPulse } from './transfer-pulse.ts';
 /** Where the trusted time is stored. */
 const CLOCK = 'clock.trusted';
 
+export interface MemberOptions {
+  /** Of the disk that the home is on. */
+  readonly keepFreeBytes?: number | undefined;
+  /** Whether a home that has left its network is opened, to read what it keeps. @default false */
+  readonly afterLeaving?: boolean | undefined;
+}
+
 /**
  * This machine as a member of its network: who it is, whom it belongs to, and all that it keeps. A daemon has
  * one for its life, a command without a daemon one for its work.
  */
 export class Member implements Disposable {
   readonly home: Home;
+  /** Whether the membership is over: only what the home keeps can be read. */
+  readonly hasLeft: boolean;
   readonly identity: Identity;
   readonly database: Database;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
@@ -105,7 +119,9 @@ export class Member implements Disposable {
     membership: Membership,
     server: KnownServer,
     keepFreeBytes: number,
+    hasLeft: boolean,
   ) {
+    this.hasLeft = hasLeft;
     this.home = home;
     this.identity = identity;
     this.#membership = membership;
@@ -155,13 +171,15 @@ export class Member implements Disposable {
     });
   }
 
-  /**
-   * @param keepFreeBytes of the disk that the home is on
-   * @throws FilerError `not-joined`, `identity-damaged`, `store-damaged`, `home-not-writable`
-   */
-  static async open(home: Home, keepFreeBytes = clientSettings.keepFree.fallback): Promise<Member> {
-    const file = await readMembershipFile(home.membershipFile);
-    if (file === undefined) throw notJoined();
+  /** @throws FilerError `not-joined`, `identity-damaged`, `store-damaged`, `home-not-writable` */
+  static async open(
+    home: Home,
+    { keepFreeBytes = clientSettings.keepFree.fallback, afterLeaving = false }: MemberOptions = {},
+  ): Promise<Member> {
+    const joined = await readMembershipFile(home.membershipFile);
+    const left = joined === undefined ? await readLeftMembershipFile(home.membershipFile) : undefined;
+    const file = joined ?? (afterLeaving ? left : undefined);
+    if (file === undefined) throw left === undefined ? notJoined() : notJoinedAnyLonger(left.membership);
     const identity = await loadIdentity(home.identityFolder);
     if (identity === undefined || identity.id !== file.membership.id) {
       throw new FilerError(
@@ -169,7 +187,7 @@ export class Member implements Disposable {
         `the key in ${home.identityFolder} is not the one of ${home.membershipFile}: restore it from a backup, or move the membership away and join again with a new invite`,
       );
     }
-    return new Member(home, identity, file.membership, file.server, keepFreeBytes);
+    return new Member(home, identity, file.membership, file.server, keepFreeBytes, file === left);
   }
 
   get id(): string {
@@ -195,7 +213,7 @@ export class Member implements Disposable {
   /** Whether this machine was removed or has left, by what the network key or this machine has signed. */
   get ended(): 'removed' | 'left' | null {
     if (this.removals.has(this.id)) return 'removed';
-    return this.removals.leaves.ends(this.#membership) ? 'left' : null;
+    return this.hasLeft || this.removals.leaves.ends(this.#membership) ? 'left' : null;
   }
 
   get server(): KnownServer {
@@ -261,5 +279,13 @@ function notJoined(): FilerError {
   return new FilerError(
     'not-joined',
     'this machine has not joined a network: get a link with `ip-server invite` on the server, then run `filer-client join -` here and paste it',
+  );
+}
+
+/** Of a home that has left, and keeps what it had. */
+export function notJoinedAnyLonger({ name, network }: Pick<Membership, 'name' | 'network'>): FilerError {
+  return new FilerError(
+    'not-joined',
+    `this machine was ${name} in the network ${network} and has left it: \`filer-client history\`, \`inbox\` and \`messages\` show what it keeps, and \`filer-client join -\` joins again with a new invite`,
   );
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   fieldsOf,
@@ -111,9 +111,22 @@ async function write(file: string, { membership, server }: MembershipFile): Prom
   }
 }
 
-/** This machine is no member any more. */
-export async function removeMembershipFile(file: string): Promise<void> {
-  await rm(file, { force: true });
+/** Ends the membership of this machine: what it was is kept beside it, to read what the home keeps by. */
+export async function setMembershipFileAside(file: string): Promise<void> {
+  try {
+    await rename(file, leftFileOf(file));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** The membership that a home had until it left. @returns undefined for a home that never left @throws FilerError as `readMembershipFile` */
+export async function readLeftMembershipFile(file: string): Promise<MembershipFile | undefined> {
+  return await readMembershipFile(leftFileOf(file));
+}
+
+function leftFileOf(file: string): string {
+  return file.replace(/(\.json)?$/, '.left.json');
 }
 
 function damaged(file: string, error: unknown): FilerError {

@@ -45,7 +45,7 @@ export async function sendStandardInput(
         tell(event);
       };
       if (!request.queue) {
-        await using daemon = clientOf(await openEphemeral(context, spooled));
+        await using daemon = clientOf(await openEphemeral(context, { growing: spooled }));
         return hint(await daemon.call(contract.send, params, { onItem, signal }), context);
       }
       await Promise.race([spooled.reach(Infinity), aborted(signal)]);

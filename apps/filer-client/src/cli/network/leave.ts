@@ -1,9 +1,11 @@
 import { counted, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
+import { notJoinedAnyLonger } from '../../network/member.ts';
 import { call } from '../../api/daemon-client.ts';
 
 export async function lossOf(_args: object, context: Context): Promise<Loss> {
-  const { name, network, jobs, spool } = await call(context, contract.status, {});
+  const { ended, name, network, jobs, spool } = await call(context, contract.status, {});
+  if (ended === 'left') throw notJoinedAnyLonger({ name, network });
   return {
     lines: [
       `${name} leaves the network ${network}: it needs a new invite to come back.`,
@@ -32,7 +34,7 @@ export async function run(_args: object, context: Context): Promise<void> {
       left.jobs === 1
         ? '1 transfer that ran or waited has'
         : `${left.jobs} transfers that ran or waited have`;
-    output.warn(`${jobs} ended: \`filer-client history\` is there again once this machine is in a network`);
+    output.warn(`${jobs} ended: \`filer-client history\` lists them`);
   }
   if (left.spooled > 0) {
     const reports = left.spooled === 1 ? '1 report was' : `${left.spooled} reports were`;

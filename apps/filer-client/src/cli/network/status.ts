@@ -2,19 +2,24 @@ import { formatAgo, printable, type Context } from '@filer/program';
 import type { Status } from '../../api/contract/peers.ts';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
+import { notJoinedAnyLonger } from '../../network/member.ts';
 import { whenWords } from '../reports/schedule-messages.ts';
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   const status = await call(context, contract.status, {});
   output.json(status);
+  // A home that has left cannot be joined by its daemon: what it keeps is all there is.
+  const hasLeft = status.ended === 'left' && !status.running;
   const rows: (readonly [string, string])[] = [
     ['name', `${status.name}${status.groups.map((group) => ` @${group}`).join('')}`],
     ['id', status.id],
     ['network', status.network],
     [
       'daemon',
-      status.running ? `running, listens on ${status.listen ?? '?'}` : 'not running: filer-client start',
+      status.running
+        ? `running, listens on ${status.listen ?? '?'}`
+        : `not running${hasLeft ? '' : ': filer-client start'}`,
     ],
     ['server', serverLine(status)],
     ['inbox', status.inbox],
@@ -27,6 +32,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   const ended = endedWords(status);
   if (ended !== undefined) output.line(ended);
   for (const [label, value] of rows) output.line(`${label.padEnd(18)} ${value}`);
+  if (hasLeft) throw notJoinedAnyLonger(status);
 }
 
 function schedulesLine({ schedules, nextReport }: Status): string {

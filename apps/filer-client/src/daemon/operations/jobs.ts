@@ -7,6 +7,7 @@ import { jobDocument } from '../../jobs/job-documents.ts';
 import { namedPaths, parseKeptRequest, pulledPath } from '../../jobs/send-request.ts';
 import { requireWhole } from '../../send/spool-folder.ts';
 import { verifyJob } from '../../verify/verify-job.ts';
+import { notJoinedAnyLonger } from '../../network/member.ts';
 import { reachPeer } from '../../network/reach-peer.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
@@ -114,6 +115,7 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
     const session = new Session(messenger);
     return { session, close: () => deadline.close(session) };
   };
+  if (asks && member.hasLeft) throw notJoinedAnyLonger(member.membership);
   if (asks) await serverUpToDate(access, deadline, signal);
   const tell = inOrder<VerifyTrouble>((troubles) => emit(...troubles));
   try {

@@ -1,7 +1,7 @@
 import { FilerError, formatHostPort, isName, leaveMessage, parseHostPort, signLeave } from '@filer/protocol';
 import type { peerMethods } from '../../api/contract/peers.ts';
 import { tellPeers } from '../../network/tell-peers.ts';
-import { removeMembershipFile } from '../../store/membership-file.ts';
+import { setMembershipFileAside } from '../../store/membership-file.ts';
 import type { OperationOf } from '../operation-context.ts';
 
 /** `trust NAME`: the name goes to who claims it now. */
@@ -50,7 +50,7 @@ export const leave: OperationOf<typeof peerMethods.leave> = async (
     told = false;
   }
   if (!told) await tellPeers({ member, access, software }, signed, signal);
-  await removeMembershipFile(member.home.membershipFile);
+  await setMembershipFileAside(member.home.membershipFile);
   const result = {
     name: member.name,
     id: member.id,
