@@ -30,6 +30,15 @@ export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
 export { layOutTable, renderTable, TableWriter, type Cell, type Column, type Table } from './table.ts';
 export { HeldTerminal } from './held-terminal.ts';
+export { openProgress, progressArgument, type ProgressMode } from './terminal/open-progress.ts';
+export type { ProgressDisplay } from './terminal/progress-display.ts';
+export {
+  amountWords,
+  timeLeftMs,
+  type ProgressAmounts,
+  type ProgressState,
+} from './terminal/progress-row.ts';
+export { TransferRate } from './terminal/transfer-rate.ts';
 export { LiveView, screenLines, type LiveViewOptions, type Screen } from './live-view.ts';
 export {
   CRON,

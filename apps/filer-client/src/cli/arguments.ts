@@ -11,6 +11,7 @@ import {
   list,
   MOMENT,
   optional,
+  progressArgument,
   RATE,
   required,
   settingArguments,
@@ -85,6 +86,7 @@ export const sendArguments = {
   dryRun: flag('show what would be sent, and send nothing', { alias: 'n' }),
   timeoutMs: defaulted(DURATION, '1m', 'how long to retry a recipient whose connection was lost'),
   queue: flag('wait for offline recipients; Ctrl-C only stops watching'),
+  progress: progressArgument,
 };
 export type SendArguments = ArgumentValues<typeof sendArguments>;
 
@@ -102,6 +104,7 @@ export const getArguments = {
   limit: optional(RATE, 'limit the rate, for example 20MB/s'),
   dryRun: flag('show what would be fetched, and fetch nothing', { alias: 'n' }),
   timeoutMs: defaulted(DURATION, '1m', 'how long to retry when the connection to the peer was lost'),
+  progress: progressArgument,
 };
 export type GetArguments = ArgumentValues<typeof getArguments>;
 
@@ -174,6 +177,9 @@ export const jobArguments = { job: required(JOB, 'which job') };
 const ACTIVE_JOB = textKind(JOB.expects, { value: 'job', completes: 'active-job' });
 export const cancelArguments = { job: required(ACTIVE_JOB, 'which job') };
 export type JobArguments = ArgumentValues<typeof jobArguments>;
+
+export const retryArguments = { ...jobArguments, progress: progressArgument };
+export type RetryArguments = ArgumentValues<typeof retryArguments>;
 
 export const historyArguments = {
   job: optional(JOB, 'show one job, with a line for each file'),

@@ -115,8 +115,9 @@ export class LiveJob {
     this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status });
     const { jobs, clock } = this.#parts.outreach.member;
     jobs.end(this.job.id, id, end, clock.stamp());
-    if (state === 'queued')
-      this.#emit({ type: 'queued', job: this.job.id, recipient: name, recipientId: id, reason: status });
+    const about = { job: this.job.id, recipient: name, recipientId: id };
+    if (state === 'queued') this.#emit({ type: 'queued', ...about, reason: status });
+    else this.#emit({ type: 'recipient', ...about, ok, state, code: ok ? null : code, status });
   }
 
   /** Stops what runs; half files stay at the receivers. */

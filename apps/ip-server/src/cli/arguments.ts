@@ -20,6 +20,7 @@ import {
   list,
   MOMENT,
   optional,
+  progressArgument,
   required,
   settingArguments,
   textKind,
@@ -129,6 +130,7 @@ export const reportArguments = {
     textKind('a folder', { completes: 'folder' }),
     'copy its files to this folder; existing files are not replaced',
   ),
+  progress: progressArgument,
 };
 
 export const broadcastArguments = { text: required(ANY_TEXT, 'the text, in quotes') };
@@ -178,6 +180,8 @@ export const collectShowArguments = {
 };
 
 export const collectArguments = { name: required(COLLECT, 'which collect') };
+
+export const collectRunArguments = { ...collectArguments, progress: progressArgument };
 
 export const removeArguments = { peer: required(PEER, 'which machine'), networkKey };
 

@@ -4,6 +4,7 @@ import {
   broadcastArguments,
   collectAddArguments,
   collectArguments,
+  collectRunArguments,
   collectsArguments,
   collectShowArguments,
   exportArguments,
@@ -112,7 +113,7 @@ export const commands: readonly Command[] = [
   defineCommand({
     usage: 'collect run <name>',
     describe: 'start a run now, and follow it',
-    args: collectArguments,
+    args: collectRunArguments,
     load: () => import('./collect/collect-run.ts'),
   }),
   defineCommand({

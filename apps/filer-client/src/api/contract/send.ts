@@ -7,6 +7,17 @@ import * as v from 'valibot';
  * fields are a contract (docs/cli/).
  */
 
+/** How a recipient of a job can stand. `damaged`: what is stored of it cannot be read. */
+const DELIVERY_STATES = [
+  'queued',
+  'running',
+  'delivered',
+  'failed',
+  'cancelled',
+  'interrupted',
+  'damaged',
+] as const;
+
 export const jobStarted = v.object({
   type: v.literal('job'),
   job: v.string(),
@@ -101,7 +112,6 @@ const waiting = v.object({
   recipient: v.string(),
   recipientId: v.string(),
 });
-export type Waiting = v.InferOutput<typeof waiting>;
 
 /** A recipient was lost and is tried again. */
 export const retrying = v.object({
@@ -110,7 +120,6 @@ export const retrying = v.object({
   recipient: v.string(),
   reason: v.string(),
 });
-export type Retrying = v.InferOutput<typeof retrying>;
 
 /** A recipient is not there: the job waits for it. */
 const queuedTold = v.object({
@@ -120,7 +129,19 @@ const queuedTold = v.object({
   recipientId: v.string(),
   reason: v.string(),
 });
-export type QueuedTold = v.InferOutput<typeof queuedTold>;
+
+/** How a recipient stands now that nothing more is sent to it. */
+const recipientEnded = v.object({
+  type: v.literal('recipient'),
+  job: v.string(),
+  recipient: v.string(),
+  recipientId: v.string(),
+  ok: v.boolean(),
+  state: v.picklist(DELIVERY_STATES),
+  code: v.nullable(errorCode),
+  /** In words. */
+  status: v.string(),
+});
 
 /** `--dry-run`: one thing that would be sent, if it is not there already. */
 const wouldSend = v.object({
@@ -131,16 +152,7 @@ const wouldSend = v.object({
   size: v.number(),
 });
 
-/** `damaged`: what is stored of it cannot be read. */
-export const deliveryState = v.picklist([
-  'queued',
-  'running',
-  'delivered',
-  'failed',
-  'cancelled',
-  'interrupted',
-  'damaged',
-]);
+export const deliveryState = v.picklist(DELIVERY_STATES);
 
 export const recipientDone = v.object({
   name: v.string(),
@@ -185,6 +197,7 @@ export const sendEvent = v.variant('type', [
   retrying,
   waiting,
   queuedTold,
+  recipientEnded,
   wouldSend,
 ]);
 export type SendEvent = v.InferOutput<typeof sendEvent>;

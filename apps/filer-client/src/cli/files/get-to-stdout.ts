@@ -1,11 +1,12 @@
 import { FilerError } from '@filer/protocol';
-import { formatBytes, formatRate, type Context, type OutputStream } from '@filer/program';
+import { formatBytes, formatRate, openProgress, type Context, type OutputStream } from '@filer/program';
 import { openEphemeral } from '../../api/daemon-here.ts';
 import { findPeer } from '../../daemon/operations/recipients.ts';
 import { parseSharedPath } from '../../get/peer-path.ts';
 import { streamFile } from '../../get/stream-job.ts';
 import type { GetArguments } from '../arguments.ts';
-import { progressDisplay } from './send-progress.ts';
+
+const ONE_FILE = { filesDone: 0, filesTotal: 1, complete: true };
 
 /**
  * `get PEER:PATH -`: the bytes of one file on standard output, and nothing else there. In this process even where a
@@ -16,7 +17,7 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
   requireOnlyBytes(args, output.jsonMode);
   const { peer: target, path, name } = parseSharedPath(args.source);
   const { timeoutMs, checksum, limit } = args;
-  const progress = progressDisplay(output);
+  const progress = await openProgress(context, args.progress);
   const startedAt = performance.now();
   try {
     await using daemon = await openEphemeral(context);
@@ -30,10 +31,12 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
         software,
         signal,
         write: (content) => write(stdout, content, signal),
-        onProgress: (fileBytes, fileSize) => progress.show(progressOf(peer.name, path, fileBytes, fileSize)),
+        onProgress: (bytesDone, bytesTotal) =>
+          progress.show(peer.name, { bytesDone, bytesTotal, ...ONE_FILE }, bytesDone),
         onLost: ({ message }) => progress.say(`the connection was lost (${message}), trying again`),
       },
     );
+    progress.mark(peer.name, 'done');
     progress.stop();
     output.words(`${formatBytes(bytes)} at ${formatRate(bytes, performance.now() - startedAt)}, verified`);
     return 0;
@@ -65,10 +68,4 @@ function write(stdout: OutputStream, content: Buffer, signal: AbortSignal): Prom
       resolve();
     });
   });
-}
-
-function progressOf(recipient: string, path: string, fileBytes: number, fileSize: number) {
-  const bytes = { fileBytesSent: fileBytes, bytesSent: fileBytes, bytesDone: fileBytes };
-  const totals = { fileBytesTotal: fileSize, bytesTotal: fileSize, filesTotal: 1, complete: true };
-  return { type: 'progress', job: '', recipient, path, ...bytes, ...totals, filesDone: 0 } as const;
 }

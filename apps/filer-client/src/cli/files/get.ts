@@ -1,5 +1,12 @@
 import { resolve } from 'node:path';
-import { formatBytes, formatRate, printable, type Context } from '@filer/program';
+import {
+  formatBytes,
+  formatRate,
+  openProgress,
+  printable,
+  type Context,
+  type ProgressMode,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { GetDone, GetEvent, GetParams } from '../../api/contract/get.ts';
@@ -7,7 +14,6 @@ import type { GetArguments } from '../arguments.ts';
 import { tellCutOff } from './job-following.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
-import { ProgressBars, progressDisplay } from './send-progress.ts';
 
 export async function run(args: GetArguments, context: Context): Promise<number> {
   if (args.dest === '-') {
@@ -25,14 +31,19 @@ export async function run(args: GetArguments, context: Context): Promise<number>
       dryRun: args.dryRun,
       ...(args.limit === undefined ? {} : { limit: args.limit }),
     },
+    args.progress,
     context,
   );
 }
 
 /** Fetches, and shows how it goes. @returns the exit code */
-export async function fetchAndShow(request: GetParams, context: Context): Promise<number> {
+export async function fetchAndShow(
+  request: GetParams,
+  mode: ProgressMode | undefined,
+  context: Context,
+): Promise<number> {
   const { output } = context;
-  const progress = progressDisplay(output);
+  const progress = await openProgress(context, request.dryRun === true ? 'none' : mode);
   const startedAt = performance.now();
   const [label = ''] = request.source.split(':');
   const later: GetEvent[] = [];
@@ -45,14 +56,23 @@ export async function fetchAndShow(request: GetParams, context: Context): Promis
     done = await call(context, contract.get, request, (event) => {
       output.json(event);
       if (event.type === 'file') links.take(event);
-      if (event.type === 'job') job = event.job;
-      if (event.type === 'progress') progress.show({ ...event, recipient: label });
-      else if (event.type === 'retry' || event.type === 'waiting') progress.say(lineOf(event));
+      if (event.type === 'job') {
+        job = event.job;
+        progress.expect([label]);
+      }
+      if (event.type === 'progress') progress.show(label, event, event.bytesSent);
+      else if (event.type === 'retry' || event.type === 'waiting') {
+        progress.mark(label, event.type === 'retry' ? 'lost' : 'queued');
+        progress.say(lineOf(event));
+      }
       // Lines between the bars would tear them: they follow when the bars stand still.
-      else if (!(progress instanceof ProgressBars)) tell(event, reasons, context);
+      else if (!progress.isDrawn) tell(event, reasons, context);
       else if (isShown(event, failed)) later.push(event);
     });
+    progress.mark(label, done.ok ? 'done' : 'failed');
   } catch (error) {
+    progress.mark(label, 'failed');
+    progress.stop();
     if (job !== undefined && request.dryRun !== true) tellCutOff(job, error, context);
     throw error;
   } finally {

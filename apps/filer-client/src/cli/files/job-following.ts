@@ -1,36 +1,31 @@
 import { FilerError } from '@filer/protocol';
-import { formatBytes, printable, type Context } from '@filer/program';
-import type {
-  JobStarted,
-  QueuedTold,
-  Retrying,
-  SendDone,
-  SendEvent,
-  Waiting,
-} from '../../api/contract/send.ts';
+import { formatBytes, openProgress, printable, type Context, type ProgressMode } from '@filer/program';
+import type { JobStarted, SendDone, SendEvent } from '../../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
+import { showProgress } from './job-progress.ts';
 import { reasonOf, summarize } from './job-summary.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 import { ReceiptLines } from './receipt-lines.ts';
-import { ProgressBars, progressDisplay } from './send-progress.ts';
 
 /**
  * Shows a job from its first event to its end: bars, lines, or JSON.
  *
+ * @param mode how progress is shown; undefined for what suits the terminal
  * @returns the exit code
  */
 export async function showJob(
   context: Context,
+  mode: ProgressMode | undefined,
   run: (onEvent: (event: SendEvent) => void) => Promise<SendDone>,
 ): Promise<number> {
   const { output, signal } = context;
-  const progress = progressDisplay(output);
+  const progress = await openProgress(context, mode);
   const busy = new BusyTime(performance.now());
   // Lines between bars would tear them: they follow when the bars stand still.
   const later: (() => void)[] = [];
   const print = (line: () => void): void => {
-    if (progress instanceof ProgressBars) later.push(line);
+    if (progress.isDrawn) later.push(line);
     else line();
   };
   const words = { reasons: new Reasons(), receipts: new ReceiptLines(), links: new LeftOutLinks(), print };
@@ -41,11 +36,9 @@ export async function showJob(
       output.json(event);
       busy.take(event, performance.now());
       if (event.type === 'job') started = event;
-      else if (event.type === 'progress') progress.show(event);
-      else if (event.type === 'folder') words.receipts.folder(event);
-      else if (event.type === 'waiting' || event.type === 'retry' || event.type === 'queued')
-        progress.say(lineOf(event, started?.queue === true));
-      else tell(event, words, context);
+      if (event.type === 'folder') words.receipts.folder(event);
+      showProgress(event, progress, started);
+      tell(event, words, context);
     });
   } catch (error) {
     const { job, queue } = started ?? { job: undefined, queue: false };
@@ -106,16 +99,5 @@ function tell(event: SendEvent, { reasons, receipts, links, print }: Words, cont
   if (event.type === 'file' && !event.ok) {
     const { recipient, message, code } = event;
     print(() => reasons.warn(reasonOf(recipient, message ?? code ?? 'failed'), output));
-  }
-}
-
-function lineOf(event: Waiting | Retrying | QueuedTold, isQueued: boolean): string {
-  switch (event.type) {
-    case 'waiting':
-      return `${event.recipient} was asked and has not answered yet (Ctrl-C ${isQueued ? 'only stops watching' : 'withdraws it'})`;
-    case 'retry':
-      return `${event.recipient} was lost (${event.reason}), trying again`;
-    case 'queued':
-      return `queued for ${event.recipient}: ${event.reason}`;
   }
 }

@@ -4,16 +4,18 @@ import { call } from '../../api/daemon-client.ts';
 import type { GetParams } from '../../api/contract/get.ts';
 import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
-import type { JobArguments } from '../arguments.ts';
+import type { RetryArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
 import { fetchAndShow } from './get.ts';
 import { showJob } from './job-following.ts';
 
-export async function run({ job: typed }: JobArguments, context: Context): Promise<number> {
+export async function run({ job: typed, progress }: RetryArguments, context: Context): Promise<number> {
   const { id, isComplete, names, get } = await lookUp(typed, context);
-  if (get !== undefined) return await fetchAndShow(get, context);
+  if (get !== undefined) return await fetchAndShow(get, progress, context);
   const params = { job: id, summed: !context.output.jsonMode };
-  const exitCode = await showJob(context, (onItem) => call(context, contract.retry, params, onItem));
+  const exitCode = await showJob(context, progress, (onItem) =>
+    call(context, contract.retry, params, onItem),
+  );
   if (isComplete) context.output.words(`Nothing is left to repeat: ${names} got all of job ${id}.`);
   return exitCode;
 }

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { FilerError } from '@filer/protocol';
 import { aborted } from '../../abort.ts';
-import { contentOf, openHome, type Context } from '@filer/program';
+import { contentOf, openHome, type Context, type ProgressMode } from '@filer/program';
 import { guardFolders, requireNotOwn } from '@filer/transfer';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
@@ -14,7 +14,7 @@ import { SpooledStream } from '../../send/spooled-stream.ts';
 import type { SendArguments } from '../arguments.ts';
 import { showJob } from './job-following.ts';
 
-type Request = Omit<SendArguments, 'paths' | 'as' | 'into' | 'copyLinks' | 'skipLinks'> &
+type Request = Omit<SendArguments, 'paths' | 'as' | 'into' | 'copyLinks' | 'skipLinks' | 'progress'> &
   Required<Pick<SendParams, 'as' | 'into' | 'links'>>;
 
 /**
@@ -24,6 +24,7 @@ type Request = Omit<SendArguments, 'paths' | 'as' | 'into' | 'copyLinks' | 'skip
 export async function sendStandardInput(
   paths: readonly string[],
   request: Request,
+  progress: ProgressMode | undefined,
   context: Context,
 ): Promise<number> {
   checkRequest(paths, request);
@@ -38,7 +39,7 @@ export async function sendStandardInput(
   const params = { ...request, paths: [spooled.file], spooled: true };
   let isKept = false;
   try {
-    return await showJob(context, async (tell) => {
+    return await showJob(context, progress, async (tell) => {
       const onItem = (event: SendEvent): void => {
         // From here on the job has it, and removes it when everyone has got it.
         if (event.type === 'job') isKept = true;

@@ -1,48 +1,60 @@
 import {
   counted,
-  LiveView,
+  formatBytes,
+  openProgress,
   printable,
   requireDaemon,
+  screenLines,
   type ArgumentValues,
   type Context,
+  type ProgressDisplay,
+  type ProgressState,
 } from '@filer/program';
-import { formatBytes } from '@filer/program';
 import { contract } from '../../api/contract.ts';
-import type { CollectRunDone, CollectRunEvent, MachineEntry } from '../../api/contract/collects.ts';
-import type { collectArguments } from '../arguments.ts';
+import type {
+  CollectRunDone,
+  CollectRunEvent,
+  MachineEntry,
+  MachineState,
+} from '../../api/contract/collects.ts';
+import type { collectRunArguments } from '../arguments.ts';
 import { machinesScreen, stateWords, whyOrWhere } from './collect-messages.ts';
 
-/** A table that goes on while the machines deliver, or without a terminal a line for each that comes to an end. */
+/** Progress while the machines deliver, and a table of how they stand; without a terminal a line for each when it comes to an end. */
 export async function run(
-  { name }: ArgumentValues<typeof collectArguments>,
+  { name, progress: mode }: ArgumentValues<typeof collectRunArguments>,
   context: Context,
 ): Promise<number> {
-  const { output, signal, home } = context;
+  const { output, signal, home, stdout } = context;
   await using daemon = await requireDaemon(home, { signal });
+  const progress = await openProgress(context, mode);
   const machines = new Map<string, MachineEntry>();
   const told = new Map<string, string>();
   let begun = false;
   let done: CollectRunDone;
-  {
-    using view = output.dataIsForTerminal && !output.jsonMode ? viewOf(context) : undefined;
+  try {
     const onItem = (event: CollectRunEvent): void => {
       output.json(event);
       if (event.type === 'run') {
         begun = true;
-        output.words(`${name} ${event.run}: ${counted(event.expected, 'machine')} asked`);
+        progress.say(`${name} ${event.run}: ${counted(event.expected, 'machine')} asked`);
         return;
       }
       machines.set(event.id, event);
-      if (view === undefined) tell(event, told, context);
-      else view.show([...machines.values()]);
+      showMachine(event, progress);
+      if (!progress.isDrawn) tell(event, told, context);
     };
-    try {
-      done = await daemon.call(contract.collectRun, { name }, { onItem, signal });
-    } catch (error) {
-      if (begun && signal.aborted)
-        output.words(`The run continues in the background:  ip-server collect show ${name} --watch`);
-      throw error;
-    }
+    done = await daemon.call(contract.collectRun, { name }, { onItem, signal });
+  } catch (error) {
+    if (begun && signal.aborted)
+      progress.say(`The run continues in the background:  ip-server collect show ${name} --watch`);
+    throw error;
+  } finally {
+    progress.stop();
+  }
+  if (progress.isDrawn && machines.size > 0) {
+    const screen = machinesScreen([...machines.values()], Date.now(), output.columns, stdout);
+    for (const line of screenLines(screen)) output.line(line);
   }
   output.json(done);
   const { delivered, expected, files, bytes } = done;
@@ -56,10 +68,24 @@ export async function run(
   return done.exitCode;
 }
 
-function viewOf(context: Context): LiveView<readonly MachineEntry[]> {
-  return new LiveView(context, {
-    layOut: (machines, { now, columns }) => machinesScreen(machines, now, columns, context.stdout),
-  });
+const STATES: Readonly<Partial<Record<MachineState, ProgressState>>> = {
+  missing: 'failed',
+  late: 'queued',
+  failed: 'failed',
+  asked: 'connecting',
+  waiting: 'queued',
+  left: 'failed',
+  removed: 'failed',
+};
+
+function showMachine({ name, state, progress, files, bytes }: MachineEntry, display: ProgressDisplay): void {
+  if (state === 'delivered') {
+    const done = { bytesDone: bytes, bytesTotal: bytes, filesDone: files, filesTotal: files };
+    display.show(name, { ...done, complete: true }, bytes);
+  } else if (progress !== null) {
+    const { files: filesDone, filesTotal, bytes: bytesDone, bytesTotal, complete } = progress;
+    display.show(name, { filesDone, filesTotal, bytesDone, bytesTotal, complete }, bytesDone);
+  } else display.mark(name, STATES[state] ?? 'connecting');
 }
 
 /** A line for each machine when it comes to an end, or fails. */

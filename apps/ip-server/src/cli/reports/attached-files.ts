@@ -28,6 +28,8 @@ export interface TakeOut {
   readonly to: string;
   readonly attachments: readonly Attachment[];
   readonly signal: AbortSignal;
+  /** Told how much of a file is copied. */
+  readonly onCopied: (attachment: Attachment, bytes: number) => void;
 }
 
 /**
@@ -37,20 +39,16 @@ export interface TakeOut {
  * @returns those that are out, and why others are not
  * @throws FilerError when the folder cannot be made or written
  */
-export async function takeOut({
-  from,
-  to,
-  attachments,
-  signal,
-}: TakeOut): Promise<{ files: TakenFile[]; failures: FilerError[] }> {
-  const folder = resolve(to);
+export async function takeOut(request: TakeOut): Promise<{ files: TakenFile[]; failures: FilerError[] }> {
+  const { attachments, signal } = request;
+  const folder = resolve(request.to);
   const files: TakenFile[] = [];
   const failures: FilerError[] = [];
   await written(folder, () => Promise.resolve(makeFolders(folder)));
   for (const attachment of attachments) {
     signal.throwIfAborted();
     try {
-      files.push({ ...attachment, path: await takeOne(attachment, from, folder, signal) });
+      files.push({ ...attachment, path: await takeOne(attachment, request, folder) });
     } catch (error) {
       if (!(error instanceof FilerError) || error.code === 'home-not-writable') throw error;
       failures.push(error);
@@ -60,18 +58,13 @@ export async function takeOut({
 }
 
 /** @returns the path that it has now */
-async function takeOne(
-  attachment: Attachment,
-  from: string,
-  folder: string,
-  signal: AbortSignal,
-): Promise<string> {
+async function takeOne(attachment: Attachment, request: TakeOut, folder: string): Promise<string> {
   // A name that the report gives is not one that a file came under, nor safe, until it was looked at.
   const [name = '', ...below] = parseSafePath(attachment.name);
   if (below.length > 0) throw gone(attachment);
   const part = join(folder, `${PART_PREFIX}out-${randomBytes(8).toString('hex')}`);
   try {
-    await copyChecked(attachment, join(from, name), part, signal);
+    await copyChecked(attachment, join(request.from, name), part, request);
     return await place(attachment, part, folder, name);
   } finally {
     await unlink(part).catch(() => undefined);
@@ -82,7 +75,7 @@ async function copyChecked(
   attachment: Attachment,
   source: string,
   part: string,
-  signal: AbortSignal,
+  { signal, onCopied }: Pick<TakeOut, 'signal' | 'onCopied'>,
 ): Promise<void> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const opened = await open(source, flags).catch((error: unknown) => {
@@ -94,6 +87,7 @@ async function copyChecked(
   await written(part, async () => {
     await using output = await open(part, 'wx');
     const buffer = Buffer.allocUnsafe(PIECE_BYTES);
+    let copied = 0;
     for (;;) {
       signal.throwIfAborted();
       const { bytesRead } = await input.read(buffer, 0, PIECE_BYTES);
@@ -101,6 +95,7 @@ async function copyChecked(
       const piece = buffer.subarray(0, bytesRead);
       digests.update(piece);
       await output.writeFile(piece);
+      onCopied(attachment, (copied += bytesRead));
     }
     await output.sync();
   });

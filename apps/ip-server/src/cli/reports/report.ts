@@ -1,13 +1,21 @@
-import { FilerError } from '@filer/protocol';
-import { formatBytes, formatDuration, printable, type ArgumentValues, type Context } from '@filer/program';
+import { FilerError, type Attachment } from '@filer/protocol';
+import {
+  formatBytes,
+  formatDuration,
+  openProgress,
+  printable,
+  type ArgumentValues,
+  type Context,
+  type ProgressMode,
+} from '@filer/program';
 import { AttachmentFolders } from '../../uploads/attachment-folders.ts';
-import { takeOut } from './attached-files.ts';
+import { takeOut, type TakeOut } from './attached-files.ts';
 import type { reportArguments } from '../arguments.ts';
 import { documentOf, Names, openHistory } from './report-documents.ts';
 import { failureOf } from './report-formats.ts';
 
 export async function run(
-  { id, out }: ArgumentValues<typeof reportArguments>,
+  { id, out, progress: mode }: ArgumentValues<typeof reportArguments>,
   context: Context,
 ): Promise<void> {
   const { home, output, signal } = context;
@@ -27,12 +35,16 @@ export async function run(
     const taken =
       out === undefined
         ? undefined
-        : await takeOut({
-            from: new AttachmentFolders(home.attachments).pathOf({ peer: from, ...report }),
-            to: out,
-            attachments: document.attachments,
-            signal,
-          });
+        : await copyOut(
+            {
+              from: new AttachmentFolders(home.attachments).pathOf({ peer: from, ...report }),
+              to: out,
+              attachments: document.attachments,
+              signal,
+            },
+            mode,
+            context,
+          );
     output.json(taken === undefined ? document : { ...document, files: taken.files });
     const { peer, title, schedule, time, receivedAt, values, output: text, run: end, attachments } = document;
     output.line(`${printable(peer)}, ${time} (received ${receivedAt})`);
@@ -53,6 +65,28 @@ export async function run(
     requireAll(taken?.failures ?? [], taken?.files.length ?? 0);
   } finally {
     store.close();
+  }
+}
+
+async function copyOut(
+  request: Omit<TakeOut, 'onCopied'>,
+  mode: ProgressMode | undefined,
+  context: Context,
+): ReturnType<typeof takeOut> {
+  const progress = await openProgress(context, mode);
+  try {
+    const onCopied = ({ name, size }: Attachment, bytes: number): void => {
+      const amounts = {
+        bytesDone: bytes,
+        bytesTotal: size,
+        filesDone: Number(bytes === size),
+        filesTotal: 1,
+      };
+      progress.show(name, { ...amounts, complete: true }, bytes);
+    };
+    return await takeOut({ ...request, onCopied });
+  } finally {
+    progress.stop();
   }
 }
 

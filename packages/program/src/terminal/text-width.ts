@@ -1,0 +1,53 @@
+import stringWidth from 'string-width';
+
+const ASCII = /^[ -~]*$/;
+const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Stands for what was left out. */
+const ELLIPSIS = '…';
+
+/** Columns of a terminal that an escaped text takes. Most are ASCII, which is a thousand times faster to tell. */
+export function widthOf(text: string): number {
+  return ASCII.test(text) ? text.length : stringWidth(text);
+}
+
+/** The characters of a text as people count them: an accent belongs to its letter. */
+export function graphemesOf(text: string): string[] {
+  return ASCII.test(text) ? text.split('') : Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+}
+
+/** A text with spaces up to a width. */
+export function padTo(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  const spaces = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return align === 'left' ? text + spaces : spaces + text;
+}
+
+/** A text that fits into a width: where it is longer, its end is left out. */
+export function cutEnd(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  return width < 1 ? '' : beginning(graphemesOf(text), width - 1) + ELLIPSIS;
+}
+
+/** The same, but its middle is left out: names that differ at their ends stay different. */
+export function cutMiddle(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  if (width < 1) return '';
+  const graphemes = graphemesOf(text);
+  const start = beginning(graphemes, Math.ceil((width - 1) / 2));
+  const end = beginning(graphemes.toReversed(), width - 1 - widthOf(start), (rest, next) => next + rest);
+  return start + ELLIPSIS + end;
+}
+
+function beginning(
+  graphemes: readonly string[],
+  width: number,
+  join = (rest: string, next: string): string => rest + next,
+): string {
+  let text = '';
+  for (const grapheme of graphemes) {
+    const longer = join(text, grapheme);
+    if (widthOf(longer) > width) break;
+    text = longer;
+  }
+  return text;
+}
