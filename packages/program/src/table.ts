@@ -1,5 +1,5 @@
-import stringWidth from 'string-width';
 import { printable } from './printable.ts';
+import { graphemesOf, widthOf } from './terminal/text-width.ts';
 
 // cliui, which could lay this out, ships no types; what is needed of it is below.
 
@@ -30,9 +30,6 @@ const NARROWEST = 6;
 
 /** Before a column is left out, others give way until none is wider than this. */
 const COMFORTABLE = 24;
-
-const ASCII = /^[ -~]*$/;
-const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
  * Lays out rows under their titles. When they do not fit, columns that may be left out are; then the widest give way
@@ -128,11 +125,6 @@ function keptColumns(columns: readonly Column[], natural: readonly number[], wid
   return kept;
 }
 
-/** Columns that a text takes. Most are ASCII, which is a thousand times quicker told. */
-function widthOf(text: string): number {
-  return ASCII.test(text) ? text.length : stringWidth(text);
-}
-
 /** One row, on as many lines as its highest cell needs. */
 function renderRow(
   columns: readonly Column[],
@@ -156,12 +148,12 @@ function renderRow(
 
 /** Cuts at the last space there is room for; in words that are longer between characters, as people count them. */
 function wrap(text: string, width: number): string[] {
-  if (stringWidth(text) <= width) return [text];
+  if (widthOf(text) <= width) return [text];
   const lines: string[] = [];
   let line = '';
-  for (const { segment } of GRAPHEMES.segment(text)) {
+  for (const segment of graphemesOf(text)) {
     const longer = `${line}${segment}`;
-    if (line === '' || stringWidth(longer) <= width) {
+    if (line === '' || widthOf(longer) <= width) {
       line = longer;
       continue;
     }
