@@ -293,7 +293,7 @@ test('when the folder is gone nothing is made in its place, and the run goes on 
 });
 
 test.skipIf(needs('python3'))(
-  'in a terminal a run is a table that goes on, and ends with who did not deliver',
+  'in a terminal a run has a line of progress for each machine, and ends with a table of who delivered',
   async () => {
     const bin = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));
     const command = [process.execPath, bin, 'collect', 'run', 'results'];
