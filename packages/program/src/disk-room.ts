@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { FilerError, filesKeptFree, messageOf, systemCode } from '@filer/protocol';
+import { FilerError, messageOf, systemCode, usableOf, type DiskState } from '@filer/protocol';
 import { formatBytes } from './sizes.ts';
 
 /** The disk is looked at again after this, in ms; in between, what is written is counted. */
@@ -13,15 +13,6 @@ export interface DiskRoomOptions {
   readonly look?: (folder: string) => DiskState;
   /** ms of a clock that does not jump. @default performance.now */
   readonly now?: () => number;
-}
-
-/** As statfs tells. */
-export interface DiskState {
-  readonly bavail: number;
-  readonly bsize: number;
-  /** Inodes; 0 where the file system makes them as they are needed. */
-  readonly files: number;
-  readonly ffree: number;
 }
 
 /**
@@ -84,9 +75,9 @@ export class DiskRoom {
     const now = this.#now();
     if (now - this.#lookedAt < LOOK_EVERY_MS) return;
     this.#lookedAt = now;
-    const { bavail, bsize, files, ffree } = this.#look(this.#folder);
-    this.#bytes = bavail * bsize - this.#keepFreeBytes;
-    this.#files = files === 0 ? Infinity : ffree - filesKeptFree(files);
+    const { bytes, files } = usableOf(this.#look(this.#folder), this.#keepFreeBytes);
+    this.#bytes = bytes;
+    this.#files = files;
   }
 }
 

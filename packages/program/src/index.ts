@@ -23,7 +23,6 @@ export {
 } from './run-program.ts';
 export { counted } from './counted.ts';
 export { csvLine, type CsvCell } from './csv.ts';
-export { InOrder } from './in-order.ts';
 export { iso } from './iso.ts';
 export { DiskRoom } from './disk-room.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';

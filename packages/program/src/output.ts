@@ -1,4 +1,4 @@
-import { messageOf, stackOf, systemCode } from '@filer/protocol';
+import { aborted, messageOf, stackOf, systemCode } from '@filer/protocol';
 import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
 
@@ -129,8 +129,8 @@ export class Output {
    */
   async drain(signal: AbortSignal): Promise<void> {
     const data = drained(this.#stdout);
-    const readerGone = once(this.#closed.signal);
-    const told = once(signal).then(() => pause());
+    const readerGone = aborted(this.#closed.signal);
+    const told = aborted(signal).then(() => pause());
     await Promise.all([
       Promise.race([data, readerGone, told]),
       Promise.race([drained(this.#stderr), pause()]),
@@ -156,13 +156,6 @@ export class Output {
 async function drained(stream: OutputStream): Promise<void> {
   if ((stream.writableLength ?? 0) === 0) return;
   await new Promise<void>((resolve) => stream.write('', () => resolve()));
-}
-
-function once(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function pause(): Promise<void> {

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { FilerError } from './errors.ts';
 import type { FrameLimits } from './frame.ts';
 import type { Message } from './header.ts';
@@ -165,9 +166,7 @@ async function firstMessage(
   what: string,
   { timeoutMs = AUTHENTICATION_MS, signal }: HandshakeOptions,
 ): Promise<Message> {
-  const stop = (): void => messenger.destroy();
-  if (signal?.aborted === true) stop();
-  else signal?.addEventListener('abort', stop);
+  using _listener = signal && addAbortListener(signal, () => messenger.destroy());
   const timer = setTimeout(() => {
     messenger.destroy(
       new FilerError('timed-out', `${messenger.who} did not say ${what} within ${timeoutMs / 1000} s`),
@@ -183,6 +182,5 @@ async function firstMessage(
     );
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', stop);
   }
 }

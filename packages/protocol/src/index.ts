@@ -1,5 +1,6 @@
 export * from './limits.ts';
 export * from './errors.ts';
+export { aborted, pause, unlessAborted, within } from './abort.ts';
 export { isWriteFailure, writeFailure } from './write-failure.ts';
 export {
   parseHeader,
@@ -16,6 +17,7 @@ export type { KeepAliveOptions } from './keep-alive.ts';
 export { Hub, multicast, type HubCallbacks, type HubEvent, type SendOptions } from './hub.ts';
 export { Server, type ServerOptions } from './server.ts';
 export { OK, routed, Router, type InSession } from './router.ts';
+export { KeyedSemaphore, Semaphore, type Turn } from './semaphore.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
 export {
   readHello,
@@ -47,7 +49,7 @@ export { Shares, type ShareBounds } from './fairness/shares.ts';
 export { fairLevel } from './fairness/fair-level.ts';
 export { Rates, type RateBounds } from './fairness/rates.ts';
 export { askBounded, BoundedAnswer, type AnswerBounds } from './bounded-answer.ts';
-export { filesKeptFree } from './kept-free.ts';
+export { diskNear, filesKeptFree, usableOf, type DiskState } from './disk-state.ts';
 export { makeFolders } from './make-folders.ts';
 export { createSecretFile } from './trust/secret-file.ts';
 export { errorMessage, errorOf, formatError, formatOwnError, ownErrorOf, saidBy } from './messages/error.ts';

@@ -1,7 +1,13 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { describeHostPort, FilerError, type HostPort, type UdpEndpoint } from '@filer/protocol';
+import {
+  describeHostPort,
+  FilerError,
+  type HostPort,
+  type UdpEndpoint,
+  unlessAborted,
+} from '@filer/protocol';
 import { MAX_DATAGRAM_BYTES } from './limits.ts';
 
 /**
@@ -15,28 +21,22 @@ export async function openDatagramSocket(
   open: (socket: Socket, at: HostPort, done: (error?: unknown) => void) => void,
 ): Promise<Socket> {
   signal?.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const { address, family } = await unlessAborted(addressOf(endpoint.host), signal);
+  signal?.throwIfAborted();
+  const at = { host: address, port: endpoint.port };
+  const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
   try {
-    const { address, family } = await Promise.race([addressOf(endpoint.host), aborted.promise]);
-    const at = { host: address, port: endpoint.port };
-    const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
-    try {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      socket.once('error', reject);
-      // A connect that fails calls back with its error, a bind emits it.
-      open(socket, at, (error) => (error === undefined || error === null ? resolve() : reject(error)));
-      await Promise.race([promise, aborted.promise]);
-      socket.removeListener('error', reject);
-      return socket;
-    } catch (error) {
-      socket.on('error', () => undefined);
-      socket.close();
-      throw error;
-    }
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    socket.once('error', reject);
+    // A connect that fails calls back with its error, a bind emits it.
+    open(socket, at, (error) => (error === undefined || error === null ? resolve() : reject(error)));
+    await unlessAborted(promise, signal);
+    socket.removeListener('error', reject);
+    return socket;
+  } catch (error) {
+    socket.on('error', () => undefined);
+    socket.close();
+    throw error;
   }
 }
 

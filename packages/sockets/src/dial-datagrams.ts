@@ -1,5 +1,5 @@
 import type { Socket } from 'node:dgram';
-import { describeEndpoint, dialError, FilerError, type UdpEndpoint } from '@filer/protocol';
+import { describeEndpoint, dialError, FilerError, type UdpEndpoint, unlessAborted } from '@filer/protocol';
 import { MAX_UNREAD_DATAGRAMS } from './limits.ts';
 import { closeDatagramSocket, openDatagramSocket, sendDatagram } from './datagram-socket.ts';
 
@@ -91,18 +91,15 @@ export class DatagramLink implements AsyncIterable<Buffer>, AsyncDisposable {
     if (this.#closed !== undefined) throw this.#closedError();
     const receiver = Promise.withResolvers<Buffer>();
     this.#receivers.add(receiver);
-    const onAbort = (): void => receiver.reject(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
     const onTime = (ms: number): void => {
       receiver.reject(new FilerError('timed-out', `${this.#where} sent nothing within ${ms / 1000} s`));
     };
     const timer = timeoutMs === undefined ? undefined : setTimeout(onTime, timeoutMs, timeoutMs);
     try {
-      return await receiver.promise;
+      return await unlessAborted(receiver.promise, signal);
     } finally {
       clearTimeout(timer);
       this.#receivers.delete(receiver);
-      signal?.removeEventListener('abort', onAbort);
     }
   }
 

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import {
   connectionLimit,
   type Endpoint,
@@ -144,14 +145,12 @@ export class Service implements ServiceContext, AsyncDisposable {
     const giveUp = (reason: unknown): void => {
       if (takeBack()) reject(reason);
     };
-    const onAbort = (): void => giveUp(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    using _listener = signal && addAbortListener(signal, () => giveUp(signal.reason));
     this.#takers.add(giveUp);
     try {
       await promise;
     } finally {
       this.#takers.delete(giveUp);
-      signal?.removeEventListener('abort', onAbort);
     }
   }
 

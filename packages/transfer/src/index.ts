@@ -12,7 +12,7 @@ export { StreamSink } from './receive/stream-sink.ts';
 export type { BlockSource, FileSink } from './digests/blocks.ts';
 export type { Asker, Cap, ReceivePolicy } from './receive/receive-policy.ts';
 export type { FileResult, Outcome } from './wire/outcome.ts';
-export { Slots } from './wire/slots.ts';
+export { TransferSlots } from './wire/transfer-slots.ts';
 export { checkLinkTarget, readLinkTarget } from './disk/link-target.ts';
 export { SharedFolder } from './send/shared-folder.ts';
 export { listShared } from './send/list-shared.ts';

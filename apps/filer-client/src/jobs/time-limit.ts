@@ -1,6 +1,5 @@
-import { FilerError, TRANSFER_STALL_MS } from '@filer/protocol';
+import { within, FilerError, TRANSFER_STALL_MS } from '@filer/protocol';
 import type { StallOptions } from '@filer/transfer';
-import { within } from '../abort.ts';
 
 /** A transfer is given this long at least to get on, in ms, however much of its time the connection has taken. */
 const LEAST_MS = 1_500;

@@ -1,4 +1,4 @@
-import { FilerError, type ErrorCode } from '@filer/protocol';
+import { FilerError, pause, type ErrorCode } from '@filer/protocol';
 import type { TimeLimit } from './time-limit.ts';
 
 /** The peer is gone, for now: trying again makes sense. */
@@ -76,16 +76,4 @@ export async function whileLost(options: WhileLostOptions): Promise<FilerError |
     if (tries === 0) onLost(error);
     await pause(pauseMs, signal);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { FilerError, type Messenger } from '@filer/protocol';
+import { FilerError, pause, type Messenger } from '@filer/protocol';
 
 /** The word in `features` for reverse connections. */
 export const REVERSE = 'call-back';
@@ -89,14 +89,11 @@ async function firstOf(
   refusal: Promise<void>,
   signal: AbortSignal,
 ): Promise<Messenger | undefined> {
-  const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<undefined>();
-  const onAbort = (): void => giveUp(undefined);
-  const timer = setTimeout(onAbort, WAIT_MS);
-  signal.addEventListener('abort', onAbort, { once: true });
+  const decided = new AbortController();
+  const givenUp = pause(WAIT_MS, AbortSignal.any([signal, decided.signal]));
   try {
-    return await Promise.race([connection, refusal.then(() => undefined), givenUp]);
+    return await Promise.race([connection, Promise.race([refusal, givenUp]).then(() => undefined)]);
   } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
+    decided.abort();
   }
 }

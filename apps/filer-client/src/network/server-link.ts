@@ -9,6 +9,7 @@ import {
   messageOf,
   MIN_HEARTBEAT_MS,
   HEARTBEAT_MS,
+  pause,
   type Heartbeat,
   directoryMessage,
   goodbyeMessage,
@@ -179,7 +180,9 @@ export class ServerLink implements ServerAccess {
       }
       if (this.#stop.signal.aborted) return;
       failures++;
-      await this.#pause(reconnectDelayMs(failures, Math.random()));
+      this.#waiting = new AbortController();
+      await pause(reconnectDelayMs(failures, Math.random()), this.#waiting.signal);
+      this.#waiting = undefined;
     }
   }
 
@@ -191,19 +194,6 @@ export class ServerLink implements ServerAccess {
     if (error.message !== known?.message) log.warn('no session with the ip-server', { error });
     this.#problem = { error, since };
     member.events.publish('directory', {});
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const waiting = new AbortController();
-    this.#waiting = waiting;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      waiting.signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-    this.#waiting = undefined;
   }
 
   async #connectAndServe(publisher: RecordPublisher, onConnected: () => void): Promise<void> {

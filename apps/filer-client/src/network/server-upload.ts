@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { errorOf, FilerError, REQUEST_TIMEOUT_MS, type Message, type Messenger } from '@filer/protocol';
 import type { Member } from './member.ts';
 import { dialServerForTransfer } from './server-dial.ts';
@@ -25,11 +26,10 @@ export async function openUpload(
   signal: AbortSignal,
 ): Promise<Upload> {
   const messenger = await dialServerForTransfer(member, software, signal);
-  const giveUp = (): void => messenger.destroy();
   const timer = setTimeout(() => {
     messenger.destroy(new FilerError('timed-out', 'the ip-server did not say whether it takes files'));
   }, REQUEST_TIMEOUT_MS);
-  signal.addEventListener('abort', giveUp, { once: true });
+  using _listener = addAbortListener(signal, () => messenger.destroy());
   try {
     await messenger.send({ ...first.header, id: ID }, first.content);
     return { messenger, answer: await answerOf(messenger, () => timer.refresh()) };
@@ -39,7 +39,6 @@ export async function openUpload(
     throw error;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', giveUp);
   }
 }
 

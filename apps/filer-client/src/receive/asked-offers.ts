@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import { FilerError, type Membership, type Offer } from '@filer/protocol';
 import type { Asker, Cap } from '@filer/transfer';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
@@ -77,14 +78,13 @@ export class AskedOffers {
     asked();
     this.#onChange(waiting);
     const place = Promise.withResolvers<void>();
-    const gone = (): void => place.reject(new FilerError('connection-closed', 'the sender is gone'));
-    signal.addEventListener('abort', gone, { once: true });
-    if (signal.aborted) gone();
+    using _listener = addAbortListener(signal, () =>
+      place.reject(new FilerError('connection-closed', 'the sender is gone')),
+    );
     this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), place]);
     try {
       await place.promise;
     } finally {
-      signal.removeEventListener('abort', gone);
       const others = (this.#waiting.get(id) ?? []).filter((each) => each !== place);
       if (others.length > 0) this.#waiting.set(id, others);
       else this.#waiting.delete(id);

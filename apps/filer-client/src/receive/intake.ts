@@ -16,7 +16,7 @@ import {
   cleanParts,
   FreeSpace,
   receiveFiles,
-  Slots,
+  TransferSlots,
   type Cap,
   type ReceivedFile as EngineFile,
   type ReceiveEvent,
@@ -83,7 +83,7 @@ export class TransferIntake {
   readonly #space: FreeSpace;
   /** What the person here is asked. */
   readonly offers: AskedOffers;
-  readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
+  readonly #slots = new TransferSlots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
   readonly #stop = new AbortController();
   readonly #running = new Map<Promise<void>, IncomingTransfer>();
   /** Jobs that a person accepted and that come in now, by sender and job. */
@@ -139,7 +139,7 @@ export class TransferIntake {
   }
 
   /** Room for transfers, whichever way they go. */
-  get slots(): Slots {
+  get slots(): TransferSlots {
     return this.#slots;
   }
 

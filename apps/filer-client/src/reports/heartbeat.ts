@@ -1,7 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import { freemem, loadavg, totalmem, uptime } from 'node:os';
-import { dirname } from 'node:path';
-import type { Heartbeat } from '@filer/protocol';
+import { diskNear, type Heartbeat } from '@filer/protocol';
 import type { Member } from '../network/member.ts';
 
 /** The volatile numbers of this machine now. */
@@ -17,13 +15,12 @@ export async function measureHeartbeat(member: Member, inbox: string, transfers:
   };
 }
 
-/** Free on the disk of a folder that may not exist yet: then of the nearest one above it. */
+/** Free on the disk of a folder; 0 where that is not told. */
 async function freeBytes(folder: string): Promise<number> {
   try {
-    const { bavail, bsize } = await statfs(folder);
+    const { bavail, bsize } = await diskNear(folder);
     return bavail * bsize;
   } catch {
-    const parent = dirname(folder);
-    return parent === folder ? 0 : freeBytes(parent);
+    return 0;
   }
 }

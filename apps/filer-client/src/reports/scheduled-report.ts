@@ -1,5 +1,5 @@
 import { userWorkFolder } from '@filer/program';
-import { MAX_REPORT_BYTES, type ReportBody } from '@filer/protocol';
+import { MAX_REPORT_BYTES, type ReportBody, unlessAborted } from '@filer/protocol';
 import { findFiles } from './attach-files.ts';
 import { runCommand, type CommandFacts } from './command-report.ts';
 import type { Schedule } from './schedule.ts';
@@ -47,18 +47,6 @@ export async function makeReport(
     files: found.paths,
     failure: result?.failure,
   };
-}
-
-/** A search of the whole disk holds up nobody who wants to end. @throws the signal's reason */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const ended = Promise.withResolvers<never>();
-  const onAbort = (): void => ended.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, ended.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** A report that says which files it has not. */

@@ -1,6 +1,6 @@
 import { FilerError, formatDeliver, Glob, type CollectAsked } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, isPartName, sendFiles, SharedFolder, type Slots } from '@filer/transfer';
+import { inspectSource, isPartName, sendFiles, SharedFolder, type TransferSlots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import { openUpload } from '../network/server-upload.ts';
@@ -15,7 +15,7 @@ export interface CollectDeliveriesOptions {
   readonly member: Member;
   readonly software: string;
   /** Room for transfers, those that come in included. */
-  readonly slots: Slots;
+  readonly slots: TransferSlots;
   readonly log: Logger;
 }
 

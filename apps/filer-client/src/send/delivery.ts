@@ -1,4 +1,4 @@
-import { FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
+import { type Turn, aborted, FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
 import { iso, ProgressThrottle } from '@filer/program';
 import {
   sendFiles,
@@ -7,7 +7,6 @@ import {
   type SendOptions,
   type SourceFile,
 } from '@filer/transfer';
-import { aborted } from '../abort.ts';
 import type { Outreach } from '../network/reach-peer.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -20,7 +19,6 @@ import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
 import { nameThere, STANDARD_INPUT, type SendRequest } from '../jobs/send-request.ts';
 import { requireWhole } from './spool-folder.ts';
-import type { Turn } from '../jobs/turns.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
 import { isLost, whileLost } from '../jobs/while-lost.ts';

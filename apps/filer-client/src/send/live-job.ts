@@ -1,4 +1,4 @@
-import { FilerError, messageOf, type ErrorCode } from '@filer/protocol';
+import { Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { RateLimit, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
@@ -18,7 +18,6 @@ import { parseKeptRequest, type SendRequest } from '../jobs/send-request.ts';
 import { interruption } from '../jobs/job-leases.ts';
 import type { TransferTurns } from './job-turns.ts';
 import { withRemedy } from '../jobs/remedy.ts';
-import { Turns, type Turn } from '../jobs/turns.ts';
 import { isPassing } from '../jobs/while-lost.ts';
 
 /** Recipients of one job that are served at the same time; the others wait their turn. */
@@ -50,7 +49,7 @@ export class LiveJob {
   readonly request: SendRequest;
   readonly #parts: LiveJobParts;
   readonly #followers = new Set<(event: SendEvent) => void>();
-  readonly #turns = new Turns(RECIPIENTS_AT_ONCE);
+  readonly #turns = new Semaphore(RECIPIENTS_AT_ONCE);
   readonly #shared: DeliveryOptions['shared'];
   readonly #stop = new AbortController();
   readonly #serving = new Map<string, Promise<void>>();
@@ -155,7 +154,7 @@ export class LiveJob {
       const { watch } = this.request;
       // An older version of a file must not take its place after a newer one.
       if (watch === 0) await work();
-      else await turns.oneByOne(`${watch} ${peer.id}`, work, this.#stop.signal);
+      else await turns.inOrder.take(`${watch} ${peer.id}`, work, this.#stop.signal);
     } catch (error) {
       const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
       if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;

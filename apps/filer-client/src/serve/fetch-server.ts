@@ -7,7 +7,7 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, isPartName, RateLimit, sendFiles, type Slots } from '@filer/transfer';
+import { inspectSource, isPartName, RateLimit, sendFiles, type TransferSlots } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { ServingDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
@@ -24,7 +24,7 @@ const FORGET_AFTER = 500;
 export interface FetchServerOptions {
   readonly member: Member;
   /** Room for transfers, those that come in included. */
-  readonly slots: Slots;
+  readonly slots: TransferSlots;
   readonly log: Logger;
 }
 

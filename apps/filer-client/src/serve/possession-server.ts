@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import {
+  Semaphore,
   FilerError,
   formatHeld,
   parseHolding,
@@ -14,7 +15,6 @@ import {
 import type { Logger } from '@filer/program';
 import { readDigests } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
-import { Turns } from '../jobs/turns.ts';
 
 /** Askers whose files are read at the same time: a disk serves few readers well. */
 const ASKERS_AT_ONCE = 2;
@@ -29,7 +29,7 @@ export interface HoldingServerOptions {
 /** Tells senders whether what they delivered is still there, by reading it. */
 export class HoldingServer {
   readonly #options: HoldingServerOptions;
-  readonly #turns = new Turns(ASKERS_AT_ONCE);
+  readonly #turns = new Semaphore(ASKERS_AT_ONCE);
   readonly #asking = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   #closed = false;

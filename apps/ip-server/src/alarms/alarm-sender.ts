@@ -1,5 +1,5 @@
-import { FilerError } from '@filer/protocol';
-import { InOrder, type Logger } from '@filer/program';
+import { Semaphore, FilerError } from '@filer/protocol';
+import { type Logger } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { AlarmChannel, AlarmStore, WaitingAlarm } from '../store/alarm-store.ts';
 import type { Moment } from '../reports/steady-clock.ts';
@@ -65,7 +65,7 @@ export class AlarmSender {
   /** What came of alarms that the store could not note: it is noted before anything else. */
   readonly #notes = new Map<number, () => Promise<void>>();
   /** Looks at what waits, and notes of what came of it, one after the other: what is told is not read as waiting again. */
-  readonly #steps = new InOrder();
+  readonly #steps = new Semaphore(1);
   #pausedUntil = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -88,7 +88,7 @@ export class AlarmSender {
 
   /** Alarms may be waiting. */
   wake(): void {
-    void this.#steps.run(() => this.#look());
+    void this.#steps.take(() => this.#look());
   }
 
   async #look(): Promise<void> {
@@ -140,7 +140,7 @@ export class AlarmSender {
     this.#closing.abort();
     clearTimeout(this.#timer);
     await Promise.all(this.#running.values());
-    await this.#steps.run(() => Promise.resolve());
+    await this.#steps.take(() => Promise.resolve());
   }
 
   #start(alarm: WaitingAlarm): void {
@@ -165,7 +165,7 @@ export class AlarmSender {
       else await alarms.tried(alarm, route.channel, problem);
       events.publish('alarm', { peer: alarm.peer, schedule: alarm.schedule });
     };
-    await this.#steps.run(async () => {
+    await this.#steps.take(async () => {
       if (!(await this.#stored(note))) this.#notes.set(number, note);
     });
     this.#say(alarm, problem, isGivenUp);

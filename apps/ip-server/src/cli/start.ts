@@ -1,4 +1,4 @@
-import { formatHostPort } from '@filer/protocol';
+import { aborted, formatHostPort } from '@filer/protocol';
 import {
   createLogger,
   keepHeapSmall,
@@ -51,11 +51,4 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     await server.close();
   }
   log.info('stopped');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { FilerError } from '@filer/protocol';
-import { InOrder } from '@filer/program';
+import { Semaphore, type FilerError } from '@filer/protocol';
 import type { Presence } from '../network/presence.ts';
 import type { Store } from '../store/interfaces.ts';
 import type { Attachments } from '../uploads/attachments.ts';
@@ -33,20 +32,20 @@ export interface HousekeepingParts {
 export class Housekeeping {
   readonly #parts: HousekeepingParts;
   readonly #timer: NodeJS.Timeout;
-  readonly #minutesDone = new InOrder();
+  readonly #minutesDone = new Semaphore(1);
   #minutes = 0;
   #closed = false;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => void this.#minutesDone.run(() => this.#minute()), MINUTE_MS);
+    this.#timer = setInterval(() => void this.#minutesDone.take(() => this.#minute()), MINUTE_MS);
   }
 
   /** Stores what came since the last minute. May be called twice. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#closed = true;
-    await this.#minutesDone.run(() => this.#saveSamples());
+    await this.#minutesDone.take(() => this.#saveSamples());
   }
 
   async #minute(): Promise<void> {

@@ -1,5 +1,5 @@
+import { Semaphore } from '@filer/protocol';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InOrder } from '@filer/program';
 import type { Store } from '../store/interfaces.ts';
 import type { StoreHealth } from './store-health.ts';
 
@@ -24,7 +24,7 @@ export interface RetentionParts {
 /** Drops reports that are too old or too many. */
 export class Retention {
   readonly #parts: RetentionParts;
-  readonly #steps = new InOrder();
+  readonly #steps = new Semaphore(1);
   #isMakingRoom = false;
   #closed = false;
 
@@ -35,7 +35,7 @@ export class Retention {
   /** Drops what is too old or too many, and gives the room back. */
   prune(): Promise<void> {
     const { store, maxReportBytes } = this.#parts;
-    return this.#steps.run(async () => {
+    return this.#steps.take(async () => {
       if (await this.#drop(maxReportBytes)) await this.#inSteps(() => store.giveBack());
     });
   }
@@ -58,14 +58,14 @@ export class Retention {
   /** Ends soon, with what is done in the store. May be called twice. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#steps.run(() => Promise.resolve());
+    await this.#steps.take(() => Promise.resolve());
   }
 
   /** @param limit how many bytes are to be left; undefined when they are few enough */
   #makeRoom(limit: () => Promise<number | undefined>): void {
     if (this.#isMakingRoom) return;
     this.#isMakingRoom = true;
-    void this.#steps.run(async () => {
+    void this.#steps.take(async () => {
       try {
         const maxBytes = await limit();
         if (maxBytes !== undefined) await this.#drop(maxBytes);

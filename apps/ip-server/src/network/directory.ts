@@ -1,4 +1,5 @@
 import {
+  Semaphore,
   encodeEntry,
   FilerError,
   formatDirectory,
@@ -11,7 +12,7 @@ import {
   type PresenceState,
   type Removal,
 } from '@filer/protocol';
-import { InOrder, NO_EVENTS } from '@filer/program';
+import { NO_EVENTS } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
 import { isGivenOut } from '../store/positions.ts';
 import type {
@@ -44,7 +45,7 @@ export class Directory {
   readonly epoch: string;
   readonly #registry: Registry;
   readonly #events: ServerEvents;
-  readonly #changes = new InOrder();
+  readonly #changes = new Semaphore(1);
   readonly #members = new Map<string, Member>();
   readonly #ids = new Map<number, string>();
   /** Names are unique, as the registry has them. */
@@ -96,7 +97,7 @@ export class Directory {
 
   /** One change, after those that were begun before. */
   #change<T>(work: () => Promise<T>): Promise<T> {
-    return this.#changes.run(async () => {
+    return this.#changes.take(async () => {
       if (this.#runs === undefined) await this.beginRun();
       return await work();
     });

@@ -1,9 +1,8 @@
-import { FilerError, JOIN_TURN_MS, JOIN_WAIT_MS } from '@filer/protocol';
+import { FilerError, JOIN_TURN_MS, JOIN_WAIT_MS, KeyedSemaphore, pause } from '@filer/protocol';
 
 /** Machines without a membership enrol one after the other, for each block of addresses. */
 export class JoinTurns {
-  /** Who waits, for each block of which a machine has the turn. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #ofBlock = new KeyedSemaphore(1);
 
   /**
    * Waits for the turn of one of a block's joiners.
@@ -13,40 +12,16 @@ export class JoinTurns {
    * @throws FilerError `rate-limited` when it did not come in time
    */
   async take(block: string, closed: Promise<unknown>): Promise<() => void> {
-    const waiting = this.#waiting.get(block);
-    if (waiting === undefined) {
-      this.#waiting.set(block, []);
-      return this.#begin(block);
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const leave = (): void => {
-      const at = waiting.indexOf(resolve);
-      if (at < 0) return; // its turn has come
-      waiting.splice(at, 1);
-      reject(new FilerError('rate-limited', 'many machines join from this address: join again in a minute'));
-    };
-    waiting.push(resolve);
-    const timer = setTimeout(leave, JOIN_WAIT_MS);
-    void closed.then(leave);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-    }
-    return this.#begin(block);
-  }
-
-  #begin(block: string): () => void {
-    let isOver = false;
-    const end = (): void => {
-      if (isOver) return;
-      isOver = true;
-      clearTimeout(timer);
-      const next = this.#waiting.get(block)?.shift();
-      if (next === undefined) this.#waiting.delete(block);
-      else next();
-    };
-    const timer = setTimeout(end, JOIN_TURN_MS);
-    return end;
+    const waiting = new AbortController();
+    const giveUp = (): void => waiting.abort();
+    const timer = setTimeout(giveUp, JOIN_WAIT_MS);
+    void closed.then(giveUp);
+    const leave = await this.#ofBlock.enter(block, waiting.signal);
+    clearTimeout(timer);
+    if (leave === undefined)
+      throw new FilerError('rate-limited', 'many machines join from this address: join again in a minute');
+    const turn = new AbortController();
+    void pause(JOIN_TURN_MS, turn.signal).then(leave);
+    return () => turn.abort();
   }
 }

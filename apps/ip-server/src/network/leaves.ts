@@ -1,5 +1,11 @@
-import { FilerError, LeaveList, type Leave, type LeaveLedger, type Membership } from '@filer/protocol';
-import { InOrder } from '@filer/program';
+import {
+  Semaphore,
+  FilerError,
+  LeaveList,
+  type Leave,
+  type LeaveLedger,
+  type Membership,
+} from '@filer/protocol';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 
@@ -7,7 +13,7 @@ import type { Directory } from './directory.ts';
 export class Leaves implements LeaveLedger {
   readonly #directory: Directory;
   readonly #list: LeaveList;
-  readonly #changes = new InOrder();
+  readonly #changes = new Semaphore(1);
   /** Called with leaves that became known; must not throw. */
   onAdded: (leaves: readonly Leave[]) => void = () => undefined;
 
@@ -41,7 +47,7 @@ export class Leaves implements LeaveLedger {
   }
 
   take(leaves: readonly Leave[]): Promise<void> {
-    return this.#changes.run(async () => {
+    return this.#changes.take(async () => {
       const added: Leave[] = [];
       try {
         for (const leave of leaves) {

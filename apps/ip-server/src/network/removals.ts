@@ -1,4 +1,5 @@
 import {
+  Semaphore,
   FilerError,
   formatRemovals,
   RemovalList,
@@ -7,7 +8,6 @@ import {
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
-import { InOrder } from '@filer/program';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { Leaves } from './leaves.ts';
@@ -20,7 +20,7 @@ export type Multicast = (to: Iterable<Messenger>, message: Message) => Promise<n
 export class Removals implements RemovalLedger {
   readonly #directory: Directory;
   readonly #list: RemovalList;
-  readonly #changes = new InOrder();
+  readonly #changes = new Semaphore(1);
   readonly leaves: Leaves;
   /** Called with removals that became known; must not throw. */
   onAdded: (removals: readonly Removal[]) => void = () => undefined;
@@ -58,7 +58,7 @@ export class Removals implements RemovalLedger {
    * @throws FilerError `signature-invalid`, `verification-failed` for a number that is not the next, of the store
    */
   append(removal: Removal): Promise<void> {
-    return this.#changes.run(async () => {
+    return this.#changes.take(async () => {
       this.#list.checkNext(removal);
       await this.#store(removal);
       this.onAdded([removal]);
@@ -67,7 +67,7 @@ export class Removals implements RemovalLedger {
 
   /** Merges removals that a member knows: the home of this server was restored from a backup. */
   take(removals: readonly Removal[]): Promise<void> {
-    return this.#changes.run(async () => {
+    return this.#changes.take(async () => {
       const added: Removal[] = [];
       try {
         for (const removal of removals) {

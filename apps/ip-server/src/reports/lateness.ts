@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { FilerError, type AnnouncedSchedule } from '@filer/protocol';
-import { InOrder } from '@filer/program';
+import { Semaphore, FilerError, type AnnouncedSchedule } from '@filer/protocol';
 import { NO_EFFECTS, type Effects } from '../store/effects.ts';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { Expectation } from '../store/expectation.ts';
@@ -44,7 +43,7 @@ export class Lateness {
   readonly #parts: LatenessParts;
   readonly #expectations: Expectations;
   /** What is found, stored and applied is one step: no other one comes between. */
-  readonly #steps = new InOrder();
+  readonly #steps = new Semaphore(1);
   /** Counts already and is not stored yet, by machine and schedule. */
   readonly #unsaved = new Map<string, Expectation>();
   #flushing: Promise<void> | undefined;
@@ -93,7 +92,7 @@ export class Lateness {
     const scheduled = reports.flatMap(({ peer, report: { kind, schedule }, due }) =>
       kind === 'schedule' ? [{ peer, schedule, due }] : [],
     );
-    return this.#steps.run(async () => {
+    return this.#steps.take(async () => {
       const moment = this.now();
       const change = this.#expectations.reported(scheduled, moment);
       const outcomes = await this.#parts.store.reports.append(reports, this.#effectsOf(change, moment));
@@ -105,7 +104,7 @@ export class Lateness {
   /** Looks who has become late or missing. One look at a time. */
   sweep(): Promise<void> {
     this.#sweeping ??= this.#steps
-      .run(() => this.#sweep())
+      .take(() => this.#sweep())
       .finally(() => {
         this.#sweeping = undefined;
       });
@@ -126,12 +125,12 @@ export class Lateness {
   /** Stores what is not stored yet. */
   async close(): Promise<void> {
     await this.#flushing?.catch(() => undefined);
-    await this.#steps.run(() => this.#tryCommit(NOTHING, this.now()));
+    await this.#steps.take(() => this.#tryCommit(NOTHING, this.now()));
   }
 
   /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
   async #soon(find: () => Change): Promise<void> {
-    await this.#steps.run(async () => {
+    await this.#steps.take(async () => {
       const change = find();
       this.#apply(change);
       for (const each of [...change.kept, ...change.dropped]) this.#unsaved.set(keyOf(each), each);
@@ -139,7 +138,7 @@ export class Lateness {
     if (this.#unsaved.size === 0) return;
     this.#flushing ??= wait(GATHER_MS).then(() => {
       this.#flushing = undefined;
-      return this.#steps.run(() => this.#commit(NOTHING, this.now()));
+      return this.#steps.take(() => this.#commit(NOTHING, this.now()));
     });
     await this.#flushing;
   }

@@ -10,7 +10,7 @@ import {
   type Message,
   type Messenger,
 } from '@filer/protocol';
-import { Slots } from '@filer/transfer';
+import { TransferSlots } from '@filer/transfer';
 
 /** What one connection may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -33,7 +33,7 @@ export function uploadRouter(): UploadRouter {
 /** Where members bring files: attachments of their reports, and what a collect asked for. */
 export class UploadDoor {
   readonly #uploads: UploadRouter;
-  readonly #slots = new Slots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
+  readonly #slots = new TransferSlots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
 
   constructor(uploads: UploadRouter) {
     this.#uploads = uploads;

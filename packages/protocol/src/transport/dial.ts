@@ -1,5 +1,6 @@
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
+import { unlessAborted } from '../abort.ts';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
 import type { Duplex } from 'node:stream';
@@ -100,8 +101,6 @@ async function stand(
   { signal, timeoutMs = CONNECT_TIMEOUT_MS }: DialOptions,
 ): Promise<Link> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
   const timer = setTimeout(() => {
     reject(new FilerError('timed-out', `${where} did not answer within ${timeoutMs / 1000} s`));
   }, timeoutMs);
@@ -112,7 +111,7 @@ async function stand(
   // An error after this is told by 'close' too, and must not end the process while nobody listens.
   socket.on('error', () => undefined);
   try {
-    await promise;
+    await unlessAborted(promise, signal);
     const peerId = socket instanceof TLSSocket ? provenId(socket) : undefined;
     if (expect !== undefined && expect !== peerId) {
       throw new FilerError('identity-mismatch', `${where} is ${peerId}, not the expected ${expect}`);
@@ -125,7 +124,6 @@ async function stand(
     throw dialError(where, error);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
     socket.removeListener('error', reject);
     socket.removeListener('close', onClose);
   }

@@ -1,15 +1,14 @@
 import { Folder } from './folder.ts';
+import { OpenFolders, type HeldFolder } from './open-folders.ts';
 import { parseSafePath } from './safe-path.ts';
 
-/** Folders that are kept open, so that the files of one do not open it each for itself. */
+/** Folders that are kept open, beside those in use. */
 const MAX_KEPT_OPEN = 64;
 
-/** A folder that is kept open. */
-interface Held {
+interface Held extends HeldFolder {
   readonly folder: Folder;
   /** Resolves when its name, and those of the folders above it, outlast a power cut. */
   readonly durable: Promise<void>;
-  users: number;
 }
 
 /** The folder of one sender inside an inbox: files take their final names in or below it. */
@@ -20,18 +19,20 @@ export class DestinationFolder implements Disposable {
   /** Relative to the inbox. */
   readonly path: string;
   readonly #sync: boolean;
-  readonly #root: Held;
-  /** By path below `folder`, the longest unused first. */
-  readonly #held = new Map<string, Held>();
-  /** The one that was used last. */
-  #newest: Held | undefined;
+  /** Below `folder`. */
+  readonly #held: OpenFolders<Held>;
 
   private constructor(inbox: Folder, folder: Folder, path: string, sync: boolean) {
     this.inbox = inbox;
     this.folder = folder;
     this.path = path;
     this.#sync = sync;
-    this.#root = { folder, durable: Promise.resolve(), users: 1 };
+    const root = { folder, durable: Promise.resolve(), users: 1 };
+    this.#held = new OpenFolders<Held>(root, {
+      most: MAX_KEPT_OPEN,
+      open: (above, own) => this.#open(above, own),
+      close: (held) => held.folder[Symbol.dispose](),
+    });
   }
 
   /**
@@ -57,7 +58,7 @@ export class DestinationFolder implements Disposable {
    * @throws FilerError as `open`
    */
   async inFolder<T>(components: readonly string[], action: (folder: Folder) => T | Promise<T>): Promise<T> {
-    const held = this.#hold(components);
+    const held = this.#held.hold(components);
     held.users++;
     try {
       await held.durable;
@@ -70,7 +71,7 @@ export class DestinationFolder implements Disposable {
   /** Whether a folder, or one below it, is open. */
   isInUse(components: readonly string[]): boolean {
     const key = components.join('/');
-    return [...this.#held.keys()].some((held) => held === key || held.startsWith(`${key}/`));
+    return this.#held.paths.some((held) => held === key || held.startsWith(`${key}/`));
   }
 
   /** Whether more folders are open than are kept, because their names are still on their way to the disk. */
@@ -80,49 +81,21 @@ export class DestinationFolder implements Disposable {
 
   /** Resolves when no folder is held open by that any more. Never rejects: whoever needs the folder is told. */
   async thinOut(): Promise<void> {
-    await Promise.allSettled([...this.#held.values()].map(({ durable }) => durable));
-    this.#closeUnused();
+    await Promise.allSettled(this.#held.all.map(({ durable }) => durable));
+    this.#held.closeUnused();
   }
 
   /** A folder, made if missing, for use in this turn only. @throws FilerError as `open` */
   require(components: readonly string[]): Folder {
-    return this.#hold(components).folder;
+    return this.#held.hold(components).folder;
   }
 
-  #hold(components: readonly string[]): Held {
-    const own = components.at(-1);
-    if (own === undefined) return this.#root;
-    const key = components.join('/');
-    const known = this.#held.get(key);
-    if (known !== undefined) {
-      if (known !== this.#newest) {
-        this.#held.delete(key);
-        this.#held.set(key, known);
-        this.#newest = known;
-      }
-      return known;
-    }
-    const above = this.#hold(components.slice(0, -1));
+  #open(above: Held, own: string): Held {
     const folder = above.folder.open(own);
     folder.makeFillable();
     const durable = this.#sync && folder.made ? syncIn(above) : above.durable;
     durable.catch(() => undefined); // told to whoever waits for it
-    const held = { folder, durable, users: 0 };
-    this.#held.set(key, held);
-    this.#newest = held;
-    this.#closeUnused();
-    return held;
-  }
-
-  #closeUnused(): void {
-    let newest = this.#held.size;
-    for (const [key, held] of this.#held) {
-      // Never the newest: its caller has not begun to use it.
-      if (this.#held.size <= MAX_KEPT_OPEN || --newest === 0) return;
-      if (held.users > 0) continue;
-      this.#held.delete(key);
-      held.folder[Symbol.dispose]();
-    }
+    return { folder, durable, users: 0 };
   }
 
   /** The path, relative to the inbox, of what has this name in the folder of these components. */
@@ -131,8 +104,7 @@ export class DestinationFolder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { folder } of this.#held.values()) folder[Symbol.dispose]();
-    this.#held.clear();
+    for (const { folder } of this.#held.all) folder[Symbol.dispose]();
     this.folder[Symbol.dispose]();
     this.inbox[Symbol.dispose]();
   }

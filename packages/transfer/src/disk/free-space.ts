@@ -1,7 +1,4 @@
-import type { StatsFs } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { FilerError, filesKeptFree, messageOf, systemCode } from '@filer/protocol';
+import { diskNear, FilerError, messageOf, usableOf, type DiskState } from '@filer/protocol';
 import { InboxUse } from './inbox-use.ts';
 
 export interface FreeSpaceOptions {
@@ -13,20 +10,7 @@ export interface FreeSpaceOptions {
   readonly look?: (folder: string) => Promise<DiskState>;
 }
 
-/** As statfs tells. */
-export type DiskState = Pick<StatsFs, 'bavail' | 'bsize' | 'files' | 'ffree'>;
-
 const KEEP_FREE_BYTES = 16 * 1024 * 1024;
-
-async function statfsNear(folder: string): Promise<DiskState> {
-  try {
-    return await statfs(folder);
-  } catch (error) {
-    const above = dirname(folder);
-    if (systemCode(error) !== 'ENOENT' || above === folder) throw error;
-    return await statfsNear(above);
-  }
-}
 
 /** @param bytes that were asked for */
 export function noRoom(bytes: number): FilerError {
@@ -74,7 +58,7 @@ export class FreeSpace {
     this.#folder = folder;
     this.#keepFreeBytes = options.keepFreeBytes ?? KEEP_FREE_BYTES;
     this.#quotaBytes = options.quotaBytes ?? Infinity;
-    this.#look = options.look ?? statfsNear;
+    this.#look = options.look ?? diskNear;
     if (this.#quotaBytes < Infinity) this.#use = new InboxUse(folder);
   }
 
@@ -97,10 +81,10 @@ export class FreeSpace {
         },
       );
     }
-    this.#diskBytes = disk.bavail * disk.bsize - this.#keepFreeBytes;
-    // Some file systems make room for files as they come, and say 0; each takes a block on those, too.
-    const inodes = disk.files === 0 ? Infinity : disk.ffree - filesKeptFree(disk.files);
-    this.#diskFiles = Math.max(0, Math.min(inodes, Math.floor(this.#diskBytes / disk.bsize)));
+    const { bytes, files } = usableOf(disk, this.#keepFreeBytes);
+    this.#diskBytes = bytes;
+    // A file takes a block, also where the file system makes inodes as they are needed.
+    this.#diskFiles = Math.max(0, Math.min(files, Math.floor(bytes / disk.bsize)));
     return { bytes: this.#bytesLeft, files: this.#filesLeft };
   }
 

@@ -2,16 +2,16 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync }
 import { join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import { BY_DESCRIPTOR, descriptorPath } from '../disk/folder.ts';
+import { OpenFolders, type HeldFolder } from '../disk/open-folders.ts';
 import { requireNotOwn } from '../disk/own-files.ts';
 
-/** Folders that are kept open, so that the files of one do not open it each for itself. */
+/** Folders that are kept open, beside those in use. */
 const MAX_KEPT_OPEN = 16;
 
 /** An open folder of it. */
-interface Held {
+interface Held extends HeldFolder {
   readonly path: string;
   readonly descriptor: number;
-  users: number;
 }
 
 /**
@@ -24,13 +24,17 @@ interface Held {
 export class SharedFolder implements Disposable {
   readonly name: string;
   readonly #root: Held;
-  /** By components below the root, the longest unused first. */
-  readonly #held = new Map<string, Held>();
+  readonly #held: OpenFolders<Held>;
   #closed = false;
 
   private constructor(name: string, root: Held) {
     this.name = name;
     this.#root = root;
+    this.#held = new OpenFolders<Held>(root, {
+      most: MAX_KEPT_OPEN,
+      open: (above, own, key) => this.#open(above, own, key),
+      close: ({ descriptor }) => closeSync(descriptor),
+    });
   }
 
   /**
@@ -74,7 +78,7 @@ export class SharedFolder implements Disposable {
   }
 
   #with<T>(components: readonly string[], action: (held: Held) => T): T {
-    const held = this.#hold(components);
+    const held = this.#held.hold(components);
     held.users++;
     const leave = (): void => this.#leave(held);
     try {
@@ -88,33 +92,9 @@ export class SharedFolder implements Disposable {
     }
   }
 
-  #hold(components: readonly string[]): Held {
-    const own = components.at(-1);
-    if (own === undefined) return this.#root;
-    const key = components.join('/');
-    const known = this.#held.get(key);
-    if (known !== undefined) {
-      this.#held.delete(key);
-      this.#held.set(key, known);
-      return known;
-    }
-    const above = this.#hold(components.slice(0, -1));
+  #open(above: Held, own: string, key: string): Held {
     const descriptor = openFolder(pathIn(above, own), `${this.name}/${key}`);
-    const held = { path: join(above.path, own), descriptor, users: 0 };
-    this.#held.set(key, held);
-    this.#closeUnused();
-    return held;
-  }
-
-  #closeUnused(): void {
-    let newest = this.#held.size;
-    for (const [key, held] of this.#held) {
-      // Never the newest: its caller has not begun to use it.
-      if (this.#held.size <= MAX_KEPT_OPEN || --newest === 0) return;
-      if (held.users > 0) continue;
-      this.#held.delete(key);
-      closeSync(held.descriptor);
-    }
+    return { path: join(above.path, own), descriptor, users: 0 };
   }
 
   #leave(held: Held): void {
@@ -126,7 +106,7 @@ export class SharedFolder implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const held of this.#held.values()) if (held.users === 0) closeSync(held.descriptor);
+    for (const held of this.#held.all) if (held.users === 0) closeSync(held.descriptor);
     this.#leave(this.#root);
   }
 }

@@ -1,3 +1,5 @@
+import { pause } from '@filer/protocol';
+
 /** What a moment of silence may be made up for with, in ms of the rate. */
 const BURST_MS = 100;
 
@@ -35,15 +37,6 @@ export class RateLimit {
   /** Resolves when `bytes` may go, and when `signal` is aborted: then nothing should. */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     const waitMs = this.reserve(bytes);
-    if (waitMs <= 0 || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, waitMs);
-      signal.addEventListener('abort', done);
-    });
+    if (waitMs > 0) await pause(waitMs, signal);
   }
 }

@@ -1,7 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { FilerError } from '@filer/protocol';
-import { aborted } from '../../abort.ts';
+import { aborted, FilerError } from '@filer/protocol';
 import { contentOf, openHome, type Context, type ProgressMode } from '@filer/program';
 import { guardFolders, requireNotOwn } from '@filer/transfer';
 import { contract } from '../../api/contract.ts';

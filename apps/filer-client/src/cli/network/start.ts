@@ -1,6 +1,6 @@
+import { aborted } from '@filer/protocol';
 import { createLogger, keepHeapSmall, openHome, readConfiguration, type Context } from '@filer/program';
 import { openDaemon } from '../../daemon/compose.ts';
-import { aborted } from '../../abort.ts';
 import { clientSettings } from '../../settings.ts';
 import type { StartArguments } from '../arguments.ts';
 import { showEvents } from './shown-events.ts';

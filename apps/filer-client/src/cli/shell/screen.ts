@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { printable, type Context, type OutputStream } from '@filer/program';
@@ -71,24 +72,18 @@ export class Screen {
 
   /** Typed lines until Ctrl-D or the end of a pipe; the next is asked for when the last was dealt with. */
   async *typed(signal: AbortSignal): AsyncGenerator<string, void, void> {
-    const stop = (): void => this.#lines.close();
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      for (;;) {
-        const line = this.#typed.shift();
-        if (line !== undefined) {
-          this.#asking = false;
-          yield line;
-        } else if (this.#closed) return;
-        else {
-          this.#asking = true;
-          if (this.#isTerminal) this.#lines.prompt();
-          await new Promise<void>((resolve) => (this.#wake = resolve));
-        }
+    using _listener = addAbortListener(signal, () => this.#lines.close());
+    for (;;) {
+      const line = this.#typed.shift();
+      if (line !== undefined) {
+        this.#asking = false;
+        yield line;
+      } else if (this.#closed) return;
+      else {
+        this.#asking = true;
+        if (this.#isTerminal) this.#lines.prompt();
+        await new Promise<void>((resolve) => (this.#wake = resolve));
       }
-    } finally {
-      signal.removeEventListener('abort', stop);
     }
   }
 

@@ -1,5 +1,4 @@
-import { FilerError, type AnswerBounds, type Session } from '@filer/protocol';
-import { within } from '../../abort.ts';
+import { FilerError, within, type AnswerBounds, type Session } from '@filer/protocol';
 import type { ServerAccess } from '../../network/server-access.ts';
 import { THE_SERVER } from '../../network/server-dial.ts';
 

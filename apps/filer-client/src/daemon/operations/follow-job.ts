@@ -1,6 +1,5 @@
-import { FilerError } from '@filer/protocol';
+import { aborted, FilerError } from '@filer/protocol';
 import type { Call } from '@filer/program';
-import { aborted } from '../../abort.ts';
 import { FolderSums } from '../../verify/folder-sums.ts';
 import type { LiveJob } from '../../send/live-job.ts';
 import type { SendDone, SendEvent } from '../../api/contract/send.ts';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { TransferTurns } from '../../apps/filer-client/src/send/job-turns.ts';
-import { Turns, type Turn } from '../../apps/filer-client/src/jobs/turns.ts';
+import { KeyedSemaphore, Semaphore, type Turn } from '@filer/protocol';
 
 /** Takes a turn and keeps it until `end`. */
-function work(turns: Turns): { begun: Promise<Turn>; end: () => void; over: Promise<void> } {
+function work(turns: Semaphore): { begun: Promise<Turn>; end: () => void; over: Promise<void> } {
   const [begun, ended] = [Promise.withResolvers<Turn>(), Promise.withResolvers<void>()];
   const over = turns.take((turn) => {
     begun.resolve(turn);
@@ -13,7 +13,7 @@ function work(turns: Turns): { begun: Promise<Turn>; end: () => void; over: Prom
 }
 
 test('who leaves a turn lets the next one in, and waits to have it again', async () => {
-  const turns = new Turns(1);
+  const turns = new Semaphore(1);
   const [first, second] = [work(turns), work(turns)];
   const turn = await first.begun;
   turn.leave();
@@ -33,7 +33,7 @@ test('who leaves a turn lets the next one in, and waits to have it again', async
 });
 
 test('who ends while waiting to have a turn again holds none', async () => {
-  const turns = new Turns(1);
+  const turns = new Semaphore(1);
   const [first, second] = [work(turns), work(turns)];
   const turn = await first.begun;
   turn.leave();
@@ -54,7 +54,7 @@ test('who ends while waiting to have a turn again holds none', async () => {
 });
 
 test('who is stopped while waiting for a turn waits no longer, and takes nobody else a turn', async () => {
-  const turns = new Turns(1);
+  const turns = new Semaphore(1);
   const first = work(turns);
   await first.begun;
   const stop = new AbortController();
@@ -80,7 +80,7 @@ test('a slow peer has some of the turns, and leaves the others to everyone else'
       begun.resolve();
       await ended.promise;
     };
-    void turns.take(peer, new Turns(1), forWork, stop.signal);
+    void turns.take(peer, new Semaphore(1), forWork, stop.signal);
     return { begun: begun.promise, end: ended.resolve };
   };
   const slow = Array.from({ length: 100 }, () => begin('slow'));
@@ -92,4 +92,18 @@ test('a slow peer has some of the turns, and leaves the others to everyone else'
   expect(isFifthIn).toBe(false);
   slow[0]?.end();
   await slow[4]?.begun;
+});
+
+test('what is done under one key is done in order, and holds up no other key', async () => {
+  const semaphore = new KeyedSemaphore(1);
+  const order: string[] = [];
+  const leave = await semaphore.enter('a');
+  const second = semaphore.take('a', () => Promise.resolve(order.push('second')));
+  await semaphore.take('b', () => Promise.resolve(order.push('other')));
+  leave?.();
+  leave?.();
+  await semaphore.enter('a');
+  await second;
+
+  expect(order).toEqual(['other', 'second']);
 });
