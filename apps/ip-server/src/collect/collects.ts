@@ -108,7 +108,7 @@ export class Collects {
   #begin(collect: Collect, dueAt: number | undefined): Promise<CollectRun | undefined> {
     const { store, directory, log, now, steady } = this.#parts;
     const { name, folder, graceMs, timetable } = collect;
-    return this.#deliveries.ledger.run(async () => {
+    return this.#deliveries.ledger.take(async () => {
       const startedAt = now();
       const expected = await store.claimFolders(folder, expectedNow(directory, collect));
       const due =
@@ -145,7 +145,7 @@ export class Collects {
     const { store, steady, log, events } = this.#parts;
     if (open.isLate || steady() < open.lateAt) return;
     const { number, label, collect } = open.run;
-    await this.#deliveries.ledger.run(async () => open.setAll(await store.late(number)));
+    await this.#deliveries.ledger.take(async () => open.setAll(await store.late(number)));
     events.publish('collect', { name: collect });
     const late = open.openPeers.length;
     if (late > 0) log.warn('machines are late', { collect, run: label, machines: late });

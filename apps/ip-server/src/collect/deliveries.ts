@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { FilerError, formatCollect, type Membership, type Messenger } from '@filer/protocol';
-import { InOrder, type Logger } from '@filer/program';
+import { FilerError, formatCollect, Semaphore, type Membership, type Messenger } from '@filer/protocol';
+import type { Logger } from '@filer/program';
 import type { Directory } from '../network/directory.ts';
 import type { LiveSession, LiveSessions } from '../network/live-sessions.ts';
 import type { CollectStore, Delivery, FailedTry } from '../store/collect-store.ts';
@@ -28,7 +28,7 @@ const PROMISE_MS = 60_000;
 /** Who is asked for what the newest runs collect, and what comes of it. */
 export class Deliveries {
   /** Changes of the ledger: what one of them was decided by is not changed by another one meanwhile. */
-  readonly ledger = new InOrder();
+  readonly ledger = new Semaphore(1);
   readonly #parts: CollectsParts;
   readonly #receiver: DeliveryReceiver;
   readonly #attempts = new Attempts();
@@ -74,7 +74,7 @@ export class Deliveries {
 
   /** Ends all of a collect. */
   async forget(name: string): Promise<void> {
-    await this.ledger.run(async () => this.#open.delete(name));
+    await this.ledger.take(async () => this.#open.delete(name));
     const attempts = this.#attempts.all.filter(({ collect }) => collect.name === name);
     await this.#end(attempts, new FilerError('refused', 'the collect was removed'));
   }
@@ -83,7 +83,7 @@ export class Deliveries {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#end(this.#attempts.all, new FilerError('terminated', 'the ip-server is stopping'));
-    await this.ledger.run(async () => undefined);
+    await this.ledger.take(async () => undefined);
   }
 
   /** Notes who is no member any more, and who does not keep its promise. @throws FilerError of the store */
@@ -93,7 +93,7 @@ export class Deliveries {
     for (const peer of open.openPeers) {
       const status = directory.get(peer)?.status;
       if (status === 'left' || status === 'removed') {
-        await this.ledger.run(async () => open.set(await store.gone(number, peer, status)));
+        await this.ledger.take(async () => open.set(await store.gone(number, peer, status)));
         this.#changed(open.collect.name);
         const attempts = this.#attempts.all.filter(
           (each) => each.run.number === number && each.peer === peer,
@@ -201,7 +201,7 @@ export class Deliveries {
 
   /** One change of the ledger, after those before it. */
   #change(work: () => Promise<void>): Promise<void> {
-    return this.ledger.run(() => writeOrTell(this.#parts.tell, work));
+    return this.ledger.take(() => writeOrTell(this.#parts.tell, work));
   }
 
   #delivers({ run }: OpenRun, peer: string): boolean {
