@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { flag, required, textKind } from '@filer/program';
+
 import { FilerError } from '@filer/protocol';
 import { expect, test } from 'vitest';
 import { commandOf, run } from './run.ts';
@@ -164,16 +164,4 @@ test('help of the program, of a group and of a command goes to standard output w
 
 test('the version is printed alone', async () => {
   expect(await run([], ['--version'])).toEqual({ exitCode: 0, stdout: '1.2.3\n', stderr: '' });
-});
-
-test('completion offers commands, then their next words, then options', async () => {
-  const commands = [
-    commandOf('share add <dir>', { dir: required(textKind('a folder'), 'it') }, () => 0),
-    commandOf('send', { all: flag('all of them') }, () => 0),
-  ];
-  const offered = async (...words: string[]) =>
-    (await run(commands, ['--complete-words', ...words])).stdout.split('\n').filter((line) => line !== '');
-  expect(await offered('s')).toEqual(['share', 'send']);
-  expect(await offered('share', '')).toEqual(['add']);
-  expect(await offered('send', '--a')).toEqual(['--all']);
 });

@@ -4,9 +4,12 @@ import { TestRunner } from 'vitest';
 
 /** Programs a test may lean on that a machine with only git and npm lacks, and the Debian package of each. */
 const PROGRAMS = {
+  bash: 'bash',
   chromium: 'chromium',
   chromedriver: 'chromium-driver',
+  fish: 'fish',
   ip: 'iproute2',
+  mandoc: 'mandoc',
   'mkfs.ext4': 'e2fsprogs',
   openssl: 'openssl',
   ps: 'procps',
@@ -15,6 +18,7 @@ const PROGRAMS = {
   strace: 'strace',
   tmux: 'tmux',
   unshare: 'util-linux',
+  zsh: 'zsh',
 } as const;
 
 type Program = keyof typeof PROGRAMS;

@@ -11,6 +11,7 @@ export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
       summary: 'a machine of a filer network',
       commands,
       groups,
+      completes: async (...asked) => (await import('./cli/completion/names.ts')).namesFor(...asked),
       ...(calledAs === 'filer' ? { wordless: 'overview' } : {}),
       epilogue: `First, with an invite from the server: ${calledAs} join -, then: ${calledAs} start`,
     }),

@@ -11,6 +11,7 @@ process.exit(
     summary: 'the server of a filer network',
     commands,
     groups,
+    completes: async (context, what) => (await import('./cli/completion/names.ts')).namesFor(context, what),
     epilogue: 'First: ip-server start, then in another terminal: ip-server invite',
   }),
 );

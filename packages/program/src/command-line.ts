@@ -40,7 +40,7 @@ export function parseCommandLine(
   return command.expand?.(given) ?? given;
 }
 
-interface Option {
+export interface Option {
   readonly key: string;
   readonly argument: Argument<unknown>;
 }

@@ -78,9 +78,10 @@ export {
 } from './settings.ts';
 export { sentence, type CommandGroup } from './help/help.ts';
 export { formOf, type Parameter } from './help/form.ts';
-export { completionCommand } from './completion.ts';
+export { completionCommand } from './completion/command.ts';
+export { complete, type Candidate, type Completion, type CompletionSource } from './completion/complete.ts';
 export { GLOBAL_FLAGS } from './selection.ts';
-export { runProgram, type ProgramOptions } from './program.ts';
+export { runProgram, type CompletionContext, type ProgramOptions } from './program.ts';
 export {
   arrayOf,
   count,

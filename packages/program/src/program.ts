@@ -3,8 +3,9 @@ import type { GivenArguments } from './arguments.ts';
 import type { Command, Context } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
 import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand } from './selection.ts';
-import { COMPLETE_TOKEN } from './completion-script.ts';
-import { completionCommand, completionsFor } from './completion.ts';
+import { completionCommand } from './completion/command.ts';
+import type { Completion, CompletionSource } from './completion/complete.ts';
+import { COMPLETE_TOKEN } from './completion/shells.ts';
 import { askOnTerminal } from './confirmation.ts';
 import { watchForCrash } from './crash.ts';
 import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
@@ -12,6 +13,9 @@ import { commandHelp, programHelp, type CommandGroup } from './help/help.ts';
 import { resolveHome } from './home.ts';
 import { Output, type OutputStream } from './output.ts';
 import { abortOnSignals } from './signals.ts';
+
+/** What completion gets of a program. */
+export type CompletionContext = Pick<Context, 'version' | 'env' | 'home'>;
 
 export interface ProgramOptions {
   readonly program: ProgramName;
@@ -23,6 +27,11 @@ export interface ProgramOptions {
   /** What the program is, in one line. */
   readonly summary: string;
   readonly commands: readonly Command[];
+  /** Looks up what a value may name, for completion. @default nothing */
+  readonly completes?: (
+    context: CompletionContext,
+    ...asked: Parameters<CompletionSource>
+  ) => Promise<Completion>;
   /** What the help shows together. @default none */
   readonly groups?: readonly CommandGroup[];
   /** @default '' */
@@ -51,7 +60,9 @@ const OUTPUT_CLOSED = new Error('the reader of standard output has closed it');
 export async function runProgram(options: ProgramOptions): Promise<number> {
   const { calledAs = options.program, stdout = process.stdout, stderr = process.stderr } = options;
   const commands = [...options.commands, completionCommand];
-  const argv = separateFlags(commands, options.argv ?? process.argv.slice(2));
+  const typed = options.argv ?? process.argv.slice(2);
+  if (typed[0] === COMPLETE_TOKEN) return answerCompletion(options, commands, typed.slice(1), stdout);
+  const argv = separateFlags(commands, typed);
   const output = new Output({ program: calledAs, ...readGlobals(argv), stdout, stderr });
   const crash = watchForCrash();
   const controller = new AbortController();
@@ -80,6 +91,22 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   return wasAborted ? exitCode : (abortedExitCode(signal) ?? exitCode);
 }
 
+/** What a shell asks on a Tab; nothing is logged or said. */
+async function answerCompletion(
+  { program, version, env = processEnvironment(), completes }: ProgramOptions,
+  commands: readonly Command[],
+  argv: readonly string[],
+  stdout: OutputStream,
+): Promise<number> {
+  const { answerShell } = await import('./completion/answer.ts');
+  const answer = await answerShell(commands, argv, async (...asked) => {
+    const context = { version, env, home: resolveHome(program, env) };
+    return (await completes?.(context, ...asked)) ?? { candidates: [] };
+  });
+  await new Promise<void>((resolve) => stdout.write(answer, () => resolve()));
+  return 0;
+}
+
 /** @returns undefined for a program that nobody asked to end */
 function abortedExitCode({ aborted, reason }: AbortSignal): number | undefined {
   if (!aborted) return undefined;
@@ -93,10 +120,6 @@ type Dispatched = ProgramOptions &
 async function dispatch(options: Dispatched, output: Output, controller: AbortController): Promise<number> {
   const { program, calledAs, wordless, version, summary, argv, stdout, groups = [], epilogue = '' } = options;
   const { commands } = options;
-  if (argv[0] === COMPLETE_TOKEN) {
-    for (const candidate of completionsFor(commands, argv.slice(1))) stdout.write(`${candidate}\n`);
-    return 0;
-  }
   const globals = readGlobals(argv);
   const isHelpCommand = argv[0] === 'help';
   const typed = isHelpCommand ? argv.slice(1) : argv;

@@ -32,6 +32,7 @@ const JOB = textKind('the id of a job, or its beginning', { value: 'job', comple
 const FILE = textKind('a file', { completes: 'file' });
 const FOLDER = textKind('a folder', { completes: 'folder' });
 const PATH = textKind('a path', { completes: 'file' });
+const SENT = textKind(PATH.expects, { value: 'path', completes: 'sent' });
 
 export const joinArguments = {
   link: optional(
@@ -56,7 +57,7 @@ export const peersArguments = {
 export type PeersArguments = ArgumentValues<typeof peersArguments>;
 
 export const sendArguments = {
-  paths: list(PATH, 'files and folders to send (- for standard input), then the recipient: bob: or @lab:', {
+  paths: list(SENT, 'files and folders to send (- for standard input), then the recipient: bob: or @lab:', {
     required: true,
   }),
   to: list(TARGET, 'recipients: a name, an id, @group or @all; the same as bob: at the end', {

@@ -38,12 +38,15 @@ export interface OpenOptions {
   readonly exclusive?: boolean;
 }
 
+/** What is needed of a command to find its server. */
+type ServerPlace = Pick<Context, 'home' | 'env' | 'signal'>;
+
 /** Another command, or a server that is starting, may hold a stopped home: how long to wait for it. */
 const HELD_MS = 10_000;
 const PAUSE_MS = 100;
 
 /** @throws FilerError `needs-daemon` when no server has run in this home */
-export async function openServer(context: Context, options: OpenOptions): Promise<ServerClient> {
+export async function openServer(context: ServerPlace, options: OpenOptions): Promise<ServerClient> {
   const { home, signal } = context;
   for (const until = Date.now() + HELD_MS; ; await wait(PAUSE_MS, undefined, { signal })) {
     const running = await connectDaemon(home, { signal });
@@ -58,7 +61,7 @@ export async function openServer(context: Context, options: OpenOptions): Promis
 }
 
 async function openHere(
-  context: Context,
+  context: ServerPlace,
   { settings, make = false, exclusive = false }: OpenOptions,
 ): Promise<ServerClient> {
   const { home, env } = context;
@@ -84,7 +87,7 @@ async function openHere(
 function clientOf(
   daemon: DaemonClient,
   facts: Pick<ServerClient, 'running' | 'isNew'>,
-  { signal }: Context,
+  { signal }: ServerPlace,
 ): ServerClient {
   return {
     ...facts,

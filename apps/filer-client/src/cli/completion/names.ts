@@ -1,0 +1,107 @@
+import type { Candidate, Completion, CompletionContext } from '@filer/program';
+import { jobDocument } from '../../jobs/job-documents.ts';
+import type { Member } from '../../network/member.ts';
+import type { KnownPeer } from '../../store/directory-store.ts';
+import type { KeptJob } from '../../store/job-rows.ts';
+import { openMember } from '../home-member.ts';
+import { pathsInWords } from '../files/job-messages.ts';
+import { sharedPaths } from './shared-paths.ts';
+
+/** Jobs, messages and reports that are offered: the newest. */
+const MOST = 100;
+
+/** Of an id that is completed: as much as lists show of it. */
+const ID_CHARACTERS = 8;
+
+/** What may stand where a value names something of this machine or its network. Read from the home, whether a daemon runs or not. */
+export async function namesFor(
+  context: CompletionContext,
+  what: string,
+  typed: string,
+  others: readonly string[],
+): Promise<Completion> {
+  // The recipient may stand behind what is sent.
+  if (what === 'sent' && others.length === 0) return { candidates: [], paths: 'file' };
+  if (what === 'shared' && typed.includes(':')) return { candidates: await sharedPaths(typed, context) };
+  const lookUp = NAMES[what];
+  if (lookUp === undefined) return { candidates: [] };
+  using member = await openMember(context);
+  return { candidates: lookUp(member, typed), ...(what === 'sent' ? { paths: 'file' as const } : {}) };
+}
+
+const NAMES: Readonly<Record<string, (member: Member, typed: string) => readonly Candidate[]>> = {
+  peer: (member) => peersOf(member).map(peerName),
+  target: targetsOf,
+  sent: (member, typed) => {
+    const before = typed.slice(0, typed.lastIndexOf(',') + 1);
+    return targetsOf(member).map((each) => ({ ...each, text: `${before}${each.text}:`, isOpen: true }));
+  },
+  group: (member) => [...groupsOf(member)].map((text) => ({ text })),
+  shared: (member) =>
+    peersOf(member).map((peer) => ({ ...peerName(peer), text: `${peer.name}:`, isOpen: true })),
+  share: (member) => member.shares.all().map(({ name, folder }) => ({ text: name, about: folder })),
+  watch: (member) => member.watches.all().map(({ name, folder }) => ({ text: name, about: folder })),
+  schedule: (member) => member.schedules.entries.map(({ name }) => ({ text: name })),
+  job: (member) =>
+    member.jobs
+      .list({ limit: MOST })
+      .toReversed()
+      .map((job) => jobIn(member, job)),
+  'active-job': (member) => member.jobs.open().map((job) => jobIn(member, job)),
+  message: (member) =>
+    member.messages
+      .all()
+      .slice(-MOST)
+      .map(({ id, text }) => ({
+        text: id.slice(0, ID_CHARACTERS),
+        about: text.replaceAll(/\s+/g, ' ').slice(0, 50),
+      })),
+  offer: (member) =>
+    member.offers
+      .all()
+      .filter(({ state }) => state === 'waiting' || state === 'lost')
+      .map(({ id, fromName, names }) => ({
+        text: id.slice(0, ID_CHARACTERS),
+        about: `${fromName}: ${names.slice(0, 2).join(', ')}`,
+      })),
+  'refused-report': (member) =>
+    [...member.spool.lines()].flatMap(({ seq, refused }) =>
+      refused === undefined ? [] : [{ text: String(seq), about: refused.reason }],
+    ),
+};
+
+function targetsOf(member: Member): Candidate[] {
+  return [
+    ...peersOf(member).map(peerName),
+    ...[...groupsOf(member)].map((group) => ({ text: `@${group}`, about: 'a group' })),
+    { text: '@all', about: 'everyone' },
+  ];
+}
+
+/** Other members, as the directory on disk has them. */
+function peersOf(member: Member): KnownPeer[] {
+  return member.directory
+    .peers()
+    .filter(({ id, state }) => id !== member.id && state !== 'gone' && !member.removals.has(id));
+}
+
+function groupsOf(member: Member): Set<string> {
+  return new Set([...member.groups, ...peersOf(member).flatMap(({ groups }) => groups)]);
+}
+
+function peerName({ name, state, groups }: KnownPeer): Candidate {
+  const where = groups.map((group) => `@${group}`).join(' ');
+  return {
+    text: name,
+    about: `${state === 'online' ? 'online' : 'offline'}${where === '' ? '' : `, ${where}`}`,
+  };
+}
+
+function jobIn({ jobs }: Member, job: KeptJob): Candidate {
+  const document = jobDocument(jobs, job);
+  const to = document.recipients
+    .map(({ name }) => name)
+    .slice(0, 3)
+    .join(', ');
+  return { text: job.id, about: `${document.state}: ${pathsInWords(document)} to ${to}` };
+}
