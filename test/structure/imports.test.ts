@@ -58,9 +58,14 @@ describe('a breach of the rules is noticed', () => {
       `import { x } from '../store/sqlite/database.ts';`,
     ],
     [
-      'a database opened outside the store',
-      'apps/ip-server/src/cli/a.ts',
+      'a database opened without the wrapper',
+      `${client}/store/a.ts`,
       `import { DatabaseSync } from 'node:sqlite';`,
+    ],
+    [
+      'a database opened outside the store',
+      `${client}/network/a.ts`,
+      `const it = new Database(file, SCHEMA);`,
     ],
     ['the engine with a socket', 'packages/transfer/src/a.ts', `import { Socket } from 'node:net';`],
     ['the engine at the terminal', 'packages/transfer/src/a.ts', `process.stdout.write('x');`],

@@ -45,9 +45,6 @@ const APART: Record<string, Readonly<Record<string, readonly string[]>>> = {
   'apps/ip-server': { network: ['reports', 'alarms', 'uploads', 'collect'] },
 };
 
-/** All that a home keeps, its schedules included, opens with the member. */
-const EXEMPT: ReadonlySet<string> = new Set(['apps/filer-client/src/network/member.ts']);
-
 /** The front doors that each member may import; all else it imports is node: or third-party. */
 const FRONT_DOORS: Record<string, readonly string[]> = {
   'packages/protocol': [],
@@ -74,8 +71,9 @@ function importBreaches(source: Source): string[] {
     if (specifier.startsWith('@filer/')) {
       return FRONT_DOORS[member]?.includes(specifier) ? [] : [`imports ${specifier}`];
     }
-    if (specifier === 'node:sqlite' && /^apps\/ip-server\/src\/(?!store\/)/.test(source.path)) {
-      return [`imports ${specifier}: only the store opens a database`];
+    // The lock of a home is a database without content.
+    if (specifier === 'node:sqlite' && !/^packages\/program\/src\/(sqlite\/|lock\.ts$)/.test(source.path)) {
+      return [`imports ${specifier}: databases are opened by the wrapper of @filer/program`];
     }
     if (member === 'packages/transfer' && SOCKETS_AND_TERMINAL.test(specifier)) {
       return [`imports ${specifier}: the engine knows neither sockets nor the terminal`];
@@ -95,7 +93,7 @@ function relativeBreaches(path: string, member: string, specifier: string): stri
   if (unknown !== undefined) return [`uses the folder ${unknown}, which has no place in the import table`];
   const isBreach = rowOf(to) < rowOf(from) || APART[member]?.[from]?.includes(to) === true;
   if (opensEngine(path, target)) return [`opens a store engine: ${target}`];
-  return isBreach && !EXEMPT.has(path) ? [`imports ${to} from ${from}`] : [];
+  return isBreach ? [`imports ${to} from ${from}`] : [];
 }
 
 /** The engines of the ip-server's store are opened in its `store/` only. */
@@ -125,6 +123,11 @@ function textBreaches({ path, text }: Source): string[] {
       /\bprocess\.(stdin|stdout|stderr)\b/,
       !path.startsWith('packages/transfer/'),
       'touches the terminal',
+    ),
+    ...found(
+      /\bnew Database\(|\bopenDatabase\(/,
+      /^apps\/[^/]+\/src\/store\//.test(path),
+      'opens a database',
     ),
     ...found(/^\s*export\s+default\b/m, false, 'has a default export'),
     ...found(/^\s*export\s+\*/m, isFrontDoor(path), 'is a barrel and no front door'),

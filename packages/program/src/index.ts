@@ -131,5 +131,6 @@ export {
 } from './sqlite/rows.ts';
 export { versionOf } from './version.ts';
 export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-clock.ts';
+export { readClocks } from './machine-clocks.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';
 export { keepHeapSmall } from './small-heap.ts';

@@ -56,7 +56,8 @@ class TestHome {
     const clocks = (): Moment => this.now;
     const table = new ScheduleTable({ database, file: this.file, peerId: 'ID', clocks });
     const scheduler = new Scheduler({
-      member: { name: 'anna', spool, schedules: table, database },
+      member: { name: 'anna', spool, database },
+      schedules: table,
       environment: { PATH: '/usr/bin:/bin' },
       clocks,
       log,

@@ -5,11 +5,12 @@ import { formatHostPort, isMachineName } from '@filer/protocol';
 import {
   acquireLock,
   closeAll,
-  KeptClock,
-  RpcServer,
   type Environment,
   type Home,
+  KeptClock,
   type Logger,
+  readClocks,
+  RpcServer,
 } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
 import { Member } from '../network/member.ts';
@@ -19,8 +20,8 @@ import { PeerSessions } from '../network/peer-sessions.ts';
 import { RecordPublisher } from '../network/record-publisher.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
 import { TransferIntake } from '../receive/intake.ts';
-import { readClocks } from '../reports/clocks.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
+import { ScheduleTable } from '../reports/schedule-table.ts';
 import { Scheduler } from '../reports/scheduler.ts';
 import { SpoolCourier } from '../reports/spool-courier.ts';
 import { CollectDeliveries } from '../send/collect-deliveries.ts';
@@ -95,14 +96,16 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   // What goes out.
   const toServer = serverRouter();
   routeCollects(toServer, collects);
+  const schedules = ScheduleTable.of(member);
   const link = new ServerLink({
     member,
+    schedules,
     software,
     incarnation: `${member.settings.next('incarnation', Date.now())}.${randomBytes(8).toString('hex')}`,
     log,
     measure: () => measureHeartbeat(member, inbox, intake.running + member.jobs.openCount),
     router: toServer,
-    courier: new SpoolCourier({ member, software, log }),
+    courier: new SpoolCourier({ member, schedules, software, log }),
   });
   const outreach = { member, access: link, software };
   const jobs = new JobRunner({ outreach, log, isDaemon: true });
@@ -110,6 +113,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   jobs.onIdle((request) => watches.jobIdle(request));
   const scheduler = new Scheduler({
     member,
+    schedules,
     environment,
     clocks: readClocks,
     log,
@@ -150,6 +154,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
 
   const daemon = new Daemon({
     ...outreach,
+    schedules,
     environment,
     log,
     jobs,

@@ -1,5 +1,12 @@
 import { FilerError, type HostPort } from '@filer/protocol';
-import { implementWith, type Environment, type Home, type Logger, type Methods } from '@filer/program';
+import {
+  type Environment,
+  type Home,
+  implementWith,
+  type Logger,
+  type Methods,
+  readClocks,
+} from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import { resolve } from 'node:path';
 import { contract } from '../api/contract.ts';
@@ -7,7 +14,7 @@ import { JobRunner } from '../send/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { Member } from '../network/member.ts';
 import { withFirst } from '../network/first-address.ts';
-import { readClocks } from '../reports/clocks.ts';
+import { ScheduleTable } from '../reports/schedule-table.ts';
 import { Scheduler } from '../reports/scheduler.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { DaemonPart, OperationContext } from './operation-context.ts';
@@ -42,7 +49,7 @@ export class EphemeralDaemon implements AsyncDisposable {
       log.warn('an entry of the directory was refused', { error }),
     );
     const outreach = { member, access: this.access, software };
-    const parts = { ...outreach, environment, log };
+    const parts = { ...outreach, schedules: ScheduleTable.of(member), environment, log };
     const jobs = new JobRunner({ outreach, log, isDaemon: false });
     jobs.start();
     this.context = {
@@ -126,12 +133,12 @@ async function tryServer({ member, access }: Parts, address: HostPort, signal: A
 }
 
 async function runNow(
-  { member, environment, log }: Parts,
+  { member, schedules, environment, log }: Parts,
   name: string,
   signal: AbortSignal,
 ): ReturnType<Scheduler['runNow']> {
   const nothing = { onSpooled: none, onChanged: none };
-  const scheduler = new Scheduler({ member, environment, clocks: readClocks, log, ...nothing });
+  const scheduler = new Scheduler({ member, schedules, environment, clocks: readClocks, log, ...nothing });
   try {
     return await scheduler.runNow(name, signal);
   } finally {

@@ -8,6 +8,7 @@ import type { GetJob } from '../get/get-job.ts';
 import type { JobRunner } from '../send/job-runner.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
+import type { ScheduleTable } from '../reports/schedule-table.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
@@ -17,6 +18,8 @@ import type { Watches } from '../watch/watches.ts';
 export interface OperationContext {
   readonly member: Member;
   readonly access: ServerAccess;
+  /** What this machine reports by itself. */
+  readonly schedules: ScheduleTable;
   readonly software: string;
   /** What programs of this machine's owner may see of it. */
   readonly environment: Environment;

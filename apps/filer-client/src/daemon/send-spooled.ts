@@ -15,7 +15,13 @@ const STORED_WITHIN_MS = 5_000;
  * @throws FilerError where waiting helps nothing
  */
 export async function sendSpooledHere(
-  { member, access, software, log }: Parts & Pick<OperationContext, 'software' | 'log'>,
+  {
+    member,
+    access,
+    schedules,
+    software,
+    log,
+  }: Parts & Pick<OperationContext, 'schedules' | 'software' | 'log'>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
@@ -24,7 +30,7 @@ export async function sendSpooledHere(
       spool: member.spool,
       session,
       upload: (report) => uploadAttachments(member, software, report, signal),
-      dueOf: (name) => member.schedules.dueOf(name),
+      dueOf: (name) => schedules.dueOf(name),
       log,
     });
     return undefined;

@@ -9,52 +9,21 @@ import {
   type Identity,
   type Membership,
 } from '@filer/protocol';
-import {
-  type Database,
-  DiskRoom,
-  EventRing,
-  type Home,
-  parseTrust,
-  type SavedTrust,
-  TrustedClock,
-  writesTo,
-} from '@filer/program';
-import type { ClientEventData } from '../api/contract/events.ts';
-import { guardFolders, KnownDigests } from '@filer/transfer';
-import { readClocks } from '../reports/clocks.ts';
-import { ScheduleTable } from '../reports/schedule-table.ts';
-import { openDatabase } from '../store/database.ts';
-import { forgetOtherNetwork } from '../store/network-change.ts';
-import { DeliveryStore } from '../store/delivery-store.ts';
-import { DigestStore } from '../store/digest-store.ts';
-import { DirectoryStore } from '../store/directory-store.ts';
-import { InboxStore } from '../store/inbox-store.ts';
+import { DiskRoom, readClocks, TrustedClock, type Home } from '@filer/program';
+import { guardFolders } from '@filer/transfer';
+import { HomeStore } from '../store/home-store.ts';
 import { LEFT_BEHIND } from '../store/job-rows.ts';
-import { JobStore } from '../store/job-store.ts';
 import {
   readLeftMembershipFile,
   readMembershipFile,
   writeMembershipFile,
   type KnownServer,
 } from '../store/membership-file.ts';
-import { MessageStore } from '../store/message-store.ts';
-import { ArrivalStore } from '../store/arrival-store.ts';
-import { OfferStore } from '../store/offer-store.ts';
-import { ReceiptStore } from '../store/receipt-store.ts';
-import { RemovalStore } from '../store/removal-store.ts';
-import { Settings } from '../store/settings.ts';
-import { ShareStore } from '../store/share-store.ts';
-import { Spool } from '../store/spool.ts';
-import { JobFileStore } from '../store/job-file-store.ts';
-import { WatchStore } from '../store/watch-store.ts';
 import { clientSettings } from '../settings.ts';
 import { leftError, removedError } from './ended-membership.ts';
 import { LiveConnections } from './live-connections.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
-
-/** Where the trusted time is stored. */
-const CLOCK = 'clock.trusted';
 
 export interface MemberOptions {
   /** Of the disk that the home is on. */
@@ -67,17 +36,14 @@ export interface MemberOptions {
  * This machine as a member of its network: who it is, whom it belongs to, and all that it keeps. A daemon has
  * one for its life, a command without a daemon one for its work.
  */
-export class Member implements Disposable {
+export class Member extends HomeStore {
   readonly home: Home;
   /** Whether the membership is over: only what the home keeps can be read. */
   readonly hasLeft: boolean;
   readonly identity: Identity;
-  readonly database: Database;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   readonly room: DiskRoom;
   readonly reverse = new ReverseConnections();
-  /** What happens here; commands follow it. */
-  readonly events = new EventRing<ClientEventData>();
   /** What is sent and received now. */
   readonly pulse = new TransferPulse(this.events);
   readonly connections = new LiveConnections();
@@ -85,29 +51,9 @@ export class Member implements Disposable {
   readonly news = new RemovalNews();
   /** What ages are judged by, and what is kept is dated with. */
   readonly clock: TrustedClock;
-  readonly settings: Settings;
-  readonly directory: DirectoryStore;
-  readonly removals: RemovalStore;
-  readonly spool: Spool;
-  readonly messages: MessageStore;
   /** Bytes of texts, by sender. */
   readonly textRates = new Rates({ atOnce: TEXT_BYTES_AT_ONCE, perSecond: TEXT_BYTES_PER_SECOND });
-  readonly inbox: InboxStore;
-  readonly deliveries: DeliveryStore;
-  readonly offers: OfferStore;
-  readonly arrivals: ArrivalStore;
-  readonly jobs: JobStore;
-  readonly receipts: ReceiptStore;
-  /** Of files that were sent and received. */
-  readonly digests: KnownDigests;
-  readonly #digestStore: DigestStore;
   readonly #guard: Disposable;
-  readonly shares: ShareStore;
-  readonly jobFiles: JobFileStore;
-  readonly watches: WatchStore;
-  /** What this machine reports by itself. */
-  readonly schedules: ScheduleTable;
-  #dataVersion: number | undefined;
   #membership: Membership;
   #server: KnownServer;
   /** One after the other: the last one written is the newest. */
@@ -121,17 +67,14 @@ export class Member implements Disposable {
     keepFreeBytes: number,
     hasLeft: boolean,
   ) {
+    super(home, membership.network);
     this.hasLeft = hasLeft;
     this.home = home;
     this.identity = identity;
     this.#membership = membership;
     this.#server = server;
     this.#guard = guardFolders(home.own);
-    this.database = openDatabase(home.databaseFile);
     this.room = new DiskRoom(dirname(home.databaseFile), { keepFreeBytes });
-    this.settings = new Settings(this.database);
-    forgetOtherNetwork(this.database, this.settings, membership.network);
-    this.removals = new RemovalStore(this.database, membership.network);
     this.removals.onAdded = (removals, from) => {
       this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
       this.news.tellRemovals(removals, from);
@@ -142,33 +85,8 @@ export class Member implements Disposable {
       this.news.tellLeaves(leaves, from);
       this.events.publish('directory', {});
     };
-    this.directory = new DirectoryStore(this.database, (id) => this.removals.has(id), {
-      hasEnded: (membership) => this.removals.leaves.ends(membership),
-      events: this.events,
-    });
-    this.clock = new TrustedClock(readClocks, parseTrust(this.settings.get(CLOCK)) ?? this.directory.asOf);
-    this.spool = new Spool(this.database, membership.network, home.attachments, { events: this.events });
-    this.messages = new MessageStore(this.database);
-    const writes = writesTo(this.database);
-    this.inbox = new InboxStore(this.database, writes);
-    this.deliveries = new DeliveryStore(this.database, writes);
-    this.offers = new OfferStore(this.database);
-    this.arrivals = new ArrivalStore(this.database);
-    this.jobs = new JobStore(this.database, this.events);
+    this.clock = new TrustedClock(readClocks, this.savedClock ?? this.directory.asOf);
     this.jobs.endOutside(membership.network, LEFT_BEHIND, this.clock.stamp());
-    this.receipts = new ReceiptStore(this.database);
-    this.#digestStore = new DigestStore(home.digestsFile);
-    this.digests = new KnownDigests(this.#digestStore);
-    this.shares = new ShareStore(this.database);
-    this.jobFiles = new JobFileStore(this.database);
-    this.watches = new WatchStore(this.database, this.events);
-    this.schedules = new ScheduleTable({
-      database: this.database,
-      file: home.schedulesFile,
-      peerId: identity.id,
-      clocks: readClocks,
-      events: this.events,
-    });
   }
 
   /** @throws FilerError `not-joined`, `identity-damaged`, `store-damaged`, `home-not-writable` */
@@ -256,21 +174,8 @@ export class Member implements Disposable {
     return written;
   }
 
-  /** Whether another process has written into the home's database since the last call. @throws FilerError of the store */
-  wasChangedElsewhere(): boolean {
-    const before = this.#dataVersion;
-    this.#dataVersion = this.database.pragma('data_version');
-    return before !== undefined && before !== this.#dataVersion;
-  }
-
-  /** @throws FilerError of the store */
-  saveClock(trust: SavedTrust): void {
-    this.settings.set(CLOCK, JSON.stringify(trust));
-  }
-
-  [Symbol.dispose](): void {
-    this.#digestStore[Symbol.dispose]();
-    this.database.close();
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
     this.#guard[Symbol.dispose]();
   }
 }

@@ -17,6 +17,7 @@ import {
   removalsMessage,
   textMessage,
   Router,
+  type AnnouncedSchedule,
   type DirectoryPage,
   type Handler,
   type Session,
@@ -48,6 +49,14 @@ export interface Courier {
   close(): Promise<void>;
 }
 
+/** What this machine will report by itself, as the server is told. */
+export interface AnnouncedSchedules {
+  /** Another one whenever they have changed. */
+  readonly version: number;
+  /** All of them, as they stand now. */
+  announce(): AnnouncedSchedule[];
+}
+
 export interface ServerLinkOptions {
   readonly member: Member;
   readonly software: string;
@@ -57,6 +66,7 @@ export interface ServerLinkOptions {
   /** What else handles messages of the server is registered there; the link adds its own. */
   readonly router: ServerRouter;
   readonly courier: Courier;
+  readonly schedules: AnnouncedSchedules;
 }
 
 /** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
@@ -138,11 +148,11 @@ export class ServerLink implements ServerAccess {
 
   /** Tells the server which schedules there are now, unless it knows. */
   announceSchedules(): void {
-    const { member, log } = this.#options;
+    const { schedules, log } = this.#options;
     const session = this.#current?.session;
-    if (session === undefined || member.schedules.version === this.#schedulesTold) return;
-    this.#schedulesTold = member.schedules.version;
-    session.ask(formatSchedules(member.schedules.announce())).catch((error: unknown) => {
+    if (session === undefined || schedules.version === this.#schedulesTold) return;
+    this.#schedulesTold = schedules.version;
+    session.ask(formatSchedules(schedules.announce())).catch((error: unknown) => {
       // A server that does not know of schedules yet; or the link has noticed by itself what broke it.
       if (!(error instanceof FilerError)) throw error;
       log.debug('the server did not take the schedules', { error });
@@ -198,8 +208,8 @@ export class ServerLink implements ServerAccess {
 
   async #connectAndServe(publisher: RecordPublisher, onConnected: () => void): Promise<void> {
     const { member, software, incarnation, log } = this.#options;
-    const schedules = member.schedules.announce();
-    this.#schedulesTold = member.schedules.version;
+    const schedules = this.#options.schedules.announce();
+    this.#schedulesTold = this.#options.schedules.version;
     const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true, schedules });
     const server = await dialServer(member, hello, this.#receive, this.#stop.signal);
     const { session, welcome } = server;

@@ -1,6 +1,7 @@
 import { FilerError, type AnnouncedSchedule, type Due } from '@filer/protocol';
-import type { Database } from '@filer/program';
+import { readClocks, type Database } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
+import type { Member } from '../network/member.ts';
 import { ScheduleStore } from '../store/schedule-store.ts';
 import { SchedulesFile } from '../store/schedules-file.ts';
 import { dueInMs, duesOf, keep, notBefore, settled, taken, type Moment } from './due.ts';
@@ -34,6 +35,11 @@ export class ScheduleTable {
     this.file = new SchedulesFile(options.file);
     this.store = new ScheduleStore(options.database);
     this.#takeover = new ScheduleTakeover(this.store, options.peerId);
+  }
+
+  /** Those of a home. */
+  static of({ database, home, id, events }: Member): ScheduleTable {
+    return new ScheduleTable({ database, file: home.schedulesFile, peerId: id, clocks: readClocks, events });
   }
 
   /** Another one whenever something else was read from the file. */

@@ -27,7 +27,8 @@ const MAX_WAIT_MS = 15_000;
 const NOT_NOW: ReadonlySet<ErrorCode> = new Set(['no-space', 'timed-out', 'home-not-writable']);
 
 export interface SchedulerOptions {
-  readonly member: Pick<Member, 'name' | 'spool' | 'schedules' | 'database'>;
+  readonly member: Pick<Member, 'name' | 'spool' | 'database'>;
+  readonly schedules: ScheduleTable;
   /** What a command may see of it. */
   readonly environment: Environment;
   readonly clocks: () => Moment;
@@ -123,7 +124,7 @@ export class Scheduler {
   }
 
   get #table(): ScheduleTable {
-    return this.#options.member.schedules;
+    return this.#options.schedules;
   }
 
   /** Takes over what the file says now. */
@@ -205,7 +206,7 @@ export class Scheduler {
     try {
       await this.#kept(name, () => table.store.began(name, run), signal, asked);
       const made = await makeReport(schedule, { environment, machine: member.name, run, signal });
-      const done = await this.#kept(name, () => spoolScheduled(made, member, signal), signal, asked);
+      const done = await this.#kept(name, () => spoolScheduled(made, member, table, signal), signal, asked);
       const facts = { schedule: name, seq: done.seq };
       if (made.failure === undefined) log.info('a scheduled report was made', facts);
       else log.warn('a scheduled report of a failure was made', { ...facts, reason: made.failure });
@@ -243,14 +244,14 @@ export class Scheduler {
   }
 
   #noReport(name: string, signal: AbortSignal, error: unknown): void {
-    const { member, log } = this.#options;
+    const { log } = this.#options;
     try {
       if (signal.aborted) {
         log.warn('a run of a schedule was ended: there is no report of it', { schedule: name });
-        member.schedules.store.ended(name);
+        this.#table.store.ended(name);
       } else {
         log.error('a scheduled report could not be kept', { schedule: name, error });
-        member.schedules.finish(name, `no report: ${messageOf(error)}`);
+        this.#table.finish(name, `no report: ${messageOf(error)}`);
       }
     } catch (failure) {
       if (!(failure instanceof FilerError)) throw failure;

@@ -2,11 +2,13 @@ import { FilerError, type Session } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { reconnectDelayMs } from '../network/backoff.ts';
 import type { Member } from '../network/member.ts';
+import type { ScheduleTable } from './schedule-table.ts';
 import { uploadAttachments } from './attachment-upload.ts';
 import { drainSpool } from './spool-sender.ts';
 
 export interface SpoolCourierOptions {
   readonly member: Member;
+  readonly schedules: Pick<ScheduleTable, 'dueOf'>;
   readonly software: string;
   readonly log: Logger;
 }
@@ -61,7 +63,7 @@ export class SpoolCourier {
         spool,
         session,
         upload: (report) => uploadAttachments(member, software, report, this.#stop.signal),
-        dueOf: (name) => member.schedules.dueOf(name),
+        dueOf: (name) => this.#options.schedules.dueOf(name),
         log,
       });
       this.#failures = 0;

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { FilerError, type Attachment, type ReportBody } from '@filer/protocol';
 import type { Member } from '../network/member.ts';
+import type { ScheduleTable } from './schedule-table.ts';
 import { fitted, withNote, type ScheduledReport } from './scheduled-report.ts';
 import { Snapshot } from './snapshot.ts';
 
@@ -19,7 +20,8 @@ export interface SpooledSchedule {
  */
 export async function spoolScheduled(
   { body, files, failure }: ScheduledReport,
-  { spool, schedules, database }: Pick<Member, 'spool' | 'schedules' | 'database'>,
+  { spool, database }: Pick<Member, 'spool' | 'database'>,
+  schedules: Pick<ScheduleTable, 'finish'>,
   signal: AbortSignal,
 ): Promise<SpooledSchedule> {
   const leftOut: string[] = [];

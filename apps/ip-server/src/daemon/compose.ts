@@ -6,6 +6,7 @@ import {
   EventRing,
   KeptClock,
   openHome,
+  readClocks,
   RpcServer,
   TrustedClock,
   type Environment,
@@ -108,10 +109,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   // Time.
   const clocks = machineClocks();
   const savedClock = await store.expectations.clock();
-  const trusted = new TrustedClock(
-    () => ({ wallMs: clocks.wall(), steadyMs: clocks.uptime(), boot: clocks.boot ?? '' }),
-    (await registry.trustedTime()) ?? savedClock?.time,
-  );
+  const trusted = new TrustedClock(readClocks, (await registry.trustedTime()) ?? savedClock?.time);
   const now = (): number => trusted.stamp();
   const agesNow = (): number => trusted.now();
   const clock = new SteadyClock(clocks, savedClock);

@@ -1,24 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
+import { readClocks } from '@filer/program';
 import type { MachineClocks } from '../reports/steady-clock.ts';
-
-/** The kernel's name of this start of the machine (random(4)); Linux only. */
-const BOOT_FILE = '/proc/sys/kernel/random/boot_id';
 
 /** The clocks of this machine. */
 export function machineClocks(): MachineClocks {
+  const { boot } = readClocks();
   return {
     wall: Date.now,
     monotonic: () => performance.now(),
-    uptime: () => uptime() * 1_000,
-    boot: bootName(),
+    uptime: () => readClocks().steadyMs,
+    boot: boot === '' ? undefined : boot,
   };
-}
-
-function bootName(): string | undefined {
-  try {
-    return readFileSync(BOOT_FILE, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }

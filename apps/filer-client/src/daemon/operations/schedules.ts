@@ -1,8 +1,7 @@
 import { fieldsOf, FilerError } from '@filer/protocol';
-import { iso } from '@filer/program';
+import { iso, readClocks } from '@filer/program';
 import type { reportMethods, ScheduleLine } from '../../api/contract/reports.ts';
-import type { Member } from '../../network/member.ts';
-import { readClocks } from '../../reports/clocks.ts';
+import type { ScheduleTable } from '../../reports/schedule-table.ts';
 import type { ScheduleEntry } from '../../reports/schedule-takeover.ts';
 import type { OperationOf } from '../operation-context.ts';
 import { sendSpooled } from './report.ts';
@@ -10,31 +9,31 @@ import { sendSpooled } from './report.ts';
 type Methods = typeof reportMethods;
 
 /** `report schedule add NAME …`: the fields are those of the file. */
-export const scheduleAdd: OperationOf<Methods['scheduleAdd']> = ({ member, daemon }, params) => {
+export const scheduleAdd: OperationOf<Methods['scheduleAdd']> = ({ schedules, daemon }, params) => {
   const { schedule, replace = false } = params;
-  const entry = member.schedules.add(fieldsOf(schedule, 'schedule'), replace);
+  const entry = schedules.add(fieldsOf(schedule, 'schedule'), replace);
   daemon.scheduler.wake();
-  return { ...lineOf(member, entry), daemon: daemon.isRunning };
+  return { ...lineOf(schedules, entry), daemon: daemon.isRunning };
 };
 
-export const scheduleList: OperationOf<Methods['scheduleList']> = ({ member, daemon }) => {
-  member.schedules.refresh();
+export const scheduleList: OperationOf<Methods['scheduleList']> = ({ schedules, daemon }) => {
+  schedules.refresh();
   daemon.scheduler.wake();
   return {
-    file: member.schedules.file.path,
+    file: schedules.file.path,
     daemon: daemon.isRunning,
-    schedules: member.schedules.entries.flatMap((entry) =>
-      entry.schedule === undefined ? [] : [lineOf(member, entry)],
+    schedules: schedules.entries.flatMap((entry) =>
+      entry.schedule === undefined ? [] : [lineOf(schedules, entry)],
     ),
-    mistakes: member.schedules.mistakes.map(({ name, message }) => ({ name: name ?? null, message })),
-    leaving: member.schedules.entries.flatMap(({ name, leavesAtMs }) =>
+    mistakes: schedules.mistakes.map(({ name, message }) => ({ name: name ?? null, message })),
+    leaving: schedules.entries.flatMap(({ name, leavesAtMs }) =>
       leavesAtMs === undefined ? [] : [{ name, leavesAt: leavesAt(leavesAtMs) }],
     ),
   };
 };
 
-export const scheduleRemove: OperationOf<Methods['scheduleRemove']> = ({ member, daemon }, { name }) => {
-  member.schedules.remove(name);
+export const scheduleRemove: OperationOf<Methods['scheduleRemove']> = ({ schedules, daemon }, { name }) => {
+  schedules.remove(name);
   daemon.scheduler.wake();
   return { name };
 };
@@ -62,7 +61,7 @@ function leavesAt(steadyMs: number): string {
   return new Date(Date.now() + steadyMs - readClocks().steadyMs).toISOString();
 }
 
-function lineOf({ schedules }: Member, { name, schedule, isRunning, last }: ScheduleEntry): ScheduleLine {
+function lineOf(schedules: ScheduleTable, { name, schedule, isRunning, last }: ScheduleEntry): ScheduleLine {
   if (schedule === undefined) throw new FilerError('configuration-invalid', `${name} cannot be read`);
   const { timetable, command, shell, attach, values, title, always } = schedule;
   const nextInMs = schedules.dueOf(name)?.nextInMs ?? 0;

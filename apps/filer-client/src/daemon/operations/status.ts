@@ -3,7 +3,12 @@ import type { peerMethods, Status } from '../../api/contract/peers.ts';
 import { problemDocument } from '../../network/server-access.ts';
 import type { OperationOf } from '../operation-context.ts';
 
-export const status: OperationOf<typeof peerMethods.status> = async ({ member, access, daemon }) => {
+export const status: OperationOf<typeof peerMethods.status> = async ({
+  member,
+  access,
+  schedules,
+  daemon,
+}) => {
   const current = access.current;
   const asOf = current === undefined ? member.directory.asOf : Date.now();
   return {
@@ -26,8 +31,8 @@ export const status: OperationOf<typeof peerMethods.status> = async ({ member, a
     listen: daemon.listen,
     inbox: await daemon.inboxFolder(),
     spool: member.spool.size,
-    schedules: member.schedules.entries.length,
-    nextReport: nextReport(member.schedules.announce()),
+    schedules: schedules.entries.length,
+    nextReport: nextReport(schedules.announce()),
     spoolRefused: member.spool.refusedSize,
     offers: member.offers.all().filter(({ state }) => state === 'waiting').length,
     jobs: member.jobs.openCount,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { systemCode } from '@filer/protocol';
-import type { Moment } from './due.ts';
+import type { ClockReading } from './trusted-clock.ts';
 
 let boot: string | undefined;
 
@@ -10,7 +10,7 @@ let boot: string | undefined;
  * /proc/uptime, the same), which goes on while the machine sleeps; Node's own timers and `performance.now()` stand still
  * then.
  */
-export function readClocks(): Moment {
+export function readClocks(): ClockReading {
   boot ??= readBoot();
   return { wallMs: Date.now(), steadyMs: uptime() * 1000, boot };
 }

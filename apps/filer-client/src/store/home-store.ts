@@ -1,0 +1,98 @@
+import { EventRing, parseTrust, writesTo, type Database, type Home, type SavedTrust } from '@filer/program';
+import { KnownDigests } from '@filer/transfer';
+import type { ClientEventData } from '../api/contract/events.ts';
+import { ArrivalStore } from './arrival-store.ts';
+import { openDatabase } from './database.ts';
+import { DeliveryStore } from './delivery-store.ts';
+import { DigestStore } from './digest-store.ts';
+import { DirectoryStore } from './directory-store.ts';
+import { InboxStore } from './inbox-store.ts';
+import { JobFileStore } from './job-file-store.ts';
+import { JobStore } from './job-store.ts';
+import { MessageStore } from './message-store.ts';
+import { forgetOtherNetwork } from './network-change.ts';
+import { OfferStore } from './offer-store.ts';
+import { ReceiptStore } from './receipt-store.ts';
+import { RemovalStore } from './removal-store.ts';
+import { Settings } from './settings.ts';
+import { ShareStore } from './share-store.ts';
+import { Spool } from './spool.ts';
+import { WatchStore } from './watch-store.ts';
+
+/** Where the trusted time is stored. */
+const CLOCK = 'clock.trusted';
+
+/** All that a home keeps in its databases, as a member of one network. */
+export class HomeStore implements Disposable {
+  /** What happens here; commands follow it. */
+  readonly events = new EventRing<ClientEventData>();
+  readonly database: Database;
+  readonly settings: Settings;
+  readonly removals: RemovalStore;
+  readonly directory: DirectoryStore;
+  readonly spool: Spool;
+  readonly messages: MessageStore;
+  readonly inbox: InboxStore;
+  readonly deliveries: DeliveryStore;
+  readonly offers: OfferStore;
+  readonly arrivals: ArrivalStore;
+  readonly jobs: JobStore;
+  readonly jobFiles: JobFileStore;
+  readonly receipts: ReceiptStore;
+  /** Of files that were sent and received. */
+  readonly digests: KnownDigests;
+  readonly shares: ShareStore;
+  readonly watches: WatchStore;
+  readonly #closing: DisposableStack;
+  #dataVersion: number | undefined;
+
+  /** @throws FilerError `store-damaged`, `home-not-writable`, `no-space`, `timed-out` */
+  constructor({ databaseFile, digestsFile, attachments }: Home, network: string) {
+    const { events } = this;
+    using opening = new DisposableStack();
+    const database = opening.use(openDatabase(databaseFile));
+    this.database = database;
+    this.settings = new Settings(database);
+    forgetOtherNetwork(database, this.settings, network);
+    this.removals = new RemovalStore(database, network);
+    this.directory = new DirectoryStore(database, (id) => this.removals.has(id), {
+      hasEnded: (membership) => this.removals.leaves.ends(membership),
+      events,
+    });
+    this.spool = new Spool(database, network, attachments, { events });
+    this.messages = new MessageStore(database);
+    const writes = writesTo(database);
+    this.inbox = new InboxStore(database, writes);
+    this.deliveries = new DeliveryStore(database, writes);
+    this.offers = new OfferStore(database);
+    this.arrivals = new ArrivalStore(database);
+    this.jobs = new JobStore(database, events);
+    this.jobFiles = new JobFileStore(database);
+    this.receipts = new ReceiptStore(database);
+    this.digests = new KnownDigests(opening.use(new DigestStore(digestsFile)));
+    this.shares = new ShareStore(database);
+    this.watches = new WatchStore(database, events);
+    this.#closing = opening.move();
+  }
+
+  /** The trusted time as it was last stored. */
+  get savedClock(): SavedTrust | undefined {
+    return parseTrust(this.settings.get(CLOCK));
+  }
+
+  /** @throws FilerError of the store */
+  saveClock(trust: SavedTrust): void {
+    this.settings.set(CLOCK, JSON.stringify(trust));
+  }
+
+  /** Whether another process has written into the home's database since the last call. @throws FilerError of the store */
+  wasChangedElsewhere(): boolean {
+    const before = this.#dataVersion;
+    this.#dataVersion = this.database.pragma('data_version');
+    return before !== undefined && before !== this.#dataVersion;
+  }
+
+  [Symbol.dispose](): void {
+    this.#closing.dispose();
+  }
+}
