@@ -1,6 +1,7 @@
 import type { Candidate, Completion, CompletionContext } from '@filer/program';
 import { jobDocument } from '../../jobs/job-documents.ts';
 import type { Member } from '../../network/member.ts';
+import { ScheduleTable } from '../../reports/schedule-table.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import { openMember } from '../home-member.ts';
@@ -41,7 +42,7 @@ const NAMES: Readonly<Record<string, (member: Member, typed: string) => readonly
     peersOf(member).map((peer) => ({ ...peerName(peer), text: `${peer.name}:`, isOpen: true })),
   share: (member) => member.shares.all().map(({ name, folder }) => ({ text: name, about: folder })),
   watch: (member) => member.watches.all().map(({ name, folder }) => ({ text: name, about: folder })),
-  schedule: (member) => member.schedules.entries.map(({ name }) => ({ text: name })),
+  schedule: (member) => ScheduleTable.of(member).entries.map(({ name }) => ({ text: name })),
   job: (member) =>
     member.jobs
       .list({ limit: MOST })
