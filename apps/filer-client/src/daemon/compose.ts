@@ -85,9 +85,8 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   const inbox = resolve(settings.inbox ?? home.inbox);
   const inboxNow = statSync(inbox, { bigint: true, throwIfNoEntry: false });
   if (inboxNow !== undefined) requireNotOwn(inbox, inboxNow);
-  const intake = closing.adopt(await TransferIntake.open(intakeOptions(options, member, inbox)), (it) =>
-    it.close(),
-  );
+  const intakeOptions = { member, inbox, settings, environment, log };
+  const intake = closing.adopt(await TransferIntake.open(intakeOptions), (it) => it.close());
   const { slots } = intake;
   const holdings = closing.adopt(new HoldingServer({ member, inbox, log }), (it) => it.close());
   const fetches = closing.adopt(new FetchServer({ member, slots, log }), (it) => it.close());
@@ -197,30 +196,4 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   watches.start();
   scheduler.start();
   return daemon;
-}
-
-function intakeOptions(
-  { settings, environment, log }: DaemonOptions,
-  member: Member,
-  inbox: string,
-): Parameters<typeof TransferIntake.open>[0] {
-  return {
-    member,
-    inbox,
-    accept: settings.accept,
-    limits: {
-      quotaBytes: settings.inboxQuota,
-      maxFileBytes: settings.maxFileSize,
-      maxFiles: settings.maxFiles,
-      keepFreeBytes: settings.keepFree,
-    },
-    pattern: settings.inboxPattern,
-    hook: settings.onReceived && {
-      command: settings.onReceived,
-      timeoutMs: settings.onReceivedTimeoutMs,
-      environment,
-    },
-    sync: settings.sync,
-    log,
-  };
 }

@@ -1,7 +1,5 @@
 import {
-  DIGEST_BLOCK_BYTES,
   FilerError,
-  GOT_EVERY_BYTES,
   STREAM_OVERHEAD_BYTES,
   type BasisRequest,
   type Chunk,
@@ -15,6 +13,7 @@ import {
 import type { FileSink } from '../digests/blocks.ts';
 import { outOfPlace } from '../wire/ending.ts';
 import { IncomingBlocks, type NextBytes } from './incoming-blocks.ts';
+import { OpenStream } from './open-stream.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { release, type Wanted, type WantedEntries } from './wanted-entries.ts';
 
@@ -28,18 +27,6 @@ export interface Destination<S extends FileSink> {
   whole(wanted: Wanted, blocks: IncomingBlocks<S>, end: FileEnd, mtimeNs: bigint): Promise<void>;
 }
 
-/** The stream that is open. Without blocks it failed already, and what comes is dropped. */
-interface Stream<S extends FileSink> {
-  readonly wanted: Wanted;
-  readonly isGrowing: boolean;
-  /** Whether its sender can begin it again: a message of its own is over with the message. */
-  readonly mayBeginAgain: boolean;
-  size: number;
-  readonly mtimeNs: bigint;
-  blocks: IncomingBlocks<S> | undefined;
-  position: number;
-}
-
 /** The streams of a transfer, one after the other, each into a sink. */
 export class IncomingStreams<S extends FileSink = FileSink> {
   readonly #owner: Pick<IncomingOwner, 'started' | 'got' | 'progress' | 'failed'>;
@@ -49,7 +36,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
   #untoldBytes = 0;
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
   #abandoned: Wanted | undefined;
-  #stream: Stream<S> | undefined;
+  #stream: OpenStream<S> | undefined;
 
   constructor(
     destination: Destination<S>,
@@ -68,20 +55,12 @@ export class IncomingStreams<S extends FileSink = FileSink> {
 
   /** A stream begins. @throws FilerError `unexpected-message` */
   async begin(start: FileStart, mayBeginAgain = true): Promise<void> {
-    const { entry, size, mtimeNs, growing: isGrowing = false } = start;
+    const { entry, size } = start;
     const wanted = this.#entries.get(entry);
     if (this.#stream !== undefined || wanted === undefined || !MAY_BEGIN.has(wanted.state)) {
       throw outOfPlace(`the beginning of entry ${entry}`);
     }
-    const stream: Stream<S> = {
-      wanted,
-      isGrowing,
-      mayBeginAgain,
-      size,
-      mtimeNs,
-      blocks: undefined,
-      position: 0,
-    };
+    const stream = new OpenStream<S>(wanted, start, mayBeginAgain);
     this.#stream = stream;
     if (wanted.state === 'failed') return; // the sender had not heard of it yet
     if (wanted.state === 'ahead') this.#entries.noLongerAhead(wanted);
@@ -89,18 +68,17 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     this.#owner.started(entry, wanted.name, size);
     try {
       const sink = await this.#destination.open(wanted, start);
-      stream.blocks = new IncomingBlocks(sink, wanted.name, size, isGrowing);
+      stream.blocks = new IncomingBlocks(sink, wanted.name, size, stream.isGrowing);
     } catch (error) {
       this.#entries.giveUp(wanted, error);
     }
   }
 
   /** The file of the open stream has more bytes by now. @throws FilerError `unexpected-message` */
-  async grow({ entry, size }: Grow): Promise<void> {
+  async grow(grow: Grow): Promise<void> {
+    const { entry, size } = grow;
     const stream = this.#streamOf(entry, 'growth');
-    if (!stream.isGrowing || size <= stream.size)
-      throw outOfPlace(`growing to ${size} bytes of entry ${entry}`);
-    stream.size = size;
+    stream.grow(grow);
     const { blocks, wanted, position } = stream;
     if (blocks === undefined) return;
     try {
@@ -117,31 +95,23 @@ export class IncomingStreams<S extends FileSink = FileSink> {
    * @param free called when the chunk's memory is no longer needed
    * @throws FilerError `unexpected-message`
    */
-  async chunk({ entry, offset, content, block }: Chunk, free: () => void): Promise<void> {
+  async chunk(chunk: Chunk, free: () => void): Promise<void> {
+    const { entry, content, block } = chunk;
     const stream = this.#streamOf(entry, 'a chunk');
-    const { blocks, position, size } = stream;
-    const end = offset + content.length;
-    // A digest is that of one block.
-    const isAmbiguous = block !== undefined && blockOf(end - 1) !== blockOf(offset);
-    if (offset !== position || end > size || isAmbiguous) {
-      throw outOfPlace(`a chunk of ${content.length} bytes at ${offset} of entry ${entry}`);
-    }
-    stream.position += content.length;
+    stream.passChunk(chunk);
+    const { blocks } = stream;
     if (blocks === undefined) free();
     else await this.#advance(stream, content.length, this.#append(stream, blocks, { content, block }, free));
     this.#tellGot(stream, content.length);
   }
 
   /** The sender goes no further ahead of what was taken than it may. */
-  #tellGot({ wanted: { entry }, size, position, blocks, isGrowing }: Stream<S>, bytes: number): void {
+  #tellGot(stream: OpenStream<S>, bytes: number): void {
     this.#untoldBytes += bytes;
-    // Only `end` tells where the last block of one that grows ends, and it may wait for this.
-    const isTail = isGrowing && position === size;
-    const offset = isTail ? position : (blocks?.verified ?? position);
-    const isEndOfLarge = offset === size && size > DIGEST_BLOCK_BYTES;
-    if (this.#untoldBytes < GOT_EVERY_BYTES && !isEndOfLarge) return;
+    const offset = stream.gotAfter(this.#untoldBytes);
+    if (offset === undefined) return;
     this.#untoldBytes = 0;
-    this.#owner.got({ entry, offset });
+    this.#owner.got({ entry: stream.wanted.entry, offset });
   }
 
   /**
@@ -149,22 +119,17 @@ export class IncomingStreams<S extends FileSink = FileSink> {
    *
    * @throws FilerError `unexpected-message`
    */
-  async same({ entry, offset, bytes }: Same): Promise<void> {
+  async same(same: Same): Promise<void> {
+    const { entry, bytes } = same;
     const stream = this.#streamOf(entry, 'what is the same');
-    const { blocks, position, size } = stream;
-    const end = offset + bytes;
-    const isBlock = offset % DIGEST_BLOCK_BYTES === 0 && (bytes === DIGEST_BLOCK_BYTES || end === size);
-    const isThere = blocks === undefined || end <= blocks.sink.basis.bytes;
-    if (offset !== position || end > size || !isBlock || !isThere) {
-      throw outOfPlace(`${bytes} bytes that are the same at ${offset} of entry ${entry}`);
-    }
-    stream.position = end;
+    stream.passSame(same);
+    const { blocks } = stream;
     if (blocks !== undefined) await this.#advance(stream, bytes, this.#appendSame(stream, blocks, bytes));
     this.#tellGot(stream, bytes);
   }
 
   async #append(
-    stream: Stream<S>,
+    stream: OpenStream<S>,
     blocks: IncomingBlocks<S>,
     next: NextBytes,
     free: () => void,
@@ -181,7 +146,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     this.#lose(wanted, message, bytes);
   }
 
-  async #appendSame(stream: Stream<S>, blocks: IncomingBlocks<S>, bytes: number): Promise<void> {
+  async #appendSame(stream: OpenStream<S>, blocks: IncomingBlocks<S>, bytes: number): Promise<void> {
     if (await blocks.same(bytes)) return;
     const { wanted } = stream;
     stream.blocks = undefined;
@@ -203,7 +168,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     return (await stream.blocks?.basis(first, count)) ?? Buffer.alloc(0);
   }
 
-  async #advance(stream: Stream<S>, bytes: number, writing: Promise<void>): Promise<void> {
+  async #advance(stream: OpenStream<S>, bytes: number, writing: Promise<void>): Promise<void> {
     try {
       await writing;
     } catch (error) {
@@ -214,7 +179,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     this.#owner.progress(wanted.entry, wanted.name, position, size);
   }
 
-  async #giveUp(stream: Stream<S>, error: unknown): Promise<void> {
+  async #giveUp(stream: OpenStream<S>, error: unknown): Promise<void> {
     const { blocks, wanted } = stream;
     stream.blocks = undefined;
     await blocks?.sink.drop();
@@ -287,14 +252,10 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     this.#stream = undefined;
   }
 
-  #streamOf(entry: number, what: string): Stream<S> {
+  #streamOf(entry: number, what: string): OpenStream<S> {
     if (this.#stream?.wanted.entry !== entry) throw outOfPlace(`${what} of entry ${entry}`);
     return this.#stream;
   }
-}
-
-function blockOf(offset: number): number {
-  return Math.floor(offset / DIGEST_BLOCK_BYTES);
 }
 
 const MAY_BEGIN: ReadonlySet<Wanted['state']> = new Set(['ahead', 'abandoned', 'failed']);

@@ -5,19 +5,12 @@ import {
   formatBasisAnswer,
   formatEntriesAnswer,
   formatError,
-  formatFailed,
-  formatGot,
-  formatReceipts,
   formatTransferWord,
   parseOffer,
-  MAX_TRANSFER_ENTRIES,
-  MAX_TRANSFER_NAME_CHARS,
   STREAM_OVERHEAD_BYTES,
   TRANSFER_LIMITS,
   parseUnsent,
   type Entries,
-  type EntryFailure,
-  type Got,
   type KeyPair,
   type Message,
   type Offer,
@@ -37,16 +30,18 @@ import {
   abandonMessage,
   doneMessage,
   type Unsent,
+  unlessAborted,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
-import { asTold, bugOf, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
+import { EarlyEnd } from '../wire/early-end.ts';
+import { asTold, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
-import { Tally, type FileResult, type Outcome } from '../wire/outcome.ts';
+import type { Outcome } from '../wire/outcome.ts';
 import { StallWatchdog, type StallOptions } from '../wire/stall-watchdog.ts';
 import { permittedMode } from './permitted-mode.ts';
-import { ReceiptBatches } from '../receipts/receipt-batches.ts';
-import { signReceipts } from '../receipts/receipts.ts';
+import { IncomingResults } from './incoming-results.ts';
+import { IncomingTotals } from './incoming-totals.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 import type { Asker } from './receive-policy.ts';
 import { shownName } from '../disk/safe-path.ts';
@@ -99,14 +94,14 @@ export interface Reception {
 }
 
 /** One side of a transfer: takes what a sender says, in its order, and answers. */
-export class Receiver implements IncomingOwner {
+export class Receiver {
   /** What follows the answer to the offer. */
   static readonly #router = new Router<Receiver, Promise<void> | void>({ on: 'transfer', as: 'receiver' })
-    .on(entriesMessage, (entries, receiver) => receiver.#takeEntries(entries, receiver.#incoming))
+    .on(entriesMessage, (entries, receiver) => receiver.#takeEntries(entries))
     .on(fileMessage, (file, receiver) => receiver.#incoming.streams.begin(receiver.#withPermitted(file)))
     .on(growMessage, (grow, receiver) => receiver.#incoming.streams.grow(grow))
     .on(chunkMessage, (chunk, receiver) => {
-      receiver.#bytesReceived += chunk.content.length;
+      receiver.#totals.bytesReceived += chunk.content.length;
       // Where it goes may take its time.
       return receiver.#watchdog.during(
         receiver.#incoming.streams.chunk(chunk, () => receiver.#channel.recycle?.(chunk.content)),
@@ -114,7 +109,7 @@ export class Receiver implements IncomingOwner {
     })
     .on(smallMessage, (small, receiver) => {
       const file = receiver.#withPermitted(small);
-      receiver.#bytesReceived += file.size;
+      receiver.#totals.bytesReceived += file.size;
       return receiver.#incoming.streams.small(file, () => receiver.#channel.recycle?.(file.content));
     })
     .on(basisMessage, async (request, receiver) => {
@@ -128,13 +123,14 @@ export class Receiver implements IncomingOwner {
     .on(abandonMessage, (failure, receiver, message) =>
       receiver.#incoming.streams.abandon(asTold(failure, receiver.#channel), isChange(message)),
     )
-    .on(doneMessage, (_, receiver) => receiver.#takeDone(receiver.#incoming));
+    .on(doneMessage, (_, receiver) => receiver.#takeDone());
   readonly #channel: Channel;
   readonly #options: ReceiverOptions;
   readonly #reception: Reception;
   readonly #watchdog: StallWatchdog;
-  readonly #receipts = new ReceiptBatches((files) => this.#issue(files));
-  readonly #tally = new Tally();
+  readonly #end: EarlyEnd;
+  readonly #totals: IncomingTotals;
+  readonly #results: IncomingResults;
   readonly #permitted = permittedMode();
   /** Aborted when the connection is gone. */
   readonly #gone = new AbortController();
@@ -142,44 +138,50 @@ export class Receiver implements IncomingOwner {
   /** What this side says while it is busy. */
   #working = formatTransferWord('working');
   #totalsAsked = false;
-  #nextEntry = 0;
-  #entriesTold = 0;
-  #nameCharsTold = 0;
-  #allAnnounced = false;
-  #bytesReceived = 0;
-  #bytesAnnounced = 0;
-  #filesAnnounced = 0;
-  #failure: FilerError | undefined;
-  #bug: Error | undefined;
 
   constructor(channel: Channel, options: ReceiverOptions, reception: Reception) {
     this.#channel = channel;
     channel.setLimits?.(TRANSFER_LIMITS);
     this.#options = options;
     this.#reception = reception;
+    this.#end = new EarlyEnd('receiver', (reason) => {
+      this.#results.flush(); // for what is in place already
+      channel.reject(reason);
+    });
     this.#watchdog = new StallWatchdog(
-      { announce: () => this.#tell(this.#working), stalled: (error) => this.#fail(error) },
+      { announce: () => this.#tell(this.#working), stalled: (error) => this.#end.by(error) },
       options,
     );
+    this.#totals = new IncomingTotals(options.maxEntries);
+    this.#results = new IncomingResults({
+      ...options,
+      totals: this.#totals,
+      watchdog: this.#watchdog,
+      end: this.#end,
+      tell: (message) => this.#tell(message),
+      on: (event) => options.on?.(event),
+      record: (file, offer) => reception.record?.(file, offer),
+    });
   }
 
   async run(): Promise<ReceiveOutcome> {
-    const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
+    const listenNoMore = onAbort(this.#options.signal, (reason) => this.#end.by(reason));
     void this.#channel.closed.then(() => this.#gone.abort());
     try {
       await this.#listen();
     } catch (error) {
-      this.#failWith(error);
+      this.#end.by(error);
     }
     listenNoMore();
-    await this.#accepted?.incoming.stop(this.#failure ?? new FilerError('internal', 'the transfer was over'));
+    const reason = this.#end.reason ?? new FilerError('internal', 'the transfer was over');
+    await this.#accepted?.incoming.stop(reason);
     this.#watchdog[Symbol.dispose]();
-    this.#receipts[Symbol.dispose]();
+    this.#results[Symbol.dispose]();
     this.#accepted?.[Symbol.dispose]();
-    if (this.#bug !== undefined) throw this.#bug;
-    const outcome = this.#tally.outcome(this.#failure);
-    const [bytesReceived, bytesTotal] = [this.#bytesReceived, this.#bytesAnnounced];
-    return { ...outcome, job: this.#accepted?.offer.job, bytesReceived, bytesTotal };
+    this.#end.throwBug();
+    const { bytesReceived, bytes: bytesTotal } = this.#totals;
+    const job = this.#accepted?.offer.job;
+    return { ...this.#results.outcome(this.#end.reason), job, bytesReceived, bytesTotal };
   }
 
   async #listen(): Promise<void> {
@@ -211,10 +213,8 @@ export class Receiver implements IncomingOwner {
     const { caughtUp, signal } = this.#options;
     const waiting = caughtUp?.();
     if (waiting === undefined) return;
-    const { promise: stopped, resolve } = Promise.withResolvers<void>();
-    const listenNoMore = onAbort(signal, () => resolve());
-    await this.#watchdog.work(Promise.race([waiting, stopped]));
-    listenNoMore();
+    // That it is aborted ends the transfer elsewhere.
+    await this.#watchdog.work(unlessAborted(waiting, signal).catch(() => undefined));
   }
 
   /** @returns whether that was the word of a sender that has nothing, or what it cannot send */
@@ -229,18 +229,19 @@ export class Receiver implements IncomingOwner {
   /** @returns whether the transfer goes on: the offer is taken, or another one may follow */
   async #takeOffer(message: Message): Promise<boolean> {
     const { id, ...offer } = parseOffer(message);
-    this.#emit({ type: 'offered', offer });
+    this.#options.on?.({ type: 'offered', offer });
     try {
-      this.#accepted = await this.#watchdog.work(this.#reception.accept(offer, this.#asker(), this));
+      const accepting = this.#reception.accept(offer, this.#asker(), this.#results.ofOffer(offer));
+      this.#accepted = await this.#watchdog.work(accepting);
     } catch (error) {
-      if (!(error instanceof FilerError) || this.#failure !== undefined) throw error;
+      if (!(error instanceof FilerError) || this.#end.reason !== undefined) throw error;
       if (this.#gone.signal.aborted) return true; // what the sender said last, if anything, comes next
       if (error.code === 'totals-needed' && !offer.complete && !this.#totalsAsked) {
         this.#totalsAsked = true;
         await this.#say({ header: formatError(error, id), content: NO_CONTENT });
         return true;
       }
-      this.#failure = error;
+      this.#end.refused(error);
       await this.#channel.send(formatError(error, id));
       return false;
     }
@@ -259,43 +260,16 @@ export class Receiver implements IncomingOwner {
     };
   }
 
-  async #takeEntries({ id, first, last, entries }: Entries, incoming: Incoming): Promise<void> {
-    if (this.#allAnnounced || first !== this.#nextEntry)
-      throw outOfPlace(`a batch that begins at entry ${first}`);
-    this.#nextEntry += entries.length;
-    this.#announced(
-      entries.length,
-      entries.reduce((chars, { path }) => chars + path.length, 0),
-    );
-    this.#allAnnounced = last;
+  async #takeEntries(batch: Entries): Promise<void> {
+    const { id, first, entries } = batch;
+    const incoming = this.#incoming;
+    this.#totals.batch(batch);
     const permitted = entries.map((entry) => this.#withPermitted(entry));
     const answers = await this.#watchdog.work(incoming.announce(first, permitted));
-    answers.forEach(({ answer }, index) => {
-      const { kind, size } = entries[index] ?? { kind: 'dir', size: 0 };
-      if (answer !== 'refused') this.#watchdog.moved(STREAM_OVERHEAD_BYTES);
-      if (answer === 'unwanted') return;
-      this.#bytesAnnounced = Math.min(this.#bytesAnnounced + size, Number.MAX_SAFE_INTEGER);
-      if (kind !== 'dir') this.#filesAnnounced++;
-    });
+    for (const { answer } of answers) if (answer !== 'refused') this.#watchdog.moved(STREAM_OVERHEAD_BYTES);
+    this.#totals.answered(batch, answers);
     await this.#say(formatEntriesAnswer(id, answers));
     await incoming.vouch();
-  }
-
-  /** More entries are told of, what cannot be sent too. @throws FilerError `too-large` when it is more than one transfer may tell of */
-  #announced(entries: number, nameChars: number): void {
-    const { maxEntries = MAX_TRANSFER_ENTRIES } = this.#options;
-    this.#entriesTold += entries;
-    this.#nameCharsTold += nameChars;
-    if (this.#entriesTold > maxEntries)
-      throw new FilerError(
-        'too-large',
-        `more than ${maxEntries} files and folders are announced in one transfer: send fewer at a time, or pack them`,
-      );
-    if (this.#nameCharsTold > MAX_TRANSFER_NAME_CHARS)
-      throw new FilerError(
-        'too-large',
-        `names of more than ${MAX_TRANSFER_NAME_CHARS} characters are announced in one transfer: send fewer files at a time, or pack them`,
-      );
   }
 
   /** What another machine says of its mode, as far as it may count here. */
@@ -303,11 +277,11 @@ export class Receiver implements IncomingOwner {
     return { ...file, mode: this.#permitted(file.mode) };
   }
 
-  async #takeDone(incoming: Incoming): Promise<void> {
-    if (!this.#allAnnounced) throw outOfPlace('done');
-    await incoming.finish();
-    this.#receipts.flush();
-    if (this.#failure === undefined) await this.#say(formatTransferWord('done'));
+  async #takeDone(): Promise<void> {
+    if (!this.#totals.isComplete) throw outOfPlace('done');
+    await this.#incoming.finish();
+    this.#results.flush();
+    if (this.#end.reason === undefined) await this.#say(formatTransferWord('done'));
   }
 
   get #incoming(): Incoming {
@@ -317,62 +291,9 @@ export class Receiver implements IncomingOwner {
 
   #takeUnsent(unsent: Unsent): void {
     const { path: name, code, message } = asTold(unsent, this.#channel);
-    this.#announced(1, name.length);
-    if (unsent.leftOut) return this.#emit({ type: 'left-out', name: shownName(name), why: message });
-    this.result({ name, size: 0, status: 'failed', code, message, failedBy: 'peer' });
-  }
-
-  started(entry: number, name: string, size: number): void {
-    this.#emit({ type: 'started', entry, name, size });
-  }
-
-  got(got: Got): void {
-    this.#tell(formatGot(got));
-  }
-
-  progress(entry: number, name: string, fileBytes: number, fileSize: number): void {
-    const bytesTotal = Math.max(this.#accepted?.offer.bytes ?? 0, this.#bytesAnnounced);
-    const [bytesReceived, filesTotal] = [this.#bytesReceived, this.#filesAnnounced];
-    const totals = { bytesReceived, bytesTotal, filesTotal, complete: this.#allAnnounced };
-    this.#emit({ type: 'progress', entry, name, fileBytes, fileSize, ...totals });
-  }
-
-  async inPlace(file: ReceiptFile): Promise<void> {
-    if (this.#accepted !== undefined) await this.#reception.record?.(file, this.#accepted.offer);
-    this.#receipts.add(file);
-  }
-
-  wasThere(file: ReceiptFile): void {
-    this.#receipts.add(file);
-  }
-
-  wereThere(files: readonly ReceiptFile[]): void {
-    this.#receipts.addTogether(files);
-  }
-
-  failed(failure: EntryFailure): void {
-    this.#tell(formatFailed(failure));
-  }
-
-  result(told: FileResult): void {
-    const result = told.status === 'failed' ? { ...told, name: shownName(told.name) } : told;
-    if (result.status !== 'failed') this.#watchdog.moved(STREAM_OVERHEAD_BYTES);
-    this.#tally.add(result);
-    this.#emit({ type: 'file', result });
-  }
-
-  async follow(work: Promise<void>): Promise<void> {
-    try {
-      await this.#watchdog.work(work);
-    } catch (error) {
-      this.#failWith(error);
-    }
-  }
-
-  #issue(files: readonly ReceiptFile[]): void {
-    const { network, senderId: sender, keyPair } = this.#options;
-    const job = this.#accepted?.offer.job ?? '';
-    this.#tell(formatReceipts(signReceipts({ network, job, sender, time: Date.now(), files }, keyPair)));
+    this.#totals.unsent(name);
+    if (unsent.leftOut) this.#options.on?.({ type: 'left-out', name: shownName(name), why: message });
+    else this.#results.result({ name, size: 0, status: 'failed', code, message, failedBy: 'peer' });
   }
 
   async #say(message: Message): Promise<void> {
@@ -383,23 +304,5 @@ export class Receiver implements IncomingOwner {
   /** Says it without waiting. That the connection is gone is noticed by whoever reads from it. */
   #tell(message: Message): void {
     this.#say(message).catch(() => undefined);
-  }
-
-  /** What is no FilerError is a bug of ours, and thrown at the end. */
-  #failWith(error: unknown): void {
-    if (!(error instanceof FilerError)) this.#bug ??= bugOf(error);
-    this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the receiver failed'));
-  }
-
-  /** Ends the transfer early; the first reason counts. */
-  #fail(error: FilerError): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    this.#receipts.flush(); // for what is in place already
-    this.#channel.reject(error);
-  }
-
-  #emit(event: ReceiveEvent): void {
-    this.#options.on?.(event);
   }
 }

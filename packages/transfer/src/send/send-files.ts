@@ -2,16 +2,13 @@ import { randomBytes } from 'node:crypto';
 import {
   FilerError,
   formatBasisRequest,
-  formatOffer,
   formatSkip,
   formatTransferWord,
   formatUnsent,
   parseBasisAnswer,
   type EntryFailure,
-  takesSmall,
   TRANSFER_LIMITS,
   type Message,
-  type Offer,
   type PresentFile,
   type Unsent,
   Router,
@@ -29,21 +26,20 @@ import {
 import { EntryAnnouncer } from './entry-announcer.ts';
 import { send, type Channel } from '../wire/channel.ts';
 import { compareWithThere } from './compare-existing.ts';
-import { asTold, bugOf, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
+import { EarlyEnd } from '../wire/early-end.ts';
+import { asTold, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
 import type { Extent } from '../wire/growing.ts';
 import { SendWindow } from './send-window.ts';
 import { Outgoing } from './outgoing.ts';
-import type { OutgoingOwner, SentFile } from './sent-file.ts';
+import { mayGoAgain, type OutgoingOwner, type SentFile } from './sent-file.ts';
 import { StallWatchdog } from '../wire/stall-watchdog.ts';
 import { ReceiptKeeping } from './receipt-keeping.ts';
 import { Requests } from '../wire/requests.ts';
 import type { SendOptions, SendOutcome } from './send-options.ts';
 import { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
-import { countAll, SourceBatcher } from './source-batcher.ts';
-
-/** How often a file goes once more because its receiver lost some of it: what it was compared with, and a block. */
-const MAX_TIMES_AGAIN = 2;
+import { countAll, SourceBatcher, type Totals } from './source-batcher.ts';
+import { propose } from './propose.ts';
 
 /** Entries in the first batch: the first file is on its way before much was walked. */
 const FIRST_BATCH = 100;
@@ -95,8 +91,13 @@ class Sending implements OutgoingOwner {
   #saidDone = false;
   /** Rejects when the transfer ends early: nobody waits for more then. */
   readonly #over = Promise.withResolvers<never>();
-  #failure: FilerError | undefined;
-  #bug: Error | undefined;
+  readonly #end = new EarlyEnd('sender', (reason) => {
+    this.#stop.abort();
+    this.#channel.reject(reason);
+    this.#requests.fail(reason);
+    this.#over.reject(reason);
+    this.#sendWindow.fail(reason);
+  });
 
   constructor(channel: Channel, options: SendOptions) {
     this.#over.promise.catch(() => undefined); // for when nobody waits
@@ -125,7 +126,7 @@ class Sending implements OutgoingOwner {
     this.#watchdog = new StallWatchdog(
       {
         announce: () => void send(channel, formatTransferWord('working')).catch(() => undefined),
-        stalled: (error) => this.#fail(error),
+        stalled: (error) => this.#end.by(error),
       },
       options,
     );
@@ -134,27 +135,27 @@ class Sending implements OutgoingOwner {
       expected: { network, sender, receiver, job: this.#job },
       pace: this.#watchdog,
       keep,
-      failed: (error) => this.#failWith(error),
+      failed: (error) => this.#end.by(error),
     });
   }
 
   async run(): Promise<SendOutcome> {
-    const listenNoMore = onAbort(this.#options.signal, (reason) => this.#fail(reason));
+    const listenNoMore = onAbort(this.#options.signal, (reason) => this.#end.by(reason));
     try {
       const first = await this.#batcher.next(FIRST_BATCH);
-      if (this.#failure === undefined) {
+      if (this.#end.reason === undefined) {
         if (first.length > 0) await this.#converse(first);
         else if (this.#options.tellsNothing === true) await this.#sayNothing();
       }
     } catch (error) {
-      this.#failWith(error);
+      this.#end.by(error);
     }
     listenNoMore();
     await this.#receipts.settled();
     await this.#batcher.close();
     this.#watchdog[Symbol.dispose]();
-    if (this.#bug !== undefined) throw this.#bug;
-    const outcome = this.#entries.close(this.#failure);
+    this.#end.throwBug();
+    const outcome = this.#entries.close(this.#end.reason);
     return {
       ...outcome,
       job: this.#job,
@@ -172,18 +173,19 @@ class Sending implements OutgoingOwner {
       await this.#tellUnsent();
       for (const file of await this.#announcer.wanted()) await this.#sendFile(file);
     }
-    await this.#tellUnsent();
-    this.#outgoing.flush();
-    this.#saidDone = true;
-    await send(this.#channel, formatTransferWord('done'));
-    await over;
+    await this.#sayDone(over);
   }
 
   /** There is nothing to offer, but perhaps what cannot go. */
   async #sayNothing(): Promise<void> {
     const over = this.#listen();
     over.catch(() => undefined); // as in `converse`
+    await this.#sayDone(over);
+  }
+
+  async #sayDone(over: Promise<void>): Promise<void> {
     await this.#tellUnsent();
+    this.#outgoing.flush();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
@@ -209,43 +211,26 @@ class Sending implements OutgoingOwner {
     const { note = '', onConflict, checksum } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
     try {
-      this.#outgoing.packsSmall = await this.#propose(offer);
+      this.#outgoing.packsSmall = await propose(this.#requests, offer, () => this.#countAll());
       this.#isAnswered = true;
       await this.#watchdog.work(Promise.resolve(this.#options.accepted?.()));
-      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#end.reason !== undefined) throw this.#end.reason;
       return true;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      this.#failure ??= error;
+      this.#end.refused(error);
       return false;
     }
   }
 
-  /**
-   * Offers; a receiver that wants to know first how much there is, is told.
-   *
-   * @returns whether the receiver takes `small`
-   * @throws FilerError the refusal
-   */
-  async #propose(offer: Offer): Promise<boolean> {
-    try {
-      return await this.#requests.ask('answer', (id) => formatOffer(offer, id), takesSmall);
-    } catch (error) {
-      if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
-      const { files, ignored, onlyEntered, links } = this.#options;
-      const isOver = (): boolean => this.#failure !== undefined;
-      const counting = countAll(files, { ignored, onlyEntered, links }, isOver);
-      const totals = await this.#watchdog.work(Promise.race([counting, this.#over.promise]));
-      return await this.#requests.ask(
-        'answer',
-        (id) => formatOffer({ ...offer, ...totals, complete: true }, id),
-        takesSmall,
-      );
-    }
+  async #countAll(): Promise<Totals> {
+    const { files, ignored, onlyEntered, links } = this.#options;
+    const counting = countAll(files, { ignored, onlyEntered, links }, () => this.#end.reason !== undefined);
+    return await this.#watchdog.work(Promise.race([counting, this.#over.promise]));
   }
 
   async #sendFile(file: SentFile): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#end.reason !== undefined) throw this.#end.reason;
     const isWhole = file.source.growing === undefined;
     if (isWhole && file.files !== undefined && (await this.#watchdog.work(this.#skip(file, file.files))))
       return;
@@ -300,7 +285,7 @@ class Sending implements OutgoingOwner {
       }
       throw await lossOf(this.#channel);
     } catch (error) {
-      this.#failWith(error);
+      this.#end.by(error);
       throw error;
     }
   }
@@ -334,29 +319,4 @@ class Sending implements OutgoingOwner {
     if (mayGoAgain(file, failure)) file.again = true;
     else this.#entries.failed(failure.entry, failure, 'peer');
   }
-
-  /** What is no FilerError is a bug of ours, and thrown at the end. */
-  #failWith(error: unknown): void {
-    if (!(error instanceof FilerError)) this.#bug ??= bugOf(error);
-    this.#fail(error instanceof FilerError ? error : new FilerError('internal', 'the sender failed'));
-  }
-
-  /** Ends the transfer early: the first reason counts, and whoever waits learns of it. */
-  #fail(error: FilerError): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    this.#stop.abort();
-    this.#channel.reject(error);
-    this.#requests.fail(error);
-    this.#over.reject(error);
-    this.#sendWindow.fail(error);
-  }
-}
-
-/** Whether a file may go once more: not while it is on its way already, nor once it was said to be whole. */
-function mayGoAgain(file: SentFile, { again, bytes }: EntryFailure): boolean {
-  if (again !== true || file.again === true || file.end !== undefined) return false;
-  if (file.hasBasis !== true && bytes === undefined) return false;
-  file.timesAgain = (file.timesAgain ?? 0) + 1;
-  return file.timesAgain <= MAX_TIMES_AGAIN;
 }

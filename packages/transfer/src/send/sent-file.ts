@@ -39,6 +39,17 @@ export interface SentFile {
   there?: Omit<FileEnd, 'entry'>;
 }
 
+/** How often a file goes once more because its receiver lost some of it: what it was compared with, and a block. */
+const MAX_TIMES_AGAIN = 2;
+
+/** Whether a file may go once more: not while it is on its way already, nor once it was said to be whole. */
+export function mayGoAgain(file: SentFile, { again, bytes }: EntryFailure): boolean {
+  if (again !== true || file.again === true || file.end !== undefined) return false;
+  if (file.hasBasis !== true && bytes === undefined) return false;
+  file.timesAgain = (file.timesAgain ?? 0) + 1;
+  return file.timesAgain <= MAX_TIMES_AGAIN;
+}
+
 export interface OutgoingOptions {
   /** Reads the files, for all recipients of a job together. @default for this recipient alone */
   readonly reads?: SharedReads | undefined;

@@ -9,7 +9,7 @@ import {
   type Header,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
-import { bugOf } from '../wire/ending.ts';
+import { bugOf } from '../wire/early-end.ts';
 import { PackedMessages } from '../wire/packed-messages.ts';
 import type { RateLimit } from '../wire/rate-limit.ts';
 import type { SendWindow } from './send-window.ts';

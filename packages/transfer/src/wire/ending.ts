@@ -80,10 +80,3 @@ export async function dispatch<C>(
 export function outOfPlace(what: string): FilerError {
   return new FilerError('unexpected-message', `${what} has no place at this point of a transfer`);
 }
-
-/** What was thrown and is no FilerError: it goes on to end the process loudly. */
-export function bugOf(thrown: unknown): Error {
-  return thrown instanceof Error
-    ? thrown
-    : new Error('something that is no error was thrown', { cause: thrown });
-}

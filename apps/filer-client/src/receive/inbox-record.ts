@@ -1,0 +1,22 @@
+import { randomUUID } from 'node:crypto';
+import type { Membership } from '@filer/protocol';
+import type { ReceivedFile } from '@filer/transfer';
+import type { Member } from '../network/member.ts';
+
+/** What a file that came takes in the database: in two lists, with their indexes. */
+const ROW_BYTES = 2_048;
+
+/** Notes a file that is in place, before its receipt is given. @throws FilerError `no-space`, of the store */
+export async function recordInInbox(
+  { inbox, room, clock, events }: Member,
+  { file: path, name, size, digest, note, job, present }: ReceivedFile,
+  from: Membership,
+): Promise<void> {
+  const wasThere = present === true;
+  if (wasThere && inbox.has(from.id, path, digest)) return;
+  room.require(ROW_BYTES);
+  const item = { id: randomUUID(), path, name, size, digest, note };
+  const sender = { from: from.id, fromName: from.name };
+  await inbox.add({ ...item, ...sender, job, receivedAt: clock.stamp(), state: 'received', wasThere });
+  events.publish('received', { ...item, from: from.name, fromId: from.id });
+}

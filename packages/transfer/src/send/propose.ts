@@ -1,0 +1,24 @@
+import { FilerError, formatOffer, takesSmall, type Offer } from '@filer/protocol';
+import type { Requests } from '../wire/requests.ts';
+
+/**
+ * Offers; a receiver that wants to know first how much there is, is told.
+ *
+ * @param count counts all that is to be sent
+ * @returns whether the receiver takes `small`
+ * @throws FilerError the refusal
+ */
+export async function propose(
+  requests: Requests,
+  offer: Offer,
+  count: () => Promise<Pick<Offer, 'files' | 'bytes' | 'names'>>,
+): Promise<boolean> {
+  const ask = (given: Offer): Promise<boolean> =>
+    requests.ask('answer', (id) => formatOffer(given, id), takesSmall);
+  try {
+    return await ask(offer);
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'totals-needed' || offer.complete) throw error;
+    return await ask({ ...offer, ...(await count()), complete: true });
+  }
+}
