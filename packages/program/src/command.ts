@@ -27,6 +27,21 @@ export interface Context {
   readonly outliveFailures: (report: (error: unknown) => void) => void;
   /** Aborted on SIGINT and SIGTERM and when standard output is closed; its reason is what to throw. */
   readonly signal: AbortSignal;
+  /** The command lines of this program, for one that runs others: the interactive shell. */
+  readonly lines: CommandLines;
+}
+
+/** Where a command line runs that another command runs. */
+export interface LineSurroundings extends Pick<Context, 'stdin' | 'stdout' | 'ask' | 'signal'> {
+  readonly stderr: OutputStream;
+}
+
+/** Runs command lines in this process. */
+export interface CommandLines {
+  /** Runs one as the program would, from its parsing to its exit code. Never throws but for a bug. */
+  run(argv: readonly string[], surroundings: LineSurroundings): Promise<number>;
+  /** What may follow, given the words typed so far of which the last is being typed. */
+  complete(words: readonly string[]): readonly string[];
 }
 
 /** The part of a command that is loaded when it is used. */

@@ -62,7 +62,7 @@ export {
   type ArgumentValues,
   type GivenArguments,
 } from './arguments.ts';
-export { defineCommand, type Command, type Context } from './command.ts';
+export { defineCommand, type Command, type Context, type LineSurroundings } from './command.ts';
 export type { Loss } from './confirmation.ts';
 export { readConfiguration, writeConfigurationTemplate } from './configuration.ts';
 export {

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { GivenArguments } from './arguments.ts';
-import type { Command, Context } from './command.ts';
+import type { Command, Context, LineSurroundings } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
 import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand } from './selection.ts';
 import { completionCommand } from './completion/command.ts';
@@ -70,14 +70,23 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   const { signal } = controller;
   let exitCode: number;
   try {
-    exitCode = await Promise.race([
-      dispatch(
-        { ...options, calledAs, commands, argv, stdout, outliveFailures: crash.outliveFailures },
-        output,
-        controller,
-      ),
-      crash.promise,
-    ]);
+    const surroundings: Surroundings = {
+      output,
+      // Node opens standard input on its first look at it.
+      get stdin() {
+        return options.stdin ?? process.stdin;
+      },
+      stdout,
+      get ask() {
+        return askOnTerminal(options.stdin ?? process.stdin, output, signal);
+      },
+      outliveFailures: crash.outliveFailures,
+      signal,
+      onOutputClosed: () => controller.abort(OUTPUT_CLOSED),
+    };
+    const ran = dispatch({ ...options, calledAs, commands, argv }, surroundings);
+    // It ended in order because it was asked to: nothing failed, and the exit code says who asked.
+    exitCode = (await Promise.race([ran, crash.promise])) ?? abortedExitCode(signal) ?? 0;
   } catch (error) {
     // Whatever broke on the way out, that it was asked to end is what the caller wants to know.
     if (crash.happened() || !signal.aborted) exitCode = output.fail(error);
@@ -113,12 +122,18 @@ function abortedExitCode({ aborted, reason }: AbortSignal): number | undefined {
   return reason instanceof FilerError ? reason.exitCode : OUTPUT_CLOSED_EXIT_CODE;
 }
 
-type Dispatched = ProgramOptions &
-  Required<Pick<ProgramOptions, 'calledAs' | 'argv' | 'stdout'>> &
-  Pick<Context, 'outliveFailures'>;
+type Dispatched = ProgramOptions & Required<Pick<ProgramOptions, 'calledAs' | 'argv'>>;
 
-async function dispatch(options: Dispatched, output: Output, controller: AbortController): Promise<number> {
-  const { program, calledAs, wordless, version, summary, argv, stdout, groups = [], epilogue = '' } = options;
+/** What a command line gets beside its words. */
+interface Surroundings extends Pick<Context, 'stdin' | 'stdout' | 'ask' | 'outliveFailures' | 'signal'> {
+  readonly output: Output;
+  /** Ends the command when the reader of its output is gone. */
+  readonly onOutputClosed: (() => void) | undefined;
+}
+
+async function dispatch(options: Dispatched, surroundings: Surroundings): Promise<number | undefined> {
+  const { program, calledAs, wordless, version, summary, argv, groups = [], epilogue = '' } = options;
+  const { output, stdout } = surroundings;
   const { commands } = options;
   const globals = readGlobals(argv);
   const isHelpCommand = argv[0] === 'help';
@@ -142,26 +157,19 @@ async function dispatch(options: Dispatched, output: Output, controller: AbortCo
     return 0;
   }
   if (command === undefined) throw unknownCommand(calledAs, commands, words);
-  return runCommand(
-    command,
-    parseCommandLine(calledAs, commands, command, tokens),
-    options,
-    output,
-    controller,
-  );
+  return runCommand(command, parseCommandLine(calledAs, commands, command, tokens), options, surroundings);
 }
 
 async function runCommand(
   command: Command,
   given: GivenArguments,
   options: Dispatched,
-  output: Output,
-  controller: AbortController,
-): Promise<number> {
-  const { program, calledAs, version, stdout, outliveFailures, env = processEnvironment() } = options;
-  const { signal } = controller;
-  if (command.outlivesOutput !== true) {
-    output.closed.addEventListener('abort', () => controller.abort(OUTPUT_CLOSED), { once: true });
+  surroundings: Surroundings,
+): Promise<number | undefined> {
+  const { program, calledAs, version, env = processEnvironment() } = options;
+  const { output, stdout, outliveFailures, signal, onOutputClosed } = surroundings;
+  if (command.outlivesOutput !== true && onOutputClosed !== undefined) {
+    output.closed.addEventListener('abort', onOutputClosed, { once: true });
   }
   const home = resolveHome(program, env);
   const exitCode = await command.start(given, {
@@ -173,15 +181,38 @@ async function runCommand(
     output,
     // Node opens standard input on its first look at it.
     get stdin() {
-      return options.stdin ?? process.stdin;
+      return surroundings.stdin;
     },
     stdout,
     get ask() {
-      return askOnTerminal(options.stdin ?? process.stdin, output, signal);
+      return surroundings.ask;
     },
     outliveFailures,
     signal,
+    lines: {
+      run: (argv, how) => runLine(options, argv, { ...how, outliveFailures }),
+      complete: (words) => completionsFor(options.commands, words),
+    },
   });
-  // It ended in order because it was asked to: nothing failed, and the exit code says who asked.
-  return exitCode ?? abortedExitCode(signal) ?? 0;
+  return exitCode ?? undefined;
+}
+
+/** Runs a command line of a command that is running. */
+async function runLine(
+  options: Dispatched,
+  typed: readonly string[],
+  { stderr, ...how }: LineSurroundings & Pick<Context, 'outliveFailures'>,
+): Promise<number> {
+  const { stdout, signal } = how;
+  const argv = separateFlags(options.commands, typed);
+  const output = new Output({ program: options.calledAs, ...readGlobals(argv), stdout, stderr });
+  try {
+    // Its output is that of the command which runs it.
+    const exitCode = await dispatch({ ...options, argv }, { ...how, output, onOutputClosed: undefined });
+    return exitCode ?? abortedExitCode(signal) ?? 0;
+  } catch (error) {
+    return output.fail(signal.aborted ? signal.reason : error);
+  } finally {
+    output.release();
+  }
 }

@@ -8,7 +8,7 @@ export async function lossOf(_args: object, context: Context): Promise<Loss> {
   if (ended === 'left') throw notJoinedAnyLonger({ name, network });
   return {
     lines: [
-      `${name} leaves the network ${network}: it needs a new invite to come back.`,
+      `${name} leaves its network: it needs a new invite to come back.`,
       ...(jobs === 0 ? [] : [`${counted(jobs, 'transfer')} that run or wait end.`]),
       ...(spool === 0 ? [] : [`${counted(spool, 'report')} that wait for the ip-server are not sent.`]),
       'Received files, messages, the history and its receipts are kept.',

@@ -6,6 +6,9 @@ import { printable, type Context, type OutputStream } from '@filer/program';
 /** Lines that Up brings back, from this and earlier shells. */
 const HISTORY_LINES = 500;
 
+/** Lines that are held while a command has the terminal; the oldest give way. */
+const MAX_HELD = 1_000;
+
 /** A terminal, or a pipe, in which lines are typed at the bottom while others appear above them. */
 export class Screen {
   readonly #lines: Interface;
@@ -17,6 +20,9 @@ export class Screen {
   #wake = (): void => undefined;
   #closed = false;
   #asking = false;
+  /** What came while a command has the terminal. */
+  readonly #held: string[] = [];
+  #isBusy = false;
 
   /** @param historyFile where typed lines are kept @param complete gives candidates for what was typed so far */
   constructor(
@@ -56,6 +62,42 @@ export class Screen {
   setPrompt(prompt: string): void {
     this.#lines.setPrompt(prompt);
     if (this.#isTerminal && this.#asking && !this.#closed) this.#lines.prompt(true);
+  }
+
+  /** Whether lines are typed and shown on a terminal. */
+  get isTerminal(): boolean {
+    return this.#isTerminal;
+  }
+
+  /** Leaves the terminal to a command for as long as `work` takes: what comes meanwhile is shown afterwards. */
+  async lend<T>(work: () => Promise<T>): Promise<T> {
+    this.#isBusy = true;
+    try {
+      return await work();
+    } finally {
+      this.#isBusy = false;
+      for (const text of this.#held.splice(0)) this.show(text);
+    }
+  }
+
+  /** Shows what has come, above the typed line, or when the command that runs is through. */
+  tell(text: string): void {
+    if (!this.#isBusy || !this.#isTerminal) this.show(text);
+    else if (this.#held.push(text) > MAX_HELD) this.#held.shift();
+  }
+
+  /** Asks for one line. @throws the reason of `signal` */
+  async ask(question: string, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
+    return await new Promise((resolve, reject) => {
+      const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
+      signal.addEventListener('abort', stop, { once: true });
+      this.#lines.once('close', () => resolve(''));
+      this.#lines.question(question, { signal }, (answer) => {
+        signal.removeEventListener('abort', stop);
+        resolve(answer);
+      });
+    });
   }
 
   /** Called when Ctrl-C is pressed on a terminal. */

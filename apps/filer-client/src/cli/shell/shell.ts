@@ -1,21 +1,26 @@
 import { dirname, join } from 'node:path';
-import { readdirSync } from 'node:fs';
 import { FilerError, nearNames } from '@filer/protocol';
-import type { Context, DaemonClient } from '@filer/program';
+import { type Context, type DaemonClient } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { ClientEvent } from '../../api/contract/events.ts';
 import { openLivePeer } from '../../api/live-peer.ts';
 import { wordsFor } from '../network/event-messages.ts';
-import { shellCommands } from './commands.ts';
-import { Screen } from './screen.ts';
+import { Completer } from './completer.ts';
 import { splitWords } from './input-words.ts';
+import { NO_INPUT, NoInput } from './no-input.ts';
+import { Screen } from './screen.ts';
+import { longLine } from './short-lines.ts';
+import { verbOf, verbs } from './verbs.ts';
+
+/** Commands that read standard input where `-` is named. */
+const READS_INPUT = new Set(['send', 'join']);
 
 /** What the shell shows; that the directory changed is not news. */
 const SHOWN = ['message', 'received', 'offer', 'presence', 'member', 'server', 'connection'] as const;
 
 const MISSED = 'more happened than could be shown: look with peers, inbox and messages';
 
-const OWN_WORDS = ['help', 'exit', 'quit'];
+const OWN_WORDS = ['help', 'exit', 'quit', 'accept', 'decline'];
 
 export async function run(_args: object, context: Context): Promise<number | undefined> {
   const { home, output } = context;
@@ -25,17 +30,14 @@ export async function run(_args: object, context: Context): Promise<number | und
   const left = new FilerError('interrupted', 'the shell is left');
   const leave = new AbortController();
   const ended = AbortSignal.any([context.signal, leave.signal]);
-  let names: readonly string[] = [];
+  const completer = new Completer(context, daemon);
   const screen = new Screen(
     context,
     join(dirname(home.lockFile), 'shell-history'),
     promptOf(status),
-    (line) => complete(line, names),
+    (line) => completer.complete(line),
   );
-  const refreshNames = async (): Promise<void> => {
-    names = (await daemon.call(contract.peers, {}, { signal: context.signal })).peers.map(({ name }) => name);
-  };
-  await refreshNames();
+  await completer.refresh();
   if (peer.isOwn) screen.show('No daemon runs here: this shell is the peer for as long as it is open.');
   screen.show('Type help, or exit (Ctrl-D) to leave.');
 
@@ -45,36 +47,31 @@ export async function run(_args: object, context: Context): Promise<number | und
     isFirst = false;
     if (words === undefined) return;
     if (output.jsonMode) output.json({ type: event.type, ...event.data });
-    else screen.show(`* ${words}`);
-    if (event.type === 'presence' || event.type === 'reset') refreshNames().catch(() => undefined);
+    else screen.tell(`* ${words}`);
+    if (event.type === 'presence' || event.type === 'reset') completer.refresh().catch(() => undefined);
     if (event.type === 'member') screen.setPrompt(promptOf(event.data));
   };
   const following = daemon
     .call(contract.events, { types: SHOWN }, { onItem, signal: ended })
     .then(() => {
-      if (!ended.aborted) screen.show('* the daemon has ended');
+      if (!ended.aborted) screen.tell('* the daemon has ended');
       leave.abort(left);
     })
     .catch((error: unknown) => {
-      if (!ended.aborted) screen.show(`* ${error instanceof Error ? error.message : String(error)}`);
+      if (!ended.aborted) screen.tell(`* ${error instanceof Error ? error.message : String(error)}`);
       leave.abort(left);
     });
 
   let running: AbortController | undefined;
   screen.onInterrupt(() => {
-    if (running !== undefined) running.abort(new FilerError('interrupted', 'stopped'));
+    if (running !== undefined) running.abort(new FilerError('interrupted', 'stopped by Ctrl-C'));
     else if (!screen.clearTyped()) leave.abort(left);
   });
   let failed = false;
   for await (const line of screen.typed(ended)) {
     running = new AbortController();
-    const outcome = await runLine(
-      line,
-      daemon,
-      screen,
-      AbortSignal.any([ended, running.signal]),
-      output.columns,
-    );
+    const signal = AbortSignal.any([ended, running.signal]);
+    const outcome = await screen.lend(() => runLine(line, { context, daemon, screen, signal }));
     running = undefined;
     if (outcome === 'leave') break;
     failed = outcome === 'failed';
@@ -91,27 +88,34 @@ function promptOf({ name }: { readonly name: string }): string {
   return `${name}> `;
 }
 
-async function runLine(
-  line: string,
-  daemon: DaemonClient,
-  screen: Screen,
-  signal: AbortSignal,
-  columns: number,
-): Promise<'done' | 'failed' | 'leave'> {
+interface Line {
+  readonly context: Context;
+  readonly daemon: DaemonClient;
+  readonly screen: Screen;
+  /** Aborted by Ctrl-C: ends what the line started, not the shell. */
+  readonly signal: AbortSignal;
+}
+
+async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | 'leave'> {
+  const { context, daemon, screen, signal } = line;
+  const { output } = context;
   try {
-    const [name, ...words] = splitWords(line);
+    const [name, ...words] = splitWords(typed, context.env['HOME']);
     if (name === undefined) return 'done';
-    if (name === 'exit' || name === 'quit') return 'leave';
-    if (name === 'help') {
-      for (const { usage, describe } of Object.values(shellCommands))
-        screen.show(`  ${usage.padEnd(28)} ${describe}`);
-      screen.show(`  ${'exit'.padEnd(28)} leave (or quit, or Ctrl-D)`);
+    if (words.length === 0 && (name === 'exit' || name === 'quit')) return 'leave';
+    if (name === 'help' && words.length === 0) return help(line);
+    const verb = verbOf(name);
+    if (verb !== undefined) {
+      const show = (text: string): void => screen.show(text);
+      await verb.run(words, { daemon, signal, columns: output.columns, show });
       return 'done';
     }
-    const command = Object.hasOwn(shellCommands, name) ? shellCommands[name] : undefined;
-    if (command === undefined) throw unknown(name);
-    await command.run(words, { daemon, signal, columns, show: (text) => screen.show(text) });
-    return 'done';
+    const argv = longLine([name, ...words]);
+    if (argv[0] === 'shell') throw new FilerError('usage', 'this is the shell already');
+    if (READS_INPUT.has(argv[0] ?? '') && argv.includes('-')) throw new FilerError('usage', NO_INPUT);
+    if (argv[0] !== undefined && argv[0] !== 'help' && !isCommand(context, argv[0]))
+      throw unknown(context, argv[0]);
+    return (await runCommand(argv, line)) === 0 ? 'done' : 'failed';
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
     screen.show(error.message);
@@ -119,35 +123,39 @@ async function runLine(
   }
 }
 
-function unknown(name: string): FilerError {
-  const near = nearNames(name, [...Object.keys(shellCommands), ...OWN_WORDS]);
+/** Runs a command of the program: with the terminal of the shell, and without its standard input. */
+async function runCommand(argv: readonly string[], { context, screen, signal }: Line): Promise<number> {
+  const { output, stdout, lines } = context;
+  const isYes = async (question: string): Promise<boolean> =>
+    /^\s*y(es)?\s*$/i.test(await screen.ask(`${question} [y/N] `, signal));
+  return await lines.run(output.jsonMode ? ['--json', ...argv] : argv, {
+    stdin: new NoInput(),
+    stdout,
+    stderr: output.stderr,
+    ask: screen.isTerminal ? isYes : undefined,
+    signal,
+  });
+}
+
+async function help(line: Line): Promise<'done' | 'failed'> {
+  const code = await runCommand(['help'], line);
+  const { screen } = line;
+  screen.show('\nOnly here (no quotes are needed in message NAME TEXT…, and no --to in send FILE… NAME):');
+  const own = [
+    ...Object.values(verbs),
+    { usage: 'accept ID, decline ID [REASON…]', describe: 'answer an offer' },
+    { usage: 'exit', describe: 'leave (or quit, or Ctrl-D)' },
+  ];
+  for (const { usage, describe } of own) screen.show(`  ${usage.padEnd(32)} ${describe}`);
+  return code === 0 ? 'done' : 'failed';
+}
+
+function isCommand({ lines }: Context, word: string): boolean {
+  return word.startsWith('-') || lines.complete([word]).includes(word);
+}
+
+function unknown({ lines }: Context, name: string): FilerError {
+  const near = nearNames(name, [...lines.complete(['']), ...Object.keys(verbs), ...OWN_WORDS]);
   const hint = near.length === 0 ? 'type help to see all' : `did you mean ${near.join(' or ')}?`;
   return new FilerError('usage', `there is no ${name} here: ${hint}`);
-}
-
-/** Candidates for the last word of what was typed: commands first, then names of peers, or files. */
-function complete(line: string, names: readonly string[]): [string[], string] {
-  const words = line.split(/\s+/);
-  const last = words.at(-1) ?? '';
-  const [first = ''] = words;
-  if (words.length <= 1) return [matching([...Object.keys(shellCommands), ...OWN_WORDS], last), last];
-  const command = Object.hasOwn(shellCommands, first) ? shellCommands[first] : undefined;
-  const wantsName = command?.names === 'all' || (command?.names === 'first' && words.length === 2);
-  if (!wantsName) return [[], last];
-  const files = command.names === 'all' ? filesBeside(last) : [];
-  return [[...matching(names, last), ...matching(files, last)], last];
-}
-
-function matching(candidates: readonly string[], start: string): string[] {
-  return candidates.filter((candidate) => candidate.startsWith(start)).map((candidate) => `${candidate} `);
-}
-
-function filesBeside(start: string): string[] {
-  const at = start.lastIndexOf('/');
-  const folder = start.slice(0, at + 1);
-  try {
-    return readdirSync(folder === '' ? '.' : folder).map((name) => `${folder}${name}`);
-  } catch {
-    return []; // no such folder: nothing to offer
-  }
 }
