@@ -1,6 +1,7 @@
 import { parseUsage, readArguments } from './binding.ts';
 import { confirm, requireTerminal, YES, type Ask, type Confirms, type Loss } from './confirmation.ts';
 import type { Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
+import type { Completion } from './completion/candidate.ts';
 import type { Environment, ProgramName } from './environment.ts';
 import type { Home } from './home.ts';
 import type { Output, OutputStream } from './output.ts';
@@ -40,8 +41,10 @@ export interface LineSurroundings extends Pick<Context, 'stdin' | 'stdout' | 'as
 export interface CommandLines {
   /** Runs one as the program would, from its parsing to its exit code. Never throws but for a bug. */
   run(argv: readonly string[], surroundings: LineSurroundings): Promise<number>;
-  /** What may follow, given the words typed so far of which the last is being typed. */
-  complete(words: readonly string[]): readonly string[];
+  /** What may stand at the cursor. @param words up to the cursor, the last one is being typed */
+  complete(words: readonly string[]): Promise<Completion>;
+  /** With which words they begin. */
+  readonly firstWords: readonly string[];
 }
 
 /** The part of a command that is loaded when it is used. */

@@ -79,7 +79,9 @@ export {
 export { sentence, type CommandGroup } from './help/help.ts';
 export { formOf, type Parameter } from './help/form.ts';
 export { completionCommand } from './completion/command.ts';
-export { complete, type Candidate, type Completion, type CompletionSource } from './completion/complete.ts';
+export type { Candidate, Completion } from './completion/candidate.ts';
+export { complete, type CompletionSource } from './completion/complete.ts';
+export { lineAtCursor } from './completion/line.ts';
 export { GLOBAL_FLAGS } from './selection.ts';
 export { runProgram, type CompletionContext, type ProgramOptions } from './program.ts';
 export {

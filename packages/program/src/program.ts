@@ -2,9 +2,10 @@ import { FilerError } from '@filer/protocol';
 import type { GivenArguments } from './arguments.ts';
 import type { Command, Context, LineSurroundings } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
-import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand } from './selection.ts';
+import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand, wordsOf } from './selection.ts';
 import { completionCommand } from './completion/command.ts';
-import type { Completion, CompletionSource } from './completion/complete.ts';
+import type { Completion } from './completion/candidate.ts';
+import type { CompletionSource } from './completion/complete.ts';
 import { COMPLETE_TOKEN } from './completion/shells.ts';
 import { askOnTerminal } from './confirmation.ts';
 import { watchForCrash } from './crash.ts';
@@ -102,18 +103,33 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
 
 /** What a shell asks on a Tab; nothing is logged or said. */
 async function answerCompletion(
-  { program, version, env = processEnvironment(), completes }: ProgramOptions,
+  options: ProgramOptions,
   commands: readonly Command[],
   argv: readonly string[],
   stdout: OutputStream,
 ): Promise<number> {
   const { answerShell } = await import('./completion/answer.ts');
-  const answer = await answerShell(commands, argv, async (...asked) => {
-    const context = { version, env, home: resolveHome(program, env) };
-    return (await completes?.(context, ...asked)) ?? { candidates: [] };
-  });
+  const answer = await answerShell(commands, argv, sourceOf(options));
   await new Promise<void>((resolve) => stdout.write(answer, () => resolve()));
   return 0;
+}
+
+function sourceOf({
+  program,
+  version,
+  env = processEnvironment(),
+  completes,
+}: ProgramOptions): CompletionSource {
+  return async (...asked) => {
+    const context = { version, env, home: resolveHome(program, env) };
+    return (await completes?.(context, ...asked)) ?? { candidates: [] };
+  };
+}
+
+/** What may stand at the cursor of a line that a command reads. */
+async function completion(options: ProgramOptions, words: readonly string[]): Promise<Completion> {
+  const { complete } = await import('./completion/complete.ts');
+  return await complete(options.commands, words, sourceOf(options));
 }
 
 /** @returns undefined for a program that nobody asked to end */
@@ -191,7 +207,8 @@ async function runCommand(
     signal,
     lines: {
       run: (argv, how) => runLine(options, argv, { ...how, outliveFailures }),
-      complete: (words) => completionsFor(options.commands, words),
+      complete: (words) => completion(options, words),
+      firstWords: [...new Set(options.commands.flatMap((each) => wordsOf(each)[0] ?? []))],
     },
   });
   return exitCode ?? undefined;

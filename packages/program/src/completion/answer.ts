@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Command } from '../command.ts';
-import { complete, type Completion, type CompletionSource } from './complete.ts';
+import type { Completion } from './candidate.ts';
+import { complete, type CompletionSource } from './complete.ts';
 import { answerTo, lineFrom, SHELLS } from './shells.ts';
 
 /** A shell stands still for as long as names are looked up; what takes longer is left out. */

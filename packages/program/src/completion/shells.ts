@@ -1,4 +1,4 @@
-import type { Candidate, Completion } from './complete.ts';
+import type { Candidate, Completion } from './candidate.ts';
 import { lineAtCursor, type CursorLine } from './line.ts';
 
 /*

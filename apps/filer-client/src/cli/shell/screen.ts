@@ -29,7 +29,7 @@ export class Screen {
     context: Context,
     historyFile: string,
     prompt: string,
-    complete: (line: string) => [string[], string],
+    complete: (line: string) => Promise<[string[], string]>,
   ) {
     const { stdin, stdout, output } = context;
     this.#json = output.jsonMode ? (value) => output.json(value) : undefined;
@@ -40,7 +40,7 @@ export class Screen {
       output: this.#isTerminal ? stdout : undefined,
       terminal: this.#isTerminal,
       prompt,
-      completer: complete,
+      completer: (line: string, done: Completed) => void completed(line, complete, done),
       history: this.#isTerminal ? readHistory(historyFile) : [],
       historySize: HISTORY_LINES,
       removeHistoryDuplicates: true,
@@ -166,4 +166,21 @@ function remember(file: string, line: string): void {
   } catch {
     // A full disk costs the history, not the shell.
   }
+}
+
+type Completed = (error: null, found: [string[], string]) => void;
+
+/** Never rejects: what cannot be looked up is not offered. */
+async function completed(
+  line: string,
+  complete: (line: string) => Promise<[string[], string]>,
+  done: Completed,
+): Promise<void> {
+  let found: [string[], string] = [[], line];
+  try {
+    found = await complete(line);
+  } catch {
+    // Such as names of a home that is damaged: commands say so.
+  }
+  done(null, found);
 }

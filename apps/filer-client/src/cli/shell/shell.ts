@@ -5,7 +5,7 @@ import { contract } from '../../api/contract.ts';
 import type { ClientEvent } from '../../api/contract/events.ts';
 import { openLivePeer } from '../../api/live-peer.ts';
 import { wordsFor } from '../network/event-messages.ts';
-import { Completer } from './completer.ts';
+import { completeLine, OWN_WORDS } from './completer.ts';
 import { splitWords } from './input-words.ts';
 import { NO_INPUT, NoInput } from './no-input.ts';
 import { Screen } from './screen.ts';
@@ -20,8 +20,6 @@ const SHOWN = ['message', 'received', 'offer', 'presence', 'member', 'server', '
 
 const MISSED = 'more happened than could be shown: look with peers, inbox and messages';
 
-const OWN_WORDS = ['help', 'exit', 'quit', 'accept', 'decline'];
-
 export async function run(_args: object, context: Context): Promise<number | undefined> {
   const { home, output } = context;
   await using peer = await openLivePeer(context);
@@ -30,14 +28,12 @@ export async function run(_args: object, context: Context): Promise<number | und
   const left = new FilerError('interrupted', 'the shell is left');
   const leave = new AbortController();
   const ended = AbortSignal.any([context.signal, leave.signal]);
-  const completer = new Completer(context, daemon);
   const screen = new Screen(
     context,
     join(dirname(home.lockFile), 'shell-history'),
     promptOf(status),
-    (line) => completer.complete(line),
+    (line) => completeLine(line, context),
   );
-  await completer.refresh();
   if (peer.isOwn) screen.show('No daemon runs here: this shell is the peer for as long as it is open.');
   screen.show('Type help, or exit (Ctrl-D) to leave.');
 
@@ -48,7 +44,6 @@ export async function run(_args: object, context: Context): Promise<number | und
     if (words === undefined) return;
     if (output.jsonMode) output.json({ type: event.type, ...event.data });
     else screen.tell(`* ${words}`);
-    if (event.type === 'presence' || event.type === 'reset') completer.refresh().catch(() => undefined);
     if (event.type === 'member') screen.setPrompt(promptOf(event.data));
   };
   const following = daemon
@@ -103,7 +98,7 @@ async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | '
     const [name, ...words] = splitWords(typed, context.env['HOME']);
     if (name === undefined) return 'done';
     if (words.length === 0 && (name === 'exit' || name === 'quit')) return 'leave';
-    if (name === 'help' && words.length === 0) return help(line);
+    if (name === 'help' && words.length === 0) return await help(line);
     const verb = verbOf(name);
     if (verb !== undefined) {
       const show = (text: string): void => screen.show(text);
@@ -151,11 +146,11 @@ async function help(line: Line): Promise<'done' | 'failed'> {
 }
 
 function isCommand({ lines }: Context, word: string): boolean {
-  return word.startsWith('-') || lines.complete([word]).includes(word);
+  return word.startsWith('-') || lines.firstWords.includes(word);
 }
 
 function unknown({ lines }: Context, name: string): FilerError {
-  const near = nearNames(name, [...lines.complete(['']), ...Object.keys(verbs), ...OWN_WORDS]);
+  const near = nearNames(name, [...lines.firstWords, ...Object.keys(verbs), ...OWN_WORDS]);
   const hint = near.length === 0 ? 'type help to see all' : `did you mean ${near.join(' or ')}?`;
   return new FilerError('usage', `there is no ${name} here: ${hint}`);
 }
