@@ -3,6 +3,7 @@
  * commands in one tarball, for `npm i -g` on a machine without a clone.
  *
  *     bin/ip-server  bin/filer-client  bin/filer     launchers, see below
+ *     man/NAME-COMMAND.1                             the manual
  *     apps/NAME/{bin,bundle}              the programs, with all that they are made of but packages with a binary
  */
 import { execFileSync } from 'node:child_process';
@@ -17,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { writeManual } from './man/write.ts';
 import { NATIVE } from './native-packages.ts';
 
 interface Manifest {
@@ -40,6 +42,7 @@ mkdirSync(join(stage, 'bin'), { recursive: true });
 for (const name of apps) {
   stageApp(name);
 }
+const manual = writeManual(join(stage, 'man')).map((path) => relative(stage, path));
 const commands = commandsOf(apps);
 for (const [name, program] of Object.entries(commands)) stageLauncher(name, program);
 for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md']) {
@@ -53,7 +56,8 @@ writeManifest(stage, {
   type: 'module',
   engines: workspace['engines'],
   bin: Object.fromEntries(Object.keys(commands).map((name) => [name, `bin/${name}`])),
-  files: ['bin', 'apps'],
+  man: manual,
+  files: ['bin', 'apps', 'man'],
   dependencies: notBundled(),
   optionalDependencies: Object.fromEntries(RUNTIMES.map((name) => [name, runtimeVersion()])),
 });

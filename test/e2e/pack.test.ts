@@ -40,6 +40,13 @@ describe('the tarball of `npm run pack`, installed into an empty prefix outside 
     expect(help.stdout).toContain(name);
   });
 
+  test('the manual is where man looks for it', async () => {
+    for (const name of ['filer', 'filer-client', 'filer-client-send', 'ip-server-invite']) {
+      const page = await readFile(join(folder, 'prefix/share/man/man1', `${name}.1`), 'utf8');
+      expect(page).toContain('.SH NAME\n');
+    }
+  });
+
   test('two machines join with it, and one sends the other a file', async () => {
     const options = { bin: join(folder, 'prefix/bin'), cwd: folder };
     const home = (name: string) => join(folder, 'homes', name);
