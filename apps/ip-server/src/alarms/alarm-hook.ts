@@ -51,7 +51,7 @@ export function hookRoute(options: AlarmHookOptions): AlarmRoute {
           FILER_SCHEDULE: data.schedule,
           FILER_DUE_AT: data.dueAt,
           FILER_LAST_REPORT_AT: data.lastReportAt ?? '',
-          FILER_ALARMS_WAITING: String((await waiting()) - 1),
+          FILER_ALARMS_WAITING: String(Math.max(0, (await waiting()) - 1)),
         },
         timeoutMs,
         signal,

@@ -1,8 +1,13 @@
 import { Semaphore, FilerError } from '@filer/protocol';
 import { type Logger } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
-import type { AlarmChannel, AlarmStore, WaitingAlarm } from '../store/alarm-store.ts';
+import type { AlarmChannel, AlarmEvent, AlarmStore, WaitingAlarm } from '../store/alarm-store.ts';
 import type { Moment } from '../reports/steady-clock.ts';
+
+/** What is told; `test` is told on demand, and is not stored. */
+export interface ToldAlarm extends Pick<WaitingAlarm, 'id' | 'payload'> {
+  readonly event: AlarmEvent | 'test';
+}
 
 /** One way to tell somebody of an alarm. */
 export interface AlarmRoute {
@@ -17,7 +22,7 @@ export interface AlarmRoute {
    * @param signal ends it; then it is told again after the next start
    * @returns why it failed, in words for people; undefined when it did not
    */
-  deliver(alarm: WaitingAlarm, signal: AbortSignal): Promise<string | undefined>;
+  deliver(alarm: ToldAlarm, signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface AlarmSenderParts {
@@ -133,6 +138,13 @@ export class AlarmSender {
     if (ready.length === 0 && Number.isFinite(next)) {
       this.#timer = setTimeout(() => this.wake(), next - steady);
     }
+  }
+
+  /** Tells of one alarm that is not stored, once, after those that are being told now. @returns why it failed */
+  async tellOnce(alarm: ToldAlarm, signal: AbortSignal): Promise<string | undefined> {
+    await Promise.all(this.#running.values());
+    signal.throwIfAborted();
+    return await this.#parts.route.deliver(alarm, AbortSignal.any([this.#closing.signal, signal]));
   }
 
   /** Ends what runs; it is told again after the next start. */

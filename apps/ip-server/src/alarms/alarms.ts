@@ -1,12 +1,25 @@
-import type { FilerError } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { LatenessEvent } from '../reports/expectations.ts';
 import type { Moment } from '../reports/steady-clock.ts';
-import { CHANNELS, type AlarmStore } from '../store/alarm-store.ts';
+import { CHANNELS, type AlarmChannel, type AlarmStore } from '../store/alarm-store.ts';
 import type { Effects } from '../store/effects.ts';
 import { AlarmSender, type AlarmRoute } from './alarm-sender.ts';
-import { alarmOf, type AlarmSource } from './payload.ts';
+import { alarmOf, testAlarm, type AlarmSource } from './payload.ts';
+
+/** What became of a test alarm. */
+export interface TestedAlarm {
+  readonly id: string;
+  readonly time: number;
+  readonly deliveries: readonly {
+    readonly channel: AlarmChannel;
+    readonly ok: boolean;
+    /** Why it was not delivered. */
+    readonly problem: string | null;
+    readonly durationMs: number;
+  }[];
+}
 
 export interface AlarmsParts {
   readonly alarms: AlarmStore;
@@ -67,6 +80,33 @@ export class Alarms {
     for (const sender of this.#senders) sender.wake();
   }
 
+  /**
+   * Tells a test alarm over the ways that are set, once, side by side.
+   *
+   * @param channels which of them; undefined for all @throws FilerError `configuration-invalid` when one is not set
+   */
+  async test(channels: readonly AlarmChannel[] | undefined, signal: AbortSignal): Promise<TestedAlarm> {
+    const { source, now } = this.#parts;
+    const chosen = channels ?? this.#senders.map(({ channel }) => channel);
+    const senders = chosen.map((channel) => this.#senderOf(channel));
+    if (senders.length === 0) throw notSet('neither on-alarm nor webhook is set');
+    const { time } = now();
+    const alarm = testAlarm(time, source);
+    const deliveries = senders.map(async (sender) => {
+      const startedAt = performance.now();
+      const problem = await sender.tellOnce(alarm, signal);
+      const durationMs = Math.round(performance.now() - startedAt);
+      return { channel: sender.channel, ok: problem === undefined, problem: problem ?? null, durationMs };
+    });
+    return { id: alarm.id, time, deliveries: await Promise.all(deliveries) };
+  }
+
+  #senderOf(channel: AlarmChannel): AlarmSender {
+    const sender = this.#senders.find((each) => each.channel === channel);
+    if (sender === undefined) throw notSet(`${channel === 'hook' ? 'on-alarm' : 'webhook'} is not set`);
+    return sender;
+  }
+
   /** Why alarms are not delivered now; undefined while they are. */
   get problem(): string | undefined {
     return this.#senders.map(({ problem }) => problem).find((problem) => problem !== undefined);
@@ -76,4 +116,11 @@ export class Alarms {
   async close(): Promise<void> {
     await Promise.all(this.#senders.map((sender) => sender.close()));
   }
+}
+
+function notSet(what: string): FilerError {
+  return new FilerError(
+    'configuration-invalid',
+    `${what}, so no alarm is delivered: set it in config.toml or with a flag of \`ip-server start\`, and restart the server`,
+  );
 }

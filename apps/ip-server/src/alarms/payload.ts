@@ -3,11 +3,13 @@ import { fieldsOf, listOf, parseJson, textOf } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { AlarmEvent, NewAlarm } from '../store/alarm-store.ts';
 import type { LatenessEvent } from '../reports/expectations.ts';
+import type { ToldAlarm } from './alarm-sender.ts';
 import { wallTime, type Moment } from '../reports/steady-clock.ts';
 
 /** What is told of an alarm. Times are ISO 8601 UTC. */
 export interface AlarmPayload {
-  readonly type: `report.${AlarmEvent}`;
+  /** `alarm.test`: somebody has asked for it, nothing is missing. */
+  readonly type: `report.${AlarmEvent}` | 'alarm.test';
   /** When it was noticed. */
   readonly timestamp: string;
   readonly data: {
@@ -60,9 +62,26 @@ export function alarmOf(
     },
   };
   const { time, steady } = moment;
-  // No full stop in it: the id stands before one in what is signed.
-  const id = `alarm_${randomBytes(16).toString('hex')}`;
-  return { id, time, steady, event, peer, schedule, payload: JSON.stringify(payload) };
+  return { id: newAlarmId(), time, steady, event, peer, schedule, payload: JSON.stringify(payload) };
+}
+
+/** An alarm that only shows whether alarms arrive: of a machine and a schedule that do not exist. */
+export function testAlarm(time: number, { network, server }: AlarmSource): ToldAlarm {
+  const at = iso(time);
+  const payload: AlarmPayload = {
+    type: 'alarm.test',
+    timestamp: at,
+    data: {
+      ...{ peer: 'test', peerId: server, groups: [], schedule: 'test' },
+      ...{ dueAt: at, lastReportAt: null, missingSince: at, network, server },
+    },
+  };
+  return { id: newAlarmId(), event: 'test', payload: JSON.stringify(payload) };
+}
+
+// No full stop in it: the id stands before one in what is signed.
+function newAlarmId(): string {
+  return `alarm_${randomBytes(16).toString('hex')}`;
 }
 
 /** Of a payload that was stored, what a program gets in variables. @throws FilerError `message-malformed` */

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { messageOf } from '@filer/protocol';
-import type { WaitingAlarm } from '../store/alarm-store.ts';
-import type { AlarmRoute } from './alarm-sender.ts';
+import type { AlarmRoute, ToldAlarm } from './alarm-sender.ts';
 
 export interface WebhookOptions {
   readonly url: URL;
@@ -57,7 +56,7 @@ export function webhookRoute(options: WebhookOptions): AlarmRoute {
 /** @returns the status of the answer */
 async function post(
   { url, secret, software, now }: WebhookOptions,
-  { id, payload }: WaitingAlarm,
+  { id, payload }: ToldAlarm,
   signal: AbortSignal,
 ): Promise<number> {
   const timestamp = String(Math.floor(now() / 1_000));

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { formatHostPort, signText, type Broadcasted } from '@filer/protocol';
 import type { EventRing, Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
+import type { TestedAlarm } from '../alarms/alarms.ts';
 import type { Overview } from '../daemon/overview.ts';
 import type { ServerParts } from '../daemon/server-daemon.ts';
 import type { Directory } from '../network/directory.ts';
@@ -9,7 +10,7 @@ import type { Reachable } from '../network/reach.ts';
 import type { Removals } from '../network/removals.ts';
 import type { CollectRun, CollectStore } from '../store/collect-store.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
-import type { AlarmStore } from '../store/alarm-store.ts';
+import type { AlarmChannel, AlarmStore } from '../store/alarm-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
@@ -45,6 +46,8 @@ export interface NetworkSide {
   broadcast(text: string): Promise<Broadcasted>;
   /** @throws FilerError `needs-daemon` while the server is stopped */
   beginCollect(name: string): Promise<CollectRun>;
+  /** @throws FilerError `needs-daemon` while the server is stopped, as `Alarms.test` */
+  testAlarm(channels: readonly AlarmChannel[] | undefined, signal: AbortSignal): Promise<TestedAlarm>;
   /** Ends what runs of a collect that was removed. */
   endCollect(name: string): Promise<void>;
 }
@@ -80,7 +83,7 @@ export function adminApiOf(daemon: ServerParts): AdminApi {
 }
 
 function networkSideOf(daemon: ServerParts): NetworkSide {
-  const { network, founding, identity, collects } = daemon;
+  const { network, founding, identity, collects, alarms } = daemon;
   return {
     get status() {
       return statusOf(daemon);
@@ -91,6 +94,7 @@ function networkSideOf(daemon: ServerParts): NetworkSide {
         signText(identity, { network: founding.network, to: '@all', time: Date.now(), text }),
       ),
     beginCollect: (name) => collects.runNow(name),
+    testAlarm: (channels, signal) => alarms.test(channels, signal),
     endCollect: (name) => collects.forget(name),
   };
 }

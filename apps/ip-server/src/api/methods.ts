@@ -18,6 +18,10 @@ export function methodsOn(api: AdminApi): Methods {
     events: (params, call) => tellEvents(api.events, params, call),
     status: () => statusDocument(api),
     alarms: async ({ limit }) => ({ alarms: await alarmDocuments(api, limit) }),
+    alarmTest: async ({ channels }, { signal }) => {
+      const { time, ...tested } = await network.testAlarm(channels, signal);
+      return { ...tested, time: iso(time) };
+    },
     broadcast: ({ text }) => network.broadcast(text),
     peers: ({ all }) => peersDocument(api, all),
     member: ({ peer }) => ({ membership: findMember(api, peer).membership }),

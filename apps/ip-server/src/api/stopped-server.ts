@@ -105,5 +105,6 @@ const STOPPED_NETWORK: NetworkSide = {
   announceMembers: () => undefined,
   broadcast: stopped,
   beginCollect: stopped,
+  testAlarm: stopped,
   endCollect: () => Promise.resolve(),
 };

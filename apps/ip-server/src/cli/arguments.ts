@@ -86,6 +86,11 @@ export const peersArguments = {
   watch: flag('keep running, and show every change'),
 };
 
+export const alarmTestArguments = {
+  hook: flag('only run the program that on-alarm names'),
+  webhook: flag('only post to the webhook'),
+};
+
 /** As other commands write it, too: `@lab`. */
 const GROUP_OF_REPORTS = customKind(
   'the name of a group such as lab',

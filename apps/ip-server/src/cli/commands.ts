@@ -1,6 +1,7 @@
 import { defineCommand, type Command, type CommandGroup } from '@filer/program';
 import {
   alarmsArguments,
+  alarmTestArguments,
   broadcastArguments,
   collectAddArguments,
   collectArguments,
@@ -54,6 +55,13 @@ export const commands: readonly Command[] = [
     describe: 'list alarms and their delivery status',
     args: alarmsArguments,
     load: () => import('./reports/alarms.ts'),
+  }),
+  defineCommand({
+    usage: 'alarms test',
+    describe: 'send a marked test alarm, and show whether it arrives',
+    args: alarmTestArguments,
+    examples: ['alarms test', 'alarms test --webhook'],
+    load: () => import('./reports/alarm-test.ts'),
   }),
   defineCommand({
     usage: 'reports',

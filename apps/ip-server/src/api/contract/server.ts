@@ -45,8 +45,10 @@ const statusDocument = v.object({
 });
 export type StatusDocument = v.InferOutput<typeof statusDocument>;
 
+const channel = v.picklist(['hook', 'webhook']);
+
 const alarmDelivery = v.object({
-  channel: v.picklist(['hook', 'webhook']),
+  channel,
   state: v.picklist(['waiting', 'delivered', 'failed']),
   tries: v.number(),
   /** When it was delivered, or given up. */
@@ -80,6 +82,20 @@ export const serverMethods = {
   alarms: method('alarms', {
     params: v.object({ limit: count }),
     result: v.object({ alarms: arrayOf(alarmDocument) }),
+  }),
+
+  /** Tells a test alarm over the ways that are set. */
+  alarmTest: method('alarm-test', {
+    /** @default all that are set */
+    params: v.object({ channels: v.exactOptional(arrayOf(channel, 2)) }),
+    result: v.object({
+      /** What a webhook has as `webhook-id`. */
+      id: v.string(),
+      time,
+      deliveries: arrayOf(
+        v.object({ channel, ok: v.boolean(), problem: v.nullable(v.string()), durationMs: v.number() }),
+      ),
+    }),
   }),
 
   /** A text from the server itself to everyone who is online. */
