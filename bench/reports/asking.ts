@@ -2,6 +2,6 @@
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { countOf, newestAt, queries } from './queries.ts';
 
-const store = openStore(process.argv[2] ?? '');
+const store = await openStore(process.argv[2] ?? '');
 for (const [, query] of queries(store, await newestAt(store))) await countOf(query());
-store.close();
+await store.close();

@@ -45,21 +45,21 @@ if (values.folder === undefined) rmSync(folder, { recursive: true });
 
 async function fill(reports: number, samples: number): Promise<void> {
   const now = Date.now();
-  const first = openStore(file);
+  const first = await openStore(file);
   const rate = await fillReports(first, reports, now - 30 * DAY_MS, now);
-  first.close();
+  await first.close();
   const bytes = statSync(file).size;
   say(`${round(reports)} reports stored`, `${said(rate)}, ${round(bytes / reports)} bytes each`);
-  const second = openStore(file);
+  const second = await openStore(file);
   const sampleRate = await fillSamples(second, samples, now);
-  second.close();
+  await second.close();
   const more = statSync(file).size - bytes;
   say(`${round(samples)} samples stored`, `${said(sampleRate)}, ${round(more / samples)} bytes each`);
 }
 
 /** @returns when the newest report came */
 async function ask(): Promise<number> {
-  const store = openStore(file);
+  const store = await openStore(file);
   const now = await newestAt(store);
   for (const [name, query] of queries(store, now)) {
     const count = await countOf(query());
@@ -72,7 +72,7 @@ async function ask(): Promise<number> {
     took.sort((a, b) => a - b);
     say(name, `${round(took[Math.floor(rounds / 2)] ?? 0)} ms for ${round(count)}`);
   }
-  store.close();
+  await store.close();
   return now;
 }
 

@@ -6,7 +6,7 @@ import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
 test('a machine that causes many alarms pushes its own oldest out of the list, not those of others; what is to be told stays', async () => {
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   let time = 0;
   const add = async (peer: string, count: number, isWaiting = false): Promise<void> => {

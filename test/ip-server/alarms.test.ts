@@ -27,7 +27,7 @@ async function told(
   route: AlarmRoute,
   over: { now?: () => number; alarms?: (store: AlarmStore) => AlarmStore } = {},
 ) {
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   const lines: string[] = [];
   const problems: (FilerError | undefined)[] = [];
   const { now = () => performance.now(), alarms = (real) => real } = over;
@@ -42,7 +42,7 @@ async function told(
   });
   onTestFinished(async () => {
     await sender.close();
-    store.close();
+    await store.close();
   });
   return {
     sender,
@@ -261,7 +261,7 @@ test('one that its end cut off is told again after the next start', async () => 
 });
 
 test('what waits for somebody who is not set any more is given up at the start', async () => {
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   const channels = ['hook', 'webhook'] as const;
   await store.expectations.apply({ ...NO_EFFECTS, alarms: [alarm('alarm_1')], channels });
@@ -288,7 +288,7 @@ test('what waits for somebody who is not set any more is given up at the start',
 });
 
 test('an alarm is in the log once it is stored, not when it is tried', async () => {
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   const lines: string[] = [];
   const alarms = new Alarms({

@@ -21,7 +21,7 @@ let busy: Set<number>;
 let disk: { bytes: number; files: number };
 beforeEach(async () => {
   const home = await freshFolder();
-  store = openStore(join(home, 'test.db'));
+  store = await openStore(join(home, 'test.db'));
   onTestFinished(() => store.close());
   folders = new AttachmentFolders(join(home, 'attachments'));
   now = Date.now();

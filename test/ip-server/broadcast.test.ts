@@ -32,7 +32,7 @@ class Recording extends PeerServer {
 test('a change of many members is broadcast one page a step, each going on where the last one ended', async () => {
   const paper = new PaperNetwork();
   const network = paper.networkKey.id;
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   await store.registry.addInvite(paper.invite.grant);
   const directory = await Directory.open(store.registry, 0);
   const removals = await Removals.open(network, store.registry, directory);
@@ -73,5 +73,5 @@ test('a change of many members is broadcast one page a step, each going on where
   const told = server.pages.length;
   await server.tick();
   expect(server.pages.length).toBe(told);
-  store.close();
+  await store.close();
 });

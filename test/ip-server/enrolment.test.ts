@@ -11,7 +11,7 @@ import { PaperNetwork } from './members.ts';
 async function opened(): Promise<{ paper: PaperNetwork; directory: Directory; enrolment: Enrolment }> {
   const paper = new PaperNetwork();
   const network = paper.networkKey.id;
-  const { registry, ...store } = openStore(join(await freshFolder(), 'test.db'));
+  const { registry, ...store } = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   await registry.addInvite(paper.invite.grant);
   const directory = await Directory.open(registry, 0);

@@ -10,7 +10,7 @@ import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
 test('what cannot be stored is not said, and is found again once it can be', async () => {
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   let monotonic = 0;
   let isFull = false;

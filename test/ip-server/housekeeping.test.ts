@@ -39,7 +39,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
     other.close();
     return (await stat(file)).size;
   };
-  const store = openStore(file);
+  const store = await openStore(file);
   await storeReports(store, 0, 3_000);
   const full = await sizeOf();
   expect(full).toBeGreaterThan(29 * MiB);
@@ -66,12 +66,12 @@ test('a server that may keep less drops the oldest within a minute and gives the
   const small = await sizeOf();
   await storeReports(store, 3_000, 100);
   expect(await sizeOf()).toBe(small);
-  store.close();
+  await store.close();
 });
 
 test('a wall clock that jumps ahead drops nothing; what has passed does', async () => {
   const DAY_MS = 86_400_000;
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   await storeReports(store, 0, 3);
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const clocks = { wallMs: 0, steadyMs: 5, boot: 'a' };
@@ -100,5 +100,5 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
   clocks.steadyMs += 2 * DAY_MS;
   expect(await minute()).toBe(0);
   await housekeeping.close();
-  store.close();
+  await store.close();
 });

@@ -26,14 +26,14 @@ function machine(name: string): TestMember {
 
 /** Stored as if it had come that long ago. */
 async function store(peer: string, agoMs: number, body: Partial<ReportBody>): Promise<void> {
-  const database = openStore(join(server.home, 'ip-server.db'));
+  const database = await openStore(join(server.home, 'ip-server.db'));
   const full = { title: '', values: [], schedule: '', ...body };
   const kind = full.schedule === '' ? 'user' : 'schedule';
   const receivedAt = Date.now() - agoMs;
   const report = { ...full, spool: 'cd'.repeat(16), seq: ++seq, kind, time: receivedAt - 1 } as const;
   const peerId = machine(peer).id;
   await database.reports.append([{ peer: peerId, report, content: encodeReportBody(full), receivedAt }]);
-  database.close();
+  await database.close();
 }
 
 beforeAll(async () => {
@@ -198,7 +198,7 @@ describe('reports', () => {
   });
 
   test('of any number are written in little memory, whatever the form', async () => {
-    const database = openStore(join(server.home, 'ip-server.db'));
+    const database = await openStore(join(server.home, 'ip-server.db'));
     const full: ReportBody = { title: 'many', values: [['text', 'y'.repeat(4_000)]], schedule: 'many' };
     const content = encodeReportBody(full);
     const key = { spool: 'ef'.repeat(16), kind: 'schedule', time: 0 } as const;
@@ -211,7 +211,7 @@ describe('reports', () => {
         }),
       );
     }
-    database.close();
+    await database.close();
     const env = { NODE_OPTIONS: '--max-old-space-size=32' };
     for (const form of [['--json'], ['--csv'], []]) {
       const args = ['reports', '--schedule', 'many', ...form];

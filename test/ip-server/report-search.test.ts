@@ -18,7 +18,7 @@ interface Made {
 }
 
 async function storeOf(reports: readonly Made[], file?: string): Promise<Store> {
-  const store = openStore(file ?? join(await freshFolder(), 'test.db'));
+  const store = await openStore(file ?? join(await freshFolder(), 'test.db'));
   const made = reports.map(({ peer, receivedAt, title = '', schedule = '' }, seq): NewReport => {
     const body = { title, values: [], schedule };
     const kind = schedule === '' ? 'user' : 'schedule';
@@ -93,7 +93,7 @@ describe('a search', () => {
       }),
       { numRuns: 500 },
     );
-    store.close();
+    await store.close();
   });
 
   test('goes through more machines, schedules and titles than can be read side by side', async () => {
@@ -122,7 +122,7 @@ describe('a search', () => {
     expect(await ids(store.reports.latest({}))).toEqual(
       Array.from({ length: 600 }, (_, index) => 2_401 + index),
     );
-    store.close();
+    await store.close();
   });
 
   test('does not see what is stored while its reader takes its time, and lets the log be used again', async () => {
@@ -147,6 +147,6 @@ describe('a search', () => {
       read += page.value.length;
     expect(read).toBe(1_000);
     expect(await ids(store.reports.query({}))).toHaveLength(1_001);
-    store.close();
+    await store.close();
   });
 });

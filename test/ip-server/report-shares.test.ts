@@ -11,7 +11,7 @@ import { reportsFound } from '../support/reports-found.ts';
 
 let store: Store;
 beforeEach(async () => {
-  store = openStore(join(await freshFolder(), 'test.db'));
+  store = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
 });
 
@@ -68,15 +68,15 @@ test('two that flood come down to the same, and reports of an older spool of a m
 
 test('what each machine takes is counted across a restart, a failed batch and the age of reports', async () => {
   const file = join(await freshFolder(), 'test.db');
-  const first = openStore(file);
+  const first = await openStore(file);
   await first.reports.append(reportsOf('A', 1, 10));
   await first.expectations.apply({ ...NO_EFFECTS, alarms: [ALARM] });
   // Its number is given to one alarm only.
   const repeated = { ...NO_EFFECTS, alarms: [ALARM] };
   await expect(first.reports.append(reportsOf('A', 11, 10), repeated)).rejects.toThrow('UNIQUE');
   await first.reports.append(reportsOf('A', 1, 10)); // known already
-  first.close();
-  const again = openStore(file);
+  await first.close();
+  const again = await openStore(file);
   onTestFinished(() => again.close());
 
   expect(await again.reports.bytes()).toBe(10 * BYTES);

@@ -15,7 +15,7 @@ let file: string;
 let store: Store;
 beforeEach(async () => {
   file = join(await freshFolder(), 'test.db');
-  store = openStore(file);
+  store = await openStore(file);
   onTestFinished(() => store.close());
 });
 

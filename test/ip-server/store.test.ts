@@ -10,7 +10,7 @@ import { reportsFound } from '../support/reports-found.ts';
 
 async function freshStore(): Promise<{ store: Store; file: string }> {
   const file = join(await freshFolder(), 'test.db');
-  return { store: openStore(file), file };
+  return { store: await openStore(file), file };
 }
 
 function reportOf(seq: number, values: [string, string][] = [], receivedAt = 0): NewReport {
@@ -42,8 +42,8 @@ describe('the report store', () => {
     const { store, file } = await freshStore();
     await store.reports.append([reportOf(1, [], 10), reportOf(2, [], 20), reportOf(4, [], 30)]);
     expect(await store.reports.prune({ before: 25, maxBytes: 1e9 }, 100)).toBe(2);
-    store.close();
-    const again = openStore(file);
+    await store.close();
+    const again = await openStore(file);
     // 3 was never there: a spool that is sent out of order loses nothing.
     expect(await again.reports.append([reportOf(2), reportOf(1, [['a', 'b']]), reportOf(3)])).toEqual([
       'stored',
@@ -175,10 +175,10 @@ describe('samples of heartbeats', () => {
 
 test('a database that another program keeps locked is said to be', async () => {
   const { store, file } = await freshStore();
-  store.close();
+  await store.close();
   const raw = new DatabaseSync(file);
   raw.exec('BEGIN IMMEDIATE');
-  const waiting = openStore(file, 10);
+  const waiting = await openStore(file, 10);
 
   await expect(waiting.reports.append([reportOf(1)])).rejects.toMatchObject({ code: 'timed-out' });
   raw.exec('ROLLBACK');

@@ -36,16 +36,16 @@ test('a server that runs for minutes with a clock forty days ahead drops no repo
   const home = resolveHome('ip-server', { IP_SERVER_HOME: await freshFolder() });
   await openHome(home);
   await servedAt(home, NOW, 1);
-  const store = openStore(home.databaseFile);
+  const store = await openStore(home.databaseFile);
   const report = { ...BODY, spool: 'a'.repeat(32), seq: 1, kind: 'user', time: NOW } as const;
   await store.reports.append([{ peer: 'PEER', report, content: encodeReportBody(BODY), receivedAt: NOW }]);
-  store.close();
+  await store.close();
   const wrong = await servedAt(home, NOW + 40 * DAY_MS, 3);
   const right = await servedAt(home, NOW, 2);
 
-  const after = openStore(home.databaseFile);
+  const after = await openStore(home.databaseFile);
   expect(await reportsFound(after.reports.query({}))).toHaveLength(1);
-  after.close();
+  await after.close();
   expect(wrong).toContain('"ahead":"3');
   expect(right).not.toContain('"ahead"');
 });
@@ -54,14 +54,14 @@ test('a report is dropped once the clock and the running time agree that it is o
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
   const home = resolveHome('ip-server', { IP_SERVER_HOME: await freshFolder() });
   await openHome(home);
-  const store = openStore(home.databaseFile);
+  const store = await openStore(home.databaseFile);
   const report = { ...BODY, spool: 'a'.repeat(32), seq: 1, kind: 'user', time: 0 } as const;
   const receivedAt = NOW - 31 * DAY_MS;
   await store.reports.append([{ peer: 'PEER', report, content: encodeReportBody(BODY), receivedAt }]);
-  store.close();
+  await store.close();
   await servedAt(home, NOW, 1);
 
-  const after = openStore(home.databaseFile);
+  const after = await openStore(home.databaseFile);
   expect(await reportsFound(after.reports.query({}))).toHaveLength(0);
-  after.close();
+  await after.close();
 });

@@ -68,7 +68,7 @@ test.each([
   const before = await readFile(file);
 
   for (const open of [openDatabase, openStore]) {
-    expect(() => open(file)).toThrow(
+    await expect((async () => open(file))()).rejects.toThrow(
       expect.objectContaining({
         code: 'store-damaged',
         message: expect.stringMatching(new RegExp(`^[^:]*${file}[^:]*${why}[^:]*: .*away`)),
@@ -78,8 +78,8 @@ test.each([
   expect(await readFile(file)).toEqual(before);
 });
 
-test('a database of the one program is not opened by the other', () => {
-  openStore(file).close();
+test('a database of the one program is not opened by the other', async () => {
+  await (await openStore(file)).close();
   expect(() => openDatabase(file)).toThrow('not a database of filer-client');
 });
 
@@ -87,7 +87,7 @@ test('a file that is no database is said to be damaged, and left as it is', asyn
   await writeFile(file, 'not a database at all'.repeat(100));
   const before = await readFile(file);
   for (const open of [openDatabase, openStore])
-    expect(() => open(file)).toThrow(expect.objectContaining({ code: 'store-damaged' }));
+    await expect((async () => open(file))()).rejects.toMatchObject({ code: 'store-damaged' });
 
   expect(await readFile(file)).toEqual(before);
 });

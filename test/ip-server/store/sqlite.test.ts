@@ -5,7 +5,7 @@ import { freshFolder } from '../../support/ip-server.ts';
 import { storeSuite } from '../../suites/store.ts';
 
 storeSuite(async () => {
-  const store = openStore(join(await freshFolder(), 'test.db'));
+  const store = await openStore(join(await freshFolder(), 'test.db'));
   onTestFinished(() => store.close());
   return store;
 });

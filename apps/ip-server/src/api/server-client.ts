@@ -73,7 +73,7 @@ async function openHere(
   try {
     const server = await openStoppedServer(home, settings, env, make);
     const close = async (): Promise<void> => {
-      server.close();
+      await server.close();
       await lock?.release();
     };
     const daemon = new DaemonClient(transportHere(methodsOn(server), close));

@@ -19,7 +19,7 @@ import { collectedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
 export interface StoppedServer extends AdminApi {
   /** Whether the network was made just now. */
   readonly isNew: boolean;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -40,10 +40,10 @@ export async function openStoppedServer(
     );
   }
   await openHome(home);
-  const store = openStore(home.databaseFile);
+  const store = await openStore(home.databaseFile);
   const guard = guardFolders(home.own);
-  const close = (): void => {
-    store.close();
+  const close = async (): Promise<void> => {
+    await store.close();
     guard[Symbol.dispose]();
   };
   try {
@@ -82,7 +82,7 @@ export async function openStoppedServer(
       close,
     };
   } catch (error) {
-    close();
+    await close();
     throw error;
   }
 }

@@ -100,7 +100,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   await openHome(home);
   closing.adopt(await lockHome(home), (lock) => lock.release());
   closing.use(guardFolders(home.own));
-  const store = closing.adopt(openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS), (it) => it.close());
+  const store = closing.adopt(await openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS), (it) => it.close());
   const { registry } = store;
   const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   const { network } = founding;

@@ -29,5 +29,5 @@ export interface Store extends StoreEngine {
   /** Where the disk is nearly full less is written ahead. */
   setShortLog(isShort: boolean): Promise<void>;
   /** May be called twice. */
-  close(): void;
+  close(): Promise<void>;
 }

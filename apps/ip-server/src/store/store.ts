@@ -14,7 +14,7 @@ import { SqliteSampleStore } from './sqlite/sample-store.ts';
  * @param busyTimeoutMs how long a write may block this process while another one holds the database
  * @throws FilerError `store-damaged`, `no-space`, `home-not-writable`, `timed-out`
  */
-export function openStore(file: string, busyTimeoutMs?: number): Store {
+export async function openStore(file: string, busyTimeoutMs?: number): Promise<Store> {
   const database = openDatabase(file, busyTimeoutMs);
   try {
     const room = new DatabaseRoom(database);
@@ -31,7 +31,7 @@ export function openStore(file: string, busyTimeoutMs?: number): Store {
       attachments: new SqliteAttachmentStore(database),
       expectations,
       alarms,
-      close: () => database.close(),
+      close: async () => database.close(),
     };
   } catch (error) {
     database.close();

@@ -60,7 +60,7 @@ function peerName({ name, state }: PeerEntry): Candidate {
 
 /** The newest of each machine and schedule. */
 async function newestReports({ home }: CompletionContext): Promise<Candidate[]> {
-  const store = openHistory(home);
+  const store = await openHistory(home);
   try {
     const found: Candidate[] = [];
     for await (const reports of store.reports.latest({})) {
@@ -68,6 +68,6 @@ async function newestReports({ home }: CompletionContext): Promise<Candidate[]> 
     }
     return found;
   } finally {
-    store.close();
+    await store.close();
   }
 }

@@ -34,11 +34,11 @@ export interface ReportDocument {
  *
  * @throws FilerError `needs-daemon` when no server has ever run there
  */
-export function openHistory(home: Home): Store {
+export async function openHistory(home: Home): Promise<Store> {
   if (!existsSync(home.databaseFile)) {
     throw new FilerError('needs-daemon', 'no ip-server has run here yet, start it with "ip-server start"');
   }
-  return openStore(home.databaseFile);
+  return await openStore(home.databaseFile);
 }
 
 export function documentOf(stored: StoredReport, names: ReadonlyMap<string, string>): ReportDocument {

@@ -19,7 +19,7 @@ export async function run(
   context: Context,
 ): Promise<void> {
   const { home, output, signal } = context;
-  const store = openHistory(home);
+  const store = await openHistory(home);
   try {
     const stored = await store.reports.get(id);
     if (stored === undefined) {
@@ -64,7 +64,7 @@ export async function run(
     for (const { path } of taken?.files ?? []) output.line(`copied to ${printable(path)}`);
     requireAll(taken?.failures ?? [], taken?.files.length ?? 0);
   } finally {
-    store.close();
+    await store.close();
   }
 }
 

@@ -14,7 +14,7 @@ type ReportsValues = ArgumentValues<typeof reportsArguments>;
 
 export async function run(args: ReportsValues, context: Context): Promise<void> {
   requireOneForm(args, context);
-  const store = openHistory(context.home);
+  const store = await openHistory(context.home);
   try {
     const query = queryOf(args, await store.registry.members(), Date.now());
     const format = formatOf(args, context);
@@ -23,7 +23,7 @@ export async function run(args: ReportsValues, context: Context): Promise<void> 
     await write(format.end, context);
     if (isEmpty) sayNothingThere(args, context);
   } finally {
-    store.close();
+    await store.close();
   }
 }
 
