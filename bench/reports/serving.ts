@@ -60,7 +60,7 @@ async function perform(task: Task): Promise<void> {
     for (let dropped = 0; dropped < DROPPED && performance.now() < end; await nextTurn())
       dropped += await store.reports.prune({ before: 0, maxBytes: 0 }, PRUNED_AT_ONCE);
   } else {
-    while ((await store.giveBack()) && performance.now() < end) await nextTurn();
+    while ((await store.room?.giveBack()) === true && performance.now() < end) await nextTurn();
   }
 }
 

@@ -7,7 +7,7 @@ import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
 import { runLabels } from '../../apps/ip-server/src/collect/run-folder.ts';
 import { isSlowEnough } from '../../apps/ip-server/src/collect/timing.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
-import type { StoreEngine } from '../../apps/ip-server/src/store/interfaces.ts';
+import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { openMemoryStore } from '../../apps/ip-server/src/store/memory/open.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
@@ -24,12 +24,12 @@ class Bench {
   steady = 0;
   readonly online = new Map<string, Answer>();
   readonly folder: string;
-  readonly store: StoreEngine;
+  readonly store: Store;
   readonly directory: Directory;
   readonly #paper = new PaperNetwork();
   collects: Collects;
 
-  private constructor(folder: string, store: StoreEngine, directory: Directory) {
+  private constructor(folder: string, store: Store, directory: Directory) {
     this.folder = folder;
     this.store = store;
     this.directory = directory;

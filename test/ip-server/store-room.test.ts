@@ -25,10 +25,13 @@ beforeEach(() => {
   room = new StoreRoom({
     store: {
       reports: { isAboveShare: (peer) => Promise.resolve(greedy.has(peer)) },
-      freeBytes: () => Promise.resolve(freePages),
-      setShortLog: (isShort) => {
-        isLogShort = isShort;
-        return Promise.resolve();
+      room: {
+        freeBytes: () => Promise.resolve(freePages),
+        giveBack: () => Promise.resolve(false),
+        setShortLog: (isShort) => {
+          isLogShort = isShort;
+          return Promise.resolve();
+        },
       },
     },
     disk,

@@ -13,7 +13,7 @@ const SLACK = 0.02;
 const MADE_FREE = 0.02;
 
 export interface RetentionParts {
-  readonly store: Pick<Store, 'reports' | 'giveBack'>;
+  readonly store: Pick<Store, 'reports' | 'room'>;
   readonly health: StoreHealth;
   readonly retentionMs: number;
   readonly maxReportBytes: number;
@@ -36,7 +36,8 @@ export class Retention {
   prune(): Promise<void> {
     const { store, maxReportBytes } = this.#parts;
     return this.#steps.take(async () => {
-      if (await this.#drop(maxReportBytes)) await this.#inSteps(() => store.giveBack());
+      if (await this.#drop(maxReportBytes))
+        await this.#inSteps(async () => (await store.room?.giveBack()) ?? false);
     });
   }
 

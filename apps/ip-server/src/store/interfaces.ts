@@ -7,10 +7,10 @@ import type { ReportStore } from './report-store.ts';
 import type { SampleStore } from './sample-store.ts';
 
 /**
- * What every store engine keeps; `test/suites/store.ts` says how each of them behaves. An engine may lie on another machine: all
- * answers are promises, order and positions are the engine's, and what belongs together is given together.
+ * What a server keeps; `test/suites/store.ts` says how each engine behaves. An engine may lie on another machine, and serve several
+ * servers: all answers are promises, order and positions are the engine's, and what belongs together is given together.
  */
-export interface StoreEngine {
+export interface Store {
   readonly registry: Registry;
   readonly reports: ReportStore;
   readonly expectations: ExpectationStore;
@@ -18,16 +18,18 @@ export interface StoreEngine {
   readonly samples: SampleStore;
   readonly attachments: AttachmentStore;
   readonly collects: CollectStore;
+  /** What it takes of the disk of this home; undefined for an engine that keeps nothing there. */
+  readonly room: DatabaseRoom | undefined;
+  /** May be called twice. */
+  close(): Promise<void>;
 }
 
-/** Everything that a server keeps, and the room that it takes on its disk. */
-export interface Store extends StoreEngine {
+/** A database on the disk of the home. */
+export interface DatabaseRoom {
   /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
   giveBack(): Promise<boolean>;
   /** Room that the next rows take before the disk is asked for more, in bytes. */
   freeBytes(): Promise<number>;
   /** Where the disk is nearly full less is written ahead. */
   setShortLog(isShort: boolean): Promise<void>;
-  /** May be called twice. */
-  close(): Promise<void>;
 }

@@ -15,7 +15,7 @@ const LEAST = 1 / 4;
 const WRITTEN_TIMES = 2;
 
 export interface StoreRoomParts {
-  readonly store: Pick<Store, 'freeBytes' | 'setShortLog'> & {
+  readonly store: Pick<Store, 'room'> & {
     readonly reports: Pick<ReportStore, 'isAboveShare'>;
   };
   /** The disk of the database; none of it is kept free by itself. */
@@ -42,10 +42,11 @@ export class StoreRoom {
    */
   async refusal(bytes: number, peer?: string): Promise<FilerError | undefined> {
     const { store, disk, keepFreeBytes, onWanted, onProblem } = this.#parts;
+    if (store.room === undefined) return undefined;
     const free = disk.bytes;
     const isScarce = free < keepFreeBytes;
-    await store.setShortLog(isScarce);
-    const grows = Math.max(0, bytes - (isScarce ? await store.freeBytes() : 0)) * WRITTEN_TIMES;
+    await store.room.setShortLog(isScarce);
+    const grows = Math.max(0, bytes - (isScarce ? await store.room.freeBytes() : 0)) * WRITTEN_TIMES;
     if (free - grows < keepFreeBytes * GREEDY_STOP) {
       const isGreedy = peer === undefined || (await store.reports.isAboveShare(peer, bytes));
       const kept = keepFreeBytes * (grows > 0 ? ALL_STOP : LEAST);

@@ -1,5 +1,5 @@
 import type { Effects } from '../effects.ts';
-import type { StoreEngine } from '../interfaces.ts';
+import type { Store } from '../interfaces.ts';
 import { MemoryAlarmStore } from './alarm-store.ts';
 import { MemoryAttachmentStore } from './attachment-store.ts';
 import { MemoryCollectStore } from './collect-store.ts';
@@ -9,7 +9,7 @@ import { MemoryReportStore } from './report-store.ts';
 import { MemorySampleStore } from './sample-store.ts';
 
 /** A store that lasts as long as the process, for tests. */
-export function openMemoryStore(): StoreEngine {
+export function openMemoryStore(): Store {
   const alarms = new MemoryAlarmStore();
   const expectations = new MemoryExpectationStore((effects) => apply(effects));
   const apply = (effects: Effects): void => {
@@ -27,5 +27,7 @@ export function openMemoryStore(): StoreEngine {
     samples: new MemorySampleStore(),
     attachments,
     collects: new MemoryCollectStore(),
+    room: undefined,
+    close: () => Promise.resolve(),
   };
 }

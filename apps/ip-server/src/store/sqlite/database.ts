@@ -1,4 +1,5 @@
 import { Database } from '@filer/program';
+import type { DatabaseRoom } from '../interfaces.ts';
 import { SCHEMA } from './schema.ts';
 
 /** Where each of some hundred machines reports, their pages of the indexes fit in; SQLite's own 2 MiB are too few. */
@@ -26,8 +27,8 @@ export function openDatabase(file: string, busyTimeoutMs?: number): Database {
   });
 }
 
-/** What the database takes of its disk. */
-export class DatabaseRoom {
+/** What the embedded database takes of its disk. */
+export class SqliteRoom implements DatabaseRoom {
   readonly #database: Database;
   #hasShortLog = false;
 
@@ -35,20 +36,17 @@ export class DatabaseRoom {
     this.#database = database;
   }
 
-  /** Room within the file that the next rows take first, in bytes. */
-  get freeBytes(): number {
+  async freeBytes(): Promise<number> {
     return this.#database.pragma('freelist_count') * this.#database.pragma('page_size');
   }
 
-  /** Where the disk is nearly full the log beside the file is kept short. */
-  set hasShortLog(isShort: boolean) {
+  async setShortLog(isShort: boolean): Promise<void> {
     if (isShort === this.#hasShortLog) return;
     this.#hasShortLog = isShort;
     this.#database.exec(`PRAGMA wal_autocheckpoint = ${isShort ? SHORT_LOG_PAGES : LOG_PAGES}`);
   }
 
-  /** Gives a step of the room that was freed back to the file system. @returns whether there is more to give */
-  giveBack(): boolean {
+  async giveBack(): Promise<boolean> {
     const free = this.#database.pragma('freelist_count');
     const kept = Math.max(KEPT_FREE_PAGES, KEPT_FREE * this.#database.pragma('page_count'));
     if (free <= kept) return false;

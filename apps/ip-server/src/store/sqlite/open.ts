@@ -1,0 +1,37 @@
+import type { Store } from '../interfaces.ts';
+import { SqliteAlarmStore } from './alarm-store.ts';
+import { SqliteAttachmentStore } from './attachment-store.ts';
+import { SqliteCollectStore } from './collect-store.ts';
+import { openDatabase, SqliteRoom } from './database.ts';
+import { SqliteExpectationStore } from './expectation-store.ts';
+import { SqliteRegistry } from './registry.ts';
+import { SqliteReportStore } from './report-store.ts';
+import { SqliteSampleStore } from './sample-store.ts';
+
+/**
+ * Opens the embedded store.
+ *
+ * @param busyTimeoutMs how long a write may block this process while another one holds the database
+ * @throws FilerError `store-damaged`, `no-space`, `home-not-writable`, `timed-out`
+ */
+export async function openSqliteStore(file: string, busyTimeoutMs?: number): Promise<Store> {
+  const database = openDatabase(file, busyTimeoutMs);
+  try {
+    const alarms = new SqliteAlarmStore(database);
+    const expectations = new SqliteExpectationStore(database, alarms);
+    return {
+      registry: new SqliteRegistry(database),
+      reports: new SqliteReportStore(database, expectations),
+      samples: new SqliteSampleStore(database),
+      collects: new SqliteCollectStore(database),
+      attachments: new SqliteAttachmentStore(database),
+      expectations,
+      alarms,
+      room: new SqliteRoom(database),
+      close: async () => database.close(),
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
