@@ -17,6 +17,7 @@ export async function runHere(
   args: readonly string[],
   input = '',
   isTTY = false,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   const terminal = (): PassThrough => Object.assign(new PassThrough(), { isTTY });
   const [stdin, stdout, stderr] = [terminal(), terminal(), terminal()];
@@ -29,7 +30,7 @@ export async function runHere(
     summary: 'in the process of a test',
     commands: isServer ? serverCommands : clientCommands,
     argv: args,
-    env: { [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home },
+    env: { [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home, ...more },
     stdin,
     stdout,
     stderr,

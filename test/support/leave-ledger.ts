@@ -14,6 +14,10 @@ export class MemoryLeaves implements LeaveLedger {
     return this.list.digest;
   }
 
+  of(id: string): Leave | undefined {
+    return this.list.of(id);
+  }
+
   page(after: string): readonly Leave[] {
     return this.list.page(after);
   }

@@ -16,6 +16,7 @@ const PROGRAMS = {
   python3: 'python3',
   setpriv: 'util-linux',
   strace: 'strace',
+  'systemd-analyze': 'systemd',
   tmux: 'tmux',
   unshare: 'util-linux',
   zsh: 'zsh',

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { runProgram, versionOf } from '@filer/program';
 import { commands, groups } from './cli/commands.ts';
 
@@ -7,6 +8,7 @@ export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
     await runProgram({
       program: 'filer-client',
       calledAs,
+      bin: fileURLToPath(new URL('../bin/filer-client.js', import.meta.url)),
       version: versionOf(new URL('../package.json', import.meta.url)),
       summary: 'a machine of a filer network',
       commands,

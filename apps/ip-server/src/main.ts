@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { runProgram, versionOf } from '@filer/program';
 import { commands, groups } from './cli/commands.ts';
 
@@ -7,6 +8,7 @@ process.umask(0o077);
 process.exit(
   await runProgram({
     program: 'ip-server',
+    bin: fileURLToPath(new URL('../bin/ip-server.js', import.meta.url)),
     version: versionOf(new URL('../package.json', import.meta.url)),
     summary: 'the server of a filer network',
     commands,

@@ -12,6 +12,8 @@ export interface Context {
   /** What a person types for it. */
   readonly calledAs: string;
   readonly version: string;
+  /** The program's own file in `bin/`, absolute. */
+  readonly bin: string;
   readonly env: Environment;
   /** Where everything is; `openHome` before writing there. */
   readonly home: Home;

@@ -82,6 +82,11 @@ export { completionCommand } from './completion/command.ts';
 export type { Candidate, Completion } from './completion/candidate.ts';
 export { complete, type CompletionSource } from './completion/complete.ts';
 export { lineAtCursor } from './completion/line.ts';
+export { serviceCommands, stopCommand } from './service/commands.ts';
+export { sayInstalled } from './service/install.ts';
+export { scopeOf } from './service/place.ts';
+export { installService, type InstalledService } from './service/service.ts';
+export { stopMethod, stoppingProcess } from './service/stop-method.ts';
 export { GLOBAL_FLAGS } from './selection.ts';
 export { runProgram, type CompletionContext, type ProgramOptions } from './program.ts';
 export {

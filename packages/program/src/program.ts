@@ -22,6 +22,8 @@ export interface ProgramOptions {
   readonly program: ProgramName;
   /** What a person types for it: help and failures say that. @default the program's name */
   readonly calledAs?: string;
+  /** The program's own file in `bin/`, absolute. @default what the process runs */
+  readonly bin?: string;
   /** The command that runs when none is typed. @default a usage error */
   readonly wordless?: string;
   readonly version: string;
@@ -192,6 +194,7 @@ async function runCommand(
     program,
     calledAs,
     version,
+    bin: options.bin ?? process.argv[1] ?? '',
     env,
     home,
     output,

@@ -15,6 +15,8 @@ import type { Leave } from './trust/leave.ts';
 /** A machine's own list of those who have left. */
 export interface LeaveLedger {
   readonly digest: string;
+  /** The leave of a machine. */
+  of(id: string): Leave | undefined;
   /** A message full of those whose ids come later, in order of id. @param after '' for the first */
   page(after: string): readonly Leave[];
   /**

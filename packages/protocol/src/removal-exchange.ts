@@ -7,6 +7,9 @@
  *   accepter → dialler   removals        while the dialler lacks some: a page each
  *   accepter → dialler   welcome         removals, removalsDigest: now the same on both sides
  *
+ * A dialler that was removed or has left gets no welcome. Before the `error` it gets what proves that: one page of
+ * removals above the number that it named, and its own leave (`leaves`).
+ *
  * So what either side is told after the welcome is judged by the longer list. The other side may be hostile: each entry
  * is signed by the network key and numbers have no gaps, so an exchange is at most as long as the true list; and it ends
  * with the time of the handshake.
@@ -17,6 +20,7 @@ import { fetchLeaves, giveLeaves, LeaveLevelling, type LeaveLedger } from './lea
 import { MAX_REMOVAL_PAGES } from './limits.ts';
 import { formatRemovals, parseRemovals, removalsGetMessage, removalsMessage } from './messages/directory.ts';
 import { errorOf } from './messages/error.ts';
+import { leavesMessage } from './messages/leave.ts';
 import type { Hello, Welcome } from './messages/session.ts';
 import type { Messenger } from './messenger.ts';
 import { takeInTurns } from './take-in-turns.ts';
@@ -110,6 +114,30 @@ export async function bringLevel(
     if (lacksLeaves && ledger.leaves !== undefined) await giveLeaves(messenger, ledger.leaves);
     given = now;
   }
+}
+
+/**
+ * Gives a dialler that is no member any longer what proves it to itself: nothing else makes a machine give up. One page at
+ * the most, since it may be hostile and come often; one that lacks more has them after some tries.
+ *
+ * @throws FilerError `connection-closed`
+ */
+export async function giveProofOfEnd(
+  messenger: Messenger,
+  ledger: RemovalLedger,
+  hello: Hello,
+): Promise<void> {
+  if (!hello.features.includes(LEVELS_REMOVALS)) return;
+  const { peerId = '' } = messenger;
+  const page = hello.removals < ledger.number ? ledger.page(hello.removals) : [];
+  // What was removed after it is none of its business.
+  const own = page.findIndex(({ id }) => id === peerId);
+  const proof = own < 0 ? page : page.slice(0, own + 1);
+  if (proof.length > 0) await messenger.send(...messageOf(proof));
+  const leave = ledger.leaves?.of(peerId);
+  if (leave === undefined) return;
+  const { header, content } = leavesMessage.format({ leaves: [leave] });
+  await messenger.send(header, content);
 }
 
 async function giveRemovals(messenger: Messenger, ledger: RemovalLedger, from: number): Promise<void> {

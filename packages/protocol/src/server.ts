@@ -1,15 +1,18 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import { FilerError } from './errors.ts';
+import { FilerError, type ErrorCode } from './errors.ts';
 import { addressBlockOf } from './fairness/address-block.ts';
 import { SESSION_LIMITS } from './handshake.ts';
 import { MAX_STRANGER_BYTES, REFUSAL_DELAY_MS, TLS_MESSAGE_OVERHEAD_FACTOR } from './limits.ts';
 import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Hello } from './messages/session.ts';
-import { levelRemovals, type RemovalLedger } from './removal-exchange.ts';
+import { giveProofOfEnd, levelRemovals, type RemovalLedger } from './removal-exchange.ts';
 import type { AcceptedLink, Endpoint } from './transport/endpoint.ts';
 import { listen, type Listener, type ListenOptions } from './transport/listen.ts';
+
+/** Why a machine is no member any longer. */
+const ENDED: ReadonlySet<ErrorCode> = new Set(['removed', 'not-a-member']);
 
 export interface ServerOptions extends Omit<ListenOptions, 'onConnection' | 'allowHalfOpen'>, HubCallbacks {
   readonly messenger?: Omit<MessengerOptions, 'peerId'>;
@@ -105,6 +108,26 @@ export class Server extends Hub {
     if (messenger.peerId !== undefined) messenger.chargeTo(messenger.peerId);
     messenger.setLimits(SESSION_LIMITS);
     await levelRemovals(messenger, ledger, hello);
+  }
+
+  /**
+   * Decides whether a dialler is a member. One that was removed or has left gets what proves it before it is refused.
+   *
+   * @throws what `decide` throws
+   */
+  protected async requireMembership<T>(
+    messenger: Messenger,
+    ledger: RemovalLedger,
+    hello: Hello,
+    decide: () => T | Promise<T>,
+  ): Promise<T> {
+    try {
+      return await decide();
+    } catch (error) {
+      const hasEnded = error instanceof FilerError && ENDED.has(error.code);
+      if (hasEnded) await giveProofOfEnd(messenger, ledger, hello);
+      throw error;
+    }
   }
 
   /** Ends the time that a stranger has to prove itself: for those who override `serve`. */

@@ -43,6 +43,7 @@ export const joinArguments = {
     textKind('a name such as cam-3'),
     'name of this machine in the network (default: its host name)',
   ),
+  service: flag('install and start it as a service, so that it runs from now on'),
   newIdentity: flag('make a new key first (for a machine that was cloned from another one)'),
 };
 export type JoinArguments = ArgumentValues<typeof joinArguments>;

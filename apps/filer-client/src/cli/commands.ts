@@ -1,4 +1,4 @@
-import { defineCommand, type Command, type CommandGroup } from '@filer/program';
+import { defineCommand, serviceCommands, stopCommand, type Command, type CommandGroup } from '@filer/program';
 import {
   broadcastArguments,
   cancelArguments,
@@ -49,6 +49,11 @@ export const commands: readonly Command[] = [
     examples: ['start', 'start --listen 0.0.0.0:10902 --inbox ~/Incoming'],
     outlivesOutput: true,
     load: () => import('./network/start.ts'),
+  }),
+  stopCommand,
+  ...serviceCommands(async (context) => {
+    using member = await (await import('./home-member.ts')).openMember(context);
+    member.requireStaying();
   }),
   defineCommand({
     usage: 'overview',
@@ -344,5 +349,8 @@ export const groups: readonly CommandGroup[] = [
     ],
   },
   { title: 'Messages and reports', commands: ['message', 'broadcast', 'messages', 'report'] },
-  { title: 'This machine', commands: ['join', 'start', 'overview', 'status', 'peers', 'shell'] },
+  {
+    title: 'This machine',
+    commands: ['join', 'start', 'stop', 'service', 'overview', 'status', 'peers', 'shell'],
+  },
 ];

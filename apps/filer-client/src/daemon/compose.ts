@@ -51,7 +51,7 @@ export interface DaemonOptions {
 /**
  * Starts the peer that runs: makes its parts in order, then starts them. They are closed in the reverse order.
  *
- * @throws FilerError `already-running`, `not-joined`, `identity-damaged`, `store-damaged`, `port-in-use`,
+ * @throws FilerError `already-running`, `not-joined`, `removed`, `not-a-member`, `identity-damaged`, `store-damaged`, `port-in-use`,
  *   `address-unusable`, `home-not-writable`
  */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -70,6 +70,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   // What it keeps.
   closing.adopt(await acquireLock(home.lockFile), (lock) => lock.release());
   const member = closing.use(await Member.open(home, { keepFreeBytes: settings.keepFree }));
+  member.requireStaying();
   const { clock, database, spool, messages } = member;
   const now = (): number => clock.now();
   spool.maxFileBytes = settings.attachmentSpace;

@@ -51,12 +51,13 @@ export class Daemon implements DaemonPart {
   readonly #stopping = new AbortController();
   /** Gets that are continued here: a command follows all others. */
   readonly #gets = new Set<Promise<void>>();
-  readonly #ended = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<FilerError | undefined>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
     this.#context = { ...parts, daemon: this };
+    void parts.member.over.then((why) => this.#end(why));
     this.methods = implementWith(contract, () => this.#context, operations);
   }
 
@@ -89,8 +90,8 @@ export class Daemon implements DaemonPart {
     return this.#parts.member.events;
   }
 
-  /** Resolves when the daemon is to end by itself: the machine has left its network. */
-  get ended(): Promise<void> {
+  /** Resolves when the daemon is to end: with a failure where this machine is no member any longer. */
+  get ended(): Promise<FilerError | undefined> {
     return this.#ended.promise;
   }
 
@@ -180,11 +181,16 @@ export class Daemon implements DaemonPart {
     }
   }
 
-  shutDown(): void {
+  shutDown(reason: string): void {
+    this.#parts.log.info('stopping', { reason });
+    this.#end(undefined);
+  }
+
+  #end(why: FilerError | undefined): void {
     // Not at once: the command that asked still waits for its answer.
     setImmediate(() => {
       this.events.end();
-      this.#ended.resolve();
+      this.#ended.resolve(why);
     });
   }
 

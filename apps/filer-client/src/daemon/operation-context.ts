@@ -71,6 +71,6 @@ export interface DaemonPart {
   prepareSpool(): Promise<void>;
   /** Has a spooled report sent. @returns why it waits @throws FilerError where waiting helps nothing */
   sendSpooled(seq: number, signal: AbortSignal): Promise<string | undefined>;
-  /** Ends the daemon in order: the membership is over. */
-  shutDown(): void;
+  /** Ends the daemon in order. @param reason for the log */
+  shutDown(reason: string): void;
 }

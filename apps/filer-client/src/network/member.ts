@@ -20,7 +20,7 @@ import {
   type KnownServer,
 } from '../store/membership-file.ts';
 import { clientSettings } from '../settings.ts';
-import { leftError, removedError } from './ended-membership.ts';
+import { leftError, ownEnd, removedError } from './ended-membership.ts';
 import { LiveConnections } from './live-connections.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
@@ -55,6 +55,9 @@ export class Member extends HomeStore {
   readonly textRates = new Rates({ atOnce: TEXT_BYTES_AT_ONCE, perSecond: TEXT_BYTES_PER_SECOND });
   readonly #guard: Disposable;
   #membership: Membership;
+  readonly #over = Promise.withResolvers<FilerError>();
+  /** Whether an operation of this process ends the membership: it ends the daemon itself when it is through. */
+  isLeaving = false;
   #server: KnownServer;
   /** One after the other: the last one written is the newest. */
   #writing: Promise<void> = Promise.resolve();
@@ -79,11 +82,13 @@ export class Member extends HomeStore {
       this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
       this.news.tellRemovals(removals, from);
       this.events.publish('directory', {});
+      this.#noteEnd();
     };
     this.removals.leaves.onAdded = (leaves, from) => {
       this.connections.expel(new Set(leaves.map((each) => each.membership.id)), leftError);
       this.news.tellLeaves(leaves, from);
       this.events.publish('directory', {});
+      this.#noteEnd();
     };
     this.clock = new TrustedClock(readClocks, this.savedClock ?? this.directory.asOf);
     this.jobs.endOutside(membership.network, LEFT_BEHIND, this.clock.stamp());
@@ -126,6 +131,20 @@ export class Member extends HomeStore {
 
   get membership(): Membership {
     return this.#membership;
+  }
+
+  /** Resolves when this process learns that this machine is no member any longer. */
+  get over(): Promise<FilerError> {
+    return this.#over.promise;
+  }
+
+  /** @throws FilerError `removed`, `not-a-member` */
+  requireStaying(): void {
+    if (this.ended !== null) throw ownEnd(this.ended, this.name);
+  }
+
+  #noteEnd(): void {
+    if (this.ended !== null && !this.isLeaving) this.#over.resolve(ownEnd(this.ended, this.name));
   }
 
   /** Whether this machine was removed or has left, by what the network key or this machine has signed. */

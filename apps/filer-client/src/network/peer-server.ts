@@ -63,7 +63,9 @@ export class PeerServer extends Server {
     const { hello, version, welcome } = await readHello(messenger);
     if (hello.network !== member.network)
       throw new FilerError('refused', 'this peer belongs to another network');
-    const from = learnMembership(member, hello.membership, messenger.peerId ?? '');
+    const from = await this.requireMembership(messenger, member.removals, hello, () =>
+      learnMembership(member, hello.membership, messenger.peerId ?? ''),
+    );
     checkPin(member, from);
     messenger.peerName = from.name;
     await this.levelRemovals(messenger, member.removals, hello);

@@ -25,6 +25,10 @@ export class LeaveStore implements LeaveLedger {
     this.#refresh();
   }
 
+  of(id: string): Leave | undefined {
+    return this.#list.of(id);
+  }
+
   ends(membership: Membership): boolean {
     return this.#list.ends(membership);
   }

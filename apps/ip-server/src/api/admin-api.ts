@@ -48,6 +48,8 @@ export interface NetworkSide {
   beginCollect(name: string): Promise<CollectRun>;
   /** @throws FilerError `needs-daemon` while the server is stopped, as `Alarms.test` */
   testAlarm(channels: readonly AlarmChannel[] | undefined, signal: AbortSignal): Promise<TestedAlarm>;
+  /** Ends the server in order, soon. @throws FilerError `needs-daemon` while it is stopped */
+  stop(): void;
   /** Ends what runs of a collect that was removed. */
   endCollect(name: string): Promise<void>;
 }
@@ -61,7 +63,7 @@ export interface NetworkStatus extends Pick<
 }
 
 /** The running server as commands use it. */
-export function adminApiOf(daemon: ServerParts): AdminApi {
+export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefined): AdminApi {
   const { home, founding, store, directory, removals, overview, alarmSettings, reach, events } = daemon;
   return {
     home,
@@ -76,18 +78,20 @@ export function adminApiOf(daemon: ServerParts): AdminApi {
     alarms: store.alarms,
     alarmSettings,
     reach,
-    network: networkSideOf(daemon),
+    network: networkSideOf(daemon, stop),
     events,
     now: Date.now,
   };
 }
 
-function networkSideOf(daemon: ServerParts): NetworkSide {
+function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
   const { network, founding, identity, collects, alarms } = daemon;
   return {
     get status() {
       return statusOf(daemon);
     },
+    // Not at once: the command that asked still waits for its answer.
+    stop: () => void setImmediate(stop),
     announceMembers: () => network.broadcastSoon(),
     broadcast: (text) =>
       network.texts.hand(

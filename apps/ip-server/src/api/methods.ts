@@ -1,5 +1,5 @@
 import { FilerError, verifyGrant, verifyMembership } from '@filer/protocol';
-import { implement, iso, tellEvents, type Methods } from '@filer/program';
+import { implement, iso, stoppingProcess, tellEvents, type Methods } from '@filer/program';
 import { amendRefusal, checkName } from '../network/enrolment.ts';
 import type { Member } from '../store/registry.ts';
 import type { AdminApi } from './admin-api.ts';
@@ -17,6 +17,10 @@ export function methodsOn(api: AdminApi): Methods {
   return implement(contract, {
     events: (params, call) => tellEvents(api.events, params, call),
     status: () => statusDocument(api),
+    stop: () => {
+      network.stop();
+      return stoppingProcess();
+    },
     alarms: async ({ limit }) => ({ alarms: await alarmDocuments(api, limit) }),
     alarmTest: async ({ channels }, { signal }) => {
       const { time, ...tested } = await network.testAlarm(channels, signal);

@@ -103,6 +103,7 @@ const STOPPED_NETWORK: NetworkSide = {
     alarmProblem: null,
   },
   announceMembers: () => undefined,
+  stop: stopped,
   broadcast: stopped,
   beginCollect: stopped,
   testAlarm: stopped,

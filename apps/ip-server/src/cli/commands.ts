@@ -1,4 +1,4 @@
-import { defineCommand, type Command, type CommandGroup } from '@filer/program';
+import { defineCommand, serviceCommands, stopCommand, type Command, type CommandGroup } from '@filer/program';
 import {
   alarmsArguments,
   alarmTestArguments,
@@ -29,6 +29,8 @@ export const commands: readonly Command[] = [
     outlivesOutput: true,
     load: () => import('./start.ts'),
   }),
+  stopCommand,
+  ...serviceCommands(),
   defineCommand({
     usage: 'invite',
     describe: 'print an invite link that admits machines',
@@ -172,7 +174,7 @@ export const commands: readonly Command[] = [
 
 /** What the help shows together, what is used most first. */
 export const groups: readonly CommandGroup[] = [
-  { title: 'Server', commands: ['start', 'status'] },
+  { title: 'Server', commands: ['start', 'stop', 'status', 'service'] },
   { title: 'Machines', commands: ['peers', 'invite', 'group', 'rename', 'remove', 'broadcast'] },
   { title: 'Reports', commands: ['reports', 'alarms'] },
   { title: 'Collected files', commands: ['collect'] },

@@ -25,13 +25,14 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     stream: output.stderr,
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
+  const stopped = Promise.withResolvers<void>();
   const server = await openServer({
     home,
     settings,
     environment: env,
     log,
     version,
-    methodsOf: (parts) => methodsOn(adminApiOf(parts)),
+    methodsOf: (parts) => methodsOn(adminApiOf(parts, stopped.resolve)),
     onFounded: () => output.words(BACKUP_ADVICE),
     signal,
   });
@@ -45,7 +46,7 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     );
     output.json({ type: 'ready', id, listen, http: null });
     log.info('listening', { listen, id, version });
-    await aborted(signal);
+    await Promise.race([aborted(signal), stopped.promise]);
     log.info('stopping');
   } finally {
     await server.close();

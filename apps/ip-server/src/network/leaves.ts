@@ -35,6 +35,10 @@ export class Leaves implements LeaveLedger {
     return this.#list.page(after);
   }
 
+  of(id: string): Leave | undefined {
+    return this.#list.of(id);
+  }
+
   ends(membership: Membership): boolean {
     return this.#list.ends(membership);
   }

@@ -108,8 +108,9 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { directory, presence, uploads, events, log, now, sessions } = this.#parts;
-    await this.#requireMember(id, hello);
-    await this.levelRemovals(messenger, this.#parts.removals, hello);
+    const { removals } = this.#parts;
+    await this.requireMembership(messenger, removals, hello, () => this.#requireMember(id, hello));
+    await this.levelRemovals(messenger, removals, hello);
     const membership = await this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     await this.holdBack(messenger, () => {
@@ -214,14 +215,19 @@ export class PeerServer extends Server {
   /** Those who have left are out, everyone else knows. */
   #left(added: readonly Leave[]): void {
     const { presence, expecting, directory } = this.#parts;
+    const out: string[] = [];
     for (const { membership } of added) {
       const { id } = membership;
       if (directory.get(id)?.status === 'member') continue; // it has joined again since
+      out.push(id);
+    }
+    const { header, content } = leavesMessage.format({ leaves: added });
+    // Before they are out: it proves to their daemons that they are.
+    void this.multicast(presence.sessions(), header, content);
+    for (const id of out) {
       presence.expel(id, new FilerError('not-a-member', 'this machine has left the network'));
       expecting.forget(id);
     }
-    const { header, content } = leavesMessage.format({ leaves: added });
-    void this.multicast(presence.sessions(), header, content);
   }
 
   /** The removed are out, everyone else knows. */

@@ -93,8 +93,10 @@ export function announceRemovals(
   presence: Presence,
   multicast: Multicast,
 ): Promise<number> {
+  // To the removed as well, before they are out: it proves to them that they are.
+  const told = multicast(presence.sessions(), formatRemovals(removals));
   for (const { id } of removals) presence.expel(id, removedError());
-  return multicast(presence.sessions(), formatRemovals(removals));
+  return told;
 }
 
 export function removedError(): FilerError {

@@ -63,6 +63,11 @@ export class LeaveList {
     this.#network = network;
   }
 
+  /** The leave of a machine that is known. */
+  of(id: string): Leave | undefined {
+    return this.#leaves.get(id);
+  }
+
   /** Whether a membership has ended. */
   ends(membership: Claims): boolean {
     const leave = this.#leaves.get(membership.id);

@@ -1,4 +1,4 @@
-import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
+import { arrayOf, errorCode, method, NO_PARAMS, stopMethod, text } from '@filer/program';
 import * as v from 'valibot';
 import { timeoutMs } from './send.ts';
 import { offerState } from './transfers.ts';
@@ -187,6 +187,8 @@ export const peerMethods = {
       jobs: v.number(),
     }),
   }),
+
+  stop: stopMethod,
 
   connections: method('connections', {
     params: NO_PARAMS,

@@ -13,8 +13,18 @@ import {
   RESERVED_WORDS,
   systemCode,
   type Identity,
+  type Membership,
 } from '@filer/protocol';
-import { acquireLock, openHome, writeConfigurationTemplate, type Context } from '@filer/program';
+import {
+  acquireLock,
+  installService,
+  openHome,
+  sayInstalled,
+  scopeOf,
+  writeConfigurationTemplate,
+  type Context,
+  type InstalledService,
+} from '@filer/program';
 import { enrol } from '../../network/enrol.ts';
 import { clientSettings } from '../../settings.ts';
 import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../../store/membership-file.ts';
@@ -24,7 +34,7 @@ import type { JoinArguments } from '../arguments.ts';
 const MAX_INVITE_CHARACTERS = 64 * 1024;
 
 export async function run(args: JoinArguments, context: Context): Promise<void> {
-  const { home, output, version, signal } = context;
+  const { home, output, version, signal, calledAs } = context;
   const invite = parseInvite(await readLink(args.link, context));
   const name = args.name ?? nameFromHost(hostname());
   if (!isMachineName(name)) {
@@ -36,6 +46,7 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
   }
   await openHome(home);
   const lock = await lockHome(context);
+  let joined: Membership;
   try {
     const before = await readMembershipFile(home.membershipFile);
     if (before !== undefined && before.membership.network !== invite.grant.network) {
@@ -49,19 +60,30 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
     );
     await writeMembershipFile(home.membershipFile, file);
     await writeConfigurationTemplate(clientSettings, home);
-    const { membership } = file;
-    output.json({
-      id: membership.id,
-      name: membership.name,
-      groups: membership.groups,
-      network: membership.network,
-    });
-    output.line(
-      `joined as ${membership.name}${membership.groups.map((group) => ` @${group}`).join('')}  id ${membership.id}`,
-    );
-    output.words('Next, on this machine:  filer-client start');
+    joined = file.membership;
   } finally {
     await lock.release();
+  }
+  const { id, groups, network } = joined;
+  output.line(`joined as ${joined.name}${groups.map((group) => ` @${group}`).join('')}  id ${id}`);
+  const service = args.service ? await startService(context) : undefined;
+  output.json({ id, name: joined.name, groups, network, ...(service === undefined ? {} : { service }) });
+  if (service === undefined)
+    output.words(
+      `Next, on this machine:  ${calledAs} start   (or ${calledAs} service install: it starts with the machine)`,
+    );
+}
+
+/** A machine without systemd has joined all the same, and its user is told what to type. */
+async function startService(context: Context): Promise<InstalledService | null> {
+  try {
+    const installed = await installService(context, scopeOf({ user: false }));
+    sayInstalled(installed, context);
+    return installed;
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'unsupported') throw error;
+    context.output.warn(error.message);
+    return null;
   }
 }
 
@@ -70,9 +92,13 @@ async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
     return await acquireLock(home.lockFile);
   } catch (error) {
     if (!(error instanceof FilerError) || error.code !== 'already-running') throw error;
-    throw new FilerError('already-running', `${messageOf(error)}; a running daemon cannot join again`, {
-      cause: error,
-    });
+    throw new FilerError(
+      'already-running',
+      `${messageOf(error)}; a running daemon cannot join again, \`filer-client stop\` ends it`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -33,7 +33,8 @@ export async function run(flags: StartArguments, context: Context): Promise<void
     output.hint(
       'In another terminal:  filer-client peers   filer-client send FILE --to NAME   (Ctrl-C ends this one)',
     );
-    await Promise.race([daemon.ended, aborted(signal)]);
+    const why = await Promise.race([daemon.ended, aborted(signal)]);
+    if (why !== undefined) throw why;
   } finally {
     await daemon.close();
   }

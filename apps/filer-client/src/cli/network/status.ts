@@ -2,6 +2,7 @@ import { formatAgo, printable, type Context } from '@filer/program';
 import type { Status } from '../../api/contract/peers.ts';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
+import { ownEnd } from '../../network/ended-membership.ts';
 import { notJoinedAnyLonger } from '../../network/member.ts';
 import { whenWords } from '../reports/schedule-messages.ts';
 
@@ -47,9 +48,7 @@ function refusedRow(refused: number): (readonly [string, string])[] {
 /** What a machine that is no member any longer is told first; undefined for a member. */
 export function endedWords({ ended, name }: Pick<Status, 'ended' | 'name'>): string | undefined {
   if (ended === null) return undefined;
-  return ended === 'removed'
-    ? `REMOVED: ${name} was removed from the network. To join again: filer-client join - --new-identity`
-    : `LEFT: ${name} has left the network. To join again: filer-client join -`;
+  return `NO MEMBER: ${ownEnd(ended, name).message}`;
 }
 
 /** How a daemon stands with the ip-server. */

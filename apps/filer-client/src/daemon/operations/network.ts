@@ -1,4 +1,5 @@
 import { FilerError, formatHostPort, isName, leaveMessage, parseHostPort, signLeave } from '@filer/protocol';
+import { stoppingProcess } from '@filer/program';
 import type { peerMethods } from '../../api/contract/peers.ts';
 import { tellPeers } from '../../network/tell-peers.ts';
 import { setMembershipFileAside } from '../../store/membership-file.ts';
@@ -33,6 +34,13 @@ export const server: OperationOf<typeof peerMethods.server> = async (
   return { address: formatHostPort(address), id: member.server.id, connected };
 };
 
+/** `stop` */
+export const stop: OperationOf<typeof peerMethods.stop> = ({ daemon }) => {
+  daemon.requireRunning();
+  daemon.shutDown('filer-client stop');
+  return stoppingProcess();
+};
+
 /** `leave`: the membership ends here, at the server if it can be told, else at the peers that can be reached. */
 export const leave: OperationOf<typeof peerMethods.leave> = async (
   { member, access, software, jobs, daemon },
@@ -40,13 +48,16 @@ export const leave: OperationOf<typeof peerMethods.leave> = async (
   { signal },
 ) => {
   let told = true;
+  member.isLeaving = true;
   const signed = signLeave(member.identity, member.membership, Date.now());
   try {
     const { session } = await access.session(signal);
     await session.ask(leaveMessage.format({ leave: signed }), { signal });
   } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof FilerError)) throw error;
+    if (signal.aborted || !(error instanceof FilerError)) {
+      member.isLeaving = false;
+      throw error;
+    }
     told = false;
   }
   if (!told) await tellPeers({ member, access, software }, signed, signal);
@@ -59,6 +70,6 @@ export const leave: OperationOf<typeof peerMethods.leave> = async (
     spooled: member.spool.size,
     jobs: await jobs.leave(),
   };
-  daemon.shutDown();
+  daemon.shutDown('this machine has left the network');
   return result;
 };

@@ -1,4 +1,4 @@
-import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
+import { arrayOf, count, method, NO_PARAMS, stopMethod, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -77,6 +77,8 @@ export type AlarmDocument = v.InferOutput<typeof alarmDocument>;
 
 export const serverMethods = {
   status: method('status', { params: NO_PARAMS, result: statusDocument }),
+
+  stop: stopMethod,
 
   /** So many of the newest, oldest first. */
   alarms: method('alarms', {

@@ -1,0 +1,49 @@
+import { flag, type ArgumentValues } from '../arguments.ts';
+import { defineCommand, type Command, type Context } from '../command.ts';
+
+const serviceArguments = {
+  user: flag('as root: the service of this user, not of the machine'),
+};
+export type ServiceArguments = ArgumentValues<typeof serviceArguments>;
+
+/** Ends the daemon of this home. */
+export const stopCommand: Command = defineCommand({
+  usage: 'stop',
+  describe: 'end what runs here in order, and wait for it',
+  args: {},
+  load: () => import('./stop.ts'),
+});
+
+/** @param requireReady throws where the program would not run, before anything is installed */
+export function serviceCommands(
+  requireReady: (context: Context) => Promise<void> = () => Promise.resolve(),
+): Command[] {
+  return [
+    defineCommand({
+      usage: 'service install',
+      describe: 'have systemd start it now and with the machine',
+      args: serviceArguments,
+      load: async () => {
+        const { run } = await import('./install.ts');
+        return {
+          run: async (args, context) => {
+            await requireReady(context);
+            await run(args, context);
+          },
+        };
+      },
+    }),
+    defineCommand({
+      usage: 'service remove',
+      describe: 'stop the service and remove it',
+      args: serviceArguments,
+      load: () => import('./remove.ts'),
+    }),
+    defineCommand({
+      usage: 'service status',
+      describe: 'show whether the service is installed and runs',
+      args: serviceArguments,
+      load: () => import('./status.ts'),
+    }),
+  ];
+}

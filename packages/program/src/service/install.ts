@@ -1,0 +1,29 @@
+import type { Context } from '../command.ts';
+import type { ServiceArguments } from './commands.ts';
+import { lostVariables, scopeOf } from './place.ts';
+import { installService, type InstalledService } from './service.ts';
+
+export async function run(args: ServiceArguments, context: Context): Promise<void> {
+  const installed = await installService(context, scopeOf(args));
+  context.output.json(installed);
+  sayInstalled(installed, context);
+}
+
+/** Says what was done, and what else a person should know. */
+export function sayInstalled({ unit, changed, linger, scope }: InstalledService, context: Context): void {
+  const { output, program, env } = context;
+  output.line(
+    `${program} runs as a service and starts with this machine${changed ? '' : ', as before'}  (${unit})`,
+  );
+  if (linger === false)
+    output.warn(
+      `it ends when this user logs out: \`sudo loginctl enable-linger ${env['USER'] ?? '$USER'}\` keeps it running, and starts it before the first log-in`,
+    );
+  const lost = lostVariables(context);
+  if (lost.length > 0)
+    output.warn(
+      `the service does not have ${lost.join(', ')} of this shell: set it in ${context.home.configFile}`,
+    );
+  const user = scope === 'user' ? ' --user' : '';
+  output.hint(`Its log:  journalctl${user} -u ${program} -f`);
+}

@@ -1,0 +1,16 @@
+import type { Context } from '../command.ts';
+import type { ServiceArguments } from './commands.ts';
+import { scopeOf } from './place.ts';
+import { serviceState } from './service.ts';
+
+export async function run(args: ServiceArguments, context: Context): Promise<void> {
+  const { output, program } = context;
+  const state = await serviceState(context, scopeOf(args));
+  output.json(state);
+  const { installed, enabled, active, unit } = state;
+  output.line(
+    installed
+      ? `${active ? 'runs' : 'does not run'}, ${enabled ? 'starts with this machine' : 'does not start with this machine'}  (${unit})`
+      : `not installed: ${program} service install`,
+  );
+}
