@@ -56,7 +56,11 @@ const networkKey = optional(
   'file with the network key, if it is not in the home',
 );
 
-export const startArguments = settingArguments(SETTINGS);
+export const startArguments = {
+  ...settingArguments(SETTINGS),
+  join: flag("have this machine's own filer-client join as well (a new network asks on a terminal)"),
+  noJoin: flag('do not ask about the filer-client of this machine'),
+};
 
 export const inviteArguments = {
   group: list(GROUP, 'group that joining machines belong to', { commas: true }),

@@ -14,17 +14,23 @@ import { openServer } from '../daemon/compose.ts';
 import { SETTINGS } from '../settings.ts';
 import type { startArguments } from './arguments.ts';
 import { BACKUP_ADVICE } from './messages.ts';
+import { admitOwnClient } from './own-client.ts';
 
-export async function run(args: ArgumentValues<typeof startArguments>, context: Context): Promise<void> {
+export async function run(
+  { join, noJoin, ...flags }: ArgumentValues<typeof startArguments>,
+  context: Context,
+): Promise<void> {
+  if (join && noJoin) throw new FilerError('usage', '--join and --no-join exclude each other');
   const { home, env, output, signal, version } = context;
   await openHome(home);
-  const settings = await readConfiguration(SETTINGS, { home, env, flags: args });
+  const settings = await readConfiguration(SETTINGS, { home, env, flags });
   const log = await createLogger({
     level: output.verbose ? 'debug' : settings.logLevel,
     format: settings.logFormat,
     stream: output.stderr,
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
+  let isNew = false;
   const stopped = Promise.withResolvers<void>();
   const server = await openServer({
     home,
@@ -33,7 +39,10 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     log,
     version,
     methodsOf: (parts) => methodsOn(adminApiOf(parts, stopped.resolve)),
-    onFounded: () => output.words(BACKUP_ADVICE),
+    onFounded: () => {
+      isNew = true;
+      output.words(BACKUP_ADVICE);
+    },
     signal,
   });
   try {
@@ -46,7 +55,9 @@ export async function run(args: ArgumentValues<typeof startArguments>, context: 
     );
     output.json({ type: 'ready', id, listen, http: null });
     log.info('listening', { listen, id, version });
-    await Promise.race([aborted(signal), stopped.promise]);
+    const ending = Promise.race([aborted(signal), stopped.promise]);
+    await Promise.race([ending, admitOwnClient({ join, noJoin, isNew }, context)]);
+    await ending;
     log.info('stopping');
   } finally {
     await server.close();

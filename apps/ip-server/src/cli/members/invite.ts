@@ -1,10 +1,11 @@
-import { createInvite, FilerError, formatHostPort, formatInvite } from '@filer/protocol';
+import { FilerError, formatHostPort } from '@filer/protocol';
 import { counted, formatDuration, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { ServerClient } from '../../api/server-client.ts';
 import type { inviteArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 import { listInvites } from './invite-list.ts';
+import { newLink } from './new-link.ts';
 import { networkKeyOf, removeMember } from './signing.ts';
 import { BACKUP_ADVICE } from '../messages.ts';
 
@@ -49,22 +50,10 @@ async function makeInvite(args: Arguments, server: ServerClient, context: Contex
   const { output } = context;
   const { group: groups, expiresMs, uses } = args;
   if (server.isNew) output.words(BACKUP_ADVICE);
-  const networkKey = await networkKeyOf(context, server, args.networkKey);
-  const place = await server.call(contract.inviteContext, {});
-  const now = Date.now();
-  const invite = createInvite({
-    networkKey,
-    server: place.server,
-    addresses: place.addresses,
-    groups,
-    expiresAt: now + expiresMs,
-    uses,
-    now,
-  });
+  const made = await newLink({ groups, expiresMs, uses, networkKey: args.networkKey }, server, context);
+  const { link, invite } = made;
   const { grant, addresses } = invite;
-  const leftOut = place.leftOut.map(formatHostPort);
-  await server.call(contract.inviteAdd, { grant });
-  const link = formatInvite(invite);
+  const leftOut = made.leftOut.map(formatHostPort);
   output.line(link);
   output.json({
     link,
@@ -85,8 +74,9 @@ async function makeInvite(args: Arguments, server: ServerClient, context: Contex
       `the invite has no room for ${leftOut.join(', ')}: name the addresses for machines with "ip-server start --advertise HOST:PORT"`,
     );
   if (!server.running) output.words('The server is not running: ip-server start');
+  output.words('On the other machine, then paste the link there:  filer join - --service');
   output.words(
-    'Anyone who has the link can join. To pass it on without showing it: ip-server invite | ssh HOST filer-client join -',
+    'Anyone who has the link can join. To pass it on without showing it: ip-server invite | ssh HOST filer join - --service',
   );
 }
 
