@@ -1,4 +1,4 @@
-import { aborted, formatHostPort } from '@filer/protocol';
+import { aborted, FilerError, formatHostPort } from '@filer/protocol';
 import {
   createLogger,
   keepHeapSmall,

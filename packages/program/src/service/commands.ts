@@ -1,10 +1,5 @@
-import { flag, type ArgumentValues } from '../arguments.ts';
 import { defineCommand, type Command, type Context } from '../command.ts';
-
-const serviceArguments = {
-  user: flag('as root: the service of this user, not of the machine'),
-};
-export type ServiceArguments = ArgumentValues<typeof serviceArguments>;
+import { serviceArguments } from './arguments.ts';
 
 /** Ends the daemon of this home. */
 export const stopCommand: Command = defineCommand({

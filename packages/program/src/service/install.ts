@@ -1,5 +1,5 @@
 import type { Context } from '../command.ts';
-import type { ServiceArguments } from './commands.ts';
+import type { ServiceArguments } from './arguments.ts';
 import { lostVariables, scopeOf } from './place.ts';
 import { installService, type InstalledService } from './service.ts';
 
