@@ -42,7 +42,9 @@ test('join --service joins, starts the service, updates it, and stop says that i
       }),
     ]);
     expect(joined.stderr).toContain('FILER_LISTEN');
-    expect(await readFile(systemd.unit('filer-client'), 'utf8')).toContain(`Environment="FILER_HOME=${home}"`);
+    expect(await readFile(systemd.unit('filer-client'), 'utf8')).toContain(
+      `Environment="FILER_HOME=${home}"`,
+    );
 
     const again = await runHere('filer-client', home, ['service', 'status', '--json'], '', false, env);
     expect(jsonLines(again)).toEqual([

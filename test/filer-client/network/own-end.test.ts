@@ -32,7 +32,9 @@ test('a machine that was removed while it was off learns it at its next start, w
   const status = await runHere('filer-client', carol.home, ['status']);
   expect(status.code).toBe(0);
   expect(status.stdout.split('\n')[0]).toMatch(/^NO MEMBER: .*carol.* was removed/);
-  expect((await runHere('filer-client', carol.home, ['status', '--json'])).stdout).toContain('"ended":"removed"');
+  expect((await runHere('filer-client', carol.home, ['status', '--json'])).stdout).toContain(
+    '"ended":"removed"',
+  );
   expect((await runHere('filer-client', carol.home, ['overview'])).stdout).toMatch(/^NO MEMBER: /);
   await network.stopServer();
   expect((await start(carol.home)).code).toBe(6);
