@@ -59,9 +59,9 @@ test('what is accepted is a cap, and what came of it since does not come again',
   const came = { size: 10, digest: '', receivedAt: Date.now(), note: '', state: 'received' } as const;
   await member.inbox.add({ ...item, ...came, wasThere: false });
   await member.inbox.add({ ...item, ...came, id: 'j', wasThere: true });
-  expect(offers.accepted(anna.id, 'job')).toMatchObject({ files: 2, bytes: 20 });
-  expect(offers.accepted(anna.id, 'another job')).toBeUndefined();
-  expect(offers.accepted(createKeyPair().id, 'job')).toBeUndefined();
+  expect(offers.accepted(anna.id, { job: 'job' })).toMatchObject({ files: 2, bytes: 20 });
+  expect(offers.accepted(anna.id, { job: 'another job' })).toBeUndefined();
+  expect(offers.accepted(createKeyPair().id, { job: 'job' })).toBeUndefined();
 });
 
 test('what was declined while its sender was away stays declined for that job, until somebody thinks again', async () => {
@@ -72,9 +72,9 @@ test('what was declined while its sender was away stays declined for that job, u
 
   expect(offers.answer(only(id), { accept: false, reason: 'no' })).toMatchObject([{ state: 'lost' }]);
 
-  expect(() => offers.accepted(anna.id, 'job')).toThrow('bob declined: no');
+  expect(() => offers.accepted(anna.id, { job: 'job' })).toThrow('bob declined: no');
   offers.answer(only(id), YES);
-  expect(offers.accepted(anna.id, 'job')).toMatchObject({ files: 3, bytes: 30 });
+  expect(offers.accepted(anna.id, { job: 'job' })).toMatchObject({ files: 3, bytes: 30 });
   expect(changes).toEqual(['waiting', 'lost', 'declined', 'accepted']);
 });
 
@@ -113,7 +113,13 @@ test('one sender has sixteen offers waiting at most', async () => {
 test('the beginning of several ids names none of them', () => {
   const prefix = 'same-beginning-';
   for (const n of [1, 2]) {
-    const offer = { ...offerOf(`job-${n}`), from: anna.id, fromName: 'anna', folder: '/inbox' };
+    const offer = {
+      ...offerOf(`job-${n}`),
+      from: anna.id,
+      fromName: 'anna',
+      folder: '/inbox',
+      mirror: false,
+    };
     member.offers.put({ ...offer, id: `${prefix}${n}`, offeredAt: n, state: 'lost', reason: '' });
   }
 

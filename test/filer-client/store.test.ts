@@ -46,6 +46,7 @@ test('a sender that offers without end is remembered by its last offers, and wha
     bytes: 1,
     note: '',
     reason: '',
+    mirror: false,
   };
   const put = (n: number, from: string, state: OfferState): void =>
     offers.put({ ...offer, id: `${from}-${n}`, job: `job-${n}`, from, offeredAt: n, state });

@@ -10,5 +10,17 @@ export function deliveredBefore(): Deliveries & { readonly all: Map<string, Deli
       all.set(path, delivered);
       return Promise.resolve();
     },
+    below: (folder, before, most) =>
+      [...all]
+        .filter(
+          ([path]) => path.startsWith(`${folder}/`) && (before === undefined || order(path, before) < 0),
+        )
+        .toSorted(([a], [b]) => order(b, a))
+        .slice(0, most)
+        .map(([path, delivered]) => ({ path, ...delivered })),
   };
+}
+
+function order(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -41,6 +41,10 @@ export const clientSettings = {
     'members',
     'which files to take: from all members, only what a person accepts with `inbox accept` (ask), or none',
   ),
+  allowMirror: toggleSetting(
+    true,
+    'let a sender remove what it delivered here before and nothing has changed since (`send --delete`)',
+  ),
   inboxQuota: optionalSetting(
     SIZE,
     '50GB',

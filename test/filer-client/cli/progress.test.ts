@@ -56,6 +56,7 @@ test('the last line of a job to several tells files and machines apart', () => {
     filesSkipped: 2,
     filesKept: 0,
     filesFailed: 15,
+    filesRemoved: 0,
     linksLeftOut: 0,
     bytesSent: 4_000_000,
     bytesTotal: 5_000_000,

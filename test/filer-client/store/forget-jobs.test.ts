@@ -44,6 +44,7 @@ async function jobAt(id: string, state: DeliveryState, at: number, name = id): P
     filesSkipped: 0,
     filesKept: 0,
     filesFailed: 1,
+    filesRemoved: 0,
     linksLeftOut: 0,
     bytesSent: 1,
     bytesTotal: 1,

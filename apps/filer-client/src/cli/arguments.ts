@@ -80,6 +80,7 @@ export const sendArguments = {
     textKind('a pattern such as *.log'),
     'do not send files that match, as in a .gitignore (.filerignore files count too)',
   ),
+  delete: flag('remove at the recipients what this machine sent there before and no longer has'),
   copyLinks: flag('send what links in folders lead to, in their place'),
   skipLinks: flag('do not send links that are in folders'),
   limit: optional(RATE, 'limit the total rate, for example 20MB/s'),

@@ -1,4 +1,5 @@
 import {
+  extrasMessage,
   fetchMessage,
   FilerError,
   TRANSFER_LIMITS,
@@ -41,6 +42,7 @@ async function serve(messenger: Messenger, from: Membership, { intake, fetches }
   }, TRANSFER_STALL_MS);
   const first = await messenger.peek();
   clearTimeout(timer);
-  if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from);
+  if (first !== undefined && extrasMessage.is(first)) await intake.tellExtras(messenger, from);
+  else if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from);
   else await intake.take(messenger, from);
 }

@@ -124,6 +124,7 @@ export class GetJob {
       filesSkipped: this.#skipped,
       filesKept: this.#kept,
       filesFailed: this.#failed,
+      filesRemoved: 0,
       linksLeftOut: this.#leftOut,
       bytesSent: this.#bytesReceived,
       bytesTotal: this.#bytesTotal,

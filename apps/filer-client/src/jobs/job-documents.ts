@@ -6,7 +6,7 @@ import { keptGet } from './kept-get.ts';
 import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
 
 /** Of a request that cannot be read. */
-const NOTHING = { as: '', into: '', to: [], note: '', watch: 0 };
+const NOTHING = { as: '', into: '', to: [], note: '', watch: 0, mirror: false };
 
 export function jobDocument(
   jobs: JobStore,
@@ -14,7 +14,7 @@ export function jobDocument(
   progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
 ): JobDocument {
   const request = shownRequest(job.request);
-  const { as, into, to, note, watch } = request ?? NOTHING;
+  const { as, into, to, note, watch, mirror } = request ?? NOTHING;
   const got = keptGet(job);
   const shared = got?.source ?? pulledPath(job.request);
   return {
@@ -30,6 +30,7 @@ export function jobDocument(
     paths: request === undefined ? [] : namedPaths(request),
     as: as === '' ? null : as,
     into: into === '' ? null : into,
+    mirror,
     to,
     note,
     recipients: jobs
@@ -40,7 +41,8 @@ export function jobDocument(
 
 function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | null): RecipientDocument {
   const { name, peer: id, state, code = null, status } = delivery;
-  const { filesSent, filesSkipped, filesKept, filesFailed, linksLeftOut, bytesSent, bytesTotal } = delivery;
+  const { filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal } = delivery;
+  const { filesRemoved, linksLeftOut } = delivery;
   return {
     name,
     id,
@@ -51,6 +53,7 @@ function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | 
     filesSkipped,
     filesKept,
     filesFailed,
+    filesRemoved,
     linksLeftOut,
     bytesSent,
     bytesTotal,

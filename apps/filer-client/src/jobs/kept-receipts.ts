@@ -57,7 +57,8 @@ export function* keptReceipts(
   }
 }
 
-function isSigned(check: () => void): boolean {
+/** Whether a check of a signature passes. */
+export function isSigned(check: () => void): boolean {
   try {
     check();
     return true;

@@ -25,6 +25,8 @@ export interface SendRequest {
   readonly snapshot: boolean;
   /** Patterns of what in the folders stays here, as in a `.gitignore`. */
   readonly exclude: readonly string[];
+  /** Whether recipients remove what they were sent before below the folders, and is no longer here. */
+  readonly mirror: boolean;
   /** What becomes of links in the folders. */
   readonly links: Links;
   /** Whether it waits for recipients that are not there. */
@@ -64,6 +66,7 @@ const DEFAULTS: SendRequest = {
   checksum: false,
   snapshot: false,
   exclude: [],
+  mirror: false,
   links: 'keep',
   queue: false,
   limit: undefined,
@@ -103,6 +106,7 @@ export function parseKeptRequest(json: string): SendRequest {
     checksum: kept.get('checksum') === true,
     snapshot: kept.get('snapshot') === true,
     exclude: textsOf('exclude'),
+    mirror: kept.get('mirror') === true,
     links: LINKS.find((each) => each === kept.get('links')) ?? DEFAULTS.links,
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),

@@ -2,6 +2,7 @@ import {
   FilerError,
   MAX_CONNECTIONS_PER_PEER,
   memberConnectionBounds,
+  MIRROR,
   readHello,
   removalPosition,
   Server,
@@ -84,7 +85,7 @@ export class PeerServer extends Server {
     member.connections.add(messenger);
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
-    const features = hello.features.filter((word) => word === REVERSE);
+    const features = hello.features.filter((word) => word === REVERSE || word === MIRROR);
     const position = removalPosition(member.removals);
     const welcomed = welcome({ version, features, network, ...position, software, membership });
     if (hello.purpose === 'session' && handOver === undefined) member.news.add(messenger);

@@ -54,10 +54,11 @@ export class AskedOffers {
    *
    * @throws FilerError `declined` when it was
    */
-  accepted(from: string, job: string): Cap | undefined {
+  accepted(from: string, { job, mirror = false }: Pick<Offer, 'job' | 'mirror'>): Cap | undefined {
     const offer = this.#member.offers.find(from, job);
     if (offer?.state === 'declined') throw declined(this.#member.name, offer.reason);
-    return offer?.state === 'accepted' ? this.#capOf(offer) : undefined;
+    // Who accepted files was not asked whether some may be removed.
+    return offer?.state === 'accepted' && (offer.mirror || !mirror) ? this.#capOf(offer) : undefined;
   }
 
   /**
@@ -68,11 +69,11 @@ export class AskedOffers {
    */
   async ask(offer: Offer, from: Membership, folder: string, { signal, asked }: Asker): Promise<Cap> {
     this.#refuseTooMany(from.id);
-    const { job, names, files, bytes, note } = offer;
+    const { job, names, files, bytes, note, mirror = false } = offer;
     const { offers } = this.#member;
     const known = offers.find(from.id, job);
     const id = known?.id ?? randomUUID();
-    const item = { id, job, from: from.id, fromName: from.name, folder, names, files, bytes, note };
+    const item = { id, job, from: from.id, fromName: from.name, folder, names, files, bytes, note, mirror };
     const waiting = { ...item, offeredAt: this.#member.clock.stamp(), state: 'waiting', reason: '' } as const;
     offers.put(waiting);
     asked();

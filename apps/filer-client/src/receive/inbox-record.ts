@@ -1,10 +1,24 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import type { Membership } from '@filer/protocol';
 import type { ReceivedFile } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 
 /** What a file that came takes in the database: in two lists, with their indexes. */
 const ROW_BYTES = 2_048;
+
+/** Notes files that were removed for their sender. @param paths relative to the inbox @throws FilerError of the store */
+export async function recordRemoved(
+  member: Member,
+  folder: string,
+  paths: readonly string[],
+  from: Membership,
+): Promise<void> {
+  await member.inbox.removed(
+    from.id,
+    paths.map((path) => join(folder, path)),
+  );
+}
 
 /** Notes a file that is in place, before its receipt is given. @throws FilerError `no-space`, of the store */
 export async function recordInInbox(

@@ -10,6 +10,7 @@ import type { Environment, Logger } from '@filer/program';
 import {
   FreeSpace,
   receiveFiles,
+  tellExtras,
   TransferSlots,
   type ReceiveEvent,
   type ReceivePolicy,
@@ -21,7 +22,7 @@ import type { AskedOffer, OfferState } from '../store/offer-store.ts';
 import { AcceptedJobs } from './accepted-jobs.ts';
 import { ArrivalHook } from './arrival-hook.ts';
 import { AskedOffers } from './asked-offers.ts';
-import { recordInInbox } from './inbox-record.ts';
+import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
 import { OfferRules } from './offer-rules.ts';
 
@@ -115,6 +116,25 @@ export class TransferIntake {
     }
   }
 
+  /** Tells a member what it delivered here before: nothing is removed. */
+  async tellExtras(messenger: Messenger, from: Membership): Promise<void> {
+    const { member, inbox } = this.#options;
+    const release = await this.slots.take(from.id, messenger);
+    try {
+      await tellExtras(messenger, {
+        inbox,
+        folder: this.#rules.folderNow(from),
+        deliveries: member.deliveries.of(from.id, inbox),
+        known: member.digests,
+        policy: { mirror: this.#rules.mirror },
+        signal: this.#stop.signal,
+      });
+    } finally {
+      release();
+      await messenger.close();
+    }
+  }
+
   /** Ends what runs; half files stay for the next try. */
   async close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
@@ -130,7 +150,7 @@ export class TransferIntake {
     let asked: string | undefined;
     const ended = Promise.withResolvers<void>();
     const accept: ReceivePolicy['accept'] = async (offer, asker) => {
-      const cap = this.#rules.judge(offer, from, (job) => this.offers.accepted(from.id, job));
+      const cap = this.#rules.judge(offer, from, () => this.offers.accepted(from.id, offer));
       if (cap === undefined) return undefined;
       if (cap === 'ask') {
         // Who waits for a person takes nobody's turn.
@@ -140,7 +160,7 @@ export class TransferIntake {
         release = await this.slots.take(from.id, messenger);
       }
       await this.#accepted.begin(from.id, offer.job, messenger, ended.promise);
-      return this.offers.accepted(from.id, offer.job) ?? { files: 0, bytes: 0 };
+      return this.offers.accepted(from.id, offer) ?? { files: 0, bytes: 0 };
     };
     try {
       const outcome = await receiveFiles(messenger, {
@@ -150,10 +170,19 @@ export class TransferIntake {
         inbox,
         folder: (offer) => this.#rules.folderOf(offer, from),
         space: this.#space,
-        policy: { maxFileBytes: settings.maxFileSize, maxFiles: settings.maxFiles, accept },
+        policy: {
+          maxFileBytes: settings.maxFileSize,
+          maxFiles: settings.maxFiles,
+          mirror: this.#rules.mirror,
+          accept,
+        },
         sync: settings.sync,
         known: member.digests,
         deliveries: member.deliveries.of(from.id, inbox),
+        removed: async (paths) => {
+          await recordRemoved(member, inbox, paths, from);
+          log.info('files were removed for their sender', { from: from.name, files: paths.length });
+        },
         beganAt: (job) => member.arrivals.beganAt(from.id, job),
         signal: this.#stop.signal,
         on,

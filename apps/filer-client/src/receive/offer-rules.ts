@@ -10,7 +10,7 @@ const MAX_UNTOLD = 1_000;
 /** The same of all senders together: then each may have an equal part. */
 const MAX_UNTOLD_IN_ALL = 20_000;
 
-export type OfferSettings = Pick<ClientSettings, 'accept' | 'inboxPattern' | 'onReceived'>;
+export type OfferSettings = Pick<ClientSettings, 'accept' | 'allowMirror' | 'inboxPattern' | 'onReceived'>;
 
 /** Who may send what, and where it goes. A new rule about an offer stands here. */
 export class OfferRules {
@@ -25,15 +25,11 @@ export class OfferRules {
   /**
    * Judges an offer, as far as no person has to be asked.
    *
-   * @param accepted what a person here has accepted of this job
+   * @param accepted what a person here has accepted of it
    * @returns what may come of it; undefined for all of it
    * @throws FilerError `declined`, `totals-needed`, `rate-limited`, `no-space`
    */
-  judge(
-    { job, complete }: Offer,
-    { id }: Membership,
-    accepted: (job: string) => Cap | undefined,
-  ): Cap | 'ask' | undefined {
+  judge({ complete }: Offer, { id }: Membership, accepted: () => Cap | undefined): Cap | 'ask' | undefined {
     const { name, room } = this.#member;
     this.#refuseUntold(id);
     room.require(0);
@@ -41,7 +37,7 @@ export class OfferRules {
     if (accept === 'none')
       throw new FilerError('declined', `${name} takes no files (it was started with --accept none)`);
     if (accept === 'members') return undefined;
-    const cap = accepted(job);
+    const cap = accepted();
     if (cap !== undefined) return cap;
     if (complete) return 'ask';
     throw new FilerError(
@@ -53,10 +49,21 @@ export class OfferRules {
   /** Where a job's files go, relative to the inbox: what began in yesterday's folder goes on there. */
   folderOf({ job, note }: Offer, from: Membership): string {
     const { arrivals, clock } = this.#member;
-    const { accept, inboxPattern } = this.#settings;
-    if (accept === 'none') return from.name; // nothing will lie there
+    if (this.#settings.accept === 'none') return from.name; // nothing will lie there
     const arrival = { job, note, beganAt: clock.stamp() };
-    return arrivals.folderOf(from, arrival, () => fillPattern(inboxPattern, from.name, new Date()));
+    return arrivals.folderOf(from, arrival, () => this.folderNow(from));
+  }
+
+  /** Where the files of a job that begins now go. */
+  folderNow({ name }: Membership): string {
+    return fillPattern(this.#settings.inboxPattern, name, new Date());
+  }
+
+  /** Whether senders may have removed what they delivered; a text is why they may not. */
+  get mirror(): true | string {
+    const { allowMirror, accept } = this.#settings;
+    if (allowMirror && accept !== 'none') return true;
+    return `${this.#member.name} lets no sender remove files (allow-mirror = false): send without --delete`;
   }
 
   /** The program here may not keep up with what a sender has brought. */

@@ -18,6 +18,7 @@ import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
 import { nameThere, STANDARD_INPUT, type SendRequest } from '../jobs/send-request.ts';
+import { Mirrored, MIRRORS } from './mirrored.ts';
 import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
@@ -54,6 +55,7 @@ export class Delivery {
   /** Folders of the recipient's inbox that were noted. @see WatchStore.notePlace */
   readonly #places = new Set<string>();
   readonly #tally: DeliveryTally;
+  readonly #mirrored: Mirrored;
   readonly #progress = new LiveProgress();
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
   readonly #time: TimeLimit;
@@ -68,17 +70,18 @@ export class Delivery {
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
     this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
     this.#tally = new DeliveryTally(before, request.bytesTotal);
+    this.#mirrored = new Mirrored({ member: outreach.member, job, peer, request, emit: this.#options.emit });
     this.#listed = request.watch === 0 ? undefined : new ListedFiles(outreach.member, job, request);
   }
 
   /** Over all tries, those of earlier runs too. */
   get counts(): DeliveryCounts {
-    return this.#tally.counts;
+    return { ...this.#tally.counts, filesRemoved: this.#mirrored.filesRemoved };
   }
 
   /** What this run alone has counted. */
   get ownCounts(): DeliveryCounts {
-    return this.#tally.ownCounts;
+    return { ...this.#tally.ownCounts, filesRemoved: this.#mirrored.filesRemoved };
   }
 
   /** How far it is, once it is under way. */
@@ -123,7 +126,7 @@ export class Delivery {
     try {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
       const messenger = await this.#time.reach(peer.name, signal, (stop) =>
-        reachForTransfer(outreach, peer, bytes, stop),
+        reachForTransfer(outreach, peer, bytes, stop, request.mirror ? [MIRRORS] : []),
       );
       try {
         const outcome = await sendFiles(messenger, {
@@ -141,6 +144,7 @@ export class Delivery {
           known: member.digests,
           ignored: ignoreRules(exclude),
           links,
+          ...this.#mirrored.sendOptions,
           signal,
           ...this.#time.pace,
           on: (event) => this.#take(event),
@@ -199,6 +203,7 @@ export class Delivery {
       this.#toldWaiting = true;
       emit({ type: 'waiting', ...common, recipientId: peer.id });
     }
+    this.#mirrored.take(event);
     if (event.type === 'left-out') this.#leftOut(event.file, event.why);
     if (event.type === 'folder') this.#notePlace(event.name, event.path);
     if (event.type !== 'file') return;

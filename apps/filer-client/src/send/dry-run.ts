@@ -3,15 +3,23 @@ import { walkSources } from '@filer/transfer';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { ignoreRules } from '../jobs/ignore-rules.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
-import type { SendDone, SendEvent } from '../api/contract/send.ts';
+import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
+import type { Outreach } from '../network/reach-peer.ts';
+import { exitCodeOf } from './outcome.ts';
+import { previewDeletions } from './preview-deletions.ts';
 
-/** What a send would send, without asking anyone: what the recipients have already is not known here. */
+/**
+ * What a send would send, without asking anyone: what the recipients have already is not known here. Only what they would
+ * remove is asked for.
+ */
 export async function dryRun(
-  { paths, exclude, links }: SendRequest,
+  outreach: Outreach,
+  request: SendRequest,
   recipients: readonly KnownPeer[],
   emit: (event: SendEvent) => void,
   signal: AbortSignal,
 ): Promise<SendDone> {
+  const { paths, exclude, links, mirror } = request;
   let [filesTotal, bytesTotal, filesFailed, linksLeftOut] = [0, 0, 0, 0];
   let firstCode: ErrorCode | undefined;
   const walk = walkSources(
@@ -45,23 +53,31 @@ export async function dryRun(
     bytesTotal += size;
     emit({ type: 'would-send', path, kind, size });
   }
-  const code = filesFailed === 0 ? null : filesTotal > 0 ? 'partial' : (firstCode ?? 'internal');
-  const ok = code === null;
-  const status = 'nothing was sent (--dry-run)';
+  const here = filesFailed === 0 ? null : filesTotal > 0 ? 'partial' : (firstCode ?? 'internal');
+  const asked = mirror ? recipients : [];
+  const previews = await Promise.all(
+    asked.map((peer) => previewDeletions(outreach, request, peer, emit, signal)),
+  );
+  const ended = recipients.map(({ name, id }, n): RecipientDone => {
+    const { code = here, message: status = 'nothing was sent (--dry-run)' } = previews[n]?.failure ?? {};
+    return { name, id, ok: code === null, code, status };
+  });
+  const exitCode = here === null ? exitCodeOf(ended, false) : EXIT_CODES[here];
   return {
     type: 'done',
     job: '',
-    ok,
-    exitCode: code === null ? 0 : EXIT_CODES[code],
+    ok: exitCode === 0,
+    exitCode,
     filesSent: 0,
     filesSkipped: 0,
     filesKept: 0,
     filesFailed,
+    filesRemoved: previews.reduce((sum, { filesRemoved }) => sum + filesRemoved, 0),
     linksLeftOut,
     bytesSent: 0,
     bytesTotal,
     dryRun: true,
     filesTotal,
-    recipients: recipients.map(({ name, id }) => ({ name, id, ok, code, status })),
+    recipients: ended,
   };
 }

@@ -211,13 +211,14 @@ export class LiveJob {
   #endOf(peer: KnownPeer, failure: FilerError | undefined, { counts, failures }: Delivery): DeliveryEnd {
     if (this.#stopReason !== undefined) return { ...this.#stopped(), counts, failures };
     if (failure === undefined) {
-      const { filesSent, filesSkipped, filesKept, linksLeftOut } = counts;
+      const { filesSent, filesSkipped, filesKept, filesRemoved, linksLeftOut } = counts;
       const files = filesSent === 1 ? '1 file' : `${filesSent} files`;
       const there = filesSkipped - filesKept;
       const skipped = there === 0 ? '' : `, ${there} there already`;
       const kept = filesKept === 0 ? '' : `, ${filesKept} not compared: ${peer.name} keeps what is there`;
       const left = linksLeftOut === 0 ? '' : `, ${linkCount(linksLeftOut)} not sent`;
-      const status = `${files} delivered${skipped}${kept}${left}`;
+      const removed = filesRemoved === 0 ? '' : `, ${filesRemoved} removed there`;
+      const status = `${files} delivered${skipped}${kept}${removed}${left}`;
       return { state: 'delivered', code: undefined, status, counts };
     }
     const { code, message } = failure;
@@ -251,6 +252,7 @@ export class LiveJob {
       filesSkipped,
       filesKept: sum('filesKept'),
       filesFailed: sum('filesFailed'),
+      filesRemoved: sum('filesRemoved'),
       linksLeftOut: sum('linksLeftOut'),
       bytesSent: sum('bytesSent'),
       bytesTotal: sum('bytesTotal'),

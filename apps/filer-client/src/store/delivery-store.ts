@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { textIn, type Database, type Statement, type Writes } from '@filer/program';
-import type { Deliveries, Delivered } from '@filer/transfer';
+import type { Deliveries, Delivered, DeliveredAt } from '@filer/transfer';
 import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
 /** Rows after which the bounds are looked at. */
@@ -13,6 +13,7 @@ export class DeliveryStore {
   readonly #room: MachineRoom;
   readonly #put: Statement;
   readonly #find: Statement;
+  readonly #page: Statement;
 
   constructor(
     database: Database,
@@ -24,6 +25,10 @@ export class DeliveryStore {
     this.#room = new MachineRoom(database, { table: 'deliveries', bounds, step });
     this.#put = database.prepare(
       'INSERT OR REPLACE INTO deliveries (path, sender, content, mtime_ns, job) VALUES (?, ?, ?, ?, ?)',
+    );
+    this.#page = database.prepare(
+      `SELECT path, content, mtime_ns, job FROM deliveries
+       WHERE path > ? AND path < ? AND sender = ? ORDER BY path DESC LIMIT ?`,
     );
     this.#find = database.prepare(
       'SELECT content, mtime_ns, job FROM deliveries WHERE path = ? AND sender = ?',
@@ -40,6 +45,7 @@ export class DeliveryStore {
           this.#put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
           this.#room.added();
         }),
+      below: (path, before, most) => this.#below(sender, folder, join(folder, path), before, most),
     };
   }
 
@@ -47,12 +53,31 @@ export class DeliveryStore {
     // What was noted is found, on the disk already or not.
     if (!this.#database.isTransaction) this.#writes.flush();
     const row = this.#find.get(path, sender);
-    if (row === undefined) return undefined;
-    const mtimeNs = row['mtime_ns'];
-    return {
-      content: textIn(row, 'content'),
-      mtimeNs: typeof mtimeNs === 'string' ? BigInt(mtimeNs) : undefined,
-      job: textIn(row, 'job'),
-    };
+    return row === undefined ? undefined : deliveredOf(row);
   }
+
+  /** @param before relative to the folder, as the paths that it returns */
+  #below(
+    sender: string,
+    folder: string,
+    above: string,
+    before: string | undefined,
+    most: number,
+  ): readonly DeliveredAt[] {
+    if (!this.#database.isTransaction) this.#writes.flush();
+    // `0` follows `/`.
+    const end = before === undefined ? `${above}0` : join(folder, before);
+    return this.#page
+      .all(`${above}/`, end, sender, most)
+      .map((row) => ({ ...deliveredOf(row), path: textIn(row, 'path').slice(folder.length + 1) }));
+  }
+}
+
+function deliveredOf(row: Record<string, unknown>): Delivered {
+  const mtimeNs = row['mtime_ns'];
+  return {
+    content: textIn(row, 'content'),
+    mtimeNs: typeof mtimeNs === 'string' ? BigInt(mtimeNs) : undefined,
+    job: textIn(row, 'job'),
+  };
 }

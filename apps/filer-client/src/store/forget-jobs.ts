@@ -43,7 +43,14 @@ export function forgetOldest(database: Database, peer: string, kind: string, kee
 }
 
 function forgetAll(database: Database, jobs: readonly string[]): void {
-  for (const table of ['receipts', 'job_failures', 'job_recipients', 'job_files', 'watch_deliveries']) {
+  for (const table of [
+    'receipts',
+    'removed',
+    'job_failures',
+    'job_recipients',
+    'job_files',
+    'watch_deliveries',
+  ]) {
     const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);
     for (const id of jobs) forget.run(id);
   }

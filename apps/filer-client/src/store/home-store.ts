@@ -14,6 +14,7 @@ import { forgetOtherNetwork } from './network-change.ts';
 import { OfferStore } from './offer-store.ts';
 import { ReceiptStore } from './receipt-store.ts';
 import { RemovalStore } from './removal-store.ts';
+import { RemovedStore } from './removed-store.ts';
 import { Settings } from './settings.ts';
 import { ShareStore } from './share-store.ts';
 import { Spool } from './spool.ts';
@@ -39,6 +40,7 @@ export class HomeStore implements Disposable {
   readonly jobs: JobStore;
   readonly jobFiles: JobFileStore;
   readonly receipts: ReceiptStore;
+  readonly removed: RemovedStore;
   /** Of files that were sent and received. */
   readonly digests: KnownDigests;
   readonly shares: ShareStore;
@@ -69,6 +71,7 @@ export class HomeStore implements Disposable {
     this.jobs = new JobStore(database, events);
     this.jobFiles = new JobFileStore(database);
     this.receipts = new ReceiptStore(database);
+    this.removed = new RemovedStore(database);
     this.digests = new KnownDigests(opening.use(new DigestStore(digestsFile)));
     this.shares = new ShareStore(database);
     this.watches = new WatchStore(database, events);

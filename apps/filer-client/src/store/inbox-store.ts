@@ -15,7 +15,8 @@ export interface InboxItem {
   readonly digest: string;
   readonly receivedAt: number;
   readonly note: string;
-  readonly state: 'received';
+  /** `removed`: its sender no longer had it, and had it removed. */
+  readonly state: 'received' | 'removed';
   /** It lay there already, the same byte for byte: what is there is not the sender's. */
   readonly wasThere: boolean;
 }
@@ -46,6 +47,16 @@ export class InboxStore {
   /** Resolves when it is on the disk. */
   add(item: InboxItem): Promise<void> {
     return this.#writes.add(() => this.#write(item));
+  }
+
+  /** Files were removed for their sender. Resolves when that is on the disk. @param paths absolute */
+  removed(from: string, paths: readonly string[]): Promise<void> {
+    const remove = this.#committed.prepare(
+      "UPDATE inbox SET state = 'removed' WHERE path = ? AND sender = ?",
+    );
+    return this.#writes.add(() => {
+      for (const path of paths) remove.run(path, from);
+    });
   }
 
   #write(item: InboxItem): void {
@@ -114,7 +125,7 @@ export class InboxStore {
         digest: textIn(row, 'digest'),
         receivedAt: integerIn(row, 'received_at'),
         note: textIn(row, 'note'),
-        state: 'received',
+        state: row['state'] === 'removed' ? 'removed' : 'received',
         wasThere: integerIn(row, 'was_there') === 1,
       }));
   }

@@ -17,6 +17,8 @@ export interface DeliveryCounts {
   /** Those of the skipped where the recipient keeps what has their name. */
   readonly filesKept: number;
   readonly filesFailed: number;
+  /** Files and links that the recipient has removed, since they are no longer here. */
+  readonly filesRemoved: number;
   /** Links in folders that stay at the sender, on the last try. */
   readonly linksLeftOut: number;
   /** Content bytes put on the wire. */
@@ -83,6 +85,7 @@ export const NO_COUNTS: DeliveryCounts = {
   filesSkipped: 0,
   filesKept: 0,
   filesFailed: 0,
+  filesRemoved: 0,
   linksLeftOut: 0,
   bytesSent: 0,
   bytesTotal: 0,
@@ -115,6 +118,7 @@ export function readDelivery(row: Record<string, unknown>): KeptDelivery {
     filesSkipped: integerIn(row, 'files_skipped'),
     filesKept: integerIn(row, 'files_kept'),
     filesFailed: integerIn(row, 'files_failed'),
+    filesRemoved: integerIn(row, 'files_removed'),
     linksLeftOut: integerIn(row, 'links_left_out'),
     bytesSent: integerIn(row, 'bytes_sent'),
     bytesTotal: integerIn(row, 'bytes_total'),

@@ -274,14 +274,26 @@ export class JobStore {
   }
 
   #count(job: string, peer: string, counts: DeliveryCounts): void {
-    const { filesSent, filesSkipped, filesKept, filesFailed, linksLeftOut, bytesSent, bytesTotal } = counts;
+    const { filesSent, filesSkipped, filesKept, filesFailed, filesRemoved, linksLeftOut } = counts;
+    const { bytesSent, bytesTotal } = counts;
     this.#database
       .prepare(
         `UPDATE job_recipients SET files_sent = ?, files_skipped = ?, files_kept = ?, files_failed = ?,
-           links_left_out = ?, bytes_sent = ?, bytes_total = ?
+           files_removed = ?, links_left_out = ?, bytes_sent = ?, bytes_total = ?
          WHERE job = ? AND peer = ?`,
       )
-      .run(filesSent, filesSkipped, filesKept, filesFailed, linksLeftOut, bytesSent, bytesTotal, job, peer);
+      .run(
+        filesSent,
+        filesSkipped,
+        filesKept,
+        filesFailed,
+        filesRemoved,
+        linksLeftOut,
+        bytesSent,
+        bytesTotal,
+        job,
+        peer,
+      );
   }
 
   #endAll(job: string, states: readonly DeliveryState[], end: DeliveryEnd, now: number): number {

@@ -31,6 +31,8 @@ export interface AskedOffer {
   readonly state: OfferState;
   /** Why it was declined. */
   readonly reason: string;
+  /** Whether what the sender delivered before and no longer has is removed. */
+  readonly mirror: boolean;
 }
 
 /** Offers that were shown to a person, and what became of them, by sender and job. */
@@ -50,7 +52,7 @@ export class OfferStore {
   /** Keeps an offer, in the place of an earlier one of the same sender and job. */
   put(offer: AskedOffer): void {
     this.#database
-      .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         offer.id,
         offer.job,
@@ -64,6 +66,7 @@ export class OfferStore {
         offer.offeredAt,
         offer.state,
         offer.reason,
+        offer.mirror ? 1 : 0,
       );
     this.#room.added();
   }
@@ -120,6 +123,7 @@ function offerOf(row: Record<string, unknown>): AskedOffer {
     offeredAt: integerIn(row, 'offered_at'),
     state,
     reason: textIn(row, 'reason'),
+    mirror: integerIn(row, 'mirror') === 1,
   };
 }
 

@@ -19,6 +19,7 @@ export const ROW_COSTS = {
  *   offers    what a person is asked about; arrivals: where the files of a transfer go, and up to which row of the inbox a
  *             hook was told
  *   jobs, job_recipients, job_failures, job_files  what is sent and fetched, and how each recipient stands
+ *   removed   signed: what recipients have removed of what they were sent before
  *   receipts  signed; `receipt_lists`: files that one recipient signs for again and again as they are, kept once
  *   shares    folders that others may look into
  *   schedules where they stand; what they are is in schedules.toml
@@ -301,6 +302,20 @@ export const SCHEMA: Schema = {
   `,
     // Links in folders that were not sent.
     `ALTER TABLE job_recipients ADD COLUMN links_left_out INTEGER NOT NULL DEFAULT 0`,
+    // What recipients have signed as removed; what a person is asked about may remove, too.
+    `
+  CREATE TABLE removed (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    paths TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX removed_job ON removed (job);
+  ALTER TABLE job_recipients ADD COLUMN files_removed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE offers ADD COLUMN mirror INTEGER NOT NULL DEFAULT 0;
+  `,
   ],
 };
 

@@ -4,6 +4,7 @@ import type { Member } from '../network/member.ts';
 import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import { askHolding } from './ask-possession.ts';
 import { keptReceipts, type KeptReceipt } from '../jobs/kept-receipts.ts';
+import { keptRemovals } from '../jobs/kept-removals.ts';
 
 export interface VerifyOptions {
   readonly member: Member;
@@ -48,6 +49,11 @@ async function verifyRecipient(delivery: KeptDelivery, options: VerifyOptions): 
     const { path, receivedAs, digest } =
       'signatureOk' in receipt ? receipt : { path: null, receivedAs: null, digest: null };
     emit({ ...about, path, receivedAs, digest, problem: 'signature' });
+  }
+  for (const { path, receivedAs, signatureOk } of keptRemovals(options.member, job, id)) {
+    if (signatureOk) continue;
+    badSignatures++;
+    emit({ ...about, path, receivedAs, digest: null, problem: 'signature' });
   }
   const held = { same: 0, changed: 0, gone: 0, unknown: 0 };
   const failure =

@@ -131,6 +131,7 @@ function requestOf({ id, name, folder }: Watch, options: WatchOptions): SendRequ
     as: name,
     into: '',
     links: 'keep',
+    mirror: false,
     spooled: false,
     to,
     note,

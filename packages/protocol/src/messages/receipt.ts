@@ -81,13 +81,17 @@ export function parseReceiptBatch(value: unknown): ReceiptBatch {
   if (files.some((file, index) => index > 0 && file.entry <= (files[index - 1]?.entry ?? -1))) {
     throw new FilerError('message-malformed', 'the files of a receipt are not sorted by entry');
   }
+  return { ...parseReceiptClaims(fields), files };
+}
+
+/** What each list of files says that a receiver signs. @throws FilerError `message-malformed` */
+export function parseReceiptClaims(fields: Fields): Omit<ReceiptBatch, 'files'> {
   return {
     network: textOf(fields['network'], 'network', { pattern: PEER_ID }),
     job: textOf(fields['job'], 'job', { pattern: JOB_PATTERN }),
     sender: textOf(fields['sender'], 'sender', { pattern: PEER_ID }),
     receiver: textOf(fields['receiver'], 'receiver', { pattern: PEER_ID }),
     time: integerOf(fields['time'], 'time'),
-    files,
     publicKey: textOf(fields['publicKey'], 'publicKey', { pattern: KEY }),
     signature: textOf(fields['signature'], 'signature', { pattern: SIGNATURE }),
   };
@@ -111,7 +115,7 @@ function parseReceiptFile(value: unknown, what: string): ReceiptFile {
 }
 
 /** A receipt is evidence: what is not signed has no place in it. */
-function signedFieldsOf(value: unknown, what: string, keys: ReadonlySet<string>): Fields {
+export function signedFieldsOf(value: unknown, what: string, keys: ReadonlySet<string>): Fields {
   const fields = fieldsOf(value, what);
   const stranger = Object.keys(fields).find((key) => !keys.has(key));
   if (stranger === undefined) return fields;

@@ -92,6 +92,8 @@ export const offerMessage = message({
     onConflict: conflict,
     /** Whether contents are read to be compared, whatever is remembered of them. */
     checksum: flag(),
+    /** Whether what this sender delivered before and no longer has is to be removed at the end. @see transfer-extras.ts */
+    mirror: flag(),
   },
   content: json({
     shape: '{ names, note }',

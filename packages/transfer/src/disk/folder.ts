@@ -81,6 +81,23 @@ export class Folder implements Disposable {
     }
   }
 
+  /** The folder `component` inside this one; undefined where there is none, but nothing, a link or a file. @throws FilerError */
+  enter(component: string): Folder | undefined {
+    const path = join(this.path, component);
+    try {
+      return new Folder(path, notOwn(path, openFolder(this.at(component))));
+    } catch (error) {
+      if (NO_FOLDER.has(systemCode(error) ?? '')) return undefined;
+      throw folderError(path, error);
+    }
+  }
+
+  /** Its permissions and time. @throws a system error */
+  facts(): { readonly mode: number; readonly mtimeNs: bigint } {
+    const { mode, mtimeNs } = fstatSync(this.#descriptor, { bigint: true });
+    return { mode: Number(mode), mtimeNs };
+  }
+
   /**
    * Lets this user, its owner, fill it, whatever permissions it was sent with.
    *
@@ -146,6 +163,8 @@ export class Folder implements Disposable {
     }
   }
 }
+
+const NO_FOLDER: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /** Never set-user-id, set-group-id or sticky. */
 const PERMISSIONS = 0o777;

@@ -61,8 +61,9 @@ export class Aside {
       return undefined; // another file system, a mount point
     }
     const aside = new Aside(into, name, hidden);
-    // Under its hidden name nothing new gets into it by its path.
-    if ('identity' in what || isTree(aside.#path, what.tree)) return aside;
+    // Under its hidden name nothing new gets into it by its path, and no other one is taken for it.
+    if ('tree' in what ? isTree(aside.#path, what.tree) : isSameFile(aside.#path, what.identity))
+      return aside;
     aside.back();
     return undefined;
   }
@@ -86,6 +87,16 @@ export class Aside {
       if (systemCode(error) === undefined) throw error;
     }
   }
+}
+
+/** Whether a file or link is the one of an identity, but for its change time, which a new name touches. */
+function isSameFile(path: string, identity: string): boolean {
+  const there = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return there !== undefined && withoutChange(identityOf(there)) === withoutChange(identity);
+}
+
+function withoutChange(identity: string): string {
+  return identity.slice(0, identity.lastIndexOf(':'));
 }
 
 /** Removes a file, a link or a folder with all that is in it, whatever permissions its folders were sent with. */

@@ -13,7 +13,15 @@ type Unsigned = Omit<ReceiptBatch, 'publicKey' | 'signature' | 'receiver'>;
 /** Signs for files that are in place. @param batch its files in whatever order */
 export function signReceipts(batch: Unsigned, receiver: KeyPair): ReceiptBatch {
   const files = batch.files.toSorted((a, b) => a.entry - b.entry);
-  const claims = { ...batch, files, receiver: receiver.id };
+  return signClaims({ ...batch, files, receiver: receiver.id }, receiver, bytesOf);
+}
+
+/** Signs a list of files with the receiver's key. @param bytesOf lays out what is signed */
+export function signClaims<T extends object>(
+  claims: T,
+  receiver: KeyPair,
+  bytesOf: (claims: T) => Buffer,
+): T & Pick<ReceiptBatch, 'publicKey' | 'signature'> {
   return {
     ...claims,
     publicKey: receiver.publicKey.toString('base64url'),
@@ -27,6 +35,14 @@ export function signReceipts(batch: Unsigned, receiver: KeyPair): ReceiptBatch {
  * @throws FilerError `signature-invalid`
  */
 export function verifyReceipts(batch: ReceiptBatch): void {
+  verifyClaims(batch, bytesOf(batch));
+}
+
+/** @param bytes what was signed @throws FilerError `signature-invalid` */
+export function verifyClaims(
+  batch: Pick<ReceiptBatch, 'publicKey' | 'signature' | 'receiver' | 'job'>,
+  bytes: Buffer,
+): void {
   const publicKey = Buffer.from(batch.publicKey, 'base64url');
   if (idOfPublicKey(publicKey) !== batch.receiver) {
     throw new FilerError(
@@ -34,7 +50,7 @@ export function verifyReceipts(batch: ReceiptBatch): void {
       `the receipt of job ${batch.job} holds a key that is not its receiver's`,
     );
   }
-  if (!verifySignature(publicKey, bytesOf(batch), Buffer.from(batch.signature, 'base64url'))) {
+  if (!verifySignature(publicKey, bytes, Buffer.from(batch.signature, 'base64url'))) {
     throw new FilerError(
       'signature-invalid',
       `the receipt of job ${batch.job} was altered or is not its receiver's`,

@@ -1,3 +1,5 @@
+import type { RemovedFile } from '@filer/protocol';
+
 /** What one sender delivered under one path, as its receiver remembers it. */
 export interface Delivered {
   /** The digest of a file, `contentOfLink` of a link, or `FOLDER`. */
@@ -13,18 +15,59 @@ export interface Deliveries {
   find(path: string): Delivered | undefined;
   /** Resolves when it is kept. */
   note(path: string, delivered: Delivered): Promise<void>;
+  /**
+   * What was delivered below a folder, from before a path on, in descending order of the bytes of the paths: what is in a
+   * folder comes before it.
+   *
+   * @param before undefined to begin with the last
+   */
+  below(folder: string, before: string | undefined, most: number): readonly DeliveredAt[];
+}
+
+export interface DeliveredAt extends Delivered {
+  readonly path: string;
 }
 
 /** The content of a folder that a sender had made: what lies in it is remembered for itself. */
 export const FOLDER = 'folder';
 
+/** Begins the content of a link. */
+export const LINK = 'link:';
+
 /** The content of a symbolic link; no digest of a file looks like it. */
 export function contentOfLink(target: string): string {
-  return `link:${target}`;
+  return `${LINK}${target}`;
+}
+
+const REMOVED = 'removed:';
+
+/** The content of what was removed because its sender no longer has it: a job that continues is told of it once more. */
+export function contentOfRemoved({
+  kind,
+  size,
+  digest = '',
+}: Pick<RemovedFile, 'kind' | 'size' | 'digest'>): string {
+  return `${REMOVED}${kind}:${size}:${digest}`;
+}
+
+/** @returns undefined for what was not removed */
+export function removedOf(content: string): Pick<RemovedFile, 'kind' | 'size' | 'digest'> | undefined {
+  if (!content.startsWith(REMOVED)) return undefined;
+  const [kind, size, ...digest] = content.slice(REMOVED.length).split(':');
+  return {
+    ...kindOf(kind ?? ''),
+    size: Number(size),
+    ...(digest[0] === '' ? {} : { digest: digest.join(':') }),
+  };
+}
+
+function kindOf(kind: string): Pick<RemovedFile, 'kind'> {
+  return { kind: kind === 'dir' || kind === 'link' ? kind : 'file' };
 }
 
 /** Where nothing is remembered, nothing is the sender's. */
 export const NO_DELIVERIES: Deliveries = {
   find: () => undefined,
   note: () => Promise.resolve(),
+  below: () => [],
 };

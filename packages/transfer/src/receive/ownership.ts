@@ -29,13 +29,20 @@ export interface OwnershipOptions {
   /** When it began here, ms since the epoch. */
   readonly beganAt: number | undefined;
   readonly files: ExistingDigests;
+  /** Whether what stands for no entry is to be removed at the end. */
+  readonly mirror: boolean;
 }
+
+/** Whether what is at a path stands for an entry of this transfer: itself, or something whose path differs only in case. */
+export type Standing = 'yes' | 'by another case' | 'no';
 
 /** The rule about names that are taken: a sender replaces what it delivered itself, and what nothing has changed since. */
 export class Ownership {
   readonly #options: OwnershipOptions;
   /** Paths that stand for an entry of this transfer, as hashes: there may be a million of them. */
   readonly #standing = new Set<number>();
+  /** The same, whatever the case of their letters. */
+  readonly #standingFolded = new Set<number>();
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
@@ -74,11 +81,19 @@ export class Ownership {
 
   /** What has this name stands for an entry of this transfer: another entry of the same path does not replace it. */
   stands(components: readonly string[], name: string): void {
-    this.#standing.add(hashOf(this.#pathOf(components, name)));
+    const path = this.#pathOf(components, name);
+    this.#standing.add(hashOf(path));
+    if (this.#options.mirror) this.#standingFolded.add(hashOf(folded(path)));
   }
 
   #isStanding(components: readonly string[], name: string): boolean {
     return this.#standing.has(hashOf(this.#pathOf(components, name)));
+  }
+
+  /** Of transfers that remove what stands for nothing. @param path relative to the inbox */
+  standing(path: string): Standing {
+    if (this.#standing.has(hashOf(path))) return 'yes';
+    return this.#standingFolded.has(hashOf(folded(path))) ? 'by another case' : 'no';
   }
 
   /**
@@ -143,10 +158,7 @@ export class Ownership {
     // Whoever says `overwrite` or `newer` means content alone.
     if (this.#options.onConflict === 'update' && !isOfTime(there.mtimeNs, delivered.mtimeNs))
       return undefined;
-    if (there.isSymbolicLink())
-      return linkAt(folder, name) === delivered.content ? identityOf(there) : undefined;
-    const file = await this.#options.files.at(folder, name, Number(there.size));
-    return file?.digest === delivered.content ? file.identity : undefined;
+    return await identityOfSame(folder, name, there, delivered, this.#options.files);
   }
 
   /**
@@ -183,6 +195,31 @@ export class Ownership {
   }
 }
 
+/** The identity of a file or link that still is what was delivered, its time included. */
+export async function identityOfUnchanged(
+  folder: Folder,
+  name: string,
+  there: BigIntStats,
+  delivered: Delivered,
+  files: ExistingDigests,
+): Promise<string | undefined> {
+  if (!isOfTime(there.mtimeNs, delivered.mtimeNs)) return undefined;
+  return await identityOfSame(folder, name, there, delivered, files);
+}
+
+/** The same, whatever its time is. */
+async function identityOfSame(
+  folder: Folder,
+  name: string,
+  there: BigIntStats,
+  { content }: Delivered,
+  files: ExistingDigests,
+): Promise<string | undefined> {
+  if (there.isSymbolicLink()) return linkAt(folder, name) === content ? identityOf(there) : undefined;
+  const file = await files.at(folder, name, Number(there.size));
+  return file?.digest === content ? file.identity : undefined;
+}
+
 /** The content of a link; undefined for anything else. */
 export function linkAt(folder: Folder, name: string): string | undefined {
   try {
@@ -191,6 +228,10 @@ export function linkAt(folder: Folder, name: string): string | undefined {
     if (systemCode(error) === undefined) throw error;
     return undefined;
   }
+}
+
+function folded(path: string): string {
+  return path.normalize('NFC').toLowerCase();
 }
 
 function hashOf(path: string): number {

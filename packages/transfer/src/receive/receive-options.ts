@@ -49,6 +49,10 @@ export interface ReceiveOptions extends ReceiverOptions {
    */
   readonly mark?: string | undefined;
   /**
+   * Told of what was removed for the sender, by paths relative to the inbox. Awaited before it is signed for.
+   */
+  readonly removed?: ((paths: readonly string[]) => void | Promise<void>) | undefined;
+  /**
    * Notes a file that is in place; awaited before its receipt is given. Told of a file that was there only while its
    * digest is not remembered: what is remembered was noted then.
    */

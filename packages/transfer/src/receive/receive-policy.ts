@@ -19,6 +19,12 @@ export interface ReceivePolicy {
    */
   readonly accept?: ((offer: Offer, asker: Asker) => Cap | undefined | Promise<Cap | undefined>) | undefined;
   /**
+   * Whether the sender may have removed what it delivered before and nothing has changed since; a text is why it may not.
+   *
+   * @default it may not
+   */
+  readonly mirror?: true | string | undefined;
+  /**
    * What is not wanted of what was asked for; its path is a safe one. Throws a FilerError for what nobody asked for: it
    * is refused.
    *
@@ -74,8 +80,16 @@ export function takeAllowed(allowance: Allowance, bytes: number): void {
 }
 
 /** @throws FilerError why the offer as a whole is refused */
-export function judgeOffer({ files }: Offer, { maxFiles = Infinity }: ReceivePolicy): void {
+export function judgeOffer({ files, mirror }: Offer, { maxFiles = Infinity, ...may }: ReceivePolicy): void {
+  if (mirror === true) requireMirror(may);
   if (files > maxFiles) throw tooMany(maxFiles);
+}
+
+/** @throws FilerError `refused` when a sender may not have removed what it delivered */
+export function requireMirror({
+  mirror = 'nothing is removed here for another machine',
+}: ReceivePolicy): void {
+  if (mirror !== true) throw new FilerError('refused', mirror);
 }
 
 /**

@@ -4,6 +4,8 @@ import {
   formatAsking,
   formatBasisAnswer,
   formatEntriesAnswer,
+  formatExtrasAnswer,
+  formatRemoved,
   formatError,
   formatTransferWord,
   parseOffer,
@@ -29,18 +31,23 @@ import {
   endMessage,
   abandonMessage,
   doneMessage,
+  extrasMessage,
+  removeMessage,
+  type ExtrasAsked,
   type Unsent,
   unlessAborted,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import { EarlyEnd } from '../wire/early-end.ts';
 import { asTold, isChange, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
+import type { Extras } from './extras.ts';
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { Outcome } from '../wire/outcome.ts';
 import { StallWatchdog, type StallOptions } from '../wire/stall-watchdog.ts';
 import { permittedMode } from './permitted-mode.ts';
 import { IncomingResults } from './incoming-results.ts';
+import { signRemoved } from '../receipts/removed.ts';
 import { IncomingTotals } from './incoming-totals.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 import type { Asker } from './receive-policy.ts';
@@ -77,6 +84,8 @@ export interface ReceiveOutcome extends Outcome {
 export interface Accepted extends Disposable {
   readonly offer: Offer;
   readonly incoming: Incoming;
+  /** What the sender delivered before, where the offer wants that removed. */
+  readonly extras?: Pick<Extras, 'list' | 'remove'> | undefined;
 }
 
 /** Where the files of an offer go. */
@@ -123,6 +132,8 @@ export class Receiver {
     .on(abandonMessage, (failure, receiver, message) =>
       receiver.#incoming.streams.abandon(asTold(failure, receiver.#channel), isChange(message)),
     )
+    .on(extrasMessage, ({ id, ...asked }, receiver) => receiver.#takeExtras(id, asked))
+    .on(removeMessage, ({ id, names }, receiver) => receiver.#takeRemove(id, names))
     .on(doneMessage, (_, receiver) => receiver.#takeDone());
   readonly #channel: Channel;
   readonly #options: ReceiverOptions;
@@ -275,6 +286,30 @@ export class Receiver {
   /** What another machine says of its mode, as far as it may count here. */
   #withPermitted<T extends { readonly mode: number }>(file: T): T {
     return { ...file, mode: this.#permitted(file.mode) };
+  }
+
+  /** All that was announced is in place or has failed, and was told. */
+  async #takeExtras(id: string, asked: ExtrasAsked): Promise<void> {
+    const extras = this.#extras;
+    await this.#watchdog.work(this.#incoming.finish());
+    this.#results.flush();
+    const page = await this.#watchdog.work(extras.list(asked));
+    await this.#say(formatExtrasAnswer({ re: id, ...page }));
+  }
+
+  async #takeRemove(id: string, names: readonly string[]): Promise<void> {
+    const { removed: files, kept } = await this.#watchdog.work(this.#extras.remove(names, false));
+    const { network, senderId: sender, keyPair } = this.#options;
+    const job = this.#accepted?.offer.job ?? '';
+    const claims = { network, job, sender, time: Date.now(), files };
+    const removed = files.length === 0 ? null : signRemoved(claims, keyPair);
+    await this.#say(formatRemoved({ re: id, removed, kept }));
+  }
+
+  get #extras(): NonNullable<Accepted['extras']> {
+    const extras = this.#accepted?.extras;
+    if (extras === undefined || !this.#totals.isComplete) throw outOfPlace('what is to be removed');
+    return extras;
   }
 
   async #takeDone(): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Offer } from '@filer/protocol';
 import { NO_DELIVERIES } from './deliveries.ts';
 import { ExistingDigests } from './existing-digests.ts';
+import { Extras } from './extras.ts';
 import { FreeSpace, noRoom } from '../disk/free-space.ts';
 import { IncomingToFolder } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
@@ -45,9 +46,28 @@ export async function takeOffer(
   const files = new ExistingDigests({ known, checksum, signal: gone });
   const { job } = offer;
   const beganAt = options.beganAt?.(job);
-  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files });
+  const { mirror = false } = offer;
+  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files, mirror });
   const present = new ExistingFiles({ place, ownership, files, known });
+  const extras = mirror
+    ? new Extras({
+        root: place.folder,
+        path: folder,
+        deliveries,
+        files,
+        job,
+        stands: (path) => ownership.standing(path),
+        sync,
+        mark,
+        removed: options.removed,
+        gone,
+      })
+    : undefined;
   const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
   const incoming = new IncomingToFolder(of, owner);
-  return { offer, incoming, [Symbol.dispose]: () => place[Symbol.dispose]() };
+  const dispose = (): void => {
+    extras?.[Symbol.dispose]();
+    place[Symbol.dispose]();
+  };
+  return { offer, incoming, extras, [Symbol.dispose]: dispose };
 }

@@ -1,3 +1,4 @@
+import type { ErrorCode, Extra } from '@filer/protocol';
 import type { FileResult } from '../wire/outcome.ts';
 
 /** What happens while files are sent. Names are this machine's own. */
@@ -25,6 +26,15 @@ export type SendEvent =
     }
   /** A folder is there; `path` is relative to the receiver's inbox. */
   | { readonly type: 'folder'; readonly name: string; readonly path: string }
+  /** The receiver has removed something that is no longer here. */
+  | { readonly type: 'removed'; readonly file: string; readonly extra: Extra }
+  /** The receiver keeps something that is no longer here, or, of a named folder, all of that. */
+  | {
+      readonly type: 'not-removed';
+      readonly file: string;
+      readonly code: ErrorCode;
+      readonly message: string;
+    }
   /** A link inside a folder stays here; why, where it could not go. */
   | { readonly type: 'left-out'; readonly file: string; readonly name: string; readonly why?: string }
   /** A person at the other end was asked, and has not answered. */

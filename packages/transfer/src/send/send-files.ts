@@ -19,6 +19,8 @@ import {
   gotMessage,
   failedMessage,
   receiptsMessage,
+  extrasAnswerMessage,
+  removedMessage,
   workingMessage,
   errorMessage,
   type Got,
@@ -30,6 +32,7 @@ import { EarlyEnd } from '../wire/early-end.ts';
 import { asTold, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
 import type { Extent } from '../wire/growing.ts';
 import { SendWindow } from './send-window.ts';
+import { mirrorSent } from './mirror-sent.ts';
 import { Outgoing } from './outgoing.ts';
 import { mayGoAgain, type OutgoingOwner, type SentFile } from './sent-file.ts';
 import { StallWatchdog } from '../wire/stall-watchdog.ts';
@@ -64,6 +67,8 @@ class Sending implements OutgoingOwner {
     .onUnparsed(answerMessage, (message, sending) => sending.#takeAnswer(message))
     .onUnparsed(entriesAnswerMessage, (message, sending) => sending.#takeAnswer(message))
     .onUnparsed(basisAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(extrasAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(removedMessage, (message, sending) => sending.#takeAnswer(message))
     .on(gotMessage, (got, sending) => sending.#takeGot(got))
     .on(failedMessage, (failure, sending) => sending.#takeFailure(failure))
     .on(receiptsMessage, (batch, sending) => sending.#receipts.take(batch))
@@ -173,6 +178,15 @@ class Sending implements OutgoingOwner {
       await this.#tellUnsent();
       for (const file of await this.#announcer.wanted()) await this.#sendFile(file);
     }
+    this.#outgoing.flush();
+    if (this.#options.mirror === true)
+      await mirrorSent(this.#requests, {
+        ...this.#options,
+        job: this.#job,
+        folders: this.#batcher.folders,
+        entries: this.#entries,
+        settled: () => this.#receipts.settled(),
+      });
     await this.#sayDone(over);
   }
 
@@ -208,8 +222,8 @@ class Sending implements OutgoingOwner {
     const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
     const { isCounted, files, bytes } = this.#batcher;
     const totals = { complete: isCounted, files, bytes };
-    const { note = '', onConflict, checksum } = this.#options;
-    const offer = { job: this.#job, ...totals, names, note, onConflict, checksum };
+    const { note = '', onConflict, checksum, mirror } = this.#options;
+    const offer = { job: this.#job, ...totals, names, note, onConflict, checksum, mirror };
     try {
       this.#outgoing.packsSmall = await propose(this.#requests, offer, () => this.#countAll());
       this.#isAnswered = true;

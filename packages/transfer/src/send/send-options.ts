@@ -1,3 +1,4 @@
+import type { RemovedBatch } from '@filer/protocol';
 import type { EntryAnnouncerOptions } from './entry-announcer.ts';
 import type { Outcome } from '../wire/outcome.ts';
 import type { OutgoingOptions } from './sent-file.ts';
@@ -28,6 +29,12 @@ export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnounc
   readonly tellsUnsent?: boolean | undefined;
   /** Whether the receiver, who asked for what there is, is told that there is nothing. @default nothing is said then */
   readonly tellsNothing?: boolean | undefined;
+  /** Whether the receiver is to remove what it was sent before below these folders, and is no longer here. @default false */
+  readonly mirror?: boolean | undefined;
+  /** Names that the receiver has signed for as removed in an earlier run of the job. @default none */
+  readonly removedBefore?: ReadonlySet<string> | undefined;
+  /** Awaited before what was removed counts. */
+  readonly keepRemoved?: ((batch: RemovedBatch) => void | Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** The offer was accepted; awaited before anything is sent. */

@@ -14,7 +14,7 @@ import type { SourceBatcher } from './source-batcher.ts';
  * conflict rule keeps, there is the receiver's word (`told`), which nothing proves.
  */
 export class SentEntries {
-  readonly #batcher: Pick<SourceBatcher, 'files' | 'bytes' | 'isCounted'>;
+  readonly #batcher: Pick<SourceBatcher, 'files' | 'bytes' | 'isCounted' | 'folders'>;
   readonly #emit: (event: SendEvent) => void;
   readonly #tally = new Tally();
   /** Entries without a result yet. */
@@ -23,12 +23,14 @@ export class SentEntries {
   readonly #failedHere = new EntrySet();
   /** The number of the next one that is found. */
   #found = 0;
+  /** Named folders of which something failed. */
+  readonly #failedBelow = new Set<string>();
   #bytesSent = 0;
   #bytesDone = 0;
   #filesDone = 0;
 
   constructor(
-    supply: Pick<SourceBatcher, 'files' | 'bytes' | 'isCounted'>,
+    supply: Pick<SourceBatcher, 'files' | 'bytes' | 'isCounted' | 'folders'>,
     emit: (event: SendEvent) => void = () => undefined,
   ) {
     this.#batcher = supply;
@@ -38,6 +40,11 @@ export class SentEntries {
   /** Content bytes put on the wire. */
   get bytesSent(): number {
     return this.#bytesSent;
+  }
+
+  /** Whether all that was found below a folder has arrived. @param folder its name */
+  isDelivered(folder: string): boolean {
+    return !this.#failedBelow.has(folder) && this.#unsettled.size === 0;
   }
 
   /** Each of them gets a result, whatever happens, unless the receiver leaves it out. */
@@ -164,6 +171,14 @@ export class SentEntries {
 
   #result(file: string, result: FileResult): void {
     this.#tally.add(result);
+    if (result.status === 'failed') this.#noteFailed(result.name);
     this.#emit({ type: 'file', file, result });
+  }
+
+  #noteFailed(name: string): void {
+    for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
+      const above = name.slice(0, end);
+      if (this.#batcher.folders.has(above)) this.#failedBelow.add(above);
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { MAX_BATCH_NAME_CHARS, MAX_OFFER_NAMES } from '@filer/protocol';
+import type { SentFolder } from './gone-files.ts';
 import type { Source, SourceFile } from './source.ts';
 import { walkSources, type WalkOptions } from './walk.ts';
 
@@ -53,6 +54,8 @@ export class SourceBatcher {
   files = 0;
   /** Sizes of the files that were found. */
   bytes = 0;
+  /** Folders that a person named, as far as they were found, by name. */
+  readonly folders = new Map<string, SentFolder[]>();
 
   constructor(files: Iterable<SourceFile>, options: WalkOptions) {
     this.#walk = walkSources(files, options);
@@ -96,8 +99,16 @@ export class SourceBatcher {
     }
     if (found.value.kind !== 'dir') this.files++;
     if (found.value.growing !== undefined) this.#growing++;
+    this.#noteFolder(found.value);
     this.bytes = sumOf(this.bytes, found.value.size);
     return found.value;
+  }
+
+  #noteFolder({ kind, inTree, file, name }: Source): void {
+    if (kind !== 'dir' || inTree) return;
+    const known = this.folders.get(name);
+    if (known === undefined) this.folders.set(name, [{ file, name }]);
+    else known.push({ file, name });
   }
 
   /** Ends the walk wherever it is. */

@@ -176,6 +176,8 @@ export const sendDone = v.object({
   /** Those of the skipped where the recipient keeps what has their name. */
   filesKept: v.number(),
   filesFailed: v.number(),
+  /** Files and links that recipients removed, since they are no longer here, counted for each of them. */
+  filesRemoved: v.number(),
   /** Links in folders that were not sent, counted for each recipient; no files. */
   linksLeftOut: v.number(),
   /** Content bytes put on the wire. */
@@ -188,6 +190,41 @@ export const sendDone = v.object({
 });
 export type SendDone = v.InferOutput<typeof sendDone>;
 
+const extra = {
+  recipient: v.string(),
+  recipientId: v.string(),
+  /** Where it was here. */
+  path: v.string(),
+};
+const there = {
+  /** In the receiver's inbox. */
+  receivedAs: v.string(),
+  kind: v.picklist(['file', 'dir', 'link']),
+  size: v.number(),
+};
+
+/** `--delete`: a recipient has removed, and signed for it, what it was sent before and is no longer here. */
+const removedTold = v.object({
+  type: v.literal('removed'),
+  job: v.string(),
+  ...extra,
+  ...there,
+  /** By the receiver's clock. */
+  time: v.string(),
+});
+
+/** `--delete`: a recipient keeps what is no longer here, or all of that in a folder that was named. */
+const notRemoved = v.object({
+  type: v.literal('not-removed'),
+  job: v.string(),
+  ...extra,
+  code: errorCode,
+  message: v.string(),
+});
+
+/** `--delete --dry-run`: one thing that a recipient would remove. */
+const wouldRemove = v.object({ type: v.literal('would-remove'), ...extra, ...there });
+
 export const sendEvent = v.variant('type', [
   progress,
   receiptTold,
@@ -199,6 +236,9 @@ export const sendEvent = v.variant('type', [
   queuedTold,
   recipientEnded,
   wouldSend,
+  removedTold,
+  notRemoved,
+  wouldRemove,
 ]);
 export type SendEvent = v.InferOutput<typeof sendEvent>;
 
@@ -223,6 +263,8 @@ const sendParams = v.object({
   into: v.optional(anyText),
   /** @default keep */
   links: v.optional(links),
+  /** Whether recipients remove what they were sent before, and is no longer here. @default false */
+  mirror: v.optional(v.boolean()),
   note: v.optional(anyText),
   timeoutMs,
   /** @default update */

@@ -29,6 +29,8 @@ const recipientDocument = v.object({
   filesSkipped: v.number(),
   filesKept: v.number(),
   filesFailed: v.number(),
+  /** Files and links that were removed there, since they are no longer here. */
+  filesRemoved: v.number(),
   /** Links in folders that were not sent. */
   linksLeftOut: v.number(),
   bytesSent: v.number(),
@@ -59,6 +61,8 @@ const jobDocument = v.object({
   as: v.nullable(v.string()),
   /** The folder in which the recipients have it; null for the one of this machine. */
   into: v.nullable(v.string()),
+  /** Whether recipients remove what they were sent before, and is no longer here. */
+  mirror: v.boolean(),
   to: arrayOf(v.string()),
   note: v.string(),
   recipients: arrayOf(recipientDocument),

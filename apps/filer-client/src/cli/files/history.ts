@@ -4,6 +4,7 @@ import { findJob } from '../../jobs/find-job.ts';
 import type { JobDocument } from '../../api/contract/transfers.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
 import { keptReceipts } from '../../jobs/kept-receipts.ts';
+import { keptRemovals } from '../../jobs/kept-removals.ts';
 import { releaseDeadJobs } from '../../jobs/job-leases.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
@@ -122,6 +123,15 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
     const proof = signatureOk ? 'signed' : 'NOT what was signed';
     output.line(
       `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${digest.slice(0, 19)}…), ${proof}`,
+    );
+  }
+  for (const removal of keptRemovals(member, kept)) {
+    const { recipientId, receivedAs, signatureOk } = removal;
+    const recipient = names.get(recipientId) ?? recipientId;
+    output.json({ type: 'removed', job: kept.id, recipient, ...removal, time: iso(removal.time) });
+    const proof = signatureOk ? 'signed' : 'NOT what was signed';
+    output.line(
+      `${recipient} has removed ${printable(receivedAs)}${removal.kind === 'dir' ? '/' : ''}, ${proof}`,
     );
   }
 }

@@ -25,11 +25,12 @@ export async function run(_args: object, context: Context): Promise<void> {
     ],
   });
   const now = Date.now();
-  for (const { id, fromName, names, files, bytes, note, offeredAt, state } of open) {
+  for (const { id, fromName, names, files, bytes, note, mirror, offeredAt, state } of open) {
     const words = note === '' ? '' : ` "${printable(note)}"`;
+    const removes = mirror ? ` and removes what ${fromName} delivered before and no longer has` : '';
     const away = state === 'lost' ? `; ${fromName} is away, and is answered when it comes again` : '';
     output.line(
-      `waiting  ${id.slice(0, ID_CHARACTERS)}  ${fromName} offers ${contentsOf(names, files, bytes)}${words}, ${formatAgo(offeredAt, now)}${away}`,
+      `waiting  ${id.slice(0, ID_CHARACTERS)}  ${fromName} offers ${contentsOf(names, files, bytes)}${removes}${words}, ${formatAgo(offeredAt, now)}${away}`,
     );
   }
   const [first] = open;
@@ -38,7 +39,8 @@ export async function run(_args: object, context: Context): Promise<void> {
     output.words(`Take it:  filer-client inbox accept ${id}   or not:  filer-client inbox decline ${id}`);
     if (items.length > 0) output.line();
   }
-  if (items.length === 0) {
+  const there = items.filter(({ state }) => state !== 'removed');
+  if (there.length === 0) {
     const { inbox } = await call(context, contract.status, {});
     if (first === undefined)
       output.words(`No files were received yet. Files from other machines are stored in ${inbox}`);
@@ -47,7 +49,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   output.line(
     renderTable(
       [{ title: 'FROM' }, { title: 'SIZE' }, { title: 'CAME' }, { title: 'WHERE' }, { title: 'NOTE' }],
-      items.map((item) => [
+      there.map((item) => [
         item.fromName,
         formatBytes(item.size),
         formatAgo(item.receivedAt, now),
@@ -90,5 +92,6 @@ function offerItem(offer: AskedOffer): object {
     files: offer.files,
     names: offer.names,
     reason: offer.reason,
+    mirror: offer.mirror,
   };
 }

@@ -91,6 +91,14 @@ function tell(event: SendEvent, { reasons, receipts, links, print }: Words, cont
     const path = printable(event.path);
     print(() => output.line(event.kind === 'dir' ? `${path}/` : `${path}  ${formatBytes(event.size)}`));
   }
+  if (event.type === 'removed' || event.type === 'would-remove') {
+    const line = removalLine(event);
+    print(() => output.line(line));
+  }
+  if (event.type === 'not-removed') {
+    const { recipient, message } = event;
+    print(() => reasons.warn(reasonOf(recipient, message), output));
+  }
   if (event.type === 'receipt') {
     const line = receipts.line(event);
     print(() => output.line(line));
@@ -100,4 +108,12 @@ function tell(event: SendEvent, { reasons, receipts, links, print }: Words, cont
     const { recipient, message, code } = event;
     print(() => reasons.warn(reasonOf(recipient, message ?? code ?? 'failed'), output));
   }
+}
+
+/** `bob has removed anna/tree/old, signed` */
+function removalLine(event: Extract<SendEvent, { type: 'removed' | 'would-remove' }>): string {
+  const path = `${printable(event.receivedAs)}${event.kind === 'dir' ? '/' : ''}`;
+  return event.type === 'removed'
+    ? `${event.recipient} has removed ${path}, signed`
+    : `${event.recipient} would remove ${path}`;
 }

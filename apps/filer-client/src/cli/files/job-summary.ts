@@ -17,7 +17,7 @@ export function summarize(done: SendDone, busyMs: number, reasons: Reasons, cont
   if (done.dryRun === true) {
     const to = done.recipients.map(({ name }) => name).join(', ');
     output.words(
-      `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}: nothing was sent`,
+      `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}${done.filesRemoved === 0 ? '' : `, ${countOf(done.filesRemoved)} would be removed there`}: nothing was sent`,
     );
   }
   if (done.recipients.length > 1 && done.dryRun !== true)
@@ -42,13 +42,14 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   const skipped = there === 0 ? '' : `, ${there} there already`;
   const kept = done.filesKept === 0 ? '' : `, ${done.filesKept} not compared: theirs are kept`;
   const failed = done.filesFailed === 0 ? '' : `, ${done.filesFailed} failed`;
-  const { linksLeftOut: links } = done;
+  const { linksLeftOut: links, filesRemoved } = done;
+  const removed = filesRemoved === 0 ? '' : `, ${filesRemoved} removed there`;
   const left = links === 0 ? '' : `, ${links === 1 ? '1 link' : `${links} links`} not sent`;
   const all = done.recipients.length;
   const machines = all === 1 ? '' : `; ${delivered} of ${all} machines have all of it`;
   const rate = done.bytesSent === 0 ? '' : ` at ${formatRate(done.bytesSent, busyMs)}`;
   const sent = `${formatBytes(done.bytesSent)} sent${rate}`;
-  return `${countOf(done.filesSent)} delivered${skipped}${kept}${left}${failed}, ${sent}${machines}  job ${done.job}`;
+  return `${countOf(done.filesSent)} delivered${skipped}${kept}${removed}${left}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
 /** How one of several ended: `bob  delivered: 1 file delivered`. */

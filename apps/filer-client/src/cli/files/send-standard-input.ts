@@ -13,8 +13,11 @@ import { SpooledStream } from '../../send/spooled-stream.ts';
 import type { SendArguments } from '../arguments.ts';
 import { showJob } from './job-following.ts';
 
-type Request = Omit<SendArguments, 'paths' | 'as' | 'into' | 'copyLinks' | 'skipLinks' | 'progress'> &
-  Required<Pick<SendParams, 'as' | 'into' | 'links'>>;
+type Request = Omit<
+  SendArguments,
+  'paths' | 'as' | 'into' | 'copyLinks' | 'skipLinks' | 'delete' | 'progress'
+> &
+  Required<Pick<SendParams, 'as' | 'into' | 'links' | 'mirror'>>;
 
 /**
  * `send - --as NAME`: what comes on standard input goes as it comes. In this process even where a daemon runs, which
@@ -64,7 +67,7 @@ function hint(done: SendDone, { output }: Context): SendDone {
   return done;
 }
 
-function checkRequest(paths: readonly string[], { as, dryRun }: Request): void {
+function checkRequest(paths: readonly string[], { as, dryRun, mirror }: Request): void {
   if (paths.length > 1)
     throw new FilerError(
       'usage',
@@ -72,6 +75,8 @@ function checkRequest(paths: readonly string[], { as, dryRun }: Request): void {
     );
   if (as === '')
     throw new FilerError('usage', 'standard input has no name: give it one with --as, such as --as x.tar');
+  if (mirror)
+    throw new FilerError('usage', '--delete is for folders: it cannot be combined with - (standard input)');
   if (dryRun)
     throw new FilerError('usage', '--dry-run cannot be combined with -: the input is not known in advance');
 }

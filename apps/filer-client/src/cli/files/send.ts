@@ -9,12 +9,22 @@ import { showJob } from './job-following.ts';
 import { refuseMisplacedRecipients } from './trailing-recipient.ts';
 
 export async function run(args: SendArguments, context: Context): Promise<number> {
-  const { paths, note = '', as = '', into = '', copyLinks, skipLinks, progress: wanted, ...options } = args;
+  const {
+    paths,
+    note = '',
+    as = '',
+    into = '',
+    copyLinks,
+    skipLinks,
+    delete: mirror,
+    progress: wanted,
+    ...options
+  } = args;
   const progress = args.dryRun ? 'none' : wanted;
   if (copyLinks && skipLinks)
     throw new FilerError('usage', '--copy-links sends what --skip-links leaves out: give one of them');
   const links: SendParams['links'] = copyLinks ? 'copy' : skipLinks ? 'skip' : 'keep';
-  const request = { ...options, note, as, into, links };
+  const request = { ...options, note, as, into, links, mirror };
   if (paths.includes('-')) {
     const { sendStandardInput } = await import('./send-standard-input.ts');
     return await sendStandardInput(paths, request, progress, context);

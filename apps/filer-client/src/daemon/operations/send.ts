@@ -12,7 +12,15 @@ import { findRecipients } from './recipients.ts';
 
 /** `send PATH… --to TARGET…` */
 export const send: OperationOf<typeof sendMethods.send> = async (context, params, { emit, signal }) => {
-  const { to, timeoutMs, onConflict = 'update', exclude = [], links = 'keep', limit } = params;
+  const {
+    to,
+    timeoutMs,
+    onConflict = 'update',
+    exclude = [],
+    links = 'keep',
+    mirror = false,
+    limit,
+  } = params;
   const { checksum = false, snapshot = false, queue = false, spooled = false, summed = false } = params;
   const named = params.paths.map((path, index) => requireAbsolute(path, `paths[${index}]`));
   const as = readName(params.as ?? '', named);
@@ -20,14 +28,16 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
   const note = requireShortNote(params.note ?? '');
   const paths = [...new Set(named)];
   if (!spooled) for (const path of paths) requireNoSecrets(path, exclude);
-  const bytesTotal = await sizeOf(paths);
+  const { bytes: bytesTotal, hasFolder } = await sizeOf(paths);
+  if (mirror && !hasFolder)
+    throw new FilerError('usage', '--delete removes what a folder no longer has: give it a folder to send');
   const recipients = await findRecipients(context, to, signal, timeoutMs);
   const kept = { paths, as, into, spooled, to, note, timeoutMs, bytesTotal };
-  const how = { onConflict, checksum, snapshot, exclude, links, queue, limit };
+  const how = { onConflict, checksum, snapshot, exclude, links, mirror, queue, limit };
   const request: SendRequest = { ...kept, ...how, watch: 0 };
   return followJob(emit, summed ? paths : undefined, (tell) =>
     params.dryRun === true
-      ? dryRun(request, recipients, tell, signal)
+      ? dryRun(context, request, recipients, tell, signal)
       : finish(context.jobs.submit(request, recipients, tell, context.growing), signal),
   );
 };
@@ -92,19 +102,22 @@ export function requireShortNote(note: string): string {
  *
  * @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported`
  */
-async function sizeOf(paths: readonly string[]): Promise<number> {
+async function sizeOf(paths: readonly string[]): Promise<{ bytes: number; hasFolder: boolean }> {
   let bytes = 0;
+  let hasFolder = false;
   const failures: FilerError[] = [];
   for (const file of paths) {
     try {
-      bytes = Math.min(bytes + (await inspectSource({ file })).size, Number.MAX_SAFE_INTEGER);
+      const { kind, size } = await inspectSource({ file });
+      hasFolder ||= kind === 'dir';
+      bytes = Math.min(bytes + size, Number.MAX_SAFE_INTEGER);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       failures.push(error);
     }
   }
   const [first] = failures;
-  if (first === undefined || failures.length < paths.length) return bytes;
+  if (first === undefined || failures.length < paths.length) return { bytes, hasFolder };
   if (paths.length === 1) throw first;
   throw new FilerError(first.code, `none of the ${paths.length} paths can be sent: ${first.message}`, {
     cause: first,

@@ -1,0 +1,83 @@
+import { MIRROR, type RemovedBatch } from '@filer/protocol';
+import { iso } from '@filer/program';
+import type { SendEvent as EngineEvent, SendOptions } from '@filer/transfer';
+import type { SendEvent } from '../api/contract/send.ts';
+import { nameThere, type SendRequest } from '../jobs/send-request.ts';
+import type { Member } from '../network/member.ts';
+import type { NeededFeature } from '../network/reach-for-transfer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+
+/** What `--delete` needs. */
+export const MIRRORS: NeededFeature = { feature: MIRROR, option: '--delete' };
+
+export interface MirroredOptions {
+  readonly member: Member;
+  readonly job: string;
+  readonly peer: KnownPeer;
+  readonly request: SendRequest;
+  readonly emit: (event: SendEvent) => void;
+}
+
+/** What a recipient removes of what it was sent before (`--delete`), as it is kept, counted and told. */
+export class Mirrored {
+  readonly #options: MirroredOptions;
+  /** Names that the recipient has signed for; those of folders count for nothing. */
+  readonly #removed = new Set<string>();
+  readonly #folders = new Set<string>();
+  #time = 0;
+
+  constructor(options: MirroredOptions) {
+    this.#options = options;
+    const { member, job, peer, request } = options;
+    if (request.mirror)
+      for (const { batch } of member.removed.of(job, peer.id))
+        batch?.files.forEach((file) => this.#count(file));
+  }
+
+  /** Files and links that were removed, over all tries. */
+  get filesRemoved(): number {
+    return this.#removed.size - this.#folders.size;
+  }
+
+  get sendOptions(): Pick<SendOptions, 'mirror' | 'removedBefore' | 'keepRemoved'> {
+    if (!this.#options.request.mirror) return {};
+    return { mirror: true, removedBefore: this.#removed, keepRemoved: (batch) => this.#keep(batch) };
+  }
+
+  /** Tells of something that went, or stays. */
+  take(event: EngineEvent): void {
+    const { emit, job, peer } = this.#options;
+    const common = { job, recipient: peer.name, recipientId: peer.id };
+    if (event.type === 'removed') {
+      const { extra, file: path } = event;
+      const { path: receivedAs, kind, size } = extra;
+      emit({ type: 'removed', ...common, path, receivedAs, kind, size, time: iso(this.#time) });
+    }
+    if (event.type === 'not-removed') {
+      const { file: path, code, message } = event;
+      emit({ type: 'not-removed', ...common, path, code, message });
+    }
+  }
+
+  #keep(batch: RemovedBatch): void {
+    const { member, job, peer, request } = this.#options;
+    const paths = batch.files.map(({ name }) => pathHere(request, name));
+    member.removed.add({ job, peer: peer.id, batch, paths, receivedAt: member.clock.stamp() });
+    this.#time = batch.time;
+    for (const file of batch.files) this.#count(file);
+  }
+
+  #count({ name, kind }: RemovedBatch['files'][number]): void {
+    this.#removed.add(name);
+    if (kind === 'dir') this.#folders.add(name);
+  }
+}
+
+/** Where something that a recipient names was here. */
+function pathHere(request: SendRequest, name: string): string {
+  for (const path of request.paths) {
+    const top = nameThere(request, path);
+    if (name.startsWith(`${top}/`)) return `${path}${name.slice(top.length)}`;
+  }
+  return name;
+}

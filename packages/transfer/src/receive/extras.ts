@@ -1,0 +1,326 @@
+import { readdirSync, rmdirSync, type BigIntStats } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  FilerError,
+  MAX_BATCH_NAME_CHARS,
+  MAX_ENTRIES_PER_BATCH,
+  systemCode,
+  type Extra,
+  type ExtraKept,
+  type ExtrasAsked,
+  type RemovedFile,
+} from '@filer/protocol';
+import type { Folder } from '../disk/folder.ts';
+import { FolderPath } from '../disk/folder-path.ts';
+import { asideIn } from '../disk/hidden.ts';
+import { Aside } from '../disk/replacing.ts';
+import { parseSafePath } from '../disk/safe-path.ts';
+import { utimesTime } from '../disk/times.ts';
+import {
+  contentOfRemoved,
+  FOLDER,
+  LINK,
+  removedOf,
+  type Deliveries,
+  type Delivered,
+  type DeliveredAt,
+} from './deliveries.ts';
+import { statsAt, type ExistingDigests } from './existing-digests.ts';
+import { identityOfUnchanged, type Standing } from './ownership.ts';
+
+/** Rows that are read at once. */
+const PAGE = 500;
+
+/** Names of a dry run that are remembered; a folder that holds more is said to stay. */
+const MAX_WOULD_GO = 200_000;
+
+/** Looking waits for little: this long it may hold up all else, in ms. */
+const TURN_MS = 10;
+
+export interface ExtrasOptions {
+  /** The sender's folder; undefined where there is none yet. */
+  readonly root: Folder | undefined;
+  /** Its path, relative to the inbox; empty for the inbox itself. */
+  readonly path: string;
+  readonly deliveries: Deliveries;
+  readonly files: ExistingDigests;
+  /** The job that is being received; undefined where nothing is. */
+  readonly job: string | undefined;
+  /** @see Ownership.stands @param path relative to the inbox */
+  readonly stands: (path: string) => Standing;
+  readonly sync: boolean;
+  readonly mark: string | undefined;
+  /** Told of what was removed, before it is signed for. */
+  readonly removed: ((paths: readonly string[]) => void | Promise<void>) | undefined;
+  /** Aborted when the sender is gone. */
+  readonly gone: AbortSignal;
+}
+
+export interface Removal {
+  readonly removed: readonly RemovedFile[];
+  readonly kept: readonly ExtraKept[];
+}
+
+/** Something that was asked to be removed, as it was found. */
+interface Found {
+  readonly name: string;
+  /** Relative to the inbox. */
+  readonly path: string;
+  /** The components of the folder that it is in. */
+  readonly parent: readonly string[];
+  readonly own: string;
+  readonly folder: Folder;
+  readonly stats: BigIntStats;
+  readonly delivered: Delivered;
+}
+
+/**
+ * What a sender delivered before, and did not announce in this transfer: listed, and removed on its word. Nothing else can be
+ * removed: neither what another one delivered or changed, nor anything outside the sender's folder, nor through a link.
+ */
+export class Extras implements Disposable {
+  readonly #options: ExtrasOptions;
+  readonly #folders: FolderPath | undefined;
+  /** Of a dry run: what would be removed, by path. Folders that hold nothing else would be, too. */
+  readonly #wouldGo = new Set<string>();
+
+  constructor(options: ExtrasOptions) {
+    this.#options = options;
+    this.#folders = options.root === undefined ? undefined : new FolderPath(options.root);
+  }
+
+  /** One page. @throws FilerError `name-refused`, `connection-closed` */
+  async list({ top, before }: ExtrasAsked): Promise<{ extras: Extra[]; more: boolean }> {
+    const folder = this.#pathOf(parseSafePath(top).join('/'));
+    let last = before === undefined ? undefined : this.#pathOf(parseSafePath(before).join('/'));
+    const extras: Extra[] = [];
+    let chars = 0;
+    let since = performance.now();
+    for (;;) {
+      const rows = this.#options.deliveries.below(folder, last, PAGE);
+      for (const row of rows) {
+        last = row.path;
+        const extra = this.#extraOf(row);
+        if (extra !== undefined) extras.push(extra);
+        chars += extra === undefined ? 0 : extra.name.length + extra.path.length;
+        if (extras.length >= MAX_ENTRIES_PER_BATCH || chars >= MAX_BATCH_NAME_CHARS)
+          return { extras, more: true };
+      }
+      if (rows.length < PAGE) return { extras, more: false };
+      since = await this.#breathe(since);
+    }
+  }
+
+  /**
+   * Removes what is still as it was delivered, and says why the rest stays; of what is not there nothing is said.
+   *
+   * @param names as `list` gave them, in that order @param dryRun whether nothing is removed
+   * @throws FilerError `connection-closed`, `no-space`, `home-not-writable`
+   */
+  async remove(names: readonly string[], dryRun: boolean): Promise<Removal> {
+    const removed: RemovedFile[] = [];
+    const kept: ExtraKept[] = [];
+    /** Folders that have lost a name. */
+    const touched = new Map<string, readonly string[]>();
+    let since = performance.now();
+    for (const name of names) {
+      since = await this.#breathe(since);
+      try {
+        const found = this.#find(name);
+        if (found === undefined) continue;
+        if (!('folder' in found)) {
+          removed.push(found);
+          continue;
+        }
+        const why = dryRun ? await this.#whyKept(found) : await this.#remove(found);
+        if (why !== undefined) kept.push({ name, ...why });
+        else {
+          removed.push(fileOf(found));
+          if (dryRun) this.#noteWouldGo(found.path);
+          else touched.set(found.parent.join('/'), found.parent);
+        }
+      } catch (error) {
+        if (!(error instanceof FilerError)) throw error;
+        kept.push({ name, code: error.code, message: error.message });
+      }
+    }
+    if (this.#options.sync) for (const parent of touched.values()) await this.#folders?.at(parent)?.sync();
+    if (!dryRun) await this.#note(removed);
+    return { removed: dryRun ? [] : removed, kept };
+  }
+
+  [Symbol.dispose](): void {
+    this.#folders?.[Symbol.dispose]();
+  }
+
+  #extraOf({ path, content, job }: DeliveredAt): Extra | undefined {
+    const name = this.#options.path === '' ? path : path.slice(this.#options.path.length + 1);
+    const before = removedOf(content);
+    if (before !== undefined) {
+      if (job !== this.#options.job) return undefined;
+      return { name, path, kind: before.kind, size: before.size };
+    }
+    const stats = this.#statsOf(name.split('/'), path);
+    if (stats === undefined) return undefined;
+    return { name, path, kind: kindOf(content), size: stats.isFile() ? Number(stats.size) : 0 };
+  }
+
+  /** Of what is there and stands for nothing of this transfer. */
+  #statsOf(components: readonly string[], path: string): BigIntStats | undefined {
+    if (this.#options.stands(path) === 'yes') return undefined;
+    try {
+      const folder = this.#folders?.at(components.slice(0, -1));
+      const own = components.at(-1) ?? '';
+      if (folder === undefined || this.#stands(path, folder, own)) return undefined;
+      return statsAt(folder, own);
+    } catch (error) {
+      if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+      return undefined; // not to be looked into: nothing there can be removed
+    }
+  }
+
+  /**
+   * @returns undefined where nothing is; what was removed by this job before it was cut
+   * @throws FilerError `name-refused`, `refused`
+   */
+  #find(name: string): Found | RemovedFile | undefined {
+    const components = parseSafePath(name);
+    const path = this.#pathOf(components.join('/'));
+    const delivered = this.#options.deliveries.find(path);
+    const folder = this.#folders?.at(components.slice(0, -1));
+    const own = components.at(-1) ?? '';
+    if (delivered === undefined || this.#stands(path, folder, own))
+      throw new FilerError('refused', `${JSON.stringify(name)} was not delivered by this sender before`);
+    const stats = folder === undefined ? undefined : statsAt(folder, own);
+    const before = removedOf(delivered.content);
+    if (before !== undefined) {
+      if (stats !== undefined || delivered.job !== this.#options.job) return undefined;
+      return { name, path, ...before };
+    }
+    if (folder === undefined || stats === undefined) return undefined;
+    return { name, path, parent: components.slice(0, -1), own, folder, stats, delivered };
+  }
+
+  /** Whether what is at a path stands for an entry of this transfer, by a name that its file system takes for the same one too. */
+  #stands(path: string, folder: Folder | undefined, own: string): boolean {
+    const stands = this.#options.stands(path);
+    return (
+      stands === 'yes' || (stands === 'by another case' && folder !== undefined && isCaseBlind(folder, own))
+    );
+  }
+
+  #noteWouldGo(path: string): void {
+    this.#wouldGo.add(path);
+    const [oldest = ''] = this.#wouldGo;
+    if (this.#wouldGo.size > MAX_WOULD_GO) this.#wouldGo.delete(oldest);
+  }
+
+  /** Why something would stay; undefined when it would go. */
+  async #whyKept(found: Found): Promise<Omit<ExtraKept, 'name'> | undefined> {
+    const { folder, own, stats, delivered, path } = found;
+    if (delivered.content !== FOLDER) {
+      const identity = await identityOfUnchanged(folder, own, stats, delivered, this.#options.files);
+      return identity === undefined ? changed(found) : undefined;
+    }
+    if (!stats.isDirectory()) return changed(found);
+    using inner = folder.enter(own);
+    if (inner === undefined) return changed(found);
+    const isEmpty = readdirSync(inner.at('.')).every((name) => this.#wouldGo.has(`${path}/${name}`));
+    return isEmpty ? undefined : notEmpty(found);
+  }
+
+  /** @returns why it stays */
+  async #remove(found: Found): Promise<Omit<ExtraKept, 'name'> | undefined> {
+    const { folder, own, stats, delivered } = found;
+    if (delivered.content === FOLDER)
+      return stats.isDirectory() ? this.#inFolder(found, () => removeFolder(found)) : changed(found);
+    const identity = await identityOfUnchanged(folder, own, stats, delivered, this.#options.files);
+    if (identity === undefined) return changed(found);
+    const { root, mark } = this.#options;
+    const aside = this.#inFolder(found, () =>
+      Aside.take(folder, own, { identity }, asideIn(root ?? folder, mark)),
+    );
+    if (aside === undefined) return changed(found);
+    await aside.remove();
+    return undefined;
+  }
+
+  /** Does something in the folder that something is in, which keeps the permissions and the time that it was sent with. */
+  #inFolder<T>({ folder, path }: Found, work: () => T): T {
+    const facts = folder.facts();
+    folder.makeFillable();
+    try {
+      return work();
+    } finally {
+      const parent = path.slice(0, path.lastIndexOf('/'));
+      if (this.#options.deliveries.find(parent)?.content === FOLDER)
+        folder.finish(facts.mode, utimesTime(facts.mtimeNs));
+    }
+  }
+
+  /** Remembers what was removed, until the sender has heard of it. */
+  async #note(removed: readonly RemovedFile[]): Promise<void> {
+    const { deliveries, job = '' } = this.#options;
+    await Promise.all(
+      removed.map((file) =>
+        deliveries.note(file.path, { content: contentOfRemoved(file), mtimeNs: undefined, job }),
+      ),
+    );
+    if (removed.length > 0) await this.#options.removed?.(removed.map(({ path }) => path));
+  }
+
+  /** Relative to the inbox. */
+  #pathOf(name: string): string {
+    return this.#options.path === '' ? name : `${this.#options.path}/${name}`;
+  }
+
+  /** Lets others work after a while. @throws FilerError `connection-closed` */
+  async #breathe(since: number): Promise<number> {
+    if (this.#options.gone.aborted)
+      throw new FilerError('connection-closed', 'the sender left while its files were looked at');
+    if (performance.now() - since <= TURN_MS) return since;
+    await turn();
+    return performance.now();
+  }
+}
+
+/** Whether a file system takes names of another case for the same, or may. */
+function isCaseBlind(folder: Folder, name: string): boolean {
+  const other = name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase();
+  return other === name || statsAt(folder, other)?.ino === statsAt(folder, name)?.ino;
+}
+
+function kindOf(content: string): Extra['kind'] {
+  if (content === FOLDER) return 'dir';
+  return content.startsWith(LINK) ? 'link' : 'file';
+}
+
+function fileOf({ name, path, stats, delivered: { content } }: Found): RemovedFile {
+  const kind = kindOf(content);
+  if (kind !== 'file') return { name, path, kind, size: 0 };
+  return { name, path, kind, size: Number(stats.size), digest: content };
+}
+
+/** @returns why it stays */
+function removeFolder(found: Found): Omit<ExtraKept, 'name'> | undefined {
+  const { folder, own } = found;
+  try {
+    rmdirSync(folder.at(own));
+    return undefined;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    if (code === 'ENOENT') return undefined;
+    return code === 'ENOTEMPTY' || code === 'EEXIST' ? notEmpty(found) : changed(found);
+  }
+}
+
+function changed({ name }: Found): Omit<ExtraKept, 'name'> {
+  const message = `${JSON.stringify(name)} has changed there since it was delivered: it is kept`;
+  return { code: 'refused', message };
+}
+
+function notEmpty({ name }: Found): Omit<ExtraKept, 'name'> {
+  const message = `the folder ${JSON.stringify(name)} holds there what was not delivered or has changed: it is kept`;
+  return { code: 'refused', message };
+}
