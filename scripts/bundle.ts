@@ -7,6 +7,8 @@ import { dirname, join, sep } from 'node:path';
 import { rolldown } from 'rolldown';
 import { NATIVE } from './native-packages.ts';
 
+const YARGS_FOLDER = 'mainFilename || process.cwd()';
+
 const root = join(import.meta.dirname, '..');
 
 for (const name of readdirSync(join(root, 'apps'))) {
@@ -19,11 +21,18 @@ for (const name of readdirSync(join(root, 'apps'))) {
     platform: 'node',
     external: [NATIVE, /^node:/],
     checks: { eval: false },
+    plugins: [{ name: 'yargs-without-folder', transform: withoutFolder }],
   });
   const { output } = await bundle.write({ dir: target, format: 'esm', chunkFileNames: '[name].js' });
   await bundle.close();
   const modules = output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
   writeFileSync(join(target, 'LICENSES.txt'), licensesOf(modules));
+}
+
+/** yargs asks for the current folder when it is loaded from a bundle; that may have been removed. */
+function withoutFolder(code: string, id: string): string | undefined {
+  if (!id.includes(`${sep}yargs${sep}`) || !code.includes(YARGS_FOLDER)) return undefined;
+  return code.replace(YARGS_FOLDER, "mainFilename || '/'");
 }
 
 /** The licence texts of the third-party packages that the modules come from. */

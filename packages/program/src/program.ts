@@ -112,6 +112,8 @@ async function answerCompletion(
 ): Promise<number> {
   const { answerShell } = await import('./completion/answer.ts');
   const answer = await answerShell(commands, argv, sourceOf(options));
+  // The shell may be gone.
+  stdout.on('error', () => undefined);
   await new Promise<void>((resolve) => stdout.write(answer, () => resolve()));
   return 0;
 }

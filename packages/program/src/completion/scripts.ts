@@ -17,13 +17,13 @@ NAME() {
   COMPREPLY=("${'$'}{answer[@]:1}")
   if [ "${'$'}{#COMPREPLY[@]}" -gt 0 ]; then
     compopt -o nospace
-    [ "${'$'}{answer[0]}" = file ] || return 0
+    [ "${'$'}{answer[0]-}" = file ] || return 0
     while IFS= read -r each; do
       if [ -d "$each" ]; then COMPREPLY+=("$(printf %q "$each")/"); else COMPREPLY+=("$(printf %q "$each") "); fi
     done < <(compgen -f -- "${'$'}{COMP_WORDS[COMP_CWORD]}")
-  elif [ "${'$'}{answer[0]}" = file ]; then
+  elif [ "${'$'}{answer[0]-}" = file ]; then
     compopt -o default
-  elif [ "${'$'}{answer[0]}" = folder ]; then
+  elif [ "${'$'}{answer[0]-}" = folder ]; then
     compopt -o dirnames
   fi
 }
@@ -32,6 +32,7 @@ complete -F NAME PROGRAM`,
 #compdef PROGRAM
 # completion of PROGRAM for zsh
 NAME() {
+  emulate -L zsh
   local each word about
   local -a answer open closed shownopen shownclosed
   answer=("${'$'}{(@f)$(PROGRAM --complete zsh "${'$'}{(j: :)words[1,CURRENT-1]} ${'$'}{QIPREFIX}${'$'}{PREFIX}" 2>/dev/null)}")
