@@ -203,6 +203,7 @@ export type VerifyArguments = ArgumentValues<typeof verifyArguments>;
 export const messageArguments = {
   target: required(TARGET, 'recipients: a name, an id, @group or @all'),
   text: required(textKind('a text'), 'the text, in quotes'),
+  queue: flag('keep it on disk for who is offline, and deliver it when they are back'),
   timeoutMs,
 };
 export type MessageArguments = ArgumentValues<typeof messageArguments>;
@@ -222,6 +223,7 @@ export const messagesArguments = {
   noKeep: flag('undo --keep'),
   all: flag('with --delete, --keep and --no-keep: all messages'),
   dryRun: flag('with --delete: show what would be deleted, and delete nothing', { alias: 'n' }),
+  queued: flag('list own messages that wait for their recipients (message --queue); --delete cancels them'),
 };
 export type MessagesArguments = ArgumentValues<typeof messagesArguments>;
 

@@ -37,6 +37,7 @@ import { routeCollects, routeFiles } from './job-messages.ts';
 import { listenOnPaths, openPeerPort } from './listening.ts';
 import { MessageKeeper } from './message-keeper.ts';
 import { followPeers, logMembership } from './own-events.ts';
+import { TextCourier } from './text-courier.ts';
 import { serveTransfer } from './transfer-router.ts';
 
 export interface DaemonOptions {
@@ -141,6 +142,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     onOpen: (kept, remaining) => connections.outgoing(kept, true, remaining),
     onClosed: (kept, remaining) => connections.outgoing(kept, false, remaining),
   });
+  const texts = new TextCourier({ outreach, sessionWith: (peerId) => sessions.get(peerId), log });
   const address = await openPeerPort(
     closing.adopt(peers, () => peers.stop()),
     member,
@@ -158,6 +160,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     environment,
     log,
     jobs,
+    texts,
     inbox,
     listen: formatHostPort(address),
     peers,
@@ -182,9 +185,10 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   closing.defer(() => collects.close());
   closing.defer(() => link.close());
   closing.defer(() => jobs.close());
+  closing.defer(() => texts.close());
   closing.defer(() => scheduler.close());
   closing.use(watches);
-  closing.defer(followPeers(member.events, [jobs, watches]));
+  closing.defer(followPeers(member.events, [jobs, watches, texts]));
   closing.defer(logMembership(member.events, log));
   if (!isMachineName(member.name)) {
     log.warn('this machine has a reserved name, and the other machines refuse it', {
@@ -194,6 +198,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   }
   link.start(new RecordPublisher(member, listening, log));
   jobs.start();
+  texts.start();
   watches.start();
   scheduler.start();
   return daemon;

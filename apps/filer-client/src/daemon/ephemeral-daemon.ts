@@ -19,6 +19,7 @@ import { Scheduler } from '../reports/scheduler.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { DaemonPart, OperationContext } from './operation-context.ts';
 import { operations } from './operations.ts';
+import { TextCourier } from './text-courier.ts';
 import { sendSpooledHere } from './send-spooled.ts';
 
 export interface EphemeralOptions {
@@ -52,10 +53,12 @@ export class EphemeralDaemon implements AsyncDisposable {
     const parts = { ...outreach, schedules: ScheduleTable.of(member), environment, log };
     const jobs = new JobRunner({ outreach, log, isDaemon: false });
     jobs.start();
+    const texts = new TextCourier({ outreach, sessionWith: none, log });
     this.context = {
       ...parts,
       growing,
       jobs,
+      texts,
       daemon: standIns(parts, options),
     };
     this.methods = implementWith(contract, () => this.context, operations);
@@ -67,9 +70,10 @@ export class EphemeralDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { jobs, member } = this.context;
+    const { jobs, texts, member } = this.context;
     try {
       await jobs.close();
+      await texts.close();
       await this.access.close();
     } finally {
       member[Symbol.dispose]();
@@ -77,7 +81,7 @@ export class EphemeralDaemon implements AsyncDisposable {
   }
 }
 
-type Parts = Omit<OperationContext, 'jobs' | 'daemon'>;
+type Parts = Omit<OperationContext, 'jobs' | 'texts' | 'daemon'>;
 
 function requireRunning(words = 'no daemon runs here'): never {
   throw new FilerError('needs-daemon', `${words}: start it with \`filer-client start\``);

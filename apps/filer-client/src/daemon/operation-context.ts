@@ -12,6 +12,7 @@ import type { ScheduleTable } from '../reports/schedule-table.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import type { TextCourier } from './text-courier.ts';
 import type { Watches } from '../watch/watches.ts';
 
 /** What an operation works with. */
@@ -25,6 +26,8 @@ export interface OperationContext {
   readonly environment: Environment;
   readonly log: Logger;
   readonly jobs: JobRunner;
+  /** Delivers texts that wait. */
+  readonly texts: TextCourier;
   readonly daemon: DaemonPart;
   /** Tells of what is to be sent, while it is still being written: only in the command's own process. */
   readonly growing?: Growing | undefined;

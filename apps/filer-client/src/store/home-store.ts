@@ -12,6 +12,7 @@ import { JobStore } from './job-store.ts';
 import { MessageStore } from './message-store.ts';
 import { forgetOtherNetwork } from './network-change.ts';
 import { OfferStore } from './offer-store.ts';
+import { QueuedTextStore } from './queued-text-store.ts';
 import { ReceiptStore } from './receipt-store.ts';
 import { RemovalStore } from './removal-store.ts';
 import { RemovedStore } from './removed-store.ts';
@@ -33,6 +34,7 @@ export class HomeStore implements Disposable {
   readonly directory: DirectoryStore;
   readonly spool: Spool;
   readonly messages: MessageStore;
+  readonly queuedTexts: QueuedTextStore;
   readonly inbox: InboxStore;
   readonly deliveries: DeliveryStore;
   readonly offers: OfferStore;
@@ -63,6 +65,7 @@ export class HomeStore implements Disposable {
     });
     this.spool = new Spool(database, network, attachments, { events });
     this.messages = new MessageStore(database);
+    this.queuedTexts = new QueuedTextStore(database);
     const writes = writesTo(database);
     this.inbox = new InboxStore(database, writes);
     this.deliveries = new DeliveryStore(database, writes);

@@ -316,6 +316,19 @@ export const SCHEMA: Schema = {
   ALTER TABLE job_recipients ADD COLUMN files_removed INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE offers ADD COLUMN mirror INTEGER NOT NULL DEFAULT 0;
   `,
+    // Texts of this machine that wait for their recipients.
+    `CREATE TABLE queued_texts (
+      id TEXT NOT NULL,
+      network TEXT NOT NULL,
+      peer TEXT NOT NULL,
+      name TEXT NOT NULL,
+      recipient TEXT NOT NULL,
+      text TEXT NOT NULL,
+      time INTEGER NOT NULL,
+      state TEXT NOT NULL DEFAULT 'waiting',
+      reason TEXT NOT NULL DEFAULT '',
+      UNIQUE (id, peer)
+    ) STRICT`,
   ],
 };
 

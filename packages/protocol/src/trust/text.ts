@@ -39,14 +39,19 @@ function textBytes(text: Omit<SignedText, 'signature'>): Buffer {
   });
 }
 
+export interface TextToSign extends Pick<SignedText, 'network' | 'to' | 'time' | 'text'> {
+  /** That of a text which is sent again. @default a new random one */
+  readonly id?: string;
+}
+
 /**
- * Signs a text under a new random id.
+ * Signs a text.
  *
  * @throws FilerError `too-large` above `MAX_TEXT_BYTES`, `message-malformed` for what no one would accept
  */
 export function signText(
   identity: KeyPair,
-  { network, to, time, text }: Pick<SignedText, 'network' | 'to' | 'time' | 'text'>,
+  { network, id = newId(), to, time, text }: TextToSign,
 ): SignedText {
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_TEXT_BYTES) {
@@ -58,7 +63,7 @@ export function signText(
   if (!text.isWellFormed()) throw new FilerError('message-malformed', 'the text is ill-formed Unicode');
   const unsigned = {
     network,
-    id: newId(),
+    id,
     from: identity.id,
     to,
     time,

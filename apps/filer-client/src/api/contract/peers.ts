@@ -91,6 +91,8 @@ const textOutcome = v.object({
   failed: arrayOf(v.object({ name: v.string(), code: v.string(), message: v.string() })),
   /** Why the server did not hand it on; null when it did, or was not asked. */
   serverProblem: v.nullable(v.object({ code: errorCode, message: v.string() })),
+  /** With `queue`: for whom it waits on disk, and why. */
+  queued: v.exactOptional(arrayOf(v.object({ name: v.string(), id: v.string(), reason: v.string() }))),
 });
 export type TextOutcome = v.InferOutput<typeof textOutcome>;
 
@@ -152,7 +154,12 @@ export const peerMethods = {
 
   /** Direct to one machine; a group goes the way of a broadcast. */
   message: method('message', {
-    params: v.object({ target: anyText, text: anyText, timeoutMs: v.optional(timeoutMs) }),
+    params: v.object({
+      target: anyText,
+      text: anyText /** Whether it waits on disk for who is not there. */,
+      queue: v.optional(v.boolean()),
+      timeoutMs: v.optional(timeoutMs),
+    }),
     result: textOutcome,
   }),
 

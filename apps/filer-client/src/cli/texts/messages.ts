@@ -5,6 +5,7 @@ import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
 import type { MessagesArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
+import { queuedLoss, runQueued } from './queued-texts.ts';
 
 /** Messages that are listed before it is asked whether to delete them. */
 const SHOWN_BEFORE_DELETION = 10;
@@ -13,6 +14,7 @@ const SHOWN_BEFORE_DELETION = 10;
 const ID_CHARACTERS = 8;
 
 export async function lossOf(args: MessagesArguments, context: Context): Promise<Loss> {
+  if (args.queued) return await queuedLoss(args, context);
   actionOf(args);
   using member = await openMember(context);
   const messages = select(member, args, member.clock.now());
@@ -29,6 +31,7 @@ export async function lossOf(args: MessagesArguments, context: Context): Promise
 }
 
 export async function run(args: MessagesArguments, context: Context): Promise<void> {
+  if (args.queued) return await runQueued(args, context);
   const action = actionOf(args);
   using member = await openMember(context);
   const now = member.clock.now();

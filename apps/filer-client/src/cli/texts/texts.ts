@@ -1,24 +1,33 @@
 import { FilerError } from '@filer/protocol';
-import type { Context } from '@filer/program';
+import { printable, type Context } from '@filer/program';
 import type { TextOutcome } from '../../api/contract/peers.ts';
 import { noServerWords } from '../network/no-server-messages.ts';
+
+/** Of an id that is to be typed. */
+const ID_CHARACTERS = 8;
 
 /** Says how a text went out. @returns the exit code */
 export function showText(outcome: TextOutcome, { output }: Context): number {
   output.json(outcome);
-  const { reached, offline, via, failed } = outcome;
+  const { id, reached, offline, via, failed, queued = [] } = outcome;
   for (const { name, message } of failed) output.warn(`${name}: ${message}`);
   const how = via === 'server' ? 'handed to' : 'delivered to';
   const machines = (count: number): string => (count === 1 ? '1 machine' : `${count} machines`);
-  output.line(
-    `${how} ${machines(reached)}${offline > 0 ? `; ${machines(offline)} could not be reached` : ''}`,
-  );
+  for (const { reason, name } of queued) output.line(`queued for ${name}: ${printable(reason)}`);
+  if (queued.length > 0) {
+    output.words('It is delivered when they are back, while `filer-client start` runs here.');
+    output.words(`Cancel it:  filer-client messages --queued --delete ${id.slice(0, ID_CHARACTERS)}`);
+  }
+  if (reached > 0 || queued.length === 0)
+    output.line(
+      `${how} ${machines(reached)}${offline > 0 ? `; ${machines(offline)} could not be reached` : ''}`,
+    );
   if (via === 'direct' && outcome.to.startsWith('@'))
     output.words(`(straight from here: ${noServerWords(outcome.serverProblem)})`);
   if (reached === 0 && offline > 0) {
     throw new FilerError(
       'peer-unreachable',
-      'no machine was reached: no other machine is online; `filer-client peers` lists them',
+      'no machine was reached: no other machine is online; `filer-client peers` lists them, and `message --queue` delivers when they are back',
     );
   }
   return failed.length > 0 ? 8 : 0;

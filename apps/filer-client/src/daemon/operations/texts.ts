@@ -3,13 +3,13 @@ import {
   formatText,
   messageOf,
   parseBroadcasted,
-  Session,
   type ErrorCode,
   type SignedText,
 } from '@filer/protocol';
 import type { peerMethods, TextOutcome } from '../../api/contract/peers.ts';
 import { resolveTargets } from '../../send/targets.ts';
-import { reachPeer } from '../../network/reach-peer.ts';
+import { isPassing } from '../../jobs/while-lost.ts';
+import { tellText } from '../../network/tell-text.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
@@ -22,16 +22,67 @@ const AT_ONCE = 16;
 /** `message TARGET TEXT`: direct for one; a group goes the way of a broadcast. */
 export const message: OperationOf<typeof peerMethods.message> = async (
   context,
-  { target, text: words, timeoutMs },
+  { target, text: words, timeoutMs, queue = false },
   { signal },
 ) => {
   using deadline = new Deadline(timeoutMs, signal);
+  if (queue) return await queued(context, target, words, deadline, timeoutMs);
   if (target.startsWith('@')) return await toMany(context, target, words, deadline, signal);
   const peer = await findPeer(context, target, deadline.signal, timeoutMs);
   const signed = composeText(context.member, peer.id, words, Date.now());
-  await tell(context, peer, signed, deadline);
+  try {
+    await tell(context, peer, signed, deadline);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw withQueueAdvice(error, peer.name);
+  }
   return outcome(signed, 'direct', 1, 0, []);
 };
+
+/** `--queue`: kept on disk first, then delivered to each one who is there. */
+async function queued(
+  context: OperationContext,
+  target: string,
+  words: string,
+  deadline: Deadline,
+  timeoutMs: number | undefined,
+): Promise<TextOutcome> {
+  const { member, texts } = context;
+  const peers = await findRecipients(context, [target], deadline.signal, timeoutMs);
+  const [first] = peers;
+  const to = target.startsWith('@') || first === undefined ? target : first.id;
+  const signed = composeText(member, to, words, Date.now());
+  const { id, network, text, time } = signed;
+  member.queuedTexts.add(peers.map(({ id: peer, name }) => ({ id, network, peer, name, to, text, time })));
+  const waiting = peers.filter((peer) => !texts.isAway(peer.id));
+  const worker = async (): Promise<void> => {
+    for (let peer = waiting.shift(); peer !== undefined; peer = waiting.shift())
+      await texts.deliver(peer.id, deadline.signal);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const left = member.queuedTexts.of(id);
+  const failed = left.filter(({ state }) => state === 'failed');
+  for (const each of failed) member.queuedTexts.remove(each);
+  return {
+    ...outcome(signed, 'direct', peers.length - left.length, 0, []),
+    failed: failed.map(({ name, reason }) => ({ name, code: 'refused', message: reason })),
+    queued: left
+      .filter(({ state }) => state === 'waiting')
+      .map(({ name, peer, reason }) => ({
+        name,
+        id: peer,
+        reason: reason === '' ? `${name} is offline` : reason,
+      })),
+  };
+}
+
+/** What waiting can help says how to wait. */
+function withQueueAdvice(error: unknown, name: string): unknown {
+  if (!(error instanceof FilerError) || !isPassing(error.code)) return error;
+  return new FilerError(error.code, `${error.message}; with --queue it is delivered when ${name} is back`, {
+    cause: error,
+  });
+}
 
 /** `broadcast TEXT`: through the server, direct while it is away. */
 export const broadcast: OperationOf<typeof peerMethods.broadcast> = async (
@@ -115,25 +166,13 @@ async function direct(
   return outcome(signed, 'direct', peers.length - missed, missed, failed);
 }
 
-async function tell(
+function tell(
   context: OperationContext,
   peer: KnownPeer,
   signed: SignedText,
-  deadline: Deadline,
+  { signal }: Deadline,
 ): Promise<void> {
-  const { signal } = deadline;
-  const kept = context.daemon.sessionWith(peer.id);
-  if (kept !== undefined) {
-    await kept.ask(formatText(signed), { signal });
-    return;
-  }
-  const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, signal);
-  const session = new Session(messenger);
-  try {
-    await session.ask(formatText(signed), { signal });
-  } finally {
-    await deadline.close(session);
-  }
+  return tellText(context, context.daemon.sessionWith(peer.id), peer, signed, signal);
 }
 
 function outcome(
