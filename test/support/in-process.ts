@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { runProgram } from '@filer/program';
 import { commands as clientCommands } from '../../apps/filer-client/src/cli/commands.ts';
 import { commands as serverCommands } from '../../apps/ip-server/src/cli/commands.ts';
+import { Emulator } from './emulator.ts';
 import { jsonLines, type Line, type Outcome, type ProgramName } from './programs.ts';
 
 /** Between two questions, in ms: what is asked must have some of the machine, too. */
@@ -39,6 +40,35 @@ export async function runHere(
   stderr.end();
   const [out, err] = await printed;
   return { code, stdout: out, stderr: err };
+}
+
+/**
+ * Runs a command in this process as in a terminal.
+ *
+ * @param env beside the home of the program
+ * @returns what it wrote to either output, line by line, and its exit code
+ */
+export async function runInTerminal(
+  program: ProgramName,
+  home: string,
+  args: readonly string[],
+  columns: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number; readonly lines: string[]; readonly words: string[] }> {
+  const [out, err] = [new Emulator(columns, 40), new Emulator(columns, 40)];
+  const isServer = program === 'ip-server';
+  const code = await runProgram({
+    program,
+    version: '0.0.0',
+    summary: 'in the process of a test',
+    commands: isServer ? serverCommands : clientCommands,
+    argv: args,
+    env: { ...env, [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home },
+    stdin: new PassThrough().end(),
+    stdout: out.stream,
+    stderr: err.stream,
+  });
+  return { code, lines: await out.logicalLines(), words: await err.logicalLines() };
 }
 
 /**

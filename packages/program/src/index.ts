@@ -27,8 +27,16 @@ export { iso } from './iso.ts';
 export { DiskRoom } from './disk-room.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';
-export { layOutTable, renderTable, TableWriter, type Cell, type Column, type Table } from './table.ts';
-export { HeldTerminal } from './held-terminal.ts';
+export {
+  layOutTable,
+  renderFields,
+  renderTable,
+  TableWriter,
+  type Cell,
+  type Column,
+  type Table,
+} from './terminal/table.ts';
+export { HeldTerminal } from './terminal/held-terminal.ts';
 export { openProgress, progressArgument, type ProgressMode } from './terminal/open-progress.ts';
 export type { ProgressDisplay } from './terminal/progress-display.ts';
 export {
@@ -38,7 +46,7 @@ export {
   type ProgressState,
 } from './terminal/progress-row.ts';
 export { TransferRate } from './terminal/transfer-rate.ts';
-export { LiveView, screenLines, type LiveViewOptions, type Screen } from './live-view.ts';
+export { LiveView, screenLines, type LiveViewOptions, type Screen } from './terminal/live-view.ts';
 export {
   CRON,
   EVERY,

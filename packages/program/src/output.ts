@@ -21,6 +21,8 @@ export interface OutputOptions {
   readonly verbose: boolean;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
+  /** The folder of this user; absent where it is not known. */
+  readonly userFolder?: string | undefined;
 }
 
 /** A reader that stands still does not keep a program from ending, in ms. */
@@ -40,15 +42,17 @@ export class Output {
   readonly #program: string;
   readonly #stdout: OutputStream;
   readonly #stderr: OutputStream;
+  readonly #userFolder: string | undefined;
   readonly #closed = new AbortController();
 
-  constructor({ program, json, quiet, verbose, stdout, stderr }: OutputOptions) {
+  constructor({ program, json, quiet, verbose, stdout, stderr, userFolder }: OutputOptions) {
     this.jsonMode = json;
     this.quiet = quiet;
     this.verbose = verbose;
     this.#program = program;
     this.#stdout = stdout;
     this.#stderr = stderr;
+    this.#userFolder = userFolder;
     stdout.on('error', this.#onStdoutError);
     stderr.on('error', ignore);
   }
@@ -74,6 +78,17 @@ export class Output {
     const { columns } = this.#stdout;
     // A terminal that was never told its size says 0.
     return columns === undefined || columns === 0 ? DEFAULT_COLUMNS : columns;
+  }
+
+  /**
+   * A path of this machine as a cell, or once it is escaped a part of a line: `~/…` below the folder of this user. For
+   * programs, where data does not go to a terminal, it stays whole.
+   */
+  path(path: string): string {
+    const folder = this.#userFolder;
+    if (!this.dataIsForTerminal || folder === undefined || !/^\/[^/]/.test(folder)) return path;
+    if (path === folder) return '~';
+    return path.startsWith(`${folder}/`) ? `~${path.slice(folder.length)}` : path;
   }
 
   /** The raw stream of words, for a progress bar. */

@@ -66,7 +66,9 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   const typed = options.argv ?? process.argv.slice(2);
   if (typed[0] === COMPLETE_TOKEN) return answerCompletion(options, commands, typed.slice(1), stdout);
   const argv = separateFlags(commands, typed);
-  const output = new Output({ program: calledAs, ...readGlobals(argv), stdout, stderr });
+  const userFolder = (options.env ?? processEnvironment())['HOME'];
+  const about = { program: calledAs, ...readGlobals(argv) };
+  const output = new Output({ ...about, stdout, stderr, userFolder });
   const crash = watchForCrash();
   const controller = new AbortController();
   const stopSignals = abortOnSignals(controller);

@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import { giveTerminalsBack } from './held-terminal.ts';
+import { giveTerminalsBack } from './terminal/held-terminal.ts';
 
 const SIGNALS = { SIGINT: 'interrupted', SIGTERM: 'terminated' } as const;
 

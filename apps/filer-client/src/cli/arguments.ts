@@ -227,6 +227,17 @@ export const messagesArguments = {
 };
 export type MessagesArguments = ArgumentValues<typeof messagesArguments>;
 
+export const inboxArguments = {
+  files: flag('list each file'),
+  from: optional(PEER, 'only what this machine sent'),
+  since: optional(MOMENT, 'only what came at or after this'),
+  limit: optional(
+    integerKind({ min: 1, max: 1_000_000, example: 20 }),
+    'number of newest deliveries, or files, to show',
+  ),
+};
+export type InboxArguments = ArgumentValues<typeof inboxArguments>;
+
 export const offersArguments = {
   ids: list(textKind('an id, or its beginning', { completes: 'offer' }), 'which offers'),
   all: flag('all offers that wait'),

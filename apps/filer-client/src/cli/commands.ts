@@ -4,6 +4,7 @@ import {
   cancelArguments,
   getArguments,
   historyArguments,
+  inboxArguments,
   inboxDeclineArguments,
   joinArguments,
   lsArguments,
@@ -221,7 +222,8 @@ export const commands: readonly Command[] = [
   defineCommand({
     usage: 'inbox',
     describe: 'list received files, and offers that wait',
-    args: {},
+    args: inboxArguments,
+    examples: ['inbox', 'inbox --since 1d --from bob', 'inbox --files --limit 20'],
     load: () => import('./files/inbox.ts'),
   }),
   defineCommand({

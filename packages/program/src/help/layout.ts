@@ -1,4 +1,4 @@
-import { renderTable, type Column } from '../table.ts';
+import { wrapWords } from '../terminal/text-width.ts';
 
 /** A term, and what is said about it. */
 export type Entry = readonly [term: string, text: string];
@@ -11,7 +11,6 @@ const NARROWEST_TEXT = 24;
 
 const INDENT = '  ';
 const BELOW = 10;
-const ONE_COLUMN: readonly Column[] = [{ title: '' }];
 
 /** Terms on the left, their texts beside them; below them where a term is too wide, or the terminal too narrow. */
 export function entries(list: readonly Entry[], width: number, widest = WIDEST_TERM): string[] {
@@ -33,8 +32,5 @@ export function entries(list: readonly Entry[], width: number, widest = WIDEST_T
 
 /** Cut at spaces. */
 export function wrapped(text: string, width: number, indent = ''): string[] {
-  return renderTable(ONE_COLUMN, [[text]], width - indent.length)
-    .split('\n')
-    .slice(1)
-    .map((line) => indent + line);
+  return wrapWords(text, width - indent.length).map((line) => indent + line);
 }

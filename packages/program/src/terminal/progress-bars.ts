@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import cliProgress from 'cli-progress';
 import type { Environment } from '../environment.ts';
-import { HeldTerminal } from '../held-terminal.ts';
+import { HeldTerminal } from './held-terminal.ts';
 import type { Output } from '../output.ts';
 import { printableLayout } from '../printable.ts';
 import { DO_NOT_FOLD, FOLD, FrameWriter, plainLine, type FrameLine } from './frame-writer.ts';

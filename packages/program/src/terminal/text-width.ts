@@ -51,3 +51,25 @@ function beginning(
   }
   return text;
 }
+
+/**
+ * Cuts a text into lines at spaces. Words that are longer than a line are cut between characters.
+ *
+ * @param width of a line, at least 1
+ */
+export function wrapWords(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const grapheme of graphemesOf(text)) {
+    const longer = line + grapheme;
+    if (line === '' || widthOf(longer) <= width) {
+      line = longer;
+      continue;
+    }
+    const space = grapheme === ' ' ? line.length : line.lastIndexOf(' ');
+    lines.push(space > 0 ? line.slice(0, space) : line);
+    line = space > 0 ? longer.slice(space + 1) : grapheme;
+  }
+  return [...lines, line];
+}

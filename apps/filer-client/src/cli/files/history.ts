@@ -1,5 +1,13 @@
 import { FilerError } from '@filer/protocol';
-import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
+import {
+  formatAgo,
+  formatBytes,
+  printable,
+  renderTable,
+  type Column,
+  type Context,
+  iso,
+} from '@filer/program';
 import { findJob } from '../../jobs/find-job.ts';
 import type { JobDocument } from '../../api/contract/transfers.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
@@ -39,6 +47,17 @@ export async function run(args: HistoryArguments, context: Context): Promise<num
   return 0;
 }
 
+const JOB_COLUMNS: readonly Column[] = [
+  { title: 'JOB', fit: 'whole' },
+  { title: 'WHEN', fit: 'whole' },
+  { title: 'STATE', fit: 'whole' },
+  { title: 'TO' },
+  { title: 'HAVE IT', fit: 'whole', dropOrder: 2 },
+  { title: 'FILES', fit: 'whole', align: 'right', dropOrder: 3 },
+  { title: 'SENT', fit: 'whole', align: 'right', dropOrder: 1 },
+  { title: 'WHAT', fit: 'middle' },
+];
+
 function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
   output.json({ jobs });
   if (jobs.length === 0) {
@@ -60,14 +79,7 @@ function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
       pathsInWords(job),
     ];
   });
-  const titles = ['JOB', 'WHEN', 'STATE', 'TO', 'HAVE IT', 'FILES', 'SENT', 'WHAT'];
-  output.line(
-    renderTable(
-      titles.map((title) => ({ title })),
-      rows,
-      output.columns,
-    ),
-  );
+  output.line(renderTable(JOB_COLUMNS, rows, output.columns));
 }
 
 function showJob(member: Member, kept: KeptJob, { output }: Context): void {
@@ -77,7 +89,7 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
     `${job.job}  ${job.state}  ${job.createdAt}${job.note === '' ? '' : `  "${printable(job.note)}"`}`,
   );
   if (job.as !== null || job.shared !== null) output.line(`  ${pathsInWords(job)}`);
-  else for (const path of job.paths) output.line(`  ${printable(path)}`);
+  else for (const path of job.paths) output.line(`  ${printable(output.path(path))}`);
   if (job.into !== null) output.line(`  into ${printable(job.into)}/`);
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
@@ -94,7 +106,7 @@ function showJob(member: Member, kept: KeptJob, { output }: Context): void {
         code,
         message,
       });
-      output.line(`  failed  ${printable(path)}: ${printable(message)}`);
+      output.line(`  failed  ${printable(output.path(path))}: ${printable(message)}`);
     }
   }
   for (const receipt of keptReceipts(member, kept)) {

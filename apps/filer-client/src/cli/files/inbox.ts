@@ -1,30 +1,102 @@
-import { formatAgo, formatBytes, printable, renderTable, type Context, iso } from '@filer/program';
+import {
+  formatAgo,
+  formatBytes,
+  iso,
+  printable,
+  renderTable,
+  type Column,
+  type Context,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { InboxItem } from '../../store/inbox-store.ts';
 import type { AskedOffer } from '../../store/offer-store.ts';
+import type { Member } from '../../network/member.ts';
+import type { InboxArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
 import { contentsOf } from './inbox-answer.ts';
+import { deliveriesOf, type InboxDelivery } from './inbox-deliveries.ts';
 
 /** Of an id in a list: enough to tell a few offers apart, and short to type. */
 const ID_CHARACTERS = 8;
 
-export async function run(_args: object, context: Context): Promise<void> {
+/** What is shown of the inbox. */
+interface Shown {
+  /** Offers that wait, and those that were answered or withdrawn. */
+  readonly offers: readonly AskedOffer[];
+  readonly deliveries: readonly InboxDelivery[];
+  readonly items: readonly InboxItem[];
+}
+
+export async function run(args: InboxArguments, context: Context): Promise<void> {
   const { output } = context;
   using member = await openMember(context);
-  // What was accepted is there, or comes; each of its files is an item of its own.
-  const offers = member.offers.all().filter(({ state }) => state !== 'accepted');
-  const isOpen = ({ state }: AskedOffer): boolean => state === 'waiting' || state === 'lost';
+  const now = member.clock.now();
+  const { offers, deliveries, items } = select(member, args, now);
   const open = offers.filter(isOpen);
-  const items = member.inbox.all();
   output.json({
     items: [
       ...open.map(offerItem),
       ...items.map(fileItem),
       ...offers.filter((offer) => !isOpen(offer)).map(offerItem),
     ],
+    deliveries: deliveries.map(deliveryDocument),
   });
-  const now = Date.now();
+  showOffers(open, now, context);
+  if (deliveries.length > 0) {
+    if (open.length > 0) output.line();
+    const table = args.files
+      ? filesTable(items.filter(isThere), now, output)
+      : deliveriesTable(deliveries, now, output);
+    output.line(table);
+  } else if (open.length === 0) {
+    const isAll = args.from === undefined && args.since === undefined;
+    const { inbox } = await call(context, contract.status, {});
+    output.words(
+      isAll
+        ? `No files were received yet. Files from other machines are stored in ${printable(inbox)}`
+        : 'No such files were received: `filer-client inbox` lists all',
+    );
+  }
+}
+
+function select(member: Member, { files, from, since, limit }: InboxArguments, now: number): Shown {
+  const isOf = (id: string, name: string): boolean =>
+    from === undefined || name === from.toLowerCase() || id === from.toUpperCase();
+  const start = since?.(now) ?? Number.NEGATIVE_INFINITY;
+  // What was accepted is there, or comes; each of its files is an item of its own.
+  const offers = member.offers
+    .all()
+    .filter(
+      (offer) => offer.state !== 'accepted' && isOf(offer.from, offer.fromName) && offer.offeredAt >= start,
+    );
+  const matching = member.inbox
+    .all()
+    .filter((item) => isOf(item.from, item.fromName) && item.receivedAt >= start);
+  if (files) {
+    const items = newest(matching, limit);
+    return { offers, items, deliveries: deliveriesOf(items.filter(isThere)) };
+  }
+  const deliveries = newest(deliveriesOf(matching.filter(isThere)), limit);
+  const kept = new Set(deliveries.flatMap(({ items }) => items));
+  const items = limit === undefined ? matching : matching.filter((item) => kept.has(item));
+  return { offers, deliveries, items };
+}
+
+/** Whether its sender has not had it removed. */
+function isThere({ state }: InboxItem): boolean {
+  return state !== 'removed';
+}
+
+function newest<T>(all: readonly T[], limit: number | undefined): readonly T[] {
+  return limit === undefined ? all : all.slice(-limit);
+}
+
+function isOpen({ state }: AskedOffer): boolean {
+  return state === 'waiting' || state === 'lost';
+}
+
+function showOffers(open: readonly AskedOffer[], now: number, { output }: Context): void {
   for (const { id, fromName, names, files, bytes, note, mirror, offeredAt, state } of open) {
     const words = note === '' ? '' : ` "${printable(note)}"`;
     const removes = mirror ? ` and removes what ${fromName} delivered before and no longer has` : '';
@@ -34,31 +106,72 @@ export async function run(_args: object, context: Context): Promise<void> {
     );
   }
   const [first] = open;
-  if (first !== undefined) {
-    const id = first.id.slice(0, ID_CHARACTERS);
-    output.words(`Take it:  filer-client inbox accept ${id}   or not:  filer-client inbox decline ${id}`);
-    if (items.length > 0) output.line();
-  }
-  const there = items.filter(({ state }) => state !== 'removed');
-  if (there.length === 0) {
-    const { inbox } = await call(context, contract.status, {});
-    if (first === undefined)
-      output.words(`No files were received yet. Files from other machines are stored in ${inbox}`);
-    return;
-  }
-  output.line(
-    renderTable(
-      [{ title: 'FROM' }, { title: 'SIZE' }, { title: 'CAME' }, { title: 'WHERE' }, { title: 'NOTE' }],
-      there.map((item) => [
-        item.fromName,
-        formatBytes(item.size),
-        formatAgo(item.receivedAt, now),
-        item.path,
-        item.note,
-      ]),
-      output.columns,
-    ),
-  );
+  if (first === undefined) return;
+  const id = first.id.slice(0, ID_CHARACTERS);
+  output.words(`Take it:  filer-client inbox accept ${id}   or not:  filer-client inbox decline ${id}`);
+}
+
+const WHERE: Column = { title: 'WHERE', fit: 'below' };
+const NOTE: Column = { title: 'NOTE', dropOrder: 1 };
+
+const DELIVERY_COLUMNS: readonly Column[] = [
+  { title: 'WHAT', fit: 'middle' },
+  { title: 'FILES', fit: 'whole' },
+  { title: 'FROM', fit: 'whole' },
+  { title: 'CAME', fit: 'whole' },
+  NOTE,
+  WHERE,
+];
+
+function deliveriesTable(
+  deliveries: readonly InboxDelivery[],
+  now: number,
+  output: Context['output'],
+): string {
+  const rows = deliveries.map(({ name, kind, files, bytes, fromName, receivedAt, note, path }) => [
+    kind === 'folder' ? `${name}/` : name,
+    `${files === 1 ? '1 file' : `${files.toLocaleString('en-US')} files`}, ${formatBytes(bytes)}`,
+    fromName,
+    formatAgo(receivedAt, now),
+    note,
+    output.path(path),
+  ]);
+  return renderTable(DELIVERY_COLUMNS, rows, output.columns);
+}
+
+const FILE_COLUMNS: readonly Column[] = [
+  { title: 'FROM', fit: 'whole' },
+  { title: 'SIZE', fit: 'whole', align: 'right' },
+  { title: 'CAME', fit: 'whole' },
+  NOTE,
+  WHERE,
+];
+
+function filesTable(items: readonly InboxItem[], now: number, output: Context['output']): string {
+  const rows = items.map(({ fromName, size, receivedAt, note, path }) => [
+    fromName,
+    formatBytes(size),
+    formatAgo(receivedAt, now),
+    note,
+    output.path(path),
+  ]);
+  return renderTable(FILE_COLUMNS, rows, output.columns);
+}
+
+function deliveryDocument(delivery: InboxDelivery): object {
+  const {
+    from: fromId,
+    fromName: from,
+    job,
+    path,
+    name,
+    kind,
+    files,
+    bytes: size,
+    receivedAt,
+    note,
+  } = delivery;
+  return { from, fromId, job, path, name, kind, files, size, receivedAt: iso(receivedAt), note };
 }
 
 function fileItem(item: InboxItem): object {

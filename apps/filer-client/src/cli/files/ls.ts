@@ -20,11 +20,15 @@ export async function run({ source, timeoutMs }: LsArguments, context: Context):
   const now = Date.now();
   output.line(
     renderTable(
-      [{ title: 'NAME' }, { title: 'SIZE' }, { title: 'CHANGED' }],
+      [
+        { title: 'SIZE', fit: 'whole', align: 'right' },
+        { title: 'CHANGED', fit: 'whole' },
+        { title: 'NAME', fit: 'whole' },
+      ],
       entries.map(({ name, kind, size, mtime }) => [
-        `${name}${SUFFIXES[kind]}`,
         size === null ? kind : formatBytes(size),
         mtime === null ? '' : formatAgo(Date.parse(mtime), now),
+        `${name}${SUFFIXES[kind]}`,
       ]),
       output.columns,
     ),

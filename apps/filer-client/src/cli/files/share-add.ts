@@ -14,7 +14,7 @@ export async function run(args: ShareAddArguments, context: Context): Promise<vo
   });
   output.json(share);
   const name = printable(share.name);
-  output.line(`${name} is ${printable(share.folder)}, for ${audienceOf(share)}`);
+  output.line(`${name} is ${printable(output.path(share.folder))}, for ${audienceOf(share)}`);
   if (share.server)
     output.hint(
       `On the server:  ip-server collect add NAME --from THIS-MACHINE --path '${name}/**' --every day@18:00`,

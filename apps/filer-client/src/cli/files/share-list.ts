@@ -13,8 +13,8 @@ export async function run(_args: object, context: Context): Promise<void> {
   }
   output.line(
     renderTable(
-      [{ title: 'NAME' }, { title: 'FOR' }, { title: 'FOLDER' }],
-      shares.map((share) => [share.name, audienceOf(share), share.folder]),
+      [{ title: 'NAME', fit: 'whole' }, { title: 'FOR' }, { title: 'FOLDER', fit: 'below' }],
+      shares.map((share) => [share.name, audienceOf(share), output.path(share.folder)]),
       output.columns,
     ),
   );

@@ -6,7 +6,7 @@ import type { ShareRemoveArguments } from '../arguments.ts';
 export async function lossOf({ name }: ShareRemoveArguments, context: Context): Promise<Loss> {
   const { shares } = await call(context, contract.shareList, {});
   const share = shares.find((each) => each.name === name);
-  const folder = share === undefined ? '' : ` (${printable(share.folder)})`;
+  const folder = share === undefined ? '' : ` (${printable(context.output.path(share.folder))})`;
   return {
     lines: [
       `Nothing can be fetched from ${printable(name)}${folder} any longer, and transfers that read it end.`,

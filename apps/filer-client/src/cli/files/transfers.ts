@@ -20,7 +20,7 @@ export async function run({ watch }: TransfersArguments, context: Context): Prom
   }
   const transfers = await call(context, contract.transfers, {});
   output.json(transfers);
-  for (const line of screenLines(screenOf(transfers, Date.now()))) output.line(line);
+  for (const line of screenLines(screenOf(transfers, Date.now()), output.columns)) output.line(line);
 }
 
 function screenOf(transfers: Transfers, now: number): Screen {

@@ -33,7 +33,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   }
   const { status, peers, transfers } = found;
   output.json({ joined: true, status, peers, transfers });
-  for (const line of linesOf(found, calledAs, Math.min(output.columns, WIDEST))) output.line(line);
+  for (const line of linesOf(found, context)) output.line(line);
 }
 
 interface Found {
@@ -65,7 +65,8 @@ function firstSteps(calledAs: string): string[] {
   ];
 }
 
-function linesOf({ status, peers, transfers }: Found, calledAs: string, columns: number): string[] {
+function linesOf({ status, peers, transfers }: Found, { output, calledAs }: Context): string[] {
+  const columns = Math.min(output.columns, WIDEST);
   const ended = endedWords(status);
   const groups = status.groups.map((group) => ` @${group}`).join('');
   const others = peers?.peers ?? [];
@@ -89,7 +90,7 @@ function linesOf({ status, peers, transfers }: Found, calledAs: string, columns:
       ? [row('online', 'no other machine has joined yet')]
       : [row('online', names(online))]),
     ...(offline.length === 0 ? [] : [row('offline', names(offline))]),
-    row('files to', printable(status.inbox)),
+    row('files to', printable(output.path(status.inbox))),
     ...(status.offers === 0 ? [] : [row('offers', `${status.offers} wait for an answer: ${calledAs} inbox`)]),
     ...(status.spool === 0 ? [] : [row('reports', `${status.spool} wait for the ip-server`)]),
     ...(status.spoolRefused === 0

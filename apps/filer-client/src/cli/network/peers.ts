@@ -1,4 +1,4 @@
-import { formatAgo, layOutTable, screenLines, type Context, type Screen } from '@filer/program';
+import { formatAgo, layOutTable, screenLines, type Column, type Context, type Screen } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { PeerLine, Peers } from '../../api/contract/peers.ts';
@@ -46,16 +46,18 @@ function documentOf({ server, peers }: Peers): object {
   return { server, peers };
 }
 
+const ID_COLUMN: Column = { title: 'ID', fit: 'below' };
+
 function screenOf({ peers }: Peers, all: boolean, now: number, columns: number): Screen {
   if (peers.length === 0) return { items: [['No other machine has joined yet.']] };
   const { head, rows } = layOutTable(
     [
-      { title: 'NAME' },
-      { title: 'STATE' },
-      { title: 'LAST SEEN' },
+      { title: 'NAME', fit: 'whole' },
+      { title: 'STATE', fit: 'whole' },
+      { title: 'LAST SEEN', fit: 'whole' },
       { title: 'GROUPS' },
-      { title: 'ADDRESS' },
-      ...(all ? [{ title: 'ID' }] : []),
+      { title: 'ADDRESS', fit: 'whole', dropOrder: 1 },
+      ...(all ? [ID_COLUMN] : []),
     ],
     peers.map((peer) => [
       peer.self === true ? `${peer.name} (this machine)` : peer.name,

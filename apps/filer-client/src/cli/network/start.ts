@@ -28,7 +28,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
       http: null,
     });
     output.line(
-      `filer-client ready: ${daemon.name} listens on ${daemon.listen}, files come to ${daemon.inbox}`,
+      `filer-client ready: ${daemon.name} listens on ${daemon.listen}, files come to ${output.path(daemon.inbox)}`,
     );
     output.hint(
       'In another terminal:  filer-client peers   filer-client send FILE --to NAME   (Ctrl-C ends this one)',

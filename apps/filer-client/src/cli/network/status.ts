@@ -1,4 +1,4 @@
-import { formatAgo, printable, type Context } from '@filer/program';
+import { formatAgo, printable, renderFields, type Context } from '@filer/program';
 import type { Status } from '../../api/contract/peers.ts';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
@@ -23,7 +23,7 @@ export async function run(_args: object, context: Context): Promise<void> {
         : `not running${hasLeft ? '' : ': filer-client start'}`,
     ],
     ['server', serverLine(status)],
-    ['inbox', status.inbox],
+    ['inbox', output.path(status.inbox)],
     ['reports waiting', String(status.spool)],
     ['schedules', schedulesLine(status)],
     ...refusedRow(status.spoolRefused),
@@ -32,7 +32,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   ];
   const ended = endedWords(status);
   if (ended !== undefined) output.line(ended);
-  for (const [label, value] of rows) output.line(`${label.padEnd(18)} ${value}`);
+  for (const line of renderFields(rows, output.columns)) output.line(line);
   if (hasLeft) throw notJoinedAnyLonger(status);
 }
 

@@ -14,7 +14,12 @@ export async function run(_args: object, context: Context): Promise<void> {
   const now = Date.now();
   output.line(
     renderTable(
-      [{ title: 'NUMBER' }, { title: 'MADE' }, { title: 'REPORT' }, { title: 'STATE' }],
+      [
+        { title: 'NUMBER', fit: 'whole', align: 'right' },
+        { title: 'MADE', fit: 'whole' },
+        { title: 'REPORT' },
+        { title: 'STATE' },
+      ],
       // What needs a person comes last, where the eye ends.
       lines
         .toSorted((a, b) => Number(a.refused !== undefined) - Number(b.refused !== undefined))

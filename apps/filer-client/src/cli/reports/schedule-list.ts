@@ -1,16 +1,23 @@
-import { formatAgo, formatDuration, renderTable, type Context } from '@filer/program';
+import { formatAgo, formatDuration, renderTable, type Column, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { ScheduleLine } from '../../api/contract/reports.ts';
 import { whatWords } from './schedule-messages.ts';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'NAME', fit: 'whole' },
+  { title: 'WHEN', fit: 'whole' },
+  { title: 'NEXT', fit: 'whole' },
+  { title: 'LAST' },
+  { title: 'REPORTS' },
+];
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   const { file, daemon, schedules, mistakes, leaving } = await call(context, contract.scheduleList, {});
   output.json({ file, schedules, mistakes, leaving });
   if (schedules.length > 0) {
-    const columns = ['NAME', 'WHEN', 'NEXT', 'LAST', 'REPORTS'].map((title) => ({ title }));
-    output.line(renderTable(columns, schedules.map(rowOf), output.columns));
+    output.line(renderTable(COLUMNS, schedules.map(rowOf), output.columns));
   }
   for (const { message } of mistakes) output.warn(message);
   for (const { name, leavesAt } of leaving) {

@@ -52,7 +52,13 @@ async function connections(
   }
   show(
     renderTable(
-      [{ title: 'WITH' }, { title: 'WAY' }, { title: 'ADDRESS' }, { title: 'SENT' }, { title: 'RECEIVED' }],
+      [
+        { title: 'WITH', fit: 'whole' },
+        { title: 'WAY', fit: 'whole' },
+        { title: 'ADDRESS', fit: 'whole' },
+        { title: 'SENT', fit: 'whole', align: 'right' },
+        { title: 'RECEIVED', fit: 'whole', align: 'right' },
+      ],
       all.map((each) => [
         each.name,
         each.direction,

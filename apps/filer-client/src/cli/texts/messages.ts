@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import { counted, formatAgo, iso, printable, type Context, type Loss } from '@filer/program';
+import { counted, formatAgo, iso, renderTable, type Column, type Context, type Loss } from '@filer/program';
 import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
@@ -18,7 +18,12 @@ export async function lossOf(args: MessagesArguments, context: Context): Promise
   actionOf(args);
   using member = await openMember(context);
   const messages = select(member, args, member.clock.now());
-  list(member, messages.slice(0, SHOWN_BEFORE_DELETION), (line) => context.output.words(line));
+  list(
+    member,
+    messages.slice(0, SHOWN_BEFORE_DELETION),
+    (line) => context.output.words(line),
+    context.output.columns,
+  );
   const more = messages.length - SHOWN_BEFORE_DELETION;
   const kept = messages.filter((message) => message.kept).length;
   return {
@@ -50,10 +55,17 @@ export async function run(args: MessagesArguments, context: Context): Promise<vo
     count: messages.length,
     messages: messages.map((message) => documentOf(member, message)),
   });
-  if (args.dryRun) list(member, messages, (line) => output.line(line));
+  if (args.dryRun) list(member, messages, (line) => output.line(line), output.columns);
   const what = counted(messages.length, 'message');
   output.line(args.dryRun ? `${what} would be deleted` : `${what} ${DONE[action]}`);
 }
+
+const COLUMNS: readonly Column[] = [
+  { title: 'ID', fit: 'whole' },
+  { title: 'WHEN', fit: 'whole' },
+  { title: 'FROM', fit: 'whole' },
+  { title: 'TEXT' },
+];
 
 type Action = 'delete' | 'keep' | 'no-keep';
 
@@ -146,17 +158,24 @@ function documentOf(member: Member, { id, from, to, text, time, receivedAt, kept
 function show(member: Member, messages: readonly KeptMessage[], context: Context): void {
   const { output } = context;
   output.json({ messages: messages.map((message) => documentOf(member, message)) });
-  list(member, messages, (line) => output.line(line));
+  list(member, messages, (line) => output.line(line), output.columns);
   if (messages.length === 0) output.words('No messages yet.');
 }
 
-function list(member: Member, messages: readonly KeptMessage[], show: (line: string) => void): void {
+/** A table, a line for each of `print`. */
+function list(
+  member: Member,
+  messages: readonly KeptMessage[],
+  print: (line: string) => void,
+  columns: number,
+): void {
+  if (messages.length === 0) return;
   const now = Date.now();
-  for (const { id, from, to, text, time, kept } of messages) {
-    const audience = to === member.id ? '' : ` to ${to}`;
-    const mark = kept ? ', kept' : '';
-    show(
-      `${id.slice(0, ID_CHARACTERS)}  ${nameOf(member, from, SHOWN_SERVER_NAME)}${audience}, ${formatAgo(time, now)}${mark}: ${printable(text)}`,
-    );
-  }
+  const rows = messages.map(({ id, from, to, text, time, kept }) => [
+    id.slice(0, ID_CHARACTERS),
+    `${formatAgo(time, now)}${kept ? ', kept' : ''}`,
+    `${nameOf(member, from, SHOWN_SERVER_NAME)}${to === member.id ? '' : ` to ${to}`}`,
+    text,
+  ]);
+  print(renderTable(COLUMNS, rows, columns));
 }

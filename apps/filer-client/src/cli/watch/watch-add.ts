@@ -15,7 +15,7 @@ export async function run(args: WatchAddArguments, context: Context): Promise<vo
     ...(moveTo === undefined ? {} : { moveTo: resolve(moveTo) }),
   });
   output.json(watch);
-  const [name, place] = [printable(watch.name), printable(watch.folder)];
+  const [name, place] = [printable(watch.name), printable(output.path(watch.folder))];
   output.line(`${name}: ${place} is watched for ${watch.to.map(printable).join(', ')}`);
   if (!isThere) output.words(`${place} does not exist yet: it is watched when it is created`);
   if (watch.state === 'stopped') output.hint('Start watching:  filer-client start');

@@ -1,6 +1,17 @@
-import { formatAgo, printable, renderTable, type Context } from '@filer/program';
+import { formatAgo, printable, renderTable, type Column, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'ID', fit: 'whole' },
+  { title: 'NAME', fit: 'whole' },
+  { title: 'STATE', fit: 'whole' },
+  { title: 'WAITING', fit: 'whole', align: 'right' },
+  { title: 'SHIPPED', fit: 'whole', align: 'right', dropOrder: 2 },
+  { title: 'LAST', fit: 'whole', dropOrder: 1 },
+  { title: 'TO' },
+  { title: 'FOLDER', fit: 'below' },
+];
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
@@ -11,10 +22,9 @@ export async function run(_args: object, context: Context): Promise<void> {
     return;
   }
   const now = Date.now();
-  const titles = ['ID', 'NAME', 'STATE', 'WAITING', 'SHIPPED', 'LAST', 'TO', 'FOLDER'];
   output.line(
     renderTable(
-      titles.map((title) => ({ title })),
+      COLUMNS,
       watches.map(({ id, name, state, waiting, shipped, lastShippedAt, to, folder }) => [
         id,
         name,
@@ -23,7 +33,7 @@ export async function run(_args: object, context: Context): Promise<void> {
         String(shipped),
         lastShippedAt === null ? '-' : formatAgo(Date.parse(lastShippedAt), now),
         to.join(', '),
-        folder,
+        output.path(folder),
       ]),
       output.columns,
     ),

@@ -15,7 +15,7 @@ export async function lossOf({ which }: WatchRemoveArguments, context: Context):
   const { name, folder, to, waiting } = watch;
   return {
     lines: [
-      `New and changed files of ${printable(folder)} are not sent to ${to.join(', ')} any longer.`,
+      `New and changed files of ${printable(context.output.path(folder))} are not sent to ${to.join(', ')} any longer.`,
       'The record of what was sent is deleted: the same watch, added again, compares every file.',
       ...(waiting === 0 ? [] : [`${counted(waiting, 'file')} that wait for it may not be sent.`]),
       'Files here and at the recipients are kept.',
@@ -28,6 +28,6 @@ export async function run({ which }: WatchRemoveArguments, context: Context): Pr
   const { output } = context;
   const removed = await call(context, contract.watchRemove, { which, folder: resolve(which) });
   output.json(removed);
-  output.line(`${printable(removed.folder)} is not watched any longer; its files are unchanged`);
+  output.line(`${printable(output.path(removed.folder))} is not watched any longer; its files are unchanged`);
   if (removed.waiting > 0) output.hint('Transfers in progress continue:  filer-client transfers');
 }

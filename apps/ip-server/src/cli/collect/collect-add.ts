@@ -23,7 +23,7 @@ export async function run(args: ArgumentValues<typeof collectAddArguments>, cont
   );
   output.json(added);
   const next = added.nextAt === null ? 'never' : timeWords(added.nextAt);
-  output.line(`${added.name} is collected into ${printable(added.folder)}, first ${next}`);
+  output.line(`${added.name} is collected into ${printable(output.path(added.folder))}, first ${next}`);
   const share = /^[^*?[]+/.exec(paths[0] ?? '')?.[0].split('/')[0] ?? 'NAME';
   output.hint(`On each machine:  filer-client share add DIR --as ${printable(share)} --server`);
   output.hint(`To try it now:    ip-server collect run ${added.name}`);

@@ -13,12 +13,12 @@ import type { MachineEntry, RunEntry } from '../../api/contract/collects.ts';
 export const STOPPED = 'ip-server is stopped: nothing is collected until it runs again';
 
 const COLUMNS = [
-  { title: 'MACHINE' },
-  { title: 'STATE' },
-  { title: 'FILES', align: 'right' },
-  { title: 'SIZE', align: 'right' },
-  { title: 'WHEN', dropOrder: 1 },
-  { title: 'WHY, OR WHERE' },
+  { title: 'MACHINE', fit: 'whole' },
+  { title: 'STATE', fit: 'whole' },
+  { title: 'FILES', fit: 'whole', align: 'right' },
+  { title: 'SIZE', fit: 'whole', align: 'right' },
+  { title: 'WHEN', fit: 'whole', dropOrder: 1 },
+  { title: 'WHY, OR WHERE', fit: 'below' },
 ] as const;
 
 type OutputStream = Context['stdout'];
@@ -54,13 +54,12 @@ export function troubled(text: string, stdout: OutputStream): Cell {
 /** The machines of a run, as they come: those that need attention first. */
 export function machinesScreen(
   machines: readonly MachineEntry[],
-  now: number,
-  columns: number,
-  stdout: OutputStream,
+  { now, columns }: { readonly now: number; readonly columns: number },
+  { output, stdout }: Pick<Context, 'output' | 'stdout'>,
 ): Screen {
   const { head, rows } = layOutTable(
     COLUMNS,
-    machines.map((machine) => rowOf(machine, now, stdout)),
+    machines.map((machine) => [...rowOf(machine, now, stdout), whyOrWhere(machine, output)]),
     columns,
   );
   return { head, items: rows };
@@ -81,7 +80,6 @@ function rowOf(machine: MachineEntry, now: number, stdout: OutputStream): Cell[]
         : `${progress.files} of ${progress.filesTotal}`,
     isDelivered ? formatBytes(machine.bytes) : progress === null ? '' : formatBytes(progress.bytes),
     when === null ? '' : formatAgo(Date.parse(when), now),
-    whyOrWhere(machine),
   ];
 }
 
@@ -95,8 +93,11 @@ export function stateWords({ state, late, online }: MachineEntry): string {
   return late && (state === 'delivered' || state === 'delivering') ? `${state} late` : state;
 }
 
-export function whyOrWhere({ state, folder, reason, files }: MachineEntry): string {
-  if (state === 'delivered') return files === 0 ? 'nothing matched' : folder;
+export function whyOrWhere(
+  { state, folder, reason, files }: MachineEntry,
+  output: Pick<Context['output'], 'path'>,
+): string {
+  if (state === 'delivered') return files === 0 ? 'nothing matched' : output.path(folder);
   return reason ?? '';
 }
 

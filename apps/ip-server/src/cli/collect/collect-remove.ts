@@ -10,7 +10,7 @@ export async function lossOf({ name }: Arguments, context: Context): Promise<Los
   return {
     lines: [
       `The collect ${name} is deleted with the record of its runs: nothing is collected by it any longer.`,
-      `Collected files stay in ${printable(collect.folder)}.`,
+      `Collected files stay in ${printable(context.output.path(collect.folder))}.`,
     ],
     question: `Delete the collect ${name}?`,
   };
@@ -21,5 +21,7 @@ export async function run({ name }: Arguments, context: Context): Promise<void> 
     server.call(contract.collectRemove, { name }),
   );
   context.output.json(answer);
-  context.output.line(`${name} is deleted; collected files stay in ${printable(answer.folder)}`);
+  context.output.line(
+    `${name} is deleted; collected files stay in ${printable(context.output.path(answer.folder))}`,
+  );
 }

@@ -25,7 +25,7 @@ export async function run(
   { name, progress: mode }: ArgumentValues<typeof collectRunArguments>,
   context: Context,
 ): Promise<number> {
-  const { output, signal, home, stdout } = context;
+  const { output, signal, home } = context;
   await using daemon = await requireDaemon(home, { signal });
   const progress = await openProgress(context, mode);
   const machines = new Map<string, MachineEntry>();
@@ -53,7 +53,11 @@ export async function run(
     progress.stop();
   }
   if (progress.isDrawn && machines.size > 0) {
-    const screen = machinesScreen([...machines.values()], Date.now(), output.columns, stdout);
+    const screen = machinesScreen(
+      [...machines.values()],
+      { now: Date.now(), columns: output.columns },
+      context,
+    );
     for (const line of screenLines(screen)) output.line(line);
   }
   output.json(done);
@@ -92,7 +96,8 @@ function showMachine({ name, state, progress, files, bytes }: MachineEntry, disp
 function tell(machine: MachineEntry, told: Map<string, string>, { output }: Context): void {
   const { id, name, state, files, bytes } = machine;
   const amount = state === 'delivered' ? `  ${counted(files, 'file')}, ${formatBytes(bytes)}` : '';
-  const line = `${name}  ${stateWords(machine)}${amount}  ${printable(whyOrWhere(machine))}`.trimEnd();
+  const line =
+    `${name}  ${stateWords(machine)}${amount}  ${printable(whyOrWhere(machine, output))}`.trimEnd();
   const isOver = state !== 'asked' && state !== 'delivering' && (state !== 'waiting' || !machine.online);
   if (isOver && told.get(id) !== line) output.line(line);
   if (isOver) told.set(id, line);

@@ -11,20 +11,24 @@ export async function run(
   args: ArgumentValues<typeof collectShowArguments>,
   context: Context,
 ): Promise<void> {
-  const { output, stdout } = context;
+  const { output } = context;
   const { name, run: wanted, watch } = args;
   const params = { name, ...(wanted === undefined ? {} : { run: wanted }) };
   if (!watch) {
     const ledger = await asking(context, {}, (server) => server.call(contract.collectShow, params));
     output.json(ledger);
-    for (const line of screenLines(screenOf(ledger, Date.now(), output.columns, stdout))) output.line(line);
+    for (const line of screenLines(
+      screenOf(ledger, { now: Date.now(), columns: output.columns }, context),
+      output.columns,
+    ))
+      output.line(line);
     const older = ledger.runs.filter((run) => run.id !== ledger.run?.id);
     if (older.length > 0)
       output.hint(`Other runs, shown by --run:  ${older.map(({ run }) => run).join(' ')}`);
     return;
   }
   using view = new LiveView<LedgerDocument>(context, {
-    layOut: (ledger, { now, columns }) => screenOf(ledger, now, columns, stdout),
+    layOut: (ledger, size) => screenOf(ledger, size, context),
   });
   await following(context, {
     types: ['collect', 'peer'],
@@ -34,18 +38,17 @@ export async function run(
 
 function screenOf(
   { running, collect, run, machines }: LedgerDocument,
-  now: number,
-  columns: number,
-  stdout: Context['stdout'],
+  size: { readonly now: number; readonly columns: number },
+  context: Context,
 ): Screen {
   const foot = running ? [] : [STOPPED];
   const { name, from, paths, folder, every, cron, nextAt } = collect;
   const next = nextAt === null ? 'never again' : `next ${timeWords(nextAt)}`;
   const head = [
     `${name}  ${paths.map(printable).join(' ')} of ${from.map(printable).join(' ')}, ${every ?? cron ?? ''}, ${next}`,
-    `into ${printable(folder)}`,
+    `into ${printable(context.output.path(folder))}`,
   ];
   if (run === null) return { head, items: [['It has not run yet.']], foot };
-  const screen = machinesScreen(machines, now, columns, stdout);
+  const screen = machinesScreen(machines, size, context);
   return { head: [...head, runWords(run), ...(screen.head ?? [])], items: screen.items, foot };
 }

@@ -8,29 +8,29 @@ import { countWords, STOPPED, timeWords, troubled } from './collect-messages.ts'
 import { following } from '../following.ts';
 
 const COLUMNS = [
-  { title: 'NAME' },
-  { title: 'LAST RUN' },
+  { title: 'NAME', fit: 'whole' },
+  { title: 'LAST RUN', fit: 'whole' },
   { title: 'STATE' },
   { title: 'FROM', dropOrder: 1 },
   { title: 'PATHS', dropOrder: 2 },
-  { title: 'NEXT', dropOrder: 3 },
-  { title: 'FOLDER', dropOrder: 4 },
-];
+  { title: 'NEXT', fit: 'whole', dropOrder: 3 },
+  { title: 'FOLDER', fit: 'whole', dropOrder: 4 },
+] as const;
 
 export async function run(
   { watch }: ArgumentValues<typeof collectsArguments>,
   context: Context,
 ): Promise<void> {
-  const { output, stdout } = context;
+  const { output } = context;
   if (!watch) {
     const document = await asking(context, {}, (server) => server.call(contract.collects, {}));
     output.json(document);
-    const screen = screenOf(document, Date.now(), output.columns, stdout);
+    const screen = screenOf(document, { now: Date.now(), columns: output.columns }, context);
     for (const line of screenLines(screen)) output.line(line);
     return;
   }
   using view = new LiveView<CollectsDocument>(context, {
-    layOut: (document, { now, columns }) => screenOf(document, now, columns, stdout),
+    layOut: (document, size) => screenOf(document, size, context),
   });
   const show = (document: CollectsDocument): void => view.show(document);
   await following(context, {
@@ -41,9 +41,8 @@ export async function run(
 
 function screenOf(
   { running, collects }: CollectsDocument,
-  now: number,
-  columns: number,
-  stdout: Context['stdout'],
+  { now, columns }: { readonly now: number; readonly columns: number },
+  context: Context,
 ): Screen {
   const foot = running ? [] : [STOPPED];
   if (collects.length === 0) {
@@ -52,7 +51,7 @@ function screenOf(
   }
   const { head, rows } = layOutTable(
     COLUMNS,
-    collects.map((collect) => rowOf(collect, now, stdout)),
+    collects.map((collect) => rowOf(collect, now, context)),
     columns,
   );
   return { head, items: rows, foot };
@@ -61,7 +60,7 @@ function screenOf(
 function rowOf(
   { name, lastRun, from, paths, nextAt, folder }: CollectEntry,
   now: number,
-  stdout: Context['stdout'],
+  { output, stdout }: Context,
 ): Cell[] {
   const last = lastRun === null ? 'never' : formatAgo(Date.parse(lastRun.startedAt), now);
   const state = lastRun === null ? '' : countWords(lastRun);
@@ -72,6 +71,6 @@ function rowOf(
     from.join(' '),
     paths.join(' '),
     nextAt === null ? 'never' : timeWords(nextAt),
-    folder,
+    output.path(folder),
   ];
 }

@@ -4,12 +4,12 @@ import type { InviteEntry } from '../../api/contract/members.ts';
 import type { ServerClient } from '../../api/server-client.ts';
 
 const COLUMNS = [
-  { title: 'ID' },
-  { title: 'STATE' },
-  { title: 'USED', align: 'right' },
-  { title: 'EXPIRES' },
+  { title: 'ID', fit: 'whole' },
+  { title: 'STATE', fit: 'whole' },
+  { title: 'USED', fit: 'whole', align: 'right' },
+  { title: 'EXPIRES', fit: 'whole' },
   { title: 'GROUPS' },
-  { title: 'MEMBERS' },
+  { title: 'MEMBERS', dropOrder: 1 },
 ] as const;
 
 export async function listInvites(server: ServerClient, { output }: Context): Promise<void> {

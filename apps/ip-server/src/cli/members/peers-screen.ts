@@ -12,15 +12,15 @@ import type { PeerEntry, PeersDocument } from '../../api/contract/members.ts';
 
 /** What a terminal of 80 columns has no room for goes first; who, whether and since when always stay. */
 const COLUMNS: readonly Column[] = [
-  { title: 'NAME' },
-  { title: 'STATE' },
+  { title: 'NAME', fit: 'whole' },
+  { title: 'STATE', fit: 'whole' },
   { title: 'REPORTS' },
-  { title: 'LAST SEEN' },
+  { title: 'LAST SEEN', fit: 'whole' },
   { title: 'GROUPS', dropOrder: 1 },
-  { title: 'FREE', align: 'right', dropOrder: 2 },
-  { title: 'LOAD', align: 'right', dropOrder: 3 },
+  { title: 'FREE', fit: 'whole', align: 'right', dropOrder: 2 },
+  { title: 'LOAD', fit: 'whole', align: 'right', dropOrder: 3 },
   { title: 'ADDRESS', dropOrder: 4 },
-  { title: 'VERSION', dropOrder: 5 },
+  { title: 'VERSION', fit: 'whole', dropOrder: 5 },
 ];
 
 /** Schedules of one machine that are named; of more only how many. */

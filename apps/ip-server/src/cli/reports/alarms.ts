@@ -5,13 +5,13 @@ import type { alarmsArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 
 const COLUMNS = [
-  { title: 'WHEN' },
-  { title: 'EVENT' },
-  { title: 'PEER' },
-  { title: 'SCHEDULE' },
-  { title: 'LAST REPORT', dropOrder: 1 },
+  { title: 'WHEN', fit: 'whole' },
+  { title: 'EVENT', fit: 'whole' },
+  { title: 'PEER', fit: 'whole' },
+  { title: 'SCHEDULE', fit: 'whole' },
+  { title: 'LAST REPORT', fit: 'whole', dropOrder: 1 },
   { title: 'TOLD' },
-];
+] as const;
 
 export async function run(
   { limit }: ArgumentValues<typeof alarmsArguments>,

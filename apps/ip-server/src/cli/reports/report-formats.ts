@@ -33,12 +33,12 @@ export function jsonLines(): ReportFormat {
 const FIRST_LINE = /(?<begin>\S.{0,59})(?<more>.?)/u;
 
 const COLUMNS = [
-  { title: 'ID' },
-  { title: 'WHEN' },
-  { title: 'PEER' },
+  { title: 'ID', fit: 'whole' },
+  { title: 'WHEN', fit: 'whole' },
+  { title: 'PEER', fit: 'whole' },
   { title: 'TITLE' },
   { title: 'VALUES' },
-];
+] as const;
 
 /**
  * A table, laid out block by block: its columns may get wider further down.

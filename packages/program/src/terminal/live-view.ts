@@ -1,7 +1,9 @@
-import type { Context } from './command.ts';
+import { stripVTControlCharacters } from 'node:util';
+import type { Context } from '../command.ts';
 import { HeldTerminal } from './held-terminal.ts';
-import { printableLayout } from './printable.ts';
-import type { OutputStream } from './output.ts';
+import { printableLayout } from '../printable.ts';
+import type { OutputStream } from '../output.ts';
+import { widthOf, wrapWords } from './text-width.ts';
 
 /*
  * What a terminal is told, as xterm and all that follow it understand it
@@ -19,6 +21,9 @@ const CLEAR_BELOW = `${ESC}J`;
 
 /** How often relative times are told anew, in ms. */
 const TICK_MS = 1_000;
+
+/** Columns that a folded line goes on further in. */
+const INDENT = 4;
 
 /** Of a terminal that does not say its size. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 };
@@ -43,9 +48,30 @@ export interface LiveViewOptions<T> {
   readonly keyOf?: (state: T) => unknown;
 }
 
-/** All lines of a screen. */
-export function screenLines({ head = [], items, foot = [] }: Screen): string[] {
+/** All lines of a screen. @param columns of the terminal: longer lines of words are folded @default Infinity */
+export function screenLines(screen: Screen, columns = Number.POSITIVE_INFINITY): string[] {
+  const isWords = (line: string): boolean => /\S\s+\S/.test(line);
+  const { head = [], items, foot = [] } = foldScreen(screen, columns, isWords);
   return [...head, ...items.flat(), ...foot];
+}
+
+function foldScreen(
+  { head = [], items, foot = [] }: Screen,
+  columns: number,
+  mayFold: (line: string) => boolean = () => true,
+): Screen {
+  const fold = (lines: readonly string[]): string[] =>
+    lines.flatMap((line) => (mayFold(line) ? foldLine(line, columns) : [line]));
+  return { head: fold(head), items: items.map(fold), foot: fold(foot) };
+}
+
+/** Between words, and further in than the line begins; what is folded loses its styles. */
+function foldLine(line: string, columns: number): string[] {
+  const plain = stripVTControlCharacters(line);
+  if (widthOf(plain) <= columns) return [line];
+  const indent = ' '.repeat(Math.min(plain.search(/\S|$/) + INDENT, Math.floor(columns / 2)));
+  const [first = '', ...rest] = wrapWords(plain, columns);
+  return [first, ...wrapWords(rest.join(' '), columns - indent.length).map((each) => indent + each)];
 }
 
 /**
@@ -138,7 +164,8 @@ export class LiveView<T> implements Disposable {
   #frame(): string[] {
     if (this.#state === undefined) return [];
     const { columns, rows } = sizeOf(this.#context.stdout);
-    return cut(this.#options.layOut(this.#state.value, { now: Date.now(), columns }), rows);
+    const screen = this.#options.layOut(this.#state.value, { now: Date.now(), columns });
+    return cut(foldScreen(screen, columns), rows);
   }
 }
 
