@@ -143,7 +143,7 @@ describe.each([40, 60, 80, 120])('in a terminal of %i columns', (columns) => {
 
     expect(shown.code).toBe(piped.code);
     expect([...shown.lines, ...shown.words]).not.toEqual([]);
-    if (isTable(args)) expect(tooWide(shown.lines, columns)).toEqual([]);
+    expect(isTable(args) ? tooWide(shown.lines, columns) : []).toEqual([]);
     const text = shown.lines.join('\n');
     for (const id of ids.filter((each) => piped.stdout.includes(each))) expect(text).toContain(id);
     expect(text).not.toContain(`${network.folder}/`);
