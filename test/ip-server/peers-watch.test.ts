@@ -95,7 +95,7 @@ describe('the table of peers', () => {
     for (const line of shown) expect(line.length).toBeLessThanOrEqual(80);
     expect(shown[0]).toMatch(/^NAME +STATE +REPORTS +LAST SEEN +GROUPS/);
     expect(shown[0]).not.toContain('VERSION');
-    expect(lines(50)[0]).toMatch(/^NAME +STATE +REPORTS +LAST SEEN$/);
+    expect(lines(60)[0]).toMatch(/^NAME +STATE +REPORTS +LAST SEEN( +GROUPS)?$/);
   });
 
   test('marks with colour, too, where there is a terminal that has it', () => {

@@ -12,7 +12,7 @@ export function widthOf(text: string): number {
 }
 
 /** The characters of a text as people count them: an accent belongs to its letter. */
-export function graphemesOf(text: string): string[] {
+function graphemesOf(text: string): string[] {
   return ASCII.test(text) ? text.split('') : Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
 }
 
