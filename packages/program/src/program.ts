@@ -9,7 +9,7 @@ import type { CompletionSource } from './completion/complete.ts';
 import { COMPLETE_TOKEN } from './completion/shells.ts';
 import { askOnTerminal } from './confirmation.ts';
 import { watchForCrash } from './crash.ts';
-import { processEnvironment, type Environment, type ProgramName } from './environment.ts';
+import { processEnvironment, variable, type Environment, type ProgramName } from './environment.ts';
 import { commandHelp, programHelp, type CommandGroup } from './help/help.ts';
 import { resolveHome } from './home.ts';
 import { Output, type OutputStream } from './output.ts';
@@ -66,9 +66,8 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   const typed = options.argv ?? process.argv.slice(2);
   if (typed[0] === COMPLETE_TOKEN) return answerCompletion(options, commands, typed.slice(1), stdout);
   const argv = separateFlags(commands, typed);
-  const userFolder = (options.env ?? processEnvironment())['HOME'];
-  const about = { program: calledAs, ...readGlobals(argv) };
-  const output = new Output({ ...about, stdout, stderr, userFolder });
+  const about = { program: calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
+  const output = new Output({ ...about, stdout, stderr });
   const crash = watchForCrash();
   const controller = new AbortController();
   const stopSignals = abortOnSignals(controller);
@@ -221,6 +220,10 @@ async function runCommand(
   return exitCode ?? undefined;
 }
 
+function userFolderOf({ env = processEnvironment() }: Pick<ProgramOptions, 'env'>): string | undefined {
+  return variable(env, 'HOME');
+}
+
 /** Runs a command line of a command that is running. */
 async function runLine(
   options: Dispatched,
@@ -229,7 +232,8 @@ async function runLine(
 ): Promise<number> {
   const { stdout, signal } = how;
   const argv = separateFlags(options.commands, typed);
-  const output = new Output({ program: options.calledAs, ...readGlobals(argv), stdout, stderr });
+  const about = { program: options.calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
+  const output = new Output({ ...about, stdout, stderr });
   try {
     // Its output is that of the command which runs it.
     const exitCode = await dispatch({ ...options, argv }, { ...how, output, onOutputClosed: undefined });
