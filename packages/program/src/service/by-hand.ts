@@ -4,43 +4,36 @@ import { FilerError } from '@filer/protocol';
 import type { Context } from '../command.ts';
 import { homeVariables } from './place.ts';
 import { isBootedBySystemd } from './service-manager.ts';
-import type { Scope } from './unit.ts';
 
-/** Where no systemd answers: why, and exactly what to type instead. */
-export function withoutSystemd(
-  context: Pick<Context, 'program' | 'env' | 'home' | 'bin'>,
-  scope: Scope,
-  problem: string,
-): FilerError {
-  const { program } = context;
-  if (scope === 'user' && isBootedBySystemd())
-    return new FilerError(
-      'unsupported',
-      `the systemd of this user does not answer (${problem}): run \`sudo loginctl enable-linger ${userInfo().username}\`, then \`${program} service install\``,
-    );
-  const { now, atBoot } = byHand(context);
+/** This machine has no systemd at all: its user starts the program in another way. */
+export class NoSystemdError extends FilerError {
+  constructor() {
+    super('unsupported', 'no systemd runs on this machine, so no service was installed');
+  }
+}
+
+/** Why no systemd answers. @param problem as systemctl says it */
+export function withoutSystemd(program: string, problem: string): FilerError {
+  if (!isBootedBySystemd(problem)) return new NoSystemdError();
   return new FilerError(
     'unsupported',
-    `no systemd runs here (${problem}); to start ${program} now: ${now}   and with the machine: ${atBoot}`,
+    `the systemd of this user does not answer (${problem}): run \`sudo loginctl enable-linger ${userInfo().username}\`, then \`${program} service install\``,
   );
 }
 
-function byHand(context: Pick<Context, 'program' | 'env' | 'home' | 'bin'>): { now: string; atBoot: string } {
+/** Exactly what to type on a machine without systemd. */
+export function wordsByHand(context: Pick<Context, 'program' | 'env' | 'home' | 'bin'>): string {
   const { home, bin } = context;
   const variables = Object.entries(homeVariables(context)).map(([name, value]) => `${name}=${word(value)}`);
-  const start = [
-    word(process.execPath),
-    word(bin),
-    'start',
-    '>>',
-    word(join(dirname(home.lockFile), 'log')),
-    '2>&1',
-  ];
+  const log = join(dirname(home.lockFile), 'log');
+  const start = [word(process.execPath), word(bin), 'start', '>>', word(log), '2>&1'];
   const line = ['@reboot', ...variables, ...start].join(' ').replaceAll('%', '\\%');
-  return {
-    now: [...variables, 'nohup', ...start, '&'].join(' '),
-    atBoot: `(crontab -l 2>/dev/null; echo ${word(line)}) | crontab -`,
-  };
+  return [
+    'Without systemd, start it now with:',
+    `  ${[...variables, 'nohup', ...start, '&'].join(' ')}`,
+    'and at each start of the machine with:',
+    `  (crontab -l 2>/dev/null; echo ${word(line)}) | crontab -`,
+  ].join('\n');
 }
 
 /** As a shell takes it for one word. */

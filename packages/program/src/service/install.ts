@@ -1,12 +1,24 @@
 import type { Context } from '../command.ts';
 import type { ServiceArguments } from './arguments.ts';
 import { lostVariables, scopeOf } from './place.ts';
+import { NoSystemdError, wordsByHand } from './by-hand.ts';
+import type { Scope } from './unit.ts';
 import { installService, type InstalledService } from './service.ts';
 
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
-  const installed = await installService(context, scopeOf(args));
+  const installed = await installedOrByHand(context, scopeOf(args));
   context.output.json(installed);
   sayInstalled(installed, context);
+}
+
+/** Without systemd it says what to type instead, before it fails. @throws FilerError as `installService` */
+export async function installedOrByHand(context: Context, scope: Scope): Promise<InstalledService> {
+  try {
+    return await installService(context, scope);
+  } catch (error) {
+    if (error instanceof NoSystemdError) context.output.words(wordsByHand(context));
+    throw error;
+  }
 }
 
 /** Says what was done, and what else a person should know. */

@@ -42,9 +42,9 @@ export class ServiceManager {
   }
 }
 
-/** Whether systemd runs this machine, whoever may be asked. */
-export function isBootedBySystemd(): boolean {
-  return existsSync('/run/systemd/system');
+/** Whether systemd runs this machine, and only does not answer this user. @param problem as systemctl says it */
+export function isBootedBySystemd(problem: string): boolean {
+  return !/booted with systemd|ENOENT/.test(problem) && existsSync('/run/systemd/system');
 }
 
 /** After `su` or `sudo` nothing says where the systemd of the user is. */

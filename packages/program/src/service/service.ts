@@ -122,7 +122,7 @@ export async function serviceState(context: ServiceContext, scope: Scope): Promi
 
 async function reach(context: ServiceContext, scope: Scope): Promise<ServiceManager> {
   const manager = await ServiceManager.reach(scope, context.env);
-  if (typeof manager === 'string') throw withoutSystemd(context, scope, manager);
+  if (typeof manager === 'string') throw withoutSystemd(context.program, manager);
   return manager;
 }
 

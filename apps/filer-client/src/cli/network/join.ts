@@ -17,7 +17,7 @@ import {
 } from '@filer/protocol';
 import {
   acquireLock,
-  installService,
+  installedOrByHand,
   openHome,
   sayInstalled,
   scopeOf,
@@ -77,7 +77,7 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
 /** A machine without systemd has joined all the same, and its user is told what to type. */
 async function startService(context: Context): Promise<InstalledService | null> {
   try {
-    const installed = await installService(context, scopeOf({ user: false }));
+    const installed = await installedOrByHand(context, scopeOf({ user: false }));
     sayInstalled(installed, context);
     return installed;
   } catch (error) {
