@@ -5,7 +5,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
 import { forgetOtherNetwork } from '../../apps/filer-client/src/store/network-change.ts';
 import { OfferStore, type OfferState } from '../../apps/filer-client/src/store/offer-store.ts';
-import { Settings } from '../../apps/filer-client/src/store/settings.ts';
+import { KeyValues } from '@filer/program';
 import { Spool } from '../../apps/filer-client/src/store/spool.ts';
 
 let folder: string;
@@ -22,7 +22,7 @@ test('a full disk is an error with a name, and the next transaction works once t
   const database = openDatabase(file);
   onTestFinished(() => database.close());
   database.exec(`PRAGMA max_page_count = ${database.pragma('page_count')}`);
-  const settings = new Settings(database);
+  const settings = new KeyValues(database, 'settings');
   const fill = (): void => {
     for (let n = 0; n < 10_000; n++) settings.set(`key-${n}`, 'x'.repeat(1_000));
   };
@@ -75,7 +75,7 @@ test('reports that wait for one network never go to another one', () => {
 test('who joins another network knows nobody there, and keeps what was received', () => {
   const database = openDatabase(file);
   onTestFinished(() => database.close());
-  const settings = new Settings(database);
+  const settings = new KeyValues(database, 'settings');
   forgetOtherNetwork(database, settings, 'FIRST');
   settings.set('directory.epoch', 'abc');
   database.exec(

@@ -134,6 +134,7 @@ export {
   type Statement,
 } from './sqlite/database.ts';
 export type { Schema } from './sqlite/schema.ts';
+export { KeyValues } from './sqlite/key-values.ts';
 export { GroupCommit, writesTo, type Writes } from './sqlite/group-commit.ts';
 export {
   bytesIn,

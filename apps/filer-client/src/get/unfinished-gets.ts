@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { Settings } from '../store/settings.ts';
+import type { KeyValues } from '@filer/program';
 
 /**
  * Gets under a name of the user's choice that have not come to a good end. A folder that such a get made is there when
  * it is typed again, and is not one to go into, but the one to go on with.
  */
 export class UnfinishedGets {
-  readonly #settings: Settings;
+  readonly #settings: KeyValues;
 
-  constructor(settings: Settings) {
+  constructor(settings: KeyValues) {
     this.#settings = settings;
   }
 

@@ -9,9 +9,8 @@ import {
   MAX_DOCUMENT_BYTES,
   MAX_KNOWN_PEERS,
 } from '@filer/protocol';
-import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
+import { type Database, integerIn, KeyValues, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
-import { Settings } from './settings.ts';
 
 /** A peer as this machine knows it. Its documents were checked before they were kept. */
 export interface KnownPeer {
@@ -51,7 +50,7 @@ const SWEEP_EVERY_MS = 60_000;
 /** The directory as this machine keeps it on disk, to go on working while the server is away. */
 export class DirectoryStore {
   readonly #database: Database;
-  readonly #settings: Settings;
+  readonly #settings: KeyValues;
   readonly #isRemoved: (id: string) => boolean;
   readonly #hasEnded: (membership: Membership) => boolean;
   readonly #maxPeers: number;
@@ -77,7 +76,7 @@ export class DirectoryStore {
   ) {
     this.#hasEnded = hasEnded;
     this.#database = database;
-    this.#settings = new Settings(database);
+    this.#settings = new KeyValues(database, 'settings');
     this.#isRemoved = isRemoved;
     this.#maxPeers = maxPeers;
     this.#events = events;

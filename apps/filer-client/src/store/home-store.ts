@@ -1,4 +1,12 @@
-import { EventRing, parseTrust, writesTo, type Database, type Home, type SavedTrust } from '@filer/program';
+import {
+  type Database,
+  EventRing,
+  type Home,
+  KeyValues,
+  parseTrust,
+  type SavedTrust,
+  writesTo,
+} from '@filer/program';
 import { KnownDigests } from '@filer/transfer';
 import type { ClientEventData } from '../api/contract/events.ts';
 import { ArrivalStore } from './arrival-store.ts';
@@ -16,7 +24,6 @@ import { QueuedTextStore } from './queued-text-store.ts';
 import { ReceiptStore } from './receipt-store.ts';
 import { RemovalStore } from './removal-store.ts';
 import { RemovedStore } from './removed-store.ts';
-import { Settings } from './settings.ts';
 import { ShareStore } from './share-store.ts';
 import { Spool } from './spool.ts';
 import { WatchStore } from './watch-store.ts';
@@ -29,7 +36,7 @@ export class HomeStore implements Disposable {
   /** What happens here; commands follow it. */
   readonly events = new EventRing<ClientEventData>();
   readonly database: Database;
-  readonly settings: Settings;
+  readonly settings: KeyValues;
   readonly removals: RemovalStore;
   readonly directory: DirectoryStore;
   readonly spool: Spool;
@@ -56,7 +63,7 @@ export class HomeStore implements Disposable {
     using opening = new DisposableStack();
     const database = opening.use(openDatabase(databaseFile));
     this.database = database;
-    this.settings = new Settings(database);
+    this.settings = new KeyValues(database, 'settings');
     forgetOtherNetwork(database, this.settings, network);
     this.removals = new RemovalStore(database, network);
     this.directory = new DirectoryStore(database, (id) => this.removals.has(id), {

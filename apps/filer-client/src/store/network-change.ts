@@ -1,7 +1,6 @@
-import type { Database } from '@filer/program';
-import type { Settings } from './settings.ts';
+import type { Database, KeyValues } from '@filer/program';
 
-/** Settings that say something about the network, and nothing about this machine. */
+/** KeyValues that say something about the network, and nothing about this machine. */
 const OF_THE_NETWORK = [
   'directory.epoch',
   'directory.seq',
@@ -14,7 +13,7 @@ const OF_THE_NETWORK = [
  * A home that has joined another network than before knows nobody there: peers, pins and removals of the old one
  * are forgotten, and what was shared with them or watched for them goes to no strangers. What was received, said and sent stays; reports stay too, and wait for the network they are for.
  */
-export function forgetOtherNetwork(database: Database, settings: Settings, network: string): void {
+export function forgetOtherNetwork(database: Database, settings: KeyValues, network: string): void {
   const before = settings.get('network');
   if (before === network) return;
   database.transaction(() => {

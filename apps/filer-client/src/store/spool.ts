@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
+import { type Database, integerIn, KeyValues, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
 import {
   encodeReportBody,
@@ -12,7 +12,6 @@ import {
   type Report,
   type ReportBody,
 } from '@filer/protocol';
-import { Settings } from './settings.ts';
 import { SpoolFolders } from './spool-folders.ts';
 
 /** Reports that may wait, by number and by bytes: months of a report every 10 minutes. */
@@ -74,7 +73,7 @@ export class Spool {
   maxFileBytes = MAX_FILE_BYTES;
   readonly folders: SpoolFolders;
   readonly #database: Database;
-  readonly #settings: Settings;
+  readonly #settings: KeyValues;
   readonly #network: string;
   readonly #maxReports: number;
   readonly #events: ClientEvents;
@@ -93,7 +92,7 @@ export class Spool {
   ) {
     this.#database = database;
     this.#network = network;
-    this.#settings = new Settings(database);
+    this.#settings = new KeyValues(database, 'settings');
     this.#maxReports = maxReports;
     this.#events = events;
     this.folders = new SpoolFolders(database, folder);

@@ -130,8 +130,6 @@ export interface Registry {
   readonly epoch: string;
   /** The newest directory position. */
   seq(): Promise<number>;
-  /** The positions given out by each run of a server; undefined for a store that has kept none. */
-  runs(): Promise<readonly Run[] | undefined>;
   /**
    * Positions are given out from now on: the first one is `from`, or the next one after all that are stored.
    *

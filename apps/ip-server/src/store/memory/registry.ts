@@ -47,10 +47,6 @@ export class MemoryRegistry implements Registry {
     return this.#seq;
   }
 
-  async runs(): Promise<readonly Run[] | undefined> {
-    return this.#runs;
-  }
-
   async beginRun(from: number): Promise<readonly Run[]> {
     const last = this.#seq;
     this.#seq = Math.max(from, last + 1);

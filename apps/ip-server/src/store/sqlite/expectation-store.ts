@@ -1,10 +1,17 @@
 import { fieldsOf, integerOf, textOf } from '@filer/protocol';
-import { integerIn, storedJson, textIn, wordIn, type Database, type Statement } from '@filer/program';
+import {
+  type Database,
+  integerIn,
+  KeyValues,
+  type Statement,
+  storedJson,
+  textIn,
+  wordIn,
+} from '@filer/program';
 import type { Effects } from '../effects.ts';
 import type { Expectation, Punctuality, SavedClock } from '../expectation.ts';
 import type { ExpectationStore } from '../expectation-store.ts';
 import type { SqliteAlarmStore } from './alarm-store.ts';
-import { Meta } from './meta.ts';
 
 const CLOCK_KEY = 'steady_clock';
 const STATES: readonly Punctuality[] = ['ok', 'late', 'missing'];
@@ -13,13 +20,13 @@ const STATES: readonly Punctuality[] = ['ok', 'late', 'missing'];
 export class SqliteExpectationStore implements ExpectationStore {
   readonly #database: Database;
   readonly #alarms: SqliteAlarmStore;
-  readonly #meta: Meta;
+  readonly #meta: KeyValues;
   readonly #statements: Record<'all' | 'keep' | 'drop', Statement>;
 
   constructor(database: Database, alarms: SqliteAlarmStore) {
     this.#database = database;
     this.#alarms = alarms;
-    this.#meta = new Meta(database);
+    this.#meta = new KeyValues(database, 'meta');
     this.#statements = {
       all: database.prepare('SELECT * FROM schedules'),
       keep: database.prepare('INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   FilerError,
   leaveEnds,
@@ -13,6 +14,7 @@ import {
 } from '@filer/protocol';
 import {
   type Database,
+  KeyValues,
   parseTrust,
   type Row,
   type SavedTrust,
@@ -39,7 +41,6 @@ import type {
   Run,
 } from '../registry.ts';
 import { isRepeated } from '../admission.ts';
-import { Meta } from './meta.ts';
 import { inviteOf, memberOf } from './rows.ts';
 import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
 
@@ -49,7 +50,7 @@ const TRUSTED_TIME = 'trusted_time';
 export class SqliteRegistry implements Registry {
   readonly epoch: string;
   readonly #database: Database;
-  readonly #meta: Meta;
+  readonly #meta: KeyValues;
   readonly #statements: ReturnType<typeof prepareAll>;
   /** The newest position: presence is given some that are not stored yet. */
   #seq: number;
@@ -58,18 +59,14 @@ export class SqliteRegistry implements Registry {
 
   constructor(database: Database) {
     this.#database = database;
-    this.#meta = new Meta(database);
+    this.#meta = new KeyValues(database, 'meta');
     this.#statements = prepareAll(database);
-    this.epoch = this.#meta.get('epoch') ?? database.transaction(() => this.#meta.madeOnce('epoch'));
+    this.epoch = this.#meta.once('epoch', () => randomBytes(12).toString('hex'));
     this.#seq = this.#storedSeq();
   }
 
   async seq(): Promise<number> {
     return Math.max(this.#seq, this.#storedSeq());
-  }
-
-  async runs(): Promise<Run[] | undefined> {
-    return this.#read('runs', parseRuns);
   }
 
   async beginRun(from: number): Promise<Run[]> {
