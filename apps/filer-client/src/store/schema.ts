@@ -35,7 +35,8 @@ export const SCHEMA: Schema = {
   applicationId: 0x66_69_6c_63, // "filc"
   remedy:
     'check the disk, then restore the home from a backup, or move the file away and filer-client makes a new one',
-  replaceRemedy: 'move it away, and filer-client makes a new one; files, membership and shared names stay',
+  replaceRemedy:
+    'move it away, and filer-client makes a new one; the membership and all files stay, add shares and watches again',
   versions: [
     `
   CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

@@ -46,7 +46,7 @@ export function requireOurs(database: Versioned, schema: Schema): 'new' | 'known
   }
   if (version === 0 && isEmpty) return 'new';
   throw refused(
-    `${database.file} was made by a ${program} from before its first release, which this version cannot read: ${replaceRemedy}`,
+    `${database.file} is from before the first release of ${program}, and this version cannot read it: ${replaceRemedy}`,
   );
 }
 
