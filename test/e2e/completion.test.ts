@@ -6,7 +6,7 @@ import { needs } from '../support/needs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { Terminal } from '../support/terminal.ts';
 
-const bin = fileURLToPath(new URL('../../apps/filer-client/bin/filer-client.js', import.meta.url));
+const bin = fileURLToPath(new URL('../../apps/filer-client/bin/', import.meta.url));
 
 let network: NetworkHere;
 let alice: ClientHere;
@@ -19,41 +19,46 @@ beforeAll(async () => {
   await mkdir(docs, { recursive: true });
   await bob.ask('share', 'add', join(network.folder, 'docs'));
   await alice.sees('bob');
-  // A program that says what it was called with, and completes as ours does.
-  const program = join(network.folder, 'bin', 'filer-client');
+  // Programs that say what they were called with, and complete as ours do.
   await mkdir(join(network.folder, 'bin'));
-  const script = `#!/bin/sh\ncase $1 in completion|--complete) exec '${process.execPath}' '${bin}' "$@";; esac\nprintf '<%s>' called "$@"\necho\n`;
-  await writeFile(program, script);
-  await chmod(program, 0o755);
+  for (const name of ['filer-client', 'filer']) {
+    const program = join(network.folder, 'bin', name);
+    const ours = `exec '${process.execPath}' '${bin}${name}.js' "$@"`;
+    const script = `#!/bin/sh\ncase $1 in completion|--complete) ${ours};; esac\nprintf '<%s>' called "$@"\necho\n`;
+    await writeFile(program, script);
+    await chmod(program, 0o755);
+  }
 });
 afterAll(() => network[Symbol.asyncDispose]());
 
 test.skipIf(needs('bash', 'zsh', 'fish', 'python3')).each([
-  ['bash', ['bash', '--norc', '--noprofile', '-i'], 'source <(filer-client completion bash)'],
-  ['zsh', ['zsh', '-f', '-i'], 'source <(filer-client completion zsh)'],
-  ['fish', ['fish', '--no-config', '-i'], 'filer-client completion fish | source'],
+  ['bash', 'filer-client', ['--norc', '--noprofile', '-i'], 'source <(filer-client completion bash)'],
+  ['zsh', 'filer', ['-f', '-i'], 'source <(filer completion zsh)'],
+  ['fish', 'filer-client', ['--no-config', '-i'], 'filer-client completion fish | source'],
 ] as const)(
-  'in %s a Tab completes commands, choices, recipients, and paths of a peer',
-  async (_, shell, source) => {
-    const terminal = new Terminal(shell, {
+  'in %s a Tab completes the commands, choices, recipients and paths of %s',
+  async (shell, name, args, source) => {
+    const terminal = new Terminal([shell, ...args], {
       HOME: network.folder,
       PATH: `${join(network.folder, 'bin')}:${process.env['PATH'] ?? ''}`,
       FILER_HOME: alice.home,
     });
     onTestFinished(() => terminal.kill());
-    terminal.type(`${source}; filer-client ready\r`);
+    terminal.type(`${source}; ${name} ready\r`);
     await terminal.shows('<called><ready>');
 
-    terminal.type('filer-client sen\tx --on-c\tu\t--to @a\t\r');
+    terminal.type(`${name} sen\tx --on-c\tu\t--to @a\t\r`);
     await terminal.shows('<called><send><x><--on-conflict><update><--to><@all>');
+    terminal.type(`${name} send x bo\t\r`);
+    await terminal.shows('<called><send><x><bob:>');
 
     // A busy machine may not answer within 300 ms.
     for (;;) {
-      terminal.type('filer-client get bo\tdo\ta\t\r');
+      terminal.type(`${name} get bo\tdo\ta\t\r`);
       await terminal.shows('<called><get>');
       await terminal.shows('\n');
       if (terminal.shown.includes('<called><get><bob:docs/a b/>')) break;
     }
-    expect(terminal.shown).not.toContain('filer-client:');
+    expect(terminal.shown).not.toContain(`${name}:`);
   },
 );

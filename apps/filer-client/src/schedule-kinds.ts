@@ -16,10 +16,14 @@ export const SCHEDULE_NAME: Kind<string> = customKind(
   },
 );
 
-export const GLOB: Kind<string> = customKind("a pattern of files such as 'logs/*.txt'", (text) => {
-  if (text === '' || text.includes('\0') || !isClosed(text)) throw new RangeError('no pattern');
-  return text;
-});
+export const GLOB: Kind<string> = customKind(
+  "a pattern of files such as 'logs/*.txt'",
+  (text) => {
+    if (text === '' || text.includes('\0') || !isClosed(text)) throw new RangeError('no pattern');
+    return text;
+  },
+  { completes: 'file' },
+);
 
 export const PAIR: Kind<readonly [string, string]> = customKind(
   'KEY=VALUE such as site=roof',

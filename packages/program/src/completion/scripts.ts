@@ -16,7 +16,7 @@ NAME() {
   mapfile -t answer < <(PROGRAM --complete bash "${'$'}{COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
   COMPREPLY=("${'$'}{answer[@]:1}")
   if [ "${'$'}{#COMPREPLY[@]}" -gt 0 ]; then
-    compopt -o nospace
+    compopt -o nospace -o nosort
     [ "${'$'}{answer[0]-}" = file ] || return 0
     while IFS= read -r each; do
       if [ -d "$each" ]; then COMPREPLY+=("$(printf %q "$each")/"); else COMPREPLY+=("$(printf %q "$each") "); fi
@@ -32,7 +32,6 @@ complete -F NAME PROGRAM`,
 #compdef PROGRAM
 # completion of PROGRAM for zsh
 NAME() {
-  emulate -L zsh
   local each word about
   local -a answer open closed shownopen shownclosed
   answer=("${'$'}{(@f)$(PROGRAM --complete zsh "${'$'}{(j: :)words[1,CURRENT-1]} ${'$'}{QIPREFIX}${'$'}{PREFIX}" 2>/dev/null)}")
@@ -42,8 +41,8 @@ NAME() {
     [[ -z $about ]] || about="$word  -- $about"
     if [[ $each == +* ]]; then open+=("$word") shownopen+=("${'$'}{about:-$word}"); else closed+=("$word") shownclosed+=("${'$'}{about:-$word}"); fi
   done
-  [[ ${'$'}{#closed} -eq 0 ]] || compadd -l -d shownclosed -a closed
-  [[ ${'$'}{#open} -eq 0 ]] || compadd -l -S '' -d shownopen -a open
+  [[ ${'$'}{#closed} -eq 0 ]] || compadd -V PROGRAM -l -d shownclosed -a closed
+  [[ ${'$'}{#open} -eq 0 ]] || compadd -V PROGRAM -l -S '' -d shownopen -a open
   case $answer[1] in
     file) _files ;;
     folder) _files -/ ;;
@@ -69,5 +68,5 @@ function _NAME
             __fish_complete_directories (commandline -ct)
     end
 end
-complete -c PROGRAM -f -a '(_NAME)'`,
+complete -c PROGRAM -f -k -a '(_NAME)'`,
 };
