@@ -125,6 +125,10 @@ test.each([
   [['--help', 'sned'], 'did you mean send?'],
   [['help', 'share', 'ad'], 'did you mean add?'],
   [['help', 'send', 'x'], 'there is no command "send x"'],
+  [['add'], 'did you mean share add?'],
+  [['version'], 'did you mean --version?'],
+  [['hlep'], 'did you mean help?'],
+  [['send', 'x', '-t'], '-t needs a value'],
   [['--verson'], 'there is no option --verson before a command, did you mean --version?'],
   [['--to', 'bob', 'send', 'x'], 'there is no option --to before a command'],
   [['send', 'x', '-t', 'bob', '-nx'], 'there is no option -nx'],
@@ -136,6 +140,7 @@ test.each([
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
 });
 
-test('help send is the help of send', async () => {
+test('help send is the help of send, and help help that of the program', async () => {
+  expect(await run(commands, ['help', 'help'])).toEqual(await run(commands, ['--help']));
   expect(await run(commands, ['help', 'send'])).toEqual(await run(commands, ['send', '--help']));
 });

@@ -121,10 +121,11 @@ function declare(parser: Argv, name: string, alias: string | undefined, isFlag: 
 
 function valueProblem(message: string): string {
   const name = /: (\S+)$/.exec(message)?.[1] ?? '';
+  const option = `${name.length === 1 ? '-' : '--'}${name}`;
   if (message.startsWith('Not enough arguments')) {
-    return `--${name} needs a value (one that begins with a dash is written --${name}=VALUE)`;
+    return `${option} needs a value (one that begins with a dash is written ${option}=VALUE)`;
   }
-  if (message.startsWith('Argument unexpected')) return `--${name} takes no value`;
+  if (message.startsWith('Argument unexpected')) return `${option} takes no value`;
   return message;
 }
 

@@ -158,7 +158,7 @@ async function dispatch(options: Dispatched, surroundings: Surroundings): Promis
   const { commands } = options;
   const globals = readGlobals(argv);
   const isHelpCommand = argv[0] === 'help';
-  const typed = isHelpCommand ? argv.slice(1) : argv;
+  const typed = argv.slice(isHelpCommand ? (argv[1] === 'help' ? 2 : 1) : 0);
   const isWordless = wordless !== undefined && !globals.help && !isHelpCommand && typed.every(isGlobal);
   const { words, command, tokens } = selectCommand(commands, isWordless ? [wordless, ...typed] : typed);
   const next = tokens.find((token) => !isGlobal(token));

@@ -3,6 +3,9 @@ import { parseUsage, usageError } from './binding.ts';
 import type { Argument } from './arguments.ts';
 import type { Command } from './command.ts';
 
+/** More would not help. */
+const MOST_SUGGESTED = 3;
+
 /** Options that every command has. */
 export const GLOBAL_FLAGS = {
   json: { describe: 'print data as JSON on standard output', alias: undefined },
@@ -121,15 +124,33 @@ export function unknownCommand(
       words.length === 0 ? 'a command is missing' : `"${help}" needs one of ${following.join(', ')}`;
     return usageError(what, help);
   }
-  return usageError(
-    `there is no command "${[...words, next].join(' ')}"${suggestion(next, following)}`,
-    help,
-  );
+  const known = words.length === 0 ? [...following, 'help'] : following;
+  const near = suggestion(next, known) || didYouMean(elsewhere(commands, words, next));
+  return usageError(`there is no command "${[...words, next].join(' ')}"${near}`, help);
+}
+
+/** Where a word is known: `schedule` as `report schedule`, `version` as `--version`. */
+function elsewhere(commands: readonly Command[], words: readonly string[], wanted: string): string[] {
+  if (Object.hasOwn(GLOBAL_FLAGS, wanted)) return [`--${wanted}`];
+  const paths = beginsWith(commands, words).flatMap((each) => {
+    const at = wordsOf(each).indexOf(wanted, words.length);
+    return at === -1
+      ? []
+      : [
+          wordsOf(each)
+            .slice(0, at + 1)
+            .join(' '),
+        ];
+  });
+  return [...new Set(paths)].slice(0, MOST_SUGGESTED);
 }
 
 /** `, did you mean …?` with what is near, or nothing. */
 export function suggestion(wanted: string, known: readonly string[], prefix = ''): string {
-  const near = nearNames(wanted, known).map((name) => `${prefix}${name}`);
+  return didYouMean(nearNames(wanted, known).map((name) => `${prefix}${name}`));
+}
+
+function didYouMean(near: readonly string[]): string {
   return near.length === 0 ? '' : `, did you mean ${near.join(' or ')}?`;
 }
 
