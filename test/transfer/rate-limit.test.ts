@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { RateLimit, receiveFiles, sendFiles, type Channel } from '@filer/transfer';
+import { lowestOf, RateLimit, receiveFiles, sendFiles, type Channel } from '@filer/transfer';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds } from './two-ends.ts';
 
 describe('a limit', () => {
@@ -109,4 +109,58 @@ test('a transfer that waits for its limit can be stopped', async () => {
   });
 
   expect(sent.ok).toBe(false);
+});
+
+test('of several limits the lowest counts, and one that bounds nothing now costs nothing', async () => {
+  const rates: number[] = [];
+  const standing = new RateLimit(
+    () => rates.at(-1),
+    () => 0,
+  );
+  expect([standing.pieceBytes, standing.reserve(1_000_000)]).toEqual([Infinity, 0]);
+  const both = lowestOf(new RateLimit(8_000), undefined, standing);
+  expect(both?.pieceBytes).toBe(1_000);
+  rates.push(800);
+  expect(both?.pieceBytes).toBe(100);
+  expect(lowestOf(undefined)).toBeUndefined();
+  await both?.take(1, new AbortController().signal);
+});
+
+test('a receiver takes content as fast as its limit says, and all of it', async () => {
+  const ends = await twoEnds();
+  const content = randomBytes(3 * 1024 * 1024);
+  await writeFile(join(ends.home, 'large'), content);
+  await writeFile(join(ends.home, 'small'), 'small');
+  const taken: number[] = [];
+  const limit = {
+    pieceBytes: 1024 * 1024,
+    take: (bytes: number) => {
+      taken.push(bytes);
+      return Promise.resolve();
+    },
+  };
+  await transfer(ends, ['large', 'small'], { receive: { limit } });
+  expect(taken.reduce((sum, bytes) => sum + bytes, 0)).toBe(content.length + 5);
+  expect(await readFile(join(ends.inbox, 'alice', 'large'))).toEqual(content);
+});
+
+test('a receiver that waits for its limit is no standstill to the sender, and can be stopped', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), randomBytes(1_000));
+  const stall = { stallMs: 200, workingEveryMs: 50 };
+  const receive = { ...stall, limit: new RateLimit(1_500) };
+  receive.limit.reserve(500);
+  expect((await transfer(ends, ['a'], { send: stall, receive })).sent.ok).toBe(true);
+
+  await writeFile(join(ends.home, 'b'), randomBytes(1_000));
+  const stop = new AbortController();
+  const limit = {
+    pieceBytes: 1,
+    take: (_: number, signal: AbortSignal) => {
+      setImmediate(() => stop.abort(new Error('enough')));
+      return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+  };
+  const { received } = await transfer(ends, ['b'], { receive: { limit, signal: stop.signal } });
+  expect(received.ok).toBe(false);
 });

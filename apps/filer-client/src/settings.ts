@@ -16,6 +16,7 @@ import {
   type SettingValues,
 } from '@filer/program';
 import { INBOX_PATTERN } from './inbox-pattern.ts';
+import { RATE_WINDOW } from './rate-windows.ts';
 
 const HOST_PORT = customKind('HOST:PORT such as 0.0.0.0:10902 or [::]:10902', parseHostPort);
 
@@ -82,6 +83,16 @@ export const clientSettings = {
     SIZE,
     '1GiB',
     'limit of the space of attachments of reports that wait for the ip-server',
+  ),
+  limit: listSetting(
+    RATE_WINDOW,
+    '20MB/s 08:00-18:00',
+    'limit the total rate of all files that this machine sends, always or at certain hours',
+  ),
+  receiveLimit: listSetting(
+    RATE_WINDOW,
+    '50MB/s',
+    'limit the total rate of all files that this machine receives and fetches, always or at certain hours',
   ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),

@@ -31,7 +31,7 @@ export { FreeSpace, type FreeSpaceOptions } from './disk/free-space.ts';
 export { signReceipts, verifyReceipts } from './receipts/receipts.ts';
 export { verifyRemoved } from './receipts/removed.ts';
 export { secondsOf } from './disk/times.ts';
-export { RateLimit } from './wire/rate-limit.ts';
+export { lowestOf, RateLimit, type Limit } from './wire/rate-limit.ts';
 export { SharedReads } from './send/shared-reads.ts';
 export { FileDigests } from './digests/digests.ts';
 export { isPartName, parseSafePath, PART_PREFIX } from './disk/safe-path.ts';

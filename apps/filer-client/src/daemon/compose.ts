@@ -18,6 +18,7 @@ import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions } from '../network/peer-sessions.ts';
 import { RecordPublisher } from '../network/record-publisher.ts';
+import { standingLimit } from '../network/standing-limits.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
 import { TransferIntake } from '../receive/intake.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
@@ -76,6 +77,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   const now = (): number => clock.now();
   spool.maxFileBytes = settings.attachmentSpace;
   messages.roomBytes = settings.messageSpace;
+  member.limits = { send: standingLimit(settings.limit), receive: standingLimit(settings.receiveLimit) };
   if (spool.folders.clean() > 0) log.info('attachments without a spooled report were removed');
   closing.adopt(new KeptClock({ clock, save: (trust) => member.saveClock(trust), log }), (kept) =>
     kept.close(),

@@ -103,6 +103,10 @@ export class Daemon implements DaemonPart {
     return Promise.resolve(this.inbox);
   }
 
+  prepareTransfers(): Promise<void> {
+    return Promise.resolve(); // done at the start
+  }
+
   prepareSpool(): Promise<void> {
     return Promise.resolve(); // done at the start
   }

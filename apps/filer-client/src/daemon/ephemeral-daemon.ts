@@ -12,6 +12,7 @@ import { resolve } from 'node:path';
 import { contract } from '../api/contract.ts';
 import { JobRunner } from '../send/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
+import { standingLimit } from '../network/standing-limits.ts';
 import { Member } from '../network/member.ts';
 import { withFirst } from '../network/first-address.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
@@ -110,6 +111,10 @@ function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
     answerOffers: () => requireRunning(),
     endFetches: none,
     scheduler: { wake: none, runNow: (name, signal) => runNow(parts, name, signal) },
+    prepareTransfers: async () => {
+      const { limit, receiveLimit } = await settings();
+      member.limits = { send: standingLimit(limit), receive: standingLimit(receiveLimit) };
+    },
     prepareSpool: async () => {
       member.spool.maxFileBytes = (await settings()).attachmentSpace;
     },

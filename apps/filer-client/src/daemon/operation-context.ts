@@ -70,6 +70,8 @@ export interface DaemonPart {
   endFetches(share: string): void;
   /** Makes the reports of schedules. */
   readonly scheduler: Pick<Scheduler, 'wake' | 'runNow'>;
+  /** Before files go or come: says how fast they may. @throws FilerError `configuration-invalid` */
+  prepareTransfers(): Promise<void>;
   /** Before anything is put into the spool: says how much its files may take. */
   prepareSpool(): Promise<void>;
   /** Has a spooled report sent. @returns why it waits @throws FilerError where waiting helps nothing */

@@ -207,6 +207,7 @@ export class GetJob {
           network: member.network,
           keyPair: member.identity,
           senderId: peer.id,
+          limit: member.limits.receive,
           inbox: destination.folder,
           folder: '',
           policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },

@@ -49,6 +49,7 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
           network: member.network,
           keyPair: member.identity,
           senderId: peer.id,
+          limit: member.limits.receive,
           name,
           into,
           signal,

@@ -22,6 +22,7 @@ import {
 import { clientSettings } from '../settings.ts';
 import { leftError, ownEnd, removedError } from './ended-membership.ts';
 import { LiveConnections } from './live-connections.ts';
+import { NO_LIMITS } from './standing-limits.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
 
@@ -40,6 +41,8 @@ export class Member extends HomeStore {
   readonly home: Home;
   /** Whether the membership is over: only what the home keeps can be read. */
   readonly hasLeft: boolean;
+  /** What bounds all its transfers together. */
+  limits = NO_LIMITS;
   readonly identity: Identity;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   readonly room: DiskRoom;

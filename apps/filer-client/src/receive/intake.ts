@@ -167,6 +167,7 @@ export class TransferIntake {
         keyPair: member.identity,
         network: member.network,
         senderId: from.id,
+        limit: member.limits.receive,
         inbox,
         folder: (offer) => this.#rules.folderOf(offer, from),
         space: this.#space,

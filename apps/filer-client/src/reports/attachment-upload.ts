@@ -41,6 +41,7 @@ export async function uploadAttachments(
       network: member.network,
       senderId: member.id,
       receiverId: member.server.id,
+      limit: member.limits.send,
       signal,
       keep: (batch) => void batches.push(batch),
     });

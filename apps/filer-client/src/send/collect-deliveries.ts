@@ -168,6 +168,7 @@ export class CollectDeliveries {
           senderId: member.id,
           receiverId: serverId,
           known: member.digests,
+          limit: member.limits.send,
           signal,
           on: (event) => {
             if (event.type === 'progress') progress.note(event, performance.now());

@@ -1,6 +1,6 @@
 import { Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { RateLimit, SharedReads, type Growing } from '@filer/transfer';
+import { lowestOf, RateLimit, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import {
@@ -68,7 +68,10 @@ export class LiveJob {
     const isToMany = parts.outreach.member.jobs.deliveries(job.id).length > 1;
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
-      limit: limit === undefined ? undefined : new RateLimit(limit),
+      limit: lowestOf(
+        limit === undefined ? undefined : new RateLimit(limit),
+        parts.outreach.member.limits.send,
+      ),
     };
   }
 

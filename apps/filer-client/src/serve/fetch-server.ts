@@ -7,7 +7,14 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, isPartName, RateLimit, sendFiles, type TransferSlots } from '@filer/transfer';
+import {
+  inspectSource,
+  isPartName,
+  lowestOf,
+  RateLimit,
+  sendFiles,
+  type TransferSlots,
+} from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { ServingDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
@@ -130,7 +137,7 @@ export class FetchServer {
         senderId: member.id,
         receiverId: from.id,
         checksum,
-        limit: limit === undefined ? undefined : new RateLimit(limit),
+        limit: lowestOf(limit === undefined ? undefined : new RateLimit(limit), member.limits.send),
         known: member.digests,
         ignored: (top, inside, isFolder) =>
           (!isFolder && isPart(inside)) || shared.rules.ignores(`${top}/${inside}`, isFolder),

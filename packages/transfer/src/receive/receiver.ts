@@ -44,6 +44,7 @@ import type { Extras } from './extras.ts';
 import type { Incoming } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { Outcome } from '../wire/outcome.ts';
+import type { Limit } from '../wire/rate-limit.ts';
 import { StallWatchdog, type StallOptions } from '../wire/stall-watchdog.ts';
 import { permittedMode } from './permitted-mode.ts';
 import { IncomingResults } from './incoming-results.ts';
@@ -66,6 +67,8 @@ export interface ReceiverOptions extends StallOptions {
   readonly mayBeNothing?: boolean | undefined;
   /** Entries that one transfer may tell of. @default MAX_TRANSFER_ENTRIES */
   readonly maxEntries?: number | undefined;
+  /** How fast content is taken. @default as fast as it comes */
+  readonly limit?: Limit | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
   /** Whether who is told of it must catch up first: nothing more is taken until then. @default never */
@@ -109,16 +112,18 @@ export class Receiver {
     .on(entriesMessage, (entries, receiver) => receiver.#takeEntries(entries))
     .on(fileMessage, (file, receiver) => receiver.#incoming.streams.begin(receiver.#withPermitted(file)))
     .on(growMessage, (grow, receiver) => receiver.#incoming.streams.grow(grow))
-    .on(chunkMessage, (chunk, receiver) => {
+    .on(chunkMessage, async (chunk, receiver) => {
       receiver.#totals.bytesReceived += chunk.content.length;
+      await receiver.#paced(chunk.content.length);
       // Where it goes may take its time.
       return receiver.#watchdog.during(
         receiver.#incoming.streams.chunk(chunk, () => receiver.#channel.recycle?.(chunk.content)),
       );
     })
-    .on(smallMessage, (small, receiver) => {
+    .on(smallMessage, async (small, receiver) => {
       const file = receiver.#withPermitted(small);
       receiver.#totals.bytesReceived += file.size;
+      await receiver.#paced(file.size);
       return receiver.#incoming.streams.small(file, () => receiver.#channel.recycle?.(file.content));
     })
     .on(basisMessage, async (request, receiver) => {
@@ -217,6 +222,14 @@ export class Receiver {
       }
     }
     throw await lossOf(this.#channel);
+  }
+
+  /** What is not read yet holds the sender back. */
+  async #paced(bytes: number): Promise<void> {
+    const { limit, signal } = this.#options;
+    if (limit === undefined || limit.pieceBytes === Infinity) return;
+    const ends = AbortSignal.any([this.#gone.signal, ...(signal === undefined ? [] : [signal])]);
+    await this.#watchdog.during(limit.take(bytes, ends));
   }
 
   /** A sender tells of more than who is told can read. */

@@ -9,7 +9,7 @@ import {
 import { send, type Channel } from '../wire/channel.ts';
 import { digestText } from '../digests/digests.ts';
 import type { SendWindow } from './send-window.ts';
-import type { RateLimit } from '../wire/rate-limit.ts';
+import type { Limit } from '../wire/rate-limit.ts';
 import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
 import { SendsInFlight, type OnSent } from './sends-in-flight.ts';
 import type { ReadBlock } from './shared-reads.ts';
@@ -56,12 +56,12 @@ type Buffers = readonly [Buffer, Buffer];
 export class ChunkSender {
   readonly #channel: Channel;
   readonly #sendWindow: SendWindow;
-  readonly #limit: RateLimit | undefined;
+  readonly #limit: Limit | undefined;
   readonly #stop: AbortSignal;
   #buffers: Buffers | undefined;
 
   /** @param stop ends the waiting for what `limit` lets go */
-  constructor(channel: Channel, sendWindow: SendWindow, limit: RateLimit | undefined, stop: AbortSignal) {
+  constructor(channel: Channel, sendWindow: SendWindow, limit: Limit | undefined, stop: AbortSignal) {
     this.#channel = channel;
     this.#sendWindow = sendWindow;
     this.#limit = limit;
@@ -134,14 +134,15 @@ export class ChunkSender {
   /** The digest of the block goes with the first chunk, so that the receiver can verify the block when it is whole. */
   async #sendChunks(entry: number, from: number, piece: Piece, inFlight: SendsInFlight): Promise<void> {
     const { content } = piece;
-    const most = Math.min(CHUNK_BYTES, this.#limit?.pieceBytes ?? CHUNK_BYTES);
+    const pieceBytes = this.#limit?.pieceBytes ?? Infinity;
+    const most = Math.min(CHUNK_BYTES, pieceBytes);
     const digest = piece.blockDigest();
     let block = digest === undefined ? undefined : digestText(digest);
     for (let at = 0; at < content.length && inFlight.isWanted; at += most) {
       const chunk = content.subarray(at, at + most);
       const offset = from + at;
       // Chunks that wait for their time must not be overtaken.
-      await inFlight.fewerThan(this.#limit === undefined ? MAX_IN_FLIGHT : 1);
+      await inFlight.fewerThan(pieceBytes === Infinity ? MAX_IN_FLIGHT : 1);
       await this.#limit?.take(chunk.length, this.#stop);
       const sending = this.#channel.send(chunkHeader({ entry, offset, block }), chunk);
       inFlight.add(sending, chunk.length, offset + chunk.length);

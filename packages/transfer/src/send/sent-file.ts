@@ -1,6 +1,6 @@
 import type { EntryFailure, FileEnd, PresentFile } from '@filer/protocol';
 import type { Extent } from '../wire/growing.ts';
-import type { RateLimit } from '../wire/rate-limit.ts';
+import type { Limit } from '../wire/rate-limit.ts';
 import type { ListedFile } from './reader.ts';
 import type { SharedReads } from './shared-reads.ts';
 import type { Source } from './source.ts';
@@ -54,7 +54,7 @@ export interface OutgoingOptions {
   /** Reads the files, for all recipients of a job together. @default for this recipient alone */
   readonly reads?: SharedReads | undefined;
   /** How fast contents go; shared by all that keep to it together. @default as fast as can be */
-  readonly limit?: RateLimit | undefined;
+  readonly limit?: Limit | undefined;
   /**
    * Whether a file that is written to meanwhile goes up to the size that it had when it was found, as a log does that
    * grows all the time.

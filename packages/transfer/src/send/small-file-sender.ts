@@ -11,7 +11,7 @@ import {
 import { send, type Channel } from '../wire/channel.ts';
 import { bugOf } from '../wire/early-end.ts';
 import { PackedMessages } from '../wire/packed-messages.ts';
-import type { RateLimit } from '../wire/rate-limit.ts';
+import type { Limit } from '../wire/rate-limit.ts';
 import type { SendWindow } from './send-window.ts';
 import type { OutgoingOptions, OutgoingOwner, SentFile } from './sent-file.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -30,7 +30,7 @@ export class SmallFileSender {
   readonly #owner: Pick<OutgoingOwner, 'sent'>;
   readonly #sendWindow: SendWindow;
   readonly #reads: SharedReads | undefined;
-  readonly #limit: RateLimit | undefined;
+  readonly #limit: Limit | undefined;
   readonly #stop: AbortSignal;
   /** Whether the receiver takes a small file as one message. */
   packsSmall = false;

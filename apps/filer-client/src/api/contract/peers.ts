@@ -13,6 +13,14 @@ const serverProblem = v.object({
 });
 export type ServerProblemDocument = v.InferOutput<typeof serverProblem>;
 
+/** A limit of all transfers together. */
+const standingLimit = v.object({
+  /** As it is set: a rate, with the hours at which it holds. Empty for none. */
+  windows: arrayOf(v.string()),
+  /** Bytes a second, now; null while nothing is limited. */
+  now: v.nullable(v.number()),
+});
+
 /** Who this machine is and how it is connected. */
 const status = v.object({
   id: v.string(),
@@ -33,6 +41,8 @@ const status = v.object({
   }),
   listen: v.nullable(v.string()),
   inbox: v.string(),
+  /** Of all transfers together: `limit` and `receive-limit` of `start`. */
+  limits: v.object({ send: standingLimit, receive: standingLimit }),
   /** Reports that wait. */
   spool: v.number(),
   /** What it reports by itself. */

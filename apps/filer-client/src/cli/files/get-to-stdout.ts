@@ -22,6 +22,7 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
   try {
     await using daemon = await openEphemeral(context);
     const { member, access, software } = daemon.context;
+    await daemon.context.daemon.prepareTransfers();
     const peer = await findPeer(daemon.context, target, signal, timeoutMs);
     const bytes = await streamFile(
       { peer, path, name, timeoutMs, checksum, limit },

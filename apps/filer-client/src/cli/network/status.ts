@@ -1,4 +1,4 @@
-import { formatAgo, printable, renderFields, type Context } from '@filer/program';
+import { formatAgo, formatBytes, printable, renderFields, type Context } from '@filer/program';
 import type { Status } from '../../api/contract/peers.ts';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
@@ -24,6 +24,8 @@ export async function run(_args: object, context: Context): Promise<void> {
     ],
     ['server', serverLine(status)],
     ['inbox', output.path(status.inbox)],
+    ...limitRow('send limit', status.limits.send),
+    ...limitRow('receive limit', status.limits.receive),
     ['reports waiting', String(status.spool)],
     ['schedules', schedulesLine(status)],
     ...refusedRow(status.spoolRefused),
@@ -39,6 +41,11 @@ export async function run(_args: object, context: Context): Promise<void> {
 function schedulesLine({ schedules, nextReport }: Status): string {
   if (nextReport === null) return String(schedules);
   return `${schedules}, next ${nextReport.name} ${whenWords(nextReport.at)}`;
+}
+
+function limitRow(label: string, { windows, now }: Status['limits']['send']): (readonly [string, string])[] {
+  if (windows.length === 0) return [];
+  return [[label, `${windows.join(', ')} (now ${now === null ? 'no limit' : `${formatBytes(now)}/s`})`]];
 }
 
 function refusedRow(refused: number): (readonly [string, string])[] {

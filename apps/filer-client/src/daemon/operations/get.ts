@@ -35,6 +35,7 @@ async function fetchTo(
   { emit, signal }: Call<GetEvent>,
 ): Promise<GetDone> {
   const { timeoutMs, onConflict = 'update', exclude = [], limit, checksum = false, dryRun = false } = params;
+  await context.daemon.prepareTransfers();
   const { peer: target, path, name } = parseSharedPath(params.source);
   const dest = requireAbsolute(params.dest, 'dest');
   // A destination that cannot be used is said before anyone is bothered, unless an earlier try of this get has made it.

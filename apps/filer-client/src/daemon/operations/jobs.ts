@@ -43,7 +43,7 @@ export const transfers: OperationOf<typeof transferMethods.transfers> = ({ membe
 };
 
 /** `retry JOB`: tells what `send` tells. */
-export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { emit, signal }) => {
+export const retry: OperationOf<typeof sendMethods.retry> = async (context, params, { emit, signal }) => {
   const job = jobOf(context, params.job);
   if (keptGet(job) !== undefined)
     throw new FilerError(
@@ -73,7 +73,8 @@ export const retry: OperationOf<typeof sendMethods.retry> = (context, params, { 
   const isOpen = context.member.jobs.deliveries(job.id).some(({ state }) => state !== 'delivered');
   if (request.spooled && isOpen) requireWhole(request.paths);
   const summed = params.summed === true ? namedPaths(request) : undefined;
-  return followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));
+  await context.daemon.prepareTransfers();
+  return await followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));
 };
 
 /** `cancel JOB` */

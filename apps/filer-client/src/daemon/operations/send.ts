@@ -28,6 +28,7 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
   const note = requireShortNote(params.note ?? '');
   const paths = [...new Set(named)];
   if (!spooled) for (const path of paths) requireNoSecrets(path, exclude);
+  await context.daemon.prepareTransfers();
   const { bytes: bytesTotal, hasFolder } = await sizeOf(paths);
   if (mirror && !hasFolder)
     throw new FilerError('usage', '--delete removes what a folder no longer has: give it a folder to send');

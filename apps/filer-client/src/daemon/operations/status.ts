@@ -1,6 +1,7 @@
 import { formatHostPort, type AnnouncedSchedule } from '@filer/protocol';
 import type { peerMethods, Status } from '../../api/contract/peers.ts';
 import { problemDocument } from '../../network/server-access.ts';
+import type { StandingLimit } from '../../network/standing-limits.ts';
 import type { OperationOf } from '../operation-context.ts';
 
 export const status: OperationOf<typeof peerMethods.status> = async ({
@@ -9,6 +10,7 @@ export const status: OperationOf<typeof peerMethods.status> = async ({
   schedules,
   daemon,
 }) => {
+  await daemon.prepareTransfers();
   const current = access.current;
   const asOf = current === undefined ? member.directory.asOf : Date.now();
   return {
@@ -30,6 +32,7 @@ export const status: OperationOf<typeof peerMethods.status> = async ({
     },
     listen: daemon.listen,
     inbox: await daemon.inboxFolder(),
+    limits: { send: limitDocument(member.limits.send), receive: limitDocument(member.limits.receive) },
     spool: member.spool.size,
     schedules: schedules.entries.length,
     nextReport: nextReport(schedules.announce()),
@@ -39,6 +42,10 @@ export const status: OperationOf<typeof peerMethods.status> = async ({
     connections: daemon.connections(),
   };
 };
+
+function limitDocument({ windows, rate }: StandingLimit): Status['limits']['send'] {
+  return { windows: windows.map(({ text }) => text), now: rate ?? null };
+}
 
 function nextReport(schedules: readonly AnnouncedSchedule[]): Status['nextReport'] {
   const [next] = schedules.toSorted((a, b) => a.nextInMs - b.nextInMs);
