@@ -96,7 +96,9 @@ export type SendArguments = ArgumentValues<typeof sendArguments>;
 const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf', { completes: 'shared' });
 
 export const getArguments = {
-  source: required(SHARED_PATH, 'what to fetch: PEER:SHARE/path'),
+  sources: list(SHARED_PATH, 'what to fetch: PEER:SHARE/path, or a pattern such as "bob:docs/*.pdf"', {
+    required: true,
+  }),
   dest: optional(
     PATH,
     'destination: a folder, an unused name, or - for standard output (default: this folder)',

@@ -28,6 +28,7 @@ import {
   watchAddArguments,
   watchRemoveArguments,
 } from './arguments.ts';
+import { withTrailingDestination } from './files/trailing-destination.ts';
 import { withTrailingRecipient } from './files/trailing-recipient.ts';
 
 /*
@@ -91,12 +92,15 @@ export const commands: readonly Command[] = [
     load: () => import('./files/send.ts'),
   }),
   defineCommand({
-    usage: 'get <source> [dest]',
-    describe: "fetch a file or a folder from a peer's share",
+    usage: 'get <sources..> [dest]',
+    describe: "fetch files and folders from peers' shares",
     args: getArguments,
+    expand: withTrailingDestination,
     examples: [
       'get bob:docs/plan.pdf',
       'get bob:docs ~/from-bob',
+      'get bob:docs/a.pdf carol:scans/b.pdf ~/papers',
+      'get "bob:docs/*.pdf" ~/papers --dry-run',
       'get bob:builds --exclude "*.tmp"',
       'get bob:docs/all.tar - | tar x',
     ],

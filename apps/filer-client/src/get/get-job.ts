@@ -10,6 +10,7 @@ import type { Destination } from './destination.ts';
 import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { FetchingDocument } from '../api/contract/transfers.ts';
 import { lockDestination } from './get-lock.ts';
+import { presentHere } from './present-here.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
 import type { FileOutcome, Progress } from '../api/contract/send.ts';
@@ -71,7 +72,10 @@ export class GetJob {
   /** Of this connection: files that are here, and their bytes. */
   #filesDone = 0;
   #bytesDone = 0;
+  /** Of a dry run: files and links that would come, their bytes, and those that are here. */
   #wouldGet = 0;
+  #wouldGetBytes = 0;
+  #isHere = 0;
   readonly #since = new Date().toISOString();
   readonly #progress = new LiveProgress();
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#around.emit(progress));
@@ -121,13 +125,13 @@ export class GetJob {
       ok: exitCode === 0,
       exitCode,
       filesSent: this.#delivered,
-      filesSkipped: this.#skipped,
+      filesSkipped: this.#skipped + this.#isHere,
       filesKept: this.#kept,
       filesFailed: this.#failed,
       filesRemoved: 0,
       linksLeftOut: this.#leftOut,
       bytesSent: this.#bytesReceived,
-      bytesTotal: this.#bytesTotal,
+      bytesTotal: this.#request.dryRun ? this.#wouldGetBytes : this.#bytesTotal,
       ...(this.#request.dryRun ? { dryRun: true, filesTotal: this.#wouldGet } : {}),
       from,
       path: this.#path,
@@ -146,13 +150,15 @@ export class GetJob {
 
   /** @returns why not all came, or undefined */
   async #fetch(home: Home): Promise<FilerError | undefined> {
-    const { peer, destination } = this.#request;
+    const { peer, destination, dryRun } = this.#request;
     const { emit, signal } = this.#around;
     const common = { job: this.id, path: this.#path };
-    const lock = await lockDestination(home, destination, signal, () => emit({ type: 'waiting', ...common }));
+    const lock = dryRun
+      ? undefined
+      : await lockDestination(home, destination, signal, () => emit({ type: 'waiting', ...common }));
     try {
       this.#time.progressed();
-      await cleanMarkedParts(destination.folder, this.#mark, this.#around.member.clock.now());
+      if (!dryRun) await cleanMarkedParts(destination.folder, this.#mark, this.#around.member.clock.now());
       const error = await whileLost({
         peer: peer.name,
         limit: this.#time,
@@ -165,7 +171,7 @@ export class GetJob {
       return error ?? this.#failure();
     } finally {
       this.#throttle.stop();
-      await lock.release();
+      await lock?.release();
     }
   }
 
@@ -192,6 +198,8 @@ export class GetJob {
     this.#firstFailure = undefined;
     this.#failed = 0;
     this.#wouldGet = 0;
+    this.#wouldGetBytes = 0;
+    this.#isHere = 0;
     this.#leftOut = 0;
     this.#filesDone = 0;
     this.#bytesDone = 0;
@@ -306,10 +314,17 @@ export class GetJob {
     this.#around.emit({ type: 'file', ...common, path, ...outcome, message });
   }
 
-  #tellWouldGet({ path, kind, size }: Entry): void {
-    if (kind !== 'dir') this.#wouldGet++;
+  #tellWouldGet(entry: Entry): void {
+    const { kind, size } = entry;
     const { folder } = this.#request.destination;
-    this.#around.emit({ type: 'would-get', path: join(folder, path), kind, size });
+    const path = join(folder, entry.path);
+    const present = presentHere(path, entry, this.#around.member.digests, this.#request.checksum);
+    if (kind !== 'dir' && present === 'identical') this.#isHere++;
+    else if (kind !== 'dir') {
+      this.#wouldGet++;
+      this.#wouldGetBytes += size;
+    }
+    this.#around.emit({ type: 'would-get', path, kind, size, present });
   }
 }
 

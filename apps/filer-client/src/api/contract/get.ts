@@ -34,6 +34,11 @@ const wouldGet = v.object({
   path: v.string(),
   kind: v.string(),
   size: v.number(),
+  /**
+   * What is here in its place: `identical`, `other`, or `unknown` for a file of its size that was not compared; null for
+   * nothing. What is identical would not come.
+   */
+  present: v.nullable(v.picklist(['identical', 'other', 'unknown'])),
 });
 
 const getEvent = v.variant('type', [progress, fileOutcome, getStarted, retrying, waiting, wouldGet]);
@@ -61,6 +66,8 @@ export const getParams = v.object({
   checksum: v.optional(v.boolean()),
   limit: v.optional(limit),
   dryRun: v.optional(v.boolean()),
+  /** Whether the destination is a folder that is there. @default it may be a name that is not used yet */
+  into: v.optional(v.boolean()),
   /** The get to continue, of the same source and destination. */
   job: v.optional(job),
 });

@@ -27,7 +27,15 @@ export async function namesFor(
   const lookUp = NAMES[what];
   if (lookUp === undefined) return { candidates: [] };
   using member = await openMember(context);
-  return { candidates: lookUp(member, typed), ...(what === 'sent' ? { paths: 'file' as const } : {}) };
+  return {
+    candidates: lookUp(member, typed),
+    ...(mayBePath(what, others) ? { paths: 'file' as const } : {}),
+  };
+}
+
+/** The destination of a get stands behind what is fetched. */
+function mayBePath(what: string, others: readonly string[]): boolean {
+  return what === 'sent' || (what === 'shared' && others.length > 0);
 }
 
 const NAMES: Readonly<Record<string, (member: Member, typed: string) => readonly Candidate[]>> = {

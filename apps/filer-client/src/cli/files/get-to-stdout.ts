@@ -15,7 +15,9 @@ const ONE_FILE = { filesDone: 0, filesTotal: 1, complete: true };
 export async function getToStdout(args: GetArguments, context: Context): Promise<number> {
   const { output, signal, stdout } = context;
   requireOnlyBytes(args, output.jsonMode);
-  const { peer: target, path, name } = parseSharedPath(args.source);
+  const [source = '', another] = args.sources;
+  if (another !== undefined) throw new FilerError('usage', '- takes one file: fetch several into a folder');
+  const { peer: target, path, name } = parseSharedPath(source);
   const { timeoutMs, checksum, limit } = args;
   const progress = await openProgress(context, args.progress);
   const startedAt = performance.now();

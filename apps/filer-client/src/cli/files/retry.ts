@@ -6,12 +6,12 @@ import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
 import type { RetryArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
-import { fetchAndShow } from './get.ts';
+import { fetchAndShow } from './fetch-and-show.ts';
 import { showJob } from './job-following.ts';
 
 export async function run({ job: typed, progress }: RetryArguments, context: Context): Promise<number> {
   const { id, isComplete, names, get } = await lookUp(typed, context);
-  if (get !== undefined) return await fetchAndShow(get, progress, context);
+  if (get !== undefined) return (await fetchAndShow(get, progress, context)).exitCode;
   const params = { job: id, summed: !context.output.jsonMode };
   const exitCode = await showJob(context, progress, (onItem) =>
     call(context, contract.retry, params, onItem),

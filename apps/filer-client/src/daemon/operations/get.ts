@@ -1,3 +1,4 @@
+import { FilerError } from '@filer/protocol';
 import type { Call } from '@filer/program';
 import type { GetDone, GetEvent, getMethods, GetParams } from '../../api/contract/get.ts';
 import { findDestination } from '../../get/destination.ts';
@@ -39,7 +40,14 @@ async function fetchTo(
   const { peer: target, path, name } = parseSharedPath(params.source);
   const dest = requireAbsolute(params.dest, 'dest');
   // A destination that cannot be used is said before anyone is bothered, unless an earlier try of this get has made it.
-  if (params.job === undefined) await findDestination(dest, name);
+  if (params.job === undefined) {
+    const { isInto } = await findDestination(dest, name);
+    if (params.into === true && !isInto)
+      throw new FilerError(
+        'path-missing',
+        `there is no folder ${JSON.stringify(dest)} for what is fetched: make it first`,
+      );
+  }
   const peer = await findPeer(context, target, signal, timeoutMs);
   const unfinished = new UnfinishedGets(context.member.settings);
   const source = `${peer.id}:${path}`;

@@ -1,0 +1,115 @@
+import { EXIT_CODES, FilerError } from '@filer/protocol';
+import { formatBytes, type Context, type ProgressMode } from '@filer/program';
+import type { GetDone, GetParams } from '../../api/contract/get.ts';
+import { parseSharedPath } from '../../get/peer-path.ts';
+import { countOf, fetchAndShow } from './fetch-and-show.ts';
+
+/** How the fetch of one source ended. */
+interface Part {
+  readonly source: string;
+  readonly done: GetDone | undefined;
+  readonly failure: FilerError | undefined;
+}
+
+/**
+ * Fetches several things into one folder, one after the other: each is a job of its own, and one that fails costs none of the
+ * others.
+ *
+ * @returns the exit code
+ */
+export async function getSeveral(
+  sources: readonly string[],
+  request: Omit<GetParams, 'source'>,
+  mode: ProgressMode | undefined,
+  context: Context,
+): Promise<number> {
+  requireOwnNames(sources);
+  const parts: Part[] = [];
+  for (const source of sources) {
+    try {
+      const done = await fetchAndShow({ ...request, source, into: true }, mode, context, 'part');
+      parts.push({ source, done, failure: undefined });
+    } catch (error) {
+      if (context.signal.aborted || !(error instanceof FilerError)) throw error;
+      context.output.warn(error.message);
+      const { code, message: status } = error;
+      context.output.json({ type: 'fetched', source, ok: false, exitCode: EXIT_CODES[code], code, status });
+      parts.push({ source, done: undefined, failure: error });
+    }
+  }
+  return summarizeAll(parts, request, context);
+}
+
+/** Two of one name would have one place. @throws FilerError `usage` */
+function requireOwnNames(sources: readonly string[]): void {
+  const known = new Map<string, string>();
+  for (const source of sources) {
+    const { name } = parseSharedPath(source);
+    const other = known.get(name);
+    if (other !== undefined)
+      throw new FilerError(
+        'usage',
+        `${other} and ${source} are both called ${JSON.stringify(name)}: fetch one of them by itself, under another name`,
+      );
+    known.set(name, source);
+  }
+}
+
+function summarizeAll(
+  parts: readonly Part[],
+  { dest: path, dryRun = false }: Omit<GetParams, 'source'>,
+  { output }: Context,
+): number {
+  const sum = (key: Sum): number => parts.reduce((total, { done }) => total + (done?.[key] ?? 0), 0);
+  const [filesSent, filesSkipped, filesFailed] = [sum('filesSent'), sum('filesSkipped'), sum('filesFailed')];
+  const failed = parts.filter(({ done }) => done?.ok !== true);
+  const [first] = failed;
+  const isPartial = failed.length < parts.length || filesSent + filesSkipped > 0;
+  const exitCode =
+    first === undefined ? 0 : isPartial ? EXIT_CODES.partial : (first.done?.exitCode ?? codeOf(first));
+  const [bytesSent, bytesTotal, filesTotal] = [sum('bytesSent'), sum('bytesTotal'), sum('filesTotal')];
+  output.json({
+    type: 'done',
+    job: parts[0]?.done?.job ?? '',
+    ok: exitCode === 0,
+    exitCode,
+    filesSent,
+    filesSkipped,
+    filesKept: sum('filesKept'),
+    filesFailed,
+    filesRemoved: 0,
+    linksLeftOut: sum('linksLeftOut'),
+    bytesSent,
+    bytesTotal,
+    ...(dryRun ? { dryRun, filesTotal } : {}),
+    path,
+    sources: parts.map(({ source, done, failure }) => ({
+      source,
+      job: done?.job ?? null,
+      ok: done?.ok === true,
+      code: failure?.code ?? done?.recipients[0].code ?? null,
+      path: done?.path ?? null,
+    })),
+  });
+  const failures = failed.length === 0 ? '' : `; ${failed.length} of ${parts.length} sources failed`;
+  output.words(
+    dryRun
+      ? `${countOf(filesTotal)} of ${formatBytes(bytesTotal)} would come from ${parts.length} sources: nothing was fetched${failures}`
+      : `${countOf(filesSent)} fetched from ${parts.length} sources, ${filesSkipped} here already, ${filesFailed} failed${failures}`,
+  );
+  return exitCode;
+}
+
+type Sum =
+  | 'filesSent'
+  | 'filesSkipped'
+  | 'filesKept'
+  | 'filesFailed'
+  | 'linksLeftOut'
+  | 'bytesSent'
+  | 'bytesTotal'
+  | 'filesTotal';
+
+function codeOf({ failure }: Part): number {
+  return EXIT_CODES[failure?.code ?? 'internal'];
+}
