@@ -69,7 +69,7 @@ test('a report whose key is another one’s gets a new key, and no other does: i
   const before = waiting();
   const [conflicting] = before;
   if (conflicting === undefined) throw new Error('nothing waits');
-  spool.rekey(conflicting);
+  spool.keys.renew(conflicting);
   const third = spool.add('user', 3, body);
 
   const [a, b, c] = waiting();
@@ -81,7 +81,7 @@ test('a report whose key is another one’s gets a new key, and no other does: i
 
 test('reports with other keys of an old copy share one new spool', () => {
   for (let time = 1; time <= 3; time++) spool.add('user', time, body);
-  for (const report of waiting()) spool.rekey(report);
+  for (const report of waiting()) spool.keys.renew(report);
 
   expect(new Set(waiting().map((report) => report.spool)).size).toBe(1);
 });

@@ -1,14 +1,9 @@
 import {
   FilerError,
-  formatHeartbeat,
   formatSchedules,
-  MAX_HEARTBEAT_MS,
   hearLeaves,
   hearRemovals,
   leavesMessage,
-  messageOf,
-  MIN_HEARTBEAT_MS,
-  HEARTBEAT_MS,
   pause,
   type Heartbeat,
   directoryMessage,
@@ -18,13 +13,14 @@ import {
   textMessage,
   Router,
   type AnnouncedSchedule,
-  type DirectoryPage,
   type Handler,
   type Session,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { reconnectDelayMs } from './backoff.ts';
-import { alignDirectory, pullDirectory, takeBroadcast } from './directory-sync.ts';
+import { DirectoryFollower } from './directory-follower.ts';
+import { alignDirectory } from './directory-sync.ts';
+import { sendHeartbeats } from './heartbeats.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import type { RecordPublisher } from './record-publisher.ts';
@@ -69,20 +65,17 @@ export interface ServerLinkOptions {
   readonly schedules: AnnouncedSchedules;
 }
 
-/** The share of the interval by which a heartbeat comes earlier or later: 500 clients do not beat as one. */
-const HEARTBEAT_JITTER = 0.1;
-
 /** A daemon's lasting session with the ip-server: opened again for ever, with growing pauses. */
 export class ServerLink implements ServerAccess {
   readonly #options: ServerLinkOptions;
   readonly #stop = new AbortController();
+  readonly #directory: DirectoryFollower;
   /** Welcomed; becomes `#current` once the directory is there. */
   #linked: ServerSession | undefined;
   #current: ServerSession | undefined;
   #overLoopback: boolean;
   #running: Promise<void> | undefined;
   #waiting: AbortController | undefined;
-  #syncing: Promise<void> = Promise.resolve();
   readonly #courier: Courier;
   /** The version of the schedules that the server knows. */
   #schedulesTold: number | undefined;
@@ -93,6 +86,7 @@ export class ServerLink implements ServerAccess {
   constructor(options: ServerLinkOptions) {
     this.#options = options;
     this.#courier = options.courier;
+    this.#directory = new DirectoryFollower(options.member, options.log);
     this.#register();
     this.#overLoopback = options.member.settings.get('server.overLoopback') === '1';
   }
@@ -130,7 +124,7 @@ export class ServerLink implements ServerAccess {
     const server = this.#current;
     if (server === undefined) return;
     try {
-      await this.#pull(server);
+      await this.#directory.pull(server);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error; // the link notices by itself what broke it
     }
@@ -174,7 +168,7 @@ export class ServerLink implements ServerAccess {
     }
     await this.#running;
     await this.#courier.close();
-    await this.#syncing;
+    await this.#directory.settled();
   }
 
   async #run(publisher: RecordPublisher): Promise<void> {
@@ -207,7 +201,7 @@ export class ServerLink implements ServerAccess {
   }
 
   async #connectAndServe(publisher: RecordPublisher, onConnected: () => void): Promise<void> {
-    const { member, software, incarnation, log } = this.#options;
+    const { member, software, incarnation, measure, log } = this.#options;
     const schedules = this.#options.schedules.announce();
     this.#schedulesTold = this.#options.schedules.version;
     const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true, schedules });
@@ -225,7 +219,7 @@ export class ServerLink implements ServerAccess {
       publisher.forget();
       await publisher.publish(server);
       alignDirectory(member, welcome);
-      await this.#pull(server);
+      await this.#directory.pull(server);
       this.#current = server;
       this.#problem = undefined;
       onConnected();
@@ -234,7 +228,10 @@ export class ServerLink implements ServerAccess {
       member.events.publish('server', { connected: true, reason: '' });
       this.announceSchedules();
       this.#courier.sessionIs(session);
-      await this.#beat(server, publisher);
+      await sendHeartbeats(server, measure, async () => {
+        if (member.spool.size > 0) this.kickSpool();
+        await publisher.publish(server);
+      });
       const reason = await session.closed;
       throw reason ?? new FilerError('connection-closed', 'the ip-server closed the connection');
     } finally {
@@ -250,51 +247,14 @@ export class ServerLink implements ServerAccess {
     }
   }
 
-  /** Pulls one after the other: a broadcast that leaves a gap can come while one runs. */
-  #pull(server: ServerSession): Promise<void> {
-    const { member, log } = this.#options;
-    const { epoch, seq } = server.welcome;
-    if (epoch === undefined || seq === undefined) return Promise.resolve();
-    const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
-    this.#syncing = this.#syncing.then(() =>
-      pullDirectory(member, server.session, { epoch, seq }, refused, (time) => this.#witness(server, time)),
-    );
-    const pulled = this.#syncing;
-    this.#syncing = pulled.catch(() => undefined);
-    return pulled;
-  }
-
-  /** The server's clock confirms this machine's, or does not; a server on this machine has the same clock. */
-  #witness({ overLoopback }: ServerSession, time: number): void {
-    const { clock, server } = this.#options.member;
-    if (!overLoopback) clock.witness(server.id, time);
-  }
-
-  /** Sends heartbeats until the session ends. */
-  async #beat(server: ServerSession, publisher: RecordPublisher): Promise<void> {
-    const { session, welcome } = server;
-    const wanted = welcome.heartbeatMs ?? HEARTBEAT_MS;
-    const intervalMs = Math.min(Math.max(wanted, MIN_HEARTBEAT_MS), MAX_HEARTBEAT_MS);
-    let open = true;
-    const ended = session.closed.then(() => (open = false));
-    while (open) {
-      const beat = formatHeartbeat(await this.#options.measure(), Date.now());
-      await session.notify(beat.header).catch(() => undefined); // `closed` tells why
-      if (this.#options.member.spool.size > 0) this.kickSpool();
-      if (open) await publisher.publish(server);
-      const jitter = 1 + HEARTBEAT_JITTER * (2 * Math.random() - 1);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, intervalMs * jitter);
-      await Promise.race([promise, ended]);
-      clearTimeout(timer);
-    }
-  }
-
   /** What the server sends unasked. Nothing here may wait for an answer: it could not arrive meanwhile. */
   #register(): void {
     const { member, log, router } = this.#options;
     router
-      .on(directoryMessage, (page) => this.#takeDirectory(page))
+      .on(directoryMessage, (page) => {
+        this.#directory.take(page, this.#linked);
+        return undefined;
+      })
       .on(textMessage, (signed) => {
         takeText(member, signed, undefined, Date.now());
         return undefined;
@@ -308,23 +268,6 @@ export class ServerLink implements ServerAccess {
         log.info('the ip-server says goodbye', { reason });
         return undefined;
       });
-  }
-
-  #takeDirectory(page: DirectoryPage): undefined {
-    const { member, log } = this.#options;
-    const refused = (error: FilerError): void => log.warn('an entry of the directory was refused', { error });
-    const server = this.#linked;
-    if (server !== undefined) this.#witness(server, page.time);
-    const changed = takeBroadcast(member, page, refused);
-    for (const { id, name, state } of changed ?? []) {
-      if (id === member.id) continue;
-      member.events.publish('presence', { id, name, state });
-    }
-    if (changed !== undefined || server === undefined) return;
-    this.#pull(server).catch((error: unknown) => {
-      log.warn('the directory could not be pulled', { error: messageOf(error) });
-      server.session.messenger.destroy();
-    });
   }
 
   readonly #receive: Handler = (message, session) => {

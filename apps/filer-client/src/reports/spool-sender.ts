@@ -82,11 +82,11 @@ class Drain {
 
   async run(): Promise<void> {
     const { spool, session } = this.#sending;
-    if (spool.size > 0 && checked.get(session) !== spool.id) this.#doubtful = await this.#findOldCopy();
+    if (spool.size > 0 && checked.get(session) !== spool.keys.id) this.#doubtful = await this.#findOldCopy();
     for (;;) {
       const waiting = spool.next(this.#doubtful === undefined ? IN_FLIGHT : 1);
       const [first] = waiting;
-      if (this.#doubtful !== undefined && !spool.waits(this.#doubtful)) this.#trust();
+      if (this.#doubtful !== undefined && !spool.keys.waits(this.#doubtful)) this.#trust();
       if (first === undefined) return;
       const lacking = waiting.findIndex((report) => this.#lacksFiles(report));
       if (lacking === 0) await this.#upload(first);
@@ -97,17 +97,17 @@ class Drain {
   /** @returns the spool's id if the server knows more of it than was ever sent from here */
   async #findOldCopy(): Promise<string | undefined> {
     const { spool, session, log } = this.#sending;
-    const { id } = spool;
+    const { id } = spool.keys;
     try {
       const { seq } = parseStored(await session.ask(formatSpool(id)));
-      if (seq <= spool.sentSeq) {
+      if (seq <= spool.keys.sentSeq) {
         checked.set(session, id);
         return undefined;
       }
       log.warn(
         'the server knows later reports of this home: it is an older copy, what is stored is not stored again',
         {
-          sent: spool.sentSeq,
+          sent: spool.keys.sentSeq,
           known: seq,
         },
       );
@@ -122,7 +122,7 @@ class Drain {
   /** Nothing is left of what may be stored: from here on all is new, under new numbers. */
   #trust(first?: SpooledReport): void {
     this.#doubtful = undefined;
-    this.#sending.spool.renewFrom(first);
+    this.#sending.spool.keys.renewFrom(first);
   }
 
   #lacksFiles({ folder, seq }: SpooledReport): boolean {
@@ -142,7 +142,7 @@ class Drain {
 
   async #sendAll(reports: readonly SpooledReport[]): Promise<void> {
     const { spool, session, dueOf } = this.#sending;
-    spool.sending(reports);
+    spool.keys.sending(reports);
     const outcomes = await Promise.allSettled(reports.map((report) => send(session, report, dueOf)));
     const stored = reports.filter((_, n) => outcomes[n]?.status === 'fulfilled');
     const isUnsigned = ({ seq }: SpooledReport): boolean => this.#unsigned.has(seq);
@@ -165,7 +165,7 @@ class Drain {
     if (code === 'report-conflict') {
       this.#countAgain(seq, error);
       if (report.spool === this.#doubtful) this.#trust(report);
-      else spool.rekey(report);
+      else spool.keys.renew(report);
       this.#uploaded.delete(seq);
       log.warn(
         'the server knows another report by this number: this home is an older copy, it continues with new numbers',

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { type Database, integerIn, KeyValues, NO_EVENTS, textIn } from '@filer/program';
+import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
 import {
   encodeReportBody,
@@ -13,6 +12,8 @@ import {
   type ReportBody,
 } from '@filer/protocol';
 import { SpoolFolders } from './spool-folders.ts';
+import { RefusedReports, type Refused } from './refused-reports.ts';
+import { SpoolKeys, type ReportKey } from './spool-keys.ts';
 
 /** Reports that may wait, by number and by bytes: months of a report every 10 minutes. */
 const MAX_SPOOLED = 100_000;
@@ -22,9 +23,7 @@ const MAX_SPOOLED_BYTES = 256 * 1024 * 1024;
 const MAX_FILE_BYTES = 1024 * 1024 * 1024;
 
 /** A report as it waits: its key, and the bytes that go on the wire every time it is sent. */
-export interface SpooledReport {
-  readonly spool: string;
-  readonly seq: number;
+export interface SpooledReport extends ReportKey {
   readonly kind: Report['kind'];
   readonly time: number;
   readonly content: Buffer;
@@ -53,9 +52,6 @@ export interface SpoolFiles {
 /** Told beside the seqs of reports. */
 const STALLED = 'stalled';
 
-/** What is asked of a list of refused reports: some, or all. */
-export type Refused = 'all' | readonly number[];
-
 interface SpoolOptions {
   readonly maxReports?: number | undefined;
   readonly events?: ClientEvents;
@@ -64,16 +60,14 @@ interface SpoolOptions {
 /**
  * Reports on their way to the server: on disk before they are sent, in order, dropped only when the server has said
  * that they are stored. One that it refuses for good is set aside and kept, so that it holds up nothing.
- *
- * Each keeps the key (spool, seq) under which it was made. In a home that was restored from a backup the server may know that key
- * for another report: then this one alone gets a new key. Any other may be stored already, under the one that it has.
  */
 export class Spool {
   /** What the files of all that waits may take, in bytes. */
   maxFileBytes = MAX_FILE_BYTES;
   readonly folders: SpoolFolders;
+  readonly keys: SpoolKeys;
+  readonly #refused: RefusedReports;
   readonly #database: Database;
-  readonly #settings: KeyValues;
   readonly #network: string;
   readonly #maxReports: number;
   readonly #events: ClientEvents;
@@ -92,33 +86,25 @@ export class Spool {
   ) {
     this.#database = database;
     this.#network = network;
-    this.#settings = new KeyValues(database, 'settings');
+    this.keys = new SpoolKeys(database, network);
+    this.#refused = new RefusedReports(database, network, this.keys);
     this.#maxReports = maxReports;
     this.#events = events;
     this.folders = new SpoolFolders(database, folder);
     this.#settled.setMaxListeners(0);
   }
 
-  /** Random, made with the database: a restored or lost home never collides with what it sent before. */
-  get id(): string {
-    return this.#settings.once('spool', newSpoolId);
-  }
-
   /** Reports that wait. */
   get size(): number {
-    return this.#count('refused_code IS NULL');
+    const row = this.#database
+      .prepare('SELECT count(*) AS n FROM spool WHERE network = ? AND refused_code IS NULL')
+      .get(this.#network);
+    return integerIn(row ?? {}, 'n');
   }
 
   /** Reports that the server refused for good. */
   get refusedSize(): number {
-    return this.#count('refused_code IS NOT NULL');
-  }
-
-  #count(condition: string): number {
-    const row = this.#database
-      .prepare(`SELECT count(*) AS n FROM spool WHERE network = ? AND ${condition}`)
-      .get(this.#network);
-    return integerIn(row ?? {}, 'n');
+    return this.#refused.size;
   }
 
   /** @throws FilerError `spool-full` when files of so many bytes have no room */
@@ -153,7 +139,7 @@ export class Spool {
       files === undefined ? body : { ...body, attachments: files.attachments },
     );
     const added = files?.attachments.reduce((sum, { size }) => sum + size, 0) ?? 0;
-    const spool = this.id;
+    const spool = this.keys.id;
     return this.#database.transaction(() => {
       const { reports, bytes, fileBytes } = this.#room();
       if (reports >= this.#maxReports || bytes + content.length > MAX_SPOOLED_BYTES) throw full(reports);
@@ -266,105 +252,22 @@ export class Spool {
     }
   }
 
-  /**
-   * The server knows this key for another report (the home was restored from an old copy): this report goes under a
-   * new one. Those that are made from now on do, too.
-   */
-  rekey({ seq, spool }: SpooledReport): void {
-    this.#database.transaction(() => {
-      if (this.#settings.get('spool') === spool) this.#settings.set('spool', newSpoolId());
-      const id = this.#settings.get('spool') ?? '';
-      this.#database.prepare('UPDATE spool SET spool = ? WHERE seq = ?').run(id, seq);
-    });
-  }
-
-  /** The highest seq that was sent under the key of this spool's id, as far as this home knows. */
-  get sentSeq(): number {
-    const [id, seq] = (this.#settings.get('spool.sent') ?? '').split(' ');
-    return id === this.id ? Number(seq) : 0;
-  }
-
-  /** Whether a report waits under the key of a spool. */
-  waits(spool: string): boolean {
-    return (
-      this.#database
-        .prepare('SELECT 1 FROM spool WHERE network = ? AND refused_code IS NULL AND spool = ? LIMIT 1')
-        .get(this.#network, spool) !== undefined
-    );
-  }
-
-  /** Notes what is about to be sent: what the server knows beyond that was sent by a later state of this home. */
-  sending(reports: readonly SpooledReport[]): void {
-    const { id, sentSeq } = this;
-    const seqs = reports.filter(({ spool }) => spool === id).map(({ seq }) => seq);
-    if (seqs.some((seq) => seq > sentSeq)) this.#settings.set('spool.sent', `${id} ${Math.max(...seqs)}`);
-  }
-
-  /**
-   * Opens a new spool for a report and all that were made after it, none of which was ever sent; without one for what
-   * is made from now on.
-   */
-  renewFrom(first?: SpooledReport): void {
-    this.#database.transaction(() => {
-      const id = newSpoolId();
-      this.#settings.set('spool', id);
-      if (first === undefined) return;
-      this.#database
-        .prepare('UPDATE spool SET spool = ? WHERE spool = ? AND seq >= ? AND refused_code IS NULL')
-        .run(id, first.spool, first.seq);
-    });
-  }
-
-  /**
-   * Has refused reports wait again: at the end, under new keys, since what came after them may have gone from the server
-   * by age.
-   *
-   * @returns their new seqs
-   * @throws FilerError `no-such-report`
-   */
+  /** Has refused reports wait again. @see RefusedReports.retry */
   retry(which: Refused): number[] {
-    const id = this.id;
-    return this.#database.transaction(() =>
-      this.#refused(which).map((seq) => {
-        const { lastInsertRowid } = this.#database
-          .prepare(
-            `INSERT INTO spool (kind, time, content, network, spool, bytes, folder, file_bytes)
-             SELECT kind, time, content, network, ?, bytes, folder, file_bytes FROM spool WHERE seq = ?`,
-          )
-          .run(id, seq);
-        this.#database.prepare('DELETE FROM spool WHERE seq = ?').run(seq);
-        this.#changed();
-        return Number(lastInsertRowid);
-      }),
-    );
+    const seqs = this.#refused.retry(which);
+    this.#changed();
+    return seqs;
   }
 
   /** Drops refused reports because a person says so. @returns their seqs @throws FilerError `no-such-report` */
   forget(which: Refused): number[] {
-    const seqs = this.#refused(which);
+    const seqs = this.#refused.among(which);
     this.drop(seqs);
     return seqs;
   }
 
   #changed(): void {
     this.#events.publish('spool', {});
-  }
-
-  #refused(which: Refused): number[] {
-    const refused = this.#database
-      .prepare('SELECT seq FROM spool WHERE network = ? AND refused_code IS NOT NULL ORDER BY seq')
-      .all(this.#network)
-      .map((row) => integerIn(row, 'seq'));
-    if (which === 'all') return refused;
-    const known = new Set(refused);
-    for (const seq of which) {
-      if (known.has(seq)) continue;
-      throw new FilerError(
-        'no-such-report',
-        `no refused report has the number ${seq}: \`filer-client report spool\` lists them`,
-      );
-    }
-    return [...new Set(which)].toSorted((a, b) => a - b);
   }
 }
 
@@ -390,10 +293,6 @@ function noRoomForFiles(used: number, bytes: number, most: number): FilerError {
     'spool-full',
     `attachments that wait for the server take ${used} bytes, and ${bytes} more are beyond the ${most} that they may take (attachment-space): nothing was dropped, this report was not taken; check that the server can be reached`,
   );
-}
-
-function newSpoolId(): string {
-  return randomBytes(16).toString('hex');
 }
 
 function kindOf(row: Record<string, unknown>): Report['kind'] {

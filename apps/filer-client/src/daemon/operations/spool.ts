@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { RefusedReports, reportMethods, SpoolAnswer } from '../../api/contract/reports.ts';
-import type { Refused } from '../../store/spool.ts';
+import type { Refused } from '../../store/refused-reports.ts';
 import type { OperationOf } from '../operation-context.ts';
 
 /** `report spool retry` */
