@@ -123,7 +123,8 @@ async function firstLink(
   const { link, failures } = await race(attempts, signal);
   if (link !== undefined) return link;
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
-  const why = (imposter ?? failures[0])?.message ?? 'no address answered';
+  // Each says which address it was.
+  const why = imposter?.message ?? failures.map(({ message }) => message).join('; ');
   const state = presenceWords(member, peer, access.current !== undefined);
   throw new FilerError('peer-unreachable', `${peer.name} does not answer (${state}): ${why}`, {
     cause: failures[0],
@@ -134,7 +135,7 @@ async function firstLink(
 function presenceWords({ directory }: Member, peer: KnownPeer, isCurrent: boolean): string {
   if (peer.state !== 'online')
     return `offline${peer.lastSeen === 0 ? '' : `, last seen ${iso(peer.lastSeen)}`}`;
-  if (isCurrent) return 'online';
   const { asOf } = directory;
+  if (isCurrent) return `online${asOf === undefined ? '' : ` as of ${iso(asOf)}`}`;
   return `no word of it${asOf === undefined ? '' : ` since ${iso(asOf)}`}: the ip-server is away`;
 }

@@ -3,7 +3,8 @@ import { formatBytes, openProgress, printable, type Context, type ProgressMode }
 import type { JobStarted, SendDone, SendEvent } from '../../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
 import { showProgress } from './job-progress.ts';
-import { reasonOf, summarize } from './job-summary.ts';
+import { GroupedReasons, reasonOf } from './grouped-reasons.ts';
+import { summarize, type Failures } from './job-summary.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 import { ReceiptLines } from './receipt-lines.ts';
@@ -28,7 +29,8 @@ export async function showJob(
     if (progress.isDrawn) later.push(line);
     else line();
   };
-  const words = { reasons: new Reasons(), receipts: new ReceiptLines(), links: new LeftOutLinks(), print };
+  const failures = { shown: new Reasons(), grouped: new GroupedReasons() };
+  const words = { failures, receipts: new ReceiptLines(), links: new LeftOutLinks(), print };
   let started: JobStarted | undefined;
   let done: SendDone;
   try {
@@ -38,9 +40,10 @@ export async function showJob(
       if (event.type === 'job') started = event;
       if (event.type === 'folder') words.receipts.folder(event);
       showProgress(event, progress, started);
-      tell(event, words, context);
+      tell(event, words, started?.recipients.length ?? 1, context);
     });
   } catch (error) {
+    for (const sentence of failures.grouped.sentences()) later.push(() => output.warn(sentence));
     const { job, queue } = started ?? { job: undefined, queue: false };
     if (job !== undefined && !(signal.aborted && queue)) later.push(() => tellCutOff(job, error, context));
     throw error;
@@ -53,7 +56,7 @@ export async function showJob(
     if (signal.aborted && started?.queue === true) tellDetached(started.job, context);
   }
   output.json(done);
-  summarize(done, busy.until(performance.now()), words.reasons, context);
+  summarize(done, busy.until(performance.now()), failures, context);
   return done.exitCode;
 }
 
@@ -77,14 +80,19 @@ function tellDetached(job: string, { output }: Context): void {
 }
 
 interface Words {
-  readonly reasons: Reasons;
+  readonly failures: Failures;
   readonly receipts: ReceiptLines;
   readonly links: LeftOutLinks;
   /** Prints at once, or when it does not disturb. */
   readonly print: (line: () => void) => void;
 }
 
-function tell(event: SendEvent, { reasons, receipts, links, print }: Words, context: Context): void {
+function tell(
+  event: SendEvent,
+  { failures, receipts, links, print }: Words,
+  recipients: number,
+  context: Context,
+): void {
   const { output } = context;
   if (event.type === 'file') links.take(event);
   if (event.type === 'would-send') {
@@ -97,7 +105,8 @@ function tell(event: SendEvent, { reasons, receipts, links, print }: Words, cont
   }
   if (event.type === 'not-removed') {
     const { recipient, message } = event;
-    print(() => reasons.warn(reasonOf(recipient, message), output));
+    if (recipients > 1) failures.grouped.add(recipient, message, null);
+    else print(() => failures.shown.warn(reasonOf(recipient, message), output));
   }
   if (event.type === 'receipt') {
     const line = receipts.line(event);
@@ -106,7 +115,9 @@ function tell(event: SendEvent, { reasons, receipts, links, print }: Words, cont
   // Of a file that arrived its receipt is told.
   if (event.type === 'file' && !event.ok) {
     const { recipient, message, code } = event;
-    print(() => reasons.warn(reasonOf(recipient, message ?? code ?? 'failed'), output));
+    const why = message ?? code ?? 'failed';
+    if (recipients > 1) failures.grouped.add(recipient, why, code);
+    else print(() => failures.shown.warn(reasonOf(recipient, why), output));
   }
 }
 

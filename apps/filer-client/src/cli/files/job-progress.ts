@@ -3,6 +3,8 @@ import type { JobStarted, SendEvent } from '../../api/contract/send.ts';
 
 /** Shows what is told of a job in a display of progress. */
 export function showProgress(event: SendEvent, display: ProgressDisplay, job: JobStarted | undefined): void {
+  // Of several recipients the lines of progress say it.
+  const isSaid = job?.recipients.length === 1 || !display.isDrawn;
   switch (event.type) {
     case 'job':
       display.expect(event.recipients.map(({ name }) => name));
@@ -12,13 +14,14 @@ export function showProgress(event: SendEvent, display: ProgressDisplay, job: Jo
       break;
     case 'waiting':
       display.mark(event.recipient, 'asked');
+      if (!isSaid) break;
       display.say(
         `${event.recipient} was asked and has not answered yet (Ctrl-C ${job?.queue === true ? 'only stops watching' : 'withdraws it'})`,
       );
       break;
     case 'retry':
       display.mark(event.recipient, 'lost');
-      display.say(`${event.recipient} was lost (${event.reason}), trying again`);
+      if (isSaid) display.say(`${event.recipient} was lost (${event.reason}), trying again`);
       break;
     case 'queued':
       display.mark(event.recipient, 'queued');

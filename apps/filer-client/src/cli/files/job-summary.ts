@@ -1,30 +1,42 @@
 import { formatBytes, formatRate, printable, type Context } from '@filer/program';
 import type { RecipientDone, SendDone } from '../../api/contract/send.ts';
+import { namesInWords, reasonOf, type GroupedReasons } from './grouped-reasons.ts';
 import type { Reasons } from './reasons.ts';
 
-/** A reason with the recipient that it is about. */
-export function reasonOf(recipient: string, why: string): string {
-  return why.startsWith(`${recipient} `) ? why : `${recipient}: ${why}`;
+/** Why files and recipients of a job failed. */
+export interface Failures {
+  /** Of a job to one recipient: those that were shown. */
+  readonly shown: Reasons;
+  /** Of a job to several: they are told at its end, each once. */
+  readonly grouped: GroupedReasons;
 }
 
-/** The last lines of a job. @param busyMs how long it was at work @param reasons those that were shown */
-export function summarize(done: SendDone, busyMs: number, reasons: Reasons, context: Context): void {
+/** The last lines of a job. @param busyMs how long it was at work */
+export function summarize(
+  done: SendDone,
+  busyMs: number,
+  { shown, grouped }: Failures,
+  context: Context,
+): void {
   const { output } = context;
+  const isToMany = done.recipients.length > 1;
   for (const { name, ok, code, status } of done.recipients) {
     // Of a recipient that got some of the files, those that failed were named.
-    if (!ok && code !== 'partial') reasons.conclude(reasonOf(name, status), output);
+    if (ok || code === 'partial') continue;
+    if (isToMany) grouped.add(name, status, code);
+    else shown.conclude(reasonOf(name, status), output);
   }
+  for (const sentence of grouped.sentences()) output.warn(sentence);
   if (done.dryRun === true) {
     const to = done.recipients.map(({ name }) => name).join(', ');
     output.words(
       `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}${done.filesRemoved === 0 ? '' : `, ${countOf(done.filesRemoved)} would be removed there`}: nothing was sent`,
     );
   }
-  if (done.recipients.length > 1 && done.dryRun !== true)
-    for (const recipient of done.recipients) output.line(outcomeLine(recipient));
+  if (isToMany && done.dryRun !== true) for (const line of outcomeLines(done.recipients)) output.line(line);
   const queued = done.recipients.filter(({ state }) => state === 'queued');
   if (queued.length > 0) {
-    const names = queued.map(({ name }) => name).join(', ');
+    const names = namesInWords(queued.map(({ name }) => name));
     output.words(
       `The rest goes to ${names} by itself, as long as \`filer-client start\` runs here  job ${done.job}`,
     );
@@ -52,9 +64,15 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   return `${countOf(done.filesSent)} delivered${skipped}${kept}${removed}${left}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
-/** How one of several ended: `bob  delivered: 1 file delivered`. */
-function outcomeLine({ name, state = 'failed', status }: RecipientDone): string {
-  return `${name}  ${state}: ${printable(status)}`;
+/** How several ended, those that ended alike in one line: `bob and carol  delivered: 1 file delivered`. */
+function outcomeLines(recipients: readonly RecipientDone[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const { name, ok, code, state = 'failed', status } of recipients) {
+    // Why it failed was told.
+    const how = ok || code === 'partial' ? `${state}: ${printable(status)}` : state;
+    names.set(how, [...(names.get(how) ?? []), name]);
+  }
+  return [...names].map(([how, alike]) => `${namesInWords(alike)}  ${how}`);
 }
 
 function countOf(files: number): string {

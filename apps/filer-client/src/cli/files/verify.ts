@@ -2,6 +2,7 @@ import { printable, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { VerifyArguments } from '../arguments.ts';
+import { GroupedReasons } from './grouped-reasons.ts';
 
 const PROBLEMS = {
   signature: 'its receipt is not what was signed',
@@ -18,10 +19,12 @@ export async function run({ job, ask, timeoutMs }: VerifyArguments, context: Con
     output.line(`${recipient}: ${printable(receivedAs ?? path ?? 'a receipt')} ${PROBLEMS[problem]}`);
   });
   output.json(done);
-  for (const { name, ok, status } of done.recipients) {
+  const reasons = new GroupedReasons();
+  for (const { name, ok, status, code } of done.recipients) {
     if (ok) output.line(`${name}: ${printable(status)}`);
-    else output.warn(`${name}: ${status}`);
+    else reasons.add(name, status, code);
   }
+  for (const sentence of reasons.sentences()) output.warn(sentence);
   if (done.ok && !done.asked)
     output.hint(`Ask them whether they still have it:  filer-client verify ${done.job} --ask`);
   return done.exitCode;

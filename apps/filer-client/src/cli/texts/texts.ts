@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import { printable, type Context } from '@filer/program';
 import type { TextOutcome } from '../../api/contract/peers.ts';
+import { GroupedReasons } from '../files/grouped-reasons.ts';
 import { noServerWords } from '../network/no-server-messages.ts';
 
 /** Of an id that is to be typed. */
@@ -10,7 +11,9 @@ const ID_CHARACTERS = 8;
 export function showText(outcome: TextOutcome, { output }: Context): number {
   output.json(outcome);
   const { id, reached, offline, via, failed, queued = [] } = outcome;
-  for (const { name, message } of failed) output.warn(`${name}: ${message}`);
+  const reasons = new GroupedReasons();
+  for (const { name, message, code } of failed) reasons.add(name, message, code);
+  for (const sentence of reasons.sentences()) output.warn(sentence);
   const how = via === 'server' ? 'handed to' : 'delivered to';
   const machines = (count: number): string => (count === 1 ? '1 machine' : `${count} machines`);
   for (const { reason, name } of queued) output.line(`queued for ${name}: ${printable(reason)}`);
