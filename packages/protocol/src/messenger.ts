@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { FilerError, messageOf, systemCode } from './errors.ts';
 import { Held } from './fairness/held.ts';
+import { PiecesInTurn } from './fairness/pieces-in-turn.ts';
 import { processShares } from './fairness/process-shares.ts';
 import { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
 import type { Header, Message } from './header.ts';
 import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
 import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES, MIN_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
+import { MessageWriter } from './message-writer.ts';
 import { formatError } from './messages/error.ts';
 import { describeHostPort, describeRemote } from './transport/endpoint.ts';
 import type { ReusedReads } from './transport/reused-reads.ts';
-import { WriteBacklog } from './write-backlog.ts';
 
 /** Content from this size on is written as it lies, below it is copied next to its header. */
 const COPY_BELOW_BYTES = 16 * 1024;
@@ -60,13 +61,11 @@ export class Messenger implements AsyncIterable<Message> {
   /** The last message received. */
   header: Header = {};
   body: Buffer = NO_BYTES;
-  /** When the last message was sent and received, in ms since the epoch; 0 before the first. */
-  sendTime = 0;
+  /** When the last message was received, in ms since the epoch; 0 before the first. */
   recvTime = 0;
   /** When the last message came, by `performance.now()`, which nobody sets. */
   recvSteadyMs = 0;
-  /** Bytes sent and received on this connection, prefixes and headers included. */
-  sentBytes = 0;
+  /** Bytes received on this connection, prefixes and headers included. */
   receivedBytes = 0;
   /** Resolves when the connection is gone: undefined after an orderly end, else the reason. Never rejects. */
   readonly closed: Promise<FilerError | undefined>;
@@ -75,16 +74,13 @@ export class Messenger implements AsyncIterable<Message> {
   #maxBytes: number;
   readonly #unread: Held | undefined;
   readonly #partial: Held | undefined;
-  /** Pieces that wait for the turn of the machine that sent them; the socket is paused meanwhile. */
-  readonly #postponed: Buffer[] = [];
   readonly #reusesPieces: boolean;
+  readonly #pieces: PiecesInTurn;
   readonly #decoder: FrameDecoder;
   readonly #incoming: MessageQueue;
-  readonly #maxQueuedBytes: number;
+  readonly #writer: MessageWriter;
   #maxUnreadBytes: number;
   #keepAlive: KeepAlive | undefined;
-  readonly #backlog = new WriteBacklog();
-  #corked = false;
   #closing = false;
   #reason: FilerError | undefined;
 
@@ -105,7 +101,19 @@ export class Messenger implements AsyncIterable<Message> {
       this.#partial = new Held(processShares.partial, options.holder);
     }
     this.#decoder = new FrameDecoder(options.limits, options.reads !== undefined, this.#partial);
-    this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
+    this.#writer = new MessageWriter(socket, {
+      addr: this.addr,
+      maxQueuedBytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,
+      isOpen: () => this.open,
+      lost: (error) => this.#lost(error),
+      onTooSlow: (error) => this.destroy(error),
+    });
+    this.#pieces = new PiecesInTurn({
+      holder: () => (this.#reusesPieces ? undefined : this.#holder),
+      decode: (piece) => this.#decode(piece),
+      pause: () => socket.pause(),
+      readOn: () => this.#readOn(),
+    });
     this.#maxUnreadBytes = options.maxUnreadBytes ?? MAX_UNREAD_BYTES;
     this.#incoming = new MessageQueue(() => this.#readOn(), this.#unread);
     if (options.keepAlive !== undefined && options.keepAlive !== false) {
@@ -114,7 +122,7 @@ export class Messenger implements AsyncIterable<Message> {
 
     this.closed = new Promise((resolve) => {
       const onClose = (): void => {
-        this.#decodeAllPostponed();
+        this.#decodeAllWaiting();
         this.#closing = true;
         this.#keepAlive?.stop();
         this.#decoder.drop();
@@ -130,7 +138,7 @@ export class Messenger implements AsyncIterable<Message> {
       socket.destroy();
     });
     socket.on('end', () => {
-      this.#decodeAllPostponed();
+      this.#decodeAllWaiting();
       if (!this.#closing && this.#decoder.midFrame) {
         this.#reason ??= new FilerError(
           'connection-closed',
@@ -154,7 +162,17 @@ export class Messenger implements AsyncIterable<Message> {
 
   /** Bytes that wait behind the message being written, each message counted with a small sum for itself. */
   get waitingBytes(): number {
-    return this.#backlog.waitingBytes;
+    return this.#writer.waitingBytes;
+  }
+
+  /** When the last message was sent, in ms since the epoch; 0 before the first. */
+  get sendTime(): number {
+    return this.#writer.sendTime;
+  }
+
+  /** Bytes sent on this connection, prefixes and headers included. */
+  get sentBytes(): number {
+    return this.#writer.sentBytes;
   }
 
   /** Who is charged for what this connection takes. */
@@ -189,7 +207,7 @@ export class Messenger implements AsyncIterable<Message> {
         ping: () => this.post(encodeFrame({ type: 'ping' })),
         giveUp: (error) => this.destroy(error),
         // Two sides that both wait to write and do not read would wait for ever.
-        isDeaf: () => this.socket.isPaused() && this.#backlog.empty,
+        isDeaf: () => this.socket.isPaused() && this.#writer.isIdle,
       },
       options,
     );
@@ -231,9 +249,9 @@ export class Messenger implements AsyncIterable<Message> {
   send(header: Header, content?: Uint8Array): Promise<void> {
     try {
       if (content === undefined || content.length < COPY_BELOW_BYTES) {
-        return this.#write([encodeFrame(header, content)]);
+        return this.#writer.write([encodeFrame(header, content)]);
       }
-      return this.#write([encodeFrameHead(header, content.length), content]);
+      return this.#writer.write([encodeFrameHead(header, content.length), content]);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -245,7 +263,7 @@ export class Messenger implements AsyncIterable<Message> {
    * @param frames belong to the messenger until the promise is settled
    */
   sendFrames(frames: Uint8Array): Promise<void> {
-    return this.#write([frames]);
+    return this.#writer.write([frames]);
   }
 
   /**
@@ -255,49 +273,8 @@ export class Messenger implements AsyncIterable<Message> {
    * @param maxPostedBytes what may wait of posted frames alone @default as much as may wait in all
    * @returns whether it was queued
    */
-  post(frame: Uint8Array, maxPostedBytes: number = this.#maxQueuedBytes): boolean {
-    if (!this.open) return false;
-    if (this.#backlog.waitingPostedBytes > maxPostedBytes) {
-      this.destroy(tooSlow(this.addr, this.#backlog.waitingPostedBytes));
-      return false;
-    }
-    this.#write([frame], true).catch(() => undefined); // `closed` tells the reason
-    return this.open;
-  }
-
-  #write(parts: readonly Uint8Array[], posted = false): Promise<void> {
-    if (!this.open) return Promise.reject(this.#lost());
-    if (this.waitingBytes > this.#maxQueuedBytes) {
-      const error = tooSlow(this.addr, this.waitingBytes);
-      this.destroy(error);
-      return Promise.reject(error);
-    }
-    let bytes = 0;
-    for (const part of parts) bytes += part.length;
-    this.#backlog.add(bytes, posted);
-    this.sentBytes += bytes;
-    this.sendTime = Date.now();
-    // Many messages of one turn leave in one system call.
-    if (!this.#corked) {
-      this.#corked = true;
-      this.socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.socket.uncork();
-      });
-    }
-    return new Promise((resolve, reject) => {
-      const written = (error?: Error | null): void => {
-        this.#backlog.taken();
-        if (error) reject(this.#lost(error));
-        else resolve();
-      };
-      const last = parts.length - 1;
-      parts.forEach((part, index) => {
-        if (index === last) this.socket.write(part, written);
-        else this.socket.write(part);
-      });
-    });
+  post(frame: Uint8Array, maxPostedBytes?: number): boolean {
+    return this.#writer.post(frame, maxPostedBytes);
   }
 
   #lost(error?: Error): FilerError {
@@ -320,36 +297,16 @@ export class Messenger implements AsyncIterable<Message> {
       );
       return;
     }
-    const holder = this.#holder;
-    if (holder === undefined || this.#reusesPieces) {
-      this.#decode(piece);
-      return;
-    }
-    const isNext = this.#postponed.length === 0;
-    if (isNext && processShares.turns.tryNow(readingOf(holder), () => this.#decode(piece))) return;
-    this.#postponed.push(piece);
-    this.socket.pause();
-    if (isNext) this.#awaitTurn(holder);
-  }
-
-  #awaitTurn(holder: string): void {
-    void processShares.turns.run(readingOf(holder), () => this.#decodePostponed());
-  }
-
-  #decodePostponed(): void {
-    const piece = this.#postponed.shift();
-    if (piece === undefined || this.#closing) return;
-    this.#decode(piece);
-    if (this.#postponed.length === 0) this.#readOn();
-    else if (this.#holder !== undefined) this.#awaitTurn(this.#holder);
+    this.#pieces.take(piece);
   }
 
   /** The other side has ended: what came before that is still read. */
-  #decodeAllPostponed(): void {
-    for (const piece of this.#postponed.splice(0)) if (!this.#closing) this.#decode(piece);
+  #decodeAllWaiting(): void {
+    for (const piece of this.#pieces.takeAll()) if (!this.#closing) this.#decode(piece);
   }
 
   #decode(piece: Buffer): void {
+    if (this.#closing) return;
     try {
       this.#decoder.push(piece, (message) => {
         if (this.#closing) return;
@@ -383,7 +340,7 @@ export class Messenger implements AsyncIterable<Message> {
 
   /** Reads on when little enough waits for the reader. */
   #readOn(): void {
-    if (!this.socket.isPaused() || this.#postponed.length > 0) return;
+    if (!this.socket.isPaused() || this.#pieces.areWaiting) return;
     if (this.#incoming.unreadBytes >= this.#unreadBound / 2) return;
     this.#keepAlive?.heard();
     this.socket.resume();
@@ -429,15 +386,6 @@ export class Messenger implements AsyncIterable<Message> {
     this.#keepAlive?.stop();
     this.socket.destroy();
   }
-}
-
-/** Reading has turns of its own: work for a machine may wait for an answer that is still to be read. */
-function readingOf(holder: string): string {
-  return `reading ${holder}`;
-}
-
-function tooSlow(addr: string, waiting: number): FilerError {
-  return new FilerError('too-slow', `${addr} is too slow: ${waiting} bytes wait for it`);
 }
 
 function lostConnection(addr: string, error: Error): FilerError {
