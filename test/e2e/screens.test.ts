@@ -76,6 +76,7 @@ beforeAll(async () => {
 afterAll(() => network[Symbol.asyncDispose]());
 
 const CLIENT: readonly (readonly string[])[] = [
+  ['overview'],
   ['peers'],
   ['peers', '--all'],
   ['status'],
@@ -110,6 +111,10 @@ const SERVER: readonly (readonly string[])[] = [
 const WRONG: readonly (readonly [ProgramName, readonly string[], number])[] = [
   ['filer-client', ['send', 'no-such-file', '--to', 'carol'], 1],
   ['filer-client', ['send', '/etc/hosts', '--to', 'nobody-of-this-name'], 4],
+  ['filer-client', ['send', '/etc/hosts', 'carool:'], 4],
+  ['filer-client', ['send', '/etc/hosts', 'carol'], 2],
+  ['filer-client', ['send', 'carol:'], 2],
+  ['ip-server', ['start', '--join', '--no-join'], 2],
   ['filer-client', ['inbox', '--limit', '0'], 2],
   ['filer-client', ['inbox', '--since', 'yesterday'], 2],
   ['filer-client', ['send', 'x', '--to', 'carol', '--progress', 'fast'], 2],

@@ -6,7 +6,7 @@ import type { StartArguments } from '../arguments.ts';
 import { showEvents } from './shown-events.ts';
 
 export async function run(flags: StartArguments, context: Context): Promise<void> {
-  const { home, env, output, version, signal } = context;
+  const { home, env, output, version, signal, calledAs } = context;
   const settings = await readConfiguration(clientSettings, { home, env, flags });
   await openHome(home);
   const log = await createLogger({
@@ -31,7 +31,7 @@ export async function run(flags: StartArguments, context: Context): Promise<void
       `filer-client ready: ${daemon.name} listens on ${daemon.listen}, files come to ${output.path(daemon.inbox)}`,
     );
     output.hint(
-      'In another terminal:  filer-client peers   filer-client send FILE --to NAME   (Ctrl-C ends this one)',
+      `In another terminal:  ${calledAs} overview   ${calledAs} send FILE NAME:   (Ctrl-C ends this one)`,
     );
     const why = await Promise.race([daemon.ended, aborted(signal)]);
     if (why !== undefined) throw why;
