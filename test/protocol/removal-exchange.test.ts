@@ -3,8 +3,10 @@ import {
   createKeyPair,
   formatRemovals,
   formatWelcome,
+  giveProofOfEnd,
   levelRemovals,
   MAX_REMOVALS_PER_MESSAGE,
+  parseRemovals,
   readHello,
   removalPosition,
   sayHello,
@@ -60,6 +62,29 @@ test.each([
   expect([near.taken.length, far.taken.length]).toEqual([known - dialler.length, known - accepter.length]);
   expect(removalPosition(near)).toEqual(removalPosition(far));
   expect(welcome.removals).toBe(far.number);
+});
+
+describe('a dialler that is refused gets as a proof', () => {
+  const last = LONG.at(-1)?.id ?? '';
+  test.each([
+    ['nothing, when it was never removed', createKeyPair().id, 0, undefined],
+    ['the removals up to its own', LONG[1]?.id ?? '', 0, LONG.slice(0, 2)],
+    ['its own, when it knows those before', LONG[1]?.id ?? '', 1, LONG.slice(1, 2)],
+    ['one page, when its own is later', last, 0, LONG.slice(0, MAX_REMOVALS_PER_MESSAGE)],
+    ['nothing, when it says that it knows all', last, LONG.length, undefined],
+  ])('%s', async (_what, id, removals, proof) => {
+    await using pair = await connect(TCP);
+    const hello = helloOf(network, { features: ['removals'], removals });
+    await giveProofOfEnd(pair.far, new MemoryLedger(network, LONG), hello, id);
+    await pair.far.send({ type: 'end' });
+    const messages = [await nextOf(pair.near)];
+    if (messages[0]?.header['type'] !== 'end') messages.push(await nextOf(pair.near));
+
+    expect(messages.map(({ header }) => header['type'])).toEqual(
+      proof === undefined ? ['end'] : ['removals', 'end'],
+    );
+    if (proof !== undefined) expect(parseRemovals(messages[0] ?? formatRemovals([]))).toEqual(proof);
+  });
 });
 
 describe('a hostile dialler', () => {

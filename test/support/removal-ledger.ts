@@ -15,6 +15,10 @@ export class MemoryLedger implements RemovalLedger {
     return this.list.number;
   }
 
+  has(id: string): boolean {
+    return this.list.has(id);
+  }
+
   digestAt(number: number): string {
     return this.list.digestAt(number);
   }

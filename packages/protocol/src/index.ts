@@ -28,7 +28,13 @@ export {
   type SayWelcome,
 } from './handshake.ts';
 export type { LeaveLedger } from './leave-exchange.ts';
-export { LEVELS_REMOVALS, levelRemovals, removalPosition, type RemovalLedger } from './removal-exchange.ts';
+export {
+  giveProofOfEnd,
+  LEVELS_REMOVALS,
+  levelRemovals,
+  removalPosition,
+  type RemovalLedger,
+} from './removal-exchange.ts';
 export { hearLeaves, hearRemovals, RemovalNews } from './removal-news.ts';
 export {
   describeAddress,

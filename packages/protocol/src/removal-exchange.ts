@@ -32,6 +32,8 @@ export interface RemovalLedger {
   readonly leaves?: LeaveLedger;
   /** The highest number, 0 for an empty list. */
   readonly number: number;
+  /** Whether a machine was removed. */
+  has(id: string): boolean;
   /** Digest of the entries up to a number. */
   digestAt(number: number): string;
   /** Entries with a higher number, at most a message full. */
@@ -117,24 +119,26 @@ export async function bringLevel(
 }
 
 /**
- * Gives a dialler that is no member any longer what proves it to itself: nothing else makes a machine give up. One page at
- * the most, since it may be hostile and come often; one that lacks more has them after some tries.
+ * Gives a dialler that was removed or has left what proves it to itself: nothing else makes a machine give up. Any other
+ * key gets nothing. One page at the most, since it may be hostile and come often: one that lacks more has them after some tries.
  *
+ * @param id proved by its connection
  * @throws FilerError `connection-closed`
  */
 export async function giveProofOfEnd(
   messenger: Messenger,
   ledger: RemovalLedger,
-  hello: Hello,
+  { features, removals }: Hello,
+  id: string,
 ): Promise<void> {
-  if (!hello.features.includes(LEVELS_REMOVALS)) return;
-  const { peerId = '' } = messenger;
-  const page = hello.removals < ledger.number ? ledger.page(hello.removals) : [];
-  // What was removed after it is none of its business.
-  const own = page.findIndex(({ id }) => id === peerId);
-  const proof = own < 0 ? page : page.slice(0, own + 1);
-  if (proof.length > 0) await messenger.send(...messageOf(proof));
-  const leave = ledger.leaves?.of(peerId);
+  if (!features.includes(LEVELS_REMOVALS)) return;
+  if (ledger.has(id) && removals < ledger.number) {
+    const page = ledger.page(removals);
+    // What was removed after it is none of its business.
+    const own = page.findIndex((removal) => removal.id === id);
+    await messenger.send(...messageOf(own < 0 ? page : page.slice(0, own + 1)));
+  }
+  const leave = ledger.leaves?.of(id);
   if (leave === undefined) return;
   const { header, content } = leavesMessage.format({ leaves: [leave] });
   await messenger.send(header, content);

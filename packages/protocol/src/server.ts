@@ -125,7 +125,7 @@ export class Server extends Hub {
       return await decide();
     } catch (error) {
       const hasEnded = error instanceof FilerError && ENDED.has(error.code);
-      if (hasEnded) await giveProofOfEnd(messenger, ledger, hello);
+      if (hasEnded) await giveProofOfEnd(messenger, ledger, hello, messenger.peerId ?? '');
       throw error;
     }
   }
