@@ -53,9 +53,12 @@ export const commands: readonly Command[] = [
     load: () => import('./network/start.ts'),
   }),
   stopCommand,
-  ...serviceCommands(async (context) => {
-    using member = await (await import('./home-member.ts')).openMember(context);
-    member.requireStaying();
+  ...serviceCommands({
+    requireReady: async (context) => {
+      using member = await (await import('./home-member.ts')).openMember(context);
+      member.requireStaying();
+    },
+    next: 'Next:  filer   and:  filer send FILE NAME:',
   }),
   defineCommand({
     usage: 'overview',

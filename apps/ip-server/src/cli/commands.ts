@@ -30,7 +30,9 @@ export const commands: readonly Command[] = [
     load: () => import('./start.ts'),
   }),
   stopCommand,
-  ...serviceCommands(),
+  ...serviceCommands({
+    next: 'Next:  ip-server invite   and, as a backup of a new network:  ip-server network-key export FILE',
+  }),
   defineCommand({
     usage: 'invite',
     describe: 'print an invite link that admits machines',

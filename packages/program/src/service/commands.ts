@@ -9,10 +9,15 @@ export const stopCommand: Command = defineCommand({
   load: () => import('./stop.ts'),
 });
 
-/** @param requireReady throws where the program would not run, before anything is installed */
-export function serviceCommands(
-  requireReady: (context: Context) => Promise<void> = () => Promise.resolve(),
-): Command[] {
+export interface ServiceOptions {
+  /** Throws where the program would not run, before anything is installed. @default never */
+  readonly requireReady?: (context: Context) => Promise<void>;
+  /** What a person at a terminal types next. */
+  readonly next: string;
+}
+
+/** Has systemd run a program. */
+export function serviceCommands({ requireReady, next }: ServiceOptions): Command[] {
   return [
     defineCommand({
       usage: 'service install',
@@ -22,8 +27,9 @@ export function serviceCommands(
         const { run } = await import('./install.ts');
         return {
           run: async (args, context) => {
-            await requireReady(context);
+            await requireReady?.(context);
             await run(args, context);
+            context.output.hint(next);
           },
         };
       },
