@@ -77,13 +77,15 @@ describe('a dialler that is refused gets as a proof', () => {
     const hello = helloOf(network, { features: ['removals'], removals });
     await giveProofOfEnd(pair.far, new MemoryLedger(network, LONG), hello, id);
     await pair.far.send({ type: 'end' });
-    const messages = [await nextOf(pair.near)];
-    if (messages[0]?.header['type'] !== 'end') messages.push(await nextOf(pair.near));
+    const given: unknown[] = [];
+    for (
+      let message = await nextOf(pair.near);
+      message.header['type'] !== 'end';
+      message = await nextOf(pair.near)
+    )
+      given.push(parseRemovals(message));
 
-    expect(messages.map(({ header }) => header['type'])).toEqual(
-      proof === undefined ? ['end'] : ['removals', 'end'],
-    );
-    if (proof !== undefined) expect(parseRemovals(messages[0] ?? formatRemovals([]))).toEqual(proof);
+    expect(given).toEqual(proof === undefined ? [] : [proof]);
   });
 });
 
