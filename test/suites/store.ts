@@ -155,6 +155,22 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect(changed(await ask(two)).member.status).toBe('member');
     });
 
+    test('what each server keeps of itself is its own', async () => {
+      const { registry } = store;
+      const at = (port: number) => ({ host: '::', port, advertise: [] });
+      const trust = { timeMs: 7, steadyMs: 5, boot: 'b' };
+      await registry.saveListenedAt('ONE', at(1));
+      await registry.saveListenedAt('TWO', at(2));
+      await registry.saveTrustedTime('TWO', trust);
+
+      expect([await registry.listenedAt('ONE'), await registry.listenedAt('TWO')]).toEqual([at(1), at(2)]);
+      expect(await registry.listenedAt('THREE')).toBeUndefined();
+      expect([await registry.trustedTime('ONE'), await registry.trustedTime('TWO')]).toEqual([
+        undefined,
+        trust,
+      ]);
+    });
+
     test('an older membership, and one that a leave has ended, are refused', async () => {
       const { registry } = store;
       const anna = createKeyPair();

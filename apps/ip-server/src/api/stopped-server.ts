@@ -74,7 +74,7 @@ export async function openStoppedServer(
       overview,
       alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
-      reach: reachableAt((await registry.listenedAt()) ?? settings),
+      reach: reachableAt((await registry.listenedAt(founding.server)) ?? settings),
       network: STOPPED_NETWORK,
       events: new EventRing(),
       now: Date.now,

@@ -109,12 +109,12 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   // Time.
   const clocks = machineClocks();
   const savedClock = await store.expectations.clock();
-  const trusted = new TrustedClock(readClocks, (await registry.trustedTime()) ?? savedClock?.time);
+  const trusted = new TrustedClock(readClocks, (await registry.trustedTime(identity.id)) ?? savedClock?.time);
   const now = (): number => trusted.stamp();
   const agesNow = (): number => trusted.now();
   const clock = new SteadyClock(clocks, savedClock);
   closing.adopt(
-    new KeptClock({ clock: trusted, save: (trust) => registry.saveTrustedTime(trust), log }),
+    new KeptClock({ clock: trusted, save: (trust) => registry.saveTrustedTime(identity.id, trust), log }),
     (it) => it.close(),
   );
 
@@ -266,7 +266,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   );
   if (!('port' in port.addr)) throw new Error('the network port is a port');
   const listened = { ...port.addr, advertise: settings.advertise };
-  await registry.saveListenedAt(listened);
+  await registry.saveListenedAt(identity.id, listened);
   const reach = reachableAt(listened);
   await record.renew(reach, identity.id, networkKey);
   warnOfReservedNames(directory, log);

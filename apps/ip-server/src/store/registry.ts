@@ -103,7 +103,7 @@ export interface RegistryChanges {
   readonly leaves: readonly Leave[];
 }
 
-/** Where the server was reached when it last listened. */
+/** Where a server was reached when it last listened. */
 export interface ListenedAt {
   readonly host: string;
   readonly port: number;
@@ -165,11 +165,11 @@ export interface Registry {
   invites(): Promise<InviteEntry[]>;
   /** @returns whether there is such an invite */
   revokeInvite(id: string, now: number): Promise<boolean>;
-  /** The trusted time as it was last stored. */
-  trustedTime(): Promise<SavedTrust | undefined>;
-  saveTrustedTime(trust: SavedTrust): Promise<void>;
+  /** The trusted time of a server, by its id, as it was last stored. */
+  trustedTime(server: string): Promise<SavedTrust | undefined>;
+  saveTrustedTime(server: string, trust: SavedTrust): Promise<void>;
+  listenedAt(server: string): Promise<ListenedAt | undefined>;
+  saveListenedAt(server: string, listened: ListenedAt): Promise<void>;
   serverRecord(): Promise<ServerRecord | undefined>;
   saveServerRecord(record: ServerRecord): Promise<void>;
-  listenedAt(): Promise<ListenedAt | undefined>;
-  saveListenedAt(listened: ListenedAt): Promise<void>;
 }

@@ -39,9 +39,9 @@ export class MemoryRegistry implements Registry {
   #seq = 0;
   #runs: readonly Run[] | undefined;
   #founding: Founding | undefined;
-  #trustedTime: SavedTrust | undefined;
+  readonly #trustedTime = new Map<string, SavedTrust>();
   #serverRecord: ServerRecord | undefined;
-  #listenedAt: ListenedAt | undefined;
+  readonly #listenedAt = new Map<string, ListenedAt>();
 
   async seq(): Promise<number> {
     return this.#seq;
@@ -215,12 +215,12 @@ export class MemoryRegistry implements Registry {
     return entry !== undefined;
   }
 
-  async trustedTime(): Promise<SavedTrust | undefined> {
-    return this.#trustedTime;
+  async trustedTime(server: string): Promise<SavedTrust | undefined> {
+    return this.#trustedTime.get(server);
   }
 
-  async saveTrustedTime(trust: SavedTrust): Promise<void> {
-    this.#trustedTime = trust;
+  async saveTrustedTime(server: string, trust: SavedTrust): Promise<void> {
+    this.#trustedTime.set(server, trust);
   }
 
   async serverRecord(): Promise<ServerRecord | undefined> {
@@ -231,11 +231,11 @@ export class MemoryRegistry implements Registry {
     this.#serverRecord = record;
   }
 
-  async listenedAt(): Promise<ListenedAt | undefined> {
-    return this.#listenedAt;
+  async listenedAt(server: string): Promise<ListenedAt | undefined> {
+    return this.#listenedAt.get(server);
   }
 
-  async saveListenedAt(listened: ListenedAt): Promise<void> {
-    this.#listenedAt = listened;
+  async saveListenedAt(server: string, listened: ListenedAt): Promise<void> {
+    this.#listenedAt.set(server, listened);
   }
 }

@@ -44,8 +44,6 @@ import { isRepeated } from '../admission.ts';
 import { inviteOf, memberOf } from './rows.ts';
 import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
 
-const TRUSTED_TIME = 'trusted_time';
-
 /** The registry in the embedded database. What it promises has happened when a method returns. */
 export class SqliteRegistry implements Registry {
   readonly epoch: string;
@@ -244,12 +242,12 @@ export class SqliteRegistry implements Registry {
     return this.#statements.revoke.run(now, id).changes > 0;
   }
 
-  async trustedTime(): Promise<SavedTrust | undefined> {
-    return parseTrust(this.#meta.get(TRUSTED_TIME));
+  async trustedTime(server: string): Promise<SavedTrust | undefined> {
+    return parseTrust(this.#meta.get(`trusted_time ${server}`));
   }
 
-  async saveTrustedTime(trust: SavedTrust): Promise<void> {
-    this.#meta.set(TRUSTED_TIME, JSON.stringify(trust));
+  async saveTrustedTime(server: string, trust: SavedTrust): Promise<void> {
+    this.#meta.set(`trusted_time ${server}`, JSON.stringify(trust));
   }
 
   async serverRecord(): Promise<ServerRecord | undefined> {
@@ -260,12 +258,12 @@ export class SqliteRegistry implements Registry {
     this.#meta.set('server_record', JSON.stringify(record));
   }
 
-  async listenedAt(): Promise<ListenedAt | undefined> {
-    return this.#read('listened_at', parseListenedAt);
+  async listenedAt(server: string): Promise<ListenedAt | undefined> {
+    return this.#read(`listened_at ${server}`, parseListenedAt);
   }
 
-  async saveListenedAt(listened: ListenedAt): Promise<void> {
-    this.#meta.set('listened_at', JSON.stringify(listened));
+  async saveListenedAt(server: string, listened: ListenedAt): Promise<void> {
+    this.#meta.set(`listened_at ${server}`, JSON.stringify(listened));
   }
 
   #read<T>(key: string, parse: (value: unknown) => T): T | undefined {
