@@ -1,10 +1,13 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { needs } from '../support/needs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { Terminal } from '../support/terminal.ts';
+
+// Each Tab starts a program.
+vi.setConfig({ testTimeout: 60_000 });
 
 const bin = fileURLToPath(new URL('../../apps/filer-client/bin/', import.meta.url));
 
@@ -54,7 +57,7 @@ test.skipIf(needs('bash', 'zsh', 'fish', 'python3')).each([
 
     // A busy machine may not answer within 300 ms.
     for (;;) {
-      terminal.type(`${name} get bo\tdo\ta\t\r`);
+      terminal.type(`${name} get bob:docs/a\t\r`);
       await terminal.shows('<called><get>');
       await terminal.shows('\n');
       if (terminal.shown.includes('<called><get><bob:docs/a b/>')) break;

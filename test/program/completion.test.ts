@@ -143,6 +143,20 @@ describe('a shell', () => {
     expect(await answer(['bash', 'filer-client send --to=b', ':=@'])).toBe('\nbob \nbobby \n');
   });
 
+  test.each([
+    ['filer-client get ', '$(reboot)', '\\$\\(reboot\\) '],
+    ['filer-client get "', '$(reboot)', '\\$(reboot)'],
+    ['filer-client get "', '`reboot`"\\', '\\`reboot\\`\\"\\\\'],
+    ['filer-client get "', 'now!', undefined],
+    ["filer-client get '", '$(reboot)', '$(reboot)'],
+    ["filer-client get '", "'; reboot", undefined],
+  ])('does not run what another machine calls its files: %s with %j', async (line, text, inserted) => {
+    const completes = () => Promise.resolve({ candidates: [{ text }] });
+
+    const { stdout } = await run(commands, ['--complete', 'bash', line, ':=@'], { completes });
+    expect(stdout).toBe(inserted === undefined ? '\n' : `\n${inserted}\n`);
+  });
+
   test('is offered nothing, and told nothing, where names cannot be looked up', async () => {
     expect(await answer(['fish', 'filer-client get b'], () => Promise.reject(new Error('broken')))).toBe(
       '\n',

@@ -10,7 +10,8 @@ import { lineAtCursor, type CursorLine } from './line.ts';
  * characters at which the shell breaks words. The answer is a line with `file`, `folder` or nothing, for what of the disk
  * the shell is to offer, and a line for each candidate:
  *
- *   bash   what replaces the word, or its part after the last of BREAKS, quoted, with a space behind it where it is whole
+ *   bash   what replaces the word, or its part after the last of BREAKS, quoted, with a space behind it where it is whole;
+ *          a quote that is open is closed by bash
  *   zsh    `+` where more may follow, else `.`; the word; a tab; what it is
  *   fish   the word; a tab; what it is
  */
@@ -29,17 +30,28 @@ export function lineFrom(shell: Shell, line: string, breaks: string): CursorLine
 
 /** The answer to a shell. */
 export function answerTo(shell: Shell, line: CursorLine, { candidates, paths }: Completion): string {
-  return [paths ?? '', ...candidates.map((candidate) => FORMATS[shell](candidate, line))]
+  return [paths ?? '', ...candidates.flatMap((candidate) => FORMATS[shell](candidate, line))]
     .map((text) => `${text}\n`)
     .join('');
 }
 
-const FORMATS: Readonly<Record<Shell, (candidate: Candidate, line: CursorLine) => string>> = {
+const FORMATS: Readonly<Record<Shell, (candidate: Candidate, line: CursorLine) => readonly string[]>> = {
   bash: ({ text, isOpen = false }, { quote, broken }) => {
-    const rest = text.slice(broken);
-    const quoted = quote === undefined ? rest.replaceAll(/[^\p{L}\p{N}_./:@%+,=~^-]|^~/gu, '\\$&') : rest;
-    return isOpen ? quoted : `${quoted} `;
+    const quoted = forBash(text.slice(broken), quote);
+    return quoted === undefined ? [] : [isOpen || quote !== undefined ? quoted : `${quoted} `];
   },
-  zsh: ({ text, about = '', isOpen = false }) => `${isOpen ? '+' : '.'}${text}\t${about}`,
-  fish: ({ text, about = '' }) => `${text}\t${about}`,
+  zsh: ({ text, about = '', isOpen = false }) => [`${isOpen ? '+' : '.'}${text}\t${about}`],
+  fish: ({ text, about = '' }) => [`${text}\t${about}`],
 };
+
+/**
+ * Quotes a text so that bash takes all of it as it is: it may be the name of another machine's file, such as `$(reboot)`.
+ *
+ * @param quote the one in which it stands
+ * @returns undefined where that cannot be done within the quote
+ */
+function forBash(text: string, quote: string | undefined): string | undefined {
+  if (quote === "'") return text.includes("'") ? undefined : text;
+  if (quote === '"') return text.includes('!') ? undefined : text.replaceAll(/[$`"\\]/g, '\\$&');
+  return text.replaceAll(/[^\p{L}\p{N}_./:@%+,=~^-]|^~/gu, '\\$&');
+}
