@@ -38,7 +38,9 @@ function offerOf(job: string): Offer {
 function ask(job: string): { answer: Promise<unknown>; leave: () => void; id: string } {
   const gone = new AbortController();
   const asker = { signal: gone.signal, asked: () => undefined };
-  const answer = offers.ask(offerOf(job), anna, '/inbox/anna', asker).catch((error: unknown) => error);
+  const answer = offers
+    .ask(offerOf(job), anna, { folder: '/inbox/anna', refusals: [] }, asker)
+    .catch((error: unknown) => error);
   const leave = (): void => gone.abort();
   return { answer, leave, id: member.offers.find(anna.id, job)?.id ?? '' };
 }
@@ -119,6 +121,7 @@ test('the beginning of several ids names none of them', () => {
       fromName: 'anna',
       folder: '/inbox',
       mirror: false,
+      refusals: [],
     };
     member.offers.put({ ...offer, id: `${prefix}${n}`, offeredAt: n, state: 'lost', reason: '' });
   }

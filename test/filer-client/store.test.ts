@@ -47,6 +47,7 @@ test('a sender that offers without end is remembered by its last offers, and wha
     note: '',
     reason: '',
     mirror: false,
+    refusals: [],
   };
   const put = (n: number, from: string, state: OfferState): void =>
     offers.put({ ...offer, id: `${from}-${n}`, job: `job-${n}`, from, offeredAt: n, state });

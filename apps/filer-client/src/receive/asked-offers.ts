@@ -64,16 +64,33 @@ export class AskedOffers {
   /**
    * Shows an offer to the person here, and waits for the answer.
    *
-   * @param folder where it would go, absolute
+   * @param about where it would go, absolute, and what will be refused of it
    * @throws FilerError `declined`, `rate-limited` when too many wait, `connection-closed` when the sender is gone
    */
-  async ask(offer: Offer, from: Membership, folder: string, { signal, asked }: Asker): Promise<Cap> {
+  async ask(
+    offer: Offer,
+    from: Membership,
+    { folder, refusals }: Pick<AskedOffer, 'folder' | 'refusals'>,
+    { signal, asked }: Asker,
+  ): Promise<Cap> {
     this.#refuseTooMany(from.id);
     const { job, names, files, bytes, note, mirror = false } = offer;
     const { offers } = this.#member;
     const known = offers.find(from.id, job);
     const id = known?.id ?? randomUUID();
-    const item = { id, job, from: from.id, fromName: from.name, folder, names, files, bytes, note, mirror };
+    const item = {
+      id,
+      job,
+      from: from.id,
+      fromName: from.name,
+      folder,
+      names,
+      files,
+      bytes,
+      note,
+      mirror,
+      refusals,
+    };
     const waiting = { ...item, offeredAt: this.#member.clock.stamp(), state: 'waiting', reason: '' } as const;
     offers.put(waiting);
     asked();

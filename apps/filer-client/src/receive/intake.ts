@@ -22,6 +22,7 @@ import type { AskedOffer, OfferState } from '../store/offer-store.ts';
 import { AcceptedJobs } from './accepted-jobs.ts';
 import { ArrivalHook } from './arrival-hook.ts';
 import { AskedOffers } from './asked-offers.ts';
+import { foreseenRefusals } from './foreseen-refusals.ts';
 import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
 import { OfferRules } from './offer-rules.ts';
@@ -156,7 +157,9 @@ export class TransferIntake {
         // Who waits for a person takes nobody's turn.
         release();
         asked = offer.job;
-        await this.offers.ask(offer, from, join(inbox, this.#rules.folderOf(offer, from)), asker);
+        const folder = join(inbox, this.#rules.folderOf(offer, from));
+        const refusals = await foreseenRefusals(offer, settings, this.#space);
+        await this.offers.ask(offer, from, { folder, refusals }, asker);
         release = await this.slots.take(from.id, messenger);
       }
       await this.#accepted.begin(from.id, offer.job, messenger, ended.promise);

@@ -1,6 +1,9 @@
 import {
+  type ErrorCode,
   type ShareBounds,
+  fieldsOf,
   FilerError,
+  isErrorCode,
   listOf,
   MAX_OFFER_BYTES,
   MAX_OFFER_NAMES,
@@ -33,6 +36,14 @@ export interface AskedOffer {
   readonly reason: string;
   /** Whether what the sender delivered before and no longer has is removed. */
   readonly mirror: boolean;
+  /** What the policy here would have refused of it when it was offered. */
+  readonly refusals: readonly ForeseenRefusal[];
+}
+
+/** What will be refused of an offer, though a person accepts it, and why. */
+export interface ForeseenRefusal {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 /** Offers that were shown to a person, and what became of them, by sender and job. */
@@ -52,7 +63,7 @@ export class OfferStore {
   /** Keeps an offer, in the place of an earlier one of the same sender and job. */
   put(offer: AskedOffer): void {
     this.#database
-      .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         offer.id,
         offer.job,
@@ -67,6 +78,7 @@ export class OfferStore {
         offer.state,
         offer.reason,
         offer.mirror ? 1 : 0,
+        JSON.stringify(offer.refusals),
       );
     this.#room.added();
   }
@@ -124,7 +136,23 @@ function offerOf(row: Record<string, unknown>): AskedOffer {
     state,
     reason: textIn(row, 'reason'),
     mirror: integerIn(row, 'mirror') === 1,
+    refusals: refusalsOf(textIn(row, 'refusals')),
   };
+}
+
+/** What cannot be read is left out: it is for people. */
+function refusalsOf(json: string): ForeseenRefusal[] {
+  try {
+    const list = parseJson(Buffer.from(json), 'refusals', MAX_OFFER_BYTES);
+    return listOf(list, 'refusals', MAX_OFFER_NAMES, (value, what) => {
+      const fields = fieldsOf(value, what);
+      const code = String(fields['code']);
+      return { code: isErrorCode(code) ? code : 'refused', message: String(fields['message']) };
+    });
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    return [];
+  }
 }
 
 function namesOf(json: string): string[] {

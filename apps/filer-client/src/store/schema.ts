@@ -330,6 +330,8 @@ export const SCHEMA: Schema = {
       reason TEXT NOT NULL DEFAULT '',
       UNIQUE (id, peer)
     ) STRICT`,
+    // What the policy would refuse of an offer, for the person who is asked.
+    `ALTER TABLE offers ADD COLUMN refusals TEXT NOT NULL DEFAULT '[]'`,
   ],
 };
 

@@ -14,7 +14,7 @@ import type { Message } from '../header.ts';
 import { MAX_NOTE_CHARS, MAX_OFFER_BYTES } from '../limits.ts';
 import { json } from './content.ts';
 import { message, type Given } from './declaration.ts';
-import { flag, integer, requestId, text, type Field } from './field.ts';
+import { flag, integer, optional, requestId, text, type Field } from './field.ts';
 import { fieldsOf, listOf, textOf } from './json.ts';
 import { receiverToSender, senderToReceiver, serverToUploader } from './route.ts';
 import { JOB_PATTERN, pathOf } from './transfer-fields.ts';
@@ -89,6 +89,8 @@ export const offerMessage = message({
     complete,
     files: integer(),
     bytes: totalBytes,
+    /** Bytes of the largest file, so far as `complete` tells: for people. */
+    largest: optional(integer()),
     onConflict: conflict,
     /** Whether contents are read to be compared, whatever is remembered of them. */
     checksum: flag(),

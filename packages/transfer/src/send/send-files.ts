@@ -220,8 +220,8 @@ class Sending implements OutgoingOwner {
   /** @returns whether the offer was taken */
   async #offer(first: readonly Source[]): Promise<boolean> {
     const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
-    const { isCounted, files, bytes } = this.#batcher;
-    const totals = { complete: isCounted, files, bytes };
+    const { isCounted, files, bytes, largest } = this.#batcher;
+    const totals = { complete: isCounted, files, bytes, largest };
     const { note = '', onConflict, checksum, mirror } = this.#options;
     const offer = { job: this.#job, ...totals, names, note, onConflict, checksum, mirror };
     try {

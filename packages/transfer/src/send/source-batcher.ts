@@ -11,6 +11,8 @@ const COUNTED_AT_ONCE = 1_000;
 export interface Totals {
   readonly files: number;
   readonly bytes: number;
+  /** Of the largest file. */
+  readonly largest: number;
   /** Of what a person named, the first. */
   readonly names: readonly string[];
 }
@@ -21,7 +23,7 @@ export async function countAll(
   which: Pick<WalkOptions, 'ignored' | 'onlyEntered' | 'links'>,
   isOver: () => boolean,
 ): Promise<Totals> {
-  let [found, files, bytes] = [0, 0, 0];
+  let [found, files, bytes, largest] = [0, 0, 0, 0];
   const names: string[] = [];
   for await (const { kind, size, name, inTree, growing } of walkSources(sources, {
     ...which,
@@ -29,12 +31,14 @@ export async function countAll(
     leftOut: () => undefined,
   })) {
     if (kind !== 'dir') files++;
-    bytes = sumOf(bytes, growing === undefined ? size : (await growing.reach(Infinity)).bytes);
+    const own = growing === undefined ? size : (await growing.reach(Infinity)).bytes;
+    bytes = sumOf(bytes, own);
+    largest = Math.max(largest, own);
     if (!inTree && names.length < MAX_OFFER_NAMES) names.push(name);
     if (++found % COUNTED_AT_ONCE === 0) await turn();
     if (isOver()) break;
   }
-  return { files, bytes, names };
+  return { files, bytes, largest, names };
 }
 
 /** Sparse files can be so large that their sum is no safe integer: then the sum is the largest one. */
@@ -54,6 +58,8 @@ export class SourceBatcher {
   files = 0;
   /** Sizes of the files that were found. */
   bytes = 0;
+  /** Bytes of the largest file that was found. */
+  largest = 0;
   /** Folders that a person named, as far as they were found, by name. */
   readonly folders = new Map<string, SentFolder[]>();
 
@@ -101,6 +107,7 @@ export class SourceBatcher {
     if (found.value.growing !== undefined) this.#growing++;
     this.#noteFolder(found.value);
     this.bytes = sumOf(this.bytes, found.value.size);
+    this.largest = Math.max(this.largest, found.value.size);
     return found.value;
   }
 

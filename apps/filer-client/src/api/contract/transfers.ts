@@ -166,6 +166,8 @@ const answeredOffer = v.object({
   files: v.number(),
   size: v.number(),
   state: offerState,
+  /** What the policy here will refuse of it all the same. */
+  refusals: arrayOf(v.object({ code: errorCode, message: v.string() })),
   /** Whether its sender was there, and continues at once. */
   present: v.boolean(),
 });

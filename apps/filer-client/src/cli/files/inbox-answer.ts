@@ -15,11 +15,17 @@ export async function answer(request: AnswerRequest, context: Context): Promise<
   const { output } = context;
   const result = await call(context, contract.answerOffers, request);
   output.json(result);
-  for (const { from, files, size, names, state, present } of result.offers) {
+  for (const { from, files, size, names, state, present, refusals } of result.offers) {
     const what = `${from}: ${contentsOf(names, files, size)}`;
     const comes = present ? 'it comes now' : `it comes when ${from} sends it again`;
     output.line(`${state} ${what}${state === 'accepted' ? `; ${comes}` : ''}`);
+    if (state === 'accepted') for (const line of refusalLines(refusals)) output.line(line);
   }
+}
+
+/** A line for each thing that will be refused, whatever a person says. Names in it are another machine's. */
+export function refusalLines(refusals: readonly { readonly message: string }[]): string[] {
+  return refusals.map(({ message }) => `  refused here: ${printable(message)}`);
 }
 
 /** `a.txt, b.txt (2 files, 3 MB)` */

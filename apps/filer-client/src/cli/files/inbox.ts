@@ -14,7 +14,7 @@ import type { AskedOffer } from '../../store/offer-store.ts';
 import type { Member } from '../../network/member.ts';
 import type { InboxArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
-import { contentsOf } from './inbox-answer.ts';
+import { contentsOf, refusalLines } from './inbox-answer.ts';
 import { deliveriesOf, type InboxDelivery } from './inbox-deliveries.ts';
 
 /** Of an id in a list: enough to tell a few offers apart, and short to type. */
@@ -97,13 +97,14 @@ function isOpen({ state }: AskedOffer): boolean {
 }
 
 function showOffers(open: readonly AskedOffer[], now: number, { output }: Context): void {
-  for (const { id, fromName, names, files, bytes, note, mirror, offeredAt, state } of open) {
+  for (const { id, fromName, names, files, bytes, note, mirror, refusals, offeredAt, state } of open) {
     const words = note === '' ? '' : ` "${printable(note)}"`;
     const removes = mirror ? ` and removes what ${fromName} delivered before and no longer has` : '';
     const away = state === 'lost' ? `; ${fromName} is away, and is answered when it comes again` : '';
     output.line(
       `waiting  ${id.slice(0, ID_CHARACTERS)}  ${fromName} offers ${contentsOf(names, files, bytes)}${removes}${words}, ${formatAgo(offeredAt, now)}${away}`,
     );
+    for (const line of refusalLines(refusals)) output.line(line);
   }
   const [first] = open;
   if (first === undefined) return;
@@ -206,5 +207,6 @@ function offerItem(offer: AskedOffer): object {
     names: offer.names,
     reason: offer.reason,
     mirror: offer.mirror,
+    refusals: offer.refusals,
   };
 }

@@ -32,6 +32,7 @@ export const answerOffers: OperationOf<typeof transferMethods.answerOffers> = ({
     files: offer.files,
     size: offer.bytes,
     state,
+    refusals: offer.refusals,
     present: offer.state === 'waiting',
   }));
   return { offers: answered };
