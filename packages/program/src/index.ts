@@ -122,6 +122,7 @@ export {
 export { EventRing, NO_EVENTS, type EventOf, type Events } from './events/ring.ts';
 export { eventsMethod, tellEvents, type EventSchemas, type EventsMethod } from './events/method.ts';
 export { ProgressThrottle } from './events/progress-throttle.ts';
+export { followDaemon, type Asked } from './events/follow.ts';
 export { refreshOn, refreshOnEvents } from './events/refresh.ts';
 export { RpcServer } from './rpc/server.ts';
 export { DaemonClient, type CallOptions } from './rpc/client.ts';
