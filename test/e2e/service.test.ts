@@ -57,6 +57,14 @@ test('join --service joins, starts the service, updates it, and stop says that i
     expect((await runHere('filer-client', home, ['status'], '', false, env)).stdout).toMatch(
       /^daemon +running/m,
     );
+    const stopped = await runHere('filer-client', home, ['stop', '--json'], '', false, env);
+    expect(jsonLines(stopped)).toEqual([expect.objectContaining({ stopped: true, service: true })]);
+    expect(stopped.stderr).toContain('filer-client service remove');
+    const started = await runProgram('filer-client', ['service', 'install', '--user', '--json'], home, {
+      env: { ...env, FAKE_LINGER: '1' },
+    });
+    expect(jsonLines(started)).toEqual([expect.objectContaining({ active: true, linger: false })]);
+    expect(started.stderr).toContain('enable-linger');
   } finally {
     const removed = await runHere('filer-client', home, ['service', 'remove'], '', false, env);
     expect(removed.code).toBe(0);

@@ -27,7 +27,8 @@ case $command in
     [ "$command" = start ] || end
     alive && exit 0
     variables=$(sed -n 's/^Environment=//p' "$unit" | tr '\\n' ' ')
-    eval "env $variables $(sed -n 's/^ExecStart=//p' "$unit") > '$state/log' 2>&1 &"
+    own='SYSTEMD_EXEC_PID=$$ exec "$@"'
+    eval "env $variables sh -c '$own' sh $(sed -n 's/^ExecStart=//p' "$unit") > '$state/log' 2>&1 &"
     echo $! > "$state/pid"
     ;;
 esac

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FilerError } from '@filer/protocol';
@@ -25,12 +26,13 @@ export function withoutSystemd(program: string, problem: string): FilerError {
 export function wordsByHand(context: Pick<Context, 'program' | 'env' | 'home' | 'bin'>): string {
   const { home, bin } = context;
   const variables = Object.entries(homeVariables(context)).map(([name, value]) => `${name}=${word(value)}`);
-  const log = join(dirname(home.lockFile), 'log');
-  const start = [word(process.execPath), word(bin), 'start', '>>', word(log), '2>&1'];
+  const folder = dirname(home.lockFile);
+  const start = [word(process.execPath), word(bin), 'start', '>>', word(join(folder, 'log')), '2>&1'];
+  const prepared = existsSync(folder) ? '' : `mkdir -p ${word(folder)} && `;
   const line = ['@reboot', ...variables, ...start].join(' ').replaceAll('%', '\\%');
   return [
     'Without systemd, start it now with:',
-    `  ${[...variables, 'nohup', ...start, '&'].join(' ')}`,
+    `  ${prepared}${[...variables, 'nohup', ...start, '&'].join(' ')}`,
     'and at each start of the machine with:',
     `  (crontab -l 2>/dev/null; echo ${word(line)}) | crontab -`,
   ].join('\n');
