@@ -187,7 +187,7 @@ describe('whoever else is killed', () => {
 
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toMatch(
-      /^Job \S+ continues .*\n.*\nfiler-client: the daemon ended before it had answered.*\n$/,
+      /^filer-client: the daemon ended before it had answered.*`filer-client start`.*`filer-client retry \S+`\n$/,
     );
     proxy.release();
     await network.daemon('bob').said('a transfer ended early', told + 1);

@@ -94,7 +94,8 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   } catch (error) {
     // Whatever broke on the way out, that it was asked to end is what the caller wants to know.
     if (crash.happened() || !signal.aborted) exitCode = output.fail(error);
-    else exitCode = signal.reason === OUTPUT_CLOSED ? OUTPUT_CLOSED_EXIT_CODE : output.fail(signal.reason);
+    else if (signal.reason === OUTPUT_CLOSED) exitCode = OUTPUT_CLOSED_EXIT_CODE;
+    else exitCode = output.fail(endOf(signal, error));
   }
   crash.stop();
   const wasAborted = signal.aborted;
@@ -117,6 +118,11 @@ async function answerCompletion(
   stdout.on('error', () => undefined);
   await new Promise<void>((resolve) => stdout.write(answer, () => resolve()));
   return 0;
+}
+
+/** Why a command ended that was asked to: in its own words, where it has more to say of that. */
+function endOf({ reason }: AbortSignal, error: unknown): unknown {
+  return error instanceof FilerError && error.cause === reason ? error : reason;
 }
 
 function sourceOf({
@@ -239,7 +245,7 @@ async function runLine(
     const exitCode = await dispatch({ ...options, argv }, { ...how, output, onOutputClosed: undefined });
     return exitCode ?? abortedExitCode(signal) ?? 0;
   } catch (error) {
-    return output.fail(signal.aborted ? signal.reason : error);
+    return output.fail(signal.aborted ? endOf(signal, error) : error);
   } finally {
     output.release();
   }

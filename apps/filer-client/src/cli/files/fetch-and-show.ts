@@ -9,7 +9,7 @@ import {
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { GetDone, GetEvent, GetParams } from '../../api/contract/get.ts';
-import { tellCutOff } from './job-following.ts';
+import { cutOff } from './job-following.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 
@@ -55,8 +55,7 @@ export async function fetchAndShow(
   } catch (error) {
     progress.mark(label, 'failed');
     progress.stop();
-    if (job !== undefined && request.dryRun !== true) tellCutOff(job, error, context);
-    throw error;
+    throw job === undefined || request.dryRun === true ? error : cutOff(job, error);
   } finally {
     progress.stop();
     for (const event of later) tell(event, reasons, context);

@@ -45,8 +45,7 @@ export async function showJob(
   } catch (error) {
     for (const sentence of failures.grouped.sentences()) later.push(() => output.warn(sentence));
     const { job, queue } = started ?? { job: undefined, queue: false };
-    if (job !== undefined && !(signal.aborted && queue)) later.push(() => tellCutOff(job, error, context));
-    throw error;
+    throw !job || (signal.aborted && queue) ? error : cutOff(job, error);
   } finally {
     progress.stop();
     for (const line of later) line();
@@ -62,16 +61,16 @@ export async function showJob(
 
 const LINKS_ADVICE = ': --copy-links sends what they lead to, --skip-links sends no links';
 
-/** Says of a job that a command does not follow to its end what becomes of it, and what to type. */
-export function tellCutOff(job: string, error: unknown, { output, signal }: Context): void {
-  const isDaemonGone = !signal.aborted && error instanceof FilerError && error.code === 'connection-closed';
-  output.words(
-    isDaemonGone
-      ? `Job ${job} continues when \`filer-client start\` runs here again.`
-      : `Job ${job} is stopped; what has arrived is kept.`,
-  );
-  const see = isDaemonGone ? `   See its result:  filer-client history ${job}` : '';
-  output.words(`Continue it${isDaemonGone ? ' without a daemon' : ''}:  filer-client retry ${job}${see}`);
+/** Why a command does not follow a job to its end, with what becomes of the job, and what to type. */
+export function cutOff(job: string, error: unknown): unknown {
+  if (!(error instanceof FilerError)) return error;
+  const { code, message } = error;
+  const retry = `\`filer-client retry ${job}\``;
+  const next =
+    code === 'connection-closed'
+      ? `the job continues when \`filer-client start\` runs here again, or without a daemon by ${retry}`
+      : `${retry} continues it`;
+  return new FilerError(code, `${message}; ${next}`, { cause: error });
 }
 
 function tellDetached(job: string, { output }: Context): void {
