@@ -154,6 +154,8 @@ describe('two machines that run and one that only joined', () => {
       filesSkipped: 0,
       filesKept: 0,
       filesFailed: 0,
+      filesRemoved: 0,
+      linksLeftOut: 0,
       bytesSent: 3_000_000,
       bytesTotal: 3_000_000,
       recipients: [
