@@ -108,6 +108,31 @@ const part: (messenger: Messenger) => Promise<void> = async ({ socket }) => {
   while (!over() && !socket.destroyed) await wait(50);
 };
 
+/** A thousand files that are offered, announced and begun, and never end. */
+const offer: (messenger: Messenger) => Promise<void> = async (messenger) => {
+  const say = (header: Record<string, string>, content: unknown): Promise<void> =>
+    messenger.send(header, Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content)));
+  messenger.socket.resume();
+  const [files, size] = [1_000, 200_000];
+  const totals = { complete: '1', files: String(files), bytes: String(files * size) };
+  await say({ type: 'offer', id: 'o', job: 'evil', ...totals }, { names: ['x'], note: '' });
+  const entries = Array.from({ length: files }, (_, n) => {
+    return { path: `x/${n}`, kind: 'file', size, mtimeNs: '0', mode: 0o644 };
+  });
+  await say({ type: 'entries', id: 'e', first: '0', last: '1' }, entries);
+  for (let entry = 0; entry < files && !over() && messenger.open; entry++) {
+    await messenger.send({
+      type: 'file',
+      entry: String(entry),
+      size: String(size),
+      mtimeNs: '0',
+      mode: '420',
+    });
+    await say({ type: 'chunk', entry: String(entry), offset: '0' }, Buffer.alloc(size / 2));
+    await wait(1);
+  }
+};
+
 function member(): { identity: Promise<Identity>; hello: object } {
   const file = JSON.parse(readFileSync(join(target.home, 'membership.json'), 'utf8')) as {
     membership: unknown;
@@ -138,11 +163,11 @@ function times(work: () => Promise<void>): Promise<void[]> {
   return Promise.all(Array.from({ length: target.count }, work));
 }
 
-function asMember(act: (messenger: Messenger) => Promise<void>): () => Promise<unknown> {
+function asMember(act: (messenger: Messenger) => Promise<void>, more: object = {}): () => Promise<unknown> {
   return async () => {
     const { identity, hello } = member();
     const known = await identity;
-    return times(() => keep(known, hello, act));
+    return times(() => keep(known, { ...hello, ...more }, act));
   };
 }
 
@@ -183,7 +208,11 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
     times(async () => {
       const identity = await createIdentity();
       while (!over()) {
-        const bare = await connectBare(target.port, target.host, identity);
+        const bare = await connectBare(target.port, target.host, identity).catch(() => undefined);
+        if (bare === undefined) {
+          await wait(10);
+          continue;
+        }
         const { raw: socket } = bare;
         while (!over() && socket.writable) {
           const written = socket.write(Buffer.concat(Array.from({ length: 50 }, () => bare.keyUpdate(true))));
@@ -218,6 +247,7 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
   texts: asMember(pour(encodeFrame({ type: 'text', id: '1' }, Buffer.from('{"from":"x"}')))),
   lists: asMember(pour(encodeFrame({ type: 'list', id: '1', path: '' }))),
   holding: asMember(pour(encodeFrame({ type: 'holding', id: '1' }, Buffer.from('[]')))),
+  offers: asMember(offer, { purpose: 'transfer' }),
   reports: asMember(
     pour(
       encodeFrame(

@@ -4,6 +4,11 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** One direction of one connection: from who dialled (`forth`) or to it (`back`). */
 type Direction = 'forth' | 'back';
 
+/** One connection; a lost one carries nothing any more, and neither side is told. */
+interface Pair {
+  isLost: boolean;
+}
+
 interface Hold {
   readonly atByte: number;
   readonly reached: () => void;
@@ -26,6 +31,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #counted: Direction;
   readonly #sockets = new Set<Socket>();
+  readonly #pairs = new Set<Pair>();
   #hold: Hold | undefined;
   #flipAt: number | undefined;
   #stalled = false;
@@ -76,6 +82,12 @@ export class TcpProxy implements AsyncDisposable {
     this.release();
   }
 
+  /** Leaves every connection half open, as a router that was restarted: what is sent on it is lost. */
+  lose(): void {
+    for (const pair of this.#pairs) pair.isLost = true;
+    this.release();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
     this.#server.close();
@@ -87,34 +99,40 @@ export class TcpProxy implements AsyncDisposable {
     const far = connect({ host: this.target.slice(0, at), port: Number(this.target.slice(at + 1)) });
     this.connections++;
     this.passed = 0;
+    const pair: Pair = { isLost: false };
+    this.#pairs.add(pair);
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
       socket.on('error', () => undefined);
       socket.once('close', () => {
         this.#sockets.delete(socket);
+        this.#pairs.delete(pair);
+        if (pair.isLost) return;
         near.destroy();
         far.destroy();
       });
     }
-    void this.#pump('forth', near, far);
-    void this.#pump('back', far, near);
+    void this.#pump('forth', near, far, pair);
+    void this.#pump('back', far, near, pair);
   }
 
   /** Never rejects: a connection that is gone is told by `close`. */
-  async #pump(direction: Direction, from: Socket, to: Socket): Promise<void> {
+  async #pump(direction: Direction, from: Socket, to: Socket, pair: Pair): Promise<void> {
     try {
       for await (const piece of from.iterator({ destroyOnReturn: false })) {
         const bytes = piece as Buffer;
         if (direction === this.#counted) this.#count(bytes);
         if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
+        if (pair.isLost) continue;
         while (this.#stalled) await new Promise<void>((resolve) => this.#resume.push(resolve));
         await new Promise<void>((resolve, reject) => {
           to.write(bytes, (error) => (error ? reject(error) : resolve()));
         });
       }
-      to.end();
+      if (pair.isLost) from.end();
+      else to.end();
     } catch {
-      to.destroy();
+      if (!pair.isLost) to.destroy();
     }
   }
 
