@@ -79,7 +79,11 @@ test(
       const name = `file-${++sent}`;
       const path = await network.file(name, randomInt(1, 500_000));
       const digest = await sha256(path);
-      await network.askHere(from, 'send', path, '--to', to, '--timeout', '20s').finally(() => rm(path));
+      try {
+        await network.askHere(from, 'send', path, '--to', to, '--timeout', '20s');
+      } finally {
+        await rm(path);
+      }
       delivered.set(network.inbox(to, from, name), digest);
       done.files++;
       return true;

@@ -367,6 +367,30 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect((await attachments.files(await begin('ANNA', 1))).size).toBe(0);
     });
 
+    test('what files of a machine take follows each change: weighed, forgotten, begun again', async () => {
+      const { attachments } = store;
+      const [first, second, ben] = [await begin('ANNA', 1), await begin('ANNA', 2), await begin('BEN', 1)];
+      await Promise.all([note(first, 'a', 10), note(second, 'a', 5), note(ben, 'a', 12)]);
+      const amounts = async (): Promise<unknown[]> => [
+        await attachments.amountOf('bytes', 'ANNA'),
+        await attachments.amountOf('files', 'ANNA'),
+        await attachments.amount('bytes'),
+        (await attachments.heaviest('bytes'))?.peer,
+      ];
+      expect(await amounts()).toEqual([15, 4, 27, 'ANNA']);
+      await attachments.weigh(second, { bytes: 8, files: 2 });
+      expect(await amounts()).toEqual([18, 5, 30, 'ANNA']);
+      await attachments.giveUp(first);
+      expect(await amounts()).toEqual([18, 5, 30, 'ANNA']); // until its files are removed
+      await attachments.forget(first);
+      await attachments.forget(first);
+      expect(await amounts()).toEqual([8, 3, 20, 'BEN']);
+      await begin('ANNA', 2);
+      expect(await amounts()).toEqual([8, 3, 20, 'BEN']);
+      await attachments.forget(second);
+      expect(await amounts()).toEqual([0, 0, 12, 'BEN']);
+    });
+
     test('files of a report that goes are to be removed, and none are taken for one that was stored', async () => {
       const { attachments, reports } = store;
       const [first, second] = [await begin('ANNA', 1), await begin('ANNA', 2, NOW + 1)];

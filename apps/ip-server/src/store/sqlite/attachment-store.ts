@@ -1,19 +1,20 @@
 import type { Attachment } from '@filer/protocol';
 import { integerIn, textIn, type Database, type Row, type Statement } from '@filer/program';
 import type { AttachmentStore, Measure, Upload, UploadKey } from '../attachment-store.ts';
+import { UploadAmounts } from './upload-amounts.ts';
 
 /** Which files came for which report, in the embedded database. */
 export class SqliteAttachmentStore implements AttachmentStore {
-  readonly #database: Database;
   readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #amounts: UploadAmounts;
 
   constructor(database: Database) {
-    this.#database = database;
+    this.#amounts = new UploadAmounts(database);
     this.#statements = prepareAll(database);
   }
 
   async amount(measure: Measure): Promise<number> {
-    return integerIn(this.#statements.amounts.get() ?? {}, measure);
+    return this.#amounts.total(measure);
   }
 
   async hasReport(key: UploadKey): Promise<boolean> {
@@ -44,7 +45,7 @@ export class SqliteAttachmentStore implements AttachmentStore {
 
   async begin(key: UploadKey, now: number): Promise<Upload | undefined> {
     const { peer, spool, seq } = key;
-    return this.#database.transaction(() => {
+    return this.#change(key, () => {
       if (this.#isStored(key)) return undefined;
       this.#statements.begin.run(peer, spool, seq, now);
       const upload = this.#upload(key);
@@ -54,15 +55,19 @@ export class SqliteAttachmentStore implements AttachmentStore {
     });
   }
 
-  async note({ number }: Upload, { name, size, digest }: Attachment, now: number): Promise<void> {
-    this.#database.transaction(() => {
-      this.#statements.note.run(number, name, size, digest);
-      this.#statements.count.run(now, number);
+  async note(upload: Upload, { name, size, digest }: Attachment, now: number): Promise<void> {
+    this.#change(upload, () => {
+      this.#statements.note.run(upload.number, name, size, digest);
+      this.#statements.count.run(now, upload.number);
     });
   }
 
-  async weigh({ number }: Upload, { bytes, files }: Pick<Upload, Measure>): Promise<void> {
-    this.#statements.weigh.run(bytes, files, number);
+  async weigh(upload: Upload, { bytes, files }: Pick<Upload, Measure>): Promise<void> {
+    this.#change(upload, () => this.#statements.weigh.run(bytes, files, upload.number));
+  }
+
+  #change<T>(key: UploadKey, change: () => T): T {
+    return this.#amounts.change(() => this.#upload(key), change);
   }
 
   async reported({ number }: Upload): Promise<void> {
@@ -73,10 +78,10 @@ export class SqliteAttachmentStore implements AttachmentStore {
     this.#statements.state.run('gone', number);
   }
 
-  async forget({ number }: Upload): Promise<void> {
-    this.#database.transaction(() => {
-      this.#statements.dropFiles.run(number);
-      this.#statements.drop.run(number);
+  async forget(upload: Upload): Promise<void> {
+    this.#change(upload, () => {
+      this.#statements.dropFiles.run(upload.number);
+      this.#statements.drop.run(upload.number);
     });
   }
 
@@ -93,12 +98,11 @@ export class SqliteAttachmentStore implements AttachmentStore {
   }
 
   async heaviest(measure: Measure): Promise<{ readonly peer: string; readonly amount: number } | undefined> {
-    const row = this.#statements[measure === 'bytes' ? 'heaviest' : 'mostFiles'].get();
-    return row === undefined ? undefined : { peer: textIn(row, 'peer'), amount: integerIn(row, measure) };
+    return this.#amounts.heaviest(measure);
   }
 
   async amountOf(measure: Measure, peer: string): Promise<number> {
-    return integerIn(this.#statements.amountsOf.get(peer) ?? {}, measure);
+    return this.#amounts.of(measure, peer);
   }
 
   async oldestOf(peer: string, limit: number): Promise<Upload[]> {
@@ -122,7 +126,6 @@ function uploadOf(row: Row): Upload {
 function prepareAll(
   database: Database,
 ): Record<
-  | 'amounts'
   | 'report'
   | 'find'
   | 'files'
@@ -136,16 +139,11 @@ function prepareAll(
   | 'gone'
   | 'stale'
   | 'openOf'
-  | 'heaviest'
-  | 'mostFiles'
-  | 'amountsOf'
   | 'oldestOf',
   Statement
 > {
   const sql = (statement: string): Statement => database.prepare(statement);
-  const amounts = 'coalesce(sum(bytes), 0) AS bytes, coalesce(sum(files + 1), 0) AS files';
   return {
-    amounts: sql(`SELECT ${amounts} FROM uploads`),
     report: sql(`
       SELECT 1 FROM spools JOIN peers ON peers.number = spools.peer
       WHERE peers.id = ? AND spools.spool = ? AND (spools.pruned_seq >= ?
@@ -169,11 +167,6 @@ function prepareAll(
     gone: sql(`SELECT * FROM uploads WHERE state = 'gone' ORDER BY number LIMIT ?`),
     stale: sql(`SELECT * FROM uploads WHERE state = 'open' AND at < ? ORDER BY at LIMIT ?`),
     openOf: sql(`SELECT * FROM uploads WHERE peer = ? AND state = 'open' ORDER BY at`),
-    heaviest: sql('SELECT peer, sum(bytes) AS bytes FROM uploads GROUP BY peer ORDER BY bytes DESC LIMIT 1'),
-    mostFiles: sql(
-      'SELECT peer, sum(files + 1) AS files FROM uploads GROUP BY peer ORDER BY files DESC LIMIT 1',
-    ),
-    amountsOf: sql(`SELECT ${amounts} FROM uploads WHERE peer = ?`),
     oldestOf: sql(`
       SELECT * FROM uploads WHERE peer = ? AND bytes + files > 0 AND state <> 'gone' ORDER BY at LIMIT ?`),
   };
