@@ -29,16 +29,17 @@ interface Target {
   readonly home: string;
   readonly count: number;
   readonly ms: number;
+  /** Ends it after so many connections. @default after `ms` only */
+  readonly tries?: number;
 }
 
 const [kind = '', text = '{}'] = process.argv.slice(2);
 const target = JSON.parse(text) as Target;
 const until = performance.now() + target.ms;
-const over = (): boolean => performance.now() >= until;
+const over = (): boolean => performance.now() >= until || tried >= (target.tries ?? Infinity);
 
-/** A long form prints its figures. */
-const LONG_MS = 5_000;
-let tried = 0;
+/** Connections that were tried, and frames that were written, whether they were taken or not. */
+let [tried, frames] = [0, 0];
 
 /** Opens a connection and says hello, as often as it is thrown out. */
 async function keep(
@@ -75,11 +76,11 @@ async function keep(
 
 /** Writes one frame again and again, as fast as the socket takes it, and reads nothing. */
 function pour(frame: Buffer): (messenger: Messenger) => Promise<void> {
-  const block = Buffer.concat(
-    Array.from({ length: Math.max(1, Math.floor(65_536 / frame.length)) }, () => frame),
-  );
+  const perBlock = Math.max(1, Math.floor(65_536 / frame.length));
+  const block = Buffer.concat(Array.from({ length: perBlock }, () => frame));
   return async ({ socket }) => {
     while (!over() && !socket.destroyed) {
+      frames += perBlock;
       if (!socket.write(block)) await drained(socket);
       else await wait(0);
     }
@@ -104,6 +105,7 @@ const part: (messenger: Messenger) => Promise<void> = async ({ socket }) => {
   const prefix = Buffer.alloc(8);
   prefix.writeUInt32BE(2, 0);
   prefix.writeUInt32BE(512 * 1024, 4);
+  frames++;
   socket.write(Buffer.concat([prefix, Buffer.from('{}'), Buffer.alloc(500 * 1024)]));
   while (!over() && !socket.destroyed) await wait(50);
 };
@@ -148,6 +150,7 @@ function member(): { identity: Promise<Identity>; hello: object } {
 function raw(act: (socket: Socket) => void): Promise<unknown> {
   return times(async () => {
     while (!over()) {
+      tried++;
       const socket = connect(target.port, target.host).on('error', () => undefined);
       socket.once('connect', () => act(socket));
       await Promise.race([
@@ -208,6 +211,7 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
     times(async () => {
       const identity = await createIdentity();
       while (!over()) {
+        tried++;
         const bare = await connectBare(target.port, target.host, identity).catch(() => undefined);
         if (bare === undefined) {
           await wait(10);
@@ -215,6 +219,7 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
         }
         const { raw: socket } = bare;
         while (!over() && socket.writable) {
+          frames += 50;
           const written = socket.write(Buffer.concat(Array.from({ length: 50 }, () => bare.keyUpdate(true))));
           await (written ? wait(0) : drained(socket));
         }
@@ -226,6 +231,7 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
       const identity = await createIdentity();
       while (!over()) {
         try {
+          tried++;
           const { host, port, id } = target;
           const { socket } = await dial({ transport: 'tls', host, port, identity, expect: id });
           socket.destroy();
@@ -261,4 +267,5 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
 const attack = attacks[kind];
 if (attack === undefined) throw new Error(`no attack is called ${kind}`);
 await attack();
-if (target.ms >= LONG_MS) process.stdout.write(`${tried} connections with a hello were tried\n`);
+process.stdout.write(JSON.stringify({ tried, frames }));
+process.exit();

@@ -6,13 +6,14 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 /** What strangers and one member can send; each names what it is meant to use up. */
 const FLOODS = {
   server: ['joiners', 'headers', 'silent', 'halves', 'parts', 'unknown', 'reports'],
-  client: ['parts', 'texts', 'lists', 'holding', 'connections'],
+  client: ['parts', 'offers', 'texts', 'lists', 'holding', 'connections'],
 } as const;
 
 describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
   let victim: Victim;
   beforeAll(async () => {
-    victim = await Victim.open(who);
+    // Neither program, nor what it is made of, uses `__proto__`.
+    victim = await Victim.open(who, { nodeOptions: '--disable-proto=delete' });
   });
   afterAll(() => victim[Symbol.asyncDispose]());
 

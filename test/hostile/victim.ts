@@ -1,9 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import {
   dial,
   fieldsOf,
@@ -36,14 +38,18 @@ export interface VictimOptions {
   readonly nodeOptions?: string;
 }
 
-/** What an attack cost. */
+/** What an attack did, and what it cost. */
 export interface Figures {
+  /** Connections that the attacker tried, and frames that it wrote. */
+  readonly tried: number;
+  readonly frames: number;
   /** Honest connections that were answered, and that were not. */
   readonly honest: number;
   readonly failed: number;
   /** From the first byte of an honest connection to the answer to its question, in ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly worstMs: number;
   /** An honest question right after the attack, in ms. */
   readonly afterMs: number;
   readonly peakMiB: number;
@@ -51,6 +57,8 @@ export interface Figures {
   readonly loopMs: number;
   readonly busyMs: number;
   readonly logKiB: number;
+  /** By how much its home grew. */
+  readonly diskKiB: number;
   /** The most that were open. */
   readonly descriptors: number;
 }
@@ -97,13 +105,29 @@ export class Victim implements AsyncDisposable {
   }
 
   /** Lets an attacker do its worst for so long, and visits meanwhile. */
-  async under(kind: string, { count, ms }: { count: number; ms: number }): Promise<Figures> {
+  async under(
+    kind: string,
+    { count, ms, tries }: { count: number; ms: number; tries?: number },
+  ): Promise<Figures> {
     const { port, id } = this.#daemon;
     const home = this.network.home('evil');
-    const target = { host: '127.0.0.1', port, id, network: this.#honest.membership.network, home, count, ms };
+    const target = {
+      host: '127.0.0.1',
+      port,
+      id,
+      network: this.#honest.membership.network,
+      home,
+      count,
+      ms,
+      tries,
+    };
+    const diskKiB = await this.#diskKiB();
     await rm(this.#loopFile, { force: true });
     const logged = this.#daemon.stderr.length;
-    const attacker = spawn(process.execPath, floodArguments(kind, target), { stdio: 'inherit' });
+    const attacker = spawn(process.execPath, floodArguments(kind, target), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const did = text(attacker.stdout);
     let over = false;
     const ended = once(attacker, 'close').then(() => (over = true));
     const took: number[] = [];
@@ -120,14 +144,17 @@ export class Victim implements AsyncDisposable {
     took.sort((a, b) => a - b);
     const at = (part: number): number => took[Math.min(took.length - 1, Math.floor(took.length * part))] ?? 0;
     return {
+      ...didOf(await did),
       honest: took.length,
       failed,
       p50Ms: Math.round(at(0.5)),
       p99Ms: Math.round(at(0.99)),
+      worstMs: Math.round(at(1)),
       afterMs: Math.round(afterMs),
       peakMiB: Math.round(peakMiB),
       ...(await this.#standstill()),
       logKiB: Math.round((this.#daemon.stderr.length - logged) / 1024),
+      diskKiB: (await this.#diskKiB()) - diskKiB,
       descriptors,
     };
   }
@@ -152,8 +179,13 @@ export class Victim implements AsyncDisposable {
   }
 
   async #standstill(): Promise<Pick<Figures, 'loopMs' | 'busyMs'>> {
-    const text = await readFile(this.#loopFile, 'utf8').catch(() => '{}');
-    return { loopMs: 0, busyMs: 0, ...(JSON.parse(text) as object) };
+    const written = await readFile(this.#loopFile, 'utf8').catch(() => '{}');
+    return { loopMs: 0, busyMs: 0, ...(JSON.parse(written) as object) };
+  }
+
+  async #diskKiB(): Promise<number> {
+    const { stdout } = await promisify(execFile)('du', ['-sk', this.#daemon.home]);
+    return Number.parseInt(stdout, 10);
   }
 
   async #descriptors(): Promise<number> {
@@ -169,6 +201,12 @@ export class Victim implements AsyncDisposable {
     await this.#daemon.stop();
     await this.network.close();
   }
+}
+
+/** What an attacker says of itself at its end. */
+function didOf(said: string): Pick<Figures, 'tried' | 'frames'> {
+  const { tried, frames } = fieldsOf(JSON.parse(said === '' ? '{}' : said), 'figures');
+  return { tried: Number(tried), frames: Number(frames) };
 }
 
 /** The command line of an attacker. */

@@ -46,6 +46,7 @@ test('a million mutated streams give messages or a FilerError, and memory stays'
       outcomes.refused++;
     }
   }
+  process.stdout.write(`${STREAMS} mutated streams: ${JSON.stringify(outcomes)}\n`);
   expect(outcomes.messages).toBeGreaterThan(STREAMS / 2);
   expect(outcomes.refused).toBeGreaterThan(STREAMS / 4);
   expect(process.memoryUsage().rss - before).toBeLessThan(MOST_GROWTH_BYTES);

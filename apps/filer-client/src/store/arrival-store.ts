@@ -57,10 +57,12 @@ export class ArrivalStore {
       .get(sender.id, job);
     if (row !== undefined) return textIn(row, 'folder');
     const folder = make();
-    this.#database
-      .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
-      .run(sender.id, job, sender.name, folder, note, beganAt);
-    this.#room.added();
+    this.#database.transaction(() => {
+      this.#database
+        .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
+        .run(sender.id, job, sender.name, folder, note, beganAt);
+      this.#room.added();
+    });
     return folder;
   }
 

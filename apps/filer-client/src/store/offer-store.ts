@@ -62,25 +62,27 @@ export class OfferStore {
 
   /** Keeps an offer, in the place of an earlier one of the same sender and job. */
   put(offer: AskedOffer): void {
-    this.#database
-      .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(
-        offer.id,
-        offer.job,
-        offer.from,
-        offer.fromName,
-        offer.folder,
-        JSON.stringify(offer.names),
-        offer.files,
-        offer.bytes,
-        offer.note,
-        offer.offeredAt,
-        offer.state,
-        offer.reason,
-        offer.mirror ? 1 : 0,
-        JSON.stringify(offer.refusals),
-      );
-    this.#room.added();
+    this.#database.transaction(() => {
+      this.#database
+        .prepare('INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+        .run(
+          offer.id,
+          offer.job,
+          offer.from,
+          offer.fromName,
+          offer.folder,
+          JSON.stringify(offer.names),
+          offer.files,
+          offer.bytes,
+          offer.note,
+          offer.offeredAt,
+          offer.state,
+          offer.reason,
+          offer.mirror ? 1 : 0,
+          JSON.stringify(offer.refusals),
+        );
+      this.#room.added();
+    });
   }
 
   find(from: string, job: string): AskedOffer | undefined {
