@@ -50,6 +50,8 @@ test.each(['', 'MB', '20 MB', '-1MB', '20M', '1e3', '20iB', '0x10', '99999999999
 test('a rate is a size with or without /s, and never nothing', () => {
   expect(parseRate('20MB/s')).toBe(20_000_000);
   expect(parseRate('20MB')).toBe(20_000_000);
+  expect(parseRate('1KB/s')).toBe(1_000);
+  expect(() => parseRate('999B/s')).toThrow('999B/s');
   expect(() => parseRate('0')).toThrow('too low');
 });
 

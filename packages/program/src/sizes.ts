@@ -37,15 +37,19 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+/** The lowest rate, in bytes a second: a transfer that carries less than 4 KiB a minute counts as one that stands still. */
+const MIN_RATE = 1_000;
+
 /**
  * Reads a rate: a size, with or without `/s` after it.
  *
- * @returns bytes a second, at least 1
+ * @returns bytes a second
  * @throws FilerError `usage`
  */
 export function parseRate(text: string): number {
   const bytes = parseSize(text.replace(/\/s$/, ''));
-  if (bytes < 1) throw new FilerError('usage', `a rate of ${text} is too low, write one such as 20MB/s`);
+  if (bytes < MIN_RATE)
+    throw new FilerError('usage', `a rate of ${text} is too low, write 1KB/s or more, such as 20MB/s`);
   return bytes;
 }
 

@@ -85,7 +85,7 @@ export class GetJob {
   constructor(request: GetRequest, around: GetSurroundings) {
     this.id = request.id;
     this.#request = request;
-    this.#time = new TimeLimit(request.timeoutMs);
+    this.#time = new TimeLimit(request.timeoutMs, request.limit);
     this.#around = around;
     const { exclude, dryRun, destination } = request;
     this.#path = join(destination.folder, destination.name);

@@ -36,7 +36,7 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
   const { peer, path, name, timeoutMs, checksum, limit } = request;
   const { member, signal, write, onProgress, onLost } = around;
   const into = new StreamSink(write);
-  const time = new TimeLimit(timeoutMs);
+  const time = new TimeLimit(timeoutMs, limit);
   const attempt = async (): Promise<FilerError | undefined> => {
     try {
       const { messenger } = await time.reach(peer.name, signal, (stop) =>

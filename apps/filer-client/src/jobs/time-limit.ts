@@ -4,8 +4,12 @@ import type { StallOptions } from '@filer/transfer';
 /** A transfer is given this long at least to get on, in ms, however much of its time the connection has taken. */
 const LEAST_MS = 1_500;
 
-/** Content that is growth of a connection: see `StallOptions.growthBytes`. */
-const GROWTH_BYTES = 4 * 1024;
+/**
+ * Content that is growth of a connection, in bytes a second: half of what the slowest mobile networks carry (GPRS). Who drips
+ * less does not keep a command. Under a `--limit`, which up to 50 recipients share, this part of it.
+ */
+const GROWTH_PER_SECOND = 4 * 1024;
+const GROWTH_OF_LIMIT = 1 / 64;
 
 /** Content that counts as progress. */
 const STEP_BYTES = 64 * 1024;
@@ -16,11 +20,14 @@ const STEP_BYTES = 64 * 1024;
  */
 export class TimeLimit {
   readonly ms: number;
+  readonly #growthPerSecond: number;
   #since = performance.now();
   #bytes = 0;
 
-  constructor(ms: number) {
+  /** @param bytesPerSecond the `--limit` @default none */
+  constructor(ms: number, bytesPerSecond = Infinity) {
     this.ms = ms;
+    this.#growthPerSecond = Math.min(GROWTH_PER_SECOND, bytesPerSecond * GROWTH_OF_LIMIT);
   }
 
   /** Whether it bounds more than how long a peer is tried again. */
@@ -53,7 +60,8 @@ export class TimeLimit {
   get pace(): StallOptions {
     if (!this.isShort) return {};
     const stallMs = Math.max(LEAST_MS, this.leftMs);
-    return { stallMs, maxWorkingMs: stallMs, waitsForPerson: false, growthBytes: GROWTH_BYTES };
+    const growthBytes = Math.ceil((this.#growthPerSecond * stallMs) / 1_000);
+    return { stallMs, maxWorkingMs: stallMs, waitsForPerson: false, growthBytes };
   }
 
   /**

@@ -66,7 +66,7 @@ export class Delivery {
     this.#options = request.spooled
       ? { ...options, emit: (event) => options.emit(unspooled(event)) }
       : options;
-    this.#time = new TimeLimit(request.timeoutMs);
+    this.#time = new TimeLimit(request.timeoutMs, request.limit);
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
     this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
     this.#tally = new DeliveryTally(before, request.bytesTotal);
