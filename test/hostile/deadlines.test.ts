@@ -62,11 +62,17 @@ const commands: Readonly<Record<string, () => string[]>> = {
 };
 const all = Object.keys(commands);
 
+/** Those that ask the server only. */
+const ofServer: Record<string, () => string[]> = {
+  peers: () => ['peers'],
+  report: () => ['report', 'n=1'],
+};
+
 /** Runs all at once, or those named. @returns the exit code of each */
 async function runAll(limit: string, names = all): Promise<Record<string, number | null>> {
   const codes = await Promise.all(
     names.map(async (name) => {
-      const args = [...(commands[name]?.() ?? []), '--timeout', limit];
+      const args = [...({ ...commands, ...ofServer }[name]?.() ?? []), '--timeout', limit];
       const { code } = await runHere('filer-client', network.home('anna'), args, 'input');
 
       return [name, code] as const;
@@ -177,7 +183,27 @@ describe('a server that keeps a command without a daemon waiting is away: the di
     await network.stopServer();
     {
       await using _there = await place(network.port, network.serverHome);
-      expect(await runAll('3s')).toEqual(allAre(0));
+      const names = [...all, ...Object.keys(ofServer)];
+      expect(await runAll('3s', names)).toEqual(allAre(0, names));
+    }
+    await network.startServer();
+  });
+});
+
+describe('a server that keeps those waiting who can do nothing without it ends them with exit 9', () => {
+  test.each(places)('%s', async (_, place) => {
+    const link = await network.invite();
+    await network.stopServer();
+    {
+      await using _there = await place(network.port, network.serverHome);
+      const run = async (name: string, ...args: string[]): Promise<number | null> =>
+        (await runHere('filer-client', network.home(name), [...args, '--timeout', '1s'], link)).code;
+      expect(
+        await Promise.all([
+          run('new', 'join', '-', '--name', 'new'),
+          run('anna', 'server', `127.0.0.1:${network.port}`),
+        ]),
+      ).toEqual([9, 9]);
     }
     await network.startServer();
   });

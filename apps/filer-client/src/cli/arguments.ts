@@ -34,6 +34,8 @@ const FOLDER = textKind('a folder', { completes: 'folder' });
 const PATH = textKind('a path', { completes: 'file' });
 const SENT = textKind(PATH.expects, { value: 'path', completes: 'sent' });
 
+const timeoutMs = optional(DURATION, 'limit of the total time (default: no limit)');
+
 export const joinArguments = {
   link: optional(
     textKind('an invite link, - for standard input, or a file', { value: 'link', completes: 'file' }),
@@ -45,6 +47,7 @@ export const joinArguments = {
   ),
   service: flag('install and start it as a service, so that it runs from now on'),
   newIdentity: flag('make a new key first (for a machine that was cloned from another one)'),
+  timeoutMs,
 };
 export type JoinArguments = ArgumentValues<typeof joinArguments>;
 
@@ -54,6 +57,7 @@ export type StartArguments = ArgumentValues<typeof startArguments>;
 export const peersArguments = {
   all: flag('include this machine, and machines that left or were removed'),
   watch: flag('keep running, and show every change'),
+  timeoutMs,
 };
 export type PeersArguments = ArgumentValues<typeof peersArguments>;
 
@@ -112,8 +116,6 @@ export const getArguments = {
   progress: progressArgument,
 };
 export type GetArguments = ArgumentValues<typeof getArguments>;
-
-const timeoutMs = optional(DURATION, 'limit of the total time (default: no limit)');
 
 export const lsArguments = {
   source: required(
@@ -257,6 +259,7 @@ export const reportArguments = {
   values: list(textKind('KEY=VALUE'), 'what to report'),
   attach: list(FILE, 'a file to attach, up to 64 MiB'),
   title: optional(ANY_TEXT, 'a title of one line'),
+  timeoutMs,
 };
 export type ReportArguments = ArgumentValues<typeof reportArguments>;
 
@@ -314,5 +317,6 @@ export type TrustArguments = ArgumentValues<typeof trustArguments>;
 
 export const serverArguments = {
   address: required(textKind('HOST:PORT such as 192.0.2.7:10901'), 'the new address of the ip-server'),
+  timeoutMs,
 };
 export type ServerArguments = ArgumentValues<typeof serverArguments>;

@@ -49,7 +49,8 @@ export async function enrol(
     software,
     schedules: [],
   } as const;
-  await sayHello(messenger, { ...hello, versions: VERSIONS, role: 'join', network: grant.network });
+  const said = { ...hello, versions: VERSIONS, role: 'join', network: grant.network } as const;
+  await sayHello(messenger, said, { signal });
   const session = new Session(messenger);
   try {
     const claims = parseDraft(await session.ask(formatEnrol({ name, grant }), { signal }));

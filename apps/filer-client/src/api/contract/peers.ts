@@ -187,7 +187,7 @@ export const peerMethods = {
 
   /** The server is reached at this address from now on; its id stays pinned. */
   server: method('server', {
-    params: v.object({ address: text(300) }),
+    params: v.object({ address: text(300), timeoutMs: v.optional(timeoutMs) }),
     /** `connected` is null where a daemon tries it from now on. */
     result: v.object({ address: v.string(), id: v.string(), connected: v.nullable(v.boolean()) }),
   }),

@@ -1,6 +1,6 @@
 import { arrayOf, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
-import { path } from './send.ts';
+import { path, timeoutMs } from './send.ts';
 
 /** The spool says what is too much, for all parts together. */
 const anyText = text(Number.POSITIVE_INFINITY);
@@ -97,6 +97,7 @@ export const reportMethods = {
       values: arrayOf(v.pipe(v.tuple([anyText, anyText]), v.readonly())),
       title: v.optional(anyText),
       attach: v.optional(arrayOf(path)),
+      timeoutMs: v.optional(timeoutMs),
     }),
     result: v.object({ seq: v.number(), ...spooledReport.entries }),
   }),

@@ -25,6 +25,7 @@ import {
   type Context,
   type InstalledService,
 } from '@filer/program';
+import { Deadline } from '../../daemon/operations/deadline.ts';
 import { enrol } from '../../network/enrol.ts';
 import { clientSettings } from '../../settings.ts';
 import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../../store/membership-file.ts';
@@ -44,6 +45,7 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
       `--name takes lower-case letters, digits and inner dashes, at most 32, such as cam-3, not ${JSON.stringify(name)}${why}`,
     );
   }
+  using deadline = new Deadline(args.timeoutMs, signal);
   await openHome(home);
   const lock = await lockHome(context);
   let joined: Membership;
@@ -56,7 +58,7 @@ export async function run(args: JoinArguments, context: Context): Promise<void> 
       );
     }
     const file = await (args.newIdentity ? enrolAnew : enrolAsIs)(home.identityFolder, (identity) =>
-      enrol(identity, invite, name, version, signal),
+      deadline.whole((stop) => enrol(identity, invite, name, version, stop)),
     );
     await writeMembershipFile(home.membershipFile, file);
     await writeConfigurationTemplate(clientSettings, home);

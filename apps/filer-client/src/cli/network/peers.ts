@@ -6,12 +6,12 @@ import type { PeersArguments } from '../arguments.ts';
 import { noServerWords } from './no-server-messages.ts';
 import { watchState, type Watched } from '../watch/watch-state.ts';
 
-export async function run({ all, watch }: PeersArguments, context: Context): Promise<void> {
+export async function run({ all, watch, timeoutMs }: PeersArguments, context: Context): Promise<void> {
   const { output } = context;
   if (watch) {
     const watched: Watched<Peers> = {
       types: ['directory', 'presence', 'member', 'server'],
-      ask: (daemon) => daemon.call(contract.peers, { all }),
+      ask: (daemon) => daemon.call(contract.peers, { all, timeoutMs }),
     };
     await watchState(context, watched, {
       layOut: (peers, { now, columns }) => {
@@ -27,7 +27,7 @@ export async function run({ all, watch }: PeersArguments, context: Context): Pro
     });
     return;
   }
-  const peers = await call(context, contract.peers, { all });
+  const peers = await call(context, contract.peers, { all, timeoutMs });
   const now = Date.now();
   output.json(documentOf(peers));
   for (const line of peersLines(peers, all, now, output.columns)) output.line(line);

@@ -4,10 +4,10 @@ import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { ServerArguments } from '../arguments.ts';
 
-export async function run({ address }: ServerArguments, context: Context): Promise<void> {
+export async function run({ address, timeoutMs }: ServerArguments, context: Context): Promise<void> {
   const { output } = context;
   parseHostPort(address); // a wrong one is the caller's mistake, daemon or not
-  const result = await call(context, contract.server, { address });
+  const result = await call(context, contract.server, { address, timeoutMs });
   output.json(result);
   output.line(`the ip-server is dialled at ${result.address} first (its id is still ${result.id})`);
   if (result.connected === true) output.line('it answers there');

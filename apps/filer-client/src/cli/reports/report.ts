@@ -6,7 +6,10 @@ import { call } from '../../api/daemon-client.ts';
 import type { SpooledReport } from '../../api/contract/reports.ts';
 import type { ReportArguments } from '../arguments.ts';
 
-export async function run({ values, attach, title }: ReportArguments, context: Context): Promise<void> {
+export async function run(
+  { values, attach, title, timeoutMs }: ReportArguments,
+  context: Context,
+): Promise<void> {
   const { output } = context;
   if (values.length === 0 && title === undefined && attach.length === 0) {
     throw new FilerError(
@@ -18,6 +21,7 @@ export async function run({ values, attach, title }: ReportArguments, context: C
     values: values.map(parsePair),
     title: title ?? '',
     attach: attach.map((path) => resolve(path)),
+    timeoutMs,
   });
   output.json(outcome);
   storedWords(outcome, output);

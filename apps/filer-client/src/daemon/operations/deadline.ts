@@ -13,6 +13,7 @@ export class Deadline implements Disposable {
   /** Aborted at its end, and when the caller goes away. */
   readonly signal: AbortSignal;
   readonly #ms: number;
+  readonly #late: FilerError;
   readonly #endsAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -20,11 +21,11 @@ export class Deadline implements Disposable {
   constructor(timeoutMs: number | undefined, signal: AbortSignal) {
     const ms = timeoutMs ?? Infinity;
     const over = new AbortController();
-    const late = new FilerError(
+    this.#late = new FilerError(
       'timed-out',
       `the time limit of ${ms / 1_000} s has passed: try again, or allow more with --timeout`,
     );
-    if (ms <= MAX_TIMER_MS) this.#timer = setTimeout(() => over.abort(late), ms);
+    if (ms <= MAX_TIMER_MS) this.#timer = setTimeout(() => over.abort(this.#late), ms);
     this.signal = AbortSignal.any([signal, over.signal]);
     this.#ms = ms;
     this.#endsAt = performance.now() + ms;
@@ -38,6 +39,12 @@ export class Deadline implements Disposable {
   /** @throws FilerError `timed-out` when the server takes more than its share, what `work` throws */
   forServer<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return withinServerShare(this.#ms, this.signal, work);
+  }
+
+  /** Gives work all of the time. @throws FilerError `timed-out`, what `work` throws */
+  whole<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#ms > MAX_TIMER_MS) return work(this.signal);
+    return within(this.#ms, this.#late, this.signal, work);
   }
 
   /** Ends a session. One that did not answer in time is not waited for. */

@@ -4,6 +4,7 @@ import type { peerMethods } from '../../api/contract/peers.ts';
 import { tellPeers } from '../../network/tell-peers.ts';
 import { setMembershipFileAside } from '../../store/membership-file.ts';
 import type { OperationOf } from '../operation-context.ts';
+import { Deadline } from './deadline.ts';
 
 /** `trust NAME`: the name goes to who claims it now. */
 export const trust: OperationOf<typeof peerMethods.trust> = ({ member }, { name }) => {
@@ -26,11 +27,12 @@ export const trust: OperationOf<typeof peerMethods.trust> = ({ member }, { name 
 /** `server HOST:PORT`: the server is reached there from now on; its id stays pinned. */
 export const server: OperationOf<typeof peerMethods.server> = async (
   { member, daemon },
-  { address: typed },
+  { address: typed, timeoutMs },
   { signal },
 ) => {
   const address = parseHostPort(typed);
-  const connected = await daemon.useServer(address, signal);
+  using deadline = new Deadline(timeoutMs, signal);
+  const connected = await deadline.whole((stop) => daemon.useServer(address, stop));
   return { address: formatHostPort(address), id: member.server.id, connected };
 };
 

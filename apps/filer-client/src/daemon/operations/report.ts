@@ -2,16 +2,17 @@ import { FilerError } from '@filer/protocol';
 import type { reportMethods, SpooledReport } from '../../api/contract/reports.ts';
 import { spoolReport } from '../../reports/spool-report.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
+import { Deadline } from './deadline.ts';
 import { requireAbsolute } from './read-path.ts';
 
 /** `report KEY=VALUE…`: to disk first, then to the server. */
 export const report: OperationOf<typeof reportMethods.report> = async (context, params, { signal }) => {
-  const { values, title = '' } = params;
+  const { values, title = '', timeoutMs } = params;
   const attach = (params.attach ?? []).map((path) => requireAbsolute(path, '--attach'));
   await context.daemon.prepareSpool();
   const body = { title, values, schedule: '' };
   const seq = await spoolReport(context.member, { kind: 'user', time: Date.now(), body, attach }, { signal });
-  return { seq, ...(await sendSpooled(context, seq, signal)) };
+  return { seq, ...(await sendSpooled(context, seq, signal, timeoutMs)) };
 };
 
 /**
@@ -23,8 +24,10 @@ export async function sendSpooled(
   { member: { spool }, daemon }: OperationContext,
   seq: number,
   signal: AbortSignal,
+  timeoutMs?: number,
 ): Promise<SpooledReport> {
-  const reason = await daemon.sendSpooled(seq, signal);
+  using deadline = new Deadline(timeoutMs, signal);
+  const reason = await sent(deadline, signal, (stop) => daemon.sendSpooled(seq, stop));
   const state = spool.state(seq);
   if (state instanceof FilerError) {
     throw new FilerError(
@@ -35,4 +38,18 @@ export async function sendSpooled(
   }
   const stored = state === undefined;
   return { stored, spooled: spool.size, ...(stored || reason === undefined ? {} : { reason }) };
+}
+
+/** A server that takes longer than the command may is one for which the report waits on the disk. */
+async function sent(
+  deadline: Deadline,
+  signal: AbortSignal,
+  send: (signal: AbortSignal) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  try {
+    return await deadline.whole(send);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FilerError) || error.code !== 'timed-out') throw error;
+    return error.message;
+  }
 }
