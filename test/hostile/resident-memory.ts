@@ -15,6 +15,10 @@ export class ResidentMemory {
     this.#samples.length = 0;
   }
 
+  get latestMiB(): number {
+    return Math.round(this.#samples.at(-1)?.mib ?? 0);
+  }
+
   get peakMiB(): number {
     return Math.round(Math.max(0, ...this.#samples.map(({ mib }) => mib)));
   }
