@@ -34,6 +34,8 @@ export class SoakNetwork implements AsyncDisposable {
       proxies,
     );
     own.proxy('server').target = own.network.server.listen;
+    // One after the other: joiners of one address have turns, and some time for them.
+    for (const name of names) await own.network.join(name);
     for (let n = 0; n < names.length; n += AT_ONCE)
       await Promise.all(names.slice(n, n + AT_ONCE).map((name) => own.#add(name)));
     return own;
@@ -47,7 +49,6 @@ export class SoakNetwork implements AsyncDisposable {
   }
 
   async #add(name: string): Promise<void> {
-    await this.network.join(name);
     await this.#start(name);
     await this.network.daemon(name).said('connected to the ip-server');
   }

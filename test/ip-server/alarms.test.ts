@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createRawServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { createLogger, NO_EVENTS } from '@filer/program';
@@ -57,7 +58,7 @@ async function told(
   };
 }
 
-function postTo(receiver: WebhookReceiver, timeoutMs?: number): AlarmRoute {
+function postTo(receiver: Pick<WebhookReceiver, 'url'>, timeoutMs?: number): AlarmRoute {
   const secret = Buffer.alloc(24, 7);
   return webhookRoute({ url: new URL(receiver.url), secret, software: '1', now: Date.now, timeoutMs });
 }
@@ -104,6 +105,42 @@ test('a receiver that fails is tried again, each time with the same id and a sig
   expect(sender.problem).toBeUndefined();
   expect(lines.filter((line) => line.includes('was not delivered'))).toHaveLength(3);
   expect(lines.filter((line) => line.includes('delivered again'))).toHaveLength(1);
+});
+
+test('dozens of alarms at once are a few connections to a receiver that drags each out, and all are told when it takes them', async () => {
+  const open = new Set<Socket>();
+  let [most, dragged] = [0, 0];
+  const receiver = createRawServer((socket) => {
+    open.add(socket.on('error', () => undefined));
+    most = Math.max(most, open.size);
+    socket.once('close', () => open.delete(socket));
+    socket.once('data', () => {
+      if (dragged++ >= 4) {
+        socket.end('HTTP/1.1 204 Yes\r\nconnection: close\r\n\r\n');
+        return;
+      }
+      socket.write('HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n');
+      const more = (): void => {
+        while (!socket.destroyed && socket.write('1\r\nx\r\n'.repeat(2_000)));
+      };
+      socket.on('drain', more);
+      more();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  onTestFinished(() => void receiver.close());
+  const { port } = receiver.address() as AddressInfo;
+  const { raise, deliveries, lines } = await told(postTo({ url: `http://127.0.0.1:${port}/` }, 200));
+  const alarms = Array.from({ length: 60 }, (_, n) => alarm(`alarm_${n}`, `P${n}`));
+  await raise(...alarms);
+
+  await expect
+    .poll(async () => (await deliveries()).filter(({ state }) => state === 'delivered').length, {
+      timeout: 15_000,
+    })
+    .toBe(alarms.length);
+  expect(most).toBeLessThanOrEqual(5); // one may still close
+  expect(lines.filter((line) => line.includes('was not delivered')).length).toBeLessThan(10);
 });
 
 test('of many alarms all are told, those of one machine in order, and the store is read now and then only', async () => {

@@ -18,6 +18,23 @@ test('an older incarnation never replaces a newer one that is connected', () => 
   expect(incarnations.judge('id', A, C, 1)).toBe('refuse');
 });
 
+test('an older incarnation that comes again while the newer one is connected is its clone: both are told', () => {
+  const incarnations = new Incarnations();
+  incarnations.judge('id', C, undefined, 0);
+
+  expect(incarnations.judge('id', A, C, 1)).toBe('refuse');
+  expect(incarnations.judge('id', A, C, 1_000)).toBe('clone');
+  expect(incarnations.judge('id', C, undefined, 1_001)).toBe('refuse');
+});
+
+test('an older incarnation that was refused is taken once the newer one has gone', () => {
+  const incarnations = new Incarnations();
+  incarnations.judge('id', C, undefined, 0);
+  incarnations.judge('id', A, C, 1);
+
+  expect(incarnations.judge('id', A, undefined, 1_000)).toBe('accept');
+});
+
 test('an older incarnation is taken when the newer one has gone: a home was restored', () => {
   const incarnations = new Incarnations();
   incarnations.judge('id', C, undefined, 0);

@@ -8,6 +8,8 @@ interface History {
   newest: string;
   /** Those that another one replaced, and when. */
   replaced: { readonly incarnation: string; readonly at: number }[];
+  /** The older one that was refused last, while a newer one was connected. */
+  refused: string | undefined;
   /** Both of a pair of clones, until then. */
   barred: { readonly incarnations: readonly string[]; readonly until: number } | undefined;
 }
@@ -28,7 +30,12 @@ export class Incarnations {
   judge(id: string, incarnation: string, live: string | undefined, now: number): Verdict {
     const history = this.#histories.get(id);
     if (history === undefined) {
-      this.#histories.set(id, { newest: incarnation, replaced: [], barred: undefined });
+      this.#histories.set(id, {
+        newest: incarnation,
+        replaced: [],
+        refused: undefined,
+        barred: undefined,
+      });
       return 'accept';
     }
     const { barred } = history;
@@ -36,12 +43,18 @@ export class Incarnations {
       return 'refuse';
     if (incarnation === history.newest) return 'accept';
     history.replaced = history.replaced.filter(({ at }) => now - at <= CLONE_WINDOW_MS);
-    if (history.replaced.some((each) => each.incarnation === incarnation)) {
+    // An older one that comes again while the newer one is connected runs, too.
+    const runsToo = live !== undefined && history.refused === incarnation;
+    if (runsToo || history.replaced.some((each) => each.incarnation === incarnation)) {
       history.barred = { incarnations: [incarnation, history.newest], until: now + CLONE_WINDOW_MS };
       history.replaced = [];
+      history.refused = undefined;
       return 'clone';
     }
-    if (live !== undefined && counterOf(incarnation) < counterOf(live)) return 'refuse';
+    if (live !== undefined && counterOf(incarnation) < counterOf(live)) {
+      history.refused = incarnation;
+      return 'refuse';
+    }
     history.replaced.push({ incarnation: history.newest, at: now });
     history.newest = incarnation;
     return 'accept';

@@ -78,7 +78,10 @@ export class LeaveList {
   get digest(): string {
     if (this.#digest !== undefined) return this.#digest;
     const hash = createHash('sha256');
-    for (const id of this.#ids) hash.update(`${id} ${this.#leaves.get(id)?.membership.serial}\n`);
+    for (const id of this.#ids) {
+      const left = this.#leaves.get(id)?.membership;
+      hash.update(`${id} ${left?.admittedAt} ${left?.serial}\n`);
+    }
     this.#digest = hash.digest('base64url');
     return this.#digest;
   }
