@@ -49,7 +49,7 @@ export class Attackers implements AsyncDisposable {
   /** @param victim the client @returns when `evil`, `gone` and `taker` have joined; what is sent to `taker` reaches the evil receiver */
   static async open(network: TestNetwork, victim: string, ms: number): Promise<Attackers> {
     for (const name of ['evil', 'gone', 'taker']) await network.join(name);
-    const { code, stderr } = await network.ofServer(['remove', 'gone']);
+    const { code, stderr } = await network.ofServer(['remove', 'gone', '--yes']);
     if (code !== 0) throw new Error(`remove failed: ${stderr}`);
     const proxy = await TcpProxy.open();
     await writeFile(join(network.home('taker'), 'config.toml'), `advertise = ["${proxy.address}"]\n`);
