@@ -1,6 +1,6 @@
 // Loaded into a victim (`NODE_OPTIONS=--import …`): writes the longest standstill of its event loop to a file, in ms of the clock and
 // of its thread's processor time (a machine that has other work too makes the first one long). Without the file it begins again.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 
 const file = process.env.FILER_TEST_LOOP_DELAY;
 const EVERY_MS = 5;
@@ -18,7 +18,9 @@ if (file !== undefined) {
     if (now - saved < 250) return;
     saved = now;
     if (!existsSync(file)) loopMs = busyMs = 0;
-    writeFileSync(file, JSON.stringify({ loopMs: Math.round(loopMs), busyMs: Math.round(busyMs) }));
+    // Whole whenever it is read.
+    writeFileSync(`${file}.new`, JSON.stringify({ loopMs: Math.round(loopMs), busyMs: Math.round(busyMs) }));
+    renameSync(`${file}.new`, file);
     [at, cpu] = [performance.now(), cpuMs()];
   }, EVERY_MS).unref();
 }
