@@ -67,6 +67,16 @@ describe('on a terminal', () => {
     }
   });
 
+  test('a line that is too long is folded between words, and every letter is shown', () => {
+    const { view, screen } = onTerminal(6, {
+      layOut: () => ({ items: [[`  to bob  running: 7 of 9 MB, ${'x'.repeat(30)}`]] }),
+    });
+    view.show([]);
+
+    expect(screen.lines.join('').replaceAll(' ', '')).toBe(`tobobrunning:7of9MB,${'x'.repeat(30)}`);
+    for (const line of screen.lines) expect(line.length).toBeLessThanOrEqual(20);
+  });
+
   test('of more than there is room for the first are shown, and how many more there are', () => {
     const { view, screen } = onTerminal(6);
     view.show(peers('a', 'b', 'c', 'd'));

@@ -1,6 +1,7 @@
 import { aborted, messageOf, stackOf, systemCode } from '@filer/protocol';
 import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
+import { withWholeIds } from './terminal/whole-ids.ts';
 
 /** What `Output` needs of a stream; `process.stdout` and a `PassThrough` have it. */
 export type OutputStream = NodeJS.WritableStream & {
@@ -98,7 +99,8 @@ export class Output {
 
   /** Data for people, on standard output; nothing under `--json`. Line breaks and styles in it are ours. */
   line(text = ''): void {
-    if (!this.jsonMode) this.#write(`${printableLayout(text)}\n`);
+    const shown = printableLayout(text);
+    if (!this.jsonMode) this.#write(`${withWholeIds(shown, this.columns)}\n`);
   }
 
   /** Data for programs: one JSON document on one line of standard output; nothing without `--json`. */
@@ -108,7 +110,7 @@ export class Output {
 
   /** Words for people, on standard error; nothing under `--quiet`. */
   words(text: string): void {
-    if (!this.quiet) this.#stderr.write(`${printableLayout(text)}\n`);
+    if (!this.quiet) this.#stderr.write(`${this.#forStderr(printableLayout(text))}\n`);
   }
 
   /** What to type next: words that only help somebody who sits at a terminal. */
@@ -118,7 +120,7 @@ export class Output {
 
   /** One line that is worth reading even under `--quiet`. */
   warn(message: string): void {
-    this.#stderr.write(`${this.#program}: ${printable(message)}\n`);
+    this.#stderr.write(`${this.#forStderr(`${this.#program}: ${printable(message)}`)}\n`);
   }
 
   /**
@@ -162,6 +164,10 @@ export class Output {
     if (systemCode(error) !== 'EPIPE') this.warn(`cannot write to standard output: ${error.message}`);
     this.#closed.abort(error);
   };
+
+  #forStderr(text: string): string {
+    return this.isTerminal ? withWholeIds(text, this.#stderr.columns || DEFAULT_COLUMNS) : text;
+  }
 
   #write(text: string): void {
     if (!this.#closed.signal.aborted) this.#stdout.write(text);
