@@ -1,7 +1,7 @@
 import { aborted, messageOf, stackOf, systemCode } from '@filer/protocol';
 import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
-import { withWholeIds } from './terminal/whole-ids.ts';
+import { foldSentences } from './terminal/fold-sentences.ts';
 
 /** What `Output` needs of a stream; `process.stdout` and a `PassThrough` have it. */
 export type OutputStream = NodeJS.WritableStream & {
@@ -100,7 +100,7 @@ export class Output {
   /** Data for people, on standard output; nothing under `--json`. Line breaks and styles in it are ours. */
   line(text = ''): void {
     const shown = printableLayout(text);
-    if (!this.jsonMode) this.#write(`${withWholeIds(shown, this.columns)}\n`);
+    if (!this.jsonMode) this.#write(`${foldSentences(shown, this.columns)}\n`);
   }
 
   /** Data for programs: one JSON document on one line of standard output; nothing without `--json`. */
@@ -166,7 +166,7 @@ export class Output {
   };
 
   #forStderr(text: string): string {
-    return this.isTerminal ? withWholeIds(text, this.#stderr.columns || DEFAULT_COLUMNS) : text;
+    return this.isTerminal ? foldSentences(text, this.#stderr.columns || DEFAULT_COLUMNS) : text;
   }
 
   #write(text: string): void {

@@ -123,6 +123,15 @@ export class ProgressRow {
 
   mark(state: ProgressState, now: number): void {
     this.#state = state;
+    const { bytesTotal, filesTotal } = this.#amounts;
+    if (state === 'done' && this.#amounts !== NOTHING)
+      this.#amounts = {
+        bytesDone: bytesTotal,
+        bytesTotal,
+        filesDone: filesTotal,
+        filesTotal,
+        complete: true,
+      };
     this.#movedAt = now;
   }
 
