@@ -89,7 +89,7 @@ test('an offer can be answered in the shell, too', async () => {
     input: `decline ${String(item['id'])} too large\n`,
   });
 
-  expect(stdout).toContain('declined what anna offered');
+  expect(stdout).toContain('declined anna: ');
   expect((await sending.ended).stderr).toContain('bob declined: too large');
 });
 

@@ -109,7 +109,7 @@ describe('a stopped server', () => {
     const { addresses, grant } = parseInvite(stdout);
     expect(stdout).toMatch(/^filer:\/\/\S+\n$/);
     expect(addresses[0]?.port).toBe(10_901);
-    expect(stderr).toContain('filer-client join -');
+    expect(stderr).toContain('filer join -');
     expect(stderr).toContain('network-key export FILE');
     await using server = await RunningServer.start([], home);
 
@@ -180,9 +180,9 @@ test('peers --watch prints one document for each change', async () => {
   const documents: unknown[] = [];
   const lines = createInterface({ input: watching.stdout });
   lines.on('line', (line) => documents.push(JSON.parse(line)));
-  await once(lines, 'line');
+  await expect.poll(() => documents, { timeout: 10_000 }).toHaveLength(1);
   await TestMember.join(link, 'anna');
-  await once(lines, 'line');
+  await expect.poll(() => documents, { timeout: 10_000 }).toHaveLength(2);
   watching.kill('SIGINT');
   const [code] = await once(watching, 'close');
 
