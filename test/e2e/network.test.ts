@@ -153,8 +153,6 @@ describe('two machines that run and one that only joined', () => {
       filesSent: 1,
       filesSkipped: 0,
       filesKept: 0,
-      filesRemoved: 0,
-      linksLeftOut: 0,
       filesFailed: 0,
       filesRemoved: 0,
       linksLeftOut: 0,
