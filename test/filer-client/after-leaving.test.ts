@@ -48,7 +48,7 @@ test('a job and its receipts can be shown and verified', async () => {
 test('status says that the machine has left, and ends with exit 3', async () => {
   const outcome = await runHere('filer-client', home, ['status']);
   expect(outcome.code).toBe(3);
-  expect(outcome.stdout).toContain('LEFT');
+  expect(outcome.stdout).toContain('anna) has left');
   expect(outcome.stderr).toContain('anna');
   const [status] = JSON.parse(
     `[${(await runHere('filer-client', home, ['status', '--json'])).stdout.trim().replaceAll('\n', ',')}]`,
