@@ -14,7 +14,7 @@ import { encodeFrame, messageTypes, type MessageType } from '@filer/protocol';
 const PAGE = new URL('../docs/protocol.md', import.meta.url);
 const BLOCK = /^<!-- (messages?): (\S+) -->$[^]*?^<!-- end -->$/gm;
 
-/** @returns the page with all that stands between markers written anew */
+/** @returns the page with all that stands between markers written again */
 export function withTables(page: string): string {
   const types = messageTypes().toSorted((a, b) => (a.type < b.type ? -1 : 1));
   const placed = new Set([...page.matchAll(BLOCK)].map(([, kind, name]) => (kind === 'message' ? name : '')));

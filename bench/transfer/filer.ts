@@ -62,7 +62,7 @@ export class Filer {
     };
   }
 
-  /** Sending once more what is there already, as people do: without being told of each file. */
+  /** Sending once more what is there already, as people do: without being told about each file. */
   again(name: string, to: string): Contender {
     return {
       name,

@@ -120,7 +120,7 @@ test('what grew beyond what was shown is refused, the rest comes', async () => {
   expect(await filesBelow(network.inbox('bob', 'anna'))).not.toContain('grows');
 });
 
-test('an offer outlives the daemon that asked: it waits again, and resuming what was accepted asks nobody', async () => {
+test('an offer outlives the daemon that asked: it waits again, and resuming what was accepted asks no one', async () => {
   const large = await network.file('large', 300_000_000);
   const { sending, item } = await offer(large);
   await network.daemon('bob').stop('SIGKILL');

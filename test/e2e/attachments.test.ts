@@ -96,7 +96,7 @@ describe('reports get --out', () => {
   });
 });
 
-test('an upload that is cut is gone on with by itself', async () => {
+test('an upload that is cut resumes by itself', async () => {
   const proxy = await TcpProxy.open(network.server.listen);
   try {
     await network.ask('anna', 'server', proxy.address);

@@ -213,7 +213,7 @@ const rows: readonly Row[] = [
     code: 'server-unreachable',
   },
   {
-    what: 'an address that is none',
+    what: 'an address that is invalid',
     type: ['server', 'somewhere'],
     says: /HOST:PORT/,
     exit: 2,
@@ -273,7 +273,7 @@ const rows: readonly Row[] = [
     code: 'no-such-peer',
   },
   {
-    what: 'a name that nobody ever had',
+    what: 'a name that no machine ever had',
     type: ['trust', 'nobody'],
     says: /no peer is or was called nobody/,
     exit: 4,
@@ -673,7 +673,7 @@ describe('a machine whose server is another one now', () => {
     }
   });
 
-  test('a peer whose id changed gets nothing until its name is trusted anew: exit 7', async () => {
+  test('a peer whose id changed gets nothing until its name is trusted again: exit 7', async () => {
     // The server has lost its database, and another machine takes the name before the first is back.
     for (const suffix of ['', '-wal', '-shm']) {
       await rm(`${network.serverHome}/ip-server.db${suffix}`, { force: true });

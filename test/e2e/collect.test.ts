@@ -197,7 +197,7 @@ test('a machine keeps its place when it is renamed, and never gets the folder of
   expect((await ledger('named'))['collect']).toMatchObject({ from: ['robert', 'bob'] });
 });
 
-test('a run of nobody says so', async () => {
+test('a run of no one says so', async () => {
   await network.invite('--group', 'empty');
   await add('nobody', '--from', '@empty', '--path', 'x/**');
   const { code, done } = await run('nobody');
@@ -277,7 +277,7 @@ test.each([
   expect([outcome.exitCode, outcome.stderr]).toEqual([code, expect.stringContaining(words)]);
 });
 
-test('when the folder is gone nothing is made in its place, and the run goes on when it is back', async () => {
+test('when the folder is gone nothing is made in its place, and the run continues when it is back', async () => {
   const folder = network.path('disk');
   await add('disk', '--from', 'anna', '--path', 'results/*.csv', '--to', folder);
   await rename(folder, `${folder}-away`);
@@ -320,7 +320,7 @@ test('what is watched is told again at each change', async () => {
   expect(watching.stderr).not.toContain('Error');
 });
 
-test('what is removed is collected no more, and its files stay', async () => {
+test('what is removed is no longer collected, and its files stay', async () => {
   const removed = await network.askServer('collect', 'remove', 'named', '--yes');
   expect(removed).toMatchObject({ name: 'named' });
   expect((await filesBelow(String(removed['folder']))).length).toBeGreaterThan(0);

@@ -79,7 +79,7 @@ describe('get … -', () => {
     expect(nothing.stderr).toContain('there is no file');
   });
 
-  test('into a pipe that nobody reads to its end stops quietly', async () => {
+  test('into a pipe that no one reads to its end stops quietly', async () => {
     await writeFile(join(tree, 'larger'), Buffer.alloc(30_000_000, 'x'));
     const get = network.follow('anna', ['get', 'bob:docs/larger', '-', '--quiet']);
     await once(get.child.stdout, 'data');

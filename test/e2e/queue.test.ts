@@ -84,7 +84,7 @@ test('a job waits for who is offline, goes to who is there, and reaches the othe
   await stopBob();
 });
 
-test('what waits and what ran goes on by itself after the daemon was killed, with all its flags', async () => {
+test('what waits and what ran continues by itself after the daemon was killed, with all its flags', async () => {
   await startBob();
   await network.seesAs('anna', 'bob', 'online');
   const big = await network.file('two.bin', 24 * MiB);
@@ -186,7 +186,7 @@ test('a refusal ends a queued job for good, and so do sources that are missing w
   await network.daemon('anna').said('gone.txt');
 });
 
-test('retry goes to the recipient that failed and to nobody else', async () => {
+test('retry goes to the recipient that failed and to no one else', async () => {
   await stopBob();
   const file = await network.file('five.bin');
   const { code, stdout } = await network.client('anna', ['send', file, '--to', 'bob,carol', '--json']);

@@ -115,7 +115,7 @@ test('a hook is run for each transfer, with facts and no shell, and names of oth
   expect(await readFile(said, 'utf8')).toContain('FILER_FROM=carol');
 });
 
-test('a hook that fails or hangs is told of in the log, and takes nothing back', async () => {
+test('a hook that fails or hangs is told about in the log, and takes nothing back', async () => {
   const failing = await hook('failing', 'echo "no \\033[31mpaint"; exit 3');
   await bobWith('--on-received', failing.program);
   expect((await send('anna', await network.file('one', 10))).code).toBe(0);

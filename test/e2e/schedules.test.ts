@@ -164,7 +164,7 @@ test('output that is no text, and all of 48 KiB that must be escaped, still make
   expect(done['stored']).toBe(true);
 });
 
-test('files are found anew each time, and what is left out is named', async () => {
+test('files are found again each time, and what is left out is named', async () => {
   const folder = network.path('logs [a]');
   await mkdir(folder);
   await writeFile(join(folder, 'b.log'), 'b');
@@ -254,7 +254,7 @@ async function fileHas(path: string, lines: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-test('a daemon that is killed leaves no command behind for ever, and the run is made up once', async () => {
+test('a daemon that is killed leaves no command behind forever, and the run is made up once', async () => {
   await machineWithLongRun('bob', 'setsid sleep 1000');
   await network.daemon('bob').stop('SIGKILL');
   expect((await leftOf('long-bob')).length).toBeGreaterThan(1);
@@ -285,7 +285,7 @@ test('a daemon that stops ends its commands, and makes the run up when it starts
   expect((await reportsOf('long-carol')).length).toBe(made);
 });
 
-test('without a daemon schedules are kept and can be run; the next daemon goes on with them', async () => {
+test('without a daemon schedules are kept and can be run; the next daemon continues with them', async () => {
   await network.join('dave');
   const dave = (...args: string[]): ReturnType<TestNetwork['client']> =>
     network.client('dave', ['report', 'schedule', ...args]);

@@ -19,7 +19,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 /** mallory is a member who speaks the protocol by hand; bob shares a folder, and has a secret beside it. */
 let network: TestNetwork;
 let mallory: TestMember;
-const SECRET = 'what nobody but bob may read';
+const SECRET = 'what only bob may read';
 
 beforeAll(async () => {
   network = await TestNetwork.open();
@@ -175,7 +175,7 @@ test('what is for others is answered as what is not there', async () => {
 describe.each([
   ['list', 'session'],
   ['fetch', 'transfer'],
-] as const)('a %s that is none', (type, purpose) => {
+] as const)('an invalid %s', (type, purpose) => {
   test.each([
     ['no content', ''],
     ['no JSON', '{'],
@@ -185,7 +185,7 @@ describe.each([
     ['a path that is too long', JSON.stringify({ path: 'x'.repeat(20_000), name: 'x' })],
     ['a content that is too large', JSON.stringify({ path: 'x', name: 'x', more: 'y'.repeat(200_000) })],
     ['the path in a prototype', '{"__proto__":{"path":"open","name":"x"}}'],
-  ])('is refused, and bob goes on: %s', async (_what, content) => {
+  ])('is refused, and bob continues: %s', async (_what, content) => {
     const messenger = await connect(purpose);
     const hand = new Hand(messenger);
     await hand.say({ type, id: '1' }, Buffer.from(content));

@@ -61,7 +61,7 @@ describe('share', () => {
     ],
     ['a name with a slash', ['add', 'large', '--as', 'a/b'], 2, 'has a / in it'],
     ['a name that climbs', ['add', 'large', '--as', '..'], 2, 'has the component ..'],
-    ['a group that is none', ['add', 'large', '--as', 'y', '--group', 'a b'], 2, '--group takes'],
+    ['a group that does not exist', ['add', 'large', '--as', 'y', '--group', 'a b'], 2, '--group takes'],
     ['a group for the server', ['add', 'large', '--server', '--group', 'lab'], 2, 'give one of them'],
     ['the home of this machine', ['add', 'bob'], 6, "holds this machine's key"],
     ['a folder above it', ['add', '.'], 6, "holds this machine's key"],
@@ -211,7 +211,7 @@ test('a share that is removed while somebody fetches from it ends that at once',
   await network.ask('bob', 'share', 'add', large);
 });
 
-test('Ctrl-C ends a get, and the next one goes on from what it left', async () => {
+test('Ctrl-C ends a get, and the next one continues from what it left', async () => {
   const get = await slowly('dave', 'cut');
   await get.line(({ type, bytesSent }) => type === 'progress' && Number(bytesSent) > 1_200_000);
   expect(await get.stop('SIGINT')).toBe(130);

@@ -72,7 +72,7 @@ test('files of a restored home are those of its new report, not what once came u
   expect(await readFile(join(out, 'state (1).txt'), 'utf8')).toBe('after');
 });
 
-test('a home whose database is lost goes on reporting under new numbers', async () => {
+test('a home whose database is lost continues reporting under new numbers', async () => {
   await network.join('carol');
   await report('carol', '1');
   for (const end of ['', '-wal', '-shm'])

@@ -66,7 +66,7 @@ async function bytesRead(daemon: DaemonProcess): Promise<number> {
 }
 
 test.skipIf(process.platform !== 'linux')(
-  'a receiver that was started anew signs for a large file that it has, and does not read it',
+  'a receiver that was started again signs for a large file that it has, and does not read it',
   async () => {
     const file = await network.file('large.bin', FILE_BYTES);
     await utimes(file, 1_600_000_000, 1_600_000_000);

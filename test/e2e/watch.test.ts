@@ -69,7 +69,7 @@ async function jobsOf(name: string): Promise<Line[]> {
   return listOf(document, 'jobs').filter(({ as }) => as === name);
 }
 
-/** All that lies below, as lines of kind, permissions, size or target, and time to the second. */
+/** All that is below, as lines of kind, permissions, size or target, and time to the second. */
 async function listing(folder: string): Promise<string[]> {
   const find = spawn('find', ['.', '-printf', '%y %m %l %T+ %s %P\n'], { cwd: folder });
   let text = '';
@@ -239,7 +239,7 @@ test('a folder that is not there yet is watched when it comes, and again when it
   await writeFile(`${folder}-elsewhere/b`, 'b');
   await rename(`${folder}-elsewhere`, folder);
   await hasShipped('disk', 2);
-  // Removed for good, and made anew before anybody looks.
+  // Removed for good, and made again before anybody looks.
   await rm(folder, { recursive: true });
   await mkdir(folder);
   await writeFile(join(folder, 'c'), 'c');
@@ -248,7 +248,7 @@ test('a folder that is not there yet is watched when it comes, and again when it
   expect(network.daemon('anna').count(/a watched folder has a problem.*disk/)).toBe(2);
 });
 
-test('what comes into a folder that was made anew or renamed goes, from the place where it is', async () => {
+test('what comes into a folder that was made again or renamed goes, from the place where it is', async () => {
   const folder = await watched('moves');
   await mkdir(join(folder, 'sub', 'deep'), { recursive: true });
   await writeFile(join(folder, 'sub', 'deep', 'a'), 'a');
@@ -388,7 +388,7 @@ test('with --delete-after a file goes when both have it, and a newer one stays u
   }
 });
 
-test('with --move-to a file keeps its path below there, and takes nobody’s place', async () => {
+test('with --move-to a file keeps its path below there, and takes no one’s place', async () => {
   const sent = network.path('sent');
   await mkdir(join(sent, 'sub'), { recursive: true });
   await writeFile(join(sent, 'sub', 'a.txt'), 'mine');
@@ -440,7 +440,7 @@ test('what a recipient has because it is the very same file is not removed for t
   await network.ask('anna', 'watch', 'remove', 'same', '--yes');
 });
 
-test('a recipient without room is told of, and gets it when it comes back with room', async () => {
+test('a recipient without room is told about, and gets it when it comes back with room', async () => {
   await network.daemon('carol').stop();
   await network.start('carol', '--inbox-quota', '1KiB');
   await network.seesAs('anna', 'carol', 'online');
@@ -479,7 +479,7 @@ test('a watch that is removed ships nothing more, and leaves its files and what 
 });
 
 test.skipIf(needs('unshare'))(
-  'where the system watches no more folders it says so, and looks instead',
+  'where the system watches no further folders it says so, and looks instead',
   async () => {
     const folder = network.path('wide');
     for (let n = 0; n < 20; n++) await mkdir(join(folder, String(n)), { recursive: true });

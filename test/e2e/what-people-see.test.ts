@@ -109,7 +109,7 @@ describe('names, notes and texts of another machine are escaped', () => {
     terminal.type('exit\r');
     await terminal.ended();
 
-    // What moves the cursor and draws the prompt anew is ours; it holds none of what was planted.
+    // What moves the cursor and draws the prompt again is ours; it holds none of what was planted.
     const planted = [
       ...'\u0007 \u009b \u0085 \u202e \u2066 \u200b \u200f \u2028 \u2029 \ufeff \u061c \ue000'.split(' '),
       '\u{e0041}',

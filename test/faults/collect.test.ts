@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const MiB = 1024 * 1024;
 
-/** Between anna, whom nobody could dial, and the server stands a proxy that can stop time. */
+/** Between anna, whom no one could dial, and the server stands a proxy that can stop time. */
 let network: TestNetwork;
 let proxy: TcpProxy;
 let tree: Record<string, string>;
@@ -93,7 +93,7 @@ test('a machine that is killed in the middle delivers the rest when it is back',
   await expectWhole(line);
 });
 
-test('a server that is killed in the middle goes on with the run, and the ledger is true', async () => {
+test('a server that is killed in the middle continues with the run, and the ledger is true', async () => {
   await half();
   await network.server.stop('SIGKILL');
   proxy.cut();
@@ -116,7 +116,7 @@ test('a connection that is cut is made again, and what came does not travel agai
   expect(proxy.passed).toBeLessThan(24 * MiB);
 });
 
-test('a server that is told to stop in the middle goes on after its next start', async () => {
+test('a server that is told to stop in the middle continues after its next start', async () => {
   await half();
   proxy.release();
   const { server } = network;

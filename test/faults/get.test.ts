@@ -62,7 +62,7 @@ async function expectWhole(who: string): Promise<void> {
 }
 
 describe.each(['anna', 'carol'])('while %s fetches 32 MiB', (who) => {
-  test('an owner that is killed and comes back is gone on with', async () => {
+  test('an owner that is killed and comes back resumes', async () => {
     const held = proxy.hold(20 * MiB);
     const command = get(who);
     await held;
@@ -78,7 +78,7 @@ describe.each(['anna', 'carol'])('while %s fetches 32 MiB', (who) => {
     await expectWhole(who);
   });
 
-  test('killed itself, it leaves no half file, and the same get goes on where it stopped', async () => {
+  test('killed itself, it leaves no half file, and the same get continues where it stopped', async () => {
     const held = proxy.hold(20 * MiB);
     const command = get(who);
     await held;
@@ -119,7 +119,7 @@ describe('on its way to standard output', () => {
     return network.follow('carol', ['get', `bob:shared/${name}`, '-'], { wrapper });
   }
 
-  test('a file is gone on with at the byte where the output stands', async () => {
+  test('a file resumes at the byte where the output stands', async () => {
     const held = proxy.hold(20 * MiB);
     const out = network.path('out');
     const command = getInto(out);

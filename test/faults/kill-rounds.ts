@@ -130,7 +130,7 @@ export class KillRounds implements AsyncDisposable {
     return { path, bytes: sizes.reduce((sum, size) => sum + size, 0), digests };
   }
 
-  /** What lies under a final name and is not what was sent. */
+  /** What is under a final name and is not what was sent. */
   async #notWhole(sender: string, { digests }: Payload): Promise<string[]> {
     const wrong: string[] = [];
     for (const file of await filesBelow(this.network.inbox('bob', sender))) {

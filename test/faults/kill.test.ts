@@ -58,7 +58,7 @@ function isPart(path: string): boolean {
   return path.split('/').at(-1)?.startsWith(PART_PREFIX) === true;
 }
 
-/** What lies under final names in bob's inbox. */
+/** What is under final names in bob's inbox. */
 async function arrived(): Promise<string[]> {
   return (await filesBelow(network.inbox('bob'))).filter((path) => !isPart(path));
 }
@@ -147,7 +147,7 @@ describe.each(['anna', 'carol'])('while %s sends 64 MiB', (sender) => {
     await expectOneMore(sender);
   });
 
-  test('Ctrl-C at the sender ends it with 130, leaves nothing under a final name, and the next try goes on', async () => {
+  test('Ctrl-C at the sender ends it with 130, leaves nothing under a final name, and the next try continues', async () => {
     const told = network.daemon('bob').count('a transfer ended early');
     const held = proxy.hold(20 * MiB);
     const command = send(sender);
@@ -164,8 +164,8 @@ describe.each(['anna', 'carol'])('while %s sends 64 MiB', (sender) => {
   });
 });
 
-describe('whoever else is killed', () => {
-  test('a sender that is killed leaves nothing under a final name, and the next try goes on', async () => {
+describe('another program is killed', () => {
+  test('a sender that is killed leaves nothing under a final name, and the next try continues', async () => {
     const told = network.daemon('bob').count('a transfer ended early');
     const held = proxy.hold(20 * MiB);
     const command = send('carol');
@@ -177,7 +177,7 @@ describe('whoever else is killed', () => {
     await expectTheRestGoes('carol', 20 * MiB);
   });
 
-  test('a daemon that is killed while it sends is said to be gone, and its job goes on when it is back', async () => {
+  test('a daemon that is killed while it sends is said to be gone, and its job continues when it is back', async () => {
     const told = network.daemon('bob').count('a transfer ended early');
     const held = proxy.hold(20 * MiB);
     const command = send('anna');
@@ -215,7 +215,7 @@ describe('whoever else is killed', () => {
     await network.seesAs('carol', 'bob', 'online');
   });
 
-  test('a receiver that is stopped by SIGSTOP for a while goes on where it was', async () => {
+  test('a receiver that is stopped by SIGSTOP for a while continues where it was', async () => {
     const held = proxy.hold(20 * MiB);
     const command = send('anna');
     await held;

@@ -14,7 +14,7 @@ describe('kills at random points, one after the other', () => {
   }, 120_000);
   afterAll(() => rounds[Symbol.asyncDispose]());
 
-  test(`${ROUNDS} times: what lies under a final name is whole, and the next try brings the rest`, async () => {
+  test(`${ROUNDS} times: what is under a final name is whole, and the next try brings the rest`, async () => {
     for (let round = 0; round < ROUNDS; round++) expect(await rounds.run()).toEqual([]);
   });
 

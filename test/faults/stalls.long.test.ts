@@ -43,7 +43,7 @@ async function endOf(command: ProgramProcess, sender: string, name: string): Pro
 /** It came whole by the same command, and little of it twice. */
 const WELL = { code: 0, failures: null, isThrifty: true, isWhole: true, left: [] };
 
-test('a laptop that is closed while it sends and opened again goes on by itself', async () => {
+test('a laptop that is closed while it sends and opened again continues by itself', async () => {
   const file = await network.file('laptop.bin', BYTES);
   const told = network.daemon('bob').count('a transfer ended early');
   const held = proxy.hold(20 * MiB);
@@ -58,7 +58,7 @@ test('a laptop that is closed while it sends and opened again goes on by itself'
   expect(await endOf(command, 'carol', 'laptop.bin')).toEqual(WELL);
 });
 
-test('a receiver that is stopped for longer than it is waited for gets the rest when it goes on', async () => {
+test('a receiver that is stopped for longer than it is waited for gets the rest when it continues', async () => {
   const file = await network.file('stopped.bin', BYTES);
   const held = proxy.hold(20 * MiB);
   const command = network.follow('anna', ['send', file, '--to', 'bob', '--json', '--timeout', '3m']);

@@ -43,7 +43,7 @@ async function arrived(network: TestNetwork): Promise<unknown[]> {
   return reports.map(({ values }) => (values as Record<string, string>)['n']?.slice(0, 3));
 }
 
-/** What goes on while the store fails. */
+/** What continues while the store fails. */
 async function expectPresence(network: TestNetwork): Promise<void> {
   const peers = listOf(await network.askServer('peers'), 'peers');
   expect(peers).toEqual([expect.objectContaining({ name: 'anna', online: true })]);

@@ -22,7 +22,7 @@ test.each(['', '/srv/{peer}', '..', '{peer}/../x', '{peer}/', '{group}', '{peer'
   },
 );
 
-test('a transfer that goes on the next day goes on in the folder in which it began, another one does not', async () => {
+test('a transfer that continues the next day continues in the folder in which it began, another one does not', async () => {
   const home = await mkdtemp(join(tmpdir(), 'filer-pattern-'));
   onTestFinished(() => rm(home, { recursive: true }));
   const database = openDatabase(join(home, 'filer.db'));

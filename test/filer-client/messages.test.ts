@@ -62,7 +62,7 @@ describe('a member that floods another one with texts', () => {
   });
 });
 
-test('a machine whose disk has no more than keep-free left takes no text, and its sender is told so', async () => {
+test('a machine whose disk has at most keep-free left takes no text, and its sender is told so', async () => {
   await network.join('carol');
   await writeFile(join(network.home('carol'), 'config.toml'), 'keep-free = "9000000GB"\n');
   const carol = await (await network.start(network.home('carol'))).connected();
@@ -99,7 +99,7 @@ describe('messages', () => {
       stdout: '1 message deleted\n',
     });
     expect(await messages()).toEqual([]);
-    await alice.ask('message', 'bob', 'again'); // the daemon goes on with the same database
+    await alice.ask('message', 'bob', 'again'); // the daemon continues with the same database
     expect((await messages()).map(({ text }) => text)).toEqual(['again']);
   });
 

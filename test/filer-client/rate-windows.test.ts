@@ -55,7 +55,7 @@ describe('a rate with hours', () => {
     '20MB/s 25:00-09:00',
     '0MB/s',
     '20MB/s 08:00-18:00 x',
-  ])('%j is none', (text) => {
+  ])('%j is invalid', (text) => {
     expect(() => parseRateWindow(text)).toThrow(/\w/);
   });
 });

@@ -29,7 +29,7 @@ async function withSetting(name: string, line: string): Promise<ClientHere> {
   return client;
 }
 
-/** Transfers of a sender came to their end, and the program was told of none. */
+/** Transfers of a sender came to their end, and the program was told about none. */
 function untold({ home }: ClientHere, sender: string, from: number, upTo: number): void {
   const database = openDatabase(join(home, 'filer.db'));
   const add = database.prepare("INSERT INTO arrivals VALUES (?, ?, 'alice', 'alice', '', 1, 1, 0)");

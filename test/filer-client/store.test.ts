@@ -73,7 +73,7 @@ test('reports that wait for one network never go to another one', () => {
   expect(first.next(10)).toHaveLength(1);
 });
 
-test('who joins another network knows nobody there, and keeps what was received', () => {
+test('who joins another network knows no one there, and keeps what was received', () => {
   const database = openDatabase(file);
   onTestFinished(() => database.close());
   const settings = new KeyValues(database, 'settings');

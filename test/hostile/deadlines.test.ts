@@ -143,7 +143,7 @@ const drips = authenticated(({ socket }) => {
   socket.once('close', () => clearInterval(timer));
 });
 
-/** A server whose directory has another page for ever. */
+/** A server whose directory has another page forever. */
 async function pages({ socket, peerId }: AcceptedLink): Promise<void> {
   const messenger = new Messenger(socket, { ...STRANGER_OPTIONS, peerId });
   try {
@@ -177,7 +177,7 @@ const places: [string, Place][] = [
 
 describe('a server that keeps a command without a daemon waiting is away: the directory on disk serves', () => {
   const endless = authenticated((link) => void pages(link));
-  const rows = [...places.filter(([, place]) => place !== drips), ['pages for ever', endless] as const];
+  const rows = [...places.filter(([, place]) => place !== drips), ['pages forever', endless] as const];
 
   test.each(rows)('%s', async (_, place) => {
     await network.stopServer();

@@ -22,7 +22,7 @@ interface Attacked {
   readonly evil: MemberConnection;
 }
 
-/** @param disk options of the tmpfs that the home lies on @default none: it lies with all temporary files */
+/** @param disk options of the tmpfs that the home is on @default none: it is with all temporary files */
 async function attacked(args: readonly string[], disk?: string): Promise<Attacked> {
   const home = await mkdtemp(join(tmpdir(), 'filer-test-'));
   if (disk !== undefined) asRoot('mount', '-t', 'tmpfs', '-o', `mode=0700,${disk}`, 'tmpfs', home);

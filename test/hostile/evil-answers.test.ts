@@ -94,8 +94,8 @@ describe('a transfer with a short --timeout ends with exit 9, whatever the peer 
   };
   const ways: [string, Evil][] = [
     ['says nothing', async ({ hand }) => void (await hand.hear('never'))],
-    ['works for ever', ({ hand }) => forever(() => hand.say({ type: 'working' }))],
-    ['asks a person for ever', ({ hand }) => forever(() => hand.say({ type: 'working', asking: '1' }))],
+    ['works forever', ({ hand }) => forever(() => hand.say({ type: 'working' }))],
+    ['asks a person forever', ({ hand }) => forever(() => hand.say({ type: 'working', asking: '1' }))],
     [
       'drips',
       async ({ hand }) => {

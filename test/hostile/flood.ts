@@ -22,7 +22,7 @@ import { clientHello, connectBare } from './key-updates.ts';
 interface Target {
   readonly host: string;
   readonly port: number;
-  /** The id of whoever listens. */
+  /** The id of the one who listens. */
   readonly id: string;
   readonly network: string;
   /** A member's home. */
@@ -87,7 +87,7 @@ function pour(frame: Buffer): (messenger: Messenger) => Promise<void> {
   };
 }
 
-/** Resolves when the socket takes more, is closed, or after a while: a victim that reads no more is given up then. */
+/** Resolves when the socket takes more, is closed, or after a while: a victim that stops reading is given up then. */
 function drained(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

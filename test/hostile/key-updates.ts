@@ -1,5 +1,5 @@
 /*
- * A TLS 1.3 client that changes its keys again and again (RFC 8446, 4.6.3), which Node offers to nobody: it takes the secret of
+ * A TLS 1.3 client that changes its keys again and again (RFC 8446, 4.6.3), which Node offers to no one: it takes the secret of
  * its direction from `keylog` once the handshake is over, and writes the records by itself.
  */
 import { createCipheriv, createHmac } from 'node:crypto';

@@ -23,7 +23,7 @@ function wordsOf(messages: readonly Message[]): string {
   return messages.map(({ header, content }) => JSON.stringify(header) + content.toString()).join('\n');
 }
 
-describe('a sender is told of a refusal without a path of the receiver, where', () => {
+describe('a sender is told about a refusal without a path of the receiver, where', () => {
   test.each<[string, (ends: TwoEnds) => Promise<unknown>, string]>([
     ['the inbox is a file', ({ inbox }) => writeFile(inbox, ''), 'a'],
     ['the inbox is a link to nothing', ({ inbox }) => symlink('/nowhere/at all', inbox), 'a'],

@@ -74,7 +74,7 @@ function failureOf(act: () => unknown): unknown {
   }
 }
 
-test('a server answers messages of such types and with such contents, and goes on', async () => {
+test('a server answers messages of such types and with such contents, and continues', async () => {
   await using server = await RunningServer.start();
   const member = await TestMember.join(await server.invite(), 'evil');
   await using connection = await member.connect();

@@ -8,7 +8,7 @@ import { jsonLines, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import type { Hand } from '../transfer/by-hand.ts';
 
-/* What commands say, and which code they end with, where the other machine lies. Who dials bob reaches the liar. */
+/* What commands say, and which code they end with, where the other machine gives false answers. Who dials bob reaches the liar. */
 
 let network: NetworkHere;
 let proxy: TcpProxy;
@@ -89,7 +89,7 @@ describe('send delivers nothing to a receiver that', () => {
   });
 });
 
-test('a watch that deletes after delivery keeps what nobody signed for', async () => {
+test('a watch that deletes after delivery keeps what no one signed for', async () => {
   const watched = join(network.folder, 'watched');
   await mkdir(watched);
   await writeFile(join(watched, 'a'), 'the only copy');

@@ -14,7 +14,7 @@ import { digestsOf, withSender, type Hand } from '../transfer/by-hand.ts';
 import { twoEnds, type TwoEnds } from '../transfer/two-ends.ts';
 
 /*
- * A receiver that lies to a real sender. The entries are 0: the file `a`, 1: the folder `dir`, 2: the link `dir/link`.
+ * A receiver that gives false answers to a real sender. The entries are 0: the file `a`, 1: the folder `dir`, 2: the link `dir/link`.
  * The rule: without a receipt of its content, no file is delivered or there; an answer that is out of place is a fault.
  */
 
@@ -237,7 +237,7 @@ const nothingProved: Row[] = [
     },
   ],
   [
-    'fails a file that is none',
+    'fails a file that does not exist',
     'unexpected-message',
     async (liar) => {
       await liar.answer(WANT);
@@ -272,7 +272,7 @@ const nothingProved: Row[] = [
     },
   ],
   [
-    'took bytes of what is none',
+    'took bytes of what is not a file',
     'unexpected-message',
     async (liar) => {
       await liar.answer(WANT);
@@ -361,7 +361,7 @@ const nothingProved: Row[] = [
         (batch, liar) => ({ ...batch, files: [liar.receipt({ blocks: digestsOf(OTHER).blocks })] }),
       ],
       ['of another name', (batch, liar) => ({ ...batch, files: [liar.receipt({ name: 'b' })] })],
-      ['of a file that is none', (batch, liar) => ({ ...batch, files: [liar.receipt({ entry: 9 })] })],
+      ['of a file that does not exist', (batch, liar) => ({ ...batch, files: [liar.receipt({ entry: 9 })] })],
       [
         'of a folder',
         (batch, liar) => ({
@@ -426,7 +426,7 @@ describe('without a receipt no file is delivered to a receiver that', () => {
   });
 });
 
-describe('what a receiver said before it broke the rules stands, and it is still told of its fault, when it', () => {
+describe('what a receiver said before it broke the rules stands, and it is still told about its fault, when it', () => {
   test.each<[string, ErrorCode, (liar: Liar) => Promise<void>]>([
     ['signs twice', 'verification-failed', (liar) => liar.sign()],
     ['fails what it signed for', 'unexpected-message', (liar) => liar.failed(0, 'refused')],

@@ -30,7 +30,7 @@ const RECEIVERS: Readonly<Record<string, (socket: Socket) => void>> = {
     const timer = setInterval(() => socket.write(OK[at++ % OK.length] ?? ''), 20);
     socket.once('close', () => clearInterval(timer));
   },
-  'says endlessly that it goes on': (socket) => pour(socket, 'HTTP/1.1 102 Processing\r\n\r\n'),
+  'says endlessly that it continues': (socket) => pour(socket, 'HTTP/1.1 102 Processing\r\n\r\n'),
   'answers with endless headers': (socket) => {
     socket.write(OK);
     pour(socket, 'x: y\r\n');
@@ -55,7 +55,7 @@ const RECEIVERS: Readonly<Record<string, (socket: Socket) => void>> = {
 };
 
 test.each(Object.entries(RECEIVERS))(
-  'a receiver of webhooks that %s costs no more than its time',
+  'a receiver of webhooks that %s costs at most its time',
   async (_, act) => {
     const server = createServer((socket) => {
       sockets.add(socket.on('error', () => undefined));

@@ -23,7 +23,7 @@ function alarm(id: string, peer = 'NAS', event: NewAlarm['event'] = 'missing'): 
   return { id, time: 1_000, steady: 0, event, peer, schedule: 'nightly', payload };
 }
 
-/** Alarms in a database of their own, and who is told of them. */
+/** Alarms in a database of their own, and who is told about them. */
 async function told(
   route: AlarmRoute,
   over: { now?: () => number; alarms?: (store: AlarmStore) => AlarmStore } = {},
@@ -182,7 +182,7 @@ test('a failure that stays the same is said once', async () => {
   expect(lines.filter((line) => line.includes('it answered with status 503'))).toHaveLength(1);
 });
 
-test('an answer that never comes, and one that never ends, hold nobody up', async () => {
+test('an answer that never comes, and one that never ends, hold no one up', async () => {
   const server = createServer((request, response) => {
     if (request.headers['webhook-id'] === 'alarm_silent') return;
     const timer = setInterval(() => response.write(Buffer.alloc(64 * 1024)), 1);
@@ -250,7 +250,7 @@ test('an alarm that is older than a day when the server starts is tried for an h
   await expect.poll(deliveries).toMatchObject([{ state: 'failed', tries: 2 }]);
 });
 
-test('what nobody takes for a day is given up, which is said', async () => {
+test('what no one takes for a day is given up, which is said', async () => {
   let now = 0;
   const { route, call } = byHand();
   const { raise, deliveries, lines } = await told(route, { now: () => now });

@@ -128,13 +128,13 @@ describe('for files that found no room', () => {
     expect(left()).toEqual([false, false, true]);
   });
 
-  test('nobody loses files to who would have more, or to what never fits', async () => {
+  test('no one loses files to who would have more, or to what never fits', async () => {
     await room.sweep({ peer: BEN, bytes: 900, files: 1 });
     await room.sweep({ peer: ANNA, bytes: 1_001, files: 1 });
     expect(left()).toEqual([true, true, true]);
   });
 
-  test('who has most and goes on bringing files holds up nobody else', async () => {
+  test('who has most and continues bringing files holds up no one else', async () => {
     for (const seq of [1, 2, 3]) busy.add(seq);
     await room.sweep({ peer: ANNA, bytes: 200, files: 1 });
     expect(left()).toEqual([true, true, true]);
@@ -171,7 +171,7 @@ describe('on a disk that is full', () => {
     expect(left()).toEqual([true, false, true, true]);
   });
 
-  test('nobody’s files go for his own next ones, or for those of who would have more', async () => {
+  test('no one’s files go for his own next ones, or for those of who would have more', async () => {
     disk.bytes = 0;
     await room.sweep({ peer: ANNA, bytes: 100, files: 1 });
     await room.sweep({ peer: BEN, bytes: 300, files: 1 });

@@ -171,7 +171,7 @@ describe('attachments', () => {
     });
   });
 
-  test('folders and links are refused, and what lies beside them is taken', async () => {
+  test('folders and links are refused, and what is beside them is taken', async () => {
     await file('tree/a', 'x');
     await symlink('/etc/passwd', join(folder, 'tree/link'));
     const plain = await file('plain', 'x');
@@ -203,7 +203,7 @@ describe('attachments', () => {
     expect(await reportWith(session, key(), [await attachmentOf(a, 'a')])).toEqual(key());
   });
 
-  test('a machine that never reports has the newest of its files kept, and no more', async () => {
+  test('a machine that never reports has only the newest of its files kept', async () => {
     const mallory = await TestMember.join(await server.invite(), 'mallory');
     const a = await file('a', 'never reported');
     for (let n = 1; n <= 7; n++) await attach(mallory, { spool: SPOOL, seq: n }, [{ file: a, name: 'a' }]);

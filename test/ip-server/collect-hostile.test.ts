@@ -34,7 +34,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** Begins a run; nobody waits for its end. @returns what mallory is asked with */
+/** Begins a run; no one waits for its end. @returns what mallory is asked with */
 async function begin(): Promise<{ run: string; label: string }> {
   const before = session.collects.length;
   const following = server.follow('collect', 'run', 'x');
@@ -101,7 +101,7 @@ test('nothing is taken for a run that is unknown, over, or asked of another mach
   await expect(mallory.upload(formatDeliver(next.run))).rejects.toMatchObject(refusal);
 });
 
-test('a path that was not asked for, or leads away, is refused for itself, and nothing lies outside', async () => {
+test('a path that was not asked for, or leads away, is refused for itself, and nothing is outside', async () => {
   const before = await collected();
   const { run, label } = await begin();
   const outcome = await deliver(run, ['x/good', 'y/other', '../x/away', 'x/../../up', '/x/absolute']);
@@ -122,7 +122,7 @@ test('files that are too large or too many are refused', async () => {
   expect((await ledgerSays('failed'))['code']).toMatch(/too-large|partial/);
 });
 
-test('who comes often brings no more files in one run than who comes once', async () => {
+test('a machine that comes often brings as many files in one run as one that comes once', async () => {
   const { run, label } = await begin();
   const names = (first: number): string[] => Array.from({ length: 15 }, (_, n) => `x/${first + n}`);
   expect(await deliver(run, ['y/not-asked-for', ...names(0)])).toMatchObject({ filesDelivered: 15 });

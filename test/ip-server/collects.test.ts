@@ -180,7 +180,7 @@ describe('runs', () => {
     await bench.add('6h', 60_000);
     await bench.collects.start();
     await bench.collects.runNow('x');
-    bench.now += HOUR_MS; // a jump alone makes nobody late
+    bench.now += HOUR_MS; // a jump alone makes no one late
     await bench.collects.tick();
     expect(await bench.states()).toEqual({ anna: 'waiting' });
     bench.now -= HOUR_MS;
@@ -224,7 +224,7 @@ describe('of many machines', () => {
     }
   });
 
-  test('a next run asks them anew', async () => {
+  test('a next run asks them again', async () => {
     const { bench, count } = await asked(5);
     expect(count()).toBe(5);
     await bench.collects.runNow('x');
@@ -232,7 +232,7 @@ describe('of many machines', () => {
   });
 });
 
-test('a collect that is removed asks nobody any more', async () => {
+test('a collect that is removed asks no one any more', async () => {
   const bench = await Bench.open();
   await bench.join('anna');
   await bench.add('6h');

@@ -108,7 +108,7 @@ describe('a schedule of every hour', () => {
     ]);
   });
 
-  test('what is announced anew before it is due says when it is due', () => {
+  test('what is announced again before it is due says when it is due', () => {
     nas.announce(HOUR / 2, nightly({ nextInMs: 2 * HOUR, thirdInMs: 6 * HOUR }));
     nas.judge(2.5 * HOUR);
     expect(nas.state).toBe('ok');
@@ -146,7 +146,7 @@ describe('a schedule of every hour', () => {
     expect(nas.state).toBe('late');
   });
 
-  test('what is announced no more is expected no more', () => {
+  test('what is no longer announced is no longer expected', () => {
     nas.announce(HOUR, nightly({ name: 'other' }));
     expect(nas.judge(10 * HOUR)).toEqual(['missing']);
     expect(nas.expectations.of('NAS').map(({ schedule }) => schedule)).toEqual(['other']);
@@ -154,7 +154,7 @@ describe('a schedule of every hour', () => {
     expect(nas.expectations.of('NAS')).toEqual([]);
   });
 
-  test('a report of a schedule that nobody announced, or that says nothing of the next one, changes no state', () => {
+  test('a report of a schedule that no one announced, or that says nothing of the next one, changes no state', () => {
     const unknown = { peer: 'NAS', schedule: 'unknown', due: { nextInMs: 1, thirdInMs: 3 } };
     expect(nas.expectations.reported([unknown], nas.at(1)).kept).toEqual([]);
     nas.judge(10 * HOUR);
@@ -203,7 +203,7 @@ describe('a schedule of every hour', () => {
     expect(nas.expectations.get('NAS', 'nightly')?.since).toBe(nas.at(3 * HOUR + 6 * MINUTE).time);
   });
 
-  test('after the server stood still nobody is judged before there was time to come back', () => {
+  test('after the server stood still no one is judged before there was time to come back', () => {
     nas.expectations.hold(100 * HOUR + 2 * MINUTE);
     expect(nas.judge(100 * HOUR)).toEqual([]);
     nas.announce(100 * HOUR, nightly());
@@ -256,12 +256,12 @@ describe('the clock that does not jump', () => {
   });
 
   test.each([
-    ['the machine was not started anew: its uptime says how long it was', clocks({}, 'A'), 4_100_000],
+    ['the machine was not started again: its uptime says how long it was', clocks({}, 'A'), 4_100_000],
     ['a wall clock set to another year makes no difference then', clocks({ wall: 9e12 }, 'A'), 4_100_000],
-    ['the machine was started anew: the wall clock says it', clocks({ uptime: 5 }, 'B'), 4_100_000],
+    ['the machine was started again: the wall clock says it', clocks({ uptime: 5 }, 'B'), 4_100_000],
     ['where a start has no name the wall clock says it', clocks({ uptime: 900_000 }), 4_100_000],
     ['a wall clock that was set back takes no time back', clocks({ wall: 1 }, 'B'), 4_000_000],
-  ])('goes on over a restart: %s', (_, machine, steady) => {
+  ])('continues over a restart: %s', (_, machine, steady) => {
     expect(new SteadyClock(machine, saved).now().steady).toBe(steady);
   });
 

@@ -125,7 +125,7 @@ describe('bytes that are not our protocol', () => {
     await expectHonestToWork();
   });
 
-  test('a port scanner and silent connections keep nobody out', async () => {
+  test('a port scanner and silent connections keep no one out', async () => {
     const scanners = await Promise.all(Array.from({ length: 50 }, raw));
     for (const socket of scanners) socket.destroy();
     const silent = await Promise.all(Array.from({ length: 100 }, raw));

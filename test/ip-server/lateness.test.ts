@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 /** How quickly a server of these tests looks. */
 const QUICK = ['--report-interval', '500ms', '--broadcast-interval', '100ms'];
-/** Nobody is waited for after a start. */
+/** No one is waited for after a start. */
 const FAST = [...QUICK, '--settle', '0ms'];
 const DAY_MS = 24 * 3_600_000;
 /** Far enough away for a test. */
@@ -179,7 +179,7 @@ describe('a machine whose reports stop', () => {
     expect(webhook.told).toEqual(['missing nas nightly', 'back nas nightly']);
   });
 
-  test('nobody is told of machines that said goodbye, left or were removed; of others, and of what is expected always, they are', async () => {
+  test('no one is told about machines that said goodbye, left or were removed; of others, and of what is expected always, they are', async () => {
     await using webhook = await WebhookReceiver.listen();
     await using server = await RunningServer.start([...FAST, '--webhook', webhook.url]);
     const names = ['stopped', 'left', 'removed', 'lost', 'always'];
@@ -321,7 +321,7 @@ test('the session of a command announces nothing', async () => {
   expect(await server.peer('nas')).toMatchObject({ reports: 'none' });
 });
 
-test('a hook that fails is told of in the log and in alarms, and is not run again', async () => {
+test('a hook that fails is told about in the log and in alarms, and is not run again', async () => {
   const folder = await freshFolder();
   const program = join(folder, 'fails');
   await writeFile(program, '#!/bin/sh\necho "$FILER_PEER" >> "$0.ran"\nexit 3\n', { mode: 0o700 });
@@ -361,7 +361,7 @@ describe('settings that cannot be', () => {
     expect(outcome.stderr).toContain(words);
   });
 
-  test('a secret that is none is refused, and is not shown', async () => {
+  test('an invalid secret is refused, and is not shown', async () => {
     const folder = await freshFolder();
     const file = join(folder, 'secret');
     await writeFile(file, 'hunter2-hunter2-hunter2', { mode: 0o600 });

@@ -130,7 +130,7 @@ test.skipIf(needs('python3'))(
     const due = { nextInMs: 0, thirdInMs: 0, graceMs: 0, always: false };
     await web.announce({ name: 'nightly', ...due });
     await terminal.shows('missing nightly');
-    await terminal.shows('nas'); // the frame goes on behind it
+    await terminal.shows('nas'); // the frame continues behind it
     const shown = screen();
 
     expect(shown.lines).toHaveLength(3);

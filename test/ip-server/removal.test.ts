@@ -27,7 +27,7 @@ describe('removing a machine', () => {
     });
   });
 
-  test('with a number that another removal took meanwhile is refused, and nobody is said to be removed', async () => {
+  test('with a number that another removal took meanwhile is refused, and no one is said to be removed', async () => {
     await using server = await RunningServer.start();
     const link = await server.invite('--uses', '2');
     const { id: first } = await TestMember.join(link, 'first');

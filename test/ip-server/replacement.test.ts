@@ -55,7 +55,7 @@ describe('a replacement server', () => {
     ).toBe(true);
   });
 
-  test("refuses whoever shows no membership, another's, or one of another network", async () => {
+  test("refuses the one who shows no membership, another's, or one of another network", async () => {
     const eve = memberOf('eve');
     const foreign = { hello: { membership: new PaperNetwork().membership('eve', eve.identity) } };
     const others = { hello: { membership: memberOf('dora').membership } };
@@ -82,7 +82,7 @@ describe('a replacement server', () => {
     await expect(connect(dora)).rejects.toMatchObject({ code: 'not-a-member' });
   });
 
-  test('learns the removals from a member that knows them, and takes nobody in that was removed', async () => {
+  test('learns the removals from a member that knows them, and takes no one in that was removed', async () => {
     const old = await RunningServer.start();
     const link = await old.invite('--uses', '2');
     const [kept, gone] = [await TestMember.join(link, 'kept'), await TestMember.join(link, 'gone')];

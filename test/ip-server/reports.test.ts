@@ -93,7 +93,7 @@ describe('reports', () => {
     expect(stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, seq) => seq));
   });
 
-  test('while another program locks the database, presence goes on and no report is acknowledged', async () => {
+  test('while another program locks the database, presence continues and no report is acknowledged', async () => {
     await using server = await RunningServer.start();
     await using anna = await (await TestMember.join(await server.invite(), 'anna')).connect();
     await anna.report(1);

@@ -96,7 +96,7 @@ describe('a server whose home was restored', () => {
     expect(await show(anna.membership)).toBe('hanna');
   });
 
-  test('leaves nobody online who went away unseen', async () => {
+  test('leaves no one online who went away unseen', async () => {
     const network = await openNetwork();
     const alice = await network.add('alice');
     await network.join('bob');

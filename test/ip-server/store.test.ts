@@ -105,7 +105,7 @@ describe('the retention', () => {
     expect(await seqs(store)).toEqual([3]);
     expect(await store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(1);
     expect(await store.reports.prune({ before: 0, maxBytes: 0 }, 100)).toBe(0);
-    // Its count starts anew, too.
+    // Its count starts again, too.
     await store.reports.append([reportOf(4, content, 4)]);
     expect(await store.reports.prune({ before: 0, maxBytes: bytes }, 100)).toBe(0);
   });

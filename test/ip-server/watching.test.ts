@@ -12,7 +12,7 @@ function follow(server: RunningServer, ...args: string[]): ProgramProcess {
 }
 
 test.each(['SIGTERM', 'SIGKILL'] as const)(
-  'who watches goes on doing so when the server ends by %s and is started again',
+  'who watches continues to do so when the server ends by %s and is started again',
   async (signal) => {
     await using server = await RunningServer.start(['--broadcast-interval', '100ms']);
     await using nas = await (await TestMember.join(await server.invite(), 'nas')).connect();

@@ -133,7 +133,7 @@ describe.skipIf(needs.root() || needs('setpriv'))(
     }
 
     test.each<ProgramName>(['filer-client', 'ip-server'])(
-      'needs for %s a variable for its home, and no more',
+      'needs for %s a variable for its home only',
       async (program) => {
         const home = await folder();
         await chown(home, STRANGER, STRANGER);

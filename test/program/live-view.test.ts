@@ -101,7 +101,7 @@ describe('on a terminal', () => {
     expect(screen.lines).toEqual(['a', ' 1', 'b', ' 1', '… and 1 more']);
   });
 
-  test('a terminal that changes its size is filled anew', () => {
+  test('a terminal that changes its size is filled again', () => {
     const { view, screen, stdout } = onTerminal(4);
     view.show(peers('a', 'b', 'c'));
     expect(screen.lines).toContain('… and 2 more');
@@ -155,7 +155,7 @@ describe('on a terminal', () => {
     expect(process.listeners('SIGTSTP')).toEqual([]);
   });
 
-  test("while it is suspended the terminal is the shell's, and what came meanwhile is shown when it goes on", () => {
+  test("while it is suspended the terminal is the shell's, and what came meanwhile is shown when it continues", () => {
     const { view, screen, written } = onTerminal();
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     onTestFinished(() => kill.mockRestore());
@@ -185,7 +185,7 @@ describe('on a terminal', () => {
 test.each([
   ['without a terminal', false, {}],
   ['on a terminal that cannot move back', true, { TERM: 'dumb' }],
-])('%s each change is printed, and the clock alone is none', async (_, isTTY, env) => {
+])('%s each change is printed, and the clock alone does not count', async (_, isTTY, env) => {
   const stdout = Object.assign(new PassThrough(), { isTTY, columns: 80 });
   const output = outputTo(stdout);
   using view = new LiveView({ output, stdout, signal: new AbortController().signal, env }, LAID_OUT);

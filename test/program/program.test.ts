@@ -56,7 +56,7 @@ test('a command whose standard output is closed ends without a word', async () =
   expect(await end).toEqual({ code: 141, signal: null, stderr: '' });
 });
 
-test('a command that outlives its output goes on when standard output is closed', async () => {
+test('a command that outlives its output continues when standard output is closed', async () => {
   const child = start('command', 'serves');
   await firstWords(child);
   const end = ended(child);
@@ -125,7 +125,7 @@ test('a stack is printed only with --verbose, and then with what lay underneath'
   expect(stderr).toContain('caused by: RangeError: underneath');
 });
 
-test('a system error that nobody wrapped gets the code of what it means', async () => {
+test('a system error that no one wrapped gets the code of what it means', async () => {
   const failing = commandOf('read', {}, async () => void (await readFile('/nowhere/at/all')));
   expect(await run([failing], ['read'])).toMatchObject({
     exitCode: 1,

@@ -32,7 +32,7 @@ class Machine {
     );
   }
 
-  /** Both clocks go on. */
+  /** Both clocks continue. */
   pass(ms: number): void {
     this.wallMs += ms;
     this.steadyMs += ms;

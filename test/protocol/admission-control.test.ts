@@ -2,7 +2,7 @@ import { duplexPair, type Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { AdmissionControl } from '../../packages/protocol/src/transport/admission-control.ts';
 
-/** A connection, and no more than that. */
+/** A connection, and at most that. */
 function open(): Duplex {
   return duplexPair()[0];
 }
@@ -126,7 +126,7 @@ test('neighbouring IPv6 networks of 64 bits are two addresses', () => {
   admission.close();
 });
 
-test('whoever leaves gives its place back', () => {
+test('the one who leaves gives its place back', () => {
   const admission = new AdmissionControl({ maxUnauthenticatedPerAddress: 2 });
   const [first, second] = many(2, '198.51.100.7', admission);
   first?.emit('close');

@@ -4,7 +4,7 @@ import { TCP, connect } from './wires.ts';
 
 const LARGE: AnswerBounds = { rows: 1_000_000, bytes: 2 ** 30, ms: 60_000 };
 
-/** Answers for ever: each message brings `rows` rows of `bytes` bytes. */
+/** Answers forever: each message brings `rows` rows of `bytes` bytes. */
 function endless(rows: number, bytes: number): Handler {
   return ({ header }, session) => {
     const content = Buffer.from(JSON.stringify(Array(rows).fill('x'.repeat(bytes))));

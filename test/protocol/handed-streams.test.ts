@@ -160,7 +160,7 @@ test('handed streams of one address have the places of that address, and of all 
   expect(refused.map(([remote]) => remote)).toEqual(['192.0.2.7', '192.0.2.9']);
 });
 
-test('a listener that is closed takes no more', async () => {
+test('a closed listener accepts nothing', async () => {
   await open();
   await listener.close();
   const [, far] = duplexPair();

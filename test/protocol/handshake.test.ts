@@ -205,7 +205,7 @@ describe('the dialler refuses', () => {
   test.each([
     ['another network', { ...welcome, network: 'M' }, '', 'refused'],
     ['a version that it does not speak', { ...welcome, version: '2' }, '', 'version-mismatch'],
-    ['a number that is none', { ...welcome, seq: '-1' }, '', 'message-malformed'],
+    ['a number that is invalid', { ...welcome, seq: '-1' }, '', 'message-malformed'],
     ['a broken content', welcome, 'null', 'message-malformed'],
     ['anything but welcome', { type: 'ok', re: '0' }, '', 'unexpected-message'],
     ['an error', { type: 'error', code: 'not-a-member', message: 'who are you?' }, '', 'not-a-member'],

@@ -101,7 +101,7 @@ test('a received header inherits nothing', () => {
   }
 });
 
-test('the empty header is shared, and nobody can write to it', () => {
+test('the empty header is shared, and no one can write to it', () => {
   expect(() => Object.assign(parse(''), { a: 'b' })).toThrow(TypeError);
   expect(() => Object.assign(parse('{}'), { a: 'b' })).toThrow(TypeError);
 });

@@ -39,7 +39,7 @@ class Noting extends Server {
 }
 
 describe('a subclass', () => {
-  test('is told of a new connection, of each message in order, and of the end with how many remain', async () => {
+  test('is told about a new connection, of each message in order, and of the end with how many remain', async () => {
     const server = await new Noting().open(ANYWHERE);
     const client = new Client();
     const messenger = await client.addConnection(towards(server));
@@ -62,7 +62,7 @@ describe('a subclass', () => {
     await server.stop();
   });
 
-  test('may throw a FilerError at one connection, which is told and ends, while the others go on', async () => {
+  test('may throw a FilerError at one connection, which is told and ends, while the others continue', async () => {
     const server = await new Noting().open(ANYWHERE);
     const client = new Client();
     const answers: string[] = [];
@@ -163,7 +163,7 @@ describe('iterating', () => {
     await Promise.all([client.stop(), server.stop()]);
   });
 
-  test('may be left while the connections go on', async () => {
+  test('may be left while the connections continue', async () => {
     const server = await new Noting().open(ANYWHERE);
     const client = new Client();
     const leaving = (async () => {
@@ -194,7 +194,7 @@ function wordsOf(event: HubEvent): string {
 async function untilSome(server: Server): Promise<[Messenger, ...Messenger[]]> {
   await until(() => server.messengers.size > 0);
   const [first, ...others] = server.messengers;
-  if (first === undefined) throw new Error('nobody is connected');
+  if (first === undefined) throw new Error('no one is connected');
   return [first, ...others];
 }
 
@@ -262,7 +262,7 @@ describe('sending to many', () => {
     await until(() => all.received.flat().length === 2);
   });
 
-  test('a header that nobody would take is refused and closes nobody', async () => {
+  test('a header that no one would take is refused and closes no one', async () => {
     await using all = await crowd(2);
     expect((await failureOf(all.server.broadcast({ Type: 'all' }))).code).toBe('frame-malformed');
     expect(all.server.messengers.size).toBe(2);

@@ -105,7 +105,7 @@ describe('a hostile dialler', () => {
     expect(await levelWith(() => [leave])).toMatchObject({ code: 'signature-invalid' });
   });
 
-  test('that gives the same page for ever is refused', async () => {
+  test('that gives the same page forever is refused', async () => {
     expect(await levelWith(() => FEW)).toMatchObject({ code: 'verification-failed' });
   });
 });
@@ -135,7 +135,7 @@ describe('a hostile accepter', () => {
     ['gives the same', leavesMessage.format({ leaves: FEW })],
     ['gives nothing', leavesMessage.format({ leaves: [] })],
     ['asks', leavesGetMessage.format({ after: '' })],
-  ])('that %s for ever is left', async (_what, { header, content }) => {
+  ])('that %s forever is left', async (_what, { header, content }) => {
     const error = await dialled(async (to) => {
       for (let times = 0; to.open && times < 2_000; times++) await to.send(header, content);
     });

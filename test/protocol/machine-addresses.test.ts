@@ -77,7 +77,7 @@ function interfacesOf(hosts: Readonly<Record<string, string>>): Parameters<typeo
   );
 }
 
-test('a bridge is known by what the system says of it, not by its name, and one with a wired port is none', async () => {
+test('a bridge is known by what the system says of it, not by its name, and one with a wired port is not a bridge', async () => {
   const system = await systemOf(
     [
       'lan/bridge',

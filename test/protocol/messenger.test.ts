@@ -113,7 +113,7 @@ test('frames that are laid out go in one piece, between the messages before and 
   await expect(pair.near.sendFrames(frames)).rejects.toMatchObject({ code: 'connection-closed' });
 });
 
-test('leaving the loop closes nothing, and another loop goes on with the next message', async () => {
+test('leaving the loop closes nothing, and another loop continues with the next message', async () => {
   await using pair = await connect(TCP);
   for (const type of ['a', 'b']) await pair.near.send({ type });
   for await (const { header } of pair.far) {
@@ -135,7 +135,7 @@ test('a messenger on a socket that is gone already is closed', async () => {
   expect(await types(late)).toEqual([]);
 });
 
-test('destroying gives its reason to whoever waits', async () => {
+test('destroying gives its reason to the one who waits', async () => {
   await using pair = await connect(TCP);
   const reason = new FilerError('removed', 'this peer was removed');
   const sending = pair.near.send({ type: 'a' }, Buffer.alloc(16 * 1024 * 1024));

@@ -9,7 +9,7 @@ describe('a name', () => {
     expect([...legal, ...illegal].filter(isName)).toEqual(legal);
   });
 
-  test('of a machine is none that stands for the server or for everyone', () => {
+  test('of a machine is not one that stands for the server or for everyone', () => {
     const illegal = ['ip-server', 'server', 'all', '--all', '@all', '-h', 'ALL', ''];
     expect(['anna', 'servers', 'all-1', ...illegal].filter(isMachineName)).toEqual([
       'anna',

@@ -29,7 +29,7 @@ const folders = fc
   .array(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }), { maxLength: 4 })
   .map((names) => ['/SECRET', ...names.map((name) => name.replaceAll(/[/\0]/g, '_')), 'END'].join('/'));
 
-describe('no path of this machine is in what another machine is told of an error', () => {
+describe('no path of this machine is in what another machine is told about an error', () => {
   test('in quotes', () => {
     fc.assert(
       fc.property(folders, (path) => {

@@ -111,7 +111,7 @@ describe('a hostile dialler', () => {
 
   test.each([
     ['that gives less than it says', 'verification-failed', 9, () => formatRemovals([])],
-    ['that repeats itself for ever', 'verification-failed', 9, () => formatRemovals(SHORT)],
+    ['that repeats itself forever', 'verification-failed', 9, () => formatRemovals(SHORT)],
     ['that leaves a gap', 'verification-failed', 9, () => formatRemovals([signed(4)])],
     ['with a bad signature', 'signature-invalid', 3, () => formatRemovals(FORGED)],
     ['with removals of another network', 'signature-invalid', 3, () => formatRemovals([signed(3, other)])],
@@ -199,9 +199,9 @@ describe('a hostile accepter', () => {
   });
 
   test.each([
-    ['gives the same for ever', { type: 'removals' }, formatRemovals(SHORT).content],
-    ['gives nothing for ever', { type: 'removals' }, formatRemovals([]).content],
-    ['asks for ever', { type: 'removals-get', id: '1', after: '9' }, Buffer.alloc(0)],
+    ['gives the same forever', { type: 'removals' }, formatRemovals(SHORT).content],
+    ['gives nothing forever', { type: 'removals' }, formatRemovals([]).content],
+    ['asks forever', { type: 'removals-get', id: '1', after: '9' }, Buffer.alloc(0)],
   ])('that %s is left', async (_what, header, content) => {
     const error = await dialled(async (to) => {
       for (let times = 0; to.open && times < 2_000; times++) await to.send(header, content);

@@ -53,7 +53,7 @@ test('who ends while waiting to have a turn again holds none', async () => {
   third.end();
 });
 
-test('who is stopped while waiting for a turn waits no longer, and takes nobody else a turn', async () => {
+test('who is stopped while waiting for a turn waits no longer, and takes no one else a turn', async () => {
   const turns = new Semaphore(1);
   const first = work(turns);
   await first.begun;

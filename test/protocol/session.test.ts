@@ -63,7 +63,7 @@ test('a handler may ask over its own session while it is being waited for', asyn
   expect((await pair.near.request({ type: 'what' })).header['of']).toBe('which');
 });
 
-test('an error answer is thrown at the asker with its code, and the session goes on', async () => {
+test('an error answer is thrown at the asker with its code, and the session continues', async () => {
   await using pair = await sessions({
     far: (message) => {
       if (message.header['type'] === 'fine') return echo(message, pair.far);
@@ -101,14 +101,14 @@ test('a side that serves nothing says so', async () => {
   expect((await failureOf(pair.near.request({ type: 'a' }))).code).toBe('unsupported');
 });
 
-test('an answer that nobody asked for is dropped', async () => {
+test('an answer that no one asked for is dropped', async () => {
   await using pair = await sessions({ far: echo });
   await pair.far.notify({ type: 'echo', re: '99' });
   await pair.far.notify({ type: 'error', re: '99', code: 'refused' });
   expect((await pair.near.request({ type: 'a' })).header['of']).toBe('a');
 });
 
-test('a request that nobody answers ends after its time', async () => {
+test('a request that no one answers ends after its time', async () => {
   await using pair = await sessions({ far: () => undefined });
   const error = await failureOf(pair.near.request({ type: 'report' }, undefined, { timeoutMs: 30 }));
   expect(error.code).toBe('timed-out');
@@ -235,7 +235,7 @@ describe('a stream of answers', () => {
     expect((await failureOf(stream.next())).code).toBe('internal');
   });
 
-  test('may be left, and the session goes on', async () => {
+  test('may be left, and the session continues', async () => {
     await using pair = await sessions({ far: counting });
     for await (const { header } of pair.near.requestStream({ type: 'count', count: '500' })) {
       if (header['number'] === '2') break;

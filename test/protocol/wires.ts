@@ -118,7 +118,7 @@ export async function gone(socket: NodeJS.EventEmitter & { readonly closed: bool
   await turn();
 }
 
-/** The next message of a messenger that nobody else reads. */
+/** The next message of a messenger that no one else reads. */
 export async function nextOf(messenger: Messenger): Promise<Message> {
   const next: IteratorResult<Message, unknown> = await messenger[Symbol.asyncIterator]().next();
   if (next.done !== true) return next.value;

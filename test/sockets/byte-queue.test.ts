@@ -41,7 +41,7 @@ test('the first line end is found wherever the pieces are cut and however often 
   );
 });
 
-test('a part that lies in one piece is not copied', () => {
+test('a part that is in one piece is not copied', () => {
   const queue = new ByteQueue();
   const piece = Buffer.alloc(100);
   queue.put(piece);

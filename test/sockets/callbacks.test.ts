@@ -6,7 +6,7 @@ import { TCP, until } from '../protocol/wires.ts';
 
 const ANYWHERE: Endpoint = { transport: 'tcp', host: '127.0.0.1', port: 0 };
 
-test('callbacks given as options are told of connections, messages, ends with how many remain, and failures', async () => {
+test('callbacks given as options are told about connections, messages, ends with how many remain, and failures', async () => {
   const notes: string[] = [];
   const server: Server = await Server.listen(ANYWHERE, {
     onConnected: () => void notes.push(`server: connected`),

@@ -74,10 +74,10 @@ export function datagramCases(host: string): void {
     await service.close();
   });
 
-  test('a sender that vanishes harms nobody else', async () => {
+  test('a sender that vanishes harms no one else', async () => {
     const service = await open();
     const gone = await dialDatagrams(at(service));
-    await gone.send('nobody waits for the answer');
+    await gone.send('no one waits for the answer');
     await gone.close();
     await using link = await dialDatagrams(at(service));
     await link.send('still there?');

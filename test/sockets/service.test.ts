@@ -214,7 +214,7 @@ describe('a bounded service', () => {
     expect(failed).toMatchObject([{ code: 'connection-silent' }]);
   });
 
-  test('passes over a connection that broke, with nobody told', async () => {
+  test('passes over a connection that broke, with no one told', async () => {
     await using service = await serve(ANYWHERE, async (stream) => void (await stream.readLine()));
     const stream = await dialTo(service);
     await until(() => service.serving === 1);
@@ -255,7 +255,7 @@ describe('request by request', () => {
     expect((await failureOf(service.serveForever())).code).toBe('connection-closed');
   });
 
-  test('shutdown ends serveForever; what is served goes on, what comes waits until it is called again', async () => {
+  test('shutdown ends serveForever; what is served continues, what comes waits until it is called again', async () => {
     const service = await Service.listen(ANYWHERE, async (stream) => {
       await stream.write(`hello ${await stream.readLine()}`);
     });

@@ -36,7 +36,7 @@ describe('lines', () => {
     );
   });
 
-  test('need no end at the end, and a carriage return alone is none', async () => {
+  test('need no end at the end, and a carriage return alone does not end a line', async () => {
     await using pair = await connectStreams(TCP);
     await pair.near.write('one\r\n\ntw\ro\r\r\nlast\r');
     await pair.near.end();

@@ -24,7 +24,7 @@ export function streamCases(wire: Wire): void {
     return { service, endpoint: wire.towards(place, service) };
   };
 
-  test('half-close: whoever has ended its half still gets every answer, and its end', async () => {
+  test('half-close: the one who has ended its half still gets every answer, and its end', async () => {
     const { service, endpoint } = await open(async (stream) => {
       const question = await stream.readToEnd();
       await stream.write(Buffer.concat([question, Buffer.alloc(4 * MiB)]));
@@ -137,7 +137,7 @@ export function streamCases(wire: Wire): void {
     stream.destroy();
   });
 
-  test('a service is not opened at a place in use, at a name that is none, or when aborted', async () => {
+  test('a service is not opened at a place in use, at an invalid name, or when aborted', async () => {
     const place = await wire.place();
     const first = await serve(place, echo);
     const { address } = first;

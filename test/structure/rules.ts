@@ -3,7 +3,7 @@ import { importsOf, type Source } from './sources.ts';
 
 /**
  * Who may import whom inside an app, from the top down: a folder may import its own row and those below.
- * A file that lies directly in `src` (but `main.ts`) is the ground: every folder may import it, it imports
+ * A file that is directly in `src` (but `main.ts`) is the ground: every folder may import it, it imports
  * no folder. `api/contract.ts` and `api/contract/` have a row of their own, far below the rest of `api`.
  */
 const LAYERS: Record<string, readonly (readonly string[])[]> = {

@@ -41,6 +41,14 @@ export function stringsOf(source: Source): string[] {
     .map((found) => found.slice(1, -1).replaceAll(/\$\{[^{}]*\}/g, '…'));
 }
 
+/** What a source says to its reader: each comment, without its marks. */
+export function commentsOf(text: string): string[] {
+  return [...text.matchAll(TOKEN)]
+    .map(([found]) => found)
+    .filter((found) => /^\/[/*]/.test(found))
+    .map((found) => found.replaceAll(/^\s*(?:\/\*\*?|\*\/|\*(?!\/)|\/\/)|\*\/$/gm, ''));
+}
+
 /** Strings, comments and regular expressions: whichever begins first decides what the rest is. */
 const TOKEN =
   /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\/|\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[dgimsuvy]*(?=\s*[.,;)\]])/g;

@@ -445,7 +445,7 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect((await collects.get('x'))?.nextAt).toBe(50);
     });
 
-    test('a run that is due begins once, whoever else begins it at the same time, and no two have one label', async () => {
+    test('a run that is due begins once, also when another begins it at the same time, and no two have one label', async () => {
       const { collects } = store;
       expect(await collects.begin(newRun())).toBe('no-collect');
       await collects.add(collect('x'));
@@ -492,7 +492,7 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect(await collects.asked(number, 'NOBODY', 10)).toBeUndefined();
     });
 
-    test('what a server left that ran them before is taken up: nobody is asked, earlier runs are over', async () => {
+    test('what a server left that ran them before is taken up: no one is asked, earlier runs are over', async () => {
       const { collects } = store;
       await collects.add(collect('x'));
       const first = await begin();
@@ -504,7 +504,7 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect(await states(second)).toEqual(['ANNA waiting', 'BEN waiting']);
     });
 
-    test('each machine has a folder of its own for ever, also one that comes to have a known name', async () => {
+    test('each machine has a folder of its own forever, also one that comes to have a known name', async () => {
       const claim = async (...machines: (readonly [string, string])[]): Promise<string[]> =>
         (
           await store.collects.claimFolders(

@@ -23,7 +23,7 @@ export class Emulator {
     });
   }
 
-  /** Resolves when what was written before is laid out anew, and the program was told. */
+  /** Resolves when what was written before is laid out again, and the program was told. */
   async resize(columns: number, rows = this.stream.rows): Promise<void> {
     await this.#settled();
     this.#terminal.resize(columns, rows);

@@ -22,7 +22,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly address: string;
   /** `host:port`; the next connections go there. */
   target: string;
-  /** Each piece waits so long before it goes on. */
+  /** Each piece waits so long before it continues. */
   delayMs = 0;
   /** Bytes that the newest connection has carried in the counted direction. */
   passed = 0;

@@ -7,7 +7,7 @@ import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
 
-/** What lies below `tree`, as it is now. */
+/** What is below `tree`, as it is now. */
 function chosen({ home }: TwoEnds, path: string): SourceFile {
   const file = join(home, 'tree', path);
   const version = versionOf(identityOf(lstatSync(file, { bigint: true })));

@@ -49,7 +49,7 @@ test('an offer whose totals are not known is not shown to anybody, a second one 
   expect(answers.map(({ code }) => code)).toEqual([undefined, 'refused', undefined, 'refused']);
 });
 
-test('a sender that counts for ever is refused', async () => {
+test('a sender that counts forever is refused', async () => {
   const { hand, outcome } = await withReceiver(await twoEnds(), { policy: { accept: cap } });
   await hand.say(offer('1', SO_FAR), { names: [] });
   await hand.hear('error');

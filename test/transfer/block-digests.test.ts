@@ -156,7 +156,7 @@ test.each(BLOCKS)(
 
     expect([sent.ok, received.ok]).toEqual([true, true]);
     expect((await arrived(ends)).equals(whole)).toBe(true);
-    // Of what was ahead when the block was refused, no more than the lead is lost.
+    // Of what was ahead when the block was refused, at most the lead is lost.
     expect(sent.bytesSent).toBeLessThanOrEqual(whole.length + 10 * MiB);
   },
 );
@@ -225,7 +225,7 @@ describe('a sender that says of no block what it is', () => {
 
 test.each([
   ['a digest with a chunk that is of two blocks', MiB - 5, digestsOf(content).digest, 'unexpected-message'],
-  ['a digest that is none', 0, 'blake3:00', 'message-malformed'],
+  ['an invalid digest', 0, 'blake3:00', 'message-malformed'],
 ])('%s breaks the protocol', async (_, offset, block, code) => {
   const ends = await twoEnds();
   const { hand, outcome } = await withReceiver(ends);

@@ -92,7 +92,7 @@ test('files that were whole before the cut stay and have their receipts', async 
 });
 
 describe('a transfer that stands still is ended as timed-out:', () => {
-  test('a sender that says no more', async () => {
+  test('a sender that stops sending', async () => {
     const ends = await twoEnds();
     const { hand, outcome } = await withReceiver(ends, { stallMs: 500 });
     await hand.offer({ a: 10 });
@@ -118,7 +118,7 @@ describe('a transfer that stands still is ended as timed-out:', () => {
     expect((await outcome).error?.code).toBe('timed-out');
   });
 
-  test('a sender that works for ever', async () => {
+  test('a sender that works forever', async () => {
     const ends = await twoEnds();
     const { hand, outcome } = await withReceiver(ends, { stallMs: 300, maxWorkingMs: 600 });
     await hand.offer({ a: 10 });
@@ -142,7 +142,7 @@ describe('a transfer that stands still is ended as timed-out:', () => {
     expect((await outcome).error?.code).toBe('timed-out');
   });
 
-  test('a receiver that reads no more', async () => {
+  test('a receiver that stops reading', async () => {
     const ends = await withLargeFile();
     await writeFile(join(ends.home, 'a'), randomBytes(4 * BYTES));
     const { hand, outcome } = await withSender(ends, ['a'], { stallMs: 200 });
@@ -161,7 +161,7 @@ describe('a receiver that takes nothing more cannot hold a sender with', () => {
     ['what was taken already', { type: 'got', entry: '0', offset: '1048576' }],
     ['what was never sent', { type: 'got', entry: '0', offset: '9007199254740991' }],
     ['what the sender does not know', { type: 'pocus' }],
-    ['work for ever', { type: 'working' }],
+    ['work forever', { type: 'working' }],
   ];
   test.each(words)('%s', async (_, header) => {
     const ends = await withLargeFile();

@@ -54,7 +54,7 @@ test('an empty one is an empty file', async () => {
   expect(await received(ends)).toHaveLength(0);
 });
 
-test('after a cut it goes on, although more came meanwhile', async () => {
+test('after a cut it continues, although more came meanwhile', async () => {
   const { ends, input, spooled } = await spool();
   const content = randomBytes(20 * MiB + 5);
   input.write(content.subarray(0, 12 * MiB));

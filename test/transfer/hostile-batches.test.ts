@@ -73,7 +73,7 @@ describe('one batch of entries', () => {
     await outcome;
   });
 
-  test('in a folder full of copies holds nobody else up', async () => {
+  test('in a folder full of copies holds no one else up', async () => {
     const ends = await twoEnds();
     await mkdir(join(ends.inbox, 'alice'), { recursive: true });
     const names = ['a', ...Array.from({ length: 1_000 }, (_, n) => `a (${n + 1})`)];
@@ -92,7 +92,7 @@ describe('one batch of entries', () => {
     await outcome;
   });
 
-  test('is told of so many files that may be the same, and not of all', async () => {
+  test('is told about so many files that may be the same, and not of all', async () => {
     const ends = await twoEnds();
     await mkdir(join(ends.inbox, 'alice'), { recursive: true });
     for (let n = 0; n < 16; n++) {

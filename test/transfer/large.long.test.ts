@@ -76,7 +76,7 @@ test('a million empty files that an evil sender announces cost no memory', async
   expect(await readdir(join(ends.inbox, 'alice'))).toEqual([]);
 });
 
-test('a sparse file of 25 GB that was cut off at its end goes on in flat memory', async () => {
+test('a sparse file of 25 GB that was cut off at its end continues in flat memory', async () => {
   const ends = await twoEnds();
   const file = join(ends.home, 'sparse');
   writeFileSync(file, '');

@@ -241,7 +241,7 @@ describe('a mirror', () => {
 
 describe('a receiver', () => {
   test.each<[string, ReceiveOptions['policy']]>([
-    ['that allows it to nobody', {}],
+    ['that allows it to no one', {}],
     ['that forbids it', { mirror: 'bob lets no sender remove files' }],
   ])('%s refuses before anything is sent', async (_, policy) => {
     const { sent } = await send({ receive: { policy } });
@@ -291,7 +291,7 @@ describe('a receiver', () => {
     await received;
   }
 
-  test('removes nothing that the sender did not deliver, that came now, or that lies elsewhere', async () => {
+  test('removes nothing that the sender did not deliver, that came now, or that is elsewhere', async () => {
     await send();
     await mkdir(join(ends.inbox, 'carol'), { recursive: true });
     await writeFile(join(ends.inbox, 'carol', 'hers'), 'hers');

@@ -15,7 +15,7 @@ const POSITIONS: [string, (trick: string) => string][] = [
   ['as the last component', (trick) => `last/folder/${trick}`],
 ];
 
-/** Everything below a folder but what lies in `except`: paths, kinds and contents. */
+/** Everything below a folder but what is in `except`: paths, kinds and contents. */
 function snapshot(folder: string, except: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((item) => {
     const path = join(folder, item.name);

@@ -192,7 +192,7 @@ test.skipIf(process.platform !== 'linux')(
 );
 
 test.skipIf(process.platform !== 'linux')(
-  'what lies deeper than a path can say stays, and all above it is found',
+  'what is deeper than a path can say stays, and all above it is found',
   async () => {
     const above = await freshFolder();
     onTestFinished(() => void execFileSync('rm', ['-rf', above]));

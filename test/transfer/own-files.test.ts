@@ -87,7 +87,7 @@ test('the home, its database and its key are refused by any path; what came and 
   expect(await readDigests(join(home, 'filer.db'), 0, undefined)).toBeUndefined();
 });
 
-test('a home that came to lie in a share is not shown to others, nor is what lies in it', async () => {
+test('a home that came to lie in a share is not shown to others, nor is what is in it', async () => {
   const share = await freshFolder();
   using shared = SharedFolder.open('docs', share);
   await rename(home, join(share, 'moved'));

@@ -58,7 +58,7 @@ async function expectHarmless(make: (path: string) => void | Promise<void>): Pro
   }
 }
 
-describe('what is planted in the inbox holds nobody up, and stays:', () => {
+describe('what is planted in the inbox holds no one up, and stays:', () => {
   test.each(SPECIAL)('%s', async (_, make) => {
     await expectHarmless(make);
     expect.hasAssertions();
@@ -116,7 +116,7 @@ test('an offer of 1 TiB is refused before its first byte', async () => {
   expect((await outcome).error?.code).toBe('no-space');
 });
 
-test('a dotfile lies where it was sent to and means nothing to the receiver', async () => {
+test('a dotfile is where it was sent to and means nothing to the receiver', async () => {
   const ends = await withFiles();
   const names = ['.filerignore', '.gitignore', '.ssh/authorized_keys', '.bashrc', 'dir/.filerignore'];
   for (const name of names) {

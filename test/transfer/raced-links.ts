@@ -10,7 +10,7 @@ export interface RaceOutcome {
   readonly swaps: number;
   /** Files that were delivered all the same. */
   readonly delivered: number;
-  /** What lies where the links lead to: at the beginning `file 3` and `two`. */
+  /** What is where the links lead to: at the beginning `file 3` and `two`. */
   readonly outside: readonly string[];
 }
 

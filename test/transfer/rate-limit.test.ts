@@ -6,7 +6,7 @@ import { lowestOf, RateLimit, receiveFiles, sendFiles, type Channel } from '@fil
 import { connected, receiveOptions, sendOptions, transfer, twoEnds } from './two-ends.ts';
 
 describe('a limit', () => {
-  test('lets as many bytes go as its rate says, whoever asks', () => {
+  test('lets as many bytes go as its rate says, whichever transfer asks', () => {
     let now = 0;
     const limit = new RateLimit(1000, () => now);
     limit.reserve(100); // what was saved up before the first
@@ -16,7 +16,7 @@ describe('a limit', () => {
     expect(limit.reserve(1)).toBe(51);
   });
 
-  test('makes up for a moment of silence, and for no more', () => {
+  test('makes up for a moment of silence only', () => {
     let now = 0;
     const limit = new RateLimit(1000, () => now);
     limit.reserve(100);

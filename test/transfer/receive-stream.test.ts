@@ -58,7 +58,7 @@ test.each([
   [8 * MiB + 3, 3 * MiB + 5],
   [9 * MiB, 7 * MiB + 1],
 ])(
-  'a stream of %i bytes that was cut at byte %i goes on from there, and little travels twice',
+  'a stream of %i bytes that was cut at byte %i continues from there, and little travels twice',
   async (size, cutAt) => {
     const ends = await twoEnds();
     const content = randomBytes(size);
@@ -94,7 +94,7 @@ test.each([
   expect(sink.written().equals(before)).toBe(true);
 });
 
-test('a file that changed beyond what was written goes on as it is now', async () => {
+test('a file that changed beyond what was written continues as it is now', async () => {
   const ends = await twoEnds();
   const content = randomBytes(8 * MiB);
   await writeFile(join(ends.home, 'file'), content);

@@ -136,7 +136,7 @@ const BREACHES: [string, string, (hand: Hand) => Promise<void>][] = [
     },
   ],
   [
-    'a digest that is none',
+    'an invalid digest',
     'message-malformed',
     async (hand) => {
       await hand.file(0, 0);
@@ -222,7 +222,7 @@ describe('a sender breaks the protocol', () => {
   });
 });
 
-test('an unknown message with an id is answered unsupported, without one it is dropped, and the transfer goes on', async () => {
+test('an unknown message with an id is answered unsupported, without one it is dropped, and the transfer continues', async () => {
   const ends = await twoEnds();
   const { hand, outcome } = await withReceiver(ends);
   await hand.offer({ a: 10 });

@@ -74,7 +74,7 @@ test('after a cut, the next try sends what is missing, and nothing is left besid
   expect(await keptParts(ends)).toEqual([]);
 });
 
-test('after several cuts, a file below a folder goes on from the last one', async () => {
+test('after several cuts, a file below a folder continues from the last one', async () => {
   const { ends, content } = await withLargeFile();
   const files = [{ file: join(ends.home, 'a'), name: 'sub/folder/a' }];
   let bytesSent = 0;
@@ -97,7 +97,7 @@ test('after several cuts, a file below a folder goes on from the last one', asyn
   expect(content.equals(await received(ends, 'sub/folder/a'))).toBe(true);
 });
 
-test('a receiver that is killed goes on where it was when it runs again', async () => {
+test('a receiver that is killed continues where it was when it runs again', async () => {
   const { ends, content } = await withLargeFile();
   const key = createKeyPair();
   const { keyPair: _, ...options } = receiveOptions(ends);
@@ -179,7 +179,7 @@ test('the part of one sender is of no use to another, who neither reads nor harm
   expect(content.equals(await received(ends, 'a (1)'))).toBe(true);
 });
 
-test('two transfers of one file at once never mix, and one of them goes on from the part', async () => {
+test('two transfers of one file at once never mix, and one of them continues from the part', async () => {
   const { ends, content } = await withLargeFile();
   await cutTransfer(ends);
 

@@ -10,7 +10,7 @@ import { listShared, SharedFolder } from '@filer/transfer';
 import { filesBelow } from '../support/test-network.ts';
 import { freshFolder, transfer, twoEnds } from './two-ends.ts';
 
-const SECRET = 'what lies outside of the share';
+const SECRET = 'what is outside of the share';
 const swapper = fileURLToPath(new URL('../fixtures/transfer/swapper.ts', import.meta.url));
 
 /** A share with a folder and a file, and links to the secrets beside it. */
@@ -93,7 +93,7 @@ test('a link on the way, or at the end, is not followed', async () => {
   expect(shared.at('docs/folder/inside', (path) => readFileSync(path, 'utf8'))).toBe('shared');
 });
 
-test('a share goes on from the folder that was opened, whatever takes its name', async () => {
+test('a share continues from the folder that was opened, whatever takes its name', async () => {
   const { share, outside } = await shareBesideSecrets();
   const shared = open(share);
   await rename(share, `${share}.moved`);

@@ -81,7 +81,7 @@ function stuckUntil(free: Promise<unknown>, channel: Channel): Channel {
   };
 }
 
-/** Connections on which the first stream goes on only when it has begun on each of them. */
+/** Connections on which the first stream continues only when it has begun on each of them. */
 function together(count: number): (channel: Channel) => Channel {
   let missing = count;
   const all = Promise.withResolvers<void>();
@@ -160,7 +160,7 @@ test('who comes when the others are through reads for itself, and digests nothin
   expect(reads.bytesRead).toBe(2 * content.length);
 });
 
-test('a recipient that falls behind the window holds nobody up, and gets the file', async () => {
+test('a recipient that falls behind the window holds no one up, and gets the file', async () => {
   const ends = await twoEnds();
   const content = randomBytes(40 * MiB);
   await writeFile(join(ends.home, 'a'), content);
@@ -180,7 +180,7 @@ test('a recipient that falls behind the window holds nobody up, and gets the fil
   expect((await received(ends, 'carol', 'a')).equals(content)).toBe(true);
 });
 
-test('when the one that is ahead is lost, the others go on from there', async () => {
+test('when the one that is ahead is lost, the others continue from there', async () => {
   const ends = await twoEnds();
   const content = randomBytes(30 * MiB);
   await writeFile(join(ends.home, 'a'), content);

@@ -36,7 +36,7 @@ async function withFile(content: string | Buffer): Promise<TwoEnds> {
   return ends;
 }
 
-/** What lies in the sender's folder. */
+/** What is in the sender's folder. */
 async function there(ends: TwoEnds): Promise<Record<string, string>> {
   const folder = join(ends.inbox, 'alice');
   const files: Record<string, string> = {};
@@ -316,7 +316,7 @@ describe('a receipt of what was there', () => {
     expect(noted).toMatchObject([{ path: 'alice/a.bin', present: true }]);
   });
 
-  test('is not given where the conflict rule keeps a file that nobody compared', async () => {
+  test('is not given where the conflict rule keeps a file that no one compared', async () => {
     const ends = await withFile('one');
     await mkdir(join(ends.inbox, 'alice'), { recursive: true });
     await writeFile(join(ends.inbox, 'alice', 'a.bin'), 'two');
@@ -377,7 +377,7 @@ describe('of a new version of a large file only the blocks go that differ:', () 
     const { sent } = await transfer(ends, ['a.bin'], {
       send: {
         on: ({ type }) => {
-          // In a block that went already, or is the same at the receiver: nobody reads it any more.
+          // In a block that went already, or is the same at the receiver: no one reads it any more.
           if (type === 'progress' && ++times === 8) write(late, 15 * MiB);
         },
       },
@@ -455,7 +455,7 @@ describe('on a conflict', () => {
     expect(await conflict('rename', { mine: true })).toMatchObject({ status: 'delivered', files: both });
   });
 
-  test('skip keeps the one that is there, whoever brought it', async () => {
+  test('skip keeps the one that is there, whichever machine brought it', async () => {
     const kept = { status: 'skipped', files: { 'a.bin': 'old content' } };
     expect(await conflict('skip', { mine: true })).toMatchObject(kept);
     expect(await conflict('skip', { mine: false })).toMatchObject(kept);

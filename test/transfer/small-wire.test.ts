@@ -136,9 +136,9 @@ describe('a sender that breaks the protocol with a small file hears one error an
     ['more bytes than it says', 'message-malformed', (hand) => say(hand, 0, TEN, { size: '9' })],
     ['more than 1 MiB', 'message-malformed', (hand) => say(hand, 0, Buffer.alloc(1024 * 1024 + 1))],
     ['a negative size', 'message-malformed', (hand) => say(hand, 0, TEN, { size: '-10' })],
-    ['a digest that is none', 'message-malformed', (hand) => say(hand, 0, TEN, { digest: 'sha1:00' })],
-    ['a mode that is none', 'message-malformed', (hand) => say(hand, 0, TEN, { mode: '65536' })],
-    ['a time that is none', 'message-malformed', (hand) => say(hand, 0, TEN, { mtimeNs: 'now' })],
+    ['an invalid digest', 'message-malformed', (hand) => say(hand, 0, TEN, { digest: 'sha1:00' })],
+    ['an invalid mode', 'message-malformed', (hand) => say(hand, 0, TEN, { mode: '65536' })],
+    ['an invalid time', 'message-malformed', (hand) => say(hand, 0, TEN, { mtimeNs: 'now' })],
   ];
   test.each(rows)('%s', async (_, code, breach) => {
     const ends = await twoEnds();

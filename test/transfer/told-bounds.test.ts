@@ -46,7 +46,7 @@ test.each(['../../etc/passwd', '/etc/passwd', '..', '.', '', 'a/../../b', 'nul\0
   },
 );
 
-test('a receiver takes nothing more until who is told of it has caught up', async () => {
+test('a receiver takes nothing more until who is told about it has caught up', async () => {
   const ends = await twoEnds();
   const read = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();

@@ -28,7 +28,7 @@ test.skipIf(!isLinux)(
   async () => {
     const ends = await twoEnds();
     await symlink('/proc/version', join(ends.home, 'version'));
-    await symlink('/proc/self/mem', join(ends.home, 'memory')); // nothing lies at address 0
+    await symlink('/proc/self/mem', join(ends.home, 'memory')); // nothing is at address 0
     await writeFile(join(ends.home, 'empty'), '');
 
     const names = ['version', 'memory', 'empty'];

@@ -298,7 +298,7 @@ describe('a link', () => {
 
   test.each<[string, (there: string) => Promise<void>]>([
     ['re-pointed', (there) => repoint(there, 'run2/f')],
-    ['made anew', (there) => repoint(there, 'run1')],
+    ['made again', (there) => repoint(there, 'run1')],
   ])('that was %s at the receiver stays, and the new one is renamed', async (_, change) => {
     const again = await withLink();
     await change(again.there);

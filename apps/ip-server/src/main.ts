@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runProgram, versionOf } from '@filer/program';
 import { commands, groups } from './cli/commands.ts';
 
-// What a server keeps is its user's alone, in whatever folder it lies.
+// What a server keeps is its user's alone, in whatever folder it is.
 process.umask(0o077);
 
 process.exit(

@@ -82,7 +82,7 @@ interface CommandText<A extends Arguments> {
   /** Whole command lines without the program's name. */
   readonly examples?: readonly string[] | undefined;
   /**
-   * Goes on when the reader of standard output has closed it, as a daemon does.
+   * Continues when the reader of standard output has closed it, as a daemon does.
    *
    * @default false
    */

@@ -147,7 +147,7 @@ function textsOf(each: Setting<unknown>, value: unknown, label: string): string[
   });
 }
 
-/** A wrong value that nobody typed just now is not a usage error. */
+/** A wrong value that no one typed just now is not a usage error. */
 function invalidIfWrong<T>(read: () => T): T {
   try {
     return read();

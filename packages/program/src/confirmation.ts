@@ -20,7 +20,7 @@ export type Ask = (question: string) => Promise<boolean>;
 /** The option that every command that confirms has. */
 export const YES = { yes: flag('do not ask first (required without a terminal)', { alias: 'y' }) };
 
-/** Refuses a command that would have to ask where nobody can answer. @throws FilerError `usage` */
+/** Refuses a command that would have to ask where no one can answer. @throws FilerError `usage` */
 export function requireTerminal(ask: Ask | undefined, command: string): void {
   if (ask !== undefined) return;
   throw new FilerError(

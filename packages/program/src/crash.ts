@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 
-/** Watches for faults that no caller can catch: what an event listener throws, a rejection nobody handles. */
+/** Watches for faults that no caller can catch: what an event listener throws, a rejection no one handles. */
 export interface CrashWatch {
   /** Rejects with the first such fault; never resolves. */
   readonly promise: Promise<never>;
@@ -23,7 +23,7 @@ export function watchForCrash(): CrashWatch {
     crashed = true;
     reject(error);
   };
-  // Nobody may be waiting any more when the fault comes.
+  // No one may be waiting any more when the fault comes.
   promise.catch(() => undefined);
   process.on('uncaughtException', onFault);
   process.on('unhandledRejection', onFault);

@@ -74,7 +74,7 @@ function foldersOf(program: ProgramName, env: Environment): UserFolders | undefi
 
 /**
  * Creates the folders that are missing (0700) and checks that they can be written. The inbox is left to
- * whoever receives files.
+ * the one who receives files.
  *
  * @throws FilerError `home-not-writable`, `no-space`
  */

@@ -9,7 +9,7 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Locks of this process: a database that nobody refers to is closed by the garbage collector. */
+/** Locks of this process: a database that no one refers to is closed by the garbage collector. */
 const held = new Set<DatabaseSync>();
 
 /** SQLite's result codes for "somebody else has it": SQLITE_BUSY and SQLITE_LOCKED. */
@@ -57,7 +57,7 @@ export async function acquireLock(
     );
   }
   if (passing && (inode === undefined || inodeOf(file) !== inode)) {
-    // Its last holder has removed it meanwhile: this lock would keep nobody out.
+    // Its last holder has removed it meanwhile: this lock would keep no one out.
     database.close();
     return await acquireLock(file, { passing });
   }

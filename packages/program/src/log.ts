@@ -32,7 +32,7 @@ export interface LoggerOptions {
 /** Names of fields whose values are secrets wherever they turn up. */
 const SECRET_FIELDS = ['seed', 'keyPem', 'privateKey', 'secret', 'token', 'link'];
 
-/** Another machine's words in a field: a longer sentence of it tells no more, and fills the disk. */
+/** Another machine's words in a field: a longer sentence of it adds nothing and fills the disk. */
 const MAX_VALUE_CHARS = 500;
 
 /** An invite keeps its addresses, a private key nothing: in messages and errors as well as in fields. */

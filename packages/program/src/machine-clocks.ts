@@ -7,7 +7,7 @@ let boot: string | undefined;
 
 /**
  * What the clocks of this machine say now. The steady one is `os.uptime()`: libuv reads CLOCK_BOOTTIME (or
- * /proc/uptime, the same), which goes on while the machine sleeps; Node's own timers and `performance.now()` stand still
+ * /proc/uptime, the same), which continues while the machine sleeps; Node's own timers and `performance.now()` stand still
  * then.
  */
 export function readClocks(): ClockReading {

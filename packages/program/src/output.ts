@@ -138,10 +138,10 @@ export class Output {
   }
 
   /**
-   * Resolves when all that was printed has left this process, or nobody reads it any more: a pipe takes 64 KiB, and
+   * Resolves when all that was printed has left this process, or no one reads it any more: a pipe takes 64 KiB, and
    * what waits behind that is lost when the process ends.
    *
-   * @param signal a program that is told to end waits 2 s longer, and no more, for a reader that stands still; for one
+   * @param signal a program that is told to end waits at most 2 s longer for a reader that stands still; for one
    *   of words it never waits longer
    */
   async drain(signal: AbortSignal): Promise<void> {
@@ -183,7 +183,7 @@ function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, READER_WAIT_MS).unref());
 }
 
-/** Standard error is gone: there is nobody left to tell. */
+/** Standard error is gone: there is no one left to tell. */
 function ignore(): void {}
 
 function stacksOf(error: unknown): string {

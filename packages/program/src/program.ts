@@ -143,7 +143,7 @@ async function completion(options: ProgramOptions, words: readonly string[]): Pr
   return await complete(options.commands, words, sourceOf(options));
 }
 
-/** @returns undefined for a program that nobody asked to end */
+/** @returns undefined for a program that no one asked to end */
 function abortedExitCode({ aborted, reason }: AbortSignal): number | undefined {
   if (!aborted) return undefined;
   return reason instanceof FilerError ? reason.exitCode : OUTPUT_CLOSED_EXIT_CODE;

@@ -15,7 +15,7 @@ export interface TimetableText {
  * tells them.
  */
 export interface Timetable extends TimetableText {
-  /** The distance of one that has the same distance for ever, in ms; undefined for one that goes by the calendar. */
+  /** The distance of one that has the same distance forever, in ms; undefined for one that goes by the calendar. */
   readonly intervalMs: number | undefined;
   /**
    * The first time after `afterMs`, by the calendar of this machine's time zone where it has one.
@@ -25,10 +25,10 @@ export interface Timetable extends TimetableText {
   next(afterMs: number): number | undefined;
 }
 
-/** Anything more frequent would be a stream, and a report is none. */
+/** Anything more frequent would be a stream, and a report is not a stream. */
 const SHORTEST_MS = 1_000;
 
-/** Beyond ten years nobody can say what a schedule is for. */
+/** Beyond ten years no one can say what a schedule is for. */
 const LONGEST_MS = 3_653 * 24 * 3_600_000;
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;

@@ -39,7 +39,7 @@ const MAX_WITNESSES = 1_000;
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * The time that this machine has a reason to believe. It goes on by the steady clock, over restarts of the program too, and
+ * The time that this machine has a reason to believe. It continues by the steady clock, over restarts of the program too, and
  * is set to the wall clock where other machines confirm that; otherwise it approaches the wall clock at a limited speed.
  * What is removed for its age is judged by `now`, which a wall clock that jumps ahead does not move.
  */

@@ -16,7 +16,7 @@ export interface AnswerBounds {
 
 /**
  * Counts what another machine answers in many messages, and says when it is enough: rows, bytes, time, silence. It may
- * answer for ever, without rows, or not at all.
+ * answer forever, without rows, or not at all.
  */
 export class BoundedAnswer implements Disposable {
   readonly #bounds: AnswerBounds;

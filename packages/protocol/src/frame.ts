@@ -98,8 +98,8 @@ export function layOutFrame(
  * Takes pieces as a socket gives them, cut anywhere, and delivers whole messages.
  *
  * Room for a part that is not yet whole is made once, from the checked lengths, and filled in place. A part
- * that lies whole in one piece is not copied: the piece must not be reused by its giver (sockets do not).
- * After it has thrown, a decoder is of no more use: the stream has lost its frames.
+ * that is whole in one piece is not copied: the piece must not be reused by its giver (sockets do not).
+ * After it has thrown, a decoder cannot be used again: the stream has lost its frames.
  */
 export class FrameDecoder {
   #maxHeaderBytes: number;

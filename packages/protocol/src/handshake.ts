@@ -69,7 +69,7 @@ export function strangerMessenger(
 export interface HandshakeOptions {
   /** Until the other side has said its word, in ms. @default AUTHENTICATION_MS */
   readonly timeoutMs?: number;
-  /** Aborted when nobody wants the connection any more; its reason is thrown. @default none */
+  /** Aborted when no one wants the connection any more; its reason is thrown. @default none */
   readonly signal?: AbortSignal | undefined;
 }
 

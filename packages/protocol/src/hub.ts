@@ -115,7 +115,7 @@ export class Hub implements AsyncIterable<HubEvent> {
 
   /**
    * What happens, in order; ends after `stop`. One reader only: one that is slow holds back each connection at its
-   * next message. While nobody iterates, only the callbacks are called.
+   * next message. While no one iterates, only the callbacks are called.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<HubEvent, void, void> {
     this.#iterated = true;
@@ -172,7 +172,7 @@ export class Hub implements AsyncIterable<HubEvent> {
     }
   }
 
-  /** Tells whoever iterates, if anybody does. Resolves when the event was taken. */
+  /** Tells the one who iterates, if anybody does. Resolves when the event was taken. */
   protected tell(event: HubEvent): Promise<void> {
     if (!this.#iterated) return Promise.resolve();
     return new Promise((resolve) => {

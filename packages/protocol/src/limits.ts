@@ -30,7 +30,7 @@ export const GOT_EVERY_BYTES = 1 * MiB;
 /** Content of one received file is digested in blocks of this size, whatever the message size. */
 export const DIGEST_BLOCK_BYTES = 1 * MiB;
 
-/** Accept to authenticated, absolute: whoever has not said a valid `hello` by then is destroyed. */
+/** Accept to authenticated, absolute: the one who has not said a valid `hello` by then is destroyed. */
 export const AUTHENTICATION_MS = 10_000;
 
 /**
@@ -80,7 +80,7 @@ export const REFUSAL_DELAY_MS = 1_000;
 /** The part of all connections that one machine may have where descriptors are few: three others find room. */
 export const MAX_SHARE_OF_CONNECTIONS = 0.25;
 
-/** Spools of one member that a server remembers, for ever: a home opens another one only when it was restored. */
+/** Spools of one member that a server remembers, forever: a home opens another one only when it was restored. */
 export const MAX_SPOOLS_PER_MEMBER = 1_000;
 
 /** Silence before a ping, and before a connection is given up. TCP keepalive does not free a sender. */
@@ -134,7 +134,7 @@ export const MIN_UNREAD_BYTES = 64 * KiB;
 export const MAX_PARTIAL_BYTES_PER_MACHINE = 16 * MiB;
 export const MAX_PARTIAL_BYTES = 64 * MiB;
 
-/** A request that nobody answers. */
+/** A request that no one answers. */
 export const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A connection attempt to one address. */
@@ -174,7 +174,7 @@ export const MAX_REMOVALS_BYTES = 512 * KiB;
 /** An offer: 100 names of 255 characters and a note, each character escaped. */
 export const MAX_OFFER_BYTES = 512 * KiB;
 
-/** Batches of entries, of answers to them, and of receipts; whoever makes one bounds the names in it. */
+/** Batches of entries, of answers to them, and of receipts; the maker bounds the names in it. */
 export const MAX_BATCH_BYTES = 4 * MiB;
 
 /** The frames of a connection that carries a transfer: so much a hostile peer can make each of them hold. */

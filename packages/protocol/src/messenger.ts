@@ -14,7 +14,7 @@ import { formatError } from './messages/error.ts';
 import { describeHostPort, describeRemote } from './transport/endpoint.ts';
 import type { ReusedReads } from './transport/reused-reads.ts';
 
-/** Content from this size on is written as it lies, below it is copied next to its header. */
+/** Content from this size on is written as it is, below it is copied next to its header. */
 const COPY_BELOW_BYTES = 16 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
@@ -29,7 +29,7 @@ export interface MessengerOptions {
   readonly peerId?: string | undefined;
   /** Where the other side is, where the socket does not say it. @default its address, or 'local' */
   readonly remote?: string | undefined;
-  /** Who is charged for the memory that this connection takes; undefined for nobody. @default undefined */
+  /** Who is charged for the memory that this connection takes; undefined when no machine is charged. @default undefined */
   readonly holder?: string | undefined;
   /** All that is read before `chargeTo` says who is on the other side, in bytes; then the connection ends. @default Infinity */
   readonly maxStrangerBytes?: number;
@@ -63,7 +63,7 @@ export class Messenger implements AsyncIterable<Message> {
   body: Buffer = NO_BYTES;
   /** When the last message was received, in ms since the epoch; 0 before the first. */
   recvTime = 0;
-  /** When the last message came, by `performance.now()`, which nobody sets. */
+  /** When the last message came, by `performance.now()`, which no setting of the clock moves. */
   recvSteadyMs = 0;
   /** Bytes received on this connection, prefixes and headers included. */
   receivedBytes = 0;
@@ -206,7 +206,7 @@ export class Messenger implements AsyncIterable<Message> {
       {
         ping: () => this.post(encodeFrame({ type: 'ping' })),
         giveUp: (error) => this.destroy(error),
-        // Two sides that both wait to write and do not read would wait for ever.
+        // Two sides that both wait to write and do not read would never end.
         isDeaf: () => this.socket.isPaused() && this.#writer.isIdle,
       },
       options,
@@ -229,7 +229,7 @@ export class Messenger implements AsyncIterable<Message> {
   }
 
   /**
-   * Gives the memory of a received content back, for the contents to come: for readers of bulk. Nobody may use
+   * Gives the memory of a received content back, for the contents to come: for readers of bulk. No one may use
    * it afterwards.
    */
   recycle(content: Buffer): void {
@@ -238,7 +238,7 @@ export class Messenger implements AsyncIterable<Message> {
   }
 
   /**
-   * Sends one message. Whoever awaits it feels backpressure: it resolves when the bytes were handed to the
+   * Sends one message. The one who awaits it feels backpressure: it resolves when the bytes were handed to the
    * operating system.
    *
    * @param content belongs to the messenger until the promise is settled
@@ -287,7 +287,7 @@ export class Messenger implements AsyncIterable<Message> {
   #receive(piece: Buffer): void {
     this.receivedBytes += piece.length;
     this.#keepAlive?.heard();
-    if (this.#closing) return; // nobody reads any more
+    if (this.#closing) return; // no one reads any more
     if (this.receivedBytes > this.#maxBytes) {
       this.reject(
         new FilerError(
@@ -370,7 +370,7 @@ export class Messenger implements AsyncIterable<Message> {
       this.#closing = true;
       this.#keepAlive?.stop();
       this.socket.end();
-      // Nobody reads any more: let what still arrives flow away, or the end would never be seen.
+      // No one reads any more: let what still arrives flow away, or the end would never be seen.
       this.#incoming.end();
       this.socket.resume();
     }

@@ -42,7 +42,7 @@ export class RemovalNews {
     this.#tell(leaves, MAX_LEAVES_PER_MESSAGE, (some) => leavesMessage.format({ leaves: some }), from);
   }
 
-  /** Waits for nobody: a session with too much that waits is ended, and levels when it is opened again. */
+  /** Does not wait: a session with too much that waits is ended, and levels when it is opened again. */
   #tell<T>(
     news: readonly T[],
     perMessage: number,

@@ -16,7 +16,7 @@ export class Semaphore {
     this.#places = atOnce;
   }
 
-  /** Whether nobody works or waits. */
+  /** Whether no one works or waits. */
   get isIdle(): boolean {
     return this.#taken === 0;
   }

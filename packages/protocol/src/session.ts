@@ -47,7 +47,7 @@ export class Session {
   readonly messenger: Messenger;
   /**
    * Resolves when the connection is gone: undefined after an orderly end, else the reason. Rejects only with a bug
-   * of a handler, which ends the program of whoever does not expect it.
+   * of a handler, which ends the program of the one who does not expect it.
    */
   readonly closed: Promise<FilerError | undefined>;
   readonly #pending = new Map<string, Pending>();
@@ -184,7 +184,7 @@ export class Session {
 
   #answer(re: string, message: Message): Promise<void> | void {
     const pending = this.#pending.get(re);
-    if (pending === undefined) return; // an answer that nobody waits for any more
+    if (pending === undefined) return; // an answer that no one waits for any more
     if (message.header['type'] === 'error') pending.fail(this.#errorOf(message.header));
     else return pending.deliver(message);
   }
@@ -193,7 +193,7 @@ export class Session {
     try {
       for await (const message of this.#requests.messages) await this.#serve(message);
     } catch (error) {
-      // A bug of ours: `closed` rejects with it, and whoever does not expect that ends loudly.
+      // A bug of ours: `closed` rejects with it, and the one who does not expect that ends loudly.
       this.messenger.destroy(new FilerError('internal', 'a handler failed', { cause: error }));
       throw error;
     } finally {
@@ -226,7 +226,7 @@ export class Session {
   }
 }
 
-/** Messages on their way to one reader. Whoever fills it waits while too much is unread. */
+/** Messages on their way to one reader. The writer waits while too much is unread. */
 class Inbox {
   readonly messages: MessageQueue;
   readonly #maxBytes: number;
@@ -252,7 +252,7 @@ class Inbox {
     this.messages.drop();
   }
 
-  /** Nothing more comes in, and nobody waits to put more in. */
+  /** Nothing more comes in, and no one waits to put more in. */
   end(): void {
     this.#ended = true;
     this.messages.end();

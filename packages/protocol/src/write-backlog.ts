@@ -13,7 +13,7 @@ export class WriteBacklog {
   #bytes = 0;
   #postedBytes = 0;
 
-  /** @param posted whether nobody waits for it: a broadcast, a ping */
+  /** @param posted whether no one waits for it: a broadcast, a ping */
   add(bytes: number, posted: boolean): void {
     const counted = bytes + MESSAGE_OVERHEAD_BYTES;
     this.#messages.push({ bytes: counted, posted });

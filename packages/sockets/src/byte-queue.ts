@@ -1,7 +1,7 @@
 const LINE_FEED = 10;
 const NO_BYTES = Buffer.alloc(0);
 
-/** Bytes that came in pieces and leave in other ones. A part that lies whole in one piece is not copied. */
+/** Bytes that came in pieces and leave in other ones. A part that is whole in one piece is not copied. */
 export class ByteQueue {
   #pieces: Buffer[] = [];
   #first = 0;
@@ -52,7 +52,7 @@ export class ByteQueue {
     return whole;
   }
 
-  /** @returns what lies in one piece, undefined when nothing waits */
+  /** @returns what is in one piece, undefined when nothing waits */
   takePiece(maxBytes = Infinity): Buffer | undefined {
     const head = this.#pieces[this.#first];
     return head === undefined ? undefined : this.take(Math.min(head.length - this.#offset, maxBytes));

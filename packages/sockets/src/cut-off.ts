@@ -4,7 +4,7 @@ export class CutOff {
   #wake: (() => void) | undefined;
 
   /**
-   * Waits for one piece of work at a time. What becomes of it after the cut is nobody's concern any more.
+   * Waits for one piece of work at a time. Its result after the cut does not matter.
    *
    * @returns undefined when it was cut off
    */

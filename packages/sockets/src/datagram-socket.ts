@@ -46,7 +46,7 @@ async function addressOf(host: string): Promise<{ address: string; family: numbe
 }
 
 /**
- * Sends one datagram. Resolves when it is with the operating system: nobody says whether it arrives.
+ * Sends one datagram. Resolves when it is with the operating system: no one says whether it arrives.
  *
  * @param content text is sent as UTF-8
  * @param to undefined on a connected socket

@@ -5,7 +5,7 @@ import { closeDatagramSocket, openDatagramSocket, sendDatagram } from './datagra
 
 export interface ReceiveOptions {
   readonly signal?: AbortSignal | undefined;
-  /** @default it waits for ever */
+  /** @default it waits without a limit */
   readonly timeoutMs?: number;
 }
 
@@ -61,13 +61,13 @@ export class DatagramLink implements AsyncIterable<Buffer>, AsyncDisposable {
     });
   }
 
-  /** Datagrams dropped because nobody received them. */
+  /** Datagrams dropped because no one received them. */
   get dropped(): number {
     return this.#dropped;
   }
 
   /**
-   * Resolves when it is with the operating system: nobody says whether it arrives.
+   * Resolves when it is with the operating system: no one says whether it arrives.
    *
    * @throws FilerError `too-large`, `connection-closed`
    */

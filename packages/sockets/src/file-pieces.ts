@@ -49,7 +49,7 @@ export async function* readFilePieces(path: string, part: FilePart): AsyncGenera
   }
 }
 
-/** Failures of the file are told as such; those of whoever takes the pieces are not ours to name. */
+/** Failures of the file are told as such; those of the one who takes the pieces are not ours to name. */
 async function nextOf(
   pieces: AsyncIterator<Buffer>,
   path: string,

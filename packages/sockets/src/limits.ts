@@ -12,7 +12,7 @@ export const MAX_UNREAD_DATAGRAMS = 1_024;
 /** Longest line that a line reader takes, in bytes without its end. */
 export const MAX_LINE_BYTES = 64 * KiB;
 
-/** What "read to the end" takes unless told otherwise, in bytes: it lies in memory whole. */
+/** What "read to the end" takes unless told otherwise, in bytes: it is in memory whole. */
 export const MAX_READ_TO_END_BYTES = 16 * MiB;
 
 /** Read ahead of a stream's reader before its socket is paused, in bytes: one read of the operating system. */

@@ -50,7 +50,7 @@ export async function listenDatagrams(
   });
   const send = (bytes: Uint8Array | string, to: HostPort): Promise<void> => sendDatagram(socket, bytes, to);
 
-  // An error concerns one datagram; the listener goes on.
+  // An error concerns one datagram; the listener continues.
   socket.on('error', (error) => onRefused('unknown', messageOf(error)));
   socket.on('message', (bytes, remote) => {
     const from = { host: remote.address, port: remote.port };

@@ -3,7 +3,7 @@ import type { Datagram } from './listen-datagrams.ts';
 import type { CutOff } from './cut-off.ts';
 import type { SocketStream } from './socket-stream.ts';
 
-/** What a handler is told of the service that runs it. */
+/** What a handler is told about the service that runs it. */
 export interface ServiceContext {
   /** Where the service listens. */
   readonly address: Listener['address'];

@@ -74,7 +74,7 @@ export class Service implements ServiceContext, AsyncDisposable {
     const service = new Service(options);
     service.#listener = await listen(endpoint, {
       ...options,
-      // Whoever has sent all may still wait for the answer.
+      // A client that has sent all may still wait for the answer.
       allowHalfOpen: true,
       onConnection: (link) => {
         link.admit();
@@ -166,7 +166,7 @@ export class Service implements ServiceContext, AsyncDisposable {
     return this.#forever.promise;
   }
 
-  /** Ends `serveForever`: what is served goes on, what comes waits. It may be called again later. */
+  /** Ends `serveForever`: what is served continues, what comes waits. It may be called again later. */
   shutdown(): void {
     this.#pool.servesAll = false;
     this.#forever?.resolve();

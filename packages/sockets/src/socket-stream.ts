@@ -30,7 +30,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
 
   readonly #unread = new ByteQueue();
   #drain: DrainWaiters | undefined;
-  /** Whoever waits for more bytes. */
+  /** The one who waits for more bytes. */
   #reader:
     { readonly resolve: (more: boolean) => void; readonly reject: (error: unknown) => void } | undefined;
   #reading = false;
@@ -99,7 +99,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
   }
 
   /**
-   * The next line as UTF-8 text (what is none becomes U+FFFD), without its end: LF or CRLF. The last line needs none.
+   * The next line as UTF-8 text (an invalid sequence becomes U+FFFD), without its end: LF or CRLF. The last line needs none.
    *
    * @param maxBytes of the line without its end @default MAX_LINE_BYTES
    * @returns undefined at the end
@@ -153,7 +153,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
   }
 
   /**
-   * Writes; whoever awaits it feels backpressure: it resolves when there is room for more.
+   * Writes; the one who awaits it feels backpressure: it resolves when there is room for more.
    *
    * @param bytes belong to the stream from here on; text is written as UTF-8
    * @throws FilerError why the connection broke, `connection-closed` when it was closed or ended
@@ -212,7 +212,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
       this.#closing = true;
       this.#failReader();
       this.socket.end();
-      // Nobody reads any more: let what still arrives flow away, or the end would never be seen.
+      // No one reads any more: let what still arrives flow away, or the end would never be seen.
       if (!this.socket.readableEnded) {
         this.socket.removeAllListeners('data');
         this.socket.resume();

@@ -5,7 +5,7 @@ import { progressWords } from '../../../apps/filer-client/src/cli/files/progress
 import { LiveProgress } from '../../../apps/filer-client/src/jobs/live-progress.ts';
 import { ProgressThrottle, TransferRate } from '@filer/program';
 
-test('a rate is that of the last seconds, and begins anew when a file begins again', () => {
+test('a rate is that of the last seconds, and begins again when a file begins again', () => {
   const rate = new TransferRate();
   expect(rate.at(0, 0)).toBe(0);
   expect(rate.at(1_000, 1_000)).toBe(1_000);

@@ -29,7 +29,7 @@ test('patterns that were typed mean what they mean in a .gitignore of the folder
   expect(ignored(top, '..x', false)).toBe(false);
 });
 
-test('a .filerignore counts for what lies below it, a deeper one overrules it, and what was typed both', async () => {
+test('a .filerignore counts for what is below it, a deeper one overrules it, and what was typed both', async () => {
   const top = await folderWith({ '.': '*.tmp\n', sub: '!a.tmp\n/only-here\n' });
   const ignored = ignoreRules(['b.txt']);
 

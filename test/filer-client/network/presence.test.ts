@@ -13,7 +13,7 @@ async function openNetwork(): Promise<NetworkHere> {
   return network;
 }
 
-test('while the server is away nobody is online: it is not known who is, and since when', async () => {
+test('while the server is away no one is online: it is not known who is, and since when', async () => {
   const network = await openNetwork();
   const [alice, bob] = [await network.add('alice'), await network.add('bob')];
   await alice.sees('bob');

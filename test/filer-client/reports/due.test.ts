@@ -228,7 +228,7 @@ test('a server is told the next report and the third', () => {
   expect(duesOf(rule, taken(rule, standing, late), late, true)).toEqual({ nextInMs: 0, thirdInMs: third });
 });
 
-test('a server is told of the calendar, too, up to ten years ahead', () => {
+test('a server is told about the calendar, too, up to ten years ahead', () => {
   const daily = { timetable: parseEvery('day@18:00'), offsetMs: 5 * SECOND };
   const first = 8 * HOUR + 5 * SECOND;
   const told = duesOf(daily, begin(daily, START), START, false);
@@ -260,7 +260,7 @@ test.each([
   },
 );
 
-test('two schedules of one machine do not share their place, and a jitter of 0 is none', () => {
+test('two schedules of one machine do not share their place, and a jitter of 0 means no jitter', () => {
   const timetable = parseEvery('1h');
   const places = ['disk', 'load', 'net', 'cpu'].map(
     (name) => ruleFor(timetable, undefined, 'ID', name).offsetMs,

@@ -142,7 +142,7 @@ test('a run that is ended with the daemon is no report, and is made up once afte
   expect(home.reports).toEqual(['slow']);
 });
 
-test('what is due while the last run goes on is made up once when it ends', async () => {
+test('what is due while the last run continues is made up once when it ends', async () => {
   const stop = join(folder, 'stop');
   home.table.add(
     {
@@ -186,7 +186,7 @@ test('four run at once, and the others when their turn comes', async () => {
   expect((await home.reported(6)).toSorted()).toEqual(names);
 });
 
-test('a run that somebody asks for comes after the one that goes on, and what is due stays due', async () => {
+test('a run that somebody asks for comes after the one that continues, and what is due stays due', async () => {
   const stop = join(folder, 'stop');
   home.table.add(
     {
@@ -217,7 +217,7 @@ test('who asked for a run and went away ends it, and there is no report', async 
   expect(home.reports).toEqual([]);
 });
 
-test('a schedule that is changed begins anew; one whose command is changed goes on', async () => {
+test('a schedule that is changed begins again; one whose command is changed continues', async () => {
   home.table.add({ name: 'x', every: '10m', jitter: '0s', set: { a: '1' } }, false);
   home.pass(4 * MINUTE);
   home.table.add({ name: 'x', every: '10m', jitter: '0s', set: { a: '2' }, grace: '5m' }, true);
@@ -256,7 +256,7 @@ test('a file that cannot be read at all takes no schedule away', async () => {
   expect(home.table.announce()).toMatchObject([{ name: 'x' }]);
 });
 
-test('where the spool is full no report is made, the schedule goes on, and says so', async () => {
+test('where the spool is full no report is made, the schedule continues, and says so', async () => {
   await home.close();
   home.start(0);
   home.table.add({ name: 'x', every: '10m', jitter: '0s', set: { a: '1' } }, false);
@@ -433,7 +433,7 @@ test('a schedule whose jitter is changed keeps its time', async () => {
   expect(home.table.dueOf('day')).toMatchObject({ nextInMs: (within ?? 0) - 60 * MINUTE });
 });
 
-test('a file that is rewritten with other names is announced with no more schedules than a server takes', async () => {
+test('a file that is rewritten with other names is announced with at most as many schedules as a server takes', async () => {
   const named = (prefix: string): string =>
     Array.from({ length: 100 }, (_, n) => DAILY.replace('day', `${prefix}${n}`)).join('\n');
   await writeFile(home.file, named('a'));

@@ -134,7 +134,7 @@ test('what stands outside of schedules is a mistake, too', () => {
   ]);
 });
 
-test('no more schedules are taken than a server takes', () => {
+test('at most as many schedules are taken as a server takes', () => {
   const many = Array.from({ length: 102 }, (_, n) => DISK.replace('disk', `d${n}`)).join('');
   const [names, messages] = read(many);
   expect(names.length).toBe(100);

@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 const FIRST = { content: 'one', mtimeNs: -1_000n, job: 'first' };
 
-test('what a sender delivered last under a path is found at once, and nobody else’s', async () => {
+test('what a sender delivered last under a path is found at once, and no one else’s', async () => {
   const store = new DeliveryStore(database, writes);
   const [anna, carol] = [store.of('A', '/inbox'), store.of('C', '/inbox')];
   const noted = [anna.note('anna/a', FIRST), anna.note('anna/a', { ...FIRST, content: 'two' })];

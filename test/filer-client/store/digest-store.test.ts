@@ -58,7 +58,7 @@ test('a daemon and a command write and read side by side', () => {
   expect(daemon.find(identity(1_999))).toEqual(known(1_999));
 });
 
-test('while another one writes it waits for nobody, and loses nothing', () => {
+test('while another one writes it waits for no one, and loses nothing', () => {
   const store = open();
   const other = new DatabaseSync(file);
   onTestFinished(() => other.close());
@@ -106,7 +106,7 @@ test('the longest unused are forgotten, and what is looked up stays', () => {
   expect([1, 2, 3, 4, 5, 6].filter((n) => store.find(identity(n)) !== undefined)).toEqual([1, 4, 5, 6]);
 });
 
-test('a damaged one is made anew, one of another version is emptied', async () => {
+test('a damaged one is made again, one of another version is emptied', async () => {
   await writeFile(file, 'this is no database at all, and long enough to be looked at as one'.repeat(20));
   const store = open();
   store.keep(identity(1), known(1));

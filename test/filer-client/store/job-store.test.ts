@@ -110,7 +110,7 @@ test('what failed is kept until the recipient is served again', () => {
   expect(jobs.failures('one', 'B')).toEqual([]);
 });
 
-test('a daemon that starts gives free what ran: what waits goes on, what was fetched and what commands ran does not', () => {
+test('a daemon that starts gives free what ran: what waits continues, what was fetched and what commands ran does not', () => {
   create('queued', { queue: true });
   create('plain', { request: '{"kind":"pull","path":"docs","timeoutMs":60000}' });
   create('command', { owner: commandOwner(process.ppid) });
@@ -124,7 +124,7 @@ test('a daemon that starts gives free what ran: what waits goes on, what was fet
   const states = ['queued', 'plain', 'command'].map((id) => jobs.job(id)?.state);
   expect(states).toEqual(['queued', 'interrupted', 'running']);
   expect(told).toEqual([{ job: 'plain', remedy: 'filer-client retry plain' }]);
-  // A process that has not noted for long that it is there is not, whoever has its number now.
+  // A process that has not noted for long that it is there is not, whichever process has its number now.
   releaseDeadJobs(jobs, 100_000, { daemonLog: log });
   expect(jobs.job('command')?.state).toBe('interrupted');
 });
@@ -200,7 +200,7 @@ test('a process whose deliveries all wait for their turn is known to be alive', 
   expect(jobs.job('one')?.state).toBe('running');
 });
 
-test('a process that was taken for dead while its machine slept goes on, unless another one has its job', () => {
+test('a process that was taken for dead while its machine slept continues, unless another one has its job', () => {
   create('one');
   jobs.begin('one', 'B', DAEMON, 10_000);
   const counts = {

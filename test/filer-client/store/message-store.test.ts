@@ -78,7 +78,7 @@ test('the largest text has room however little of it there is', () => {
   expect(shown()).toEqual(['y'.repeat(MAX_TEXT_BYTES), 'z']);
 });
 
-test('a text that is kept is charged to nobody and does not give way, until that is taken back', () => {
+test('a text that is kept is charged to no one and does not give way, until that is taken back', () => {
   messages.roomBytes = 16 * KiB;
   add(anna, 'to keep');
   const [{ key } = { key: '' }] = messages.all();

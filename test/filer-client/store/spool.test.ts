@@ -28,7 +28,7 @@ function waiting(): SpooledReport[] {
   return spool.next(100);
 }
 
-test('a report that the server refused for good waits no more, and is kept with the reason', () => {
+test('a report that the server refused for good no longer waits, and is kept with the reason', () => {
   const [first, second] = [spool.add('user', 1, body), spool.add('schedule', 2, body)];
   spool.setAside(first, TOO_LARGE, 99);
 

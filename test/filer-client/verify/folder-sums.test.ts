@@ -24,7 +24,7 @@ function outcome(path: string, ok: boolean): FileOutcome {
   return { type: 'file', job: 'j', recipient: 'bob', path, ok, size: 1_000, status, reason: null, ...end };
 }
 
-/** What is told of events, as people are shown it: lines at once, then those of folders. */
+/** What is told about events, as people are shown it: lines at once, then those of folders. */
 function shown(named: readonly string[], events: readonly SendEvent[]): { told: string[]; lines: string[] } {
   const receipts = new ReceiptLines();
   const told: string[] = [];

@@ -164,7 +164,7 @@ async function leftIn(place: string, name: string): Promise<AsideName> {
   return left;
 }
 
-test('a file that lies aside on a disk that is away gets its name when the disk is back', async () => {
+test('a file that is aside on a disk that is away gets its name when the disk is back', async () => {
   const [place, away] = [join(folder, 'disk'), join(folder, 'away')];
   const left = await leftIn(place, 'a');
   await rename(place, away);
@@ -180,7 +180,7 @@ test('a file that lies aside on a disk that is away gets its name when the disk 
   expect(noted.size).toBe(0);
 });
 
-test('a name under which nothing lies in the folder that it was noted for is forgotten', async () => {
+test('a name under which nothing is in the folder that it was noted for is forgotten', async () => {
   const left = await leftIn(join(folder, 'sub'), 'a');
   await rm(left.aside);
   restoreLeft(ledger, [left]);

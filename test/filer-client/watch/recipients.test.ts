@@ -107,7 +107,7 @@ test('with --delete-after a file stays when one of its recipients was removed, a
   expect(String(reason)).toContain('erik');
   expect(String(reason)).toContain('add it again');
 
-  // Whoever is to have it now says so, and it goes.
+  // The one who is to have it now says so, and it goes.
   await anna.ask('watch', 'remove', 'removed', '--yes');
   await anna.ask(
     'watch',

@@ -14,7 +14,7 @@ test('a file rests when two looks as far apart as the settle time show the same'
   expect(settling.size).toBe(0);
 });
 
-test('a file that changed begins anew, however long ago it was seen first', () => {
+test('a file that changed begins again, however long ago it was seen first', () => {
   const settling = new Settling<string>(10);
   settling.see('a', 'found', 'one', SETTLE_MS, 0);
 

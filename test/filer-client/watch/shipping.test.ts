@@ -130,7 +130,7 @@ test('each end of a delivery that failed is noted, not the first alone', async (
   expect(stores.watches.ended(watch.id).map(({ job }) => job)).toEqual([first.job]);
 });
 
-test('what is owed is not gone through again and again while nobody signs for it', async () => {
+test('what is owed is not gone through again and again while no one signs for it', async () => {
   let asked = 0;
   class CountedStore extends WatchStore {
     override settled(...args: Parameters<WatchStore['settled']>): ReturnType<WatchStore['settled']> {

@@ -262,7 +262,7 @@ test('a watched folder that cannot be read is told, and watched as soon as it ca
   expect(reason()).toBe('');
 });
 
-test('a problem of something that is gone, ignored, or replaced is none any more', async () => {
+test('a problem of something that is gone, ignored, or replaced is no longer a problem', async () => {
   await mkdir(at('w', 's'), { recursive: true });
   await watchIt();
   for (const end of [

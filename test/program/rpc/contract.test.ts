@@ -261,7 +261,7 @@ async function rejectedBy(signal: AbortSignal): Promise<never> {
   throw signal.reason;
 }
 
-/** Long enough for what can go on to go on. */
+/** Long enough for what can continue to continue. */
 function turns(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }

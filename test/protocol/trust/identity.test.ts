@@ -49,7 +49,7 @@ describe('an identity', () => {
     expect((await readdir(folder)).sort()).toEqual(['cert.pem', 'key.pem']);
   });
 
-  test('lies in files that only their owner can read', async () => {
+  test('is in files that only their owner can read', async () => {
     await loadOrCreateIdentity(folder);
     for (const name of ['key.pem', 'cert.pem']) expect((await stat(at(name))).mode & 0o777).toBe(0o600);
   });

@@ -2,7 +2,7 @@ import type { Context, DaemonClient, Method, MethodTypes } from '@filer/program'
 import type { EphemeralDaemon } from '../daemon/ephemeral-daemon.ts';
 import { reconnectDelayMs } from '../network/backoff.ts';
 
-/** Calls an ephemeral daemon again and again, for a command that goes on while no daemon runs. */
+/** Calls an ephemeral daemon again and again, for a command that continues while no daemon runs. */
 export interface EphemeralClient extends AsyncDisposable {
   /** @throws FilerError `not-joined`, and as `DaemonClient.call` */
   call<T extends MethodTypes>(method: Method<T>, params: T['params']): Promise<T['result']>;

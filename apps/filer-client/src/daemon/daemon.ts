@@ -41,7 +41,7 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
   readonly closing: AsyncDisposableStack;
 }
 
-/** The peer that runs, as commands and whoever started it use it. @see openDaemon */
+/** The peer that runs, as commands and the one who started it use it. @see openDaemon */
 export class Daemon implements DaemonPart {
   readonly isRunning = true;
   readonly gets = new Set<GetJob>();
@@ -150,7 +150,7 @@ export class Daemon implements DaemonPart {
     return this.#parts.sessions.get(peerId);
   }
 
-  /** Drops the session with the server and dials anew. */
+  /** Drops the session with the server and dials again. */
   reconnect(): void {
     this.#parts.link.reconnect();
   }

@@ -38,7 +38,7 @@ export interface EphemeralOptions {
 
 /**
  * A daemon for the time of one command, in the command's process, while none runs: it does every operation that needs
- * none of what a daemon does on its own, listens to nobody and is never presence.
+ * none of what a daemon does on its own, listens to no one and is never presence.
  */
 export class EphemeralDaemon implements AsyncDisposable {
   readonly access: CommandAccess;

@@ -17,7 +17,7 @@ export interface HistoryKeeperOptions {
   readonly log: Logger;
 }
 
-/** Forgets what lies further back than the history is to reach. */
+/** Forgets what is further back than the history is to reach. */
 export class HistoryKeeper implements Disposable {
   readonly #options: HistoryKeeperOptions;
   #timer: NodeJS.Timeout | undefined;

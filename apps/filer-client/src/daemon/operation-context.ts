@@ -55,7 +55,7 @@ export interface DaemonPart {
   readonly watches: Pick<Watches, 'add' | 'remove' | 'standing'>;
   /** Live connections, in and out. */
   connections(): number;
-  /** Has the server tried at an address. @returns null where that goes on later @throws FilerError as dialling does */
+  /** Has the server tried at an address. @returns null where that continues later @throws FilerError as dialling does */
   useServer(address: HostPort, signal: AbortSignal): Promise<true | null>;
   listConnections(): readonly ConnectionLine[];
   /** Opens a session with a peer and keeps it. @throws FilerError as dialling does */

@@ -34,7 +34,7 @@ export interface GetRequest {
 }
 
 export interface GetSurroundings extends Outreach {
-  /** Gets what goes on; a slow listener holds nothing up. */
+  /** Gets what continues; a slow listener holds nothing up. */
   readonly emit: (event: GetEvent) => void;
   /** @see ReceiverOptions.caughtUp */
   readonly caughtUp?: () => Promise<void> | undefined;
@@ -79,7 +79,7 @@ export class GetJob {
   readonly #since = new Date().toISOString();
   readonly #progress = new LiveProgress();
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#around.emit(progress));
-  /** Where it lies, once it does: its name may have been taken. */
+  /** Where it is, once it does: its name may have been taken. */
   #path: string;
 
   constructor(request: GetRequest, around: GetSurroundings) {
@@ -221,7 +221,7 @@ export class GetJob {
           policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
           known: member.digests,
           deliveries: member.deliveries.of(peer.id, destination.folder),
-          // What lies here belongs to the one who fetches: it is replaced on that person's word.
+          // What is here belongs to the one who fetches: it is replaced on that person's word.
           replaces: onConflict === 'update' ? 'own' : 'all',
           mark: this.#mark,
           onConflict,

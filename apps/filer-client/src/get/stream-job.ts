@@ -27,7 +27,7 @@ export interface StreamSurroundings extends Outreach {
 const STEP_BYTES = 1024 * 1024;
 
 /**
- * Fetches one file into a stream, over as many connections as it takes: the next one goes on where the stream stands.
+ * Fetches one file into a stream, over as many connections as it takes: the next one continues where the stream stands.
  *
  * @returns bytes that were written
  * @throws FilerError why the stream is not the whole file; the reason of `signal`

@@ -3,7 +3,7 @@ import type { SharedFolder, WalkOptions } from '@filer/transfer';
 import { judge, readRules, RuleFiles, RULES_FILE, rulesOf } from './rule-files.ts';
 
 /**
- * What of a folder stays here: what its `.filerignore` files say, each for what lies below it, the deeper one counts;
+ * What of a folder stays here: what its `.filerignore` files say, each for what is below it, the deeper one counts;
  * and above them all what was typed.
  *
  * @param excludes patterns as in a `.gitignore` of the folder that is sent
@@ -29,7 +29,7 @@ export class ShareRules {
       try {
         return shared.at(file, readRules);
       } catch {
-        return undefined; // no such folder: whoever asks for what lies in it hears so
+        return undefined; // no such folder: the one who asks for what is in it hears so
       }
     });
   }

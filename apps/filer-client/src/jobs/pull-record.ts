@@ -6,7 +6,7 @@ import { NO_COUNTS, type FailedFile } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
 import { DAEMON } from './job-leases.ts';
 
-/** Whoever has fetched: a member, or the ip-server. */
+/** The one who has fetched: a member, or the ip-server. */
 export interface Fetcher {
   readonly id: string;
   readonly name: string;

@@ -3,16 +3,16 @@ import ignore, { type Ignore } from 'ignore';
 import { systemCode } from '@filer/protocol';
 import { isOwn } from '@filer/transfer';
 
-/** Rules of a folder, by gitignore's syntax, for what lies below it. */
+/** Rules of a folder, by gitignore's syntax, for what is below it. */
 export const RULES_FILE = '.filerignore';
 
-/** A longer one is none that a person wrote. */
+/** A person did not write a longer one. */
 const MAX_RULES_BYTES = 1024 * 1024;
 
 /** Folders whose rules are kept: a walk needs those on the way to where it is. */
 const MAX_KEPT = 1_000;
 
-/** What the rules files of a folder and of those below it say, each for what lies below it; the deeper one counts. */
+/** What the rules files of a folder and of those below it say, each for what is below it; the deeper one counts. */
 export class RuleFiles {
   readonly #read: (folder: string) => string | undefined;
   readonly #byFolder = new Map<string, Ignore | undefined>();

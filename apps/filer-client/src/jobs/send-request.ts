@@ -17,7 +17,7 @@ export interface SendRequest {
   readonly note: string;
   /** How long a recipient that was lost half-way is tried again. */
   readonly timeoutMs: number;
-  /** Of the files among `paths`; what lies in folders is found while they are sent. */
+  /** Of the files among `paths`; what is in folders is found while they are sent. */
   readonly bytesTotal: number;
   readonly onConflict: OnConflict;
   readonly checksum: boolean;

@@ -34,14 +34,14 @@ export function isLost(code: ErrorCode | undefined): boolean {
 export interface WhileLostOptions {
   /** Who is lost, by name. */
   readonly peer: string;
-  /** How long it may be lost before it is given up. A short one is told of progress by `attempt`. */
+  /** How long it may be lost before it is given up. A short one is told about progress by `attempt`. */
   readonly limit: TimeLimit;
   readonly signal: AbortSignal;
   /** Whether it was lost before this began. @default false */
   readonly wasLost?: boolean;
   /** One connection. @returns why it ended early */
   readonly attempt: () => Promise<FilerError | undefined>;
-  /** Grows with what has come: then the time begins anew. */
+  /** Grows with what has come: then the time begins again. */
   readonly progress: () => number;
   /** Called once, before the first new try. */
   readonly onLost: (reason: FilerError) => void;

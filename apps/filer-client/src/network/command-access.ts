@@ -69,18 +69,18 @@ export class CommandAccess implements ServerAccess {
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof FilerError)) throw error;
-      this.#dialled = undefined; // the next call tries anew
+      this.#dialled = undefined; // the next call tries again
       this.#current = undefined;
     }
   }
 
-  /** The next use dials anew if the last one failed. */
+  /** The next use dials again if the last one failed. */
   forgetFailure(): void {
     if (this.#current === undefined) this.#dialled = undefined;
   }
 
   kickSpool(): void {
-    // Whoever puts a report in the spool without a daemon drains it itself.
+    // The one who puts a report in the spool without a daemon drains it itself.
   }
 
   async close(): Promise<void> {

@@ -18,7 +18,7 @@ import type { Member } from './member.ts';
 
 /**
  * Compares what is kept with the position that a fresh welcome names. A server that was restored from a backup
- * stands behind us: its directory counts anew.
+ * stands behind us: its directory counts again.
  */
 export function alignDirectory(member: Member, { epoch, seq }: Pick<Welcome, 'epoch' | 'seq'>): void {
   const known = member.directory.position;

@@ -50,7 +50,7 @@ export class Member extends HomeStore {
   /** What is sent and received now. */
   readonly pulse = new TransferPulse(this.events);
   readonly connections = new LiveConnections();
-  /** Sessions with peers and the server that are told of removals and leaves. */
+  /** Sessions with peers and the server that are told about removals and leaves. */
   readonly news = new RemovalNews();
   /** What ages are judged by, and what is kept is dated with. */
   readonly clock: TrustedClock;

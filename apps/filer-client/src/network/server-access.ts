@@ -17,7 +17,7 @@ export function problemDocument({ problem }: Pick<ServerAccess, 'problem'>): Ser
   return { code: error.code, message: error.message, since: iso(since) };
 }
 
-/** The way to the ip-server, whoever keeps it: a daemon its lasting session, a command one of its own. */
+/** The way to the ip-server, whatever keeps it: a daemon its lasting session, a command one of its own. */
 export interface ServerAccess {
   /**
    * A live session, opened when there is none and this can be done.

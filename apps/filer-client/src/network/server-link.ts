@@ -65,7 +65,7 @@ export interface ServerLinkOptions {
   readonly schedules: AnnouncedSchedules;
 }
 
-/** A daemon's lasting session with the ip-server: opened again for ever, with growing pauses. */
+/** A daemon's lasting session with the ip-server: opened again forever, with growing pauses. */
 export class ServerLink implements ServerAccess {
   readonly #options: ServerLinkOptions;
   readonly #stop = new AbortController();
@@ -282,7 +282,7 @@ export class ServerLink implements ServerAccess {
   };
 }
 
-/** The connection ended, and nobody said that it may not come back. */
+/** The connection ended, and no one said that it may not come back. */
 function isLoss({ code }: FilerError): boolean {
   return code === 'connection-closed' || code === 'connection-silent' || code === 'timed-out';
 }

@@ -11,7 +11,7 @@ import type { KnownServer } from '../store/membership-file.ts';
 import type { Member } from './member.ts';
 
 /**
- * Asks whoever answers at an address, with another id than the pinned one, whether the network has put it there:
+ * Asks the one who answers at an address, with another id than the pinned one, whether the network has put it there:
  * a record signed by the network key, for the very key that the connection proved, with a higher serial than the
  * record that is known. Our hello tells it nothing that other members are not told.
  *
@@ -39,7 +39,7 @@ export async function askReplacement(
     return { id: record.server, addresses: member.server.addresses, record };
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof FilerError) return undefined; // it is nobody we know
+    if (error instanceof FilerError) return undefined; // it is no one we know
     throw error;
   }
 }

@@ -119,7 +119,7 @@ export class AskedOffers {
   }
 
   /**
-   * Answers offers: those whose senders are there go on at once, the others when their senders come again.
+   * Answers offers: those whose senders are there continue at once, the others when their senders come again.
    *
    * @returns them, as they were
    * @throws FilerError `usage`, `no-such-offer`

@@ -5,7 +5,7 @@ import type { Member } from '../network/member.ts';
 
 const CLEAN_EVERY_MS = 24 * 3_600_000;
 
-/** For so long a transfer goes on in the folder in which it began, in ms. */
+/** For so long a transfer continues in the folder in which it began, in ms. */
 const ARRIVAL_KEPT_MS = 30 * 24 * 3_600_000;
 
 type Owner = Pick<Member, 'arrivals' | 'clock'>;

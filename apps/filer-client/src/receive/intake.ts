@@ -154,7 +154,7 @@ export class TransferIntake {
       const cap = this.#rules.judge(offer, from, () => this.offers.accepted(from.id, offer));
       if (cap === undefined) return undefined;
       if (cap === 'ask') {
-        // Who waits for a person takes nobody's turn.
+        // Who waits for a person takes no one's turn.
         release();
         asked = offer.job;
         const folder = join(inbox, this.#rules.folderOf(offer, from));

@@ -4,7 +4,7 @@ import { fillPattern } from '../inbox-pattern.ts';
 import type { Member } from '../network/member.ts';
 import type { ClientSettings } from '../settings.ts';
 
-/** Transfers of one sender that wait until the program here is told of them. */
+/** Transfers of one sender that wait until the program here is told about them. */
 const MAX_UNTOLD = 1_000;
 
 /** The same of all senders together: then each may have an equal part. */
@@ -46,7 +46,7 @@ export class OfferRules {
     );
   }
 
-  /** Where a job's files go, relative to the inbox: what began in yesterday's folder goes on there. */
+  /** Where a job's files go, relative to the inbox: what began in yesterday's folder continues there. */
   folderOf({ job, note }: Offer, from: Membership): string {
     const { arrivals, clock } = this.#member;
     if (this.#settings.accept === 'none') return from.name; // nothing will lie there

@@ -19,7 +19,7 @@ import type { Timetable } from '@filer/program';
 export interface Moment {
   /** Ms since the epoch, by the time of day. */
   readonly wallMs: number;
-  /** Ms since the machine started; does not jump and goes on during sleep. */
+  /** Ms since the machine started; does not jump and continues during sleep. */
   readonly steadyMs: number;
   /** Names this start of the machine; '' where a system does not tell: then no two are the same. */
   readonly boot: string;
@@ -184,7 +184,7 @@ export function shifted(standing: Standing, byMs: number): Standing {
   return standing.by === 'calendar' ? standing : { by: 'steady', dueSteadyMs: standing.dueSteadyMs + byMs };
 }
 
-/** What a server is told of one that has no report until then. */
+/** What a server is told about one that has no report until then. */
 export function notBefore({ nextInMs, thirdInMs }: Due, untilMs: number): Due {
   const leastMs = bounded(Math.max(0, untilMs));
   return { nextInMs: Math.max(nextInMs, leastMs), thirdInMs: Math.max(thirdInMs, leastMs) };

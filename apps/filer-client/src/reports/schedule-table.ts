@@ -15,7 +15,7 @@ export interface ScheduleTableOptions {
   /** Whose place in the jitter it is. */
   readonly peerId: string;
   readonly clocks: () => Moment;
-  /** @default nobody is told */
+  /** @default no one is told */
   readonly events?: ClientEvents;
 }
 
@@ -169,19 +169,19 @@ export class ScheduleTable {
       : dueInMs(entry.rule, entry.standing, now);
   }
 
-  /** What a server is told of one, now. */
+  /** What a server is told about one, now. */
   dueOf(name: string): Due | undefined {
     const entry = this.get(name);
     return entry === undefined ? undefined : this.#due(entry, this.#options.clocks());
   }
 
-  /** What a server is told of all, now. */
+  /** What a server is told about all, now. */
   announce(): AnnouncedSchedule[] {
     const now = this.#options.clocks();
     return this.entries.map((entry) => {
       const { name, announced, leavesAtMs } = entry;
       const { graceMs, always } = announced;
-      // Whoever took it out of the file must hear no alarm, and one that returns is still known.
+      // The one who took it out of the file must hear no alarm, and one that returns is still known.
       const due = notBefore(this.#due(entry, now), (leavesAtMs ?? now.steadyMs) - now.steadyMs);
       return { name, ...due, ...(graceMs === undefined ? {} : { graceMs }), always };
     });

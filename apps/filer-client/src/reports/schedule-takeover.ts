@@ -14,7 +14,7 @@ export interface ScheduleEntry {
   readonly leavesAtMs: number | undefined;
   readonly rule: Rule;
   readonly announced: Announced;
-  /** After the run that goes on, if one does. */
+  /** After the run that continues, if one does. */
   standing: Standing;
   isRunning: boolean;
   last: LastRun | undefined;
@@ -77,7 +77,7 @@ export class ScheduleTakeover {
       if (isUnclear || entries.has(name)) this.#absentSinceMs.delete(name);
       if (entries.has(name)) continue;
       const held = this.#held(row, before.get(name), isUnclear, now);
-      // No more of them than a server takes.
+      // At most as many as a server takes.
       if (held !== undefined && entries.size < MAX_SCHEDULES) entries.set(name, held);
       else {
         this.#absentSinceMs.delete(name);

@@ -65,7 +65,7 @@ export class Scheduler {
     this.#options = options;
   }
 
-  /** Begins to look, and goes on. What a killed daemon left running is ended first. */
+  /** Begins to look, and continues. What a killed daemon left running is ended first. */
   start(): void {
     this.#cleaning ??= this.#endLeftBehind().then(() => {
       this.#started = true;
@@ -73,7 +73,7 @@ export class Scheduler {
     });
   }
 
-  /** Makes a report now; after the run that goes on, if one does. @throws FilerError `path-missing`, the reason of `signal` */
+  /** Makes a report now; after the run that continues, if one does. @throws FilerError `path-missing`, the reason of `signal` */
   async runNow(name: string, signal: AbortSignal): Promise<RunDone> {
     AbortSignal.any([this.#closing.signal, signal]).throwIfAborted();
     const done = Promise.withResolvers<RunDone>();
@@ -195,7 +195,7 @@ export class Scheduler {
     this.#runs.set(entry.name, running);
   }
 
-  /** Never rejects: whoever asked is told, else the log. */
+  /** Never rejects: the one who asked is told, else the log. */
   async #run(entry: ScheduleEntry, run: string, asked: Asked | undefined): Promise<void> {
     const { member, environment, log, onSpooled } = this.#options;
     const table = this.#table;
@@ -287,7 +287,7 @@ function isFailure(error: unknown): boolean {
   return error instanceof FilerError || systemCode(error) !== undefined;
 }
 
-/** Whether what the disk does not take now may be taken later; of what the system says nothing is for ever. */
+/** Whether what the disk does not take now may be taken later; of what the system says nothing is forever. */
 function passes(error: unknown): boolean {
   return error instanceof FilerError ? NOT_NOW.has(error.code) : systemCode(error) !== undefined;
 }

@@ -21,12 +21,12 @@ import {
 } from '@filer/transfer';
 import type { Spool, SpoolFiles } from '../store/spool.ts';
 
-/** A file that goes on changing is copied so often before that is given up. */
+/** A file that continues changing is copied so often before that is given up. */
 const MAX_COPIES = 3;
 
 export interface SnapshotOptions {
   /**
-   * Told of a file that cannot be attached, which is then left out.
+   * Told about a file that cannot be attached, which is then left out.
    *
    * @default the whole snapshot fails with the error
    */

@@ -48,7 +48,7 @@ export class CollectDeliveries {
   }
 
   /**
-   * Begins to deliver, and waits for nothing. A run that is asked for once more begins anew: the server has lost the
+   * Begins to deliver, and waits for nothing. A run that is asked for once more begins again: the server has lost the
    * first connection.
    *
    * @throws FilerError `path-missing` when nothing of it is shared with the server, `message-malformed`,
@@ -90,7 +90,7 @@ export class CollectDeliveries {
     });
   }
 
-  /** The share is no more. */
+  /** The share was removed. */
   end(share: string): void {
     const gone = new FilerError('path-missing', `the share ${JSON.stringify(share)} was removed`);
     for (const { shares, stop } of this.#running.values()) if (shares.includes(share)) stop.abort(gone);

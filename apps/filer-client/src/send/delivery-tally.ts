@@ -18,18 +18,18 @@ const MAX_TIMES_SENT = 10;
 export class DeliveryTally {
   readonly #before: VerifiedBefore;
   readonly #named: FailedFile[] = [];
-  /** Of what lies in folders, on the last connection: the next one tries it again. */
+  /** Of what is in folders, on the last connection: the next one tries it again. */
   #inFolders: FailedFile[] = [];
   #namedFailed = 0;
   #inFoldersFailed = 0;
-  /** What was delivered or there of what lies in folders: on the next connection it is there already. */
+  /** What was delivered or there of what is in folders: on the next connection it is there already. */
   #settledInFolders: number;
   #toldAgain = 0;
   #sent = 0;
   #skipped = 0;
   #kept = 0;
   #leftOut = 0;
-  /** Links that were told of, over all connections. */
+  /** Links that were told about, over all connections. */
   #leftOutTold = 0;
   #bytesSent = 0;
   #bytesOnTheWay = 0;

@@ -35,7 +35,7 @@ export interface DeliveryOptions {
   /** Tells of the one path, while it is still being written. */
   readonly growing?: Growing | undefined;
   readonly outreach: Outreach;
-  /** Gets what goes on; must not throw, and holds nothing up. */
+  /** Gets what continues; must not throw, and holds nothing up. */
   readonly emit: (event: SendEvent) => void;
   readonly signal: AbortSignal;
   /** Left while a person at the other end decides, who may take days: others are served meanwhile. */

@@ -115,7 +115,7 @@ export class JobRunner {
     return id;
   }
 
-  /** Begins with a job that was kept; nobody follows it. */
+  /** Begins with a job that was kept; no one follows it. */
   begin(id: string): void {
     this.#requireOpen();
     this.#begin(id, () => undefined);
@@ -171,7 +171,7 @@ export class JobRunner {
       .length;
   }
 
-  /** This machine leaves its network: nothing that runs or waits can go on. @returns how many jobs that ends */
+  /** This machine leaves its network: nothing that runs or waits can continue. @returns how many jobs that ends */
   async leave(): Promise<number> {
     const open = this.#jobs.openCount;
     await Promise.all([...this.#live.values()].map((live) => this.#stop(live, 'left')));
@@ -260,7 +260,7 @@ export class JobRunner {
     this.#release(live);
   }
 
-  /** Forgets a job once it serves nobody. */
+  /** Forgets a job once it serves no one. */
   #release(live: LiveJob): void {
     const releasing = this.#releaseIdle(live).finally(() => this.#releasing.delete(releasing));
     this.#releasing.add(releasing);

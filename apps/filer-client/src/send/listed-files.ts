@@ -12,7 +12,7 @@ const PAGE = 500;
 
 /**
  * What a job brings of a watched folder, as the tree that the whole folder would be: each time that it is gone through,
- * the files that are still what they were when they were chosen, each below the folders that it lies in. The others are
+ * the files that are still what they were when they were chosen, each below the folders that it is in. The others are
  * passed over: their folder's watch finds them as they are now.
  */
 export class ListedFiles implements Iterable<SourceFile> {

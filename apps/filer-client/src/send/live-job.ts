@@ -36,14 +36,14 @@ export interface LiveJobParts {
   readonly wasCutOff?: boolean;
   /** Told how it went to reach a recipient. */
   readonly onTried: (peerId: string, reached: boolean) => void;
-  /** Told that a recipient is served no more; must not throw. */
+  /** Called when a recipient is no longer served; must not throw. */
   readonly onServed: (peerId: string) => void;
 }
 
-/** Why a job is stopped: it may not go on, or only this process ends. */
+/** Why a job is stopped: it may not continue, or only this process ends. */
 export type StopReason = 'cancelled' | 'left' | 'leaving';
 
-/** A job that this process runs: files to its recipients, side by side. A slow or dead one holds nobody up. */
+/** A job that this process runs: files to its recipients, side by side. A slow or dead one holds no one up. */
 export class LiveJob {
   readonly job: KeptJob;
   readonly request: SendRequest;
@@ -126,7 +126,7 @@ export class LiveJob {
   stop(reason: StopReason): void {
     this.#stopReason ??= reason;
     const goesOn = reason === 'leaving';
-    // Noted at once: a job that was given up does not go on, even if this process is killed before it has ended.
+    // Noted at once: a job that was given up does not continue, even if this process is killed before it has ended.
     const { jobs, clock } = this.#parts.outreach.member;
     if (reason !== 'leaving') jobs.endAll(this.job.id, ['queued', 'running'], endOf(reason), clock.stamp());
     this.#stop.abort(
@@ -134,7 +134,7 @@ export class LiveJob {
     );
   }
 
-  /** Resolves when nobody is served any more. @throws a bug */
+  /** Resolves when no one is served any more. @throws a bug */
   async ended(): Promise<SendDone> {
     while (this.#serving.size > 0) await Promise.all(this.#serving.values());
     if (this.#fault !== undefined) throw this.#fault;
@@ -276,7 +276,7 @@ function linkCount(links: number): string {
   return links === 1 ? '1 link' : `${links} links`;
 }
 
-/** How a recipient stands whose job may not go on. */
+/** How a recipient stands whose job may not continue. */
 export function endOf(reason: Exclude<StopReason, 'leaving'>): DeliveryEnd {
   return reason === 'cancelled'
     ? { state: 'cancelled', code: 'interrupted', status: 'cancelled here' }

@@ -6,10 +6,10 @@ import { FilerError, systemCode, writeFailure, makeFolders } from '@filer/protoc
 
 /*
  * The folder of what came from standard input: a file for each job, and beside one that is not whole yet an empty file
- * of the same name with `.open` after it. A job never goes on with half of what was to come.
+ * of the same name with `.open` after it. A job never continues with half of what was to come.
  */
 
-/** What nobody has asked for since is removed: as long as a receiver keeps a half file. */
+/** What no one has asked for since is removed: as long as a receiver keeps a half file. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 
 /** The mark of a file that is not whole. */
@@ -39,7 +39,7 @@ export function requireWhole(files: readonly string[]): void {
     throw new FilerError('path-missing', 'what came from standard input is not kept any more: send it again');
 }
 
-/** Removes what came for a job that needs it no more. */
+/** Removes what came for a job that no longer needs it. */
 export async function removeSpooled(files: readonly string[]): Promise<void> {
   for (const file of files) {
     await rm(file, { force: true });

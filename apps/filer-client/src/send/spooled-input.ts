@@ -4,7 +4,7 @@ import type { DeliveryState } from '../store/job-rows.ts';
 import { parseKeptRequest } from '../jobs/send-request.ts';
 import { cleanSpool, removeSpooled } from './spool-folder.ts';
 
-/** What nobody sent again is looked for this often, in ms. */
+/** What no one sent again is looked for this often, in ms. */
 const CLEAN_EVERY_MS = 24 * 3_600_000;
 
 const ENDED_FOR_GOOD: ReadonlySet<DeliveryState> = new Set(['delivered', 'cancelled']);
@@ -30,7 +30,7 @@ export class SpooledInput {
     clearInterval(this.#cleaning);
   }
 
-  /** A job rests: what it sent goes when everyone has it, or nobody is to have it any more. */
+  /** A job rests: what it sent goes when everyone has it, or no one is to have it any more. */
   async release(job: string, paths: readonly string[]): Promise<void> {
     try {
       const deliveries = this.#member.jobs.deliveries(job);

@@ -79,7 +79,7 @@ export class FetchServer {
     });
   }
 
-  /** The share is no more: whoever fetches from it gets no further. */
+  /** The share was removed: the one who fetches from it gets no further. */
   end(share: string): void {
     const gone = new FilerError('path-missing', `the share ${JSON.stringify(share)} was removed`);
     for (const running of this.#running) if (running.share === share) running.stop.abort(gone);
@@ -119,7 +119,7 @@ export class FetchServer {
   ): Promise<void> {
     const { member, slots, log } = this.#options;
     const { path, name, checksum, limit } = parseFetch(asked);
-    // Looked up before the wait and after it: nobody waits for what is not there, nor gets what is there no more.
+    // Looked up before the wait and after it: no one waits for what is not there, nor gets what is no longer there.
     openShared(member, from.id, path)[Symbol.dispose]();
     const release = await slots.take(from.id, messenger);
     try {
@@ -162,7 +162,7 @@ function stopping(): FilerError {
   return new FilerError('terminated', 'the owner of the share is stopping');
 }
 
-/** What arrives there now is nobody's yet. */
+/** What arrives there now is no one's yet. */
 function isPart(path: string): boolean {
   return isPartName(path.slice(path.lastIndexOf('/') + 1));
 }

@@ -39,7 +39,7 @@ export class HoldingServer {
   }
 
   /**
-   * Begins to answer `holding`: reading may take hours, and the session goes on meanwhile.
+   * Begins to answer `holding`: reading may take hours, and the session continues meanwhile.
    *
    * @throws FilerError `message-malformed`, `rate-limited`
    */

@@ -25,7 +25,7 @@ export interface SharedItem extends Disposable {
 }
 
 /**
- * Opens the share that a member's path leads into. One that it may not look into is none.
+ * Opens the share that a member's path leads into. One that it may not read counts as missing.
  *
  * @param path as it came from another machine
  * @throws FilerError `name-refused`, `path-missing`

@@ -2,7 +2,7 @@ import type { ShareBounds } from '@filer/protocol';
 import { integerIn, textIn, type Database } from '@filer/program';
 import { MachineRoom, ROOMS } from './machine-room.ts';
 
-/** A transfer that came to its end, and the files of it that nobody was told of yet. */
+/** A transfer that came to its end, and the files of it that no one was told about yet. */
 export interface Arrival {
   /** The sender's id, and the name it had when the transfer began. */
   readonly from: string;
@@ -31,7 +31,7 @@ const PAGE = 500;
 
 const FILES = 'FROM inbox WHERE sender = ? AND job = ? AND rowid > ? AND rowid <= ? AND was_there = 0';
 
-/** Transfers that came in, by sender and job: where their files go, and who was told of them. */
+/** Transfers that came in, by sender and job: where their files go, and who was told about them. */
 export class ArrivalStore {
   readonly #database: Database;
 
@@ -46,7 +46,7 @@ export class ArrivalStore {
     });
   }
 
-  /** The folder of a transfer: that of its first beginning, whenever it goes on. @param make the folder of a new one */
+  /** The folder of a transfer: that of its first beginning, whenever it continues. @param make the folder of a new one */
   folderOf(
     sender: { readonly id: string; readonly name: string },
     { job, note, beganAt }: { readonly job: string; readonly note: string; readonly beganAt: number },
@@ -66,7 +66,7 @@ export class ArrivalStore {
     return folder;
   }
 
-  /** How many transfers of a sender came to their end that nobody was told of. */
+  /** How many transfers of a sender came to their end that no one was told about. */
   untold(from: string): number {
     const row = this.#database
       .prepare('SELECT count(*) AS transfers FROM arrivals WHERE sender = ? AND done_row > told_row')
@@ -92,7 +92,7 @@ export class ArrivalStore {
     return row === undefined ? undefined : integerIn(row, 'began_at');
   }
 
-  /** A transfer came to its end: somebody is to be told of what it brought. */
+  /** A transfer came to its end: somebody is to be told about what it brought. */
   done(from: string, job: string): void {
     this.#database
       .prepare(
@@ -104,7 +104,7 @@ export class ArrivalStore {
   }
 
   /**
-   * One of those that nobody was told of: the oldest of the sender who had its turn the longest ago.
+   * One of those that no one was told about: the oldest of the sender who had its turn the longest ago.
    *
    * @param turnOf when a sender had its turn last, counted up; 0 for never
    */

@@ -37,7 +37,7 @@ const WRITE_AFTER_MS = 1_000;
 /** Rows that wait while the database cannot be written. */
 const MAX_WAITING = 50_000;
 
-/** Another process writes for milliseconds. Whoever waits holds up all else that its process does. */
+/** Another process writes for milliseconds. The one who waits holds up all else that its process does. */
 const BUSY_TIMEOUT_MS = 50;
 
 /**
@@ -51,7 +51,7 @@ export class DigestStore implements DigestShelf, Disposable {
   readonly #waiting = new Map<string, KnownDigest>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param file made if missing, and made anew if damaged; where neither is possible, nothing outlives this object */
+  /** @param file made if missing, and made again if damaged; where neither is possible, nothing outlives this object */
   constructor(file: string, { maxRows = MAX_ROWS }: { readonly maxRows?: number } = {}) {
     this.#maxRows = maxRows;
     this.#table = DigestTable.open(file);

@@ -47,7 +47,7 @@ export interface AppliedEntries {
 /** A directory that is full is looked through for machines that were removed so often, in ms. */
 const SWEEP_EVERY_MS = 60_000;
 
-/** The directory as this machine keeps it on disk, to go on working while the server is away. */
+/** The directory as this machine keeps it on disk, to continue working while the server is away. */
 export class DirectoryStore {
   readonly #database: Database;
   readonly #settings: KeyValues;
@@ -145,10 +145,10 @@ export class DirectoryStore {
     this.#database.prepare('UPDATE pins SET id = ?, claimed_by = NULL WHERE name = ?').run(id, name);
   }
 
-  /** Forgets where the directory stands: everything comes anew. Pins, records and memberships stay. */
+  /** Forgets where the directory stands: everything comes again. Pins, records and memberships stay. */
   restart(epoch: string): void {
     this.#database.transaction(() => {
-      // Who the server does not know any more must not stay online for ever.
+      // Who the server does not know any more must not stay online forever.
       this.#database.exec(
         "UPDATE peers SET handle = NULL, state = CASE state WHEN 'online' THEN 'lost' ELSE state END",
       );

@@ -31,7 +31,7 @@ export class JobFileStore {
       .run(job, other);
   }
 
-  /** The next of a job in the order of their paths, so that what lies in one folder comes together. */
+  /** The next of a job in the order of their paths, so that what is in one folder comes together. */
   page(job: string, after: string, most: number): JobFile[] {
     return this.#database
       .prepare('SELECT * FROM job_files WHERE job = ? AND path > ? ORDER BY path LIMIT ?')

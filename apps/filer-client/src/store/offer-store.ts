@@ -108,7 +108,7 @@ export class OfferStore {
     return Number(changes) > 0;
   }
 
-  /** No connection outlasts its daemon: what waited then has nobody on the line. @returns how many */
+  /** No connection outlasts its daemon: what waited then has no one on the line. @returns how many */
   loseWaiting(): number {
     const { changes } = this.#database
       .prepare("UPDATE offers SET state = 'lost' WHERE state = 'waiting'")

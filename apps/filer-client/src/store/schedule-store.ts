@@ -20,7 +20,7 @@ export interface ScheduleRow extends StandingRow {
   readonly name: string;
   /** JSON of what it was when it got this standing. */
   readonly definition: string;
-  /** Names the run that goes on, or went on when the program was killed. */
+  /** Names the run that continues, or went on when the program was killed. */
   readonly run: string | undefined;
   readonly last: LastRun | undefined;
 }
@@ -76,7 +76,7 @@ export class ScheduleStore {
     this.#database.prepare('UPDATE schedules SET run = ? WHERE name = ?').run(run, name);
   }
 
-  /** No run goes on. */
+  /** No run continues. */
   ended(name: string): void {
     this.#database.prepare('UPDATE schedules SET run = NULL WHERE name = ?').run(name);
   }

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Database } from '@filer/program';
 
-/** A folder on its way out: whoever finds one removes it. */
+/** A folder on its way out: the one who finds one removes it. */
 const GONE = '.gone';
 
 /**
  * The folders in which the spool keeps copies of what reports attach, one for each report. A folder is named
- * `PID-RANDOM` by the process that fills it, and belongs to nobody when that process has gone and no report names it.
+ * `PID-RANDOM` by the process that fills it, and belongs to no one when that process has gone and no report names it.
  */
 export class SpoolFolders {
   readonly root: string;
@@ -35,7 +35,7 @@ export class SpoolFolders {
     throw new FilerError('path-missing', 'the attachments were removed meanwhile: report them again');
   }
 
-  /** Removes what a report needs no more. What cannot be removed now is removed at the next start. */
+  /** Removes what a report no longer needs. What cannot be removed now is removed at the next start. */
   remove(folder: string): void {
     try {
       rmSync(this.path(folder), { recursive: true, force: true });
@@ -55,7 +55,7 @@ export class SpoolFolders {
     return removed;
   }
 
-  /** Under the database's lock: nobody can name the folder meanwhile. @returns whether it was nobody's */
+  /** Under the database's lock: no one can name the folder meanwhile. @returns whether it was no one's */
   #takeAway(folder: string): boolean {
     const pid = Number(folder.split('-')[0]);
     if (pid !== process.pid && isAlive(pid)) return false;

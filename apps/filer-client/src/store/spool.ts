@@ -22,7 +22,7 @@ const MAX_SPOOLED_BYTES = 256 * 1024 * 1024;
 /** What the files of all that waits may take, unless told otherwise, in bytes. */
 const MAX_FILE_BYTES = 1024 * 1024 * 1024;
 
-/** A report as it waits: its key, and the bytes that go on the wire every time it is sent. */
+/** A report as it waits: its key, and the bytes that continue the wire every time it is sent. */
 export interface SpooledReport extends ReportKey {
   readonly kind: Report['kind'];
   readonly time: number;
@@ -191,7 +191,7 @@ export class Spool {
     }
   }
 
-  /** How a report stands; undefined when it is here no more: the server has it, or a person has dropped it. */
+  /** How a report stands; undefined when it is no longer here: the server has it, or a person has dropped it. */
   state(seq: number): 'waiting' | FilerError | undefined {
     const row = this.#database
       .prepare('SELECT refused_code, refused_reason FROM spool WHERE seq = ?')

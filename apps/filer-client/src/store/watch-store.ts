@@ -35,7 +35,7 @@ export interface SettledFile {
   readonly version: string;
 }
 
-/** A file that lies under another name while it is put away. @see AsideName */
+/** A file that is under another name while it is put away. @see AsideName */
 export interface NotedAside {
   readonly file: string;
   readonly aside: string;
@@ -81,7 +81,7 @@ export class WatchStore {
     );
   }
 
-  /** Its jobs go on, and files that lie aside stay noted. @returns whether there was one */
+  /** Its jobs continue, and files that lie aside stay noted. @returns whether there was one */
   remove(id: number): boolean {
     this.#changed();
     return this.#database.transaction(() => {
@@ -169,7 +169,7 @@ export class WatchStore {
     );
   }
 
-  /** What was noted of these is not so any more: whoever finds them finds them new. */
+  /** What was noted of these is not so any more: the one who finds them finds them new. */
   forget(watch: number, files: readonly SettledFile[]): void {
     this.#database.transaction(() => {
       for (const table of ['watch_files', 'watch_owed']) {
@@ -181,7 +181,7 @@ export class WatchStore {
     });
   }
 
-  /** A file was put away, which is remembered for a while: whoever finds another one of its path finds it new. */
+  /** A file was put away, which is remembered for a while: the one who finds another one of its path finds it new. */
   wasPutAway(watch: number, file: SettledFile): void {
     this.#database.transaction(() => {
       this.#database
@@ -221,7 +221,7 @@ export class WatchStore {
     for (const peer of peers) own.run(job, peer, watch);
   }
 
-  /** How a delivery ends is no affair of the watch any more; files that its job brought to nobody else are forgotten. */
+  /** How a delivery ends is no affair of the watch any more; files that its job brought to no one else are forgotten. */
   disown(job: string, peer: string): void {
     this.#database.prepare('DELETE FROM watch_deliveries WHERE job = ? AND peer = ?').run(job, peer);
     this.#forgetFiles(job);
@@ -238,7 +238,7 @@ export class WatchStore {
     return row !== undefined;
   }
 
-  /** The job of a recipient alone that nobody has begun with: more may be put into it. */
+  /** The job of a recipient alone that no one has begun with: more may be put into it. */
   openJob(watch: number, peer: string): string | undefined {
     const row = this.#database
       .prepare(

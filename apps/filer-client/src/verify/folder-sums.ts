@@ -16,7 +16,7 @@ interface Sum {
 }
 
 /**
- * Sums up what is told of single files, for who is shown one line for each path that was named: a folder's receipts
+ * Sums up what is told about single files, for who is shown one line for each path that was named: a folder's receipts
  * become one sum, told while it grows and at its end. Told by itself is what failed, what was named itself, and a file
  * that got another name than it has here.
  */
@@ -25,7 +25,7 @@ export class FolderSums {
   readonly #tell: (event: SendEvent) => void;
   readonly #sums = new Map<string, Sum>();
   #toldAt = -Infinity;
-  /** The folder of the path that came last, and the named one that it lies in. */
+  /** The folder of the path that came last, and the named one that it is in. */
   #parent: string | undefined;
   #folder: string | undefined;
 
@@ -73,10 +73,10 @@ export class FolderSums {
     return true;
   }
 
-  /** The named folder that a path lies in. */
+  /** The named folder that a path is in. */
   #folderOf(path: string): string | undefined {
     if (this.#named.has(path)) return undefined;
-    // As a rule it lies beside the one before it.
+    // As a rule it is beside the one before it.
     const parent = path.slice(0, path.lastIndexOf('/'));
     if (parent !== this.#parent) [this.#parent, this.#folder] = [parent, this.#lookUp(path)];
     return this.#folder;

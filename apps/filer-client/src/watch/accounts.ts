@@ -35,7 +35,7 @@ const RETRY_LONGEST_MS = 3_600_000;
 /** However often its recipient comes and goes. */
 const RETRY_LEAST_MS = 10_000;
 
-/** What nobody told of, a job that was cancelled or a file that could not be put away, is looked at this often, in ms. */
+/** What no one told about, a job that was cancelled or a file that could not be put away, is looked at this often, in ms. */
 const LOOK_EVERY_MS = 10_000;
 
 export interface AccountsParts {
@@ -73,7 +73,7 @@ export class Accounts {
     this.#asideTrouble = restoreAsides(this.#parts.member.watches, this.#watch.id);
   }
 
-  /** When there is something to do, by the clock of whoever asks. */
+  /** When there is something to do, by the clock of the one who asks. */
   get nextMs(): number {
     return Math.min(this.#lookAtMs, this.#retryAt ?? Infinity);
   }
@@ -185,7 +185,7 @@ export class Accounts {
           left++;
           continue;
         }
-        // A file that has changed goes as it is now, and is owed for anew.
+        // A file that has changed goes as it is now, and is owed for again.
         if (isAway === true) watches.wasPutAway(id, file);
         else watches.forget(id, [file]);
         const { path } = file;

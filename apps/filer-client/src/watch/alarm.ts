@@ -29,5 +29,5 @@ export class Alarm {
   }
 }
 
-/** Timers hold no more. */
+/** The longest delay of a timer. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;

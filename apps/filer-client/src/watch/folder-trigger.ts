@@ -17,11 +17,11 @@ interface Watched {
   readonly id: string;
   /** The look through all in which it was found last. */
   round: number;
-  /** Nobody need wait for the handle to be set. */
+  /** No one need wait for the handle to be set. */
   readonly settle: () => void;
 }
 
-/** Why a single folder cannot be watched: it is gone, or whoever looks into it reports the reason. */
+/** Why a single folder cannot be watched: it is gone, or the one who looks into it reports the reason. */
 const OF_ONE_FOLDER: ReadonlySet<string> = new Set([
   'ENOENT',
   'ENOTDIR',
@@ -166,7 +166,7 @@ async function lookOrNone(looking: Promise<BigIntStats>): Promise<BigIntStats | 
   try {
     return await looking;
   } catch {
-    // Whoever looks into the folder reports what is wrong with it.
+    // The one who looks into the folder reports what is wrong with it.
     return undefined;
   }
 }

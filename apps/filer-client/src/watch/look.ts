@@ -14,7 +14,7 @@ export interface Found {
   readonly kind: 'file' | 'folder' | 'link';
   /** It is shipped again when this changes. @see watchedVersion */
   readonly version: string;
-  /** All that changes when it, or what lies in it, is written to. */
+  /** All that changes when it, or what is in it, is written to. */
   readonly state: string;
   readonly size: number;
   /** By which the system knows it. */
@@ -29,7 +29,7 @@ export function folderId({ dev, ino, birthtimeNs }: BigIntStats): string {
 }
 
 export interface Folder {
-  /** Where it lies. */
+  /** Where it is. */
   readonly folder: string;
   /** What it is called at the receivers. */
   readonly name: string;

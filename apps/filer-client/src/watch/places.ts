@@ -15,13 +15,13 @@ export async function realPlace(path: string): Promise<string> {
   }
 }
 
-/** Whether a path is a folder, or lies below it. Both as `realPlace` gives them. */
+/** Whether a path is a folder, or is below it. Both as `realPlace` gives them. */
 export function isInside(folder: string, path: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 }
 
 /**
- * A watch must ship neither what others delivered, which would go round for ever, nor the home.
+ * A watch must ship neither what others delivered, which would go round forever, nor the home.
  *
  * @throws FilerError `refused`
  */

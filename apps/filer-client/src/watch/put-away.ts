@@ -11,7 +11,7 @@ const hidden = new Set<string>();
 /** Those of them that are being put away now. */
 const underWay = new Set<string>();
 
-/** A file that lies under another name for as long as it takes to put it away. Both absolute. */
+/** A file that is under another name for as long as it takes to put it away. Both absolute. */
 export interface AsideName {
   readonly file: string;
   readonly aside: string;
@@ -43,8 +43,8 @@ interface Aside extends Parting, AsideName {
 /**
  * Removes files that everyone has, or moves them, if they are still the ones that they have.
  *
- * Each first gets another name, under which it is looked at once more, also for whoever has it open to write to it: so
- * nobody comes in between, and whoever puts a new file in its place meanwhile keeps that. Should this process die
+ * Each first gets another name, under which it is looked at once more, also for the one who has it open to write to it: so
+ * no one comes in between, and the one who puts a new file in its place meanwhile keeps that. Should this process die
  * before it is done, `restoreLeft` gives it its name again.
  *
  * @param ledger keeps the other names on disk
@@ -105,7 +105,7 @@ async function finished(aside: Aside, stays: boolean): Promise<boolean | FilerEr
   }
 }
 
-/** @returns false when it has changed meanwhile, and still lies aside */
+/** @returns false when it has changed meanwhile, and is still aside */
 async function letGo({ file, aside, moveTo, stats }: Aside): Promise<boolean> {
   if (moveTo !== undefined) return await moveFile(aside, moveTo, stats, file);
   const isStill = isSame(stats, lstatSync(aside, { bigint: true }));
@@ -125,14 +125,14 @@ function refusal({ file, moveTo }: Parting, cause: unknown): FilerError {
   );
 }
 
-/** Another name for a file, which nobody can guess. */
+/** Another name for a file, which no one can guess. */
 export function asideName(file: string): AsideName {
   const folder = dirname(file);
   const aside = join(folder, `.filer-${randomBytes(16).toString('hex')}`);
   return { file, aside, folder: attemptedId(folder) ?? '' };
 }
 
-/** Whether a path is one that lies aside now. */
+/** Whether a path is one that is aside now. */
 export function isAside(path: string): boolean {
   return hidden.has(path);
 }
@@ -162,7 +162,7 @@ function settle(ledger: Pick<AsideLedger, 'drop'>, names: readonly AsideName[]):
   for (const { aside } of names) hidden.delete(aside);
 }
 
-/** Whether nothing lies aside, which only the folder that it lay in can tell. */
+/** Whether nothing is aside, which only the folder that it lay in can tell. */
 function isOver({ aside, folder }: AsideName): boolean {
   const id = attemptedId(dirname(aside));
   if (id !== (folder === '' ? undefined : folder)) return false;
@@ -198,7 +198,7 @@ function restore({ file, aside }: Pick<AsideName, 'file' | 'aside'>): void {
       if (code === 'ENOENT' || code === 'ENOTDIR') return;
       const there = lstatSync(name, { throwIfNoEntry: false, bigint: true });
       if (there === undefined) {
-        // No links here. Nobody is known to use this name in the moment between.
+        // No links here. No one is known to use this name in the moment between.
         renameSync(aside, name);
         return;
       }

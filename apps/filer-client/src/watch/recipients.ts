@@ -28,7 +28,7 @@ export interface RecipientsParts {
 
 /**
  * The recipients of a watch. A target that names a machine means the machine that had this name when the watch was added,
- * whatever it is called now and whoever takes its name later. A group is who is in it at the moment.
+ * whatever it is called now and the one who takes its name later. A group is who is in it at the moment.
  */
 export class Recipients {
   readonly #parts: RecipientsParts;

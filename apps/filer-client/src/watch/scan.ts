@@ -4,7 +4,7 @@ import { FilerError, systemCode } from '@filer/protocol';
 import { adviceFor, look, shownPath, type Folder, type Found } from './look.ts';
 import type { WatchRules } from './watch-rules.ts';
 
-/** Names that are read, and then looked at side by side: nobody else waits for longer than these take. */
+/** Names that are read, and then looked at side by side: no one else waits for longer than these take. */
 const AT_ONCE = 64;
 
 export interface ScanOptions {
@@ -17,13 +17,13 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
   /** A folder is about to be looked into; awaited. */
   readonly entered: (path: string) => Promise<void>;
-  /** Something that cannot be sent, or not be looked into: then its path ends in `/`. The scan goes on. */
+  /** Something that cannot be sent, or not be looked into: then its path ends in `/`. The scan continues. */
   readonly failed: (path: string, error: FilerError) => void;
 }
 
 /**
  * Looks through a watched folder, a few things at a time, and as slowly as they are taken. Flat in memory: a folder is
- * open while what lies in it is looked through.
+ * open while what is in it is looked through.
  */
 export async function* scan(options: ScanOptions): AsyncGenerator<readonly Found[], void> {
   const { folder, rules, below = '', signal, refusal, failed, entered } = options;

@@ -2,7 +2,7 @@
 interface Waiting<T> {
   found: T;
   state: string;
-  /** When it may be looked at again, by the clock of whoever asks. */
+  /** When it may be looked at again, by the clock of the one who asks. */
   dueMs: number;
   /** Whether it has changed since it was seen first. */
   isRestless: boolean;
@@ -44,7 +44,7 @@ export class Settling<T> {
       return false;
     }
     if (before.state !== state) {
-      // Whoever never rests must not keep all others out: it is found again some time.
+      // The one who never rests must not keep all others out: it is found again some time.
       if (this.isFull && before.isRestless) this.#waiting.delete(path);
       else Object.assign(before, { found, state, dueMs: nowMs + settleMs, isRestless: true });
       return false;
@@ -54,7 +54,7 @@ export class Settling<T> {
     return true;
   }
 
-  /** It is gone, or nobody's concern any more. */
+  /** It is gone, or no one's concern any more. */
   drop(path: string): void {
     this.#waiting.delete(path);
   }

@@ -16,7 +16,7 @@ import { settleMsOf, type WatchRules } from './watch-rules.ts';
 
 /** What is waited for at once; the looking waits while there is so much. */
 const MAX_UNSHIPPED = 20_000;
-/** Of files, and of the rows that they take: what is put into jobs at once, so that nobody else waits for long. */
+/** Of files, and of the rows that they take: what is put into jobs at once, so that no one else waits for long. */
 const MAX_BATCH = 10_000;
 const MAX_ROWS = 50_000;
 
@@ -27,7 +27,7 @@ const GATHER_SETTLES = 2.5;
 /** Room that was made is noticed after this at the latest, in ms. */
 const ROOM_LOOK_MS = 1_000;
 
-/** While nobody is there to ship to, the targets are looked up again after this, in ms. */
+/** While no one is there to ship to, the targets are looked up again after this, in ms. */
 const TARGETS_EVERY_MS = 1_000;
 
 export interface UnshippedOptions {
@@ -147,7 +147,7 @@ export class Unshipped {
     return 1 + behind + (isOwed ? recipients.length : 0);
   }
 
-  /** Those that are in no job as they are; the others are waited for no more. */
+  /** Those that are in no job as they are; the others are no longer waited for. */
   #news(found: readonly Found[]): Found[] {
     const { watch, parts, ownDeliveries } = this.#options;
     const news = ownDeliveries.without(parts.member.watches.unknown(watch.id, found), parts.member.name);
@@ -180,7 +180,7 @@ export class Unshipped {
     return first === undefined ? Infinity : first.sinceMs + GATHER_SETTLES * this.#options.options.settleMs;
   }
 
-  /** Those that are what they were, and that nobody is writing to; the others settle again. */
+  /** Those that are what they were, and that no one is writing to; the others settle again. */
   async #resting(batch: readonly Found[]): Promise<Found[]> {
     const resting: Found[] = [];
     for (let at = 0; at < batch.length; at += LOOKS_AT_ONCE) {

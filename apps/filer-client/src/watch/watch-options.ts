@@ -14,7 +14,7 @@ export interface WatchOptions {
   readonly limit: number | undefined;
   /** So long a file must have stayed the same before it goes, in ms. */
   readonly settleMs: number;
-  /** The whole folder is looked through this often, for what no event told of, in ms. */
+  /** The whole folder is looked through this often, for what no event told about, in ms. */
   readonly rescanMs: number;
   /** Whether a file is removed once everyone has it. */
   readonly deleteAfter: boolean;

@@ -19,7 +19,7 @@ import { parseKeptOptions, type WatchOptions } from './watch-options.ts';
 import { lookAtRoot } from './watch-root.ts';
 import { WatchRules } from './watch-rules.ts';
 
-/** Paths that events told of, and nobody has looked at yet. Beyond, the whole folder is looked through. */
+/** Paths that events told about, and no one has looked at yet. Beyond, the whole folder is looked through. */
 const MAX_TOLD = 10_000;
 
 /** Whether the folder is there is looked at this often, in ms. */
@@ -52,7 +52,7 @@ export class WatchedFolder {
   readonly #scan: FolderScan;
   readonly #alarm = new Alarm();
   readonly #stop = new AbortController();
-  /** Paths that events told of. */
+  /** Paths that events told about. */
   readonly #told = new Set<string>();
   /** By what the folder is known; undefined while it is not watched. */
   #root: string | undefined;

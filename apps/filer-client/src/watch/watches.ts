@@ -34,7 +34,7 @@ export class Watches implements AsyncDisposable {
     await folder.start();
   }
 
-  /** Watches it no more. */
+  /** Stops watching it. */
   async remove(id: number): Promise<void> {
     const folder = this.#folders.get(id);
     this.#folders.delete(id);
@@ -52,7 +52,7 @@ export class Watches implements AsyncDisposable {
     return reason === undefined ? this.#folders.get(id) : { state: 'failing', reason, unshipped: 0 };
   }
 
-  /** A job serves nobody any more, for now. */
+  /** A job serves no one any more, for now. */
   jobIdle({ watch }: SendRequest): void {
     this.#folders.get(watch)?.jobsEnded();
   }

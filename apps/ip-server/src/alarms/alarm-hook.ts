@@ -24,7 +24,7 @@ export interface AlarmHookOptions {
 /**
  * Runs a program of the server's owner for each alarm, one after the other. Never through a shell; what machines chose
  * (names of theirs and of their schedules) is in variables and on standard input only. A run that fails is not repeated:
- * nobody knows what it has done already.
+ * no one knows what it has done already.
  *
  * @throws FilerError `configuration-invalid` when the program cannot be run
  */

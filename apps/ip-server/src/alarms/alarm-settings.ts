@@ -4,7 +4,7 @@ import type { ServerSettings } from '../settings.ts';
 /** The variable that holds a webhook's secret, where no file does. */
 export const SECRET_VARIABLE = 'IP_SERVER_WEBHOOK_SECRET';
 
-/** Who is told of alarms, as it may be shown: no secret is in it. */
+/** Who is told about alarms, as it may be shown: no secret is in it. */
 export interface AlarmSettings {
   /** The program that is run; null without one. */
   readonly hook: string | null;

@@ -6,7 +6,7 @@ import type { LatenessEvent } from '../reports/expectations.ts';
 import type { ToldAlarm } from './alarm-sender.ts';
 import { wallTime, type Moment } from '../reports/steady-clock.ts';
 
-/** What is told of an alarm. Times are ISO 8601 UTC. */
+/** What is told about an alarm. Times are ISO 8601 UTC. */
 export interface AlarmPayload {
   /** `alarm.test`: somebody has asked for it, nothing is missing. */
   readonly type: `report.${AlarmEvent}` | 'alarm.test';
@@ -33,7 +33,7 @@ export interface AlarmPayload {
 export interface AlarmSource {
   readonly network: string;
   readonly server: string;
-  /** Undefined for a machine that nobody knows. */
+  /** Undefined for a machine that no one knows. */
   readonly about: (peer: string) => { readonly name: string; readonly groups: readonly string[] } | undefined;
 }
 

@@ -63,7 +63,7 @@ function readPaths(paths: readonly string[]): string[] {
   return globs;
 }
 
-/** A group that nobody is in yet is one if an invite names it. @throws FilerError `no-such-peer` */
+/** A group that no one is in yet is one if an invite names it. @throws FilerError `no-such-peer` */
 async function readSource(api: AdminApi, from: string): Promise<string> {
   if (from === '@all') return from;
   if (!from.startsWith('@')) return findMember(api, from).membership.id;

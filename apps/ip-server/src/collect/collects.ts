@@ -12,7 +12,7 @@ import { dueAfterJump } from './timing.ts';
 /** How often it is looked at what is to be done. */
 const TICK_MS = 500;
 
-/** Runs what is to be collected: begins runs when they are due, and sees to it that they are gone on with. */
+/** Runs what is to be collected: begins runs when they are due, and sees to it that they are resumed. */
 export class Collects {
   readonly #parts: CollectsParts;
   readonly #deliveries: Deliveries;
@@ -89,12 +89,12 @@ export class Collects {
     return run;
   }
 
-  /** The collect is removed: nothing of it goes on. */
+  /** The collect is removed: nothing of it continues. */
   async forget(name: string): Promise<void> {
     await this.#deliveries.forget(name);
   }
 
-  /** What goes on with a machine in a run, now. */
+  /** What continues with a machine in a run, now. */
   attempt(run: number, peer: string): Attempt | undefined {
     return this.#deliveries.attempt(run, peer);
   }
@@ -129,7 +129,7 @@ export class Collects {
     });
   }
 
-  /** @param before what the clock said before it jumped; Infinity when nobody knows */
+  /** @param before what the clock said before it jumped; Infinity when no one knows */
   async #correctDue(before: number): Promise<void> {
     const { store, now, events } = this.#parts;
     for (const { name, timetable, nextAt } of await store.all()) {

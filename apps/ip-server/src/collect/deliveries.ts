@@ -32,7 +32,7 @@ export class Deliveries {
   readonly #parts: CollectsParts;
   readonly #receiver: DeliveryReceiver;
   readonly #attempts = new Attempts();
-  /** The newest run of each collect, by its name: only that is gone on with. */
+  /** The newest run of each collect, by its name: only that is resumed. */
   readonly #open = new Map<string, OpenRun>();
   #closed = false;
 
@@ -45,7 +45,7 @@ export class Deliveries {
     return [...this.#open.values()];
   }
 
-  /** What goes on with a machine in a run, now. */
+  /** What continues with a machine in a run, now. */
   attempt(run: number, peer: string): Attempt | undefined {
     return this.#attempts.get(run, peer);
   }
@@ -55,7 +55,7 @@ export class Deliveries {
     return this.#attempts.delivering();
   }
 
-  /** Goes on with this run of a collect from now on, and with none before it but for who is just delivering. Within a change of the ledger. */
+  /** Continues with this run of a collect from now on, and with none before it but for who is just delivering. Within a change of the ledger. */
   begin(open: OpenRun): void {
     const { name } = open.collect;
     const idle = this.#attempts.all.filter(
@@ -208,7 +208,7 @@ export class Deliveries {
     return this.#attempts.get(run.number, peer)?.phase === 'delivering';
   }
 
-  /** What came half of machines that do not go on with it in this run goes. */
+  /** What came half of machines that do not continue with it in this run goes. */
   #tidy(open: OpenRun, peers: readonly string[]): void {
     const { collect, run } = open;
     const marks = new Set(peers.map((peer) => markOf(run.id, peer)));

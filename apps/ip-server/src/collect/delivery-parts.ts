@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cleanMarkedParts, dropMarkedParts } from '@filer/transfer';
 
 /*
- * Files that come half are hidden: those that the next try goes on with in the folder of the collect, the others in that
+ * Files that come half are hidden: those that the next try continues with in the folder of the collect, the others in that
  * of their run. Both say in their names which machine and which run they are of.
  *
  *   .filer-part-kept-collect-MARK-…   DIR/
@@ -25,7 +25,7 @@ export function markOf(run: string, peer: string): string {
   return `${PREFIX}${createHash('sha256').update(`${run}/${peer}`).digest('hex').slice(0, 16)}-`;
 }
 
-/** Removes what an earlier try left and this one cannot go on with. */
+/** Removes what an earlier try left and this one cannot continue with. */
 export async function cleanBefore(
   root: string,
   { folder, label }: RunFolder,
@@ -37,7 +37,7 @@ export async function cleanBefore(
 }
 
 /**
- * Removes what came half of deliveries that nobody goes on with. Never rejects.
+ * Removes what came half of deliveries that no one continues with. Never rejects.
  *
  * @param folders of theirs; nothing comes there now
  * @param isUseless whether that holds for what is kept with this mark

@@ -16,7 +16,7 @@ export class RunFiles {
     this.#files = files;
   }
 
-  /** Counts what lies there. @param folder of the machine and the run; it need not be there */
+  /** Counts what is there. @param folder of the machine and the run; it need not be there */
   static async in(folder: string, most: number): Promise<RunFiles> {
     let files = 0;
     try {

@@ -19,7 +19,7 @@ export interface MachineView {
 
 export interface RunView {
   readonly run: CollectRun;
-  /** Only the newest one is gone on with. */
+  /** Only the newest one is resumed. */
   readonly newest: boolean;
   readonly expected: number;
   readonly counts: Readonly<Record<MachineState, number>>;

@@ -64,7 +64,7 @@ export interface ServerOptions {
 
 /**
  * How long one write may block the server's only thread while another program holds the database. Reports are
- * tried again for 5 s in all; presence goes on meanwhile.
+ * tried again for 5 s in all; presence continues meanwhile.
  */
 const SERVER_BUSY_TIMEOUT_MS = 100;
 

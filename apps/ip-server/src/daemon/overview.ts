@@ -9,7 +9,7 @@ import type { HeartbeatAt, Member } from '../store/registry.ts';
 /** How a schedule does; `stopped` while its machine said that it would be away. */
 export type ScheduleState = Punctuality | 'stopped';
 
-/** A schedule as people are told of it. Times in ms since the epoch. */
+/** A schedule as people are told about it. Times in ms since the epoch. */
 export interface ScheduleView {
   readonly name: string;
   readonly state: ScheduleState;
@@ -33,7 +33,7 @@ export interface PeerView {
 
 export interface OverviewParts {
   readonly directory: Directory;
-  /** Undefined while the server is stopped: nobody is online then, and what is shown is as it was. */
+  /** Undefined while the server is stopped: no one is online then, and what is shown is as it was. */
   readonly presence: Presence | undefined;
   readonly schedulesOf: (peer: string) => readonly Expectation[];
   readonly collects: CollectOverviewParts;

@@ -39,7 +39,7 @@ const MAX_LAID_OUT = 64;
 
 /**
  * Who is there. All of it is in memory, as the registry has it: members, records and removals count once they are stored, presence
- * is stored in one go on `flush`. Positions are the registry's. Changes are made one after the other.
+ * is stored in one continue `flush`. Positions are the registry's. Changes are made one after the other.
  */
 export class Directory {
   readonly epoch: string;
@@ -60,7 +60,7 @@ export class Directory {
   #runs: readonly Run[] | undefined;
 
   /**
-   * Loads the registry. Whoever was online when it was last written is lost until it returns.
+   * Loads the registry. The one who was online when it was last written is lost until it returns.
    *
    * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
    * @throws FilerError of the store, also below; nothing has changed then
@@ -131,7 +131,7 @@ export class Directory {
     );
   }
 
-  /** @returns the member as it now is, or why it is none */
+  /** @returns the member as it now is, or why it is not one */
   admit(admission: Admission): Promise<Member | InviteRefusal | MembershipRefusal> {
     return this.#change(async () => {
       const admitted = await this.#registry.admit(admission);

@@ -46,7 +46,7 @@ export async function openFoundation(home: Home, registry: Registry, keyFile?: s
   return { identity, founding, networkKey, isNew: existing === undefined };
 }
 
-/** A database's own identity; a new one is made only beside a database that belongs to nobody. */
+/** A database's own identity; a new one is made only beside a database that belongs to no one. */
 async function identityOf(home: Home, stored: Founding | undefined): Promise<Identity> {
   if (stored === undefined) return (await loadOrCreateIdentity(home.identityFolder)).identity;
   const identity = await loadIdentity(home.identityFolder);

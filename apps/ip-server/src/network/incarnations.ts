@@ -16,7 +16,7 @@ interface History {
 
 /**
  * Judges which daemon of an identity may be present. The newer incarnation replaces the older; one that was
- * replaced and comes back within the window alternates with its replacement: a cloned disk image, and nobody
+ * replaced and comes back within the window alternates with its replacement: a cloned disk image, and no one
  * can say which of the two is the right machine.
  */
 export class Incarnations {

@@ -82,7 +82,7 @@ export class PeerServer extends Server {
     }
   }
 
-  /** Not admitted: whoever has not enrolled within the time of a stranger is destroyed. */
+  /** Not admitted: the one who has not enrolled within the time of a stranger is destroyed. */
   async #serveJoiner(
     messenger: Messenger,
     id: string,
@@ -251,7 +251,7 @@ export class PeerServer extends Server {
   /**
    * One step of the broadcast timer: what changed since the last one, to all who want it, the same bytes for
    * everyone. A step that is still being written is not overtaken. One page at the most: several at once would be
-   * more than may wait for a client with a common link, and whoever cannot wait for the next step pulls.
+   * more than may wait for a client with a common link, and the one who cannot wait for the next step pulls.
    */
   async tick(): Promise<void> {
     this.#ticking ??= this.#broadcastChanges().finally(() => (this.#ticking = undefined));

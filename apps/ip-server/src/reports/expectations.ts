@@ -75,7 +75,7 @@ export class Expectations {
 
   /**
    * The machine is there, and will report so from now on. Only a report makes good what was late, and what is due stays
-   * due: a machine that comes again and again and never reports would not be late for ever.
+   * due: a machine that comes again and again and never reports would not be late forever.
    */
   announced(peer: string, schedules: readonly AnnouncedSchedule[], moment: Moment): Change {
     const wasHeard = this.#heard.has(peer);

@@ -18,7 +18,7 @@ const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 /**
- * While another program holds the database: tries, and pauses between them, in which all else goes on. With the
+ * While another program holds the database: tries, and pauses between them, in which all else continues. With the
  * server's busy time-out about 5 s in all.
  */
 const LOCKED_TRIES = 20;

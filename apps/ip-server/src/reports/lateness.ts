@@ -11,12 +11,12 @@ import type { Moment, SteadyClock } from './steady-clock.ts';
 /** Announcements that come within this time are committed together: a thousand machines may come back at once. */
 const GATHER_MS = 20;
 
-/** A server that did not look for so long slept, or stood still: nobody was heard meanwhile. */
+/** A server that did not look for so long slept, or stood still: no one was heard meanwhile. */
 const STOOD_STILL_MS = 15_000;
 
 const NOTHING: Change = { kept: [], dropped: [], events: [] };
 
-/** How often the clock is stored at the least: after a restart it goes on from there. */
+/** How often the clock is stored at the least: after a restart it continues from there. */
 const SAVE_CLOCK_MS = 60_000;
 
 export interface LatenessParts {
@@ -31,7 +31,7 @@ export interface LatenessParts {
     events: readonly LatenessEvent[],
     moment: Moment,
   ) => Pick<Effects, 'alarms' | 'channels'>;
-  /** They are stored: somebody is to be told of them. */
+  /** They are stored: somebody is to be told about them. */
   readonly onRaised: (events: readonly LatenessEvent[]) => void;
   readonly events: ServerEvents;
   /** Told when the store fails, and (undefined) when it works. */

@@ -21,7 +21,7 @@ export interface Moment {
 }
 
 /**
- * A clock that does not jump, also not over a restart of the server: as long as the machine was not started anew, what
+ * A clock that does not jump, also not over a restart of the server: as long as the machine was not started again, what
  * has passed meanwhile is known for certain. Else the wall's clock says it, which never takes time back here.
  */
 export class SteadyClock {

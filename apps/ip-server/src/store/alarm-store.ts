@@ -5,7 +5,7 @@ export type AlarmChannel = 'hook' | 'webhook';
 export type AlarmEvent = 'missing' | 'back';
 
 export interface NewAlarm {
-  /** The same for whoever is told, however often. */
+  /** The same for the one who is told, however often. */
   readonly id: string;
   /** In ms since the epoch. */
   readonly time: number;
@@ -23,7 +23,7 @@ export interface Alarm extends NewAlarm {
   readonly number: number;
 }
 
-/** An alarm that somebody is to be told of. */
+/** An alarm that somebody is to be told about. */
 export interface WaitingAlarm extends Alarm {
   /** How often that was tried. */
   readonly tries: number;
@@ -46,14 +46,14 @@ export interface AlarmEntry extends Alarm {
 }
 
 /**
- * So many are kept, and all that somebody is still to be told of. Beyond it the machines that caused most lose their oldest:
+ * So many are kept, and all that somebody is still to be told about. Beyond it the machines that caused most lose their oldest:
  * one that misses reports on purpose leaves those of others in the list.
  */
 export const MAX_KEPT_ALARMS = 10_000;
 
 export const CHANNELS: readonly AlarmChannel[] = ['hook', 'webhook'];
 
-/** Alarms, and who is told of them. They are raised as effects of what they tell of (`effects.ts`). */
+/** Alarms, and who is told about them. They are raised as effects of what they tell of (`effects.ts`). */
 export interface AlarmStore {
   /** The oldest that waits of each machine and schedule, oldest first: they are told in order. It looks at all. */
   next(channel: AlarmChannel, limit: number): Promise<WaitingAlarm[]>;

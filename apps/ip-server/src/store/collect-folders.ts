@@ -7,7 +7,7 @@ const ID_LENGTH = 8;
 export interface FolderOwners {
   /** Id of a machine; undefined for a folder that has no owner. */
   of(folder: string): string | undefined;
-  /** Gives a folder that has no owner one, for ever. */
+  /** Gives a folder that has no owner one, forever. */
   set(folder: string, peer: string): void;
 }
 

@@ -136,7 +136,7 @@ export interface CollectStore {
   begin(run: NewRun): Promise<CollectRun | BeginRefusal>;
   /**
    * Takes up what a server left that ran the collects before: who has not delivered before the newest run is missing there, and
-   * in the newest one nobody is asked.
+   * in the newest one no one is asked.
    */
   takeUp(): Promise<void>;
   /** Where files may have begun to come and did not all come, in whatever run that is not over. */

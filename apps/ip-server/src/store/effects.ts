@@ -6,7 +6,7 @@ export interface Effects {
   readonly kept: readonly Expectation[];
   readonly dropped: readonly Pick<Expectation, 'peer' | 'schedule'>[];
   readonly alarms: readonly NewAlarm[];
-  /** Who is to be told of the alarms. */
+  /** Who is to be told about the alarms. */
   readonly channels: readonly AlarmChannel[];
   /** The steady clock at that moment. @default it is not stored */
   readonly clock?: SavedClock | undefined;

@@ -22,7 +22,7 @@ export interface Expectation {
   readonly stopped: boolean;
 }
 
-/** What a clock that does not jump needs to go on after a restart. Times in ms. */
+/** What a clock that does not jump needs to continue after a restart. Times in ms. */
 export interface SavedClock {
   readonly steady: number;
   /** Since the epoch, by the wall's clock. */

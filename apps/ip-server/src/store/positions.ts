@@ -19,7 +19,7 @@ export function beginRun(known: readonly Run[] | undefined, last: number, from: 
 }
 
 /**
- * Whether a database has given out a position. One that lies between two runs was given out after the backup that the
+ * Whether a database has given out a position. One that is between two runs was given out after the backup that the
  * database was restored from: what was told then is not in the database.
  *
  * @param newest the position of the directory now

@@ -20,7 +20,7 @@ export interface Run {
 /** `left` by its own wish: it may join again. `removed` by the network: it may not. */
 export type MemberStatus = 'member' | 'left' | 'removed';
 
-/** What is known of one machine, for ever: one that has gone keeps its row. */
+/** What is known of one machine, forever: one that has gone keeps its row. */
 export interface Member {
   /** Its short name in the directory, within the epoch. */
   readonly handle: number;
@@ -155,7 +155,7 @@ export interface Registry {
   leave(id: string, signed?: Leave): Promise<Ended>;
   /** Appends to the list, and ends the membership if there is one. */
   remove(removal: Removal): Promise<Ended>;
-  /** Positions are given also while the store fails, where it is this server's alone: presence goes on meanwhile. */
+  /** Positions are given also while the store fails, where it is this server's alone: presence continues meanwhile. */
   savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved>;
   saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void>;
   removals(): Promise<Removal[]>;

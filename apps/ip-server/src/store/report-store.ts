@@ -24,7 +24,7 @@ export type Difference = 'content' | 'kind' | 'time';
 
 /** A report as the store gives it back. */
 export interface StoredReport {
-  /** Names it here, for ever. */
+  /** Names it here, forever. */
   readonly id: string;
   readonly peer: string;
   readonly report: Report;

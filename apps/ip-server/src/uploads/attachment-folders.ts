@@ -53,7 +53,7 @@ export class AttachmentFolders {
     }
   }
 
-  /** How much lies there for a report, of whatever kind: what came half is there, too. */
+  /** How much is there for a report, of whatever kind: what came half is there, too. */
   async measure(key: UploadKey): Promise<{ readonly files: number; readonly bytes: number }> {
     const names = await namesIn(this.pathOf(key));
     let bytes = 0;
@@ -82,7 +82,7 @@ export class AttachmentFolders {
     }
   }
 
-  /** The folders of all reports, whoever made them, that were not touched since. */
+  /** The folders of all reports, whichever process made them, that were not touched since. */
   async *untouchedSince(before: number): AsyncGenerator<UploadKey, void, void> {
     for (const peer of await namesIn(this.root)) {
       if (!isPeerId(peer)) continue;
@@ -100,7 +100,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return (await attempt(readdir(folder))) ?? [];
 }
 
-/** What is not there, or cannot be read, is none. */
+/** What is missing or unreadable counts as none. */
 async function attempt<T>(action: Promise<T>): Promise<T | undefined> {
   try {
     return await action;

@@ -80,7 +80,7 @@ export class AttachmentRoom {
   }
 
   /**
-   * Makes room within what files may take, and, for somebody who found none, on the disk: where the disk is full, nobody's own
+   * Makes room within what files may take, and, for somebody who found none, on the disk: where the disk is full, no one's own
    * files make room for his next ones.
    */
   async #makeRoom(measure: Measure, wanted: Wanted | undefined): Promise<void> {
@@ -100,7 +100,7 @@ export class AttachmentRoom {
         wanted === undefined ? 0 : (await store.amountOf(measure, wanted.peer)) + wanted[measure];
       if (left <= usual && (isOther ? heaviest.amount <= wouldHave : left <= limit)) break;
       const uploads = await store.oldestOf(heaviest.peer, AT_ONCE);
-      // Who has most holds nobody else's files up by bringing more without end.
+      // Who has most holds no one else's files up by bringing more without end.
       const busiest = wanted !== undefined && isOther ? uploads[0] : undefined;
       const oldest = uploads.find((upload) => !this.#parts.isBusy(upload)) ?? busiest;
       if (oldest === undefined) break;

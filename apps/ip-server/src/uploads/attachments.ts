@@ -143,7 +143,7 @@ export class Attachments {
     const others = open.filter(({ spool, seq }) => spool !== key.spool || seq !== key.seq);
     for (const other of others.slice(0, Math.max(0, others.length - MAX_OPEN_UPLOADS + 1)))
       await this.#room.settle(other);
-    // What was to be removed, or is more than a report can have, is not gone on with.
+    // What was to be removed, or is more than a report can have, is left out.
     const isGone = (await store.find(key))?.state === 'gone';
     if (isGone || (await this.#folders.measure(key)).files > MAX_FILES) await this.#folders.remove(key);
     await this.#folders.make(key);
@@ -168,7 +168,7 @@ export class Attachments {
         maxEntries: MAX_ENTRIES,
         leavesOut: requirePlain,
       },
-      // Nobody else's files are there, and what is there has not been reported.
+      // No one else's files are there, and what is there has not been reported.
       onConflict: 'overwrite',
       replaces: 'all',
       signal: this.#stop.signal,
@@ -248,7 +248,7 @@ export class Attachments {
     await this.#weigh(upload);
   }
 
-  /** Counts what lies there, what came half included, as its machine's. */
+  /** Counts what is there, what came half included, as its machine's. */
   async #weigh(upload: Upload): Promise<void> {
     const { store, log } = this.#parts;
     try {
@@ -259,7 +259,7 @@ export class Attachments {
     }
   }
 
-  /** Removes what is wanted no more, and makes room. @throws FilerError of the store or the disk */
+  /** Removes what is no longer wanted, and makes room. @throws FilerError of the store or the disk */
   sweep(): Promise<void> {
     return this.#room.sweep();
   }

@@ -1,4 +1,4 @@
-/** A bar is drawn a few times a second: more progress than that helps nobody. */
+/** A bar is drawn a few times a second: more progress than that helps no one. */
 const PROGRESS_EVERY_MS = 100;
 
 /** Tells progress now and then, and the last of it also when nothing follows: who watches never looks at an old state for long. */

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { DaemonClient } from '../rpc/client.ts';
 import type { EventsMethod } from './method.ts';
 
-/** Between two refreshes, in ms, at the least: nobody reads faster. What changes meanwhile is shown by the second one. */
+/** Between two refreshes, in ms, at the least: no one reads faster. What changes meanwhile is shown by the second one. */
 const REFRESH_MS = 250;
 
 /** A document that takes long to read is read less often: after so many times as long. */

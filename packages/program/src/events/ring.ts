@@ -37,7 +37,7 @@ interface Kept<D> {
   readonly bytes: number;
 }
 
-/** Where changes are published that nobody follows: of a server that is stopped, and in tests. */
+/** Where changes are published that no one follows: of a server that is stopped, and in tests. */
 export const NO_EVENTS: Events<unknown> = { publish: () => undefined };
 
 /** Enough for a reader that is away for a moment; one that is away longer reads its document again, which costs less. */

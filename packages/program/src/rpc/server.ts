@@ -18,7 +18,7 @@ import { itemsMessage, resultMessage, valueOf } from './wire.ts';
 
 export interface RpcServerOptions {
   readonly methods: Methods;
-  /** Told of what a method threw that is a fault of ours; its caller is told as well. */
+  /** Told about what a method threw that is a fault of ours; its caller is told as well. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -50,7 +50,7 @@ export class RpcServer {
     const server = new RpcServer(options);
     const path = home.controlSocket;
     await removeDeadSocket(path);
-    // From its first moment nobody else may connect; a umask is the only way to say so.
+    // From its first moment no one else may connect; a umask is the only way to say so.
     const umask = process.umask(0o077);
     const listening = listen({ transport: 'unix', path }, { onConnection: (link) => server.#accept(link) });
     process.umask(umask);
@@ -132,7 +132,7 @@ export class RpcServer {
   }
 }
 
-/** A socket file where nobody answers is a leftover. */
+/** A socket file where no one answers is a leftover. */
 async function removeDeadSocket(path: string): Promise<void> {
   let answered: boolean;
   try {

@@ -48,7 +48,7 @@ export class GroupCommit<T> {
     }
   }
 
-  /** Writes what waits, now. Whoever waits for it is told. */
+  /** Writes what waits, now. The one who waits for it is told. */
   flush(): void {
     if (this.#cancel === undefined) return;
     this.#cancel();

@@ -19,10 +19,10 @@ const END_FRAME = `${ESC}?2026l`;
 const CLEAR_LINE = `${ESC}K`;
 const CLEAR_BELOW = `${ESC}J`;
 
-/** How often relative times are told anew, in ms. */
+/** How often relative times are told again, in ms. */
 const TICK_MS = 1_000;
 
-/** Columns that a folded line goes on further in. */
+/** Columns that a folded line continues further in. */
 const INDENT = 4;
 
 /** Of a terminal that does not say its size. */
@@ -44,7 +44,7 @@ export interface LiveViewOptions<T> {
   readonly layOut: (state: T, size: { readonly now: number; readonly columns: number }) => Screen;
   /** What `--json` prints of a state. @default all of it */
   readonly documentOf?: (state: T) => unknown;
-  /** What of a state counts where each change is printed: the clock alone is none. @default all of it */
+  /** What of a state counts where each change is printed: the clock alone does not. @default all of it */
   readonly keyOf?: (state: T) => unknown;
 }
 
@@ -75,7 +75,7 @@ function foldLine(line: string, columns: number): string[] {
 }
 
 /**
- * A state that goes on being shown, for `--watch`. On a terminal in one place, with times that go on; elsewhere each
+ * A state that continues being shown, for `--watch`. On a terminal in one place, with times that continue; elsewhere each
  * change is printed below the last one; under `--json` as one document a line.
  *
  * However its program ends, the terminal is what it was, and shows the last state. Close it.

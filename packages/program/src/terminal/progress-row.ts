@@ -19,7 +19,7 @@ export type ProgressState = 'connecting' | 'running' | 'asked' | 'queued' | 'los
 /** After so long without a byte a transfer is called stalled, in ms. */
 const STALLED_AFTER_MS = 3_000;
 
-/** A longer estimate says no more than this. */
+/** A longer estimate says at most this. */
 const LONGEST_ETA_MS = 100 * 3_600_000;
 
 const NOTHING: ProgressAmounts = {

@@ -8,7 +8,7 @@ export interface Column {
   /** @default 'left' */
   readonly align?: 'left' | 'right';
   /**
-   * How a cell gives way where there is no room. `words`: it goes on below itself, between words. `middle`: its middle is left
+   * How a cell gives way where there is no room. `words`: it continues below itself, between words. `middle`: its middle is left
    * out. `whole`: never; what is copied, such as an id, stays in one piece. `below`: whole, but in a line of its own below its
    * row, such as a path.
    *

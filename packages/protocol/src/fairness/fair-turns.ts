@@ -78,7 +78,7 @@ export class FairTurns {
     return (this.#running.get(holder) ?? 0) < AT_ONCE_PER_HOLDER;
   }
 
-  /** Whether this turn of the event loop may go on with work. */
+  /** Whether this turn of the event loop may continue with work. */
   #isInSlice(): boolean {
     const now = performance.now();
     if (this.#sliceStart === undefined) {

@@ -2,7 +2,7 @@ import { processShares } from './process-shares.ts';
 
 /** What reads a connection. */
 export interface PieceReader {
-  /** Who is charged; undefined for nobody, whose pieces wait for no turn. */
+  /** Who is charged; undefined for no one, whose pieces wait for no turn. */
   readonly holder: () => string | undefined;
   readonly decode: (piece: Buffer) => void;
   /** Nothing more is to be read for now. */

@@ -4,7 +4,7 @@
  *   holding  sender → receiver   id; content JSON [{ path, digest }], at most 256 KiB: files of the asker, as they
  *                                stand in receipts
  *   held     receiver → sender   re, [more=1]; content JSON [ANSWER…]: the next answers, in the order of the question.
- *                                With `more` others follow; it may bring none, and only says that reading goes on
+ *                                With `more` others follow; it may bring none, and only says that reading continues
  *
  * An answer is `same` (its bytes have that digest), `changed`, `gone`, or `unknown`: nothing of that digest was taken
  * there from this asker.

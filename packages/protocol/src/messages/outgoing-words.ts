@@ -1,5 +1,5 @@
 /*
- * The words of an error as they leave this machine. Another machine is told of the names that it sent, which are relative,
+ * The words of an error as they leave this machine. Another machine is told about the names that it sent, which are relative,
  * and of no folder of this one: every message that carries a reason takes its words from here.
  */
 
@@ -8,7 +8,7 @@ const ELSEWHERE = '(a path there)';
 
 /**
  * Absolute paths in a sentence: in quotes, or bare up to a space; up to four words behind a bare one belong to it
- * where a slash follows. One that holds spaces is quoted where it is put into a sentence. `https://` is none.
+ * where a slash follows. One that holds spaces is quoted where it is put into a sentence. `https://` does not begin one.
  */
 const ABSOLUTE = new RegExp(
   [

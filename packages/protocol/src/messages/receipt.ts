@@ -49,7 +49,7 @@ export interface ReceiptFile extends Digests {
   readonly entry: number;
   /** As the sender named it. */
   readonly name: string;
-  /** Where it lies, relative to the receiver's inbox. */
+  /** Where it is, relative to the receiver's inbox. */
   readonly path: string;
   readonly size: number;
   readonly synced: boolean;

@@ -40,7 +40,7 @@ export interface Entry {
   readonly malformed?: string | undefined;
 }
 
-/** One that cannot be read is refused for itself, by whoever decides about entries. */
+/** One that cannot be read is refused for itself, by the one who decides about entries. */
 function readEntry(value: unknown, what: string): Entry {
   try {
     return parseEntry(value, what);
@@ -81,7 +81,7 @@ export const MAX_PRESENT_FILES = 16;
 
 /** A file that the receiver has. */
 export interface PresentFile {
-  /** BLAKE3 of `filer/1 check\n` and its digest: whoever has the file finds it so, and nobody learns the digest. */
+  /** BLAKE3 of `filer/1 check\n` and its digest: a machine that has the file finds it, and none learns the digest. */
   readonly seal: string;
   /** Of the receiver. */
   readonly path: string;
@@ -112,7 +112,7 @@ export type EntryAnswer =
    * `resume`, 0 for no basis.
    */
   | { readonly answer: 'check'; readonly bytes: number; readonly files: readonly PresentFile[] }
-  /** The receiver, who asked for the folder that it lies in, leaves it out. */
+  /** The receiver, who asked for the folder that it is in, leaves it out. */
   | { readonly answer: 'unwanted' }
   | { readonly answer: 'refused'; readonly code: ErrorCode; readonly message: string };
 

@@ -7,7 +7,7 @@
  * `resume` the sender may ask for the blocks of the basis (1 MiB each, the last may be shorter), or send the whole. `size` in `file` is the size of what is
  * sent, which may have changed since `entries`. `digest` is the BLAKE3 of the file, `blocks` the BLAKE3 of the
  * 32-byte digests of its 1 MiB blocks, one after the other. `mtimeNs` is a decimal string, possibly negative.
- * A `dir` comes before what lies in it; it and a `link` (whose `target` never leaves the first folder of its
+ * A `dir` comes before what is in it; it and a `link` (whose `target` never leaves the first folder of its
  * path) are made at once, and no stream follows.
  */
 import type { Message } from '../header.ts';
@@ -147,7 +147,7 @@ export function formatAnswer(re: string, takesSmall = false): Message {
   return answerMessage.format({ re, small: takesSmall });
 }
 
-/** Whether whoever gave this answer knows the message `small`. */
+/** Whether the side that gave this answer knows the message `small`. */
 export function takesSmall({ header }: Message): boolean {
   return header['small'] === '1';
 }

@@ -20,7 +20,7 @@ import {
 export interface AdmissionOptions {
   /** Accept to admitted, in ms; then destroyed. @default AUTHENTICATION_MS */
   readonly authenticationMs?: number;
-  /** @default MAX_UNAUTHENTICATED, and no more than a quarter of all connections */
+  /** @default MAX_UNAUTHENTICATED, and at most a quarter of all connections */
   readonly maxUnauthenticated?: number;
   /** Of an IPv4 address or an IPv6 /64. Loopback is exempt. @default MAX_UNAUTHENTICATED_PER_ADDRESS */
   readonly maxUnauthenticatedPerAddress?: number;
@@ -110,7 +110,7 @@ export class AdmissionControl {
     return undefined;
   }
 
-  /** How many wait from address blocks that nobody was admitted from, and the block that has most of them. */
+  /** How many wait from address blocks that no one was admitted from, and the block that has most of them. */
   #strangers(): [number, string | undefined] {
     const blocks = [...this.#blocks].filter(([block]) => !this.#known.has(block));
     return [blocks.reduce((sum, [, { size }]) => sum + size, 0), greediest(blocks)];

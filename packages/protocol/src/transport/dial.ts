@@ -13,7 +13,7 @@ export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
   /** Until the connection stands, its TLS handshake included. @default CONNECT_TIMEOUT_MS */
   readonly timeoutMs?: number;
-  /** Whether we may go on writing after the other side ended; whoever sets it ends the socket. @default false */
+  /** Whether we may continue writing after the other side ended; the caller that sets it ends the socket. @default false */
   readonly allowHalfOpen?: boolean;
   /** Whether TLS reads into one buffer, for the link's `reads`: for a connection that brings much. @default false */
   readonly reuseReads?: boolean;
@@ -108,7 +108,7 @@ async function stand(
   socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', resolve);
   socket.once('error', reject);
   socket.once('close', onClose);
-  // An error after this is told by 'close' too, and must not end the process while nobody listens.
+  // An error after this is told by 'close' too, and must not end the process while no one listens.
   socket.on('error', () => undefined);
   try {
     await unlessAborted(promise, signal);

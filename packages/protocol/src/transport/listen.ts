@@ -13,7 +13,7 @@ export interface ListenOptions extends AdmissionOptions {
   /** @default connectionLimit() */
   readonly maxConnections?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Whether a side that ended its half may still be answered; whoever sets it ends each socket. @default false */
+  /** Whether a side that ended its half may still be answered; the caller that sets it ends each socket. @default false */
   readonly allowHalfOpen?: boolean;
 }
 
@@ -74,7 +74,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     tls?.close();
     throw error;
   }
-  // An accept that fails (EMFILE) concerns one connection; the listener goes on.
+  // An accept that fails (EMFILE) concerns one connection; the listener continues.
   server.on('error', (error) => options.onRefused?.('unknown', messageOf(error)));
 
   const close = (): Promise<void> => {

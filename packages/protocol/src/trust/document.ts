@@ -16,7 +16,7 @@ export class DocumentReader {
 
   /**
    * @param what names the document in errors
-   * @param keys all that it has, no more and no less
+   * @param keys exactly the keys that it has
    */
   constructor(value: unknown, what: string, keys: readonly string[]) {
     this.#fields = fieldsOf(value, what);

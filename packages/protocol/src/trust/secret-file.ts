@@ -60,7 +60,7 @@ async function viaTemporary(
   } catch (error) {
     throw writeFailure(`cannot write ${file}`, file, error);
   } finally {
-    // Where its folder is none there is nothing to remove, either.
+    // Where its folder is missing there is nothing to remove, either.
     await rm(temporary, { force: true }).catch(() => undefined);
   }
 }

@@ -39,7 +39,7 @@ export interface FileSink {
    * Writes a verified block. Resolves when the next one may come.
    *
    * @param free called once the memory of the block is no longer needed
-   * @throws FilerError for this or an earlier block: the sink is of no more use
+   * @throws FilerError for this or an earlier block: the sink cannot be used again
    */
   write(block: Buffer, offset: number, free: () => void): Promise<void>;
   /** Takes a verified block that was read from `basis`; its memory is free when this resolves. */

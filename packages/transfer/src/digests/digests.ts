@@ -33,7 +33,7 @@ export class FileDigests {
   /**
    * The same for one whole block; for the last of the file, what is left.
    *
-   * @returns its digest as it lies, in 32 bytes
+   * @returns its digest as it is, in 32 bytes
    */
   addBlock(block: Buffer): Buffer {
     const isFirst = this.#bytes === 0;
@@ -87,7 +87,7 @@ export class FileDigests {
   }
 }
 
-/** The digests of a file that lies there whole. @param content of one block at most */
+/** The digests of a file that is there whole. @param content of one block at most */
 export function digestsOfSmall(content: Buffer): Digests {
   const digest = blake3(content);
   return {
@@ -114,7 +114,7 @@ export class BlockList {
   }
 }
 
-/** The digest of one block as it lies, in 32 bytes. */
+/** The digest of one block as it is, in 32 bytes. */
 export function digestOfBlock(content: Buffer): Buffer {
   return blake3(content);
 }

@@ -78,9 +78,9 @@ export class KnownDigests {
    * Remembers a file that this process wrote under a hidden name, gave this modification time, and put in place.
    *
    * Its ctime is of this moment, so that alone cannot tell a file that somebody wrote to since. Its mtime can: it
-   * lies back, and whoever writes to the file sets it to now. What is as new as that is not remembered.
+   * is older, and the one who writes to the file sets it to now. What is as new as that is not remembered.
    *
-   * @param stats as it lies in place
+   * @param stats as it is in place
    * @param mtimeNs what it was given
    */
   keepWritten(stats: BigIntStats, mtimeNs: bigint, size: number, known: KnownDigest): void {
@@ -125,7 +125,7 @@ export interface ReadFile extends KnownDigest {
 export interface ReadingOptions {
   /** Ends the reading. @default nothing does */
   readonly signal?: AbortSignal | undefined;
-  /** Gets the digest of each block, in order. @default nobody does */
+  /** Gets the digest of each block, in order. @default no one does */
   readonly onBlock?: ((digest: Buffer) => void) | undefined;
 }
 

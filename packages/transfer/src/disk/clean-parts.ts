@@ -12,7 +12,7 @@ const KEPT_MS = 7 * 24 * 3_600_000;
 export interface CleanOptions {
   /** Parts that were not written to for this long are removed; 0 for all. @default 7 days */
   readonly olderThanMs?: number;
-  /** The same for those that nothing can resume; 0 when nobody else uses the inbox. @default `olderThanMs` */
+  /** The same for those that nothing can resume; 0 when no one else uses the inbox. @default `olderThanMs` */
   readonly uselessOlderThanMs?: number;
   /** ms since the epoch. @default now */
   readonly now?: number;
@@ -67,7 +67,7 @@ export async function cleanMarkedParts(folder: string, mark: string, now: number
 }
 
 /**
- * Removes parts that nobody goes on with, those that could be resumed too. Looks at nothing below.
+ * Removes parts that no one continues with, those that could be resumed too. Looks at nothing below.
  *
  * @param isUseless is told what follows the engine's own prefix in a part's name: first its mark
  */

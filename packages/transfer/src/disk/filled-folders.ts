@@ -23,7 +23,7 @@ interface Closed extends FolderFacts {
 
 /**
  * The folders of a tree on its way in. Each keeps the permissions that its owner needs to fill it, and gets those it
- * was sent with, and its time, when all that lies in it is in place or has failed. Remembers the folders on the
+ * was sent with, and its time, when all that is in it is in place or has failed. Remembers the folders on the
  * way to the newest entry and those that still wait for files, not the whole tree.
  */
 export class FilledFolders {

@@ -2,7 +2,7 @@ import type { Folder } from './folder.ts';
 
 /**
  * Reaches folders below an open one without making any: component by component, none of them a link. Those on the way to the
- * last one stay open, so that what lies side by side does not open them each for itself.
+ * last one stay open, so that what is side by side does not open them each for itself.
  */
 export class FolderPath implements Disposable {
   readonly #root: Folder;

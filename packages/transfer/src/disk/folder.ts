@@ -143,7 +143,7 @@ export class Folder implements Disposable {
       return this.#syncing;
     }
     this.#syncNext ??= this.#syncing
-      .catch(() => undefined) // told to whoever began it
+      .catch(() => undefined) // told to the one who began it
       .then(() => {
         this.#syncNext = undefined;
         return this.sync();

@@ -65,7 +65,7 @@ export class FreeSpace {
   /**
    * Bytes and files that can still be promised.
    *
-   * @param neededBytes what the caller would promise: the quota is looked at anew where it seems too much
+   * @param neededBytes what the caller would promise: the quota is looked at again where it seems too much
    */
   async left(neededBytes = 0): Promise<{ bytes: number; files: number }> {
     await this.#use?.refresh(neededBytes > this.#quotaLeft);

@@ -117,7 +117,7 @@ function placeOf(path: string): string {
   }
 }
 
-/** Whether a path is a folder, or lies below it; both as `placeOf` gives them. */
+/** Whether a path is a folder, or is below it; both as `placeOf` gives them. */
 function isInside(folder: string, path: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 }

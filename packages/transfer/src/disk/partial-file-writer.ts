@@ -25,7 +25,7 @@ const SYNC_EVERY_BYTES = 16 * 1024 * 1024;
 const HOLE_BYTES = 128 * 1024;
 const ZEROS = Buffer.alloc(HOLE_BYTES);
 
-/** Writes one part and brings it to the disk. The first error counts: after it the part is of no more use. */
+/** Writes one part and brings it to the disk. The first error counts: after it the part cannot be used again. */
 export class PartialFileWriter {
   readonly #descriptor: number;
   readonly #name: string;

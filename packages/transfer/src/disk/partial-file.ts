@@ -27,7 +27,7 @@ const PERMISSIONS = 0o777;
 const NO_MODES = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 export interface PartialFileOptions {
-  /** Where the part lies: in the file system of its final place. */
+  /** Where the part is: in the file system of its final place. */
   readonly folder: Folder;
   /** Begins its name, where it goes with the transfer. @default '' */
   readonly mark?: string | undefined;

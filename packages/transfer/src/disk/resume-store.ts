@@ -75,14 +75,14 @@ export class ResumeStore {
 }
 
 /**
- * Whether a part may be written to. One with a second name has its final name already: whoever received it was killed
+ * Whether a part may be written to. One with a second name has its final name already: the one who received it was killed
  * before it gave up the hidden one. What is no file is nothing of ours.
  */
 export function isPartAlone(found: Stats): boolean {
   return found.isFile() && found.nlink === 1;
 }
 
-/** What all of them hold in an inbox, whoever sent it, in bytes. However many there are, nothing else waits for it. */
+/** What all of them hold in an inbox, whichever machine sent it, in bytes. However many there are, nothing else waits for it. */
 export async function keptBytesIn(inbox: string): Promise<number> {
   let bytes = 0;
   try {

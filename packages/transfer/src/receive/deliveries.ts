@@ -28,7 +28,7 @@ export interface DeliveredAt extends Delivered {
   readonly path: string;
 }
 
-/** The content of a folder that a sender had made: what lies in it is remembered for itself. */
+/** The content of a folder that a sender had made: what is in it is remembered for itself. */
 export const FOLDER = 'folder';
 
 /** Begins the content of a link. */
@@ -41,7 +41,7 @@ export function contentOfLink(target: string): string {
 
 const REMOVED = 'removed:';
 
-/** The content of what was removed because its sender no longer has it: a job that continues is told of it once more. */
+/** The content of what was removed because its sender no longer has it: a job that continues is told about it once more. */
 export function contentOfRemoved({
   kind,
   size,

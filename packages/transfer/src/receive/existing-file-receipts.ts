@@ -27,7 +27,7 @@ export class ExistingFileReceipts {
   readonly #options: ExistingFileReceiptsOptions;
   readonly #owner: IncomingOwner;
   readonly #beside: BoundedTasks;
-  /** Found in the newest batch: its sender is told of them first. */
+  /** Found in the newest batch: its sender is told about them first. */
   #identical: Identical[] = [];
 
   /** @param beside where files are brought to the disk or their facts set right */
@@ -89,7 +89,7 @@ export class ExistingFileReceipts {
     await this.#beside.begun(this.#settle(identical));
   }
 
-  /** Nobody was told of these yet, and nobody will be. */
+  /** No one was told about these yet, and no one will be. */
   failRest({ code, message }: FilerError): void {
     for (const { name, size } of this.#identical.splice(0))
       this.#owner.result({ name, size, status: 'failed', code, message, failedBy: 'transfer' });

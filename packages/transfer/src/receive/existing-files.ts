@@ -15,7 +15,7 @@ import type { DestinationFolder } from '../disk/destination-folder.ts';
 import { hasFacts, refreshPresent, type FileFacts } from './refresh-existing.ts';
 import { syncPresent } from './sync-existing.ts';
 
-/** Names `name (n)` that are looked at for one entry: whoever fills a folder with them is not to keep it busy. */
+/** Names `name (n)` that are looked at for one entry: the one who fills a folder with them is not to keep it busy. */
 const MAX_LOOKS = 1_000;
 
 export interface ExistingFilesOptions {
@@ -38,7 +38,7 @@ export interface Found {
   readonly basisBytes: number;
 }
 
-/** What lies already where files are to go: skipped when it is identical, compared, or replaced. */
+/** What is already where files are to go: skipped when it is identical, compared, or replaced. */
 export class ExistingFiles {
   readonly #options: ExistingFilesOptions;
 
@@ -56,7 +56,7 @@ export class ExistingFiles {
    * One look for one entry, in the folder that it goes to: as a rule nothing is there, or nothing has changed.
    * Nothing is opened.
    *
-   * @returns what there is, or what `look` has to go on with
+   * @returns what there is, or what `look` has to continue with
    * @throws FilerError of the folder
    */
   glance(entry: Entry, components: readonly string[]): Found | BigIntStats {
@@ -70,7 +70,7 @@ export class ExistingFiles {
     return { ...NOTHING, identical: { ...known, name: own } };
   }
 
-  /** Looks closer at what lies where an entry goes. @param there what `glance` gave @throws FilerError of the folder */
+  /** Looks closer at what is where an entry goes. @param there what `glance` gave @throws FilerError of the folder */
   async look(there: BigIntStats, entry: Entry, components: readonly string[]): Promise<Found> {
     const { place, ownership, files: filesThere } = this.#options;
     const [parents, own] = [components.slice(0, -1), components.at(-1) ?? ''];
@@ -100,7 +100,7 @@ export class ExistingFiles {
     });
   }
 
-  /** What is still being written nobody knows yet: it is no other file's equal. */
+  /** What is still being written no one knows yet: it is no other file's equal. */
   #ofGrowing(there: BigIntStats, { size, mtimeNs }: Entry): Found {
     const kept = this.#options.ownership.keeps(there, mtimeNs);
     return { ...NOTHING, kept, basisBytes: isBasis(there, size) ? Number(there.size) : 0 };
@@ -109,7 +109,7 @@ export class ExistingFiles {
   /**
    * How a file that was put in place just now may be remembered, once it is noted.
    *
-   * @param stats as it lies in place
+   * @param stats as it is in place
    * @see KnownDigests.keepWritten
    */
   written(stats: BigIntStats, mtimeNs: bigint): (file: ReceiptFile) => void {

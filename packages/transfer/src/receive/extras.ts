@@ -50,7 +50,7 @@ export interface ExtrasOptions {
   readonly stands: (path: string) => Standing;
   readonly sync: boolean;
   readonly mark: string | undefined;
-  /** Told of what was removed, before it is signed for. */
+  /** Told about what was removed, before it is signed for. */
   readonly removed: ((paths: readonly string[]) => void | Promise<void>) | undefined;
   /** Aborted when the sender is gone. */
   readonly gone: AbortSignal;

@@ -61,7 +61,7 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
   }
 
   /**
-   * Takes the next bytes, of which none lies beyond the end of the file. Resolves when more may come.
+   * Takes the next bytes, of which none is beyond the end of the file. Resolves when more may come.
    *
    * @param free called once their memory is no longer needed
    * @returns false when a block is not what its sender said: the stream is over
@@ -146,7 +146,7 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
   /**
    * Takes the next block from the basis.
    *
-   * @returns false when it is not what was answered about it: the basis is of no more use
+   * @returns false when it is not what was answered about it: the basis cannot be used again
    * @throws FilerError what the sink throws
    */
   async same(bytes: number): Promise<boolean> {

@@ -17,6 +17,6 @@ export interface IncomingOwner {
   failed(failure: EntryFailure): void;
   /** The last word about one file, for this side. */
   result(result: FileResult): void;
-  /** Follows work that goes on beside the conversation. Never rejects. */
+  /** Follows work that continues beside the conversation. Never rejects. */
   follow(work: Promise<void>): Promise<void>;
 }

@@ -32,7 +32,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
   readonly #owner: Pick<IncomingOwner, 'started' | 'got' | 'progress' | 'failed'>;
   readonly #entries: WantedEntries;
   readonly #destination: Destination<S>;
-  /** What was taken since the sender was told of it. */
+  /** What was taken since the sender was told about it. */
   #untoldBytes = 0;
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
   #abandoned: Wanted | undefined;

@@ -9,7 +9,7 @@ import { linkAt } from './ownership.ts';
 import { Aside, replaceFile, type Replaceable } from '../disk/replacing.ts';
 import { utimesTime } from '../disk/times.ts';
 
-/** A folder full of links of one name is not searched for ever. */
+/** A folder full of links of one name is not searched forever. */
 const MAX_ATTEMPTS = 1_000;
 
 /** A symbolic link that is to be made. */

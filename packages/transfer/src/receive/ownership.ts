@@ -22,7 +22,7 @@ export interface OwnershipOptions {
   readonly onConflict: OnConflict;
   /** What the sender delivered before. */
   readonly deliveries: Deliveries;
-  /** `all`: files and links are replaced whoever made them, since they are those of the one who asked for new ones. */
+  /** `all`: files and links are replaced the one who made them, since they are those of the one who asked for new ones. */
   readonly replaces: 'own' | 'all';
   /** The job that is being received. */
   readonly job: string;
@@ -155,7 +155,7 @@ export class Ownership {
     const name = components.at(-1) ?? '';
     const delivered = this.#find(components, name);
     if (delivered === undefined) return undefined;
-    // Whoever says `overwrite` or `newer` means content alone.
+    // The one who says `overwrite` or `newer` means content alone.
     if (this.#options.onConflict === 'update' && !isOfTime(there.mtimeNs, delivered.mtimeNs))
       return undefined;
     return await identityOfSame(folder, name, there, delivered, this.#options.files);

@@ -42,18 +42,18 @@ export interface ReceiveOptions extends ReceiverOptions {
   /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */
   readonly checksum?: boolean | undefined;
   /**
-   * Of this receiver and place: in the names of its parts, so that they are nobody else's, and whoever knows it can
+   * Of this receiver and place: in the names of its parts, so that they are no one else's, and the one who knows it can
    * remove what a killed process left.
    *
    * @default none: the inbox is this receiver's alone
    */
   readonly mark?: string | undefined;
   /**
-   * Told of what was removed for the sender, by paths relative to the inbox. Awaited before it is signed for.
+   * Told about what was removed for the sender, by paths relative to the inbox. Awaited before it is signed for.
    */
   readonly removed?: ((paths: readonly string[]) => void | Promise<void>) | undefined;
   /**
-   * Notes a file that is in place; awaited before its receipt is given. Told of a file that was there only while its
+   * Notes a file that is in place; awaited before its receipt is given. Told about a file that was there only while its
    * digest is not remembered: what is remembered was noted then.
    */
   readonly record?: ((file: ReceivedFile) => void | Promise<void>) | undefined;

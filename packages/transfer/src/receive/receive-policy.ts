@@ -25,7 +25,7 @@ export interface ReceivePolicy {
    */
   readonly mirror?: true | string | undefined;
   /**
-   * What is not wanted of what was asked for; its path is a safe one. Throws a FilerError for what nobody asked for: it
+   * What is not wanted of what was asked for; its path is a safe one. Throws a FilerError for what no one asked for: it
    * is refused.
    *
    * @default nothing is left out

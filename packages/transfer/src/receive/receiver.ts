@@ -71,7 +71,7 @@ export interface ReceiverOptions extends StallOptions {
   readonly limit?: Limit | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
-  /** Whether who is told of it must catch up first: nothing more is taken until then. @default never */
+  /** Whether who is told about it must catch up first: nothing more is taken until then. @default never */
   readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }
 
@@ -208,7 +208,7 @@ export class Receiver {
         this.#watchdog.toldWorking();
         continue;
       }
-      // What nobody takes does not keep the transfer alive.
+      // What no one takes does not keep the transfer alive.
       if (type === 'chunk' || type === 'small') this.#watchdog.moved(message.content.length);
       if (type !== 'chunk' && isTransferProgress(message.header)) this.#watchdog.exchanged();
       if (this.#accepted === undefined) {
@@ -250,7 +250,7 @@ export class Receiver {
     return true;
   }
 
-  /** @returns whether the transfer goes on: the offer is taken, or another one may follow */
+  /** @returns whether the transfer continues: the offer is taken, or another one may follow */
   async #takeOffer(message: Message): Promise<boolean> {
     const { id, ...offer } = parseOffer(message);
     this.#options.on?.({ type: 'offered', offer });
@@ -349,7 +349,7 @@ export class Receiver {
     this.#watchdog.exchanged();
   }
 
-  /** Says it without waiting. That the connection is gone is noticed by whoever reads from it. */
+  /** Says it without waiting. That the connection is gone is noticed by the one who reads from it. */
   #tell(message: Message): void {
     this.#say(message).catch(() => undefined);
   }

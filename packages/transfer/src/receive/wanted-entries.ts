@@ -23,7 +23,7 @@ export interface Wanted {
   promised: Promised | undefined;
   /** Whether it was taken from what may come. */
   isCounted: boolean;
-  /** Where its part lies, if that may outlast a cut. */
+  /** Where its part is, if that may outlast a cut. */
   kept: ResumeSlot | undefined;
   /** What `check` named. */
   readonly files: readonly ExistingFile[];

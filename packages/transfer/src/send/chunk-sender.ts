@@ -154,7 +154,7 @@ export class ChunkSender {
 /** The digests of the receiver's blocks, asked for in order and a little ahead. */
 class Basis {
   readonly #ask: AskBasis;
-  /** Of the file: a basis may have more, which nobody asks for. */
+  /** Of the file: a basis may have more, which no one asks for. */
   readonly #blocks: number;
   #first = 0;
   #digests: Buffer | undefined;

@@ -68,7 +68,7 @@ export class EntryAnnouncer {
   }
 
   /**
-   * Announces as much as may be ahead; what is wanted goes out before the walk goes on.
+   * Announces as much as may be ahead; what is wanted goes out before the walk continues.
    *
    * @returns whether there is an answer to be taken by `wanted`
    */

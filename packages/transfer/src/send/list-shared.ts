@@ -9,7 +9,7 @@ import { sourceError } from './source.ts';
 const NAMES_AT_ONCE = 256;
 
 /**
- * What lies in a folder of a shared folder, while it is read; what is no folder is listed itself. Flat in memory.
+ * What is in a folder of a shared folder, while it is read; what is no folder is listed itself. Flat in memory.
  *
  * @param file `NAME/path/below`
  * @param hides whether something in it is kept from everyone
@@ -30,7 +30,7 @@ export function* listShared(
     try {
       for (let item = dir.readSync(); item !== null; item = dir.readSync()) {
         const { name } = item;
-        // What arrives there now is nobody's yet.
+        // What arrives there now is no one's yet.
         if ((isPartName(name) && !item.isDirectory()) || hides(`${file}/${name}`, item.isDirectory()))
           continue;
         yield lookInside(shared, file, name);

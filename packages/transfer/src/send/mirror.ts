@@ -43,7 +43,7 @@ export class Mirror {
 
   /**
    * @param tops folders of one name: what is in one of them is not gone
-   * @param mayRemove whether all of it was delivered; asked once the receiver has told of all that it got
+   * @param mayRemove whether all of it was delivered; asked once the receiver has told about all that it got
    * @throws FilerError `message-malformed`, `verification-failed`, what the receiver answers
    */
   async run(tops: readonly SentFolder[], mayRemove: () => Promise<boolean>): Promise<void> {

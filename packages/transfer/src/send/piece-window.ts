@@ -27,7 +27,7 @@ export class PieceWindow {
     return this.#pieces.findLast((piece) => piece.file === file && piece.block === block);
   }
 
-  /** @returns memory for one more block, or undefined while everything is on its way: nobody waits for the slow */
+  /** @returns memory for one more block, or undefined while everything is on its way: no one waits for the slow */
   room(): Buffer | undefined {
     const spare = this.#spare.pop();
     if (spare !== undefined) return spare;
@@ -48,7 +48,7 @@ export class PieceWindow {
     return piece;
   }
 
-  /** Nobody needs the blocks of this file any more. */
+  /** No one needs the blocks of this file any more. */
   drop(file: object): void {
     for (const piece of this.#pieces) if (piece.file === file) this.#spare.push(piece.room);
     this.#pieces = this.#pieces.filter((piece) => piece.file !== file);

@@ -51,7 +51,7 @@ export async function previewMirror(
 ): Promise<void> {
   const requests = new Requests(channel);
   const over = Promise.withResolvers<never>();
-  over.promise.catch(() => undefined); // for when nobody waits
+  over.promise.catch(() => undefined); // for when no one waits
   const fail = (error: FilerError): void => {
     channel.reject(error);
     requests.fail(error);

@@ -4,11 +4,11 @@ import { digestOfBlock, FileDigests, type BlockList } from '../digests/digests.t
 /** The next bytes of a file, all of one block. */
 export interface Piece {
   readonly bytes: number;
-  /** Empty where nobody needs it: the other side has the block. */
+  /** Empty where no one needs it: the other side has the block. */
   readonly content: Buffer;
   /** That of its block, in 32 bytes; undefined where the block does not end with it. */
   blockDigest(): Buffer | undefined;
-  /** The content is on its way no more. */
+  /** The content is no longer on its way. */
   release(): void;
 }
 

@@ -6,7 +6,7 @@ import type { SentEntries } from './sent-entries.ts';
 /** Batches of receipts that may be on their way to the disk while more come in. */
 const MAX_KEEPING = 16;
 
-/** Stores verified receipts. `fileOf` tells where an entry lies here. */
+/** Stores verified receipts. `fileOf` tells where an entry is here. */
 export type KeepReceipts = (
   receipts: ReceiptBatch,
   fileOf: (entry: number) => string,

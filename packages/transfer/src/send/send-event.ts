@@ -8,7 +8,7 @@ export type SendEvent =
       readonly type: 'progress';
       readonly entry: number;
       readonly name: string;
-      /** Where it lies here. */
+      /** Where it is here. */
       readonly file: string;
       /** Of this file. */
       readonly fileBytes: number;

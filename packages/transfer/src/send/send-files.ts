@@ -94,7 +94,7 @@ class Sending implements OutgoingOwner {
   /** The offer is. */
   #isAnswered = false;
   #saidDone = false;
-  /** Rejects when the transfer ends early: nobody waits for more then. */
+  /** Rejects when the transfer ends early: no one waits for more then. */
   readonly #over = Promise.withResolvers<never>();
   readonly #end = new EarlyEnd('sender', (reason) => {
     this.#stop.abort();
@@ -105,7 +105,7 @@ class Sending implements OutgoingOwner {
   });
 
   constructor(channel: Channel, options: SendOptions) {
-    this.#over.promise.catch(() => undefined); // for when nobody waits
+    this.#over.promise.catch(() => undefined); // for when no one waits
     this.#channel = channel;
     channel.setLimits?.(TRANSFER_LIMITS);
     this.#options = options;

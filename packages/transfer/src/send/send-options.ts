@@ -9,7 +9,7 @@ import type { SourceFile } from './source.ts';
 import type { WalkOptions } from './walk.ts';
 
 export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnouncerOptions {
-  /** Files, and folders with all that lies in them. Gone through twice where the receiver asks how much it is. */
+  /** Files, and folders with all that is in them. Gone through twice where the receiver asks how much it is. */
   readonly files: Iterable<SourceFile>;
   /** What inside the folders stays here. */
   readonly ignored?: WalkOptions['ignored'];

@@ -66,7 +66,7 @@ export class SendWindow {
     if (this.#lost !== undefined) throw this.#lost;
   }
 
-  /** Nobody takes anything any more. */
+  /** No one takes anything any more. */
   fail(error: FilerError): void {
     this.#lost ??= error;
     this.#wake();

@@ -15,11 +15,11 @@ interface Held extends HeldFolder {
 }
 
 /**
- * A folder that others may look into, held open. What lies below is reached from that handle, one component after the
+ * A folder that others may look into, held open. What is below is reached from that handle, one component after the
  * other, and no link is followed: whatever is swapped on the way, nothing outside is ever reached. Where the
  * platform has no paths relative to a handle, components are checked one after the other, by path.
  *
- * Items are named `NAME/path/below`, so that nobody learns where the folder lies.
+ * Items are named `NAME/path/below`, so that no one learns where the folder is.
  */
 export class SharedFolder implements Disposable {
   readonly name: string;

@@ -13,14 +13,14 @@ const SMALL_OVERHEAD_BYTES = 1024;
 /** Files whose digests are kept for recipients that come later. */
 const MAX_FINISHED = 10_000;
 
-/** The process's own: whatever the number of jobs and recipients, no more than this is held for them. */
+/** The process's own: whatever the number of jobs and recipients, at most this is held for them. */
 const window = new PieceWindow();
 
-/** Reads a block of a file from where it lies. @returns what it read, in `into` */
+/** Reads a block of a file from where it is. @returns what it read, in `into` */
 export type ReadBlock = (into: Buffer, offset: number, bytes: number) => Buffer;
 
 /**
- * The sources of one job, read and digested once for all its recipients: whoever is ahead reads a block, and the
+ * The sources of one job, read and digested once for all its recipients: the one who is ahead reads a block, and the
  * others take it from the window. One that has fallen behind the window reads for itself.
  */
 export class SharedReads {

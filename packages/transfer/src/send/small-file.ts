@@ -30,7 +30,7 @@ export function readSmallFile(source: Source, room?: Buffer): SmallFile | undefi
       bytes += read;
     }
     if (!endsAt(descriptor, content.length)) return undefined;
-    // As it was when it was found, its name and links included: it is that file, and nobody wrote to it.
+    // As it was when it was found, its name and links included: it is that file, and no one wrote to it.
     const facts = factsOf(fstatSync(descriptor, { bigint: true }));
     if (facts.identity !== source.identity) return undefined;
     return { ...facts, ...digestsOfSmall(content), content };

@@ -8,17 +8,17 @@ import { requireNotOwn } from '../disk/own-files.ts';
 import type { SharedFolder } from './shared-folder.ts';
 import { endsAt, isEmpty, unsized } from './unsized.ts';
 
-/** A file, or a folder with all that lies in it, to send. */
+/** A file, or a folder with all that is in it, to send. */
 export interface SourceFile {
-  /** Where it lies here; `NAME/path/below` in a shared folder. */
+  /** Where it is here; `NAME/path/below` in a shared folder. */
   readonly file: string;
   /** What it is to be called at the receiver: below a folder, `NAME/path/below`. @default the last component of `file` */
   readonly name?: string | undefined;
-  /** The shared folder that it lies in: no link below is followed. @default none, a person of this machine named it */
+  /** The shared folder that it is in: no link below is followed. @default none, a person of this machine named it */
   readonly shared?: SharedFolder | undefined;
   /** Tells of a file that is still being written. @default it is complete */
   readonly growing?: Growing | undefined;
-  /** It alone, as a program found it: what lies in a folder does not go. @default all of it */
+  /** It alone, as a program found it: what is in a folder does not go. @default all of it */
   readonly alone?: Alone | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface Source {
   readonly fixed?: boolean;
 }
 
-/** Does something with the path where a source lies: a path that leads out of no shared folder. */
+/** Does something with the path where a source is: a path that leads out of no shared folder. */
 export function atSource<T>({ file, shared }: SourceFile, action: (path: string) => T): T {
   return shared === undefined ? action(file) : shared.at(file, action);
 }
@@ -193,7 +193,7 @@ function hasChanged(before: BigIntStats, now: BigIntStats, source: Source): bool
   return there.ino !== before.ino || there.dev !== before.dev || there.ctimeNs !== before.ctimeNs;
 }
 
-/** The identity of what lies there now; undefined when nothing does, or it cannot be looked at. */
+/** The identity of what is there now; undefined when nothing does, or it cannot be looked at. */
 export function identityNow(source: Source): string | undefined {
   try {
     const there = statsNow(source);

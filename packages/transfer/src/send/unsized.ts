@@ -6,7 +6,7 @@ import { FilerError } from '@filer/protocol';
  * are refused: what is announced, compared and signed for is a file of a known size.
  */
 
-/** What lies beyond the stated end is read here, and not kept. */
+/** What is beyond the stated end is read here, and not kept. */
 const BEYOND = Buffer.allocUnsafeSlow(1);
 
 /** Whether a file ends where its size says, or before. @throws a system error */

@@ -24,10 +24,10 @@ import {
 } from './source.ts';
 
 export interface WalkOptions {
-  /** Something that cannot be sent, and why; the walk goes on. */
+  /** Something that cannot be sent, and why; the walk continues. */
   readonly failed: (failure: { file: string; name: string; error: FilerError }) => void;
   /**
-   * Whether something inside a folder stays here; what lies in an ignored folder is not looked at.
+   * Whether something inside a folder stays here; what is in an ignored folder is not looked at.
    *
    * @param top the folder that a person named
    * @param path relative to it
@@ -35,15 +35,15 @@ export interface WalkOptions {
    */
   readonly ignored?: ((top: string, path: string, isFolder: boolean) => boolean) | undefined;
   /**
-   * Whether a folder is only looked into: of what lies in it, each is for itself.
+   * Whether a folder is only looked into: of what is in it, each is for itself.
    *
-   * @param file where it lies
+   * @param file where it is
    * @default each folder is sent
    */
   readonly onlyEntered?: ((file: string) => boolean) | undefined;
   /** What becomes of links inside folders. @default keep */
   readonly links?: Links | undefined;
-  /** A link inside a folder stays here; the walk goes on. @default one that cannot go is told to `failed` */
+  /** A link inside a folder stays here; the walk continues. @default one that cannot go is told to `failed` */
   readonly leftOut?: ((link: LinkLeftOut) => void) | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface WalkOptions {
 const NAMES_AT_ONCE = 256;
 
 /**
- * What is to be sent, one after the other while it is found, a folder before what lies in it. Flat in memory. A
+ * What is to be sent, one after the other while it is found, a folder before what is in it. Flat in memory. A
  * link that a person named is followed; links inside a folder are sent as links.
  */
 export async function* walkSources(

@@ -1,4 +1,4 @@
-/** Work that goes on beside the conversation, up to a bound. */
+/** Work that continues beside the conversation, up to a bound. */
 export class BoundedTasks {
   readonly #follow: (work: Promise<void>) => Promise<void>;
   readonly #most: number;

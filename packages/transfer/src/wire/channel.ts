@@ -17,7 +17,7 @@ export interface Channel extends AsyncIterable<Message> {
   sendFrames?(frames: Buffer): Promise<void>;
   /** Takes no larger contents from now on. */
   setLimits?(limits: { readonly maxContentBytes: number }): void;
-  /** Takes back the memory of a received content that nobody uses any more. */
+  /** Takes back the memory of a received content that no one uses any more. */
   recycle?(content: Buffer): void;
   /** Tells the other side why in one `error` message, then closes. */
   reject(error: FilerError): void;

@@ -7,7 +7,7 @@ export class EarlyEnd {
   #reason: FilerError | undefined;
   #bug: Error | undefined;
 
-  /** @param onFirst told of the first reason: whatever waits must learn of it */
+  /** @param onFirst told about the first reason: whatever waits must learn of it */
   constructor(side: 'sender' | 'receiver', onFirst: (reason: FilerError) => void) {
     this.#side = side;
     this.#onFirst = onFirst;
@@ -37,7 +37,7 @@ export class EarlyEnd {
   }
 }
 
-/** What was thrown and is no FilerError: it goes on to end the process loudly. */
+/** What was thrown and is no FilerError: it continues to end the process loudly. */
 export function bugOf(thrown: unknown): Error {
   return thrown instanceof Error
     ? thrown

@@ -7,7 +7,7 @@ export interface FileResult {
   readonly size: number;
   /** `skipped`: it was there already, or the receiver keeps what has its name. */
   readonly status: 'delivered' | 'skipped' | 'failed';
-  /** Skipped by the conflict rule: what is there may be another content, and nobody signed for it. */
+  /** Skipped by the conflict rule: what is there may be another content, and no one signed for it. */
   readonly kept?: true;
   /** Relative to the receiver's inbox; undefined for a file that failed. */
   readonly path?: string;

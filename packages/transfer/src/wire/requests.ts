@@ -43,7 +43,7 @@ export class Requests {
     this.#waiting.delete(re);
   }
 
-  /** Nobody answers any more. */
+  /** No one answers any more. */
   fail(error: FilerError): void {
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();

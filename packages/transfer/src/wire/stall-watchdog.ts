@@ -91,7 +91,7 @@ export class StallWatchdog implements Disposable {
     this.#toldWorkingAt = performance.now();
   }
 
-  /** Own work: while it goes on, this side does not give up, and asks the other side not to. Its end is a step. */
+  /** Own work: while it continues, this side does not give up, and asks the other side not to. Its end is a step. */
   async work<T>(task: Promise<T>): Promise<T> {
     try {
       return await this.during(task);
@@ -107,7 +107,7 @@ export class StallWatchdog implements Disposable {
       return await task;
     } finally {
       const now = performance.now();
-      // The time of own work is nobody's standstill; the other side may have caused it.
+      // The time of own work is no one's standstill; the other side may have caused it.
       if (--this.#busy === 0) this.#grownAt = Math.min(now, this.#grownAt + now - this.#busySince);
     }
   }

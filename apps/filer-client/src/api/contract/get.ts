@@ -47,7 +47,7 @@ export type GetEvent = v.InferOutput<typeof getEvent>;
 const getDone = v.object({
   ...sendDone.entries,
   from: owner,
-  /** Where it lies now, absolute. */
+  /** Where it is now, absolute. */
   path: v.string(),
   recipients: v.pipe(v.tuple([recipientDone]), v.readonly()),
 });
@@ -73,7 +73,7 @@ export const getParams = v.object({
 });
 export type GetParams = v.InferOutput<typeof getParams>;
 
-/** What lies at one place of a peer's shares. */
+/** What is at one place of a peer's shares. */
 const lsItem = v.object({
   name: v.string(),
   kind: v.picklist(['share', 'dir', 'file', 'link', 'other']),

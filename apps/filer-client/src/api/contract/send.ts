@@ -23,7 +23,7 @@ export const jobStarted = v.object({
   job: v.string(),
   files: v.number(),
   bytesTotal: v.number(),
-  /** Whether it goes on when its command ends, and waits for recipients that are offline. */
+  /** Whether it continues when its command ends, and waits for recipients that are offline. */
   queue: v.boolean(),
   recipients: arrayOf(v.object({ name: v.string(), id: v.string() })),
 });

@@ -58,14 +58,14 @@ function requireOnlyBytes(args: GetArguments, jsonMode: boolean): void {
   if (args.onConflict !== 'update') refuse('--on-conflict', 'there is no name to be taken');
 }
 
-/** Resolves when the bytes are on their way: whoever reads slowly holds the sender back. */
+/** Resolves when the bytes are on their way: the one who reads slowly holds the sender back. */
 function write(stdout: OutputStream, content: Buffer, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
     if (signal.aborted) return stop();
     signal.addEventListener('abort', stop, { once: true });
     stdout.write(content, (error) => {
-      // That nobody reads any more is told by the signal.
+      // That no one reads any more is told by the signal.
       if (error) return;
       signal.removeEventListener('abort', stop);
       resolve();

@@ -1,7 +1,7 @@
 /** Of more machines than this the first are named, and the others counted. */
 const MAX_NAMES = 20;
 
-/** Reasons that are told of one command: another machine can give each file one of its own. */
+/** Reasons that are told about one command: another machine can give each file one of its own. */
 const MAX_GROUPS = 1_000;
 
 interface Group {

@@ -1,7 +1,7 @@
 import type { ProgressDisplay } from '@filer/program';
 import type { JobStarted, SendEvent } from '../../api/contract/send.ts';
 
-/** Shows what is told of a job in a display of progress. */
+/** Shows what is told about a job in a display of progress. */
 export function showProgress(event: SendEvent, display: ProgressDisplay, job: JobStarted | undefined): void {
   // Of several recipients the lines of progress say it.
   const isSaid = job?.recipients.length === 1 || !display.isDrawn;

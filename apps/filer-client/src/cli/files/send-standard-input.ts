@@ -21,7 +21,7 @@ type Request = Omit<
 
 /**
  * `send - --as NAME`: what comes on standard input goes as it comes. In this process even where a daemon runs, which
- * could not go on with it anyway; with --queue it is kept whole first, and then a job like any other.
+ * could not continue with it anyway; with --queue it is kept whole first, and then a job like any other.
  */
 export async function sendStandardInput(
   paths: readonly string[],

@@ -72,7 +72,7 @@ function fieldsOf(args: ScheduleAddArguments): Record<string, unknown> {
   };
 }
 
-/** `./check` is the one that lies here, wherever it runs. */
+/** `./check` is the one that is here, wherever it runs. */
 function withWholePath([program, ...rest]: readonly string[]): string[] {
   if (program === undefined) return [];
   return [program.includes('/') ? resolve(program) : program, ...rest];

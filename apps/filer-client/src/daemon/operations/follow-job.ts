@@ -26,7 +26,7 @@ export async function followJob(
 }
 
 /**
- * Waits for the end of a job. Who goes away cancels it, unless it can wait: then it goes on without a follower.
+ * Waits for the end of a job. Who goes away cancels it, unless it can wait: then it continues without a follower.
  *
  * @throws the reason of `signal`
  */

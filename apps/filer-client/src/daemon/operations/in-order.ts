@@ -26,7 +26,7 @@ export function inOrder<T extends { readonly type: string }>(
       try {
         await emit(waiting.splice(0, MAX_TOGETHER));
       } catch {
-        waiting.length = 0; // nobody listens any more
+        waiting.length = 0; // no one listens any more
       }
     }
     handing = undefined;

@@ -6,7 +6,7 @@ import { withinServerShare } from './deadline.ts';
 
 /**
  * The peers that a person means. A name that is unknown is looked for in the server's newest directory before
- * it is said to be nobody's: its machine may have joined a moment ago. A server that does not answer in its share of the
+ * it is said to be no one's: its machine may have joined a moment ago. A server that does not answer in its share of the
  * time is away.
  *
  * @param timeoutMs of the operation @default no limit

@@ -155,7 +155,7 @@ async function direct(
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof FilerError)) throw error;
-        // Who was offline before is no failure, just as it is none for the server.
+        // Who was offline before is no failure, and it is not one for the server.
         if (error.code === 'peer-unreachable' && peer.state !== 'online') offline++;
         else failed.push({ name: peer.name, code: error.code, message: messageOf(error) });
       }

@@ -87,7 +87,7 @@ async function revokeInvite(
   context: Context,
 ): Promise<void> {
   const { output } = context;
-  // Before anything is changed: without the key nobody can be removed.
+  // Before anything is changed: without the key no one can be removed.
   const networkKey = args.withMembers ? await networkKeyOf(context, server, args.networkKey) : undefined;
   const { members } = await server.call(contract.inviteRevoke, { id });
   if (networkKey !== undefined) {

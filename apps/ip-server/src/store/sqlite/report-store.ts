@@ -191,7 +191,7 @@ export class SqliteReportStore implements ReportStore {
     }
   }
 
-  /** Drops the oldest reports of those machines that have most, until all together have no more. @returns how many */
+  /** Drops the oldest reports of those machines that have most, until all together fit. @returns how many */
   #dropGreediest(maxBytes: number, limit: number): number {
     const level = this.#shares.level(maxBytes);
     let dropped = 0;

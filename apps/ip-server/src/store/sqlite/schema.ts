@@ -4,11 +4,11 @@ import type { Schema } from '@filer/program';
  * The server's database.
  *
  *   meta      one row a value: epoch and seq of the directory, network, server, where it listened last
- *   members   one row a machine, for ever: `handle` is its short name in the directory, the three `*_seq` say
+ *   members   one row a machine, forever: `handle` is its short name in the directory, the three `*_seq` say
  *             at which seq the row's membership, record and presence last changed
  *   invites   limits and use of each invite; the grant is the signed document itself
  *   removals  the signed, numbered, grow-only list
- *   peers     a short number for each machine that has reported or sent a heartbeat, for ever; `report_bytes` is what
+ *   peers     a short number for each machine that has reported or sent a heartbeat, forever; `report_bytes` is what
  *             its reports take
  *   spools    what was stored of each spool, also after its reports have gone
  *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
@@ -17,7 +17,7 @@ import type { Schema } from '@filer/program';
  *   samples   heartbeats, one a minute (`span_ms` 60,000), later one an hour
  *   collects  what is asked for, of whom, and when the next run is due
  *   collect_runs, collect_deliveries  the ledger: what each machine that a run expected has delivered
- *   collect_folders  whose files a folder below the folder of a collect holds, for ever
+ *   collect_folders  whose files a folder below the folder of a collect holds, forever
  *   schedules what each machine will report: `due_at`, `third_at` by the steady clock, the rest by the wall's
  *   alarms    reports that were missing, and that came again; `alarm_deliveries`: who is to be told, and was
  */
