@@ -182,7 +182,7 @@ async function main(): Promise<void> {
 
   say();
   say('Done: the file went straight from alice to bob, was verified, and bob signed a receipt for it.');
-  say(`Everything lies in ${folder}: server/ is the ip-server's home, alice/ and bob/ the clients'.`);
+  say(`Everything is in ${folder}: server/ is the ip-server's home, alice/ and bob/ the clients'.`);
   if (!options.keep) {
     say(`Remove it with:  rm -r ${folder}`);
     return;

@@ -13,6 +13,7 @@ export const ROW_COSTS = {
  *   peers     the directory; pins: which machine has a name here, and which other one claims it
  *   removals, leaves  signed documents; `row` is the order in which they came to be known here
  *   spool     reports on their way, each with the key (spool, seq) under which it was first sent
+ *   queued_texts  texts of this machine that wait for their recipients
  *   messages  texts; `deleted` keeps the id of one that could come again
  *   inbox     files that came; `was_there`: it lay there already
  *   deliveries  what each sender delivered last under a path, so that it may replace that
@@ -132,6 +133,8 @@ export const SCHEMA: Schema = {
     offered_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
+    mirror INTEGER NOT NULL DEFAULT 0,
+    refusals TEXT NOT NULL DEFAULT '[]',
     UNIQUE (sender, job)
   ) STRICT;
   CREATE TABLE arrivals (
@@ -172,6 +175,8 @@ export const SCHEMA: Schema = {
     files_skipped INTEGER NOT NULL DEFAULT 0,
     files_kept INTEGER NOT NULL DEFAULT 0,
     files_failed INTEGER NOT NULL DEFAULT 0,
+    files_removed INTEGER NOT NULL DEFAULT 0,
+    links_left_out INTEGER NOT NULL DEFAULT 0,
     bytes_sent INTEGER NOT NULL DEFAULT 0,
     bytes_total INTEGER NOT NULL DEFAULT 0,
     started_at INTEGER,
@@ -196,6 +201,27 @@ export const SCHEMA: Schema = {
     PRIMARY KEY (job, path)
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE removed (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    paths TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX removed_job ON removed (job);
+  CREATE TABLE queued_texts (
+    id TEXT NOT NULL,
+    network TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    name TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    text TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting',
+    reason TEXT NOT NULL DEFAULT '',
+    UNIQUE (id, peer)
+  ) STRICT;
   CREATE TABLE receipts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     job TEXT NOT NULL,
@@ -301,37 +327,6 @@ export const SCHEMA: Schema = {
   ${chargedLater('inbox')}
   ${chargedLater('deliveries')}
   `,
-    // Links in folders that were not sent.
-    `ALTER TABLE job_recipients ADD COLUMN links_left_out INTEGER NOT NULL DEFAULT 0`,
-    // What recipients have signed as removed; what a person is asked about may remove, too.
-    `
-  CREATE TABLE removed (
-    id INTEGER PRIMARY KEY,
-    job TEXT NOT NULL,
-    peer TEXT NOT NULL,
-    received_at INTEGER NOT NULL,
-    document TEXT NOT NULL,
-    paths TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX removed_job ON removed (job);
-  ALTER TABLE job_recipients ADD COLUMN files_removed INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE offers ADD COLUMN mirror INTEGER NOT NULL DEFAULT 0;
-  `,
-    // Texts of this machine that wait for their recipients.
-    `CREATE TABLE queued_texts (
-      id TEXT NOT NULL,
-      network TEXT NOT NULL,
-      peer TEXT NOT NULL,
-      name TEXT NOT NULL,
-      recipient TEXT NOT NULL,
-      text TEXT NOT NULL,
-      time INTEGER NOT NULL,
-      state TEXT NOT NULL DEFAULT 'waiting',
-      reason TEXT NOT NULL DEFAULT '',
-      UNIQUE (id, peer)
-    ) STRICT`,
-    // What the policy would refuse of an offer, for the person who is asked.
-    `ALTER TABLE offers ADD COLUMN refusals TEXT NOT NULL DEFAULT '[]'`,
   ],
 };
 
