@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import type { LatenessEvent } from '../../apps/ip-server/src/reports/expectations.ts';
-import { Lateness } from '../../apps/ip-server/src/reports/lateness.ts';
+import { ReportMonitor } from '../../apps/ip-server/src/reports/report-monitor.ts';
 import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
 import { NO_EFFECTS, type Effects } from '../../apps/ip-server/src/store/effects.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
@@ -25,7 +25,7 @@ test('what cannot be stored is not said, and is found again once it can be', asy
         ? Promise.reject(new FilerError('no-space', 'the disk is full'))
         : store.expectations.apply(effects),
   };
-  const lateness = new Lateness(
+  const lateness = new ReportMonitor(
     {
       events: NO_EVENTS,
       store: { reports: store.reports, expectations: failing },

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { resolveHome } from '@filer/program';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { WatchStore } from '../../../apps/filer-client/src/store/watch-store.ts';
-import { asideName } from '../../../apps/filer-client/src/watch/put-away.ts';
+import { asideName } from '../../../apps/filer-client/src/watch/after-delivery.ts';
 import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';

@@ -28,7 +28,7 @@ import { SpoolCourier } from '../reports/spool-courier.ts';
 import { CollectDeliveries } from '../send/collect-deliveries.ts';
 import { JobRunner } from '../send/job-runner.ts';
 import { FetchServer } from '../serve/fetch-server.ts';
-import { HoldingServer } from '../serve/possession-server.ts';
+import { PossessionServer } from '../serve/possession-server.ts';
 import type { ClientSettings } from '../settings.ts';
 import { Watches } from '../watch/watches.ts';
 import { ConnectionList } from './connection-list.ts';
@@ -92,7 +92,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   const intakeOptions = { member, inbox, settings, environment, log };
   const intake = closing.adopt(await TransferIntake.open(intakeOptions), (it) => it.close());
   const { slots } = intake;
-  const holdings = closing.adopt(new HoldingServer({ member, inbox, log }), (it) => it.close());
+  const holdings = closing.adopt(new PossessionServer({ member, inbox, log }), (it) => it.close());
   const fetches = closing.adopt(new FetchServer({ member, slots, log }), (it) => it.close());
   const collects = new CollectDeliveries({ member, software, slots, log });
 

@@ -4,10 +4,10 @@ import type { PeerRouter } from '../network/peer-router.ts';
 import type { ServerRouter } from '../network/server-link.ts';
 import { answerList } from '../serve/listing.ts';
 import type { CollectDeliveries } from '../send/collect-deliveries.ts';
-import type { HoldingServer } from '../serve/possession-server.ts';
+import type { PossessionServer } from '../serve/possession-server.ts';
 
 /** Handles what other members ask about files: what is shared with them, and whether theirs are still there. */
-export function routeFiles(router: PeerRouter, member: Member, holdings: HoldingServer): void {
+export function routeFiles(router: PeerRouter, member: Member, holdings: PossessionServer): void {
   router
     .onUnparsed(listMessage, (message, { peerId, session }) => answerList(member, peerId, message, session))
     .onUnparsed(holdingMessage, (message, { peerId, session }) => holdings.answer(message, session, peerId));

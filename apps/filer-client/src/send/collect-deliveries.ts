@@ -5,7 +5,7 @@ import type { Member } from '../network/member.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import { openUpload } from '../network/server-upload.ts';
 import type { Share } from '../store/share-store.ts';
-import { Trim } from '../store/trim.ts';
+import { SenderRetention } from '../store/retention.ts';
 import type { ServingDocument } from '../api/contract/transfers.ts';
 import { ShareRules } from '../jobs/ignore-rules.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
@@ -39,12 +39,12 @@ export class CollectDeliveries {
   readonly #options: CollectDeliveriesOptions;
   /** By run. */
   readonly #running = new Map<string, Running>();
-  readonly #kept: Trim;
+  readonly #kept: SenderRetention;
   #stopping = false;
 
   constructor(options: CollectDeliveriesOptions) {
     this.#options = options;
-    this.#kept = new Trim(FORGET_AFTER, (peer) => forgetOldPulls(options.member, peer));
+    this.#kept = new SenderRetention(FORGET_AFTER, (peer) => forgetOldPulls(options.member, peer));
   }
 
   /**

@@ -20,7 +20,7 @@ import type { ServingDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import { forgetOldPulls, PullRecord } from '../jobs/pull-record.ts';
 import { openShared } from './shared.ts';
-import { Trim } from '../store/trim.ts';
+import { SenderRetention } from '../store/retention.ts';
 
 /** Who fetches says little: a few answers and receipts. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -49,7 +49,7 @@ interface Running {
 export class FetchServer {
   readonly #options: FetchServerOptions;
   readonly #running = new Set<Running>();
-  readonly #kept = new Trim(FORGET_AFTER, (peer) => forgetOldPulls(this.#options.member, peer));
+  readonly #kept = new SenderRetention(FORGET_AFTER, (peer) => forgetOldPulls(this.#options.member, peer));
   #stopping = false;
 
   constructor(options: FetchServerOptions) {

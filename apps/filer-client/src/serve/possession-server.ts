@@ -27,7 +27,7 @@ export interface HoldingServerOptions {
 }
 
 /** Tells senders whether what they delivered is still there, by reading it. */
-export class HoldingServer {
+export class PossessionServer {
   readonly #options: HoldingServerOptions;
   readonly #turns = new Semaphore(ASKERS_AT_ONCE);
   readonly #asking = new Set<string>();

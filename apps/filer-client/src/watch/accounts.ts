@@ -10,7 +10,7 @@ import { asideLedger, restoreAsides } from './asides.ts';
 import { look } from './look.ts';
 import { openForWriting } from './open-writers.ts';
 import { dropOutdatedFailures } from './outdated-failures.ts';
-import { putAway, type Parting } from './put-away.ts';
+import { putAway, type Parting } from './after-delivery.ts';
 import { gatherFailed, type WatchJobs } from './shipping.ts';
 import type { WatchOptions } from './watch-options.ts';
 

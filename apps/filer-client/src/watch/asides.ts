@@ -1,6 +1,6 @@
 import { FilerError, systemCode } from '@filer/protocol';
 import type { WatchStore } from '../store/watch-store.ts';
-import { restoreLeft, type AsideLedger } from './put-away.ts';
+import { restoreLeft, type AsideLedger } from './after-delivery.ts';
 
 /** Where a watch notes the names under which its files lie while they are put away. */
 export function asideLedger(watches: WatchStore, watch: number): AsideLedger {

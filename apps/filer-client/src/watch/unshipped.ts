@@ -7,10 +7,10 @@ import type { FolderProblems } from './folder-problems.ts';
 import { look, type Found } from './look.ts';
 import { openForWriting } from './open-writers.ts';
 import type { OwnDeliveries } from './own-deliveries.ts';
-import { Settling } from './settling.ts';
+import { StabilityTracker } from './stability-tracker.ts';
 import type { Recipients } from './recipients.ts';
 import { ship, type ShippingParts } from './shipping.ts';
-import type { Troubles } from './troubles.ts';
+import type { WatchProblems } from './watch-problems.ts';
 import type { WatchOptions } from './watch-options.ts';
 import { settleMsOf, type WatchRules } from './watch-rules.ts';
 
@@ -36,7 +36,7 @@ export interface UnshippedOptions {
   readonly parts: ShippingParts & { readonly member: Member };
   readonly recipients: Recipients;
   readonly rules: WatchRules;
-  readonly troubles: Troubles;
+  readonly troubles: WatchProblems;
   readonly problems: FolderProblems;
   readonly ownDeliveries: OwnDeliveries;
   readonly alarm: Alarm;
@@ -50,7 +50,7 @@ export interface UnshippedOptions {
 /** What was found new or changed in a watched folder and is in no job yet: it settles, and then goes together. */
 export class Unshipped {
   readonly #options: UnshippedOptions;
-  readonly #settling = new Settling<Found>(MAX_UNSHIPPED);
+  readonly #settling = new StabilityTracker<Found>(MAX_UNSHIPPED);
   /** Settled. */
   readonly #ready = new Map<string, { readonly found: Found; readonly sinceMs: number }>();
 

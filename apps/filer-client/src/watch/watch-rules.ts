@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { isPartName } from '@filer/transfer';
 import { judge, readRules, RuleFiles, RULES_FILE, rulesOf } from '../jobs/rule-files.ts';
-import { isAside } from './put-away.ts';
+import { isAside } from './after-delivery.ts';
 
 /**
  * Names under which programs write what is not complete: browsers, editors, office programs, network file systems, and

@@ -7,13 +7,13 @@ import type { Watch } from '../store/watch-store.ts';
 import { Accounts } from './accounts.ts';
 import { Alarm } from './alarm.ts';
 import { FolderProblems } from './folder-problems.ts';
-import { blindness } from './blindness.ts';
+import { unobservable } from './unobservable.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
 import { OwnDeliveries } from './own-deliveries.ts';
 import { Recipients, resolverOf } from './recipients.ts';
 import type { WatchJobs } from './shipping.ts';
-import { Troubles } from './troubles.ts';
+import { WatchProblems } from './watch-problems.ts';
 import { Unshipped } from './unshipped.ts';
 import { parseKeptOptions, type WatchOptions } from './watch-options.ts';
 import { lookAtRoot } from './watch-root.ts';
@@ -45,7 +45,7 @@ export class WatchedFolder {
   readonly #parts: WatchParts;
   readonly #rules: WatchRules;
   readonly #accounts: Accounts;
-  readonly #troubles: Troubles;
+  readonly #troubles: WatchProblems;
   readonly #problems: FolderProblems;
   readonly #ownDeliveries: OwnDeliveries;
   readonly #unshipped: Unshipped;
@@ -71,7 +71,7 @@ export class WatchedFolder {
     this.#options = options;
     this.#rules = new WatchRules(watch.folder, options.exclude);
     this.#accounts = new Accounts(parts, watch, options);
-    this.#troubles = new Troubles(parts.log, watch.name);
+    this.#troubles = new WatchProblems(parts.log, watch.name);
     this.#problems = new FolderProblems(parts.log, watch.name);
     this.#ownDeliveries = new OwnDeliveries(watch, parts.member.watches, this.#problems);
     const { member } = parts;
@@ -266,7 +266,7 @@ export class WatchedFolder {
   /** @param refusal why the system does not tell of all changes */
   #sees(refusal: string | undefined): void {
     const before = this.#blind;
-    this.#blind = refusal === undefined ? undefined : blindness(refusal, this.#options.rescanMs);
+    this.#blind = refusal === undefined ? undefined : unobservable(refusal, this.#options.rescanMs);
     if (this.#blind === undefined || this.#blind === before) return;
     this.#parts.log.warn('a watched folder is only scanned at intervals', {
       watch: this.watch.name,

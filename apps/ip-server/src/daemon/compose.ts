@@ -31,7 +31,7 @@ import { Presence } from '../network/presence.ts';
 import { reachableAt } from '../network/reach.ts';
 import { Removals } from '../network/removals.ts';
 import { ReportIntake } from '../reports/intake.ts';
-import { Lateness } from '../reports/lateness.ts';
+import { ReportMonitor } from '../reports/report-monitor.ts';
 import { routeReports } from '../reports/report-messages.ts';
 import { ReportRates } from '../reports/report-rates.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
@@ -39,7 +39,7 @@ import type { ServerSettings } from '../settings.ts';
 import { StoreRoom } from '../store/store-room.ts';
 import { openStore } from '../store/store.ts';
 import { Attachments } from '../uploads/attachments.ts';
-import { UploadDoor, uploadRouter } from '../uploads/upload-door.ts';
+import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { machineClocks } from './machine-clocks.ts';
@@ -178,7 +178,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     onProblem: tells('alarms'),
   });
   closing.defer(() => alarms.close());
-  const lateness = new Lateness(
+  const lateness = new ReportMonitor(
     {
       store,
       clock,
@@ -241,7 +241,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     sessions,
     removals,
     router,
-    uploads: new UploadDoor(uploads),
+    uploads: new UploadSessions(uploads),
     expecting: lateness,
     witness: (id, time) => trusted.witness(id, time),
     enrolment,

@@ -12,7 +12,7 @@ import {
 } from '@filer/protocol';
 import type { MemberRouter } from '../network/member-router.ts';
 import type { ReportIntake } from './intake.ts';
-import type { Lateness } from './lateness.ts';
+import type { ReportMonitor } from './report-monitor.ts';
 import type { ReportRates } from './report-rates.ts';
 
 /** What must be there before a report of it is stored. */
@@ -26,7 +26,7 @@ export interface ReportServices {
   readonly intake: ReportIntake;
   readonly rates: ReportRates;
   readonly attachments: AttachmentsOfReports;
-  readonly lateness: Lateness;
+  readonly lateness: ReportMonitor;
   readonly now: () => number;
 }
 

@@ -1,5 +1,5 @@
 /** Why the system does not tell of all changes in a folder, and what helps. @param code of its refusal */
-export function blindness(code: string, rescanMs: number): string {
+export function unobservable(code: string, rescanMs: number): string {
   const often = `so it is looked through every ${Math.round(rescanMs / 1_000)} s`;
   const andThen = 'with sysctl';
   switch (code) {

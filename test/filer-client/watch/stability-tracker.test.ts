@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { Settling } from '../../../apps/filer-client/src/watch/settling.ts';
+import { StabilityTracker } from '../../../apps/filer-client/src/watch/stability-tracker.ts';
 
 const SETTLE_MS = 100;
 
 test('a file rests when two looks as far apart as the settle time show the same', () => {
-  const settling = new Settling<string>(10);
+  const settling = new StabilityTracker<string>(10);
 
   expect(settling.see('a', 'found', 'one', SETTLE_MS, 0)).toBe(false);
   expect(settling.see('a', 'found', 'one', SETTLE_MS, 99)).toBe(false);
@@ -15,7 +15,7 @@ test('a file rests when two looks as far apart as the settle time show the same'
 });
 
 test('a file that changed begins again, however long ago it was seen first', () => {
-  const settling = new Settling<string>(10);
+  const settling = new StabilityTracker<string>(10);
   settling.see('a', 'found', 'one', SETTLE_MS, 0);
 
   expect(settling.see('a', 'found', 'two', SETTLE_MS, 1_000)).toBe(false);
@@ -24,7 +24,7 @@ test('a file that changed begins again, however long ago it was seen first', () 
 });
 
 test('files that never rest leave when there is no room for others', () => {
-  const settling = new Settling<string>(2);
+  const settling = new StabilityTracker<string>(2);
   settling.see('busy', 'found', '1', SETTLE_MS, 0);
   settling.see('busy', 'found', '2', SETTLE_MS, 50);
   settling.see('still', 'found', '1', SETTLE_MS, 50);

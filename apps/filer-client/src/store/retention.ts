@@ -1,5 +1,5 @@
 /** Keeps what one sender can make us remember within bounds: now and then its oldest is forgotten. */
-export class Trim {
+export class SenderRetention {
   readonly #after: number;
   readonly #forgetOldest: (sender: string) => void;
   readonly #added = new Map<string, number>();

@@ -31,7 +31,7 @@ export function uploadRouter(): UploadRouter {
 }
 
 /** Where members bring files: attachments of their reports, and what a collect asked for. */
-export class UploadDoor {
+export class UploadSessions {
   readonly #uploads: UploadRouter;
   readonly #slots = new TransferSlots(MAX_TRANSFERS_PER_PEER, MAX_TRANSFERS);
 

@@ -39,7 +39,7 @@ export interface LatenessParts {
 }
 
 /** What is expected of each machine, stored: it outlasts the server, and no alarm is raised twice or forgotten. */
-export class Lateness {
+export class ReportMonitor {
   readonly #parts: LatenessParts;
   readonly #expectations: Expectations;
   /** What is found, stored and applied is one step: no other one comes between. */

@@ -9,7 +9,7 @@ interface Waiting<T> {
 }
 
 /** Files that were seen and must stay as they are for a while: two looks that far apart must show the same. */
-export class Settling<T> {
+export class StabilityTracker<T> {
   readonly #waiting = new Map<string, Waiting<T>>();
   readonly #most: number;
 

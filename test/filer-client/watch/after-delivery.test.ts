@@ -24,7 +24,7 @@ import {
   restoreLeft,
   type AsideLedger,
   type AsideName,
-} from '../../../apps/filer-client/src/watch/put-away.ts';
+} from '../../../apps/filer-client/src/watch/after-delivery.ts';
 
 let folder: string;
 

@@ -4,7 +4,7 @@ import type { Logger } from '@filer/program';
 export type Trouble = 'root' | 'targets' | 'away' | 'fault' | 'scan-fault';
 
 /** Why not all goes as it should; each reason is logged once. */
-export class Troubles {
+export class WatchProblems {
   readonly #log: Logger;
   readonly #watch: string;
   readonly #reasons = new Map<Trouble, string>();
