@@ -22,6 +22,7 @@ import {
   type SendEvent,
   type SendOptions,
 } from '@filer/transfer';
+import { isGone } from '../../packages/transfer/src/send/gone-files.ts';
 import { filesBelow } from '../support/test-network.ts';
 import { deliveredBefore } from './delivered-before.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
@@ -175,6 +176,22 @@ describe('a mirror', () => {
     expect(removed).toEqual(['other/x']);
     expect(kept).toEqual([here()]);
     expect(await filesBelow(there())).toContain('a');
+  });
+
+  test.each([
+    ['keep', ['tree/l/seen', 'tree/l/unseen']],
+    ['copy', ['tree/l/seen']],
+  ] as const)('tells nothing of what is behind a link unless that was sent: %s', async (links, kept) => {
+    await mkdir(join(ends.home, 'outside'));
+    await writeFile(join(ends.home, 'outside', 'seen'), '');
+    await symlink('../outside', here('l'));
+    const names = ['tree/l/seen', 'tree/l/unseen', 'tree/none'];
+    const isKept = (name: string): boolean =>
+      !isGone({ file: here(), name: 'tree' }, { name, kind: 'file' }, { ignored: undefined, links });
+
+    expect(names.filter(isKept)).toEqual(kept);
+    expect(isKept('tree/l')).toBe(true);
+    expect(isKept('tree/a/below')).toBe(false);
   });
 
   test('keeps the times and permissions of the folders that it takes something from', async () => {

@@ -36,6 +36,7 @@ export async function previewDeletions(
       await previewMirror(messenger, tops, {
         ...time.pace,
         ignored: ignoreRules(request.exclude),
+        links: request.links,
         signal,
         onRemoved: ({ path: receivedAs, kind, size }, path) => {
           if (kind !== 'dir') filesRemoved++;

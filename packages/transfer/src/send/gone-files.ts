@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { systemCode, type Extra } from '@filer/protocol';
+import type { Links } from './links.ts';
 import type { WalkOptions } from './walk.ts';
 
 /** A folder that a person named. */
@@ -17,18 +18,30 @@ export interface SentFolder {
 export function isGone(
   { file, name: top }: SentFolder,
   { name, kind }: Pick<Extra, 'name' | 'kind'>,
-  ignored: WalkOptions['ignored'],
+  { ignored, links = 'keep' }: Pick<WalkOptions, 'ignored' | 'links'>,
 ): boolean {
-  const below = name.slice(top.length + 1);
-  try {
-    if (lstatSync(`${file}/${below}`, { throwIfNoEntry: false }) !== undefined) return false;
-  } catch (error) {
-    // What was a folder on the way is a file now.
-    if (systemCode(error) !== 'ENOTDIR') return false;
-  }
-  const components = below.split('/');
+  const components = name.slice(top.length + 1).split('/');
+  if (isThere(file, components, links)) return false;
   return !components.some((_, n) => {
     const isFolder = n < components.length - 1 || kind === 'dir';
     return ignored?.(file, components.slice(0, n + 1).join('/'), isFolder) === true;
   });
+}
+
+/** What is behind a link that is not followed counts as there, unseen: a receiver learns nothing of what is outside the folder. */
+function isThere(file: string, components: readonly string[], links: Links): boolean {
+  let path = file;
+  try {
+    for (const [n, component] of components.entries()) {
+      path = `${path}/${component}`;
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats === undefined) return false;
+      const isLast = n === components.length - 1;
+      if (isLast || (stats.isSymbolicLink() && links !== 'copy')) return true;
+    }
+    return true;
+  } catch (error) {
+    // What was a folder on the way is a file now.
+    return systemCode(error) !== 'ENOTDIR';
+  }
 }

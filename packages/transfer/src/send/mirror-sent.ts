@@ -15,9 +15,10 @@ interface MirrorSentOptions extends SendOptions {
 
 /** Has a receiver remove what is no longer here, of folders of which all that is here was delivered. */
 export async function mirrorSent(requests: Requests, options: MirrorSentOptions): Promise<void> {
-  const { network, senderId: sender, receiverId: receiver, job, ignored, on } = options;
+  const { network, senderId: sender, receiverId: receiver, job, ignored, links, on } = options;
   const mirror = new Mirror(requests, {
     ignored,
+    links,
     expected: { network, sender, receiver, job },
     removedBefore: options.removedBefore,
     keep: options.keepRemoved,

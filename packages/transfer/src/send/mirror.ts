@@ -19,6 +19,8 @@ import type { WalkOptions } from './walk.ts';
 
 export interface MirrorOptions {
   readonly ignored: WalkOptions['ignored'];
+  /** What became of links inside the folders. @default keep */
+  readonly links?: WalkOptions['links'];
   /** What the receiver's word must name; undefined for a dry run, in which nothing is removed. */
   readonly expected: Expected | undefined;
   /** Names that the receiver has signed for as removed in an earlier run of the job. */
@@ -61,10 +63,10 @@ export class Mirror {
         this.#require(extra, first.name, before);
         before = extra.name;
       }
-      const { removedBefore, ignored } = this.#options;
+      const { removedBefore } = this.#options;
       const gone = page.extras.filter(
         (extra) =>
-          removedBefore?.has(extra.name) !== true && tops.every((top) => isGone(top, extra, ignored)),
+          removedBefore?.has(extra.name) !== true && tops.every((top) => isGone(top, extra, this.#options)),
       );
       if (gone.length > 0) await this.#remove(gone, first);
       more = page.more && page.extras.length > 0;

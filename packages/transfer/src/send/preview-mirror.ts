@@ -18,6 +18,7 @@ import type { WalkOptions } from './walk.ts';
 
 export interface PreviewOptions extends StallOptions {
   readonly ignored: WalkOptions['ignored'];
+  readonly links?: WalkOptions['links'];
   readonly onRemoved: (extra: Extra, file: string) => void;
   readonly onKept: (kept: ExtraKept, file: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -47,7 +48,7 @@ const router = new Router<Asking, Promise<void> | void>({ on: 'transfer', as: 's
 export async function previewMirror(
   channel: Channel,
   tops: ReadonlyMap<string, readonly SentFolder[]>,
-  { signal, ignored, onRemoved, onKept, ...pace }: PreviewOptions,
+  { signal, ignored, links, onRemoved, onKept, ...pace }: PreviewOptions,
 ): Promise<void> {
   const requests = new Requests(channel);
   const over = Promise.withResolvers<never>();
@@ -72,7 +73,7 @@ export async function previewMirror(
     ),
   );
   try {
-    const mirror = new Mirror(requests, { ignored, expected: undefined, onRemoved, onKept });
+    const mirror = new Mirror(requests, { ignored, links, expected: undefined, onRemoved, onKept });
     for (const folders of tops.values())
       await Promise.race([mirror.run(folders, () => Promise.resolve(true)), over.promise]);
   } finally {
