@@ -118,6 +118,18 @@ test('a transaction that fails leaves nothing, with those within it; only its ow
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
+test('a list whose reader stops early does not hold the journal', () => {
+  using database = new Database(file, SCHEMA);
+  database.exec("INSERT INTO things VALUES ('ball'), ('doll')");
+  for (const { name } of database.prepare('SELECT name FROM things').iterate()) {
+    expect(name).toBe('ball');
+    break;
+  }
+  database.exec("INSERT INTO things VALUES ('kite')");
+
+  expect(database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()).toMatchObject({ busy: 0, log: 0 });
+});
+
 test('a list shows rows with integers that no number holds', () => {
   using database = new Database(file, SCHEMA);
   const sql = 'SELECT 9223372036854775807 AS large';

@@ -98,10 +98,15 @@ export class Database implements Disposable {
 
   *#iterate(statement: StatementSync, values: readonly SqlValue[]): Generator<Row, void, void> {
     const rows = this.#guard(() => statement.iterate(...values));
-    for (;;) {
-      const { value, done } = this.#guard(() => rows.next());
-      if (done === true) return;
-      yield value;
+    try {
+      for (;;) {
+        const { value, done } = this.#guard(() => rows.next());
+        if (done === true) return;
+        yield value;
+      }
+    } finally {
+      // One that is left open holds the journal.
+      rows.return?.();
     }
   }
 
