@@ -51,6 +51,16 @@ test('of a path the newest that a sender brought there is listed, and what anoth
   expect(inbox.hasHad('A', '/inbox/anna/a', 'one')).toBe(true);
 });
 
+test('what its sender had removed is not listed as it is now, until it is there again', () => {
+  add({ digest: 'one' });
+  void inbox.removed('A', ['/inbox/anna/a']);
+  expect(inbox.has('A', '/inbox/anna/a', 'one')).toBe(false);
+
+  add({ digest: 'one', wasThere: true });
+  expect(inbox.has('A', '/inbox/anna/a', 'one')).toBe(true);
+  expect(inbox.all()).toMatchObject([{ digest: 'one', state: 'received' }]);
+});
+
 test('what was there is listed, and does not count as delivered', () => {
   expect(inbox.has('A', '/inbox/anna/a', 'one')).toBe(false);
   add({ digest: 'one', wasThere: true });

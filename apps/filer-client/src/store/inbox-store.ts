@@ -80,7 +80,9 @@ export class InboxStore {
   /** Whether a file is listed as it is now: one that was put in place when its receiver was killed may not be. */
   has(from: string, path: string, digest: string): boolean {
     const row = this.#database
-      .prepare('SELECT digest FROM inbox WHERE path = ? AND sender = ? ORDER BY rowid DESC LIMIT 1')
+      .prepare(
+        "SELECT digest FROM inbox WHERE path = ? AND sender = ? AND state = 'received' ORDER BY rowid DESC LIMIT 1",
+      )
       .get(path, from);
     return row !== undefined && textIn(row, 'digest') === digest;
   }
