@@ -20,7 +20,7 @@ async function run(argv: readonly string[], answer?: string) {
     usage: 'drop',
     describe: 'delete',
     args,
-    confirms: ({ dryRun }) => !dryRun,
+    confirms: { with: '--all', when: ({ dryRun }) => !dryRun },
     load: () =>
       Promise.resolve({
         lossOf: ({ all }: { all: boolean }) =>
@@ -49,7 +49,7 @@ test.each([['y\n'], ['yes\n'], [' Y \n']])(
 );
 
 test.each([['\n'], ['n\n'], ['yess\n'], ['']])('on a terminal %j deletes nothing', async (answer) => {
-  expect(await run(['drop'], answer)).toMatchObject({ code: 130, done: [] });
+  expect(await run(['drop'], answer)).toMatchObject({ code: 1, done: [] });
 });
 
 test('without a terminal, and under --json, a command that deletes needs --yes', async () => {

@@ -18,6 +18,11 @@ test('a sentence is folded between words, and an id, a quotation and a command s
   );
 });
 
+test('a word that ends in the last column is followed by a line break', () => {
+  expect(foldSentences('reports that read it', 12)).toBe('reports that\nread it');
+  expect(foldSentences(`${'x'.repeat(24)} y`, 12)).toBe(`${'x'.repeat(24)}\ny`);
+});
+
 test('what fits, what is longer than a line, and what was laid out stay as they are', () => {
   for (const text of [
     `joined as anna  id ${ID}`,

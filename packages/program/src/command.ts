@@ -1,5 +1,5 @@
 import { parseUsage, readArguments } from './binding.ts';
-import { confirm, requireTerminal, YES, type Ask, type Confirms, type Loss } from './confirmation.ts';
+import { confirm, requireTerminal, yesOf, type Ask, type Confirms, type Loss } from './confirmation.ts';
 import type { Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
 import type { Completion } from './completion/candidate.ts';
 import type { Environment, ProgramName } from './environment.ts';
@@ -89,6 +89,9 @@ interface CommandText<A extends Arguments> {
   readonly outlivesOutput?: boolean | undefined;
 }
 
+/** Of a command whose question was answered with no. */
+const UNCHANGED_EXIT_CODE = 1;
+
 /** One that `confirms` says what would be lost and asks, default no; without a terminal it needs `--yes`, its own option. */
 export type CommandDefinition<A extends Arguments> = CommandText<A> &
   (
@@ -119,16 +122,20 @@ export function defineCommand<const A extends Arguments>(definition: CommandDefi
     return { ...text, args, start };
   }
   const { args, load, confirms } = definition;
+  const yesArgument = yesOf(confirms);
   return {
     ...text,
-    args: { ...args, ...YES },
+    args: { ...args, ...yesArgument },
     start: async (given, context) => {
       const values = readArguments(args, given);
-      const { yes } = readArguments(YES, given);
-      const asks = !yes && (confirms === 'always' || confirms(values));
-      if (asks) requireTerminal(context.ask, [context.calledAs, ...parseUsage(usage).words].join(' '));
+      const { yes } = readArguments(yesArgument, given);
+      const asks = !yes && (confirms === 'always' || confirms.when(values));
+      if (asks) {
+        const typed = [context.calledAs, ...parseUsage(usage).words].join(' ');
+        requireTerminal(context.ask, typed, context.output);
+      }
       const module = await load();
-      if (asks) await confirm(await module.lossOf(values, context), context);
+      if (asks && !(await confirm(await module.lossOf(values, context), context))) return UNCHANGED_EXIT_CODE;
       return module.run(values, context);
     },
   };

@@ -113,6 +113,11 @@ export class Output {
     if (!this.quiet) this.#stderr.write(`${this.#forStderr(printableLayout(text))}\n`);
   }
 
+  /** What a person is asked, and why: shown even under `--quiet`. */
+  asked(text: string, end: ' ' | '\n'): void {
+    this.#stderr.write(`${this.#forStderr(printableLayout(text))}${end}`);
+  }
+
   /** What to type next: words that only help somebody who sits at a terminal. */
   hint(text: string): void {
     if (this.isTerminal && !this.jsonMode) this.words(text);

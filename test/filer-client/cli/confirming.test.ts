@@ -44,10 +44,9 @@ test.each(cases)(
   async (program, args, said) => {
     const home = program === 'ip-server' ? network.serverHome : anna.home;
     const typed = args.map((arg) => (arg === 'INVITE' ? invite : arg));
-    const { code, stdout, stderr } = await runHere(program, home, typed, 'n\n', true);
-    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    const { code, stdout, stderr } = await runHere(program, home, [...typed, '--quiet'], 'n\n', true);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(said);
-    expect(stderr).toContain('nothing was changed');
     expect((await runHere(program, home, typed)).code).toBe(2);
   },
 );
@@ -62,4 +61,12 @@ test('a machine or share that does not exist is said before anything is asked', 
   );
   expect(code).toBe(4);
   expect(stderr).not.toContain('[y/N]');
+});
+
+test('Ctrl-D is a no on a line of its own, and --json says what it needs', async () => {
+  const { code, stderr } = await runHere('filer-client', anna.home, ['leave'], '', true);
+  expect(code).toBe(1);
+  expect(stderr).toContain('[y/N] \nnothing was changed\n');
+  const json = await runHere('filer-client', anna.home, ['leave', '--json'], '', true);
+  expect([json.code, json.stderr]).toEqual([2, expect.stringMatching(/with --json add\s`--yes`/)]);
 });

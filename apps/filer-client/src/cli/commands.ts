@@ -217,7 +217,7 @@ export const commands: readonly Command[] = [
     usage: 'messages [ids..]',
     describe: 'list received texts; delete or keep them',
     args: messagesArguments,
-    confirms: (args) => args.delete && !args.dryRun,
+    confirms: { with: '--delete', when: (args) => args.delete && !args.dryRun },
     examples: [
       'messages --from bob',
       'messages --delete k3q9',

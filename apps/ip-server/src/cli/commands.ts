@@ -37,7 +37,10 @@ export const commands: readonly Command[] = [
     usage: 'invite',
     describe: 'print an invite link that admits machines',
     args: inviteArguments,
-    confirms: ({ revoke, withMembers }) => revoke !== undefined && withMembers,
+    confirms: {
+      with: '--revoke --with-members',
+      when: ({ revoke, withMembers }) => revoke !== undefined && withMembers,
+    },
     examples: ['invite', 'invite --group lab --uses 20 --expires 1d', 'invite --list'],
     load: () => import('./members/invite.ts'),
   }),
@@ -165,7 +168,7 @@ export const commands: readonly Command[] = [
     usage: 'network-key export <file>',
     describe: 'copy the network key to a file',
     args: exportArguments,
-    confirms: ({ remove }) => remove,
+    confirms: { with: '--remove', when: ({ remove }) => remove },
     examples: [
       'network-key export backup.pem',
       'network-key export /media/safe/network-key.pem --remove --yes',

@@ -27,7 +27,9 @@ function fold(line: string, columns: number): string {
       column = width;
     } else {
       shown += isFirst ? word : gap + word;
-      column = (column + (isFirst ? 0 : gap.length) + width) % columns;
+      column += (isFirst ? 0 : gap.length) + width;
+      // What is longer than a line ends in the terminal's last one, at the latest in its last column.
+      while (column > columns) column -= columns;
     }
   }
   return shown;

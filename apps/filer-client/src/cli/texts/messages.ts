@@ -21,7 +21,7 @@ export async function lossOf(args: MessagesArguments, context: Context): Promise
   list(
     member,
     messages.slice(0, SHOWN_BEFORE_DELETION),
-    (line) => context.output.words(line),
+    (line) => context.output.asked(line, '\n'),
     context.output.columns,
   );
   const more = messages.length - SHOWN_BEFORE_DELETION;
