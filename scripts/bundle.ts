@@ -2,7 +2,7 @@
  * Joins what `tsc -b` wrote and the third-party packages into `apps/NAME/bundle/`: one file for what each start
  * needs and one for each part that is loaded when it is used. A command of 400 modules starts in half of the time.
  */
-import { readFileSync, readdirSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { rolldown } from 'rolldown';
 import { NATIVE } from './native-packages.ts';
@@ -15,18 +15,33 @@ for (const name of readdirSync(join(root, 'apps'))) {
   const app = join(root, 'apps', name);
   if (!existsSync(join(app, 'package.json'))) continue;
   const target = join(app, 'bundle');
-  rmSync(target, { recursive: true, force: true });
+  const fresh = join(app, 'bundle.new');
+  rmSync(fresh, { recursive: true, force: true });
+  let patched = 0;
   const bundle = await rolldown({
     input: { main: join(app, 'dist/main.js') },
     platform: 'node',
     external: [NATIVE, /^node:/],
     checks: { eval: false },
-    plugins: [{ name: 'yargs-without-folder', transform: withoutFolder }],
+    plugins: [
+      {
+        name: 'yargs-without-folder',
+        transform: (code, id) => {
+          const changed = withoutFolder(code, id);
+          if (changed !== undefined) patched++;
+          return changed;
+        },
+      },
+    ],
   });
-  const { output } = await bundle.write({ dir: target, format: 'esm', chunkFileNames: '[name].js' });
+  // Hashed: a program that runs while it is upgraded must not load a part of the other version.
+  const { output } = await bundle.write({ dir: fresh, format: 'esm', chunkFileNames: '[name]-[hash].js' });
   await bundle.close();
+  if (patched !== 1) throw new Error(`${YARGS_FOLDER} stands in ${patched} files of yargs, and not in one`);
   const modules = output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
-  writeFileSync(join(target, 'LICENSES.txt'), licensesOf(modules));
+  writeFileSync(join(fresh, 'LICENSES.txt'), licensesOf(modules));
+  rmSync(target, { recursive: true, force: true });
+  renameSync(fresh, target);
 }
 
 /** yargs asks for the current folder when it is loaded from a bundle; that may have been removed. */

@@ -107,3 +107,45 @@ test('what is done under one key is done in order, and holds up no other key', a
 
   expect(order).toEqual(['other', 'second']);
 });
+
+test('of one key the places are as many as said, also when a place is left twice', async () => {
+  const semaphore = new KeyedSemaphore(1);
+  const first = await semaphore.enter('a');
+  first?.();
+  const second = await semaphore.enter('a');
+  first?.();
+  let isThirdIn = false;
+  const third = semaphore.enter('a').then(() => (isThirdIn = true));
+  await new Promise((resolve) => setImmediate(resolve));
+
+  expect(isThirdIn).toBe(false);
+  second?.();
+  await third;
+});
+
+test('who left a place for a while comes back to the semaphore of its key', async () => {
+  const semaphore = new KeyedSemaphore(1);
+  const waits = Promise.withResolvers<void>();
+  const mayEnd = Promise.withResolvers<void>();
+  let atOnce = 0;
+  let most = 0;
+  const working = async (until: Promise<void>): Promise<void> => {
+    most = Math.max(most, ++atOnce);
+    await until;
+    atOnce--;
+  };
+  const left = semaphore.take('a', async (turn) => {
+    turn.leave();
+    await waits.promise;
+    await turn.again();
+    await working(mayEnd.promise);
+  });
+  await semaphore.take('a', () => Promise.resolve());
+  const other = semaphore.take('a', () => working(mayEnd.promise));
+  waits.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  mayEnd.resolve();
+  await Promise.all([left, other]);
+
+  expect(most).toBe(1);
+});

@@ -76,10 +76,10 @@ export class Semaphore {
   }
 }
 
-/** A semaphore for each key. */
+/** A semaphore for each key, for as long as somebody uses it. */
 export class KeyedSemaphore {
   readonly #atOnce: number;
-  readonly #byKey = new Map<string, Semaphore>();
+  readonly #byKey = new Map<string, { readonly semaphore: Semaphore; users: number }>();
 
   /** @param atOnce of one key */
   constructor(atOnce: number) {
@@ -88,34 +88,39 @@ export class KeyedSemaphore {
 
   /** @see Semaphore.enter */
   async enter(key: string, signal?: AbortSignal): Promise<(() => void) | undefined> {
-    const semaphore = this.#of(key);
+    const { semaphore, free } = this.#use(key);
     const leave = await semaphore.enter(signal);
-    return (
-      leave &&
-      (() => {
-        leave();
-        this.#tidy(key, semaphore);
-      })
-    );
+    if (leave === undefined) {
+      free();
+      return undefined;
+    }
+    return () => {
+      leave();
+      free();
+    };
   }
 
   /** @see Semaphore.take */
   async take<T>(key: string, work: (turn: Turn) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const semaphore = this.#of(key);
+    const { semaphore, free } = this.#use(key);
     try {
       return await semaphore.take(work, signal);
     } finally {
-      this.#tidy(key, semaphore);
+      free();
     }
   }
 
-  #of(key: string): Semaphore {
-    const semaphore = this.#byKey.get(key) ?? new Semaphore(this.#atOnce);
-    this.#byKey.set(key, semaphore);
-    return semaphore;
-  }
-
-  #tidy(key: string, semaphore: Semaphore): void {
-    if (semaphore.isIdle) this.#byKey.delete(key);
+  /** Counted, since one that left its place for a while (`Turn.leave`) still comes back to the same semaphore. */
+  #use(key: string): { readonly semaphore: Semaphore; readonly free: () => void } {
+    const entry = this.#byKey.get(key) ?? { semaphore: new Semaphore(this.#atOnce), users: 0 };
+    this.#byKey.set(key, entry);
+    entry.users++;
+    let used = true;
+    const free = (): void => {
+      if (used) entry.users--;
+      used = false;
+      if (entry.users === 0 && this.#byKey.get(key) === entry) this.#byKey.delete(key);
+    };
+    return { semaphore: entry.semaphore, free };
   }
 }

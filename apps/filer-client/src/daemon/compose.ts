@@ -61,7 +61,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     return await compose(options, closing);
   } catch (error) {
-    await closeAll(closing);
+    await closeAll(closing).catch(() => undefined); // the first failure is the reason
     throw error;
   }
 }

@@ -84,7 +84,7 @@ export async function openServer(options: ServerOptions): Promise<ServerDaemon> 
     let closed: Promise<void> | undefined;
     return { ...parts, close: () => (closed ??= closeAll(closing)) };
   } catch (error) {
-    await closeAll(closing);
+    await closeAll(closing).catch(() => undefined); // the first failure is the reason
     throw error;
   }
 }
