@@ -232,6 +232,27 @@ describe('a mirror', () => {
     expect(await send({ send: { job: 'third' } })).toMatchObject({ removed: [] });
   });
 
+  test('tells once more of what it removed before it was stopped within a batch', async () => {
+    for (let n = 10; n < 60; n++) await put(`old/${n}`, 'x');
+    await send();
+    await rm(here('old'), { recursive: true });
+    const stop = new AbortController();
+    const stopping: typeof deliveries = {
+      ...deliveries,
+      find: (path) => {
+        if (path.endsWith('old/20')) stop.abort();
+        return deliveries.find(path);
+      },
+    };
+    await send({ send: { job: 'second' }, receive: { deliveries: stopping, signal: stop.signal } });
+    expect((await readdir(there('old'))).length).toBeLessThan(51);
+
+    const { removed } = await send({ send: { job: 'second' } });
+
+    expect(removed).toHaveLength(52);
+    await expect(lstat(there('old'))).rejects.toThrow('ENOENT');
+  });
+
   test('does not take a file whose name changed its case for the one that came', async () => {
     await send();
     await rename(here('a'), here('A'));
@@ -267,7 +288,10 @@ describe('a receiver', () => {
   });
 
   /** A sender that says what it likes once its tree has arrived. */
-  async function hostile(say: (sender: Messenger, ask: (id: string) => Promise<unknown>) => Promise<void>) {
+  async function hostile(
+    say: (sender: Messenger, ask: (id: string) => Promise<unknown>) => Promise<void>,
+    files: SendOptions['files'] = [{ file: here('a'), name: 'tree/a' }],
+  ) {
     const { dialler, accepter } = await connected();
     const received = receiveFiles(accepter, receiveOptions(ends, { deliveries, policy: { mirror: true } }));
     let done = false;
@@ -302,7 +326,7 @@ describe('a receiver', () => {
       onConflict: 'update',
       // The offer alone wants it; all else is said by hand.
       mirror: true,
-      files: [{ file: here('a'), name: 'tree/a' }],
+      files,
     });
     await dialler.close();
     await received;
@@ -338,6 +362,25 @@ describe('a receiver', () => {
         'carol/hers',
       ].toSorted(),
     );
+  });
+
+  test('removes nothing in a dry run within a transfer', async () => {
+    let told: unknown;
+
+    await hostile(
+      async (sender, ask) => {
+        await mkdir(there('late'));
+        deliveries.all.set('alice/tree/late', { content: 'folder', mtimeNs: undefined, job: 'hostile' });
+        const answer = ask('x1');
+        const { header, content } = formatRemove({ id: 'x1', names: ['tree/late'], dryRun: true });
+        await sender.send(header, content);
+        told = await answer;
+      },
+      [{ file: here(), name: 'tree' }],
+    );
+
+    expect(told).toMatchObject({ content: { removed: null, kept: [] } });
+    expect(await readdir(there())).toContain('late');
   });
 
   test('does not follow a link that took the place of a folder', async () => {

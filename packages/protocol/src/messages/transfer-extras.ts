@@ -186,6 +186,7 @@ export const removeMessage = message({
 });
 
 export type ExtrasAsked = Omit<Parsed<typeof extrasMessage>, 'id'>;
+export type RemoveAsked = Omit<Parsed<typeof removeMessage>, 'id'>;
 
 export const { format: formatExtras } = extrasMessage;
 export const { format: formatExtrasAnswer, parse: parseExtrasAnswer } = extrasAnswerMessage;

@@ -34,6 +34,9 @@ const PAGE = 500;
 /** Names of a dry run that are remembered; a folder that holds more is said to stay. */
 const MAX_WOULD_GO = 200_000;
 
+/** Removals that are noted together: a kill between them and the note loses at most the record of these. */
+const NOTED_AT_ONCE = 32;
+
 /** Looking waits for little: this long it may hold up all else, in ms. */
 const TURN_MS = 10;
 
@@ -120,32 +123,41 @@ export class Extras implements Disposable {
   async remove(names: readonly string[], dryRun: boolean): Promise<Removal> {
     const removed: RemovedFile[] = [];
     const kept: ExtraKept[] = [];
-    /** Folders that have lost a name. */
+    /** Folders that have lost a name since the last note. */
     const touched = new Map<string, readonly string[]>();
+    let noted = 0;
+    const note = async (): Promise<void> => {
+      const group = dryRun ? [] : removed.slice(noted);
+      noted = removed.length;
+      await this.#settle(touched, group);
+    };
     let since = performance.now();
-    for (const name of names) {
-      since = await this.#breathe(since);
-      try {
-        const found = this.#find(name);
-        if (found === undefined) continue;
-        if (!('folder' in found)) {
-          removed.push(found);
-          continue;
+    try {
+      for (const name of names) {
+        since = await this.#breathe(since);
+        try {
+          const found = this.#find(name);
+          if (found === undefined) continue;
+          if (!('folder' in found)) {
+            removed.push(found);
+            continue;
+          }
+          const why = dryRun ? await this.#whyKept(found) : await this.#remove(found);
+          if (why !== undefined) kept.push({ name, ...why });
+          else {
+            removed.push(fileOf(found));
+            if (dryRun) this.#noteWouldGo(found.path);
+            else touched.set(found.parent.join('/'), found.parent);
+          }
+        } catch (error) {
+          if (!(error instanceof FilerError)) throw error;
+          kept.push({ name, code: error.code, message: error.message });
         }
-        const why = dryRun ? await this.#whyKept(found) : await this.#remove(found);
-        if (why !== undefined) kept.push({ name, ...why });
-        else {
-          removed.push(fileOf(found));
-          if (dryRun) this.#noteWouldGo(found.path);
-          else touched.set(found.parent.join('/'), found.parent);
-        }
-      } catch (error) {
-        if (!(error instanceof FilerError)) throw error;
-        kept.push({ name, code: error.code, message: error.message });
+        if (removed.length - noted >= NOTED_AT_ONCE) await note();
       }
+    } finally {
+      await note(); // a job that continues is told about it, whatever ended this
     }
-    if (this.#options.sync) for (const parent of touched.values()) await this.#folders?.at(parent)?.sync();
-    if (!dryRun) await this.#note(removed);
     return { removed: dryRun ? [] : removed, kept };
   }
 
@@ -255,6 +267,17 @@ export class Extras implements Disposable {
       const parent = path.slice(0, path.lastIndexOf('/'));
       if (this.#options.deliveries.find(parent)?.content === FOLDER)
         folder.finish(facts.mode, utimesTime(facts.mtimeNs));
+    }
+  }
+
+  /** Brings removals to the disk, and remembers them. @throws FilerError `no-space`, `home-not-writable` */
+  async #settle(touched: Map<string, readonly string[]>, removed: readonly RemovedFile[]): Promise<void> {
+    const parents = [...touched.values()];
+    touched.clear();
+    try {
+      if (this.#options.sync) for (const parent of parents) await this.#folders?.at(parent)?.sync();
+    } finally {
+      await this.#note(removed);
     }
   }
 

@@ -34,6 +34,7 @@ import {
   extrasMessage,
   removeMessage,
   type ExtrasAsked,
+  type RemoveAsked,
   type Unsent,
   unlessAborted,
 } from '@filer/protocol';
@@ -138,7 +139,7 @@ export class Receiver {
       receiver.#incoming.streams.abandon(asTold(failure, receiver.#channel), isChange(message)),
     )
     .on(extrasMessage, ({ id, ...asked }, receiver) => receiver.#takeExtras(id, asked))
-    .on(removeMessage, ({ id, names }, receiver) => receiver.#takeRemove(id, names))
+    .on(removeMessage, ({ id, ...asked }, receiver) => receiver.#takeRemove(id, asked))
     .on(doneMessage, (_, receiver) => receiver.#takeDone());
   readonly #channel: Channel;
   readonly #options: ReceiverOptions;
@@ -310,8 +311,8 @@ export class Receiver {
     await this.#say(formatExtrasAnswer({ re: id, ...page }));
   }
 
-  async #takeRemove(id: string, names: readonly string[]): Promise<void> {
-    const { removed: files, kept } = await this.#watchdog.work(this.#extras.remove(names, false));
+  async #takeRemove(id: string, { names, dryRun }: RemoveAsked): Promise<void> {
+    const { removed: files, kept } = await this.#watchdog.work(this.#extras.remove(names, dryRun));
     const { network, senderId: sender, keyPair } = this.#options;
     const job = this.#accepted?.offer.job ?? '';
     const claims = { network, job, sender, time: Date.now(), files };
