@@ -383,6 +383,52 @@ describe('a receiver', () => {
     expect(await readdir(there())).toContain('late');
   });
 
+  test('neither names nor removes what is outside of the folders that came now', async () => {
+    await mkdir(join(ends.home, 'proj'));
+    await writeFile(join(ends.home, 'proj', 'x'), 'x');
+    await send({}, ['tree', 'proj']);
+    const told: unknown[] = [];
+
+    await hostile(
+      async (sender, ask) => {
+        for (const { header, content } of [
+          formatExtras({ id: 'x1', top: 'tree', before: undefined }),
+          formatRemove({ id: 'x2', names: ['tree/a', 'tree/old/d', 'proj/x'], dryRun: false }),
+        ]) {
+          const answer = ask(header['id'] ?? '');
+          await sender.send(header, content);
+          told.push(await answer);
+        }
+      },
+      [{ file: join(ends.home, 'proj'), name: 'proj' }],
+    );
+
+    expect(told).toMatchObject([
+      { type: 'extras-answer', content: [] },
+      {
+        content: {
+          removed: null,
+          kept: [
+            { name: 'tree/a', message: expect.stringContaining('in no folder of this transfer') },
+            { name: 'tree/old/d', code: 'refused' },
+            { name: 'proj/x', code: 'refused' },
+          ],
+        },
+      },
+    ]);
+    expect(await filesBelow(there())).toEqual(['a', 'old/d', 'sub/b', 'sub/deep/c']);
+  });
+
+  test('removes what is gone of a folder within others', async () => {
+    const files = [{ file: here(), name: 'in/to/tree' }];
+    await send({ send: { files } });
+    await rm(here('old'), { recursive: true });
+
+    const { removed } = await send({ send: { files, job: 'second' } });
+
+    expect(removed).toEqual(['in/to/tree/old/d', 'in/to/tree/old']);
+  });
+
   test('does not follow a link that took the place of a folder', async () => {
     await send();
     const outside = join(ends.home, 'outside');

@@ -26,6 +26,7 @@ import {
   type DeliveredAt,
 } from './deliveries.ts';
 import { statsAt, type ExistingDigests } from './existing-digests.ts';
+import { outOfPlace } from '../wire/ending.ts';
 import { identityOfUnchanged, type Standing } from './ownership.ts';
 
 /** Rows that are read at once. */
@@ -51,6 +52,8 @@ export interface ExtrasOptions {
   readonly job: string | undefined;
   /** @see Ownership.stands @param path relative to the inbox */
   readonly stands: (path: string) => Standing;
+  /** Whether a folder was announced in this transfer, and is there. @param path relative to the inbox */
+  readonly isAnnounced: (path: string) => boolean;
   readonly sync: boolean;
   readonly mark: string | undefined;
   /** Told about what was removed, before it is signed for. */
@@ -86,16 +89,22 @@ export class Extras implements Disposable {
   readonly #folders: FolderPath | undefined;
   /** Of a dry run: what would be removed, by path. Folders that hold nothing else would be, too. */
   readonly #wouldGo = new Set<string>();
+  /** The folder that was looked for last, and whether it is an announced one, or in one. */
+  #scope = { folder: '', isAnnounced: false };
 
   constructor(options: ExtrasOptions) {
     this.#options = options;
     this.#folders = options.root === undefined ? undefined : new FolderPath(options.root);
   }
 
-  /** One page. @throws FilerError `name-refused`, `connection-closed` */
+  /** One page, of a folder of this transfer. @throws FilerError `name-refused`, `unexpected-message`, `connection-closed` */
   async list({ top, before }: ExtrasAsked): Promise<{ extras: Extra[]; more: boolean }> {
-    const folder = this.#pathOf(parseSafePath(top).join('/'));
+    const components = parseSafePath(top);
+    const folder = this.#pathOf(components.join('/'));
     let last = before === undefined ? undefined : this.#pathOf(parseSafePath(before).join('/'));
+    if (last?.startsWith(`${folder}/`) === false) throw outOfPlace('a page of another folder');
+    // One that was announced and is not there has nothing to remove either.
+    if (!this.#isInScope(components)) return { extras: [], more: false };
     const extras: Extra[] = [];
     let chars = 0;
     let since = performance.now();
@@ -198,6 +207,8 @@ export class Extras implements Disposable {
   #find(name: string): Found | RemovedFile | undefined {
     const components = parseSafePath(name);
     const path = this.#pathOf(components.join('/'));
+    if (!this.#isInScope(components.slice(0, -1)))
+      throw new FilerError('refused', `${JSON.stringify(name)} is in no folder of this transfer`);
     const delivered = this.#options.deliveries.find(path);
     const folder = this.#folders?.at(components.slice(0, -1));
     const own = components.at(-1) ?? '';
@@ -219,6 +230,18 @@ export class Extras implements Disposable {
     return (
       stands === 'yes' || (stands === 'by another case' && folder !== undefined && isCaseBlind(folder, own))
     );
+  }
+
+  /** Whether a folder, or one that it is in, was announced in this transfer: nothing is removed anywhere else. */
+  #isInScope(components: readonly string[]): boolean {
+    const folder = components.join('/');
+    if (this.#scope.folder !== folder) {
+      const isAnnounced = components.some((_, n) =>
+        this.#options.isAnnounced(this.#pathOf(components.slice(0, n + 1).join('/'))),
+      );
+      this.#scope = { folder, isAnnounced };
+    }
+    return this.#scope.isAnnounced;
   }
 
   #noteWouldGo(path: string): void {

@@ -57,6 +57,7 @@ export async function takeOffer(
         files,
         job,
         stands: (path) => ownership.standing(path),
+        isAnnounced: (path) => ownership.standing(path) === 'yes',
         sync,
         mark,
         removed: options.removed,

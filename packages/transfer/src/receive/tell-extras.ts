@@ -58,7 +58,8 @@ export async function tellExtras(channel: Channel, options: TellExtrasOptions): 
   const files = new ExistingDigests({ known, checksum: false, signal: gone.signal });
   const where = { root: way.at(path === '' ? [] : parseSafePath(path)), path };
   const stands = (): Standing => 'no';
-  const none = { job: undefined, stands, sync: false, mark: undefined, removed: undefined };
+  const isAnnounced = (): boolean => true; // nothing is announced, and nothing removed
+  const none = { job: undefined, stands, isAnnounced, sync: false, mark: undefined, removed: undefined };
   using extras = new Extras({ ...where, ...none, deliveries, files, gone: gone.signal });
   using watchdog = new StallWatchdog(
     {
