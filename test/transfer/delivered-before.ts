@@ -10,6 +10,7 @@ export function deliveredBefore(): Deliveries & { readonly all: Map<string, Deli
       all.set(path, delivered);
       return Promise.resolve();
     },
+    shared: () => undefined,
     below: (folder, before, most) =>
       [...all]
         .filter(

@@ -24,27 +24,42 @@ test('what a sender delivered last under a path is found at once, and no one els
   const store = new DeliveryStore(database, writes);
   const [anna, carol] = [store.of('A', '/inbox'), store.of('C', '/inbox')];
   const noted = [anna.note('anna/a', FIRST), anna.note('anna/a', { ...FIRST, content: 'two' })];
-  noted.push(carol.note('anna/a', { content: 'three', mtimeNs: undefined, job: 'x' }));
+  noted.push(carol.note('anna/b', { content: 'three', mtimeNs: undefined, job: 'x' }));
 
   expect(anna.find('anna/a')).toEqual({ ...FIRST, content: 'two' });
-  expect(carol.find('anna/a')).toEqual({ content: 'three', mtimeNs: undefined, job: 'x' });
+  expect(carol.find('anna/b')).toEqual({ content: 'three', mtimeNs: undefined, job: 'x' });
   expect(store.of('A', '/inbox/anna').find('a')).toEqual({ ...FIRST, content: 'two' });
   expect(store.of('B', '/inbox').find('anna/a')).toBeUndefined();
   expect(anna.find('anna/b')).toBeUndefined();
   await Promise.all(noted);
 });
 
+test('what another sender delivers, or has there too, is no longer that of the first', async () => {
+  const store = new DeliveryStore(database, writes);
+  const [anna, bob] = [store.of('A', '/inbox'), store.of('B', '/inbox/shared')];
+  const noted = ['shared/a', 'shared/b', 'shared/c'].map((path) => anna.note(path, FIRST));
+  await Promise.all([...noted, bob.note('a', FIRST)]);
+  expect(anna.find('shared/a')).toBeUndefined();
+  expect(bob.find('a')).toEqual(FIRST);
+
+  await bob.shared('b');
+  expect(anna.find('shared/b')).toBeUndefined();
+  expect(bob.find('b')).toBeUndefined();
+  expect(anna.shared('shared/c')).toBeUndefined();
+  expect(anna.below('shared', undefined, 9).map(({ path }) => path)).toEqual(['shared/c']);
+});
+
 test('of a sender that sends without end the newest paths are remembered, and those of others stay', () => {
   const bounds = { perHolder: 5 * 280, inAll: 10_000 };
   const store = new DeliveryStore(database, writes, { bounds, step: 1 });
   const [anna, bob] = [store.of('A', '/inbox'), store.of('B', '/inbox')];
-  void bob.note('1', FIRST);
+  void bob.note('bob', FIRST);
   for (let n = 1; n <= 30; n++) void anna.note(String(n), FIRST);
 
   const found = (of: typeof anna): number[] =>
     Array.from({ length: 30 }, (_, n) => n + 1).filter((n) => of.find(String(n)) !== undefined);
   expect(found(anna)).toEqual([26, 27, 28, 29, 30]);
-  expect(found(bob)).toEqual([1]);
+  expect(bob.find('bob')).toEqual(FIRST);
 });
 
 test('a path that is delivered again and again is charged once, and one that was forgotten not at all', () => {
@@ -60,11 +75,14 @@ test('a path that is delivered again and again is charged once, and one that was
   anna.find('a');
   expect(used('A')).toBe(cost);
 
-  void bob.note('a', FIRST);
   void bob.note('b', FIRST);
-  void anna.note('b', FIRST);
+  void bob.note('c', FIRST);
+  void anna.note('d', FIRST);
   anna.find('a');
   expect([used('A'), used('B')]).toEqual([2 * cost, 2 * cost]);
+  for (let n = 0; n < 3; n++) void bob.note('a', FIRST);
+  bob.find('a');
+  expect([used('A'), used('B')]).toEqual([cost, 3 * cost]);
   database.exec("DELETE FROM deliveries WHERE sender = 'B'");
-  expect([used('A'), used('B')]).toEqual([2 * cost, 0]);
+  expect([used('A'), used('B')]).toEqual([cost, 0]);
 });

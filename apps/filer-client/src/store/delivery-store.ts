@@ -6,13 +6,18 @@ import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 /** Rows after which the bounds are looked at. */
 const STEP = 256;
 
-/** What each sender delivered last under each path, wherever it went: only that is ever replaced. What is forgotten counts as someone else's. */
+/**
+ * What each sender delivered last under each path, wherever it went: only that is ever replaced or removed. What another sender
+ * delivers there, or has there too, is no longer that of the first. What is forgotten counts as someone else's.
+ */
 export class DeliveryStore {
   readonly #database: Database;
   readonly #writes: Writes;
   readonly #room: MachineRoom;
   readonly #put: Statement;
   readonly #find: Statement;
+  readonly #others: Statement;
+  readonly #forgetOthers: Statement;
   readonly #page: Statement;
 
   constructor(
@@ -33,6 +38,8 @@ export class DeliveryStore {
     this.#find = database.prepare(
       'SELECT content, mtime_ns, job FROM deliveries WHERE path = ? AND sender = ?',
     );
+    this.#others = database.prepare('SELECT 1 FROM deliveries WHERE path = ? AND sender <> ? LIMIT 1');
+    this.#forgetOthers = database.prepare('DELETE FROM deliveries WHERE path = ? AND sender <> ?');
   }
 
   /** What one sender delivered below a folder. @param folder absolute */
@@ -42,11 +49,19 @@ export class DeliveryStore {
       note: (path, delivered) =>
         this.#writes.add(() => {
           const { content, mtimeNs, job } = delivered;
+          this.#forgetOthers.run(join(folder, path), sender);
           this.#put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
           this.#room.added();
         }),
+      shared: (path) => this.#shared(sender, join(folder, path)),
       below: (path, before, most) => this.#below(sender, folder, join(folder, path), before, most),
     };
+  }
+
+  #shared(sender: string, path: string): Promise<void> | undefined {
+    if (!this.#database.isTransaction) this.#writes.flush();
+    if (this.#others.get(path, sender) === undefined) return undefined;
+    return this.#writes.add(() => void this.#forgetOthers.run(path, sender));
   }
 
   #found(sender: string, path: string): Delivered | undefined {

@@ -13,8 +13,15 @@ export interface Delivered {
 /** What one sender delivered, by path relative to the inbox: the newest for each. */
 export interface Deliveries {
   find(path: string): Delivered | undefined;
-  /** Resolves when it is kept. */
+  /** What others delivered under this path is forgotten. Resolves when that is kept. */
   note(path: string, delivered: Delivered): Promise<void>;
+  /**
+   * This sender has what is there as well: what others delivered under this path is forgotten, so that none of them removes
+   * or replaces it.
+   *
+   * @returns undefined when there was nothing of others
+   */
+  shared(path: string): Promise<void> | undefined;
   /**
    * What was delivered below a folder, from before a path on, in descending order of the bytes of the paths: what is in a
    * folder comes before it.
@@ -69,5 +76,6 @@ function kindOf(kind: string): Pick<RemovedFile, 'kind'> {
 export const NO_DELIVERIES: Deliveries = {
   find: () => undefined,
   note: () => Promise.resolve(),
+  shared: () => undefined,
   below: () => [],
 };

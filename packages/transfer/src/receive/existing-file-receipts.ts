@@ -52,6 +52,8 @@ export class ExistingFileReceipts {
       if (present.isSettled(there, facts, sync)) {
         const { digest, blocks, synced } = there;
         const path = this.#pathOf(identical);
+        const shared = present.shared(identical);
+        if (shared !== undefined) await shared;
         settled.push({ entry, name, path, size, digest, blocks, synced, present: true });
       } else await this.vouchFor(identical);
     }
@@ -69,6 +71,7 @@ export class ExistingFileReceipts {
       const synced = there.synced || (sync && (await present.sync(components, there)));
       if (!remembered) await present.adopt(components, there, facts.mtimeNs);
       await present.refresh(components, there, facts);
+      await present.shared(identical);
       const file = { entry, name, path, size, digest, blocks, synced, present: true } as const;
       // What is remembered was noted before it was.
       if (remembered) this.#owner.wasThere(file);

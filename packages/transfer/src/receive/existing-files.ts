@@ -133,6 +133,17 @@ export class ExistingFiles {
     this.#options.ownership.stands(components, there.name);
   }
 
+  /** @see Ownership.shared */
+  shared({
+    components,
+    there,
+  }: {
+    readonly components: readonly string[];
+    readonly there: ExistingFile;
+  }): Promise<void> | undefined {
+    return this.#options.ownership.shared(components, there.name);
+  }
+
   /** @see Ownership.adopt */
   async adopt(components: readonly string[], { name, digest }: ExistingFile, mtimeNs: bigint): Promise<void> {
     if (name !== components.at(-1)) return;

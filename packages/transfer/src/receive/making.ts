@@ -62,6 +62,7 @@ export class Making {
       });
       ownership.stands(components, own);
       if (made) await this.#notes.begun(ownership.note(components, own, FOLDER, undefined));
+      else await ownership.shared(components, own);
     } catch (error) {
       aside?.back();
       throw error;
@@ -107,7 +108,7 @@ export class Making {
         if (sync) await folder.sync();
         const { mtimeNs: found } = statsAt(folder, link.name) ?? {};
         await this.#notes.begun(ownership.note(components, link.name, content, found));
-      }
+      } else await ownership.shared(components, link.name);
       return { ...link, kept: false };
     });
     const path = place.pathOf(parents, made.name);

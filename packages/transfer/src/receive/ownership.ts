@@ -137,6 +137,11 @@ export class Ownership {
     await deliveries.note(this.#pathOf(components, name), { content, mtimeNs, job });
   }
 
+  /** What was there already counts as delivered to this sender too. @returns undefined when there is nothing to wait for */
+  shared(components: readonly string[], name: string): Promise<void> | undefined {
+    return this.#options.deliveries.shared(this.#pathOf(components, name));
+  }
+
   #find(components: readonly string[], name: string): Delivered | undefined {
     return this.#options.deliveries.find(this.#pathOf(components, name));
   }
