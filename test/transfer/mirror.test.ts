@@ -211,6 +211,31 @@ describe('a mirror', () => {
     await chmod(here('sub'), 0o755);
   });
 
+  test('removes a folder that was sent without the right to write to it', async () => {
+    await chmod(here('old'), 0o555);
+    await send();
+    await chmod(here('old'), 0o755);
+    await rm(here('old'), { recursive: true });
+
+    const { removed, kept } = await send({ send: { job: 'second' } });
+
+    expect({ removed, kept }).toEqual({ removed: ['tree/old/d', 'tree/old'], kept: [] });
+  });
+
+  test('keeps what is in a folder that a person protected against writing', async () => {
+    await send();
+    await chmod(there('old'), 0o555);
+    await utimes(there('old'), 1_000, 1_000);
+    await rm(here('old'), { recursive: true });
+
+    const { removed, kept } = await send({ send: { job: 'second' } });
+
+    expect({ removed, kept }).toEqual({ removed: [], kept: [here('old', 'd'), here('old')] });
+    const { mode, mtimeMs } = await lstat(there('old'));
+    expect([mode & 0o777, Math.floor(mtimeMs)]).toEqual([0o555, 1_000_000]);
+    await chmod(there('old'), 0o755);
+  });
+
   test('tells once more of what it removed before the connection was lost', async () => {
     await send();
     await rm(here('a'));

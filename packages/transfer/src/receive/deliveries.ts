@@ -2,7 +2,7 @@ import type { RemovedFile } from '@filer/protocol';
 
 /** What one sender delivered under one path, as its receiver remembers it. */
 export interface Delivered {
-  /** The digest of a file, `contentOfLink` of a link, or `FOLDER`. */
+  /** The digest of a file, `contentOfLink` of a link, or `contentOfFolder`. */
   readonly content: string;
   /** The time that it had once it was in place; undefined where that was not kept. */
   readonly mtimeNs: bigint | undefined;
@@ -37,6 +37,22 @@ export interface DeliveredAt extends Delivered {
 
 /** The content of a folder that a sender had made: what is in it is remembered for itself. */
 export const FOLDER = 'folder';
+
+/** The same of one that was sent without the right of its owner to fill it. */
+export const CLOSED_FOLDER = 'folder:closed';
+
+export function contentOfFolder(mode: number): string {
+  return isClosed(mode) ? CLOSED_FOLDER : FOLDER;
+}
+
+export function isFolder(content: string | undefined): boolean {
+  return content === FOLDER || content === CLOSED_FOLDER;
+}
+
+/** Whether the owner of a folder of this mode may not read, fill or enter it. */
+export function isClosed(mode: number): boolean {
+  return (mode & 0o700) !== 0o700;
+}
 
 /** Begins the content of a link. */
 export const LINK = 'link:';

@@ -17,8 +17,10 @@ import { Aside } from '../disk/replacing.ts';
 import { parseSafePath } from '../disk/safe-path.ts';
 import { utimesTime } from '../disk/times.ts';
 import {
+  CLOSED_FOLDER,
   contentOfRemoved,
-  FOLDER,
+  isClosed,
+  isFolder,
   LINK,
   removedOf,
   type Deliveries,
@@ -253,7 +255,8 @@ export class Extras implements Disposable {
   /** Why something would stay; undefined when it would go. */
   async #whyKept(found: Found): Promise<Omit<ExtraKept, 'name'> | undefined> {
     const { folder, own, stats, delivered, path } = found;
-    if (delivered.content !== FOLDER) {
+    if (this.#isProtected(found)) return changed(found);
+    if (!isFolder(delivered.content)) {
       const identity = await identityOfUnchanged(folder, own, stats, delivered, this.#options.files);
       return identity === undefined ? changed(found) : undefined;
     }
@@ -267,7 +270,8 @@ export class Extras implements Disposable {
   /** @returns why it stays */
   async #remove(found: Found): Promise<Omit<ExtraKept, 'name'> | undefined> {
     const { folder, own, stats, delivered } = found;
-    if (delivered.content === FOLDER)
+    if (this.#isProtected(found)) return changed(found);
+    if (isFolder(delivered.content))
       return stats.isDirectory() ? this.#inFolder(found, () => removeFolder(found)) : changed(found);
     const identity = await identityOfUnchanged(folder, own, stats, delivered, this.#options.files);
     if (identity === undefined) return changed(found);
@@ -280,16 +284,26 @@ export class Extras implements Disposable {
     return undefined;
   }
 
-  /** Does something in the folder that something is in, which keeps the permissions and the time that it was sent with. */
-  #inFolder<T>({ folder, path }: Found, work: () => T): T {
+  /** Whether a person took the right to write to a folder, or to the one that something is in, since it was sent. */
+  #isProtected({ folder, path, stats, delivered }: Found): boolean {
+    if (stats.isDirectory() && isClosed(Number(stats.mode)) && delivered.content !== CLOSED_FOLDER)
+      return true;
+    if (!isClosed(folder.facts().mode)) return false;
+    const parent = path.slice(0, path.lastIndexOf('/'));
+    // One that was announced in this transfer has got the mode that it was sent with.
+    return (
+      !this.#options.isAnnounced(parent) && this.#options.deliveries.find(parent)?.content !== CLOSED_FOLDER
+    );
+  }
+
+  /** Does something in the folder that something is in, which keeps its permissions and its time. */
+  #inFolder<T>({ folder }: Found, work: () => T): T {
     const facts = folder.facts();
     folder.makeFillable();
     try {
       return work();
     } finally {
-      const parent = path.slice(0, path.lastIndexOf('/'));
-      if (this.#options.deliveries.find(parent)?.content === FOLDER)
-        folder.finish(facts.mode, utimesTime(facts.mtimeNs));
+      folder.finish(facts.mode, utimesTime(facts.mtimeNs));
     }
   }
 
@@ -337,7 +351,7 @@ function isCaseBlind(folder: Folder, name: string): boolean {
 }
 
 function kindOf(content: string): Extra['kind'] {
-  if (content === FOLDER) return 'dir';
+  if (isFolder(content)) return 'dir';
   return content.startsWith(LINK) ? 'link' : 'file';
 }
 

@@ -1,5 +1,5 @@
 import type { Entry, EntryAnswer } from '@filer/protocol';
-import { contentOfLink, FOLDER } from './deliveries.ts';
+import { contentOfLink } from './deliveries.ts';
 import { statsAt } from './existing-digests.ts';
 import type { FilledFolders } from '../disk/filled-folders.ts';
 import { asideIn } from '../disk/hidden.ts';
@@ -61,8 +61,8 @@ export class Making {
         return folder.made;
       });
       ownership.stands(components, own);
-      if (made) await this.#notes.begun(ownership.note(components, own, FOLDER, undefined));
-      else await ownership.shared(components, own);
+      await this.#notes.begun(ownership.noteFolder(components, mode, made));
+      if (!made) await ownership.shared(components, own);
     } catch (error) {
       aside?.back();
       throw error;

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { systemCode, type OnConflict } from '@filer/protocol';
-import { contentOfLink, FOLDER, type Deliveries, type Delivered } from './deliveries.ts';
+import {
+  contentOfFolder,
+  contentOfLink,
+  isClosed,
+  FOLDER,
+  isFolder,
+  type Deliveries,
+  type Delivered,
+} from './deliveries.ts';
 import { isOlder, statsAt, type ExistingDigests } from './existing-digests.ts';
 import type { Folder } from '../disk/folder.ts';
 import { identityOf } from '../digests/known-digests.ts';
@@ -142,6 +150,13 @@ export class Ownership {
     return this.#options.deliveries.shared(this.#pathOf(components, name));
   }
 
+  /** Remembers a folder that was made, or that this sender had made before and now sends without the right to fill it. */
+  async noteFolder(components: readonly string[], mode: number, made: boolean): Promise<void> {
+    const name = components.at(-1) ?? '';
+    if (made || (isClosed(mode) && this.#find(components, name)?.content === FOLDER))
+      await this.note(components, name, contentOfFolder(mode), undefined);
+  }
+
   #find(components: readonly string[], name: string): Delivered | undefined {
     return this.#options.deliveries.find(this.#pathOf(components, name));
   }
@@ -178,7 +193,7 @@ export class Ownership {
     path: string,
   ): Promise<boolean> {
     const name = components.at(-1) ?? '';
-    if (this.#find(components, name)?.content !== FOLDER || this.#isStanding(components, name)) return false;
+    if (!isFolder(this.#find(components, name)?.content) || this.#isStanding(components, name)) return false;
     tree.set(path, FOLDER);
     using inner = folder.open(name);
     for (const each of namesIn(inner)) {
