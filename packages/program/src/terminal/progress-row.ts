@@ -108,16 +108,21 @@ export class ProgressRow {
   }
 
   /**
-   * Notes how far it is.
+   * Notes how far it is. One that was lost runs again with the first new bytes, not with a report that tells of none.
    *
    * @param moved bytes that travelled so far: what was there already does not count for the rate
    */
   take(amounts: ProgressAmounts, moved: number, now: number): void {
-    if (moved !== this.#moved || amounts.bytesDone !== this.#amounts.bytesDone) this.#movedAt = now;
-    if (this.#state !== 'running') this.#movedAt = now;
+    const isNews =
+      moved > this.#moved ||
+      amounts.bytesDone > this.#amounts.bytesDone ||
+      amounts.filesDone > this.#amounts.filesDone;
+    const isStillLost = this.#state === 'lost' && !isNews;
+    if (isNews || this.#state !== 'running') this.#movedAt = now;
     this.#amounts = amounts;
     this.#moved = moved;
-    this.#state = amounts.complete && amounts.filesDone >= amounts.filesTotal ? 'done' : 'running';
+    if (amounts.complete && amounts.filesDone >= amounts.filesTotal) this.#state = 'done';
+    else if (!isStillLost) this.#state = 'running';
     this.#rate.at(moved, now);
   }
 

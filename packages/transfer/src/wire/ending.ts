@@ -38,9 +38,7 @@ export function isChange({ header }: Message): boolean {
 /** Why a channel ended although the transfer had not. */
 export async function lossOf(channel: Channel): Promise<FilerError> {
   const reason = await channel.closed;
-  return (
-    reason ?? new FilerError('connection-closed', 'the connection ended before the transfer did: send again')
-  );
+  return reason ?? new FilerError('connection-closed', 'the connection ended before the transfer did');
 }
 
 /** What an aborted signal says. */
