@@ -5,7 +5,12 @@ import type { Database } from '@filer/program';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findJob } from '../../../apps/filer-client/src/jobs/find-job.ts';
 import { jobDocument } from '../../../apps/filer-client/src/jobs/job-documents.ts';
-import { commandOwner, DAEMON, releaseDeadJobs } from '../../../apps/filer-client/src/jobs/job-leases.ts';
+import {
+  commandOwner,
+  DAEMON,
+  releaseDeadJobs,
+  withoutDaemon,
+} from '../../../apps/filer-client/src/jobs/job-leases.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { forgetOldest } from '../../../apps/filer-client/src/store/forget-jobs.ts';
 import { LEFT_BEHIND } from '../../../apps/filer-client/src/store/job-rows.ts';
@@ -276,4 +281,17 @@ test('a job is found by a beginning that no other one has', () => {
   expect(() => findJob(jobs, 'abcdef0123456788')).toThrow('did you mean abcdef0123456789?');
   for (const typed of ['', '%', 'no'])
     expect(() => findJob(jobs, typed)).toThrow(expect.objectContaining({ code: 'no-such-job' }));
+});
+
+test('while no daemon runs, a job of the last one does not run, however fresh its sign of life', () => {
+  create('one');
+  create('two', { owner: commandOwner(process.pid) });
+  for (const id of ['one', 'two'])
+    jobs.begin(id, 'B', id === 'one' ? DAEMON : commandOwner(process.pid), 2_000);
+  const shown = jobs.running().map((job) => withoutDaemon(jobDocument(jobs, job), job));
+  const states = shown.map(({ job, state, recipients }) => [job, state, recipients[0]?.state]);
+  expect(Object.fromEntries(states.map(([job, ...rest]) => [job, rest]))).toEqual({
+    one: ['interrupted', 'interrupted'],
+    two: ['running', 'running'],
+  });
 });

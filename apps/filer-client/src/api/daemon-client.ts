@@ -27,6 +27,12 @@ export async function call<T extends MethodTypes>(
   return await daemon.call(method, params, { onItem, signal: context.signal });
 }
 
+/** Whether a daemon runs in this home. */
+export async function isDaemonHere({ home, signal }: Pick<Context, 'home' | 'signal'>): Promise<boolean> {
+  await using running = await connectDaemon(home, { signal });
+  return running !== undefined;
+}
+
 function timeoutOf(params: unknown): number | undefined {
   if (typeof params !== 'object' || params === null || !('timeoutMs' in params)) return undefined;
   return typeof params.timeoutMs === 'number' ? params.timeoutMs : undefined;

@@ -1,5 +1,6 @@
 import { systemCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import type { JobDocument } from '../api/contract/transfers.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { DeliveryEnd, KeptJob } from '../store/job-rows.ts';
 
@@ -46,9 +47,7 @@ export function releaseDeadJobs(
 ): void {
   for (const job of jobs.running()) {
     if (runsHere(job.id) || isAlive(job, daemonIsGone, now)) continue;
-    const end: DeliveryEnd = job.queue
-      ? { state: 'queued', code: undefined, status: 'was interrupted, and continues' }
-      : interruption(job.id, job.owner);
+    const end = endOfDead(job.id, job.owner, job.queue);
     if (!jobs.endDead(job, end, endedAt)) continue;
     if (end.state === 'interrupted')
       daemonLog?.warn('a transfer was interrupted when its process ended', {
@@ -58,14 +57,36 @@ export function releaseDeadJobs(
   }
 }
 
+interface DeadEnd extends DeliveryEnd {
+  readonly state: 'queued' | 'interrupted';
+}
+
 /** How a recipient stands whose job was stopped together with the process that ran it. */
-export function interruption(job: string, owner: string): DeliveryEnd {
+export function interruption(job: string, owner: string): DeadEnd {
   const retry = `\`filer-client retry ${job}\` continues it`;
   const status =
     owner === DAEMON
       ? `the daemon was stopped half-way: the transfer continues when \`filer-client start\` runs here, or ${retry}`
       : `the sending command was stopped half-way: ${retry}`;
   return { state: 'interrupted', code: 'terminated', status };
+}
+
+/** A job as it stands while no daemon runs: the last one may have noted a moment ago that it is alive. */
+export function withoutDaemon(document: JobDocument, { id, owner, state, queue }: KeptJob): JobDocument {
+  if (owner !== DAEMON || state !== 'running') return document;
+  const { state: ended, code = null, status } = endOfDead(id, owner, queue);
+  return {
+    ...document,
+    state: ended,
+    recipients: document.recipients.map((each) =>
+      each.state === 'running' ? { ...each, state: ended, code, status } : each,
+    ),
+  };
+}
+
+function endOfDead(job: string, owner: string, queue: boolean): DeadEnd {
+  if (!queue) return interruption(job, owner);
+  return { state: 'queued', code: undefined, status: 'was interrupted, and continues' };
 }
 
 function isAlive({ owner, ownerSeenAt }: KeptJob, daemonIsGone: boolean, now: number): boolean {

@@ -6,7 +6,8 @@ import {
   type Messenger,
   type Welcome,
 } from '@filer/protocol';
-import { iso } from '@filer/program';
+import { formatAgo } from '@filer/program';
+import { reasonsInWords } from './dial-failures.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import {
   helloOf,
@@ -124,7 +125,7 @@ async function firstLink(
   if (link !== undefined) return link;
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   // Each says which address it was.
-  const why = imposter?.message ?? failures.map(({ message }) => message).join('; ');
+  const why = imposter?.message ?? reasonsInWords(failures);
   const state = presenceWords(member, peer, access.current !== undefined);
   throw new FilerError('peer-unreachable', `${peer.name} does not answer (${state}): ${why}`, {
     cause: failures[0],
@@ -133,9 +134,11 @@ async function firstLink(
 
 /** Whether it is there, as far as this machine knows. @param isCurrent whether the server vouches for the directory now */
 function presenceWords({ directory }: Member, peer: KnownPeer, isCurrent: boolean): string {
+  const now = Date.now();
   if (peer.state !== 'online')
-    return `offline${peer.lastSeen === 0 ? '' : `, last seen ${iso(peer.lastSeen)}`}`;
+    return `offline${peer.lastSeen === 0 ? '' : `, last seen ${formatAgo(peer.lastSeen, now)}`}`;
   const { asOf } = directory;
-  if (isCurrent) return `online${asOf === undefined ? '' : ` as of ${iso(asOf)}`}`;
-  return `no word of it${asOf === undefined ? '' : ` since ${iso(asOf)}`}: the ip-server is away`;
+  if (isCurrent) return `online${asOf === undefined ? '' : ` as of ${formatAgo(asOf, now)}`}`;
+  const last = asOf === undefined ? '' : `, the last was ${formatAgo(asOf, now)}`;
+  return `no word of it${last}: the ip-server is away`;
 }

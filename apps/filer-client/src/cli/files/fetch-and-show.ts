@@ -63,7 +63,7 @@ export async function fetchAndShow(
     if (line !== undefined) output.warn(line);
   }
   output.json(as === 'all' ? done : { ...done, type: 'fetched', source: request.source });
-  summarize(done, performance.now() - startedAt, reasons, context);
+  summarize(done, performance.now() - startedAt, reasons, as, context);
   return done;
 }
 
@@ -105,11 +105,18 @@ function lineOf(event: Extract<GetEvent, { type: 'retry' | 'waiting' }>): string
     : `another get is writing ${printable(event.path)}: waiting until it is through`;
 }
 
-function summarize(done: GetDone, elapsedMs: number, reasons: Reasons, { output }: Context): void {
+function summarize(
+  done: GetDone,
+  elapsedMs: number,
+  reasons: Reasons,
+  as: 'all' | 'part',
+  { output }: Context,
+): void {
   const { filesSent, filesSkipped, filesFailed, bytesSent, bytesTotal, path } = done;
   const [{ ok, code, status }] = done.recipients;
   if (!ok && code !== 'partial') reasons.conclude(status, output);
   if (done.dryRun === true) {
+    if (as === 'part') return; // one line tells of all parts
     const here = filesSkipped === 0 ? '' : `, ${filesSkipped} here already`;
     output.words(
       `${countOf(done.filesTotal ?? 0)} of ${formatBytes(bytesTotal)} would come from ${done.from.name}${here}: nothing was fetched`,

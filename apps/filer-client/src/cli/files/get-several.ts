@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { EXIT_CODES, FilerError } from '@filer/protocol';
 import { formatBytes, type Context, type ProgressMode } from '@filer/program';
 import type { GetDone, GetParams } from '../../api/contract/get.ts';
@@ -15,15 +16,20 @@ interface Part {
  * Fetches several things into one folder, one after the other: each is a job of its own, and one that fails costs none of the
  * others.
  *
+ * @param typed what was asked for, patterns too
+ * @param sources what these mean
  * @returns the exit code
+ * @throws FilerError `path-missing` without a folder to fetch into, before the first is fetched
  */
 export async function getSeveral(
+  typed: readonly string[],
   sources: readonly string[],
   request: Omit<GetParams, 'source'>,
   mode: ProgressMode | undefined,
   context: Context,
 ): Promise<number> {
   requireOwnNames(sources);
+  await requireFolder(request.dest);
   const parts: Part[] = [];
   for (const source of sources) {
     try {
@@ -37,7 +43,17 @@ export async function getSeveral(
       parts.push({ source, done: undefined, failure: error });
     }
   }
-  return summarizeAll(parts, request, context);
+  return summarizeAll(parts, typed.length, request, context);
+}
+
+/** Otherwise each of them would fail for the same reason. */
+async function requireFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  const what = JSON.stringify(path);
+  if (found === undefined)
+    throw new FilerError('path-missing', `there is no folder ${what} for what is fetched: make it first`);
+  throw new FilerError('path-unsupported', `${what} is no folder: nothing can go into it`);
 }
 
 /** Two of one name would have one place. @throws FilerError `usage` */
@@ -57,6 +73,7 @@ function requireOwnNames(sources: readonly string[]): void {
 
 function summarizeAll(
   parts: readonly Part[],
+  typed: number,
   { dest: path, dryRun = false }: Omit<GetParams, 'source'>,
   { output }: Context,
 ): number {
@@ -91,11 +108,16 @@ function summarizeAll(
       path: done?.path ?? null,
     })),
   });
-  const failures = failed.length === 0 ? '' : `; ${failed.length} of ${parts.length} sources failed`;
+  if (parts.length === 1 && first !== undefined) return exitCode; // why it failed was told
+  // A pattern is one source, and may fit several things.
+  const what = parts.length === typed ? 'sources' : 'matches';
+  const failures = failed.length === 0 ? '' : `; ${failed.length} of ${parts.length} ${what} failed`;
+  const notFetched = filesFailed === 0 ? '' : `, ${countOf(filesFailed)} failed`;
+  const from = typed === 1 ? '1 source' : `${typed} sources`;
   output.words(
     dryRun
-      ? `${countOf(filesTotal)} of ${formatBytes(bytesTotal)} would come from ${parts.length} sources: nothing was fetched${failures}`
-      : `${countOf(filesSent)} fetched from ${parts.length} sources, ${filesSkipped} here already, ${filesFailed} failed${failures}`,
+      ? `${countOf(filesTotal)} of ${formatBytes(bytesTotal)} would come from ${from}: nothing was fetched${failures}`
+      : `${countOf(filesSent)} fetched from ${from}, ${filesSkipped} here already${notFetched}${failures}`,
   );
   return exitCode;
 }

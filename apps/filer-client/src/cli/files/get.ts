@@ -24,5 +24,5 @@ export async function run(args: GetArguments, context: Context): Promise<number>
   const sources = new Set<string>();
   for (const each of args.sources) for (const meant of await sourcesOf(each, context)) sources.add(meant);
   const { getSeveral } = await import('./get-several.ts');
-  return await getSeveral([...sources], request, args.progress, context);
+  return await getSeveral(args.sources, [...sources], request, args.progress, context);
 }

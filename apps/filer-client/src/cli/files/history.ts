@@ -9,11 +9,12 @@ import {
   iso,
 } from '@filer/program';
 import { findJob } from '../../jobs/find-job.ts';
+import { isDaemonHere } from '../../api/daemon-client.ts';
 import type { JobDocument } from '../../api/contract/transfers.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
 import { keptReceipts } from '../../jobs/kept-receipts.ts';
 import { keptRemovals } from '../../jobs/kept-removals.ts';
-import { releaseDeadJobs } from '../../jobs/job-leases.ts';
+import { releaseDeadJobs, withoutDaemon } from '../../jobs/job-leases.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import type { HistoryArguments } from '../arguments.ts';
@@ -24,6 +25,11 @@ import { pathsInWords, recipientInWords } from './job-messages.ts';
 export async function run(args: HistoryArguments, context: Context): Promise<number> {
   using member = await openMember(context);
   releaseDeadJobs(member.jobs, Date.now(), { endedAt: member.clock.stamp() });
+  const isRunning = await isDaemonHere(context);
+  const documentOf = (each: KeptJob): JobDocument => {
+    const document = jobDocument(member.jobs, each);
+    return isRunning ? document : withoutDaemon(document, each);
+  };
   const { job, sinceMs, limit, recipient } = args;
   if (job === undefined) {
     if (args.export !== undefined || recipient !== undefined)
@@ -33,7 +39,7 @@ export async function run(args: HistoryArguments, context: Context): Promise<num
       );
     const since = sinceMs === undefined ? 0 : Date.now() - sinceMs;
     showJobs(
-      member.jobs.list({ since, limit }).map((each) => jobDocument(member.jobs, each)),
+      member.jobs.list({ since, limit }).map((each) => documentOf(each)),
       context,
     );
     return 0;
@@ -43,7 +49,7 @@ export async function run(args: HistoryArguments, context: Context): Promise<num
   const found = findJob(member.jobs, job);
   if (args.export !== undefined) return await exportReceipts(member, found, args.export, recipient, context);
   if (recipient !== undefined) throw new FilerError('usage', '--recipient needs --export');
-  showJob(member, found, context);
+  showJob(member, found, documentOf(found), context);
   return 0;
 }
 
@@ -82,8 +88,7 @@ function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
   output.line(renderTable(JOB_COLUMNS, rows, output.columns));
 }
 
-function showJob(member: Member, kept: KeptJob, { output }: Context): void {
-  const job = jobDocument(member.jobs, kept);
+function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Context): void {
   output.json({ type: 'job', ...job });
   output.line(
     `${job.job}  ${job.state}  ${job.createdAt}${job.note === '' ? '' : `  "${printable(job.note)}"`}`,

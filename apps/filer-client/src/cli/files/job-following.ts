@@ -1,5 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import { formatBytes, openProgress, printable, type Context, type ProgressMode } from '@filer/program';
+import { isDaemonHere } from '../../api/daemon-client.ts';
 import type { JobStarted, SendDone, SendEvent } from '../../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
 import { showProgress } from './job-progress.ts';
@@ -55,7 +56,9 @@ export async function showJob(
     if (signal.aborted && started?.queue === true) tellDetached(started.job, context);
   }
   output.json(done);
-  summarize(done, busy.until(performance.now()), failures, context);
+  const busyMs = busy.until(performance.now());
+  const isQueued = done.recipients.some(({ state }) => state === 'queued');
+  summarize(done, busyMs, failures, !isQueued || (await isDaemonHere(context)), context);
   return done.exitCode;
 }
 

@@ -11,11 +11,17 @@ export interface Failures {
   readonly grouped: GroupedReasons;
 }
 
-/** The last lines of a job. @param busyMs how long it was at work */
+/**
+ * The last lines of a job.
+ *
+ * @param busyMs how long it was at work
+ * @param isDaemonHere whether a daemon runs that continues what waits
+ */
 export function summarize(
   done: SendDone,
   busyMs: number,
   { shown, grouped }: Failures,
+  isDaemonHere: boolean,
   context: Context,
 ): void {
   const { output } = context;
@@ -37,9 +43,10 @@ export function summarize(
   const queued = done.recipients.filter(({ state }) => state === 'queued');
   if (queued.length > 0) {
     const names = namesInWords(queued.map(({ name }) => name));
-    output.words(
-      `The rest goes to ${names} by itself, as long as \`filer-client start\` runs here  job ${done.job}`,
-    );
+    const when = isDaemonHere
+      ? 'by itself, as long as `filer-client start` runs here'
+      : 'once `filer-client start` runs here: it does not run now';
+    output.words(`The rest goes to ${names} ${when}  job ${done.job}`);
   }
   if (done.filesSent + done.filesSkipped === 0) return;
   output.words(deliveredWords(done, busyMs));

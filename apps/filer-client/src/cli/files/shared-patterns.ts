@@ -53,7 +53,14 @@ function globOf(source: string, path: string): Glob {
     return Glob.parse(path);
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
-    throw new FilerError('usage', `${JSON.stringify(source)}: ${error.message}`, { cause: error });
+    throw new FilerError(
+      'usage',
+      error.message.replace(
+        `${JSON.stringify(path)} is no pattern of a collect`,
+        `${JSON.stringify(source)} is no pattern of a get`,
+      ),
+      { cause: error },
+    );
   }
 }
 

@@ -49,7 +49,7 @@ export async function run(_args: object, context: Context): Promise<number | und
   const following = daemon
     .call(contract.events, { types: SHOWN }, { onItem, signal: ended })
     .then(() => {
-      if (!ended.aborted) screen.tell('* the daemon has ended');
+      if (!ended.aborted) screen.tell('* the daemon has ended, and so does this shell');
       leave.abort(left);
     })
     .catch((error: unknown) => {
@@ -66,7 +66,9 @@ export async function run(_args: object, context: Context): Promise<number | und
   for await (const line of screen.typed(ended)) {
     running = new AbortController();
     const signal = AbortSignal.any([ended, running.signal]);
-    const outcome = await screen.lend(() => runLine(line, { context, daemon, screen, signal }));
+    const typed = AbortSignal.any([context.signal, running.signal]);
+    const work = { context, daemon, screen, signal, typed, isPeer: peer.isOwn };
+    const outcome = await screen.lend(() => runLine(line, work));
     running = undefined;
     if (outcome === 'leave') break;
     failed = outcome === 'failed';
@@ -89,6 +91,10 @@ interface Line {
   readonly screen: Screen;
   /** Aborted by Ctrl-C: ends what the line started, not the shell. */
   readonly signal: AbortSignal;
+  /** The same, but not aborted by the end of the daemon. */
+  readonly typed: AbortSignal;
+  /** Whether the shell itself is the peer, since no daemon runs. */
+  readonly isPeer: boolean;
 }
 
 async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | 'leave'> {
@@ -110,7 +116,13 @@ async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | '
     if (READS_INPUT.has(argv[0] ?? '') && argv.includes('-')) throw new FilerError('usage', NO_INPUT);
     if (argv[0] !== undefined && argv[0] !== 'help' && !isCommand(context, argv[0]))
       throw unknown(context, argv[0]);
-    return (await runCommand(argv, line)) === 0 ? 'done' : 'failed';
+    if (line.isPeer && argv.length === 1 && (argv[0] === 'start' || argv[0] === 'stop')) {
+      const next = argv[0] === 'start' ? ', then type filer-client start' : '';
+      throw new FilerError('usage', `no daemon runs, this shell is the peer: leave it with exit${next}`);
+    }
+    // The daemon that it stops ends the shell: what happened is told before.
+    const work = argv[0] === 'stop' ? { ...line, signal: line.typed } : line;
+    return (await runCommand(argv, work)) === 0 ? 'done' : 'failed';
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
     screen.show(error.message);
@@ -135,7 +147,8 @@ async function runCommand(argv: readonly string[], { context, screen, signal }: 
 async function help(line: Line): Promise<'done' | 'failed'> {
   const code = await runCommand(['help'], line);
   const { screen } = line;
-  screen.show('\nOnly here (no quotes are needed in message NAME TEXT…, and no --to in send FILE… NAME):');
+  screen.show('\nIn message NAME TEXT… only quotes and apostrophes need quotes: message bob "don\'t"');
+  screen.show('In send FILE… NAME no --to is needed. Only here:');
   const own = [
     ...Object.values(verbs),
     { usage: 'accept ID, decline ID [REASON…]', describe: 'answer an offer' },

@@ -4,6 +4,7 @@ import type { JobDocument, transferMethods, VerifyTrouble } from '../../api/cont
 import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
+import { withoutDaemon } from '../../jobs/job-leases.ts';
 import { namedPaths, parseKeptRequest, pulledPath } from '../../jobs/send-request.ts';
 import { requireWhole } from '../../send/spool-folder.ts';
 import { verifyJob } from '../../verify/verify-job.ts';
@@ -33,7 +34,10 @@ export const transfers: OperationOf<typeof transferMethods.transfers> = ({ membe
     outgoing: member.jobs
       .open()
       .filter((job) => keptGet(job) === undefined)
-      .map((job) => namedNow(jobDocument(member.jobs, job, progressOf))),
+      .map((job) => {
+        const document = namedNow(jobDocument(member.jobs, job, progressOf));
+        return daemon.isRunning ? document : withoutDaemon(document, job);
+      }),
     incoming: daemon.incoming().map(fromNow),
     fetching: [...daemon.gets].map(({ document }) => fromNow(document)),
     serving: daemon.serving().map((each) => {
