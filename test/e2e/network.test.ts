@@ -509,7 +509,7 @@ describe('members that go, and servers that move', () => {
     const [one, other] = await Promise.all([network.startAlone('anna'), network.startAlone('clone')]);
     await Promise.all(
       [one, other].map((daemon) =>
-        daemon.said(/another running daemon has the same identity.*join --new-identity/),
+        daemon.said(/another running daemon has the same identity.*join - --new-identity/),
       ),
     );
     await other.stop();

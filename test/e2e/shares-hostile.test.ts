@@ -163,7 +163,7 @@ test('what is for others is answered as what is not there', async () => {
     const [share] = path.split('/');
     expect(answer?.header['code']).toBe('path-missing');
     expect(answer?.header['message']).toBe(
-      `bob offers no "${share}": \`filer-client ls bob\` shows what there is`,
+      `bob offers no \`${share}\`: \`filer-client ls bob\` shows what there is`,
     );
   }
   await messenger.close();

@@ -76,11 +76,11 @@ describe('share', () => {
 test.each([
   ['ls', 'nobody', 4, 'no peer is called nobody'],
   ['ls', '@all', 2, 'does not name a single peer'],
-  ['ls', 'bob:nothing', 1, 'bob offers no "nothing"'],
+  ['ls', 'bob:nothing', 1, 'bob offers no `nothing`'],
   ['ls', 'bob:large/nothing', 1, 'there is no file'],
   ['ls', 'bob:../x', 2, 'write PEER:SHARE/path'],
   ['get', 'bob', 2, 'say which share of bob'],
-  ['get', 'bob:nothing', 1, 'bob offers no "nothing"'],
+  ['get', 'bob:nothing', 1, 'bob offers no `nothing`'],
   ['get', 'bob:large/nothing', 1, 'there is no file'],
   ['get', 'carol:x', 5, 'carol'],
 ])('%s %s ends with exit %i and a sentence', async (command, source, code, words) => {

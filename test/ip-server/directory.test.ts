@@ -95,7 +95,7 @@ describe('presence', () => {
     const second = await member.connect({ incarnation: two });
     const refused = {
       code: 'duplicate-identity',
-      message: expect.stringContaining('filer-client join --new-identity') as unknown,
+      message: expect.stringContaining('filer-client join - --new-identity') as unknown,
     };
 
     await expect(member.connect({ incarnation: one })).rejects.toMatchObject(refused);

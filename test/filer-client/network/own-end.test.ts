@@ -30,14 +30,19 @@ test('a machine that was removed while it was off learns it at its next start, w
 
   expect([code, stderr]).toEqual([6, expect.stringContaining('join - --new-identity')]);
   const status = await runHere('filer-client', carol.home, ['status']);
-  expect(status.code).toBe(0);
-  expect(status.stdout.split('\n')[0]).toMatch(/^NO MEMBER: .*carol.* was removed/);
+  expect(status.code).toBe(3);
+  expect(status.stdout.split('\n')[0]).toMatch(/^This machine \(carol\) was removed .*--new-identity/);
+  expect(status.stdout).not.toContain('filer-client start');
   expect((await runHere('filer-client', carol.home, ['status', '--json'])).stdout).toContain(
     '"ended":"removed"',
   );
-  expect((await runHere('filer-client', carol.home, ['overview'])).stdout).toMatch(/^NO MEMBER: /);
+  expect((await runHere('filer-client', carol.home, ['overview'])).stdout).toMatch(
+    /^This machine \(carol\) was removed/,
+  );
   await network.stopServer();
   expect((await start(carol.home)).code).toBe(6);
+  const leave = await runHere('filer-client', carol.home, ['leave', '--yes']);
+  expect([leave.code, leave.stderr]).toEqual([0, expect.not.stringContaining('could not be told')]);
   await network.startServer();
 });
 

@@ -82,7 +82,7 @@ test('two machines with one identity', async () => {
   alice.daemon.reconnect();
 
   expect(await told(copy, 'duplicate-identity')).toEqual(said);
-  expect((await copy.run('status')).stdout).toContain('join --new-identity');
+  expect((await copy.run('status')).stdout).toContain('join - --new-identity');
 });
 
 test('another server at the address', async () => {

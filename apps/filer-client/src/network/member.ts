@@ -213,6 +213,6 @@ function notJoined(): FilerError {
 export function notJoinedAnyLonger({ name, network }: Pick<Membership, 'name' | 'network'>): FilerError {
   return new FilerError(
     'not-joined',
-    `this machine was ${name} in the network ${network} and has left it: \`filer-client history\`, \`inbox\` and \`messages\` show what it keeps, and \`filer-client join -\` joins again with a new invite`,
+    `this machine was ${name} in the network ${network} and has left it: \`filer-client history\`, \`inbox\` and \`messages\` show what it keeps, and \`filer-client join -\` joins again with a new invite (add \`--new-identity\` if it was removed)`,
   );
 }

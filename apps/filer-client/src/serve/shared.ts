@@ -36,7 +36,7 @@ export function openShared(member: Member, peerId: string, path: string): Shared
   if (share === undefined) {
     throw new FilerError(
       'path-missing',
-      `${member.name} offers no ${JSON.stringify(name)}: \`filer-client ls ${member.name}\` shows what there is`,
+      `${member.name} offers no \`${name ?? ''}\`: \`filer-client ls ${member.name}\` shows what there is`,
     );
   }
   const folder = SharedFolder.open(share.name, share.folder);

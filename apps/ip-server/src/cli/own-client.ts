@@ -58,7 +58,7 @@ export async function admitOwnClient(
     if (signal.aborted) return;
     if (!(error instanceof FilerError)) throw error;
     output.warn(
-      `the filer-client of this machine has not joined (${messageOf(error)}): ip-server invite | filer-client join -`,
+      `the filer-client of this machine has not joined (${messageOf(error)}): \`ip-server invite | filer join -\``,
     );
   }
 }

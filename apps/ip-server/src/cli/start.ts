@@ -50,13 +50,13 @@ export async function run(
     await writeConfigurationTemplate(SETTINGS, home);
     const listen = formatHostPort(server.listened);
     const { id } = server.identity;
-    output.line(
-      `ip-server ready on ${listen}  id ${id.slice(0, 12)}…  next: ip-server invite | filer-client join -`,
-    );
+    output.line(`ip-server ready on ${listen}  id ${id.slice(0, 12)}…`);
     output.json({ type: 'ready', id, listen, http: null });
     log.info('listening', { listen, id, version });
     const ending = Promise.race([aborted(signal), stopped.promise]);
-    await Promise.race([ending, admitOwnClient({ join, noJoin, isNew }, context)]);
+    const admitted = admitOwnClient({ join, noJoin, isNew }, context).then(() => true);
+    if (await Promise.race([ending.then(() => false), admitted]))
+      output.line('next: `ip-server invite | filer join -`');
     await ending;
     log.info('stopping');
   } finally {

@@ -32,7 +32,7 @@ export interface Connection {
 
 const DUPLICATE =
   'another running daemon has the same identity: if this machine is a copy of another one, make it a machine ' +
-  'of its own with "filer-client join --new-identity"';
+  'of its own with `filer-client join - --new-identity`';
 
 /** Who is connected, and what that means for the directory. Clocks are the caller's. */
 export class Presence {

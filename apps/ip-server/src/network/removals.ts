@@ -102,6 +102,6 @@ export function announceRemovals(
 export function removedError(): FilerError {
   return new FilerError(
     'removed',
-    'this machine was removed from the network: to come back it needs a new invite and "filer-client join --new-identity"',
+    'this machine was removed from the network: to come back it needs a new invite and `filer-client join - --new-identity`',
   );
 }

@@ -193,6 +193,6 @@ function tooManyWait(): FilerError {
 function tooManySpools(): FilerError {
   return new FilerError(
     'refused',
-    `this machine has opened ${MAX_SPOOLS_PER_MEMBER} spools, more than a server remembers: give it a new identity with "filer-client join --new-identity"`,
+    `this machine has opened ${MAX_SPOOLS_PER_MEMBER} spools, more than a server remembers: give it a new identity with \`filer-client join - --new-identity\``,
   );
 }

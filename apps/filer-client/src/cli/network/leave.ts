@@ -8,7 +8,9 @@ export async function lossOf(_args: object, context: Context): Promise<Loss> {
   if (ended === 'left') throw notJoinedAnyLonger({ name, network });
   return {
     lines: [
-      `${name} leaves its network: it needs a new invite to come back.`,
+      ended === 'removed'
+        ? `${name} was removed from its network: with \`join - --new-identity\` and a new invite it comes back.`
+        : `${name} leaves its network: it needs a new invite to come back.`,
       ...(jobs === 0 ? [] : [`${counted(jobs, 'transfer')} that run or wait end.`]),
       ...(spool === 0 ? [] : [`${counted(spool, 'report')} that wait for the ip-server are not sent.`]),
       'Received files, messages, the history and its receipts are kept.',
@@ -19,12 +21,14 @@ export async function lossOf(_args: object, context: Context): Promise<Loss> {
 
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
+  const { ended } = await call(context, contract.status, {});
   const left = await call(context, contract.leave, {});
   output.json(left);
   output.line(
     left.told ? `${left.name} has left the network` : `${left.name} has left the network on this machine`,
   );
-  if (!left.told) {
+  // The ip-server knows of a machine that it has removed.
+  if (!left.told && ended !== 'removed') {
     output.warn(
       'the ip-server could not be told: it lists this machine as offline until `ip-server remove` is run there',
     );

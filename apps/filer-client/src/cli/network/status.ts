@@ -1,3 +1,4 @@
+import { FilerError } from '@filer/protocol';
 import { formatAgo, formatBytes, printable, renderFields, type Context } from '@filer/program';
 import type { Status } from '../../api/contract/peers.ts';
 import { contract } from '../../api/contract.ts';
@@ -10,8 +11,8 @@ export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   const status = await call(context, contract.status, {});
   output.json(status);
-  // A home that has left cannot be joined by its daemon: what it keeps is all there is.
-  const hasLeft = status.ended === 'left' && !status.running;
+  // No daemon can run for a machine that has left or was removed: what its home keeps is all there is.
+  const hasEnded = status.ended !== null && !status.running;
   const rows: (readonly [string, string])[] = [
     ['name', `${status.name}${status.groups.map((group) => ` @${group}`).join('')}`],
     ['id', status.id],
@@ -20,7 +21,7 @@ export async function run(_args: object, context: Context): Promise<void> {
       'daemon',
       status.running
         ? `running, listens on ${status.listen ?? '?'}`
-        : `not running${hasLeft ? '' : ': filer-client start'}`,
+        : `not running${hasEnded ? '' : ': filer-client start'}`,
     ],
     ['server', serverLine(status)],
     ['inbox', output.path(status.inbox)],
@@ -35,7 +36,8 @@ export async function run(_args: object, context: Context): Promise<void> {
   const ended = endedWords(status);
   if (ended !== undefined) output.line(ended);
   for (const line of renderFields(rows, output.columns)) output.line(line);
-  if (hasLeft) throw notJoinedAnyLonger(status);
+  if (hasEnded && status.ended === 'left') throw notJoinedAnyLonger(status);
+  if (hasEnded) throw new FilerError('not-joined', 'this machine is no member of the network any longer');
 }
 
 function schedulesLine({ schedules, nextReport }: Status): string {
@@ -55,7 +57,7 @@ function refusedRow(refused: number): (readonly [string, string])[] {
 /** What a machine that is no member any longer is told first; undefined for a member. */
 export function endedWords({ ended, name }: Pick<Status, 'ended' | 'name'>): string | undefined {
   if (ended === null) return undefined;
-  return `NO MEMBER: ${ownEnd(ended, name).message}`;
+  return ownEnd(ended, name).message.replace(/^t/, 'T');
 }
 
 /** How a daemon stands with the ip-server. */

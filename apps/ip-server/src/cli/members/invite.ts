@@ -71,12 +71,12 @@ async function makeInvite(args: Arguments, server: ServerClient, context: Contex
   );
   if (leftOut.length > 0)
     output.warn(
-      `the invite has no room for ${leftOut.join(', ')}: name the addresses for machines with "ip-server start --advertise HOST:PORT"`,
+      `the invite has no room for ${leftOut.join(', ')}: name the addresses for machines with \`ip-server start --advertise HOST:PORT\``,
     );
-  if (!server.running) output.words('The server is not running: ip-server start');
-  output.words('On the other machine, then paste the link there:  filer join - --service');
+  if (!server.running) output.words('The server is not running: `ip-server start`');
+  output.words('Run `filer join -` on the other machine, and paste the link there.');
   output.words(
-    'Anyone who has the link can join. To pass it on without showing it: ip-server invite | ssh HOST filer join - --service',
+    'Anyone who has the link can join. To pass it on without showing it: `ip-server invite | ssh HOST filer join -`',
   );
 }
 
