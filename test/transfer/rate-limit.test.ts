@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { lowestOf, RateLimit, receiveFiles, sendFiles, type Channel } from '@filer/transfer';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds } from './two-ends.ts';
 
@@ -23,6 +23,77 @@ describe('a limit', () => {
     now = 60_000;
 
     expect([limit.reserve(50), limit.reserve(50), limit.reserve(1), limit.reserve(1)]).toEqual([0, 0, 0, 1]);
+  });
+
+  test('forgets what went when its rate changes, and when it limits nothing', () => {
+    let rate: number | undefined = 10_000;
+    const limit = new RateLimit(
+      () => rate,
+      () => 0,
+    );
+    limit.reserve(64 * 1024 * 1024);
+    expect(limit.reserve(1)).toBeGreaterThan(6_000_000);
+
+    rate = 20_000_000;
+    expect(limit.reserve(20_000_000)).toBe(0);
+    expect(limit.reserve(1)).toBe(900);
+
+    rate = undefined;
+    expect(limit.reserve(1_000_000)).toBe(0);
+    rate = 20_000_000;
+    expect(limit.reserve(1)).toBe(0);
+  });
+
+  /** Takes that note when they ended, by a clock that the test moves. */
+  function waiters(limit: RateLimit) {
+    vi.useFakeTimers({ now: 0, toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const went: [string, number][] = [];
+    const wait = (name: string, bytes: number, signal = new AbortController().signal): void =>
+      void limit.take(bytes, signal).then(() => went.push([name, Date.now()]));
+    return { went, wait };
+  }
+
+  test('does not keep those who wait after its rate has changed, and keeps their order', async () => {
+    let rate: number | undefined = 10;
+    const { went, wait } = waiters(
+      new RateLimit(
+        () => rate,
+        () => Date.now(),
+      ),
+    );
+    for (const name of ['first', 'second', 'third']) wait(name, 10_000);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(went).toEqual([['first', 0]]);
+
+    rate = 10_000;
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(went.map(([name]) => name)).toEqual(['first', 'second', 'third']);
+
+    rate = 10;
+    wait('fourth', 10_000);
+    wait('fifth', 10_000);
+    rate = undefined;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(went.map(([name]) => name).slice(3)).toEqual(['fourth', 'fifth']);
+  });
+
+  test('gets back what someone who no longer waits was to take', async () => {
+    const { went, wait } = waiters(new RateLimit(1_000, () => Date.now()));
+    const stop = new AbortController();
+    wait('first', 1_100);
+    wait('stopped', 3_600_000, stop.signal);
+    wait('behind it', 1_000);
+    stop.abort(new Error('enough'));
+    wait('last', 1_000);
+    await vi.advanceTimersByTimeAsync(5_000);
+
+    expect(went).toEqual([
+      ['first', 0],
+      ['stopped', 0],
+      ['behind it', 1_000],
+      ['last', 2_000],
+    ]);
   });
 
   test.each([
@@ -133,7 +204,7 @@ test('a receiver takes content as fast as its limit says, and all of it', async 
   await writeFile(join(ends.home, 'small'), 'small');
   const taken: number[] = [];
   const limit = {
-    pieceBytes: 1024 * 1024,
+    pieceBytes: 100_000,
     take: (bytes: number) => {
       taken.push(bytes);
       return Promise.resolve();
@@ -141,6 +212,7 @@ test('a receiver takes content as fast as its limit says, and all of it', async 
   };
   await transfer(ends, ['large', 'small'], { receive: { limit } });
   expect(taken.reduce((sum, bytes) => sum + bytes, 0)).toBe(content.length + 5);
+  expect(Math.max(...taken)).toBe(limit.pieceBytes);
   expect(await readFile(join(ends.inbox, 'alice', 'large'))).toEqual(content);
 });
 

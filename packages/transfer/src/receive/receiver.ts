@@ -115,17 +115,18 @@ export class Receiver {
     .on(growMessage, (grow, receiver) => receiver.#incoming.streams.grow(grow))
     .on(chunkMessage, async (chunk, receiver) => {
       receiver.#totals.bytesReceived += chunk.content.length;
-      await receiver.#paced(chunk.content.length);
+      const { length } = chunk.content;
       // Where it goes may take its time.
-      return receiver.#watchdog.during(
+      await receiver.#watchdog.during(
         receiver.#incoming.streams.chunk(chunk, () => receiver.#channel.recycle?.(chunk.content)),
       );
+      await receiver.#paced(length);
     })
     .on(smallMessage, async (small, receiver) => {
       const file = receiver.#withPermitted(small);
       receiver.#totals.bytesReceived += file.size;
+      await receiver.#incoming.streams.small(file, () => receiver.#channel.recycle?.(file.content));
       await receiver.#paced(file.size);
-      return receiver.#incoming.streams.small(file, () => receiver.#channel.recycle?.(file.content));
     })
     .on(basisMessage, async (request, receiver) => {
       const digests = await receiver.#watchdog.work(receiver.#incoming.streams.basis(request));
@@ -230,7 +231,12 @@ export class Receiver {
     const { limit, signal } = this.#options;
     if (limit === undefined || limit.pieceBytes === Infinity) return;
     const ends = AbortSignal.any([this.#gone.signal, ...(signal === undefined ? [] : [signal])]);
-    await this.#watchdog.during(limit.take(bytes, ends));
+    // In pieces: who shares the limit waits for one of them, not for all that came at once.
+    for (let left = bytes; left > 0 && !ends.aborted;) {
+      const piece = Math.min(left, limit.pieceBytes);
+      await this.#watchdog.during(limit.take(piece, ends));
+      left -= piece;
+    }
   }
 
   /** A sender tells of more than who is told can read. */
