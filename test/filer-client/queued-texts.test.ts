@@ -1,7 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FilerError, Session } from '@filer/protocol';
+import { createLogger, resolveHome } from '@filer/program';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { TextCourier } from '../../apps/filer-client/src/daemon/text-courier.ts';
+import { Member } from '../../apps/filer-client/src/network/member.ts';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
 import { QueuedTextStore } from '../../apps/filer-client/src/store/queued-text-store.ts';
+import { connect, TCP } from '../protocol/wires.ts';
 import { askHere, until } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import type { Line } from '../support/programs.ts';
@@ -94,6 +100,71 @@ test('what its recipient refuses for good is said, and does not wait', async () 
   expect(await queuedAt(alice.home)).toMatchObject([{ to: 'gone', state: 'failed' }]);
   await alice.ask('messages', '--queued', '--delete', '--all', '--yes');
   expect(await queuedAt(alice.home)).toEqual([]);
+});
+
+test('a full disk at the recipient or a failing database here is waited out, by one delivery at a time', async () => {
+  await network.join('dora');
+  await askHere('filer-client', network.home('dora'), ['peers']);
+  using member = await Member.open(resolveHome('filer-client', { FILER_HOME: network.home('dora') }));
+  const peer = member.directory.peers().find(({ name }) => name === 'bob')?.id ?? '';
+  const text = {
+    id: randomBytes(16).toString('base64url'),
+    network: member.network,
+    peer,
+    name: 'bob',
+    to: peer,
+    text: 'x',
+    time: 1,
+  };
+  member.queuedTexts.add([text]);
+  await using pair = await connect(TCP);
+  const near = new Session(pair.near);
+  const steps: string[] = [];
+  let isFull = true;
+  new Session(pair.far, () => {
+    steps.push('answered');
+    if (isFull) throw new FilerError('no-space', 'the disk is full');
+    return { header: { type: 'ok' } };
+  });
+  const access = {
+    session: () => Promise.reject(new Error('not asked')),
+    current: undefined,
+    problem: undefined,
+    overLoopback: true,
+    upToDate: () => Promise.resolve(),
+    refresh: () => Promise.resolve(),
+    kickSpool: () => undefined,
+  };
+  const courier = new TextCourier({
+    outreach: { member, access, software: '0.0.0' },
+    sessionWith: () => {
+      steps.push('asked');
+      return near;
+    },
+    log: await createLogger({ stream: { write: () => undefined } }),
+  });
+
+  const stop = new AbortController();
+  const three = [1, 2, 3].map(() => courier.deliver(peer));
+  const impatient = courier.deliver(peer, stop.signal);
+  stop.abort(new Error('enough'));
+  await impatient;
+  expect(steps).toEqual(['asked']);
+  await Promise.all(three);
+  expect(steps).toEqual(['asked', 'answered', 'asked', 'answered', 'asked', 'answered']);
+  expect(member.queuedTexts.all()).toMatchObject([
+    { state: 'waiting', reason: expect.stringContaining('disk is full') as string },
+  ]);
+
+  isFull = false;
+  vi.spyOn(member.queuedTexts, 'remove').mockImplementationOnce(() => {
+    throw new FilerError('store-damaged', 'cannot be written');
+  });
+  await courier.deliver(peer);
+  expect(member.queuedTexts.all()).toMatchObject([{ state: 'waiting' }]);
+  await courier.deliver(peer);
+  expect(member.queuedTexts.all()).toEqual([]);
+  await courier.close();
 });
 
 test('a thousand wait for one machine, and one more is refused', () => {

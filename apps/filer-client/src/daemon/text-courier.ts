@@ -1,4 +1,11 @@
-import { FilerError, signText, TEXT_VALID_MS, type Session } from '@filer/protocol';
+import {
+  FilerError,
+  signText,
+  TEXT_VALID_MS,
+  unlessAborted,
+  type ErrorCode,
+  type Session,
+} from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { isPassing } from '../jobs/while-lost.ts';
 import type { Outreach } from '../network/reach-peer.ts';
@@ -18,6 +25,11 @@ const LOOK_EVERY_MS = 2_000;
 
 /** A receiver refuses what is dated more than `TEXT_VALID_MS` ago; what waited for longer is dated so long before its delivery. */
 const OLDEST_MS = TEXT_VALID_MS / 2;
+
+/** A recipient makes room some day. */
+function isPassingForText(code: ErrorCode): boolean {
+  return code === 'no-space' || isPassing(code);
+}
 
 /** Delivers queued texts when their recipients are there: to each of them in order, several side by side. */
 export class TextCourier {
@@ -46,9 +58,14 @@ export class TextCourier {
 
   /** Delivers what waits for a peer now. Never rejects: why something still waits stands at it. */
   async deliver(peerId: string, signal?: AbortSignal): Promise<void> {
-    const before = this.#running.get(peerId);
-    if (before !== undefined) await before;
     const stop = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
+    for (
+      let before = this.#running.get(peerId);
+      before !== undefined && !stop.aborted;
+      before = this.#running.get(peerId)
+    )
+      await unlessAborted(before, stop).catch(() => undefined);
+    if (stop.aborted) return;
     const running = this.#deliverAll(peerId, stop).finally(() => this.#running.delete(peerId));
     this.#running.set(peerId, running);
     await running;
@@ -116,19 +133,20 @@ export class TextCourier {
         throw new FilerError('no-such-peer', `${name} has left the network, or was removed from it`);
       const signed = signText(member.identity, { id, network, to, time, text: text.text });
       await tellText(outreach, sessionWith(peerId), peer, signed, signal);
-      member.queuedTexts.remove(text);
-      log.info('a queued message was delivered', facts);
-      return true;
     } catch (error) {
       if (!(error instanceof FilerError) || this.#closing.signal.aborted) {
         if (error instanceof FilerError) return false;
         throw error;
       }
-      const waits = signal.aborted || isPassing(error.code);
+      const waits = signal.aborted || isPassingForText(error.code);
       member.queuedTexts.note(text, waits ? 'waiting' : 'failed', error.message);
       if (waits) this.#backoff.failed(peerId, performance.now(), Math.random());
       else log.warn('a queued message cannot be delivered', { ...facts, reason: error.message });
       return !waits;
     }
+    // An error of the own database is no refusal of the recipient.
+    member.queuedTexts.remove(text);
+    log.info('a queued message was delivered', facts);
+    return true;
   }
 }
