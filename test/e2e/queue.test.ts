@@ -264,7 +264,7 @@ test('without a daemon a queued job stays on disk, and goes once one runs', asyn
     '--queue',
     '--json',
   ]);
-  expect([code, stderr]).toEqual([0, expect.stringContaining('as long as `filer-client start` runs here')]);
+  expect([code, stderr]).toEqual([0, expect.stringContaining('once `filer-client start` runs here')]);
   const [{ job } = {}] = jsonLines({ stdout });
   expect((await network.ask('anna', 'status'))[0]).toMatchObject({ running: false, jobs: 1 });
 
