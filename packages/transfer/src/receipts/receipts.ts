@@ -60,7 +60,24 @@ export function verifyClaims(
 
 /** Laid out as `messages/receipt.ts` of the protocol draws it, in the order in which it is signed. */
 function bytesOf(batch: Unsigned & { readonly receiver: string }): Buffer {
-  const { network, job, sender, receiver, time, files } = batch;
+  return claimBytes('receipts', batch, addFields);
+}
+
+interface Claims<File> {
+  readonly network: string;
+  readonly job: string;
+  readonly sender: string;
+  readonly receiver: string;
+  readonly time: number;
+  readonly files: readonly File[];
+}
+
+/** The signed bytes of a list of files. @param addFields adds those of one file; keys are in their byte order */
+export function claimBytes<File>(
+  kind: string,
+  { network, job, sender, receiver, time, files }: Claims<File>,
+  addFields: (fields: [string, string][], file: File, prefix: string) => void,
+): Buffer {
   const fields: [string, string][] = [['count', String(files.length)]];
   for (const n of Object.keys(files).toSorted()) {
     const file = files[Number(n)];
@@ -68,7 +85,7 @@ function bytesOf(batch: Unsigned & { readonly receiver: string }): Buffer {
   }
   fields.push(['job', job], ['network', network], ['receiver', receiver], ['sender', sender]);
   fields.push(['time', String(time)]);
-  return signedBytes('receipts', fields);
+  return signedBytes(kind, fields);
 }
 
 function addFields(fields: [string, string][], file: ReceiptFile, prefix: string): void {

@@ -1,13 +1,6 @@
-import {
-  FilerError,
-  messageOf,
-  signedBytes,
-  type KeyPair,
-  type RemovedBatch,
-  type RemovedFile,
-} from '@filer/protocol';
+import { FilerError, messageOf, type KeyPair, type RemovedBatch, type RemovedFile } from '@filer/protocol';
 import type { Expected } from './check-receipts.ts';
-import { signClaims, verifyClaims } from './receipts.ts';
+import { claimBytes, signClaims, verifyClaims } from './receipts.ts';
 
 type Unsigned = Omit<RemovedBatch, 'publicKey' | 'signature' | 'receiver'>;
 
@@ -45,15 +38,7 @@ export function checkRemoved(batch: RemovedBatch, expected: Expected, asked: Rea
 
 /** Laid out as `messages/transfer-extras.ts` of the protocol draws it. */
 function bytesOf(batch: Unsigned & { readonly receiver: string }): Buffer {
-  const { network, job, sender, receiver, time, files } = batch;
-  const fields: [string, string][] = [['count', String(files.length)]];
-  for (const n of Object.keys(files).toSorted()) {
-    const file = files[Number(n)];
-    if (file !== undefined) addFields(fields, file, `file.${n}`);
-  }
-  fields.push(['job', job], ['network', network], ['receiver', receiver], ['sender', sender]);
-  fields.push(['time', String(time)]);
-  return signedBytes('removed', fields);
+  return claimBytes('removed', batch, addFields);
 }
 
 function addFields(fields: [string, string][], file: RemovedFile, prefix: string): void {
