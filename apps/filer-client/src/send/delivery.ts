@@ -23,6 +23,7 @@ import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
 import { isLost, whileLost } from '../jobs/while-lost.ts';
+import { LINK_LEFT_OUT } from './link-left-out.ts';
 
 export interface DeliveryOptions {
   readonly job: string;
@@ -231,16 +232,9 @@ export class Delivery {
   /** A link stays here, and nothing has failed. */
   #leftOut(path: string, why: string | undefined): void {
     const { emit, job, peer } = this.#options;
-    const outcome = {
-      ok: true,
-      size: 0,
-      status: 'skipped',
-      reason: 'link',
-      proof: null,
-      code: null,
-    } as const;
     const message = why ?? null;
-    if (this.#tally.leftOut()) emit({ type: 'file', job, recipient: peer.name, path, ...outcome, message });
+    if (this.#tally.leftOut())
+      emit({ type: 'file', job, recipient: peer.name, path, ...LINK_LEFT_OUT, message });
   }
 
   /** Notes where a recipient has what a watch ships. @param path relative to its inbox: another machine's word */

@@ -7,6 +7,7 @@ import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts
 import type { Outreach } from '../network/reach-peer.ts';
 import { exitCodeOf } from './outcome.ts';
 import { previewDeletions } from './preview-deletions.ts';
+import { LINK_LEFT_OUT } from './link-left-out.ts';
 
 /**
  * What a send would send, without asking anyone: what the recipients have already is not known here. Only what they would
@@ -29,15 +30,14 @@ export async function dryRun(
       links,
       leftOut: ({ file: path, error }) => {
         linksLeftOut++;
-        const outcome = {
-          ok: true,
-          size: 0,
-          status: 'skipped',
-          reason: 'link',
-          proof: null,
-          code: null,
-        } as const;
-        emit({ type: 'file', job: '', recipient: '', path, ...outcome, message: error?.message ?? null });
+        emit({
+          type: 'file',
+          job: '',
+          recipient: '',
+          path,
+          ...LINK_LEFT_OUT,
+          message: error?.message ?? null,
+        });
       },
       failed: ({ file: path, error: { code, message } }) => {
         filesFailed++;
