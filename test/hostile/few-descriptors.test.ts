@@ -11,7 +11,12 @@ const MAX_OPEN = DESCRIPTORS * 0.8 + 32;
 describe.each(['server', 'client'] as const)(`a %s with ${DESCRIPTORS} descriptors`, (who) => {
   let victim: Victim;
   beforeAll(async () => {
-    victim = await Victim.open(who, { descriptors: DESCRIPTORS, nodeOptions: '--disable-proto=throw' });
+    victim = await Victim.open(who, {
+      descriptors: DESCRIPTORS,
+      // Of the attacker's own address a visit may have to give way, since descriptors for it are few.
+      visitFrom: '127.0.0.2',
+      nodeOptions: '--disable-proto=throw',
+    });
   });
   afterAll(() => victim[Symbol.asyncDispose]());
 
@@ -20,9 +25,8 @@ describe.each(['server', 'client'] as const)(`a %s with ${DESCRIPTORS} descripto
     async (kind) => {
       const figures = await victim.under(kind, { count: 300, ms: 1_500 });
 
-      // The attacker comes from the same address: a visit may give way to him now and then, as one in two did without the bounds.
+      expect(figures).toMatchObject({ failed: 0 });
       expect(figures.honest).toBeGreaterThan(0);
-      expect(figures.failed).toBeLessThanOrEqual(figures.honest / 10);
       expect(figures.descriptors).toBeLessThanOrEqual(MAX_OPEN);
     },
   );

@@ -1,13 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
-  dial,
+  dialOver,
   fieldsOf,
   loadIdentity,
   parseJson,
@@ -34,6 +35,8 @@ export const MAX_BUSY_MS = 50;
 export interface VictimOptions {
   /** How many it may have. @default as many as the test */
   readonly descriptors?: number;
+  /** The address from which the honest member visits. @default that of the attacker */
+  readonly visitFrom?: string;
   /** More options for its Node. */
   readonly nodeOptions?: string;
 }
@@ -63,19 +66,21 @@ export interface Figures {
   readonly descriptors: number;
 }
 
+interface Visitor {
+  readonly identity: Identity;
+  readonly membership: Membership;
+  /** From which address. */
+  readonly localAddress: string;
+}
+
 /** A server or a client under attack, an attacker who is a member, and an honest member who visits meanwhile. */
 export class Victim implements AsyncDisposable {
   readonly network: TestNetwork;
   readonly #daemon: DaemonProcess;
   readonly #loopFile: string;
-  readonly #honest: { identity: Identity; membership: Membership };
+  readonly #honest: Visitor;
 
-  private constructor(
-    network: TestNetwork,
-    daemon: DaemonProcess,
-    loopFile: string,
-    honest: { identity: Identity; membership: Membership },
-  ) {
+  private constructor(network: TestNetwork, daemon: DaemonProcess, loopFile: string, honest: Visitor) {
     this.network = network;
     this.#daemon = daemon;
     this.#loopFile = loopFile;
@@ -84,7 +89,7 @@ export class Victim implements AsyncDisposable {
 
   static async open(
     who: 'server' | 'client',
-    { descriptors, nodeOptions = '' }: VictimOptions = {},
+    { descriptors, visitFrom = '127.0.0.1', nodeOptions = '' }: VictimOptions = {},
   ): Promise<Victim> {
     const network = await TestNetwork.open();
     for (const name of ['honest', 'evil', 'victim']) await network.join(name);
@@ -101,7 +106,8 @@ export class Victim implements AsyncDisposable {
     const wrapper =
       descriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh'];
     const daemon = await DaemonProcess.start(program, listen, home, { env, wrapper });
-    return new Victim(network, daemon, loopFile, await memberOf(network.home('honest')));
+    const honest = { ...(await memberOf(network.home('honest'))), localAddress: visitFrom };
+    return new Victim(network, daemon, loopFile, honest);
   }
 
   /** Lets an attacker do its worst for so long, and visits meanwhile. */
@@ -162,10 +168,11 @@ export class Victim implements AsyncDisposable {
   /** Connects as the honest member and asks something. @returns how long that took, in ms; undefined when it failed */
   async visit(): Promise<number | undefined> {
     const began = performance.now();
-    const { identity, membership } = this.#honest;
+    const { identity, membership, localAddress } = this.#honest;
     const { port, id } = this.#daemon;
     try {
-      const link = await dial({ transport: 'tls', host: '127.0.0.1', port, identity, expect: id });
+      const socket = connect({ host: '127.0.0.1', port, localAddress });
+      const link = await dialOver(socket, { identity, expect: id, where: 'the victim' });
       const messenger = strangerMessenger(link);
       await sayHello(messenger, helloOf(membership.network, { role: 'command', membership }));
       const session = new Session(messenger);
