@@ -134,6 +134,7 @@ export {
   type Row,
   type SqlValue,
   type Statement,
+  type Statements,
 } from './sqlite/database.ts';
 export type { Schema } from './sqlite/schema.ts';
 export { KeyValues } from './sqlite/key-values.ts';

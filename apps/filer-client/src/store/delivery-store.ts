@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { textIn, type Database, type Statement, type Writes } from '@filer/program';
+import { textIn, type Database, type Statements, type Writes } from '@filer/program';
 import type { Deliveries, Delivered, DeliveredAt } from '@filer/transfer';
 import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
@@ -14,11 +14,7 @@ export class DeliveryStore {
   readonly #database: Database;
   readonly #writes: Writes;
   readonly #room: MachineRoom;
-  readonly #put: Statement;
-  readonly #find: Statement;
-  readonly #others: Statement;
-  readonly #forgetOthers: Statement;
-  readonly #page: Statement;
+  readonly #statements: Statements<typeof STATEMENTS>;
 
   constructor(
     database: Database,
@@ -28,18 +24,7 @@ export class DeliveryStore {
     this.#database = database;
     this.#writes = writes;
     this.#room = new MachineRoom(database, { table: 'deliveries', bounds, step });
-    this.#put = database.prepare(
-      'INSERT OR REPLACE INTO deliveries (path, sender, content, mtime_ns, job) VALUES (?, ?, ?, ?, ?)',
-    );
-    this.#page = database.prepare(
-      `SELECT path, content, mtime_ns, job FROM deliveries
-       WHERE path > ? AND path < ? AND sender = ? ORDER BY path DESC LIMIT ?`,
-    );
-    this.#find = database.prepare(
-      'SELECT content, mtime_ns, job FROM deliveries WHERE path = ? AND sender = ?',
-    );
-    this.#others = database.prepare('SELECT 1 FROM deliveries WHERE path = ? AND sender <> ? LIMIT 1');
-    this.#forgetOthers = database.prepare('DELETE FROM deliveries WHERE path = ? AND sender <> ?');
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   /** What one sender delivered below a folder. @param folder absolute */
@@ -49,8 +34,8 @@ export class DeliveryStore {
       note: (path, delivered) =>
         this.#writes.add(() => {
           const { content, mtimeNs, job } = delivered;
-          this.#forgetOthers.run(join(folder, path), sender);
-          this.#put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
+          this.#statements.forgetOthers.run(join(folder, path), sender);
+          this.#statements.put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
           this.#room.added();
         }),
       shared: (path) => this.#shared(sender, join(folder, path)),
@@ -60,14 +45,14 @@ export class DeliveryStore {
 
   #shared(sender: string, path: string): Promise<void> | undefined {
     if (!this.#database.isTransaction) this.#writes.flush();
-    if (this.#others.get(path, sender) === undefined) return undefined;
-    return this.#writes.add(() => void this.#forgetOthers.run(path, sender));
+    if (this.#statements.others.get(path, sender) === undefined) return undefined;
+    return this.#writes.add(() => void this.#statements.forgetOthers.run(path, sender));
   }
 
   #found(sender: string, path: string): Delivered | undefined {
     // What was noted is found, on the disk already or not.
     if (!this.#database.isTransaction) this.#writes.flush();
-    const row = this.#find.get(path, sender);
+    const row = this.#statements.find.get(path, sender);
     return row === undefined ? undefined : deliveredOf(row);
   }
 
@@ -82,11 +67,21 @@ export class DeliveryStore {
     if (!this.#database.isTransaction) this.#writes.flush();
     // `0` follows `/`.
     const end = before === undefined ? `${above}0` : join(folder, before);
-    return this.#page
+    return this.#statements.page
       .all(`${above}/`, end, sender, most)
       .map((row) => ({ ...deliveredOf(row), path: textIn(row, 'path').slice(folder.length + 1) }));
   }
 }
+
+const STATEMENTS = {
+  put: 'INSERT OR REPLACE INTO deliveries (path, sender, content, mtime_ns, job) VALUES (?, ?, ?, ?, ?)',
+  page: `
+    SELECT path, content, mtime_ns, job FROM deliveries
+    WHERE path > ? AND path < ? AND sender = ? ORDER BY path DESC LIMIT ?`,
+  find: 'SELECT content, mtime_ns, job FROM deliveries WHERE path = ? AND sender = ?',
+  others: 'SELECT 1 FROM deliveries WHERE path = ? AND sender <> ? LIMIT 1',
+  forgetOthers: 'DELETE FROM deliveries WHERE path = ? AND sender <> ?',
+};
 
 function deliveredOf(row: Record<string, unknown>): Delivered {
   const mtimeNs = row['mtime_ns'];

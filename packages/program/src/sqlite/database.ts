@@ -38,6 +38,9 @@ export interface StatementOptions {
   readonly byPlace?: boolean;
 }
 
+/** Statements prepared once, by the names of their texts. */
+export type Statements<Texts> = Record<keyof Texts, Statement>;
+
 /** A statement prepared once; its failures are FilerErrors. */
 export interface Statement {
   run(...values: SqlValue[]): { readonly changes: number; readonly lastInsertRowid: number };
@@ -94,6 +97,12 @@ export class Database implements Disposable {
       all: (...values) => this.#guard(() => statement.all(...values)),
       iterate: (...values) => this.#iterate(statement, values),
     };
+  }
+
+  /** Prepares each statement under its name. */
+  prepareAll<Name extends string>(statements: Readonly<Record<Name, string>>): Record<Name, Statement>;
+  prepareAll(statements: Readonly<Record<string, string>>): Record<string, Statement> {
+    return Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, this.prepare(sql)]));
   }
 
   *#iterate(statement: StatementSync, values: readonly SqlValue[]): Generator<Row, void, void> {

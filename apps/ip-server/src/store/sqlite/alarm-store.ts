@@ -1,5 +1,5 @@
 import { fairLevel } from '@filer/protocol';
-import { integerIn, textIn, wordIn, type Database, type Row, type Statement } from '@filer/program';
+import { integerIn, textIn, wordIn, type Database, type Row, type Statements } from '@filer/program';
 import {
   CHANNELS,
   MAX_KEPT_ALARMS,
@@ -19,10 +19,10 @@ const STATES: readonly DeliveryState[] = ['waiting', 'delivered', 'failed'];
 
 /** Alarms in the embedded database. */
 export class SqliteAlarmStore implements AlarmStore {
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: Statements<typeof STATEMENTS>;
 
   constructor(database: Database) {
-    this.#statements = prepareAll(database);
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   /** The part of effects that is kept here, in the transaction that is open. */
@@ -101,52 +101,32 @@ function deliveryOf(row: Row): Delivery {
   };
 }
 
-function prepareAll(
-  database: Database,
-): Record<
-  | 'add'
-  | 'addDelivery'
-  | 'counts'
-  | 'trim'
-  | 'next'
-  | 'tried'
-  | 'done'
-  | 'abandon'
-  | 'waiting'
-  | 'last'
-  | 'deliveries',
-  Statement
-> {
-  const sql = (statement: string): Statement => database.prepare(statement);
-  return {
-    add: sql(
-      'INSERT INTO alarms (id, time, steady, event, peer, schedule, payload) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    ),
-    addDelivery: sql(`
-      INSERT INTO alarm_deliveries (alarm, channel, state) SELECT number, ?, 'waiting' FROM alarms WHERE id = ?`),
-    counts: sql('SELECT count(*) AS count FROM alarms GROUP BY peer'),
-    trim: sql(`
-      DELETE FROM alarms WHERE number IN (
-          SELECT number FROM (
-            SELECT number, row_number() OVER (PARTITION BY peer ORDER BY number DESC) AS age FROM alarms)
-          WHERE age > ?)
-        AND number NOT IN (SELECT alarm FROM alarm_deliveries WHERE state = 'waiting')`),
-    next: sql(`
-      SELECT alarms.*, tries FROM alarm_deliveries JOIN alarms ON alarm = number
-      WHERE channel = ?1 AND number IN (
-        SELECT min(number) FROM alarm_deliveries JOIN alarms ON alarm = number
-        WHERE channel = ?1 AND state = 'waiting' GROUP BY peer, schedule)
-      ORDER BY number LIMIT ?2`),
-    tried: sql('UPDATE alarm_deliveries SET tries = tries + 1, problem = ? WHERE alarm = ? AND channel = ?'),
-    done: sql(`
-      UPDATE alarm_deliveries SET state = ?, tries = tries + 1, problem = ?, done_at = ?
-      WHERE alarm = ? AND channel = ?`),
-    abandon: sql(`
-      UPDATE alarm_deliveries SET state = 'failed', problem = ?, done_at = ?
-      WHERE channel = ? AND state = 'waiting'`),
-    waiting: sql(`
-      SELECT count(*) AS count FROM alarm_deliveries WHERE channel = ? AND state = 'waiting'`),
-    last: sql('SELECT * FROM (SELECT * FROM alarms ORDER BY number DESC LIMIT ?) ORDER BY number'),
-    deliveries: sql('SELECT * FROM alarm_deliveries WHERE alarm = ? ORDER BY channel'),
-  };
-}
+const STATEMENTS = {
+  add: 'INSERT INTO alarms (id, time, steady, event, peer, schedule, payload) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  addDelivery: `
+    INSERT INTO alarm_deliveries (alarm, channel, state) SELECT number, ?, 'waiting' FROM alarms WHERE id = ?`,
+  counts: 'SELECT count(*) AS count FROM alarms GROUP BY peer',
+  trim: `
+    DELETE FROM alarms WHERE number IN (
+        SELECT number FROM (
+          SELECT number, row_number() OVER (PARTITION BY peer ORDER BY number DESC) AS age FROM alarms)
+        WHERE age > ?)
+      AND number NOT IN (SELECT alarm FROM alarm_deliveries WHERE state = 'waiting')`,
+  next: `
+    SELECT alarms.*, tries FROM alarm_deliveries JOIN alarms ON alarm = number
+    WHERE channel = ?1 AND number IN (
+      SELECT min(number) FROM alarm_deliveries JOIN alarms ON alarm = number
+      WHERE channel = ?1 AND state = 'waiting' GROUP BY peer, schedule)
+    ORDER BY number LIMIT ?2`,
+  tried: 'UPDATE alarm_deliveries SET tries = tries + 1, problem = ? WHERE alarm = ? AND channel = ?',
+  done: `
+    UPDATE alarm_deliveries SET state = ?, tries = tries + 1, problem = ?, done_at = ?
+    WHERE alarm = ? AND channel = ?`,
+  abandon: `
+    UPDATE alarm_deliveries SET state = 'failed', problem = ?, done_at = ?
+    WHERE channel = ? AND state = 'waiting'`,
+  waiting: `
+    SELECT count(*) AS count FROM alarm_deliveries WHERE channel = ? AND state = 'waiting'`,
+  last: 'SELECT * FROM (SELECT * FROM alarms ORDER BY number DESC LIMIT ?) ORDER BY number',
+  deliveries: 'SELECT * FROM alarm_deliveries WHERE alarm = ? ORDER BY channel',
+};

@@ -1,16 +1,16 @@
 import type { Attachment } from '@filer/protocol';
-import { integerIn, textIn, type Database, type Row, type Statement } from '@filer/program';
+import { integerIn, textIn, type Database, type Row, type Statements } from '@filer/program';
 import type { AttachmentStore, Measure, Upload, UploadKey } from '../attachment-store.ts';
 import { UploadAmounts } from './upload-amounts.ts';
 
 /** Which files came for which report, in the embedded database. */
 export class SqliteAttachmentStore implements AttachmentStore {
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: Statements<typeof STATEMENTS>;
   readonly #amounts: UploadAmounts;
 
   constructor(database: Database) {
     this.#amounts = new UploadAmounts(database);
-    this.#statements = prepareAll(database);
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   async amount(measure: Measure): Promise<number> {
@@ -123,51 +123,30 @@ function uploadOf(row: Row): Upload {
   };
 }
 
-function prepareAll(
-  database: Database,
-): Record<
-  | 'report'
-  | 'find'
-  | 'files'
-  | 'begin'
-  | 'note'
-  | 'count'
-  | 'weigh'
-  | 'state'
-  | 'drop'
-  | 'dropFiles'
-  | 'gone'
-  | 'stale'
-  | 'openOf'
-  | 'oldestOf',
-  Statement
-> {
-  const sql = (statement: string): Statement => database.prepare(statement);
-  return {
-    report: sql(`
-      SELECT 1 FROM spools JOIN peers ON peers.number = spools.peer
-      WHERE peers.id = ? AND spools.spool = ? AND (spools.pruned_seq >= ?
-        OR EXISTS (SELECT 1 FROM reports WHERE reports.spool = spools.number AND reports.seq = ?))`),
-    find: sql('SELECT * FROM uploads WHERE peer = ? AND spool = ? AND seq = ?'),
-    files: sql('SELECT name, size, digest FROM attachments WHERE upload = ?'),
-    begin: sql(`
-      INSERT INTO uploads (peer, spool, seq, at) VALUES (?, ?, ?, ?)
-      ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, state = 'open'`),
-    note: sql(`
-      INSERT INTO attachments (upload, name, size, digest) VALUES (?, ?, ?, ?)
-      ON CONFLICT (upload, name) DO UPDATE SET size = excluded.size, digest = excluded.digest`),
-    count: sql(`
-      UPDATE uploads SET bytes = max(bytes, (SELECT sum(size) FROM attachments WHERE upload = number)),
-        files = max(files, (SELECT count(*) FROM attachments WHERE upload = number)), at = ?
-      WHERE number = ?`),
-    weigh: sql('UPDATE uploads SET bytes = ?, files = ? WHERE number = ?'),
-    state: sql('UPDATE uploads SET state = ? WHERE number = ?'),
-    drop: sql('DELETE FROM uploads WHERE number = ?'),
-    dropFiles: sql('DELETE FROM attachments WHERE upload = ?'),
-    gone: sql(`SELECT * FROM uploads WHERE state = 'gone' ORDER BY number LIMIT ?`),
-    stale: sql(`SELECT * FROM uploads WHERE state = 'open' AND at < ? ORDER BY at LIMIT ?`),
-    openOf: sql(`SELECT * FROM uploads WHERE peer = ? AND state = 'open' ORDER BY at`),
-    oldestOf: sql(`
-      SELECT * FROM uploads WHERE peer = ? AND bytes + files > 0 AND state <> 'gone' ORDER BY at LIMIT ?`),
-  };
-}
+const STATEMENTS = {
+  report: `
+    SELECT 1 FROM spools JOIN peers ON peers.number = spools.peer
+    WHERE peers.id = ? AND spools.spool = ? AND (spools.pruned_seq >= ?
+      OR EXISTS (SELECT 1 FROM reports WHERE reports.spool = spools.number AND reports.seq = ?))`,
+  find: 'SELECT * FROM uploads WHERE peer = ? AND spool = ? AND seq = ?',
+  files: 'SELECT name, size, digest FROM attachments WHERE upload = ?',
+  begin: `
+    INSERT INTO uploads (peer, spool, seq, at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, state = 'open'`,
+  note: `
+    INSERT INTO attachments (upload, name, size, digest) VALUES (?, ?, ?, ?)
+    ON CONFLICT (upload, name) DO UPDATE SET size = excluded.size, digest = excluded.digest`,
+  count: `
+    UPDATE uploads SET bytes = max(bytes, (SELECT sum(size) FROM attachments WHERE upload = number)),
+      files = max(files, (SELECT count(*) FROM attachments WHERE upload = number)), at = ?
+    WHERE number = ?`,
+  weigh: 'UPDATE uploads SET bytes = ?, files = ? WHERE number = ?',
+  state: 'UPDATE uploads SET state = ? WHERE number = ?',
+  drop: 'DELETE FROM uploads WHERE number = ?',
+  dropFiles: 'DELETE FROM attachments WHERE upload = ?',
+  gone: `SELECT * FROM uploads WHERE state = 'gone' ORDER BY number LIMIT ?`,
+  stale: `SELECT * FROM uploads WHERE state = 'open' AND at < ? ORDER BY at LIMIT ?`,
+  openOf: `SELECT * FROM uploads WHERE peer = ? AND state = 'open' ORDER BY at`,
+  oldestOf: `
+    SELECT * FROM uploads WHERE peer = ? AND bytes + files > 0 AND state <> 'gone' ORDER BY at LIMIT ?`,
+};

@@ -1,4 +1,4 @@
-import { textIn, type Database, type Statement } from '@filer/program';
+import { textIn, type Database, type Statements } from '@filer/program';
 import { claimedFolder } from '../collect-folders.ts';
 import {
   RUNS_KEPT,
@@ -18,11 +18,11 @@ import { collectOf, deliveryOf, runOf } from './collect-rows.ts';
 /** Collects and their ledger in the embedded database. */
 export class SqliteCollectStore implements CollectStore {
   readonly #database: Database;
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: Statements<typeof STATEMENTS>;
 
   constructor(database: Database) {
     this.#database = database;
-    this.#statements = prepareAll(database);
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   async all(): Promise<Collect[]> {
@@ -167,79 +167,44 @@ export class SqliteCollectStore implements CollectStore {
 
 const OPEN = "state IN ('waiting', 'asked', 'failed')";
 
-function prepareAll(
-  database: Database,
-): Record<
-  | 'all'
-  | 'get'
-  | 'add'
-  | 'remove'
-  | 'setNext'
-  | 'begin'
-  | 'newest'
-  | 'expect'
-  | 'drop'
-  | 'open'
-  | 'begun'
-  | 'endBefore'
-  | 'wait'
-  | 'miss'
-  | 'labelled'
-  | 'runs'
-  | 'deliveries'
-  | 'delivery'
-  | 'asked'
-  | 'delivered'
-  | 'failed'
-  | 'gone'
-  | 'runLate'
-  | 'late'
-  | 'ownerOf'
-  | 'own',
-  Statement
-> {
-  const sql = (statement: string): Statement => database.prepare(statement);
-  const ofRun = 'WHERE run = ? AND peer = ?';
-  return {
-    all: sql('SELECT * FROM collects ORDER BY name'),
-    get: sql('SELECT * FROM collects WHERE name = ?'),
-    add: sql('INSERT INTO collects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
-    remove: sql('DELETE FROM collects WHERE name = ?'),
-    setNext: sql('UPDATE collects SET next_at = ? WHERE name = ? AND next_at = ?'),
-    begin: sql('INSERT INTO collect_runs (id, collect, label, due_at, started_at) VALUES (?, ?, ?, ?, ?)'),
-    newest: sql('SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT 1'),
-    expect: sql(
-      "INSERT INTO collect_deliveries (run, peer, name, folder, state) VALUES (?, ?, ?, ?, 'waiting')",
-    ),
-    drop: sql(`
-      DELETE FROM collect_runs WHERE collect = ? AND number <= (
-        SELECT number FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT 1 OFFSET ?)`),
-    open: sql(`
-      SELECT run, peer FROM collect_deliveries
-      WHERE run IN (SELECT number FROM collect_runs WHERE collect = ?) AND ${OPEN}`),
-    begun: sql(`
-      SELECT folder, label FROM collect_deliveries JOIN collect_runs ON number = run
-      WHERE collect = ? AND asked_at IS NOT NULL AND ${OPEN}`),
-    endBefore: sql(`
-      UPDATE collect_deliveries SET state = 'missing', late = 1
-      WHERE run IN (SELECT number FROM collect_runs WHERE collect = ? AND number < ?) AND ${OPEN}`),
-    wait: sql("UPDATE collect_deliveries SET state = 'waiting' WHERE run = ? AND state = 'asked'"),
-    miss: sql(`UPDATE collect_deliveries SET state = 'missing', late = 1 ${ofRun} AND ${OPEN}`),
-    labelled: sql('SELECT * FROM collect_runs WHERE collect = ? AND (label = ? OR id = ?)'),
-    runs: sql('SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT ?'),
-    deliveries: sql('SELECT * FROM collect_deliveries WHERE run = ? ORDER BY name, peer'),
-    delivery: sql(`SELECT * FROM collect_deliveries ${ofRun}`),
-    asked: sql(`UPDATE collect_deliveries SET state = 'asked', asked_at = ? ${ofRun} AND ${OPEN}`),
-    delivered: sql(`
-      UPDATE collect_deliveries SET state = 'delivered', delivered_at = ?, files = ?, bytes = ?, tries = tries + 1,
-        files_failed = 0, failures = '[]', code = NULL, reason = NULL ${ofRun}`),
-    failed: sql(`
-      UPDATE collect_deliveries SET state = ?1, late = max(late, ?1 = 'missing'), files_failed = ?, failures = ?,
-        code = ?, reason = ?, tries = tries + 1 ${ofRun} AND ${OPEN}`),
-    gone: sql(`UPDATE collect_deliveries SET state = ? ${ofRun} AND ${OPEN}`),
-    runLate: sql('UPDATE collect_runs SET is_late = 1 WHERE number = ?'),
-    late: sql(`UPDATE collect_deliveries SET late = 1 WHERE run = ? AND ${OPEN}`),
-    ownerOf: sql('SELECT peer FROM collect_folders WHERE root = ? AND folder = ?'),
-    own: sql('INSERT INTO collect_folders (root, folder, peer) VALUES (?, ?, ?)'),
-  };
-}
+const OF_RUN = 'WHERE run = ? AND peer = ?';
+const STATEMENTS = {
+  all: 'SELECT * FROM collects ORDER BY name',
+  get: 'SELECT * FROM collects WHERE name = ?',
+  add: 'INSERT INTO collects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  remove: 'DELETE FROM collects WHERE name = ?',
+  setNext: 'UPDATE collects SET next_at = ? WHERE name = ? AND next_at = ?',
+  begin: 'INSERT INTO collect_runs (id, collect, label, due_at, started_at) VALUES (?, ?, ?, ?, ?)',
+  newest: 'SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT 1',
+  expect: "INSERT INTO collect_deliveries (run, peer, name, folder, state) VALUES (?, ?, ?, ?, 'waiting')",
+  drop: `
+    DELETE FROM collect_runs WHERE collect = ? AND number <= (
+      SELECT number FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT 1 OFFSET ?)`,
+  open: `
+    SELECT run, peer FROM collect_deliveries
+    WHERE run IN (SELECT number FROM collect_runs WHERE collect = ?) AND ${OPEN}`,
+  begun: `
+    SELECT folder, label FROM collect_deliveries JOIN collect_runs ON number = run
+    WHERE collect = ? AND asked_at IS NOT NULL AND ${OPEN}`,
+  endBefore: `
+    UPDATE collect_deliveries SET state = 'missing', late = 1
+    WHERE run IN (SELECT number FROM collect_runs WHERE collect = ? AND number < ?) AND ${OPEN}`,
+  wait: "UPDATE collect_deliveries SET state = 'waiting' WHERE run = ? AND state = 'asked'",
+  miss: `UPDATE collect_deliveries SET state = 'missing', late = 1 ${OF_RUN} AND ${OPEN}`,
+  labelled: 'SELECT * FROM collect_runs WHERE collect = ? AND (label = ? OR id = ?)',
+  runs: 'SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT ?',
+  deliveries: 'SELECT * FROM collect_deliveries WHERE run = ? ORDER BY name, peer',
+  delivery: `SELECT * FROM collect_deliveries ${OF_RUN}`,
+  asked: `UPDATE collect_deliveries SET state = 'asked', asked_at = ? ${OF_RUN} AND ${OPEN}`,
+  delivered: `
+    UPDATE collect_deliveries SET state = 'delivered', delivered_at = ?, files = ?, bytes = ?, tries = tries + 1,
+      files_failed = 0, failures = '[]', code = NULL, reason = NULL ${OF_RUN}`,
+  failed: `
+    UPDATE collect_deliveries SET state = ?1, late = max(late, ?1 = 'missing'), files_failed = ?, failures = ?,
+      code = ?, reason = ?, tries = tries + 1 ${OF_RUN} AND ${OPEN}`,
+  gone: `UPDATE collect_deliveries SET state = ? ${OF_RUN} AND ${OPEN}`,
+  runLate: 'UPDATE collect_runs SET is_late = 1 WHERE number = ?',
+  late: `UPDATE collect_deliveries SET late = 1 WHERE run = ? AND ${OPEN}`,
+  ownerOf: 'SELECT peer FROM collect_folders WHERE root = ? AND folder = ?',
+  own: 'INSERT INTO collect_folders (root, folder, peer) VALUES (?, ?, ?)',
+};

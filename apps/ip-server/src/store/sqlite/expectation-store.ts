@@ -3,7 +3,7 @@ import {
   type Database,
   integerIn,
   KeyValues,
-  type Statement,
+  type Statements,
   storedJson,
   textIn,
   wordIn,
@@ -16,22 +16,24 @@ import type { SqliteAlarmStore } from './alarm-store.ts';
 const CLOCK_KEY = 'steady_clock';
 const STATES: readonly Punctuality[] = ['ok', 'late', 'missing'];
 
+const STATEMENTS = {
+  all: 'SELECT * FROM schedules',
+  keep: 'INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  drop: 'DELETE FROM schedules WHERE peer = ? AND name = ?',
+};
+
 /** What is expected of each machine, in the embedded database. */
 export class SqliteExpectationStore implements ExpectationStore {
   readonly #database: Database;
   readonly #alarms: SqliteAlarmStore;
   readonly #meta: KeyValues;
-  readonly #statements: Record<'all' | 'keep' | 'drop', Statement>;
+  readonly #statements: Statements<typeof STATEMENTS>;
 
   constructor(database: Database, alarms: SqliteAlarmStore) {
     this.#database = database;
     this.#alarms = alarms;
     this.#meta = new KeyValues(database, 'meta');
-    this.#statements = {
-      all: database.prepare('SELECT * FROM schedules'),
-      keep: database.prepare('INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-      drop: database.prepare('DELETE FROM schedules WHERE peer = ? AND name = ?'),
-    };
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   async all(): Promise<Expectation[]> {

@@ -18,7 +18,7 @@ import {
   parseTrust,
   type Row,
   type SavedTrust,
-  type Statement,
+  type Statements,
   storedJson,
   textIn,
 } from '@filer/program';
@@ -49,7 +49,7 @@ export class SqliteRegistry implements Registry {
   readonly epoch: string;
   readonly #database: Database;
   readonly #meta: KeyValues;
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: Statements<typeof STATEMENTS>;
   /** The newest position: presence is given some that are not stored yet. */
   #seq: number;
   /** Changes of presence that could not be stored, by handle. */
@@ -58,7 +58,7 @@ export class SqliteRegistry implements Registry {
   constructor(database: Database) {
     this.#database = database;
     this.#meta = new KeyValues(database, 'meta');
-    this.#statements = prepareAll(database);
+    this.#statements = database.prepareAll(STATEMENTS);
     this.epoch = this.#meta.once('epoch', () => randomBytes(12).toString('hex'));
     this.#seq = this.#storedSeq();
   }
@@ -305,79 +305,44 @@ export class SqliteRegistry implements Registry {
 const removalOf = (row: Row): Removal => storedJson(textIn(row, 'removal'), 'removal', parseRemoval);
 const leaveOf = (row: Row): Leave => storedJson(textIn(row, 'document'), 'leave', parseLeave);
 
-function prepareAll(
-  database: Database,
-): Record<
-  | 'members'
-  | 'member'
-  | 'admit'
-  | 'amend'
-  | 'record'
-  | 'end'
-  | 'presence'
-  | 'heartbeat'
-  | 'removals'
-  | 'changed'
-  | 'removalsAfter'
-  | 'leavesAfter'
-  | 'removed'
-  | 'leaveOf'
-  | 'holder'
-  | 'addRemoval'
-  | 'leaves'
-  | 'saveLeave'
-  | 'addInvite'
-  | 'invite'
-  | 'invites'
-  | 'countUse'
-  | 'noteUse'
-  | 'revoke',
-  Statement
-> {
-  const sql = (statement: string): Statement => database.prepare(statement);
-  return {
-    members: sql('SELECT * FROM members ORDER BY handle'),
-    member: sql('SELECT * FROM members WHERE id = ?'),
-    changed: sql(`
-      SELECT * FROM members WHERE member_seq > ?1 OR record_seq > ?1 OR presence_seq > ?1 ORDER BY handle`),
-    removalsAfter: sql('SELECT removal FROM removals WHERE seq > ? ORDER BY number, id'),
-    leavesAfter: sql('SELECT document FROM leaves WHERE seq > ? ORDER BY id'),
-    removed: sql('SELECT 1 FROM removals WHERE id = ?'),
-    leaveOf: sql('SELECT document FROM leaves WHERE id = ?'),
-    holder: sql(`SELECT 1 FROM members WHERE name = ? AND status <> 'removed' AND id <> ?`),
-    // A new membership takes record and presence along to its seq: a reader of the changes in order never meets
-    // a handle before its member. A machine that joins again keeps its handle.
-    admit: sql(`
-      INSERT INTO members (id, name, invite, status, membership, member_seq, presence, last_seen, presence_seq)
-      VALUES (?, ?, ?, 'member', ?, ?, 'lost', ?, ?)
-      ON CONFLICT (id) DO UPDATE SET
-        name = excluded.name, invite = excluded.invite, status = 'member', membership = excluded.membership,
-        member_seq = excluded.member_seq, record_seq = min(record_seq, 1) * excluded.member_seq,
-        presence = excluded.presence, presence_seq = excluded.presence_seq`),
-    amend: sql(`
-      UPDATE members SET name = ?, membership = ?, member_seq = ?,
-        record_seq = min(record_seq, 1) * ?, presence_seq = ? WHERE id = ?`),
-    record: sql('UPDATE members SET record = ?, record_seq = ? WHERE id = ?'),
-    end: sql(`UPDATE members SET status = ?, presence = 'gone', presence_seq = ? WHERE id = ?`),
-    presence: sql(`
-      UPDATE members SET presence = ?, last_seen = ?, software = ?, presence_seq = ?
-      WHERE handle = ? AND status = 'member' AND presence_seq < ?`),
-    heartbeat: sql('UPDATE members SET heartbeat = ?, heartbeat_at = ? WHERE id = ?'),
-    removals: sql('SELECT removal FROM removals ORDER BY number, id'),
-    addRemoval: sql(
-      'INSERT INTO removals (number, id, removal, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    ),
-    leaves: sql('SELECT document FROM leaves ORDER BY id'),
-    saveLeave: sql('INSERT OR REPLACE INTO leaves (id, document, seq) VALUES (?, ?, ?)'),
-    addInvite: sql(
-      'INSERT INTO invites (id, grant_json, created_at, expires_at, uses) VALUES (?, ?, ?, ?, ?)',
-    ),
-    invite: sql('SELECT * FROM invites WHERE id = ?'),
-    invites: sql('SELECT * FROM invites ORDER BY created_at, id'),
-    countUse: sql(`
-      UPDATE invites SET used = used + 1
-      WHERE id = ? AND revoked_at IS NULL AND expires_at > ? AND used < uses`),
-    noteUse: sql('UPDATE invites SET used = used + 1 WHERE id = ?'),
-    revoke: sql('UPDATE invites SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?'),
-  };
-}
+const STATEMENTS = {
+  members: 'SELECT * FROM members ORDER BY handle',
+  member: 'SELECT * FROM members WHERE id = ?',
+  changed: `
+    SELECT * FROM members WHERE member_seq > ?1 OR record_seq > ?1 OR presence_seq > ?1 ORDER BY handle`,
+  removalsAfter: 'SELECT removal FROM removals WHERE seq > ? ORDER BY number, id',
+  leavesAfter: 'SELECT document FROM leaves WHERE seq > ? ORDER BY id',
+  removed: 'SELECT 1 FROM removals WHERE id = ?',
+  leaveOf: 'SELECT document FROM leaves WHERE id = ?',
+  holder: `SELECT 1 FROM members WHERE name = ? AND status <> 'removed' AND id <> ?`,
+  // A new membership takes record and presence along to its seq: a reader of the changes in order never meets
+  // a handle before its member. A machine that joins again keeps its handle.
+  admit: `
+    INSERT INTO members (id, name, invite, status, membership, member_seq, presence, last_seen, presence_seq)
+    VALUES (?, ?, ?, 'member', ?, ?, 'lost', ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+      name = excluded.name, invite = excluded.invite, status = 'member', membership = excluded.membership,
+      member_seq = excluded.member_seq, record_seq = min(record_seq, 1) * excluded.member_seq,
+      presence = excluded.presence, presence_seq = excluded.presence_seq`,
+  amend: `
+    UPDATE members SET name = ?, membership = ?, member_seq = ?,
+      record_seq = min(record_seq, 1) * ?, presence_seq = ? WHERE id = ?`,
+  record: 'UPDATE members SET record = ?, record_seq = ? WHERE id = ?',
+  end: `UPDATE members SET status = ?, presence = 'gone', presence_seq = ? WHERE id = ?`,
+  presence: `
+    UPDATE members SET presence = ?, last_seen = ?, software = ?, presence_seq = ?
+    WHERE handle = ? AND status = 'member' AND presence_seq < ?`,
+  heartbeat: 'UPDATE members SET heartbeat = ?, heartbeat_at = ? WHERE id = ?',
+  removals: 'SELECT removal FROM removals ORDER BY number, id',
+  addRemoval: 'INSERT INTO removals (number, id, removal, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  leaves: 'SELECT document FROM leaves ORDER BY id',
+  saveLeave: 'INSERT OR REPLACE INTO leaves (id, document, seq) VALUES (?, ?, ?)',
+  addInvite: 'INSERT INTO invites (id, grant_json, created_at, expires_at, uses) VALUES (?, ?, ?, ?, ?)',
+  invite: 'SELECT * FROM invites WHERE id = ?',
+  invites: 'SELECT * FROM invites ORDER BY created_at, id',
+  countUse: `
+    UPDATE invites SET used = used + 1
+    WHERE id = ? AND revoked_at IS NULL AND expires_at > ? AND used < uses`,
+  noteUse: 'UPDATE invites SET used = used + 1 WHERE id = ?',
+  revoke: 'UPDATE invites SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
+};

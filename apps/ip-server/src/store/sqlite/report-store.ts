@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
-import { bytesIn, integerIn, textIn, type Database, type Row, type Statement } from '@filer/program';
+import { bytesIn, integerIn, textIn, type Database, type Row, type Statements } from '@filer/program';
 import { NO_EFFECTS, type Effects } from '../effects.ts';
 import { differencesOf, roomOf, ROW_BYTES, verdictOf, type ReportDigest } from '../report-rules.ts';
 import type { SqliteExpectationStore } from './expectation-store.ts';
@@ -41,7 +41,7 @@ export class SqliteReportStore implements ReportStore {
   readonly #expectations: SqliteExpectationStore;
   readonly #shares: ReportShares;
   readonly #spools = new Map<string, Spool>();
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: Statements<typeof STATEMENTS>;
 
   /** @param expectations keeps the effects of reports */
   constructor(database: Database, expectations: SqliteExpectationStore) {
@@ -50,7 +50,7 @@ export class SqliteReportStore implements ReportStore {
     this.#peers = new PeerNumbers(database);
     this.#search = new ReportSearch(database);
     this.#shares = new ReportShares(database);
-    this.#statements = prepareAll(database);
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   async append(batch: readonly NewReport[], effects: Effects = NO_EFFECTS): Promise<StoreOutcome[]> {
@@ -238,50 +238,29 @@ function* inPages(reports: Iterable<StoredReport>): Generator<StoredReport[], vo
 /** Undoes the transaction: a report of the batch was refused. */
 class Refused extends Error {}
 
-function prepareAll(
-  database: Database,
-): Record<
-  | 'digest'
-  | 'spool'
-  | 'spools'
-  | 'lastSeq'
-  | 'addSpool'
-  | 'insert'
-  | 'advance'
-  | 'expired'
-  | 'spoolsOf'
-  | 'oldest'
-  | 'drop'
-  | 'filesGo'
-  | 'pruned',
-  Statement
-> {
-  const sql = (statement: string): Statement => database.prepare(statement);
-  const room = `number, peer, spool, seq, time, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
-  return {
-    digest: sql('SELECT digest, kind, time FROM reports WHERE spool = ? AND seq = ?'),
-    spool: sql('SELECT number, last_seq, pruned_seq, pruned_time FROM spools WHERE peer = ? AND spool = ?'),
-    lastSeq: sql(`
-      SELECT last_seq FROM spools JOIN peers ON peers.number = spools.peer
-      WHERE peers.id = ? AND spools.spool = ?`),
-    spools: sql('SELECT count(*) AS count FROM spools WHERE peer = ?'),
-    addSpool: sql('INSERT INTO spools (peer, spool, last_seq) VALUES (?, ?, -1)'),
-    insert: sql(`
-      INSERT INTO reports (peer, spool, seq, kind, time, received_at, schedule, title, digest, content)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-    advance: sql('UPDATE spools SET last_seq = max(last_seq, ?) WHERE number = ?'),
-    // By what the clock said, not by the order: it may have been wrong for a while.
-    expired: sql(`SELECT ${room} FROM reports WHERE received_at < ? ORDER BY received_at LIMIT ?`),
-    spoolsOf: sql('SELECT number FROM spools WHERE peer = ? ORDER BY number'),
-    oldest: sql(`SELECT ${room} FROM reports WHERE spool = ? ORDER BY seq LIMIT ?`),
-    drop: sql('DELETE FROM reports WHERE number = ?'),
-    filesGo: sql(`
-      UPDATE uploads SET state = 'gone' WHERE (spool, seq, peer) = (
-        SELECT spools.spool, reports.seq, peers.id FROM reports
-          JOIN spools ON spools.number = reports.spool JOIN peers ON peers.number = reports.peer
-        WHERE reports.number = ?)`),
-    pruned: sql(
-      'UPDATE spools SET pruned_seq = max(pruned_seq, ?), pruned_time = max(pruned_time, ?) WHERE number = ?',
-    ),
-  };
-}
+const ROOM = `number, peer, spool, seq, time, ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
+const STATEMENTS = {
+  digest: 'SELECT digest, kind, time FROM reports WHERE spool = ? AND seq = ?',
+  spool: 'SELECT number, last_seq, pruned_seq, pruned_time FROM spools WHERE peer = ? AND spool = ?',
+  lastSeq: `
+    SELECT last_seq FROM spools JOIN peers ON peers.number = spools.peer
+    WHERE peers.id = ? AND spools.spool = ?`,
+  spools: 'SELECT count(*) AS count FROM spools WHERE peer = ?',
+  addSpool: 'INSERT INTO spools (peer, spool, last_seq) VALUES (?, ?, -1)',
+  insert: `
+    INSERT INTO reports (peer, spool, seq, kind, time, received_at, schedule, title, digest, content)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  advance: 'UPDATE spools SET last_seq = max(last_seq, ?) WHERE number = ?',
+  // By what the clock said, not by the order: it may have been wrong for a while.
+  expired: `SELECT ${ROOM} FROM reports WHERE received_at < ? ORDER BY received_at LIMIT ?`,
+  spoolsOf: 'SELECT number FROM spools WHERE peer = ? ORDER BY number',
+  oldest: `SELECT ${ROOM} FROM reports WHERE spool = ? ORDER BY seq LIMIT ?`,
+  drop: 'DELETE FROM reports WHERE number = ?',
+  filesGo: `
+    UPDATE uploads SET state = 'gone' WHERE (spool, seq, peer) = (
+      SELECT spools.spool, reports.seq, peers.id FROM reports
+        JOIN spools ON spools.number = reports.spool JOIN peers ON peers.number = reports.peer
+      WHERE reports.number = ?)`,
+  pruned:
+    'UPDATE spools SET pruned_seq = max(pruned_seq, ?), pruned_time = max(pruned_time, ?) WHERE number = ?',
+};

@@ -1,5 +1,5 @@
 import type { Heartbeat } from '@filer/protocol';
-import { integerIn, type Database, type Row, type Statement } from '@filer/program';
+import { integerIn, type Database, type Row, type Statements } from '@filer/program';
 import type { HeartbeatAt } from '../registry.ts';
 import { HOURS_KEPT_MS, MINUTES_KEPT_MS, type Sample, type SampleStore } from '../sample-store.ts';
 import { PeerNumbers } from './peer-numbers.ts';
@@ -12,14 +12,14 @@ const MINUTES_AN_HOUR = HOUR_MS / MINUTE_MS;
 export class SqliteSampleStore implements SampleStore {
   readonly #database: Database;
   readonly #peers: PeerNumbers;
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: Statements<typeof STATEMENTS>;
   /** The machine up to which this round of rolling up has come. */
   #rolledUp = 0;
 
   constructor(database: Database) {
     this.#database = database;
     this.#peers = new PeerNumbers(database);
-    this.#statements = prepareAll(database);
+    this.#statements = database.prepareAll(STATEMENTS);
   }
 
   async save(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void> {
@@ -96,27 +96,22 @@ function sampleOf(row: Row): Sample {
   };
 }
 
-function prepareAll(
-  database: Database,
-): Record<'insert' | 'of' | 'nextPeer' | 'oldest' | 'hour' | 'dropHour' | 'dropOld', Statement> {
-  const sql = (statement: string): Statement => database.prepare(statement);
-  const columns = COLUMNS.map(([, column]) => column);
-  const averages = columns.map((column) =>
-    column === 'uptime_ms' ? column : `CAST(round(avg(${column})) AS INTEGER) AS ${column}`,
-  );
-  const minutes = `peer = ? AND span_ms = ${MINUTE_MS}`;
-  return {
-    insert: sql(`
-      INSERT OR REPLACE INTO samples (peer, at, span_ms, ${columns.join(', ')})
-      VALUES (?, ?, ?, ${columns.map(() => '?').join(', ')})`),
-    of: sql('SELECT * FROM samples WHERE peer = ? ORDER BY at'),
-    nextPeer: sql('SELECT number FROM peers WHERE number > ? ORDER BY number LIMIT 1'),
-    oldest: sql(`SELECT min(at) AS at FROM samples WHERE ${minutes} AND at < ?`),
-    // With one max() the other columns are those of its row: https://sqlite.org/lang_select.html#bareagg
-    hour: sql(`
-      SELECT max(at), ${averages.join(', ')} FROM samples
-      WHERE ${minutes} AND at >= ? AND at < ? HAVING count(*) > 0`),
-    dropHour: sql(`DELETE FROM samples WHERE ${minutes} AND at >= ? AND at < ?`),
-    dropOld: sql(`DELETE FROM samples WHERE peer = ? AND span_ms = ${HOUR_MS} AND at < ?`),
-  };
-}
+const COLUMN_NAMES = COLUMNS.map(([, column]) => column);
+const AVERAGES = COLUMN_NAMES.map((column) =>
+  column === 'uptime_ms' ? column : `CAST(round(avg(${column})) AS INTEGER) AS ${column}`,
+);
+const OF_MINUTES = `peer = ? AND span_ms = ${MINUTE_MS}`;
+const STATEMENTS = {
+  insert: `
+    INSERT OR REPLACE INTO samples (peer, at, span_ms, ${COLUMN_NAMES.join(', ')})
+    VALUES (?, ?, ?, ${COLUMN_NAMES.map(() => '?').join(', ')})`,
+  of: 'SELECT * FROM samples WHERE peer = ? ORDER BY at',
+  nextPeer: 'SELECT number FROM peers WHERE number > ? ORDER BY number LIMIT 1',
+  oldest: `SELECT min(at) AS at FROM samples WHERE ${OF_MINUTES} AND at < ?`,
+  // With one max() the other columns are those of its row: https://sqlite.org/lang_select.html#bareagg
+  hour: `
+    SELECT max(at), ${AVERAGES.join(', ')} FROM samples
+    WHERE ${OF_MINUTES} AND at >= ? AND at < ? HAVING count(*) > 0`,
+  dropHour: `DELETE FROM samples WHERE ${OF_MINUTES} AND at >= ? AND at < ?`,
+  dropOld: `DELETE FROM samples WHERE peer = ? AND span_ms = ${HOUR_MS} AND at < ?`,
+};
