@@ -27,8 +27,10 @@ export default defineConfig(({ mode }) => {
       passWithNoTests: long,
       // Most tests wait for other processes and for disks: one file at a time leaves two cores idle.
       maxWorkers: Math.max(2, availableParallelism() - 1),
-      testTimeout: long ? 600_000 : 20_000,
-      hookTimeout: 20_000,
+      // A limit only ends what hangs: a busy machine takes many times as long as a quiet one.
+      testTimeout: long ? 600_000 : 120_000,
+      hookTimeout: 120_000,
+      expect: { poll: { timeout: 100_000, interval: 20 } },
       execArgv: ['--throw-deprecation'],
       // A fifth of what a command's process takes is compiling the same sources once more.
       env: { NODE_COMPILE_CACHE: source('./node_modules/.cache/filer-tests') },

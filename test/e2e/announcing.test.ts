@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   formatStored,
   parseReport,
@@ -12,8 +12,6 @@ import {
 } from '@filer/protocol';
 import { ListeningServer, type Answer } from '../support/listening-server.ts';
 import { TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let network: TestNetwork;
 

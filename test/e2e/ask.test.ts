@@ -1,14 +1,12 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dial, sayHello, strangerMessenger } from '@filer/protocol';
 import type { Line, ProgramProcess } from '../support/programs.ts';
 import { filesBelow, listOf, TestNetwork } from '../support/test-network.ts';
 import { helloOf, TestMember } from '../support/test-member.ts';
 import { Hand } from '../transfer/by-hand.ts';
 import { listing } from '../transfer/listing.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let network: TestNetwork;
 

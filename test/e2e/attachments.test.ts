@@ -2,13 +2,11 @@ import { execFile } from 'node:child_process';
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { needs } from '../support/needs.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 40_000 });
 
 const run = promisify(execFile);
 const MiB = 1024 * 1024;

@@ -3,14 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../../apps/ip-server/src/cli/commands.ts';
 import { run as runHere, type Ran } from '../program/run.ts';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { Terminal } from '../support/terminal.ts';
 import { filesBelow, listOf, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 });
 
 /** anna, bob and carol are in the lab and share results; dave is in it and shares nothing; erin is in no group. */
 let network: TestNetwork;

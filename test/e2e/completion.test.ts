@@ -1,14 +1,12 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { needs } from '../support/needs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { Terminal } from '../support/terminal.ts';
 
 // Each Tab starts a program.
-vi.setConfig({ testTimeout: 60_000 });
-
 const bin = fileURLToPath(new URL('../../apps/filer-client/bin/', import.meta.url));
 
 let network: NetworkHere;

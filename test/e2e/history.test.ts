@@ -14,12 +14,10 @@ import {
   strangerMessenger,
 } from '@filer/protocol';
 import { FileDigests } from '@filer/transfer';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { helloOf, TestMember } from '../support/test-member.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const run = promisify(execFile);
 

@@ -2,12 +2,10 @@ import { cp, readFile, stat, utimes } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { parseReceipts } from '@filer/protocol';
 import { verifyReceipts } from '@filer/transfer';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/in-process.ts';
 import type { Line } from '../support/programs.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const ISO_TIME = /^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z$/;
 /** How a daemon ends that was told to stop, and did. */

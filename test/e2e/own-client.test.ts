@@ -2,13 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { askHere, runHere } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import { DaemonProcess } from '../support/programs.ts';
 import { Terminal } from '../support/terminal.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const LISTEN = ['--host', '127.0.0.1', '--port', '0'];
 const bin = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));

@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DaemonProcess, runProgram } from '../support/programs.ts';
 import manifest from '../../package.json' with { type: 'json' };
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,11 +1,9 @@
 import { appendFile, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listOf, sha256, TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let network: TestNetwork;
 let tree: string;

@@ -1,12 +1,10 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { until } from '../support/in-process.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const MiB = 1024 * 1024;
 

@@ -1,10 +1,8 @@
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { jsonLines, type Line } from '../support/programs.ts';
 import { filesBelow, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const MB = 1_000_000;
 
@@ -130,7 +128,7 @@ test('a hook that fails or hangs is told about in the log, and takes nothing bac
   await bobWith('--on-received', hanging.program, '--on-received-timeout', '1s');
   expect((await send('anna', await network.file('two', 10))).code).toBe(0);
   await network.daemon('bob').said('it took too long');
-  await vi.waitFor(() => stat(ended), { timeout: 15_000 }); // what it started was ended with it
+  await expect.poll(() => stat(ended)).toBeDefined(); // what it started was ended with it
   expect(await filesBelow(network.inbox('bob', 'anna'))).toEqual(expect.arrayContaining(['one', 'two']));
 });
 
@@ -138,7 +136,7 @@ test('a hook that the daemon ended with itself is run again after the next start
   const slow = await hook('slow', 'exec sleep 600');
   await bobWith('--on-received', slow.program);
   await send('anna', await network.file('three', 10));
-  await vi.waitFor(() => stat(slow.said), { timeout: 15_000 });
+  await expect.poll(() => stat(slow.said)).toBeDefined();
   await network.daemon('bob').stop();
   expect(network.daemon('bob').stderr).toContain('is run again');
 

@@ -1,15 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { widthOf } from '../../packages/program/src/terminal/text-width.ts';
 import { runHere, runInTerminal } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import type { ProgramName } from '../support/programs.ts';
 import { Terminal } from '../support/terminal.ts';
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 const LONG = 'a-folder-with-a-name-of-some-length';
 const WIDE = '報告書-日本語の名前.txt';

@@ -1,10 +1,8 @@
 import { appendFile, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let network: TestNetwork;
 let tree: string;

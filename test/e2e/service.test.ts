@@ -1,13 +1,11 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fakeSystemd, type FakeSystemd } from '../support/fake-systemd.ts';
 import { runHere } from '../support/in-process.ts';
 import { NetworkHere } from '../support/network-here.ts';
 import { jsonLines, runProgram } from '../support/programs.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let folder: string;
 let systemd: FakeSystemd;

@@ -1,6 +1,6 @@
 import { link, mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   dial,
   encodeFrame,
@@ -13,8 +13,6 @@ import {
 import { listOf, TestNetwork } from '../support/test-network.ts';
 import { helloOf, TestMember } from '../support/test-member.ts';
 import { Hand } from '../transfer/by-hand.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 /** mallory is a member who speaks the protocol by hand; bob shares a folder, and has a secret beside it. */
 let network: TestNetwork;

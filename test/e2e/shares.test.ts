@@ -1,13 +1,11 @@
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
 import { JobStore } from '../../apps/filer-client/src/store/job-store.ts';
 import { ReceiptStore } from '../../apps/filer-client/src/store/receipt-store.ts';
 import { jsonLines } from '../support/programs.ts';
 import { filesBelow, listOf, TestNetwork, writeRandomFile } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 16_000 });
 
 /** bob shares; anna has a daemon, carol and dave have none. */
 let network: TestNetwork;

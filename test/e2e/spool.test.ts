@@ -1,14 +1,12 @@
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RunningServer } from '../support/ip-server.ts';
 import { DaemonProcess, jsonLines, runProgram, type Line } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
 
 // Many commands, one after the other.
-vi.setConfig({ testTimeout: 60_000 });
-
 let network: TestNetwork;
 beforeAll(async () => {
   network = await TestNetwork.open();

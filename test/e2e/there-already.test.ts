@@ -1,13 +1,11 @@
 import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseReceiptBatch } from '@filer/protocol';
 import type { DaemonProcess } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const FILES = 600;
 const FILE_BYTES = 32 * 1024 * 1024;

@@ -16,13 +16,11 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import { DaemonProcess, type Line } from '../support/programs.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 /** No look through the folder helps: events alone must do. */
 const QUICK = ['--settle', '300ms', '--rescan', '1h'];

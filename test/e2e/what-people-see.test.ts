@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { FilerError, formatReceipts } from '@filer/protocol';
 import { signReceipts } from '@filer/transfer';
 import { EvilPeer, type Evil } from '../support/evil-peer.ts';
@@ -11,8 +11,6 @@ import { TcpProxy } from '../support/tcp-proxy.ts';
 import { Terminal } from '../support/terminal.ts';
 import { TestNetwork } from '../support/test-network.ts';
 import { digestsOf } from '../transfer/by-hand.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const bin = fileURLToPath(new URL('../../apps/filer-client/bin/filer-client.js', import.meta.url));
 

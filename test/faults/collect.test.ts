@@ -1,12 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askHere, until } from '../support/in-process.ts';
 import { runningIn, type Line } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const MiB = 1024 * 1024;
 

@@ -2,14 +2,12 @@ import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PART_PREFIX } from '@filer/transfer';
 import { needs } from '../support/needs.ts';
 import { jsonLines, type Outcome } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const run = promisify(execFile);
 const MiB = 1024 * 1024;

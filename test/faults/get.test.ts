@@ -1,11 +1,9 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { jsonLines, runningIn, type ProgramProcess } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, sha256, TestNetwork, writeRandomFile } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const MiB = 1024 * 1024;
 const FILE_BYTES = 32 * MiB;

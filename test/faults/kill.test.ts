@@ -1,11 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { PART_PREFIX } from '@filer/transfer';
 import { jsonLines, runningIn, type Line, type ProgramProcess } from '../support/programs.ts';
 import { until } from '../support/in-process.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, sha256, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const MiB = 1024 * 1024;
 const FILE_BYTES = 64 * MiB;

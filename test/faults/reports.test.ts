@@ -22,5 +22,5 @@ describe('reports with files', () => {
 
     expect(rounds.made).toBe(500);
     expect(await rounds.faults()).toEqual([]);
-  }, 60_000);
+  });
 });

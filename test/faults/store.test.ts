@@ -4,13 +4,11 @@ import { copyFile, mkdir, open, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { askHere, until } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import type { Line } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
-
-vi.setConfig({ testTimeout: 90_000 });
 
 const run = promisify(execFile);
 const MiB = 1024 * 1024;

@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { createIdentity, encodeFrame, loadIdentity, type Identity } from '@filer/protocol';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { filesBelow, sha256, TestNetwork } from '../support/test-network.ts';
 import type { DaemonProcess } from '../support/programs.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** What comes to a port that the world can reach; each ends when the other side has had enough of it. */
 const strangers: readonly { readonly what: string; readonly visit: (at: At) => Socket }[] = [

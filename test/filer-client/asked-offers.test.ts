@@ -15,7 +15,7 @@ let anna: Membership;
 beforeAll(async () => {
   network = await TestNetwork.open();
   await network.join('bob');
-}, 60_000);
+});
 afterAll(() => network.close());
 
 beforeEach(async () => {

@@ -63,4 +63,4 @@ test('a person who is asked sees what will be refused before saying yes, and aft
   expect(listOf(answer, 'offers')).toMatchObject([{ refusals: [{ code: 'too-large' }] }]);
 
   expect((await sending).code).toBe(8);
-}, 30_000);
+});

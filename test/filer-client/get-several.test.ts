@@ -26,7 +26,7 @@ beforeAll(async () => {
       await client.ask('share', 'add', join(network.folder, 'shared', share));
     await anna.sees(name);
   }
-}, 60_000);
+});
 afterAll(() => network[Symbol.asyncDispose]());
 
 let dest: string;

@@ -1,13 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatText, MAX_TEXT_BYTES, parseMembership, signText } from '@filer/protocol';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runHere } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import type { Line } from '../support/programs.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
-
-vi.setConfig({ hookTimeout: 30_000 });
 
 let network: NetworkHere;
 let alice: ClientHere;

@@ -16,7 +16,7 @@ beforeAll(async () => {
   [anna, bob, carol] = [await network.add('anna'), await network.add('bob'), await network.add('carol')];
   for (const name of ['bob', 'carol']) await anna.sees(name);
   for (const client of [bob, carol]) await client.sees('anna');
-}, 60_000);
+});
 afterAll(() => network[Symbol.asyncDispose]());
 
 let tree: string;
@@ -143,7 +143,7 @@ test('a queued mirror waits for its recipient, and a retry repeats one that fail
   expect(await filesBelow(at(carol))).toEqual(['a']);
 
   expect(await anna.ask('retry', failed)).toMatchObject({ ok: true });
-}, 30_000);
+});
 
 test('a receiver that forbids it refuses in one sentence, for that recipient alone, in a dry run too', async () => {
   bob = await configured(bob, 'allow-mirror = false');
@@ -158,7 +158,7 @@ test('a receiver that forbids it refuses in one sentence, for that recipient alo
   expect(await filesBelow(at(carol))).toEqual(['a']);
   expect((await anna.run('send', tree, '--to', 'bob')).code).toBe(0);
   bob = await configured(bob, '');
-}, 30_000);
+});
 
 test('where a person is asked, the offer says that files are removed, and only that offer may', async () => {
   bob = await configured(bob, 'accept = "ask"');
@@ -178,7 +178,7 @@ test('where a person is asked, the offer says that files are removed, and only t
   expect((await sending).at(-1)).toMatchObject({ ok: true, filesRemoved: 1 });
   expect(await filesBelow(at(bob))).toEqual(['a', 'new']);
   bob = await configured(bob, '');
-}, 30_000);
+});
 
 test('an older receiver is told apart before anything is sent to it, in a dry run too', async () => {
   const dave = await network.add('dave');

@@ -15,7 +15,7 @@ let network: TestNetwork;
 beforeAll(async () => {
   network = await TestNetwork.open({ running: ['alice', 'bob'] });
   await network.seesAs('alice', 'bob', 'online');
-}, 60_000);
+});
 afterAll(() => network.close());
 
 describe.skipIf(needs('python3'))('in a terminal', () => {

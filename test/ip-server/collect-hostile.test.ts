@@ -249,13 +249,13 @@ test('what came half of a run that is over does not stay, nor what a killed serv
       receiverId: running.id,
       limit: new RateLimit(500_000),
     });
-    await expect.poll(parts, { timeout: 10_000 }).toEqual([expect.stringMatching(part)]);
+    await expect.poll(parts).toEqual([expect.stringMatching(part)]);
     return messenger;
   };
   /** Leaves bytes behind: an empty part is not worth keeping, and a file below one block has none before all of it has come. */
   const leaveHalf = async (): Promise<void> => {
     const messenger = await bringHalf([{ file, name: 'x/half' }], /^y\/\.filer-part-kept-/);
-    await expect.poll(partBytes, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(partBytes).toBeGreaterThan(0);
     messenger.destroy();
   };
 

@@ -57,7 +57,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
     now: () => 1_000,
   });
   vi.advanceTimersByTime(MINUTE_MS);
-  await vi.waitFor(async () => expect(await sizeOf()).toBeLessThan(12 * MiB), { timeout: 20_000 });
+  await expect.poll(sizeOf).toBeLessThan(12 * MiB);
   const kept = (await reportsFound(store.reports.query({}))).map(({ report }) => report.seq);
 
   expect(kept.at(0)).toBe(3_000 - kept.length);

@@ -2,13 +2,11 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import type { AnnouncedSchedule } from '@filer/protocol';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { freshFolder, ipServer, RunningServer } from '../support/ip-server.ts';
 import { ProgramProcess, type Line } from '../support/programs.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
 import { isSigned, WebhookReceiver } from '../support/webhook-receiver.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** How quickly a server of these tests looks. */
 const QUICK = ['--report-interval', '500ms', '--broadcast-interval', '100ms'];
@@ -329,9 +327,7 @@ test('a hook that fails is told about in the log and in alarms, and is not run a
   await using nas = await connect(await member(server, 'nas'), schedule('nightly'));
   await server.daemon.said('an alarm was not delivered');
   await nas.reportOf('nightly', 1, LATER);
-  await vi.waitUntil(async () => (await readFile(`${program}.ran`, 'utf8')) === 'nas\nnas\n', {
-    timeout: 30_000,
-  });
+  await expect.poll(() => readFile(`${program}.ran`, 'utf8')).toBe('nas\nnas\n');
   const words = await server.run('alarms');
 
   expect(words.stdout).toContain('hook FAILED: on-alarm failed: it ended with exit 3');

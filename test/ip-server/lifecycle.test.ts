@@ -180,9 +180,9 @@ test('peers --watch prints one document for each change', async () => {
   const documents: unknown[] = [];
   const lines = createInterface({ input: watching.stdout });
   lines.on('line', (line) => documents.push(JSON.parse(line)));
-  await expect.poll(() => documents, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(() => documents).toHaveLength(1);
   await TestMember.join(link, 'anna');
-  await expect.poll(() => documents, { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(() => documents).toHaveLength(2);
   watching.kill('SIGINT');
   const [code] = await once(watching, 'close');
 

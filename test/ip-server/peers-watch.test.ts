@@ -10,8 +10,6 @@ import { ScreenModel } from '../support/screen.ts';
 import { Terminal } from '../support/terminal.ts';
 import { TestMember } from '../support/test-member.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const NOW = Date.parse('2026-11-21T18:00:00.000Z');
 const MINUTE = 60_000;
 const bin = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));

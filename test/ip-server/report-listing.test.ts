@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { encodeReportBody, type ReportBody } from '@filer/protocol';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { RunningServer } from '../support/ip-server.ts';
 import { ProgramProcess } from '../support/programs.ts';
 import { TestMember } from '../support/test-member.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const HOUR_MS = 3_600_000;
 const OUTPUT = '=SUM(A1)\nsecond line';

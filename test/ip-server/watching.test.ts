@@ -1,9 +1,7 @@
-import { onTestFinished, test, expect, vi } from 'vitest';
+import { onTestFinished, test, expect } from 'vitest';
 import { RunningServer } from '../support/ip-server.ts';
 import type { ProgramProcess } from '../support/programs.ts';
 import { TestMember } from '../support/test-member.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 function follow(server: RunningServer, ...args: string[]): ProgramProcess {
   const watching = server.follow(...args);
@@ -33,21 +31,15 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
 
     await peers.line(({ server: about }) => (about as { connected: boolean }).connected === false);
     await Promise.all([collects, ledger].map((each) => each.line(({ running }) => running === false)));
-    await vi.waitUntil(() => words.stdout.includes('the server is stopped: this is how it was'), {
-      timeout: 30_000,
-    });
+    await expect.poll(() => words.stdout).toContain('the server is stopped: this is how it was');
     expect(words.stdout).toMatch(/^nas +unknown/m);
     const before = [peers, collects, ledger].map(({ lines }) => lines.length);
     const again = await server.again(['--broadcast-interval', '100ms']);
     try {
       await using back = await nas.member.connect();
-      await vi.waitUntil(
-        () =>
-          JSON.stringify(peers.lines.slice(before[0])).includes('"online":true') &&
-          collects.lines.slice(before[1]).some(({ running }) => running === true) &&
-          ledger.lines.slice(before[2]).some(({ running }) => running === true),
-        { timeout: 30_000 },
-      );
+      await expect.poll(() => JSON.stringify(peers.lines.slice(before[0]))).toContain('"online":true');
+      await expect.poll(() => JSON.stringify(collects.lines.slice(before[1]))).toContain('"running":true');
+      await expect.poll(() => JSON.stringify(ledger.lines.slice(before[2]))).toContain('"running":true');
       await back.report(2, { free: '7' });
       await reports.line(({ seq }) => seq === 2);
       expect(await Promise.all(all.map((each) => each.stop('SIGINT')))).toEqual(all.map(() => 130));

@@ -77,7 +77,7 @@ test('of twenty processes that start at once exactly one holds the lock, and the
   const gone = Promise.all(children.map(async (child) => child.exitCode ?? (await ended(child)).code));
   children[winner]?.kill('SIGKILL');
   await gone;
-}, 60_000);
+});
 
 test('a file that is no lock is an error that names it, and is left as it is', async () => {
   const file = await lockFile();

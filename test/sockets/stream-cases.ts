@@ -58,30 +58,26 @@ export function streamCases(wire: Wire): void {
     await service.close();
   });
 
-  test(
-    `${CONNECTIONS} connections are open at once and each gets its own answer`,
-    { timeout: 120_000 },
-    async () => {
-      const { service, endpoint } = await open(echo);
-      const streams: SocketStream[] = [];
-      while (streams.length < CONNECTIONS) {
-        const wave = Array.from({ length: DIALLED_AT_ONCE }, () => SocketStream.dial(endpoint));
-        streams.push(...(await Promise.all(wave)));
-      }
-      await until(() => service.serving === CONNECTIONS);
-      const answers = await Promise.all(
-        streams.map(async (stream, index) => {
-          await stream.write(`${index}\n`);
-          return stream.readLine();
-        }),
-      );
-      expect(answers).toEqual(streams.map((_, index) => String(index)));
-      await Promise.all(streams.map((stream) => stream.close()));
-      await until(() => service.served === CONNECTIONS);
-      expect(service.refused).toBe(0);
-      await service.close();
-    },
-  );
+  test(`${CONNECTIONS} connections are open at once and each gets its own answer`, async () => {
+    const { service, endpoint } = await open(echo);
+    const streams: SocketStream[] = [];
+    while (streams.length < CONNECTIONS) {
+      const wave = Array.from({ length: DIALLED_AT_ONCE }, () => SocketStream.dial(endpoint));
+      streams.push(...(await Promise.all(wave)));
+    }
+    await until(() => service.serving === CONNECTIONS);
+    const answers = await Promise.all(
+      streams.map(async (stream, index) => {
+        await stream.write(`${index}\n`);
+        return stream.readLine();
+      }),
+    );
+    expect(answers).toEqual(streams.map((_, index) => String(index)));
+    await Promise.all(streams.map((stream) => stream.close()));
+    await until(() => service.served === CONNECTIONS);
+    expect(service.refused).toBe(0);
+    await service.close();
+  });
 
   test('a stream closed twice ends once, in order, on both sides', async () => {
     await using pair = await connectStreams(wire);

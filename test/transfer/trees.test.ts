@@ -166,7 +166,7 @@ test('the first file of a large tree is on its way before the tree was walked', 
   await outcome;
 });
 
-test('6,000 small files arrive in flat memory', { timeout: 120_000 }, async () => {
+test('6,000 small files arrive in flat memory', async () => {
   const ends = await twoEnds();
   const tree = join(ends.home, 'tree');
   for (let n = 0; n < 6_000; n++) {

@@ -335,7 +335,7 @@ test('what the system does not do while a report is kept costs no other schedule
   const fails = vi.spyOn(Snapshot, 'take').mockRejectedValue(noDescriptors);
   home.pass(60 * MINUTE);
   expect(await home.reported(1)).toEqual(['b']);
-  await vi.waitUntil(() => home.said.includes('EMFILE'));
+  await expect.poll(() => home.said).toContain('EMFILE');
 
   await expect(home.scheduler.runNow('b', new AbortController().signal)).resolves.toBeDefined();
   fails.mockRestore();

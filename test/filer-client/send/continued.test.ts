@@ -57,7 +57,7 @@ test('a transfer without --queue whose daemon was stopped continues with the nex
     ([job]) => job?.state === 'done',
   );
   expect(await readFile(join(bob.home, 'inbox', 'anna', 'of-anna'))).toEqual(CONTENT);
-}, 20_000);
+});
 
 test('a get whose daemon was stopped continues with the next daemon, and retry repeats it', async () => {
   const shared = join(network.folder, 'shared');
@@ -96,7 +96,7 @@ test('a get whose daemon was stopped continues with the next daemon, and retry r
   });
   expect(await readFile(dest)).toEqual(CONTENT);
   expect(await jobs(home)).toHaveLength(1);
-}, 20_000);
+});
 
 test('a get that was cancelled, here or by another command, says what to type and is not continued', async () => {
   const hans = await network.add('hans');

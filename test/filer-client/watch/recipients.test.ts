@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { resolveHome } from '@filer/program';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { WatchStore } from '../../../apps/filer-client/src/store/watch-store.ts';
@@ -9,8 +9,6 @@ import { asideName } from '../../../apps/filer-client/src/watch/after-delivery.t
 import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let network: NetworkHere;
 let anna: ClientHere;

@@ -30,7 +30,7 @@ beforeAll(async () => {
     for (const { path } of files) found.add(path);
     return unknown(watch, files);
   });
-}, 60_000);
+});
 afterAll(async () => {
   member[Symbol.dispose]();
   await network.close();

@@ -12,7 +12,7 @@ let network: TestNetwork;
 beforeAll(async () => {
   network = await TestNetwork.open();
   await network.join('anna');
-}, 60_000);
+});
 afterAll(() => network.close());
 
 test('a watch that cannot begin says why, and the others are watched', async () => {
