@@ -180,9 +180,9 @@ export type TransfersArguments = ArgumentValues<typeof transfersArguments>;
 
 export const jobArguments = { job: required(JOB, 'which job') };
 
-/** Of a job that runs or waits. */
+/** Of a job that runs, waits or is paused. */
 const ACTIVE_JOB = textKind(JOB.expects, { value: 'job', completes: 'active-job' });
-export const cancelArguments = { job: required(ACTIVE_JOB, 'which job') };
+export const activeJobArguments = { job: required(ACTIVE_JOB, 'which job') };
 export type JobArguments = ArgumentValues<typeof jobArguments>;
 
 export const retryArguments = { ...jobArguments, progress: progressArgument };

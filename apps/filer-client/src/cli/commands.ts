@@ -1,7 +1,7 @@
 import { defineCommand, serviceCommands, stopCommand, type Command, type CommandGroup } from '@filer/program';
 import {
   broadcastArguments,
-  cancelArguments,
+  activeJobArguments,
   getArguments,
   historyArguments,
   inboxArguments,
@@ -176,9 +176,21 @@ export const commands: readonly Command[] = [
     load: () => import('./files/retry.ts'),
   }),
   defineCommand({
+    usage: 'pause <job>',
+    describe: 'pause a job that runs or waits',
+    args: activeJobArguments,
+    load: () => import('./files/pause.ts'),
+  }),
+  defineCommand({
+    usage: 'resume <job>',
+    describe: 'continue a paused job in the background',
+    args: activeJobArguments,
+    load: () => import('./files/resume.ts'),
+  }),
+  defineCommand({
     usage: 'cancel <job>',
     describe: 'cancel a job that runs or waits',
-    args: cancelArguments,
+    args: activeJobArguments,
     load: () => import('./files/cancel.ts'),
   }),
   defineCommand({
@@ -351,6 +363,8 @@ export const groups: readonly CommandGroup[] = [
       'watch',
       'inbox',
       'transfers',
+      'pause',
+      'resume',
       'retry',
       'cancel',
       'history',

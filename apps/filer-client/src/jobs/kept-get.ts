@@ -5,6 +5,7 @@ import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryEnd, KeptJob } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
+import { endOf, type Halt } from './stopped.ts';
 import { interruption } from './job-leases.ts';
 import { withRemedy } from './remedy.ts';
 
@@ -16,12 +17,10 @@ interface Surroundings {
     readonly owner: string;
     /** Has a job that ended wait for its turn again. @throws FilerError `usage` when it runs */
     reopen(id: string): void;
-    /** Notes meanwhile that this process runs a job. @param stop aborted when somebody cancels it */
-    alongside(id: string, stop: AbortController): Disposable;
+    /** Notes meanwhile that this process runs a job. @param stop called when somebody cancels or pauses it */
+    alongside(id: string, stop: (why: Halt) => void): Disposable;
   };
 }
-
-const CANCELLED: DeliveryEnd = { state: 'cancelled', code: 'interrupted', status: 'cancelled here' };
 
 /**
  * A get as it is kept with the jobs of this home: it is listed, can be repeated, and a daemon continues what the one before it was stopped in. Its
@@ -29,11 +28,12 @@ const CANCELLED: DeliveryEnd = { state: 'cancelled', code: 'interrupted', status
  */
 export class KeptGet implements Disposable {
   readonly id: string;
-  /** Aborted when somebody cancels it. */
+  /** Aborted when somebody cancels or pauses it. */
   readonly signal: AbortSignal;
   readonly #around: Surroundings;
   readonly #stop = new AbortController();
   readonly #alongside: Disposable;
+  #halted: Halt = 'cancelled';
   #peer: Pick<KnownPeer, 'id' | 'name'> | undefined;
 
   /** @param again the id of a get that is repeated @throws FilerError `usage` when it runs, `no-such-job` */
@@ -47,7 +47,10 @@ export class KeptGet implements Disposable {
     this.id = again ?? newJobId();
     this.signal = this.#stop.signal;
     this.#around = around;
-    this.#alongside = jobs.alongside(this.id, this.#stop);
+    this.#alongside = jobs.alongside(this.id, (why) => {
+      this.#halted = why;
+      this.#stop.abort(new FilerError('interrupted', `${why} here`));
+    });
   }
 
   /** Keeps it on disk. */
@@ -78,7 +81,7 @@ export class KeptGet implements Disposable {
   fail(error: unknown): void {
     const known = error instanceof FilerError ? error : undefined;
     if (this.signal.aborted || known?.code === 'interrupted' || known?.code === 'connection-closed')
-      this.#end(CANCELLED);
+      this.#end(endOf(this.#halted, this.id));
     else if (known?.code === 'terminated') this.#end(interruption(this.id, this.#around.jobs.owner));
     else this.#end({ state: 'failed', code: known?.code ?? 'internal', status: known?.message ?? 'failed' });
   }

@@ -6,7 +6,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import { LEFT_BEHIND, type DeliveryState, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { newJobId } from '../jobs/job-id.ts';
-import { endOf, LiveJob, type StopReason } from './live-job.ts';
+import { LiveJob } from './live-job.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import {
   commandOwner,
@@ -17,6 +17,7 @@ import {
 } from '../jobs/job-leases.ts';
 import type { SendEvent } from '../api/contract/send.ts';
 import { keptGet } from '../jobs/kept-get.ts';
+import { endOf, type Halt, type StopReason } from '../jobs/stopped.ts';
 import type { GetParams } from '../api/contract/get.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
 import { SpooledInput } from './spooled-input.ts';
@@ -33,8 +34,11 @@ export interface JobRunnerOptions {
 /** What waits is looked at this often, in ms: a pause may be over, or a command may have left a job. */
 const LOOK_EVERY_MS = 1_000;
 
-/** What a cancelled job ends: the next daemon would continue what was interrupted. */
-const OPEN: readonly DeliveryState[] = ['queued', 'running', 'interrupted'];
+/** What is stopped with a job: the next daemon would continue what was interrupted. */
+const STOPPED: Readonly<Record<Halt, readonly DeliveryState[]>> = {
+  cancelled: ['queued', 'running', 'paused', 'interrupted'],
+  paused: ['queued', 'running', 'interrupted'],
+};
 
 /** Runs jobs, and lets those that wait go when their recipients are there. */
 export class JobRunner {
@@ -42,7 +46,7 @@ export class JobRunner {
   readonly #owner: string;
   readonly #live = new Map<string, LiveJob>();
   /** Jobs that run here and send nothing: gets. */
-  readonly #alongside = new Map<string, AbortController>();
+  readonly #alongside = new Map<string, (why: Halt) => void>();
   readonly #getListeners: ((params: GetParams) => void)[] = [];
   readonly #spooled: SpooledInput;
   readonly #releasing = new Set<Promise<void>>();
@@ -126,8 +130,8 @@ export class JobRunner {
     return this.#owner;
   }
 
-  /** Notes meanwhile that a job is run here that sends nothing. @param stop aborted when somebody cancels it */
-  alongside(id: string, stop: AbortController): Disposable {
+  /** Notes meanwhile that a job is run here that sends nothing. @param stop called when somebody cancels or pauses it */
+  alongside(id: string, stop: (why: Halt) => void): Disposable {
     this.#alongside.set(id, stop);
     return { [Symbol.dispose]: () => void this.#alongside.delete(id) };
   }
@@ -156,19 +160,41 @@ export class JobRunner {
     }
   }
 
-  /** Ends a job for good: what runs of it, and what waits. @returns recipients that do not get it now */
-  async cancel(id: string): Promise<number> {
+  /**
+   * Stops a job: what runs of it, and what waits.
+   *
+   * @param how for good, or until it is resumed
+   * @returns recipients that do not get it now
+   */
+  async halt(id: string, how: Halt): Promise<number> {
     const open = new Set(
       this.#jobs
         .deliveries(id)
-        .filter(({ state }) => OPEN.includes(state))
+        .filter(({ state }) => STOPPED[how].includes(state))
         .map(({ peer }) => peer),
     );
-    await this.#stop(this.#live.get(id), 'cancelled');
-    this.#alongside.get(id)?.abort(cancelled());
-    this.#jobs.endAll(id, OPEN, endOf('cancelled'), this.#stamp());
-    return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === 'cancelled')
-      .length;
+    await this.#stop(this.#live.get(id), how);
+    this.#alongside.get(id)?.(how);
+    this.#jobs.endAll(id, STOPPED[how], endOf(how, id), this.#stamp());
+    return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === how).length;
+  }
+
+  /** Continues a paused job; no one follows it. @returns recipients that are served again */
+  async resume(id: string): Promise<number> {
+    this.#requireOpen();
+    const job = this.#jobs.job(id);
+    const paused = this.#jobs.deliveries(id).filter(({ state }) => state === 'paused').length;
+    const got = job === undefined ? undefined : keptGet(job);
+    if (got !== undefined) {
+      for (const listener of this.#getListeners) listener(got);
+      return paused;
+    }
+    const stopping = this.#live.get(id);
+    if (stopping?.isStopped === true) await stopping.ended();
+    if (!this.#jobs.reopen(id, this.#owner, Date.now(), 'paused')) return 0;
+    const live = this.#liveOrEnd(id);
+    if (live !== undefined) this.#placeWaiting(live);
+    return paused;
   }
 
   /** This machine leaves its network: nothing that runs or waits can continue. @returns how many jobs that ends */
@@ -226,7 +252,7 @@ export class JobRunner {
 
   #liveOf(id: string, growing?: Growing, wasCutOff = false): LiveJob {
     const known = this.#live.get(id);
-    if (known !== undefined) return known;
+    if (known?.isStopped === false) return known;
     const job = this.#jobs.job(id);
     if (job === undefined) throw new Error(`the job ${id} was kept a moment ago`);
     const { outreach, log } = this.#options;
@@ -314,18 +340,26 @@ export class JobRunner {
   }
 
   #note(): void {
-    for (const live of this.#live.values()) if (this.#wasCancelled(live)) live.stop('cancelled');
-    for (const [id, stop] of this.#alongside)
-      if (this.#jobs.job(id)?.state === 'cancelled') stop.abort(cancelled());
+    for (const live of this.#live.values()) {
+      const how = this.#haltOf(live);
+      if (how !== undefined) live.stop(how);
+    }
+    for (const [id, stop] of this.#alongside) {
+      const state = this.#jobs.job(id)?.state;
+      if (state === 'cancelled' || state === 'paused') stop(state);
+    }
     this.noteProgress();
     if (this.#options.isDaemon) this.#releaseDead();
   }
 
-  /** A process that runs a job learns through the database that another one was asked to end it. */
-  #wasCancelled({ job: { id }, running }: LiveJob): boolean {
-    if (running.length === 0) return false;
-    const cancelled = this.#jobs.deliveries(id).filter(({ state }) => state === 'cancelled');
-    return running.some(({ peer }) => cancelled.some((delivery) => delivery.peer === peer));
+  /** A process that runs a job learns through the database that another one was asked to stop it. */
+  #haltOf({ job: { id }, running }: LiveJob): Halt | undefined {
+    if (running.length === 0) return undefined;
+    for (const { peer, state } of this.#jobs.deliveries(id)) {
+      const isStopped = state === 'cancelled' || state === 'paused';
+      if (isStopped && running.some((delivery) => delivery.peer === peer)) return state;
+    }
+    return undefined;
   }
 
   /** Jobs whose process has died, or lost them to a database that failed for a while. */
@@ -387,8 +421,4 @@ export class JobRunner {
   get #jobs(): JobStore {
     return this.#options.outreach.member.jobs;
   }
-}
-
-function cancelled(): FilerError {
-  return new FilerError('interrupted', 'cancelled here');
 }

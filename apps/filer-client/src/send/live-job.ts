@@ -3,19 +3,14 @@ import type { Logger } from '@filer/program';
 import { lowestOf, RateLimit, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import {
-  LEFT_BEHIND,
-  type DeliveryCounts,
-  type DeliveryEnd,
-  type KeptDelivery,
-  type KeptJob,
-} from '../store/job-rows.ts';
+import { type DeliveryCounts, type DeliveryEnd, type KeptDelivery, type KeptJob } from '../store/job-rows.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
 import { parseKeptRequest, type SendRequest } from '../jobs/send-request.ts';
 import { interruption } from '../jobs/job-leases.ts';
+import { endOf, type StopReason } from '../jobs/stopped.ts';
 import type { TransferTurns } from './job-turns.ts';
 import { withRemedy } from '../jobs/remedy.ts';
 import { isPassing } from '../jobs/while-lost.ts';
@@ -39,9 +34,6 @@ export interface LiveJobParts {
   /** Called when a recipient is no longer served; must not throw. */
   readonly onServed: (peerId: string) => void;
 }
-
-/** Why a job is stopped: it may not continue, or only this process ends. */
-export type StopReason = 'cancelled' | 'left' | 'leaving';
 
 /** A job that this process runs: files to its recipients, side by side. A slow or dead one holds no one up. */
 export class LiveJob {
@@ -85,6 +77,10 @@ export class LiveJob {
     return this.#serving.has(peerId);
   }
 
+  get isStopped(): boolean {
+    return this.#stopReason !== undefined;
+  }
+
   get isIdle(): boolean {
     return this.#serving.size === 0;
   }
@@ -125,12 +121,16 @@ export class LiveJob {
   /** Stops what runs; half files stay at the receivers. */
   stop(reason: StopReason): void {
     this.#stopReason ??= reason;
-    const goesOn = reason === 'leaving';
+    const continues = reason === 'leaving' || reason === 'paused';
     // Noted at once: a job that was given up does not continue, even if this process is killed before it has ended.
     const { jobs, clock } = this.#parts.outreach.member;
-    if (reason !== 'leaving') jobs.endAll(this.job.id, ['queued', 'running'], endOf(reason), clock.stamp());
+    if (reason !== 'leaving')
+      jobs.endAll(this.job.id, ['queued', 'running'], endOf(reason, this.job.id), clock.stamp());
     this.#stop.abort(
-      new FilerError(goesOn ? 'terminated' : 'interrupted', `the sender ${goesOn ? 'stops' : 'cancelled'}`),
+      new FilerError(
+        continues ? 'terminated' : 'interrupted',
+        `the sender ${reason === 'leaving' ? 'stops' : reason === 'paused' ? 'paused' : 'cancelled'}`,
+      ),
     );
   }
 
@@ -234,7 +234,8 @@ export class LiveJob {
   }
 
   #stopped(): DeliveryEnd {
-    if (this.#stopReason === 'cancelled' || this.#stopReason === 'left') return endOf(this.#stopReason);
+    const reason = this.#stopReason;
+    if (reason !== undefined && reason !== 'leaving') return endOf(reason, this.job.id);
     return this.job.queue
       ? { state: 'queued', code: undefined, status: 'continues when `filer-client start` runs here' }
       : interruption(this.job.id, this.#parts.owner);
@@ -276,13 +277,6 @@ function linkCount(links: number): string {
   return links === 1 ? '1 link' : `${links} links`;
 }
 
-/** How a recipient stands whose job may not continue. */
-export function endOf(reason: Exclude<StopReason, 'leaving'>): DeliveryEnd {
-  return reason === 'cancelled'
-    ? { state: 'cancelled', code: 'interrupted', status: 'cancelled here' }
-    : LEFT_BEHIND;
-}
-
 /** How a recipient stands that was not served in this run. */
 function doneOf({ peer: id, name, state, code, status }: KeptDelivery): RecipientDone {
   // What runs now is run by another process of this home.
@@ -291,5 +285,6 @@ function doneOf({ peer: id, name, state, code, status }: KeptDelivery): Recipien
 }
 
 function codeOf(state: KeptDelivery['state']): ErrorCode {
-  return state === 'interrupted' ? 'terminated' : state === 'cancelled' ? 'interrupted' : 'internal';
+  if (state === 'interrupted') return 'terminated';
+  return state === 'cancelled' || state === 'paused' ? 'interrupted' : 'internal';
 }

@@ -12,7 +12,7 @@ export function forgetJobs(database: Database, before: number): { jobs: number; 
   return database.transaction(() => {
     const ended = database
       .prepare(
-        `SELECT id FROM jobs WHERE finished_at < ? AND state NOT IN ('queued', 'running')
+        `SELECT id FROM jobs WHERE finished_at < ? AND state NOT IN ('queued', 'running', 'paused')
          ORDER BY finished_at LIMIT ?`,
       )
       .all(before, JOBS_AT_ONCE);

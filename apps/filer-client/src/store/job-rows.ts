@@ -1,10 +1,18 @@
 import { isErrorCode, type ErrorCode } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
 
-const JOB_STATES = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const;
-const DELIVERY_STATES = ['queued', 'running', 'delivered', 'failed', 'cancelled', 'interrupted'] as const;
+const JOB_STATES = ['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted'] as const;
+const DELIVERY_STATES = [
+  'queued',
+  'running',
+  'paused',
+  'delivered',
+  'failed',
+  'cancelled',
+  'interrupted',
+] as const;
 
-/** `queued`: some recipient waits, and none is served now. `damaged`: its row cannot be read. */
+/** `queued`: some recipient waits, and none is served now. `paused`: a person stopped it for now. `damaged`: its row cannot be read. */
 export type JobState = (typeof JOB_STATES)[number] | 'damaged';
 
 /** How one recipient of a job stands. */

@@ -13,6 +13,16 @@ import {
   type KeptJob,
 } from './job-rows.ts';
 
+/** What runs, waits, or is paused: as the index of such jobs says it. */
+const OPEN = "state IN ('queued', 'running', 'paused')";
+
+/** Whose turn comes again, of the recipients of a job. */
+const REOPENED = {
+  undelivered: "state <> 'delivered'",
+  interrupted: "state = 'interrupted'",
+  paused: "state = 'paused'",
+} as const;
+
 /** Jobs, and how each of their recipients stands: all that is needed to run them again. */
 export class JobStore {
   readonly #database: Database;
@@ -93,21 +103,19 @@ export class JobStore {
       .map(readJob);
   }
 
-  /** What runs or waits, oldest first. */
+  /** What runs, waits or is paused, oldest first. */
   open(): KeptJob[] {
     return this.#database
-      .prepare("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid", {
+      .prepare(`SELECT * FROM jobs WHERE ${OPEN} ORDER BY created_at, rowid`, {
         bigInts: true,
       })
       .all()
       .map(readJob);
   }
 
-  /** How many run or wait. */
+  /** How many run, wait or are paused. */
   get openCount(): number {
-    const row = this.#database
-      .prepare("SELECT count(*) AS n FROM jobs WHERE state IN ('queued', 'running')")
-      .get();
+    const row = this.#database.prepare(`SELECT count(*) AS n FROM jobs WHERE ${OPEN}`).get();
     return integerIn(row ?? {}, 'n');
   }
 
@@ -147,16 +155,11 @@ export class JobStore {
   /**
    * Recipients that ended otherwise than well wait for their turn again; what failed for them is forgotten.
    *
-   * @param which those that failed or were cancelled too, or those alone that were interrupted
+   * @param which those that failed or were cancelled too, or those alone that were interrupted or paused
    * @returns false, and nothing is changed, when somebody runs the job
    */
-  reopen(
-    job: string,
-    owner: string,
-    now: number,
-    which: 'undelivered' | 'interrupted' = 'undelivered',
-  ): boolean {
-    const reopened = which === 'interrupted' ? "state = 'interrupted'" : "state <> 'delivered'";
+  reopen(job: string, owner: string, now: number, which: keyof typeof REOPENED = 'undelivered'): boolean {
+    const reopened = REOPENED[which];
     return this.#database.transaction(() => {
       if (this.job(job)?.state === 'running') return false;
       this.#database
@@ -223,12 +226,12 @@ export class JobStore {
   /** The same for all that runs or waits in other networks than this one, or in any. @returns how many jobs */
   endOutside(network: string | undefined, end: DeliveryEnd, now: number): number {
     const outside = this.#database
-      .prepare("SELECT id FROM jobs WHERE state IN ('queued', 'running') AND (?1 IS NULL OR network <> ?1)")
+      .prepare(`SELECT id FROM jobs WHERE ${OPEN} AND (?1 IS NULL OR network <> ?1)`)
       .all(network ?? null)
       .map((row) => textIn(row, 'id'));
     if (outside.length === 0) return 0;
     return this.#database.transaction(() => {
-      for (const id of outside) this.#endAll(id, ['running', 'queued'], end, now);
+      for (const id of outside) this.#endAll(id, ['running', 'queued', 'paused'], end, now);
       return outside.length;
     });
   }
@@ -309,7 +312,7 @@ export class JobStore {
       .prepare(
         'UPDATE job_recipients SET state = ?, code = ?, status = ?, finished_at = ? WHERE job = ? AND peer = ?',
       )
-      .run(state, code ?? null, status, state === 'queued' ? null : now, job, peer);
+      .run(state, code ?? null, status, state === 'queued' || state === 'paused' ? null : now, job, peer);
     if (counts === undefined) return;
     this.#count(job, peer, counts);
     this.#database.prepare('DELETE FROM job_failures WHERE job = ? AND peer = ?').run(job, peer);
@@ -330,7 +333,7 @@ export class JobStore {
     );
     const queue = this.job(job)?.queue === true;
     const state = stateOf(states, queue);
-    const isOpen = state === 'queued' || state === 'running';
+    const isOpen = state === 'queued' || state === 'running' || state === 'paused';
     this.#database
       .prepare('UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?')
       .run(state, isOpen ? null : now, job);
@@ -341,6 +344,7 @@ function stateOf(states: ReadonlySet<string>, queue: boolean): JobState {
   if (states.has('running')) return 'running';
   // Recipients of a job that does not wait are queued only until it is their turn.
   if (states.has('queued')) return queue ? 'queued' : 'running';
+  if (states.has('paused')) return 'paused';
   if (states.has('interrupted')) return 'interrupted';
   if (states.has('failed')) return 'failed';
   return states.has('cancelled') ? 'cancelled' : 'done';

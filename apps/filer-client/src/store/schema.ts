@@ -327,6 +327,10 @@ export const SCHEMA: Schema = {
   ${chargedLater('inbox')}
   ${chargedLater('deliveries')}
   `,
+    `
+  DROP INDEX jobs_open;
+  CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('queued', 'running', 'paused');
+  `,
   ],
 };
 

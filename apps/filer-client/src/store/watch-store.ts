@@ -232,7 +232,7 @@ export class WatchStore {
     const row = this.#database
       .prepare(
         `SELECT 1 FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
-         WHERE d.watch = ? AND d.peer = ? AND r.state IN ('queued', 'running') LIMIT 1`,
+         WHERE d.watch = ? AND d.peer = ? AND r.state IN ('queued', 'running', 'paused') LIMIT 1`,
       )
       .get(watch, peer);
     return row !== undefined;
@@ -251,13 +251,13 @@ export class WatchStore {
     return row === undefined ? undefined : textIn(row, 'job');
   }
 
-  /** Files of a watch in jobs that run or wait. */
+  /** Files of a watch in jobs that run, wait or are paused. */
   waiting(watch: number): number {
     const row = this.#database
       .prepare(
         `SELECT count(DISTINCT path) AS n FROM job_files WHERE version NOT LIKE 'folder:%' AND job IN (
            SELECT d.job FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
-           WHERE d.watch = ? AND r.state IN ('queued', 'running'))`,
+           WHERE d.watch = ? AND r.state IN ('queued', 'running', 'paused'))`,
       )
       .get(watch);
     return integerIn(row ?? {}, 'n');
@@ -269,7 +269,7 @@ export class WatchStore {
       .prepare(
         `SELECT r.*, r.files_sent + r.files_skipped - r.files_kept AS files
          FROM watch_deliveries d JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer
-         WHERE d.watch = ? AND r.state NOT IN ('queued', 'running') AND d.noted <> ${END} ORDER BY r.rowid`,
+         WHERE d.watch = ? AND r.state NOT IN ('queued', 'running', 'paused') AND d.noted <> ${END} ORDER BY r.rowid`,
       )
       .all(watch)
       .map(readDelivery);

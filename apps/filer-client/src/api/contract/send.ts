@@ -11,6 +11,7 @@ import * as v from 'valibot';
 const DELIVERY_STATES = [
   'queued',
   'running',
+  'paused',
   'delivered',
   'failed',
   'cancelled',
@@ -287,6 +288,9 @@ export type SendParams = v.InferOutput<typeof sendParams>;
 /** An id, or its beginning. */
 export const job = text(64);
 
+/** Of how many recipients a job was stopped, or continues. */
+const jobChanged = v.object({ job: v.string(), recipients: v.number() });
+
 export const sendMethods = {
   send: method('send', { params: sendParams, item: sendEvent, result: sendDone }),
 
@@ -297,8 +301,11 @@ export const sendMethods = {
     result: sendDone,
   }),
 
-  cancel: method('cancel', {
-    params: v.object({ job }),
-    result: v.object({ job: v.string(), recipients: v.number() }),
-  }),
+  cancel: method('cancel', { params: v.object({ job }), result: jobChanged }),
+
+  /** Stops a job for now: it keeps its place, and continues with `resume`. */
+  pause: method('pause', { params: v.object({ job }), result: jobChanged }),
+
+  /** Continues a paused job in the daemon, and follows nothing. */
+  resume: method('resume', { params: v.object({ job }), result: jobChanged }),
 };

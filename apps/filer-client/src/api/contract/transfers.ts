@@ -44,7 +44,7 @@ export type RecipientDocument = v.InferOutput<typeof recipientDocument>;
 
 const jobDocument = v.object({
   job: v.string(),
-  state: v.picklist(['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted', 'damaged']),
+  state: v.picklist(['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted', 'damaged']),
   queue: v.boolean(),
   createdAt: v.string(),
   startedAt: v.nullable(v.string()),

@@ -84,12 +84,33 @@ export const retry: OperationOf<typeof sendMethods.retry> = async (context, para
 /** `cancel JOB` */
 export const cancel: OperationOf<typeof sendMethods.cancel> = async (context, params) => {
   const job = jobOf(context, params.job);
-  if (!['running', 'queued', 'interrupted'].includes(job.state)) {
-    throw new FilerError('no-such-job', `nothing of job ${job.id} runs or waits: it is ${job.state}`);
-  }
-  const recipients = await context.jobs.cancel(job.id);
-  return { job: job.id, recipients };
+  requireState(job, ['running', 'queued', 'paused', 'interrupted'], 'runs or waits');
+  return { job: job.id, recipients: await context.jobs.halt(job.id, 'cancelled') };
 };
+
+/** `pause JOB` */
+export const pause: OperationOf<typeof sendMethods.pause> = async (context, params) => {
+  const job = jobOf(context, params.job);
+  requireState(job, ['running', 'queued', 'interrupted'], 'runs or waits');
+  return { job: job.id, recipients: await context.jobs.halt(job.id, 'paused') };
+};
+
+/** `resume JOB` */
+export const resume: OperationOf<typeof sendMethods.resume> = async (context, params) => {
+  const job = jobOf(context, params.job);
+  context.daemon.requireRunning(
+    `job ${job.id} can continue in the background only while a daemon runs here (\`filer-client retry ${job.id}\` continues it without one)`,
+  );
+  requireState(job, ['paused'], 'is paused');
+  await context.daemon.prepareTransfers();
+  return { job: job.id, recipients: await context.jobs.resume(job.id) };
+};
+
+/** @throws FilerError `no-such-job` */
+function requireState({ id, state }: KeptJob, states: readonly KeptJob['state'][], words: string): void {
+  if (!states.includes(state))
+    throw new FilerError('no-such-job', `nothing of job ${id} ${words}: it is ${state}`);
+}
 
 /** `verify JOB [--ask]`: tells what is not as it should be. */
 export const verify: OperationOf<typeof transferMethods.verify> = async (
