@@ -30,6 +30,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['api/contract'],
     ['ground'],
   ],
+  'packages/web': [['dashboard', 'machine'], ['ui']],
 };
 
 /** What a folder may not import of its own row: handlers of messages are registered by who composes the parts. */
@@ -43,6 +44,7 @@ const APART: Record<string, Readonly<Record<string, readonly string[]>>> = {
     verify: ['send', 'get', 'receive', 'serve'],
   },
   'apps/ip-server': { network: ['reports', 'alarms', 'uploads', 'collect'] },
+  'packages/web': { dashboard: ['machine'], machine: ['dashboard'] },
 };
 
 /** The front doors that each member may import; all else it imports is node: or third-party. */
@@ -51,6 +53,7 @@ const FRONT_DOORS: Record<string, readonly string[]> = {
   'packages/sockets': ['@filer/protocol'],
   'packages/transfer': ['@filer/protocol'],
   'packages/program': ['@filer/protocol'],
+  'packages/web': ['@filer/program', '@filer/ip-server/contract', '@filer/filer-client/contract'],
   'apps/ip-server': ['@filer/protocol', '@filer/transfer', '@filer/program'],
   'apps/filer-client': ['@filer/protocol', '@filer/transfer', '@filer/program'],
 };
@@ -69,6 +72,9 @@ function importBreaches(source: Source): string[] {
   return importsOf(source).flatMap((specifier) => {
     if (specifier.startsWith('.')) return relativeBreaches(source.path, member, specifier);
     if (specifier.startsWith('@filer/')) {
+      // A page has the types of the contracts, and no code that runs in Node.
+      if (member === 'packages/web' && importsCode(source.text, specifier))
+        return [`imports code of ${specifier}`];
       return FRONT_DOORS[member]?.includes(specifier) ? [] : [`imports ${specifier}`];
     }
     // The lock of a home is a database without content.
@@ -80,6 +86,10 @@ function importBreaches(source: Source): string[] {
     }
     return [];
   });
+}
+
+function importsCode(text: string, specifier: string): boolean {
+  return new RegExp(`^\\s*(?:import|export)(?! type\\b)[^'";]*'${specifier}'`, 'm').test(text);
 }
 
 function relativeBreaches(path: string, member: string, specifier: string): string[] {
@@ -129,13 +139,14 @@ function textBreaches({ path, text }: Source): string[] {
       /^apps\/[^/]+\/src\/store\//.test(path),
       'opens a database',
     ),
+    ...found(/\bdangerouslySetInnerHTML\b|\.(inner|outer)HTML\b/, false, 'writes markup'),
     ...found(/^\s*export\s+default\b/m, false, 'has a default export'),
     ...found(/^\s*export\s+\*/m, isFrontDoor(path), 'is a barrel and no front door'),
   ];
 }
 
 function nameBreaches({ path }: Source): string[] {
-  return /^(utils?|helpers?|types|common|misc)\.ts$/.test(posix.basename(path))
+  return /^(utils?|helpers?|types|common|misc)\.tsx?$/.test(posix.basename(path))
     ? ['has a name that says nothing']
     : [];
 }

@@ -16,7 +16,7 @@ export function readSources(): Source[] {
     readdirSync(join(root, group)).flatMap((member) => {
       const folder = join(root, group, member, 'src');
       return readdirSync(folder, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+        .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
         .map((entry) => {
           const file = join(entry.parentPath, entry.name);
           const path = relative(root, file).split(sep).join('/');

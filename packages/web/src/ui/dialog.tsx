@@ -1,0 +1,72 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { attempt } from './toasts.tsx';
+
+interface DialogProps {
+  readonly title: string;
+  /** Called when it was closed in whatever way: Esc, outside, a button. */
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+}
+
+/** A modal dialog: shown while it is part of the page. The browser keeps the focus in it and gives it back. */
+export function Dialog({ title, onClose, children }: DialogProps) {
+  const element = useRef<HTMLDialogElement>(null);
+  const label = useId();
+  useEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog ref={element} aria-labelledby={label} closedby="any" onClose={onClose}>
+      <header>
+        <h2 id={label}>{title}</h2>
+        <button type="button" class="quiet" aria-label="Close" onClick={() => element.current?.close()}>
+          ✕
+        </button>
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+interface AskProps {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  /** On the button that does it. */
+  readonly action: string;
+  readonly isDangerous?: boolean;
+  /** Told after it was done. */
+  readonly done?: string;
+  readonly onDo: () => Promise<unknown>;
+  readonly onClose: () => void;
+}
+
+/** Asks before something is done, does it, and tells how it went. It stays open when it failed. */
+export function Ask({ title, children, action, isDangerous = false, done, onDo, onClose }: AskProps) {
+  const [isBusy, setBusy] = useState(false);
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    setBusy(true);
+    void attempt(onDo, done).then((isDone) => {
+      setBusy(false);
+      if (isDone) onClose();
+    });
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form onSubmit={submit}>
+        {children}
+        <footer>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class={isDangerous ? 'danger' : 'primary'} disabled={isBusy}>
+            {action}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
