@@ -24,7 +24,7 @@ export { inspectSource, requireSize, type Source, type SourceFile } from './send
 export { guardFolders, isOwn, requireHoldsNoOwn, requireNotOwn, type OwnFolders } from './disk/own-files.ts';
 export { copyUpTo } from './disk/copy-file.ts';
 export { unsized } from './send/unsized.ts';
-export type { Links } from './send/links.ts';
+export { folderKey, loop, type Links } from './send/links.ts';
 export { walkSources, type WalkOptions } from './send/walk.ts';
 export type { StallOptions } from './wire/stall-watchdog.ts';
 export { FreeSpace, type FreeSpaceOptions } from './disk/free-space.ts';

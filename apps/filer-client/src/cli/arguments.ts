@@ -61,6 +61,16 @@ export const peersArguments = {
 };
 export type PeersArguments = ArgumentValues<typeof peersArguments>;
 
+const into = optional(
+  textKind('a folder such as reports/2026'),
+  'folder at the recipients, below the one that their inbox has for this machine',
+);
+
+const linkArguments = {
+  copyLinks: flag('send what links in folders lead to, in their place'),
+  skipLinks: flag('do not send links that are in folders'),
+};
+
 export const sendArguments = {
   paths: list(SENT, 'files and folders to send (- for standard input), then the recipient: bob: or @lab:', {
     required: true,
@@ -74,10 +84,7 @@ export const sendArguments = {
     textKind('a name such as x.tar'),
     'name of the one path, or of standard input, at the recipients',
   ),
-  into: optional(
-    textKind('a folder such as reports/2026'),
-    'folder at the recipients, below the one that their inbox has for this machine',
-  ),
+  into,
   note: optional(ANY_TEXT, 'a note of one line for the receiver'),
   onConflict,
   exclude: list(
@@ -85,8 +92,7 @@ export const sendArguments = {
     'do not send files that match, as in a .gitignore (.filerignore files count too)',
   ),
   delete: flag('remove at the recipients what this machine sent there before and no longer has'),
-  copyLinks: flag('send what links in folders lead to, in their place'),
-  skipLinks: flag('do not send links that are in folders'),
+  ...linkArguments,
   limit: optional(RATE, 'limit the total rate, for example 20MB/s'),
   checksum: flag('compare contents by reading them, without the remembered digests'),
   snapshot: flag('send a file that is being written, such as a log, up to its size at the start'),
@@ -156,10 +162,13 @@ export const watchAddArguments = {
     textKind('a name such as scans'),
     "name of the folder at the recipients (default: the folder's own name)",
   ),
+  into,
   exclude: list(
     textKind('a pattern such as *.log'),
     'do not send files that match, as in a .gitignore (.filerignore files count too)',
   ),
+  delete: flag('remove at the recipients what is removed here'),
+  ...linkArguments,
   deleteAfter: flag('remove a file here when every recipient has signed for it'),
   moveTo: optional(FOLDER, 'move a file to this folder when every recipient has signed for it'),
   onConflict,
@@ -167,6 +176,7 @@ export const watchAddArguments = {
   limit: optional(RATE, 'limit the total rate, for example 20MB/s'),
   settleMs: defaulted(DURATION, '2s', 'how long a file must stay unchanged before it is sent'),
   rescanMs: defaulted(DURATION, '1m', 'how often the whole folder is scanned for changes without an event'),
+  dryRun: flag('show what the first look would send and remove, and add nothing', { alias: 'n' }),
 };
 export type WatchAddArguments = ArgumentValues<typeof watchAddArguments>;
 

@@ -28,7 +28,7 @@ export interface SendRequest {
   /** Whether recipients remove what they were sent before below the folders, and is no longer here. */
   readonly mirror: boolean;
   /** What becomes of links in the folders. */
-  readonly links: Links;
+  readonly links: SentLinks;
   /** Whether it waits for recipients that are not there. */
   readonly queue: boolean;
   /** Bytes a second at most, to all recipients together. */
@@ -51,7 +51,9 @@ export function namedPaths({ paths, spooled }: SendRequest): readonly string[] {
   return spooled ? [STANDARD_INPUT] : paths;
 }
 
-const LINKS: readonly Links[] = ['keep', 'copy', 'skip'];
+export type SentLinks = Exclude<Links, 'require'>;
+
+export const LINKS: readonly SentLinks[] = ['keep', 'copy', 'skip'];
 
 const DEFAULTS: SendRequest = {
   paths: [],

@@ -123,11 +123,12 @@ export class Delivery {
     const { outreach, peer, job, request, shared, signal, turns } = this.#options;
     const { note, onConflict, checksum, snapshot, exclude, links } = request;
     const { member } = outreach;
+    const mirroring = this.#mirrored.begin();
     this.#tally.beginConnection();
     try {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
       const messenger = await this.#time.reach(peer.name, signal, (stop) =>
-        reachForTransfer(outreach, peer, bytes, stop, request.mirror ? [MIRRORS] : []),
+        reachForTransfer(outreach, peer, bytes, stop, mirroring.mirror === true ? [MIRRORS] : []),
       );
       try {
         const outcome = await sendFiles(messenger, {
@@ -145,7 +146,7 @@ export class Delivery {
           known: member.digests,
           ignored: ignoreRules(exclude),
           links,
-          ...this.#mirrored.sendOptions,
+          ...mirroring,
           signal,
           ...this.#time.pace,
           on: (event) => this.#take(event),
@@ -155,6 +156,7 @@ export class Delivery {
           keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
         });
         this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
+        if (outcome.error === undefined) this.#mirrored.completed();
         // Everything that was named has its result: the connection owes nothing.
         return this.#open.size === 0 && isLost(outcome.error?.code) ? undefined : outcome.error;
       } finally {
@@ -240,9 +242,10 @@ export class Delivery {
   /** Notes where a recipient has what a watch ships. @param path relative to its inbox: another machine's word */
   #notePlace(name: string, path: string): void {
     const { outreach, request } = this.#options;
-    const { watch, as } = request;
-    if (watch === 0 || !name.startsWith(`${as}/`) || !path.endsWith(`/${name}`)) return;
-    const place = path.slice(0, path.length - name.length + as.length);
+    const { watch, paths } = request;
+    const top = nameThere(request, paths[0] ?? '');
+    if (watch === 0 || !name.startsWith(`${top}/`) || !path.endsWith(`/${name}`)) return;
+    const place = path.slice(0, path.length - name.length + top.length);
     if (this.#places.has(place) || this.#places.size >= MAX_PLACES) return;
     this.#places.add(place);
     outreach.member.watches.notePlace(watch, place);

@@ -1,10 +1,10 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { systemCode, type ErrorCode } from '@filer/protocol';
 import type { SourceFile } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { JobFile } from '../store/job-file-store.ts';
-import type { SendRequest } from '../jobs/send-request.ts';
+import { nameThere, type SendRequest } from '../jobs/send-request.ts';
 import { watchedVersion } from './watched-version.ts';
 
 /** Files that are looked up at once. */
@@ -21,13 +21,17 @@ export class ListedFiles implements Iterable<SourceFile> {
   readonly #watch: number;
   readonly #folder: string;
   readonly #name: string;
+  readonly #followsLinks: boolean;
 
-  constructor(member: Member, job: string, { watch, paths: [folder = ''], as }: SendRequest) {
+  constructor(member: Member, job: string, request: SendRequest) {
+    const { watch, paths, links } = request;
+    const [folder = ''] = paths;
     this.#member = member;
     this.#job = job;
     this.#watch = watch;
     this.#folder = folder;
-    this.#name = as;
+    this.#name = nameThere(request, folder);
+    this.#followsLinks = links === 'copy';
   }
 
   /** Of all of them, about. */
@@ -79,7 +83,8 @@ export class ListedFiles implements Iterable<SourceFile> {
 
   #isStill({ path, version }: JobFile): boolean {
     try {
-      const found = lstatSync(`${this.#folder}/${path}`, { bigint: true, throwIfNoEntry: false });
+      const lookAt = this.#followsLinks ? statSync : lstatSync;
+      const found = lookAt(`${this.#folder}/${path}`, { bigint: true, throwIfNoEntry: false });
       return found !== undefined && watchedVersion(found) === version;
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
@@ -88,6 +93,10 @@ export class ListedFiles implements Iterable<SourceFile> {
   }
 
   #source(path: string, version: string | undefined): SourceFile {
-    return { file: `${this.#folder}/${path}`, name: `${this.#name}/${path}`, alone: { version } };
+    return {
+      file: `${this.#folder}/${path}`,
+      name: `${this.#name}/${path}`,
+      alone: { below: path, version },
+    };
   }
 }

@@ -4,6 +4,7 @@ import type { SendEvent as EngineEvent, SendOptions } from '@filer/transfer';
 import type { SendEvent } from '../api/contract/send.ts';
 import { nameThere, type SendRequest } from '../jobs/send-request.ts';
 import type { Member } from '../network/member.ts';
+import { provesRemovals } from './watched-root.ts';
 import type { NeededFeature } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 
@@ -25,6 +26,8 @@ export class Mirrored {
   readonly #removed = new Set<string>();
   readonly #folders = new Set<string>();
   #time = 0;
+  /** Removals that were noticed in the watched folder when this connection began. */
+  #noticed: number | undefined;
 
   constructor(options: MirroredOptions) {
     this.#options = options;
@@ -39,9 +42,30 @@ export class Mirrored {
     return this.#removed.size - this.#folders.size;
   }
 
-  get sendOptions(): Pick<SendOptions, 'mirror' | 'removedBefore' | 'keepRemoved'> {
-    if (!this.#options.request.mirror) return {};
-    return { mirror: true, removedBefore: this.#removed, keepRemoved: (batch) => this.#keep(batch) };
+  /** What one connection is to do. */
+  begin(): Pick<SendOptions, 'mirror' | 'provesGone' | 'removedBefore' | 'keepRemoved'> {
+    const { member, peer, request } = this.#options;
+    if (!request.mirror) return {};
+    const mirroring = {
+      mirror: true,
+      removedBefore: this.#removed,
+      keepRemoved: (batch: RemovedBatch) => this.#keep(batch),
+    };
+    if (request.watch === 0) return mirroring;
+    this.#noticed = member.watches.owedRemovals(request.watch, peer.id);
+    return this.#noticed === undefined ? {} : { ...mirroring, provesGone: () => this.#provesGone };
+  }
+
+  /** A connection did all that it was to do. */
+  completed(): void {
+    const { member, peer, request } = this.#options;
+    if (this.#noticed === undefined || !this.#provesGone) return;
+    member.watches.noteMirrored(request.watch, peer.id, this.#noticed);
+  }
+
+  get #provesGone(): boolean {
+    const { member, request } = this.#options;
+    return provesRemovals(member.watches, request.watch, request.paths[0] ?? '');
   }
 
   /** Tells of something that went, or stays. */
@@ -55,6 +79,7 @@ export class Mirrored {
     }
     if (event.type === 'not-removed') {
       const { file: path, code, message } = event;
+      if (code === 'partial') this.#noticed = undefined; // nothing was removed: it is still owed
       emit({ type: 'not-removed', ...common, path, code, message });
     }
   }

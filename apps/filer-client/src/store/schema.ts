@@ -331,6 +331,16 @@ export const SCHEMA: Schema = {
   DROP INDEX jobs_open;
   CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('queued', 'running', 'paused');
   `,
+    `
+  ALTER TABLE watches ADD COLUMN removals INTEGER NOT NULL DEFAULT 0; -- how often files were found gone
+  ALTER TABLE watches ADD COLUMN root TEXT; -- by what the folder is known of which that counts
+  CREATE TABLE watch_mirrors (
+    watch INTEGER NOT NULL,
+    peer TEXT NOT NULL,
+    removals INTEGER NOT NULL, -- of the watch, up to which this recipient has removed what is gone
+    PRIMARY KEY (watch, peer)
+  ) STRICT, WITHOUT ROWID;
+  `,
   ],
 };
 

@@ -85,7 +85,14 @@ export class WatchStore {
   remove(id: number): boolean {
     this.#changed();
     return this.#database.transaction(() => {
-      for (const table of ['watch_files', 'watch_deliveries', 'watch_owed', 'watch_places', 'watch_put_away'])
+      for (const table of [
+        'watch_files',
+        'watch_deliveries',
+        'watch_owed',
+        'watch_places',
+        'watch_put_away',
+        'watch_mirrors',
+      ])
         this.#database.prepare(`DELETE FROM ${table} WHERE watch = ?`).run(id);
       return Number(this.#database.prepare('DELETE FROM watches WHERE id = ?').run(id).changes) > 0;
     });
@@ -109,6 +116,42 @@ export class WatchStore {
   /** Does something as one transaction. */
   together<T>(work: () => T): T {
     return this.#database.transaction(work);
+  }
+
+  /** By what the folder is known of which removals count; undefined before any has been. */
+  root(watch: number): string | undefined {
+    const row = this.#database.prepare('SELECT root FROM watches WHERE id = ?').get(watch);
+    return row === undefined || row['root'] === null ? undefined : textIn(row, 'root');
+  }
+
+  setRoot(watch: number, root: string): void {
+    this.#database.prepare('UPDATE watches SET root = ? WHERE id = ?').run(root, watch);
+  }
+
+  /** Files are gone that were put into jobs: all recipients of the watch are to remove them. */
+  noticeRemoved(watch: number, files: readonly SettledFile[]): void {
+    this.#database.transaction(() => {
+      this.#database.prepare('UPDATE watches SET removals = removals + 1 WHERE id = ?').run(watch);
+      this.forget(watch, files);
+    });
+  }
+
+  /** Up to which removal a recipient is to be told; undefined for one who has heard of all. */
+  owedRemovals(watch: number, peer: string): number | undefined {
+    const row = this.#database
+      .prepare(
+        `SELECT w.removals FROM watches w WHERE w.id = ?1 AND NOT EXISTS
+           (SELECT 1 FROM watch_mirrors m WHERE m.watch = ?1 AND m.peer = ?2 AND m.removals >= w.removals)`,
+      )
+      .get(watch, peer);
+    return row === undefined ? undefined : integerIn(row, 'removals');
+  }
+
+  /** A recipient has removed what it was to, up to a removal. */
+  noteMirrored(watch: number, peer: string, removals: number): void {
+    this.#database
+      .prepare('INSERT OR REPLACE INTO watch_mirrors VALUES (?, ?, ?)')
+      .run(watch, peer, removals);
   }
 
   /** Those of a few paths whose version is not in a job already. */

@@ -102,7 +102,8 @@ export class Accounts {
       watches.noteEnd(this.#watch.id, delivery, Date.now());
       if (delivery.state === 'delivered') this.#retryMs = RETRY_FIRST_MS;
     }
-    await dropOutdatedFailures(this.#parts.member, this.#watch, signal);
+    const { links } = this.#options;
+    await dropOutdatedFailures(this.#parts.member, { ...this.#watch, links }, signal);
     if (signal.aborted) return undefined;
     this.#retry(nowMs);
     if (this.#putsAway && this.#mayPutAway) this.#trouble = await this.#putAway(signal);

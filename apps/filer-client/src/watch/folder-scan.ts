@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Watch, WatchStore } from '../store/watch-store.ts';
 import type { FolderProblems } from './folder-problems.ts';
-import { look, type Found } from './look.ts';
+import { look, type Folder, type Found } from './look.ts';
 import type { OwnDeliveries } from './own-deliveries.ts';
 import { scan } from './scan.ts';
 import type { WatchRules } from './watch-rules.ts';
@@ -16,6 +16,8 @@ const MAX_ABSENT = 1_000_000;
 
 export interface FolderScanOptions {
   readonly watch: Watch;
+  /** The same, as it is looked at. */
+  readonly place: Folder;
   readonly store: WatchStore;
   readonly rules: WatchRules;
   readonly problems: FolderProblems;
@@ -27,6 +29,8 @@ export interface FolderScanOptions {
   readonly begun: () => void;
   /** Takes what was found, and waits while it has no room. */
   readonly take: (found: readonly Found[], signal: AbortSignal) => Promise<void>;
+  /** Whether what is not there was removed, and recipients are to remove it too. */
+  readonly mirrors: () => boolean;
   /** All was looked through. */
   readonly done: () => void;
 }
@@ -85,7 +89,7 @@ export class FolderScan {
   }
 
   async #whole(signal: AbortSignal): Promise<void> {
-    const { rules, rescanMs, begun, done } = this.#options;
+    const { rules, rescanMs, begun, done, mirrors } = this.#options;
     const beganAt = now();
     this.#wholeAtMs = Infinity;
     rules.refresh();
@@ -93,21 +97,21 @@ export class FolderScan {
     try {
       await this.#some([''], signal);
       if (signal.aborted) return;
+      if (mirrors() || now() >= this.#forgetAtMs) await this.forgetRemoved(signal);
       done();
-      if (now() >= this.#forgetAtMs) await this.forgetRemoved(signal);
     } finally {
       this.soon(Math.max(rescanMs, (now() - beganAt) * SHARE_OF_TIME));
     }
   }
 
   async #some(below: readonly string[], signal: AbortSignal): Promise<void> {
-    const { watch, rules, problems, ownDeliveries, take, entered } = this.#options;
+    const { place, rules, problems, ownDeliveries, take, entered } = this.#options;
     for (const path of below) {
       if (path !== '' && (rules.hides(path, true) || ownDeliveries.isInCopy(path))) continue;
       problems.beginScan();
       const failed = problems.note.bind(problems);
       const refusal = ownDeliveries.refusal.bind(ownDeliveries);
-      const options = { folder: watch, rules, below: path, signal, refusal, entered, failed };
+      const options = { folder: place, rules, below: path, signal, refusal, entered, failed };
       for await (const found of scan(options)) {
         if (signal.aborted) return;
         await take(found, signal);
@@ -120,14 +124,18 @@ export class FolderScan {
    * Forgets files that were removed. A path that is not there proves nothing: the disk that it is on may not be mounted, or
    * another one in its place. A folder that still has one of its other files, as it was shipped, is the same folder. Of a
    * folder that another program empties there is never such a file: what is remembered of it is limited in number.
+   *
+   * Of a watch that mirrors, what is not there was removed: its recipients are to hear of it.
    */
   async forgetRemoved(signal: AbortSignal, maxAbsent = MAX_ABSENT): Promise<void> {
-    const { watch, store } = this.#options;
+    const { watch, place, store, mirrors } = this.#options;
     this.#forgetAtMs = now() + FORGET_EVERY_MS;
     let absent = 0;
     for (let last = ''; !signal.aborted;) {
       const page = store.page(watch.id, last, FORGET_AT_ONCE);
-      const looks = await Promise.all(page.map(({ path }) => look(watch, path)));
+      const looks = await Promise.all(page.map(({ path }) => look(place, path)));
+      // Asked once they were looked for: what was there before may have been unmounted meanwhile.
+      const isMirrored = mirrors();
       const known = new Set<string>();
       page.forEach(({ path, version }, n) => {
         const there = looks[n];
@@ -136,9 +144,10 @@ export class FolderScan {
       });
       const gone = page.filter(({ path }, n) => {
         if (looks[n] !== undefined) return false;
-        return known.has(dirname(path)) || ++absent > maxAbsent;
+        return isMirrored || known.has(dirname(path)) || ++absent > maxAbsent;
       });
-      if (gone.length > 0) store.forget(watch.id, gone);
+      if (gone.length > 0 && isMirrored) store.noticeRemoved(watch.id, gone);
+      else if (gone.length > 0) store.forget(watch.id, gone);
       const end = page.at(-1);
       if (end === undefined) return;
       last = end.path;

@@ -1,7 +1,15 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { lstat, realpath, stat } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
-import { checkLinkTarget, readLinkTarget, requireNotOwn, requireSize } from '@filer/transfer';
+import {
+  checkLinkTarget,
+  folderKey,
+  loop,
+  readLinkTarget,
+  requireNotOwn,
+  requireSize,
+  type Links,
+} from '@filer/transfer';
 import { watchedVersion } from '../send/watched-version.ts';
 
 /** Characters of a path that a message shows; a path can have 4,096. */
@@ -33,6 +41,10 @@ export interface Folder {
   readonly folder: string;
   /** What it is called at the receivers. */
   readonly name: string;
+  /** What becomes of links in it. @default keep */
+  readonly links?: Links;
+  /** Refuses a folder that a link leads to. @throws FilerError */
+  readonly requireSendable?: (folder: string) => Promise<void>;
 }
 
 /**
@@ -40,10 +52,14 @@ export interface Folder {
  *
  * @returns undefined when it is not there; a reason when it cannot be sent
  */
-export async function look({ folder, name }: Folder, path: string): Promise<Found | FilerError | undefined> {
+export async function look(place: Folder, path: string): Promise<Found | FilerError | undefined> {
+  const { folder, name, links = 'keep' } = place;
   const file = `${folder}/${path}`;
   try {
-    const stats = await lstat(file, { bigint: true });
+    const own = await lstat(file, { bigint: true });
+    if (own.isSymbolicLink() && links === 'skip') return undefined;
+    const isFollowed = own.isSymbolicLink() && links === 'copy';
+    const stats = isFollowed ? await behind(place, path) : own;
     requireNotOwn(file, stats);
     if (stats.isSymbolicLink()) checkLinkTarget([name, ...path.split('/')], readLinkTarget(file, file));
     if (stats.isFile()) requireSize(file, stats);
@@ -64,6 +80,21 @@ export async function look({ folder, name }: Folder, path: string): Promise<Foun
       { cause: error },
     );
   }
+}
+
+/** What a link leads to that goes in its place. @throws FilerError */
+async function behind({ folder, requireSendable }: Folder, path: string): Promise<BigIntStats> {
+  const file = `${folder}/${path}`;
+  const stats = await stat(file, { bigint: true }).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
+    throw new FilerError('path-missing', `the link ${shownPath(file)} leads nowhere: remove it`);
+  });
+  if (!stats.isDirectory()) return stats;
+  const key = folderKey(stats);
+  const above = path.split('/').map((_, n, all) => [folder, ...all.slice(0, n)].join('/'));
+  for (const each of above) if (folderKey(await stat(each, { bigint: true })) === key) throw loop(file);
+  await requireSendable?.(await realpath(file));
+  return stats;
 }
 
 function foundOf(path: string, kind: Found['kind'], stats: BigIntStats): Found {

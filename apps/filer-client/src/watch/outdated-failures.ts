@@ -3,7 +3,7 @@ import { FilerError } from '@filer/protocol';
 import type { Member } from '../network/member.ts';
 import type { JobFile } from '../store/job-file-store.ts';
 import type { Watch, WatchDelivery } from '../store/watch-store.ts';
-import { look } from './look.ts';
+import { look, type Folder } from './look.ts';
 
 type Stores = Pick<Member, 'watches' | 'jobs' | 'jobFiles'>;
 
@@ -11,7 +11,11 @@ type Stores = Pick<Member, 'watches' | 'jobs' | 'jobFiles'>;
  * Drops deliveries that failed only for files which are gone, or have changed since: what they are now goes in a job of
  * its own. Should such a file come back as it was (a disk that was away), it is found as new.
  */
-export async function dropOutdatedFailures(stores: Stores, watch: Watch, signal: AbortSignal): Promise<void> {
+export async function dropOutdatedFailures(
+  stores: Stores,
+  watch: Watch & Folder,
+  signal: AbortSignal,
+): Promise<void> {
   for (const delivery of stores.watches.failed(watch.id)) {
     const outdated = await outdatedFiles(stores, watch, delivery, signal);
     if (signal.aborted) return;
@@ -24,7 +28,7 @@ export async function dropOutdatedFailures(stores: Stores, watch: Watch, signal:
 /** The files for which a delivery failed; undefined when it failed as a whole, or for one that is what it was. */
 async function outdatedFiles(
   { jobs, jobFiles }: Stores,
-  watch: Watch,
+  watch: Watch & Folder,
   { job, peer, files: count }: WatchDelivery,
   signal: AbortSignal,
 ): Promise<JobFile[] | undefined> {

@@ -17,13 +17,16 @@ const MAX_COPIES = 1_000;
  */
 export class OwnDeliveries {
   readonly #watch: Watch;
+  readonly #into: string;
   readonly #store: WatchStore;
   readonly #problems: FolderProblems;
   /** Below the watched folder. */
   readonly #copies = new Set<string>();
 
-  constructor(watch: Watch, store: WatchStore, problems: FolderProblems) {
+  /** @param into the folder at the recipients in which the watched one is put; empty for none */
+  constructor(watch: Watch, store: WatchStore, problems: FolderProblems, into = '') {
     this.#watch = watch;
+    this.#into = into;
     this.#store = store;
     this.#problems = problems;
   }
@@ -32,7 +35,7 @@ export class OwnDeliveries {
   without<T extends Found>(found: readonly T[], ownName: string): T[] {
     const { id, name } = this.#watch;
     const noted = this.#store.places(id);
-    const usual = `${ownName}/${name}`;
+    const usual = [ownName, this.#into, name].filter((each) => each !== '').join('/');
     const places = noted.includes(usual) ? noted : [usual, ...noted];
     return found.filter((each) => !this.#isCopy(each, places));
   }

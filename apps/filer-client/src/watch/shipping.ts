@@ -6,6 +6,7 @@ import type { Watch, WatchDelivery, WatchStore } from '../store/watch-store.ts';
 import type { Found } from './look.ts';
 import { owedTo, type WatchRecipients } from './recipients.ts';
 import type { WatchOptions } from './watch-options.ts';
+import { TEMPORARY_NAMES } from './watch-rules.ts';
 
 /** How long a recipient that was lost half-way is tried again before its job waits for it, in ms. */
 const LOST_TIMEOUT_MS = 60_000;
@@ -29,6 +30,8 @@ export interface WatchJobs {
  * Puts files of a watched folder into jobs: one for all recipients who have got everything so far, and for each who is
  * behind one of its own, which takes in more until somebody begins with it. The jobs and the note that the files are in
  * them are one transaction: whenever this process dies, each file is in a job, or is found once more.
+ *
+ * @param found none for a job that only has recipients remove what is gone
  */
 export function ship(
   { member, jobs }: ShippingParts,
@@ -41,7 +44,7 @@ export function ship(
   const made: string[] = [];
   watches.together(() => {
     const files = watches.unknown(watch.id, found);
-    if (files.length === 0) return;
+    if (files.length === 0 && found.length > 0) return;
     const isOwed = options.deleteAfter || options.moveTo !== undefined;
     // Who cannot be reached by any name is owed a copy all the same: nothing is put away before.
     const owing = isOwed
@@ -124,14 +127,18 @@ function newJob(
   return job;
 }
 
-function requestOf({ id, name, folder }: Watch, options: WatchOptions): SendRequest {
-  const { to, note, onConflict, limit } = options;
+/** The job that brings files of a watch. */
+export function requestOf(
+  { id, name, folder }: Pick<Watch, 'id' | 'name' | 'folder'>,
+  options: WatchOptions,
+): SendRequest {
+  const { to, note, onConflict, limit, into, links, mirror, exclude } = options;
   return {
     paths: [folder],
     as: name,
-    into: '',
-    links: 'keep',
-    mirror: false,
+    into,
+    links,
+    mirror,
     spooled: false,
     to,
     note,
@@ -140,7 +147,7 @@ function requestOf({ id, name, folder }: Watch, options: WatchOptions): SendRequ
     onConflict,
     checksum: false,
     snapshot: false,
-    exclude: [],
+    exclude: [...TEMPORARY_NAMES, ...exclude],
     queue: true,
     limit,
     watch: id,

@@ -4,7 +4,8 @@ import type { Watch } from '../store/watch-store.ts';
 import type { Member } from '../network/member.ts';
 import type { Alarm } from './alarm.ts';
 import type { FolderProblems } from './folder-problems.ts';
-import { look, type Found } from './look.ts';
+import { look, type Folder, type Found } from './look.ts';
+import { provesRemovals } from '../send/watched-root.ts';
 import { openForWriting } from './open-writers.ts';
 import type { OwnDeliveries } from './own-deliveries.ts';
 import { StabilityTracker } from './stability-tracker.ts';
@@ -32,6 +33,8 @@ const TARGETS_EVERY_MS = 1_000;
 
 export interface UnshippedOptions {
   readonly watch: Watch;
+  /** The same, as it is looked at. */
+  readonly place: Folder;
   readonly options: WatchOptions;
   readonly parts: ShippingParts & { readonly member: Member };
   readonly recipients: Recipients;
@@ -87,13 +90,16 @@ export class Unshipped {
 
   /** Looks at some paths below the folder. */
   async lookAt(paths: readonly string[]): Promise<void> {
-    const { watch, rules, signal, problems, ownDeliveries, onFolder } = this.#options;
+    const { watch, place, parts, rules, signal, problems, ownDeliveries } = this.#options;
+    const { options, onFolder, onMissed } = this.#options;
     for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
       const some = paths.slice(at, at + LOOKS_AT_ONCE);
-      const looks = await Promise.all(some.map((path) => look(watch, path)));
+      const looks = await Promise.all(some.map((path) => look(place, path)));
       const found: Found[] = [];
       some.forEach((path, n) => {
         const there = looks[n];
+        const isShipped = parts.member.watches.shippedVersions(watch.id, path).length > 0;
+        if (options.mirror && there === undefined && isShipped) onMissed();
         const each = there === undefined ? undefined : (ownDeliveries.refusal(path) ?? there);
         const isSent = each !== undefined && !rules.hides(path, 'kind' in each && each.kind === 'folder');
         if (!isSent) problems.gone(path);
@@ -120,7 +126,10 @@ export class Unshipped {
   /** Puts what has settled into jobs, once nothing more is about to. @param isFinding whether more may be found any moment */
   async ship(isFinding: boolean): Promise<void> {
     const { watch, options, parts, troubles, ownDeliveries, alarm, signal } = this.#options;
-    if (this.#ready.size === 0) return;
+    if (this.#ready.size === 0) {
+      if (options.mirror && this.#settling.size === 0 && !isFinding) this.#shipRemovals();
+      return;
+    }
     const isAll = this.#settling.size === 0 && !isFinding;
     if (!isAll && this.#ready.size < MAX_BATCH && now() < this.#gatheredAtMs) return;
     const { recipients, lost } = this.#options.recipients.now();
@@ -136,6 +145,23 @@ export class Unshipped {
     for (const found of batch)
       if (this.#ready.get(found.path)?.found === found) this.#ready.delete(found.path);
     alarm.ring();
+  }
+
+  /** Who is up to date but for what is gone gets a job that only removes. */
+  #shipRemovals(): void {
+    const { watch, options, parts, recipients } = this.#options;
+    const { watches } = parts.member;
+    const failed = new Set(watches.failed(watch.id).map(({ peer }) => peer)); // theirs are tried again
+    const owed = recipients
+      .now()
+      .recipients.filter(
+        ({ id }) =>
+          watches.owedRemovals(watch.id, id) !== undefined &&
+          !failed.has(id) &&
+          !watches.isBehind(watch.id, id),
+      );
+    if (owed.length === 0 || !provesRemovals(watches, watch.id, watch.folder)) return;
+    ship(parts, watch, options, { recipients: owed, lost: [] }, []);
   }
 
   /** What one file takes in the database: a row in the job of each who is behind, and one for each who must sign. */
@@ -195,7 +221,7 @@ export class Unshipped {
   }
 
   async #isResting({ path, version }: Found): Promise<boolean> {
-    const there = await look(this.#options.watch, path);
+    const there = await look(this.#options.place, path);
     if (there === undefined || there instanceof FilerError) return false;
     if (there.version !== version) this.#unrest(there);
     return there.version === version;

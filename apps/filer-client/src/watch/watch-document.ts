@@ -12,8 +12,8 @@ export function watchDocument(
   watch: Watch,
   live: WatchStanding | undefined,
 ): WatchDocument {
-  const { to, ids, exclude, onConflict, note, limit, settleMs, rescanMs, deleteAfter, moveTo } =
-    optionsOf(watch);
+  const { into, links, mirror, ...options } = optionsOf(watch);
+  const { to, ids, exclude, onConflict, note, limit, settleMs, rescanMs, deleteAfter, moveTo } = options;
   const { watches: store, directory } = member;
   const nameOf = (target: string): string => {
     const id = ids[target];
@@ -35,6 +35,9 @@ export function watchDocument(
     failed: failure,
     addedAt: iso(watch.addedAt),
     exclude,
+    into,
+    links,
+    mirror,
     onConflict,
     note,
     limit: limit ?? null,

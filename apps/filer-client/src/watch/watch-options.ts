@@ -1,4 +1,5 @@
 import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
+import { LINKS, type SentLinks } from '../jobs/send-request.ts';
 
 /** How a folder is watched: all that is kept of a `watch add` beside its folder and its name. */
 export interface WatchOptions {
@@ -8,6 +9,12 @@ export interface WatchOptions {
   readonly ids: Readonly<Record<string, string>>;
   /** Patterns of what stays here, as in a `.gitignore`. */
   readonly exclude: readonly string[];
+  /** The folder at the recipients in which the watched one is put; empty for none. */
+  readonly into: string;
+  /** What becomes of links in the folder. */
+  readonly links: SentLinks;
+  /** Whether recipients remove what they were sent before, and is no longer here. */
+  readonly mirror: boolean;
   readonly note: string;
   readonly onConflict: OnConflict;
   /** Bytes a second at most, to all recipients of a job together. */
@@ -29,11 +36,14 @@ export function parseKeptOptions(json: string): WatchOptions {
     const list = kept.get(key);
     return Array.isArray(list) ? list.map(String) : [];
   };
-  const { limit, moveTo, note } = Object.fromEntries(kept);
+  const { limit, moveTo, note, into } = Object.fromEntries(kept);
   return {
     to: textsOf('to'),
     ids: idsOf(kept.get('ids')),
     exclude: textsOf('exclude'),
+    into: typeof into === 'string' ? into : '',
+    links: LINKS.find((each) => each === kept.get('links')) ?? 'keep',
+    mirror: kept.get('mirror') === true,
     note: typeof note === 'string' ? note : '',
     onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? 'overwrite',
     limit: limit === undefined ? undefined : Number(limit),

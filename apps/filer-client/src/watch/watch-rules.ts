@@ -7,7 +7,7 @@ import { isAside } from './after-delivery.ts';
  * Names under which programs write what is not complete: browsers, editors, office programs, network file systems, and
  * filer itself. `--exclude '!*.tmp'` takes one of them in again.
  */
-const TEMPORARY_NAMES = [
+export const TEMPORARY_NAMES = [
   '*.part',
   '*.partial',
   '*.crdownload',

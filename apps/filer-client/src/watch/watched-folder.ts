@@ -8,9 +8,12 @@ import { Accounts } from './accounts.ts';
 import { Alarm } from './alarm.ts';
 import { FolderProblems } from './folder-problems.ts';
 import { unobservable } from './unobservable.ts';
+import { provesRemovals } from '../send/watched-root.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
 import { OwnDeliveries } from './own-deliveries.ts';
+import type { Folder } from './look.ts';
+import { realPlace, requireNoLoop } from './places.ts';
 import { Recipients, resolverOf } from './recipients.ts';
 import type { WatchJobs } from './shipping.ts';
 import { WatchProblems } from './watch-problems.ts';
@@ -73,8 +76,15 @@ export class WatchedFolder {
     this.#accounts = new Accounts(parts, watch, options);
     this.#troubles = new WatchProblems(parts.log, watch.name);
     this.#problems = new FolderProblems(parts.log, watch.name);
-    this.#ownDeliveries = new OwnDeliveries(watch, parts.member.watches, this.#problems);
+    this.#ownDeliveries = new OwnDeliveries(watch, parts.member.watches, this.#problems, options.into);
     const { member } = parts;
+    const { folder, name } = watch;
+    const place: Folder = {
+      folder,
+      name,
+      links: options.links,
+      requireSendable: async (each) => requireNoLoop(each, await realPlace(parts.inbox), member.home),
+    };
     const recipients = new Recipients(
       { member, resolve: resolverOf(member), onFound: () => this.#scan.soon(0) },
       watch,
@@ -82,6 +92,7 @@ export class WatchedFolder {
     );
     this.#unshipped = new Unshipped({
       watch,
+      place,
       recipients,
       options,
       parts,
@@ -99,6 +110,7 @@ export class WatchedFolder {
     });
     this.#scan = new FolderScan({
       watch,
+      place,
       store: parts.member.watches,
       rules: this.#rules,
       problems: this.#problems,
@@ -107,6 +119,7 @@ export class WatchedFolder {
       take: (found, signal) => this.#unshipped.takeAll(found, signal),
       entered: async (path) => this.#trigger?.add(path),
       begun: () => this.#trigger?.beginRound(),
+      mirrors: () => options.mirror && provesRemovals(member.watches, watch.id, folder),
       done: () => {
         this.#trigger?.endRound();
         this.#troubles.note('targets', recipients.now().lost[0]?.error.message);

@@ -28,8 +28,13 @@ export async function mirrorSent(requests: Requests, options: MirrorSentOptions)
   for (const [name, folders] of options.folders)
     await mirror.run(folders, async () => {
       await options.settled();
-      if (options.entries.isDelivered(name)) return true;
-      const message = 'not all of it was delivered, so nothing is removed at the receiver';
+      const why = !options.entries.isDelivered(name)
+        ? 'not all of it was delivered'
+        : options.provesGone?.() === false
+          ? 'another, empty folder is in its place'
+          : undefined;
+      if (why === undefined) return true;
+      const message = `${why}, so nothing is removed at the receiver`;
       for (const { file } of folders) on?.({ type: 'not-removed', file, code: 'partial', message });
       return false;
     });

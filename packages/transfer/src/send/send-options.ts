@@ -31,6 +31,8 @@ export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnounc
   readonly tellsNothing?: boolean | undefined;
   /** Whether the receiver is to remove what it was sent before below these folders, and is no longer here. @default false */
   readonly mirror?: boolean | undefined;
+  /** Asked with each page of what may go: whether the folders still prove what is gone. @default they do */
+  readonly provesGone?: (() => boolean) | undefined;
   /** Names that the receiver has signed for as removed in an earlier run of the job. @default none */
   readonly removedBefore?: ReadonlySet<string> | undefined;
   /** Awaited before what was removed counts. */

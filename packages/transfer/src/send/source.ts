@@ -23,6 +23,8 @@ export interface SourceFile {
 }
 
 export interface Alone {
+  /** Where it is below the folder that a person named; undefined for that folder itself. */
+  readonly below?: string | undefined;
   /** A file goes only while it is this: one that has changed fails with `source-changed`. @see versionOf @default whatever it is */
   readonly version?: string | undefined;
 }

@@ -1,4 +1,4 @@
-import { lstatSync, opendirSync, statSync, type BigIntStats, type Dir } from 'node:fs';
+import { opendirSync, statSync, type Dir } from 'node:fs';
 import { basename } from 'node:path';
 import { FilerError, MAX_PATH_CHARS } from '@filer/protocol';
 import { versionOf } from '../digests/known-digests.ts';
@@ -13,7 +13,6 @@ import {
   type Links,
 } from './links.ts';
 import {
-  atSource,
   factsOf,
   fileSource,
   inspectSource,
@@ -61,7 +60,8 @@ export async function* walkSources(
   for (const wanted of files) {
     let top: Source;
     try {
-      top = isBelow(wanted) ? inspectAlone(wanted) : await inspectSource(wanted);
+      const below = wanted.alone?.below;
+      top = below === undefined ? await inspectSource(wanted) : inspectAlone(wanted, below, options.links);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       options.failed({ file: wanted.file, name: wanted.name ?? wanted.file, error });
@@ -73,21 +73,27 @@ export async function* walkSources(
   }
 }
 
-/** Found in a folder that a person named, not named itself. */
-function isBelow({ alone, name }: SourceFile): boolean {
-  return alone !== undefined && name?.includes('/') === true;
-}
-
-/** @throws FilerError as `inspectSource`, `name-refused` and `source-changed` */
-function inspectAlone({ file, name = basename(file), shared, alone }: SourceFile): Source {
+/**
+ * Of something in a folder that a person named, not named itself.
+ *
+ * @throws FilerError as `inspectSource`, `name-refused` and `source-changed`
+ */
+function inspectAlone(
+  { file, name = basename(file), shared, alone }: SourceFile,
+  below: string,
+  links: Links = 'keep',
+): Source {
   const about = { file, name, ...(shared === undefined ? {} : { shared }) };
-  let stats: BigIntStats;
+  let found: FoundInside | FilerError;
   try {
-    stats = atSource(about, (path) => lstatSync(path, { bigint: true }));
+    found = lookInside(about, links);
   } catch (error) {
     throw itemError(file, error);
   }
-  const source = sourceOf(about, { stats, linked: false }, name.split('/'));
+  if (found instanceof FilerError) throw found;
+  // The folder itself, and what is on the way to this: what the receiver is to put the folder below is no part of what is sent.
+  const components = name.split('/').slice(-1 - below.split('/').length);
+  const source = sourceOf(about, found, components);
   if (source instanceof FilerError) throw source;
   if (source.kind !== 'file' || alone?.version === undefined) return source;
   if (versionOf(source.identity) !== alone.version) throw sourceChanged(file);

@@ -249,7 +249,7 @@ export const path = text(16_384);
 export const exclude = arrayOf(text(4_096), 1_000);
 export const onConflict = v.picklist(CONFLICTS);
 /** What becomes of links in folders. */
-const links = v.picklist(['keep', 'copy', 'skip']);
+export const links = v.picklist(['keep', 'copy', 'skip']);
 export const limit = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 export const timeoutMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const anyText = text(Number.POSITIVE_INFINITY);

@@ -1,7 +1,7 @@
 import { MAX_GROUPS } from '@filer/protocol';
 import { arrayOf, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
-import { exclude, limit, onConflict, path } from './send.ts';
+import { exclude, limit, links, onConflict, path, sendDone, sendEvent } from './send.ts';
 
 const shareLine = v.object({
   name: v.string(),
@@ -34,6 +34,11 @@ const watchDocument = v.object({
   failed: v.nullable(v.object({ job: v.string(), recipient: v.string(), reason: v.string() })),
   addedAt: v.string(),
   exclude: arrayOf(v.string()),
+  /** The folder at the recipients in which the watched one is put; empty for none. */
+  into: v.string(),
+  links,
+  /** Whether recipients remove what is removed here. */
+  mirror: v.boolean(),
   onConflict,
   note: v.string(),
   /** Bytes a second. */
@@ -54,6 +59,10 @@ const watchParams = v.object({
   to: arrayOf(text(), 10_000),
   exclude: v.optional(exclude),
   note: v.optional(text(Number.POSITIVE_INFINITY)),
+  into: v.optional(text(Number.POSITIVE_INFINITY)),
+  /** @default keep */
+  links: v.optional(links),
+  mirror: v.optional(v.boolean()),
   /** @default update */
   onConflict: v.optional(onConflict),
   limit: v.optional(limit),
@@ -87,6 +96,8 @@ export const shareMethods = {
     /** With whether the folder is there now. */
     result: v.object({ ...watchDocument.entries, isThere: v.boolean() }),
   }),
+  /** `--dry-run`: tells what `send --dry-run` tells. */
+  watchPreview: method('watchPreview', { params: watchParams, item: sendEvent, result: sendDone }),
   watchList: method('watchList', {
     params: NO_PARAMS,
     result: v.object({ watches: arrayOf(watchDocument) }),

@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
-import { FilerError } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { SendParams } from '../../api/contract/send.ts';
 import type { SendArguments } from '../arguments.ts';
+import { linksOf } from './links.ts';
 import { showJob } from './job-following.ts';
 import { refuseMisplacedRecipients } from './trailing-recipient.ts';
 
@@ -21,9 +20,7 @@ export async function run(args: SendArguments, context: Context): Promise<number
     ...options
   } = args;
   const progress = args.dryRun ? 'none' : wanted;
-  if (copyLinks && skipLinks)
-    throw new FilerError('usage', '--copy-links sends what --skip-links leaves out: give one of them');
-  const links: SendParams['links'] = copyLinks ? 'copy' : skipLinks ? 'skip' : 'keep';
+  const links = linksOf({ copyLinks, skipLinks });
   const request = { ...options, note, as, into, links, mirror };
   if (paths.includes('-')) {
     const { sendStandardInput } = await import('./send-standard-input.ts');

@@ -61,7 +61,7 @@ function readName(name: string, paths: readonly string[]): string {
 }
 
 /** A folder at the receivers, as it stands before the names of what is sent; empty for none. */
-function readFolder(folder: string): string {
+export function readFolder(folder: string): string {
   if (folder === '') return '';
   const path = folder.replace(/\/+$/, '');
   try {

@@ -11,8 +11,11 @@ import { watchDocument } from '../../watch/watch-document.ts';
 import { parseKeptOptions, type WatchOptions } from '../../watch/watch-options.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
 import { requireAbsolute } from './read-path.ts';
+import { dryRun } from '../../send/dry-run.ts';
+import { requestOf } from '../../watch/shipping.ts';
+import { followJob } from './follow-job.ts';
 import { findRecipients } from './recipients.ts';
-import { requireShortNote } from './send.ts';
+import { readFolder, requireShortNote } from './send.ts';
 
 /** Shorter than a clock of a file system ticks, or longer than anybody waits. */
 const SETTLE = { min: 100, max: 86_400_000 };
@@ -23,9 +26,32 @@ type Methods = typeof shareMethods;
 /** `watch add DIR --to TARGET…` */
 export const watchAdd: OperationOf<Methods['watchAdd']> = async (context, params, { signal }) => {
   const { member, daemon } = context;
+  const { folder, name, typed } = await readWatch(context, params);
+  const isThere = await isFolder(folder);
+  await findRecipients(context, typed.to, signal);
+  const options = JSON.stringify({ ...typed, ids: idsOf(context, typed.to) });
+  const added = member.watches.add({ name, folder, options, addedAt: Date.now() });
+  await daemon.watches.add(added);
+  return { ...documentOf(context, added), isThere };
+};
+
+/** `watch add DIR --to TARGET… --dry-run` */
+export const watchPreview: OperationOf<Methods['watchPreview']> = async (context, params, call) => {
+  const { emit, signal } = call;
+  const { folder, name, typed } = await readWatch(context, params);
+  const recipients = await findRecipients(context, typed.to, signal);
+  const request = requestOf({ id: 0, name, folder }, typed);
+  return followJob(emit, undefined, (tell) => dryRun(context, request, recipients, tell, signal));
+};
+
+/** What is to be watched, and how. @throws FilerError */
+async function readWatch(
+  context: OperationContext,
+  params: WatchParams,
+): Promise<{ folder: string; name: string; typed: WatchOptions }> {
+  const { member, daemon } = context;
   const folder = requireAbsolute(params.folder, 'folder');
   const typed = readOptions(params);
-  const isThere = await isFolder(folder);
   const place = await realPlace(folder);
   requireNoLoop(place, await realPlace(await daemon.inboxFolder()), member.home);
   for (const each of [folder, typed.moveTo]) if (each !== undefined) requireHoldsNoOwn(each);
@@ -37,12 +63,8 @@ export const watchAdd: OperationOf<Methods['watchAdd']> = async (context, params
   }
   const name = readName(params.name ?? basename(folder));
   await requireOneKeeper(context, place, typed);
-  await findRecipients(context, typed.to, signal);
-  const options = JSON.stringify({ ...typed, ids: idsOf(context, typed.to) });
-  const added = member.watches.add({ name, folder, options, addedAt: Date.now() });
-  await daemon.watches.add(added);
-  return { ...documentOf(context, added), isThere };
-};
+  return { folder, name, typed };
+}
 
 /** `watch list` */
 export const watchList: OperationOf<Methods['watchList']> = (context) => ({
@@ -93,6 +115,18 @@ function watchOf({ member }: OperationContext, which: string, folder: string): W
 
 function readOptions(params: WatchParams): WatchOptions {
   const { to, exclude = [], note = '', onConflict = 'update', limit, deleteAfter = false, moveTo } = params;
+  const { into = '', links = 'keep', mirror = false } = params;
+  const putsAway = deleteAfter ? '--delete-after' : moveTo === undefined ? undefined : '--move-to';
+  if (putsAway !== undefined && mirror)
+    throw new FilerError(
+      'usage',
+      `--delete would remove at the recipients what ${putsAway} puts away here: give one of them`,
+    );
+  if (putsAway !== undefined && links === 'copy')
+    throw new FilerError(
+      'usage',
+      `${putsAway} puts away files of the folder, and with --copy-links they may be elsewhere: give one of them`,
+    );
   if (deleteAfter && moveTo !== undefined) {
     throw new FilerError('usage', '--delete-after removes what --move-to would move: give one of them');
   }
@@ -100,6 +134,9 @@ function readOptions(params: WatchParams): WatchOptions {
     ids: {},
     to,
     exclude,
+    into: readFolder(into),
+    links,
+    mirror,
     note: requireShortNote(note),
     onConflict,
     limit,
