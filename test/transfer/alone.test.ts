@@ -11,7 +11,7 @@ const MiB = 1024 * 1024;
 function chosen({ home }: TwoEnds, path: string): SourceFile {
   const file = join(home, 'tree', path);
   const version = versionOf(identityOf(lstatSync(file, { bigint: true })));
-  return { file, name: `tree/${path}`, alone: { version } };
+  return { file, name: `tree/${path}`, alone: { below: path, version } };
 }
 
 function top({ home }: TwoEnds): SourceFile {
@@ -33,9 +33,9 @@ test('what was chosen of a folder arrives at its place in the tree, and nothing 
   await utimes(join(ends.home, 'tree', 'sub'), 1_000_000, 1_000_000);
   const files = [
     top(ends),
-    { file: join(ends.home, 'tree/sub'), name: 'tree/sub', alone: {} },
+    { file: join(ends.home, 'tree/sub'), name: 'tree/sub', alone: { below: 'sub' } },
     chosen(ends, 'sub/a'),
-    { file: join(ends.home, 'tree/sub/link'), name: 'tree/sub/link', alone: {} },
+    { file: join(ends.home, 'tree/sub/link'), name: 'tree/sub/link', alone: { below: 'sub/link' } },
   ];
 
   const { sent } = await transfer(ends, [], { send: { files } });
