@@ -16,6 +16,7 @@ import {
   sentence,
   settingVariable,
   type Command,
+  type OpenCommand,
   type Parameter,
   type ProgramName,
 } from '@filer/program';
@@ -26,10 +27,14 @@ const PAGES = new URL('../docs/cli/', import.meta.url);
 const BLOCK = /^<!-- (commands?): (.+) -->$([^]*?)^<!-- end -->$/gm;
 
 /** The programs, and what can be typed after them. */
-export const PROGRAMS: Readonly<Record<ProgramName, readonly Command[]>> = {
-  'filer-client': [...clientCommands, completionCommand],
-  'ip-server': [...serverCommands, completionCommand],
+export const PROGRAMS: Readonly<Record<ProgramName, readonly OpenCommand[]>> = {
+  'filer-client': await opened(clientCommands),
+  'ip-server': await opened(serverCommands),
 };
+
+function opened(commands: readonly Command[]): Promise<OpenCommand[]> {
+  return Promise.all([...commands, completionCommand].map((each) => each.open()));
+}
 
 /** @returns the page with all that stands between markers written from the declarations */
 export function withCommands(page: string): string {

@@ -1,6 +1,4 @@
-import { formOf, GLOBAL_FLAGS, type Command, type CommandGroup, type ProgramName } from '@filer/program';
-import { groups as clientGroups } from '../../apps/filer-client/src/cli/commands.ts';
-import { groups as serverGroups } from '../../apps/ip-server/src/cli/commands.ts';
+import { firstWordsOf, formOf, GLOBAL_FLAGS, type OpenCommand, type ProgramName } from '@filer/program';
 import { PROGRAMS } from '../cli-docs.ts';
 import { escaped, roffOf } from './roff.ts';
 
@@ -11,14 +9,13 @@ import { escaped, roffOf } from './roff.ts';
 
 interface About {
   readonly summary: string;
-  readonly groups: readonly CommandGroup[];
   /** Other names of the program. */
   readonly aliases: readonly string[];
 }
 
 const ABOUT: Readonly<Record<ProgramName, About>> = {
-  'filer-client': { summary: 'a machine of a filer network', groups: clientGroups, aliases: ['filer'] },
-  'ip-server': { summary: 'the server of a filer network', groups: serverGroups, aliases: [] },
+  'filer-client': { summary: 'a machine of a filer network', aliases: ['filer'] },
+  'ip-server': { summary: 'the server of a filer network', aliases: [] },
 };
 
 /** What stands in `docs/cli/`. */
@@ -41,7 +38,7 @@ export function manualPages(documents: Documents): Map<string, string> {
   for (const program of Object.keys(ABOUT).filter((name): name is ProgramName => name in ABOUT)) {
     const { aliases } = ABOUT[program];
     for (const name of [program, ...aliases]) add(name, overview(name, program, sections));
-    for (const first of firstWords(program))
+    for (const first of firstWordsOf(PROGRAMS[program]))
       add(`${program}-${first}`, commandPage(program, first, sections));
   }
   return pages;
@@ -58,35 +55,21 @@ function sectionsOf(pages: string): Map<string, string> {
   );
 }
 
-function firstWords(program: ProgramName): string[] {
-  return [...new Set(PROGRAMS[program].map(firstWord))];
-}
-
-function firstWord({ usage }: Command): string {
-  return usage.split(' ')[0] ?? '';
-}
-
 function overview(name: string, program: ProgramName, sections: ReadonlyMap<string, string>): string[] {
-  const { summary, groups } = ABOUT[program];
-  const named = new Set(groups.flatMap(({ commands }) => commands));
-  const others = {
-    title: 'Other commands',
-    commands: firstWords(program).filter((word) => !named.has(word)),
-  };
+  const { summary } = ABOUT[program];
+  const groups = Map.groupBy(PROGRAMS[program], ({ group = 'Other commands' }) => group);
   const section = (title: string): string[] => roffOf(sections.get(title) ?? missing(title));
   return [
     ...head(name, summary),
     `\\fB${escaped(name)}\\fR \\fIcommand\\fR [\\fIarguments\\fR] [\\fIflags\\fR]`,
     '.SH DESCRIPTION',
     'Each command has a page of its own, such as',
-    `.BR ${escaped(`${program}-${firstWords(program)[0]}`)} (1).`,
+    `.BR ${escaped(`${program}-${firstWordsOf(PROGRAMS[program])[0]}`)} (1).`,
     `\\fB${escaped(name)} help\\fR \\fIcommand\\fR shows a shorter text.`,
     '.SH COMMANDS',
-    ...[...groups, others].flatMap(({ title, commands }) => [
+    ...[...groups].flatMap(([title, commands]) => [
       `.SS ${escaped(title)}`,
-      ...commands
-        .flatMap((word) => PROGRAMS[program].filter((command) => firstWord(command) === word))
-        .flatMap((command) => ['.TP', `\\fB${escaped(command.usage)}\\fR`, escaped(command.describe)]),
+      ...commands.flatMap(({ usage, describe }) => ['.TP', `\\fB${escaped(usage)}\\fR`, escaped(describe)]),
     ]),
     '.SH RULES',
     ...section('Rules for both'),
@@ -102,12 +85,12 @@ function overview(name: string, program: ProgramName, sections: ReadonlyMap<stri
 }
 
 function commandPage(program: ProgramName, first: string, sections: ReadonlyMap<string, string>): string[] {
-  const commands = PROGRAMS[program].filter((command) => firstWord(command) === first);
+  const commands = PROGRAMS[program].filter((command) => firstWordsOf([command])[0] === first);
   const own = commands.find(({ usage }) => !usage.includes(' ') || /^\S+ [<[]/.test(usage)) ?? commands[0];
   const synopses = commands.map(
     (command) => `\\fB${escaped(program)}\\fR ${escaped(formOf(command).synopsis)}`,
   );
-  const textOf = ({ usage }: Command): string[] =>
+  const textOf = ({ usage }: OpenCommand): string[] =>
     roffOf(sections.get(`${program} ${usage}`) ?? missing(`${program} ${usage}`));
   const flags = Object.entries(GLOBAL_FLAGS).map(
     ([name, { alias }]) => `${alias === undefined ? '' : `-${alias}, `}--${name}`,

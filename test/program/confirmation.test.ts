@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { defineCommand, flag, runProgram } from '@filer/program';
+import { command, flag, runProgram } from '@filer/program';
 import { expect, test } from 'vitest';
 import { commands as clientCommands } from '../../apps/filer-client/src/cli/commands.ts';
 import { commands as serverCommands } from '../../apps/ip-server/src/cli/commands.ts';
@@ -16,18 +16,15 @@ async function run(argv: readonly string[], answer?: string) {
   const stdout = new PassThrough();
   stdin.end(answer);
   const printed = Promise.all([text(stdout), text(stderr)]);
-  const drop = defineCommand({
-    usage: 'drop',
-    describe: 'delete',
-    args,
-    confirms: { with: '--all', when: ({ dryRun }) => !dryRun },
-    load: () =>
-      Promise.resolve({
-        lossOf: ({ all }: { all: boolean }) =>
-          Promise.resolve({ lines: [all ? 'All 3 go.' : '1 goes.'], question: 'Delete?' }),
-        run: () => Promise.resolve(void done.push('deleted')),
-      }),
-  });
+  const drop = command('drop', 'delete', () =>
+    Promise.resolve({
+      args,
+      confirms: { with: '--all', when: ({ dryRun }: { dryRun: boolean }) => !dryRun },
+      lossOf: ({ all }: { all: boolean }) =>
+        Promise.resolve({ lines: [all ? 'All 3 go.' : '1 goes.'], question: 'Delete?' }),
+      run: () => Promise.resolve(void done.push('deleted')),
+    }),
+  );
   const code = await runProgram({
     ...{ program: 'filer-client', version: '0', summary: '', commands: [drop], argv, env: {} },
     ...{ stdin, stdout, stderr },
@@ -66,8 +63,9 @@ test('what deletes nothing, such as --dry-run, does not ask', async () => {
   expect(await run(['drop', '--dry-run'])).toMatchObject({ code: 0, done: ['deleted'] });
 });
 
-test('these commands confirm, and have --yes', () => {
-  const confirming = [...clientCommands, ...serverCommands].filter((command) => 'yes' in command.args);
+test('these commands confirm, and have --yes', async () => {
+  const opened = await Promise.all([...clientCommands, ...serverCommands].map((each) => each.open()));
+  const confirming = opened.filter(({ args: { yes } }) => yes !== undefined);
   expect(confirming.map(({ usage }) => usage.replace(/ [<[].*/, '')).toSorted()).toEqual([
     'collect remove',
     'invite',

@@ -1,17 +1,14 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { choiceKind, defaulted, flag, list, textKind } from '@filer/program';
-import {
-  commands as clientCommands,
-  groups as clientGroups,
-} from '../../apps/filer-client/src/cli/commands.ts';
-import { commands as serverCommands, groups as serverGroups } from '../../apps/ip-server/src/cli/commands.ts';
+import { choiceKind, defaulted, firstWordsOf, flag, list, textKind } from '@filer/program';
+import { commands as clientCommands } from '../../apps/filer-client/src/cli/commands.ts';
+import { commands as serverCommands } from '../../apps/ip-server/src/cli/commands.ts';
 import { wordsOf } from '../../packages/program/src/selection.ts';
 import { commandOf, run } from './run.ts';
 
 const programs = [
-  ['filer-client', clientCommands, clientGroups],
-  ['ip-server', serverCommands, serverGroups],
+  ['filer-client', clientCommands],
+  ['ip-server', serverCommands],
 ] as const;
 
 function terminal(columns: number): PassThrough {
@@ -19,7 +16,7 @@ function terminal(columns: number): PassThrough {
 }
 
 async function helpOf(
-  [program, commands, groups]: (typeof programs)[number],
+  [program, commands]: (typeof programs)[number],
   words: readonly string[],
   columns?: number,
 ) {
@@ -30,7 +27,6 @@ async function helpOf(
     stderr,
   } = await run(commands, [...words, '--help'], {
     program,
-    groups,
     epilogue: 'First: this, then that',
     ...stdout,
   });
@@ -39,7 +35,8 @@ async function helpOf(
 }
 
 describe.each(programs)('the help of %s', (...program) => {
-  const [, commands, groups] = program;
+  const [, commands] = program;
+  const grouped = firstWordsOf(commands.filter((each) => each.group !== undefined));
 
   test('is one screen of 80 columns and 40 lines, a line for each command', async () => {
     const lines = await helpOf(program, []);
@@ -47,7 +44,7 @@ describe.each(programs)('the help of %s', (...program) => {
     // One line is left for the next prompt.
     expect(lines.length).toBeLessThanOrEqual(39);
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
-    for (const word of groups.flatMap((group) => group.commands)) {
+    for (const word of grouped) {
       expect(lines.filter((line) => line.startsWith(`  ${word} `))).toHaveLength(1);
     }
     expect(lines.filter((line) => /^ {10}/.test(line))).toEqual([]);
@@ -56,7 +53,7 @@ describe.each(programs)('the help of %s', (...program) => {
   test('has every command in one place', async () => {
     const text = (await helpOf(program, [])).join('\n');
     const also = /^Also: (.*)$/m.exec(text)?.[1]?.split(', ') ?? [];
-    const named = [...groups.flatMap((group) => group.commands), ...also];
+    const named = [...grouped, ...also];
 
     expect(named.toSorted()).toEqual(
       [

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { defineCommand, runProgram, type Command, type Context, type ProgramOptions } from '@filer/program';
+import { command, runProgram, type Command, type Context, type ProgramOptions } from '@filer/program';
 import type { CommandModule } from '../../packages/program/src/command.ts';
 import type { Arguments, ArgumentValues } from '../../packages/program/src/arguments.ts';
 
@@ -43,11 +43,7 @@ export function commandOf<const A extends Arguments>(
   args: A,
   work: (args: ArgumentValues<A>, context: Context) => Promise<number | void> | number | void,
 ): Command {
-  return defineCommand({
-    usage,
-    describe: `do ${usage}`,
-    args,
-    load: (): Promise<CommandModule<A>> =>
-      Promise.resolve({ run: async (values, context) => work(values, context) }),
-  });
+  const load = (): Promise<CommandModule<A>> =>
+    Promise.resolve({ args, run: async (values, context) => work(values, context) });
+  return command(usage, `do ${usage}`, load);
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readArguments } from '../../packages/program/src/binding.ts';
 import { parseCommandLine } from '../../packages/program/src/command-line.ts';
-import type { Command } from '../../packages/program/src/command.ts';
+import type { OpenCommand } from '../../packages/program/src/command.ts';
 import { readGlobals, selectCommand, unknownCommand } from '../../packages/program/src/selection.ts';
 import { EXIT_CODES } from '../../packages/protocol/src/errors.ts';
 import { PROGRAMS, withCommands } from '../../scripts/cli-docs.ts';
@@ -17,7 +17,7 @@ const pages = [
 ].filter((name) => name.endsWith('.md'));
 const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 
-const programs: Readonly<Record<string, readonly Command[]>> = PROGRAMS;
+const programs: Readonly<Record<string, readonly OpenCommand[]>> = PROGRAMS;
 /** What pages show: the short command takes the same. */
 const shown: typeof programs = { ...programs, filer: programs['filer-client'] ?? [] };
 const everything = Object.entries(programs).flatMap(([program, commands]) =>
@@ -110,7 +110,8 @@ test.each([
 function faultOf({ program, words }: CommandLine): string[] {
   if (program === 'filer' && words.length === 0) return [];
   const commands = shown[program] ?? [];
-  const { words: found, command, tokens } = selectCommand(commands, words);
+  const { words: found, command: selected, tokens } = selectCommand(commands, words);
+  const command = commands.find((each) => each === selected);
   const { help, version } = readGlobals(words);
   if (help || version) return [];
   try {

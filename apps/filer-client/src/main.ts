@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { runProgram, versionOf } from '@filer/program';
-import { commands, groups } from './cli/commands.ts';
+import { commands } from './cli/commands.ts';
 
 /** @param calledAs `filer` is the short command: the same, and without a word it shows how this machine stands */
 export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
@@ -12,7 +12,6 @@ export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
       version: versionOf(new URL('../package.json', import.meta.url)),
       summary: 'a machine of a filer network',
       commands,
-      groups,
       completes: async (...asked) => (await import('./cli/completion/names.ts')).namesFor(...asked),
       ...(calledAs === 'filer' ? { wordless: 'overview' } : {}),
       epilogue: `First, with an invite from the server: ${calledAs} join -, then: ${calledAs} start`,

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { runProgram, versionOf } from '@filer/program';
-import { commands, groups } from './cli/commands.ts';
+import { commands } from './cli/commands.ts';
 
 // What a server keeps is its user's alone, in whatever folder it is.
 process.umask(0o077);
@@ -12,7 +12,6 @@ process.exit(
     version: versionOf(new URL('../package.json', import.meta.url)),
     summary: 'the server of a filer network',
     commands,
-    groups,
     completes: async (context, what) => (await import('./cli/completion/names.ts')).namesFor(context, what),
     epilogue: 'First: ip-server start, then in another terminal: ip-server invite',
   }),

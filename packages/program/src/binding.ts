@@ -65,8 +65,11 @@ export function bindPositionals(
  *
  * @throws FilerError `usage` for the first that is wrong or missing
  */
-export function readArguments<A extends Arguments>(args: A, given: GivenArguments): ArgumentValues<A> {
-  const values = Object.entries(args).map(([key, argument]) => {
+export function readArguments<A extends Arguments>(
+  args: A | undefined,
+  given: GivenArguments,
+): ArgumentValues<A> {
+  const values = Object.entries(args ?? {}).map(([key, argument]) => {
     const { label, texts } = given.get(key) ?? { label: `--${optionName(key)}`, texts: [] };
     return [key, argument.read(texts, label)] as const;
   });

@@ -9,7 +9,7 @@ import {
   type Usage,
 } from './binding.ts';
 import type { GivenArguments } from './arguments.ts';
-import type { Command } from './command.ts';
+import type { Command, OpenCommand } from './command.ts';
 import { beginsWith, GLOBAL_FLAGS, suggestion, wordsOf } from './selection.ts';
 
 /**
@@ -20,7 +20,7 @@ import { beginsWith, GLOBAL_FLAGS, suggestion, wordsOf } from './selection.ts';
 export function parseCommandLine(
   program: string,
   commands: readonly Command[],
-  command: Command,
+  command: OpenCommand,
   tokens: readonly string[],
 ): GivenArguments {
   const usage = parseUsage(command.usage);
@@ -46,7 +46,7 @@ export interface Option {
 }
 
 /** The options of a command by their names. */
-export function optionsOf(command: Command, usage: Usage): Map<string, Option> {
+export function optionsOf(command: OpenCommand, usage: Usage): Map<string, Option> {
   const positionals = new Set(usage.positionals.map((each) => each.key));
   return new Map(
     Object.entries(command.args).flatMap(([key, argument]) =>
@@ -140,7 +140,12 @@ function unknownOption(
   return usageError(`there is no option ${dashes}${name}${suggestion(name, known, '--')}`, help);
 }
 
-function excessError(program: string, commands: readonly Command[], command: Command, text: string): Error {
+function excessError(
+  program: string,
+  commands: readonly Command[],
+  command: OpenCommand,
+  text: string,
+): Error {
   const words = wordsOf(command);
   const following = beginsWith(commands, words).flatMap((each) => wordsOf(each)[words.length] ?? []);
   return usageError(

@@ -49,28 +49,10 @@ export interface CommandLines {
   readonly firstWords: readonly string[];
 }
 
-/** The part of a command that is loaded when it is used. */
-export interface CommandModule<A extends Arguments> {
-  /** @returns the exit code; nothing is 0, or the signal's code if a signal came */
-  run(args: ArgumentValues<A>, context: Context): Promise<number | void>;
-}
-
-/** The module of a command that confirms. */
-interface ConfirmingModule<A extends Arguments> extends CommandModule<A> {
-  /** Looks up what would be lost. @throws FilerError where the command would fail anyway, such as `no-such-peer` */
-  lossOf(args: ArgumentValues<A>, context: Context): Promise<Loss>;
-}
-
+/** The module of a command: what can be typed after its words, and what it does. It is loaded when the command is used. */
 interface CommandText<A extends Arguments> {
-  /**
-   * Words, then positionals: `send <paths..>`, `get <source> [dest]`. What stands after `--` is bound to what
-   * the usage names there (`report schedule add <name> [-- command..]`), else it counts as positionals.
-   */
-  readonly usage: string;
-  /** One line, a verb first. */
-  readonly describe: string;
-  /** Positionals by the names of the usage; all others are options. */
-  readonly args: A;
+  /** Positionals by the names of the usage; all others are options. @default none */
+  readonly args?: A;
   /**
    * Turns a short way of writing into the long one, before anything is read: `send x bob:` into `send x --to bob`.
    *
@@ -81,61 +63,88 @@ interface CommandText<A extends Arguments> {
   readonly synopsis?: string | undefined;
   /** Whole command lines without the program's name. */
   readonly examples?: readonly string[] | undefined;
-  /**
-   * Continues when the reader of standard output has closed it, as a daemon does.
-   *
-   * @default false
-   */
+  /** Continues when the reader of standard output has closed it, as a daemon does. @default false */
   readonly outlivesOutput?: boolean | undefined;
+  /** @returns the exit code; nothing is 0, or the signal's code if a signal came */
+  run(args: ArgumentValues<A>, context: Context): Promise<number | void>;
+}
+
+/** One that `confirms` says what would be lost and asks, default no; without a terminal it needs `--yes`, its own option. */
+export type CommandModule<A extends Arguments> = CommandText<A> &
+  (
+    | { readonly confirms?: undefined }
+    | {
+        readonly confirms: Confirms<A>;
+        /** Looks up what would be lost. @throws FilerError where the command would fail anyway, such as `no-such-peer` */
+        lossOf(args: ArgumentValues<A>, context: Context): Promise<Loss>;
+      }
+  );
+
+/** A command as the table of a program names it: what is shown of it before its module is loaded. */
+export interface Command {
+  /**
+   * Words, then positionals: `send <paths..>`, `get <source> [dest]`. What stands after `--` is bound to what
+   * the usage names there (`report schedule add <name> [-- command..]`), else it counts as positionals.
+   */
+  readonly usage: string;
+  /** One line, a verb first. */
+  readonly describe: string;
+  /** The title under which the help of the program shows it. @default among the others */
+  readonly group?: string | undefined;
+  /** Loads its module. */
+  readonly open: () => Promise<OpenCommand>;
+}
+
+/** A command whose module is loaded. */
+export interface OpenCommand
+  extends Command, Pick<CommandText<Arguments>, 'expand' | 'synopsis' | 'examples'> {
+  readonly args: Arguments;
+  readonly outlivesOutput: boolean;
+  /** @throws FilerError `usage` */
+  readonly start: (given: GivenArguments, context: Context) => Promise<number | void>;
 }
 
 /** Of a command whose question was answered with no. */
 const UNCHANGED_EXIT_CODE = 1;
 
-/** One that `confirms` says what would be lost and asks, default no; without a terminal it needs `--yes`, its own option. */
-export type CommandDefinition<A extends Arguments> = CommandText<A> &
-  (
-    | { readonly confirms?: undefined; readonly load: () => Promise<CommandModule<A>> }
-    | {
-        readonly confirms: Confirms<A>;
-        readonly load: () => Promise<ConfirmingModule<A>>;
-      }
-  );
-
-/** A command as `runProgram` takes it. */
-export interface Command extends CommandText<Arguments> {
-  /** @throws FilerError `usage` before anything is loaded */
-  readonly start: (given: GivenArguments, context: Context) => Promise<number | void>;
+/** An entry of the table of a program's commands. */
+export function command<const A extends Arguments>(
+  usage: string,
+  describe: string,
+  load: () => Promise<CommandModule<A>>,
+): Command {
+  const entry: Command = { usage, describe, open: async () => opened(entry, await load()) };
+  return entry;
 }
 
-/**
- * Declares a command. Keep `args` in a constant of its own, so that the module behind `load` can name their
- * type: `type SendArguments = ArgumentValues<typeof args>`.
- */
-export function defineCommand<const A extends Arguments>(definition: CommandDefinition<A>): Command {
-  const { usage, describe, expand, synopsis, examples, outlivesOutput } = definition;
-  const text = { usage, describe, expand, synopsis, examples, outlivesOutput };
-  if (definition.confirms === undefined) {
-    const { args, load } = definition;
-    const start: Command['start'] = async (given, context) =>
-      (await load()).run(readArguments(args, given), context);
-    return { ...text, args, start };
-  }
-  const { args, load, confirms } = definition;
+/** Commands that the help of the program shows together, what is used most first. */
+export function group(title: string, commands: readonly Command[]): Command[] {
+  return commands.map((each) => ({
+    ...each,
+    group: title,
+    open: async () => ({ ...(await each.open()), group: title }),
+  }));
+}
+
+function opened<A extends Arguments>(entry: Command, module: CommandModule<A>): OpenCommand {
+  const { args = {}, expand, synopsis, examples, outlivesOutput = false, confirms } = module;
+  const text = { ...entry, expand, synopsis, examples, outlivesOutput };
+  const valuesOf = (given: GivenArguments): ArgumentValues<A> => readArguments(module.args, given);
+  if (confirms === undefined)
+    return { ...text, args, start: async (given, context) => module.run(valuesOf(given), context) };
   const yesArgument = yesOf(confirms);
   return {
     ...text,
     args: { ...args, ...yesArgument },
     start: async (given, context) => {
-      const values = readArguments(args, given);
+      const values = valuesOf(given);
       const { yes } = readArguments(yesArgument, given);
       const asks = !yes && (confirms === 'always' || confirms.when(values));
       if (asks) {
-        const typed = [context.calledAs, ...parseUsage(usage).words].join(' ');
+        const typed = [context.calledAs, ...parseUsage(entry.usage).words].join(' ');
         requireTerminal(context.ask, typed, context.output);
+        if (!(await confirm(await module.lossOf(values, context), context))) return UNCHANGED_EXIT_CODE;
       }
-      const module = await load();
-      if (asks && !(await confirm(await module.lossOf(values, context), context))) return UNCHANGED_EXIT_CODE;
       return module.run(values, context);
     },
   };

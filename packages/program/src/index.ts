@@ -71,8 +71,15 @@ export {
   type ArgumentValues,
   type GivenArguments,
 } from './arguments.ts';
-export { defineCommand, type Command, type Context, type LineSurroundings } from './command.ts';
-export type { Loss } from './confirmation.ts';
+export {
+  command,
+  group,
+  type Command,
+  type Context,
+  type LineSurroundings,
+  type OpenCommand,
+} from './command.ts';
+export type { Confirms, Loss } from './confirmation.ts';
 export { readConfiguration, writeConfigurationTemplate } from './configuration.ts';
 export {
   commandSetting,
@@ -85,7 +92,7 @@ export {
   type SettingArguments,
   type SettingValues,
 } from './settings.ts';
-export { sentence, type CommandGroup } from './help/help.ts';
+export { firstWordsOf, sentence } from './help/help.ts';
 export { formOf, type Parameter } from './help/form.ts';
 export { completionCommand } from './completion/command.ts';
 export type { Candidate, Completion } from './completion/candidate.ts';

@@ -1,8 +1,8 @@
 import { FilerError } from '@filer/protocol';
 import type { GivenArguments } from './arguments.ts';
-import type { Command, Context, LineSurroundings } from './command.ts';
+import type { Command, Context, LineSurroundings, OpenCommand } from './command.ts';
 import { parseCommandLine } from './command-line.ts';
-import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand, wordsOf } from './selection.ts';
+import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand } from './selection.ts';
 import { completionCommand } from './completion/command.ts';
 import type { Completion } from './completion/candidate.ts';
 import type { CompletionSource } from './completion/complete.ts';
@@ -10,7 +10,7 @@ import { COMPLETE_TOKEN } from './completion/shells.ts';
 import { askOnTerminal } from './confirmation.ts';
 import { watchForCrash } from './crash.ts';
 import { processEnvironment, variable, type Environment, type ProgramName } from './environment.ts';
-import { commandHelp, programHelp, type CommandGroup } from './help/help.ts';
+import { commandHelp, firstWordsOf, programHelp } from './help/help.ts';
 import { resolveHome } from './home.ts';
 import { Output, type OutputStream } from './output.ts';
 import { abortOnSignals } from './signals.ts';
@@ -35,8 +35,6 @@ export interface ProgramOptions {
     context: CompletionContext,
     ...asked: Parameters<CompletionSource>
   ) => Promise<Completion>;
-  /** What the help shows together. @default none */
-  readonly groups?: readonly CommandGroup[];
   /** @default '' */
   readonly epilogue?: string;
   /** What follows the program's name. @default the process's */
@@ -65,7 +63,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   const commands = [...options.commands, completionCommand];
   const typed = options.argv ?? process.argv.slice(2);
   if (typed[0] === COMPLETE_TOKEN) return answerCompletion(options, commands, typed.slice(1), stdout);
-  const argv = separateFlags(commands, typed);
+  const argv = await separateFlags(commands, typed);
   const about = { program: calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
   const output = new Output({ ...about, stdout, stderr });
   const crash = watchForCrash();
@@ -159,7 +157,7 @@ interface Surroundings extends Pick<Context, 'stdin' | 'stdout' | 'ask' | 'outli
 }
 
 async function dispatch(options: Dispatched, surroundings: Surroundings): Promise<number | undefined> {
-  const { program, calledAs, wordless, version, summary, argv, groups = [], epilogue = '' } = options;
+  const { program, calledAs, wordless, version, summary, argv, epilogue = '' } = options;
   const { output, stdout } = surroundings;
   const { commands } = options;
   const globals = readGlobals(argv);
@@ -172,10 +170,9 @@ async function dispatch(options: Dispatched, surroundings: Surroundings): Promis
     throw unknownCommand(calledAs, commands, words, next);
   }
   if (globals.help || isHelpCommand) {
-    const help = { program, calledAs, summary, groups, epilogue, width: output.columns };
-    stdout.write(
-      `${words.length === 0 ? programHelp(commands, help) : commandHelp(commands, words, help)}\n`,
-    );
+    const help = { program, calledAs, summary, epilogue, width: output.columns };
+    const text = words.length === 0 ? programHelp(commands, help) : await commandHelp(commands, words, help);
+    stdout.write(`${text}\n`);
     return 0;
   }
   if (globals.version) {
@@ -184,18 +181,19 @@ async function dispatch(options: Dispatched, surroundings: Surroundings): Promis
     return 0;
   }
   if (command === undefined) throw unknownCommand(calledAs, commands, words);
-  return runCommand(command, parseCommandLine(calledAs, commands, command, tokens), options, surroundings);
+  const opened = await command.open();
+  return runCommand(opened, parseCommandLine(calledAs, commands, opened, tokens), options, surroundings);
 }
 
 async function runCommand(
-  command: Command,
+  command: OpenCommand,
   given: GivenArguments,
   options: Dispatched,
   surroundings: Surroundings,
 ): Promise<number | undefined> {
   const { program, calledAs, version, env = processEnvironment() } = options;
   const { output, stdout, outliveFailures, signal, onOutputClosed } = surroundings;
-  if (command.outlivesOutput !== true && onOutputClosed !== undefined) {
+  if (!command.outlivesOutput && onOutputClosed !== undefined) {
     output.closed.addEventListener('abort', onOutputClosed, { once: true });
   }
   const home = resolveHome(program, env);
@@ -220,7 +218,7 @@ async function runCommand(
     lines: {
       run: (argv, how) => runLine(options, argv, { ...how, outliveFailures }),
       complete: (words) => completion(options, words),
-      firstWords: [...new Set(options.commands.flatMap((each) => wordsOf(each)[0] ?? []))],
+      firstWords: firstWordsOf(options.commands),
     },
   });
   return exitCode ?? undefined;
@@ -237,7 +235,7 @@ async function runLine(
   { stderr, ...how }: LineSurroundings & Pick<Context, 'outliveFailures'>,
 ): Promise<number> {
   const { stdout, signal } = how;
-  const argv = separateFlags(options.commands, typed);
+  const argv = await separateFlags(options.commands, typed);
   const about = { program: options.calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
   const output = new Output({ ...about, stdout, stderr });
   try {

@@ -44,10 +44,13 @@ export function readGlobals(argv: readonly string[]): Globals {
 }
 
 /** `-nq` as `-n -q`, and `-tbob` as `-t=bob`, for the letters that the command has; nothing after `--` is touched. */
-export function separateFlags(commands: readonly Command[], argv: readonly string[]): string[] {
+export async function separateFlags(
+  commands: readonly Command[],
+  argv: readonly string[],
+): Promise<string[]> {
   const everywhere = Object.values(GLOBAL_FLAGS).flatMap(({ alias }) => alias ?? []);
   const globals = separated(argv, new Set(everywhere), new Set());
-  const own = Object.values(selectCommand(commands, globals).command?.args ?? {});
+  const own = Object.values((await selectCommand(commands, globals).command?.open())?.args ?? {});
   const lettersOf = (all: readonly Argument<unknown>[]): string[] => all.flatMap(({ alias }) => alias ?? []);
   const flags = lettersOf(own.filter(({ arity }) => arity === 'flag'));
   const valued = lettersOf(own.filter(({ arity }) => arity !== 'flag'));
@@ -99,7 +102,7 @@ export function beginsWith(commands: readonly Command[], words: readonly string[
   return commands.filter((command) => words.every((word, index) => wordsOf(command)[index] === word));
 }
 
-export function wordsOf(command: Command): readonly string[] {
+export function wordsOf(command: Pick<Command, 'usage'>): readonly string[] {
   return parseUsage(command.usage).words;
 }
 

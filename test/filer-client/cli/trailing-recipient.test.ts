@@ -5,8 +5,9 @@ import { parseCommandLine } from '../../../packages/program/src/command-line.ts'
 import { selectCommand } from '../../../packages/program/src/selection.ts';
 
 /** Paths and recipients of a command line, as `send` gets them. */
-function read(...argv: string[]): { paths: unknown; to: unknown; into?: unknown } {
-  const { command, tokens } = selectCommand(commands, ['send', ...argv]);
+async function read(...argv: string[]): Promise<{ paths: unknown; to: unknown; into?: unknown }> {
+  const { command: selected, tokens } = selectCommand(commands, ['send', ...argv]);
+  const command = await selected?.open();
   if (command === undefined) throw new Error('there is a command send');
   const given = parseCommandLine('filer', commands, command, tokens);
   const { paths, to, into } = readArguments(command.args, given);
@@ -22,16 +23,16 @@ test.each([
   [['dir/a:b', 'bob:'], ['dir/a:b'], ['bob']],
   [['a:b', 'bob:'], ['a:b'], ['bob']],
   [['bob:', '--to', 'carol'], ['bob:'], ['carol']],
-])('send %j sends %j to %j', (argv, paths, to) => {
-  expect(read(...argv)).toEqual({ paths, to });
+])('send %j sends %j to %j', async (argv, paths, to) => {
+  expect(await read(...argv)).toEqual({ paths, to });
 });
 
 test.each([
   ['@lab:reports/2026/', 'reports/2026'],
   ['bob:a b', 'a b'],
   ['bob:a:b', 'a:b'],
-])('send x %s is below the folder %s there', (recipient, into) => {
-  expect(read('x', recipient)).toMatchObject({ paths: ['x'], into });
+])('send x %s is below the folder %s there', async (recipient, into) => {
+  expect(await read('x', recipient)).toMatchObject({ paths: ['x'], into });
 });
 
 test.each([
@@ -45,8 +46,8 @@ test.each([
   [['x', 'bob,:'], '--to takes'],
   [['x', 'bob:/etc'], '"bob:/etc"'],
   [['x', 'bob:~/a'], '"bob:~/a"'],
-])('send %j is a usage error: %s', (argv, words) => {
-  expect(() => read(...argv)).toThrow(
+])('send %j is a usage error: %s', async (argv, words) => {
+  await expect(read(...argv)).rejects.toThrow(
     expect.objectContaining({ code: 'usage', message: expect.stringContaining(words) }),
   );
 });

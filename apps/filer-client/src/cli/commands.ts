@@ -1,379 +1,182 @@
-import { defineCommand, serviceCommands, stopCommand, type Command, type CommandGroup } from '@filer/program';
-import {
-  broadcastArguments,
-  activeJobArguments,
-  getArguments,
-  historyArguments,
-  inboxArguments,
-  inboxDeclineArguments,
-  joinArguments,
-  lsArguments,
-  messageArguments,
-  messagesArguments,
-  offersArguments,
-  peersArguments,
-  refusedArguments,
-  reportArguments,
-  retryArguments,
-  scheduleAddArguments,
-  scheduleNameArguments,
-  sendArguments,
-  serverArguments,
-  shareAddArguments,
-  shareRemoveArguments,
-  startArguments,
-  transfersArguments,
-  trustArguments,
-  verifyArguments,
-  watchAddArguments,
-  watchRemoveArguments,
-} from './arguments.ts';
-import { withTrailingDestination } from './files/trailing-destination.ts';
-import { withTrailingRecipient } from './files/trailing-recipient.ts';
+import { command, group, serviceCommands, stopCommand, type Command } from '@filer/program';
 
-/*
- * The command line of filer-client in one place: what can be typed. What a command does is in the file of its
- * name, loaded when it is used.
- */
-
+/** In the groups of the help, what is used most first. All else of a command is in its module. */
 export const commands: readonly Command[] = [
-  defineCommand({
-    usage: 'join [link]',
-    describe: 'join a network with a link from `ip-server invite`',
-    args: joinArguments,
-    examples: ['join -', 'join - --name cam-3 < invite.txt'],
-    load: () => import('./network/join.ts'),
-  }),
-  defineCommand({
-    usage: 'start',
-    describe: 'run the daemon here: it receives files and messages',
-    args: startArguments,
-    examples: ['start', 'start --listen 0.0.0.0:10902 --inbox ~/Incoming'],
-    outlivesOutput: true,
-    load: () => import('./network/start.ts'),
-  }),
-  stopCommand,
-  ...serviceCommands({
-    requireReady: async (context) => {
-      using member = await (await import('./home-member.ts')).openMember(context);
-      member.requireStaying();
-    },
-    next: 'Next:  filer   and:  filer send FILE NAME:',
-  }),
-  defineCommand({
-    usage: 'overview',
-    describe: 'show this machine, who is there and what runs',
-    args: {},
-    load: () => import('./network/overview.ts'),
-  }),
-  defineCommand({
-    usage: 'status',
-    describe: 'show the identity and connections of this machine',
-    args: {},
-    load: () => import('./network/status.ts'),
-  }),
-  defineCommand({
-    usage: 'peers',
-    describe: 'list the machines of the network, and who is online',
-    args: peersArguments,
-    examples: ['peers', 'peers --watch', 'peers --json | jq'],
-    load: () => import('./network/peers.ts'),
-  }),
-  defineCommand({
-    usage: 'send <paths..>',
-    describe: 'send files and folders straight to other machines',
-    args: sendArguments,
-    expand: withTrailingRecipient,
-    synopsis: 'send <paths..> <target>: [flags]',
-    examples: [
-      'send build.zip bob:',
-      'send a.mov b.mov bob,carol:',
-      'send project --to bob --exclude node_modules',
-      'send log.txt --to @lab --note "last night"',
-      'send - --as x.tar --to bob',
-    ],
-    load: () => import('./files/send.ts'),
-  }),
-  defineCommand({
-    usage: 'get <sources..> [dest]',
-    describe: "fetch files and folders from peers' shares",
-    args: getArguments,
-    expand: withTrailingDestination,
-    examples: [
-      'get bob:docs/plan.pdf',
-      'get bob:docs ~/from-bob',
-      'get bob:docs/a.pdf carol:scans/b.pdf ~/papers',
-      'get "bob:docs/*.pdf" ~/papers --dry-run',
-      'get bob:builds --exclude "*.tmp"',
-      'get bob:docs/all.tar - | tar x',
-    ],
-    load: () => import('./files/get.ts'),
-  }),
-  defineCommand({
-    usage: 'ls <source>',
-    describe: "list a peer's shares, or the contents of one",
-    args: lsArguments,
-    examples: ['ls bob', 'ls bob:docs/2026'],
-    load: () => import('./files/ls.ts'),
-  }),
-  defineCommand({
-    usage: 'share add <folder>',
-    describe: 'share a folder: other members list and fetch files',
-    args: shareAddArguments,
-    examples: ['share add ~/builds', 'share add /srv/scans --as scans --group lab'],
-    load: () => import('./files/share-add.ts'),
-  }),
-  defineCommand({
-    usage: 'share list',
-    describe: 'list the shared folders, and who may read them',
-    args: {},
-    load: () => import('./files/share-list.ts'),
-  }),
-  defineCommand({
-    usage: 'share remove <name>',
-    describe: 'stop sharing a folder',
-    args: shareRemoveArguments,
-    confirms: 'always',
-    load: () => import('./files/share-remove.ts'),
-  }),
-  defineCommand({
-    usage: 'watch add <folder>',
-    describe: 'send new and changed files of a folder by itself',
-    args: watchAddArguments,
-    examples: [
-      'watch add ~/scans --to bob',
-      'watch add /srv/results --to @lab --exclude "*.log"',
-      'watch add ~/outbox --to bob,carol --delete-after',
-    ],
-    load: () => import('./watch/watch-add.ts'),
-  }),
-  defineCommand({
-    usage: 'watch list',
-    describe: 'list watched folders, their recipients and state',
-    args: {},
-    load: () => import('./watch/watch-list.ts'),
-  }),
-  defineCommand({
-    usage: 'watch remove <which>',
-    describe: 'stop watching a folder (transfers in progress continue)',
-    args: watchRemoveArguments,
-    confirms: 'always',
-    examples: ['watch remove scans', 'watch remove scans --yes'],
-    load: () => import('./watch/watch-remove.ts'),
-  }),
-  defineCommand({
-    usage: 'transfers',
-    describe: 'show the transfers that run and wait',
-    args: transfersArguments,
-    examples: ['transfers', 'transfers --watch'],
-    load: () => import('./files/transfers.ts'),
-  }),
-  defineCommand({
-    usage: 'retry <job>',
-    describe: 'repeat what failed of a job',
-    args: retryArguments,
-    examples: ['retry k3q9'],
-    load: () => import('./files/retry.ts'),
-  }),
-  defineCommand({
-    usage: 'pause <job>',
-    describe: 'pause a job that runs or waits',
-    args: activeJobArguments,
-    load: () => import('./files/pause.ts'),
-  }),
-  defineCommand({
-    usage: 'resume <job>',
-    describe: 'continue a paused job in the background',
-    args: activeJobArguments,
-    load: () => import('./files/resume.ts'),
-  }),
-  defineCommand({
-    usage: 'cancel <job>',
-    describe: 'cancel a job that runs or waits',
-    args: activeJobArguments,
-    load: () => import('./files/cancel.ts'),
-  }),
-  defineCommand({
-    usage: 'history [job]',
-    describe: 'show past jobs, their recipients and receipts',
-    args: historyArguments,
-    examples: [
-      'history --since 7d',
-      'history k3q9',
-      'history k3q9 --export b3sum > sums && b3sum --check sums',
-    ],
-    load: () => import('./files/history.ts'),
-  }),
-  defineCommand({
-    usage: 'verify <job>',
-    describe: 'check receipts, and whether recipients have the files',
-    args: verifyArguments,
-    examples: ['verify k3q9', 'verify k3q9 --ask'],
-    load: () => import('./files/verify.ts'),
-  }),
-  defineCommand({
-    usage: 'message <target> <text>',
-    describe: 'send a text to a peer or a group',
-    args: messageArguments,
-    examples: ['message bob "lunch?"', 'message @lab "reboot at five"'],
-    load: () => import('./texts/message.ts'),
-  }),
-  defineCommand({
-    usage: 'broadcast <text>',
-    describe: 'send a text to everyone',
-    args: broadcastArguments,
-    examples: ['broadcast "the build is out"'],
-    load: () => import('./texts/broadcast.ts'),
-  }),
-  defineCommand({
-    usage: 'messages [ids..]',
-    describe: 'list received texts; delete or keep them',
-    args: messagesArguments,
-    confirms: { with: '--delete', when: (args) => args.delete && !args.dryRun },
-    examples: [
-      'messages --from bob',
-      'messages --delete k3q9',
-      'messages --delete --before 90d --dry-run',
-      'messages --keep k3q9',
-    ],
-    load: () => import('./texts/messages.ts'),
-  }),
-  defineCommand({
-    usage: 'inbox',
-    describe: 'list received files, and offers that wait',
-    args: inboxArguments,
-    examples: ['inbox', 'inbox --since 1d --from bob', 'inbox --files --limit 20'],
-    load: () => import('./files/inbox.ts'),
-  }),
-  defineCommand({
-    usage: 'inbox accept [ids..]',
-    describe: 'accept files that were offered (start --accept ask)',
-    args: offersArguments,
-    examples: ['inbox accept 3f2a', 'inbox accept --from bob', 'inbox accept --all'],
-    load: () => import('./files/inbox-accept.ts'),
-  }),
-  defineCommand({
-    usage: 'inbox decline [ids..]',
-    describe: 'decline files that were offered',
-    args: inboxDeclineArguments,
-    examples: ['inbox decline 3f2a --reason "not today"'],
-    load: () => import('./files/inbox-decline.ts'),
-  }),
-  defineCommand({
-    usage: 'report [values..]',
-    describe: 'report values to the ip-server',
-    args: reportArguments,
-    examples: [
-      'report temperature=21.5 state=ok',
-      'report --title "nightly build" result=green',
-      'report result=red --attach build.log --attach trace.json',
-    ],
-    load: () => import('./reports/report.ts'),
-  }),
-  defineCommand({
-    usage: 'report schedule add <name> [-- command..]',
-    describe: 'report the output of a command, files or values on a schedule',
-    args: scheduleAddArguments,
-    examples: [
-      'report schedule add disk --every 10m -- df -h',
-      "report schedule add backup --cron '0 18 * * 1-5' --timeout 30m --expect always -- /usr/local/bin/backup",
-      "report schedule add logs --every day@06:00 --attach '/var/log/app/*.log'",
-      "report schedule add temp --every 1h --shell -- 'sensors | grep Core'",
-    ],
-    load: () => import('./reports/schedule-add.ts'),
-  }),
-  defineCommand({
-    usage: 'report schedule list',
-    describe: 'list schedules, and when each is due',
-    args: {},
-    load: () => import('./reports/schedule-list.ts'),
-  }),
-  defineCommand({
-    usage: 'report schedule run <name>',
-    describe: 'make the report of a schedule now',
-    args: scheduleNameArguments,
-    load: () => import('./reports/schedule-run.ts'),
-  }),
-  defineCommand({
-    usage: 'report schedule remove <name>',
-    describe: 'delete a schedule',
-    args: scheduleNameArguments,
-    confirms: 'always',
-    load: () => import('./reports/schedule-remove.ts'),
-  }),
-  defineCommand({
-    usage: 'report spool',
-    describe: 'list reports that wait, and refused ones',
-    args: {},
-    examples: ['report spool', 'report spool --json'],
-    load: () => import('./reports/report-spool.ts'),
-  }),
-  defineCommand({
-    usage: 'report spool retry [numbers..]',
-    describe: 'send refused reports again',
-    args: refusedArguments,
-    examples: ['report spool retry 7', 'report spool retry --all'],
-    load: () => import('./reports/report-spool-retry.ts'),
-  }),
-  defineCommand({
-    usage: 'report spool drop [numbers..]',
-    describe: 'delete refused reports',
-    args: refusedArguments,
-    confirms: 'always',
-    examples: ['report spool drop 7', 'report spool drop --all --yes'],
-    load: () => import('./reports/report-spool-drop.ts'),
-  }),
-  defineCommand({
-    usage: 'shell',
-    describe: 'open a shell that also shows what arrives',
-    args: {},
-    load: () => import('./shell/shell.ts'),
-  }),
-  defineCommand({
-    usage: 'trust <name>',
-    describe: 'accept that a name belongs to another identity now',
-    args: trustArguments,
-    load: () => import('./network/trust.ts'),
-  }),
-  defineCommand({
-    usage: 'server <address>',
-    describe: 'set the new address of an ip-server that has moved',
-    args: serverArguments,
-    examples: ['server 192.0.2.7:10901'],
-    load: () => import('./network/server.ts'),
-  }),
-  defineCommand({
-    usage: 'leave',
-    describe: 'end the membership of this machine',
-    args: {},
-    confirms: 'always',
-    load: () => import('./network/leave.ts'),
-  }),
-];
-
-/** What the help shows together, what is used most first. */
-export const groups: readonly CommandGroup[] = [
-  {
-    title: 'Files',
-    commands: [
-      'send',
-      'get',
-      'ls',
-      'share',
-      'watch',
-      'inbox',
-      'transfers',
-      'pause',
-      'resume',
-      'retry',
-      'cancel',
-      'history',
-      'verify',
-    ],
-  },
-  { title: 'Messages and reports', commands: ['message', 'broadcast', 'messages', 'report'] },
-  {
-    title: 'This machine',
-    commands: ['join', 'start', 'stop', 'service', 'overview', 'status', 'peers', 'shell'],
-  },
+  ...group('Files', [
+    command(
+      'send <paths..>',
+      'send files and folders straight to other machines',
+      () => import('./files/send.ts'),
+    ),
+    command(
+      'get <sources..> [dest]',
+      "fetch files and folders from peers' shares",
+      () => import('./files/get.ts'),
+    ),
+    command('ls <source>', "list a peer's shares, or the contents of one", () => import('./files/ls.ts')),
+    command(
+      'share add <folder>',
+      'share a folder: other members list and fetch files',
+      () => import('./files/share-add.ts'),
+    ),
+    command(
+      'share list',
+      'list the shared folders, and who may read them',
+      () => import('./files/share-list.ts'),
+    ),
+    command('share remove <name>', 'stop sharing a folder', () => import('./files/share-remove.ts')),
+    command(
+      'watch add <folder>',
+      'send new and changed files of a folder by itself',
+      () => import('./watch/watch-add.ts'),
+    ),
+    command(
+      'watch list',
+      'list watched folders, their recipients and state',
+      () => import('./watch/watch-list.ts'),
+    ),
+    command(
+      'watch remove <which>',
+      'stop watching a folder (transfers in progress continue)',
+      () => import('./watch/watch-remove.ts'),
+    ),
+    command('inbox', 'list received files, and offers that wait', () => import('./files/inbox.ts')),
+    command(
+      'inbox accept [ids..]',
+      'accept files that were offered (start --accept ask)',
+      async () => (await import('./files/inbox-answer.ts')).accept,
+    ),
+    command(
+      'inbox decline [ids..]',
+      'decline files that were offered',
+      async () => (await import('./files/inbox-answer.ts')).decline,
+    ),
+    command('transfers', 'show the transfers that run and wait', () => import('./files/transfers.ts')),
+    command(
+      'pause <job>',
+      'pause a job that runs or waits',
+      async () => (await import('./files/active-job.ts')).pause,
+    ),
+    command(
+      'resume <job>',
+      'continue a paused job in the background',
+      async () => (await import('./files/active-job.ts')).resume,
+    ),
+    command('retry <job>', 'repeat what failed of a job', () => import('./files/retry.ts')),
+    command(
+      'cancel <job>',
+      'cancel a job that runs or waits',
+      async () => (await import('./files/active-job.ts')).cancel,
+    ),
+    command(
+      'history [job]',
+      'show past jobs, their recipients and receipts',
+      () => import('./files/history.ts'),
+    ),
+    command(
+      'verify <job>',
+      'check receipts, and whether recipients have the files',
+      () => import('./files/verify.ts'),
+    ),
+  ]),
+  ...group('Messages and reports', [
+    command(
+      'message <target> <text>',
+      'send a text to a peer or a group',
+      async () => (await import('./texts/message.ts')).message,
+    ),
+    command(
+      'broadcast <text>',
+      'send a text to everyone',
+      async () => (await import('./texts/message.ts')).broadcast,
+    ),
+    command(
+      'messages [ids..]',
+      'list received texts; delete or keep them',
+      () => import('./texts/messages.ts'),
+    ),
+    command('report [values..]', 'report values to the ip-server', () => import('./reports/report.ts')),
+    command(
+      'report schedule add <name> [-- command..]',
+      'report the output of a command, files or values on a schedule',
+      () => import('./reports/schedule-add.ts'),
+    ),
+    command(
+      'report schedule list',
+      'list schedules, and when each is due',
+      () => import('./reports/schedule-list.ts'),
+    ),
+    command(
+      'report schedule run <name>',
+      'make the report of a schedule now',
+      () => import('./reports/schedule-run.ts'),
+    ),
+    command(
+      'report schedule remove <name>',
+      'delete a schedule',
+      () => import('./reports/schedule-remove.ts'),
+    ),
+    command(
+      'report spool',
+      'list reports that wait, and refused ones',
+      () => import('./reports/report-spool.ts'),
+    ),
+    command(
+      'report spool retry [numbers..]',
+      'send refused reports again',
+      async () => (await import('./reports/refused-reports.ts')).retry,
+    ),
+    command(
+      'report spool drop [numbers..]',
+      'delete refused reports',
+      async () => (await import('./reports/refused-reports.ts')).drop,
+    ),
+  ]),
+  ...group('This machine', [
+    command(
+      'join [link]',
+      'join a network with a link from `ip-server invite`',
+      () => import('./network/join.ts'),
+    ),
+    command(
+      'start',
+      'run the daemon here: it receives files and messages',
+      () => import('./network/start.ts'),
+    ),
+    stopCommand,
+    ...serviceCommands({
+      requireReady: async (context) => {
+        using member = await (await import('./home-member.ts')).openMember(context);
+        member.requireStaying();
+      },
+      next: 'Next:  filer   and:  filer send FILE NAME:',
+    }),
+    command(
+      'overview',
+      'show this machine, who is there and what runs',
+      () => import('./network/overview.ts'),
+    ),
+    command(
+      'status',
+      'show the identity and connections of this machine',
+      () => import('./network/status.ts'),
+    ),
+    command(
+      'peers',
+      'list the machines of the network, and who is online',
+      () => import('./network/peers.ts'),
+    ),
+    command('shell', 'open a shell that also shows what arrives', () => import('./shell/shell.ts')),
+  ]),
+  command(
+    'trust <name>',
+    'accept that a name belongs to another identity now',
+    () => import('./network/trust.ts'),
+  ),
+  command(
+    'server <address>',
+    'set the new address of an ip-server that has moved',
+    () => import('./network/server.ts'),
+  ),
+  command('leave', 'end the membership of this machine', () => import('./network/leave.ts')),
 ];

@@ -1,186 +1,81 @@
-import { defineCommand, serviceCommands, stopCommand, type Command, type CommandGroup } from '@filer/program';
-import {
-  alarmsArguments,
-  alarmTestArguments,
-  broadcastArguments,
-  collectAddArguments,
-  collectArguments,
-  collectRunArguments,
-  collectsArguments,
-  collectShowArguments,
-  exportArguments,
-  groupArguments,
-  inviteArguments,
-  peersArguments,
-  removeArguments,
-  renameArguments,
-  reportArguments,
-  reportsArguments,
-  startArguments,
-} from './arguments.ts';
+import { command, group, serviceCommands, stopCommand, type Command } from '@filer/program';
 
-/** Every command, in the order of the help. Only the one that is used is loaded. */
+/** In the groups of the help, what is used most first. All else of a command is in its module. */
 export const commands: readonly Command[] = [
-  defineCommand({
-    usage: 'start',
-    describe: 'run the server in the foreground until SIGTERM',
-    args: startArguments,
-    examples: ['start', 'start --advertise files.example:10901'],
-    outlivesOutput: true,
-    load: () => import('./start.ts'),
-  }),
-  stopCommand,
-  ...serviceCommands({
-    next: 'Next:  ip-server invite   and, as a backup of a new network:  ip-server network-key export FILE',
-  }),
-  defineCommand({
-    usage: 'invite',
-    describe: 'print an invite link that admits machines',
-    args: inviteArguments,
-    confirms: {
-      with: '--revoke --with-members',
-      when: ({ revoke, withMembers }) => revoke !== undefined && withMembers,
-    },
-    examples: ['invite', 'invite --group lab --uses 20 --expires 1d', 'invite --list'],
-    load: () => import('./members/invite.ts'),
-  }),
-  defineCommand({
-    usage: 'status',
-    describe: 'show server identity and health',
-    args: {},
-    load: () => import('./status.ts'),
-  }),
-  defineCommand({
-    usage: 'peers',
-    describe: 'list the machines, and the state of their reports',
-    args: peersArguments,
-    examples: ['peers', 'peers --watch', 'peers --json'],
-    load: () => import('./members/peers.ts'),
-  }),
-  defineCommand({
-    usage: 'alarms',
-    describe: 'list alarms and their delivery status',
-    args: alarmsArguments,
-    load: () => import('./reports/alarms.ts'),
-  }),
-  defineCommand({
-    usage: 'alarms test',
-    describe: 'send a marked test alarm, and show whether it arrives',
-    args: alarmTestArguments,
-    examples: ['alarms test', 'alarms test --webhook'],
-    load: () => import('./reports/alarm-test.ts'),
-  }),
-  defineCommand({
-    usage: 'reports',
-    describe: 'list reports, oldest first',
-    args: reportsArguments,
-    examples: [
-      'reports --since 1h',
-      'reports --latest --group lab',
-      "reports --since 2026-11-01 --title 'disk*' --csv --value free",
-      'reports --watch --peer nas --json',
-    ],
-    load: () => import('./reports/reports.ts'),
-  }),
-  defineCommand({
-    usage: 'reports get <id>',
-    describe: 'show one report',
-    args: reportArguments,
-    load: () => import('./reports/report.ts'),
-  }),
-  defineCommand({
-    usage: 'broadcast <text>',
-    describe: 'send a text to every machine that is online',
-    args: broadcastArguments,
-    examples: ['broadcast "back in ten minutes"'],
-    load: () => import('./members/broadcast.ts'),
-  }),
-  defineCommand({
-    usage: 'collect',
-    describe: 'list collects, and the results of their last runs',
-    args: collectsArguments,
-    examples: ['collect', 'collect --watch'],
-    load: () => import('./collect/collects.ts'),
-  }),
-  defineCommand({
-    usage: 'collect list',
-    describe: 'list collects (the same as `collect`)',
-    args: collectsArguments,
-    load: () => import('./collect/collects.ts'),
-  }),
-  defineCommand({
-    usage: 'collect add <name>',
-    describe: 'collect files from machines, on a schedule',
-    args: collectAddArguments,
-    examples: [
-      "collect add results --from @lab --path 'results/**' --every day@18:00",
-      "collect add logs --from web-1,web-2 --path 'logs/*.log' --cron '0 6 * * mon' --to /srv/logs",
-    ],
-    load: () => import('./collect/collect-add.ts'),
-  }),
-  defineCommand({
-    usage: 'collect show <name>',
-    describe: 'show which machines have delivered in a run',
-    args: collectShowArguments,
-    examples: ['collect show results', 'collect show results --run 2026-11-21'],
-    load: () => import('./collect/collect-show.ts'),
-  }),
-  defineCommand({
-    usage: 'collect run <name>',
-    describe: 'start a run now, and follow it',
-    args: collectRunArguments,
-    load: () => import('./collect/collect-run.ts'),
-  }),
-  defineCommand({
-    usage: 'collect remove <name>',
-    describe: 'delete a collect (collected files are kept)',
-    args: collectArguments,
-    confirms: 'always',
-    load: () => import('./collect/collect-remove.ts'),
-  }),
-  defineCommand({
-    usage: 'remove <peer>',
-    describe: 'remove a machine from the network permanently',
-    args: removeArguments,
-    confirms: 'always',
-    examples: ['remove cam-3', 'remove cam-3 --yes'],
-    load: () => import('./members/remove.ts'),
-  }),
-  defineCommand({
-    usage: 'group add <peer> <group>',
-    describe: 'add a machine to a group',
-    args: groupArguments,
-    load: () => import('./members/group-add.ts'),
-  }),
-  defineCommand({
-    usage: 'group remove <peer> <group>',
-    describe: 'remove a machine from a group',
-    args: groupArguments,
-    load: () => import('./members/group-remove.ts'),
-  }),
-  defineCommand({
-    usage: 'rename <peer> <name>',
-    describe: 'rename a machine',
-    args: renameArguments,
-    load: () => import('./members/rename.ts'),
-  }),
-  defineCommand({
-    usage: 'network-key export <file>',
-    describe: 'copy the network key to a file',
-    args: exportArguments,
-    confirms: { with: '--remove', when: ({ remove }) => remove },
-    examples: [
-      'network-key export backup.pem',
-      'network-key export /media/safe/network-key.pem --remove --yes',
-    ],
-    load: () => import('./members/network-key-export.ts'),
-  }),
-];
-
-/** What the help shows together, what is used most first. */
-export const groups: readonly CommandGroup[] = [
-  { title: 'Server', commands: ['start', 'stop', 'status', 'service'] },
-  { title: 'Machines', commands: ['peers', 'invite', 'group', 'rename', 'remove', 'broadcast'] },
-  { title: 'Reports', commands: ['reports', 'alarms'] },
-  { title: 'Collected files', commands: ['collect'] },
+  ...group('Server', [
+    command('start', 'run the server in the foreground until SIGTERM', () => import('./start.ts')),
+    stopCommand,
+    command('status', 'show server identity and health', () => import('./status.ts')),
+    ...serviceCommands({
+      next: 'Next:  ip-server invite   and, as a backup of a new network:  ip-server network-key export FILE',
+    }),
+  ]),
+  ...group('Machines', [
+    command('peers', 'list the machines, and the state of their reports', () => import('./members/peers.ts')),
+    command('invite', 'print an invite link that admits machines', () => import('./members/invite.ts')),
+    command(
+      'group add <peer> <group>',
+      'add a machine to a group',
+      async () => (await import('./members/amending.ts')).groupAdd,
+    ),
+    command(
+      'group remove <peer> <group>',
+      'remove a machine from a group',
+      async () => (await import('./members/amending.ts')).groupRemove,
+    ),
+    command(
+      'rename <peer> <name>',
+      'rename a machine',
+      async () => (await import('./members/amending.ts')).rename,
+    ),
+    command(
+      'remove <peer>',
+      'remove a machine from the network permanently',
+      () => import('./members/remove.ts'),
+    ),
+    command(
+      'broadcast <text>',
+      'send a text to every machine that is online',
+      () => import('./members/broadcast.ts'),
+    ),
+  ]),
+  ...group('Reports', [
+    command('reports', 'list reports, oldest first', () => import('./reports/reports.ts')),
+    command('reports get <id>', 'show one report', () => import('./reports/report.ts')),
+    command('alarms', 'list alarms and their delivery status', () => import('./reports/alarms.ts')),
+    command(
+      'alarms test',
+      'send a marked test alarm, and show whether it arrives',
+      () => import('./reports/alarm-test.ts'),
+    ),
+  ]),
+  ...group('Collected files', [
+    command(
+      'collect',
+      'list collects, and the results of their last runs',
+      () => import('./collect/collects.ts'),
+    ),
+    command('collect list', 'list collects (the same as `collect`)', () => import('./collect/collects.ts')),
+    command(
+      'collect add <name>',
+      'collect files from machines, on a schedule',
+      () => import('./collect/collect-add.ts'),
+    ),
+    command(
+      'collect show <name>',
+      'show which machines have delivered in a run',
+      () => import('./collect/collect-show.ts'),
+    ),
+    command('collect run <name>', 'start a run now, and follow it', () => import('./collect/collect-run.ts')),
+    command(
+      'collect remove <name>',
+      'delete a collect (collected files are kept)',
+      () => import('./collect/collect-remove.ts'),
+    ),
+  ]),
+  command(
+    'network-key export <file>',
+    'copy the network key to a file',
+    () => import('./members/network-key-export.ts'),
+  ),
 ];

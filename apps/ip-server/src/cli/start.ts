@@ -1,9 +1,11 @@
 import { aborted, FilerError, formatHostPort } from '@filer/protocol';
 import {
   createLogger,
+  flag,
   keepHeapSmall,
   openHome,
   readConfiguration,
+  settingArguments,
   writeConfigurationTemplate,
   type ArgumentValues,
   type Context,
@@ -12,12 +14,21 @@ import { adminApiOf } from '../api/admin-api.ts';
 import { methodsOn } from '../api/methods.ts';
 import { openServer } from '../daemon/compose.ts';
 import { SETTINGS } from '../settings.ts';
-import type { startArguments } from './arguments.ts';
 import { BACKUP_ADVICE } from './messages.ts';
 import { admitOwnClient } from './own-client.ts';
 
+export const args = {
+  ...settingArguments(SETTINGS),
+  join: flag("have this machine's own filer-client join as well (a new network asks on a terminal)"),
+  noJoin: flag('do not ask about the filer-client of this machine'),
+};
+
+export const examples = ['start', 'start --advertise files.example:10901'];
+
+export const outlivesOutput = true;
+
 export async function run(
-  { join, noJoin, ...flags }: ArgumentValues<typeof startArguments>,
+  { join, noJoin, ...flags }: ArgumentValues<typeof args>,
   context: Context,
 ): Promise<void> {
   if (join && noJoin) throw new FilerError('usage', '--join and --no-join exclude each other');

@@ -1,23 +1,23 @@
 import { optional, type ArgumentValues } from '../arguments.ts';
-import { defineCommand, type Command, type Context } from '../command.ts';
+import { command, type Command, type Context } from '../command.ts';
 import { choiceKind } from '../kinds.ts';
 import { SHELLS } from './shells.ts';
 
-const completionArguments = {
+const args = {
   shell: optional(choiceKind(SHELLS), 'the shell: bash, zsh or fish (default: that of $SHELL, else bash)'),
 };
 
+const examples = ['completion bash >> ~/.bashrc', 'completion zsh >> ~/.zshrc', 'completion fish | source'];
+
 /** Prints the script that a shell sources. */
-export const completionCommand: Command = defineCommand({
-  usage: 'completion [shell]',
-  describe: 'print the completion script for bash, zsh or fish',
-  args: completionArguments,
-  examples: ['completion bash >> ~/.bashrc', 'completion zsh >> ~/.zshrc', 'completion fish | source'],
-  load: () => Promise.resolve({ run }),
-});
+export const completionCommand: Command = command(
+  'completion [shell]',
+  'print the completion script for bash, zsh or fish',
+  () => Promise.resolve({ args, examples, run }),
+);
 
 async function run(
-  { shell }: ArgumentValues<typeof completionArguments>,
+  { shell }: ArgumentValues<typeof args>,
   { calledAs, env, output }: Context,
 ): Promise<void> {
   const usual = SHELLS.find((each) => each === env['SHELL']?.replace(/^.*\//, ''));

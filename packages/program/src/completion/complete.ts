@@ -1,6 +1,6 @@
 import type { Argument } from '../arguments.ts';
 import { parseUsage } from '../binding.ts';
-import type { Command } from '../command.ts';
+import type { Command, OpenCommand } from '../command.ts';
 import { optionsOf, type Option } from '../command-line.ts';
 import { printable } from '../printable.ts';
 import type { Candidate, Completion } from './candidate.ts';
@@ -48,8 +48,9 @@ async function offered(
   source: CompletionSource,
 ): Promise<Completion> {
   const isHelp = before[0] === 'help';
-  const argv = separateFlags(commands, isHelp ? before.slice(1) : before);
-  const { words, command, tokens } = selectCommand(commands, argv);
+  const argv = await separateFlags(commands, isHelp ? before.slice(1) : before);
+  const { words, command: selected, tokens } = selectCommand(commands, argv);
+  const command = await selected?.open();
   const options =
     command === undefined ? new Map<string, Option>() : optionsOf(command, parseUsage(command.usage));
   const { positionals, given, pending, afterDashes } = readTokens(options, tokens);
@@ -155,7 +156,11 @@ function nextWords(commands: readonly Command[], words: readonly string[], isHel
   return [...next, ...help];
 }
 
-function positionalAt(command: Command, index: number, afterDashes: boolean): Argument<unknown> | undefined {
+function positionalAt(
+  command: OpenCommand,
+  index: number,
+  afterDashes: boolean,
+): Argument<unknown> | undefined {
   const { positionals } = parseUsage(command.usage);
   const ownDashes = positionals.some((each) => each.afterDashes);
   const eligible = ownDashes ? positionals.filter((each) => each.afterDashes === afterDashes) : positionals;

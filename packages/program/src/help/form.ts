@@ -1,6 +1,6 @@
 import type { Argument } from '../arguments.ts';
 import { parseUsage, type Positional } from '../binding.ts';
-import type { Command } from '../command.ts';
+import type { OpenCommand } from '../command.ts';
 import { optionsOf } from '../command-line.ts';
 
 /** A positional or an option as people see it. */
@@ -28,7 +28,7 @@ export interface CommandForm {
   readonly options: readonly Parameter[];
 }
 
-export function formOf(command: Command): CommandForm {
+export function formOf(command: OpenCommand): CommandForm {
   const usage = parseUsage(command.usage);
   const positionals = usage.positionals.flatMap((positional) => {
     const argument = command.args[positional.key];

@@ -13,40 +13,31 @@ const USUAL_WIDTH = 80;
 /** So that every summary stands on one line of 80 columns. */
 const WIDEST_USAGE = 24;
 
-/** Commands that the overview shows together, by their first words, what is used most first. */
-export interface CommandGroup {
-  readonly title: string;
-  readonly commands: readonly string[];
-}
-
 export interface HelpOptions {
   readonly program: ProgramName;
   /** What a person types for it. */
   readonly calledAs: string;
   /** What the program is, in one line. */
   readonly summary: string;
-  /** All commands that are in none are named in one line below them. */
-  readonly groups: readonly CommandGroup[];
   /** What stands at the end of the program's own help. */
   readonly epilogue: string;
   /** Columns of the terminal, or Infinity. */
   readonly width: number;
 }
 
-/** The help of the whole program: one screen. */
+/** The help of the whole program: one screen. Commands of no group are named in one line below the groups. */
 export function programHelp(
   commands: readonly Command[],
-  { calledAs, summary, groups, epilogue, width: columns }: HelpOptions,
+  { calledAs, summary, epilogue, width: columns }: HelpOptions,
 ): string {
   const width = fitting(columns);
-  const grouped = groups.map(({ title, commands: firsts }) => ({
-    title,
-    rows: firsts.flatMap((first) => overviewOf(commands, first)),
-  }));
-  const named = new Set(groups.flatMap((group) => group.commands));
-  const others = [...new Set(commands.flatMap((command) => wordsOf(command)[0] ?? []))].filter(
-    (first) => !named.has(first),
+  const titles = Map.groupBy(commands, (each) => each.group);
+  const grouped = [...titles].flatMap(([title, all]) =>
+    title === undefined
+      ? []
+      : [{ title, rows: firstWordsOf(all).flatMap((first) => overviewOf(commands, first)) }],
   );
+  const others = firstWordsOf(titles.get(undefined) ?? []);
   const widest = Math.max(...grouped.flatMap(({ rows }) => rows.map(([term]) => term.length)), 0);
   const everywhere = Object.entries(GLOBAL_FLAGS).map(([name, { alias }]) =>
     alias === undefined ? `--${name}` : `-${alias}/--${name}`,
@@ -69,20 +60,23 @@ export function programHelp(
 }
 
 /** The help of a command, and of the commands that begin with its words; those may be of a group only. */
-export function commandHelp(
+export async function commandHelp(
   commands: readonly Command[],
   words: readonly string[],
   { program, calledAs, width: columns }: HelpOptions,
-): string {
+): Promise<string> {
   const width = fitting(columns);
   const below = beginsWith(commands, words);
-  const command = below.find((each) => wordsOf(each).length === words.length);
-  const others = below.filter((each) => each !== command);
+  const own = below.find((each) => wordsOf(each).length === words.length);
+  const others = below.filter((each) => each !== own);
+  const command = await own?.open();
   const form = command === undefined ? undefined : formOf(command);
   const setting = form?.options.find(({ argument }) => argument.setting !== undefined)?.argument.setting;
   const synopsis = form?.synopsis ?? `${words.join(' ')} <command>`;
   const examples =
-    (command === undefined ? others.flatMap((each) => each.examples?.[0] ?? []) : command.examples) ?? [];
+    command === undefined
+      ? (await Promise.all(others.map((each) => each.open()))).flatMap((each) => each.examples?.[0] ?? [])
+      : (command.examples ?? []);
   return [
     ...(command === undefined ? [] : [...wrapped(sentence(command.describe), width), '']),
     ...hanging(`Usage: ${calledAs} `, synopsis, width),
@@ -115,6 +109,11 @@ export function commandHelp(
 /** `Send files.`: a summary as a sentence. */
 export function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+/** With which words commands begin. */
+export function firstWordsOf(commands: readonly Command[]): string[] {
+  return [...new Set(commands.flatMap((each) => wordsOf(each)[0] ?? []))];
 }
 
 /** How an option is shown: `-t, --to <target>`. */

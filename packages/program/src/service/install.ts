@@ -1,9 +1,11 @@
 import type { Context } from '../command.ts';
-import type { ServiceArguments } from './arguments.ts';
+import { serviceArguments, type ServiceArguments } from './arguments.ts';
 import { lostVariables, scopeOf } from './place.ts';
 import { NoSystemdError, wordsByHand } from './by-hand.ts';
 import type { Scope } from './unit.ts';
 import { installService, type InstalledService } from './service.ts';
+
+export const args = serviceArguments;
 
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
   const installed = await installedOrByHand(context, scopeOf(args));

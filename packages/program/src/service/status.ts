@@ -1,7 +1,9 @@
 import type { Context } from '../command.ts';
-import type { ServiceArguments } from './arguments.ts';
+import { serviceArguments, type ServiceArguments } from './arguments.ts';
 import { scopeOf } from './place.ts';
 import { serviceState } from './service.ts';
+
+export const args = serviceArguments;
 
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
   const { output, program } = context;

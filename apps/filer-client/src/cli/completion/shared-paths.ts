@@ -1,6 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { connectDaemon, createLogger, DaemonClient, readConfiguration, transportHere } from '@filer/program';
-import type { Candidate, CompletionContext } from '@filer/program';
+import {
+  connectDaemon,
+  createLogger,
+  DaemonClient,
+  readConfiguration,
+  transportHere,
+  type Candidate,
+  type CompletionContext,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { LsItem } from '../../api/contract/get.ts';
 import { EphemeralDaemon } from '../../daemon/ephemeral-daemon.ts';

@@ -1,25 +1,34 @@
-import { FilerError } from '@filer/protocol';
-import { formatBytes, formatRate, openProgress, type Context, type OutputStream } from '@filer/program';
+import {
+  formatBytes,
+  formatRate,
+  openProgress,
+  type Context,
+  type OutputStream,
+  type ProgressMode,
+} from '@filer/program';
 import { openEphemeral } from '../../api/daemon-here.ts';
 import { findPeer } from '../../daemon/operations/recipients.ts';
 import { parseSharedPath } from '../../get/peer-path.ts';
-import { streamFile } from '../../get/stream-job.ts';
-import type { GetArguments } from '../arguments.ts';
+import { streamFile, type StreamRequest } from '../../get/stream-job.ts';
 
 const ONE_FILE = { filesDone: 0, filesTotal: 1, complete: true };
+
+export interface SourceRequest extends Pick<StreamRequest, 'timeoutMs' | 'checksum' | 'limit'> {
+  readonly source: string;
+}
 
 /**
  * `get PEER:PATH -`: the bytes of one file on standard output, and nothing else there. In this process even where a
  * daemon runs: what it is asked for travels as JSON.
  */
-export async function getToStdout(args: GetArguments, context: Context): Promise<number> {
+export async function getToStdout(
+  { source, timeoutMs, checksum, limit }: SourceRequest,
+  mode: ProgressMode | undefined,
+  context: Context,
+): Promise<number> {
   const { output, signal, stdout } = context;
-  requireOnlyBytes(args, output.jsonMode);
-  const [source = '', another] = args.sources;
-  if (another !== undefined) throw new FilerError('usage', '- takes one file: fetch several into a folder');
   const { peer: target, path, name } = parseSharedPath(source);
-  const { timeoutMs, checksum, limit } = args;
-  const progress = await openProgress(context, args.progress);
+  const progress = await openProgress(context, mode);
   const startedAt = performance.now();
   try {
     await using daemon = await openEphemeral(context);
@@ -46,16 +55,6 @@ export async function getToStdout(args: GetArguments, context: Context): Promise
   } finally {
     progress.stop();
   }
-}
-
-function requireOnlyBytes(args: GetArguments, jsonMode: boolean): void {
-  const refuse = (option: string, why: string): never => {
-    throw new FilerError('usage', `${option} cannot be combined with -: ${why}`);
-  };
-  if (jsonMode) refuse('--json', 'standard output carries the file');
-  if (args.dryRun) refuse('--dry-run', 'nothing would be written');
-  if (args.exclude.length > 0) refuse('--exclude', 'only one file is fetched');
-  if (args.onConflict !== 'update') refuse('--on-conflict', 'there is no name to be taken');
 }
 
 /** Resolves when the bytes are on their way: the one who reads slowly holds the sender back. */

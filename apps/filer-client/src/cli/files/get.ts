@@ -1,13 +1,58 @@
 import { resolve } from 'node:path';
-import type { Context } from '@filer/program';
-import type { GetArguments } from '../arguments.ts';
+import { FilerError } from '@filer/protocol';
+import {
+  defaulted,
+  DURATION,
+  flag,
+  list,
+  optional,
+  progressArgument,
+  RATE,
+  textKind,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
+import type { SourceRequest } from './get-to-stdout.ts';
 import { fetchAndShow } from './fetch-and-show.ts';
 import { isPattern, sourcesOf } from './shared-patterns.ts';
+import { withTrailingDestination } from './trailing-destination.ts';
+import { onConflict, PATH } from '../arguments.ts';
+
+const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf', { completes: 'shared' });
+
+export const args = {
+  sources: list(SHARED_PATH, 'what to fetch: PEER:SHARE/path, or a pattern such as "bob:docs/*.pdf"', {
+    required: true,
+  }),
+  dest: optional(
+    PATH,
+    'destination: a folder, an unused name, or - for standard output (default: this folder)',
+  ),
+  onConflict,
+  exclude: list(textKind('a pattern such as *.log'), 'do not fetch files that match, as in a .gitignore'),
+  checksum: flag('compare contents by reading them, without the remembered digests'),
+  limit: optional(RATE, 'limit the rate, for example 20MB/s'),
+  dryRun: flag('show what would be fetched, and fetch nothing', { alias: 'n' }),
+  timeoutMs: defaulted(DURATION, '1m', 'how long to retry when the connection to the peer was lost'),
+  progress: progressArgument,
+};
+type GetArguments = ArgumentValues<typeof args>;
+
+export const expand = withTrailingDestination;
+
+export const examples = [
+  'get bob:docs/plan.pdf',
+  'get bob:docs ~/from-bob',
+  'get bob:docs/a.pdf carol:scans/b.pdf ~/papers',
+  'get "bob:docs/*.pdf" ~/papers --dry-run',
+  'get bob:builds --exclude "*.tmp"',
+  'get bob:docs/all.tar - | tar x',
+];
 
 export async function run(args: GetArguments, context: Context): Promise<number> {
   if (args.dest === '-') {
     const { getToStdout } = await import('./get-to-stdout.ts');
-    return await getToStdout(args, context);
+    return await getToStdout(oneSource(args, context.output.jsonMode), args.progress, context);
   }
   const request = {
     dest: resolve(args.dest ?? '.'),
@@ -25,4 +70,21 @@ export async function run(args: GetArguments, context: Context): Promise<number>
   for (const each of args.sources) for (const meant of await sourcesOf(each, context)) sources.add(meant);
   const { getSeveral } = await import('./get-several.ts');
   return await getSeveral(args.sources, [...sources], request, args.progress, context);
+}
+
+/** What goes to standard output: the bytes of one file, and nothing else. @throws FilerError `usage` */
+function oneSource(
+  { sources, timeoutMs, checksum, limit, ...others }: GetArguments,
+  jsonMode: boolean,
+): SourceRequest {
+  const refuse = (option: string, why: string): never => {
+    throw new FilerError('usage', `${option} cannot be combined with -: ${why}`);
+  };
+  if (jsonMode) refuse('--json', 'standard output carries the file');
+  if (others.dryRun) refuse('--dry-run', 'nothing would be written');
+  if (others.exclude.length > 0) refuse('--exclude', 'only one file is fetched');
+  if (others.onConflict !== 'update') refuse('--on-conflict', 'there is no name to be taken');
+  const [source = '', another] = sources;
+  if (another !== undefined) throw new FilerError('usage', '- takes one file: fetch several into a folder');
+  return { source, timeoutMs, checksum, limit };
 }

@@ -1,12 +1,17 @@
 import { FilerError } from '@filer/protocol';
 import {
+  choiceKind,
+  DURATION,
   formatAgo,
   formatBytes,
+  integerKind,
+  iso,
+  optional,
   printable,
   renderTable,
+  type ArgumentValues,
   type Column,
   type Context,
-  iso,
 } from '@filer/program';
 import { findJob } from '../../jobs/find-job.ts';
 import { isDaemonHere } from '../../api/daemon-client.ts';
@@ -17,10 +22,25 @@ import { keptRemovals } from '../../jobs/kept-removals.ts';
 import { releaseDeadJobs, withoutDaemon } from '../../jobs/job-leases.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
-import type { HistoryArguments } from '../arguments.ts';
 import { exportReceipts } from './history-export.ts';
 import { openMember } from '../home-member.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
+import { JOB, PEER } from '../arguments.ts';
+
+export const args = {
+  job: optional(JOB, 'show one job, with a line for each file'),
+  sinceMs: optional(DURATION, 'only jobs that are not older, for example 7d'),
+  limit: optional(integerKind({ min: 1, max: 1_000_000, example: 20 }), 'number of newest jobs to show'),
+  export: optional(choiceKind(['b3sum', 'sha256sum', 'csv']), 'print the receipts of the job as a list'),
+  recipient: optional(PEER, 'with --export: only receipts of this recipient'),
+};
+type HistoryArguments = ArgumentValues<typeof args>;
+
+export const examples = [
+  'history --since 7d',
+  'history k3q9',
+  'history k3q9 --export b3sum > sums && b3sum --check sums',
+];
 
 export async function run(args: HistoryArguments, context: Context): Promise<number> {
   using member = await openMember(context);

@@ -1,17 +1,45 @@
-import { formatBytes, printable, type Context } from '@filer/program';
+import {
+  flag,
+  formatBytes,
+  list,
+  optional,
+  printable,
+  textKind,
+  type ArgumentValues,
+  type Context,
+  type TypesOf,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
+import { PEER } from '../arguments.ts';
 
-export interface AnswerRequest {
-  readonly accept: boolean;
-  readonly ids: readonly string[];
-  readonly all: boolean;
-  readonly from: string | undefined;
-  readonly reason: string | undefined;
-}
+const args = {
+  ids: list(textKind('an id, or its beginning', { completes: 'offer' }), 'which offers'),
+  all: flag('all offers that wait'),
+  from: optional(PEER, 'all offers of this machine that wait'),
+};
+type Which = ArgumentValues<typeof args>;
+
+export const accept = {
+  args,
+  examples: ['inbox accept 3f2a', 'inbox accept --from bob', 'inbox accept --all'],
+  run: (which: Which, context: Context) => answer({ ...which, accept: true, reason: undefined }, context),
+};
+
+const reason = optional(textKind('a text'), 'the reason, which is sent to the sender');
+
+export const decline = {
+  args: { ...args, reason },
+  examples: ['inbox decline 3f2a --reason "not today"'],
+  run: (which: Which & { readonly reason: string | undefined }, context: Context) =>
+    answer({ ...which, accept: false }, context),
+};
 
 /** Answers offers, and says of each what happens now. */
-export async function answer(request: AnswerRequest, context: Context): Promise<void> {
+async function answer(
+  request: TypesOf<typeof contract.answerOffers>['params'],
+  context: Context,
+): Promise<void> {
   const { output } = context;
   const result = await call(context, contract.answerOffers, request);
   output.json(result);

@@ -1,9 +1,14 @@
 import {
+  flag,
   formatAgo,
   formatBytes,
+  integerKind,
   iso,
+  MOMENT,
+  optional,
   printable,
   renderTable,
+  type ArgumentValues,
   type Column,
   type Context,
 } from '@filer/program';
@@ -12,10 +17,24 @@ import { call } from '../../api/daemon-client.ts';
 import type { InboxItem } from '../../store/inbox-store.ts';
 import type { AskedOffer } from '../../store/offer-store.ts';
 import type { Member } from '../../network/member.ts';
-import type { InboxArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
 import { contentsOf, refusalLines } from './inbox-answer.ts';
 import { deliveriesOf, type InboxDelivery } from './inbox-deliveries.ts';
+import { PEER } from '../arguments.ts';
+
+export const args = {
+  files: flag('list each file'),
+  from: optional(PEER, 'only what this machine sent'),
+  since: optional(MOMENT, 'only what came at or after this'),
+  limit: optional(
+    integerKind({ min: 1, max: 1_000_000, example: 20 }),
+    'number of newest deliveries, or files, to show',
+  ),
+};
+
+export const examples = ['inbox', 'inbox --since 1d --from bob', 'inbox --files --limit 20'];
+
+type InboxArguments = ArgumentValues<typeof args>;
 
 /** Of an id in a list: enough to tell a few offers apart, and short to type. */
 const ID_CHARACTERS = 8;

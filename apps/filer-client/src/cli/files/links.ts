@@ -1,5 +1,11 @@
 import { FilerError } from '@filer/protocol';
+import { flag } from '@filer/program';
 import type { SentLinks } from '../../jobs/send-request.ts';
+
+export const linkArguments = {
+  copyLinks: flag('send what links in folders lead to, in their place'),
+  skipLinks: flag('do not send links that are in folders'),
+};
 
 /** What becomes of links, by the two flags. @throws FilerError `usage` */
 export function linksOf({ copyLinks, skipLinks }: { copyLinks: boolean; skipLinks: boolean }): SentLinks {

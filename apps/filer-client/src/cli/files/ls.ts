@@ -1,11 +1,33 @@
 import { FilerError } from '@filer/protocol';
-import { formatAgo, formatBytes, printable, renderTable, type Context } from '@filer/program';
+import {
+  formatAgo,
+  formatBytes,
+  printable,
+  renderTable,
+  required,
+  textKind,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { LsItem } from '../../api/contract/get.ts';
-import type { LsArguments } from '../arguments.ts';
+import { timeoutMs } from '../arguments.ts';
 
-export async function run({ source, timeoutMs }: LsArguments, context: Context): Promise<void> {
+export const args = {
+  source: required(
+    textKind('PEER or PEER:SHARE/path', { completes: 'shared' }),
+    'the peer, or a path in one of its shares',
+  ),
+  timeoutMs,
+};
+
+export const examples = ['ls bob', 'ls bob:docs/2026'];
+
+export async function run(
+  { source, timeoutMs }: ArgumentValues<typeof args>,
+  context: Context,
+): Promise<void> {
   const { output } = context;
   const entries: LsItem[] = [];
   const { peer, id, path, leftOut } = await call(context, contract.ls, { source, timeoutMs }, ({ items }) => {

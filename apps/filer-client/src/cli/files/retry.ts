@@ -1,15 +1,22 @@
-import type { Context } from '@filer/program';
+import { JOB } from '../arguments.ts';
+import { progressArgument, required, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { GetParams } from '../../api/contract/get.ts';
 import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
-import type { RetryArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
 import { fetchAndShow } from './fetch-and-show.ts';
 import { showJob } from './job-following.ts';
 
-export async function run({ job: typed, progress }: RetryArguments, context: Context): Promise<number> {
+export const args = { job: required(JOB, 'which job'), progress: progressArgument };
+
+export const examples = ['retry k3q9'];
+
+export async function run(
+  { job: typed, progress }: ArgumentValues<typeof args>,
+  context: Context,
+): Promise<number> {
   const { id, isComplete, names, get } = await lookUp(typed, context);
   if (get !== undefined) return (await fetchAndShow(get, progress, context)).exitCode;
   const params = { job: id, summed: !context.output.jsonMode };

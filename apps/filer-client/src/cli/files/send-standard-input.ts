@@ -10,14 +10,9 @@ import type { SendDone, SendEvent, SendParams } from '../../api/contract/send.ts
 import { STANDARD_INPUT } from '../../jobs/send-request.ts';
 import { newSpoolFile, removeSpooled } from '../../send/spool-folder.ts';
 import { SpooledStream } from '../../send/spooled-stream.ts';
-import type { SendArguments } from '../arguments.ts';
 import { showJob } from './job-following.ts';
 
-type Request = Omit<
-  SendArguments,
-  'paths' | 'as' | 'into' | 'copyLinks' | 'skipLinks' | 'delete' | 'progress'
-> &
-  Required<Pick<SendParams, 'as' | 'into' | 'links' | 'mirror'>>;
+type Request = Omit<SendParams, 'paths' | 'spooled' | 'summed'>;
 
 /**
  * `send - --as NAME`: what comes on standard input goes as it comes. In this process even where a daemon runs, which

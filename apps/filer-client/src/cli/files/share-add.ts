@@ -1,8 +1,33 @@
 import { resolve } from 'node:path';
-import { printable, type Context } from '@filer/program';
+import {
+  flag,
+  list,
+  optional,
+  printable,
+  required,
+  textKind,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { ShareAddArguments } from '../arguments.ts';
+import { FOLDER } from '../arguments.ts';
+
+export const args = {
+  folder: required(FOLDER, 'the folder to share, with its contents'),
+  as: optional(textKind('a name such as docs'), "name of the share (default: the folder's own name)"),
+  group: list(
+    textKind('the name of a group such as lab', { value: 'group', completes: 'group' }),
+    'only for members of this group',
+    {
+      commas: true,
+    },
+  ),
+  server: flag("only for the ip-server's collects; members do not see it"),
+};
+type ShareAddArguments = ArgumentValues<typeof args>;
+
+export const examples = ['share add ~/builds', 'share add /srv/scans --as scans --group lab'];
 
 export async function run(args: ShareAddArguments, context: Context): Promise<void> {
   const { output } = context;

@@ -1,7 +1,14 @@
-import { printable, type Context, type Loss } from '@filer/program';
+import { printable, required, textKind, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { ShareRemoveArguments } from '../arguments.ts';
+
+export const args = {
+  name: required(textKind('the name of a share', { completes: 'share' }), 'which share'),
+};
+
+export const confirms = 'always';
+
+type ShareRemoveArguments = ArgumentValues<typeof args>;
 
 export async function lossOf({ name }: ShareRemoveArguments, context: Context): Promise<Loss> {
   const { shares } = await call(context, contract.shareList, {});

@@ -1,14 +1,26 @@
-import { formatAgo, formatBytes, printable, screenLines, type Context, type Screen } from '@filer/program';
+import {
+  flag,
+  formatAgo,
+  formatBytes,
+  printable,
+  screenLines,
+  type ArgumentValues,
+  type Context,
+  type Screen,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { Transfers } from '../../api/contract/transfers.ts';
 import type { ProgressDocument } from '../../api/contract/transfers.ts';
-import type { TransfersArguments } from '../arguments.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
 import { progressWords } from './progress-messages.ts';
 import { watchState, type Watched } from '../watch/watch-state.ts';
 
-export async function run({ watch }: TransfersArguments, context: Context): Promise<void> {
+export const args = { watch: flag('keep running, and show every change') };
+
+export const examples = ['transfers', 'transfers --watch'];
+
+export async function run({ watch }: ArgumentValues<typeof args>, context: Context): Promise<void> {
   const { output } = context;
   if (watch) {
     const watched: Watched<Transfers> = {

@@ -1,8 +1,16 @@
-import { printable, type Context } from '@filer/program';
+import { flag, printable, required, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { VerifyArguments } from '../arguments.ts';
 import { GroupedReasons } from './grouped-reasons.ts';
+import { JOB, timeoutMs } from '../arguments.ts';
+
+export const args = {
+  job: required(JOB, 'which job'),
+  ask: flag('ask each recipient whether it still holds the same bytes'),
+  timeoutMs,
+};
+
+export const examples = ['verify k3q9', 'verify k3q9 --ask'];
 
 const PROBLEMS = {
   signature: 'its receipt is not what was signed',
@@ -11,7 +19,10 @@ const PROBLEMS = {
   unknown: 'is not known there as a file from here',
 } as const;
 
-export async function run({ job, ask, timeoutMs }: VerifyArguments, context: Context): Promise<number> {
+export async function run(
+  { job, ask, timeoutMs }: ArgumentValues<typeof args>,
+  context: Context,
+): Promise<number> {
   const { output } = context;
   const done = await call(context, contract.verify, { job, ask, timeoutMs }, (trouble) => {
     output.json(trouble);

@@ -17,11 +17,15 @@ import {
 } from '@filer/protocol';
 import {
   acquireLock,
+  flag,
   installedOrByHand,
   openHome,
+  optional,
   sayInstalled,
   scopeOf,
+  textKind,
   writeConfigurationTemplate,
+  type ArgumentValues,
   type Context,
   type InstalledService,
 } from '@filer/program';
@@ -29,7 +33,24 @@ import { Deadline } from '../../daemon/operations/deadline.ts';
 import { enrol } from '../../network/enrol.ts';
 import { clientSettings } from '../../settings.ts';
 import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../../store/membership-file.ts';
-import type { JoinArguments } from '../arguments.ts';
+import { timeoutMs } from '../arguments.ts';
+
+export const args = {
+  link: optional(
+    textKind('an invite link, - for standard input, or a file', { value: 'link', completes: 'file' }),
+    'the link that `ip-server invite` printed',
+  ),
+  name: optional(
+    textKind('a name such as cam-3'),
+    'name of this machine in the network (default: its host name)',
+  ),
+  service: flag('install and start it as a service, so that it runs from now on'),
+  newIdentity: flag('make a new key first (for a machine that was cloned from another one)'),
+  timeoutMs,
+};
+type JoinArguments = ArgumentValues<typeof args>;
+
+export const examples = ['join -', 'join - --name cam-3 < invite.txt'];
 
 /** An invite is a few hundred characters; more than this is something else. */
 const MAX_INVITE_CHARACTERS = 64 * 1024;

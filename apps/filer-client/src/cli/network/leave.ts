@@ -3,6 +3,8 @@ import { contract } from '../../api/contract.ts';
 import { notJoinedAnyLonger } from '../../network/member.ts';
 import { call } from '../../api/daemon-client.ts';
 
+export const confirms = 'always';
+
 export async function lossOf(_args: object, context: Context): Promise<Loss> {
   const { ended, name, network, jobs, spool } = await call(context, contract.status, {});
   if (ended === 'left') throw notJoinedAnyLonger({ name, network });

@@ -1,12 +1,32 @@
-import { formatAgo, layOutTable, screenLines, type Column, type Context, type Screen } from '@filer/program';
+import {
+  flag,
+  formatAgo,
+  layOutTable,
+  screenLines,
+  type ArgumentValues,
+  type Column,
+  type Context,
+  type Screen,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { PeerLine, Peers } from '../../api/contract/peers.ts';
-import type { PeersArguments } from '../arguments.ts';
 import { noServerWords } from './no-server-messages.ts';
 import { watchState, type Watched } from '../watch/watch-state.ts';
+import { timeoutMs } from '../arguments.ts';
 
-export async function run({ all, watch, timeoutMs }: PeersArguments, context: Context): Promise<void> {
+export const args = {
+  all: flag('include this machine, and machines that left or were removed'),
+  watch: flag('keep running, and show every change'),
+  timeoutMs,
+};
+
+export const examples = ['peers', 'peers --watch', 'peers --json | jq'];
+
+export async function run(
+  { all, watch, timeoutMs }: ArgumentValues<typeof args>,
+  context: Context,
+): Promise<void> {
   const { output } = context;
   if (watch) {
     const watched: Watched<Peers> = {

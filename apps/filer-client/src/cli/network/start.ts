@@ -1,11 +1,24 @@
 import { aborted } from '@filer/protocol';
-import { createLogger, keepHeapSmall, openHome, readConfiguration, type Context } from '@filer/program';
+import {
+  createLogger,
+  keepHeapSmall,
+  openHome,
+  readConfiguration,
+  settingArguments,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { openDaemon } from '../../daemon/compose.ts';
 import { clientSettings } from '../../settings.ts';
-import type { StartArguments } from '../arguments.ts';
 import { showEvents } from './shown-events.ts';
 
-export async function run(flags: StartArguments, context: Context): Promise<void> {
+export const args = settingArguments(clientSettings);
+
+export const examples = ['start', 'start --listen 0.0.0.0:10902 --inbox ~/Incoming'];
+
+export const outlivesOutput = true;
+
+export async function run(flags: ArgumentValues<typeof args>, context: Context): Promise<void> {
   const { home, env, output, version, signal, calledAs } = context;
   const settings = await readConfiguration(clientSettings, { home, env, flags });
   await openHome(home);

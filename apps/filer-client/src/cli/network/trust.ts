@@ -1,9 +1,15 @@
-import type { Context } from '@filer/program';
+import { required, textKind, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { TrustArguments } from '../arguments.ts';
 
-export async function run({ name }: TrustArguments, context: Context): Promise<void> {
+export const args = {
+  name: required(
+    textKind('the name of a peer', { completes: 'peer' }),
+    'the peer whose new identity to trust',
+  ),
+};
+
+export async function run({ name }: ArgumentValues<typeof args>, context: Context): Promise<void> {
   const { output } = context;
   const trusted = await call(context, contract.trust, { name });
   output.json(trusted);

@@ -2,6 +2,8 @@ import { formatAgo, printable, renderTable, type Context, iso } from '@filer/pro
 import type { SpoolLine } from '../../store/spool.ts';
 import { openMember } from '../home-member.ts';
 
+export const examples = ['report spool', 'report spool --json'];
+
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   using member = await openMember(context);

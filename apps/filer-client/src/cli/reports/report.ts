@@ -1,13 +1,28 @@
 import { resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import type { Context } from '@filer/program';
+import { ANY_TEXT, list, optional, textKind, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { SpooledReport } from '../../api/contract/reports.ts';
-import type { ReportArguments } from '../arguments.ts';
+import { timeoutMs } from '../arguments.ts';
+
+const FILE = textKind('a file', { completes: 'file' });
+
+export const args = {
+  values: list(textKind('KEY=VALUE'), 'what to report'),
+  attach: list(FILE, 'a file to attach, up to 64 MiB'),
+  title: optional(ANY_TEXT, 'a title of one line'),
+  timeoutMs,
+};
+
+export const examples = [
+  'report temperature=21.5 state=ok',
+  'report --title "nightly build" result=green',
+  'report result=red --attach build.log --attach trace.json',
+];
 
 export async function run(
-  { values, attach, title, timeoutMs }: ReportArguments,
+  { values, attach, title, timeoutMs }: ArgumentValues<typeof args>,
   context: Context,
 ): Promise<void> {
   const { output } = context;

@@ -1,11 +1,64 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { formatDuration, userWorkFolder, type Context } from '@filer/program';
+import {
+  ANY_TEXT,
+  CRON,
+  DURATION,
+  EVERY,
+  flag,
+  formatDuration,
+  list,
+  optional,
+  required,
+  userWorkFolder,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import { shortestDistanceMs } from '../../reports/due.ts';
-import type { ScheduleAddArguments } from '../arguments.ts';
 import { whenWords } from './schedule-messages.ts';
+import { EXPECT, GLOB, GRACE, MAX_OUTPUT, PAIR, SCHEDULE_NAME, TIMEOUT } from '../../schedule-kinds.ts';
+import { FOLDER } from '../arguments.ts';
+
+export const args = {
+  name: required(SCHEDULE_NAME, 'name of the schedule; its reports have this name'),
+  every: optional(EVERY, 'how often: 10m, hour@:15, day@18:00, week@mon@18:00'),
+  cron: optional(CRON, "when, as a cron line: '0 18 * * *'"),
+  attach: list(GLOB, 'files to attach, matched at each run; quote the pattern'),
+  set: list(PAIR, 'KEY=VALUE to report each time'),
+  title: optional(ANY_TEXT, 'a title of one line'),
+  expect: optional(
+    EXPECT,
+    'always: a missing report is noticed also when this machine has stopped in order (default: running)',
+  ),
+  graceMs: optional(
+    GRACE,
+    'how late a report may come (default: 1m, or 10 % of the interval if that is more, plus the time-out)',
+  ),
+  timeoutMs: optional(TIMEOUT, 'how long the command may take (default: 1m)'),
+  maxOutputBytes: optional(MAX_OUTPUT, 'how much of the end of its output is reported (default: 16KiB)'),
+  shell: flag('the command is one text for /bin/sh -c'),
+  jitterMs: optional(
+    DURATION,
+    'the time over which machines with the same schedule are spread (default: 10 % of the interval, at most 10s)',
+  ),
+  cwd: optional(FOLDER, 'where the command runs (default: the home of this user)'),
+  replace: flag('replace the schedule that has this name'),
+  command: list(
+    { ...ANY_TEXT, completes: 'file' },
+    'a program and its arguments, after --; its output is reported',
+  ),
+};
+
+export const examples = [
+  'report schedule add disk --every 10m -- df -h',
+  "report schedule add backup --cron '0 18 * * 1-5' --timeout 30m --expect always -- /usr/local/bin/backup",
+  "report schedule add logs --every day@06:00 --attach '/var/log/app/*.log'",
+  "report schedule add temp --every 1h --shell -- 'sensors | grep Core'",
+];
+
+type ScheduleAddArguments = ArgumentValues<typeof args>;
 
 export async function run(args: ScheduleAddArguments, context: Context): Promise<void> {
   const { output } = context;

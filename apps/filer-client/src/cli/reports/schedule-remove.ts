@@ -1,7 +1,13 @@
-import type { Context, Loss } from '@filer/program';
+import { required, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { ScheduleNameArguments } from '../arguments.ts';
+import { OWN_SCHEDULE } from '../arguments.ts';
+
+export const args = { name: required(OWN_SCHEDULE, 'which schedule') };
+
+export const confirms = 'always';
+
+type ScheduleNameArguments = ArgumentValues<typeof args>;
 
 export async function lossOf({ name }: ScheduleNameArguments, context: Context): Promise<Loss> {
   const { schedules, file } = await call(context, contract.scheduleList, {});

@@ -1,15 +1,17 @@
-import { formatBytes, formatDuration, type Context } from '@filer/program';
+import { formatBytes, formatDuration, required, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { ScheduleRunOutcome } from '../../api/contract/reports.ts';
-import type { ScheduleNameArguments } from '../arguments.ts';
 import { storedWords } from './report.ts';
+import { OWN_SCHEDULE } from '../arguments.ts';
+
+export const args = { name: required(OWN_SCHEDULE, 'which schedule') };
 
 /** Exit codes of a report that is safe, of a command that did not do its work. */
 const FAILED = 1;
 const TIMED_OUT = 9;
 
-export async function run({ name }: ScheduleNameArguments, context: Context): Promise<number> {
+export async function run({ name }: ArgumentValues<typeof args>, context: Context): Promise<number> {
   const { output } = context;
   const outcome = await call(context, contract.scheduleRun, { name });
   output.json(outcome);

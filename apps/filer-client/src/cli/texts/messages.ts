@@ -1,11 +1,52 @@
 import { FilerError } from '@filer/protocol';
-import { counted, formatAgo, iso, renderTable, type Column, type Context, type Loss } from '@filer/program';
+import {
+  counted,
+  flag,
+  formatAgo,
+  iso,
+  list,
+  MOMENT,
+  optional,
+  renderTable,
+  textKind,
+  type ArgumentValues,
+  type Column,
+  type Confirms,
+  type Context,
+  type Loss,
+} from '@filer/program';
 import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
-import type { MessagesArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
-import { queuedLoss, runQueued } from './queued-texts.ts';
+import { queuedLoss, runQueued, type QueuedArguments } from './queued-texts.ts';
+import { PEER } from '../arguments.ts';
+
+export const args = {
+  ids: list(textKind('an id, or its beginning', { completes: 'message' }), 'only these messages'),
+  from: optional(PEER, 'only texts from the machine of this name; ip-server for the server'),
+  before: optional(MOMENT, 'only texts received before this time'),
+  delete: flag('delete them: those named by id, --from and --before, or --all'),
+  keep: flag('keep them, regardless of --keep-messages and --message-space of `start`'),
+  noKeep: flag('undo --keep'),
+  all: flag('with --delete, --keep and --no-keep: all messages'),
+  dryRun: flag('with --delete: show what would be deleted, and delete nothing', { alias: 'n' }),
+  queued: flag('list own messages that wait for their recipients (message --queue); --delete cancels them'),
+};
+
+export const examples = [
+  'messages --from bob',
+  'messages --delete k3q9',
+  'messages --delete --before 90d --dry-run',
+  'messages --keep k3q9',
+];
+
+export const confirms: Confirms<typeof args> = {
+  with: '--delete',
+  when: (args) => args.delete && !args.dryRun,
+};
+
+type MessagesArguments = ArgumentValues<typeof args>;
 
 /** Messages that are listed before it is asked whether to delete them. */
 const SHOWN_BEFORE_DELETION = 10;
@@ -14,11 +55,11 @@ const SHOWN_BEFORE_DELETION = 10;
 const ID_CHARACTERS = 8;
 
 export async function lossOf(args: MessagesArguments, context: Context): Promise<Loss> {
-  if (args.queued) return await queuedLoss(args, context);
+  if (args.queued) return await queuedLoss(queuedOf(args), context);
   actionOf(args);
   using member = await openMember(context);
   const messages = select(member, args, member.clock.now());
-  list(
+  showList(
     member,
     messages.slice(0, SHOWN_BEFORE_DELETION),
     (line) => context.output.asked(line, '\n'),
@@ -36,7 +77,7 @@ export async function lossOf(args: MessagesArguments, context: Context): Promise
 }
 
 export async function run(args: MessagesArguments, context: Context): Promise<void> {
-  if (args.queued) return await runQueued(args, context);
+  if (args.queued) return await runQueued(queuedOf(args), context);
   const action = actionOf(args);
   using member = await openMember(context);
   const now = member.clock.now();
@@ -55,7 +96,7 @@ export async function run(args: MessagesArguments, context: Context): Promise<vo
     count: messages.length,
     messages: messages.map((message) => documentOf(member, message)),
   });
-  if (args.dryRun) list(member, messages, (line) => output.line(line), output.columns);
+  if (args.dryRun) showList(member, messages, (line) => output.line(line), output.columns);
   const what = counted(messages.length, 'message');
   output.line(args.dryRun ? `${what} would be deleted` : `${what} ${DONE[action]}`);
 }
@@ -158,12 +199,12 @@ function documentOf(member: Member, { id, from, to, text, time, receivedAt, kept
 function show(member: Member, messages: readonly KeptMessage[], context: Context): void {
   const { output } = context;
   output.json({ messages: messages.map((message) => documentOf(member, message)) });
-  list(member, messages, (line) => output.line(line), output.columns);
+  showList(member, messages, (line) => output.line(line), output.columns);
   if (messages.length === 0) output.words('No messages yet.');
 }
 
 /** A table, a line for each of `print`. */
-function list(
+function showList(
   member: Member,
   messages: readonly KeptMessage[],
   print: (line: string) => void,
@@ -178,4 +219,16 @@ function list(
     text,
   ]);
   print(renderTable(COLUMNS, rows, columns));
+}
+
+function queuedOf(args: MessagesArguments): QueuedArguments {
+  const { ids, from, before, keep, noKeep, all, dryRun, delete: deletes } = args;
+  if (from !== undefined || before !== undefined || keep || noKeep)
+    throw new FilerError('usage', '--queued can be combined with ids, --delete, --all and --dry-run only');
+  if (deletes ? ids.length > 0 === all : all || dryRun)
+    throw new FilerError(
+      'usage',
+      'say which to --delete: ids (`filer-client messages --queued` shows them), or --all',
+    );
+  return args;
 }

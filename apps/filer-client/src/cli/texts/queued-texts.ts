@@ -1,14 +1,18 @@
 import { FilerError } from '@filer/protocol';
 import { counted, formatAgo, iso, printable, type Context, type Loss } from '@filer/program';
 import type { QueuedText } from '../../store/queued-text-store.ts';
-import type { MessagesArguments } from '../arguments.ts';
 import { openMember } from '../home-member.ts';
 
 const ID_CHARACTERS = 8;
 
+export interface QueuedArguments {
+  readonly ids: readonly string[];
+  readonly delete: boolean;
+  readonly dryRun: boolean;
+}
+
 /** `messages --queued`: own texts that wait for their recipients. */
-export async function runQueued(args: MessagesArguments, context: Context): Promise<void> {
-  checkArguments(args);
+export async function runQueued(args: QueuedArguments, context: Context): Promise<void> {
   using member = await openMember(context);
   const { output } = context;
   const texts = select(member.queuedTexts.all(), args);
@@ -26,8 +30,7 @@ export async function runQueued(args: MessagesArguments, context: Context): Prom
 }
 
 /** Of `messages --queued --delete`. */
-export async function queuedLoss(args: MessagesArguments, context: Context): Promise<Loss> {
-  checkArguments(args);
+export async function queuedLoss(args: QueuedArguments, context: Context): Promise<Loss> {
   using member = await openMember(context);
   const texts = select(member.queuedTexts.all(), args);
   return {
@@ -36,27 +39,8 @@ export async function queuedLoss(args: MessagesArguments, context: Context): Pro
   };
 }
 
-function checkArguments({
-  ids,
-  from,
-  before,
-  all,
-  keep,
-  noKeep,
-  delete: deletes,
-  dryRun,
-}: MessagesArguments): void {
-  if (from !== undefined || before !== undefined || keep || noKeep)
-    throw new FilerError('usage', '--queued can be combined with ids, --delete, --all and --dry-run only');
-  if (deletes ? ids.length > 0 === all : all || dryRun)
-    throw new FilerError(
-      'usage',
-      'say which to --delete: ids (`filer-client messages --queued` shows them), or --all',
-    );
-}
-
 /** @throws FilerError `no-such-message` */
-function select(texts: readonly QueuedText[], { ids }: MessagesArguments): QueuedText[] {
+function select(texts: readonly QueuedText[], { ids }: QueuedArguments): QueuedText[] {
   const missing = ids.find((typed) => !texts.some(({ id }) => id.startsWith(typed)));
   if (missing !== undefined)
     throw new FilerError(

@@ -1,8 +1,25 @@
 import { resolve } from 'node:path';
-import { counted, printable, type Context, type Loss } from '@filer/program';
+import {
+  counted,
+  printable,
+  required,
+  textKind,
+  type ArgumentValues,
+  type Context,
+  type Loss,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
-import type { WatchRemoveArguments } from '../arguments.ts';
+
+export const args = {
+  which: required(textKind('a name, a folder or an id', { completes: 'watch' }), 'which watch'),
+};
+
+export const examples = ['watch remove scans', 'watch remove scans --yes'];
+
+export const confirms = 'always';
+
+type WatchRemoveArguments = ArgumentValues<typeof args>;
 
 export async function lossOf({ which }: WatchRemoveArguments, context: Context): Promise<Loss> {
   const { watches } = await call(context, contract.watchList, {});

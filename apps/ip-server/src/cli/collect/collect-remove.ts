@@ -1,9 +1,13 @@
-import { printable, type ArgumentValues, type Context, type Loss } from '@filer/program';
+import { printable, required, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
-import type { collectArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
+import { COLLECT } from '../arguments.ts';
 
-type Arguments = ArgumentValues<typeof collectArguments>;
+export const args = { name: required(COLLECT, 'which collect') };
+
+export const confirms = 'always';
+
+type Arguments = ArgumentValues<typeof args>;
 
 export async function lossOf({ name }: Arguments, context: Context): Promise<Loss> {
   const { collect } = await asking(context, {}, (server) => server.call(contract.collectShow, { name }));

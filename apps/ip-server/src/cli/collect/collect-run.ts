@@ -3,6 +3,8 @@ import {
   formatBytes,
   openProgress,
   printable,
+  progressArgument,
+  required,
   requireDaemon,
   screenLines,
   type ArgumentValues,
@@ -17,12 +19,14 @@ import type {
   MachineEntry,
   MachineState,
 } from '../../api/contract/collects.ts';
-import type { collectRunArguments } from '../arguments.ts';
+import { COLLECT } from '../arguments.ts';
 import { machinesScreen, stateWords, whyOrWhere } from './collect-messages.ts';
+
+export const args = { name: required(COLLECT, 'which collect'), progress: progressArgument };
 
 /** Progress while the machines deliver, and a table of how they stand; without a terminal a line for each when it comes to an end. */
 export async function run(
-  { name, progress: mode }: ArgumentValues<typeof collectRunArguments>,
+  { name, progress: mode }: ArgumentValues<typeof args>,
   context: Context,
 ): Promise<number> {
   const { output, signal, home } = context;

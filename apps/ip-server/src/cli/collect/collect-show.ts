@@ -1,16 +1,35 @@
-import { LiveView, printable, screenLines } from '@filer/program';
-import type { ArgumentValues, Context, Screen } from '@filer/program';
+import {
+  flag,
+  LiveView,
+  optional,
+  printable,
+  required,
+  screenLines,
+  textKind,
+  type ArgumentValues,
+  type Context,
+  type Screen,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { LedgerDocument } from '../../api/contract/collects.ts';
-import type { collectShowArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 import { machinesScreen, runWords, STOPPED, timeWords } from './collect-messages.ts';
 import { following } from '../following.ts';
+import { COLLECT } from '../arguments.ts';
 
-export async function run(
-  args: ArgumentValues<typeof collectShowArguments>,
-  context: Context,
-): Promise<void> {
+export const args = {
+  name: required(COLLECT, 'which collect'),
+  run: optional(
+    textKind('a run such as 2026-11-21', { completes: 'run' }),
+    'this run instead of the last one',
+  ),
+  watch: flag('keep running, and show every change'),
+};
+type CollectShowArguments = ArgumentValues<typeof args>;
+
+export const examples = ['collect show results', 'collect show results --run 2026-11-21'];
+
+export async function run(args: CollectShowArguments, context: Context): Promise<void> {
   const { output } = context;
   const { name, run: wanted, watch } = args;
   const params = { name, ...(wanted === undefined ? {} : { run: wanted }) };

@@ -1,11 +1,23 @@
-import { formatAgo, layOutTable, screenLines, LiveView } from '@filer/program';
-import type { ArgumentValues, Cell, Context, Screen } from '@filer/program';
+import {
+  flag,
+  formatAgo,
+  layOutTable,
+  LiveView,
+  screenLines,
+  type ArgumentValues,
+  type Cell,
+  type Context,
+  type Screen,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { CollectEntry, CollectsDocument } from '../../api/contract/collects.ts';
-import type { collectsArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 import { countWords, STOPPED, timeWords, troubled } from './collect-messages.ts';
 import { following } from '../following.ts';
+
+export const args = { watch: flag('keep running, and show every change') };
+
+export const examples = ['collect', 'collect --watch'];
 
 const COLUMNS = [
   { title: 'NAME', fit: 'whole' },
@@ -17,10 +29,7 @@ const COLUMNS = [
   { title: 'FOLDER', fit: 'whole', dropOrder: 4 },
 ] as const;
 
-export async function run(
-  { watch }: ArgumentValues<typeof collectsArguments>,
-  context: Context,
-): Promise<void> {
+export async function run({ watch }: ArgumentValues<typeof args>, context: Context): Promise<void> {
   const { output } = context;
   if (!watch) {
     const document = await asking(context, {}, (server) => server.call(contract.collects, {}));

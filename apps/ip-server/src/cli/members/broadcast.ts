@@ -1,10 +1,20 @@
 import { REQUEST_TIMEOUT_MS } from '@filer/protocol';
-import { counted, requireDaemon, type ArgumentValues, type Context } from '@filer/program';
+import {
+  ANY_TEXT,
+  counted,
+  required,
+  requireDaemon,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
-import type { broadcastArguments } from '../arguments.ts';
+
+export const args = { text: required(ANY_TEXT, 'the text, in quotes') };
+
+export const examples = ['broadcast "back in ten minutes"'];
 
 export async function run(
-  { text }: ArgumentValues<typeof broadcastArguments>,
+  { text }: ArgumentValues<typeof args>,
   { home, output, signal }: Context,
 ): Promise<void> {
   await using daemon = await requireDaemon(home, { signal });

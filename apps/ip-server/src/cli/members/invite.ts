@@ -1,15 +1,54 @@
-import { FilerError, formatHostPort } from '@filer/protocol';
-import { counted, formatDuration, type ArgumentValues, type Context, type Loss } from '@filer/program';
+import { FilerError, formatHostPort, MAX_INVITE_USES } from '@filer/protocol';
+import {
+  counted,
+  defaulted,
+  DURATION,
+  flag,
+  formatDuration,
+  integerKind,
+  list,
+  optional,
+  textKind,
+  type ArgumentValues,
+  type Confirms,
+  type Context,
+  type Loss,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { ServerClient } from '../../api/server-client.ts';
-import type { inviteArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 import { listInvites } from './invite-list.ts';
 import { newLink } from './new-link.ts';
 import { networkKeyOf, removeMember } from './signing.ts';
 import { BACKUP_ADVICE } from '../messages.ts';
+import { GROUP, networkKey } from '../arguments.ts';
 
-type Arguments = ArgumentValues<typeof inviteArguments>;
+export const args = {
+  group: list(GROUP, 'group that joining machines belong to', { commas: true }),
+  expiresMs: defaulted(DURATION, '7d', 'how long the link is valid'),
+  uses: defaulted(
+    integerKind({ min: 1, max: MAX_INVITE_USES, example: 20 }),
+    '1',
+    'how many machines may join with it',
+  ),
+  qr: flag('show the link as a QR code, too'),
+  list: flag('list the invites instead'),
+  revoke: optional(
+    textKind('the id of an invite', { value: 'id', completes: 'invite' }),
+    'revoke an invite instead',
+  ),
+  withMembers: flag('with --revoke: also remove the machines that joined with it'),
+  networkKey,
+};
+
+export const examples = ['invite', 'invite --group lab --uses 20 --expires 1d', 'invite --list'];
+
+export const confirms: Confirms<typeof args> = {
+  with: '--revoke --with-members',
+  when: ({ revoke, withMembers }) => revoke !== undefined && withMembers,
+};
+
+type Arguments = ArgumentValues<typeof args>;
 
 /** Of `--revoke ID --with-members`. */
 export async function lossOf({ revoke = '' }: Arguments, context: Context): Promise<Loss> {

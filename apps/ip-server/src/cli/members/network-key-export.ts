@@ -1,10 +1,29 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportNetworkKey, FilerError, loadNetworkKey } from '@filer/protocol';
-import type { ArgumentValues, Context, Loss } from '@filer/program';
-import type { exportArguments } from '../arguments.ts';
+import {
+  flag,
+  required,
+  textKind,
+  type ArgumentValues,
+  type Confirms,
+  type Context,
+  type Loss,
+} from '@filer/program';
 
-type Arguments = ArgumentValues<typeof exportArguments>;
+export const args = {
+  file: required(textKind('a new file', { completes: 'file' }), 'path of the copy'),
+  remove: flag('remove the key from this server afterwards'),
+};
+
+export const examples = [
+  'network-key export backup.pem',
+  'network-key export /media/safe/network-key.pem --remove --yes',
+];
+
+export const confirms: Confirms<typeof args> = { with: '--remove', when: ({ remove }) => remove };
+
+type Arguments = ArgumentValues<typeof args>;
 
 export function lossOf(args: Arguments, { home }: Context): Promise<Loss> {
   const file = resolve(args.file);

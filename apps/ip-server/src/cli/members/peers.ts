@@ -1,14 +1,21 @@
-import { formatAgo, LiveView, screenLines, type ArgumentValues, type Context } from '@filer/program';
+import { flag, formatAgo, LiveView, screenLines, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { PeersDocument } from '../../api/contract/members.ts';
-import type { peersArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 import { following } from '../following.ts';
 import { peersKey, peersScreen } from './peers-screen.ts';
 
+export const args = {
+  all: flag('include machines that left or were removed'),
+  watch: flag('keep running, and show every change'),
+};
+type PeersArguments = ArgumentValues<typeof args>;
+
+export const examples = ['peers', 'peers --watch', 'peers --json'];
+
 const NOBODY = 'No machine has joined yet; make an invite: ip-server invite';
 
-export async function run(args: ArgumentValues<typeof peersArguments>, context: Context): Promise<void> {
+export async function run(args: PeersArguments, context: Context): Promise<void> {
   if (args.watch) await watch(args.all, context);
   else show(await asking(context, {}, (server) => server.call(contract.peers, { all: args.all })), context);
 }

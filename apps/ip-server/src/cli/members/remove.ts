@@ -1,9 +1,15 @@
-import type { ArgumentValues, Context, Loss } from '@filer/program';
-import type { removeArguments } from '../arguments.ts';
+import { required, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { asking } from '../asking.ts';
 import { memberOf, networkKeyOf, removeMember } from './signing.ts';
+import { PEER, networkKey } from '../arguments.ts';
 
-type Arguments = ArgumentValues<typeof removeArguments>;
+export const args = { peer: required(PEER, 'which machine'), networkKey };
+
+export const examples = ['remove cam-3', 'remove cam-3 --yes'];
+
+export const confirms = 'always';
+
+type Arguments = ArgumentValues<typeof args>;
 
 export async function lossOf({ peer }: Arguments, context: Context): Promise<Loss> {
   const { id, name, groups } = await asking(context, {}, (server) => memberOf(server, peer));

@@ -1,13 +1,16 @@
 import { EXIT_CODES } from '@filer/protocol';
-import { printable, type ArgumentValues, type Context } from '@filer/program';
+import { flag, printable, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
-import type { alarmTestArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
 
-export async function run(
-  { hook, webhook }: ArgumentValues<typeof alarmTestArguments>,
-  context: Context,
-): Promise<number> {
+export const args = {
+  hook: flag('only run the program that on-alarm names'),
+  webhook: flag('only post to the webhook'),
+};
+
+export const examples = ['alarms test', 'alarms test --webhook'];
+
+export async function run({ hook, webhook }: ArgumentValues<typeof args>, context: Context): Promise<number> {
   const { output } = context;
   const channels = [...(hook ? ['hook' as const] : []), ...(webhook ? ['webhook' as const] : [])];
   const [tested, alarms] = await asking(context, {}, async (server) => [

@@ -1,8 +1,18 @@
-import { formatAgo, renderTable, type ArgumentValues, type Context } from '@filer/program';
+import {
+  defaulted,
+  formatAgo,
+  integerKind,
+  renderTable,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { AlarmDelivery, AlarmDocument } from '../../api/contract/server.ts';
-import type { alarmsArguments } from '../arguments.ts';
 import { asking } from '../asking.ts';
+
+export const args = {
+  limit: defaulted(integerKind({ min: 1, max: 10_000, example: 100 }), '100', 'how many of the newest'),
+};
 
 const COLUMNS = [
   { title: 'WHEN', fit: 'whole' },
@@ -13,10 +23,7 @@ const COLUMNS = [
   { title: 'TOLD' },
 ] as const;
 
-export async function run(
-  { limit }: ArgumentValues<typeof alarmsArguments>,
-  context: Context,
-): Promise<void> {
+export async function run({ limit }: ArgumentValues<typeof args>, context: Context): Promise<void> {
   const { output } = context;
   const document = await asking(context, {}, (server) => server.call(contract.alarms, { limit }));
   output.json(document);

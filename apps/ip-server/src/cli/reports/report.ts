@@ -3,19 +3,31 @@ import {
   formatBytes,
   formatDuration,
   openProgress,
+  optional,
   printable,
+  progressArgument,
+  required,
+  textKind,
   type ArgumentValues,
   type Context,
   type ProgressMode,
 } from '@filer/program';
 import { AttachmentFolders } from '../../uploads/attachment-folders.ts';
 import { takeOut, type TakeOut } from './attached-files.ts';
-import type { reportArguments } from '../arguments.ts';
 import { documentOf, Names, openHistory } from './report-documents.ts';
 import { failureOf } from './report-formats.ts';
 
+export const args = {
+  id: required(textKind('the id of a report', { value: 'id', completes: 'report' }), 'which report'),
+  out: optional(
+    textKind('a folder', { completes: 'folder' }),
+    'copy its files to this folder; existing files are not replaced',
+  ),
+  progress: progressArgument,
+};
+
 export async function run(
-  { id, out, progress: mode }: ArgumentValues<typeof reportArguments>,
+  { id, out, progress: mode }: ArgumentValues<typeof args>,
   context: Context,
 ): Promise<void> {
   const { home, output, signal } = context;

@@ -1,16 +1,67 @@
 import { once } from 'node:events';
-import { FilerError } from '@filer/protocol';
-import type { ArgumentValues, Context } from '@filer/program';
+import { FilerError, isGroupName, nearNames } from '@filer/protocol';
+import {
+  choiceKind,
+  customKind,
+  flag,
+  list,
+  MOMENT,
+  optional,
+  textKind,
+  type ArgumentValues,
+  type Context,
+} from '@filer/program';
 import type { ReportQuery, StoredReport } from '../../store/report-store.ts';
 import type { Store } from '../../store/interfaces.ts';
-import type { reportsArguments } from '../arguments.ts';
+import type { Member } from '../../store/registry.ts';
 import { following } from '../following.ts';
 import { csvFormat } from './report-csv.ts';
 import { documentOf, Names, openHistory } from './report-documents.ts';
 import { jsonDocument, jsonLines, tableFormat, type ReportFormat } from './report-formats.ts';
-import { queryOf } from './report-query.ts';
+import { PEER } from '../arguments.ts';
 
-type ReportsValues = ArgumentValues<typeof reportsArguments>;
+/** As other commands write it, too: `@lab`. */
+const GROUP_OF_REPORTS = customKind(
+  'the name of a group such as lab',
+  (text) => {
+    const name = text.replace(/^@/, '');
+    if (!isGroupName(name)) throw new RangeError('not the name of a group');
+    return name;
+  },
+  { value: 'group', completes: 'group' },
+);
+
+export const args = {
+  peer: list(PEER, 'of this machine', { commas: true }),
+  group: list(GROUP_OF_REPORTS, 'of the machines of this group', { commas: true }),
+  since: optional(MOMENT, 'received at or after this'),
+  until: optional(MOMENT, 'received before this'),
+  title: optional(
+    textKind("a title such as 'disk of nas', or a pattern such as 'disk*' in quotes"),
+    'with this title; * stands for any text, ? for one character',
+  ),
+  schedule: optional(
+    textKind('the name of a schedule', { value: 'name', completes: 'schedule' }),
+    'made by this schedule',
+  ),
+  kind: optional(choiceKind(['user', 'schedule']), 'made by hand, or by schedules'),
+  latest: flag('only the newest of each machine and schedule'),
+  watch: flag('keep running, and show each report when it comes; older ones with --since only'),
+  csv: flag('as comma-separated values, a row a report'),
+  value: list(
+    textKind('the key of a value such as free', { value: 'key' }),
+    'with --csv: add a column for this value',
+  ),
+};
+
+export const examples = [
+  'reports --since 1h',
+  'reports --latest --group lab',
+  "reports --since 2026-11-01 --title 'disk*' --csv --value free",
+  'reports --watch --peer nas --json',
+];
+
+type ReportsValues = ArgumentValues<typeof args>;
 
 export async function run(args: ReportsValues, context: Context): Promise<void> {
   requireOneForm(args, context);
@@ -112,4 +163,56 @@ function sayNothingThere(args: ReportsValues, { output }: Context): void {
       ? 'There are no such reports; "ip-server reports" lists all stored reports'
       : 'There are no reports; on a machine of the network: filer-client report KEY=VALUE',
   );
+}
+
+/**
+ * What was asked for as the store understands it.
+ *
+ * @throws FilerError `no-such-peer`
+ */
+function queryOf(args: ReportsValues, members: readonly Member[], now: number): ReportQuery {
+  const { peer, group, since, until, title, schedule, kind } = args;
+  const peers = [
+    ...peer.map((each) => idOf(each, members)),
+    ...group.flatMap((each) => idsOfGroup(each, members)),
+  ];
+  return {
+    peers: peers.length === 0 ? undefined : [...new Set(peers)],
+    since: since?.(now),
+    until: until?.(now),
+    title,
+    schedule,
+    kind,
+  };
+}
+
+/** The last who had the name: a removed machine's reports are found by its id. */
+function idOf(peer: string, members: readonly Member[]): string {
+  const memberships = members.map(({ membership }) => membership);
+  const found =
+    memberships.find(({ id }) => id === peer) ??
+    memberships.findLast(({ name }) => name === peer.toLowerCase());
+  if (found !== undefined) return found.id;
+  const hint = hintOf(
+    peer,
+    memberships.map(({ name }) => name),
+    '"ip-server peers --all" shows who there was',
+  );
+  throw new FilerError('no-such-peer', `there is no machine ${JSON.stringify(peer)}, ${hint}`);
+}
+
+function idsOfGroup(group: string, members: readonly Member[]): string[] {
+  const ids = members.flatMap(({ membership: { id, groups } }) => (groups.includes(group) ? [id] : []));
+  if (ids.length > 0) return ids;
+  const hint = hintOf(
+    group,
+    members.flatMap(({ membership }) => membership.groups),
+    '"ip-server peers" shows the groups of each machine',
+  );
+  throw new FilerError('no-such-peer', `no machine is in a group ${JSON.stringify(group)}, ${hint}`);
+}
+
+function hintOf(typed: string, names: readonly string[], otherwise: string): string {
+  const near = nearNames(typed, new Set(names));
+  return near.length > 0 ? `did you mean ${near.join(' or ')}?` : otherwise;
 }
