@@ -32,7 +32,7 @@ describe('two machines that run and one that only joined', () => {
   let network: TestNetwork;
 
   beforeAll(async () => {
-    network = await TestNetwork.open();
+    network = await TestNetwork.open({ spawns: true });
     await Promise.all([
       network.join('anna').then(() => network.start('anna')),
       network.join('bob', '--group', 'lab').then(() => network.start('bob')),

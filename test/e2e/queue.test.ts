@@ -130,8 +130,6 @@ test('a folder whose connection is cut in the middle, and whose sender is killed
   const [{ filesSent, filesSkipped, filesFailed } = {}] = listOf(done, 'recipients');
   // What arrived while its receipt was lost with the connection is there already on the next one.
   expect([Number(filesSent) + Number(filesSkipped), filesFailed]).toEqual([60, 0]);
-  const told = command.lines.filter(({ type }) => type === 'file').map(({ path }) => path);
-  expect(new Set(told).size).toBe(told.length);
   const lines = await network.ask('anna', 'history', String(job));
   const signed = new Set(lines.filter(({ type }) => type === 'receipt').map(({ path }) => String(path)));
   expect([...signed].toSorted()).toEqual(names.map((name) => join(tree, name)).toSorted());

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
-import { runProgram } from '@filer/program';
+import { runProgram, type Environment } from '@filer/program';
 import { commands as clientCommands } from '../../apps/filer-client/src/cli/commands.ts';
 import { commands as serverCommands } from '../../apps/ip-server/src/cli/commands.ts';
 import { Emulator } from './emulator.ts';
@@ -11,6 +11,8 @@ import { jsonLines, type Line, type Outcome, type ProgramName } from './programs
 /** Between two questions, in ms: what is asked must have some of the machine, too. */
 const PAUSE_MS = 20;
 
+process.setMaxListeners(100); // each command listens for the process's signals and faults
+
 /** Runs a command in this process. @param input what it reads on standard input @param isTTY whether a person types it */
 export async function runHere(
   program: ProgramName,
@@ -18,7 +20,7 @@ export async function runHere(
   args: readonly string[],
   input = '',
   isTTY = false,
-  more: Readonly<Record<string, string>> = {},
+  more: Environment = {},
 ): Promise<Outcome> {
   const terminal = (): PassThrough => Object.assign(new PassThrough(), { isTTY });
   const [stdin, stdout, stderr] = [terminal(), terminal(), terminal()];
@@ -31,7 +33,7 @@ export async function runHere(
     summary: 'in the process of a test',
     commands: isServer ? serverCommands : clientCommands,
     argv: args,
-    env: { [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home, ...more },
+    env: { ...more, [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home },
     stdin,
     stdout,
     stderr,

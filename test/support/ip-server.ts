@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHostPort } from '@filer/protocol';
 import { onTestFinished } from 'vitest';
-import { DaemonProcess, ProgramProcess, runProgram, type Outcome } from './programs.ts';
+import { runHere } from './in-process.ts';
+import { DaemonProcess, ProgramProcess, type Outcome } from './programs.ts';
 
 /** A fresh folder for one test, removed at its end. */
 export async function freshFolder(): Promise<string> {
@@ -12,9 +13,9 @@ export async function freshFolder(): Promise<string> {
   return folder;
 }
 
-/** Runs one command of the real program to its end. */
+/** Runs one command to its end, in this process. */
 export function ipServer(home: string, ...args: string[]): Promise<Outcome> {
-  return runProgram('ip-server', args, home);
+  return runHere('ip-server', home, args);
 }
 
 /** The same with `--json`: the last line of what it printed, parsed. */

@@ -126,7 +126,7 @@ export class NetworkHere implements AsyncDisposable {
       host: LOOPBACK.host,
       port: this.#port,
       broadcastIntervalMs: 100,
-      reportIntervalMs: 500,
+      reportIntervalMs: 5_000,
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });

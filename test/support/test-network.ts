@@ -4,13 +4,15 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { askHere, until } from './in-process.ts';
+import { processEnvironment } from '@filer/program';
+import { askHere, runHere, until } from './in-process.ts';
 import {
   DaemonProcess,
   jsonLines,
   ProgramProcess,
   runProgram,
   type Line,
+  type ProgramName,
   type Outcome,
   type RunOptions,
 } from './programs.ts';
@@ -19,6 +21,8 @@ const MiB = 1024 * 1024;
 
 export interface NetworkOptions {
   readonly serverArgs?: readonly string[];
+  /** Each command is a process of its own, as at a user's: several times the work of one in this process. @default false */
+  readonly spawns?: boolean;
   /** Machines that are joined and started. */
   readonly running?: readonly string[];
 }
@@ -31,6 +35,7 @@ export class TestNetwork implements AsyncDisposable {
   readonly #all: ProgramProcess[] = [];
   #serverPort = '0';
   #serverArgs: readonly string[] = [];
+  #spawns = false;
   #invite: Promise<string> | undefined;
   #closed = false;
 
@@ -39,10 +44,15 @@ export class TestNetwork implements AsyncDisposable {
     this.serverHome = join(folder, 'server');
   }
 
-  static async open({ serverArgs = [], running = [] }: NetworkOptions = {}): Promise<TestNetwork> {
+  static async open({
+    serverArgs = [],
+    running = [],
+    spawns = false,
+  }: NetworkOptions = {}): Promise<TestNetwork> {
     const network = new TestNetwork(await mkdtemp(join(tmpdir(), 'filer-test-')));
     try {
       network.#serverArgs = serverArgs;
+      network.#spawns = spawns;
       await network.startServer();
       await Promise.all(running.map((name) => network.add(name)));
       return network;
@@ -77,7 +87,7 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Starts the server; after a stop on the same port. */
   async startServer(): Promise<DaemonProcess> {
-    const fast = ['--broadcast-interval', '100ms', '--report-interval', '500ms'];
+    const fast = ['--broadcast-interval', '100ms', '--report-interval', '5s'];
     const where = ['--host', '127.0.0.1', '--port', this.#serverPort];
     const args = [...where, ...fast, ...this.#serverArgs];
     const server = await DaemonProcess.start('ip-server', args, this.serverHome);
@@ -123,9 +133,9 @@ export class TestNetwork implements AsyncDisposable {
     return this.#keep(name, await DaemonProcess.start('filer-client', [...where, ...args], this.home(name)));
   }
 
-  /** Runs a machine's command to its end. */
+  /** Runs a machine's command to its end, in this process if that can be. */
   client(name: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return this.follow(name, args, options).ended;
+    return this.#run('filer-client', this.home(name), args, options);
   }
 
   /** Starts a machine's command. */
@@ -144,9 +154,9 @@ export class TestNetwork implements AsyncDisposable {
     return jsonLines(outcome);
   }
 
-  /** Runs a command of the server. */
+  /** Runs a command of the server, in this process if that can be. */
   ofServer(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return runProgram('ip-server', args, this.serverHome, options);
+    return this.#run('ip-server', this.serverHome, args, options);
   }
 
   /** Starts a command of the server. */
@@ -215,6 +225,12 @@ export class TestNetwork implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #run(program: ProgramName, home: string, args: readonly string[], options: RunOptions): Promise<Outcome> {
+    const { input, env, ...asProcess } = options;
+    if (this.#spawns || Object.keys(asProcess).length > 0) return runProgram(program, args, home, options);
+    return runHere(program, home, args, input, false, { ...processEnvironment(), ...env });
   }
 
   #keep(name: string, daemon: DaemonProcess): DaemonProcess {

@@ -2,14 +2,16 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { FairTurns } from '../../../packages/protocol/src/fairness/fair-turns.ts';
 
+/** A clock that only work moves. */
+let nowMs = 0;
+
 /** Work that takes longer than one turn of the event loop may. */
 function busy(ms: number): void {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
+  nowMs += ms;
 }
 
 test('while there is little to do, work is done at once', () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   expect(turns.run('a', () => 7)).toBe(7);
   expect(() =>
     turns.run('a', () => {
@@ -19,7 +21,7 @@ test('while there is little to do, work is done at once', () => {
 });
 
 test('one who asks for much waits for itself: the others have every second turn', async () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   const order: string[] = [];
   const work = (name: string) => (): void => {
     order.push(name);
@@ -36,7 +38,7 @@ test('one who asks for much waits for itself: the others have every second turn'
 });
 
 test('between two pieces of work that are long, the event loop turns', async () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   let loops = 0;
   let over = false;
   const counting = (async () => {
@@ -52,7 +54,7 @@ test('between two pieces of work that are long, the event loop turns', async () 
 });
 
 test('what pieces leave for the end of their tick is work of their turns: the event loop turns between them', async () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   let loops = 0;
   let over = false;
   const counting = (async () => {
@@ -78,7 +80,7 @@ test('what pieces leave for the end of their tick is work of their turns: the ev
 });
 
 test('of one holder 16 pieces may wait for something at once, and those of others begin meanwhile', async () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   const { promise, resolve } = Promise.withResolvers<void>();
   let begun = 0;
   const waiting = Array.from({ length: 20 }, () => Promise.resolve(turns.run('a', () => (begun++, promise))));
@@ -92,7 +94,7 @@ test('of one holder 16 pieces may wait for something at once, and those of other
 });
 
 test('work that fails tells the one who asked for it, and the next has its turn', async () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   void turns.run('a', () => busy(11));
   const failing = turns.run('a', () => {
     throw new Error('mine');
@@ -103,7 +105,7 @@ test('work that fails tells the one who asked for it, and the next has its turn'
 });
 
 test('a check whether it is one’s turn never runs work out of turn', async () => {
-  const turns = new FairTurns();
+  const turns = new FairTurns(() => nowMs);
   const order: number[] = [];
   void turns.run('a', () => busy(11));
   const first = turns.run('a', () => void order.push(1));

@@ -12,8 +12,14 @@ export class FairTurns {
   /** In the order of their turns. */
   readonly #waiting = new Map<string, (() => void)[]>();
   readonly #running = new Map<string, number>();
+  readonly #now: () => number;
   #sliceStart: number | undefined;
   #isSettling = false;
+
+  /** @param now a clock that never goes back, in ms */
+  constructor(now = (): number => performance.now()) {
+    this.#now = now;
+  }
 
   /** Does `work`, which waits for nothing, if it is the holder's turn now. @returns whether it was */
   tryNow(holder: string, work: () => void): boolean {
@@ -80,7 +86,7 @@ export class FairTurns {
 
   /** Whether this turn of the event loop may continue with work. */
   #isInSlice(): boolean {
-    const now = performance.now();
+    const now = this.#now();
     if (this.#sliceStart === undefined) {
       this.#sliceStart = now;
       setImmediate(() => {
