@@ -33,7 +33,7 @@ export async function runHere(
     summary: 'in the process of a test',
     commands: isServer ? serverCommands : clientCommands,
     argv: args,
-    env: { ...more, [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home },
+    env: { IP_SERVER_HTTP_PORT: 'off', ...more, [isServer ? 'IP_SERVER_HOME' : 'FILER_HOME']: home },
     stdin,
     stdout,
     stderr,

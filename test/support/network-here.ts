@@ -93,17 +93,20 @@ export class ClientHere implements AsyncDisposable {
 export class NetworkHere implements AsyncDisposable {
   readonly folder: string;
   readonly serverHome: string;
+  /** What the server is set to, beside its addresses. HTTP is off unless its port is set. */
+  readonly #settings: Readonly<Record<string, unknown>>;
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
   #port = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, settings: Readonly<Record<string, unknown>>) {
+    this.#settings = settings;
     this.folder = folder;
     this.serverHome = join(folder, 'server');
   }
 
-  static async open(): Promise<NetworkHere> {
-    const network = new NetworkHere(await mkdtemp(join(tmpdir(), 'filer-here-')));
+  static async open(settings: Readonly<Record<string, unknown>> = {}): Promise<NetworkHere> {
+    const network = new NetworkHere(await mkdtemp(join(tmpdir(), 'filer-here-')), settings);
     await network.startServer();
     return network;
   }
@@ -127,6 +130,8 @@ export class NetworkHere implements AsyncDisposable {
       port: this.#port,
       broadcastIntervalMs: 100,
       reportIntervalMs: 5_000,
+      httpPort: 'off' as const,
+      ...this.#settings,
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });

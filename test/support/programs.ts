@@ -55,7 +55,10 @@ export class ProgramProcess {
     const variable = program === 'ip-server' ? 'IP_SERVER_HOME' : 'FILER_HOME';
     const [command = process.execPath, ...rest] = [...wrapper, ...file, ...args];
     this.home = home;
-    this.child = spawn(command, rest, { cwd, env: { ...process.env, [variable]: home, ...env } });
+    this.child = spawn(command, rest, {
+      cwd,
+      env: { ...process.env, IP_SERVER_HTTP_PORT: 'off', [variable]: home, ...env },
+    });
     this.child.stdin.on('error', () => undefined); // a command that ends early does not read its input
     if (!opensInput) this.child.stdin.end(input);
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {

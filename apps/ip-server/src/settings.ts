@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { formatHostPort, MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS, parseHostPort } from '@filer/protocol';
 import {
   choiceKind,
@@ -14,6 +15,7 @@ import {
   SIZE,
   textKind,
   type Kind,
+  type Setting,
   type SettingValues,
 } from '@filer/program';
 
@@ -33,6 +35,31 @@ const ADDRESS = customKind('HOST:PORT such as server.example:10901', (text) => {
   if (address.port === 0) throw new RangeError('port 0 is not a dialable address');
   return formatHostPort(address);
 });
+
+const HTTP_PORT: Kind<number | 'off'> = {
+  ...PORT,
+  expects: 'a port from 0 to 65535, or off',
+  value: 'port|off',
+  parse: (text) => (text === 'off' ? 'off' : PORT.parse(text)),
+};
+
+const HTTP_NAME = customKind(
+  'a host name or an address such as ops.example',
+  (text) => {
+    const name = text.replace(/^\[(.*)\]$/, '$1');
+    return parseHostPort(`${name.includes(':') ? `[${name}]` : name}:1`).host.toLowerCase();
+  },
+  { value: 'name' },
+);
+
+const IP_ADDRESS = customKind(
+  'the address of a proxy such as 10.0.0.5',
+  (text) => {
+    if (isIP(text) === 0) throw new RangeError('not an address');
+    return text.toLowerCase();
+  },
+  { value: 'address' },
+);
 
 const WEBHOOK = customKind(
   'an http or https address such as https://ops.example/hooks/filer',
@@ -54,6 +81,35 @@ export const SETTINGS = {
     'address to listen on',
   ),
   port: setting(PORT, '10901', 'port to listen on, 0 for any that is free'),
+  httpHost: setting(
+    textKind('an address of this machine such as :: or 127.0.0.1', { value: 'host' }),
+    '127.0.0.1',
+    'address of the dashboard and the API',
+  ),
+  httpPort: {
+    ...setting(
+      HTTP_PORT,
+      '10980',
+      'their port, 0 for any that is free, as when it is in use; off serves none',
+    ),
+    fallback: undefined,
+  } satisfies Setting<number | 'off' | undefined>,
+  httpName: listSetting(HTTP_NAME, 'ops.example', 'name by which browsers call this server'),
+  httpCert: optionalSetting(
+    textKind('a file', { completes: 'file' }),
+    '/etc/ip-server/http-cert.pem',
+    'certificate for the dashboard (default: a self-made one where others than this machine reach it)',
+  ),
+  httpKey: optionalSetting(
+    textKind('a file', { completes: 'file' }),
+    '/etc/ip-server/http-key.pem',
+    'key of that certificate',
+  ),
+  httpProxy: listSetting(
+    IP_ADDRESS,
+    '127.0.0.1',
+    'address of a proxy that ends TLS in front of the dashboard, and is believed who asks',
+  ),
   advertise: listSetting(
     ADDRESS,
     'server.example:10901',

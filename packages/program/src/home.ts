@@ -24,6 +24,8 @@ export interface Home {
   readonly membershipFile: string;
   /** The server's `network-key.pem`. */
   readonly networkKeyFile: string;
+  /** The key and certificate that the server made itself for browsers: `http.pem`. */
+  readonly httpCertificateFile: string;
   /** The server's `webhook-secret`. */
   readonly webhookSecretFile: string;
   /** Where received files go. */
@@ -151,6 +153,7 @@ function homeIn(program: ProgramName, env: Environment, folders: UserFolders): H
     digestsFile: join(folders.data, 'digests.db'),
     membershipFile: join(folders.data, 'membership.json'),
     networkKeyFile: join(folders.data, 'network-key.pem'),
+    httpCertificateFile: join(folders.data, 'http.pem'),
     webhookSecretFile: join(folders.data, 'webhook-secret'),
     inbox: folders.inbox,
     outgoing: join(folders.data, 'outgoing'),

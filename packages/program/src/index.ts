@@ -112,15 +112,20 @@ export {
   method,
   NO_PARAMS,
   parsedBy,
+  ROLES,
   text,
   type Method,
   type MethodTypes,
+  type Role,
   type TypesOf,
 } from './rpc/method.ts';
 export {
   implement,
   implementWith,
+  LOCAL_CALLER,
+  type Audit,
   type Call,
+  type Caller,
   type Handler,
   type Handlers,
   type Methods,
@@ -160,3 +165,7 @@ export { TrustedClock, type ClockReading, type SavedTrust } from './trusted-cloc
 export { readClocks } from './machine-clocks.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';
 export { keepHeapSmall } from './small-heap.ts';
+export { openHttp } from './http/open-http.ts';
+export type { HttpListen, HttpOptions, HttpService } from './http/http-options.ts';
+export { digestOfToken, newToken, type Tokens } from './http/access.ts';
+export type { Route, RouteRequest } from './http/route.ts';

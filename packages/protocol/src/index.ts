@@ -57,7 +57,8 @@ export { Rates, type RateBounds } from './fairness/rates.ts';
 export { askBounded, BoundedAnswer, type AnswerBounds } from './bounded-answer.ts';
 export { diskNear, filesKeptFree, usableOf, type DiskState } from './disk-state.ts';
 export { makeFolders } from './make-folders.ts';
-export { createSecretFile } from './trust/secret-file.ts';
+export { createSecretFile, replaceSecretFile } from './trust/secret-file.ts';
+export { createWebCertificate, type WebCertificate } from './trust/web-certificate.ts';
 export { errorMessage, errorOf, formatError, formatOwnError, ownErrorOf, saidBy } from './messages/error.ts';
 export {
   expectType,

@@ -1,4 +1,4 @@
-import { closeAll, implementWith, type EventRing, type Methods } from '@filer/program';
+import { closeAll, implementWith, LOCAL_CALLER, type EventRing, type Methods } from '@filer/program';
 import { FilerError, type HostPort, type Session } from '@filer/protocol';
 import { contract } from '../api/contract.ts';
 import type { ClientEventData } from '../api/contract/events.ts';
@@ -178,7 +178,11 @@ export class Daemon implements DaemonPart {
   async #continued(params: GetParams): Promise<void> {
     try {
       const { signal } = this.#stopping;
-      await operations.get(this.#context, params, { emit: () => Promise.resolve(), signal });
+      await operations.get(this.#context, params, {
+        caller: LOCAL_CALLER,
+        emit: () => Promise.resolve(),
+        signal,
+      });
     } catch (error) {
       if (!this.#stopping.signal.aborted)
         this.#parts.log.warn('a get has failed', { job: params.job, error });

@@ -5,12 +5,15 @@ import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { TestedAlarm } from '../alarms/alarms.ts';
 import type { Overview } from '../daemon/overview.ts';
 import type { ServerParts } from '../daemon/server-daemon.ts';
+import type { AuditLog } from '../http/audit-log.ts';
+import type { ServerTokens } from '../http/server-tokens.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Reachable } from '../network/reach.ts';
 import type { Removals } from '../network/removals.ts';
 import type { CollectRun, CollectStore } from '../store/collect-store.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { AlarmChannel, AlarmStore } from '../store/alarm-store.ts';
+import type { AuditStore } from '../store/audit-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
@@ -29,6 +32,11 @@ export interface AdminApi {
   readonly overview: Overview;
   readonly alarms: AlarmStore;
   readonly alarmSettings: AlarmSettings;
+  /** Who may come in over HTTP. */
+  readonly tokens: ServerTokens;
+  /** Where is written who changes what. */
+  readonly audit: AuditLog;
+  readonly auditStore: AuditStore;
   /** Where machines reach the server, for invites. */
   readonly reach: Reachable;
   readonly network: NetworkSide;
@@ -56,7 +64,7 @@ export interface NetworkSide {
 
 export interface NetworkStatus extends Pick<
   StatusDocument,
-  'running' | 'version' | 'pid' | 'uptimeMs' | 'listen' | 'connections' | 'storeProblem'
+  'running' | 'version' | 'pid' | 'uptimeMs' | 'listen' | 'http' | 'connections' | 'storeProblem'
 > {
   /** Why the last alarm was not delivered. */
   readonly alarmProblem: string | null;
@@ -65,6 +73,7 @@ export interface NetworkStatus extends Pick<
 /** The running server as commands use it. */
 export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefined): AdminApi {
   const { home, founding, store, directory, removals, overview, alarmSettings, reach, events } = daemon;
+  const { tokens, audit } = daemon;
   return {
     home,
     founding,
@@ -77,6 +86,9 @@ export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefin
     overview,
     alarms: store.alarms,
     alarmSettings,
+    tokens,
+    audit,
+    auditStore: store.audit,
     reach,
     network: networkSideOf(daemon, stop),
     events,
@@ -103,13 +115,22 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
   };
 }
 
-function statusOf({ version, startedAt, listened, network, health, alarms }: ServerParts): NetworkStatus {
+function statusOf({
+  version,
+  startedAt,
+  listened,
+  network,
+  health,
+  alarms,
+  http,
+}: ServerParts): NetworkStatus {
   return {
     running: true,
     version,
     pid: process.pid,
     uptimeMs: Date.now() - startedAt,
     listen: formatHostPort(listened),
+    http: http.url ?? null,
     connections: network.messengers.size,
     storeProblem: health.problem?.message ?? null,
     alarmProblem: alarms.problem ?? null,

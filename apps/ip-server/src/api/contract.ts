@@ -2,6 +2,13 @@ import { collectMethods } from './contract/collects.ts';
 import { eventMethods } from './contract/events.ts';
 import { memberMethods } from './contract/members.ts';
 import { serverMethods } from './contract/server.ts';
+import { tokenMethods } from './contract/tokens.ts';
 
 /** Everything that can be asked of an ip-server. */
-export const contract = { ...serverMethods, ...memberMethods, ...collectMethods, ...eventMethods };
+export const contract = {
+  ...serverMethods,
+  ...memberMethods,
+  ...collectMethods,
+  ...eventMethods,
+  ...tokenMethods,
+};

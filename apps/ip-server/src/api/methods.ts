@@ -10,76 +10,82 @@ import type { InviteEntry } from './contract/members.ts';
 import { findMember } from './members.ts';
 import { peersDocument } from './peers.ts';
 import { statusDocument } from './status.ts';
+import { tokenHandlers } from './tokens.ts';
 
 /** Every method of the contract, on one server. */
 export function methodsOn(api: AdminApi): Methods {
   const { registry, directory, removals, founding, network, now } = api;
-  return implement(contract, {
-    events: (params, call) => tellEvents(api.events, params, call),
-    status: () => statusDocument(api),
-    stop: () => {
-      network.stop();
-      return stoppingProcess();
+  return implement(
+    contract,
+    {
+      events: (params, call) => tellEvents(api.events, params, call),
+      status: () => statusDocument(api),
+      stop: () => {
+        network.stop();
+        return stoppingProcess();
+      },
+      alarms: async ({ limit }) => ({ alarms: await alarmDocuments(api, limit) }),
+      alarmTest: async ({ channels }, { signal }) => {
+        const { time, ...tested } = await network.testAlarm(channels, signal);
+        return { ...tested, time: iso(time) };
+      },
+      broadcast: ({ text }) => network.broadcast(text),
+      peers: ({ all }) => peersDocument(api, all),
+      member: ({ peer }) => ({ membership: findMember(api, peer).membership }),
+      amend: async ({ membership }) => {
+        verifyMembership(membership, founding.network);
+        const { membership: known, status } = findMember(api, membership.id);
+        if (status === 'left') {
+          throw new FilerError(
+            'refused',
+            `${known.name} has left the network, so its membership cannot be changed: let it join again with a new invite, or remove it with "ip-server remove ${known.name}"`,
+          );
+        }
+        checkName(membership.name, membership.id, directory);
+        const refused = await directory.amend(membership);
+        if (refused !== undefined) throw amendRefusal(refused, membership, directory);
+        network.announceMembers();
+        return { membership };
+      },
+      removalNext: () => ({ number: removals.number + 1 }),
+      remove: async ({ removal }) => {
+        await removals.append(removal);
+        return {};
+      },
+      inviteContext: () => ({ ...founding, ...api.reach }),
+      inviteAdd: async ({ grant }) => {
+        // Enrolment compares with what is registered here, and relies on this check.
+        verifyGrant(grant, founding.network);
+        await registry.addInvite(grant);
+        return {};
+      },
+      inviteList: async () => ({
+        invites: (await registry.invites()).map(({ grant, used, revokedAt }) => ({
+          id: grant.invite,
+          groups: grant.groups,
+          createdAt: iso(grant.createdAt),
+          expiresAt: iso(grant.expiresAt),
+          uses: grant.uses,
+          used,
+          revokedAt: revokedAt === undefined ? null : iso(revokedAt),
+          state: stateOfInvite(grant.expiresAt, grant.uses, used, revokedAt, now()),
+          members: membersOf(api, grant.invite).map((member) => member.membership.name),
+        })),
+      }),
+      inviteRevoke: async ({ id }) => {
+        if (!(await registry.revokeInvite(id, now()))) {
+          throw new FilerError(
+            'invite-wrong',
+            `there is no invite ${id}: "ip-server invite --list" shows them`,
+          );
+        }
+        return { id, members: membersOf(api, id).map((member) => member.membership.id) };
+      },
+      ...collectHandlers(api),
+      ...tokenHandlers(api),
     },
-    alarms: async ({ limit }) => ({ alarms: await alarmDocuments(api, limit) }),
-    alarmTest: async ({ channels }, { signal }) => {
-      const { time, ...tested } = await network.testAlarm(channels, signal);
-      return { ...tested, time: iso(time) };
-    },
-    broadcast: ({ text }) => network.broadcast(text),
-    peers: ({ all }) => peersDocument(api, all),
-    member: ({ peer }) => ({ membership: findMember(api, peer).membership }),
-    amend: async ({ membership }) => {
-      verifyMembership(membership, founding.network);
-      const { membership: known, status } = findMember(api, membership.id);
-      if (status === 'left') {
-        throw new FilerError(
-          'refused',
-          `${known.name} has left the network, so its membership cannot be changed: let it join again with a new invite, or remove it with "ip-server remove ${known.name}"`,
-        );
-      }
-      checkName(membership.name, membership.id, directory);
-      const refused = await directory.amend(membership);
-      if (refused !== undefined) throw amendRefusal(refused, membership, directory);
-      network.announceMembers();
-      return { membership };
-    },
-    removalNext: () => ({ number: removals.number + 1 }),
-    remove: async ({ removal }) => {
-      await removals.append(removal);
-      return {};
-    },
-    inviteContext: () => ({ ...founding, ...api.reach }),
-    inviteAdd: async ({ grant }) => {
-      // Enrolment compares with what is registered here, and relies on this check.
-      verifyGrant(grant, founding.network);
-      await registry.addInvite(grant);
-      return {};
-    },
-    inviteList: async () => ({
-      invites: (await registry.invites()).map(({ grant, used, revokedAt }) => ({
-        id: grant.invite,
-        groups: grant.groups,
-        createdAt: iso(grant.createdAt),
-        expiresAt: iso(grant.expiresAt),
-        uses: grant.uses,
-        used,
-        revokedAt: revokedAt === undefined ? null : iso(revokedAt),
-        state: stateOfInvite(grant.expiresAt, grant.uses, used, revokedAt, now()),
-        members: membersOf(api, grant.invite).map((member) => member.membership.name),
-      })),
-    }),
-    inviteRevoke: async ({ id }) => {
-      if (!(await registry.revokeInvite(id, now()))) {
-        throw new FilerError(
-          'invite-wrong',
-          `there is no invite ${id}: "ip-server invite --list" shows them`,
-        );
-      }
-      return { id, members: membersOf(api, id).map((member) => member.membership.id) };
-    },
-    ...collectHandlers(api),
-  });
+    api.audit,
+  );
 }
 
 function membersOf({ directory }: AdminApi, invite: string): Member[] {

@@ -12,7 +12,6 @@ export async function statusDocument(api: AdminApi): Promise<StatusDocument> {
     network: founding.network,
     ...status,
     addresses: reach.addresses.map(formatHostPort),
-    http: null,
     members: peers.length,
     online: peers.filter(({ online }) => online).length,
     networkKey: existsSync(home.networkKeyFile) ? 'here' : 'exported',

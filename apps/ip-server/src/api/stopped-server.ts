@@ -6,6 +6,8 @@ import { guardFolders } from '@filer/transfer';
 import { shownAlarmSettings } from '../alarms/alarm-settings.ts';
 import { machineClocks } from '../daemon/machine-clocks.ts';
 import { Overview } from '../daemon/overview.ts';
+import { AuditLog } from '../http/audit-log.ts';
+import { ServerTokens } from '../http/server-tokens.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
 import { Directory } from '../network/directory.ts';
 import { openFoundation } from '../network/foundation.ts';
@@ -74,6 +76,9 @@ export async function openStoppedServer(
       overview,
       alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
+      tokens: new ServerTokens(store.tokens, Date.now),
+      audit: new AuditLog(store.audit, Date.now),
+      auditStore: store.audit,
       reach: reachableAt((await registry.listenedAt(founding.server)) ?? settings),
       network: STOPPED_NETWORK,
       events: new EventRing(),
@@ -98,6 +103,7 @@ const STOPPED_NETWORK: NetworkSide = {
     pid: null,
     uptimeMs: null,
     listen: null,
+    http: null,
     connections: 0,
     storeProblem: null,
     alarmProblem: null,

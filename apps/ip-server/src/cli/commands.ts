@@ -10,6 +10,10 @@ export const commands: readonly Command[] = [
       next: 'Next:  ip-server invite   and, as a backup of a new network:  ip-server network-key export FILE',
     }),
   ]),
+  ...group('Dashboard', [
+    command('dashboard', 'print a link to the dashboard', () => import('./dashboard/dashboard.ts')),
+    command('audit', 'list who changed what', () => import('./dashboard/audit.ts')),
+  ]),
   ...group('Machines', [
     command('peers', 'list the machines, and the state of their reports', () => import('./members/peers.ts')),
     command('invite', 'print an invite link that admits machines', () => import('./members/invite.ts')),

@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { aborted, FilerError, formatHostPort } from '@filer/protocol';
 import {
   createLogger,
@@ -32,7 +33,7 @@ export async function run(
   context: Context,
 ): Promise<void> {
   if (join && noJoin) throw new FilerError('usage', '--join and --no-join exclude each other');
-  const { home, env, output, signal, version } = context;
+  const { bin, home, env, output, signal, version } = context;
   await openHome(home);
   const settings = await readConfiguration(SETTINGS, { home, env, flags });
   const log = await createLogger({
@@ -50,6 +51,7 @@ export async function run(
     log,
     version,
     methodsOf: (parts) => methodsOn(adminApiOf(parts, stopped.resolve)),
+    pages: resolve(dirname(bin), '../../../packages/web/dist/dashboard'),
     onFounded: () => {
       isNew = true;
       output.words(BACKUP_ADVICE);
@@ -61,9 +63,14 @@ export async function run(
     await writeConfigurationTemplate(SETTINGS, home);
     const listen = formatHostPort(server.listened);
     const { id } = server.identity;
-    output.line(`ip-server ready on ${listen}  id ${id.slice(0, 12)}…`);
-    output.json({ type: 'ready', id, listen, http: null });
-    log.info('listening', { listen, id, version });
+    const { url: http = null, fingerprint } = server.http;
+    output.line(
+      `ip-server ready on ${listen}  id ${id.slice(0, 12)}…${http === null ? '' : `  dashboard ${http}`}`,
+    );
+    output.json({ type: 'ready', id, listen, http, ...(fingerprint === undefined ? {} : { fingerprint }) });
+    if (fingerprint !== undefined)
+      output.words(`The certificate of the dashboard is self-made; its SHA-256 is ${fingerprint}`);
+    log.info('listening', { listen, id, version, http });
     const ending = Promise.race([aborted(signal), stopped.promise]);
     const admitted = admitOwnClient({ join, noJoin, isNew }, context).then(() => true);
     if (await Promise.race([ending.then(() => false), admitted]))

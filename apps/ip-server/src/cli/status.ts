@@ -21,6 +21,7 @@ function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
     ['server', id],
     ['network', network],
     ['addresses', addresses.join(' ')],
+    ...(running ? [['dashboard', status.http ?? 'off'] as const] : []),
     ['machines', `${members}, ${online} online${lateWords(status)}`],
     ...alarmFacts(status.alarms),
     [

@@ -20,6 +20,9 @@ import { Alarms } from '../alarms/alarms.ts';
 import { openRoutes } from '../alarms/routes.ts';
 import type { ServerEventData } from '../api/contract/events.ts';
 import { Collects } from '../collect/collects.ts';
+import { AuditLog } from '../http/audit-log.ts';
+import { ServerHttp } from '../http/server-http.ts';
+import { ServerTokens } from '../http/server-tokens.ts';
 import { Directory } from '../network/directory.ts';
 import { Enrolment } from '../network/enrolment.ts';
 import { openFoundation } from '../network/foundation.ts';
@@ -56,6 +59,8 @@ export interface ServerOptions {
   readonly version: string;
   /** What commands can ask of the running server. */
   readonly methodsOf: (server: ServerParts) => Methods;
+  /** The folder of the built dashboard. @default none */
+  readonly pages?: string;
   /** Told when the network is made by this start, before its port opens. @default nothing */
   readonly onFounded?: () => void;
   /** Ends the opening. */
@@ -288,6 +293,20 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   await collects.start();
   await alarms.start();
 
+  // People.
+  const tokens = new ServerTokens(store.tokens, Date.now);
+  const audit = new AuditLog(store.audit, Date.now);
+  const http = new ServerHttp({
+    home,
+    settings,
+    identity,
+    version,
+    events,
+    tokens,
+    audit,
+    pages: options.pages,
+    log,
+  });
   const parts = {
     home,
     version,
@@ -306,10 +325,16 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     network: port,
     collects,
     listened,
+    http,
+    tokens,
+    audit,
     reach,
   };
+  const methods = methodsOf(parts);
   const onFault = (why: unknown): void => log.error('a command failed for a fault of this program', { why });
-  closing.adopt(await RpcServer.open(home, { methods: methodsOf(parts), onFault }), (it) => it.close());
+  closing.defer(() => http.close());
+  await http.open(methods);
+  closing.adopt(await RpcServer.open(home, { methods, onFault }), (it) => it.close());
   return parts;
 }
 

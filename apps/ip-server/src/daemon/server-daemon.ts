@@ -4,6 +4,9 @@ import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { Alarms } from '../alarms/alarms.ts';
 import type { ServerEventData } from '../api/contract/events.ts';
 import type { Collects } from '../collect/collects.ts';
+import type { AuditLog } from '../http/audit-log.ts';
+import type { ServerHttp } from '../http/server-http.ts';
+import type { ServerTokens } from '../http/server-tokens.ts';
 import type { Directory } from '../network/directory.ts';
 import type { PeerServer } from '../network/peer-server.ts';
 import type { Presence } from '../network/presence.ts';
@@ -35,6 +38,10 @@ export interface ServerParts {
   readonly collects: Collects;
   /** Where it listens. */
   readonly listened: ListenedAt;
+  /** The dashboard and the API. */
+  readonly http: ServerHttp;
+  readonly tokens: ServerTokens;
+  readonly audit: AuditLog;
   /** Where machines reach it, for invites. */
   readonly reach: Reachable;
 }

@@ -1,10 +1,12 @@
 import type { AlarmStore } from './alarm-store.ts';
 import type { AttachmentStore } from './attachment-store.ts';
+import type { AuditStore } from './audit-store.ts';
 import type { CollectStore } from './collect-store.ts';
 import type { ExpectationStore } from './expectation-store.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
 import type { SampleStore } from './sample-store.ts';
+import type { TokenStore } from './token-store.ts';
 
 /**
  * What a server keeps; `test/suites/store.ts` says how each engine behaves. An engine may lie on another machine, and serve several
@@ -18,6 +20,8 @@ export interface Store {
   readonly samples: SampleStore;
   readonly attachments: AttachmentStore;
   readonly collects: CollectStore;
+  readonly tokens: TokenStore;
+  readonly audit: AuditStore;
   /** What it takes of the disk of this home; undefined for an engine that keeps nothing there. */
   readonly room: DatabaseRoom | undefined;
   /** May be called twice. */

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { Transport } from './client.ts';
-import { methodOf, type Methods } from './implement.ts';
+import { LOCAL_CALLER, methodOf, type Methods } from './implement.ts';
 
 /**
  * Calls a daemon that lives in this process. Values are copied as JSON, so that they are what they would be over a
@@ -35,7 +35,7 @@ export function transportHere(methods: Methods, close: () => Promise<void>): Tra
           throw error;
         }
       };
-      const result = methodOf(methods, name)(copied(params), { emit, signal: stop });
+      const result = methodOf(methods, name)(copied(params), { caller: LOCAL_CALLER, emit, signal: stop });
       running.add(result);
       try {
         const value = await result;

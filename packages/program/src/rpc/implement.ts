@@ -1,9 +1,22 @@
-import { FilerError } from '@filer/protocol';
+import { FilerError, type ErrorCode } from '@filer/protocol';
+import { describeFailure } from '../failure.ts';
 import { checked } from './checked.ts';
-import type { Contract, Method, MethodTypes } from './method.ts';
+import type { Contract, Method, MethodTypes, Role } from './method.ts';
+
+/** Who calls: the user of this machine with a command, or who has a token, over HTTP. */
+export interface Caller {
+  /** Of the token; `local` for a command. */
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** A command on this machine. */
+export const LOCAL_CALLER: Caller = { id: 'local', name: 'command', role: 'admin' };
 
 /** A call while it runs, as the method sees it. */
 export interface Call<Item> {
+  readonly caller: Caller;
   /** Hands items to the caller, together; await it, so that a slow caller holds back its own call. */
   readonly emit: (...items: readonly Item[]) => Promise<void>;
   /** Aborted when the caller has gone away or the daemon stops. */
@@ -26,13 +39,28 @@ export type Served = (params: unknown, call: Call<unknown>) => Promise<unknown>;
 /** The methods of a daemon, by name. */
 export type Methods = ReadonlyMap<string, Served>;
 
-/** Binds each method of a contract to what does it. The params are checked here, where they come in. */
+/** Who changed what is written down here. */
+export interface Audit {
+  /**
+   * Called before a method that changes something.
+   *
+   * @returns what is called at its end @throws FilerError when it cannot be written; nothing is changed then
+   */
+  begin(caller: Caller, action: string, target: string): Promise<(result: 'ok' | ErrorCode) => Promise<void>>;
+}
+
+/**
+ * Binds each method of a contract to what does it. The params are checked here, where they come in.
+ *
+ * @param audit gets each call that changes something @default none
+ */
 export function implement<M extends Record<keyof M, MethodTypes>, H extends Handlers<M>>(
   contract: Contract<M>,
   handlers: H,
+  audit?: Audit,
 ): Methods {
   const methods = new Map<string, Served>();
-  for (const key in contract) methods.set(contract[key].name, served(contract[key], handlers[key]));
+  for (const key in contract) methods.set(contract[key].name, served(contract[key], handlers[key], audit));
   return methods;
 }
 
@@ -64,11 +92,22 @@ export function implementWith<C, M extends Record<keyof M, MethodTypes>, O exten
   return methods;
 }
 
-function served<T extends MethodTypes>(method: Method<T>, handler: Handler<T>): Served {
+function served<T extends MethodTypes>(method: Method<T>, handler: Handler<T>, audit?: Audit): Served {
   const words = `the parameters of "${method.name}" are not what it takes`;
   return async (params, call) => {
     const known = checked(method.params, params ?? {}, 'message-malformed', words);
-    return await handler(known, { emit: (...items) => call.emit(...items), signal: call.signal });
+    const run = async (): Promise<T['result']> =>
+      await handler(known, { ...call, emit: (...items) => call.emit(...items) });
+    if (audit === undefined || method.changes !== true) return await run();
+    const end = await audit.begin(call.caller, method.name, method.target?.(known) ?? '');
+    try {
+      const result = await run();
+      await end('ok');
+      return result;
+    } catch (error) {
+      await end(describeFailure(error).code);
+      throw error;
+    }
   };
 }
 

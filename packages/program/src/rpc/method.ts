@@ -8,8 +8,25 @@ export interface MethodTypes {
   readonly result: unknown;
 }
 
-/** One method of a daemon, declared once: the daemon implements it, commands call it. */
-export interface Method<T extends MethodTypes> {
+/**
+ * What may be done over HTTP, each role with all that those before it may: look; begin what is prepared, such as a collect, and send
+ * texts; everything.
+ */
+export const ROLES = ['read', 'jobs', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What others than the user of this machine may do with a method, and how it is accounted for. */
+export interface Access<P> {
+  /** The least role that may call it over HTTP. @default none: only commands of this machine call it */
+  readonly access?: Role;
+  /** Whether it changes something: it is called with POST, and stands in the audit log. @default false */
+  readonly changes?: boolean;
+  /** What is changed, for the audit log. @default the name of the method says all */
+  target?(params: P): string;
+}
+
+/** One method of a daemon, declared once: the daemon implements it, commands call it, HTTP serves it. */
+export interface Method<T extends MethodTypes> extends Access<T['params']> {
   readonly name: string;
   readonly params: v.GenericSchema<T['params']>;
   readonly item: v.GenericSchema<T['item']>;
@@ -24,7 +41,7 @@ export type Contract<M extends Record<keyof M, MethodTypes>> = {
   readonly [K in keyof M]: Method<M[K]>;
 };
 
-interface Declaration<P, I, R> {
+interface Declaration<P, I, R> extends Access<P> {
   readonly params: v.GenericSchema<P>;
   /** @default no items */
   readonly item?: v.GenericSchema<I>;
@@ -42,9 +59,9 @@ interface Declaration<P, I, R> {
  */
 export function method<P, R, I = never>(
   name: string,
-  { params, item, result }: Declaration<P, I, R>,
+  { item, ...declared }: Declaration<P, I, R>,
 ): Method<{ readonly params: P; readonly item: I; readonly result: R }> {
-  return { name, params, item: item ?? v.never(), result };
+  return { name, item: item ?? v.never(), ...declared };
 }
 
 /** What a method without parameters takes. */

@@ -13,7 +13,7 @@ import {
 } from '@filer/protocol';
 import { describeFailure } from '../failure.ts';
 import type { Home } from '../home.ts';
-import { methodOf, type Methods, type Served } from './implement.ts';
+import { LOCAL_CALLER, methodOf, type Methods, type Served } from './implement.ts';
 import { itemsMessage, resultMessage, valueOf } from './wire.ts';
 
 export interface RpcServerOptions {
@@ -120,7 +120,7 @@ export class RpcServer {
       await session.notify(header, content);
     };
     try {
-      const result = await method(params, { emit, signal });
+      const result = await method(params, { caller: LOCAL_CALLER, emit, signal });
       const { header, content } = resultMessage(id, result);
       await session.notify(header, content);
     } catch (error) {

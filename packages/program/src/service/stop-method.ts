@@ -11,7 +11,7 @@ const stopping = v.object({
 export type Stopping = v.InferOutput<typeof stopping>;
 
 /** Ends the daemon in order, after its answer. */
-export const stopMethod = method('stop', { params: NO_PARAMS, result: stopping });
+export const stopMethod = method('stop', { params: NO_PARAMS, result: stopping, changes: true });
 
 /** What a daemon answers that is about to end. */
 export function stoppingProcess(): Stopping {

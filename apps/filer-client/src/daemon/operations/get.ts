@@ -14,14 +14,13 @@ import { requireAbsolute } from './read-path.ts';
 import { findPeer } from './recipients.ts';
 
 /** `get PEER:PATH [DEST]` */
-export const get: OperationOf<typeof getMethods.get> = async (context, params, { emit, signal }) => {
-  if (params.dryRun === true)
-    return await fetchTo(context, params, newJobId(), () => undefined, { emit, signal });
+export const get: OperationOf<typeof getMethods.get> = async (context, params, call) => {
+  if (params.dryRun === true) return await fetchTo(context, params, newJobId(), () => undefined, call);
   using kept = new KeptGet(context, params.job);
-  const stop = AbortSignal.any([signal, kept.signal]);
+  const stop = AbortSignal.any([call.signal, kept.signal]);
   const begin = (peer: KnownPeer): void => kept.begin(peer, params);
   try {
-    return kept.end(await fetchTo(context, params, kept.id, begin, { emit, signal: stop }));
+    return kept.end(await fetchTo(context, params, kept.id, begin, { ...call, signal: stop }));
   } catch (error) {
     kept.fail(error);
     throw error;

@@ -164,14 +164,30 @@ const whichRun = v.object({ name, run: v.exactOptional(text(64)) });
 
 export const collectMethods = {
   /** Those with trouble in their last run first, then by name. */
-  collects: method('collects', { params: NO_PARAMS, result: collectsDocument }),
-  collectAdd: method('collect-add', { params: definition, result: collectEntry }),
+  collects: method('collects', { params: NO_PARAMS, result: collectsDocument, access: 'read' }),
+  collectAdd: method('collect-add', {
+    params: definition,
+    result: collectEntry,
+    access: 'admin',
+    changes: true,
+    target: (collect) => collect.name,
+  }),
   /** What was collected stays. */
   collectRemove: method('collect-remove', {
+    access: 'admin',
+    changes: true,
+    target: (collect) => collect.name,
     params: named,
     result: v.object({ name: v.string(), folder: v.string() }),
   }),
-  collectShow: method('collect-show', { params: whichRun, result: ledgerDocument }),
+  collectShow: method('collect-show', { params: whichRun, result: ledgerDocument, access: 'read' }),
   /** Begins a run and follows it until nothing more comes of it for now. */
-  collectRun: method('collect-run', { params: named, item: collectRunEvent, result: collectRunDone }),
+  collectRun: method('collect-run', {
+    params: named,
+    item: collectRunEvent,
+    result: collectRunDone,
+    access: 'jobs',
+    changes: true,
+    target: (collect) => collect.name,
+  }),
 };

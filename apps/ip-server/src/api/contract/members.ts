@@ -80,23 +80,37 @@ const membership = v.object({ membership: parsedBy(parseMembership) });
 const whichPeers = v.object({ all: v.boolean() });
 
 export const memberMethods = {
-  peers: method('peers', { params: whichPeers, result: peersDocument }),
+  peers: method('peers', { params: whichPeers, result: peersDocument, access: 'read' }),
 
   /** By name or id. */
-  member: method('member', { params: v.object({ peer: text(64) }), result: membership }),
+  member: method('member', { params: v.object({ peer: text(64) }), result: membership, access: 'read' }),
 
-  amend: method('amend', { params: membership, result: membership }),
+  amend: method('amend', {
+    params: membership,
+    result: membership,
+    access: 'admin',
+    changes: true,
+    target: ({ membership: { name, id } }) => `${name} ${id}`,
+  }),
 
   /** The number that the next removal carries. */
-  removalNext: method('removal-next', { params: NO_PARAMS, result: v.object({ number: v.number() }) }),
+  removalNext: method('removal-next', {
+    params: NO_PARAMS,
+    result: v.object({ number: v.number() }),
+    access: 'read',
+  }),
 
   remove: method('remove', {
     params: v.object({ removal: parsedBy(parseRemoval) }),
     result: v.object({}),
+    access: 'admin',
+    changes: true,
+    target: ({ removal: { id } }) => id,
   }),
 
   /** What an invite says of the network and of where the server is. */
   inviteContext: method('invite-context', {
+    access: 'read',
     params: NO_PARAMS,
     result: v.object({ ...founding.entries, addresses: arrayOf(hostPort), leftOut: arrayOf(hostPort) }),
   }),
@@ -104,15 +118,22 @@ export const memberMethods = {
   inviteAdd: method('invite-add', {
     params: v.object({ grant: parsedBy(parseGrant) }),
     result: v.object({}),
+    access: 'admin',
+    changes: true,
+    target: ({ grant: { invite } }) => invite,
   }),
 
   inviteList: method('invite-list', {
+    access: 'read',
     params: NO_PARAMS,
     result: v.object({ invites: arrayOf(inviteEntry) }),
   }),
 
   /** Answers with the ids of those who joined with it and are still members. */
   inviteRevoke: method('invite-revoke', {
+    access: 'admin',
+    changes: true,
+    target: ({ id }) => id,
     params: v.object({ id: text(64) }),
     result: v.object({ id: v.string(), members: arrayOf(v.string()) }),
   }),

@@ -27,7 +27,8 @@ const statusDocument = v.object({
   listen: v.nullable(v.string()),
   /** Where invites say that it is. */
   addresses: arrayOf(v.string()),
-  http: v.null(),
+  /** Where the dashboard and the API are; null while stopped, and with --http-port off. */
+  http: v.nullable(v.string()),
   members: v.number(),
   online: v.number(),
   connections: v.number(),
@@ -76,18 +77,21 @@ const alarmDocument = v.object({
 export type AlarmDocument = v.InferOutput<typeof alarmDocument>;
 
 export const serverMethods = {
-  status: method('status', { params: NO_PARAMS, result: statusDocument }),
+  status: method('status', { params: NO_PARAMS, result: statusDocument, access: 'read' }),
 
   stop: stopMethod,
 
   /** So many of the newest, oldest first. */
   alarms: method('alarms', {
+    access: 'read',
     params: v.object({ limit: count }),
     result: v.object({ alarms: arrayOf(alarmDocument) }),
   }),
 
   /** Tells a test alarm over the ways that are set. */
   alarmTest: method('alarm-test', {
+    access: 'admin',
+    changes: true,
     /** @default all that are set */
     params: v.object({ channels: v.exactOptional(arrayOf(channel, 2)) }),
     result: v.object({
@@ -102,6 +106,9 @@ export const serverMethods = {
 
   /** A text from the server itself to everyone who is online. */
   broadcast: method('broadcast', {
+    access: 'jobs',
+    changes: true,
+    target: ({ text: said }) => said,
     params: v.object({ text: text(Number.POSITIVE_INFINITY) }),
     result: v.object({ reached: v.number(), offline: v.number() }),
   }),

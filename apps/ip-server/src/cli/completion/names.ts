@@ -40,6 +40,11 @@ const NAMES: Readonly<Record<string, (server: ServerClient) => Promise<readonly 
     (await server.call(contract.collects, {})).collects.flatMap(({ name, lastRun }) =>
       lastRun === null ? [] : [{ text: lastRun.run, about: `the newest of ${name}` }],
     ),
+  token: async (server) =>
+    (await server.call(contract.tokens, {})).tokens.map(({ id, name, role }) => ({
+      text: id,
+      about: `${name}, ${role}`,
+    })),
   invite: async (server) =>
     (await server.call(contract.inviteList, {})).invites
       .filter(({ state }) => state === 'open')

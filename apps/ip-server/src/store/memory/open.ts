@@ -2,11 +2,13 @@ import type { Effects } from '../effects.ts';
 import type { Store } from '../interfaces.ts';
 import { MemoryAlarmStore } from './alarm-store.ts';
 import { MemoryAttachmentStore } from './attachment-store.ts';
+import { MemoryAuditStore } from './audit-store.ts';
 import { MemoryCollectStore } from './collect-store.ts';
 import { MemoryExpectationStore } from './expectation-store.ts';
 import { MemoryRegistry } from './registry.ts';
 import { MemoryReportStore } from './report-store.ts';
 import { MemorySampleStore } from './sample-store.ts';
+import { MemoryTokenStore } from './token-store.ts';
 
 /** A store that lasts as long as the process, for tests. */
 export function openMemoryStore(): Store {
@@ -27,6 +29,8 @@ export function openMemoryStore(): Store {
     samples: new MemorySampleStore(),
     attachments,
     collects: new MemoryCollectStore(),
+    tokens: new MemoryTokenStore(),
+    audit: new MemoryAuditStore(),
     room: undefined,
     close: () => Promise.resolve(),
   };

@@ -1,12 +1,14 @@
 import type { Store } from '../interfaces.ts';
 import { SqliteAlarmStore } from './alarm-store.ts';
 import { SqliteAttachmentStore } from './attachment-store.ts';
+import { SqliteAuditStore } from './audit-store.ts';
 import { SqliteCollectStore } from './collect-store.ts';
 import { openDatabase, SqliteRoom } from './database.ts';
 import { SqliteExpectationStore } from './expectation-store.ts';
 import { SqliteRegistry } from './registry.ts';
 import { SqliteReportStore } from './report-store.ts';
 import { SqliteSampleStore } from './sample-store.ts';
+import { SqliteTokenStore } from './token-store.ts';
 
 /**
  * Opens the embedded store.
@@ -24,6 +26,8 @@ export async function openSqliteStore(file: string, busyTimeoutMs?: number): Pro
       reports: new SqliteReportStore(database, expectations),
       samples: new SqliteSampleStore(database),
       collects: new SqliteCollectStore(database),
+      tokens: new SqliteTokenStore(database),
+      audit: new SqliteAuditStore(database),
       attachments: new SqliteAttachmentStore(database),
       expectations,
       alarms,

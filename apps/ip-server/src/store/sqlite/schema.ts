@@ -19,6 +19,8 @@ import type { Schema } from '@filer/program';
  *   collect_runs, collect_deliveries  the ledger: what each machine that a run expected has delivered
  *   collect_folders  whose files a folder below the folder of a collect holds, forever
  *   schedules what each machine will report: `due_at`, `third_at` by the steady clock, the rest by the wall's
+ *   tokens    who may come in over HTTP: digests of tokens, and what each is for
+ *   audit     who changed what
  *   alarms    reports that were missing, and that came again; `alarm_deliveries`: who is to be told, and was
  */
 export const SCHEMA: Schema = {
@@ -227,6 +229,29 @@ export const SCHEMA: Schema = {
     PRIMARY KEY (alarm, channel)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX alarms_waiting ON alarm_deliveries (channel, alarm) WHERE state = 'waiting';
+  `,
+    `
+  CREATE TABLE tokens (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    role       TEXT NOT NULL CHECK (role IN ('read', 'jobs', 'admin')),
+    digest     TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER
+  ) STRICT;
+  CREATE TABLE audit (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    time     INTEGER NOT NULL,
+    caller   TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    target   TEXT NOT NULL,
+    result   TEXT,
+    ended_at INTEGER
+  ) STRICT;
+  CREATE INDEX audit_of ON audit (caller, number);
   `,
   ],
 };

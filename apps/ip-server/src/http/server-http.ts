@@ -1,0 +1,100 @@
+import { hkdfSync } from 'node:crypto';
+import { FilerError, type Identity } from '@filer/protocol';
+import {
+  openHttp,
+  type EventRing,
+  type Home,
+  type HttpOptions,
+  type HttpService,
+  type Logger,
+  type Methods,
+  type Route,
+} from '@filer/program';
+import { contract } from '../api/contract.ts';
+import type { ServerEventData } from '../api/contract/events.ts';
+import type { ServerSettings } from '../settings.ts';
+import type { AuditLog } from './audit-log.ts';
+import { httpListen } from './http-settings.ts';
+import type { ServerTokens } from './server-tokens.ts';
+
+export interface ServerHttpParts {
+  readonly home: Home;
+  readonly settings: ServerSettings;
+  readonly identity: Identity;
+  readonly version: string;
+  readonly events: EventRing<ServerEventData>;
+  readonly tokens: ServerTokens;
+  readonly audit: AuditLog;
+  /** The folder of the built page. */
+  readonly pages: string | undefined;
+  readonly log: Logger;
+}
+
+/** The dashboard, the API and what monitors look at. */
+export class ServerHttp {
+  readonly #parts: ServerHttpParts;
+  #service: HttpService | undefined;
+  #fingerprint: string | undefined;
+
+  constructor(parts: ServerHttpParts) {
+    this.#parts = parts;
+  }
+
+  /** How a browser on this machine gets there; undefined while nothing is served. */
+  get url(): string | undefined {
+    return this.#service?.url;
+  }
+
+  /** SHA-256 of the certificate that the server has made itself. */
+  get fingerprint(): string | undefined {
+    return this.#fingerprint;
+  }
+
+  /** @throws FilerError `port-in-use` for a port that was asked for, `address-unusable`, `usage` */
+  async open(methods: Methods, routes: readonly Route[] = []): Promise<void> {
+    const { home, settings, identity, version, events, tokens, audit, pages, log } = this.#parts;
+    const served = await httpListen(settings, home);
+    if (served === undefined) return;
+    const options: HttpOptions = {
+      program: 'ip-server',
+      title: 'filer ip-server',
+      version,
+      listen: served.listen,
+      contract,
+      methods,
+      events,
+      tokens,
+      sessionKey: new Uint8Array(hkdfSync('sha256', identity.keyPem, '', 'filer http sessions', 32)),
+      pages,
+      routes,
+      log,
+      onFault: (why) => log.error('a request failed for a fault of this program', { why }),
+      onDenied: (caller, path) => void this.#denied(audit.denied(caller, path.replace(/^\/(api\/)?/, ''))),
+    };
+    this.#service = await openOrElse(options, settings.httpPort === undefined);
+    this.#fingerprint = served.fingerprint;
+  }
+
+  async close(): Promise<void> {
+    await this.#service?.close();
+  }
+
+  async #denied(written: Promise<void>): Promise<void> {
+    try {
+      await written;
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.log.warn('the audit log cannot be written', { why: error });
+    }
+  }
+}
+
+/** @param isAnyPort whether another port is as good as one that is taken */
+async function openOrElse(options: HttpOptions, isAnyPort: boolean): Promise<HttpService> {
+  try {
+    return await openHttp(options);
+  } catch (error) {
+    if (!isAnyPort || !(error instanceof FilerError) || error.code !== 'port-in-use') throw error;
+    return await openHttp({ ...options, listen: { ...options.listen, port: 0 } });
+  }
+}
