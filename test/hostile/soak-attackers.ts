@@ -141,9 +141,9 @@ export class EvilServer implements AsyncDisposable {
     this.#listener = listener;
   }
 
-  /** @param client its name */
-  static async open(client: string): Promise<EvilServer> {
-    const network = await TestNetwork.open({ running: [client] });
+  /** @param client its name @param daemonEnv more variables of its daemon */
+  static async open(client: string, daemonEnv: Readonly<Record<string, string>>): Promise<EvilServer> {
+    const network = await TestNetwork.open({ running: [client], daemonEnv });
     const { port } = network.server;
     await network.server.stop();
     const identity = await loadIdentity(network.serverHome);

@@ -24,13 +24,20 @@ export class SoakNetwork implements AsyncDisposable {
     this.#proxies = proxies;
   }
 
-  static async open(names: readonly string[]): Promise<SoakNetwork> {
+  /** @param daemonEnv more variables of the daemons */
+  static async open(
+    names: readonly string[],
+    daemonEnv: Readonly<Record<string, string>>,
+  ): Promise<SoakNetwork> {
     const all = ['server', ...names];
     const proxies = new Map(
       await Promise.all(all.map(async (name) => [name, await TcpProxy.open()] as const)),
     );
     const own = new SoakNetwork(
-      await TestNetwork.open({ serverArgs: ['--advertise', proxies.get('server')?.address ?? ''] }),
+      await TestNetwork.open({
+        serverArgs: ['--advertise', proxies.get('server')?.address ?? ''],
+        daemonEnv,
+      }),
       proxies,
     );
     own.proxy('server').target = own.network.server.listen;

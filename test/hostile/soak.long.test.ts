@@ -1,15 +1,19 @@
 import { randomInt } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { listOf, sha256 } from '../support/test-network.ts';
-import { ResidentMemory } from './resident-memory.ts';
+import { ProcessMemory } from './process-memory.ts';
 import { Attackers, EvilServer } from './soak-attackers.ts';
 import { FAULTS, SoakNetwork, type Fault } from './soak-network.ts';
 
 const MINUTES = Number(process.env['FILER_SOAK_MINUTES'] ?? 30);
 const CLIENTS = Number(process.env['FILER_SOAK_CLIENTS'] ?? 50);
 const MAX_GROWTH_MIB = 5;
+const MAX_RESIDENT_MIB = 400;
 const FAULT_PERCENT = 1;
 const WORKERS = 4;
 const SAMPLE_MS = 5_000;
@@ -17,6 +21,8 @@ const PAUSE_MS = 200;
 
 /** From then on the server and the attacked client are not killed: how much they grow can be seen of one process only. */
 const KILLED_UNTIL = 1 / 3;
+
+const liveMemory = fileURLToPath(new URL('live-memory.mjs', import.meta.url));
 
 /** What was done, and what was acknowledged. */
 const done = {
@@ -35,14 +41,18 @@ test(
   async () => {
     const names = Array.from({ length: CLIENTS }, (_, n) => `m${n}`);
     const [victim = 'm0'] = names;
-    await using soak = await SoakNetwork.open(names);
-    await using evil = await EvilServer.open('misled');
+    const folder = await mkdtemp(join(tmpdir(), 'filer-soak-'));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    const daemonEnv = { NODE_OPTIONS: `--import ${liveMemory}`, FILER_TEST_LIVE_MEMORY: folder };
+    const soak = stack.use(await SoakNetwork.open(names, daemonEnv));
+    const evil = stack.use(await EvilServer.open('misled', daemonEnv));
     const { network } = soak;
     const ms = MINUTES * 60_000;
     const attackers = await Attackers.open(network, victim, ms);
     const begin = performance.now();
     const passed = (): number => (performance.now() - begin) / ms;
-    const memory = new Map(['server', ...names, 'misled'].map((name) => [name, new ResidentMemory()]));
+    const memory = new Map(['server', ...names, 'misled'].map((name) => [name, new ProcessMemory()]));
 
     const disturb = async (own: readonly string[]): Promise<void> => {
       const name = randomInt(5) === 0 ? 'server' : anyOf(own);
@@ -108,12 +118,14 @@ test(
       for (let minute = 0; passed() < 1;) {
         if ((performance.now() - begin) / 60_000 > minute + 1) {
           minute++;
-          const now = [...memory].map(([name, its]) => `${name} ${its.latestMiB}`);
-          process.stdout.write(`${minute} min: ${JSON.stringify(done)}; MiB: ${now.join(', ')}\n`);
+          const now = [...memory].map(([name, its]) => `${name} ${its.live.latest}/${its.resident.latest}`);
+          process.stdout.write(
+            `${minute} min: ${JSON.stringify(done)}; MiB live/resident: ${now.join(', ')}\n`,
+          );
         }
         for (const [name, its] of memory) {
           const where = name === 'misled' ? evil.network : network;
-          await its.sample(where.daemon(name).child.pid);
+          await its.sample(where.daemon(name).child.pid, folder);
         }
         await wait(SAMPLE_MS);
       }
@@ -127,26 +139,39 @@ test(
       await attackers[Symbol.asyncDispose]();
     }
 
-    const growth = [...memory].flatMap(([name, its]) => {
-      const mib = its.growthMiB(begin + ms / 2, begin + ms);
-      return mib === undefined ? [] : [[name, mib] as const];
+    const growth = (of: 'live' | 'resident', name: string): number | undefined =>
+      memory.get(name)?.[of].rise(begin + ms / 2, begin + ms);
+    const ofAll = (of: 'live' | 'resident'): number[] =>
+      names.flatMap((name) => growth(of, name) ?? []).toSorted((a, b) => a - b);
+    const [live, resident] = [ofAll('live'), ofAll('resident')];
+    const middle = (sorted: readonly number[]): number | undefined => sorted[Math.floor(sorted.length / 2)];
+    const of = (name: string): object => ({
+      liveGrowth: growth('live', name),
+      residentGrowth: growth('resident', name),
+      livePeak: memory.get(name)?.live.peak,
+      residentPeak: memory.get(name)?.resident.peak,
     });
-    const ofClients = growth.filter(([name]) => name.startsWith('m')).map(([, mib]) => mib);
     const figures = {
       ...done,
-      serverPeakMiB: memory.get('server')?.peakMiB,
-      serverGrowthMiB: new Map(growth).get('server'),
-      attackedClientPeakMiB: memory.get(victim)?.peakMiB,
-      attackedClientGrowthMiB: new Map(growth).get(victim),
-      misledClientPeakMiB: memory.get('misled')?.peakMiB,
-      clients: ofClients.length,
-      clientGrowthMiB: ofClients.toSorted((a, b) => a - b)[Math.floor(ofClients.length / 2)],
-      mostClientGrowthMiB: Math.max(...ofClients),
+      server: of('server'),
+      attackedClient: of(victim),
+      misledClient: of('misled'),
+      clients: {
+        seen: live.length,
+        liveGrowth: middle(live),
+        mostLiveGrowth: live.at(-1),
+        residentGrowth: middle(resident),
+        mostResidentGrowth: resident.at(-1),
+        residentPeak: Math.max(...names.map((name) => memory.get(name)?.resident.peak ?? 0)),
+      },
     };
     process.stdout.write(`${JSON.stringify(figures)}\n`);
     expect(await lost(soak, names)).toEqual([]);
-    for (const [name, mib] of growth)
+    for (const [name, { resident }] of memory) {
+      const mib = growth('live', name) ?? 0;
       expect({ name, grew: mib >= MAX_GROWTH_MIB, mib }).toMatchObject({ grew: false });
+      expect({ name, peakMiB: resident.peak < MAX_RESIDENT_MIB }).toEqual({ name, peakMiB: true });
+    }
   },
   (MINUTES + 30) * 60_000,
 );

@@ -12,8 +12,8 @@ import {
   ProgramProcess,
   runProgram,
   type Line,
-  type ProgramName,
   type Outcome,
+  type ProgramName,
   type RunOptions,
 } from './programs.ts';
 
@@ -25,6 +25,8 @@ export interface NetworkOptions {
   readonly spawns?: boolean;
   /** Machines that are joined and started. */
   readonly running?: readonly string[];
+  /** More variables of the daemons. */
+  readonly daemonEnv?: Readonly<Record<string, string>>;
 }
 
 /** A network of one ip-server and any number of clients in a temporary folder; `close` ends and removes all. */
@@ -36,6 +38,7 @@ export class TestNetwork implements AsyncDisposable {
   #serverPort = '0';
   #serverArgs: readonly string[] = [];
   #spawns = false;
+  #daemonEnv: Readonly<Record<string, string>> = {};
   #invite: Promise<string> | undefined;
   #closed = false;
 
@@ -48,11 +51,13 @@ export class TestNetwork implements AsyncDisposable {
     serverArgs = [],
     running = [],
     spawns = false,
+    daemonEnv = {},
   }: NetworkOptions = {}): Promise<TestNetwork> {
     const network = new TestNetwork(await mkdtemp(join(tmpdir(), 'filer-test-')));
     try {
       network.#serverArgs = serverArgs;
       network.#spawns = spawns;
+      network.#daemonEnv = daemonEnv;
       await network.startServer();
       await Promise.all(running.map((name) => network.add(name)));
       return network;
@@ -90,7 +95,7 @@ export class TestNetwork implements AsyncDisposable {
     const fast = ['--broadcast-interval', '100ms', '--report-interval', '5s'];
     const where = ['--host', '127.0.0.1', '--port', this.#serverPort];
     const args = [...where, ...fast, ...this.#serverArgs];
-    const server = await DaemonProcess.start('ip-server', args, this.serverHome);
+    const server = await this.#startDaemon('ip-server', args, this.serverHome);
     this.#serverPort = String(server.port);
     return this.#keep('server', server);
   }
@@ -130,7 +135,7 @@ export class TestNetwork implements AsyncDisposable {
   /** The same without waiting for the server, which may be away. */
   async startAlone(name: string, ...args: string[]): Promise<DaemonProcess> {
     const where = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
-    return this.#keep(name, await DaemonProcess.start('filer-client', [...where, ...args], this.home(name)));
+    return this.#keep(name, await this.#startDaemon('filer-client', [...where, ...args], this.home(name)));
   }
 
   /** Runs a machine's command to its end, in this process if that can be. */
@@ -231,6 +236,10 @@ export class TestNetwork implements AsyncDisposable {
     const { input, env, ...asProcess } = options;
     if (this.#spawns || Object.keys(asProcess).length > 0) return runProgram(program, args, home, options);
     return runHere(program, home, args, input, false, { ...processEnvironment(), ...env });
+  }
+
+  #startDaemon(program: ProgramName, args: readonly string[], home: string): Promise<DaemonProcess> {
+    return DaemonProcess.start(program, args, home, { env: this.#daemonEnv });
   }
 
   #keep(name: string, daemon: DaemonProcess): DaemonProcess {
