@@ -254,3 +254,16 @@ test('the own daemon that hangs ends each command with exit 9', async () => {
     await daemon.stop('SIGKILL');
   }
 });
+
+test('a machine has left when its time is over, whatever the server and its peers do', async () => {
+  const [dora, eva] = [await network.add('dora'), await network.add('eva')];
+  await dora.sees('eva');
+  await Promise.all([dora[Symbol.asyncDispose](), eva[Symbol.asyncDispose]()]);
+  await network.stopServer();
+  await using _server = await isSilent(network.port, network.serverHome);
+  await using _peer = await isSilent(eva.port, eva.home);
+  const args = ['leave', '--yes', '--json', '--timeout', '1s'];
+  const outcome = await runHere('filer-client', dora.home, args);
+  expect(outcome).toMatchObject({ code: 0 });
+  expect(jsonLines(outcome)).toMatchObject([{ name: 'dora', told: false }]);
+});

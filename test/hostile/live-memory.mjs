@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 const folder = process.env.FILER_TEST_LIVE_MEMORY;
-const EVERY_MS = 10_000;
+const everyMs = Number(process.env.FILER_TEST_LIVE_MEMORY_MS);
 if (folder !== undefined) {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc');
@@ -20,5 +20,5 @@ if (folder !== undefined) {
       writeFileSync(`${file}.new`, String(heapUsed + external));
       renameSync(`${file}.new`, file);
     });
-  }, EVERY_MS).unref();
+  }, everyMs).unref();
 }

@@ -37,6 +37,7 @@ export class SoakNetwork implements AsyncDisposable {
       await TestNetwork.open({
         serverArgs: ['--advertise', proxies.get('server')?.address ?? ''],
         daemonEnv,
+        pace: ['--broadcast-interval', '1s', '--report-interval', '2s'],
       }),
       proxies,
     );

@@ -22,7 +22,8 @@ let other: TestMember;
 let session: MemberConnection;
 
 beforeAll(async () => {
-  server = await RunningServer.start(['--collect-max-file-size', '1MB', '--collect-max-files', '20']);
+  const bounds = ['--collect-max-file-size', '1MB', '--collect-max-files', '20', '--collect-max-size', '2MB'];
+  server = await RunningServer.start(bounds);
   const link = await server.invite('--uses', '2');
   mallory = await TestMember.join(link, 'mallory');
   other = await TestMember.join(link, 'other');
@@ -129,6 +130,16 @@ test('a machine that comes often brings as many files in one run as one that com
   const outcome = await deliver(run, [...names(10).slice(0, 5), ...names(25)]);
   expect(outcome).toMatchObject({ filesDelivered: 10, filesFailed: 10 });
   expect((await collected()).filter((path) => path.startsWith(`x/mallory/${label}/`))).toHaveLength(20);
+});
+
+test('a machine that comes often brings as many bytes in one run as one that comes once', async () => {
+  const { run, label } = await begin();
+  const outcome = await deliver(run, ['x/1', 'x/2', 'x/3'], 900_000);
+  expect(outcome).toMatchObject({ filesDelivered: 2, filesFailed: 1 });
+  expect((await ledgerSays('failed'))['failures']).toMatchObject([{ name: 'x/3', code: 'too-large' }]);
+  expect(await deliver(run, ['x/4', 'x/5'], 150_000)).toMatchObject({ filesDelivered: 1, filesFailed: 1 });
+  const came = (await collected()).filter((path) => path.startsWith(`x/mallory/${label}/`));
+  expect(came.toSorted()).toEqual(['1', '2', '4'].map((name) => `x/mallory/${label}/x/${name}`));
 });
 
 test.each<[string, Message]>([

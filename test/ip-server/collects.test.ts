@@ -54,6 +54,7 @@ class Bench {
       keepFreeBytes: 0,
       maxFileBytes: undefined,
       maxFiles: undefined,
+      maxBytes: undefined,
       store: this.store.collects,
       directory: this.directory,
       live: {

@@ -41,12 +41,14 @@ class Door extends Server {
   readonly hellos: Hello[] = [];
   refuse: FilerError | undefined;
   helloMs = 10_000;
+  keepsWaiting = false;
   pages = 0;
 
   protected override async serve(messenger: Messenger): Promise<void> {
     const { hello, version, welcome } = await readHello(messenger, { timeoutMs: this.helloMs });
     this.hellos.push(hello);
     if (this.refuse !== undefined) throw this.refuse;
+    if (this.keepsWaiting) await messenger.closed;
     this.admit(messenger);
     await welcome({ ...WELCOME, version });
     for (let page = 0; page < this.pages; page++) {
@@ -80,6 +82,13 @@ test('hello is answered by welcome, and both sides then serve each other', async
   expect((await session.request({ type: 'large' }, Buffer.alloc(1 << 19))).header['type']).toBe('ok');
   expect(session.peerId).toBe(ours.id);
   await session.close();
+});
+
+test('who is not admitted in time is told so', async () => {
+  await using place = await opened(100);
+  place.door.keepsWaiting = true;
+  const messenger = strangerMessenger(await dial(place.endpoint));
+  expect(await failureOf(sayHello(messenger, HELLO))).toMatchObject({ code: 'timed-out' });
 });
 
 test('a message that no session needs is refused from its prefix', async () => {

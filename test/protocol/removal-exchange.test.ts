@@ -5,6 +5,7 @@ import {
   formatWelcome,
   giveProofOfEnd,
   levelRemovals,
+  LIST_BYTES_AT_ONCE,
   MAX_REMOVALS_PER_MESSAGE,
   parseRemovals,
   readHello,
@@ -209,3 +210,34 @@ describe('a hostile accepter', () => {
     expect(error.code).toBe('verification-failed');
   });
 });
+
+test('a dialler that says again and again that it knows nothing is not given all of a long list each time', async () => {
+  const page = LONG.slice(0, MAX_REMOVALS_PER_MESSAGE);
+  const pages = Math.ceil(LIST_BYTES_AT_ONCE / formatRemovals(page).content.length);
+  const endless = {
+    number: pages,
+    has: () => false,
+    digestAt: () => '',
+    page: (after: number) => page.map((removal) => ({ ...removal, number: after + 1 })),
+    take: () => undefined,
+  };
+  const hello = helloOf(network, { features: ['removals'] });
+  const level = async (holder: string): Promise<FilerError | undefined> => {
+    await using pair = await connect(TCP, { far: { holder } });
+    void nothingOf(pair.near);
+    const levelled = levelRemovals(pair.far, endless, hello);
+    return await levelled.then(
+      () => undefined,
+      (error: FilerError) => error,
+    );
+  };
+  expect(await level('once')).toBeUndefined();
+  expect(await level('once')).toMatchObject({ code: 'rate-limited' });
+  expect(await level('another')).toBeUndefined();
+});
+
+/** Takes what comes, and looks at none of it. */
+async function nothingOf(messenger: Messenger): Promise<void> {
+  const messages = messenger[Symbol.asyncIterator]();
+  while ((await messages.next()).done !== true);
+}

@@ -27,6 +27,8 @@ export interface NetworkOptions {
   readonly running?: readonly string[];
   /** More variables of the daemons. */
   readonly daemonEnv?: Readonly<Record<string, string>>;
+  /** How fast the directory and heartbeats go, as options of the server. @default fast, for tests that wait for them */
+  readonly pace?: readonly string[];
 }
 
 /** A network of one ip-server and any number of clients in a temporary folder; `close` ends and removes all. */
@@ -39,6 +41,7 @@ export class TestNetwork implements AsyncDisposable {
   #serverArgs: readonly string[] = [];
   #spawns = false;
   #daemonEnv: Readonly<Record<string, string>> = {};
+  #pace: readonly string[] = [];
   #invite: Promise<string> | undefined;
   #closed = false;
 
@@ -52,12 +55,14 @@ export class TestNetwork implements AsyncDisposable {
     running = [],
     spawns = false,
     daemonEnv = {},
+    pace = ['--broadcast-interval', '100ms', '--report-interval', '5s'],
   }: NetworkOptions = {}): Promise<TestNetwork> {
     const network = new TestNetwork(await mkdtemp(join(tmpdir(), 'filer-test-')));
     try {
       network.#serverArgs = serverArgs;
       network.#spawns = spawns;
       network.#daemonEnv = daemonEnv;
+      network.#pace = pace;
       await network.startServer();
       await Promise.all(running.map((name) => network.add(name)));
       return network;
@@ -92,9 +97,8 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Starts the server; after a stop on the same port. */
   async startServer(): Promise<DaemonProcess> {
-    const fast = ['--broadcast-interval', '100ms', '--report-interval', '5s'];
     const where = ['--host', '127.0.0.1', '--port', this.#serverPort];
-    const args = [...where, ...fast, ...this.#serverArgs];
+    const args = [...where, ...this.#pace, ...this.#serverArgs];
     const server = await this.#startDaemon('ip-server', args, this.serverHome);
     this.#serverPort = String(server.port);
     return this.#keep('server', server);

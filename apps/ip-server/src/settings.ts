@@ -143,6 +143,11 @@ export const SETTINGS = {
     '100000',
     'limit of the number of files that a collect takes from one machine in one run',
   ),
+  collectMaxSize: optionalSetting(
+    SIZE,
+    '100GiB',
+    'limit of the size of all files that a collect takes from one machine in one run',
+  ),
   attachmentSpaceBytes: setting(
     SIZE,
     '10GiB',

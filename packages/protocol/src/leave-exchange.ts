@@ -3,6 +3,7 @@
  * accepter asks for all that the dialler knows (`leaves-get`, `leaves`), then gives all that it knows (`leaves`).
  */
 import { FilerError } from './errors.ts';
+import { giveList } from './fairness/given-lists.ts';
 import type { Message } from './header.ts';
 import { MAX_REMOVAL_PAGES } from './limits.ts';
 import { errorOf } from './messages/error.ts';
@@ -62,8 +63,7 @@ export async function fetchLeaves(
 /** Gives all that is known. @throws FilerError `connection-closed` */
 export async function giveLeaves(messenger: Messenger, ledger: LeaveLedger): Promise<void> {
   for (let page = ledger.page(''); page.length > 0; page = ledger.page(lastOf(page))) {
-    const { header, content } = leavesMessage.format({ leaves: page });
-    await messenger.send(header, content);
+    await giveList(messenger, leavesMessage.format({ leaves: page }));
   }
 }
 

@@ -168,6 +168,13 @@ export const MAX_LEAVES_BYTES = MAX_LEAVES_PER_MESSAGE * MAX_LEAVE_BYTES;
 /** Pages of removals in one handshake: 500,000 removals. */
 export const MAX_REMOVAL_PAGES = 1_000;
 
+/**
+ * Lists of removals and leaves that one machine is given, in bytes: at once those of a large network and what a backup that was
+ * restored lacks; after that, in a second, a page of them every few. One that needs more waits.
+ */
+export const LIST_BYTES_AT_ONCE = 16 * MiB;
+export const LIST_BYTES_PER_SECOND = 64 * KiB;
+
 /** A page of removals: 500 of about 350 bytes. */
 export const MAX_REMOVALS_BYTES = 512 * KiB;
 

@@ -15,6 +15,7 @@
  * with the time of the handshake.
  */
 import { FilerError } from './errors.ts';
+import { giveList, requireListRate } from './fairness/given-lists.ts';
 import type { Message } from './header.ts';
 import { fetchLeaves, giveLeaves, LeaveLevelling, type LeaveLedger } from './leave-exchange.ts';
 import { MAX_REMOVAL_PAGES } from './limits.ts';
@@ -95,7 +96,7 @@ export async function levelRemovals(
  *
  * @param said what it has said that it knows
  * @param level called in the turn in which nothing is missing
- * @throws FilerError `connection-closed`
+ * @throws FilerError `connection-closed`, `rate-limited`
  */
 export async function bringLevel(
   messenger: Messenger,
@@ -112,6 +113,7 @@ export async function bringLevel(
       level();
       return;
     }
+    requireListRate(messenger);
     if (lacksRemovals) await giveRemovals(messenger, ledger, covers(ledger, given) ? given.removals : 0);
     if (lacksLeaves && ledger.leaves !== undefined) await giveLeaves(messenger, ledger.leaves);
     given = now;
@@ -136,7 +138,8 @@ export async function giveProofOfEnd(
     const page = ledger.page(removals);
     // What was removed after it is none of its business.
     const own = page.findIndex((removal) => removal.id === id);
-    await messenger.send(...messageOf(own < 0 ? page : page.slice(0, own + 1)));
+    const { header, content } = formatRemovals(own < 0 ? page : page.slice(0, own + 1));
+    await messenger.send(header, content);
   }
   const leave = ledger.leaves?.of(id);
   if (leave === undefined) return;
@@ -147,7 +150,7 @@ export async function giveProofOfEnd(
 async function giveRemovals(messenger: Messenger, ledger: RemovalLedger, from: number): Promise<void> {
   for (let after = from; after < ledger.number;) {
     const page = ledger.page(after);
-    await messenger.send(...messageOf(page));
+    await giveList(messenger, formatRemovals(page));
     after = page.at(-1)?.number ?? ledger.number;
   }
 }
@@ -212,7 +215,7 @@ export class RemovalLevelling {
     else {
       if (++this.#asked > MAX_REMOVAL_PAGES) throw tooMany();
       const { after } = removalsGetMessage.parse(message);
-      const [header, content] = messageOf(this.#ledger.page(after));
+      const { header, content } = formatRemovals(this.#ledger.page(after));
       const { id } = message.header;
       await this.#messenger.send({ ...header, ...(id === undefined ? {} : { re: id }) }, content);
     }
@@ -243,11 +246,6 @@ export function takeRemovals(
   from: Messenger,
 ): Promise<void> {
   return takeInTurns(removals, REMOVALS_PER_TURN, from, (some) => ledger.take(some, from));
-}
-
-function messageOf(removals: readonly Removal[]): Parameters<Messenger['send']> {
-  const { header, content } = formatRemovals(removals);
-  return [header, content];
 }
 
 function tooMany(): FilerError {

@@ -29,7 +29,8 @@ export class RemovalNews {
     try {
       await bringLevel(messenger, ledger, said, () => this.add(messenger));
     } catch (error) {
-      if (!(error instanceof FilerError)) throw error; // the session notices by itself what ended it
+      if (!(error instanceof FilerError)) throw error;
+      messenger.reject(error); // nothing happens to one that is over
     }
   }
 

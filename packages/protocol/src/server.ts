@@ -54,7 +54,7 @@ export class Server extends Hub {
         const maxStrangerBytes = peerId === undefined ? Infinity : MAX_STRANGER_BYTES;
         const own = { peerId, holder, remote, maxStrangerBytes };
         const messenger = new Messenger(socket, { ...options.messenger, ...own });
-        link.onExpired((reason) => messenger.destroy(reason));
+        link.onExpired((reason) => messenger.reject(reason));
         this.#links.set(messenger, link);
         void this.adopt(messenger);
       },

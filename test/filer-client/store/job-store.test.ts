@@ -259,7 +259,7 @@ test('of what one peer did without end the newest is kept, and all that was sent
       receivedAt: n,
     });
   }
-  forgetOldest(database, 'B', '{"kind":"pull",', 2);
+  forgetOldest(database, 'B', '{"kind":"pull",', { jobs: 2, bytes: Infinity });
   expect(jobs.list().map(({ id }) => id)).toEqual(['sent', 'pull4', 'pull5']);
   expect([...new ReceiptStore(database).of('pull3')]).toEqual([]);
   expect([...new ReceiptStore(database).of('pull4')]).toHaveLength(1);
@@ -267,6 +267,28 @@ test('of what one peer did without end the newest is kept, and all that was sent
     { paths: '["/x4"]' },
     { paths: '["/x5"]' },
   ]);
+});
+
+test('of what one peer did with long paths and failures less is kept', () => {
+  const pull = (n: number, path: string): void => {
+    const request = JSON.stringify({ kind: 'pull', path });
+    jobs.create({ id: `pull${n}`, createdAt: n, network: 'N', queue: false, request, owner: DAEMON }, [
+      { id: 'B', name: 'bob' },
+    ]);
+  };
+  const kept = (): string[] => jobs.list().map(({ id }) => id);
+  const forget = (bytes: number): void => forgetOldest(database, 'B', '{"kind":"pull",', { jobs: 10, bytes });
+  pull(1, 'x'.repeat(5_000));
+  for (let n = 2; n <= 4; n++) pull(n, 'x');
+  forget(8_000);
+  expect(kept()).toEqual(['pull1', 'pull2', 'pull3', 'pull4']);
+  forget(5_000);
+  expect(kept()).toEqual(['pull2', 'pull3', 'pull4']);
+  database
+    .prepare('INSERT INTO job_failures VALUES (?, ?, ?, ?, ?)')
+    .run('pull3', 'B', 'y'.repeat(5_000), 'refused', '');
+  forget(5_000);
+  expect(kept()).toEqual(['pull4']);
 });
 
 test('a job is found by a beginning that no other one has', () => {

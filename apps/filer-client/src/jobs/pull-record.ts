@@ -84,10 +84,16 @@ export class PullRecord {
   }
 }
 
-/** Fetches of one peer that stay in the history: it decides alone how many there are. */
-const MAX_PER_PEER = 10_000;
+/**
+ * Fetches of one peer that stay in the history, since it decides alone how many there are and how long their paths; and what all
+ * peers together may take: each has an equal part of it.
+ */
+const KEPT_OF_PEER = { jobs: 10_000, bytes: 16 * 1024 * 1024 } as const;
+const KEPT_BYTES = 1024 * 1024 * 1024;
 
 /** Forgets the oldest of what a peer fetched. @throws FilerError of the database */
 export function forgetOldPulls(member: Member, peer: string): void {
-  forgetOldest(member.database, peer, '{"kind":"pull",', MAX_PER_PEER);
+  const { jobs, bytes } = KEPT_OF_PEER;
+  const part = KEPT_BYTES / Math.max(1, member.directory.peers().length);
+  forgetOldest(member.database, peer, '{"kind":"pull",', { jobs, bytes: Math.min(bytes, part) });
 }

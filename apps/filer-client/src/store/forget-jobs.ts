@@ -28,15 +28,31 @@ export function forgetJobs(database: Database, before: number): { jobs: number; 
   });
 }
 
+/** How much of the newest jobs stays. */
+export interface Kept {
+  readonly jobs: number;
+  /** Of their rows and those of their failures, in bytes. */
+  readonly bytes: number;
+}
+
+/** What a job counts beside its texts: its row and that of its recipient, with ids, counts, times and index entries. */
+const JOB_BYTES = 512;
+
 /** Forgets all but the newest jobs of a kind that went to a peer. @param kind as the request begins */
-export function forgetOldest(database: Database, peer: string, kind: string, keep: number): void {
+export function forgetOldest(database: Database, peer: string, kind: string, keep: Kept): void {
   database.transaction(() => {
     const old = database
       .prepare(
-        `SELECT j.id FROM job_recipients r JOIN jobs j ON j.id = r.job
-         WHERE r.peer = ? AND substr(j.request, 1, ?) = ? ORDER BY j.rowid DESC LIMIT -1 OFFSET ?`,
+        `SELECT id FROM (
+           SELECT j.id, row_number() OVER newest AS number, sum(
+             ${JOB_BYTES} + octet_length(j.request) + octet_length(r.status) + (
+               SELECT total(64 + octet_length(path) + octet_length(message)) FROM job_failures WHERE job = j.id)
+           ) OVER newest AS bytes
+           FROM job_recipients r JOIN jobs j ON j.id = r.job
+           WHERE r.peer = ? AND substr(j.request, 1, ?) = ? WINDOW newest AS (ORDER BY j.rowid DESC))
+         WHERE number > ? OR bytes > ?`,
       )
-      .all(peer, kind.length, kind, keep)
+      .all(peer, kind.length, kind, keep.jobs, keep.bytes)
       .map((row) => textIn(row, 'id'));
     forgetAll(database, old);
   });

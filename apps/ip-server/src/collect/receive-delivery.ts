@@ -6,10 +6,10 @@ import type { ServerEvents } from '../api/contract/events.ts';
 import type { FailedTry } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
 import { cleanBefore, markOf } from './delivery-parts.ts';
-import { RunFiles } from './run-files.ts';
+import { RunFiles, type RunBounds } from './run-files.ts';
 
 /** What every delivery is held to. */
-export interface DeliveryRules {
+export interface DeliveryRules extends RunBounds {
   readonly events: ServerEvents;
   /** Now, in ms since the epoch, as ages are judged. */
   readonly agesNow: () => number;
@@ -20,8 +20,6 @@ export interface DeliveryRules {
   readonly keepFreeBytes: number;
   /** Largest file, in bytes. @default any */
   readonly maxFileBytes: number | undefined;
-  /** Most files of one machine in one run. @default any number */
-  readonly maxFiles: number | undefined;
 }
 
 /** Failed files that the ledger names; it counts all. */
@@ -47,14 +45,11 @@ export class DeliveryReceiver {
    * @param folder of the machine, below that of the collect
    */
   async receive(messenger: Messenger, attempt: Attempt, folder: string): Promise<ReceiveOutcome> {
-    const { events, network, keyPair, maxFileBytes, maxFiles, agesNow } = this.#rules;
+    const { events, network, keyPair, maxFileBytes, maxFiles, maxBytes, agesNow } = this.#rules;
     const { collect, run, peer } = attempt;
     const globs = collect.paths.map((path) => Glob.parse(path));
     const mark = markOf(run.id, peer);
-    const there =
-      maxFiles === undefined
-        ? undefined
-        : await RunFiles.in(join(collect.folder, folder, run.label), maxFiles);
+    const there = await RunFiles.in(join(collect.folder, folder, run.label), { maxFiles, maxBytes });
     await cleanBefore(collect.folder, { folder, label: run.label }, mark, agesNow());
     const throttle = new ProgressThrottle(() => events.publish('collect', { name: collect.name }));
     const receiving = receiveFiles(messenger, {
@@ -67,10 +62,11 @@ export class DeliveryReceiver {
       policy: {
         maxFileBytes,
         maxFiles,
+        maxBytes: there.bytesLeft,
         leavesOut: (entry) => {
           if (!globs.some((glob) => glob.matches(entry.path)))
             throw new FilerError('refused', 'it is not among what the collect asked for');
-          there?.take(entry);
+          there.take(entry);
           return false;
         },
       },

@@ -215,6 +215,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     keepFreeBytes,
     maxFileBytes: settings.collectMaxFileSize,
     maxFiles: settings.collectMaxFiles,
+    maxBytes: settings.collectMaxSize,
     store: store.collects,
     directory,
     live: sessions,

@@ -35,7 +35,7 @@ export async function makeRoom(
   takeRoom(await space.left(needed), needed);
   if (!wanted.isCounted) takeAllowed(allowance, size);
   else if (size - wanted.size > allowance.bytes) {
-    throw new FilerError('refused', 'it grew beyond what the offer showed: send it again');
+    throw new FilerError('refused', 'it grew beyond what may still come: send it again');
   } else allowance.bytes -= size - wanted.size;
   wanted.isCounted = true;
   wanted.size = size;

@@ -8,6 +8,8 @@ export interface ReceivePolicy {
   readonly maxFileBytes?: number | undefined;
   /** Most files and links that one transfer may bring. @default any number */
   readonly maxFiles?: number | undefined;
+  /** Most bytes of files that one transfer may bring. @default any number */
+  readonly maxBytes?: number | undefined;
   /** Most files, folders and links that one transfer may tell of, whatever becomes of them. @default MAX_TRANSFER_ENTRIES */
   readonly maxEntries?: number | undefined;
   /**
@@ -66,8 +68,18 @@ export interface Room {
 
 const KINDS: ReadonlySet<string> = new Set(['file', 'dir', 'link']);
 
-export function allowanceOf(cap: Cap | undefined, { maxFiles = Infinity }: ReceivePolicy): Allowance {
-  if (cap === undefined) return { files: maxFiles, bytes: Infinity, beyond: () => tooMany(maxFiles) };
+export function allowanceOf(
+  cap: Cap | undefined,
+  { maxFiles = Infinity, maxBytes = Infinity }: ReceivePolicy,
+): Allowance {
+  if (cap === undefined) {
+    const allowance: Allowance = {
+      files: maxFiles,
+      bytes: maxBytes,
+      beyond: () => (allowance.files < 1 ? tooMany(maxFiles) : tooMuch(maxBytes)),
+    };
+    return allowance;
+  }
   const beyond = (): FilerError => new FilerError('refused', 'it goes beyond what the offer showed');
   return { ...cap, beyond };
 }
@@ -139,6 +151,13 @@ export function takeRoom(left: Room, bytes: number): void {
   if (bytes > left.bytes) throw noRoom(bytes);
   left.files -= 1;
   left.bytes -= bytes;
+}
+
+function tooMuch(maxBytes: number): FilerError {
+  return new FilerError(
+    'too-large',
+    `the receiver takes ${maxBytes} bytes in one transfer: send less, or ask there for a higher limit`,
+  );
 }
 
 function tooMany(maxFiles: number): FilerError {

@@ -151,7 +151,8 @@ const anyText = text(Number.POSITIVE_INFINITY);
 const target = text(64);
 
 export const peerMethods = {
-  status: method('status', { params: NO_PARAMS, result: status }),
+  /** @param timeoutMs how long this daemon may be silent */
+  status: method('status', { params: v.object({ timeoutMs: v.optional(timeoutMs) }), result: status }),
 
   /**
    * @param all also this machine itself, and those that left or were removed
@@ -192,9 +193,13 @@ export const peerMethods = {
     result: v.object({ address: v.string(), id: v.string(), connected: v.nullable(v.boolean()) }),
   }),
 
-  /** The membership ends here, and at the server if it can be told. */
+  /**
+   * The membership ends here, and at the server if it can be told.
+   *
+   * @param timeoutMs how long others are told; it may take half of it
+   */
   leave: method('leave', {
-    params: NO_PARAMS,
+    params: v.object({ timeoutMs: v.optional(timeoutMs) }),
     result: v.object({
       name: v.string(),
       id: v.string(),

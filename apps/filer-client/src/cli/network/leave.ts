@@ -1,12 +1,17 @@
-import { counted, type Context, type Loss } from '@filer/program';
+import { counted, DURATION, optional, type ArgumentValues, type Context, type Loss } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { notJoinedAnyLonger } from '../../network/member.ts';
 import { call } from '../../api/daemon-client.ts';
 
+export const args = {
+  timeoutMs: optional(DURATION, 'how long the ip-server and the peers are told'),
+};
+type LeaveArguments = ArgumentValues<typeof args>;
+
 export const confirms = 'always';
 
-export async function lossOf(_args: object, context: Context): Promise<Loss> {
-  const { ended, name, network, jobs, spool } = await call(context, contract.status, {});
+export async function lossOf({ timeoutMs }: LeaveArguments, context: Context): Promise<Loss> {
+  const { ended, name, network, jobs, spool } = await call(context, contract.status, { timeoutMs });
   if (ended === 'left') throw notJoinedAnyLonger({ name, network });
   return {
     lines: [
@@ -21,10 +26,10 @@ export async function lossOf(_args: object, context: Context): Promise<Loss> {
   };
 }
 
-export async function run(_args: object, context: Context): Promise<void> {
+export async function run({ timeoutMs }: LeaveArguments, context: Context): Promise<void> {
   const { output } = context;
-  const { ended } = await call(context, contract.status, {});
-  const left = await call(context, contract.leave, {});
+  const { ended } = await call(context, contract.status, { timeoutMs });
+  const left = await call(context, contract.leave, { timeoutMs });
   output.json(left);
   output.line(
     left.told ? `${left.name} has left the network` : `${left.name} has left the network on this machine`,

@@ -46,15 +46,18 @@ export const stop: OperationOf<typeof peerMethods.stop> = ({ daemon }) => {
 /** `leave`: the membership ends here, at the server if it can be told, else at the peers that can be reached. */
 export const leave: OperationOf<typeof peerMethods.leave> = async (
   { member, access, software, jobs, daemon },
-  _params,
+  { timeoutMs },
   { signal },
 ) => {
+  using deadline = new Deadline(timeoutMs, signal);
   let told = true;
   member.isLeaving = true;
   const signed = signLeave(member.identity, member.membership, Date.now());
   try {
-    const { session } = await access.session(signal);
-    await session.ask(leaveMessage.format({ leave: signed }), { signal });
+    await deadline.forServer(async (stop) => {
+      const { session } = await access.session(stop);
+      await session.ask(leaveMessage.format({ leave: signed }), { signal: stop });
+    });
   } catch (error) {
     if (signal.aborted || !(error instanceof FilerError)) {
       member.isLeaving = false;
@@ -62,7 +65,7 @@ export const leave: OperationOf<typeof peerMethods.leave> = async (
     }
     told = false;
   }
-  if (!told) await tellPeers({ member, access, software }, signed, signal);
+  if (!told) await tellPeers({ member, access, software }, signed, { signal, over: deadline.signal });
   await setMembershipFileAside(member.home.membershipFile);
   const result = {
     name: member.name,
