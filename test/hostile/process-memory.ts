@@ -5,7 +5,7 @@ import { Trend } from './trend.ts';
 const KIB = 1024;
 const MIB = KIB * KIB;
 
-/** Memory of one process over time, in MiB: what is resident, and what it holds (see `live-memory.mjs`). */
+/** Memory of one process over time, in MiB: what is resident, and what it holds (see `live-memory.ts`). */
 export class ProcessMemory {
   readonly live = new Trend();
   readonly resident = new Trend();

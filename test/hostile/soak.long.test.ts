@@ -24,7 +24,7 @@ const PAUSE_MS = 200;
 /** From then on the server and the attacked client are not killed: how much they grow can be seen of one process only. */
 const KILLED_UNTIL = 1 / 3;
 
-const liveMemory = fileURLToPath(new URL('live-memory.mjs', import.meta.url));
+const liveMemory = fileURLToPath(new URL('live-memory.ts', import.meta.url));
 
 /** What was done, and what was acknowledged. */
 const done = {

@@ -4,11 +4,11 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-const folder = process.env.FILER_TEST_LIVE_MEMORY;
-const everyMs = Number(process.env.FILER_TEST_LIVE_MEMORY_MS);
+const folder = process.env['FILER_TEST_LIVE_MEMORY'];
+const everyMs = Number(process.env['FILER_TEST_LIVE_MEMORY_MS']);
 if (folder !== undefined) {
   setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc');
+  const collect = runInNewContext('gc') as () => void;
   const file = `${folder}/${process.pid}`;
   setInterval(() => {
     collect();
