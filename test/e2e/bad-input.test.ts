@@ -687,7 +687,7 @@ describe('a machine whose server is another one now', () => {
     const refused = await network.client('anna', ['send', file, '--to', 'dave', '--json']);
 
     expect(refused.stderr).toMatch(
-      /^filer-client: THE IDENTITY OF dave HAS CHANGED: .*Nothing is sent to it.*filer-client trust dave\n$/,
+      /^filer-client: THE IDENTITY OF dave HAS CHANGED: .*Nothing is sent to it.*if the new id is right: `filer-client trust dave`\n$/,
     );
     expect(refused.code).toBe(7);
     expect(jsonLines(refused).at(-1)).toMatchObject({ type: 'error', code: 'identity-changed' });

@@ -207,7 +207,7 @@ test('a run of no one says so', async () => {
 });
 
 test.each([
-  [['a b', '--from', '@all', '--path', 'x/**', '--every', '1h'], 2, 'NAME takes a name'],
+  [['a b', '--from', '@all', '--path', 'x/**', '--every', '1h'], 2, '<name> takes a name'],
   [['x', '--from', '@all', '--path', 'x/**'], 2, 'by one of --every and --cron'],
   [
     ['x', '--from', '@all', '--path', 'x/**', '--every', '1h', '--cron', '* * * * *'],

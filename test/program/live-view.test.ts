@@ -21,7 +21,7 @@ const LAID_OUT: LiveViewOptions<readonly Peer[]> = {
 
 function outputTo(stdout: OutputStream, json = false): Output {
   const stderr = new PassThrough();
-  return new Output({ program: 'ip-server', json, quiet: false, verbose: false, stdout, stderr });
+  return new Output({ calledAs: 'ip-server', json, quiet: false, verbose: false, stdout, stderr });
 }
 
 /** A view on a terminal that the test holds. */

@@ -37,7 +37,7 @@ async function bars(columns: number, rows = 24): Promise<Shown> {
 }
 
 function outputTo(stderr: PassThrough, json = false): Output {
-  const about = { program: 'filer-client', quiet: false, verbose: false } as const;
+  const about = { calledAs: 'filer-client', quiet: false, verbose: false } as const;
   return new Output({ ...about, json, stdout: new PassThrough(), stderr });
 }
 

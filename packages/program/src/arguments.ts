@@ -21,7 +21,7 @@ export interface Argument<T> {
   readonly kind?: Kind<unknown>;
   /**
    * @param given what was typed, in order; `['']` for a flag
-   * @param label how a person knows it: `--limit`, `TARGET`
+   * @param label how a person knows it: `--limit`, `<target>`
    * @throws FilerError `usage`
    */
   readonly read: (given: readonly string[], label: string) => T;

@@ -77,9 +77,13 @@ export function readArguments<A extends Arguments>(
   return Object.fromEntries(values) as ArgumentValues<A>;
 }
 
-/** How a person knows a positional: `TARGET`. */
-export function positionalLabel(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter}`).toUpperCase();
+/** How a person knows a positional, as usage and help show it: `<target>`, `[ids..]`. */
+export function positionalLabel(
+  { key, many }: Pick<Positional, 'key' | 'many'>,
+  isRequired: boolean,
+): string {
+  const label = `${key}${many ? '..' : ''}`;
+  return isRequired ? `<${label}>` : `[${label}]`;
 }
 
 /** A usage error that names the help to look at. */

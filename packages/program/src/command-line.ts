@@ -34,7 +34,11 @@ export function parseCommandLine(
     else if (!Object.hasOwn(GLOBAL_FLAGS, name)) throw unknownOption(help, options, name, tokens);
   }
   const { bound, excess } = bindPositionals(usage, typed ?? [], afterDashes ?? []);
-  for (const [key, texts] of bound) given.set(key, { label: positionalLabel(key), texts });
+  for (const [key, texts] of bound) {
+    const many = usage.positionals.some((each) => each.key === key && each.many);
+    const label = positionalLabel({ key, many }, command.args[key]?.required === true);
+    given.set(key, { label, texts });
+  }
   const [first] = excess;
   if (first !== undefined) throw excessError(program, commands, command, first);
   return command.expand?.(given) ?? given;

@@ -1,4 +1,5 @@
 import { aborted, messageOf, stackOf, systemCode } from '@filer/protocol';
+import { CalledName } from './called-name.ts';
 import { describeFailure } from './failure.ts';
 import { printable, printableJson, printableLayout } from './printable.ts';
 import { foldSentences } from './terminal/fold-sentences.ts';
@@ -12,8 +13,10 @@ export type OutputStream = NodeJS.WritableStream & {
 };
 
 export interface OutputOptions {
-  /** What a line on standard error begins with. */
-  readonly program: string;
+  /** What a person types for the program: a line on standard error begins with it, and commands in our words do. */
+  readonly calledAs: string;
+  /** Its full name. @default calledAs */
+  readonly program?: string;
   /** Standard output carries JSON only. */
   readonly json: boolean;
   /** Standard error carries failures and warnings only. */
@@ -40,17 +43,28 @@ export class Output {
   readonly jsonMode: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
-  readonly #program: string;
+  readonly #calledAs: string;
+  readonly #name: CalledName;
   readonly #stdout: OutputStream;
   readonly #stderr: OutputStream;
   readonly #userFolder: string | undefined;
   readonly #closed = new AbortController();
 
-  constructor({ program, json, quiet, verbose, stdout, stderr, userFolder }: OutputOptions) {
+  constructor({
+    calledAs,
+    program = calledAs,
+    json,
+    quiet,
+    verbose,
+    stdout,
+    stderr,
+    userFolder,
+  }: OutputOptions) {
     this.jsonMode = json;
     this.quiet = quiet;
     this.verbose = verbose;
-    this.#program = program;
+    this.#calledAs = calledAs;
+    this.#name = new CalledName(program, calledAs);
     this.#stdout = stdout;
     this.#stderr = stderr;
     this.#userFolder = userFolder;
@@ -99,6 +113,16 @@ export class Output {
 
   /** Data for people, on standard output; nothing under `--json`. Line breaks and styles in it are ours. */
   line(text = ''): void {
+    this.quote(this.#name.inData(text));
+  }
+
+  /** Our own words, where a command writes them by itself. */
+  named(text: string): string {
+    return this.#name.inWords(text);
+  }
+
+  /** The same for what somebody else wrote: its words stay as they are. */
+  quote(text: string): void {
     const shown = printableLayout(text);
     if (!this.jsonMode) this.#write(`${foldSentences(shown, this.columns)}\n`);
   }
@@ -125,7 +149,7 @@ export class Output {
 
   /** One line that is worth reading even under `--quiet`. */
   warn(message: string): void {
-    this.#stderr.write(`${this.#forStderr(`${this.#program}: ${printable(message)}`)}\n`);
+    this.#stderr.write(`${this.#forStderr(`${this.#calledAs}: ${printable(message)}`)}\n`);
   }
 
   /**
@@ -135,7 +159,8 @@ export class Output {
    * @returns the exit code
    */
   fail(error: unknown): number {
-    const { code, exitCode, message } = describeFailure(error);
+    const { code, exitCode, ...failure } = describeFailure(error);
+    const message = this.#name.inWords(failure.message);
     this.warn(message);
     if (this.verbose) this.#stderr.write(`${printableLayout(stacksOf(error))}\n`);
     this.json({ type: 'error', code, message, exitCode });
@@ -171,7 +196,8 @@ export class Output {
   };
 
   #forStderr(text: string): string {
-    return this.isTerminal ? foldSentences(text, this.#stderr.columns || DEFAULT_COLUMNS) : text;
+    const named = this.#name.inWords(text);
+    return this.isTerminal ? foldSentences(named, this.#stderr.columns || DEFAULT_COLUMNS) : named;
   }
 
   #write(text: string): void {

@@ -64,7 +64,8 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   const typed = options.argv ?? process.argv.slice(2);
   if (typed[0] === COMPLETE_TOKEN) return answerCompletion(options, commands, typed.slice(1), stdout);
   const argv = await separateFlags(commands, typed);
-  const about = { program: calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
+  const { program } = options;
+  const about = { program, calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
   const output = new Output({ ...about, stdout, stderr });
   const crash = watchForCrash();
   const controller = new AbortController();
@@ -236,7 +237,8 @@ async function runLine(
 ): Promise<number> {
   const { stdout, signal } = how;
   const argv = await separateFlags(options.commands, typed);
-  const about = { program: options.calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
+  const { program, calledAs } = options;
+  const about = { program, calledAs, ...readGlobals(argv), userFolder: userFolderOf(options) };
   const output = new Output({ ...about, stdout, stderr });
   try {
     // Its output is that of the command which runs it.

@@ -30,7 +30,7 @@ test.each<readonly [readonly string[], string]>([
   [['x', '--every', '1h', '--set', 'a=1', '--expect', 'never'], '--expect takes one of running, always'],
   [['x', '--every', '1h', '--shell', '--', 'df', '-h'], '--shell takes the command as one text'],
   [['x', '--every', '1h', '--', ''], 'the command is empty: give a program after --'],
-  [['X_Y', '--every', '1h', '--set', 'a=1'], 'NAME takes a name such as disk-space'],
+  [['X_Y', '--every', '1h', '--set', 'a=1'], '<name> takes a name such as disk-space'],
 ])('a wrong command line is refused with a right one: %j', async (args, words) => {
   const { exitCode, stderr } = await run(commands, ['report', 'schedule', 'add', ...args]);
 

@@ -41,7 +41,7 @@ test.each([
   [['./bob:'], '--to is missing'],
   [[':'], '--to is missing'],
   [['x', ':'], '--to is missing'],
-  [[], 'PATHS is missing'],
+  [[], '<paths..> is missing'],
   [['bob:'], 'say what to send'],
   [['x', 'bob,:'], '--to takes'],
   [['x', 'bob:/etc'], '"bob:/etc"'],

@@ -149,7 +149,7 @@ export const commands: readonly Command[] = [
         using member = await (await import('./home-member.ts')).openMember(context);
         member.requireStaying();
       },
-      next: 'Next:  filer   and:  filer send FILE NAME:',
+      next: 'Next:  filer-client overview   and:  filer-client send FILE NAME:',
     }),
     command(
       'overview',

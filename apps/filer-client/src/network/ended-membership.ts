@@ -17,6 +17,6 @@ export function ownEnd(how: 'removed' | 'left', name: string): FilerError {
       )
     : new FilerError(
         'not-a-member',
-        `this machine (${name}) has left the network: to join again it needs a new invite, \`filer-client join -\``,
+        `this machine (${name}) has left the network: to join again it needs a new invite, \`filer-client join -\` (with \`--new-identity\` if it was removed)`,
       );
 }

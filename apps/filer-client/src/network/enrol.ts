@@ -5,7 +5,6 @@ import {
   formatEnrolSign,
   formatHostPort,
   joinerSignatures,
-  messageOf,
   parseDraft,
   parseEnrolled,
   sayHello,
@@ -19,6 +18,7 @@ import {
   type Invite,
   type Link,
 } from '@filer/protocol';
+import { reasonsInWords } from './dial-failures.ts';
 import type { MembershipFile } from '../store/membership-file.ts';
 import { THE_SERVER } from './server-dial.ts';
 
@@ -112,7 +112,7 @@ async function dialInvite(
   }
   throw new FilerError(
     'server-unreachable',
-    `the ip-server of this invite cannot be reached: ${failures.map(messageOf).join('; ')}; check that \`ip-server start\` runs there and that no firewall is in between`,
+    `the ip-server of this invite cannot be reached: ${reasonsInWords(failures)}; check that \`ip-server start\` runs there and that no firewall is in between`,
     { cause: failures[0] },
   );
 }

@@ -18,6 +18,6 @@ export function checkPin(member: Member, { id, name }: Pick<KnownPeer, 'id' | 'n
 export function changedIdentity(name: string, known: string, claimed: string): FilerError {
   return new FilerError(
     'identity-changed',
-    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} has the name. Either the machine was set up again, or another machine poses as it. Nothing is sent to it or taken from it. Ask its owner to read out \`filer-client status\`; if the new id is right: filer-client trust ${name}`,
+    `THE IDENTITY OF ${name} HAS CHANGED: this machine knows ${known}, now ${claimed} has the name. Either the machine was set up again, or another machine poses as it. Nothing is sent to it or taken from it. Ask its owner to read out \`filer-client status\`; if the new id is right: \`filer-client trust ${name}\``,
   );
 }

@@ -3,7 +3,6 @@ import {
   FilerError,
   formatHostPort,
   isLoopback,
-  messageOf,
   sayHello,
   Session,
   strangerMessenger,
@@ -18,6 +17,7 @@ import {
   type Welcome,
 } from '@filer/protocol';
 import type { KnownServer } from '../store/membership-file.ts';
+import { reasonsInWords } from './dial-failures.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import { askReplacement } from './server-replacement.ts';
@@ -153,7 +153,7 @@ async function firstAnswer(
       { cause: stranger },
     );
   }
-  throw unreachable(member.server, failures.map(messageOf).join('; '), failures[0]);
+  throw unreachable(member.server, reasonsInWords(failures), failures[0]);
 }
 
 /** What a welcome may bring: our newest membership, and a newer record of the server. */

@@ -113,7 +113,7 @@ export class CollectDeliveries {
       const wanted = globs.map(({ text }) => text.split('/')[0] ?? '').join(', ');
       throw new FilerError(
         'path-missing',
-        `${member.name} shares no ${wanted} with the ip-server: type there "filer-client share add DIR --as NAME --server"`,
+        `${member.name} shares no ${wanted} with the ip-server: type there \`filer-client share add DIR --as NAME --server\``,
       );
     }
     for (const { name, folder } of shares) SharedFolder.open(name, folder)[Symbol.dispose]();

@@ -1,6 +1,7 @@
 import { FilerError, isName, isPeerId, nearNames } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Member } from '../network/member.ts';
+import { noPeerCalled, suggestion } from '../network/known-peer.ts';
 import { changedIdentity } from '../network/pins.ts';
 
 /**
@@ -56,10 +57,9 @@ function one(member: Member, target: string): KnownPeer {
     );
   }
   if (peer === undefined || peer.state === 'gone') {
-    const names = livingPeers(member).map((known) => known.name);
-    throw new FilerError(
-      'no-such-peer',
-      `no peer is called ${target}${suggestion(nearNames(name, names), '`filer-client peers` lists them all')}`,
+    throw noPeerCalled(
+      target,
+      livingPeers(member).map((known) => known.name),
     );
   }
   return peer;
@@ -69,8 +69,4 @@ function livingPeers(member: Member): KnownPeer[] {
   return member.directory
     .peers()
     .filter((peer) => peer.id !== member.id && peer.state !== 'gone' && !member.removals.has(peer.id));
-}
-
-function suggestion(near: readonly string[], otherwise: string): string {
-  return near.length === 0 ? `: ${otherwise}` : `: did you mean ${near.slice(0, 3).join(' or ')}?`;
 }

@@ -1,5 +1,4 @@
 import { MAX_TRANSFERS_PER_PEER } from '@filer/protocol';
-import { iso } from '@filer/program';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
@@ -45,10 +44,9 @@ export class WaitingJobs {
     const peer = this.#options.outreach.member.directory.byId(id);
     const lost = this.#lost(id, peer, name);
     if (lost !== undefined) return lost;
-    if (queue && this.#isAway(peer)) {
-      const seen = peer === undefined || peer.lastSeen === 0 ? '' : `, last seen ${iso(peer.lastSeen)}`;
-      return { state: 'queued', code: undefined, status: `${name} is offline${seen}` };
-    }
+    // It is kept for days, so how long ago it was seen is no part of it.
+    if (queue && this.#isAway(peer))
+      return { state: 'queued', code: undefined, status: `${name} is offline` };
     if (peer !== undefined) return undefined;
     return { state: 'failed', code: 'no-such-peer', status: `the directory does not know ${name} any more` };
   }

@@ -59,7 +59,10 @@ export const commands: readonly Command[] = [
       'list collects, and the results of their last runs',
       () => import('./collect/collects.ts'),
     ),
-    command('collect list', 'list collects (the same as `collect`)', () => import('./collect/collects.ts')),
+    command('collect list', 'list collects (the same as `collect`)', async () => ({
+      ...(await import('./collect/collects.ts')),
+      examples: ['collect list'],
+    })),
     command(
       'collect add <name>',
       'collect files from machines, on a schedule',

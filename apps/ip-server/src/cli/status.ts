@@ -3,6 +3,8 @@ import { contract } from '../api/contract.ts';
 import type { StatusDocument } from '../api/contract/server.ts';
 import { asking } from './asking.ts';
 
+export const examples = ['status', 'status --json'];
+
 export async function run(_: object, context: Context): Promise<void> {
   const { output } = context;
   const status = await asking(context, {}, (server) => server.call(contract.status, {}));

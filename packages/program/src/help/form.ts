@@ -1,5 +1,5 @@
 import type { Argument } from '../arguments.ts';
-import { parseUsage, type Positional } from '../binding.ts';
+import { parseUsage, positionalLabel, type Positional } from '../binding.ts';
 import type { OpenCommand } from '../command.ts';
 import { optionsOf } from '../command-line.ts';
 
@@ -51,10 +51,9 @@ export function formOf(command: OpenCommand): CommandForm {
 }
 
 function positionalForm({ key, many, afterDashes }: Positional, argument: Argument<unknown>): Parameter {
-  const label = `${key}${many ? '..' : ''}`;
   return {
     key,
-    name: afterDashes ? `-- ${label}` : argument.required ? `<${label}>` : `[${label}]`,
+    name: afterDashes ? `-- ${key}${many ? '..' : ''}` : positionalLabel({ key, many }, argument.required),
     short: undefined,
     value: undefined,
     describe: argument.describe,

@@ -18,9 +18,10 @@ export interface ServiceOptions {
 export function serviceCommands({ requireReady, next }: ServiceOptions): Command[] {
   return [
     command('service install', 'have systemd start it now and with the machine', async () => {
-      const { args, run } = await import('./install.ts');
+      const { args, examples, run } = await import('./install.ts');
       return {
         args,
+        examples,
         run: async (values, context) => {
           await requireReady?.(context);
           await run(values, context);

@@ -7,6 +7,8 @@ import { installService, type InstalledService } from './service.ts';
 
 export const args = serviceArguments;
 
+export const examples = ['service install', 'service install --user'];
+
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
   const installed = await installedOrByHand(context, scopeOf(args));
   context.output.json(installed);

@@ -5,6 +5,8 @@ import { removeService, serviceState } from './service.ts';
 
 export const args = serviceArguments;
 
+export const examples = ['service remove'];
+
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
   const { output, program } = context;
   const scope = scopeOf(args);

@@ -5,6 +5,8 @@ import { serviceState } from './service.ts';
 
 export const args = serviceArguments;
 
+export const examples = ['service status'];
+
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
   const { output, program } = context;
   const state = await serviceState(context, scopeOf(args));

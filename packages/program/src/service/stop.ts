@@ -1,6 +1,8 @@
 import type { Context } from '../command.ts';
 import { stopDaemon } from './stop-daemon.ts';
 
+export const examples = ['stop'];
+
 export async function run(_args: object, context: Context): Promise<void> {
   const { output, program } = context;
   const stopped = await stopDaemon(context);

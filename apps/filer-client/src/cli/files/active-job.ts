@@ -11,6 +11,7 @@ type Which = ArgumentValues<typeof args>;
 
 export const pause = {
   args,
+  examples: ['pause k3q9'],
   run: async ({ job }: Which, context: Context): Promise<void> => {
     const { output } = context;
     const paused = await call(context, contract.pause, { job });
@@ -24,6 +25,7 @@ export const pause = {
 
 export const resume = {
   args,
+  examples: ['resume k3q9'],
   run: async ({ job }: Which, context: Context): Promise<void> => {
     const { output } = context;
     const resumed = await call(context, contract.resume, { job });
@@ -35,6 +37,7 @@ export const resume = {
 
 export const cancel = {
   args,
+  examples: ['cancel k3q9'],
   run: async ({ job }: Which, context: Context): Promise<void> => {
     const { output } = context;
     const cancelled = await call(context, contract.cancel, { job });

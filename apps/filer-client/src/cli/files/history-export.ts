@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { FilerError } from '@filer/protocol';
+import { FilerError, nearNames } from '@filer/protocol';
 import { csvLine, iso, printable, type Context } from '@filer/program';
 import { bothDigests } from '../../verify/both-digests.ts';
 import { keptReceipts, type KeptReceipt } from '../../jobs/kept-receipts.ts';
@@ -72,8 +72,10 @@ function recipientOf(deliveries: readonly KeptDelivery[], typed: string, job: st
     ({ name, peer }) => name === typed.toLowerCase() || peer === typed.toUpperCase(),
   );
   if (found !== undefined) return found;
-  const names = deliveries.map(({ name }) => name).join(', ');
-  throw new FilerError('no-such-peer', `job ${job} did not go to ${typed}: it went to ${names}`);
+  const names = deliveries.map(({ name }) => name);
+  const near = nearNames(typed.toLowerCase(), names);
+  const what = near.length > 0 ? `did you mean ${near.join(' or ')}?` : `it went to ${names.join(', ')}`;
+  throw new FilerError('no-such-peer', `job ${job} did not go to ${typed}: ${what}`);
 }
 
 /** A line as `b3sum` and `sha256sum` write it, and read it with `--check`. */

@@ -81,7 +81,7 @@ const JOB_COLUMNS: readonly Column[] = [
   { title: 'HAVE IT', fit: 'whole', dropOrder: 2 },
   { title: 'FILES', fit: 'whole', align: 'right', dropOrder: 3 },
   { title: 'SENT', fit: 'whole', align: 'right', dropOrder: 1 },
-  { title: 'WHAT', fit: 'middle' },
+  { title: 'WHAT', fit: 'below' },
 ];
 
 function showJobs(jobs: readonly JobDocument[], { output }: Context): void {

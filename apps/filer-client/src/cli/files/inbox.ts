@@ -18,6 +18,7 @@ import type { InboxItem } from '../../store/inbox-store.ts';
 import type { AskedOffer } from '../../store/offer-store.ts';
 import type { Member } from '../../network/member.ts';
 import { openMember } from '../home-member.ts';
+import { requireKnownPeer } from '../../network/known-peer.ts';
 import { contentsOf, refusalLines } from './inbox-answer.ts';
 import { deliveriesOf, type InboxDelivery } from './inbox-deliveries.ts';
 import { PEER } from '../arguments.ts';
@@ -80,6 +81,14 @@ export async function run(args: InboxArguments, context: Context): Promise<void>
 }
 
 function select(member: Member, { files, from, since, limit }: InboxArguments, now: number): Shown {
+  if (from !== undefined) {
+    const senders = [...member.offers.all(), ...member.inbox.all()];
+    requireKnownPeer(
+      member,
+      from,
+      senders.map((each) => ({ id: each.from, name: each.fromName })),
+    );
+  }
   const isOf = (id: string, name: string): boolean =>
     from === undefined || name === from.toLowerCase() || id === from.toUpperCase();
   const start = since?.(now) ?? Number.NEGATIVE_INFINITY;

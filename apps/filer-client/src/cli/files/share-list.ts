@@ -3,6 +3,8 @@ import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import { audienceOf } from './share-add.ts';
 
+export const examples = ['share list'];
+
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   const { shares } = await call(context, contract.shareList, {});

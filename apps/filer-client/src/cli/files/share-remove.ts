@@ -6,6 +6,8 @@ export const args = {
   name: required(textKind('the name of a share', { completes: 'share' }), 'which share'),
 };
 
+export const examples = ['share remove scans', 'share remove scans --yes'];
+
 export const confirms = 'always';
 
 type ShareRemoveArguments = ArgumentValues<typeof args>;

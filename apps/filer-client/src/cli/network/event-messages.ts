@@ -12,13 +12,13 @@ const MAX_SHOWN_CHARS = 1_024;
  *
  * @returns undefined for what only says that there is something to read
  */
-export function wordsFor({ type, data }: ClientEvent): string | undefined {
+export function wordsFor({ type, data }: ClientEvent, calledAs = 'filer-client'): string | undefined {
   switch (type) {
     case 'message': {
       const audience = data.to.startsWith('@') ? ` to ${data.to}` : '';
       const from = data.fromServer ? SHOWN_SERVER_NAME : data.from;
       const rest =
-        data.text.length > MAX_SHOWN_CHARS ? ` … (filer-client messages ${data.id} shows all)` : '';
+        data.text.length > MAX_SHOWN_CHARS ? ` … (\`${calledAs} messages ${data.id}\` shows all)` : '';
       return `message from ${from}${audience}: ${printable(data.text.slice(0, MAX_SHOWN_CHARS))}${rest}`;
     }
     case 'received': {
@@ -26,7 +26,7 @@ export function wordsFor({ type, data }: ClientEvent): string | undefined {
       return `received ${printable(data.name)} (${formatBytes(data.size)}) from ${data.from}${note}: ${printable(data.path)}`;
     }
     case 'offer':
-      return offerWords(data);
+      return offerWords(data, calledAs);
     case 'presence':
       return `${data.name} is ${data.state === 'online' ? 'online' : `offline (${data.state})`}`;
     case 'member': {
@@ -53,13 +53,13 @@ export function wordsFor({ type, data }: ClientEvent): string | undefined {
   }
 }
 
-function offerWords({ id, from, names, files, size, note, state }: OfferTold): string {
+function offerWords({ id, from, names, files, size, note, state }: OfferTold, calledAs: string): string {
   const what = contentsOf(names, files, size);
   switch (state) {
     case 'waiting': {
       const words = note === '' ? '' : ` "${printable(note)}"`;
       const short = id.slice(0, 8);
-      return `${from} offers ${what}${words}: filer-client inbox accept ${short}, or inbox decline ${short}`;
+      return `${from} offers ${what}${words}: \`${calledAs} inbox accept ${short}\`, or \`${calledAs} inbox decline ${short}\``;
     }
     case 'lost':
       return `${from} went away while its offer waited: ${what}`;

@@ -8,6 +8,8 @@ export const args = {
 };
 type LeaveArguments = ArgumentValues<typeof args>;
 
+export const examples = ['leave', 'leave --yes'];
+
 export const confirms = 'always';
 
 export async function lossOf({ timeoutMs }: LeaveArguments, context: Context): Promise<Loss> {

@@ -8,6 +8,8 @@ import { overviewLines, type Overview } from './overview-lines.ts';
 /** Where no daemon keeps the directory, the server may take half of this, in ms: the disk knows most of it. */
 const ASK_SERVER_MS = 4_000;
 
+export const examples = ['overview', 'overview --json'];
+
 export async function run(_args: object, context: Context): Promise<void> {
   const { output, calledAs } = context;
   const found = await look(context);

@@ -7,8 +7,10 @@ import { ownEnd } from '../../network/ended-membership.ts';
 import { notJoinedAnyLonger } from '../../network/member.ts';
 import { whenWords } from '../reports/schedule-messages.ts';
 
+export const examples = ['status', 'status --json'];
+
 export async function run(_args: object, context: Context): Promise<void> {
-  const { output } = context;
+  const { output, calledAs } = context;
   const status = await call(context, contract.status, {});
   output.json(status);
   // No daemon can run for a machine that has left or was removed: what its home keeps is all there is.
@@ -21,7 +23,7 @@ export async function run(_args: object, context: Context): Promise<void> {
       'daemon',
       status.running
         ? `running, listens on ${status.listen ?? '?'}`
-        : `not running${hasEnded ? '' : ': filer-client start'}`,
+        : `not running${hasEnded ? '' : `: ${calledAs} start`}`,
     ],
     ['server', serverLine(status)],
     ['inbox', output.path(status.inbox)],
@@ -29,7 +31,7 @@ export async function run(_args: object, context: Context): Promise<void> {
     ...limitRow('receive limit', status.limits.receive),
     ['reports waiting', String(status.spool)],
     ['schedules', schedulesLine(status)],
-    ...refusedRow(status.spoolRefused),
+    ...refusedRow(status.spoolRefused, calledAs),
     ['transfers running', String(status.jobs)],
     ['connections', String(status.connections)],
   ];
@@ -50,8 +52,8 @@ function limitRow(label: string, { windows, now }: Status['limits']['send']): (r
   return [[label, `${windows.join(', ')} (now ${now === null ? 'no limit' : `${formatBytes(now)}/s`})`]];
 }
 
-function refusedRow(refused: number): (readonly [string, string])[] {
-  return refused === 0 ? [] : [['reports refused', `${refused}: filer-client report spool`]];
+function refusedRow(refused: number, calledAs: string): (readonly [string, string])[] {
+  return refused === 0 ? [] : [['reports refused', `${refused}: ${calledAs} report spool`]];
 }
 
 /** What a machine that is no member any longer is told first; undefined for a member. */

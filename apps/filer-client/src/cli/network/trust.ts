@@ -9,6 +9,8 @@ export const args = {
   ),
 };
 
+export const examples = ['trust cam-3'];
+
 export async function run({ name }: ArgumentValues<typeof args>, context: Context): Promise<void> {
   const { output } = context;
   const trusted = await call(context, contract.trust, { name });

@@ -36,7 +36,7 @@ export async function run(_args: object, context: Context): Promise<void> {
   );
   if (lines.some(({ refused }) => refused !== undefined))
     output.words(
-      'Refused reports are kept until you run: filer-client report spool retry NUMBER, or … report spool drop NUMBER',
+      'Refused reports are kept until you run `filer-client report spool retry NUMBER` or `filer-client report spool drop NUMBER`',
     );
 }
 

@@ -12,6 +12,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'REPORTS' },
 ];
 
+export const examples = ['report schedule list'];
+
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   const { file, daemon, schedules, mistakes, leaving } = await call(context, contract.scheduleList, {});

@@ -5,6 +5,8 @@ import { OWN_SCHEDULE } from '../arguments.ts';
 
 export const args = { name: required(OWN_SCHEDULE, 'which schedule') };
 
+export const examples = ['report schedule remove disk', 'report schedule remove disk --yes'];
+
 export const confirms = 'always';
 
 type ScheduleNameArguments = ArgumentValues<typeof args>;

@@ -7,6 +7,8 @@ import { OWN_SCHEDULE } from '../arguments.ts';
 
 export const args = { name: required(OWN_SCHEDULE, 'which schedule') };
 
+export const examples = ['report schedule run disk'];
+
 /** Exit codes of a report that is safe, of a command that did not do its work. */
 const FAILED = 1;
 const TIMED_OUT = 9;

@@ -20,6 +20,8 @@ const SHOWN = ['message', 'received', 'offer', 'presence', 'member', 'server', '
 
 const MISSED = 'more happened than could be shown: look with peers, inbox and messages';
 
+export const examples = ['shell'];
+
 export async function run(_args: object, context: Context): Promise<number | undefined> {
   const { home, output } = context;
   await using peer = await openLivePeer(context);
@@ -39,7 +41,7 @@ export async function run(_args: object, context: Context): Promise<number | und
 
   let isFirst = true;
   const onItem = (event: ClientEvent): void => {
-    const words = event.type === 'reset' && !isFirst ? MISSED : wordsFor(event);
+    const words = event.type === 'reset' && !isFirst ? MISSED : wordsFor(event, context.calledAs);
     isFirst = false;
     if (words === undefined) return;
     if (output.jsonMode) output.json({ type: event.type, ...event.data });
@@ -53,7 +55,8 @@ export async function run(_args: object, context: Context): Promise<number | und
       leave.abort(left);
     })
     .catch((error: unknown) => {
-      if (!ended.aborted) screen.tell(`* ${error instanceof Error ? error.message : String(error)}`);
+      if (!ended.aborted)
+        screen.tell(output.named(`* ${error instanceof Error ? error.message : String(error)}`));
       leave.abort(left);
     });
 
@@ -117,7 +120,7 @@ async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | '
     if (argv[0] !== undefined && argv[0] !== 'help' && !isCommand(context, argv[0]))
       throw unknown(context, argv[0]);
     if (line.isPeer && argv.length === 1 && (argv[0] === 'start' || argv[0] === 'stop')) {
-      const next = argv[0] === 'start' ? ', then type filer-client start' : '';
+      const next = argv[0] === 'start' ? `, then type \`${context.calledAs} start\`` : '';
       throw new FilerError('usage', `no daemon runs, this shell is the peer: leave it with exit${next}`);
     }
     // The daemon that it stops ends the shell: what happened is told before.
@@ -125,7 +128,7 @@ async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | '
     return (await runCommand(argv, work)) === 0 ? 'done' : 'failed';
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
-    screen.show(error.message);
+    screen.show(output.named(error.message));
     return 'failed';
   }
 }

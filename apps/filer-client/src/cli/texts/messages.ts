@@ -18,6 +18,7 @@ import {
 import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
+import { requireKnownPeer } from '../../network/known-peer.ts';
 import { openMember } from '../home-member.ts';
 import { queuedLoss, runQueued, type QueuedArguments } from './queued-texts.ts';
 import { PEER } from '../arguments.ts';
@@ -96,7 +97,7 @@ export async function run(args: MessagesArguments, context: Context): Promise<vo
     count: messages.length,
     messages: messages.map((message) => documentOf(member, message)),
   });
-  if (args.dryRun) showList(member, messages, (line) => output.line(line), output.columns);
+  if (args.dryRun) showList(member, messages, (line) => output.quote(line), output.columns);
   const what = counted(messages.length, 'message');
   output.line(args.dryRun ? `${what} would be deleted` : `${what} ${DONE[action]}`);
 }
@@ -146,6 +147,7 @@ function actionOf(args: MessagesArguments): Action | undefined {
 /** @throws FilerError `no-such-message`, `usage` */
 function select(member: Member, args: MessagesArguments, now: number): KeptMessage[] {
   const { ids, from, before } = args;
+  if (from !== undefined && from !== SERVER_NAME) requireKnownPeer(member, from);
   const start = before?.(now) ?? Number.POSITIVE_INFINITY;
   const messages = member.messages
     .all()
@@ -199,7 +201,7 @@ function documentOf(member: Member, { id, from, to, text, time, receivedAt, kept
 function show(member: Member, messages: readonly KeptMessage[], context: Context): void {
   const { output } = context;
   output.json({ messages: messages.map((message) => documentOf(member, message)) });
-  showList(member, messages, (line) => output.line(line), output.columns);
+  showList(member, messages, (line) => output.quote(line), output.columns);
   if (messages.length === 0) output.words('No messages yet.');
 }
 

@@ -48,6 +48,7 @@ export const examples = [
   'watch add ~/scans --to bob',
   'watch add /srv/results --to @lab --exclude "*.log"',
   'watch add ~/outbox --to bob,carol --delete-after',
+  'watch add ~/site --to web-1 --delete --into sites --dry-run',
 ];
 
 export async function run(args: WatchAddArguments, context: Context): Promise<number> {

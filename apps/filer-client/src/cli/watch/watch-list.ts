@@ -13,6 +13,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'FOLDER', fit: 'below' },
 ];
 
+export const examples = ['watch list', 'watch list --json'];
+
 export async function run(_args: object, context: Context): Promise<void> {
   const { output } = context;
   const { watches } = await call(context, contract.watchList, {});

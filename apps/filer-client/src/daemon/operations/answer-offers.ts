@@ -1,5 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { transferMethods } from '../../api/contract/transfers.ts';
+import { requireKnownPeer } from '../../network/known-peer.ts';
 import type { AskedOffer } from '../../store/offer-store.ts';
 import type { OperationOf } from '../operation-context.ts';
 
@@ -7,7 +8,10 @@ import type { OperationOf } from '../operation-context.ts';
 const MAX_REASON_CHARACTERS = 500;
 
 /** `inbox accept ID…`, `inbox decline ID…` */
-export const answerOffers: OperationOf<typeof transferMethods.answerOffers> = ({ daemon }, params) => {
+export const answerOffers: OperationOf<typeof transferMethods.answerOffers> = (
+  { daemon, member },
+  params,
+) => {
   daemon.requireRunning('an offer can be answered only while a daemon runs here');
   const { accept, ids, all = false, from, reason = '' } = params;
   if (reason.length > MAX_REASON_CHARACTERS)
@@ -21,6 +25,10 @@ export const answerOffers: OperationOf<typeof transferMethods.answerOffers> = ({
       'usage',
       'say which: the ID of an offer (`filer-client inbox` lists them), --all, or --from NAME',
     );
+  }
+  if (from !== undefined) {
+    const senders = member.offers.all().map((offer) => ({ id: offer.from, name: offer.fromName }));
+    requireKnownPeer(member, from, senders);
   }
   const state: AskedOffer['state'] = accept ? 'accepted' : 'declined';
   const offers = daemon.answerOffers({ ids, all, from }, { accept, reason });

@@ -5,6 +5,8 @@ import { COLLECT } from '../arguments.ts';
 
 export const args = { name: required(COLLECT, 'which collect') };
 
+export const examples = ['collect remove results', 'collect remove results --yes'];
+
 export const confirms = 'always';
 
 type Arguments = ArgumentValues<typeof args>;

@@ -24,6 +24,8 @@ import { machinesScreen, stateWords, whyOrWhere } from './collect-messages.ts';
 
 export const args = { name: required(COLLECT, 'which collect'), progress: progressArgument };
 
+export const examples = ['collect run results'];
+
 /** Progress while the machines deliver, and a table of how they stand; without a terminal a line for each when it comes to an end. */
 export async function run(
   { name, progress: mode }: ArgumentValues<typeof args>,

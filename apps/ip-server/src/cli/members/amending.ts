@@ -17,6 +17,7 @@ const grouping = { peer, group: required(GROUP, 'which group'), networkKey };
 const naming = { peer, name: required(MACHINE_NAME, 'its new name'), networkKey };
 
 export const groupAdd = {
+  examples: ['group add cam-3 lab'],
   args: grouping,
   run: async (args: ArgumentValues<typeof grouping>, context: Context): Promise<void> => {
     const { name, groups } = await amended(context, args, (member) => ({
@@ -27,6 +28,7 @@ export const groupAdd = {
 };
 
 export const groupRemove = {
+  examples: ['group remove cam-3 lab'],
   args: grouping,
   run: async (args: ArgumentValues<typeof grouping>, context: Context): Promise<void> => {
     const { name, groups } = await amended(context, args, (member) => ({
@@ -39,6 +41,7 @@ export const groupRemove = {
 };
 
 export const rename = {
+  examples: ['rename cam-3 front-door'],
   args: naming,
   run: async (args: ArgumentValues<typeof naming>, context: Context): Promise<void> => {
     const { name } = await amended(context, args, () => ({ name: args.name }));

@@ -26,6 +26,8 @@ export const args = {
   progress: progressArgument,
 };
 
+export const examples = ['reports get 1204'];
+
 export async function run(
   { id, out, progress: mode }: ArgumentValues<typeof args>,
   context: Context,
