@@ -14,6 +14,8 @@ export const args = {
   limit: defaulted(integerKind({ min: 1, max: 10_000, example: 100 }), '100', 'how many of the newest'),
 };
 
+export const examples = ['audit', 'audit --limit 20'];
+
 const COLUMNS = [
   { title: 'WHEN', fit: 'whole' },
   { title: 'WHO' },
