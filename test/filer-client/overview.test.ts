@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { namesWithin } from '../../apps/filer-client/src/cli/network/names-within.ts';
+import { namesWithin } from '../../apps/filer-client/src/cli/network/overview.ts';
 import { jsonLines } from '../support/programs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { runHere } from '../support/in-process.ts';

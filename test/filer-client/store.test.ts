@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../apps/filer-client/src/store/database.ts';
-import { forgetOtherNetwork } from '../../apps/filer-client/src/store/network-change.ts';
+import { forgetOtherNetwork } from '../../apps/filer-client/src/store/home-store.ts';
 import { OfferStore, type OfferState } from '../../apps/filer-client/src/store/offer-store.ts';
 import { KeyValues } from '@filer/program';
 import { Spool } from '../../apps/filer-client/src/store/spool.ts';

@@ -4,7 +4,7 @@ import { createKeyPair, FilerError, type Message } from '@filer/protocol';
 import { createLogger, parseCron, parseEvery, NO_EVENTS } from '@filer/program';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
-import { runLabels } from '../../apps/ip-server/src/collect/run-folder.ts';
+import { runLabels } from '../../apps/ip-server/src/collect/collects.ts';
 import { isSlowEnough } from '../../apps/ip-server/src/collect/timing.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { screenLines } from '@filer/program';
 import type { PeerEntry, ScheduleEntry } from '../../apps/ip-server/src/api/contract/members.ts';
-import { peersScreen } from '../../apps/ip-server/src/cli/members/peers-screen.ts';
+import { peersScreen } from '../../apps/ip-server/src/cli/members/peers.ts';
 import { RunningServer } from '../support/ip-server.ts';
 import { needs } from '../support/needs.ts';
 import { ScreenModel } from '../support/screen.ts';

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { showEvents } from '../../../apps/filer-client/src/cli/network/shown-events.ts';
+import { showEvents } from '../../../apps/filer-client/src/cli/network/start.ts';
 import type { ClientEvent } from '../../../apps/filer-client/src/api/contract/events.ts';
 
 afterEach(() => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ReceiptLines } from '../../../apps/filer-client/src/cli/files/receipt-lines.ts';
+import { ReceiptLines } from '../../../apps/filer-client/src/cli/files/job-following.ts';
 import { FolderSums } from '../../../apps/filer-client/src/verify/folder-sums.ts';
 import type {
   FileOutcome,

@@ -1,4 +1,5 @@
 import { iso } from '@filer/program';
+import { countsBy } from '../api/contract/counts.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import type { JobDocument, ProgressDocument, RecipientDocument } from '../api/contract/transfers.ts';
@@ -41,22 +42,13 @@ export function jobDocument(
 
 function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | null): RecipientDocument {
   const { name, peer: id, state, code = null, status } = delivery;
-  const { filesSent, filesSkipped, filesKept, filesFailed, bytesSent, bytesTotal } = delivery;
-  const { filesRemoved, linksLeftOut } = delivery;
   return {
     name,
     id,
     state,
     code,
     status,
-    filesSent,
-    filesSkipped,
-    filesKept,
-    filesFailed,
-    filesRemoved,
-    linksLeftOut,
-    bytesSent,
-    bytesTotal,
+    ...countsBy((key) => delivery[key]),
     progress,
     startedAt: timeOf(delivery.startedAt),
     finishedAt: timeOf(delivery.finishedAt),

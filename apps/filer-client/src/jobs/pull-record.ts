@@ -2,7 +2,8 @@ import type { ReceiptBatch } from '@filer/protocol';
 import type { SendOutcome } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { forgetOldest } from '../store/forget-jobs.ts';
-import { NO_COUNTS, type FailedFile } from '../store/job-rows.ts';
+import { NO_COUNTS } from '../api/contract/counts.ts';
+import type { FailedFile } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
 import { DAEMON } from './job-leases.ts';
 

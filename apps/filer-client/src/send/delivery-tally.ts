@@ -1,5 +1,6 @@
 import { FilerError } from '@filer/protocol';
-import { NO_COUNTS, type DeliveryCounts, type FailedFile } from '../store/job-rows.ts';
+import { NO_COUNTS, type DeliveryCounts } from '../api/contract/counts.ts';
+import type { FailedFile } from '../store/job-rows.ts';
 import type { VerifiedBefore } from './verified-before.ts';
 
 /** Failures of one recipient that are kept by name; the others are counted. */

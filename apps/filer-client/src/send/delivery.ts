@@ -10,7 +10,8 @@ import {
 import type { Outreach } from '../network/reach-peer.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { DeliveryCounts, FailedFile } from '../store/job-rows.ts';
+import type { DeliveryCounts } from '../api/contract/counts.ts';
+import type { FailedFile } from '../store/job-rows.ts';
 import { DeliveryTally } from './delivery-tally.ts';
 import { ignoreRules } from '../jobs/ignore-rules.ts';
 import { ListedFiles } from './listed-files.ts';

@@ -3,7 +3,8 @@ import type { Logger } from '@filer/program';
 import { lowestOf, RateLimit, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { type DeliveryCounts, type DeliveryEnd, type KeptDelivery, type KeptJob } from '../store/job-rows.ts';
+import { sumOf, type DeliveryCounts } from '../api/contract/counts.ts';
+import { type DeliveryEnd, type KeptDelivery, type KeptJob } from '../store/job-rows.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { exitCodeOf } from './outcome.ts';
@@ -243,23 +244,14 @@ export class LiveJob {
 
   #done(): SendDone {
     const recipients = this.#deliveriesKept().map((kept) => this.#results.get(kept.peer) ?? doneOf(kept));
-    const sum = (key: keyof DeliveryCounts): number =>
-      this.#counts.reduce((total, counts) => total + counts[key], 0);
-    const [filesSent, filesSkipped] = [sum('filesSent'), sum('filesSkipped')];
-    const exitCode = exitCodeOf(recipients, filesSent + filesSkipped > 0);
+    const counts = sumOf(this.#counts);
+    const exitCode = exitCodeOf(recipients, counts.filesSent + counts.filesSkipped > 0);
     return {
       type: 'done',
       job: this.job.id,
       ok: exitCode === 0,
       exitCode,
-      filesSent,
-      filesSkipped,
-      filesKept: sum('filesKept'),
-      filesFailed: sum('filesFailed'),
-      filesRemoved: sum('filesRemoved'),
-      linksLeftOut: sum('linksLeftOut'),
-      bytesSent: sum('bytesSent'),
-      bytesTotal: sum('bytesTotal'),
+      ...counts,
       recipients,
     };
   }

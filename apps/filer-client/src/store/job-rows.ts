@@ -1,5 +1,6 @@
 import { isErrorCode, type ErrorCode } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
+import { countsBy, type DeliveryCounts } from '../api/contract/counts.ts';
 
 const JOB_STATES = ['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted'] as const;
 const DELIVERY_STATES = [
@@ -17,22 +18,6 @@ export type JobState = (typeof JOB_STATES)[number] | 'damaged';
 
 /** How one recipient of a job stands. */
 export type DeliveryState = (typeof DELIVERY_STATES)[number] | 'damaged';
-
-/** What is counted of one recipient of a job, over all its tries. */
-export interface DeliveryCounts {
-  readonly filesSent: number;
-  readonly filesSkipped: number;
-  /** Those of the skipped where the recipient keeps what has their name. */
-  readonly filesKept: number;
-  readonly filesFailed: number;
-  /** Files and links that the recipient has removed, since they are no longer here. */
-  readonly filesRemoved: number;
-  /** Links in folders that stay at the sender, on the last try. */
-  readonly linksLeftOut: number;
-  /** Content bytes put on the wire. */
-  readonly bytesSent: number;
-  readonly bytesTotal: number;
-}
 
 export interface KeptJob {
   readonly id: string;
@@ -88,15 +73,15 @@ export interface FailedFile {
   readonly message: string;
 }
 
-export const NO_COUNTS: DeliveryCounts = {
-  filesSent: 0,
-  filesSkipped: 0,
-  filesKept: 0,
-  filesFailed: 0,
-  filesRemoved: 0,
-  linksLeftOut: 0,
-  bytesSent: 0,
-  bytesTotal: 0,
+export const COUNT_COLUMNS: Readonly<Record<keyof DeliveryCounts, string>> = {
+  filesSent: 'files_sent',
+  filesSkipped: 'files_skipped',
+  filesKept: 'files_kept',
+  filesFailed: 'files_failed',
+  filesRemoved: 'files_removed',
+  linksLeftOut: 'links_left_out',
+  bytesSent: 'bytes_sent',
+  bytesTotal: 'bytes_total',
 };
 
 export function readJob(row: Record<string, unknown>): KeptJob {
@@ -122,14 +107,7 @@ export function readDelivery(row: Record<string, unknown>): KeptDelivery {
     state: stateOf(DELIVERY_STATES, textIn(row, 'state')),
     code: row['code'] === null ? undefined : readCode(textIn(row, 'code')),
     status: textIn(row, 'status'),
-    filesSent: integerIn(row, 'files_sent'),
-    filesSkipped: integerIn(row, 'files_skipped'),
-    filesKept: integerIn(row, 'files_kept'),
-    filesFailed: integerIn(row, 'files_failed'),
-    filesRemoved: integerIn(row, 'files_removed'),
-    linksLeftOut: integerIn(row, 'links_left_out'),
-    bytesSent: integerIn(row, 'bytes_sent'),
-    bytesTotal: integerIn(row, 'bytes_total'),
+    ...countsBy((key) => integerIn(row, COUNT_COLUMNS[key])),
     startedAt: timeOf(row, 'started_at'),
     finishedAt: timeOf(row, 'finished_at'),
   };

@@ -4,7 +4,7 @@ import {
   readCode,
   readDelivery,
   readJob,
-  type DeliveryCounts,
+  COUNT_COLUMNS,
   type DeliveryEnd,
   type DeliveryState,
   type FailedFile,
@@ -12,6 +12,7 @@ import {
   type KeptDelivery,
   type KeptJob,
 } from './job-rows.ts';
+import { countsBy, type DeliveryCounts } from '../api/contract/counts.ts';
 
 /** What runs, waits, or is paused: as the index of such jobs says it. */
 const OPEN = "state IN ('queued', 'running', 'paused')";
@@ -277,26 +278,11 @@ export class JobStore {
   }
 
   #count(job: string, peer: string, counts: DeliveryCounts): void {
-    const { filesSent, filesSkipped, filesKept, filesFailed, filesRemoved, linksLeftOut } = counts;
-    const { bytesSent, bytesTotal } = counts;
+    const set = Object.values(COUNT_COLUMNS).map((column) => `${column} = ?`);
+    const values = Object.values(countsBy((key) => counts[key]));
     this.#database
-      .prepare(
-        `UPDATE job_recipients SET files_sent = ?, files_skipped = ?, files_kept = ?, files_failed = ?,
-           files_removed = ?, links_left_out = ?, bytes_sent = ?, bytes_total = ?
-         WHERE job = ? AND peer = ?`,
-      )
-      .run(
-        filesSent,
-        filesSkipped,
-        filesKept,
-        filesFailed,
-        filesRemoved,
-        linksLeftOut,
-        bytesSent,
-        bytesTotal,
-        job,
-        peer,
-      );
+      .prepare(`UPDATE job_recipients SET ${set.join(', ')} WHERE job = ? AND peer = ?`)
+      .run(...values, job, peer);
   }
 
   #endAll(job: string, states: readonly DeliveryState[], end: DeliveryEnd, now: number): number {

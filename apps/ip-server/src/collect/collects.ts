@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { FilerError, type Membership, type Messenger } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
-import type { Collect, CollectRun } from '../store/collect-store.ts';
+import type { Collect, CollectRun, Expected, Machine } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
 import { Deliveries, writeOrTell, type CollectsParts } from './deliveries.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
 import { OpenRun } from './open-run.ts';
-import { expectedNow, hasFolder, runLabels } from './run-folder.ts';
 import { dueAfterJump } from './timing.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Directory } from '../network/directory.ts';
 
 /** How often it is looked at what is to be done. */
 const TICK_MS = 500;
@@ -150,4 +152,39 @@ export class Collects {
     const late = open.openPeers.length;
     if (late > 0) log.warn('machines are late', { collect, run: label, machines: late });
   }
+}
+
+/** Whom a run that begins now expects. */
+function expectedNow(directory: Directory, { sources }: Collect): Machine[] {
+  return directory
+    .all()
+    .filter(({ status, membership }) => status === 'member' && isAmong(sources, membership))
+    .map(({ membership: { id, name } }) => ({ peer: id, name }));
+}
+
+/** Whether a machine is among those that are named. */
+function isAmong(sources: readonly string[], { id, groups }: Membership): boolean {
+  return sources.some(
+    (source) => source === '@all' || source === id || groups.some((group) => source === `@${group}`),
+  );
+}
+
+/**
+ * What a run may be called: its day, by this machine's calendar; with the time where another run was called so.
+ *
+ * @param startedAt ms since the epoch
+ */
+export function* runLabels(startedAt: number): Generator<string, never, void> {
+  const at = new Date(startedAt);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const minute = `${day}T${two(at.getHours())}-${two(at.getMinutes())}`;
+  const second = `${minute}-${two(at.getSeconds())}`;
+  yield* [day, minute, second];
+  for (let n = 2; ; n++) yield `${second}-${n}`;
+}
+
+/** Whether there is something already where a run would have its files. */
+function hasFolder(root: string, expected: readonly Expected[], label: string): boolean {
+  return expected.some(({ folder }) => existsSync(join(root, folder, label)));
 }

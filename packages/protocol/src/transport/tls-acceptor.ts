@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { FilerError, messageOf } from '../errors.ts';
 import { addressBlockOf } from '../fairness/address-block.ts';
 import { processShares } from '../fairness/process-shares.ts';
-import { TLS_OVERHEAD_FACTOR } from '../limits.ts';
+import { TLS_OVERHEAD_BYTES, TLS_OVERHEAD_FACTOR, WIRE_CHECK_MS } from '../limits.ts';
 import type { Identity } from '../trust/identity.ts';
 import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import type { AcceptedLink } from './endpoint.ts';
 import { onFirstRecord } from './first-record.ts';
 import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
-import { WireWatch } from './wire-watch.ts';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 export interface TlsAcceptorOptions extends AdmissionOptions {
   readonly onConnection: (link: AcceptedLink) => void;
@@ -117,4 +117,50 @@ export class TlsAcceptor {
     this.#wires.close();
     this.#admission.close();
   }
+}
+
+/**
+ * Ends TLS connections on which much comes of which little can be read: each change of keys (RFC 8446, 4.6.3) and each empty
+ * record costs work, and readers see none of it.
+ */
+class WireWatch {
+  /** Secured sockets, with what they are over. */
+  readonly #watched = new Map<Socket, { readonly raw: Duplex; readonly bytesRead: () => number }>();
+  readonly #factor: number;
+  readonly #end: (raw: Duplex, secure: Socket, why: string) => void;
+  readonly #timer = setInterval(() => this.check(), WIRE_CHECK_MS).unref();
+
+  /**
+   * @param factor bytes on the wire for each byte that is read
+   * @param end destroys a connection
+   */
+  constructor(factor: number, end: (raw: Duplex, secure: Socket, why: string) => void) {
+    this.#factor = factor;
+    this.#end = end;
+  }
+
+  add(raw: Duplex, secure: Socket): void {
+    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw) });
+    secure.once('close', () => this.#watched.delete(secure));
+  }
+
+  check(): void {
+    for (const [secure, { raw, bytesRead }] of this.#watched) {
+      if (bytesRead() <= TLS_OVERHEAD_BYTES + this.#factor * secure.bytesRead) continue;
+      this.#end(raw, secure, `${bytesRead()} bytes came and ${secure.bytesRead} of them can be read`);
+    }
+  }
+
+  /** Those that are left are their owners'. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Of a stream that does not count it itself, counted from now on. */
+function bytesReadOf(raw: Duplex): () => number {
+  if (raw instanceof Socket) return () => raw.bytesRead;
+  let bytes = 0;
+  raw.on('data', (piece: Buffer) => (bytes += piece.length));
+  return () => bytes;
 }

@@ -1,8 +1,20 @@
-import { join } from 'node:path';
 import type { Channel } from '../wire/channel.ts';
+import { Receiver, type Accepted, type ReceiveOutcome } from './receiver.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Offer } from '@filer/protocol';
+import { NO_DELIVERIES } from './deliveries.ts';
+import { ExistingDigests } from './existing-digests.ts';
+import { Extras } from './extras.ts';
+import { FreeSpace, noRoom } from '../disk/free-space.ts';
+import { IncomingToFolder } from './incoming.ts';
+import type { IncomingOwner } from './incoming-owner.ts';
+import { keptBytesIn, ResumeStore } from '../disk/resume-store.ts';
+import { Ownership } from './ownership.ts';
+import { DestinationFolder } from '../disk/destination-folder.ts';
+import { ExistingFiles } from './existing-files.ts';
 import type { ReceiveOptions } from './receive-options.ts';
-import { Receiver, type ReceiveOutcome } from './receiver.ts';
-import { takeOffer } from './take-offer.ts';
+import { allowanceOf, judgeOffer, type Asker } from './receive-policy.ts';
 
 /**
  * Receives files over a channel whose next message is the offer.
@@ -20,4 +32,62 @@ export function receiveFiles(channel: Channel, options: ReceiveOptions): Promise
       record: (file, { job, note }) => record?.({ ...file, job, note, file: join(inbox, file.path) }),
     },
   ).run();
+}
+
+/**
+ * Judges an offer, and makes all ready for its files.
+ *
+ * @param asker its signal is aborted when the sender is gone
+ * @param owner told what becomes of the files
+ * @throws FilerError why the offer is refused
+ */
+async function takeOffer(
+  offer: Offer,
+  options: ReceiveOptions,
+  asker: Asker,
+  owner: IncomingOwner,
+): Promise<Accepted> {
+  const { inbox, folder: where, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = options;
+  judgeOffer(offer, policy);
+  const folder = typeof where === 'string' ? where : where(offer);
+  const left = await space.left(offer.bytes);
+  // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
+  const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + (await keptBytesIn(inbox));
+  const isNew = !existsSync(join(inbox, folder));
+  if (isNew && (isTooMuch || offer.files > left.files)) throw noRoom(offer.bytes);
+  const allowance = allowanceOf(await policy.accept?.(offer, asker), policy);
+  const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = options;
+  const { known, mark, deliveries = NO_DELIVERIES, replaces = 'own' } = options;
+  // Last: a refused offer leaves no folder behind.
+  const place = await DestinationFolder.open(inbox, folder, sync);
+  const parts = new ResumeStore(place, senderId, mark);
+  const gone = asker.signal;
+  const files = new ExistingDigests({ known, checksum, signal: gone });
+  const { job } = offer;
+  const beganAt = options.beganAt?.(job);
+  const { mirror = false } = offer;
+  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files, mirror });
+  const present = new ExistingFiles({ place, ownership, files, known });
+  const extras = mirror
+    ? new Extras({
+        root: place.folder,
+        path: folder,
+        deliveries,
+        files,
+        job,
+        stands: (path) => ownership.standing(path),
+        isAnnounced: (path) => ownership.standing(path) === 'yes',
+        sync,
+        mark,
+        removed: options.removed,
+        gone,
+      })
+    : undefined;
+  const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
+  const incoming = new IncomingToFolder(of, owner);
+  const dispose = (): void => {
+    extras?.[Symbol.dispose]();
+    place[Symbol.dispose]();
+  };
+  return { offer, incoming, extras, [Symbol.dispose]: dispose };
 }

@@ -1,6 +1,5 @@
 import { FilerError, type EntryFailure, type ReceiptFile } from '@filer/protocol';
 import { outOfPlace } from '../wire/ending.ts';
-import { EntrySet } from '../wire/entry-set.ts';
 import { Tally, type FailedBy, type FileResult, type Outcome } from '../wire/outcome.ts';
 import type { SentFile } from './sent-file.ts';
 import type { SendEvent } from './send-event.ts';
@@ -180,5 +179,21 @@ export class SentEntries {
       const above = name.slice(0, end);
       if (this.#batcher.folders.has(above)) this.#failedBelow.add(above);
     }
+  }
+}
+
+/** A set of entries' numbers: a bit for each, so that a million take 125 KB. */
+class EntrySet {
+  #bits = Buffer.alloc(0);
+
+  add(entry: number): void {
+    const at = entry >> 3;
+    if (at >= this.#bits.length)
+      this.#bits = Buffer.concat([this.#bits], Math.max(64, at + 1, 2 * this.#bits.length));
+    this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (entry & 7));
+  }
+
+  has(entry: number): boolean {
+    return ((this.#bits[entry >> 3] ?? 0) & (1 << (entry & 7))) !== 0;
   }
 }

@@ -1,6 +1,7 @@
 import { CONFLICTS } from '@filer/protocol';
 import { arrayOf, errorCode, method, text } from '@filer/program';
 import * as v from 'valibot';
+import { deliveryCounts } from './counts.ts';
 
 /*
  * What a send tells while it runs: the lines of `send --json`, and what progress bars are drawn from. Names of
@@ -172,18 +173,7 @@ export const sendDone = v.object({
   job: v.string(),
   ok: v.boolean(),
   exitCode: v.number(),
-  filesSent: v.number(),
-  filesSkipped: v.number(),
-  /** Those of the skipped where the recipient keeps what has their name. */
-  filesKept: v.number(),
-  filesFailed: v.number(),
-  /** Files and links that recipients removed, since they are no longer here, counted for each of them. */
-  filesRemoved: v.number(),
-  /** Links in folders that were not sent, counted for each recipient; no files. */
-  linksLeftOut: v.number(),
-  /** Content bytes put on the wire. */
-  bytesSent: v.number(),
-  bytesTotal: v.number(),
+  ...deliveryCounts.entries,
   /** Nothing was sent: `bytesTotal` bytes in `filesTotal` files would be, if none of it is there already. */
   dryRun: v.exactOptional(v.literal(true)),
   filesTotal: v.exactOptional(v.number()),

@@ -1,5 +1,6 @@
 import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
+import { deliveryCounts } from './counts.ts';
 import { deliveryState, job, progress, timeoutMs } from './send.ts';
 
 /* What runs and waits, and what was signed for. Names of fields are a contract (docs/cli/). */
@@ -25,16 +26,7 @@ const recipientDocument = v.object({
   code: v.nullable(errorCode),
   /** In words. */
   status: v.string(),
-  filesSent: v.number(),
-  filesSkipped: v.number(),
-  filesKept: v.number(),
-  filesFailed: v.number(),
-  /** Files and links that were removed there, since they are no longer here. */
-  filesRemoved: v.number(),
-  /** Links in folders that were not sent. */
-  linksLeftOut: v.number(),
-  bytesSent: v.number(),
-  bytesTotal: v.number(),
+  ...deliveryCounts.entries,
   /** Of one that is served by the process that was asked; else null. */
   progress: v.nullable(progressDocument),
   startedAt: v.nullable(v.string()),

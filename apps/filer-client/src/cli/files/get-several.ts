@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { EXIT_CODES, FilerError } from '@filer/protocol';
 import { formatBytes, type Context, type ProgressMode } from '@filer/program';
+import { sumOf } from '../../api/contract/counts.ts';
 import type { GetDone, GetParams } from '../../api/contract/get.ts';
 import { parseSharedPath } from '../../get/peer-path.ts';
 import { countOf, fetchAndShow } from './fetch-and-show.ts';
@@ -77,27 +78,20 @@ function summarizeAll(
   { dest: path, dryRun = false }: Omit<GetParams, 'source'>,
   { output }: Context,
 ): number {
-  const sum = (key: Sum): number => parts.reduce((total, { done }) => total + (done?.[key] ?? 0), 0);
-  const [filesSent, filesSkipped, filesFailed] = [sum('filesSent'), sum('filesSkipped'), sum('filesFailed')];
+  const counts = sumOf(parts.flatMap(({ done }) => done ?? []));
+  const { filesSent, filesSkipped, filesFailed, bytesTotal } = counts;
   const failed = parts.filter(({ done }) => done?.ok !== true);
   const [first] = failed;
   const isPartial = failed.length < parts.length || filesSent + filesSkipped > 0;
   const exitCode =
     first === undefined ? 0 : isPartial ? EXIT_CODES.partial : (first.done?.exitCode ?? codeOf(first));
-  const [bytesSent, bytesTotal, filesTotal] = [sum('bytesSent'), sum('bytesTotal'), sum('filesTotal')];
+  const filesTotal = parts.reduce((sum, { done }) => sum + (done?.filesTotal ?? 0), 0);
   output.json({
     type: 'done',
     job: parts[0]?.done?.job ?? '',
     ok: exitCode === 0,
     exitCode,
-    filesSent,
-    filesSkipped,
-    filesKept: sum('filesKept'),
-    filesFailed,
-    filesRemoved: 0,
-    linksLeftOut: sum('linksLeftOut'),
-    bytesSent,
-    bytesTotal,
+    ...counts,
     ...(dryRun ? { dryRun, filesTotal } : {}),
     path,
     sources: parts.map(({ source, done, failure }) => ({
@@ -121,16 +115,6 @@ function summarizeAll(
   );
   return exitCode;
 }
-
-type Sum =
-  | 'filesSent'
-  | 'filesSkipped'
-  | 'filesKept'
-  | 'filesFailed'
-  | 'linksLeftOut'
-  | 'bytesSent'
-  | 'bytesTotal'
-  | 'filesTotal';
 
 function codeOf({ failure }: Part): number {
   return EXIT_CODES[failure?.code ?? 'internal'];

@@ -1,14 +1,19 @@
 import { FilerError } from '@filer/protocol';
-import { formatBytes, openProgress, printable, type Context, type ProgressMode } from '@filer/program';
+import {
+  formatBytes,
+  openProgress,
+  printable,
+  type Context,
+  type ProgressDisplay,
+  type ProgressMode,
+} from '@filer/program';
 import { isDaemonHere } from '../../api/daemon-client.ts';
-import type { JobStarted, SendDone, SendEvent } from '../../api/contract/send.ts';
+import type { FolderTold, JobStarted, ReceiptTold, SendDone, SendEvent } from '../../api/contract/send.ts';
 import { BusyTime } from './busy-time.ts';
-import { showProgress } from './job-progress.ts';
 import { GroupedReasons, reasonOf } from './grouped-reasons.ts';
 import { summarize, type Failures } from './job-summary.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
-import { ReceiptLines } from './receipt-lines.ts';
 
 /**
  * Shows a job from its first event to its end: bars, lines, or JSON.
@@ -129,4 +134,67 @@ function removalLine(event: Extract<SendEvent, { type: 'removed' | 'would-remove
   return event.type === 'removed'
     ? `${event.recipient} has removed ${path}, signed`
     : `${event.recipient} would remove ${path}`;
+}
+
+/** Shows what is told about a job in a display of progress. */
+function showProgress(event: SendEvent, display: ProgressDisplay, job: JobStarted | undefined): void {
+  // Of several recipients the lines of progress say it.
+  const isSaid = job?.recipients.length === 1 || !display.isDrawn;
+  switch (event.type) {
+    case 'job':
+      display.expect(event.recipients.map(({ name }) => name));
+      break;
+    case 'progress':
+      display.show(event.recipient, event, event.bytesSent);
+      break;
+    case 'waiting':
+      display.mark(event.recipient, 'asked');
+      if (!isSaid) break;
+      display.say(
+        `${event.recipient} was asked and has not answered yet (Ctrl-C ${job?.queue === true ? 'only stops watching' : 'withdraws it'})`,
+      );
+      break;
+    case 'retry':
+      display.mark(event.recipient, 'lost');
+      if (isSaid) display.say(`${event.recipient} was lost (${event.reason}), trying again`);
+      break;
+    case 'queued':
+      display.mark(event.recipient, 'queued');
+      // Of several the last lines tell it once.
+      if (job?.recipients.length === 1) display.say(`queued for ${event.recipient}: ${event.reason}`);
+      break;
+    case 'recipient':
+      display.mark(event.recipient, event.ok ? 'done' : 'failed');
+      break;
+    default:
+  }
+}
+
+/** Receipts as lines for people: one for each path that was named, a folder's once all of it is there. */
+export class ReceiptLines {
+  readonly #folders = new Map<string, FolderTold>();
+
+  /** @returns the line to print at once */
+  line({ recipient, receivedAs, size, digest, synced, present }: ReceiptTold): string {
+    const proof = `${digest.slice(0, 'blake3:'.length + 12)}…`;
+    const has = present ? 'has already' : 'has';
+    return `${recipient} ${has} ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${diskWords(synced)}), signed`;
+  }
+
+  /** What is told last of a folder counts. */
+  folder(folder: FolderTold): void {
+    this.#folders.set(`${folder.recipientId}\0${folder.receivedAs}\0${folder.path}`, folder);
+  }
+
+  /** The lines of folders. */
+  sums(): string[] {
+    return [...this.#folders.values()].map(({ recipient, receivedAs, files, bytes, synced }) => {
+      const count = files === 1 ? '1 file' : `${files} files`;
+      return `${recipient} has ${printable(receivedAs)}/ (${count}, ${formatBytes(bytes)}, ${diskWords(synced)}), signed`;
+    });
+  }
+}
+
+function diskWords(synced: boolean): string {
+  return synced ? 'on disk' : 'not synced';
 }

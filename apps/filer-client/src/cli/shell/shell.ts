@@ -7,10 +7,10 @@ import { openLivePeer } from '../../api/live-peer.ts';
 import { wordsFor } from '../network/event-messages.ts';
 import { completeLine, OWN_WORDS } from './completer.ts';
 import { splitWords } from './input-words.ts';
-import { NO_INPUT, NoInput } from './no-input.ts';
 import { Screen } from './screen.ts';
 import { longLine } from './short-lines.ts';
 import { verbOf, verbs } from './verbs.ts';
+import { Readable } from 'node:stream';
 
 /** Commands that read standard input where `-` is named. */
 const READS_INPUT = new Set(['send', 'join']);
@@ -169,4 +169,13 @@ function unknown({ lines }: Context, name: string): FilerError {
   const near = nearNames(name, [...lines.firstWords, ...Object.keys(verbs), ...OWN_WORDS]);
   const hint = near.length === 0 ? 'type help to see all' : `did you mean ${near.join(' or ')}?`;
   return new FilerError('usage', `there is no ${name} here: ${hint}`);
+}
+
+const NO_INPUT = 'standard input is that of the shell: run this command outside of it';
+
+/** The standard input of a command in the shell, whose own input are the lines that are typed. */
+class NoInput extends Readable {
+  override _read(): void {
+    this.destroy(new FilerError('usage', NO_INPUT));
+  }
 }

@@ -4,24 +4,26 @@ import {
   defaulted,
   DURATION,
   flag,
+  formatAgo,
   formatDuration,
   integerKind,
   list,
   optional,
+  renderTable,
   textKind,
   type ArgumentValues,
   type Confirms,
   type Context,
   type Loss,
 } from '@filer/program';
-import { contract } from '../../api/contract.ts';
-import type { ServerClient } from '../../api/server-client.ts';
 import { asking } from '../asking.ts';
-import { listInvites } from './invite-list.ts';
 import { newLink } from './new-link.ts';
 import { networkKeyOf, removeMember } from './signing.ts';
 import { BACKUP_ADVICE } from '../messages.ts';
 import { GROUP, networkKey } from '../arguments.ts';
+import { contract } from '../../api/contract.ts';
+import type { InviteEntry } from '../../api/contract/members.ts';
+import type { ServerClient } from '../../api/server-client.ts';
 
 export const args = {
   group: list(GROUP, 'group that joining machines belong to', { commas: true }),
@@ -147,4 +149,35 @@ async function revokeInvite(
 async function qrOf(link: string): Promise<string> {
   const { renderUnicodeCompact } = await import('uqr');
   return renderUnicodeCompact(link);
+}
+
+const COLUMNS = [
+  { title: 'ID', fit: 'whole' },
+  { title: 'STATE', fit: 'whole' },
+  { title: 'USED', fit: 'whole', align: 'right' },
+  { title: 'EXPIRES', fit: 'whole' },
+  { title: 'GROUPS' },
+  { title: 'MEMBERS', dropOrder: 1 },
+] as const;
+
+async function listInvites(server: ServerClient, { output }: Context): Promise<void> {
+  const answer = await server.call(contract.inviteList, {});
+  output.json(answer);
+  const now = Date.now();
+  const rows = answer.invites.map((invite) => rowOf(invite, now));
+  if (rows.length === 0) output.words('There are no invites; make one: ip-server invite');
+  else output.line(renderTable(COLUMNS, rows, output.columns));
+}
+
+function rowOf(invite: InviteEntry, now: number): string[] {
+  const { id, state, used, uses, groups, members } = invite;
+  const expiresAt = Date.parse(invite.expiresAt);
+  return [
+    id,
+    state,
+    `${used}/${uses}`,
+    expiresAt > now ? `in ${formatDuration(expiresAt - now)}` : formatAgo(expiresAt, now),
+    groups.join(' '),
+    members.join(' '),
+  ];
 }
