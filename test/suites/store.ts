@@ -17,6 +17,8 @@ import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import type { Changed } from '../../apps/ip-server/src/store/registry.ts';
 import type { NewReport, ReportQuery } from '../../apps/ip-server/src/store/report-store.ts';
 import { PaperNetwork } from '../ip-server/members.ts';
+import type { NewAuditEntry } from '../../apps/ip-server/src/store/audit-store.ts';
+import type { StoredToken } from '../../apps/ip-server/src/store/token-store.ts';
 import { reportsFound } from '../support/reports-found.ts';
 
 const NOW = 1_500_000;
@@ -529,6 +531,73 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect([await collects.newest('x'), await collects.deliveries(number)]).toEqual([undefined, []]);
       await collects.add(collect('x'));
       expect((await begin()).number).toBeGreaterThan(number);
+    });
+  });
+
+  describe('tokens', () => {
+    const token = (number: number, expiresAt = NOW + 10): StoredToken => ({
+      id: `id-${number}`,
+      name: 'wall',
+      role: 'read',
+      digest: `digest-${number}`,
+      createdAt: NOW,
+      expiresAt,
+      usedAt: undefined,
+    });
+
+    test('are found by digest and by id until they are removed, in the order in which they were made', async () => {
+      const { tokens } = store;
+      for (const number of [2, 1]) expect(await tokens.add(token(number), NOW)).toBe(true);
+      expect(await tokens.all()).toEqual([token(2), token(1)]);
+      expect(await tokens.byDigest('digest-1')).toEqual(token(1));
+      await tokens.used('id-1', NOW + 1);
+      expect(await tokens.byId('id-1')).toEqual({ ...token(1), usedAt: NOW + 1 });
+      expect(await tokens.remove('id-1')).toMatchObject({ id: 'id-1' });
+      expect(await tokens.remove('id-1')).toBeUndefined();
+      expect(await tokens.byId('id-1')).toBeUndefined();
+      expect(await tokens.byDigest('digest-1')).toBeUndefined();
+    });
+
+    test('are so many at most, and those that have expired count no longer', async () => {
+      const { tokens } = store;
+      expect(await tokens.add(token(0, NOW + 1), NOW, 2)).toBe(true);
+      expect(await tokens.add(token(1), NOW, 2)).toBe(true);
+      expect(await tokens.add(token(2), NOW, 2)).toBe(false);
+      expect(await tokens.add(token(2), NOW + 1, 2)).toBe(true);
+      expect(await tokens.all()).toEqual([token(1), token(2)]);
+    });
+  });
+
+  describe('the audit log', () => {
+    const entry = (by: string, target = ''): NewAuditEntry => ({
+      time: NOW,
+      by,
+      name: by,
+      action: 'rename',
+      target,
+    });
+
+    test('has what began and how it ended, a page at a time', async () => {
+      const { audit } = store;
+      const first = await audit.begin(entry('anna', 'a'));
+      const second = await audit.begin(entry('local', 'b'));
+      expect(second).toBeGreaterThan(first);
+      await audit.end(first, 'name-taken', NOW + 1);
+      const begun = { ...entry('local', 'b'), number: second, result: undefined, endedAt: undefined };
+      const ended = { ...entry('anna', 'a'), number: first, result: 'name-taken', endedAt: NOW + 1 };
+      expect(await audit.last(10)).toEqual([ended, begun]);
+      expect(await audit.last(1)).toEqual([begun]);
+      expect(await audit.last(10, second)).toEqual([ended]);
+    });
+
+    test('loses the oldest of those who fill it, and nothing of others', async () => {
+      const { audit } = store;
+      const mine = await audit.begin(entry('anna'), 4);
+      for (let number = 0; number < 6; number++) await audit.begin(entry('mallory'), 4);
+      const all = await audit.last(100);
+      expect(all.map(({ by }) => by)).toEqual(['anna', 'mallory', 'mallory', 'mallory']);
+      expect(all[0]?.number).toBe(mine);
+      expect(all.at(-1)?.number).toBe(mine + 6);
     });
   });
 }

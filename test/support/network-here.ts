@@ -94,13 +94,13 @@ export class NetworkHere implements AsyncDisposable {
   readonly folder: string;
   readonly serverHome: string;
   /** What the server is set to, beside its addresses. HTTP is off unless its port is set. */
-  readonly #settings: Readonly<Record<string, unknown>>;
+  readonly settings: Readonly<Record<string, unknown>>;
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
   #port = 0;
 
   private constructor(folder: string, settings: Readonly<Record<string, unknown>>) {
-    this.#settings = settings;
+    this.settings = settings;
     this.folder = folder;
     this.serverHome = join(folder, 'server');
   }
@@ -131,7 +131,7 @@ export class NetworkHere implements AsyncDisposable {
       broadcastIntervalMs: 100,
       reportIntervalMs: 5_000,
       httpPort: 'off' as const,
-      ...this.#settings,
+      ...this.settings,
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });

@@ -1,5 +1,5 @@
 import { EXIT_CODES, FilerError, isErrorCode, nearNames, type ErrorCode } from '@filer/protocol';
-import { refreshOn, type Call, type Handlers, type TypesOf } from '@filer/program';
+import { LOCAL_CALLER, refreshOn, type Call, type Handlers, type TypesOf } from '@filer/program';
 import { dropParts } from '../collect/delivery-parts.ts';
 import { nameTaken, readCollect } from './collect-definition.ts';
 import { collectEntry, collectsDocument, ledgerDocument, machineEntries } from './collect-documents.ts';
@@ -20,7 +20,14 @@ export function collectHandlers(api: AdminApi): Handlers<{ [K in keyof Methods]:
   const { collects: store, overview, network, events } = api;
   return {
     collects: () => collectsDocument(overview.collects),
-    collectAdd: async (definition) => {
+    collectAdd: async (definition, { caller }) => {
+      // With a folder of its choice, a token would write what machines send anywhere on this one.
+      if (definition.folder !== undefined && caller.id !== LOCAL_CALLER.id) {
+        throw new FilerError(
+          'refused',
+          'the folder of a collect is chosen on the machine of the server: leave it out, or use "ip-server collect add --to"',
+        );
+      }
       const collect = await readCollect(api, definition);
       if (!(await store.add(collect))) throw nameTaken(collect.name);
       events.publish('collect', { name: collect.name });

@@ -46,6 +46,7 @@ import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { machineClocks } from './machine-clocks.ts';
+import { measured, unreadiness } from './measured.ts';
 import { Overview } from './overview.ts';
 import { Retention } from './retention.ts';
 import type { ServerDaemon, ServerParts } from './server-daemon.ts';
@@ -305,6 +306,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     events,
     tokens,
     audit,
+    reports: store.reports,
     pages: options.pages,
     log,
   });
@@ -334,7 +336,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const methods = methodsOf(parts);
   const onFault = (why: unknown): void => log.error('a command failed for a fault of this program', { why });
   closing.defer(() => http.close());
-  await http.open(methods);
+  await http.open({ methods, measure: () => measured(parts), problem: () => unreadiness(parts) });
   closing.adopt(await RpcServer.open(home, { methods, onFault }), (it) => it.close());
   return parts;
 }

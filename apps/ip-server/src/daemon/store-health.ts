@@ -2,17 +2,19 @@ import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 
 /** What the store does for the server, as a person knows it. */
-export type StoreTask =
-  | 'reports'
-  | 'room on the disk'
-  | 'presence'
-  | 'heartbeats'
-  | 'retention'
-  | 'collects'
-  | 'attachments'
-  | 'removing attachments'
-  | 'schedules'
-  | 'alarms';
+export const STORE_TASKS = [
+  'reports',
+  'room on the disk',
+  'presence',
+  'heartbeats',
+  'retention',
+  'collects',
+  'attachments',
+  'removing attachments',
+  'schedules',
+  'alarms',
+] as const;
+export type StoreTask = (typeof STORE_TASKS)[number];
 
 /** Whether the store works: says once when something begins to fail and once when it works again. */
 export class StoreHealth {
@@ -26,6 +28,10 @@ export class StoreHealth {
   /** A problem that stands, for `status`. */
   get problem(): FilerError | undefined {
     return [...this.#problems.values()][0];
+  }
+
+  isFailing(task: StoreTask): boolean {
+    return this.#problems.has(task);
   }
 
   /** Does a part of a task. @returns undefined when the store failed, which is told */

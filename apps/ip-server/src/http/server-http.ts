@@ -8,13 +8,16 @@ import {
   type HttpService,
   type Logger,
   type Methods,
-  type Route,
 } from '@filer/program';
 import { contract } from '../api/contract.ts';
 import type { ServerEventData } from '../api/contract/events.ts';
 import type { ServerSettings } from '../settings.ts';
+import type { ReportStore } from '../store/report-store.ts';
+import { attachmentRoute } from './attachment-route.ts';
 import type { AuditLog } from './audit-log.ts';
 import { httpListen } from './http-settings.ts';
+import { Metrics, type Measured } from './metrics.ts';
+import { monitorRoutes } from './monitor-routes.ts';
 import type { ServerTokens } from './server-tokens.ts';
 
 export interface ServerHttpParts {
@@ -25,15 +28,25 @@ export interface ServerHttpParts {
   readonly events: EventRing<ServerEventData>;
   readonly tokens: ServerTokens;
   readonly audit: AuditLog;
+  readonly reports: Pick<ReportStore, 'get'>;
   /** The folder of the built page. */
   readonly pages: string | undefined;
   readonly log: Logger;
+}
+
+/** What is asked of the running server. */
+export interface Served {
+  readonly methods: Methods;
+  readonly measure: () => Promise<Measured>;
+  /** Why it is not ready, in a word; undefined when it is. */
+  readonly problem: () => Promise<string | undefined>;
 }
 
 /** The dashboard, the API and what monitors look at. */
 export class ServerHttp {
   readonly #parts: ServerHttpParts;
   #service: HttpService | undefined;
+  #metrics: Metrics | undefined;
   #fingerprint: string | undefined;
 
   constructor(parts: ServerHttpParts) {
@@ -45,16 +58,23 @@ export class ServerHttp {
     return this.#service?.url;
   }
 
+  /** What is in work. */
+  get told(): HttpService['told'] {
+    return this.#service?.told ?? { calls: 0, streams: 0 };
+  }
+
   /** SHA-256 of the certificate that the server has made itself. */
   get fingerprint(): string | undefined {
     return this.#fingerprint;
   }
 
   /** @throws FilerError `port-in-use` for a port that was asked for, `address-unusable`, `usage` */
-  async open(methods: Methods, routes: readonly Route[] = []): Promise<void> {
-    const { home, settings, identity, version, events, tokens, audit, pages, log } = this.#parts;
+  async open({ methods, measure, problem }: Served): Promise<void> {
+    const { home, settings, identity, version, events, tokens, audit, reports, pages, log } = this.#parts;
     const served = await httpListen(settings, home);
     if (served === undefined) return;
+    const metrics = await Metrics.open(measure, events);
+    this.#metrics = metrics;
     const options: HttpOptions = {
       program: 'ip-server',
       title: 'filer ip-server',
@@ -66,7 +86,8 @@ export class ServerHttp {
       tokens,
       sessionKey: new Uint8Array(hkdfSync('sha256', identity.keyPem, '', 'filer http sessions', 32)),
       pages,
-      routes,
+      routes: [attachmentRoute(reports, home.attachments), ...monitorRoutes(metrics, problem)],
+      onAnswer: metrics.answered,
       log,
       onFault: (why) => log.error('a request failed for a fault of this program', { why }),
       onDenied: (caller, path) => void this.#denied(audit.denied(caller, path.replace(/^\/(api\/)?/, ''))),
@@ -77,6 +98,7 @@ export class ServerHttp {
 
   async close(): Promise<void> {
     await this.#service?.close();
+    this.#metrics?.close();
   }
 
   async #denied(written: Promise<void>): Promise<void> {

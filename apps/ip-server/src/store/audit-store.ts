@@ -29,8 +29,8 @@ export const MAX_AUDIT_TARGET = 200;
 
 /** Who changed what. */
 export interface AuditStore {
-  /** @returns its number */
-  begin(entry: NewAuditEntry): Promise<number>;
+  /** @param most are kept @default MAX_AUDIT_ENTRIES @returns its number */
+  begin(entry: NewAuditEntry, most?: number): Promise<number>;
   end(number: number, result: string, time: number): Promise<void>;
   /** The newest ones, oldest first. @param before only those with a lower number */
   last(limit: number, before?: number): Promise<AuditEntry[]>;

@@ -19,8 +19,8 @@ export const MAX_TOKENS = 1_000;
 
 /** Who may come in over HTTP. */
 export interface TokenStore {
-  /** Adds one; expired ones go. @returns false when there are `MAX_TOKENS` already */
-  add(token: Omit<StoredToken, 'usedAt'>, now: number): Promise<boolean>;
+  /** Adds one; expired ones go. @param most are kept @default MAX_TOKENS @returns false when there are so many already */
+  add(token: Omit<StoredToken, 'usedAt'>, now: number, most?: number): Promise<boolean>;
   /** In the order in which they were made. */
   all(): Promise<StoredToken[]>;
   byDigest(digest: string): Promise<StoredToken | undefined>;

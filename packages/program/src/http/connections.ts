@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { addressBlockOf, connectionLimit, isLoopback, Shares } from '@filer/protocol';
+import { addressBlockOf, connectionLimit, isLoopback, Shares, type ShareBounds } from '@filer/protocol';
 import { HTTP_CONNECTIONS, HTTP_SHARE_OF_CONNECTIONS } from './limits.ts';
 import { plainAddress } from './request-facts.ts';
 
@@ -18,9 +18,13 @@ interface Open {
  *
  * @param trusted addresses of proxies: behind them are many
  */
-export function boundConnections(server: Server | TlsServer, trusted: readonly string[]): void {
-  const inAll = Math.min(HTTP_CONNECTIONS.inAll, Math.ceil(connectionLimit() * HTTP_SHARE_OF_CONNECTIONS));
-  const shares = new Shares({ perHolder: Math.min(HTTP_CONNECTIONS.perHolder, inAll), inAll });
+export function boundConnections(
+  server: Server | TlsServer,
+  trusted: readonly string[],
+  bounds: ShareBounds = HTTP_CONNECTIONS,
+): void {
+  const inAll = Math.min(bounds.inAll, Math.ceil(connectionLimit() * HTTP_SHARE_OF_CONNECTIONS));
+  const shares = new Shares({ perHolder: Math.min(bounds.perHolder, inAll), inAll });
   const many = new Shares({ perHolder: inAll, inAll });
   // By the other end: a TLS socket does not say over which connection it is.
   const open = new Map<string, Open>();

@@ -1,4 +1,4 @@
-import type { Method, MethodTypes } from '../rpc/method.ts';
+import { ROLES, type Method, type MethodTypes } from '../rpc/method.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import type { Route } from './route.ts';
 
@@ -30,6 +30,60 @@ const failures = {
 
 const TOKEN = [{ bearer: [] }, { cookie: [] }];
 
+const CALLER = {
+  type: 'object',
+  properties: { id: { type: 'string' }, name: { type: 'string' }, role: { enum: ROLES } },
+  required: ['id', 'name', 'role'],
+};
+
+const asJson = (schema: object): object => ({ content: { 'application/json': { schema } } });
+
+/** What every program serves. */
+const STACK_PATHS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
+  '/session': {
+    post: {
+      summary: 'turns a token into a cookie',
+      security: [],
+      requestBody: {
+        required: true,
+        ...asJson({ type: 'object', properties: { token: { type: 'string' } }, required: ['token'] }),
+      },
+      responses: { 200: { description: 'whose token it is', ...asJson(CALLER) }, ...failures },
+    },
+    get: {
+      summary: 'whose session it is',
+      security: TOKEN,
+      'x-role': 'read',
+      responses: { 200: { description: 'whose token it is', ...asJson(CALLER) }, ...failures },
+    },
+    delete: {
+      summary: 'ends the session of a browser',
+      security: [],
+      responses: { 204: { description: 'ended' }, ...failures },
+    },
+  },
+  '/api/events': {
+    get: {
+      summary: 'what changes, as server-sent events: `reset` first, and when something was missed',
+      security: TOKEN,
+      'x-role': 'read',
+      parameters: [
+        { name: 'since', in: 'query', description: 'the id of the last event', schema: { type: 'string' } },
+        { name: 'last-event-id', in: 'header', description: 'the same', schema: { type: 'string' } },
+      ],
+      responses: { 200: { description: 'events', content: { 'text/event-stream': {} } }, ...failures },
+    },
+  },
+  '/api/openapi.json': {
+    get: {
+      summary: 'this document',
+      security: TOKEN,
+      'x-role': 'read',
+      responses: { 200: { description: 'the document', ...asJson({ type: 'object' }) }, ...failures },
+    },
+  },
+};
+
 /** The methods that HTTP serves. */
 export function remoteMethods(contract: ServedContract): Method<MethodTypes>[] {
   return Object.values(contract).filter(({ access }) => access !== undefined);
@@ -37,7 +91,7 @@ export function remoteMethods(contract: ServedContract): Method<MethodTypes>[] {
 
 /** The document of what is served, for OpenAPI 3.1. */
 export function openApiDocument({ title, version, contract, routes }: Described): object {
-  const paths: Record<string, Record<string, object>> = {};
+  const paths: Record<string, Record<string, object>> = structuredClone(STACK_PATHS);
   for (const method of remoteMethods(contract))
     paths[`/api/${method.name}`] = { [method.changes === true ? 'post' : 'get']: operationOf(method) };
   for (const route of routes) {

@@ -6,10 +6,10 @@ export class MemoryAuditStore implements AuditStore {
   #entries: AuditEntry[] = [];
   #newest = 0;
 
-  async begin(entry: NewAuditEntry): Promise<number> {
+  async begin(entry: NewAuditEntry, most = MAX_AUDIT_ENTRIES): Promise<number> {
     const number = ++this.#newest;
     this.#entries.push({ ...entry, number, result: undefined, endedAt: undefined });
-    this.#trim();
+    this.#trim(most);
     return number;
   }
 
@@ -23,11 +23,11 @@ export class MemoryAuditStore implements AuditStore {
     return this.#entries.filter(({ number }) => number < before).slice(-limit);
   }
 
-  #trim(): void {
-    if (this.#entries.length <= MAX_AUDIT_ENTRIES) return;
+  #trim(most: number): void {
+    if (this.#entries.length <= most) return;
     const ofEach = Map.groupBy(this.#entries, ({ by }) => by);
     const counts = [...ofEach.values()].map(({ length }) => length);
-    const level = fairLevel(counts, MAX_AUDIT_ENTRIES);
+    const level = fairLevel(counts, most);
     const kept = new Set([...ofEach.values()].flatMap((entries) => entries.slice(-level)));
     this.#entries = this.#entries.filter((entry) => kept.has(entry));
   }

@@ -4,9 +4,9 @@ import { MAX_TOKENS, type StoredToken, type TokenStore } from '../token-store.ts
 export class MemoryTokenStore implements TokenStore {
   readonly #all = new Map<string, StoredToken>();
 
-  async add(token: Omit<StoredToken, 'usedAt'>, now: number): Promise<boolean> {
+  async add(token: Omit<StoredToken, 'usedAt'>, now: number, most = MAX_TOKENS): Promise<boolean> {
     for (const { id, expiresAt } of this.#all.values()) if (expiresAt <= now) this.#all.delete(id);
-    if (this.#all.size >= MAX_TOKENS) return false;
+    if (this.#all.size >= most) return false;
     this.#all.set(token.id, { ...token, usedAt: undefined });
     return true;
   }

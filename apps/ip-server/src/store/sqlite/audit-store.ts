@@ -34,10 +34,10 @@ export class SqliteAuditStore implements AuditStore {
     };
   }
 
-  async begin({ time, by, name, action, target }: NewAuditEntry): Promise<number> {
+  async begin({ time, by, name, action, target }: NewAuditEntry, most = MAX_AUDIT_ENTRIES): Promise<number> {
     return this.#database.transaction(() => {
       const row = this.#statements.begin.get(time, by, name, action, target);
-      this.#trim();
+      this.#trim(most);
       return integerIn(row ?? {}, 'number');
     });
   }
@@ -50,10 +50,10 @@ export class SqliteAuditStore implements AuditStore {
     return this.#statements.last.all(before, limit).map(entryOf);
   }
 
-  #trim(): void {
-    if (integerIn(this.#statements.count.get() ?? {}, 'count') <= MAX_AUDIT_ENTRIES) return;
+  #trim(most: number): void {
+    if (integerIn(this.#statements.count.get() ?? {}, 'count') <= most) return;
     const counts = this.#statements.counts.all().map((row) => integerIn(row, 'count'));
-    this.#statements.trim.run(fairLevel(counts, MAX_AUDIT_ENTRIES));
+    this.#statements.trim.run(fairLevel(counts, most));
   }
 }
 

@@ -21,7 +21,7 @@ export class SqliteTokenStore implements TokenStore {
       expire: database.prepare('DELETE FROM tokens WHERE expires_at <= ?'),
       add: database.prepare(
         `INSERT INTO tokens (id, name, role, digest, created_at, expires_at)
-         SELECT ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM tokens) < ${MAX_TOKENS}`,
+         SELECT ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM tokens) < ?`,
       ),
       all: database.prepare('SELECT * FROM tokens ORDER BY number'),
       byDigest: database.prepare('SELECT * FROM tokens WHERE digest = ?'),
@@ -31,11 +31,11 @@ export class SqliteTokenStore implements TokenStore {
     };
   }
 
-  async add(token: Omit<StoredToken, 'usedAt'>, now: number): Promise<boolean> {
+  async add(token: Omit<StoredToken, 'usedAt'>, now: number, most = MAX_TOKENS): Promise<boolean> {
     const { id, name, role, digest, createdAt, expiresAt } = token;
     return this.#database.transaction(() => {
       this.#statements.expire.run(now);
-      return Number(this.#statements.add.run(id, name, role, digest, createdAt, expiresAt).changes) > 0;
+      return Number(this.#statements.add.run(id, name, role, digest, createdAt, expiresAt, most).changes) > 0;
     });
   }
 
