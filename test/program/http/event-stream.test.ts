@@ -107,7 +107,7 @@ test('a quiet stream is kept open by comments, until its token is revoked or exp
   const unwelcome = open(ring, { heartbeatMs: 1, isWelcome: false });
   await unwelcome.next();
   await unwelcome.next();
-  await unwelcome.ended;
+  expect(await unwelcome.ended).toBeUndefined();
 });
 
 test('a stream ends with the ring', async () => {
@@ -116,5 +116,5 @@ test('a stream ends with the ring', async () => {
   await next();
   await next();
   ring.end();
-  await ended;
+  expect(await ended).toBeUndefined();
 });
