@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { FilerError, isLoopback, messageOf } from '@filer/protocol';
 import type { Home, HttpListen } from '@filer/program';
 import type { ServerSettings } from '../settings.ts';
@@ -31,6 +32,7 @@ export async function httpListen(settings: ServerSettings, home: Home): Promise<
   };
   if (httpCert !== undefined && httpKey !== undefined) {
     const tls = { cert: await fileOf(httpCert, '--http-cert'), key: await fileOf(httpKey, '--http-key') };
+    checkPair(tls);
     return { listen: { ...where, tls }, fingerprint: undefined };
   }
   if (isOwnMachine(httpHost) || httpProxy.length > 0) return { listen: where, fingerprint: undefined };
@@ -40,6 +42,19 @@ export async function httpListen(settings: ServerSettings, home: Home): Promise<
 
 function isOwnMachine(host: string): boolean {
   return host === 'localhost' || isLoopback(host);
+}
+
+/** @throws FilerError `configuration-invalid` */
+function checkPair(pair: { readonly cert: string; readonly key: string }): void {
+  try {
+    createSecureContext(pair);
+  } catch (error) {
+    throw new FilerError(
+      'configuration-invalid',
+      `--http-cert and --http-key are not a certificate and its key, both PEM (${messageOf(error)})`,
+      { cause: error },
+    );
+  }
 }
 
 async function fileOf(file: string, flag: string): Promise<string> {

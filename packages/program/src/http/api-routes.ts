@@ -14,6 +14,7 @@ export async function documentAnswer(
   { caller = LOCAL_CALLER, signal }: RouteRequest,
 ): Promise<Response> {
   const result = await method(params, { caller, emit: () => Promise.resolve(), signal });
+  signal.throwIfAborted(); // no one reads it, and nothing would tell when it has gone
   const body = Buffer.from(JSON.stringify(result ?? null));
   if (!answers.tryAdd(caller.id, body.length)) {
     throw new FilerError(

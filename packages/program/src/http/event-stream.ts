@@ -28,7 +28,7 @@ export interface StreamTimes {
  * Writes events as server-sent events until the ring ends: what has come meanwhile together, each change once. A reader is a place in
  * the ring, so a slow one costs nothing, and begins with `reset` again when it has missed something.
  *
- * @param isWelcome is asked with each heartbeat; a stream whose token has expired ends
+ * @param isWelcome is asked as often as there is a heartbeat; a stream whose token has expired ends
  * @throws the reason of `signal`, of a reader that went away
  */
 export async function streamEvents(
@@ -42,11 +42,21 @@ export async function streamEvents(
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const reading = source.batches({ since, signal: stop });
+  const read = (): ReturnType<typeof reading.next> => {
+    const next = reading.next();
+    next.catch(() => undefined); // where the stream has ended meanwhile, nothing waits for it
+    return next;
+  };
   try {
     // Says at once that the stream is there, and how soon to come again after it has ended.
     await stream.write(`retry: ${deltaMs}\n\n`);
-    let next = reading.next();
+    let next = read();
+    let askedAt = performance.now();
     for (;;) {
+      if (performance.now() - askedAt >= heartbeatMs) {
+        if (!(await isWelcome())) return;
+        askedAt = performance.now();
+      }
       const beat = new AbortController();
       const timer = wait(heartbeatMs, undefined, { signal: beat.signal }).then(
         () => undefined,
@@ -55,14 +65,13 @@ export async function streamEvents(
       const batch = await unlessAborted(Promise.race([next, timer]), stop);
       beat.abort();
       if (batch === undefined) {
-        if (!(await isWelcome())) return;
         await stream.write(': still here\n\n');
         continue;
       }
       if (batch.done === true) return;
       await stream.write(eachOnce(batch.value).map(lines).join(''));
       await wait(deltaMs, undefined, { signal: stop });
-      next = reading.next();
+      next = read();
     }
   } finally {
     ended.abort();

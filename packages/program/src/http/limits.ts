@@ -26,10 +26,10 @@ export const HTTP_BODY_MS = 10_000;
 /** A connection without a request is kept for the next one, in ms; browsers ask again within seconds. */
 export const HTTP_KEEP_ALIVE_MS = 30_000;
 
-/** A client that neither reads nor writes, in ms: longer than two heartbeats of a stream. */
-export const HTTP_SILENT_MS = 60_000;
+/** A connection on which nothing moves, in ms: longer than a program that is told of an alarm may take by default. */
+export const HTTP_SILENT_MS = 120_000;
 
-/** Requests, before it is known who asks: of one address; a page with all of its files takes ten. */
+/** Requests of one token; without one of an address at each route. A page with all of its files and documents takes 20. */
 export const HTTP_REQUESTS = { atOnce: 500, perSecond: 100 } as const;
 
 /** Calls of one token that are in work: what a page with several panels asks at once; and of all tokens. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { isLoopback, parseHostPort } from '@filer/protocol';
 
@@ -35,7 +36,8 @@ export function requestFacts(incoming: IncomingMessage, { proxies }: Reached): R
   const isSecure =
     socket instanceof TLSSocket || (isProxied && lastOf(headers['x-forwarded-proto']) === 'https');
   return {
-    remote: isProxied ? (forwardedFor ?? peer) : peer,
+    // A proxy that says something else than an address says nothing of who asks.
+    remote: isProxied && isIP(forwardedFor ?? '') !== 0 ? (forwardedFor ?? peer) : peer,
     isLocal: isLoopback(peer) && !isForwarded,
     isSecure,
     isProxied,

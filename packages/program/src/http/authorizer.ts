@@ -1,0 +1,158 @@
+import { addressBlockOf, FilerError, Rates } from '@filer/protocol';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { Caller } from '../rpc/implement.ts';
+import type { Role } from '../rpc/method.ts';
+import { digestOfToken, mayCall } from './access.ts';
+import { siteRefusal } from './guards.ts';
+import { refusal } from './http-failure.ts';
+import type { HttpOptions } from './http-options.ts';
+import { HTTP_CALLS, HTTP_CHANGES, HTTP_REQUESTS, HTTP_STREAMS } from './limits.ts';
+import { LiveCalls } from './live-calls.ts';
+import { requestFacts, type Reached, type RequestFacts } from './request-facts.ts';
+import type { RouteRequest } from './route.ts';
+import type { SessionCookies } from './session-cookie.ts';
+
+export type HttpEnv = { Bindings: HttpBindings };
+export type RequestContext = Context<HttpEnv>;
+
+/** What a route asks of who calls it. */
+export interface Needed {
+  readonly role: Role;
+  /** @default false */
+  readonly changes?: boolean;
+  /** Whether its answer lasts. @default false */
+  readonly isStream?: boolean;
+}
+
+/** What a request is let in for. */
+interface Admitted {
+  readonly caller: Caller;
+  /** A browser sends it by itself, whatever page asks. */
+  readonly hasCookie: boolean;
+}
+
+/** Decides who may do what, and charges it to the token, or to the address while there is none. */
+export class Authorizer {
+  readonly reached: Reached;
+  readonly #options: HttpOptions;
+  readonly #cookies: () => SessionCookies;
+  readonly #calls = new LiveCalls(HTTP_CALLS, 'calls');
+  readonly #streams = new LiveCalls(HTTP_STREAMS, 'streams of events');
+  readonly #requests = new Rates(HTTP_REQUESTS);
+  readonly #changes = new Rates(HTTP_CHANGES);
+  readonly #unfollow: () => void;
+
+  constructor(options: HttpOptions, cookies: () => SessionCookies) {
+    const { names = [], proxies = [] } = options.listen;
+    this.reached = { proxies, names: names.map((name) => name.toLowerCase()) };
+    this.#options = options;
+    this.#cookies = cookies;
+    this.#unfollow = options.tokens.onRevoked((id) =>
+      this.#abort(new FilerError('refused', 'the token was revoked'), id),
+    );
+  }
+
+  get told(): { readonly calls: number; readonly streams: number } {
+    return { calls: this.#calls.total, streams: this.#streams.total };
+  }
+
+  factsOf(c: RequestContext): RequestFacts {
+    return requestFacts(c.env.incoming, this.reached);
+  }
+
+  /** Serves who has no token: as long as its address does not ask too much of this route. */
+  async open(
+    c: RequestContext,
+    route: string,
+    work: (request: RouteRequest) => Response | Promise<Response>,
+  ): Promise<Response> {
+    const charged = this.#charge(`${addressBlockOf(this.factsOf(c).remote)} ${route}`);
+    if (charged !== undefined) return charged;
+    const controller = new AbortController();
+    c.env.outgoing.once('close', () => controller.abort(gone()));
+    return await work(requestOf(c, controller.signal));
+  }
+
+  /** Serves who may; what is in work is counted for the token until its answer is read. */
+  async guarded(
+    c: RequestContext,
+    { role, changes = false, isStream = false }: Needed,
+    work: (request: RouteRequest & { readonly caller: Caller }) => Response | Promise<Response>,
+  ): Promise<Response> {
+    const facts = this.factsOf(c);
+    const admitted = await this.#admitted(c, facts);
+    const charged = this.#charge(admitted?.caller.id ?? addressBlockOf(facts.remote));
+    if (charged !== undefined) return charged;
+    if (admitted === undefined) {
+      const answer = refusal(401, 'refused', 'this needs a token: `dashboard` prints a link with one');
+      answer.headers.set('www-authenticate', 'Bearer');
+      return answer;
+    }
+    const { caller, hasCookie } = admitted;
+    const foreign = siteRefusal(c.env.incoming, facts, changes, hasCookie);
+    if (foreign !== undefined) return foreign;
+    const isDenied = !mayCall(caller.role, role);
+    // What is refused is written down, too.
+    if ((changes || isDenied) && !this.#changes.tryTake(caller.id, 1, performance.now()))
+      return refusal(429, 'rate-limited', 'too many changes with this token: wait a moment');
+    if (isDenied) {
+      this.#options.onDenied?.(caller, c.req.path);
+      const words = `this needs a token of the role ${role}, and ${caller.name} has ${caller.role}`;
+      return refusal(403, 'refused', words);
+    }
+    const { outgoing } = c.env;
+    // It may have gone while its token was looked up; then nothing would tell its end.
+    if (outgoing.destroyed) throw gone();
+    const call = (isStream ? this.#streams : this.#calls).begin(caller.id);
+    outgoing.once('close', () => {
+      call.end();
+      call.abort(gone());
+    });
+    // An answer that is ended early is cut, and not closed as if it were whole.
+    call.signal.addEventListener('abort', () => void outgoing.destroy(), { once: true });
+    return await work({ ...requestOf(c, call.signal), caller });
+  }
+
+  /** Ends what is in work. */
+  close(): void {
+    this.#unfollow();
+    this.#abort(new FilerError('terminated', 'the server is stopping'));
+  }
+
+  #abort(why: FilerError, tokenId?: string): void {
+    this.#calls.abort(why, tokenId);
+    this.#streams.abort(why, tokenId);
+  }
+
+  #charge(holder: string): Response | undefined {
+    if (this.#requests.tryTake(holder, 1, performance.now())) return undefined;
+    return refusal(429, 'rate-limited', 'too many requests: wait a moment');
+  }
+
+  async #admitted(c: RequestContext, { isSecure }: RequestFacts): Promise<Admitted | undefined> {
+    const { tokens } = this.#options;
+    const bearer = /^Bearer ([\w-]{1,256})$/i.exec(c.req.header('authorization') ?? '')?.[1];
+    if (bearer !== undefined) {
+      const caller = await tokens.byDigest(digestOfToken(bearer));
+      return caller === undefined ? undefined : { caller, hasCookie: false };
+    }
+    const id = this.#cookies().read(c.req.header('cookie'), isSecure);
+    const caller = id === undefined ? undefined : await tokens.byId(id);
+    return caller === undefined ? undefined : { caller, hasCookie: true };
+  }
+}
+
+function requestOf(c: RequestContext, signal: AbortSignal): RouteRequest {
+  return {
+    caller: undefined,
+    params: c.req.param(),
+    url: new URL(c.req.url),
+    incoming: c.env.incoming,
+    signal,
+  };
+}
+
+function gone(): FilerError {
+  return new FilerError('interrupted', 'the client went away');
+}
