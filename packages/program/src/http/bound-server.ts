@@ -17,7 +17,7 @@ export class BoundServer {
   readonly #server: Server | TlsServer;
   readonly #where: HostPort;
 
-  /** @throws Error of OpenSSL for a key or certificate that is none */
+  /** @throws Error of OpenSSL for what is not a key and its certificate */
   constructor(
     { host, port, tls, proxies = [] }: HttpListen,
     handle: (incoming: IncomingMessage, outgoing: ServerResponse) => void,

@@ -26,7 +26,7 @@ export const HTTP_BODY_MS = 10_000;
 /** A connection without a request is kept for the next one, in ms; browsers ask again within seconds. */
 export const HTTP_KEEP_ALIVE_MS = 30_000;
 
-/** A connection on which nothing moves, in ms: longer than a program that is told of an alarm may take by default. */
+/** A connection on which nothing moves, in ms: longer than the default time of an alarm program. */
 export const HTTP_SILENT_MS = 120_000;
 
 /** Requests of one token; without one of an address at each route. A page with all of its files and documents takes 20. */
