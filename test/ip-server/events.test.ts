@@ -56,7 +56,8 @@ test('a heartbeat, and a machine that joins, comes, goes, is renamed or removed,
 test('reports that were stored are an event', async () => {
   const next = await awaits('report');
   await nas.report(1);
-  expect(await next()).toEqual({ count: 1 });
+  const { id } = network.server.directory.byName('nas')?.membership ?? {};
+  expect(await next()).toEqual({ count: 1, peers: [id] });
 });
 
 test('a report that is expected, is missing and comes are events, and so are its alarms', async () => {

@@ -10,7 +10,7 @@ const text = readdirSync(folder)
   .map((name) => readFileSync(folder + name, 'utf8'))
   .join('\n');
 
-/** What only our own commands are told, and no `--json` prints. */
+/** What only our own commands and pages are told, and no `--json` prints. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   connections: ['direction'],
   disconnect: ['closed'],
@@ -22,6 +22,12 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   member: ['membership'],
   amend: ['membership'],
   removalNext: ['number'],
+  machines: [
+    ...['standing', 'stopped', 'seenAt', 'reportedAt', 'overdue', 'freeBytes', 'address'],
+    ...['at', 'all', 'removed'],
+  ],
+  samples: ['times'],
+  reportSeries: ['times', 'series', 'numbers'],
 };
 
 /** All names of fields in a schema, at any depth. */

@@ -15,6 +15,7 @@ import type { Collect, CollectRun, FailedTry, NewRun } from '../../apps/ip-serve
 import type { Expectation } from '../../apps/ip-server/src/store/expectation.ts';
 import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import type { Changed } from '../../apps/ip-server/src/store/registry.ts';
+import { MESSAGES_KEPT_PER_SENDER } from '../../apps/ip-server/src/store/message-store.ts';
 import type { NewReport, ReportQuery } from '../../apps/ip-server/src/store/report-store.ts';
 import { PaperNetwork } from '../ip-server/members.ts';
 import type { NewAuditEntry } from '../../apps/ip-server/src/store/audit-store.ts';
@@ -284,6 +285,57 @@ export function storeSuite(open: () => Promise<Store>): void {
       expect(await seqs({ peers: ['GREEDY'] })).toEqual([14, 15, 16, 17, 18, 19, 20]);
       const above = ['MODEST', 'GREEDY'].map((peer) => store.reports.isAboveShare(peer, 1));
       expect(await Promise.all(above)).toEqual([false, true]);
+    });
+  });
+
+  describe('what pages show', () => {
+    test('the newest reports of one machine, of one of its schedules, or of all, the newest first', async () => {
+      await store.reports.append([
+        report({ peer: 'ANNA', seq: 1, title: 'a1' }),
+        report({ peer: 'BERT', seq: 1, title: 'b1', schedule: 'nightly' }),
+        report({ peer: 'ANNA', seq: 2, title: 'a2', schedule: 'nightly' }),
+        report({ peer: 'ANNA', seq: 3, title: 'a3' }),
+      ]);
+      const titles = async (...args: Parameters<Store['reports']['recent']>): Promise<string[]> =>
+        (await store.reports.recent(...args)).map(({ report: { title } }) => title);
+
+      expect(await titles({}, 3)).toEqual(['a3', 'a2', 'b1']);
+      expect(await titles({ peer: 'ANNA' }, 2)).toEqual(['a3', 'a2']);
+      expect(await titles({ peer: 'ANNA', schedule: '' }, 9)).toEqual(['a3', 'a1']);
+      expect(await titles({ peer: 'CARL' }, 9)).toEqual([]);
+      const [, second] = await store.reports.recent({ peer: 'ANNA' }, 2);
+      expect(await titles({ peer: 'ANNA' }, 9, second?.id)).toEqual(['a1']);
+    });
+
+    test('when each machine reported last, also when that report has gone', async () => {
+      await store.reports.append([
+        report({ peer: 'ANNA', seq: 1, receivedAt: 5 }),
+        report({ peer: 'BERT', seq: 1, receivedAt: 6 }),
+      ]);
+      await store.reports.append([report({ peer: 'ANNA', seq: 2, receivedAt: 7 })]);
+      await store.reports.prune({ before: 100, maxBytes: ANY_SIZE }, 10);
+
+      expect(Object.fromEntries(await store.reports.lastReceived())).toEqual({ ANNA: 7, BERT: 6 });
+    });
+
+    test('the newest texts to many, so many of each sender', async () => {
+      const text = (from: string, id: string) => ({
+        id,
+        time: 1,
+        from,
+        to: '@all',
+        text: id,
+        reached: 1,
+        offline: 0,
+      });
+      await store.messages.add(text('BERT', 'first'));
+      for (let count = 0; count <= MESSAGES_KEPT_PER_SENDER; count++)
+        await store.messages.add(text('ANNA', `a${count}`));
+
+      const all = await store.messages.last(1_000);
+      expect(all).toHaveLength(MESSAGES_KEPT_PER_SENDER + 1);
+      expect(all.slice(0, 2).map(({ id }) => id)).toEqual(['first', 'a1']);
+      expect(await store.messages.last(1)).toEqual([text('ANNA', `a${MESSAGES_KEPT_PER_SENDER}`)]);
     });
   });
 

@@ -14,6 +14,9 @@ import type { CollectRun, CollectStore } from '../store/collect-store.ts';
 import type { AttachmentStore } from '../store/attachment-store.ts';
 import type { AlarmChannel, AlarmStore } from '../store/alarm-store.ts';
 import type { AuditStore } from '../store/audit-store.ts';
+import type { MessageStore } from '../store/message-store.ts';
+import type { ReportStore } from '../store/report-store.ts';
+import type { SampleStore } from '../store/sample-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
@@ -29,6 +32,9 @@ export interface AdminApi {
   /** Where files of collects go that are not given a folder. */
   readonly collected: string;
   readonly attachments: AttachmentStore;
+  readonly reports: ReportStore;
+  readonly samples: SampleStore;
+  readonly messages: MessageStore;
   readonly overview: Overview;
   readonly alarms: AlarmStore;
   readonly alarmSettings: AlarmSettings;
@@ -51,7 +57,7 @@ export interface NetworkSide {
   /** Tells the machines soon that a membership has changed. */
   announceMembers(): void;
   /** @throws FilerError `needs-daemon` while the server is stopped */
-  broadcast(text: string): Promise<Broadcasted>;
+  broadcast(text: string, to: string): Promise<Broadcasted>;
   /** @throws FilerError `needs-daemon` while the server is stopped */
   beginCollect(name: string): Promise<CollectRun>;
   /** @throws FilerError `needs-daemon` while the server is stopped, as `Alarms.test` */
@@ -83,6 +89,9 @@ export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefin
     collects: store.collects,
     collected: collectedIn(home),
     attachments: store.attachments,
+    reports: store.reports,
+    samples: store.samples,
+    messages: store.messages,
     overview,
     alarms: store.alarms,
     alarmSettings,
@@ -105,10 +114,8 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
     // Not at once: the command that asked still waits for its answer.
     stop: () => void setImmediate(stop),
     announceMembers: () => network.broadcastSoon(),
-    broadcast: (text) =>
-      network.texts.hand(
-        signText(identity, { network: founding.network, to: '@all', time: Date.now(), text }),
-      ),
+    broadcast: (text, to) =>
+      network.texts.hand(signText(identity, { network: founding.network, to, time: Date.now(), text })),
     beginCollect: (name) => collects.runNow(name),
     testAlarm: (channels, signal) => alarms.test(channels, signal),
     endCollect: (name) => collects.forget(name),

@@ -1,20 +1,23 @@
 import { FilerError, verifyGrant, verifyMembership } from '@filer/protocol';
 import { implement, iso, stoppingProcess, tellEvents, type Methods } from '@filer/program';
-import { amendRefusal, checkName } from '../network/enrolment.ts';
 import type { Member } from '../store/registry.ts';
 import type { AdminApi } from './admin-api.ts';
 import { alarmDocuments } from './alarms.ts';
 import { collectHandlers } from './collects.ts';
 import { contract } from './contract.ts';
 import type { InviteEntry } from './contract/members.ts';
+import { samplesDocument, tellMachines } from './machines.ts';
 import { findMember } from './members.ts';
+import { messageEntries } from './messages.ts';
 import { peersDocument } from './peers.ts';
+import { reportEntries, seriesOf } from './reports.ts';
+import { changeMember, inviteMember, keepAmended, removeMember } from './signed-changes.ts';
 import { statusDocument } from './status.ts';
 import { tokenHandlers } from './tokens.ts';
 
 /** Every method of the contract, on one server. */
 export function methodsOn(api: AdminApi): Methods {
-  const { registry, directory, removals, founding, network, now } = api;
+  const { registry, removals, founding, network, now } = api;
   return implement(
     contract,
     {
@@ -29,22 +32,12 @@ export function methodsOn(api: AdminApi): Methods {
         const { time, ...tested } = await network.testAlarm(channels, signal);
         return { ...tested, time: iso(time) };
       },
-      broadcast: ({ text }) => network.broadcast(text),
+      broadcast: ({ text, to = '@all' }) => network.broadcast(text, to),
       peers: ({ all }) => peersDocument(api, all),
       member: ({ peer }) => ({ membership: findMember(api, peer).membership }),
       amend: async ({ membership }) => {
         verifyMembership(membership, founding.network);
-        const { membership: known, status } = findMember(api, membership.id);
-        if (status === 'left') {
-          throw new FilerError(
-            'refused',
-            `${known.name} has left the network, so its membership cannot be changed: let it join again with a new invite, or remove it with "ip-server remove ${known.name}"`,
-          );
-        }
-        checkName(membership.name, membership.id, directory);
-        const refused = await directory.amend(membership);
-        if (refused !== undefined) throw amendRefusal(refused, membership, directory);
-        network.announceMembers();
+        await keepAmended(api, membership);
         return { membership };
       },
       removalNext: () => ({ number: removals.number + 1 }),
@@ -81,6 +74,17 @@ export function methodsOn(api: AdminApi): Methods {
         }
         return { id, members: membersOf(api, id).map((member) => member.membership.id) };
       },
+      machines: ({ since }, call) => tellMachines(api, since, call),
+      samples: ({ peer, since }) => samplesDocument(api, peer, Date.parse(since) || 0),
+      messages: async ({ limit }) => ({ messages: await messageEntries(api, limit) }),
+      memberInvite: (wanted) => inviteMember(api, wanted),
+      memberChange: async (change) => {
+        const { id, name, groups } = await changeMember(api, change);
+        return { id, name, groups };
+      },
+      memberRemove: ({ peer }) => removeMember(api, peer),
+      reportList: async (asked) => ({ reports: await reportEntries(api, asked) }),
+      reportSeries: ({ peer, schedule }) => seriesOf(api, peer, schedule),
       ...collectHandlers(api),
       ...tokenHandlers(api),
     },

@@ -256,6 +256,10 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     events,
     software: version,
     serverRecord,
+    onHanded: async ({ id, time, from, to, text }, handed) => {
+      await health.attempt('messages', () => store.messages.add({ id, time, from, to, text, ...handed }));
+      events.publish('message', { id });
+    },
     log,
     now,
   });

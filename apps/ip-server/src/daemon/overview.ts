@@ -69,6 +69,17 @@ export class Overview {
       .toSorted((a, b) => compareText(a.member.membership.name, b.member.membership.name));
   }
 
+  /** Some of them, or all, in no order, one after the other: a long list need not be made in one go. */
+  *each(ids: Iterable<string>): Generator<PeerView, void, void> {
+    const { directory, presence, now } = this.#parts;
+    const moment = now();
+    presence?.sweep(moment.time, performance.now());
+    for (const id of ids) {
+      const member = directory.get(id);
+      if (member !== undefined) yield this.#peer(member, moment);
+    }
+  }
+
   #peer(member: Member, moment: Moment): PeerView {
     const { presence, schedulesOf } = this.#parts;
     const { id } = member.membership;

@@ -13,6 +13,7 @@ export const STORE_TASKS = [
   'removing attachments',
   'schedules',
   'alarms',
+  'messages',
 ] as const;
 export type StoreTask = (typeof STORE_TASKS)[number];
 

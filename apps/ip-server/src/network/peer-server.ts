@@ -26,7 +26,7 @@ import type { MemberRouter, TransferDoor } from './member-router.ts';
 import type { LocalSessions } from './local-sessions.ts';
 import type { Connection } from './presence.ts';
 import { announceRemovals, removedError } from './removals.ts';
-import { Texts } from './texts.ts';
+import { Texts, type OnHanded } from './texts.ts';
 
 export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   /** What else handles messages of members is registered there; this server adds its own. */
@@ -39,6 +39,8 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly software: string;
   readonly serverRecord: () => ServerRecord | undefined;
   readonly events: ServerEvents;
+  /** Called with each text to many that was handed on. @default nothing */
+  readonly onHanded?: OnHanded;
 }
 
 /** The network's port: everyone who connects, from their hello to their end. */
@@ -53,7 +55,7 @@ export class PeerServer extends Server {
     super();
     this.#parts = parts;
     this.#broadcastSeq = parts.directory.seq;
-    this.texts = new Texts(parts.network, parts.directory, parts.sessions);
+    this.texts = new Texts(parts.network, parts.directory, parts.sessions, parts.onHanded);
     routeMembers(parts.router, { ...parts, texts: this.texts });
     parts.removals.onAdded = (added) => this.#removed(added);
     parts.removals.leaves.onAdded = (added) => this.#left(added);

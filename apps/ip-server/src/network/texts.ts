@@ -15,20 +15,30 @@ const MINUTE_MS = 60_000;
 /** Ids of texts that are remembered at the most; a receiver remembers for itself, too. */
 const MAX_TAKEN = 100_000;
 
+/** Notes what was handed on; must not reject. */
+export type OnHanded = (text: SignedText, to: Broadcasted) => Promise<void>;
+
 /** Texts to many: checked, and handed to everyone of the target who is online. */
 export class Texts {
   readonly #network: string;
   readonly #directory: Directory;
   readonly #live: LiveSessions;
+  readonly #onHanded: OnHanded;
   /** When each sender sent within the last minute, by a clock that does not jump. */
   readonly #sent = new Map<string, number[]>();
   /** Ids of texts that were taken, and when each may be forgotten. In order of arrival. */
   readonly #taken = new Map<string, number>();
 
-  constructor(network: string, directory: Directory, live: LiveSessions) {
+  constructor(
+    network: string,
+    directory: Directory,
+    live: LiveSessions,
+    onHanded: OnHanded = async () => undefined,
+  ) {
     this.#network = network;
     this.#directory = directory;
     this.#live = live;
+    this.#onHanded = onHanded;
   }
 
   /**
@@ -61,7 +71,9 @@ export class Texts {
       members.map(({ membership }) => membership.id),
       formatText(text),
     );
-    return { reached, offline: members.length - reached };
+    const broadcasted = { reached, offline: members.length - reached };
+    await this.#onHanded(text, broadcasted);
+    return broadcasted;
   }
 
   #countBroadcast(sender: string, now: number): void {

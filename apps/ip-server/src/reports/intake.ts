@@ -127,7 +127,10 @@ export class ReportIntake {
         this.#tell(undefined);
         if (stored.length === batch.length) {
           this.#parts.onStored?.();
-          this.#parts.events?.publish('report', { count: stored.length });
+          this.#parts.events?.publish('report', {
+            count: stored.length,
+            peers: [...new Set(stored.map(({ report: { peer } }) => peer))],
+          });
           for (const { resolve } of batch) resolve();
           return;
         }

@@ -3,6 +3,7 @@ import type { AttachmentStore } from './attachment-store.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { CollectStore } from './collect-store.ts';
 import type { ExpectationStore } from './expectation-store.ts';
+import type { MessageStore } from './message-store.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
 import type { SampleStore } from './sample-store.ts';
@@ -18,6 +19,7 @@ export interface Store {
   readonly expectations: ExpectationStore;
   readonly alarms: AlarmStore;
   readonly samples: SampleStore;
+  readonly messages: MessageStore;
   readonly attachments: AttachmentStore;
   readonly collects: CollectStore;
   readonly tokens: TokenStore;

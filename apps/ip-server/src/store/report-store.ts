@@ -47,6 +47,13 @@ export interface ReportQuery {
   readonly after?: string | undefined;
 }
 
+/** Whose; without any field those of all. */
+export interface RecentReports {
+  readonly peer?: string | undefined;
+  /** Of that machine; empty for those made by hand. @default all of them */
+  readonly schedule?: string | undefined;
+}
+
 /** Everything outside these bounds is dropped. */
 export interface Retention {
   /** Received before this, in ms since the epoch. */
@@ -72,6 +79,10 @@ export interface ReportStore {
   query(query: ReportQuery): AsyncIterable<readonly StoredReport[]>;
   /** The newest report of each machine and schedule (reports made by hand count as one) among those, oldest first. */
   latest(query: ReportQuery): AsyncIterable<readonly StoredReport[]>;
+  /** So many of the newest, the newest first. @param before the id of a report: those that were stored before it */
+  recent(of: RecentReports, limit: number, before?: string): Promise<StoredReport[]>;
+  /** When the newest report of each machine that has reported was received: one look at the store. */
+  lastReceived(): Promise<ReadonlyMap<string, number>>;
   get(id: string): Promise<StoredReport | undefined>;
   /** In what a report that is a `conflict` differs; nothing when the other one has gone meanwhile. */
   differences(report: NewReport): Promise<readonly Difference[]>;

@@ -12,8 +12,8 @@ export interface Sample extends HeartbeatAt {
 export interface SampleStore {
   /** One sample for each machine; a second one in the same minute replaces the first. */
   save(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void>;
-  /** Oldest first. */
-  of(peer: string): Promise<Sample[]>;
+  /** Oldest first. @param since in ms since the epoch. @default all */
+  of(peer: string, since?: number): Promise<Sample[]>;
   /**
    * A step of making one sample an hour of those that are older than two days, and of dropping very old ones.
    *

@@ -94,6 +94,24 @@ export class EventRing<D extends EventData> implements Events<D> {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * For a document that is told by what changed in it: what was published after `since`, all that there is now.
+   *
+   * @returns undefined events when some of them are not kept any more, or `since` is not of this start
+   */
+  after(since: string | undefined): {
+    readonly last: string;
+    readonly events: readonly EventOf<D>[] | undefined;
+  } {
+    const number = this.#numberOf(since);
+    const missed = number === undefined ? Infinity : this.#newest - number;
+    const events =
+      missed > this.#kept.length
+        ? undefined
+        : this.#kept.slice(this.#kept.length - missed).map(({ event }) => event);
+    return { last: this.#idOf(this.#newest), events };
+  }
+
   /** All readers come to their end, after what was published before. */
   end(): void {
     this.#isEnded = true;

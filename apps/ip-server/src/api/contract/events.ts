@@ -1,4 +1,4 @@
-import { eventsMethod, type Events } from '@filer/program';
+import { arrayOf, eventsMethod, type Events } from '@filer/program';
 import * as v from 'valibot';
 
 /*
@@ -8,12 +8,14 @@ import * as v from 'valibot';
 const schemas = {
   /** A machine joined, ended or changed its membership, came or went, or sent its numbers. */
   peer: v.object({ id: v.string() }),
-  /** So many reports were stored. */
-  report: v.object({ count: v.number() }),
+  /** So many reports were stored, of these machines. */
+  report: v.object({ count: v.number(), peers: arrayOf(v.string()) }),
   /** What is expected of a machine changed, or how its reports come. */
   schedule: v.object({ peer: v.string(), name: v.string() }),
   /** An alarm was raised, delivered, tried in vain, or given up. */
   alarm: v.object({ peer: v.string(), schedule: v.string() }),
+  /** A text was handed to many. */
+  message: v.object({ id: v.string() }),
   /** A collect was made or removed, a run of it began, or something came of a machine in one. */
   collect: v.object({ name: v.string() }),
 };

@@ -104,12 +104,16 @@ export const serverMethods = {
     }),
   }),
 
-  /** A text from the server itself to everyone who is online. */
+  /** A text from the server itself to all of a group who are online. */
   broadcast: method('broadcast', {
     access: 'jobs',
     changes: true,
     target: ({ text: said }) => said,
-    params: v.object({ text: text(Number.POSITIVE_INFINITY) }),
+    params: v.object({
+      text: text(Number.POSITIVE_INFINITY),
+      /** @default `@all` */
+      to: v.exactOptional(v.pipe(text(64), v.startsWith('@'))),
+    }),
     result: v.object({ reached: v.number(), offline: v.number() }),
   }),
 };

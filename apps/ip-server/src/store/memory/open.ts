@@ -5,6 +5,7 @@ import { MemoryAttachmentStore } from './attachment-store.ts';
 import { MemoryAuditStore } from './audit-store.ts';
 import { MemoryCollectStore } from './collect-store.ts';
 import { MemoryExpectationStore } from './expectation-store.ts';
+import { MemoryMessageStore } from './message-store.ts';
 import { MemoryRegistry } from './registry.ts';
 import { MemoryReportStore } from './report-store.ts';
 import { MemorySampleStore } from './sample-store.ts';
@@ -27,6 +28,7 @@ export function openMemoryStore(): Store {
     expectations,
     alarms,
     samples: new MemorySampleStore(),
+    messages: new MemoryMessageStore(),
     attachments,
     collects: new MemoryCollectStore(),
     tokens: new MemoryTokenStore(),

@@ -6,6 +6,7 @@ import { differencesOf, roomOf, verdictOf, type ReportDigest } from '../report-r
 import type {
   Difference,
   NewReport,
+  RecentReports,
   ReportQuery,
   ReportStore,
   Retention,
@@ -38,6 +39,7 @@ export class MemoryReportStore implements ReportStore {
   #kept: Kept[] = [];
   readonly #byKey = new Map<string, Kept>();
   readonly #spools = new Map<string, Spool>();
+  readonly #received = new Map<string, number>();
   #number = 0;
 
   /**
@@ -65,6 +67,7 @@ export class MemoryReportStore implements ReportStore {
     for (const [key, kept] of added) {
       this.#byKey.set(key, kept);
       this.#kept.push(kept);
+      this.#received.set(kept.peer, kept.receivedAt);
       this.#number = kept.number;
     }
     return outcomes;
@@ -100,6 +103,20 @@ export class MemoryReportStore implements ReportStore {
     for (const kept of this.#kept.filter(filterOf(query)))
       newest.set(`${kept.peer} ${kept.report.schedule}`, kept);
     yield* pagesOf([...newest.values()].toSorted((a, b) => a.number - b.number));
+  }
+
+  async recent({ peer, schedule }: RecentReports, limit: number, before?: string): Promise<StoredReport[]> {
+    const peers = peer === undefined ? undefined : [peer];
+    return this.#kept
+      .filter(filterOf({ peers, schedule }))
+      .filter(({ number }) => before === undefined || number < Number(before))
+      .slice(-limit)
+      .toReversed()
+      .map(reportOf);
+  }
+
+  async lastReceived(): Promise<ReadonlyMap<string, number>> {
+    return this.#received;
   }
 
   async get(id: string): Promise<StoredReport | undefined> {

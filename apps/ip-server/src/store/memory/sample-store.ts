@@ -17,8 +17,8 @@ export class MemorySampleStore implements SampleStore {
     }
   }
 
-  async of(peer: string): Promise<Sample[]> {
-    return this.#samples.get(peer) ?? [];
+  async of(peer: string, since = 0): Promise<Sample[]> {
+    return (this.#samples.get(peer) ?? []).filter(({ at }) => at >= since);
   }
 
   /** All in one step. */

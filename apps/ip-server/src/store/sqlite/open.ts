@@ -5,6 +5,7 @@ import { SqliteAuditStore } from './audit-store.ts';
 import { SqliteCollectStore } from './collect-store.ts';
 import { openDatabase, SqliteRoom } from './database.ts';
 import { SqliteExpectationStore } from './expectation-store.ts';
+import { SqliteMessageStore } from './message-store.ts';
 import { SqliteRegistry } from './registry.ts';
 import { SqliteReportStore } from './report-store.ts';
 import { SqliteSampleStore } from './sample-store.ts';
@@ -25,6 +26,7 @@ export async function openSqliteStore(file: string, busyTimeoutMs?: number): Pro
       registry: new SqliteRegistry(database),
       reports: new SqliteReportStore(database, expectations),
       samples: new SqliteSampleStore(database),
+      messages: new SqliteMessageStore(database),
       collects: new SqliteCollectStore(database),
       tokens: new SqliteTokenStore(database),
       audit: new SqliteAuditStore(database),

@@ -9,7 +9,7 @@ import {
   type Statement,
 } from '@filer/program';
 import { PeerNumbers } from './peer-numbers.ts';
-import type { ReportQuery, StoredReport } from '../report-store.ts';
+import type { RecentReports, ReportQuery, StoredReport } from '../report-store.ts';
 
 /**
  * Rows are read by pages, each in a transaction of its own: a reader that takes its time over an open one would keep
@@ -105,6 +105,30 @@ export class ReportSearch {
       // Undefined: the retention has just dropped it.
       if (report !== undefined) yield report;
     }
+  }
+
+  /** The newest of each series come from its index, so that it costs the same however many there are. */
+  recent({ peer, schedule }: RecentReports, limit: number, before: number): StoredReport[] {
+    if (peer === undefined) {
+      return this.#database
+        .prepare(
+          `${selectReports('NOT INDEXED')} WHERE reports.number < ? ORDER BY reports.number DESC LIMIT ?`,
+        )
+        .all(before, limit)
+        .map(reportOf);
+    }
+    const number = this.#peers.find(peer);
+    if (number === undefined) return [];
+    const newest = this.#database.prepare(`
+      SELECT number FROM reports INDEXED BY reports_of_series
+      WHERE peer = ? AND schedule = ? AND number < ? ORDER BY number DESC LIMIT ?`);
+    const numbers = [...this.#eachSeries([number], schedule)].flatMap((series) =>
+      newest.all(...series, before, limit).map((row) => integerIn(row, 'number')),
+    );
+    return numbers
+      .toSorted((a, b) => b - a)
+      .slice(0, limit)
+      .flatMap((each) => this.one(each) ?? []);
   }
 
   /** @returns undefined when there can be none */

@@ -10,6 +10,7 @@ import { ReportShares } from './report-shares.ts';
 import type {
   Difference,
   NewReport,
+  RecentReports,
   ReportQuery,
   ReportStore,
   Retention,
@@ -60,6 +61,8 @@ export class SqliteReportStore implements ReportStore {
         const advanced = new Set<Spool>();
         outcomes = batch.map((each) => this.#storeOne(each, advanced));
         if (outcomes.some((outcome) => outcome !== 'stored')) throw new Refused();
+        const received = new Map(batch.map(({ peer, receivedAt }) => [peer, receivedAt]));
+        for (const [peer, at] of received) this.#statements.reported.run(at, peer);
         for (const { lastSeq, number } of advanced) this.#statements.advance.run(lastSeq, number);
         this.#shares.save();
         this.#expectations.keep(effects);
@@ -157,6 +160,16 @@ export class SqliteReportStore implements ReportStore {
 
   async *latest(query: ReportQuery): AsyncGenerator<StoredReport[], void, void> {
     yield* inPages(this.#search.latest(query));
+  }
+
+  async recent(of: RecentReports, limit: number, before?: string): Promise<StoredReport[]> {
+    return this.#search.recent(of, limit, before === undefined ? Number.MAX_SAFE_INTEGER : Number(before));
+  }
+
+  async lastReceived(): Promise<ReadonlyMap<string, number>> {
+    return new Map(
+      this.#statements.received.all().map((row) => [textIn(row, 'id'), integerIn(row, 'reported_at')]),
+    );
   }
 
   async get(id: string): Promise<StoredReport | undefined> {
@@ -261,6 +274,8 @@ const STATEMENTS = {
       SELECT spools.spool, reports.seq, peers.id FROM reports
         JOIN spools ON spools.number = reports.spool JOIN peers ON peers.number = reports.peer
       WHERE reports.number = ?)`,
+  reported: 'UPDATE peers SET reported_at = ? WHERE id = ?',
+  received: 'SELECT id, reported_at FROM peers WHERE reported_at IS NOT NULL',
   pruned:
     'UPDATE spools SET pruned_seq = max(pruned_seq, ?), pruned_time = max(pruned_time, ?) WHERE number = ?',
 };

@@ -31,9 +31,9 @@ export class SqliteSampleStore implements SampleStore {
     });
   }
 
-  async of(peer: string): Promise<Sample[]> {
+  async of(peer: string, since = 0): Promise<Sample[]> {
     const number = this.#peers.find(peer);
-    return number === undefined ? [] : this.#statements.of.all(number).map(sampleOf);
+    return number === undefined ? [] : this.#statements.of.all(number, since).map(sampleOf);
   }
 
   /** Machine by machine, since the samples of one are side by side. */
@@ -105,7 +105,7 @@ const STATEMENTS = {
   insert: `
     INSERT OR REPLACE INTO samples (peer, at, span_ms, ${COLUMN_NAMES.join(', ')})
     VALUES (?, ?, ?, ${COLUMN_NAMES.map(() => '?').join(', ')})`,
-  of: 'SELECT * FROM samples WHERE peer = ? ORDER BY at',
+  of: 'SELECT * FROM samples WHERE peer = ? AND at >= ? ORDER BY at',
   nextPeer: 'SELECT number FROM peers WHERE number > ? ORDER BY number LIMIT 1',
   oldest: `SELECT min(at) AS at FROM samples WHERE ${OF_MINUTES} AND at < ?`,
   // With one max() the other columns are those of its row: https://sqlite.org/lang_select.html#bareagg

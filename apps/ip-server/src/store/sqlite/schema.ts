@@ -9,7 +9,7 @@ import type { Schema } from '@filer/program';
  *   invites   limits and use of each invite; the grant is the signed document itself
  *   removals  the signed, numbered, grow-only list
  *   peers     a short number for each machine that has reported or sent a heartbeat, forever; `report_bytes` is what
- *             its reports take
+ *             its reports take, `reported_at` when the newest of them came
  *   spools    what was stored of each spool, also after its reports have gone
  *   reports   what was reported; `content` as it came, `title` and `schedule` once more for those who search
  *   uploads   files of a report, by the report's key: `open` until the report is stored, `gone` when they are to be
@@ -21,6 +21,7 @@ import type { Schema } from '@filer/program';
  *   schedules what each machine will report: `due_at`, `third_at` by the steady clock, the rest by the wall's
  *   tokens    who may come in over HTTP: digests of tokens, and what each is for
  *   audit     who changed what
+ *   messages  texts to many that were handed on, the newest of each sender
  *   alarms    reports that were missing, and that came again; `alarm_deliveries`: who is to be told, and was
  */
 export const SCHEMA: Schema = {
@@ -252,6 +253,24 @@ export const SCHEMA: Schema = {
     ended_at INTEGER
   ) STRICT;
   CREATE INDEX audit_of ON audit (caller, number);
+  `,
+    `
+  ALTER TABLE peers ADD COLUMN reported_at INTEGER;
+  UPDATE peers SET reported_at = (
+    SELECT received_at FROM reports WHERE number = (
+      SELECT max(number) FROM reports INDEXED BY reports_of_series WHERE reports.peer = peers.number));
+
+  CREATE TABLE messages (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    id      TEXT NOT NULL,
+    time    INTEGER NOT NULL,
+    sender  TEXT NOT NULL,
+    target  TEXT NOT NULL,
+    text    TEXT NOT NULL,
+    reached INTEGER NOT NULL,
+    offline INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX messages_of_sender ON messages (sender, number);
   `,
   ],
 };

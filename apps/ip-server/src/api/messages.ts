@@ -1,0 +1,16 @@
+import { iso } from '@filer/program';
+import type { AdminApi } from './admin-api.ts';
+import type { MessageEntry } from './contract/machines.ts';
+
+/** So many of the newest, oldest first. */
+export async function messageEntries(
+  { messages, directory, founding }: AdminApi,
+  limit: number,
+): Promise<MessageEntry[]> {
+  return (await messages.last(limit)).map(({ time, from, ...rest }) => ({
+    ...rest,
+    time: iso(time),
+    from: from === founding.server ? null : (directory.get(from)?.membership.name ?? from),
+    fromId: from,
+  }));
+}

@@ -1,0 +1,79 @@
+import { amend, createInvite, FilerError, formatInvite, signRemoval, type Membership } from '@filer/protocol';
+import { iso } from '@filer/program';
+import { amendRefusal, checkName } from '../network/enrolment.ts';
+import { requireNetworkKey } from '../network/foundation.ts';
+import type { AdminApi } from './admin-api.ts';
+import { findMember } from './members.ts';
+
+/*
+ * What only the network's key can do, for those who ask over HTTP: with the key that is at the server. It is read for each change
+ * and not kept.
+ */
+
+/** Keeps a changed membership. @throws FilerError of what is wrong with it */
+export async function keepAmended(api: AdminApi, membership: Membership): Promise<void> {
+  const { directory, network } = api;
+  const { membership: known, status } = findMember(api, membership.id);
+  if (status === 'left') {
+    throw new FilerError(
+      'refused',
+      `${known.name} has left the network, so its membership cannot be changed: let it join again with a new invite, or remove it with "ip-server remove ${known.name}"`,
+    );
+  }
+  checkName(membership.name, membership.id, directory);
+  const refused = await directory.amend(membership);
+  if (refused !== undefined) throw amendRefusal(refused, membership, directory);
+  network.announceMembers();
+}
+
+interface Change {
+  readonly peer: string;
+  readonly name?: string;
+  readonly groups?: readonly string[];
+}
+
+export async function changeMember(api: AdminApi, { peer, name, groups }: Change): Promise<Membership> {
+  const { membership: known } = findMember(api, peer);
+  const key = await requireNetworkKey(api.home, api.founding);
+  const changed = {
+    serial: Math.max(Date.now(), known.serial + 1),
+    ...(name === undefined ? {} : { name }),
+    ...(groups === undefined ? {} : { groups: [...new Set(groups)].toSorted() }),
+  };
+  const membership = amend(known, changed, key);
+  await keepAmended(api, membership);
+  return membership;
+}
+
+export async function removeMember(api: AdminApi, peer: string): Promise<{ id: string; name: string }> {
+  const { id, name } = findMember(api, peer).membership;
+  const key = await requireNetworkKey(api.home, api.founding);
+  await api.removals.append(signRemoval(key, { number: api.removals.number + 1, id, removedAt: Date.now() }));
+  return { id, name };
+}
+
+interface Wanted {
+  readonly groups: readonly string[];
+  readonly expiresMs: number;
+  readonly uses: number;
+}
+
+export async function inviteMember(
+  api: AdminApi,
+  { groups, expiresMs, uses }: Wanted,
+): Promise<{ id: string; link: string; expiresAt: string }> {
+  const { home, founding, reach, registry } = api;
+  const networkKey = await requireNetworkKey(home, founding);
+  const now = Date.now();
+  const invite = createInvite({
+    networkKey,
+    server: founding.server,
+    addresses: reach.addresses,
+    groups,
+    expiresAt: now + expiresMs,
+    uses,
+    now,
+  });
+  await registry.addInvite(invite.grant);
+  return { id: invite.grant.invite, link: formatInvite(invite), expiresAt: iso(invite.grant.expiresAt) };
+}
