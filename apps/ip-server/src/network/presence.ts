@@ -134,7 +134,7 @@ export class Presence {
     }
   }
 
-  heartbeat({ id }: Connection, heartbeat: Heartbeat, now: number): void {
+  heartbeat({ id }: Pick<Connection, 'id'>, heartbeat: Heartbeat, now: number): void {
     const entry = { at: now, heartbeat };
     this.#heartbeats.set(id, entry);
     this.#fresh.set(id, entry);

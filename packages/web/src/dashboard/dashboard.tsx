@@ -1,30 +1,116 @@
-import { signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import { onEvents, refresher } from '../ui/events.ts';
-import { attempt } from '../ui/toasts.tsx';
-import { api } from './api.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { address } from '../ui/address.ts';
+import { connection, onEvents, refresher } from '../ui/events.ts';
+import { KeysHelp, useKeys, type Shortcut } from '../ui/keys.tsx';
+import { Link } from '../ui/link.tsx';
+import { AlarmsView } from './alarms-view.tsx';
+import { CollectsView } from './collects-view.tsx';
+import { InviteDialog } from './invite-dialog.tsx';
+import { InvitesView } from './invites-view.tsx';
+import { MachineDetail } from './machine-detail.tsx';
+import { MachineTable } from './machine-table.tsx';
+import { refreshMachines } from './machines.ts';
+import { MessagesView } from './messages-view.tsx';
+import { Reports } from './reports.tsx';
+import { Summary } from './summary.tsx';
 
-const names = signal<readonly string[]>([]);
+const VIEWS = [
+  ['', 'Machines'],
+  ['reports', 'Reports'],
+  ['collects', 'Collects'],
+  ['alarms', 'Alarms'],
+  ['messages', 'Messages'],
+  ['invites', 'Invites'],
+] as const;
+
+type Opened = 'keys' | 'invite';
 
 export function Dashboard() {
+  const [opened, setOpened] = useState<Opened>();
+  const [shortcuts] = useState<readonly Shortcut[]>([
+    { key: '?', does: 'show these keys', run: () => setOpened('keys') },
+  ]);
+  useKeys(shortcuts);
   useEffect(() => {
-    const refresh = refresher(() =>
-      attempt(async () => {
-        const { peers } = await api.read('peers', { all: false });
-        names.value = peers.map(({ name }) => name);
-      }),
-    );
+    const refresh = refresher(refreshMachines);
     refresh();
-    return onEvents(['peer'], refresh);
+    return onEvents(['peer', 'report', 'schedule'], refresh);
   }, []);
+  const view = address.value.get('view') ?? '';
+  const close = (): void => setOpened(undefined);
   return (
-    <main>
-      <h1>filer dashboard</h1>
-      <ul>
-        {names.value.map((name) => (
-          <li key={name}>{name}</li>
+    <>
+      <a class="skip" href="#content">
+        Skip to the list
+      </a>
+      <header class="top">
+        <h1>filer</h1>
+        <Summary />
+        <div class="tools">
+          <Live />
+          <button type="button" class="quiet" aria-label="Keys" onClick={() => setOpened('keys')}>
+            <kbd>?</kbd>
+          </button>
+          <button type="button" class="primary" onClick={() => setOpened('invite')}>
+            Invite
+          </button>
+        </div>
+      </header>
+      <nav class="views" aria-label="Views">
+        {VIEWS.map(([name, words]) => (
+          <Link
+            key={name}
+            to={{ view: name, machine: undefined, collect: undefined, run: undefined }}
+            isCurrent={view === name}
+          >
+            {words}
+          </Link>
         ))}
-      </ul>
-    </main>
+      </nav>
+      {connection.value === 'lost' && (
+        <div class="notice bad" role="alert">
+          The server does not answer. What is shown may be old; the page continues by itself when it is back.
+        </div>
+      )}
+      <main id="content" tabIndex={-1}>
+        <View name={view} />
+      </main>
+      {opened === 'keys' && <KeysHelp onClose={close} />}
+      {opened === 'invite' && <InviteDialog onClose={close} />}
+    </>
+  );
+}
+
+function View({ name }: { readonly name: string }) {
+  const machine = address.value.get('machine');
+  switch (name) {
+    case 'reports':
+      return <Reports />;
+    case 'collects':
+      return <CollectsView />;
+    case 'alarms':
+      return <AlarmsView />;
+    case 'messages':
+      return <MessagesView />;
+    case 'invites':
+      return <InvitesView />;
+    default:
+      return (
+        <div class={machine === null ? 'split' : 'split opened'}>
+          <MachineTable />
+          {machine !== null && <MachineDetail id={machine} />}
+        </div>
+      );
+  }
+}
+
+const LIVE = { live: ['good', 'live'], connecting: ['idle', 'connecting'], lost: ['bad', 'lost'] } as const;
+
+function Live() {
+  const [light, words] = LIVE[connection.value];
+  return (
+    <span class={`light live ${light}`} role="status">
+      {words}
+    </span>
   );
 }

@@ -6,8 +6,6 @@ interface WindowedProps<T> {
   readonly keyOf: (item: T) => string;
   /** One `<tr>`; all are equally high. */
   readonly row: (item: T, index: number) => ComponentChildren;
-  /** The number of columns. */
-  readonly columns: number;
   /** @default 44 */
   readonly rowHeight?: number;
 }
@@ -17,7 +15,7 @@ const BEYOND = 12;
 const FIRST = 40;
 
 /** The body of a table of which only the rows on the screen are drawn, and a few beyond. */
-export function WindowedRows<T>({ items, keyOf, row, columns, rowHeight = 44 }: WindowedProps<T>) {
+export function WindowedRows<T>({ items, keyOf, row, rowHeight = 44 }: WindowedProps<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [height, setHeight] = useState(rowHeight);
   const [from, setFrom] = useState(0);
@@ -53,11 +51,11 @@ export function WindowedRows<T>({ items, keyOf, row, columns, rowHeight = 44 }: 
   const below = items.length - begin - shown.length;
   return (
     <tbody ref={body}>
-      <Spacer rows={begin} height={height} columns={columns} />
+      <Spacer rows={begin} height={height} />
       {shown.map((item, index) => (
         <Keyed key={keyOf(item)}>{row(item, begin + index)}</Keyed>
       ))}
-      <Spacer rows={below} height={height} columns={columns} />
+      <Spacer rows={below} height={height} />
     </tbody>
   );
 }
@@ -66,19 +64,11 @@ function Keyed({ children }: { readonly children: ComponentChildren }) {
   return <>{children}</>;
 }
 
-function Spacer({
-  rows,
-  height,
-  columns,
-}: {
-  readonly rows: number;
-  readonly height: number;
-  readonly columns: number;
-}) {
+function Spacer({ rows, height }: { readonly rows: number; readonly height: number }) {
   if (rows === 0) return null;
   return (
     <tr class="spacer" aria-hidden="true">
-      <td colSpan={columns} style={{ height: `${rows * height}px` }} />
+      <td style={{ height: `${rows * height}px` }} />
     </tr>
   );
 }

@@ -1,0 +1,93 @@
+/* What the list of machines shows of what the server told. Pure. */
+
+/** What each machine counts as: the names of the first line, in its order. They add up to the members. */
+export const STANDINGS = ['online', 'late', 'missing', 'offline', 'left'] as const;
+export type Standing = (typeof STANDINGS)[number];
+
+/** What needs attention first comes first. */
+const TROUBLE_FIRST: readonly Standing[] = ['missing', 'late', 'offline', 'online', 'left'];
+
+interface Listed {
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly standing: Standing;
+  readonly online: boolean;
+  readonly address: string | null;
+  readonly version: string | null;
+}
+
+export function countsOf(machines: readonly Pick<Listed, 'standing'>[]): Readonly<Record<Standing, number>> {
+  const counts = { online: 0, late: 0, missing: 0, offline: 0, left: 0 };
+  for (const { standing } of machines) counts[standing]++;
+  return counts;
+}
+
+export function inOrder<M extends Listed>(machines: readonly M[]): M[] {
+  return machines.toSorted(
+    (a, b) =>
+      TROUBLE_FIRST.indexOf(a.standing) - TROUBLE_FIRST.indexOf(b.standing) || (a.name < b.name ? -1 : 1),
+  );
+}
+
+export interface Filter {
+  /** A standing; empty for all but those that left. */
+  readonly standing: string;
+  readonly group: string;
+  /** Words that all are in the name, a group, the address or the version. */
+  readonly text: string;
+}
+
+export function filtered<M extends Listed>(machines: readonly M[], { standing, group, text }: Filter): M[] {
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
+  return machines.filter((machine) => {
+    if (
+      standing === 'all'
+        ? false
+        : standing === ''
+          ? machine.standing === 'left'
+          : machine.standing !== standing
+    )
+      return false;
+    if (group !== '' && !machine.groups.includes(group)) return false;
+    const about = [machine.name, ...machine.groups, machine.address ?? '', machine.version ?? '', machine.id]
+      .join(' ')
+      .toLowerCase();
+    return words.every((word) => about.includes(word));
+  });
+}
+
+export interface Group {
+  readonly name: string;
+  readonly online: number;
+  readonly members: number;
+  /** The worst of its machines. */
+  readonly standing: Standing;
+}
+
+/** Groups with how many of their members are online, those in trouble first. */
+export function groupsOf(machines: readonly Listed[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { groups: names, standing, online } of machines) {
+    if (standing === 'left') continue;
+    for (const name of names) {
+      const { online: before, members, standing: worst } = groups.get(name) ?? EMPTY;
+      const isWorse = TROUBLE_FIRST.indexOf(standing) < TROUBLE_FIRST.indexOf(worst);
+      groups.set(name, {
+        name,
+        online: before + (online ? 1 : 0),
+        members: members + 1,
+        standing: isWorse ? standing : worst,
+      });
+    }
+  }
+  return [...groups.values()].toSorted(
+    (a, b) =>
+      TROUBLE_FIRST.indexOf(a.standing) - TROUBLE_FIRST.indexOf(b.standing) || (a.name < b.name ? -1 : 1),
+  );
+}
+
+const EMPTY = { online: 0, members: 0, standing: 'left' } as const;

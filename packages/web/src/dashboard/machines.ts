@@ -1,0 +1,70 @@
+import { computed, signal } from '@preact/signals';
+import type { contract } from '@filer/ip-server/contract';
+import type { TypesOf } from '@filer/program';
+import { setClock } from '../ui/ago.tsx';
+import { address } from '../ui/address.ts';
+import { api } from './api.ts';
+import { countsOf, filtered, inOrder, type Filter } from './machine-list.ts';
+
+export type Machine = TypesOf<(typeof contract)['machines']>['item'];
+
+/** All that the page knows, by id. */
+export const machines = signal<ReadonlyMap<string, Machine>>(new Map());
+
+/** Whether all have come once. */
+export const isComplete = signal(false);
+
+/** The order of the list: made at load, and when a person asks for it, so that rows do not jump. */
+const order = signal<readonly string[]>([]);
+
+let since: string | undefined;
+
+/** Reads all, or what changed since the last time. */
+export async function refreshMachines(): Promise<void> {
+  const got = new Map<string, Machine>();
+  const isFirst = since === undefined;
+  const { at, time, all, removed } = await api.read('machines', since === undefined ? {} : { since }, {
+    onItems: (items) => {
+      for (const item of items) got.set(item.id, item);
+      // The first rows are shown while the others come: they are in their order already.
+      if (isFirst && !isComplete.value) show(got, true);
+    },
+  });
+  since = at;
+  setClock(time);
+  const known = all ? got : new Map([...machines.value, ...got]);
+  for (const id of removed) known.delete(id);
+  show(known, !isComplete.value);
+  isComplete.value = true;
+}
+
+function show(known: ReadonlyMap<string, Machine>, isOrdered: boolean): void {
+  machines.value = new Map(known);
+  // One that is new comes at the end until the list is put in order again.
+  const kept = isOrdered ? [] : order.value.filter((id) => known.has(id));
+  const places = new Set(kept);
+  order.value = [...kept, ...[...known.keys()].filter((id) => !places.has(id))];
+}
+
+/** Puts trouble first again. */
+export function putInOrder(): void {
+  order.value = inOrder([...machines.value.values()]).map(({ id }) => id);
+}
+
+export const filter = computed<Filter>(() => ({
+  standing: address.value.get('show') ?? '',
+  group: address.value.get('group') ?? '',
+  text: address.value.get('q') ?? '',
+}));
+
+const all = computed(() => order.value.flatMap((id) => machines.value.get(id) ?? []));
+
+export const counts = computed(() => countsOf(all.value));
+
+export const shown = computed(() => filtered(all.value, filter.value));
+
+/** How many rows would stand elsewhere if the list were put in order. */
+export const moved = computed(() => {
+  const wanted = inOrder(shown.value);
+  return shown.value.filter(({ id }, index) => wanted[index]?.id !== id).length;
+});

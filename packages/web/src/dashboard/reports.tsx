@@ -1,0 +1,108 @@
+import { useSignal } from '@preact/signals';
+import { Ago } from '../ui/ago.tsx';
+import { useDocument } from '../ui/document.ts';
+import { bytesText } from '../ui/format.ts';
+import { Reading } from '../ui/reading.tsx';
+import { attempt } from '../ui/toasts.tsx';
+import { Link } from '../ui/link.tsx';
+import { api } from './api.ts';
+
+const PAGE = 20;
+
+type Report = Awaited<ReturnType<typeof readReports>>[number];
+
+async function readReports(peer: string | undefined, before?: string, signal?: AbortSignal) {
+  const asked = {
+    limit: PAGE,
+    ...(peer === undefined ? {} : { peer }),
+    ...(before === undefined ? {} : { before }),
+  };
+  return (await api.read('reportList', asked, { signal })).reports;
+}
+
+/** Reports, the newest first, with their files. @param peer @default of all machines */
+export function Reports({ peer }: { readonly peer?: string }) {
+  const read = useDocument(peer ?? '', ['report'], (signal) => readReports(peer, undefined, signal));
+  const older = useSignal<readonly Report[]>([]);
+  const isEnd = useSignal(false);
+  return (
+    <Reading read={read.value}>
+      {(newest) => {
+        const ids = new Set(newest.map(({ id }) => id));
+        const all = [...newest, ...older.value.filter(({ id }) => !ids.has(id))];
+        const last = all.at(-1);
+        const more = async (): Promise<void> => {
+          const next = await readReports(peer, last?.id);
+          older.value = [...all, ...next];
+          isEnd.value = next.length < PAGE;
+        };
+        if (last === undefined) return <p class="dim">No report yet.</p>;
+        return (
+          <>
+            <ul class="reports">
+              {all.map((report) => (
+                <li key={report.id}>
+                  <OneReport report={report} hasMachine={peer === undefined} />
+                </li>
+              ))}
+            </ul>
+            {!isEnd.value && all.length >= PAGE && (
+              <button type="button" onClick={() => void attempt(more)}>
+                Older reports
+              </button>
+            )}
+          </>
+        );
+      }}
+    </Reading>
+  );
+}
+
+function OneReport({ report, hasMachine }: { readonly report: Report; readonly hasMachine: boolean }) {
+  const { id, title, schedule, values, output, exitCode, attachments, receivedAt, peer, peerId } = report;
+  return (
+    <details>
+      <summary>
+        <span class="cut">
+          {hasMachine && (
+            <>
+              <Link to={{ machine: peerId, view: undefined }}>{peer}</Link>{' '}
+            </>
+          )}
+          {title ?? schedule ?? values.map(({ name, value }) => `${name}=${value}`).join(' ')}
+        </span>
+        {schedule !== null && <span class="tag">{schedule}</span>}
+        {exitCode !== null && exitCode !== 0 && <span class="light bad">exit {exitCode}</span>}
+        {attachments.length > 0 && <span class="tag">{attachments.length} files</span>}
+        <Ago at={receivedAt} />
+      </summary>
+      {values.length > 0 && (
+        <dl class="values">
+          {values.map(({ name, value }) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {output !== null && output !== '' && (
+        <pre role="region" aria-label={`Output of ${title ?? schedule ?? 'the report'}`} tabIndex={0}>
+          {output}
+        </pre>
+      )}
+      {attachments.length > 0 && (
+        <ul class="files">
+          {attachments.map(({ name, size }) => (
+            <li key={name}>
+              <a href={`/api/reports/${encodeURIComponent(id)}/files/${encodeURIComponent(name)}`} download>
+                {name}
+              </a>{' '}
+              <span class="dim">{bytesText(size)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </details>
+  );
+}

@@ -1,0 +1,46 @@
+import { useSignal, type Signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { onEvents, refresher } from './events.ts';
+
+/** What was read; undefined until it came once. */
+export interface Read<T> {
+  readonly value: T | undefined;
+  /** Why the last reading failed. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Reads a document while a part of the page is shown, and again with each event that changes it.
+ *
+ * @param key another one reads another document
+ */
+export function useDocument<T>(
+  key: string,
+  types: readonly string[],
+  read: (signal: AbortSignal) => Promise<T>,
+): Signal<Read<T>> {
+  const document = useSignal<Read<T>>({ value: undefined, problem: undefined });
+  useEffect(() => {
+    const ending = new AbortController();
+    document.value = { value: undefined, problem: undefined };
+    const refresh = refresher(async () => {
+      try {
+        const value = await read(ending.signal);
+        if (!ending.signal.aborted) document.value = { value, problem: undefined };
+      } catch (error) {
+        if (ending.signal.aborted) return;
+        document.value = {
+          value: document.value.value,
+          problem: error instanceof Error ? error.message : '',
+        };
+      }
+    });
+    const stop = onEvents(types, refresh);
+    refresh();
+    return () => {
+      stop();
+      ending.abort();
+    };
+  }, [key]);
+  return document;
+}
