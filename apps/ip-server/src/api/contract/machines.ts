@@ -73,6 +73,7 @@ const which = v.object({ peer: text(64) });
 export const machineMethods = {
   /** All that are members or have left, those that need attention first; or those that changed since an earlier answer. */
   machines: method('machines', {
+    access: 'read',
     params: v.object({
       /** `at` of the earlier answer. @default all */
       since: v.exactOptional(text(64)),
@@ -91,18 +92,23 @@ export const machineMethods = {
 
   /** The numbers of a machine over time: at most 600 points, each the average of those that it stands for. */
   samples: method('samples', {
+    access: 'read',
     params: v.object({ ...which.entries, since: time }),
     result: samplesDocument,
   }),
 
   /** Texts to many that this server has handed on, oldest first. */
   messages: method('messages', {
+    access: 'read',
     params: v.object({ limit: count }),
     result: v.object({ messages: arrayOf(messageEntry) }),
   }),
 
   /** The next three need the network key at the server: without it, the commands are given the file. */
   memberInvite: method('member-invite', {
+    access: 'admin',
+    changes: true,
+    target: ({ groups, uses }) => `${uses} ${groups.map((group) => `@${group}`).join(' ')}`.trim(),
     params: v.object({
       groups: arrayOf(text(64), 64),
       expiresMs: v.pipe(v.number(), v.safeInteger(), v.minValue(60_000), v.maxValue(366 * 86_400_000)),
@@ -112,6 +118,10 @@ export const machineMethods = {
   }),
 
   memberChange: method('member-change', {
+    access: 'admin',
+    changes: true,
+    target: ({ peer, name, groups }) =>
+      [peer, name, groups?.map((group) => `@${group}`).join(' ')].filter(Boolean).join(' '),
     params: v.object({
       ...which.entries,
       name: v.exactOptional(text(64)),
@@ -122,6 +132,9 @@ export const machineMethods = {
 
   /** Permanently: it comes back only with a new identity and a new invite. */
   memberRemove: method('member-remove', {
+    access: 'admin',
+    changes: true,
+    target: ({ peer }) => peer,
     params: which,
     result: v.object({ id: v.string(), name: v.string() }),
   }),

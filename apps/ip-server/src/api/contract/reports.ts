@@ -30,6 +30,7 @@ const name = text(64);
 export const reportMethods = {
   /** The newest first. Long texts are cut. */
   reportList: method('report-list', {
+    access: 'read',
     params: v.object({
       /** @default all machines */
       peer: v.exactOptional(name),
@@ -42,6 +43,7 @@ export const reportMethods = {
 
   /** The values of a schedule that are numbers, over its last 300 reports; of reports made by hand with an empty schedule. */
   reportSeries: method('report-series', {
+    access: 'read',
     params: v.object({ peer: name, schedule: text() }),
     result: v.object({
       /** When the reports were received, in seconds since the epoch, oldest first. */
