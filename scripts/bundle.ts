@@ -2,15 +2,12 @@
  * Joins what `tsc -b` wrote and the third-party packages into `apps/NAME/bundle/`: one file for what each start
  * needs and one for each part that is loaded when it is used. A command of 400 modules starts in half of the time.
  */
-import { cpSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { rolldown } from 'rolldown';
 import { NATIVE } from './native-packages.ts';
 
 const YARGS_FOLDER = 'mainFilename || process.cwd()';
-
-/** The page in the browser that each program serves, of those that scripts/pages.ts builds. */
-const PAGE_OF: Readonly<Record<string, string>> = { 'ip-server': 'dashboard', 'filer-client': 'machine' };
 
 const root = join(import.meta.dirname, '..');
 
@@ -43,9 +40,6 @@ for (const name of readdirSync(join(root, 'apps'))) {
   if (patched !== 1) throw new Error(`${YARGS_FOLDER} stands in ${patched} files of yargs, and not in one`);
   const modules = output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
   writeFileSync(join(fresh, 'LICENSES.txt'), licensesOf(modules));
-  const page = PAGE_OF[name];
-  if (page !== undefined)
-    cpSync(join(root, 'packages/web/dist', page), join(fresh, 'pages'), { recursive: true });
   rmSync(target, { recursive: true, force: true });
   renameSync(fresh, target);
 }

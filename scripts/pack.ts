@@ -4,6 +4,7 @@
  *
  *     bin/ip-server  bin/filer-client  bin/filer     launchers, see below
  *     man/NAME-COMMAND.1                             the manual
+ *     packages/web/dist/NAME/                        the pages in the browser
  *     apps/NAME/{bin,bundle}              the programs, with all that they are made of but packages with a binary
  */
 import { execFileSync } from 'node:child_process';
@@ -42,6 +43,11 @@ mkdirSync(join(stage, 'bin'), { recursive: true });
 for (const name of apps) {
   stageApp(name);
 }
+const pages = 'packages/web/dist';
+cpSync(join(root, pages), join(stage, pages), {
+  recursive: true,
+  filter: (path) => !path.endsWith('.tsbuildinfo'),
+});
 const manual = writeManual(join(stage, 'man')).map((path) => relative(stage, path));
 const commands = commandsOf(apps);
 for (const [name, program] of Object.entries(commands)) stageLauncher(name, program);
@@ -57,7 +63,7 @@ writeManifest(stage, {
   engines: workspace['engines'],
   bin: Object.fromEntries(Object.keys(commands).map((name) => [name, `bin/${name}`])),
   man: manual,
-  files: ['bin', 'apps', 'man'],
+  files: ['bin', 'apps', 'man', pages],
   dependencies: notBundled(),
   optionalDependencies: Object.fromEntries(RUNTIMES.map((name) => [name, runtimeVersion()])),
 });

@@ -14,6 +14,9 @@ import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { askHere, runHere, until } from './in-process.ts';
 import type { Line, Outcome } from './programs.ts';
 
+/** The page of the server, as `npm run build` made it. */
+const PAGES = join(import.meta.dirname, '../../packages/web/dist/dashboard');
+
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 function isReachable({ online, addresses }: Line): boolean {
@@ -98,6 +101,7 @@ export class NetworkHere implements AsyncDisposable {
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
   #port = 0;
+  #httpPort: number | undefined;
 
   private constructor(folder: string, settings: Readonly<Record<string, unknown>>) {
     this.settings = settings;
@@ -131,14 +135,30 @@ export class NetworkHere implements AsyncDisposable {
       broadcastIntervalMs: 100,
       reportIntervalMs: 5_000,
       httpPort: 'off' as const,
+<<<<<<< HEAD
       ...this.settings,
+=======
+      ...this.#settings,
+      ...(this.#httpPort === undefined ? {} : { httpPort: this.#httpPort }),
+>>>>>>> 69f2489a (web: the dashboard of the ip-server in the browser)
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });
     const methodsOf = (parts: ServerParts) => methodsOn(adminApiOf(parts));
-    const options = { home: place, settings, environment: env, log, version: '0.0.0', methodsOf };
+    const options = {
+      home: place,
+      settings,
+      environment: env,
+      log,
+      version: '0.0.0',
+      methodsOf,
+      pages: PAGES,
+    };
     this.#server = await openServer(options);
     this.#port = this.#server.listened.port;
+    const { url } = this.#server.http;
+    // An open page finds it again after a stop.
+    if (url !== undefined) this.#httpPort = Number(new URL(url).port);
   }
 
   async stopServer(): Promise<void> {

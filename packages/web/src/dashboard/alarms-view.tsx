@@ -2,6 +2,7 @@ import { Ago } from '../ui/ago.tsx';
 import { useDocument } from '../ui/document.ts';
 import { Link } from '../ui/link.tsx';
 import { Reading } from '../ui/reading.tsx';
+import { Scrolled } from '../ui/scrolled.tsx';
 import { api } from './api.ts';
 
 const SHOWN = 200;
@@ -17,7 +18,7 @@ export function AlarmsView() {
         alarms.length === 0 ? (
           <p class="empty">No alarm: no report has been missing.</p>
         ) : (
-          <div class="scrolled">
+          <Scrolled label="Alarms">
             <table>
               <thead>
                 <tr>
@@ -59,7 +60,7 @@ export function AlarmsView() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scrolled>
         )
       }
     </Reading>

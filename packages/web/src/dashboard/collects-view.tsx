@@ -4,6 +4,7 @@ import { useDocument } from '../ui/document.ts';
 import { bytesText } from '../ui/format.ts';
 import { Link } from '../ui/link.tsx';
 import { Reading } from '../ui/reading.tsx';
+import { Scrolled } from '../ui/scrolled.tsx';
 import { api } from './api.ts';
 
 type Ledger = Awaited<ReturnType<typeof readLedger>>;
@@ -26,7 +27,7 @@ export function CollectsView() {
               machines, and when.
             </p>
           ) : (
-            <div class="scrolled">
+            <Scrolled label="Collects">
               <table>
                 <thead>
                   <tr>
@@ -57,7 +58,7 @@ export function CollectsView() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Scrolled>
           )
         }
       </Reading>
@@ -106,7 +107,7 @@ function LedgerView({ name }: { readonly name: string }) {
                 ))}
               </nav>
             </div>
-            <div class="scrolled">
+            <Scrolled label="Machines of the run">
               <table>
                 <thead>
                   <tr>
@@ -143,7 +144,7 @@ function LedgerView({ name }: { readonly name: string }) {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Scrolled>
           </>
         )}
       </Reading>

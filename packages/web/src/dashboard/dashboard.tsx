@@ -3,6 +3,7 @@ import { address } from '../ui/address.ts';
 import { connection, onEvents, refresher } from '../ui/events.ts';
 import { KeysHelp, useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Link } from '../ui/link.tsx';
+import { may } from '../ui/session.ts';
 import { AlarmsView } from './alarms-view.tsx';
 import { CollectsView } from './collects-view.tsx';
 import { InviteDialog } from './invite-dialog.tsx';
@@ -51,9 +52,11 @@ export function Dashboard() {
           <button type="button" class="quiet" aria-label="Keys" onClick={() => setOpened('keys')}>
             <kbd>?</kbd>
           </button>
-          <button type="button" class="primary" onClick={() => setOpened('invite')}>
-            Invite
-          </button>
+          {may('admin') && (
+            <button type="button" class="primary" onClick={() => setOpened('invite')}>
+              Invite
+            </button>
+          )}
         </div>
       </header>
       <nav class="views" aria-label="Views">

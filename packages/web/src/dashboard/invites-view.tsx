@@ -3,6 +3,8 @@ import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
 import { useDocument } from '../ui/document.ts';
 import { Reading } from '../ui/reading.tsx';
+import { may } from '../ui/session.ts';
+import { Scrolled } from '../ui/scrolled.tsx';
 import { api } from './api.ts';
 
 /** Invites that were made, and who joined with each. */
@@ -19,7 +21,7 @@ export function InvitesView() {
           invites.length === 0 ? (
             <p class="empty">No invite was made.</p>
           ) : (
-            <div class="scrolled">
+            <Scrolled label="Invites">
               <table>
                 <thead>
                   <tr>
@@ -52,7 +54,7 @@ export function InvitesView() {
                       </td>
                       <td>{members.join(', ')}</td>
                       <td>
-                        {state === 'open' && (
+                        {state === 'open' && may('admin') && (
                           <button type="button" aria-label={`Revoke ${id}`} onClick={() => setRevoking(id)}>
                             Revoke
                           </button>
@@ -62,7 +64,7 @@ export function InvitesView() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Scrolled>
           )
         }
       </Reading>

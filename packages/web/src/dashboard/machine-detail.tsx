@@ -8,6 +8,7 @@ import { useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Reading } from '../ui/reading.tsx';
 import { Sparkline } from '../ui/sparkline.tsx';
 import { Chart } from '../ui/chart.tsx';
+import { may } from '../ui/session.ts';
 import { api } from './api.ts';
 import { GroupsDialog, RemoveDialog, RenameDialog } from './change-dialogs.tsx';
 import { Light } from './light.tsx';
@@ -59,7 +60,7 @@ export function MachineDetail({ id }: { readonly id: string }) {
           ✕
         </button>
       </header>
-      <Actions machine={machine} />
+      {may('admin') && <Actions machine={machine} />}
       <Facts machine={machine} />
       <Numbers key={`numbers ${id}`} id={id} />
       <Series key={`series ${id}`} id={id} />

@@ -59,11 +59,9 @@ export function MachineTable() {
   return (
     <section class="machines" aria-label="Machines">
       <div class="bar">
-        <label class="sr-only" for="search">
-          Search machines
-        </label>
         <input
           id="search"
+          aria-label="Search machines"
           type="search"
           placeholder="Search name, group, address…  ( / )"
           value={text}

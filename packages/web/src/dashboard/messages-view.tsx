@@ -2,7 +2,9 @@ import { computed } from '@preact/signals';
 import { useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { useDocument } from '../ui/document.ts';
+import { counted } from '../ui/format.ts';
 import { Reading } from '../ui/reading.tsx';
+import { may } from '../ui/session.ts';
 import { announce, attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 import { groupsOf } from './machine-list.ts';
@@ -19,7 +21,7 @@ export function MessagesView() {
   );
   return (
     <>
-      <Broadcast />
+      {may('jobs') && <Broadcast />}
       <Reading read={read.value}>
         {({ messages }) =>
           messages.length === 0 ? (
@@ -56,9 +58,7 @@ function Broadcast() {
       text: text.current?.value ?? '',
       to: to.current?.value ?? '@all',
     });
-    announce(
-      `Sent to ${reached === 1 ? '1 machine' : `${reached} machines`}${offline > 0 ? `, ${offline} offline` : ''}`,
-    );
+    announce(`Sent to ${counted(reached, 'machine')}${offline > 0 ? `, ${offline} offline` : ''}`);
     if (text.current !== null) text.current.value = '';
   };
   return (

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { Ago } from '../ui/ago.tsx';
 import { useDocument } from '../ui/document.ts';
-import { bytesText } from '../ui/format.ts';
+import { bytesText, counted } from '../ui/format.ts';
 import { Reading } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { Link } from '../ui/link.tsx';
@@ -64,18 +64,19 @@ function OneReport({ report, hasMachine }: { readonly report: Report; readonly h
     <details>
       <summary>
         <span class="cut">
-          {hasMachine && (
-            <>
-              <Link to={{ machine: peerId, view: undefined }}>{peer}</Link>{' '}
-            </>
-          )}
+          {hasMachine && <b>{peer} </b>}
           {title ?? schedule ?? values.map(({ name, value }) => `${name}=${value}`).join(' ')}
         </span>
         {schedule !== null && <span class="tag">{schedule}</span>}
         {exitCode !== null && exitCode !== 0 && <span class="light bad">exit {exitCode}</span>}
-        {attachments.length > 0 && <span class="tag">{attachments.length} files</span>}
+        {attachments.length > 0 && <span class="tag">{counted(attachments.length, 'file')}</span>}
         <Ago at={receivedAt} />
       </summary>
+      {hasMachine && (
+        <p>
+          <Link to={{ machine: peerId, view: undefined }}>All of {peer}</Link>
+        </p>
+      )}
       {values.length > 0 && (
         <dl class="values">
           {values.map(({ name, value }) => (
@@ -87,6 +88,8 @@ function OneReport({ report, hasMachine }: { readonly report: Report; readonly h
         </dl>
       )}
       {output !== null && output !== '' && (
+        // Scrolled by the keyboard, too.
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         <pre role="region" aria-label={`Output of ${title ?? schedule ?? 'the report'}`} tabIndex={0}>
           {output}
         </pre>

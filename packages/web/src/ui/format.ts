@@ -10,6 +10,11 @@ export function bytesText(bytes: number): string {
   return `${Number(value.toPrecision(3))} ${UNITS[power]}`;
 }
 
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 const STEPS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
