@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { transfersMessage } from '@filer/protocol';
 import { DaemonClient, transportHere } from '@filer/program';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
@@ -8,13 +11,14 @@ import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { MemorySampleStore } from '../../apps/ip-server/src/store/memory/sample-store.ts';
 import { until } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
+import { TestMember } from '../support/test-member.ts';
 
 let network: NetworkHere;
 let server: DaemonClient;
 let anna: ClientHere;
 
 beforeAll(async () => {
-  network = await NetworkHere.open();
+  network = await NetworkHere.open({ reportIntervalMs: 500 });
   server = new DaemonClient(transportHere(methodsOn(adminApiOf(network.server)), async () => undefined));
   anna = await network.add('anna');
 });
@@ -118,4 +122,49 @@ test('the numbers of a machine come as columns of at most 600 points', async () 
   expect(times.length).toBeGreaterThan(300);
   expect(times.length).toBeLessThanOrEqual(600);
   expect(load[0]).toBe(1.5);
+});
+
+test('what a machine sends is told while it runs, and no longer once it has gone', async () => {
+  await network.add('emil');
+  const file = join(network.folder, 'large');
+  await writeFile(file, Buffer.alloc(4_000_000));
+  const sending = anna.run('send', file, '--to', 'emil', '--limit', '100KB', '--json');
+  const { transfers } = await until(
+    () => server.call(contract.transfers, {}),
+    (told) => told.transfers.length > 0,
+  );
+
+  expect(transfers).toMatchObject([{ from: 'anna', to: 'emil', filesTotal: 1, bytesTotal: 4_000_000 }]);
+  const jobs = (await anna.ask('transfers'))['outgoing'] as { job: string }[];
+  await anna.run('cancel', jobs[0]?.job ?? '');
+  await sending;
+  expect(
+    await until(
+      () => server.call(contract.transfers, {}),
+      (told) => told.transfers.length === 0,
+    ),
+  ).toEqual({ transfers: [] });
+});
+
+test('transfers of a machine that was lost are told no longer', async () => {
+  const nas = await (await TestMember.join(await network.invite(), 'nas')).connect();
+  const transfer = {
+    ...{ job: 'a', kind: 'get' as const, peer: network.server.directory.byName('anna')?.membership.id ?? '' },
+    ...{ filesDone: 0, filesTotal: 1, bytesDone: 0, bytesTotal: 9, bytesPerSecond: 0 },
+  };
+  const { header, content } = transfersMessage.format({ transfers: [transfer] });
+  await nas.session.notify(header, content);
+  const told = await until(
+    () => server.call(contract.transfers, {}),
+    (each) => each.transfers.length > 0,
+  );
+  expect(told.transfers).toMatchObject([{ from: 'anna', to: 'nas' }]);
+  nas.vanish();
+
+  expect(
+    await until(
+      () => server.call(contract.transfers, {}),
+      (each) => each.transfers.length === 0,
+    ),
+  ).toEqual({ transfers: [] });
 });

@@ -79,6 +79,7 @@ export * from './messages/enrol.ts';
 export * from './messages/leave.ts';
 export * from './messages/directory.ts';
 export * from './messages/schedule.ts';
+export * from './messages/transfers.ts';
 export * from './messages/report.ts';
 export * from './messages/upload.ts';
 export * from './messages/text.ts';

@@ -280,6 +280,10 @@ export const BYTES_PER_INODE = 16 * KiB;
 export const MAX_SCHEDULES = 100;
 export const MAX_SCHEDULES_BYTES = 32 * KiB;
 
+/** Transfers of one machine that its server is told of: more run at once on a very busy one, and are left out. */
+export const MAX_TOLD_TRANSFERS = 64;
+export const MAX_TOLD_TRANSFERS_BYTES = 32 * KiB;
+
 /** What one run of a collect asks for. */
 export const MAX_COLLECT_PATHS = 32;
 export const MAX_COLLECT_PATHS_BYTES = 256 * KiB;

@@ -21,6 +21,7 @@ import { RecordPublisher } from '../network/record-publisher.ts';
 import { standingLimit } from '../network/standing-limits.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
 import { TransferIntake } from '../receive/intake.ts';
+import { runningTransfers } from '../jobs/running-transfers.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
 import { Scheduler } from '../reports/scheduler.ts';
@@ -107,6 +108,8 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     incarnation: `${member.settings.next('incarnation', Date.now())}.${randomBytes(8).toString('hex')}`,
     log,
     measure: () => measureHeartbeat(member, inbox, intake.running + member.jobs.openCount),
+    transfers: () =>
+      runningTransfers({ jobs: member.jobs, progressOf: jobs.progressOf.bind(jobs), gets: daemon.gets }),
     router: toServer,
     courier: new SpoolCourier({ member, schedules, software, log }),
   });

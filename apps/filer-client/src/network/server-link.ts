@@ -15,6 +15,7 @@ import {
   type AnnouncedSchedule,
   type Handler,
   type Session,
+  type ToldTransfer,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { reconnectDelayMs } from './backoff.ts';
@@ -59,6 +60,8 @@ export interface ServerLinkOptions {
   readonly incarnation: string;
   readonly log: Logger;
   readonly measure: () => Promise<Heartbeat>;
+  /** What this machine sends and fetches now. */
+  readonly transfers: () => readonly ToldTransfer[];
   /** What else handles messages of the server is registered there; the link adds its own. */
   readonly router: ServerRouter;
   readonly courier: Courier;
@@ -228,7 +231,7 @@ export class ServerLink implements ServerAccess {
       member.events.publish('server', { connected: true, reason: '' });
       this.announceSchedules();
       this.#courier.sessionIs(session);
-      await sendHeartbeats(server, measure, async () => {
+      await sendHeartbeats(server, measure, this.#options.transfers, async () => {
         if (member.spool.size > 0) this.kickSpool();
         await publisher.publish(server);
       });

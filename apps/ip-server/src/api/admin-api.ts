@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { formatHostPort, signText, type Broadcasted } from '@filer/protocol';
+import { formatHostPort, signText, type Broadcasted, type ToldTransfer } from '@filer/protocol';
 import type { EventRing, Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { TestedAlarm } from '../alarms/alarms.ts';
@@ -54,6 +54,8 @@ export interface AdminApi {
 /** What only a server does that serves its network; a stopped one has a stand-in (`stopped-server.ts`). */
 export interface NetworkSide {
   readonly status: NetworkStatus;
+  /** What each machine that is connected sends and fetches now, by its id. */
+  readonly transfers: ReadonlyMap<string, readonly ToldTransfer[]>;
   /** Tells the machines soon that a membership has changed. */
   announceMembers(): void;
   /** @throws FilerError `needs-daemon` while the server is stopped */
@@ -110,6 +112,9 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
   return {
     get status() {
       return statusOf(daemon);
+    },
+    get transfers() {
+      return daemon.presence.allTransfers;
     },
     // Not at once: the command that asked still waits for its answer.
     stop: () => void setImmediate(stop),

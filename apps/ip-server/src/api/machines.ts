@@ -4,7 +4,13 @@ import { iso, type Call, type EventOf } from '@filer/program';
 import type { PeerView } from '../daemon/overview.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { ServerEventData } from './contract/events.ts';
-import { STANDINGS, type MachineRow, type SamplesDocument, type Standing } from './contract/machines.ts';
+import {
+  STANDINGS,
+  type MachineRow,
+  type SamplesDocument,
+  type Standing,
+  type TransferEntry,
+} from './contract/machines.ts';
 import { findMember } from './members.ts';
 
 /** Rows that are made in one go: the server's only thread has others to serve. */
@@ -121,4 +127,16 @@ export async function samplesDocument(api: AdminApi, peer: string, since: number
     transfers: column(({ heartbeat }) => heartbeat.transfers),
     spooled: column(({ heartbeat }) => heartbeat.spooled),
   };
+}
+
+/** @see the contract */
+export function transferEntries({ network, directory }: AdminApi): TransferEntry[] {
+  const nameOf = (id: string): string => directory.get(id)?.membership.name ?? id;
+  return [...network.transfers].flatMap(([teller, transfers]) =>
+    transfers.map(({ kind, peer, filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond }) => {
+      const [fromId, toId] = kind === 'send' ? [teller, peer] : [peer, teller];
+      const amounts = { filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond };
+      return { from: nameOf(fromId), fromId, to: nameOf(toId), toId, ...amounts };
+    }),
+  );
 }

@@ -6,7 +6,7 @@ import { alarmDocuments } from './alarms.ts';
 import { collectHandlers } from './collects.ts';
 import { contract } from './contract.ts';
 import type { InviteEntry } from './contract/members.ts';
-import { samplesDocument, tellMachines } from './machines.ts';
+import { samplesDocument, tellMachines, transferEntries } from './machines.ts';
 import { findMember } from './members.ts';
 import { messageEntries } from './messages.ts';
 import { peersDocument } from './peers.ts';
@@ -76,6 +76,7 @@ export function methodsOn(api: AdminApi): Methods {
       },
       machines: ({ since }, call) => tellMachines(api, since, call),
       samples: ({ peer, since }) => samplesDocument(api, peer, Date.parse(since) || 0),
+      transfers: () => ({ transfers: transferEntries(api) }),
       messages: async ({ limit }) => ({ messages: await messageEntries(api, limit) }),
       memberInvite: (wanted) => inviteMember(api, wanted),
       memberChange: async (change) => {

@@ -111,6 +111,7 @@ const STOPPED_NETWORK: NetworkSide = {
     storeProblem: null,
     alarmProblem: null,
   },
+  transfers: new Map(),
   announceMembers: () => undefined,
   stop: stopped,
   broadcast: stopped,

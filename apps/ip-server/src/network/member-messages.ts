@@ -17,6 +17,7 @@ import {
   recordMessage,
   removalsGetMessage,
   removalsMessage,
+  transfersMessage,
   verifyPeerRecord,
   type Leave,
   type PeerRecord,
@@ -51,6 +52,10 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
       // A daemon on this machine has the same clock, right or wrong.
       const isLocal = isLoopback(parseHostPort(connection.messenger.addr).host);
       if (time !== undefined && !isLocal) witness(connection.id, time);
+      return undefined;
+    })
+    .on(transfersMessage, ({ transfers }, { connection }) => {
+      if (presence.daemon(connection.id) === connection) presence.transfers(connection, transfers);
       return undefined;
     })
     .on(

@@ -7,6 +7,7 @@ import {
   type Heartbeat,
   type Messenger,
   type PresenceState,
+  type ToldTransfer,
 } from '@filer/protocol';
 import { NO_EVENTS } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
@@ -46,6 +47,7 @@ export class Presence {
   readonly #shares = new Shares(memberConnectionBounds(MAX_CONNECTIONS_PER_MEMBER));
   readonly #stopped = new WeakSet<Connection>();
   readonly #heartbeats = new Map<string, HeartbeatAt>();
+  readonly #transfers = new Map<string, readonly ToldTransfer[]>();
   #fresh = new Map<string, HeartbeatAt>();
 
   /** @param heartbeatMs the interval that clients are told */
@@ -97,6 +99,7 @@ export class Presence {
 
   #replace(live: Connection, incarnation: string): void {
     this.#daemons.delete(live.id);
+    this.#transfers.delete(live.id);
     this.#drop(live);
     this.#directory.see(live.id, 'lost', live.messenger.recvTime);
     // The same daemon on a new connection has given up the old one, which cannot hear us.
@@ -114,6 +117,7 @@ export class Presence {
     this.#drop(connection);
     if (this.#daemons.get(connection.id) !== connection) return;
     this.#daemons.delete(connection.id);
+    if (this.#transfers.delete(connection.id)) this.#events.publish('transfer', { id: connection.id });
     const state = this.#stopped.has(connection) ? 'stopped' : 'lost';
     this.#directory.see(connection.id, state, lastHeard(connection));
   }
@@ -139,6 +143,18 @@ export class Presence {
     this.#heartbeats.set(id, entry);
     this.#fresh.set(id, entry);
     this.#events.publish('peer', { id });
+  }
+
+  /** @param transfers all of that machine now */
+  transfers({ id }: Pick<Connection, 'id'>, transfers: readonly ToldTransfer[]): void {
+    if (transfers.length === 0) this.#transfers.delete(id);
+    else this.#transfers.set(id, transfers);
+    this.#events.publish('transfer', { id });
+  }
+
+  /** What each machine that is connected has told of its transfers last, by its id. */
+  get allTransfers(): ReadonlyMap<string, readonly ToldTransfer[]> {
+    return this.#transfers;
   }
 
   /** The last heartbeat of a machine, also of one that is offline. */
@@ -186,6 +202,7 @@ export class Presence {
     this.#daemons.delete(id);
     this.#incarnations.forget(id);
     this.#heartbeats.delete(id);
+    this.#transfers.delete(id);
     this.#fresh.delete(id);
   }
 }

@@ -14,10 +14,12 @@ import { refreshMachines } from './machines.ts';
 import { MessagesView } from './messages-view.tsx';
 import { Reports } from './reports.tsx';
 import { Summary } from './summary.tsx';
+import { TransfersView } from './transfers-view.tsx';
 
 const VIEWS = [
   ['', 'Machines'],
   ['reports', 'Reports'],
+  ['transfers', 'Transfers'],
   ['collects', 'Collects'],
   ['alarms', 'Alarms'],
   ['messages', 'Messages'],
@@ -89,6 +91,8 @@ function View({ name }: { readonly name: string }) {
   switch (name) {
     case 'reports':
       return <Reports />;
+    case 'transfers':
+      return <TransfersView />;
     case 'collects':
       return <CollectsView />;
     case 'alarms':

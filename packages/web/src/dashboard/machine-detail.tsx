@@ -14,6 +14,7 @@ import { GroupsDialog, RemoveDialog, RenameDialog } from './change-dialogs.tsx';
 import { Light } from './light.tsx';
 import { machines, type Machine } from './machines.ts';
 import { Reports } from './reports.tsx';
+import { TransfersView } from './transfers-view.tsx';
 import { Series } from './series.tsx';
 
 const SHORTCUTS: readonly Shortcut[] = [
@@ -62,6 +63,10 @@ export function MachineDetail({ id }: { readonly id: string }) {
       </header>
       {may('admin') && <Actions machine={machine} />}
       <Facts machine={machine} />
+      <section>
+        <h3>Transfers</h3>
+        <TransfersView machine={id} />
+      </section>
       <Numbers key={`numbers ${id}`} id={id} />
       <Series key={`series ${id}`} id={id} />
       <section>

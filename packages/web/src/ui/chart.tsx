@@ -1,10 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
-
-export interface Line {
-  readonly name: string;
-  readonly numbers: readonly (number | null)[];
-}
+import type { Line } from './plot.ts';
 
 interface ChartProps {
   /** In seconds since the epoch, ascending. */

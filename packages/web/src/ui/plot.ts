@@ -1,6 +1,10 @@
 import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
-import type { Line } from './chart.tsx';
+
+export interface Line {
+  readonly name: string;
+  readonly numbers: readonly (number | null)[];
+}
 
 interface Drawing {
   readonly times: readonly number[];

@@ -14,6 +14,8 @@ const schemas = {
   schedule: v.object({ peer: v.string(), name: v.string() }),
   /** An alarm was raised, delivered, tried in vain, or given up. */
   alarm: v.object({ peer: v.string(), schedule: v.string() }),
+  /** A machine told what it sends and fetches now. */
+  transfer: v.object({ id: v.string() }),
   /** A text was handed to many. */
   message: v.object({ id: v.string() }),
   /** A collect was made or removed, a run of it began, or something came of a machine in one. */

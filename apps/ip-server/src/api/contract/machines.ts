@@ -1,4 +1,4 @@
-import { arrayOf, count, method, text } from '@filer/program';
+import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -53,6 +53,20 @@ const samplesDocument = v.object({
 });
 export type SamplesDocument = v.InferOutput<typeof samplesDocument>;
 
+const transferEntry = v.object({
+  /** The machine that has the files, and the one that gets them. */
+  from: v.string(),
+  fromId: v.string(),
+  to: v.string(),
+  toId: v.string(),
+  filesDone: v.number(),
+  filesTotal: v.number(),
+  bytesDone: v.number(),
+  bytesTotal: v.number(),
+  bytesPerSecond: v.number(),
+});
+export type TransferEntry = v.InferOutput<typeof transferEntry>;
+
 const messageEntry = v.object({
   id: v.string(),
   time,
@@ -95,6 +109,13 @@ export const machineMethods = {
     access: 'read',
     params: v.object({ ...which.entries, since: time }),
     result: samplesDocument,
+  }),
+
+  /** What members send each other now, as those that are connected told it with their last heartbeat. */
+  transfers: method('transfers', {
+    access: 'read',
+    params: NO_PARAMS,
+    result: v.object({ transfers: arrayOf(transferEntry) }),
   }),
 
   /** Texts to many that this server has handed on, oldest first. */
