@@ -101,7 +101,7 @@ export class NetworkHere implements AsyncDisposable {
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
   #port = 0;
-  #httpPort: number | undefined;
+  #httpPort = 0;
 
   private constructor(folder: string, settings: Readonly<Record<string, unknown>>) {
     this.settings = settings;
@@ -135,12 +135,9 @@ export class NetworkHere implements AsyncDisposable {
       broadcastIntervalMs: 100,
       reportIntervalMs: 5_000,
       httpPort: 'off' as const,
-<<<<<<< HEAD
       ...this.settings,
-=======
-      ...this.#settings,
-      ...(this.#httpPort === undefined ? {} : { httpPort: this.#httpPort }),
->>>>>>> 69f2489a (web: the dashboard of the ip-server in the browser)
+      // An open page finds the server again after a stop.
+      ...(this.settings['httpPort'] === 0 ? { httpPort: this.#httpPort } : {}),
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });
@@ -157,7 +154,6 @@ export class NetworkHere implements AsyncDisposable {
     this.#server = await openServer(options);
     this.#port = this.#server.listened.port;
     const { url } = this.#server.http;
-    // An open page finds it again after a stop.
     if (url !== undefined) this.#httpPort = Number(new URL(url).port);
   }
 

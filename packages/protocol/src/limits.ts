@@ -280,7 +280,7 @@ export const BYTES_PER_INODE = 16 * KiB;
 export const MAX_SCHEDULES = 100;
 export const MAX_SCHEDULES_BYTES = 32 * KiB;
 
-/** Transfers of one machine that its server is told of: more run at once on a very busy one, and are left out. */
+/** Running transfers that a machine tells its server: further ones of a very busy machine are left out. */
 export const MAX_TOLD_TRANSFERS = 64;
 export const MAX_TOLD_TRANSFERS_BYTES = 32 * KiB;
 

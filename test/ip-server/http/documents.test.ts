@@ -82,7 +82,7 @@ describe('metrics', () => {
     for (const standing of ['online', 'offline', 'late', 'missing', 'left'])
       expect(text).toContain(`filer_members{standing="${standing}"} 0\n`);
     const { server } = api.network;
-    server.events.publish('report', { count: 3 });
+    server.events.publish('report', { count: 3, peers: [] });
     expect(await metricsOf()).toContain('filer_reports_stored_total 3\n');
     for (let number = 0; number < 3; number++) await api.get(`/nothing/${number}`);
     expect(await metricsOf()).not.toContain('/nothing');

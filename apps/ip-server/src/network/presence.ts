@@ -152,7 +152,7 @@ export class Presence {
     this.#events.publish('transfer', { id });
   }
 
-  /** What each machine that is connected has told of its transfers last, by its id. */
+  /** The transfers that each connected machine told last, by its id. */
   get allTransfers(): ReadonlyMap<string, readonly ToldTransfer[]> {
     return this.#transfers;
   }

@@ -98,7 +98,7 @@ function OneReport({ report, hasMachine }: { readonly report: Report; readonly h
         <ul class="files">
           {attachments.map(({ name, size }) => (
             <li key={name}>
-              <a href={`/api/reports/${encodeURIComponent(id)}/files/${encodeURIComponent(name)}`} download>
+              <a href={`/api/attachments/${encodeURIComponent(id)}/${encodeURIComponent(name)}`} download>
                 {name}
               </a>{' '}
               <span class="dim">{bytesText(size)}</span>
