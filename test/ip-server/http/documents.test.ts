@@ -85,7 +85,13 @@ describe('metrics', () => {
     server.events.publish('report', { count: 3, peers: [] });
     expect(await metricsOf()).toContain('filer_reports_stored_total 3\n');
     for (let number = 0; number < 3; number++) await api.get(`/nothing/${number}`);
-    expect(await metricsOf()).not.toContain('/nothing');
+    const after = await metricsOf();
+    expect(after).not.toContain('/nothing');
+    expect(after).toContain('filer_http_requests_total{route="pages",method="GET",status="404"} 3\n');
+    expect(after).toContain('filer_http_requests_total{route="/metrics",method="GET",status="200"}');
+    expect(after).toContain(
+      'filer_http_requests_total{route="/api/openapi.json",method="GET",status="401"} 1\n',
+    );
   });
 
   test.each(['grafana-dashboard.json', 'alerts.yml'])(

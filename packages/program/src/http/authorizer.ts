@@ -1,6 +1,7 @@
 import { addressBlockOf, FilerError, Rates } from '@filer/protocol';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import { routePath } from 'hono/route';
 import type { Caller } from '../rpc/implement.ts';
 import type { Role } from '../rpc/method.ts';
 import { digestOfToken, mayCall } from './access.ts';
@@ -13,7 +14,8 @@ import { requestFacts, type Reached, type RequestFacts } from './request-facts.t
 import type { RouteRequest } from './route.ts';
 import type { SessionCookies } from './session-cookie.ts';
 
-export type HttpEnv = { Bindings: HttpBindings };
+/** `route`: as declared, which metrics count. */
+export type HttpEnv = { Bindings: HttpBindings; Variables: { route?: string } };
 export type RequestContext = Context<HttpEnv>;
 
 /** What a route asks of who calls it. */
@@ -67,6 +69,7 @@ export class Authorizer {
     route: string,
     work: (request: RouteRequest) => Response | Promise<Response>,
   ): Promise<Response> {
+    c.set('route', route);
     const charged = this.#charge(`${addressBlockOf(this.factsOf(c).remote)} ${route}`);
     if (charged !== undefined) return charged;
     const controller = new AbortController();
@@ -80,6 +83,7 @@ export class Authorizer {
     { role, changes = false, isStream = false }: Needed,
     work: (request: RouteRequest & { readonly caller: Caller }) => Response | Promise<Response>,
   ): Promise<Response> {
+    c.set('route', routePath(c));
     const facts = this.factsOf(c);
     const admitted = await this.#admitted(c, facts);
     const charged = this.#charge(admitted?.caller.id ?? addressBlockOf(facts.remote));

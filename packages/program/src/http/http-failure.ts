@@ -43,7 +43,8 @@ export function failureBody(error: unknown): {
 /** @param status @default that of its code */
 export function failureAnswer(error: unknown, status?: number): Response {
   const body = failureBody(error);
-  return Response.json(body, { status: status ?? STATUS[body.error.code] ?? 422 });
+  const known = status ?? STATUS[body.error.code] ?? 422;
+  return Response.json(body, { status: known, headers: known === 429 ? { 'retry-after': '1' } : {} });
 }
 
 /** An answer of the guards, which look at a request before anything is done with it. */

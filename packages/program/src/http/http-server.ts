@@ -1,7 +1,6 @@
 import { getRequestListener } from '@hono/node-server';
 import { FilerError, formatHostPort, isLoopback, type HostPort } from '@filer/protocol';
 import { Hono } from 'hono';
-import { routePath } from 'hono/route';
 import * as v from 'valibot';
 import { methodOf, type Caller } from '../rpc/implement.ts';
 import type { Method, MethodTypes } from '../rpc/method.ts';
@@ -88,7 +87,7 @@ export class HttpServer implements HttpService {
       await next();
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.res.headers.set(name, value);
       if (!c.res.headers.has('cache-control')) c.res.headers.set('cache-control', 'no-store');
-      onAnswer?.(routePath(c, -1), c.req.method, c.res.status, performance.now() - began);
+      onAnswer?.(c.get('route') ?? 'none', c.req.method, c.res.status, performance.now() - began);
     });
     app.use(async (c, next) => this.#hostRefusal(c) ?? next());
     this.#serveSessions(app);
