@@ -2,15 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { formatHostPort, isDialable, tcpAddressesOf } from '@filer/protocol';
 import { iso, type Call, type EventOf } from '@filer/program';
 import type { PeerView } from '../daemon/overview.ts';
+import { standingOf } from '../daemon/standing.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { ServerEventData } from './contract/events.ts';
-import {
-  STANDINGS,
-  type MachineRow,
-  type SamplesDocument,
-  type Standing,
-  type TransferEntry,
-} from './contract/machines.ts';
+import { STANDINGS, type MachineRow, type SamplesDocument, type TransferEntry } from './contract/machines.ts';
 import { findMember } from './members.ts';
 
 /** Rows that are made in one go: the server's only thread has others to serve. */
@@ -73,13 +68,6 @@ async function idsInOrder({ overview, directory }: AdminApi): Promise<string[]> 
     await turn();
   }
   return order.toSorted((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1)).map(({ id }) => id);
-}
-
-/** What a machine counts as: one only. */
-function standingOf({ state, online, reports }: PeerView): Standing {
-  if (state === 'left' || state === 'removed') return 'left';
-  if (reports === 'missing' || reports === 'late') return reports;
-  return online ? 'online' : 'offline';
 }
 
 function rowOf(view: PeerView, reportedAt: number | undefined): MachineRow {

@@ -1,4 +1,12 @@
-import { amend, createInvite, FilerError, formatInvite, signRemoval, type Membership } from '@filer/protocol';
+import {
+  amend,
+  createInvite,
+  FilerError,
+  formatInvite,
+  signRemoval,
+  type KeyPair,
+  type Membership,
+} from '@filer/protocol';
 import { iso } from '@filer/program';
 import { amendRefusal, checkName } from '../network/enrolment.ts';
 import { requireNetworkKey } from '../network/foundation.ts';
@@ -34,7 +42,7 @@ interface Change {
 
 export async function changeMember(api: AdminApi, { peer, name, groups }: Change): Promise<Membership> {
   const { membership: known } = findMember(api, peer);
-  const key = await requireNetworkKey(api.home, api.founding);
+  const key = await keyOf(api);
   const changed = {
     serial: Math.max(Date.now(), known.serial + 1),
     ...(name === undefined ? {} : { name }),
@@ -47,8 +55,8 @@ export async function changeMember(api: AdminApi, { peer, name, groups }: Change
 
 export async function removeMember(api: AdminApi, peer: string): Promise<{ id: string; name: string }> {
   const { id, name } = findMember(api, peer).membership;
-  const key = await requireNetworkKey(api.home, api.founding);
-  await api.removals.append(signRemoval(key, { number: api.removals.number + 1, id, removedAt: Date.now() }));
+  const key = await keyOf(api);
+  await api.removals.appendNext((number) => signRemoval(key, { number, id, removedAt: Date.now() }));
   return { id, name };
 }
 
@@ -62,8 +70,8 @@ export async function inviteMember(
   api: AdminApi,
   { groups, expiresMs, uses }: Wanted,
 ): Promise<{ id: string; link: string; expiresAt: string }> {
-  const { home, founding, reach, registry } = api;
-  const networkKey = await requireNetworkKey(home, founding);
+  const { founding, reach, registry } = api;
+  const networkKey = await keyOf(api);
   const now = Date.now();
   const invite = createInvite({
     networkKey,
@@ -76,4 +84,18 @@ export async function inviteMember(
   });
   await registry.addInvite(invite.grant);
   return { id: invite.grant.invite, link: formatInvite(invite), expiresAt: iso(invite.grant.expiresAt) };
+}
+
+/** @throws FilerError `network-key-missing` */
+async function keyOf({ home, founding }: AdminApi): Promise<KeyPair> {
+  try {
+    return await requireNetworkKey(home, founding);
+  } catch (error) {
+    if (!(error instanceof FilerError) || error.code !== 'network-key-missing') throw error;
+    throw new FilerError(
+      'network-key-missing',
+      'the network key was taken away from this server, so only a command that is given the key can do this: ip-server invite, rename, group or remove with --network-key FILE',
+      { cause: error },
+    );
+  }
 }

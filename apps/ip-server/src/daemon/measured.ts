@@ -1,8 +1,9 @@
 import { FilerError } from '@filer/protocol';
+import { STANDINGS } from '../api/contract/machines.ts';
 import type { Measured } from '../http/metrics.ts';
 import { CHANNELS } from '../store/alarm-store.ts';
 import type { ServerParts } from './server-daemon.ts';
-import { STANDINGS, standingOf } from './standing.ts';
+import { standingOf } from './standing.ts';
 import { STORE_TASKS, type StoreTask } from './store-health.ts';
 
 const SCHEDULE_STATES = ['ok', 'late', 'missing', 'stopped'] as const;

@@ -1,8 +1,5 @@
+import type { Standing } from '../api/contract/machines.ts';
 import type { PeerView } from './overview.ts';
-
-/** Each machine that was not removed has one of them, so they add up to the members. What needs attention first comes first. */
-export const STANDINGS = ['missing', 'late', 'offline', 'online', 'left'] as const;
-export type Standing = (typeof STANDINGS)[number];
 
 /** `missing` or `late`: a report is, whether the machine is connected or not. */
 export function standingOf({

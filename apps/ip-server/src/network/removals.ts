@@ -58,7 +58,13 @@ export class Removals implements RemovalLedger {
    * @throws FilerError `signature-invalid`, `verification-failed` for a number that is not the next, of the store
    */
   append(removal: Removal): Promise<void> {
+    return this.appendNext(() => removal);
+  }
+
+  /** The same for one that is signed when it is known which number it has. */
+  appendNext(sign: (number: number) => Removal): Promise<void> {
     return this.#changes.take(async () => {
+      const removal = sign(this.number + 1);
       this.#list.checkNext(removal);
       await this.#store(removal);
       this.onAdded([removal]);

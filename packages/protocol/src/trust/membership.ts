@@ -112,7 +112,7 @@ export function admit(
  * A membership with another name or other groups, signed by the network's key.
  *
  * @param change its `serial` must be higher than the previous one
- * @throws FilerError `verification-failed` when the key is another network's
+ * @throws FilerError `verification-failed` when the key is another network's, `message-malformed` for a name or a group that is none
  */
 export function amend(
   previous: Membership,
@@ -131,7 +131,8 @@ export function amend(
     groups: change.groups ?? previous.groups,
     serial: change.serial,
   };
-  return {
+  // What no one could read is not signed.
+  return parseMembership({
     ...changed,
     publicKey,
     proof: {
@@ -139,7 +140,7 @@ export function amend(
       networkKey: toText(networkKey.publicKey),
       networkSignature: toText(networkKey.sign(claimBytes(changed))),
     },
-  };
+  });
 }
 
 /** @throws FilerError `message-malformed` */

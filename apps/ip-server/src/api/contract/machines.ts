@@ -1,3 +1,4 @@
+import { isGroupName, isMachineName, MAX_GROUPS, MAX_INVITE_USES } from '@filer/protocol';
 import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
@@ -83,6 +84,14 @@ export type MessageEntry = v.InferOutput<typeof messageEntry>;
 
 const changedMember = v.object({ id: v.string(), name: v.string(), groups: arrayOf(v.string()) });
 const which = v.object({ peer: text(64) });
+const machineName = v.pipe(
+  text(64),
+  v.check(isMachineName, 'a name has a-z, 0-9 and inner hyphens, and is not a reserved word'),
+);
+const group = v.pipe(
+  text(64),
+  v.check(isGroupName, 'a group has a-z, 0-9 and inner hyphens, and is not all'),
+);
 
 export const machineMethods = {
   /** All that are members or have left, those that need attention first; or those that changed since an earlier answer. */
@@ -131,9 +140,9 @@ export const machineMethods = {
     changes: true,
     target: ({ groups, uses }) => `${uses} ${groups.map((group) => `@${group}`).join(' ')}`.trim(),
     params: v.object({
-      groups: arrayOf(text(64), 64),
+      groups: arrayOf(group, MAX_GROUPS),
       expiresMs: v.pipe(v.number(), v.safeInteger(), v.minValue(60_000), v.maxValue(366 * 86_400_000)),
-      uses: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(10_000)),
+      uses: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_INVITE_USES)),
     }),
     result: v.object({ id: v.string(), link: v.string(), expiresAt: time }),
   }),
@@ -145,8 +154,8 @@ export const machineMethods = {
       [peer, name, groups?.map((group) => `@${group}`).join(' ')].filter(Boolean).join(' '),
     params: v.object({
       ...which.entries,
-      name: v.exactOptional(text(64)),
-      groups: v.exactOptional(arrayOf(text(64), 64)),
+      name: v.exactOptional(machineName),
+      groups: v.exactOptional(arrayOf(group, MAX_GROUPS)),
     }),
     result: changedMember,
   }),
