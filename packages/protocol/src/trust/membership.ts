@@ -112,7 +112,7 @@ export function admit(
  * A membership with another name or other groups, signed by the network's key.
  *
  * @param change its `serial` must be higher than the previous one
- * @throws FilerError `verification-failed` when the key is another network's, `message-malformed` for a name or a group that is none
+ * @throws FilerError `verification-failed` when the key is another network's, `message-malformed` for a wrong name or group
  */
 export function amend(
   previous: Membership,
@@ -131,7 +131,7 @@ export function amend(
     groups: change.groups ?? previous.groups,
     serial: change.serial,
   };
-  // What no one could read is not signed.
+  // A document that cannot be read back is not signed.
   return parseMembership({
     ...changed,
     publicKey,
