@@ -30,7 +30,7 @@ const PRUNED_AT_ONCE = 200;
 const TASK_MS = 20_000;
 const DROPPED = 100_000;
 
-const store = await openStore(process.argv[2] ?? '', 100);
+const store = await openStore(process.argv[2] ?? '', { busyTimeoutMs: 100 });
 const intake = new ReportIntake({
   store: store.reports,
   append: (reports) => store.reports.append(reports),

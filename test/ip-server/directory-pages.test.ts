@@ -130,7 +130,7 @@ describe('the directory in pages', () => {
   test('presence is told while the store fails, and stored once it works again', async () => {
     const network = new PaperNetwork();
     const file = join(await freshFolder(), 'test.db');
-    const { registry } = await openStore(file, 1);
+    const { registry } = await openStore(file, { busyTimeoutMs: 1 });
     await registry.addInvite(network.invite.grant);
     const directory = await Directory.open(registry, 0);
     const membership = network.membership('anna');

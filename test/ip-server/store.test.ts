@@ -178,7 +178,7 @@ test('a database that another program keeps locked is said to be', async () => {
   await store.close();
   const raw = new DatabaseSync(file);
   raw.exec('BEGIN IMMEDIATE');
-  const waiting = await openStore(file, 10);
+  const waiting = await openStore(file, { busyTimeoutMs: 10 });
 
   await expect(waiting.reports.append([reportOf(1)])).rejects.toMatchObject({ code: 'timed-out' });
   raw.exec('ROLLBACK');

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { TestRunner } from 'vitest';
+import { postgresPrograms } from './postgres-cluster.ts';
 
 /** Programs a test may lean on that a machine with only git and npm lacks, and the Debian package of each. */
 const PROGRAMS = {
@@ -49,6 +50,10 @@ needs.root = (): boolean => process.getuid?.() !== 0 && report('root');
 
 /** The same for tests that make network namespaces: root with CAP_SYS_ADMIN, and the program `ip`. */
 needs.namespaces = (): boolean => needs('ip') || (!maySetUpNamespaces() && report('root namespaces'));
+
+/** The same for tests of the PostgreSQL store: a server of their own. */
+needs.postgres = (): boolean =>
+  needs('setpriv') || (postgresPrograms() === undefined && report('PostgreSQL (Debian package postgresql)'));
 
 /** The same for tests of files that only a file system in memory can hold. */
 needs.sharedMemory = (): boolean => !existsSync('/dev/shm') && report('a file system at /dev/shm');

@@ -18,6 +18,7 @@ import {
   type Setting,
   type SettingValues,
 } from '@filer/program';
+import { parseStoreAddress } from './store-address.ts';
 
 /** The shortest broadcast interval: below it the timer only burns time. */
 const MIN_BROADCAST_MS = 100;
@@ -70,7 +71,13 @@ const WEBHOOK = customKind(
       throw new RangeError('not such an address');
     return url.href;
   },
-  { value: 'url' },
+  { value: 'url', isSecret: true },
+);
+
+const STORE = customKind(
+  'postgres://USER@HOST/DATABASE without a password (that is in the file that PGPASSFILE or store-password-file names), or sqlite',
+  parseStoreAddress,
+  { value: 'url', isSecret: true },
 );
 
 /** Everything that can be set: as a flag of `start`, as `IP_SERVER_…`, in the configuration file. */
@@ -129,6 +136,16 @@ export const SETTINGS = {
     textKind('a file', { completes: 'file' }),
     '/media/safe/network-key.pem',
     'file with the network key, if it is not in the home',
+  ),
+  store: optionalSetting(
+    STORE,
+    'postgres://filer@db.example/filer',
+    'database that holds what the server stores, instead of the embedded one (sqlite); the home remembers it',
+  ),
+  storePasswordFile: optionalSetting(
+    textKind('a file', { completes: 'file' }),
+    '/etc/ip-server/database-password',
+    'file with the password of the database, if no PGPASSFILE has it',
   ),
   reportRetentionMs: setting(DURATION, '30d', 'how long reports are kept'),
   reportSpaceBytes: setting(

@@ -124,9 +124,8 @@ export function readValue<T>(kind: Kind<T>, text: string, label: string): T {
   try {
     return kind.parse(text);
   } catch (error) {
-    throw new FilerError('usage', `${label} takes ${kind.expects}, not ${JSON.stringify(text)}`, {
-      cause: error,
-    });
+    const given = kind.isSecret === true ? '' : `, not ${JSON.stringify(text)}`;
+    throw new FilerError('usage', `${label} takes ${kind.expects}${given}`, { cause: error });
   }
 }
 

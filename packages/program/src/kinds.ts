@@ -13,12 +13,14 @@ export interface Kind<T> {
   readonly completes?: string;
   /** Whether the value stands bare (not as a string) in a TOML file. */
   readonly bare: boolean;
+  /** A wrong one may hold a password: it is not repeated. @default false */
+  readonly isSecret?: boolean;
   /** @throws anything, when `text` is not a right value */
   readonly parse: (text: string) => T;
 }
 
 /** What help and completion know of a kind beside `expects`. */
-type Hints = Pick<Partial<Kind<unknown>>, 'value' | 'completes'>;
+type Hints = Pick<Partial<Kind<unknown>>, 'value' | 'completes' | 'isSecret'>;
 
 /**
  * A value whose rule is known elsewhere, such as an address; `parse` throws on a wrong one.

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, REQUEST_TIMEOUT_MS } from '@filer/protocol';
 import {
@@ -13,6 +12,7 @@ import {
   type MethodTypes,
 } from '@filer/program';
 import type { ServerSettings } from '../settings.ts';
+import { mayHoldAnything, storePlaceOf } from '../store/store.ts';
 import { methodsOn } from './methods.ts';
 import { openStoppedServer } from './stopped-server.ts';
 
@@ -66,7 +66,7 @@ async function openHere(
 ): Promise<ServerClient> {
   const { home, env } = context;
   let lock: Lock | undefined;
-  if (exclusive && (make || existsSync(home.databaseFile))) {
+  if (exclusive && (make || mayHoldAnything(await storePlaceOf(home, settings)))) {
     await openHome(home);
     lock = await acquireLock(home.lockFile);
   }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { EventRing, openHome, type Environment, type Home } from '@filer/program';
@@ -14,7 +13,7 @@ import { openFoundation } from '../network/foundation.ts';
 import { reachableAt } from '../network/reach.ts';
 import { Removals } from '../network/removals.ts';
 import type { ServerSettings } from '../settings.ts';
-import { openStore } from '../store/store.ts';
+import { mayHoldAnything, openStore, storePlaceOf } from '../store/store.ts';
 import { collectedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
 
 /** A server that a command opens in its own process while none runs: it has the store, and serves no network. */
@@ -35,14 +34,10 @@ export async function openStoppedServer(
   environment: Environment,
   make: boolean,
 ): Promise<StoppedServer> {
-  if (!make && !existsSync(home.databaseFile)) {
-    throw new FilerError(
-      'needs-daemon',
-      `no ip-server has run in ${dirname(home.databaseFile)} yet, start it with "ip-server start"`,
-    );
-  }
+  const storePlace = await storePlaceOf(home, settings);
+  if (!make && !mayHoldAnything(storePlace)) throw notMade(home);
   await openHome(home);
-  const store = await openStore(home.databaseFile);
+  const store = await openStore(storePlace.place, storePlace);
   const guard = guardFolders(home.own);
   const close = async (): Promise<void> => {
     await store.close();
@@ -51,7 +46,9 @@ export async function openStoppedServer(
   try {
     const { registry } = store;
     // The key is needed to make a network's server, and not to read one that is made.
-    const keyFile = (await registry.founding()) === undefined ? settings.networkKey : undefined;
+    const stored = await registry.founding();
+    if (!make && stored === undefined) throw notMade(home);
+    const keyFile = stored === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
     const directory = await Directory.open(registry, Date.now());
     const removals = await Removals.open(founding.network, registry, directory);
@@ -93,6 +90,13 @@ export async function openStoppedServer(
     await close();
     throw error;
   }
+}
+
+function notMade({ databaseFile }: Home): FilerError {
+  return new FilerError(
+    'needs-daemon',
+    `no ip-server has run in ${dirname(databaseFile)} yet, start it with "ip-server start"`,
+  );
 }
 
 const stopped = (): never => {

@@ -40,7 +40,7 @@ import { ReportRates } from '../reports/report-rates.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
 import type { ServerSettings } from '../settings.ts';
 import { StoreRoom } from '../store/store-room.ts';
-import { openStore } from '../store/store.ts';
+import { openStore, rememberStorePlace, storePlaceOf } from '../store/store.ts';
 import { Attachments } from '../uploads/attachments.ts';
 import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { lockHome } from './home-lock.ts';
@@ -106,10 +106,16 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   await openHome(home);
   closing.adopt(await lockHome(home), (lock) => lock.release());
   closing.use(guardFolders(home.own));
-  const store = closing.adopt(await openStore(home.databaseFile, SERVER_BUSY_TIMEOUT_MS), (it) => it.close());
+  const storePlace = await storePlaceOf(home, settings);
+  const { place, passwordFile } = storePlace;
+  const store = closing.adopt(
+    await openStore(place, { busyTimeoutMs: SERVER_BUSY_TIMEOUT_MS, passwordFile }),
+    (it) => it.close(),
+  );
   const { registry } = store;
   const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   const { network } = founding;
+  await rememberStorePlace(home, storePlace);
   if (isNew) onFounded?.();
 
   // Time.

@@ -55,7 +55,7 @@ async function identityOf(home: Home, stored: Founding | undefined): Promise<Ide
     identity === undefined ? 'there is no identity beside it' : `the identity beside it to ${identity.id}`;
   throw new FilerError(
     'identity-damaged',
-    `${home.databaseFile} belongs to the server ${stored.server} and ${found}: ` +
+    `the database belongs to the server ${stored.server} and ${found}: ` +
       'restore key.pem and cert.pem of that server from a backup',
   );
 }

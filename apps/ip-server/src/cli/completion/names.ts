@@ -64,8 +64,8 @@ function peerName({ name, state }: PeerEntry): Candidate {
 }
 
 /** The newest of each machine and schedule. */
-async function newestReports({ home }: CompletionContext): Promise<Candidate[]> {
-  const store = await openHistory(home);
+async function newestReports(context: CompletionContext): Promise<Candidate[]> {
+  const store = await openHistory(context);
   try {
     const found: Candidate[] = [];
     for await (const reports of store.reports.latest({})) {

@@ -1,10 +1,10 @@
 import { FilerError, type Attachment, type CommandRun } from '@filer/protocol';
-import { iso, type Home } from '@filer/program';
-import { existsSync } from 'node:fs';
+import { iso, readConfiguration, type Context } from '@filer/program';
+import { SETTINGS } from '../../settings.ts';
 import type { Registry } from '../../store/registry.ts';
 import type { StoredReport } from '../../store/report-store.ts';
 import type { Store } from '../../store/interfaces.ts';
-import { openStore } from '../../store/store.ts';
+import { mayHoldAnything, openStore, storePlaceOf } from '../../store/store.ts';
 
 /** A report as `reports` prints it. Times are ISO 8601 UTC. */
 export interface ReportDocument {
@@ -34,11 +34,13 @@ export interface ReportDocument {
  *
  * @throws FilerError `needs-daemon` when no server has ever run there
  */
-export async function openHistory(home: Home): Promise<Store> {
-  if (!existsSync(home.databaseFile)) {
+export async function openHistory({ home, env }: Pick<Context, 'home' | 'env'>): Promise<Store> {
+  const settings = await readConfiguration(SETTINGS, { home, env, flags: {} });
+  const storePlace = await storePlaceOf(home, settings);
+  if (!mayHoldAnything(storePlace)) {
     throw new FilerError('needs-daemon', 'no ip-server has run here yet, start it with "ip-server start"');
   }
-  return await openStore(home.databaseFile);
+  return await openStore(storePlace.place, storePlace);
 }
 
 export function documentOf(stored: StoredReport, names: ReadonlyMap<string, string>): ReportDocument {

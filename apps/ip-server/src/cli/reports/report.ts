@@ -33,7 +33,7 @@ export async function run(
   context: Context,
 ): Promise<void> {
   const { home, output, signal } = context;
-  const store = await openHistory(home);
+  const store = await openHistory(context);
   try {
     const stored = await store.reports.get(id);
     if (stored === undefined) {

@@ -65,7 +65,7 @@ type ReportsValues = ArgumentValues<typeof args>;
 
 export async function run(args: ReportsValues, context: Context): Promise<void> {
   requireOneForm(args, context);
-  const store = await openHistory(context.home);
+  const store = await openHistory(context);
   try {
     const query = queryOf(args, await store.registry.members(), Date.now());
     const format = formatOf(args, context);

@@ -1,21 +1,16 @@
 import { fairLevel } from '@filer/protocol';
-import { integerIn, textIn, wordIn, type Database, type Row, type Statements } from '@filer/program';
+import { integerIn, type Database, type Statements } from '@filer/program';
+import { alarmOf, deliveryOf } from '../alarm-rows.ts';
 import {
-  CHANNELS,
   MAX_KEPT_ALARMS,
   type Alarm,
   type AlarmChannel,
   type AlarmEntry,
-  type AlarmEvent,
   type AlarmStore,
-  type Delivery,
   type DeliveryState,
   type WaitingAlarm,
 } from '../alarm-store.ts';
 import type { Effects } from '../effects.ts';
-
-const EVENTS: readonly AlarmEvent[] = ['missing', 'back'];
-const STATES: readonly DeliveryState[] = ['waiting', 'delivered', 'failed'];
 
 /** Alarms in the embedded database. */
 export class SqliteAlarmStore implements AlarmStore {
@@ -76,29 +71,6 @@ export class SqliteAlarmStore implements AlarmStore {
       return { ...alarm, deliveries };
     });
   }
-}
-
-function alarmOf(row: Row): Alarm {
-  return {
-    number: integerIn(row, 'number'),
-    id: textIn(row, 'id'),
-    time: integerIn(row, 'time'),
-    steady: integerIn(row, 'steady'),
-    event: wordIn(row, 'event', EVENTS),
-    peer: textIn(row, 'peer'),
-    schedule: textIn(row, 'schedule'),
-    payload: textIn(row, 'payload'),
-  };
-}
-
-function deliveryOf(row: Row): Delivery {
-  return {
-    channel: wordIn(row, 'channel', CHANNELS),
-    state: wordIn(row, 'state', STATES),
-    tries: integerIn(row, 'tries'),
-    problem: row['problem'] === null ? undefined : textIn(row, 'problem'),
-    doneAt: row['done_at'] === null ? undefined : integerIn(row, 'done_at'),
-  };
 }
 
 const STATEMENTS = {

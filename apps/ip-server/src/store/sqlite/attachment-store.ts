@@ -1,6 +1,7 @@
 import type { Attachment } from '@filer/protocol';
-import { integerIn, textIn, type Database, type Row, type Statements } from '@filer/program';
+import type { Database, Statements } from '@filer/program';
 import type { AttachmentStore, Measure, Upload, UploadKey } from '../attachment-store.ts';
+import { attachmentOf, uploadOf } from '../upload-rows.ts';
 import { UploadAmounts } from './upload-amounts.ts';
 
 /** Which files came for which report, in the embedded database. */
@@ -35,11 +36,7 @@ export class SqliteAttachmentStore implements AttachmentStore {
   }
 
   async files({ number }: Upload): Promise<Map<string, Attachment>> {
-    const files = this.#statements.files.all(number).map((row): Attachment => ({
-      name: textIn(row, 'name'),
-      size: integerIn(row, 'size'),
-      digest: textIn(row, 'digest'),
-    }));
+    const files = this.#statements.files.all(number).map(attachmentOf);
     return new Map(files.map((file) => [file.name, file]));
   }
 
@@ -108,19 +105,6 @@ export class SqliteAttachmentStore implements AttachmentStore {
   async oldestOf(peer: string, limit: number): Promise<Upload[]> {
     return this.#statements.oldestOf.all(peer, limit).map(uploadOf);
   }
-}
-
-function uploadOf(row: Row): Upload {
-  const state = textIn(row, 'state');
-  return {
-    number: integerIn(row, 'number'),
-    peer: textIn(row, 'peer'),
-    spool: textIn(row, 'spool'),
-    seq: integerIn(row, 'seq'),
-    bytes: integerIn(row, 'bytes'),
-    files: integerIn(row, 'files') + 1,
-    state: state === 'reported' || state === 'gone' ? state : 'open',
-  };
 }
 
 const STATEMENTS = {

@@ -1,12 +1,6 @@
 import { fairLevel } from '@filer/protocol';
-import {
-  integerIn,
-  optionalIntegerIn,
-  textIn,
-  type Database,
-  type Row,
-  type Statement,
-} from '@filer/program';
+import { integerIn, type Database, type Statement } from '@filer/program';
+import { auditEntryOf } from '../audit-rows.ts';
 import { MAX_AUDIT_ENTRIES, type AuditEntry, type AuditStore, type NewAuditEntry } from '../audit-store.ts';
 
 /** The audit log in the embedded database. */
@@ -47,7 +41,7 @@ export class SqliteAuditStore implements AuditStore {
   }
 
   async last(limit: number, before = Number.MAX_SAFE_INTEGER): Promise<AuditEntry[]> {
-    return this.#statements.last.all(before, limit).map(entryOf);
+    return this.#statements.last.all(before, limit).map(auditEntryOf);
   }
 
   #trim(most: number): void {
@@ -55,17 +49,4 @@ export class SqliteAuditStore implements AuditStore {
     const counts = this.#statements.counts.all().map((row) => integerIn(row, 'count'));
     this.#statements.trim.run(fairLevel(counts, most));
   }
-}
-
-function entryOf(row: Row): AuditEntry {
-  return {
-    number: integerIn(row, 'number'),
-    time: integerIn(row, 'time'),
-    by: textIn(row, 'caller'),
-    name: textIn(row, 'name'),
-    action: textIn(row, 'action'),
-    target: textIn(row, 'target'),
-    result: row['result'] === null ? undefined : textIn(row, 'result'),
-    endedAt: optionalIntegerIn(row, 'ended_at'),
-  };
 }

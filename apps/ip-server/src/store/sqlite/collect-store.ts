@@ -13,7 +13,7 @@ import {
   type Machine,
   type NewRun,
 } from '../collect-store.ts';
-import { collectOf, deliveryOf, runOf } from './collect-rows.ts';
+import { collectOf, deliveryOf, runOf } from '../collect-rows.ts';
 
 /** Collects and their ledger in the embedded database. */
 export class SqliteCollectStore implements CollectStore {

@@ -1,20 +1,11 @@
-import { fieldsOf, integerOf, textOf } from '@filer/protocol';
-import {
-  type Database,
-  integerIn,
-  KeyValues,
-  type Statements,
-  storedJson,
-  textIn,
-  wordIn,
-} from '@filer/program';
+import { type Database, KeyValues, type Statements, storedJson } from '@filer/program';
 import type { Effects } from '../effects.ts';
-import type { Expectation, Punctuality, SavedClock } from '../expectation.ts';
+import type { Expectation, SavedClock } from '../expectation.ts';
+import { expectationOf, parseClock } from '../expectation-rows.ts';
 import type { ExpectationStore } from '../expectation-store.ts';
 import type { SqliteAlarmStore } from './alarm-store.ts';
 
 const CLOCK_KEY = 'steady_clock';
-const STATES: readonly Punctuality[] = ['ok', 'late', 'missing'];
 
 const STATEMENTS = {
   all: 'SELECT * FROM schedules',
@@ -37,18 +28,7 @@ export class SqliteExpectationStore implements ExpectationStore {
   }
 
   async all(): Promise<Expectation[]> {
-    return this.#statements.all.all().map((row) => ({
-      peer: textIn(row, 'peer'),
-      schedule: textIn(row, 'name'),
-      always: integerIn(row, 'always') === 1,
-      graceMs: row['grace_ms'] === null ? undefined : integerIn(row, 'grace_ms'),
-      dueAt: integerIn(row, 'due_at'),
-      thirdAt: integerIn(row, 'third_at'),
-      state: wordIn(row, 'state', STATES),
-      since: integerIn(row, 'since'),
-      reportedAt: row['reported_at'] === null ? undefined : integerIn(row, 'reported_at'),
-      stopped: integerIn(row, 'stopped') === 1,
-    }));
+    return this.#statements.all.all().map(expectationOf);
   }
 
   async clock(): Promise<SavedClock | undefined> {
@@ -83,14 +63,4 @@ export class SqliteExpectationStore implements ExpectationStore {
       Number(each.stopped),
     );
   }
-}
-
-function parseClock(value: unknown): SavedClock {
-  const fields = fieldsOf(value, CLOCK_KEY);
-  return {
-    steady: integerOf(fields['steady'], 'steady'),
-    time: integerOf(fields['time'], 'time'),
-    uptime: integerOf(fields['uptime'], 'uptime'),
-    boot: fields['boot'] === undefined ? undefined : textOf(fields['boot'], 'boot'),
-  };
 }

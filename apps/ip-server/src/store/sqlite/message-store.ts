@@ -1,4 +1,5 @@
-import { integerIn, textIn, type Database, type Statements } from '@filer/program';
+import type { Database, Statements } from '@filer/program';
+import { messageOf } from '../message-rows.ts';
 import { MESSAGES_KEPT_PER_SENDER, type HandedText, type MessageStore } from '../message-store.ts';
 
 /** Texts to many in the embedded database. */
@@ -19,18 +20,7 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async last(limit: number): Promise<HandedText[]> {
-    return this.#statements.last
-      .all(limit)
-      .map((row) => ({
-        id: textIn(row, 'id'),
-        time: integerIn(row, 'time'),
-        from: textIn(row, 'sender'),
-        to: textIn(row, 'target'),
-        text: textIn(row, 'text'),
-        reached: integerIn(row, 'reached'),
-        offline: integerIn(row, 'offline'),
-      }))
-      .toReversed();
+    return this.#statements.last.all(limit).map(messageOf).toReversed();
   }
 }
 

@@ -41,8 +41,8 @@ import type {
   Run,
 } from '../registry.ts';
 import { isRepeated } from '../admission.ts';
-import { inviteOf, memberOf } from './rows.ts';
-import { parseFounding, parseListenedAt, parseRuns } from './stored-settings.ts';
+import { inviteOf, memberOf } from '../member-rows.ts';
+import { parseFounding, parseListenedAt, parseRuns } from '../stored-settings.ts';
 
 /** The registry in the embedded database. What it promises has happened when a method returns. */
 export class SqliteRegistry implements Registry {

@@ -1,15 +1,7 @@
-import { FilerError, parseReportBody, type ReportBody } from '@filer/protocol';
-import {
-  bytesIn,
-  integerIn,
-  textIn,
-  type Database,
-  type Row,
-  type SqlValue,
-  type Statement,
-} from '@filer/program';
-import { PeerNumbers } from './peer-numbers.ts';
+import { integerIn, textIn, type Database, type Row, type SqlValue, type Statement } from '@filer/program';
+import { reportOf } from '../report-rows.ts';
 import type { RecentReports, ReportQuery, StoredReport } from '../report-store.ts';
+import { PeerNumbers } from './peer-numbers.ts';
 
 /**
  * Rows are read by pages, each in a transaction of its own: a reader that takes its time over an open one would keep
@@ -326,29 +318,4 @@ function headOf(stream: Iterator<Row, void>): Head[] {
 /** Only `*` and `?` mean something: a `[` is one. */
 function globOf(pattern: string): string {
   return pattern.replaceAll('[', '[[]');
-}
-
-/** One report that cannot be read is shown as such, and costs none of the others. */
-function bodyOf(row: Row): ReportBody {
-  try {
-    return parseReportBody(bytesIn(row, 'content'));
-  } catch (error) {
-    if (!(error instanceof FilerError)) throw error;
-    return { title: '(damaged: what it says cannot be read)', values: [], schedule: '' };
-  }
-}
-
-function reportOf(row: Row): StoredReport {
-  return {
-    id: String(integerIn(row, 'number')),
-    peer: textIn(row, 'peer'),
-    receivedAt: integerIn(row, 'received_at'),
-    report: {
-      spool: textIn(row, 'spool'),
-      seq: integerIn(row, 'seq'),
-      kind: textIn(row, 'kind') === 'schedule' ? 'schedule' : 'user',
-      time: integerIn(row, 'time'),
-      ...bodyOf(row),
-    },
-  };
 }

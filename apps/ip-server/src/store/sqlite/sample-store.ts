@@ -1,6 +1,6 @@
-import type { Heartbeat } from '@filer/protocol';
-import { integerIn, type Database, type Row, type Statements } from '@filer/program';
+import { integerIn, type Database, type Statements } from '@filer/program';
 import type { HeartbeatAt } from '../registry.ts';
+import { SAMPLE_COLUMNS, sampleOf } from '../sample-rows.ts';
 import { HOURS_KEPT_MS, MINUTES_KEPT_MS, type Sample, type SampleStore } from '../sample-store.ts';
 import { PeerNumbers } from './peer-numbers.ts';
 
@@ -25,7 +25,7 @@ export class SqliteSampleStore implements SampleStore {
   async save(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void> {
     this.#database.transaction(() => {
       for (const [peer, { at, heartbeat }] of heartbeats) {
-        const numbers = COLUMNS.map(([key]) => heartbeat[key]);
+        const numbers = SAMPLE_COLUMNS.map(([key]) => heartbeat[key]);
         this.#statements.insert.run(this.#peers.of(peer), at - (at % MINUTE_MS), MINUTE_MS, ...numbers);
       }
     });
@@ -65,38 +65,11 @@ export class SqliteSampleStore implements SampleStore {
     const average = hour.get(peer, at, at + HOUR_MS);
     if (average === undefined) return;
     dropHour.run(peer, at, at + HOUR_MS);
-    insert.run(peer, at, HOUR_MS, ...COLUMNS.map(([, column]) => integerIn(average, column)));
+    insert.run(peer, at, HOUR_MS, ...SAMPLE_COLUMNS.map(([, column]) => integerIn(average, column)));
   }
 }
 
-/** The column of each number. What an hour was like is its average; of the uptime that says nothing, its last is kept. */
-const COLUMNS = [
-  ['uptimeMs', 'uptime_ms'],
-  ['loadHundredths', 'load_hundredths'],
-  ['memoryTotalBytes', 'memory_total_bytes'],
-  ['memoryFreeBytes', 'memory_free_bytes'],
-  ['inboxFreeBytes', 'inbox_free_bytes'],
-  ['transfers', 'transfers'],
-  ['spooled', 'spooled'],
-] as const satisfies readonly (readonly [keyof Heartbeat, string])[];
-
-function sampleOf(row: Row): Sample {
-  return {
-    at: integerIn(row, 'at'),
-    spanMs: integerIn(row, 'span_ms'),
-    heartbeat: {
-      uptimeMs: integerIn(row, 'uptime_ms'),
-      loadHundredths: integerIn(row, 'load_hundredths'),
-      memoryTotalBytes: integerIn(row, 'memory_total_bytes'),
-      memoryFreeBytes: integerIn(row, 'memory_free_bytes'),
-      inboxFreeBytes: integerIn(row, 'inbox_free_bytes'),
-      transfers: integerIn(row, 'transfers'),
-      spooled: integerIn(row, 'spooled'),
-    },
-  };
-}
-
-const COLUMN_NAMES = COLUMNS.map(([, column]) => column);
+const COLUMN_NAMES = SAMPLE_COLUMNS.map(([, column]) => column);
 const AVERAGES = COLUMN_NAMES.map((column) =>
   column === 'uptime_ms' ? column : `CAST(round(avg(${column})) AS INTEGER) AS ${column}`,
 );

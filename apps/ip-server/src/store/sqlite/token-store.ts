@@ -1,13 +1,5 @@
-import {
-  integerIn,
-  optionalIntegerIn,
-  ROLES,
-  textIn,
-  wordIn,
-  type Database,
-  type Row,
-  type Statement,
-} from '@filer/program';
+import type { Database, Statement } from '@filer/program';
+import { optionalToken, tokenOf } from '../token-rows.ts';
 import { MAX_TOKENS, type StoredToken, type TokenStore } from '../token-store.ts';
 
 /** Tokens in the embedded database. */
@@ -58,20 +50,4 @@ export class SqliteTokenStore implements TokenStore {
   async remove(id: string): Promise<StoredToken | undefined> {
     return optionalToken(this.#statements.remove.get(id));
   }
-}
-
-function optionalToken(row: Row | undefined): StoredToken | undefined {
-  return row === undefined ? undefined : tokenOf(row);
-}
-
-function tokenOf(row: Row): StoredToken {
-  return {
-    id: textIn(row, 'id'),
-    name: textIn(row, 'name'),
-    role: wordIn(row, 'role', ROLES),
-    digest: textIn(row, 'digest'),
-    createdAt: integerIn(row, 'created_at'),
-    expiresAt: integerIn(row, 'expires_at'),
-    usedAt: optionalIntegerIn(row, 'used_at'),
-  };
 }

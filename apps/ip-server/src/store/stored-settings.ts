@@ -1,5 +1,5 @@
 import { fieldsOf, integerOf, listOf, textOf } from '@filer/protocol';
-import type { Founding, ListenedAt, Run } from '../registry.ts';
+import type { Founding, ListenedAt, Run } from './registry.ts';
 
 export function parseFounding(value: unknown): Founding {
   const fields = fieldsOf(value, 'founding');

@@ -6,7 +6,7 @@ import {
   type CollectRun,
   type Delivery,
   type FileFailure,
-} from '../collect-store.ts';
+} from './collect-store.ts';
 
 export function collectOf(row: Row): Collect {
   const kind = textIn(row, 'timetable_kind') === 'cron' ? 'cron' : 'every';

@@ -6,7 +6,7 @@ import {
   type PresenceState,
 } from '@filer/protocol';
 import { integerIn, storedJson, textIn, unreadable, wordIn, type Row } from '@filer/program';
-import type { HeartbeatAt, InviteEntry, Member, MemberStatus } from '../registry.ts';
+import type { HeartbeatAt, InviteEntry, Member, MemberStatus } from './registry.ts';
 
 /*
  * From rows to what they mean. The columns are ours and typed (STRICT), but a file on a disk can be anybody's:

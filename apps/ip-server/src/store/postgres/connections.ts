@@ -1,0 +1,209 @@
+import { readFile } from 'node:fs/promises';
+import { FilerError, Semaphore } from '@filer/protocol';
+import type { Row } from '@filer/program';
+import { Client, types, type ClientConfig, type QueryConfig } from 'pg';
+import type { PostgresAddress } from '../../store-address.ts';
+import { isConnectionFailure, placeOf, postgresError } from './failures.ts';
+
+/** Connections of one server at the most: its transactions are short, and those of most kinds wait for each other. */
+const MAX_CONNECTIONS = 6;
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** The database ends a statement, and a wait for a lock, that takes so long. */
+const STATEMENT_TIMEOUT_MS = 10_000;
+const LOCK_TIMEOUT_MS = 8_000;
+
+/** A server that stands still within a transaction holds up the others for so long at most. */
+const IDLE_TRANSACTION_MS = 5_000;
+
+/** An answer that has not come by then is not awaited: the network is cut, or the database stands still. */
+const ANSWER_TIMEOUT_MS = 12_000;
+
+/** The schema that holds all tables: other programs may use the database, too. */
+export const SCHEMA_NAME = 'filer';
+
+type Single = null | number | string | Buffer;
+export type SqlValue = Single | readonly Single[];
+
+export interface Answer {
+  readonly rows: Row[];
+  readonly rowCount: number | null;
+}
+
+export interface PostgresPlace {
+  readonly address: PostgresAddress;
+  /** File with the password. @default PGPASSFILE, ~/.pgpass or none */
+  readonly passwordFile?: string | undefined;
+}
+
+/** A connection in use. */
+export class Connection {
+  readonly client: Client;
+  readonly #address: PostgresAddress;
+  /** It is not to be used again. */
+  isBroken = false;
+
+  constructor(client: Client, address: PostgresAddress) {
+    this.client = client;
+    this.#address = address;
+  }
+
+  /** @param query with a name it is prepared once @throws FilerError as `postgresError` says */
+  async query(query: QueryConfig<SqlValue[]>): Promise<Answer> {
+    try {
+      return await this.client.query<Row>(query);
+    } catch (error) {
+      if (isConnectionFailure(error)) this.isBroken = true;
+      throw postgresError(this.#address, error);
+    }
+  }
+}
+
+/** Connections to one database, opened when they are needed. One that has failed is not used again. */
+export class Connections {
+  readonly #place: PostgresPlace;
+  readonly #turns = new Semaphore(MAX_CONNECTIONS);
+  readonly #idle: Client[] = [];
+  #isClosed = false;
+
+  constructor(place: PostgresPlace) {
+    this.#place = place;
+  }
+
+  get address(): PostgresAddress {
+    return this.#place.address;
+  }
+
+  /** Gives `work` a connection of its own. @throws what `work` throws, and FilerError as `postgresError` says */
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#turns.take(async () => {
+      const connection = new Connection(this.#idle.pop() ?? (await this.#opened()), this.address);
+      try {
+        return await work(connection);
+      } finally {
+        if (connection.isBroken) discard(connection.client);
+        else this.#giveBack(connection.client);
+      }
+    });
+  }
+
+  async #opened(): Promise<Client> {
+    try {
+      return await this.open();
+    } catch (error) {
+      throw postgresError(this.address, error);
+    }
+  }
+
+  #giveBack(client: Client): void {
+    if (this.#isClosed) discard(client);
+    else this.#idle.push(client);
+  }
+
+  /**
+   * A connection that is the caller's, to the host that takes writes.
+   *
+   * @param onEnd called when it has failed, or was ended
+   * @throws of the driver
+   */
+  async open(onEnd: () => void = () => undefined): Promise<Client> {
+    if (this.#isClosed) throw new FilerError('timed-out', 'the server is stopping');
+    const { address } = this.#place;
+    const password = await this.#password();
+    const ssl = await tlsOf(address);
+    let problem: unknown = new FilerError(
+      'timed-out',
+      `${placeOf(address)} takes no writes at any of its hosts`,
+    );
+    for (const { host, port } of address.hosts) {
+      const client = new Client({
+        ...CONFIG,
+        ...password,
+        ssl,
+        host,
+        port,
+        user: address.user,
+        database: address.database,
+      });
+      // A connection that fails while it is idle is left out; one in use rejects what is asked.
+      client.on('error', () => this.#forget(client));
+      client.on('end', () => {
+        this.#forget(client);
+        onEnd();
+      });
+      try {
+        await client.connect();
+        const { rows } = await client.query<{ standby: boolean }>(ON_CONNECT);
+        if (rows[0]?.standby !== true) return client;
+        discard(client);
+      } catch (error) {
+        problem = error;
+        discard(client);
+      }
+    }
+    throw problem;
+  }
+
+  async #password(): Promise<{ readonly password?: string }> {
+    const { passwordFile } = this.#place;
+    if (passwordFile === undefined) return {};
+    try {
+      return { password: (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '') };
+    } catch (error) {
+      throw new FilerError(
+        'configuration-invalid',
+        `cannot read the password of the database in ${passwordFile}: correct store-password-file`,
+        { cause: error },
+      );
+    }
+  }
+
+  #forget(client: Client): void {
+    const at = this.#idle.indexOf(client);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  /** May be called twice. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#idle.splice(0).map((client) => client.end().catch(() => undefined)));
+  }
+}
+
+/** A standby takes no writes. What was acknowledged survives a power cut, whatever the database is set to. */
+const ON_CONNECT = `
+  SELECT pg_is_in_recovery() AS standby,
+    CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END`;
+
+/** Numbers up to 2^53, as in all of this program. */
+const parseInteger = (text: string): number => Number(text);
+
+const CONFIG: ClientConfig = {
+  application_name: 'ip-server',
+  connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  lock_timeout: LOCK_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
+  query_timeout: ANSWER_TIMEOUT_MS,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: CONNECT_TIMEOUT_MS,
+  options: `-c search_path=${SCHEMA_NAME} -c client_min_messages=warning`,
+  types: {
+    getTypeParser: (oid: number, format?: 'text' | 'binary'): unknown =>
+      oid === types.builtins.INT8
+        ? parseInteger
+        : types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
+  },
+};
+
+async function tlsOf({ tls, rootCertificates }: PostgresAddress): Promise<ClientConfig['ssl']> {
+  if (tls === 'disable') return false;
+  const ca = rootCertificates === undefined ? {} : { ca: await readFile(rootCertificates, 'utf8') };
+  return { rejectUnauthorized: tls === 'verify-full', ...ca };
+}
+
+/** Ends it without waiting: the other side may not answer. */
+function discard(client: Client): void {
+  client.end().catch(() => undefined);
+}

@@ -1,0 +1,98 @@
+import { Semaphore } from '@filer/protocol';
+import type { Row } from '@filer/program';
+import {
+  Connections,
+  type Answer,
+  type Connection,
+  type PostgresPlace,
+  type SqlValue,
+} from './connections.ts';
+
+/** Names under which statements are prepared at each connection: the texts of this program are few. */
+const names = new Map<string, string>();
+
+/** Statements of one transaction, or each in its own. */
+export class Queries {
+  readonly #ask: (sql: string, values: readonly SqlValue[]) => Promise<Answer>;
+
+  constructor(ask: (sql: string, values: readonly SqlValue[]) => Promise<Answer>) {
+    this.#ask = ask;
+  }
+
+  async all(sql: string, ...values: SqlValue[]): Promise<Row[]> {
+    return (await this.#ask(sql, values)).rows;
+  }
+
+  async get(sql: string, ...values: SqlValue[]): Promise<Row | undefined> {
+    return (await this.#ask(sql, values)).rows[0];
+  }
+
+  /** @returns how many rows it changed */
+  async run(sql: string, ...values: SqlValue[]): Promise<number> {
+    return (await this.#ask(sql, values)).rowCount ?? 0;
+  }
+}
+
+/** A PostgreSQL database of filer, which several servers share. */
+export class PostgresDatabase extends Queries {
+  readonly connections: Connections;
+
+  constructor(place: PostgresPlace) {
+    const connections = new Connections(place);
+    super((sql, values) => connections.use((connection) => ask(connection, sql, values)));
+    this.connections = connections;
+  }
+
+  /**
+   * All of `work` is stored afterwards, or nothing.
+   *
+   * @throws FilerError what `work` throws, or why it could not be committed; after a lost connection it may be stored
+   */
+  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    return this.connections.use(async (connection) => {
+      await connection.query({ text: 'BEGIN' });
+      try {
+        const result = await work(new Queries((sql, values) => ask(connection, sql, values)));
+        await connection.query({ text: 'COMMIT' });
+        return result;
+      } catch (error) {
+        // A connection that failed has rolled back.
+        await connection.query({ text: 'ROLLBACK' }).catch(() => (connection.isBroken = true));
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Transactions that all servers make one after the other. Those of this one are made in the order in which they were begun, and
+   * take one connection.
+   */
+  inTurn(): PostgresDatabase['transaction'] {
+    const turns = new Semaphore(1);
+    return (work) => turns.take(() => this.transaction(work));
+  }
+
+  close(): Promise<void> {
+    return this.connections.close();
+  }
+}
+
+async function ask(connection: Connection, sql: string, values: readonly SqlValue[]): Promise<Answer> {
+  let name = names.get(sql);
+  if (name === undefined) names.set(sql, (name = `filer_${names.size}`));
+  return await connection.query({ name, text: sql, values: values.map(sayable) });
+}
+
+/** PostgreSQL has no text with a NUL in it, and what another machine says may have one. */
+function sayable(value: SqlValue): SqlValue {
+  if (typeof value === 'string') return withoutNul(value);
+  return isList(value) ? value.map((each) => (typeof each === 'string' ? withoutNul(each) : each)) : value;
+}
+
+function isList(value: SqlValue): value is Extract<SqlValue, readonly unknown[]> {
+  return Array.isArray(value);
+}
+
+function withoutNul(text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text;
+}

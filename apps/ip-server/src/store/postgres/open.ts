@@ -1,0 +1,44 @@
+import type { Store } from '../interfaces.ts';
+import { PostgresAlarmStore } from './alarm-store.ts';
+import { PostgresAttachmentStore } from './attachment-store.ts';
+import { PostgresAuditStore } from './audit-store.ts';
+import { PostgresCollectStore } from './collect-store.ts';
+import type { PostgresPlace } from './connections.ts';
+import { PostgresDatabase } from './database.ts';
+import { PostgresExpectationStore } from './expectation-store.ts';
+import { PostgresMessageStore } from './message-store.ts';
+import { PostgresRegistry } from './registry.ts';
+import { PostgresReportStore } from './report-store.ts';
+import { PostgresSampleStore } from './sample-store.ts';
+import { migrate } from './schema.ts';
+import { PostgresTokenStore } from './token-store.ts';
+
+/**
+ * Opens the store in a PostgreSQL database.
+ *
+ * @throws FilerError `timed-out` when it cannot be reached, `configuration-invalid` when it refuses this server, `store-damaged` for
+ *   one that a newer server made
+ */
+export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
+  const database = new PostgresDatabase(place);
+  try {
+    await migrate(database);
+    return {
+      registry: await PostgresRegistry.open(database),
+      reports: new PostgresReportStore(database),
+      expectations: new PostgresExpectationStore(database),
+      alarms: new PostgresAlarmStore(database),
+      samples: new PostgresSampleStore(database),
+      attachments: new PostgresAttachmentStore(database),
+      messages: new PostgresMessageStore(database),
+      collects: new PostgresCollectStore(database),
+      tokens: new PostgresTokenStore(database),
+      audit: new PostgresAuditStore(database),
+      room: undefined,
+      close: () => database.close(),
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

@@ -1,0 +1,130 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodeReportBody, type ErrorCode } from '@filer/protocol';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Store } from '../../../apps/ip-server/src/store/interfaces.ts';
+import { openStore } from '../../../apps/ip-server/src/store/store.ts';
+import { freshFolder } from '../../support/ip-server.ts';
+import { until } from '../../support/in-process.ts';
+import { needs } from '../../support/needs.ts';
+import { PostgresCluster } from '../../support/postgres-cluster.ts';
+import { reportsFound } from '../../support/reports-found.ts';
+
+function report(seq: number, title = ''): Parameters<Store['reports']['append']>[0][number] {
+  const body = { title, values: [], schedule: '' };
+  return {
+    ...{ peer: 'ANNA', receivedAt: 1, content: encodeReportBody(body) },
+    report: { ...body, spool: 'a'.repeat(32), seq, time: 1, kind: 'user' },
+  };
+}
+
+const failsWith = (code: ErrorCode) => expect.objectContaining({ code }) as unknown;
+
+describe.skipIf(needs.postgres())('PostgreSQL', () => {
+  let cluster: PostgresCluster;
+  let address: string;
+  beforeAll(async () => {
+    // What was acknowledged is on the disk: this one is killed.
+    cluster = await PostgresCluster.start([]);
+    address = await cluster.freshDatabase();
+  });
+  afterAll(() => cluster[Symbol.asyncDispose]());
+
+  async function open(place = address): Promise<Store> {
+    const store = await openStore(place);
+    onTestFinished(() => store.close());
+    return store;
+  }
+
+  test('a database that is killed loses nothing that was stored, and is used again when it is back', async () => {
+    const store = await open();
+    const stored: number[] = [];
+    const refused: unknown[] = [];
+    let isEnding = false;
+    const writer = (async () => {
+      for (let seq = 1; refused.length === 0; seq++) {
+        try {
+          await store.reports.append([report(seq)]);
+          stored.push(seq);
+        } catch (error) {
+          if (!isEnding) throw error;
+          refused.push(error);
+        }
+      }
+    })();
+    await until(
+      () => Promise.resolve(stored.length),
+      (count) => count >= 5,
+    );
+    isEnding = true;
+    await cluster.end();
+    await writer;
+    await expect(store.registry.members()).rejects.toEqual(failsWith('timed-out'));
+    await cluster.resume();
+    const found = (await reportsFound(store.reports.query({}))).map((each) => each.report.seq);
+    // One whose answer was lost may be there; sent again it is the same one.
+    expect(found.slice(0, stored.length)).toEqual(stored);
+    expect(await store.reports.append([report(stored.length + 1)])).toEqual(['stored']);
+    expect(await reportsFound(store.reports.query({}))).toHaveLength(stored.length + 1);
+  });
+
+  test('a database that cannot be reached is said to be', async () => {
+    const nowhere = `postgres://filer@/filer?host=${await freshFolder()}`;
+    await expect(openStore(nowhere)).rejects.toEqual(failsWith('timed-out'));
+  });
+
+  test('a database that is not there, and a user it does not know, are said to be', async () => {
+    const other = address.replace(/\/t[0-9a-f]+\?/, '/other?');
+    await expect(openStore(other)).rejects.toEqual(failsWith('configuration-invalid'));
+    await expect(openStore(address.replace('filer@', 'anna@'))).rejects.toEqual(
+      failsWith('configuration-invalid'),
+    );
+  });
+
+  test('a password is read from its file, and a file that cannot be read is said to be', async () => {
+    const passwordFile = join(await freshFolder(), 'password');
+    await expect(openStore(address, { passwordFile })).rejects.toEqual(failsWith('configuration-invalid'));
+    await writeFile(passwordFile, 'geheim\n');
+    await (await openStore(address, { passwordFile })).close();
+  });
+
+  test('a database of a newer server is refused, and left as it is', async () => {
+    const place = await cluster.freshDatabase();
+    await (await openStore(place)).close();
+    const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
+    await cluster.sql(name, 'UPDATE filer.version SET number = 99');
+
+    await expect(openStore(place)).rejects.toMatchObject({
+      code: 'store-damaged',
+      message: expect.stringMatching(/newer.*99/) as string,
+    });
+    expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 99 }]);
+  });
+
+  test('servers that make the tables at the same time make them once', async () => {
+    const place = await cluster.freshDatabase();
+    const stores = await Promise.all([1, 2, 3].map(() => open(place)));
+
+    expect(new Set(stores.map(({ registry }) => registry.epoch)).size).toBe(1);
+  });
+
+  test('servers that store at the same time give each report one number, and know each other’s', async () => {
+    const place = await cluster.freshDatabase();
+    const stores = await Promise.all([1, 2, 3].map(() => open(place)));
+    // Each report goes to all of them, as one does whose client changes servers before it has the answer.
+    const outcomes = await Promise.all(
+      Array.from({ length: 30 }, async (_, n) => await stores[n % 3]?.reports.append([report(1 + (n % 10))])),
+    );
+    expect(outcomes.flat()).toEqual(outcomes.map(() => 'stored'));
+    const found = await reportsFound((await open(place)).reports.query({}));
+
+    expect(found.map(({ id }) => Number(id))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(new Set(found.map((each) => each.report.seq)).size).toBe(10);
+  });
+
+  test('a text with a NUL is stored', async () => {
+    const store = await open(await cluster.freshDatabase());
+    expect(await store.reports.append([report(1, 'a\0b')])).toEqual(['stored']);
+    expect((await reportsFound(store.reports.query({ title: 'a?b' })))[0]?.report.title).toBe('a\0b');
+  });
+});

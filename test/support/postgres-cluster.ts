@@ -1,0 +1,161 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+
+const run = promisify(execFile);
+
+/** Debian keeps the programs of the server out of PATH. */
+const DEBIAN = '/usr/lib/postgresql';
+const USER = 'filer';
+const LOOK_MS = 20;
+
+/** The folder with `initdb` and `postgres`; undefined where PostgreSQL is not installed. */
+export function postgresPrograms(): string | undefined {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).toSorted((a, b) => Number(b) - Number(a)) : [];
+  return versions
+    .map((version) => join(DEBIAN, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+/** A PostgreSQL of its own, reached over a socket in a temporary folder only. It does not outlive the process. */
+export class PostgresCluster implements AsyncDisposable {
+  readonly folder: string;
+  readonly #bin: string;
+  #postgres: ChildProcess | undefined;
+  readonly #settings: readonly string[];
+
+  private constructor(folder: string, bin: string, settings: readonly string[]) {
+    this.folder = folder;
+    this.#bin = bin;
+    this.#settings = settings;
+  }
+
+  /** @param settings as `postgres -c` takes them. @default nothing is synced to the disk */
+  static async start(settings: readonly string[] = ['fsync=off']): Promise<PostgresCluster> {
+    const bin = postgresPrograms();
+    if (bin === undefined) throw new Error('PostgreSQL is not installed (Debian package postgresql)');
+    const folder = await mkdtemp(join(tmpdir(), 'filer-pg-'));
+    // It refuses to run as root.
+    if (isRoot) await run('chown', ['postgres:', folder]);
+    const cluster = new PostgresCluster(folder, bin, settings);
+    try {
+      const options = ['--no-sync', '--auth=trust', `--username=${USER}`, '--encoding=UTF8', '--locale=C'];
+      await cluster.#runAs(join(bin, 'initdb'), '--pgdata', cluster.#data, ...options);
+      await cluster.resume();
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get #data(): string {
+    return join(this.folder, 'data');
+  }
+
+  /** Of the server's first process. */
+  get pid(): number {
+    if (this.#postgres?.pid === undefined) throw new Error('it does not run');
+    return this.#postgres.pid;
+  }
+
+  /** Starts it, after `end`. */
+  async resume(): Promise<void> {
+    const settings = ['listen_addresses=', `unix_socket_directories=${this.folder}`, 'max_connections=200'];
+    const [program = '', ...args] = asUser([
+      join(this.#bin, 'postgres'),
+      ...['-D', this.#data],
+      ...[...settings, ...this.#settings].flatMap((each) => ['-c', each]),
+    ]);
+    this.#postgres = spawn(program, args, { cwd: '/', stdio: 'ignore' });
+    while (!(await this.#answers())) {
+      if (this.#postgres.exitCode !== null) throw new Error(`postgres ended: ${this.#postgres.exitCode}`);
+      await wait(LOOK_MS);
+    }
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.sql('postgres', 'SELECT 1');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Ends it as a crash does (`SIGQUIT`), or in order. */
+  async end(signal: 'SIGQUIT' | 'SIGINT' = 'SIGQUIT'): Promise<void> {
+    const postgres = this.#postgres;
+    if (postgres === undefined || postgres.exitCode !== null) return;
+    const ended = once(postgres, 'exit');
+    postgres.kill(signal);
+    await ended;
+  }
+
+  /** @returns its address as `--store` takes it */
+  async freshDatabase(): Promise<string> {
+    return await freshDatabase(this.folder);
+  }
+
+  /** Empties the tables of filer, which is faster than making another database. */
+  async empty(address: string): Promise<void> {
+    await this.sql(nameIn(address), EMPTY);
+  }
+
+  sql(database: string, text: string): Promise<Record<string, unknown>[]> {
+    return sql(this.folder, database, text);
+  }
+
+  async #runAs(...command: string[]): Promise<void> {
+    const [program = '', ...args] = asUser(command);
+    await run(program, args, { cwd: '/' });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Makes an empty database in the cluster of a folder. @returns its address as `--store` takes it */
+async function freshDatabase(folder: string): Promise<string> {
+  const name = `t${randomBytes(6).toString('hex')}`;
+  await sql(folder, 'postgres', `CREATE DATABASE ${name}`);
+  return `postgres://${USER}@/${name}?host=${folder}`;
+}
+
+async function sql(host: string, database: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({ host, user: USER, database });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return (await client.query<Record<string, unknown>>(text)).rows;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function nameIn(address: string): string {
+  return /\/(t[0-9a-f]+)\?/.exec(address)?.[1] ?? '';
+}
+
+const EMPTY = `DO $$ BEGIN
+  IF to_regclass('filer.counters') IS NULL THEN RETURN; END IF;
+  EXECUTE (SELECT 'TRUNCATE ' || string_agg('filer.' || tablename, ', ') || ' RESTART IDENTITY CASCADE' FROM pg_tables
+    WHERE schemaname = 'filer' AND tablename NOT IN ('version', 'counters'));
+  UPDATE filer.counters SET value = 0;
+END $$`;
+
+const isRoot = process.getuid?.() === 0;
+
+function asUser(command: readonly string[]): string[] {
+  const user = isRoot ? ['--reuid=postgres', '--regid=postgres', '--clear-groups'] : [];
+  return ['setpriv', ...user, '--pdeathsig=KILL', '--', ...command];
+}
