@@ -56,7 +56,8 @@ test.each([
   vi.setSystemTime(Date.now() + byMs);
   const before = Date.now() - HOUR_MS;
 
-  const [alice] = network.server.overview.peers(false);
+  const { overview, directory } = network.server;
+  const [alice] = overview.each(directory.all().map(({ membership }) => membership.id));
   expect(alice).toMatchObject({ state: 'online', online: true });
   expect(alice?.member.lastSeen).toBeGreaterThan(before);
   expect(alice?.member.lastSeen).toBeLessThanOrEqual(Date.now());

@@ -6,15 +6,25 @@ import type { AdminApi } from './admin-api.ts';
 import type { LastHeartbeat, PeerEntry, PeersDocument } from './contract/members.ts';
 
 /** @param all those that left or were removed, too */
-export function peersDocument({ overview, network, now }: AdminApi, all: boolean): PeersDocument {
-  const peers = overview.peers(all);
+export async function peersDocument(
+  { overview, network, now }: AdminApi,
+  all: boolean,
+): Promise<PeersDocument> {
+  const views: PeerView[] = [];
+  const peers: PeerEntry[] = [];
+  for await (const some of overview.inTurns(({ status }) => all || status === 'member')) {
+    views.push(...some);
+    peers.push(...some.map(entryOf));
+  }
   const connected = network.status.running;
   // While the server is stopped, what is known is as old as the last sign of a machine.
-  const asOf = connected ? now() : Math.max(0, ...peers.map(({ member }) => member.lastSeen));
-  return {
-    server: { connected, asOf: iso(asOf) },
-    peers: peers.map(entryOf),
-  };
+  const asOf = connected ? now() : Math.max(0, ...views.map(({ member }) => member.lastSeen));
+  return { server: { connected, asOf: iso(asOf) }, peers: peers.toSorted(byName) };
+}
+
+function byName(a: PeerEntry, b: PeerEntry): number {
+  if (a.name === b.name) return 0;
+  return a.name < b.name ? -1 : 1;
 }
 
 function entryOf({ member, online, state, lastHeartbeat, schedules, reports }: PeerView): PeerEntry {

@@ -5,19 +5,25 @@ import type { StatusDocument } from './contract/server.ts';
 
 export async function statusDocument(api: AdminApi): Promise<StatusDocument> {
   const { founding, home, overview, network, reach, alarms } = api;
-  const peers = overview.peers(false);
+  let [members, online, late, missing] = [0, 0, 0, 0];
+  for await (const some of overview.inTurns(({ status: how }) => how === 'member')) {
+    members += some.length;
+    online += some.filter((peer) => peer.online).length;
+    late += some.filter(({ reports }) => reports === 'late').length;
+    missing += some.filter(({ reports }) => reports === 'missing').length;
+  }
   const { alarmProblem, ...status } = network.status;
   return {
     id: founding.server,
     network: founding.network,
     ...status,
     addresses: reach.addresses.map(formatHostPort),
-    members: peers.length,
-    online: peers.filter(({ online }) => online).length,
+    members,
+    online,
     networkKey: existsSync(home.networkKeyFile) ? 'here' : 'exported',
     attachmentBytes: await api.attachments.amount('bytes'),
-    late: peers.filter(({ reports }) => reports === 'late').length,
-    missing: peers.filter(({ reports }) => reports === 'missing').length,
+    late,
+    missing,
     alarms: {
       ...api.alarmSettings,
       waiting: { hook: await alarms.waiting('hook'), webhook: await alarms.waiting('webhook') },

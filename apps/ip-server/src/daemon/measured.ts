@@ -1,7 +1,8 @@
 import { FilerError } from '@filer/protocol';
-import { STANDINGS } from '../api/contract/machines.ts';
+import { STANDINGS, type Standing } from '../api/contract/machines.ts';
 import type { Measured } from '../http/metrics.ts';
 import { CHANNELS } from '../store/alarm-store.ts';
+import type { ScheduleState } from './overview.ts';
 import type { ServerParts } from './server-daemon.ts';
 import { standingOf } from './standing.ts';
 import { STORE_TASKS, type StoreTask } from './store-health.ts';
@@ -11,15 +12,19 @@ const SCHEDULE_STATES = ['ok', 'late', 'missing', 'stopped'] as const;
 /** What a running server is like now, for monitors. */
 export async function measured(server: ServerParts): Promise<Measured> {
   const { version, startedAt, overview, network, store, health, http } = server;
-  const views = overview.peers(true).filter(({ state }) => state !== 'removed');
-  const schedules = views.flatMap((view) => view.schedules.map(({ state }) => state));
+  const standings: Standing[] = [];
+  const schedules: ScheduleState[] = [];
+  for await (const some of overview.inTurns(({ status }) => status !== 'removed')) {
+    standings.push(...some.map(standingOf));
+    schedules.push(...some.flatMap((view) => view.schedules.map(({ state }) => state)));
+  }
   const waiting = await Promise.all(
     CHANNELS.map(async (channel) => [channel, await store.alarms.waiting(channel)] as const),
   );
   return {
     version,
     startedAt,
-    members: counts(STANDINGS, views.map(standingOf)),
+    members: counts(STANDINGS, standings),
     schedules: counts(SCHEDULE_STATES, schedules),
     connections: network.messengers.size,
     reportBytes: await store.reports.bytes(),

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { CollectOverview, type CollectOverviewParts } from './collect-overview.ts';
 import type { Presence } from '../network/presence.ts';
 import type { Directory } from '../network/directory.ts';
@@ -40,6 +41,9 @@ export interface OverviewParts {
   readonly now: () => Moment;
 }
 
+/** Views that are made in one go: a few ms. */
+const PEERS_A_TURN = 500;
+
 /** What is worse comes first. */
 const WORST_FIRST: readonly ScheduleState[] = ['missing', 'late', 'stopped', 'ok'];
 
@@ -57,18 +61,6 @@ export class Overview {
     this.collects = new CollectOverview(parts.collects);
   }
 
-  /** @param all those that left or were removed, too */
-  peers(all: boolean): PeerView[] {
-    const { directory, presence, now } = this.#parts;
-    const moment = now();
-    presence?.sweep(moment.time, performance.now());
-    return directory
-      .all()
-      .filter((member) => all || member.status === 'member')
-      .map((member) => this.#peer(member, moment))
-      .toSorted((a, b) => compareText(a.member.membership.name, b.member.membership.name));
-  }
-
   /** Some of them, or all, in no order, one after the other: a long list need not be made in one go. */
   *each(ids: Iterable<string>): Generator<PeerView, void, void> {
     const { directory, presence, now } = this.#parts;
@@ -77,6 +69,16 @@ export class Overview {
     for (const id of ids) {
       const member = directory.get(id);
       if (member !== undefined) yield this.#peer(member, moment);
+    }
+  }
+
+  /** All of a status that was chosen, in turns: the server's only thread has others to serve. */
+  async *inTurns(chosen: (member: Member) => boolean): AsyncGenerator<readonly PeerView[], void, void> {
+    const members = this.#parts.directory.all().filter(chosen);
+    for (let from = 0; from < members.length; from += PEERS_A_TURN) {
+      if (from > 0) await turn();
+      const ids = members.slice(from, from + PEERS_A_TURN).map(({ membership }) => membership.id);
+      yield [...this.each(ids)].filter(({ member }) => chosen(member));
     }
   }
 

@@ -1,5 +1,6 @@
 import { FilerError, Shares } from '@filer/protocol';
 import { failureBody } from './http-failure.ts';
+import { jsonInTurns } from './json-in-turns.ts';
 import { HTTP_ANSWER_BYTES, STREAM_HEARTBEAT_MS } from './limits.ts';
 import type { RouteRequest } from './route.ts';
 import { TextStream } from './text-stream.ts';
@@ -14,8 +15,8 @@ export async function documentAnswer(
   { caller = LOCAL_CALLER, signal }: RouteRequest,
 ): Promise<Response> {
   const result = await method(params, { caller, emit: () => Promise.resolve(), signal });
+  const body = await jsonInTurns(result ?? null);
   signal.throwIfAborted(); // no one reads it, and nothing would tell when it has gone
-  const body = Buffer.from(JSON.stringify(result ?? null));
   if (!answers.tryAdd(caller.id, body.length)) {
     throw new FilerError(
       'rate-limited',
