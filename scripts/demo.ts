@@ -187,7 +187,10 @@ async function main(): Promise<void> {
     say(`Remove it with:  rm -r ${folder}`);
     return;
   }
-  say('The network keeps running. Try next, in this folder:');
+  const dashboard = await run('ip-server', ['dashboard'], server);
+  say('The network keeps running. Its dashboard, in a browser on this machine:');
+  say(`  ${dashboard.trim()}`);
+  say('Try next, in this folder:');
   say(`  FILER_HOME=${homes.alice} npx filer-client peers`);
   say(`  FILER_HOME=${homes.alice} npx filer-client message bob "did you get it?"`);
   say(`  FILER_HOME=${homes.bob} npx filer-client messages`);

@@ -97,22 +97,27 @@ export class NetworkHere implements AsyncDisposable {
   readonly folder: string;
   readonly serverHome: string;
   /** What the server is set to, beside its addresses. HTTP is off unless its port is set. */
-  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #settings: Readonly<Record<string, unknown>>;
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
   #port = 0;
   #httpPort = 0;
 
   private constructor(folder: string, settings: Readonly<Record<string, unknown>>) {
-    this.settings = settings;
+    this.#settings = settings;
     this.folder = folder;
     this.serverHome = join(folder, 'server');
   }
 
   static async open(settings: Readonly<Record<string, unknown>> = {}): Promise<NetworkHere> {
     const network = new NetworkHere(await mkdtemp(join(tmpdir(), 'filer-here-')), settings);
-    await network.startServer();
-    return network;
+    try {
+      await network.startServer();
+      return network;
+    } catch (error) {
+      await rm(network.folder, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   get server(): ServerDaemon {
@@ -135,9 +140,9 @@ export class NetworkHere implements AsyncDisposable {
       broadcastIntervalMs: 100,
       reportIntervalMs: 5_000,
       httpPort: 'off' as const,
-      ...this.settings,
+      ...this.#settings,
       // An open page finds the server again after a stop.
-      ...(this.settings['httpPort'] === 0 ? { httpPort: this.#httpPort } : {}),
+      ...(this.#settings['httpPort'] === 0 ? { httpPort: this.#httpPort } : {}),
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });

@@ -113,17 +113,6 @@ test('with a stated proxy an address that others reach serves nothing but the pr
   expect(answer.status).toBe(403);
 });
 
-test('a cookie is good after a restart, on the same port, as long as its token is', async () => {
-  const api = await openApi();
-  const { token } = await api.token('read');
-  const port = Number(new URL(api.url).port);
-  const cookie = await api.cookie(token);
-  await api.network.stopServer();
-  Object.assign(api.network.settings, { httpPort: port });
-  await api.network.startServer();
-  expect((await api.ask('/api/status', { headers: { cookie } })).status).toBe(200);
-});
-
 test('a port that was asked for is taken, or the start fails', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void taken.close());

@@ -181,6 +181,7 @@ export class HttpServer implements HttpService {
       this.#options.log.info('a wrong token was refused', { from: facts.remote });
       return refusal(401, 'refused', 'this token is unknown, revoked or expired: make a new link');
     }
+    this.#options.log.info('a session has begun', { from: facts.remote, id: caller.id, name: caller.name });
     return Response.json(caller, {
       headers: { 'set-cookie': this.#cookies.begin(caller.id, facts.isSecure) },
     });
