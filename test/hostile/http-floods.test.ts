@@ -67,7 +67,7 @@ test('a body that does not end is refused at its bound', async () => {
   const asking = request(`${api.url}/api/broadcast`, { method: 'POST', agent: false, headers });
   asking.on('error', () => undefined);
   const answered = once(asking, 'response');
-  // No more than it takes: what is written to a connection that is closed meanwhile would take the answer with it.
+  // One byte above the bound: a client that writes to a connection that was closed meanwhile loses the answer.
   asking.write(Buffer.alloc(MAX_HTTP_BODY_BYTES + 1, ' '));
   const [incoming] = (await answered) as [IncomingMessage];
   expect(incoming.statusCode).toBe(413);
