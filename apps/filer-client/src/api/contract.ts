@@ -1,5 +1,7 @@
 import { eventMethods } from './contract/events.ts';
 import { getMethods } from './contract/get.ts';
+import { historyMethods } from './contract/history.ts';
+import { inboxMethods } from './contract/inbox.ts';
 import { peerMethods } from './contract/peers.ts';
 import { reportMethods } from './contract/reports.ts';
 import { sendMethods } from './contract/send.ts';
@@ -11,6 +13,8 @@ export const contract = {
   ...peerMethods,
   ...sendMethods,
   ...transferMethods,
+  ...historyMethods,
+  ...inboxMethods,
   ...getMethods,
   ...shareMethods,
   ...reportMethods,

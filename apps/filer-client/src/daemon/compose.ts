@@ -27,6 +27,7 @@ import { ScheduleTable } from '../reports/schedule-table.ts';
 import { Scheduler } from '../reports/scheduler.ts';
 import { SpoolCourier } from '../reports/spool-courier.ts';
 import { CollectDeliveries } from '../send/collect-deliveries.ts';
+import { Drops } from '../send/drops.ts';
 import { JobRunner } from '../send/job-runner.ts';
 import { FetchServer } from '../serve/fetch-server.ts';
 import { PossessionServer } from '../serve/possession-server.ts';
@@ -115,6 +116,8 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   });
   const outreach = { member, access: link, software };
   const jobs = new JobRunner({ outreach, log, isDaemon: true });
+  const drops = new Drops({ folder: home.outgoing, room: member.room, log });
+  await drops.clean();
   const watches = new Watches({ member, jobs, log, inbox });
   jobs.onIdle((request) => watches.jobIdle(request));
   const scheduler = new Scheduler({
@@ -174,6 +177,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     intake,
     fetches,
     collects,
+    drops,
     link,
     watches,
     scheduler,

@@ -2,7 +2,7 @@ import { closeAll, implementWith, LOCAL_CALLER, type EventRing, type Methods } f
 import { FilerError, type HostPort, type Session } from '@filer/protocol';
 import { contract } from '../api/contract.ts';
 import type { ClientEventData } from '../api/contract/events.ts';
-import type { GetParams } from '../api/contract/get.ts';
+import type { GetEvent, GetParams } from '../api/contract/get.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { GetJob } from '../get/get-job.ts';
@@ -13,6 +13,7 @@ import type { ServerLink } from '../network/server-link.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
 import type { TransferIntake } from '../receive/intake.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
+import type { Drops } from '../send/drops.ts';
 import type { CollectDeliveries } from '../send/collect-deliveries.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -20,6 +21,7 @@ import type { AskedOffer } from '../store/offer-store.ts';
 import type { Watches } from '../watch/watches.ts';
 import type { ConnectionList } from './connection-list.ts';
 import type { DaemonPart, OperationContext } from './operation-context.ts';
+import { sendDropped, type DropOutcome, type DropRequest } from './drop.ts';
 import { operations } from './operations.ts';
 import { awaitSpooled } from './send-spooled.ts';
 
@@ -37,6 +39,7 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
   readonly link: ServerLink;
   readonly watches: Watches;
   readonly scheduler: Scheduler;
+  readonly drops: Drops;
   /** All that is to be closed. */
   readonly closing: AsyncDisposableStack;
 }
@@ -49,7 +52,7 @@ export class Daemon implements DaemonPart {
   readonly #parts: DaemonParts;
   readonly #context: OperationContext;
   readonly #stopping = new AbortController();
-  /** Gets that are continued here: a command follows all others. */
+  /** Gets that no command follows. */
   readonly #gets = new Set<Promise<void>>();
   readonly #ended = Promise.withResolvers<FilerError | undefined>();
   #closing: Promise<void> | undefined;
@@ -168,22 +171,35 @@ export class Daemon implements DaemonPart {
     this.#parts.collects.end(share);
   }
 
+  /** Sends what is dropped on recipients in a page. @throws FilerError as `sendDropped` */
+  drop(request: DropRequest, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<DropOutcome> {
+    return sendDropped(this.#context, this.#parts.drops, request, body, signal);
+  }
+
   /** Continues a get that a daemon was stopped in: its end is in the history. */
   continueGet(params: GetParams): void {
-    const continued = this.#continued(params).finally(() => this.#gets.delete(continued));
-    this.#gets.add(continued);
+    this.beginGet(params).catch(() => undefined); // it was logged
+  }
+
+  async beginGet(params: GetParams): Promise<string> {
+    const begun = Promise.withResolvers<string>();
+    const got = this.#got(params, begun).finally(() => this.#gets.delete(got));
+    this.#gets.add(got);
+    return await begun.promise;
   }
 
   /** Never rejects: what failed stands in the history. */
-  async #continued(params: GetParams): Promise<void> {
+  async #got(params: GetParams, begun: PromiseWithResolvers<string>): Promise<void> {
+    const emit = (...events: readonly GetEvent[]): Promise<void> => {
+      for (const event of events) if (event.type === 'job') begun.resolve(event.job);
+      return Promise.resolve();
+    };
     try {
       const { signal } = this.#stopping;
-      await operations.get(this.#context, params, {
-        caller: LOCAL_CALLER,
-        emit: () => Promise.resolve(),
-        signal,
-      });
+      const call = { caller: LOCAL_CALLER, emit, signal };
+      begun.resolve((await operations.get(this.#context, params, call)).job);
     } catch (error) {
+      begun.reject(error);
       if (!this.#stopping.signal.aborted)
         this.#parts.log.warn('a get has failed', { job: params.job, error });
     }

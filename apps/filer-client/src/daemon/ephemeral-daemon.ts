@@ -109,6 +109,7 @@ function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
     disconnect: () => requireRunning(),
     sessionWith: none,
     answerOffers: () => requireRunning(),
+    beginGet: () => requireRunning(),
     endFetches: none,
     scheduler: { wake: none, runNow: (name, signal) => runNow(parts, name, signal) },
     prepareTransfers: async () => {

@@ -1,6 +1,7 @@
 import type { HostPort, Session } from '@filer/protocol';
 import type { Environment, Logger, Operation, TypesOf } from '@filer/program';
 import type { Growing } from '@filer/transfer';
+import type { GetParams } from '../api/contract/get.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
@@ -66,6 +67,8 @@ export interface DaemonPart {
   sessionWith(peerId: string): Session | undefined;
   /** @throws FilerError as `AskedOffers.answer` */
   answerOffers(selection: Selection, verdict: Verdict): AskedOffer[];
+  /** Begins a get that has no follower. @returns its job, once it is under way @throws FilerError as `get` */
+  beginGet(params: GetParams): Promise<string>;
   /** Ends what others fetch from a share. */
   endFetches(share: string): void;
   /** Makes the reports of schedules. */

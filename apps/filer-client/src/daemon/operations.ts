@@ -2,6 +2,8 @@ import * as answers from './operations/answer-offers.ts';
 import * as connections from './operations/connections.ts';
 import * as events from './operations/events.ts';
 import * as get from './operations/get.ts';
+import * as history from './operations/history.ts';
+import * as inbox from './operations/inbox.ts';
 import * as jobs from './operations/jobs.ts';
 import * as ls from './operations/ls.ts';
 import * as network from './operations/network.ts';
@@ -21,6 +23,8 @@ export const operations = {
   ...connections,
   ...events,
   ...get,
+  ...history,
+  ...inbox,
   ...jobs,
   ...ls,
   ...network,

@@ -2,14 +2,16 @@ import { FilerError } from '@filer/protocol';
 import { verifyReceipts } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { KeptJob } from '../store/job-rows.ts';
-import { shownRequest, STANDARD_INPUT } from './send-request.ts';
+import { shownPath, shownRequest } from './send-request.ts';
 import { readKeptBatch } from './kept-batch.ts';
 
 /** What a recipient has signed for one file. */
 export interface KeptReceipt {
   readonly recipientId: string;
-  /** Where it lay here; `-` for standard input; its name on the wire in homes of old versions. */
+  /** Where it was here; `-` for standard input; its name for what was dropped in a page, and in homes of old versions. */
   readonly path: string;
+  /** Whether it is a file of the user's, which may be read again. */
+  readonly isKeptHere: boolean;
   /** As the sender named it. */
   readonly name: string;
   /** Relative to the receiver's inbox. Another machine's words: escape them. */
@@ -35,7 +37,8 @@ export function* keptReceipts(
   job: KeptJob,
   recipientId?: string,
 ): Generator<KeptReceipt | SpoiltBatch, void> {
-  const spooled = shownRequest(job.request)?.spooled === true;
+  const request = shownRequest(job.request);
+  const isKeptHere = request?.spooled !== true;
   for (const { peer, document, paths = [] } of member.receipts.of(job.id, recipientId)) {
     const batch = readKeptBatch(document);
     if (batch === undefined) {
@@ -50,9 +53,10 @@ export function* keptReceipts(
     const signatureOk = isOurs && isSigned(() => verifyReceipts(batch));
     for (const [n, file] of batch.files.entries()) {
       const { name, path: receivedAs, size, digest, synced, present = false } = file;
-      const path = spooled ? STANDARD_INPUT : (paths[n] ?? name);
+      const path = shownPath(request, paths[n] ?? name);
       const { time } = batch;
-      yield { recipientId: peer, path, name, receivedAs, size, digest, synced, present, time, signatureOk };
+      const proof = { size, digest, synced, present, time, signatureOk };
+      yield { recipientId: peer, path, name, receivedAs, isKeptHere, ...proof };
     }
   }
 }

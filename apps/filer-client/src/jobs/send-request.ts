@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname, relative } from 'node:path';
 import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
 import type { Links } from '@filer/transfer';
 
@@ -10,8 +10,10 @@ export interface SendRequest {
   readonly as: string;
   /** The folder in which the paths are put at the receivers, below what their pattern says; empty for none. */
   readonly into: string;
-  /** Whether the path is a file of our own, which came from standard input and goes when everyone has it. */
+  /** Whether the paths are of our own, which came from standard input or a page, and go when everyone has them. */
   readonly spooled: boolean;
+  /** Whether the paths are what a person dropped in a page, of which the home keeps a copy, in a folder of this job. */
+  readonly dropped: boolean;
   /** As typed: names, ids, `@group`, `@all`. */
   readonly to: readonly string[];
   readonly note: string;
@@ -47,8 +49,17 @@ export function nameThere({ as, into }: Pick<SendRequest, 'as' | 'into'>, path: 
 }
 
 /** What was named, as a person knows it. */
-export function namedPaths({ paths, spooled }: SendRequest): readonly string[] {
-  return spooled ? [STANDARD_INPUT] : paths;
+export function namedPaths(request: SendRequest): readonly string[] {
+  return request.paths.map((path) => shownPath(request, path));
+}
+
+/** A file of a job, as a person knows it. @param request undefined for one that cannot be read */
+export function shownPath(
+  request: Pick<SendRequest, 'paths' | 'spooled' | 'dropped'> | undefined,
+  path: string,
+): string {
+  if (request?.dropped === true) return relative(dirname(request.paths[0] ?? ''), path);
+  return request?.spooled === true ? STANDARD_INPUT : path;
 }
 
 export type SentLinks = Exclude<Links, 'require'>;
@@ -60,6 +71,7 @@ const DEFAULTS: SendRequest = {
   as: '',
   into: '',
   spooled: false,
+  dropped: false,
   to: [],
   note: '',
   timeoutMs: 60_000,
@@ -100,6 +112,7 @@ export function parseKeptRequest(json: string): SendRequest {
     as: textOr(kept.get('as'), DEFAULTS.as),
     into: textOr(kept.get('into'), DEFAULTS.into),
     spooled: kept.get('spooled') === true,
+    dropped: kept.get('dropped') === true,
     to: textsOf('to'),
     note: textOr(kept.get('note'), DEFAULTS.note),
     timeoutMs: numberOf('timeoutMs'),

@@ -18,7 +18,7 @@ import { ListedFiles } from './listed-files.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
-import { nameThere, STANDARD_INPUT, type SendRequest } from '../jobs/send-request.ts';
+import { nameThere, shownPath, type SendRequest } from '../jobs/send-request.ts';
 import { Mirrored, MIRRORS } from './mirrored.ts';
 import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';
@@ -66,7 +66,7 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     const { job, peer, request, outreach } = options;
     this.#options = request.spooled
-      ? { ...options, emit: (event) => options.emit(unspooled(event)) }
+      ? { ...options, emit: (event) => options.emit(shownEvent(request, event)) }
       : options;
     this.#time = new TimeLimit(request.timeoutMs, request.limit);
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
@@ -173,7 +173,7 @@ export class Delivery {
   /** @throws FilerError `path-missing` */
   #sources(): SourceFile[] {
     const { request, growing } = this.#options;
-    if (request.spooled && growing === undefined) requireWhole(request.paths);
+    if (request.spooled && growing === undefined) requireWhole(request);
     return [...this.#open].map((file) => ({ file, name: nameThere(request, file), growing }));
   }
 
@@ -285,6 +285,6 @@ export class Delivery {
 }
 
 /** What a person did not name is told as what they typed. */
-function unspooled(event: SendEvent): SendEvent {
-  return 'path' in event ? { ...event, path: STANDARD_INPUT } : event;
+function shownEvent(request: SendRequest, event: SendEvent): SendEvent {
+  return 'path' in event ? { ...event, path: shownPath(request, event.path) } : event;
 }

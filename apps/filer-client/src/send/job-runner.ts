@@ -303,7 +303,7 @@ export class JobRunner {
     if (!live.isIdle) return;
     for (const listener of this.#idleListeners) listener(live.request);
     if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
-    if (live.request.spooled) await this.#spooled.release(live.job.id, live.request.paths);
+    if (live.request.spooled) await this.#spooled.release(live.job.id, live.request);
   }
 
   /** Begins with what waits and may go now, oldest first. @param peerId for whom alone. @default everyone */

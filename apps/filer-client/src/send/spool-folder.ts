@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FilerError, systemCode, writeFailure, makeFolders } from '@filer/protocol';
+import type { SendRequest } from '../jobs/send-request.ts';
 
 /*
- * The folder of what came from standard input: a file for each job, and beside one that is not whole yet an empty file
- * of the same name with `.open` after it. A job never continues with half of what was to come.
+ * The folder of what came from standard input, a file for each job, and of what was dropped in a page, a folder for each job.
+ * Beside one that is not whole yet is an empty file of the same name with `.open` after it. A job never continues with half of
+ * what was to come.
  */
 
 /** What no one has asked for since is removed: as long as a receiver keeps a half file. */
@@ -17,33 +19,39 @@ export function markOf(file: string): string {
   return `${file}.open`;
 }
 
-/** @returns a path in the folder, which is made if missing. @throws FilerError `home-not-writable`, `no-space` */
+/** @returns an unused path in the folder, which is made if missing. @throws FilerError `home-not-writable`, `no-space` */
 export async function newSpoolFile(folder: string): Promise<string> {
   try {
     makeFolders(folder, 0o700);
   } catch (error) {
-    throw writeFailure(`standard input cannot be kept in ${folder}`, folder, error);
+    throw writeFailure(`what is to be sent cannot be kept in ${folder}`, folder, error);
   }
   return join(folder, randomBytes(12).toString('hex'));
 }
 
 /** @throws FilerError `path-missing` when standard input broke off before its end, or was removed since */
-export function requireWhole(files: readonly string[]): void {
+export function requireWhole({ paths: files, dropped }: Pick<SendRequest, 'paths' | 'dropped'>): void {
   const has = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
   if (files.some((file) => has(markOf(file))))
     throw new FilerError(
       'path-missing',
       'standard input broke off before its end when its command was stopped: send it again',
     );
-  if (!files.every(has))
-    throw new FilerError('path-missing', 'what came from standard input is not kept any more: send it again');
+  if (files.every(has)) return;
+  const what = dropped ? 'was dropped in the page' : 'came from standard input';
+  throw new FilerError('path-missing', `what ${what} is not kept any more: send it again`);
+}
+
+/** What the folder keeps for a job. */
+export function spooledOf({ paths, dropped }: Pick<SendRequest, 'paths' | 'dropped'>): readonly string[] {
+  return dropped ? paths.slice(0, 1).map((path) => dirname(path)) : paths;
 }
 
 /** Removes what came for a job that no longer needs it. */
-export async function removeSpooled(files: readonly string[]): Promise<void> {
-  for (const file of files) {
-    await rm(file, { force: true });
-    await rm(markOf(file), { force: true });
+export async function removeSpooled(kept: readonly string[]): Promise<void> {
+  for (const path of kept) {
+    await rm(path, { recursive: true, force: true });
+    await rm(markOf(path), { force: true });
   }
 }
 
@@ -61,7 +69,7 @@ export async function cleanSpool(folder: string, needed: ReadonlySet<string>, no
     for (const name of await readdir(folder)) {
       const file = join(folder, name);
       if (isNeeded(file) || now - (await stat(file)).mtimeMs < KEPT_MS) continue;
-      await rm(file, { force: true });
+      await rm(file, { recursive: true, force: true });
       removed++;
     }
   } catch (error) {

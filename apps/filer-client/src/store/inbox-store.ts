@@ -108,14 +108,24 @@ export class InboxStore {
 
   /** Oldest first; of a path the newest that a sender brought there, since it has replaced the others. */
   all(): InboxItem[] {
+    return this.#select(-1);
+  }
+
+  /** The same of the newest rows. @returns whether there are older ones, too */
+  newest(rows: number): { readonly items: InboxItem[]; readonly more: boolean } {
+    const items = this.#select(rows + 1);
+    return { items: items.slice(-rows), more: items.length > rows };
+  }
+
+  #select(rows: number): InboxItem[] {
     return this.#database
       .prepare(
-        `SELECT * FROM inbox WHERE NOT EXISTS (SELECT 1 FROM inbox AS newer
-           WHERE newer.path = inbox.path AND newer.sender = inbox.sender AND newer.rowid > inbox.rowid)
-         ORDER BY received_at, rowid`,
+        `SELECT * FROM (SELECT rowid, * FROM inbox ORDER BY rowid DESC LIMIT ?) AS found WHERE NOT EXISTS (SELECT 1 FROM inbox AS newer
+           WHERE newer.path = found.path AND newer.sender = found.sender AND newer.rowid > found.rowid)
+         ORDER BY received_at, found.rowid`,
         { bigInts: true },
       )
-      .all()
+      .all(rows)
       .map((row) => ({
         id: textIn(row, 'id'),
         job: textIn(row, 'job'),

@@ -140,6 +140,7 @@ export function requestOf(
     links,
     mirror,
     spooled: false,
+    dropped: false,
     to,
     note,
     timeoutMs: LOST_TIMEOUT_MS,

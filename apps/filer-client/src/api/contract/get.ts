@@ -91,6 +91,12 @@ export const getMethods = {
     result: getDone,
   }),
 
+  /** Begins a get in the daemon, which continues without its caller. */
+  fetch: method('fetch', {
+    params: v.omit(getParams, ['dryRun', 'job']),
+    result: v.object({ job: v.string() }),
+  }),
+
   /** Tells page by page. */
   ls: method('ls', {
     params: v.object({ source, timeoutMs: v.optional(timeoutMs) }),

@@ -1,4 +1,4 @@
-import { arrayOf, errorCode, method, NO_PARAMS, stopMethod, text } from '@filer/program';
+import { arrayOf, count, errorCode, method, NO_PARAMS, stopMethod, text } from '@filer/program';
 import * as v from 'valibot';
 import { timeoutMs } from './send.ts';
 import { offerState } from './transfers.ts';
@@ -106,6 +106,23 @@ const textOutcome = v.object({
 });
 export type TextOutcome = v.InferOutput<typeof textOutcome>;
 
+/** A text that came. It is another machine's: escape it. */
+const messageDocument = v.object({
+  id: v.string(),
+  from: v.string(),
+  fromId: v.string(),
+  /** Whether the ip-server itself wrote it. */
+  fromServer: v.boolean(),
+  /** This machine's name, `@group` or `@all`. */
+  to: v.string(),
+  text: v.string(),
+  /** By the sender's clock. */
+  time: v.string(),
+  receivedAt: v.string(),
+  kept: v.boolean(),
+});
+export type MessageDocument = v.InferOutput<typeof messageDocument>;
+
 /** One live connection of a running peer. */
 const connectionLine = v.object({
   name: v.string(),
@@ -172,6 +189,12 @@ export const peerMethods = {
       timeoutMs: v.optional(timeoutMs),
     }),
     result: textOutcome,
+  }),
+
+  /** The newest texts that came, oldest first. @param limit @default 200 */
+  messages: method('messages', {
+    params: v.object({ limit: v.optional(count) }),
+    result: v.object({ messages: arrayOf(messageDocument), more: v.boolean() }),
   }),
 
   /** Through the server, direct while it is away. */

@@ -34,7 +34,7 @@ const recipientDocument = v.object({
 });
 export type RecipientDocument = v.InferOutput<typeof recipientDocument>;
 
-const jobDocument = v.object({
+export const jobDocument = v.object({
   job: v.string(),
   state: v.picklist(['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted', 'damaged']),
   queue: v.boolean(),

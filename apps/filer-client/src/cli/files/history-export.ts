@@ -43,8 +43,7 @@ export async function exportReceipts(
       await write(receiptLine(job.id, name, receipt), context);
       continue;
     }
-    const isPiped = receipt.path === '-';
-    const path = only !== undefined ? receipt.receivedAs : isPiped ? receipt.name : receipt.path;
+    const path = only !== undefined ? receipt.receivedAs : receipt.isKeptHere ? receipt.path : receipt.name;
     const key = `${receipt.digest} ${path}`;
     if (told.has(key)) continue;
     told.add(key);
@@ -52,9 +51,9 @@ export async function exportReceipts(
       await write(sumLine(receipt.digest.slice('blake3:'.length), path), context);
       continue;
     }
-    if (isPiped) {
+    if (!receipt.isKeptHere) {
       left++;
-      output.warn(`${path} is left out: it came from standard input and cannot be read again`);
+      output.warn(`${path} is left out: it came from standard input or a page, and cannot be read again`);
       continue;
     }
     const read = await bothDigests(receipt.path, context.signal);

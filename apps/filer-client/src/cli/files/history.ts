@@ -20,6 +20,7 @@ import { jobDocument } from '../../jobs/job-documents.ts';
 import { keptReceipts } from '../../jobs/kept-receipts.ts';
 import { keptRemovals } from '../../jobs/kept-removals.ts';
 import { releaseDeadJobs, withoutDaemon } from '../../jobs/job-leases.ts';
+import { shownPath, shownRequest } from '../../jobs/send-request.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import { exportReceipts } from './history-export.ts';
@@ -116,12 +117,13 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
   if (job.as !== null || job.shared !== null) output.line(`  ${pathsInWords(job)}`);
   else for (const path of job.paths) output.line(`  ${printable(output.path(path))}`);
   if (job.into !== null) output.line(`  into ${printable(job.into)}/`);
+  const request = shownRequest(kept.request);
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
     output.line(`${job.kind === 'get' ? 'from' : 'to'} ${recipientInWords(recipient)}`);
     for (const failure of member.jobs.failures(kept.id, recipient.id)) {
       const { code, message } = failure;
-      const path = job.paths[0] === '-' ? '-' : failure.path;
+      const path = shownPath(request, failure.path);
       output.json({
         type: 'failure',
         job: kept.id,

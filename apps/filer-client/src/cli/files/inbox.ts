@@ -20,7 +20,12 @@ import type { Member } from '../../network/member.ts';
 import { openMember } from '../home-member.ts';
 import { requireKnownPeer } from '../../network/known-peer.ts';
 import { contentsOf, refusalLines } from './inbox-answer.ts';
-import { deliveriesOf, type InboxDelivery } from './inbox-deliveries.ts';
+import {
+  deliveriesOf,
+  deliveryDocument,
+  offerDocument,
+  type InboxDelivery,
+} from '../../receive/inbox-deliveries.ts';
 import { PEER } from '../arguments.ts';
 
 export const args = {
@@ -187,22 +192,6 @@ function filesTable(items: readonly InboxItem[], now: number, output: Context['o
   return renderTable(FILE_COLUMNS, rows, output.columns);
 }
 
-function deliveryDocument(delivery: InboxDelivery): object {
-  const {
-    from: fromId,
-    fromName: from,
-    job,
-    path,
-    name,
-    kind,
-    files,
-    bytes: size,
-    receivedAt,
-    note,
-  } = delivery;
-  return { from, fromId, job, path, name, kind, files, size, receivedAt: iso(receivedAt), note };
-}
-
 function fileItem(item: InboxItem): object {
   return {
     id: item.id,
@@ -219,22 +208,7 @@ function fileItem(item: InboxItem): object {
 }
 
 function offerItem(offer: AskedOffer): object {
-  return {
-    id: offer.id,
-    from: offer.fromName,
-    fromId: offer.from,
-    path: offer.folder,
-    name: offer.names[0] ?? '',
-    size: offer.bytes,
-    digest: null,
-    receivedAt: iso(offer.offeredAt),
-    note: offer.note,
-    state: offer.state,
-    job: offer.job,
-    files: offer.files,
-    names: offer.names,
-    reason: offer.reason,
-    mirror: offer.mirror,
-    refusals: offer.refusals,
-  };
+  const { names, files, reason, mirror, refusals, ...item } = offerDocument(offer);
+  const more = { job: offer.job, files, names, reason, mirror, refusals };
+  return { ...item, name: names[0] ?? '', digest: null, ...more };
 }

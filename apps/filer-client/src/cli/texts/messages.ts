@@ -3,7 +3,6 @@ import {
   counted,
   flag,
   formatAgo,
-  iso,
   list,
   MOMENT,
   optional,
@@ -15,7 +14,8 @@ import {
   type Context,
   type Loss,
 } from '@filer/program';
-import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
+import { messageDocument, senderName } from '../../network/message-document.ts';
+import { SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
 import { requireKnownPeer } from '../../network/known-peer.ts';
@@ -95,7 +95,7 @@ export async function run(args: MessagesArguments, context: Context): Promise<vo
     action,
     dryRun: args.dryRun,
     count: messages.length,
-    messages: messages.map((message) => documentOf(member, message)),
+    messages: messages.map((message) => messageDocument(member, message)),
   });
   if (args.dryRun) showList(member, messages, (line) => output.quote(line), output.columns);
   const what = counted(messages.length, 'message');
@@ -154,7 +154,7 @@ function select(member: Member, args: MessagesArguments, now: number): KeptMessa
     .filter(
       (message) =>
         message.receivedAt < start &&
-        (from === undefined || message.from === from || nameOf(member, message.from) === from),
+        (from === undefined || message.from === from || senderName(member, message.from) === from),
     );
   if (ids.length === 0) return messages;
   const named = new Set(ids.map((id) => oneOf(messages, id)));
@@ -180,27 +180,9 @@ function oneOf(messages: readonly KeptMessage[], id: string): KeptMessage {
   return first;
 }
 
-function nameOf(member: Member, id: string, serverName = SERVER_NAME): string {
-  return id === member.server.id ? serverName : (member.directory.byId(id)?.name ?? id.slice(0, 12));
-}
-
-function documentOf(member: Member, { id, from, to, text, time, receivedAt, kept }: KeptMessage): object {
-  return {
-    id,
-    from: nameOf(member, from),
-    fromId: from,
-    fromServer: from === member.server.id,
-    to: to === member.id ? member.name : to,
-    text,
-    time: iso(time),
-    receivedAt: iso(receivedAt),
-    kept,
-  };
-}
-
 function show(member: Member, messages: readonly KeptMessage[], context: Context): void {
   const { output } = context;
-  output.json({ messages: messages.map((message) => documentOf(member, message)) });
+  output.json({ messages: messages.map((message) => messageDocument(member, message)) });
   showList(member, messages, (line) => output.quote(line), output.columns);
   if (messages.length === 0) output.words('No messages yet.');
 }
@@ -217,7 +199,7 @@ function showList(
   const rows = messages.map(({ id, from, to, text, time, kept }) => [
     id.slice(0, ID_CHARACTERS),
     `${formatAgo(time, now)}${kept ? ', kept' : ''}`,
-    `${nameOf(member, from, SHOWN_SERVER_NAME)}${to === member.id ? '' : ` to ${to}`}`,
+    `${senderName(member, from, SHOWN_SERVER_NAME)}${to === member.id ? '' : ` to ${to}`}`,
     text,
   ]);
   print(renderTable(COLUMNS, rows, columns));

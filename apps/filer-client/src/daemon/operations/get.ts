@@ -27,6 +27,11 @@ export const get: OperationOf<typeof getMethods.get> = async (context, params, c
   }
 };
 
+/** A `get` without a follower. */
+export const fetch: OperationOf<typeof getMethods.fetch> = async ({ daemon }, params) => ({
+  job: await daemon.beginGet(params),
+});
+
 async function fetchTo(
   context: OperationContext,
   params: GetParams,

@@ -75,7 +75,7 @@ export const retry: OperationOf<typeof sendMethods.retry> = async (context, para
   }
   const request = parseKeptRequest(job.request);
   const isOpen = context.member.jobs.deliveries(job.id).some(({ state }) => state !== 'delivered');
-  if (request.spooled && isOpen) requireWhole(request.paths);
+  if (request.spooled && isOpen) requireWhole(request);
   const summed = params.summed === true ? namedPaths(request) : undefined;
   await context.daemon.prepareTransfers();
   return await followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));

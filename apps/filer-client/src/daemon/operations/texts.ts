@@ -10,6 +10,7 @@ import type { peerMethods, TextOutcome } from '../../api/contract/peers.ts';
 import { resolveTargets } from '../../send/targets.ts';
 import { isPassing } from '../../jobs/while-lost.ts';
 import { tellText } from '../../network/tell-text.ts';
+import { messageDocument } from '../../network/message-document.ts';
 import { composeText } from '../../network/texts.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
@@ -37,6 +38,17 @@ export const message: OperationOf<typeof peerMethods.message> = async (
     throw withQueueAdvice(error, peer.name);
   }
   return outcome(signed, 'direct', 1, 0, []);
+};
+
+const MESSAGES = 200;
+
+/** `messages` */
+export const messages: OperationOf<typeof peerMethods.messages> = ({ member }, { limit = MESSAGES }) => {
+  const all = member.messages.all();
+  return {
+    messages: (limit === 0 ? [] : all.slice(-limit)).map((each) => messageDocument(member, each)),
+    more: all.length > limit,
+  };
 };
 
 /** `--queue`: kept on disk first, then delivered to each one who is there. */

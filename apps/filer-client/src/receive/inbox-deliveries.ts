@@ -1,5 +1,8 @@
 import { basename } from 'node:path';
-import type { InboxItem } from '../../store/inbox-store.ts';
+import { iso } from '@filer/program';
+import type { InboxDeliveryDocument, InboxOffer } from '../api/contract/inbox.ts';
+import type { InboxItem } from '../store/inbox-store.ts';
+import type { AskedOffer } from '../store/offer-store.ts';
 
 /** What came of one job under one name: a file, or a folder with all that came in it. */
 export interface InboxDelivery {
@@ -61,4 +64,16 @@ function deliveryOf(items: readonly InboxItem[]): InboxDelivery[] {
 function topOf({ path, name }: InboxItem): string {
   const below = name.split('/').length - 1;
   return below === 0 ? path : path.split('/').slice(0, -below).join('/');
+}
+
+export function deliveryDocument(delivery: InboxDelivery): InboxDeliveryDocument {
+  const { from: fromId, fromName: from, job, path, name, kind, files, bytes: size, note } = delivery;
+  return { from, fromId, job, path, name, kind, files, size, receivedAt: iso(delivery.receivedAt), note };
+}
+
+export function offerDocument(offer: AskedOffer): InboxOffer {
+  const { id, fromName: from, from: fromId, folder: path, names, files, bytes: size, note, state } = offer;
+  const { reason, mirror, refusals } = offer;
+  const receivedAt = iso(offer.offeredAt);
+  return { id, from, fromId, path, names, files, size, note, receivedAt, state, reason, mirror, refusals };
 }

@@ -1,0 +1,216 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { createLogger, DiskRoom } from '@filer/program';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { droppedEntries } from '../../../apps/filer-client/src/send/drop-entries.ts';
+import { Drops } from '../../../apps/filer-client/src/send/drops.ts';
+import { dropBody, inPieces, type DroppedHere } from '../../support/dropped.ts';
+import { until } from '../../support/in-process.ts';
+import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
+
+async function freshFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'filer-drops-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function freshDrops(free = 1e9) {
+  const folder = join(await freshFolder(), 'outgoing');
+  const look = () => ({ bsize: 1, bavail: free, blocks: free, files: 1e6, ffree: 1e6 });
+  const room = new DiskRoom(folder, { keepFreeBytes: 0, look });
+  const log = await createLogger({ stream: { write: () => true } });
+  return { folder, drops: new Drops({ folder, room, log }) };
+}
+
+async function read(body: Uint8Array, pieceBytes: number): Promise<DroppedHere[]> {
+  const found: DroppedHere[] = [];
+  for await (const entry of droppedEntries(inPieces(body, pieceBytes))) {
+    const path = entry.path.join('/');
+    if (entry.kind === 'dir') found.push({ path });
+    else {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of entry.content) pieces.push(piece);
+      found.push({ path, content: Buffer.concat(pieces).toString('latin1'), mtime: entry.mtimeMs });
+    }
+  }
+  return found;
+}
+
+const thing = fc.record(
+  {
+    path: fc
+      .array(fc.stringMatching(/^[a-z<>"' é]{1,8}[a-z]$/), { minLength: 1, maxLength: 4 })
+      .map((names) => names.join('/')),
+    content: fc.stringMatching(/^[a-z]{0,40}$/),
+    mtime: fc.integer({ min: 0, max: 2e12 }),
+  },
+  { requiredKeys: ['path', 'mtime'] },
+);
+
+test('what was dropped comes out as it went in, however the stream is cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(thing, { maxLength: 6 }),
+      fc.integer({ min: 1, max: 50 }),
+      async (things, bytes) => {
+        const all = things.map(({ path, content, mtime }) =>
+          content === undefined ? { path } : { path, content, mtime },
+        );
+        expect(await read(dropBody(all), bytes)).toEqual(all);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test('a stream that is cut, goes on, or holds no entries is refused as malformed', async () => {
+  const whole = dropBody([{ path: 'a', content: 'abc' }]);
+  for (let bytes = 0; bytes < whole.length; bytes++)
+    await expect(read(whole.subarray(0, bytes), 7)).rejects.toMatchObject({ code: 'message-malformed' });
+  const wrong = [
+    Buffer.concat([whole, Buffer.from('x')]),
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    dropBody([{ path: 'a', content: 'x', mtime: Infinity }]),
+    dropBody([{ path: 'x'.repeat(5_000) }]),
+  ];
+  for (const body of wrong) await expect(read(body, 7)).rejects.toMatchObject({ code: 'message-malformed' });
+  for (const path of ['../a', '/a', 'a//b', 'a/../b', '', '.', 'a\0b'])
+    await expect(read(dropBody([{ path, content: 'x' }]), 7)).rejects.toMatchObject({ code: 'name-refused' });
+});
+
+test('files, their times, and empty folders are kept; nothing of a drop that fails is', async () => {
+  const { folder, drops } = await freshDrops(10_000);
+  const dropped = await drops.take(
+    inPieces(
+      dropBody([
+        { path: 'photos/a', content: 'abc', mtime: 1_000_000_000_000 },
+        { path: 'photos/empty/deep' },
+        { path: 'b', content: '' },
+      ]),
+    ),
+  );
+  expect(dropped).toMatchObject({ files: 2, bytes: 3 });
+  expect(dropped.paths).toEqual([join(dropped.folder, 'photos'), join(dropped.folder, 'b')]);
+  expect(await readFile(join(dropped.folder, 'photos', 'a'), 'utf8')).toBe('abc');
+  expect(Math.round((await stat(join(dropped.folder, 'photos', 'a'))).mtimeMs)).toBe(1_000_000_000_000);
+  expect((await stat(join(dropped.folder, 'photos', 'empty', 'deep'))).isDirectory()).toBe(true);
+  expect((await stat(dropped.folder)).mode & 0o077).toBe(0);
+
+  const before = await readdir(folder);
+  const fails: [Uint8Array, string][] = [
+    [dropBody([]), 'usage'],
+    [dropBody([{ path: 'x', content: 'abc' }]).subarray(0, -5), 'message-malformed'],
+    [
+      dropBody([
+        { path: 'x', content: 'abc' },
+        { path: 'x', content: 'def' },
+      ]),
+      'usage',
+    ],
+    [dropBody([{ path: 'x', content: Buffer.alloc(20_000) }]), 'no-space'],
+  ];
+  for (const [body, code] of fails) await expect(drops.take(inPieces(body))).rejects.toMatchObject({ code });
+  expect(await readdir(folder)).toEqual(before);
+});
+
+test('half a drop of a killed daemon is removed at the next start, and a whole one is not', async () => {
+  const { folder, drops } = await freshDrops();
+  await drops.clean(); // no folder yet
+  const { folder: whole } = await drops.take(inPieces(dropBody([{ path: 'a', content: 'x' }])));
+  await mkdir(join(folder, 'half'));
+  await writeFile(join(folder, 'half', 'a'), 'x');
+  await writeFile(join(folder, 'half.open'), '');
+  // Standard input of a command that may still run.
+  await writeFile(join(folder, 'input'), '');
+  await writeFile(join(folder, 'input.open'), '');
+  await drops.clean();
+  expect((await readdir(folder)).toSorted()).toEqual(
+    [whole.slice(folder.length + 1), 'input', 'input.open'].toSorted(),
+  );
+});
+
+let network: NetworkHere;
+let anna: ClientHere;
+let bob: ClientHere;
+
+beforeAll(async () => {
+  network = await NetworkHere.open();
+  [anna, bob] = [await network.add('anna'), await network.add('bob')];
+  await anna.sees('bob');
+});
+
+afterAll(() => network[Symbol.asyncDispose]());
+
+async function historyOf(job: string) {
+  return await until(
+    () => anna.ask('history', job).then(() => anna.run('history', job, '--json')),
+    ({ stdout }) => /"state":"(done|failed)"/.test(stdout),
+  );
+}
+
+test('what is dropped on a peer arrives with receipts, shows its own names, and leaves no copy', async () => {
+  const things = [
+    { path: 'shoot/a.mov', content: Buffer.alloc(3_000_000, 7), mtime: 1_700_000_000_000 },
+    { path: 'shoot/empty' },
+    ...Array.from({ length: 100 }, (_, n) => ({ path: `shoot/many/${n}`, content: `file ${n}` })),
+    { path: '<img onerror=alert(1)>.txt', content: 'x' },
+  ];
+  const { signal } = new AbortController();
+  const sent = await anna.daemon.drop(
+    { to: ['bob'], note: 'the shoot' },
+    inPieces(dropBody(things), 65_536),
+    signal,
+  );
+  expect(sent).toMatchObject({ files: 102, bytes: 3_000_000 + 690 + 1 });
+  const { stdout } = await historyOf(sent.job);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines[0]).toMatchObject({
+    kind: 'send',
+    paths: ['shoot', '<img onerror=alert(1)>.txt'],
+    note: 'the shoot',
+    state: 'done',
+  });
+  const receipts = lines.filter(({ type }) => type === 'receipt');
+  expect(receipts).toHaveLength(102);
+  expect(receipts.map(({ path }) => path).toSorted()).toEqual(
+    things
+      .filter((each) => 'content' in each)
+      .map(({ path }) => path)
+      .toSorted(),
+  );
+
+  const inbox = join(bob.home, 'inbox', 'anna');
+  expect(await readFile(join(inbox, 'shoot', 'a.mov'))).toEqual(things[0]?.content);
+  expect(Math.round((await stat(join(inbox, 'shoot', 'a.mov'))).mtimeMs)).toBe(1_700_000_000_000);
+  expect((await stat(join(inbox, 'shoot', 'empty'))).isDirectory()).toBe(true);
+  await until(
+    () => readdir(join(anna.home, 'outgoing')),
+    (left) => left.length === 0,
+  );
+});
+
+test('a drop on an unknown recipient, or whose page goes away, begins nothing', async () => {
+  const before = (await anna.ask('history')).jobs;
+  const body = () => inPieces(dropBody([{ path: 'a', content: 'x' }]));
+  const { signal } = new AbortController();
+  await expect(anna.daemon.drop({ to: ['nobody-here'], note: '' }, body(), signal)).rejects.toMatchObject({
+    code: 'no-such-peer',
+  });
+  await expect(
+    anna.daemon.drop({ to: ['bob'], note: 'x'.repeat(10_000) }, body(), signal),
+  ).rejects.toMatchObject({ code: 'too-large' });
+  async function* cut(): AsyncGenerator<Uint8Array, void> {
+    yield* inPieces(dropBody([{ path: 'a', content: 'x' }]).subarray(0, 30));
+    throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+  }
+  await expect(anna.daemon.drop({ to: ['bob'], note: '' }, cut(), signal)).rejects.toMatchObject({
+    code: 'connection-closed',
+  });
+  expect((await anna.ask('history')).jobs).toEqual(before);
+  expect(await readdir(join(anna.home, 'outgoing'))).toEqual([]);
+});
