@@ -9,6 +9,7 @@ import { Drops } from '../../../apps/filer-client/src/send/drops.ts';
 import { dropBody, inPieces, type DroppedHere } from '../../support/dropped.ts';
 import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
+import { jsonLines } from '../../support/programs.ts';
 
 async function freshFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'filer-drops-'));
@@ -165,10 +166,7 @@ test('what is dropped on a peer arrives with receipts, shows its own names, and 
   );
   expect(sent).toMatchObject({ files: 102, bytes: 3_000_000 + 690 + 1 });
   const { stdout } = await historyOf(sent.job);
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
+  const lines = jsonLines({ stdout });
   expect(lines[0]).toMatchObject({
     kind: 'send',
     paths: ['shoot', '<img onerror=alert(1)>.txt'],
@@ -177,7 +175,7 @@ test('what is dropped on a peer arrives with receipts, shows its own names, and 
   });
   const receipts = lines.filter(({ type }) => type === 'receipt');
   expect(receipts).toHaveLength(102);
-  expect(receipts.map(({ path }) => path).toSorted()).toEqual(
+  expect(receipts.map(({ path }) => String(path)).toSorted()).toEqual(
     things
       .filter((each) => 'content' in each)
       .map(({ path }) => path)
