@@ -120,6 +120,7 @@ test('the beginning of several ids names none of them', () => {
       from: anna.id,
       fromName: 'anna',
       folder: '/inbox',
+      contents: [],
       mirror: false,
       refusals: [],
     };

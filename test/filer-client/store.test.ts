@@ -42,6 +42,7 @@ test('a sender that offers without end is remembered by its last offers, and wha
     fromName: 'anna',
     folder: '/inbox',
     names: ['a'],
+    contents: [],
     files: 1,
     bytes: 1,
     note: '',

@@ -13,6 +13,9 @@ const text = readdirSync(folder)
 /** What only our own commands and pages are told, and no `--json` prints. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   connections: ['direction'],
+  inbox: ['more'],
+  messages: ['more'],
+  historyJob: ['moreFailures', 'moreReceipts'],
   disconnect: ['closed'],
   send: ['bytes'],
   retry: ['bytes'],

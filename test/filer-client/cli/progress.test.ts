@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { BusyTime } from '../../../apps/filer-client/src/cli/files/busy-time.ts';
 import { deliveredWords } from '../../../apps/filer-client/src/cli/files/job-summary.ts';
-import { progressWords } from '../../../apps/filer-client/src/cli/files/progress-messages.ts';
+import { progressWords } from '../../../apps/filer-client/src/jobs/progress-words.ts';
 import { LiveProgress } from '../../../apps/filer-client/src/jobs/live-progress.ts';
 import { ProgressThrottle, TransferRate } from '@filer/program';
 

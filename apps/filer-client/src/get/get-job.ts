@@ -104,7 +104,15 @@ export class GetJob {
   get document(): FetchingDocument {
     const { peer, path } = this.#request;
     const progress = this.#progress.at(performance.now());
-    return { from: peer.name, fromId: peer.id, path, dest: this.#path, since: this.#since, progress };
+    return {
+      job: this.id,
+      from: peer.name,
+      fromId: peer.id,
+      path,
+      dest: this.#path,
+      since: this.#since,
+      progress,
+    };
   }
 
   /** @throws the reason of `signal` when it was cancelled; all else stands in the result */

@@ -1,6 +1,7 @@
 import { timeLeftMs, TransferRate } from '@filer/program';
 import type { Progress } from '../api/contract/send.ts';
 import type { Amounts, ProgressDocument } from '../api/contract/transfers.ts';
+import { progressWords } from './progress-words.ts';
 
 /** How far a transfer is that runs in this process. Its rate is that of the bytes that travel. */
 export class LiveProgress {
@@ -20,6 +21,7 @@ export class LiveProgress {
   at(now: number): ProgressDocument | null {
     if (this.#latest === undefined) return null;
     const bytesPerSecond = Math.round(this.#rate.at(this.#bytesSent, now));
-    return { ...this.#latest, bytesPerSecond, etaMs: timeLeftMs(this.#latest, bytesPerSecond) ?? null };
+    const etaMs = timeLeftMs(this.#latest, bytesPerSecond) ?? null;
+    return { ...this.#latest, bytesPerSecond, etaMs, words: progressWords(this.#latest, bytesPerSecond) };
   }
 }

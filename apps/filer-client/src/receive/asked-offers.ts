@@ -74,7 +74,7 @@ export class AskedOffers {
     { signal, asked }: Asker,
   ): Promise<Cap> {
     this.#refuseTooMany(from.id);
-    const { job, names, files, bytes, note, mirror = false } = offer;
+    const { job, names, contents = [], files, bytes, note, mirror = false } = offer;
     const { offers } = this.#member;
     const known = offers.find(from.id, job);
     const id = known?.id ?? randomUUID();
@@ -85,6 +85,7 @@ export class AskedOffers {
       fromName: from.name,
       folder,
       names,
+      contents,
       files,
       bytes,
       note,

@@ -74,6 +74,22 @@ export function deliveryDocument(delivery: InboxDelivery): InboxDeliveryDocument
 export function offerDocument(offer: AskedOffer): InboxOffer {
   const { id, fromName: from, from: fromId, folder: path, names, files, bytes: size, note, state } = offer;
   const { reason, mirror, refusals } = offer;
+  const contents = offer.contents.map((each) => ({ files: each.files, size: each.bytes }));
   const receivedAt = iso(offer.offeredAt);
-  return { id, from, fromId, path, names, files, size, note, receivedAt, state, reason, mirror, refusals };
+  return {
+    id,
+    from,
+    fromId,
+    path,
+    names,
+    contents,
+    files,
+    size,
+    note,
+    receivedAt,
+    state,
+    reason,
+    mirror,
+    refusals,
+  };
 }

@@ -10,7 +10,7 @@ import { markOf, newSpoolFile, removeSpooled } from './spool-folder.ts';
 export interface Dropped {
   /** Of this drop alone. */
   readonly folder: string;
-  /** What lies in it, absolute. */
+  /** What is in it, absolute. */
   readonly paths: readonly string[];
   readonly files: number;
   readonly bytes: number;

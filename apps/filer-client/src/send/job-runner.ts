@@ -179,22 +179,28 @@ export class JobRunner {
     return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === how).length;
   }
 
-  /** Continues a paused job; no one follows it. @returns recipients that are served again */
-  async resume(id: string): Promise<number> {
+  /**
+   * Continues a job; no one follows it.
+   *
+   * @param which of its recipients @returns how many are served again
+   */
+  async resume(id: string, which: 'paused' | 'undelivered'): Promise<number> {
     this.#requireOpen();
     const job = this.#jobs.job(id);
-    const paused = this.#jobs.deliveries(id).filter(({ state }) => state === 'paused').length;
+    const isMeant = ({ state }: KeptDelivery): boolean =>
+      which === 'paused' ? state === 'paused' : state !== 'delivered';
+    const meant = this.#jobs.deliveries(id).filter(isMeant).length;
     const got = job === undefined ? undefined : keptGet(job);
     if (got !== undefined) {
       for (const listener of this.#getListeners) listener(got);
-      return paused;
+      return meant;
     }
     const stopping = this.#live.get(id);
     if (stopping?.isStopped === true) await stopping.ended();
-    if (!this.#jobs.reopen(id, this.#owner, Date.now(), 'paused')) return 0;
+    if (!this.#jobs.reopen(id, this.#owner, Date.now(), which)) return 0;
     const live = this.#liveOrEnd(id);
     if (live !== undefined) this.#placeWaiting(live);
-    return paused;
+    return meant;
   }
 
   /** This machine leaves its network: nothing that runs or waits can continue. @returns how many jobs that ends */

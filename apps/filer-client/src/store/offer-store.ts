@@ -1,5 +1,6 @@
 import {
   type ErrorCode,
+  type OfferContent,
   type ShareBounds,
   fieldsOf,
   FilerError,
@@ -11,6 +12,9 @@ import {
 } from '@filer/protocol';
 import { integerIn, textIn, type Database } from '@filer/program';
 import { MachineRoom, ROOMS } from './machine-room.ts';
+
+/** Of names with what is below each. */
+const MAX_NAMES_BYTES = MAX_OFFER_BYTES + 64 * MAX_OFFER_NAMES;
 
 /** `lost`: its sender went away and may come back. */
 export const OFFER_STATES = ['waiting', 'lost', 'withdrawn', 'declined', 'accepted'] as const;
@@ -27,6 +31,8 @@ export interface AskedOffer {
   readonly folder: string;
   /** The first of what would lie there. */
   readonly names: readonly string[];
+  /** What is below each of them; empty where the sender did not tell. */
+  readonly contents: readonly OfferContent[];
   readonly files: number;
   readonly bytes: number;
   readonly note: string;
@@ -71,7 +77,7 @@ export class OfferStore {
           offer.from,
           offer.fromName,
           offer.folder,
-          JSON.stringify(offer.names),
+          writeNames(offer),
           offer.files,
           offer.bytes,
           offer.note,
@@ -130,7 +136,7 @@ function offerOf(row: Record<string, unknown>): AskedOffer {
     from: textIn(row, 'sender'),
     fromName: textIn(row, 'sender_name'),
     folder: textIn(row, 'folder'),
-    names: namesOf(textIn(row, 'names')),
+    ...namesOf(textIn(row, 'names')),
     files: integerIn(row, 'files'),
     bytes: integerIn(row, 'bytes'),
     note: textIn(row, 'note'),
@@ -157,11 +163,26 @@ function refusalsOf(json: string): ForeseenRefusal[] {
   }
 }
 
-function namesOf(json: string): string[] {
+/** As names alone, or each with what is below it: `[name, files, bytes]`. */
+function writeNames({ names, contents }: AskedOffer): string {
+  const isTold = contents.length === names.length;
+  return JSON.stringify(
+    isTold ? names.map((name, n) => [name, contents[n]?.files, contents[n]?.bytes]) : names,
+  );
+}
+
+function namesOf(json: string): Pick<AskedOffer, 'names' | 'contents'> {
   try {
-    return listOf(parseJson(Buffer.from(json), 'names', MAX_OFFER_BYTES), 'names', MAX_OFFER_NAMES, String);
+    const list = parseJson(Buffer.from(json), 'names', MAX_NAMES_BYTES);
+    const all = listOf(list, 'names', MAX_OFFER_NAMES, (value) => [value].flat());
+    return {
+      names: all.map(([name]) => String(name)),
+      contents: all
+        .filter(({ length }) => length === 3)
+        .map(([, files, bytes]) => ({ files: Number(files), bytes: Number(bytes) })),
+    };
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
-    return [];
+    return { names: [], contents: [] };
   }
 }

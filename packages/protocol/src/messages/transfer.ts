@@ -10,6 +10,7 @@
  * A `dir` comes before what is in it; it and a `link` (whose `target` never leaves the first folder of its
  * path) are made at once, and no stream follows.
  */
+import { FilerError } from '../errors.ts';
 import type { Message } from '../header.ts';
 import { MAX_NOTE_CHARS, MAX_OFFER_BYTES } from '../limits.ts';
 import { json } from './content.ts';
@@ -21,6 +22,12 @@ import { JOB_PATTERN, pathOf } from './transfer-fields.ts';
 
 /** Top names that an offer shows. */
 export const MAX_OFFER_NAMES = 100;
+
+/** What is sent under one of these names: a file, or a folder with all that is in it. */
+export interface OfferContent {
+  readonly files: number;
+  readonly bytes: number;
+}
 
 /** What becomes of a file or link whose name is taken by another one. */
 export const CONFLICTS = ['update', 'rename', 'skip', 'overwrite', 'newer'] as const;
@@ -98,24 +105,46 @@ export const offerMessage = message({
     mirror: flag(),
   },
   content: json({
-    shape: '{ names, note }',
+    shape: '{ names, note, contents? }',
     maxBytes: MAX_OFFER_BYTES,
     read: (value, what) => {
       const fields = fieldsOf(value, what);
-      return {
-        /** The first top names, for people. As hostile as every name from another machine. */
-        names: listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf),
-        note: textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS }),
-      };
+      /** The first top names, for people. As hostile as every name from another machine. */
+      const names = listOf(fields['names'], 'names', MAX_OFFER_NAMES, pathOf);
+      const note = textOf(fields['note'] ?? '', 'note', { max: MAX_NOTE_CHARS });
+      return { names, note, ...contentsIn(fields['contents'], names.length) };
     },
-    write: ({ names, note }: { readonly names: readonly string[]; readonly note: string }) => ({
+    write: ({ names, note, contents }: OfferWords) => ({
       names: names.slice(0, MAX_OFFER_NAMES),
       note,
+      ...(contents === undefined ? {} : { contents: contents.slice(0, MAX_OFFER_NAMES) }),
     }),
   }),
   answers: [answerMessage],
 });
 export type Offer = Omit<Given<typeof offerMessage>, 'id'>;
+
+interface OfferWords {
+  readonly names: readonly string[];
+  readonly note: string;
+  /** Of each name, where all is counted: for people. @default not told */
+  readonly contents?: readonly OfferContent[];
+}
+
+/** What does not fit the names is not told: it is for people. @throws FilerError `message-malformed` */
+function contentsIn(value: unknown, names: number): { contents?: OfferContent[] } {
+  if (value === undefined) return {};
+  const contents = listOf(value, 'contents', MAX_OFFER_NAMES, (each, what) => {
+    const { files, bytes } = fieldsOf(each, what);
+    return { files: amountOf(files, `${what}.files`), bytes: amountOf(bytes, `${what}.bytes`) };
+  });
+  return contents.length === names ? { contents } : {};
+}
+
+function amountOf(value: unknown, what: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new FilerError('message-malformed', `${what} is not a number from 0 on`);
+}
 
 /** This side is busy without progress on the wire. */
 export const workingMessage = message({

@@ -11,7 +11,7 @@ import type { Requests } from '../wire/requests.ts';
 export async function propose(
   requests: Requests,
   offer: Offer,
-  count: () => Promise<Pick<Offer, 'files' | 'bytes' | 'largest' | 'names'>>,
+  count: () => Promise<Pick<Offer, 'files' | 'bytes' | 'largest' | 'names' | 'contents'>>,
 ): Promise<boolean> {
   const ask = (given: Offer): Promise<boolean> =>
     requests.ask('answer', (id) => formatOffer(given, id), takesSmall);

@@ -41,7 +41,7 @@ import { Requests } from '../wire/requests.ts';
 import type { SendOptions, SendOutcome } from './send-options.ts';
 import { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
-import { countAll, SourceBatcher, type Totals } from './source-batcher.ts';
+import { countAll, SourceBatcher, Tops, type Totals } from './source-batcher.ts';
 import { propose } from './propose.ts';
 
 /** Entries in the first batch: the first file is on its way before much was walked. */
@@ -219,11 +219,14 @@ class Sending implements OutgoingOwner {
 
   /** @returns whether the offer was taken */
   async #offer(first: readonly Source[]): Promise<boolean> {
-    const names = first.filter(({ inTree }) => !inTree).map(({ name }) => name);
+    const tops = new Tops();
+    for (const source of first) tops.add(source, source.size);
     const { isCounted, files, bytes, largest } = this.#batcher;
     const totals = { complete: isCounted, files, bytes, largest };
     const { note = '', onConflict, checksum, mirror } = this.#options;
-    const offer = { job: this.#job, ...totals, names, note, onConflict, checksum, mirror };
+    const { names, contents } = tops;
+    const told = isCounted ? { names, contents } : { names };
+    const offer = { job: this.#job, ...totals, ...told, note, onConflict, checksum, mirror };
     try {
       this.#outgoing.packsSmall = await propose(this.#requests, offer, () => this.#countAll());
       this.#isAnswered = true;

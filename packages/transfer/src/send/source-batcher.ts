@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { MAX_BATCH_NAME_CHARS, MAX_OFFER_NAMES } from '@filer/protocol';
+import { MAX_BATCH_NAME_CHARS, MAX_OFFER_NAMES, type OfferContent } from '@filer/protocol';
 import type { SentFolder } from './gone-files.ts';
 import type { Source, SourceFile } from './source.ts';
 import { walkSources, type WalkOptions } from './walk.ts';
@@ -15,6 +15,8 @@ export interface Totals {
   readonly largest: number;
   /** Of what a person named, the first. */
   readonly names: readonly string[];
+  /** What is below each of them. */
+  readonly contents: readonly OfferContent[];
 }
 
 /** Walks once to count; what cannot be read is told by the walk that sends. Ends early once it is over. */
@@ -24,7 +26,7 @@ export async function countAll(
   isOver: () => boolean,
 ): Promise<Totals> {
   let [found, files, bytes, largest] = [0, 0, 0, 0];
-  const names: string[] = [];
+  const tops = new Tops();
   for await (const { kind, size, name, inTree, growing } of walkSources(sources, {
     ...which,
     failed: () => undefined,
@@ -34,11 +36,34 @@ export async function countAll(
     const own = growing === undefined ? size : (await growing.reach(Infinity)).bytes;
     bytes = sumOf(bytes, own);
     largest = Math.max(largest, own);
-    if (!inTree && names.length < MAX_OFFER_NAMES) names.push(name);
+    tops.add({ kind, name, inTree }, own);
     if (++found % COUNTED_AT_ONCE === 0) await turn();
     if (isOver()) break;
   }
-  return { files, bytes, largest, names };
+  return { files, bytes, largest, ...tops };
+}
+
+/** The first names that a person named, and what is below each. */
+export class Tops {
+  readonly names: string[] = [];
+  readonly contents: OfferContent[] = [];
+  /** Whether what comes next is below the last of them. */
+  #isInside = false;
+
+  /** In the order in which they are found: what is in a folder follows it. */
+  add({ kind, name, inTree }: Pick<Source, 'kind' | 'name' | 'inTree'>, size: number): void {
+    if (!inTree) {
+      this.#isInside = this.names.length < MAX_OFFER_NAMES;
+      if (this.#isInside) {
+        this.names.push(name);
+        this.contents.push({ files: 0, bytes: 0 });
+      }
+    }
+    const last = this.contents.at(-1);
+    if (!this.#isInside || last === undefined || kind === 'dir') return;
+    const bytes = sumOf(last.bytes, size);
+    this.contents[this.contents.length - 1] = { files: last.files + 1, bytes };
+  }
 }
 
 /** Sparse files can be so large that their sum is no safe integer: then the sum is the largest one. */

@@ -13,6 +13,8 @@ const inboxOffer = v.object({
   path: v.string(),
   /** The first of what it has at its top. */
   names: arrayOf(v.string()),
+  /** What is below each of them; empty where the sender does not tell. */
+  contents: arrayOf(v.object({ files: v.number(), size: v.number() })),
   files: v.number(),
   size: v.number(),
   note: v.string(),

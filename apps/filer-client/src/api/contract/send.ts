@@ -1,5 +1,5 @@
 import { CONFLICTS } from '@filer/protocol';
-import { arrayOf, errorCode, method, text } from '@filer/program';
+import { arrayOf, count, errorCode, method, text } from '@filer/program';
 import * as v from 'valibot';
 import { deliveryCounts } from './counts.ts';
 
@@ -296,6 +296,19 @@ export const sendMethods = {
   /** Stops a job for now: it keeps its place, and continues with `resume`. */
   pause: method('pause', { params: v.object({ job }), result: jobChanged }),
 
-  /** Continues a paused job in the daemon, and follows nothing. */
-  resume: method('resume', { params: v.object({ job }), result: jobChanged }),
+  /**
+   * Continues a paused job in the daemon, and follows nothing.
+   *
+   * @param ended whether it may also be one that failed, was cancelled or interrupted
+   */
+  resume: method('resume', {
+    params: v.object({ job, ended: v.optional(v.boolean()) }),
+    result: jobChanged,
+  }),
+
+  /** What can be said of a drop in a page before its first byte: who gets it, and whether there is room for it. */
+  dropCheck: method('dropCheck', {
+    params: v.object({ to: arrayOf(anyText, 10_000), note: anyText, files: count, bytes: count }),
+    result: v.object({ recipients: arrayOf(v.object({ name: v.string(), id: v.string() })) }),
+  }),
 };

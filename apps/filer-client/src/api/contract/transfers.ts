@@ -16,6 +16,8 @@ const progressDocument = v.object({
   bytesPerSecond: v.number(),
   /** Null while it cannot be told. */
   etaMs: v.nullable(v.number()),
+  /** All of it, for people. */
+  words: v.string(),
 });
 export type ProgressDocument = v.InferOutput<typeof progressDocument>;
 
@@ -77,6 +79,7 @@ export type IncomingTransfer = v.InferOutput<typeof incomingTransfer>;
 
 /** What is fetched here now. */
 const fetchingDocument = v.object({
+  job: v.string(),
   from: v.string(),
   fromId: v.string(),
   /** `SHARE/path/below` at the peer. */

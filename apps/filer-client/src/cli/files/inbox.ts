@@ -208,7 +208,7 @@ function fileItem(item: InboxItem): object {
 }
 
 function offerItem(offer: AskedOffer): object {
-  const { names, files, reason, mirror, refusals, ...item } = offerDocument(offer);
-  const more = { job: offer.job, files, names, reason, mirror, refusals };
+  const { names, contents, files, reason, mirror, refusals, ...item } = offerDocument(offer);
+  const more = { job: offer.job, files, names, contents, reason, mirror, refusals };
   return { ...item, name: names[0] ?? '', digest: null, ...more };
 }

@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { formatBytes, printable } from '@filer/program';
-import { progressWords } from './progress-messages.ts';
 import type { JobDocument, RecipientDocument } from '../../api/contract/transfers.ts';
 
 /** `a.txt, b and 3 more`, `standard input as x.tar`, or `share/path, fetched` */
@@ -17,7 +16,7 @@ export function pathsInWords({ kind, paths, as, into, shared }: JobDocument): st
 /** `bob  running: 3 files, 12 MB of 40 MB` */
 export function recipientInWords(recipient: RecipientDocument): string {
   const { name, state, status, filesSent, bytesSent, bytesTotal, progress } = recipient;
-  if (progress !== null) return `${name}  ${state}: ${progressWords(progress, progress.bytesPerSecond)}`;
+  if (progress !== null) return `${name}  ${state}: ${progress.words}`;
   const how =
     state === 'running'
       ? `${filesSent === 1 ? '1 file' : `${filesSent} files`}, ${formatBytes(bytesSent)} of ${formatBytes(bytesTotal)} sent`

@@ -13,7 +13,6 @@ import { call } from '../../api/daemon-client.ts';
 import type { Transfers } from '../../api/contract/transfers.ts';
 import type { ProgressDocument } from '../../api/contract/transfers.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
-import { progressWords } from './progress-messages.ts';
 import { watchState, type Watched } from '../watch/watch-state.ts';
 
 export const args = { watch: flag('keep running, and show every change') };
@@ -45,7 +44,9 @@ export function transferItems({ outgoing, incoming, fetching, serving }: Transfe
   return [
     ...outgoing.map((job) => [
       `${job.job}  ${job.state}  ${pathsInWords(job)}, ${formatAgo(Date.parse(job.createdAt), now)}`,
-      ...job.recipients.map((recipient) => `  to ${recipientInWords(recipient)}`),
+      ...job.recipients.map(
+        (recipient) => `  ${job.kind === 'get' ? 'from' : 'to'} ${recipientInWords(recipient)}`,
+      ),
     ]),
     ...incoming.map(({ from, path, bytesReceived, bytesTotal }) => [
       `from ${from}  ${formatBytes(bytesReceived)} of ${formatBytes(bytesTotal)}${path === '' ? '' : `  ${printable(path)}`}`,
@@ -58,5 +59,5 @@ export function transferItems({ outgoing, incoming, fetching, serving }: Transfe
 }
 
 function amountWords(progress: ProgressDocument | null): string {
-  return progress === null ? 'begins' : progressWords(progress, progress.bytesPerSecond);
+  return progress?.words ?? 'begins';
 }

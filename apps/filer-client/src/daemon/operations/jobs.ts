@@ -5,7 +5,7 @@ import { keptGet } from '../../jobs/kept-get.ts';
 import { findJob } from '../../jobs/find-job.ts';
 import { jobDocument } from '../../jobs/job-documents.ts';
 import { withoutDaemon } from '../../jobs/job-leases.ts';
-import { namedPaths, parseKeptRequest, pulledPath } from '../../jobs/send-request.ts';
+import { namedPaths, parseKeptRequest, pulledPath, type SendRequest } from '../../jobs/send-request.ts';
 import { requireWhole } from '../../send/spool-folder.ts';
 import { verifyJob } from '../../verify/verify-job.ts';
 import { notJoinedAnyLonger } from '../../network/member.ts';
@@ -33,7 +33,8 @@ export const transfers: OperationOf<typeof transferMethods.transfers> = ({ membe
   return {
     outgoing: member.jobs
       .open()
-      .filter((job) => keptGet(job) === undefined)
+      // A get that runs is shown with what is fetched.
+      .filter((job) => job.state === 'paused' || keptGet(job) === undefined)
       .map((job) => {
         const document = namedNow(jobDocument(member.jobs, job, progressOf));
         return daemon.isRunning ? document : withoutDaemon(document, job);
@@ -54,6 +55,14 @@ export const retry: OperationOf<typeof sendMethods.retry> = async (context, para
       'unsupported',
       `job ${job.id} is a get: call \`get\` with its id, as \`filer-client retry\` does`,
     );
+  const request = requireRepeatable(context, job);
+  const summed = params.summed === true ? namedPaths(request) : undefined;
+  await context.daemon.prepareTransfers();
+  return await followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));
+};
+
+/** @returns what is sent again @throws FilerError when a job cannot be repeated from here */
+function requireRepeatable(context: OperationContext, job: KeptJob): SendRequest {
   if (pulledPath(job.request) !== undefined) {
     const [who] = context.member.jobs.deliveries(job.id);
     if (who?.peer === context.member.server.id) {
@@ -73,13 +82,11 @@ export const retry: OperationOf<typeof sendMethods.retry> = async (context, para
       `job ${job.id} was made in another network, which this machine has left: send the files again`,
     );
   }
-  const request = parseKeptRequest(job.request);
   const isOpen = context.member.jobs.deliveries(job.id).some(({ state }) => state !== 'delivered');
+  const request = parseKeptRequest(job.request);
   if (request.spooled && isOpen) requireWhole(request);
-  const summed = params.summed === true ? namedPaths(request) : undefined;
-  await context.daemon.prepareTransfers();
-  return await followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));
-};
+  return request;
+}
 
 /** `cancel JOB` */
 export const cancel: OperationOf<typeof sendMethods.cancel> = async (context, params) => {
@@ -101,9 +108,12 @@ export const resume: OperationOf<typeof sendMethods.resume> = async (context, pa
   context.daemon.requireRunning(
     `job ${job.id} can continue in the background only while a daemon runs here (\`filer-client retry ${job.id}\` continues it without one)`,
   );
-  requireState(job, ['paused'], 'is paused');
+  if (params.ended !== true) requireState(job, ['paused'], 'is paused');
+  else requireState(job, ['paused', 'failed', 'cancelled', 'interrupted'], 'has ended otherwise than well');
+  const which = job.state === 'paused' ? 'paused' : 'undelivered';
+  requireRepeatable(context, job);
   await context.daemon.prepareTransfers();
-  return { job: job.id, recipients: await context.jobs.resume(job.id) };
+  return { job: job.id, recipients: await context.jobs.resume(job.id, which) };
 };
 
 /** @throws FilerError `no-such-job` */

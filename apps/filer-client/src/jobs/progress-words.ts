@@ -1,5 +1,5 @@
 import { amountWords } from '@filer/program';
-import type { Amounts } from '../../api/contract/transfers.ts';
+import type { Amounts } from '../api/contract/transfers.ts';
 
 /**
  * How far it is, in words: bytes, files where there are several, rate, time left. Totals that may still grow have a

@@ -1,0 +1,28 @@
+import { formatBytes } from '@filer/program';
+import { FilerError } from '@filer/protocol';
+import type { sendMethods } from '../../api/contract/send.ts';
+import type { OperationOf } from '../operation-context.ts';
+import { findRecipients } from './recipients.ts';
+import { requireShortNote } from './send.ts';
+
+/** As one of `send`. */
+const TIMEOUT_MS = 60_000;
+
+/** What a page asks before it sends what was dropped: a refusal in the middle of that is not heard by every browser. */
+export const dropCheck: OperationOf<typeof sendMethods.dropCheck> = async (
+  context,
+  { to, note, files, bytes },
+  { signal },
+) => {
+  const { room } = context.member;
+  requireShortNote(note);
+  const recipients = await findRecipients(context, to, signal, TIMEOUT_MS);
+  if (bytes > room.bytes || files > room.files) {
+    const free = formatBytes(Math.max(0, room.bytes));
+    throw new FilerError(
+      'no-space',
+      `what is dropped is copied until everyone has it, and its ${formatBytes(bytes)} do not fit into ${free} of free space: send it with \`filer-client send\`, which keeps no copy`,
+    );
+  }
+  return { recipients: recipients.map(({ name, id }) => ({ name, id })) };
+};

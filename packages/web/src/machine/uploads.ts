@@ -1,0 +1,129 @@
+import { signal } from '@preact/signals';
+import { connection } from '../ui/events.ts';
+import { announce } from '../ui/toasts.tsx';
+import { api } from './api.ts';
+import { transfers, until } from './documents.ts';
+import { dropBody, pickedBytes, pickedWords, type Picked } from './picked.ts';
+
+/** What is handed to the daemon now, or could not be. */
+export interface Upload {
+  readonly number: number;
+  readonly what: string;
+  readonly to: readonly string[];
+  readonly bytes: number;
+  readonly bytesDone: number;
+  /** Why it ended before its end. */
+  readonly problem: string | undefined;
+  /** Whether the daemon is away, and is waited for. */
+  readonly isWaiting: boolean;
+  readonly stop: () => void;
+  readonly again: () => void;
+}
+
+export const uploads = signal<readonly Upload[]>([]);
+
+/** A daemon that restarts is there again soon: after so many tries a person decides. */
+const TRIES = 3;
+
+let count = 0;
+
+/** Hands what was picked to the daemon, which sends it. @param to names, `@group`, `@all` */
+export function upload(things: readonly Picked[], to: readonly string[], note = ''): void {
+  if (things.length === 0) {
+    announce('There was nothing to send in what was dropped.', true);
+    return;
+  }
+  const number = ++count;
+  const stopping = new AbortController();
+  const change = (values: Partial<Upload>): void => {
+    uploads.value = uploads.value.map((each) => (each.number === number ? { ...each, ...values } : each));
+  };
+  const remove = (): void => {
+    uploads.value = uploads.value.filter((each) => each.number !== number);
+  };
+  const fresh: Upload = {
+    number,
+    what: pickedWords(things),
+    to,
+    bytes: pickedBytes(things),
+    bytesDone: 0,
+    problem: undefined,
+    isWaiting: false,
+    stop: () => {
+      stopping.abort();
+      remove();
+    },
+    again: () => {
+      remove();
+      upload(things, to, note);
+    },
+  };
+  uploads.value = [...uploads.value, fresh];
+  const files = things.filter(({ file }) => file !== undefined).length;
+  const run = async (): Promise<void> => {
+    const { signal: stop } = stopping;
+    for (let tries = 1; ; tries++) {
+      try {
+        await api.read('dropCheck', { to, note, files, bytes: fresh.bytes }, { signal: stop });
+        await post(dropBody(things), to, note, stop, (bytesDone) => change({ bytesDone }));
+        break;
+      } catch (error) {
+        if (stop.aborted) return;
+        const isAway = error instanceof Away || codeOf(error) === 'unreachable';
+        if (!isAway || tries >= TRIES) {
+          change({ problem: error instanceof Error ? error.message : 'it failed', isWaiting: false });
+          return;
+        }
+        change({ isWaiting: true, bytesDone: 0 });
+        await new Promise((wake) => setTimeout(wake, 1_000));
+        await until(() => connection.value === 'live');
+        change({ isWaiting: false });
+      }
+    }
+    remove();
+    transfers().refresh();
+  };
+  void run();
+}
+
+/** The daemon went away, or the files cannot be read any more: a browser does not say which. */
+class Away extends Error {}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/** Not `fetch`: that tells of no progress while it sends. */
+function post(
+  body: Blob,
+  to: readonly string[],
+  note: string,
+  stop: AbortSignal,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const query = new URLSearchParams([...to.map((each) => ['to', each]), ['note', note]]);
+    request.open('POST', `/api/drop?${query}`);
+    request.setRequestHeader('content-type', 'application/octet-stream');
+    request.upload.addEventListener('progress', ({ loaded }) => onProgress(loaded));
+    request.addEventListener('load', () => {
+      if (request.status === 200) resolve();
+      else reject(new Error(messageIn(request.responseText)));
+    });
+    const away = 'the daemon went away, or a file changed or disappeared while it was read';
+    request.addEventListener('error', () => reject(new Away(away)));
+    request.addEventListener('abort', () => reject(new Away('stopped')));
+    stop.addEventListener('abort', () => request.abort(), { once: true });
+    request.send(body);
+  });
+}
+
+function messageIn(text: string): string {
+  try {
+    const { error } = JSON.parse(text);
+    return String(error.message);
+  } catch {
+    return 'the daemon did not take it';
+  }
+}
