@@ -190,6 +190,9 @@ async function main(): Promise<void> {
   const dashboard = await run('ip-server', ['dashboard'], server);
   say('The network keeps running. Its dashboard, in a browser on this machine:');
   say(`  ${dashboard.trim()}`);
+  const { url: page } = await json('filer-client', ['open', '--print'], homes.alice);
+  say('and the page of alice:');
+  say(`  ${String(page)}`);
   say('Try next, in this folder:');
   say(`  FILER_HOME=${homes.alice} npx filer-client peers`);
   say(`  FILER_HOME=${homes.alice} npx filer-client message bob "did you get it?"`);

@@ -15,7 +15,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   connections: ['direction'],
   inbox: ['more'],
   messages: ['more'],
-  historyJob: ['moreFailures', 'moreReceipts'],
+  historyJob: ['receipts', 'moreFailures', 'moreReceipts'],
   disconnect: ['closed'],
   send: ['bytes'],
   retry: ['bytes'],

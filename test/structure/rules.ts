@@ -12,6 +12,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['cli'],
     ['api'],
     ['daemon'],
+    ['http'],
     ['reports', 'watch'],
     ['send', 'get', 'receive', 'serve', 'verify'],
     ['jobs', 'network'],

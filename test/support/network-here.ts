@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHostPort, type HostPort } from '@filer/protocol';
 import { createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
+import { builtPage } from '../../apps/filer-client/src/cli/built-page.ts';
 import { openDaemon } from '../../apps/filer-client/src/daemon/compose.ts';
 import type { Daemon } from '../../apps/filer-client/src/daemon/daemon.ts';
 import { clientSettings } from '../../apps/filer-client/src/settings.ts';
@@ -47,7 +48,8 @@ export class ClientHere implements AsyncDisposable {
     let logged = '';
     let write = (text: string): void => void (logged += text);
     const log = await createLogger({ stream: { write: (text) => write(text) } });
-    const daemon = await openDaemon({ home: place, settings, software: '0.0.0', environment: env, log });
+    const started = { home: place, settings, software: '0.0.0', environment: env, log, pages: builtPage() };
+    const daemon = await openDaemon(started);
     const client = new ClientHere(home, daemon);
     client.log = logged;
     write = (text) => void (client.log += text);

@@ -20,6 +20,15 @@ import { RATE_WINDOW } from './rate-windows.ts';
 
 const HOST_PORT = customKind('HOST:PORT such as 0.0.0.0:10902 or [::]:10902', parseHostPort);
 
+/** @throws Error for what is no port */
+function parseHttpPort(text: string): number | 'off' {
+  if (text === 'off') return text;
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535) throw new Error('no port');
+  return Number(text);
+}
+
+const HTTP_PORT = customKind('a port such as 10983, or off', parseHttpPort);
+
 /** What a flag of `start`, a FILER_ variable or the configuration file can set. */
 export const clientSettings = {
   listen: optionalSetting(
@@ -93,6 +102,11 @@ export const clientSettings = {
     RATE_WINDOW,
     '50MB/s',
     'limit the total rate of all files that this machine receives and fetches, always or at certain hours',
+  ),
+  httpPort: optionalSetting(
+    HTTP_PORT,
+    '10983',
+    'port on 127.0.0.1 for the page of this machine, served from the start; off forbids the page (default: a free port, once `open` asks)',
   ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),

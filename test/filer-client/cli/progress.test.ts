@@ -99,6 +99,12 @@ test('who asks how far a transfer is gets rate and time left as they are then', 
       { ...amounts, bytesDone: 1_000 + second * 1_000, bytesSent: second * 1_000 },
       second * 1_000,
     );
-  expect(progress.at(2_000)).toEqual({ ...amounts, bytesDone: 3_000, bytesPerSecond: 1_000, etaMs: 7_000 });
+  expect(progress.at(2_000)).toEqual({
+    ...amounts,
+    bytesDone: 3_000,
+    bytesPerSecond: 1_000,
+    etaMs: 7_000,
+    words: '3 kB of 10 kB  1 kB/s  ETA 7s',
+  });
   expect(progress.at(4_000)).toMatchObject({ bytesPerSecond: 500, etaMs: 14_000 });
 });

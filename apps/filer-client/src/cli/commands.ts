@@ -138,6 +138,7 @@ export const commands: readonly Command[] = [
       'join a network with a link from `ip-server invite`',
       () => import('./network/join.ts'),
     ),
+    command('open', 'open the page of this machine in a browser', () => import('./network/open.ts')),
     command(
       'start',
       'run the daemon here: it receives files and messages',

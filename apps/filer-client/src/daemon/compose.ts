@@ -13,6 +13,7 @@ import {
   RpcServer,
 } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
+import { MachinePage } from '../http/machine-page.ts';
 import { Member } from '../network/member.ts';
 import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
@@ -50,6 +51,8 @@ export interface DaemonOptions {
   /** What a hook may see of it. */
   readonly environment: Environment;
   readonly log: Logger;
+  /** The folder of the built page, absolute. @default the API alone is served */
+  readonly pages?: string | undefined;
 }
 
 /**
@@ -162,7 +165,18 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   closing.defer(() => Promise.all(paths.map((path) => path.close())).then(() => undefined));
   member.reverse.listen();
 
-  const daemon = new Daemon({
+  const page = new MachinePage({
+    identity: member.identity,
+    kept: member.settings,
+    httpPort: settings.httpPort,
+    version: software,
+    events: member.events,
+    drop: (...dropped) => daemon.drop(...dropped),
+    methods: () => daemon.methods,
+    pages: options.pages,
+    log,
+  });
+  const daemon: Daemon = new Daemon({
     ...outreach,
     schedules,
     environment,
@@ -178,6 +192,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     fetches,
     collects,
     drops,
+    page,
     link,
     watches,
     scheduler,
@@ -187,6 +202,8 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   const onFault = (error: unknown): void =>
     log.error('a command failed for a fault of this program', { error });
   closing.adopt(await RpcServer.open(home, { methods: daemon.methods, onFault }), (it) => it.close());
+
+  closing.defer(() => page.close());
 
   // From here on it works.
   const advertise = settings.advertise.map(formatHostPort);
@@ -210,5 +227,6 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   texts.start();
   watches.start();
   scheduler.start();
+  await page.resume();
   return daemon;
 }

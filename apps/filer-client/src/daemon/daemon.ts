@@ -8,6 +8,7 @@ import type { IncomingTransfer, ServingDocument } from '../api/contract/transfer
 import type { GetJob } from '../get/get-job.ts';
 import { withFirst } from '../network/first-address.ts';
 import type { PeerServer } from '../network/peer-server.ts';
+import type { MachinePage } from '../http/machine-page.ts';
 import type { PeerSessions } from '../network/peer-sessions.ts';
 import type { ServerLink } from '../network/server-link.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
@@ -40,6 +41,7 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
   readonly watches: Watches;
   readonly scheduler: Scheduler;
   readonly drops: Drops;
+  readonly page: MachinePage;
   /** All that is to be closed. */
   readonly closing: AsyncDisposableStack;
 }
@@ -203,6 +205,15 @@ export class Daemon implements DaemonPart {
       if (!this.#stopping.signal.aborted)
         this.#parts.log.warn('a get has failed', { job: params.job, error });
     }
+  }
+
+  openPage(): Promise<string> {
+    return this.#parts.page.link();
+  }
+
+  /** Where the page is served; undefined while it is not. */
+  get pageUrl(): Promise<string> | undefined {
+    return this.#parts.page.url;
   }
 
   shutDown(reason: string): void {

@@ -110,6 +110,7 @@ function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
     sessionWith: none,
     answerOffers: () => requireRunning(),
     beginGet: () => requireRunning(),
+    openPage: () => requireRunning('the page of this machine is served by its daemon, and none runs here'),
     endFetches: none,
     scheduler: { wake: none, runNow: (name, signal) => runNow(parts, name, signal) },
     prepareTransfers: async () => {

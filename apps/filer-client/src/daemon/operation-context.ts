@@ -79,6 +79,8 @@ export interface DaemonPart {
   prepareSpool(): Promise<void>;
   /** Has a spooled report sent. @returns why it waits @throws FilerError where waiting helps nothing */
   sendSpooled(seq: number, signal: AbortSignal): Promise<string | undefined>;
+  /** Serves the page of this machine. @returns a link that lets its browser in @throws FilerError as `MachinePage.link` */
+  openPage(): Promise<string>;
   /** Ends the daemon in order. @param reason for the log */
   shutDown(reason: string): void;
 }

@@ -29,6 +29,9 @@ const MAX_AT_ONCE = 8;
 /** Files that are put to rest side by side: a disk syncs several in the time of one. */
 const FINISHING_AT_ONCE = 16;
 
+/** In s: a time that a float cannot hold must not fall into the millisecond before. */
+const HALF_A_MICROSECOND = 5e-7;
+
 /** Files and folders of one drop; more than that is sent from the command line. */
 const MAX_ENTRIES = 200_000;
 
@@ -183,7 +186,8 @@ class Finishing {
 /** A power cut must not make it shorter, to be sent like that. */
 async function finished(handle: FileHandle, mtimeMs: number): Promise<void> {
   try {
-    await handle.utimes(new Date(mtimeMs), new Date(mtimeMs));
+    const seconds = mtimeMs / 1_000 + HALF_A_MICROSECOND;
+    await handle.utimes(seconds, seconds);
     await handle.sync();
   } finally {
     await handle.close();

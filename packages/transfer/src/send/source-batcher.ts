@@ -40,7 +40,8 @@ export async function countAll(
     if (++found % COUNTED_AT_ONCE === 0) await turn();
     if (isOver()) break;
   }
-  return { files, bytes, largest, ...tops };
+  const { names, contents } = tops;
+  return { files, bytes, largest, names, contents };
 }
 
 /** The first names that a person named, and what is below each. */

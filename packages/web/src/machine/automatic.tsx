@@ -1,5 +1,5 @@
-import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
 import { attempt } from '../ui/toasts.tsx';
@@ -55,24 +55,24 @@ const WATCH_LIGHT: Readonly<Record<Watch['state'], Light>> = {
 };
 
 function Watches() {
-  const adds = useSignal(false);
+  const [adds, setAdds] = useState(false);
   const found = watches().value.value?.watches ?? [];
   return (
-    <List
-      id="watches"
-      title="Watched folders"
-      add="Watch a folder"
-      onAdd={() => {
-        adds.value = true;
-      }}
-      none="No folder is watched. New and changed files of a watched folder are sent by themselves."
-      isEmpty={found.length === 0}
-    >
-      {found.map((watch) => (
-        <WatchRow key={watch.id} watch={watch} />
-      ))}
-      {adds.value && <AddWatch onClose={() => (adds.value = false)} />}
-    </List>
+    <>
+      <List
+        id="watches"
+        title="Watched folders"
+        add="Watch a folder"
+        onAdd={() => setAdds(true)}
+        none="No folder is watched. New and changed files of a watched folder are sent by themselves."
+        isEmpty={found.length === 0}
+      >
+        {found.map((watch) => (
+          <WatchRow key={watch.id} watch={watch} />
+        ))}
+      </List>
+      {adds && <AddWatch onClose={() => setAdds(false)} />}
+    </>
   );
 }
 
@@ -99,7 +99,7 @@ function WatchRow({ watch }: { readonly watch: Watch }) {
       <button
         type="button"
         class="quiet"
-        aria-label={`Stop watching ${name}`}
+        aria-label={`Remove the watch ${name}`}
         onClick={() =>
           confirm({
             title: `Stop watching ${name}?`,
@@ -120,7 +120,7 @@ function WatchRow({ watch }: { readonly watch: Watch }) {
 }
 
 function AddWatch({ onClose }: { readonly onClose: () => void }) {
-  const typed = { folder: '', to: '', note: '' };
+  const typedRef = useRef({ folder: '', to: '', note: '' });
   return (
     <Ask
       title="Watch a folder"
@@ -128,9 +128,14 @@ function AddWatch({ onClose }: { readonly onClose: () => void }) {
       done="The folder is watched."
       onClose={onClose}
       onDo={async () => {
-        const to = typed.to.split(/[\s,]+/).filter((each) => each !== '');
+        const to = typedRef.current.to.split(/[\s,]+/).filter((each) => each !== '');
         const times = { settleMs: 2_000, rescanMs: 60_000 };
-        await api.change('watchAdd', { folder: typed.folder, to, note: typed.note, ...times });
+        await api.change('watchAdd', {
+          folder: typedRef.current.folder,
+          to,
+          note: typedRef.current.note,
+          ...times,
+        });
         watches().refresh();
       }}
     >
@@ -138,15 +143,25 @@ function AddWatch({ onClose }: { readonly onClose: () => void }) {
         label="Folder of this machine"
         hint="/home/me/outbox"
         isRequired
-        onText={(text) => (typed.folder = text)}
+        onText={(text) => {
+          typedRef.current.folder = text;
+        }}
       />
       <Field
         label="To (names, @group, @all)"
         hint="bob, @lab"
         isRequired
-        onText={(text) => (typed.to = text)}
+        onText={(text) => {
+          typedRef.current.to = text;
+        }}
       />
-      <Field label="Note for the receivers" hint="" onText={(text) => (typed.note = text)} />
+      <Field
+        label="Note for the receivers"
+        hint=""
+        onText={(text) => {
+          typedRef.current.note = text;
+        }}
+      />
     </Ask>
   );
 }
@@ -172,7 +187,7 @@ function Field({ label, hint, isRequired = false, onText }: FieldProps) {
 }
 
 function Schedules() {
-  const adds = useSignal(false);
+  const [adds, setAdds] = useState(false);
   const found = schedules().value.value;
   const list = found?.schedules ?? [];
   return (
@@ -181,9 +196,7 @@ function Schedules() {
         id="schedules"
         title="Scheduled reports"
         add="Add a schedule"
-        onAdd={() => {
-          adds.value = true;
-        }}
+        onAdd={() => setAdds(true)}
         none="Nothing is reported on a schedule."
         isEmpty={list.length === 0}
       >
@@ -196,7 +209,7 @@ function Schedules() {
           {message}
         </p>
       ))}
-      {adds.value && <AddSchedule onClose={() => (adds.value = false)} />}
+      {adds && <AddSchedule onClose={() => setAdds(false)} />}
     </>
   );
 }
@@ -228,7 +241,7 @@ function ScheduleRow({ schedule }: { readonly schedule: Doc<'scheduleList'>['sch
         <button
           type="button"
           class="quiet"
-          aria-label={`Run ${name} now`}
+          aria-label={`Run now: ${name}`}
           onClick={() => void attempt(() => api.change('scheduleRun', { name }), `${name} has run.`)}
         >
           Run now
@@ -258,7 +271,7 @@ function ScheduleRow({ schedule }: { readonly schedule: Doc<'scheduleList'>['sch
 }
 
 function AddSchedule({ onClose }: { readonly onClose: () => void }) {
-  const typed = { name: '', every: '', title: '', attach: '' };
+  const typedRef = useRef({ name: '', every: '', title: '', attach: '' });
   return (
     <Ask
       title="Add a schedule"
@@ -266,25 +279,43 @@ function AddSchedule({ onClose }: { readonly onClose: () => void }) {
       done="The schedule was added."
       onClose={onClose}
       onDo={async () => {
-        const { name, every, title, attach } = typed;
+        const { name, every, title, attach } = typedRef.current;
         const when = every.includes(' ') ? { cron: every } : { every };
         const files = attach === '' ? {} : { attach: [attach] };
         await api.change('scheduleAdd', { schedule: { name, title, ...when, ...files } });
         schedules().refresh();
       }}
     >
-      <Field label="Name" hint="logs" isRequired onText={(text) => (typed.name = text)} />
+      <Field
+        label="Name"
+        hint="logs"
+        isRequired
+        onText={(text) => {
+          typedRef.current.name = text;
+        }}
+      />
       <Field
         label="Every, or a cron line"
         hint="10m, or 0 18 * * *"
         isRequired
-        onText={(text) => (typed.every = text)}
+        onText={(text) => {
+          typedRef.current.every = text;
+        }}
       />
-      <Field label="Title" hint="Logs of today" isRequired onText={(text) => (typed.title = text)} />
+      <Field
+        label="Title"
+        hint="Logs of today"
+        isRequired
+        onText={(text) => {
+          typedRef.current.title = text;
+        }}
+      />
       <Field
         label="Files to attach (a path or a pattern)"
         hint="/var/log/app/*.log"
-        onText={(text) => (typed.attach = text)}
+        onText={(text) => {
+          typedRef.current.attach = text;
+        }}
       />
       <p class="dim">
         A schedule that runs a command is added in a terminal, with{' '}
@@ -295,7 +326,7 @@ function AddSchedule({ onClose }: { readonly onClose: () => void }) {
 }
 
 function Shares() {
-  const adds = useSignal(false);
+  const [adds, setAdds] = useState(false);
   const found = shares().value.value?.shares ?? [];
   return (
     <>
@@ -303,9 +334,7 @@ function Shares() {
         id="shares"
         title="Shared folders"
         add="Share a folder"
-        onAdd={() => {
-          adds.value = true;
-        }}
+        onAdd={() => setAdds(true)}
         none="Nothing is shared. Other machines can look into a shared folder and fetch from it."
         isEmpty={found.length === 0}
       >
@@ -326,7 +355,7 @@ function Shares() {
             <button
               type="button"
               class="quiet"
-              aria-label={`Stop sharing ${name}`}
+              aria-label={`Remove the share ${name}`}
               onClick={() =>
                 confirm({
                   title: `Stop sharing ${name}?`,
@@ -345,13 +374,13 @@ function Shares() {
           </li>
         ))}
       </List>
-      {adds.value && <AddShare onClose={() => (adds.value = false)} />}
+      {adds && <AddShare onClose={() => setAdds(false)} />}
     </>
   );
 }
 
 function AddShare({ onClose }: { readonly onClose: () => void }) {
-  const typed = { folder: '', name: '', groups: '' };
+  const typedRef = useRef({ folder: '', name: '', groups: '' });
   return (
     <Ask
       title="Share a folder"
@@ -359,9 +388,9 @@ function AddShare({ onClose }: { readonly onClose: () => void }) {
       done="The folder is shared."
       onClose={onClose}
       onDo={async () => {
-        const groups = typed.groups.split(/[\s,@]+/).filter((each) => each !== '');
-        const named = typed.name === '' ? {} : { name: typed.name };
-        await api.change('shareAdd', { folder: typed.folder, groups, ...named });
+        const groups = typedRef.current.groups.split(/[\s,@]+/).filter((each) => each !== '');
+        const named = typedRef.current.name === '' ? {} : { name: typedRef.current.name };
+        await api.change('shareAdd', { folder: typedRef.current.folder, groups, ...named });
         shares().refresh();
       }}
     >
@@ -369,13 +398,23 @@ function AddShare({ onClose }: { readonly onClose: () => void }) {
         label="Folder of this machine"
         hint="/home/me/public"
         isRequired
-        onText={(text) => (typed.folder = text)}
+        onText={(text) => {
+          typedRef.current.folder = text;
+        }}
       />
-      <Field label="Name (its own if empty)" hint="" onText={(text) => (typed.name = text)} />
+      <Field
+        label="Name (its own if empty)"
+        hint=""
+        onText={(text) => {
+          typedRef.current.name = text;
+        }}
+      />
       <Field
         label="Only for these groups (all members if empty)"
         hint="lab"
-        onText={(text) => (typed.groups = text)}
+        onText={(text) => {
+          typedRef.current.groups = text;
+        }}
       />
     </Ask>
   );

@@ -1,5 +1,4 @@
-import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { address, go } from '../ui/address.ts';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
@@ -32,8 +31,8 @@ export function Browse() {
 }
 
 function Folder({ peer, at }: { readonly peer: string; readonly at: string }) {
-  const listing = useSignal<Listing>({ items: [], end: undefined, problem: undefined });
-  const wanted = useSignal<string | undefined>(undefined);
+  const [listing, setListing] = useState<Listing>({ items: [], end: undefined, problem: undefined });
+  const [wanted, setWanted] = useState<string | undefined>(undefined);
   useEffect(() => {
     const stopping = new AbortController();
     const read = async (): Promise<void> => {
@@ -44,24 +43,21 @@ function Folder({ peer, at }: { readonly peer: string; readonly at: string }) {
           {
             signal: stopping.signal,
             onItems: (pages) => {
-              const items = [...listing.value.items, ...pages.flatMap((page) => page.items)];
-              listing.value = { ...listing.value, items: items.slice(0, MAX_SHOWN) };
+              const more = pages.flatMap((page) => page.items);
+              setListing((now) => ({ ...now, items: [...now.items, ...more].slice(0, MAX_SHOWN) }));
             },
           },
         );
-        listing.value = { ...listing.value, end };
+        setListing((now) => ({ ...now, end }));
       } catch (error) {
-        if (!stopping.signal.aborted)
-          listing.value = {
-            ...listing.value,
-            problem: error instanceof Error ? error.message : String(error),
-          };
+        const message = error instanceof Error ? error.message : String(error);
+        if (!stopping.signal.aborted) setListing((now) => ({ ...now, problem: message }));
       }
     };
     void read();
     return () => stopping.abort();
-  }, []);
-  const { items, end, problem } = listing.value;
+  }, [peer, at]);
+  const { items, end, problem } = listing;
   const inside = (name: string): string => (at === '' ? name : `${at}/${name}`);
   return (
     <>
@@ -83,12 +79,7 @@ function Folder({ peer, at }: { readonly peer: string; readonly at: string }) {
             </>
           ))}
         {at !== '' && (
-          <button
-            type="button"
-            onClick={() => {
-              wanted.value = at;
-            }}
-          >
+          <button type="button" onClick={() => setWanted(at)}>
             Get this folder
           </button>
         )}
@@ -131,9 +122,7 @@ function Folder({ peer, at }: { readonly peer: string; readonly at: string }) {
                           type="button"
                           class="quiet"
                           aria-label={`Get ${name}`}
-                          onClick={() => {
-                            wanted.value = inside(name);
-                          }}
+                          onClick={() => setWanted(inside(name))}
                         >
                           Get
                         </button>
@@ -146,27 +135,20 @@ function Folder({ peer, at }: { readonly peer: string; readonly at: string }) {
           </table>
         </div>
       )}
-      {end?.leftOut != null && <p class="dim">{end.leftOut}</p>}
+      {end !== undefined && end.leftOut !== null && <p class="dim">{end.leftOut}</p>}
       {end !== undefined && end.count > MAX_SHOWN && (
         <p class="dim">
           {(end.count - MAX_SHOWN).toLocaleString('en-US')} more are listed by <code>filer-client ls</code>.
         </p>
       )}
-      {wanted.value !== undefined && (
-        <Get
-          source={`${peer}:${wanted.value}`}
-          onClose={() => {
-            wanted.value = undefined;
-          }}
-        />
-      )}
+      {wanted !== undefined && <Get source={`${peer}:${wanted}`} onClose={() => setWanted(undefined)} />}
     </>
   );
 }
 
 function Get({ source, onClose }: { readonly source: string; readonly onClose: () => void }) {
   const { value } = status().value;
-  let dest = value?.inbox ?? '';
+  const destRef = useRef(value?.inbox ?? '');
   return (
     <Ask
       title="Get it"
@@ -174,7 +156,7 @@ function Get({ source, onClose }: { readonly source: string; readonly onClose: (
       isDangerous={false}
       done={`${source} is fetched: it is shown among the transfers.`}
       onDo={async () => {
-        await api.change('fetch', { source, dest, into: true, timeoutMs: 60_000 });
+        await api.change('fetch', { source, dest: destRef.current, into: true, timeoutMs: 60_000 });
         go({ show: undefined, peer: undefined, at: undefined });
       }}
       onClose={onClose}
@@ -184,9 +166,9 @@ function Get({ source, onClose }: { readonly source: string; readonly onClose: (
         Into the folder (of this machine)
         <input
           required
-          defaultValue={dest}
+          defaultValue={value?.inbox}
           onInput={({ currentTarget }) => {
-            dest = currentTarget.value;
+            destRef.current = currentTarget.value;
           }}
         />
       </label>

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { Ask } from '../ui/dialog.tsx';
 import { api } from './api.ts';
 
@@ -12,16 +13,17 @@ export function writeTo(to: string): void {
 
 /** Where the text is written. */
 export function Compose() {
+  const textRef = useRef('');
   const to = target.value;
   if (to === undefined) return null;
-  let text = '';
   return (
     <Ask
       title={`Message to ${to}`}
       action="Send"
       done={`The message to ${to} was sent, or waits until it is there.`}
       onDo={async () => {
-        const { failed } = await api.change('message', { target: to, text, queue: true, timeoutMs: 30_000 });
+        const params = { target: to, text: textRef.current, queue: true, timeoutMs: 30_000 };
+        const { failed } = await api.change('message', params);
         const [first] = failed;
         if (first !== undefined) throw new Error(`${first.name}: ${first.message}`);
       }}
@@ -35,7 +37,7 @@ export function Compose() {
           required
           autofocus
           onInput={({ currentTarget }) => {
-            text = currentTarget.value;
+            textRef.current = currentTarget.value;
           }}
         />
       </label>

@@ -1,5 +1,4 @@
-import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { address, go } from '../ui/address.ts';
 import { Ago } from '../ui/ago.tsx';
 import { onEvents, refresher } from '../ui/events.ts';
@@ -69,10 +68,10 @@ function Jobs() {
 const ENDED: readonly Job['state'][] = ['failed', 'cancelled', 'interrupted'];
 
 function JobDetails({ job: id }: { readonly job: string }) {
-  const found = useSignal<Doc<'historyJob'> | undefined>(undefined);
+  const [found, setFound] = useState<Doc<'historyJob'> | undefined>(undefined);
   useEffect(() => {
     const refresh = refresher(async () => {
-      found.value = await api.read('historyJob', { job: id });
+      setFound(await api.read('historyJob', { job: id }));
     });
     refresh();
     return onEvents(['transfer'], refresh);
@@ -82,8 +81,8 @@ function JobDetails({ job: id }: { readonly job: string }) {
       <Link to={{ job: undefined }}>All jobs</Link>
     </p>
   );
-  if (found.value === undefined) return back;
-  const { job, failures, receipts, moreReceipts, moreFailures } = found.value;
+  if (found === undefined) return back;
+  const { job, failures, receipts, moreReceipts, moreFailures } = found;
   const again = (): Promise<unknown> => api.change('resume', { job: id, ended: job.state !== 'paused' });
   return (
     <>

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
 import { bytesText } from '../ui/format.ts';
@@ -37,7 +37,7 @@ function isOpen({ state }: Offer): boolean {
 }
 
 function OfferCard({ offer }: { readonly offer: Offer }) {
-  const declines = useSignal(false);
+  const [declines, setDeclines] = useState(false);
   const { id, from, files, size, note, path, mirror, refusals, state, receivedAt } = offer;
   return (
     <li class="card offer" data-offer={id}>
@@ -65,23 +65,11 @@ function OfferCard({ offer }: { readonly offer: Offer }) {
         >
           Accept
         </button>
-        <button
-          type="button"
-          onClick={() => {
-            declines.value = true;
-          }}
-        >
+        <button type="button" onClick={() => setDeclines(true)}>
           Decline
         </button>
       </div>
-      {declines.value && (
-        <Decline
-          offer={offer}
-          onClose={() => {
-            declines.value = false;
-          }}
-        />
-      )}
+      {declines && <Decline offer={offer} onClose={() => setDeclines(false)} />}
     </li>
   );
 }
@@ -111,14 +99,14 @@ function Contents({ offer: { names, contents, files } }: { readonly offer: Offer
 }
 
 function Decline({ offer: { id, from }, onClose }: { readonly offer: Offer; readonly onClose: () => void }) {
-  let reason = '';
+  const reasonRef = useRef('');
   return (
     <Ask
       title={`Decline what ${from} offers?`}
       action="Decline"
       isDangerous
       done={`Declined: ${from} is told.`}
-      onDo={() => answers(id, false, reason)}
+      onDo={() => answers(id, false, reasonRef.current)}
       onClose={onClose}
     >
       <label class="field">
@@ -126,7 +114,7 @@ function Decline({ offer: { id, from }, onClose }: { readonly offer: Offer; read
         <input
           maxLength={500}
           onInput={({ currentTarget }) => {
-            reason = currentTarget.value;
+            reasonRef.current = currentTarget.value;
           }}
         />
       </label>

@@ -44,10 +44,10 @@ export function Machine() {
 function Head({ shown }: { readonly shown: string | undefined }) {
   const found = status().value.value;
   const offers = (inbox().value.value?.offers ?? []).filter(({ state }) => state === 'waiting').length;
+  const title = found === undefined ? 'filer' : `${offers > 0 ? `(${offers}) ` : ''}${found.name} – filer`;
   useEffect(() => {
-    document.title =
-      found === undefined ? 'filer' : `${offers > 0 ? `(${offers}) ` : ''}${found.name} – filer`;
-  }, [found?.name, offers]);
+    document.title = title;
+  }, [title]);
   return (
     <header class="top">
       <div class="who">

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
@@ -55,19 +55,19 @@ export function Messages() {
 }
 
 function Write() {
-  const to = useSignal('');
-  const text = useSignal('');
-  const isBusy = useSignal(false);
+  const [to, setTo] = useState('');
+  const [text, setText] = useState('');
+  const [isBusy, setBusy] = useState(false);
   const others = (peers().value.value?.peers ?? []).filter(({ self }) => self !== true);
   const send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    isBusy.value = true;
-    const params = { target: to.value, text: text.value, queue: true, timeoutMs: 30_000 };
+    setBusy(true);
+    const params = { target: to, text, queue: true, timeoutMs: 30_000 };
     if (
       await attempt(() => api.change('message', params), 'The message was sent, or waits for who is offline.')
     )
-      text.value = '';
-    isBusy.value = false;
+      setText('');
+    setBusy(false);
   };
   return (
     <form class="card write" aria-label="Write a message" onSubmit={(event) => void send(event)}>
@@ -77,7 +77,7 @@ function Write() {
           required
           value={to}
           onChange={({ currentTarget }) => {
-            to.value = currentTarget.value;
+            setTo(currentTarget.value);
           }}
         >
           <option value="">Choose…</option>
@@ -101,7 +101,7 @@ function Write() {
           rows={2}
           value={text}
           onInput={({ currentTarget }) => {
-            text.value = currentTarget.value;
+            setText(currentTarget.value);
           }}
         />
       </label>

@@ -1,7 +1,8 @@
-import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Link } from '../ui/link.tsx';
+import { attempt } from '../ui/toasts.tsx';
 import { peers, type Peer } from './documents.ts';
 import { writeTo } from './compose.tsx';
 import { droppedThings, pickedFiles } from './picked.ts';
@@ -13,7 +14,7 @@ const FILTERED_FROM = 10;
 
 /** Everyone that files can be dropped on. */
 export function Peers() {
-  const filter = useSignal('');
+  const [filter, setFilter] = useState('');
   const found = peers().value.value;
   if (found === undefined) return <p class="empty">…</p>;
   const others = found.peers.filter(({ self }) => self !== true);
@@ -25,7 +26,7 @@ export function Peers() {
       </p>
     );
   const groups = groupsOf(others);
-  const matches = (text: string): boolean => text.includes(filter.value.trim().toLowerCase());
+  const matches = (text: string): boolean => text.includes(filter.trim().toLowerCase());
   return (
     <>
       {others.length >= FILTERED_FROM && (
@@ -35,9 +36,7 @@ export function Peers() {
           placeholder="Find a machine or a group"
           aria-label="Find a machine or a group"
           value={filter}
-          onInput={({ currentTarget }) => {
-            filter.value = currentTarget.value;
-          }}
+          onInput={({ currentTarget }) => setFilter(currentTarget.value)}
         />
       )}
       <ul class="targets">
@@ -90,43 +89,23 @@ interface TargetProps {
   readonly title: string;
   /** The one machine that it is, whose shares can be looked into. */
   readonly peer?: string;
-  readonly children: preact.ComponentChildren;
+  readonly children: ComponentChildren;
 }
 
 /** Files are dropped on it, or picked. */
 function Target({ to, title, peer, children }: TargetProps) {
-  const isOver = useSignal(false);
+  const [isOver, setOver] = useState(false);
+  const target = useRef<HTMLLIElement>(null);
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
-  const drop = async (event: DragEvent): Promise<void> => {
-    isOver.value = false;
-    const { dataTransfer } = event;
-    if (dataTransfer === null) return;
-    event.preventDefault();
-    upload(await droppedThings(dataTransfer), [to]);
-  };
-  const over = (event: DragEvent): void => {
-    if (event.dataTransfer?.types.includes('Files') !== true) return;
-    event.preventDefault();
-    event.dataTransfer.dropEffect = 'copy';
-    isOver.value = true;
-  };
+  useEffect(() => takeDrops(target.current, to, setOver), [to]);
   const pick = ({ currentTarget }: { readonly currentTarget: HTMLInputElement }): void => {
     const picked = pickedFiles(currentTarget.files);
     currentTarget.value = '';
     if (picked.length > 0) upload(picked, [to]);
   };
   return (
-    <li
-      class={`card target${isOver.value ? ' over' : ''}`}
-      data-target={to}
-      onDragEnter={over}
-      onDragOver={over}
-      onDragLeave={() => {
-        isOver.value = false;
-      }}
-      onDrop={(event) => void drop(event)}
-    >
+    <li ref={target} class={`card target${isOver ? ' over' : ''}`} data-target={to}>
       <h3 class="cut" title={title}>
         {title}
       </h3>
@@ -173,4 +152,38 @@ function Target({ to, title, peer, children }: TargetProps) {
       />
     </li>
   );
+}
+
+/** Buttons do the same for who does not drag. @returns what ends it */
+function takeDrops(
+  element: HTMLElement | null,
+  to: string,
+  setOver: (isOver: boolean) => void,
+): (() => void) | undefined {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const over = (event: DragEvent): void => {
+    if (event.dataTransfer?.types.includes('Files') !== true) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = 'copy';
+    setOver(true);
+  };
+  const drop = async (transfer: DataTransfer): Promise<void> => {
+    const things = droppedThings(transfer);
+    await attempt(async () => upload(await things, [to]));
+  };
+  element?.addEventListener('dragenter', over, { signal });
+  element?.addEventListener('dragover', over, { signal });
+  element?.addEventListener('dragleave', () => setOver(false), { signal });
+  element?.addEventListener(
+    'drop',
+    (event) => {
+      setOver(false);
+      if (event.dataTransfer === null) return;
+      event.preventDefault();
+      void drop(event.dataTransfer);
+    },
+    { signal },
+  );
+  return () => ending.abort();
 }

@@ -11,7 +11,9 @@ import { fractionOf, jobWords, lightOf, partiesOf } from './words.ts';
 /** What runs and waits, in both directions. */
 export function Transfers() {
   const found = transfers().value.value;
-  const { outgoing = [], incoming = [], fetching = [], serving = [] } = found ?? {};
+  const { outgoing = [], fetching = [], serving = [] } = found ?? {};
+  // What waits for an answer is shown as an offer.
+  const incoming = (found?.incoming ?? []).filter(({ bytesTotal, path }) => bytesTotal > 0 || path !== '');
   const none =
     uploads.value.length + outgoing.length + incoming.length + fetching.length + serving.length === 0;
   return (

@@ -121,9 +121,19 @@ function post(
 
 function messageIn(text: string): string {
   try {
-    const { error } = JSON.parse(text);
-    return String(error.message);
+    const answer: unknown = JSON.parse(text);
+    return messageOf(errorIn(answer)) ?? 'the daemon did not take it';
   } catch {
     return 'the daemon did not take it';
   }
+}
+
+function errorIn(answer: unknown): unknown {
+  return typeof answer === 'object' && answer !== null && 'error' in answer ? answer.error : undefined;
+}
+
+function messageOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? String(error.message)
+    : undefined;
 }

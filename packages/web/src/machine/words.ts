@@ -30,7 +30,7 @@ export function partiesOf(job: Job): string {
 }
 
 /** The last part of a path of this machine. */
-export function nameOf(path: string): string {
+function nameOf(path: string): string {
   const parts = path.split('/').filter((part) => part !== '');
   return parts.at(-1) ?? path;
 }

@@ -93,12 +93,15 @@ export const getMethods = {
 
   /** Begins a get in the daemon, which continues without its caller. */
   fetch: method('fetch', {
+    access: 'admin',
+    changes: true,
     params: v.omit(getParams, ['dryRun', 'job']),
     result: v.object({ job: v.string() }),
   }),
 
   /** Tells page by page. */
   ls: method('ls', {
+    access: 'read',
     params: v.object({ source, timeoutMs: v.optional(timeoutMs) }),
     item: v.object({ items: arrayOf(lsItem) }),
     result: v.object({

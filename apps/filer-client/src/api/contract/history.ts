@@ -30,12 +30,14 @@ export type ReceiptDocument = v.InferOutput<typeof receipt>;
 export const historyMethods = {
   /** Oldest first: the newest `limit` of those that are not older than `sinceMs`. */
   history: method('history', {
+    access: 'read',
     params: v.object({ limit: v.optional(count), sinceMs: v.optional(count) }),
     result: v.object({ jobs: arrayOf(jobDocument) }),
   }),
 
   /** @param limit of failures, and of receipts; `moreFailures`, `moreReceipts`: how many are left out @default 1,000 */
-  historyJob: method('historyJob', {
+  historyJob: method('history-job', {
+    access: 'read',
     params: v.object({ job, limit: v.optional(count) }),
     result: v.object({
       job: jobDocument,

@@ -49,6 +49,7 @@ export type InboxDeliveryDocument = v.InferOutput<typeof inboxDelivery>;
 export const inboxMethods = {
   /** Newest last. */
   inbox: method('inbox', {
+    access: 'read',
     /** @param limit of deliveries @default 100 */
     params: v.object({ limit: v.optional(count) }),
     result: v.object({

@@ -169,19 +169,26 @@ const target = text(64);
 
 export const peerMethods = {
   /** @param timeoutMs how long this daemon may be silent */
-  status: method('status', { params: v.object({ timeoutMs: v.optional(timeoutMs) }), result: status }),
+  status: method('status', {
+    access: 'read',
+    params: v.object({ timeoutMs: v.optional(timeoutMs) }),
+    result: status,
+  }),
 
   /**
    * @param all also this machine itself, and those that left or were removed
    * @param timeoutMs where the server must be asked first: it may take half of it, then the directory on disk serves
    */
   peers: method('peers', {
+    access: 'read',
     params: v.object({ all: v.optional(v.boolean()), timeoutMs: v.optional(timeoutMs) }),
     result: peers,
   }),
 
   /** Direct to one machine; a group goes the way of a broadcast. */
   message: method('message', {
+    access: 'admin',
+    changes: true,
     params: v.object({
       target: anyText,
       text: anyText /** Whether it waits on disk for who is not there. */,
@@ -193,12 +200,15 @@ export const peerMethods = {
 
   /** The newest texts that came, oldest first. @param limit @default 200 */
   messages: method('messages', {
+    access: 'read',
     params: v.object({ limit: v.optional(count) }),
     result: v.object({ messages: arrayOf(messageDocument), more: v.boolean() }),
   }),
 
   /** Through the server, direct while it is away. */
   broadcast: method('broadcast', {
+    access: 'admin',
+    changes: true,
     params: v.object({ text: anyText, timeoutMs: v.optional(timeoutMs) }),
     result: textOutcome,
   }),
@@ -235,7 +245,11 @@ export const peerMethods = {
 
   stop: stopMethod,
 
+  /** The page of this machine is served from now on. The link lets one browser of this machine in. */
+  open: method('open', { params: NO_PARAMS, result: v.object({ url: v.string() }) }),
+
   connections: method('connections', {
+    access: 'read',
     params: NO_PARAMS,
     result: v.object({ connections: arrayOf(connectionLine) }),
   }),

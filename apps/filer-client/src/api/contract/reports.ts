@@ -103,15 +103,27 @@ export const reportMethods = {
   }),
 
   /** The fields of the schedule are those of the file, and are checked as those. */
-  scheduleAdd: method('scheduleAdd', {
+  scheduleAdd: method('schedule-add', {
+    access: 'admin',
+    changes: true,
     params: v.object({ schedule: v.record(v.string(), v.unknown()), replace: v.optional(v.boolean()) }),
     result: v.object({ ...scheduleLine.entries, daemon: v.boolean() }),
   }),
-  scheduleList: method('scheduleList', { params: NO_PARAMS, result: scheduleList }),
-  scheduleRemove: method('scheduleRemove', { params: named, result: v.object({ name: v.string() }) }),
+  scheduleList: method('schedule-list', { access: 'read', params: NO_PARAMS, result: scheduleList }),
+  scheduleRemove: method('schedule-remove', {
+    access: 'admin',
+    changes: true,
+    params: named,
+    result: v.object({ name: v.string() }),
+  }),
   /** Now, whatever is due. */
-  scheduleRun: method('scheduleRun', { params: named, result: scheduleRunOutcome }),
+  scheduleRun: method('schedule-run', {
+    access: 'admin',
+    changes: true,
+    params: named,
+    result: scheduleRunOutcome,
+  }),
 
-  spoolRetry: method('spoolRetry', { params: refusedReports, result: spoolAnswer }),
-  spoolDrop: method('spoolDrop', { params: refusedReports, result: spoolAnswer }),
+  spoolRetry: method('spool-retry', { params: refusedReports, result: spoolAnswer }),
+  spoolDrop: method('spool-drop', { params: refusedReports, result: spoolAnswer }),
 };

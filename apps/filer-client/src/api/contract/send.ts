@@ -291,10 +291,10 @@ export const sendMethods = {
     result: sendDone,
   }),
 
-  cancel: method('cancel', { params: v.object({ job }), result: jobChanged }),
+  cancel: method('cancel', { access: 'admin', changes: true, params: v.object({ job }), result: jobChanged }),
 
   /** Stops a job for now: it keeps its place, and continues with `resume`. */
-  pause: method('pause', { params: v.object({ job }), result: jobChanged }),
+  pause: method('pause', { access: 'admin', changes: true, params: v.object({ job }), result: jobChanged }),
 
   /**
    * Continues a paused job in the daemon, and follows nothing.
@@ -302,12 +302,15 @@ export const sendMethods = {
    * @param ended whether it may also be one that failed, was cancelled or interrupted
    */
   resume: method('resume', {
+    access: 'admin',
+    changes: true,
     params: v.object({ job, ended: v.optional(v.boolean()) }),
     result: jobChanged,
   }),
 
   /** What can be said of a drop in a page before its first byte: who gets it, and whether there is room for it. */
-  dropCheck: method('dropCheck', {
+  dropCheck: method('drop-check', {
+    access: 'read',
     params: v.object({ to: arrayOf(anyText, 10_000), note: anyText, files: count, bytes: count }),
     result: v.object({ recipients: arrayOf(v.object({ name: v.string(), id: v.string() })) }),
   }),

@@ -74,7 +74,9 @@ const watchParams = v.object({
 export type WatchParams = v.InferOutput<typeof watchParams>;
 
 export const shareMethods = {
-  shareAdd: method('shareAdd', {
+  shareAdd: method('share-add', {
+    access: 'admin',
+    changes: true,
     params: v.object({
       folder: path,
       /** @default the folder's own name */
@@ -85,24 +87,35 @@ export const shareMethods = {
     }),
     result: shareLine,
   }),
-  shareList: method('shareList', { params: NO_PARAMS, result: v.object({ shares: arrayOf(shareLine) }) }),
-  shareRemove: method('shareRemove', {
+  shareList: method('share-list', {
+    access: 'read',
+    params: NO_PARAMS,
+    result: v.object({ shares: arrayOf(shareLine) }),
+  }),
+  shareRemove: method('share-remove', {
+    access: 'admin',
+    changes: true,
     params: v.object({ name: text() }),
     result: v.object({ name: v.string() }),
   }),
 
-  watchAdd: method('watchAdd', {
+  watchAdd: method('watch-add', {
+    access: 'admin',
+    changes: true,
     params: watchParams,
     /** With whether the folder is there now. */
     result: v.object({ ...watchDocument.entries, isThere: v.boolean() }),
   }),
   /** `--dry-run`: tells what `send --dry-run` tells. */
-  watchPreview: method('watchPreview', { params: watchParams, item: sendEvent, result: sendDone }),
-  watchList: method('watchList', {
+  watchPreview: method('watch-preview', { params: watchParams, item: sendEvent, result: sendDone }),
+  watchList: method('watch-list', {
+    access: 'read',
     params: NO_PARAMS,
     result: v.object({ watches: arrayOf(watchDocument) }),
   }),
-  watchRemove: method('watchRemove', {
+  watchRemove: method('watch-remove', {
+    access: 'admin',
+    changes: true,
     /** @param folder what was typed, as a path */
     params: v.object({ which: text(16_384), folder: path }),
     result: v.object({ id: v.string(), name: v.string(), folder: v.string(), waiting: v.number() }),

@@ -168,16 +168,19 @@ const answeredOffer = v.object({
 });
 
 export const transferMethods = {
-  transfers: method('transfers', { params: NO_PARAMS, result: transfers }),
+  transfers: method('transfers', { access: 'read', params: NO_PARAMS, result: transfers }),
 
   /** Tells what is not as it should be. */
   verify: method('verify', {
+    access: 'read',
     params: v.object({ job, ask: v.optional(v.boolean()), timeoutMs: v.optional(timeoutMs) }),
     item: verifyTrouble,
     result: verifyDone,
   }),
 
-  answerOffers: method('answerOffers', {
+  answerOffers: method('answer-offers', {
+    access: 'admin',
+    changes: true,
     params: v.object({
       accept: v.boolean(),
       /** Or their beginnings. */

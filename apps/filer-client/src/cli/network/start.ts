@@ -14,6 +14,7 @@ import { openDaemon } from '../../daemon/compose.ts';
 import { clientSettings } from '../../settings.ts';
 import type { ClientEvent } from '../../api/contract/events.ts';
 import { wordsFor } from './event-messages.ts';
+import { builtPage } from '../built-page.ts';
 
 export const args = settingArguments(clientSettings);
 
@@ -31,7 +32,14 @@ export async function run(flags: ArgumentValues<typeof args>, context: Context):
     stream: output.stderr,
   });
   context.outliveFailures((error) => log.error('a background operation failed', { error }));
-  const daemon = await openDaemon({ home, settings, software: version, environment: env, log });
+  const daemon = await openDaemon({
+    home,
+    settings,
+    software: version,
+    environment: env,
+    log,
+    pages: builtPage(),
+  });
   keepHeapSmall();
   daemon.events.listen(showEvents(output));
   try {
@@ -41,7 +49,7 @@ export async function run(flags: ArgumentValues<typeof args>, context: Context):
       name: daemon.name,
       listen: daemon.listen,
       inbox: daemon.inbox,
-      http: null,
+      http: (await daemon.pageUrl) ?? null,
     });
     output.line(
       `filer-client ready: ${daemon.name} listens on ${daemon.listen}, files come to ${output.path(daemon.inbox)}`,

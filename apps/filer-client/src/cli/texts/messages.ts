@@ -15,7 +15,7 @@ import {
   type Loss,
 } from '@filer/program';
 import { messageDocument, senderName } from '../../network/message-document.ts';
-import { SHOWN_SERVER_NAME } from '../../network/server-name.ts';
+import { SERVER_NAME, SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptMessage } from '../../store/message-store.ts';
 import { requireKnownPeer } from '../../network/known-peer.ts';

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { replaceSecretFile } from '@filer/protocol';
+import { flag, type ArgumentValues, type Context } from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import { call } from '../../api/daemon-client.ts';
+
+export const args = { print: flag('print the link only, and open no browser') };
+
+export const examples = ['open', 'open --print'];
+
+/** How long it may take to say that it cannot open a browser, in ms; one that opened it may stay. */
+const OPENED_WITHIN_MS = 2_000;
+
+export async function run({ print }: ArgumentValues<typeof args>, context: Context): Promise<void> {
+  const { output } = context;
+  const { url } = await call(context, contract.open, {});
+  const opened = print ? undefined : await openBrowser(url, context);
+  output.json({ url, opened: opened === 'opened' });
+  output.line(url);
+  if (opened === undefined) return;
+  output.words(
+    opened === 'opened'
+      ? 'The browser opens it. The link works for 15 minutes, the page for a week.'
+      : `No browser was opened (${opened}): open the link in one on this machine within 15 minutes.`,
+  );
+}
+
+/** @returns `opened`, or why not */
+async function openBrowser(url: string, { env, home }: Context): Promise<string> {
+  const isMac = process.platform === 'darwin';
+  const hasScreen = isMac || Boolean(env['DISPLAY'] ?? env['WAYLAND_DISPLAY'] ?? env['BROWSER']);
+  if (!hasScreen) return 'this terminal has no screen';
+  const program = isMac ? 'open' : 'xdg-open';
+  // Other users of the machine can read command lines: the link is in a file that only this user reads.
+  const file = join(dirname(home.lockFile), 'open-page.html');
+  await replaceSecretFile(file, redirectTo(url));
+  const child = spawn(program, [file], { stdio: 'ignore', detached: true });
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', () => resolve(`there is no ${program}`));
+    child.once('exit', (code) => resolve(code === 0 ? 'opened' : `${program} ended with code ${code}`));
+    setTimeout(() => resolve('opened'), OPENED_WITHIN_MS).unref();
+  });
+  const how = await ended;
+  child.unref();
+  return how;
+}
+
+/** @param url of this program: it has no character that HTML knows */
+function redirectTo(url: string): string {
+  return `<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=${url}"><title>filer</title>\n`;
+}

@@ -1,0 +1,153 @@
+import { request } from 'node:http';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dropBody } from '../support/dropped.ts';
+import { runHere, until } from '../support/in-process.ts';
+import { NetworkHere, type ClientHere } from '../support/network-here.ts';
+
+let network: NetworkHere;
+let anna: ClientHere;
+let bob: ClientHere;
+
+beforeAll(async () => {
+  network = await NetworkHere.open();
+  [anna, bob] = [await network.add('anna'), await network.add('bob')];
+  await anna.sees('bob');
+});
+
+afterAll(() => network[Symbol.asyncDispose]());
+
+interface Link {
+  readonly origin: string;
+  readonly token: string;
+}
+
+async function linkOf(machine: ClientHere): Promise<Link> {
+  const { url } = await machine.ask('open', '--print');
+  const { origin, hash } = new URL(String(url));
+  return { origin, token: hash.replace('#token=', '') };
+}
+
+/** What a browser does with the link. @returns its cookie */
+async function sessionOf({ origin, token }: Link): Promise<string> {
+  const answer = await fetch(`${origin}/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin },
+    body: JSON.stringify({ token }),
+  });
+  expect(answer.status).toBe(200);
+  const [cookie = ''] = answer.headers.getSetCookie();
+  expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
+  return cookie.split(';')[0] ?? '';
+}
+
+/** With headers that `fetch` does not let through. */
+function statusOf(url: string, headers: Record<string, string>, method = 'GET'): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request(url, { method, headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+test('the page is served on loopback after open, to who has its link, and to no other site', async () => {
+  const link = await linkOf(anna);
+  const { origin } = link;
+  expect(origin).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+  const cookie = await sessionOf(link);
+  const status = await fetch(`${origin}/api/status`, { headers: { cookie } });
+  expect(await status.json()).toMatchObject({ name: 'anna', running: true });
+
+  expect(await statusOf(`${origin}/api/status`, {})).toBe(401);
+  expect(await statusOf(`${origin}/api/status`, { authorization: 'Bearer wrong' })).toBe(401);
+  expect(await statusOf(`${origin}/api/status`, { cookie, host: 'evil.example' })).toBe(421);
+  expect(await statusOf(`${origin}/api/status`, { cookie, origin: 'http://evil.example' })).toBe(403);
+  const change = { cookie, 'content-type': 'application/json' };
+  expect(await statusOf(`${origin}/api/cancel`, { ...change, origin: 'http://evil.example' }, 'POST')).toBe(
+    403,
+  );
+  expect(await statusOf(`${origin}/api/cancel`, change, 'POST')).toBe(403);
+  // What only commands may do is not served.
+  for (const name of ['leave', 'stop', 'trust', 'server', 'send'])
+    expect(await statusOf(`${origin}/api/${name}`, { ...change, origin }, 'POST')).toBe(404);
+});
+
+test('a drop over HTTP becomes a job; one that is refused says why, and keeps nothing', async () => {
+  const link = await linkOf(anna);
+  const { origin } = link;
+  const cookie = await sessionOf(link);
+  const post = (query: string, body: Buffer, type = 'application/octet-stream') =>
+    fetch(`${origin}/api/drop?${query}`, {
+      method: 'POST',
+      headers: { cookie, origin, 'content-type': type },
+      body: new Uint8Array(body),
+    });
+  const body = dropBody([
+    { path: 'set/a', content: 'abc' },
+    { path: 'set/<b>', content: Buffer.alloc(3_000_000, 1) },
+  ]);
+  const answer = await post('to=bob&note=hello', body);
+  expect(answer.status).toBe(200);
+  const { job } = (await answer.json()) as { job: string };
+  await until(
+    () => anna.ask('history', job).then(() => anna.run('history', job, '--json')),
+    ({ stdout }) => stdout.includes('"state":"done"'),
+  );
+  expect(await readFile(join(bob.home, 'inbox', 'anna', 'set', 'a'), 'utf8')).toBe('abc');
+
+  const check = await fetch(
+    `${origin}/api/drop-check?params=${encodeURIComponent(JSON.stringify({ to: ['bob'], note: '', files: 1, bytes: 9e15 }))}`,
+    { headers: { cookie } },
+  );
+  expect([check.status, await check.json()]).toMatchObject([507, { error: { code: 'no-space' } }]);
+  const refused: [string, Buffer, number, string][] = [
+    ['to=nobody-here', body, 404, 'no-such-peer'],
+    ['', body, 400, 'usage'],
+    ['to=bob', body.subarray(0, -4), 400, 'message-malformed'],
+    ['to=bob', dropBody([{ path: '../x', content: 'x' }]), 422, 'name-refused'],
+  ];
+  for (const [query, sent, status, code] of refused) {
+    const no = await post(query, sent);
+    expect([no.status, await no.json()]).toMatchObject([status, { error: { code } }]);
+  }
+  expect((await post('to=bob', body, 'text/plain')).status).toBe(415);
+  await until(
+    () => readdir(join(anna.home, 'outgoing')),
+    (left) => left.length === 0,
+  );
+});
+
+test('a daemon that restarts serves an open page again, on its port and with its session', async () => {
+  const carl = await network.add('carl');
+  const link = await linkOf(carl);
+  const cookie = await sessionOf(link);
+  await carl.daemon.close();
+  await expect(fetch(`${link.origin}/api/status`, { headers: { cookie } })).rejects.toThrow('fetch failed');
+  const again = await network.start(carl.home);
+  const status = await fetch(`${link.origin}/api/status`, { headers: { cookie } });
+  expect(status.status).toBe(200);
+  // The link itself was of the daemon before.
+  const late = await fetch(`${link.origin}/api/status`, {
+    headers: { authorization: `Bearer ${link.token}` },
+  });
+  expect(late.status).toBe(401);
+  await again.daemon.close();
+
+  await writeFile(join(carl.home, 'config.toml'), 'http-port = "off"\n');
+  const off = await network.start(carl.home);
+  await expect(fetch(`${link.origin}/api/status`, { headers: { cookie } })).rejects.toThrow('fetch failed');
+  const { code, stderr } = await off.run('open', '--print');
+  expect(code).toBe(6);
+  expect(stderr).toContain('http-port');
+});
+
+test('open without a daemon says how to start one', async () => {
+  await network.join('dora');
+  const { code, stderr } = await runHere('filer-client', network.home('dora'), ['open']);
+  expect(code).toBe(12);
+  expect(stderr).toContain('filer-client start');
+});
