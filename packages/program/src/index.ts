@@ -37,7 +37,7 @@ export {
   type Table,
 } from './terminal/table.ts';
 export { cutEnd } from './terminal/text-width.ts';
-export { HeldTerminal } from './terminal/held-terminal.ts';
+export { HeldTerminal, terminalInUse } from './terminal/held-terminal.ts';
 export { openProgress, progressArgument, type ProgressMode } from './terminal/open-progress.ts';
 export type { ProgressDisplay } from './terminal/progress-display.ts';
 export {

@@ -3,6 +3,8 @@ export interface TerminalModes {
   readonly take: () => void;
   /** Makes the terminal what it was before `take`. */
   readonly giveBack: () => void;
+  /** Shows a line above what is drawn. @default all of the terminal is drawn over: nothing can be shown meanwhile */
+  readonly say?: (line: string) => void;
 }
 
 const held = new Set<HeldTerminal>();
@@ -32,6 +34,11 @@ export class HeldTerminal implements Disposable {
     this.#modes.giveBack();
   };
 
+  /** @see TerminalModes */
+  get say(): ((line: string) => void) | undefined {
+    return this.#modes.say;
+  }
+
   #take(): void {
     this.#isTaken = true;
     held.add(this);
@@ -47,6 +54,12 @@ export class HeldTerminal implements Disposable {
   };
 
   readonly #resume = (): void => this.#take();
+}
+
+/** How a line that comes in between is shown now: above what is drawn, not at all, or like any other, undefined. */
+export function terminalInUse(): { readonly say: ((line: string) => void) | undefined } | undefined {
+  const newest = [...held].at(-1);
+  return newest === undefined ? undefined : { say: newest.say };
 }
 
 /** For a program that is about to end without its `exit` event. */

@@ -92,7 +92,12 @@ export class ProgressBars implements ProgressDisplay {
   }
 
   #begin(): void {
-    if (!this.#isStopped) this.#terminal ??= new HeldTerminal({ take: this.#take, giveBack: this.#giveBack });
+    if (!this.#isStopped)
+      this.#terminal ??= new HeldTerminal({
+        take: this.#take,
+        giveBack: this.#giveBack,
+        say: (line) => this.say(line),
+      });
   }
 
   readonly #take = (): void => {

@@ -75,13 +75,18 @@ export class Folder implements Disposable {
     const path = join(this.path, component);
     try {
       const made = makeFolder(this.at(component));
-      return new Folder(path, notOwn(path, openFolder(this.at(component))), made);
+      return new Folder(path, notOwn(path, openToFill(this.at(component))), made);
     } catch (error) {
       throw folderError(path, error);
     }
   }
 
-  /** The folder `component` inside this one; undefined where there is none, but nothing, a link or a file. @throws FilerError */
+  /**
+   * The folder `component` inside this one, as it is: one that may not be read stays so.
+   *
+   * @returns undefined where there is none, but nothing, a link or a file
+   * @throws FilerError `refused`, `home-not-writable`
+   */
   enter(component: string): Folder | undefined {
     const path = join(this.path, component);
     try {
@@ -182,14 +187,18 @@ function makeFolder(path: string): boolean {
 }
 
 function openFolder(path: string): number {
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+}
+
+function openToFill(path: string): number {
   try {
-    return openSync(path, flags);
+    return openFolder(path);
   } catch (error) {
     // It was sent without the right to read it, and something goes into it again.
-    if (systemCode(error) !== 'EACCES' || !lstatSync(path).isDirectory()) throw error;
-    chmodSync(path, OWNER);
-    return openSync(path, flags);
+    const there = systemCode(error) === 'EACCES' ? lstatSync(path) : undefined;
+    if (there?.isDirectory() !== true) throw error;
+    chmodSync(path, (there.mode & PERMISSIONS) | OWNER);
+    return openFolder(path);
   }
 }
 

@@ -1,7 +1,7 @@
 import { addAbortListener } from 'node:events';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
-import { printable, type Context, type OutputStream } from '@filer/program';
+import { printable, terminalInUse, type Context, type OutputStream } from '@filer/program';
 
 /** Lines that Up brings back, from this and earlier shells. */
 const HISTORY_LINES = 500;
@@ -23,10 +23,11 @@ export class Screen {
   /** What came while a command has the terminal. */
   readonly #held: string[] = [];
   #isBusy = false;
+  #isRaw = false;
 
   /** @param historyFile where typed lines are kept @param complete gives candidates for what was typed so far */
   constructor(
-    context: Context,
+    context: Pick<Context, 'stdin' | 'stdout' | 'output'>,
     historyFile: string,
     prompt: string,
     complete: (line: string) => Promise<[string[], string]>,
@@ -69,27 +70,39 @@ export class Screen {
     return this.#isTerminal;
   }
 
-  /** Leaves the terminal to a command for as long as `work` takes: what comes meanwhile is shown afterwards. */
+  /** Leaves the terminal to a command for as long as `work` takes. */
   async lend<T>(work: () => Promise<T>): Promise<T> {
     this.#isBusy = true;
     try {
       return await work();
     } finally {
       this.#isBusy = false;
+      this.#isRaw = false;
       for (const text of this.#held.splice(0)) this.show(text);
     }
   }
 
-  /** Shows what has come, above the typed line, or when the command that runs is through. */
+  /**
+   * Shows what has come: above the typed line or a question, above the bars of a command that runs, between its lines; or when
+   * it is through, where it draws over all of the terminal or writes what is no lines.
+   */
   tell(text: string): void {
-    if (!this.#isBusy || !this.#isTerminal) this.show(text);
+    const use = this.#isBusy && this.#isTerminal ? terminalInUse() : undefined;
+    if (use?.say !== undefined) use.say(printable(text));
+    else if (use === undefined && !this.#isRaw) this.show(text);
     else if (this.#held.push(text) > MAX_HELD) this.#held.shift();
+  }
+
+  /** The command that runs writes bytes that are no lines: nothing is shown between them. */
+  lendRaw(): void {
+    this.#isRaw = true;
   }
 
   /** Asks for one line. @throws the reason of `signal` */
   async ask(question: string, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    return await new Promise((resolve, reject) => {
+    this.#asking = true;
+    const answer = new Promise<string>((resolve, reject) => {
       const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
       signal.addEventListener('abort', stop, { once: true });
       this.#lines.once('close', () => resolve(''));
@@ -98,6 +111,7 @@ export class Screen {
         resolve(answer);
       });
     });
+    return await answer.finally(() => (this.#asking = false));
   }
 
   /** Called when Ctrl-C is pressed on a terminal. */

@@ -135,6 +135,7 @@ async function runLine(typed: string, line: Line): Promise<'done' | 'failed' | '
 
 /** Runs a command of the program: with the terminal of the shell, and without its standard input. */
 async function runCommand(argv: readonly string[], { context, screen, signal }: Line): Promise<number> {
+  if (argv[0] === 'get' && argv.includes('-')) screen.lendRaw();
   const { output, stdout, lines } = context;
   const isYes = async (question: string): Promise<boolean> =>
     /^\s*y(es)?\s*$/i.test(await screen.ask(`${question} [y/N] `, signal));
