@@ -78,9 +78,9 @@ describe.skipIf(needs('python3'))('in a terminal', () => {
     terminal.type('leave\r');
     await terminal.shows('[y/N]');
     await network.client('bob', ['message', 'alice', 'while it asks']);
+    await terminal.shows('message from bob: while it asks');
     terminal.type('n\r');
     await terminal.shows('nothing was changed');
-    await terminal.shows('message from bob: while it asks');
     terminal.type('peers --watch\r');
     await terminal.shows('LAST SEEN');
     terminal.type(CTRL_C);
