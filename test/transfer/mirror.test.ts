@@ -278,6 +278,42 @@ describe('a mirror', () => {
     await expect(lstat(there('old'))).rejects.toThrow('ENOENT');
   });
 
+  test('notes what it is about to remove before it is gone, and tells of it after a kill between the two', async () => {
+    await send();
+    await rm(here('a'));
+    let noted: { readonly path: string; readonly isThere: boolean } | undefined;
+    const killed: typeof deliveries = {
+      ...deliveries,
+      note: async (path, delivered) => {
+        // The note of the end of it never comes to the disk.
+        if (delivered.removing === undefined && noted !== undefined) return;
+        if (delivered.removing !== undefined)
+          noted = { path, isThere: (await readdir(there())).includes('a') };
+        await deliveries.note(path, delivered);
+      },
+    };
+    await send({ send: { job: 'second' }, receive: { deliveries: killed } });
+    expect(noted).toEqual({ path: 'alice/tree/a', isThere: true });
+    expect(deliveries.find('alice/tree/a')).toMatchObject({ removing: 1 });
+
+    const { removed, batches } = await send({ send: { job: 'second' } });
+
+    expect(removed).toEqual(['tree/a']);
+    expect(batches[0]?.files).toMatchObject([{ name: 'tree/a', kind: 'file', size: 1 }]);
+    expect((await send({ send: { job: 'third' } })).removed).toEqual([]);
+  });
+
+  test('what was about to be removed when it was killed, and is there, is removed by the next try', async () => {
+    await send();
+    await rm(here('a'));
+    const delivered = deliveries.find('alice/tree/a');
+    if (delivered === undefined) throw new Error('a was delivered');
+    await deliveries.note('alice/tree/a', { ...delivered, job: 'second', removing: 1 });
+
+    expect((await send({ send: { job: 'third' } })).removed).toEqual(['tree/a']);
+    expect(await filesBelow(there())).not.toContain('a');
+  });
+
   test('does not take a file whose name changed its case for the one that came', async () => {
     await send();
     await rename(here('a'), here('A'));

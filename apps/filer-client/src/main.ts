@@ -14,7 +14,7 @@ export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
       commands,
       completes: async (...asked) => (await import('./cli/completion/names.ts')).namesFor(...asked),
       ...(calledAs === 'filer' ? { wordless: 'overview' } : {}),
-      epilogue: `First, with an invite from the server: ${calledAs} join -, then: ${calledAs} start`,
+      epilogue: `First, with an invite from the server: ${calledAs} join - --service`,
     }),
   );
 }

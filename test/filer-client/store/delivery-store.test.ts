@@ -86,3 +86,12 @@ test('a path that is delivered again and again is charged once, and one that was
   database.exec("DELETE FROM deliveries WHERE sender = 'B'");
   expect([used('A'), used('B')]).toEqual([cost, 0]);
 });
+
+test('what a job is about to remove is found as what it is, with that', async () => {
+  const anna = new DeliveryStore(database, writes).of('A', '/inbox');
+  await anna.note('anna/a', { ...FIRST, content: 'blake3:0:1', removing: 7 });
+
+  expect(anna.find('anna/a')).toEqual({ ...FIRST, content: 'blake3:0:1', removing: 7 });
+  await anna.note('anna/a', FIRST);
+  expect(anna.find('anna/a')).toEqual(FIRST);
+});

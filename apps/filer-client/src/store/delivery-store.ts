@@ -33,7 +33,8 @@ export class DeliveryStore {
       find: (path) => this.#found(sender, join(folder, path)),
       note: (path, delivered) =>
         this.#writes.add(() => {
-          const { content, mtimeNs, job } = delivered;
+          const { mtimeNs, job } = delivered;
+          const content = keptContent(delivered);
           this.#statements.forgetOthers.run(join(folder, path), sender);
           this.#statements.put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
           this.#room.added();
@@ -83,10 +84,19 @@ const STATEMENTS = {
   forgetOthers: 'DELETE FROM deliveries WHERE path = ? AND sender <> ?',
 };
 
+/** `removing:SIZE:CONTENT` of what a job is about to remove. */
+const REMOVING = /^removing:(?<size>\d+):(?<content>.*)$/s;
+
+function keptContent({ content, removing }: Delivered): string {
+  return removing === undefined ? content : `removing:${removing}:${content}`;
+}
+
 function deliveredOf(row: Record<string, unknown>): Delivered {
   const mtimeNs = row['mtime_ns'];
+  const { size, content = textIn(row, 'content') } = REMOVING.exec(textIn(row, 'content'))?.groups ?? {};
   return {
-    content: textIn(row, 'content'),
+    content,
+    ...(size === undefined ? {} : { removing: Number(size) }),
     mtimeNs: typeof mtimeNs === 'string' ? BigInt(mtimeNs) : undefined,
     job: textIn(row, 'job'),
   };

@@ -74,7 +74,7 @@ export async function run(
     const ending = Promise.race([aborted(signal), stopped.promise]);
     const admitted = admitOwnClient({ join, noJoin, isNew }, context).then(() => true);
     if (await Promise.race([ending.then(() => false), admitted]))
-      output.line('next: `ip-server invite | filer join -`');
+      output.line('next: `ip-server invite | filer join - --service`');
     await ending;
     log.info('stopping');
   } finally {

@@ -6,8 +6,10 @@ export interface Delivered {
   readonly content: string;
   /** The time that it had once it was in place; undefined where that was not kept. */
   readonly mtimeNs: bigint | undefined;
-  /** The job that brought it. */
+  /** The job that brought it, or is removing it. */
   readonly job: string;
+  /** That job is about to remove it: the size that it has. What is not there any more was removed by it. */
+  readonly removing?: number | undefined;
 }
 
 /** What one sender delivered, by path relative to the inbox: the newest for each. */
@@ -82,6 +84,18 @@ export function removedOf(content: string): Pick<RemovedFile, 'kind' | 'size' | 
     size: Number(size),
     ...(digest[0] === '' ? {} : { digest: digest.join(':') }),
   };
+}
+
+/** What a job is about to remove, as it is told once it is gone. @returns undefined for what it is not */
+export function removingOf({
+  content,
+  removing,
+}: Delivered): Pick<RemovedFile, 'kind' | 'size' | 'digest'> | undefined {
+  if (removing === undefined) return undefined;
+  if (isFolder(content)) return { kind: 'dir', size: 0 };
+  return content.startsWith(LINK)
+    ? { kind: 'link', size: 0 }
+    : { kind: 'file', size: removing, digest: content };
 }
 
 function kindOf(kind: string): Pick<RemovedFile, 'kind'> {

@@ -23,6 +23,7 @@ import {
   isFolder,
   LINK,
   removedOf,
+  removingOf,
   type Deliveries,
   type Delivered,
   type DeliveredAt,
@@ -37,7 +38,7 @@ const PAGE = 500;
 /** Names of a dry run that are remembered; a folder that holds more is said to stay. */
 const MAX_WOULD_GO = 200_000;
 
-/** Removals that are noted together: a kill between them and the note loses at most the record of these. */
+/** Removals that are noted together, before the first of them and after the last: a kill in between loses no record. */
 const NOTED_AT_ONCE = 32;
 
 /** Looking waits for little: this long it may hold up all else, in ms. */
@@ -144,8 +145,12 @@ export class Extras implements Disposable {
     };
     let since = performance.now();
     try {
-      for (const name of names) {
+      for (const [n, name] of names.entries()) {
         since = await this.#breathe(since);
+        if (n % NOTED_AT_ONCE === 0 && !dryRun) {
+          await note();
+          await this.#noteRemoving(names.slice(n, n + NOTED_AT_ONCE));
+        }
         try {
           const found = this.#find(name);
           if (found === undefined) continue;
@@ -154,8 +159,11 @@ export class Extras implements Disposable {
             continue;
           }
           const why = dryRun ? await this.#whyKept(found) : await this.#remove(found);
-          if (why !== undefined) kept.push({ name, ...why });
-          else {
+          if (why !== undefined) {
+            kept.push({ name, ...why });
+            if (!dryRun)
+              await this.#options.deliveries.note(found.path, { ...found.delivered, removing: undefined });
+          } else {
             removed.push(fileOf(found));
             if (dryRun) this.#noteWouldGo(found.path);
             else touched.set(found.parent.join('/'), found.parent);
@@ -164,7 +172,6 @@ export class Extras implements Disposable {
           if (!(error instanceof FilerError)) throw error;
           kept.push({ name, code: error.code, message: error.message });
         }
-        if (removed.length - noted >= NOTED_AT_ONCE) await note();
       }
     } finally {
       await note(); // a job that continues is told about it, whatever ended this
@@ -172,11 +179,30 @@ export class Extras implements Disposable {
     return { removed: dryRun ? [] : removed, kept };
   }
 
+  /** Notes what is about to be removed: should this program be killed, the job that continues tells of what is gone. */
+  async #noteRemoving(names: readonly string[]): Promise<void> {
+    const { deliveries, job } = this.#options;
+    if (job === undefined) return;
+    const noted: Promise<void>[] = [];
+    for (const name of names) {
+      try {
+        const found = this.#find(name);
+        if (found === undefined || !('folder' in found)) continue;
+        const removing = found.stats.isFile() ? Number(found.stats.size) : 0;
+        noted.push(deliveries.note(found.path, { ...found.delivered, job, removing }));
+      } catch (error) {
+        if (!(error instanceof FilerError)) throw error; // told when it is its turn
+      }
+    }
+    await Promise.all(noted);
+  }
+
   [Symbol.dispose](): void {
     this.#folders?.[Symbol.dispose]();
   }
 
-  #extraOf({ path, content, job }: DeliveredAt): Extra | undefined {
+  #extraOf(delivered: DeliveredAt): Extra | undefined {
+    const { path, content, job } = delivered;
     const name = this.#options.path === '' ? path : path.slice(this.#options.path.length + 1);
     const before = removedOf(content);
     if (before !== undefined) {
@@ -184,8 +210,22 @@ export class Extras implements Disposable {
       return { name, path, kind: before.kind, size: before.size };
     }
     const stats = this.#statsOf(name.split('/'), path);
+    const gone =
+      job === this.#options.job && this.#isMissing(name.split('/')) ? removingOf(delivered) : undefined;
+    if (gone !== undefined) return { name, path, kind: gone.kind, size: gone.size };
     if (stats === undefined) return undefined;
     return { name, path, kind: kindOf(content), size: stats.isFile() ? Number(stats.size) : 0 };
+  }
+
+  /** Whether nothing is there, as far as that can be looked up. */
+  #isMissing(components: readonly string[]): boolean {
+    try {
+      const folder = this.#folders?.at(components.slice(0, -1));
+      return folder === undefined || statsAt(folder, components.at(-1) ?? '') === undefined;
+    } catch (error) {
+      if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+      return false;
+    }
   }
 
   /** Of what is there and stands for nothing of this transfer. */
@@ -222,7 +262,10 @@ export class Extras implements Disposable {
       if (stats !== undefined || delivered.job !== this.#options.job) return undefined;
       return { name, path, ...before };
     }
-    if (folder === undefined || stats === undefined) return undefined;
+    if (folder === undefined || stats === undefined) {
+      const gone = delivered.job === this.#options.job ? removingOf(delivered) : undefined;
+      return gone === undefined ? undefined : { name, path, ...gone };
+    }
     return { name, path, parent: components.slice(0, -1), own, folder, stats, delivered };
   }
 

@@ -123,7 +123,7 @@ function summarize(
     );
     return;
   }
-  if (ok) output.line(printable(path));
+  if (ok) output.line(printable(output.path(path)));
   if (filesSent + filesSkipped === 0) return;
   const rate = `${formatBytes(bytesSent)} at ${formatRate(bytesSent, elapsedMs)}`;
   if (ok) output.words(`${status}, ${rate}`);

@@ -115,9 +115,9 @@ async function makeInvite(args: Arguments, server: ServerClient, context: Contex
       `the invite has no room for ${leftOut.join(', ')}: name the addresses for machines with \`ip-server start --advertise HOST:PORT\``,
     );
   if (!server.running) output.words('The server is not running: `ip-server start`');
-  output.words('Run `filer join -` on the other machine, and paste the link there.');
+  output.words('Run `filer join - --service` on the other machine, and paste the link there.');
   output.words(
-    'Anyone who has the link can join. To pass it on without showing it: `ip-server invite | ssh HOST filer join -`',
+    'Anyone who has the link can join. To pass it on without showing it: `ip-server invite | ssh HOST filer join - --service`',
   );
 }
 
