@@ -2,6 +2,7 @@
  * One attacker as a process of its own: `node test/hostile/flood.ts KIND '{"host","port","server","home","network","count","ms"}'`.
  * It ends by itself. `home` is that of a client that has joined, for the attacks of a member.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -110,28 +111,40 @@ const part: (messenger: Messenger) => Promise<void> = async ({ socket }) => {
   while (!over() && !socket.destroyed) await wait(50);
 };
 
-/** A thousand files that are offered, announced and begun, and never end. */
+/** A thousand files that are taken, written and digested, and then are not what their sender says. */
 const offer: (messenger: Messenger) => Promise<void> = async (messenger) => {
-  const say = (header: Record<string, string>, content: unknown): Promise<void> =>
-    messenger.send(header, Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content)));
+  const say = (header: Record<string, string>, content: unknown = []): Promise<void> => {
+    frames++;
+    return messenger.send(header, Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content)));
+  };
+  const hear = async (...types: string[]): Promise<string> => {
+    for (;;) {
+      const next = await messenger[Symbol.asyncIterator]().next();
+      if (next.done === true) throw new Error('it was ended');
+      const { type = '' } = next.value.header;
+      if (types.includes(type)) return type;
+    }
+  };
   messenger.socket.resume();
   const [files, size] = [1_000, 200_000];
   const totals = { complete: '1', files: String(files), bytes: String(files * size) };
-  await say({ type: 'offer', id: 'o', job: 'evil', ...totals }, { names: ['x'], note: '' });
+  await say(
+    { type: 'offer', id: 'o', job: randomBytes(8).toString('hex'), ...totals },
+    { names: ['x'], note: '' },
+  );
+  if ((await hear('answer', 'error')) === 'error') return;
   const entries = Array.from({ length: files }, (_, n) => {
     return { path: `x/${n}`, kind: 'file', size, mtimeNs: '0', mode: 0o644 };
   });
   await say({ type: 'entries', id: 'e', first: '0', last: '1' }, entries);
+  await hear('entries-answer');
+  const wrong = `blake3:${'0'.repeat(64)}`;
   for (let entry = 0; entry < files && !over() && messenger.open; entry++) {
-    await messenger.send({
-      type: 'file',
-      entry: String(entry),
-      size: String(size),
-      mtimeNs: '0',
-      mode: '420',
-    });
-    await say({ type: 'chunk', entry: String(entry), offset: '0' }, Buffer.alloc(size / 2));
-    await wait(1);
+    const of = { entry: String(entry) };
+    await say({ type: 'file', ...of, size: String(size), mtimeNs: '0', mode: '420' }, Buffer.alloc(0));
+    await say({ type: 'chunk', ...of, offset: '0' }, Buffer.alloc(size));
+    await say({ type: 'end', ...of, size: String(size), digest: wrong, blocks: wrong }, Buffer.alloc(0));
+    await hear('failed');
   }
 };
 

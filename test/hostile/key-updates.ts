@@ -28,11 +28,11 @@ export interface BareTls {
 export async function connectBare(port: number, host: string, identity: Identity): Promise<BareTls> {
   const raw = connectPlain(port, host).setNoDelay();
   await once(raw, 'connect');
-  let records = 0;
+  const written: Buffer[] = [];
   const below = new Duplex({
     read: () => undefined,
     write: (piece: Buffer, _encoding, done) => {
-      records += recordsIn(piece);
+      written.push(piece);
       raw.write(piece, done);
     },
   });
@@ -54,10 +54,10 @@ export async function connectBare(port: number, host: string, identity: Identity
   });
   tls.on('error', () => undefined);
   await once(tls, 'secureConnect');
-  const before = records;
+  const before = recordsIn(written);
   let sequence: number | undefined;
   const next = (type: number, message: Buffer): Buffer => {
-    sequence ??= records - before;
+    sequence ??= recordsIn(written) - before;
     return sealed(secret, sequence++, Buffer.concat([message, Buffer.of(type)]));
   };
   return {
@@ -84,10 +84,11 @@ export function clientHello(): Promise<Buffer> {
   });
 }
 
-/** Each piece is whole records. */
-function recordsIn(piece: Buffer): number {
+/** A record may be in two pieces. */
+function recordsIn(pieces: readonly Buffer[]): number {
+  const all = Buffer.concat(pieces);
   let count = 0;
-  for (let at = 0; at < piece.length; at += 5 + piece.readUInt16BE(at + 3)) count++;
+  for (let at = 0; at < all.length; at += 5 + all.readUInt16BE(at + 3)) count++;
   return count;
 }
 

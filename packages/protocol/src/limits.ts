@@ -98,8 +98,8 @@ export const MAX_UNREAD_BYTES = 4 * MiB;
 export const MAX_SESSION_CONTENT_BYTES = 512 * KiB;
 
 /**
- * What TLS may add to what is read on a connection: in all, in bytes, for a handshake with large certificates; and for each byte,
- * where a record of its own has 22 beside it. Messages are longer than what a record adds.
+ * What TLS may add to what is read on a connection: in bytes, for a handshake with large certificates; and for each byte that comes
+ * meanwhile, where a record of its own has 22 beside it. Messages are longer than what a record adds.
  */
 export const TLS_OVERHEAD_BYTES = 64 * KiB;
 export const TLS_OVERHEAD_FACTOR = 24;

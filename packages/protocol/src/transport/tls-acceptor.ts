@@ -119,13 +119,22 @@ export class TlsAcceptor {
   }
 }
 
+/** One connection, and how much has come of which nothing could be read. */
+interface Watched {
+  readonly raw: Duplex;
+  readonly bytesRead: () => number;
+  wire: number;
+  read: number;
+  excess: number;
+}
+
 /**
  * Ends TLS connections on which much comes of which little can be read: each change of keys (RFC 8446, 4.6.3) and each empty
- * record costs work, and readers see none of it.
+ * record costs work, and readers see none of it. What could be read before makes up for nothing that comes later.
  */
-class WireWatch {
+export class WireWatch {
   /** Secured sockets, with what they are over. */
-  readonly #watched = new Map<Socket, { readonly raw: Duplex; readonly bytesRead: () => number }>();
+  readonly #watched = new Map<Socket, Watched>();
   readonly #factor: number;
   readonly #end: (raw: Duplex, secure: Socket, why: string) => void;
   readonly #timer = setInterval(() => this.check(), WIRE_CHECK_MS).unref();
@@ -140,14 +149,18 @@ class WireWatch {
   }
 
   add(raw: Duplex, secure: Socket): void {
-    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw) });
+    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw), wire: 0, read: 0, excess: 0 });
     secure.once('close', () => this.#watched.delete(secure));
   }
 
   check(): void {
-    for (const [secure, { raw, bytesRead }] of this.#watched) {
-      if (bytesRead() <= TLS_OVERHEAD_BYTES + this.#factor * secure.bytesRead) continue;
-      this.#end(raw, secure, `${bytesRead()} bytes came and ${secure.bytesRead} of them can be read`);
+    for (const [secure, watched] of this.#watched) {
+      const [wire, read] = [watched.bytesRead(), secure.bytesRead];
+      const came = wire - watched.wire - this.#factor * (read - watched.read);
+      watched.excess = Math.max(0, watched.excess + came);
+      Object.assign(watched, { wire, read });
+      if (watched.excess <= TLS_OVERHEAD_BYTES) continue;
+      this.#end(watched.raw, secure, `${wire} bytes came and ${read} of them can be read`);
     }
   }
 
