@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { dial, sayHello, strangerMessenger, type Hello } from '@filer/protocol';
+import { dialOver, sayHello, strangerMessenger, type Hello } from '@filer/protocol';
 import { processShares } from '../../packages/protocol/src/fairness/process-shares.ts';
 import { until } from '../support/in-process.ts';
 import { NetworkHere } from '../support/network-here.ts';
@@ -16,7 +18,7 @@ const frames = [...page.matchAll(/^```frame \S+\n([^]*?)^```$/gm)].map(([, block
 /** Where a frame is cut: in its lengths, in its header, before its last byte. */
 const CUTS = [() => 5, (frame: Buffer) => 12 % frame.length, (frame: Buffer) => frame.length - 1];
 
-test('a connection that is cut in the middle of a message, whatever the message, leaves nothing behind', async () => {
+test('a connection that is cut or reset in the middle of a message, whatever the message, leaves nothing behind', async () => {
   expect(frames.length).toBeGreaterThan(50);
   await using network = await NetworkHere.open();
   const alice = await network.add('alice');
@@ -34,17 +36,16 @@ test('a connection that is cut in the middle of a message, whatever the message,
 
   for (const { to, hello } of targets) {
     for (const [index, frame] of frames.entries()) {
-      const link = await dial({
-        transport: 'tls',
-        host: to.host,
-        port: to.port,
-        identity: mallory.identity,
-        expect: to.id,
-      });
+      const raw = connect({ host: to.host, port: to.port });
+      const link = await dialOver(raw, { identity: mallory.identity, expect: to.id, where: 'the target' });
       await sayHello(strangerMessenger(link), helloOf(mallory.network, hello));
       const cut = CUTS[index % CUTS.length]?.(frame) ?? 0;
       await new Promise<void>((resolve) => link.socket.write(frame.subarray(0, cut), () => resolve()));
-      link.socket.destroy();
+      // An end, or a reset: what the other side has not read yet is gone.
+      const closed = once(raw, 'close');
+      if (index % 2 === 0) link.socket.destroy();
+      else raw.resetAndDestroy();
+      await closed;
     }
   }
 

@@ -37,7 +37,13 @@ const FLOODS = {
 /** Of sockets without TLS one process opens more. */
 const MANY: ReadonlySet<string> = new Set(['silent', 'drips', 'halves']);
 
-/** As many connections one member tries at least, however long that takes. */
+/** In ms, of an honest member. */
+const MAX_P99_MS = 1_000;
+
+/**
+ * As many connections one member tries at least, however long that takes; who visits comes from another address. So many that shake
+ * hands at once from one address make each other wait.
+ */
 const MEMBER_TRIES = 16_000;
 const MEMBER_MS = 300_000;
 
@@ -51,15 +57,17 @@ describe.each(['server', 'client'] as const)('a flood at a %s', (who) => {
       const figures = await victim.under(
         kind,
         isOfOneMember
-          ? { count: 800, ms: MEMBER_MS, tries: MEMBER_TRIES }
+          ? { count: 800, ms: MEMBER_MS, tries: MEMBER_TRIES, visitFrom: '127.0.0.2' }
           : { count: MANY.has(kind) ? 2_000 : 60, ms: FLOOD_MS },
       );
       process.stdout.write(`${who} ${kind}: ${JSON.stringify(figures)}\n`);
 
-      expect(figures).toMatchObject({ failed: 0 });
-      expect(figures.tried).toBeGreaterThanOrEqual(isOfOneMember ? MEMBER_TRIES : 1);
-      expect(figures.peakMiB).toBeLessThan(MAX_MEMORY_MIB);
-      expect(figures.busyMs).toBeLessThan(MAX_BUSY_MS);
+      const { failed, tried, p99Ms, peakMiB, busyMs } = figures;
+      expect.soft(failed, `${kind}: failed`).toBe(0);
+      expect.soft(tried, `${kind}: tried`).toBeGreaterThanOrEqual(isOfOneMember ? MEMBER_TRIES : 1);
+      expect.soft(p99Ms, `${kind}: p99`).toBeLessThan(MAX_P99_MS);
+      expect.soft(peakMiB, `${kind}: memory`).toBeLessThan(MAX_MEMORY_MIB);
+      expect.soft(busyMs, `${kind}: busy`).toBeLessThan(MAX_BUSY_MS);
     }
   });
 });

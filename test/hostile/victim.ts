@@ -66,6 +66,14 @@ export interface Figures {
   readonly descriptors: number;
 }
 
+export interface AttackOptions {
+  readonly count: number;
+  readonly ms: number;
+  readonly tries?: number;
+  /** The address from which the honest member visits meanwhile. @default that of the other attacks */
+  readonly visitFrom?: string;
+}
+
 interface Visitor {
   readonly identity: Identity;
   readonly membership: Membership;
@@ -111,10 +119,7 @@ export class Victim implements AsyncDisposable {
   }
 
   /** Lets an attacker do its worst for so long, and visits meanwhile. */
-  async under(
-    kind: string,
-    { count, ms, tries }: { count: number; ms: number; tries?: number },
-  ): Promise<Figures> {
+  async under(kind: string, { count, ms, tries, visitFrom }: AttackOptions): Promise<Figures> {
     const { port, id } = this.#daemon;
     const home = this.network.home('evil');
     const target = {
@@ -139,7 +144,7 @@ export class Victim implements AsyncDisposable {
     const took: number[] = [];
     let [failed, peakMiB, descriptors] = [0, 0, 0];
     while (!over) {
-      const ms = await this.visit();
+      const ms = await this.visit(visitFrom);
       if (ms === undefined) failed++;
       else took.push(ms);
       peakMiB = Math.max(peakMiB, await this.#memoryMiB());
@@ -166,9 +171,9 @@ export class Victim implements AsyncDisposable {
   }
 
   /** Connects as the honest member and asks something. @returns how long that took, in ms; undefined when it failed */
-  async visit(): Promise<number | undefined> {
+  async visit(localAddress = this.#honest.localAddress): Promise<number | undefined> {
     const began = performance.now();
-    const { identity, membership, localAddress } = this.#honest;
+    const { identity, membership } = this.#honest;
     const { port, id } = this.#daemon;
     try {
       const socket = connect({ host: '127.0.0.1', port, localAddress });
