@@ -21,7 +21,7 @@ async function servedAt(home: Home, time: number, minutes: number): Promise<stri
   const stream = new PassThrough();
   const chunks: string[] = [];
   stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));
-  const flags = { host: '127.0.0.1', port: 0 };
+  const flags = { host: '127.0.0.1', port: 0, httpPort: 'off' as const };
   const settings = await readConfiguration(SETTINGS, { home, env: {}, flags });
   const log = await createLogger({ stream, format: 'json' });
   const options = { home, settings, environment: {}, log, version: '0.0.0', methodsOf: () => new Map() };

@@ -23,6 +23,7 @@ test('FILER_HOME puts everything of the client in one folder', () => {
     schedulesFile: '/srv/filer/schedules.toml',
     membershipFile: '/srv/filer/membership.json',
     networkKeyFile: '/srv/filer/network-key.pem',
+    httpCertificateFile: '/srv/filer/http.pem',
     webhookSecretFile: '/srv/filer/webhook-secret',
     inbox: '/srv/filer/inbox',
     outgoing: '/srv/filer/outgoing',
