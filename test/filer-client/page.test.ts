@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dropBody } from '../support/dropped.ts';
@@ -150,4 +150,22 @@ test('open without a daemon says how to start one', async () => {
   const { code, stderr } = await runHere('filer-client', network.home('dora'), ['open']);
   expect(code).toBe(12);
   expect(stderr).toContain('filer-client start');
+});
+
+test('open gives the link to the browser in a file of this user, and says so when there is no browser', async () => {
+  const bin = join(network.folder, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'xdg-open'), `#!/bin/sh\ncp -p "$1" ${join(bin, 'given')}\n`, { mode: 0o755 });
+  const open = (env: Record<string, string>) =>
+    runHere('filer-client', anna.home, ['open'], '', false, { PATH: `${bin}:/usr/bin:/bin`, ...env });
+  const seen = await open({ DISPLAY: ':9' });
+  const link = seen.stdout.trim();
+  expect(link).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[\w-]{43}$/);
+  expect(await readFile(join(bin, 'given'), 'utf8')).toContain(`url=${link}"`);
+  expect((await stat(join(bin, 'given'))).mode & 0o077).toBe(0);
+
+  expect((await open({})).stderr).toContain('no screen');
+  const none = await open({ DISPLAY: ':9', PATH: join(network.folder, 'nothing') });
+  expect([none.code, none.stdout]).toMatchObject([0, expect.stringContaining('#token=')]);
+  expect(none.stderr).toContain('there is no xdg-open');
 });

@@ -35,7 +35,7 @@ async function openBrowser(url: string, { env, home }: Context): Promise<string>
   // Other users of the machine can read command lines: the link is in a file that only this user reads.
   const file = join(dirname(home.lockFile), 'open-page.html');
   await replaceSecretFile(file, redirectTo(url));
-  const child = spawn(program, [file], { stdio: 'ignore', detached: true });
+  const child = spawn(program, [file], { stdio: 'ignore', detached: true, env });
   const ended = new Promise<string>((resolve) => {
     child.once('error', () => resolve(`there is no ${program}`));
     child.once('exit', (code) => resolve(code === 0 ? 'opened' : `${program} ended with code ${code}`));
