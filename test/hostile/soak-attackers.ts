@@ -20,7 +20,7 @@ import {
 import { EvilPeer, type Evil } from '../support/evil-peer.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { TestNetwork } from '../support/test-network.ts';
-import { floodArguments, memberOf } from './victim.ts';
+import { ATTACKER_NICE, floodArguments, memberOf } from './victim.ts';
 
 /** At the server: strangers, joiners and a member. */
 const OF_SERVER = [
@@ -30,9 +30,6 @@ const OF_SERVER = [
 
 /** At a client: strangers, a member, and a sender. */
 const OF_CLIENT = ['keys', 'connections', 'parts', 'texts', 'lists', 'holding', 'offers'];
-
-/** Attackers of filer come from other machines: here they get what the attacked leave of this one. */
-const NICE = 10;
 
 /** One attacker of each kind at the server and at one client: outsiders, joiners, a member, a removed one, a sender and a receiver. */
 export class Attackers implements AsyncDisposable {
@@ -81,7 +78,7 @@ export class Attackers implements AsyncDisposable {
   #add(attacker: ChildProcess): void {
     this.#processes.push(attacker);
     this.#ends.push(once(attacker, 'close'));
-    if (attacker.pid !== undefined) setPriority(attacker.pid, NICE);
+    if (attacker.pid !== undefined) setPriority(attacker.pid, ATTACKER_NICE);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
