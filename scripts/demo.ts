@@ -148,7 +148,7 @@ async function main(): Promise<void> {
   say('1. Starting an ip-server …');
   const ready = await daemon(
     'ip-server',
-    ['--host', '127.0.0.1', '--port', '0', '--report-interval', '1s'],
+    ['--host', '127.0.0.1', '--port', '0', '--http-port', '0', '--report-interval', '1s'],
     server,
   );
   say(`   it listens on ${String(ready['listen'])}`);
@@ -200,6 +200,8 @@ async function main(): Promise<void> {
   say(`  FILER_HOME=${homes.bob} npx filer-client inbox`);
   say(`  FILER_HOME=${homes.bob} npx filer-client send package.json --to alice`);
   say(`  IP_SERVER_HOME=${server} npx ip-server peers`);
+  const dashboard = await run('ip-server', ['dashboard', '--role', 'admin'], server);
+  say(`The dashboard:  ${dashboard.trim()}`);
   say(`End it with:  kill ${daemons.map((child) => child.pid).join(' ')}`);
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   admit,
   createInvite,
@@ -8,7 +9,15 @@ import {
   signPeerRecord,
   type Heartbeat,
 } from '@filer/protocol';
-import { createLogger, openHome, readConfiguration, resolveHome } from '@filer/program';
+import {
+  createLogger,
+  digestOfToken,
+  newToken,
+  openHome,
+  readConfiguration,
+  resolveHome,
+  type Role,
+} from '@filer/program';
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
@@ -16,6 +25,7 @@ import type { ServerDaemon, ServerParts } from '../../apps/ip-server/src/daemon/
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 
+const PAGES = join(import.meta.dirname, '../../packages/web/dist/dashboard');
 const DAY_MS = 86_400_000;
 const GROUPS = ['lab', 'office', 'render', 'edge', 'build', 'archive'];
 const PLACES = ['berlin', 'lyon', 'oslo', 'porto', 'quito', 'riga', 'sofia', 'turin'];
@@ -30,7 +40,7 @@ export interface Simulated extends AsyncDisposable {
 
 /** @param folder becomes the home @param flags settings of the server beside those of the simulation */
 export async function openSimulated(folder: string, count: number, flags: object = {}): Promise<Simulated> {
-  const first = await start(folder, flags);
+  const first = await start(folder, { httpPort: 'off' });
   const ids = await admitAll(first, count);
   await first.close();
   await fill(resolveHome('ip-server', { IP_SERVER_HOME: folder }).databaseFile, ids);
@@ -60,6 +70,15 @@ export async function openSimulated(folder: string, count: number, flags: object
   };
 }
 
+/** A link to its dashboard, with a new token. */
+export async function linkTo({ server }: Simulated, role: Role): Promise<string> {
+  const token = newToken();
+  const now = Date.now();
+  const entry = { id: 'simulated', name: 'simulated', role, createdAt: now, expiresAt: now + DAY_MS };
+  await server.store.tokens.add({ ...entry, digest: digestOfToken(token) }, now);
+  return `${server.http.url}/#token=${token}`;
+}
+
 async function start(folder: string, flags: object): Promise<ServerDaemon> {
   const env = { IP_SERVER_HOME: folder };
   const home = resolveHome('ip-server', env);
@@ -71,7 +90,7 @@ async function start(folder: string, flags: object): Promise<ServerDaemon> {
   });
   const log = await createLogger({ level: 'error', stream: process.stderr });
   const methodsOf = (parts: ServerParts) => methodsOn(adminApiOf(parts));
-  return openServer({ home, settings, environment: env, log, version: '0.1.0', methodsOf });
+  return openServer({ home, settings, environment: env, log, version: '0.1.0', methodsOf, pages: PAGES });
 }
 
 async function admitAll(server: ServerDaemon, count: number): Promise<string[]> {
@@ -167,6 +186,7 @@ async function fill(file: string, ids: readonly string[]): Promise<void> {
 }
 
 function beatOf(server: ServerDaemon, id: string, index: number): void {
+  server.directory.see(id, 'online', Date.now(), '0.1.0');
   server.presence.heartbeat({ id }, numbersOf(index, 0), Date.now());
 }
 

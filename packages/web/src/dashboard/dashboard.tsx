@@ -5,6 +5,7 @@ import { KeysHelp, useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Link } from '../ui/link.tsx';
 import { may } from '../ui/session.ts';
 import { AlarmsView } from './alarms-view.tsx';
+import { AuditView } from './audit-view.tsx';
 import { CollectsView } from './collects-view.tsx';
 import { InviteDialog } from './invite-dialog.tsx';
 import { InvitesView } from './invites-view.tsx';
@@ -24,6 +25,7 @@ const VIEWS = [
   ['alarms', 'Alarms'],
   ['messages', 'Messages'],
   ['invites', 'Invites'],
+  ['audit', 'Audit'],
 ] as const;
 
 type Opened = 'keys' | 'invite';
@@ -62,7 +64,7 @@ export function Dashboard() {
         </div>
       </header>
       <nav class="views" aria-label="Views">
-        {VIEWS.map(([name, words]) => (
+        {VIEWS.filter(([name]) => name !== 'audit' || may('admin')).map(([name, words]) => (
           <Link
             key={name}
             to={{ view: name, machine: undefined, collect: undefined, run: undefined }}
@@ -101,6 +103,8 @@ function View({ name }: { readonly name: string }) {
       return <MessagesView />;
     case 'invites':
       return <InvitesView />;
+    case 'audit':
+      return <AuditView />;
     default:
       return (
         <div class={machine === null ? 'split' : 'split opened'}>
