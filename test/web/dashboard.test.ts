@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
@@ -144,7 +144,9 @@ describe.skipIf(isWithout)('the dashboard', () => {
     await row('anna').getByRole('link').click();
     await page.locator('.chart[aria-label^="disk, now: disk 81"] canvas').waitFor();
     await page.locator('.detail summary', { hasText: HARM }).first().click();
-    await page.getByRole('link', { name: HARM }).waitFor();
+    const download = page.waitForEvent('download');
+    await page.getByRole('link', { name: HARM }).click();
+    expect(await readFile(await (await download).path(), 'utf8')).toBe('x');
     expect(await accessProblems()).toEqual([]);
     await show('/?view=messages');
     await page.locator('.messages .text', { hasText: HARM }).waitFor();
@@ -165,6 +167,17 @@ describe.skipIf(isWithout)('the dashboard', () => {
 
     expect(await page.locator('img').count()).toBe(0);
     expect(problems).toEqual([]);
+  });
+
+  test('alarms with their delivery and collects with their ledger are shown', async () => {
+    await show('/?view=alarms');
+    await page.locator('tr', { hasText: 'report missing' }).getByText('no one is told').waitFor();
+    await network.runServer('collect', 'add', 'results', '--from', '@all', '--path', 'x/**', '--every', '1h');
+    await show('/?view=collects');
+    await page.getByRole('link', { name: 'results' }).click();
+    await page.getByRole('region', { name: 'Ledger of results' }).waitFor();
+
+    expect(await accessProblems()).toEqual([]);
   });
 
   test('a broadcast from the box reaches a real client', async () => {
@@ -194,7 +207,12 @@ describe.skipIf(isWithout)('the dashboard', () => {
     await page.getByLabel('New name').fill('old');
     await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click();
     await row('old').waitFor();
-    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Actions for old' }).click();
+    await page
+      .getByRole('dialog', { name: 'old', exact: true })
+      .getByRole('button', { name: 'Remove' })
+      .click();
     expect(await accessProblems()).toEqual([]);
     await page
       .getByRole('dialog', { name: 'Remove old?' })

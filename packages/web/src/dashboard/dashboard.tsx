@@ -9,6 +9,7 @@ import { AuditView } from './audit-view.tsx';
 import { CollectsView } from './collects-view.tsx';
 import { InviteDialog } from './invite-dialog.tsx';
 import { InvitesView } from './invites-view.tsx';
+import { MachineActions } from './machine-actions.tsx';
 import { MachineDetail } from './machine-detail.tsx';
 import { MachineTable } from './machine-table.tsx';
 import { refreshMachines } from './machines.ts';
@@ -82,6 +83,7 @@ export function Dashboard() {
       <main id="content" tabIndex={-1}>
         <View name={view} />
       </main>
+      <MachineActions />
       {opened === 'keys' && <KeysHelp onClose={close} />}
       {opened === 'invite' && <InviteDialog onClose={close} />}
     </>

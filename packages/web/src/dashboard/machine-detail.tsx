@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { go } from '../ui/address.ts';
 import { useDocument } from '../ui/document.ts';
@@ -10,7 +10,7 @@ import { Sparkline } from '../ui/sparkline.tsx';
 import { Chart } from '../ui/chart.tsx';
 import { may } from '../ui/session.ts';
 import { api } from './api.ts';
-import { GroupsDialog, RemoveDialog, RenameDialog } from './change-dialogs.tsx';
+import { ActionButtons } from './machine-actions.tsx';
 import { Light } from './light.tsx';
 import { machines, type Machine } from './machines.ts';
 import { Reports } from './reports.tsx';
@@ -61,7 +61,7 @@ export function MachineDetail({ id }: { readonly id: string }) {
           ✕
         </button>
       </header>
-      {may('admin') && <Actions machine={machine} />}
+      {may('admin') && <ActionButtons id={id} />}
       <Facts machine={machine} />
       <section>
         <h3>Transfers</h3>
@@ -74,27 +74,6 @@ export function MachineDetail({ id }: { readonly id: string }) {
         <Reports key={`reports ${id}`} peer={id} />
       </section>
     </aside>
-  );
-}
-
-function Actions({ machine }: { readonly machine: Machine }) {
-  const [open, setOpen] = useState<'rename' | 'groups' | 'remove'>();
-  const close = (): void => setOpen(undefined);
-  return (
-    <div class="actions">
-      <button type="button" onClick={() => setOpen('rename')}>
-        Rename
-      </button>
-      <button type="button" onClick={() => setOpen('groups')}>
-        Groups
-      </button>
-      <button type="button" onClick={() => setOpen('remove')}>
-        Remove
-      </button>
-      {open === 'rename' && <RenameDialog machine={machine} onClose={close} />}
-      {open === 'groups' && <GroupsDialog machine={machine} onClose={close} />}
-      {open === 'remove' && <RemoveDialog machine={machine} onClose={close} />}
-    </div>
   );
 }
 

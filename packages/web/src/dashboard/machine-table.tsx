@@ -6,7 +6,9 @@ import { bytesText } from '../ui/format.ts';
 import { useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Link } from '../ui/link.tsx';
 import { WindowedRows } from '../ui/windowed.tsx';
+import { may } from '../ui/session.ts';
 import { Light } from './light.tsx';
+import { act } from './machine-actions.tsx';
 import { Groups } from './summary.tsx';
 import { filter, isComplete, machines, moved, putInOrder, shown, type Machine } from './machines.ts';
 
@@ -103,6 +105,11 @@ export function MachineTable() {
               </th>
               <th scope="col">Address</th>
               <th scope="col">Version</th>
+              {may('admin') && (
+                <th scope="col">
+                  <span class="sr-only">Actions</span>
+                </th>
+              )}
             </tr>
           </thead>
           <WindowedRows
@@ -164,6 +171,18 @@ function Row({ machine, index }: { readonly machine: Machine; readonly index: nu
         {machine.address ?? <span class="dim">–</span>} <span class="dim">{machine.via}</span>
       </td>
       <td class="cut dim">{machine.version ?? '–'}</td>
+      {may('admin') && (
+        <td class="more">
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`Actions for ${name}`}
+            onClick={() => act(id, 'choose')}
+          >
+            ⋯
+          </button>
+        </td>
+      )}
     </tr>
   );
 }

@@ -13,13 +13,17 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const label = useId();
+  // Told a moment later, when another dialog may have taken its place.
+  const closed = (): void => {
+    if (element.current !== null) onClose();
+  };
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
     return () => dialog?.close();
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={label} closedby="any" onClose={onClose}>
+    <dialog ref={element} aria-labelledby={label} closedby="any" onClose={closed}>
       <header>
         <h2 id={label}>{title}</h2>
         <button type="button" class="quiet" aria-label="Close" onClick={() => element.current?.close()}>
