@@ -45,6 +45,8 @@ async function openPage(role = 'admin'): Promise<Page> {
   const opened = await (
     await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' })
   ).newPage();
+  // One limit ends what hangs: that of the test.
+  opened.setDefaultTimeout(0);
   opened.on('pageerror', (error) => problems.push(error.message));
   opened.on('dialog', (dialog) => {
     problems.push(`dialog: ${dialog.message()}`);
@@ -95,7 +97,7 @@ describe.skipIf(isWithout)('the dashboard', () => {
     // Rows do not jump: the list says that its order is an older one.
     expect(await page.locator('.machines tbody th').first().textContent()).toContain('anna');
     await page.getByRole('button', { name: 'changed — show' }).click();
-    expect(await page.locator('.machines tbody th').first().textContent()).toContain('nas');
+    await page.locator('.machines tbody th').first().getByText('nas').waitFor();
     await nas.reportOf('nightly', 1, NIGHTLY);
     await row('nas').getByText('online').waitFor();
     await nas.goodbye();
@@ -236,6 +238,7 @@ describe.skipIf(isWithout)('the dashboard', () => {
   test('one stream serves all tabs of a browser', async () => {
     const asked: string[] = [];
     const second = await page.context().newPage();
+    second.setDefaultTimeout(0);
     second.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await second.goto(page.url());
     await second.locator('.live', { hasText: 'live' }).waitFor();
@@ -249,6 +252,7 @@ describe.skipIf(isWithout)('the dashboard', () => {
 
   test('without a token, and with one that was revoked, nothing is shown', async () => {
     const stranger = await (await browser.newContext()).newPage();
+    stranger.setDefaultTimeout(0);
     await stranger.goto(new URL('/', page.url()).href);
     await stranger.getByText('This browser has no access').waitFor();
     const reader = await openPage('read');

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { session } from './session.ts';
+import { checkSession } from './session.ts';
 
 /** What happened at the daemon. `reset`: something was missed, so read the documents again. */
 export interface PageEvent {
@@ -85,11 +85,6 @@ function follow(tell: (told: Told) => void): void {
     tell({ kind: 'connection', connection: state });
   };
   const open = (): void => {
-    if (session.value === 'none') {
-      become('lost');
-      setTimeout(open, RETRY_AT_MOST_MS);
-      return;
-    }
     const source = new EventSource(
       `/api/events${last === undefined ? '' : `?since=${encodeURIComponent(last)}`}`,
     );
@@ -107,6 +102,7 @@ function follow(tell: (told: Told) => void): void {
       // Not left to the browser: one that was refused is never asked again by it.
       source.close();
       become('lost');
+      void checkSession();
       setTimeout(open, pause);
       pause = Math.min(pause * 2, RETRY_AT_MOST_MS);
     });

@@ -19,6 +19,13 @@ export function lose(): void {
   session.value = 'none';
 }
 
+/** Asks whether the server still knows this browser, or knows it again: a stream that ends does not say why. */
+export async function checkSession(): Promise<void> {
+  const response = await fetch('/session').catch(() => undefined);
+  if (response?.status === 401) lose();
+  else if (response?.ok === true) session.value = 'open';
+}
+
 /**
  * Makes the token of the address (`#token=…`) a session, and removes it from the address and the history. Without one, the session
  * that the browser has is used.
