@@ -1,5 +1,5 @@
 import { isGroupName, isMachineName, MAX_GROUPS, MAX_INVITE_USES } from '@filer/protocol';
-import { arrayOf, count, method, NO_PARAMS, text } from '@filer/program';
+import { arrayOf, count, counted, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -138,7 +138,7 @@ export const machineMethods = {
   memberInvite: method('member-invite', {
     access: 'admin',
     changes: true,
-    target: ({ groups, uses }) => `${uses} ${groups.map((group) => `@${group}`).join(' ')}`.trim(),
+    target: ({ groups, uses }) => [counted(uses, 'machine'), ...groups.map((group) => `@${group}`)].join(' '),
     params: v.object({
       groups: arrayOf(group, MAX_GROUPS),
       expiresMs: v.pipe(v.number(), v.safeInteger(), v.minValue(60_000), v.maxValue(366 * 86_400_000)),
