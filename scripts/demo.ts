@@ -187,7 +187,7 @@ async function main(): Promise<void> {
     say(`Remove it with:  rm -r ${folder}`);
     return;
   }
-  const dashboard = await run('ip-server', ['dashboard'], server);
+  const dashboard = await run('ip-server', ['dashboard', '--role', 'admin'], server);
   say('The network keeps running. Its dashboard, in a browser on this machine:');
   say(`  ${dashboard.trim()}`);
   const { url: page } = await json('filer-client', ['open', '--print'], homes.alice);
@@ -200,8 +200,6 @@ async function main(): Promise<void> {
   say(`  FILER_HOME=${homes.bob} npx filer-client inbox`);
   say(`  FILER_HOME=${homes.bob} npx filer-client send package.json --to alice`);
   say(`  IP_SERVER_HOME=${server} npx ip-server peers`);
-  const dashboard = await run('ip-server', ['dashboard', '--role', 'admin'], server);
-  say(`The dashboard:  ${dashboard.trim()}`);
   say(`End it with:  kill ${daemons.map((child) => child.pid).join(' ')}`);
 }
 
