@@ -163,3 +163,17 @@ test('events that are handed out together stay within 64 KiB, and none is left o
   expect(Math.max(...sizes)).toBeLessThan(66 * 1024);
   expect(sizes.length).toBeLessThan(10);
 });
+
+test('what was published after an event is told at once, as long as all of it is kept', () => {
+  const ring = new EventRing<Data>({ maxEvents: 2 });
+  const { last: first, events: none } = ring.after(undefined);
+  expect(none).toBeUndefined();
+  ring.publish('peer', { id: 'a' });
+  ring.publish('peer', { id: 'b' });
+  const { last, events } = ring.after(first);
+  expect(events?.map(({ data }) => data)).toEqual([{ id: 'a' }, { id: 'b' }]);
+  expect(ring.after(last)).toEqual({ last, events: [] });
+  ring.publish('peer', { id: 'c' });
+  expect(ring.after(first).events).toBeUndefined();
+  expect(new EventRing<Data>().after(last).events).toBeUndefined();
+});
