@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MAX_LEAVES_PER_MESSAGE } from '../limits.ts';
-import { DocumentReader, requireTrue, signatureHolds, toText } from './document.ts';
+import { integer, readDocument, requireTrue, signature, signatureHolds, toText } from './document.ts';
 import type { KeyPair } from './keys.ts';
 import { parseMembership, verifyMembership, type Membership } from './membership.ts';
 import { signedBytes } from './signed.ts';
@@ -29,19 +29,14 @@ export function signLeave(identity: KeyPair, membership: Membership, leftAt: num
 
 /** @throws FilerError `message-malformed`; signatures are not checked here */
 export function parseLeave(value: unknown): Leave {
-  const leave = new DocumentReader(value, 'leave', ['membership', 'leftAt', 'signature']);
-  return {
-    membership: parseMembership(leave.value('membership')),
-    leftAt: leave.integer('leftAt'),
-    signature: leave.signature('signature'),
-  };
+  return readDocument(value, 'leave', { membership: parseMembership, leftAt: integer(), signature });
 }
 
 /** @param network the id that the caller trusts @throws FilerError `signature-invalid` */
 export function verifyLeave(leave: Leave, network: string): void {
-  const { membership, signature } = leave;
+  const { membership } = leave;
   verifyMembership(membership, network);
-  const holds = signatureHolds(membership.publicKey, leaveBytes(leave), signature);
+  const holds = signatureHolds(membership.publicKey, leaveBytes(leave), leave.signature);
   requireTrue(holds, `the leave of ${membership.name}`, 'the machine has not signed it');
 }
 

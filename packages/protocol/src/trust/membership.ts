@@ -1,48 +1,63 @@
 import { FilerError } from '../errors.ts';
-import { DocumentReader, idOfKeyText, requireTrue, signatureHolds, toText } from './document.ts';
+import {
+  bytesOf,
+  groups,
+  id,
+  idOfKeyText,
+  integer,
+  inviteId,
+  name,
+  publicKey,
+  readDocument,
+  requireTrue,
+  signature,
+  signatureHolds,
+  toText,
+  type DocumentOf,
+} from './document.ts';
 import { grantFault, parseGrant, type InviteGrant } from './grant.ts';
 import { keyPairFromSeed, type KeyPair } from './keys.ts';
-import { signedBytes } from './signed.ts';
+
+const CLAIMS = {
+  /** The network's id. */
+  network: id,
+  /** The peer's id. */
+  id,
+  name,
+  groups,
+  /** The id of the invite that it came by. */
+  invite: inviteId,
+  /** The id of the server that admitted. */
+  server: id,
+  /** ms since the epoch, by the server's clock. */
+  admittedAt: integer(),
+  /** From 1; the higher one wins. */
+  serial: integer(1),
+};
 
 /** What a membership says, and what all who sign it sign. */
-export interface MembershipClaims {
-  /** The network's id. */
-  readonly network: string;
-  /** The peer's id. */
-  readonly id: string;
-  readonly name: string;
-  readonly groups: readonly string[];
-  /** The id of the invite that it came by. */
-  readonly invite: string;
-  /** The id of the server that admitted. */
-  readonly server: string;
-  /** ms since the epoch, by the server's clock. */
-  readonly admittedAt: number;
-  /** From 1; the higher one wins. */
-  readonly serial: number;
-}
+export interface MembershipClaims extends DocumentOf<typeof CLAIMS> {}
+
+const ADMITTED = {
+  kind: () => 'admitted' as const,
+  grant: parseGrant,
+  inviteSignature: signature,
+  peerSignature: signature,
+  serverKey: publicKey,
+  serverSignature: signature,
+};
 
 /** Signed by the invite's key, the peer and the server that admitted. */
-export interface AdmittedProof {
-  readonly kind: 'admitted';
-  readonly grant: InviteGrant;
-  readonly inviteSignature: string;
-  readonly peerSignature: string;
-  readonly serverKey: string;
-  readonly serverSignature: string;
-}
+export interface AdmittedProof extends DocumentOf<typeof ADMITTED> {}
+
+const AMENDED = { kind: () => 'amended' as const, networkKey: publicKey, networkSignature: signature };
 
 /** A later change, signed by the network's key. */
-export interface AmendedProof {
-  readonly kind: 'amended';
-  readonly networkKey: string;
-  readonly networkSignature: string;
-}
+export interface AmendedProof extends DocumentOf<typeof AMENDED> {}
 
-export interface Membership extends MembershipClaims {
-  readonly publicKey: string;
-  readonly proof: AdmittedProof | AmendedProof;
-}
+const MEMBERSHIP = { ...CLAIMS, publicKey, proof: parseProof };
+
+export interface Membership extends DocumentOf<typeof MEMBERSHIP> {}
 
 /** What a joiner adds to the claims. */
 export interface JoinerSignatures {
@@ -50,22 +65,7 @@ export interface JoinerSignatures {
   readonly inviteSignature: string;
 }
 
-const CLAIM_KEYS = ['network', 'id', 'name', 'groups', 'invite', 'server', 'admittedAt', 'serial'];
-const ADMITTED_KEYS = ['kind', 'grant', 'inviteSignature', 'peerSignature', 'serverKey', 'serverSignature'];
-const AMENDED_KEYS = ['kind', 'networkKey', 'networkSignature'];
-
-function claimBytes(claims: MembershipClaims): Buffer {
-  return signedBytes('membership', {
-    network: claims.network,
-    id: claims.id,
-    name: claims.name,
-    groups: claims.groups.join(','),
-    invite: claims.invite,
-    server: claims.server,
-    admittedAt: String(claims.admittedAt),
-    serial: String(claims.serial),
-  });
-}
+const claimBytes = (claims: MembershipClaims): Buffer => bytesOf('membership', CLAIMS, claims);
 
 /** @param seed the invite's secret */
 export function joinerSignatures(
@@ -91,10 +91,10 @@ export function admit(
   joiner: JoinerSignatures & { readonly publicKey: string; readonly grant: InviteGrant },
   server: KeyPair,
 ): Membership {
-  const { publicKey, grant, peerSignature, inviteSignature } = joiner;
+  const { grant, peerSignature, inviteSignature } = joiner;
   const membership: Membership = {
     ...claims,
-    publicKey,
+    publicKey: joiner.publicKey,
     proof: {
       kind: 'admitted',
       grant,
@@ -124,7 +124,7 @@ export function amend(
   }
   if (change.serial <= previous.serial)
     throw new Error(`serial ${change.serial} is not above ${previous.serial}`);
-  const { proof: _, publicKey, ...claims } = previous;
+  const { proof: _, publicKey: key, ...claims } = previous;
   const changed: MembershipClaims = {
     ...claims,
     name: change.name ?? previous.name,
@@ -134,7 +134,7 @@ export function amend(
   // A document that cannot be read back is not signed.
   return parseMembership({
     ...changed,
-    publicKey,
+    publicKey: key,
     proof: {
       kind: 'amended',
       networkKey: toText(networkKey.publicKey),
@@ -145,53 +145,20 @@ export function amend(
 
 /** @throws FilerError `message-malformed` */
 export function parseClaims(value: unknown): MembershipClaims {
-  return readClaims(new DocumentReader(value, 'claims', CLAIM_KEYS));
+  return readDocument(value, 'claims', CLAIMS);
 }
 
 /** @throws FilerError `message-malformed`; signatures are not checked here */
 export function parseMembership(value: unknown): Membership {
-  const reader = new DocumentReader(value, 'membership', [...CLAIM_KEYS, 'publicKey', 'proof']);
-  return {
-    ...readClaims(reader),
-    publicKey: reader.publicKey('publicKey'),
-    proof: parseProof(reader.value('proof')),
-  };
+  return readDocument(value, 'membership', MEMBERSHIP);
 }
 
-function readClaims(reader: DocumentReader): MembershipClaims {
-  return {
-    network: reader.id('network'),
-    id: reader.id('id'),
-    name: reader.name('name'),
-    groups: reader.groups('groups'),
-    invite: reader.inviteId('invite'),
-    server: reader.id('server'),
-    admittedAt: reader.integer('admittedAt'),
-    serial: reader.integer('serial', 1),
-  };
-}
-
-function parseProof(value: unknown): Membership['proof'] {
-  const amended = typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'amended';
-  const reader = new DocumentReader(value, 'proof', amended ? AMENDED_KEYS : ADMITTED_KEYS);
-  if (amended) {
-    return {
-      kind: 'amended',
-      networkKey: reader.publicKey('networkKey'),
-      networkSignature: reader.signature('networkSignature'),
-    };
-  }
-  if (reader.value('kind') !== 'admitted') {
-    throw new FilerError('message-malformed', 'proof.kind is neither admitted nor amended');
-  }
-  return {
-    kind: 'admitted',
-    grant: parseGrant(reader.value('grant')),
-    inviteSignature: reader.signature('inviteSignature'),
-    peerSignature: reader.signature('peerSignature'),
-    serverKey: reader.publicKey('serverKey'),
-    serverSignature: reader.signature('serverSignature'),
-  };
+function parseProof(value: unknown): AdmittedProof | AmendedProof {
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+  if (kind === 'amended') return readDocument(value, 'proof', AMENDED);
+  const proof = readDocument(value, 'proof', ADMITTED);
+  if (kind === 'admitted') return proof;
+  throw new FilerError('message-malformed', 'proof.kind is neither admitted nor amended');
 }
 
 /**

@@ -1,36 +1,31 @@
 import { isPublishable } from '../addresses.ts';
-import { DocumentReader, idOfKeyText, requireTrue, signatureHolds, toText } from './document.ts';
+import {
+  addresses,
+  id,
+  idOfKeyText,
+  integer,
+  publicKey,
+  requireTrue,
+  signedKind,
+  toText,
+} from './document.ts';
 import type { KeyPair } from './keys.ts';
-import { signedBytes } from './signed.ts';
 
-/** Where a peer accepts connections, in its own words. */
-export interface PeerRecord {
+const RECORD = signedKind('record', 'record', {
   /** The network's id. */
-  readonly network: string;
-  readonly id: string;
-  readonly publicKey: string;
+  network: id,
+  id,
+  publicKey,
   /** `host:port` or `SCHEME://…`, best first; what cannot be dialled stands there, too. @see tcpAddressesOf */
-  readonly addresses: readonly string[];
+  addresses,
   /** The higher one wins. */
-  readonly seq: number;
+  seq: integer(),
   /** ms since the epoch. An expired record may still be dialled: TLS proves the id. */
-  readonly expiresAt: number;
-  /** By the peer. */
-  readonly signature: string;
-}
+  expiresAt: integer(),
+});
 
-const KEYS = ['network', 'id', 'publicKey', 'addresses', 'seq', 'expiresAt', 'signature'];
-
-function recordBytes(record: Omit<PeerRecord, 'signature'>): Buffer {
-  return signedBytes('record', {
-    network: record.network,
-    id: record.id,
-    publicKey: record.publicKey,
-    addresses: record.addresses.join(','),
-    seq: String(record.seq),
-    expiresAt: String(record.expiresAt),
-  });
-}
+/** Where a peer accepts connections, in its own words, and signed by it. */
+export interface PeerRecord extends ReturnType<typeof RECORD.parse> {}
 
 /**
  * Signs where a peer accepts connections, without addresses that others do not dial. @see isPublishable
@@ -39,38 +34,23 @@ function recordBytes(record: Omit<PeerRecord, 'signature'>): Buffer {
  */
 export function signPeerRecord(
   identity: KeyPair,
-  { network, addresses, seq, expiresAt }: Pick<PeerRecord, 'network' | 'addresses' | 'seq' | 'expiresAt'>,
+  claims: Pick<PeerRecord, 'network' | 'addresses' | 'seq' | 'expiresAt'>,
 ): PeerRecord {
-  const record = {
-    network,
+  return RECORD.signParsed(identity, {
+    ...claims,
     id: identity.id,
     publicKey: toText(identity.publicKey),
-    addresses: addresses.filter(isPublishable),
-    seq,
-    expiresAt,
-  };
-  return parsePeerRecord({ ...record, signature: toText(identity.sign(recordBytes(record))) });
+    addresses: claims.addresses.filter(isPublishable),
+  });
 }
 
 /** @throws FilerError `message-malformed`; the signature is not checked here */
-export function parsePeerRecord(value: unknown): PeerRecord {
-  const record = new DocumentReader(value, 'record', KEYS);
-  return {
-    network: record.id('network'),
-    id: record.id('id'),
-    publicKey: record.publicKey('publicKey'),
-    addresses: record.addresses('addresses'),
-    seq: record.integer('seq'),
-    expiresAt: record.integer('expiresAt'),
-    signature: record.signature('signature'),
-  };
-}
+export const parsePeerRecord: (value: unknown) => PeerRecord = RECORD.parse;
 
 /** @param network the id that the caller trusts @throws FilerError `signature-invalid` */
 export function verifyPeerRecord(record: PeerRecord, network: string): void {
   const what = `the record of ${record.id}`;
   requireTrue(record.network === network, what, 'it is of another network');
   requireTrue(idOfKeyText(record.publicKey) === record.id, what, 'its key is not that of its id');
-  const holds = signatureHolds(record.publicKey, recordBytes(record), record.signature);
-  requireTrue(holds, what, 'the peer has not signed it');
+  requireTrue(RECORD.holds(record, record.publicKey), what, 'the peer has not signed it');
 }

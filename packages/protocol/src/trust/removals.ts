@@ -1,71 +1,42 @@
 import { createHash } from 'node:crypto';
 import { FilerError } from '../errors.ts';
 import { MAX_REMOVALS_PER_MESSAGE } from '../limits.ts';
-import { DocumentReader, idOfKeyText, requireTrue, signatureHolds, toText } from './document.ts';
+import { id, idOfKeyText, integer, publicKey, requireTrue, signedKind, toText } from './document.ts';
 import type { KeyPair } from './keys.ts';
-import { signedBytes } from './signed.ts';
+
+const REMOVAL = signedKind('removal', 'removal', {
+  /** The network's id. */
+  network: id,
+  networkKey: publicKey,
+  /** Its place in the list, from 1. */
+  number: integer(1),
+  /** Who was removed. */
+  id,
+  /** ms since the epoch */
+  removedAt: integer(),
+});
 
 /** One peer is no member any more: an entry of the network's numbered list, signed by the network's key. */
-export interface Removal {
-  /** The network's id. */
-  readonly network: string;
-  readonly networkKey: string;
-  /** Its place in the list, from 1. */
-  readonly number: number;
-  /** Who was removed. */
-  readonly id: string;
-  /** ms since the epoch */
-  readonly removedAt: number;
-  readonly signature: string;
-}
-
-const KEYS = ['network', 'networkKey', 'number', 'id', 'removedAt', 'signature'];
-
-function removalBytes(removal: Omit<Removal, 'signature'>): Buffer {
-  return signedBytes('removal', {
-    network: removal.network,
-    networkKey: removal.networkKey,
-    number: String(removal.number),
-    id: removal.id,
-    removedAt: String(removal.removedAt),
-  });
-}
+export interface Removal extends ReturnType<typeof REMOVAL.parse> {}
 
 /** @throws FilerError `message-malformed` for what no one would accept */
 export function signRemoval(
   networkKey: KeyPair,
-  { number, id, removedAt }: Pick<Removal, 'number' | 'id' | 'removedAt'>,
+  claims: Pick<Removal, 'number' | 'id' | 'removedAt'>,
 ): Removal {
-  const removal = {
-    network: networkKey.id,
-    networkKey: toText(networkKey.publicKey),
-    number,
-    id,
-    removedAt,
-  };
-  return parseRemoval({ ...removal, signature: toText(networkKey.sign(removalBytes(removal))) });
+  const network = { network: networkKey.id, networkKey: toText(networkKey.publicKey) };
+  return REMOVAL.signParsed(networkKey, { ...network, ...claims });
 }
 
 /** @throws FilerError `message-malformed`; the signature is not checked here */
-export function parseRemoval(value: unknown): Removal {
-  const removal = new DocumentReader(value, 'removal', KEYS);
-  return {
-    network: removal.id('network'),
-    networkKey: removal.publicKey('networkKey'),
-    number: removal.integer('number', 1),
-    id: removal.id('id'),
-    removedAt: removal.integer('removedAt'),
-    signature: removal.signature('signature'),
-  };
-}
+export const parseRemoval: (value: unknown) => Removal = REMOVAL.parse;
 
 /** @param network the id that the caller trusts @throws FilerError `signature-invalid` */
 export function verifyRemoval(removal: Removal, network: string): void {
   const what = `removal ${removal.number}`;
   requireTrue(removal.network === network, what, 'it is of another network');
   requireTrue(idOfKeyText(removal.networkKey) === network, what, 'its network key is another one');
-  const holds = signatureHolds(removal.networkKey, removalBytes(removal), removal.signature);
-  requireTrue(holds, what, 'the network has not signed it');
+  requireTrue(REMOVAL.holds(removal, removal.networkKey), what, 'the network has not signed it');
 }
 
 /**
