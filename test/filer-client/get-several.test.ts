@@ -54,6 +54,13 @@ test('several things of several peers are fetched into one folder, each as a job
   expect(await filesBelow(dest)).toEqual(['2026/d.pdf', 'a.pdf', 'x']);
 });
 
+test('the last line of several fetches says how many came, from how many sources, and what failed', async () => {
+  const first = await anna.run('get', 'bob:docs/a.pdf', 'carol:scans/x', dest);
+  expect(first.stderr).toMatch(/^2 files fetched from 2 sources, 0 here already$/m);
+  const again = await anna.run('get', 'bob:docs/a.pdf', 'bob:docs/nosuch', 'carol:scans/x', dest);
+  expect(again.stderr).toMatch(/^0 files fetched from 3 sources, 2 here already; 1 of 3 sources failed$/m);
+});
+
 test('a pattern means what it fits now, in one folder or below', async () => {
   await get('bob:docs/*.pdf', dest);
   expect(await filesBelow(dest)).toEqual(['a.pdf', 'b.pdf']);

@@ -8,13 +8,13 @@ export const args = serviceArguments;
 export const examples = ['service status'];
 
 export async function run(args: ServiceArguments, context: Context): Promise<void> {
-  const { output, program } = context;
+  const { output, calledAs } = context;
   const state = await serviceState(context, scopeOf(args));
   output.json(state);
   const { installed, enabled, active, unit } = state;
   output.line(
     installed
       ? `${active ? 'runs' : 'does not run'}, ${enabled ? 'starts with this machine' : 'does not start with this machine'}  (${unit})`
-      : `not installed: ${program} service install`,
+      : `not installed: ${calledAs} service install`,
   );
 }
