@@ -2,20 +2,26 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dial, sayHello, strangerMessenger } from '@filer/protocol';
-import type { Line, ProgramProcess } from '../support/programs.ts';
+import type { DaemonProcess, Line, ProgramProcess } from '../support/programs.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, TestNetwork } from '../support/test-network.ts';
 import { helloOf, TestMember } from '../support/test-member.ts';
 import { Hand } from '../transfer/by-hand.ts';
 import { listing } from '../transfer/listing.ts';
 
 let network: TestNetwork;
+let proxy: TcpProxy;
 
 beforeAll(async () => {
+  proxy = await TcpProxy.open();
   network = await TestNetwork.open({ running: ['anna'] });
   await network.add('bob', '--accept', 'ask');
   await network.seesAs('anna', 'bob', 'online');
 });
-afterAll(() => network.close());
+afterAll(async () => {
+  await network.close();
+  await proxy[Symbol.asyncDispose]();
+});
 
 async function itemsOf(name: string, state?: string): Promise<Line[]> {
   const [document] = await network.ask(name, 'inbox');
@@ -119,18 +125,24 @@ test('what grew beyond what was shown is refused, the rest comes', async () => {
 });
 
 test('an offer outlives the daemon that asked: it waits again, and resuming what was accepted asks no one', async () => {
-  const large = await network.file('large', 300_000_000);
-  const { sending, item } = await offer(large);
+  const startBob = async (): Promise<DaemonProcess> => {
+    const bob = await network.start('bob', '--accept', 'ask', '--advertise', proxy.address);
+    proxy.target = bob.listen;
+    return bob;
+  };
+  const { sending, item } = await offer(await network.file('large', 8_000_000));
   await network.daemon('bob').stop('SIGKILL');
   expect((await network.client('bob', ['inbox', 'accept', '--all'])).code).toBe(12);
 
-  const second = await network.start('bob', '--accept', 'ask');
+  const second = await startBob();
   const { state, id } = await second.typed('offer');
   expect({ state, id }).toEqual({ state: 'waiting', id: item['id'] });
+  const half = proxy.hold(4_000_000);
   await network.ask('bob', 'inbox', 'accept', '--all');
-  await sending.line(({ type, bytesSent }) => type === 'progress' && Number(bytesSent) > 10_000_000);
+  await half;
   await second.stop('SIGKILL');
-  const third = await network.start('bob', '--accept', 'ask');
+  proxy.cut();
+  const third = await startBob();
 
   expect((await sending.ended).code).toBe(0);
   await third.typed('received');

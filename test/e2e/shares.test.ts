@@ -8,6 +8,9 @@ import { jsonLines } from '../support/programs.ts';
 import { filesBelow, listOf, TestNetwork, writeRandomFile } from '../support/test-network.ts';
 
 /** bob shares; anna has a daemon, carol and dave have none. */
+/** A get of it is slow enough to be ended, and its rest quick. */
+const LARGE_BYTES = 16_000_000;
+
 let network: TestNetwork;
 let large: string;
 
@@ -17,7 +20,7 @@ beforeAll(async () => {
   await network.seesAs('anna', 'bob', 'online');
   large = network.path('large');
   await mkdir(large);
-  await writeRandomFile(join(large, 'file'), 4_000_000);
+  await writeRandomFile(join(large, 'file'), LARGE_BYTES);
   await network.ask('bob', 'share', 'add', large);
 });
 afterAll(() => network.close());
@@ -124,8 +127,8 @@ test('a link that leads out of a share is told, is no failure, and the rest come
 });
 
 /** A get that is under way, slowly. */
-async function slowly(who: string, dest: string) {
-  const get = network.follow(who, ['get', 'bob:large', network.path(dest), '--limit', '200KB', '--json']);
+async function slowly(who: string, dest: string, limit = '100KB') {
+  const get = network.follow(who, ['get', 'bob:large', network.path(dest), '--limit', limit, '--json']);
   await get.typed('progress');
   return get;
 }
@@ -180,7 +183,7 @@ test('what was fetched, and what was not, stands in the history of its owner, wi
     expect(JSON.parse(job?.request ?? '{}')).toMatchObject({ kind: 'pull', path: 'large', to: ['dave'] });
     expect(job?.state).toBe('done');
     expect(jobs.deliveries(job?.id ?? '')).toMatchObject([
-      { name: 'dave', state: 'delivered', filesSent: 1, filesFailed: 0, bytesSent: 4_000_000 },
+      { name: 'dave', state: 'delivered', filesSent: 1, filesFailed: 0, bytesSent: LARGE_BYTES },
     ]);
     const [batch] = [...receipts.of(job?.id ?? '')];
     expect(batch?.paths).toEqual(['large/file']);
@@ -210,12 +213,12 @@ test('a share that is removed while somebody fetches from it ends that at once',
 });
 
 test('Ctrl-C ends a get, and the next one continues from what it left', async () => {
-  const get = await slowly('dave', 'cut');
+  const get = await slowly('dave', 'cut', '600KB');
   await get.line(({ type, bytesSent }) => type === 'progress' && Number(bytesSent) > 1_200_000);
   expect(await get.stop('SIGINT')).toBe(130);
   const last = (await network.ask('dave', 'get', 'bob:large', network.path('cut'))).at(-1);
   expect(last).toMatchObject({ ok: true, filesSent: 1 });
-  expect(last?.['bytesSent']).toBeLessThan(4_000_000);
+  expect(last?.['bytesSent']).toBeLessThan(LARGE_BYTES);
   expect(await readFile(network.path('cut/file'))).toEqual(await readFile(join(large, 'file')));
 });
 

@@ -7,7 +7,7 @@ import type { DaemonProcess } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
 
-const FILES = 600;
+const FILES = 300;
 const FILE_BYTES = 32 * 1024 * 1024;
 
 let network: TestNetwork;
@@ -40,9 +40,10 @@ test('of a receiver that is killed among many small files each is in place once,
   for (const name of names) await writeFile(join(tree, name), `content of ${name}`);
   const sending = network.follow('anna', ['send', tree, '--to', 'bob', '--json']);
 
-  for (const most of [3, 80, 160]) {
+  for (const most of [3, 80]) {
     let received = 0;
-    await bob.line(({ type }) => type === 'received' && ++received >= most);
+    // On a busy machine all may have come before its lines are read.
+    await Promise.race([bob.line(({ type }) => type === 'received' && ++received >= most), sending.ended]);
     await bob.stop('SIGKILL');
     bob = await network.start('bob', '--listen', bob.listen);
   }

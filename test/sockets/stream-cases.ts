@@ -6,9 +6,9 @@ import { collect, until, type Wire } from '../protocol/wires.ts';
 import { connectStreams } from './streams.ts';
 
 const MiB = 1 << 20;
-const CONNECTIONS = 1_000;
+const CONNECTIONS = 200;
 /** Handshakes under way at once: below the bound on those who have not proved a key yet. */
-const DIALLED_AT_ONCE = 100;
+const DIALLED_AT_ONCE = 50;
 
 /** What the conformance suite asks of services and streams, for each transport. */
 export function streamCases(wire: Wire): void {

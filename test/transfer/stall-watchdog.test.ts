@@ -24,6 +24,18 @@ test('a transfer in which nothing comes stands still after a minute', () => {
   expect(stalled[0]).toBe('timed-out');
 });
 
+test('a process that was stopped for an hour did not listen meanwhile: the other side has its minute after that', () => {
+  const { stalled } = paced();
+  vi.advanceTimersByTime(30 * SECOND);
+  const awake = performance.now.bind(performance);
+  const stopped = vi.spyOn(performance, 'now').mockImplementation(() => awake() + 60 * MINUTE);
+  vi.advanceTimersByTime(25 * SECOND);
+  expect(stalled).toEqual([]);
+  vi.advanceTimersByTime(10 * SECOND);
+  expect(stalled[0]).toBe('timed-out');
+  stopped.mockRestore();
+});
+
 test('the other side may work for an hour, and no longer', () => {
   const { pace, stalled } = paced();
   for (let seconds = 0; seconds < 3590; seconds += 10) {

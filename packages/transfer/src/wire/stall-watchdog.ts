@@ -50,6 +50,8 @@ export class StallWatchdog implements Disposable {
   #busy = 0;
   #busySince = 0;
   #bytes = 0;
+  readonly #lookEveryMs: number;
+  #lookedAt = performance.now();
 
   constructor(actions: Actions, options: StallOptions) {
     this.#stallMs = options.stallMs ?? TRANSFER_STALL_MS;
@@ -59,7 +61,8 @@ export class StallWatchdog implements Disposable {
     this.#growthBytes = options.growthBytes ?? (GROWTH_BYTES * this.#stallMs) / TRANSFER_STALL_MS;
     this.#countsContentOnly = options.growthBytes !== undefined;
     this.#actions = actions;
-    this.#timer = setInterval(() => this.#look(), Math.min(this.#workingEveryMs, this.#stallMs) / 4);
+    this.#lookEveryMs = Math.min(this.#workingEveryMs, this.#stallMs) / 4;
+    this.#timer = setInterval(() => this.#look(), this.#lookEveryMs);
   }
 
   /** It got on by one of the steps of which there is a bounded number. */
@@ -114,6 +117,13 @@ export class StallWatchdog implements Disposable {
 
   #look(): void {
     const now = performance.now();
+    const lateMs = now - this.#lookedAt - this.#lookEveryMs;
+    this.#lookedAt = now;
+    // A look that comes far too late (a stopped process, a blocked loop) says that we did not listen.
+    if (lateMs > this.#lookEveryMs) {
+      this.#grownAt = Math.min(now, this.#grownAt + lateMs);
+      this.#toldWorkingAt = Math.min(now, this.#toldWorkingAt + lateMs);
+    }
     if (this.#busy > 0) {
       if (now - this.#announcedAt < this.#workingEveryMs) return;
       this.#announcedAt = now;
