@@ -7,9 +7,19 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const LONG = 'test/**/*.long.test.ts';
 
-/** `--mode long` runs the long forms only; every other run leaves them out. */
+/** They look into the file of the embedded database, or are about it: its locks, its backups. */
+const SQLITE_ONLY = [
+  ...['attachment-room', 'attachments', 'directory-pages', 'housekeeping', 'lateness', 'report-listing'],
+  ...['report-search', 'report-shares', 'reports', 'restored-*', 'store', 'store/*', 'wrong-clock'],
+].map((name) => `test/ip-server/${name}.test.ts`);
+
+/**
+ * `--mode long` runs the long forms only; every other run leaves them out. `--mode postgres` runs the tests of the ip-server on
+ * PostgreSQL, but for those about the embedded database.
+ */
 export default defineConfig(({ mode }) => {
   const long = mode === 'long';
+  const postgres = mode === 'postgres';
   const report = process.env['FILER_TEST_REPORT'];
   return {
     resolve: {
@@ -22,8 +32,9 @@ export default defineConfig(({ mode }) => {
       },
     },
     test: {
-      include: long ? [LONG] : ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, ...(long ? [] : [LONG])],
+      include: long ? [LONG] : postgres ? ['test/ip-server/**/*.test.ts'] : ['test/**/*.test.ts'],
+      exclude: [...configDefaults.exclude, ...(long ? [] : [LONG]), ...(postgres ? SQLITE_ONLY : [])],
+      globalSetup: postgres ? ['test/support/postgres-run.ts'] : [],
       passWithNoTests: long,
       // Most tests wait for other processes and for disks: one file at a time leaves two cores idle.
       maxWorkers: Math.max(2, availableParallelism() - 1),

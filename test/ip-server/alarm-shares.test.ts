@@ -1,13 +1,10 @@
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import { MAX_KEPT_ALARMS } from '../../apps/ip-server/src/store/alarm-store.ts';
 import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 
 test('a machine that causes many alarms pushes its own oldest out of the list, not those of others; what is to be told stays', async () => {
-  const store = await openStore(join(await freshFolder(), 'test.db'));
-  onTestFinished(() => store.close());
+  const store = await freshStore();
   let time = 0;
   const add = async (peer: string, count: number, isWaiting = false): Promise<void> => {
     const alarms = Array.from({ length: count }, () => {

@@ -1,18 +1,16 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createRawServer, type AddressInfo, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { createLogger, NO_EVENTS } from '@filer/program';
 import { expect, onTestFinished, test } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import { AlarmSender, type AlarmRoute } from '../../apps/ip-server/src/alarms/alarm-sender.ts';
 import { Alarms } from '../../apps/ip-server/src/alarms/alarms.ts';
 import { webhookRoute } from '../../apps/ip-server/src/alarms/webhook.ts';
 import type { AlarmStore, Delivery, NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
 import type { Expectation } from '../../apps/ip-server/src/store/expectation.ts';
 import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 import { isSigned, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
@@ -28,7 +26,7 @@ async function told(
   route: AlarmRoute,
   over: { now?: () => number; alarms?: (store: AlarmStore) => AlarmStore } = {},
 ) {
-  const store = await openStore(join(await freshFolder(), 'test.db'));
+  const store = await freshStore();
   const lines: string[] = [];
   const problems: (FilerError | undefined)[] = [];
   const { now = () => performance.now(), alarms = (real) => real } = over;
@@ -296,8 +294,7 @@ test('one that its end cut off is told again after the next start', async () => 
 });
 
 test('what waits for somebody who is not set any more is given up at the start', async () => {
-  const store = await openStore(join(await freshFolder(), 'test.db'));
-  onTestFinished(() => store.close());
+  const store = await freshStore();
   const channels = ['hook', 'webhook'] as const;
   await store.expectations.apply({ ...NO_EFFECTS, alarms: [alarm('alarm_1')], channels });
   const { route, call } = byHand();
@@ -323,8 +320,7 @@ test('what waits for somebody who is not set any more is given up at the start',
 });
 
 test('an alarm is in the log once it is stored, not when it is tried', async () => {
-  const store = await openStore(join(await freshFolder(), 'test.db'));
-  onTestFinished(() => store.close());
+  const store = await freshStore();
   const lines: string[] = [];
   const alarms = new Alarms({
     events: NO_EVENTS,

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   createIdentity,
   parseDirectory,
@@ -8,6 +7,7 @@ import {
 } from '@filer/protocol';
 import { createLogger, NO_EVENTS } from '@filer/program';
 import { expect, test } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/network/enrolment.ts';
 import { LocalSessions } from '../../apps/ip-server/src/network/local-sessions.ts';
@@ -15,8 +15,6 @@ import { memberRouter } from '../../apps/ip-server/src/network/member-router.ts'
 import { PeerServer } from '../../apps/ip-server/src/network/peer-server.ts';
 import { Presence } from '../../apps/ip-server/src/network/presence.ts';
 import { Removals } from '../../apps/ip-server/src/network/removals.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
 
 /** A network port that is not open, and keeps what it would have broadcast. */
@@ -32,7 +30,7 @@ class Recording extends PeerServer {
 test('a change of many members is broadcast one page a step, each going on where the last one ended', async () => {
   const paper = new PaperNetwork();
   const network = paper.networkKey.id;
-  const store = await openStore(join(await freshFolder(), 'test.db'));
+  const store = await freshStore();
   await store.registry.addInvite(paper.invite.grant);
   const directory = await Directory.open(store.registry, 0);
   const removals = await Removals.open(network, store.registry, directory);

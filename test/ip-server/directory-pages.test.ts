@@ -9,6 +9,7 @@ import {
   type PresenceState,
 } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import type { Registry } from '../../apps/ip-server/src/store/registry.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
@@ -16,7 +17,7 @@ import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
 
 async function freshRegistry(network: PaperNetwork): Promise<Registry> {
-  const store = await openStore(join(await freshFolder(), 'test.db'));
+  const store = await freshStore();
   await store.registry.addInvite(network.invite.grant);
   return store.registry;
 }

@@ -1,18 +1,15 @@
-import { join } from 'node:path';
 import { createIdentity, createKeyPair, LeaveList, signLeave, signRemoval } from '@filer/protocol';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import { Enrolment } from '../../apps/ip-server/src/network/enrolment.ts';
 import { Removals } from '../../apps/ip-server/src/network/removals.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
 
 async function opened(): Promise<{ paper: PaperNetwork; directory: Directory; enrolment: Enrolment }> {
   const paper = new PaperNetwork();
   const network = paper.networkKey.id;
-  const { registry, ...store } = await openStore(join(await freshFolder(), 'test.db'));
-  onTestFinished(() => store.close());
+  const { registry } = await freshStore();
   await registry.addInvite(paper.invite.grant);
   const directory = await Directory.open(registry, 0);
   const removals = await Removals.open(network, registry, directory);

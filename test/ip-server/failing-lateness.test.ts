@@ -1,17 +1,14 @@
 import { NO_EVENTS } from '@filer/program';
-import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import type { LatenessEvent } from '../../apps/ip-server/src/reports/expectations.ts';
 import { ReportMonitor } from '../../apps/ip-server/src/reports/report-monitor.ts';
 import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
 import { NO_EFFECTS, type Effects } from '../../apps/ip-server/src/store/effects.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 
 test('what cannot be stored is not said, and is found again once it can be', async () => {
-  const store = await openStore(join(await freshFolder(), 'test.db'));
-  onTestFinished(() => store.close());
+  const store = await freshStore();
   let monotonic = 0;
   let isFull = false;
   const said: string[] = [];

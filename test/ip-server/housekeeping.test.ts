@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { createLogger, TrustedClock } from '@filer/program';
 import { encodeReportBody } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
 import { Retention } from '../../apps/ip-server/src/daemon/retention.ts';
 import { StoreHealth } from '../../apps/ip-server/src/daemon/store-health.ts';
@@ -71,7 +72,7 @@ test('a server that may keep less drops the oldest within a minute and gives the
 
 test('a wall clock that jumps ahead drops nothing; what has passed does', async () => {
   const DAY_MS = 86_400_000;
-  const store = await openStore(join(await freshFolder(), 'test.db'));
+  const store = await freshStore();
   await storeReports(store, 0, 3);
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const clocks = { wallMs: 0, steadyMs: 5, boot: 'a' };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { encodeReportBody } from '@filer/protocol';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { freshStore } from '../support/fresh-store.ts';
 import type { NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
 import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
 import type { NewReport } from '../../apps/ip-server/src/store/report-store.ts';
@@ -11,8 +12,7 @@ import { reportsFound } from '../support/reports-found.ts';
 
 let store: Store;
 beforeEach(async () => {
-  store = await openStore(join(await freshFolder(), 'test.db'));
-  onTestFinished(() => store.close());
+  store = await freshStore();
 });
 
 function reportsOf(peer: string, first: number, count: number, spool = 'a'): NewReport[] {

@@ -12,6 +12,7 @@ import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
 import type { ServerDaemon, ServerParts } from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
+import { storeOfHome } from './engine.ts';
 import { askHere, runHere, until } from './in-process.ts';
 import type { Line, Outcome } from './programs.ts';
 
@@ -136,7 +137,9 @@ export class NetworkHere implements AsyncDisposable {
     const env = { IP_SERVER_HOME: home };
     const place = resolveHome('ip-server', env);
     await openHome(place);
+    const store = await storeOfHome(home);
     const flags = {
+      ...(store === undefined ? {} : { store }),
       host: LOOPBACK.host,
       port: this.#port,
       broadcastIntervalMs: 100,

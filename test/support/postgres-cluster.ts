@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Client } from 'pg';
 
 const run = promisify(execFile);
 
@@ -125,13 +124,15 @@ export class PostgresCluster implements AsyncDisposable {
 }
 
 /** Makes an empty database in the cluster of a folder. @returns its address as `--store` takes it */
-async function freshDatabase(folder: string): Promise<string> {
+export async function freshDatabase(folder: string): Promise<string> {
   const name = `t${randomBytes(6).toString('hex')}`;
   await sql(folder, 'postgres', `CREATE DATABASE ${name}`);
   return `postgres://${USER}@/${name}?host=${folder}`;
 }
 
 async function sql(host: string, database: string, text: string): Promise<Record<string, unknown>[]> {
+  // Loaded here: most tests only ask whether there is a PostgreSQL.
+  const { Client } = await import('pg');
   const client = new Client({ host, user: USER, database });
   client.on('error', () => undefined);
   try {

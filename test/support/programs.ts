@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { storeOfHome } from './engine.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const bins = {
@@ -154,7 +155,10 @@ export class DaemonProcess extends ProgramProcess {
     home: string,
     options: RunOptions = {},
   ): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(program, ['start', '--json', ...args], home, options);
+    const store = program === 'ip-server' ? await storeOfHome(home) : undefined;
+    const at = store === undefined ? {} : { IP_SERVER_STORE: store };
+    const env = { ...at, ...options.env };
+    const daemon = new DaemonProcess(program, ['start', '--json', ...args], home, { ...options, env });
     daemon.ready = await daemon.typed('ready');
     return daemon;
   }

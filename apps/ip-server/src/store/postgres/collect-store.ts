@@ -108,7 +108,7 @@ export class PostgresCollectStore implements CollectStore {
   }
 
   async takeUp(): Promise<void> {
-    await this.#database.transaction(async (queries) => {
+    await this.#inTurn(async (queries) => {
       await queries.run(END_EARLIER);
       await queries.run(WAIT);
     });
@@ -165,7 +165,7 @@ export class PostgresCollectStore implements CollectStore {
     peer: string,
     ...values: SqlValue[]
   ): Promise<Delivery | undefined> {
-    return await this.#database.transaction(async (queries) => {
+    return await this.#inTurn(async (queries) => {
       await queries.run(sql, run, peer, ...values);
       const row = await queries.get(
         'SELECT * FROM collect_deliveries WHERE run = $1 AND peer = $2',
@@ -177,7 +177,7 @@ export class PostgresCollectStore implements CollectStore {
   }
 
   async late(run: number): Promise<Delivery[]> {
-    return await this.#database.transaction(async (queries) => {
+    return await this.#inTurn(async (queries) => {
       await queries.run('UPDATE collect_runs SET is_late = 1 WHERE number = $1', run);
       await queries.run(`UPDATE collect_deliveries SET late = 1 WHERE run = $1 AND ${OPEN}`, run);
       return await deliveriesIn(queries, run);
