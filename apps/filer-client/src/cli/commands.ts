@@ -54,13 +54,8 @@ export const commands: readonly Command[] = [
     command('transfers', 'show the transfers that run and wait', () => import('./files/transfers.ts')),
     command(
       'pause <job>',
-      'pause a job that runs or waits',
+      'stop a job for now; `resume <job>` continues it',
       async () => (await import('./files/active-job.ts')).pause,
-    ),
-    command(
-      'resume <job>',
-      'continue a paused job in the background',
-      async () => (await import('./files/active-job.ts')).resume,
     ),
     command('retry <job>', 'repeat what failed of a job', () => import('./files/retry.ts')),
     command(
@@ -169,6 +164,11 @@ export const commands: readonly Command[] = [
     ),
     command('shell', 'open a shell that also shows what arrives', () => import('./shell/shell.ts')),
   ]),
+  command(
+    'resume <job>',
+    'continue a paused job in the background',
+    async () => (await import('./files/active-job.ts')).resume,
+  ),
   command(
     'trust <name>',
     'accept that a name belongs to another identity now',

@@ -44,7 +44,7 @@ export async function sendDropped(
     signal.throwIfAborted();
     job = context.jobs.keep({ ...HOW, paths, to, note, bytesTotal: bytes }, recipients);
   } catch (error) {
-    await removeSpooled([folder]);
+    await removeSpooled([folder], true);
     throw error;
   }
   context.jobs.begin(job);

@@ -55,7 +55,7 @@ export class Drops {
       for (const entry of await readdir(folder, { withFileTypes: true })) {
         const path = join(folder, entry.name);
         if (!entry.isDirectory() || !(await exists(markOf(path)))) continue;
-        await removeSpooled([path]);
+        await removeSpooled([path], true);
         log.info('half of what was dropped was removed', { folder: path });
       }
     } catch (error) {
@@ -91,7 +91,7 @@ export class Drops {
       await rm(markOf(folder), { force: true });
       return dropped;
     } catch (error) {
-      await removeSpooled([folder]).catch(() => undefined); // the first failure is the reason
+      await removeSpooled([folder], true).catch(() => undefined); // the first failure is the reason
       throw error instanceof FilerError || systemCode(error) === undefined ? error : kept(folder, error);
     }
   }

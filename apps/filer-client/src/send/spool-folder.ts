@@ -47,10 +47,10 @@ export function spooledOf({ paths, dropped }: Pick<SendRequest, 'paths' | 'dropp
   return dropped ? paths.slice(0, 1).map((path) => dirname(path)) : paths;
 }
 
-/** Removes what came for a job that no longer needs it. */
-export async function removeSpooled(kept: readonly string[]): Promise<void> {
+/** Removes what came for a job that no longer needs it. @param isDrop a folder; standard input is a file, and never more */
+export async function removeSpooled(kept: readonly string[], isDrop: boolean): Promise<void> {
   for (const path of kept) {
-    await rm(path, { recursive: true, force: true });
+    await rm(path, { recursive: isDrop, force: true });
     await rm(markOf(path), { force: true });
   }
 }

@@ -34,7 +34,8 @@ export class SpooledInput {
   async release(job: string, request: SendRequest): Promise<void> {
     try {
       const deliveries = this.#member.jobs.deliveries(job);
-      if (deliveries.every(({ state }) => ENDED_FOR_GOOD.has(state))) await removeSpooled(spooledOf(request));
+      if (deliveries.every(({ state }) => ENDED_FOR_GOOD.has(state)))
+        await removeSpooled(spooledOf(request), request.dropped);
     } catch (error) {
       this.#log.warn('stored standard input that is not needed any more was not removed', { job, error });
     }

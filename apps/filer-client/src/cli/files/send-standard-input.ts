@@ -52,7 +52,7 @@ export async function sendStandardInput(
     });
   } finally {
     // What broke off is never sent as if it were all.
-    if (!isKept || !spooled.isComplete) await removeSpooled([spooled.file]);
+    if (!isKept || !spooled.isComplete) await removeSpooled([spooled.file], false);
     if (content instanceof Readable) content.destroy();
   }
 }
