@@ -5,12 +5,13 @@ import { createServer, type AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { parseInvite } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runHere } from '../support/in-process.ts';
 import { needs } from '../support/needs.ts';
 import {
   DaemonProcess,
   jsonLines,
   ProgramProcess,
-  runProgram,
+  type Outcome,
   type ProgramName,
 } from '../support/programs.ts';
 import { filesBelow, TestNetwork } from '../support/test-network.ts';
@@ -562,7 +563,7 @@ afterAll(async () => {
 
 async function makeInvites(network: TestNetwork): Promise<Scene['invites']> {
   const invite = async (home: string, ...args: string[]): Promise<string> => {
-    const { stdout } = await runProgram('ip-server', ['invite', ...args], network.home(home));
+    const { stdout } = await runHere('ip-server', network.home(home), ['invite', ...args]);
     return stdout.trim();
   };
   // The same keys without the database: a grant that the network has signed and its server never heard of.
@@ -594,15 +595,16 @@ describe('what goes wrong is said in one line, with the exit code of its kind', 
     // Homes are held by one join at a time, and rows run side by side.
     const home = scene.network.home(on === 'new' ? `new-${rows.indexOf(row)}` : on);
     const args = typeof type === 'function' ? type(scene) : type;
-    const command = new ProgramProcess(program, [...args, '--json'], home, {
-      input: input?.(scene) ?? '',
-      env: env?.(scene) ?? {},
-    });
-    if (signal !== undefined) {
+    const typed = [...args, '--json'];
+    const given = input?.(scene);
+    const ended = async (): Promise<Outcome> => {
+      if (signal === undefined) return runHere(program, home, typed, given, false, env?.(scene));
+      const command = new ProgramProcess(program, typed, home, { input: given ?? '' });
       await signalAfter?.(command);
       command.child.kill(signal);
-    }
-    const outcome = await command.ended;
+      return command.ended;
+    };
+    const outcome = await ended();
     const { code, stderr } = outcome;
 
     expect.soft(stderr).toMatch(row.says);
@@ -687,7 +689,7 @@ describe('a machine whose server is another one now', () => {
     const refused = await network.client('anna', ['send', file, '--to', 'dave', '--json']);
 
     expect(refused.stderr).toMatch(
-      /^filer-client: THE IDENTITY OF dave HAS CHANGED: .*Nothing is sent to it.*if the new id is right: `filer-client trust dave`\n$/,
+      /^filer-client: THE IDENTITY OF dave HAS CHANGED: .*Nothing is sent to it.*filer-client trust dave`\n$/,
     );
     expect(refused.code).toBe(7);
     expect(jsonLines(refused).at(-1)).toMatchObject({ type: 'error', code: 'identity-changed' });
