@@ -121,6 +121,38 @@ test('a drop over HTTP becomes a job; one that is refused says why, and keeps no
   );
 });
 
+test('no browser adds, replaces or runs a schedule that has a command', async () => {
+  const link = await linkOf(anna);
+  const cookie = await sessionOf(link);
+  const ran = join(network.folder, 'ran');
+  const change = async (method: string, body: object): Promise<unknown> => {
+    const answer = await fetch(`${link.origin}/api/${method}`, {
+      method: 'POST',
+      headers: { cookie, origin: link.origin, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const { error } = (await answer.json()) as { error?: { code: string } };
+    return [answer.status, error?.code];
+  };
+  const own = { name: 'own', every: '1h', command: ['touch', ran] };
+  await anna.run('report', 'schedule', 'add', 'own', '--every', '1h', '--', 'touch', ran);
+  const refused = [403, 'refused'];
+  expect(await change('schedule-add', { schedule: { ...own, name: 'new' } })).toEqual(refused);
+  expect(await change('schedule-add', { schedule: { ...own, name: 'new', command: [] } })).toEqual(refused);
+  const without = { name: 'own', every: '1h', title: 'none' };
+  expect(await change('schedule-add', { schedule: without, replace: true })).toEqual(refused);
+  expect(await change('schedule-run', { name: 'own' })).toEqual(refused);
+  expect(await readdir(network.folder)).not.toContain('ran');
+
+  expect(await change('schedule-add', { schedule: { ...without, name: 'titled' } })).toEqual([
+    200,
+    undefined,
+  ]);
+  expect(await change('schedule-run', { name: 'titled' })).toEqual([200, undefined]);
+  await anna.ask('report', 'schedule', 'run', 'own');
+  expect(await readdir(network.folder)).toContain('ran');
+});
+
 test('a daemon that restarts serves an open page again, on its port and with its session', async () => {
   const carl = await network.add('carl');
   const link = await linkOf(carl);

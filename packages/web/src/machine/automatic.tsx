@@ -238,14 +238,16 @@ function ScheduleRow({ schedule }: { readonly schedule: Doc<'scheduleList'>['sch
         </p>
       </div>
       <div class="actions">
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`Run now: ${name}`}
-          onClick={() => void attempt(() => api.change('scheduleRun', { name }), `${name} has run.`)}
-        >
-          Run now
-        </button>
+        {command.length === 0 && (
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`Run now: ${name}`}
+            onClick={() => void attempt(() => api.change('scheduleRun', { name }), `${name} has run.`)}
+          >
+            Run now
+          </button>
+        )}
         <button
           type="button"
           class="quiet"
@@ -318,8 +320,8 @@ function AddSchedule({ onClose }: { readonly onClose: () => void }) {
         }}
       />
       <p class="dim">
-        A schedule that runs a command is added in a terminal, with{' '}
-        <code>filer-client report schedule add</code>.
+        A schedule that runs a command is added and run in a terminal, with{' '}
+        <code>filer-client report schedule</code>.
       </p>
     </Ask>
   );

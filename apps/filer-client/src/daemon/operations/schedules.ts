@@ -1,5 +1,5 @@
 import { fieldsOf, FilerError } from '@filer/protocol';
-import { iso, readClocks } from '@filer/program';
+import { iso, LOCAL_CALLER, readClocks, type Caller } from '@filer/program';
 import type { reportMethods, ScheduleLine } from '../../api/contract/reports.ts';
 import type { ScheduleTable } from '../../reports/schedule-table.ts';
 import type { ScheduleEntry } from '../../reports/schedule-takeover.ts';
@@ -9,8 +9,13 @@ import { sendSpooled } from './report.ts';
 type Methods = typeof reportMethods;
 
 /** `report schedule add NAME …`: the fields are those of the file. */
-export const scheduleAdd: OperationOf<Methods['scheduleAdd']> = ({ schedules, daemon }, params) => {
+export const scheduleAdd: OperationOf<Methods['scheduleAdd']> = (
+  { schedules, daemon },
+  params,
+  { caller },
+) => {
   const { schedule, replace = false } = params;
+  if ('command' in schedule || hasCommand(schedules, schedule['name'])) requireCommandLine(caller);
   const entry = schedules.add(fieldsOf(schedule, 'schedule'), replace);
   daemon.scheduler.wake();
   return { ...lineOf(schedules, entry), daemon: daemon.isRunning };
@@ -39,8 +44,13 @@ export const scheduleRemove: OperationOf<Methods['scheduleRemove']> = ({ schedul
 };
 
 /** `report schedule run NAME`: now, whatever is due. */
-export const scheduleRun: OperationOf<Methods['scheduleRun']> = async (context, { name }, { signal }) => {
-  const { daemon } = context;
+export const scheduleRun: OperationOf<Methods['scheduleRun']> = async (
+  context,
+  { name },
+  { caller, signal },
+) => {
+  const { daemon, schedules } = context;
+  if (hasCommand(schedules, name)) requireCommandLine(caller);
   await daemon.prepareSpool();
   const { seq, body, attachments, failure } = await daemon.scheduler.runNow(name, signal);
   const sent = await sendSpooled(context, seq, signal);
@@ -56,6 +66,20 @@ export const scheduleRun: OperationOf<Methods['scheduleRun']> = async (context, 
     ...sent,
   };
 };
+
+function hasCommand(schedules: ScheduleTable, name: unknown): boolean {
+  schedules.refresh();
+  return schedules.entries.some((each) => each.name === name && (each.schedule?.command.length ?? 0) > 0);
+}
+
+/** With a command of its choice, a page that was taken over, or its cookie, would do anything as this user. */
+function requireCommandLine({ id }: Caller): void {
+  if (id === LOCAL_CALLER.id) return;
+  throw new FilerError(
+    'refused',
+    'a schedule that runs a command is added, replaced and run in a terminal only, so that no browser runs commands: use `filer-client report schedule`',
+  );
+}
 
 function leavesAt(steadyMs: number): string {
   return new Date(Date.now() + steadyMs - readClocks().steadyMs).toISOString();
