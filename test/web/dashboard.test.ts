@@ -207,6 +207,9 @@ describe.skipIf(isWithout)('the dashboard', () => {
     await row('tmp').getByRole('link').click();
     await page.getByRole('button', { name: 'Rename' }).click();
     await page.getByLabel('New name').fill('old');
+    // What others do meanwhile draws the page again, and leaves what a person has typed.
+    await TestMember.join(await network.invite(), 'meanwhile');
+    await row('meanwhile').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click();
     await row('old').waitFor();
     await page.keyboard.press('Escape');

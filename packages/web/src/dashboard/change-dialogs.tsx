@@ -24,7 +24,14 @@ export function RenameDialog({ machine: { id, name }, onClose }: ChangeProps) {
     >
       <label class="field">
         New name
-        <input ref={field} value={name} required maxLength={63} autocomplete="off" spellcheck={false} />
+        <input
+          ref={field}
+          defaultValue={name}
+          required
+          maxLength={63}
+          autocomplete="off"
+          spellcheck={false}
+        />
       </label>
     </Ask>
   );
@@ -45,7 +52,7 @@ export function GroupsDialog({ machine: { id, name, groups }, onClose }: ChangeP
     >
       <label class="field">
         Groups, separated by spaces
-        <input ref={field} value={groups.join(' ')} autocomplete="off" spellcheck={false} />
+        <input ref={field} defaultValue={groups.join(' ')} autocomplete="off" spellcheck={false} />
       </label>
     </Ask>
   );

@@ -44,11 +44,11 @@ export function InviteDialog({ onClose }: { readonly onClose: () => void }) {
         <div class="pair">
           <label class="field">
             Machines that may join
-            <input ref={uses} type="number" min={1} max={10_000} value={1} required />
+            <input ref={uses} type="number" min={1} max={10_000} defaultValue={1} required />
           </label>
           <label class="field">
             Valid for days
-            <input ref={days} type="number" min={1} max={366} value={7} required />
+            <input ref={days} type="number" min={1} max={366} defaultValue={7} required />
           </label>
         </div>
         <footer>
