@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshDatabase } from './postgres-cluster.ts';
 
-/** What a server needs to be told of its store: nothing for a home that has one. */
+/** What a server needs to know of its store: nothing for a home that has one. */
 export async function storeOfHome(home: string): Promise<string | undefined> {
   const isKnown = ['ip-server.db', 'store-address'].some((name) => existsSync(join(home, name)));
   return isKnown ? undefined : await freshAddress();
