@@ -7,7 +7,6 @@ import { postgresPrograms } from './postgres-cluster.ts';
 const PROGRAMS = {
   bash: 'bash',
   chromium: 'chromium',
-  chromedriver: 'chromium-driver',
   fish: 'fish',
   ip: 'iproute2',
   mandoc: 'mandoc',
