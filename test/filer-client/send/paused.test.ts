@@ -100,6 +100,28 @@ test('a get that is paused keeps what came, and resume continues it without a fo
   expect(await readFile(dest)).toEqual(CONTENT);
 });
 
+test('what is paused has stopped: it continues at once, and can be paused again', async () => {
+  const mona = await network.add('mona');
+  await mona.sees('bob');
+  const shared = join(network.folder, 'often');
+  await mkdir(shared);
+  await writeFile(join(shared, 'large'), CONTENT);
+  await bob.ask('share', 'add', shared);
+  const dest = join(network.folder, 'often-fetched');
+  const getting = mona.run('get', 'bob:often/large', dest, '--limit', '10kB/s');
+  const job = await underWay(mona);
+  for (let times = 0; times < 2; times++) {
+    expect(await mona.ask('pause', job)).toEqual({ job, recipients: 1 });
+    expect(await mona.ask('transfers')).toMatchObject({ fetching: [], outgoing: [{ job, state: 'paused' }] });
+    expect(await mona.ask('resume', job)).toEqual({ job, recipients: 1 });
+    await underWay(mona);
+    expect((await jobs(mona.home)).map(({ state }) => state)).toEqual(['running']);
+  }
+  await mona.ask('cancel', job);
+  expect((await getting).code).toBe(130);
+  expect((await jobs(mona.home)).map(({ state }) => state)).toEqual(['cancelled']);
+});
+
 test('a job that waits is not tried while it is paused, and can be cancelled', async () => {
   const dora = await network.add('dora');
   const carl = await network.add('carl');

@@ -40,13 +40,20 @@ const STOPPED: Readonly<Record<Halt, readonly DeliveryState[]>> = {
   paused: ['queued', 'running', 'interrupted'],
 };
 
+/** A job that sends nothing. */
+interface Alongside {
+  readonly stop: (why: Halt) => void;
+  readonly ended: Promise<void>;
+  isStopped: boolean;
+}
+
 /** Runs jobs, and lets those that wait go when their recipients are there. */
 export class JobRunner {
   readonly #options: JobRunnerOptions;
   readonly #owner: string;
   readonly #live = new Map<string, LiveJob>();
   /** Jobs that run here and send nothing: gets. */
-  readonly #alongside = new Map<string, (why: Halt) => void>();
+  readonly #alongside = new Map<string, Alongside>();
   readonly #getListeners: ((params: GetParams) => void)[] = [];
   readonly #spooled: SpooledInput;
   readonly #releasing = new Set<Promise<void>>();
@@ -132,8 +139,29 @@ export class JobRunner {
 
   /** Notes meanwhile that a job is run here that sends nothing. @param stop called when somebody cancels or pauses it */
   alongside(id: string, stop: (why: Halt) => void): Disposable {
-    this.#alongside.set(id, stop);
-    return { [Symbol.dispose]: () => void this.#alongside.delete(id) };
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const beside: Alongside = {
+      stop: (why) => {
+        beside.isStopped = true;
+        stop(why);
+      },
+      ended,
+      isStopped: false,
+    };
+    this.#alongside.set(id, beside);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#alongside.get(id) === beside) this.#alongside.delete(id);
+        resolve();
+      },
+    };
+  }
+
+  /** Resolves when a job that was stopped has ended: only then can it begin again. */
+  async stopped(id: string): Promise<void> {
+    const [live, beside] = [this.#live.get(id), this.#alongside.get(id)];
+    if (live?.isStopped === true) await live.ended();
+    if (beside?.isStopped === true) await beside.ended;
   }
 
   /** @param listener given a get that a daemon was stopped in, to continue it; must not throw */
@@ -173,9 +201,11 @@ export class JobRunner {
         .filter(({ state }) => STOPPED[how].includes(state))
         .map(({ peer }) => peer),
     );
+    const beside = this.#alongside.get(id);
+    beside?.stop(how);
     await this.#stop(this.#live.get(id), how);
-    this.#alongside.get(id)?.(how);
     this.#jobs.endAll(id, STOPPED[how], endOf(how, id), this.#stamp());
+    await beside?.ended;
     return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === how).length;
   }
 
@@ -186,6 +216,7 @@ export class JobRunner {
    */
   async resume(id: string, which: 'paused' | 'undelivered'): Promise<number> {
     this.#requireOpen();
+    await this.stopped(id);
     const job = this.#jobs.job(id);
     const isMeant = ({ state }: KeptDelivery): boolean =>
       which === 'paused' ? state === 'paused' : state !== 'delivered';
@@ -195,8 +226,6 @@ export class JobRunner {
       for (const listener of this.#getListeners) listener(got);
       return meant;
     }
-    const stopping = this.#live.get(id);
-    if (stopping?.isStopped === true) await stopping.ended();
     if (!this.#jobs.reopen(id, this.#owner, Date.now(), which)) return 0;
     const live = this.#liveOrEnd(id);
     if (live !== undefined) this.#placeWaiting(live);
@@ -350,7 +379,7 @@ export class JobRunner {
       const how = this.#haltOf(live);
       if (how !== undefined) live.stop(how);
     }
-    for (const [id, stop] of this.#alongside) {
+    for (const [id, { stop }] of this.#alongside) {
       const state = this.#jobs.job(id)?.state;
       if (state === 'cancelled' || state === 'paused') stop(state);
     }

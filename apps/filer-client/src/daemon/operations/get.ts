@@ -1,5 +1,4 @@
 import { FilerError } from '@filer/protocol';
-import type { Call } from '@filer/program';
 import type { GetDone, GetEvent, getMethods, GetParams } from '../../api/contract/get.ts';
 import { findDestination } from '../../get/destination.ts';
 import { GetJob } from '../../get/get-job.ts';
@@ -15,29 +14,55 @@ import { findPeer } from './recipients.ts';
 
 /** `get PEER:PATH [DEST]` */
 export const get: OperationOf<typeof getMethods.get> = async (context, params, call) => {
-  if (params.dryRun === true) return await fetchTo(context, params, newJobId(), () => undefined, call);
+  const tell = inOrder<GetEvent>((events) => call.emit(...events));
+  const { signal } = call;
+  try {
+    if (params.dryRun === true)
+      return await fetchTo(context, params, { id: newJobId(), begin: () => undefined, tell, signal });
+    return await keepFetching(context, params, tell, signal);
+  } finally {
+    await tell.done();
+  }
+};
+
+/** It has ended before its follower has heard all of it: one that does not read holds up no one who pauses it. */
+async function keepFetching(
+  context: OperationContext,
+  params: GetParams,
+  tell: Telling,
+  signal: AbortSignal,
+): Promise<GetDone> {
+  if (params.job !== undefined) await context.jobs.stopped(params.job);
   using kept = new KeptGet(context, params.job);
-  const stop = AbortSignal.any([call.signal, kept.signal]);
   const begin = (peer: KnownPeer): void => kept.begin(peer, params);
   try {
-    return kept.end(await fetchTo(context, params, kept.id, begin, { ...call, signal: stop }));
+    const stop = AbortSignal.any([signal, kept.signal]);
+    return kept.end(await fetchTo(context, params, { id: kept.id, begin, tell, signal: stop }));
   } catch (error) {
     kept.fail(error);
     throw error;
   }
-};
+}
 
 /** A `get` without a follower. */
 export const fetch: OperationOf<typeof getMethods.fetch> = async ({ daemon }, params) => ({
   job: await daemon.beginGet(params),
 });
 
+type Telling = ReturnType<typeof inOrder<GetEvent>>;
+
+interface Fetching {
+  readonly id: string;
+  /** Called when it is known from whom. */
+  readonly begin: (peer: KnownPeer) => void;
+  readonly tell: Telling;
+  readonly signal: AbortSignal;
+}
+
 async function fetchTo(
   context: OperationContext,
   params: GetParams,
-  id: string,
-  begin: (peer: KnownPeer) => void,
-  { emit, signal }: Call<GetEvent>,
+  { id, begin, tell, signal }: Fetching,
 ): Promise<GetDone> {
   const { timeoutMs, onConflict = 'update', exclude = [], limit, checksum = false, dryRun = false } = params;
   await context.daemon.prepareTransfers();
@@ -58,21 +83,16 @@ async function fetchTo(
   const destination = await findDestination(dest, name, unfinished.has(dest, source));
   const { member, access, software } = context;
   begin(peer);
-  const tell = inOrder<GetEvent>((events) => emit(...events));
   const request = { id, peer, path, destination, timeoutMs, onConflict, exclude, limit };
-  try {
-    const around = { member, access, software, emit: tell.emit, caughtUp: tell.caughtUp, signal };
-    if (!destination.isInto && !dryRun) unfinished.note(dest, source);
-    const job = new GetJob({ ...request, checksum, dryRun }, around);
-    context.daemon.gets.add(job);
-    const end = member.pulse.begin();
-    const done = await job.run().finally(() => {
-      context.daemon.gets.delete(job);
-      end();
-    });
-    if (done.ok && !dryRun) unfinished.forget(dest);
-    return done;
-  } finally {
-    await tell.done();
-  }
+  const around = { member, access, software, emit: tell.emit, caughtUp: tell.caughtUp, signal };
+  if (!destination.isInto && !dryRun) unfinished.note(dest, source);
+  const job = new GetJob({ ...request, checksum, dryRun }, around);
+  context.daemon.gets.add(job);
+  const end = member.pulse.begin();
+  const done = await job.run().finally(() => {
+    context.daemon.gets.delete(job);
+    end();
+  });
+  if (done.ok && !dryRun) unfinished.forget(dest);
+  return done;
 }

@@ -58,6 +58,7 @@ export const retry: OperationOf<typeof sendMethods.retry> = async (context, para
   const request = requireRepeatable(context, job);
   const summed = params.summed === true ? namedPaths(request) : undefined;
   await context.daemon.prepareTransfers();
+  await context.jobs.stopped(job.id);
   return await followJob(emit, summed, (tell) => finish(context.jobs.retry(job.id, tell), signal));
 };
 
