@@ -6,6 +6,7 @@ import { createLogger, DiskRoom } from '@filer/program';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { droppedEntries } from '../../../apps/filer-client/src/send/drop-entries.ts';
 import { Drops } from '../../../apps/filer-client/src/send/drops.ts';
+import { requireWhole } from '../../../apps/filer-client/src/send/spool-folder.ts';
 import { dropBody, inPieces, type DroppedHere } from '../../support/dropped.ts';
 import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
@@ -114,6 +115,19 @@ test('files, their times, and empty folders are kept; nothing of a drop that fai
   ];
   for (const [body, code] of fails) await expect(drops.take(inPieces(body))).rejects.toMatchObject({ code });
   expect(await readdir(folder)).toEqual(before);
+});
+
+test('a drop is whole whatever names are in it, and incomplete only by its own mark', async () => {
+  const { drops } = await freshDrops();
+  const things = ['x', 'x.open'].map((path) => ({ path, content: path }));
+  const { folder, paths } = await drops.take(inPieces(dropBody(things)));
+  const request = { paths, dropped: true };
+  requireWhole(request);
+  await writeFile(`${folder}.open`, '');
+  expect(() => requireWhole(request)).toThrow(/dropped.* incomplete/);
+  await rm(`${folder}.open`);
+  await rm(join(folder, 'x'));
+  expect(() => requireWhole(request)).toThrow(/dropped.* not kept/);
 });
 
 test('half a drop of a killed daemon is removed at the next start, and a whole one is not', async () => {

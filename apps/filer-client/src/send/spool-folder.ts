@@ -29,17 +29,17 @@ export async function newSpoolFile(folder: string): Promise<string> {
   return join(folder, randomBytes(12).toString('hex'));
 }
 
-/** @throws FilerError `path-missing` when standard input broke off before its end, or was removed since */
-export function requireWhole({ paths: files, dropped }: Pick<SendRequest, 'paths' | 'dropped'>): void {
+/** @throws FilerError `path-missing` when what came for a job broke off before its end, or was removed since */
+export function requireWhole(request: Pick<SendRequest, 'paths' | 'dropped'>): void {
   const has = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
-  if (files.some((file) => has(markOf(file))))
+  const what = `what ${request.dropped ? 'was dropped in the page' : 'came from standard input'}`;
+  if (spooledOf(request).some((path) => has(markOf(path))))
     throw new FilerError(
       'path-missing',
-      'standard input broke off before its end when its command was stopped: send it again',
+      `${what} is incomplete, since it was stopped before its end: send it again`,
     );
-  if (files.every(has)) return;
-  const what = dropped ? 'was dropped in the page' : 'came from standard input';
-  throw new FilerError('path-missing', `what ${what} is not kept any more: send it again`);
+  if (request.paths.every(has)) return;
+  throw new FilerError('path-missing', `${what} is not kept any more: send it again`);
 }
 
 /** What the folder keeps for a job. */
