@@ -85,18 +85,40 @@ test('a watch without --delete removes nothing', async () => {
   expect(await bobHas(['a', 'b', 'c'])).toEqual(['a', 'b', 'c']);
 });
 
-test('an empty folder in the place of a watched one, as of a disk that was unmounted, removes nothing', async () => {
+test('another folder in the place of a watched one, as of a disk that was unmounted, removes nothing until the watch is added again', async () => {
   await Promise.all(['a', 'b'].map(put));
   await watchIt('--delete');
   await bobHas(['a', 'b']);
   await rename(tree, `${tree}-disk`);
   await mkdir(tree);
-  await until(watch, (each) => each?.['state'] === 'watching' && each['waiting'] === 0);
-  expect(await filesBelow(at(name))).toEqual(['a', 'b']);
+  const other = await until(watch, (each) => each?.['state'] === 'failing');
+  expect(other?.['reason']).toContain(`watch remove ${String(other?.['id'])}`);
 
   await put('c');
 
+  await bobHas(['a', 'b', 'c']);
+  await until(watch, (each) => each?.['shipped'] === 3 && each['waiting'] === 0);
+  expect(await removedAt()).toBe(0);
+  expect(await filesBelow(at(name))).toEqual(['a', 'b', 'c']);
+  await anna.ask('watch', 'remove', name, '--yes');
+  await watchIt('--delete');
   await bobHas(['c']);
+});
+
+test('the folder that was watched before is watched again when it is back, with what was removed from it', async () => {
+  await Promise.all(['a', 'b'].map(put));
+  await watchIt('--delete');
+  await bobHas(['a', 'b']);
+  await rename(tree, `${tree}-disk`);
+  await put('c');
+  await bobHas(['a', 'b', 'c']);
+  await rm(join(`${tree}-disk`, 'b'));
+
+  await rename(tree, `${tree}-other`);
+  await rename(`${tree}-disk`, tree);
+
+  await bobHas(['a']);
+  expect(await until(watch, (each) => each?.['state'] === 'watching')).toMatchObject({ reason: null });
 });
 
 test('what is removed while the watching daemon is stopped is removed at the recipient when it is back', async () => {

@@ -1,7 +1,7 @@
 import type { Logger } from '@filer/program';
 
-/** What keeps a watched folder from being shipped whole, beside what is in it: the folder, its recipients, what is to be put away, or a fault in this program's rounds or scans. */
-export type Trouble = 'root' | 'targets' | 'away' | 'fault' | 'scan-fault';
+/** What keeps a watched folder from being shipped whole, beside what is in it: the folder, removals that are not certain, its recipients, what is to be put away, or a fault in this program's rounds or scans. */
+export type Trouble = 'root' | 'removals' | 'targets' | 'away' | 'fault' | 'scan-fault';
 
 /** Why not all goes as it should; each reason is logged once. */
 export class WatchProblems {

@@ -9,6 +9,7 @@ import { Alarm } from './alarm.ts';
 import { FolderProblems } from './folder-problems.ts';
 import { unobservable } from './unobservable.ts';
 import { provesRemovals } from '../send/watched-root.ts';
+import { removalTrouble } from './removal-trouble.ts';
 import { FolderScan } from './folder-scan.ts';
 import { FolderTrigger } from './folder-trigger.ts';
 import { OwnDeliveries } from './own-deliveries.ts';
@@ -251,6 +252,8 @@ export class WatchedFolder {
     const root = await lookAtRoot(folder, inbox, member.home);
     this.#isMissing = 'trouble' in root && root.isMissing;
     this.#troubles.note('root', 'trouble' in root ? root.trouble : undefined);
+    const isMirrored = this.#options.mirror && 'id' in root;
+    this.#troubles.note('removals', isMirrored ? removalTrouble(member.watches, this.watch) : undefined);
     const id = 'id' in root ? root.id : undefined;
     if (id === this.#root) return;
     await this.#scan.restart();

@@ -31,7 +31,7 @@ export async function mirrorSent(requests: Requests, options: MirrorSentOptions)
       const why = !options.entries.isDelivered(name)
         ? 'not all of it was delivered'
         : options.provesGone?.() === false
-          ? 'another, empty folder is in its place'
+          ? 'the folder is not known to be the one that was watched before'
           : undefined;
       if (why === undefined) return true;
       const message = `${why}, so nothing is removed at the receiver`;
