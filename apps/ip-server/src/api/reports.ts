@@ -4,11 +4,6 @@ import type { AdminApi } from './admin-api.ts';
 import { MAX_SHOWN_CHARS, MAX_SHOWN_VALUES, type ReportEntry } from './contract/reports.ts';
 import { findMember } from './members.ts';
 
-const SERIES_REPORTS = 300;
-
-/** So many values of a series are drawn: those that come first. */
-const MAX_SERIES = 12;
-
 interface Asked {
   readonly peer?: string;
   readonly before?: string;
@@ -43,34 +38,4 @@ function entryOf({ id, peer, receivedAt, report }: StoredReport, name: string | 
 
 function cut(text: string): string {
   return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS).toWellFormed()}…` : text;
-}
-
-interface Series {
-  readonly times: number[];
-  readonly series: { readonly name: string; readonly numbers: (number | null)[] }[];
-}
-
-/** @see the contract */
-export async function seriesOf(api: AdminApi, peer: string, schedule: string): Promise<Series> {
-  const { id } = findMember(api, peer).membership;
-  const found = (await api.reports.recent({ peer: id, schedule }, SERIES_REPORTS)).toReversed();
-  const numbers = found.map(
-    ({ report }) => new Map(report.values.map(([key, value]) => [key, numberIn(value)])),
-  );
-  const names = new Set(
-    numbers.flatMap((each) => [...each].flatMap(([key, value]) => (value === null ? [] : [key]))),
-  );
-  return {
-    times: found.map(({ receivedAt }) => receivedAt / 1_000),
-    series: [...names]
-      .slice(0, MAX_SERIES)
-      .map((name) => ({ name, numbers: numbers.map((each) => each.get(name) ?? null) })),
-  };
-}
-
-/** A value that is a number, also with a unit behind it: `12.5 %`. */
-function numberIn(text: string): number | null {
-  const [, digits] = /^\s*([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*[%\p{L}°/]{0,8}\s*$/iu.exec(text) ?? [];
-  const number = Number(digits);
-  return digits !== undefined && Number.isFinite(number) ? number : null;
 }
