@@ -1,4 +1,4 @@
-import { FilerError, Shares } from '@filer/protocol';
+import { aborted, FilerError, Shares } from '@filer/protocol';
 import { failureBody } from './http-failure.ts';
 import { jsonInTurns } from './json-in-turns.ts';
 import { HTTP_ANSWER_BYTES, STREAM_HEARTBEAT_MS } from './limits.ts';
@@ -37,6 +37,8 @@ export async function itemsAnswer(
   { caller = LOCAL_CALLER, signal }: RouteRequest,
 ): Promise<Response> {
   const stream = new TextStream();
+  // One that reads nothing, as for HEAD, would hold the method for good.
+  void aborted(signal).then(() => stream.body.cancel().catch(() => undefined));
   const begun = Promise.withResolvers<'begun'>();
   const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
   const emit = async (...items: readonly unknown[]): Promise<void> => {

@@ -87,6 +87,8 @@ export class HttpServer implements HttpService {
       await next();
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.res.headers.set(name, value);
       if (!c.res.headers.has('cache-control')) c.res.headers.set('cache-control', 'no-store');
+      // Its body goes to no one, and what writes it would wait for a reader.
+      if (c.req.method === 'HEAD') void c.res.body?.cancel().catch(() => undefined);
       onAnswer?.(c.get('route') ?? 'none', c.req.method, c.res.status, performance.now() - began);
     });
     app.use(async (c, next) => this.#hostRefusal(c) ?? next());
@@ -189,6 +191,8 @@ export class HttpServer implements HttpService {
 
   #stream(c: RequestContext, { caller, signal, url }: RouteRequest & { readonly caller: Caller }): Response {
     const { events, tokens, streamTimes, onFault } = this.#options;
+    const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
     const stream = new TextStream();
     const since = c.req.header('last-event-id') ?? url.searchParams.get('since') ?? undefined;
     const isWelcome = async (): Promise<boolean> => (await tokens.byId(caller.id)) !== undefined;
@@ -199,9 +203,7 @@ export class HttpServer implements HttpService {
         if (!signal.aborted) onFault(error);
         c.env.outgoing.destroy();
       });
-    return new Response(stream.body, {
-      headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' },
-    });
+    return new Response(stream.body, { headers });
   }
 }
 
