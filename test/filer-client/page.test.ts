@@ -29,8 +29,8 @@ async function linkOf(machine: ClientHere): Promise<Link> {
   return { origin, token: hash.replace('#token=', '') };
 }
 
-/** What a browser does with the link. @returns its cookie */
-async function sessionOf({ origin, token }: Link): Promise<string> {
+/** What a browser does with the link. @returns what its page then sends */
+async function sessionOf({ origin, token }: Link): Promise<{ cookie: string; 'x-filer-session': string }> {
   const answer = await fetch(`${origin}/session`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', origin },
@@ -39,7 +39,8 @@ async function sessionOf({ origin, token }: Link): Promise<string> {
   expect(answer.status).toBe(200);
   const [cookie = ''] = answer.headers.getSetCookie();
   expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
-  return cookie.split(';')[0] ?? '';
+  const { key } = (await answer.json()) as { key: string };
+  return { cookie: cookie.split(';')[0] ?? '', 'x-filer-session': key };
 }
 
 /** With headers that `fetch` does not let through. */
@@ -58,15 +59,17 @@ test('the page is served on loopback after open, to who has its link, and to no 
   const link = await linkOf(anna);
   const { origin } = link;
   expect(origin).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-  const cookie = await sessionOf(link);
-  const status = await fetch(`${origin}/api/status`, { headers: { cookie } });
+  const session = await sessionOf(link);
+  const status = await fetch(`${origin}/api/status`, { headers: session });
   expect(await status.json()).toMatchObject({ name: 'anna', running: true });
 
   expect(await statusOf(`${origin}/api/status`, {})).toBe(401);
+  // What a browser sends to every web server of 127.0.0.1.
+  expect(await statusOf(`${origin}/api/status`, { cookie: session.cookie })).toBe(401);
   expect(await statusOf(`${origin}/api/status`, { authorization: 'Bearer wrong' })).toBe(401);
-  expect(await statusOf(`${origin}/api/status`, { cookie, host: 'evil.example' })).toBe(421);
-  expect(await statusOf(`${origin}/api/status`, { cookie, origin: 'http://evil.example' })).toBe(403);
-  const change = { cookie, 'content-type': 'application/json' };
+  expect(await statusOf(`${origin}/api/status`, { ...session, host: 'evil.example' })).toBe(421);
+  expect(await statusOf(`${origin}/api/status`, { ...session, origin: 'http://evil.example' })).toBe(403);
+  const change = { ...session, 'content-type': 'application/json' };
   expect(await statusOf(`${origin}/api/cancel`, { ...change, origin: 'http://evil.example' }, 'POST')).toBe(
     403,
   );
@@ -79,11 +82,11 @@ test('the page is served on loopback after open, to who has its link, and to no 
 test('a drop over HTTP becomes a job; one that is refused says why, and keeps nothing', async () => {
   const link = await linkOf(anna);
   const { origin } = link;
-  const cookie = await sessionOf(link);
+  const session = await sessionOf(link);
   const post = (query: string, body: Buffer, type = 'application/octet-stream') =>
     fetch(`${origin}/api/drop?${query}`, {
       method: 'POST',
-      headers: { cookie, origin, 'content-type': type },
+      headers: { ...session, origin, 'content-type': type },
       body: new Uint8Array(body),
     });
   const body = dropBody([
@@ -101,7 +104,7 @@ test('a drop over HTTP becomes a job; one that is refused says why, and keeps no
 
   const check = await fetch(
     `${origin}/api/drop-check?params=${encodeURIComponent(JSON.stringify({ to: ['bob'], note: '', files: 1, bytes: 9e15 }))}`,
-    { headers: { cookie } },
+    { headers: session },
   );
   expect([check.status, await check.json()]).toMatchObject([507, { error: { code: 'no-space' } }]);
   const refused: [string, Buffer, number, string][] = [
@@ -123,12 +126,12 @@ test('a drop over HTTP becomes a job; one that is refused says why, and keeps no
 
 test('no browser adds, replaces or runs a schedule that has a command', async () => {
   const link = await linkOf(anna);
-  const cookie = await sessionOf(link);
+  const session = await sessionOf(link);
   const ran = join(network.folder, 'ran');
   const change = async (method: string, body: object): Promise<unknown> => {
     const answer = await fetch(`${link.origin}/api/${method}`, {
       method: 'POST',
-      headers: { cookie, origin: link.origin, 'content-type': 'application/json' },
+      headers: { ...session, origin: link.origin, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
     const { error } = (await answer.json()) as { error?: { code: string } };
@@ -156,11 +159,11 @@ test('no browser adds, replaces or runs a schedule that has a command', async ()
 test('a daemon that restarts serves an open page again, on its port and with its session', async () => {
   const carl = await network.add('carl');
   const link = await linkOf(carl);
-  const cookie = await sessionOf(link);
+  const session = await sessionOf(link);
   await carl.daemon.close();
-  await expect(fetch(`${link.origin}/api/status`, { headers: { cookie } })).rejects.toThrow('fetch failed');
+  await expect(fetch(`${link.origin}/api/status`, { headers: session })).rejects.toThrow('fetch failed');
   const again = await network.start(carl.home);
-  const status = await fetch(`${link.origin}/api/status`, { headers: { cookie } });
+  const status = await fetch(`${link.origin}/api/status`, { headers: session });
   expect(status.status).toBe(200);
   // The link itself was of the daemon before.
   const late = await fetch(`${link.origin}/api/status`, {
@@ -171,7 +174,7 @@ test('a daemon that restarts serves an open page again, on its port and with its
 
   await writeFile(join(carl.home, 'config.toml'), 'http-port = "off"\n');
   const off = await network.start(carl.home);
-  await expect(fetch(`${link.origin}/api/status`, { headers: { cookie } })).rejects.toThrow('fetch failed');
+  await expect(fetch(`${link.origin}/api/status`, { headers: session })).rejects.toThrow('fetch failed');
   const { code, stderr } = await off.run('open', '--print');
   expect(code).toBe(6);
   expect(stderr).toContain('http-port');

@@ -70,10 +70,11 @@ export class Api {
     return this.ask(path, { method: 'POST', token, body });
   }
 
-  /** The cookie of a browser that opened a link. */
-  async cookie(token: string): Promise<string> {
-    const { headers } = await this.post('/session', undefined, { token });
-    return headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+  /** What a page sends in a browser that opened its link. */
+  async session(token: string): Promise<{ readonly cookie: string; readonly 'x-filer-session': string }> {
+    const { headers, body } = await this.post('/session', undefined, { token });
+    const { key } = JSON.parse(body) as { key: string };
+    return { cookie: headers['set-cookie']?.[0]?.split(';')[0] ?? '', 'x-filer-session': key };
   }
 
   close(): Promise<void> {

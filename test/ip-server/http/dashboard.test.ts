@@ -36,7 +36,8 @@ test('a link becomes a cookie', async () => {
   const cookie = answer.headers.get('set-cookie') ?? '';
   expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
   expect(cookie).not.toContain(token);
-  const headers = { cookie: cookie.split(';')[0] ?? '' };
+  const { key } = (await answer.json()) as { key: string };
+  const headers = { cookie: cookie.split(';')[0] ?? '', 'x-filer-session': key };
   expect(
     (await fetch(`${url}/api/peers?params=${encodeURIComponent('{"all":true}')}`, { headers })).status,
   ).toBe(200);

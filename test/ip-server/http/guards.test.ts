@@ -55,8 +55,9 @@ describe('without a token', () => {
   });
 
   test('a forged or altered cookie is refused', async () => {
-    const good = await api.cookie(admin);
-    expect((await api.ask('/api/status', { headers: { cookie: good } })).status).toBe(200);
+    const session = await api.session(admin);
+    const { cookie: good } = session;
+    expect((await api.ask('/api/status', { headers: session })).status).toBe(200);
     const [name = '', value = ''] = good.split('=');
     const [id = '', expires = '', mac = ''] = value.split('.');
     const later = (Number.parseInt(expires, 36) + 1).toString(36);
@@ -69,7 +70,30 @@ describe('without a token', () => {
       `a.${expires}.${mac}`,
     ];
     for (const wrong of forged)
-      expect((await api.ask('/api/status', { headers: { cookie: `${name}=${wrong}` } })).status).toBe(401);
+      expect(
+        (await api.ask('/api/status', { headers: { ...session, cookie: `${name}=${wrong}` } })).status,
+      ).toBe(401);
+  });
+
+  test('a cookie alone is refused: a browser sends it to other servers of its machine, too', async () => {
+    const session = await api.session(admin);
+    const { cookie, 'x-filer-session': key } = session;
+    const mac = cookie.split('.').at(-1) ?? '';
+    const body = { name: 'x', role: 'read', expiresMs: 1_000 };
+    for (const wrong of ['', 'x', mac, `${key}A`]) {
+      const headers = { cookie, origin: api.url, 'x-filer-session': wrong };
+      const query = `?session=${encodeURIComponent(wrong)}`;
+      for (const path of ['/api/status', '/session', `/api/status${query}`, `/api/events${query}`])
+        expect((await api.ask(path, { headers: { cookie } })).status).toBe(401);
+      expect((await api.ask('/api/status', { headers })).status).toBe(401);
+      expect((await api.ask('/api/token-add', { method: 'POST', headers, body })).status).toBe(401);
+    }
+    // What a page cannot give a header.
+    expect((await api.ask(`/api/status?session=${key}`, { headers: { cookie } })).status).toBe(200);
+    const headers = { cookie, origin: api.url };
+    const change = await api.ask(`/api/token-add?session=${key}`, { method: 'POST', headers, body });
+    expect(change.status).toBe(401);
+    expect((await api.ask('/api/status', { headers: { 'x-filer-session': key } })).status).toBe(401);
   });
 });
 
@@ -82,8 +106,8 @@ describe('a browser that has a session', () => {
     });
 
   test('changes something from the page of this server', async () => {
-    const cookie = await api.cookie(admin);
-    expect((await change({ cookie, origin: api.url })).status).toBe(200);
+    const session = await api.session(admin);
+    expect((await change({ ...session, origin: api.url })).status).toBe(200);
   });
 
   test.each([
@@ -94,22 +118,24 @@ describe('a browser that has a session', () => {
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
   ])('changes nothing from elsewhere: %j', async (from: Readonly<Record<string, string>>) => {
-    const cookie = await api.cookie(admin);
-    const answer = await change({ cookie, ...from });
+    const session = await api.session(admin);
+    const answer = await change({ ...session, ...from });
     expect(answer.status).toBe(403);
   });
 
   test('reads nothing for a page of another site', async () => {
-    const cookie = await api.cookie(admin);
+    const session = await api.session(admin);
     for (const path of ['/api/status', '/api/events', '/session'])
-      expect((await api.ask(path, { headers: { cookie, 'sec-fetch-site': 'cross-site' } })).status).toBe(403);
+      expect((await api.ask(path, { headers: { ...session, 'sec-fetch-site': 'cross-site' } })).status).toBe(
+        403,
+      );
   });
 
   test('no answer lets another site read it, none can be framed, and none is guessed to be markup', async () => {
-    const cookie = await api.cookie(admin);
+    const session = await api.session(admin);
     const origin = 'http://evil.example';
     for (const path of ['/', '/api/status', '/nothing', '/healthz']) {
-      const { headers } = await api.ask(path, { headers: { cookie, origin } });
+      const { headers } = await api.ask(path, { headers: { ...session, origin } });
       expect(headers['access-control-allow-origin']).toBeUndefined();
       expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
       expect(headers['content-security-policy']).not.toContain('unsafe');
@@ -118,7 +144,7 @@ describe('a browser that has a session', () => {
   });
 
   test('ends it', async () => {
-    const cookie = await api.cookie(admin);
+    const { cookie } = await api.session(admin);
     const headers = { cookie, origin: api.url };
     const ended = await api.ask('/session', { method: 'DELETE', headers });
     expect(ended.status).toBe(204);

@@ -82,7 +82,7 @@ test('a command stands in the audit log as local', async () => {
 
 test('a revoked token ends its session, its stream and its calls at once', async () => {
   const { token, id } = await api.token('read');
-  const cookie = await api.cookie(token);
+  const session = await api.session(token);
   const other = await api.token('read');
   const open = async (with_: string) => {
     const stream = get(`${api.url}/api/events`, {
@@ -100,7 +100,7 @@ test('a revoked token ends its session, its stream and its calls at once', async
   expect(revoked.stdout).toContain(id);
   await mine.ended;
   expect((await api.get('/api/status', token)).status).toBe(401);
-  expect((await api.ask('/api/status', { headers: { cookie } })).status).toBe(401);
+  expect((await api.ask('/api/status', { headers: session })).status).toBe(401);
   expect((await api.get('/api/status', other.token)).status).toBe(200);
   theirs.stream.destroy();
   await theirs.ended;

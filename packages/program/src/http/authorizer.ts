@@ -12,7 +12,7 @@ import { HTTP_CALLS, HTTP_CHANGES, HTTP_REQUESTS, HTTP_STREAMS } from './limits.
 import { LiveCalls } from './live-calls.ts';
 import { requestFacts, type Reached, type RequestFacts } from './request-facts.ts';
 import type { RouteRequest } from './route.ts';
-import type { SessionCookies } from './session-cookie.ts';
+import { SESSION_HEADER, type SessionCookies } from './session-cookie.ts';
 
 /** `route`: as declared, which metrics count. */
 export type HttpEnv = { Bindings: HttpBindings; Variables: { route?: string } };
@@ -141,7 +141,9 @@ export class Authorizer {
       const caller = await tokens.byDigest(digestOfToken(bearer));
       return caller === undefined ? undefined : { caller, hasCookie: false };
     }
-    const id = this.#cookies().read(c.req.header('cookie'), isSecure);
+    const inQuery = c.req.method === 'GET' ? c.req.query('session') : undefined;
+    const key = c.req.header(SESSION_HEADER) ?? inQuery;
+    const id = this.#cookies().read(c.req.header('cookie'), key, isSecure);
     const caller = id === undefined ? undefined : await tokens.byId(id);
     return caller === undefined ? undefined : { caller, hasCookie: true };
   }

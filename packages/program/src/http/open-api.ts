@@ -1,6 +1,7 @@
 import { ROLES, type Method, type MethodTypes } from '../rpc/method.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import type { Route } from './route.ts';
+import { SESSION_HEADER } from './session-cookie.ts';
 
 /** What is served of a contract: methods by their keys. */
 export type ServedContract = Readonly<Record<string, Method<MethodTypes>>>;
@@ -28,12 +29,18 @@ const failures = {
   default: { description: 'why not', content: { 'application/json': { schema: failure } } },
 };
 
-const TOKEN = [{ bearer: [] }, { cookie: [] }];
+const TOKEN = [{ bearer: [] }, { cookie: [], key: [] }];
 
 const CALLER = {
   type: 'object',
   properties: { id: { type: 'string' }, name: { type: 'string' }, role: { enum: ROLES } },
   required: ['id', 'name', 'role'],
+};
+
+const SESSION = {
+  ...CALLER,
+  properties: { ...CALLER.properties, key: { type: 'string' } },
+  required: [...CALLER.required, 'key'],
 };
 
 const asJson = (schema: object): object => ({ content: { 'application/json': { schema } } });
@@ -42,13 +49,16 @@ const asJson = (schema: object): object => ({ content: { 'application/json': { s
 const STACK_PATHS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
   '/session': {
     post: {
-      summary: 'turns a token into a cookie',
+      summary: 'turns a token into a cookie and its key',
       security: [],
       requestBody: {
         required: true,
         ...asJson({ type: 'object', properties: { token: { type: 'string' } }, required: ['token'] }),
       },
-      responses: { 200: { description: 'whose token it is', ...asJson(CALLER) }, ...failures },
+      responses: {
+        200: { description: 'whose token it is, and the key of the session', ...asJson(SESSION) },
+        ...failures,
+      },
     },
     get: {
       summary: 'whose session it is',
@@ -106,6 +116,12 @@ export function openApiDocument({ title, version, contract, routes }: Described)
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
         cookie: { type: 'apiKey', in: 'cookie', name: 'the cookie of POST /session' },
+        key: {
+          type: 'apiKey',
+          in: 'header',
+          name: SESSION_HEADER,
+          description: 'the key that POST /session answers; a GET may have it as ?session=',
+        },
       },
     },
   };

@@ -3,6 +3,7 @@ import { Ago } from '../ui/ago.tsx';
 import { useDocument } from '../ui/document.ts';
 import { bytesText, counted } from '../ui/format.ts';
 import { Reading } from '../ui/reading.tsx';
+import { withSession } from '../ui/session.ts';
 import { attempt } from '../ui/toasts.tsx';
 import { Link } from '../ui/link.tsx';
 import { api } from './api.ts';
@@ -98,7 +99,10 @@ function OneReport({ report, hasMachine }: { readonly report: Report; readonly h
         <ul class="files">
           {attachments.map(({ name, size }) => (
             <li key={name}>
-              <a href={`/api/attachments/${encodeURIComponent(id)}/${encodeURIComponent(name)}`} download>
+              <a
+                href={withSession(`/api/attachments/${encodeURIComponent(id)}/${encodeURIComponent(name)}`)}
+                download
+              >
                 {name}
               </a>{' '}
               <span class="dim">{bytesText(size)}</span>

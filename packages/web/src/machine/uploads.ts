@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { connection } from '../ui/events.ts';
+import { sessionHeaders } from '../ui/session.ts';
 import { announce } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 import { transfers, until } from './documents.ts';
@@ -105,7 +106,8 @@ function post(
     const request = new XMLHttpRequest();
     const query = new URLSearchParams([...to.map((each) => ['to', each]), ['note', note]]);
     request.open('POST', `/api/drop?${query}`);
-    request.setRequestHeader('content-type', 'application/octet-stream');
+    const headers = { ...sessionHeaders(), 'content-type': 'application/octet-stream' };
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.addEventListener('progress', ({ loaded }) => onProgress(loaded));
     request.addEventListener('load', () => {
       if (request.status === 200) resolve();

@@ -1,5 +1,5 @@
 import type { Method } from '@filer/program';
-import { lose } from './session.ts';
+import { lose, sessionHeaders } from './session.ts';
 
 type Types<M> = M extends Method<infer T> ? T : never;
 type Params<C, K extends keyof C> = Types<C[K]>['params'];
@@ -52,7 +52,6 @@ export function apiOf<C>(): Api<C> {
         pathOf(name),
         {
           method: 'POST',
-          headers: { 'content-type': 'application/json' },
           body: JSON.stringify(params ?? {}),
         },
         options,
@@ -65,6 +64,8 @@ function pathOf(key: string): string {
   return `/api/${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+const JSON_BODY = { 'content-type': 'application/json' };
+
 /*
  * The answers have the types of the contract: the daemon that serves the page is the one that the page was built with, and
  * holds what it answers against its schemas.
@@ -73,7 +74,11 @@ async function call<R, I>(path: string, init: RequestInit, options: CallOptions<
   const { signal, onItems } = options;
   let response: Response;
   try {
-    response = await fetch(path, { ...init, signal: signal ?? null });
+    response = await fetch(path, {
+      ...init,
+      headers: { ...JSON_BODY, ...sessionHeaders() },
+      signal: signal ?? null,
+    });
   } catch (error) {
     signal?.throwIfAborted();
     throw new ApiError(

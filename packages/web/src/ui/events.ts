@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { checkSession } from './session.ts';
+import { checkSession, withSession } from './session.ts';
 
 /** What happened at the daemon. `reset`: something was missed, so read the documents again. */
 export interface PageEvent {
@@ -86,7 +86,7 @@ function follow(tell: (told: Told) => void): void {
   };
   const open = (): void => {
     const source = new EventSource(
-      `/api/events${last === undefined ? '' : `?since=${encodeURIComponent(last)}`}`,
+      withSession(`/api/events${last === undefined ? '' : `?since=${encodeURIComponent(last)}`}`),
     );
     const receive = ({ type, data, lastEventId }: MessageEvent<string>): void => {
       const event: PageEvent = { id: lastEventId, type, data: JSON.parse(data) };
