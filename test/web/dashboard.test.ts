@@ -269,6 +269,20 @@ describe.skipIf(isWithout)('the dashboard', () => {
     await reader.getByText('This browser has no access').waitFor();
   });
 
+  test('a link that a busy server did not take at first opens all tabs of the browser', async () => {
+    const context = await browser.newContext();
+    const [idle, opened] = [await context.newPage(), await context.newPage()];
+    for (const each of [idle, opened]) each.setDefaultTimeout(0);
+    await idle.goto(new URL('/', page.url()).href);
+    await idle.getByText('This browser has no access').waitFor();
+    const refusal = { status: 429, json: { error: { code: 'rate-limited', message: 'wait' } } };
+    await opened.route('**/session', (route) => route.fulfill(refusal), { times: 1 });
+    await opened.goto(await linkOf('admin'));
+
+    for (const each of [opened, idle]) await each.getByRole('button', { name: 'Invite' }).waitFor();
+    await context.close();
+  });
+
   test.each([
     [360, 'light'],
     [1280, 'dark'],

@@ -9,7 +9,7 @@ await openSession();
 mount(<App />);
 
 function App() {
-  if (session.value === 'none') return <SignedOut command="ip-server dashboard" />;
+  if (session.value !== 'open') return <SignedOut command="ip-server dashboard" />;
   return (
     <>
       <Dashboard />

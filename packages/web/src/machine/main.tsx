@@ -9,7 +9,7 @@ await openSession();
 mount(<App />);
 
 function App() {
-  if (session.value === 'none') return <SignedOut command="filer-client open" />;
+  if (session.value !== 'open') return <SignedOut command="filer-client open" />;
   return (
     <>
       <Machine />

@@ -97,6 +97,8 @@ function follow(tell: (told: Told) => void): void {
     source.addEventListener('open', () => {
       pause = RETRY_MS;
       become('live');
+      // What the session may do can have changed while the server was away.
+      void checkSession();
     });
     source.addEventListener('error', () => {
       // Not left to the browser: one that was refused is never asked again by it.

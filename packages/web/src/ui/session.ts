@@ -4,19 +4,24 @@ import { signal } from '@preact/signals';
 const ROLES = ['read', 'jobs', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** `none`: this browser has no session, or the server ended it. */
+/** `unknown`: the server has not said yet; `none`: this browser has no session, or the server ended it. */
 export const session = signal<'unknown' | 'open' | 'none'>('unknown');
 
 const role = signal<Role>('read');
+
+const RETRY_MS = 2_000;
+
+/** The token of the address, until the server has said what it is. */
+let token: string | undefined;
 
 /** Whether to offer what needs a role; the server decides in the end. */
 export function may(needed: Role): boolean {
   return ROLES.indexOf(role.value) >= ROLES.indexOf(needed);
 }
 
-/** The server answered that it does not know this browser. */
+/** The server answered that it does not know this browser: final once it has answered the token, too. */
 export function lose(): void {
-  session.value = 'none';
+  if (token === undefined) session.value = 'none';
 }
 
 /** Where the key of the session is kept: for the origin, and so not for other servers of the machine, as its cookie is. */
@@ -52,11 +57,27 @@ export function withSession(path: string): string {
   return `${path}${path.includes('?') ? '&' : '?'}session=${encodeURIComponent(keyOfSession())}`;
 }
 
-/** Asks whether the server still knows this browser, or knows it again: a stream that ends does not say why. */
+/**
+ * Asks the server who this browser is, with the token of its address while there is one. An answer that does not say so changes
+ * nothing: a server may be away or busy.
+ */
 export async function checkSession(): Promise<void> {
-  const response = await fetch('/session', { headers: sessionHeaders() }).catch(() => undefined);
-  if (response?.status === 401) lose();
-  else if (response?.ok === true) session.value = 'open';
+  const asked = token;
+  const response = await ask(asked).catch(() => undefined);
+  if (response?.ok !== true && response?.status !== 401) return;
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (token === asked) token = undefined;
+  if (!response.ok) return lose();
+  role.value = ROLES.find((each) => each === textIn(answer, 'role')) ?? 'read';
+  const key = textIn(answer, 'key');
+  if (key !== undefined) keepKey(key);
+  session.value = 'open';
+}
+
+function ask(asked: string | undefined): Promise<Response> {
+  if (asked === undefined) return fetch('/session', { headers: sessionHeaders() });
+  const headers = { 'content-type': 'application/json' };
+  return fetch('/session', { method: 'POST', headers, body: JSON.stringify({ token: asked }) });
 }
 
 /**
@@ -64,25 +85,21 @@ export async function checkSession(): Promise<void> {
  * that the browser has is used.
  */
 export async function openSession(): Promise<void> {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  const headers = { 'content-type': 'application/json' };
-  const begin: RequestInit = { method: 'POST', headers, body: JSON.stringify({ token }) };
+  token = new URLSearchParams(location.hash.slice(1)).get('token') ?? undefined;
   // Another tab has a new session: this one has it, too.
   addEventListener('storage', ({ key }) => {
     if (key === KEPT_KEY) void checkSession();
   });
-  if (token !== null) history.replaceState(null, '', `${location.pathname}${location.search}`);
-  try {
-    const response = await fetch('/session', token === null ? { headers: sessionHeaders() } : begin);
-    if (response.status === 401) return lose();
-    const answer: unknown = await response.json();
-    role.value = ROLES.find((each) => each === textIn(answer, 'role')) ?? 'read';
-    const key = textIn(answer, 'key');
-    if (key !== undefined) keepKey(key);
-  } catch {
-    // A server that is away is asked again by what the page reads.
+  if (token !== undefined) history.replaceState(null, '', `${location.pathname}${location.search}`);
+  await checkSession();
+  if (session.value === 'unknown') void checkUntilKnown();
+}
+
+async function checkUntilKnown(): Promise<void> {
+  while (session.value === 'unknown') {
+    await new Promise((wake) => setTimeout(wake, RETRY_MS));
+    await checkSession();
   }
-  session.value = 'open';
 }
 
 function textIn(answer: unknown, name: string): string | undefined {

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
+import { session } from './session.ts';
 
-/** What is shown to a browser without a session. @param command prints a link with a new token */
+/** What is shown to a browser without a session, or while the server has not said whether it has one. @param command prints a link with a new token */
 export function SignedOut({
   command,
   children,
@@ -8,6 +9,8 @@ export function SignedOut({
   readonly command: string;
   readonly children?: ComponentChildren;
 }) {
+  if (session.value === 'unknown')
+    return <p class="empty">The server has not answered yet. It is asked again by itself.</p>;
   return (
     <main class="empty">
       <h1>This browser has no access</h1>
