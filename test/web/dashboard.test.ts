@@ -171,6 +171,17 @@ describe.skipIf(isWithout)('the dashboard', () => {
     expect(problems).toEqual([]);
   });
 
+  test('a list that cannot be read says why, and is read again', async () => {
+    const refusal = { status: 503, json: { error: { code: 'store-failed', message: 'no room' } } };
+    await page.route('**/api/machines*', (route) => route.fulfill(refusal));
+    await show('/');
+    await page.getByRole('alert').getByText('no room').waitFor();
+    await page.unroute('**/api/machines*');
+    await row('anna').waitFor();
+
+    await page.getByRole('alert').waitFor({ state: 'detached' });
+  });
+
   test('alarms with their delivery and collects with their ledger are shown', async () => {
     await show('/?view=alarms');
     await page.locator('tr', { hasText: 'report missing' }).getByText('no one is told').waitFor();

@@ -10,7 +10,7 @@ import { may } from '../ui/session.ts';
 import { Light } from './light.tsx';
 import { act } from './machine-actions.tsx';
 import { Groups } from './summary.tsx';
-import { filter, isComplete, machines, moved, putInOrder, shown, type Machine } from './machines.ts';
+import { filter, isComplete, machines, moved, problem, putInOrder, shown, type Machine } from './machines.ts';
 
 /** The row that the keys act on. */
 const chosen = signal<string | undefined>(undefined);
@@ -85,6 +85,11 @@ export function MachineTable() {
         </output>
       </div>
       <Groups />
+      {problem.value !== undefined && (
+        <p class="notice" role="alert">
+          The list of machines cannot be read: {problem.value}. It is read again by itself.
+        </p>
+      )}
       {shown.value.length === 0 && isComplete.value ? (
         <Nothing isNarrowed={isNarrowed} />
       ) : (

@@ -3,6 +3,7 @@ import type { contract } from '@filer/ip-server/contract';
 import type { TypesOf } from '@filer/program';
 import { setClock } from '../ui/ago.tsx';
 import { address } from '../ui/address.ts';
+import { session } from '../ui/session.ts';
 import { api } from './api.ts';
 import { countsOf, filtered, inOrder, type Filter } from './machine-list.ts';
 
@@ -17,10 +18,35 @@ export const isComplete = signal(false);
 /** The order of the list: made at load, and when a person asks for it, so that rows do not jump. */
 const order = signal<readonly string[]>([]);
 
-let since: string | undefined;
+/** Why the last reading failed. */
+export const problem = signal<string | undefined>(undefined);
 
-/** Reads all, or what changed since the last time. */
-export async function refreshMachines(): Promise<void> {
+const RETRY_MS = 5_000;
+
+let since: string | undefined;
+let reading = Promise.resolve();
+let retry: ReturnType<typeof setTimeout> | undefined;
+
+/** Reads all, or what changed since the last time, once the reading before has ended: one tells what follows the other. */
+export function refreshMachines(): Promise<void> {
+  reading = reading.then(readOrTell);
+  return reading;
+}
+
+/** One that fails is tried again after a pause. */
+async function readOrTell(): Promise<void> {
+  clearTimeout(retry);
+  try {
+    await readMachines();
+    problem.value = undefined;
+  } catch (error) {
+    problem.value = error instanceof Error ? error.message : '';
+    // Who has no session is asked for one; the list is read when there is one.
+    if (session.value === 'open') retry = setTimeout(() => void refreshMachines(), RETRY_MS);
+  }
+}
+
+async function readMachines(): Promise<void> {
   const got = new Map<string, Machine>();
   const isFirst = since === undefined;
   const { at, time, all, removed } = await api.read('machines', since === undefined ? {} : { since }, {
