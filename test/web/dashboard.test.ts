@@ -174,12 +174,16 @@ describe.skipIf(isWithout)('the dashboard', () => {
   test('a list that cannot be read says why, and is read again', async () => {
     const refusal = { status: 503, json: { error: { code: 'store-failed', message: 'no room' } } };
     await page.route('**/api/machines*', (route) => route.fulfill(refusal));
-    await show('/');
+    await show('/?machine=none');
     await page.getByRole('alert').getByText('no room').waitFor();
+    await page.locator('.detail').getByText('Reading…').waitFor();
     await page.unroute('**/api/machines*');
     await row('anna').waitFor();
 
+    await page.locator('.detail').getByText('There is no such machine.').waitFor();
     await page.getByRole('alert').waitFor({ state: 'detached' });
+
+    expect(await row('anna').textContent()).toContain('online');
   });
 
   test('alarms with their delivery and collects with their ledger are shown', async () => {
@@ -291,6 +295,7 @@ describe.skipIf(isWithout)('the dashboard', () => {
     await opened.goto(await linkOf('admin'));
 
     for (const each of [opened, idle]) await each.getByRole('button', { name: 'Invite' }).waitFor();
+    expect(new URL(opened.url()).hash).toBe('');
     await context.close();
   });
 

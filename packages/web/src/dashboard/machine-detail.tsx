@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { go } from '../ui/address.ts';
 import { useDocument } from '../ui/document.ts';
+import { isAbout } from '../ui/about.ts';
 import { bytesText } from '../ui/format.ts';
 import { useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Reading } from '../ui/reading.tsx';
@@ -12,7 +13,7 @@ import { may } from '../ui/session.ts';
 import { api } from './api.ts';
 import { ActionButtons } from './machine-actions.tsx';
 import { Light } from './light.tsx';
-import { machines, type Machine } from './machines.ts';
+import { isComplete, machines, type Machine } from './machines.ts';
 import { Reports } from './reports.tsx';
 import { TransfersView } from './transfers-view.tsx';
 import { Series } from './series.tsx';
@@ -20,6 +21,9 @@ import { Series } from './series.tsx';
 const SHORTCUTS: readonly Shortcut[] = [
   { key: 'Escape', does: 'close the machine', run: () => go({ machine: undefined }) },
 ];
+
+/** A machine sends its numbers about as often. */
+const NUMBERS_EVERY_MS = 60_000;
 
 const SPANS = [
   ['6 h', 6],
@@ -40,7 +44,10 @@ export function MachineDetail({ id }: { readonly id: string }) {
     return (
       <aside class="detail">
         <p class="empty">
-          There is no such machine. <button onClick={() => go({ machine: undefined })}>Close</button>
+          {isComplete.value ? 'There is no such machine.' : 'Reading…'}{' '}
+          <button type="button" onClick={() => go({ machine: undefined })}>
+            Close
+          </button>
         </p>
       </aside>
     );
@@ -134,12 +141,16 @@ function Facts({ machine }: { readonly machine: Machine }) {
 /** Its heartbeats over time. */
 function Numbers({ id }: { readonly id: string }) {
   const hours = useSignal(6);
-  const read = useDocument(`${id} ${hours.value}`, [], (signal) =>
-    api.read(
-      'samples',
-      { peer: id, since: new Date(Date.now() - hours.value * 3_600_000).toISOString() },
-      { signal },
-    ),
+  const read = useDocument(
+    `${id} ${hours.value}`,
+    ['peer'],
+    (signal) =>
+      api.read(
+        'samples',
+        { peer: id, since: new Date(Date.now() - hours.value * 3_600_000).toISOString() },
+        { signal },
+      ),
+    { isChange: isAbout(id), everyMs: NUMBERS_EVERY_MS },
   );
   return (
     <section>

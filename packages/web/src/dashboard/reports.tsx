@@ -1,12 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { Ago } from '../ui/ago.tsx';
 import { useDocument } from '../ui/document.ts';
+import { isAbout } from '../ui/about.ts';
 import { bytesText, counted } from '../ui/format.ts';
 import { Reading } from '../ui/reading.tsx';
 import { withSession } from '../ui/session.ts';
 import { attempt } from '../ui/toasts.tsx';
 import { Link } from '../ui/link.tsx';
 import { api } from './api.ts';
+import { joined } from './joined.ts';
 
 const PAGE = 20;
 
@@ -23,14 +25,21 @@ async function readReports(peer: string | undefined, before?: string, signal?: A
 
 /** Reports, the newest first, with their files. @param peer @default of all machines */
 export function Reports({ peer }: { readonly peer?: string }) {
-  const read = useDocument(peer ?? '', ['report'], (signal) => readReports(peer, undefined, signal));
   const older = useSignal<readonly Report[]>([]);
   const isEnd = useSignal(false);
+  const readNewest = async (signal: AbortSignal): Promise<readonly Report[]> => {
+    const newest = await readReports(peer, undefined, signal);
+    const all = joined(newest, older.value);
+    older.value = all ?? [];
+    if (all === undefined) isEnd.value = false;
+    return newest;
+  };
+  const follows = peer === undefined ? {} : { isChange: isAbout(peer) };
+  const read = useDocument(peer ?? '', ['report'], readNewest, follows);
   return (
     <Reading read={read.value}>
       {(newest) => {
-        const ids = new Set(newest.map(({ id }) => id));
-        const all = [...newest, ...older.value.filter(({ id }) => !ids.has(id))];
+        const all = joined(newest, older.value) ?? newest;
         const last = all.at(-1);
         const more = async (): Promise<void> => {
           const next = await readReports(peer, last?.id);

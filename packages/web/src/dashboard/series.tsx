@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useDocument } from '../ui/document.ts';
 import { Chart } from '../ui/chart.tsx';
+import { isAbout } from '../ui/about.ts';
 import { api } from './api.ts';
 
 /** The numbers of its reports over time, of one schedule at a time. */
@@ -34,8 +35,11 @@ export function Series({ id }: { readonly id: string }) {
 }
 
 function SeriesChart({ id, schedule }: { readonly id: string; readonly schedule: string }) {
-  const read = useDocument(`${id} ${schedule}`, ['report'], (signal) =>
-    api.read('reportSeries', { peer: id, schedule }, { signal }),
+  const read = useDocument(
+    `${id} ${schedule}`,
+    ['report'],
+    (signal) => api.read('reportSeries', { peer: id, schedule }, { signal }),
+    { isChange: isAbout(id) },
   );
   const { value } = read.value;
   if (value === undefined) return null;

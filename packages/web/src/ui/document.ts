@@ -1,6 +1,6 @@
 import { useSignal, type Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { onEvents, refresher } from './events.ts';
+import { onEvents, refresher, type PageEvent } from './events.ts';
 
 /** What was read; undefined until it came once. */
 export interface Read<T> {
@@ -9,15 +9,23 @@ export interface Read<T> {
   readonly problem: string | undefined;
 }
 
+interface Follows {
+  readonly isChange?: (event: PageEvent) => boolean;
+  readonly everyMs?: number;
+}
+
 /**
  * Reads a document while a part of the page is shown, and again with each event that changes it.
  *
  * @param key another one reads another document
+ * @param isChange whether an event of these types changes it. @default each does
+ * @param everyMs so often at most
  */
 export function useDocument<T>(
   key: string,
   types: readonly string[],
   read: (signal: AbortSignal) => Promise<T>,
+  { isChange = () => true, everyMs }: Follows = {},
 ): Signal<Read<T>> {
   const document = useSignal<Read<T>>({ value: undefined, problem: undefined });
   useEffect(() => {
@@ -34,8 +42,10 @@ export function useDocument<T>(
           problem: error instanceof Error ? error.message : '',
         };
       }
+    }, everyMs);
+    const stop = onEvents(types, (event) => {
+      if (event.type === 'reset' || isChange(event)) refresh();
     });
-    const stop = onEvents(types, refresh);
     refresh();
     return () => {
       stop();
