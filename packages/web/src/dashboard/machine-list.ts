@@ -1,11 +1,22 @@
+import type { contract } from '@filer/ip-server/contract';
+import type { TypesOf } from '@filer/program';
+
 /* What the list of machines shows of what the server told. Pure. */
 
-/** What each machine counts as: the names of the first line, in its order. They add up to the members. */
-export const STANDINGS = ['online', 'late', 'missing', 'offline', 'left'] as const;
-export type Standing = (typeof STANDINGS)[number];
+/** What a machine counts as. */
+export type Standing = TypesOf<(typeof contract)['machines']>['item']['standing'];
+
+/** The names of the first line, in its order. They add up to the members. */
+export const STANDINGS = [
+  'online',
+  'late',
+  'missing',
+  'offline',
+  'left',
+] as const satisfies readonly Standing[];
 
 /** What needs attention first comes first. */
-const TROUBLE_FIRST: readonly Standing[] = ['missing', 'late', 'offline', 'online', 'left'];
+const RANKS: Readonly<Record<Standing, number>> = { missing: 0, late: 1, offline: 2, online: 3, left: 4 };
 
 interface Listed {
   readonly id: string;
@@ -24,10 +35,7 @@ export function countsOf(machines: readonly Pick<Listed, 'standing'>[]): Readonl
 }
 
 export function inOrder<M extends Listed>(machines: readonly M[]): M[] {
-  return machines.toSorted(
-    (a, b) =>
-      TROUBLE_FIRST.indexOf(a.standing) - TROUBLE_FIRST.indexOf(b.standing) || (a.name < b.name ? -1 : 1),
-  );
+  return machines.toSorted((a, b) => RANKS[a.standing] - RANKS[b.standing] || (a.name < b.name ? -1 : 1));
 }
 
 export interface Filter {
@@ -75,7 +83,7 @@ export function groupsOf(machines: readonly Listed[]): Group[] {
     if (standing === 'left') continue;
     for (const name of names) {
       const { online: before, members, standing: worst } = groups.get(name) ?? EMPTY;
-      const isWorse = TROUBLE_FIRST.indexOf(standing) < TROUBLE_FIRST.indexOf(worst);
+      const isWorse = RANKS[standing] < RANKS[worst];
       groups.set(name, {
         name,
         online: before + (online ? 1 : 0),
@@ -85,8 +93,7 @@ export function groupsOf(machines: readonly Listed[]): Group[] {
     }
   }
   return [...groups.values()].toSorted(
-    (a, b) =>
-      TROUBLE_FIRST.indexOf(a.standing) - TROUBLE_FIRST.indexOf(b.standing) || (a.name < b.name ? -1 : 1),
+    (a, b) => RANKS[a.standing] - RANKS[b.standing] || (a.name < b.name ? -1 : 1),
   );
 }
 

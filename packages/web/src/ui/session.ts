@@ -1,8 +1,8 @@
 import { signal } from '@preact/signals';
+import type { Role } from '@filer/program';
 
-/** What a token lets its owner do: each role includes those before it. */
-const ROLES = ['read', 'jobs', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
+/** Each role includes those below it. */
+const RANKS: Readonly<Record<Role, number>> = { read: 0, jobs: 1, admin: 2 };
 
 /** `unknown`: the server has not said yet; `none`: this browser has no session, or the server ended it. */
 export const session = signal<'unknown' | 'open' | 'none'>('unknown');
@@ -16,7 +16,7 @@ let token: string | undefined;
 
 /** Whether to offer what needs a role; the server decides in the end. */
 export function may(needed: Role): boolean {
-  return ROLES.indexOf(role.value) >= ROLES.indexOf(needed);
+  return RANKS[role.value] >= RANKS[needed];
 }
 
 /** The server answered that it does not know this browser: final once it has answered the token, too. */
@@ -68,10 +68,15 @@ export async function checkSession(): Promise<void> {
   const answer: unknown = await response.json().catch(() => undefined);
   if (token === asked) token = undefined;
   if (!response.ok) return lose();
-  role.value = ROLES.find((each) => each === textIn(answer, 'role')) ?? 'read';
+  const told = textIn(answer, 'role');
+  role.value = isRole(told) ? told : 'read';
   const key = textIn(answer, 'key');
   if (key !== undefined) keepKey(key);
   session.value = 'open';
+}
+
+function isRole(told: string | undefined): told is Role {
+  return told !== undefined && Object.hasOwn(RANKS, told);
 }
 
 function ask(asked: string | undefined): Promise<Response> {
