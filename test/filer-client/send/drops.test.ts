@@ -7,6 +7,9 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { droppedEntries } from '../../../apps/filer-client/src/send/drop-entries.ts';
 import { Drops } from '../../../apps/filer-client/src/send/drops.ts';
 import { requireWhole } from '../../../apps/filer-client/src/send/spool-folder.ts';
+import { SpooledInput } from '../../../apps/filer-client/src/send/spooled-input.ts';
+import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
+import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
 import { dropBody, inPieces, type DroppedHere } from '../../support/dropped.ts';
 import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
@@ -204,6 +207,60 @@ test('what is dropped on a peer arrives with receipts, shows its own names, and 
     () => readdir(join(anna.home, 'outgoing')),
     (left) => left.length === 0,
   );
+});
+
+test('no copy stays of a drop that is cancelled while it waits or is paused, nor after its machine has left', async () => {
+  const [dora, emil] = [await network.add('dora'), await network.add('emil')];
+  await emil.sees('dora');
+  await dora.daemon.close();
+  const outgoing = join(emil.home, 'outgoing');
+  const drop = async (): Promise<string> => {
+    const body = inPieces(dropBody([{ path: 'a', content: 'x' }]));
+    const { signal } = new AbortController();
+    const { job } = await emil.daemon.drop({ to: ['dora'], note: '' }, body, signal);
+    await until(
+      () => emil.ask('history', job).then(() => emil.run('history', job, '--json')),
+      ({ stdout }) => stdout.includes('"state":"queued"'),
+    );
+    expect(await readdir(outgoing)).toHaveLength(1);
+    return job;
+  };
+  const isEmpty = (): Promise<unknown> =>
+    until(
+      () => readdir(outgoing),
+      (left) => left.length === 0,
+    );
+  await emil.ask('cancel', await drop());
+  await isEmpty();
+  const paused = await drop();
+  await emil.ask('pause', paused);
+  await emil.ask('cancel', paused);
+  await isEmpty();
+  await drop();
+  await emil.ask('leave', '--yes');
+  await isEmpty();
+});
+
+test('the copy of a job is kept for a week after its end, however long it waited before', async () => {
+  const { folder, drops } = await freshDrops();
+  const dropped = await drops.take(inPieces(dropBody([{ path: 'a', content: 'x' }])));
+  const database = openDatabase(join(folder, '..', 'filer.db'));
+  onTestFinished(() => database.close());
+  const jobs = new JobStore(database);
+  const request = JSON.stringify({ ...dropped, spooled: true, dropped: true });
+  const bob = { id: 'B', name: 'bob' };
+  const [start, week] = [Date.now(), 7 * 24 * 3_600_000];
+  jobs.create({ id: 'one', createdAt: start, network: 'N', queue: true, request, owner: 'x' }, [bob]);
+  jobs.end('one', 'B', { state: 'failed', code: 'refused', status: 'no' }, start + 2 * week);
+  let now = start + 3 * week;
+  const clock = { now: () => now };
+  const log = await createLogger({ stream: { write: () => true } });
+  const spooled = new SpooledInput({ jobs, home: { outgoing: folder }, clock }, log);
+  await spooled.clean();
+  expect(await readdir(folder)).toHaveLength(1);
+  now += 1;
+  await spooled.clean();
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('a drop on an unknown recipient, or whose page goes away, begins nothing', async () => {

@@ -195,17 +195,16 @@ export class JobRunner {
    * @returns recipients that do not get it now
    */
   async halt(id: string, how: Halt): Promise<number> {
-    const open = new Set(
-      this.#jobs
-        .deliveries(id)
-        .filter(({ state }) => STOPPED[how].includes(state))
-        .map(({ peer }) => peer),
-    );
+    const before = this.#jobs.deliveries(id);
+    const open = new Set(before.filter(({ state }) => STOPPED[how].includes(state)).map(({ peer }) => peer));
     const beside = this.#alongside.get(id);
     beside?.stop(how);
     await this.#stop(this.#live.get(id), how);
     this.#jobs.endAll(id, STOPPED[how], endOf(how, id), this.#stamp());
     await beside?.ended;
+    // A process that runs it removes what it reads once it has stopped.
+    if (how === 'cancelled' && before.every(({ state }) => state !== 'running'))
+      await this.#spooled.releaseKept(this.#jobs.job(id));
     return this.#jobs.deliveries(id).filter(({ peer, state }) => open.has(peer) && state === how).length;
   }
 
@@ -234,10 +233,11 @@ export class JobRunner {
 
   /** This machine leaves its network: nothing that runs or waits can continue. @returns how many jobs that ends */
   async leave(): Promise<number> {
-    const open = this.#jobs.openCount;
+    const open = this.#jobs.open();
     await Promise.all([...this.#live.values()].map((live) => this.#stop(live, 'left')));
     this.#jobs.endOutside(undefined, LEFT_BEHIND, this.#stamp());
-    return open;
+    for (const job of open) await this.#spooled.releaseLeft(job);
+    return open.length;
   }
 
   #stamp(): number {

@@ -11,8 +11,8 @@ import type { SendRequest } from '../jobs/send-request.ts';
  * what was to come.
  */
 
-/** What no one has asked for since is removed: as long as a receiver keeps a half file. */
-const KEPT_MS = 7 * 24 * 3_600_000;
+/** What no job has needed for this long is removed: as long as a receiver keeps a half file. */
+export const KEPT_MS = 7 * 24 * 3_600_000;
 
 /** The mark of a file that is not whole. */
 export function markOf(file: string): string {
@@ -58,7 +58,7 @@ export async function removeSpooled(kept: readonly string[], isDrop: boolean): P
 /**
  * Removes what is older than a week.
  *
- * @param needed of jobs that wait
+ * @param needed of jobs that wait, or have ended since
  * @returns how many files
  */
 export async function cleanSpool(folder: string, needed: ReadonlySet<string>, now: number): Promise<number> {

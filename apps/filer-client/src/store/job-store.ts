@@ -120,6 +120,14 @@ export class JobStore {
     return integerIn(row ?? {}, 'n');
   }
 
+  /** What ended at `since` or later. */
+  endedSince(since: number): KeptJob[] {
+    return this.#database
+      .prepare('SELECT * FROM jobs WHERE finished_at >= ?', { bigInts: true })
+      .all(since)
+      .map(readJob);
+  }
+
   /** In the order in which they were named. */
   deliveries(job: string): KeptDelivery[] {
     return this.#database
