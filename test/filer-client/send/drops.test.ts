@@ -120,6 +120,38 @@ test('files, their times, and empty folders are kept; nothing of a drop that fai
   expect(await readdir(folder)).toEqual(before);
 });
 
+test('a drop ends when others have taken the room it had at its start, and each folder counts', async () => {
+  const folder = join(await freshFolder(), 'outgoing');
+  const disk = { bsize: 1, bavail: 10_000, blocks: 10_000, files: 0, ffree: 0 };
+  let now = 0;
+  const room = new DiskRoom(folder, { keepFreeBytes: 0, look: () => disk, now: () => (now += 10_000) });
+  const log = await createLogger({ stream: { write: () => true } });
+  const drops = new Drops({ folder, room, log });
+  async function* meanwhile(): AsyncGenerator<Uint8Array, void> {
+    for await (const piece of inPieces(dropBody([{ path: 'x', content: Buffer.alloc(8_000) }]))) {
+      yield piece;
+      disk.bavail = 10;
+    }
+  }
+  await expect(drops.take(meanwhile())).rejects.toMatchObject({ code: 'no-space' });
+  expect(await readdir(folder)).toEqual([]);
+
+  const counted: number[] = [];
+  class CountedRoom extends DiskRoom {
+    override require(bytes: number, files = 0): void {
+      counted.push(files);
+      super.require(bytes, files);
+    }
+  }
+  const free = new CountedRoom(folder, { keepFreeBytes: 0, look: () => ({ ...disk, bavail: 10_000 }) });
+  const things = ['a/b/c', 'a/b', 'a/d/file'].map((path) =>
+    path.endsWith('file') ? { path, content: 'x' } : { path },
+  );
+  await new Drops({ folder, room: free, log }).take(inPieces(dropBody(things)));
+  // a, a/b, a/b/c, a/d, and the file.
+  expect(counted.reduce((sum, files) => sum + files, 0)).toBe(5);
+});
+
 test('a drop is whole whatever names are in it, and incomplete only by its own mark', async () => {
   const { drops } = await freshDrops();
   const things = ['x', 'x.open'].map((path) => ({ path, content: path }));

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { mkdir, open, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { FilerError, systemCode, writeFailure } from '@filer/protocol';
 import type { DiskRoom, Logger } from '@filer/program';
 import { droppedEntries, type DroppedFile } from './drop-entries.ts';
@@ -112,15 +112,12 @@ export class Drops {
             `more than ${MAX_ENTRIES} files were dropped at once: send their folder with \`filer-client send\``,
           );
         paths.add(join(folder, top));
-        const needed = entry.kind === 'dir' ? path : dirname(path);
-        if (needed !== folder && !folders.has(needed)) {
-          room.require(0, 1);
-          mkdirSync(needed, { recursive: true });
-          folders.add(needed);
-        }
+        this.#makeFolders(folder, entry.kind === 'dir' ? entry.path : entry.path.slice(0, -1), folders);
         if (entry.kind === 'dir') continue;
-        room.require(entry.size, 1);
-        await finishing.add(await written(path, entry), entry.mtimeMs);
+        // Refused before it comes, and counted as it comes: others write meanwhile.
+        if (entry.size > room.bytes) room.require(entry.size);
+        room.require(0, 1);
+        await finishing.add(await written(path, entry, room), entry.mtimeMs);
         files++;
         bytes += entry.size;
       }
@@ -131,14 +128,28 @@ export class Drops {
     if (paths.size === 0) throw new FilerError('usage', 'nothing was dropped: drop a file or a folder');
     return { folder, paths: [...paths], files, bytes };
   }
+
+  /** @param made those that are there, to which it adds */
+  #makeFolders(folder: string, below: readonly string[], made: Set<string>): void {
+    let path = folder;
+    for (const name of below) {
+      path = join(path, name);
+      if (made.has(path)) continue;
+      this.#options.room.require(0, 1);
+      mkdirSync(path, { recursive: true });
+      made.add(path);
+    }
+  }
 }
 
-async function written(path: string, { content }: DroppedFile): Promise<FileHandle> {
+async function written(path: string, { content }: DroppedFile, room: DiskRoom): Promise<FileHandle> {
   const handle = await newFile(path);
   try {
-    for await (const piece of content)
+    for await (const piece of content) {
+      room.require(piece.length);
       // A full disk shows first as a short write.
       for (let at = 0; at < piece.length;) at += (await handle.write(piece, at)).bytesWritten;
+    }
     return handle;
   } catch (error) {
     await handle.close();
