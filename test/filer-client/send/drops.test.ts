@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { createLogger, DiskRoom } from '@filer/program';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { dropRoute } from '../../../apps/filer-client/src/http/drop-route.ts';
 import { droppedEntries } from '../../../apps/filer-client/src/send/drop-entries.ts';
 import { Drops } from '../../../apps/filer-client/src/send/drops.ts';
 import { requireWhole } from '../../../apps/filer-client/src/send/spool-folder.ts';
@@ -293,6 +295,30 @@ test('the copy of a job is kept for a week after its end, however long it waited
   now += 1;
   await spooled.clean();
   expect(await readdir(folder)).toEqual([]);
+});
+
+test('a drop that has come whole waits for its sync, however long the disk takes', async () => {
+  const silentFor: (number | undefined)[] = [];
+  const listening = createServer((incoming, outgoing) => {
+    const route = dropRoute(async (_to, body) => {
+      silentFor.push(incoming.socket.timeout);
+      for await (const piece of body) expect(piece.length).toBeGreaterThan(0);
+      silentFor.push(incoming.socket.timeout);
+      return {};
+    });
+    const url = new URL('http://x/api/drop?to=bob');
+    const { signal } = new AbortController();
+    void Promise.resolve(route.handle({ caller: undefined, params: {}, url, incoming, signal })).then(
+      ({ status }) => outgoing.writeHead(status).end(),
+    );
+  });
+  listening.timeout = 50_000;
+  onTestFinished(() => void listening.close());
+  await new Promise<void>((resolve) => void listening.listen(0, '127.0.0.1', resolve));
+  const address = listening.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'content' });
+  expect([answer.status, silentFor]).toEqual([200, [50_000, 0]]);
 });
 
 test('a drop on an unknown recipient, or whose page goes away, begins nothing', async () => {

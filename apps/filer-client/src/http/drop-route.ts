@@ -23,6 +23,8 @@ export function dropRoute(drop: Drop): Route {
     handle: async ({ url: { searchParams }, incoming, signal }) => {
       const to = searchParams.getAll('to');
       const note = searchParams.get('note') ?? '';
+      // What came whole waits for its sync, however long that takes on a slow disk.
+      incoming.once('end', () => incoming.socket.setTimeout(0));
       if (to.length === 0) throw new FilerError('usage', 'say to whom it goes: ?to=NAME');
       try {
         // Its connection carries the answer: it stays when the body is left.
