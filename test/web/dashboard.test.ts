@@ -296,6 +296,8 @@ describe.skipIf(isWithout)('the dashboard', () => {
 
     for (const each of [opened, idle]) await each.getByRole('button', { name: 'Invite' }).waitFor();
     expect(new URL(opened.url()).hash).toBe('');
+    await opened.getByRole('button', { name: 'Sign out' }).click();
+    for (const each of [opened, idle]) await each.getByText('This browser has no access').waitFor();
     await context.close();
   });
 

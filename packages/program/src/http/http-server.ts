@@ -165,11 +165,13 @@ export class HttpServer implements HttpService {
     app.post('/session', (c) =>
       this.#authorizer.open(c, '/session', (request) => this.#beginSession(c, request)),
     );
-    app.delete('/session', (c) => {
-      const facts = this.#authorizer.factsOf(c);
-      const headers = { 'set-cookie': this.#cookies.end(facts.isSecure) };
-      return siteRefusal(c.env.incoming, facts, true, true) ?? new Response(null, { status: 204, headers });
-    });
+    app.delete('/session', (c) =>
+      this.#authorizer.open(c, '/session', ({ incoming }) => {
+        const facts = this.#authorizer.factsOf(c);
+        const headers = { 'set-cookie': this.#cookies.end(facts.isSecure) };
+        return siteRefusal(incoming, facts, true, true) ?? new Response(null, { status: 204, headers });
+      }),
+    );
   }
 
   async #beginSession(c: RequestContext, { incoming, signal }: RouteRequest): Promise<Response> {

@@ -91,13 +91,24 @@ function ask(asked: string | undefined): Promise<Response> {
  */
 export async function openSession(): Promise<void> {
   token = new URLSearchParams(location.hash.slice(1)).get('token') ?? undefined;
-  // Another tab has a new session: this one has it, too.
-  addEventListener('storage', ({ key }) => {
-    if (key === KEPT_KEY) void checkSession();
+  // What another tab does with the session is true for this one, too.
+  addEventListener('storage', ({ key, newValue }) => {
+    if (key !== KEPT_KEY) return;
+    if (newValue === '') location.reload();
+    else void checkSession();
   });
   if (token !== undefined) history.replaceState(null, '', `${location.pathname}${location.search}`);
   await checkSession();
   if (session.value === 'unknown') void checkUntilKnown();
+}
+
+/** Signs this browser out. @throws Error when the server does not do it */
+export async function closeSession(): Promise<void> {
+  const response = await fetch('/session', { method: 'DELETE' });
+  if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`);
+  keepKey('');
+  // Ends the stream of events, too.
+  location.reload();
 }
 
 async function checkUntilKnown(): Promise<void> {
