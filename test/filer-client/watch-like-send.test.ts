@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { WatchStore } from '../../apps/filer-client/src/store/watch-store.ts';
 import { askHere, until } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import type { Line } from '../support/programs.ts';
@@ -131,6 +132,32 @@ test('what is removed while the watching daemon is stopped is removed at the rec
   anna = await (await network.start(anna.home, anna.port)).connected();
 
   expect(await bobHas(['a'])).toEqual(['a']);
+});
+
+test('a removal that is cancelled is not begun again by itself, and goes with the next file', async () => {
+  await Promise.all(['a', 'b'].map(put));
+  await watchIt('--delete');
+  await until(watch, (each) => each?.['shipped'] === 2 && each['waiting'] === 0);
+  await bob[Symbol.asyncDispose]();
+  await rm(join(tree, 'b'));
+  const jobs = async (): Promise<Line[]> =>
+    listOf(await anna.ask('history'), 'jobs').filter(({ as }) => as === name);
+  const [, waiting] = await until(jobs, ({ length }) => length === 2);
+  const owed = vi.spyOn(WatchStore.prototype, 'owedRemovals');
+
+  await anna.ask('cancel', String(waiting?.['job']));
+
+  owed.mockClear();
+  await until(
+    () => put('round.part'),
+    () => owed.mock.calls.length > 1,
+  );
+  owed.mockRestore();
+  expect((await jobs()).map(({ state }) => state)).toEqual(['done', 'cancelled']);
+  bob = await (await network.start(bob.home, bob.port)).connected();
+  await anna.sees('bob');
+  await put('c');
+  expect(await bobHas(['a', 'c'])).toEqual(['a', 'c']);
 });
 
 test('--into of a watch puts the folder below another one', async () => {

@@ -147,6 +147,21 @@ export class WatchStore {
     return row === undefined ? undefined : integerIn(row, 'removals');
   }
 
+  /** Deliveries of a watch that were cancelled, with the removals that were noticed in it up to now. */
+  cancelled(watch: number): { readonly job: string; readonly peer: string; readonly removals: number }[] {
+    return this.#database
+      .prepare(
+        `SELECT d.job, d.peer, w.removals FROM watch_deliveries d JOIN watches w ON w.id = d.watch
+         JOIN job_recipients r ON r.job = d.job AND r.peer = d.peer WHERE d.watch = ? AND r.state = 'cancelled'`,
+      )
+      .all(watch)
+      .map((row) => ({
+        job: textIn(row, 'job'),
+        peer: textIn(row, 'peer'),
+        removals: integerIn(row, 'removals'),
+      }));
+  }
+
   /** A recipient has removed what it was to, up to a removal. */
   noteMirrored(watch: number, peer: string, removals: number): void {
     this.#database

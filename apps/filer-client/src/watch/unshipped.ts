@@ -3,6 +3,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { Watch } from '../store/watch-store.ts';
 import type { Member } from '../network/member.ts';
 import type { Alarm } from './alarm.ts';
+import { CancelledRemovals } from './cancelled-removals.ts';
 import type { FolderProblems } from './folder-problems.ts';
 import { look, type Folder, type Found } from './look.ts';
 import { provesRemovals } from '../send/watched-root.ts';
@@ -57,10 +58,13 @@ export class Unshipped {
   /** Settled. */
   readonly #ready = new Map<string, { readonly found: Found; readonly sinceMs: number }>();
 
+  readonly #cancelled: CancelledRemovals;
+
   #heldUntilMs = -Infinity;
 
   constructor(options: UnshippedOptions) {
     this.#options = options;
+    this.#cancelled = new CancelledRemovals(options.parts.member.watches, options.watch.id);
   }
 
   get size(): number {
@@ -90,7 +94,7 @@ export class Unshipped {
 
   /** Looks at some paths below the folder. */
   async lookAt(paths: readonly string[]): Promise<void> {
-    const { watch, place, parts, rules, signal, problems, ownDeliveries } = this.#options;
+    const { place, rules, signal, problems, ownDeliveries } = this.#options;
     const { options, onFolder, onMissed } = this.#options;
     for (let at = 0; at < paths.length && !signal.aborted; at += LOOKS_AT_ONCE) {
       const some = paths.slice(at, at + LOOKS_AT_ONCE);
@@ -98,8 +102,7 @@ export class Unshipped {
       const found: Found[] = [];
       some.forEach((path, n) => {
         const there = looks[n];
-        const isShipped = parts.member.watches.shippedVersions(watch.id, path).length > 0;
-        if (options.mirror && there === undefined && isShipped) onMissed();
+        if (options.mirror && there === undefined && this.#isShipped(path)) onMissed();
         const each = there === undefined ? undefined : (ownDeliveries.refusal(path) ?? there);
         const isSent = each !== undefined && !rules.hides(path, 'kind' in each && each.kind === 'folder');
         if (!isSent) problems.gone(path);
@@ -111,6 +114,11 @@ export class Unshipped {
       for (const each of found) if (each.kind === 'folder') onFolder(each);
       for (const each of this.#news(found)) this.#take(each);
     }
+  }
+
+  #isShipped(path: string): boolean {
+    const { watch, parts } = this.#options;
+    return parts.member.watches.shippedVersions(watch.id, path).length > 0;
   }
 
   /** Takes what was found by looking through; waits while there is no room. */
@@ -126,6 +134,7 @@ export class Unshipped {
   /** Puts what has settled into jobs, once nothing more is about to. @param isFinding whether more may be found any moment */
   async ship(isFinding: boolean): Promise<void> {
     const { watch, options, parts, troubles, ownDeliveries, alarm, signal } = this.#options;
+    if (options.mirror) this.#cancelled.look();
     if (this.#ready.size === 0) {
       if (options.mirror && this.#settling.size === 0 && !isFinding) this.#shipRemovals();
       return;
@@ -152,14 +161,11 @@ export class Unshipped {
     const { watch, options, parts, recipients } = this.#options;
     const { watches } = parts.member;
     const failed = new Set(watches.failed(watch.id).map(({ peer }) => peer)); // theirs are tried again
-    const owed = recipients
-      .now()
-      .recipients.filter(
-        ({ id }) =>
-          watches.owedRemovals(watch.id, id) !== undefined &&
-          !failed.has(id) &&
-          !watches.isBehind(watch.id, id),
-      );
+    const owed = recipients.now().recipients.filter(({ id }) => {
+      const removals = watches.owedRemovals(watch.id, id);
+      if (removals === undefined || this.#cancelled.hold(id, removals)) return false;
+      return !failed.has(id) && !watches.isBehind(watch.id, id);
+    });
     if (owed.length === 0 || !provesRemovals(watches, watch.id, watch.folder)) return;
     ship(parts, watch, options, { recipients: owed, lost: [] }, []);
   }
