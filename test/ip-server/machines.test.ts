@@ -102,6 +102,21 @@ test('reports are listed the newest first, and their numbers are a series', asyn
   );
 });
 
+test('schedules of a machine are those of its reports, and those that are expected', async () => {
+  const edge = await TestMember.join(await network.invite(), 'edge');
+  await using connection = await edge.connect();
+  const times = { nextInMs: 600_000, thirdInMs: 1_800_000, graceMs: 0, always: false };
+  await connection.announce({ name: 'nightly', ...times }, { name: 'hourly', ...times });
+  await connection.reportOf('nightly', 1, times);
+  await connection.report(2);
+  const { schedules } = await until(
+    () => server.call(contract.reportSchedules, { peer: 'edge' }),
+    (found) => found.schedules.length === 3,
+  );
+
+  expect(schedules).toEqual(['', 'nightly', 'hourly']);
+});
+
 test('the numbers of a machine come as columns of at most 600 points', async () => {
   const samples = new MemorySampleStore();
   const { id } = network.server.directory.byName('anna')?.membership ?? { id: '' };

@@ -30,6 +30,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     ...['at', 'all', 'removed'],
   ],
   samples: ['times'],
+  reportSchedules: ['schedules'],
   reportSeries: ['times', 'series', 'numbers'],
 };
 

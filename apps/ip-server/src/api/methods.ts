@@ -11,7 +11,7 @@ import { findMember } from './members.ts';
 import { messageEntries } from './messages.ts';
 import { peersDocument } from './peers.ts';
 import { reportEntries } from './reports.ts';
-import { seriesOf } from './series.ts';
+import { schedulesOf, seriesOf } from './series.ts';
 import { changeMember, inviteMember, keepAmended, removeMember } from './signed-changes.ts';
 import { statusDocument } from './status.ts';
 import { tokenHandlers } from './tokens.ts';
@@ -86,6 +86,7 @@ export function methodsOn(api: AdminApi): Methods {
       },
       memberRemove: ({ peer }) => removeMember(api, peer),
       reportList: async (asked) => ({ reports: await reportEntries(api, asked) }),
+      reportSchedules: async ({ peer }) => ({ schedules: await schedulesOf(api, peer) }),
       reportSeries: ({ peer, schedule }) => seriesOf(api, peer, schedule),
       ...collectHandlers(api),
       ...tokenHandlers(api),

@@ -24,6 +24,15 @@ interface Point {
 }
 
 /** @see the contract */
+export async function schedulesOf(api: AdminApi, peer: string): Promise<string[]> {
+  const { id } = findMember(api, peer).membership;
+  const newest = await api.reports.recent({ peer: id }, REPORTS_A_TURN);
+  const byHand = await api.reports.recent({ peer: id, schedule: '' }, 1);
+  const expected = [...api.overview.each([id])].flatMap(({ schedules }) => schedules.map(({ name }) => name));
+  return [...new Set([...[...newest, ...byHand].map(({ report }) => report.schedule), ...expected])];
+}
+
+/** @see the contract */
 export async function seriesOf(api: AdminApi, peer: string, schedule: string): Promise<Series> {
   const points = await newestPoints(api, peer, schedule);
   points.reverse();

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { useDocument } from '../ui/document.ts';
 import { Chart } from '../ui/chart.tsx';
 import { isAbout } from '../ui/about.ts';
@@ -6,13 +7,18 @@ import { api } from './api.ts';
 
 /** The numbers of its reports over time, of one schedule at a time. */
 export function Series({ id }: { readonly id: string }) {
-  const schedules = useDocument(id, ['schedule'], async (signal) => {
-    const { reports } = await api.read('reportList', { peer: id, limit: 100 }, { signal });
-    return [...new Set(reports.map(({ schedule }) => schedule ?? ''))];
-  });
+  const schedules = useDocument(
+    id,
+    ['schedule', 'report'],
+    async (signal) => (await api.read('reportSchedules', { peer: id }, { signal })).schedules,
+    { isChange: isAbout(id) },
+  );
   const chosen = useSignal<string | undefined>(undefined);
   const names = schedules.value.value ?? [];
-  const schedule = chosen.value ?? names[0];
+  // It stays while reports of other schedules come.
+  const first = useRef<string>(undefined);
+  first.current ??= names[0];
+  const schedule = chosen.value ?? first.current;
   if (schedule === undefined) return null;
   return (
     <section>
@@ -43,7 +49,7 @@ function SeriesChart({ id, schedule }: { readonly id: string; readonly schedule:
   );
   const { value } = read.value;
   if (value === undefined) return null;
-  if (value.series.length === 0) return <p class="dim">The values of these reports are no numbers.</p>;
+  if (value.series.length === 0) return <p class="dim">The values of these reports are not numbers.</p>;
   // Each by itself: their sizes have nothing in common.
   return (
     <>

@@ -41,6 +41,13 @@ export const reportMethods = {
     result: v.object({ reports: arrayOf(reportEntry) }),
   }),
 
+  /** The schedules of a machine: those of its newest reports first, empty for reports made by hand, then others that are expected. */
+  reportSchedules: method('report-schedules', {
+    access: 'read',
+    params: v.object({ peer: name }),
+    result: v.object({ schedules: arrayOf(v.string()) }),
+  }),
+
   /** The values of a schedule that are numbers, over its last 300 reports; of reports made by hand with an empty schedule. */
   reportSeries: method('report-series', {
     access: 'read',
