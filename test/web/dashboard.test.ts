@@ -188,7 +188,7 @@ describe.skipIf(isWithout)('the dashboard', () => {
 
   test('alarms with their delivery and collects with their ledger are shown', async () => {
     await show('/?view=alarms');
-    await page.locator('tr', { hasText: 'report missing' }).getByText('no one is told').waitFor();
+    await page.locator('tr', { hasText: 'report missing' }).getByText('no hook or webhook is set').waitFor();
     await network.runServer('collect', 'add', 'results', '--from', '@all', '--path', 'x/**', '--every', '1h');
     await show('/?view=collects');
     await page.getByRole('link', { name: 'results' }).click();

@@ -11,7 +11,7 @@ export interface Tokens {
   onRevoked(listener: (id: string) => void): () => void;
 }
 
-/** Random bytes of a token; no one guesses it. */
+/** Random bytes of a token: it cannot be guessed. */
 const TOKEN_BYTES = 32;
 
 /** A new secret; it is shown once. */

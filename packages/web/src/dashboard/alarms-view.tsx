@@ -45,9 +45,7 @@ export function AlarmsView() {
                       </span>
                     </td>
                     <td>
-                      {deliveries.length === 0 && (
-                        <span class="dim">no one is told: no hook or webhook is set</span>
-                      )}
+                      {deliveries.length === 0 && <span class="dim">no hook or webhook is set</span>}
                       {deliveries.map(({ channel, state, tries, problem }) => (
                         <span key={channel} class={`light ${LIGHTS[state]}`} title={problem ?? undefined}>
                           {channel} {state}

@@ -41,7 +41,7 @@ export function AuditView() {
                     <td class="long">{target}</td>
                     <td>
                       <span class={`light ${result === 'ok' ? 'good' : result === null ? 'idle' : 'bad'}`}>
-                        {result ?? 'not ended'}
+                        {result ?? 'not finished'}
                       </span>
                     </td>
                   </tr>

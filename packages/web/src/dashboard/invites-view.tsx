@@ -73,14 +73,14 @@ export function InvitesView() {
           title={`Revoke the invite ${revoking}?`}
           action="Revoke"
           isDangerous
-          done={`The invite ${revoking} admits no machine any longer`}
+          done={`The invite ${revoking} can no longer be used`}
           onDo={async () => {
             await api.change('inviteRevoke', { id: revoking });
             setVersion(version + 1);
           }}
           onClose={() => setRevoking(undefined)}
         >
-          <p>It admits no machine any longer. Machines that joined with it stay members.</p>
+          <p>It can no longer be used. Machines that joined with it stay members.</p>
         </Ask>
       )}
     </>

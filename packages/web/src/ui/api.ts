@@ -67,8 +67,8 @@ function pathOf(key: string): string {
 const JSON_BODY = { 'content-type': 'application/json' };
 
 /*
- * The answers have the types of the contract: the daemon that serves the page is the one that the page was built with, and
- * holds what it answers against its schemas.
+ * The answers have the types of the contract: the daemon that serves the page is the one that the page was built with, and the
+ * compiler has checked what it answers.
  */
 async function call<R, I>(path: string, init: RequestInit, options: CallOptions<I> = {}): Promise<R> {
   const { signal, onItems } = options;
@@ -126,7 +126,7 @@ function valueOf<T>(text: string): T {
   throw new ApiError('unreachable', 'the server answered nothing');
 }
 
-/** See above: the server has checked it. */
+/** See above: the compiler has checked it. */
 function isDeclared<T>(value: unknown): value is T {
   return value !== undefined;
 }
