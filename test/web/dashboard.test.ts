@@ -192,7 +192,9 @@ describe.skipIf(isWithout)('the dashboard', () => {
     await network.runServer('collect', 'add', 'results', '--from', '@all', '--path', 'x/**', '--every', '1h');
     await show('/?view=collects');
     await page.getByRole('link', { name: 'results' }).click();
-    await page.getByRole('region', { name: 'Ledger of results' }).waitFor();
+    const ledger = page.getByRole('region', { name: 'Ledger of results' });
+    await ledger.getByRole('button', { name: 'Run now' }).click();
+    await ledger.getByRole('navigation', { name: 'Runs' }).getByRole('link').waitFor();
 
     expect(await accessProblems()).toEqual([]);
   });

@@ -1,10 +1,13 @@
-import { address } from '../ui/address.ts';
+import { useState } from 'preact/hooks';
+import { address, go } from '../ui/address.ts';
 import { Ago } from '../ui/ago.tsx';
 import { useDocument } from '../ui/document.ts';
 import { bytesText } from '../ui/format.ts';
 import { Link } from '../ui/link.tsx';
 import { Reading } from '../ui/reading.tsx';
 import { Scrolled } from '../ui/scrolled.tsx';
+import { may } from '../ui/session.ts';
+import { attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 
 type Ledger = Awaited<ReturnType<typeof readLedger>>;
@@ -87,6 +90,32 @@ const STATE_LIGHTS: Readonly<Record<string, string>> = {
   late: 'warn',
 };
 
+/** Begins a run. It continues without this call, which would follow it to its end. */
+async function beginRun(name: string): Promise<void> {
+  const following = new AbortController();
+  try {
+    await api.change('collectRun', { name }, { signal: following.signal, onItems: () => following.abort() });
+  } catch (error) {
+    if (!following.signal.aborted) throw error;
+  }
+}
+
+function RunNow({ name }: { readonly name: string }) {
+  const [isBusy, setBusy] = useState(false);
+  const begin = async (): Promise<void> => {
+    setBusy(true);
+    const isBegun = await attempt(() => beginRun(name), `A run of ${name} has begun`);
+    setBusy(false);
+    // The newest run is shown.
+    if (isBegun) go({ run: undefined });
+  };
+  return (
+    <button type="button" disabled={isBusy} onClick={() => void begin()}>
+      Run now
+    </button>
+  );
+}
+
 function LedgerView({ name }: { readonly name: string }) {
   const run = address.value.get('run');
   const read = useDocument(`${name} ${run}`, ['collect'], (signal) => readLedger(name, run, signal));
@@ -106,6 +135,7 @@ function LedgerView({ name }: { readonly name: string }) {
                   </Link>
                 ))}
               </nav>
+              {may('jobs') && <RunNow name={name} />}
             </div>
             <Scrolled label="Machines of the run">
               <table>
