@@ -51,6 +51,13 @@ test('of a path the newest that a sender brought there is listed, and what anoth
   expect(inbox.hasHad('A', '/inbox/anna/a', 'one')).toBe(true);
 });
 
+test('there is more than the newest rows also where some of them were replaced', () => {
+  add({ path: '/inbox/anna/old' });
+  for (const digest of ['one', 'two', 'three']) add({ digest });
+  expect(inbox.newest(2)).toMatchObject({ items: [{ digest: 'three' }], more: true });
+  expect(inbox.newest(4)).toMatchObject({ items: [{ name: 'a' }, { digest: 'three' }], more: false });
+});
+
 test('what its sender had removed is not listed as it is now, until it is there again', () => {
   add({ digest: 'one' });
   void inbox.removed('A', ['/inbox/anna/a']);

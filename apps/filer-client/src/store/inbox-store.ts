@@ -113,8 +113,10 @@ export class InboxStore {
 
   /** The same of the newest rows. @returns whether there are older ones, too */
   newest(rows: number): { readonly items: InboxItem[]; readonly more: boolean } {
-    const items = this.#select(rows + 1);
-    return { items: items.slice(-rows), more: items.length > rows };
+    const row = this.#database
+      .prepare('SELECT count(*) AS n FROM (SELECT 1 FROM inbox LIMIT ?)')
+      .get(rows + 1);
+    return { items: this.#select(rows), more: integerIn(row ?? {}, 'n') > rows };
   }
 
   #select(rows: number): InboxItem[] {
