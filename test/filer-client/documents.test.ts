@@ -43,6 +43,11 @@ test('history, with the receipts of a job, and inbox are documents as their comm
   expect(all.receipts.every(({ signatureOk }) => signatureOk)).toBe(true);
   const some = await call(anna, contract.historyJob, { job: String(job), limit: 1 });
   expect(some).toMatchObject({ moreReceipts: 2, receipts: [{ recipient: 'bob' }] });
+  // Receipts of what was there already are kept as one list.
+  const again = await anna.ask('send', folder, '--to', 'bob');
+  expect(await call(anna, contract.historyJob, { job: String(again['job']), limit: 2 })).toMatchObject({
+    moreReceipts: 1,
+  });
   await expect(call(anna, contract.historyJob, { job: 'nothing' })).rejects.toMatchObject({
     code: 'no-such-job',
   });

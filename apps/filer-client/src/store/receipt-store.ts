@@ -85,6 +85,19 @@ export class ReceiptStore {
     return Number(insert.run(digest, files, paths, sender).lastInsertRowid);
   }
 
+  /** How many files the batches of a job name. None is verified. */
+  countOf(job: string): number {
+    this.#added.flush();
+    const row = this.#database
+      .prepare(
+        `SELECT total(CASE WHEN json_valid(coalesce(l.files, r.document))
+           THEN iif(l.id IS NULL, json_array_length(r.document, '$.files'), json_array_length(l.files)) END) AS n
+         FROM receipts r LEFT JOIN receipt_lists l ON l.id = r.list WHERE r.job = ?`,
+      )
+      .get(job);
+    return integerIn(row ?? {}, 'n');
+  }
+
   /** The batches of a job in order of arrival, page by page: of one recipient, or of all. */
   *of(job: string, peer?: string): Generator<KeptReceipts, void> {
     this.#added.flush();

@@ -33,13 +33,10 @@ export const historyJob: OperationOf<Methods['historyJob']> = (context, { job: t
   );
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   const receipts: ReceiptDocument[] = [];
-  let moreReceipts = 0;
   for (const each of keptReceipts(member, kept)) {
+    // What is not shown is not verified either: that would hold up all else.
+    if (receipts.length >= limit) break;
     if ('spoilt' in each) continue;
-    if (receipts.length >= limit) {
-      moreReceipts++;
-      continue;
-    }
     const { recipientId, path, receivedAs, size, digest, synced, present, time, signatureOk } = each;
     const recipient = names.get(recipientId) ?? recipientId;
     const proof = { size, digest, synced, present, time: iso(time), signatureOk };
@@ -50,7 +47,7 @@ export const historyJob: OperationOf<Methods['historyJob']> = (context, { job: t
     failures: failures.slice(0, limit),
     receipts,
     moreFailures: Math.max(0, failures.length - limit),
-    moreReceipts,
+    moreReceipts: receipts.length < limit ? 0 : member.receipts.countOf(kept.id) - receipts.length,
   };
 };
 
