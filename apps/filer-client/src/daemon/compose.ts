@@ -112,8 +112,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     incarnation: `${member.settings.next('incarnation', Date.now())}.${randomBytes(8).toString('hex')}`,
     log,
     measure: () => measureHeartbeat(member, inbox, intake.running + member.jobs.openCount),
-    transfers: () =>
-      runningTransfers({ jobs: member.jobs, progressOf: jobs.progressOf.bind(jobs), gets: daemon.gets }),
+    transfers: () => runningTransfers({ sends: jobs.sends, gets: daemon.gets }),
     router: toServer,
     courier: new SpoolCourier({ member, schedules, software, log }),
   });

@@ -1,25 +1,20 @@
 import type { ToldTransfer } from '@filer/protocol';
 import type { FetchingDocument, ProgressDocument } from '../api/contract/transfers.ts';
-import type { JobStore } from '../store/job-store.ts';
-import { jobDocument } from './job-documents.ts';
-import { keptGet } from './kept-get.ts';
 
 interface Running {
-  readonly jobs: JobStore;
-  readonly progressOf: (job: string, peerId: string) => ProgressDocument | null;
+  readonly sends: Iterable<{
+    readonly job: string;
+    readonly peer: string;
+    readonly progress: ProgressDocument | null;
+  }>;
   readonly gets: Iterable<{ readonly id: string; readonly document: FetchingDocument }>;
 }
 
 /** What this machine sends and fetches now, as its server is told. What others fetch and send is theirs to tell. */
-export function runningTransfers({ jobs, progressOf, gets }: Running): ToldTransfer[] {
-  const sent = jobs
-    .open()
-    .filter((job) => keptGet(job) === undefined)
-    .flatMap((job) =>
-      jobDocument(jobs, job, progressOf).recipients.flatMap(({ id, progress }) =>
-        progress === null ? [] : [told(job.id, 'send', id, progress)],
-      ),
-    );
+export function runningTransfers({ sends, gets }: Running): ToldTransfer[] {
+  const sent = [...sends].flatMap(({ job, peer, progress }) =>
+    progress === null ? [] : [told(job, 'send', peer, progress)],
+  );
   const fetched = [...gets].flatMap(({ id, document: { fromId, progress } }) =>
     progress === null ? [] : [told(id, 'get', fromId, progress)],
   );

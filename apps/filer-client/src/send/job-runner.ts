@@ -257,6 +257,13 @@ export class JobRunner {
     return this.#live.get(job)?.progressOf(peerId) ?? null;
   }
 
+  /** What is sent here now. */
+  get sends(): { readonly job: string; readonly peer: string; readonly progress: ProgressDocument | null }[] {
+    return [...this.#live.values()].flatMap((live) =>
+      live.running.map(({ job, peer }) => ({ job, peer, progress: live.progressOf(peer) })),
+    );
+  }
+
   /** Stops what runs: what can wait waits in the database. May be called twice. */
   async close(): Promise<void> {
     this.#closed = true;
