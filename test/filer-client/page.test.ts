@@ -107,6 +107,11 @@ test('a drop over HTTP becomes a job; one that is refused says why, and keeps no
     { headers: session },
   );
   expect([check.status, await check.json()]).toMatchObject([507, { error: { code: 'no-space' } }]);
+  for (const many of [{ files: 200_001 }, { files: 1, entries: 200_001 }]) {
+    const asked = encodeURIComponent(JSON.stringify({ to: ['bob'], note: '', bytes: 1, ...many }));
+    const tooMany = await fetch(`${origin}/api/drop-check?params=${asked}`, { headers: session });
+    expect(await tooMany.json()).toMatchObject({ error: { code: 'too-large' } });
+  }
   const refused: [string, Buffer, number, string][] = [
     ['to=nobody-here', body, 404, 'no-such-peer'],
     ['', body, 400, 'usage'],

@@ -33,7 +33,7 @@ const FINISHING_AT_ONCE = 16;
 const HALF_A_MICROSECOND = 5e-7;
 
 /** Files and folders of one drop; more than that is sent from the command line. */
-const MAX_ENTRIES = 200_000;
+export const MAX_ENTRIES = 200_000;
 
 /**
  * Keeps what is dropped in a page on the disk, as it comes: a file that is read from a browser cannot be read again after a loss. Each drop
@@ -106,11 +106,7 @@ export class Drops {
       for await (const entry of droppedEntries(body)) {
         const [top = ''] = entry.path;
         const path = join(folder, ...entry.path);
-        if (++entries > MAX_ENTRIES)
-          throw new FilerError(
-            'too-large',
-            `more than ${MAX_ENTRIES} files were dropped at once: send their folder with \`filer-client send\``,
-          );
+        if (++entries > MAX_ENTRIES) throw tooMany();
         paths.add(join(folder, top));
         this.#makeFolders(folder, entry.kind === 'dir' ? entry.path : entry.path.slice(0, -1), folders);
         if (entry.kind === 'dir') continue;
@@ -140,6 +136,14 @@ export class Drops {
       made.add(path);
     }
   }
+}
+
+/** More was dropped than one drop may have. */
+export function tooMany(): FilerError {
+  return new FilerError(
+    'too-large',
+    `more than ${MAX_ENTRIES} files were dropped at once: send their folder with \`filer-client send\``,
+  );
 }
 
 async function written(path: string, { content }: DroppedFile, room: DiskRoom): Promise<FileHandle> {

@@ -65,7 +65,11 @@ export function upload(things: readonly Picked[], to: readonly string[], note = 
     const { signal: stop } = stopping;
     for (let tries = 1; ; tries++) {
       try {
-        await api.read('dropCheck', { to, note, files, bytes: fresh.bytes }, { signal: stop });
+        await api.read(
+          'dropCheck',
+          { to, note, files, entries: things.length, bytes: fresh.bytes },
+          { signal: stop },
+        );
         await post(dropBody(things), to, note, stop, (bytesDone) => change({ bytesDone }));
         break;
       } catch (error) {

@@ -308,10 +308,20 @@ export const sendMethods = {
     result: jobChanged,
   }),
 
-  /** What can be said of a drop in a page before its first byte: who gets it, and whether there is room for it. */
+  /**
+   * What can be said of a drop in a page before its first byte: who gets it, and whether there is room for it.
+   *
+   * @param entries files and folders @default `files`
+   */
   dropCheck: method('drop-check', {
     access: 'read',
-    params: v.object({ to: arrayOf(anyText, 10_000), note: anyText, files: count, bytes: count }),
+    params: v.object({
+      to: arrayOf(anyText, 10_000),
+      note: anyText,
+      files: count,
+      entries: v.optional(count),
+      bytes: count,
+    }),
     result: v.object({ recipients: arrayOf(v.object({ name: v.string(), id: v.string() })) }),
   }),
 };

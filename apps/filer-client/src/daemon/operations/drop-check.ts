@@ -1,6 +1,7 @@
 import { formatBytes } from '@filer/program';
 import { FilerError } from '@filer/protocol';
 import type { sendMethods } from '../../api/contract/send.ts';
+import { MAX_ENTRIES, tooMany } from '../../send/drops.ts';
 import type { OperationOf } from '../operation-context.ts';
 import { findRecipients } from './recipients.ts';
 import { requireShortNote } from './send.ts';
@@ -11,13 +12,14 @@ const TIMEOUT_MS = 60_000;
 /** What a page asks before it sends what was dropped: a refusal in the middle of that is not heard by every browser. */
 export const dropCheck: OperationOf<typeof sendMethods.dropCheck> = async (
   context,
-  { to, note, files, bytes },
+  { to, note, files, entries = files, bytes },
   { signal },
 ) => {
   const { room } = context.member;
   requireShortNote(note);
+  if (Math.max(files, entries) > MAX_ENTRIES) throw tooMany();
   const recipients = await findRecipients(context, to, signal, TIMEOUT_MS);
-  if (bytes > room.bytes || files > room.files) {
+  if (bytes > room.bytes || entries > room.files) {
     const free = formatBytes(Math.max(0, room.bytes));
     throw new FilerError(
       'no-space',
