@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { systemCode, type Extra } from '@filer/protocol';
 import type { Links } from './links.ts';
 import type { WalkOptions } from './walk.ts';
@@ -28,7 +28,10 @@ export function isGone(
   });
 }
 
-/** What is behind a link that is not followed counts as there, unseen: a receiver learns nothing of what is outside the folder. */
+/**
+ * What is behind a link that is not followed counts as there, unseen: a receiver learns nothing of what is outside the folder.
+ * So does what is behind one that leads nowhere: the disk that it leads to may not be mounted.
+ */
 function isThere(file: string, components: readonly string[], links: Links): boolean {
   let path = file;
   try {
@@ -37,11 +40,16 @@ function isThere(file: string, components: readonly string[], links: Links): boo
       const stats = lstatSync(path, { throwIfNoEntry: false });
       if (stats === undefined) return false;
       const isLast = n === components.length - 1;
-      if (isLast || (stats.isSymbolicLink() && links !== 'copy')) return true;
+      if (isLast) return true;
+      if (stats.isSymbolicLink() && (links !== 'copy' || leadsNowhere(path))) return true;
     }
     return true;
   } catch (error) {
     // What was a folder on the way is a file now.
     return systemCode(error) !== 'ENOTDIR';
   }
+}
+
+function leadsNowhere(link: string): boolean {
+  return statSync(link, { throwIfNoEntry: false }) === undefined;
 }
