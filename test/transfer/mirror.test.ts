@@ -194,6 +194,39 @@ describe('a mirror', () => {
     expect(isKept('tree/a/below')).toBe(false);
   });
 
+  test('removes nothing behind a copied link that leads nowhere, as to a disk that is not mounted', async () => {
+    const outside = join(ends.home, 'outside');
+    await mkdir(outside);
+    await writeFile(join(outside, 'f'), '');
+    await symlink('../outside', here('l'));
+    const isGoneNow = (): boolean =>
+      isGone(
+        { file: here(), name: 'tree' },
+        { name: 'tree/l/f', kind: 'file' },
+        { ignored: undefined, links: 'copy' },
+      );
+    await rm(join(outside, 'f'));
+    expect(isGoneNow()).toBe(true);
+    await rename(outside, `${outside}-away`);
+    expect(isGoneNow()).toBe(false);
+    await rm(here('l'));
+    expect(isGoneNow()).toBe(true);
+  });
+
+  test('what stays is noted as it was: its user may remove it later, and no job signs for that', async () => {
+    await send();
+    await writeFile(there('old', 'd'), 'his');
+    await rm(here('old'), { recursive: true });
+
+    const { kept } = await send({ send: { job: 'second' } });
+
+    expect(kept).toEqual([here('old', 'd'), here('old')]);
+    for (const path of ['alice/tree/old/d', 'alice/tree/old'])
+      expect(deliveries.find(path)).toMatchObject({ job: 'job', removing: undefined });
+    await rm(there('old', 'd'));
+    expect((await send({ send: { job: 'second' } })).removed).toEqual(['tree/old']);
+  });
+
   test('keeps the times and permissions of the folders that it takes something from', async () => {
     await chmod(here('sub'), 0o555);
     await utimes(here('sub'), 1_000, 1_000);

@@ -137,6 +137,8 @@ export class Extras implements Disposable {
     const kept: ExtraKept[] = [];
     /** Folders that have lost a name since the last note. */
     const touched = new Map<string, readonly string[]>();
+    /** What is about to be removed, as it was noted before. */
+    const about = new Map<string, Delivered>();
     let noted = 0;
     const note = async (): Promise<void> => {
       const group = dryRun ? [] : removed.slice(noted);
@@ -149,22 +151,23 @@ export class Extras implements Disposable {
         since = await this.#breathe(since);
         if (n % NOTED_AT_ONCE === 0 && !dryRun) {
           await note();
-          await this.#noteRemoving(names.slice(n, n + NOTED_AT_ONCE));
+          await this.#noteKept(about);
+          await this.#noteRemoving(names.slice(n, n + NOTED_AT_ONCE), about);
         }
         try {
           const found = this.#find(name);
           if (found === undefined) continue;
           if (!('folder' in found)) {
-            removed.push(found);
+            // What was there when it was noted was removed by somebody else.
+            if (!about.has(found.path)) removed.push(found);
             continue;
           }
           const why = dryRun ? await this.#whyKept(found) : await this.#remove(found);
           if (why !== undefined) {
             kept.push({ name, ...why });
-            if (!dryRun)
-              await this.#options.deliveries.note(found.path, { ...found.delivered, removing: undefined });
           } else {
             removed.push(fileOf(found));
+            about.delete(found.path);
             if (dryRun) this.#noteWouldGo(found.path);
             else touched.set(found.parent.join('/'), found.parent);
           }
@@ -174,13 +177,17 @@ export class Extras implements Disposable {
         }
       }
     } finally {
-      await note(); // a job that continues is told about it, whatever ended this
+      try {
+        await note(); // a job that continues is told about it, whatever ended this
+      } finally {
+        await this.#noteKept(about);
+      }
     }
     return { removed: dryRun ? [] : removed, kept };
   }
 
   /** Notes what is about to be removed: should this program be killed, the job that continues tells of what is gone. */
-  async #noteRemoving(names: readonly string[]): Promise<void> {
+  async #noteRemoving(names: readonly string[], about: Map<string, Delivered>): Promise<void> {
     const { deliveries, job } = this.#options;
     if (job === undefined) return;
     const noted: Promise<void>[] = [];
@@ -189,12 +196,23 @@ export class Extras implements Disposable {
         const found = this.#find(name);
         if (found === undefined || !('folder' in found)) continue;
         const removing = found.stats.isFile() ? Number(found.stats.size) : 0;
+        about.set(found.path, found.delivered);
         noted.push(deliveries.note(found.path, { ...found.delivered, job, removing }));
       } catch (error) {
         if (!(error instanceof FilerError)) throw error; // told when it is its turn
       }
     }
     await Promise.all(noted);
+  }
+
+  /** What was not removed is what it was: once it is gone, it is not this job that removed it. */
+  async #noteKept(about: Map<string, Delivered>): Promise<void> {
+    const { deliveries } = this.#options;
+    const kept = [...about];
+    about.clear();
+    await Promise.all(
+      kept.map(([path, delivered]) => deliveries.note(path, { ...delivered, removing: undefined })),
+    );
   }
 
   [Symbol.dispose](): void {
