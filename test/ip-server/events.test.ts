@@ -78,6 +78,17 @@ test('a collect that is made, runs and is removed is an event each time', async 
   expect(await removed()).toEqual({ name: 'x' });
 });
 
+test('an invite that is made and revoked is an event each time, and so is what the audit log says of it', async () => {
+  const [invite, audit] = [await awaits('invite'), await awaits('audit')];
+  await network.invite();
+  const made = await invite();
+  const [begun, ended] = [await audit(), await audit()];
+  expect(made?.id).toMatch(/./);
+  expect(begun?.number).toBe(ended?.number);
+  await network.askServer('invite', '--revoke', made?.id ?? '', '--yes');
+  expect(await invite()).toEqual(made);
+});
+
 test('peers --watch shows what changes when it changes', async () => {
   await using watching = new CommandHere('ip-server', network.serverHome, ['peers', '--watch']);
   await watching.shows(({ peers }) => JSON.stringify(peers).includes('"name":"nas"'));

@@ -18,7 +18,7 @@ import { tokenHandlers } from './tokens.ts';
 
 /** Every method of the contract, on one server. */
 export function methodsOn(api: AdminApi): Methods {
-  const { registry, removals, founding, network, now } = api;
+  const { registry, removals, founding, network, events, now } = api;
   return implement(
     contract,
     {
@@ -51,6 +51,7 @@ export function methodsOn(api: AdminApi): Methods {
         // Enrolment compares with what is registered here, and relies on this check.
         verifyGrant(grant, founding.network);
         await registry.addInvite(grant);
+        events.publish('invite', { id: grant.invite });
         return {};
       },
       inviteList: async () => ({
@@ -73,6 +74,7 @@ export function methodsOn(api: AdminApi): Methods {
             `there is no invite ${id}: "ip-server invite --list" shows them`,
           );
         }
+        events.publish('invite', { id });
         return { id, members: membersOf(api, id).map((member) => member.membership.id) };
       },
       machines: ({ since }, call) => tellMachines(api, since, call),

@@ -70,7 +70,7 @@ export async function inviteMember(
   api: AdminApi,
   { groups, expiresMs, uses }: Wanted,
 ): Promise<{ id: string; link: string; expiresAt: string }> {
-  const { founding, reach, registry } = api;
+  const { founding, reach, registry, events } = api;
   const networkKey = await keyOf(api);
   const now = Date.now();
   const invite = createInvite({
@@ -83,6 +83,7 @@ export async function inviteMember(
     now,
   });
   await registry.addInvite(invite.grant);
+  events.publish('invite', { id: invite.grant.invite });
   return { id: invite.grant.invite, link: formatInvite(invite), expiresAt: iso(invite.grant.expiresAt) };
 }
 

@@ -15,6 +15,7 @@ import { Removals } from '../network/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import { mayHoldAnything, openStore, storePlaceOf } from '../store/store.ts';
 import { collectedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
+import type { ServerEventData } from './contract/events.ts';
 
 /** A server that a command opens in its own process while none runs: it has the store, and serves no network. */
 export interface StoppedServer extends AdminApi {
@@ -61,6 +62,7 @@ export async function openStoppedServer(
       collects: { store: store.collects, directory, running: undefined },
       now: () => clock.now(),
     });
+    const events = new EventRing<ServerEventData>();
     return {
       home,
       founding,
@@ -77,11 +79,11 @@ export async function openStoppedServer(
       alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
       tokens: new ServerTokens(store.tokens, Date.now),
-      audit: new AuditLog(store.audit, Date.now),
+      audit: new AuditLog(store.audit, events, Date.now),
       auditStore: store.audit,
       reach: reachableAt((await registry.listenedAt(founding.server)) ?? settings),
       network: STOPPED_NETWORK,
-      events: new EventRing(),
+      events,
       now: Date.now,
       isNew,
       close,

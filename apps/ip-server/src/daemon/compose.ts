@@ -307,7 +307,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
 
   // People.
   const tokens = new ServerTokens(store.tokens, Date.now);
-  const audit = new AuditLog(store.audit, Date.now);
+  const audit = new AuditLog(store.audit, events, Date.now);
   const http = new ServerHttp({
     home,
     settings,

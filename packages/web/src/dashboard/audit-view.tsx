@@ -8,9 +8,7 @@ const SHOWN = 200;
 
 /** Who changed what, the newest first. */
 export function AuditView() {
-  const read = useDocument('audit', ['peer', 'message', 'collect'], (signal) =>
-    api.read('audit', { limit: SHOWN }, { signal }),
-  );
+  const read = useDocument('audit', ['audit'], (signal) => api.read('audit', { limit: SHOWN }, { signal }));
   return (
     <Reading read={read.value}>
       {({ entries }) =>

@@ -9,11 +9,8 @@ import { api } from './api.ts';
 
 /** Invites that were made, and who joined with each. */
 export function InvitesView() {
-  const [version, setVersion] = useState(0);
   const [revoking, setRevoking] = useState<string>();
-  const read = useDocument(`invites ${version}`, ['peer'], (signal) =>
-    api.read('inviteList', {}, { signal }),
-  );
+  const read = useDocument('invites', ['invite', 'peer'], (signal) => api.read('inviteList', {}, { signal }));
   return (
     <>
       <Reading read={read.value}>
@@ -74,10 +71,7 @@ export function InvitesView() {
           action="Revoke"
           isDangerous
           done={`The invite ${revoking} can no longer be used`}
-          onDo={async () => {
-            await api.change('inviteRevoke', { id: revoking });
-            setVersion(version + 1);
-          }}
+          onDo={() => api.change('inviteRevoke', { id: revoking })}
           onClose={() => setRevoking(undefined)}
         >
           <p>It can no longer be used. Machines that joined with it stay members.</p>

@@ -115,7 +115,7 @@ function follow(tell: (told: Told) => void): void {
 /** Those of both contracts: a stream is heard by name. */
 const EVENT_TYPES = [
   'reset',
-  ...['peer', 'report', 'schedule', 'alarm', 'collect', 'message', 'audit'],
+  ...['peer', 'report', 'schedule', 'alarm', 'collect', 'message', 'invite', 'audit'],
   ...[
     'received',
     'offer',

@@ -20,6 +20,10 @@ const schemas = {
   message: v.object({ id: v.string() }),
   /** A collect was made or removed, a run of it began, or something came of a machine in one. */
   collect: v.object({ name: v.string() }),
+  /** An invite was made or revoked; one that is used is told by the `peer` that joins. */
+  invite: v.object({ id: v.string() }),
+  /** Something stands in the audit log, or its result does. */
+  audit: v.object({ number: v.number() }),
 };
 
 /** What each type of event carries. */
