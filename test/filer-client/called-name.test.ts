@@ -1,7 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runProgram } from '@filer/program';
+import { CalledName } from '../../packages/program/src/called-name.ts';
 import { commands } from '../../apps/filer-client/src/cli/commands.ts';
 import { until } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
@@ -9,9 +12,10 @@ import { jsonLines, type Outcome } from '../support/programs.ts';
 
 let network: NetworkHere;
 let anna: ClientHere;
+let bob: ClientHere;
 beforeAll(async () => {
   network = await NetworkHere.open();
-  [anna] = [await network.add('anna'), await network.add('bob')];
+  [anna, bob] = [await network.add('anna'), await network.add('bob')];
   await anna.sees('bob');
 }, 60_000);
 afterAll(() => network[Symbol.asyncDispose]());
@@ -56,9 +60,28 @@ test.each([
   expect(stdout + stderr).not.toContain('filer-client');
 });
 
-test('under the name filer, --json says so too', async () => {
+test('--json is the same under each name', async () => {
   const outcome = await filer(anna.home, 'history', 'zzzz', '--json');
-  expect(String(jsonLines(outcome).at(-1)?.['message'])).toContain('`filer history`');
+  expect(String(jsonLines(outcome).at(-1)?.['message'])).toContain('`filer-client history`');
+  expect(outcome.stderr).toContain('`filer history`');
+});
+
+test('what is quoted keeps its words, in data and in sentences', () => {
+  const name = new CalledName('filer-client', 'filer');
+  const line = 'bob offers x "see `filer-client inbox`": `filer-client inbox accept x`';
+  const shown = 'bob offers x "see `filer-client inbox`": `filer inbox accept x`';
+  expect([name.inData(line), name.inWords(line)]).toEqual([shown, shown]);
+  expect(name.inWords('one " alone\n`filer-client peers` "')).toBe('one " alone\n`filer peers` "');
+});
+
+test('a note of another machine stays as it is', async () => {
+  const file = join(network.folder, 'noted');
+  await writeFile(file, 'x');
+  await bob.ask('send', file, '--to', 'anna', '--note', 'type `filer-client status`');
+  for (const form of [[], ['--files']]) {
+    const { stdout } = await filer(anna.home, 'inbox', ...form);
+    expect(stdout).toContain('`filer-client status`');
+  }
 });
 
 test('on a machine that has not joined, filer names itself', async () => {

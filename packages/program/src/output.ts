@@ -159,8 +159,7 @@ export class Output {
    * @returns the exit code
    */
   fail(error: unknown): number {
-    const { code, exitCode, ...failure } = describeFailure(error);
-    const message = this.#name.inWords(failure.message);
+    const { code, exitCode, message } = describeFailure(error);
     this.warn(message);
     if (this.verbose) this.#stderr.write(`${printableLayout(stacksOf(error))}\n`);
     this.json({ type: 'error', code, message, exitCode });

@@ -73,7 +73,7 @@ export async function run(args: InboxArguments, context: Context): Promise<void>
     const table = args.files
       ? filesTable(items.filter(isThere), now, output)
       : deliveriesTable(deliveries, now, output);
-    output.line(table);
+    output.quote(table);
   } else if (open.length === 0) {
     const isAll = args.from === undefined && args.since === undefined;
     const { inbox } = await call(context, contract.status, {});
