@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { Ask } from '../ui/dialog.tsx';
+import { announce } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 
 /** To whom a person writes now. */
@@ -9,6 +10,20 @@ const target = signal<string | undefined>(undefined);
 /** @param to a name, `@group` or `@all` */
 export function writeTo(to: string): void {
   target.value = to;
+}
+
+/**
+ * Sends a text, and says whom it does not reach.
+ *
+ * @throws ApiError and Error when it reaches no one: then it can be sent again without anyone having it twice
+ */
+export async function sendText(to: string, text: string): Promise<void> {
+  const params = { target: to, text, queue: true, timeoutMs: 30_000 };
+  const { reached, queued = [], failed } = await api.change('message', params);
+  const problem = failed.map(({ name, message }) => `${name}: ${message}`).join('; ');
+  if (problem === '') announce(`The message to ${to} was sent, or waits for who is offline.`);
+  else if (reached + queued.length === 0) throw new Error(problem);
+  else announce(`The message was sent, but not to all. ${problem}`, true);
 }
 
 /** Where the text is written. */
@@ -20,13 +35,7 @@ export function Compose() {
     <Ask
       title={`Message to ${to}`}
       action="Send"
-      done={`The message to ${to} was sent, or waits until it is there.`}
-      onDo={async () => {
-        const params = { target: to, text: textRef.current, queue: true, timeoutMs: 30_000 };
-        const { failed } = await api.change('message', params);
-        const [first] = failed;
-        if (first !== undefined) throw new Error(`${first.name}: ${first.message}`);
-      }}
+      onDo={() => sendText(to, textRef.current)}
       onClose={() => {
         target.value = undefined;
       }}

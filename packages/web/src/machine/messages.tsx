@@ -1,8 +1,7 @@
 import { useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { attempt } from '../ui/toasts.tsx';
-import { api } from './api.ts';
-import { writeTo } from './compose.tsx';
+import { sendText, writeTo } from './compose.tsx';
 import { messages, peers } from './documents.ts';
 import { groupsOf } from './words.ts';
 
@@ -62,11 +61,7 @@ function Write() {
   const send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     setBusy(true);
-    const params = { target: to, text, queue: true, timeoutMs: 30_000 };
-    if (
-      await attempt(() => api.change('message', params), 'The message was sent, or waits for who is offline.')
-    )
-      setText('');
+    if (await attempt(() => sendText(to, text))) setText('');
     setBusy(false);
   };
   return (
