@@ -41,6 +41,6 @@ export class PageTokens implements Tokens {
   }
 
   onRevoked(): () => void {
-    return () => undefined; // none is
+    return () => undefined; // links are never revoked
   }
 }

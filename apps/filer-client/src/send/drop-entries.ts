@@ -54,7 +54,7 @@ export async function* droppedEntries(body: AsyncIterable<Uint8Array>): AsyncGen
       if (entry.kind === 'dir') yield entry;
       else yield { ...entry, content: bytes.next(entry.size) };
     }
-    if (!(await bytes.isAtEnd())) throw malformed('more than was announced');
+    if (!(await bytes.isAtEnd())) throw malformed('bytes after its end');
   } finally {
     await bytes.close();
   }
@@ -94,7 +94,7 @@ class ByteReader {
   /** The next so many bytes, as they come. */
   async *next(bytes: number): AsyncGenerator<Uint8Array, void> {
     for (let left = bytes; left > 0;) {
-      if (this.#rest.length === 0 && !(await this.#more())) throw malformed('less than was announced');
+      if (this.#rest.length === 0 && !(await this.#more())) throw malformed('its end is missing');
       const piece = this.#rest.subarray(0, left);
       this.#rest = this.#rest.subarray(piece.length);
       left -= piece.length;
@@ -133,6 +133,6 @@ class ByteReader {
 function malformed(problem: string): FilerError {
   return new FilerError(
     'message-malformed',
-    `what was dropped did not come as it should, ${problem}: drop it again`,
+    `the drop was malformed (${problem}): drop it again`,
   );
 }

@@ -26,7 +26,7 @@ export interface DropsOptions {
 /** Drops that come in at once: a person has one or two pages open. */
 const MAX_AT_ONCE = 8;
 
-/** Files that are put to rest side by side: a disk syncs several in the time of one. */
+/** Files that are synced side by side: a disk syncs several in the time of one. */
 const FINISHING_AT_ONCE = 16;
 
 /** In s: a time that a float cannot hold must not fall into the millisecond before. */
@@ -56,10 +56,10 @@ export class Drops {
         const path = join(folder, entry.name);
         if (!entry.isDirectory() || !(await exists(markOf(path)))) continue;
         await removeSpooled([path], true);
-        log.info('half of what was dropped was removed', { folder: path });
+        log.info('an incomplete drop was removed', { folder: path });
       }
     } catch (error) {
-      if (systemCode(error) !== 'ENOENT') log.warn('half of what was dropped was not removed', { error });
+      if (systemCode(error) !== 'ENOENT') log.warn('an incomplete drop was not removed', { error });
     }
   }
 

@@ -110,7 +110,9 @@ export const resume: OperationOf<typeof sendMethods.resume> = async (context, pa
     `job ${job.id} can continue in the background only while a daemon runs here (\`filer-client retry ${job.id}\` continues it without one)`,
   );
   if (params.ended !== true) requireState(job, ['paused'], 'is paused');
-  else requireState(job, ['paused', 'failed', 'cancelled', 'interrupted'], 'has ended otherwise than well');
+  else if (job.state === 'done')
+    throw new FilerError('no-such-job', `job ${job.id} is done: there is nothing to resume`);
+  else requireState(job, ['paused', 'failed', 'cancelled', 'interrupted'], 'can be resumed now');
   const which = job.state === 'paused' ? 'paused' : 'undelivered';
   requireRepeatable(context, job);
   await context.daemon.prepareTransfers();
