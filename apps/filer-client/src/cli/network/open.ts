@@ -29,7 +29,8 @@ export async function run({ print }: ArgumentValues<typeof args>, context: Conte
 /** @returns `opened`, or why not */
 async function openBrowser(url: string, { env, home }: Context): Promise<string> {
   const isMac = process.platform === 'darwin';
-  const hasScreen = isMac || Boolean(env['DISPLAY'] ?? env['WAYLAND_DISPLAY'] ?? env['BROWSER']);
+  const hasScreen =
+    isMac || ['DISPLAY', 'WAYLAND_DISPLAY', 'BROWSER'].some((name) => (env[name] ?? '') !== '');
   if (!hasScreen) return 'this terminal has no screen';
   const program = isMac ? 'open' : 'xdg-open';
   // Other users of the machine can read command lines: the link is in a file that only this user reads.
