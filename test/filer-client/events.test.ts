@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectDaemon, resolveHome } from '@filer/program';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -89,6 +89,17 @@ test('a schedule that is added, and one that is removed, is an event', async () 
   const removed = await awaits(alice, 'schedule');
   await alice.ask('report', 'schedule', 'remove', 'x', '--yes');
   expect((await removed()).type).toBe('schedule');
+});
+
+test('a share that is added, and one that is removed, is an event', async () => {
+  const added = await awaits(alice, 'share');
+  const folder = join(network.folder, 'shared');
+  await mkdir(folder);
+  await alice.ask('share', 'add', folder);
+  expect((await added()).type).toBe('share');
+  const removed = await awaits(alice, 'share');
+  await alice.ask('share', 'remove', 'shared', '--yes');
+  expect((await removed()).type).toBe('share');
 });
 
 test('a watch that is added, and one that is removed, is an event', async () => {

@@ -254,6 +254,21 @@ test.skipIf(isWithout)(
   },
 );
 
+test.skipIf(isWithout)('a job that is not there says so, and a share of a command is there', async () => {
+  await page.goto(new URL('/?show=history&job=zzzz', page.url()).href);
+  await page.getByText('no job has the id "zzzz"').waitFor();
+
+  await see('Automatic');
+  await page.getByText('Nothing is shared.').waitFor();
+  const folder = join(network.folder, 'from-a-command');
+  await mkdir(folder);
+  await anna.ask('share', 'add', folder);
+  await page.getByText('from-a-command').first().waitFor();
+  expect(await page.getByText('Nothing is shared.').count()).toBe(0);
+  await anna.ask('share', 'remove', 'from-a-command', '--yes');
+  await page.getByText('Nothing is shared.').waitFor();
+});
+
 test.skipIf(isWithout)(
   'no view has a barrier that axe finds, and nothing was run or complained of',
   async () => {

@@ -2,6 +2,8 @@ import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
+import type { Read } from '../ui/document.ts';
+import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 import { confirm } from './confirm.tsx';
@@ -25,12 +27,13 @@ interface ListProps {
   /** On the button that adds one. */
   readonly add: string;
   readonly onAdd: () => void;
+  readonly read: Read<unknown>;
   readonly none: ComponentChildren;
   readonly isEmpty: boolean;
   readonly children: ComponentChildren;
 }
 
-function List({ id, title, add, onAdd, none, isEmpty, children }: ListProps) {
+function List({ id, title, add, onAdd, read, none, isEmpty, children }: ListProps) {
   return (
     <section aria-labelledby={id}>
       <header class="head">
@@ -39,7 +42,13 @@ function List({ id, title, add, onAdd, none, isEmpty, children }: ListProps) {
           {add}
         </button>
       </header>
-      {isEmpty ? <p class="empty">{none}</p> : <ul class="card list">{children}</ul>}
+      {read.value === undefined ? (
+        <Unread read={read} />
+      ) : isEmpty ? (
+        <p class="empty">{none}</p>
+      ) : (
+        <ul class="card list">{children}</ul>
+      )}
     </section>
   );
 }
@@ -56,7 +65,8 @@ const WATCH_LIGHT: Readonly<Record<Watch['state'], Light>> = {
 
 function Watches() {
   const [adds, setAdds] = useState(false);
-  const found = watches().value.value?.watches ?? [];
+  const { read } = watches();
+  const found = read.value.value?.watches ?? [];
   return (
     <>
       <List
@@ -64,6 +74,7 @@ function Watches() {
         title="Watched folders"
         add="Watch a folder"
         onAdd={() => setAdds(true)}
+        read={read.value}
         none="No folder is watched. New and changed files of a watched folder are sent by themselves."
         isEmpty={found.length === 0}
       >
@@ -188,7 +199,8 @@ function Field({ label, hint, isRequired = false, onText }: FieldProps) {
 
 function Schedules() {
   const [adds, setAdds] = useState(false);
-  const found = schedules().value.value;
+  const { read } = schedules();
+  const found = read.value.value;
   const list = found?.schedules ?? [];
   return (
     <>
@@ -197,6 +209,7 @@ function Schedules() {
         title="Scheduled reports"
         add="Add a schedule"
         onAdd={() => setAdds(true)}
+        read={read.value}
         none="Nothing is reported on a schedule."
         isEmpty={list.length === 0}
       >
@@ -329,7 +342,8 @@ function AddSchedule({ onClose }: { readonly onClose: () => void }) {
 
 function Shares() {
   const [adds, setAdds] = useState(false);
-  const found = shares().value.value?.shares ?? [];
+  const { read } = shares();
+  const found = read.value.value?.shares ?? [];
   return (
     <>
       <List
@@ -337,6 +351,7 @@ function Shares() {
         title="Shared folders"
         add="Share a folder"
         onAdd={() => setAdds(true)}
+        read={read.value}
         none="Nothing is shared. Other machines can look into a shared folder and fetch from it."
         isEmpty={found.length === 0}
       >

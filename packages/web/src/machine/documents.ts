@@ -1,6 +1,7 @@
-import { effect, signal, type ReadonlySignal } from '@preact/signals';
+import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import type { contract } from '@filer/filer-client/contract';
 import type { Method } from '@filer/program';
+import { readInto, type Read } from '../ui/document.ts';
 import { onEvents, refresher } from '../ui/events.ts';
 import { api } from './api.ts';
 
@@ -15,6 +16,8 @@ export type Offer = Doc<'inbox'>['offers'][number];
 
 interface Kept<T> {
   readonly value: ReadonlySignal<T | undefined>;
+  /** With what prevents the reading. */
+  readonly read: ReadonlySignal<Read<T>>;
   /** Reads it again. */
   readonly refresh: () => void;
 }
@@ -28,13 +31,11 @@ function kept<T>(read: () => Promise<T>, types: readonly string[], everyMs?: num
   let own: Kept<T> | undefined;
   return () => {
     if (own !== undefined) return own;
-    const value = signal<T | undefined>(undefined);
-    const refresh = refresher(async () => {
-      value.value = await read();
-    }, everyMs);
+    const document = signal<Read<T>>({ value: undefined, problem: undefined });
+    const refresh = refresher(() => readInto(document, read), everyMs);
     onEvents(types, refresh);
     refresh();
-    own = { value, refresh };
+    own = { value: computed(() => document.value.value), read: document, refresh };
     return own;
   };
 }
@@ -50,7 +51,7 @@ export const messages = kept(() => api.read('messages', {}), ['message', 'direct
 export const history = kept(() => api.read('history', {}), ['transfer'], 2_000);
 export const watches = kept(() => api.read('watchList', {}), ['watch', 'transfer'], 2_000);
 export const schedules = kept(() => api.read('scheduleList', {}), ['schedule']);
-export const shares = kept(() => api.read('shareList', {}), []);
+export const shares = kept(() => api.read('shareList', {}), ['share']);
 
 /** Resolves once a condition on signals holds. */
 export function until(holds: () => boolean): Promise<void> {

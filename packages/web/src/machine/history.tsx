@@ -1,12 +1,12 @@
-import { useEffect, useState } from 'preact/hooks';
 import { address, go } from '../ui/address.ts';
 import { Ago } from '../ui/ago.tsx';
-import { onEvents, refresher } from '../ui/events.ts';
+import { useDocument } from '../ui/document.ts';
 import { bytesText } from '../ui/format.ts';
 import { Link } from '../ui/link.tsx';
+import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
-import { history, type Doc, type Job } from './documents.ts';
+import { history, type Job } from './documents.ts';
 import { filesWords, jobWords, lightOf, partiesOf } from './words.ts';
 
 /** What was sent and fetched; one job with its receipts. */
@@ -16,8 +16,9 @@ export function History() {
 }
 
 function Jobs() {
-  const found = history().value.value;
-  if (found === undefined) return <p class="empty">…</p>;
+  const { read } = history();
+  const found = read.value.value;
+  if (found === undefined) return <Unread read={read.value} />;
   if (found.jobs.length === 0) return <p class="empty">Nothing was sent or fetched yet.</p>;
   return (
     <div class="table card">
@@ -68,21 +69,20 @@ function Jobs() {
 const ENDED: readonly Job['state'][] = ['failed', 'cancelled', 'interrupted'];
 
 function JobDetails({ job: id }: { readonly job: string }) {
-  const [found, setFound] = useState<Doc<'historyJob'> | undefined>(undefined);
-  useEffect(() => {
-    const refresh = refresher(async () => {
-      setFound(await api.read('historyJob', { job: id }));
-    });
-    refresh();
-    return onEvents(['transfer'], refresh);
-  }, [id]);
+  const details = useDocument(id, ['transfer'], (signal) => api.read('historyJob', { job: id }, { signal }));
   const back = (
     <p>
       <Link to={{ job: undefined }}>All jobs</Link>
     </p>
   );
-  if (found === undefined) return back;
-  const { job, failures, receipts, moreReceipts, moreFailures } = found;
+  if (details.value.value === undefined)
+    return (
+      <>
+        {back}
+        <Unread read={details.value} />
+      </>
+    );
+  const { job, failures, receipts, moreReceipts, moreFailures } = details.value.value;
   const again = (): Promise<unknown> => api.change('resume', { job: id, ended: job.state !== 'paused' });
   return (
     <>

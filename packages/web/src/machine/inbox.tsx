@@ -2,6 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
 import { bytesText } from '../ui/format.ts';
+import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 import { inbox, type Offer } from './documents.ts';
@@ -124,8 +125,9 @@ function Decline({ offer: { id, from }, onClose }: { readonly offer: Offer; read
 
 /** What came. */
 export function Inbox() {
-  const found = inbox().value.value;
-  if (found === undefined) return <p class="empty">…</p>;
+  const { read } = inbox();
+  const found = read.value.value;
+  if (found === undefined) return <Unread read={read.value} />;
   const answered = found.offers.filter((offer) => !isOpen(offer)).toReversed();
   return (
     <>

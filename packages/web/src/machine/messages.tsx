@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
+import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { sendText, writeTo } from './compose.tsx';
 import { messages, peers } from './documents.ts';
@@ -7,14 +8,15 @@ import { groupsOf } from './words.ts';
 
 /** Texts that came, newest first, and a box to write to everyone. */
 export function Messages() {
-  const found = messages().value.value;
+  const { read } = messages();
+  const found = read.value.value;
   return (
     <>
       <Write />
       <section aria-labelledby="texts">
         <h2 id="texts">Received</h2>
         {found === undefined ? (
-          <p class="empty">…</p>
+          <Unread read={read.value} />
         ) : found.messages.length === 0 ? (
           <p class="empty">No messages yet.</p>
         ) : (

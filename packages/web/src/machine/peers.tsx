@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Link } from '../ui/link.tsx';
+import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { peers, type Peer } from './documents.ts';
 import { writeTo } from './compose.tsx';
@@ -15,8 +16,9 @@ const FILTERED_FROM = 10;
 /** Everyone that files can be dropped on. */
 export function Peers() {
   const [filter, setFilter] = useState('');
-  const found = peers().value.value;
-  if (found === undefined) return <p class="empty">…</p>;
+  const { read } = peers();
+  const found = read.value.value;
+  if (found === undefined) return <Unread read={read.value} />;
   const others = found.peers.filter(({ self }) => self !== true);
   if (others.length === 0)
     return (

@@ -1,6 +1,7 @@
 import { Ago } from '../ui/ago.tsx';
 import { bytesText } from '../ui/format.ts';
 import { Link } from '../ui/link.tsx';
+import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 import { confirm } from './confirm.tsx';
@@ -10,7 +11,8 @@ import { fractionOf, jobWords, lightOf, partiesOf } from './words.ts';
 
 /** What runs and waits, in both directions. */
 export function Transfers() {
-  const found = transfers().value.value;
+  const { read } = transfers();
+  const found = read.value.value;
   const { outgoing = [], fetching = [], serving = [] } = found ?? {};
   // What waits for an answer is shown as an offer.
   const incoming = (found?.incoming ?? []).filter(({ bytesTotal, path }) => bytesTotal > 0 || path !== '');
@@ -19,10 +21,9 @@ export function Transfers() {
   return (
     <section aria-labelledby="transfers">
       <h2 id="transfers">Transfers</h2>
-      {none && (
-        <p class="empty">
-          {found === undefined ? '…' : 'Nothing is sent or received now, and nothing waits.'}
-        </p>
+      {found === undefined && <Unread read={read.value} />}
+      {found !== undefined && none && (
+        <p class="empty">Nothing is sent or received now, and nothing waits.</p>
       )}
       <ul class="transfers">
         {uploads.value.map((each) => (

@@ -14,6 +14,22 @@ interface Follows {
   readonly everyMs?: number;
 }
 
+/** Reads a document once more: what was read before stays when that fails. Never rejects. */
+export async function readInto<T>(
+  document: Signal<Read<T>>,
+  read: () => Promise<T>,
+  ending?: AbortSignal,
+): Promise<void> {
+  try {
+    const value = await read();
+    if (ending?.aborted !== true) document.value = { value, problem: undefined };
+  } catch (error) {
+    if (ending?.aborted === true) return;
+    const problem = error instanceof Error ? error.message : String(error);
+    document.value = { value: document.value.value, problem };
+  }
+}
+
 /**
  * Reads a document while a part of the page is shown, and again with each event that changes it.
  *
@@ -31,18 +47,7 @@ export function useDocument<T>(
   useEffect(() => {
     const ending = new AbortController();
     document.value = { value: undefined, problem: undefined };
-    const refresh = refresher(async () => {
-      try {
-        const value = await read(ending.signal);
-        if (!ending.signal.aborted) document.value = { value, problem: undefined };
-      } catch (error) {
-        if (ending.signal.aborted) return;
-        document.value = {
-          value: document.value.value,
-          problem: error instanceof Error ? error.message : '',
-        };
-      }
-    }, everyMs);
+    const refresh = refresher(() => readInto(document, () => read(ending.signal), ending.signal), everyMs);
     const stop = onEvents(types, (event) => {
       if (event.type === 'reset' || isChange(event)) refresh();
     });

@@ -127,6 +127,7 @@ const EVENT_TYPES = [
     'transfer',
     'spool',
     'watch',
+    'share',
   ],
 ];
 

@@ -54,6 +54,8 @@ const schemas = {
   watch: v.object({}),
   /** A schedule was added, changed or removed, or has run. */
   schedule: v.object({}),
+  /** A share was added or removed. */
+  share: v.object({}),
 };
 
 /** What each type of event carries. */

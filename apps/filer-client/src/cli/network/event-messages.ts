@@ -48,6 +48,7 @@ export function wordsFor({ type, data }: ClientEvent, calledAs = 'filer-client')
     case 'spool':
     case 'watch':
     case 'schedule':
+    case 'share':
     case 'reset':
       return undefined;
   }

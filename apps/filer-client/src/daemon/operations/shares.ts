@@ -26,6 +26,7 @@ export const shareAdd: OperationOf<Methods['shareAdd']> = async ({ member }, par
   const name = readName(params.name ?? basename(folder));
   const share = { name, folder, groups: [...new Set(groups)], forServer, addedAt: Date.now() };
   member.shares.add(share);
+  member.events.publish('share', {});
   return lineOf(share);
 };
 
@@ -40,6 +41,7 @@ export const shareRemove: OperationOf<Methods['shareRemove']> = ({ member, daemo
       `there is no share called ${JSON.stringify(name)}: \`filer-client share list\` shows them`,
     );
   }
+  member.events.publish('share', {});
   daemon.endFetches(name);
   return { name };
 };
