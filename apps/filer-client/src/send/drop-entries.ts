@@ -131,8 +131,5 @@ class ByteReader {
 }
 
 function malformed(problem: string): FilerError {
-  return new FilerError(
-    'message-malformed',
-    `the drop was malformed (${problem}): drop it again`,
-  );
+  return new FilerError('message-malformed', `the drop was malformed (${problem}): drop it again`);
 }
