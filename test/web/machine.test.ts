@@ -259,14 +259,15 @@ test.skipIf(isWithout)('a job that is not there says so, and a share of a comman
   await page.getByText('no job has the id "zzzz"').waitFor();
 
   await see('Automatic');
-  await page.getByText('Nothing is shared.').waitFor();
+  await page.getByRole('heading', { name: 'Shared folders' }).waitFor();
+  const row = page.locator('li', { hasText: 'from-a-command' });
   const folder = join(network.folder, 'from-a-command');
   await mkdir(folder);
   await anna.ask('share', 'add', folder);
-  await page.getByText('from-a-command').first().waitFor();
-  expect(await page.getByText('Nothing is shared.').count()).toBe(0);
+  await row.waitFor();
+  expect(await row.count()).toBe(1);
   await anna.ask('share', 'remove', 'from-a-command', '--yes');
-  await page.getByText('Nothing is shared.').waitFor();
+  await row.waitFor({ state: 'detached' });
 });
 
 test.skipIf(isWithout)(
