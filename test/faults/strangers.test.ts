@@ -63,7 +63,8 @@ function say(socket: Socket, bytes: string | Uint8Array): Socket {
 
 const TURNED_AWAY = /^.*(?:a connection was turned away|a connection was refused|connection refused).*$/;
 
-describe.each(['bob', 'server'])('strangers at the port of %s', (name) => {
+// Each waits 10 s for those that are silent.
+describe.concurrent.each(['bob', 'server'])('strangers at the port of %s', (name) => {
   let network: TestNetwork;
   let daemon: DaemonProcess;
 
