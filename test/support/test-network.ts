@@ -65,6 +65,9 @@ export class TestNetwork implements AsyncDisposable {
       network.#pace = pace;
       await network.startServer();
       await Promise.all(running.map((name) => network.add(name)));
+      // The directory comes on a timer: who sends at once would find the others offline.
+      for (const name of running)
+        for (const other of running) if (other !== name) await network.seesAs(name, other, 'online');
       return network;
     } catch (error) {
       await network.close();
