@@ -213,8 +213,12 @@ test('retry goes to the recipient that failed and to no one else', async () => {
 test('what somebody fetched from here is not sent to them by retry', async () => {
   await network.ask('anna', 'share', 'add', network.path('tree'), '--as', 'tree');
   await network.ask('carol', 'get', 'anna:tree/0.bin', network.path('fetched'));
-  const [history] = await network.ask('anna', 'history');
-  const pulled = listOf(history, 'jobs').at(-1);
+  // The machine that is fetched from notes it when the other side has ended.
+  const jobs = await until(
+    async () => listOf((await network.ask('anna', 'history'))[0], 'jobs'),
+    (all) => all.at(-1)?.['kind'] === 'pull',
+  );
+  const pulled = jobs.at(-1);
   const { code, stderr } = await network.client('anna', ['retry', String(pulled?.['job'])]);
   expect([code, stderr]).toEqual([2, expect.stringContaining('is what carol fetched from here')]);
 });
