@@ -62,11 +62,11 @@ test(
 
     const disturb = async (own: readonly string[]): Promise<void> => {
       const name = randomInt(5) === 0 ? 'server' : anyOf(own);
-      const fault: Fault = FAULTS[randomInt(FAULTS.length)] ?? 'cut';
       const isWatched = name === 'server' || name === victim;
-      if (fault === 'kill' && isWatched && passed() > KILLED_UNTIL) return;
-      // Another worker may be at it.
-      if (fault === 'kill' && name === 'server' && !own.includes(victim)) return;
+      // Another worker may be at the server.
+      const isSpared = (isWatched && passed() > KILLED_UNTIL) || (name === 'server' && !own.includes(victim));
+      const faults = FAULTS.filter((fault) => fault !== 'kill' || !isSpared);
+      const fault: Fault = faults[randomInt(faults.length)] ?? 'cut';
       if (fault === 'kill') memory.get(name)?.restart();
       await soak.fault(fault, name);
       done.faults[fault] = (done.faults[fault] ?? 0) + 1;
