@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { ClosingReporter } from './test/support/closing-reporter.ts';
+import { RunReport } from './test/support/run-report.ts';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -45,8 +46,7 @@ export default defineConfig(({ mode }) => {
       execArgv: ['--throw-deprecation'],
       // A fifth of what a command's process takes is compiling the same sources once more.
       env: { NODE_COMPILE_CACHE: source('./node_modules/.cache/filer-tests') },
-      reporters: ['default', ...(report ? (['json'] as const) : []), new ClosingReporter()],
-      ...(report ? { outputFile: { json: report } } : {}),
+      reporters: ['default', ...(report ? [new RunReport(report)] : []), new ClosingReporter()],
     },
   };
 });
