@@ -5,6 +5,8 @@ import {
   signPeerRecord,
   signRemoval,
   type Heartbeat,
+  type KeyPair,
+  type PeerRecord,
   type Report,
 } from '@filer/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -51,6 +53,11 @@ function expectation(schedule: string): Expectation {
   return { peer: 'ANNA', schedule, always: false, state: 'ok', stopped: false, ...times };
 }
 
+const heartbeatOf = (uptimeMs: number, loadHundredths: number): Heartbeat => ({
+  ...{ uptimeMs, loadHundredths, memoryTotalBytes: 8, memoryFreeBytes: 4, inboxFreeBytes: 2 },
+  ...{ transfers: 0, spooled: 0 },
+});
+
 function changed(outcome: Changed | string): Changed {
   if (typeof outcome === 'string') throw new Error(`refused: ${outcome}`);
   return outcome;
@@ -70,18 +77,15 @@ export function storeSuite(open: () => Promise<Store>): void {
         await store.registry.admit({ membership: network.membership(...args), countsUse: false, now: NOW }),
       );
 
+    const recordOf = (peer: KeyPair): PeerRecord =>
+      signPeerRecord(peer, { network: network.networkKey.id, addresses: [], seq: 1, expiresAt: 2 * NOW });
+
     test('gives positions in the order of the changes, from where a run begins', async () => {
       const { registry } = store;
       const runs = await registry.beginRun(1_000);
       const anna = createKeyPair();
       const { seq, member } = await admit('anna', anna);
-      const record = signPeerRecord(anna, {
-        network: network.networkKey.id,
-        addresses: [],
-        seq: 1,
-        expiresAt: 2 * NOW,
-      });
-      const saved = await registry.saveRecord(record);
+      const saved = await registry.saveRecord(recordOf(anna));
       const change = { handle: member.handle, state: 'online', lastSeen: 9, software: '1' } as const;
       const presence = await registry.savePresence([change]);
 
@@ -172,6 +176,41 @@ export function storeSuite(open: () => Promise<Store>): void {
         undefined,
         trust,
       ]);
+    });
+
+    test('a changed membership moves record and presence along, and keeps all else of its member', async () => {
+      const { registry } = store;
+      const anna = createKeyPair();
+      const { member, seq } = await admit('anna', anna);
+      const record = recordOf(anna);
+      await registry.saveRecord(record);
+      const { handle } = member;
+      await registry.savePresence([{ handle, state: 'online', lastSeen: 9, software: 'filer/2' }]);
+      const heartbeat = { at: 8, heartbeat: heartbeatOf(1, 2) };
+      await registry.saveHeartbeats(new Map([[anna.id, heartbeat]]));
+      const membership = network.membership('renamed', anna, 2);
+      const amended = changed(await registry.amend(membership));
+
+      const at = seq + 3;
+      expect(amended).toEqual({
+        seq: at,
+        member: {
+          ...{ ...member, membership, memberSeq: at, record, recordSeq: at, presenceSeq: at, heartbeat },
+          ...{ presence: 'online', lastSeen: 9, software: 'filer/2' },
+        },
+      });
+      expect(await registry.members()).toEqual([amended.member]);
+      expect(await registry.saveRecord(record)).toBeUndefined();
+    });
+
+    test('a machine that never was a member has nothing to change, publish or leave', async () => {
+      const { registry } = store;
+      const anna = createKeyPair();
+
+      expect(await registry.amend(network.membership('anna', anna, 2))).toBe('older');
+      expect(await registry.saveRecord(recordOf(anna))).toBeUndefined();
+      expect((await registry.leave(anna.id)).member).toBeUndefined();
+      expect(await registry.members()).toEqual([]);
     });
 
     test('an older membership, and one that a leave has ended, are refused', async () => {
@@ -378,18 +417,13 @@ export function storeSuite(open: () => Promise<Store>): void {
   });
 
   describe('samples and attachments', () => {
-    const heartbeat = (uptimeMs: number, loadHundredths: number): Heartbeat => ({
-      ...{ uptimeMs, loadHundredths, memoryTotalBytes: 8, memoryFreeBytes: 4, inboxFreeBytes: 2 },
-      ...{ transfers: 0, spooled: 0 },
-    });
-
     test('samples are one a minute, and one an hour with its average after two days', async () => {
       const hour = 3_600_000;
       for (let minute = 0; minute < 90; minute++) {
-        const beat = heartbeat(minute, minute < 30 ? 100 : 300);
+        const beat = heartbeatOf(minute, minute < 30 ? 100 : 300);
         await store.samples.save(new Map([['ANNA', { at: minute * 60_000 + 7, heartbeat: beat }]]));
       }
-      await store.samples.save(new Map([['ANNA', { at: 89 * 60_000 + 9, heartbeat: heartbeat(89, 300) }]]));
+      await store.samples.save(new Map([['ANNA', { at: 89 * 60_000 + 9, heartbeat: heartbeatOf(89, 300) }]]));
       while (await store.samples.rollUp(2 * 24 * hour + hour, 500));
       const [first, ...minutes] = await store.samples.of('ANNA');
 

@@ -18,7 +18,7 @@ import {
   type MembershipClaims,
   type ServerRecord,
 } from '@filer/protocol';
-import { isRepeated } from '../store/admission.ts';
+import { isRepeated, whyInviteRefuses } from '../store/admission.ts';
 import type { InviteRefusal, Member, MembershipRefusal, Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { removedError, type Removals } from './removals.ts';
@@ -96,10 +96,9 @@ export class Enrolment {
     const entry = await registry.invite(grant.invite);
     // Its signature was checked when it was registered: what is the same needs no other proof.
     if (entry === undefined || !isDeepStrictEqual(entry.grant, grant)) throw inviteRefusal('unknown');
-    if (entry.revokedAt !== undefined) throw inviteRefusal('revoked');
-    if (entry.grant.expiresAt <= now) throw inviteRefusal('expired');
-    const isUsedUp = entry.used >= entry.grant.uses;
-    if (isUsedUp && this.#repeated(id, name, grant) === undefined) throw inviteRefusal('used-up');
+    const refused = whyInviteRefuses(entry, now);
+    const isRepeatedUse = refused === 'used-up' && this.#repeated(id, name, grant) !== undefined;
+    if (refused !== undefined && !isRepeatedUse) throw inviteRefusal(refused);
     checkName(name, id, directory);
   }
 

@@ -1,15 +1,21 @@
 import {
   parseGrant,
+  parseLeave,
   parseMembership,
   parsePeerRecord,
+  parseRemoval,
   type Heartbeat,
+  type InviteGrant,
+  type Leave,
   type PresenceState,
+  type Removal,
 } from '@filer/protocol';
 import { integerIn, storedJson, textIn, unreadable, wordIn, type Row } from '@filer/program';
+import type { MemberToStore, Standing } from './admission.ts';
 import type { HeartbeatAt, InviteEntry, Member, MemberStatus } from './registry.ts';
 
 /*
- * From rows to what they mean. The columns are ours and typed (STRICT), but a file on a disk can be anybody's:
+ * From rows to what they mean, and back. The columns are ours and typed (STRICT), but a file on a disk can be anybody's:
  * what does not read is a damaged store, never a wrong value inside.
  */
 
@@ -32,6 +38,50 @@ export function memberOf(row: Row): Member {
   };
 }
 
+/** For the columns that `REGISTRY_STATEMENTS` stores. */
+export function valuesOf({
+  membership,
+  status,
+  record,
+  ...member
+}: MemberToStore): (string | number | null)[] {
+  const { id, name, invite } = membership;
+  const { memberSeq, recordSeq, presence, lastSeen, presenceSeq, software } = member;
+  const documents = [JSON.stringify(membership), record === undefined ? null : JSON.stringify(record)];
+  return [
+    id,
+    name,
+    invite,
+    status,
+    ...documents,
+    memberSeq,
+    recordSeq,
+    presence,
+    lastSeen,
+    presenceSeq,
+    software,
+  ];
+}
+
+/** @param row of `REGISTRY_STATEMENTS.standing` */
+export function standingOf(row: Row): Standing {
+  return {
+    member: row['handle'] === null ? undefined : memberOf(row),
+    isRemoved: integerIn(row, 'removals') > 0,
+    leave: row['document'] === null ? undefined : leaveOf(row),
+    isNameTaken: integerIn(row, 'holders') > 0,
+    invite: row['grant_json'] === null ? undefined : inviteOf(row),
+  };
+}
+
+export function removalOf(row: Row): Removal {
+  return storedJson(textIn(row, 'removal'), 'removal', parseRemoval);
+}
+
+export function leaveOf(row: Row): Leave {
+  return storedJson(textIn(row, 'document'), 'leave', parseLeave);
+}
+
 function heartbeatOf(row: Row): HeartbeatAt | undefined {
   if (row['heartbeat'] === null || row['heartbeat_at'] === null) return undefined;
   return {
@@ -46,6 +96,11 @@ export function inviteOf(row: Row): InviteEntry {
     used: integerIn(row, 'used'),
     revokedAt: row['revoked_at'] === null ? undefined : integerIn(row, 'revoked_at'),
   };
+}
+
+/** For `REGISTRY_STATEMENTS.addInvite`. */
+export function valuesOfInvite(grant: InviteGrant): (string | number | null)[] {
+  return [grant.invite, JSON.stringify(grant), grant.createdAt, grant.expiresAt, grant.uses];
 }
 
 function parseStoredHeartbeat(value: unknown): Heartbeat {

@@ -1,7 +1,60 @@
-import { fieldsOf, integerOf, listOf, textOf } from '@filer/protocol';
+import { fieldsOf, integerOf, listOf, parseServerRecord, textOf, type ServerRecord } from '@filer/protocol';
+import { parseTrust, storedJson, type SavedTrust } from '@filer/program';
 import type { Founding, ListenedAt, Run } from './registry.ts';
 
-export function parseFounding(value: unknown): Founding {
+/** Texts under their names, as an engine keeps them. */
+export interface NamedTexts {
+  get(name: string): Promise<string | undefined>;
+  set(name: string, text: string): Promise<void>;
+}
+
+/** What a registry keeps under names: what the network is, and what each server keeps of itself. */
+export class StoredSettings {
+  readonly #texts: NamedTexts;
+
+  constructor(texts: NamedTexts) {
+    this.#texts = texts;
+  }
+
+  founding(): Promise<Founding | undefined> {
+    return this.#read('founding', parseFounding);
+  }
+
+  found(founding: Founding): Promise<void> {
+    return this.#texts.set('founding', JSON.stringify(founding));
+  }
+
+  async trustedTime(server: string): Promise<SavedTrust | undefined> {
+    return parseTrust(await this.#texts.get(`trusted_time ${server}`));
+  }
+
+  saveTrustedTime(server: string, trust: SavedTrust): Promise<void> {
+    return this.#texts.set(`trusted_time ${server}`, JSON.stringify(trust));
+  }
+
+  listenedAt(server: string): Promise<ListenedAt | undefined> {
+    return this.#read(`listened_at ${server}`, parseListenedAt);
+  }
+
+  saveListenedAt(server: string, listened: ListenedAt): Promise<void> {
+    return this.#texts.set(`listened_at ${server}`, JSON.stringify(listened));
+  }
+
+  serverRecord(): Promise<ServerRecord | undefined> {
+    return this.#read('server_record', parseServerRecord);
+  }
+
+  saveServerRecord(record: ServerRecord): Promise<void> {
+    return this.#texts.set('server_record', JSON.stringify(record));
+  }
+
+  async #read<T>(name: string, parse: (value: unknown) => T): Promise<T | undefined> {
+    const json = await this.#texts.get(name);
+    return json === undefined ? undefined : storedJson(json, name, parse);
+  }
+}
+
+function parseFounding(value: unknown): Founding {
   const fields = fieldsOf(value, 'founding');
   return {
     network: textOf(fields['network'], 'network'),
@@ -10,7 +63,7 @@ export function parseFounding(value: unknown): Founding {
   };
 }
 
-export function parseListenedAt(value: unknown): ListenedAt {
+function parseListenedAt(value: unknown): ListenedAt {
   const fields = fieldsOf(value, 'listenedAt');
   return {
     host: textOf(fields['host'], 'host'),

@@ -1,25 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import {
-  leaveEnds,
-  type InviteGrant,
-  type Leave,
-  type Membership,
-  type PeerRecord,
-  type Removal,
-  type ServerRecord,
-} from '@filer/protocol';
-import type { SavedTrust } from '@filer/program';
-import { isRepeated } from '../admission.ts';
+import type { InviteGrant, Leave, Membership, PeerRecord, Removal } from '@filer/protocol';
+import { admit, afterLeave, afterRemoval, amend, publish } from '../admission.ts';
+import type { MemberToStore, Ruling, Standing } from '../admission.ts';
 import { beginRun } from '../positions.ts';
 import type {
   Admission,
   Changed,
   Ended,
-  Founding,
   HeartbeatAt,
   InviteEntry,
   InviteRefusal,
-  ListenedAt,
   Member,
   MembershipRefusal,
   PresenceChange,
@@ -28,9 +18,10 @@ import type {
   RegistryChanges,
   Run,
 } from '../registry.ts';
+import { StoredSettings } from '../stored-settings.ts';
 
 /** The registry in memory. What it promises has happened when a method returns. */
-export class MemoryRegistry implements Registry {
+export class MemoryRegistry extends StoredSettings implements Registry {
   readonly epoch = randomBytes(12).toString('hex');
   readonly #members = new Map<string, Member>();
   readonly #invites = new Map<string, InviteEntry>();
@@ -38,10 +29,11 @@ export class MemoryRegistry implements Registry {
   readonly #leaves = new Map<string, { readonly leave: Leave; readonly seq: number }>();
   #seq = 0;
   #runs: readonly Run[] | undefined;
-  #founding: Founding | undefined;
-  readonly #trustedTime = new Map<string, SavedTrust>();
-  #serverRecord: ServerRecord | undefined;
-  readonly #listenedAt = new Map<string, ListenedAt>();
+
+  constructor() {
+    const texts = new Map<string, string>();
+    super({ get: async (name) => texts.get(name), set: async (name, text) => void texts.set(name, text) });
+  }
 
   async seq(): Promise<number> {
     return this.#seq;
@@ -51,14 +43,6 @@ export class MemoryRegistry implements Registry {
     const last = this.#seq;
     this.#seq = Math.max(from, last + 1);
     return (this.#runs = beginRun(this.#runs, last, this.#seq));
-  }
-
-  async founding(): Promise<Founding | undefined> {
-    return this.#founding;
-  }
-
-  async found(founding: Founding): Promise<void> {
-    this.#founding = founding;
   }
 
   async members(): Promise<Member[]> {
@@ -77,98 +61,60 @@ export class MemoryRegistry implements Registry {
     };
   }
 
-  async admit({
-    membership,
-    countsUse,
-    now,
-  }: Admission): Promise<Changed | InviteRefusal | MembershipRefusal> {
-    const { id, invite } = membership;
-    const before = this.#members.get(id);
-    if (countsUse && before !== undefined && isRepeated(before, membership))
-      return { member: before, seq: before.memberSeq };
-    const refused =
-      this.#refusal(membership, before) ?? (countsUse ? this.#inviteRefusal(invite, now) : undefined);
-    if (refused !== undefined) return refused;
-    const entry = this.#invites.get(invite);
-    if (entry !== undefined && (countsUse || before?.membership.invite !== invite))
-      this.#invites.set(invite, { ...entry, used: entry.used + 1 });
-    const seq = ++this.#seq;
-    return this.#keep(seq, {
-      handle: before?.handle ?? this.#members.size + 1,
-      status: 'member',
-      membership,
-      memberSeq: seq,
-      record: before?.record,
-      recordSeq: before?.record === undefined ? 0 : seq,
-      presence: 'lost',
-      lastSeen: before?.lastSeen ?? now,
-      presenceSeq: seq,
-      software: before?.software ?? '',
-      heartbeat: before?.heartbeat,
-    });
+  async admit(admission: Admission): Promise<Changed | InviteRefusal | MembershipRefusal> {
+    return this.#follow(admit(this.#standing(admission.membership), admission));
   }
 
   async amend(membership: Membership): Promise<Changed | MembershipRefusal> {
-    const before = this.#members.get(membership.id);
-    if (before === undefined || before.status === 'left') return 'older';
-    const refused = this.#refusal(membership, before);
-    if (refused !== undefined) return refused;
-    const seq = ++this.#seq;
-    const recordSeq = before.record === undefined ? 0 : seq;
-    return this.#keep(seq, { ...before, membership, memberSeq: seq, recordSeq, presenceSeq: seq });
-  }
-
-  #refusal(membership: Membership, before: Member | undefined): MembershipRefusal | undefined {
-    const { id, name, serial } = membership;
-    if (this.#removals.some(({ removal }) => removal.id === id)) return 'removed';
-    const left = this.#leaves.get(id)?.leave;
-    if (left !== undefined && leaveEnds(left, membership)) return 'older';
-    if (serial <= (before?.membership.serial ?? 0)) return 'older';
-    const isTaken = [...this.#members.values()].some(
-      (each) => each.membership.name === name && each.status !== 'removed' && each.membership.id !== id,
-    );
-    return isTaken ? 'name-taken' : undefined;
-  }
-
-  #inviteRefusal(id: string, now: number): InviteRefusal | undefined {
-    const entry = this.#invites.get(id);
-    if (entry === undefined) return 'unknown';
-    if (entry.revokedAt !== undefined) return 'revoked';
-    if (entry.grant.expiresAt <= now) return 'expired';
-    return entry.used >= entry.grant.uses ? 'used-up' : undefined;
+    return this.#follow(amend(this.#standing(membership), membership));
   }
 
   async saveRecord(record: PeerRecord): Promise<Changed | undefined> {
-    const member = this.#members.get(record.id);
-    if (member === undefined || (member.record?.seq ?? -1) >= record.seq) return undefined;
-    const seq = ++this.#seq;
-    return this.#keep(seq, { ...member, record, recordSeq: seq });
+    return this.#follow(publish(this.#members.get(record.id), record));
   }
 
   async leave(id: string, signed?: Leave): Promise<Ended> {
     const seq = ++this.#seq;
     if (signed !== undefined) this.#leaves.set(id, { leave: signed, seq });
-    const member = this.#members.get(id);
-    const ends =
-      member?.status === 'member' && (signed === undefined || leaveEnds(signed, member.membership));
-    return { member: ends ? this.#end(member, 'left', seq) : undefined, seq };
+    return { member: this.#save(afterLeave(this.#members.get(id), signed, seq)), seq };
   }
 
   async remove(removal: Removal): Promise<Ended> {
     const seq = ++this.#seq;
     this.#removals.push({ removal, seq });
     this.#removals.sort(({ removal: a }, { removal: b }) => a.number - b.number || (a.id < b.id ? -1 : 1));
-    const member = this.#members.get(removal.id);
-    return { member: member === undefined ? undefined : this.#end(member, 'removed', seq), seq };
+    return { member: this.#save(afterRemoval(this.#members.get(removal.id), seq)), seq };
   }
 
-  #end(member: Member, status: 'left' | 'removed', seq: number): Member {
-    return this.#keep(seq, { ...member, status, presence: 'gone', presenceSeq: seq }).member;
+  #standing({ id, name, invite }: Membership): Standing {
+    return {
+      member: this.#members.get(id),
+      isRemoved: this.#removals.some(({ removal }) => removal.id === id),
+      leave: this.#leaves.get(id)?.leave,
+      isNameTaken: [...this.#members.values()].some(
+        ({ membership, status }) => membership.name === name && status !== 'removed' && membership.id !== id,
+      ),
+      invite: this.#invites.get(invite),
+    };
   }
 
-  #keep(seq: number, member: Member): Changed {
-    this.#members.set(member.membership.id, member);
-    return { member, seq };
+  #follow<Answer>(ruling: Ruling<Answer>): Answer | Changed {
+    if ('answer' in ruling) return ruling.answer;
+    const seq = ++this.#seq;
+    const member = ruling.becomes(seq);
+    const entry = this.#invites.get(member.membership.invite);
+    if (ruling.usesInvite && entry !== undefined)
+      this.#invites.set(entry.grant.invite, { ...entry, used: entry.used + 1 });
+    return { member: this.#save(member), seq };
+  }
+
+  #save(member: MemberToStore): Member;
+  #save(member: MemberToStore | undefined): Member | undefined;
+  #save(member: MemberToStore | undefined): Member | undefined {
+    if (member === undefined) return undefined;
+    const saved = { ...member, handle: member.handle ?? this.#members.size + 1 };
+    this.#members.set(member.membership.id, saved);
+    return saved;
   }
 
   async savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved> {
@@ -176,7 +122,7 @@ export class MemoryRegistry implements Registry {
       const seq = ++this.#seq;
       const member = [...this.#members.values()].find((each) => each.handle === handle);
       if (member?.status === 'member')
-        this.#keep(seq, { ...member, presence: state, lastSeen, software, presenceSeq: seq });
+        this.#save({ ...member, presence: state, lastSeen, software, presenceSeq: seq });
       return seq;
     });
     return { seqs, problem: undefined };
@@ -213,29 +159,5 @@ export class MemoryRegistry implements Registry {
     const entry = this.#invites.get(id);
     if (entry !== undefined) this.#invites.set(id, { ...entry, revokedAt: entry.revokedAt ?? now });
     return entry !== undefined;
-  }
-
-  async trustedTime(server: string): Promise<SavedTrust | undefined> {
-    return this.#trustedTime.get(server);
-  }
-
-  async saveTrustedTime(server: string, trust: SavedTrust): Promise<void> {
-    this.#trustedTime.set(server, trust);
-  }
-
-  async serverRecord(): Promise<ServerRecord | undefined> {
-    return this.#serverRecord;
-  }
-
-  async saveServerRecord(record: ServerRecord): Promise<void> {
-    this.#serverRecord = record;
-  }
-
-  async listenedAt(server: string): Promise<ListenedAt | undefined> {
-    return this.#listenedAt.get(server);
-  }
-
-  async saveListenedAt(server: string, listened: ListenedAt): Promise<void> {
-    this.#listenedAt.set(server, listened);
   }
 }

@@ -11,6 +11,15 @@ import {
 /** Names under which statements are prepared at each connection: the texts of this program are few. */
 const names = new Map<string, string>();
 
+/** Statements that have values by number as SQLite has them, with values by number as PostgreSQL has them. */
+export function numbered<Name extends string>(
+  statements: Readonly<Record<Name, string>>,
+): Record<Name, string>;
+export function numbered(statements: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(statements);
+  return Object.fromEntries(entries.map(([name, sql]) => [name, sql.replaceAll(/\?(?=\d)/g, '$')]));
+}
+
 /** Statements of one transaction, or each in its own. */
 export class Queries {
   readonly #ask: (sql: string, values: readonly SqlValue[]) => Promise<Answer>;

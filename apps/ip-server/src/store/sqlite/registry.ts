@@ -1,37 +1,33 @@
 import { randomBytes } from 'node:crypto';
 import {
   FilerError,
-  leaveEnds,
-  parseLeave,
-  parseRemoval,
-  parseServerRecord,
   type InviteGrant,
   type Leave,
   type Membership,
   type PeerRecord,
   type Removal,
-  type ServerRecord,
 } from '@filer/protocol';
+import { type Database, integerIn, KeyValues, type Statements, storedJson } from '@filer/program';
+import { admit, afterLeave, afterRemoval, amend, publish } from '../admission.ts';
+import type { MemberToStore, Ruling, Standing } from '../admission.ts';
 import {
-  type Database,
-  KeyValues,
-  parseTrust,
-  type Row,
-  type SavedTrust,
-  type Statements,
-  storedJson,
-  textIn,
-} from '@filer/program';
+  inviteOf,
+  leaveOf,
+  memberOf,
+  removalOf,
+  standingOf,
+  valuesOf,
+  valuesOfInvite,
+} from '../member-rows.ts';
 import { beginRun } from '../positions.ts';
+import { REGISTRY_STATEMENTS } from '../registry-statements.ts';
 import type {
   Admission,
   Changed,
   Ended,
-  Founding,
   HeartbeatAt,
   InviteEntry,
   InviteRefusal,
-  ListenedAt,
   Member,
   MembershipRefusal,
   PresenceChange,
@@ -40,12 +36,13 @@ import type {
   RegistryChanges,
   Run,
 } from '../registry.ts';
-import { isRepeated } from '../admission.ts';
-import { inviteOf, memberOf } from '../member-rows.ts';
-import { parseFounding, parseListenedAt, parseRuns } from '../stored-settings.ts';
+import { parseRuns, StoredSettings } from '../stored-settings.ts';
+
+/** Gives the next position, in the transaction of a change. */
+type Next = (least?: number) => number;
 
 /** The registry in the embedded database. What it promises has happened when a method returns. */
-export class SqliteRegistry implements Registry {
+export class SqliteRegistry extends StoredSettings implements Registry {
   readonly epoch: string;
   readonly #database: Database;
   readonly #meta: KeyValues;
@@ -56,10 +53,12 @@ export class SqliteRegistry implements Registry {
   readonly #unsaved = new Map<number, PresenceChange & { readonly seq: number }>();
 
   constructor(database: Database) {
+    const meta = new KeyValues(database, 'meta');
+    super({ get: async (name) => meta.get(name), set: async (name, text) => meta.set(name, text) });
     this.#database = database;
-    this.#meta = new KeyValues(database, 'meta');
+    this.#meta = meta;
     this.#statements = database.prepareAll(STATEMENTS);
-    this.epoch = this.#meta.once('epoch', () => randomBytes(12).toString('hex'));
+    this.epoch = meta.once('epoch', () => randomBytes(12).toString('hex'));
     this.#seq = this.#storedSeq();
   }
 
@@ -70,18 +69,10 @@ export class SqliteRegistry implements Registry {
   async beginRun(from: number): Promise<Run[]> {
     return this.#change((next) => {
       const last = this.#storedSeq();
-      const runs = beginRun(this.#read('runs', parseRuns), last, next(from));
+      const runs = beginRun(runsOf(this.#meta.get('runs')), last, next(from));
       this.#meta.set('runs', JSON.stringify(runs));
       return runs;
     });
-  }
-
-  async founding(): Promise<Founding | undefined> {
-    return this.#read('founding', parseFounding);
-  }
-
-  async found(founding: Founding): Promise<void> {
-    this.#meta.set('founding', JSON.stringify(founding));
   }
 
   async members(): Promise<Member[]> {
@@ -89,87 +80,33 @@ export class SqliteRegistry implements Registry {
   }
 
   async changes(since: number): Promise<RegistryChanges> {
-    const { changed, removalsAfter, leavesAfter } = this.#statements;
+    const { changed, removals, leaves } = this.#statements;
     return {
       // Read first: what is stored meanwhile is read twice, and not left out.
       seq: this.#storedSeq(),
       members: changed.all(since).map(memberOf),
-      removals: removalsAfter.all(since).map(removalOf),
-      leaves: leavesAfter.all(since).map(leaveOf),
+      removals: removals.all(since).map(removalOf),
+      leaves: leaves.all(since).map(leaveOf),
     };
   }
 
-  async admit({
-    membership,
-    countsUse,
-    now,
-  }: Admission): Promise<Changed | InviteRefusal | MembershipRefusal> {
-    const { countUse, noteUse, admit } = this.#statements;
-    const { id, name, invite } = membership;
-    return this.#change((next) => {
-      const before = this.#member(id);
-      if (countsUse && before !== undefined && isRepeated(before, membership))
-        return { member: before, seq: before.memberSeq };
-      const refused = this.#refusal(membership, before);
-      if (refused !== undefined) return refused;
-      if (countsUse && countUse.run(invite, now).changes === 0) return this.#inviteRefusal(invite, now);
-      // It was used, and this database does not know: it is of a backup from before.
-      if (!countsUse && before?.membership.invite !== invite) noteUse.run(invite);
-      const seq = next();
-      admit.run(id, name, invite, JSON.stringify(membership), seq, now, seq);
-      return this.#changed(id, seq);
-    });
+  async admit(admission: Admission): Promise<Changed | InviteRefusal | MembershipRefusal> {
+    return this.#change((next) => this.#follow(admit(this.#standing(admission.membership), admission), next));
   }
 
   async amend(membership: Membership): Promise<Changed | MembershipRefusal> {
-    const { id, name } = membership;
-    return this.#change((next) => {
-      const before = this.#member(id);
-      const refused = before?.status === 'left' ? 'older' : this.#refusal(membership, before);
-      if (refused !== undefined) return refused;
-      const seq = next();
-      this.#statements.amend.run(name, JSON.stringify(membership), seq, seq, seq, id);
-      return this.#changed(id, seq);
-    });
-  }
-
-  /** Why a membership does not count, in the transaction that is open. */
-  #refusal(membership: Membership, before: Member | undefined): MembershipRefusal | undefined {
-    const { id, name, serial } = membership;
-    const { removed, leaveOf: left, holder } = this.#statements;
-    if (removed.get(id) !== undefined) return 'removed';
-    const leave = left.get(id);
-    if (leave !== undefined && leaveEnds(leaveOf(leave), membership)) return 'older';
-    if (serial <= (before?.membership.serial ?? 0)) return 'older';
-    return holder.get(name, id) === undefined ? undefined : 'name-taken';
-  }
-
-  #inviteRefusal(id: string, now: number): InviteRefusal {
-    const row = this.#statements.invite.get(id);
-    if (row === undefined) return 'unknown';
-    const { grant, revokedAt } = inviteOf(row);
-    if (revokedAt !== undefined) return 'revoked';
-    return grant.expiresAt <= now ? 'expired' : 'used-up';
+    return this.#change((next) => this.#follow(amend(this.#standing(membership), membership), next));
   }
 
   async saveRecord(record: PeerRecord): Promise<Changed | undefined> {
-    return this.#change((next) => {
-      const member = this.#member(record.id);
-      if (member === undefined || (member.record?.seq ?? -1) >= record.seq) return undefined;
-      const seq = next();
-      this.#statements.record.run(JSON.stringify(record), seq, record.id);
-      return this.#changed(record.id, seq);
-    });
+    return this.#change((next) => this.#follow(publish(this.#member(record.id), record), next));
   }
 
   async leave(id: string, signed?: Leave): Promise<Ended> {
     return this.#change((next) => {
       const seq = next();
       if (signed !== undefined) this.#statements.saveLeave.run(id, JSON.stringify(signed), seq);
-      const member = this.#member(id);
-      const ends =
-        member?.status === 'member' && (signed === undefined || leaveEnds(signed, member.membership));
-      return { member: ends ? this.#end(id, 'left', seq) : undefined, seq };
+      return { member: this.#save(afterLeave(this.#member(id), signed, seq)), seq };
     });
   }
 
@@ -178,13 +115,8 @@ export class SqliteRegistry implements Registry {
     return this.#change((next) => {
       const seq = next();
       this.#statements.addRemoval.run(number, id, JSON.stringify(removal), seq);
-      return { member: this.#end(id, 'removed', seq), seq };
+      return { member: this.#save(afterRemoval(this.#member(id), seq)), seq };
     });
-  }
-
-  #end(id: string, status: 'left' | 'removed', seq: number): Member | undefined {
-    this.#statements.end.run(status, seq, id);
-    return this.#member(id);
   }
 
   async savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved> {
@@ -217,21 +149,20 @@ export class SqliteRegistry implements Registry {
   }
 
   async removals(): Promise<Removal[]> {
-    return this.#statements.removals.all().map(removalOf);
+    return this.#statements.removals.all(-1).map(removalOf);
   }
 
   async leaves(): Promise<Leave[]> {
-    return this.#statements.leaves.all().map(leaveOf);
+    return this.#statements.leaves.all(-1).map(leaveOf);
   }
 
   async addInvite(grant: InviteGrant): Promise<void> {
-    const { invite, createdAt, expiresAt, uses } = grant;
-    this.#statements.addInvite.run(invite, JSON.stringify(grant), createdAt, expiresAt, uses);
+    this.#statements.addInvite.run(...valuesOfInvite(grant));
   }
 
   async invite(id: string): Promise<InviteEntry | undefined> {
     const row = this.#statements.invite.get(id);
-    return row === undefined ? undefined : inviteOf(row);
+    return row && inviteOf(row);
   }
 
   async invites(): Promise<InviteEntry[]> {
@@ -239,51 +170,39 @@ export class SqliteRegistry implements Registry {
   }
 
   async revokeInvite(id: string, now: number): Promise<boolean> {
-    return this.#statements.revoke.run(now, id).changes > 0;
-  }
-
-  async trustedTime(server: string): Promise<SavedTrust | undefined> {
-    return parseTrust(this.#meta.get(`trusted_time ${server}`));
-  }
-
-  async saveTrustedTime(server: string, trust: SavedTrust): Promise<void> {
-    this.#meta.set(`trusted_time ${server}`, JSON.stringify(trust));
-  }
-
-  async serverRecord(): Promise<ServerRecord | undefined> {
-    return this.#read('server_record', parseServerRecord);
-  }
-
-  async saveServerRecord(record: ServerRecord): Promise<void> {
-    this.#meta.set('server_record', JSON.stringify(record));
-  }
-
-  async listenedAt(server: string): Promise<ListenedAt | undefined> {
-    return this.#read(`listened_at ${server}`, parseListenedAt);
-  }
-
-  async saveListenedAt(server: string, listened: ListenedAt): Promise<void> {
-    this.#meta.set(`listened_at ${server}`, JSON.stringify(listened));
-  }
-
-  #read<T>(key: string, parse: (value: unknown) => T): T | undefined {
-    const json = this.#meta.get(key);
-    return json === undefined ? undefined : storedJson(json, key, parse);
+    return this.#statements.revokeInvite.run(id, now).changes > 0;
   }
 
   #member(id: string): Member | undefined {
     const row = this.#statements.member.get(id);
-    return row === undefined ? undefined : memberOf(row);
+    return row && memberOf(row);
   }
 
-  #changed(id: string, seq: number): Changed {
-    const member = this.#member(id);
-    if (member === undefined) throw new Error('a member that was changed has a row');
-    return { member, seq };
+  #standing({ id, name, invite }: Membership): Standing {
+    const row = this.#statements.standing.get(id, name, invite);
+    if (row === undefined) throw new Error('a standing is one row');
+    return standingOf(row);
+  }
+
+  #follow<Answer>(ruling: Ruling<Answer>, next: Next): Answer | Changed {
+    if ('answer' in ruling) return ruling.answer;
+    const seq = next();
+    const member = ruling.becomes(seq);
+    if (ruling.usesInvite) this.#statements.useInvite.run(member.membership.invite);
+    return { member: this.#save(member), seq };
+  }
+
+  #save(member: MemberToStore): Member;
+  #save(member: MemberToStore | undefined): Member | undefined;
+  #save(member: MemberToStore | undefined): Member | undefined {
+    if (member === undefined) return undefined;
+    const { addMember, changeMember } = this.#statements;
+    const row = (member.handle === undefined ? addMember : changeMember).get(...valuesOf(member));
+    return { ...member, handle: integerIn(row, 'handle') };
   }
 
   /** One transaction. @param work calls `next` for the position of what it changes */
-  #change<T>(work: (next: (least?: number) => number) => T): T {
+  #change<T>(work: (next: Next) => T): T {
     let seq = 0;
     const result = this.#database.transaction(() => {
       const last = Math.max(this.#seq, this.#storedSeq());
@@ -302,47 +221,16 @@ export class SqliteRegistry implements Registry {
   }
 }
 
-const removalOf = (row: Row): Removal => storedJson(textIn(row, 'removal'), 'removal', parseRemoval);
-const leaveOf = (row: Row): Leave => storedJson(textIn(row, 'document'), 'leave', parseLeave);
+function runsOf(json: string | undefined): Run[] | undefined {
+  return json === undefined ? undefined : storedJson(json, 'runs', parseRuns);
+}
 
 const STATEMENTS = {
-  members: 'SELECT * FROM members ORDER BY handle',
-  member: 'SELECT * FROM members WHERE id = ?',
+  ...REGISTRY_STATEMENTS,
   changed: `
     SELECT * FROM members WHERE member_seq > ?1 OR record_seq > ?1 OR presence_seq > ?1 ORDER BY handle`,
-  removalsAfter: 'SELECT removal FROM removals WHERE seq > ? ORDER BY number, id',
-  leavesAfter: 'SELECT document FROM leaves WHERE seq > ? ORDER BY id',
-  removed: 'SELECT 1 FROM removals WHERE id = ?',
-  leaveOf: 'SELECT document FROM leaves WHERE id = ?',
-  holder: `SELECT 1 FROM members WHERE name = ? AND status <> 'removed' AND id <> ?`,
-  // A new membership takes record and presence along to its seq: a reader of the changes in order never meets
-  // a handle before its member. A machine that joins again keeps its handle.
-  admit: `
-    INSERT INTO members (id, name, invite, status, membership, member_seq, presence, last_seen, presence_seq)
-    VALUES (?, ?, ?, 'member', ?, ?, 'lost', ?, ?)
-    ON CONFLICT (id) DO UPDATE SET
-      name = excluded.name, invite = excluded.invite, status = 'member', membership = excluded.membership,
-      member_seq = excluded.member_seq, record_seq = min(record_seq, 1) * excluded.member_seq,
-      presence = excluded.presence, presence_seq = excluded.presence_seq`,
-  amend: `
-    UPDATE members SET name = ?, membership = ?, member_seq = ?,
-      record_seq = min(record_seq, 1) * ?, presence_seq = ? WHERE id = ?`,
-  record: 'UPDATE members SET record = ?, record_seq = ? WHERE id = ?',
-  end: `UPDATE members SET status = ?, presence = 'gone', presence_seq = ? WHERE id = ?`,
   presence: `
     UPDATE members SET presence = ?, last_seen = ?, software = ?, presence_seq = ?
     WHERE handle = ? AND status = 'member' AND presence_seq < ?`,
   heartbeat: 'UPDATE members SET heartbeat = ?, heartbeat_at = ? WHERE id = ?',
-  removals: 'SELECT removal FROM removals ORDER BY number, id',
-  addRemoval: 'INSERT INTO removals (number, id, removal, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  leaves: 'SELECT document FROM leaves ORDER BY id',
-  saveLeave: 'INSERT OR REPLACE INTO leaves (id, document, seq) VALUES (?, ?, ?)',
-  addInvite: 'INSERT INTO invites (id, grant_json, created_at, expires_at, uses) VALUES (?, ?, ?, ?, ?)',
-  invite: 'SELECT * FROM invites WHERE id = ?',
-  invites: 'SELECT * FROM invites ORDER BY created_at, id',
-  countUse: `
-    UPDATE invites SET used = used + 1
-    WHERE id = ? AND revoked_at IS NULL AND expires_at > ? AND used < uses`,
-  noteUse: 'UPDATE invites SET used = used + 1 WHERE id = ?',
-  revoke: 'UPDATE invites SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
 };
