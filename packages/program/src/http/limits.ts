@@ -4,8 +4,8 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 /**
- * Connections. Of one address: ten browsers with six each; those of this machine and of a stated proxy have all. In all: a small
- * part of what the network port may have. One more takes the place of an idle one.
+ * Connections. Of one address: ten browsers with six each; this machine and a stated proxy are bounded with all others alone. In all:
+ * a small part of what the network port may have. One more takes the place of an idle one, of the address that has most.
  */
 export const HTTP_CONNECTIONS = { perHolder: 64, inAll: 512 } as const;
 
