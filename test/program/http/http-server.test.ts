@@ -1,9 +1,12 @@
 import { LOCAL_CALLER } from '@filer/program';
-import { describe, expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { connect } from 'node:net';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { itemsAnswer } from '../../../packages/program/src/http/api-routes.ts';
+import { HTTP_REQUESTS } from '../../../packages/program/src/http/limits.ts';
 import type { RouteRequest } from '../../../packages/program/src/http/route.ts';
 import type { Served } from '../../../packages/program/src/rpc/implement.ts';
-import { smallServer, unread } from './small-server.ts';
+import { smallServer, TOKEN, unread } from './small-server.ts';
 
 /** Tells items until no one takes them. */
 function teller(): { readonly tell: Served; readonly stopped: Promise<unknown> } {
@@ -44,4 +47,57 @@ test('items that no one reads end when their reader goes away', async () => {
   expect((await itemsAnswer(tell, {}, known as RouteRequest)).status).toBe(200);
   gone.abort();
   await stopped;
+});
+
+/** Sends requests on one connection without waiting. @returns how many answers have each status */
+async function statuses(url: string, count: number, ...headers: string[]): Promise<Record<string, number>> {
+  const { port } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  const ask = (last: boolean): string =>
+    [
+      'GET /api/document HTTP/1.1',
+      `host: 127.0.0.1:${port}`,
+      ...headers,
+      `connection: ${last ? 'close' : 'keep-alive'}`,
+      '',
+      '',
+    ].join('\r\n');
+  socket.write(ask(false).repeat(count - 1) + ask(true));
+  const counts: Record<string, number> = {};
+  for (const [, status = ''] of (await text(socket)).matchAll(/HTTP\/1\.1 (\d{3}) /g))
+    counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+describe('the store is asked', () => {
+  test('for so many wrong tokens of one address, and not again until there was time', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    let asked = 0;
+    const byDigest = (): Promise<undefined> => {
+      asked++;
+      return Promise.resolve(undefined);
+    };
+    const { url } = await smallServer({}, { tokens: { byDigest } });
+    const { atOnce } = HTTP_REQUESTS;
+    const found = await statuses(url, atOnce + 10, 'authorization: Bearer wrong');
+    expect([found, asked]).toEqual([{ 401: atOnce, 429: 10 }, atOnce]);
+  });
+
+  test('as often as a token may ask, where it is right', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { url } = await smallServer({});
+    const { atOnce } = HTTP_REQUESTS;
+    const right = `authorization: Bearer ${TOKEN}`;
+    let found = await statuses(url, atOnce / 2, 'authorization: Bearer wrong');
+    expect(found).toEqual({ 401: atOnce / 2 });
+    found = {};
+    for (let number = 0; number < atOnce + 10; number += 10) {
+      for (const [status, count] of Object.entries(await statuses(url, 10, right)))
+        found[status] = (found[status] ?? 0) + count;
+    }
+    expect(found).toEqual({ 200: atOnce, 429: 10 });
+  });
 });

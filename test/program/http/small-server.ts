@@ -6,6 +6,7 @@ import {
   openHttp,
   type Caller,
   type HttpOptions,
+  type Tokens,
 } from '@filer/program';
 import * as v from 'valibot';
 import { onTestFinished } from 'vitest';
@@ -13,7 +14,7 @@ import type { Served } from '../../../packages/program/src/rpc/implement.ts';
 import { method, NO_PARAMS } from '../../../packages/program/src/rpc/method.ts';
 
 /** The only token. */
-const TOKEN = 'token-of-a-test';
+export const TOKEN = 'token-of-a-test';
 const CALLER: Caller = { id: 'anna', name: 'anna', role: 'admin' };
 
 const contract = {
@@ -34,7 +35,7 @@ export interface SmallServer {
 /** Serves two methods and a stream of events to one token. */
 export async function smallServer(
   methods: { readonly items?: Served; readonly document?: Served },
-  options: Partial<HttpOptions> = {},
+  options: Partial<Omit<HttpOptions, 'tokens'>> & { readonly tokens?: Partial<Tokens> } = {},
 ): Promise<SmallServer> {
   const faults: unknown[] = [];
   const listeners = new Set<(id: string) => void>();

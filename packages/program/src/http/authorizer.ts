@@ -86,13 +86,7 @@ export class Authorizer {
     c.set('route', routePath(c));
     const facts = this.factsOf(c);
     const admitted = await this.#admitted(c, facts);
-    const charged = this.#charge(admitted?.caller.id ?? addressBlockOf(facts.remote));
-    if (charged !== undefined) return charged;
-    if (admitted === undefined) {
-      const answer = refusal(401, 'refused', 'this needs a token: `dashboard` prints a link with one');
-      answer.headers.set('www-authenticate', 'Bearer');
-      return answer;
-    }
+    if (admitted instanceof Response) return admitted;
     const { caller, hasCookie } = admitted;
     const foreign = siteRefusal(c.env.incoming, facts, changes, hasCookie);
     if (foreign !== undefined) return foreign;
@@ -134,19 +128,35 @@ export class Authorizer {
     return refusal(429, 'rate-limited', 'too many requests: wait a moment');
   }
 
-  async #admitted(c: RequestContext, { isSecure }: RequestFacts): Promise<Admitted | undefined> {
+  /** @returns the answer to who is not let in */
+  async #admitted(c: RequestContext, { isSecure, remote }: RequestFacts): Promise<Admitted | Response> {
     const { tokens } = this.#options;
+    const block = addressBlockOf(remote);
     const bearer = /^Bearer ([\w-]{1,256})$/i.exec(c.req.header('authorization') ?? '')?.[1];
     if (bearer !== undefined) {
+      // Each counts as a wrong one until the store has found it: it is not asked more often than that.
+      const wrong = `${block} wrong token`;
+      const charged = this.#charge(wrong);
+      if (charged !== undefined) return charged;
       const caller = await tokens.byDigest(digestOfToken(bearer));
-      return caller === undefined ? undefined : { caller, hasCookie: false };
+      if (caller === undefined) return stranger();
+      this.#requests.take(wrong, -1, performance.now());
+      return this.#charge(caller.id) ?? { caller, hasCookie: false };
     }
     const inQuery = c.req.method === 'GET' ? c.req.query('session') : undefined;
     const key = c.req.header(SESSION_HEADER) ?? inQuery;
     const id = this.#cookies().read(c.req.header('cookie'), key, isSecure);
+    const charged = this.#charge(id ?? block);
+    if (charged !== undefined) return charged;
     const caller = id === undefined ? undefined : await tokens.byId(id);
-    return caller === undefined ? undefined : { caller, hasCookie: true };
+    return caller === undefined ? stranger() : { caller, hasCookie: true };
   }
+}
+
+function stranger(): Response {
+  const answer = refusal(401, 'refused', 'this needs a token: `dashboard` prints a link with one');
+  answer.headers.set('www-authenticate', 'Bearer');
+  return answer;
 }
 
 function requestOf(c: RequestContext, signal: AbortSignal): RouteRequest {

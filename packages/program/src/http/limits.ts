@@ -29,7 +29,7 @@ export const HTTP_KEEP_ALIVE_MS = 30_000;
 /** A connection on which nothing moves, in ms: longer than the default time of an alarm program. */
 export const HTTP_SILENT_MS = 120_000;
 
-/** Requests of one token; without one of an address at each route. A page with all of its files and documents takes 20. */
+/** Requests of one token; of one address with wrong tokens, and at each route without one. A page with all of its files and documents takes 20. */
 export const HTTP_REQUESTS = { atOnce: 500, perSecond: 100 } as const;
 
 /** Calls of one token that are in work: what a page with several panels asks at once; and of all tokens. */
