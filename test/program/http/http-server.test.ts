@@ -1,6 +1,8 @@
 import { LOCAL_CALLER } from '@filer/program';
 import { text } from 'node:stream/consumers';
+import { get } from 'node:http';
 import { connect } from 'node:net';
+import { aborted } from '@filer/protocol';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { itemsAnswer } from '../../../packages/program/src/http/api-routes.ts';
 import { HTTP_REQUESTS } from '../../../packages/program/src/http/limits.ts';
@@ -43,7 +45,11 @@ describe('HEAD', () => {
 test('items that no one reads end when their reader goes away', async () => {
   const { tell, stopped } = teller();
   const gone = new AbortController();
-  const known: Pick<RouteRequest, 'caller' | 'signal'> = { caller: LOCAL_CALLER, signal: gone.signal };
+  const known: Pick<RouteRequest, 'caller' | 'signal' | 'lasts'> = {
+    caller: LOCAL_CALLER,
+    signal: gone.signal,
+    lasts: () => undefined,
+  };
   expect((await itemsAnswer(tell, {}, known as RouteRequest)).status).toBe(200);
   gone.abort();
   await stopped;
@@ -69,6 +75,28 @@ async function statuses(url: string, count: number, ...headers: string[]): Promi
     counts[status] = (counts[status] ?? 0) + 1;
   return counts;
 }
+
+test.each(['items', 'document'] as const)(
+  '%s are in work until their method has ended, also when its reader went away',
+  async (name) => {
+    const begun = Promise.withResolvers<AbortSignal>();
+    const end = Promise.withResolvers<null>();
+    const deaf: Served = (_, { signal }) => {
+      begun.resolve(signal);
+      return end.promise;
+    };
+    const { url, http } = await smallServer({ [name]: deaf });
+    const asking = get(`${url}/api/${name}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    asking.on('error', () => undefined);
+    const signal = await begun.promise;
+    asking.destroy();
+    await aborted(signal);
+    await new Promise(setImmediate);
+    expect(http.told.calls).toBe(1);
+    end.resolve(null);
+    while (http.told.calls > 0) await new Promise(setImmediate);
+  },
+);
 
 describe('the store is asked', () => {
   test('for so many wrong tokens of one address, and not again until there was time', async () => {

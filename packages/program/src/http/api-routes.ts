@@ -34,7 +34,7 @@ export async function documentAnswer(
 export async function itemsAnswer(
   method: Served,
   params: unknown,
-  { caller = LOCAL_CALLER, signal }: RouteRequest,
+  { caller = LOCAL_CALLER, signal, lasts }: RouteRequest,
 ): Promise<Response> {
   const stream = new TextStream();
   // One that reads nothing, as for HEAD, would hold the method for good.
@@ -62,7 +62,7 @@ export async function itemsAnswer(
     clearInterval(alive);
     await stream.end();
   };
-  void ending();
+  lasts(ending());
   try {
     await Promise.race([begun.promise, result]);
   } catch (error) {

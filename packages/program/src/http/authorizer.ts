@@ -74,10 +74,10 @@ export class Authorizer {
     if (charged !== undefined) return charged;
     const controller = new AbortController();
     c.env.outgoing.once('close', () => controller.abort(gone()));
-    return await work(requestOf(c, controller.signal));
+    return await work(requestOf(c, controller.signal, () => undefined));
   }
 
-  /** Serves who may; what is in work is counted for the token until its answer is read. */
+  /** Serves who may; what is in work is counted for the token until it has ended and its answer is read. */
   async guarded(
     c: RequestContext,
     { role, changes = false, isStream = false }: Needed,
@@ -103,13 +103,25 @@ export class Authorizer {
     // It may have gone while its token was looked up; then nothing would tell its end.
     if (outgoing.destroyed) throw gone();
     const call = (isStream ? this.#streams : this.#calls).begin(caller.id);
+    const closed = Promise.withResolvers<void>();
     outgoing.once('close', () => {
-      call.end();
       call.abort(gone());
+      closed.resolve();
     });
     // An answer that is ended early is cut, and not closed as if it were whole.
     call.signal.addEventListener('abort', () => void outgoing.destroy(), { once: true });
-    return await work({ ...requestOf(c, call.signal), caller });
+    let parts = 0;
+    const lasts = (part: Promise<unknown>): void => {
+      parts++;
+      const end = (): void => {
+        if (--parts === 0) call.end();
+      };
+      part.then(end, end);
+    };
+    lasts(closed.promise);
+    const working = (async () => await work({ ...requestOf(c, call.signal, lasts), caller }))();
+    lasts(working);
+    return await working;
   }
 
   /** Ends what is in work. */
@@ -159,13 +171,14 @@ function stranger(): Response {
   return answer;
 }
 
-function requestOf(c: RequestContext, signal: AbortSignal): RouteRequest {
+function requestOf(c: RequestContext, signal: AbortSignal, lasts: RouteRequest['lasts']): RouteRequest {
   return {
     caller: undefined,
     params: c.req.param(),
     url: new URL(c.req.url),
     incoming: c.env.incoming,
     signal,
+    lasts,
   };
 }
 

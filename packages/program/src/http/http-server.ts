@@ -190,20 +190,24 @@ export class HttpServer implements HttpService {
     return Response.json({ ...caller, key }, { headers: { 'set-cookie': cookie } });
   }
 
-  #stream(c: RequestContext, { caller, signal, url }: RouteRequest & { readonly caller: Caller }): Response {
+  #stream(
+    c: RequestContext,
+    { caller, signal, url, lasts }: RouteRequest & { readonly caller: Caller },
+  ): Response {
     const { events, tokens, streamTimes, onFault } = this.#options;
     const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
     if (c.req.method === 'HEAD') return new Response(null, { headers });
     const stream = new TextStream();
     const since = c.req.header('last-event-id') ?? url.searchParams.get('since') ?? undefined;
     const isWelcome = async (): Promise<boolean> => (await tokens.byId(caller.id)) !== undefined;
-    void streamEvents(events, stream, since?.slice(0, 64), isWelcome, signal, streamTimes)
+    const written = streamEvents(events, stream, since?.slice(0, 64), isWelcome, signal, streamTimes)
       .then(() => stream.end())
       .catch((error: unknown) => {
         // A reader that went away, a token that was revoked, and a server that stops have cut it already.
         if (!signal.aborted) onFault(error);
         c.env.outgoing.destroy();
       });
+    lasts(written);
     return new Response(stream.body, { headers });
   }
 }

@@ -13,6 +13,8 @@ export interface RouteRequest {
   readonly incoming: IncomingMessage;
   /** Aborted when the client has gone away, its token is revoked, or the server stops. */
   readonly signal: AbortSignal;
+  /** Counts the request as in work until this has settled, too: what continues behind an answer that has begun. */
+  readonly lasts: (work: Promise<unknown>) => void;
 }
 
 /** A route of one program, beside those that its contract gives. */
