@@ -2,7 +2,7 @@ import { LOCAL_CALLER } from '@filer/program';
 import { text } from 'node:stream/consumers';
 import { get } from 'node:http';
 import { connect } from 'node:net';
-import { aborted } from '@filer/protocol';
+import { aborted, FilerError } from '@filer/protocol';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { itemsAnswer } from '../../../packages/program/src/http/api-routes.ts';
 import { HTTP_REQUESTS } from '../../../packages/program/src/http/limits.ts';
@@ -128,4 +128,23 @@ describe('the store is asked', () => {
     }
     expect(found).toEqual({ 200: atOnce, 429: 10 });
   });
+});
+
+test('a stream of events outlives a store that cannot be read, which is no fault of this program', async () => {
+  const thrice = Promise.withResolvers<void>();
+  let asked = 0;
+  const byId = (): Promise<undefined> => {
+    if (++asked === 3) thrice.resolve();
+    return Promise.reject(new FilerError('no-space', 'the store fails, in a test'));
+  };
+  const { url, http, faults } = await smallServer(
+    {},
+    { tokens: { byId }, streamTimes: { deltaMs: 1, heartbeatMs: 1 } },
+  );
+  const answer = await fetch(`${url}/api/events`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  const read = answer.text();
+  await Promise.race([thrice.promise, read]);
+  expect(http.told.streams).toBe(1);
+  await Promise.all([http.close(), expect(read).rejects.toThrow('terminated')]);
+  expect(faults).toEqual([]);
 });

@@ -199,12 +199,20 @@ export class HttpServer implements HttpService {
     if (c.req.method === 'HEAD') return new Response(null, { headers });
     const stream = new TextStream();
     const since = c.req.header('last-event-id') ?? url.searchParams.get('since') ?? undefined;
-    const isWelcome = async (): Promise<boolean> => (await tokens.byId(caller.id)) !== undefined;
+    const isWelcome = async (): Promise<boolean> => {
+      try {
+        return (await tokens.byId(caller.id)) !== undefined;
+      } catch (error) {
+        // A store that cannot be read says nothing about the token.
+        if (error instanceof FilerError) return true;
+        throw error;
+      }
+    };
     const written = streamEvents(events, stream, since?.slice(0, 64), isWelcome, signal, streamTimes)
       .then(() => stream.end())
       .catch((error: unknown) => {
         // A reader that went away, a token that was revoked, and a server that stops have cut it already.
-        if (!signal.aborted) onFault(error);
+        if (!signal.aborted && !(error instanceof FilerError)) onFault(error);
         c.env.outgoing.destroy();
       });
     lasts(written);
