@@ -114,6 +114,15 @@ test('a token that has expired lets no one in', async () => {
   expect((await api.get('/api/status', token)).status).toBe(401);
 });
 
+test('the session of a browser lasts as long as its link', async () => {
+  const { token } = await api.network.server.tokens.add('wall', 'read', 90 * 24 * 3_600_000);
+  const { headers, body } = await api.post('/session', undefined, { token });
+  const [, seconds = ''] = /Max-Age=(\d+)/.exec(headers['set-cookie']?.[0] ?? '') ?? [];
+  expect(Number(seconds)).toBeGreaterThan(89 * 24 * 3_600);
+  expect(Number(seconds)).toBeLessThanOrEqual(90 * 24 * 3_600);
+  expect(JSON.parse(body)).toMatchObject({ name: 'wall', role: 'read' });
+});
+
 describe('ip-server dashboard', () => {
   test('prints a link that holds its token behind a #, and no command shows it again', async () => {
     const { stdout } = await api.network.runServer(

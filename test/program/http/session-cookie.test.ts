@@ -15,6 +15,16 @@ test('a cookie is good after a restart, until its time is over', () => {
   expect(at(SESSION_MS)).toBeUndefined();
 });
 
+test('a cookie ends with its token, where that has an end', () => {
+  const endsAt = 90 * 24 * 3_600_000 + 1_000;
+  const { cookie, key } = sessionCookies(KEY, 'ip-server-1', () => 1_000).begin('token', false, endsAt);
+  expect(cookie).toMatch(/Max-Age=7776000$/);
+  const [pair = ''] = cookie.split(';');
+  const at = (now: number) => sessionCookies(KEY, 'ip-server-1', () => now).read(pair, key, false);
+  expect(at(endsAt - 1)).toBe('token');
+  expect(at(endsAt)).toBeUndefined();
+});
+
 test('one of another server, port or scheme is not', () => {
   const mine = sessionCookies(KEY, 'ip-server-1', () => 0);
   const [plain, key] = begin(mine);

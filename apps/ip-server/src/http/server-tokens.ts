@@ -76,9 +76,9 @@ export class ServerTokens implements Tokens {
   async #letIn(token: StoredToken | undefined): Promise<Caller | undefined> {
     const now = this.#now();
     if (token === undefined || token.expiresAt <= now) return undefined;
-    const { id, name, role, usedAt = 0 } = token;
+    const { id, name, role, expiresAt, usedAt = 0 } = token;
     if (now - usedAt >= USED_EVERY_MS) await this.#used(id, now);
-    return { id, name, role };
+    return { id, name, role, expiresAt };
   }
 
   /** A store that cannot write lets in nevertheless: who looks why must not be locked out. */

@@ -186,7 +186,7 @@ export class HttpServer implements HttpService {
       return refusal(401, 'refused', 'this token is unknown, revoked or expired: make a new link');
     }
     this.#options.log.info('a session has begun', { from: facts.remote, id: caller.id, name: caller.name });
-    const { cookie, key } = this.#cookies.begin(caller.id, facts.isSecure);
+    const { cookie, key } = this.#cookies.begin(caller.id, facts.isSecure, caller.expiresAt);
     return Response.json({ ...caller, key }, { headers: { 'set-cookie': cookie } });
   }
 

@@ -50,7 +50,7 @@ export const STREAM_DELTA_MS = 1_000;
 /** A comment keeps proxies from closing a quiet stream, in ms; nginx closes after 60 s. */
 export const STREAM_HEARTBEAT_MS = 15_000;
 
-/** A browser that has opened its link stays in for so long, in ms. */
+/** A browser that has opened a link whose token has no end stays in for so long, in ms. */
 export const SESSION_MS = 7 * 24 * 3_600_000;
 
 /** Going down waits so long for answers that are on their way, in ms. */

@@ -15,8 +15,12 @@ import { SESSION_MS } from './limits.ts';
 export const SESSION_HEADER = 'x-filer-session';
 
 export interface SessionCookies {
-  /** The header of an answer that begins a session, and its key. */
-  begin(tokenId: string, isSecure: boolean): { readonly cookie: string; readonly key: string };
+  /** The header of an answer that begins a session, and its key. @param endsAt ms since the epoch @default `SESSION_MS` from now */
+  begin(
+    tokenId: string,
+    isSecure: boolean,
+    endsAt?: number,
+  ): { readonly cookie: string; readonly key: string };
   /** The header of an answer that ends it. */
   end(isSecure: boolean): string;
   /** @param header the cookies of a request @param key what it has as the key @returns the id of the token */
@@ -39,11 +43,12 @@ export function sessionCookies(key: Uint8Array, name: string, now: () => number)
   const header = (value: string, isSecure: boolean, seconds: number): string =>
     `${nameOf(isSecure)}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${isSecure ? '; Secure' : ''}`;
   return {
-    begin: (tokenId, isSecure) => {
-      const text = `${tokenId}.${(now() + SESSION_MS).toString(36)}`;
+    begin: (tokenId, isSecure, endsAt = now() + SESSION_MS) => {
+      const text = `${tokenId}.${endsAt.toString(36)}`;
+      const seconds = Math.max(0, Math.ceil((endsAt - now()) / 1_000));
       const [mac, pageKey] = [macOf('session', text), macOf('key', text)];
       return {
-        cookie: header(`${text}.${mac.toString('base64url')}`, isSecure, SESSION_MS / 1_000),
+        cookie: header(`${text}.${mac.toString('base64url')}`, isSecure, seconds),
         key: pageKey.toString('base64url'),
       };
     },

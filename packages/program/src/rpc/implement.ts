@@ -9,6 +9,8 @@ export interface Caller {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
+  /** When the token ends, in ms since the epoch. @default by itself never */
+  readonly expiresAt?: number;
 }
 
 /** A command on this machine. */
