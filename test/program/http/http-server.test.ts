@@ -1,4 +1,4 @@
-import { LOCAL_CALLER } from '@filer/program';
+import { LOCAL_CALLER, type Tokens } from '@filer/program';
 import { text } from 'node:stream/consumers';
 import { get } from 'node:http';
 import { connect } from 'node:net';
@@ -97,6 +97,37 @@ test.each(['items', 'document'] as const)(
     while (http.told.calls > 0) await new Promise(setImmediate);
   },
 );
+
+describe('a token that ends', () => {
+  const waits: Served = async (_, { emit, signal }) => {
+    await emit('item');
+    await aborted(signal);
+    throw signal.reason;
+  };
+  const ask = (url: string): Promise<Response>[] =>
+    ['/api/items', '/api/events'].map((path) =>
+      fetch(`${url}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } }),
+    );
+
+  test('ends its calls and its streams when it is revoked', async () => {
+    const { url, http, revoke } = await smallServer({ items: waits });
+    const answers = await Promise.all(ask(url));
+    revoke('another');
+    expect(http.told).toEqual({ calls: 1, streams: 1 });
+    const cut = answers.map((answer) => expect(answer.text()).rejects.toThrow('terminated'));
+    revoke('anna');
+    await Promise.all(cut);
+  });
+
+  test('ends them when it expires', async () => {
+    const byDigest: Tokens['byDigest'] = () =>
+      Promise.resolve({ id: 'anna', name: 'anna', role: 'read', expiresAt: Date.now() + 50 });
+    const { url } = await smallServer({ items: waits }, { tokens: { byDigest } });
+    // A busy machine is cut before its answer has come.
+    const texts = ask(url).map(async (answer) => await (await answer).text());
+    await Promise.all(texts.map((each) => expect(each).rejects.toThrow(/terminated|fetch failed/)));
+  });
+});
 
 describe('the store is asked', () => {
   test('for so many wrong tokens of one address, and not again until there was time', async () => {

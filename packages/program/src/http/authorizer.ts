@@ -18,6 +18,9 @@ import { SESSION_HEADER, type SessionCookies } from './session-cookie.ts';
 export type HttpEnv = { Bindings: HttpBindings; Variables: { route?: string } };
 export type RequestContext = Context<HttpEnv>;
 
+/** Timers of Node wait no longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** What a route asks of who calls it. */
 export interface Needed {
   readonly role: Role;
@@ -103,8 +106,18 @@ export class Authorizer {
     // It may have gone while its token was looked up; then nothing would tell its end.
     if (outgoing.destroyed) throw gone();
     const call = (isStream ? this.#streams : this.#calls).begin(caller.id);
+    const { expiresAt } = caller;
+    // One that lasts longer than a timer can wait is cut then: its client comes again.
+    const expiry =
+      expiresAt === undefined
+        ? undefined
+        : setTimeout(
+            () => call.abort(expired()),
+            Math.min(Math.max(0, expiresAt - Date.now()), MAX_TIMER_MS),
+          );
     const closed = Promise.withResolvers<void>();
     outgoing.once('close', () => {
+      clearTimeout(expiry);
       call.abort(gone());
       closed.resolve();
     });
@@ -180,6 +193,10 @@ function requestOf(c: RequestContext, signal: AbortSignal, lasts: RouteRequest['
     signal,
     lasts,
   };
+}
+
+function expired(): FilerError {
+  return new FilerError('refused', 'the token has expired');
 }
 
 function gone(): FilerError {

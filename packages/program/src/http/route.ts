@@ -11,7 +11,7 @@ export interface RouteRequest {
   readonly url: URL;
   /** For a body that is read as it comes. */
   readonly incoming: IncomingMessage;
-  /** Aborted when the client has gone away, its token is revoked, or the server stops. */
+  /** Aborted when the client has gone away, its token is revoked or has expired, or the server stops. */
   readonly signal: AbortSignal;
   /** Counts the request as in work until this has settled, too: what continues behind an answer that has begun. */
   readonly lasts: (work: Promise<unknown>) => void;
