@@ -137,7 +137,8 @@ describe('a browser that has a session', () => {
     for (const path of ['/', '/api/status', '/nothing', '/healthz']) {
       const { headers } = await api.ask(path, { headers: { ...session, origin } });
       expect(headers['access-control-allow-origin']).toBeUndefined();
-      expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+      for (const rule of ["default-src 'none'", "frame-ancestors 'none'"])
+        expect(headers['content-security-policy']).toContain(rule);
       expect(headers['content-security-policy']).not.toContain('unsafe');
       expect(headers['x-content-type-options']).toBe('nosniff');
     }

@@ -1,14 +1,12 @@
 import { LOCAL_CALLER, type Tokens } from '@filer/program';
-import { text } from 'node:stream/consumers';
 import { get } from 'node:http';
-import { connect } from 'node:net';
 import { aborted, FilerError } from '@filer/protocol';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { itemsAnswer } from '../../../packages/program/src/http/api-routes.ts';
 import { HTTP_REQUESTS } from '../../../packages/program/src/http/limits.ts';
 import type { RouteRequest } from '../../../packages/program/src/http/route.ts';
 import type { Served } from '../../../packages/program/src/rpc/implement.ts';
-import { smallServer, TOKEN, unread } from './small-server.ts';
+import { smallServer, statuses, TOKEN, unread } from './small-server.ts';
 
 /** Tells items until no one takes them. */
 function teller(): { readonly tell: Served; readonly stopped: Promise<unknown> } {
@@ -55,27 +53,6 @@ test('items that no one reads end when their reader goes away', async () => {
   await stopped;
 });
 
-/** Sends requests on one connection without waiting. @returns how many answers have each status */
-async function statuses(url: string, count: number, ...headers: string[]): Promise<Record<string, number>> {
-  const { port } = new URL(url);
-  const socket = connect(Number(port), '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
-  const ask = (last: boolean): string =>
-    [
-      'GET /api/document HTTP/1.1',
-      `host: 127.0.0.1:${port}`,
-      ...headers,
-      `connection: ${last ? 'close' : 'keep-alive'}`,
-      '',
-      '',
-    ].join('\r\n');
-  socket.write(ask(false).repeat(count - 1) + ask(true));
-  const counts: Record<string, number> = {};
-  for (const [, status = ''] of (await text(socket)).matchAll(/HTTP\/1\.1 (\d{3}) /g))
-    counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
-}
-
 test.each(['items', 'document'] as const)(
   '%s are in work until their method has ended, also when its reader went away',
   async (name) => {
@@ -112,6 +89,8 @@ describe('a token that ends', () => {
   test('ends its calls and its streams when it is revoked', async () => {
     const { url, http, revoke } = await smallServer({ items: waits });
     const answers = await Promise.all(ask(url));
+    const types = answers.map(({ headers }) => headers.get('content-type'));
+    expect(types).toEqual(['application/x-ndjson', 'text/event-stream']);
     revoke('another');
     expect(http.told).toEqual({ calls: 1, streams: 1 });
     const cut = answers.map((answer) => expect(answer.text()).rejects.toThrow('terminated'));
@@ -140,7 +119,7 @@ describe('the store is asked', () => {
     };
     const { url } = await smallServer({}, { tokens: { byDigest } });
     const { atOnce } = HTTP_REQUESTS;
-    const found = await statuses(url, atOnce + 10, 'authorization: Bearer wrong');
+    const found = await statuses(`${url}/api/document`, atOnce + 10, 'authorization: Bearer wrong');
     expect([found, asked]).toEqual([{ 401: atOnce, 429: 10 }, atOnce]);
   });
 
@@ -150,11 +129,11 @@ describe('the store is asked', () => {
     const { url } = await smallServer({});
     const { atOnce } = HTTP_REQUESTS;
     const right = `authorization: Bearer ${TOKEN}`;
-    let found = await statuses(url, atOnce / 2, 'authorization: Bearer wrong');
+    let found = await statuses(`${url}/api/document`, atOnce / 2, 'authorization: Bearer wrong');
     expect(found).toEqual({ 401: atOnce / 2 });
     found = {};
     for (let number = 0; number < atOnce + 10; number += 10) {
-      for (const [status, count] of Object.entries(await statuses(url, 10, right)))
+      for (const [status, count] of Object.entries(await statuses(`${url}/api/document`, 10, right)))
         found[status] = (found[status] ?? 0) + count;
     }
     expect(found).toEqual({ 200: atOnce, 429: 10 });

@@ -1,4 +1,6 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import {
   createLogger,
   digestOfToken,
@@ -80,4 +82,29 @@ export async function unread(url: string, method = 'GET', token = TOKEN): Promis
   asking.end();
   onTestFinished(() => void asking.destroy());
   return promise;
+}
+
+/** Sends requests on one connection without waiting. @returns how many answers have each status */
+export async function statuses(
+  url: string,
+  count: number,
+  ...headers: string[]
+): Promise<Record<string, number>> {
+  const { port, pathname } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  const ask = (last: boolean): string =>
+    [
+      `GET ${pathname} HTTP/1.1`,
+      `host: 127.0.0.1:${port}`,
+      ...headers,
+      `connection: ${last ? 'close' : 'keep-alive'}`,
+      '',
+      '',
+    ].join('\r\n');
+  socket.write(ask(false).repeat(count - 1) + ask(true));
+  const counts: Record<string, number> = {};
+  for (const [, status = ''] of (await text(socket)).matchAll(/HTTP\/1\.1 (\d{3}) /g))
+    counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
 }
