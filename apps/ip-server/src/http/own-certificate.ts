@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { createWebCertificate, replaceSecretFile, systemCode, type WebCertificate } from '@filer/protocol';
 import type { Home } from '@filer/program';
 
-/** One that ends soon is made again at a start, so that it does not end in a run. */
+/** One that has less left is made again at a start. */
 const RENEWED_BEFORE_MS = 30 * 24 * 3_600_000;
 
 const CERTIFICATE_BEGINS = '-----BEGIN CERTIFICATE-----';
