@@ -26,8 +26,8 @@ function open(
     readonly heartbeatMs?: number;
   } = {},
 ): Opened {
-  const stream = new TextStream();
   const controller = new AbortController();
+  const stream = new TextStream(controller.signal);
   const reader = stream.body.getReader();
   onTestFinished(() => controller.abort());
   const ended = streamEvents(ring, stream, since, () => Promise.resolve(isWelcome), controller.signal, {
@@ -119,4 +119,18 @@ test('a stream ends with the ring', async () => {
   await next();
   ring.end();
   expect(await ended).toBeUndefined();
+});
+
+test('a stream that no one has begun to read ends with its request', async () => {
+  const controller = new AbortController();
+  const stream = new TextStream(controller.signal);
+  const written = streamEvents(
+    new EventRing<Data>(),
+    stream,
+    undefined,
+    () => Promise.resolve(true),
+    controller.signal,
+  );
+  controller.abort(new Error('the reader has gone'));
+  await expect(written).rejects.toThrow('the reader has gone');
 });

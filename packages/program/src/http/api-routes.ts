@@ -1,4 +1,4 @@
-import { aborted, FilerError, Shares } from '@filer/protocol';
+import { FilerError, Shares } from '@filer/protocol';
 import { failureBody } from './http-failure.ts';
 import { jsonInTurns } from './json-in-turns.ts';
 import { HTTP_ANSWER_BYTES, STREAM_HEARTBEAT_MS } from './limits.ts';
@@ -36,9 +36,7 @@ export async function itemsAnswer(
   params: unknown,
   { caller = LOCAL_CALLER, signal, lasts }: RouteRequest,
 ): Promise<Response> {
-  const stream = new TextStream();
-  // One that reads nothing, as for HEAD, would hold the method for good.
-  void aborted(signal).then(() => stream.body.cancel().catch(() => undefined));
+  const stream = new TextStream(signal);
   const begun = Promise.withResolvers<'begun'>();
   const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
   const emit = async (...items: readonly unknown[]): Promise<void> => {

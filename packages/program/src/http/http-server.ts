@@ -197,7 +197,7 @@ export class HttpServer implements HttpService {
     const { events, tokens, streamTimes, onFault } = this.#options;
     const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
     if (c.req.method === 'HEAD') return new Response(null, { headers });
-    const stream = new TextStream();
+    const stream = new TextStream(signal);
     const since = c.req.header('last-event-id') ?? url.searchParams.get('since') ?? undefined;
     const isWelcome = async (): Promise<boolean> => {
       try {
