@@ -22,6 +22,13 @@ export function collectOf(row: Row): Collect {
   };
 }
 
+/** For `COLLECT_STATEMENTS.add`. */
+export function valuesOfCollect(collect: Collect): (string | number | null)[] {
+  const { name, sources, paths, timetable, folder, graceMs, createdAt, nextAt } = collect;
+  const what = [JSON.stringify(sources), JSON.stringify(paths), timetable.kind, timetable.text];
+  return [name, ...what, folder, graceMs, createdAt, nextAt ?? null];
+}
+
 export function runOf(row: Row): CollectRun {
   return {
     number: integerIn(row, 'number'),
@@ -32,6 +39,12 @@ export function runOf(row: Row): CollectRun {
     startedAt: integerIn(row, 'started_at'),
     isLate: integerIn(row, 'is_late') === 1,
   };
+}
+
+/** @param row of `COLLECT_STATEMENTS.begin` */
+export function begunOf(row: Row | undefined): CollectRun {
+  if (row === undefined) throw new Error('a run that was begun has a row');
+  return runOf(row);
 }
 
 export function deliveryOf(row: Row): Delivery {
@@ -54,6 +67,25 @@ export function deliveryOf(row: Row): Delivery {
     reason: row['reason'] === null ? undefined : textIn(row, 'reason'),
     tries: integerIn(row, 'tries'),
   };
+}
+
+/** For `COLLECT_STATEMENTS.changeDelivery`. */
+export function valuesOfDelivery(run: number, delivery: Delivery): (string | number | null)[] {
+  const { peer, state, late, askedAt = null, deliveredAt = null, files, bytes } = delivery;
+  const { filesFailed, failures, code = null, reason = null, tries } = delivery;
+  const delivered = [askedAt, deliveredAt, files, bytes];
+  return [
+    run,
+    peer,
+    state,
+    Number(late),
+    ...delivered,
+    filesFailed,
+    JSON.stringify(failures),
+    code,
+    reason,
+    tries,
+  ];
 }
 
 function failureOf(value: unknown, what: string): FileFailure {

@@ -1,5 +1,14 @@
 import { claimedFolder } from '../collect-folders.ts';
 import {
+  afterAsking,
+  afterDelivery,
+  afterEnd,
+  afterFailure,
+  afterGrace,
+  expected,
+  isOpen,
+} from '../delivery-rules.ts';
+import {
   RUNS_KEPT,
   type BeginRefusal,
   type Collect,
@@ -17,8 +26,6 @@ interface KeptRun {
   run: CollectRun;
   readonly deliveries: Map<string, Delivery>;
 }
-
-const OPEN: ReadonlySet<string> = new Set(['waiting', 'asked', 'failed']);
 
 /** Collects and their ledger in memory. */
 export class MemoryCollectStore implements CollectStore {
@@ -70,17 +77,18 @@ export class MemoryCollectStore implements CollectStore {
   }
 
   async begin(begun: NewRun): Promise<CollectRun | BeginRefusal> {
-    const { expected, delivering, due, id, collect, label, startedAt } = begun;
+    const { delivering, due, id, collect, label, startedAt } = begun;
     if (!this.#collects.has(collect)) return 'no-collect';
     const before = this.#of(collect);
     if (before.some(({ run }) => run.label === label)) return 'label-taken';
     if (due !== undefined && !this.#setNext(collect, due.at, due.next)) return 'not-due';
     for (const kept of before)
       for (const { peer } of kept.deliveries.values())
-        if (!delivering.some((each) => each.run === kept.run.number && each.peer === peer)) miss(kept, peer);
+        if (!delivering.some((each) => each.run === kept.run.number && each.peer === peer))
+          change(kept, peer, (delivery) => afterEnd(delivery, 'missing'));
     const number = ++this.#number;
     const run = { number, id, collect, label, dueAt: due?.at, startedAt, isLate: false };
-    this.#runs.push({ run, deliveries: new Map(expected.map((each) => [each.peer, waiting(each)])) });
+    this.#runs.push({ run, deliveries: new Map(begun.expected.map((each) => [each.peer, expected(each)])) });
     const dropped = new Set(this.#of(collect).slice(0, -RUNS_KEPT));
     this.#runs = this.#runs.filter((each) => !dropped.has(each));
     return run;
@@ -89,17 +97,19 @@ export class MemoryCollectStore implements CollectStore {
   async takeUp(): Promise<void> {
     for (const collect of this.#collects.keys()) {
       const runs = this.#of(collect);
-      for (const kept of runs.slice(0, -1)) for (const peer of kept.deliveries.keys()) miss(kept, peer);
+      for (const kept of runs.slice(0, -1))
+        for (const peer of kept.deliveries.keys())
+          change(kept, peer, (delivery) => afterEnd(delivery, 'missing'));
       const newest = runs.at(-1);
       for (const { peer, state } of newest?.deliveries.values() ?? [])
-        if (newest !== undefined && state === 'asked') change(newest, peer, { state: 'waiting' });
+        if (state === 'asked') change(newest, peer, (delivery) => ({ ...delivery, state: 'waiting' }));
     }
   }
 
   async begun(collect: string): Promise<{ readonly folder: string; readonly label: string }[]> {
     return this.#of(collect).flatMap(({ run: { label }, deliveries }) =>
       [...deliveries.values()]
-        .filter(({ state, askedAt }) => OPEN.has(state) && askedAt !== undefined)
+        .filter((each) => isOpen(each) && each.askedAt !== undefined)
         .map(({ folder }) => ({ folder, label })),
     );
   }
@@ -124,36 +134,26 @@ export class MemoryCollectStore implements CollectStore {
   }
 
   async asked(run: number, peer: string, at: number): Promise<Delivery | undefined> {
-    return change(this.#kept(run), peer, { state: 'asked', askedAt: at });
+    return change(this.#kept(run), peer, (before) => afterAsking(before, at));
   }
 
-  async delivered(run: number, peer: string, { at, files, bytes }: Delivered): Promise<Delivery | undefined> {
-    const kept = this.#kept(run);
-    const before = kept?.deliveries.get(peer);
-    if (before === undefined) return undefined;
-    const delivered: Delivery = {
-      ...{ ...before, state: 'delivered', deliveredAt: at, files, bytes, tries: before.tries + 1 },
-      ...{ filesFailed: 0, failures: [], code: undefined, reason: undefined },
-    };
-    kept?.deliveries.set(peer, delivered);
-    return delivered;
+  async delivered(run: number, peer: string, delivered: Delivered): Promise<Delivery | undefined> {
+    return change(this.#kept(run), peer, (before) => afterDelivery(before, delivered));
   }
 
   async failed(run: number, peer: string, failed: FailedTry): Promise<Delivery | undefined> {
-    const kept = this.#kept(run);
-    const { tries = 0, late = false } = kept?.deliveries.get(peer) ?? {};
-    return change(kept, peer, { ...failed, late: late || failed.state === 'missing', tries: tries + 1 });
+    return change(this.#kept(run), peer, (before) => afterFailure(before, failed));
   }
 
   async gone(run: number, peer: string, state: 'left' | 'removed'): Promise<Delivery | undefined> {
-    return change(this.#kept(run), peer, { state });
+    return change(this.#kept(run), peer, (before) => afterEnd(before, state));
   }
 
   async late(run: number): Promise<Delivery[]> {
     const kept = this.#kept(run);
     if (kept === undefined) return [];
     kept.run = { ...kept.run, isLate: true };
-    for (const peer of kept.deliveries.keys()) change(kept, peer, { late: true });
+    for (const peer of kept.deliveries.keys()) change(kept, peer, afterGrace);
     return sorted(kept);
   }
 
@@ -166,24 +166,16 @@ export class MemoryCollectStore implements CollectStore {
   }
 }
 
-/** Changes a delivery that is open. @returns it as it is now */
-function change(kept: KeptRun | undefined, peer: string, to: Partial<Delivery>): Delivery | undefined {
+/** @returns the delivery as it is now */
+function change(
+  kept: KeptRun | undefined,
+  peer: string,
+  rule: (before: Delivery) => Delivery,
+): Delivery | undefined {
   const before = kept?.deliveries.get(peer);
-  if (before === undefined || !OPEN.has(before.state)) return before;
-  const changed = { ...before, ...to };
-  kept?.deliveries.set(peer, changed);
-  return changed;
-}
-
-function miss(kept: KeptRun, peer: string): void {
-  change(kept, peer, { state: 'missing', late: true });
-}
-
-function waiting({ peer, name, folder }: Expected): Delivery {
-  return {
-    ...{ peer, name, folder, state: 'waiting', late: false, askedAt: undefined, deliveredAt: undefined },
-    ...{ files: 0, bytes: 0, filesFailed: 0, failures: [], code: undefined, reason: undefined, tries: 0 },
-  };
+  const after = before && rule(before);
+  if (after !== undefined) kept?.deliveries.set(peer, after);
+  return after;
 }
 
 function sorted(kept: KeptRun | undefined): Delivery[] {

@@ -1,4 +1,4 @@
-import { textIn, type Database, type Statements } from '@filer/program';
+import { integerIn, textIn, type Database, type Statements } from '@filer/program';
 import { claimedFolder } from '../collect-folders.ts';
 import {
   RUNS_KEPT,
@@ -13,7 +13,9 @@ import {
   type Machine,
   type NewRun,
 } from '../collect-store.ts';
-import { collectOf, deliveryOf, runOf } from '../collect-rows.ts';
+import { begunOf, collectOf, deliveryOf, runOf, valuesOfCollect, valuesOfDelivery } from '../collect-rows.ts';
+import { COLLECT_STATEMENTS, OPEN } from '../collect-statements.ts';
+import { afterAsking, afterDelivery, afterEnd, afterFailure } from '../delivery-rules.ts';
 
 /** Collects and their ledger in the embedded database. */
 export class SqliteCollectStore implements CollectStore {
@@ -31,14 +33,11 @@ export class SqliteCollectStore implements CollectStore {
 
   async get(name: string): Promise<Collect | undefined> {
     const row = this.#statements.get.get(name);
-    return row === undefined ? undefined : collectOf(row);
+    return row && collectOf(row);
   }
 
   async add(collect: Collect): Promise<boolean> {
-    const { name, sources, paths, timetable, folder, graceMs, createdAt, nextAt } = collect;
-    const { kind, text: when } = timetable;
-    const what = [JSON.stringify(sources), JSON.stringify(paths), kind, when, folder] as const;
-    return this.#statements.add.run(name, ...what, graceMs, createdAt, nextAt ?? null).changes > 0;
+    return this.#statements.add.run(...valuesOfCollect(collect)).changes > 0;
   }
 
   async remove(name: string): Promise<boolean> {
@@ -46,7 +45,7 @@ export class SqliteCollectStore implements CollectStore {
   }
 
   async setNext(name: string, before: number, nextAt: number): Promise<boolean> {
-    return this.#statements.setNext.run(nextAt, name, before).changes > 0;
+    return this.#statements.setNext.run(name, before, nextAt).changes > 0;
   }
 
   async claimFolders(root: string, machines: readonly Machine[]): Promise<Expected[]> {
@@ -65,34 +64,29 @@ export class SqliteCollectStore implements CollectStore {
 
   async begin(run: NewRun): Promise<CollectRun | BeginRefusal> {
     const { id, collect, label, startedAt, expected, delivering, due } = run;
-    const { get, begin, labelled, expect, drop, setNext, miss } = this.#statements;
+    const { get, begin, labelled, open, expect, drop, setNext } = this.#statements;
     return this.#database.transaction(() => {
       if (get.get(collect) === undefined) return 'no-collect';
-      if (labelled.get(collect, label, label) !== undefined) return 'label-taken';
-      if (due !== undefined && setNext.run(due.next ?? null, collect, due.at).changes === 0) return 'not-due';
+      if (labelled.get(collect, label) !== undefined) return 'label-taken';
+      if (due !== undefined && setNext.run(collect, due.at, due.next ?? null).changes === 0) return 'not-due';
       const busy = new Set(delivering.map((each) => `${each.run} ${each.peer}`));
-      for (const row of this.#statements.open.all(collect)) {
-        const [before, peer] = [Number(row['run']), textIn(row, 'peer')];
-        if (!busy.has(`${before} ${peer}`)) miss.run(before, peer);
+      for (const row of open.all(collect)) {
+        const [before, peer] = [integerIn(row, 'run'), textIn(row, 'peer')];
+        if (!busy.has(`${before} ${peer}`))
+          this.#change(before, peer, (delivery) => afterEnd(delivery, 'missing'));
       }
-      begin.run(id, collect, label, due?.at ?? null, startedAt);
-      const begun = this.#newest(collect);
-      if (begun === undefined) throw new Error('the run was begun in this transaction');
+      const begun = begunOf(begin.get(id, collect, label, due?.at ?? null, startedAt));
       for (const { peer, name, folder } of expected) expect.run(begun.number, peer, name, folder);
-      drop.run(collect, collect, RUNS_KEPT);
+      drop.run(collect, RUNS_KEPT);
       return begun;
     });
   }
 
   async takeUp(): Promise<void> {
-    const { all, endBefore, wait } = this.#statements;
+    const { endEarlier, wait } = this.#statements;
     this.#database.transaction(() => {
-      for (const { name } of all.all().map(collectOf)) {
-        const newest = this.#newest(name)?.number;
-        if (newest === undefined) continue;
-        endBefore.run(name, newest);
-        wait.run(newest);
-      }
+      endEarlier.run();
+      wait.run();
     });
   }
 
@@ -103,17 +97,13 @@ export class SqliteCollectStore implements CollectStore {
   }
 
   async newest(collect: string): Promise<CollectRun | undefined> {
-    return this.#newest(collect);
-  }
-
-  #newest(collect: string): CollectRun | undefined {
     const row = this.#statements.newest.get(collect);
-    return row === undefined ? undefined : runOf(row);
+    return row && runOf(row);
   }
 
   async run(collect: string, name: string): Promise<CollectRun | undefined> {
-    const row = this.#statements.labelled.get(collect, name, name);
-    return row === undefined ? undefined : runOf(row);
+    const row = this.#statements.labelled.get(collect, name);
+    return row && runOf(row);
   }
 
   async runs(collect: string, limit: number): Promise<CollectRun[]> {
@@ -125,33 +115,29 @@ export class SqliteCollectStore implements CollectStore {
   }
 
   async asked(run: number, peer: string, at: number): Promise<Delivery | undefined> {
-    return this.#changed(run, peer, () => this.#statements.asked.run(at, run, peer));
+    return this.#change(run, peer, (before) => afterAsking(before, at));
   }
 
-  async delivered(run: number, peer: string, { at, files, bytes }: Delivered): Promise<Delivery | undefined> {
-    return this.#changed(run, peer, () => this.#statements.delivered.run(at, files, bytes, run, peer));
+  async delivered(run: number, peer: string, delivered: Delivered): Promise<Delivery | undefined> {
+    return this.#change(run, peer, (before) => afterDelivery(before, delivered));
   }
 
-  async failed(
-    run: number,
-    peer: string,
-    { state, code, reason, filesFailed, failures }: FailedTry,
-  ): Promise<Delivery | undefined> {
-    const texts = [JSON.stringify(failures), code, reason] as const;
-    return this.#changed(run, peer, () =>
-      this.#statements.failed.run(state, filesFailed, ...texts, run, peer),
-    );
+  async failed(run: number, peer: string, failed: FailedTry): Promise<Delivery | undefined> {
+    return this.#change(run, peer, (before) => afterFailure(before, failed));
   }
 
   async gone(run: number, peer: string, state: 'left' | 'removed'): Promise<Delivery | undefined> {
-    return this.#changed(run, peer, () => this.#statements.gone.run(state, run, peer));
+    return this.#change(run, peer, (before) => afterEnd(before, state));
   }
 
-  #changed(run: number, peer: string, change: () => unknown): Delivery | undefined {
+  /** One transaction, or within one. @returns the delivery as it is now */
+  #change(run: number, peer: string, rule: (before: Delivery) => Delivery): Delivery | undefined {
+    const { delivery, changeDelivery } = this.#statements;
     return this.#database.transaction(() => {
-      change();
-      const row = this.#statements.delivery.get(run, peer);
-      return row === undefined ? undefined : deliveryOf(row);
+      const row = delivery.get(run, peer);
+      const after = row && rule(deliveryOf(row));
+      if (after !== undefined) changeDelivery.run(...valuesOfDelivery(run, after));
+      return after;
     });
   }
 
@@ -165,46 +151,12 @@ export class SqliteCollectStore implements CollectStore {
   }
 }
 
-const OPEN = "state IN ('waiting', 'asked', 'failed')";
-
-const OF_RUN = 'WHERE run = ? AND peer = ?';
 const STATEMENTS = {
-  all: 'SELECT * FROM collects ORDER BY name',
-  get: 'SELECT * FROM collects WHERE name = ?',
-  add: 'INSERT INTO collects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  remove: 'DELETE FROM collects WHERE name = ?',
-  setNext: 'UPDATE collects SET next_at = ? WHERE name = ? AND next_at = ?',
-  begin: 'INSERT INTO collect_runs (id, collect, label, due_at, started_at) VALUES (?, ?, ?, ?, ?)',
-  newest: 'SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT 1',
-  expect: "INSERT INTO collect_deliveries (run, peer, name, folder, state) VALUES (?, ?, ?, ?, 'waiting')",
-  drop: `
-    DELETE FROM collect_runs WHERE collect = ? AND number <= (
-      SELECT number FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT 1 OFFSET ?)`,
+  ...COLLECT_STATEMENTS,
   open: `
     SELECT run, peer FROM collect_deliveries
     WHERE run IN (SELECT number FROM collect_runs WHERE collect = ?) AND ${OPEN}`,
-  begun: `
-    SELECT folder, label FROM collect_deliveries JOIN collect_runs ON number = run
-    WHERE collect = ? AND asked_at IS NOT NULL AND ${OPEN}`,
-  endBefore: `
-    UPDATE collect_deliveries SET state = 'missing', late = 1
-    WHERE run IN (SELECT number FROM collect_runs WHERE collect = ? AND number < ?) AND ${OPEN}`,
-  wait: "UPDATE collect_deliveries SET state = 'waiting' WHERE run = ? AND state = 'asked'",
-  miss: `UPDATE collect_deliveries SET state = 'missing', late = 1 ${OF_RUN} AND ${OPEN}`,
-  labelled: 'SELECT * FROM collect_runs WHERE collect = ? AND (label = ? OR id = ?)',
-  runs: 'SELECT * FROM collect_runs WHERE collect = ? ORDER BY number DESC LIMIT ?',
-  deliveries: 'SELECT * FROM collect_deliveries WHERE run = ? ORDER BY name, peer',
-  delivery: `SELECT * FROM collect_deliveries ${OF_RUN}`,
-  asked: `UPDATE collect_deliveries SET state = 'asked', asked_at = ? ${OF_RUN} AND ${OPEN}`,
-  delivered: `
-    UPDATE collect_deliveries SET state = 'delivered', delivered_at = ?, files = ?, bytes = ?, tries = tries + 1,
-      files_failed = 0, failures = '[]', code = NULL, reason = NULL ${OF_RUN}`,
-  failed: `
-    UPDATE collect_deliveries SET state = ?1, late = max(late, ?1 = 'missing'), files_failed = ?, failures = ?,
-      code = ?, reason = ?, tries = tries + 1 ${OF_RUN} AND ${OPEN}`,
-  gone: `UPDATE collect_deliveries SET state = ? ${OF_RUN} AND ${OPEN}`,
-  runLate: 'UPDATE collect_runs SET is_late = 1 WHERE number = ?',
-  late: `UPDATE collect_deliveries SET late = 1 WHERE run = ? AND ${OPEN}`,
+  expect: "INSERT INTO collect_deliveries (run, peer, name, folder, state) VALUES (?, ?, ?, ?, 'waiting')",
   ownerOf: 'SELECT peer FROM collect_folders WHERE root = ? AND folder = ?',
   own: 'INSERT INTO collect_folders (root, folder, peer) VALUES (?, ?, ?)',
 };
