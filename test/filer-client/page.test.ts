@@ -129,6 +129,57 @@ test('a drop over HTTP becomes a job; one that is refused says why, and keeps no
   );
 });
 
+test('an upload whose answer was lost is sent once, however often the page hands it over', async () => {
+  let erna = await network.add('erna');
+  const link = await linkOf(erna);
+  let session = await sessionOf(link);
+  const body = dropBody([{ path: 'once', content: Buffer.alloc(2_000_000, 7) }]);
+  const id = 'an-id-of-its-own-1';
+  const post = (upload: string, to = link.origin): RequestInit & { url: string } => ({
+    url: `${to}/api/drop?to=bob&upload=${upload}`,
+    method: 'POST',
+    headers: { ...session, origin: to, 'content-type': 'application/octet-stream' },
+    body: new Uint8Array(body),
+  });
+  const ask = async ({ url, ...init }: RequestInit & { url: string }): Promise<unknown> => {
+    const answer = await fetch(url, init);
+    return [answer.status, await answer.json()];
+  };
+  const check = async (upload: string, to = link.origin): Promise<unknown> => {
+    const params = { to: ['bob'], note: '', files: 1, bytes: 9e15, upload };
+    const asked = `${to}/api/drop-check?params=${encodeURIComponent(JSON.stringify(params))}`;
+    return ask({ url: asked, headers: session });
+  };
+  const jobs = async (): Promise<unknown[]> => (await erna.ask('history'))['jobs'] as unknown[];
+
+  expect(await check(id)).toMatchObject([507, { error: { code: 'no-space' } }]);
+  // Several at once, as where the page no longer waits for the first.
+  const first = await Promise.all([ask(post(id)), ask(post(id)), ask(post(id))]);
+  const sent = [200, { job: expect.any(String), files: 1, bytes: 2_000_000 }];
+  expect(first).toEqual([sent, first[0], first[0]]);
+  expect(await ask(post(id))).toEqual(first[0]);
+  const [, { job }] = first[0] as [number, { job: string }];
+  expect(await check(id)).toMatchObject([200, { job, recipients: [{ name: 'bob' }] }]);
+  expect(await jobs()).toHaveLength(1);
+
+  // One that broke off has not come.
+  expect(
+    await ask({ ...post('another-upload-1'), body: new Uint8Array(body.subarray(0, -4)) }),
+  ).toMatchObject([400, {}]);
+  expect(await ask(post('another-upload-1'))).toMatchObject([200, {}]);
+  expect(await jobs()).toHaveLength(2);
+  expect(await ask(post('short'))).toMatchObject([400, { error: { code: 'usage' } }]);
+
+  // It is known after a restart, and only to the session that it is of.
+  await erna.daemon.close();
+  erna = await network.start(erna.home);
+  const { origin } = new URL((await erna.daemon.pageUrl) ?? '');
+  if (origin === link.origin) expect(await check(id)).toMatchObject([200, { job }]);
+  session = await sessionOf(await linkOf(erna));
+  expect(await check(id, origin)).toMatchObject([507, {}]);
+  await erna.daemon.close();
+});
+
 test('no browser adds, replaces or runs a schedule that has a command', async () => {
   const link = await linkOf(anna);
   const session = await sessionOf(link);
@@ -195,6 +246,50 @@ test('a daemon that restarts serves an open page again, on its port and with its
   const { code, stderr } = await off.run('open', '--print');
   expect(code).toBe(6);
   expect(stderr).toContain('http-port');
+});
+
+test('a browser signs out, and open --list and --revoke show and end what the others have', async () => {
+  const link = await linkOf(anna);
+  await anna.run('open', '--revoke', 'all');
+  expect(
+    (await fetch(`${link.origin}/session`, { headers: { authorization: `Bearer ${link.token}` } })).status,
+  ).toBe(401);
+  const next = await linkOf(anna);
+  const [one, two, three] = [await sessionOf(next), await sessionOf(next), await sessionOf(next)];
+  const standing = (session: Record<string, string>) =>
+    fetch(`${next.origin}/api/status`, { headers: session }).then(({ status }) => status);
+  const list = async (): Promise<{ id: string; browser: string }[]> =>
+    (await anna.ask('open', '--list'))['sessions'] as { id: string; browser: string }[];
+  const before = await list();
+  expect(before).toHaveLength(3);
+  expect(before[0]).toMatchObject({ browser: expect.any(String), begunAt: expect.any(String) });
+
+  // Without the key of its page a cookie ends nothing, as it begins nothing.
+  const out = (headers: Record<string, string>) =>
+    fetch(`${next.origin}/session`, { method: 'DELETE', headers: { origin: next.origin, ...headers } });
+  await out({ cookie: one.cookie });
+  expect(await standing(one)).toBe(200);
+  const foreign = await out({ ...one, origin: 'http://evil.example' });
+  expect([foreign.status, await standing(one)]).toEqual([403, 200]);
+  // What was copied from a browser that signs out is of no use.
+  const signedOut = await out(one);
+  expect([signedOut.status, signedOut.headers.getSetCookie()[0]]).toEqual([
+    204,
+    expect.stringContaining('Max-Age=0'),
+  ]);
+  expect([await standing(one), await standing(two)]).toEqual([401, 200]);
+
+  const stream = await fetch(`${next.origin}/api/events`, { headers: two });
+  const [second] = await list();
+  await anna.ask('open', '--revoke', second?.id ?? '');
+  await expect(stream.text()).rejects.toThrow();
+  expect([await standing(two), await standing(three)]).toEqual([401, 200]);
+  const unknown = await anna.run('open', '--revoke', second?.id ?? '');
+  expect([unknown.code, unknown.stderr]).toMatchObject([2, expect.stringContaining(second?.id ?? '-')]);
+  expect((await anna.run('open', '--list')).stdout).toContain(before[2]?.id);
+
+  await anna.run('open', '--revoke', 'all');
+  expect([await standing(three), await list()]).toEqual([401, []]);
 });
 
 test('open without a daemon says how to start one', async () => {

@@ -254,6 +254,36 @@ test.skipIf(isWithout)(
   },
 );
 
+test.skipIf(isWithout)('a drop whose answer does not reach the page is sent once', async () => {
+  // Before the page listens: the daemon has answered, and the page hears that the connection was lost.
+  await page.evaluate(`
+    const { prototype } = XMLHttpRequest;
+    const { open } = prototype;
+    prototype.open = function (...given) {
+      prototype.open = open;
+      this.addEventListener('load', (event) => {
+        event.stopImmediatePropagation();
+        this.dispatchEvent(new ProgressEvent('error'));
+      });
+      open.apply(this, given);
+    };
+  `);
+  const file = join(network.folder, 'unheard');
+  await writeFile(file, 'once');
+  const before = (await jobsOf(anna)).length;
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await dropFiles(target(), [file]);
+  await until(
+    () => Promise.resolve(asked.filter((path) => path.startsWith('/api/drop'))),
+    (drops) => drops.length > 2,
+  );
+  await page.locator('[data-upload]').waitFor({ state: 'detached' });
+  await newestDone(anna, before);
+  expect(asked.filter((path) => path === '/api/drop')).toHaveLength(1);
+  expect((await jobsOf(anna)).length).toBe(before + 1);
+});
+
 test.skipIf(isWithout)('a job that is not there says so, and a share of a command is there', async () => {
   await page.goto(new URL('/?show=history&job=zzzz', page.url()).href);
   await page.getByText('no job has the id "zzzz"').waitFor();
@@ -284,3 +314,11 @@ test.skipIf(isWithout)(
     expect(problems).toEqual([]);
   },
 );
+
+test.skipIf(isWithout)('who signs out has no access, and its address shows nothing', async () => {
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByText('This browser has no access').waitFor();
+  await page.reload();
+  await page.getByText('filer-client open').waitFor();
+  expect((await anna.ask('open', '--list'))['sessions']).toEqual([]);
+});

@@ -168,4 +168,5 @@ export { keepHeapSmall } from './small-heap.ts';
 export { openHttp } from './http/open-http.ts';
 export type { HttpListen, HttpOptions, HttpService } from './http/http-options.ts';
 export { digestOfToken, newToken, type Tokens } from './http/access.ts';
+export { SESSION_MS } from './http/limits.ts';
 export type { Route, RouteRequest } from './http/route.ts';

@@ -2,6 +2,7 @@ import { eventMethods } from './contract/events.ts';
 import { getMethods } from './contract/get.ts';
 import { historyMethods } from './contract/history.ts';
 import { inboxMethods } from './contract/inbox.ts';
+import { pageMethods } from './contract/page.ts';
 import { peerMethods } from './contract/peers.ts';
 import { reportMethods } from './contract/reports.ts';
 import { sendMethods } from './contract/send.ts';
@@ -11,6 +12,7 @@ import { transferMethods } from './contract/transfers.ts';
 /** Everything that can be asked of a filer-client. */
 export const contract = {
   ...peerMethods,
+  ...pageMethods,
   ...sendMethods,
   ...transferMethods,
   ...historyMethods,

@@ -167,6 +167,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   const page = new MachinePage({
     identity: member.identity,
     kept: member.settings,
+    sessions: member.pageSessions,
     httpPort: settings.httpPort,
     version: software,
     events: member.events,

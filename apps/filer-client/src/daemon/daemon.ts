@@ -18,11 +18,12 @@ import type { Drops } from '../send/drops.ts';
 import type { CollectDeliveries } from '../send/collect-deliveries.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import type { PageSession } from '../store/page-session-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 import type { Watches } from '../watch/watches.ts';
 import type { ConnectionList } from './connection-list.ts';
 import type { DaemonPart, OperationContext } from './operation-context.ts';
-import { sendDropped, type DropOutcome, type DropRequest } from './drop.ts';
+import { DropSender, type DropOutcome, type DropRequest, type Upload } from './drop.ts';
 import { operations } from './operations.ts';
 import { awaitSpooled } from './send-spooled.ts';
 
@@ -53,6 +54,7 @@ export class Daemon implements DaemonPart {
   readonly methods: Methods;
   readonly #parts: DaemonParts;
   readonly #context: OperationContext;
+  readonly #dropped: DropSender;
   readonly #stopping = new AbortController();
   /** Gets that no command follows. */
   readonly #gets = new Set<Promise<void>>();
@@ -62,6 +64,7 @@ export class Daemon implements DaemonPart {
   constructor(parts: DaemonParts) {
     this.#parts = parts;
     this.#context = { ...parts, daemon: this };
+    this.#dropped = new DropSender(this.#context, parts.drops);
     void parts.member.over.then((why) => this.#end(why));
     this.methods = implementWith(contract, () => this.#context, operations);
   }
@@ -173,9 +176,13 @@ export class Daemon implements DaemonPart {
     this.#parts.collects.end(share);
   }
 
-  /** Sends what is dropped on recipients in a page. @throws FilerError as `sendDropped` */
+  /** Sends what is dropped on recipients in a page. @throws FilerError as `DropSender.send` */
   drop(request: DropRequest, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<DropOutcome> {
-    return sendDropped(this.#context, this.#parts.drops, request, body, signal);
+    return this.#dropped.send(request, body, signal);
+  }
+
+  knownDrop(upload: Upload, signal: AbortSignal): Promise<DropOutcome | undefined> {
+    return this.#dropped.known(upload, signal);
   }
 
   /** Continues a get that a daemon was stopped in: its end is in the history. */
@@ -209,6 +216,10 @@ export class Daemon implements DaemonPart {
 
   openPage(): Promise<string> {
     return this.#parts.page.link();
+  }
+
+  endPageSessions(id?: string): readonly PageSession[] {
+    return this.#parts.page.end(id);
   }
 
   /** Where the page is served; undefined while it is not. */

@@ -110,7 +110,12 @@ function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
     sessionWith: none,
     answerOffers: () => requireRunning(),
     beginGet: () => requireRunning(),
+    knownDrop: () => Promise.resolve(undefined),
     openPage: () => requireRunning('the page of this machine is served by its daemon, and none runs here'),
+    endPageSessions: (id) => {
+      const ids = id === undefined ? member.pageSessions.all().map((each) => each.id) : [id];
+      return ids.flatMap((each) => member.pageSessions.end(each) ?? []);
+    },
     endFetches: none,
     scheduler: { wake: none, runNow: (name, signal) => runNow(parts, name, signal) },
     prepareTransfers: async () => {

@@ -12,7 +12,9 @@ import type { ServerAccess } from '../network/server-access.ts';
 import type { ScheduleTable } from '../reports/schedule-table.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import type { PageSession } from '../store/page-session-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
+import type { DropOutcome, Upload } from './drop.ts';
 import type { TextCourier } from './text-courier.ts';
 import type { Watches } from '../watch/watches.ts';
 
@@ -79,8 +81,12 @@ export interface DaemonPart {
   prepareSpool(): Promise<void>;
   /** Has a spooled report sent. @returns why it waits @throws FilerError where waiting helps nothing */
   sendSpooled(seq: number, signal: AbortSignal): Promise<string | undefined>;
+  /** What a page's upload has become, for which it has no answer. */
+  knownDrop(upload: Upload, signal: AbortSignal): Promise<DropOutcome | undefined>;
   /** Serves the page of this machine. @returns a link that lets its browser in @throws FilerError as `MachinePage.link` */
   openPage(): Promise<string>;
+  /** Ends what browsers have. @param id of one session @default all, and every link that was not opened @returns what ended */
+  endPageSessions(id?: string): readonly PageSession[];
   /** Ends the daemon in order. @param reason for the log */
   shutDown(reason: string): void;
 }

@@ -8,6 +8,7 @@ import * as inbox from './operations/inbox.ts';
 import * as jobs from './operations/jobs.ts';
 import * as ls from './operations/ls.ts';
 import * as network from './operations/network.ts';
+import * as page from './operations/page.ts';
 import * as peers from './operations/peers.ts';
 import * as report from './operations/report.ts';
 import * as schedules from './operations/schedules.ts';
@@ -30,6 +31,7 @@ export const operations = {
   ...jobs,
   ...ls,
   ...network,
+  ...page,
   ...peers,
   ...report,
   ...schedules,

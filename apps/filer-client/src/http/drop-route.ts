@@ -1,17 +1,27 @@
+import type { IncomingMessage } from 'node:http';
 import { FilerError } from '@filer/protocol';
 import type { Route } from '@filer/program';
+import * as v from 'valibot';
+import { uploadId } from '../api/contract/send.ts';
 
 /** Sends what is dropped. */
 export type Drop = (
-  request: { readonly to: readonly string[]; readonly note: string },
+  request: {
+    readonly to: readonly string[];
+    readonly note: string;
+    readonly upload?: { readonly session: string; readonly id: string } | undefined;
+  },
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ) => Promise<object>;
 
-/** A browser that is told why its drop is refused still sends; what it sends in this time is thrown away, in ms. */
+/** A browser that has its answer early still sends; what it sends in this time is thrown away, in ms. */
 const LINGER_MS = 3_000;
 
-/** `POST /api/drop?to=bob&to=@lab&note=…`, its body as `send/drop-entries.ts` draws it. */
+/**
+ * `POST /api/drop?to=bob&to=@lab&note=…&upload=ID`, its body as `send/drop-entries.ts` draws it. With the `upload` of one that came it
+ * answers what that has become.
+ */
 export function dropRoute(drop: Drop): Route {
   return {
     method: 'POST',
@@ -20,20 +30,29 @@ export function dropRoute(drop: Drop): Route {
     describe: 'sends files and folders, which come as one stream, to `to`',
     gives: 'application/json',
     takes: 'application/octet-stream',
-    handle: async ({ url: { searchParams }, incoming, signal }) => {
+    handle: async ({ caller, url: { searchParams }, incoming, signal }) => {
       const to = searchParams.getAll('to');
       const note = searchParams.get('note') ?? '';
       // What came whole waits for its sync, however long that takes on a slow disk.
       incoming.once('end', () => incoming.socket.setTimeout(0));
       if (to.length === 0) throw new FilerError('usage', 'say to whom it goes: ?to=NAME');
+      const id = searchParams.get('upload');
+      if (id !== null && !v.is(uploadId, id))
+        throw new FilerError('usage', '?upload= has to be 16 to 64 letters, digits, _ or -');
+      const upload = id === null || caller === undefined ? undefined : { session: caller.id, id };
       try {
         // Its connection carries the answer: it stays when the body is left.
-        return Response.json(await drop({ to, note }, incoming.iterator({ destroyOnReturn: false }), signal));
-      } catch (error) {
-        incoming.resume();
-        setTimeout(() => incoming.destroy(), LINGER_MS).unref();
-        throw error;
+        const body = incoming.iterator({ destroyOnReturn: false });
+        return Response.json(await drop({ to, note, upload }, body, signal));
+      } finally {
+        if (!incoming.readableEnded) leave(incoming);
       }
     },
   };
+}
+
+/** What still comes is not read. */
+function leave(incoming: IncomingMessage): void {
+  incoming.resume();
+  setTimeout(() => incoming.destroy(), LINGER_MS).unref();
 }

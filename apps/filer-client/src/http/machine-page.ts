@@ -11,13 +11,15 @@ import {
 import { contract } from '../api/contract.ts';
 import type { ClientEventData } from '../api/contract/events.ts';
 import type { ClientSettings } from '../settings.ts';
+import type { PageSession, PageSessionStore } from '../store/page-session-store.ts';
 import { dropRoute, type Drop } from './drop-route.ts';
-import { PageTokens } from './page-tokens.ts';
+import { PageAccess } from './page-access.ts';
 
 export interface MachinePageParts {
   readonly identity: Identity;
   /** Keeps where the page was last. */
   readonly kept: Pick<KeyValues, 'get' | 'set'>;
+  readonly sessions: PageSessionStore;
   readonly httpPort: ClientSettings['httpPort'];
   readonly version: string;
   readonly events: EventRing<ClientEventData>;
@@ -37,12 +39,13 @@ const KEPT_SINCE = 'page-opened-at';
 /** The page of this machine, for its own browser: served when somebody asks for it, on the loopback address alone. */
 export class MachinePage {
   readonly #parts: MachinePageParts;
-  readonly #tokens = new PageTokens();
+  readonly #access: PageAccess;
   #opening: Promise<HttpService> | undefined;
   #isClosed = false;
 
   constructor(parts: MachinePageParts) {
     this.#parts = parts;
+    this.#access = new PageAccess(parts.sessions);
   }
 
   /** How a browser gets there, without a token; undefined while nothing is served. */
@@ -78,7 +81,14 @@ export class MachinePage {
       );
     const { url } = await this.#service();
     this.#parts.kept.set(KEPT_SINCE, String(Date.now()));
-    return `${url}/#token=${this.#tokens.add()}`;
+    return `${url}/#token=${this.#access.add()}`;
+  }
+
+  /** @param id of one session @default all, and every link */
+  end(id?: string): PageSession[] {
+    if (id === undefined) return this.#access.endAll();
+    const ended = this.#access.endSession(id);
+    return ended === undefined ? [] : [ended];
   }
 
   /** May be called twice. */
@@ -129,7 +139,7 @@ export class MachinePage {
       contract,
       methods: methods(),
       events,
-      tokens: this.#tokens,
+      tokens: this.#access,
       sessionKey: new Uint8Array(hkdfSync('sha256', identity.keyPem, '', 'filer http sessions', 32)),
       pages,
       routes: [dropRoute(drop)],

@@ -14,6 +14,8 @@ export interface SendRequest {
   readonly spooled: boolean;
   /** Whether the paths are what a person dropped in a page, of which the home keeps a copy, in a folder of this job. */
   readonly dropped: boolean;
+  /** How many files were dropped; 0 for what was not. */
+  readonly droppedFiles: number;
   /** As typed: names, ids, `@group`, `@all`. */
   readonly to: readonly string[];
   readonly note: string;
@@ -72,6 +74,7 @@ const DEFAULTS: SendRequest = {
   into: '',
   spooled: false,
   dropped: false,
+  droppedFiles: 0,
   to: [],
   note: '',
   timeoutMs: 60_000,
@@ -105,7 +108,7 @@ export function parseKeptRequest(json: string): SendRequest {
     const list = kept.get(key);
     return Array.isArray(list) ? list.map(String) : [];
   };
-  const numberOf = (key: 'timeoutMs' | 'bytesTotal' | 'watch'): number =>
+  const numberOf = (key: 'timeoutMs' | 'bytesTotal' | 'droppedFiles' | 'watch'): number =>
     Number(kept.get(key) ?? DEFAULTS[key]);
   return {
     paths: textsOf('paths'),
@@ -113,6 +116,7 @@ export function parseKeptRequest(json: string): SendRequest {
     into: textOr(kept.get('into'), DEFAULTS.into),
     spooled: kept.get('spooled') === true,
     dropped: kept.get('dropped') === true,
+    droppedFiles: numberOf('droppedFiles'),
     to: textsOf('to'),
     note: textOr(kept.get('note'), DEFAULTS.note),
     timeoutMs: numberOf('timeoutMs'),

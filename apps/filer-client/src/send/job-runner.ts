@@ -115,10 +115,13 @@ export class JobRunner {
     return this.#begin(this.keep(request, recipients), follower, growing);
   }
 
-  /** Keeps a new job on disk. @returns its id, to `begin` with */
-  keep(request: SendRequest, recipients: readonly Pick<KnownPeer, 'id' | 'name'>[]): string {
+  /** Keeps a new job on disk. @param id that no job has @returns its id, to `begin` with */
+  keep(
+    request: SendRequest,
+    recipients: readonly Pick<KnownPeer, 'id' | 'name'>[],
+    id: string = newJobId(),
+  ): string {
     this.#requireOpen();
-    const id = newJobId();
     const { queue } = request;
     const { network } = this.#options.outreach.member;
     const kept = { id, createdAt: Date.now(), network, queue, request: JSON.stringify(request) };

@@ -19,6 +19,7 @@ import { JobFileStore } from './job-file-store.ts';
 import { JobStore } from './job-store.ts';
 import { MessageStore } from './message-store.ts';
 import { OfferStore } from './offer-store.ts';
+import { PageSessionStore } from './page-session-store.ts';
 import { QueuedTextStore } from './queued-text-store.ts';
 import { ReceiptStore } from './receipt-store.ts';
 import { RemovalStore } from './removal-store.ts';
@@ -53,6 +54,7 @@ export class HomeStore implements Disposable {
   readonly digests: KnownDigests;
   readonly shares: ShareStore;
   readonly watches: WatchStore;
+  readonly pageSessions: PageSessionStore;
   readonly #closing: DisposableStack;
   #dataVersion: number | undefined;
 
@@ -84,6 +86,7 @@ export class HomeStore implements Disposable {
     this.digests = new KnownDigests(opening.use(new DigestStore(digestsFile)));
     this.shares = new ShareStore(database);
     this.watches = new WatchStore(database, events);
+    this.pageSessions = new PageSessionStore(database);
     this.#closing = opening.move();
   }
 

@@ -28,6 +28,7 @@ export const ROW_COSTS = {
  *             noted, who must have signed for a file before it may be put away (`watch_owed`), below which folders of their
  *             inboxes recipients have the files (`watch_places`), names of files that are being put away (`watch_asides`), and
  *             what was put away, of which a copy is none of the user's files
+ *   page_sessions  browsers that were let in to the page of this machine
  *   machine_use  what each machine made this home keep, in bytes, table by table: triggers see every way in and out. Rows of
  *             the inbox and of deliveries are charged many at once by `MachineRoom`, up to the row that stands under no machine
  */
@@ -340,6 +341,15 @@ export const SCHEMA: Schema = {
     removals INTEGER NOT NULL, -- of the watch, up to which this recipient has removed what is gone
     PRIMARY KEY (watch, peer)
   ) STRICT, WITHOUT ROWID;
+  `,
+    `
+  CREATE TABLE page_sessions (
+    id TEXT PRIMARY KEY,
+    browser TEXT NOT NULL,
+    begun_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
   `,
   ],
 };

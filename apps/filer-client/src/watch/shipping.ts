@@ -141,6 +141,7 @@ export function requestOf(
     mirror,
     spooled: false,
     dropped: false,
+    droppedFiles: 0,
     to,
     note,
     timeoutMs: LOST_TIMEOUT_MS,

@@ -9,6 +9,15 @@ export interface Tokens {
   byId(id: string): Promise<Caller | undefined>;
   /** @param listener gets the id of a token that was revoked, at once @returns what ends the listening */
   onRevoked(listener: (id: string) => void): () => void;
+  /**
+   * A browser has shown a token, and gets a session of its own.
+   *
+   * @param browser as it calls itself
+   * @returns who the session is of, by an id that `byId` knows from now on @default that of the token: it ends with that
+   */
+  beginSession?(caller: Caller, browser: string): Promise<Caller>;
+  /** A browser signs out. @param id as `beginSession` gave it */
+  endSession?(id: string): unknown;
 }
 
 /** Random bytes of a token: it cannot be guessed. */

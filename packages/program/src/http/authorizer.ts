@@ -137,6 +137,13 @@ export class Authorizer {
     return await working;
   }
 
+  /** The id in the session of a browser, whether it still lasts or not. */
+  sessionOf(c: RequestContext): string | undefined {
+    const inQuery = c.req.method === 'GET' ? c.req.query('session') : undefined;
+    const key = c.req.header(SESSION_HEADER) ?? inQuery;
+    return this.#cookies().read(c.req.header('cookie'), key, this.factsOf(c).isSecure);
+  }
+
   /** Ends what is in work. */
   close(): void {
     this.#unfollow();
@@ -154,7 +161,7 @@ export class Authorizer {
   }
 
   /** @returns the answer to who is not let in */
-  async #admitted(c: RequestContext, { isSecure, remote }: RequestFacts): Promise<Admitted | Response> {
+  async #admitted(c: RequestContext, { remote }: RequestFacts): Promise<Admitted | Response> {
     const { tokens } = this.#options;
     const block = addressBlockOf(remote);
     const bearer = /^Bearer ([\w-]{1,256})$/i.exec(c.req.header('authorization') ?? '')?.[1];
@@ -168,9 +175,7 @@ export class Authorizer {
       this.#requests.take(wrong, -1, performance.now());
       return this.#charge(caller.id) ?? { caller, hasCookie: false };
     }
-    const inQuery = c.req.method === 'GET' ? c.req.query('session') : undefined;
-    const key = c.req.header(SESSION_HEADER) ?? inQuery;
-    const id = this.#cookies().read(c.req.header('cookie'), key, isSecure);
+    const id = this.sessionOf(c);
     const charged = this.#charge(id ?? block);
     if (charged !== undefined) return charged;
     const caller = id === undefined ? undefined : await tokens.byId(id);

@@ -168,8 +168,12 @@ export class HttpServer implements HttpService {
     app.delete('/session', (c) =>
       this.#authorizer.open(c, '/session', ({ incoming }) => {
         const facts = this.#authorizer.factsOf(c);
+        const refused = siteRefusal(incoming, facts, true, true);
+        if (refused !== undefined) return refused;
+        const id = this.#authorizer.sessionOf(c);
+        if (id !== undefined) this.#options.tokens.endSession?.(id);
         const headers = { 'set-cookie': this.#cookies.end(facts.isSecure) };
-        return siteRefusal(incoming, facts, true, true) ?? new Response(null, { status: 204, headers });
+        return new Response(null, { status: 204, headers });
       }),
     );
   }
@@ -180,11 +184,13 @@ export class HttpServer implements HttpService {
     if (refused !== undefined) return refused;
     const body = await jsonBody(incoming, signal);
     const token = v.is(tokenBody, body) ? body.token : '';
-    const caller = await this.#options.tokens.byDigest(digestOfToken(token));
-    if (caller === undefined) {
+    const { tokens } = this.#options;
+    const owner = await tokens.byDigest(digestOfToken(token));
+    if (owner === undefined) {
       this.#options.log.info('a wrong token was refused', { from: facts.remote });
       return refusal(401, 'refused', 'this token is unknown, revoked or expired: make a new link');
     }
+    const caller = (await tokens.beginSession?.(owner, incoming.headers['user-agent'] ?? '')) ?? owner;
     this.#options.log.info('a session has begun', { from: facts.remote, id: caller.id, name: caller.name });
     const { cookie, key } = this.#cookies.begin(caller.id, facts.isSecure, caller.expiresAt);
     return Response.json({ ...caller, key }, { headers: { 'set-cookie': cookie } });

@@ -3,8 +3,8 @@ import { address } from '../ui/address.ts';
 import { connection, onEvents, refresher } from '../ui/events.ts';
 import { KeysHelp, useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Link } from '../ui/link.tsx';
-import { closeSession, may } from '../ui/session.ts';
-import { attempt } from '../ui/toasts.tsx';
+import { may } from '../ui/session.ts';
+import { SignOut } from '../ui/sign-out.tsx';
 import { AlarmsView } from './alarms-view.tsx';
 import { AuditView } from './audit-view.tsx';
 import { CollectsView } from './collects-view.tsx';
@@ -58,9 +58,7 @@ export function Dashboard() {
           <button type="button" class="quiet" aria-label="Keys" onClick={() => setOpened('keys')}>
             <kbd>?</kbd>
           </button>
-          <button type="button" class="quiet" onClick={() => void attempt(closeSession)}>
-            Sign out
-          </button>
+          <SignOut />
           {may('admin') && (
             <button type="button" class="primary" onClick={() => setOpened('invite')}>
               Invite

@@ -2,6 +2,7 @@ import { useEffect } from 'preact/hooks';
 import { address } from '../ui/address.ts';
 import { connection } from '../ui/events.ts';
 import { Link } from '../ui/link.tsx';
+import { SignOut } from '../ui/sign-out.tsx';
 import { Automatic } from './automatic.tsx';
 import { Browse } from './browse.tsx';
 import { Compose } from './compose.tsx';
@@ -55,6 +56,7 @@ function Head({ shown }: { readonly shown: string | undefined }) {
         {found !== undefined && (
           <p class={`light ${found.server.connected ? 'good' : 'warn'}`}>{serverWords(found)}</p>
         )}
+        <SignOut />
       </div>
       <nav aria-label="Views">
         {VIEWS.map(({ show, title }) =>

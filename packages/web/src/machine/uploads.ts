@@ -28,8 +28,18 @@ const TRIES = 3;
 
 let count = 0;
 
-/** Hands what was picked to the daemon, which sends it. @param to names, `@group`, `@all` */
-export function upload(things: readonly Picked[], to: readonly string[], note = ''): void {
+/**
+ * Hands what was picked to the daemon, which sends it.
+ *
+ * @param to names, `@group`, `@all`
+ * @param id by which the daemon knows it again, when the page did not hear that it came
+ */
+export function upload(
+  things: readonly Picked[],
+  to: readonly string[],
+  note = '',
+  id: string = crypto.randomUUID(),
+): void {
   if (things.length === 0) {
     announce('There was nothing to send in what was dropped.', true);
     return;
@@ -56,7 +66,7 @@ export function upload(things: readonly Picked[], to: readonly string[], note = 
     },
     again: () => {
       remove();
-      upload(things, to, note);
+      upload(things, to, note, id);
     },
   };
   uploads.value = [...uploads.value, fresh];
@@ -65,12 +75,18 @@ export function upload(things: readonly Picked[], to: readonly string[], note = 
     const { signal: stop } = stopping;
     for (let tries = 1; ; tries++) {
       try {
-        await api.read(
+        const { job } = await api.read(
           'dropCheck',
-          { to, note, files, entries: things.length, bytes: fresh.bytes },
+          { to, note, files, entries: things.length, bytes: fresh.bytes, upload: id },
           { signal: stop },
         );
-        await post(dropBody(things), to, note, stop, (bytesDone) => change({ bytesDone }));
+        if (job !== null) break;
+        const query = new URLSearchParams([
+          ...to.map((each) => ['to', each]),
+          ['note', note],
+          ['upload', id],
+        ]);
+        await post(dropBody(things), query, stop, (bytesDone) => change({ bytesDone }));
         break;
       } catch (error) {
         if (stop.aborted) return;
@@ -101,14 +117,12 @@ function codeOf(error: unknown): unknown {
 /** Not `fetch`: that tells of no progress while it sends. */
 function post(
   body: Blob,
-  to: readonly string[],
-  note: string,
+  query: URLSearchParams,
   stop: AbortSignal,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const query = new URLSearchParams([...to.map((each) => ['to', each]), ['note', note]]);
     request.open('POST', `/api/drop?${query}`);
     const headers = { ...sessionHeaders(), 'content-type': 'application/octet-stream' };
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);

@@ -104,7 +104,7 @@ export async function openSession(): Promise<void> {
 
 /** Signs this browser out. @throws Error when the server does not do it */
 export async function closeSession(): Promise<void> {
-  const response = await fetch('/session', { method: 'DELETE' });
+  const response = await fetch('/session', { method: 'DELETE', headers: sessionHeaders() });
   if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`);
   keepKey('');
   // Ends the stream of events, too.

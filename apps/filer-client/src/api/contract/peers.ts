@@ -245,9 +245,6 @@ export const peerMethods = {
 
   stop: stopMethod,
 
-  /** The page of this machine is served from now on. The link lets one browser of this machine in. */
-  open: method('open', { params: NO_PARAMS, result: v.object({ url: v.string() }) }),
-
   connections: method('connections', {
     access: 'read',
     params: NO_PARAMS,

@@ -281,6 +281,9 @@ export const job = text(64);
 /** Of how many recipients a job was stopped, or continues. */
 const jobChanged = v.object({ job: v.string(), recipients: v.number() });
 
+/** Under which a page hands over one drop, however often it tries: random. */
+export const uploadId = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
+
 export const sendMethods = {
   send: method('send', { params: sendParams, item: sendEvent, result: sendDone }),
 
@@ -312,6 +315,7 @@ export const sendMethods = {
    * What can be said of a drop in a page before its first byte: who gets it, and whether there is room for it.
    *
    * @param entries files and folders @default `files`
+   * @param upload the id under which it is handed over, again and again until there is an answer
    */
   dropCheck: method('drop-check', {
     access: 'read',
@@ -321,7 +325,12 @@ export const sendMethods = {
       files: count,
       entries: v.optional(count),
       bytes: count,
+      upload: v.exactOptional(uploadId),
     }),
-    result: v.object({ recipients: arrayOf(v.object({ name: v.string(), id: v.string() })) }),
+    result: v.object({
+      recipients: arrayOf(v.object({ name: v.string(), id: v.string() })),
+      /** What this upload has become already, so that it need not come again; null for one that did not come. */
+      job: v.nullable(v.string()),
+    }),
   }),
 };

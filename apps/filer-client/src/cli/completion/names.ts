@@ -86,6 +86,10 @@ const NAMES: Readonly<Record<string, (member: Member, typed: string) => readonly
         text: id.slice(0, ID_CHARACTERS),
         about: `${fromName}: ${names.slice(0, 2).join(', ')}`,
       })),
+  'page-session': (member) => [
+    ...member.pageSessions.all().map(({ id, browser }) => ({ text: id, about: browser.slice(0, 50) })),
+    { text: 'all', about: 'every browser' },
+  ],
   'refused-report': (member) =>
     [...member.spool.lines()].flatMap(({ seq, refused }) =>
       refused === undefined ? [] : [{ text: String(seq), about: refused.reason }],

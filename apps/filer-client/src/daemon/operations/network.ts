@@ -78,8 +78,3 @@ export const leave: OperationOf<typeof peerMethods.leave> = async (
   daemon.shutDown('this machine has left the network');
   return result;
 };
-
-/** `open` */
-export const open: OperationOf<typeof peerMethods.open> = async ({ daemon }) => ({
-  url: await daemon.openPage(),
-});

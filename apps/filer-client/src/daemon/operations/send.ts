@@ -33,7 +33,7 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
   if (mirror && !hasFolder)
     throw new FilerError('usage', '--delete removes what a folder no longer has: give it a folder to send');
   const recipients = await findRecipients(context, to, signal, timeoutMs);
-  const kept = { paths, as, into, spooled, dropped: false, to, note, timeoutMs, bytesTotal };
+  const kept = { paths, as, into, spooled, dropped: false, droppedFiles: 0, to, note, timeoutMs, bytesTotal };
   const how = { onConflict, checksum, snapshot, exclude, links, mirror, queue, limit };
   const request: SendRequest = { ...kept, ...how, watch: 0 };
   return followJob(emit, summed ? paths : undefined, (tell) =>
