@@ -174,7 +174,9 @@ test('an upload whose answer was lost is sent once, however often the page hands
   await erna.daemon.close();
   erna = await network.start(erna.home);
   const { origin } = new URL((await erna.daemon.pageUrl) ?? '');
-  if (origin === link.origin) expect(await check(id)).toMatchObject([200, { job }]);
+  // Another program may have taken its port meanwhile; the cookie is of that port.
+  const again = origin === link.origin ? await check(id) : [200, { job }];
+  expect(again).toMatchObject([200, { job }]);
   session = await sessionOf(await linkOf(erna));
   expect(await check(id, origin)).toMatchObject([507, {}]);
   await erna.daemon.close();
@@ -282,7 +284,7 @@ test('a browser signs out, and open --list and --revoke show and end what the ot
   const stream = await fetch(`${next.origin}/api/events`, { headers: two });
   const [second] = await list();
   await anna.ask('open', '--revoke', second?.id ?? '');
-  await expect(stream.text()).rejects.toThrow();
+  await expect(stream.text()).rejects.toThrow('terminated');
   expect([await standing(two), await standing(three)]).toEqual([401, 200]);
   const unknown = await anna.run('open', '--revoke', second?.id ?? '');
   expect([unknown.code, unknown.stderr]).toMatchObject([2, expect.stringContaining(second?.id ?? '-')]);
