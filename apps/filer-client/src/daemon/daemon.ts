@@ -14,6 +14,7 @@ import type { ServerLink } from '../network/server-link.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
 import type { TransferIntake } from '../receive/intake.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
+import type { DropOutcome, DropRequest, Upload } from '../send/drop-request.ts';
 import type { Drops } from '../send/drops.ts';
 import type { CollectDeliveries } from '../send/collect-deliveries.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
@@ -23,7 +24,7 @@ import type { AskedOffer } from '../store/offer-store.ts';
 import type { Watches } from '../watch/watches.ts';
 import type { ConnectionList } from './connection-list.ts';
 import type { DaemonPart, OperationContext } from './operation-context.ts';
-import { DropSender, type DropOutcome, type DropRequest, type Upload } from './drop.ts';
+import { DropSender } from './drop.ts';
 import { operations } from './operations.ts';
 import { awaitSpooled } from './send-spooled.ts';
 

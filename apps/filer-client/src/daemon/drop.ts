@@ -1,33 +1,12 @@
 import { aborted } from '@filer/protocol';
 import { jobIdFor, newJobId } from '../jobs/job-id.ts';
 import { shownRequest, type SendRequest } from '../jobs/send-request.ts';
+import type { DropOutcome, DropRequest, Upload } from '../send/drop-request.ts';
 import type { Drops } from '../send/drops.ts';
 import { removeSpooled } from '../send/spool-folder.ts';
 import type { OperationContext } from './operation-context.ts';
 import { findRecipients } from './operations/recipients.ts';
 import { requireShortNote } from './operations/send.ts';
-
-export interface DropRequest {
-  /** As typed: names, ids, `@group`, `@all`. */
-  readonly to: readonly string[];
-  readonly note: string;
-  /** By what it is known again when its answer was lost; undefined for one that comes once. */
-  readonly upload?: Upload | undefined;
-}
-
-/** What a page hands over, however often it tries. */
-export interface Upload {
-  /** The session of the page: an id of another one is another upload. */
-  readonly session: string;
-  readonly id: string;
-}
-
-/** What became of a drop: a job, which waits for who is not there. */
-export interface DropOutcome {
-  readonly job: string;
-  readonly files: number;
-  readonly bytes: number;
-}
 
 /** A recipient that is lost half-way is tried for as long as one of `send`. */
 const TIMEOUT_MS = 60_000;

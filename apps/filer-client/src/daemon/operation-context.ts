@@ -6,6 +6,7 @@ import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
 import type { GetJob } from '../get/get-job.ts';
+import type { DropOutcome, Upload } from '../send/drop-request.ts';
 import type { JobRunner } from '../send/job-runner.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
@@ -14,7 +15,6 @@ import type { Scheduler } from '../reports/scheduler.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { PageSession } from '../store/page-session-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
-import type { DropOutcome, Upload } from './drop.ts';
 import type { TextCourier } from './text-courier.ts';
 import type { Watches } from '../watch/watches.ts';
 

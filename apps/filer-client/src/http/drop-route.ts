@@ -3,17 +3,14 @@ import { FilerError } from '@filer/protocol';
 import type { Route } from '@filer/program';
 import * as v from 'valibot';
 import { uploadId } from '../api/contract/send.ts';
+import type { DropOutcome, DropRequest } from '../send/drop-request.ts';
 
 /** Sends what is dropped. */
 export type Drop = (
-  request: {
-    readonly to: readonly string[];
-    readonly note: string;
-    readonly upload?: { readonly session: string; readonly id: string } | undefined;
-  },
+  request: DropRequest,
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-) => Promise<object>;
+) => Promise<DropOutcome>;
 
 /** A browser that has its answer early still sends; what it sends in this time is thrown away, in ms. */
 const LINGER_MS = 3_000;
