@@ -304,7 +304,7 @@ test('a drop that has come whole waits for its sync, however long the disk takes
       silentFor.push(incoming.socket.timeout);
       for await (const piece of body) expect(piece.length).toBeGreaterThan(0);
       silentFor.push(incoming.socket.timeout);
-      return {};
+      return { job: 'job', files: 0, bytes: 0 };
     });
     const url = new URL('http://x/api/drop?to=bob');
     const { signal } = new AbortController();
