@@ -1,23 +1,12 @@
 import { basename } from 'node:path';
 import { iso } from '@filer/program';
 import type { InboxDeliveryDocument, InboxOffer } from '../api/contract/inbox.ts';
-import type { InboxItem } from '../store/inbox-store.ts';
+import { topOf, type InboxItem } from '../store/inbox-store.ts';
+import type { InboxTop } from '../store/inbox-tops.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
 
 /** What came of one job under one name: a file, or a folder with all that came in it. */
-export interface InboxDelivery {
-  readonly from: string;
-  readonly fromName: string;
-  readonly job: string;
-  /** Absolute. */
-  readonly path: string;
-  readonly name: string;
-  readonly kind: 'file' | 'folder';
-  readonly files: number;
-  readonly bytes: number;
-  /** Of the last file. */
-  readonly receivedAt: number;
-  readonly note: string;
+export interface InboxDelivery extends InboxTop {
   /** In the order in which they came. */
   readonly items: readonly InboxItem[];
 }
@@ -40,34 +29,16 @@ function deliveryOf(items: readonly InboxItem[]): InboxDelivery[] {
   const last = items.at(-1);
   if (last === undefined) return [];
   const { from, fromName, job, receivedAt, note } = last;
-  const path = topOf(last);
+  const top = topOf(last);
   const bytes = items.reduce((sum, { size }) => sum + size, 0);
-  const kind = path === last.path ? 'file' : 'folder';
-  return [
-    {
-      from,
-      fromName,
-      job,
-      path,
-      name: basename(path),
-      kind,
-      files: items.length,
-      bytes,
-      receivedAt,
-      note,
-      items,
-    },
-  ];
+  const kind = top === last.path ? 'file' : 'folder';
+  return [{ from, fromName, job, top, kind, files: items.length, bytes, receivedAt, note, items }];
 }
 
-/** The path of what was named at the sender: of a file in a folder that of the folder, whatever it is called here. */
-function topOf({ path, name }: InboxItem): string {
-  const below = name.split('/').length - 1;
-  return below === 0 ? path : path.split('/').slice(0, -below).join('/');
-}
-
-export function deliveryDocument(delivery: InboxDelivery): InboxDeliveryDocument {
-  const { from: fromId, fromName: from, job, path, name, kind, files, bytes: size, note } = delivery;
+/** @returns what was delivered, as a document: its name is the one that it has here */
+export function deliveryDocument(delivery: InboxTop): InboxDeliveryDocument {
+  const { from: fromId, fromName: from, job, top: path, kind, files, bytes: size, note } = delivery;
+  const name = basename(path);
   return { from, fromId, job, path, name, kind, files, size, receivedAt: iso(delivery.receivedAt), note };
 }
 

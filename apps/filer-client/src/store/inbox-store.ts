@@ -1,4 +1,5 @@
 import { integerIn, textIn, type Database, type Statement, type Writes } from '@filer/program';
+import { InboxTops, type InboxTop } from './inbox-tops.ts';
 import { MachineRoom, ROOMS, type RoomOptions } from './machine-room.ts';
 
 /** A file that came. */
@@ -30,12 +31,14 @@ export class InboxStore {
   readonly #committed: Database;
   readonly #insert: Statement;
   readonly #writes: Writes;
+  readonly #tops: InboxTops;
 
   constructor(database: Database, writes: Writes, { bounds = ROOMS.inbox, step = STEP }: RoomOptions = {}) {
     this.#committed = database;
     this.#writes = writes;
     this.#room = new MachineRoom(database, { table: 'inbox', bounds, step });
-    this.#insert = database.prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insert = database.prepare('INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#tops = new InboxTops(database);
   }
 
   /** What was added is found, on the disk already or not. */
@@ -73,6 +76,7 @@ export class InboxStore {
       item.note,
       item.state,
       item.wasThere ? 1 : 0,
+      [...topOf(item)].length,
     );
     this.#room.added();
   }
@@ -106,28 +110,23 @@ export class InboxStore {
     return { files: integerIn(row ?? {}, 'files'), bytes: integerIn(row ?? {}, 'bytes') };
   }
 
+  /** What was delivered at once, oldest first, with all of its files. @param limit of the newest */
+  async newest(limit: number): Promise<InboxTop[]> {
+    this.#writes.flush();
+    await this.#tops.count();
+    return this.#tops.newest(limit);
+  }
+
   /** Oldest first; of a path the newest that a sender brought there, since it has replaced the others. */
   all(): InboxItem[] {
-    return this.#select(-1);
-  }
-
-  /** The same of the newest rows. @returns whether there are older ones, too */
-  newest(rows: number): { readonly items: InboxItem[]; readonly more: boolean } {
-    const row = this.#database
-      .prepare('SELECT count(*) AS n FROM (SELECT 1 FROM inbox LIMIT ?)')
-      .get(rows + 1);
-    return { items: this.#select(rows), more: integerIn(row ?? {}, 'n') > rows };
-  }
-
-  #select(rows: number): InboxItem[] {
     return this.#database
       .prepare(
-        `SELECT * FROM (SELECT rowid, * FROM inbox ORDER BY rowid DESC LIMIT ?) AS found WHERE NOT EXISTS (SELECT 1 FROM inbox AS newer
+        `SELECT * FROM inbox AS found WHERE NOT EXISTS (SELECT 1 FROM inbox AS newer
            WHERE newer.path = found.path AND newer.sender = found.sender AND newer.rowid > found.rowid)
          ORDER BY received_at, found.rowid`,
         { bigInts: true },
       )
-      .all(rows)
+      .all()
       .map((row) => ({
         id: textIn(row, 'id'),
         job: textIn(row, 'job'),
@@ -143,4 +142,10 @@ export class InboxStore {
         wasThere: integerIn(row, 'was_there') === 1,
       }));
   }
+}
+
+/** The path of what was named at the sender: of a file in a folder that of the folder, whatever it is called here. */
+export function topOf({ path, name }: Pick<InboxItem, 'path' | 'name'>): string {
+  const below = name.split('/').length - 1;
+  return below === 0 ? path : path.split('/').slice(0, -below).join('/');
 }

@@ -6,6 +6,15 @@ export const ROW_COSTS = {
   deliveries: '256 + 2 * octet_length($.path) + octet_length($.content)',
 } as const;
 
+/** A file is no longer counted: the newest of those that are, of its sender and path. */
+const UNCOUNTED = `
+    UPDATE inbox_tops SET files = files - 1, bytes = bytes - OLD.size
+      WHERE sender = OLD.sender AND job = OLD.job AND top = substr(OLD.path, 1, OLD.top_chars)
+        AND OLD.state = 'received' AND NOT EXISTS (
+          SELECT 1 FROM inbox WHERE path = OLD.path AND sender = OLD.sender AND rowid > OLD.rowid
+            AND rowid <= (SELECT row FROM inbox_counted));
+    DELETE FROM inbox_tops WHERE files <= 0;`;
+
 /*
  * The home's database.
  *
@@ -15,7 +24,8 @@ export const ROW_COSTS = {
  *   spool     reports on their way, each with the key (spool, seq) under which it was first sent
  *   queued_texts  texts of this machine that wait for their recipients
  *   messages  texts; `deleted` keeps the id of one that could come again
- *   inbox     files that came; `was_there`: it lay there already
+ *   inbox     files that came; `was_there`: it lay there already. `inbox_tops`: by what was named at the sender, counted up to the row
+ *             `inbox_counted` when somebody asks
  *   deliveries  what each sender delivered last under a path, so that it may replace that
  *   offers    what a person is asked about; arrivals: where the files of a transfer go, and up to which row of the inbox a
  *             hook was told
@@ -350,6 +360,37 @@ export const SCHEMA: Schema = {
     used_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
   ) STRICT;
+  `,
+    `
+  ALTER TABLE inbox ADD COLUMN top_chars INTEGER NOT NULL DEFAULT 0; -- of the path: what was named at the sender
+  WITH RECURSIVE above (id, path, below) AS (
+    SELECT rowid, path, length(name) - length(replace(name, '/', '')) FROM inbox
+    UNION ALL
+    SELECT id, rtrim(rtrim(path, replace(path, '/', '')), '/'), below - 1 FROM above WHERE below > 0
+  )
+  UPDATE inbox SET top_chars = length(above.path) FROM above WHERE above.id = inbox.rowid AND above.below = 0;
+  CREATE TABLE inbox_tops (
+    sender TEXT NOT NULL,
+    job TEXT NOT NULL,
+    top TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_row INTEGER NOT NULL, -- of the inbox
+    PRIMARY KEY (sender, job, top)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX inbox_tops_last ON inbox_tops (last_row);
+  CREATE INDEX inbox_tops_empty ON inbox_tops (files) WHERE files <= 0;
+  CREATE TABLE inbox_counted (row INTEGER NOT NULL) STRICT; -- the last one of the inbox
+  INSERT INTO inbox_counted VALUES (0);
+  CREATE TRIGGER inbox_tops_deleted AFTER DELETE ON inbox WHEN OLD.rowid <= (SELECT row FROM inbox_counted) BEGIN
+    ${UNCOUNTED}
+    -- The next row may get its number.
+    UPDATE inbox_counted SET row = (SELECT coalesce(max(rowid), 0) FROM inbox) WHERE row = OLD.rowid;
+  END;
+  CREATE TRIGGER inbox_tops_removed AFTER UPDATE OF state ON inbox
+    WHEN NEW.state = 'removed' AND OLD.rowid <= (SELECT row FROM inbox_counted) BEGIN
+    ${UNCOUNTED}
+  END;
   `,
   ],
 };

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   flag,
   formatAgo,
@@ -162,13 +163,13 @@ function deliveriesTable(
   now: number,
   output: Context['output'],
 ): string {
-  const rows = deliveries.map(({ name, kind, files, bytes, fromName, receivedAt, note, path }) => [
-    kind === 'folder' ? `${name}/` : name,
+  const rows = deliveries.map(({ top, kind, files, bytes, fromName, receivedAt, note }) => [
+    `${basename(top)}${kind === 'folder' ? '/' : ''}`,
     `${files === 1 ? '1 file' : `${files.toLocaleString('en-US')} files`}, ${formatBytes(bytes)}`,
     fromName,
     formatAgo(receivedAt, now),
     note,
-    output.path(path),
+    output.path(top),
   ]);
   return renderTable(DELIVERY_COLUMNS, rows, output.columns);
 }

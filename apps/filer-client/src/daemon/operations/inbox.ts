@@ -1,19 +1,15 @@
 import type { inboxMethods } from '../../api/contract/inbox.ts';
-import { deliveriesOf, deliveryDocument, offerDocument } from '../../receive/inbox-deliveries.ts';
+import { deliveryDocument, offerDocument } from '../../receive/inbox-deliveries.ts';
 import type { OperationOf } from '../operation-context.ts';
-
-/** Files that are looked through for the newest deliveries: a page is not kept waiting by a million of them. */
-const NEWEST_FILES = 5_000;
 
 const DELIVERIES = 100;
 
-export const inbox: OperationOf<typeof inboxMethods.inbox> = ({ member }, { limit = DELIVERIES }) => {
-  const { items, more } = member.inbox.newest(NEWEST_FILES);
-  const deliveries = deliveriesOf(items.filter(({ state }) => state !== 'removed'));
+export const inbox: OperationOf<typeof inboxMethods.inbox> = async ({ member }, { limit = DELIVERIES }) => {
+  const found = await member.inbox.newest(limit + 1);
   const offers = member.offers.all().filter(({ state }) => state !== 'accepted');
   return {
     offers: offers.map(offerDocument),
-    deliveries: (limit === 0 ? [] : deliveries.slice(-limit)).map(deliveryDocument),
-    more: more || deliveries.length > limit,
+    deliveries: found.slice(Math.max(0, found.length - limit)).map(deliveryDocument),
+    more: found.length > limit,
   };
 };
