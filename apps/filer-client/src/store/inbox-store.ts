@@ -76,7 +76,7 @@ export class InboxStore {
       item.note,
       item.state,
       item.wasThere ? 1 : 0,
-      [...topOf(item)].length,
+      Array.from(topOf(item)).length,
     );
     this.#room.added();
   }

@@ -17,7 +17,7 @@ export interface InboxTop {
 }
 
 /** Rows that are counted in one go: others wait for some ms. */
-const ROWS = 2_000;
+const ROWS = 500;
 
 /** The newest of its sender and path up to a row is what counts. */
 const SQL = {
