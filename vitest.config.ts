@@ -8,11 +8,8 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const LONG = 'test/**/*.long.test.ts';
 
-/** They look into the file of the embedded database, or are about it: its locks, its backups. */
-const SQLITE_ONLY = [
-  ...['attachment-room', 'attachments', 'directory-pages', 'housekeeping', 'lateness', 'report-listing'],
-  ...['report-search', 'report-shares', 'reports', 'restored-*', 'store', 'store/*', 'wrong-clock'],
-].map((name) => `test/ip-server/${name}.test.ts`);
+/** Each is about one engine, which it opens itself. */
+const OF_ONE_ENGINE = 'test/ip-server/store/*.test.ts';
 
 /**
  * `--mode long` runs the long forms only; every other run leaves them out. `--mode postgres` runs the tests of the ip-server on
@@ -34,7 +31,7 @@ export default defineConfig(({ mode }) => {
     },
     test: {
       include: long ? [LONG] : postgres ? ['test/ip-server/**/*.test.ts'] : ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, ...(long ? [] : [LONG]), ...(postgres ? SQLITE_ONLY : [])],
+      exclude: [...configDefaults.exclude, ...(long ? [] : [LONG]), ...(postgres ? [OF_ONE_ENGINE] : [])],
       globalSetup: postgres ? ['test/support/postgres-run.ts'] : [],
       passWithNoTests: long,
       // Most tests wait for other processes and for disks: one file at a time leaves two cores idle.

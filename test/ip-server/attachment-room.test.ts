@@ -7,6 +7,7 @@ import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { AttachmentFolders } from '../../apps/ip-server/src/uploads/attachment-folders.ts';
 import { AttachmentRoom } from '../../apps/ip-server/src/uploads/attachment-room.ts';
+import { freshPlace } from '../support/engine.ts';
 import { freshFolder } from '../support/ip-server.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -21,7 +22,7 @@ let busy: Set<number>;
 let disk: { bytes: number; files: number };
 beforeEach(async () => {
   const home = await freshFolder();
-  store = await openStore(join(home, 'test.db'));
+  store = await openStore(await freshPlace(home));
   onTestFinished(() => store.close());
   folders = new AttachmentFolders(join(home, 'attachments'));
   now = Date.now();

@@ -1,10 +1,10 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { FilerError } from '@filer/protocol';
 import { sendFiles, type Growing } from '@filer/transfer';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { askToAttach, attach, attachmentOf, reportWith, transferConnection } from '../support/attach.ts';
+import { sqlInHome } from '../support/engine.ts';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
 import { filesBelow } from '../support/test-network.ts';
@@ -45,19 +45,10 @@ function kept(): Promise<string[]> {
   return filesBelow(join(server.home, 'attachments'));
 }
 
-function inDatabase<T>(work: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(join(server.home, 'ip-server.db'), { timeout: 5_000 });
-  try {
-    return work(database);
-  } finally {
-    database.close();
-  }
-}
-
 /** What the server counts as room that the files of a machine take. */
-function bytesOf(peer: string): number {
-  const sum = 'SELECT sum(bytes) AS bytes FROM uploads WHERE peer = ?';
-  return inDatabase((database) => Number(database.prepare(sum).get(peer)?.['bytes']));
+async function bytesOf(peer: string): Promise<number> {
+  const sum = `SELECT sum(bytes) AS bytes FROM uploads WHERE peer = '${peer}'`;
+  return Number((await sqlInHome(server.home, sum))[0]?.['bytes']);
 }
 
 describe('attachments', () => {
@@ -244,7 +235,7 @@ describe('attachments', () => {
       await attach(ben, { spool: SPOOL, seq: n }, [{ file: a }]);
       await reportWith(connection, { spool: SPOOL, seq: n }, attachments);
     }
-    inDatabase((database) => database.exec("UPDATE uploads SET state = 'open'"));
+    await sqlInHome(server.home, "UPDATE uploads SET state = 'open'");
     await attach(ben, { spool: SPOOL, seq: 5 }, [{ file: a }]);
 
     const mine = (await kept()).filter((path) => path.startsWith(ben.id));

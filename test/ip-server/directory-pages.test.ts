@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import {
   createKeyPair,
   MAX_DIRECTORY_PAGE_BYTES,
@@ -12,8 +10,6 @@ import { describe, expect, test } from 'vitest';
 import { freshStore } from '../support/fresh-store.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import type { Registry } from '../../apps/ip-server/src/store/registry.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
 
 async function freshRegistry(network: PaperNetwork): Promise<Registry> {
@@ -126,27 +122,5 @@ describe('the directory in pages', () => {
     expect(pull(directory, before).flatMap((page) => page.entries)).toEqual([
       { kind: 'presence', handle: 1, state: 'online', lastSeen: 9 },
     ]);
-  });
-
-  test('presence is told while the store fails, and stored once it works again', async () => {
-    const network = new PaperNetwork();
-    const file = join(await freshFolder(), 'test.db');
-    const { registry } = await openStore(file, { busyTimeoutMs: 1 });
-    await registry.addInvite(network.invite.grant);
-    const directory = await Directory.open(registry, 0);
-    const membership = network.membership('anna');
-    await directory.admit({ membership, countsUse: true, now: 1_500_000 });
-    const other = new DatabaseSync(file);
-    other.exec('BEGIN IMMEDIATE');
-    directory.see(membership.id, 'online', 5);
-    const before = directory.seq;
-
-    expect(await directory.flush()).toMatchObject({ code: 'timed-out' });
-    expect(pull(directory, before).flatMap((page) => page.entries)).toHaveLength(1);
-    expect((await registry.members())[0]?.presence).toBe('lost');
-    other.exec('ROLLBACK');
-    expect(await directory.flush()).toBeUndefined();
-    expect((await registry.members())[0]?.presence).toBe('online');
-    expect(await registry.seq()).toBe(directory.seq);
   });
 });

@@ -1,6 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { createLogger, TrustedClock } from '@filer/program';
 import { encodeReportBody } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -11,8 +8,6 @@ import { StoreHealth } from '../../apps/ip-server/src/daemon/store-health.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../apps/ip-server/src/network/presence.ts';
 import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
-import { freshFolder } from '../support/ip-server.ts';
 import { reportsFound } from '../support/reports-found.ts';
 
 const MiB = 1024 * 1024;
@@ -31,44 +26,6 @@ async function storeReports(store: Store, first: number, count: number): Promise
     }),
   );
 }
-
-test('a server that may keep less drops the oldest within a minute and gives the room back, and uses the rest again', async () => {
-  const file = join(await freshFolder(), 'test.db');
-  const sizeOf = async (): Promise<number> => {
-    const other = new DatabaseSync(file);
-    other.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    other.close();
-    return (await stat(file)).size;
-  };
-  const store = await openStore(file);
-  await storeReports(store, 0, 3_000);
-  const full = await sizeOf();
-  expect(full).toBeGreaterThan(29 * MiB);
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  const log = await createLogger({ level: 'error', format: 'text', stream: process.stderr });
-  const health = new StoreHealth(log);
-  const bounds = { retentionMs: 30 * 86_400_000, maxReportBytes: 5 * MiB };
-  const housekeeping = new Housekeeping({
-    store,
-    presence: new Presence(await Directory.open(store.registry, 0), 1_000),
-    attachments: { sweep: () => Promise.resolve() },
-    refusal: () => Promise.resolve(undefined),
-    health,
-    retention: new Retention({ store, health, ...bounds, now: () => 1_000 }),
-    now: () => 1_000,
-  });
-  vi.advanceTimersByTime(MINUTE_MS);
-  await expect.poll(sizeOf).toBeLessThan(12 * MiB);
-  const kept = (await reportsFound(store.reports.query({}))).map(({ report }) => report.seq);
-
-  expect(kept.at(0)).toBe(3_000 - kept.length);
-  expect(kept.length).toBe(Math.floor((5 * MiB) / (200 + CONTENT.length)));
-  await housekeeping.close();
-  const small = await sizeOf();
-  await storeReports(store, 3_000, 100);
-  expect(await sizeOf()).toBe(small);
-  await store.close();
-});
 
 test('a wall clock that jumps ahead drops nothing; what has passed does', async () => {
   const DAY_MS = 86_400_000;

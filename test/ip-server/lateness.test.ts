@@ -1,8 +1,8 @@
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
-import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import type { AnnouncedSchedule } from '@filer/protocol';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { sqlInHome } from '../support/engine.ts';
 import { freshFolder, ipServer, RunningServer } from '../support/ip-server.ts';
 import { ProgramProcess, type Line } from '../support/programs.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
@@ -44,11 +44,12 @@ function follow(server: RunningServer): (name: string, fits: (peer: Line) => boo
 }
 
 /** What a stopped server knows is a day older than it was. */
-function aDayLater(server: RunningServer): void {
-  const database = new DatabaseSync(join(server.home, 'ip-server.db'));
-  database.exec(`UPDATE schedules SET due_at = due_at - ${DAY_MS}, third_at = third_at - ${DAY_MS},
-    since = since - ${DAY_MS}, reported_at = reported_at - ${DAY_MS}`);
-  database.close();
+async function aDayLater(server: RunningServer): Promise<void> {
+  await sqlInHome(
+    server.home,
+    `UPDATE schedules SET due_at = due_at - ${DAY_MS}, third_at = third_at - ${DAY_MS},
+    since = since - ${DAY_MS}, reported_at = reported_at - ${DAY_MS}`,
+  );
 }
 
 async function alarms(server: RunningServer): Promise<Line[]> {
@@ -197,7 +198,7 @@ describe('a machine whose reports stop', () => {
     const sees = follow(server);
     await Promise.all(['stopped', 'always'].map((name) => sees(name, ({ state }) => state === 'stopped')));
     await server.stop();
-    aDayLater(server);
+    await aDayLater(server);
 
     const again = await server.again([...FAST, '--webhook', webhook.url]);
     try {
@@ -268,7 +269,7 @@ describe('a server that was away', () => {
       }),
     );
     await server.stop('SIGKILL');
-    aDayLater(server);
+    await aDayLater(server);
 
     // While it is stopped, too, what was known is shown.
     expect(await server.peer('lost')).toMatchObject({ state: 'lost', reports: 'ok' });

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseInvite } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
+import { chooseStore } from '../support/engine.ts';
 import { freshFolder, ipServer, ipServerJson, RunningServer } from '../support/ip-server.ts';
 import { TestMember } from '../support/test-member.ts';
 
@@ -145,6 +146,7 @@ describe('a stopped server', () => {
 
   test('that starts while invites are made starts, and all of them count', async () => {
     const home = await freshFolder();
+    await chooseStore(home);
     const inviting = Array.from({ length: 3 }, () => ipServer(home, 'invite'));
     await using server = await RunningServer.start([], home);
     const made = await Promise.all(inviting);

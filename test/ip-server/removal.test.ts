@@ -4,6 +4,7 @@ import { connectDaemon, resolveHome } from '@filer/program';
 import { loadNetworkKey, parseRemovals, signRemoval } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
 import { contract } from '../../apps/ip-server/src/api/contract.ts';
+import { ownStore } from '../support/engine.ts';
 import { freshFolder, RunningServer } from '../support/ip-server.ts';
 import { TestMember } from '../support/test-member.ts';
 
@@ -80,6 +81,7 @@ describe('removing a machine', () => {
     await server.stop();
     const backup = join(await freshFolder(), 'backup');
     await cp(server.home, backup, { recursive: true });
+    await ownStore(backup);
     const before = await server.again();
     await before.run('remove', 'ben', '--yes');
     await using knowing = await anna.connect();

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { encodeReportBody, type ReportBody } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { storeIn } from '../support/engine.ts';
 import { RunningServer } from '../support/ip-server.ts';
 import { ProgramProcess } from '../support/programs.ts';
 import { TestMember } from '../support/test-member.ts';
@@ -24,7 +23,7 @@ function machine(name: string): TestMember {
 
 /** Stored as if it had come that long ago. */
 async function store(peer: string, agoMs: number, body: Partial<ReportBody>): Promise<void> {
-  const database = await openStore(join(server.home, 'ip-server.db'));
+  const database = await storeIn(server.home);
   const full = { title: '', values: [], schedule: '', ...body };
   const kind = full.schedule === '' ? 'user' : 'schedule';
   const receivedAt = Date.now() - agoMs;
@@ -196,7 +195,7 @@ describe('reports', () => {
   });
 
   test('of any number are written in little memory, whatever the form', async () => {
-    const database = await openStore(join(server.home, 'ip-server.db'));
+    const database = await storeIn(server.home);
     const full: ReportBody = { title: 'many', values: [['text', 'y'.repeat(4_000)]], schedule: 'many' };
     const content = encodeReportBody(full);
     const key = { spool: 'ef'.repeat(16), kind: 'schedule', time: 0 } as const;

@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { encodeReportBody } from '@filer/protocol';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { freshPlace } from '../support/engine.ts';
 import { freshStore } from '../support/fresh-store.ts';
 import type { NewAlarm } from '../../apps/ip-server/src/store/alarm-store.ts';
 import { NO_EFFECTS } from '../../apps/ip-server/src/store/effects.ts';
@@ -67,16 +67,16 @@ test('two that flood come down to the same, and reports of an older spool of a m
 });
 
 test('what each machine takes is counted across a restart, a failed batch and the age of reports', async () => {
-  const file = join(await freshFolder(), 'test.db');
-  const first = await openStore(file);
+  const place = await freshPlace(await freshFolder());
+  const first = await openStore(place);
   await first.reports.append(reportsOf('A', 1, 10));
   await first.expectations.apply({ ...NO_EFFECTS, alarms: [ALARM] });
   // Its number is given to one alarm only.
   const repeated = { ...NO_EFFECTS, alarms: [ALARM] };
-  await expect(first.reports.append(reportsOf('A', 11, 10), repeated)).rejects.toThrow('UNIQUE');
+  await expect(first.reports.append(reportsOf('A', 11, 10), repeated)).rejects.toThrow(/unique/i);
   await first.reports.append(reportsOf('A', 1, 10)); // known already
   await first.close();
-  const again = await openStore(file);
+  const again = await openStore(place);
   onTestFinished(() => again.close());
 
   expect(await again.reports.bytes()).toBe(10 * BYTES);

@@ -1,5 +1,3 @@
-import { DatabaseSync } from 'node:sqlite';
-import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { describe, expect, test } from 'vitest';
 import { RunningServer } from '../support/ip-server.ts';
@@ -91,23 +89,6 @@ describe('reports', () => {
     expect(reasons.every((reason) => reason instanceof FilerError)).toBe(true);
     const stored = (await again.reports()).map((report) => Number(report['seq']));
     expect(stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, seq) => seq));
-  });
-
-  test('while another program locks the database, presence continues and no report is acknowledged', async () => {
-    await using server = await RunningServer.start();
-    await using anna = await (await TestMember.join(await server.invite(), 'anna')).connect();
-    await anna.report(1);
-    const database = new DatabaseSync(join(server.home, 'ip-server.db'));
-    database.exec('BEGIN IMMEDIATE');
-    let isAnswered = false;
-    const report = anna.report(2).then(() => (isAnswered = true));
-
-    expect(await server.peer('anna')).toMatchObject({ online: true });
-    expect(isAnswered).toBe(false);
-    database.exec('ROLLBACK');
-    database.close();
-    await report;
-    expect(await server.reports()).toHaveLength(2);
   });
 
   test('what is wrong in a report is answered, and the connection stays', async () => {

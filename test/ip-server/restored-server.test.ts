@@ -2,6 +2,7 @@ import { cp, rm } from 'node:fs/promises';
 import { amend, loadNetworkKey, type Membership } from '@filer/protocol';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { beginRun, isGivenOut } from '../../apps/ip-server/src/store/positions.ts';
+import { ownStore } from '../support/engine.ts';
 import { NetworkHere } from '../support/network-here.ts';
 import { TestMember } from '../support/test-member.ts';
 
@@ -14,6 +15,7 @@ async function openNetwork(): Promise<NetworkHere> {
 async function backUp(network: NetworkHere): Promise<void> {
   await network.stopServer();
   await cp(network.serverHome, network.home('backup'), { recursive: true });
+  await ownStore(network.home('backup'));
   await network.startServer();
 }
 
@@ -21,6 +23,7 @@ async function restore(network: NetworkHere): Promise<void> {
   await network.stopServer();
   await rm(network.serverHome, { recursive: true });
   await cp(network.home('backup'), network.serverHome, { recursive: true });
+  await ownStore(network.serverHome);
   await network.startServer();
 }
 
@@ -113,6 +116,7 @@ describe('a server whose home was restored', () => {
     await carl[Symbol.asyncDispose]();
     await rm(network.serverHome, { recursive: true });
     await cp(network.home('backup'), network.serverHome, { recursive: true });
+    await ownStore(network.serverHome);
     await network.startServer();
     alice.daemon.reconnect();
     await alice.connected();

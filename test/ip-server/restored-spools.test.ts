@@ -1,21 +1,20 @@
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { createKeyPair, encodeReportBody, type Report } from '@filer/protocol';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ReportIntake } from '../../apps/ip-server/src/reports/intake.ts';
 import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { freshPlace, sqlAt } from '../support/engine.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { reportsFound } from '../support/reports-found.ts';
 
 const PEER = createKeyPair().id;
 const SPOOL = 'ef'.repeat(16);
 
-let file: string;
+let place: string;
 let store: Store;
 beforeEach(async () => {
-  file = join(await freshFolder(), 'test.db');
-  store = await openStore(file);
+  place = await freshPlace(await freshFolder());
+  store = await openStore(place);
   onTestFinished(() => store.close());
 });
 
@@ -63,8 +62,7 @@ test.each([
 
 test('a report that cannot be read is shown as damaged, beside all others', async () => {
   for (const seq of [1, 2, 3]) await put(seq, 100 * seq);
-  using database = new DatabaseSync(file);
-  database.exec("UPDATE reports SET content = x'7b' WHERE seq = 2");
+  await sqlAt(place, 'UPDATE reports SET content = substr(content, 1, 1) WHERE seq = 2');
 
   const titles = (await reportsFound(store.reports.query({}))).map(({ report }) => report.title);
   expect(titles).toEqual(['', expect.stringContaining('damaged'), '']);

@@ -1,10 +1,11 @@
+import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createLogger, openHome, readConfiguration, resolveHome, type Home } from '@filer/program';
 import { encodeReportBody } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
-import { openStore } from '../../apps/ip-server/src/store/store.ts';
+import { chooseStore, storeIn } from '../support/engine.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { reportsFound } from '../support/reports-found.ts';
 
@@ -35,15 +36,16 @@ test('a server that runs for minutes with a clock forty days ahead drops no repo
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
   const home = resolveHome('ip-server', { IP_SERVER_HOME: await freshFolder() });
   await openHome(home);
+  await chooseStore(dirname(home.configFile));
   await servedAt(home, NOW, 1);
-  const store = await openStore(home.databaseFile);
+  const store = await storeIn(dirname(home.databaseFile));
   const report = { ...BODY, spool: 'a'.repeat(32), seq: 1, kind: 'user', time: NOW } as const;
   await store.reports.append([{ peer: 'PEER', report, content: encodeReportBody(BODY), receivedAt: NOW }]);
   await store.close();
   const wrong = await servedAt(home, NOW + 40 * DAY_MS, 3);
   const right = await servedAt(home, NOW, 2);
 
-  const after = await openStore(home.databaseFile);
+  const after = await storeIn(dirname(home.databaseFile));
   expect(await reportsFound(after.reports.query({}))).toHaveLength(1);
   await after.close();
   expect(wrong).toContain('"ahead":"3');
@@ -54,14 +56,15 @@ test('a report is dropped once the clock and the running time agree that it is o
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
   const home = resolveHome('ip-server', { IP_SERVER_HOME: await freshFolder() });
   await openHome(home);
-  const store = await openStore(home.databaseFile);
+  await chooseStore(dirname(home.configFile));
+  const store = await storeIn(dirname(home.databaseFile));
   const report = { ...BODY, spool: 'a'.repeat(32), seq: 1, kind: 'user', time: 0 } as const;
   const receivedAt = NOW - 31 * DAY_MS;
   await store.reports.append([{ peer: 'PEER', report, content: encodeReportBody(BODY), receivedAt }]);
   await store.close();
   await servedAt(home, NOW, 1);
 
-  const after = await openStore(home.databaseFile);
+  const after = await storeIn(dirname(home.databaseFile));
   expect(await reportsFound(after.reports.query({}))).toHaveLength(0);
   await after.close();
 });

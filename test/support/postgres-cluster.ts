@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -23,7 +24,7 @@ export function postgresPrograms(): string | undefined {
     .find((bin) => existsSync(join(bin, 'initdb')));
 }
 
-/** A PostgreSQL of its own, reached over a socket in a temporary folder only. It does not outlive the process. */
+/** A PostgreSQL of its own, reached over a socket in a temporary folder only. Neither outlives the process, however that ends. */
 export class PostgresCluster implements AsyncDisposable {
   readonly folder: string;
   readonly #bin: string;
@@ -41,6 +42,7 @@ export class PostgresCluster implements AsyncDisposable {
     const bin = postgresPrograms();
     if (bin === undefined) throw new Error('PostgreSQL is not installed (Debian package postgresql)');
     const folder = await mkdtemp(join(tmpdir(), 'filer-pg-'));
+    removeAfterThisProcess(folder);
     // It refuses to run as root.
     if (isRoot) await run('chown', ['postgres:', folder]);
     const cluster = new PostgresCluster(folder, bin, settings);
@@ -123,11 +125,45 @@ export class PostgresCluster implements AsyncDisposable {
   }
 }
 
+/** The pipe ends with this process, also with one that is killed, as postgres itself does. */
+function removeAfterThisProcess(folder: string): void {
+  const remove = 'cat >/dev/null; sleep 1; exec rm -rf -- "$1"';
+  const cleaner = spawn('sh', ['-c', remove, 'sh', folder], {
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  cleaner.unref();
+  if (cleaner.stdin instanceof Socket) cleaner.stdin.unref();
+}
+
 /** Makes an empty database in the cluster of a folder. @returns its address as `--store` takes it */
 export async function freshDatabase(folder: string): Promise<string> {
   const name = `t${randomBytes(6).toString('hex')}`;
   await sql(folder, 'postgres', `CREATE DATABASE ${name}`);
   return `postgres://${USER}@/${name}?host=${folder}`;
+}
+
+/** Makes a database that holds what the one at an address does, which no one may use meanwhile. @returns its address */
+export async function copyOfDatabase(address: string): Promise<string> {
+  const [, name = '', folder = ''] = /\/(\w+)\?host=(.*)$/.exec(address) ?? [];
+  const copy = `t${randomBytes(6).toString('hex')}`;
+  // Connections of a server that has just ended may still be closing.
+  for (;;) {
+    try {
+      await sql(folder, 'postgres', `CREATE DATABASE ${copy} TEMPLATE ${name}`);
+      return `postgres://${USER}@/${copy}?host=${folder}`;
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes('being accessed')) throw error;
+      await wait(LOOK_MS);
+    }
+  }
+}
+
+/** One statement in the tables of filer. */
+export async function sqlIn(address: string, text: string): Promise<Record<string, unknown>[]> {
+  const [, name = '', folder = ''] = /\/(\w+)\?host=(.*)$/.exec(address) ?? [];
+  return await sql(folder, name, `SET search_path = filer; ${text}`);
 }
 
 async function sql(host: string, database: string, text: string): Promise<Record<string, unknown>[]> {
@@ -137,7 +173,8 @@ async function sql(host: string, database: string, text: string): Promise<Record
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return (await client.query<Record<string, unknown>>(text)).rows;
+    const answers = [await client.query<Record<string, unknown>>(text)].flat();
+    return answers.at(-1)?.rows ?? [];
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -23,7 +23,7 @@ async function overTls(
   onTestFinished(() => void socket.destroy());
   await once(socket, 'secureConnect');
   const fingerprint = socket.getPeerX509Certificate()?.fingerprint256 ?? '';
-  socket.end([`GET ${path} HTTP/1.1`, 'connection: close', ...headers, '', ''].join('\r\n'));
+  socket.write([`GET ${path} HTTP/1.1`, 'connection: close', ...headers, '', ''].join('\r\n'));
   let answer = '';
   for await (const piece of socket.setEncoding('utf8')) answer += piece;
   return { answer, fingerprint };
@@ -63,7 +63,7 @@ test('with TLS a cookie is Secure, and for this host alone', async () => {
     rejectUnauthorized: false,
   });
   onTestFinished(() => void socket.destroy());
-  socket.end(
+  socket.write(
     `POST /session HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
   let answer = '';

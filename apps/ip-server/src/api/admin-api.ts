@@ -16,6 +16,7 @@ import type { AlarmChannel, AlarmStore } from '../store/alarm-store.ts';
 import type { AuditStore } from '../store/audit-store.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { ReportStore } from '../store/report-store.ts';
+import type { StoreAt } from '../store/interfaces.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
 import type { ServerEventData } from './contract/events.ts';
@@ -32,6 +33,10 @@ export interface AdminApi {
   /** Where files of collects go that are not given a folder. */
   readonly collected: string;
   readonly attachments: AttachmentStore;
+  /** Where it is that everything is stored. */
+  readonly storeAt: StoreAt;
+  /** What it takes there. @throws FilerError when it cannot be reached */
+  readonly storeBytes: () => Promise<number>;
   readonly reports: ReportStore;
   readonly samples: SampleStore;
   readonly messages: MessageStore;
@@ -91,6 +96,8 @@ export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefin
     collects: store.collects,
     collected: collectedIn(home),
     attachments: store.attachments,
+    storeAt: store.at,
+    storeBytes: () => store.bytes(),
     reports: store.reports,
     samples: store.samples,
     messages: store.messages,

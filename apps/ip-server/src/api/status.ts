@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { formatHostPort } from '@filer/protocol';
+import { FilerError, formatHostPort } from '@filer/protocol';
 import type { AdminApi } from './admin-api.ts';
 import type { StatusDocument } from './contract/server.ts';
 
@@ -13,6 +13,12 @@ export async function statusDocument(api: AdminApi): Promise<StatusDocument> {
     missing += some.filter(({ reports }) => reports === 'missing').length;
   }
   const { alarmProblem, ...status } = network.status;
+  const [attachmentBytes, hook, webhook, store] = await Promise.all([
+    ifReached(api.attachments.amount('bytes')),
+    ifReached(alarms.waiting('hook')),
+    ifReached(alarms.waiting('webhook')),
+    storeStatus(api),
+  ]);
   return {
     id: founding.server,
     network: founding.network,
@@ -21,14 +27,34 @@ export async function statusDocument(api: AdminApi): Promise<StatusDocument> {
     members,
     online,
     networkKey: existsSync(home.networkKeyFile) ? 'here' : 'exported',
-    attachmentBytes: await api.attachments.amount('bytes'),
+    attachmentBytes,
+    store,
     late,
     missing,
     alarms: {
       ...api.alarmSettings,
-      waiting: { hook: await alarms.waiting('hook'), webhook: await alarms.waiting('webhook') },
+      waiting: { hook, webhook },
       problem: alarmProblem,
     },
     home: home.identityFolder,
   };
+}
+
+async function storeStatus({ storeAt, storeBytes }: AdminApi): Promise<StatusDocument['store']> {
+  try {
+    return { ...storeAt, bytes: await storeBytes(), reachable: true, problem: null };
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    return { ...storeAt, bytes: null, reachable: false, problem: error.message };
+  }
+}
+
+/** @returns null while the store cannot be reached */
+async function ifReached<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof FilerError) return null;
+    throw error;
+  }
 }

@@ -13,7 +13,7 @@ import { openFoundation } from '../network/foundation.ts';
 import { reachableAt } from '../network/reach.ts';
 import { Removals } from '../network/removals.ts';
 import type { ServerSettings } from '../settings.ts';
-import { mayHoldAnything, openStore, storePlaceOf } from '../store/store.ts';
+import { checkLastStore, mayHoldAnything, openStore, storePlaceOf } from '../store/store.ts';
 import { collectedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
 import type { ServerEventData } from './contract/events.ts';
 
@@ -48,7 +48,8 @@ export async function openStoppedServer(
     const { registry } = store;
     // The key is needed to make a network's server, and not to read one that is made.
     const stored = await registry.founding();
-    if (!make && stored === undefined) throw notMade(home);
+    if (make) await checkLastStore(home, storePlace, store);
+    else if (stored === undefined) throw notMade(home);
     const keyFile = stored === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
     const directory = await Directory.open(registry, Date.now());
@@ -72,6 +73,8 @@ export async function openStoppedServer(
       collects: store.collects,
       collected: collectedIn(home),
       attachments: store.attachments,
+      storeAt: store.at,
+      storeBytes: () => store.bytes(),
       reports: store.reports,
       samples: store.samples,
       messages: store.messages,

@@ -80,6 +80,7 @@ export const commands: readonly Command[] = [
       () => import('./collect/collect-remove.ts'),
     ),
   ]),
+  command('store copy', 'move what is stored to or from PostgreSQL', () => import('./store/store-copy.ts')),
   command(
     'network-key export <file>',
     'copy the network key to a file',

@@ -15,7 +15,8 @@ export async function run(_: object, context: Context): Promise<void> {
 type Fact = readonly [what: string, text: string];
 
 function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
-  const { running, uptimeMs, pid, listen, id, network, addresses, members, online, storeProblem } = status;
+  const { running, uptimeMs, pid, listen, id, network, addresses, members, online } = status;
+  const problem = status.storeProblem ?? status.store.problem;
   return [
     running
       ? ['running', `for ${formatDuration(uptimeMs ?? 0)}, pid ${pid}, on ${listen ?? ''}`]
@@ -32,10 +33,20 @@ function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
         ? 'here: a person who controls this server can admit members'
         : 'exported: invites and removals need --network-key FILE',
     ],
-    ['attachments', formatBytes(status.attachmentBytes)],
+    ['attachments', bytesWords(status.attachmentBytes)],
     ['home', output.path(status.home)],
-    ...(storeProblem === null ? [] : [['store', `FAILS: ${storeProblem}`] as const]),
+    [
+      'store',
+      `${status.store.engine} ${whereWords(status.store, output)}, ${bytesWords(status.store.bytes)}`,
+    ],
+    ...(problem === null ? [] : [['', `FAILS: ${problem}`] as const]),
   ];
+}
+
+const bytesWords = (bytes: number | null): string => (bytes === null ? 'not known' : formatBytes(bytes));
+
+function whereWords({ engine, database }: StatusDocument['store'], output: Context['output']): string {
+  return engine === 'sqlite' ? output.path(database) : database;
 }
 
 function lateWords({ late, missing }: StatusDocument): string {
@@ -53,7 +64,8 @@ function alarmFacts({
   waiting,
   problem,
 }: StatusDocument['alarms']): Fact[] {
-  const waitWords = (count: number): string => (count === 0 ? '' : `, ${counted(count, 'alarm')} waiting`);
+  const waitWords = (count: number | null): string =>
+    count === null || count === 0 ? '' : `, ${counted(count, 'alarm')} waiting`;
   const lines = [
     ...(problem === null ? [] : [`FAILS: ${problem}`]),
     ...(hook === null ? [] : [`runs ${hook}${waitWords(waiting.hook)}`]),

@@ -40,7 +40,7 @@ import { ReportRates } from '../reports/report-rates.ts';
 import { SteadyClock } from '../reports/steady-clock.ts';
 import type { ServerSettings } from '../settings.ts';
 import { StoreRoom } from '../store/store-room.ts';
-import { openStore, rememberStorePlace, storePlaceOf } from '../store/store.ts';
+import { checkLastStore, openStore, rememberStorePlace, storePlaceOf } from '../store/store.ts';
 import { Attachments } from '../uploads/attachments.ts';
 import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { lockHome } from './home-lock.ts';
@@ -113,6 +113,13 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     (it) => it.close(),
   );
   const { registry } = store;
+  const last = await checkLastStore(home, storePlace, store);
+  if (last !== undefined)
+    log.warn('the store is another one than at the last start: what came since it was copied is not here', {
+      store: place,
+      last,
+      remedy: `ip-server store copy --from ${last} --to ${place}`,
+    });
   const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   const { network } = founding;
   await rememberStorePlace(home, storePlace);

@@ -2,6 +2,7 @@ import type { AlarmStore } from './alarm-store.ts';
 import type { AttachmentStore } from './attachment-store.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { CollectStore } from './collect-store.ts';
+import type { StoreContents } from './contents.ts';
 import type { ExpectationStore } from './expectation-store.ts';
 import type { MessageStore } from './message-store.ts';
 import type { Registry } from './registry.ts';
@@ -24,10 +25,21 @@ export interface Store {
   readonly collects: CollectStore;
   readonly tokens: TokenStore;
   readonly audit: AuditStore;
+  /** All of it as rows; undefined for an engine whose contents end with the process. */
+  readonly contents: StoreContents | undefined;
+  readonly at: StoreAt;
+  /** What it takes where it is, roughly. @throws FilerError when it cannot be reached */
+  bytes(): Promise<number>;
   /** What it takes of the disk of this home; undefined for an engine that keeps nothing there. */
   readonly room: DatabaseRoom | undefined;
   /** May be called twice. */
   close(): Promise<void>;
+}
+
+export interface StoreAt {
+  readonly engine: 'sqlite' | 'postgresql' | 'memory';
+  /** Its file, or its name and hosts: what people know it by, without user and password. */
+  readonly database: string;
 }
 
 /** A database on the disk of the home. */

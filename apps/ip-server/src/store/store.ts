@@ -5,6 +5,7 @@ import { FilerError, messageOf, systemCode, writeFailure } from '@filer/protocol
 import type { Home } from '@filer/program';
 import type { ServerSettings } from '../settings.ts';
 import { parsePostgresAddress, parseStoreAddress, SQLITE } from '../store-address.ts';
+import { COPYING_VALUE } from './contents.ts';
 import type { Store } from './interfaces.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 
@@ -13,6 +14,8 @@ export interface StoreOptions {
   readonly busyTimeoutMs?: number | undefined;
   /** File with the password of a PostgreSQL database. @default PGPASSFILE, ~/.pgpass or none */
   readonly passwordFile?: string | undefined;
+  /** For a copy, which may find a part of itself there. @default false */
+  readonly forCopy?: boolean | undefined;
 }
 
 /** Where the store of a home is: the file of an embedded database, or the address of a PostgreSQL database. */
@@ -26,7 +29,18 @@ export interface StorePlace extends Pick<StoreOptions, 'passwordFile'> {
  * @param place the file of an embedded database, or `postgres://…`
  */
 export async function openStore(place: string, options: StoreOptions = {}): Promise<Store> {
-  const { busyTimeoutMs, passwordFile } = options;
+  const { forCopy = false } = options;
+  const store = await openEngine(place, options);
+  if (forCopy || (await store.contents?.values())?.has(COPYING_VALUE) !== true) return store;
+  const { database } = store.at;
+  await store.close();
+  throw new FilerError(
+    'store-damaged',
+    `${database} holds a part of a copy that was interrupted: run the same "ip-server store copy" again`,
+  );
+}
+
+async function openEngine(place: string, { busyTimeoutMs, passwordFile }: StoreOptions): Promise<Store> {
   if (!isAddress(place)) return await openSqliteStore(place, busyTimeoutMs);
   // Loaded here: most servers have no use for it.
   const { openPostgresStore } = await import('./postgres/open.ts');
@@ -48,6 +62,34 @@ export async function storePlaceOf(
 /** Whether there can be anything in a store: a command makes none. */
 export function mayHoldAnything({ place }: StorePlace): boolean {
   return isAddress(place) || existsSync(place);
+}
+
+/**
+ * A home has one network. Where it is in another store than the one that is opened, that one stays empty.
+ *
+ * @param home whose last start and embedded database are looked at
+ * @returns the store that the last start used, where it is another one that holds something: what came there is not here
+ * @throws FilerError `configuration-invalid`
+ */
+export async function checkLastStore(
+  home: Home,
+  { place }: StorePlace,
+  store: Store,
+): Promise<string | undefined> {
+  const last = (await remembered(home)) ?? home.databaseFile;
+  if (last === place || !mayHoldAnything({ place: last })) return undefined;
+  if ((await store.registry.founding()) !== undefined) return last;
+  if (!isAddress(last)) {
+    const embedded = await openSqliteStore(last);
+    const founding = await embedded.registry.founding();
+    await embedded.close();
+    if (founding === undefined) return undefined;
+  }
+  const [from, to] = [last, place].map((each) => (isAddress(each) ? each : SQLITE));
+  throw new FilerError(
+    'configuration-invalid',
+    `the network of this home is in ${from === SQLITE ? 'its embedded database' : from}, and ${to} is empty: move it with "ip-server store copy --from ${from} --to ${to}", or start with --store ${from}`,
+  );
 }
 
 /** Commands of the home find its store, and a start that is told nothing, too. @throws FilerError `home-not-writable`, `no-space` */

@@ -10,9 +10,21 @@ const alarmsStatus = v.object({
   webhook: v.nullable(v.string()),
   /** The file with the secret that signs; null without a webhook, and when the secret is in a variable. */
   webhookSecretFile: v.nullable(v.string()),
-  /** Alarms that are still to be delivered, by channel. */
-  waiting: v.object({ hook: v.number(), webhook: v.number() }),
+  /** Alarms that are still to be delivered, by channel; null while the store cannot be reached. */
+  waiting: v.object({ hook: v.nullable(v.number()), webhook: v.nullable(v.number()) }),
   /** Why the last one was not delivered; null when it was, and while the server is stopped. */
+  problem: v.nullable(v.string()),
+});
+
+/** Where what is stored is. */
+const storeStatus = v.object({
+  engine: v.picklist(['sqlite', 'postgresql', 'memory']),
+  /** Its file, or its name and hosts, without user and password. */
+  database: v.string(),
+  /** What it takes where it is, roughly; null while it cannot be reached. */
+  bytes: v.nullable(v.number()),
+  reachable: v.boolean(),
+  /** Why it cannot be reached. */
   problem: v.nullable(v.string()),
 });
 
@@ -34,8 +46,9 @@ const statusDocument = v.object({
   connections: v.number(),
   /** `here`: who controls this server can admit members. `exported`: invites and removals need the file. */
   networkKey: v.picklist(['here', 'exported']),
-  /** What the files of reports take, in bytes. */
-  attachmentBytes: v.number(),
+  /** What the files of reports take, in bytes; null while the store cannot be reached. */
+  attachmentBytes: v.nullable(v.number()),
+  store: storeStatus,
   /** Why the store fails, or takes no attachments; null while it works. */
   storeProblem: v.nullable(v.string()),
   /** Members of which a report is late, or missing; one is counted once. */

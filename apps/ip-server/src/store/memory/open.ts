@@ -33,6 +33,9 @@ export function openMemoryStore(): Store {
     collects: new MemoryCollectStore(),
     tokens: new MemoryTokenStore(),
     audit: new MemoryAuditStore(),
+    contents: undefined,
+    at: { engine: 'memory', database: 'memory' },
+    bytes: () => Promise.resolve(0),
     room: undefined,
     close: () => Promise.resolve(),
   };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { FilerError, Semaphore } from '@filer/protocol';
 import type { Row } from '@filer/program';
@@ -65,6 +66,8 @@ export class Connections {
   readonly #place: PostgresPlace;
   readonly #turns = new Semaphore(MAX_CONNECTIONS);
   readonly #idle: Client[] = [];
+  /** Tells those of one store from those of others, for a copy that must be alone. */
+  readonly #name = `ip-server ${randomBytes(4).toString('hex')}`;
   #isClosed = false;
 
   constructor(place: PostgresPlace) {
@@ -119,6 +122,7 @@ export class Connections {
     for (const { host, port } of address.hosts) {
       const client = new Client({
         ...CONFIG,
+        application_name: this.#name,
         ...password,
         ssl,
         host,
@@ -180,7 +184,6 @@ const ON_CONNECT = `
 const parseInteger = (text: string): number => Number(text);
 
 const CONFIG: ClientConfig = {
-  application_name: 'ip-server',
   connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   statement_timeout: STATEMENT_TIMEOUT_MS,
   lock_timeout: LOCK_TIMEOUT_MS,

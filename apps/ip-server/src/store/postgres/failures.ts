@@ -56,9 +56,13 @@ export function postgresError(address: PostgresAddress, error: unknown): unknown
 }
 
 /** How people know a database: without its user. */
-export function placeOf({ hosts, database }: PostgresAddress): string {
+export function placeOf(address: PostgresAddress): string {
+  return `the database ${shortPlaceOf(address)}`;
+}
+
+export function shortPlaceOf({ hosts, database }: PostgresAddress): string {
   const at = hosts.map(({ host, port }) => (host.startsWith('/') ? host : `${host}:${port}`));
-  return `the database ${database} at ${at.join(', ')}`;
+  return `${database} at ${at.join(', ')}`;
 }
 
 function stateOf(error: unknown): string | undefined {

@@ -1,11 +1,14 @@
+import { integerIn } from '@filer/program';
 import type { Store } from '../interfaces.ts';
 import { PostgresAlarmStore } from './alarm-store.ts';
 import { PostgresAttachmentStore } from './attachment-store.ts';
 import { PostgresAuditStore } from './audit-store.ts';
 import { PostgresCollectStore } from './collect-store.ts';
-import type { PostgresPlace } from './connections.ts';
+import { SCHEMA_NAME, type PostgresPlace } from './connections.ts';
+import { PostgresContents } from './contents.ts';
 import { PostgresDatabase } from './database.ts';
 import { PostgresExpectationStore } from './expectation-store.ts';
+import { shortPlaceOf } from './failures.ts';
 import { PostgresMessageStore } from './message-store.ts';
 import { PostgresRegistry } from './registry.ts';
 import { PostgresReportStore } from './report-store.ts';
@@ -34,6 +37,9 @@ export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
       collects: new PostgresCollectStore(database),
       tokens: new PostgresTokenStore(database),
       audit: new PostgresAuditStore(database),
+      contents: new PostgresContents(database),
+      at: { engine: 'postgresql', database: shortPlaceOf(place.address) },
+      bytes: async () => integerIn(await database.get(SIZE), 'bytes'),
       room: undefined,
       close: () => database.close(),
     };
@@ -42,3 +48,7 @@ export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
     throw error;
   }
 }
+
+const SIZE = `
+  SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint AS bytes FROM pg_class
+  WHERE relnamespace = '${SCHEMA_NAME}'::regnamespace AND relkind = 'r'`;

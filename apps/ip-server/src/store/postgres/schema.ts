@@ -1,6 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
 import { SCHEMA_NAME } from './connections.ts';
+import { refuseWhileCopied } from './contents.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
 import { placeOf } from './failures.ts';
 
@@ -261,6 +262,7 @@ export async function migrate(database: PostgresDatabase): Promise<void> {
   const where = placeOf(database.connections.address);
   await database.transaction(async (queries) => {
     await queries.run('SELECT pg_advisory_xact_lock($1)', MIGRATION_LOCK);
+    await refuseWhileCopied(queries, where);
     const encoding = textIn(await queries.get(`SELECT current_setting('server_encoding') AS name`), 'name');
     if (encoding !== 'UTF8') {
       throw new FilerError(

@@ -3,6 +3,7 @@ import { SqliteAlarmStore } from './alarm-store.ts';
 import { SqliteAttachmentStore } from './attachment-store.ts';
 import { SqliteAuditStore } from './audit-store.ts';
 import { SqliteCollectStore } from './collect-store.ts';
+import { SqliteContents } from './contents.ts';
 import { openDatabase, SqliteRoom } from './database.ts';
 import { SqliteExpectationStore } from './expectation-store.ts';
 import { SqliteMessageStore } from './message-store.ts';
@@ -33,6 +34,9 @@ export async function openSqliteStore(file: string, busyTimeoutMs?: number): Pro
       attachments: new SqliteAttachmentStore(database),
       expectations,
       alarms,
+      contents: new SqliteContents(database),
+      at: { engine: 'sqlite', database: file },
+      bytes: async () => database.pragma('page_count') * database.pragma('page_size'),
       room: new SqliteRoom(database),
       close: async () => database.close(),
     };
