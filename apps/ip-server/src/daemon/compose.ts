@@ -116,9 +116,8 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const last = await checkLastStore(home, storePlace, store);
   if (last !== undefined)
     log.warn('the store is another one than at the last start: what came since it was copied is not here', {
-      store: place,
       last,
-      remedy: `ip-server store copy --from ${last} --to ${place}`,
+      remedy: `stop it, and copy that one: ip-server store copy --from ${last}`,
     });
   const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   const { network } = founding;

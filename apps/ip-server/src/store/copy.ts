@@ -36,7 +36,7 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
 }
 
-/** Told of bytes as they come. */
+/** Called with the bytes of each page. */
 type Meter = (bytes: number) => void;
 
 interface Pair extends Pick<CopyOptions, 'signal'> {

@@ -78,14 +78,14 @@ export async function checkLastStore(
 ): Promise<string | undefined> {
   const last = (await remembered(home)) ?? home.databaseFile;
   if (last === place || !mayHoldAnything({ place: last })) return undefined;
-  if ((await store.registry.founding()) !== undefined) return last;
+  const [from, to] = [last, place].map((each) => (isAddress(each) ? each : SQLITE));
+  if ((await store.registry.founding()) !== undefined) return from;
   if (!isAddress(last)) {
     const embedded = await openSqliteStore(last);
     const founding = await embedded.registry.founding();
     await embedded.close();
     if (founding === undefined) return undefined;
   }
-  const [from, to] = [last, place].map((each) => (isAddress(each) ? each : SQLITE));
   throw new FilerError(
     'configuration-invalid',
     `the network of this home is in ${from === SQLITE ? 'its embedded database' : from}, and ${to} is empty: move it with "ip-server store copy --from ${from} --to ${to}", or start with --store ${from}`,
