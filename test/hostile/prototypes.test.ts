@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import * as protocol from '@filer/protocol';
 import { FilerError, parseHeader } from '@filer/protocol';
@@ -105,3 +108,20 @@ test('a server answers messages of such types and with such contents, and contin
   }
   await expect(connection.report(1)).resolves.toBeDefined();
 });
+
+const SAYS_AT_ITS_END = `data:text/javascript,process.on('exit', () => console.error('__proto__' in {}))`;
+
+test.each(['ip-server/bin/ip-server', 'filer-client/bin/filer-client', 'filer-client/bin/filer'])(
+  '%s runs without __proto__',
+  async (program) => {
+    const bin = fileURLToPath(new URL(`../../apps/${program}.js`, import.meta.url));
+    const { stderr } = await promisify(execFile)(process.execPath, [
+      '--import',
+      SAYS_AT_ITS_END,
+      bin,
+      '--version',
+    ]);
+
+    expect(stderr).toBe('false\n');
+  },
+);

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { runProgram, versionOf } from '@filer/program';
+import { removeProtoAccess, runProgram, versionOf } from '@filer/program';
 import { commands } from './cli/commands.ts';
 
 /** @param calledAs `filer` is the short command: the same, and without a word it shows how this machine stands */
 export async function main(calledAs: 'filer-client' | 'filer'): Promise<void> {
+  removeProtoAccess();
   process.exit(
     await runProgram({
       program: 'filer-client',

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { runProgram, versionOf } from '@filer/program';
+import { removeProtoAccess, runProgram, versionOf } from '@filer/program';
 import { commands } from './cli/commands.ts';
 
+removeProtoAccess();
 // What a server keeps is its user's alone, in whatever folder it is.
 process.umask(0o077);
 

@@ -21,6 +21,7 @@ export {
   type ProgramEnd,
   type ProgramRun,
 } from './run-program.ts';
+export { removeProtoAccess } from './proto-access.ts';
 export { counted } from './counted.ts';
 export { csvLine, type CsvCell } from './csv.ts';
 export { iso } from './iso.ts';
