@@ -22,6 +22,7 @@ const CALLER: Caller = { id: 'anna', name: 'anna', role: 'admin' };
 const contract = {
   items: method('items', { access: 'read', params: NO_PARAMS, item: v.string(), result: v.null() }),
   document: method('document', { access: 'read', params: NO_PARAMS, result: v.null() }),
+  change: method('change', { access: 'read', changes: true, params: NO_PARAMS, result: v.null() }),
 };
 
 const nothing: Served = () => Promise.resolve(null);
@@ -34,9 +35,9 @@ export interface SmallServer {
   readonly revoke: (id: string) => void;
 }
 
-/** Serves two methods and a stream of events to one token. */
+/** Serves three methods and a stream of events to one token. */
 export async function smallServer(
-  methods: { readonly items?: Served; readonly document?: Served },
+  methods: { readonly items?: Served; readonly document?: Served; readonly change?: Served },
   options: Partial<Omit<HttpOptions, 'tokens'>> & { readonly tokens?: Partial<Tokens> } = {},
 ): Promise<SmallServer> {
   const faults: unknown[] = [];
@@ -47,7 +48,7 @@ export async function smallServer(
     version: '0.0.0',
     listen: { host: '127.0.0.1', port: 0 },
     contract,
-    methods: new Map(Object.entries({ items: nothing, document: nothing, ...methods })),
+    methods: new Map(Object.entries({ items: nothing, document: nothing, change: nothing, ...methods })),
     events: new EventRing(),
     sessionKey: new Uint8Array(32),
     log: await createLogger({ stream: { write: () => undefined } }),

@@ -24,7 +24,8 @@ export async function documentAnswer(
     );
   }
   signal.addEventListener('abort', () => answers.giveBack(caller.id, body.length), { once: true });
-  return new Response(new Uint8Array(body), { headers: { 'content-type': 'application/json' } });
+  const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
+  return new Response(new Uint8Array(body), { headers });
 }
 
 /**

@@ -8,6 +8,7 @@ import { digestOfToken } from './access.ts';
 import { documentAnswer, itemsAnswer } from './api-routes.ts';
 import { Authorizer, type HttpEnv, type RequestContext } from './authorizer.ts';
 import { BoundServer } from './bound-server.ts';
+import { compressed } from './compression.ts';
 import { streamEvents } from './event-stream.ts';
 import { hostRefusal, SECURITY_HEADERS, siteRefusal, typeRefusal } from './guards.ts';
 import { failureAnswer, refusal } from './http-failure.ts';
@@ -94,8 +95,8 @@ export class HttpServer implements HttpService {
     app.use(async (c, next) => this.#hostRefusal(c) ?? next());
     this.#serveSessions(app);
     app.get('/api/openapi.json', (c) =>
-      this.#authorizer.guarded(c, { role: 'read' }, () =>
-        Response.json(openApiDocument({ ...this.#options, routes })),
+      this.#authorizer.guarded(c, { role: 'read' }, (request) =>
+        compressed(Response.json(openApiDocument({ ...this.#options, routes })), request),
       ),
     );
     app.get('/api/events', (c) =>
@@ -141,7 +142,8 @@ export class HttpServer implements HttpService {
         changes
           ? (typeRefusal(request.incoming, 'application/json') ??
             (await answer(served, await jsonBody(request.incoming, request.signal), request)))
-          : await answer(served, paramsIn(request.url), request),
+          : // What only reads tells no secret.
+            compressed(await answer(served, paramsIn(request.url), request), request),
       ),
     );
   }

@@ -4,6 +4,7 @@ import { extname, join, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import { systemCode } from '@filer/protocol';
+import { encodingFor } from './compression.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -66,8 +67,7 @@ export class Pages {
       vary: 'accept-encoding',
     };
     if (headers.get('if-none-match') === page.tag) return new Response(null, { status: 304, headers: fixed });
-    const accepted = headers.get('accept-encoding') ?? '';
-    const encoding = (['br', 'gzip'] as const).find((each) => new RegExp(`\\b${each}\\b`).test(accepted));
+    const encoding = encodingFor(headers.get('accept-encoding') ?? undefined, ['br', 'gzip'] as const);
     const body = encoding === undefined ? page.content : await encodedAs(encoding, page);
     return new Response(new Uint8Array(body), {
       headers: {
