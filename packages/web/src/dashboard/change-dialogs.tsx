@@ -1,6 +1,6 @@
-import { useRef } from 'preact/hooks';
 import { go } from '../ui/address.ts';
 import { Ask } from '../ui/dialog.tsx';
+import { Field } from '../ui/field.tsx';
 import { api } from './api.ts';
 import { refreshMachines, type Machine } from './machines.ts';
 
@@ -10,50 +10,35 @@ interface ChangeProps {
 }
 
 export function RenameDialog({ machine: { id, name }, onClose }: ChangeProps) {
-  const field = useRef<HTMLInputElement>(null);
   return (
     <Ask
       title={`Rename ${name}`}
       action="Rename"
       done={`${name} has its new name`}
       onClose={onClose}
-      onDo={async () => {
-        await api.change('memberChange', { peer: id, name: field.current?.value.trim() ?? '' });
+      onDo={async (typed) => {
+        await api.change('memberChange', { peer: id, name: typed('name').trim() });
         await refreshMachines();
       }}
     >
-      <label class="field">
-        New name
-        <input
-          ref={field}
-          defaultValue={name}
-          required
-          maxLength={63}
-          autocomplete="off"
-          spellcheck={false}
-        />
-      </label>
+      <Field name="name" label="New name" defaultValue={name} required maxLength={63} />
     </Ask>
   );
 }
 
 export function GroupsDialog({ machine: { id, name, groups }, onClose }: ChangeProps) {
-  const field = useRef<HTMLInputElement>(null);
   return (
     <Ask
       title={`Groups of ${name}`}
       action="Save"
       done={`The groups of ${name} are changed`}
       onClose={onClose}
-      onDo={async () => {
-        await api.change('memberChange', { peer: id, groups: groupsIn(field.current?.value ?? '') });
+      onDo={async (typed) => {
+        await api.change('memberChange', { peer: id, groups: groupsIn(typed('groups')) });
         await refreshMachines();
       }}
     >
-      <label class="field">
-        Groups, separated by spaces
-        <input ref={field} defaultValue={groups.join(' ')} autocomplete="off" spellcheck={false} />
-      </label>
+      <Field name="groups" label="Groups, separated by spaces" defaultValue={groups.join(' ')} />
     </Ask>
   );
 }

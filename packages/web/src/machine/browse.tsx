@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { address, go } from '../ui/address.ts';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
+import { Field } from '../ui/field.tsx';
 import { bytesText } from '../ui/format.ts';
 import { Link } from '../ui/link.tsx';
 import { api } from './api.ts';
@@ -148,30 +149,20 @@ function Folder({ peer, at }: { readonly peer: string; readonly at: string }) {
 
 function Get({ source, onClose }: { readonly source: string; readonly onClose: () => void }) {
   const { value } = status().value;
-  const destRef = useRef(value?.inbox ?? '');
   return (
     <Ask
       title="Get it"
       action="Get"
       isDangerous={false}
       done={`${source} is fetched: it is shown among the transfers.`}
-      onDo={async () => {
-        await api.change('fetch', { source, dest: destRef.current, into: true, timeoutMs: 60_000 });
+      onDo={async (typed) => {
+        await api.change('fetch', { source, dest: typed('dest'), into: true, timeoutMs: 60_000 });
         go({ show: undefined, peer: undefined, at: undefined });
       }}
       onClose={onClose}
     >
       <p class="path">{source}</p>
-      <label class="field">
-        Into the folder (of this machine)
-        <input
-          required
-          defaultValue={value?.inbox}
-          onInput={({ currentTarget }) => {
-            destRef.current = currentTarget.value;
-          }}
-        />
-      </label>
+      <Field name="dest" label="Into the folder (of this machine)" defaultValue={value?.inbox} required />
     </Ask>
   );
 }

@@ -1,5 +1,4 @@
 import { signal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
 import { Ask } from '../ui/dialog.tsx';
 import { announce } from '../ui/toasts.tsx';
 import { api } from './api.ts';
@@ -28,27 +27,20 @@ export async function sendText(to: string, text: string): Promise<void> {
 
 /** Where the text is written. */
 export function Compose() {
-  const textRef = useRef('');
   const to = target.value;
   if (to === undefined) return null;
   return (
     <Ask
       title={`Message to ${to}`}
       action="Send"
-      onDo={() => sendText(to, textRef.current)}
+      onDo={(typed) => sendText(to, typed('text'))}
       onClose={() => {
         target.value = undefined;
       }}
     >
       <label class="field">
         Text
-        <textarea
-          required
-          autofocus
-          onInput={({ currentTarget }) => {
-            textRef.current = currentTarget.value;
-          }}
-        />
+        <textarea name="text" required autofocus />
       </label>
     </Ask>
   );

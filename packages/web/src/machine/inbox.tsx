@@ -1,6 +1,7 @@
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
+import { Field } from '../ui/field.tsx';
 import { bytesText } from '../ui/format.ts';
 import { Unread } from '../ui/reading.tsx';
 import { attempt } from '../ui/toasts.tsx';
@@ -100,25 +101,16 @@ function Contents({ offer: { names, contents, files } }: { readonly offer: Offer
 }
 
 function Decline({ offer: { id, from }, onClose }: { readonly offer: Offer; readonly onClose: () => void }) {
-  const reasonRef = useRef('');
   return (
     <Ask
       title={`Decline what ${from} offers?`}
       action="Decline"
       isDangerous
       done={`Declined: ${from} is told.`}
-      onDo={() => answers(id, false, reasonRef.current)}
+      onDo={(typed) => answers(id, false, typed('reason'))}
       onClose={onClose}
     >
-      <label class="field">
-        Why, for {from} (may be empty)
-        <input
-          maxLength={500}
-          onInput={({ currentTarget }) => {
-            reasonRef.current = currentTarget.value;
-          }}
-        />
-      </label>
+      <Field name="reason" label={`Why, for ${from} (may be empty)`} maxLength={500} spellcheck />
     </Ask>
   );
 }

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, TargetedEvent } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { attempt } from './toasts.tsx';
 
@@ -43,17 +43,23 @@ interface AskProps {
   readonly isDangerous?: boolean;
   /** Told after it was done. */
   readonly done?: string;
-  readonly onDo: () => Promise<unknown>;
+  /** @param typed gives what stands in the field of a name */
+  readonly onDo: (typed: (name: string) => string) => Promise<unknown>;
   readonly onClose: () => void;
 }
 
 /** Asks before something is done, does it, and tells how it went. It stays open when it failed. */
 export function Ask({ title, children, action, isDangerous = false, done, onDo, onClose }: AskProps) {
   const [isBusy, setBusy] = useState(false);
-  const submit = (event: SubmitEvent): void => {
+  const submit = (event: TargetedEvent<HTMLFormElement>): void => {
     event.preventDefault();
     setBusy(true);
-    void attempt(onDo, done).then((isDone) => {
+    const fields = new FormData(event.currentTarget);
+    const typed = (name: string): string => {
+      const value = fields.get(name);
+      return typeof value === 'string' ? value : '';
+    };
+    void attempt(() => onDo(typed), done).then((isDone) => {
       setBusy(false);
       if (isDone) onClose();
     });
