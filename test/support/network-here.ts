@@ -19,6 +19,9 @@ import type { Line, Outcome } from './programs.ts';
 /** The page of the server, as `npm run build` made it. */
 const PAGES = join(import.meta.dirname, '../../packages/web/dist/dashboard');
 
+/** What a job to several holds at least, for its recipients to pass it on: less than a real one, for tests to be quick. */
+const PASS_ON_FROM_BYTES = 4 * 1024 * 1024;
+
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 function isReachable({ online, addresses }: Line): boolean {
@@ -50,7 +53,7 @@ export class ClientHere implements AsyncDisposable {
     let write = (text: string): void => void (logged += text);
     const log = await createLogger({ stream: { write: (text) => write(text) } });
     const started = { home: place, settings, software: '0.0.0', environment: env, log, pages: builtPage() };
-    const daemon = await openDaemon(started);
+    const daemon = await openDaemon({ ...started, passOnFromBytes: PASS_ON_FROM_BYTES });
     const client = new ClientHere(home, daemon);
     client.log = logged;
     write = (text) => void (client.log += text);

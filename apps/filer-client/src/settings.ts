@@ -109,6 +109,7 @@ export const clientSettings = {
     'port on 127.0.0.1 for the page of this machine, served from the start; off forbids the page (default: a free port, once `open` asks)',
   ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
+  passOn: toggleSetting(true, 'pass received files on to other recipients of the same job'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),
 };

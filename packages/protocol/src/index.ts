@@ -89,6 +89,7 @@ export * from './messages/transfer-entries.ts';
 export * from './messages/transfer-streams.ts';
 export * from './messages/transfer-basis.ts';
 export * from './messages/transfer-extras.ts';
+export * from './messages/transfer-passing.ts';
 export * from './messages/share.ts';
 export * from './messages/holding.ts';
 export * from './addresses.ts';

@@ -21,6 +21,21 @@ export const MAX_CHUNK_BYTES = 1 * MiB;
 /** A sender is at most so far ahead of what its receiver has taken: more would travel twice after a cut. */
 export const MAX_AHEAD_BYTES = 8 * MiB;
 
+/** Blocks that a recipient awaits of others, at most: those of the smallest files that are passed on, in that distance. */
+export const MAX_AWAITED_BLOCKS = 8_192;
+
+/** A block travels from one recipient to the next in pieces, so that a slow link is told from one that stands still. */
+export const MAX_BLOCK_PIECE_BYTES = 64 * KiB;
+
+/** Holders that are named to one recipient in one transfer, and recipients that one may pass on to. */
+export const MAX_HOLDERS = 64;
+
+/** Recipients of all transfers together that one machine may be named to pass on to at a time. */
+export const MAX_PASSED_ON = 1_024;
+
+/** A job to several is passed on from one to the next from so many bytes on: below, naming neighbours takes longer. */
+export const PASS_ON_FROM_BYTES = 64 * MiB;
+
 /** What a file counts beside its content in that distance: many empty ones are something, too. */
 export const STREAM_OVERHEAD_BYTES = 1 * KiB;
 

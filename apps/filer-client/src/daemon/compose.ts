@@ -21,6 +21,7 @@ import { PeerSessions } from '../network/peer-sessions.ts';
 import { RecordPublisher } from '../network/record-publisher.ts';
 import { standingLimit } from '../network/standing-limits.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
+import { PassingOn } from '../receive/passing-on.ts';
 import { TransferIntake } from '../receive/intake.ts';
 import { runningTransfers } from '../jobs/running-transfers.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';
@@ -53,6 +54,8 @@ export interface DaemonOptions {
   readonly log: Logger;
   /** The folder of the built page, absolute. @default the API alone is served */
   readonly pages?: string | undefined;
+  /** What a job to several holds at least, for its recipients to pass it on. @default PASS_ON_FROM_BYTES */
+  readonly passOnFromBytes?: number | undefined;
 }
 
 /**
@@ -78,6 +81,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   closing.adopt(await acquireLock(home.lockFile), (lock) => lock.release());
   const member = closing.use(await Member.open(home, { keepFreeBytes: settings.keepFree }));
   member.requireStaying();
+  member.passOnFromBytes = options.passOnFromBytes ?? member.passOnFromBytes;
   const { clock, database, spool, messages } = member;
   const now = (): number => clock.now();
   spool.maxFileBytes = settings.attachmentSpace;
@@ -117,6 +121,8 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     courier: new SpoolCourier({ member, schedules, software, log }),
   });
   const outreach = { member, access: link, software };
+  const passing = new PassingOn(outreach);
+  closing.defer(() => passing.close());
   const jobs = new JobRunner({ outreach, log, isDaemon: true });
   const drops = new Drops({ folder: home.outgoing, room: member.room, log });
   await drops.clean();
@@ -143,7 +149,8 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     log,
     handlerFor,
     onTransfer: (messenger, from, hello) =>
-      serveTransfer(messenger, from, hello, { outreach, intake, fetches }),
+      serveTransfer(messenger, from, hello, { outreach, intake, fetches, passing }),
+    passesOn: settings.passOn,
     onSession: (messenger, from, open) => connections.incoming(messenger, from, open),
   });
   const sessions = new PeerSessions({

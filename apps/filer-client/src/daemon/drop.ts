@@ -116,5 +116,6 @@ const HOW = {
   links: 'keep',
   queue: true,
   limit: undefined,
+    directOnly: false,
   watch: 0,
 } as const satisfies Partial<SendRequest>;

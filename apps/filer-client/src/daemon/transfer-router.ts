@@ -1,7 +1,9 @@
 import {
+  carryMessage,
   extrasMessage,
   fetchMessage,
   FilerError,
+  PASS_ON,
   TRANSFER_LIMITS,
   TRANSFER_STALL_MS,
   type Hello,
@@ -10,6 +12,7 @@ import {
 } from '@filer/protocol';
 import { dialBack } from '../network/dial-back.ts';
 import type { Outreach } from '../network/reach-peer.ts';
+import type { PassingOn } from '../receive/passing-on.ts';
 import type { TransferIntake } from '../receive/intake.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
 
@@ -17,6 +20,7 @@ import type { FetchServer } from '../serve/fetch-server.ts';
 export interface Transfers {
   readonly intake: TransferIntake;
   readonly fetches: FetchServer;
+  readonly passing: PassingOn;
 }
 
 /** Serves a connection that a member opened for a transfer: over it, or over one of our own if the member asks for that. */
@@ -28,14 +32,19 @@ export async function serveTransfer(
 ): Promise<void> {
   const own = await dialBack(outreach, messenger, from, hello);
   try {
-    await serve(own ?? messenger, from, transfers);
+    await serve(own ?? messenger, from, hello, transfers);
   } finally {
     await own?.close();
   }
 }
 
 /** What it says first tells which way the files go. */
-async function serve(messenger: Messenger, from: Membership, { intake, fetches }: Transfers): Promise<void> {
+async function serve(
+  messenger: Messenger,
+  from: Membership,
+  { features }: Hello,
+  { intake, fetches, passing }: Transfers,
+): Promise<void> {
   messenger.setLimits(TRANSFER_LIMITS);
   const timer = setTimeout(() => {
     messenger.reject(new FilerError('timed-out', 'no message arrived on a connection for a transfer'));
@@ -44,5 +53,6 @@ async function serve(messenger: Messenger, from: Membership, { intake, fetches }
   clearTimeout(timer);
   if (first !== undefined && extrasMessage.is(first)) await intake.tellExtras(messenger, from);
   else if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from);
-  else await intake.take(messenger, from);
+  else if (first !== undefined && carryMessage.is(first)) await passing.serve(messenger, from);
+  else await intake.take(messenger, from, features.includes(PASS_ON) ? passing : undefined);
 }

@@ -37,6 +37,8 @@ export interface SendRequest {
   readonly queue: boolean;
   /** Bytes a second at most, to all recipients together. */
   readonly limit: number | undefined;
+  /** Whether recipients pass nothing of it on to each other. */
+  readonly directOnly: boolean;
   /** The watch that made it: what of its folder, the one path, is to go stands in `job_files`. 0 for none. */
   readonly watch: number;
 }
@@ -87,6 +89,7 @@ const DEFAULTS: SendRequest = {
   links: 'keep',
   queue: false,
   limit: undefined,
+  directOnly: false,
   watch: 0,
 };
 
@@ -129,6 +132,7 @@ export function parseKeptRequest(json: string): SendRequest {
     links: LINKS.find((each) => each === kept.get('links')) ?? DEFAULTS.links,
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),
+    directOnly: kept.get('directOnly') === true,
     watch: numberOf('watch'),
   };
 }

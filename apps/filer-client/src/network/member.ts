@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import {
   FilerError,
   loadIdentity,
+  PASS_ON_FROM_BYTES,
   Rates,
   RemovalNews,
   TEXT_BYTES_AT_ONCE,
@@ -43,6 +44,8 @@ export class Member extends HomeStore {
   readonly hasLeft: boolean;
   /** What bounds all its transfers together. */
   limits = NO_LIMITS;
+  /** What a job to several holds at least, for its recipients to pass it on. */
+  passOnFromBytes = PASS_ON_FROM_BYTES;
   readonly identity: Identity;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   readonly room: DiskRoom;

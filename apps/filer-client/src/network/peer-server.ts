@@ -3,6 +3,7 @@ import {
   MAX_CONNECTIONS_PER_PEER,
   memberConnectionBounds,
   MIRROR,
+  PASS_ON,
   readHello,
   removalPosition,
   Server,
@@ -27,6 +28,8 @@ export interface PeerServerOptions {
   readonly handlerFor: (from: Membership) => Handler;
   /** Takes over a connection that a peer opened for one transfer; ends it. */
   readonly onTransfer: (messenger: Messenger, from: Membership, hello: Hello) => Promise<void>;
+  /** Whether it takes part when recipients of a job pass its content on. @default false */
+  readonly passesOn?: boolean;
   readonly onSession: (messenger: Messenger, from: Membership, open: boolean) => void;
 }
 
@@ -85,7 +88,8 @@ export class PeerServer extends Server {
     member.connections.add(messenger);
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
-    const features = hello.features.filter((word) => word === REVERSE || word === MIRROR);
+    const known = new Set([REVERSE, MIRROR, ...(this.#options.passesOn === true ? [PASS_ON] : [])]);
+    const features = hello.features.filter((word) => known.has(word));
     const position = removalPosition(member.removals);
     const welcomed = welcome({ version, features, network, ...position, software, membership });
     if (hello.purpose === 'session' && handOver === undefined) member.news.add(messenger);

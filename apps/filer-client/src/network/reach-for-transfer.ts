@@ -12,6 +12,7 @@ const REVERSE_FROM_BYTES = 128 * 1024 * 1024;
  *
  * @param bytes that will be sent, as far as that is known
  * @param needs what the peer must know
+ * @param uses what it may know
  * @throws FilerError as `reachPeer`; `unsupported` before anything is sent
  */
 export async function reachForTransfer(
@@ -20,25 +21,33 @@ export async function reachForTransfer(
   bytes: number,
   signal: AbortSignal,
   needs: readonly NeededFeature[] = [],
-): Promise<Messenger> {
+  uses: readonly string[] = [],
+): Promise<ReachedForTransfer> {
   const { reverse } = outreach.member;
-  const words = needs.map(({ feature }) => feature);
+  const words = [...needs.map(({ feature }) => feature), ...uses];
   if (bytes < REVERSE_FROM_BYTES || !reverse.mayAsk(peer.id, performance.now())) {
     const about = { purpose: 'transfer', features: words } as const;
     const { messenger, welcome } = await reachPeer(outreach, peer, about, signal);
     await requireFeatures(peer, messenger, welcome, needs);
-    return messenger;
+    return { messenger, features: welcome.features };
   }
   using request = reverse.request(peer.id);
   const about = { purpose: 'transfer', callBack: request.token, features: [REVERSE, ...words] } as const;
   const { messenger: direct, welcome } = await reachPeer(outreach, peer, about, signal);
   await requireFeatures(peer, direct, welcome, needs);
-  if (!welcome.features.includes(REVERSE)) return direct;
+  const { features } = welcome;
+  if (!features.includes(REVERSE)) return { messenger: direct, features };
   const connection = await request.connection(direct, signal);
-  if (connection === undefined) return direct;
+  if (connection === undefined) return { messenger: direct, features };
   // The direct one stays open as long: when this machine is removed, both are cut.
   void connection.closed.then(() => direct.close());
-  return connection;
+  return { messenger: connection, features };
+}
+
+export interface ReachedForTransfer {
+  readonly messenger: Messenger;
+  /** What both sides know of what was asked for. */
+  readonly features: readonly string[];
 }
 
 /** A word in `features`, and the option that needs it. */

@@ -25,6 +25,7 @@ import { AskedOffers } from './asked-offers.ts';
 import { foreseenRefusals } from './foreseen-refusals.ts';
 import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
+import type { PassingOn } from './passing-on.ts';
 import { OfferRules } from './offer-rules.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
@@ -95,13 +96,17 @@ export class TransferIntake {
     return this.#running.size;
   }
 
-  /** Serves one connection that a member opened for a transfer, to its end. */
-  async take(messenger: Messenger, from: Membership): Promise<void> {
+  /**
+   * Serves one connection that a member opened for a transfer, to its end.
+   *
+   * @param passesOn what its blocks are handed on by @default they are not
+   */
+  async take(messenger: Messenger, from: Membership, passesOn?: PassingOn): Promise<void> {
     const { name, id } = from;
     const since = new Date().toISOString();
     const begun = { from: name, fromId: id, since, path: '', bytesReceived: 0, bytesTotal: 0 };
     let running = begun;
-    const work: Promise<void> = this.#receive(messenger, from, (event) => {
+    const work: Promise<void> = this.#receive(messenger, from, passesOn, (event) => {
       if (event.type !== 'progress') return;
       const { name: path, bytesReceived, bytesTotal } = event;
       running = { ...begun, path, bytesReceived, bytesTotal };
@@ -144,7 +149,13 @@ export class TransferIntake {
     await this.#hook?.close();
   }
 
-  async #receive(messenger: Messenger, from: Membership, on: (event: ReceiveEvent) => void): Promise<void> {
+  async #receive(
+    messenger: Messenger,
+    from: Membership,
+    passesOn: PassingOn | undefined,
+    on: (event: ReceiveEvent) => void,
+  ): Promise<void> {
+    using passing = this.#options.settings.passOn ? passesOn?.begin() : undefined;
     const { member, inbox, settings, log } = this.#options;
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     let release = await this.slots.take(from.id, messenger);
@@ -189,6 +200,7 @@ export class TransferIntake {
         },
         beganAt: (job) => member.arrivals.beganAt(from.id, job),
         signal: this.#stop.signal,
+        passing,
         on,
         record: (file) => recordInInbox(member, file, from),
       });

@@ -1,8 +1,9 @@
-import { type Turn, aborted, FilerError, messageOf, type ReceiptBatch } from '@filer/protocol';
+import { type Turn, aborted, FilerError, messageOf, PASS_ON, type ReceiptBatch } from '@filer/protocol';
 import { iso, ProgressThrottle } from '@filer/program';
 import {
   sendFiles,
   type Growing,
+  type RelayRace,
   type SendEvent as EngineEvent,
   type SendOptions,
   type SourceFile,
@@ -20,6 +21,7 @@ import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
 import { nameThere, shownPath, type SendRequest } from '../jobs/send-request.ts';
 import { Mirrored, MIRRORS } from './mirrored.ts';
+import { subnetOf } from './subnet.ts';
 import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
@@ -32,6 +34,8 @@ export interface DeliveryOptions {
   readonly request: SendRequest;
   /** What all deliveries of the job have in common. */
   readonly shared: Pick<SendOptions, 'reads' | 'limit'>;
+  /** What the recipients pass on to each other. @default all goes from here */
+  readonly race?: RelayRace | undefined;
   /** Whether the process that ran the job before this one was killed: the recipient was lost then. */
   readonly wasLost?: boolean;
   /** Tells of the one path, while it is still being written. */
@@ -121,16 +125,19 @@ export class Delivery {
 
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
-    const { outreach, peer, job, request, shared, signal, turns } = this.#options;
+    const { outreach, peer, job, request, shared, race, signal, turns } = this.#options;
     const { note, onConflict, checksum, snapshot, exclude, links } = request;
     const { member } = outreach;
     const mirroring = this.#mirrored.begin();
     this.#tally.beginConnection();
     try {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
-      const messenger = await this.#time.reach(peer.name, signal, (stop) =>
-        reachForTransfer(outreach, peer, bytes, stop, mirroring.mirror === true ? [MIRRORS] : []),
+      const needs = mirroring.mirror === true ? [MIRRORS] : [];
+      const uses = race === undefined ? [] : [PASS_ON];
+      const { messenger, features } = await this.#time.reach(peer.name, signal, (stop) =>
+        reachForTransfer(outreach, peer, bytes, stop, needs, uses),
       );
+      const racer = { id: peer.id, passes: features.includes(PASS_ON), subnet: subnetOf(peer) };
       try {
         const outcome = await sendFiles(messenger, {
           files: this.#listed ?? this.#sources(),
@@ -144,6 +151,7 @@ export class Delivery {
           tellsVersions: this.#listed?.isRemovedAfter,
           snapshot,
           ...shared,
+          relay: race === undefined ? undefined : { race, member: racer },
           known: member.digests,
           ignored: ignoreRules(exclude),
           links,
@@ -182,7 +190,8 @@ export class Delivery {
     const common = { job, recipient: peer.name };
     if (event.type === 'file' && event.result.status !== 'failed') this.#time.progressed();
     if (event.type === 'progress') {
-      this.#time.moved(event.bytesSent);
+      // What comes of others is progress, too.
+      this.#time.moved(event.bytesSent + (this.#options.race?.bytesOf(peer.id) ?? 0));
       const { bytesDone, filesDone, filesTotal, complete } = event;
       this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
       const { bytesSent, bytesTotal } = this.#tally.ownCounts;

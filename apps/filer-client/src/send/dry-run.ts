@@ -102,7 +102,7 @@ async function previewDeletions(
   let filesRemoved = 0;
   try {
     const tops = await foldersOf(request);
-    const messenger = await time.reach(recipient, signal, (stop) =>
+    const { messenger } = await time.reach(recipient, signal, (stop) =>
       reachForTransfer(outreach, peer, 0, stop, [MIRRORS]),
     );
     try {

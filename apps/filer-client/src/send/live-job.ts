@@ -1,6 +1,6 @@
 import { Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { lowestOf, RateLimit, SharedReads, type Growing } from '@filer/transfer';
+import { lowestOf, RateLimit, RelayRace, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { sumOf, type DeliveryCounts } from '../api/contract/counts.ts';
@@ -18,6 +18,9 @@ import { isPassing } from '../jobs/while-lost.ts';
 
 /** Recipients of one job that are served at the same time; the others wait their turn. */
 const RECIPIENTS_AT_ONCE = 16;
+
+/** A job to so many is passed on from one recipient to the next. */
+const PASS_ON_FROM_RECIPIENTS = 3;
 
 export interface LiveJobParts {
   readonly outreach: Outreach;
@@ -44,6 +47,7 @@ export class LiveJob {
   readonly #followers = new Set<(event: SendEvent) => void>();
   readonly #turns = new Semaphore(RECIPIENTS_AT_ONCE);
   readonly #shared: DeliveryOptions['shared'];
+  readonly #race: RelayRace | undefined;
   readonly #stop = new AbortController();
   readonly #serving = new Map<string, Promise<void>>();
   readonly #deliveries = new Map<string, Delivery>();
@@ -58,12 +62,16 @@ export class LiveJob {
     this.request = parseKeptRequest(job.request);
     this.#parts = parts;
     const { limit } = this.request;
-    const isToMany = parts.outreach.member.jobs.deliveries(job.id).length > 1;
+    const { member } = parts.outreach;
+    const recipients = member.jobs.deliveries(job.id).length;
+    const isToMany = recipients > 1;
+    if (recipients >= PASS_ON_FROM_RECIPIENTS && !this.request.directOnly)
+      this.#race = new RelayRace(member.passOnFromBytes);
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
       limit: lowestOf(
         limit === undefined ? undefined : new RateLimit(limit),
-        parts.outreach.member.limits.send,
+        member.limits.send,
       ),
     };
   }
@@ -111,12 +119,21 @@ export class LiveJob {
     const { state, code = null, status } = end;
     const ok = state === 'delivered' || state === 'queued';
     // What made it wait is told as `queued`, and is no failure.
-    this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status });
+    const via = this.#viaOf(id);
+    this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status, ...via });
     const { jobs, clock } = this.#parts.outreach.member;
     jobs.end(this.job.id, id, end, clock.stamp());
     const about = { job: this.job.id, recipient: name, recipientId: id };
     if (state === 'queued') this.#emit({ type: 'queued', ...about, reason: status });
-    else this.#emit({ type: 'recipient', ...about, ok, state, code: ok ? null : code, status });
+    else this.#emit({ type: 'recipient', ...about, ok, state, code: ok ? null : code, status, ...via });
+  }
+
+  /** What a recipient got of others. */
+  #viaOf(peerId: string): Pick<RecipientDone, 'via'> {
+    const via = this.#race?.via(peerId) ?? [];
+    if (via.length === 0) return {};
+    const { directory } = this.#parts.outreach.member;
+    return { via: via.map(({ peer: id, bytes }) => ({ name: directory.byId(id)?.name ?? id, id, bytes })) };
   }
 
   /** Stops what runs; half files stay at the receivers. */
@@ -138,6 +155,7 @@ export class LiveJob {
   /** Resolves when no one is served any more. @throws a bug */
   async ended(): Promise<SendDone> {
     while (this.#serving.size > 0) await Promise.all(this.#serving.values());
+    this.#race?.[Symbol.dispose]();
     if (this.#fault !== undefined) throw this.#fault;
     return this.#done();
   }
@@ -191,6 +209,7 @@ export class LiveJob {
       peer,
       request,
       shared,
+      race: this.#race,
       growing: this.#parts.growing,
       wasLost: this.#parts.wasCutOff === true,
       outreach,

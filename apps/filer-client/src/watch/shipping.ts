@@ -152,6 +152,7 @@ export function requestOf(
     exclude: [...TEMPORARY_NAMES, ...exclude],
     queue: true,
     limit,
+    directOnly: false,
     watch: id,
   };
 }

@@ -3,10 +3,11 @@
 /**
  * `opening` is the handshake of each connection, `join` what follows it for a machine without membership, `session` the
  * one of a member with its server, `peer session` that of two members, `transfer opening` what comes before the offer on
- * a connection for files, and `transfer` what follows. `any` is each of them.
+ * a connection for files, and `transfer` what follows. `passing on` is between two recipients of a job. `any` is each of
+ * them.
  */
 export type Connection =
-  'any' | 'opening' | 'join' | 'session' | 'peer session' | 'transfer opening' | 'transfer';
+  'any' | 'opening' | 'join' | 'session' | 'peer session' | 'transfer opening' | 'transfer' | 'passing on';
 
 /** `client` is a daemon or a command. */
 export type Party =
@@ -48,6 +49,9 @@ export const serverToUploader = route('transfer opening', 'server', 'client');
 export const receiverToCaller = route('transfer opening', 'receiver', 'sender');
 export const senderToReceiver = route('transfer', 'sender', 'receiver');
 export const receiverToSender = route('transfer', 'receiver', 'sender');
+
+export const blocksToHolder = route('passing on', 'asker', 'owner');
+export const blocksFromHolder = route('passing on', 'owner', 'asker');
 
 /** One side of a kind of connection. */
 export interface Place {

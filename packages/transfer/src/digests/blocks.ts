@@ -44,6 +44,8 @@ export interface FileSink {
   write(block: Buffer, offset: number, free: () => void): Promise<void>;
   /** Takes a verified block that was read from `basis`; its memory is free when this resolves. */
   writeSame(block: Buffer, offset: number): Promise<void>;
+  /** A block of it is written, and may be handed on. @param digest `blake3:HEX` */
+  hold?(digest: string, offset: number, bytes: number): void;
   /** Resolves when all blocks are written. @throws FilerError as `write` */
   settled(): Promise<void>;
   /** The stream ended early: leaves verified blocks for the next one. @returns how many bytes can be compared */

@@ -14,6 +14,7 @@ import type { FileSink } from '../digests/blocks.ts';
 import { FileDigests } from '../digests/digests.ts';
 import { takeFinalName, takeFreeName } from './final-name.ts';
 import type { Folder } from './folder.ts';
+import type { HeldBlocks, HeldFile } from '../passing/held-blocks.ts';
 import { asideIn, partIn, type Hidden } from './hidden.ts';
 import type { ResumeSlot } from './resume-store.ts';
 import { PartialFileWriter } from './partial-file-writer.ts';
@@ -42,6 +43,8 @@ export interface PartialFileOptions {
   readonly kept?: ResumeSlot | undefined;
   /** An older version of the file, to take blocks from. @default none */
   readonly older?: { readonly folder: Folder; readonly name: string } | undefined;
+  /** Where its blocks are noted that may be handed on, with the number of its entry. @default nowhere */
+  readonly held?: { readonly blocks: HeldBlocks; readonly entry: number } | undefined;
 }
 
 /**
@@ -60,6 +63,7 @@ export class PartialFile implements FileSink {
   readonly #writer: PartialFileWriter;
   /** Made when it is needed: most files are small, and digested in one go. */
   #digests: FileDigests | undefined;
+  readonly #heldFile: HeldFile | undefined;
   #written = 0;
   #size: number;
   #state: 'open' | 'closed' | 'gone' = 'open';
@@ -80,6 +84,7 @@ export class PartialFile implements FileSink {
     } catch (error) {
       throw writeError(options.name, error);
     }
+    this.#heldFile = options.held?.blocks.begin(options.held.entry, this.#path);
     this.#writer = new PartialFileWriter(this.#descriptor, options.name, options.sync, this.#ownBytes);
     this.basis = new BasisBlocks(this.#descriptor, this.#ownBytes, older?.folder.at(older.name));
   }
@@ -108,6 +113,10 @@ export class PartialFile implements FileSink {
       await this.#writer.settled();
     }
     this.#written = offset + block.length;
+  }
+
+  hold(digest: string, offset: number, bytes: number): void {
+    if (this.#heldFile !== undefined) this.#options.held?.blocks.add(digest, this.#heldFile, offset, bytes);
   }
 
   async settled(): Promise<void> {

@@ -103,7 +103,11 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
     const digest = this.#digest(block);
     if (expected !== undefined && digest !== expected) return false;
     this.#verified += block.length;
-    await this.sink.write(block, offset, free);
+    const { length } = block;
+    await this.sink.write(block, offset, () => {
+      free();
+      this.sink.hold?.(digest, offset, length);
+    });
     return true;
   }
 
@@ -160,7 +164,9 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
       const digest = this.sink.digests.addBlock(content);
       // Where it was never asked for, the digest of the whole file judges.
       if (answered?.equals(digest) === false) return false;
+      const { length } = content;
       await this.sink.writeSame(content, offset);
+      this.sink.hold?.(digestText(digest), offset, length);
     }
     this.#verified += bytes;
     return true;

@@ -6,6 +6,7 @@ import {
   type EntryFailure,
   type FileEnd,
   type FileStart,
+  type Got,
   type Grow,
   type Same,
   type Small,
@@ -37,6 +38,8 @@ export class IncomingStreams<S extends FileSink = FileSink> {
   /** The entry given up last: the only one that may begin again, so that those before it are forgotten. */
   #abandoned: Wanted | undefined;
   #stream: OpenStream<S> | undefined;
+  /** The stream that ended last, all of it. */
+  #ended: Got | undefined;
 
   constructor(
     destination: Destination<S>,
@@ -103,6 +106,13 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     if (blocks === undefined) free();
     else await this.#advance(stream, content.length, this.#append(stream, blocks, { content, block }, free));
     this.#tellGot(stream, content.length);
+  }
+
+  /** Tells what was taken of files that are whole, however little that is. */
+  tellTaken(): void {
+    if (this.#stream !== undefined || this.#ended === undefined || this.#untoldBytes === 0) return;
+    this.#untoldBytes = 0;
+    this.#owner.got(this.#ended);
   }
 
   /** The sender goes no further ahead of what was taken than it may. */
@@ -191,6 +201,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     const stream = this.#streamOf(end.entry, 'an end');
     const { wanted, blocks, mtimeNs } = stream;
     this.#stream = undefined;
+    this.#ended = { entry: end.entry, offset: stream.size };
     this.#tellGot(stream, STREAM_OVERHEAD_BYTES);
     if (blocks === undefined) {
       if (wanted.state === 'lost') this.#entries.fail(wanted, wanted.reason, 'here');

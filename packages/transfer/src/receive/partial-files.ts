@@ -1,4 +1,5 @@
-import type { FileStart } from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, type FileStart } from '@filer/protocol';
+import type { HeldBlocks } from '../passing/held-blocks.ts';
 import type { Destination } from './incoming-streams.ts';
 import { makeRoom, type RoomOptions } from './make-room.ts';
 import { PartialFile } from '../disk/partial-file.ts';
@@ -10,6 +11,8 @@ export interface PartialFilesOptions extends RoomOptions {
   readonly place: DestinationFolder;
   readonly sync: boolean;
   readonly mark: string | undefined;
+  /** What may be handed on to other recipients. @default nothing is */
+  readonly held?: HeldBlocks | undefined;
 }
 
 /** The folder that files are received into: each stream goes into a partial file. */
@@ -24,7 +27,7 @@ export class PartialFiles implements Destination<PartialFile> {
 
   async open(wanted: Wanted, { size, mtimeNs, mode, growing }: FileStart): Promise<PartialFile> {
     await this.makeRoom(wanted, size, 0);
-    const { place, parts, sync, mark } = this.#options;
+    const { place, parts, sync, mark, held: blocks } = this.#options;
     const { name, hasOlder } = wanted;
     const components = parseSafePath(name);
     // One that grows may become large enough to be worth it.
@@ -33,7 +36,10 @@ export class PartialFiles implements Destination<PartialFile> {
       ? { folder: place.require(components.slice(0, -1)), name: components.at(-1) ?? '' }
       : undefined;
     const { folder } = place;
-    return new PartialFile({ folder, mark, name, size, mtimeNs, mode, sync, kept: wanted.kept, older });
+    const about = { folder, mark, name, size, mtimeNs, mode, sync, kept: wanted.kept, older };
+    // A file of one block is read by its name, once it has it.
+    const isHeld = blocks !== undefined && (growing === true || size > DIGEST_BLOCK_BYTES);
+    return new PartialFile({ ...about, held: isHeld ? { blocks, entry: wanted.entry } : undefined });
   }
 
   makeRoom(wanted: Wanted, size: number, written: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { Channel } from '../wire/channel.ts';
 import { Receiver, type Accepted, type ReceiveOutcome } from './receiver.ts';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Offer } from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, type Offer } from '@filer/protocol';
 import { NO_DELIVERIES } from './deliveries.ts';
 import { ExistingDigests } from './existing-digests.ts';
 import { Extras } from './extras.ts';
@@ -23,13 +23,17 @@ import { allowanceOf, judgeOffer, type Asker } from './receive-policy.ts';
  * orderly end (a refused offer is one) the channel is still open, and its owner's to close.
  */
 export function receiveFiles(channel: Channel, options: ReceiveOptions): Promise<ReceiveOutcome> {
-  const { inbox, record, policy } = options;
+  const { inbox, record, policy, passing } = options;
   return new Receiver(
     channel,
     { ...options, maxEntries: policy?.maxEntries },
     {
       accept: (offer, asker, owner) => takeOffer(offer, options, asker, owner),
-      record: (file, { job, note }) => record?.({ ...file, job, note, file: join(inbox, file.path) }),
+      record: (file, { job, note }) => {
+        const { entry, path, digest, size } = file;
+        passing?.held.placed(entry, join(inbox, path), digest, size, size <= DIGEST_BLOCK_BYTES);
+        return record?.({ ...file, job, note, file: join(inbox, path) });
+      },
     },
   ).run();
 }
@@ -83,7 +87,8 @@ async function takeOffer(
         gone,
       })
     : undefined;
-  const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone };
+  const held = options.passing?.held;
+  const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone, held };
   const incoming = new IncomingToFolder(of, owner);
   const dispose = (): void => {
     extras?.[Symbol.dispose]();

@@ -33,6 +33,12 @@ import {
   doneMessage,
   extrasMessage,
   removeMessage,
+  passOnMessage,
+  holderMessage,
+  relayedMessage,
+  relayedFileMessage,
+  repointMessage,
+  supplyMessage,
   type ExtrasAsked,
   type RemoveAsked,
   type Unsent,
@@ -54,6 +60,7 @@ import { IncomingTotals } from './incoming-totals.ts';
 import type { ReceiveEvent } from './receive-event.ts';
 import type { Asker } from './receive-policy.ts';
 import { shownName } from '../disk/safe-path.ts';
+import { RelayedStreams, type ReceiverPassing } from '../passing/relayed-streams.ts';
 
 const NO_CONTENT = Buffer.alloc(0);
 
@@ -72,6 +79,8 @@ export interface ReceiverOptions extends StallOptions {
   readonly limit?: Limit | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: ReceiveEvent) => void) | undefined;
+  /** Hands blocks on, and takes some of other recipients, as the sender says. @default all comes of the sender */
+  readonly passing?: ReceiverPassing | undefined;
   /** Whether who is told about it must catch up first: nothing more is taken until then. @default never */
   readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }
@@ -139,6 +148,34 @@ export class Receiver {
     .on(abandonMessage, (failure, receiver, message) =>
       receiver.#incoming.streams.abandon(asTold(failure, receiver.#channel), isChange(message)),
     )
+    .on(passOnMessage, (told, receiver) => receiver.#relayed.passOn(told))
+    .on(holderMessage, (told, receiver) => receiver.#relayed.awaited.holder(told))
+    .on(repointMessage, (told, receiver) => receiver.#relayed.awaited.repoint(told))
+    .on(supplyMessage, async (supply, receiver) => {
+      const { length } = supply.content;
+      receiver.#watchdog.moved(length);
+      receiver.#relayed.awaited.supply(supply);
+      receiver.#channel.recycle?.(supply.content);
+      await receiver.#paced(length);
+    })
+    .on(relayedMessage, ({ bytes, block, from, ...at }, receiver) =>
+      receiver.#relayed.await(block, bytes, from, async (content) => {
+        receiver.#totals.bytesReceived += bytes;
+        const streams = receiver.#incoming.streams;
+        await receiver.#watchdog.during(streams.chunk({ ...at, block, content }, () => undefined));
+        await receiver.#paced(bytes);
+      }),
+    )
+    .on(relayedFileMessage, ({ from, ...told }, receiver) =>
+      receiver.#relayed.await(told.digest, told.size, from, async (content) => {
+        receiver.#totals.bytesReceived += told.size;
+        await receiver.#incoming.streams.small(
+          { ...receiver.#withPermitted(told), content },
+          () => undefined,
+        );
+        await receiver.#paced(told.size);
+      }),
+    )
     .on(extrasMessage, ({ id, ...asked }, receiver) => receiver.#takeExtras(id, asked))
     .on(removeMessage, ({ id, ...asked }, receiver) => receiver.#takeRemove(id, asked))
     .on(doneMessage, (_, receiver) => receiver.#takeDone());
@@ -150,12 +187,14 @@ export class Receiver {
   readonly #totals: IncomingTotals;
   readonly #results: IncomingResults;
   readonly #permitted = permittedMode();
+  readonly #relayed: RelayedStreams;
   /** Aborted when the connection is gone. */
   readonly #gone = new AbortController();
   #accepted: Accepted | undefined;
   /** What this side says while it is busy. */
   #working = formatTransferWord('working');
   #totalsAsked = false;
+  #saidDone = false;
 
   constructor(channel: Channel, options: ReceiverOptions, reception: Reception) {
     this.#channel = channel;
@@ -180,6 +219,15 @@ export class Receiver {
       on: (event) => options.on?.(event),
       record: (file, offer) => reception.record?.(file, offer),
     });
+    this.#relayed = new RelayedStreams(options.passing, {
+      tell: (message) => this.#tell(message),
+      moved: (bytes) => {
+        this.#watchdog.moved(bytes);
+        this.#watchdog.exchanged();
+      },
+      failed: (error) => this.#end.by(error),
+      drained: () => this.#accepted?.incoming.streams.tellTaken(),
+    });
   }
 
   async run(): Promise<ReceiveOutcome> {
@@ -192,6 +240,7 @@ export class Receiver {
     }
     listenNoMore();
     const reason = this.#end.reason ?? new FilerError('internal', 'the transfer was over');
+    await this.#relayed.close(reason);
     await this.#accepted?.incoming.stop(reason);
     this.#watchdog[Symbol.dispose]();
     this.#results[Symbol.dispose]();
@@ -218,11 +267,12 @@ export class Receiver {
           if (type === 'done') return;
         } else if (!(await this.#takeOffer(message))) return;
       } else {
-        await dispatch(Receiver.#router, this.#channel, message, this);
-        if (type === 'done') return;
+        await this.#relayed.inTurn(message, () => dispatch(Receiver.#router, this.#channel, message, this));
+        if (this.#saidDone) return;
         await this.#caughtUp();
       }
     }
+    if (this.#saidDone) return; // it waited for blocks of others, and the sender has gone since
     throw await lossOf(this.#channel);
   }
 
@@ -336,7 +386,10 @@ export class Receiver {
     if (!this.#totals.isComplete) throw outOfPlace('done');
     await this.#incoming.finish();
     this.#results.flush();
-    if (this.#end.reason === undefined) await this.#say(formatTransferWord('done'));
+    this.#relayed.tellCarried();
+    if (this.#end.reason !== undefined) return;
+    this.#saidDone = true;
+    await this.#say(formatTransferWord('done'));
   }
 
   get #incoming(): Incoming {

@@ -4,6 +4,7 @@ import {
   chunkHeader,
   DIGEST_BLOCK_BYTES,
   formatSame,
+  relayedMessage,
   type Digests,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
@@ -13,7 +14,9 @@ import type { Limit } from '../wire/rate-limit.ts';
 import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
 import { SendsInFlight, type OnSent } from './sends-in-flight.ts';
 import type { ReadBlock } from './shared-reads.ts';
-import { sourceError, type OpenSource } from './source.ts';
+import { readSourceBlock } from '../passing/source-block.ts';
+import type { RelayLane } from '../passing/relay-lane.ts';
+import { sourceError, type OpenSource, type Source } from './source.ts';
 
 /** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
 const CHUNK_BYTES = 256 * 1024;
@@ -49,11 +52,22 @@ export interface FileToSend {
 
 type Buffers = readonly [Buffer, Buffer];
 
+interface Block {
+  readonly entry: number;
+  readonly source: Source;
+  readonly offset: number;
+  readonly bytes: number;
+  /** Whether the file is: what grows is sent as it comes. */
+  readonly isWhole: boolean;
+}
+
 /**
  * Sends files through a channel, block by block, through two buffers, whatever their size: one is filled while the other
  * is on its way. A buffer is used again only after its sends have resolved.
  */
 export class ChunkSender {
+  /** Where blocks may come of other recipients. @default all go from here */
+  lane: RelayLane | undefined;
   readonly #channel: Channel;
   readonly #sendWindow: SendWindow;
   readonly #limit: Limit | undefined;
@@ -104,13 +118,23 @@ export class ChunkSender {
         const bytes = Math.min(DIGEST_BLOCK_BYTES - (offset % DIGEST_BLOCK_BYTES), end - offset);
         const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
         await this.#sendWindow.reserve(offset + bytes);
+        const block = { entry, source: opened.source, offset, bytes, isWhole: size.most !== Infinity };
+        const listedDigest = there === undefined ? reader.digestAt?.(offset) : undefined;
+        if (await this.#leaveToOthers(block, listedDigest, inFlight)) {
+          if (!inFlight.isWanted) return undefined;
+          offset += bytes;
+          continue;
+        }
         await inFlight.gone(buffer);
         const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;
         const isThere = there !== undefined && piece.blockDigest()?.equals(there) === true;
         try {
+          const digest = piece.blockDigest();
+          const isLeft = !isThere && (await this.#leaveToOthers(block, digest, inFlight));
           if (isThere) await this.#sendSame(entry, offset, piece, inFlight);
-          else await this.#sendChunks(entry, offset, piece, inFlight);
+          else if (!isLeft) await this.#sendChunks(entry, offset, piece, inFlight);
+          if (!isLeft) this.#note(block, digest);
         } finally {
           inFlight.lastOf(buffer, () => piece.release());
         }
@@ -124,6 +148,29 @@ export class ChunkSender {
       // The buffers are free for the next file only now.
       await inFlight.settled();
     }
+  }
+
+  /** @returns whether another recipient was named for a block, instead of sending it */
+  async #leaveToOthers(block: Block, digest: Buffer | undefined, inFlight: SendsInFlight): Promise<boolean> {
+    const { lane } = this;
+    if (lane === undefined || digest === undefined || !block.isWhole) return false;
+    const { entry, source, offset, bytes } = block;
+    const [end, text] = [offset + bytes, digestText(digest)];
+    const from = await lane.holderOf(entry, end, text);
+    if (from === undefined) return false;
+    await inFlight.fewerThan(MAX_IN_FLIGHT);
+    const read = (): Buffer => readSourceBlock(source, offset, bytes, text);
+    lane.sent({ entry, end, bytes, digest: text, from, read });
+    inFlight.add(send(this.#channel, relayedMessage.format({ entry, offset, bytes, block: text, from })), 0, end);
+    return true;
+  }
+
+  /** What went from here may be had of its recipient from now on. */
+  #note({ entry, source, offset, bytes, isWhole }: Block, digest: Buffer | undefined): void {
+    if (this.lane === undefined || digest === undefined || !isWhole) return;
+    const text = digestText(digest);
+    const read = (): Buffer => readSourceBlock(source, offset, bytes, text);
+    this.lane.sent({ entry, end: offset + bytes, bytes, digest: text, from: undefined, read });
   }
 
   async #sendSame(entry: number, offset: number, { bytes }: Piece, inFlight: SendsInFlight): Promise<void> {

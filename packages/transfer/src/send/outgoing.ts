@@ -3,6 +3,7 @@ import { send, type Channel } from '../wire/channel.ts';
 import { ChunkSender } from './chunk-sender.ts';
 import type { SendWindow } from './send-window.ts';
 import type { OutgoingOptions, OutgoingOwner, SentFile } from './sent-file.ts';
+import type { RelayLane } from '../passing/relay-lane.ts';
 import { SmallFileSender } from './small-file-sender.ts';
 import { sendStream, type StreamEnd, type StreamParts } from './stream-sender.ts';
 
@@ -23,6 +24,7 @@ export class Outgoing {
   readonly #owner: OutgoingOwner;
   readonly #small: SmallFileSender;
   readonly #streams: StreamParts;
+  #lane: RelayLane | undefined;
 
   /** @param stop ends the waiting for what the limit lets go */
   constructor(
@@ -38,6 +40,13 @@ export class Outgoing {
     const chunkSender = new ChunkSender(channel, sendWindow, options.limit, stop);
     const { reads, snapshot } = options;
     this.#streams = { channel, sendWindow, chunkSender, owner, reads, snapshot };
+  }
+
+  /** Where content may come of other recipients. */
+  set lane(lane: RelayLane) {
+    this.#lane = lane;
+    this.#small.lane = lane;
+    this.#streams.chunkSender.lane = lane;
   }
 
   /** Whether the receiver takes a small file as one message. */
@@ -94,6 +103,7 @@ export class Outgoing {
   }
 
   #abandon({ entry }: SentFile, { code, message }: Pick<FilerError, 'code' | 'message'>): Promise<void> {
+    this.#lane?.abandoned(entry);
     return send(this.#channel, formatAbandon({ entry, code, message }));
   }
 }

@@ -21,6 +21,8 @@ export interface Reader {
    * @returns undefined where the file has ended
    */
   next(own: Buffer, offset: number, bytes: number, there?: Buffer): Piece | undefined;
+  /** The digest of a block that was read before: then it need not be read to be left out. @default none is known */
+  digestAt?(offset: number): Buffer | undefined;
   /** Of all that was read. */
   digests(): Digests;
 }
@@ -75,6 +77,7 @@ export function listedReader(
       if (content.length < bytes || !digestOfBlock(content).equals(listed)) return undefined;
       return { bytes, content, blockDigest, release };
     },
+    digestAt: (offset) => list.at(offset / DIGEST_BLOCK_BYTES),
     digests: () => ({ digest, blocks }),
   };
 }

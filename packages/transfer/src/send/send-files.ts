@@ -22,6 +22,8 @@ import {
   extrasAnswerMessage,
   removedMessage,
   workingMessage,
+  lackingMessage,
+  carriedMessage,
   errorMessage,
   type Got,
 } from '@filer/protocol';
@@ -38,6 +40,7 @@ import { mayGoAgain, type OutgoingOwner, type SentFile } from './sent-file.ts';
 import { StallWatchdog } from '../wire/stall-watchdog.ts';
 import { ReceiptKeeping } from './receipt-keeping.ts';
 import { Requests } from '../wire/requests.ts';
+import type { RelayLane } from '../passing/relay-lane.ts';
 import type { SendOptions, SendOutcome } from './send-options.ts';
 import { SentEntries } from './sent-entries.ts';
 import type { Source } from './source.ts';
@@ -73,6 +76,8 @@ class Sending implements OutgoingOwner {
     .on(failedMessage, (failure, sending) => sending.#takeFailure(failure))
     .on(receiptsMessage, (batch, sending) => sending.#receipts.take(batch))
     .on(workingMessage, ({ asking }, sending) => sending.#takeWorking(asking))
+    .on(lackingMessage, (lacking, sending) => sending.#requireLane().lacking(lacking))
+    .on(carriedMessage, ({ carried }, sending) => sending.#requireLane().carried(carried))
     .on(doneMessage, (_, sending) => {
       if (!sending.#saidDone) throw outOfPlace('done');
     });
@@ -89,6 +94,7 @@ class Sending implements OutgoingOwner {
   readonly #entries: SentEntries;
   readonly #announcer: EntryAnnouncer;
   readonly #receipts: ReceiptKeeping;
+  #lane: RelayLane | undefined;
   /** Aborted when the transfer has failed. */
   readonly #stop = new AbortController();
   /** The offer is. */
@@ -156,6 +162,7 @@ class Sending implements OutgoingOwner {
       this.#end.by(error);
     }
     listenNoMore();
+    this.#lane?.close(this.#end.reason === undefined);
     await this.#receipts.settled();
     await this.#batcher.close();
     this.#watchdog[Symbol.dispose]();
@@ -179,6 +186,7 @@ class Sending implements OutgoingOwner {
       for (const file of await this.#announcer.wanted()) await this.#sendFile(file);
     }
     this.#outgoing.flush();
+    this.#lane?.at(Number.MAX_SAFE_INTEGER, 0);
     if (this.#options.mirror === true)
       await mirrorSent(this.#requests, {
         ...this.#options,
@@ -232,12 +240,31 @@ class Sending implements OutgoingOwner {
       this.#isAnswered = true;
       await this.#watchdog.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#end.reason !== undefined) throw this.#end.reason;
+      this.#enterRace();
       return true;
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#end.refused(error);
       return false;
     }
+  }
+
+  #enterRace(): void {
+    const { relay, limit } = this.#options;
+    if (relay === undefined) return;
+    this.#lane = relay.race.enter(relay.member, {
+      channel: this.#channel,
+      limit,
+      stop: this.#stop.signal,
+      failed: (error) => this.#end.by(error),
+    });
+    this.#outgoing.lane = this.#lane;
+  }
+
+  /** @throws FilerError `unexpected-message` outside of a race */
+  #requireLane(): RelayLane {
+    if (this.#lane === undefined) throw outOfPlace('what concerns other recipients');
+    return this.#lane;
   }
 
   async #countAll(): Promise<Totals> {
@@ -248,6 +275,8 @@ class Sending implements OutgoingOwner {
 
   async #sendFile(file: SentFile): Promise<void> {
     if (this.#end.reason !== undefined) throw this.#end.reason;
+    this.#lane?.found(this.#batcher.bytes);
+    this.#lane?.at(file.entry, 0);
     const isWhole = file.source.growing === undefined;
     if (isWhole && file.files !== undefined && (await this.#watchdog.work(this.#skip(file, file.files))))
       return;
@@ -297,6 +326,7 @@ class Sending implements OutgoingOwner {
   async #listen(): Promise<void> {
     try {
       for await (const message of this.#channel) {
+        this.#lane?.heard();
         await dispatch(Sending.#router, this.#channel, message, this);
         if (message.header['type'] === 'done') return;
       }
@@ -316,6 +346,7 @@ class Sending implements OutgoingOwner {
   #takeGot(got: Got): void {
     this.#entries.requireFound(got.entry);
     const bytes = this.#sendWindow.got(got);
+    this.#lane?.got(got);
     if (bytes > 0) this.#watchdog.exchanged();
     this.#watchdog.moved(bytes);
   }

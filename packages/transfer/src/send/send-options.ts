@@ -2,6 +2,8 @@ import type { RemovedBatch } from '@filer/protocol';
 import type { EntryAnnouncerOptions } from './entry-announcer.ts';
 import type { Outcome } from '../wire/outcome.ts';
 import type { OutgoingOptions } from './sent-file.ts';
+import type { RelayMember } from '../passing/relay-plan.ts';
+import type { RelayRace } from '../passing/relay-race.ts';
 import type { StallOptions } from '../wire/stall-watchdog.ts';
 import type { KeepReceipts } from './receipt-keeping.ts';
 import type { SendEvent } from './send-event.ts';
@@ -37,6 +39,8 @@ export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnounc
   readonly removedBefore?: ReadonlySet<string> | undefined;
   /** Awaited before what was removed counts. */
   readonly keepRemoved?: ((batch: RemovedBatch) => void | Promise<void>) | undefined;
+  /** Others get the same, and may get it of this recipient, or give it: who it is in the race. @default it gets all from here */
+  readonly relay?: { readonly race: RelayRace; readonly member: RelayMember } | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** The offer was accepted; awaited before anything is sent. */

@@ -1,5 +1,5 @@
 import { DIGEST_BLOCK_BYTES, type Digests } from '@filer/protocol';
-import { digestOfBlock, FileDigests } from '../digests/digests.ts';
+import { BlockList, digestOfBlock, FileDigests } from '../digests/digests.ts';
 import type { Piece, Reader } from './reader.ts';
 import { readSmallFile, type SmallFile } from './small-file.ts';
 import { identityNow, type Source } from './source.ts';
@@ -42,6 +42,7 @@ export class SharedReads {
     };
     return {
       next: (own, offset) => file.piece(own, offset, counted),
+      digestAt: (offset) => file.digestAt(offset),
       digests: () => file.digests,
       [Symbol.dispose]: () => this.#leave(identity, file),
     };
@@ -86,6 +87,7 @@ export class SharedReads {
 class SharedFile {
   readonly #size: number;
   readonly #digests = new FileDigests();
+  readonly #list = new BlockList();
   /** Blocks that were read and digested. */
   #head = 0;
   finished: Digests | undefined;
@@ -102,6 +104,10 @@ class SharedFile {
   get digests(): Digests {
     this.finished ??= this.#digests.finish();
     return this.finished;
+  }
+
+  digestAt(offset: number): Buffer | undefined {
+    return this.#list.at(offset / DIGEST_BLOCK_BYTES);
   }
 
   /**
@@ -125,6 +131,7 @@ class SharedFile {
       return undefined;
     }
     const digest = this.#digests.addBlock(content);
+    this.#list.add(digest);
     this.#head++;
     if (room !== undefined) return taken(window.put({ file: this, block, content, room, digest, users: 0 }));
     return { bytes, content, blockDigest: () => digest, release: () => undefined };

@@ -3,6 +3,7 @@ import {
   STREAM_OVERHEAD_BYTES,
   formatEnd,
   formatFile,
+  relayedFileMessage,
   smallHeader,
   type FileEnd,
   type FileStart,
@@ -12,6 +13,8 @@ import { send, type Channel } from '../wire/channel.ts';
 import { bugOf } from '../wire/early-end.ts';
 import { PackedMessages } from '../wire/packed-messages.ts';
 import type { Limit } from '../wire/rate-limit.ts';
+import type { RelayLane } from '../passing/relay-lane.ts';
+import { readSourceBlock } from '../passing/source-block.ts';
 import type { SendWindow } from './send-window.ts';
 import type { OutgoingOptions, OutgoingOwner, SentFile } from './sent-file.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -21,11 +24,16 @@ import type { Source } from './source.ts';
 /** What may be on its way of small files before the next one is read. */
 const MAX_SMALL_BYTES = 512 * 1024;
 
+/** What is smaller costs less to send than to leave to another recipient. */
+const LEAST_LEFT_BYTES = 1024;
+
 /** Small files up to this size leave many in one write. */
 const PACKED_FILE_BYTES = 32 * 1024;
 
 /** Sends small files back to back, many in one write: none waits until the one before it has gone. */
 export class SmallFileSender {
+  /** Where content may come of other recipients. @default all goes from here */
+  lane: RelayLane | undefined;
   readonly #channel: Channel;
   readonly #owner: Pick<OutgoingOwner, 'sent'>;
   readonly #sendWindow: SendWindow;
@@ -90,8 +98,9 @@ export class SmallFileSender {
     file.end = { entry, size, digest, blocks };
     this.#sendWindow.begin(entry);
     await this.#sendWindow.reserve(size);
-    await this.#limit?.take(size, this.#stop);
     const facts = { entry, size, mtimeNs, mode };
+    if (await this.#leaveToOthers(file, facts, small)) return;
+    await this.#limit?.take(size, this.#stop);
     if (this.#isPacked(size)) {
       this.#pack(file, smallHeader({ ...facts, digest, blocks }), content);
     } else {
@@ -103,6 +112,21 @@ export class SmallFileSender {
     }
     while (this.#smallBytes > MAX_SMALL_BYTES && this.#lost === undefined) await this.#small.shift();
     if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  /** @returns whether another recipient was named for its content */
+  async #leaveToOthers(file: SentFile, facts: FileStart, { digest, blocks }: SmallFile): Promise<boolean> {
+    const { lane } = this;
+    const { entry, size } = facts;
+    if (lane === undefined || !this.packsSmall || size < LEAST_LEFT_BYTES) return false;
+    const from = await lane.holderOf(entry, size, digest);
+    const { source } = file;
+    const read = (): Buffer => readSourceBlock(source, 0, size, digest);
+    lane.sent({ entry, end: size, bytes: size, digest, from, read });
+    if (from === undefined) return false;
+    this.flush();
+    this.#follow(send(this.#channel, relayedFileMessage.format({ ...facts, digest, blocks, from })), [file], 0);
+    return true;
   }
 
   #isPacked(size: number): boolean {
@@ -126,8 +150,11 @@ export class SmallFileSender {
     this.#packedFiles = [];
   }
 
-  /** @param files that are on their way together */
-  #follow(gone: Promise<void>, files: readonly SentFile[]): void {
+  /**
+   * @param files that are on their way together
+   * @param sentBytes content that went from here @default all of it
+   */
+  #follow(gone: Promise<void>, files: readonly SentFile[], sentBytes?: number): void {
     const bytes = files.reduce((sum, { end }) => sum + (end?.size ?? 0) + STREAM_OVERHEAD_BYTES, 0);
     this.#smallBytes += bytes;
     this.#small.push(
@@ -136,7 +163,7 @@ export class SmallFileSender {
           this.#smallBytes -= bytes;
           for (const file of files) {
             const size = file.end?.size ?? 0;
-            if (size > 0) this.#owner.sent(file, size, size, size);
+            if (size > 0) this.#owner.sent(file, sentBytes ?? size, size, size);
           }
         },
         (error: unknown) => void (this.#lost ??= bugOf(error)),

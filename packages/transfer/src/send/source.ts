@@ -103,14 +103,14 @@ async function look(path: string, follow: boolean): Promise<BigIntStats> {
 export class OpenSource implements AsyncDisposable {
   readonly file: string;
   readonly handle: FileHandle;
+  readonly source: Source;
   readonly #before: BigIntStats;
-  readonly #source: Source;
 
   private constructor(source: Source, handle: FileHandle, before: BigIntStats) {
     this.file = source.file;
     this.handle = handle;
     this.#before = before;
-    this.#source = source;
+    this.source = source;
   }
 
   /** @throws FilerError `path-missing`, `path-unreadable`, `path-unsupported` */
@@ -140,10 +140,10 @@ export class OpenSource implements AsyncDisposable {
    * @throws FilerError `path-unreadable`
    */
   async changed(): Promise<boolean> {
-    if (this.#source.growing !== undefined) return false; // this program alone writes it, and only at its end
+    if (this.source.growing !== undefined) return false; // this program alone writes it, and only at its end
     try {
       const opened = await this.handle.stat({ bigint: true });
-      return hasChanged(this.#before, opened, this.#source);
+      return hasChanged(this.#before, opened, this.source);
     } catch (error) {
       throw sourceError(this.file, error);
     }

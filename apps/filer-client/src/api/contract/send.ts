@@ -132,6 +132,9 @@ const queuedTold = v.object({
   reason: v.string(),
 });
 
+/** What a recipient got of other recipients, in bytes, instead of the sender. Absent where that is nothing. */
+const via = v.exactOptional(arrayOf(v.object({ name: v.string(), id: v.string(), bytes: v.number() })));
+
 /** How a recipient stands now that nothing more is sent to it. */
 const recipientEnded = v.object({
   type: v.literal('recipient'),
@@ -143,6 +146,7 @@ const recipientEnded = v.object({
   code: v.nullable(errorCode),
   /** In words. */
   status: v.string(),
+  via,
 });
 
 /** `--dry-run`: one thing that would be sent, if it is not there already. */
@@ -165,6 +169,7 @@ export const recipientDone = v.object({
   state: v.exactOptional(deliveryState),
   code: v.nullable(errorCode),
   status: v.string(),
+  via,
 });
 export type RecipientDone = v.InferOutput<typeof recipientDone>;
 
@@ -266,6 +271,8 @@ const sendParams = v.object({
   queue: v.optional(v.boolean()),
   /** Bytes a second, for all recipients together. */
   limit: v.optional(limit),
+  /** Whether each recipient gets all of it from this machine, and none of another recipient. @default false */
+  directOnly: v.optional(v.boolean()),
   /** Whether the path is a file of the home, which came from standard input. */
   spooled: v.optional(v.boolean()),
   /** Whether named folders are told as one, instead of each of their files. */

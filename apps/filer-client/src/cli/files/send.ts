@@ -40,6 +40,7 @@ export const args = {
   delete: flag('remove at the recipients what this machine sent there before and no longer has'),
   ...linkArguments,
   limit,
+  directOnly: flag('send to each recipient from here: none passes it on to the next'),
   checksum: flag('compare contents by reading them, without the remembered digests'),
   snapshot: flag('send a file that is being written, such as a log, up to its size at the start'),
   dryRun: flag('show what would be sent, and send nothing', { alias: 'n' }),

@@ -22,6 +22,7 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
     limit,
   } = params;
   const { checksum = false, snapshot = false, queue = false, spooled = false, summed = false } = params;
+  const { directOnly = false } = params;
   const named = params.paths.map((path, index) => requireAbsolute(path, `paths[${index}]`));
   const as = readName(params.as ?? '', named);
   const into = readFolder(params.into ?? '');
@@ -34,7 +35,7 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
     throw new FilerError('usage', '--delete removes what a folder no longer has: give it a folder to send');
   const recipients = await findRecipients(context, to, signal, timeoutMs);
   const kept = { paths, as, into, spooled, dropped: false, droppedFiles: 0, to, note, timeoutMs, bytesTotal };
-  const how = { onConflict, checksum, snapshot, exclude, links, mirror, queue, limit };
+  const how = { onConflict, checksum, snapshot, exclude, links, mirror, queue, limit, directOnly };
   const request: SendRequest = { ...kept, ...how, watch: 0 };
   return followJob(emit, summed ? paths : undefined, (tell) =>
     params.dryRun === true

@@ -1,0 +1,117 @@
+import {
+  carryMessage,
+  FilerError,
+  MAX_PASSED_ON,
+  PASS_ON,
+  pause,
+  type Membership,
+  type Messenger,
+} from '@filer/protocol';
+import { HeldBlocks, serveBlocks, type ReceiverPassing } from '@filer/transfer';
+import type { Outreach } from '../network/reach-peer.ts';
+import { dialPeer } from '../network/reach-peer.ts';
+
+/** How long one who is named at another machine may be there before the sender's word is, in ms. */
+const EARLY_MS = 3_000;
+
+/** How long blocks are there for others after this machine has all of them, or has lost the sender, in ms. */
+const KEPT_MS = 30_000;
+
+interface Grant {
+  readonly peer: string;
+  readonly held: HeldBlocks;
+}
+
+/** Hands blocks of what comes in on to other recipients, as each sender says, and takes some of others. */
+export class PassingOn {
+  readonly #outreach: Outreach;
+  /** By their tokens. */
+  readonly #grants = new Map<string, Grant>();
+  readonly #stop = new AbortController();
+  #granted = Promise.withResolvers<void>();
+  /** How many take from here now. */
+  readonly #serving = new Map<HeldBlocks, number>();
+
+  constructor(outreach: Outreach) {
+    this.#outreach = outreach;
+  }
+
+  /** One transfer that comes in takes part. Dispose of it when it has ended. */
+  begin(): ReceiverPassing & Disposable {
+    const held = new HeldBlocks();
+    return {
+      held,
+      open: (peer, signal) => this.#open(peer, signal),
+      grant: (peer, token) => {
+        if (this.#grants.size >= MAX_PASSED_ON) return; // the sender hears that it is not served, and sends it itself
+        this.#grants.set(token, { peer, held });
+        this.#granted.resolve();
+        this.#granted = Promise.withResolvers();
+      },
+      [Symbol.dispose]: () => void this.#endLater(held),
+    };
+  }
+
+  async #open(id: string, signal: AbortSignal): Promise<Messenger> {
+    const peer = this.#outreach.member.directory.byId(id);
+    if (peer === undefined) throw new FilerError('no-such-peer', 'it is not known here');
+    const about = { purpose: 'transfer', features: [PASS_ON] } as const;
+    return (await dialPeer(this.#outreach, peer, about, { signal })).messenger;
+  }
+
+  /** Others may be a little behind. */
+  async #endLater(held: HeldBlocks): Promise<void> {
+    if (![...this.#grants.values()].some((grant) => grant.held === held)) return held.close();
+    do await pause(KEPT_MS, this.#stop.signal);
+    while (!this.#stop.signal.aborted && (this.#serving.get(held) ?? 0) > 0);
+    this.#end(held);
+  }
+
+  #end(held: HeldBlocks): void {
+    held.close();
+    for (const [token, grant] of this.#grants) if (grant.held === held) this.#grants.delete(token);
+  }
+
+  /** Serves a connection of a machine that was named here, to its end. */
+  async serve(messenger: Messenger, from: Membership): Promise<void> {
+    try {
+      const { value: first } = await messenger[Symbol.asyncIterator]().next();
+      if (first === undefined) return;
+      const { token } = carryMessage.parse(first);
+      const held = await this.#grantOf(token, from.id);
+      this.#serving.set(held, (this.#serving.get(held) ?? 0) + 1);
+      try {
+        const { send: limit } = this.#outreach.member.limits;
+        await serveBlocks(messenger, { held, limit, signal: this.#stop.signal });
+      } finally {
+        const left = (this.#serving.get(held) ?? 1) - 1;
+        if (left > 0) this.#serving.set(held, left);
+        else this.#serving.delete(held);
+      }
+    } finally {
+      await messenger.close();
+    }
+  }
+
+  /** @throws FilerError `refused` */
+  async #grantOf(token: string, peer: string): Promise<HeldBlocks> {
+    const until = performance.now() + EARLY_MS;
+    for (;;) {
+      const grant = this.#grants.get(token);
+      if (grant?.peer === peer) {
+        return grant.held;
+      }
+      const leftMs = until - performance.now();
+      if (grant !== undefined || leftMs <= 0 || this.#stop.signal.aborted)
+        throw new FilerError('refused', 'no sender has named this machine here, or it is too late');
+      await Promise.race([this.#granted.promise, pause(leftMs, this.#stop.signal)]);
+    }
+  }
+
+  close(): void {
+    this.#stop.abort(new FilerError('terminated', 'the machine is stopping'));
+    for (const { held } of this.#grants.values()) held.close();
+    for (const held of this.#serving.keys()) held.close();
+    this.#grants.clear();
+  }
+}

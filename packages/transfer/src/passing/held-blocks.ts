@@ -1,0 +1,160 @@
+import { close, constants, openSync, read, open } from 'node:fs';
+import { promisify } from 'node:util';
+import { systemCode } from '@filer/protocol';
+import { digestOfBlock, digestText } from '../digests/digests.ts';
+
+const [closeFile, openFile] = [promisify(close), promisify(open)];
+
+/** Blocks that are remembered: of 32 GiB in blocks of 1 MiB. The oldest are forgotten; then the sender has to send them. */
+const MAX_BLOCKS = 32_768;
+
+/** Files that are open beside the ones that are written, the last ones that came; the others are found by their names. */
+const MAX_OPEN = 32;
+
+/** A file of which blocks are here, wherever it is by now. */
+export interface HeldFile {
+  descriptor: number | undefined;
+  /** Where it got its place, absolute. */
+  path: string | undefined;
+}
+
+interface HeldBlock {
+  readonly file: HeldFile;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Blocks that came in one transfer and may be handed on, by their digests. What is read is digested again: a file that
+ * somebody has changed since is not told to anyone.
+ */
+export class HeldBlocks {
+  readonly #blocks = new Map<string, HeldBlock>();
+  /** By the entries of the transfer. */
+  readonly #files = new Map<number, HeldFile>();
+  #came = Promise.withResolvers<void>();
+  /** How many read now: descriptors are closed after the last. */
+  #readers = 0;
+  isClosed = false;
+
+  /** A file begins to come. @param path of what is written of it */
+  begin(entry: number, path: string): HeldFile {
+    const file: HeldFile = { descriptor: undefined, path: undefined };
+    try {
+      if (!this.isClosed) file.descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    }
+    this.#files.set(entry, file);
+    const [oldest] = this.#files.size > MAX_OPEN ? this.#files : [];
+    if (oldest !== undefined) this.#letGo(...oldest);
+    return file;
+  }
+
+  #letGo(entry: number, file: HeldFile): void {
+    this.#files.delete(entry);
+    const { descriptor } = file;
+    file.descriptor = undefined;
+    if (descriptor !== undefined) this.#closeLater(descriptor);
+  }
+
+  /** A verified block was written. */
+  add(digest: string, file: HeldFile, offset: number, bytes: number): void {
+    if (this.isClosed) return;
+    this.#blocks.set(digest, { file, offset, bytes });
+    const [oldest] = this.#blocks.size > MAX_BLOCKS ? this.#blocks.keys() : [];
+    if (oldest !== undefined) this.#blocks.delete(oldest);
+    this.#tell();
+  }
+
+  /** A file got its place. @param path absolute */
+  placed(entry: number, path: string, digest: string, size: number, isOneBlock: boolean): void {
+    const file = this.#files.get(entry) ?? { descriptor: undefined, path };
+    file.path = path;
+    if (isOneBlock && size > 0) this.add(digest, file, 0, size);
+  }
+
+  #tell(): void {
+    this.#came.resolve();
+    this.#came = Promise.withResolvers();
+  }
+
+  /**
+   * Reads a block, once it is here.
+   *
+   * @param signal ends the waiting
+   * @returns undefined when it is here no longer, or will not come
+   */
+  async read(digest: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    const aborted = Promise.withResolvers<void>();
+    const stop = (): void => aborted.resolve();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      while (!this.isClosed && !signal.aborted) {
+        const block = this.#blocks.get(digest);
+        if (block !== undefined) return await this.#read(digest, block);
+        await Promise.race([this.#came.promise, aborted.promise]);
+      }
+      return undefined;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async #read(digest: string, { file, offset, bytes }: HeldBlock): Promise<Buffer | undefined> {
+    this.#readers++;
+    let own: number | undefined;
+    try {
+      if (file.descriptor === undefined && file.path !== undefined)
+        own = await openFile(file.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      const from = file.descriptor ?? own;
+      const content = from === undefined ? undefined : await readAll(from, offset, bytes);
+      if (content !== undefined && digestText(digestOfBlock(content)) === digest) return content;
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    } finally {
+      if (own !== undefined) await closeFile(own).catch(() => undefined);
+      if (--this.#readers === 0) this.#closeWaiting();
+    }
+    this.#blocks.delete(digest);
+    return undefined;
+  }
+
+  readonly #toClose: number[] = [];
+
+  #closeLater(descriptor: number): void {
+    this.#toClose.push(descriptor);
+    if (this.#readers === 0) this.#closeWaiting();
+  }
+
+  #closeWaiting(): void {
+    for (const descriptor of this.#toClose.splice(0)) void closeFile(descriptor).catch(() => undefined);
+  }
+
+  /** Nothing more is handed on. May be called twice. */
+  close(): void {
+    this.isClosed = true;
+    for (const [entry, file] of this.#files) this.#letGo(entry, file);
+    this.#blocks.clear();
+    this.#tell();
+  }
+}
+
+async function readAll(descriptor: number, offset: number, bytes: number): Promise<Buffer | undefined> {
+  const content = Buffer.allocUnsafeSlow(bytes);
+  for (let got = 0; got < bytes;) {
+    const some = await readSome(descriptor, content.subarray(got), offset + got);
+    if (some === 0) return undefined;
+    got += some;
+  }
+  return content;
+}
+
+function readSome(descriptor: number, into: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(descriptor, into, 0, into.length, position, (error, bytes) => {
+      if (error === null) resolve(bytes);
+      else reject(error);
+    });
+  });
+}

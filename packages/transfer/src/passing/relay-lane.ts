@@ -1,0 +1,254 @@
+import {
+  MAX_HOLDERS,
+  pause,
+  repointMessage,
+  supplyMessage,
+  type CarriedBytes,
+  type Got,
+  type Lacking,
+} from '@filer/protocol';
+import { send, type Channel } from '../wire/channel.ts';
+import type { Limit } from '../wire/rate-limit.ts';
+import type { RelayRace } from './relay-race.ts';
+
+/** Digests of blocks that a recipient has or gets, as far as they are remembered: of 32 GiB in blocks of 1 MiB. */
+const MAX_KNOWN = 32_768;
+
+/** How long one waits for the holder to come to where it is itself, in ms. */
+const WAIT_MS = 4_000;
+
+export interface LaneOptions {
+  readonly race: RelayRace;
+  readonly id: string;
+  readonly channel: Channel;
+  /** Of the sender's own uplink. */
+  readonly limit: Limit | undefined;
+  /** Aborted when the connection has ended. */
+  readonly stop: AbortSignal;
+  /** The transfer cannot continue. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** A block on its way to a recipient. */
+export interface BlockOnItsWay {
+  readonly entry: number;
+  /** Where it ends in its file. */
+  readonly end: number;
+  readonly bytes: number;
+  readonly digest: string;
+  /** Who was named for it; undefined where the sender sent it. */
+  readonly from: string | undefined;
+  /** @throws FilerError when the source is another one by now */
+  read(): Buffer;
+}
+
+type Awaited = { -readonly [K in keyof BlockOnItsWay]: BlockOnItsWay[K] } & { isOwed: boolean };
+
+/** What one recipient has, gets, and of whom: the part of one connection in a `RelayRace`. */
+export class RelayLane {
+  readonly id: string;
+  readonly channel: Channel;
+  readonly #options: LaneOptions;
+  readonly #race: RelayRace;
+  /** Whether it was taken, by digest. */
+  readonly #known = new Map<string, boolean>();
+  /** What was not taken yet, in its order. */
+  #onItsWay: Awaited[] = [];
+  readonly #met = new Set<RelayLane>();
+  readonly #carried = new Map<string, number>();
+  #entry = -1;
+  #offset = 0;
+  #takenBytes = 0;
+  /** Bytes that came of all holders, by what it says. */
+  #came = 0;
+  #isSupplying = false;
+  /** The holder that was waited for in vain, where it was then. */
+  #gaveUpOn: { readonly holder: RelayLane; readonly entry: number; readonly offset: number } | undefined;
+  isOpen = true;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#race = options.race;
+    this.id = options.id;
+    this.channel = options.channel;
+  }
+
+  /** Bytes that it says it has of others. */
+  get carriedBy(): ReadonlyMap<string, number> {
+    return this.#carried;
+  }
+
+  get carriedBytes(): number {
+    return this.#carried.values().reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  knows(holder: RelayLane): boolean {
+    return this.#met.has(holder);
+  }
+
+  /** @returns false when the holder can be told nothing any more, or knows enough others */
+  meet(holder: RelayLane): boolean {
+    if (!holder.isOpen || this.#met.size >= MAX_HOLDERS || holder.#met.size >= MAX_HOLDERS) return false;
+    this.#met.add(holder);
+    return true;
+  }
+
+  /**
+   * Who has a block, or gets it before this recipient does.
+   *
+   * @returns undefined when it is the sender's to send
+   */
+  async holderOf(entry: number, end: number, digest: string): Promise<string | undefined> {
+    const { stop } = this.#options;
+    const since = performance.now();
+    while (!stop.aborted) {
+      const holder = this.#race.holderOf(this.id);
+      if (holder === undefined || !this.knows(holder)) return undefined;
+      if (holder.#known.has(digest)) return holder.id;
+      if (holder.#isPast(entry, end) || this.#gaveUp(holder)) return undefined;
+      const leftMs = since + WAIT_MS - performance.now();
+      if (leftMs <= 0) {
+        this.#gaveUpOn = { holder, entry: holder.#entry, offset: holder.#offset };
+        return undefined;
+      }
+      const decided = new AbortController();
+      const tooLong = pause(leftMs, AbortSignal.any([stop, decided.signal]));
+      await Promise.race([this.#race.stepped, tooLong]);
+      decided.abort();
+    }
+    return undefined;
+  }
+
+  #isPast(entry: number, end: number): boolean {
+    return !this.isOpen || this.#entry > entry || (this.#entry === entry && this.#offset >= end);
+  }
+
+  #gaveUp(holder: RelayLane): boolean {
+    const before = this.#gaveUpOn;
+    if (before?.holder === holder && before.entry === holder.#entry && before.offset === holder.#offset)
+      return true;
+    this.#gaveUpOn = undefined;
+    return false;
+  }
+
+  /** A block was sent, or who has it was named. */
+  sent(block: BlockOnItsWay): void {
+    this.at(block.entry, block.end);
+    this.#onItsWay.push({ ...block, isOwed: false });
+    this.#know(block.digest, false);
+  }
+
+  /** So much of the job was found by now. */
+  found(bytes: number): void {
+    this.#race.found(bytes);
+  }
+
+  /** All of the job up to there was dealt with. */
+  at(entry: number, offset: number): void {
+    this.#entry = entry;
+    this.#offset = offset;
+    this.#race.step();
+  }
+
+  #know(digest: string, isTaken: boolean): void {
+    if (this.#known.get(digest) === true) return;
+    this.#known.set(digest, isTaken);
+    if (this.#known.size <= MAX_KNOWN) return;
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /** The recipient has taken all of its streams up to there. */
+  got({ entry, offset }: Got): void {
+    const open = this.#onItsWay.findIndex((each) => each.entry === entry && each.end > offset);
+    const last = this.#onItsWay.findLastIndex((each) => each.entry === entry);
+    const taken = this.#onItsWay.splice(0, open < 0 ? last + 1 : open);
+    for (const { digest, bytes } of taken) {
+      this.#know(digest, true);
+      this.#takenBytes += bytes;
+    }
+    this.#race.progressed(this.id, this.#takenBytes);
+  }
+
+  /** An entry begins once more, or is given up. */
+  abandoned(entry: number): void {
+    this.#onItsWay = this.#onItsWay.filter((each) => each.entry !== entry);
+  }
+
+  /** What was named of holders that have it. */
+  bytesThere(): number {
+    const holder = this.#race.holderOf(this.id);
+    if (holder === undefined) return 0;
+    return this.#onItsWay
+      .filter(({ from, digest }) => from === holder.id && holder.#known.get(digest) === true)
+      .reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  heard(): void {
+    this.#race.heard(this.id);
+  }
+
+  carried(carried: readonly CarriedBytes[]): void {
+    const came = carried.reduce((sum, each) => sum + each.came, 0);
+    if (came > this.#came) this.#race.moved(this.id);
+    this.#came = Math.max(this.#came, came);
+    for (const { peer, bytes } of carried) this.#carried.set(peer, bytes);
+  }
+
+  lacking({ peer }: Lacking): void {
+    this.#race.failed(this.id, peer);
+    // It may be one that was replaced meanwhile: what is still awaited of it comes of who has its place.
+    if (this.#onItsWay.some(({ from }) => from === peer)) this.repoint(peer, this.#holderNow(peer));
+  }
+
+  #holderNow(notOf: string): string | undefined {
+    const holder = this.#race.holderOf(this.id);
+    return holder !== undefined && holder.id !== notOf && this.knows(holder) ? holder.id : undefined;
+  }
+
+  /** What is awaited of one comes of another one, or of the sender. */
+  repoint(from: string, to: string | undefined): void {
+    if (!this.isOpen) return;
+    const open = this.#onItsWay.filter((each) => each.from === from);
+    // Where the other one has passed them by, it may never have had them.
+    const holder = this.#race.holderOf(this.id);
+    const can = to !== undefined && open.every(({ digest }) => holder !== undefined && holder.#known.has(digest));
+    const next = can ? to : undefined;
+    for (const block of open) {
+      block.from = next;
+      block.isOwed = next === undefined;
+    }
+    void send(this.channel, repointMessage.format({ from, to: next })).catch(() => undefined);
+    if (next === undefined) void this.#supply();
+  }
+
+  /** Sends what the recipient awaits of no one else. */
+  async #supply(): Promise<void> {
+    if (this.#isSupplying) return;
+    this.#isSupplying = true;
+    const { limit, stop, failed } = this.#options;
+    try {
+      for (;;) {
+        const block = this.#onItsWay.find(({ isOwed }) => isOwed);
+        if (block === undefined || stop.aborted) return;
+        block.isOwed = false;
+        const content = block.read();
+        await limit?.take(content.length, stop);
+        await this.channel.send(supplyMessage.formatHeader({ block: block.digest }), content);
+        this.#race.moved(this.id);
+      }
+    } catch (error) {
+      failed(error);
+    } finally {
+      this.#isSupplying = false;
+    }
+  }
+
+  /** @param hasAll whether everything was delivered */
+  close(hasAll: boolean): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#onItsWay = [];
+    this.#race.leave(this, hasAll);
+  }
+}

@@ -1,0 +1,293 @@
+/*
+ * Who gets a job's content from whom: chains that begin at the sender. Pure: times and counts are arguments, and each change
+ * is returned as moves.
+ *
+ *   sender ──► a ──► b ──► c        b is the holder of c, c the successor of b
+ *        └───► d (a leaf)           a leaf is no holder
+ */
+
+/** A recipient that was not heard of for so long has stopped, in ms: the others are to wait 5 s at most, its notice included. */
+const UNHEARD_MS = 3_500;
+/** A recipient that gets nothing of a holder that has more, for so long, in ms. */
+const SILENT_MS = 3_500;
+/** How long a rate is measured before it is judged, in ms. */
+const RATE_MS = 5_000;
+/** Who gets less than this part of what others get is slow. */
+const SLOW_PART = 1 / 3;
+/** A recipient that awaits so much that its holder has, in bytes, is held up by the way between them. */
+const HELD_UP_BYTES = 4 * 1024 * 1024;
+
+export interface RelayMember {
+  readonly id: string;
+  /** Whether it takes blocks of others, and hands them on. */
+  readonly passes: boolean;
+  /** What network it is in, as far as that is known: members of one stand together. */
+  readonly subnet?: string | undefined;
+}
+
+/** A recipient gets what it lacks from another one from now on; undefined is the sender. */
+export interface Move {
+  readonly id: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+interface Stand {
+  readonly member: RelayMember;
+  holder: string | undefined;
+  /** It takes part no longer as a holder of others. */
+  isLeaf: boolean;
+  /** It has all, and is asked nothing more: those who take from it may go on. */
+  isDone: boolean;
+  /** Bytes that it has, of what is sent now. */
+  bytes: number;
+  /** What it awaits of its holder, and the holder has. */
+  awaitedBytes: number;
+  /** Whether it says each second that it is there. */
+  isExpected: boolean;
+  /** When it got on last, was heard of last, and got its holder. */
+  movedAt: number;
+  heardAt: number;
+  since: number;
+  /** What it had at some times since then, oldest first. */
+  samples: { readonly at: number; readonly bytes: number }[];
+  /** Holders that it had trouble with, and recipients that had trouble with it. */
+  readonly troubles: Set<string>;
+  readonly accusers: Set<string>;
+}
+
+/** Directs the recipients of one job. */
+export class RelayPlan {
+  readonly #stands = new Map<string, Stand>();
+  /** What the fastest has got in a second, at most. */
+  #bestRate = 0;
+  /** Holders that were too slow for those behind them. */
+  readonly #slowHolders = new Set<string>();
+  /** Whether most links between recipients are slower than the sender's: then it serves all. */
+  #isOff = false;
+
+  /** Who takes from a recipient now. */
+  successorsOf(id: string): readonly string[] {
+    return [...this.#stands.values()].filter(({ holder }) => holder === id).map(({ member }) => member.id);
+  }
+
+  /** Who a recipient takes from; undefined for the sender. */
+  holderOf(id: string): string | undefined {
+    return this.#stands.get(id)?.holder;
+  }
+
+  /** A recipient begins. @returns its holder, and who takes from it instead of the one that it took from */
+  join(member: RelayMember, now: number): readonly Move[] {
+    const before = this.#stands.get(member.id);
+    const moves = before === undefined ? [] : this.leave(member.id, now);
+    const { troubles = new Set<string>(), accusers = new Set<string>() } = before ?? {};
+    const stand: Stand = {
+      member,
+      holder: undefined,
+      isLeaf: !member.passes || (before?.isLeaf ?? false),
+      isDone: false,
+      bytes: 0,
+      awaitedBytes: 0,
+      isExpected: false,
+      movedAt: now,
+      heardAt: now,
+      since: now,
+      samples: [],
+      troubles,
+      accusers,
+    };
+    const holder = this.#freeHolder(stand, now);
+    this.#stands.set(member.id, stand);
+    return holder === undefined ? moves : [...moves, this.#move(stand, holder, now)];
+  }
+
+  /** The holder of one that joins or has lost its own: of its subnet where that can be, else the one that has most. */
+  #freeHolder(stand: Stand, now: number): string | undefined {
+    if (this.#isOff || !stand.member.passes) return undefined;
+    const free = [...this.#stands.values()].filter(
+      (each) => this.#mayHold(each, stand, now) && this.successorsOf(each.member.id).length === 0,
+    );
+    const isNear = (each: Stand): number => (each.member.subnet === stand.member.subnet ? 1 : 0);
+    free.sort((a, b) => isNear(b) - isNear(a) || b.bytes - a.bytes);
+    return free[0]?.member.id;
+  }
+
+  #mayHold(holder: Stand, of: Stand, now: number): boolean {
+    const { isLeaf, isDone, member } = holder;
+    if (holder === of || isLeaf || isDone || of.troubles.has(member.id)) return false;
+    return !isUnheard(holder, now) && !this.#isBehind(holder, of);
+  }
+
+  /** Whether one takes from the other, at whatever distance. */
+  #isBehind(one: Stand, other: Stand): boolean {
+    for (let at: Stand | undefined = one; at !== undefined; at = this.#standOf(at.holder))
+      if (at === other) return true;
+    return false;
+  }
+
+  /** A recipient is gone, and has not got all. */
+  leave(id: string, now: number): readonly Move[] {
+    const stand = this.#stands.get(id);
+    if (stand === undefined) return [];
+    this.#stands.delete(id);
+    return this.successorsOf(id).map((each) => this.#rehang(each, stand.holder, now));
+  }
+
+  /** A recipient has all of it. */
+  done(id: string): void {
+    const stand = this.#stands.get(id);
+    if (stand !== undefined) stand.isDone = true;
+  }
+
+  /** A recipient says each second that it is there, from now on. */
+  expect(id: string, now: number): void {
+    const stand = this.#stands.get(id);
+    if (stand === undefined || stand.isExpected) return;
+    stand.isExpected = true;
+    stand.heardAt = now;
+  }
+
+  /** What a recipient awaits of its holder, as far as the holder has it. */
+  awaits(id: string, bytes: number): void {
+    const stand = this.#stands.get(id);
+    if (stand !== undefined) stand.awaitedBytes = bytes;
+  }
+
+  /** A recipient said something. */
+  heard(id: string, now: number): void {
+    const stand = this.#stands.get(id);
+    if (stand !== undefined) stand.heardAt = now;
+  }
+
+  /** A recipient has so much. */
+  progressed(id: string, bytes: number, now: number): void {
+    const stand = this.#stands.get(id);
+    if (stand === undefined) return;
+    stand.heardAt = now;
+    if (bytes <= stand.bytes) return;
+    stand.bytes = bytes;
+    stand.movedAt = now;
+  }
+
+  /** Something of a recipient came that it cannot count yet: the link works. */
+  moved(id: string, now: number): void {
+    const stand = this.#stands.get(id);
+    if (stand !== undefined) stand.movedAt = stand.heardAt = now;
+  }
+
+  /** A recipient says that its holder does not serve it. */
+  failed(id: string, holder: string, now: number): readonly Move[] {
+    const stand = this.#stands.get(id);
+    const faulty = this.#standOf(holder);
+    if (stand === undefined || faulty === undefined || stand.holder !== holder) return [];
+    return this.#trouble(stand, faulty, now);
+  }
+
+  /** Looks for what holds others up. For once a second. */
+  tick(now: number): readonly Move[] {
+    const moves: Move[] = [];
+    for (const stand of this.#stands.values()) this.#sample(stand, now);
+    for (const stand of [...this.#stands.values()]) {
+      if (stand.isDone || !this.#stands.has(stand.member.id)) continue;
+      if (isUnheard(stand, now)) moves.push(...this.#isolate(stand, now));
+      else moves.push(...this.#judge(stand, now));
+    }
+    return moves;
+  }
+
+  #sample(stand: Stand, now: number): void {
+    const { samples, bytes } = stand;
+    samples.push({ at: now, bytes });
+    while (samples[1] !== undefined && now - samples[1].at >= RATE_MS) samples.shift();
+    this.#bestRate = Math.max(this.#bestRate, rateOf(stand, now) ?? 0);
+  }
+
+  /** The link of a recipient with its holder. */
+  #judge(stand: Stand, now: number): readonly Move[] {
+    const holder = this.#standOf(stand.holder);
+    if (holder === undefined || stand.awaitedBytes === 0) return [];
+    if (now - Math.max(stand.movedAt, stand.since) >= SILENT_MS) return this.#trouble(stand, holder, now);
+    const rate = rateOf(stand, now);
+    const isSlow = rate !== undefined && rate < this.#bestRate * SLOW_PART;
+    if (!isSlow || stand.awaitedBytes < HELD_UP_BYTES) return [];
+    this.#slowHolders.add(holder.member.id);
+    const { size } = this.#slowHolders;
+    if (size > 2 && size > this.#stands.size / 4) return this.#stop(now);
+    return this.#trouble(stand, holder, now);
+  }
+
+  /**
+   * A link does too little. First its holder is taken for the reason, and goes to the end of the chain; a recipient that has
+   * trouble with two of them is the reason itself.
+   */
+  #trouble(stand: Stand, holder: Stand, now: number): readonly Move[] {
+    stand.troubles.add(holder.member.id);
+    holder.accusers.add(stand.member.id);
+    if (stand.troubles.size > 1) {
+      for (const id of stand.troubles) this.#clear(id);
+      return this.#isolate(stand, now);
+    }
+    holder.isLeaf = true;
+    const before = holder.holder;
+    const moves = [this.#rehang(stand.member.id, before, now)];
+    // Its place is at the end: there it holds no one up.
+    const end = holder.isDone ? undefined : this.#freeHolder(holder, now);
+    return end === undefined ? moves : [...moves, this.#move(holder, end, now)];
+  }
+
+  /** A holder was not the reason, unless others had trouble with it, too. */
+  #clear(id: string): void {
+    const stand = this.#standOf(id);
+    if (stand === undefined || stand.accusers.size > 1) return;
+    stand.isLeaf = !stand.member.passes;
+  }
+
+  /** A recipient holds no one up any more: it is the sender's, and its successors take its place. */
+  #isolate(stand: Stand, now: number): readonly Move[] {
+    stand.isLeaf = true;
+    const before = stand.holder;
+    const moves = this.successorsOf(stand.member.id).map((each) => this.#rehang(each, before, now));
+    return before === undefined ? moves : [...moves, this.#move(stand, undefined, now)];
+  }
+
+  /** The sender serves all from now on. */
+  #stop(now: number): readonly Move[] {
+    this.#isOff = true;
+    const held = [...this.#stands.values()].filter(({ holder }) => holder !== undefined);
+    return held.map((stand) => this.#move(stand, undefined, now));
+  }
+
+  /** A recipient lost its holder: the one before that takes it, if it can. */
+  #rehang(id: string, wanted: string | undefined, now: number): Move {
+    const stand = this.#stands.get(id);
+    if (stand === undefined) return { id, from: undefined, to: undefined };
+    const before = this.#standOf(wanted);
+    const serves = before !== undefined && this.#mayHold(before, stand, now);
+    // The place before was the sender's: the successor is the head of the chain.
+    const to = wanted === undefined ? undefined : serves ? wanted : this.#freeHolder(stand, now);
+    return this.#move(stand, to, now);
+  }
+
+  #move(stand: Stand, to: string | undefined, now: number): Move {
+    const from = stand.holder;
+    stand.holder = to;
+    stand.since = now;
+    stand.samples = [];
+    return { id: stand.member.id, from, to };
+  }
+
+  #standOf(id: string | undefined): Stand | undefined {
+    return id === undefined ? undefined : this.#stands.get(id);
+  }
+}
+
+function isUnheard({ isExpected, heardAt }: Stand, now: number): boolean {
+  return isExpected && now - heardAt >= UNHEARD_MS;
+}
+
+/** Bytes a second since the holder was named, over the last seconds; undefined while that is too short to tell. */
+function rateOf({ samples, bytes }: Stand, now: number): number | undefined {
+  const [first] = samples;
+  if (first === undefined || now - first.at < RATE_MS - 1_000) return undefined;
+  return ((bytes - first.bytes) * 1_000) / (now - first.at);
+}

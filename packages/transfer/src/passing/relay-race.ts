@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { holderMessage, passOnMessage, PASS_ON_FROM_BYTES } from '@filer/protocol';
+import { send } from '../wire/channel.ts';
+import { RelayLane, type LaneOptions } from './relay-lane.ts';
+import { RelayPlan, type Move, type RelayMember } from './relay-plan.ts';
+
+/** How often the recipients are looked at, in ms: with what a plan waits, a fault is dealt with in less than 5 s. */
+const LOOK_EVERY_MS = 1_000;
+
+/** What one recipient got of another. */
+export interface Via {
+  readonly peer: string;
+  readonly bytes: number;
+}
+
+/** A job's content on its way to many at the cost of one: its recipients, each on a lane of its own. */
+export class RelayRace implements Disposable {
+  readonly #plan = new RelayPlan();
+  readonly #fromBytes: number;
+  /** Those that wait until it is known that the job is large enough. */
+  readonly #early: RelayMember[] = [];
+  #isOn = false;
+  /** Those that take part now, and those that have all, by their ids. */
+  readonly #lanes = new Map<string, RelayLane>();
+  readonly #via = new Map<string, Map<string, number>>();
+  #stepped = Promise.withResolvers<void>();
+  #looking: NodeJS.Timeout | undefined;
+
+  /** @param fromBytes what less than this holds goes to each from the sender */
+  constructor(fromBytes = PASS_ON_FROM_BYTES) {
+    this.#fromBytes = fromBytes;
+  }
+
+  /** So much of the job was found by now. */
+  found(bytes: number): void {
+    if (this.#isOn || bytes < this.#fromBytes) return;
+    this.#isOn = true;
+    for (const member of this.#early.splice(0)) this.#join(member);
+  }
+
+  #join(member: RelayMember): void {
+    if (this.#lanes.get(member.id)?.isOpen === true)
+      this.#apply(this.#plan.join(member, performance.now()));
+  }
+
+  /** A recipient has accepted the offer. Dispose of its lane when its connection ends. */
+  enter(member: RelayMember, options: Omit<LaneOptions, 'race' | 'id'>): RelayLane {
+    const lane = new RelayLane({ ...options, race: this, id: member.id });
+    this.#lanes.set(member.id, lane);
+    if (this.#isOn) this.#join(member);
+    else this.#early.push(member);
+    this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    return lane;
+  }
+
+  /** A recipient's connection has ended. @param hasAll whether everything of it was delivered */
+  leave(lane: RelayLane, hasAll: boolean): void {
+    this.#note(lane);
+    if (this.#lanes.get(lane.id) !== lane) return;
+    if (hasAll) {
+      this.#plan.done(lane.id);
+    } else {
+      this.#lanes.delete(lane.id);
+      this.#apply(this.#plan.leave(lane.id, performance.now()));
+    }
+    this.step();
+  }
+
+  /** The lane of who a recipient is to take from; undefined for the sender. */
+  holderOf(id: string): RelayLane | undefined {
+    const holder = this.#plan.holderOf(id);
+    return holder === undefined ? undefined : this.#lanes.get(holder);
+  }
+
+  /** Something changed that others may wait for. */
+  step(): void {
+    this.#stepped.resolve();
+    this.#stepped = Promise.withResolvers();
+  }
+
+  get stepped(): Promise<void> {
+    return this.#stepped.promise;
+  }
+
+  heard(id: string): void {
+    this.#plan.heard(id, performance.now());
+  }
+
+  moved(id: string): void {
+    this.#plan.moved(id, performance.now());
+  }
+
+  progressed(id: string, bytes: number): void {
+    this.#plan.progressed(id, bytes, performance.now());
+    this.step();
+  }
+
+  failed(id: string, holder: string): void {
+    this.#apply(this.#plan.failed(id, holder, performance.now()));
+  }
+
+  /** What a recipient has of others, over all its connections, the most first. */
+  via(id: string): Via[] {
+    const sums = new Map(this.#via.get(id));
+    const lane = this.#lanes.get(id);
+    if (lane?.isOpen === true) addAll(sums, lane.carriedBy);
+    return [...sums]
+      .map(([peer, bytes]) => ({ peer, bytes }))
+      .filter(({ bytes }) => bytes > 0)
+      .toSorted((a, b) => b.bytes - a.bytes);
+  }
+
+  /** The sum of that. */
+  bytesOf(id: string): number {
+    return this.via(id).reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  #note({ id, carriedBy }: RelayLane): void {
+    const sums = this.#via.get(id) ?? new Map<string, number>();
+    addAll(sums, carriedBy);
+    this.#via.set(id, sums);
+  }
+
+  #look(): void {
+    for (const lane of this.#lanes.values()) this.#plan.awaits(lane.id, lane.bytesThere());
+    this.#apply(this.#plan.tick(performance.now()));
+  }
+
+  #apply(moves: readonly Move[]): void {
+    for (const { id, from, to } of moves) {
+      const lane = this.#lanes.get(id);
+      if (lane === undefined) continue;
+      const holder = to === undefined ? undefined : this.#lanes.get(to);
+      const named = holder !== undefined && this.#introduce(lane, holder) ? holder : undefined;
+      if (from !== undefined) lane.repoint(from, named?.id);
+    }
+    if (moves.length > 0) this.step();
+  }
+
+  /** Tells two recipients of each other. @returns whether they know of each other now */
+  #introduce(lane: RelayLane, holder: RelayLane): boolean {
+    if (lane.knows(holder)) return true;
+    if (!lane.meet(holder)) return false;
+    const now = performance.now();
+    for (const { id } of [lane, holder]) this.#plan.expect(id, now);
+    const token = randomBytes(32).toString('base64url');
+    void send(holder.channel, passOnMessage.format({ peer: lane.id, token })).catch(() => undefined);
+    void send(lane.channel, holderMessage.format({ peer: holder.id, token })).catch(() => undefined);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+    this.step();
+  }
+}
+
+function addAll(sums: Map<string, number>, more: ReadonlyMap<string, number>): void {
+  for (const [peer, bytes] of more) sums.set(peer, (sums.get(peer) ?? 0) + bytes);
+}
+
