@@ -116,6 +116,6 @@ const HOW = {
   links: 'keep',
   queue: true,
   limit: undefined,
-    directOnly: false,
+  directOnly: false,
   watch: 0,
 } as const satisfies Partial<SendRequest>;

@@ -75,9 +75,9 @@ export class PassingOn {
   /** Serves a connection of a machine that was named here, to its end. */
   async serve(messenger: Messenger, from: Membership): Promise<void> {
     try {
-      const { value: first } = await messenger[Symbol.asyncIterator]().next();
-      if (first === undefined) return;
-      const { token } = carryMessage.parse(first);
+      const first = await messenger[Symbol.asyncIterator]().next();
+      if (first.done === true) return;
+      const { token } = carryMessage.parse(first.value);
       const held = await this.#grantOf(token, from.id);
       this.#serving.set(held, (this.#serving.get(held) ?? 0) + 1);
       try {

@@ -69,10 +69,7 @@ export class LiveJob {
       this.#race = new RelayRace(member.passOnFromBytes);
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
-      limit: lowestOf(
-        limit === undefined ? undefined : new RateLimit(limit),
-        member.limits.send,
-      ),
+      limit: lowestOf(limit === undefined ? undefined : new RateLimit(limit), member.limits.send),
     };
   }
 

@@ -5,7 +5,10 @@ import type { KnownPeer } from '../store/directory-store.ts';
 export function subnetOf({ record }: Pick<KnownPeer, 'record'>): string | undefined {
   const [first] = record?.addresses ?? [];
   if (first === undefined) return undefined;
-  const host = first.replace(/^tcp:\/\//, '').replace(/:[0-9]+$/, '').replace(/^\[|\]$/g, '');
+  const host = first
+    .replace(/^tcp:\/\//, '')
+    .replace(/:[0-9]+$/, '')
+    .replace(/^\[|\]$/g, '');
   if (isIPv4(host)) return host.split('.').slice(0, 3).join('.');
   return isIPv6(host) ? host.split(':').slice(0, 4).join(':') : undefined;
 }

@@ -212,7 +212,8 @@ export class RelayLane {
     const open = this.#onItsWay.filter((each) => each.from === from);
     // Where the other one has passed them by, it may never have had them.
     const holder = this.#race.holderOf(this.id);
-    const can = to !== undefined && open.every(({ digest }) => holder !== undefined && holder.#known.has(digest));
+    const can =
+      to !== undefined && open.every(({ digest }) => holder !== undefined && holder.#known.has(digest));
     const next = can ? to : undefined;
     for (const block of open) {
       block.from = next;

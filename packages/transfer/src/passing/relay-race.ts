@@ -39,8 +39,7 @@ export class RelayRace implements Disposable {
   }
 
   #join(member: RelayMember): void {
-    if (this.#lanes.get(member.id)?.isOpen === true)
-      this.#apply(this.#plan.join(member, performance.now()));
+    if (this.#lanes.get(member.id)?.isOpen === true) this.#apply(this.#plan.join(member, performance.now()));
   }
 
   /** A recipient has accepted the offer. Dispose of its lane when its connection ends. */
@@ -159,4 +158,3 @@ export class RelayRace implements Disposable {
 function addAll(sums: Map<string, number>, more: ReadonlyMap<string, number>): void {
   for (const [peer, bytes] of more) sums.set(peer, (sums.get(peer) ?? 0) + bytes);
 }
-

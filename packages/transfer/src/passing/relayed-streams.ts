@@ -1,5 +1,5 @@
 import {
-  FilerError,
+  type FilerError,
   holderMessage,
   MAX_AHEAD_BYTES,
   MAX_HOLDERS,

@@ -1,4 +1,11 @@
-import { blockMessage, FilerError, MAX_AWAITED_BLOCKS, MAX_BLOCK_PIECE_BYTES, noBlockMessage, wantedMessage } from '@filer/protocol';
+import {
+  blockMessage,
+  FilerError,
+  MAX_AWAITED_BLOCKS,
+  MAX_BLOCK_PIECE_BYTES,
+  noBlockMessage,
+  wantedMessage,
+} from '@filer/protocol';
 import { lastWord, outOfPlace } from '../wire/ending.ts';
 import { send, type Channel } from '../wire/channel.ts';
 import type { Limit } from '../wire/rate-limit.ts';

@@ -161,7 +161,11 @@ export class ChunkSender {
     await inFlight.fewerThan(MAX_IN_FLIGHT);
     const read = (): Buffer => readSourceBlock(source, offset, bytes, text);
     lane.sent({ entry, end, bytes, digest: text, from, read });
-    inFlight.add(send(this.#channel, relayedMessage.format({ entry, offset, bytes, block: text, from })), 0, end);
+    inFlight.add(
+      send(this.#channel, relayedMessage.format({ entry, offset, bytes, block: text, from })),
+      0,
+      end,
+    );
     return true;
   }
 

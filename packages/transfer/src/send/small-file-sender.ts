@@ -125,7 +125,11 @@ export class SmallFileSender {
     lane.sent({ entry, end: size, bytes: size, digest, from, read });
     if (from === undefined) return false;
     this.flush();
-    this.#follow(send(this.#channel, relayedFileMessage.format({ ...facts, digest, blocks, from })), [file], 0);
+    this.#follow(
+      send(this.#channel, relayedFileMessage.format({ ...facts, digest, blocks, from })),
+      [file],
+      0,
+    );
     return true;
   }
 
