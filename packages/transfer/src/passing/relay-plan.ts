@@ -37,7 +37,7 @@ interface Stand {
   holder: string | undefined;
   /** It takes part no longer as a holder of others. */
   isLeaf: boolean;
-  /** It has all, and is asked nothing more: those who take from it may go on. */
+  /** It has all, and is asked nothing more: those who take from it may continue. */
   isDone: boolean;
   /** Bytes that it has, of what is sent now. */
   bytes: number;
