@@ -94,6 +94,14 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     '64',
     count(limits.MAX_TRANSFERS),
   ],
+  'recipients that one is named to pass on to, and holders named to one, in a transfer': [
+    count(limits.MAX_HOLDERS),
+    count(limits.MAX_HOLDERS),
+  ],
+  'blocks that one awaits of others; in bytes': [
+    count(limits.MAX_AWAITED_BLOCKS),
+    size(limits.MAX_AHEAD_BYTES + limits.MAX_CHUNK_BYTES),
+  ],
   'texts of one sender, 512 bytes counted for each beside its text': [size(limits.TEXT_BYTES_AT_ONCE)],
   'broadcasts of one member': [count(limits.MAX_BROADCASTS_PER_MINUTE)],
 };

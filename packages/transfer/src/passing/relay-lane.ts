@@ -9,7 +9,6 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import type { Limit } from '../wire/rate-limit.ts';
-import type { RelayRace } from './relay-race.ts';
 
 /** Digests of blocks that a recipient has or gets, as far as they are remembered: of 32 GiB in blocks of 1 MiB. */
 const MAX_KNOWN = 32_768;
@@ -17,8 +16,22 @@ const MAX_KNOWN = 32_768;
 /** How long one waits for the holder to come to where it is itself, in ms. */
 const WAIT_MS = 4_000;
 
+/** What a lane tells its race, and asks it. */
+export interface Race {
+  holderOf(id: string): RelayLane | undefined;
+  /** Resolves when something changed that others may wait for. */
+  readonly stepped: Promise<void>;
+  step(): void;
+  found(bytes: number): void;
+  heard(id: string): void;
+  moved(id: string): void;
+  progressed(id: string, bytes: number): void;
+  failed(id: string, holder: string): void;
+  leave(lane: RelayLane, hasAll: boolean): void;
+}
+
 export interface LaneOptions {
-  readonly race: RelayRace;
+  readonly race: Race;
   readonly id: string;
   readonly channel: Channel;
   /** Of the sender's own uplink. */
@@ -49,7 +62,7 @@ export class RelayLane {
   readonly id: string;
   readonly channel: Channel;
   readonly #options: LaneOptions;
-  readonly #race: RelayRace;
+  readonly #race: Race;
   /** Whether it was taken, by digest. */
   readonly #known = new Map<string, boolean>();
   /** What was not taken yet, in its order. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { holderMessage, passOnMessage, PASS_ON_FROM_BYTES } from '@filer/protocol';
 import { send } from '../wire/channel.ts';
-import { RelayLane, type LaneOptions } from './relay-lane.ts';
+import { RelayLane, type LaneOptions, type Race } from './relay-lane.ts';
 import { RelayPlan, type Move, type RelayMember } from './relay-plan.ts';
 
 /** How often the recipients are looked at, in ms: with what a plan waits, a fault is dealt with in less than 5 s. */
@@ -14,7 +14,7 @@ export interface Via {
 }
 
 /** A job's content on its way to many at the cost of one: its recipients, each on a lane of its own. */
-export class RelayRace implements Disposable {
+export class RelayRace implements Race, Disposable {
   readonly #plan = new RelayPlan();
   readonly #fromBytes: number;
   /** Those that wait until it is known that the job is large enough. */
