@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createKeyPair, type OnConflict } from '@filer/protocol';
 import { cleanParts, PART_PREFIX, type ReceiveOptions, type SendOptions } from '@filer/transfer';
+import { digestsOf, withReceiver } from './by-hand.ts';
 import { deliveredBefore } from './delivered-before.ts';
 import { codesOf, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
@@ -485,6 +486,33 @@ describe('two things of one name in one transfer', () => {
       const found = Object.values(await again.found(join(again.ends.inbox, 'alice')));
       expect(contents.every((content) => found.includes(content))).toBe(true);
     }
+  });
+
+  test('a file that is there and is compared is not replaced by the other one meanwhile', async () => {
+    const again = await Again.with();
+    const [there, comes] = [Buffer.from('there'), Buffer.from('comes')];
+    await writeFile(join(again.ends.home, 'f'), there);
+    const receive = { deliveries: again.deliveries };
+    await transfer(again.ends, ['f'], { send: { onConflict: 'update' }, receive });
+    const { hand, outcome } = await withReceiver(again.ends, receive);
+    const totals = { complete: '1', files: '2', bytes: '10', onConflict: 'update' };
+    await hand.say({ type: 'offer', id: 'o', job: 'job', ...totals }, { names: ['f'], note: '' });
+    await hand.hear('answer');
+    const entry = { path: 'f', kind: 'file', size: 5, mtimeNs: '0', mode: 0o644 };
+    await hand.say({ type: 'entries', id: 'e', first: '0', last: '1' }, [entry, entry]);
+    await hand.hear('entries-answer');
+
+    await hand.file(0, 5);
+    await hand.chunk(0, 0, comes);
+    await hand.end(0, comes);
+    await hand.hear('receipts');
+    await hand.say({ type: 'skip', entry: '1', digest: digestsOf(there).digest });
+    await hand.hear('receipts');
+    hand.messenger.destroy();
+    await outcome;
+
+    const found = await again.found(join(again.ends.inbox, 'alice'));
+    expect(found).toEqual({ f: 'there', 'f (1)': 'comes' });
   });
 
   test('links and folders are not replaced by each other', async () => {

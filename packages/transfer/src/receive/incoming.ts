@@ -55,7 +55,7 @@ export class IncomingToFolder implements Incoming {
   readonly #planner: EntryPlanner;
 
   constructor(options: IncomingOptions, owner: IncomingOwner) {
-    this.#entries = new WantedEntries(owner);
+    this.#entries = new WantedEntries(owner, options.ownership);
     this.#folders = new FilledFolders(options.place);
     this.#commits = new BoundedTasks((work) => owner.follow(work), MAX_COMMITS);
     this.#finalizer = new Finalizer(options, owner, this.#entries);

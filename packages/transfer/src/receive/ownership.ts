@@ -51,6 +51,8 @@ export class Ownership {
   readonly #standing = new Set<number>();
   /** The same, whatever the case of their letters. */
   readonly #standingFolded = new Set<number>();
+  /** Names of entries that may be the file that has the name, and of how many. */
+  readonly #compared = new Map<string, number>();
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
@@ -94,8 +96,21 @@ export class Ownership {
     if (this.#options.mirror) this.#standingFolded.add(hashOf(folded(path)));
   }
 
+  /** An entry may be the file that has its name: until its sender has compared the two, another one does not replace it. */
+  compares(name: string): void {
+    this.#compared.set(name, (this.#compared.get(name) ?? 0) + 1);
+  }
+
+  /** The sender said whether it is. */
+  compared(name: string): void {
+    const left = (this.#compared.get(name) ?? 0) - 1;
+    if (left > 0) this.#compared.set(name, left);
+    else this.#compared.delete(name);
+  }
+
   #isStanding(components: readonly string[], name: string): boolean {
-    return this.#standing.has(hashOf(this.#pathOf(components, name)));
+    const standing = this.#standing.has(hashOf(this.#pathOf(components, name)));
+    return standing || this.#compared.has([...components.slice(0, -1), name].join('/'));
   }
 
   /** Of transfers that remove what stands for nothing. @param path relative to the inbox */

@@ -3,6 +3,7 @@ import { outOfPlace } from '../wire/ending.ts';
 import type { ExistingFile } from './existing-digests.ts';
 import type { Promised } from '../disk/free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
+import type { Ownership } from './ownership.ts';
 import type { FailedBy } from '../wire/outcome.ts';
 import type { ResumeSlot } from '../disk/resume-store.ts';
 import type { FileFacts } from './refresh-existing.ts';
@@ -41,13 +42,19 @@ export interface Wanted {
 /** The entries that were asked for and are not settled; bounds what is asked for ahead of what comes. */
 export class WantedEntries {
   readonly #owner: Pick<IncomingOwner, 'failed' | 'result'>;
+  readonly #ownership: Pick<Ownership, 'compares' | 'compared'> | undefined;
   readonly #entries = new Map<number, Wanted>();
   #ahead = 0;
   #aheadNameBytes = 0;
   #aheadFiles = 0;
 
-  constructor(owner: Pick<IncomingOwner, 'failed' | 'result'>) {
+  /** @param ownership where `check` names files */
+  constructor(
+    owner: Pick<IncomingOwner, 'failed' | 'result'>,
+    ownership?: Pick<Ownership, 'compares' | 'compared'>,
+  ) {
     this.#owner = owner;
+    this.#ownership = ownership;
   }
 
   /** @throws FilerError `unexpected-message` when so many more would be too far ahead */
@@ -77,6 +84,7 @@ export class WantedEntries {
   /** It is asked for, ahead of all that has begun. */
   add(wanted: Wanted): void {
     this.#entries.set(wanted.entry, wanted);
+    if (wanted.files.length > 0) this.#ownership?.compares(wanted.name);
     this.#ahead++;
     this.#aheadFiles += wanted.files.length;
     this.#aheadNameBytes += Buffer.byteLength(wanted.name);
@@ -88,6 +96,7 @@ export class WantedEntries {
 
   /** It begins, or needs not. */
   noLongerAhead(wanted: Wanted): void {
+    if (wanted.files.length > 0) this.#ownership?.compared(wanted.name);
     this.#ahead--;
     this.#aheadFiles -= wanted.files.length;
     this.#aheadNameBytes -= Buffer.byteLength(wanted.name);
