@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { PART_PREFIX, receiveFiles, sendFiles, type SendEvent } from '@filer/transfer';
 import { SpooledStream } from '../../apps/filer-client/src/send/spooled-stream.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
@@ -12,7 +12,12 @@ const MiB = 1024 * 1024;
 async function spool(): Promise<{ ends: TwoEnds; input: PassThrough; spooled: SpooledStream }> {
   const ends = await twoEnds();
   const input = new PassThrough();
-  return { ends, input, spooled: await SpooledStream.open(input, join(ends.home, 'spooled')) };
+  const spooled = await SpooledStream.open(input, join(ends.home, 'spooled'));
+  onTestFinished(async () => {
+    input.end();
+    await spooled.reach(Infinity).catch(() => undefined); // its file is closed
+  });
+  return { ends, input, spooled };
 }
 
 function named(spooled: SpooledStream) {

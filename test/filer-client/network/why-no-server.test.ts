@@ -16,23 +16,26 @@ interface Told {
   readonly silent: readonly string[];
 }
 
-/** Waits until `status` has the code, and looks who else says why. */
+/** Waits until `status` has the code, and looks who else says why: once more where a new attempt gave another reason meanwhile. */
 async function told(client: ClientHere, code: string): Promise<Told> {
   const problemOf = ({ server }: Line) => (server as { problem?: Line | null }).problem;
-  const status = await client.status((document) => problemOf(document)?.['code'] === code);
-  const { message, since } = problemOf(status) ?? {};
-  const peersCode = problemOf(await client.ask('peers'))?.['code'];
-  const said = {
-    status: (await client.run('status')).stdout,
-    'a recipient that is unknown': (await client.run('message', 'nobody-here', 'hello')).stderr,
-    // That a server is away says enough there.
-    peers: code === 'server-unreachable' ? String(message) : (await client.run('peers')).stderr,
-  };
-  const silent = Object.entries(said).flatMap(([who, text]) => (text.includes(String(message)) ? [] : who));
-  return {
-    since: Date.parse(String(since)),
-    silent: peersCode === code ? silent : [...silent, 'peers --json'],
-  };
+  for (;;) {
+    const status = await client.status((document) => problemOf(document)?.['code'] === code);
+    const { message, since } = problemOf(status) ?? {};
+    const peersCode = problemOf(await client.ask('peers'))?.['code'];
+    const said = {
+      status: (await client.run('status')).stdout,
+      'a recipient that is unknown': (await client.run('message', 'nobody-here', 'hello')).stderr,
+      // That a server is away says enough there.
+      peers: code === 'server-unreachable' ? String(message) : (await client.run('peers')).stderr,
+    };
+    if (problemOf(await client.ask('status'))?.['message'] !== message) continue;
+    const silent = Object.entries(said).flatMap(([who, text]) => (text.includes(String(message)) ? [] : who));
+    return {
+      since: Date.parse(String(since)),
+      silent: peersCode === code ? silent : [...silent, 'peers --json'],
+    };
+  }
 }
 
 const said = { since: expect.any(Number) as number, silent: [] };
