@@ -176,6 +176,7 @@ test('a recipient that does not answer leaves verify --ask with exit 8, and all 
   await network.daemon('bob').stop('SIGTERM');
   expect((await ask('verify', job, '--ask')).code).toBe(5);
   await network.start('carol');
+  await network.finds('anna', 'carol');
   expect((await ask('verify', job, '--ask')).code).toBe(8);
 });
 

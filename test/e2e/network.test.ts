@@ -351,7 +351,7 @@ describe('two machines that run and one that only joined', () => {
     await network.daemon('erik').stop('SIGKILL');
     await network.seesAs('anna', 'erik', 'lost');
     await network.start('erik');
-    await network.seesAs('anna', 'erik', 'online');
+    await network.finds('anna', 'erik');
     const file = await network.file('for-erik.bin');
     await network.ask('anna', 'send', file, '--to', 'erik');
 

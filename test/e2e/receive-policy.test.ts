@@ -17,10 +17,8 @@ afterAll(() => network.close());
 
 /** Starts bob with a policy of his own; what he had is there still. */
 async function bobWith(...policy: string[]): Promise<void> {
-  const { listen } = await network.start('bob', ...policy);
-  const isHere = ({ name, addresses }: Line): boolean =>
-    name === 'bob' && Array.isArray(addresses) && addresses.includes(listen);
-  for (const sender of ['anna', 'carol']) await network.sees(sender, (peers) => peers.some(isHere));
+  await network.start('bob', ...policy);
+  for (const sender of ['anna', 'carol']) await network.finds(sender, 'bob');
 }
 
 async function send(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseReceiptBatch } from '@filer/protocol';
+import { freePort } from '../support/free-port.ts';
 import type { DaemonProcess } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
@@ -15,7 +16,8 @@ let bob: DaemonProcess;
 
 beforeAll(async () => {
   network = await TestNetwork.open();
-  [bob] = await Promise.all([network.add('bob'), network.join('anna')]);
+  const listen = `127.0.0.1:${await freePort()}`; // after each start
+  [bob] = await Promise.all([network.add('bob', '--listen', listen), network.join('anna')]);
   await network.seesAs('anna', 'bob', 'online');
 });
 afterAll(() => network.close());

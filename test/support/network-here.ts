@@ -13,6 +13,7 @@ import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
 import type { ServerDaemon, ServerParts } from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { storeOfHome } from './engine.ts';
+import { freePort } from './free-port.ts';
 import { askHere, runHere, until } from './in-process.ts';
 import type { Line, Outcome } from './programs.ts';
 
@@ -43,7 +44,7 @@ export class ClientHere implements AsyncDisposable {
     daemon.events.listen(({ type, data }) => this.events.push({ type, ...data }));
   }
 
-  static async start(home: string, port = 0, advertise: readonly HostPort[] = []): Promise<ClientHere> {
+  static async start(home: string, port: number, advertise: readonly HostPort[] = []): Promise<ClientHere> {
     const env = { FILER_HOME: home };
     const place = resolveHome('filer-client', env);
     const flags = { listen: { ...LOOPBACK, port }, ...(advertise.length > 0 ? { advertise } : {}) };
@@ -106,17 +107,24 @@ export class NetworkHere implements AsyncDisposable {
   readonly #settings: Readonly<Record<string, unknown>>;
   readonly #clients = new Set<ClientHere>();
   #server: ServerDaemon | undefined;
-  #port = 0;
-  #httpPort = 0;
+  readonly #port: number;
+  /** An open page finds the server again after a stop. */
+  readonly #httpPort: number;
 
-  private constructor(folder: string, settings: Readonly<Record<string, unknown>>) {
+  private constructor(
+    folder: string,
+    settings: Readonly<Record<string, unknown>>,
+    [port, httpPort]: readonly [number, number],
+  ) {
     this.#settings = settings;
+    [this.#port, this.#httpPort] = [port, httpPort];
     this.folder = folder;
     this.serverHome = join(folder, 'server');
   }
 
   static async open(settings: Readonly<Record<string, unknown>> = {}): Promise<NetworkHere> {
-    const network = new NetworkHere(await mkdtemp(join(tmpdir(), 'filer-here-')), settings);
+    const folder = await mkdtemp(join(tmpdir(), 'filer-here-'));
+    const network = new NetworkHere(folder, settings, [await freePort(), await freePort()]);
     try {
       await network.startServer();
       return network;
@@ -149,7 +157,6 @@ export class NetworkHere implements AsyncDisposable {
       reportIntervalMs: 5_000,
       httpPort: 'off' as const,
       ...this.#settings,
-      // An open page finds the server again after a stop.
       ...(this.#settings['httpPort'] === 0 ? { httpPort: this.#httpPort } : {}),
     };
     const settings = await readConfiguration(SETTINGS, { home: place, env, flags });
@@ -165,9 +172,6 @@ export class NetworkHere implements AsyncDisposable {
       pages: PAGES,
     };
     this.#server = await openServer(options);
-    this.#port = this.#server.listened.port;
-    const { url } = this.#server.http;
-    if (url !== undefined) this.#httpPort = Number(new URL(url).port);
   }
 
   async stopServer(): Promise<void> {
@@ -199,8 +203,8 @@ export class NetworkHere implements AsyncDisposable {
   }
 
   /** Starts a home that has joined. */
-  async start(home: string, port = 0, advertise: readonly HostPort[] = []): Promise<ClientHere> {
-    const client = await ClientHere.start(home, port, advertise);
+  async start(home: string, port?: number, advertise: readonly HostPort[] = []): Promise<ClientHere> {
+    const client = await ClientHere.start(home, port ?? (await freePort()), advertise);
     this.#clients.add(client);
     return client;
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { processEnvironment } from '@filer/program';
+import { freePort } from './free-port.ts';
 import { askHere, runHere, until } from './in-process.ts';
 import {
   DaemonProcess,
@@ -37,7 +38,7 @@ export class TestNetwork implements AsyncDisposable {
   readonly serverHome: string;
   readonly #daemons = new Map<string, DaemonProcess>();
   readonly #all: ProgramProcess[] = [];
-  #serverPort = '0';
+  #serverPort: string | undefined;
   #serverArgs: readonly string[] = [];
   #spawns = false;
   #daemonEnv: Readonly<Record<string, string>> = {};
@@ -100,16 +101,15 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Starts the server; after a stop on the same port. */
   async startServer(): Promise<DaemonProcess> {
+    this.#serverPort ??= String(await freePort());
     const where = ['--host', '127.0.0.1', '--port', this.#serverPort];
     const args = [...where, ...this.#pace, ...this.#serverArgs];
-    const server = await this.#startDaemon('ip-server', args, this.serverHome);
-    this.#serverPort = String(server.port);
-    return this.#keep('server', server);
+    return this.#keep('server', await this.#startDaemon('ip-server', args, this.serverHome));
   }
 
   /** The next start is on another port. */
   moveServer(): void {
-    this.#serverPort = '0';
+    this.#serverPort = undefined;
   }
 
   async invite(...args: string[]): Promise<string> {
@@ -219,6 +219,14 @@ export class TestNetwork implements AsyncDisposable {
       all.some((peer) => peer['name'] === other && String(peer['state']).startsWith(state)),
     );
     return peers.find((peer) => peer['name'] === other) ?? {};
+  }
+
+  /** Waits until a machine sees another one, which runs, where it listens now. */
+  async finds(name: string, other: string): Promise<void> {
+    const { listen } = this.daemon(other);
+    const isThere = ({ name: each, online, addresses }: Line): boolean =>
+      each === other && online === true && Array.isArray(addresses) && addresses.includes(listen);
+    await this.sees(name, (peers) => peers.some(isThere));
   }
 
   /** A file of random bytes to send. @returns its path */
