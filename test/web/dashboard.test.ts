@@ -246,7 +246,7 @@ describe.skipIf(isWithout)('the dashboard', () => {
   test('the page recovers by itself when its server has restarted', async () => {
     await page.evaluate('window.isSamePage = true');
     await network.stopServer();
-    await page.getByRole('alert').filter({ hasText: 'does not answer' }).waitFor();
+    await page.getByRole('alert').first().waitFor();
     await network.startServer();
     await page.locator('.live', { hasText: 'live' }).waitFor();
     await network.join('new');
