@@ -72,6 +72,11 @@ const membership = admitted();
 const renamed = { name: 'anna-2', serial: claims.serial + 1 };
 
 const serverFields = { ...ofNetwork, server: server.id, addresses: ['files.example:7420'], serial: 1 };
+const listFields = {
+  ...ofNetwork,
+  servers: [`${server.id} files.example:7420`, `${bob.id} 192.0.2.9:7420 [2001:db8::9]:7420`],
+  serial: 2,
+};
 const removalFields = { ...ofNetwork, number: 1, id: bob.id, removedAt: NOW + 120_000 };
 const recordFields = {
   network: network.id,
@@ -118,6 +123,7 @@ const roots = [
   goodSigned('a grant', 'invite', grantFields, network),
   goodSigned('a grant without groups, with the most uses', 'invite', noGroups, network),
   goodSigned('a server record', 'server', serverFields, network),
+  goodSigned('a server list', 'servers', listFields, network),
   goodSigned('a removal', 'removal', removalFields, network),
   goodSigned('a record', 'record', recordFields, anna),
   goodSigned('a record without addresses', 'record', { ...recordFields, addresses: [] }, anna),
@@ -193,6 +199,7 @@ const otherServer = signed('invite', { ...grantFields, server: bob.id }, network
 const PLAIN: ReadonlySet<string> = new Set([
   'a grant',
   'a server record',
+  'a server list',
   'a removal',
   'a record',
   'a text to a peer',
@@ -200,6 +207,15 @@ const PLAIN: ReadonlySet<string> = new Set([
 
 export const badDocuments: readonly BadDocument[] = [
   ...roots.filter(({ name }) => PLAIN.has(name)).flatMap(badOfEach),
+  ...badValues('servers', listFields, network, [
+    ['a server twice', { servers: [`${server.id} a.example:1`, `${server.id} b.example:1`] }],
+    ['a server without an address', { servers: [server.id] }],
+    ['two spaces', { servers: [`${server.id}  a.example:1`] }],
+    ['9 addresses', { servers: [[server.id, ...Array<string>(9).fill('a.example:1')].join(' ')] }],
+    ['an id in lower case', { servers: [`${server.id.toLowerCase()} a.example:1`] }],
+    ['17 servers', { servers: Array.from({ length: 17 }, () => `${server.id} a.example:1`) }],
+    ['the serial 0', { serial: 0 }],
+  ]),
   ...badValues('invite', grantFields, network, [
     ['no uses', { uses: 0 }],
     ['more uses than four bytes hold', { uses: 4_294_967_296 }],

@@ -15,6 +15,7 @@ import {
   parsePeerRecord,
   parseReceiptBatch,
   parseRemoval,
+  parseServerList,
   parseServerRecord,
   parseText,
   requireMachineName,
@@ -23,6 +24,7 @@ import {
   verifyMembership,
   verifyPeerRecord,
   verifyRemoval,
+  verifyServerList,
   verifyServerRecord,
   verifyText,
   type Header,
@@ -118,6 +120,7 @@ const CHECKS: Readonly<Record<string, (document: unknown) => void>> = {
     verifyMembership(membership, documents.network);
     requireMachineName(membership);
   },
+  servers: (document) => verifyServerList(parseServerList(document), documents.network),
   server: (document) => verifyServerRecord(parseServerRecord(document), documents.network),
   removal: (document) => verifyRemoval(parseRemoval(document), documents.network),
   leave: (document) => verifyLeave(parseLeave(document), documents.network),

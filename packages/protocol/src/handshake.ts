@@ -51,11 +51,13 @@ export const STRANGER_OPTIONS = {
  * with it: the accepter's key is proved.
  *
  * @param peerName what people call it
+ * @param keepAlive when its silence is noticed
  */
 export function strangerMessenger(
   link: Link,
   purpose: 'session' | 'transfer' = 'session',
   peerName?: string,
+  keepAlive: MessengerOptions['keepAlive'] = true,
 ): Messenger {
   const { socket, peerId, reads, remote } = link;
   const bounds =
@@ -63,7 +65,7 @@ export function strangerMessenger(
       ? { limits: TRANSFER_LIMITS, maxUnreadBytes: MAX_UNREAD_BYTES }
       : { limits: SESSION_LIMITS, maxUnreadBytes: MAX_SESSION_UNREAD_BYTES };
   const who = { peerId, peerName, remote, holder: peerId };
-  return new Messenger(socket, { keepAlive: true, reads, ...who, ...bounds });
+  return new Messenger(socket, { keepAlive, reads, ...who, ...bounds });
 }
 
 export interface HandshakeOptions {

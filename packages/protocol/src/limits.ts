@@ -377,6 +377,9 @@ export const RECORD_VALID_MS = 30 * 24 * 3_600_000;
 /** Most addresses of one scheme in a record, and in an invite. */
 export const MAX_ADDRESSES = 8;
 
+/** Servers of one network: their list fits into a welcome with room to spare. */
+export const MAX_SERVERS = 16;
+
 /** Most addresses of all schemes in a record: those of schemes to come take nothing from those that are known. */
 export const MAX_ADDRESSES_IN_ALL = 16;
 

@@ -8,11 +8,13 @@ import {
   parseMembership,
   parsePeerRecord,
   parseRemoval,
+  parseServerList,
   parseServerRecord,
   parseText,
   signedBytes,
   signPeerRecord,
   signRemoval,
+  signServerList,
   signServerRecord,
   signText,
   tcpAddressesOf,
@@ -20,6 +22,7 @@ import {
   verifyGrant,
   verifyMembership,
   verifyPeerRecord,
+  verifyServerList,
   verifyServerRecord,
   verifyText,
 } from '@filer/protocol';
@@ -53,6 +56,16 @@ const documents: Record<string, { value: object; check: Check }> = {
       serial: 7,
     }),
     check: (value, of) => verifyServerRecord(parseServerRecord(value), of),
+  },
+  'server list': {
+    value: signServerList(networkKey, {
+      servers: [
+        { id, addresses: ['server.example:10901', '[2001:db8::1]:1'] },
+        { id: networkKey.id, addresses: ['192.0.2.9:1'] },
+      ],
+      serial: 8,
+    }),
+    check: (value, of) => verifyServerList(parseServerList(value), of),
   },
   removal: {
     value: signRemoval(networkKey, { number: 4, id, removedAt: 1_900_000_000_000 }),

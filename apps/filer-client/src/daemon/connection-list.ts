@@ -34,15 +34,11 @@ export class ConnectionList {
   }
 
   /** @param own those that were opened here */
-  lines(
-    server: ServerSession | undefined,
-    serverId: string,
-    own: readonly KeptSession[],
-  ): readonly ConnectionLine[] {
+  lines(server: ServerSession | undefined, own: readonly KeptSession[]): readonly ConnectionLine[] {
     return [
       ...(server === undefined
         ? []
-        : [lineOf('server', SERVER_NAME, serverId, server.session.messenger, undefined)]),
+        : [lineOf('server', SERVER_NAME, server.server, server.session.messenger, undefined)]),
       ...[...this.#incoming].map(([messenger, { from, since }]) =>
         lineOf('in', this.#nameOf(from), from.id, messenger, since),
       ),

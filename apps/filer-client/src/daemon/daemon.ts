@@ -142,8 +142,8 @@ export class Daemon implements DaemonPart {
   }
 
   listConnections(): readonly ConnectionLine[] {
-    const { connections, link, member, sessions } = this.#parts;
-    return connections.lines(link.current, member.server.id, sessions.all);
+    const { connections, link, sessions } = this.#parts;
+    return connections.lines(link.current, sessions.all);
   }
 
   async connect(peer: KnownPeer, signal: AbortSignal): Promise<void> {

@@ -49,9 +49,8 @@ export class DirectoryFollower {
   }
 
   /** The server's clock confirms this machine's, or does not; a server on this machine has the same clock. */
-  #witness({ overLoopback }: ServerSession, time: number): void {
-    const { clock, server } = this.#member;
-    if (!overLoopback) clock.witness(server.id, time);
+  #witness({ overLoopback, server }: ServerSession, time: number): void {
+    if (!overLoopback) this.#member.clock.witness(server, time);
   }
 
   readonly #refused = (error: FilerError): void =>

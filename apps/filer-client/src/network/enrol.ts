@@ -16,9 +16,13 @@ import {
   VERSIONS,
   type Identity,
   type Invite,
+  type InviteGrant,
   type Link,
+  type Messenger,
+  type ServerList,
 } from '@filer/protocol';
 import { reasonsInWords } from './dial-failures.ts';
+import { listsServer } from './known-servers.ts';
 import type { MembershipFile } from '../store/membership-file.ts';
 import { THE_SERVER } from './server-dial.ts';
 
@@ -39,18 +43,7 @@ export async function enrol(
   signal: AbortSignal,
 ): Promise<MembershipFile> {
   const { grant } = invite;
-  const link = await dialInvite(identity, invite, signal);
-  const messenger = strangerMessenger(link, 'session', THE_SERVER);
-  const hello = {
-    features: [],
-    removals: 0,
-    purpose: 'session',
-    subscribe: false,
-    software,
-    schedules: [],
-  } as const;
-  const said = { ...hello, versions: VERSIONS, role: 'join', network: grant.network } as const;
-  await sayHello(messenger, said, { signal });
+  const { messenger, list } = await greetInvite(identity, invite, software, signal);
   const session = new Session(messenger);
   try {
     const claims = parseDraft(await session.ask(formatEnrol({ name, grant }), { signal }));
@@ -80,27 +73,43 @@ export async function enrol(
     // Where the invite reached it is what works from here; the record may know more.
     const reached = [...invite.addresses.map(formatHostPort), ...serverRecord.addresses];
     const addresses = tcpAddressesOf([...new Set(reached)]).slice(0, 16);
-    return { membership, server: { id: grant.server, addresses, record: serverRecord } };
+    const id = messenger.peerId ?? grant.server;
+    return { membership, server: { id, addresses, record: serverRecord, list } };
   } finally {
     await session.close();
   }
 }
 
-async function dialInvite(
+interface Greeted {
+  readonly messenger: Messenger;
+  /** All servers, in a network that has several. */
+  readonly list: ServerList | undefined;
+}
+
+/** The server of the invite, or any of a network with several. */
+async function greetInvite(
   identity: Identity,
   { grant, addresses }: Invite,
+  software: string,
   signal: AbortSignal,
-): Promise<Link> {
+): Promise<Greeted> {
   const failures: FilerError[] = [];
   for (const { host, port } of addresses) {
+    const endpoint = { transport: 'tls', host, port, identity } as const;
+    const options = { signal, timeoutMs: ADDRESS_TIMEOUT_MS };
+    let link: Link;
     try {
-      const endpoint = { transport: 'tls', host, port, identity, expect: grant.server } as const;
-      return await dial(endpoint, { signal, timeoutMs: ADDRESS_TIMEOUT_MS });
+      link = await dial({ ...endpoint, expect: grant.server }, options);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof FilerError)) throw error;
       failures.push(error);
+      if (error.code !== 'identity-mismatch') continue;
+      const other = await ifListed(() => dial(endpoint, options), grant, software, signal);
+      if (other === undefined) continue;
+      return other;
     }
+    return await greet(link, grant, software, signal);
   }
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   if (imposter !== undefined) {
@@ -115,4 +124,42 @@ async function dialInvite(
     `the ip-server of this invite cannot be reached: ${reasonsInWords(failures)}; check that \`ip-server start\` runs there and that no firewall is in between`,
     { cause: failures[0] },
   );
+}
+
+async function greet(
+  link: Link,
+  grant: InviteGrant,
+  software: string,
+  signal: AbortSignal,
+): Promise<Greeted> {
+  const messenger = strangerMessenger(link, 'session', THE_SERVER);
+  const hello = { versions: VERSIONS, features: [], role: 'join', network: grant.network } as const;
+  const more = { removals: 0, purpose: 'session', subscribe: false, software, schedules: [] } as const;
+  const { servers: list } = await sayHello(messenger, { ...hello, ...more }, { signal });
+  return { messenger, list };
+}
+
+/**
+ * Another server than the invite names, if it shows that the network key of the invite has listed it. It is told nothing before
+ * but which network is asked for.
+ */
+async function ifListed(
+  redial: () => Promise<Link>,
+  grant: InviteGrant,
+  software: string,
+  signal: AbortSignal,
+): Promise<Greeted | undefined> {
+  try {
+    const link = await redial();
+    const greeted = await greet(link, grant, software, signal);
+    const { list, messenger } = greeted;
+    const id = messenger.peerId;
+    if (list !== undefined && id !== undefined && listsServer(list, id, grant.network)) return greeted;
+    messenger.destroy();
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FilerError)) throw error;
+    return undefined;
+  }
 }

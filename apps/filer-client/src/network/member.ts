@@ -22,6 +22,7 @@ import {
 } from '../store/membership-file.ts';
 import { clientSettings } from '../settings.ts';
 import { leftError, ownEnd, removedError } from './ended-membership.ts';
+import { isServer } from './known-servers.ts';
 import { LiveConnections } from './live-connections.ts';
 import { NO_LIMITS } from './standing-limits.ts';
 import { ReverseConnections } from './reverse-connections.ts';
@@ -161,6 +162,11 @@ export class Member extends HomeStore {
 
   get server(): KnownServer {
     return this.#server;
+  }
+
+  /** Whether an id is that of a server of the network. */
+  isServer(id: string): boolean {
+    return isServer(this.#server, id);
   }
 
   /** What a peer is called now, whatever it was called when something began. */

@@ -6,7 +6,7 @@ import { SERVER_NAME } from './server-name.ts';
 
 /** What the sender of a text is called now. @param serverName of the ip-server itself */
 export function senderName(member: Member, id: string, serverName = SERVER_NAME): string {
-  return id === member.server.id ? serverName : (member.directory.byId(id)?.name ?? id.slice(0, 12));
+  return member.isServer(id) ? serverName : (member.directory.byId(id)?.name ?? id.slice(0, 12));
 }
 
 export function messageDocument(member: Member, message: KeptMessage): MessageDocument {
@@ -15,7 +15,7 @@ export function messageDocument(member: Member, message: KeptMessage): MessageDo
     id,
     from: senderName(member, from),
     fromId: from,
-    fromServer: from === member.server.id,
+    fromServer: member.isServer(from),
     to: to === member.id ? member.name : to,
     text,
     time: iso(time),

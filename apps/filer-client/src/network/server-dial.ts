@@ -6,9 +6,7 @@ import {
   sayHello,
   Session,
   strangerMessenger,
-  tcpAddressesOf,
   verifyMembership,
-  verifyServerRecord,
   type Handler,
   type Hello,
   type HostPort,
@@ -20,12 +18,15 @@ import type { KnownServer } from '../store/membership-file.ts';
 import { reasonsInWords } from './dial-failures.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
+import { candidatesOf, serverAfter, shuffled, type ServerCandidate } from './known-servers.ts';
 import { askReplacement } from './server-replacement.ts';
 
 /** A welcomed connection to the ip-server. */
 export interface ServerSession {
   readonly session: Session;
   readonly welcome: Welcome;
+  /** Its id. */
+  readonly server: string;
   /** Where it was reached. */
   readonly address: HostPort;
   /** Whether it was reached over loopback: only then are loopback addresses published and dialled. */
@@ -40,13 +41,16 @@ export const THE_SERVER = 'the ip-server';
 /** One address of the server; a team on one network answers within this, and the next is tried. */
 const ADDRESS_TIMEOUT_MS = 5_000;
 
+/** Where another server can be reached, one that stands still is left within 15 s: its sessions are lost then. */
+const SHORT_SILENCE = { pingAfterMs: 5_000, giveUpAfterMs: 15_000 } as const;
+
 /** A welcomed connection to the ip-server on which nothing was said yet. */
 export interface ServerConnection extends Omit<ServerSession, 'session'> {
   readonly messenger: Messenger;
 }
 
 /**
- * Reaches the ip-server over the first of its addresses that answers with the pinned id, and is welcomed.
+ * Reaches an ip-server of the network over the first of its addresses that answers with the pinned id, and is welcomed.
  *
  * @throws FilerError `server-unreachable` when no address answers, `identity-mismatch` when something else
  *   answers at all of them, or the server's refusal (`removed`, `not-a-member`, `duplicate-identity`…)
@@ -70,9 +74,8 @@ export async function dialServerForTransfer(
   member: Member,
   software: string,
   signal: AbortSignal | undefined,
-): Promise<Messenger> {
-  const hello = helloOf(member, software, { purpose: 'transfer' });
-  return (await connectServer(member, hello, signal)).messenger;
+): Promise<ServerConnection> {
+  return await connectServer(member, helloOf(member, software, { purpose: 'transfer' }), signal);
 }
 
 async function connectServer(
@@ -80,69 +83,65 @@ async function connectServer(
   hello: Hello,
   signal: AbortSignal | undefined,
 ): Promise<ServerConnection> {
-  const { link, address } = await reachServer(member, hello, signal);
+  const { link, address, server } = await reachServer(member, hello, signal);
   const localHost = link.socket.localAddress;
-  const messenger = strangerMessenger(link, hello.purpose, THE_SERVER);
+  const keepAlive = member.server.list === undefined ? true : SHORT_SILENCE;
+  const messenger = strangerMessenger(link, hello.purpose, THE_SERVER, keepAlive);
   let welcome: Welcome;
   try {
     welcome = await sayHello(messenger, hello, { signal, removals: member.removals });
   } catch (error) {
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
-      throw unreachable(member.server, error.message, error);
+      throw unreachable(server, error.message, error);
     }
     throw error;
   }
   try {
-    await takeNews(member, welcome);
-    return { messenger, welcome, address, overLoopback: isLoopback(address.host), localHost };
+    await takeNews(member, server, welcome);
+    const overLoopback = isLoopback(address.host);
+    return { messenger, welcome, address, server: server.id, overLoopback, localHost };
   } catch (error) {
     messenger.destroy();
     throw error;
   }
 }
 
-/** The pinned server, or the one that the network key has put in its place. */
-async function reachServer(
-  member: Member,
-  hello: Hello,
-  signal: AbortSignal | undefined,
-): Promise<{ link: Link; address: HostPort }> {
+interface Reached {
+  readonly link: Link;
+  readonly address: HostPort;
+  readonly server: ServerCandidate;
+}
+
+/** One of the pinned servers, or the one that the network key has put in the place of one. */
+async function reachServer(member: Member, hello: Hello, signal: AbortSignal | undefined): Promise<Reached> {
   try {
-    return await firstAnswer(member, signal);
+    return await firstAnswer(member, hello, signal);
   } catch (error) {
     if (!(error instanceof FilerError) || error.code !== 'identity-mismatch') throw error;
-    for (const address of member.server.addresses) {
+    for (const address of candidatesOf(member.server).flatMap(({ addresses }) => addresses)) {
       const server = await askReplacement(member, address, hello, signal);
       if (server === undefined) continue;
       await member.keepServer(server);
-      return firstAnswer(member, signal);
+      return firstAnswer(member, hello, signal);
     }
     throw error;
   }
 }
 
-async function firstAnswer(
-  member: Member,
-  signal: AbortSignal | undefined,
-): Promise<{ link: Link; address: HostPort }> {
+async function firstAnswer(member: Member, hello: Hello, signal: AbortSignal | undefined): Promise<Reached> {
   const failures: FilerError[] = [];
-  for (const address of member.server.addresses) {
-    try {
-      const link = await dial(
-        {
-          transport: 'tls',
-          host: address.host,
-          port: address.port,
-          identity: member.identity,
-          expect: member.server.id,
-        },
-        { signal, timeoutMs: ADDRESS_TIMEOUT_MS },
-      );
-      return { link, address };
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      signal?.throwIfAborted();
-      failures.push(error);
+  const { identity } = member;
+  for (const server of inOrder(member, hello)) {
+    for (const address of server.addresses) {
+      try {
+        const endpoint = { transport: 'tls', ...address, identity, expect: server.id } as const;
+        const link = await dial(endpoint, { signal, timeoutMs: ADDRESS_TIMEOUT_MS });
+        return { link, address, server };
+      } catch (error) {
+        if (!(error instanceof FilerError)) throw error;
+        signal?.throwIfAborted();
+        failures.push(error);
+      }
     }
   }
   const stranger = failures.find((failure) => failure.code === 'identity-mismatch');
@@ -153,34 +152,35 @@ async function firstAnswer(
       { cause: stranger },
     );
   }
-  throw unreachable(member.server, reasonsInWords(failures), failures[0]);
+  const addresses = candidatesOf(member.server).flatMap((each) => each.addresses);
+  throw unreachable({ addresses }, reasonsInWords(failures), failures[0]);
 }
 
-/** What a welcome may bring: our newest membership, and a newer record of the server. */
-async function takeNews(member: Member, welcome: Welcome): Promise<void> {
-  const { membership, serverRecord } = welcome;
+/** A daemon takes any server. Other connections begin where the daemon was last: what belongs together is there. */
+function inOrder({ server }: Member, { role }: Hello): ServerCandidate[] {
+  const all = shuffled(candidatesOf(server), Math.random);
+  if (role === 'daemon') return all;
+  return all.toSorted((a, b) => Number(b.id === server.id) - Number(a.id === server.id));
+}
+
+/** What a welcome may bring: our newest membership, and newer words of the network key about its servers. */
+async function takeNews(member: Member, at: ServerCandidate, welcome: Welcome): Promise<void> {
+  const { membership } = welcome;
   if (membership !== undefined && membership.serial > member.membership.serial) {
     verifyMembership(membership, member.network);
     if (membership.id !== member.id)
       throw new FilerError('signature-invalid', 'the server sent the membership of another peer');
     await member.adopt(membership);
   }
-  const server = newerServer(member, serverRecord);
-  if (server !== undefined) await member.keepServer(server);
+  const server = serverAfter(member.server, at, welcome, member.network);
+  if (server !== member.server) await member.keepServer(server);
 }
 
-/** The server as a record of the network key describes it, if that is newer than what is known. */
-function newerServer(member: Member, record: Welcome['serverRecord']): KnownServer | undefined {
-  if (record === undefined || record.serial <= (member.server.record?.serial ?? 0)) return undefined;
-  verifyServerRecord(record, member.network);
-  // What a person or an invite has named stays known: a record may list addresses of another network segment.
-  const named = tcpAddressesOf(record.addresses);
-  const texts = new Set(named.map(formatHostPort));
-  const kept = member.server.addresses.filter((address) => !texts.has(formatHostPort(address)));
-  return { id: record.server, addresses: [...kept, ...named].slice(0, 16), record };
-}
-
-export function unreachable(server: KnownServer, why: string, cause?: unknown): FilerError {
+export function unreachable(
+  server: Pick<KnownServer, 'addresses'>,
+  why: string,
+  cause?: unknown,
+): FilerError {
   const where = server.addresses.map(formatHostPort).join(', ');
   return new FilerError(
     'server-unreachable',

@@ -8,6 +8,7 @@ import {
   type HostPort,
 } from '@filer/protocol';
 import type { KnownServer } from '../store/membership-file.ts';
+import { knownSerial, listsServer } from './known-servers.ts';
 import type { Member } from './member.ts';
 
 /**
@@ -27,14 +28,17 @@ export async function askReplacement(
     const link = await dial({ transport: 'tls', host, port, identity: member.identity }, { signal });
     const messenger = strangerMessenger(link);
     // A command's hello: nothing of ours is presence there before it is known to be our server.
-    const { serverRecord: record } = await sayHello(
+    const { serverRecord: record, servers: list } = await sayHello(
       messenger,
       { ...hello, role: 'command', subscribe: false },
       { signal },
     );
     await messenger.close();
-    if (record === undefined || record.server !== link.peerId) return undefined;
-    if (record.serial <= (member.server.record?.serial ?? 0)) return undefined;
+    const serial = knownSerial(member.server);
+    const id = link.peerId;
+    if (list !== undefined && id !== undefined && listsServer(list, id, member.network, serial))
+      return { ...member.server, id, addresses: [{ host, port }], list };
+    if (record === undefined || record.server !== id || record.serial <= serial) return undefined;
     verifyServerRecord(record, member.network);
     return { id: record.server, addresses: member.server.addresses, record };
   } catch (error) {

@@ -7,6 +7,8 @@ import { dialServerForTransfer } from './server-dial.ts';
 export interface Upload {
   /** The caller's to close; the transfer itself is next. */
   readonly messenger: Messenger;
+  /** Id of the server that was reached. */
+  readonly server: string;
   readonly answer: Message;
 }
 
@@ -25,14 +27,14 @@ export async function openUpload(
   first: Message,
   signal: AbortSignal,
 ): Promise<Upload> {
-  const messenger = await dialServerForTransfer(member, software, signal);
+  const { messenger, server } = await dialServerForTransfer(member, software, signal);
   const timer = setTimeout(() => {
     messenger.destroy(new FilerError('timed-out', 'the ip-server did not say whether it takes files'));
   }, REQUEST_TIMEOUT_MS);
   using _listener = addAbortListener(signal, () => messenger.destroy());
   try {
     await messenger.send({ ...first.header, id: ID }, first.content);
-    return { messenger, answer: await answerOf(messenger, () => timer.refresh()) };
+    return { messenger, server, answer: await answerOf(messenger, () => timer.refresh()) };
   } catch (error) {
     messenger.destroy();
     signal.throwIfAborted();

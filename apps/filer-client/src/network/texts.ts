@@ -43,7 +43,7 @@ export function takeText(
       'a text is taken only from the machine that signed it, or from the server',
     );
   }
-  const fromServer = text.from === member.server.id && directFrom === undefined;
+  const fromServer = member.isServer(text.from) && directFrom === undefined;
   if (!fromServer && directFrom === undefined) {
     const sender = member.directory.byId(text.from);
     if (sender === undefined) {
@@ -67,7 +67,7 @@ export function takeText(
 }
 
 function publishText(member: Member, { id, from, to, text, time }: SignedText): void {
-  const fromServer = from === member.server.id;
+  const fromServer = member.isServer(from);
   const sender = fromServer ? SERVER_NAME : member.directory.byId(from)?.name;
   member.events.publish('message', {
     id,

@@ -31,7 +31,8 @@ export async function uploadAttachments(
 ): Promise<boolean> {
   const { folder = '', content, spool, seq } = report;
   const { attachments = [] } = parseReportBody(content);
-  const { messenger, answer } = await openUpload(member, software, formatAttach({ spool, seq }), signal);
+  const attach = formatAttach({ spool, seq });
+  const { messenger, server, answer } = await openUpload(member, software, attach, signal);
   try {
     const receipts = join(folder, RECEIPTS);
     if (isStored(answer)) return existsSync(receipts);
@@ -40,7 +41,7 @@ export async function uploadAttachments(
       files: attachments.map(({ name }, n) => ({ file: join(folder, String(n)), name })),
       network: member.network,
       senderId: member.id,
-      receiverId: member.server.id,
+      receiverId: server,
       limit: member.limits.send,
       signal,
       keep: (batch) => void batches.push(batch),

@@ -146,9 +146,8 @@ export class CollectDeliveries {
     facts: { readonly paths: string },
   ): Promise<void> {
     const { member, software, slots, log } = this.#options;
-    const { id: serverId } = member.server;
     using opened = openShares(shares);
-    const { messenger } = await openUpload(member, software, formatDeliver(run), signal);
+    const { messenger, server: serverId } = await openUpload(member, software, formatDeliver(run), signal);
     try {
       const release = await slots.take(serverId, messenger);
       try {

@@ -12,7 +12,9 @@ import {
   parseHostPort,
   parseJson,
   parseMembership,
+  parseServerList,
   parseServerRecord,
+  type ServerList,
   type ServerRecord,
   systemCode,
   textOf,
@@ -20,12 +22,14 @@ import {
   writeFailure,
 } from '@filer/protocol';
 
-/** The server that this machine belongs to: the id is pinned, the addresses may change. */
+/** The server that this machine belongs to: the id is pinned, the addresses may change. Of several, the one that was reached last. */
 export interface KnownServer {
   readonly id: string;
   readonly addresses: readonly HostPort[];
   /** The newest record of the network key; none while only the invite has told. */
   readonly record: ServerRecord | undefined;
+  /** All servers, in a network that has several. */
+  readonly list?: ServerList | undefined;
 }
 
 /** `membership.json`: what joining left on this machine. */
@@ -68,6 +72,7 @@ export async function readMembershipFile(file: string): Promise<MembershipFile |
           parseHostPort(textOf(value, what, { max: 300 })),
         ),
         record: server['record'] === undefined ? undefined : parseServerRecord(server['record']),
+        ...(server['list'] === undefined ? {} : { list: parseServerList(server['list']) }),
       },
     };
   } catch (error) {
@@ -93,7 +98,8 @@ async function write(file: string, { membership, server }: MembershipFile): Prom
   const addresses = server.addresses.map(({ host, port }) =>
     host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
   );
-  const document = { membership, server: { id: server.id, addresses, record: server.record } };
+  const { id, record, list } = server;
+  const document = { membership, server: { id, addresses, record, list } };
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   const handle = await open(draft, 'wx', 0o600);
   try {

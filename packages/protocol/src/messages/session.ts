@@ -4,6 +4,7 @@ import { parseInteger, type Message } from '../header.ts';
 import { MAX_HELLO_BYTES } from '../limits.ts';
 import { parseMembership, type Membership } from '../trust/membership.ts';
 import { parsePeerRecord, type PeerRecord } from '../trust/peer-record.ts';
+import { parseServerList, type ServerList } from '../trust/server-list.ts';
 import { parseServerRecord, type ServerRecord } from '../trust/server-record.ts';
 import type { Content } from './content.ts';
 import { message, type Parsed } from './declaration.ts';
@@ -80,6 +81,8 @@ interface WelcomeContent {
   /** From a peer: its own membership. From a server: the newest one of the dialler. */
   readonly membership?: Membership;
   readonly serverRecord?: ServerRecord;
+  /** Of a network with several servers. */
+  readonly servers?: ServerList;
 }
 
 /** An object in JSON, all of it optional: no content is an empty one. */
@@ -119,14 +122,15 @@ export const welcomeMessage = message({
     observed: optional(text({ max: 64 })),
   },
   content: documents<WelcomeContent>(
-    '{ [membership], [serverRecord] }',
+    '{ [membership], [serverRecord], [servers] }',
     (fields) => ({
       ...(fields['membership'] === undefined ? {} : { membership: parseMembership(fields['membership']) }),
       ...(fields['serverRecord'] === undefined
         ? {}
         : { serverRecord: parseServerRecord(fields['serverRecord']) }),
+      ...(fields['servers'] === undefined ? {} : { servers: parseServerList(fields['servers']) }),
     }),
-    ({ membership, serverRecord }) => ({ membership, serverRecord }),
+    ({ membership, serverRecord, servers }) => ({ membership, serverRecord, servers }),
   ),
 });
 export type Welcome = Parsed<typeof welcomeMessage>;

@@ -66,7 +66,7 @@ export const retry: OperationOf<typeof sendMethods.retry> = async (context, para
 function requireRepeatable(context: OperationContext, job: KeptJob): SendRequest {
   if (pulledPath(job.request) !== undefined) {
     const [who] = context.member.jobs.deliveries(job.id);
-    if (who?.peer === context.member.server.id) {
+    if (who !== undefined && context.member.isServer(who.peer)) {
       throw new FilerError(
         'usage',
         `job ${job.id} is what the ip-server collected from here: it asks again automatically, or by "ip-server collect run NAME" there`,
@@ -141,7 +141,7 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
       `job ${job.id} fetched files to this machine, and each was verified when it arrived: receipts are for what was sent`,
     );
   const reach = async (peerId: string): Promise<{ session: Session; close: () => Promise<void> }> => {
-    if (peerId === member.server.id)
+    if (member.isServer(peerId))
       throw new FilerError(
         'unsupported',
         'the server cannot be asked: run "ip-server collect show NAME" there',
