@@ -108,6 +108,7 @@ export * from './trust/identity.ts';
 export * from './trust/network-key.ts';
 export * from './trust/invite.ts';
 export * from './trust/membership.ts';
+export * from './messages/servers.ts';
 export * from './trust/server-list.ts';
 export * from './trust/server-record.ts';
 export * from './trust/removals.ts';

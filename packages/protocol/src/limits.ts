@@ -379,6 +379,7 @@ export const MAX_ADDRESSES = 8;
 
 /** Servers of one network: their list fits into a welcome with room to spare. */
 export const MAX_SERVERS = 16;
+export const MAX_SERVER_LIST_BYTES = 60 * KiB;
 
 /** Most addresses of all schemes in a record: those of schemes to come take nothing from those that are known. */
 export const MAX_ADDRESSES_IN_ALL = 16;

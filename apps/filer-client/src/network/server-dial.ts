@@ -172,7 +172,16 @@ async function takeNews(member: Member, at: ServerCandidate, welcome: Welcome): 
       throw new FilerError('signature-invalid', 'the server sent the membership of another peer');
     await member.adopt(membership);
   }
-  const server = serverAfter(member.server, at, welcome, member.network);
+  await keepNews(member, at, welcome);
+}
+
+/** Keeps what a server brings of the network key's words about its servers. @throws FilerError `signature-invalid` */
+export async function keepNews(
+  member: Member,
+  at: ServerCandidate,
+  news: Pick<Welcome, 'serverRecord' | 'servers'>,
+): Promise<void> {
+  const server = serverAfter(member.server, at, news, member.network);
   if (server !== member.server) await member.keepServer(server);
 }
 

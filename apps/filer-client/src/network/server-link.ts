@@ -10,6 +10,7 @@ import {
   goodbyeMessage,
   removalsGetMessage,
   removalsMessage,
+  serversMessage,
   textMessage,
   Router,
   type AnnouncedSchedule,
@@ -26,7 +27,7 @@ import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
 import type { RecordPublisher } from './record-publisher.ts';
 import { answerRemovals } from './removal-sync.ts';
-import { dialServer, unreachable, type ServerSession } from './server-dial.ts';
+import { dialServer, keepNews, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { takeText } from './texts.ts';
 
@@ -267,6 +268,12 @@ export class ServerLink implements ServerAccess {
       )
       .on(leavesMessage, ({ leaves }, { session }) => hearLeaves(member.removals, leaves, session.messenger))
       .on(removalsGetMessage, (asked) => answerRemovals(member, asked))
+      .on(serversMessage, async ({ list }) => {
+        const at = this.#linked?.server;
+        if (at === undefined) return undefined;
+        await keepNews(member, { id: at, addresses: member.server.addresses }, { servers: list });
+        return undefined;
+      })
       .on(goodbyeMessage, ({ reason = '' }) => {
         log.info('the ip-server says goodbye', { reason });
         return undefined;

@@ -19,6 +19,7 @@ import type { ReportStore } from '../store/report-store.ts';
 import type { StoreAt } from '../store/interfaces.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { Founding, Registry } from '../store/registry.ts';
+import type { ServerStore } from '../store/server-store.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
 
@@ -27,6 +28,8 @@ export interface AdminApi {
   readonly home: Home;
   readonly founding: Founding;
   readonly registry: Registry;
+  /** What several servers share; undefined where there is one. */
+  readonly servers: ServerStore | undefined;
   readonly directory: Directory;
   readonly removals: Removals;
   readonly collects: CollectStore;
@@ -61,6 +64,8 @@ export interface NetworkSide {
   readonly status: NetworkStatus;
   /** What each machine that is connected sends and fetches now, by its id. */
   readonly transfers: ReadonlyMap<string, readonly ToldTransfer[]>;
+  /** The list of servers was changed by a command. @throws FilerError of the store */
+  serversChanged(): Promise<void>;
   /** Tells the machines soon that a membership has changed. */
   announceMembers(): void;
   /** @throws FilerError `needs-daemon` while the server is stopped */
@@ -91,6 +96,7 @@ export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefin
     home,
     founding,
     registry: store.registry,
+    servers: store.servers,
     directory,
     removals,
     collects: store.collects,
@@ -125,6 +131,7 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
     },
     // Not at once: the command that asked still waits for its answer.
     stop: () => void setImmediate(stop),
+    serversChanged: async () => await daemon.group?.listChanged(),
     announceMembers: () => network.broadcastSoon(),
     broadcast: (text, to) =>
       network.texts.hand(signText(identity, { network: founding.network, to, time: Date.now(), text })),

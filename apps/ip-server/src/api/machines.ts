@@ -71,7 +71,7 @@ async function idsInOrder({ overview, directory }: AdminApi): Promise<string[]> 
 }
 
 function rowOf(view: PeerView, reportedAt: number | undefined): MachineRow {
-  const { member, online, state, lastHeartbeat, schedules } = view;
+  const { member, online, state, server, lastHeartbeat, schedules } = view;
   const { membership, record, lastSeen, software } = member;
   const [address] = tcpAddressesOf(record?.addresses ?? [], isDialable);
   const due = schedules.filter((each) => each.state !== 'stopped').map(({ dueAt }) => dueAt);
@@ -94,6 +94,7 @@ function rowOf(view: PeerView, reportedAt: number | undefined): MachineRow {
     transfers: online ? (heartbeat?.transfers ?? 0) : 0,
     address: address === undefined ? null : formatHostPort(address),
     via: online ? 'direct' : null,
+    server: server ?? null,
   };
 }
 

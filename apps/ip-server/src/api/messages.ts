@@ -4,7 +4,7 @@ import type { MessageEntry } from './contract/machines.ts';
 
 /** So many of the newest, oldest first. */
 export async function messageEntries(
-  { messages, directory, founding }: AdminApi,
+  { messages, directory, founding, servers }: AdminApi,
   limit: number,
 ): Promise<MessageEntry[]> {
   return (await messages.last(limit)).map(({ time, from, ...rest }) => ({

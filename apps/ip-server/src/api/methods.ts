@@ -11,6 +11,7 @@ import { findMember } from './members.ts';
 import { messageEntries } from './messages.ts';
 import { peersDocument } from './peers.ts';
 import { reportEntries } from './reports.ts';
+import { inviteTargetOf, keepServerList, serverEntries } from './servers.ts';
 import { schedulesOf, seriesOf } from './series.ts';
 import { changeMember, inviteMember, keepAmended, removeMember } from './signed-changes.ts';
 import { statusDocument } from './status.ts';
@@ -46,7 +47,12 @@ export function methodsOn(api: AdminApi): Methods {
         await removals.append(removal);
         return {};
       },
-      inviteContext: () => ({ ...founding, ...api.reach }),
+      inviteContext: async () => ({ ...founding, ...(await inviteTargetOf(api)) }),
+      servers: () => serverEntries(api),
+      serversList: async (signed) => {
+        await keepServerList(api, signed);
+        return {};
+      },
       inviteAdd: async ({ grant }) => {
         // Enrolment compares with what is registered here, and relies on this check.
         verifyGrant(grant, founding.network);

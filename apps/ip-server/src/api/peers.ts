@@ -27,7 +27,7 @@ function byName(a: PeerEntry, b: PeerEntry): number {
   return a.name < b.name ? -1 : 1;
 }
 
-function entryOf({ member, online, state, lastHeartbeat, schedules, reports }: PeerView): PeerEntry {
+function entryOf({ member, online, state, server, lastHeartbeat, schedules, reports }: PeerView): PeerEntry {
   const { membership, record, lastSeen, software } = member;
   return {
     id: membership.id,
@@ -38,6 +38,7 @@ function entryOf({ member, online, state, lastHeartbeat, schedules, reports }: P
     lastSeen: iso(lastSeen),
     addresses: tcpAddressesOf(record?.addresses ?? [], isDialable).map(formatHostPort),
     via: online ? 'direct' : null,
+    server: server ?? null,
     version: software === '' ? null : software,
     lastHeartbeat: lastHeartbeat === undefined ? null : heartbeatOf(lastHeartbeat),
     reports,

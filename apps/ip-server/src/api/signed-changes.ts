@@ -11,6 +11,7 @@ import { iso } from '@filer/program';
 import { amendRefusal, checkName } from '../network/enrolment.ts';
 import { requireNetworkKey } from '../network/foundation.ts';
 import type { AdminApi } from './admin-api.ts';
+import { inviteTargetOf } from './servers.ts';
 import { findMember } from './members.ts';
 
 /*
@@ -70,13 +71,14 @@ export async function inviteMember(
   api: AdminApi,
   { groups, expiresMs, uses }: Wanted,
 ): Promise<{ id: string; link: string; expiresAt: string }> {
-  const { founding, reach, registry, events } = api;
+  const { registry, events } = api;
   const networkKey = await keyOf(api);
+  const { server, addresses } = await inviteTargetOf(api);
   const now = Date.now();
   const invite = createInvite({
     networkKey,
-    server: founding.server,
-    addresses: reach.addresses,
+    server,
+    addresses,
     groups,
     expiresAt: now + expiresMs,
     uses,

@@ -52,7 +52,7 @@ export async function openStoppedServer(
     else if (stored === undefined) throw notMade(home);
     const keyFile = stored === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
-    const directory = await Directory.open(registry, Date.now());
+    const directory = await Directory.open(registry, Date.now(), undefined, founding.server);
     const removals = await Removals.open(founding.network, registry, directory);
     const expectations = Map.groupBy(await store.expectations.all(), ({ peer }) => peer);
     const clock = new SteadyClock(machineClocks(), await store.expectations.clock());
@@ -61,6 +61,7 @@ export async function openStoppedServer(
       presence: undefined,
       schedulesOf: (id) => expectations.get(id) ?? [],
       collects: { store: store.collects, directory, running: undefined },
+      server: founding.server,
       now: () => clock.now(),
     });
     const events = new EventRing<ServerEventData>();
@@ -68,6 +69,7 @@ export async function openStoppedServer(
       home,
       founding,
       registry,
+      servers: store.servers,
       directory,
       removals,
       collects: store.collects,
@@ -121,6 +123,7 @@ const STOPPED_NETWORK: NetworkSide = {
     alarmProblem: null,
   },
   transfers: new Map(),
+  serversChanged: () => Promise.resolve(),
   announceMembers: () => undefined,
   stop: stopped,
   broadcast: stopped,

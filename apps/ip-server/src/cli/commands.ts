@@ -10,6 +10,19 @@ export const commands: readonly Command[] = [
       next: 'Next:  ip-server invite   and, as a backup of a new network:  ip-server network-key export FILE',
     }),
   ]),
+  ...group('Several servers', [
+    command('servers', 'list the servers of the network', () => import('./servers/servers.ts')),
+    command(
+      'servers add <id>',
+      'let machines trust a server that was started on the same database',
+      async () => (await import('./servers/listing.ts')).serversAdd,
+    ),
+    command(
+      'servers remove <id>',
+      'let no machine trust a server any longer',
+      async () => (await import('./servers/listing.ts')).serversRemove,
+    ),
+  ]),
   ...group('Dashboard', [
     command('dashboard', 'print a link to the dashboard', () => import('./dashboard/dashboard.ts')),
     command('audit', 'list who changed what', () => import('./dashboard/audit.ts')),

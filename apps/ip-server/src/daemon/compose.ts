@@ -1,5 +1,12 @@
 import { dirname } from 'node:path';
-import { attachMessage, deliverMessage, isMachineName, STRANGER_OPTIONS } from '@filer/protocol';
+import {
+  attachMessage,
+  deliverMessage,
+  formatHostPort,
+  isMachineName,
+  keyPairFromSeed,
+  STRANGER_OPTIONS,
+} from '@filer/protocol';
 import {
   closeAll,
   DiskRoom,
@@ -33,6 +40,9 @@ import { PeerServer } from '../network/peer-server.ts';
 import { Presence } from '../network/presence.ts';
 import { reachableAt } from '../network/reach.ts';
 import { Removals } from '../network/removals.ts';
+import { ServerGroup } from '../network/server-group.ts';
+import { hasSeveral, renewListing } from '../network/server-listing.ts';
+import { SharedSessions } from '../network/shared-sessions.ts';
 import { ReportIntake } from '../reports/intake.ts';
 import { ReportMonitor } from '../reports/report-monitor.ts';
 import { routeReports } from '../reports/report-messages.ts';
@@ -137,16 +147,30 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   );
 
   // Members.
+  let group: ServerGroup | undefined;
   const events = new EventRing<ServerEventData>();
-  const directory = await Directory.open(registry, now(), events);
+  const self = store.servers === undefined ? undefined : identity.id;
+  const directory = await Directory.open(registry, now(), events, self);
   await directory.beginRun();
   closing.defer(async () => health.tell('presence', await directory.flush()));
   const removals = await Removals.open(network, registry, directory);
   const presence = new Presence(directory, settings.reportIntervalMs, events);
   const sessions = new LocalSessions(identity.id, presence);
-  const record = await OwnRecord.open(registry, log);
+  const live =
+    store.servers === undefined ? sessions : new SharedSessions(identity.id, sessions, store.servers);
+  const record = await OwnRecord.open(registry, identity.id, log);
   const serverRecord = () => record.current;
-  const enrolment = new Enrolment({ network, identity, registry, directory, removals, serverRecord });
+  const seed = await store.servers?.admissionSeed();
+  const admissionKey = seed === undefined ? undefined : keyPairFromSeed(seed);
+  const enrolment = new Enrolment({
+    network,
+    identity,
+    registry,
+    directory,
+    removals,
+    serverRecord,
+    admission: () => (group?.list === undefined ? undefined : admissionKey),
+  });
 
   // Reports.
   const retention = new Retention({
@@ -244,6 +268,8 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     presence,
     schedulesOf: (id) => lateness.of(id),
     collects: { store: store.collects, directory, running: { live: sessions, collects } },
+    isDoubtful: (server) => group?.isDoubtful(server) === true,
+    server: identity.id,
     now: () => clock.now(),
   });
 
@@ -258,6 +284,9 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     directory,
     presence,
     sessions,
+    live,
+    servers: () => group?.list,
+    refresh: async () => await group?.refresh(),
     removals,
     router,
     uploads: new UploadSessions(uploads),
@@ -291,7 +320,30 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const listened = { ...port.addr, advertise: settings.advertise };
   await registry.saveListenedAt(identity.id, listened);
   const reach = reachableAt(listened);
-  await record.renew(reach, identity.id, networkKey);
+  if (store.servers !== undefined) {
+    group = new ServerGroup({
+      entry: { id: identity.id, addresses: reach.addresses.map(formatHostPort), software: version },
+      store: store.servers,
+      directory,
+      presence,
+      onChanges: (changes) => removals.follow(changes),
+      onLetter: (peers, message) => void sessions.send(peers, message),
+      onList: async (list) => {
+        await record.read(identity.id);
+        port.tellServers(list);
+      },
+      onTimers: () => undefined,
+      onProblem: tells('other servers'),
+      log,
+    });
+    closing.adopt(group, (it) => it.close());
+    await group.open();
+  }
+  const isSeveral = store.servers !== undefined && (await hasSeveral(store.servers, registry, identity.id));
+  if (store.servers !== undefined && isSeveral) {
+    await renewListing({ servers: store.servers, registry, server: identity.id, reach, networkKey, log });
+    await group?.listChanged();
+  } else await record.renew(reach, identity.id, networkKey);
   warnOfReservedNames(directory, log);
 
   const sweep = (): void => {
@@ -342,6 +394,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     alarms,
     alarmSettings: shownAlarmSettings(settings, home, environment),
     network: port,
+    group,
     collects,
     listened,
     http,

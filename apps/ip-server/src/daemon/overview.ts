@@ -24,7 +24,10 @@ export interface ScheduleView {
 export interface PeerView {
   readonly member: Member;
   readonly online: boolean;
-  readonly state: 'online' | 'stopped' | 'lost' | 'left' | 'removed';
+  /** `unknown` when the server that holds its session was not heard of for some seconds. */
+  readonly state: 'online' | 'unknown' | 'stopped' | 'lost' | 'left' | 'removed';
+  /** Id of the server that holds its session; undefined while it is offline. */
+  readonly server: string | undefined;
   readonly lastHeartbeat: HeartbeatAt | undefined;
   /** By name. */
   readonly schedules: readonly ScheduleView[];
@@ -38,6 +41,10 @@ export interface OverviewParts {
   readonly presence: Presence | undefined;
   readonly schedulesOf: (peer: string) => readonly Expectation[];
   readonly collects: CollectOverviewParts;
+  /** Whether it is not known if a server lives. @default it is known */
+  readonly isDoubtful?: (server: string | undefined) => boolean;
+  /** Id of this server. */
+  readonly server: string;
   readonly now: () => Moment;
 }
 
@@ -83,7 +90,7 @@ export class Overview {
   }
 
   #peer(member: Member, moment: Moment): PeerView {
-    const { presence, schedulesOf } = this.#parts;
+    const { presence, schedulesOf, isDoubtful } = this.#parts;
     const { id } = member.membership;
     const online = presence !== undefined && member.presence === 'online';
     const schedules = (member.status === 'member' ? schedulesOf(id) : [])
@@ -92,7 +99,8 @@ export class Overview {
     return {
       member,
       online,
-      state: member.status === 'member' ? stateOf(online, member) : member.status,
+      state: member.status === 'member' ? stateOf(online, member, isDoubtful) : member.status,
+      server: online ? (member.server ?? this.#parts.server) : undefined,
       lastHeartbeat: presence?.lastHeartbeat(id) ?? member.heartbeat,
       schedules,
       reports: WORST_FIRST.find((state) => schedules.some((each) => each.state === state)) ?? 'none',
@@ -111,8 +119,12 @@ function scheduleView(expectation: Expectation, moment: Moment): ScheduleView {
   };
 }
 
-function stateOf(online: boolean, { presence }: Member): PeerView['state'] {
-  if (online) return 'online';
+function stateOf(
+  online: boolean,
+  { presence, server }: Member,
+  isDoubtful: OverviewParts['isDoubtful'],
+): PeerView['state'] {
+  if (online) return isDoubtful?.(server) === true ? 'unknown' : 'online';
   return presence === 'stopped' ? 'stopped' : 'lost';
 }
 

@@ -11,6 +11,7 @@ import type { Directory } from '../network/directory.ts';
 import type { PeerServer } from '../network/peer-server.ts';
 import type { Presence } from '../network/presence.ts';
 import type { Reachable } from '../network/reach.ts';
+import type { ServerGroup } from '../network/server-group.ts';
 import type { Removals } from '../network/removals.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
 import type { Store } from '../store/interfaces.ts';
@@ -35,6 +36,8 @@ export interface ServerParts {
   readonly alarms: Alarms;
   readonly alarmSettings: AlarmSettings;
   readonly network: PeerServer;
+  /** Among the other servers of the network; undefined where there can be only one. */
+  readonly group: ServerGroup | undefined;
   readonly collects: Collects;
   /** Where it listens. */
   readonly listened: ListenedAt;

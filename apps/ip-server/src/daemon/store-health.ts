@@ -14,6 +14,7 @@ export const STORE_TASKS = [
   'schedules',
   'alarms',
   'messages',
+  'other servers',
 ] as const;
 export type StoreTask = (typeof STORE_TASKS)[number];
 

@@ -23,6 +23,7 @@ import type {
   MembershipRefusal,
   PresenceChange,
   Registry,
+  RegistryChanges,
   Run,
 } from '../store/registry.ts';
 import { ChangeLog } from './change-log.ts';
@@ -55,34 +56,63 @@ export class Directory {
     return member !== undefined && seqsOf(member).includes(seq);
   });
   readonly #dirty = new Set<string>();
+  /** This server, of those that share the registry. */
+  readonly #server: string | undefined;
+  /** Called with what others have changed, once it counts here; must not throw. */
+  onFollowed: (changes: RegistryChanges) => void = () => undefined;
+  /** Called when there is something to flush; must not throw. */
+  onSeen: () => void = () => undefined;
+  #following: Promise<void> | undefined;
   readonly #laidOut = new Map<number, LaidOut>();
   #seq: number;
+  /** Up to where it was loaded. */
+  readonly #loadedSeq: number;
   #runs: readonly Run[] | undefined;
 
   /**
-   * Loads the registry. The one who was online when it was last written is lost until it returns.
+   * Loads the registry. The one who was online when it was last written is lost until it returns, unless another server holds it.
    *
    * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
+   * @param server of a registry that several share: the id of this one
    * @throws FilerError of the store, also below; nothing has changed then
    */
-  static async open(registry: Registry, now: number, events: ServerEvents = NO_EVENTS): Promise<Directory> {
+  static async open(
+    registry: Registry,
+    now: number,
+    events: ServerEvents = NO_EVENTS,
+    server?: string,
+  ): Promise<Directory> {
     const seq = await registry.seq();
-    return new Directory(registry, Math.max(seq + 1, now), await registry.members(), events);
+    const members = await registry.members();
+    return new Directory(registry, Math.max(seq + 1, now), members, events, server, seq);
   }
 
-  private constructor(registry: Registry, seq: number, members: readonly Member[], events: ServerEvents) {
+  private constructor(
+    registry: Registry,
+    seq: number,
+    members: readonly Member[],
+    events: ServerEvents,
+    server: string | undefined,
+    loadedSeq: number,
+  ) {
     this.#registry = registry;
+    this.#server = server;
     this.#events = events;
     this.epoch = registry.epoch;
     this.#seq = seq;
+    this.#loadedSeq = loadedSeq;
     for (const stored of members) {
       const lastSeen = Math.max(stored.lastSeen, stored.heartbeat?.at ?? 0);
       const { id } = stored.membership;
-      this.#keep(
-        stored.presence === 'online' ? { ...stored, presence: 'lost', lastSeen } : { ...stored, lastSeen },
-      );
-      if (stored.presence === 'online') this.#dirty.add(id);
+      const isOther = server !== undefined && stored.server !== undefined && stored.server !== server;
+      const isLost = stored.presence === 'online' && !isOther;
+      this.#keep(isLost ? { ...stored, presence: 'lost', lastSeen } : { ...stored, lastSeen });
+      if (isLost) this.#dirty.add(id);
     }
+    this.#loadLog();
+  }
+
+  #loadLog(): void {
     this.#log.load(
       [...this.#members.values()].flatMap((member) =>
         [...new Set(seqsOf(member))].map((each) => ({ seq: each, handle: member.handle })),
@@ -93,6 +123,54 @@ export class Directory {
   /** Positions are given out from now on. A stopped server's first change does this, too. */
   async beginRun(): Promise<void> {
     this.#runs = await this.#registry.beginRun(this.#seq);
+    // Others may have changed something since it was loaded.
+    if (this.#registry.isShared !== true) return;
+    await this.#catchUp(this.#loadedSeq);
+    this.#loadLog();
+  }
+
+  /** Takes in what other servers have changed. Nothing for a registry that no other one has. @throws FilerError of the store */
+  follow(): Promise<void> {
+    if (this.#registry.isShared !== true) return Promise.resolve();
+    this.#following ??= this.#change(() => {
+      this.#following = undefined;
+      return this.#catchUp();
+    });
+    return this.#following;
+  }
+
+  /** Within a change. @param since @default what is known */
+  async #catchUp(since = this.#seq): Promise<void> {
+    if ((await this.#registry.seq()) <= since) return;
+    const changes = await this.#registry.changes(since);
+    const moved: { readonly seq: number; readonly handle: number }[] = [];
+    for (const stored of changes.members) {
+      const { id } = stored.membership;
+      const known = this.#members.get(id);
+      // What was seen here and is not stored yet is newer.
+      const isHeldElsewhere = stored.presence === 'online' && stored.server !== this.#server;
+      const isOwn =
+        known !== undefined &&
+        this.#dirty.has(id) &&
+        stored.status === 'member' &&
+        (known.presence === 'online' || !isHeldElsewhere);
+      if (!isOwn) this.#dirty.delete(id);
+      const { presence, server, lastSeen, software } = isOwn ? known : stored;
+      this.#keep({ ...stored, presence, server, lastSeen, software });
+      for (const seq of new Set(seqsOf(stored))) if (seq > since) moved.push({ seq, handle: stored.handle });
+    }
+    for (const { seq, handle } of moved.toSorted((a, b) => a.seq - b.seq))
+      this.#log.add(seq, handle, this.#members.size);
+    this.#seq = Math.max(this.#seq, changes.seq);
+    this.#laidOut.clear();
+    for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
+    this.onFollowed(changes);
+  }
+
+  /** A change of this server is stored. Others may have been stored before it: their positions are published first. */
+  async #settle(publish: () => void): Promise<void> {
+    if (this.#registry.isShared === true) await this.#catchUp();
+    else publish();
   }
 
   /** One change, after those that were begun before. */
@@ -138,7 +216,8 @@ export class Directory {
       if (typeof admitted === 'string') return admitted;
       const { member, seq } = admitted;
       // One that repeats its enrolment is there already.
-      return seq > this.#seq ? this.#publish(member, seq) : (this.get(member.membership.id) ?? member);
+      if (seq > this.#seq) await this.#settle(() => this.#publish(member, seq));
+      return this.get(member.membership.id) ?? member;
     });
   }
 
@@ -149,7 +228,9 @@ export class Directory {
       if (typeof amended === 'string') return amended;
       const { memberSeq, recordSeq, presenceSeq } = amended.member;
       const member = this.#require(membership.id);
-      this.#publish({ ...member, membership, memberSeq, recordSeq, presenceSeq }, amended.seq);
+      await this.#settle(() =>
+        this.#publish({ ...member, membership, memberSeq, recordSeq, presenceSeq }, amended.seq),
+      );
       return undefined;
     });
   }
@@ -162,7 +243,8 @@ export class Directory {
       const saved = await this.#registry.saveRecord(record);
       const member = this.#require(record.id);
       if (saved === undefined) return member.record ?? record;
-      this.#publish({ ...member, record, recordSeq: saved.member.recordSeq }, saved.seq);
+      const { recordSeq } = saved.member;
+      await this.#settle(() => this.#publish({ ...member, record, recordSeq }, saved.seq));
       return record;
     });
   }
@@ -179,14 +261,16 @@ export class Directory {
   #end(id: string, status: 'left' | 'removed', save: () => Promise<Ended>): Promise<void> {
     return this.#change(async () => {
       const { member: ended, seq } = await save();
-      if (ended === undefined) {
-        this.#seq = seq;
-        this.#laidOut.clear();
-        return;
-      }
-      const member = this.#members.get(id) ?? ended;
-      this.#publish({ ...member, status, presence: 'gone', presenceSeq: ended.presenceSeq }, seq);
       this.#dirty.delete(id);
+      await this.#settle(() => {
+        if (ended === undefined) {
+          this.#seq = seq;
+          this.#laidOut.clear();
+          return;
+        }
+        const member = this.#members.get(id) ?? ended;
+        this.#publish({ ...member, status, presence: 'gone', presenceSeq: ended.presenceSeq }, seq);
+      });
     });
   }
 
@@ -194,10 +278,19 @@ export class Directory {
   see(id: string, presence: PresenceState, lastSeen: number, software?: string): void {
     const member = this.#members.get(id);
     if (member === undefined || member.status !== 'member') return;
-    this.#keep({ ...member, presence, lastSeen, software: software ?? member.software });
-    if (member.presence === presence) return;
+    // The others learn which server holds it.
+    const isTaken = presence === 'online' && member.server !== this.#server;
+    const server = isTaken ? this.#server : member.server;
+    this.#keep({ ...member, presence, server, lastSeen, software: software ?? member.software });
+    if (member.presence === presence && !isTaken) return;
     this.#dirty.add(id);
     this.#events.publish('peer', { id });
+    this.onSeen();
+  }
+
+  /** Whether what was seen of a member is not stored yet. */
+  isUnsaved(id: string): boolean {
+    return this.#dirty.has(id);
   }
 
   /**
@@ -212,17 +305,30 @@ export class Directory {
       // What is seen meanwhile is published by the next one.
       this.#dirty.clear();
       try {
-        const { seqs, problem } = await this.#registry.savePresence(members.map(presenceOf));
-        members.forEach(({ membership: { id } }, index) => {
-          const seq = seqs[index] ?? this.#seq;
-          this.#publish({ ...this.#require(id), presenceSeq: seq }, seq);
-        });
+        const { seqs, problem } = await this.#registry.savePresence(members.map(presenceOf), this.#server);
+        await this.#settle(() =>
+          members.forEach(({ membership: { id } }, index) => {
+            const seq = seqs[index] ?? this.#seq;
+            this.#publish({ ...this.#require(id), presenceSeq: seq }, seq);
+          }),
+        );
         return problem;
       } catch (error) {
         for (const { membership } of members) this.#dirty.add(membership.id);
         if (error instanceof FilerError) return error;
         throw error;
       }
+    });
+  }
+
+  /** The machines of a server that died are lost until they are seen. @throws FilerError of the store */
+  lose(server: string): Promise<void> {
+    return this.#change(async () => {
+      const lost = this.all().filter((member) => member.server === server && member.presence === 'online');
+      if (lost.length === 0) return;
+      const changes = lost.map((member) => presenceOf({ ...member, presence: 'lost' }));
+      await this.#registry.savePresence(changes, server);
+      await this.#catchUp();
     });
   }
 

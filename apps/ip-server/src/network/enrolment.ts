@@ -14,6 +14,7 @@ import {
   type EnrolSign,
   type Identity,
   type InviteGrant,
+  type KeyPair,
   type Membership,
   type MembershipClaims,
   type ServerRecord,
@@ -30,6 +31,8 @@ export interface EnrolmentParts {
   readonly directory: Directory;
   readonly removals: Removals;
   readonly serverRecord: () => ServerRecord | undefined;
+  /** The key by which all servers of a network with several admit. @default none */
+  readonly admission?: () => KeyPair | undefined;
 }
 
 /** How a machine with an invite becomes a member, in two questions. */
@@ -47,7 +50,7 @@ export class Enrolment {
    * @throws FilerError `invite-wrong`, `-revoked`, `-expired`, `-used-up`, `name-refused`, `name-taken`, `removed`
    */
   async draft(id: string, { name, grant }: Enrol, now: number): Promise<MembershipClaims> {
-    const { network, identity } = this.#parts;
+    const { network } = this.#parts;
     await this.#check(id, name, grant, now);
     const repeated = this.#repeated(id, name, grant);
     if (repeated !== undefined) return claimsOf(repeated);
@@ -57,7 +60,7 @@ export class Enrolment {
     const serial = Math.max(now, lastSerial + 1);
     const admittedAt = Math.max(now, lastAdmittedAt + 1);
     const { groups, invite } = grant;
-    return { network, id, name, groups, invite, server: identity.id, admittedAt, serial };
+    return { network, id, name, groups, invite, server: grant.server, admittedAt, serial };
   }
 
   /**
@@ -68,14 +71,15 @@ export class Enrolment {
    * @throws FilerError as `draft`, and `signature-invalid`
    */
   async sign(id: string, draft: MembershipClaims, signed: EnrolSign, now: number): Promise<Enrolled> {
-    const { identity, directory, serverRecord } = this.#parts;
+    const { directory, serverRecord } = this.#parts;
     const { grant, publicKey, peerSignature, inviteSignature } = signed;
     if (!isDeepStrictEqual(draft, signed.claims)) {
       throw new FilerError('refused', 'what was signed is not what was drafted: join again');
     }
     await this.#check(id, draft.name, grant, now);
     if (grant.invite !== draft.invite) throw wrong('it is not the one that was shown first');
-    const membership = admit(draft, { publicKey, grant, peerSignature, inviteSignature }, identity);
+    const signatures = { publicKey, grant, peerSignature, inviteSignature };
+    const membership = admit(draft, signatures, this.#admitting(grant));
     const record = serverRecord();
     if (record === undefined) {
       throw new FilerError(
@@ -88,11 +92,20 @@ export class Enrolment {
     return { membership: admitted.membership, serverRecord: record };
   }
 
+  /** The key that admits with an invite. @throws FilerError `invite-wrong` */
+  #admitting({ server }: InviteGrant): KeyPair {
+    const { identity, admission } = this.#parts;
+    if (server === identity.id) return identity;
+    const shared = admission?.();
+    if (shared?.id === server) return shared;
+    throw wrong('another server of this network made it');
+  }
+
   /** What can be said before the store decides. */
   async #check(id: string, name: string, grant: InviteGrant, now: number): Promise<void> {
-    const { identity, registry, directory, removals } = this.#parts;
+    const { registry, directory, removals } = this.#parts;
     if (removals.has(id)) throw removedError();
-    if (grant.server !== identity.id) throw wrong('another server of this network made it');
+    this.#admitting(grant);
     const entry = await registry.invite(grant.invite);
     // Its signature was checked when it was registered: what is the same needs no other proof.
     if (entry === undefined || !isDeepStrictEqual(entry.grant, grant)) throw inviteRefusal('unknown');

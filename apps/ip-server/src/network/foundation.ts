@@ -29,12 +29,12 @@ export interface Foundation {
  */
 export async function openFoundation(home: Home, registry: Registry, keyFile?: string): Promise<Foundation> {
   const stored = await registry.founding();
-  const identity = await identityOf(home, stored);
+  const identity = await identityOf(home, stored, registry);
   const existing =
     keyFile === undefined ? await keyIfThere(home.networkKeyFile) : await loadNetworkKey(keyFile);
   if (stored !== undefined) {
     if (existing !== undefined) checkNetwork(existing, stored);
-    return { identity, founding: stored, networkKey: existing, isNew: false };
+    return { identity, founding: { ...stored, server: identity.id }, networkKey: existing, isNew: false };
   }
   const networkKey = existing ?? (await createNetworkKey(home.networkKeyFile));
   const founding = {
@@ -46,9 +46,14 @@ export async function openFoundation(home: Home, registry: Registry, keyFile?: s
   return { identity, founding, networkKey, isNew: existing === undefined };
 }
 
-/** A database's own identity; a new one is made only beside a database that belongs to no one. */
-async function identityOf(home: Home, stored: Founding | undefined): Promise<Identity> {
-  if (stored === undefined) return (await loadOrCreateIdentity(home.identityFolder)).identity;
+/** A database's own identity; a new one is made only beside a database that belongs to no one, or that several servers share. */
+async function identityOf(
+  home: Home,
+  stored: Founding | undefined,
+  { isShared }: Registry,
+): Promise<Identity> {
+  if (stored === undefined || isShared === true)
+    return (await loadOrCreateIdentity(home.identityFolder)).identity;
   const identity = await loadIdentity(home.identityFolder);
   if (identity?.id === stored.server) return identity;
   const found =

@@ -50,6 +50,12 @@ export class Leaves implements LeaveLedger {
     }
   }
 
+  /** Takes in what other servers of the network have stored. */
+  follow(leaves: readonly Leave[]): void {
+    const added = leaves.filter((leave) => this.#list.merge(leave));
+    if (added.length > 0) this.onAdded(added);
+  }
+
   take(leaves: readonly Leave[]): Promise<void> {
     return this.#changes.take(async () => {
       const added: Leave[] = [];
@@ -57,6 +63,8 @@ export class Leaves implements LeaveLedger {
         for (const leave of leaves) {
           if (!this.#list.check(leave)) continue;
           await this.#directory.leave(leave.membership.id, leave);
+          // The directory may have told it already, as stored by any server.
+          if (!this.#list.check(leave)) continue;
           this.#list.keep(leave);
           added.push(leave);
         }

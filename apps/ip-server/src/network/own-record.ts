@@ -15,13 +15,19 @@ export class OwnRecord {
     this.#current = current;
   }
 
-  static async open(registry: Registry, log: Logger): Promise<OwnRecord> {
-    return new OwnRecord(registry, log, await registry.serverRecord());
+  /** @param server its id */
+  static async open(registry: Registry, server: string, log: Logger): Promise<OwnRecord> {
+    return new OwnRecord(registry, log, await registry.serverRecord(server));
   }
 
   /** Undefined until the address of this server was signed once. */
   get current(): ServerRecord | undefined {
     return this.#current;
+  }
+
+  /** It was signed by a command, or with the list of several servers. @throws FilerError of the store */
+  async read(server: string): Promise<void> {
+    this.#current = await this.#registry.serverRecord(server);
   }
 
   /**

@@ -5,6 +5,7 @@ import {
   leavesMessage,
   removalPosition,
   Server,
+  serversMessage,
   Session,
   STRANGER_LIMITS,
   type Handler,
@@ -14,6 +15,7 @@ import {
   type Messenger,
   type Removal,
   type SayWelcome,
+  type ServerList,
   type ServerRecord,
   type Welcome,
 } from '@filer/protocol';
@@ -23,6 +25,7 @@ import { JoinTurns } from './join-turns.ts';
 import { joinerHandler } from './joiner-handler.ts';
 import { routeMembers, takeRecord, type MemberServices } from './member-messages.ts';
 import type { MemberRouter, TransferDoor } from './member-router.ts';
+import type { LiveSessions } from './live-sessions.ts';
 import type { LocalSessions } from './local-sessions.ts';
 import type { Connection } from './presence.ts';
 import { announceRemovals, removedError } from './removals.ts';
@@ -35,6 +38,12 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly enrolment: Enrolment;
   /** Those of its own connections. */
   readonly sessions: LocalSessions;
+  /** Those of all servers. @default those of this one */
+  readonly live?: LiveSessions;
+  /** All servers of the network, if there are several. @default none */
+  readonly servers?: () => ServerList | undefined;
+  /** Brings what other servers know here. @default nothing */
+  readonly refresh?: () => Promise<void>;
   readonly heartbeatMs: number;
   readonly software: string;
   readonly serverRecord: () => ServerRecord | undefined;
@@ -55,7 +64,7 @@ export class PeerServer extends Server {
     super();
     this.#parts = parts;
     this.#broadcastSeq = parts.directory.seq;
-    this.texts = new Texts(parts.network, parts.directory, parts.sessions, parts.onHanded);
+    this.texts = new Texts(parts.network, parts.directory, parts.live ?? parts.sessions, parts.onHanded);
     routeMembers(parts.router, { ...parts, texts: this.texts });
     parts.removals.onAdded = (added) => this.#removed(added);
     parts.removals.leaves.onAdded = (added) => this.#left(added);
@@ -95,7 +104,7 @@ export class PeerServer extends Server {
     const endTurn = await this.#joiners.take(messenger.holder ?? messenger.addr, messenger.closed);
     void messenger.closed.then(endTurn);
     // Still a stranger: its words cost little to read, and it is told nothing of the network but the id that it named.
-    const sent = welcome({ ...welcomed, network, removals: 0 }, STRANGER_LIMITS);
+    const sent = welcome({ ...welcomed, network, removals: 0, ...this.#servers() }, STRANGER_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
     await sent.catch(() => undefined);
     const reason = await session.closed;
@@ -111,6 +120,7 @@ export class PeerServer extends Server {
   ): Promise<void> {
     const { directory, presence, uploads, events, log, now, sessions } = this.#parts;
     const { removals } = this.#parts;
+    await this.#parts.refresh?.();
     await this.requireMembership(messenger, removals, hello, () => this.#requireMember(id, hello));
     await this.levelRemovals(messenger, removals, hello);
     const membership = await this.#requireMember(id, hello);
@@ -144,6 +154,18 @@ export class PeerServer extends Server {
     } finally {
       presence.leave(connection);
     }
+  }
+
+  /** Of a network with several servers. */
+  #servers(): Pick<Welcome, 'servers'> {
+    const list = this.#parts.servers?.();
+    return list === undefined ? {} : { servers: list };
+  }
+
+  /** Tells all who are connected which servers there are now. */
+  tellServers(list: ServerList): void {
+    const { header, content } = serversMessage.format({ list });
+    void this.multicast(this.#parts.presence.sessions(), header, content);
   }
 
   async #requireMember(id: string, hello: Hello): Promise<Membership> {
@@ -194,6 +216,7 @@ export class PeerServer extends Server {
       seq: directory.seq,
       observed: messenger.addr,
       ...(record === undefined ? {} : { serverRecord: record }),
+      ...this.#servers(),
     };
   }
 

@@ -196,6 +196,16 @@ export class Presence {
       if (connection.messenger === messenger) this.leave(connection);
   }
 
+  /** Its machine has gone to another server: what is left of the session here ends. */
+  takenElsewhere(id: string): void {
+    const connection = this.#daemons.get(id);
+    if (connection === undefined) return;
+    this.#daemons.delete(id);
+    this.#transfers.delete(id);
+    this.#drop(connection);
+    connection.messenger.destroy();
+  }
+
   /** Ends what a machine has here that is no member any more. */
   expel(id: string, reason: FilerError): void {
     for (const messenger of this.of(id)) messenger.reject(reason);

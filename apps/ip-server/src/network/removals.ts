@@ -8,7 +8,7 @@ import {
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
-import type { Registry } from '../store/registry.ts';
+import type { Registry, RegistryChanges } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { Leaves } from './leaves.ts';
 import type { Presence } from './presence.ts';
@@ -66,8 +66,7 @@ export class Removals implements RemovalLedger {
     return this.#changes.take(async () => {
       const removal = sign(this.number + 1);
       this.#list.checkNext(removal);
-      await this.#store(removal);
-      this.onAdded([removal]);
+      if (await this.#store(removal)) this.onAdded([removal]);
     });
   }
 
@@ -78,8 +77,7 @@ export class Removals implements RemovalLedger {
       try {
         for (const removal of removals) {
           if (!this.#list.check(removal)) continue;
-          await this.#store(removal);
-          added.push(removal);
+          if (await this.#store(removal)) added.push(removal);
         }
       } finally {
         if (added.length > 0) this.onAdded(added);
@@ -87,9 +85,19 @@ export class Removals implements RemovalLedger {
     });
   }
 
-  async #store(removal: Removal): Promise<void> {
+  /** Takes in what other servers of the network have stored. */
+  follow({ removals, leaves }: Pick<RegistryChanges, 'removals' | 'leaves'>): void {
+    const added = removals.filter((removal) => this.#list.merge(removal));
+    if (added.length > 0) this.onAdded(added);
+    this.leaves.follow(leaves);
+  }
+
+  /** @returns whether it is still to be told */
+  async #store(removal: Removal): Promise<boolean> {
     await this.#directory.remove(removal);
+    if (!this.#list.check(removal)) return false;
     this.#list.add(removal);
+    return true;
   }
 }
 

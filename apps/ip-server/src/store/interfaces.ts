@@ -7,6 +7,7 @@ import type { ExpectationStore } from './expectation-store.ts';
 import type { MessageStore } from './message-store.ts';
 import type { Registry } from './registry.ts';
 import type { ReportStore } from './report-store.ts';
+import type { ServerStore } from './server-store.ts';
 import type { SampleStore } from './sample-store.ts';
 import type { TokenStore } from './token-store.ts';
 
@@ -30,6 +31,8 @@ export interface Store {
   readonly at: StoreAt;
   /** What it takes where it is, roughly. @throws FilerError when it cannot be reached */
   bytes(): Promise<number>;
+  /** What several servers of a network share; absent of an engine that serves one. */
+  readonly servers?: ServerStore;
   /** What it takes of the disk of this home; undefined for an engine that keeps nothing there. */
   readonly room: DatabaseRoom | undefined;
   /** May be called twice. */

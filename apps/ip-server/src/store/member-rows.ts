@@ -31,6 +31,7 @@ export function memberOf(row: Row): Member {
     record: row['record'] === null ? undefined : storedJson(textIn(row, 'record'), 'record', parsePeerRecord),
     recordSeq: integerIn(row, 'record_seq'),
     presence: wordIn(row, 'presence', STATES),
+    ...(typeof row['server'] === 'string' ? { server: row['server'] } : {}),
     lastSeen: integerIn(row, 'last_seen'),
     presenceSeq: integerIn(row, 'presence_seq'),
     software: textIn(row, 'software'),

@@ -31,6 +31,8 @@ export interface Member {
   /** 0 while there is no record. */
   readonly recordSeq: number;
   readonly presence: PresenceState;
+  /** The server that holds its session, or held its last one, as far as the store says so. */
+  readonly server?: string | undefined;
   /** ms since the epoch, by the server's clock */
   readonly lastSeen: number;
   readonly presenceSeq: number;
@@ -126,6 +128,8 @@ export interface Founding {
  * by the registry, in the order of the transactions.
  */
 export interface Registry {
+  /** Whether other servers may change it, too: what they do is found by `changes`. */
+  readonly isShared?: boolean;
   /** Made with the store: another epoch means that nothing known of this directory holds. */
   readonly epoch: string;
   /** The newest directory position. */
@@ -155,8 +159,12 @@ export interface Registry {
   leave(id: string, signed?: Leave): Promise<Ended>;
   /** Appends to the list, and ends the membership if there is one. */
   remove(removal: Removal): Promise<Ended>;
-  /** Positions are given also while the store fails, where it is this server's alone: presence continues meanwhile. */
-  savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved>;
+  /**
+   * Positions are given also while the store fails, where it is this server's alone: presence continues meanwhile.
+   *
+   * @param server that saw it. Of a machine whose session is at another server meanwhile, only that it is online counts
+   */
+  savePresence(changes: readonly PresenceChange[], server?: string): Promise<PresenceSaved>;
   saveHeartbeats(heartbeats: ReadonlyMap<string, HeartbeatAt>): Promise<void>;
   removals(): Promise<Removal[]>;
   leaves(): Promise<Leave[]>;
@@ -170,6 +178,7 @@ export interface Registry {
   saveTrustedTime(server: string, trust: SavedTrust): Promise<void>;
   listenedAt(server: string): Promise<ListenedAt | undefined>;
   saveListenedAt(server: string, listened: ListenedAt): Promise<void>;
-  serverRecord(): Promise<ServerRecord | undefined>;
+  /** @param server its id: an engine for one server keeps one record */
+  serverRecord(server: string): Promise<ServerRecord | undefined>;
   saveServerRecord(record: ServerRecord): Promise<void>;
 }

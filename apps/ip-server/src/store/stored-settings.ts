@@ -40,12 +40,14 @@ export class StoredSettings {
     return this.#texts.set(`listened_at ${server}`, JSON.stringify(listened));
   }
 
-  serverRecord(): Promise<ServerRecord | undefined> {
-    return this.#read('server_record', parseServerRecord);
+  async serverRecord(server: string): Promise<ServerRecord | undefined> {
+    const own = await this.#read(`server_record ${server}`, parseServerRecord);
+    // Before there could be several, the only server kept its record without its id.
+    return own ?? (await this.#read('server_record', parseServerRecord));
   }
 
   saveServerRecord(record: ServerRecord): Promise<void> {
-    return this.#texts.set('server_record', JSON.stringify(record));
+    return this.#texts.set(`server_record ${record.server}`, JSON.stringify(record));
   }
 
   async #read<T>(name: string, parse: (value: unknown) => T): Promise<T | undefined> {

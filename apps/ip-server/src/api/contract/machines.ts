@@ -38,6 +38,8 @@ const machineRow = v.object({
   address: v.nullable(v.string()),
   /** How it is connected to this server. */
   via: v.nullable(v.literal('direct')),
+  /** Id of the server that holds its session. */
+  server: v.nullable(v.string()),
 });
 export type MachineRow = v.InferOutput<typeof machineRow>;
 

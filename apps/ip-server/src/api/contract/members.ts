@@ -40,11 +40,14 @@ const peerEntry = v.object({
   name: v.string(),
   groups: arrayOf(v.string()),
   online: v.boolean(),
-  state: v.picklist(['online', 'stopped', 'lost', 'left', 'removed']),
+  /** `unknown`: the server that holds its session was not heard of for some seconds. */
+  state: v.picklist(['online', 'unknown', 'stopped', 'lost', 'left', 'removed']),
   lastSeen: time,
   addresses: arrayOf(v.string()),
   /** How the machine is connected to this server. */
   via: v.nullable(v.literal('direct')),
+  /** Id of the server that holds its session. */
+  server: v.nullable(v.string()),
   version: v.nullable(v.string()),
   lastHeartbeat: v.nullable(lastHeartbeat),
   /** The worst of its schedules. */

@@ -1,4 +1,5 @@
-import { arrayOf, count, method, NO_PARAMS, stopMethod, text } from '@filer/program';
+import { parseServerList, parseServerRecord } from '@filer/protocol';
+import { arrayOf, count, method, NO_PARAMS, parsedBy, stopMethod, text } from '@filer/program';
 import * as v from 'valibot';
 import { time } from './time.ts';
 
@@ -89,7 +90,48 @@ const alarmDocument = v.object({
 });
 export type AlarmDocument = v.InferOutput<typeof alarmDocument>;
 
+const serverEntry = v.object({
+  id: v.string(),
+  /** Where machines reach it, best first. */
+  addresses: arrayOf(v.string()),
+  /**
+   * `waiting`: it runs, and the network key has not listed it yet, so that no machine trusts it. `unknown`: it has not been heard of for
+   * some seconds. `lost`: it was not for longer, and its machines go to others. `stopped`: it has ended in order.
+   */
+  state: v.picklist(['running', 'waiting', 'unknown', 'lost', 'stopped']),
+  /** Whether the network key has listed it; the only server of a network needs no list. */
+  listed: v.boolean(),
+  /** Whether this is the server that answers. */
+  here: v.boolean(),
+  /** Whether what must happen once (late and missing reports, alarms, collects) runs there. */
+  timers: v.boolean(),
+  /** Machines whose sessions it holds. */
+  machines: v.number(),
+  version: v.nullable(v.string()),
+});
+export type ServerEntryDocument = v.InferOutput<typeof serverEntry>;
+
 export const serverMethods = {
+  /** The servers of the network, in order of id. */
+  servers: method('servers', {
+    access: 'read',
+    params: NO_PARAMS,
+    result: v.object({
+      servers: arrayOf(serverEntry),
+      /** Of the list that the network key has signed; 0 without one. */
+      serial: v.number(),
+    }),
+  }),
+
+  /** Which servers the machines may trust, signed by the network key. */
+  serversList: method('servers-list', {
+    access: 'admin',
+    changes: true,
+    target: ({ list }) => list.servers.map((each) => each.slice(0, 12)).join(' '),
+    params: v.object({ list: parsedBy(parseServerList), records: arrayOf(parsedBy(parseServerRecord), 16) }),
+    result: v.object({}),
+  }),
+
   status: method('status', { params: NO_PARAMS, result: statusDocument, access: 'read' }),
 
   stop: stopMethod,

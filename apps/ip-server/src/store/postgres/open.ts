@@ -14,6 +14,7 @@ import { PostgresRegistry } from './registry.ts';
 import { PostgresReportStore } from './report-store.ts';
 import { PostgresSampleStore } from './sample-store.ts';
 import { migrate } from './schema.ts';
+import { PostgresServerStore } from './server-store.ts';
 import { PostgresTokenStore } from './token-store.ts';
 
 /**
@@ -40,6 +41,7 @@ export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
       contents: new PostgresContents(database),
       at: { engine: 'postgresql', database: shortPlaceOf(place.address) },
       bytes: async () => integerIn(await database.get(SIZE), 'bytes'),
+      servers: new PostgresServerStore(database),
       room: undefined,
       close: () => database.close(),
     };

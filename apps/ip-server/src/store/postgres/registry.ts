@@ -31,6 +31,7 @@ import type {
 } from '../registry.ts';
 import { parseRuns, StoredSettings } from '../stored-settings.ts';
 import { numbered, type PostgresDatabase, type Queries } from './database.ts';
+import { CHANNEL } from './listener.ts';
 import { metaText, readMeta, saveMeta, saveMetaText } from './meta.ts';
 
 /** Gives the next position, in the transaction of a change. */
@@ -39,6 +40,7 @@ type Next = (least?: number) => Promise<number>;
 /** The registry in PostgreSQL, for any number of servers. */
 export class PostgresRegistry extends StoredSettings implements Registry {
   readonly epoch: string;
+  readonly isShared = true;
   readonly #database: PostgresDatabase;
   readonly #inTurn: PostgresDatabase['transaction'];
 
@@ -128,7 +130,7 @@ export class PostgresRegistry extends StoredSettings implements Registry {
   }
 
   /** Positions are all servers': none is given while the database fails. */
-  async savePresence(changes: readonly PresenceChange[]): Promise<PresenceSaved> {
+  async savePresence(changes: readonly PresenceChange[], server?: string): Promise<PresenceSaved> {
     if (changes.length === 0) return { seqs: [], problem: undefined };
     const seqs = await this.#inTurn(async (queries) => {
       const last = integerIn(
@@ -146,7 +148,9 @@ export class PostgresRegistry extends StoredSettings implements Registry {
         changes.map(({ lastSeen }) => lastSeen),
         changes.map(({ software }) => software),
         given,
+        server ?? null,
       );
+      await queries.run(SQL.notify);
       return given;
     });
     return { seqs, problem: undefined };
@@ -194,6 +198,7 @@ export class PostgresRegistry extends StoredSettings implements Registry {
       const next: Next = async (least = 0) => {
         const seq = Math.max(least, last + 1);
         await queries.run(`UPDATE counters SET value = $1 WHERE name = 'seq'`, seq);
+        await queries.run(SQL.notify);
         return seq;
       };
       return await work(queries, next, last);
@@ -232,14 +237,16 @@ async function saveIn(queries: Queries, member: MemberToStore): Promise<Member> 
 const SQL = {
   ...numbered(REGISTRY_STATEMENTS),
   epoch: `SELECT value FROM meta WHERE key = 'epoch'`,
+  notify: `SELECT pg_notify('${CHANNEL}', '')`,
   seq: `SELECT value FROM counters WHERE name = 'seq'`,
   changed: 'SELECT * FROM members WHERE greatest(member_seq, record_seq, presence_seq) > $1 ORDER BY handle',
   savePresence: `
     UPDATE members SET presence = given.presence, last_seen = given.last_seen, software = given.software,
-      presence_seq = given.seq
+      presence_seq = given.seq, server = $6
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
       AS given (handle, presence, last_seen, software, seq)
-    WHERE members.handle = given.handle AND status = 'member' AND presence_seq < given.seq`,
+    WHERE members.handle = given.handle AND status = 'member' AND presence_seq < given.seq
+      AND (members.server IS NULL OR members.server = $6 OR $6 IS NULL OR given.presence = 'online')`,
   saveHeartbeats: `
     UPDATE members SET heartbeat = given.heartbeat, heartbeat_at = given.at
     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS given (id, heartbeat, at) WHERE members.id = given.id`,

@@ -251,6 +251,35 @@ const VERSIONS: readonly string[] = [
   );
   CREATE INDEX messages_of_sender ON messages (sender, number);
   `,
+  /*
+   * servers  all servers that were started on this database, each with its lease
+   * timers   the server at which the timers run that must fire once, and until when
+   * letters  what one server has for machines whose sessions are at another one
+   */
+  `
+  ALTER TABLE members ADD COLUMN server word;
+  CREATE TABLE servers (
+    id         word PRIMARY KEY,
+    addresses  word NOT NULL,
+    software   word NOT NULL,
+    beat_at    timestamptz NOT NULL,
+    is_stopped bigint NOT NULL DEFAULT 0
+  ) WITH (fillfactor = 50);
+  CREATE TABLE timers (
+    one    bigint PRIMARY KEY CHECK (one = 1),
+    server word NOT NULL,
+    until  timestamptz NOT NULL
+  ) WITH (fillfactor = 50);
+  CREATE TABLE letters (
+    number  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    server  word NOT NULL,
+    peers   word NOT NULL,
+    header  word NOT NULL,
+    content bytea NOT NULL,
+    at      timestamptz NOT NULL DEFAULT clock_timestamp()
+  );
+  CREATE INDEX letters_of ON letters (server, number);
+  `,
 ];
 
 /**

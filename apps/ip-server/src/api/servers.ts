@@ -1,0 +1,132 @@
+import {
+  FilerError,
+  formatHostPort,
+  keyPairFromSeed,
+  MAX_ADDRESSES,
+  parseHostPort,
+  serversOf,
+  verifyServerList,
+  verifyServerRecord,
+  type HostPort,
+  type ServerList,
+  type ServerRecord,
+} from '@filer/protocol';
+import { LEASE_MS, type KnownEntry } from '../store/server-store.ts';
+import type { AdminApi } from './admin-api.ts';
+import type { ServerEntryDocument } from './contract/server.ts';
+
+/** Of a server that was silent for so long nothing is known for certain. */
+const DOUBT_MS = 7_000;
+
+/** @see the contract */
+export async function serverEntries(
+  api: AdminApi,
+): Promise<{ servers: ServerEntryDocument[]; serial: number }> {
+  const { servers: store, founding, reach, network, directory } = api;
+  const machines = Map.groupBy(
+    directory.all().filter(({ presence }) => presence === 'online'),
+    ({ server }) => server ?? founding.server,
+  );
+  const machinesOf = (id: string): number => machines.get(id)?.length ?? 0;
+  if (store === undefined) {
+    const { running, version } = network.status;
+    return {
+      servers: [ownEntry(api, running, version, reach.addresses, machinesOf(founding.server))],
+      serial: 0,
+    };
+  }
+  const list = await store.list();
+  const listed = new Map(
+    (list === undefined ? [] : serversOf(list)).map((each) => [each.id, each.addresses]),
+  );
+  const known = new Map((await store.all()).map((entry) => [entry.id, entry]));
+  const ids = [...new Set([...known.keys(), ...listed.keys()])].toSorted();
+  // Without a list the machines know the server that made the network.
+  const founder = list === undefined ? (await api.registry.founding())?.server : undefined;
+  const servers = ids.map((id): ServerEntryDocument => {
+    const entry = known.get(id);
+    const isListed = id === founder || listed.has(id);
+    return {
+      id,
+      addresses: [...(entry?.addresses ?? listed.get(id) ?? [])],
+      state: stateOf(entry, isListed),
+      listed: isListed,
+      here: id === founding.server,
+      timers: entry?.holdsTimers ?? false,
+      machines: machinesOf(id),
+      version: entry?.software ?? null,
+    };
+  });
+  return { servers, serial: list?.serial ?? 0 };
+}
+
+function ownEntry(
+  { founding }: AdminApi,
+  running: boolean,
+  version: string | null,
+  addresses: readonly HostPort[],
+  machines: number,
+): ServerEntryDocument {
+  return {
+    id: founding.server,
+    addresses: addresses.map(formatHostPort),
+    state: running ? 'running' : 'stopped',
+    listed: true,
+    here: true,
+    timers: running,
+    machines,
+    version,
+  };
+}
+
+function stateOf(entry: KnownEntry | undefined, isListed: boolean): ServerEntryDocument['state'] {
+  if (entry?.silentMs === undefined) return 'stopped';
+  if (entry.silentMs > LEASE_MS) return 'lost';
+  if (entry.silentMs > DOUBT_MS) return 'unknown';
+  return isListed ? 'running' : 'waiting';
+}
+
+/** Keeps a list of servers that the network key has signed. @throws FilerError `unsupported`, `signature-invalid`, `refused` */
+export async function keepServerList(
+  api: AdminApi,
+  { list, records }: { readonly list: ServerList; readonly records: readonly ServerRecord[] },
+): Promise<void> {
+  const { servers: store, registry, founding, network } = api;
+  if (store === undefined) {
+    throw new FilerError(
+      'unsupported',
+      'this server keeps its store in its home, and several servers share a PostgreSQL database: move it there, and start it with --store postgres://…',
+    );
+  }
+  verifyServerList(list, founding.network);
+  for (const record of records) verifyServerRecord(record, founding.network);
+  // Before the list: a server that reads it finds its own record.
+  for (const record of records) await registry.saveServerRecord(record);
+  if (!(await store.saveList(list)))
+    throw new FilerError(
+      'refused',
+      'the list of servers was changed by another command meanwhile: try again',
+    );
+  const stay = new Set(serversOf(list).map(({ id }) => id));
+  for (const { id, silentMs } of await store.all())
+    if (!stay.has(id) && (silentMs === undefined || silentMs > LEASE_MS)) await store.forget(id);
+  await network.serversChanged();
+}
+
+/** Who admits with a new invite, and where: this server, or each of several. */
+export async function inviteTargetOf(
+  api: AdminApi,
+): Promise<{ server: string; addresses: readonly HostPort[]; leftOut: readonly HostPort[] }> {
+  const { servers: store, founding, reach } = api;
+  const list = await store?.list();
+  if (store === undefined || list === undefined) return { server: founding.server, ...reach };
+  const { id } = keyPairFromSeed(await store.admissionSeed());
+  const ownFirst = serversOf(list).toSorted(
+    (a, b) => Number(b.id === founding.server) - Number(a.id === founding.server),
+  );
+  // The first address of each before the second of any.
+  const all = Array.from({ length: MAX_ADDRESSES }, (_, n) =>
+    ownFirst.flatMap(({ addresses }) => addresses[n] ?? []),
+  ).flat();
+  return { server: id, addresses: all.slice(0, MAX_ADDRESSES).map(parseHostPort), leftOut: [] };
+}

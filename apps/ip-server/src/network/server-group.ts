@@ -1,0 +1,184 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { FilerError, Semaphore, type Message, type ServerList } from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import type { RegistryChanges } from '../store/registry.ts';
+import { LEASE_MS, type KnownEntry, type ServerEntry, type ServerStore } from '../store/server-store.ts';
+import type { Directory } from './directory.ts';
+import type { Presence } from './presence.ts';
+
+/** How often a server renews its lease, and looks at what the others do even if it was told nothing. */
+const BEAT_MS = 3_000;
+
+/** Of a server that was silent for so long nothing is known for certain. */
+const DOUBT_MS = 7_000;
+
+/** A server that could not renew its lease for so long does nothing that must happen once: others may by then. */
+const TIMERS_MS = LEASE_MS - 5_000;
+
+/** What was seen is told to the others after so long: many machines may come at once. */
+const TELL_MS = 50;
+
+/** So long a machine that connects waits for what the other servers know. */
+const REFRESH_MS = 500;
+
+export interface ServerGroupParts {
+  readonly entry: ServerEntry;
+  readonly store: ServerStore;
+  readonly directory: Directory;
+  readonly presence: Presence;
+  /** Takes in what others have changed in the registry; must not throw. */
+  readonly onChanges: (changes: RegistryChanges) => void;
+  /** Hands a message of another server to machines that are connected here. @param peers empty for all */
+  readonly onLetter: (peers: readonly string[], message: Message) => void;
+  /** The list of servers was changed. */
+  readonly onList: (list: ServerList) => Promise<void>;
+  /** The timers that must fire once run here from now on. */
+  readonly onTimers: () => void;
+  /** Told when the store fails, and (undefined) when it works. */
+  readonly onProblem: (problem: FilerError | undefined) => void;
+  readonly log: Logger;
+}
+
+/** This server among those of its network: its lease, what the others change, and which of them runs the timers. */
+export class ServerGroup {
+  readonly #parts: ServerGroupParts;
+  readonly #steps = new Semaphore(1);
+  #servers: readonly KnownEntry[] = [];
+  #list: ServerList | undefined;
+  /** By `performance.now()`; when the last beat that gave the timers was sent. */
+  #timersAt = Number.NEGATIVE_INFINITY;
+  #looking: Promise<void> | undefined;
+  #telling: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #listener: AsyncDisposable | undefined;
+  #isClosed = false;
+
+  constructor(parts: ServerGroupParts) {
+    this.#parts = parts;
+    const { directory, presence, onChanges } = parts;
+    directory.onFollowed = (changes) => {
+      onChanges(changes);
+      for (const { membership, presence: state, server } of changes.members) {
+        const isElsewhere = state === 'online' && server !== parts.entry.id;
+        if (isElsewhere && !directory.isUnsaved(membership.id)) presence.takenElsewhere(membership.id);
+      }
+    };
+    directory.onSeen = () => {
+      this.#telling ??= setTimeout(() => {
+        this.#telling = undefined;
+        void directory.flush().then(parts.onProblem);
+      }, TELL_MS);
+    };
+  }
+
+  /** @throws FilerError of the store */
+  async open(): Promise<void> {
+    const { store, entry } = this.#parts;
+    await store.enter(entry);
+    await this.#beat();
+    this.#listener = store.listen(() => void this.#look());
+    this.#timer = setInterval(() => void this.#try(() => this.#beat()), BEAT_MS);
+  }
+
+  /** All servers of the network as they were at the last beat. */
+  get servers(): readonly KnownEntry[] {
+    return this.#servers;
+  }
+
+  get list(): ServerList | undefined {
+    return this.#list;
+  }
+
+  /** Whether what must happen once happens here now. */
+  get holdsTimers(): boolean {
+    return performance.now() - this.#timersAt < TIMERS_MS;
+  }
+
+  /** Whether it is not known if a server lives: its sessions are neither online nor lost for certain. */
+  isDoubtful(server: string | undefined): boolean {
+    return this.#servers.some(
+      ({ id, silentMs }) => id === server && silentMs !== undefined && silentMs > DOUBT_MS,
+    );
+  }
+
+  /** Brings what is known here up to date, if the store answers soon. */
+  async refresh(): Promise<void> {
+    await Promise.race([
+      this.#try(() => this.#parts.directory.follow()),
+      wait(REFRESH_MS, undefined, { ref: false }),
+    ]);
+  }
+
+  async #beat(): Promise<void> {
+    const { store, entry, directory, onTimers, log } = this.#parts;
+    const sentAt = performance.now();
+    const { holdsTimers } = await store.beat(entry.id);
+    const held = this.holdsTimers;
+    this.#timersAt = holdsTimers ? sentAt : Number.NEGATIVE_INFINITY;
+    this.#servers = await store.all();
+    // It was taken off the list of servers, or its database is a restored one.
+    if (!this.#servers.some(({ id }) => id === entry.id)) await store.enter(entry);
+    if (holdsTimers && !held) {
+      log.info('this server runs the timers of the network', {});
+      onTimers();
+    }
+    if (holdsTimers) {
+      for (const { id, silentMs } of this.#servers)
+        if (silentMs === undefined || silentMs > LEASE_MS) await directory.lose(id);
+    }
+    await this.#readList();
+    await this.#look();
+  }
+
+  /** Looks at what the others have changed. One look at a time, and another one if something came meanwhile. */
+  async #look(): Promise<void> {
+    this.#looking ??= this.#steps.take(() => {
+      this.#looking = undefined;
+      return this.#try(() => this.#takeNews());
+    });
+    await this.#looking;
+  }
+
+  async #takeNews(): Promise<void> {
+    const { store, entry, directory, onLetter } = this.#parts;
+    await directory.follow();
+    for (const { peers, message } of await store.letters(entry.id)) onLetter(peers, message);
+  }
+
+  async #readList(): Promise<void> {
+    const { store, onList } = this.#parts;
+    const list = await store.list();
+    if (list === undefined || list.serial === this.#list?.serial) return;
+    this.#list = list;
+    await onList(list);
+  }
+
+  /** Reads the list of servers that a command has signed. @throws FilerError of the store */
+  async listChanged(): Promise<void> {
+    await this.#readList();
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      await work();
+      this.#parts.onProblem(undefined);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.onProblem(error);
+    }
+  }
+
+  /** Ends the lease in order: the timers move at once. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    clearTimeout(this.#telling);
+    await this.#listener?.[Symbol.asyncDispose]();
+    await this.#steps.take(() => Promise.resolve());
+    await this.#parts.store.leave(this.#parts.entry.id).catch((error: unknown) => {
+      if (!(error instanceof FilerError)) throw error; // the lease ends by itself
+    });
+  }
+}

@@ -1,0 +1,54 @@
+import type { Client } from 'pg';
+import type { Connections } from './connections.ts';
+
+/** What all servers of a database listen on: a word there says only that it is worth a look. */
+export const CHANNEL = 'filer';
+
+/** Before the connection is opened again after it has failed. */
+const REOPEN_MS = 2_000;
+
+/** A connection that only listens. While it is away, those who look from time to time miss nothing. */
+export class Listener implements AsyncDisposable {
+  readonly #connections: Connections;
+  readonly #onNews: () => void;
+  #client: Client | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #opening: Promise<void>;
+  #isClosed = false;
+
+  constructor(connections: Connections, onNews: () => void) {
+    this.#connections = connections;
+    this.#onNews = onNews;
+    this.#opening = this.#open();
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const client = await this.#connections.open(() => this.#lost());
+      this.#client = client;
+      client.on('notification', this.#onNews);
+      await client.query(`LISTEN ${CHANNEL}`);
+      // What was said before it listened.
+      this.#onNews();
+    } catch {
+      // Those who use the database say what is wrong with it.
+      this.#lost();
+    }
+  }
+
+  #lost(): void {
+    this.#client = undefined;
+    if (this.#isClosed || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#opening = this.#open();
+    }, REOPEN_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#opening;
+    await this.#client?.end().catch(() => undefined);
+  }
+}

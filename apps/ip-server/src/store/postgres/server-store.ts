@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { fieldsOf, listOf, parseServerList, textOf, type Message, type ServerList } from '@filer/protocol';
+import { bytesIn, integerIn, optionalIntegerIn, storedJson, textIn, type Row } from '@filer/program';
+import {
+  LEASE_MS,
+  type Beat,
+  type KnownEntry,
+  type Letter,
+  type ServerEntry,
+  type ServerStore,
+} from '../server-store.ts';
+import type { PostgresDatabase } from './database.ts';
+import { CHANNEL, Listener } from './listener.ts';
+import { readMeta, saveMeta } from './meta.ts';
+
+/** So many letters are taken at once. */
+const LETTERS_AT_ONCE = 200;
+
+/** What the servers of a network share, in PostgreSQL. */
+export class PostgresServerStore implements ServerStore {
+  readonly #database: PostgresDatabase;
+
+  constructor(database: PostgresDatabase) {
+    this.#database = database;
+  }
+
+  async now(): Promise<number> {
+    return integerIn(await this.#database.get(`SELECT ${NOW} AS now`), 'now');
+  }
+
+  async enter({ id, addresses, software }: ServerEntry): Promise<void> {
+    await this.#database.run(ENTER, id, JSON.stringify(addresses), software);
+  }
+
+  async beat(server: string): Promise<Beat> {
+    return await this.#database.transaction(async (queries) => {
+      await queries.run(BEAT, server);
+      const holdsTimers = (await queries.run(HOLD_TIMERS, server)) > 0;
+      const now = integerIn(await queries.get(`SELECT ${NOW} AS now`), 'now');
+      return { now, holdsTimers };
+    });
+  }
+
+  async leave(server: string): Promise<void> {
+    await this.#database.run(`UPDATE servers SET is_stopped = 1 WHERE id = $1`, server);
+    await this.#database.run('DELETE FROM timers WHERE server = $1', server);
+  }
+
+  async all(): Promise<KnownEntry[]> {
+    return (await this.#database.all(ALL)).map((row) => ({
+      id: textIn(row, 'id'),
+      addresses: storedJson(textIn(row, 'addresses'), 'addresses', textsOf),
+      software: textIn(row, 'software'),
+      silentMs: optionalIntegerIn(row, 'silent_ms'),
+      holdsTimers: integerIn(row, 'holds') === 1,
+    }));
+  }
+
+  async forget(server: string): Promise<boolean> {
+    return (await this.#database.run('DELETE FROM servers WHERE id = $1', server)) > 0;
+  }
+
+  list(): Promise<ServerList | undefined> {
+    return readMeta(this.#database, LIST, parseServerList);
+  }
+
+  async saveList(list: ServerList): Promise<boolean> {
+    return await this.#database.transaction(async (queries) => {
+      // Two that sign at once: the second one sees what the first one has stored.
+      await queries.run(`SELECT 1 FROM counters WHERE name = 'seq' FOR UPDATE`);
+      const known = await readMeta(queries, LIST, parseServerList);
+      if (known !== undefined && known.serial >= list.serial) return false;
+      await saveMeta(queries, LIST, list);
+      await queries.run(`SELECT pg_notify('${CHANNEL}', '')`);
+      return true;
+    });
+  }
+
+  async admissionSeed(): Promise<Buffer> {
+    const made = JSON.stringify(randomBytes(SEED_BYTES).toString('base64url'));
+    await this.#database.run('INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO NOTHING', SEED, made);
+    const read = (value: unknown): Buffer => Buffer.from(textOf(value, SEED), 'base64url');
+    const seed = await readMeta(this.#database, SEED, read);
+    if (seed === undefined) throw new Error('a seed that was stored is there');
+    return seed;
+  }
+
+  async post(
+    from: string,
+    peers: readonly string[] | undefined,
+    { header, content }: Message,
+  ): Promise<number> {
+    const said = [JSON.stringify(header), content ?? Buffer.alloc(0)] as const;
+    return await this.#database.transaction(async (queries) => {
+      const rows =
+        peers === undefined
+          ? await queries.all(POST_TO_ALL, from, ...said)
+          : await queries.all(POST, from, ...said, peers);
+      if (rows.length > 0) await queries.run(`SELECT pg_notify('${CHANNEL}', '')`);
+      return rows.reduce((sum, row) => sum + integerIn(row, 'count'), 0);
+    });
+  }
+
+  async letters(server: string): Promise<Letter[]> {
+    const rows = await this.#database.all(TAKE, server, LETTERS_AT_ONCE);
+    return rows.map(letterOf).toSorted((a, b) => a.number - b.number);
+  }
+
+  listen(onNews: () => void): AsyncDisposable {
+    return new Listener(this.#database.connections, onNews);
+  }
+}
+
+const SEED_BYTES = 32;
+const LIST = 'server_list';
+const SEED = 'admission_seed';
+
+const textsOf = (value: unknown): string[] => listOf(value, 'texts', Number.MAX_SAFE_INTEGER, textOf);
+
+function letterOf(row: Row): Letter {
+  const header = storedJson(textIn(row, 'header'), 'header', (value) =>
+    Object.fromEntries(
+      Object.entries(fieldsOf(value, 'header')).map(([key, each]) => [key, textOf(each, key)]),
+    ),
+  );
+  const peers = storedJson(textIn(row, 'peers'), 'peers', textsOf);
+  return { number: integerIn(row, 'number'), peers, message: { header, content: bytesIn(row, 'content') } };
+}
+
+const NOW = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
+const LEASE = `interval '${LEASE_MS} milliseconds'`;
+/** The timers move before the lease is over: the one that held them has stopped to use them by then. */
+const ALIVE = `is_stopped = 0 AND beat_at > clock_timestamp() - ${LEASE}`;
+
+const ENTER = `
+  INSERT INTO servers (id, addresses, software, beat_at) VALUES ($1, $2, $3, clock_timestamp())
+  ON CONFLICT (id) DO UPDATE SET addresses = excluded.addresses, software = excluded.software, beat_at = excluded.beat_at,
+    is_stopped = 0`;
+const BEAT = `UPDATE servers SET beat_at = clock_timestamp(), is_stopped = 0 WHERE id = $1`;
+const HOLD_TIMERS = `
+  INSERT INTO timers (one, server, until) VALUES (1, $1, clock_timestamp() + ${LEASE})
+  ON CONFLICT (one) DO UPDATE SET server = excluded.server, until = excluded.until
+  WHERE timers.server = excluded.server OR timers.until < clock_timestamp()`;
+const ALL = `
+  SELECT servers.id, addresses, software,
+    CASE WHEN is_stopped = 0 THEN greatest(0, extract(epoch FROM clock_timestamp() - beat_at) * 1000)::bigint END AS silent_ms,
+    CASE WHEN timers.until > clock_timestamp() THEN 1 ELSE 0 END AS holds
+  FROM servers LEFT JOIN timers ON timers.server = servers.id ORDER BY servers.id`;
+
+const POST = `
+  WITH held AS (
+    SELECT members.server, json_agg(members.id)::text AS peers, count(*) AS count FROM members
+      JOIN servers ON servers.id = members.server
+    WHERE members.id = ANY ($4::text[]) AND presence = 'online' AND members.server <> $1 AND ${ALIVE}
+    GROUP BY members.server),
+  posted AS (
+    INSERT INTO letters (server, peers, header, content) SELECT server, peers, $2, $3 FROM held)
+  SELECT count FROM held`;
+const POST_TO_ALL = `
+  INSERT INTO letters (server, peers, header, content)
+  SELECT id, '[]', $2, $3 FROM servers WHERE id <> $1 AND ${ALIVE} RETURNING 0 AS count`;
+// What was posted to a server that stood still is old news when it continues.
+const TAKE = `
+  WITH taken AS (
+    DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE server = $1 ORDER BY number LIMIT $2)
+    RETURNING number, peers, header, content, at)
+  SELECT number, peers, header, content FROM taken WHERE at > clock_timestamp() - interval '60 seconds'`;

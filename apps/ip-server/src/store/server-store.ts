@@ -1,0 +1,67 @@
+import type { Message, ServerList } from '@filer/protocol';
+
+/** A server as the others know it. */
+export interface ServerEntry {
+  readonly id: string;
+  /** Where machines reach it, `host:port`, best first. */
+  readonly addresses: readonly string[];
+  readonly software: string;
+}
+
+export interface KnownEntry extends ServerEntry {
+  /** How long ago it renewed its lease, in ms by the database's clock; undefined when it has ended in order. */
+  readonly silentMs: number | undefined;
+  /** Whether the timers that fire once run there. */
+  readonly holdsTimers: boolean;
+}
+
+/** What came of renewing a lease. */
+export interface Beat {
+  /** The database's clock, in ms since the epoch: all servers judge times by it. */
+  readonly now: number;
+  /** Whether the timers that must fire once run at this server until the next beat. */
+  readonly holdsTimers: boolean;
+}
+
+/** Something for machines whose sessions are at another server. */
+export interface Letter {
+  readonly number: number;
+  /** Ids of the machines; empty for all who are connected there. */
+  readonly peers: readonly string[];
+  readonly message: Message;
+}
+
+/** A server whose lease was not renewed for so long is dead: its sessions are lost, and its timers move. */
+export const LEASE_MS = 15_000;
+
+/** What the servers of one network share beside the registry. Times are the database's, so a wrong clock of a server shifts none. */
+export interface ServerStore {
+  /** The database's clock, in ms since the epoch. */
+  now(): Promise<number>;
+  /** Makes a server known, or what is new of it. */
+  enter(entry: ServerEntry): Promise<void>;
+  /** Renews the lease of a server that was entered. */
+  beat(server: string): Promise<Beat>;
+  /** It ends in order: its timers are free. */
+  leave(server: string): Promise<void>;
+  /** In order of id. */
+  all(): Promise<KnownEntry[]>;
+  /** @returns whether it was known */
+  forget(server: string): Promise<boolean>;
+  /** Which servers machines may trust, as the network key has signed it. */
+  list(): Promise<ServerList | undefined>;
+  /** Keeps a list with a higher serial. @returns whether it has one */
+  saveList(list: ServerList): Promise<boolean>;
+  /** Seed of the key by which all servers of the list admit machines; made with the first question. */
+  admissionSeed(): Promise<Buffer>;
+  /**
+   * Hands a message to the servers that hold sessions of machines, but not to `from` itself.
+   *
+   * @param peers undefined for all machines @returns how many of `peers` are at other servers that live
+   */
+  post(from: string, peers: readonly string[] | undefined, message: Message): Promise<number>;
+  /** Takes what was posted to a server, oldest first. */
+  letters(server: string): Promise<Letter[]>;
+  /** Calls back when something may be new, until it is closed; connects again by itself. */
+  listen(onNews: () => void): AsyncDisposable;
+}
