@@ -26,6 +26,7 @@ function peer(name: string, more: Partial<PeerEntry> = {}): PeerEntry {
     addresses: ['192.0.2.17:10902'],
     version: '0.1.0',
     via: null,
+    server: null,
     lastHeartbeat: {
       time: new Date(NOW).toISOString(),
       uptimeMs: 0,

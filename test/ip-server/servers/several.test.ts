@@ -1,37 +1,136 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../../support/in-process.ts';
+import { runHere } from '../../support/in-process.ts';
 import { needs } from '../../support/needs.ts';
+import type { ClientHere } from '../../support/network-here.ts';
 import { PostgresCluster } from '../../support/postgres-cluster.ts';
 import type { Line } from '../../support/programs.ts';
 import { ServersHere, type ServerHere } from '../../support/servers-here.ts';
 
-let cluster: PostgresCluster;
-beforeAll(async () => void (cluster = await PostgresCluster.start()));
-afterAll(() => cluster[Symbol.asyncDispose]());
-
-function peersOf(document: Line): Line[] {
-  return document['peers'] as Line[];
-}
+type Servers = readonly [ServerHere, ServerHere, ServerHere];
 
 /** Which machines a server knows, with their states. */
 async function seenAt(server: ServerHere): Promise<string> {
-  const peers = peersOf(await server.ask('peers'));
-  return peers.map(({ name, state }) => `${String(name)} ${String(state)}`).join(', ');
+  const { peers } = await server.ask('peers');
+  return (peers as Line[]).map(({ name, state }) => `${String(name)} ${String(state)}`).join(', ');
 }
 
-describe.skipIf(needs.postgres())('several servers on one database', () => {
+/** Texts of the servers that a machine has, each as often as it has it. */
+async function heardBy(client: ClientHere): Promise<string[]> {
+  const { messages } = await client.ask('messages');
+  return (messages as Line[]).flatMap(({ text, fromServer }) => (fromServer === true ? [String(text)] : []));
+}
+
+/** Titles of all reports that a server lists. */
+async function titlesAt(server: ServerHere): Promise<string[]> {
+  const { stdout } = await server.run('reports', '--json');
+  return [...stdout.matchAll(/"title":\s*"(\w+)"/g)].map(([, title]) => title ?? '');
+}
+
+describe.skipIf(needs.postgres())('three servers on one database', () => {
+  let cluster: PostgresCluster;
+  let network: ServersHere;
+  let servers: Servers;
+  let anna: ClientHere;
+  let bob: ClientHere;
+
+  beforeAll(async () => {
+    cluster = await PostgresCluster.start();
+    network = await ServersHere.open(await cluster.freshDatabase());
+    const [a, b, c] = await network.startAll(3);
+    if (a === undefined || b === undefined || c === undefined) throw new Error('three were started');
+    servers = [a, b, c];
+    [anna, bob] = await Promise.all([network.add('anna', a), network.add('bob', a)]);
+  });
+  afterAll(async () => {
+    await network[Symbol.asyncDispose]();
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  /** The server that holds the session of a machine. */
+  async function serverOf(name: string): Promise<ServerHere> {
+    const { peers } = await servers[0].ask('peers');
+    const id = (peers as Line[]).find((peer) => peer['name'] === name)?.['server'];
+    const server = servers.find((each) => each.id === id);
+    if (server === undefined) throw new Error(`${name} is at no server`);
+    return server;
+  }
+
+  test('are listed, and one of them runs the timers', async () => {
+    for (const server of servers) {
+      const document = await server.ask('servers');
+      const listed = document['servers'] as Line[];
+      expect(listed.map(({ id, state }) => `${String(id)} ${String(state)}`)).toEqual(
+        servers.map(({ id }) => `${id} running`).toSorted(),
+      );
+      expect(listed.filter(({ here }) => here).map(({ id }) => id)).toEqual([server.id]);
+      expect(listed.filter(({ timers }) => timers)).toHaveLength(1);
+    }
+  });
+
   test('agree on who is there, whichever a machine is connected to', async () => {
-    await using network = await ServersHere.open(await cluster.freshDatabase());
-    const [a, b] = await network.startAll(2);
-    if (a === undefined || b === undefined) throw new Error('two were started');
-    const anna = await network.add('anna', a);
-    const bob = await network.add('bob', a);
-    for (const server of [a, b])
-      expect(await until(() => seenAt(server), (seen) => seen === 'anna online, bob online')).toBeTruthy();
+    for (const server of servers) await expect.poll(() => seenAt(server)).toBe('anna online, bob online');
     await anna.sees('bob');
     await bob.sees('anna');
-    expect((await a.ask('servers'))['servers']).toMatchObject(
-      [a.id, b.id].toSorted().map((id) => ({ id, state: 'running', listed: true })),
+  });
+
+  test('each hand a text to the machines of all', async () => {
+    for (const [n, server] of servers.entries()) {
+      expect(await server.ask('broadcast', `text ${n}`)).toMatchObject({ reached: 2, offline: 0 });
+      for (const client of [anna, bob])
+        await expect.poll(async () => await heardBy(client)).toContain(`text ${n}`);
+    }
+  });
+
+  test('rename a machine, whichever server is asked', async () => {
+    const key = ['--network-key', `${servers[0].home}/network-key.pem`];
+    for (const [n, server] of servers.entries()) {
+      const { code, stderr } = await server.run(
+        'rename',
+        n === 0 ? 'bob' : `bob-${n}`,
+        `bob-${n + 1}`,
+        ...key,
+      );
+      expect([code, stderr]).toEqual([0, '']);
+      for (const each of servers)
+        await expect.poll(() => seenAt(each)).toBe(`anna online, bob-${n + 1} online`);
+      await anna.sees(`bob-${n + 1}`);
+    }
+    await servers[1].run('rename', 'bob-3', 'bob', ...key);
+    await anna.sees('bob');
+  });
+
+  test('admit one machine with an invite for one that is used at all of them at once', async () => {
+    const { stdout } = await servers[0].run('invite');
+    const tries = Array.from({ length: 12 }, (_, n) =>
+      runHere('filer-client', network.home(`try-${n}`), ['join', '-', '--name', `try-${n}`], stdout.trim()),
     );
+    const codes = (await Promise.all(tries)).map(({ code }) => code);
+    expect(codes.filter((code) => code === 0)).toHaveLength(1);
+    expect(codes.filter((code) => code === 6)).toHaveLength(11);
+    const { stdout: two } = await servers[0].run('invite', '--uses', '6');
+    const named = Array.from({ length: 6 }, (_, n) =>
+      runHere('filer-client', network.home(`same-${n}`), ['join', '-', '--name', 'same'], two.trim()),
+    );
+    expect((await Promise.all(named)).filter(({ code }) => code === 0)).toHaveLength(1);
+  });
+
+  test('each take reports, which all of them list', async () => {
+    await anna.ask('report', '--title', 'one');
+    await expect.poll(() => titlesAt(servers[0])).toEqual(['one']);
+    await bob.ask('report', '--title', 'two');
+    for (const server of servers) await expect.poll(() => titlesAt(server)).toEqual(['one', 'two']);
+  });
+
+  test('a machine goes to another server when its own one ends, and knows nothing else of it', async () => {
+    const first = await serverOf('bob');
+    const others = servers.filter((each) => each !== first);
+    await first.daemon.close();
+    for (const each of others) await expect.poll(() => seenAt(each)).toContain('bob online');
+    await bob.ask('report', '--title', 'three');
+    for (const each of others) await expect.poll(() => titlesAt(each)).toEqual(['one', 'two', 'three']);
+    const [other = first] = others;
+    const { servers: listed } = await other.ask('servers');
+    expect((listed as Line[]).find(({ id }) => id === first.id)).toMatchObject({ state: 'stopped' });
+  });
   });
 });

@@ -66,7 +66,10 @@ export class ServerGroup {
     directory.onSeen = () => {
       this.#telling ??= setTimeout(() => {
         this.#telling = undefined;
-        void directory.flush().then(parts.onProblem);
+        void this.#try(async () => {
+          const problem = await directory.flush();
+          if (problem !== undefined) throw problem;
+        });
       }, TELL_MS);
     };
   }
@@ -165,7 +168,7 @@ export class ServerGroup {
       this.#parts.onProblem(undefined);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      this.#parts.onProblem(error);
+      if (!this.#isClosed) this.#parts.onProblem(error);
     }
   }
 

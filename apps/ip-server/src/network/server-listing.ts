@@ -41,7 +41,7 @@ export function signServers(
  *
  * @returns undefined when it says so already
  */
-export function listedWith(
+function listedWith(
   list: ServerList | undefined,
   server: string,
   addresses: readonly HostPort[],
@@ -92,7 +92,10 @@ export async function renewListing({
   }
   const founder = list === undefined ? (await registry.founding())?.server : undefined;
   const record = founder === undefined ? undefined : await registry.serverRecord(founder);
-  const first = record === undefined || record.server === server ? [] : [{ id: record.server, addresses: record.addresses }];
+  const first =
+    record === undefined || record.server === server
+      ? []
+      : [{ id: record.server, addresses: record.addresses }];
   const signed = signServers(networkKey, [...first, ...listed], [list, record], Date.now());
   for (const each of signed.records) await registry.saveServerRecord(each);
   await servers.saveList(signed.list);
