@@ -132,5 +132,4 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
     const { servers: listed } = await other.ask('servers');
     expect((listed as Line[]).find(({ id }) => id === first.id)).toMatchObject({ state: 'stopped' });
   });
-  });
 });
