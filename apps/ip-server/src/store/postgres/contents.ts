@@ -147,7 +147,11 @@ export class PostgresContents implements StoreContents {
   }
 }
 
-const OWN_TABLES: ReadonlySet<string> = new Set(['meta', 'counters', 'version']);
+/** The last three, and which server holds a session (`members.server`), are what running servers know of each other. */
+const OWN_TABLES: ReadonlySet<string> = new Set([
+  ...['meta', 'counters', 'version'],
+  ...['servers', 'timers', 'letters'],
+]);
 
 /** Single values that are counters here: the position of the directory, and the number of the newest report. */
 const COUNTERS = ['seq', 'report'] as const;
@@ -175,6 +179,7 @@ const COLUMNS = `
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type base ON base.oid = t.typbasetype
     LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
   WHERE c.relnamespace = '${SCHEMA_NAME}'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL ($1::text[])
+    AND (c.relname, a.attname) <> ('members', 'server')
   ORDER BY c.oid, a.attnum`;
 const PARENTS = `
   SELECT c.relname::text AS name, p.relname::text AS parent
@@ -184,7 +189,7 @@ const NUMBERED = `
   SELECT c.relname::text AS name, a.attname::text AS column, s.seq AS sequence, pg_sequence_last_value(s.seq::regclass) AS newest
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> '',
     LATERAL (SELECT pg_get_serial_sequence('${SCHEMA_NAME}.' || c.relname, a.attname) AS seq) AS s
-  WHERE c.relnamespace = '${SCHEMA_NAME}'::regnamespace`;
+  WHERE c.relnamespace = '${SCHEMA_NAME}'::regnamespace AND c.relname <> 'letters'`;
 const SET_VALUE =
   'INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value';
 const OTHERS = `
