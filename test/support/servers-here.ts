@@ -106,7 +106,7 @@ export class ServersHere implements AsyncDisposable {
 
   /** Starts a machine that has joined. */
   async startClient(name: string): Promise<ClientHere> {
-    const client = await ClientHere.start(this.home(name));
+    const client = await ClientHere.start(this.home(name), 0);
     this.#opened.push(client);
     return client;
   }
