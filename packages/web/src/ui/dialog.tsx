@@ -1,6 +1,6 @@
 import type { ComponentChildren, TargetedEvent } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { attempt } from './toasts.tsx';
+import { announce } from './toasts.tsx';
 
 interface DialogProps {
   readonly title: string;
@@ -48,26 +48,37 @@ interface AskProps {
   readonly onClose: () => void;
 }
 
-/** Asks before something is done, does it, and tells how it went. It stays open when it failed. */
+/** Asks before something is done, does it, and tells how it went. It stays open when it failed, and says why: what is behind it is hidden. */
 export function Ask({ title, children, action, isDangerous = false, done, onDo, onClose }: AskProps) {
   const [isBusy, setBusy] = useState(false);
-  const submit = (event: TargetedEvent<HTMLFormElement>): void => {
+  const [problem, setProblem] = useState<string>();
+  const submit = async (event: TargetedEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
     setBusy(true);
+    setProblem(undefined);
     const fields = new FormData(event.currentTarget);
     const typed = (name: string): string => {
       const value = fields.get(name);
       return typeof value === 'string' ? value : '';
     };
-    void attempt(() => onDo(typed), done).then((isDone) => {
-      setBusy(false);
-      if (isDone) onClose();
-    });
+    try {
+      await onDo(typed);
+      if (done !== undefined) announce(done);
+      onClose();
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+    setBusy(false);
   };
   return (
     <Dialog title={title} onClose={onClose}>
-      <form onSubmit={submit}>
+      <form onSubmit={(event) => void submit(event)}>
         {children}
+        {problem !== undefined && (
+          <p class="notice bad" role="alert">
+            {problem}
+          </p>
+        )}
         <footer>
           <button type="button" onClick={onClose}>
             Cancel
