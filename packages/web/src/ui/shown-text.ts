@@ -20,7 +20,7 @@ interface Drawn {
 
 /** Has every text of the page drawn like that, and every name that is seen or heard of an element. */
 export function showMisleading(): void {
-  const { vnode: others } = options;
+  const others = options.vnode?.bind(options);
   options.vnode = (vnode) => {
     show(vnode);
     others?.(vnode);
