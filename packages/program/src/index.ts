@@ -167,7 +167,7 @@ export { readClocks } from './machine-clocks.ts';
 export { KeptClock, parseTrust } from './kept-clock.ts';
 export { keepHeapSmall } from './small-heap.ts';
 export { openHttp } from './http/open-http.ts';
-export type { HttpListen, HttpOptions, HttpService } from './http/http-options.ts';
+export type { HttpListen, HttpOptions, HttpService, HttpTls } from './http/http-options.ts';
 export { digestOfToken, newToken, type Tokens } from './http/access.ts';
 export { SESSION_MS } from './http/limits.ts';
 export type { Route, RouteRequest } from './http/route.ts';

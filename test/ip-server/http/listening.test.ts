@@ -1,12 +1,15 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { createWebCertificate } from '@filer/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { httpListen } from '../../../apps/ip-server/src/http/http-settings.ts';
 import { readConfiguration, resolveHome } from '@filer/program';
 import { SETTINGS } from '../../../apps/ip-server/src/settings.ts';
+import { freshFolder } from '../../support/ip-server.ts';
 import { openApi, type Api } from './api.ts';
 
 /** A request over TLS whose certificate no one has signed. */
@@ -133,4 +136,33 @@ test('a certificate and its key belong together', async () => {
   const both = { ...settings, httpKey: '/nowhere/key.pem' };
   await expect(httpListen(both, home)).rejects.toMatchObject({ code: 'path-unreadable' });
   expect(await httpListen({ ...settings, httpPort: 'off' }, home)).toBeUndefined();
+});
+
+test('a certificate whose files change is served without a restart, and one that cannot be is named', async () => {
+  const folder = await freshFolder();
+  const [httpCert, httpKey] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const made = async () => {
+    const { cert, key } = await createWebCertificate(['localhost'], Date.now());
+    await Promise.all([writeFile(httpCert, cert), writeFile(httpKey, key)]);
+    return new X509Certificate(cert).fingerprint256;
+  };
+  const first = await made();
+  const api = await openApi({ httpCert, httpKey });
+  const { certificate } = api.network.server.http;
+  const served = async () => (await overTls(api, '/healthz', ['host: localhost'])).fingerprint;
+  expect(await served()).toBe(first);
+
+  const second = await made();
+  await certificate?.check();
+  expect([second === first, await served()]).toEqual([false, second]);
+  expect((await api.network.askServer('status'))['certificate']).toMatchObject({ problem: null });
+
+  await writeFile(httpKey, 'no key');
+  await certificate?.check();
+  expect(await served()).toBe(second);
+  const { certificate: told } = await api.network.askServer('status');
+  expect(told).toMatchObject({ problem: expect.stringContaining('--http-key') });
+  await made();
+  await certificate?.check();
+  expect(certificate?.problem).toBeUndefined();
 });

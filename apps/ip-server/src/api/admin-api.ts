@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { formatHostPort, signText, type Broadcasted, type ToldTransfer } from '@filer/protocol';
-import type { EventRing, Home } from '@filer/program';
+import { iso, type EventRing, type Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { TestedAlarm } from '../alarms/alarms.ts';
 import type { Overview } from '../daemon/overview.ts';
@@ -82,7 +82,15 @@ export interface NetworkSide {
 
 export interface NetworkStatus extends Pick<
   StatusDocument,
-  'running' | 'version' | 'pid' | 'uptimeMs' | 'listen' | 'http' | 'connections' | 'storeProblem'
+  | 'running'
+  | 'version'
+  | 'pid'
+  | 'uptimeMs'
+  | 'listen'
+  | 'http'
+  | 'certificate'
+  | 'connections'
+  | 'storeProblem'
 > {
   /** Why the last alarm was not delivered. */
   readonly alarmProblem: string | null;
@@ -157,6 +165,10 @@ function statusOf({
     uptimeMs: Date.now() - startedAt,
     listen: formatHostPort(listened),
     http: http.url ?? null,
+    certificate:
+      http.certificate === undefined
+        ? null
+        : { endsAt: iso(http.certificate.endsAt), problem: http.certificate.problem ?? null },
     connections: network.messengers.size,
     storeProblem: health.problem?.message ?? null,
     alarmProblem: alarms.problem ?? null,

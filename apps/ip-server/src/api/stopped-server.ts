@@ -118,6 +118,7 @@ const STOPPED_NETWORK: NetworkSide = {
     uptimeMs: null,
     listen: null,
     http: null,
+    certificate: null,
     connections: 0,
     storeProblem: null,
     alarmProblem: null,

@@ -25,6 +25,7 @@ function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
     ['network', network],
     ['addresses', addresses.join(' ')],
     ...(running ? [['dashboard', status.http ?? 'off'] as const] : []),
+    ...certificateFacts(status.certificate),
     ['machines', `${members}, ${online} online${lateWords(status)}`],
     ...alarmFacts(status.alarms),
     [
@@ -40,6 +41,15 @@ function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
       `${status.store.engine} ${whereWords(status.store, output)}, ${bytesWords(status.store.bytes)}`,
     ],
     ...(problem === null ? [] : [['', `FAILS: ${problem}`] as const]),
+  ];
+}
+
+function certificateFacts(certificate: StatusDocument['certificate']): Fact[] {
+  if (certificate === null) return [];
+  const { endsAt, problem } = certificate;
+  return [
+    ['certificate', `until ${endsAt.slice(0, 10)}`],
+    ...(problem === null ? [] : [['', `ATTENTION: ${problem}`] as const]),
   ];
 }
 

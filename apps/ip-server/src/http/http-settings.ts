@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { FilerError, isLoopback, messageOf } from '@filer/protocol';
-import type { Home, HttpListen } from '@filer/program';
+import type { Home, HttpListen, HttpTls } from '@filer/program';
 import type { ServerSettings } from '../settings.ts';
 import { ownCertificate } from './own-certificate.ts';
 
@@ -10,8 +10,13 @@ const DEFAULT_HTTP_PORT = 10_980;
 
 export interface ServedAt {
   readonly listen: HttpListen;
-  /** SHA-256 of the certificate that the server has made itself, for people to compare. */
-  readonly fingerprint: string | undefined;
+  /** With TLS. */
+  readonly certificate?: {
+    /** Whether the server has made it itself: people compare its fingerprint. */
+    readonly isOwn: boolean;
+    /** Reads it again, or makes the own one again. @throws FilerError `configuration-invalid`, of files */
+    readonly load: () => Promise<HttpTls>;
+  };
 }
 
 /**
@@ -30,14 +35,18 @@ export async function httpListen(settings: ServerSettings, home: Home): Promise<
     names: httpName,
     proxies: httpProxy,
   };
-  if (httpCert !== undefined && httpKey !== undefined) {
-    const tls = { cert: await fileOf(httpCert, '--http-cert'), key: await fileOf(httpKey, '--http-key') };
-    checkPair(tls);
-    return { listen: { ...where, tls }, fingerprint: undefined };
-  }
-  if (isOwnMachine(httpHost) || httpProxy.length > 0) return { listen: where, fingerprint: undefined };
-  const { fingerprint, ...tls } = await ownCertificate(home, [...httpName, httpHost]);
-  return { listen: { ...where, tls }, fingerprint };
+  const isGiven = httpCert !== undefined && httpKey !== undefined;
+  if (!isGiven && (isOwnMachine(httpHost) || httpProxy.length > 0)) return { listen: where };
+  const load = isGiven
+    ? () => pairOf(httpCert, httpKey)
+    : () => ownCertificate(home, [...httpName, httpHost]);
+  return { listen: { ...where, tls: await load() }, certificate: { isOwn: !isGiven, load } };
+}
+
+async function pairOf(certFile: string, keyFile: string): Promise<HttpTls> {
+  const tls = { cert: await fileOf(certFile, '--http-cert'), key: await fileOf(keyFile, '--http-key') };
+  checkPair(tls);
+  return tls;
 }
 
 function isOwnMachine(host: string): boolean {

@@ -18,7 +18,11 @@ import type { AuditLog } from './audit-log.ts';
 import { httpListen } from './http-settings.ts';
 import { Metrics, type Measured } from './metrics.ts';
 import { monitorRoutes } from './monitor-routes.ts';
+import { ServedCertificate } from './served-certificate.ts';
 import type { ServerTokens } from './server-tokens.ts';
+
+/** The files of a certificate are looked at so often, in ms: who renews it does not wait long. */
+const CERTIFICATE_LOOK_MS = 60_000;
 
 export interface ServerHttpParts {
   readonly home: Home;
@@ -47,7 +51,9 @@ export class ServerHttp {
   readonly #parts: ServerHttpParts;
   #service: HttpService | undefined;
   #metrics: Metrics | undefined;
-  #fingerprint: string | undefined;
+  #certificate: ServedCertificate | undefined;
+  #isOwn = false;
+  #looks: NodeJS.Timeout | undefined;
 
   constructor(parts: ServerHttpParts) {
     this.#parts = parts;
@@ -65,7 +71,12 @@ export class ServerHttp {
 
   /** SHA-256 of the certificate that the server has made itself. */
   get fingerprint(): string | undefined {
-    return this.#fingerprint;
+    return this.#isOwn ? this.#certificate?.fingerprint : undefined;
+  }
+
+  /** What is served with TLS; undefined without. */
+  get certificate(): ServedCertificate | undefined {
+    return this.#certificate;
   }
 
   /** @throws FilerError `port-in-use` for a port that was asked for, `address-unusable`, `usage` */
@@ -92,11 +103,26 @@ export class ServerHttp {
       onFault: (why) => log.error('a request failed for a fault of this program', { why }),
       onDenied: (caller, path) => void this.#denied(audit.denied(caller, path.replace(/^\/(api\/)?/, ''))),
     };
-    this.#service = await openOrElse(options, settings.httpPort === undefined);
-    this.#fingerprint = served.fingerprint;
+    const service = await openOrElse(options, settings.httpPort === undefined);
+    this.#service = service;
+    const { tls } = served.listen;
+    if (served.certificate === undefined || tls === undefined) return;
+    const { isOwn, load } = served.certificate;
+    const certificate = new ServedCertificate({
+      tls,
+      load,
+      renew: (newer) => service.renew(newer),
+      log,
+      now: Date.now,
+    });
+    this.#certificate = certificate;
+    this.#isOwn = isOwn;
+    this.#looks = setInterval(() => void certificate.check(), CERTIFICATE_LOOK_MS);
+    await certificate.check();
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#looks);
     await this.#service?.close();
     this.#metrics?.close();
   }

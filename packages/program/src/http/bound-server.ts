@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import { listenError, type HostPort } from '@filer/protocol';
 import { boundConnections } from './connections.ts';
-import type { HttpListen } from './http-options.ts';
+import type { HttpListen, HttpTls } from './http-options.ts';
 import {
   HTTP_CLOSE_MS,
   HTTP_HEADERS_MS,
@@ -11,6 +11,8 @@ import {
   MAX_HTTP_HEADER_BYTES,
   MAX_HTTP_HEADERS,
 } from './limits.ts';
+
+const TLS_BOUNDS = { minVersion: 'TLSv1.2' } as const;
 
 /** Node's server for HTTP, with or without TLS, with bounds for what comes before a request is known. */
 export class BoundServer {
@@ -34,10 +36,7 @@ export class BoundServer {
     this.#server =
       tls === undefined
         ? createServer(times, handle)
-        : createTlsServer(
-            { ...times, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HTTP_HEADERS_MS },
-            handle,
-          );
+        : createTlsServer({ ...times, ...tls, ...TLS_BOUNDS, handshakeTimeout: HTTP_HEADERS_MS }, handle);
     this.#server.maxHeadersCount = MAX_HTTP_HEADERS;
     this.#server.timeout = HTTP_SILENT_MS;
     boundConnections(this.#server, proxies);
@@ -62,6 +61,11 @@ export class BoundServer {
         resolve();
       });
     });
+  }
+
+  /** For connections from now on. */
+  renew(tls: HttpTls): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ ...tls, ...TLS_BOUNDS });
   }
 
   /** Answers that are on their way have a moment; then their connections end. */

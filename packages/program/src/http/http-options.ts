@@ -5,13 +5,19 @@ import type { EventSource, StreamTimes } from './event-stream.ts';
 import type { ServedContract } from './open-api.ts';
 import type { Route } from './route.ts';
 
+/** Key and certificate, PEM. */
+export interface HttpTls {
+  readonly key: string;
+  readonly cert: string;
+}
+
 /** Where and how a program is reached over HTTP. */
 export interface HttpListen {
   readonly host: string;
   /** 0 for any that is free. */
   readonly port: number;
-  /** Key and certificate, PEM. @default plain HTTP */
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+  /** @default plain HTTP */
+  readonly tls?: HttpTls | undefined;
   /** Names by which it is called, beside localhost and its own addresses. */
   readonly names?: readonly string[] | undefined;
   /** Addresses of proxies that end TLS in front of it, and say who asks. */
@@ -59,6 +65,8 @@ export interface HttpService {
   /** How a browser on this machine gets there. */
   readonly url: string;
   readonly told: HttpTold;
+  /** Another certificate for connections from now on; of a service that was opened with one. @throws Error of OpenSSL */
+  renew(tls: HttpTls): void;
   /** Ends what is in work, and every stream. May be called twice. */
   close(): Promise<void>;
 }

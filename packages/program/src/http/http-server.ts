@@ -12,7 +12,7 @@ import { compressed } from './compression.ts';
 import { streamEvents } from './event-stream.ts';
 import { hostRefusal, SECURITY_HEADERS, siteRefusal, typeRefusal } from './guards.ts';
 import { failureAnswer, refusal } from './http-failure.ts';
-import type { HttpOptions, HttpService, HttpTold } from './http-options.ts';
+import type { HttpOptions, HttpService, HttpTls, HttpTold } from './http-options.ts';
 import { jsonBody } from './json-body.ts';
 import { openApiDocument, remoteMethods } from './open-api.ts';
 import { Pages } from './pages.ts';
@@ -63,6 +63,10 @@ export class HttpServer implements HttpService {
 
   get told(): HttpTold {
     return this.#authorizer.told;
+  }
+
+  renew(tls: HttpTls): void {
+    this.#server.renew(tls);
   }
 
   close(): Promise<void> {

@@ -42,6 +42,14 @@ const statusDocument = v.object({
   addresses: arrayOf(v.string()),
   /** Where the dashboard and the API are; null while stopped, and with --http-port off. */
   http: v.nullable(v.string()),
+  /** What the dashboard is served with; null while stopped, and without TLS. */
+  certificate: v.nullable(
+    v.object({
+      endsAt: time,
+      /** That it ends soon, or that a newer one cannot be served; null otherwise. */
+      problem: v.nullable(v.string()),
+    }),
+  ),
   members: v.number(),
   online: v.number(),
   connections: v.number(),
