@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { ClosingReporter } from './test/support/closing-reporter.ts';
 import { RunReport } from './test/support/run-report.ts';
+import { SlowFirst } from './test/support/slow-first.ts';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -34,8 +35,9 @@ export default defineConfig(({ mode }) => {
       exclude: [...configDefaults.exclude, ...(long ? [] : [LONG]), ...(postgres ? [OF_ONE_ENGINE] : [])],
       globalSetup: postgres ? ['test/support/postgres-run.ts'] : [],
       passWithNoTests: long,
-      // Most tests wait for other processes and for disks: one file at a time leaves two cores idle.
-      maxWorkers: Math.max(2, availableParallelism() - 1),
+      // Most tests wait for other processes and for disks: as many files as cores leave a third of them idle.
+      maxWorkers: Math.max(3, availableParallelism() - 1),
+      sequence: { sequencer: SlowFirst },
       // A worker runs one file after the other: a third of all the work was to import the same modules for each.
       isolate: long,
       // A limit only ends what hangs: a busy machine takes many times as long as a quiet one.

@@ -25,7 +25,7 @@ class Echo extends Server {
   }
 }
 
-describe.each(WIRES)('$name', (wire) => {
+describe.concurrent.each(WIRES)('$name', (wire) => {
   const open = async (
     server: Server,
     options?: Parameters<Server['open']>[1],
