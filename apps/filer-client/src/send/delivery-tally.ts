@@ -15,6 +15,9 @@ const STEP_BYTES = 16 * 1024 * 1024;
  */
 const MAX_TIMES_SENT = 10;
 
+/** Of folders, files that are known by their paths when they are told again; of a larger folder the others are counted. */
+const MAX_KNOWN_PATHS = 10_000;
+
 /** Counts what becomes of the files for one recipient, over several connections: nothing twice. */
 export class DeliveryTally {
   readonly #before: VerifiedBefore;
@@ -25,6 +28,8 @@ export class DeliveryTally {
   #inFoldersFailed = 0;
   /** What was delivered or there of what is in folders: on the next connection it is there already. */
   #settledInFolders: number;
+  /** Of them, those whose paths are known: receipts may be lost in the middle, so that the others are not the first ones. */
+  readonly #knownInFolders = new Set<string>();
   #toldAgain = 0;
   #sent = 0;
   #skipped = 0;
@@ -74,7 +79,7 @@ export class DeliveryTally {
     this.#inFolders = [];
     this.#inFoldersFailed = 0;
     this.#leftOut = 0;
-    this.#toldAgain = this.#settledInFolders;
+    this.#toldAgain = this.#settledInFolders - this.#knownInFolders.size;
   }
 
   onTheWay(bytesSent: number, bytesTotal: number): void {
@@ -89,12 +94,18 @@ export class DeliveryTally {
   }
 
   /** @returns whether it is news: false for what was counted before a connection was lost */
-  settled(status: 'delivered' | 'skipped', isNamed: boolean, isKept: boolean): boolean {
-    if (!isNamed && status === 'skipped' && this.#toldAgain > 0) {
-      this.#toldAgain--;
-      return false;
+  settled(path: string, status: 'delivered' | 'skipped', isNamed: boolean, isKept: boolean): boolean {
+    if (!isNamed && status === 'skipped') {
+      if (this.#knownInFolders.has(path)) return false;
+      if (this.#toldAgain > 0) {
+        this.#toldAgain--;
+        return false;
+      }
     }
-    if (!isNamed) this.#settledInFolders++;
+    if (!isNamed) {
+      this.#settledInFolders++;
+      if (this.#knownInFolders.size < MAX_KNOWN_PATHS) this.#knownInFolders.add(path);
+    }
     if (status === 'delivered') this.#sent++;
     else this.#skipped++;
     if (isKept) this.#kept++;

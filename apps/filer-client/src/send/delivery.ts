@@ -236,7 +236,7 @@ export class Delivery {
       const failure = { path, code: code ?? 'internal', message: message ?? 'failed' };
       this.#tally.failed(failure, isNamed);
       emit({ ...outcome, code: failure.code, message: failure.message });
-    } else if (this.#tally.settled(status, isNamed, kept)) {
+    } else if (this.#tally.settled(path, status, isNamed, kept)) {
       emit({ ...outcome, code: null, message: null });
     }
   }
