@@ -6,6 +6,8 @@
  *        └───► d (a leaf)           a leaf is no holder
  */
 
+/** How often `tick` is called, in ms. */
+export const LOOK_EVERY_MS = 1_000;
 /** A recipient that was not heard of for so long has stopped, in ms: the others are to wait 5 s at most, its notice included. */
 const UNHEARD_MS = 3_500;
 /** A recipient that gets nothing of a holder that has more, for so long, in ms. */
@@ -59,6 +61,7 @@ interface Stand {
 /** Directs the recipients of one job. */
 export class RelayPlan {
   readonly #stands = new Map<string, Stand>();
+  #lookedAt: number | undefined;
   /** What the fastest has got in a second, at most. */
   #bestRate = 0;
   /** Holders that were too slow for those behind them. */
@@ -186,6 +189,7 @@ export class RelayPlan {
   /** Looks for what holds others up. For once a second. */
   tick(now: number): readonly Move[] {
     const moves: Move[] = [];
+    this.#forgiveSleep(now);
     for (const stand of this.#stands.values()) this.#sample(stand, now);
     for (const stand of [...this.#stands.values()]) {
       if (stand.isDone || !this.#stands.has(stand.member.id)) continue;
@@ -193,6 +197,19 @@ export class RelayPlan {
       else moves.push(...this.#judge(stand, now));
     }
     return moves;
+  }
+
+  /** While the sender itself stood still, it heard of no one. */
+  #forgiveSleep(now: number): void {
+    const asleepMs = now - (this.#lookedAt ?? now) - LOOK_EVERY_MS;
+    this.#lookedAt = now;
+    if (asleepMs < LOOK_EVERY_MS) return;
+    for (const stand of this.#stands.values()) {
+      stand.movedAt += asleepMs;
+      stand.heardAt += asleepMs;
+      stand.since += asleepMs;
+      stand.samples = [];
+    }
   }
 
   #sample(stand: Stand, now: number): void {

@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { holderMessage, passOnMessage, PASS_ON_FROM_BYTES } from '@filer/protocol';
 import { send } from '../wire/channel.ts';
 import { RelayLane, type LaneOptions, type Race } from './relay-lane.ts';
-import { RelayPlan, type Move, type RelayMember } from './relay-plan.ts';
-
-/** How often the recipients are looked at, in ms: with what a plan waits, a fault is dealt with in less than 5 s. */
-const LOOK_EVERY_MS = 1_000;
+import { LOOK_EVERY_MS, RelayPlan, type Move, type RelayMember } from './relay-plan.ts';
 
 /** What one recipient got of another. */
 export interface Via {

@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  blockMessage,
+  carryMessage,
+  createKeyPair,
+  FilerError,
+  wantedMessage,
+  type KeyPair,
+  type Messenger,
+} from '@filer/protocol';
+import {
+  HeldBlocks,
+  receiveFiles,
+  RelayRace,
+  sendFiles,
+  serveBlocks,
+  type ReceiverPassing,
+  type SendOutcome,
+  type Via,
+} from '@filer/transfer';
+import { expect, onTestFinished, test } from 'vitest';
+import { connected, freshFolder } from './two-ends.ts';
+
+const MiB = 1024 * 1024;
+
+/** What a holder does with the connection of one who was sent to it. */
+type Holds = (messenger: Messenger, held: HeldBlocks) => Promise<void>;
+
+const honest: Holds = (messenger, held) =>
+  serveBlocks(messenger, { held, signal: AbortSignal.timeout(60_000) });
+
+interface Racer {
+  readonly keys: KeyPair;
+  readonly inbox: string;
+  readonly outcome: Promise<SendOutcome>;
+}
+
+/** A sender and its recipients, whose connections to each other are made by the test. */
+class Race {
+  readonly race = new RelayRace(1);
+  readonly folder: string;
+  readonly #sender = createKeyPair();
+  readonly #network = createKeyPair().id;
+  readonly #racers = new Map<string, { readonly held: HeldBlocks; readonly tokens: Map<string, string> }>();
+  readonly #holds = new Map<string, Holds>();
+  /** No content goes from the sender before everyone has begun. */
+  readonly #begun = Promise.withResolvers<void>();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async open(files: Readonly<Record<string, Buffer>>): Promise<Race> {
+    const race = new Race(await freshFolder());
+    for (const [name, content] of Object.entries(files)) await writeFile(join(race.folder, name), content);
+    onTestFinished(() => race.race[Symbol.dispose]());
+    return race;
+  }
+
+  /** A recipient begins. @param holds what it does for those behind it */
+  async enter(files: readonly string[], holds: Holds = honest, passes = true): Promise<Racer> {
+    const { dialler, accepter } = await connected();
+    const keys = createKeyPair();
+    const inbox = await freshFolder();
+    const held = new HeldBlocks();
+    onTestFinished(() => held.close());
+    this.#racers.set(keys.id, { held, tokens: new Map() });
+    this.#holds.set(keys.id, holds);
+    const passing: ReceiverPassing = {
+      held,
+      open: (peer) => this.#dial(peer),
+      grant: (peer, token) => void this.#racers.get(keys.id)?.tokens.set(token, peer),
+    };
+    const accepted = Promise.withResolvers<void>();
+    const common = { network: this.#network, senderId: this.#sender.id };
+    void receiveFiles(accepter, {
+      ...common,
+      keyPair: keys,
+      inbox,
+      folder: '',
+      sync: false,
+      ...(passes ? { passing } : {}),
+    }).then(() => accepter.close());
+    const outcome = sendFiles(dialler, {
+      ...common,
+      receiverId: keys.id,
+      files: files.map((name) => ({ file: join(this.folder, name), name })),
+      relay: { race: this.race, member: { id: keys.id, passes } },
+      accepted: () => accepted.resolve(),
+      limit: { pieceBytes: Infinity, take: () => this.#begun.promise },
+    }).finally(() => dialler.close());
+    await accepted.promise;
+    return { keys, inbox, outcome };
+  }
+
+  /** Everyone has begun. @throws unless each has everything */
+  async end(racers: readonly Racer[], files: Readonly<Record<string, Buffer>>): Promise<void> {
+    this.#begun.resolve();
+    for (const { outcome, inbox } of racers) {
+      expect(await outcome).toMatchObject({ ok: true });
+      for (const [name, content] of Object.entries(files))
+        expect((await readFile(join(inbox, name))).equals(content)).toBe(true);
+    }
+  }
+
+  async #dial(peer: string): Promise<Messenger> {
+    const holder = this.#racers.get(peer);
+    const holds = this.#holds.get(peer);
+    if (holder === undefined || holds === undefined) throw new FilerError('peer-unreachable', 'it is gone');
+    const { dialler, accepter } = await connected();
+    void this.#serve(accepter, holder, holds).catch(() => accepter.close());
+    return dialler;
+  }
+
+  async #serve(
+    messenger: Messenger,
+    { held, tokens }: { readonly held: HeldBlocks; readonly tokens: ReadonlyMap<string, string> },
+    holds: Holds,
+  ): Promise<void> {
+    const first = await messenger[Symbol.asyncIterator]().next();
+    if (first.done === true) return;
+    const { token } = carryMessage.parse(first.value);
+    expect(token).toHaveLength(43);
+    expect(tokens.size).toBeGreaterThan(0);
+    await holds(messenger, held);
+    await messenger.close();
+  }
+
+  via({ keys }: Racer): readonly Via[] {
+    return this.race.via(keys.id);
+  }
+}
+
+function sumOf(via: readonly Via[]): number {
+  return via.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+test('a large file and many small ones are passed down a chain, each content sent once', async () => {
+  const files: Record<string, Buffer> = { large: randomBytes(3 * MiB + 5), empty: Buffer.alloc(0) };
+  for (let n = 0; n < 40; n++) files[`small-${n}`] = randomBytes(20_000 + n);
+  const race = await Race.open(files);
+  const names = Object.keys(files);
+
+  const first = await race.enter(names);
+  const second = await race.enter(names);
+  const third = await race.enter(names);
+
+  await race.end([first, second, third], files);
+  expect(sumOf(race.via(first))).toBe(0);
+  expect(race.via(second).map(({ peer }) => peer)).toEqual([first.keys.id]);
+  expect(race.via(third).map(({ peer }) => peer)).toEqual([second.keys.id]);
+});
+
+test('a recipient gets no wrong byte of a holder that gives other blocks, and is served all the same', async () => {
+  const files = { large: randomBytes(3 * MiB) };
+  const race = await Race.open(files);
+  let asked = 0;
+  const lies: Holds = async (messenger) => {
+    for await (const message of messenger)
+      for (const block of wantedMessage.parse(message).digests) {
+        asked++;
+        for (let offset = 0; offset < MiB; offset += 65_536)
+          await messenger.send(
+            blockMessage.formatHeader({ block, offset, size: MiB }),
+            Buffer.alloc(65_536, 'x'),
+          );
+      }
+  };
+
+  const liar = await race.enter(['large'], lies);
+  const other = await race.enter(['large']);
+
+  await race.end([liar, other], files);
+  expect(asked).toBeGreaterThan(0);
+  expect(sumOf(race.via(other))).toBe(0);
+});
+
+test.each<[string, Holds]>([
+  ['closes at once', (messenger) => messenger.close()],
+  ['answers with what it must not say', async (messenger) => messenger.send({ type: 'nonsense' })],
+  [
+    'sends a block that is too short',
+    async (messenger) => {
+      const next = await messenger[Symbol.asyncIterator]().next();
+      if (next.done === true) return;
+      const [block = ''] = wantedMessage.parse(next.value).digests;
+      await messenger.send(blockMessage.formatHeader({ block, offset: 0, size: 5 }), Buffer.from('hello'));
+    },
+  ],
+])('a holder that %s is replaced by the sender', async (_, holds) => {
+  const files = { large: randomBytes(3 * MiB), small: randomBytes(5_000) };
+  const race = await Race.open(files);
+
+  const first = await race.enter(['large', 'small'], holds);
+  const second = await race.enter(['large', 'small']);
+  const third = await race.enter(['large', 'small']);
+
+  await race.end([first, second, third], files);
+});
+
+test('a recipient that does not pass on is served by the sender, and named to no one', async () => {
+  const files = { large: randomBytes(2 * MiB) };
+  const race = await Race.open(files);
+
+  const alone = await race.enter(['large'], honest, false);
+  const first = await race.enter(['large']);
+  const second = await race.enter(['large']);
+
+  await race.end([alone, first, second], files);
+  expect(race.via(alone)).toEqual([]);
+  expect(race.via(first)).toEqual([]);
+  expect(race.via(second).map(({ peer }) => peer)).toEqual([first.keys.id]);
+});
+
+test('a holder hands on no block whose file was changed since, nor one that came in another transfer', async () => {
+  const { dialler, accepter } = await connected();
+  const folder = await freshFolder();
+  const file = join(folder, 'file');
+  await writeFile(file, 'other content');
+  const held = new HeldBlocks();
+  const block = `blake3:${'ab'.repeat(32)}`;
+  held.placed(0, file, block, 13, true);
+  const serving = serveBlocks(accepter, { held, signal: AbortSignal.timeout(10_000) });
+
+  await dialler.send({ type: 'wanted' }, Buffer.from('ab'.repeat(32), 'hex'));
+  const answer = await dialler[Symbol.asyncIterator]().next();
+
+  expect(answer.value).toMatchObject({ header: { type: 'no-block', block } });
+  await dialler.close();
+  await serving;
+});
