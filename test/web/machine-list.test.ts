@@ -4,6 +4,7 @@ import {
   filtered,
   groupsOf,
   inOrder,
+  movedIn,
   STANDINGS,
   type Standing,
 } from '../../packages/web/src/dashboard/machine-list.ts';
@@ -53,4 +54,16 @@ test('a group has the light of its worst machine, and how many of its members ar
     { name: 'edge', online: 0, members: 2, standing: 'missing' },
     { name: 'lab', online: 1, members: 2, standing: 'missing' },
   ]);
+});
+
+test('one machine that comes into trouble is one that changed, wherever it stood', () => {
+  const many = Array.from({ length: 20 }, (_, index) => machine(`m-${index + 10}`, 'online'));
+  const last = { ...machine('m-99', 'online'), standing: 'missing' as const };
+
+  expect(movedIn(many)).toBe(0);
+  expect(movedIn([...many, last])).toBe(1);
+  expect(movedIn([last, ...many])).toBe(0);
+  expect(movedIn([...many.slice(0, 5), last, ...many.slice(5), machine('anna', 'offline')])).toBe(2);
+  expect(movedIn(many.toReversed())).toBe(19);
+  expect(movedIn([])).toBe(0);
 });

@@ -17,9 +17,9 @@ afterAll(() => api.close());
 
 const codeOf = (body: string): unknown =>
   (JSON.parse(body) as { readonly error?: { readonly code: string } }).error?.code;
-const nameOf = async (peer: string): Promise<unknown> => {
+const nameOf = async (peer: string) => {
   const { peers } = await api.network.askServer('peers');
-  return (peers as { name: string; groups: string[] }[]).find(({ name }) => name === peer);
+  return (peers as { id: string; name: string; groups: string[] }[]).find(({ name }) => name === peer);
 };
 
 describe('with the network key at the server', () => {
@@ -65,11 +65,17 @@ describe('with the network key at the server', () => {
   });
 
   test('machines that are removed at the same time are all removed', async () => {
+    const dora = await nameOf('dora');
     const answers = await Promise.all(
-      ['carl', 'dora', 'anne'].map((peer) => api.post('/api/member-remove', admin, { peer })),
+      ['carl', dora?.id, 'anne'].map((peer) => api.post('/api/member-remove', admin, { peer })),
     );
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await nameOf('carl')).toBeUndefined();
+    const { entries } = await api.network.askServer('audit');
+    expect(entries).toContainEqual(
+      expect.objectContaining({ action: 'member-remove', target: dora?.id, machine: 'dora' }),
+    );
+    expect(entries).toContainEqual(expect.objectContaining({ target: 'carl', machine: null }));
   });
 });
 

@@ -8,7 +8,7 @@ type Methods = typeof tokenMethods;
 
 /** The methods of tokens and of what was done with them. */
 export function tokenHandlers(api: AdminApi): Handlers<{ [K in keyof Methods]: TypesOf<Methods[K]> }> {
-  const { tokens, auditStore, network } = api;
+  const { tokens, auditStore, network, directory } = api;
   return {
     tokenAdd: async ({ name, role, expiresMs }) => {
       const { token, stored } = await tokens.add(name, role, expiresMs);
@@ -20,7 +20,7 @@ export function tokenHandlers(api: AdminApi): Handlers<{ [K in keyof Methods]: T
       return { id, name, role };
     },
     audit: async ({ limit, before }) => ({
-      entries: (await auditStore.last(limit, before)).map(auditDocument),
+      entries: (await auditStore.last(limit, before)).map((entry) => auditDocument(entry, directory)),
     }),
   };
 }
@@ -36,9 +36,14 @@ function tokenEntry({ id, name, role, createdAt, expiresAt, usedAt }: StoredToke
   };
 }
 
-function auditDocument({ result, endedAt, time, ...entry }: AuditEntry): AuditDocument {
+function auditDocument(
+  { result, endedAt, time, ...entry }: AuditEntry,
+  directory: AdminApi['directory'],
+): AuditDocument {
+  const machine = entry.target.split(' ').flatMap((word) => directory.get(word)?.membership.name ?? [])[0];
   return {
     ...entry,
+    machine: machine ?? null,
     time: iso(time),
     result: result ?? null,
     endedAt: endedAt === undefined ? null : iso(endedAt),

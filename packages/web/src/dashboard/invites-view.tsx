@@ -2,10 +2,12 @@ import { useState } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { Ask } from '../ui/dialog.tsx';
 import { useDocument } from '../ui/document.ts';
-import { Reading } from '../ui/reading.tsx';
 import { may } from '../ui/session.ts';
-import { Scrolled } from '../ui/scrolled.tsx';
 import { api } from './api.ts';
+import { Listing } from './listing.tsx';
+
+const ACTIONS = <span class="sr-only">Actions</span>;
+const COLUMNS = ['Invite', 'State', 'Used', 'Groups', 'Expires', 'Joined with it', ACTIONS];
 
 /** Invites that were made, and who joined with each. */
 export function InvitesView() {
@@ -13,58 +15,39 @@ export function InvitesView() {
   const read = useDocument('invites', ['invite', 'peer'], (signal) => api.read('inviteList', {}, { signal }));
   return (
     <>
-      <Reading read={read.value}>
-        {({ invites }) =>
-          invites.length === 0 ? (
-            <p class="empty">No invite was made.</p>
-          ) : (
-            <Scrolled label="Invites">
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Invite</th>
-                    <th scope="col">State</th>
-                    <th scope="col">Used</th>
-                    <th scope="col">Groups</th>
-                    <th scope="col">Expires</th>
-                    <th scope="col">Joined with it</th>
-                    <th scope="col">
-                      <span class="sr-only">Actions</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {invites.toReversed().map(({ id, state, used, uses, groups, expiresAt, members }) => (
-                    <tr key={id}>
-                      <th scope="row" class="mono">
-                        {id}
-                      </th>
-                      <td>
-                        <span class={`light ${state === 'open' ? 'good' : 'idle'}`}>{state}</span>
-                      </td>
-                      <td>
-                        {used}/{uses}
-                      </td>
-                      <td>{groups.map((group) => `@${group}`).join(' ')}</td>
-                      <td>
-                        <Ago at={expiresAt} />
-                      </td>
-                      <td>{members.join(', ')}</td>
-                      <td>
-                        {state === 'open' && may('admin') && (
-                          <button type="button" aria-label={`Revoke ${id}`} onClick={() => setRevoking(id)}>
-                            Revoke
-                          </button>
-                        )}
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </Scrolled>
-          )
-        }
-      </Reading>
+      <Listing
+        read={read.value}
+        rows={({ invites }) => invites}
+        label="Invites"
+        columns={COLUMNS}
+        none="No invite was made."
+      >
+        {({ id, state, used, uses, groups, expiresAt, members }) => (
+          <tr key={id}>
+            <th scope="row" class="mono">
+              {id}
+            </th>
+            <td>
+              <span class={`light ${state === 'open' ? 'good' : 'idle'}`}>{state}</span>
+            </td>
+            <td>
+              {used}/{uses}
+            </td>
+            <td>{groups.map((group) => `@${group}`).join(' ')}</td>
+            <td>
+              <Ago at={expiresAt} />
+            </td>
+            <td>{members.join(', ')}</td>
+            <td>
+              {state === 'open' && may('admin') && (
+                <button type="button" aria-label={`Revoke ${id}`} onClick={() => setRevoking(id)}>
+                  Revoke
+                </button>
+              )}
+            </td>
+          </tr>
+        )}
+      </Listing>
       {revoking !== undefined && (
         <Ask
           title={`Revoke the invite ${revoking}?`}

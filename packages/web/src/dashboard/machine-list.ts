@@ -38,6 +38,24 @@ export function inOrder<M extends Listed>(machines: readonly M[]): M[] {
   return machines.toSorted((a, b) => RANKS[a.standing] - RANKS[b.standing] || (a.name < b.name ? -1 : 1));
 }
 
+/** How many machines of a list would have to move for it to be in order; the others keep their place among each other. */
+export function movedIn(machines: readonly Listed[]): number {
+  const wanted = new Map(inOrder(machines).map(({ id }, index) => [id, index]));
+  // The last place of the best rising row of each length: what rises already stays.
+  const lasts: number[] = [];
+  for (const { id } of machines) {
+    const place = wanted.get(id) ?? 0;
+    let [from, to] = [0, lasts.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((lasts[middle] ?? 0) < place) from = middle + 1;
+      else to = middle;
+    }
+    lasts[from] = place;
+  }
+  return machines.length - lasts.length;
+}
+
 export interface Filter {
   /** A standing; empty for all but those that left. */
   readonly standing: string;

@@ -5,7 +5,7 @@ import { setClock } from '../ui/ago.tsx';
 import { address } from '../ui/address.ts';
 import { session } from '../ui/session.ts';
 import { api } from './api.ts';
-import { countsOf, filtered, inOrder, type Filter } from './machine-list.ts';
+import { countsOf, filtered, inOrder, movedIn, type Filter } from './machine-list.ts';
 
 export type Machine = TypesOf<(typeof contract)['machines']>['item'];
 
@@ -89,8 +89,5 @@ export const counts = computed(() => countsOf(all.value));
 
 export const shown = computed(() => filtered(all.value, filter.value));
 
-/** How many rows would stand elsewhere if the list were put in order. */
-export const moved = computed(() => {
-  const wanted = inOrder(shown.value);
-  return shown.value.filter(({ id }, index) => wanted[index]?.id !== id).length;
-});
+/** How many machines the list would move if it were put in order. */
+export const moved = computed(() => movedIn(shown.value));

@@ -28,6 +28,8 @@ const auditEntry = v.object({
   action: v.string(),
   /** What of: a machine, an invite, the text of a broadcast. */
   target: v.string(),
+  /** The name that the machine has now whose id is in `target`; null without one. */
+  machine: v.nullable(v.string()),
   /** `ok`, or the code of the failure; null until the end, and of what a crash has cut. */
   result: v.nullable(v.string()),
   endedAt: v.nullable(time),

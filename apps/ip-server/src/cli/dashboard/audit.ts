@@ -1,18 +1,9 @@
-import {
-  defaulted,
-  formatAgo,
-  integerKind,
-  renderTable,
-  type ArgumentValues,
-  type Context,
-} from '@filer/program';
+import { formatAgo, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { AuditDocument } from '../../api/contract/tokens.ts';
-import { asking } from '../asking.ts';
+import { newestArgs, printNewest } from '../newest.ts';
 
-export const args = {
-  limit: defaulted(integerKind({ min: 1, max: 10_000, example: 100 }), '100', 'how many of the newest'),
-};
+export const args = newestArgs;
 
 export const examples = ['audit', 'audit --limit 20'];
 
@@ -24,17 +15,22 @@ const COLUMNS = [
   { title: 'RESULT', fit: 'whole' },
 ] as const;
 
-export async function run({ limit }: ArgumentValues<typeof args>, context: Context): Promise<void> {
-  const { output } = context;
-  const document = await asking(context, {}, (server) => server.call(contract.audit, { limit }));
-  output.json(document);
-  const now = Date.now();
-  const rows = document.entries.map((entry) => rowOf(entry, now));
-  if (rows.length === 0) output.words('Nothing was changed yet.');
-  else output.line(renderTable(COLUMNS, rows, output.columns));
+export async function run(values: ArgumentValues<typeof args>, context: Context): Promise<void> {
+  await printNewest(values, context, {
+    ask: (server, limit) => server.call(contract.audit, { limit }),
+    columns: COLUMNS,
+    rows: ({ entries }, now) => entries.map((each) => rowOf(each, now)),
+    none: 'Nothing was changed yet.',
+  });
 }
 
-function rowOf({ time, by, name, action, target, result }: AuditDocument, now: number): string[] {
+function rowOf({ time, by, name, action, target, machine, result }: AuditDocument, now: number): string[] {
   const who = by === 'local' ? 'this machine' : `${name} (${by})`;
-  return [formatAgo(Date.parse(time), now), who, action, target, result ?? 'no result'];
+  return [
+    formatAgo(Date.parse(time), now),
+    who,
+    action,
+    machine === null ? target : `${machine}: ${target}`,
+    result ?? 'no result',
+  ];
 }

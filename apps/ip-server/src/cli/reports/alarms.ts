@@ -1,18 +1,9 @@
-import {
-  defaulted,
-  formatAgo,
-  integerKind,
-  renderTable,
-  type ArgumentValues,
-  type Context,
-} from '@filer/program';
+import { formatAgo, type ArgumentValues, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { AlarmDelivery, AlarmDocument } from '../../api/contract/server.ts';
-import { asking } from '../asking.ts';
+import { newestArgs, printNewest } from '../newest.ts';
 
-export const args = {
-  limit: defaulted(integerKind({ min: 1, max: 10_000, example: 100 }), '100', 'how many of the newest'),
-};
+export const args = newestArgs;
 
 export const examples = ['alarms', 'alarms --json'];
 
@@ -25,14 +16,13 @@ const COLUMNS = [
   { title: 'TOLD' },
 ] as const;
 
-export async function run({ limit }: ArgumentValues<typeof args>, context: Context): Promise<void> {
-  const { output } = context;
-  const document = await asking(context, {}, (server) => server.call(contract.alarms, { limit }));
-  output.json(document);
-  const now = Date.now();
-  const rows = document.alarms.map((alarm) => rowOf(alarm, now));
-  if (rows.length === 0) output.words('There are no alarms.');
-  else output.line(renderTable(COLUMNS, rows, output.columns));
+export async function run(values: ArgumentValues<typeof args>, context: Context): Promise<void> {
+  await printNewest(values, context, {
+    ask: (server, limit) => server.call(contract.alarms, { limit }),
+    columns: COLUMNS,
+    rows: ({ alarms }, now) => alarms.map((each) => rowOf(each, now)),
+    none: 'There are no alarms.',
+  });
 }
 
 function rowOf(
