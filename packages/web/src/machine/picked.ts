@@ -86,3 +86,18 @@ function header(fields: object): Uint8Array<ArrayBuffer> {
   whole.set(json, 4);
   return whole;
 }
+
+/** Files of which one is looked for that a browser cannot read: it takes a moment for each. */
+const MAX_LOOKED_AT = 2_000;
+
+/** @returns the path of a file that is not as it was when it was picked: the browser never reads that again */
+export async function unreadable(things: readonly Picked[]): Promise<string | undefined> {
+  for (const { path, file } of things.slice(0, MAX_LOOKED_AT)) {
+    try {
+      await file?.slice(0, 1).arrayBuffer();
+    } catch {
+      return path;
+    }
+  }
+  return undefined;
+}

@@ -80,7 +80,7 @@ function UploadRow({
         <p class="light bad">{problem}</p>
       )}
       <div class="actions">
-        {problem !== undefined && (
+        {again !== undefined && problem !== undefined && (
           <button type="button" onClick={again}>
             Try again
           </button>

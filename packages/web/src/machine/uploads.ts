@@ -4,7 +4,7 @@ import { sessionHeaders } from '../ui/session.ts';
 import { announce } from '../ui/toasts.tsx';
 import { api } from './api.ts';
 import { transfers, until } from './documents.ts';
-import { dropBody, pickedBytes, pickedWords, type Picked } from './picked.ts';
+import { dropBody, pickedBytes, pickedWords, unreadable, type Picked } from './picked.ts';
 
 /** What is handed to the daemon now, or could not be. */
 export interface Upload {
@@ -18,7 +18,8 @@ export interface Upload {
   /** Whether the daemon is away, and is waited for. */
   readonly isWaiting: boolean;
   readonly stop: () => void;
-  readonly again: () => void;
+  /** Undefined where that cannot help. */
+  readonly again: (() => void) | undefined;
 }
 
 export const uploads = signal<readonly Upload[]>([]);
@@ -90,6 +91,12 @@ export function upload(
         break;
       } catch (error) {
         if (stop.aborted) return;
+        const changed = error instanceof Away ? await unreadable(things) : undefined;
+        if (changed !== undefined) {
+          const problem = `${changed} changed or disappeared since it was dropped: drop it again`;
+          change({ problem, again: undefined, isWaiting: false });
+          return;
+        }
         const isAway = error instanceof Away || codeOf(error) === 'unreachable';
         if (!isAway || tries >= TRIES) {
           change({ problem: error instanceof Error ? error.message : 'it failed', isWaiting: false });
@@ -107,7 +114,7 @@ export function upload(
   void run();
 }
 
-/** The daemon went away, or the files cannot be read any more: a browser does not say which. */
+/** The daemon went away, or a file cannot be read any more: a browser does not say which. */
 class Away extends Error {}
 
 function codeOf(error: unknown): unknown {
