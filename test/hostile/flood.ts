@@ -239,6 +239,23 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
         socket.destroy();
       }
     }),
+  /** All change their keys at the same moment, as often as fits what a kernel holds. */
+  bursts: async () => {
+    const identity = await createIdentity();
+    while (!over()) {
+      const opened = Array.from({ length: target.count }, () =>
+        connectBare(target.port, target.host, identity).catch(() => undefined),
+      );
+      const all = (await Promise.all(opened)).filter((bare) => bare !== undefined);
+      tried += target.count;
+      const bursts = all.map((bare) => Array.from({ length: 2_400 }, () => bare.keyUpdate(true)));
+      const ends = all.map(({ raw: socket }) => new Promise((resolve) => socket.once('close', resolve)));
+      all.forEach(({ raw: socket }, at) => socket.write(Buffer.concat(bursts[at] ?? [])));
+      frames += 2_400 * all.length;
+      await Promise.race([Promise.all(ends), wait(1_000)]);
+      for (const { raw: socket } of all) socket.destroy();
+    }
+  },
   handshakes: () =>
     times(async () => {
       const identity = await createIdentity();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createIdentity, encodeFrame, Server, type FilerError, type Messenger } from '@filer/protocol';
@@ -14,12 +15,14 @@ const TOO_MANY = 3_000;
 class Echo extends Server {
   readonly ended = Promise.withResolvers<FilerError | undefined>();
   readonly refused: string[] = [];
+  readonly sockets: Socket[] = [];
 
   protected override onClosed(_: Messenger, __: number, reason: FilerError | undefined): void {
     this.ended.resolve(reason);
   }
 
   protected override async serve(messenger: Messenger): Promise<void> {
+    this.sockets.push(messenger.socket);
     for await (const { header } of messenger) {
       this.admit(messenger);
       await messenger.send(header);
@@ -103,4 +106,20 @@ test('there is no renegotiation', async () => {
   });
   expect(failure).toMatchObject({ code: 'ERR_SSL_WRONG_SSL_VERSION' });
   socket.destroy();
+});
+
+test('of strangers that say something at the same time one is read in each turn of the event loop', async () => {
+  const others = await Promise.all(Array.from({ length: 7 }, () => connectBare(port, '127.0.0.1', theirs)));
+  while (server.sockets.length < 8) await nextTurn();
+  for (const { tls } of [bare, ...others]) tls.write(encodeFrame({ type: 'hello' }).subarray(0, 1));
+  let [read, mostInOneTurn] = [0, 0];
+  while (read < 8) {
+    await nextTurn();
+    const now = server.sockets.filter(({ bytesRead }) => bytesRead > 0).length;
+    mostInOneTurn = Math.max(mostInOneTurn, now - read);
+    read = now;
+  }
+  for (const { raw } of others) raw.destroy();
+
+  expect(mostInOneTurn).toBe(1);
 });

@@ -8,6 +8,7 @@ import type { Identity } from '../trust/identity.ts';
 import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import type { AcceptedLink } from './endpoint.ts';
 import { onFirstRecord } from './first-record.ts';
+import { ReadTurns } from './read-turns.ts';
 import { ALPN, provenId, secureOptionsOf } from './tls-context.ts';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -31,6 +32,7 @@ export class TlsAcceptor {
   readonly #tls: Server;
   readonly #admission: AdmissionControl;
   readonly #wires: WireWatch;
+  readonly #reads = new ReadTurns();
   /** Node does not say which stream a secured socket is over: all of a handshake runs in the context of its stream. */
   readonly #handshakes = new AsyncLocalStorage<Raw>();
 
@@ -73,6 +75,7 @@ export class TlsAcceptor {
   #shakeHands(stream: Duplex, remote: string): void {
     if (stream.destroyed) return;
     this.#handshakes.run({ stream, remote }, () => this.#tls.emit('connection', stream));
+    this.#reads.add(stream, addressBlockOf(remote));
     this.#admission.step(stream, false);
   }
 
@@ -101,13 +104,17 @@ export class TlsAcceptor {
     const admission = this.#admission;
     secure.once('close', () => stream.destroy());
     this.#wires.add(stream, secure);
+    this.#reads.secured(stream, secure);
     let expire: (reason: FilerError) => void = () => void secure.destroy();
     admission.handOut(stream, (reason) => expire(reason));
     this.#options.onConnection({
       socket: secure,
       peerId,
       remote,
-      admit: () => admission.admit(stream),
+      admit: () => {
+        admission.admit(stream);
+        this.#reads.release(stream);
+      },
       onExpired: (end) => void (expire = end),
     });
   }
