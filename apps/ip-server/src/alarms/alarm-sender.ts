@@ -31,6 +31,8 @@ export interface AlarmSenderParts {
   readonly now: () => Moment;
   readonly log: Logger;
   readonly events: ServerEvents;
+  /** Whether this is the server that tells of alarms. @default it is */
+  readonly isTeller?: (() => boolean) | undefined;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
   /** Before an alarm is tried again for the first time. @default 5 s */
@@ -99,6 +101,11 @@ export class AlarmSender {
   async #look(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
+    if (this.#parts.isTeller?.() === false) {
+      // Another server may tell of them meanwhile.
+      this.#read = [];
+      return;
+    }
     let isStored = false;
     try {
       isStored = await this.#stored(() => this.#tellWaiting());

@@ -28,6 +28,8 @@ export interface AlarmsParts {
   readonly now: () => Moment;
   readonly log: Logger;
   readonly events: ServerEvents;
+  /** Whether this is the server that tells of alarms; undefined where there is no other. */
+  readonly isTeller?: (() => boolean) | undefined;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
 }
@@ -67,9 +69,10 @@ export class Alarms {
 
   /** Tells what waits; what waits for somebody who is not set any more is given up. @throws FilerError of the store */
   async start(): Promise<void> {
-    const { alarms, now } = this.#parts;
+    const { alarms, now, isTeller } = this.#parts;
     for (const channel of CHANNELS) {
-      if (!this.#senders.some((sender) => sender.channel === channel))
+      // Another server may have what is not set here.
+      if (isTeller === undefined && !this.#senders.some((sender) => sender.channel === channel))
         await alarms.abandon(channel, now().time, 'it is not set any more');
     }
     this.wake();

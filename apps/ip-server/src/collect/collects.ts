@@ -14,6 +14,9 @@ import type { Directory } from '../network/directory.ts';
 /** How often it is looked at what is to be done. */
 const TICK_MS = 500;
 
+/** How often it is read what other servers have begun and received: so many ticks. */
+const TICKS_A_READ = 4;
+
 /** Runs what is to be collected: begins runs when they are due, and sees to it that they are resumed. */
 export class Collects {
   readonly #parts: CollectsParts;
@@ -21,6 +24,7 @@ export class Collects {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> | undefined;
   #lastNow = 0;
+  #ticks = 0;
   #closed = false;
 
   constructor(parts: CollectsParts) {
@@ -45,7 +49,7 @@ export class Collects {
       await dropParts(collect.folder, begun.get(collect.name) ?? [], (mark) => !kept.has(mark));
       this.#deliveries.begin(open);
     }
-    await this.#correctDue(Number.POSITIVE_INFINITY);
+    if (this.#parts.isLeader?.() ?? true) await this.#correctDue(Number.POSITIVE_INFINITY);
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
     await this.tick();
   }
@@ -66,20 +70,44 @@ export class Collects {
 
   async #tick(): Promise<void> {
     if (this.#closed) return;
-    const { store, now, tell } = this.#parts;
+    const { store, now, tell, isLeader } = this.#parts;
     await writeOrTell(tell, async () => {
+      const leads = isLeader?.() ?? true;
+      if (isLeader !== undefined && this.#ticks++ % TICKS_A_READ === 0) await this.#follow();
       const time = now();
-      if (time < this.#lastNow) await this.#correctDue(this.#lastNow);
+      if (time < this.#lastNow && leads) await this.#correctDue(this.#lastNow);
       this.#lastNow = time;
-      for (const collect of await store.all())
+      for (const collect of leads ? await store.all() : [])
         if (collect.nextAt !== undefined && time >= collect.nextAt)
           await this.#begin(collect, collect.nextAt);
       for (const open of this.#deliveries.runs) {
         await this.#deliveries.look(open);
-        await this.#noteLate(open);
+        if (leads) await this.#noteLate(open);
       }
     });
     this.#deliveries.askAll();
+  }
+
+  /** Takes in what other servers have begun, received and removed. @throws FilerError of the store */
+  async #follow(): Promise<void> {
+    const { store, now, steady } = this.#parts;
+    const collects = await store.all();
+    for (const collect of collects) {
+      const run = await store.newest(collect.name);
+      if (run === undefined) continue;
+      const rows = await store.deliveries(run.number);
+      await this.#deliveries.ledger.take(async () => {
+        const known = this.#deliveries.runs.find((open) => open.collect.name === collect.name);
+        if (known?.run.number === run.number) for (const row of rows) known.set(row);
+        else if ((known?.run.number ?? -1) < run.number) {
+          const leftMs = Math.max(0, collect.graceMs - Math.max(0, now() - run.startedAt));
+          this.#deliveries.begin(new OpenRun(collect, run, rows, steady() + leftMs));
+        }
+      });
+    }
+    const names = new Set(collects.map(({ name }) => name));
+    for (const { collect } of this.#deliveries.runs)
+      if (!names.has(collect.name)) await this.#deliveries.forget(collect.name);
   }
 
   /** Begins a run now. @throws FilerError `path-missing` when there is no such collect; of the store */

@@ -13,6 +13,8 @@ export interface CollectsParts extends DeliveryRules {
   readonly store: CollectStore;
   readonly directory: Directory;
   readonly live: LiveSessions;
+  /** Whether this is the server that begins runs and says who is late; undefined where there is no other. */
+  readonly isLeader?: (() => boolean) | undefined;
   /** Told whether the store works. */
   readonly tell: (problem: FilerError | undefined) => void;
   readonly log: Logger;

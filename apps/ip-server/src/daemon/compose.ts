@@ -55,7 +55,7 @@ import { Attachments } from '../uploads/attachments.ts';
 import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { machineClocks } from './machine-clocks.ts';
+import { databaseClocks, machineClocks } from './machine-clocks.ts';
 import { measured, unreadiness } from './measured.ts';
 import { Overview } from './overview.ts';
 import { Retention } from './retention.ts';
@@ -135,7 +135,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   if (isNew) onFounded?.();
 
   // Time.
-  const clocks = machineClocks();
+  const clocks = store.servers === undefined ? machineClocks() : databaseClocks(await store.servers.now());
   const savedClock = await store.expectations.clock();
   const trusted = new TrustedClock(readClocks, (await registry.trustedTime(identity.id)) ?? savedClock?.time);
   const now = (): number => trusted.stamp();
@@ -148,6 +148,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
 
   // Members.
   let group: ServerGroup | undefined;
+  const holdsTimers = store.servers === undefined ? undefined : () => group?.holdsTimers === true;
   const events = new EventRing<ServerEventData>();
   const self = store.servers === undefined ? undefined : identity.id;
   const directory = await Directory.open(registry, now(), events, self);
@@ -213,6 +214,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const alarms = new Alarms({
     alarms: store.alarms,
     routes: await openRoutes({ home, settings, environment, alarms: store.alarms, software: version, log }),
+    isTeller: holdsTimers,
     source: { ...founding, about: (id) => directory.get(id)?.membership },
     now: () => clock.now(),
     log,
@@ -226,6 +228,10 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
       clock,
       settleMs: settings.settleMs,
       isMember: (id) => directory.get(id)?.status === 'member',
+      shared: store.servers && {
+        load: (peers) => store.servers?.expectations(peers) ?? Promise.resolve([]),
+        isJudge: () => group?.holdsTimers === true,
+      },
       alarmsOf: (raised, moment) => alarms.of(raised, moment),
       onRaised: (raised) => alarms.raised(raised),
       events,
@@ -256,10 +262,11 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     store: store.collects,
     directory,
     live: sessions,
+    isLeader: holdsTimers,
     events,
     tell: tells('collects'),
     log,
-    now: Date.now,
+    now: store.servers === undefined ? Date.now : () => clock.now().time,
     agesNow,
     steady: () => performance.now(),
   });
@@ -332,7 +339,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
         await record.read(identity.id);
         port.tellServers(list);
       },
-      onTimers: () => undefined,
+      onTimers: () => alarms.wake(),
       onProblem: tells('other servers'),
       log,
     });

@@ -32,7 +32,7 @@ export interface ServerGroupParts {
   readonly onLetter: (peers: readonly string[], message: Message) => void;
   /** The list of servers was changed. */
   readonly onList: (list: ServerList) => Promise<void>;
-  /** The timers that must fire once run here from now on. */
+  /** The timers that must fire once run here: called with each beat. */
   readonly onTimers: () => void;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
@@ -121,11 +121,9 @@ export class ServerGroup {
     this.#servers = await store.all();
     // It was taken off the list of servers, or its database is a restored one.
     if (!this.#servers.some(({ id }) => id === entry.id)) await store.enter(entry);
-    if (holdsTimers && !held) {
-      log.info('this server runs the timers of the network', {});
-      onTimers();
-    }
+    if (holdsTimers && !held) log.info('this server runs the timers of the network', {});
     if (holdsTimers) {
+      onTimers();
       for (const { id, silentMs } of this.#servers)
         if (silentMs === undefined || silentMs > LEASE_MS) await directory.lose(id);
     }

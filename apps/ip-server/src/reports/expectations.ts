@@ -63,6 +63,10 @@ export class Expectations {
     return [...(this.#byPeer.get(peer)?.values() ?? [])];
   }
 
+  all(): Expectation[] {
+    return [...this.#byPeer.values()].flatMap((each) => [...each.values()]);
+  }
+
   get(peer: string, schedule: string): Expectation | undefined {
     return this.#byPeer.get(peer)?.get(schedule);
   }

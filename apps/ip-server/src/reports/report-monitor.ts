@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore, FilerError, type AnnouncedSchedule } from '@filer/protocol';
-import { NO_EFFECTS, type Effects } from '../store/effects.ts';
+import { NO_EFFECTS, StaleEffects, type Effects } from '../store/effects.ts';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { Expectation } from '../store/expectation.ts';
 import type { NewReport, StoreOutcome } from '../store/report-store.ts';
@@ -19,6 +19,19 @@ const NOTHING: Change = { kept: [], dropped: [], events: [] };
 /** How often the clock is stored at the least: after a restart it continues from there. */
 const SAVE_CLOCK_MS = 60_000;
 
+/** How often all that other servers have stored is read: what machines announce there, and how they report. */
+const RELOAD_MS = 10_000;
+
+/** Another server changes the same schedule in the same moment: a machine has just gone from one to the other. */
+const TRIES = 5;
+
+export interface SharedExpectations {
+  /** As any server has stored it. @param peers undefined for all */
+  readonly load: (peers: readonly string[] | undefined) => Promise<Expectation[]>;
+  /** Whether this is the server that looks who is late or missing. */
+  readonly isJudge: () => boolean;
+}
+
 export interface LatenessParts {
   readonly store: Pick<Store, 'reports' | 'expectations'>;
   readonly clock: SteadyClock;
@@ -33,6 +46,8 @@ export interface LatenessParts {
   ) => Pick<Effects, 'alarms' | 'channels'>;
   /** They are stored: somebody is to be told about them. */
   readonly onRaised: (events: readonly LatenessEvent[]) => void;
+  /** Of a network with several servers. @default what is stored is this server's alone */
+  readonly shared?: SharedExpectations | undefined;
   readonly events: ServerEvents;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
@@ -49,6 +64,8 @@ export class ReportMonitor {
   #flushing: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
   #clockSavedAt = Number.NEGATIVE_INFINITY;
+  #reloadedAt = Number.NEGATIVE_INFINITY;
+  #wasJudge = false;
 
   /** @param known what the store holds */
   constructor(parts: LatenessParts, known: readonly Expectation[]) {
@@ -73,18 +90,18 @@ export class ReportMonitor {
 
   /** Resolves when it is on the disk. @throws FilerError of the store */
   announce(peer: string, schedules: readonly AnnouncedSchedule[]): Promise<void> {
-    return this.#soon(() => this.#expectations.announced(peer, schedules, this.now()));
+    return this.#soon(peer, () => this.#expectations.announced(peer, schedules, this.now()));
   }
 
   /** The machine has said goodbye. */
   goodbye(peer: string): void {
     // A store that fails says so itself, and is tried again.
-    void this.#soon(() => this.#expectations.stopped(peer)).catch(() => undefined);
+    void this.#soon(peer, () => this.#expectations.stopped(peer)).catch(() => undefined);
   }
 
   /** The machine is no member any more. */
   forget(peer: string): void {
-    void this.#soon(() => this.#expectations.forgotten(peer)).catch(() => undefined);
+    void this.#soon(peer, () => this.#expectations.forgotten(peer)).catch(() => undefined);
   }
 
   /** Stores reports together with what they mean for the schedules of their machines. @returns, @throws as the store */
@@ -92,13 +109,17 @@ export class ReportMonitor {
     const scheduled = reports.flatMap(({ peer, report: { kind, schedule }, due }) =>
       kind === 'schedule' ? [{ peer, schedule, due }] : [],
     );
-    return this.#steps.take(async () => {
-      const moment = this.now();
-      const change = this.#expectations.reported(scheduled, moment);
-      const outcomes = await this.#parts.store.reports.append(reports, this.#effectsOf(change, moment));
-      if (outcomes.every((outcome) => outcome === 'stored')) this.#committed(change);
-      return outcomes;
-    });
+    const peers = [...new Set(scheduled.map(({ peer }) => peer))];
+    return this.#steps.take(() =>
+      this.#retried(async () => {
+        if (peers.length > 0) await this.#reload(peers);
+        const moment = this.now();
+        const change = this.#expectations.reported(scheduled, moment);
+        const outcomes = await this.#parts.store.reports.append(reports, this.#effectsOf(change, moment));
+        if (outcomes.every((outcome) => outcome === 'stored')) this.#committed(change);
+        return outcomes;
+      }),
+    );
   }
 
   /** Looks who has become late or missing. One look at a time. */
@@ -111,10 +132,64 @@ export class ReportMonitor {
     return this.#sweeping;
   }
 
+  /** Takes in what other servers have stored. What counts here and is not stored yet stays. @throws FilerError of the store */
+  async #reload(peers: readonly string[] | undefined): Promise<void> {
+    const { shared } = this.#parts;
+    if (shared === undefined) return;
+    const isOthers = (each: Expectation): boolean => !this.#unsaved.has(keyOf(each));
+    const loaded = (await shared.load(peers)).filter(isOthers);
+    const known =
+      peers === undefined ? this.#expectations.all() : peers.flatMap((peer) => this.#expectations.of(peer));
+    this.#expectations.apply({ kept: loaded, dropped: known.filter(isOthers), events: [] });
+  }
+
+  /** @throws FilerError of the store */
+  async #retried<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof StaleEffects)) throw error;
+        if (tries === TRIES)
+          throw new FilerError('timed-out', 'other servers change the same schedules: it is tried again', {
+            cause: error,
+          });
+      }
+    }
+  }
+
   async #sweep(): Promise<void> {
+    try {
+      if (await this.#judges()) await this.#retried(() => this.#judge());
+      else if (this.#unsaved.size > 0) await this.#tryCommit(NOTHING, this.now());
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#parts.onProblem(error);
+    }
+  }
+
+  /** Whether this server looks who is late. One that begins to do so knows nothing of who is just coming back. */
+  async #judges(): Promise<boolean> {
+    const { shared, clock, settleMs } = this.#parts;
+    if (shared === undefined) return true;
+    const { steady } = this.now();
+    const isJudge = shared.isJudge();
+    if (isJudge && !this.#wasJudge) this.#expectations.hold(steady + settleMs);
+    if (steady - this.#reloadedAt >= RELOAD_MS || (isJudge && !this.#wasJudge)) {
+      await this.#reload(undefined);
+      this.#reloadedAt = steady;
+    }
+    this.#wasJudge = isJudge;
+    if (!isJudge) clock.look();
+    return isJudge;
+  }
+
+  async #judge(): Promise<void> {
     const moment = this.now();
     if (this.#parts.clock.look() > STOOD_STILL_MS)
       this.#expectations.hold(moment.steady + this.#parts.settleMs);
+    const found = this.#expectations.judged(moment).kept.map(({ peer }) => peer);
+    if (found.length > 0) await this.#reload([...new Set(found)]);
     const change = this.#expectations.judged(moment);
     const isQuiet = change.kept.length === 0 && this.#unsaved.size === 0;
     if (isQuiet && moment.steady - this.#clockSavedAt < SAVE_CLOCK_MS) return;
@@ -129,8 +204,12 @@ export class ReportMonitor {
   }
 
   /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
-  async #soon(find: () => Change): Promise<void> {
+  async #soon(peer: string, find: () => Change): Promise<void> {
     await this.#steps.take(async () => {
+      // While the store fails, what is known here counts.
+      await this.#reload([peer]).catch((error: unknown) => {
+        if (!(error instanceof FilerError)) throw error;
+      });
       const change = find();
       this.#apply(change);
       for (const each of [...change.kept, ...change.dropped]) this.#unsaved.set(keyOf(each), each);
@@ -154,7 +233,7 @@ export class ReportMonitor {
   /** @throws FilerError of the store; nothing has changed then */
   async #commit(change: Change, moment: Moment): Promise<void> {
     const { store, clock, onProblem } = this.#parts;
-    const { kept, dropped, ...alarms } = this.#effectsOf(change, moment);
+    const { kept, dropped, unchanged, ...alarms } = this.#effectsOf(change, moment);
     const unsaved = [...this.#unsaved.values()];
     const still = unsaved.flatMap(({ peer, schedule }) => this.#expectations.get(peer, schedule) ?? []);
     try {
@@ -162,6 +241,7 @@ export class ReportMonitor {
         kept: [...still, ...kept],
         dropped: [...unsaved, ...dropped],
         ...alarms,
+        unchanged,
         clock: clock.save(),
       });
     } catch (error) {
@@ -176,7 +256,16 @@ export class ReportMonitor {
 
   #effectsOf({ kept, dropped, events }: Change, moment: Moment): Effects {
     const alarms = events.length === 0 ? NO_EFFECTS : this.#parts.alarmsOf(events, moment);
-    return { kept, dropped, alarms: alarms.alarms, channels: alarms.channels };
+    const { shared } = this.#parts;
+    const isStored = (each: Expectation): boolean => !this.#unsaved.has(keyOf(each));
+    const before = kept.flatMap(({ peer, schedule }) => this.#expectations.get(peer, schedule) ?? []);
+    return {
+      kept,
+      dropped,
+      alarms: alarms.alarms,
+      channels: alarms.channels,
+      unchanged: shared === undefined ? undefined : before.filter(isStored),
+    };
   }
 
   #committed(change: Change): void {

@@ -8,8 +8,15 @@ export interface Effects {
   readonly alarms: readonly NewAlarm[];
   /** Who is to be told about the alarms. */
   readonly channels: readonly AlarmChannel[];
+  /**
+   * What the store must still say for the rest to be kept: another server may have changed it. @default it is not asked
+   */
+  readonly unchanged?: readonly Expectation[] | undefined;
   /** The steady clock at that moment. @default it is not stored */
   readonly clock?: SavedClock | undefined;
 }
+
+/** Nothing was kept: another server has changed what it follows from. */
+export class StaleEffects extends Error {}
 
 export const NO_EFFECTS: Effects = { kept: [], dropped: [], alarms: [], channels: [] };

@@ -1,4 +1,5 @@
 import type { Message, ServerList } from '@filer/protocol';
+import type { Expectation } from './expectation.ts';
 
 /** A server as the others know it. */
 export interface ServerEntry {
@@ -38,6 +39,8 @@ export const LEASE_MS = 15_000;
 export interface ServerStore {
   /** The database's clock, in ms since the epoch. */
   now(): Promise<number>;
+  /** What is expected of machines, as any server has stored it. @param peers undefined for all */
+  expectations(peers: readonly string[] | undefined): Promise<Expectation[]>;
   /** Makes a server known, or what is new of it. */
   enter(entry: ServerEntry): Promise<void>;
   /** Renews the lease of a server that was entered. */

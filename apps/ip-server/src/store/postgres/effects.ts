@@ -1,7 +1,7 @@
 import { fairLevel } from '@filer/protocol';
 import { integerIn } from '@filer/program';
 import { MAX_KEPT_ALARMS } from '../alarm-store.ts';
-import type { Effects } from '../effects.ts';
+import { StaleEffects, type Effects } from '../effects.ts';
 import type { Expectation } from '../expectation.ts';
 import type { Queries } from './database.ts';
 import { saveMeta } from './meta.ts';
@@ -11,8 +11,9 @@ export const CLOCK_KEY = 'steady_clock';
 /** Keeps effects in the transaction that is open. */
 export async function keepEffects(
   queries: Queries,
-  { kept, dropped, alarms, channels, clock }: Effects,
+  { kept, dropped, alarms, channels, unchanged = [], clock }: Effects,
 ): Promise<void> {
+  if (unchanged.length > 0) await requireUnchanged(queries, unchanged);
   if (dropped.length > 0) {
     await queries.run(
       DROP,
@@ -43,6 +44,20 @@ export async function keepEffects(
   await trim(queries);
 }
 
+/** @throws StaleEffects */
+async function requireUnchanged(queries: Queries, unchanged: readonly Expectation[]): Promise<void> {
+  const same = await queries.all(
+    UNCHANGED,
+    unchanged.map(({ peer }) => peer),
+    unchanged.map(({ schedule }) => schedule),
+    unchanged.map(({ state }) => state),
+    unchanged.map(({ dueAt }) => dueAt),
+    unchanged.map(({ thirdAt }) => thirdAt),
+    unchanged.map(({ reportedAt }) => reportedAt ?? null),
+  );
+  if (same.length < unchanged.length) throw new StaleEffects('another server has changed an expectation');
+}
+
 async function keep(queries: Queries, kept: readonly Expectation[]): Promise<void> {
   const rows = kept.toSorted((a, b) => (a.peer + a.schedule < b.peer + b.schedule ? -1 : 1));
   await queries.run(
@@ -69,6 +84,14 @@ async function trim(queries: Queries): Promise<void> {
   if (level !== Infinity) await queries.run(TRIM, level);
 }
 
+const UNCHANGED = `
+  SELECT 1 FROM schedules
+    JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+      AS given (peer, name, state, due_at, third_at, reported_at)
+    ON schedules.peer = given.peer AND schedules.name = given.name
+  WHERE schedules.state = given.state AND schedules.due_at = given.due_at AND schedules.third_at = given.third_at
+    AND schedules.reported_at IS NOT DISTINCT FROM given.reported_at
+  ORDER BY schedules.peer, schedules.name FOR UPDATE OF schedules`;
 const DROP = `
   DELETE FROM schedules USING unnest($1::text[], $2::text[]) AS given (peer, name)
   WHERE schedules.peer = given.peer AND schedules.name = given.name`;

@@ -9,6 +9,8 @@ import {
   type ServerEntry,
   type ServerStore,
 } from '../server-store.ts';
+import { expectationOf } from '../expectation-rows.ts';
+import type { Expectation } from '../expectation.ts';
 import type { PostgresDatabase } from './database.ts';
 import { CHANNEL, Listener } from './listener.ts';
 import { readMeta, saveMeta } from './meta.ts';
@@ -26,6 +28,14 @@ export class PostgresServerStore implements ServerStore {
 
   async now(): Promise<number> {
     return integerIn(await this.#database.get(`SELECT ${NOW} AS now`), 'now');
+  }
+
+  async expectations(peers: readonly string[] | undefined): Promise<Expectation[]> {
+    const rows =
+      peers === undefined
+        ? await this.#database.all('SELECT * FROM schedules')
+        : await this.#database.all('SELECT * FROM schedules WHERE peer = ANY ($1::text[])', peers);
+    return rows.map(expectationOf);
   }
 
   async enter({ id, addresses, software }: ServerEntry): Promise<void> {
