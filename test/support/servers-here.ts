@@ -43,7 +43,8 @@ export class ServerHere implements AsyncDisposable {
 export class ServersHere implements AsyncDisposable {
   readonly folder: string;
   readonly #store: string;
-  readonly #opened: AsyncDisposable[] = [];
+  readonly #servers: AsyncDisposable[] = [];
+  readonly #clients: AsyncDisposable[] = [];
   readonly #settings: Readonly<Record<string, unknown>>;
 
   private constructor(folder: string, store: string, settings: Readonly<Record<string, unknown>>) {
@@ -78,7 +79,7 @@ export class ServersHere implements AsyncDisposable {
     const methodsOf = (parts: ServerParts) => methodsOn(adminApiOf(parts));
     const options = { home: place, settings: read, environment: env, log, version: '0.0.0', methodsOf };
     const server = new ServerHere(home, await openServer(options));
-    this.#opened.push(server);
+    this.#servers.push(server);
     return server;
   }
 
@@ -107,7 +108,7 @@ export class ServersHere implements AsyncDisposable {
   /** Starts a machine that has joined. */
   async startClient(name: string): Promise<ClientHere> {
     const client = await ClientHere.start(this.home(name), 0);
-    this.#opened.push(client);
+    this.#clients.push(client);
     return client;
   }
 
@@ -119,7 +120,8 @@ export class ServersHere implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const opened of this.#opened.toReversed()) await opened[Symbol.asyncDispose]();
+    for (const all of [this.#clients, this.#servers])
+      await Promise.all(all.map((each) => each[Symbol.asyncDispose]()));
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,3 +1,5 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runHere } from '../../support/in-process.ts';
 import { needs } from '../../support/needs.ts';
@@ -24,6 +26,15 @@ async function heardBy(client: ClientHere): Promise<string[]> {
 async function titlesAt(server: ServerHere): Promise<string[]> {
   const { stdout } = await server.run('reports', '--json');
   return [...stdout.matchAll(/"title":\s*"(\w+)"/g)].map(([, title]) => title ?? '');
+}
+
+/** What a server knows of those who have delivered in the only run of a collect. */
+async function deliveredAt(server: ServerHere): Promise<string[]> {
+  const { machines } = await server.ask('collect', 'show', 'results');
+  return (machines as Line[])
+    .filter(({ state }) => state === 'delivered')
+    .map(({ name, state, files }) => `${String(name)} ${String(state)} ${String(files)}`)
+    .toSorted();
 }
 
 describe.skipIf(needs.postgres())('three servers on one database', () => {
@@ -119,6 +130,26 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
     await expect.poll(() => titlesAt(servers[0])).toEqual(['one']);
     await bob.ask('report', '--title', 'two');
     for (const server of servers) await expect.poll(() => titlesAt(server)).toEqual(['one', 'two']);
+  });
+
+  test('each collect from the machines that it holds, and a run that is asked of one of them is one run', async () => {
+    for (const [name, client] of [
+      ['anna', anna],
+      ['bob', bob],
+    ] as const) {
+      const folder = join(network.folder, `${name}-results`);
+      await mkdir(folder);
+      await writeFile(join(folder, 'a.txt'), name);
+      await client.ask('share', 'add', folder, '--as', 'results', '--server');
+    }
+    const to = join(network.folder, 'collected');
+    const what = ['--from', '@all', '--path', 'results/**', '--every', 'day@03:00', '--to', to];
+    await servers[0].ask('collect', 'add', 'results', ...what);
+    await servers[1].run('collect', 'run', 'results');
+    for (const server of servers)
+      await expect.poll(() => deliveredAt(server)).toEqual(['anna delivered 1', 'bob delivered 1']);
+    const files = await readdir(to, { recursive: true });
+    expect(files.filter((file) => file.endsWith('a.txt'))).toHaveLength(2);
   });
 
   test('a machine goes to another server when its own one ends, and knows nothing else of it', async () => {
