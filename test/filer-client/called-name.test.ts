@@ -71,6 +71,8 @@ test('what is quoted keeps its words, in data and in sentences', () => {
   const line = 'bob offers x "see `filer-client inbox`": `filer-client inbox accept x`';
   const shown = 'bob offers x "see `filer-client inbox`": `filer inbox accept x`';
   expect([name.inData(line), name.inWords(line)]).toEqual([shown, shown]);
+  const said = 'bob says: "no" `filer-client leave` "or": `filer-client peers`';
+  expect(name.inWords(said)).toBe('bob says: "no" `filer-client leave` "or": `filer peers`');
   expect(name.inWords('one " alone\n`filer-client peers` "')).toBe('one " alone\n`filer peers` "');
 });
 

@@ -1,5 +1,5 @@
-/** A note, a name or a value, as a line has them. */
-const OTHERS = String.raw`"[^"\n]*"`;
+/** Notes, names and values, as a line has them: up to its last quote, since what is quoted may have quotes in it. */
+const OTHERS = String.raw`"[^\n]*"`;
 
 /**
  * Our own sentences name commands by the full name of their program, in backquotes or behind two spaces:
