@@ -231,7 +231,7 @@ describe('two machines that run and one that only joined', () => {
 
   test('a group and an id name recipients as a name does', async () => {
     const file = await network.file('c.bin');
-    const byGroup = await network.ask('anna', 'send', file, '--to', '@lab', '--timeout', '1s').catch(String);
+    const byGroup = await network.ask('anna', 'send', file, '--to', '@lab', '--timeout', '30s').catch(String);
     const byId = await network.ask('anna', 'send', file, '--to', network.daemon('bob').id.toLowerCase());
 
     expect(byGroup).toMatch(/exit 8/); // carol is in the group and runs no daemon

@@ -62,7 +62,7 @@ describe.each(['anna', 'carol'])('%s sends standard input', (name) => {
     sending.child.kill('SIGINT');
 
     expect(await sending.ended).toMatchObject({ code: 130 });
-    expect(await leftovers(name)).toEqual(before);
+    await expect.poll(() => leftovers(name)).toEqual(before);
   });
 });
 

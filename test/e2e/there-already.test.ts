@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseReceiptBatch } from '@filer/protocol';
-import { freePort } from '../support/free-port.ts';
 import type { DaemonProcess } from '../support/programs.ts';
 import { listOf, TestNetwork } from '../support/test-network.ts';
 import { listing } from '../transfer/listing.ts';
@@ -16,8 +15,7 @@ let bob: DaemonProcess;
 
 beforeAll(async () => {
   network = await TestNetwork.open();
-  const listen = `127.0.0.1:${await freePort()}`; // after each start
-  [bob] = await Promise.all([network.add('bob', '--listen', listen), network.join('anna')]);
+  [bob] = await Promise.all([network.add('bob'), network.join('anna')]);
   await network.seesAs('anna', 'bob', 'online');
 });
 afterAll(() => network.close());
@@ -47,7 +45,7 @@ test('of a receiver that is killed among many small files each is in place once,
     // On a busy machine all may have come before its lines are read.
     await Promise.race([bob.line(({ type }) => type === 'received' && ++received >= most), sending.ended]);
     await bob.stop('SIGKILL');
-    bob = await network.start('bob', '--listen', bob.listen);
+    bob = await network.start('bob');
   }
 
   expect(await sending.ended).toMatchObject({ code: 0 });
@@ -73,7 +71,7 @@ test.skipIf(process.platform !== 'linux')(
     await utimes(file, 1_600_000_000, 1_600_000_000);
     await network.ask('anna', 'send', file, '--to', 'bob');
     await bob.stop();
-    bob = await network.start('bob', '--listen', bob.listen);
+    bob = await network.start('bob');
     const before = await bytesRead(bob);
 
     const lines = await network.ask('anna', 'send', file, '--to', 'bob');

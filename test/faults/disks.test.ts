@@ -90,6 +90,8 @@ describe.skipIf(needs.namespaces())('a disk at the receiver, of 96 MiB,', () => 
     expect([1, 8]).toContain(readOnly.code);
     expect(sentenceOf(readOnly)).toMatch(/cannot (?:write|open|make).*(?:EROFS|read-only)|files failed/);
     await run('mount', ['-o', 'remount,rw', inbox]);
+    await bob.said('connected to the ip-server');
+    await network.seesAs('anna', 'bob', 'online');
     const again = await network.client('anna', args);
 
     expect(again.code).toBe(0);

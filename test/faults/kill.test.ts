@@ -130,6 +130,7 @@ describe.each(['anna', 'carol'])('while %s sends 64 MiB', (sender) => {
     await expectNoMore();
     expect(await parts()).toHaveLength(1);
     await startBob();
+    await network.seesAs(sender, 'bob', 'online');
     await expectTheRestGoes(sender, 30 * MiB);
   });
 

@@ -44,7 +44,7 @@ test('a person who is asked sees what will be refused before saying yes, and aft
   const config = join(first.home, 'config.toml');
   await first[Symbol.asyncDispose]();
   await writeFile(config, `accept = "ask"\nmax-file-size = "5B"\n${await readFile(config, 'utf8')}`);
-  const bob = await (await network.start(first.home, first.port)).connected();
+  const bob = await (await network.start(first.home)).connected();
   await anna.sees('bob');
   const folder = join(network.folder, 'tree');
   await mkdir(folder);

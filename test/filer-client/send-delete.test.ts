@@ -47,7 +47,7 @@ async function configured(client: ClientHere, line: string): Promise<ClientHere>
   const before = await readFile(config, 'utf8');
   await client[Symbol.asyncDispose]();
   await writeFile(config, `${line}\n${before}`);
-  const started = await (await network.start(client.home, client.port)).connected();
+  const started = await (await network.start(client.home)).connected();
   await writeFile(config, before);
   await anna.sees(client === bob ? 'bob' : 'carol');
   return started;
@@ -135,7 +135,7 @@ test('a queued mirror waits for its recipient, and a retry repeats one that fail
       /"job":"([^"]+)"/,
     )?.[1],
   );
-  carol = await (await network.start(carol.home, carol.port)).connected();
+  carol = await (await network.start(carol.home)).connected();
   await until(
     async () => listOf(await anna.ask('history'), 'jobs').find((each) => each['job'] === job)?.['state'],
     (state) => state === 'done',

@@ -64,7 +64,7 @@ test('a retry of what was put into a folder goes to that folder', async () => {
   await bob[Symbol.asyncDispose]();
   const sent = await anna.run('send', gone, '--to', 'bob', '--into', 'again', '--timeout', '1s', '--json');
   const job = String(jsonLines(sent).at(-1)?.['job']);
-  bob = await (await network.start(bob.home, bob.port)).connected();
+  bob = await (await network.start(bob.home)).connected();
   await anna.sees('bob');
 
   await anna.ask('retry', job);

@@ -129,7 +129,7 @@ test('what is removed while the watching daemon is stopped is removed at the rec
   await anna[Symbol.asyncDispose]();
   await rm(join(tree, 'b'));
 
-  anna = await (await network.start(anna.home, anna.port)).connected();
+  anna = await (await network.start(anna.home)).connected();
 
   expect(await bobHas(['a'])).toEqual(['a']);
 });
@@ -154,7 +154,7 @@ test('a removal that is cancelled is not begun again by itself, and goes with th
   );
   owed.mockRestore();
   expect((await jobs()).map(({ state }) => state)).toEqual(['done', 'cancelled']);
-  bob = await (await network.start(bob.home, bob.port)).connected();
+  bob = await (await network.start(bob.home)).connected();
   await anna.sees('bob');
   await put('c');
   expect(await bobHas(['a', 'c'])).toEqual(['a', 'c']);

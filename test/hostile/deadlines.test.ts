@@ -183,7 +183,7 @@ describe('a server that keeps a command without a daemon waiting is away: the di
     await network.stopServer();
     {
       await using _there = await place(network.port, network.serverHome);
-      expect(await runAll('3s')).toEqual(allAre(0));
+      expect(await runAll('5s')).toEqual(allAre(0));
       const names = Object.keys(ofServer);
       expect(await runAll('1s', names)).toEqual(allAre(0, names));
     }

@@ -41,8 +41,8 @@ function answers(code: ErrorCode): Evil {
 
 const commands = (): Record<string, string[]> => ({
   ls: ['ls', 'bob'],
-  get: ['get', 'bob:share', network.folder, '--timeout', '1s'],
-  send: ['send', file, '--to', 'bob', '--timeout', '1s'],
+  get: ['get', 'bob:share', network.folder, '--timeout', '30s'],
+  send: ['send', file, '--to', 'bob', '--timeout', '30s'],
   message: ['message', 'bob', 'text'],
 });
 

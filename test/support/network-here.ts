@@ -106,6 +106,8 @@ export class NetworkHere implements AsyncDisposable {
   /** What the server is set to, beside its addresses. HTTP is off unless its port is set. */
   readonly #settings: Readonly<Record<string, unknown>>;
   readonly #clients = new Set<ClientHere>();
+  /** Where each home listens, after a stop too: what others know of it may be old. */
+  readonly #ports = new Map<string, number>();
   #server: ServerDaemon | undefined;
   readonly #port: number;
   /** An open page finds the server again after a stop. */
@@ -204,7 +206,9 @@ export class NetworkHere implements AsyncDisposable {
 
   /** Starts a home that has joined. */
   async start(home: string, port?: number, advertise: readonly HostPort[] = []): Promise<ClientHere> {
-    const client = await ClientHere.start(home, port ?? (await freePort()), advertise);
+    const listens = port ?? this.#ports.get(home) ?? (await freePort());
+    this.#ports.set(home, listens);
+    const client = await ClientHere.start(home, listens, advertise);
     this.#clients.add(client);
     return client;
   }

@@ -38,6 +38,8 @@ export class TestNetwork implements AsyncDisposable {
   readonly serverHome: string;
   readonly #daemons = new Map<string, DaemonProcess>();
   readonly #all: ProgramProcess[] = [];
+  /** Where each machine listens, after a stop too: what others know of it may be old. */
+  readonly #listens = new Map<string, string>();
   #serverPort: string | undefined;
   #serverArgs: readonly string[] = [];
   #spawns = false;
@@ -132,7 +134,7 @@ export class TestNetwork implements AsyncDisposable {
     return this.start(name, ...args);
   }
 
-  /** Starts a machine, on any port of 127.0.0.1 unless told otherwise. */
+  /** Starts a machine, on a port of 127.0.0.1 that it keeps, unless told otherwise. */
   async start(name: string, ...args: string[]): Promise<DaemonProcess> {
     const daemon = await this.startAlone(name, ...args);
     await daemon.said('connected to the ip-server');
@@ -141,7 +143,9 @@ export class TestNetwork implements AsyncDisposable {
 
   /** The same without waiting for the server, which may be away. */
   async startAlone(name: string, ...args: string[]): Promise<DaemonProcess> {
-    const where = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+    const listens = this.#listens.get(name) ?? `127.0.0.1:${await freePort()}`;
+    this.#listens.set(name, listens);
+    const where = args.includes('--listen') ? [] : ['--listen', listens];
     return this.#keep(name, await this.#startDaemon('filer-client', [...where, ...args], this.home(name)));
   }
 
