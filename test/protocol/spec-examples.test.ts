@@ -9,6 +9,9 @@ import {
   parseEnrolled,
   parseInvite,
   parseReceipts,
+  parseSealed,
+  parseStageState,
+  verifyStageWord,
   parseRecord,
   parseRemovals,
   parseReportDue,
@@ -92,6 +95,14 @@ const CHECKS: Readonly<Record<string, (message: Message) => unknown>> = {
   text: (message) => verifyText(parseTextMessage(message), network),
   broadcast: (message) => verifyText(broadcastMessage.parse(message), network),
   receipts: (message) => verifyReceipts(parseReceipts(message)),
+  sealed: (message) => {
+    const { word } = parseSealed(message);
+    verifyStageWord(word, word);
+  },
+  'stage-state': (message) => {
+    const { word } = parseStageState(message);
+    verifyStageWord(word, word);
+  },
 };
 
 test('every message has one example, and every example is of a message', () => {

@@ -55,6 +55,15 @@ export const clientSettings = {
     true,
     'let a sender remove what it delivered here before and nothing has changed since (`send --delete`)',
   ),
+  allowRelease: toggleSetting(
+    true,
+    'let a sender stage files here, and release or roll back what it staged (`send --stage`)',
+  ),
+  stagedKeepMs: setting(DURATION, '30d', 'how long staged files are kept that their sender does not release'),
+  stagedLinks: toggleSetting(
+    false,
+    'stage what did not change as a second name (hard link) where the disk cannot clone: only where no program edits released files in place',
+  ),
   inboxQuota: optionalSetting(
     SIZE,
     '50GB',

@@ -361,6 +361,19 @@ export const RECONNECT_JITTER = [0.5, 1.5] as const;
 export const MAX_TRANSFERS_PER_PEER = 4;
 export const MAX_TRANSFERS = 64;
 
+/**
+ * Staged jobs of one sender that are kept at a receiver: each is a folder that its owner sees only when he looks for it. And
+ * the entries of all of them: each is a row.
+ */
+export const MAX_STAGES_PER_PEER = 16;
+export const MAX_STAGED_ENTRIES_PER_PEER = 4_000_000;
+
+/** For how many releases back what was there before may be kept (`release --keep`). */
+export const MAX_RELEASES_KEPT = 100;
+
+/** Of what a hook said last, as its sender is told: a line on a screen. */
+export const MAX_HOOK_LINE_CHARS = 500;
+
 /** Entries in one batch of an offer; files in one batch of receipts. */
 export const MAX_ENTRIES_PER_BATCH = 1_000;
 export const MAX_RECEIPTS_PER_BATCH = 1_024;

@@ -39,7 +39,18 @@ export { serveBlocks } from './passing/serve-blocks.ts';
 export type { ReceiverPassing } from './passing/relayed-streams.ts';
 export { SharedReads } from './send/shared-reads.ts';
 export { FileDigests } from './digests/digests.ts';
-export { isPartName, parseSafePath, PART_PREFIX } from './disk/safe-path.ts';
+export { isPartName, isStageName, parseSafePath, PART_PREFIX, STAGE_PREFIX } from './disk/safe-path.ts';
+export { Folder } from './disk/folder.ts';
+export { removeTree } from './disk/replacing.ts';
+export { FolderPath } from './disk/folder-path.ts';
+export { ExistingDigests, statsAt } from './receive/existing-digests.ts';
+export { linkAt, type Standing } from './receive/ownership.ts';
+export { isFolder, contentOfFolder, contentOfLink, LINK } from './receive/deliveries.ts';
+export type { Stage } from './receive/stage.ts';
+export { signRemoved } from './receipts/removed.ts';
+export { exchange, identityAt } from './stage/exchange.ts';
+export { swap } from './stage/swap.ts';
+export { StagedTree, type StagedItem, type StagedRemoval } from './stage/staged-tree.ts';
 export { cleanMarkedParts, cleanParts, dropMarkedParts, type CleanOptions } from './disk/clean-parts.ts';
 export {
   identityOf,

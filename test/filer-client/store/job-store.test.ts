@@ -15,14 +15,17 @@ import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { forgetOldest } from '../../../apps/filer-client/src/store/forget-jobs.ts';
 import { LEFT_BEHIND } from '../../../apps/filer-client/src/store/job-rows.ts';
 import { JobStore } from '../../../apps/filer-client/src/store/job-store.ts';
+import { ReleaseStore } from '../../../apps/filer-client/src/store/release-store.ts';
 import { ReceiptStore } from '../../../apps/filer-client/src/store/receipt-store.ts';
 
 let database: Database;
 let jobs: JobStore;
+let releases: ReleaseStore;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'filer-store-'));
   database = openDatabase(join(folder, 'filer.db'));
   jobs = new JobStore(database);
+  releases = new ReleaseStore(database);
   onTestFinished(async () => {
     database.close();
     await rm(folder, { recursive: true });
@@ -174,7 +177,7 @@ test('a job whose row cannot be read is listed as damaged, and costs none of the
   database.exec("UPDATE job_recipients SET state = 'lost', code = 'odd' WHERE job = 'recipient'");
   database.exec("UPDATE job_recipients SET bytes_total = 9223372036854775807 WHERE job = 'large'");
 
-  const documents = new Map(jobs.list().map((job) => [job.id, jobDocument(jobs, job)]));
+  const documents = new Map(jobs.list().map((job) => [job.id, jobDocument({ jobs, releases }, job)]));
   const states = ['good', 'request', 'state', 'recipient', 'large'].map((id) => documents.get(id)?.state);
   expect(states).toEqual(['done', 'damaged', 'damaged', 'done', 'done']);
   expect(documents.get('recipient')?.recipients[0]).toMatchObject({ state: 'damaged', code: 'internal' });
@@ -310,7 +313,7 @@ test('while no daemon runs, a job of the last one does not run, however fresh it
   create('two', { owner: commandOwner(process.pid) });
   for (const id of ['one', 'two'])
     jobs.begin(id, 'B', id === 'one' ? DAEMON : commandOwner(process.pid), 2_000);
-  const shown = jobs.running().map((job) => withoutDaemon(jobDocument(jobs, job), job));
+  const shown = jobs.running().map((job) => withoutDaemon(jobDocument({ jobs, releases }, job), job));
   const states = shown.map(({ job, state, recipients }) => [job, state, recipients[0]?.state]);
   expect(Object.fromEntries(states.map(([job, ...rest]) => [job, rest]))).toEqual({
     one: ['interrupted', 'interrupted'],

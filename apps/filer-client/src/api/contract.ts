@@ -4,6 +4,7 @@ import { historyMethods } from './contract/history.ts';
 import { inboxMethods } from './contract/inbox.ts';
 import { pageMethods } from './contract/page.ts';
 import { peerMethods } from './contract/peers.ts';
+import { releaseMethods } from './contract/releases.ts';
 import { reportMethods } from './contract/reports.ts';
 import { sendMethods } from './contract/send.ts';
 import { shareMethods } from './contract/shares.ts';
@@ -15,6 +16,7 @@ export const contract = {
   ...pageMethods,
   ...sendMethods,
   ...transferMethods,
+  ...releaseMethods,
   ...historyMethods,
   ...inboxMethods,
   ...getMethods,

@@ -30,6 +30,7 @@ import { Scheduler } from '../reports/scheduler.ts';
 import { SpoolCourier } from '../reports/spool-courier.ts';
 import { CollectDeliveries } from '../send/collect-deliveries.ts';
 import { Drops } from '../send/drops.ts';
+import { Rollouts } from '../send/rollouts.ts';
 import { JobRunner } from '../send/job-runner.ts';
 import { FetchServer } from '../serve/fetch-server.ts';
 import { PossessionServer } from '../serve/possession-server.ts';
@@ -141,7 +142,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   // Who comes in.
   const connections = new ConnectionList(member.events, (peer) => member.nameOf(peer));
   const toPeers = peerRouter(member, log);
-  routeFiles(toPeers, member, holdings);
+  routeFiles(toPeers, member, holdings, intake.staged);
   const handlerFor = ({ id }: { readonly id: string }) => peerHandler(toPeers, id);
   const peers = new PeerServer({
     member,
@@ -159,6 +160,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     onOpen: (kept, remaining) => connections.outgoing(kept, true, remaining),
     onClosed: (kept, remaining) => connections.outgoing(kept, false, remaining),
   });
+  const rollouts = new Rollouts({ outreach, sessionWith: (peerId) => sessions.get(peerId), log });
   const texts = new TextCourier({ outreach, sessionWith: (peerId) => sessions.get(peerId), log });
   const address = await openPeerPort(
     closing.adopt(peers, () => peers.stop()),
@@ -190,6 +192,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     log,
     jobs,
     texts,
+    rollouts,
     inbox,
     listen: formatHostPort(address),
     peers,
@@ -219,9 +222,10 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   closing.defer(() => link.close());
   closing.defer(() => jobs.close());
   closing.defer(() => texts.close());
+  closing.defer(() => rollouts.close());
   closing.defer(() => scheduler.close());
   closing.use(watches);
-  closing.defer(followPeers(member.events, [jobs, watches, texts]));
+  closing.defer(followPeers(member.events, [jobs, watches, texts, rollouts]));
   closing.defer(logMembership(member.events, log));
   if (!isMachineName(member.name)) {
     log.warn('this machine has a reserved name, and the other machines refuse it', {
@@ -232,6 +236,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   link.start(new RecordPublisher(member, listening, log));
   jobs.start();
   texts.start();
+  rollouts.start();
   watches.start();
   scheduler.start();
   await page.resume();

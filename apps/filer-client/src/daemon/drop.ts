@@ -113,6 +113,7 @@ const HOW = {
   snapshot: false,
   exclude: [],
   mirror: false,
+  stage: false,
   links: 'keep',
   queue: true,
   limit: undefined,

@@ -10,6 +10,7 @@ import {
 import type { Growing } from '@filer/transfer';
 import { resolve } from 'node:path';
 import { contract } from '../api/contract.ts';
+import { Rollouts } from '../send/rollouts.ts';
 import { JobRunner } from '../send/job-runner.ts';
 import { CommandAccess } from '../network/command-access.ts';
 import { standingLimit } from '../network/standing-limits.ts';
@@ -55,11 +56,13 @@ export class EphemeralDaemon implements AsyncDisposable {
     const jobs = new JobRunner({ outreach, log, isDaemon: false });
     jobs.start();
     const texts = new TextCourier({ outreach, sessionWith: none, log });
+    const rollouts = new Rollouts({ outreach, sessionWith: none, log });
     this.context = {
       ...parts,
       growing,
       jobs,
       texts,
+      rollouts,
       daemon: standIns(parts, options),
     };
     this.methods = implementWith(contract, () => this.context, operations);
@@ -71,8 +74,9 @@ export class EphemeralDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { jobs, texts, member } = this.context;
+    const { jobs, texts, rollouts, member } = this.context;
     try {
+      await rollouts.close();
       await jobs.close();
       await texts.close();
       await this.access.close();
@@ -82,7 +86,7 @@ export class EphemeralDaemon implements AsyncDisposable {
   }
 }
 
-type Parts = Omit<OperationContext, 'jobs' | 'texts' | 'daemon'>;
+type Parts = Omit<OperationContext, 'jobs' | 'texts' | 'rollouts' | 'daemon'>;
 
 function requireRunning(words = 'no daemon runs here'): never {
   throw new FilerError('needs-daemon', `${words}: start it with \`filer-client start\``);

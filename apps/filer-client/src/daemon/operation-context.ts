@@ -7,6 +7,7 @@ import type { IncomingTransfer, ServingDocument } from '../api/contract/transfer
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
 import type { GetJob } from '../get/get-job.ts';
 import type { DropOutcome, Upload } from '../send/drop-request.ts';
+import type { Rollouts } from '../send/rollouts.ts';
 import type { JobRunner } from '../send/job-runner.ts';
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
@@ -31,6 +32,8 @@ export interface OperationContext {
   readonly jobs: JobRunner;
   /** Delivers texts that wait. */
   readonly texts: TextCourier;
+  /** Releases what was staged. */
+  readonly rollouts: Rollouts;
   readonly daemon: DaemonPart;
   /** Tells of what is to be sent, while it is still being written: only in the command's own process. */
   readonly growing?: Growing | undefined;

@@ -10,6 +10,7 @@ import * as ls from './operations/ls.ts';
 import * as network from './operations/network.ts';
 import * as page from './operations/page.ts';
 import * as peers from './operations/peers.ts';
+import * as releases from './operations/releases.ts';
 import * as report from './operations/report.ts';
 import * as schedules from './operations/schedules.ts';
 import * as send from './operations/send.ts';
@@ -33,6 +34,7 @@ export const operations = {
   ...network,
   ...page,
   ...peers,
+  ...releases,
   ...report,
   ...schedules,
   ...send,

@@ -1,21 +1,29 @@
 import { iso } from '@filer/program';
 import { countsBy } from '../api/contract/counts.ts';
 import type { JobStore } from '../store/job-store.ts';
+import type { JobStage, ReleaseStore } from '../store/release-store.ts';
 import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import type { JobDocument, ProgressDocument, RecipientDocument } from '../api/contract/transfers.ts';
 import { keptGet } from './kept-get.ts';
+import { stageDocument } from './stage-documents.ts';
 import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
 
 /** Of a request that cannot be read. */
-const NOTHING = { as: '', into: '', to: [], note: '', watch: 0, mirror: false };
+const NOTHING = { as: '', into: '', to: [], note: '', watch: 0, mirror: false, stage: false };
+
+/** Where jobs stand, and what of them is staged. */
+export interface Stores {
+  readonly jobs: JobStore;
+  readonly releases: Pick<ReleaseStore, 'one'>;
+}
 
 export function jobDocument(
-  jobs: JobStore,
+  { jobs, releases }: Stores,
   job: KeptJob,
   progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
 ): JobDocument {
   const request = shownRequest(job.request);
-  const { as, into, to, note, watch, mirror } = request ?? NOTHING;
+  const { as, into, to, note, watch, mirror, stage } = request ?? NOTHING;
   const got = keptGet(job);
   const shared = got?.source ?? pulledPath(job.request);
   return {
@@ -32,15 +40,21 @@ export function jobDocument(
     as: as === '' ? null : as,
     into: into === '' ? null : into,
     mirror,
+    stage,
     to,
     note,
-    recipients: jobs
-      .deliveries(job.id)
-      .map((delivery) => recipientDocument(delivery, progressOf(job.id, delivery.peer))),
+    recipients: jobs.deliveries(job.id).map((delivery) => {
+      const staged = stage ? releases.one(job.id, delivery.peer) : undefined;
+      return recipientDocument(delivery, staged, progressOf(job.id, delivery.peer));
+    }),
   };
 }
 
-function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | null): RecipientDocument {
+function recipientDocument(
+  delivery: KeptDelivery,
+  staged: JobStage | undefined,
+  progress: ProgressDocument | null,
+): RecipientDocument {
   const { name, peer: id, state, code = null, status } = delivery;
   return {
     name,
@@ -49,6 +63,7 @@ function recipientDocument(delivery: KeptDelivery, progress: ProgressDocument | 
     code,
     status,
     ...countsBy((key) => delivery[key]),
+    stage: staged === undefined ? null : stageDocument(staged),
     progress,
     startedAt: timeOf(delivery.startedAt),
     finishedAt: timeOf(delivery.finishedAt),

@@ -31,6 +31,8 @@ export interface SendRequest {
   readonly exclude: readonly string[];
   /** Whether recipients remove what they were sent before below the folders, and is no longer here. */
   readonly mirror: boolean;
+  /** Whether it is put under a hidden name, until it is released. */
+  readonly stage: boolean;
   /** What becomes of links in the folders. */
   readonly links: SentLinks;
   /** Whether it waits for recipients that are not there. */
@@ -86,6 +88,7 @@ const DEFAULTS: SendRequest = {
   snapshot: false,
   exclude: [],
   mirror: false,
+  stage: false,
   links: 'keep',
   queue: false,
   limit: undefined,
@@ -129,6 +132,7 @@ export function parseKeptRequest(json: string): SendRequest {
     snapshot: kept.get('snapshot') === true,
     exclude: textsOf('exclude'),
     mirror: kept.get('mirror') === true,
+    stage: kept.get('stage') === true,
     links: LINKS.find((each) => each === kept.get('links')) ?? DEFAULTS.links,
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),

@@ -9,6 +9,7 @@ import {
   Server,
   Session,
   Shares,
+  STAGE,
   type Handler,
   type Hello,
   type Membership,
@@ -88,7 +89,7 @@ export class PeerServer extends Server {
     member.connections.add(messenger);
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
     const { network, membership } = member;
-    const known = new Set([REVERSE, MIRROR, ...(this.#options.passesOn === true ? [PASS_ON] : [])]);
+    const known = new Set([REVERSE, MIRROR, STAGE, ...(this.#options.passesOn === true ? [PASS_ON] : [])]);
     const features = hello.features.filter((word) => known.has(word));
     const position = removalPosition(member.removals);
     const welcomed = welcome({ version, features, network, ...position, software, membership });

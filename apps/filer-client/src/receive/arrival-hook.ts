@@ -7,7 +7,9 @@ import {
   type Environment,
   type Logger,
 } from '@filer/program';
+import { MAX_HOOK_LINE_CHARS, type StageHook } from '@filer/protocol';
 import type { Arrival, ArrivalStore } from '../store/arrival-store.ts';
+import type { KeptStage, StageStore } from '../store/stage-store.ts';
 
 export interface ArrivalHookOptions {
   /** The program and its arguments. */
@@ -17,12 +19,15 @@ export interface ArrivalHookOptions {
   readonly inbox: string;
   readonly environment: Environment;
   readonly arrivals: ArrivalStore;
+  readonly stages: StageStore;
   readonly log: Logger;
 }
 
+type About = Omit<Arrival, 'afterRow' | 'lastRow'>;
+
 /**
- * Runs a program of this machine's owner for each transfer that came, one at a time. What waits stands in the database: it
- * outlasts the daemon. Never through a shell; what another machine chose is in variables and on standard input only.
+ * Runs a program of this machine's owner for each transfer that came, each release and each rollback, one at a time. What waits
+ * stands in the database: it outlasts the daemon. Never through a shell; what another machine chose is in variables and on standard input only.
  */
 export class ArrivalHook {
   readonly #options: ArrivalHookOptions;
@@ -53,14 +58,21 @@ export class ArrivalHook {
 
   /** Never rejects: a hook that fails takes nothing back. */
   async #runAll(): Promise<void> {
-    const { arrivals, log } = this.#options;
+    const { arrivals, stages, log } = this.#options;
     try {
+      // A sender waits for these before it releases anything anywhere else.
+      for (let stage = stages.nextHook(); stage !== undefined; stage = stages.nextHook()) {
+        const hook = await this.#runForStage(stage);
+        if (this.#closing.signal.aborted) return;
+        stages.hookEnded(stage.id, hook);
+      }
       const next = (): Arrival | undefined => arrivals.nextUntold((from) => this.#turns.get(from) ?? 0);
       for (let arrival = next(); arrival !== undefined; arrival = next()) {
         this.#turns.set(arrival.from, ++this.#runs);
         await this.#run(arrival);
         if (this.#closing.signal.aborted) return;
         arrivals.told(arrival);
+        if (stages.nextHook() !== undefined) return await this.#runAll();
       }
     } catch (error) {
       log.error('on-received could not be run', { error });
@@ -68,29 +80,57 @@ export class ArrivalHook {
   }
 
   async #run(arrival: Arrival): Promise<void> {
-    const { arrivals, inbox, timeoutMs, log } = this.#options;
+    await this.#runFor(arrival, {}, this.#options.arrivals.filesOf(arrival));
+  }
+
+  /** @returns how it went, as its sender is told */
+  async #runForStage(stage: KeptStage): Promise<StageHook> {
+    const { inbox, stages } = this.#options;
+    const { id, sender: from, senderName: fromName, job, folder, note, files, bytes } = stage;
+    const step = stage.state === 'rolled-back' ? 'rollback' : 'release';
+    const input = function* (): Generator<object> {
+      for (const { path: name, ...file } of stages.files(id))
+        yield { path: join(inbox, folder, name), name, ...file };
+    };
+    const about = { from, fromName, job, folder, note, files, bytes };
+    const { exitCode, failure, line } = await this.#runFor(about, { FILER_STEP: step }, input());
+    return { state: failure === undefined ? 'done' : 'failed', exitCode, line: line || (failure ?? '') };
+  }
+
+  /** @param files that are told, one JSON object a line */
+  async #runFor(
+    arrival: About,
+    more: Record<string, string>,
+    files: Iterable<object>,
+  ): Promise<{ exitCode: number | null; failure: string | undefined; line: string }> {
+    const { inbox, timeoutMs, log } = this.#options;
     const facts = { from: arrival.fromName, job: arrival.job, files: arrival.files };
-    // The list of files: one JSON object a line.
     const input = function* (): Generator<string> {
-      for (const file of arrivals.filesOf(arrival)) yield `${JSON.stringify(file)}\n`;
+      for (const file of files) yield `${JSON.stringify(file)}\n`;
     };
     const { signal } = this.#closing;
-    const { failure, timedOut } = await runToEnd({
+    let last = '';
+    const { failure, timedOut, exitCode } = await runToEnd({
       command: this.#command,
       cwd: inbox,
-      env: this.#environmentFor(arrival),
+      env: { ...this.#environmentFor(arrival), ...more },
       timeoutMs,
       signal,
       input: input(),
-      onOutput: linesSaid((line) => log.info('on-received says', { job: arrival.job, line })),
+      onOutput: linesSaid((line) => {
+        last = line.trim().slice(0, MAX_HOOK_LINE_CHARS).toWellFormed();
+        log.info('on-received says', { job: arrival.job, line });
+      }),
     });
     if (signal.aborted) log.warn('on-received was ended with the daemon, and is run again', facts);
     else if (timedOut) log.error('on-received was ended: it took too long', { ...facts, timeoutMs });
     else if (failure !== undefined) log.error('on-received failed', { ...facts, reason: failure });
     else log.info('on-received was run', facts);
+    const why = timedOut ? `it was ended after ${timeoutMs} ms` : failure;
+    return { exitCode, failure: why, line: last };
   }
 
-  #environmentFor({ from, fromName, job, folder, note, files, bytes }: Arrival): Record<string, string> {
+  #environmentFor({ from, fromName, job, folder, note, files, bytes }: About): Record<string, string> {
     const { environment, inbox } = this.#options;
     return {
       ...passedOn(environment, 'FILER_HOME'),

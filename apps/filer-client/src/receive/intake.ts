@@ -27,6 +27,8 @@ import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
 import type { PassingOn } from './passing-on.ts';
 import { OfferRules } from './offer-rules.ts';
+import { StageSwitch } from './stage-switch.ts';
+import { Stages } from './stages.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -63,6 +65,9 @@ export class TransferIntake {
   readonly #accepted = new AcceptedJobs();
   readonly #hook: ArrivalHook | undefined;
   readonly #upkeep: Disposable;
+  readonly #stages: Stages;
+  /** Releases what was staged here, and rolls it back. */
+  readonly staged: StageSwitch;
 
   private constructor(options: IntakeOptions, upkeep: Disposable) {
     const { member, inbox, settings, environment, log } = options;
@@ -74,17 +79,22 @@ export class TransferIntake {
       keepFreeBytes: settings.keepFree,
     });
     this.offers = new AskedOffers(member, (offer) => this.#tellOffer(offer));
-    const { arrivals } = member;
+    const { arrivals, stages } = member;
     const { onReceived: command, onReceivedTimeoutMs: timeoutMs } = settings;
     if (command !== undefined)
-      this.#hook = new ArrivalHook({ command, timeoutMs, environment, inbox, arrivals, log });
-    this.#hook?.wake();
+      this.#hook = new ArrivalHook({ command, timeoutMs, environment, inbox, arrivals, stages, log });
+    this.#stages = new Stages(options);
+    this.staged = new StageSwitch({ ...options, stages: this.#stages, onHook: () => this.#hook?.wake() });
   }
 
   /** Makes the inbox ready. Hold the home's lock. @throws FilerError `home-not-writable` */
   static async open(options: IntakeOptions): Promise<TransferIntake> {
     const { inbox, member, log } = options;
-    return new TransferIntake(options, await keepInbox(inbox, member, log));
+    const intake = new TransferIntake(options, await keepInbox(inbox, member, log));
+    await intake.staged.recover();
+    intake.#stages.start();
+    intake.#hook?.wake();
+    return intake;
   }
 
   get incoming(): readonly IncomingTransfer[] {
@@ -144,6 +154,7 @@ export class TransferIntake {
   /** Ends what runs; half files stay for the next try. */
   async close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
+    this.#stages.close();
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
     await Promise.allSettled(this.#running.keys());
     await this.#hook?.close();
@@ -160,6 +171,7 @@ export class TransferIntake {
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     let release = await this.slots.take(from.id, messenger);
     let asked: string | undefined;
+    let isStaged = false;
     const ended = Promise.withResolvers<void>();
     const accept: ReceivePolicy['accept'] = async (offer, asker) => {
       const cap = this.#rules.judge(offer, from, () => this.offers.accepted(from.id, offer));
@@ -184,6 +196,10 @@ export class TransferIntake {
         limit: member.limits.receive,
         inbox,
         folder: (offer) => this.#rules.folderOf(offer, from),
+        stage: (offer) => {
+          isStaged = true;
+          return this.#stages.begin(offer, from, this.#rules.folderOf(offer, from));
+        },
         space: this.#space,
         policy: {
           maxFileBytes: settings.maxFileSize,
@@ -202,11 +218,12 @@ export class TransferIntake {
         signal: this.#stop.signal,
         passing,
         on,
-        record: (file) => recordInInbox(member, file, from),
+        // What is staged is in no inbox until it is released.
+        record: (file) => (isStaged ? undefined : recordInInbox(member, file, from)),
       });
       const { job, error, files } = outcome;
       if (asked !== undefined) this.offers.left(from.id, asked, isWithdrawn(error));
-      if (this.#hook !== undefined && error === undefined && job !== undefined) {
+      if (this.#hook !== undefined && error === undefined && job !== undefined && !isStaged) {
         member.arrivals.done(from.id, job);
         this.#hook.wake();
       }

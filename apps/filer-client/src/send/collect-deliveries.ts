@@ -1,6 +1,13 @@
 import { FilerError, formatDeliver, Glob, type CollectAsked } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { inspectSource, isPartName, sendFiles, SharedFolder, type TransferSlots } from '@filer/transfer';
+import {
+  inspectSource,
+  isPartName,
+  isStageName,
+  sendFiles,
+  SharedFolder,
+  type TransferSlots,
+} from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import { openUpload } from '../network/server-upload.ts';
@@ -220,7 +227,8 @@ function openShares(shares: readonly Share[]): OpenShares {
     sources: [...folders].map(([name, { folder }]) => ({ file: name, name, shared: folder })),
     hides: (globs, share, inside, isFolder) => {
       const path = `${share}/${inside}`;
-      if (!isFolder && isPartName(inside.slice(inside.lastIndexOf('/') + 1))) return true;
+      const own = inside.slice(inside.lastIndexOf('/') + 1);
+      if (isFolder ? isStageName(own) : isPartName(own)) return true;
       const isAsked = globs.some((glob) => glob.matches(path) || (isFolder && glob.reaches(path)));
       return !isAsked || folders.get(share)?.rules.ignores(path, isFolder) === true;
     },

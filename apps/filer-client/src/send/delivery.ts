@@ -22,6 +22,7 @@ import type { Progress, SendEvent } from '../api/contract/send.ts';
 import { nameThere, shownPath, type SendRequest } from '../jobs/send-request.ts';
 import { Mirrored, MIRRORS } from './mirrored.ts';
 import { subnetOf } from './subnet.ts';
+import { isStaged, STAGES } from './staged.ts';
 import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
@@ -74,7 +75,12 @@ export class Delivery {
       : options;
     this.#time = new TimeLimit(request.timeoutMs, request.limit);
     const before = verifiedBefore(outreach.member.receipts, job, peer.id, request.paths);
-    this.#open = new Set(request.paths.filter((path) => !before.paths.has(path)));
+    // Of a stage all is told once more: the receiver signs for what is in it, and for nothing else.
+    this.#open = new Set(
+      request.paths.filter((path) =>
+        request.stage ? !isStaged(outreach.member, job, peer.id) : !before.paths.has(path),
+      ),
+    );
     this.#tally = new DeliveryTally(before, request.bytesTotal);
     this.#mirrored = new Mirrored({ member: outreach.member, job, peer, request, emit: this.#options.emit });
     this.#listed = request.watch === 0 ? undefined : new ListedFiles(outreach.member, job, request);
@@ -107,7 +113,17 @@ export class Delivery {
     const error = await this.#whileLost();
     this.#throttle.stop();
     if (signal.aborted) return error;
-    return error === undefined ? this.#tally.failure() : this.#giveUp(error);
+    return error === undefined ? (this.#tally.failure() ?? this.#unsealed()) : this.#giveUp(error);
+  }
+
+  /** Why what was staged cannot be released. */
+  #unsealed(): FilerError | undefined {
+    const { outreach, job, peer, request } = this.#options;
+    if (!request.stage || isStaged(outreach.member, job, peer.id)) return undefined;
+    return new FilerError(
+      'verification-failed',
+      `${peer.name} has not signed that all of it is staged: send it again`,
+    );
   }
 
   async #whileLost(): Promise<FilerError | undefined> {
@@ -126,13 +142,13 @@ export class Delivery {
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
     const { outreach, peer, job, request, shared, race, signal, turns } = this.#options;
-    const { note, onConflict, checksum, snapshot, exclude, links } = request;
+    const { note, onConflict, checksum, snapshot, exclude, links, stage } = request;
     const { member } = outreach;
     const mirroring = this.#mirrored.begin();
     this.#tally.beginConnection();
     try {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
-      const needs = mirroring.mirror === true ? [MIRRORS] : [];
+      const needs = [...(mirroring.mirror === true ? [MIRRORS] : []), ...(stage ? [STAGES] : [])];
       const uses = race === undefined ? [] : [PASS_ON];
       const { messenger, features } = await this.#time.reach(peer.name, signal, (stop) =>
         reachForTransfer(outreach, peer, bytes, stop, needs, uses),
@@ -156,6 +172,8 @@ export class Delivery {
           ignored: ignoreRules(exclude),
           links,
           ...mirroring,
+          stage,
+          keepStaged: (word) => member.releases.signed(job, peer, word),
           signal,
           ...this.#time.pace,
           on: (event) => this.#take(event),

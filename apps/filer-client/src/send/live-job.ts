@@ -233,12 +233,13 @@ export class LiveJob {
     if (failure === undefined) {
       const { filesSent, filesSkipped, filesKept, filesRemoved, linksLeftOut } = counts;
       const files = filesSent === 1 ? '1 file' : `${filesSent} files`;
+      const how = this.request.stage ? 'staged' : 'delivered';
       const there = filesSkipped - filesKept;
       const skipped = there === 0 ? '' : `, ${there} there already`;
       const kept = filesKept === 0 ? '' : `, ${filesKept} not compared: ${peer.name} keeps what is there`;
       const left = linksLeftOut === 0 ? '' : `, ${linkCount(linksLeftOut)} not sent`;
       const removed = filesRemoved === 0 ? '' : `, ${filesRemoved} removed there`;
-      const status = `${files} delivered${skipped}${kept}${removed}${left}`;
+      const status = `${files} ${how}${skipped}${kept}${removed}${left}`;
       return { state: 'delivered', code: undefined, status, counts };
     }
     const { code, message } = failure;

@@ -99,7 +99,7 @@ export class Mirrored {
 }
 
 /** Where something that a recipient names was here. */
-function pathHere(request: SendRequest, name: string): string {
+export function pathHere(request: SendRequest, name: string): string {
   for (const path of request.paths) {
     const top = nameThere(request, path);
     if (name.startsWith(`${top}/`)) return `${path}${name.slice(top.length)}`;

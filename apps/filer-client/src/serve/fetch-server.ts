@@ -10,6 +10,7 @@ import type { Logger } from '@filer/program';
 import {
   inspectSource,
   isPartName,
+  isStageName,
   lowestOf,
   RateLimit,
   sendFiles,
@@ -164,5 +165,7 @@ function stopping(): FilerError {
 
 /** What arrives there now is no one's yet. */
 function isPart(path: string): boolean {
-  return isPartName(path.slice(path.lastIndexOf('/') + 1));
+  return (
+    isPartName(path.slice(path.lastIndexOf('/') + 1)) || path.split('/').some((each) => isStageName(each))
+  );
 }

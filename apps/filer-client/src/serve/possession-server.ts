@@ -13,7 +13,7 @@ import {
   type Session,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
-import { readDigests } from '@filer/transfer';
+import { isStageName, readDigests } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 
 /** Askers whose files are read at the same time: a disk serves few readers well. */
@@ -24,6 +24,26 @@ export interface HoldingServerOptions {
   /** Absolute. */
   readonly inbox: string;
   readonly log: Logger;
+}
+
+/**
+ * Where something is now that was staged when it was signed for. What has changed places with an older version is under its name,
+ * and all else still in its stage.
+ */
+function placeNow(
+  { stages }: Pick<Member, 'stages'>,
+  peerId: string,
+  path: string,
+  digest: string,
+): { readonly at: string; readonly isStaged: boolean } {
+  const components = path.split('/');
+  const n = components.findIndex((component) => isStageName(component));
+  if (n === -1) return { at: path, isStaged: false };
+  const stage = stages.list(peerId).find(({ hidden }) => hidden === components[n]);
+  const below = components.slice(n + 1).join('/');
+  if (stage?.state === 'released' || stage?.state === 'closed')
+    return { at: join(stage.folder, below), isStaged: false };
+  return { at: path, isStaged: stage !== undefined && stages.item(stage.id, below)?.content === digest };
 }
 
 /** Tells senders whether what they delivered is still there, by reading it. */
@@ -92,8 +112,9 @@ export class PossessionServer {
 
   async #look({ path, digest }: HoldingFile, peerId: string): Promise<HeldAnswer> {
     const { member, inbox, log } = this.#options;
-    const file = join(inbox, path);
-    if (!member.inbox.hasHad(peerId, file, digest)) return 'unknown';
+    const { at, isStaged } = placeNow(member, peerId, path, digest);
+    const file = join(inbox, at);
+    if (!isStaged && !member.inbox.hasHad(peerId, file, digest)) return 'unknown';
     try {
       const read = await readDigests(file, constants.O_NOFOLLOW, undefined);
       return read?.digest === digest ? 'same' : 'changed';

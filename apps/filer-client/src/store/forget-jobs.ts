@@ -66,6 +66,8 @@ function forgetAll(database: Database, jobs: readonly string[]): void {
     'job_recipients',
     'job_files',
     'watch_deliveries',
+    'job_stages',
+    'job_rollouts',
   ]) {
     const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);
     for (const id of jobs) forget.run(id);

@@ -22,9 +22,11 @@ import { OfferStore } from './offer-store.ts';
 import { PageSessionStore } from './page-session-store.ts';
 import { QueuedTextStore } from './queued-text-store.ts';
 import { ReceiptStore } from './receipt-store.ts';
+import { ReleaseStore } from './release-store.ts';
 import { RemovalStore } from './removal-store.ts';
 import { RemovedStore } from './removed-store.ts';
 import { ShareStore } from './share-store.ts';
+import { StageStore } from './stage-store.ts';
 import { Spool } from './spool.ts';
 import { WatchStore } from './watch-store.ts';
 
@@ -55,6 +57,8 @@ export class HomeStore implements Disposable {
   readonly shares: ShareStore;
   readonly watches: WatchStore;
   readonly pageSessions: PageSessionStore;
+  readonly stages: StageStore;
+  readonly releases: ReleaseStore;
   readonly #closing: DisposableStack;
   #dataVersion: number | undefined;
 
@@ -87,6 +91,8 @@ export class HomeStore implements Disposable {
     this.shares = new ShareStore(database);
     this.watches = new WatchStore(database, events);
     this.pageSessions = new PageSessionStore(database);
+    this.stages = new StageStore(database);
+    this.releases = new ReleaseStore(database);
     this.#closing = opening.move();
   }
 

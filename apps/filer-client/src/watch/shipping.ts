@@ -139,6 +139,7 @@ export function requestOf(
     into,
     links,
     mirror,
+    stage: false,
     spooled: false,
     dropped: false,
     droppedFiles: 0,

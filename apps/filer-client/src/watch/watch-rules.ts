@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { isPartName } from '@filer/transfer';
+import { isPartName, isStageName } from '@filer/transfer';
 import { judge, readRules, RuleFiles, RULES_FILE, rulesOf } from '../jobs/rule-files.ts';
 import { isAside } from './after-delivery.ts';
 
@@ -55,7 +55,7 @@ export class WatchRules {
 
   /** Whether something is ignored for itself: that the folders above it are is not looked at. */
   ignores(path: string, isFolder: boolean): boolean {
-    const isOwn = !isFolder && isPartName(basename(path));
+    const isOwn = isFolder ? isStageName(basename(path)) : isPartName(basename(path));
     if (isOwn || isAside(join(this.#folder, path))) return true;
     const before = judge(this.#temporary, path, isFolder, false) || this.#files.ignores(path, isFolder);
     return judge(this.#typed, path, isFolder, before);

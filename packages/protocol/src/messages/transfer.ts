@@ -103,6 +103,8 @@ export const offerMessage = message({
     checksum: flag(),
     /** Whether what this sender delivered before and no longer has is to be removed at the end. @see transfer-extras.ts */
     mirror: flag(),
+    /** Whether all of it is put under a hidden name, until the sender releases it. @see stage.ts */
+    stage: flag(),
   },
   content: json({
     shape: '{ names, note, contents? }',

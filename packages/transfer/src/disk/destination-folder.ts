@@ -38,13 +38,20 @@ export class DestinationFolder implements Disposable {
   /**
    * @param path relative to the inbox; empty for the inbox itself
    * @param sync whether the folders' own names are brought to the disk
+   * @param hidden the name of a folder of the engine's own inside it
    * @throws FilerError `name-refused` for the path, `refused` when a link stands where a folder must be, `home-not-writable`, `no-space`
    */
-  static async open(inbox: string, path: string, sync: boolean): Promise<DestinationFolder> {
+  static async open(inbox: string, path: string, sync: boolean, hidden?: string): Promise<DestinationFolder> {
     const components = path === '' ? [] : parseSafePath(path);
+    if (hidden !== undefined) components.push(hidden);
     const root = Folder.openOwn(inbox);
     try {
-      return new DestinationFolder(root, await descend(root.again(), components, sync), path, sync);
+      return new DestinationFolder(
+        root,
+        await descend(root.again(), components, sync),
+        components.join('/'),
+        sync,
+      );
     } catch (error) {
       root[Symbol.dispose]();
       throw error;

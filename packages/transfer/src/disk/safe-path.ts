@@ -10,6 +10,16 @@ export const KEPT_PREFIX = `${PART_PREFIX}kept-`;
 export const ASIDE_PREFIX = `${PART_PREFIX}aside-`;
 
 /**
+ * What begins the name of a folder that a staged job fills, and of what is in it beside that. A user sees it only when he looks
+ * for hidden names; no sender may name it.
+ */
+export const STAGE_PREFIX = `${PART_PREFIX}stage.`;
+
+export function isStageName(name: string): boolean {
+  return name.startsWith(STAGE_PREFIX);
+}
+
+/**
  * Each name of the engine ends in a digest or a random number, and some in a counter after that: `notes` after the prefix
  * is a name that a user chose.
  */

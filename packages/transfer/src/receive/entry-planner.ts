@@ -8,6 +8,7 @@ import type { ResumeStore, ResumeSlot } from '../disk/resume-store.ts';
 import { Making, type MakingOptions } from './making.ts';
 import type { Found, ExistingFiles } from './existing-files.ts';
 import { judgeEntry, takeAllowed, takeRoom, type ReceivePolicy, type Room } from './receive-policy.ts';
+import type { Seeding } from './seeding.ts';
 import type { FileFacts } from './refresh-existing.ts';
 import type { Identical } from './existing-file-receipts.ts';
 import type { WantedEntries } from './wanted-entries.ts';
@@ -18,6 +19,8 @@ const TURN_MS = 10;
 export interface EntryPlannerOptions extends MakingOptions {
   readonly parts: ResumeStore;
   readonly present: ExistingFiles;
+  /** Of a stage: brings what is there already. */
+  readonly seeding: Pick<Seeding, 'seed'> | undefined;
   readonly space: FreeSpace;
   readonly policy: ReceivePolicy;
   /** Aborted when the sender is gone: what is still to be decided is not. */
@@ -111,7 +114,7 @@ export class EntryPlanner {
   }
 
   #decide(number: number, entry: Entry, left: Room): EntryAnswer | Promise<EntryAnswer> {
-    const { policy, allowance, present } = this.#options;
+    const { policy, allowance } = this.#options;
     const refuse = (error: unknown): EntryAnswer => this.#refuse(entry, error);
     try {
       const components = judgeEntry(entry, policy, allowance.names);
@@ -121,13 +124,28 @@ export class EntryPlanner {
       this.#takeFolders(components, entry.kind === 'file' ? 0 : 1);
       if (entry.kind === 'dir') return this.#making.folder(entry, components).catch(refuse);
       if (entry.kind === 'link') return this.#making.link(entry, components).catch(refuse);
-      const glance = present.glance(entry, components);
-      if ('files' in glance) return this.#answer(number, entry, components, glance, left);
-      const looking = present.look(glance, entry, components);
-      return looking.then((found) => this.#answer(number, entry, components, found, left)).catch(refuse);
+      const seeding = this.#options.seeding?.seed(entry, components);
+      if (seeding !== undefined)
+        return seeding.then(() => this.#find(number, entry, components, left)).catch(refuse);
+      const answer = this.#find(number, entry, components, left);
+      return answer instanceof Promise ? answer.catch(refuse) : answer;
     } catch (error) {
       return refuse(error);
     }
+  }
+
+  /** Looks for a file that is announced, and decides. @throws FilerError why it is not taken */
+  #find(
+    number: number,
+    entry: Entry,
+    components: readonly string[],
+    left: Room,
+  ): EntryAnswer | Promise<EntryAnswer> {
+    const { present } = this.#options;
+    const glance = present.glance(entry, components);
+    if ('files' in glance) return this.#answer(number, entry, components, glance, left);
+    const looking = present.look(glance, entry, components);
+    return looking.then((found) => this.#answer(number, entry, components, found, left));
   }
 
   /** Takes room for an entry itself and for folders on its way that the entry before was not in. @throws FilerError `no-space` */

@@ -34,6 +34,8 @@ export interface IncomingResultsParts {
   readonly on: (event: ReceiveEvent) => void;
   /** Notes a file that is in place, before its receipt is given. */
   readonly record: (file: ReceiptFile, offer: Offer) => void | Promise<void>;
+  /** Told about files whose receipts are given next. */
+  readonly note: (files: readonly ReceiptFile[]) => void;
 }
 
 /** What becomes of the files: told to the sender, given receipts, counted, and told to who watches. */
@@ -112,6 +114,7 @@ export class IncomingResults implements IncomingOwner, Disposable {
   #issue(files: readonly ReceiptFile[]): void {
     const { network, senderId: sender, keyPair, tell } = this.#parts;
     const job = this.#offer?.job ?? '';
+    this.#parts.note(files);
     tell(formatReceipts(signReceipts({ network, job, sender, time: Date.now(), files }, keyPair)));
   }
 

@@ -2,7 +2,7 @@ import type { Channel } from '../wire/channel.ts';
 import { Receiver, type Accepted, type ReceiveOutcome } from './receiver.ts';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DIGEST_BLOCK_BYTES, type Offer } from '@filer/protocol';
+import { DIGEST_BLOCK_BYTES, FilerError, type Offer, type ReceiptFile } from '@filer/protocol';
 import { NO_DELIVERIES } from './deliveries.ts';
 import { ExistingDigests } from './existing-digests.ts';
 import { Extras } from './extras.ts';
@@ -14,6 +14,8 @@ import { Ownership } from './ownership.ts';
 import { DestinationFolder } from '../disk/destination-folder.ts';
 import { ExistingFiles } from './existing-files.ts';
 import type { ReceiveOptions } from './receive-options.ts';
+import { Seeding } from './seeding.ts';
+import type { Stage } from './stage.ts';
 import { allowanceOf, judgeOffer, type Asker } from './receive-policy.ts';
 
 /**
@@ -53,7 +55,9 @@ async function takeOffer(
 ): Promise<Accepted> {
   const { inbox, folder: where, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = options;
   judgeOffer(offer, policy);
-  const folder = typeof where === 'string' ? where : where(offer);
+  const stage = stageOf(offer, options);
+  const base = typeof where === 'string' ? where : where(offer);
+  const folder = stage === undefined ? base : join(base, stage.hidden);
   const left = await space.left(offer.bytes);
   // What earlier tries left, and what came before, needs no room again: then each file is judged for itself.
   const isTooMuch = offer.bytes > left.bytes && offer.bytes > left.bytes + (await keptBytesIn(inbox));
@@ -62,37 +66,60 @@ async function takeOffer(
   const allowance = allowanceOf(await policy.accept?.(offer, asker), policy);
   const { onConflict = offer.onConflict ?? 'rename', checksum = offer.checksum ?? false } = options;
   const { known, mark, deliveries = NO_DELIVERIES, replaces = 'own' } = options;
+  // What is in a stage came of this very job.
+  const rules =
+    stage === undefined
+      ? { onConflict, deliveries, replaces }
+      : ({ onConflict: 'overwrite', deliveries: NO_DELIVERIES, replaces: 'all' } as const);
   // Last: a refused offer leaves no folder behind.
-  const place = await DestinationFolder.open(inbox, folder, sync);
+  const place = await DestinationFolder.open(inbox, base, sync, stage?.hidden);
   const parts = new ResumeStore(place, senderId, mark);
   const gone = asker.signal;
   const files = new ExistingDigests({ known, checksum, signal: gone });
   const { job } = offer;
   const beganAt = options.beganAt?.(job);
   const { mirror = false } = offer;
-  const ownership = new Ownership({ place, onConflict, deliveries, replaces, job, beganAt, files, mirror });
+  const ownership = new Ownership({ place, ...rules, job, beganAt, files, mirror });
   const present = new ExistingFiles({ place, ownership, files, known });
-  const extras = mirror
-    ? new Extras({
-        root: place.folder,
-        path: folder,
-        deliveries,
-        files,
-        job,
-        stands: (path) => ownership.standing(path),
-        isAnnounced: (path) => ownership.standing(path) === 'yes',
-        sync,
-        mark,
-        removed: options.removed,
-        gone,
-      })
-    : undefined;
+  const extras =
+    mirror && stage === undefined
+      ? new Extras({
+          root: place.folder,
+          path: folder,
+          deliveries,
+          files,
+          job,
+          stands: (path) => ownership.standing(path),
+          isAnnounced: (path) => ownership.standing(path) === 'yes',
+          sync,
+          mark,
+          removed: options.removed,
+          gone,
+        })
+      : undefined;
+  const seeding =
+    stage === undefined
+      ? undefined
+      : new Seeding({ place, from: join(inbox, base), mayLink: stage.mayLink, known });
   const held = options.passing?.held;
-  const of = { place, parts, present, ownership, space, policy, allowance, sync, mark, gone, held };
+  const of = { place, parts, present, seeding, ownership, space, policy, allowance, sync, mark, gone, held };
   const incoming = new IncomingToFolder(of, owner);
   const dispose = (): void => {
     extras?.[Symbol.dispose]();
+    seeding?.[Symbol.dispose]();
     place[Symbol.dispose]();
   };
-  return { offer, incoming, extras, [Symbol.dispose]: dispose };
+  const seal = stage === undefined ? undefined : () => stage.seal((path) => ownership.standing(path));
+  const note = stage === undefined ? undefined : (given: readonly ReceiptFile[]) => stage.note(given);
+  return { offer, incoming, extras, seal, note, [Symbol.dispose]: dispose };
+}
+
+/** @throws FilerError why nothing is staged */
+function stageOf(offer: Offer, { stage }: ReceiveOptions): Stage | undefined {
+  if (offer.stage !== true) return undefined;
+  if (stage === undefined)
+    throw new FilerError('unsupported', 'nothing is staged here: send without --stage');
+  // Its room is looked at before it begins.
+  if (!offer.complete) throw new FilerError('totals-needed', 'how much is to be staged is to be told first');
+  return stage(offer);
 }

@@ -3,6 +3,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { FreeSpace } from '../disk/free-space.ts';
 import type { KnownDigests } from '../digests/known-digests.ts';
 import type { OwnershipOptions } from './ownership.ts';
+import type { Stage } from './stage.ts';
 import type { ReceivePolicy } from './receive-policy.ts';
 import type { ReceiverOptions } from './receiver.ts';
 
@@ -48,6 +49,12 @@ export interface ReceiveOptions extends ReceiverOptions {
    * @default none: the inbox is this receiver's alone
    */
   readonly mark?: string | undefined;
+  /**
+   * Where an offer with `stage` goes; throws a FilerError to refuse it.
+   *
+   * @default nothing is staged here
+   */
+  readonly stage?: ((offer: Offer) => Stage) | undefined;
   /**
    * Told about what was removed for the sender, by paths relative to the inbox. Awaited before it is signed for.
    */

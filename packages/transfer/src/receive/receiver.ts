@@ -31,6 +31,9 @@ import {
   endMessage,
   abandonMessage,
   doneMessage,
+  sealMessage,
+  formatSealed,
+  type StageWord,
   extrasMessage,
   removeMessage,
   passOnMessage,
@@ -99,6 +102,10 @@ export interface Accepted extends Disposable {
   readonly incoming: Incoming;
   /** What the sender delivered before, where the offer wants that removed. */
   readonly extras?: Pick<Extras, 'list' | 'remove'> | undefined;
+  /** Of a stage: all that was announced is in it. @throws FilerError why it cannot be released */
+  readonly seal?: (() => Promise<StageWord>) | undefined;
+  /** Of a stage: notes files before their receipts are given. */
+  readonly note?: ((files: readonly ReceiptFile[]) => void) | undefined;
 }
 
 /** Where the files of an offer go. */
@@ -178,6 +185,7 @@ export class Receiver {
     )
     .on(extrasMessage, ({ id, ...asked }, receiver) => receiver.#takeExtras(id, asked))
     .on(removeMessage, ({ id, ...asked }, receiver) => receiver.#takeRemove(id, asked))
+    .on(sealMessage, ({ id }, receiver) => receiver.#takeSeal(id))
     .on(doneMessage, (_, receiver) => receiver.#takeDone());
   readonly #channel: Channel;
   readonly #options: ReceiverOptions;
@@ -218,6 +226,7 @@ export class Receiver {
       tell: (message) => this.#tell(message),
       on: (event) => options.on?.(event),
       record: (file, offer) => reception.record?.(file, offer),
+      note: (files) => this.#accepted?.note?.(files),
     });
     this.#relayed = new RelayedStreams(options.passing, {
       tell: (message) => this.#tell(message),
@@ -380,6 +389,18 @@ export class Receiver {
     const extras = this.#accepted?.extras;
     if (extras === undefined || !this.#totals.isComplete) throw outOfPlace('what is to be removed');
     return extras;
+  }
+
+  /** The word is given for a whole: where something failed, the sender tries again. */
+  async #takeSeal(id: string): Promise<void> {
+    const seal = this.#accepted?.seal;
+    if (seal === undefined || !this.#totals.isComplete) throw outOfPlace('seal');
+    await this.#watchdog.work(this.#incoming.finish());
+    this.#results.flush();
+    if (!this.#results.outcome(undefined).ok)
+      throw new FilerError('partial', 'not all of it arrived: send it again');
+    const word = await this.#watchdog.work(seal());
+    await this.#say(formatSealed({ re: id, word }));
   }
 
   async #takeDone(): Promise<void> {

@@ -1,7 +1,7 @@
 import { lstatSync, opendirSync, type BigIntStats } from 'node:fs';
 import { basename } from 'node:path';
 import { systemCode, type ListedItem } from '@filer/protocol';
-import { isPartName } from '../disk/safe-path.ts';
+import { isPartName, isStageName } from '../disk/safe-path.ts';
 import type { SharedFolder } from './shared-folder.ts';
 import { sourceError } from './source.ts';
 
@@ -31,7 +31,11 @@ export function* listShared(
       for (let item = dir.readSync(); item !== null; item = dir.readSync()) {
         const { name } = item;
         // What arrives there now is no one's yet.
-        if ((isPartName(name) && !item.isDirectory()) || hides(`${file}/${name}`, item.isDirectory()))
+        if (
+          isStageName(name) ||
+          (isPartName(name) && !item.isDirectory()) ||
+          hides(`${file}/${name}`, item.isDirectory())
+        )
           continue;
         yield lookInside(shared, file, name);
       }

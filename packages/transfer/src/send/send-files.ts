@@ -26,6 +26,10 @@ import {
   carriedMessage,
   errorMessage,
   type Got,
+  formatSeal,
+  parseSealed,
+  sealedMessage,
+  verifyStageWord,
 } from '@filer/protocol';
 import { EntryAnnouncer } from './entry-announcer.ts';
 import { send, type Channel } from '../wire/channel.ts';
@@ -71,6 +75,7 @@ class Sending implements OutgoingOwner {
     .onUnparsed(entriesAnswerMessage, (message, sending) => sending.#takeAnswer(message))
     .onUnparsed(basisAnswerMessage, (message, sending) => sending.#takeAnswer(message))
     .onUnparsed(extrasAnswerMessage, (message, sending) => sending.#takeAnswer(message))
+    .onUnparsed(sealedMessage, (message, sending) => sending.#takeAnswer(message))
     .onUnparsed(removedMessage, (message, sending) => sending.#takeAnswer(message))
     .on(gotMessage, (got, sending) => sending.#takeGot(got))
     .on(failedMessage, (failure, sending) => sending.#takeFailure(failure))
@@ -187,7 +192,8 @@ class Sending implements OutgoingOwner {
     }
     this.#outgoing.flush();
     this.#lane?.at(Number.MAX_SAFE_INTEGER, 0);
-    if (this.#options.mirror === true)
+    if (this.#options.stage === true) await this.#seal();
+    else if (this.#options.mirror === true)
       await mirrorSent(this.#requests, {
         ...this.#options,
         job: this.#job,
@@ -196,6 +202,26 @@ class Sending implements OutgoingOwner {
         settled: () => this.#receipts.settled(),
       });
     await this.#sayDone(over);
+  }
+
+  /** Has a stage sealed, unless something of it has failed: then what is there of it stays for the next try. */
+  async #seal(): Promise<void> {
+    if (this.#entries.hasFailed) return;
+    const { network, senderId: sender, receiverId: receiver, keepStaged } = this.#options;
+    const word = await this.#requests.ask(
+      'sealed',
+      (id) => formatSeal({ id }),
+      (answer) => parseSealed(answer).word,
+    );
+    await this.#receipts.settled();
+    if (this.#entries.hasFailed) return;
+    verifyStageWord(word, { network, job: this.#job, sender, receiver });
+    if (word.state !== 'staged')
+      throw new FilerError(
+        'verification-failed',
+        `the receiver signed that the job is ${word.state}, and not staged`,
+      );
+    await keepStaged?.(word);
   }
 
   /** There is nothing to offer, but perhaps what cannot go. */
@@ -231,10 +257,10 @@ class Sending implements OutgoingOwner {
     for (const source of first) tops.add(source, source.size);
     const { isCounted, files, bytes, largest } = this.#batcher;
     const totals = { complete: isCounted, files, bytes, largest };
-    const { note = '', onConflict, checksum, mirror } = this.#options;
+    const { note = '', onConflict, checksum, mirror, stage } = this.#options;
     const { names, contents } = tops;
     const told = isCounted ? { names, contents } : { names };
-    const offer = { job: this.#job, ...totals, ...told, note, onConflict, checksum, mirror };
+    const offer = { job: this.#job, ...totals, ...told, note, onConflict, checksum, mirror, stage };
     try {
       this.#outgoing.packsSmall = await propose(this.#requests, offer, () => this.#countAll());
       this.#isAnswered = true;

@@ -1,4 +1,4 @@
-import type { RemovedBatch } from '@filer/protocol';
+import type { RemovedBatch, StageWord } from '@filer/protocol';
 import type { EntryAnnouncerOptions } from './entry-announcer.ts';
 import type { Outcome } from '../wire/outcome.ts';
 import type { OutgoingOptions } from './sent-file.ts';
@@ -33,6 +33,10 @@ export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnounc
   readonly tellsNothing?: boolean | undefined;
   /** Whether the receiver is to remove what it was sent before below these folders, and is no longer here. @default false */
   readonly mirror?: boolean | undefined;
+  /** Whether the receiver puts all of it under a hidden name, for a release. @default false */
+  readonly stage?: boolean | undefined;
+  /** Of a stage: awaited with the receiver's signed word that all of it is there, which is checked already. */
+  readonly keepStaged?: ((word: StageWord) => void | Promise<void>) | undefined;
   /** Asked with each page of what may go: whether the folders still prove what is gone. @default they do */
   readonly provesGone?: (() => boolean) | undefined;
   /** Names that the receiver has signed for as removed in an earlier run of the job. @default none */

@@ -41,6 +41,11 @@ export class SentEntries {
     return this.#bytesSent;
   }
 
+  /** Whether anything that was found cannot arrive any more. */
+  get hasFailed(): boolean {
+    return this.#tally.outcome(undefined).filesFailed > 0;
+  }
+
   /** Whether all that was found below a folder has arrived. @param folder its name */
   isDelivered(folder: string): boolean {
     return !this.#failedBelow.has(folder) && this.#unsettled.size === 0;

@@ -48,6 +48,14 @@ const schemas = {
   directory: v.object({}),
   /** A job, a fetch, or what comes in or is fetched from here, began, got further or ended. */
   transfer: v.object({}),
+  /** A staged job came here, was released, rolled back or dropped. */
+  stage: v.object({
+    job: v.string(),
+    from: v.string(),
+    fromId: v.string(),
+    files: v.number(),
+    state: v.picklist(['staged', 'released', 'rolled-back', 'closed', 'dropped']),
+  }),
   /** A report was put into the spool, sent, refused, or removed. */
   spool: v.object({}),
   /** A watched folder was added or removed, is in another state, or has shipped something. */

@@ -261,6 +261,8 @@ const sendParams = v.object({
   links: v.optional(links),
   /** Whether recipients remove what they were sent before, and is no longer here. @default false */
   mirror: v.optional(v.boolean()),
+  /** Whether it is put under a hidden name, until it is released. @default false */
+  stage: v.optional(v.boolean()),
   note: v.optional(anyText),
   timeoutMs,
   /** @default update */

@@ -1,6 +1,7 @@
 import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { deliveryCounts } from './counts.ts';
+import { stageDocument } from './releases.ts';
 import { deliveryState, job, progress, timeoutMs } from './send.ts';
 
 /* What runs and waits, and what was signed for. Names of fields are a contract (docs/cli/). */
@@ -29,6 +30,8 @@ const recipientDocument = v.object({
   /** In words. */
   status: v.string(),
   ...deliveryCounts.entries,
+  /** Of a job that was sent with `--stage`: what it has of it; else null. */
+  stage: v.nullable(stageDocument),
   /** Of one that is served by the process that was asked; else null. */
   progress: v.nullable(progressDocument),
   startedAt: v.nullable(v.string()),
@@ -57,6 +60,8 @@ export const jobDocument = v.object({
   into: v.nullable(v.string()),
   /** Whether recipients remove what they were sent before, and is no longer here. */
   mirror: v.boolean(),
+  /** Whether it was put under a hidden name, to be released. */
+  stage: v.boolean(),
   to: arrayOf(v.string()),
   note: v.string(),
   recipients: arrayOf(recipientDocument),

@@ -123,8 +123,8 @@ function peerName({ name, state, groups }: KnownPeer): Candidate {
   };
 }
 
-function jobIn({ jobs }: Member, job: KeptJob): Candidate {
-  const document = jobDocument(jobs, job);
+function jobIn(member: Member, job: KeptJob): Candidate {
+  const document = jobDocument(member, job);
   const to = document.recipients
     .map(({ name }) => name)
     .slice(0, 3)

@@ -21,10 +21,12 @@ import { keptReceipts } from '../../jobs/kept-receipts.ts';
 import { keptRemovals } from '../../jobs/kept-removals.ts';
 import { releaseDeadJobs, withoutDaemon } from '../../jobs/job-leases.ts';
 import { shownPath, shownRequest } from '../../jobs/send-request.ts';
+import { withoutStage } from '../../jobs/stage-documents.ts';
 import type { Member } from '../../network/member.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import { exportReceipts } from './history-export.ts';
 import { openMember } from '../home-member.ts';
+import { stageInWords } from './release.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
 import { JOB, PEER } from '../arguments.ts';
 
@@ -48,7 +50,7 @@ export async function run(args: HistoryArguments, context: Context): Promise<num
   releaseDeadJobs(member.jobs, Date.now(), { endedAt: member.clock.stamp() });
   const isRunning = await isDaemonHere(context);
   const documentOf = (each: KeptJob): JobDocument => {
-    const document = jobDocument(member.jobs, each);
+    const document = jobDocument(member, each);
     return isRunning ? document : withoutDaemon(document, each);
   };
   const { job, sinceMs, limit, recipient } = args;
@@ -121,6 +123,7 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
     output.line(`${job.kind === 'get' ? 'from' : 'to'} ${recipientInWords(recipient)}`);
+    if (recipient.stage !== null) output.line(`  ${printable(stageInWords(recipient.stage))}`);
     for (const failure of member.jobs.failures(kept.id, recipient.id)) {
       const { code, message } = failure;
       const path = shownPath(request, failure.path);
@@ -161,7 +164,7 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
     });
     const proof = signatureOk ? 'signed' : 'NOT what was signed';
     output.line(
-      `${recipient} has ${printable(receivedAs)} (${formatBytes(size)}, ${digest.slice(0, 19)}…), ${proof}`,
+      `${recipient} has ${printable(withoutStage(receivedAs))} (${formatBytes(size)}, ${digest.slice(0, 19)}…), ${proof}`,
     );
   }
   for (const removal of keptRemovals(member, kept)) {

@@ -30,6 +30,7 @@ import {
 import { PEER } from '../arguments.ts';
 
 export const args = {
+  staged: flag('list what was staged here, and is not released or can be rolled back'),
   files: flag('list each file'),
   from: optional(PEER, 'only what this machine sent'),
   since: optional(MOMENT, 'only what came at or after this'),
@@ -39,7 +40,12 @@ export const args = {
   ),
 };
 
-export const examples = ['inbox', 'inbox --since 1d --from bob', 'inbox --files --limit 20'];
+export const examples = [
+  'inbox',
+  'inbox --since 1d --from bob',
+  'inbox --files --limit 20',
+  'inbox --staged',
+];
 
 type InboxArguments = ArgumentValues<typeof args>;
 
@@ -57,6 +63,11 @@ interface Shown {
 export async function run(args: InboxArguments, context: Context): Promise<void> {
   const { output } = context;
   using member = await openMember(context);
+  if (args.staged) {
+    const { showStaged } = await import('./inbox-staged.ts');
+    await showStaged(member, args.from, context);
+    return;
+  }
   const now = member.clock.now();
   const { offers, deliveries, items } = select(member, args, now);
   const open = offers.filter(isOpen);

@@ -38,6 +38,8 @@ export const args = {
   onConflict,
   exclude,
   delete: flag('remove at the recipients what this machine sent there before and no longer has'),
+  mirror: flag('the same as --delete; usual with --stage'),
+  stage: flag('deliver it under a hidden name; `release` makes it appear at once'),
   ...linkArguments,
   limit,
   directOnly: flag('send to each recipient from here: none passes it on to the next'),
@@ -59,6 +61,7 @@ export const examples = [
   'send a.mov b.mov bob,carol:',
   'send project --to bob --exclude node_modules',
   'send log.txt --to @lab --note "last night"',
+  'send build --to @lab --stage --mirror',
   'send - --as x.tar --to bob',
 ];
 
@@ -70,12 +73,14 @@ export async function run(args: SendArguments, context: Context): Promise<number
     into: below = '',
     copyLinks,
     skipLinks,
-    delete: mirror,
+    delete: deletes,
+    mirror: mirrors,
     progress: wanted,
     ...options
   } = args;
   const progress = args.dryRun ? 'none' : wanted;
   const links = linksOf({ copyLinks, skipLinks });
+  const mirror = deletes || mirrors;
   const request = { ...options, note, as, into: below, links, mirror };
   if (paths.includes('-')) {
     const { sendStandardInput } = await import('./send-standard-input.ts');

@@ -1,5 +1,5 @@
 import { formatBytes, printable } from '@filer/program';
-import type { ClientEvent } from '../../api/contract/events.ts';
+import type { ClientEvent, ClientEventData } from '../../api/contract/events.ts';
 import type { OfferTold } from '../../api/contract/peers.ts';
 import { SHOWN_SERVER_NAME } from '../../network/server-name.ts';
 import { contentsOf } from '../files/inbox-answer.ts';
@@ -43,6 +43,8 @@ export function wordsFor({ type, data }: ClientEvent, calledAs = 'filer-client')
       const way = data.direction === 'in' ? 'from' : 'to';
       return `connection ${way} ${data.name} ${data.open ? 'opened' : 'closed'} (${data.remaining} ${data.direction} now)`;
     }
+    case 'stage':
+      return stageWords(data);
     case 'directory':
     case 'transfer':
     case 'spool':
@@ -52,6 +54,18 @@ export function wordsFor({ type, data }: ClientEvent, calledAs = 'filer-client')
     case 'reset':
       return undefined;
   }
+}
+
+const STAGE_WORDS = {
+  staged: 'is staged, and has no name before its release',
+  released: 'was released',
+  'rolled-back': 'was rolled back',
+  closed: 'cannot be rolled back any more',
+  dropped: 'was not released in time, and was dropped',
+} as const;
+
+function stageWords({ job, from, files, state }: ClientEventData['stage']): string {
+  return `job ${job} of ${from} (${files === 1 ? '1 file' : `${files} files`}) ${STAGE_WORDS[state]}`;
 }
 
 function offerWords({ id, from, names, files, size, note, state }: OfferTold, calledAs: string): string {

@@ -52,6 +52,6 @@ export const historyJob: OperationOf<Methods['historyJob']> = (context, { job: t
 };
 
 function documentOf({ member, daemon }: OperationContext, job: KeptJob): JobDocument {
-  const document = jobDocument(member.jobs, job);
+  const document = jobDocument(member, job);
   return daemon.isRunning ? document : withoutDaemon(document, job);
 }

@@ -36,7 +36,7 @@ export const transfers: OperationOf<typeof transferMethods.transfers> = ({ membe
       // A get that runs is shown with what is fetched.
       .filter((job) => job.state === 'paused' || keptGet(job) === undefined)
       .map((job) => {
-        const document = namedNow(jobDocument(member.jobs, job, progressOf));
+        const document = namedNow(jobDocument(member, job, progressOf));
         return daemon.isRunning ? document : withoutDaemon(document, job);
       }),
     incoming: daemon.incoming().map(fromNow),

@@ -19,6 +19,7 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
     exclude = [],
     links = 'keep',
     mirror = false,
+    stage = false,
     limit,
   } = params;
   const { checksum = false, snapshot = false, queue = false, spooled = false, summed = false } = params;
@@ -33,9 +34,19 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
   const { bytes: bytesTotal, hasFolder } = await sizeOf(paths);
   if (mirror && !hasFolder)
     throw new FilerError('usage', '--delete removes what a folder no longer has: give it a folder to send');
+  if (stage && onConflict !== 'update' && onConflict !== 'overwrite')
+    throw new FilerError(
+      'usage',
+      `--stage replaces what it is released over: --on-conflict is update or overwrite, and not ${onConflict}`,
+    );
+  if (stage && (params.spooled === true || snapshot))
+    throw new FilerError(
+      'usage',
+      '--stage needs files that are whole: not standard input, and no --snapshot',
+    );
   const recipients = await findRecipients(context, to, signal, timeoutMs);
   const kept = { paths, as, into, spooled, dropped: false, droppedFiles: 0, to, note, timeoutMs, bytesTotal };
-  const how = { onConflict, checksum, snapshot, exclude, links, mirror, queue, limit, directOnly };
+  const how = { onConflict, checksum, snapshot, exclude, links, mirror, stage, queue, limit, directOnly };
   const request: SendRequest = { ...kept, ...how, watch: 0 };
   return followJob(emit, summed ? paths : undefined, (tell) =>
     params.dryRun === true

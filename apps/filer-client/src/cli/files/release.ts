@@ -1,0 +1,166 @@
+import { FilerError, MAX_RELEASES_KEPT } from '@filer/protocol';
+import {
+  defaulted,
+  DURATION,
+  formatBytes,
+  integerKind,
+  iso,
+  list,
+  optional,
+  printable,
+  renderTable,
+  required,
+  textKind,
+  type ArgumentValues,
+  type Column,
+  type Context,
+} from '@filer/program';
+import { contract } from '../../api/contract.ts';
+import type { RecipientStage, RolloutDone } from '../../api/contract/releases.ts';
+import { call } from '../../api/daemon-client.ts';
+import { JOB, TARGET } from '../arguments.ts';
+
+const common = {
+  job: required(JOB, 'which job, sent with --stage'),
+  to: list(TARGET, 'only these of its recipients', { commas: true, alias: 't' }),
+  wave: list(
+    textKind('a number of machines, a share such as 10%, or all'),
+    'how many machines have it after each wave, for example 1,10%,all; a failure stops it',
+    { commas: true },
+  ),
+  pauseMs: defaulted(DURATION, '0s', 'pause between two waves'),
+};
+
+const releaseArgs = {
+  ...common,
+  at: optional(
+    textKind('a time such as 2026-12-24T03:00, or 03:00'),
+    'begin at this time, by the daemon here',
+  ),
+  keep: defaulted(
+    integerKind({ min: 1, max: MAX_RELEASES_KEPT, example: 3 }),
+    '1',
+    'for how many releases back recipients keep what was there before',
+  ),
+};
+
+export const release = {
+  args: releaseArgs,
+  examples: [
+    'release k3q9',
+    'release k3q9 --wave 1,10%,all --pause 10m',
+    'release k3q9 --to @lab --at 03:00',
+  ],
+  run: (
+    { job, to, wave, pauseMs, at, keep }: ArgumentValues<typeof releaseArgs>,
+    context: Context,
+  ): Promise<number> => {
+    const when = at === undefined ? {} : { at: timeOf(at, new Date()) };
+    return follow({ job, to, waves: wave, pauseMs, keep, ...when, act: 'release' }, context);
+  },
+};
+
+export const rollback = {
+  args: common,
+  examples: ['rollback k3q9', 'rollback k3q9 --to bob'],
+  run: ({ job, to, wave, pauseMs }: ArgumentValues<typeof common>, context: Context): Promise<number> =>
+    follow({ job, to, waves: wave, pauseMs, act: 'rollback' }, context),
+};
+
+interface Asked {
+  readonly job: string;
+  readonly act: 'release' | 'rollback';
+  readonly to: readonly string[];
+  readonly waves: readonly string[];
+  readonly pauseMs: number;
+  readonly at?: string;
+  readonly keep?: number;
+}
+
+async function follow({ to, waves, ...asked }: Asked, context: Context): Promise<number> {
+  const { output } = context;
+  const params = { ...asked, ...(to.length === 0 ? {} : { to: [...to] }), waves: [...waves] };
+  const done = await call(context, contract.rollout, params, (told) => {
+    output.json(told);
+    if (!output.jsonMode) output.words(`${told.name}  ${printable(stageInWords(told))}`);
+  });
+  output.json(done);
+  if (!output.jsonMode) show(done, context);
+  return done.exitCode;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'MACHINE', fit: 'whole' },
+  { title: 'WAVE', fit: 'whole', align: 'right', dropOrder: 3 },
+  { title: 'STATE', fit: 'whole' },
+  { title: 'HOOK', fit: 'whole', dropOrder: 2 },
+  { title: 'SAYS', fit: 'below' },
+];
+
+function show(
+  { job, act, state, recipients, at, wave, waves, status }: RolloutDone,
+  { output }: Context,
+): void {
+  output.line(renderTable(COLUMNS, recipients.map(rowOf), output.columns));
+  const continues = `filer-client ${act} ${job}`;
+  if (state === 'planned')
+    output.words(`Planned for ${at}: the daemon here begins then. See:  filer-client history ${job}`);
+  if (state === 'waiting')
+    output.words('Machines that are away follow when they come, while a daemon runs here.');
+  if (state === 'stopped')
+    output.warn(
+      `stopped: ${printable(status)}; machines after wave ${wave} of ${waves} are as they were. Continue with \`${continues}\`${act === 'release' ? `, or undo it with \`filer-client rollback ${job}\`` : ''}`,
+    );
+}
+
+function rowOf(each: RecipientStage): string[] {
+  const { name, wave, state, hook, status } = each;
+  return [
+    name,
+    wave === 0 ? '' : String(wave),
+    state,
+    hook === null ? '' : hookInWords(hook),
+    printable(status === '' ? (hook?.line ?? '') : status),
+  ];
+}
+
+function hookInWords({ state, exitCode }: NonNullable<RecipientStage['hook']>): string {
+  if (state === 'running') return 'running';
+  return exitCode === null ? 'failed' : `exit ${exitCode}`;
+}
+
+/** `released: 20 files, 3 MB, hook exit 0: restarted` */
+export function stageInWords({
+  state,
+  files,
+  bytes,
+  removed,
+  hook,
+  status,
+}: Omit<RecipientStage, 'name' | 'id' | 'ok'>): string {
+  const amount =
+    state === 'waiting' ? '' : `: ${files === 1 ? '1 file' : `${files} files`}, ${formatBytes(bytes)}`;
+  const gone = removed === 0 ? '' : `, ${removed} removed`;
+  const program =
+    hook === null ? '' : `, hook ${hookInWords(hook)}${hook.line === '' ? '' : `: ${hook.line}`}`;
+  return `${state}${amount}${gone}${program}${status === '' ? '' : `; ${status}`}`;
+}
+
+/** A time of day is the next such time. @throws FilerError `usage` */
+function timeOf(typed: string, now: Date): string {
+  const { hour, minute } = /^(?<hour>\d{1,2}):(?<minute>\d{2})$/.exec(typed)?.groups ?? {};
+  if (hour === undefined) {
+    const time = Date.parse(typed);
+    if (!Number.isNaN(time)) return iso(time);
+    throw new FilerError(
+      'usage',
+      `--at ${JSON.stringify(typed)} is no time: give one such as 2026-12-24T03:00, or 03:00`,
+    );
+  }
+  const [hours, minutes] = [Number(hour), Number(minute)];
+  if (hours > 23 || minutes > 59) throw new FilerError('usage', `--at ${typed} is no time of day`);
+  const time = new Date(now);
+  time.setHours(hours, minutes, 0, 0);
+  if (time <= now) time.setDate(time.getDate() + 1);
+  return iso(time.getTime());
+}

@@ -1,0 +1,324 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, type BigIntStats } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  FilerError,
+  MAX_STAGED_ENTRIES_PER_PEER,
+  MAX_STAGES_PER_PEER,
+  signStageWord,
+  systemCode,
+  type Membership,
+  type Offer,
+  type StageWord,
+} from '@filer/protocol';
+import type { Logger } from '@filer/program';
+import {
+  contentOfFolder,
+  Folder,
+  linkAt,
+  LINK,
+  removeTree,
+  STAGE_PREFIX,
+  statsAt,
+  type Stage,
+  type StagedItem,
+  type Standing,
+} from '@filer/transfer';
+import { join } from 'node:path';
+import type { ClientEventData } from '../api/contract/events.ts';
+import type { Member } from '../network/member.ts';
+import type { ClientSettings } from '../settings.ts';
+import type { KeptStage, KeptStageState } from '../store/stage-store.ts';
+
+/** What an entry of a stage takes in the database. */
+const ROW_BYTES = 512;
+
+/** Entries that are noted together. */
+const NOTED_AT_ONCE = 1_000;
+
+/** What was noted of a file that may not be there any more. */
+const UNSEALED = -1n;
+
+/** Stages whose content is not what has its names. */
+const WAITING: readonly KeptStageState[] = ['receiving', 'staged', 'rolled-back'];
+
+/** Those that are known by their rows alone are forgotten after so long, in ms. */
+const FORGOTTEN_MS = 30 * 24 * 3_600_000;
+
+const CLEAN_EVERY_MS = 3_600_000;
+
+export type StageSettings = Pick<
+  ClientSettings,
+  'accept' | 'allowRelease' | 'allowMirror' | 'stagedKeepMs' | 'stagedLinks' | 'sync' | 'onReceived'
+>;
+
+export type StageOwner = Pick<
+  Member,
+  'stages' | 'deliveries' | 'digests' | 'clock' | 'events' | 'room' | 'identity' | 'network' | 'name'
+>;
+
+export interface StagesOptions {
+  readonly member: StageOwner;
+  /** Absolute. */
+  readonly inbox: string;
+  readonly settings: StageSettings;
+  readonly log: Logger;
+}
+
+/** Where jobs are put that are sent with `--stage`, until they are released or not wanted any longer. */
+export class Stages {
+  readonly #options: StagesOptions;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: StagesOptions) {
+    this.#options = options;
+  }
+
+  /** From now on what is not released is dropped in time. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.clean(), CLEAN_EVERY_MS).unref();
+    void this.clean();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /**
+   * Where a job is staged.
+   *
+   * @param folder where it is to go, relative to the inbox @throws FilerError why it is not staged
+   */
+  begin(offer: Offer, from: Membership, folder: string): Stage {
+    const { member, settings } = this.#options;
+    this.requireAllowed(offer.mirror === true);
+    const known = member.stages.find(from.id, offer.job);
+    if (known !== undefined && !['receiving', 'staged', 'dropped'].includes(known.state))
+      throw new FilerError(
+        'refused',
+        `job ${offer.job} is ${known.state} at ${member.name}: send it as a new job`,
+      );
+    const others = member.stages.list(from.id).filter(({ job }) => job !== offer.job);
+    const waiting = others.filter(({ state }) => WAITING.includes(state)).length;
+    if (waiting >= MAX_STAGES_PER_PEER)
+      throw new FilerError(
+        'rate-limited',
+        `${waiting} staged jobs of yours wait at ${member.name}, the most that may: release one, or send this one later (staged-keep drops what is not released)`,
+      );
+    const stage = member.stages.begin(
+      {
+        sender: from.id,
+        senderName: from.name,
+        job: offer.job,
+        folder: known?.folder ?? folder,
+        hidden: hiddenOf(from.id, offer.job),
+        mirror: offer.mirror === true,
+        overwrite: offer.onConflict === 'overwrite',
+        note: offer.note,
+      },
+      member.clock.stamp(),
+    );
+    const most = MAX_STAGED_ENTRIES_PER_PEER - others.reduce((sum, { entries }) => sum + entries, 0);
+    let noted = 0;
+    return {
+      hidden: stage.hidden,
+      mayLink: settings.stagedLinks,
+      note: (files) => {
+        noted += files.length;
+        if (noted > most) throw tooMany(member.name);
+        member.room.require(files.length * ROW_BYTES);
+        member.stages.put(
+          stage.id,
+          'set',
+          files.map(({ name, digest, size }) => [
+            name,
+            { kind: 'file', content: digest, size, mtimeNs: UNSEALED },
+          ]),
+        );
+      },
+      seal: (stands) => this.#seal(stage, stands, most),
+    };
+  }
+
+  /** @throws FilerError `refused` */
+  requireAllowed(mirrors: boolean): void {
+    const { member, settings } = this.#options;
+    const { name } = member;
+    if (settings.accept === 'none')
+      throw new FilerError('declined', `${name} takes no files (it was started with --accept none)`);
+    if (!settings.allowRelease)
+      throw new FilerError(
+        'refused',
+        `${name} lets no sender stage or release files (allow-release = false): send without --stage`,
+      );
+    if (mirrors && !settings.allowMirror)
+      throw new FilerError(
+        'refused',
+        `${name} lets no sender remove files (allow-mirror = false): stage it without --mirror`,
+      );
+  }
+
+  /** Removes what a stage holds. */
+  async drop(stage: KeptStage, state: 'closed' | 'dropped'): Promise<void> {
+    const { member, inbox, log } = this.#options;
+    // Its rows first: what is left of a folder whose rows are gone is removed with the next look.
+    member.stages.close(stage.id, state, member.clock.stamp());
+    await this.#removeFolder(stage, inbox, log);
+    member.events.publish('stage', stageTold(stage, state));
+  }
+
+  /** What was not released in time goes. Never rejects: what fails is tried again. */
+  async clean(): Promise<void> {
+    const { member, inbox, settings, log } = this.#options;
+    try {
+      const now = member.clock.now();
+      for (const stage of member.stages.list()) {
+        const ageMs = now - stage.changedAt;
+        if (WAITING.includes(stage.state) && ageMs > settings.stagedKeepMs) {
+          log.info('a staged job that was not released is dropped', {
+            from: stage.senderName,
+            job: stage.job,
+          });
+          await this.drop(stage, 'dropped');
+        } else if (stage.state === 'closed' || stage.state === 'dropped') {
+          await this.#removeFolder(stage, inbox, log);
+          if (ageMs > FORGOTTEN_MS) member.stages.forget(stage.id);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+      log.warn('staged jobs could not be looked through', { error });
+    }
+  }
+
+  async #removeFolder({ folder, hidden }: KeptStage, inbox: string, log: Logger): Promise<void> {
+    const path = join(inbox, folder, hidden);
+    try {
+      await removeTree(path);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === undefined) throw error;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR')
+        log.warn('what a stage held cannot be removed', { path, error });
+    }
+  }
+
+  async #seal(stage: KeptStage, stands: (path: string) => Standing, most: number): Promise<StageWord> {
+    const { member, inbox } = this.#options;
+    const sealing = new Sealing(member.stages, stage, stands);
+    using root = Folder.openOwn(join(inbox, stage.folder, stage.hidden));
+    const { tops, files, bytes, entries } = await sealing.run(root);
+    if (entries > most) throw tooMany(member.name);
+    const now = member.clock.stamp();
+    const { network, identity } = member;
+    const word = signStageWord(
+      { network, job: stage.job, sender: stage.sender, state: 'staged', time: now, files, bytes, removed: 0 },
+      identity,
+    );
+    member.stages.seal(stage.id, { tops, word, now }, entries);
+    member.events.publish('stage', stageTold({ ...stage, files }, 'staged'));
+    return word;
+  }
+}
+
+/** Notes what is in a stage, and removes what an earlier try left in it. */
+class Sealing {
+  readonly #store: Member['stages'];
+  readonly #stage: KeptStage;
+  readonly #stands: (path: string) => Standing;
+  readonly #tops: string[] = [];
+  #items: [string, StagedItem][] = [];
+  #sums = { files: 0, bytes: 0, entries: 0 };
+
+  constructor(store: Member['stages'], stage: KeptStage, stands: (path: string) => Standing) {
+    this.#store = store;
+    this.#stage = stage;
+    this.#stands = stands;
+  }
+
+  async run(
+    root: Folder,
+  ): Promise<{ tops: readonly string[]; files: number; bytes: number; entries: number }> {
+    this.#store.unseal(this.#stage.id);
+    await this.#below(root, '', false);
+    this.#flush();
+    this.#store.dropUnsealed(this.#stage.id);
+    return { tops: this.#tops, ...this.#sums };
+  }
+
+  /** @returns whether something in it is of the job */
+  async #below(folder: Folder, above: string, isInTop: boolean): Promise<boolean> {
+    const { folder: base, hidden } = this.#stage;
+    let isNeeded = false;
+    for (const name of readdirSync(folder.at('.'))) {
+      const path = above === '' ? name : `${above}/${name}`;
+      const there = statsAt(folder, name);
+      if (there === undefined) continue;
+      const stands = this.#stands(join(base, hidden, path)) === 'yes';
+      if (stands && !isInTop) this.#tops.push(path);
+      let keeps = stands;
+      if (there.isDirectory()) {
+        using inner = folder.open(name);
+        const before = inner.facts();
+        keeps = (await this.#below(inner, path, isInTop || stands)) || stands;
+        inner.finish(before.mode, String(Number(before.mtimeNs) / 1e9));
+      }
+      if (keeps) isNeeded = true;
+      else await removeTree(folder.at(name));
+      if (stands) await this.#note(folder, name, path, there);
+    }
+    return isNeeded;
+  }
+
+  async #note(folder: Folder, name: string, path: string, there: BigIntStats): Promise<void> {
+    this.#sums.entries++;
+    this.#items.push([path, this.#itemOf(folder, name, path, there)]);
+    if (this.#items.length < NOTED_AT_ONCE) return;
+    this.#flush();
+    await turn();
+  }
+
+  /** @throws FilerError `refused` for what has not come */
+  #itemOf(folder: Folder, name: string, path: string, there: BigIntStats): StagedItem {
+    const { mtimeNs } = there;
+    if (there.isDirectory())
+      return { kind: 'dir', content: contentOfFolder(Number(there.mode)), size: 0, mtimeNs };
+    if (there.isSymbolicLink()) {
+      this.#sums.files++;
+      return { kind: 'link', content: linkAt(folder, name)?.slice(LINK.length) ?? '', size: 0, mtimeNs };
+    }
+    const noted = this.#store.item(this.#stage.id, path);
+    if (noted === undefined || noted.size !== Number(there.size))
+      throw new FilerError(
+        'refused',
+        `${JSON.stringify(path)} has changed while it was staged: send it again`,
+      );
+    this.#sums.files++;
+    this.#sums.bytes += noted.size;
+    return { ...noted, kind: 'file', mtimeNs };
+  }
+
+  #flush(): void {
+    this.#store.put(this.#stage.id, 'set', this.#items);
+    this.#items = [];
+  }
+}
+
+/** A stage as those who watch are told about it. */
+export function stageTold(
+  { job, senderName: from, sender: fromId, files }: KeptStage,
+  state: ClientEventData['stage']['state'],
+): ClientEventData['stage'] {
+  return { job, from, fromId, files, state };
+}
+
+function hiddenOf(sender: string, job: string): string {
+  return `${STAGE_PREFIX}${createHash('sha256').update(`${sender} ${job}`).digest('hex').slice(0, 24)}`;
+}
+
+function tooMany(name: string): FilerError {
+  return new FilerError(
+    'too-large',
+    `${name} keeps at most ${MAX_STAGED_ENTRIES_PER_PEER} staged files and folders of one machine: release some, or stage fewer`,
+  );
+}

@@ -1,0 +1,95 @@
+import { linkSync, lutimesSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { utimes } from 'node:fs/promises';
+import { systemCode } from '@filer/protocol';
+import { copyUpTo } from '../disk/copy-file.ts';
+import type { Folder } from '../disk/folder.ts';
+import { utimesTime } from '../disk/times.ts';
+import { statsAt } from '../receive/existing-digests.ts';
+import { identityAt } from './exchange.ts';
+
+/** What a file system answers to `link` where there is none, or none more. */
+const NO_LINKS: ReadonlySet<string> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+  'EXDEV',
+]);
+
+type Facts = ReturnType<Folder['facts']>;
+
+/** A folder that things are carried into: opened, and made, when the first of them comes; it keeps its permissions and its time. */
+export class CarryTarget implements Disposable {
+  readonly #above: CarryTarget | undefined;
+  readonly #name: string;
+  readonly #source: Folder;
+  #folder: Folder | undefined;
+  #facts: Facts | undefined;
+
+  /** @param source where its permissions come from, if it is made */
+  private constructor(above: CarryTarget | undefined, name: string, source: Folder, folder?: Folder) {
+    this.#above = above;
+    this.#name = name;
+    this.#source = source;
+    this.#folder = folder;
+  }
+
+  /** The outermost, which is there, and another one's to close. */
+  static of(folder: Folder): CarryTarget {
+    return new CarryTarget(undefined, '', folder, folder);
+  }
+
+  below(name: string, source: Folder): CarryTarget {
+    return new CarryTarget(this, name, source);
+  }
+
+  /** @throws FilerError of the folder */
+  get folder(): Folder {
+    if (this.#folder !== undefined) return this.#folder;
+    const above = this.#above?.folder;
+    if (above === undefined) throw new Error('the outermost folder is open');
+    const folder = above.open(this.#name);
+    this.#facts = folder.made ? this.#source.facts() : folder.facts();
+    folder.makeFillable();
+    return (this.#folder = folder);
+  }
+
+  /** What has a name in it, without making it. @returns undefined for nothing */
+  has(name: string): boolean {
+    if (this.#folder !== undefined) return statsAt(this.#folder, name) !== undefined;
+    if (this.#above?.has(this.#name) !== true) return false;
+    return statsAt(this.folder, name) !== undefined;
+  }
+
+  /**
+   * Gives a file or link a second name here, in the place of what has it; where there are no links, a copy.
+   *
+   * @throws a system error
+   */
+  async take(source: Folder, name: string): Promise<void> {
+    const [from, to] = [source.at(name), this.folder.at(name)];
+    if (identityAt(to) === identityAt(from)) return;
+    rmSync(to, { recursive: true, force: true });
+    const there = statsAt(source, name);
+    try {
+      linkSync(from, to);
+    } catch (error) {
+      if (!NO_LINKS.has(systemCode(error) ?? '') || there === undefined) throw error;
+      if (there.isSymbolicLink()) {
+        symlinkSync(readlinkSync(from), to);
+        lutimesSync(to, Date.now() / 1000, utimesTime(there.mtimeNs));
+      } else if (there.isFile()) {
+        await copyUpTo(from, to, Number(there.size));
+        await utimes(to, Date.now() / 1000, utimesTime(there.mtimeNs));
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#above === undefined || this.#folder === undefined) return;
+    const { mode, mtimeNs } = this.#facts ?? this.#source.facts();
+    this.#folder.finish(mode, utimesTime(mtimeNs));
+    this.#folder[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,300 @@
+import { readdirSync, type BigIntStats } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { FilerError } from '@filer/protocol';
+import type { Folder } from '../disk/folder.ts';
+import { removeTree } from '../disk/replacing.ts';
+import { isPartName, isStageName } from '../disk/safe-path.ts';
+import { secondsOf } from '../disk/times.ts';
+import { contentOfLink, isFolder, type Deliveries } from '../receive/deliveries.ts';
+import { statsAt, type ExistingDigests } from '../receive/existing-digests.ts';
+import { identityOfUnchanged, linkAt } from '../receive/ownership.ts';
+import { CarryTarget } from './carry-target.ts';
+
+/** Looking waits for little: this long it may hold up all else, in ms. */
+const TURN_MS = 10;
+
+/** One thing of a staged job. */
+export interface StagedItem {
+  readonly kind: 'file' | 'dir' | 'link';
+  /** The digest of a file, the target of a link. */
+  readonly content: string;
+  readonly size: number;
+  /** As it has it in the stage. */
+  readonly mtimeNs: bigint;
+}
+
+/** What a release takes away, because the sender has it no longer. */
+export interface StagedRemoval {
+  /** As the sender would name it. */
+  readonly path: string;
+  readonly kind: 'file' | 'dir' | 'link';
+  readonly size: number;
+  readonly content: string;
+}
+
+export interface StagedTreeOptions {
+  /** The folder in which the tops have their names. */
+  readonly base: Folder;
+  readonly stage: Folder;
+  readonly find: (path: string) => StagedItem | undefined;
+  /** Whether it was noted that something goes with the release. */
+  readonly isGone: (path: string) => boolean;
+  /** What the sender delivered below the base, by path below it. */
+  readonly deliveries: Pick<Deliveries, 'find'>;
+  readonly files: ExistingDigests;
+  /** Whether what the sender delivered, and nothing has changed since, goes when it is not of the job. */
+  readonly mirror: boolean;
+  /** Whether what others made or changed gives way to what is of the job. */
+  readonly overwrite: boolean;
+}
+
+type Act = 'into' | 'late' | 'back' | 'late back';
+
+/**
+ * A staged tree and the one that it changes places with. What is of neither version, but was put there by somebody else, is in
+ * both as one file with two names, so that it stays where it is whichever version has the name.
+ */
+export class StagedTree {
+  readonly #options: StagedTreeOptions;
+  readonly #removed = new Map<string, StagedRemoval>();
+  #conflicts = 0;
+  #firstConflict = '';
+  #since = performance.now();
+
+  constructor(options: StagedTreeOptions) {
+    this.#options = options;
+  }
+
+  /** What goes with the release. */
+  get removed(): readonly StagedRemoval[] {
+    return [...this.#removed.values()];
+  }
+
+  /**
+   * The stage holds what was signed for, and nothing else.
+   *
+   * @param entries of the job @throws FilerError `refused` when it does not
+   */
+  async tidy(tops: readonly string[], entries: number): Promise<void> {
+    let found = 0;
+    for (const top of tops) found += await this.#tidy(this.#options.stage, top, '');
+    if (found !== entries)
+      throw new FilerError(
+        'refused',
+        `${entries - found} of what was staged are not there any more: stage it again`,
+      );
+  }
+
+  /** Brings what the job does not replace into the stage. @throws FilerError `refused` where it would replace what is not the sender's */
+  async bringIn(tops: readonly string[]): Promise<void> {
+    const { base, stage } = this.#options;
+    for (const top of tops) await this.#top(base, stage, top, 'into');
+    if (this.#conflicts === 0) return;
+    const more = this.#conflicts === 1 ? '' : ` and ${this.#conflicts - 1} more`;
+    throw new FilerError(
+      'refused',
+      `${JSON.stringify(this.#firstConflict)}${more} there is not what this sender delivered: stage it with --on-conflict overwrite to replace that`,
+    );
+  }
+
+  /** What came to the old version since is in the new one, too. */
+  async bringLate(tops: readonly string[]): Promise<void> {
+    const { base, stage } = this.#options;
+    for (const top of tops) await this.#top(stage, base, top, 'late');
+  }
+
+  /** Before a rollback: what others have put there is in the old version, too. */
+  async bringBack(tops: readonly string[]): Promise<void> {
+    const { base, stage } = this.#options;
+    for (const top of tops) await this.#top(base, stage, top, 'back');
+  }
+
+  async bringLateBack(tops: readonly string[]): Promise<void> {
+    const { base, stage } = this.#options;
+    for (const top of tops) await this.#top(stage, base, top, 'late back');
+  }
+
+  async #tidy(folder: Folder, path: string, above: string): Promise<number> {
+    const slash = path.indexOf('/');
+    if (slash > 0) {
+      // Folders above a top are no part of the job.
+      using inner = folder.enter(path.slice(0, slash));
+      if (inner === undefined) return 0;
+      return await this.#tidy(inner, path.slice(slash + 1), join(above, path.slice(0, slash)));
+    }
+    const full = join(above, path);
+    const there = statsAt(folder, path);
+    const item = this.#options.find(full);
+    await this.#breathe();
+    if (there === undefined) return 0;
+    if (item === undefined) {
+      await removeTree(folder.at(path));
+      return 0;
+    }
+    this.#requireSame(folder, path, full, there, item);
+    if (!there.isDirectory()) return 1;
+    using inner = folder.enter(path);
+    if (inner === undefined) return 0;
+    let found = 1;
+    for (const name of readdirSync(inner.at('.'))) found += await this.#tidy(inner, name, full);
+    return found;
+  }
+
+  /** @throws FilerError `refused` */
+  #requireSame(folder: Folder, name: string, path: string, there: BigIntStats, item: StagedItem): void {
+    const isSame =
+      item.kind === 'dir'
+        ? there.isDirectory()
+        : item.kind === 'link'
+          ? linkAt(folder, name) === contentOfLink(item.content)
+          : there.isFile() &&
+            Number(there.size) === item.size &&
+            secondsOf(there.mtimeNs) === secondsOf(item.mtimeNs);
+    if (isSame) return;
+    throw new FilerError(
+      'refused',
+      `${JSON.stringify(path)} has changed since it was staged: stage it again`,
+    );
+  }
+
+  /** One top, which may be some folders deep. */
+  async #top(from: Folder, to: Folder, top: string, act: Act): Promise<void> {
+    const [first = '', ...rest] = top.split('/');
+    using target = CarryTarget.of(to);
+    await this.#descend(from, target, first, rest, '', act);
+  }
+
+  async #descend(
+    from: Folder,
+    to: CarryTarget,
+    name: string,
+    rest: readonly string[],
+    above: string,
+    act: Act,
+  ): Promise<void> {
+    const [next, ...more] = rest;
+    if (next === undefined) {
+      await this.#carry(from, to, name, above, act);
+      return;
+    }
+    using inner = from.enter(name);
+    if (inner === undefined) return;
+    using target = to.below(name, inner);
+    await this.#descend(inner, target, next, more, join(above, name), act);
+  }
+
+  /** @param to undefined where nothing can be: what is there must be the sender's @returns whether something was carried */
+  async #carry(
+    from: Folder,
+    to: CarryTarget | undefined,
+    name: string,
+    above: string,
+    act: Act,
+  ): Promise<boolean> {
+    const there = statsAt(from, name);
+    if (there === undefined || isPartName(name) || isStageName(name)) return false;
+    await this.#breathe();
+    const path = join(above, name);
+    const item = this.#options.find(path);
+    if (there.isDirectory()) return await this.#carryFolder(from, to, name, path, item, act);
+    if (act === 'into') {
+      if (item !== undefined) {
+        if (!(await this.#mayGo(from, name, there, path, item))) this.#conflict(path);
+        return false;
+      }
+      if (await this.#goes(from, name, there, path, to === undefined)) return false;
+    } else if (item !== undefined || (act === 'late' && this.#options.isGone(path))) return false;
+    if (to === undefined) {
+      this.#conflict(path);
+      return false;
+    }
+    const isLate = act === 'late' || act === 'late back';
+    if (isLate && to.has(name)) return false;
+    await to.take(from, name);
+    return true;
+  }
+
+  async #carryFolder(
+    from: Folder,
+    to: CarryTarget | undefined,
+    name: string,
+    path: string,
+    item: StagedItem | undefined,
+    act: Act,
+  ): Promise<boolean> {
+    using inner = from.enter(name);
+    if (inner === undefined) return false;
+    const isBlocked = item !== undefined && item.kind !== 'dir';
+    if (isBlocked && act !== 'into') return false;
+    using target = isBlocked ? undefined : to?.below(name, inner);
+    let carried = false;
+    const names = readdirSync(inner.at('.'));
+    for (const each of names) carried = (await this.#carry(inner, target, each, path, act)) || carried;
+    if (item !== undefined || carried || (act === 'late' && this.#options.isGone(path))) return carried;
+    const delivered = this.#options.deliveries.find(path);
+    if (act === 'into' && isFolder(delivered?.content) && (this.#options.mirror || target === undefined)) {
+      if (target !== undefined) this.#removed.set(path, { path, kind: 'dir', size: 0, content: '' });
+      return false;
+    }
+    if (target === undefined) {
+      if (names.length === 0) this.#conflict(path);
+      return false;
+    }
+    if ((act === 'late' || act === 'late back') && to?.has(name) === true) return false;
+    return target.folder.path !== ''; // made, as it is there
+  }
+
+  /** Whether what has the name of something of the job may give way to it. */
+  async #mayGo(
+    folder: Folder,
+    name: string,
+    there: BigIntStats,
+    path: string,
+    item: StagedItem,
+  ): Promise<boolean> {
+    const { overwrite, files } = this.#options;
+    if (overwrite || (await this.#isUnchanged(folder, name, there, path))) return true;
+    if (item.kind === 'link') return linkAt(folder, name) === contentOfLink(item.content);
+    if (item.kind === 'dir') return false;
+    return (await files.at(folder, name, item.size))?.digest === item.content;
+  }
+
+  /** Whether it goes, because the sender has delivered it and has it no longer. */
+  async #goes(
+    folder: Folder,
+    name: string,
+    there: BigIntStats,
+    path: string,
+    isBlocked: boolean,
+  ): Promise<boolean> {
+    if (!this.#options.mirror && !isBlocked) return false;
+    if (!(await this.#isUnchanged(folder, name, there, path))) return false;
+    const content = this.#options.deliveries.find(path)?.content ?? '';
+    if (this.#options.mirror) {
+      const kind = there.isSymbolicLink() ? 'link' : 'file';
+      this.#removed.set(path, { path, kind, size: kind === 'file' ? Number(there.size) : 0, content });
+    }
+    return true;
+  }
+
+  async #isUnchanged(folder: Folder, name: string, there: BigIntStats, path: string): Promise<boolean> {
+    const { deliveries, files } = this.#options;
+    const delivered = deliveries.find(path);
+    if (delivered === undefined || !(there.isFile() || there.isSymbolicLink())) return false;
+    return (await identityOfUnchanged(folder, name, there, delivered, files)) !== undefined;
+  }
+
+  #conflict(path: string): void {
+    if (this.#conflicts++ === 0) this.#firstConflict = path;
+  }
+
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#since <= TURN_MS) return;
+    await turn();
+    this.#since = performance.now();
+  }
+}
+
+function join(above: string, name: string): string {
+  return above === '' ? name : `${above}/${name}`;
+}
