@@ -92,7 +92,11 @@ export class Rollouts {
           error,
         });
       })
-      .finally(() => this.#waves.delete(rollout.job));
+      .finally(() => {
+        this.#waves.delete(rollout.job);
+        const next = this.#store.rollout(rollout.job);
+        if (next !== undefined && next.wave > rollout.wave) this.look();
+      });
     this.#waves.set(rollout.job, running);
   }
 

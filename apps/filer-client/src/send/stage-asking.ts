@@ -19,8 +19,9 @@ import { pathHere } from './mirrored.ts';
 /** A release looks through what is there and what was staged: of a million files for minutes. */
 const ACT_TIMEOUT_MS = 15 * 60_000;
 
-/** A program that a recipient runs is asked about this often, in ms. */
-const LOOK_EVERY_MS = 300;
+/** A program that a recipient runs is asked about after these pauses, in ms: doubled in between. */
+const LOOK_FIRST_MS = 50;
+const LOOK_LONGEST_MS = 2_000;
 
 /** A recipient that is lost while its program runs is asked again for so long, in ms. */
 const LOST_MS = 30_000;
@@ -54,8 +55,10 @@ export class StageAsking {
       );
     this.#keep(stage, answer);
     if (act === 'release') await this.#keepRemoved(stage, peer, signal);
+    let pauseMs = LOOK_FIRST_MS;
     for (let lostAt: number | undefined; answer.hook?.state === 'running';) {
-      await pause(LOOK_EVERY_MS, signal);
+      await pause(pauseMs, signal);
+      pauseMs = Math.min(LOOK_LONGEST_MS, 2 * pauseMs);
       signal.throwIfAborted();
       try {
         answer = await this.#say(stage, peer, 'ask', {}, signal);
