@@ -56,7 +56,9 @@ async function stage(...more: string[]): Promise<string> {
 
 async function stagesOf(job: string): Promise<Record<string, Line | undefined>> {
   const [line = {}] = await askHere('filer-client', anna.home, ['history', job]);
-  return Object.fromEntries(listOf(line, 'recipients').map((each) => [each['name'], each['stage'] as Line]));
+  return Object.fromEntries(
+    listOf(line, 'recipients').map((each) => [String(each['name']), each['stage'] as Line]),
+  );
 }
 
 async function textAt(name: string): Promise<string | undefined> {
