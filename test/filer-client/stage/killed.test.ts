@@ -4,7 +4,7 @@ import { createLogger, resolveHome } from '@filer/program';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { StageSwitch, type SwitchStep } from '../../../apps/filer-client/src/receive/stage-switch.ts';
-import { Stages } from '../../../apps/filer-client/src/receive/stages.ts';
+import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stages.ts';
 import { NetworkHere } from '../../support/network-here.ts';
 import { filesBelow } from '../../support/test-network.ts';
 
@@ -20,6 +20,18 @@ const STEPS: readonly SwitchStep[] = [
 
 const OLD = { a: 'one', 'sub/b': 'old', gone: 'gone soon' };
 const NEW = { a: 'one', 'sub/b': 'new', c: 'added' };
+
+const SETTINGS: StageSettings = {
+  accept: 'members',
+  allowRelease: true,
+  allowMirror: true,
+  stagedKeepMs: 1e9,
+  stagedLinks: false,
+  sync: true,
+  onReceived: undefined,
+};
+
+const silent = () => createLogger({ stream: { write: () => undefined } });
 
 let network: NetworkHere;
 let member: Member;
@@ -60,18 +72,11 @@ async function there(top: string): Promise<Record<string, string>> {
 }
 
 /** What would release at bob. @param stopsAt the step at which it stands still, as one that was killed there */
-async function switcher(stopsAt?: SwitchStep): Promise<{ act: StageSwitch; stopped: Promise<void> }> {
-  const log = await createLogger({ stream: { write: () => undefined } });
-  const settings = {
-    accept: 'members',
-    allowRelease: true,
-    allowMirror: true,
-    stagedKeepMs: 1e9,
-    stagedLinks: false,
-    sync: true,
-    onReceived: undefined,
-  } as const;
-  const options = { member, inbox, settings, log };
+async function switcher(
+  stopsAt?: SwitchStep,
+  changed: Partial<StageSettings> = {},
+): Promise<{ act: StageSwitch; stopped: Promise<void> }> {
+  const options = { member, inbox, settings: { ...SETTINGS, ...changed }, log: await silent() };
   const stopped = Promise.withResolvers<void>();
   const step = (at: SwitchStep): Promise<void> | undefined => {
     if (at !== stopsAt) return undefined;
@@ -116,3 +121,42 @@ test.each(['release', 'rollback'] as const)(
     }
   },
 );
+
+test('a job is released and rolled back by the machine that sent it, and by no other', async () => {
+  const { act } = await switcher();
+  const other = 'A'.repeat(52);
+  for (const what of ['release', 'rollback', 'ask'] as const)
+    await expect(act.act(other, { job, act: what })).rejects.toMatchObject({ code: 'no-such-job' });
+});
+
+test('a receiver that forbids it releases nothing, and one that forbids removals nothing that removes', async () => {
+  if (member.stages.find(annaId, job)?.state === 'released')
+    await (await switcher()).act.act(annaId, { job, act: 'rollback' });
+  for (const settings of [{ allowRelease: false }, { allowMirror: false }, { accept: 'none' }] as const) {
+    const { act } = await switcher(undefined, settings);
+    await expect(act.act(annaId, { job, act: 'release' })).rejects.toMatchObject({
+      code: 'accept' in settings ? 'declined' : 'refused',
+    });
+  }
+  expect(member.stages.find(annaId, job)?.state).not.toBe('released');
+  expect(await there('x')).toEqual(OLD);
+});
+
+test('what was not released is dropped after staged-keep, and then cannot be', async () => {
+  const stage = member.stages.find(annaId, job);
+  const stages = new Stages({
+    member,
+    inbox,
+    settings: { ...SETTINGS, stagedKeepMs: -1 },
+    log: await silent(),
+  });
+
+  await stages.clean();
+
+  expect(member.stages.find(annaId, job)?.state).toBe('dropped');
+  expect((await filesBelow(join(inbox, 'anna'))).some((path) => path.includes(stage?.hidden ?? '?'))).toBe(
+    false,
+  );
+  const { act } = await switcher();
+  await expect(act.act(annaId, { job, act: 'release' })).rejects.toMatchObject({ code: 'no-such-job' });
+});

@@ -106,6 +106,8 @@ test('a wave in which a program fails stops the release: later machines stay as 
     dave: { state: 'staged', wanted: null },
   });
   await rm(fail);
+  expect(await anna.ask('release', job, '--to', 'carol')).toMatchObject({ ok: true });
+  expect((await stagesOf(job))['carol']).toMatchObject({ hook: { state: 'done', exitCode: 0 } });
   expect(await anna.ask('rollback', job)).toMatchObject({ ok: true });
   expect([await textAt('bob'), await textAt('carol'), await textAt('dave')]).toEqual(['one', 'one', 'one']);
 });

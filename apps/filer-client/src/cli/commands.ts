@@ -51,16 +51,6 @@ export const commands: readonly Command[] = [
       'decline files that were offered',
       async () => (await import('./files/inbox-answer.ts')).decline,
     ),
-    command(
-      'release <job>',
-      'make what was sent with --stage appear, all at once',
-      async () => (await import('./files/release.ts')).release,
-    ),
-    command(
-      'rollback <job>',
-      'put back what was there before a release',
-      async () => (await import('./files/release.ts')).rollback,
-    ),
     command('transfers', 'show the transfers that run and wait', () => import('./files/transfers.ts')),
     command(
       'pause <job>',
@@ -178,6 +168,16 @@ export const commands: readonly Command[] = [
     'resume <job>',
     'continue a paused job in the background',
     async () => (await import('./files/active-job.ts')).resume,
+  ),
+  command(
+    'release <job>',
+    'make what was sent with --stage appear, all at once',
+    async () => (await import('./files/release.ts')).release,
+  ),
+  command(
+    'rollback <job>',
+    'put back what was there before a release',
+    async () => (await import('./files/release.ts')).rollback,
   ),
   command(
     'trust <name>',

@@ -102,7 +102,10 @@ export class StageSwitch {
 
   async #release(stage: KeptStage, keep: number): Promise<void> {
     const { member, stages } = this.#options;
-    if (stage.state === 'released' || stage.state === 'closed') return;
+    if (stage.state === 'released' || stage.state === 'closed') {
+      this.#runAgain(stage);
+      return;
+    }
     stages.requireAllowed(stage.mirror);
     if (stage.state !== 'staged' && stage.state !== 'rolled-back')
       throw new FilerError(
@@ -128,9 +131,20 @@ export class StageSwitch {
     await this.#step('done');
   }
 
+  /** A program that failed runs once more where its sender asks for the same again. */
+  #runAgain({ id, hook }: KeptStage): void {
+    const { member, settings, onHook } = this.#options;
+    if (hook?.state !== 'failed' || settings.onReceived === undefined) return;
+    member.stages.hookEnded(id, RUNNING);
+    onHook();
+  }
+
   async #rollBack(stage: KeptStage): Promise<void> {
     const { member, stages } = this.#options;
-    if (stage.state === 'rolled-back') return;
+    if (stage.state === 'rolled-back') {
+      this.#runAgain(stage);
+      return;
+    }
     stages.requireAllowed(false);
     if (stage.state === 'closed')
       throw new FilerError(

@@ -1,3 +1,4 @@
+import { withoutStage } from '../../jobs/stage-documents.ts';
 import { FilerError } from '@filer/protocol';
 import {
   formatBytes,
@@ -178,7 +179,7 @@ export class ReceiptLines {
   line({ recipient, receivedAs, size, digest, synced, present }: ReceiptTold): string {
     const proof = `${digest.slice(0, 'blake3:'.length + 12)}…`;
     const has = present ? 'has already' : 'has';
-    return `${recipient} ${has} ${printable(receivedAs)} (${formatBytes(size)}, ${proof}, ${diskWords(synced)}), signed`;
+    return `${recipient} ${has} ${shownPlace(receivedAs)} (${formatBytes(size)}, ${proof}, ${diskWords(synced)}), signed`;
   }
 
   /** What is told last of a folder counts. */
@@ -190,11 +191,17 @@ export class ReceiptLines {
   sums(): string[] {
     return [...this.#folders.values()].map(({ recipient, receivedAs, files, bytes, synced }) => {
       const count = files === 1 ? '1 file' : `${files} files`;
-      return `${recipient} has ${printable(receivedAs)}/ (${count}, ${formatBytes(bytes)}, ${diskWords(synced)}), signed`;
+      return `${recipient} has ${shownPlace(`${receivedAs}/`)} (${count}, ${formatBytes(bytes)}, ${diskWords(synced)}), signed`;
     });
   }
 }
 
 function diskWords(synced: boolean): string {
   return synced ? 'on disk' : 'not synced';
+}
+
+/** What is staged has no name of its own yet. */
+function shownPlace(receivedAs: string): string {
+  const path = withoutStage(receivedAs);
+  return path === receivedAs ? printable(path) : `${printable(path)} staged`;
 }
