@@ -39,7 +39,7 @@ interface Racer {
 
 /** A sender and its recipients, whose connections to each other are made by the test. */
 class Race {
-  readonly race = new RelayRace(1);
+  readonly race = new RelayRace(3, 1);
   readonly folder: string;
   readonly #sender = createKeyPair();
   readonly #network = createKeyPair().id;

@@ -93,8 +93,9 @@ test('a recipient that two holders cannot serve is served by the sender', () => 
 
 test('a link below a third of the others is replaced; where most are, the sender serves all', () => {
   const chain = new Chain('abcdefgh');
-  chain.seconds(8, { b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1 }, { b: 8 });
+  chain.seconds(6, { b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1 }, { b: 8 });
   expect(chain.plan.holderOf('b')).toBeUndefined();
+  expect(chain.plan.holderOf('a')).toBe('h');
   const slow = Object.fromEntries('abcdefgh'.split('').map((id) => [id, 1]));
   const behind = Object.fromEntries('abcdefgh'.split('').map((id) => [id, 8]));
   chain.seconds(40, slow, behind);

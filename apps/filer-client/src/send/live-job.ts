@@ -1,4 +1,4 @@
-import { Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
+import { MAX_TRANSFERS, Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { lowestOf, RateLimit, RelayRace, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
@@ -18,6 +18,9 @@ import { isPassing } from '../jobs/while-lost.ts';
 
 /** Recipients of one job that are served at the same time; the others wait their turn. */
 const RECIPIENTS_AT_ONCE = 16;
+
+/** The same where they pass it on: then one more costs the sender digests, and no content. */
+const RACERS_AT_ONCE = MAX_TRANSFERS;
 
 /** A job to so many is passed on from one recipient to the next. */
 const PASS_ON_FROM_RECIPIENTS = 3;
@@ -45,7 +48,7 @@ export class LiveJob {
   readonly request: SendRequest;
   readonly #parts: LiveJobParts;
   readonly #followers = new Set<(event: SendEvent) => void>();
-  readonly #turns = new Semaphore(RECIPIENTS_AT_ONCE);
+  readonly #turns: Semaphore;
   readonly #shared: DeliveryOptions['shared'];
   readonly #race: RelayRace | undefined;
   readonly #stop = new AbortController();
@@ -66,7 +69,8 @@ export class LiveJob {
     const recipients = member.jobs.deliveries(job.id).length;
     const isToMany = recipients > 1;
     if (recipients >= PASS_ON_FROM_RECIPIENTS && !this.request.directOnly)
-      this.#race = new RelayRace(member.passOnFromBytes);
+      this.#race = new RelayRace(recipients, member.passOnFromBytes);
+    this.#turns = new Semaphore(this.#race === undefined ? RECIPIENTS_AT_ONCE : RACERS_AT_ONCE);
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
       limit: lowestOf(limit === undefined ? undefined : new RateLimit(limit), member.limits.send),

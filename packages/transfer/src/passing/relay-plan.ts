@@ -19,6 +19,11 @@ const SLOW_PART = 1 / 3;
 /** A recipient that awaits so much that its holder has, in bytes, is held up by the way between them. */
 const HELD_UP_BYTES = 4 * 1024 * 1024;
 
+/** Up to so many the sender may serve at once what they cannot pass on: for more its uplink is hardly ever enough. */
+const FEW = 16;
+/** A chain of more recipients takes longer, for a block on its way, than a tree in which each serves two at half the rate. */
+const LONGEST_CHAIN = 256;
+
 export interface RelayMember {
   readonly id: string;
   /** Whether it takes blocks of others, and hands them on. */
@@ -61,6 +66,8 @@ interface Stand {
 /** Directs the recipients of one job. */
 export class RelayPlan {
   readonly #stands = new Map<string, Stand>();
+  /** How many take from one holder: a chain is as fast as one upload, but long where there are very many. */
+  readonly #fanOut: number;
   #lookedAt: number | undefined;
   /** What the fastest has got in a second, at most. */
   #bestRate = 0;
@@ -68,6 +75,11 @@ export class RelayPlan {
   readonly #slowHolders = new Set<string>();
   /** Whether most links between recipients are slower than the sender's: then it serves all. */
   #isOff = false;
+
+  /** @param recipients of the job */
+  constructor(recipients = 0) {
+    this.#fanOut = recipients > LONGEST_CHAIN ? 2 : 1;
+  }
 
   /** Who takes from a recipient now. */
   successorsOf(id: string): readonly string[] {
@@ -107,12 +119,30 @@ export class RelayPlan {
   /** The holder of one that joins or has lost its own: of its subnet where that can be, else the one that has most. */
   #freeHolder(stand: Stand, now: number): string | undefined {
     if (this.#isOff || !stand.member.passes) return undefined;
-    const free = [...this.#stands.values()].filter(
-      (each) => this.#mayHold(each, stand, now) && this.successorsOf(each.member.id).length === 0,
-    );
+    const successors = this.#successors(false);
     const isNear = (each: Stand): number => (each.member.subnet === stand.member.subnet ? 1 : 0);
-    free.sort((a, b) => isNear(b) - isNear(a) || b.bytes - a.bytes);
-    return free[0]?.member.id;
+    return [...this.#stands.values()]
+      .filter(({ member }) => (successors.get(member.id) ?? 0) < this.#fanOut)
+      .sort((a, b) => isNear(b) - isNear(a) || b.bytes - a.bytes)
+      .find((each) => this.#mayHold(each, stand, now))?.member.id;
+  }
+
+  /** A holder for one that is slow: its share of an uplink is small, and each holder has one of them at most. */
+  #leafHolder(stand: Stand, now: number): string | undefined {
+    const [leaves, others] = [this.#successors(true), this.#successors(false)];
+    const countOf = ({ member }: Stand): number => others.get(member.id) ?? 0;
+    return [...this.#stands.values()]
+      .filter(({ member }) => !leaves.has(member.id))
+      .sort((a, b) => countOf(a) - countOf(b))
+      .find((each) => this.#mayHold(each, stand, now))?.member.id;
+  }
+
+  /** How many take from each holder, that are leaves or are none. */
+  #successors(areLeaves: boolean): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { holder, isLeaf } of this.#stands.values())
+      if (holder !== undefined && isLeaf === areLeaves) counts.set(holder, (counts.get(holder) ?? 0) + 1);
+    return counts;
   }
 
   #mayHold(holder: Stand, of: Stand, now: number): boolean {
@@ -225,24 +255,25 @@ export class RelayPlan {
     if (holder === undefined || stand.awaitedBytes === 0) return [];
     if (now - Math.max(stand.movedAt, stand.since) >= SILENT_MS) return this.#trouble(stand, holder, now);
     const rate = rateOf(stand, now);
-    const isSlow = rate !== undefined && rate < this.#bestRate * SLOW_PART;
+    const isSlow = !stand.isLeaf && rate !== undefined && rate < this.#bestRate * SLOW_PART;
     if (!isSlow || stand.awaitedBytes < HELD_UP_BYTES) return [];
     this.#slowHolders.add(holder.member.id);
     const { size } = this.#slowHolders;
-    if (size > 2 && size > this.#stands.size / 4) return this.#stop(now);
-    return this.#trouble(stand, holder, now);
+    const few = this.#stands.size <= FEW;
+    if (few && size > 2 && size > this.#stands.size / 4) return this.#stop(now);
+    return this.#trouble(stand, holder, now, true);
   }
 
   /**
    * A link does too little. First its holder is taken for the reason, and goes to the end of the chain; a recipient that has
    * trouble with two of them is the reason itself.
    */
-  #trouble(stand: Stand, holder: Stand, now: number): readonly Move[] {
+  #trouble(stand: Stand, holder: Stand, now: number, isSlow = false): readonly Move[] {
     stand.troubles.add(holder.member.id);
     holder.accusers.add(stand.member.id);
     if (stand.troubles.size > 1) {
       for (const id of stand.troubles) this.#clear(id);
-      return this.#isolate(stand, now);
+      return this.#isolate(stand, now, isSlow);
     }
     holder.isLeaf = true;
     const before = holder.holder;
@@ -256,15 +287,20 @@ export class RelayPlan {
   #clear(id: string): void {
     const stand = this.#standOf(id);
     if (stand === undefined || stand.accusers.size > 1) return;
+    this.#slowHolders.delete(id);
     stand.isLeaf = !stand.member.passes;
   }
 
-  /** A recipient holds no one up any more: it is the sender's, and its successors take its place. */
-  #isolate(stand: Stand, now: number): readonly Move[] {
+  /**
+   * A recipient holds no one up any more: its successors take its place. One that is slow is a leaf of another one, any other is
+   * the sender's.
+   */
+  #isolate(stand: Stand, now: number, isSlow = false): readonly Move[] {
     stand.isLeaf = true;
     const before = stand.holder;
     const moves = this.successorsOf(stand.member.id).map((each) => this.#rehang(each, before, now));
-    return before === undefined ? moves : [...moves, this.#move(stand, undefined, now)];
+    const to = isSlow ? this.#leafHolder(stand, now) : undefined;
+    return before === to ? moves : [...moves, this.#move(stand, to, now)];
   }
 
   /** The sender serves all from now on. */

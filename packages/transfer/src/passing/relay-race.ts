@@ -12,7 +12,7 @@ export interface Via {
 
 /** A job's content on its way to many at the cost of one: its recipients, each on a lane of its own. */
 export class RelayRace implements Race, Disposable {
-  readonly #plan = new RelayPlan();
+  readonly #plan: RelayPlan;
   readonly #fromBytes: number;
   /** Those that wait until it is known that the job is large enough. */
   readonly #early: RelayMember[] = [];
@@ -23,8 +23,9 @@ export class RelayRace implements Race, Disposable {
   #stepped = Promise.withResolvers<void>();
   #looking: NodeJS.Timeout | undefined;
 
-  /** @param fromBytes what less than this holds goes to each from the sender */
-  constructor(fromBytes = PASS_ON_FROM_BYTES) {
+  /** @param recipients of the job @param fromBytes what less than this holds goes to each from the sender */
+  constructor(recipients: number, fromBytes = PASS_ON_FROM_BYTES) {
+    this.#plan = new RelayPlan(recipients);
     this.#fromBytes = fromBytes;
   }
 

@@ -50,8 +50,6 @@ export interface FileToSend {
   readonly listed?: ListedFile | undefined;
 }
 
-type Buffers = readonly [Buffer, Buffer];
-
 interface Block {
   readonly entry: number;
   readonly source: Source;
@@ -72,7 +70,7 @@ export class ChunkSender {
   readonly #sendWindow: SendWindow;
   readonly #limit: Limit | undefined;
   readonly #stop: AbortSignal;
-  #buffers: Buffers | undefined;
+  readonly #buffers: Buffer[] = [];
 
   /** @param stop ends the waiting for what `limit` lets go */
   constructor(channel: Channel, sendWindow: SendWindow, limit: Limit | undefined, stop: AbortSignal) {
@@ -106,11 +104,7 @@ export class ChunkSender {
     const basis =
       askBasis === undefined ? undefined : new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
     const inFlight = new SendsInFlight(onSent);
-    this.#buffers ??= [
-      Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
-      Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES),
-    ];
-    let [buffer, other] = this.#buffers;
+    let turn = 0;
     try {
       for (let offset = 0, end = 0; ;) {
         if (offset + least > end) end = await size.reach(offset + least);
@@ -125,6 +119,7 @@ export class ChunkSender {
           offset += bytes;
           continue;
         }
+        const buffer = this.#buffer(turn++);
         await inFlight.gone(buffer);
         const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;
@@ -139,7 +134,6 @@ export class ChunkSender {
           inFlight.lastOf(buffer, () => piece.release());
         }
         if (!inFlight.isWanted) return undefined;
-        [buffer, other] = [other, buffer];
         offset += piece.bytes;
       }
       await inFlight.allGone();
@@ -148,6 +142,14 @@ export class ChunkSender {
       // The buffers are free for the next file only now.
       await inFlight.settled();
     }
+  }
+
+  /** One of the two, made when it is needed: who leaves all to others needs none. */
+  #buffer(turn: number): Buffer {
+    const n = turn % 2;
+    const buffer = this.#buffers[n] ?? Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
+    this.#buffers[n] = buffer;
+    return buffer;
   }
 
   /** @returns whether another recipient was named for a block, instead of sending it */

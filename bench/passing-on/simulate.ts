@@ -1,0 +1,128 @@
+/**
+ * How long one file takes to many, by the very plan that directs a job (`RelayPlan`), without a network:
+ *
+ *     node bench/passing-on/simulate.ts [MACHINES…]
+ *
+ * Assumptions, all of which are kinder than a real network:
+ * - Time goes in steps of 50 ms, and content flows like water: an uplink is shared evenly by those who take from it at that
+ *   moment, a recipient takes at most its downlink, and there are no round trips, losses or handshakes.
+ * - A recipient can be given what its holder has in whole blocks of 1 MiB, and no more than 8 MiB ahead of what it has.
+ * - All recipients accept at once, in a random order, and all are served at the same time.
+ * - A machine that dies is not heard of from then on, and its connection breaks 45 s later. One that is slow is slow from the
+ *   beginning, both ways.
+ * - Speeds: the sender and most machines 50 Mbit/s up and down; where it says mixed, 60 % of them, 25 % 200 Mbit/s, 10 % 20 Mbit/s
+ *   and 5 % 5 Mbit/s. Those who die: 2 %, at random moments of the first 40 s.
+ *
+ * Printed is the time until all that are not slow and do not die have 256 MiB, in times of 1→1, when the last one of all has it, and
+ * what the sender sent, in files.
+ */
+import { RelayPlan } from '@filer/transfer';
+
+const MIB = 1024 * 1024;
+const FILE = 256 * MIB;
+const STEP_MS = 50;
+const MBIT = 1_000_000 / 8;
+const AHEAD = 8 * MIB;
+const BROKEN_AFTER_MS = 45_000;
+
+interface Machine {
+  readonly id: string;
+  readonly rate: number;
+  readonly diesAt: number;
+  bytes: number;
+  fromSender: number;
+}
+
+interface Result {
+  readonly fastMs: number;
+  readonly lastMs: number;
+  readonly sent: number;
+}
+
+let seed = 7;
+function random(): number {
+  seed = (seed * 48_271) % 2_147_483_647;
+  return seed / 2_147_483_647;
+}
+
+function rateOf(isMixed: boolean): number {
+  if (!isMixed) return 50 * MBIT;
+  const dice = random();
+  if (dice < 0.6) return 50 * MBIT;
+  if (dice < 0.85) return 200 * MBIT;
+  return dice < 0.95 ? 20 * MBIT : 5 * MBIT;
+}
+
+function run(count: number, isMixed: boolean, failing: number): Result {
+  const plan = new RelayPlan(count);
+  const machines: Machine[] = Array.from({ length: count }, (_, n) => ({
+    id: `m${n}`,
+    rate: rateOf(isMixed),
+    diesAt: random() < failing ? random() * 40_000 : Infinity,
+    bytes: 0,
+    fromSender: 0,
+  }));
+  const byId = new Map(machines.map((machine) => [machine.id, machine]));
+  for (const { id } of machines) {
+    plan.join({ id, passes: true }, 0);
+    plan.expect(id, 0);
+  }
+  const open = new Set(machines);
+  let [fastMs, lastMs, sent] = [0, 0, 0];
+  for (let now = 0; open.size > 0 && now < 7_200_000; now += STEP_MS) {
+    const takers = new Map<string | undefined, number>();
+    const wants = [...open].map((machine) => {
+      const holder = plan.holderOf(machine.id);
+      const from = holder === undefined ? undefined : byId.get(holder);
+      const has = from === undefined ? FILE : Math.min(FILE, Math.floor(from.bytes / MIB) * MIB || 0);
+      const there = from !== undefined && from.bytes >= FILE ? FILE : has;
+      const isAlive = machine.diesAt > now && (from === undefined || from.diesAt > now);
+      const bytes = isAlive ? Math.min(AHEAD, there - machine.bytes) : 0;
+      if (bytes > 0) takers.set(holder, (takers.get(holder) ?? 0) + 1);
+      return { machine, holder, from, bytes };
+    });
+    for (const { machine, holder, from, bytes } of wants) {
+      if (bytes <= 0) continue;
+      const share = (from?.rate ?? 50 * MBIT) / (takers.get(holder) ?? 1);
+      const moved = Math.min(bytes, (Math.min(share, machine.rate) * STEP_MS) / 1_000);
+      machine.bytes += moved;
+      if (from === undefined) sent += moved;
+      plan.progressed(machine.id, Math.floor(machine.bytes / MIB) * MIB, now);
+      plan.moved(machine.id, now);
+    }
+    for (const machine of [...open]) {
+      if (machine.diesAt + BROKEN_AFTER_MS <= now) {
+        plan.leave(machine.id, now);
+        open.delete(machine);
+      } else if (machine.bytes >= FILE) {
+        plan.done(machine.id);
+        open.delete(machine);
+        lastMs = now;
+        if (machine.rate >= 50 * MBIT) fastMs = now;
+      }
+    }
+    if (now % 1_000 !== 0) continue;
+    for (const { machine, from, bytes } of wants) {
+      if (machine.diesAt > now) plan.heard(machine.id, now);
+      plan.awaits(machine.id, from === undefined ? 0 : Math.max(0, bytes));
+    }
+    plan.tick(now);
+  }
+  return { fastMs, lastMs, sent: sent / FILE };
+}
+
+const counts = process.argv.slice(2).map(Number);
+const one = FILE / (50 * MBIT);
+console.log(`1→1: ${one.toFixed(1)} s`);
+for (const count of counts.length > 0 ? counts : [2, 16, 100, 500, 2_000])
+  for (const [words, isMixed, failing] of [
+    ['alike', false, 0],
+    ['alike, 2 % die', false, 0.02],
+    ['mixed, 2 % die', true, 0.02],
+  ] as const) {
+    const { fastMs, lastMs, sent } = run(count, isMixed, failing);
+    const times = (ms: number): string => (ms / 1_000 / one).toFixed(2);
+    console.log(
+      `1→${count}  ${words}: ${times(fastMs)}, the last ${times(lastMs)}; ${sent.toFixed(1)} files sent`,
+    );
+  }
