@@ -6,7 +6,7 @@
  * Assumptions, all of which are kinder than a real network:
  * - Time goes in steps of 50 ms, and content flows like water: an uplink is shared evenly by those who take from it at that
  *   moment, a recipient takes at most its downlink, and there are no round trips, losses or handshakes.
- * - A recipient can be given what its holder has in whole blocks of 1 MiB, and no more than 8 MiB ahead of what it has.
+ * - A recipient can be given what its holder has in whole blocks of 1 MiB, and at most 8 MiB ahead of what it has.
  * - All recipients accept at once, in a random order, and all are served at the same time.
  * - A machine that dies is not heard of from then on, and its connection breaks 45 s later. One that is slow is slow from the
  *   beginning, both ways.
