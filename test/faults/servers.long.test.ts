@@ -105,8 +105,8 @@ describe.skipIf(needs.postgres())('of three servers', () => {
       }
       const listed = (await runHere('ip-server', home('s1'), ['reports', '--json'])).stdout;
       const titles = [...listed.matchAll(/"title":\s*"(\w+ \d+)"/g)].map(([, title]) => title ?? '');
-      console.log(
-        `${signal}: ${rounds} rounds, ${reports} reports, back after at most ${Math.max(...backMs).toFixed(0)} ms`,
+      process.stdout.write(
+        `${signal}: ${rounds} rounds, ${reports} reports, back after at most ${Math.max(...backMs).toFixed(0)} ms\n`,
       );
       expect(titles).toHaveLength(reports);
       expect(new Set(titles).size).toBe(reports);
