@@ -7,11 +7,13 @@ import { postgresPrograms } from './postgres-cluster.ts';
 const PROGRAMS = {
   bash: 'bash',
   chromium: 'chromium',
+  etcd: 'etcd-server',
   fish: 'fish',
   ip: 'iproute2',
   mandoc: 'mandoc',
   'mkfs.ext4': 'e2fsprogs',
   openssl: 'openssl',
+  patroni: 'patroni',
   ps: 'procps',
   python3: 'python3',
   setpriv: 'util-linux',

@@ -126,8 +126,11 @@ export class PostgresCluster implements AsyncDisposable {
 }
 
 /** The pipe ends with this process, also with one that is killed, as postgres itself does. */
-function removeAfterThisProcess(folder: string): void {
-  const remove = 'cat >/dev/null; sleep 1; exec rm -rf -- "$1"';
+export function removeAfterThisProcess(folder: string): void {
+  // What was started with a path in the folder ends, too.
+  const kill =
+    'for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p = $$ ] || ! grep -qas "$1" /proc/$p/cmdline || kill -9 $p; done';
+  const remove = `cat >/dev/null; sleep 1; ${kill}; exec rm -rf -- "$1"`;
   const cleaner = spawn('sh', ['-c', remove, 'sh', folder], {
     cwd: '/',
     detached: true,
@@ -193,7 +196,7 @@ END $$`;
 
 const isRoot = process.getuid?.() === 0;
 
-function asUser(command: readonly string[]): string[] {
+export function asUser(command: readonly string[]): string[] {
   const user = isRoot ? ['--reuid=postgres', '--regid=postgres', '--clear-groups'] : [];
   return ['setpriv', ...user, '--pdeathsig=KILL', '--', ...command];
 }

@@ -57,6 +57,8 @@ export interface ConnectOptions {
   readonly role?: 'daemon' | 'command';
   readonly incarnation?: string;
   readonly subscribe?: boolean;
+  /** Another one of its network. @default the one that admitted it */
+  readonly server?: TestMember['server'];
   readonly hello?: Partial<Hello>;
   /** Those that the member knows; its list is levelled with the server's then. @default not levelled */
   readonly removals?: readonly Removal[];
@@ -163,7 +165,7 @@ export class TestMember {
   /** Connects and says hello. @throws FilerError why it was not welcome */
   async connect(options: ConnectOptions = {}): Promise<MemberConnection> {
     const { role = 'daemon', subscribe = false } = options;
-    const { host, port, id } = this.server;
+    const { host, port, id } = options.server ?? this.server;
     const link = await dial({ transport: 'tls', host, port, identity: this.identity, expect: id });
     const messenger = strangerMessenger(link);
     const incarnation = role === 'daemon' ? (options.incarnation ?? this.nextIncarnation()) : undefined;
