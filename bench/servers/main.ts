@@ -68,6 +68,8 @@ async function measure(title: string, count: number, cluster: PostgresCluster | 
   const idle = await memoryOf(servers);
   const link = await first.invite(members);
   const connections: MemberConnection[] = [];
+  const ending = new AbortController();
+  const beating: Promise<void>[] = [];
   closing.defer(async () => void (await Promise.all(connections.map((each) => each.session.close()))));
   for (let from = 0; from < members; from += JOINING_AT_ONCE) {
     const some = Array.from({ length: Math.min(JOINING_AT_ONCE, members - from) }, async (_, index) => {
@@ -75,10 +77,10 @@ async function measure(title: string, count: number, cluster: PostgresCluster | 
       const { host, port, id } = servers[(from + index) % count] ?? first;
       return await member.connect({ server: { host, port, id } });
     });
-    connections.push(...(await Promise.all(some)));
+    // From now on: a server ends connections that are silent.
+    for (const connection of await Promise.all(some))
+      beating.push(beat(connection, connections.push(connection), ending.signal));
   }
-  const ending = new AbortController();
-  const beating = Promise.all(connections.map((each, index) => beat(each, index, ending.signal)));
   await wait(BEAT_MS);
 
   const before = await seen(servers, cluster, store);
@@ -103,7 +105,7 @@ async function measure(title: string, count: number, cluster: PostgresCluster | 
   say('CPU of all, per report', `${(cpu * 1e3).toFixed(2)} ms`);
   sayDatabase(after, reported);
   ending.abort();
-  await beating;
+  await Promise.all(beating);
   return { cpuPerMember, bytesPerMember, reportsPerSecond };
 }
 

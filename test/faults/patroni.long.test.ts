@@ -48,6 +48,8 @@ test.skipIf(needs('patroni', 'etcd') || needs.postgres() || needs.root())(
     const stored = (await server.reports()).map(({ seq }) => Number(seq));
     expect(stored.toSorted((a, b) => a - b)).toEqual(acknowledged);
     // What is stored once a minute has been tried again by then.
-    await expect.poll(() => server.json('status')).toMatchObject({ storeProblem: null, store: { reachable: true } });
+    await expect
+      .poll(() => server.json('status'))
+      .toMatchObject({ storeProblem: null, store: { reachable: true } });
   },
 );
