@@ -56,6 +56,13 @@ async function stagedOf(job: string): Promise<Line> {
   return listOf(lines[0] ?? {}, 'recipients')[0]?.['stage'] as Line;
 }
 
+/** Paths of files that came, and were not removed. */
+function listed(inbox: Line): unknown[] {
+  return listOf(inbox, 'items')
+    .filter(({ state }) => state === 'received')
+    .map(({ path }) => path);
+}
+
 test('what is staged has no name until it is released, and the recipient signs for both', async () => {
   const job = await stage();
 
@@ -86,6 +93,7 @@ test('a second version takes the name whole, and a rollback gives it back to the
 
   expect(await there()).toEqual({ a: 'one', 'sub/b': 'new', c: 'added' });
   expect(await stagedOf(second)).toMatchObject({ state: 'released', removed: 1 });
+  expect(listed(await bob.ask('inbox'))).not.toContain(at(name(), 'sub/gone'));
 
   expect(await anna.ask('rollback', second)).toMatchObject({
     ok: true,
@@ -93,6 +101,7 @@ test('a second version takes the name whole, and a rollback gives it back to the
   });
 
   expect(await there()).toEqual({ a: 'one', 'sub/b': 'old', 'sub/gone': 'gone soon' });
+  expect(listed(await bob.ask('inbox'))).toContain(at(name(), 'sub/gone'));
   // What was rolled back to is the sender's as before: it replaces that with what it sends next.
   await put({ 'sub/b': 'newer' });
   await anna.ask('send', build, '--to', 'bob');

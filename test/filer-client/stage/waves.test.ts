@@ -1,7 +1,9 @@
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
+import { resolveHome } from '@filer/program';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { parseWaves } from '../../../apps/filer-client/src/send/waves.ts';
 import { askHere, until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
@@ -133,7 +135,7 @@ test('a machine that is off when it is released gets it when it comes', async ()
 
 test('a sender that stops between two waves continues when its daemon starts', async () => {
   const job = await stage();
-  const command = anna.run('release', job, '--wave', '1,all', '--pause', '1s');
+  const command = anna.run('release', job, '--wave', '1,all', '--pause', '1h');
   await until(
     () => stagesOf(job),
     ({ bob }) => bob?.['state'] === 'released',
@@ -141,6 +143,9 @@ test('a sender that stops between two waves continues when its daemon starts', a
   expect(await textAt('carol')).toBeUndefined();
   await anna[Symbol.asyncDispose]();
   await command;
+  const home = await Member.open(resolveHome('filer-client', { FILER_HOME: anna.home }));
+  home.database.exec('UPDATE job_rollouts SET due_at = 0'); // the hour is over
+  home[Symbol.dispose]();
   anna = await (await network.start(anna.home)).connected();
 
   await until(

@@ -116,7 +116,7 @@ export class Rollouts {
     if (failed.length > 0 || (waves > 1 && outcomes.includes('failed')))
       this.#stop(
         rollout,
-        `wave ${wave} of ${waves} failed at ${failed.join(', ') || 'a machine that does not answer'}`,
+        `${waves > 1 ? `wave ${wave} of ${waves}` : 'it'} failed at ${failed.join(', ') || 'a machine that does not answer'}`,
       );
     else if (waves > 1 && !reached) this.#stop(rollout, `no machine of wave ${wave} of ${waves} is there`);
     else this.#store.next(rollout, this.#now());

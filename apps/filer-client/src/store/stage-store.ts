@@ -211,6 +211,7 @@ export class StageStore {
       }
       this.#statements.forgetSet.run(`${folder}/`, id, sender);
       this.#statements.forgetGone.run(`${folder}/`, id, sender);
+      this.#statements.unlist.run(`${folder}/`, id, sender);
       this.#statements.deliver.run(`${folder}/`, sender, job, id);
       this.#statements.list.run(job, sender, senderName, `${folder}/`, now, note, id);
       const seq = integerIn(
@@ -233,6 +234,7 @@ export class StageStore {
     const { id, sender, job } = stage;
     this.#database.transaction(() => {
       this.#statements.forgetOwnSet.run(`${folder}/`, id, sender);
+      this.#statements.relist.run(`${folder}/`, id, sender);
       this.#statements.redeliver.run(`${folder}/`, sender, id);
       this.#database.prepare('DELETE FROM inbox WHERE sender = ? AND job = ?').run(sender, job);
       this.clear(id, 'before');
@@ -300,6 +302,17 @@ const STATEMENTS = {
     SELECT ?1 || path, ?2, CASE kind WHEN 'link' THEN 'link:' || content ELSE content END,
       CASE kind WHEN 'dir' THEN NULL ELSE mtime_ns END, ?3
     FROM stage_files WHERE stage = ?4 AND side = 'set'`,
+  unlist: `
+    UPDATE inbox SET state = 'removed' WHERE sender = ?3 AND path IN (
+      SELECT ?1 || path FROM stage_files WHERE stage = ?2 AND side = 'gone')`,
+  // As new rows: what counts deliveries follows what is added and what is removed, and nothing that comes back.
+  relist: `
+    INSERT INTO inbox (id, job, sender, sender_name, path, name, size, digest, received_at, note, state, was_there, top_chars)
+    SELECT lower(hex(randomblob(16))), job, sender, sender_name, path, name, size, digest, received_at, note, 'received',
+      was_there, top_chars
+    FROM inbox WHERE sender = ?3 AND state = 'removed' AND path IN (
+      SELECT ?1 || path FROM stage_files WHERE stage = ?2 AND side = 'gone')
+    GROUP BY path HAVING rowid = max(rowid)`,
   redeliver: `
     INSERT OR REPLACE INTO deliveries (path, sender, content, mtime_ns, job)
     SELECT ?1 || path, ?2, content, mtime_ns, job FROM stage_files WHERE stage = ?3 AND side = 'before'`,
