@@ -144,7 +144,7 @@ test('a sender that stops between two waves continues when its daemon starts', a
   await anna[Symbol.asyncDispose]();
   await command;
   const home = await Member.open(resolveHome('filer-client', { FILER_HOME: anna.home }));
-  home.database.exec('UPDATE job_rollouts SET due_at = 0'); // the hour is over
+  home.database.exec('UPDATE job_rollouts SET due_at = 0, pause_ms = 0'); // the hour is over
   home[Symbol.dispose]();
   anna = await (await network.start(anna.home)).connected();
 

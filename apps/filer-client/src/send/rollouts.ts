@@ -65,6 +65,11 @@ export class Rollouts {
     }
   }
 
+  /** Aborted when this process ends its part: who follows a release follows it no further. */
+  get ending(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** Whether a wave of a job runs now. */
   isBusy(job: string): boolean {
     return this.#waves.has(job);

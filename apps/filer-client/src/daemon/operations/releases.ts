@@ -28,6 +28,7 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
   { emit, signal },
 ) => {
   const { member, rollouts, daemon } = context;
+  const over = AbortSignal.any([signal, rollouts.ending]);
   const { act, to = [], waves: typed = [], pauseMs = 0, keep = 1 } = params;
   const job = findJob(member.jobs, params.job);
   requireStaged(job);
@@ -60,8 +61,8 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
   };
   for (let kept = rolloutOf(context, job.id); kept.state === 'running'; kept = rolloutOf(context, job.id)) {
     await tell();
-    await pause(LOOK_EVERY_MS, signal);
-    signal.throwIfAborted();
+    await pause(LOOK_EVERY_MS, over);
+    over.throwIfAborted();
     if (!daemon.isRunning) rollouts.look();
   }
   await tell();
