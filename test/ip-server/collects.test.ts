@@ -54,7 +54,7 @@ class Bench {
       keepFreeBytes: 0,
       maxFileBytes: undefined,
       maxFiles: undefined,
-      maxBytes: undefined,
+      maxSize: 'half',
       store: this.store.collects,
       directory: this.directory,
       live: {

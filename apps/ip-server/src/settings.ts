@@ -44,6 +44,13 @@ const HTTP_PORT: Kind<number | 'off'> = {
   parse: (text) => (text === 'off' ? 'off' : PORT.parse(text)),
 };
 
+/** Of what is free; `none` is no limit. */
+const COLLECT_SIZE: Kind<number | 'half' | 'none'> = customKind(
+  'a size such as 100GiB, half (of what is free) or none',
+  (text) => (text === 'half' || text === 'none' ? text : SIZE.parse(text)),
+  { value: 'size|half|none' },
+);
+
 const HTTP_NAME = customKind(
   'a host name or an address such as ops.example',
   (text) => {
@@ -160,10 +167,10 @@ export const SETTINGS = {
     '100000',
     'limit of the number of files that a collect takes from one machine in one run',
   ),
-  collectMaxSize: optionalSetting(
-    SIZE,
-    '100GiB',
-    'limit of the size of all files that a collect takes from one machine in one run',
+  collectMaxSize: setting(
+    COLLECT_SIZE,
+    'half',
+    'limit of the size of all files that a collect takes from one machine in one run; half: no more than stays free on the disk',
   ),
   attachmentSpaceBytes: setting(
     SIZE,

@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { FilerError, Glob, type KeyPair, type Messenger } from '@filer/protocol';
 import { ProgressThrottle } from '@filer/program';
-import { FreeSpace, receiveFiles, type ReceiveOutcome } from '@filer/transfer';
+import {
+  FreeSpace,
+  receiveFiles,
+  SpaceShare,
+  type FreeSpaceOptions,
+  type ReceiveOutcome,
+} from '@filer/transfer';
 import type { ServerEvents } from '../api/contract/events.ts';
 import type { FailedTry } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
@@ -20,6 +26,8 @@ export interface DeliveryRules extends RunBounds {
   readonly keepFreeBytes: number;
   /** Largest file, in bytes. @default any */
   readonly maxFileBytes: number | undefined;
+  /** What a disk has. @default statfs */
+  readonly look?: FreeSpaceOptions['look'];
 }
 
 /** Failed files that the ledger names; it counts all. */
@@ -45,11 +53,12 @@ export class DeliveryReceiver {
    * @param folder of the machine, below that of the collect
    */
   async receive(messenger: Messenger, attempt: Attempt, folder: string): Promise<ReceiveOutcome> {
-    const { events, network, keyPair, maxFileBytes, maxFiles, maxBytes, agesNow } = this.#rules;
+    const { events, network, keyPair, maxFileBytes, maxFiles, maxSize, agesNow } = this.#rules;
     const { collect, run, peer } = attempt;
     const globs = collect.paths.map((path) => Glob.parse(path));
     const mark = markOf(run.id, peer);
-    const there = await RunFiles.in(join(collect.folder, folder, run.label), { maxFiles, maxBytes });
+    const there = await RunFiles.in(join(collect.folder, folder, run.label), { maxFiles, maxSize });
+    const space = this.#spaceOf(collect.folder);
     await cleanBefore(collect.folder, { folder, label: run.label }, mark, agesNow());
     const throttle = new ProgressThrottle(() => events.publish('collect', { name: collect.name }));
     const receiving = receiveFiles(messenger, {
@@ -58,7 +67,7 @@ export class DeliveryReceiver {
       senderId: peer,
       inbox: collect.folder,
       folder: `${folder}/${run.label}`,
-      space: this.#spaceOf(collect.folder),
+      space: maxSize === 'half' ? new SpaceShare(space, there.before, beyondHalf) : space,
       policy: {
         maxFileBytes,
         maxFiles,
@@ -93,6 +102,13 @@ export class DeliveryReceiver {
     this.#spaces.set(folder, space);
     return space;
   }
+}
+
+function beyondHalf(): FilerError {
+  return new FilerError(
+    'no-space',
+    'the ip-server takes of one machine in one run of a collect at most as much as stays free on its disk: make room there, or set collect-max-size',
+  );
 }
 
 /** Why not all came; undefined when it did. */

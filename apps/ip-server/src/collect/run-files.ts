@@ -6,49 +6,52 @@ import { isPartName } from '@filer/transfer';
 
 /** What one machine may bring in one run. */
 export interface RunBounds {
-  /** @default any number */
+  /** Most files and links. @default any number */
   readonly maxFiles: number | undefined;
-  /** @default any number */
-  readonly maxBytes: number | undefined;
+  /** Most bytes; `half` is at most as much as stays free on the disk. */
+  readonly maxSize: number | 'half' | 'none';
 }
 
 /** What one machine brings in one run, however often it comes. */
 export class RunFiles {
+  /** What was there when it came, folders included. */
+  readonly before: { readonly bytes: number; readonly files: number };
   readonly #folder: string;
   readonly #bounds: RunBounds;
   #files: number;
-  readonly #bytes: number;
 
-  private constructor(folder: string, bounds: RunBounds, files: number, bytes: number) {
+  private constructor(folder: string, bounds: RunBounds, there: Found) {
     this.#folder = folder;
     this.#bounds = bounds;
-    this.#files = files;
-    this.#bytes = bytes;
+    this.#files = there.files;
+    this.before = { bytes: there.bytes, files: there.files + there.folders };
   }
 
   /** Looks at what is there. @param folder of the machine and the run; it need not be there */
   static async in(folder: string, bounds: RunBounds): Promise<RunFiles> {
-    const { maxFiles = Infinity, maxBytes } = bounds;
-    let [files, bytes] = [0, 0];
-    if (maxFiles === Infinity && maxBytes === undefined) return new RunFiles(folder, bounds, files, bytes);
+    const { maxFiles = Infinity, maxSize } = bounds;
+    const there = { files: 0, folders: 0, bytes: 0 };
+    if (maxFiles === Infinity && maxSize === 'none') return new RunFiles(folder, bounds, there);
     try {
       for await (const item of await opendir(folder, { recursive: true })) {
-        if (item.isDirectory() || isPartName(item.name)) continue;
-        files++;
-        if (maxBytes === undefined) {
-          if (files >= maxFiles) break;
-        } else if (item.isFile()) bytes += (await lstat(join(item.parentPath, item.name))).size;
+        if (item.isDirectory()) there.folders++;
+        else if (!isPartName(item.name)) {
+          there.files++;
+          if (maxSize === 'none') {
+            if (there.files >= maxFiles) break;
+          } else if (item.isFile()) there.bytes += (await lstat(join(item.parentPath, item.name))).size;
+        }
       }
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
     }
-    return new RunFiles(folder, bounds, files, bytes);
+    return new RunFiles(folder, bounds, there);
   }
 
   /** Bytes that may still come; undefined for any number. */
   get bytesLeft(): number | undefined {
-    const { maxBytes } = this.#bounds;
-    return maxBytes === undefined ? undefined : Math.max(0, maxBytes - this.#bytes);
+    const { maxSize } = this.#bounds;
+    return typeof maxSize === 'number' ? Math.max(0, maxSize - this.before.bytes) : undefined;
   }
 
   /** One more is announced: what is there already counts once. @throws FilerError `too-large` */
@@ -64,4 +67,10 @@ export class RunFiles {
     }
     this.#files++;
   }
+}
+
+interface Found {
+  readonly files: number;
+  readonly folders: number;
+  readonly bytes: number;
 }

@@ -258,7 +258,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     keepFreeBytes,
     maxFileBytes: settings.collectMaxFileSize,
     maxFiles: settings.collectMaxFiles,
-    maxBytes: settings.collectMaxSize,
+    maxSize: settings.collectMaxSize,
     store: store.collects,
     directory,
     live: sessions,

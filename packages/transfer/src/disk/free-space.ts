@@ -7,7 +7,7 @@ export interface FreeSpaceOptions {
   /** Most bytes that may lie in the folder. @default no quota */
   readonly quotaBytes?: number | undefined;
   /** What the disk of a folder has. @default statfs */
-  readonly look?: (folder: string) => Promise<DiskState>;
+  readonly look?: ((folder: string) => Promise<DiskState>) | undefined;
 }
 
 const KEEP_FREE_BYTES = 16 * 1024 * 1024;
@@ -34,6 +34,9 @@ export interface Promised {
   /** Gives back what was not used. May be called twice. */
   release(): void;
 }
+
+/** Where a transfer takes its room. */
+export type Space = Pick<FreeSpace, 'left' | 'make' | 'promise'>;
 
 /**
  * What an inbox can still take. All transfers into one inbox share one, so that none is promised what another
@@ -85,6 +88,11 @@ export class FreeSpace {
     this.#diskBytes = bytes;
     // A file takes a block, also where the file system makes inodes as they are needed.
     this.#diskFiles = Math.max(0, Math.min(files, Math.floor(bytes / disk.bsize)));
+    return this.now;
+  }
+
+  /** The same, as the disk was looked at last. */
+  get now(): { bytes: number; files: number } {
     return { bytes: this.#bytesLeft, files: this.#filesLeft };
   }
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError, MAX_BATCH_NAME_CHARS, type Entry, type EntryAnswer } from '@filer/protocol';
 import { blindedDigest } from '../digests/digests.ts';
 import type { FilledFolders } from '../disk/filled-folders.ts';
-import type { FreeSpace, Promised } from '../disk/free-space.ts';
+import type { Promised, Space } from '../disk/free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { ResumeStore, ResumeSlot } from '../disk/resume-store.ts';
 import { Making, type MakingOptions } from './making.ts';
@@ -21,7 +21,7 @@ export interface EntryPlannerOptions extends MakingOptions {
   readonly present: ExistingFiles;
   /** Of a stage: brings what is there already. */
   readonly seeding: Pick<Seeding, 'seed'> | undefined;
-  readonly space: FreeSpace;
+  readonly space: Space;
   readonly policy: ReceivePolicy;
   /** Aborted when the sender is gone: what is still to be decided is not. */
   readonly gone: AbortSignal;

@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import type { FreeSpace } from '../disk/free-space.ts';
+import type { Space } from '../disk/free-space.ts';
 import type { ResumeStore } from '../disk/resume-store.ts';
 import { judgeSize, takeAllowed, takeRoom, type Allowance, type ReceivePolicy } from './receive-policy.ts';
 import { parseSafePath } from '../disk/safe-path.ts';
@@ -7,7 +7,7 @@ import { release, type Wanted } from './wanted-entries.ts';
 
 export interface RoomOptions {
   readonly parts: ResumeStore;
-  readonly space: FreeSpace;
+  readonly space: Space;
   readonly policy: ReceivePolicy;
   /** What may still come of the offer; counted down. */
   readonly allowance: Allowance;

@@ -1,6 +1,6 @@
 import type { Offer, OnConflict, ReceiptFile } from '@filer/protocol';
 import type { Deliveries } from './deliveries.ts';
-import type { FreeSpace } from '../disk/free-space.ts';
+import type { Space } from '../disk/free-space.ts';
 import type { KnownDigests } from '../digests/known-digests.ts';
 import type { OwnershipOptions } from './ownership.ts';
 import type { Stage } from './stage.ts';
@@ -21,7 +21,7 @@ export interface ReceiveOptions extends ReceiverOptions {
   /** Where in the inbox, a relative path: as a rule the sender's name; empty for the inbox itself. */
   readonly folder: string | ((offer: Offer) => string);
   /** Shared by all transfers into this inbox. @default one for this transfer alone */
-  readonly space?: FreeSpace | undefined;
+  readonly space?: Space | undefined;
   readonly policy?: ReceivePolicy | undefined;
   /** Whether files are brought to the disk before their receipt. @default true */
   readonly sync?: boolean | undefined;
