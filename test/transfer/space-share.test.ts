@@ -3,7 +3,7 @@ import { FreeSpace, SpaceShare } from '@filer/transfer';
 import { expect, test } from 'vitest';
 
 const beyond = (): FilerError => new FilerError('too-large', 'it is more than it leaves to others');
-const code = (name: string) => expect.objectContaining({ code: name });
+const code = (name: string): unknown => expect.objectContaining({ code: name });
 
 /** A disk that is not written to, with so many blocks of a byte and inodes. */
 async function spaceOf(blocks: number, inodes = 0): Promise<FreeSpace> {
