@@ -170,7 +170,7 @@ export const SETTINGS = {
   collectMaxSize: setting(
     COLLECT_SIZE,
     'half',
-    'limit of the size of all files that a collect takes from one machine in one run; half: no more than stays free on the disk',
+    'limit of the size of all files that a collect takes from one machine in one run; half: at most as much as stays free on the disk',
   ),
   attachmentSpaceBytes: setting(
     SIZE,
