@@ -83,6 +83,18 @@ test.each([
   },
 );
 
+test('each gives the other the leaves that it lacks, and the accepter none that the dialler has', async () => {
+  await using pair = await connect(TCP);
+  const [near, far] = [side([...MANY, OLD]), side([...MANY.slice(1), ...OTHER, NEW])];
+  await Promise.all([
+    sayHello(pair.near, helloOf(network, {}), { removals: near.ledger }),
+    accept(pair.far, far.ledger),
+  ]);
+
+  expect(near.leaves.digest).toBe(far.leaves.digest);
+  expect(near.leaves.taken.reduce((sum, leaves) => sum + leaves, 0)).toBe(OTHER.length + 1);
+});
+
 describe('a hostile dialler', () => {
   async function levelWith(answer: (asked: Message, times: number) => readonly Leave[]): Promise<FilerError> {
     await using pair = await connect(TCP);

@@ -1,6 +1,6 @@
 /*
  * How two machines level who has left, after the removals and before the `welcome`: where their digests differ, the
- * accepter asks for all that the dialler knows (`leaves-get`, `leaves`), then gives all that it knows (`leaves`).
+ * accepter asks for all that the dialler knows (`leaves-get`, `leaves`), then gives what the dialler lacks (`leaves`).
  */
 import { FilerError } from './errors.ts';
 import { giveList } from './fairness/given-lists.ts';
@@ -37,17 +37,24 @@ const MAX_PASSES = 8;
 
 const lastOf = (page: readonly Leave[]): string => page.at(-1)?.membership.id ?? '';
 
+/** By the machine, the leave that both sides of a connection have. */
+export type SharedLeaves = Map<string, string>;
+
+const versionOf = ({ membership: { admittedAt, serial } }: Leave): string => `${admittedAt} ${serial}`;
+
 /**
  * The accepter's question, before it gives what it knows.
  *
+ * @returns what the dialler has
  * @throws FilerError `signature-invalid`, `verification-failed`, `unexpected-message`, `connection-closed`, of the store
  */
 export async function fetchLeaves(
   messenger: Messenger,
   ledger: LeaveLedger,
   { leavesDigest: theirs }: Hello,
-): Promise<void> {
-  if (theirs === undefined || theirs === ledger.digest) return;
+): Promise<SharedLeaves> {
+  const shared: SharedLeaves = new Map();
+  if (theirs === undefined || theirs === ledger.digest) return shared;
   let pages = 0;
   for (let after = '', more = true; more;) {
     const page = await ask(messenger, after, String(++pages));
@@ -56,14 +63,22 @@ export async function fetchLeaves(
     if (more && last <= after) throw endless();
     if (pages > MAX_REMOVAL_PAGES) throw endless();
     await takeLeaves(ledger, page, messenger);
+    for (const leave of page) shared.set(leave.membership.id, versionOf(leave));
     after = last;
   }
+  return shared;
 }
 
-/** Gives all that is known. @throws FilerError `connection-closed` */
-export async function giveLeaves(messenger: Messenger, ledger: LeaveLedger): Promise<void> {
+/** Gives what is known here and not shared yet. @throws FilerError `connection-closed` */
+export async function giveLeaves(
+  messenger: Messenger,
+  ledger: LeaveLedger,
+  shared: SharedLeaves,
+): Promise<void> {
   for (let page = ledger.page(''); page.length > 0; page = ledger.page(lastOf(page))) {
-    await giveList(messenger, leavesMessage.format({ leaves: page }));
+    const leaves = page.filter((leave) => shared.get(leave.membership.id) !== versionOf(leave));
+    if (leaves.length > 0) await giveList(messenger, leavesMessage.format({ leaves }));
+    for (const leave of leaves) shared.set(leave.membership.id, versionOf(leave));
   }
 }
 

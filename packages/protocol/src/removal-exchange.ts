@@ -17,7 +17,13 @@
 import { FilerError } from './errors.ts';
 import { giveList, requireListRate } from './fairness/given-lists.ts';
 import type { Message } from './header.ts';
-import { fetchLeaves, giveLeaves, LeaveLevelling, type LeaveLedger } from './leave-exchange.ts';
+import {
+  fetchLeaves,
+  giveLeaves,
+  LeaveLevelling,
+  type LeaveLedger,
+  type SharedLeaves,
+} from './leave-exchange.ts';
 import { MAX_REMOVAL_PAGES } from './limits.ts';
 import { formatRemovals, parseRemovals, removalsGetMessage, removalsMessage } from './messages/directory.ts';
 import { errorOf } from './messages/error.ts';
@@ -87,8 +93,8 @@ export async function levelRemovals(
 ): Promise<void> {
   if (!hello.features.includes(LEVELS_REMOVALS)) return;
   if (!covers(ledger, hello)) await fetchRemovals(messenger, ledger, hello);
-  if (ledger.leaves !== undefined) await fetchLeaves(messenger, ledger.leaves, hello);
-  await bringLevel(messenger, ledger, hello);
+  const shared = ledger.leaves && (await fetchLeaves(messenger, ledger.leaves, hello));
+  await bringLevel(messenger, ledger, hello, undefined, shared);
 }
 
 /**
@@ -96,6 +102,7 @@ export async function levelRemovals(
  *
  * @param said what it has said that it knows
  * @param level called in the turn in which nothing is missing
+ * @param shared leaves that are known on both sides
  * @throws FilerError `connection-closed`, `rate-limited`
  */
 export async function bringLevel(
@@ -103,6 +110,7 @@ export async function bringLevel(
   ledger: RemovalLedger,
   said: RemovalPosition,
   level: () => void = () => undefined,
+  shared: SharedLeaves = new Map(),
 ): Promise<void> {
   for (let given = said; ;) {
     const now = removalPosition(ledger);
@@ -115,7 +123,7 @@ export async function bringLevel(
     }
     requireListRate(messenger);
     if (lacksRemovals) await giveRemovals(messenger, ledger, covers(ledger, given) ? given.removals : 0);
-    if (lacksLeaves && ledger.leaves !== undefined) await giveLeaves(messenger, ledger.leaves);
+    if (lacksLeaves && ledger.leaves !== undefined) await giveLeaves(messenger, ledger.leaves, shared);
     given = now;
   }
 }
