@@ -1,4 +1,4 @@
-import { encodeReportBody } from '@filer/protocol';
+import { encodeReportBody, FilerError } from '@filer/protocol';
 import { NO_EVENTS } from '@filer/program';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ReportMonitor } from '../../../apps/ip-server/src/reports/report-monitor.ts';
@@ -18,6 +18,11 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
   const time = { now: 1_000_000 };
   const said: string[] = [];
 
+  /** Where the session of the machine is. */
+  const held = { by: 'a' };
+  /** The servers that are cut off from the database. */
+  const cutOff = new Set<string>();
+
   /** The monitor of one server. @param judge which of them looks who is late */
   async function monitor(name: string, address: string, judge: { readonly name: string }) {
     const store = await openStore(address);
@@ -25,17 +30,31 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
     const now = (): number => time.now;
     const { servers } = store;
     if (servers === undefined) throw new Error('several servers can share this engine');
+    const reached = <T>(ask: () => Promise<T>): Promise<T> =>
+      cutOff.has(name) ? Promise.reject(new FilerError('connect-failed', 'it is cut off')) : ask();
+    const { expectations, reports } = store;
     return new ReportMonitor(
       {
         events: NO_EVENTS,
-        store,
+        store: {
+          reports,
+          expectations: {
+            all: () => expectations.all(),
+            clock: () => expectations.clock(),
+            apply: (effects) => reached(() => expectations.apply(effects)),
+          },
+        },
         clock: new SteadyClock({ wall: now, monotonic: now, uptime: now, boot: undefined }, undefined),
         settleMs: 0,
         isMember: () => true,
         alarmsOf: () => NO_EFFECTS,
         onRaised: (events) => said.push(...events.map(({ event }) => `${event} at ${name}`)),
         onProblem: () => undefined,
-        shared: { load: (peers) => servers.expectations(peers), isJudge: () => judge.name === name },
+        shared: {
+          load: (peers) => reached(() => servers.expectations(peers)),
+          isJudge: () => judge.name === name,
+          isHere: () => held.by === name,
+        },
       },
       await store.expectations.all(),
     );
@@ -78,4 +97,46 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
     expect(said.filter((each) => each.startsWith('back'))).toHaveLength(1);
     for (const each of [a, b]) await each.close();
   });
+
+  test.for(['before', 'after'])(
+    'that a server could not store are not stored over what another one has heard since: first announced %s it was cut off',
+    async (first) => {
+      said.splice(0);
+      const address = await cluster.freshDatabase();
+      const judge = { name: 'a' };
+      held.by = 'a';
+      const a = await monitor('a', address, judge);
+      const b = await monitor('b', address, judge);
+      if (first === 'before') await a.announce('NAS', [schedule]);
+      cutOff.add('a');
+      await expect(a.announce('NAS', [schedule])).rejects.toThrow(/cut off/);
+      // It goes to the other server, and reports there.
+      held.by = 'b';
+      await b.announce('NAS', [schedule]);
+      for (let seq = 1; seq <= 10; seq++) {
+        time.now += MINUTE;
+        await b.append([report(seq)]);
+      }
+      cutOff.delete('a');
+      await a.sweep();
+      await a.sweep();
+      const [stored] = b.of('NAS');
+      expect(stored).toMatchObject({ state: 'ok', dueAt: time.now + MINUTE });
+      expect(a.of('NAS')).toEqual([stored]);
+      expect(said).toEqual([]);
+
+      // It comes back while only the judge has changed its row, and cannot be stored at first.
+      time.now += 4 * MINUTE;
+      cutOff.add('b');
+      await expect(b.announce('NAS', [{ ...schedule, graceMs: 7 }])).rejects.toThrow(/cut off/);
+      await a.sweep();
+      expect(said).toEqual(['missing at a']);
+      cutOff.delete('b');
+      await b.sweep();
+      expect(b.of('NAS')).toMatchObject([{ state: 'missing', graceMs: 7 }]);
+      await b.append([report(11)]);
+      expect(said).toEqual(['missing at a', 'back at b']);
+      for (const each of [a, b]) await each.close();
+    },
+  );
 });

@@ -231,6 +231,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
       shared: store.servers && {
         load: (peers) => store.servers?.expectations(peers) ?? Promise.resolve([]),
         isJudge: () => group?.holdsTimers === true,
+        isHere: (id) => sessions.of(id) !== undefined,
       },
       alarmsOf: (raised, moment) => alarms.of(raised, moment),
       onRaised: (raised) => alarms.raised(raised),

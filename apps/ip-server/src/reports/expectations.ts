@@ -1,6 +1,6 @@
 import { Rates, type AnnouncedSchedule, type Due } from '@filer/protocol';
 import type { AlarmEvent } from '../store/alarm-store.ts';
-import type { Expectation } from '../store/expectation.ts';
+import type { Expectation, ScheduleKey } from '../store/expectation.ts';
 import type { Moment } from './steady-clock.ts';
 
 /** Grace of a schedule that names none: the larger of these. */
@@ -38,7 +38,7 @@ export interface LatenessEvent {
 /** What follows from something that happened. It counts once it is applied, after it was stored. */
 export interface Change {
   readonly kept: readonly Expectation[];
-  readonly dropped: readonly Expectation[];
+  readonly dropped: readonly ScheduleKey[];
   readonly events: readonly LatenessEvent[];
 }
 

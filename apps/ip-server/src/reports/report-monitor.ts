@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore, FilerError, type AnnouncedSchedule } from '@filer/protocol';
 import { NO_EFFECTS, StaleEffects, type Effects } from '../store/effects.ts';
 import type { ServerEvents } from '../api/contract/events.ts';
-import type { Expectation } from '../store/expectation.ts';
+import type { Expectation, ScheduleKey } from '../store/expectation.ts';
 import type { NewReport, StoreOutcome } from '../store/report-store.ts';
 import type { Store } from '../store/interfaces.ts';
 import { Expectations, type Change, type LatenessEvent } from './expectations.ts';
@@ -30,6 +30,14 @@ export interface SharedExpectations {
   readonly load: (peers: readonly string[] | undefined) => Promise<Expectation[]>;
   /** Whether this is the server that looks who is late or missing. */
   readonly isJudge: () => boolean;
+  /** Whether the session of a machine is at this server. */
+  readonly isHere: (peer: string) => boolean;
+}
+
+/** Counts here and is not stored yet. */
+interface Unsaved extends ScheduleKey {
+  /** What the store said when it was changed here; undefined when it said nothing. */
+  readonly base: Expectation | undefined;
 }
 
 export interface LatenessParts {
@@ -59,8 +67,8 @@ export class ReportMonitor {
   readonly #expectations: Expectations;
   /** What is found, stored and applied is one step: no other one comes between. */
   readonly #steps = new Semaphore(1);
-  /** Counts already and is not stored yet, by machine and schedule. */
-  readonly #unsaved = new Map<string, Expectation>();
+  /** By machine and schedule. */
+  readonly #unsaved = new Map<string, Unsaved>();
   #flushing: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
   #clockSavedAt = Number.NEGATIVE_INFINITY;
@@ -77,7 +85,10 @@ export class ReportMonitor {
       steady + settleMs,
     );
     // Its machine was removed while the server was stopped.
-    for (const each of known) if (!isMember(each.peer)) this.#unsaved.set(keyOf(each), each);
+    for (const base of known) {
+      const { peer, schedule } = base;
+      if (!isMember(peer)) this.#unsaved.set(keyOf(base), { peer, schedule, base });
+    }
   }
 
   now(): Moment {
@@ -116,7 +127,10 @@ export class ReportMonitor {
         const moment = this.now();
         const change = this.#expectations.reported(scheduled, moment);
         const outcomes = await this.#parts.store.reports.append(reports, this.#effectsOf(change, moment));
-        if (outcomes.every((outcome) => outcome === 'stored')) this.#committed(change);
+        if (outcomes.every((outcome) => outcome === 'stored')) {
+          this.#committed(change);
+          for (const each of change.kept) this.#unsaved.delete(keyOf(each));
+        }
         return outcomes;
       }),
     );
@@ -143,6 +157,47 @@ export class ReportMonitor {
     this.#expectations.apply({ kept: loaded, dropped: known.filter(isOthers), events: [] });
   }
 
+  /** Notes what is about to change here, as the store has it. */
+  #remember(changed: readonly ScheduleKey[]): void {
+    for (const { peer, schedule } of changed) {
+      const base = this.#expectations.get(peer, schedule);
+      const key = keyOf({ peer, schedule });
+      if (!this.#unsaved.has(key)) this.#unsaved.set(key, { peer, schedule, base });
+    }
+  }
+
+  /**
+   * Another server has changed what is not stored yet here. What it has heard from a machine that left counts; of one that is here, or
+   * that was only judged there, what counts here is stored over what the other one has. @throws FilerError of the store
+   */
+  async #rebase(): Promise<void> {
+    const { shared, isMember } = this.#parts;
+    if (shared === undefined || this.#unsaved.size === 0) return;
+    const unsaved = [...this.#unsaved.values()];
+    const loaded = await shared.load([...new Set(unsaved.map(({ peer }) => peer))]);
+    const stored = new Map(loaded.map((each) => [keyOf(each), each]));
+    const isHeard = (each: Unsaved): boolean => isHeardSince(each.base, stored.get(keyOf(each)));
+    const moved = new Set(
+      unsaved.filter((each) => isHeard(each) && !shared.isHere(each.peer)).map(({ peer }) => peer),
+    );
+    for (const each of unsaved) {
+      const { peer, schedule } = each;
+      const now = stored.get(keyOf(each));
+      const here = this.#expectations.get(peer, schedule);
+      const isGone = moved.has(peer) && isMember(peer);
+      if (isGone) this.#unsaved.delete(keyOf(each));
+      else this.#unsaved.set(keyOf(each), { peer, schedule, base: now });
+      if (isGone || now === undefined || here === undefined) continue;
+      const { state, since, reportedAt } = now;
+      // The later time: what is due too early would be missed by a machine that is well.
+      const due = isHeard(each)
+        ? { dueAt: Math.max(here.dueAt, now.dueAt), thirdAt: Math.max(here.thirdAt, now.thirdAt) }
+        : {};
+      this.#apply({ kept: [{ ...here, ...due, state, since, reportedAt }], dropped: [], events: [] });
+    }
+    await this.#reload([...moved]);
+  }
+
   /** @throws FilerError of the store */
   async #retried<T>(work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
@@ -154,6 +209,7 @@ export class ReportMonitor {
           throw new FilerError('timed-out', 'other servers change the same schedules: it is tried again', {
             cause: error,
           });
+        await this.#rebase();
       }
     }
   }
@@ -161,7 +217,7 @@ export class ReportMonitor {
   async #sweep(): Promise<void> {
     try {
       if (await this.#judges()) await this.#retried(() => this.#judge());
-      else if (this.#unsaved.size > 0) await this.#tryCommit(NOTHING, this.now());
+      else if (this.#unsaved.size > 0) await this.#retried(() => this.#tryCommit(NOTHING, this.now()));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#parts.onProblem(error);
@@ -188,8 +244,10 @@ export class ReportMonitor {
     const moment = this.now();
     if (this.#parts.clock.look() > STOOD_STILL_MS)
       this.#expectations.hold(moment.steady + this.#parts.settleMs);
-    const found = this.#expectations.judged(moment).kept.map(({ peer }) => peer);
-    if (found.length > 0) await this.#reload([...new Set(found)]);
+    if (this.#parts.shared !== undefined) {
+      const found = this.#expectations.judged(moment).kept.map(({ peer }) => peer);
+      if (found.length > 0) await this.#reload([...new Set(found)]);
+    }
     const change = this.#expectations.judged(moment);
     const isQuiet = change.kept.length === 0 && this.#unsaved.size === 0;
     if (isQuiet && moment.steady - this.#clockSavedAt < SAVE_CLOCK_MS) return;
@@ -200,7 +258,11 @@ export class ReportMonitor {
   /** Stores what is not stored yet. */
   async close(): Promise<void> {
     await this.#flushing?.catch(() => undefined);
-    await this.#steps.take(() => this.#tryCommit(NOTHING, this.now()));
+    try {
+      await this.#steps.take(() => this.#retried(() => this.#commit(NOTHING, this.now())));
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+    }
   }
 
   /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
@@ -211,13 +273,13 @@ export class ReportMonitor {
         if (!(error instanceof FilerError)) throw error;
       });
       const change = find();
+      this.#remember([...change.kept, ...change.dropped]);
       this.#apply(change);
-      for (const each of [...change.kept, ...change.dropped]) this.#unsaved.set(keyOf(each), each);
     });
     if (this.#unsaved.size === 0) return;
     this.#flushing ??= wait(GATHER_MS).then(() => {
       this.#flushing = undefined;
-      return this.#steps.take(() => this.#commit(NOTHING, this.now()));
+      return this.#steps.take(() => this.#retried(() => this.#commit(NOTHING, this.now())));
     });
     await this.#flushing;
   }
@@ -233,17 +295,19 @@ export class ReportMonitor {
   /** @throws FilerError of the store; nothing has changed then */
   async #commit(change: Change, moment: Moment): Promise<void> {
     const { store, clock, onProblem } = this.#parts;
-    const { kept, dropped, unchanged, ...alarms } = this.#effectsOf(change, moment);
     const unsaved = [...this.#unsaved.values()];
     const still = unsaved.flatMap(({ peer, schedule }) => this.#expectations.get(peer, schedule) ?? []);
+    const isShared = this.#parts.shared !== undefined;
+    // What the store did not have is another server's when it has it now.
+    const gone = isShared ? unsaved.filter(({ base }) => base !== undefined) : unsaved;
+    const all: Change = {
+      ...change,
+      kept: [...still, ...change.kept],
+      dropped: [...gone, ...change.dropped],
+    };
+    const effects = this.#effectsOf(all, moment, unsaved);
     try {
-      await store.expectations.apply({
-        kept: [...still, ...kept],
-        dropped: [...unsaved, ...dropped],
-        ...alarms,
-        unchanged,
-        clock: clock.save(),
-      });
+      await store.expectations.apply({ ...effects, clock: clock.save() });
     } catch (error) {
       if (error instanceof FilerError) onProblem(error);
       throw error;
@@ -254,17 +318,21 @@ export class ReportMonitor {
     this.#clockSavedAt = moment.steady;
   }
 
-  #effectsOf({ kept, dropped, events }: Change, moment: Moment): Effects {
-    const alarms = events.length === 0 ? NO_EFFECTS : this.#parts.alarmsOf(events, moment);
-    const { shared } = this.#parts;
-    const isStored = (each: Expectation): boolean => !this.#unsaved.has(keyOf(each));
-    const before = kept.flatMap(({ peer, schedule }) => this.#expectations.get(peer, schedule) ?? []);
+  #effectsOf({ kept, dropped, events }: Change, moment: Moment, waiting: readonly Unsaved[] = []): Effects {
+    const { alarms, channels } = events.length === 0 ? NO_EFFECTS : this.#parts.alarmsOf(events, moment);
+    if (this.#parts.shared === undefined) return { kept, dropped, alarms, channels };
+    const touched = new Map([...waiting, ...kept].map((each) => [keyOf(each), each]));
+    const bases = [...touched].map(([key, { peer, schedule }]): Unsaved => {
+      const base = this.#expectations.get(peer, schedule);
+      return this.#unsaved.get(key) ?? { peer, schedule, base };
+    });
     return {
       kept,
       dropped,
-      alarms: alarms.alarms,
-      channels: alarms.channels,
-      unchanged: shared === undefined ? undefined : before.filter(isStored),
+      alarms,
+      channels,
+      unchanged: bases.flatMap(({ base }) => base ?? []),
+      fresh: bases.filter(({ base }) => base === undefined),
     };
   }
 
@@ -280,6 +348,11 @@ export class ReportMonitor {
   }
 }
 
-function keyOf({ peer, schedule }: Expectation): string {
+/** Whether a machine was heard by another server since a row was read: one that only judges changes no times. */
+function isHeardSince(base: Expectation | undefined, now: Expectation | undefined): boolean {
+  return base?.dueAt !== now?.dueAt || base?.thirdAt !== now?.thirdAt || base?.reportedAt !== now?.reportedAt;
+}
+
+function keyOf({ peer, schedule }: ScheduleKey): string {
   return `${peer} ${schedule}`;
 }

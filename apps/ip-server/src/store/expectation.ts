@@ -1,11 +1,15 @@
 /** How the reports of a schedule come. */
 export type Punctuality = 'ok' | 'late' | 'missing';
 
-/** What a machine has announced that it will report, and how it does. */
-export interface Expectation {
+/** Names a schedule of a machine. */
+export interface ScheduleKey {
   /** Id of the machine. */
   readonly peer: string;
   readonly schedule: string;
+}
+
+/** What a machine has announced that it will report, and how it does. */
+export interface Expectation extends ScheduleKey {
   /** Whether reports are expected, too, while the machine is stopped. */
   readonly always: boolean;
   /** As announced; undefined: as the server decides. */

@@ -2,7 +2,7 @@ import { fairLevel } from '@filer/protocol';
 import { integerIn } from '@filer/program';
 import { MAX_KEPT_ALARMS } from '../alarm-store.ts';
 import { StaleEffects, type Effects } from '../effects.ts';
-import type { Expectation } from '../expectation.ts';
+import type { Expectation, ScheduleKey } from '../expectation.ts';
 import type { Queries } from './database.ts';
 import { saveMeta } from './meta.ts';
 
@@ -11,7 +11,7 @@ export const CLOCK_KEY = 'steady_clock';
 /** Keeps effects in the transaction that is open. */
 export async function keepEffects(
   queries: Queries,
-  { kept, dropped, alarms, channels, unchanged = [], clock }: Effects,
+  { kept, dropped, alarms, channels, unchanged = [], fresh = [], clock }: Effects,
 ): Promise<void> {
   if (unchanged.length > 0) await requireUnchanged(queries, unchanged);
   if (dropped.length > 0) {
@@ -22,8 +22,14 @@ export async function keepEffects(
     );
   }
   // The last one of a schedule holds: one statement cannot change a row twice.
-  const last = new Map(kept.map((each) => [JSON.stringify([each.peer, each.schedule]), each]));
-  if (last.size > 0) await keep(queries, [...last.values()]);
+  const last = new Map(kept.map((each) => [keyOf(each), each]));
+  const freshKeys = new Set(fresh.map(keyOf));
+  const [known = [], added = []] = [false, true].map((isFresh) =>
+    [...last].filter(([key]) => freshKeys.has(key) === isFresh).map(([, each]) => each),
+  );
+  if (added.length > 0 && (await keep(queries, ADD, added)) < added.length)
+    throw new StaleEffects('another server has made an expectation');
+  if (known.length > 0) await keep(queries, KEEP, known);
   if (clock !== undefined) await saveMeta(queries, CLOCK_KEY, clock);
   if (alarms.length === 0) return;
   await queries.run(
@@ -58,10 +64,15 @@ async function requireUnchanged(queries: Queries, unchanged: readonly Expectatio
   if (same.length < unchanged.length) throw new StaleEffects('another server has changed an expectation');
 }
 
-async function keep(queries: Queries, kept: readonly Expectation[]): Promise<void> {
+function keyOf({ peer, schedule }: ScheduleKey): string {
+  return JSON.stringify([peer, schedule]);
+}
+
+/** @returns how many rows it has changed */
+async function keep(queries: Queries, sql: string, kept: readonly Expectation[]): Promise<number> {
   const rows = kept.toSorted((a, b) => (a.peer + a.schedule < b.peer + b.schedule ? -1 : 1));
-  await queries.run(
-    KEEP,
+  return await queries.run(
+    sql,
     rows.map(({ peer }) => peer),
     rows.map(({ schedule }) => schedule),
     rows.map(({ always }) => Number(always)),
@@ -95,10 +106,12 @@ const UNCHANGED = `
 const DROP = `
   DELETE FROM schedules USING unnest($1::text[], $2::text[]) AS given (peer, name)
   WHERE schedules.peer = given.peer AND schedules.name = given.name`;
-const KEEP = `
+const INSERT = `
   INSERT INTO schedules (peer, name, always, grace_ms, due_at, third_at, state, since, reported_at, stopped)
   SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
-    $8::bigint[], $9::bigint[], $10::bigint[])
+    $8::bigint[], $9::bigint[], $10::bigint[])`;
+const ADD = `${INSERT} ON CONFLICT DO NOTHING`;
+const KEEP = `${INSERT}
   ON CONFLICT (peer, name) DO UPDATE SET always = excluded.always, grace_ms = excluded.grace_ms,
     due_at = excluded.due_at, third_at = excluded.third_at, state = excluded.state, since = excluded.since,
     reported_at = excluded.reported_at, stopped = excluded.stopped`;
