@@ -50,7 +50,7 @@ export interface ProgramOptions {
 }
 
 /** 128 + SIGPIPE, as a shell reports a program that wrote to a closed pipe. */
-const OUTPUT_CLOSED_EXIT_CODE = 141;
+export const OUTPUT_CLOSED_EXIT_CODE = 141;
 
 const OUTPUT_CLOSED = new Error('the reader of standard output has closed it');
 
