@@ -1,5 +1,5 @@
 import { createLogger, TrustedClock } from '@filer/program';
-import { encodeReportBody } from '@filer/protocol';
+import { encodeReportBody, FilerError } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { freshStore } from '../support/fresh-store.ts';
 import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
@@ -59,4 +59,38 @@ test('a wall clock that jumps ahead drops nothing; what has passed does', async 
   expect(await minute()).toBe(0);
   await housekeeping.close();
   await store.close();
+});
+
+test('what the store refused is tried again within seconds, and not in an hour', async () => {
+  const store = await freshStore();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const health = new StoreHealth(await createLogger({ stream: process.stderr }));
+  let failures = 1;
+  const rolledUp = Promise.withResolvers<void>();
+  const housekeeping = new Housekeeping({
+    store: {
+      registry: store.registry,
+      samples: {
+        ...store.samples,
+        rollUp: () => {
+          if (failures-- > 0) return Promise.reject(new FilerError('timed-out', 'it cannot be reached'));
+          rolledUp.resolve();
+          return Promise.resolve(false);
+        },
+      },
+    },
+    presence: new Presence(await Directory.open(store.registry, 0), 1_000),
+    attachments: { sweep: () => Promise.resolve() },
+    refusal: () => Promise.resolve(undefined),
+    health,
+    retention: { prune: () => Promise.resolve() },
+    now: () => 0,
+  });
+  vi.advanceTimersByTime(MINUTE_MS);
+  await vi.waitUntil(() => health.isFailing('heartbeats'));
+  vi.advanceTimersByTime(5_000);
+  await rolledUp.promise;
+  await housekeeping.close();
+  await store.close();
+  expect(health.problem).toBeUndefined();
 });

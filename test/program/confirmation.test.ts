@@ -75,6 +75,7 @@ test('these commands confirm, and have --yes', async () => {
     'remove',
     'report schedule remove',
     'report spool drop',
+    'servers remove',
     'share remove',
     'watch remove',
   ]);

@@ -6,8 +6,11 @@ import type { Attachments } from '../uploads/attachments.ts';
 import type { Retention } from './retention.ts';
 import type { StoreHealth } from './store-health.ts';
 
-const MINUTE_MS = 60_000;
+/** How soon what failed is tried again: that the store works again is to be known before the next hour. */
+const RETRY_MS = 5_000;
+const STEPS_A_MINUTE = 12;
 const MINUTES_AN_HOUR = 60;
+const TASKS = ['heartbeats', 'retention', 'removing attachments'] as const;
 
 /** What a sample takes in the database, in bytes; rounded up. */
 const SAMPLE_BYTES = 100;
@@ -33,12 +36,13 @@ export class Housekeeping {
   readonly #parts: HousekeepingParts;
   readonly #timer: NodeJS.Timeout;
   readonly #minutesDone = new Semaphore(1);
+  #steps = 0;
   #minutes = 0;
   #closed = false;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => void this.#minutesDone.take(() => this.#minute()), MINUTE_MS);
+    this.#timer = setInterval(() => this.#step(), RETRY_MS);
   }
 
   /** Stores what came since the last minute. May be called twice. */
@@ -48,10 +52,18 @@ export class Housekeeping {
     await this.#minutesDone.take(() => this.#saveSamples());
   }
 
-  async #minute(): Promise<void> {
+  #step(): void {
+    const { health } = this.#parts;
+    const isMinute = ++this.#steps % STEPS_A_MINUTE === 0;
+    if (isMinute || TASKS.some((task) => health.isFailing(task)))
+      void this.#minutesDone.take(() => this.#clean(isMinute));
+  }
+
+  async #clean(isMinute: boolean): Promise<void> {
     const { health, retention, attachments } = this.#parts;
     await this.#saveSamples();
-    if (this.#minutes++ % MINUTES_AN_HOUR === 0) await this.#rollUp();
+    const isHour = isMinute && this.#minutes++ % MINUTES_AN_HOUR === 0;
+    if (isHour || health.isFailing('heartbeats')) await this.#rollUp();
     await retention.prune();
     await health.attempt('removing attachments', () => attachments.sweep());
   }
