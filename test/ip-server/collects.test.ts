@@ -23,6 +23,9 @@ class Bench {
   now = NOON;
   steady = 0;
   readonly online = new Map<string, Answer>();
+  /** Whether another server begins runs; what is told of the store is noted then. */
+  isFollower = false;
+  readonly told: (string | undefined)[] = [];
   readonly folder: string;
   readonly store: Store;
   readonly directory: Directory;
@@ -63,8 +66,10 @@ class Bench {
           this.online.get(peer)?.(signal) ?? Promise.reject(new Error(peer)),
         send: () => Promise.resolve(0),
       },
+      ...(this.isFollower ? { isLeader: () => false } : {}),
       tell: (problem) => {
-        if (problem !== undefined) throw problem;
+        if (this.isFollower) this.told.push(problem?.code);
+        else if (problem !== undefined) throw problem;
       },
       log: this.#log,
       now: () => this.now,
@@ -231,6 +236,16 @@ describe('of many machines', () => {
     await bench.collects.runNow('x');
     expect(count()).toBe(10);
   });
+});
+
+test('a server that does not begin runs says that the store works only when it has asked it', async () => {
+  const bench = await Bench.open();
+  bench.isFollower = true;
+  await bench.restart();
+  bench.store.collects.all = () => Promise.reject(new FilerError('timed-out', 'it is away'));
+  bench.told.length = 0;
+  for (let tick = 0; tick < 8; tick++) await bench.at(NOON);
+  expect(bench.told).toEqual(['timed-out', 'timed-out']);
 });
 
 test('a collect that is removed asks no one any more', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { FilerError, type Membership, type Messenger } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
-import type { Collect, CollectRun, Expected, Machine } from '../store/collect-store.ts';
+import type { Begun, Collect, CollectRun, Expected, Machine } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
 import { Deliveries, writeOrTell, type CollectsParts } from './deliveries.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
@@ -17,12 +17,17 @@ const TICK_MS = 500;
 /** How often it is read what other servers have begun and received: so many ticks. */
 const TICKS_A_READ = 4;
 
+/** What others change is read so much longer than it was not read: a change may be made well before it is seen. */
+const OVERLAP_MS = 10_000;
+
 /** Runs what is to be collected: begins runs when they are due, and sees to it that they are resumed. */
 export class Collects {
   readonly #parts: CollectsParts;
   readonly #deliveries: Deliveries;
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> | undefined;
+  /** What others changed before that is known, by the steady clock. */
+  #followedAt = 0;
   #lastNow = 0;
   #ticks = 0;
   #closed = false;
@@ -37,7 +42,8 @@ export class Collects {
     const { store, now, steady } = this.#parts;
     this.#lastNow = now();
     const collects = await store.all();
-    const begun = new Map<string, Awaited<ReturnType<typeof store.begun>>>();
+    this.#followedAt = steady();
+    const begun = new Map<string, Begun[]>();
     for (const { name } of collects) begun.set(name, await store.begun(name));
     await store.takeUp();
     for (const collect of collects) {
@@ -45,8 +51,16 @@ export class Collects {
       if (run === undefined) continue;
       const leftMs = Math.max(0, collect.graceMs - Math.max(0, now() - run.startedAt));
       const open = new OpenRun(collect, run, await store.deliveries(run.number), steady() + leftMs);
-      const kept = new Set(open.openPeers.map((peer) => markOf(run.id, peer)));
-      await dropParts(collect.folder, begun.get(collect.name) ?? [], (mark) => !kept.has(mark));
+      const came = begun.get(collect.name) ?? [];
+      const others = came.filter(({ elsewhere }) => elsewhere);
+      const own = came.filter(
+        ({ id, peer, elsewhere }) => !elsewhere && !(id === run.id && open.row(peer)?.elsewhere),
+      );
+      const kept = new Set([
+        ...open.openPeers.map((peer) => markOf(run.id, peer)),
+        ...others.map(({ id, peer }) => markOf(id, peer)),
+      ]);
+      await dropParts(collect.folder, own, (mark) => !kept.has(mark));
       this.#deliveries.begin(open);
     }
     if (this.#parts.isLeader?.() ?? true) await this.#correctDue(Number.POSITIVE_INFINITY);
@@ -73,7 +87,8 @@ export class Collects {
     const { store, now, tell, isLeader } = this.#parts;
     await writeOrTell(tell, async () => {
       const leads = isLeader?.() ?? true;
-      if (isLeader !== undefined && this.#ticks++ % TICKS_A_READ === 0) await this.#follow();
+      const follows = isLeader !== undefined && this.#ticks++ % TICKS_A_READ === 0;
+      if (follows) await this.#follow();
       const time = now();
       if (time < this.#lastNow && leads) await this.#correctDue(this.#lastNow);
       this.#lastNow = time;
@@ -84,6 +99,7 @@ export class Collects {
         await this.#deliveries.look(open);
         if (leads) await this.#noteLate(open);
       }
+      return leads || follows;
     });
     this.#deliveries.askAll();
   }
@@ -91,23 +107,34 @@ export class Collects {
   /** Takes in what other servers have begun, received and removed. @throws FilerError of the store */
   async #follow(): Promise<void> {
     const { store, now, steady } = this.#parts;
+    const readAt = steady();
+    const withinMs = Math.ceil(readAt - this.#followedAt + OVERLAP_MS);
     const collects = await store.all();
     for (const collect of collects) {
-      const run = await store.newest(collect.name);
-      if (run === undefined) continue;
-      const rows = await store.deliveries(run.number);
       await this.#deliveries.ledger.take(async () => {
+        const run = await store.newest(collect.name);
+        if (run === undefined) return;
         const known = this.#deliveries.runs.find((open) => open.collect.name === collect.name);
-        if (known?.run.number === run.number) for (const row of rows) known.set(row);
+        if (known?.run.number === run.number)
+          for (const row of await store.deliveries(run.number, withinMs)) known.set(row);
         else if ((known?.run.number ?? -1) < run.number) {
+          const rows = await store.deliveries(run.number);
           const leftMs = Math.max(0, collect.graceMs - Math.max(0, now() - run.startedAt));
+          await this.#refresh(known);
           this.#deliveries.begin(new OpenRun(collect, run, rows, steady() + leftMs));
         }
       });
     }
+    this.#followedAt = readAt;
     const names = new Set(collects.map(({ name }) => name));
     for (const { collect } of this.#deliveries.runs)
       if (!names.has(collect.name)) await this.#deliveries.forget(collect.name);
+  }
+
+  /** What others receive in a run that ends stays where it is. @throws FilerError of the store */
+  async #refresh(known: OpenRun | undefined): Promise<void> {
+    if (known === undefined || this.#parts.isLeader === undefined) return;
+    for (const row of await this.#parts.store.deliveries(known.run.number)) known.refresh(row);
   }
 
   /** Begins a run now. @throws FilerError `path-missing` when there is no such collect; of the store */
@@ -151,6 +178,7 @@ export class Collects {
         if (run === 'label-taken') continue;
         if (typeof run === 'string') return undefined;
         const lateAt = steady() + graceMs;
+        await this.#refresh(this.#deliveries.runs.find((open) => open.collect.name === name));
         this.#deliveries.begin(new OpenRun(collect, run, await store.deliveries(run.number), lateAt));
         log.info('a collect begins', { collect: name, run: label, machines: expected.length });
         return run;

@@ -154,9 +154,9 @@ export class Deliveries {
     }
   }
 
-  async #noteAsked(open: OpenRun, peer: string): Promise<void> {
+  async #noteAsked(open: OpenRun, peer: string, receives = false): Promise<void> {
     const { store, now } = this.#parts;
-    await this.#change(async () => open.set(await store.asked(open.run.number, peer, now())));
+    await this.#change(async () => open.set(await store.asked(open.run.number, peer, now(), receives)));
     this.#changed(open.collect.name);
   }
 
@@ -213,8 +213,9 @@ export class Deliveries {
   /** What came half of machines that do not continue with it in this run goes. */
   #tidy(open: OpenRun, peers: readonly string[]): void {
     const { collect, run } = open;
-    const marks = new Set(peers.map((peer) => markOf(run.id, peer)));
-    const folders = peers.flatMap((peer) => {
+    const dropped = peers.filter((peer) => open.row(peer)?.elsewhere !== true);
+    const marks = new Set(dropped.map((peer) => markOf(run.id, peer)));
+    const folders = dropped.flatMap((peer) => {
       const row = open.row(peer);
       return row?.askedAt === undefined ? [] : [{ folder: row.folder, label: run.label }];
     });
@@ -239,12 +240,15 @@ export class Deliveries {
       row,
       attempt = new Attempt(open.collect, open.run, peer, this.#parts.steady()),
     } = this.#asked(id, peer);
+    const isShared = this.#parts.isLeader !== undefined;
     this.#attempts.add(attempt);
     attempt.enter('delivering', this.#parts.steady());
     this.#changed(open.collect.name);
     try {
       // Its answer may come behind what it delivers.
-      if (row.askedAt === undefined) await this.#noteAsked(open, peer);
+      if (row.askedAt === undefined || isShared) await this.#noteAsked(open, peer, true);
+      // Another server may have begun the next run meanwhile.
+      if (!open.isOpen(peer)) throw runOver();
       if (!existsSync(open.collect.folder)) throw folderGone();
       await messenger.send({
         type: 'ok',
@@ -281,7 +285,7 @@ export class Deliveries {
     const attempt = open === undefined ? undefined : this.#attempts.get(open.run.number, peer);
     const isAsked = row?.askedAt !== undefined || attempt !== undefined;
     if (this.#closed || open === undefined || row === undefined || !isAsked || !open.isOpen(peer))
-      throw new FilerError('refused', 'that run is over, or has not asked this machine for anything');
+      throw runOver();
     return { open, row, ...(attempt === undefined ? {} : { attempt }) };
   }
 
@@ -298,15 +302,25 @@ export class Deliveries {
   }
 }
 
-/** What the store cannot take is told, and tried again with the next tick or try. */
-export async function writeOrTell(tell: CollectsParts['tell'], work: () => Promise<void>): Promise<void> {
+/**
+ * What the store cannot take is told, and tried again with the next tick or try.
+ *
+ * @param work resolves with false when it has asked the store nothing: that says nothing of it
+ */
+export async function writeOrTell(
+  tell: CollectsParts['tell'],
+  work: () => Promise<boolean | void>,
+): Promise<void> {
   try {
-    await work();
-    tell(undefined);
+    if ((await work()) !== false) tell(undefined);
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
     tell(error);
   }
+}
+
+function runOver(): FilerError {
+  return new FilerError('refused', 'that run is over, or has not asked this machine for anything');
 }
 
 /** A disk that is not mounted, say: what is made in its place would fill another one. */

@@ -54,6 +54,11 @@ export class OpenRun {
     else this.#open.delete(row.peer);
   }
 
+  /** What is known of a machine as the run ends: who was open is tidied up after. */
+  refresh(row: Delivery): void {
+    this.#rows.set(row.peer, row);
+  }
+
   /** As they are once the grace is over. */
   setAll(rows: readonly Delivery[]): void {
     this.isLate = true;

@@ -132,6 +132,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   const { network } = founding;
   await rememberStorePlace(home, storePlace);
+  await store.servers?.serve(identity.id);
   if (isNew) onFounded?.();
 
   // Time.

@@ -20,7 +20,10 @@ export interface Upload extends UploadKey {
 export const MEASURES = ['bytes', 'files'] as const;
 export type Measure = (typeof MEASURES)[number];
 
-/** Which files came for which report; the files themselves are in a folder. */
+/**
+ * Which files came for which report; the files themselves are in a folder. Where several servers share a store, amounts and lists are
+ * of what this one has taken: the disks of the others are not its own.
+ */
 export interface AttachmentStore {
   /** What all files take. */
   amount(measure: Measure): Promise<number>;

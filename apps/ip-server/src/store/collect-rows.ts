@@ -2,6 +2,7 @@ import { fieldsOf, isErrorCode, listOf, textOf } from '@filer/protocol';
 import { integerIn, optionalIntegerIn, storedJson, textIn, wordIn, type Row } from '@filer/program';
 import {
   DELIVERY_STATES,
+  type Begun,
   type Collect,
   type CollectRun,
   type Delivery,
@@ -66,6 +67,17 @@ export function deliveryOf(row: Row): Delivery {
     code: typeof code === 'string' && isErrorCode(code) ? code : undefined,
     reason: row['reason'] === null ? undefined : textIn(row, 'reason'),
     tries: integerIn(row, 'tries'),
+    elsewhere: row['elsewhere'] === true,
+  };
+}
+
+export function begunDeliveryOf(row: Row): Begun {
+  return {
+    id: textIn(row, 'id'),
+    label: textIn(row, 'label'),
+    peer: textIn(row, 'peer'),
+    folder: textIn(row, 'folder'),
+    elsewhere: row['elsewhere'] === true,
   };
 }
 

@@ -18,7 +18,7 @@ export const COLLECT_STATEMENTS = {
   labelled: 'SELECT * FROM collect_runs WHERE collect = ?1 AND (label = ?2 OR id = ?2)',
   runs: 'SELECT * FROM collect_runs WHERE collect = ?1 ORDER BY number DESC LIMIT ?2',
   begun: `
-    SELECT folder, label FROM collect_deliveries JOIN collect_runs ON number = run
+    SELECT id, label, peer, folder FROM collect_deliveries JOIN collect_runs ON number = run
     WHERE collect = ?1 AND asked_at IS NOT NULL AND ${OPEN}`,
   endEarlier: `UPDATE collect_deliveries SET state = 'missing', late = 1 WHERE run NOT IN (${NEWEST}) AND ${OPEN}`,
   wait: `UPDATE collect_deliveries SET state = 'waiting' WHERE run IN (${NEWEST}) AND state = 'asked'`,

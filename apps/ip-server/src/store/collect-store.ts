@@ -75,6 +75,15 @@ export interface Delivery {
   readonly code: ErrorCode | undefined;
   readonly reason: string | undefined;
   readonly tries: number;
+  /** Whether another server, which lives, receives it now. */
+  readonly elsewhere: boolean;
+}
+
+/** Where files may have begun to come. */
+export interface Begun extends Pick<Delivery, 'peer' | 'folder' | 'elsewhere'> {
+  /** Id and label of the run. */
+  readonly id: string;
+  readonly label: string;
 }
 
 /** A machine, by its id and what it is called. */
@@ -132,23 +141,24 @@ export interface CollectStore {
   setNext(name: string, before: number, nextAt: number): Promise<boolean>;
   /** Gives each machine a folder of its own below `root`, and the same one each time. */
   claimFolders(root: string, machines: readonly Machine[]): Promise<Expected[]>;
-  /** A run begins, which is the newest one from now on. */
+  /** A run begins, which is the newest one from now on. What another server receives now is not missing. */
   begin(run: NewRun): Promise<CollectRun | BeginRefusal>;
   /**
    * Takes up what a server left that ran the collects before: who has not delivered before the newest run is missing there, and
-   * in the newest one no one is asked.
+   * in the newest one no one is asked. What other servers that live do stays as it is.
    */
   takeUp(): Promise<void>;
   /** Where files may have begun to come and did not all come, in whatever run that is not over. */
-  begun(collect: string): Promise<{ readonly folder: string; readonly label: string }[]>;
+  begun(collect: string): Promise<Begun[]>;
   newest(collect: string): Promise<CollectRun | undefined>;
   /** @param name its label or its id */
   run(collect: string, name: string): Promise<CollectRun | undefined>;
   /** The newest first. */
   runs(collect: string, limit: number): Promise<CollectRun[]>;
-  /** By name. */
-  deliveries(run: number): Promise<Delivery[]>;
-  asked(run: number, peer: string, at: number): Promise<Delivery | undefined>;
+  /** By name. @param withinMs only what was changed so lately, for an engine that several servers share */
+  deliveries(run: number, withinMs?: number): Promise<Delivery[]>;
+  /** @param receives whether it delivers now */
+  asked(run: number, peer: string, at: number, receives?: boolean): Promise<Delivery | undefined>;
   /** Also of one that is not open: it has come late. */
   delivered(run: number, peer: string, delivered: Delivered): Promise<Delivery | undefined>;
   failed(run: number, peer: string, failed: FailedTry): Promise<Delivery | undefined>;

@@ -15,6 +15,7 @@ export function expected({ peer, name, folder }: Expected): Delivery {
   return {
     ...{ peer, name, folder, state: 'waiting', late: false, askedAt: undefined, deliveredAt: undefined },
     ...{ files: 0, bytes: 0, filesFailed: 0, failures: [], code: undefined, reason: undefined, tries: 0 },
+    elsewhere: false,
   };
 }
 

@@ -41,6 +41,11 @@ export interface ServerStore {
   now(): Promise<number>;
   /** What is expected of machines, as any server has stored it. @param peers undefined for all */
   expectations(peers: readonly string[] | undefined): Promise<Expectation[]>;
+  /**
+   * This is the server that uses the store from now on: what it asks for and receives is noted as its own. Files of reports of which
+   * no server is known are its own, too, if it is the only one.
+   */
+  serve(server: string): Promise<void>;
   /** Makes a server known, or what is new of it. */
   enter(entry: ServerEntry): Promise<void>;
   /** Renews the lease of a server that was entered. */

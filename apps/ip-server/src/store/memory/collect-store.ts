@@ -11,6 +11,7 @@ import {
 import {
   RUNS_KEPT,
   type BeginRefusal,
+  type Begun,
   type Collect,
   type CollectRun,
   type CollectStore,
@@ -106,11 +107,11 @@ export class MemoryCollectStore implements CollectStore {
     }
   }
 
-  async begun(collect: string): Promise<{ readonly folder: string; readonly label: string }[]> {
-    return this.#of(collect).flatMap(({ run: { label }, deliveries }) =>
+  async begun(collect: string): Promise<Begun[]> {
+    return this.#of(collect).flatMap(({ run: { id, label }, deliveries }) =>
       [...deliveries.values()]
         .filter((each) => isOpen(each) && each.askedAt !== undefined)
-        .map(({ folder }) => ({ folder, label })),
+        .map(({ peer, folder, elsewhere }) => ({ id, label, peer, folder, elsewhere })),
     );
   }
 

@@ -3,20 +3,21 @@ import { integerIn, textIn } from '@filer/program';
 import type { AttachmentStore, Measure, Upload, UploadKey } from '../attachment-store.ts';
 import { attachmentOf, uploadOf } from '../upload-rows.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
+import type { Here } from './server-store.ts';
 
 /** Which files came for which report, in PostgreSQL. */
 export class PostgresAttachmentStore implements AttachmentStore {
   readonly #database: PostgresDatabase;
+  readonly #here: Here;
 
-  constructor(database: PostgresDatabase) {
+  constructor(database: PostgresDatabase, here: Here) {
     this.#database = database;
+    this.#here = here;
   }
 
   async amount(measure: Measure): Promise<number> {
-    return integerIn(
-      await this.#database.get(`SELECT coalesce(sum(${SUMMED[measure]}), 0)::bigint AS amount FROM uploads`),
-      'amount',
-    );
+    const sum = `SELECT coalesce(sum(${SUMMED[measure]}), 0)::bigint AS amount FROM uploads WHERE server = $1`;
+    return integerIn(await this.#database.get(sum, this.#here.server), 'amount');
   }
 
   hasReport(key: UploadKey): Promise<boolean> {
@@ -37,7 +38,7 @@ export class PostgresAttachmentStore implements AttachmentStore {
     const { peer, spool, seq } = key;
     return await this.#database.transaction(async (queries) => {
       if (await isStored(queries, key)) return undefined;
-      await queries.run(BEGIN, peer, spool, seq, now);
+      await queries.run(BEGIN, peer, spool, seq, now, this.#here.server);
       const upload = await uploadIn(queries, key);
       if (upload === undefined) throw new Error('an upload that was begun is there');
       await queries.run('DELETE FROM attachments WHERE upload = $1', upload.number);
@@ -75,34 +76,37 @@ export class PostgresAttachmentStore implements AttachmentStore {
   }
 
   async gone(limit: number): Promise<Upload[]> {
-    const find = `SELECT * FROM uploads WHERE state = 'gone' ORDER BY number LIMIT $1`;
-    return (await this.#database.all(find, limit)).map(uploadOf);
+    const find = `SELECT * FROM uploads WHERE state = 'gone' AND server = $2 ORDER BY number LIMIT $1`;
+    return (await this.#database.all(find, limit, this.#here.server)).map(uploadOf);
   }
 
   async openSince(before: number, limit: number): Promise<Upload[]> {
-    const find = `SELECT * FROM uploads WHERE state = 'open' AND at < $1 ORDER BY at LIMIT $2`;
-    return (await this.#database.all(find, before, limit)).map(uploadOf);
+    const find = `
+      SELECT * FROM uploads WHERE state = 'open' AND at < $1 AND server = $3 ORDER BY at LIMIT $2`;
+    return (await this.#database.all(find, before, limit, this.#here.server)).map(uploadOf);
   }
 
   async openOf(peer: string): Promise<Upload[]> {
-    const find = `SELECT * FROM uploads WHERE peer = $1 AND state = 'open' ORDER BY at`;
-    return (await this.#database.all(find, peer)).map(uploadOf);
+    const find = `SELECT * FROM uploads WHERE peer = $1 AND state = 'open' AND server = $2 ORDER BY at`;
+    return (await this.#database.all(find, peer, this.#here.server)).map(uploadOf);
   }
 
   async heaviest(measure: Measure): Promise<{ readonly peer: string; readonly amount: number } | undefined> {
-    const row = await this.#database.get(`
-      SELECT peer, sum(${SUMMED[measure]})::bigint AS amount FROM uploads
-      GROUP BY peer ORDER BY amount DESC, peer LIMIT 1`);
+    const find = `
+      SELECT peer, sum(${SUMMED[measure]})::bigint AS amount FROM uploads WHERE server = $1
+      GROUP BY peer ORDER BY amount DESC, peer LIMIT 1`;
+    const row = await this.#database.get(find, this.#here.server);
     return row === undefined ? undefined : { peer: textIn(row, 'peer'), amount: integerIn(row, 'amount') };
   }
 
   async amountOf(measure: Measure, peer: string): Promise<number> {
-    const sum = `SELECT coalesce(sum(${SUMMED[measure]}), 0)::bigint AS amount FROM uploads WHERE peer = $1`;
-    return integerIn(await this.#database.get(sum, peer), 'amount');
+    const sum = `
+      SELECT coalesce(sum(${SUMMED[measure]}), 0)::bigint AS amount FROM uploads WHERE peer = $1 AND server = $2`;
+    return integerIn(await this.#database.get(sum, peer, this.#here.server), 'amount');
   }
 
   async oldestOf(peer: string, limit: number): Promise<Upload[]> {
-    return (await this.#database.all(OLDEST_OF, peer, limit)).map(uploadOf);
+    return (await this.#database.all(OLDEST_OF, peer, limit, this.#here.server)).map(uploadOf);
   }
 }
 
@@ -124,8 +128,8 @@ const REPORT = `
   WHERE peers.id = $1 AND spools.spool = $2 AND (spools.pruned_seq >= $3
     OR EXISTS (SELECT 1 FROM reports WHERE reports.spool = spools.number AND reports.seq = $3))`;
 const BEGIN = `
-  INSERT INTO uploads (peer, spool, seq, at) VALUES ($1, $2, $3, $4)
-  ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, state = 'open'`;
+  INSERT INTO uploads (peer, spool, seq, at, server) VALUES ($1, $2, $3, $4, $5)
+  ON CONFLICT (spool, seq, peer) DO UPDATE SET at = excluded.at, state = 'open', server = excluded.server`;
 const NOTE = `
   INSERT INTO attachments (upload, name, size, digest) VALUES ($1, $2, $3, $4)
   ON CONFLICT (upload, name) DO UPDATE SET size = excluded.size, digest = excluded.digest`;
@@ -135,4 +139,5 @@ const COUNT = `
     files = greatest(files, (SELECT count(*) FROM attachments WHERE upload = $1))
   WHERE number = $1`;
 const OLDEST_OF = `
-  SELECT * FROM uploads WHERE peer = $1 AND bytes + files > 0 AND state <> 'gone' ORDER BY at LIMIT $2`;
+  SELECT * FROM uploads WHERE peer = $1 AND bytes + files > 0 AND state <> 'gone' AND server = $3
+  ORDER BY at LIMIT $2`;

@@ -1,10 +1,19 @@
 import { textIn } from '@filer/program';
 import { claimedFolder } from '../collect-folders.ts';
-import { begunOf, collectOf, deliveryOf, runOf, valuesOfCollect, valuesOfDelivery } from '../collect-rows.ts';
+import {
+  begunDeliveryOf,
+  begunOf,
+  collectOf,
+  deliveryOf,
+  runOf,
+  valuesOfCollect,
+  valuesOfDelivery,
+} from '../collect-rows.ts';
 import { COLLECT_STATEMENTS, OPEN } from '../collect-statements.ts';
 import {
   RUNS_KEPT,
   type BeginRefusal,
+  type Begun,
   type Collect,
   type CollectRun,
   type CollectStore,
@@ -17,14 +26,17 @@ import {
 } from '../collect-store.ts';
 import { afterAsking, afterDelivery, afterEnd, afterFailure } from '../delivery-rules.ts';
 import { numbered, type PostgresDatabase } from './database.ts';
+import { ALIVE, type Here } from './server-store.ts';
 
 /** Collects and their ledger in PostgreSQL. */
 export class PostgresCollectStore implements CollectStore {
   readonly #database: PostgresDatabase;
   readonly #inTurn: PostgresDatabase['transaction'];
+  readonly #here: Here;
 
-  constructor(database: PostgresDatabase) {
+  constructor(database: PostgresDatabase, here: Here) {
     this.#database = database;
+    this.#here = here;
     this.#inTurn = database.inTurn();
   }
 
@@ -90,6 +102,7 @@ export class PostgresCollectStore implements CollectStore {
         collect,
         delivering.map((each) => each.run),
         delivering.map((each) => each.peer),
+        this.#here.server,
       );
       const begun = begunOf(await queries.get(SQL.begin, id, collect, label, due?.at ?? null, startedAt));
       await queries.run(
@@ -106,16 +119,13 @@ export class PostgresCollectStore implements CollectStore {
 
   async takeUp(): Promise<void> {
     await this.#inTurn(async (queries) => {
-      await queries.run(SQL.endEarlier);
-      await queries.run(SQL.wait);
+      await queries.run(SQL.endEarlier, this.#here.server);
+      await queries.run(SQL.wait, this.#here.server);
     });
   }
 
-  async begun(collect: string): Promise<{ readonly folder: string; readonly label: string }[]> {
-    return (await this.#database.all(SQL.begun, collect)).map((row) => ({
-      folder: textIn(row, 'folder'),
-      label: textIn(row, 'label'),
-    }));
+  async begun(collect: string): Promise<Begun[]> {
+    return (await this.#database.all(SQL.begun, collect, this.#here.server)).map(begunDeliveryOf);
   }
 
   async newest(collect: string): Promise<CollectRun | undefined> {
@@ -132,12 +142,17 @@ export class PostgresCollectStore implements CollectStore {
     return (await this.#database.all(SQL.runs, collect, limit)).map(runOf);
   }
 
-  async deliveries(run: number): Promise<Delivery[]> {
-    return (await this.#database.all(SQL.deliveries, run)).map(deliveryOf);
+  async deliveries(run: number, withinMs?: number): Promise<Delivery[]> {
+    const { server } = this.#here;
+    const rows =
+      withinMs === undefined
+        ? await this.#database.all(SQL.deliveries, run, server)
+        : await this.#database.all(SQL.changed, run, server, withinMs);
+    return rows.map(deliveryOf);
   }
 
-  asked(run: number, peer: string, at: number): Promise<Delivery | undefined> {
-    return this.#change(run, peer, (before) => afterAsking(before, at));
+  asked(run: number, peer: string, at: number, receives = false): Promise<Delivery | undefined> {
+    return this.#change(run, peer, (before) => afterAsking(before, at), receives);
   }
 
   delivered(run: number, peer: string, delivered: Delivered): Promise<Delivery | undefined> {
@@ -145,7 +160,8 @@ export class PostgresCollectStore implements CollectStore {
   }
 
   failed(run: number, peer: string, failed: FailedTry): Promise<Delivery | undefined> {
-    return this.#change(run, peer, (before) => afterFailure(before, failed));
+    // It is at another server meanwhile: what failed here is old news.
+    return this.#change(run, peer, (before) => (before.elsewhere ? before : afterFailure(before, failed)));
   }
 
   gone(run: number, peer: string, state: 'left' | 'removed'): Promise<Delivery | undefined> {
@@ -157,13 +173,17 @@ export class PostgresCollectStore implements CollectStore {
     run: number,
     peer: string,
     rule: (before: Delivery) => Delivery,
+    receives = false,
   ): Promise<Delivery | undefined> {
     return await this.#inTurn(async (queries) => {
+      const { server } = this.#here;
       // Another server may change it too.
-      const row = await queries.get(`${SQL.delivery} FOR UPDATE`, run, peer);
-      const after = row && rule(deliveryOf(row));
-      if (after !== undefined) await queries.run(SQL.changeDelivery, ...valuesOfDelivery(run, after));
-      return after;
+      const row = await queries.get(`${SQL.delivery} FOR UPDATE`, run, peer, server);
+      const before = row && deliveryOf(row);
+      const after = before && rule(before);
+      if (after === undefined || after === before) return after;
+      await queries.run(SQL.changeDelivery, ...valuesOfDelivery(run, after), server, Number(receives));
+      return { ...after, elsewhere: false };
     });
   }
 
@@ -171,18 +191,39 @@ export class PostgresCollectStore implements CollectStore {
     return await this.#inTurn(async (queries) => {
       await queries.run(SQL.runLate, run);
       await queries.run(SQL.late, run);
-      return (await queries.all(SQL.deliveries, run)).map(deliveryOf);
+      return (await queries.all(SQL.deliveries, run, this.#here.server)).map(deliveryOf);
     });
   }
 }
 
+/** What is done by another server that lives. @param here number of the value that is the own server */
+const atOther = (here: number): string =>
+  `collect_deliveries.server <> $${here}::text AND EXISTS (
+    SELECT 1 FROM servers WHERE servers.id = collect_deliveries.server AND ${ALIVE})`;
+const isElsewhere = (here: number): string => `(receiving = 1 AND ${atOther(here)})`;
+
+const { endEarlier, wait, late, changeDelivery, ...SAME } = numbered(COLLECT_STATEMENTS);
+const NOW_CHANGED = 'SET changed_at = clock_timestamp(),';
+const DELIVERIES = `SELECT *, ${isElsewhere(2)} AS elsewhere FROM collect_deliveries WHERE run = $1`;
+
 const SQL = {
-  ...numbered(COLLECT_STATEMENTS),
+  ...SAME,
+  endEarlier: `${endEarlier.replace('SET', NOW_CHANGED)} AND NOT ${isElsewhere(1)}`,
+  wait: `${wait.replace('SET', NOW_CHANGED)} AND NOT (${atOther(1)})`,
+  late: late.replace('SET', NOW_CHANGED),
+  changeDelivery: changeDelivery.replace('SET', `${NOW_CHANGED} server = $14, receiving = $15,`),
+  begun: `
+    SELECT collect_runs.id, label, peer, folder, ${isElsewhere(2)} AS elsewhere
+    FROM collect_deliveries JOIN collect_runs ON number = run
+    WHERE collect = $1 AND asked_at IS NOT NULL AND ${OPEN}`,
+  deliveries: `${DELIVERIES} ORDER BY name, peer`,
+  changed: `${DELIVERIES} AND changed_at > clock_timestamp() - $3 * interval '1 millisecond'`,
+  delivery: `SELECT *, ${isElsewhere(3)} AS elsewhere FROM collect_deliveries WHERE run = $1 AND peer = $2`,
   claiming: 'LOCK TABLE collect_folders IN SHARE ROW EXCLUSIVE MODE',
   claim: 'INSERT INTO collect_folders (root, folder, peer) SELECT $1, * FROM unnest($2::text[], $3::text[])',
   miss: `
-    UPDATE collect_deliveries SET state = 'missing', late = 1
-    WHERE run IN (SELECT number FROM collect_runs WHERE collect = $1) AND ${OPEN}
+    UPDATE collect_deliveries ${NOW_CHANGED} state = 'missing', late = 1
+    WHERE run IN (SELECT number FROM collect_runs WHERE collect = $1) AND ${OPEN} AND NOT ${isElsewhere(4)}
       AND NOT EXISTS (SELECT 1 FROM unnest($2::bigint[], $3::text[]) AS busy (run, peer)
         WHERE busy.run = collect_deliveries.run AND busy.peer = collect_deliveries.peer)`,
   expect: `

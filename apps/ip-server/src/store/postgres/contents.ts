@@ -147,11 +147,14 @@ export class PostgresContents implements StoreContents {
   }
 }
 
-/** The last three, and which server holds a session (`members.server`), are what running servers know of each other. */
+/** The last three, and `OWN_COLUMNS`, are what running servers know of each other. */
 const OWN_TABLES: ReadonlySet<string> = new Set([
   ...['meta', 'counters', 'version'],
   ...['servers', 'timers', 'letters'],
 ]);
+
+const OWN_COLUMNS = `('members', 'server'), ('uploads', 'server'), ('collect_deliveries', 'server'),
+  ('collect_deliveries', 'receiving'), ('collect_deliveries', 'changed_at')`;
 
 /** Single values that are counters here: the position of the directory, and the number of the newest report. */
 const COUNTERS = ['seq', 'report'] as const;
@@ -179,7 +182,7 @@ const COLUMNS = `
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type base ON base.oid = t.typbasetype
     LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
   WHERE c.relnamespace = '${SCHEMA_NAME}'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL ($1::text[])
-    AND (c.relname, a.attname) <> ('members', 'server')
+    AND (c.relname, a.attname) NOT IN (${OWN_COLUMNS})
   ORDER BY c.oid, a.attnum`;
 const PARENTS = `
   SELECT c.relname::text AS name, p.relname::text AS parent

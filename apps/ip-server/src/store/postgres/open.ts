@@ -14,7 +14,7 @@ import { PostgresRegistry } from './registry.ts';
 import { PostgresReportStore } from './report-store.ts';
 import { PostgresSampleStore } from './sample-store.ts';
 import { migrate } from './schema.ts';
-import { PostgresServerStore } from './server-store.ts';
+import { PostgresServerStore, type Here } from './server-store.ts';
 import { PostgresTokenStore } from './token-store.ts';
 
 /**
@@ -25,6 +25,7 @@ import { PostgresTokenStore } from './token-store.ts';
  */
 export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
   const database = new PostgresDatabase(place);
+  const here: Here = { server: '' };
   try {
     await migrate(database);
     return {
@@ -33,15 +34,15 @@ export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
       expectations: new PostgresExpectationStore(database),
       alarms: new PostgresAlarmStore(database),
       samples: new PostgresSampleStore(database),
-      attachments: new PostgresAttachmentStore(database),
+      attachments: new PostgresAttachmentStore(database, here),
       messages: new PostgresMessageStore(database),
-      collects: new PostgresCollectStore(database),
+      collects: new PostgresCollectStore(database, here),
       tokens: new PostgresTokenStore(database),
       audit: new PostgresAuditStore(database),
       contents: new PostgresContents(database),
       at: { engine: 'postgresql', database: shortPlaceOf(place.address) },
       bytes: async () => integerIn(await database.get(SIZE), 'bytes'),
-      servers: new PostgresServerStore(database),
+      servers: new PostgresServerStore(database, here),
       room: undefined,
       close: () => database.close(),
     };

@@ -280,6 +280,17 @@ const VERSIONS: readonly string[] = [
   );
   CREATE INDEX letters_of ON letters (server, number);
   `,
+  /*
+   * uploads.server             the server on whose disk the files are; empty for rows that were copied, until a server takes them up
+   * collect_deliveries.server  the server that asked last; it receives now where `receiving` is 1
+   */
+  `
+  ALTER TABLE uploads ADD COLUMN server word NOT NULL DEFAULT '';
+  ALTER TABLE collect_deliveries ADD COLUMN server word NOT NULL DEFAULT '';
+  ALTER TABLE collect_deliveries ADD COLUMN receiving bigint NOT NULL DEFAULT 0;
+  ALTER TABLE collect_deliveries ADD COLUMN changed_at timestamptz NOT NULL DEFAULT clock_timestamp();
+  CREATE INDEX collect_changed ON collect_deliveries (run, changed_at);
+  `,
 ];
 
 /**

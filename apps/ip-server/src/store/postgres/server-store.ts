@@ -18,12 +18,25 @@ import { readMeta, saveMeta } from './meta.ts';
 /** So many letters are taken at once. */
 const LETTERS_AT_ONCE = 200;
 
+/** Which server uses a store. */
+export interface Here {
+  server: string;
+}
+
 /** What the servers of a network share, in PostgreSQL. */
 export class PostgresServerStore implements ServerStore {
   readonly #database: PostgresDatabase;
+  readonly #here: Here;
 
-  constructor(database: PostgresDatabase) {
+  /** @param here what `serve` sets */
+  constructor(database: PostgresDatabase, here: Here) {
     this.#database = database;
+    this.#here = here;
+  }
+
+  async serve(server: string): Promise<void> {
+    this.#here.server = server;
+    await this.#database.run(ADOPT, server);
   }
 
   async now(): Promise<number> {
@@ -140,8 +153,10 @@ function letterOf(row: Row): Letter {
 const NOW = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 const LEASE = `interval '${LEASE_MS} milliseconds'`;
 /** The timers move before the lease is over: the one that held them has stopped to use them by then. */
-const ALIVE = `is_stopped = 0 AND beat_at > clock_timestamp() - ${LEASE}`;
+export const ALIVE = `is_stopped = 0 AND beat_at > clock_timestamp() - ${LEASE}`;
 
+const ADOPT = `
+  UPDATE uploads SET server = $1 WHERE server = '' AND NOT EXISTS (SELECT 1 FROM servers WHERE id <> $1)`;
 const ENTER = `
   INSERT INTO servers (id, addresses, software, beat_at) VALUES ($1, $2, $3, clock_timestamp())
   ON CONFLICT (id) DO UPDATE SET addresses = excluded.addresses, software = excluded.software, beat_at = excluded.beat_at,

@@ -3,6 +3,7 @@ import { claimedFolder } from '../collect-folders.ts';
 import {
   RUNS_KEPT,
   type BeginRefusal,
+  type Begun,
   type Collect,
   type CollectRun,
   type CollectStore,
@@ -13,7 +14,15 @@ import {
   type Machine,
   type NewRun,
 } from '../collect-store.ts';
-import { begunOf, collectOf, deliveryOf, runOf, valuesOfCollect, valuesOfDelivery } from '../collect-rows.ts';
+import {
+  begunDeliveryOf,
+  begunOf,
+  collectOf,
+  deliveryOf,
+  runOf,
+  valuesOfCollect,
+  valuesOfDelivery,
+} from '../collect-rows.ts';
 import { COLLECT_STATEMENTS, OPEN } from '../collect-statements.ts';
 import { afterAsking, afterDelivery, afterEnd, afterFailure } from '../delivery-rules.ts';
 
@@ -90,10 +99,8 @@ export class SqliteCollectStore implements CollectStore {
     });
   }
 
-  async begun(collect: string): Promise<{ readonly folder: string; readonly label: string }[]> {
-    return this.#statements.begun
-      .all(collect)
-      .map((row) => ({ folder: textIn(row, 'folder'), label: textIn(row, 'label') }));
+  async begun(collect: string): Promise<Begun[]> {
+    return this.#statements.begun.all(collect).map(begunDeliveryOf);
   }
 
   async newest(collect: string): Promise<CollectRun | undefined> {
