@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { CollectRun } from '../../../apps/ip-server/src/store/collect-store.ts';
+import type { Collect, CollectRun } from '../../../apps/ip-server/src/store/collect-store.ts';
 import type { Store } from '../../../apps/ip-server/src/store/interfaces.ts';
 import { openStore } from '../../../apps/ip-server/src/store/store.ts';
 import { needs } from '../../support/needs.ts';
@@ -31,10 +31,10 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
     return begun;
   }
 
-  const collect = {
+  const collect: Collect = {
     ...{ name: 'x', sources: ['@all'], paths: ['x/**'], timetable: { kind: 'every', text: '6h' } },
     ...{ folder: '/srv/x', graceMs: 5, createdAt: 1, nextAt: undefined },
-  } as const;
+  };
 
   async function statesOf({ collects }: Store, { number }: CollectRun): Promise<string[]> {
     return (await collects.deliveries(number)).map(({ peer, state, elsewhere }) =>
