@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
@@ -98,6 +98,19 @@ export class PostgresCluster implements AsyncDisposable {
     const ended = once(postgres, 'exit');
     postgres.kill(signal);
     await ended;
+  }
+
+  /** It and each of its processes stand still until what this returns is disposed of. */
+  standStill(): Disposable {
+    const { pid } = this;
+    process.kill(pid, 'SIGSTOP');
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+    for (const child of children) process.kill(child, 'SIGSTOP');
+    return {
+      [Symbol.dispose]: () => {
+        for (const each of [...children, pid]) process.kill(each, 'SIGCONT');
+      },
+    };
   }
 
   /** @returns its address as `--store` takes it */

@@ -59,7 +59,11 @@ export class ServersHere implements AsyncDisposable {
   }
 
   /** Starts a server; the first one makes the network. */
-  async start(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<ServerHere> {
+  async start(
+    name: string,
+    settings: Readonly<Record<string, unknown>> = {},
+    storeEndMs?: number,
+  ): Promise<ServerHere> {
     const home = join(this.folder, name);
     const env = { IP_SERVER_HOME: home };
     const place = resolveHome('ip-server', env);
@@ -77,7 +81,15 @@ export class ServersHere implements AsyncDisposable {
     const read = await readConfiguration(SETTINGS, { home: place, env, flags });
     const log = await createLogger({ level: 'error', stream: process.stderr });
     const methodsOf = (parts: ServerParts) => methodsOn(adminApiOf(parts));
-    const options = { home: place, settings: read, environment: env, log, version: '0.0.0', methodsOf };
+    const options = {
+      home: place,
+      settings: read,
+      environment: env,
+      log,
+      version: '0.0.0',
+      methodsOf,
+      storeEndMs,
+    };
     const server = new ServerHere(home, await openServer(options));
     this.#servers.push(server);
     return server;

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import { createLogger } from '@filer/program';
 import { createWebCertificate } from '@filer/protocol';
 import { expect, test } from 'vitest';
@@ -53,4 +54,23 @@ test('one that is renewed is served once, and nothing is named any longer', asyn
   await certificate.check();
   expect([certificate.problem, renewed]).toEqual([undefined, [newer]]);
   expect(certificate.fingerprint).not.toBe(fingerprint);
+});
+
+test('one that OpenSSL refuses is named, and what is served stays', async () => {
+  const made = Date.now();
+  const [tls, newer] = [
+    await createWebCertificate(['localhost'], made),
+    await createWebCertificate(['localhost'], made),
+  ];
+  const certificate = new ServedCertificate({
+    tls,
+    load: () => Promise.resolve(newer),
+    renew: ({ cert }) => void createSecureContext({ cert, key: tls.key }),
+    log: await createLogger({ stream: { write: () => undefined } }),
+    now: () => made,
+  });
+  const { fingerprint } = certificate;
+  await certificate.check();
+  expect(certificate.problem).toMatch(/key values mismatch/i);
+  expect(certificate.fingerprint).toBe(fingerprint);
 });

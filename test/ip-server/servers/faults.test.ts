@@ -34,4 +34,14 @@ describe.skipIf(needs.postgres())('several servers', () => {
       await expect.poll(() => stateAt(server)).toBe('online');
     }
   });
+
+  test('end while the database stands still', async () => {
+    await using network = await ServersHere.open(await cluster.freshDatabase());
+    const server = await network.start('server', {}, 100);
+    using _still = cluster.standStill();
+    const { directory } = server.daemon;
+    const flushed = Array.from({ length: 50 }, () => directory.flush());
+    await server.daemon.close();
+    expect(new Set(await Promise.all(flushed)).size).toBeLessThan(3);
+  });
 });

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeReportBody, type ErrorCode } from '@filer/protocol';
+import { encodeReportBody, FilerError, type ErrorCode } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Store } from '../../../apps/ip-server/src/store/interfaces.ts';
 import { openStore } from '../../../apps/ip-server/src/store/store.ts';
@@ -99,6 +99,58 @@ describe.skipIf(needs.postgres())('PostgreSQL', () => {
       message: expect.stringMatching(/newer.*99/) as string,
     });
     expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 99 }]);
+  });
+
+  test('a running server outlasts a change of its tables, and does not use those of a newer one', async () => {
+    const place = await cluster.freshDatabase();
+    const store = await open(place);
+    const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
+    expect(await store.registry.members()).toEqual([]);
+    await cluster.sql(name, 'ALTER TABLE filer.members ADD COLUMN hue text');
+    await expect(store.registry.members()).rejects.toEqual(failsWith('timed-out'));
+    expect(await store.registry.members()).toEqual([]);
+    await cluster.sql(
+      name,
+      'ALTER TABLE filer.members DROP COLUMN hue; UPDATE filer.version SET number = 99',
+    );
+    await expect(store.registry.members()).rejects.toEqual(failsWith('timed-out'));
+    await expect(store.registry.members()).rejects.toMatchObject({
+      code: 'store-damaged',
+      message: expect.stringMatching(/newer.*99/) as string,
+    });
+  });
+
+  test('a copy keeps out a server whose connections had ended when it began', async () => {
+    const place = await cluster.freshDatabase();
+    const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
+    const [server, copy] = [await open(place), await open(place)];
+    await expect(copy.contents?.reserve()).rejects.toEqual(failsWith('already-running'));
+    await cluster.sql(
+      name,
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    );
+    const outcome = (): Promise<unknown> =>
+      server.registry.members().catch((error: unknown) => (error instanceof FilerError ? error.code : error));
+    // What is left of the connections of both is noticed first.
+    const reserved = await until(
+      () => copy.contents?.reserve().catch(() => undefined) ?? Promise.resolve(undefined),
+      (each) => each !== undefined,
+    );
+    await expect.poll(outcome).toBe('already-running');
+    expect(await copy.registry.members()).toEqual([]);
+    await reserved?.[Symbol.asyncDispose]();
+    await copy.close();
+    await expect.poll(outcome).toEqual([]);
+  });
+
+  test('a database that stands still is given up', async () => {
+    const store = await open(await cluster.freshDatabase());
+    using _still = cluster.standStill();
+    const waiting = store.registry.members();
+    store.giveUp?.();
+    await expect(waiting).rejects.toEqual(failsWith('timed-out'));
+    await expect(store.registry.members()).rejects.toEqual(failsWith('interrupted'));
+    await store.close();
   });
 
   test('servers that make the tables at the same time make them once', async () => {

@@ -74,6 +74,8 @@ export interface ServerOptions {
   readonly pages?: string;
   /** Told when the network is made by this start, before its port opens. @default nothing */
   readonly onFounded?: () => void;
+  /** So long a store elsewhere has for what is to be stored at the end, in ms. @default 10,000 */
+  readonly storeEndMs?: number | undefined;
   /** Ends the opening. */
   readonly signal?: AbortSignal;
 }
@@ -83,6 +85,9 @@ export interface ServerOptions {
  * tried again for 5 s in all; presence continues meanwhile.
  */
 const SERVER_BUSY_TIMEOUT_MS = 100;
+
+/** A database that stands still does not hold up the end of a server for longer. */
+const STORE_END_MS = 10_000;
 
 /** Presence is judged this often at the least. */
 const MAX_SWEEP_MS = 1_000;
@@ -97,8 +102,13 @@ export async function openServer(options: ServerOptions): Promise<ServerDaemon> 
   const closing = new AsyncDisposableStack();
   try {
     const parts = await compose(options, closing);
+    const { storeEndMs = STORE_END_MS } = options;
     let closed: Promise<void> | undefined;
-    return { ...parts, close: () => (closed ??= closeAll(closing)) };
+    const close = async (): Promise<void> => {
+      const timer = setTimeout(() => parts.store.giveUp?.(), storeEndMs);
+      await closeAll(closing).finally(() => clearTimeout(timer));
+    };
+    return { ...parts, close: () => (closed ??= close()) };
   } catch (error) {
     await closeAll(closing).catch(() => undefined); // the first failure is the reason
     throw error;
@@ -359,8 +369,11 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     presence.sweep(Date.now(), performance.now());
     void lateness.sweep();
   };
+  let isStoring = false;
   const tick = async (): Promise<void> => {
-    health.tell('presence', await directory.flush());
+    if (isStoring) return;
+    isStoring = true;
+    health.tell('presence', await directory.flush().finally(() => (isStoring = false)));
     // Its own failures are those of single connections, which end them.
     await port.tick();
   };

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { FilerError } from '@filer/protocol';
+import { messageOf } from '@filer/protocol';
 import type { HttpTls, Logger } from '@filer/program';
 
 /** A certificate that has less left is named, in ms: two weeks are enough to renew it. */
@@ -61,9 +61,10 @@ export class ServedCertificate {
       this.#unusable = undefined;
       if (tls.cert !== this.#tls.cert || tls.key !== this.#tls.key) this.#serve(tls);
     } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      if (this.#unusable !== error.message) this.#namedAt = undefined;
-      this.#unusable = error.message;
+      // OpenSSL refuses some that were read, with errors of its own.
+      const why = messageOf(error);
+      if (this.#unusable !== why) this.#namedAt = undefined;
+      this.#unusable = why;
     }
     const { problem } = this;
     const now = this.#parts.now();
@@ -75,9 +76,10 @@ export class ServedCertificate {
   }
 
   #serve(tls: HttpTls): void {
+    const certificate = new X509Certificate(tls.cert);
     this.#parts.renew(tls);
     this.#tls = tls;
-    this.#certificate = new X509Certificate(tls.cert);
+    this.#certificate = certificate;
     this.#parts.log.info('the dashboard has a new certificate', {
       fingerprint: this.fingerprint,
       until: new Date(this.endsAt),

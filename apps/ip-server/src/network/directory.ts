@@ -63,6 +63,7 @@ export class Directory {
   /** Called when there is something to flush; must not throw. */
   onSeen: () => void = () => undefined;
   #following: Promise<void> | undefined;
+  #flushing: Promise<FilerError | undefined> | undefined;
   readonly #laidOut = new Map<number, LaidOut>();
   #seq: number;
   /** Up to where it was loaded. */
@@ -300,7 +301,8 @@ export class Directory {
    * @returns why they could not be stored
    */
   flush(): Promise<FilerError | undefined> {
-    return this.#change(async () => {
+    this.#flushing ??= this.#change(async () => {
+      this.#flushing = undefined;
       const members = [...this.#dirty].map((id) => this.#require(id));
       // What is seen meanwhile is published by the next one.
       this.#dirty.clear();
@@ -319,6 +321,7 @@ export class Directory {
         throw error;
       }
     });
+    return this.#flushing;
   }
 
   /** The machines of a server that died are lost until they are seen. @throws FilerError of the store */

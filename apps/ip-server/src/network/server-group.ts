@@ -47,6 +47,7 @@ export class ServerGroup {
   #list: ServerList | undefined;
   /** By `performance.now()`; when the last beat that gave the timers was sent. */
   #timersAt = Number.NEGATIVE_INFINITY;
+  #isBeating = false;
   #looking: Promise<void> | undefined;
   #telling: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -80,7 +81,11 @@ export class ServerGroup {
     await store.enter(entry);
     await this.#beat();
     this.#listener = store.listen(() => void this.#look());
-    this.#timer = setInterval(() => void this.#try(() => this.#beat()), BEAT_MS);
+    this.#timer = setInterval(() => {
+      if (this.#isBeating) return;
+      this.#isBeating = true;
+      void this.#try(() => this.#beat()).finally(() => (this.#isBeating = false));
+    }, BEAT_MS);
   }
 
   /** All servers of the network as they were at the last beat. */

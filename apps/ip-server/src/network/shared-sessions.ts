@@ -1,7 +1,6 @@
 import type { Message, RequestOptions } from '@filer/protocol';
 import type { ServerStore } from '../store/server-store.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
-import type { LocalSessions } from './local-sessions.ts';
 
 /**
  * The live sessions of a network with several servers. What is asked, is asked of machines whose session is here: each server sees to
@@ -9,11 +8,11 @@ import type { LocalSessions } from './local-sessions.ts';
  */
 export class SharedSessions implements LiveSessions {
   readonly #server: string;
-  readonly #local: LocalSessions;
-  readonly #servers: ServerStore;
+  readonly #local: LiveSessions;
+  readonly #servers: Pick<ServerStore, 'post'>;
 
   /** @param server id of this one */
-  constructor(server: string, local: LocalSessions, servers: ServerStore) {
+  constructor(server: string, local: LiveSessions, servers: Pick<ServerStore, 'post'>) {
     this.#server = server;
     this.#local = local;
     this.#servers = servers;
@@ -29,9 +28,9 @@ export class SharedSessions implements LiveSessions {
 
   async send(peers: Iterable<string>, message: Message): Promise<number> {
     const all = [...peers];
-    const here = await this.#local.send(all, message);
     const others = all.filter((peer) => this.#local.of(peer) === undefined);
-    if (others.length === 0) return here;
-    return here + (await this.#servers.post(this.#server, others, message));
+    // First: when it fails, none has the message, and a repeat gives it to each machine once.
+    const elsewhere = others.length === 0 ? 0 : await this.#servers.post(this.#server, others, message);
+    return elsewhere + (await this.#local.send(all, message));
   }
 }

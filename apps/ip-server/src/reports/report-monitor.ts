@@ -69,6 +69,9 @@ export class ReportMonitor {
   readonly #steps = new Semaphore(1);
   /** By machine and schedule. */
   readonly #unsaved = new Map<string, Unsaved>();
+  /** What machines have said that is not taken in yet: a store that hangs holds up one step, and not one for each machine. */
+  readonly #heard: { readonly peer: string; readonly find: () => Change }[] = [];
+  #hearing: Promise<void> | undefined;
   #flushing: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
   #clockSavedAt = Number.NEGATIVE_INFINITY;
@@ -267,15 +270,21 @@ export class ReportMonitor {
 
   /** Counts at once; a crash before it is stored loses what the machines tell again when they come back. */
   async #soon(peer: string, find: () => Change): Promise<void> {
-    await this.#steps.take(async () => {
+    this.#heard.push({ peer, find });
+    this.#hearing ??= this.#steps.take(async () => {
+      this.#hearing = undefined;
+      const heard = this.#heard.splice(0);
       // While the store fails, what is known here counts.
-      await this.#reload([peer]).catch((error: unknown) => {
+      await this.#reload([...new Set(heard.map((each) => each.peer))]).catch((error: unknown) => {
         if (!(error instanceof FilerError)) throw error;
       });
-      const change = find();
-      this.#remember([...change.kept, ...change.dropped]);
-      this.#apply(change);
+      for (const each of heard) {
+        const change = each.find();
+        this.#remember([...change.kept, ...change.dropped]);
+        this.#apply(change);
+      }
     });
+    await this.#hearing;
     if (this.#unsaved.size === 0) return;
     this.#flushing ??= wait(GATHER_MS).then(() => {
       this.#flushing = undefined;

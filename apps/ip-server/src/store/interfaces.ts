@@ -35,6 +35,8 @@ export interface Store {
   readonly servers?: ServerStore;
   /** What it takes of the disk of this home; undefined for an engine that keeps nothing there. */
   readonly room: DatabaseRoom | undefined;
+  /** What waits for an engine elsewhere fails at once, and all that is asked later; absent of an engine that always answers. */
+  readonly giveUp?: () => void;
   /** May be called twice. */
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { FilerError, Semaphore } from '@filer/protocol';
 import type { Row } from '@filer/program';
 import { Client, types, type ClientConfig, type QueryConfig } from 'pg';
 import type { PostgresAddress } from '../../store-address.ts';
-import { isConnectionFailure, placeOf, postgresError } from './failures.ts';
+import { isConnectionFailure, newerSchema, placeOf, postgresError } from './failures.ts';
 
 /** Connections of one server at the most: its transactions are short, and those of most kinds wait for each other. */
 const MAX_CONNECTIONS = 6;
@@ -20,6 +20,12 @@ const IDLE_TRANSACTION_MS = 5_000;
 
 /** An answer that has not come by then is not awaited: the network is cut, or the database stands still. */
 const ANSWER_TIMEOUT_MS = 12_000;
+
+/** A database that does not say goodbye is left after so long. */
+const GOODBYE_MS = 2_000;
+
+/** Names the lock that each connection of a server shares, and that a copy needs for itself ("filec" as those of filer). */
+export const COPY_LOCK = 0x66_69_6c_63;
 
 /** The schema that holds all tables: other programs may use the database, too. */
 export const SCHEMA_NAME = 'filer';
@@ -66,12 +72,18 @@ export class Connections {
   readonly #place: PostgresPlace;
   readonly #turns = new Semaphore(MAX_CONNECTIONS);
   readonly #idle: Client[] = [];
+  /** All that are open, or are being opened. */
+  readonly #all = new Set<Client>();
+  readonly #newestVersion: number;
   /** Tells those of one store from those of others, for a copy that must be alone. */
   readonly #name = `ip-server ${randomBytes(4).toString('hex')}`;
+  #isCopy = false;
   #isClosed = false;
 
-  constructor(place: PostgresPlace) {
+  /** @param newestVersion of the tables that this program knows */
+  constructor(place: PostgresPlace, newestVersion: number) {
     this.#place = place;
+    this.#newestVersion = newestVersion;
   }
 
   get address(): PostgresAddress {
@@ -107,11 +119,9 @@ export class Connections {
   /**
    * A connection that is the caller's, to the host that takes writes.
    *
-   * @param onEnd called when it has failed, or was ended
-   * @throws of the driver
+   * @throws of the driver, and FilerError for a database that this program may not use now
    */
-  async open(onEnd: () => void = () => undefined): Promise<Client> {
-    if (this.#isClosed) throw new FilerError('timed-out', 'the server is stopping');
+  async open(): Promise<Client> {
     const { address } = this.#place;
     const password = await this.#password();
     const ssl = await tlsOf(address);
@@ -120,6 +130,7 @@ export class Connections {
       `${placeOf(address)} takes no writes at any of its hosts`,
     );
     for (const { host, port } of address.hosts) {
+      if (this.#isClosed) throw new FilerError('interrupted', 'the server is stopping');
       const client = new Client({
         ...CONFIG,
         application_name: this.#name,
@@ -131,22 +142,49 @@ export class Connections {
         database: address.database,
       });
       // A connection that fails while it is idle is left out; one in use rejects what is asked.
+      this.#all.add(client);
       client.on('error', () => this.#forget(client));
       client.on('end', () => {
         this.#forget(client);
-        onEnd();
+        this.#all.delete(client);
       });
       try {
         await client.connect();
-        const { rows } = await client.query<{ standby: boolean }>(ON_CONNECT);
-        if (rows[0]?.standby !== true) return client;
+        if (await this.#mayUse(client)) return client;
         discard(client);
       } catch (error) {
         problem = error;
         discard(client);
+        if (error instanceof FilerError) break;
       }
     }
     throw problem;
+  }
+
+  /** @returns false for a standby @throws FilerError `already-running`, `store-damaged` */
+  async #mayUse(client: Client): Promise<boolean> {
+    const { rows } = await client.query<{ standby: boolean; free: boolean; known: boolean }>(ON_CONNECT, [
+      this.#isCopy,
+    ]);
+    const [row] = rows;
+    if (row?.standby === true) return false;
+    if (row?.free !== true) {
+      throw new FilerError(
+        'already-running',
+        `${placeOf(this.address)} is being copied by "ip-server store copy": wait for its end`,
+      );
+    }
+    if (!row.known) return true;
+    const { rows: versions } = await client.query<{ number: number }>(`SELECT number FROM version`);
+    const { number: version = 0 } = versions[0] ?? {};
+    if (version > this.#newestVersion) throw newerSchema(this.address, version, this.#newestVersion);
+    return true;
+  }
+
+  /** A copy is about to take for itself what the connections of a server share. */
+  async leaveToCopy(): Promise<void> {
+    this.#isCopy = true;
+    await this.#endIdle();
   }
 
   async #password(): Promise<{ readonly password?: string }> {
@@ -171,13 +209,27 @@ export class Connections {
   /** May be called twice. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    const timer = setTimeout(() => this.giveUp(), GOODBYE_MS);
+    await this.#endIdle();
+    clearTimeout(timer);
+  }
+
+  async #endIdle(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map((client) => client.end().catch(() => undefined)));
+  }
+
+  /** Ends all of them at once, also those in use, and opens none. */
+  giveUp(): void {
+    this.#isClosed = true;
+    for (const client of this.#all) client.connection.stream.destroy();
   }
 }
 
 /** A standby takes no writes. What was acknowledged survives a power cut, whatever the database is set to. */
 const ON_CONNECT = `
   SELECT pg_is_in_recovery() AS standby,
+    to_regclass('${SCHEMA_NAME}.version') IS NOT NULL AS known,
+    $1::boolean OR pg_try_advisory_lock_shared(${COPY_LOCK}) AS free,
     CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END`;
 
 /** Numbers up to 2^53, as in all of this program. */

@@ -9,22 +9,9 @@ import {
   type StoreContents,
   type Table,
 } from '../contents.ts';
-import { SCHEMA_NAME, type SqlValue } from './connections.ts';
-import type { PostgresDatabase, Queries } from './database.ts';
+import { COPY_LOCK, SCHEMA_NAME, type SqlValue } from './connections.ts';
+import type { PostgresDatabase } from './database.ts';
 import { placeOf } from './failures.ts';
-
-/** Names the lock under which one store is copied ("filec" as those of filer). Servers do not start meanwhile. */
-const COPY_LOCK = 0x66_69_6c_63;
-
-/** Whether a copy reserves the database, in the transaction that is open. */
-export async function refuseWhileCopied(queries: Queries, where: string): Promise<void> {
-  const free = await queries.get('SELECT pg_try_advisory_xact_lock_shared($1) AS free', COPY_LOCK);
-  if (free?.['free'] === true) return;
-  throw new FilerError(
-    'already-running',
-    `${where} is being copied by "ip-server store copy": wait for its end`,
-  );
-}
 
 /** All rows of the tables of filer in PostgreSQL; `counters` are single values. */
 export class PostgresContents implements StoreContents {
@@ -126,6 +113,7 @@ export class PostgresContents implements StoreContents {
     const { connections } = this.#database;
     const where = placeOf(connections.address);
     // One of its own, which is open as long as the copy runs: the lock goes with it.
+    await connections.leaveToCopy();
     const client = await connections.open();
     const end = async (): Promise<void> => await client.end().catch(() => undefined);
     try {

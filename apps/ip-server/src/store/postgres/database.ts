@@ -46,8 +46,9 @@ export class Queries {
 export class PostgresDatabase extends Queries {
   readonly connections: Connections;
 
-  constructor(place: PostgresPlace) {
-    const connections = new Connections(place);
+  /** @param newestVersion of the tables that this program knows */
+  constructor(place: PostgresPlace, newestVersion: number) {
+    const connections = new Connections(place, newestVersion);
     super((sql, values) => connections.use((connection) => ask(connection, sql, values)));
     this.connections = connections;
   }

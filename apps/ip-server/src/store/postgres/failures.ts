@@ -4,8 +4,11 @@ import type { PostgresAddress } from '../../store-address.ts';
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
-/** What a later try may not meet again: a failover, a restart, a lock, too many connections. */
-const PASSING = /^(08...|25006|40...|53300|53400|55P03|55006|57...|58000)$/;
+/**
+ * What a later try may not meet again: a failover, a restart, a lock, too many connections; 0A000 when a newer server has changed a
+ * table ("cached plan must not change result type"), until the statements are prepared again.
+ */
+const PASSING = /^(08...|0A000|25006|40...|53300|53400|55P03|55006|57...|58000)$/;
 const FULL = /^(53100|53200|54000)$/;
 const DAMAGED = /^(XX001|XX002|58030|58P01)$/;
 const REFUSED = /^(28...|3D000|42501)$/;
@@ -13,7 +16,7 @@ const REFUSED = /^(28...|3D000|42501)$/;
 /** A failure of a connection, and not of a statement: the connection is not used again. */
 export function isConnectionFailure(error: unknown): boolean {
   const state = stateOf(error);
-  return state === undefined || /^(08...|25006|57P0[1-5]|25P0[23])$/.test(state);
+  return state === undefined || /^(08...|0A000|25006|57P0[1-5]|25P0[23])$/.test(state);
 }
 
 /** A failure of the database as what it means to its owner; a wrong statement is handed back as it is. */
@@ -53,6 +56,14 @@ export function postgresError(address: PostgresAddress, error: unknown): unknown
       `${where} refuses this server (${why}): correct user and rights there`,
     );
   return error;
+}
+
+/** Why a program may not use tables of a newer one. */
+export function newerSchema(address: PostgresAddress, version: number, newest: number): FilerError {
+  return new FilerError(
+    'store-damaged',
+    `${placeOf(address)} was made by a newer ip-server (its version is ${version}, this program knows ${newest}): update ip-server`,
+  );
 }
 
 /** How people know a database: without its user. */

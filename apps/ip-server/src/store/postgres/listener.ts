@@ -23,20 +23,26 @@ export class Listener implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
+    let client: Client | undefined;
     try {
-      const client = await this.#connections.open(() => this.#lost());
-      this.#client = client;
-      client.on('notification', this.#onNews);
-      await client.query(`LISTEN ${CHANNEL}`);
+      const opened = await this.#connections.open();
+      client = opened;
+      opened.on('end', () => {
+        if (this.#client === opened) this.#reopen();
+      });
+      opened.on('notification', this.#onNews);
+      await opened.query(`LISTEN ${CHANNEL}`);
+      this.#client = opened;
       // What was said before it listened.
       this.#onNews();
     } catch {
       // Those who use the database say what is wrong with it.
-      this.#lost();
+      client?.end().catch(() => undefined);
+      this.#reopen();
     }
   }
 
-  #lost(): void {
+  #reopen(): void {
     this.#client = undefined;
     if (this.#isClosed || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {

@@ -13,7 +13,7 @@ import { PostgresMessageStore } from './message-store.ts';
 import { PostgresRegistry } from './registry.ts';
 import { PostgresReportStore } from './report-store.ts';
 import { PostgresSampleStore } from './sample-store.ts';
-import { migrate } from './schema.ts';
+import { migrate, NEWEST_VERSION } from './schema.ts';
 import { PostgresServerStore, type Here } from './server-store.ts';
 import { PostgresTokenStore } from './token-store.ts';
 
@@ -24,7 +24,7 @@ import { PostgresTokenStore } from './token-store.ts';
  *   one that a newer server made
  */
 export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
-  const database = new PostgresDatabase(place);
+  const database = new PostgresDatabase(place, NEWEST_VERSION);
   const here: Here = { server: '' };
   try {
     await migrate(database);
@@ -44,6 +44,7 @@ export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
       bytes: async () => integerIn(await database.get(SIZE), 'bytes'),
       servers: new PostgresServerStore(database, here),
       room: undefined,
+      giveUp: () => database.connections.giveUp(),
       close: () => database.close(),
     };
   } catch (error) {

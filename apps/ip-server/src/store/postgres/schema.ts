@@ -1,9 +1,8 @@
 import { FilerError } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
 import { SCHEMA_NAME } from './connections.ts';
-import { refuseWhileCopied } from './contents.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
-import { placeOf } from './failures.ts';
+import { newerSchema, placeOf } from './failures.ts';
 
 /** Names the lock under which one server changes the tables; the others wait. ("filer" in ASCII, as all locks of filer.) */
 const MIGRATION_LOCK = 0x66_69_6c_72;
@@ -293,32 +292,29 @@ const VERSIONS: readonly string[] = [
   `,
 ];
 
+/** The version of the tables that this program knows. */
+export const NEWEST_VERSION = VERSIONS.length;
+
 /**
  * Makes the tables, and brings them to the newest version, in one transaction at a time for all servers.
  *
  * @throws FilerError `store-damaged` for tables of a newer ip-server, of the database
  */
 export async function migrate(database: PostgresDatabase): Promise<void> {
-  const where = placeOf(database.connections.address);
+  const { address } = database.connections;
   await database.transaction(async (queries) => {
     await queries.run('SELECT pg_advisory_xact_lock($1)', MIGRATION_LOCK);
-    await refuseWhileCopied(queries, where);
     const encoding = textIn(await queries.get(`SELECT current_setting('server_encoding') AS name`), 'name');
     if (encoding !== 'UTF8') {
       throw new FilerError(
         'configuration-invalid',
-        `${where} has the encoding ${encoding}: make one with ENCODING 'UTF8'`,
+        `${placeOf(address)} has the encoding ${encoding}: make one with ENCODING 'UTF8'`,
       );
     }
     const version = await versionOf(queries);
-    if (version > VERSIONS.length) {
-      throw new FilerError(
-        'store-damaged',
-        `${where} was made by a newer ip-server (its version is ${version}, this program knows ${VERSIONS.length}): update ip-server`,
-      );
-    }
+    if (version > NEWEST_VERSION) throw newerSchema(address, version, NEWEST_VERSION);
     for (const sql of VERSIONS.slice(version).flatMap(statementsOf)) await queries.run(sql);
-    if (version < VERSIONS.length) await queries.run('UPDATE version SET number = $1', VERSIONS.length);
+    if (version < NEWEST_VERSION) await queries.run('UPDATE version SET number = $1', NEWEST_VERSION);
   });
 }
 
