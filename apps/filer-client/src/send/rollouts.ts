@@ -31,7 +31,9 @@ export class Rollouts {
   readonly #closing = new AbortController();
   /** Jobs of which a wave runs. */
   readonly #waves = new Map<string, Promise<void>>();
-  /** Recipients that are asked now, by job and peer. */
+  /** By job, what ends the asks of the release or rollback that is the newest. */
+  readonly #replaced = new Map<string, AbortController>();
+  /** Recipients that are asked now, by job, peer and the number of the rollout. */
   readonly #asked = new Map<string, Promise<Outcome>>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -49,6 +51,15 @@ export class Rollouts {
   peerSeen(peerId: string): void {
     this.#backoff.seen(peerId);
     if (this.#timer !== undefined) this.look();
+  }
+
+  /** Begins a release or a rollback in the place of what runs of that job. */
+  begin(...[rollout, waves, keep]: Parameters<ReleaseStore['begin']>): void {
+    this.#store.begin(rollout, waves, keep);
+    const reason = new FilerError('interrupted', `a newer ${rollout.act} of job ${rollout.job} was begun`);
+    this.#replaced.get(rollout.job)?.abort(reason);
+    this.#replaced.set(rollout.job, new AbortController());
+    this.look();
   }
 
   /** Begins with what is due. A database that fails now is tried again later. */
@@ -70,16 +81,11 @@ export class Rollouts {
     return this.#closing.signal;
   }
 
-  /** Whether a wave of a job runs now. */
-  isBusy(job: string): boolean {
-    return this.#waves.has(job);
-  }
-
   /** What runs ends; it continues with the next daemon. May be called twice. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#closing.abort(new FilerError('terminated', 'filer-client is stopping'));
-    await Promise.all([...this.#waves.values(), ...this.#asked.values()]);
+    await Promise.allSettled([...this.#waves.values(), ...this.#asked.values()]);
   }
 
   /** Whether the directory of now says that a peer is not there. */
@@ -89,20 +95,20 @@ export class Rollouts {
   }
 
   #begin(rollout: Rollout): void {
-    const running = this.#wave(rollout)
-      .catch((error: unknown) => {
+    const { job } = rollout;
+    const running = this.#wave(rollout).then(
+      () => {
+        this.#waves.delete(job);
+        this.look();
+      },
+      (error: unknown) => {
+        // Tried again by the timer, and not at once.
+        this.#waves.delete(job);
         if (!(error instanceof FilerError)) throw error;
-        this.#options.log.warn('a release could not continue, and is tried again', {
-          job: rollout.job,
-          error,
-        });
-      })
-      .finally(() => {
-        this.#waves.delete(rollout.job);
-        const next = this.#store.rollout(rollout.job);
-        if (next !== undefined && next.wave > rollout.wave) this.look();
-      });
-    this.#waves.set(rollout.job, running);
+        this.#options.log.warn('a release could not continue, and is tried again', { job, error });
+      },
+    );
+    this.#waves.set(job, running);
   }
 
   async #wave(rollout: Rollout): Promise<void> {
@@ -111,7 +117,7 @@ export class Rollouts {
     const stages = this.#store.of(job).filter((stage) => stage.wave === wave && stage.wanted !== undefined);
     log.info('a wave of a release begins', { job, wave, waves, machines: stages.length });
     const outcomes = await Promise.all(stages.map((stage) => this.#ask(stage)));
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted || !this.#isNewest(rollout)) return;
     const failed = this.#store
       .of(job)
       .filter((stage) => stage.wave === wave && isFailed(stage))
@@ -138,32 +144,53 @@ export class Rollouts {
     if (this.#asked.has(keyOf(stage)) || this.#waves.has(stage.job) || !this.#isThere(stage)) return;
     if (!this.#backoff.isDue(stage.peer, performance.now())) return;
     const { log } = this.#options;
-    void this.#ask(stage).then((outcome) => {
+    const facts = { job: stage.job, recipient: stage.name };
+    const judge = (outcome: Outcome): void => {
       const rollout = this.#store.rollout(stage.job);
-      if (outcome === 'failed' && rollout?.state === 'running' && rollout.waves > 1)
+      if (rollout?.number !== stage.rollout || this.#closing.signal.aborted) return;
+      if (outcome === 'failed' && rollout.state === 'running' && rollout.waves > 1)
         this.#stop(rollout, `it failed at ${stage.name}`);
-      else log.info('a release came to a machine that was away', { job: stage.job, recipient: stage.name });
-    });
+      else if (outcome === 'done') log.info('a release came to a machine that was away', facts);
+    };
+    void this.#ask(stage)
+      .then(judge)
+      .catch((error: unknown) => {
+        if (!(error instanceof FilerError)) throw error;
+        log.warn('how a machine answered could not be noted: it is asked again', { ...facts, error });
+      });
+  }
+
+  #isNewest({ job, number }: Pick<Rollout, 'job' | 'number'>): boolean {
+    return this.#store.rollout(job)?.number === number;
+  }
+
+  /** Aborted when this process ends its part, or another release or rollback of the job took the place of this one. */
+  #signalOf(job: string): AbortSignal {
+    const replaced = this.#replaced.get(job) ?? new AbortController();
+    this.#replaced.set(job, replaced);
+    return AbortSignal.any([this.#closing.signal, replaced.signal]);
   }
 
   #isThere({ peer, word }: JobStage): boolean {
     return word !== undefined && !this.isAway(peer);
   }
 
-  /** Never rejects but for a bug: what went wrong stands in the ledger. */
+  /** What went wrong stands in the ledger. @throws FilerError only where that cannot be written */
   #ask(stage: JobStage): Promise<Outcome> {
     const key = keyOf(stage);
+    const signal = this.#signalOf(stage.job);
     const running =
       this.#asked.get(key) ??
-      this.#turns.take(() => this.#askOne(stage)).finally(() => this.#asked.delete(key));
+      this.#turns.take(() => this.#askOne(stage, signal)).finally(() => this.#asked.delete(key));
     this.#asked.set(key, running);
     return running;
   }
 
-  async #askOne(stage: JobStage): Promise<Outcome> {
+  async #askOne(stage: JobStage, signal: AbortSignal): Promise<Outcome> {
     const { member } = this.#options.outreach;
     const { job, peer: id, name, wanted } = stage;
     if (wanted === undefined) return 'done';
+    if (signal.aborted) return 'away';
     try {
       const peer = this.#peerOf(stage);
       if (stage.word === undefined || this.isAway(id)) {
@@ -171,13 +198,13 @@ export class Rollouts {
         this.#store.failed(stage, undefined, `${why}: it is ${PAST[wanted]} there when it comes`, true);
         return 'away';
       }
-      await this.#asking.ask(stage, peer, wanted, this.#closing.signal);
+      await this.#asking.ask(stage, peer, wanted, signal);
       this.#backoff.reached(id);
       const failed = this.#store.one(job, id);
       return failed !== undefined && isFailed(failed) ? 'failed' : 'done';
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      if (this.#closing.signal.aborted) return 'away';
+      if (signal.aborted) return 'away';
       const waits = isPassing(error.code);
       if (waits) this.#backoff.failed(id, performance.now(), Math.random());
       this.#options.log.warn(`a job could not be ${PAST[wanted]}`, { job, recipient: name, error });
@@ -213,6 +240,6 @@ export function isFailed({ code, hook, wanted }: JobStage): boolean {
   return (code !== undefined && wanted === undefined) || hook?.state === 'failed';
 }
 
-function keyOf({ job, peer }: JobStage): string {
-  return `${job} ${peer}`;
+function keyOf({ job, peer, rollout }: JobStage): string {
+  return `${job} ${peer} ${rollout}`;
 }

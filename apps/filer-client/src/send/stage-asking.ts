@@ -1,13 +1,17 @@
 import {
   FilerError,
   formatStage,
+  MAX_STAGED_ENTRIES_PER_PEER,
   parseStageState,
   pause,
   Session,
   verifyStageWord,
+  type Message,
   type StageAct,
   type StageAnswer,
+  type StageWord,
 } from '@filer/protocol';
+import { formatDuration } from '@filer/program';
 import { verifyRemoved } from '@filer/transfer';
 import { shownRequest } from '../jobs/send-request.ts';
 import { isPassing } from '../jobs/while-lost.ts';
@@ -26,10 +30,15 @@ const LOOK_LONGEST_MS = 2_000;
 /** A recipient that is lost while its program runs is asked again for so long, in ms. */
 const LOST_MS = 30_000;
 
+/** A program that a recipient runs is waited for so long at most, in ms. */
+const HOOK_MS = 60 * 60_000;
+
 export interface StageAskingOptions {
   readonly outreach: Outreach;
   /** The session that is kept with a peer. */
-  readonly sessionWith: (peerId: string) => Session | undefined;
+  readonly sessionWith: (peerId: string) => Pick<Session, 'ask'> | undefined;
+  /** How long the program of a recipient is waited for, in ms. @default HOOK_MS */
+  readonly hookMs?: number | undefined;
 }
 
 /** Asks recipients to release what they have staged, or to roll it back, and keeps what they answer. */
@@ -46,6 +55,11 @@ export class StageAsking {
    * @throws FilerError why it was not done
    */
   async ask(stage: JobStage, peer: KnownPeer, act: RolloutAct, signal: AbortSignal): Promise<void> {
+    if (act === 'rollback' && stage.word?.state === 'staged') {
+      // It may have released it, and its answer was lost. What it is told while it does that waits there.
+      const now = await this.#say(stage, peer, 'ask', {}, signal);
+      if (now.word.state === 'staged') return this.#keep(stage, now, signal);
+    }
     let answer = await this.#say(stage, peer, act, {}, signal);
     const wanted = act === 'release' ? 'released' : 'rolled-back';
     if (answer.word.state !== wanted)
@@ -53,17 +67,28 @@ export class StageAsking {
         'verification-failed',
         `${peer.name} signed that the job is ${answer.word.state}, and not ${wanted}`,
       );
-    this.#keep(stage, answer);
-    if (act === 'release') await this.#keepRemoved(stage, peer, signal);
+    if (act === 'release') {
+      this.#keep(stage, answer, signal, false);
+      await this.#keepRemoved(stage, peer, answer.word, signal);
+    }
+    this.#keep(stage, answer, signal);
     let pauseMs = LOOK_FIRST_MS;
+    const { hookMs = HOOK_MS } = this.#options;
+    const endsAt = performance.now() + hookMs;
     for (let lostAt: number | undefined; answer.hook?.state === 'running';) {
+      if (performance.now() >= endsAt) return this.#giveUp(stage, peer, hookMs);
       await pause(pauseMs, signal);
       pauseMs = Math.min(LOOK_LONGEST_MS, 2 * pauseMs);
       signal.throwIfAborted();
       try {
         answer = await this.#say(stage, peer, 'ask', {}, signal);
         lostAt = undefined;
-        this.#keep(stage, answer);
+        if (answer.word.state !== wanted)
+          throw new FilerError(
+            'verification-failed',
+            `${peer.name} signed that the job is ${answer.word.state}, and not ${wanted}`,
+          );
+        this.#keep(stage, answer, signal);
       } catch (error) {
         lostAt ??= performance.now();
         const isGivenUp = performance.now() - lostAt > LOST_MS;
@@ -72,14 +97,28 @@ export class StageAsking {
     }
   }
 
-  #keep(stage: JobStage, { word, hook }: StageAnswer): void {
+  /** Final: it is not asked again. */
+  #giveUp(stage: JobStage, { name }: KnownPeer, hookMs: number): void {
     const { member } = this.#options.outreach;
-    member.releases.done(stage, word, hook);
+    const why = `the program that ${name} runs has not ended after ${formatDuration(hookMs)}`;
+    member.releases.failed(stage, 'timed-out', why, false);
+    member.events.publish('transfer', {});
+  }
+
+  #keep(
+    stage: JobStage,
+    { word, hook }: StageAnswer,
+    signal: AbortSignal,
+    isOver = hook?.state !== 'running',
+  ): void {
+    signal.throwIfAborted();
+    const { member } = this.#options.outreach;
+    member.releases.done(stage, word, hook, isOver);
     member.events.publish('transfer', {});
   }
 
   /** What a release has removed is signed for, as what `send --delete` removes is. */
-  async #keepRemoved(stage: JobStage, peer: KnownPeer, signal: AbortSignal): Promise<void> {
+  async #keepRemoved(stage: JobStage, peer: KnownPeer, word: StageWord, signal: AbortSignal): Promise<void> {
     const { member } = this.#options.outreach;
     const request = shownRequest(member.jobs.job(stage.job)?.request ?? '');
     if (request?.mirror !== true) return;
@@ -88,15 +127,27 @@ export class StageAsking {
         .of(stage.job, peer.id)
         .flatMap(({ batch }) => batch?.files.map(({ name }) => name) ?? []),
     );
+    // The word counts no folders.
+    let counted = 0;
+    const wrong = (): FilerError =>
+      new FilerError(
+        'verification-failed',
+        `${peer.name} signed that ${word.removed} files were removed, and lists others`,
+      );
     for (let from = 0; ;) {
       const { removed } = await this.#say(stage, peer, 'ask', { from }, signal);
-      if (removed === null) return;
+      if (removed === null) {
+        if (counted !== word.removed) throw wrong();
+        return;
+      }
       const { network, job, sender, receiver } = removed;
       const isOurs =
         network === member.network && job === stage.job && sender === member.id && receiver === peer.id;
       if (!isOurs || removed.files.length === 0)
         throw new FilerError('verification-failed', `${peer.name} signed for the removals of another job`);
       verifyRemoved(removed);
+      counted += removed.files.filter(({ kind }) => kind !== 'dir').length;
+      if (counted > word.removed || from > MAX_STAGED_ENTRIES_PER_PEER) throw wrong();
       if (removed.files.some(({ name }) => !known.has(name)))
         member.removed.add({
           job: stage.job,
@@ -119,19 +170,23 @@ export class StageAsking {
     const { outreach, sessionWith } = this.#options;
     const { network, id: sender } = outreach.member;
     const message = formatStage({ job, act, ...more, ...(act === 'release' ? { keep } : {}) });
-    const kept = sessionWith(peer.id);
     const options = { signal, timeoutMs: ACT_TIMEOUT_MS };
-    const session =
-      kept ?? new Session((await reachPeer(outreach, peer, { purpose: 'session' }, signal)).messenger);
+    const expected = { network, job, sender, receiver: peer.id };
+    const kept = sessionWith(peer.id);
+    if (kept !== undefined) return answerOf(await kept.ask(message, options), expected);
+    const session = new Session((await reachPeer(outreach, peer, { purpose: 'session' }, signal)).messenger);
     try {
-      const answer = parseStageState(await session.ask(message, options));
-      verifyStageWord(answer.word, { network, job, sender, receiver: peer.id });
-      return answer;
+      return answerOf(await session.ask(message, options), expected);
     } finally {
-      if (session !== kept) {
-        if (signal.aborted) session.messenger.destroy();
-        else await session.close();
-      }
+      if (signal.aborted) session.messenger.destroy();
+      else await session.close();
     }
   }
+}
+
+/** @throws FilerError `message-malformed`, `signature-invalid` */
+function answerOf(said: Message, expected: Parameters<typeof verifyStageWord>[1]): StageAnswer {
+  const answer = parseStageState(said);
+  verifyStageWord(answer.word, expected);
+  return answer;
 }

@@ -17,6 +17,8 @@ export interface JobStage {
   /** What it is still to be asked for. */
   readonly wanted: RolloutAct | undefined;
   readonly keep: number;
+  /** The number of the release or rollback that it was in last. */
+  readonly rollout: number;
   readonly wave: number;
   /** Why it was not done. */
   readonly code: ErrorCode | undefined;
@@ -28,6 +30,8 @@ const ROLLOUT_STATES = ['running', 'done', 'stopped'] as const;
 /** A release or rollback of a job, wave by wave. */
 export interface Rollout {
   readonly job: string;
+  /** Of those of its job, counted from 1. */
+  readonly number: number;
   readonly act: RolloutAct;
   readonly state: (typeof ROLLOUT_STATES)[number];
   /** The one whose turn it is, counted from 1. */
@@ -65,24 +69,34 @@ export class ReleaseStore {
       .run(job, id, name);
   }
 
-  /** What it was asked for is done, or its program has come further. */
-  done({ job, peer }: JobStage, word: StageWord, hook: StageHook | null): void {
-    const isOver = hook?.state !== 'running';
+  /** What it was asked for is done, or its program has come further. A newer release or rollback is not touched. */
+  done(
+    { job, peer, rollout }: JobStage,
+    word: StageWord,
+    hook: StageHook | null,
+    isOver = hook?.state !== 'running',
+  ): void {
     this.#database
       .prepare(
         `UPDATE job_stages SET word = ?, hook = ?, code = NULL, status = ''${isOver ? ', wanted = NULL' : ''}
-         WHERE job = ? AND peer = ?`,
+         WHERE job = ? AND peer = ? AND rollout = ?`,
       )
-      .run(JSON.stringify(word), hook === null ? null : JSON.stringify(hook), job, peer);
+      .run(JSON.stringify(word), hook === null ? null : JSON.stringify(hook), job, peer, rollout);
   }
 
   /** It was not done. @param waits whether it is asked again */
-  failed({ job, peer }: JobStage, code: ErrorCode | undefined, status: string, waits: boolean): void {
+  failed(
+    { job, peer, rollout, wanted }: JobStage,
+    code: ErrorCode | undefined,
+    status: string,
+    waits: boolean,
+  ): void {
     this.#database
       .prepare(
-        `UPDATE job_stages SET code = ?, status = ?${waits ? '' : ', wanted = NULL'} WHERE job = ? AND peer = ?`,
+        `UPDATE job_stages SET code = ?, status = ?${waits ? '' : ', wanted = NULL'}
+         WHERE job = ? AND peer = ? AND rollout = ? AND wanted = ?`,
       )
-      .run(code ?? null, status, job, peer);
+      .run(code ?? null, status, job, peer, rollout, wanted ?? null);
   }
 
   /** In the order of names. */
@@ -121,50 +135,69 @@ export class ReleaseStore {
       .map(readStage);
   }
 
-  /** Begins a rollout, in the place of what was begun before. @param waves recipients by wave, first to last */
+  /**
+   * Begins a rollout, in the place of what was begun before: those that were still asked for that may have done it or not.
+   *
+   * @param waves recipients by wave, first to last
+   */
   begin(
     rollout: Pick<Rollout, 'job' | 'act' | 'pauseMs' | 'dueAt'>,
     waves: readonly (readonly string[])[],
     keep: number,
   ): void {
     const { job, act, pauseMs, dueAt } = rollout;
+    const number = (this.rollout(job)?.number ?? 0) + 1;
     this.#database.transaction(() => {
-      this.#database.prepare('UPDATE job_stages SET wanted = NULL, wave = 0 WHERE job = ?').run(job);
+      this.#database
+        .prepare(
+          `UPDATE job_stages SET code = 'interrupted', status = 'replaced by a newer ' || ? || ' before it had answered'
+           WHERE job = ? AND wanted IS NOT NULL`,
+        )
+        .run(act, job);
+      this.#database
+        .prepare('UPDATE job_stages SET wanted = NULL, wave = 0, rollout = ? WHERE job = ?')
+        .run(number, job);
       const want = this.#database.prepare(
-        `UPDATE job_stages SET wanted = ?, wave = ?, keep = ?, code = NULL, status = '' WHERE job = ? AND peer = ?`,
+        `UPDATE job_stages SET wanted = ?, wave = ?, keep = ?, hook = NULL, code = NULL, status = ''
+         WHERE job = ? AND peer = ?`,
       );
       waves.forEach((peers, n) => {
         for (const peer of peers) want.run(act, n + 1, keep, job, peer);
       });
       this.#database
-        .prepare("INSERT OR REPLACE INTO job_rollouts VALUES (?, ?, 'running', 1, ?, ?, ?, '')")
-        .run(job, act, waves.length, pauseMs, dueAt);
+        .prepare(
+          `INSERT OR REPLACE INTO job_rollouts (job, number, act, state, wave, waves, pause_ms, due_at)
+           VALUES (?, ?, ?, 'running', 1, ?, ?, ?)`,
+        )
+        .run(job, number, act, waves.length, pauseMs, dueAt);
     });
   }
 
   /** A wave is over. */
-  next({ job, wave, waves, pauseMs }: Rollout, now: number): void {
+  next({ job, number, wave, waves, pauseMs }: Rollout, now: number): void {
     if (wave >= waves) {
-      this.#database.prepare("UPDATE job_rollouts SET state = 'done' WHERE job = ?").run(job);
+      this.#database
+        .prepare("UPDATE job_rollouts SET state = 'done' WHERE job = ? AND number = ?")
+        .run(job, number);
       return;
     }
     this.#database
-      .prepare('UPDATE job_rollouts SET wave = ?, due_at = ? WHERE job = ?')
-      .run(wave + 1, now + pauseMs, job);
+      .prepare('UPDATE job_rollouts SET wave = ?, due_at = ? WHERE job = ? AND number = ?')
+      .run(wave + 1, now + pauseMs, job, number);
   }
 
   /** Nothing more is asked for. */
-  stop({ job }: Pick<Rollout, 'job'>, status: string): void {
+  stop({ job, number }: Pick<Rollout, 'job' | 'number'>, status: string): void {
     this.#database.transaction(() => {
       this.#database
-        .prepare("UPDATE job_rollouts SET state = 'stopped', status = ? WHERE job = ?")
-        .run(status, job);
+        .prepare("UPDATE job_rollouts SET state = 'stopped', status = ? WHERE job = ? AND number = ?")
+        .run(status, job, number);
       this.#database
         .prepare(
           `UPDATE job_stages SET status = CASE WHEN code IS NULL THEN 'not reached: ' || ? ELSE status END, wanted = NULL
-           WHERE job = ? AND wanted IS NOT NULL`,
+           WHERE job = ? AND rollout = ? AND wanted IS NOT NULL`,
         )
-        .run(status, job);
+        .run(status, job, number);
     });
   }
 }
@@ -180,6 +213,7 @@ function readStage(row: Record<string, unknown>): JobStage {
     hook: isHook(hook) ? hook : undefined,
     wanted: wanted === 'release' || wanted === 'rollback' ? wanted : undefined,
     keep: integerIn(row, 'keep'),
+    rollout: integerIn(row, 'rollout'),
     wave: integerIn(row, 'wave'),
     code: row['code'] === null ? undefined : readCode(textIn(row, 'code')),
     status: textIn(row, 'status'),
@@ -189,6 +223,7 @@ function readStage(row: Record<string, unknown>): JobStage {
 function readRollout(row: Record<string, unknown>): Rollout {
   return {
     job: textIn(row, 'job'),
+    number: integerIn(row, 'number'),
     act: textIn(row, 'act') === 'rollback' ? 'rollback' : 'release',
     state: ROLLOUT_STATES.find((each) => each === textIn(row, 'state')) ?? 'stopped',
     wave: integerIn(row, 'wave'),

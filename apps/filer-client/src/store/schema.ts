@@ -454,6 +454,11 @@ export const SCHEMA: Schema = {
     status TEXT NOT NULL DEFAULT ''
   ) STRICT, WITHOUT ROWID;
   `,
+    `
+  -- Which release or rollback of its job a row is of, counted from 1: what an older one is answered changes nothing of a newer one.
+  ALTER TABLE job_rollouts ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job_stages ADD COLUMN rollout INTEGER NOT NULL DEFAULT 0;
+  `,
   ],
 };
 

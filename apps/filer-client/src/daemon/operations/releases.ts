@@ -44,8 +44,8 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
   const ordered = stages.toSorted((a, b) => Number(isBehind(context, a)) - Number(isBehind(context, b)));
   const ends = parseWaves(typed, ordered.length);
   const waves = ends.map((end, n) => ordered.slice(ends[n - 1] ?? 0, end).map(({ peer }) => peer));
-  member.releases.begin({ job: job.id, act, pauseMs, dueAt }, waves, keep);
-  rollouts.look();
+  rollouts.begin({ job: job.id, act, pauseMs, dueAt }, waves, keep);
+  const { number } = rolloutOf(context, job.id);
   if (isLater) return documentOf(context, job.id, 'planned');
   const told = new Map<string, string>();
   const tell = async (): Promise<void> => {
@@ -59,7 +59,15 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
       if (!isFirst || stage.wanted === undefined || stage.status !== '') await emit(item);
     }
   };
-  for (let kept = rolloutOf(context, job.id); kept.state === 'running'; kept = rolloutOf(context, job.id)) {
+  const look = (): Rollout => {
+    const kept = rolloutOf(context, job.id);
+    if (kept.number === number) return kept;
+    throw new FilerError(
+      'interrupted',
+      `a newer ${kept.act} of job ${job.id} took the place of this ${act}: \`filer-client history ${job.id}\` shows how each machine stands`,
+    );
+  };
+  for (let kept = look(); kept.state === 'running'; kept = look()) {
     await tell();
     await pause(LOOK_EVERY_MS, over);
     over.throwIfAborted();
@@ -118,10 +126,7 @@ function stagesOf(
   const ids = new Set(meant.map(({ peer }) => peer));
   const stages = member.releases
     .of(job.id)
-    .filter(
-      ({ peer, word }) =>
-        ids.has(peer) && (act === 'release' || (word !== undefined && word.state !== 'staged')),
-    );
+    .filter((stage) => ids.has(stage.peer) && (act === 'release' || mayBeReleased(stage)));
   if (stages.length > 0) return stages;
   throw new FilerError(
     'usage',
@@ -129,6 +134,12 @@ function stagesOf(
       ? `no machine has job ${job.id} staged: \`filer-client history ${job.id}\` shows why`
       : `job ${job.id} was not released anywhere: there is nothing to roll back`,
   );
+}
+
+/** One that was asked to, and of which no answer came, may have released it too: it tells when it is asked to roll back. */
+function mayBeReleased({ word, wanted, code }: JobStage): boolean {
+  if (word === undefined) return false;
+  return word.state !== 'staged' || wanted !== undefined || code !== undefined;
 }
 
 function isBehind({ rollouts }: OperationContext, { peer, word }: JobStage): boolean {
