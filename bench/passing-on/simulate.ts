@@ -104,7 +104,8 @@ function run(count: number, isMixed: boolean, failing: number): Result {
     if (now % 1_000 !== 0) continue;
     for (const { machine, from, bytes } of wants) {
       if (machine.diesAt > now) plan.heard(machine.id, now);
-      plan.awaits(machine.id, from === undefined ? 0 : Math.max(0, bytes));
+      const isAll = bytes > 0 && from !== undefined && from.bytes >= FILE;
+      plan.awaits(machine.id, from === undefined ? 0 : Math.max(0, bytes), isAll);
     }
     plan.tick(now);
   }

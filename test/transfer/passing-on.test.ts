@@ -21,6 +21,7 @@ import {
   type Via,
 } from '@filer/transfer';
 import { expect, onTestFinished, test } from 'vitest';
+import { digestsOf } from './by-hand.ts';
 import { connected, freshFolder } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
@@ -185,6 +186,14 @@ test.each<[string, Holds]>([
       if (next.done === true) return;
       const [block = ''] = wantedMessage.parse(next.value).digests;
       await messenger.send(blockMessage.formatHeader({ block, offset: 0, size: 5 }), Buffer.from('hello'));
+    },
+  ],
+  [
+    'sends blocks that are what they say, and were not asked for',
+    async (messenger) => {
+      const content = randomBytes(1_000);
+      const header = blockMessage.formatHeader({ block: digestsOf(content).digest, offset: 0, size: 1_000 });
+      for (;;) await messenger.send(header, content);
     },
   ],
 ])('a holder that %s is replaced by the sender', async (_, holds) => {

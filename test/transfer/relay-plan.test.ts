@@ -18,8 +18,12 @@ class Chain {
     }
   }
 
-  /** A second passes. @param rates MiB that each gets in it; a negative one is not heard of @param there what it awaits of its holder */
-  second(rates: Readonly<Record<string, number>>, there: Readonly<Record<string, number>> = {}): void {
+  /** A second passes. @param rates MiB that each gets in it; a negative one is not heard of @param there what it awaits of its holder @param allThere those that await nothing else */
+  second(
+    rates: Readonly<Record<string, number>>,
+    there: Readonly<Record<string, number>> = {},
+    allThere = '',
+  ): void {
     this.now += 1_000;
     for (const id of this.#ids) {
       const rate = rates[id] ?? 10;
@@ -27,7 +31,7 @@ class Chain {
       const bytes = (this.#bytes.get(id) ?? 0) + Math.max(0, rate) * MiB;
       this.#bytes.set(id, bytes);
       if (rate > 0) this.plan.progressed(id, bytes, this.now);
-      this.plan.awaits(id, (there[id] ?? 0) * MiB);
+      this.plan.awaits(id, (there[id] ?? 0) * MiB, allThere.includes(id));
     }
     this.plan.tick(this.now);
   }
@@ -136,4 +140,35 @@ test('no one takes from itself over others, whatever fails in whatever order', (
     }
   }
   expect(loops).toEqual([]);
+});
+
+test('a holder that drips, a piece each second, is replaced once no whole block has come of it', () => {
+  const chain = new Chain('abcd');
+  chain.seconds(5, {});
+  for (let n = 0; n < 5; n++) {
+    chain.second({ c: 0, d: 0 }, { c: 1 });
+    for (const id of 'cd') chain.plan.moved(id, chain.now);
+  }
+  expect(chain.plan.holderOf('c')).toBe('a');
+  expect(chain.plan.holderOf('b')).toBe('d');
+});
+
+test('a holder that all at the end is awaited of gives it quickly, however little it is', () => {
+  const chain = new Chain('abcd');
+  chain.seconds(5, {});
+  chain.seconds(8, { c: 0.25, d: 0 }, { c: 2 });
+  expect(chain.plan.holderOf('c')).toBe('b');
+
+  chain.seconds(6, { c: 0.25, d: 0 }, { c: 2 }, 'c');
+  expect(chain.plan.holderOf('c')).toBe('a');
+});
+
+test('one that is slow itself is left the time that its blocks take', () => {
+  const chain = new Chain('abc');
+  const rates = { a: 2, b: 2, c: 0 };
+  for (let n = 0; n < 30; n++) {
+    chain.second({ ...rates, c: n % 4 === 0 ? 1 : 0 }, { c: 1 });
+    chain.plan.moved('c', chain.now);
+  }
+  expect(chain.links).toBe('a→b b→c');
 });

@@ -79,6 +79,7 @@ export class AwaitedBlocks {
    */
   expect(digest: string, bytes: number, from: string): Promise<Buffer> {
     const known = this.#awaited.get(digest);
+    if (known !== undefined && known.bytes !== bytes) throw outOfPlace('one block of two sizes');
     if (known !== undefined) return known.content.promise;
     if (!this.#tokens.has(from)) throw outOfPlace('a block of a machine that was not named');
     const isTooMuch = this.#bytes + bytes > MAX_AHEAD_BYTES + MAX_CHUNK_BYTES;
@@ -132,6 +133,9 @@ export class AwaitedBlocks {
       moved: (bytes) => {
         sums.came += bytes;
         moved(bytes);
+      },
+      ended: () => {
+        if (this.#links.get(peer) === link) this.#end(peer);
       },
       failed: (error) => this.#lose(peer, link, error),
     });

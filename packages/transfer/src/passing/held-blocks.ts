@@ -39,6 +39,8 @@ export class HeldBlocks {
 
   /** A file begins to come. @param path of what is written of it */
   begin(entry: number, path: string): HeldFile {
+    const before = this.#files.get(entry);
+    if (before !== undefined) this.#letGo(entry, before);
     const file: HeldFile = { descriptor: undefined, path: undefined };
     try {
       if (!this.isClosed) file.descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);

@@ -3,6 +3,7 @@ import {
   blockMessage,
   carryMessage,
   FilerError,
+  MAX_AWAITED_BLOCKS,
   noBlockMessage,
   TRANSFER_LIMITS,
   wantedMessage,
@@ -27,7 +28,10 @@ export interface HolderLinkOptions {
   readonly sizeOf: (digest: string) => number | undefined;
   /** A block came, and is what its digest says. */
   readonly take: (digest: string, content: Buffer) => void;
+  /** Something of a block that is awaited came. */
   readonly moved: (bytes: number) => void;
+  /** It has closed the connection, and owes nothing. */
+  readonly ended: () => void;
   /** It gives nothing more. Called once. */
   readonly failed: (error: FilerError) => void;
 }
@@ -37,8 +41,8 @@ export class HolderLink {
   readonly #options: HolderLinkOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  /** Wanted before the connection was there. */
-  #early: string[] = [];
+  /** What it was asked for and has not answered, in that order. */
+  readonly #asked: string[] = [];
   #channel: Channel | undefined;
   /** The block whose pieces come. */
   #open: { readonly block: string; readonly content: Buffer; filled: number } | undefined;
@@ -48,9 +52,17 @@ export class HolderLink {
     this.#running = this.#run(token);
   }
 
+  /** @throws FilerError `unexpected-message` when it owes too many */
   want(digests: readonly string[]): void {
-    if (this.#channel === undefined) this.#early.push(...digests);
-    else void send(this.#channel, wantedMessage.format({ digests })).catch(() => undefined);
+    if (this.#asked.length + digests.length > MAX_AWAITED_BLOCKS)
+      throw outOfPlace('one more block of others');
+    this.#asked.push(...digests);
+    this.#ask(digests);
+  }
+
+  #ask(digests: readonly string[]): void {
+    if (this.#channel === undefined || digests.length === 0) return;
+    void send(this.#channel, wantedMessage.format({ digests })).catch(() => undefined);
   }
 
   /** Never rejects. */
@@ -84,21 +96,25 @@ export class HolderLink {
     channel.setLimits?.(TRANSFER_LIMITS);
     await send(channel, carryMessage.format({ token }));
     this.#channel = channel;
-    if (this.#early.length > 0) this.want(this.#early);
-    this.#early = [];
+    this.#ask(this.#asked);
     for await (const message of channel) {
-      if (message.header['type'] === 'error') throw lastWord(message.header, channel);
+      if (message.header['type'] === 'error') {
+        if (this.#asked.length === 0) break;
+        throw lastWord(message.header, channel);
+      }
       if (blockMessage.is(message)) this.#add(blockMessage.parse(message));
       else if (noBlockMessage.is(message)) this.#lack(noBlockMessage.parse(message).block);
       else throw outOfPlace(message.header['type'] ?? 'a message without a type');
       channel.recycle?.(message.content);
     }
-    throw await lossOf(channel);
+    if (this.#asked.length > 0) throw await lossOf(channel);
+    this.#options.ended();
   }
 
   /** @throws FilerError `unexpected-message`, `verification-failed` */
   #add({ block, offset, size, content }: BlockPiece): void {
     if (this.#open === undefined) {
+      if (block !== this.#asked[0]) throw outOfPlace('a block that was not asked for');
       // One that came of another one meanwhile is read to its end.
       const wanted = this.#options.sizeOf(block);
       if (offset !== 0 || (wanted !== undefined && wanted !== size)) throw outOfPlace('a piece of a block');
@@ -110,15 +126,18 @@ export class HolderLink {
       throw outOfPlace('a piece of a block');
     content.copy(open.content, offset);
     open.filled = end;
-    this.#options.moved(content.length);
+    if (this.#options.sizeOf(block) !== undefined) this.#options.moved(content.length);
     if (end < open.content.length) return;
     this.#open = undefined;
+    this.#asked.shift();
     if (digestText(digestOfBlock(open.content)) !== block)
       throw new FilerError('verification-failed', 'a block is not what its digest says');
     this.#options.take(block, open.content);
   }
 
   #lack(block: string): void {
+    if (this.#open !== undefined || block !== this.#asked.shift())
+      throw outOfPlace('a block that was not asked for');
     if (this.#options.sizeOf(block) === undefined) return;
     throw new FilerError('path-missing', 'it has no longer what it was named for');
   }

@@ -24,7 +24,8 @@ export interface Race {
   step(): void;
   found(bytes: number): void;
   heard(id: string): void;
-  moved(id: string): void;
+  /** @param isBlock whether a whole block came */
+  moved(id: string, isBlock?: boolean): void;
   progressed(id: string, bytes: number): void;
   failed(id: string, holder: string): void;
   leave(lane: RelayLane, hasAll: boolean): void;
@@ -188,13 +189,16 @@ export class RelayLane {
     this.#onItsWay = this.#onItsWay.filter((each) => each.entry !== entry);
   }
 
-  /** What was named of holders that have it. */
-  bytesThere(): number {
+  /** What was named of its holder that has it, and whether no one else holds up what is on its way. */
+  there(): { readonly bytes: number; readonly isAll: boolean } {
     const holder = this.#race.holderOf(this.id);
-    if (holder === undefined) return 0;
-    return this.#onItsWay
-      .filter(({ from, digest }) => from === holder.id && holder.#known.get(digest) === true)
-      .reduce((sum, { bytes }) => sum + bytes, 0);
+    if (holder === undefined) return { bytes: 0, isAll: false };
+    const awaited = this.#onItsWay.filter(({ from }) => from !== undefined);
+    const there = awaited.filter(
+      ({ from, digest }) => from === holder.id && holder.#known.get(digest) === true,
+    );
+    const bytes = there.reduce((sum, each) => sum + each.bytes, 0);
+    return { bytes, isAll: bytes > 0 && there.length === awaited.length };
   }
 
   heard(): void {
@@ -203,9 +207,10 @@ export class RelayLane {
 
   carried(carried: readonly CarriedBytes[]): void {
     const came = carried.reduce((sum, each) => sum + each.came, 0);
-    if (came > this.#came) this.#race.moved(this.id);
-    this.#came = Math.max(this.#came, came);
+    const before = this.carriedBytes;
     for (const { peer, bytes } of carried) this.#carried.set(peer, bytes);
+    if (came > this.#came) this.#race.moved(this.id, this.carriedBytes > before);
+    this.#came = Math.max(this.#came, came);
   }
 
   lacking({ peer }: Lacking): void {

@@ -6,6 +6,8 @@
  *        └───► d (a leaf)           a leaf is no holder
  */
 
+import { MAX_CHUNK_BYTES } from '@filer/protocol';
+
 /** How often `tick` is called, in ms. */
 export const LOOK_EVERY_MS = 1_000;
 /** A recipient that was not heard of for so long has stopped, in ms: the others are to wait 5 s at most, its notice included. */
@@ -18,6 +20,8 @@ const RATE_MS = 5_000;
 const SLOW_PART = 1 / 3;
 /** A recipient that awaits so much that its holder has, in bytes, is held up by the way between them. */
 const HELD_UP_BYTES = 4 * 1024 * 1024;
+/** A whole block takes so long at most, in ms, however slow all are: for less, content comes as well from the sender. */
+const MAX_BLOCK_MS = 60_000;
 
 /** Up to so many the sender may serve at once what they cannot pass on: for more its uplink is hardly ever enough. */
 const FEW = 16;
@@ -50,14 +54,21 @@ interface Stand {
   bytes: number;
   /** What it awaits of its holder, and the holder has. */
   awaitedBytes: number;
+  /** Since when it awaits something that the holder has, and since when nothing else holds it up. */
+  awaitsSince: number | undefined;
+  allThereSince: number | undefined;
+  isAllThere: boolean;
   /** Whether it says each second that it is there. */
   isExpected: boolean;
-  /** When it got on last, was heard of last, and got its holder. */
+  /** When it got on last, got a whole block, was heard of last, and got its holder. */
   movedAt: number;
+  blockAt: number;
   heardAt: number;
   since: number;
   /** What it had at some times since then, oldest first. */
   samples: { readonly at: number; readonly bytes: number }[];
+  /** The most that it has got in a second. */
+  bestRate: number;
   /** Holders that it had trouble with, and recipients that had trouble with it. */
   readonly troubles: Set<string>;
   readonly accusers: Set<string>;
@@ -103,11 +114,16 @@ export class RelayPlan {
       isDone: false,
       bytes: 0,
       awaitedBytes: 0,
+      awaitsSince: undefined,
+      allThereSince: undefined,
+      isAllThere: false,
       isExpected: false,
       movedAt: now,
+      blockAt: now,
       heardAt: now,
       since: now,
       samples: [],
+      bestRate: 0,
       troubles,
       accusers,
     };
@@ -180,10 +196,16 @@ export class RelayPlan {
     stand.heardAt = now;
   }
 
-  /** What a recipient awaits of its holder, as far as the holder has it. */
-  awaits(id: string, bytes: number): void {
+  /**
+   * What a recipient awaits of its holder, as far as the holder has it.
+   *
+   * @param isAll whether that is all that it awaits of others
+   */
+  awaits(id: string, bytes: number, isAll = false): void {
     const stand = this.#stands.get(id);
-    if (stand !== undefined) stand.awaitedBytes = bytes;
+    if (stand === undefined) return;
+    stand.awaitedBytes = bytes;
+    stand.isAllThere = isAll;
   }
 
   /** A recipient said something. */
@@ -199,13 +221,15 @@ export class RelayPlan {
     stand.heardAt = now;
     if (bytes <= stand.bytes) return;
     stand.bytes = bytes;
-    stand.movedAt = now;
+    stand.movedAt = stand.blockAt = now;
   }
 
   /** Something of a recipient came that it cannot count yet: the link works. */
-  moved(id: string, now: number): void {
+  moved(id: string, now: number, isBlock = false): void {
     const stand = this.#stands.get(id);
-    if (stand !== undefined) stand.movedAt = stand.heardAt = now;
+    if (stand === undefined) return;
+    stand.movedAt = stand.heardAt = now;
+    if (isBlock) stand.blockAt = now;
   }
 
   /** A recipient says that its holder does not serve it. */
@@ -236,8 +260,10 @@ export class RelayPlan {
     if (asleepMs < LOOK_EVERY_MS) return;
     for (const stand of this.#stands.values()) {
       stand.movedAt += asleepMs;
+      stand.blockAt += asleepMs;
       stand.heardAt += asleepMs;
       stand.since += asleepMs;
+      stand.awaitsSince = stand.allThereSince = undefined;
       stand.samples = [];
     }
   }
@@ -246,7 +272,10 @@ export class RelayPlan {
     const { samples, bytes } = stand;
     samples.push({ at: now, bytes });
     while (samples[1] !== undefined && now - samples[1].at >= RATE_MS) samples.shift();
-    this.#bestRate = Math.max(this.#bestRate, rateOf(stand, now) ?? 0);
+    stand.bestRate = Math.max(stand.bestRate, rateOf(stand, now) ?? 0);
+    this.#bestRate = Math.max(this.#bestRate, stand.bestRate);
+    stand.awaitsSince = stand.awaitedBytes > 0 ? (stand.awaitsSince ?? now) : undefined;
+    stand.allThereSince = stand.isAllThere ? (stand.allThereSince ?? now) : undefined;
   }
 
   /** The link of a recipient with its holder. */
@@ -254,14 +283,30 @@ export class RelayPlan {
     const holder = this.#standOf(stand.holder);
     if (holder === undefined || stand.awaitedBytes === 0) return [];
     if (now - Math.max(stand.movedAt, stand.since) >= SILENT_MS) return this.#trouble(stand, holder, now);
-    const rate = rateOf(stand, now);
-    const isSlow = !stand.isLeaf && rate !== undefined && rate < this.#bestRate * SLOW_PART;
-    if (!isSlow || stand.awaitedBytes < HELD_UP_BYTES) return [];
+    if (!this.#isStuck(stand, now) && !this.#isSlow(stand, now)) return [];
+    if (stand.isLeaf) return this.#trouble(stand, holder, now, true);
     this.#slowHolders.add(holder.member.id);
     const { size } = this.#slowHolders;
     const few = this.#stands.size <= FEW;
     if (few && size > 2 && size > this.#stands.size / 4) return this.#stop(now);
     return this.#trouble(stand, holder, now, true);
+  }
+
+  /** Whether no whole block came of its holder, in more than the time that one takes. */
+  #isStuck(stand: Stand, now: number): boolean {
+    const { awaitsSince = now, blockAt, since, isLeaf, bestRate } = stand;
+    // One that is slow itself is compared with itself.
+    const least = (isLeaf ? bestRate : this.#bestRate) * SLOW_PART;
+    const blockMs = Math.min((MAX_CHUNK_BYTES * 1_000) / least, MAX_BLOCK_MS);
+    return now - Math.max(awaitsSince, blockAt, since) >= SILENT_MS + blockMs;
+  }
+
+  /** Whether its holder gives much less than others get, and is what holds it up. */
+  #isSlow(stand: Stand, now: number): boolean {
+    const rate = rateOf(stand, now);
+    if (stand.isLeaf || rate === undefined || rate >= this.#bestRate * SLOW_PART) return false;
+    const { awaitedBytes, allThereSince = now, since } = stand;
+    return awaitedBytes >= HELD_UP_BYTES || now - Math.max(allThereSince, since) >= RATE_MS;
   }
 
   /**

@@ -83,8 +83,8 @@ export class RelayRace implements Race, Disposable {
     this.#plan.heard(id, performance.now());
   }
 
-  moved(id: string): void {
-    this.#plan.moved(id, performance.now());
+  moved(id: string, isBlock = false): void {
+    this.#plan.moved(id, performance.now(), isBlock);
   }
 
   progressed(id: string, bytes: number): void {
@@ -119,7 +119,10 @@ export class RelayRace implements Race, Disposable {
   }
 
   #look(): void {
-    for (const lane of this.#lanes.values()) this.#plan.awaits(lane.id, lane.bytesThere());
+    for (const lane of this.#lanes.values()) {
+      const { bytes, isAll } = lane.there();
+      this.#plan.awaits(lane.id, bytes, isAll);
+    }
     this.#apply(this.#plan.tick(performance.now()));
   }
 

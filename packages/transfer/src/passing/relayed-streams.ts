@@ -2,6 +2,7 @@ import {
   type FilerError,
   holderMessage,
   MAX_AHEAD_BYTES,
+  MAX_AWAITED_BLOCKS,
   MAX_HOLDERS,
   passOnMessage,
   relayedFileMessage,
@@ -42,6 +43,8 @@ export class RelayedStreams {
   #last: Promise<void> | undefined;
   #waiting = 0;
   #waitingBytes = 0;
+  /** Of these the blocks of others, and their bytes: one that is here waits for those before it. */
+  readonly #blocks = { count: 0, bytes: 0 };
   #grants = 0;
   #isOver = false;
 
@@ -78,8 +81,21 @@ export class RelayedStreams {
    * @throws FilerError `unexpected-message`
    */
   await(digest: string, bytes: number, from: string, then: (content: Buffer) => Promise<void>): void {
+    const blocks = this.#blocks;
+    // An honest sender is a block ahead of what it was told at most.
+    if (blocks.count > MAX_AWAITED_BLOCKS || blocks.bytes + bytes > MAX_WAITING_BYTES)
+      throw outOfPlace('one more block of others');
     const content = this.awaited.expect(digest, bytes, from);
-    this.#enqueue(MESSAGE_BYTES, async () => then(await content));
+    blocks.count++;
+    blocks.bytes += bytes;
+    this.#enqueue(MESSAGE_BYTES, async () => {
+      try {
+        await then(await content);
+      } finally {
+        blocks.count--;
+        blocks.bytes -= bytes;
+      }
+    });
   }
 
   /** Deals with a message when all before it were dealt with. Resolves when the next one may be read. */
