@@ -1,4 +1,4 @@
-import { mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { STAGE_PREFIX } from '@filer/transfer';
@@ -126,18 +126,32 @@ test('what others have put into a released folder stays there, through a release
   });
 });
 
-test('what has changed there since it was delivered is not replaced, but with --on-conflict overwrite', async () => {
+test('what has changed there since it was delivered is not replaced, with --on-conflict overwrite neither', async () => {
   await anna.ask('release', await stage());
   await writeFile(at(name(), 'a'), 'bob has edited it');
   await put({ a: 'two' });
-  const second = await stage();
+  for (const more of [[], ['--on-conflict', 'overwrite']]) {
+    const refused = await anna.run('release', await stage(...more), '--json');
+    expect(refused.code).toBe(6);
+    expect(refused.stdout).toMatch(/"code":"refused".*\\"build\d+\/a\\"/);
+    expect(await there()).toMatchObject({ a: 'bob has edited it', 'sub/b': 'old' });
+  }
 
-  const refused = await anna.run('release', second, '--json');
+  await rm(at(name(), 'a'));
+  await anna.ask('release', await stage());
+  expect(await there()).toMatchObject({ a: 'two' });
+});
 
-  expect(refused.code).toBe(6);
-  expect(refused.stdout).toMatch(/"code":"refused".*\\"build\d+\/a\\"/);
-  expect(await there()).toMatchObject({ a: 'bob has edited it', 'sub/b': 'old' });
-
+test('with --on-conflict overwrite a file that was only touched there is replaced, and one of others never', async () => {
+  await mkdir(at(name()), { recursive: true });
+  await writeFile(at(name(), 'a'), 'one');
+  const job = await stage('--on-conflict', 'overwrite');
+  expect((await anna.run('release', job)).code).toBe(6);
+  await rm(at(name(), 'a'));
+  await anna.ask('release', job);
+  await utimes(at(name(), 'a'), 1, 1);
+  await put({ a: 'two' });
+  expect((await anna.run('release', await stage())).code).toBe(6);
   await anna.ask('release', await stage('--on-conflict', 'overwrite'));
   expect(await there()).toMatchObject({ a: 'two' });
 });

@@ -154,8 +154,8 @@ export class TransferIntake {
   /** Ends what runs; half files stay for the next try. */
   async close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
-    this.#stages.close();
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
+    await Promise.all([this.#stages.close(), this.staged.close()]);
     await Promise.allSettled(this.#running.keys());
     await this.#hook?.close();
   }

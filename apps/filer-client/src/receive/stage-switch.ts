@@ -6,6 +6,7 @@ import {
   MAX_RELEASES_KEPT,
   Semaphore,
   signStageWord,
+  systemCode,
   type RemovedBatch,
   type StageAnswer,
   type StageAsked,
@@ -15,16 +16,18 @@ import {
 } from '@filer/protocol';
 import {
   ExistingDigests,
+  type Folder,
   FolderPath,
-  Folder,
-  identityAt,
+  hasSwapped,
+  inodeAt,
   signRemoved,
   StagedTree,
   swap,
+  type Pair,
   type StagedRemoval,
 } from '@filer/transfer';
-import type { KeptStage, Switch } from '../store/stage-store.ts';
-import { stageTold, type Stages, type StagesOptions } from './stages.ts';
+import type { Journal, KeptStage, Switch } from '../store/stage-store.ts';
+import { descend, openBelow, stageTold, type Stages, type StagesOptions } from './stages.ts';
 
 /** A release or a rollback comes to each of these, in this order; a test may stop it there. */
 export type SwitchStep = 'begun' | 'prepared' | 'noted' | 'switched one' | 'switched' | 'kept' | 'done';
@@ -44,25 +47,43 @@ export class StageSwitch {
   readonly #options: StageSwitchOptions;
   /** By sender: one after the other. */
   readonly #turns = new Map<string, Semaphore>();
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #stop = new AbortController();
 
   constructor(options: StageSwitchOptions) {
     this.#options = options;
   }
 
   /** @param peerId who asks @throws FilerError why it is not done */
-  async act(peerId: string, { job, act, keep = 1, from }: StageAsked): Promise<StageAnswer> {
+  async act(peerId: string, asked: StageAsked): Promise<StageAnswer> {
     const turns = this.#turns.get(peerId) ?? new Semaphore(1);
     this.#turns.set(peerId, turns);
-    return await turns.take(async () => {
-      const { stages } = this.#options.member;
-      const stage = this.#stageOf(peerId, job);
-      if (act === 'release') await this.#release(stage, keep);
-      if (act === 'rollback') await this.#rollBack(stage);
-      const { word, hook } = stages.byId(stage.id) ?? stage;
-      if (word === undefined)
-        throw new FilerError('refused', `job ${job} is not all there yet: send it again`);
-      return { word, hook: hook ?? null, removed: from === undefined ? null : this.#removedOf(stage, from) };
-    });
+    const work = turns.take(() => this.#act(peerId, asked));
+    this.#running.add(work);
+    try {
+      return await work;
+    } catch (error) {
+      throw diskError(error);
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** What has not begun to switch does not; resolves when the rest has come to its end. */
+  async close(): Promise<void> {
+    this.#stop.abort(new FilerError('terminated', 'the receiver is stopping: ask again'));
+    await Promise.allSettled(this.#running);
+  }
+
+  async #act(peerId: string, { job, act, keep = 1, from }: StageAsked): Promise<StageAnswer> {
+    this.#stop.signal.throwIfAborted();
+    const { stages } = this.#options.member;
+    const stage = this.#stageOf(peerId, job);
+    if (act === 'release') await this.#release(stage, keep);
+    if (act === 'rollback') await this.#rollBack(stage);
+    const { word, hook } = stages.byId(stage.id) ?? stage;
+    if (word === undefined) throw new FilerError('refused', `job ${job} is not all there yet: send it again`);
+    return { word, hook: hook ?? null, removed: from === undefined ? null : this.#removedOf(stage, from) };
   }
 
   /** Brings what this process's predecessor began to its end. Never rejects for what the disk does. */
@@ -72,15 +93,21 @@ export class StageSwitch {
       if (stage.state !== 'releasing' && stage.state !== 'rolling-back') continue;
       const facts = { from: stage.senderName, job: stage.job };
       try {
+        const { journal } = stage;
+        if (journal === undefined)
+          throw new FilerError('store-damaged', `what job ${stage.job} was to come to is not known`);
         using places = this.#open(stage);
-        await this.#switch(stage, places, stage.journal);
-        await this.#finish(stage, places, stage.state === 'releasing' ? 'released' : 'rolled-back', 1);
+        await this.#switch(stage, places, journal.switches);
+        // Not switched back, whatever has changed: it may have its new names for long.
+        await this.#bringLate(stage, places);
+        const state = stage.state === 'releasing' ? 'released' : 'rolled-back';
+        await this.#finish(stage, state, journal.keep);
         log.info('a release that was cut off was completed', facts);
       } catch (error) {
-        if (!(error instanceof FilerError)) throw error;
         log.error('a release that was cut off could not be completed: it is tried again at the next start', {
           ...facts,
-          error,
+          stage: stage.hidden,
+          error: diskError(error),
         });
       }
     }
@@ -114,20 +141,16 @@ export class StageSwitch {
       );
     member.room.require(0);
     using places = this.#open(stage);
-    const { tree, base, hidden } = places;
+    const { tree } = places;
     await this.#step('begun');
     await tree.tidy(stage.tops, stage.entries);
     await tree.bringIn(stage.tops);
     await this.#step('prepared');
     member.stages.clear(stage.id, 'gone');
     member.stages.put(stage.id, 'gone', tree.removed.map(goneItem));
-    const journal = stage.tops.map((top): Switch => ({ top, wanted: places.identity(hidden, top) ?? null }));
-    const before = stage.tops.map((top): Switch => ({ top, wanted: places.identity(base, top) ?? null }));
     const removed = tree.removed.filter(({ kind }) => kind !== 'dir').length;
-    member.stages.beginSwitch(stage.id, 'releasing', journal, removed);
-    await this.#step('noted');
-    await this.#switchOrUndo(stage, places, journal, before);
-    await this.#finish({ ...stage, removed }, places, 'released', keep);
+    await this.#switchOrUndo(stage, places, 'releasing', keep, removed);
+    await this.#finish({ ...stage, removed }, 'released', keep);
     await this.#step('done');
   }
 
@@ -163,54 +186,67 @@ export class StageSwitch {
         `job ${later.job} was released at ${member.name} after it: roll that back first`,
       );
     using places = this.#open(stage);
-    const { tree, base, hidden } = places;
+    const { tree } = places;
     await this.#step('begun');
     await tree.bringBack(stage.tops);
     await this.#step('prepared');
-    const journal = stage.tops.map((top): Switch => ({ top, wanted: places.identity(hidden, top) ?? null }));
-    const before = stage.tops.map((top): Switch => ({ top, wanted: places.identity(base, top) ?? null }));
-    member.stages.beginSwitch(stage.id, 'rolling-back', journal, 0);
-    await this.#step('noted');
-    await this.#switchOrUndo(stage, places, journal, before);
-    await this.#finish({ ...stage, removed: 0 }, places, 'rolled-back', 1);
+    await this.#switchOrUndo(stage, places, 'rolling-back', 1, 0);
+    await this.#finish({ ...stage, removed: 0 }, 'rolled-back', 1);
     await this.#step('done');
   }
 
-  /** All of it, or nothing: what cannot be switched leaves all as it was. */
+  /** All of it, or nothing: what cannot be switched, or has changed at that moment, leaves all as it was. */
   async #switchOrUndo(
     stage: KeptStage,
     places: Places,
-    journal: readonly Switch[],
-    before: readonly Switch[],
+    state: 'releasing' | 'rolling-back',
+    keep: number,
+    removed: number,
   ): Promise<void> {
+    const { stages } = this.#options.member;
+    this.#stop.signal.throwIfAborted();
+    const switches = stage.tops.map((top) => places.switchOf(top));
+    const journal: Journal = { keep, switches };
+    stages.beginSwitch(stage.id, state, journal, removed);
+    const begun = { ...stage, state };
+    await this.#step('noted');
     try {
-      await this.#switch(stage, places, journal);
+      await this.#switch(begun, places, switches);
+      await this.#bringLate(begun, places);
     } catch (error) {
-      await this.#switch(stage, places, before);
-      this.#options.member.stages.undo(stage.id, stage.state);
+      const back = switches.map(({ top, wanted, before }) => ({ top, wanted: before, before: wanted }));
+      await this.#switch(begun, places, back);
+      stages.undo(stage.id, stage.state);
+      // What came to the version that goes again stays there, too, where the other one has no such name.
+      await this.#bringLate(
+        { ...stage, state: state === 'releasing' ? 'rolling-back' : 'releasing' },
+        places,
+      ).catch((late: unknown) => {
+        if (!(late instanceof FilerError) && systemCode(late) === undefined) throw late;
+      });
       throw error;
     }
   }
 
-  async #switch(stage: KeptStage, places: Places, journal: readonly Switch[]): Promise<void> {
-    for (const { top, wanted } of journal) {
-      await places.swap(top, wanted ?? undefined);
+  async #switch(stage: KeptStage, places: Places, switches: readonly Switch[]): Promise<void> {
+    // Where it is not clear what one of them has, none is touched.
+    for (const each of switches) places.requireClear(each);
+    for (const each of switches) {
+      await places.swap(each);
       await this.#step('switched one');
     }
     if (this.#options.settings.sync) await places.sync(stage.tops);
     await this.#step('switched');
   }
 
-  async #finish(
-    stage: KeptStage,
-    { tree }: Places,
-    state: Exclude<StageState, 'staged'>,
-    keep: number,
-  ): Promise<void> {
+  async #bringLate({ state, tops }: KeptStage, { tree }: Places): Promise<void> {
+    if (state === 'releasing') await tree.bringLate(tops);
+    else await tree.bringLateBack(tops);
+  }
+
+  async #finish(stage: KeptStage, state: Exclude<StageState, 'staged'>, keep: number): Promise<void> {
     const { member, inbox, settings, stages, onHook, log } = this.#options;
     const isRelease = state === 'released';
-    if (isRelease) await tree.bringLate(stage.tops);
-    else await tree.bringLateBack(stage.tops);
     const now = member.clock.stamp();
     const word = this.#word(stage, state, now);
     const hook = settings.onReceived === undefined ? undefined : RUNNING;
@@ -283,7 +319,7 @@ export class StageSwitch {
 
   #open(stage: KeptStage): Places {
     const { member, inbox } = this.#options;
-    return new Places(member, join(inbox, stage.folder), stage);
+    return new Places(member, inbox, stage);
   }
 
   async #step(step: SwitchStep): Promise<void> {
@@ -297,8 +333,9 @@ class Places implements Disposable {
   readonly hidden: Folder;
   readonly tree: StagedTree;
 
-  constructor(member: StagesOptions['member'], folder: string, stage: KeptStage) {
-    this.base = Folder.openOwn(folder);
+  constructor(member: StagesOptions['member'], inbox: string, stage: KeptStage) {
+    const folder = join(inbox, stage.folder);
+    this.base = openBelow(inbox, stage.folder);
     try {
       this.hidden = this.base.open(stage.hidden);
     } catch (error) {
@@ -318,16 +355,43 @@ class Places implements Disposable {
     });
   }
 
-  /** What a top is now; undefined for nothing. */
-  identity(root: Folder, top: string): string | undefined {
-    return this.#at(root, top, (folder, name) => identityAt(folder.at(name)));
+  /** Of a top: what it has now, and what is to come. */
+  switchOf(top: string): Switch {
+    const [wanted, before] = [this.hidden, this.base].map((root) =>
+      this.#at(root, top, (folder, name) => inodeAt(folder.at(name))),
+    );
+    return { top, wanted: wanted ?? null, before: before ?? null };
   }
 
-  async swap(top: string, wanted: string | undefined): Promise<void> {
+  /** @throws FilerError `refused` */
+  requireClear({ top, wanted, before }: Switch): void {
+    using pair = this.#pair(top);
+    hasSwapped(pair, { wanted: wanted ?? undefined, before: before ?? undefined });
+  }
+
+  async swap({ top, wanted, before }: Switch): Promise<void> {
+    using pair = this.#pair(top);
+    await swap(pair, { wanted: wanted ?? undefined, before: before ?? undefined });
+  }
+
+  #pair(top: string): Pair & Disposable {
     const parents = parentsOf(top);
-    using folder = descend(this.base, parents);
-    using hidden = descend(this.hidden, parents);
-    await swap({ folder, hidden, name: nameOf(top), stage: this.hidden }, wanted);
+    const folder = descend(this.base, parents);
+    try {
+      const hidden = descend(this.hidden, parents);
+      return {
+        folder,
+        hidden,
+        name: nameOf(top),
+        [Symbol.dispose]: () => {
+          hidden[Symbol.dispose]();
+          folder[Symbol.dispose]();
+        },
+      };
+    } catch (error) {
+      folder[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The names are on the disk. */
@@ -353,16 +417,6 @@ class Places implements Disposable {
   }
 }
 
-/** A folder below another one, made if missing. */
-function descend(root: Folder, components: readonly string[]): Folder {
-  let folder = root.again();
-  for (const component of components) {
-    using above = folder;
-    folder = above.open(component);
-  }
-  return folder;
-}
-
 function parentsOf(top: string): string[] {
   return top.split('/').slice(0, -1);
 }
@@ -374,6 +428,21 @@ function nameOf(top: string): string {
 /** Whether two tops are one, or one is in the other. */
 function areOne(a: string, b: string): boolean {
   return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
+}
+
+/** What the disk did, in a sentence. */
+function diskError(error: unknown): unknown {
+  const code = systemCode(error);
+  if (code === undefined || error instanceof FilerError) return error;
+  const path =
+    error instanceof Error && 'path' in error
+      ? String(error.path).replace(/^\/proc\/self\/fd\/\d+\//, '')
+      : 'the inbox';
+  return new FilerError(
+    'home-not-writable',
+    `${JSON.stringify(path)} cannot be read or changed (${code}), so that nothing is switched: look at its permissions and its disk`,
+    { cause: error },
+  );
 }
 
 function goneItem({ path, kind, size, content }: StagedRemoval) {

@@ -14,7 +14,10 @@ import {
 import type { Logger } from '@filer/program';
 import {
   contentOfFolder,
+  canExchange,
+  cannotExchange,
   Folder,
+  FolderPath,
   linkAt,
   LINK,
   removeTree,
@@ -69,6 +72,10 @@ export interface StagesOptions {
 export class Stages {
   readonly #options: StagesOptions;
   #timer: NodeJS.Timeout | undefined;
+  /** Of the inbox's disk: looked at once. */
+  #canExchange: Promise<boolean> | undefined;
+  #cleaning: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: StagesOptions) {
     this.#options = options;
@@ -76,22 +83,29 @@ export class Stages {
 
   /** From now on what is not released is dropped in time. */
   start(): void {
-    this.#timer ??= setInterval(() => void this.clean(), CLEAN_EVERY_MS).unref();
-    void this.clean();
+    const clean = (): void => void (this.#cleaning = this.#cleaning.then(() => this.clean()));
+    this.#timer ??= setInterval(clean, CLEAN_EVERY_MS).unref();
+    clean();
   }
 
-  close(): void {
+  /** Resolves when what is being removed is. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isClosed = true;
+    await this.#cleaning;
   }
 
   /**
    * Where a job is staged.
    *
-   * @param folder where it is to go, relative to the inbox @throws FilerError why it is not staged
+   * @param folder where it is to go, relative to the inbox
+   * @throws FilerError why it is not staged
    */
-  begin(offer: Offer, from: Membership, folder: string): Stage {
-    const { member, settings } = this.#options;
+  async begin(offer: Offer, from: Membership, folder: string): Promise<Stage> {
+    const { member, settings, inbox } = this.#options;
     this.requireAllowed(offer.mirror === true);
+    this.#canExchange ??= this.#probe();
+    if (!(await this.#canExchange)) throw cannotExchange(inbox);
     const known = member.stages.find(from.id, offer.job);
     if (known !== undefined && !['receiving', 'staged', 'dropped'].includes(known.state))
       throw new FilerError(
@@ -140,6 +154,17 @@ export class Stages {
     };
   }
 
+  async #probe(): Promise<boolean> {
+    try {
+      using inbox = Folder.openOwn(this.#options.inbox);
+      return await canExchange(inbox);
+    } catch (error) {
+      this.#canExchange = undefined;
+      if (systemCode(error) === undefined || error instanceof FilerError) throw error;
+      return false;
+    }
+  }
+
   /** @throws FilerError `refused` */
   requireAllowed(mirrors: boolean): void {
     const { member, settings } = this.#options;
@@ -173,6 +198,7 @@ export class Stages {
     try {
       const now = member.clock.now();
       for (const stage of member.stages.list()) {
+        if (this.#isClosed) return;
         const ageMs = now - stage.changedAt;
         if (WAITING.includes(stage.state) && ageMs > settings.stagedKeepMs) {
           log.info('a staged job that was not released is dropped', {
@@ -192,21 +218,23 @@ export class Stages {
   }
 
   async #removeFolder({ folder, hidden }: KeptStage, inbox: string, log: Logger): Promise<void> {
-    const path = join(inbox, folder, hidden);
     try {
-      await removeTree(path);
+      using root = Folder.openOwn(inbox);
+      using path = new FolderPath(root);
+      const holder = path.at(componentsOf(folder));
+      if (holder !== undefined && statsAt(holder, hidden) !== undefined) await removeTree(holder.at(hidden));
     } catch (error) {
       const code = systemCode(error);
-      if (code === undefined) throw error;
+      if (code === undefined && !(error instanceof FilerError)) throw error;
       if (code !== 'ENOENT' && code !== 'ENOTDIR')
-        log.warn('what a stage held cannot be removed', { path, error });
+        log.warn('what a stage held cannot be removed', { path: join(inbox, folder, hidden), error });
     }
   }
 
   async #seal(stage: KeptStage, stands: (path: string) => Standing, most: number): Promise<StageWord> {
     const { member, inbox } = this.#options;
     const sealing = new Sealing(member.stages, stage, stands);
-    using root = Folder.openOwn(join(inbox, stage.folder, stage.hidden));
+    using root = openBelow(inbox, join(stage.folder, stage.hidden));
     const { tops, files, bytes, entries } = await sealing.run(root);
     if (entries > most) throw tooMany(member.name);
     const now = member.clock.stamp();
@@ -302,6 +330,26 @@ class Sealing {
     this.#store.put(this.#stage.id, 'set', this.#items);
     this.#items = [];
   }
+}
+
+/** A folder of the inbox, made if missing, none on the way a link. @throws FilerError `refused` for a link, `home-not-writable` */
+export function openBelow(inbox: string, path: string): Folder {
+  using root = Folder.openOwn(inbox);
+  return descend(root, componentsOf(path));
+}
+
+/** A folder below another one, made if missing. */
+export function descend(root: Folder, components: readonly string[]): Folder {
+  let folder = root.again();
+  for (const component of components) {
+    using above = folder;
+    folder = above.open(component);
+  }
+  return folder;
+}
+
+function componentsOf(path: string): string[] {
+  return path === '' ? [] : path.split('/');
 }
 
 /** A stage as those who watch are told about it. */

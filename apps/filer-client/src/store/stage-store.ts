@@ -22,8 +22,17 @@ export type KeptStageState = (typeof STATES)[number];
 /** One name that changes places with what is in the stage. */
 export interface Switch {
   readonly top: string;
-  /** The identity that the name is to have; null for nothing. */
+  /** The inode that the name is to have; null for nothing. */
   readonly wanted: string | null;
+  /** The one that it has before. */
+  readonly before: string | null;
+}
+
+/** What a release or a rollback is to come to. */
+export interface Journal {
+  /** For how many releases back what was there before is kept. */
+  readonly keep: number;
+  readonly switches: readonly Switch[];
 }
 
 export interface KeptStage {
@@ -46,7 +55,8 @@ export interface KeptStage {
   readonly tops: readonly string[];
   /** The order of the releases; 0 before the first. */
   readonly releasedSeq: number;
-  readonly journal: readonly Switch[];
+  /** Undefined where none is to be brought to its end, or it cannot be read. */
+  readonly journal: Journal | undefined;
   readonly word: StageWord | undefined;
   readonly hook: StageHook | undefined;
 }
@@ -174,12 +184,7 @@ export class StageStore {
   }
 
   /** A switch begins: from here on it is brought to its end, by this process or the next one. */
-  beginSwitch(
-    id: number,
-    state: 'releasing' | 'rolling-back',
-    journal: readonly Switch[],
-    removed: number,
-  ): void {
+  beginSwitch(id: number, state: 'releasing' | 'rolling-back', journal: Journal, removed: number): void {
     this.#database
       .prepare('UPDATE stages SET state = ?, journal = ?, removed = ? WHERE id = ?')
       .run(state, JSON.stringify(journal), removed, id);
@@ -354,7 +359,7 @@ function readStage(row: Record<string, unknown>): KeptStage {
     removed: integerIn(row, 'removed'),
     tops: listOf(jsonOf(textIn(row, 'tops'))).map(String),
     releasedSeq: integerIn(row, 'released_seq'),
-    journal: row['journal'] === null ? [] : listOf(jsonOf(textIn(row, 'journal'))).map(switchOf),
+    journal: row['journal'] === null ? undefined : journalOf(jsonOf(textIn(row, 'journal'))),
     word: row['word'] === null ? undefined : wordOf(textIn(row, 'word')),
     hook: isHook(hook) ? hook : undefined,
   };
@@ -388,10 +393,18 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+function journalOf(value: unknown): Journal | undefined {
+  if (typeof value !== 'object' || value === null || !('keep' in value) || !('switches' in value))
+    return undefined;
+  const { keep, switches } = value;
+  return typeof keep === 'number' ? { keep, switches: listOf(switches).map(switchOf) } : undefined;
+}
+
 function switchOf(value: unknown): Switch {
   const found = typeof value === 'object' && value !== null ? value : {};
   return {
     top: 'top' in found ? String(found.top) : '',
     wanted: 'wanted' in found && typeof found.wanted === 'string' ? found.wanted : null,
+    before: 'before' in found && typeof found.before === 'string' ? found.before : null,
   };
 }

@@ -55,7 +55,7 @@ async function takeOffer(
 ): Promise<Accepted> {
   const { inbox, folder: where, senderId, policy = {}, sync = true, space = new FreeSpace(inbox) } = options;
   judgeOffer(offer, policy);
-  const stage = stageOf(offer, options);
+  const stage = await stageOf(offer, options);
   const base = typeof where === 'string' ? where : where(offer);
   const folder = stage === undefined ? base : join(base, stage.hidden);
   const left = await space.left(offer.bytes);
@@ -115,11 +115,11 @@ async function takeOffer(
 }
 
 /** @throws FilerError why nothing is staged */
-function stageOf(offer: Offer, { stage }: ReceiveOptions): Stage | undefined {
+async function stageOf(offer: Offer, { stage }: ReceiveOptions): Promise<Stage | undefined> {
   if (offer.stage !== true) return undefined;
   if (stage === undefined)
     throw new FilerError('unsupported', 'nothing is staged here: send without --stage');
   // Its room is looked at before it begins.
   if (!offer.complete) throw new FilerError('totals-needed', 'how much is to be staged is to be told first');
-  return stage(offer);
+  return await stage(offer);
 }

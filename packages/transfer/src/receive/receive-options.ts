@@ -54,7 +54,7 @@ export interface ReceiveOptions extends ReceiverOptions {
    *
    * @default nothing is staged here
    */
-  readonly stage?: ((offer: Offer) => Stage) | undefined;
+  readonly stage?: ((offer: Offer) => Promise<Stage>) | undefined;
   /**
    * Told about what was removed for the sender, by paths relative to the inbox. Awaited before it is signed for.
    */

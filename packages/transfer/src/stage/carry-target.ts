@@ -1,8 +1,17 @@
-import { linkSync, lutimesSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  linkSync,
+  lutimesSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  type BigIntStats,
+} from 'node:fs';
 import { utimes } from 'node:fs/promises';
-import { systemCode } from '@filer/protocol';
+import { FilerError, systemCode } from '@filer/protocol';
 import { copyUpTo } from '../disk/copy-file.ts';
 import type { Folder } from '../disk/folder.ts';
+import { STAGE_PREFIX } from '../disk/safe-path.ts';
 import { utimesTime } from '../disk/times.ts';
 import { statsAt } from '../receive/existing-digests.ts';
 import { identityAt } from './exchange.ts';
@@ -16,6 +25,9 @@ const NO_LINKS: ReadonlySet<string> = new Set([
   'EMLINK',
   'EXDEV',
 ]);
+
+/** Until it has its name. */
+const CARRIED = `${STAGE_PREFIX}carried`;
 
 type Facts = ReturnType<Folder['facts']>;
 
@@ -62,27 +74,49 @@ export class CarryTarget implements Disposable {
     return statsAt(this.folder, name) !== undefined;
   }
 
+  /** Whether a name is one for the same file here and there. */
+  isSame(source: Folder, name: string): boolean {
+    return identityAt(this.folder.at(name)) === identityAt(source.at(name));
+  }
+
   /**
-   * Gives a file or link a second name here, in the place of what has it; where there are no links, a copy.
+   * Gives a file or link a second name here, in the place of a file or link that has it; where there are no links, a copy. What is
+   * gone meanwhile is not taken.
    *
-   * @throws a system error
+   * @throws a system error, FilerError `refused` where a folder has the name
    */
   async take(source: Folder, name: string): Promise<void> {
-    const [from, to] = [source.at(name), this.folder.at(name)];
-    if (identityAt(to) === identityAt(from)) return;
-    rmSync(to, { recursive: true, force: true });
     const there = statsAt(source, name);
+    if (there === undefined || this.isSame(source, name)) return;
+    const had = statsAt(this.folder, name);
+    if (had?.isDirectory() === true)
+      throw new FilerError(
+        'refused',
+        `${JSON.stringify(name)} was put where the other version has a folder: move it away first`,
+      );
+    const [from, to] = [source.at(name), this.folder.at(had === undefined ? name : CARRIED)];
+    if (had !== undefined) rmSync(to, { recursive: true, force: true });
+    try {
+      await this.#copy(from, to, there);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT' || identityAt(from) !== undefined) throw error;
+      return;
+    }
+    if (had !== undefined) renameSync(to, this.folder.at(name));
+  }
+
+  async #copy(from: string, to: string, there: BigIntStats): Promise<void> {
     try {
       linkSync(from, to);
     } catch (error) {
-      if (!NO_LINKS.has(systemCode(error) ?? '') || there === undefined) throw error;
+      if (!NO_LINKS.has(systemCode(error) ?? '')) throw error;
       if (there.isSymbolicLink()) {
         symlinkSync(readlinkSync(from), to);
         lutimesSync(to, Date.now() / 1000, utimesTime(there.mtimeNs));
       } else if (there.isFile()) {
         await copyUpTo(from, to, Number(there.size));
         await utimes(to, Date.now() / 1000, utimesTime(there.mtimeNs));
-      }
+      } else throw error;
     }
   }
 

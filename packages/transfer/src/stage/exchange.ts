@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
-import { lstatSync, type BigIntStats } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, type BigIntStats } from 'node:fs';
 import { arch, platform } from 'node:os';
+import type { Folder } from '../disk/folder.ts';
+import { STAGE_PREFIX } from '../disk/safe-path.ts';
 
 /*
  * `renameat2` with RENAME_EXCHANGE gives two names to each other's files in one step, also where both are folders. Node cannot call
@@ -60,6 +62,18 @@ export async function exchange(a: string, b: string): Promise<boolean> {
   return false;
 }
 
+/** Whether two folders in a folder can be exchanged: tried. @throws a system error */
+export async function canExchange(folder: Folder): Promise<boolean> {
+  const probe = `${STAGE_PREFIX}probe-${process.pid}`;
+  const [a, b] = [folder.at(`${probe}-a`), folder.at(`${probe}-b`)];
+  try {
+    for (const path of [a, b]) mkdirSync(path, { recursive: true });
+    return await exchange(a, b);
+  } finally {
+    for (const path of [a, b]) rmSync(path, { recursive: true, force: true });
+  }
+}
+
 /** A path by a descriptor of this process, as other processes of this user know it. */
 function forOthers(path: string): string {
   return path.startsWith('/proc/self/') ? `/proc/${process.pid}/${path.slice('/proc/self/'.length)}` : path;
@@ -75,4 +89,10 @@ function run([program, ...args]: readonly [string, ...string[]]): Promise<void> 
 export function identityAt(path: string): string | undefined {
   const there: BigIntStats | undefined = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return there === undefined ? undefined : `${there.dev}:${there.ino}`;
+}
+
+/** What has a name, so that it is known again after a restart, when its disk may have another number; undefined for nothing. */
+export function inodeAt(path: string): string | undefined {
+  const there: BigIntStats | undefined = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return there === undefined ? undefined : `${there.ino}:${there.mode & 0o170000n}`;
 }

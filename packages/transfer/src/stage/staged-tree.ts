@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, type BigIntStats } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
@@ -44,7 +45,7 @@ export interface StagedTreeOptions {
   readonly files: ExistingDigests;
   /** Whether what the sender delivered, and nothing has changed since, goes when it is not of the job. */
   readonly mirror: boolean;
-  /** Whether what others made or changed gives way to what is of the job. */
+  /** Whether what the sender delivered gives way also where its time was changed since. */
   readonly overwrite: boolean;
 }
 
@@ -57,6 +58,8 @@ type Act = 'into' | 'late' | 'back' | 'late back';
 export class StagedTree {
   readonly #options: StagedTreeOptions;
   readonly #removed = new Map<string, StagedRemoval>();
+  /** What may go, by path and what was known of it when it was looked at, as hashes: there may be a million of them. */
+  readonly #looked = new Set<number>();
   #conflicts = 0;
   #firstConflict = '';
   #since = performance.now();
@@ -89,29 +92,46 @@ export class StagedTree {
   async bringIn(tops: readonly string[]): Promise<void> {
     const { base, stage } = this.#options;
     for (const top of tops) await this.#top(base, stage, top, 'into');
-    if (this.#conflicts === 0) return;
-    const more = this.#conflicts === 1 ? '' : ` and ${this.#conflicts - 1} more`;
-    throw new FilerError(
-      'refused',
-      `${JSON.stringify(this.#firstConflict)}${more} there is not what this sender delivered: stage it with --on-conflict overwrite to replace that`,
+    this.#requireNone(
+      'there is not what this sender delivered: move it away there, or send without --stage, which takes another name',
     );
   }
 
-  /** What came to the old version since is in the new one, too. */
+  /**
+   * What came to the old version since is in the new one, too.
+   *
+   * @throws FilerError `refused` where what went has changed since it was looked at: then the names are to be switched back
+   */
   async bringLate(tops: readonly string[]): Promise<void> {
     const { base, stage } = this.#options;
     for (const top of tops) await this.#top(stage, base, top, 'late');
+    this.#requireNone('was changed there at the moment of the release: release it again');
   }
 
-  /** Before a rollback: what others have put there is in the old version, too. */
+  /** Before a rollback: what others have put there is in the old version, too. @throws FilerError `refused` where it would take away what is not as it was released */
   async bringBack(tops: readonly string[]): Promise<void> {
     const { base, stage } = this.#options;
     for (const top of tops) await this.#top(base, stage, top, 'back');
+    this.#requireNone(
+      'there has changed since it was released, and a rollback would take that away: move it away there first',
+    );
   }
 
+  /** @throws FilerError `refused`, as `bringLate` */
   async bringLateBack(tops: readonly string[]): Promise<void> {
     const { base, stage } = this.#options;
     for (const top of tops) await this.#top(stage, base, top, 'late back');
+    this.#requireNone('was changed there at the moment of the rollback: roll it back again');
+  }
+
+  #requireNone(why: string): void {
+    const [path, more] = [this.#firstConflict, this.#conflicts - 1];
+    this.#conflicts = 0;
+    if (more >= 0)
+      throw new FilerError(
+        'refused',
+        `${JSON.stringify(path)}${more === 0 ? '' : ` and ${more} more`} ${why}`,
+      );
   }
 
   async #tidy(folder: Folder, path: string, above: string): Promise<number> {
@@ -197,20 +217,29 @@ export class StagedTree {
     const path = join(above, name);
     const item = this.#options.find(path);
     if (there.isDirectory()) return await this.#carryFolder(from, to, name, path, item, act);
-    if (act === 'into') {
-      if (item !== undefined) {
-        if (!(await this.#mayGo(from, name, there, path, item))) this.#conflict(path);
-        return false;
-      }
-      if (await this.#goes(from, name, there, path, to === undefined)) return false;
-    } else if (item !== undefined || (act === 'late' && this.#options.isGone(path))) return false;
+    const isLate = act === 'late' || act === 'late back';
+    const looked = hashOf(path, there, above === '');
+    if (item !== undefined || (act === 'late' && (to === undefined || this.#options.isGone(path)))) {
+      if (isLate && this.#looked.has(looked)) return false;
+      if (await this.#mayGo(from, name, there, path, item, act)) this.#looked.add(looked);
+      else this.#conflict(path);
+      return false;
+    }
+    if (act === 'into' && (await this.#goes(from, name, there, path, to === undefined))) {
+      this.#looked.add(looked);
+      return false;
+    }
     if (to === undefined) {
       this.#conflict(path);
       return false;
     }
-    const isLate = act === 'late' || act === 'late back';
-    if (isLate && to.has(name)) return false;
+    if (isLate && to.has(name)) {
+      if (!this.#looked.has(looked) && !to.isSame(from, name)) this.#conflict(path);
+      return false;
+    }
     await to.take(from, name);
+    const taken = statsAt(from, name);
+    if (taken !== undefined) this.#looked.add(hashOf(path, taken, above === ''));
     return true;
   }
 
@@ -224,13 +253,21 @@ export class StagedTree {
   ): Promise<boolean> {
     using inner = from.enter(name);
     if (inner === undefined) return false;
-    const isBlocked = item !== undefined && item.kind !== 'dir';
-    if (isBlocked && act !== 'into') return false;
-    using target = isBlocked ? undefined : to?.below(name, inner);
+    const isBlocked = to === undefined || (item !== undefined && item.kind !== 'dir');
+    using target = isBlocked ? undefined : to.below(name, inner);
     let carried = false;
     const names = readdirSync(inner.at('.'));
     for (const each of names) carried = (await this.#carry(inner, target, each, path, act)) || carried;
-    if (item !== undefined || carried || (act === 'late' && this.#options.isGone(path))) return carried;
+    if (isBlocked && (act === 'back' || act === 'late back')) {
+      this.#conflict(path); // the job has, and had, something else there
+      return false;
+    }
+    if (
+      (item !== undefined && !isBlocked) ||
+      carried ||
+      (act === 'late' && (isBlocked || this.#options.isGone(path)))
+    )
+      return carried;
     const delivered = this.#options.deliveries.find(path);
     if (act === 'into' && isFolder(delivered?.content) && (this.#options.mirror || target === undefined)) {
       if (target !== undefined) this.#removed.set(path, { path, kind: 'dir', size: 0, content: '' });
@@ -244,19 +281,32 @@ export class StagedTree {
     return target.folder.path !== ''; // made, as it is there
   }
 
-  /** Whether what has the name of something of the job may give way to it. */
+  /**
+   * Whether what is of the version that goes may go with it: before a release what this sender delivered, and before a rollback
+   * what was released.
+   *
+   * @param item undefined for what is not of the job
+   */
   async #mayGo(
     folder: Folder,
     name: string,
     there: BigIntStats,
     path: string,
-    item: StagedItem,
+    item: StagedItem | undefined,
+    act: Act,
   ): Promise<boolean> {
-    const { overwrite, files } = this.#options;
-    if (overwrite || (await this.#isUnchanged(folder, name, there, path))) return true;
+    const { overwrite, deliveries } = this.#options;
+    const isRelease = act === 'into' || act === 'late';
+    if (isRelease && (await this.#isUnchanged(folder, name, there, path, overwrite))) return true;
+    // What another sender has delivered since, the same file too, is not this one's any longer.
+    if (item === undefined || deliveries.find(path) === undefined) return false;
+    return await this.#isItem(folder, name, item);
+  }
+
+  async #isItem(folder: Folder, name: string, item: StagedItem): Promise<boolean> {
     if (item.kind === 'link') return linkAt(folder, name) === contentOfLink(item.content);
     if (item.kind === 'dir') return false;
-    return (await files.at(folder, name, item.size))?.digest === item.content;
+    return (await this.#options.files.at(folder, name, item.size))?.digest === item.content;
   }
 
   /** Whether it goes, because the sender has delivered it and has it no longer. */
@@ -277,10 +327,17 @@ export class StagedTree {
     return true;
   }
 
-  async #isUnchanged(folder: Folder, name: string, there: BigIntStats, path: string): Promise<boolean> {
+  async #isUnchanged(
+    folder: Folder,
+    name: string,
+    there: BigIntStats,
+    path: string,
+    whateverTime = false,
+  ): Promise<boolean> {
     const { deliveries, files } = this.#options;
-    const delivered = deliveries.find(path);
-    if (delivered === undefined || !(there.isFile() || there.isSymbolicLink())) return false;
+    const found = deliveries.find(path);
+    if (found === undefined || !(there.isFile() || there.isSymbolicLink())) return false;
+    const delivered = whateverTime ? { ...found, mtimeNs: undefined } : found;
     return (await identityOfUnchanged(folder, name, there, delivered, files)) !== undefined;
   }
 
@@ -293,6 +350,13 @@ export class StagedTree {
     await turn();
     this.#since = performance.now();
   }
+}
+
+/** @param isTop whose change time a new name touches */
+function hashOf(path: string, there: BigIntStats, isTop: boolean): number {
+  const { dev, ino, size, mtimeNs, ctimeNs } = there;
+  const facts = [dev, ino, size, mtimeNs, isTop ? '' : ctimeNs].join(':');
+  return createHash('sha256').update(`${facts} ${path}`).digest().readUIntBE(0, 6);
 }
 
 function join(above: string, name: string): string {

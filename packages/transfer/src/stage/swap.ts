@@ -1,8 +1,7 @@
-import { chmodSync, linkSync, lstatSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, renameSync } from 'node:fs';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Folder } from '../disk/folder.ts';
-import { STAGE_PREFIX } from '../disk/safe-path.ts';
-import { exchange, identityAt } from './exchange.ts';
+import { exchange, identityAt, inodeAt } from './exchange.ts';
 
 /** Two names, one of them in a stage, whose files change places. */
 export interface Pair {
@@ -10,71 +9,71 @@ export interface Pair {
   readonly name: string;
   /** In the stage. */
   readonly hidden: Folder;
-  /** The stage itself. */
-  readonly stage: Folder;
+}
+
+/** What is to have the name, and what had it before, as `inodeAt` tells; undefined for nothing. */
+export interface Sides {
+  readonly wanted: string | undefined;
+  readonly before: string | undefined;
 }
 
 /**
- * Gives what is in a stage its name, and what has that name the place in the stage; one of the two may be nothing. A reader of the
- * name finds the one or the other, whole. Where a folder takes part and the system cannot exchange, for a moment neither.
+ * Whether the name has what it is to have, as far as the inodes of both sides tell.
+ *
+ * @throws FilerError `refused` where they do not: then nothing is to be touched
+ */
+export function hasSwapped({ folder, hidden, name }: Pair, { wanted, before }: Sides): boolean {
+  const [at, from] = [inodeAt(folder.at(name)), inodeAt(hidden.at(name))];
+  if (wanted === undefined && before === undefined) return true;
+  const isSwapped =
+    (wanted !== undefined && at === wanted && from !== wanted) ||
+    (before !== undefined && from === before && at !== before);
+  const isToBe =
+    (wanted !== undefined && from === wanted && at !== wanted) ||
+    // What came to the name meanwhile is in the stage, and gets its name back.
+    (before !== undefined &&
+      at === before &&
+      from !== before &&
+      (wanted === undefined || from !== undefined));
+  if (isSwapped !== isToBe) return isSwapped;
+  throw new FilerError(
+    'refused',
+    `${JSON.stringify(name)} or what was staged for it was moved by another program, so that nothing is switched: look into its folder`,
+  );
+}
+
+/**
+ * Gives what is in a stage its name, and what has that name the place in the stage, in one step; one of the two may be nothing.
+ * A reader of the name finds the one or the other, whole.
  *
  * May be called again after a kill, whatever it came to.
  *
- * @param wanted the identity that the name is to have; undefined for nothing
- * @throws FilerError `unsupported` where both are in different file systems, `home-not-writable`
+ * @throws FilerError `unsupported` where the file system cannot exchange two names, or both are in different ones; `refused`,
+ *   `home-not-writable`; then nothing has changed
  */
-export async function swap(pair: Pair, wanted: string | undefined): Promise<void> {
-  const { folder, hidden, name, stage } = pair;
-  const [at, from, aside] = [folder.at(name), hidden.at(name), stage.at(`${STAGE_PREFIX}aside`)];
+export async function swap(pair: Pair, sides: Sides): Promise<void> {
+  const { folder, hidden, name } = pair;
+  const [at, from] = [folder.at(name), hidden.at(name)];
+  if (hasSwapped(pair, sides)) return;
+  let modes: ReturnType<typeof open> | undefined;
   try {
-    if (identityAt(at) !== wanted) {
-      const there = identityAt(at);
-      if (wanted === undefined) moveAway(at, from);
-      else if (there === undefined) moveAway(from, at);
-      else if (!(await writable([at, from], () => exchange(at, from)))) inTurn(at, from, aside);
-    }
-    if (identityAt(aside) === undefined) return;
-    if (identityAt(from) === undefined) renameSync(aside, from);
-    else rmSync(aside); // a second name of what is there
+    modes = open([at, from]);
+    if (identityAt(from) === undefined) renameSync(at, from);
+    else if (identityAt(at) === undefined) renameSync(from, at);
+    else if (!(await exchange(at, from))) throw cannotExchange(name);
   } catch (error) {
     throw swapError(name, error);
-  }
-}
-
-function moveAway(from: string, to: string): void {
-  withWrite([from, to], () => renameSync(from, to));
-}
-
-/** A file has its old name until the very moment in which the new one takes it; a folder gives it up just before. */
-function inTurn(at: string, from: string, aside: string): void {
-  withWrite([at, from, aside], () => {
-    try {
-      if (lstatSync(from).isDirectory() || lstatSync(at).isDirectory()) renameSync(at, aside);
-      else linkSync(at, aside);
-    } catch (error) {
-      if (systemCode(error) !== 'EPERM') throw error;
-      renameSync(at, aside); // a file system without links
-    }
-    renameSync(from, at);
-  });
-}
-
-async function writable<T>(paths: readonly string[], work: () => Promise<T>): Promise<T> {
-  const modes = open(paths);
-  try {
-    return await work();
   } finally {
-    restore(modes);
+    if (modes !== undefined) restore(modes);
   }
 }
 
-function withWrite(paths: readonly string[], work: () => void): void {
-  const modes = open(paths);
-  try {
-    work();
-  } finally {
-    restore(modes);
-  }
+/** @param what a name, or a folder */
+export function cannotExchange(what: string): FilerError {
+  return new FilerError(
+    'unsupported',
+    `${JSON.stringify(what)} is where two names cannot be exchanged in one step, which a release needs: send it without --stage, or install coreutils 9.5, perl or python3 there and start its daemon again (network file systems cannot)`,
+  );
 }
 
 /** A folder that may not be written to gets no other parent. @returns what it had, by identity */
@@ -99,7 +98,7 @@ function restore({ paths, modes }: ReturnType<typeof open>): void {
 
 function swapError(name: string, cause: unknown): unknown {
   const code = systemCode(cause);
-  if (code === undefined) return cause;
+  if (code === undefined || cause instanceof FilerError) return cause;
   const what = JSON.stringify(name);
   if (code === 'EXDEV')
     return new FilerError(
