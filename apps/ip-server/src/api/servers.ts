@@ -11,12 +11,9 @@ import {
   type ServerList,
   type ServerRecord,
 } from '@filer/protocol';
-import { LEASE_MS, type KnownEntry } from '../store/server-store.ts';
+import { DOUBT_MS, LEASE_MS, type KnownEntry } from '../store/server-store.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { ServerEntryDocument } from './contract/server.ts';
-
-/** Of a server that was silent for so long nothing is known for certain. */
-const DOUBT_MS = 7_000;
 
 /** @see the contract */
 export async function serverEntries(

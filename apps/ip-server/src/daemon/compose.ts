@@ -55,7 +55,7 @@ import { Attachments } from '../uploads/attachments.ts';
 import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { lockHome } from './home-lock.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { databaseClocks, machineClocks } from './machine-clocks.ts';
+import { DatabaseClocks, machineClocks } from './machine-clocks.ts';
 import { measured, unreadiness } from './measured.ts';
 import { Overview } from './overview.ts';
 import { Retention } from './retention.ts';
@@ -146,7 +146,8 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   if (isNew) onFounded?.();
 
   // Time.
-  const clocks = store.servers === undefined ? machineClocks() : databaseClocks(await store.servers.now());
+  const databaseClocks = store.servers && new DatabaseClocks(await store.servers.now());
+  const clocks = databaseClocks ?? machineClocks();
   const savedClock = await store.expectations.clock();
   const trusted = new TrustedClock(readClocks, (await registry.trustedTime(identity.id)) ?? savedClock?.time);
   const now = (): number => trusted.stamp();
@@ -351,6 +352,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
         await record.read(identity.id);
         port.tellServers(list);
       },
+      onTime: (databaseNow) => databaseClocks?.told(databaseNow),
       onTimers: () => alarms.wake(),
       onProblem: tells('other servers'),
       log,

@@ -62,6 +62,8 @@ export class Directory {
   onFollowed: (changes: RegistryChanges) => void = () => undefined;
   /** Called when there is something to flush; must not throw. */
   onSeen: () => void = () => undefined;
+  /** Whether this server stood still: what others have stored meanwhile is newer than what was seen here. */
+  stoodStill: () => boolean = () => false;
   #following: Promise<void> | undefined;
   #flushing: Promise<FilerError | undefined> | undefined;
   readonly #laidOut = new Map<number, LaidOut>();
@@ -143,6 +145,7 @@ export class Directory {
   /** Within a change. @param since @default what is known */
   async #catchUp(since = this.#seq): Promise<void> {
     if ((await this.#registry.seq()) <= since) return;
+    const stoodStill = this.stoodStill();
     const changes = await this.#registry.changes(since);
     const moved: { readonly seq: number; readonly handle: number }[] = [];
     for (const stored of changes.members) {
@@ -154,7 +157,7 @@ export class Directory {
         known !== undefined &&
         this.#dirty.has(id) &&
         stored.status === 'member' &&
-        (known.presence === 'online' || !isHeldElsewhere);
+        ((known.presence === 'online' && !stoodStill) || !isHeldElsewhere);
       if (!isOwn) this.#dirty.delete(id);
       const { presence, server, lastSeen, software } = isOwn ? known : stored;
       this.#keep({ ...stored, presence, server, lastSeen, software });
@@ -303,10 +306,12 @@ export class Directory {
   flush(): Promise<FilerError | undefined> {
     this.#flushing ??= this.#change(async () => {
       this.#flushing = undefined;
-      const members = [...this.#dirty].map((id) => this.#require(id));
-      // What is seen meanwhile is published by the next one.
-      this.#dirty.clear();
+      let members: readonly Member[] = [];
       try {
+        if (this.#dirty.size > 0 && this.stoodStill()) await this.#catchUp();
+        members = [...this.#dirty].map((id) => this.#require(id));
+        // What is seen meanwhile is published by the next one.
+        this.#dirty.clear();
         const { seqs, problem } = await this.#registry.savePresence(members.map(presenceOf), this.#server);
         await this.#settle(() =>
           members.forEach(({ membership: { id } }, index) => {
@@ -322,6 +327,13 @@ export class Directory {
       }
     });
     return this.#flushing;
+  }
+
+  /** The servers that hold sessions of machines. */
+  servers(): Set<string> {
+    return new Set(
+      this.all().flatMap(({ presence, server }) => (presence === 'online' ? (server ?? []) : [])),
+    );
   }
 
   /** The machines of a server that died are lost until they are seen. @throws FilerError of the store */

@@ -2,15 +2,18 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, Semaphore, type Message, type ServerList } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { RegistryChanges } from '../store/registry.ts';
-import { LEASE_MS, type KnownEntry, type ServerEntry, type ServerStore } from '../store/server-store.ts';
+import {
+  DOUBT_MS,
+  LEASE_MS,
+  type KnownEntry,
+  type ServerEntry,
+  type ServerStore,
+} from '../store/server-store.ts';
 import type { Directory } from './directory.ts';
 import type { Presence } from './presence.ts';
 
 /** How often a server renews its lease, and looks at what the others do even if it was told nothing. */
 const BEAT_MS = 3_000;
-
-/** Of a server that was silent for so long nothing is known for certain. */
-const DOUBT_MS = 7_000;
 
 /** A server that could not renew its lease for so long does nothing that must happen once: others may by then. */
 const TIMERS_MS = LEASE_MS - 5_000;
@@ -32,6 +35,8 @@ export interface ServerGroupParts {
   readonly onLetter: (peers: readonly string[], message: Message) => void;
   /** The list of servers was changed. */
   readonly onList: (list: ServerList) => Promise<void>;
+  /** Told the clock of the database with each beat, in ms since the epoch. */
+  readonly onTime: (databaseNow: number) => void;
   /** The timers that must fire once run here: called with each beat. */
   readonly onTimers: () => void;
   /** Told when the store fails, and (undefined) when it works. */
@@ -48,6 +53,11 @@ export class ServerGroup {
   /** By `performance.now()`; when the last beat that gave the timers was sent. */
   #timersAt = Number.NEGATIVE_INFINITY;
   #isBeating = false;
+  /** By `performance.now()`; the last beat, and the first one of those without a gap. */
+  #beatAt = Number.NEGATIVE_INFINITY;
+  #steadySince = Number.NEGATIVE_INFINITY;
+  /** By `performance.now()`; when this process was last seen to run, with what the others know taken in. */
+  #awakeAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | undefined;
   #telling: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -64,6 +74,7 @@ export class ServerGroup {
         if (isElsewhere && !directory.isUnsaved(membership.id)) presence.takenElsewhere(membership.id);
       }
     };
+    directory.stoodStill = () => this.#stoodStill;
     directory.onSeen = () => {
       this.#telling ??= setTimeout(() => {
         this.#telling = undefined;
@@ -81,10 +92,12 @@ export class ServerGroup {
     await store.enter(entry);
     await this.#beat();
     this.#listener = store.listen(() => void this.#look());
+    this.#awakeAt = performance.now();
     this.#timer = setInterval(() => {
+      if (!this.#stoodStill) this.#awakeAt = performance.now();
       if (this.#isBeating) return;
       this.#isBeating = true;
-      void this.#try(() => this.#beat()).finally(() => (this.#isBeating = false));
+      void this.#try(() => this.#wakeAndBeat()).finally(() => (this.#isBeating = false));
     }, BEAT_MS);
   }
 
@@ -117,10 +130,24 @@ export class ServerGroup {
     ]);
   }
 
+  get #stoodStill(): boolean {
+    return !this.#isClosed && this.#timer !== undefined && performance.now() - this.#awakeAt > DOUBT_MS;
+  }
+
+  async #wakeAndBeat(): Promise<void> {
+    if (this.#stoodStill) await this.#parts.directory.follow();
+    this.#awakeAt = performance.now();
+    await this.#beat();
+  }
+
   async #beat(): Promise<void> {
-    const { store, entry, directory, onTimers, log } = this.#parts;
+    const { store, entry, onTimers, onTime, log } = this.#parts;
     const sentAt = performance.now();
-    const { holdsTimers } = await store.beat(entry.id);
+    const { now, holdsTimers } = await store.beat(entry.id);
+    onTime(now);
+    const beatAt = performance.now();
+    if (beatAt - this.#beatAt > DOUBT_MS) this.#steadySince = beatAt;
+    this.#beatAt = beatAt;
     const held = this.holdsTimers;
     this.#timersAt = holdsTimers ? sentAt : Number.NEGATIVE_INFINITY;
     this.#servers = await store.all();
@@ -129,11 +156,23 @@ export class ServerGroup {
     if (holdsTimers && !held) log.info('this server runs the timers of the network', {});
     if (holdsTimers) {
       onTimers();
-      for (const { id, silentMs } of this.#servers)
-        if (silentMs === undefined || silentMs > LEASE_MS) await directory.lose(id);
+      await this.#loseDead();
     }
     await this.#readList();
     await this.#look();
+  }
+
+  /** The machines of servers that have ended or died are lost. After a gap in which the database was away, the others beat first. */
+  async #loseDead(): Promise<void> {
+    const { directory, entry } = this.#parts;
+    const isSteady = this.#beatAt - this.#steadySince >= LEASE_MS;
+    const silent = new Map(this.#servers.map(({ id, silentMs }) => [id, silentMs ?? Infinity]));
+    for (const id of directory.servers()) {
+      if (id === entry.id) continue;
+      // One without an entry was taken off the list, or enters again with its next beat.
+      const silentMs = silent.get(id) ?? LEASE_MS + 1;
+      if (silentMs === Infinity || (isSteady && silentMs > LEASE_MS)) await directory.lose(id);
+    }
   }
 
   /** Looks at what the others have changed. One look at a time, and another one if something came meanwhile. */

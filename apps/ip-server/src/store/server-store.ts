@@ -35,6 +35,9 @@ export interface Letter {
 /** A server whose lease was not renewed for so long is dead: its sessions are lost, and its timers move. */
 export const LEASE_MS = 15_000;
 
+/** Of a server that was silent for so long nothing is known for certain. */
+export const DOUBT_MS = 7_000;
+
 /** What the servers of one network share beside the registry. Times are the database's, so a wrong clock of a server shifts none. */
 export interface ServerStore {
   /** The database's clock, in ms since the epoch. */
@@ -54,7 +57,7 @@ export interface ServerStore {
   leave(server: string): Promise<void>;
   /** In order of id. */
   all(): Promise<KnownEntry[]>;
-  /** @returns whether it was known */
+  /** Its machines are lost until another server sees them. @returns whether it was known */
   forget(server: string): Promise<boolean>;
   /** Which servers machines may trust, as the network key has signed it. */
   list(): Promise<ServerList | undefined>;

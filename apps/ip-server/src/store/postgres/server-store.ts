@@ -80,7 +80,12 @@ export class PostgresServerStore implements ServerStore {
   }
 
   async forget(server: string): Promise<boolean> {
-    return (await this.#database.run('DELETE FROM servers WHERE id = $1', server)) > 0;
+    return await this.#database.transaction(async (queries) => {
+      await queries.run(IN_TURN);
+      await queries.run(LOSE, server);
+      await queries.run(`SELECT pg_notify('${CHANNEL}', '')`);
+      return (await queries.run('DELETE FROM servers WHERE id = $1', server)) > 0;
+    });
   }
 
   list(): Promise<ServerList | undefined> {
@@ -90,7 +95,7 @@ export class PostgresServerStore implements ServerStore {
   async saveList(list: ServerList): Promise<boolean> {
     return await this.#database.transaction(async (queries) => {
       // Two that sign at once: the second one sees what the first one has stored.
-      await queries.run(`SELECT 1 FROM counters WHERE name = 'seq' FOR UPDATE`);
+      await queries.run(IN_TURN);
       const known = await readMeta(queries, LIST, parseServerList);
       if (known !== undefined && known.serial >= list.serial) return false;
       await saveMeta(queries, LIST, list);
@@ -166,6 +171,17 @@ const HOLD_TIMERS = `
   INSERT INTO timers (one, server, until) VALUES (1, $1, clock_timestamp() + ${LEASE})
   ON CONFLICT (one) DO UPDATE SET server = excluded.server, until = excluded.until
   WHERE timers.server = excluded.server OR timers.until < clock_timestamp()`;
+/** What others store in the registry is seen by the next statement. */
+const IN_TURN = `SELECT 1 FROM counters WHERE name = 'seq' FOR UPDATE`;
+const LOSE = `
+  WITH lost AS (
+    SELECT handle, row_number() OVER (ORDER BY handle) AS place FROM members
+    WHERE server = $1 AND presence = 'online' AND status = 'member'),
+  given AS (
+    UPDATE counters SET value = value + (SELECT count(*) FROM lost) WHERE name = 'seq'
+    RETURNING value - (SELECT count(*) FROM lost) AS before)
+  UPDATE members SET presence = 'lost', presence_seq = given.before + lost.place FROM lost, given
+  WHERE members.handle = lost.handle`;
 const ALL = `
   SELECT servers.id, addresses, software,
     CASE WHEN is_stopped = 0 THEN greatest(0, extract(epoch FROM clock_timestamp() - beat_at) * 1000)::bigint END AS silent_ms,

@@ -1,0 +1,177 @@
+import { createLogger } from '@filer/program';
+import { FilerError } from '@filer/protocol';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { DatabaseClocks } from '../../../apps/ip-server/src/daemon/machine-clocks.ts';
+import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
+import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
+import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts';
+import { SteadyClock } from '../../../apps/ip-server/src/reports/steady-clock.ts';
+import type { KnownEntry, ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
+import { openStore } from '../../../apps/ip-server/src/store/store.ts';
+import { needs } from '../../support/needs.ts';
+import { PostgresCluster } from '../../support/postgres-cluster.ts';
+import { PaperNetwork } from '../members.ts';
+
+const BEAT_MS = 3_000;
+
+describe.skipIf(needs.postgres())('a server among several', () => {
+  let cluster: PostgresCluster;
+  beforeAll(async () => void (cluster = await PostgresCluster.start()));
+  afterAll(() => cluster[Symbol.asyncDispose]());
+  afterEach(() => void vi.useRealTimers());
+
+  /** Two servers of one network, and a machine that is online at the second one. */
+  async function twoServers() {
+    const store = await openStore(await cluster.freshDatabase());
+    onTestFinished(() => store.close());
+    const { registry, servers } = store;
+    if (servers === undefined) throw new Error('several servers can share this engine');
+    const network = new PaperNetwork();
+    await registry.addInvite(network.invite.grant);
+    const open = async (name: string): Promise<Directory> => {
+      await servers.enter({ id: name, addresses: [], software: '' });
+      const directory = await Directory.open(registry, 0, undefined, name);
+      await directory.beginRun();
+      return directory;
+    };
+    const [a, b] = [await open('a'), await open('b')];
+    const membership = network.membership('nas');
+    await b.admit({ membership, countsUse: true, now: 1_500_000 });
+    b.see(membership.id, 'online', 1);
+    expect(await b.flush()).toBeUndefined();
+    await a.follow();
+    return { a, b, registry, servers, network, id: membership.id };
+  }
+
+  test('that stood still does not take back a machine that has gone to another one meanwhile', async () => {
+    const { a, b, id } = await twoServers();
+    // It was here, and has gone while this server stood still.
+    a.see(id, 'online', 2);
+    await a.flush();
+    await b.follow();
+    b.see(id, 'online', 3);
+    await b.flush();
+    a.see(id, 'lost', 2);
+    a.see(id, 'online', 4);
+    const followed: boolean[] = [];
+    a.onFollowed = () => followed.push(a.isUnsaved(id));
+    a.stoodStill = () => true;
+    expect(await a.flush()).toBeUndefined();
+    await b.follow();
+    for (const each of [a, b]) expect(each.get(id)).toMatchObject({ presence: 'online', server: 'b' });
+    expect(followed).toEqual([false]);
+
+    // Else what was seen here is newer.
+    a.stoodStill = () => false;
+    a.see(id, 'online', 5);
+    await a.flush();
+    await b.follow();
+    expect(b.get(id)).toMatchObject({ presence: 'online', server: 'a' });
+  });
+
+  test('that is taken off the list loses its machines at all others', async () => {
+    const { a, b, servers, id } = await twoServers();
+    const before = a.seq;
+    expect(await servers.forget('b')).toBe(true);
+    expect(await servers.forget('b')).toBe(false);
+    for (const each of [a, b]) {
+      await each.follow();
+      expect(each.get(id)).toMatchObject({ presence: 'lost', presenceSeq: before + 1 });
+      expect(each.seq).toBe(before + 1);
+    }
+  });
+
+  test('loses machines of a dead one, of one without an entry too, but only when the database was there for a lease', async () => {
+    const { a, servers, id } = await twoServers();
+    const state = { isAway: false, beats: 0, entries: [] as KnownEntry[] };
+    const entry = { id: 'a', addresses: [], software: '' };
+    const known = (name: string, silentMs: number): KnownEntry => ({
+      ...{ ...entry, id: name, silentMs },
+      holdsTimers: name === 'a',
+    });
+    let onBeaten: () => void = () => undefined;
+    let held: Promise<void> = Promise.resolve();
+    const fake: ServerStore = {
+      now: () => servers.now(),
+      expectations: (peers) => servers.expectations(peers),
+      enter: () => Promise.resolve(),
+      beat: async () => {
+        state.beats++;
+        await held;
+        if (state.isAway) throw new FilerError('connect-failed', 'the database is away');
+        return { now: 0, holdsTimers: true };
+      },
+      leave: () => Promise.resolve(),
+      all: () => Promise.resolve(state.entries),
+      forget: () => Promise.resolve(false),
+      list: () => Promise.resolve(undefined),
+      saveList: () => Promise.resolve(true),
+      admissionSeed: () => servers.admissionSeed(),
+      post: () => Promise.resolve(0),
+      letters: () => {
+        onBeaten();
+        return Promise.resolve([]);
+      },
+      listen: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+    };
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+    const group = new ServerGroup({
+      entry,
+      store: fake,
+      directory: a,
+      presence: new Presence(a, 1_000),
+      onChanges: () => undefined,
+      onLetter: () => undefined,
+      onList: () => Promise.resolve(),
+      onTime: () => undefined,
+      onTimers: () => undefined,
+      onProblem: (problem) => problem && onBeaten(),
+      log: await createLogger({ level: 'error', stream: process.stderr }),
+    });
+    const beat = async (): Promise<void> => {
+      const beaten = new Promise<void>((resolve) => (onBeaten = resolve));
+      vi.advanceTimersByTime(BEAT_MS);
+      await beaten;
+      await a.follow();
+    };
+    state.entries = [known('a', 0), known('b', 0)];
+    await group.open();
+    for (let n = 0; n < 6; n++) await beat();
+    state.isAway = true;
+    for (let n = 0; n < 6; n++) await beat();
+    // The first one that reaches the database finds that all others have not beaten.
+    state.isAway = false;
+    state.entries = [known('a', 0), known('b', 20_000)];
+    for (let n = 0; n < 4; n++) await beat();
+    expect(a.get(id)).toMatchObject({ presence: 'online' });
+    state.entries = [known('a', 0)];
+    for (let n = 0; n < 3; n++) await beat();
+    expect(a.get(id)).toMatchObject({ presence: 'lost' });
+
+    // A beat that is not answered is not followed by another one.
+    const before = state.beats;
+    let answer: () => void = () => undefined;
+    held = new Promise((resolve) => (answer = resolve));
+    vi.advanceTimersByTime(5 * BEAT_MS);
+    expect(state.beats).toBe(before + 1);
+    const beaten = new Promise<void>((resolve) => (onBeaten = resolve));
+    answer();
+    await beaten;
+    await group.close();
+  });
+});
+
+test('the clock of a server follows the one of the database, forward only, and tells that it was moved', () => {
+  let running = 500;
+  const clocks = new DatabaseClocks(1_000_000, () => running);
+  const clock = new SteadyClock(clocks, undefined);
+  running += 1_000;
+  clocks.told(1_000_700);
+  expect(clock.now()).toEqual({ steady: 1_001_000, time: 1_001_000 });
+  clock.look();
+  // Its machine slept for a minute.
+  running += 1_000;
+  clocks.told(1_062_000);
+  expect(clock.now()).toEqual({ steady: 1_062_000, time: 1_062_000 });
+  expect(clock.look()).toBeGreaterThanOrEqual(61_000);
+});
