@@ -95,6 +95,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       now: () => servers.now(),
       expectations: (peers) => servers.expectations(peers),
       enter: () => Promise.resolve(),
+      serve: () => Promise.resolve(),
       beat: async () => {
         state.beats++;
         await held;
