@@ -238,3 +238,46 @@ test('a holder hands on no block whose file was changed since, nor one that came
   await dialler.close();
   await serving;
 });
+
+type RelayLane = ReturnType<RelayRace['enter']>;
+
+/** A recipient of which no transfer runs. */
+async function entered(race: RelayRace, id: string, passes = true, joined?: () => void): Promise<RelayLane> {
+  const { dialler: channel } = await connected();
+  const { signal: stop } = new AbortController();
+  return race.enter({ id, passes }, { channel, limit: undefined, stop, failed: () => undefined, joined });
+}
+
+test('those who pass on are told once a job is large enough, the others never', async () => {
+  const race = new RelayRace(3, MiB);
+  onTestFinished(() => race[Symbol.dispose]());
+  const joined: string[] = [];
+  await entered(race, 'a', true, () => joined.push('a'));
+  await entered(race, 'b', false, () => joined.push('b'));
+  race.found(MiB - 1);
+  expect(joined).toEqual([]);
+
+  race.found(MiB);
+  await entered(race, 'c', true, () => joined.push('c'));
+  await entered(race, 'd', false, () => joined.push('d'));
+
+  expect(joined).toEqual(['a', 'c']);
+});
+
+test('what a recipient has is remembered until it has all, and no one takes from it', async () => {
+  const race = new RelayRace(3, 1);
+  onTestFinished(() => race[Symbol.dispose]());
+  race.found(1);
+  const lanes: RelayLane[] = [];
+  for (const id of 'abc') lanes.push(await entered(race, id));
+  const digest = digestsOf(randomBytes(5)).digest;
+  const read = (): Buffer => Buffer.alloc(5);
+  for (const lane of lanes) lane.sent({ entry: 0, end: 5, bytes: 5, digest, from: undefined, read });
+
+  const left = lanes.map((lane) => {
+    lane.close(true);
+    return race.remembering;
+  });
+
+  expect(left).toEqual([3, 2, 1]);
+});

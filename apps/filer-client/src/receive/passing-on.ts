@@ -17,6 +17,9 @@ const EARLY_MS = 3_000;
 /** How long blocks are there for others after this machine has all of them, or has lost the sender, in ms. */
 const KEPT_MS = 30_000;
 
+/** The same where somebody takes from here all the time, in ms: the sender names another one then. */
+const KEPT_AT_MOST_MS = 3_600_000;
+
 interface Grant {
   readonly peer: string;
   readonly held: HeldBlocks;
@@ -29,8 +32,6 @@ export class PassingOn {
   readonly #grants = new Map<string, Grant>();
   readonly #stop = new AbortController();
   #granted = Promise.withResolvers<void>();
-  /** How many take from here now. */
-  readonly #serving = new Map<HeldBlocks, number>();
 
   constructor(outreach: Outreach) {
     this.#outreach = outreach;
@@ -62,13 +63,7 @@ export class PassingOn {
   /** Others may be a little behind. */
   async #endLater(held: HeldBlocks): Promise<void> {
     if (![...this.#grants.values()].some((grant) => grant.held === held)) return held.close();
-    do await pause(KEPT_MS, this.#stop.signal);
-    while (!this.#stop.signal.aborted && (this.#serving.get(held) ?? 0) > 0);
-    this.#end(held);
-  }
-
-  #end(held: HeldBlocks): void {
-    held.close();
+    await held.closeUnused(KEPT_MS, KEPT_AT_MOST_MS, this.#stop.signal);
     for (const [token, grant] of this.#grants) if (grant.held === held) this.#grants.delete(token);
   }
 
@@ -79,15 +74,8 @@ export class PassingOn {
       if (first.done === true) return;
       const { token } = carryMessage.parse(first.value);
       const held = await this.#grantOf(token, from.id);
-      this.#serving.set(held, (this.#serving.get(held) ?? 0) + 1);
-      try {
-        const { send: limit } = this.#outreach.member.limits;
-        await serveBlocks(messenger, { held, limit, signal: this.#stop.signal });
-      } finally {
-        const left = (this.#serving.get(held) ?? 1) - 1;
-        if (left > 0) this.#serving.set(held, left);
-        else this.#serving.delete(held);
-      }
+      const { send: limit } = this.#outreach.member.limits;
+      await serveBlocks(messenger, { held, limit, signal: this.#stop.signal });
     } finally {
       await messenger.close();
     }
@@ -111,7 +99,6 @@ export class PassingOn {
   close(): void {
     this.#stop.abort(new FilerError('terminated', 'the machine is stopping'));
     for (const { held } of this.#grants.values()) held.close();
-    for (const held of this.#serving.keys()) held.close();
     this.#grants.clear();
   }
 }

@@ -37,6 +37,8 @@ export interface DeliveryOptions {
   readonly shared: Pick<SendOptions, 'reads' | 'limit'>;
   /** What the recipients pass on to each other. @default all goes from here */
   readonly race?: RelayRace | undefined;
+  /** Content comes of other recipients from now on. */
+  readonly joined?: (() => void) | undefined;
   /** Whether the process that ran the job before this one was killed: the recipient was lost then. */
   readonly wasLost?: boolean;
   /** Tells of the one path, while it is still being written. */
@@ -141,7 +143,7 @@ export class Delivery {
 
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
-    const { outreach, peer, job, request, shared, race, signal, turns } = this.#options;
+    const { outreach, peer, job, request, shared, race, joined, signal, turns } = this.#options;
     const { note, onConflict, checksum, snapshot, exclude, links, stage } = request;
     const { member } = outreach;
     const mirroring = this.#mirrored.begin();
@@ -167,7 +169,7 @@ export class Delivery {
           tellsVersions: this.#listed?.isRemovedAfter,
           snapshot,
           ...shared,
-          relay: race === undefined ? undefined : { race, member: racer },
+          relay: race === undefined ? undefined : { race, member: racer, joined },
           known: member.digests,
           ignored: ignoreRules(exclude),
           links,

@@ -11,17 +11,19 @@ export class TransferTurns {
    * Does `work` when it is its turn.
    *
    * @param within whose turns are to be had besides
+   * @param work is given all its turns, and that of `within` among them
    * @param signal ends the waiting: `work` then begins without a turn, and must end at once
    */
   take<T>(
     peerId: string,
     within: Semaphore,
-    work: (turns: readonly Turn[]) => Promise<T>,
+    work: (turns: readonly Turn[], own: Turn) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     return this.#byPeer.take(
       peerId,
-      (ofPeer) => within.take((own) => this.#all.take((ofAll) => work([ofPeer, own, ofAll]), signal), signal),
+      (ofPeer) =>
+        within.take((own) => this.#all.take((ofAll) => work([ofPeer, own, ofAll], own), signal), signal),
       signal,
     );
   }

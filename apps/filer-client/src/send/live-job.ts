@@ -1,4 +1,4 @@
-import { MAX_TRANSFERS, Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
+import { Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { lowestOf, RateLimit, RelayRace, SharedReads, type Growing } from '@filer/transfer';
 import type { Outreach } from '../network/reach-peer.ts';
@@ -16,11 +16,11 @@ import type { TransferTurns } from './job-turns.ts';
 import { withRemedy } from '../jobs/remedy.ts';
 import { isPassing } from '../jobs/while-lost.ts';
 
-/** Recipients of one job that are served at the same time; the others wait their turn. */
+/**
+ * Recipients of one job that are sent its content at the same time; the others wait their turn. One that gets it of others
+ * leaves its place: it costs the sender digests, and no content.
+ */
 const RECIPIENTS_AT_ONCE = 16;
-
-/** The same where they pass it on: then one more costs the sender digests, and no content. */
-const RACERS_AT_ONCE = MAX_TRANSFERS;
 
 /** A job to so many is passed on from one recipient to the next. */
 const PASS_ON_FROM_RECIPIENTS = 3;
@@ -48,7 +48,7 @@ export class LiveJob {
   readonly request: SendRequest;
   readonly #parts: LiveJobParts;
   readonly #followers = new Set<(event: SendEvent) => void>();
-  readonly #turns: Semaphore;
+  readonly #turns = new Semaphore(RECIPIENTS_AT_ONCE);
   readonly #shared: DeliveryOptions['shared'];
   readonly #race: RelayRace | undefined;
   readonly #stop = new AbortController();
@@ -70,7 +70,6 @@ export class LiveJob {
     const isToMany = recipients > 1;
     if (recipients >= PASS_ON_FROM_RECIPIENTS && !this.request.directOnly)
       this.#race = new RelayRace(recipients, member.passOnFromBytes);
-    this.#turns = new Semaphore(this.#race === undefined ? RECIPIENTS_AT_ONCE : RACERS_AT_ONCE);
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
       limit: lowestOf(limit === undefined ? undefined : new RateLimit(limit), member.limits.send),
@@ -172,7 +171,7 @@ export class LiveJob {
   async #serve(peer: KnownPeer): Promise<void> {
     try {
       const { turns } = this.#parts;
-      const deliver = (held: readonly Turn[]): Promise<void> => this.#deliver(peer, held);
+      const deliver = (held: readonly Turn[], ofJob: Turn): Promise<void> => this.#deliver(peer, held, ofJob);
       const work = (): Promise<void> => turns.take(peer.id, this.#turns, deliver, this.#stop.signal);
       const { watch } = this.request;
       // An older version of a file must not take its place after a newer one.
@@ -187,7 +186,7 @@ export class LiveJob {
     }
   }
 
-  async #deliver(peer: KnownPeer, turns: readonly Turn[]): Promise<void> {
+  async #deliver(peer: KnownPeer, turns: readonly Turn[], ofJob: Turn): Promise<void> {
     const { outreach, owner, onTried } = this.#parts;
     if (this.#stopReason !== undefined) {
       this.settle(peer, this.#stopped());
@@ -217,6 +216,7 @@ export class LiveJob {
       emit,
       signal: this.#stop.signal,
       turns,
+      joined: () => ofJob.leave(),
     });
     this.#deliveries.set(peer.id, delivery);
     const ends = outreach.member.pulse.begin();

@@ -1,6 +1,6 @@
 import { close, constants, openSync, read, open } from 'node:fs';
 import { promisify } from 'node:util';
-import { systemCode } from '@filer/protocol';
+import { pause, systemCode } from '@filer/protocol';
 import { digestOfBlock, digestText } from '../digests/digests.ts';
 
 const [closeFile, openFile] = [promisify(close), promisify(open)];
@@ -35,7 +35,17 @@ export class HeldBlocks {
   #came = Promise.withResolvers<void>();
   /** How many read now: descriptors are closed after the last. */
   #readers = 0;
-  isClosed = false;
+  readonly #over = new AbortController();
+  #takenAt = -Infinity;
+
+  /** Aborted when nothing is handed on any more. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  get isClosed(): boolean {
+    return this.#over.signal.aborted;
+  }
 
   /** A file begins to come. @param path of what is written of it */
   begin(entry: number, path: string): HeldFile {
@@ -111,7 +121,10 @@ export class HeldBlocks {
         own = await openFile(file.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const from = file.descriptor ?? own;
       const content = from === undefined ? undefined : await readAll(from, offset, bytes);
-      if (content !== undefined && digestText(digestOfBlock(content)) === digest) return content;
+      if (content !== undefined && digestText(digestOfBlock(content)) === digest) {
+        this.#takenAt = performance.now();
+        return content;
+      }
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
     } finally {
@@ -133,9 +146,25 @@ export class HeldBlocks {
     for (const descriptor of this.#toClose.splice(0)) void closeFile(descriptor).catch(() => undefined);
   }
 
+  /**
+   * Nothing more comes: closes once no block was taken for some time.
+   *
+   * @param idleMs for how long @param mostMs at the latest
+   */
+  async closeUnused(idleMs: number, mostMs: number, signal: AbortSignal): Promise<void> {
+    const since = performance.now();
+    while (!signal.aborted && !this.isClosed) {
+      const until = Math.min(since + mostMs, Math.max(since, this.#takenAt) + idleMs);
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) break;
+      await pause(leftMs, signal);
+    }
+    this.close();
+  }
+
   /** Nothing more is handed on. May be called twice. */
   close(): void {
-    this.isClosed = true;
+    this.#over.abort();
     for (const [entry, file] of this.#files) this.#letGo(entry, file);
     this.#blocks.clear();
     this.#tell();

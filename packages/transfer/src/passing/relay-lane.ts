@@ -13,15 +13,17 @@ import type { Limit } from '../wire/rate-limit.ts';
 /** Digests of blocks that a recipient has or gets, as far as they are remembered: of 32 GiB in blocks of 1 MiB. */
 const MAX_KNOWN = 32_768;
 
+/** The same of all recipients of a job together, in equal shares: 64 MiB of memory. */
+const MAX_KNOWN_OF_ALL = 16 * MAX_KNOWN;
+
 /** How long one waits for the holder to come to where it is itself, in ms. */
 const WAIT_MS = 4_000;
 
 /** What a lane tells its race, and asks it. */
 export interface Race {
   holderOf(id: string): RelayLane | undefined;
-  /** Resolves when something changed that others may wait for. */
-  readonly stepped: Promise<void>;
-  step(): void;
+  /** How many remember digests. */
+  readonly remembering: number;
   found(bytes: number): void;
   heard(id: string): void;
   /** @param isBlock whether a whole block came */
@@ -39,6 +41,8 @@ export interface LaneOptions {
   readonly limit: Limit | undefined;
   /** Aborted when the connection has ended. */
   readonly stop: AbortSignal;
+  /** Content comes of others from now on. Called once. */
+  readonly joined?: (() => void) | undefined;
   /** The transfer cannot continue. */
   readonly failed: (error: unknown) => void;
 }
@@ -79,6 +83,9 @@ export class RelayLane {
   /** The holder that was waited for in vain, where it was then. */
   #gaveUpOn: { readonly holder: RelayLane; readonly entry: number; readonly offset: number } | undefined;
   isOpen = true;
+  /** Those that wait for what this one gets. */
+  readonly #behind = new Set<RelayLane>();
+  #woken = Promise.withResolvers<void>();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -94,6 +101,10 @@ export class RelayLane {
 
   get carriedBytes(): number {
     return this.#carried.values().reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  joined(): void {
+    this.#options.joined?.();
   }
 
   knows(holder: RelayLane): boolean {
@@ -115,22 +126,46 @@ export class RelayLane {
   async holderOf(entry: number, end: number, digest: string): Promise<string | undefined> {
     const { stop } = this.#options;
     const since = performance.now();
-    while (!stop.aborted) {
-      const holder = this.#race.holderOf(this.id);
-      if (holder === undefined || !this.knows(holder)) return undefined;
-      if (holder.#known.has(digest)) return holder.id;
-      if (holder.#isPast(entry, end) || this.#gaveUp(holder)) return undefined;
-      const leftMs = since + WAIT_MS - performance.now();
-      if (leftMs <= 0) {
-        this.#gaveUpOn = { holder, entry: holder.#entry, offset: holder.#offset };
-        return undefined;
+    const decided = new AbortController();
+    let tooLong: Promise<void> | undefined;
+    try {
+      while (!stop.aborted) {
+        const holder = this.#race.holderOf(this.id);
+        if (holder === undefined || !this.knows(holder)) return undefined;
+        if (holder.#known.has(digest)) return holder.id;
+        if (holder.#isPast(entry, end) || this.#gaveUp(holder)) return undefined;
+        if (performance.now() - since >= WAIT_MS) {
+          this.#gaveUpOn = { holder, entry: holder.#entry, offset: holder.#offset };
+          return undefined;
+        }
+        tooLong ??= pause(WAIT_MS, AbortSignal.any([stop, decided.signal]));
+        holder.#behind.add(this);
+        await Promise.race([this.#woken.promise, tooLong]);
+        holder.#behind.delete(this);
       }
-      const decided = new AbortController();
-      const tooLong = pause(leftMs, AbortSignal.any([stop, decided.signal]));
-      await Promise.race([this.#race.stepped, tooLong]);
+      return undefined;
+    } finally {
       decided.abort();
     }
-    return undefined;
+  }
+
+  /** What it waits for may have changed. */
+  wake(): void {
+    this.#woken.resolve();
+    this.#woken = Promise.withResolvers();
+  }
+
+  #stepped(): void {
+    for (const lane of this.#behind) lane.wake();
+  }
+
+  /** No one takes from it any more. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  get remembers(): boolean {
+    return this.isOpen || this.#known.size > 0;
   }
 
   #isPast(entry: number, end: number): boolean {
@@ -161,15 +196,17 @@ export class RelayLane {
   at(entry: number, offset: number): void {
     this.#entry = entry;
     this.#offset = offset;
-    this.#race.step();
+    this.#stepped();
   }
 
   #know(digest: string, isTaken: boolean): void {
     if (this.#known.get(digest) === true) return;
     this.#known.set(digest, isTaken);
-    if (this.#known.size <= MAX_KNOWN) return;
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined) this.#known.delete(oldest);
+    const most = Math.min(MAX_KNOWN, Math.floor(MAX_KNOWN_OF_ALL / this.#race.remembering));
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= most) return;
+      this.#known.delete(oldest);
+    }
   }
 
   /** The recipient has taken all of its streams up to there. */
@@ -269,5 +306,6 @@ export class RelayLane {
     this.isOpen = false;
     this.#onItsWay = [];
     this.#race.leave(this, hasAll);
+    this.#stepped();
   }
 }

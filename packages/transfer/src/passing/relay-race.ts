@@ -20,7 +20,7 @@ export class RelayRace implements Race, Disposable {
   /** Those that take part now, and those that have all, by their ids. */
   readonly #lanes = new Map<string, RelayLane>();
   readonly #via = new Map<string, Map<string, number>>();
-  #stepped = Promise.withResolvers<void>();
+  remembering = 1;
   #looking: NodeJS.Timeout | undefined;
 
   /** @param recipients of the job @param fromBytes what less than this holds goes to each from the sender */
@@ -37,7 +37,10 @@ export class RelayRace implements Race, Disposable {
   }
 
   #join(member: RelayMember): void {
-    if (this.#lanes.get(member.id)?.isOpen === true) this.#apply(this.#plan.join(member, performance.now()));
+    const lane = this.#lanes.get(member.id);
+    if (lane?.isOpen !== true) return;
+    if (member.passes) lane.joined();
+    this.#apply(this.#plan.join(member, performance.now()));
   }
 
   /** A recipient has accepted the offer. Dispose of its lane when its connection ends. */
@@ -46,6 +49,7 @@ export class RelayRace implements Race, Disposable {
     this.#lanes.set(member.id, lane);
     if (this.#isOn) this.#join(member);
     else this.#early.push(member);
+    this.#count();
     this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
     return lane;
   }
@@ -60,23 +64,21 @@ export class RelayRace implements Race, Disposable {
       this.#lanes.delete(lane.id);
       this.#apply(this.#plan.leave(lane.id, performance.now()));
     }
-    this.step();
+    this.#count();
+  }
+
+  /** Those that have all, and give to none, need no memory. */
+  #count(): void {
+    const lanes = [...this.#lanes.values()];
+    const holders = new Set(lanes.filter(({ isOpen }) => isOpen).map(({ id }) => this.#plan.holderOf(id)));
+    for (const lane of lanes) if (!lane.isOpen && !holders.has(lane.id)) lane.forget();
+    this.remembering = Math.max(1, lanes.filter(({ remembers }) => remembers).length);
   }
 
   /** The lane of who a recipient is to take from; undefined for the sender. */
   holderOf(id: string): RelayLane | undefined {
     const holder = this.#plan.holderOf(id);
     return holder === undefined ? undefined : this.#lanes.get(holder);
-  }
-
-  /** Something changed that others may wait for. */
-  step(): void {
-    this.#stepped.resolve();
-    this.#stepped = Promise.withResolvers();
-  }
-
-  get stepped(): Promise<void> {
-    return this.#stepped.promise;
   }
 
   heard(id: string): void {
@@ -89,7 +91,6 @@ export class RelayRace implements Race, Disposable {
 
   progressed(id: string, bytes: number): void {
     this.#plan.progressed(id, bytes, performance.now());
-    this.step();
   }
 
   failed(id: string, holder: string): void {
@@ -133,8 +134,8 @@ export class RelayRace implements Race, Disposable {
       const holder = to === undefined ? undefined : this.#lanes.get(to);
       const named = holder !== undefined && this.#introduce(lane, holder) ? holder : undefined;
       if (from !== undefined) lane.repoint(from, named?.id);
+      lane.wake();
     }
-    if (moves.length > 0) this.step();
   }
 
   /** Tells two recipients of each other. @returns whether they know of each other now */
@@ -152,7 +153,7 @@ export class RelayRace implements Race, Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#looking);
     this.#looking = undefined;
-    this.step();
+    for (const lane of this.#lanes.values()) lane.wake();
   }
 }
 

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import {
   blockMessage,
   FilerError,
@@ -23,11 +24,15 @@ export interface ServeBlocksOptions {
 
 /**
  * Hands blocks to another recipient that the sender has named, in the order in which it asks. What is not here yet is
- * waited for. Returns when the other side has gone, or what is here is no longer.
+ * waited for. Returns when the other side has gone, or what was here is no longer.
  */
 export async function serveBlocks(channel: Channel, options: ServeBlocksOptions): Promise<void> {
   const gone = new AbortController();
-  const signal = AbortSignal.any([gone.signal, options.signal]);
+  const { over } = options.held;
+  const signal = AbortSignal.any([gone.signal, options.signal, over]);
+  using _ends = addAbortListener(over, () => {
+    channel.reject(new FilerError('path-missing', 'what was passed on is here no longer'));
+  });
   const wanted: string[] = [];
   let more = Promise.withResolvers<void>();
   const wake = (): void => {

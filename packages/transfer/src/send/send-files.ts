@@ -281,6 +281,7 @@ class Sending implements OutgoingOwner {
     this.#lane = relay.race.enter(relay.member, {
       channel: this.#channel,
       limit,
+      joined: relay.joined,
       stop: this.#stop.signal,
       failed: (error) => this.#end.by(error),
     });

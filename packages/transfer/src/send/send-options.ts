@@ -44,7 +44,14 @@ export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnounc
   /** Awaited before what was removed counts. */
   readonly keepRemoved?: ((batch: RemovedBatch) => void | Promise<void>) | undefined;
   /** Others get the same, and may get it of this recipient, or give it: who it is in the race. @default it gets all from here */
-  readonly relay?: { readonly race: RelayRace; readonly member: RelayMember } | undefined;
+  readonly relay?:
+    | {
+        readonly race: RelayRace;
+        readonly member: RelayMember;
+        /** Content comes of others from now on, where there are some. */
+        readonly joined?: (() => void) | undefined;
+      }
+    | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly on?: ((event: SendEvent) => void) | undefined;
   /** The offer was accepted; awaited before anything is sent. */
