@@ -45,7 +45,7 @@ test.each(['release', 'rollback'] as const)(
       const next = await here.switcher();
       await next.recover();
 
-      const isBegun = STEPS.indexOf(stopsAt) >= STEPS.indexOf('noted');
+      const isBegun = STEPS.indexOf(stopsAt) >= STEPS.indexOf('switched one');
       for (const top of tops) expect(expectWhole(await here.there(top))).toBe(isBegun ? to : from);
       expect(['released', 'rolled-back', 'staged']).toContain(here.stateOf(job));
       const answer = await next.act(annaId, { job, act: what });

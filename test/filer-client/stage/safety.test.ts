@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { NetworkHere } from '../../support/network-here.ts';
 import { NEW, OLD, StagedHere } from './staged-here.ts';
 
 let here: StagedHere;
@@ -21,6 +22,8 @@ beforeAll(async () => {
   ]);
 });
 afterAll(() => here[Symbol.asyncDispose]());
+
+afterEach(() => void vi.unstubAllEnvs());
 
 const ask = (job: string, act: 'release' | 'rollback') => ({ job, act, keep: 1 });
 
@@ -117,8 +120,8 @@ test('a switch of which it is not clear how far it came is not brought to its en
 
   await rename(here.at(hidden, 'elsewhere'), here.at(hidden, y));
   await (await here.switcher()).recover();
-  expect(here.stateOf(job)).toBe('released');
-  expect(await here.there(y)).toEqual(NEW);
+  expect(here.stateOf(job)).toBe('staged');
+  expect(await here.there(y)).toEqual(OLD);
 });
 
 test('the journal of a switch names no disk, whose number may change with a restart, and keeps what is asked', async () => {
@@ -131,7 +134,7 @@ test('the journal of a switch names no disk, whose number may change with a rest
   const { ino } = statSync(here.at(here.of('reboot').tops[0]));
   expect(journal?.switches[0]?.before).toMatch(new RegExp(`^${ino}:`));
   await (await here.switcher()).recover();
-  expect(here.stateOf(job)).toBe('released');
+  expect(here.stateOf(job)).toBe('staged');
 });
 
 test('an error of the disk in the middle is told in a sentence, and leaves all as it was', async () => {
@@ -204,4 +207,19 @@ test('a link in the way to what is switched is not followed', async () => {
     await rename(join(here.inbox, 'moved'), here.at());
     await rm(elsewhere, { recursive: true });
   }
+});
+
+test('where no program can exchange two names nothing is staged', async () => {
+  await using network = await NetworkHere.open();
+  const [anna, bob] = [await network.add('anna'), await network.add('bob')];
+  await anna.sees('bob');
+  const file = join(network.folder, 'file');
+  await writeFile(file, 'one');
+  vi.stubEnv('PATH', '/nowhere');
+
+  const refused = await anna.run('send', file, '--to', 'bob', '--stage', '--json');
+
+  expect(refused.stdout).toContain('"code":"unsupported"');
+  const left = await readdir(bob.daemon.inbox, { recursive: true });
+  expect(left.filter((name) => name.includes('stage.'))).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogger, resolveHome } from '@filer/program';
+import { FreeSpace } from '@filer/transfer';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { StageSwitch, type SwitchStep } from '../../../apps/filer-client/src/receive/stage-switch.ts';
 import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stages.ts';
@@ -108,7 +109,13 @@ export class StagedHere {
     changed: Partial<StageSettings> = {},
   ): Promise<StageSwitch> {
     const options = await this.#options(changed);
-    return new StageSwitch({ ...options, stages: new Stages(options), onHook: () => undefined, step });
+    return new StageSwitch({
+      ...options,
+      stages: new Stages(options),
+      space: new FreeSpace(this.inbox),
+      onHook: () => undefined,
+      step,
+    });
   }
 
   /** One that stands still at a step, as one that was killed there. */

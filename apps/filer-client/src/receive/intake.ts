@@ -84,7 +84,12 @@ export class TransferIntake {
     if (command !== undefined)
       this.#hook = new ArrivalHook({ command, timeoutMs, environment, inbox, arrivals, stages, log });
     this.#stages = new Stages(options);
-    this.staged = new StageSwitch({ ...options, stages: this.#stages, onHook: () => this.#hook?.wake() });
+    this.staged = new StageSwitch({
+      ...options,
+      stages: this.#stages,
+      space: this.#space,
+      onHook: () => this.#hook?.wake(),
+    });
   }
 
   /** Makes the inbox ready. Hold the home's lock. @throws FilerError `home-not-writable` */

@@ -17,6 +17,7 @@ import {
 import {
   ExistingDigests,
   type Folder,
+  type Space,
   FolderPath,
   hasSwapped,
   inodeAt,
@@ -34,6 +35,8 @@ export type SwitchStep = 'begun' | 'prepared' | 'noted' | 'switched one' | 'swit
 
 export interface StageSwitchOptions extends StagesOptions {
   readonly stages: Pick<Stages, 'requireAllowed' | 'drop'>;
+  /** Of the inbox. */
+  readonly space: Space;
   /** A program is to be run for a stage. */
   readonly onHook: () => void;
   /** @default nothing happens at a step */
@@ -97,6 +100,11 @@ export class StageSwitch {
         if (journal === undefined)
           throw new FilerError('store-damaged', `what job ${stage.job} was to come to is not known`);
         using places = this.#open(stage);
+        if (stage.word !== undefined && !journal.switches.some((each) => places.hasSwapped(each))) {
+          // What goes may have changed since it was looked at: its sender asks again.
+          member.stages.undo(stage.id, stage.word.state);
+          continue;
+        }
         await this.#switch(stage, places, journal.switches);
         // Not switched back, whatever has changed: it may have its new names for long.
         await this.#bringLate(stage, places);
@@ -230,7 +238,7 @@ export class StageSwitch {
 
   async #switch(stage: KeptStage, places: Places, switches: readonly Switch[]): Promise<void> {
     // Where it is not clear what one of them has, none is touched.
-    for (const each of switches) places.requireClear(each);
+    for (const each of switches) places.hasSwapped(each);
     for (const each of switches) {
       await places.swap(each);
       await this.#step('switched one');
@@ -319,7 +327,7 @@ export class StageSwitch {
 
   #open(stage: KeptStage): Places {
     const { member, inbox } = this.#options;
-    return new Places(member, inbox, stage);
+    return new Places(member, inbox, stage, this.#options.space);
   }
 
   async #step(step: SwitchStep): Promise<void> {
@@ -333,7 +341,7 @@ class Places implements Disposable {
   readonly hidden: Folder;
   readonly tree: StagedTree;
 
-  constructor(member: StagesOptions['member'], inbox: string, stage: KeptStage) {
+  constructor(member: StagesOptions['member'], inbox: string, stage: KeptStage, space: Space) {
     const folder = join(inbox, stage.folder);
     this.base = openBelow(inbox, stage.folder);
     try {
@@ -349,6 +357,7 @@ class Places implements Disposable {
       find: (path) => stages.item(stage.id, path),
       isGone: (path) => stages.isGone(stage.id, path),
       deliveries: member.deliveries.of(stage.sender, folder),
+      space,
       files: new ExistingDigests({ known: digests, checksum: false }),
       mirror: stage.mirror,
       overwrite: stage.overwrite,
@@ -363,10 +372,10 @@ class Places implements Disposable {
     return { top, wanted: wanted ?? null, before: before ?? null };
   }
 
-  /** @throws FilerError `refused` */
-  requireClear({ top, wanted, before }: Switch): void {
+  /** @throws FilerError `refused` where that is not clear */
+  hasSwapped({ top, wanted, before }: Switch): boolean {
     using pair = this.#pair(top);
-    hasSwapped(pair, { wanted: wanted ?? undefined, before: before ?? undefined });
+    return hasSwapped(pair, { wanted: wanted ?? undefined, before: before ?? undefined });
   }
 
   async swap({ top, wanted, before }: Switch): Promise<void> {

@@ -11,15 +11,22 @@ const BLOCK_BYTES = 256 * 1024;
  * is copied (a log that is rotated in place), or one of the kernel (`/sys`). Here only a clone is left to it, which does not read.
  *
  * @param size what the file should have, in bytes
+ * @param takeRoom called before anything is read: not where it was cloned; what it throws ends the copy
  * @returns how many bytes the copy has: fewer, or one more, where the file does not hold as many as it should
  */
-export async function copyUpTo(from: string, to: string, size: number): Promise<number> {
+export async function copyUpTo(
+  from: string,
+  to: string,
+  size: number,
+  takeRoom?: () => void | Promise<void>,
+): Promise<number> {
   try {
     await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
     return (await stat(to)).size;
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
   }
+  await takeRoom?.();
   // A pipe that took the file's name must not be waited for.
   await using source = await open(from, constants.O_RDONLY | constants.O_NONBLOCK);
   await using target = await open(to, 'w', 0o600);

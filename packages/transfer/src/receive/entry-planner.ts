@@ -124,7 +124,7 @@ export class EntryPlanner {
       this.#takeFolders(components, entry.kind === 'file' ? 0 : 1);
       if (entry.kind === 'dir') return this.#making.folder(entry, components).catch(refuse);
       if (entry.kind === 'link') return this.#making.link(entry, components).catch(refuse);
-      const seeding = this.#options.seeding?.seed(entry, components);
+      const seeding = this.#options.seeding?.seed(entry, components, left);
       if (seeding !== undefined)
         return seeding.then(() => this.#find(number, entry, components, left)).catch(refuse);
       const answer = this.#find(number, entry, components, left);

@@ -100,7 +100,7 @@ async function takeOffer(
   const seeding =
     stage === undefined
       ? undefined
-      : new Seeding({ place, from: join(inbox, base), mayLink: stage.mayLink, known });
+      : new Seeding({ place, from: join(inbox, base), mayLink: stage.mayLink, space, known });
   const held = options.passing?.held;
   const of = { place, parts, present, seeding, ownership, space, policy, allowance, sync, mark, gone, held };
   const incoming = new IncomingToFolder(of, owner);

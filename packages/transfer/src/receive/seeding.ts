@@ -6,9 +6,11 @@ import { copyUpTo } from '../disk/copy-file.ts';
 import type { DestinationFolder } from '../disk/destination-folder.ts';
 import { Folder } from '../disk/folder.ts';
 import { FolderPath } from '../disk/folder-path.ts';
+import type { Space, Promised } from '../disk/free-space.ts';
 import { isOwn } from '../disk/own-files.ts';
 import { utimesTime } from '../disk/times.ts';
 import { statsAt } from './existing-digests.ts';
+import { takeRoom, type Room } from './receive-policy.ts';
 import { hasFacts } from './refresh-existing.ts';
 
 export interface SeedingOptions {
@@ -17,6 +19,7 @@ export interface SeedingOptions {
   /** Where its files are to go, absolute. */
   readonly from: string;
   readonly mayLink: boolean;
+  readonly space: Space;
   readonly known: KnownDigests | undefined;
 }
 
@@ -35,13 +38,16 @@ export class Seeding implements Disposable {
     this.#folders = new FolderPath(this.#root);
   }
 
-  /** @returns undefined where there is nothing to wait for */
-  seed(entry: Entry, components: readonly string[]): Promise<void> | undefined {
+  /**
+   * @param left what copies are taken from
+   * @returns undefined where there is nothing to wait for
+   */
+  seed(entry: Entry, components: readonly string[], left: Room): Promise<void> | undefined {
     const own = components.at(-1) ?? '';
     const there = this.#find(components, own);
     if (there === undefined || !isOfUse(there, entry)) return undefined;
     if (statsAt(this.#options.place.require(components.slice(0, -1)), own) !== undefined) return undefined;
-    return this.#copy(entry, components, own, there);
+    return this.#copy(entry, components, own, there, left);
   }
 
   [Symbol.dispose](): void {
@@ -60,8 +66,20 @@ export class Seeding implements Disposable {
   }
 
   /** What cannot be copied comes over the wire. */
-  async #copy(entry: Entry, components: readonly string[], own: string, there: BigIntStats): Promise<void> {
-    const { place, mayLink, known } = this.#options;
+  async #copy(
+    entry: Entry,
+    components: readonly string[],
+    own: string,
+    there: BigIntStats,
+    left: Room,
+  ): Promise<void> {
+    const { place, mayLink, known, space } = this.#options;
+    const bytes = Math.min(Number(there.size), entry.size);
+    let promised: Promised | undefined;
+    const promise = (): void => {
+      takeRoom(left, bytes);
+      promised = space.promise(bytes);
+    };
     const parents = components.slice(0, -1);
     await place.inFolder(parents, async (into) => {
       using source = this.#folders.at(parents)?.again();
@@ -74,14 +92,17 @@ export class Seeding implements Disposable {
           if (linked !== undefined) this.#remember(there, linked, known);
           return;
         }
-        await copyUpTo(source.at(own), into.at(own), Number(there.size));
+        await copyUpTo(source.at(own), into.at(own), bytes, promise);
+        promised?.use(bytes);
         await utimes(into.at(own), Date.now() / 1000, utimesTime(there.mtimeNs));
         const after = statsAt(source, own);
         const copy = statsAt(into, own);
-        if (copy !== undefined && after !== undefined && identityOf(after) === identityOf(there))
+        if (copy?.size === there.size && after !== undefined && identityOf(after) === identityOf(there))
           this.#remember(there, copy, known);
       } catch (error) {
         if (systemCode(error) === undefined) throw error;
+      } finally {
+        promised?.release();
       }
     });
   }

@@ -11,9 +11,11 @@ import { utimes } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import { copyUpTo } from '../disk/copy-file.ts';
 import type { Folder } from '../disk/folder.ts';
+import type { Space } from '../disk/free-space.ts';
 import { STAGE_PREFIX } from '../disk/safe-path.ts';
 import { utimesTime } from '../disk/times.ts';
 import { statsAt } from '../receive/existing-digests.ts';
+import { takeRoom } from '../receive/receive-policy.ts';
 import { identityAt } from './exchange.ts';
 
 /** What a file system answers to `link` where there is none, or none more. */
@@ -33,6 +35,7 @@ type Facts = ReturnType<Folder['facts']>;
 
 /** A folder that things are carried into: opened, and made, when the first of them comes; it keeps its permissions and its time. */
 export class CarryTarget implements Disposable {
+  readonly #space: Space;
   readonly #above: CarryTarget | undefined;
   readonly #name: string;
   readonly #source: Folder;
@@ -40,7 +43,14 @@ export class CarryTarget implements Disposable {
   #facts: Facts | undefined;
 
   /** @param source where its permissions come from, if it is made */
-  private constructor(above: CarryTarget | undefined, name: string, source: Folder, folder?: Folder) {
+  private constructor(
+    space: Space,
+    above: CarryTarget | undefined,
+    name: string,
+    source: Folder,
+    folder?: Folder,
+  ) {
+    this.#space = space;
     this.#above = above;
     this.#name = name;
     this.#source = source;
@@ -48,12 +58,12 @@ export class CarryTarget implements Disposable {
   }
 
   /** The outermost, which is there, and another one's to close. */
-  static of(folder: Folder): CarryTarget {
-    return new CarryTarget(undefined, '', folder, folder);
+  static of(folder: Folder, space: Space): CarryTarget {
+    return new CarryTarget(space, undefined, '', folder, folder);
   }
 
   below(name: string, source: Folder): CarryTarget {
-    return new CarryTarget(this, name, source);
+    return new CarryTarget(this.#space, this, name, source);
   }
 
   /** @throws FilerError of the folder */
@@ -114,7 +124,8 @@ export class CarryTarget implements Disposable {
         symlinkSync(readlinkSync(from), to);
         lutimesSync(to, Date.now() / 1000, utimesTime(there.mtimeNs));
       } else if (there.isFile()) {
-        await copyUpTo(from, to, Number(there.size));
+        const bytes = Number(there.size);
+        await copyUpTo(from, to, bytes, async () => takeRoom(await this.#space.left(bytes), bytes));
         await utimes(to, Date.now() / 1000, utimesTime(there.mtimeNs));
       } else throw error;
     }

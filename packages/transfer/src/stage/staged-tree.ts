@@ -3,6 +3,7 @@ import { readdirSync, type BigIntStats } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
 import type { Folder } from '../disk/folder.ts';
+import type { Space } from '../disk/free-space.ts';
 import { removeTree } from '../disk/replacing.ts';
 import { isPartName, isStageName } from '../disk/safe-path.ts';
 import { secondsOf } from '../disk/times.ts';
@@ -43,6 +44,8 @@ export interface StagedTreeOptions {
   /** What the sender delivered below the base, by path below it. */
   readonly deliveries: Pick<Deliveries, 'find'>;
   readonly files: ExistingDigests;
+  /** What copies are taken from, where there are no links. */
+  readonly space: Space;
   /** Whether what the sender delivered, and nothing has changed since, goes when it is not of the job. */
   readonly mirror: boolean;
   /** Whether what the sender delivered gives way also where its time was changed since. */
@@ -180,7 +183,7 @@ export class StagedTree {
   /** One top, which may be some folders deep. */
   async #top(from: Folder, to: Folder, top: string, act: Act): Promise<void> {
     const [first = '', ...rest] = top.split('/');
-    using target = CarryTarget.of(to);
+    using target = CarryTarget.of(to, this.#options.space);
     await this.#descend(from, target, first, rest, '', act);
   }
 
