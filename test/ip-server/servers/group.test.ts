@@ -1,5 +1,5 @@
 import { createLogger } from '@filer/program';
-import { FilerError } from '@filer/protocol';
+import { FilerError, parseDirectory } from '@filer/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DatabaseClocks } from '../../../apps/ip-server/src/daemon/machine-clocks.ts';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
@@ -9,7 +9,7 @@ import { SteadyClock } from '../../../apps/ip-server/src/reports/steady-clock.ts
 import type { KnownEntry, ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
 import { openStore } from '../../../apps/ip-server/src/store/store.ts';
 import { needs } from '../../support/needs.ts';
-import { PostgresCluster } from '../../support/postgres-cluster.ts';
+import { PostgresCluster, sqlIn } from '../../support/postgres-cluster.ts';
 import { PaperNetwork } from '../members.ts';
 
 const BEAT_MS = 3_000;
@@ -22,7 +22,8 @@ describe.skipIf(needs.postgres())('a server among several', () => {
 
   /** Two servers of one network, and a machine that is online at the second one. */
   async function twoServers() {
-    const store = await openStore(await cluster.freshDatabase());
+    const address = await cluster.freshDatabase();
+    const store = await openStore(address);
     onTestFinished(() => store.close());
     const { registry, servers } = store;
     if (servers === undefined) throw new Error('several servers can share this engine');
@@ -40,7 +41,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     b.see(membership.id, 'online', 1);
     expect(await b.flush()).toBeUndefined();
     await a.follow();
-    return { a, b, registry, servers, network, id: membership.id };
+    return { a, b, registry, servers, network, address, id: membership.id };
   }
 
   test('that stood still does not take back a machine that has gone to another one meanwhile', async () => {
@@ -67,6 +68,36 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     await a.flush();
     await b.follow();
     expect(b.get(id)).toMatchObject({ presence: 'online', server: 'a' });
+  });
+
+  test('begins again with what the database has when that has lost what was told', async () => {
+    const { a, b, registry, network, address, id } = await twoServers();
+    const known = await registry.seq();
+    const late = network.membership('late');
+    await a.admit({ membership: late, countsUse: true, now: 1_500_000 });
+    await b.follow();
+    const told = b.seq;
+    const lost: (readonly string[])[] = [];
+    for (const each of [a, b]) each.onLost = (ids) => lost.push(ids);
+    // As a standby that had not seen the last transactions.
+    await sqlIn(address, `DELETE FROM members WHERE id = '${late.id}'`);
+    await sqlIn(address, `UPDATE counters SET value = ${known} WHERE name = 'seq'`);
+    const other = network.membership('other');
+    await a.follow();
+    await a.admit({ membership: other, countsUse: true, now: 1_500_000 });
+    await b.follow();
+    expect(lost).toEqual([[late.id], [late.id]]);
+    expect(await b.flush()).toBeUndefined();
+    await a.follow();
+    for (const each of [a, b]) {
+      expect(each.seq).toBeGreaterThan(told);
+      expect(each.get(late.id)).toBeUndefined();
+      expect(each.get(other.id)).toMatchObject({ status: 'member' });
+      expect(each.get(id)).toMatchObject({ presence: 'online', server: 'b' });
+      // Those who know what was lost are told everything.
+      expect(parseDirectory(each.page(told, 0).message)).toMatchObject({ from: 0 });
+    }
+    expect(lost).toHaveLength(2);
   });
 
   test('that is taken off the list loses its machines at all others', async () => {

@@ -38,6 +38,9 @@ interface LaidOut {
 /** Laid-out pages that are kept until the directory changes. */
 const MAX_LAID_OUT = 64;
 
+/** No other server is so many positions ahead of this one. */
+const RUN_GAP = 1_000_000;
+
 /**
  * Who is there. All of it is in memory, as the registry has it: members, records and removals count once they are stored, presence
  * is stored in one continue `flush`. Positions are the registry's. Changes are made one after the other.
@@ -62,6 +65,8 @@ export class Directory {
   onFollowed: (changes: RegistryChanges) => void = () => undefined;
   /** Called when there is something to flush; must not throw. */
   onSeen: () => void = () => undefined;
+  /** Called with the ids of members whose joining the database has lost; must not throw. */
+  onLost: (ids: readonly string[]) => void = () => undefined;
   /** Whether this server stood still: what others have stored meanwhile is newer than what was seen here. */
   stoodStill: () => boolean = () => false;
   #following: Promise<void> | undefined;
@@ -144,9 +149,20 @@ export class Directory {
 
   /** Within a change. @param since @default what is known */
   async #catchUp(since = this.#seq): Promise<void> {
-    if ((await this.#registry.seq()) <= since) return;
+    const newest = await this.#registry.seq();
+    if (newest === since) return;
+    if (newest < since) {
+      // What was told is told by other positions from now on, which are above all that any server has told.
+      await this.#registry.beginRun(this.#seq + RUN_GAP);
+      await this.#takeAll();
+      return;
+    }
     const stoodStill = this.stoodStill();
     const changes = await this.#registry.changes(since);
+    if (changes.runs !== undefined && !isGivenOut(changes.runs, since, changes.seq)) {
+      await this.#takeAll();
+      return;
+    }
     const moved: { readonly seq: number; readonly handle: number }[] = [];
     for (const stored of changes.members) {
       const { id } = stored.membership;
@@ -169,6 +185,30 @@ export class Directory {
     this.#laidOut.clear();
     for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
     this.onFollowed(changes);
+  }
+
+  /** The database has lost what was told already: it was restored, or a standby that was behind took over. */
+  async #takeAll(): Promise<void> {
+    const changes = await this.#registry.changes(-1);
+    const known = new Map(this.#members);
+    for (const each of [this.#members, this.#ids, this.#names, this.#dirty, this.#laidOut]) each.clear();
+    for (const stored of changes.members) {
+      const { id } = stored.membership;
+      const here = known.get(id);
+      known.delete(id);
+      const isHere =
+        here?.presence === 'online' && here.server === this.#server && stored.status === 'member';
+      const { server, lastSeen, software } = here ?? stored;
+      this.#keep(isHere ? { ...stored, presence: 'online', server, lastSeen, software } : stored);
+      if (isHere) this.#dirty.add(id);
+    }
+    this.#loadLog();
+    this.#runs = changes.runs;
+    this.#seq = changes.seq;
+    for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
+    this.onFollowed(changes);
+    this.onLost([...known.keys()]);
+    if (this.#dirty.size > 0) this.onSeen();
   }
 
   /** A change of this server is stored. Others may have been stored before it: their positions are published first. */

@@ -66,13 +66,17 @@ export class ServerGroup {
 
   constructor(parts: ServerGroupParts) {
     this.#parts = parts;
-    const { directory, presence, onChanges } = parts;
+    const { directory, presence, onChanges, log } = parts;
     directory.onFollowed = (changes) => {
       onChanges(changes);
       for (const { membership, presence: state, server } of changes.members) {
         const isElsewhere = state === 'online' && server !== parts.entry.id;
         if (isElsewhere && !directory.isUnsaved(membership.id)) presence.takenElsewhere(membership.id);
       }
+    };
+    directory.onLost = (ids) => {
+      log.warn('the database has lost changes that were told already: all of it was read again', {});
+      for (const id of ids) presence.takenElsewhere(id);
     };
     directory.stoodStill = () => this.#stoodStill;
     directory.onSeen = () => {

@@ -103,6 +103,8 @@ export interface RegistryChanges {
   readonly members: readonly Member[];
   readonly removals: readonly Removal[];
   readonly leaves: readonly Leave[];
+  /** The runs of a registry that several servers share. */
+  readonly runs?: readonly Run[] | undefined;
 }
 
 /** Where a server was reached when it last listened. */

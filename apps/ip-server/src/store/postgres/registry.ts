@@ -88,6 +88,7 @@ export class PostgresRegistry extends StoredSettings implements Registry {
         members: (await queries.all(SQL.changed, since)).map(memberOf),
         removals: (await queries.all(SQL.removals, since)).map(removalOf),
         leaves: (await queries.all(SQL.leaves, since)).map(leaveOf),
+        runs: await readMeta(queries, 'runs', parseRuns),
       };
     });
   }
