@@ -23,7 +23,7 @@ class Bench {
   now = NOON;
   steady = 0;
   readonly online = new Map<string, Answer>();
-  /** Whether another server begins runs; what is told of the store is noted then. */
+  /** Whether another server begins runs; then what the store is said to be like is noted. */
   isFollower = false;
   readonly told: (string | undefined)[] = [];
   readonly folder: string;

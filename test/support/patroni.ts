@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 import { asUser, postgresPrograms, removeAfterThisProcess } from './postgres-cluster.ts';
 
 const run = promisify(execFile);
@@ -44,7 +44,9 @@ export class PatroniCluster implements AsyncDisposable {
   static async start(): Promise<PatroniCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'filer-patroni-'));
     removeAfterThisProcess(folder);
-    const [client = 0, peer = 0, ...ports] = await freePorts(2 + 2 * NAMES.length);
+    const [client = 0, peer = 0, ...ports] = await Promise.all(
+      Array.from({ length: 2 + 2 * NAMES.length }, freePort),
+    );
     const nodes = new Map<Name, Node>();
     for (const [index, name] of NAMES.entries()) {
       const [port = 0, rest = 0] = ports.slice(2 * index);
@@ -191,11 +193,3 @@ async function processesIn(data: string): Promise<number[]> {
 }
 
 const at = (port: number): string => `http://127.0.0.1:${port}`;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}

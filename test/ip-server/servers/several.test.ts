@@ -1,4 +1,5 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { formatInvite, parseInvite } from '@filer/protocol';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runHere } from '../../support/in-process.ts';
@@ -111,18 +112,38 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
   });
 
   test('admit one machine with an invite for one that is used at all of them at once', async () => {
-    const { stdout } = await servers[0].run('invite');
-    const tries = Array.from({ length: 12 }, (_, n) =>
-      runHere('filer-client', network.home(`try-${n}`), ['join', '-', '--name', `try-${n}`], stdout.trim()),
-    );
+    const invite = parseInvite((await servers[0].run('invite')).stdout.trim());
+    // Each server is the first one of a third of the links.
+    const links = servers.map((_, n) => {
+      const addresses = [...invite.addresses.slice(n), ...invite.addresses.slice(0, n)];
+      return formatInvite({ ...invite, addresses });
+    });
+    expect(new Set(links).size).toBe(servers.length);
+    const tries = Array.from({ length: 50 }, (_, n) => {
+      const args = ['join', '-', '--name', `try-${n}`];
+      return runHere('filer-client', network.home(`try-${n}`), args, links[n % links.length]);
+    });
     const codes = (await Promise.all(tries)).map(({ code }) => code);
     expect(codes.filter((code) => code === 0)).toHaveLength(1);
-    expect(codes.filter((code) => code === 6)).toHaveLength(11);
+    expect(codes.filter((code) => code === 6)).toHaveLength(49);
     const { stdout: two } = await servers[0].run('invite', '--uses', '6');
     const named = Array.from({ length: 6 }, (_, n) =>
       runHere('filer-client', network.home(`same-${n}`), ['join', '-', '--name', 'same'], two.trim()),
     );
     expect((await Promise.all(named)).filter(({ code }) => code === 0)).toHaveLength(1);
+  });
+
+  test('remove a machine, whichever server is asked', async () => {
+    const key = ['--network-key', `${servers[0].home}/network-key.pem`];
+    for (const [n, server] of servers.entries()) {
+      expect(await network.join(`guest-${n}`, servers[0])).toMatchObject({ code: 0 });
+      // Of an invite with the addresses of all servers it keeps those of the one that it joined at.
+      const kept = await readFile(join(network.home(`guest-${n}`), 'membership.json'), 'utf8');
+      expect(JSON.parse(kept)).toMatchObject({ server: { addresses: [expect.any(String)] } });
+      for (const each of servers) await expect.poll(() => seenAt(each)).toContain(`guest-${n}`);
+      expect(await server.run('remove', `guest-${n}`, '--yes', ...key)).toMatchObject({ code: 0 });
+      for (const each of servers) await expect.poll(() => seenAt(each)).not.toContain(`guest-${n}`);
+    }
   });
 
   test('each take reports, which all of them list', async () => {
@@ -155,10 +176,17 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
   test('a machine goes to another server when its own one ends, and knows nothing else of it', async () => {
     const first = await serverOf('bob');
     const others = servers.filter((each) => each !== first);
-    await first.daemon.close();
+    // What it reports while it changes servers is stored once.
+    const reported = Promise.all(
+      ['three', 'four', 'five'].map((title) => bob.ask('report', '--title', title)),
+    );
+    await Promise.all([first.daemon.close(), reported]);
     for (const each of others) await expect.poll(() => seenAt(each)).toContain('bob online');
-    await bob.ask('report', '--title', 'three');
-    for (const each of others) await expect.poll(() => titlesAt(each)).toEqual(['one', 'two', 'three']);
+    await bob.status(({ spool }) => spool === 0);
+    for (const each of others)
+      await expect
+        .poll(async () => (await titlesAt(each)).toSorted())
+        .toEqual(['five', 'four', 'one', 'three', 'two']);
     const [other = first] = others;
     const { servers: listed } = await other.ask('servers');
     expect((listed as Line[]).find(({ id }) => id === first.id)).toMatchObject({ state: 'stopped' });

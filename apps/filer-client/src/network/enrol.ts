@@ -3,17 +3,18 @@ import {
   FilerError,
   formatEnrol,
   formatEnrolSign,
-  formatHostPort,
   joinerSignatures,
   parseDraft,
   parseEnrolled,
   sayHello,
+  serversOf,
   Session,
   strangerMessenger,
   tcpAddressesOf,
   verifyMembership,
   verifyServerRecord,
   VERSIONS,
+  type HostPort,
   type Identity,
   type Invite,
   type InviteGrant,
@@ -22,7 +23,7 @@ import {
   type ServerList,
 } from '@filer/protocol';
 import { reasonsInWords } from './dial-failures.ts';
-import { listsServer } from './known-servers.ts';
+import { listsServer, merged } from './known-servers.ts';
 import type { MembershipFile } from '../store/membership-file.ts';
 import { THE_SERVER } from './server-dial.ts';
 
@@ -43,7 +44,7 @@ export async function enrol(
   signal: AbortSignal,
 ): Promise<MembershipFile> {
   const { grant } = invite;
-  const { messenger, list } = await greetInvite(identity, invite, software, signal);
+  const { messenger, list, address } = await greetInvite(identity, invite, software, signal);
   const session = new Session(messenger);
   try {
     const claims = parseDraft(await session.ask(formatEnrol({ name, grant }), { signal }));
@@ -70,10 +71,11 @@ export async function enrol(
     verifyServerRecord(serverRecord, grant.network);
     if (membership.id !== identity.id)
       throw new FilerError('signature-invalid', 'the server answered with the membership of another peer');
-    // Where the invite reached it is what works from here; the record may know more.
-    const reached = [...invite.addresses.map(formatHostPort), ...serverRecord.addresses];
-    const addresses = tcpAddressesOf([...new Set(reached)]).slice(0, 16);
     const id = messenger.peerId ?? grant.server;
+    const listed = list && serversOf(list).find((each) => each.id === id);
+    // Where it was reached is what works from here. An invite of several servers has addresses of the others, too.
+    const reached = listed === undefined ? invite.addresses : [address];
+    const addresses = merged(reached, tcpAddressesOf((listed ?? serverRecord).addresses));
     return { membership, server: { id, addresses, record: serverRecord, list } };
   } finally {
     await session.close();
@@ -81,6 +83,8 @@ export async function enrol(
 }
 
 interface Greeted {
+  /** Where it answered. */
+  readonly address: HostPort;
   readonly messenger: Messenger;
   /** All servers, in a network that has several. */
   readonly list: ServerList | undefined;
@@ -94,8 +98,8 @@ async function greetInvite(
   signal: AbortSignal,
 ): Promise<Greeted> {
   const failures: FilerError[] = [];
-  for (const { host, port } of addresses) {
-    const endpoint = { transport: 'tls', host, port, identity } as const;
+  for (const address of addresses) {
+    const endpoint = { transport: 'tls', ...address, identity } as const;
     const options = { signal, timeoutMs: ADDRESS_TIMEOUT_MS };
     let link: Link;
     try {
@@ -107,9 +111,9 @@ async function greetInvite(
       if (error.code !== 'identity-mismatch') continue;
       const other = await ifListed(() => dial(endpoint, options), grant, software, signal);
       if (other === undefined) continue;
-      return other;
+      return { ...other, address };
     }
-    return await greet(link, grant, software, signal);
+    return { ...(await greet(link, grant, software, signal)), address };
   }
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   if (imposter !== undefined) {
@@ -131,7 +135,7 @@ async function greet(
   grant: InviteGrant,
   software: string,
   signal: AbortSignal,
-): Promise<Greeted> {
+): Promise<Omit<Greeted, 'address'>> {
   const messenger = strangerMessenger(link, 'session', THE_SERVER);
   const hello = { versions: VERSIONS, features: [], role: 'join', network: grant.network } as const;
   const more = { removals: 0, purpose: 'session', subscribe: false, software, schedules: [] } as const;
@@ -148,7 +152,7 @@ async function ifListed(
   grant: InviteGrant,
   software: string,
   signal: AbortSignal,
-): Promise<Greeted | undefined> {
+): Promise<Omit<Greeted, 'address'> | undefined> {
   try {
     const link = await redial();
     const greeted = await greet(link, grant, software, signal);

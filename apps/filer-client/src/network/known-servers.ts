@@ -85,9 +85,9 @@ export function serverAfter(
   return stays ? { ...server, record } : { id: record.server, addresses, record };
 }
 
-/** Those that are kept, and after them those that were named now. */
-function merged(kept: readonly HostPort[], named: readonly HostPort[]): HostPort[] {
-  const texts = new Set(named.map(formatHostPort));
-  const others = kept.filter((address) => !texts.has(formatHostPort(address)));
-  return [...others, ...named].slice(0, MAX_KEPT_ADDRESSES);
+/** The one that is dialled first stays so: it answered last, or a person has named it. Then those that are named now, then older ones. */
+export function merged(kept: readonly HostPort[], named: readonly HostPort[]): HostPort[] {
+  const all = [...kept.slice(0, 1), ...named, ...kept];
+  const unique = new Map(all.map((address) => [formatHostPort(address), address]));
+  return [...unique.values()].slice(0, MAX_KEPT_ADDRESSES);
 }
