@@ -109,7 +109,7 @@ describe.skipIf(needs.postgres())('of three servers', () => {
           );
         const peers = (await ask('ip-server', witness, 'peers'))['peers'] as Line[];
         for (const { reports: state } of peers) states.add(state);
-        expect(peers.map(({ name }) => name).toSorted()).toEqual(MACHINES);
+        expect(peers.map(({ name }) => String(name)).toSorted()).toEqual(MACHINES);
         if (signal === 'SIGKILL') {
           await server?.ended;
           await start(victim);

@@ -10,31 +10,42 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
   beforeAll(async () => void (cluster = await PostgresCluster.start()));
   afterAll(() => cluster[Symbol.asyncDispose]());
 
-  async function twoStores(): Promise<readonly [Store, Store]> {
+  let a: Store;
+  let b: Store;
+  beforeAll(async () => {
     const address = await cluster.freshDatabase();
-    return [await storeOf('A', address), await storeOf('B', address)];
-  }
+    [a, b] = [await storeOf('A', address), await storeOf('B', address)];
+  });
+  afterAll(() => Promise.all([a, b].map((store) => store.close())));
 
   async function storeOf(id: string, address: string): Promise<Store> {
     const store = await openStore(address);
-    onTestFinished(() => store.close());
     await store.servers?.serve(id);
     await store.servers?.enter({ id, addresses: [], software: '' });
     return store;
   }
 
-  async function begin({ collects }: Store, label: string): Promise<CollectRun> {
+  async function begin({ collects }: Store, name: string, label: string): Promise<CollectRun> {
     const expected = ['ANNA', 'BEN'].map((peer) => ({ peer, name: peer, folder: peer }));
-    const run = { id: label, collect: 'x', label, startedAt: 1, expected, delivering: [], due: undefined };
+    const run = {
+      id: `${name} ${label}`,
+      collect: name,
+      label,
+      startedAt: 1,
+      expected,
+      delivering: [],
+      due: undefined,
+    };
     const begun = await collects.begin(run);
     if (typeof begun === 'string') throw new Error(begun);
     return begun;
   }
 
-  const collect: Collect = {
-    ...{ name: 'x', sources: ['@all'], paths: ['x/**'], timetable: { kind: 'every', text: '6h' } },
+  const collect = (name: string): Collect => ({
+    name,
+    ...{ sources: ['@all'], paths: ['x/**'], timetable: { kind: 'every', text: '6h' } },
     ...{ folder: '/srv/x', graceMs: 5, createdAt: 1, nextAt: undefined },
-  };
+  });
 
   async function statesOf({ collects }: Store, { number }: CollectRun): Promise<string[]> {
     return (await collects.deliveries(number)).map(({ peer, state, elsewhere }) =>
@@ -43,9 +54,8 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
   }
 
   test('one that starts, or begins the next run, leaves what the other one asks for and receives', async () => {
-    const [a, b] = await twoStores();
-    await a.collects.add(collect);
-    const first = await begin(a, 'first');
+    await a.collects.add(collect('x'));
+    const first = await begin(a, 'x', 'first');
     await b.collects.asked(first.number, 'ANNA', 5, true);
     await b.collects.asked(first.number, 'BEN', 5);
     await a.collects.takeUp();
@@ -60,11 +70,11 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
     } as const;
     expect(await a.collects.failed(first.number, 'ANNA', lost)).toMatchObject({ state: 'asked', tries: 0 });
 
-    await begin(a, 'second');
+    await begin(a, 'x', 'second');
     await a.collects.takeUp();
     expect(await statesOf(a, first)).toEqual(['ANNA asked elsewhere', 'BEN missing']);
     expect((await a.collects.begun('x')).map(({ id, peer, elsewhere }) => [id, peer, elsewhere])).toEqual([
-      ['first', 'ANNA', true],
+      ['x first', 'ANNA', true],
     ]);
     expect(await statesOf(b, first)).toEqual(['ANNA asked', 'BEN missing']);
     await b.collects.delivered(first.number, 'ANNA', { at: 9, files: 1, bytes: 2 });
@@ -72,19 +82,18 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
   });
 
   test('what one that ended was receiving is taken up', async () => {
-    const [a, b] = await twoStores();
-    await a.collects.add(collect);
-    const first = await begin(a, 'first');
+    await a.collects.add(collect('y'));
+    const first = await begin(a, 'y', 'first');
     await b.collects.asked(first.number, 'ANNA', 5, true);
     await b.servers?.leave('B');
     await a.collects.takeUp();
+    await b.servers?.beat('B');
     expect(await statesOf(a, first)).toEqual(['ANNA waiting', 'BEN waiting']);
   });
 
   test('only what was changed lately is read again', async () => {
-    const [a, b] = await twoStores();
-    await a.collects.add(collect);
-    const { number } = await begin(a, 'first');
+    await a.collects.add(collect('z'));
+    const { number } = await begin(a, 'z', 'first');
     const lately = async (): Promise<string[]> =>
       (await a.collects.deliveries(number, 1)).map(({ peer }) => peer);
     await expect.poll(lately).toEqual([]);
@@ -95,7 +104,6 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
   });
 
   test('each counts and removes the files of reports that it has taken itself', async () => {
-    const [a, b] = await twoStores();
     const key = { peer: 'ANNA', spool: 'a'.repeat(32), seq: 1 };
     const upload = await b.attachments.begin(key, 1);
     if (upload === undefined) throw new Error('its report is not stored');
@@ -119,7 +127,8 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
     const copied = await openStore(address);
     onTestFinished(() => copied.close());
     await copied.attachments.begin({ peer: 'ANNA', spool: 'a'.repeat(32), seq: 1 }, 1);
-    const a = await storeOf('A', address);
-    expect(await a.attachments.openOf('ANNA')).toHaveLength(1);
+    const only = await storeOf('A', address);
+    onTestFinished(() => only.close());
+    expect(await only.attachments.openOf('ANNA')).toHaveLength(1);
   });
 });

@@ -204,12 +204,14 @@ const isElsewhere = (here: number): string => `(receiving = 1 AND ${atOther(here
 
 const { endEarlier, wait, late, changeDelivery, ...SAME } = numbered(COLLECT_STATEMENTS);
 const NOW_CHANGED = 'SET changed_at = clock_timestamp(),';
+/** The server that received it is dead: it does not continue when it comes back. */
+const NOW_OVER = `${NOW_CHANGED} receiving = 0,`;
 const DELIVERIES = `SELECT *, ${isElsewhere(2)} AS elsewhere FROM collect_deliveries WHERE run = $1`;
 
 const SQL = {
   ...SAME,
-  endEarlier: `${endEarlier.replace('SET', NOW_CHANGED)} AND NOT ${isElsewhere(1)}`,
-  wait: `${wait.replace('SET', NOW_CHANGED)} AND NOT (${atOther(1)})`,
+  endEarlier: `${endEarlier.replace('SET', NOW_OVER)} AND NOT ${isElsewhere(1)}`,
+  wait: `${wait.replace('SET', NOW_OVER)} AND NOT (${atOther(1)})`,
   late: late.replace('SET', NOW_CHANGED),
   changeDelivery: changeDelivery.replace('SET', `${NOW_CHANGED} server = $14, receiving = $15,`),
   begun: `
@@ -222,7 +224,7 @@ const SQL = {
   claiming: 'LOCK TABLE collect_folders IN SHARE ROW EXCLUSIVE MODE',
   claim: 'INSERT INTO collect_folders (root, folder, peer) SELECT $1, * FROM unnest($2::text[], $3::text[])',
   miss: `
-    UPDATE collect_deliveries ${NOW_CHANGED} state = 'missing', late = 1
+    UPDATE collect_deliveries ${NOW_OVER} state = 'missing', late = 1
     WHERE run IN (SELECT number FROM collect_runs WHERE collect = $1) AND ${OPEN} AND NOT ${isElsewhere(4)}
       AND NOT EXISTS (SELECT 1 FROM unnest($2::bigint[], $3::text[]) AS busy (run, peer)
         WHERE busy.run = collect_deliveries.run AND busy.peer = collect_deliveries.peer)`,
