@@ -1,6 +1,5 @@
 import { createLogger } from '@filer/program';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { databaseClocks } from '../../../apps/ip-server/src/daemon/machine-clocks.ts';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
 import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts';
@@ -32,7 +31,7 @@ test('a server whose beat the database does not answer runs no timers before its
   const group = new ServerGroup({
     ...{ entry, store, directory, presence: new Presence(directory, 1_000) },
     ...{ onChanges: () => undefined, onLetter: () => undefined, onList: () => Promise.resolve() },
-    ...{ onTimers: () => undefined, onProblem: () => undefined },
+    ...{ onTimers: () => undefined, onTime: () => undefined, onProblem: () => undefined },
     log: await createLogger({ stream: { write: () => undefined } }),
   });
   await group.open();
@@ -51,13 +50,4 @@ test('a server whose beat the database does not answer runs no timers before its
   await vi.advanceTimersByTimeAsync(LEASE_MS);
   expect(group.holdsTimers).toBe(false);
   await group.close();
-});
-
-test('the time of several servers is what the database said, whatever the clock of their machine says', () => {
-  vi.useFakeTimers({ now: 3_600_000 });
-  onTestFinished(() => void vi.useRealTimers());
-  const clocks = databaseClocks(1_000);
-  vi.setSystemTime(9_000_000);
-  vi.advanceTimersByTime(500);
-  expect(clocks.wall()).toBe(1_500);
 });
