@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
@@ -44,4 +44,31 @@ test('a large file to three is passed on from one to the next, and each has it w
   for (const name of TO) expect(await fileAt(name, 'large')).toBe(sumOf(content));
   expect(passedOn(done)).toBeGreaterThan(content.length);
   expect(Number(done['bytesSent'])).toBeLessThan(2 * content.length);
+});
+
+test('with --direct-only each gets all from the sender', async () => {
+  const file = join(network.folder, 'direct');
+  await writeFile(file, content);
+
+  const done = await anna.ask('send', file, '--to', TO.join(','), '--direct-only');
+
+  expect(done).toMatchObject({ ok: true, filesSent: 3, bytesSent: 3 * content.length });
+  expect(passedOn(done)).toBe(0);
+});
+
+test('one with `pass-on = false` gets all from the sender, and none gets anything of it', async () => {
+  expect((await network.join('erin')).code).toBe(0);
+  await appendFile(join(network.home('erin'), 'config.toml'), 'pass-on = false\n');
+  await (await network.start(network.home('erin'))).connected();
+  await anna.sees('erin');
+  const file = join(network.folder, 'alone');
+  await writeFile(file, content);
+
+  const done = await anna.ask('send', file, '--to', 'erin,bob,carol');
+
+  expect(done).toMatchObject({ ok: true, filesSent: 3 });
+  expect(await fileAt('erin', 'alone')).toBe(sumOf(content));
+  const recipients = done['recipients'] as { name: string; via?: { name: string }[] }[];
+  expect(recipients.find(({ name }) => name === 'erin')?.via ?? []).toEqual([]);
+  expect(recipients.flatMap(({ via = [] }) => via.map(({ name }) => name))).not.toContain('erin');
 });
