@@ -363,9 +363,11 @@ export const MAX_TRANSFERS = 64;
 
 /**
  * Staged jobs of one sender that are kept at a receiver: each is a folder that its owner sees only when he looks for it. And
- * the entries of all of them: each is a row.
+ * the entries of one and of all of them: each is a row, and a release writes those of one in a single transaction, for which
+ * all else at the receiver waits: about a second.
  */
 export const MAX_STAGES_PER_PEER = 16;
+export const MAX_STAGED_ENTRIES = 250_000;
 export const MAX_STAGED_ENTRIES_PER_PEER = 4_000_000;
 
 /** For how many releases back what was there before may be kept (`release --keep`). */

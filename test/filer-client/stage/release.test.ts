@@ -169,6 +169,8 @@ test('of two releases over one name the newer is rolled back first, and --keep s
   expect((await anna.run('rollback', second)).stderr + (await anna.run('rollback', second)).stdout).toContain(
     third,
   );
+  const again = await anna.run('release', second, '--json');
+  expect([again.code, again.stdout]).toEqual([6, expect.stringContaining(third)]);
   expect(await there()).toMatchObject({ a: 'three' });
   await anna.ask('rollback', third);
   await anna.ask('rollback', second);

@@ -203,7 +203,7 @@ export class TransferIntake {
         folder: (offer) => this.#rules.folderOf(offer, from),
         stage: (offer) => {
           isStaged = true;
-          return this.#stages.begin(offer, from, this.#rules.folderOf(offer, from));
+          return this.#stages.propose(offer, from, this.#rules.folderOf(offer, from));
         },
         space: this.#space,
         policy: {

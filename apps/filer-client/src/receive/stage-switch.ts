@@ -34,7 +34,7 @@ import { descend, openBelow, stageTold, type Stages, type StagesOptions } from '
 export type SwitchStep = 'begun' | 'prepared' | 'noted' | 'switched one' | 'switched' | 'kept' | 'done';
 
 export interface StageSwitchOptions extends StagesOptions {
-  readonly stages: Pick<Stages, 'requireAllowed' | 'drop'>;
+  readonly stages: Pick<Stages, 'requireAllowed' | 'require' | 'drop'>;
   /** Of the inbox. */
   readonly space: Space;
   /** A program is to be run for a stage. */
@@ -81,6 +81,7 @@ export class StageSwitch {
   async #act(peerId: string, { job, act, keep = 1, from }: StageAsked): Promise<StageAnswer> {
     this.#stop.signal.throwIfAborted();
     const { stages } = this.#options.member;
+    using _held = act === 'ask' ? undefined : this.#options.stages.require({ sender: peerId, job });
     const stage = this.#stageOf(peerId, job);
     if (act === 'release') await this.#release(stage, keep);
     if (act === 'rollback') await this.#rollBack(stage);
@@ -138,6 +139,12 @@ export class StageSwitch {
   async #release(stage: KeptStage, keep: number): Promise<void> {
     const { member, stages } = this.#options;
     if (stage.state === 'released' || stage.state === 'closed') {
+      const later = this.#overlapping(stage).find(({ releasedSeq }) => releasedSeq > stage.releasedSeq);
+      if (later !== undefined)
+        throw new FilerError(
+          'refused',
+          `job ${stage.job} was replaced by ${later.job} at ${member.name}: roll ${later.job} back, or send it again`,
+        );
       this.#runAgain(stage);
       return;
     }

@@ -3,12 +3,14 @@ import { readdirSync, type BigIntStats } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   FilerError,
+  MAX_STAGED_ENTRIES,
   MAX_STAGED_ENTRIES_PER_PEER,
   MAX_STAGES_PER_PEER,
   signStageWord,
   systemCode,
   type Membership,
   type Offer,
+  type ReceiptFile,
   type StageWord,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
@@ -45,6 +47,9 @@ const UNSEALED = -1n;
 /** Stages whose content is not what has its names. */
 const WAITING: readonly KeptStageState[] = ['receiving', 'staged', 'rolled-back'];
 
+/** Those of which nothing is left but a row. */
+const EMPTY: readonly KeptStageState[] = ['closed', 'dropped'];
+
 /** Those that are known by their rows alone are forgotten after so long, in ms. */
 const FORGOTTEN_MS = 30 * 24 * 3_600_000;
 
@@ -71,6 +76,8 @@ export interface StagesOptions {
 /** Where jobs are put that are sent with `--stage`, until they are released or not wanted any longer. */
 export class Stages {
   readonly #options: StagesOptions;
+  /** Stages that are filled, switched or cleaned now, by sender and job: one thing at a time is done to each. */
+  readonly #held = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   /** Of the inbox's disk: looked at once. */
   #canExchange: Promise<boolean> | undefined;
@@ -79,6 +86,24 @@ export class Stages {
 
   constructor(options: StagesOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Keeps a stage for one who fills, switches or cleans it. Read its row after this.
+   *
+   * @returns undefined while somebody else has it
+   */
+  hold({ sender, job }: Pick<KeptStage, 'sender' | 'job'>): Disposable | undefined {
+    const key = `${sender} ${job}`;
+    if (this.#held.has(key)) return undefined;
+    this.#held.add(key);
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#held.delete(key);
+        isHeld = false;
+      },
+    };
   }
 
   /** From now on what is not released is dropped in time. */
@@ -96,16 +121,64 @@ export class Stages {
   }
 
   /**
-   * Where a job is staged.
+   * Where a job is to be staged. Nothing of it is noted before it is agreed to.
    *
    * @param folder where it is to go, relative to the inbox
    * @throws FilerError why it is not staged
    */
-  async begin(offer: Offer, from: Membership, folder: string): Promise<Stage> {
-    const { member, settings, inbox } = this.#options;
-    this.requireAllowed(offer.mirror === true);
+  async propose(offer: Offer, from: Membership, folder: string): Promise<Stage> {
+    const { settings, inbox } = this.#options;
+    this.#judge(offer, from);
     this.#canExchange ??= this.#probe();
     if (!(await this.#canExchange)) throw cannotExchange(inbox);
+    let noted = 0;
+    let begun: { readonly stage: KeptStage; readonly most: number; readonly held: Disposable } | undefined;
+    const filled = (): NonNullable<typeof begun> => {
+      if (begun === undefined) throw new Error('a stage is begun before it is filled');
+      return begun;
+    };
+    return {
+      hidden: hiddenOf(from.id, offer.job),
+      mayLink: settings.stagedLinks,
+      begin: () => {
+        const held = this.require({ sender: from.id, job: offer.job });
+        try {
+          begun = { ...this.#begin(offer, from, folder), held };
+        } catch (error) {
+          held[Symbol.dispose]();
+          throw error;
+        }
+      },
+      note: (files) => {
+        const { stage, most } = filled();
+        noted += files.length;
+        this.#note(stage, files, noted, most);
+      },
+      seal: async (stands) => {
+        const { stage, most, held } = filled();
+        const word = await this.#seal(stage, stands, most);
+        // Who is told may have it released at once.
+        held[Symbol.dispose]();
+        return word;
+      },
+      [Symbol.dispose]: () => begun?.held[Symbol.dispose](),
+    };
+  }
+
+  /** @throws FilerError `rate-limited` while somebody else has it */
+  require(of: Pick<KeptStage, 'sender' | 'job'>): Disposable {
+    const held = this.hold(of);
+    if (held !== undefined) return held;
+    throw new FilerError(
+      'rate-limited',
+      `something else is done to job ${of.job} at ${this.#options.member.name} just now: try again later`,
+    );
+  }
+
+  /** @returns what is noted of it, and how many entries it may have @throws FilerError why it is not staged */
+  #judge(offer: Offer, from: Membership): { readonly known: KeptStage | undefined; readonly most: number } {
+    const { member } = this.#options;
+    this.requireAllowed(offer.mirror === true);
     const known = member.stages.find(from.id, offer.job);
     if (known !== undefined && !['receiving', 'staged', 'dropped'].includes(known.state))
       throw new FilerError(
@@ -119,6 +192,22 @@ export class Stages {
         'rate-limited',
         `${waiting} staged jobs of yours wait at ${member.name}, the most that may: release one, or send this one later (staged-keep drops what is not released)`,
       );
+    const most = Math.min(
+      MAX_STAGED_ENTRIES,
+      MAX_STAGED_ENTRIES_PER_PEER -
+        others.reduce((sum, { state, entries }) => sum + (EMPTY.includes(state) ? 0 : entries), 0),
+    );
+    if (offer.files > most) throw tooMany(member.name);
+    return { known, most };
+  }
+
+  #begin(
+    offer: Offer,
+    from: Membership,
+    folder: string,
+  ): { readonly stage: KeptStage; readonly most: number } {
+    const { member } = this.#options;
+    const { known, most } = this.#judge(offer, from);
     const stage = member.stages.begin(
       {
         sender: from.id,
@@ -132,26 +221,21 @@ export class Stages {
       },
       member.clock.stamp(),
     );
-    const most = MAX_STAGED_ENTRIES_PER_PEER - others.reduce((sum, { entries }) => sum + entries, 0);
-    let noted = 0;
-    return {
-      hidden: stage.hidden,
-      mayLink: settings.stagedLinks,
-      note: (files) => {
-        noted += files.length;
-        if (noted > most) throw tooMany(member.name);
-        member.room.require(files.length * ROW_BYTES);
-        member.stages.put(
-          stage.id,
-          'set',
-          files.map(({ name, digest, size }) => [
-            name,
-            { kind: 'file', content: digest, size, mtimeNs: UNSEALED },
-          ]),
-        );
-      },
-      seal: (stands) => this.#seal(stage, stands, most),
-    };
+    return { stage, most };
+  }
+
+  #note({ id }: KeptStage, files: readonly ReceiptFile[], noted: number, most: number): void {
+    const { member } = this.#options;
+    if (noted > most) throw tooMany(member.name);
+    member.room.require(files.length * ROW_BYTES);
+    member.stages.put(
+      id,
+      'set',
+      files.map(({ name, digest, size }) => [
+        name,
+        { kind: 'file', content: digest, size, mtimeNs: UNSEALED },
+      ]),
+    );
   }
 
   async #probe(): Promise<boolean> {
@@ -196,19 +280,18 @@ export class Stages {
   async clean(): Promise<void> {
     const { member, inbox, settings, log } = this.#options;
     try {
-      const now = member.clock.now();
-      for (const stage of member.stages.list()) {
+      for (const { id, sender, job } of member.stages.list()) {
         if (this.#isClosed) return;
-        const ageMs = now - stage.changedAt;
+        using held = this.hold({ sender, job });
+        const stage = held === undefined ? undefined : member.stages.byId(id);
+        if (stage === undefined) continue;
+        const ageMs = member.clock.now() - stage.changedAt;
         if (WAITING.includes(stage.state) && ageMs > settings.stagedKeepMs) {
-          log.info('a staged job that was not released is dropped', {
-            from: stage.senderName,
-            job: stage.job,
-          });
+          log.info('a staged job that was not released is dropped', { from: stage.senderName, job });
           await this.drop(stage, 'dropped');
-        } else if (stage.state === 'closed' || stage.state === 'dropped') {
+        } else if (EMPTY.includes(stage.state)) {
           await this.#removeFolder(stage, inbox, log);
-          if (ageMs > FORGOTTEN_MS) member.stages.forget(stage.id);
+          if (ageMs > FORGOTTEN_MS) member.stages.forget(id);
         }
       }
     } catch (error) {
@@ -270,8 +353,20 @@ class Sealing {
     this.#store.unseal(this.#stage.id);
     await this.#below(root, '', false);
     this.#flush();
+    this.#requireNoneGone();
     this.#store.dropUnsealed(this.#stage.id);
     return { tops: this.#tops, ...this.#sums };
+  }
+
+  /** @throws FilerError `refused` for what came, and is no longer there */
+  #requireNoneGone(): void {
+    const { id, folder, hidden } = this.#stage;
+    for (const path of this.#store.unsealed(id))
+      if (this.#stands(join(folder, hidden, path)) === 'yes')
+        throw new FilerError(
+          'refused',
+          `${JSON.stringify(path)} was removed while it was staged: send it again`,
+        );
   }
 
   /** @returns whether something in it is of the job */
@@ -367,6 +462,6 @@ function hiddenOf(sender: string, job: string): string {
 function tooMany(name: string): FilerError {
   return new FilerError(
     'too-large',
-    `${name} keeps at most ${MAX_STAGED_ENTRIES_PER_PEER} staged files and folders of one machine: release some, or stage fewer`,
+    `${name} keeps at most ${MAX_STAGED_ENTRIES} files and folders of a staged job, and ${MAX_STAGED_ENTRIES_PER_PEER} of all that one machine stages: stage fewer in one job, or release some`,
   );
 }

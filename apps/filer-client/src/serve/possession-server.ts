@@ -39,7 +39,7 @@ function placeNow(
   const components = path.split('/');
   const n = components.findIndex((component) => isStageName(component));
   if (n === -1) return { at: path, isStaged: false };
-  const stage = stages.list(peerId).find(({ hidden }) => hidden === components[n]);
+  const stage = stages.inFolder(peerId, components[n] ?? '');
   const below = components.slice(n + 1).join('/');
   if (stage?.state === 'released' || stage?.state === 'closed')
     return { at: join(stage.folder, below), isStaged: false };

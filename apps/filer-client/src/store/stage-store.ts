@@ -84,6 +84,14 @@ export class StageStore {
     return row === undefined ? undefined : readStage(row);
   }
 
+  /** The one that fills a hidden folder. */
+  inFolder(sender: string, hidden: string): KeptStage | undefined {
+    const row = this.#database
+      .prepare('SELECT * FROM stages WHERE sender = ? AND hidden = ?')
+      .get(sender, hidden);
+    return row === undefined ? undefined : readStage(row);
+  }
+
   byId(id: number): KeptStage | undefined {
     const row = this.#database.prepare('SELECT * FROM stages WHERE id = ?').get(id);
     return row === undefined ? undefined : readStage(row);
@@ -125,6 +133,17 @@ export class StageStore {
     this.#database
       .prepare("UPDATE stage_files SET mtime_ns = '-1' WHERE stage = ? AND side = 'set'")
       .run(stage);
+  }
+
+  /** What was noted before and not since. */
+  *unsealed(stage: number): Generator<string> {
+    const of = "FROM stage_files WHERE stage = ? AND side = 'set' AND mtime_ns = '-1' AND path > ?";
+    const page = this.#database.prepare(`SELECT path ${of} ORDER BY path LIMIT 500`);
+    for (let after = ''; ;) {
+      const rows = page.all(stage, after);
+      for (const row of rows) yield (after = textIn(row, 'path'));
+      if (rows.length === 0) return;
+    }
   }
 
   /** What was not noted since goes. */
@@ -212,7 +231,7 @@ export class StageStore {
       this.clear(id, 'before');
       for (const top of stage.tops) {
         const path = `${folder}/${top}`;
-        this.#statements.keepBefore.run(id, folder.length + 2, sender, path, `${path}/`, `${path}0`);
+        this.#statements.keepBefore.run(id, folder, sender, path, `${path}/`, `${path}0`);
       }
       this.#statements.forgetSet.run(`${folder}/`, id, sender);
       this.#statements.forgetGone.run(`${folder}/`, id, sender);
@@ -294,7 +313,7 @@ const STATEMENTS = {
   gone: "SELECT * FROM stage_files WHERE stage = ? AND side = 'gone' ORDER BY path LIMIT ? OFFSET ?",
   keepBefore: `
     INSERT OR REPLACE INTO stage_files (stage, side, path, kind, content, size, mtime_ns, job)
-    SELECT ?1, 'before', substr(path, ?2), '', content, 0, mtime_ns, job FROM deliveries
+    SELECT ?1, 'before', substr(path, length(?2) + 2), '', content, 0, mtime_ns, job FROM deliveries
     WHERE sender = ?3 AND (path = ?4 OR path > ?5 AND path < ?6)`,
   // Of each sender: what has these names is this job's now.
   forgetSet: `DELETE FROM deliveries WHERE path IN (${OF_SET}) AND ?3 <> ''`,

@@ -114,7 +114,13 @@ export class IncomingResults implements IncomingOwner, Disposable {
   #issue(files: readonly ReceiptFile[]): void {
     const { network, senderId: sender, keyPair, tell } = this.#parts;
     const job = this.#offer?.job ?? '';
-    this.#parts.note(files);
+    // What cannot be noted gets no receipt: the timer of the batches calls this, and catches nothing.
+    try {
+      this.#parts.note(files);
+    } catch (error) {
+      this.#parts.end.by(error);
+      return;
+    }
     tell(formatReceipts(signReceipts({ network, job, sender, time: Date.now(), files }, keyPair)));
   }
 

@@ -71,8 +71,12 @@ async function takeOffer(
     stage === undefined
       ? { onConflict, deliveries, replaces }
       : ({ onConflict: 'overwrite', deliveries: NO_DELIVERIES, replaces: 'all' } as const);
-  // Last: a refused offer leaves no folder behind.
-  const place = await DestinationFolder.open(inbox, base, sync, stage?.hidden);
+  // Last: a refused offer leaves no folder behind, and a stage as it was.
+  stage?.begin();
+  const place = await DestinationFolder.open(inbox, base, sync, stage?.hidden).catch((error: unknown) => {
+    stage?.[Symbol.dispose]();
+    throw error;
+  });
   const parts = new ResumeStore(place, senderId, mark);
   const gone = asker.signal;
   const files = new ExistingDigests({ known, checksum, signal: gone });
@@ -108,6 +112,7 @@ async function takeOffer(
     extras?.[Symbol.dispose]();
     seeding?.[Symbol.dispose]();
     place[Symbol.dispose]();
+    stage?.[Symbol.dispose]();
   };
   const seal = stage === undefined ? undefined : () => stage.seal((path) => ownership.standing(path));
   const note = stage === undefined ? undefined : (given: readonly ReceiptFile[]) => stage.note(given);

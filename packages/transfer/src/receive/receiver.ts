@@ -397,6 +397,7 @@ export class Receiver {
     if (seal === undefined || !this.#totals.isComplete) throw outOfPlace('seal');
     await this.#watchdog.work(this.#incoming.finish());
     this.#results.flush();
+    if (this.#end.reason !== undefined) throw this.#end.reason;
     if (!this.#results.outcome(undefined).ok)
       throw new FilerError('partial', 'not all of it arrived: send it again');
     const word = await this.#watchdog.work(seal());

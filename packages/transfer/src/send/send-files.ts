@@ -221,6 +221,12 @@ class Sending implements OutgoingOwner {
         'verification-failed',
         `the receiver signed that the job is ${word.state}, and not staged`,
       );
+    const { files } = this.#batcher;
+    if (word.files !== files)
+      throw new FilerError(
+        'verification-failed',
+        `the receiver signed that ${word.files} files are staged, and ${files} were sent`,
+      );
     await keepStaged?.(word);
   }
 
