@@ -173,6 +173,20 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
     expect(files.filter((file) => file.endsWith('a.txt'))).toHaveLength(2);
   });
 
+  test('a machine leaves a server that is removed, and one that still runs is named as removed', async () => {
+    const first = await serverOf('bob');
+    const [other = first] = servers.filter((each) => each !== first);
+    const key = ['--network-key', `${servers[0].home}/network-key.pem`];
+    const { code, stderr } = await other.run('servers', 'remove', first.id, '--yes', ...key);
+    expect([code, stderr]).toEqual([0, '']);
+    // It learns of it by its next beat; a test does not wait for that.
+    await first.daemon.group?.listChanged();
+    await expect.poll(async () => (await serverOf('bob')).id).not.toBe(first.id);
+    await expect.poll(() => seenAt(other)).toContain('bob online');
+    const { servers: listed } = await other.ask('servers');
+    expect((listed as Line[]).find(({ id }) => id === first.id)).toMatchObject({ state: 'removed' });
+  });
+
   test('a machine goes to another server when its own one ends, and knows nothing else of it', async () => {
     const first = await serverOf('bob');
     const others = servers.filter((each) => each !== first);

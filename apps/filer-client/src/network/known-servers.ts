@@ -42,6 +42,11 @@ export function isServer({ id, list }: KnownServer, asked: string): boolean {
   return asked === id || (list !== undefined && serversOf(list).some((listed) => listed.id === asked));
 }
 
+/** Whether the list that is kept does not name a server: it was removed. */
+export function isUnlisted({ list }: KnownServer, server: string): boolean {
+  return list !== undefined && !serversOf(list).some(({ id }) => id === server);
+}
+
 /** Whether a list of the network key, newer than what is known, names a server. @throws FilerError `signature-invalid` */
 export function listsServer(list: ServerList, server: string, network: string, serial = 0): boolean {
   if (list.serial <= serial) return false;
@@ -55,7 +60,7 @@ export function knownSerial({ record, list }: KnownServer): number {
 }
 
 /**
- * What is known after a welcome of one of the servers: the newest word of the network key counts, a list before a record.
+ * What is known after a welcome of one of the servers: the newest document that the network key has signed counts, a list before a record.
  *
  * @param at the server that welcomed, and where it was reached
  * @throws FilerError `signature-invalid`

@@ -18,7 +18,7 @@ import type { KnownServer } from '../store/membership-file.ts';
 import { reasonsInWords } from './dial-failures.ts';
 import { helloOf } from './hello.ts';
 import type { Member } from './member.ts';
-import { candidatesOf, serverAfter, shuffled, type ServerCandidate } from './known-servers.ts';
+import { candidatesOf, isUnlisted, serverAfter, shuffled, type ServerCandidate } from './known-servers.ts';
 import { askReplacement } from './server-replacement.ts';
 
 /** A welcomed connection to the ip-server. */
@@ -98,6 +98,8 @@ async function connectServer(
   }
   try {
     await takeNews(member, server, welcome);
+    if (isUnlisted(member.server, server.id))
+      throw unreachable(server, 'it was removed from the servers of the network');
     const overLoopback = isLoopback(address.host);
     return { messenger, welcome, address, server: server.id, overLoopback, localHost };
   } catch (error) {

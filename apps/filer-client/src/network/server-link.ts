@@ -24,6 +24,7 @@ import { DirectoryFollower } from './directory-follower.ts';
 import { alignDirectory } from './directory-sync.ts';
 import { sendHeartbeats } from './heartbeats.ts';
 import { helloOf } from './hello.ts';
+import { isUnlisted } from './known-servers.ts';
 import type { Member } from './member.ts';
 import type { RecordPublisher } from './record-publisher.ts';
 import { answerRemovals } from './removal-sync.ts';
@@ -272,6 +273,7 @@ export class ServerLink implements ServerAccess {
         const at = this.#linked?.server;
         if (at === undefined) return undefined;
         await keepNews(member, { id: at, addresses: member.server.addresses }, { servers: list });
+        if (isUnlisted(member.server, at)) this.#linked?.session.messenger.destroy();
         return undefined;
       })
       .on(goodbyeMessage, ({ reason = '' }) => {

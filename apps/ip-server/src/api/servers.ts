@@ -19,7 +19,7 @@ import type { ServerEntryDocument } from './contract/server.ts';
 export async function serverEntries(
   api: AdminApi,
 ): Promise<{ servers: ServerEntryDocument[]; serial: number }> {
-  const { servers: store, founding, reach, network, directory } = api;
+  const { servers: store, registry, founding, reach, network, directory } = api;
   const machines = Map.groupBy(
     directory.all().filter(({ presence }) => presence === 'online'),
     ({ server }) => server ?? founding.server,
@@ -39,14 +39,18 @@ export async function serverEntries(
   const known = new Map((await store.all()).map((entry) => [entry.id, entry]));
   const ids = [...new Set([...known.keys(), ...listed.keys()])].toSorted();
   // Without a list the machines know the server that made the network.
-  const founder = list === undefined ? (await api.registry.founding())?.server : undefined;
+  const founder = list === undefined ? (await registry.founding())?.server : undefined;
+  const unlisted = ids.filter((id) => id !== founder && !listed.has(id));
+  // The network key has signed a record of each server that it has listed.
+  const records = await Promise.all(unlisted.map((id) => registry.serverRecord(id)));
+  const removed = new Set(unlisted.filter((_, at) => records[at] !== undefined));
   const servers = ids.map((id): ServerEntryDocument => {
     const entry = known.get(id);
     const isListed = id === founder || listed.has(id);
     return {
       id,
       addresses: [...(entry?.addresses ?? listed.get(id) ?? [])],
-      state: stateOf(entry, isListed),
+      state: stateOf(entry, isListed ? 'running' : removed.has(id) ? 'removed' : 'waiting'),
       listed: isListed,
       here: id === founding.server,
       timers: entry?.holdsTimers ?? false,
@@ -76,11 +80,14 @@ function ownEntry(
   };
 }
 
-function stateOf(entry: KnownEntry | undefined, isListed: boolean): ServerEntryDocument['state'] {
+function stateOf(
+  entry: KnownEntry | undefined,
+  running: ServerEntryDocument['state'],
+): ServerEntryDocument['state'] {
   if (entry?.silentMs === undefined) return 'stopped';
   if (entry.silentMs > LEASE_MS) return 'lost';
   if (entry.silentMs > DOUBT_MS) return 'unknown';
-  return isListed ? 'running' : 'waiting';
+  return running;
 }
 
 /** Keeps a list of servers that the network key has signed. @throws FilerError `unsupported`, `signature-invalid`, `refused` */

@@ -306,6 +306,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     sessions,
     live,
     servers: () => group?.list,
+    isUnlisted: () => group?.isUnlisted === true,
     refresh: async () => await group?.refresh(),
     removals,
     router,
@@ -347,7 +348,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
       directory,
       presence,
       onChanges: (changes) => removals.follow(changes),
-      onLetter: (peers, message) => void sessions.send(peers, message),
+      onMailbox: (peers, message) => void sessions.send(peers, message),
       onList: async (list) => {
         await record.read(identity.id);
         port.tellServers(list);

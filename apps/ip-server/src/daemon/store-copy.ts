@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { FilerError, loadIdentity } from '@filer/protocol';
+import { FilerError, loadIdentity, serversOf } from '@filer/protocol';
 import { openHome, resolveHome, type Environment, type Home } from '@filer/program';
 import { SQLITE } from '../store-address.ts';
 import { copyContents, refuseOtherTarget, type CopiedTable, type CopyOptions } from '../store/copy.ts';
@@ -23,7 +23,7 @@ export interface StoreCopyOptions extends CopyOptions {
   /** Each `sqlite`, `sqlite:HOME` or `postgres://…` */
   readonly from: string;
   readonly to: string;
-  /** Whose a side is that names none, unless the other side does. */
+  /** The home of a side that names none, unless the other side does. */
   readonly home: Home;
   readonly environment: Environment;
   readonly passwordFile: string | undefined;
@@ -62,9 +62,19 @@ export async function copyStore(options: StoreCopyOptions): Promise<StoreCopied>
   if (founding === undefined) throw noNetwork(from);
   const target = await opened(to, true);
   await refuseOtherTarget(source, target);
-  await requireIdentity(from.home, founding.server);
+  const list = await source.servers?.list();
+  const servers = list === undefined ? [founding.server] : serversOf(list).map(({ id }) => id);
+  const server = await requireIdentity(from.home, servers);
+  const other = servers.find((id) => id !== server);
+  if (to.isEmbedded && other !== undefined) {
+    throw new FilerError(
+      'refused',
+      `the network has ${servers.length} servers, and an embedded database is used by one: run "ip-server servers remove ${other.slice(0, 12)}" first`,
+    );
+  }
   const files = await copyHomeFiles(from.home, to.home, options.signal);
   const tables = await copyContents(source, target, options);
+  if (to.isEmbedded) await target.registry.found({ ...founding, server });
   await rememberStorePlace(to.home, to.place);
   return { tables, files, home: to.home };
 }
@@ -88,12 +98,13 @@ function sidesOf({ from, to, home, environment, passwordFile }: StoreCopyOptions
   return [source, sideOf(to, second, source.home)];
 }
 
-async function requireIdentity({ identityFolder }: Home, server: string): Promise<void> {
+/** @returns which of the servers of the network the home is of */
+async function requireIdentity({ identityFolder }: Home, servers: readonly string[]): Promise<string> {
   const identity = await loadIdentity(identityFolder);
-  if (identity?.id === server) return;
+  if (identity !== undefined && servers.includes(identity.id)) return identity.id;
   throw new FilerError(
     'identity-damaged',
-    `the network belongs to the server ${server}, and ${identityFolder} does not hold its key.pem and cert.pem: set IP_SERVER_HOME to the home that does`,
+    `the network belongs to the server ${servers.join(' or ')}, and ${identityFolder} does not hold its key.pem and cert.pem: set IP_SERVER_HOME to the home that does`,
   );
 }
 

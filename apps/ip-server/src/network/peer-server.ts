@@ -42,6 +42,8 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly live?: LiveSessions;
   /** All servers of the network, if there are several. @default none */
   readonly servers?: () => ServerList | undefined;
+  /** Whether the list of servers does not name this one. @default false */
+  readonly isUnlisted?: () => boolean;
   /** Brings what other servers know here. @default nothing */
   readonly refresh?: () => Promise<void>;
   readonly heartbeatMs: number;
@@ -101,6 +103,7 @@ export class PeerServer extends Server {
     welcome: SayWelcome,
   ): Promise<void> {
     const { enrolment, network, log, now } = this.#parts;
+    if (this.#isUnlisted) throw unlisted();
     const endTurn = await this.#joiners.take(messenger.holder ?? messenger.addr, messenger.closed);
     void messenger.closed.then(endTurn);
     // Still a stranger: its words cost little to read, and it is told nothing of the network but the id that it named.
@@ -137,6 +140,11 @@ export class PeerServer extends Server {
     try {
       // Queued in this turn, so that it is the first that the other side reads.
       const sent = welcome({ ...welcomed, ...this.#position(messenger), membership });
+      if (this.#isUnlisted) {
+        // It reads in the welcome which servers there are.
+        await sent;
+        throw unlisted();
+      }
       if (connection.incarnation !== undefined) await this.#takeRecord(id, hello);
       if (hello.purpose === 'transfer') {
         await sent;
@@ -165,7 +173,15 @@ export class PeerServer extends Server {
   /** Tells all who are connected which servers there are now. */
   tellServers(list: ServerList): void {
     const { header, content } = serversMessage.format({ list });
-    void this.multicast(this.#parts.presence.sessions(), header, content);
+    const { presence } = this.#parts;
+    const told = this.multicast(presence.sessions(), header, content);
+    void told.then(() => {
+      if (this.#isUnlisted) for (const messenger of presence.all()) messenger.reject(unlisted());
+    });
+  }
+
+  get #isUnlisted(): boolean {
+    return this.#parts.isUnlisted?.() === true;
   }
 
   async #requireMember(id: string, hello: Hello): Promise<Membership> {
@@ -306,6 +322,10 @@ export class PeerServer extends Server {
     }
     await super.stop();
   }
+}
+
+function unlisted(): FilerError {
+  return new FilerError('refused', 'this server is not one of the network’s: connect to a listed one');
 }
 
 type Welcomed = Pick<Welcome, 'version' | 'features' | 'software'>;

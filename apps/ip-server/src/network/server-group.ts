@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { FilerError, Semaphore, type Message, type ServerList } from '@filer/protocol';
+import { FilerError, Semaphore, serversOf, type Message, type ServerList } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { RegistryChanges } from '../store/registry.ts';
 import {
@@ -31,8 +31,8 @@ export interface ServerGroupParts {
   readonly presence: Presence;
   /** Takes in what others have changed in the registry; must not throw. */
   readonly onChanges: (changes: RegistryChanges) => void;
-  /** Hands a message of another server to machines that are connected here. @param peers empty for all */
-  readonly onLetter: (peers: readonly string[], message: Message) => void;
+  /** Hands a message of another server to machines that are connected here. */
+  readonly onMailbox: (peers: readonly string[], message: Message) => void;
   /** The list of servers was changed. */
   readonly onList: (list: ServerList) => Promise<void>;
   /** Told the clock of the database with each beat, in ms since the epoch. */
@@ -114,6 +114,11 @@ export class ServerGroup {
     return this.#list;
   }
 
+  /** Whether there is a list, and this server is not on it: no machine trusts it. */
+  get isUnlisted(): boolean {
+    return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.entry.id);
+  }
+
   /** Whether what must happen once happens here now. */
   get holdsTimers(): boolean {
     return performance.now() - this.#timersAt < TIMERS_MS;
@@ -189,9 +194,9 @@ export class ServerGroup {
   }
 
   async #takeNews(): Promise<void> {
-    const { store, entry, directory, onLetter } = this.#parts;
+    const { store, entry, directory, onMailbox } = this.#parts;
     await directory.follow();
-    for (const { peers, message } of await store.letters(entry.id)) onLetter(peers, message);
+    for (const { peers, message } of await store.mailbox(entry.id)) onMailbox(peers, message);
   }
 
   async #readList(): Promise<void> {

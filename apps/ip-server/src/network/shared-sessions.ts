@@ -4,7 +4,7 @@ import type { LiveSession, LiveSessions } from './live-sessions.ts';
 
 /**
  * The live sessions of a network with several servers. What is asked, is asked of machines whose session is here: each server sees to
- * its own. What is sent goes to the others as a letter.
+ * its own. What is sent goes to the others through the database, to their mailboxes.
  */
 export class SharedSessions implements LiveSessions {
   readonly #server: string;

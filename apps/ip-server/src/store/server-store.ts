@@ -25,9 +25,9 @@ export interface Beat {
 }
 
 /** Something for machines whose sessions are at another server. */
-export interface Letter {
+export interface MailboxMessage {
   readonly number: number;
-  /** Ids of the machines; empty for all who are connected there. */
+  /** Ids of the machines. */
   readonly peers: readonly string[];
   readonly message: Message;
 }
@@ -68,11 +68,11 @@ export interface ServerStore {
   /**
    * Hands a message to the servers that hold sessions of machines, but not to `from` itself.
    *
-   * @param peers undefined for all machines @returns how many of `peers` are at other servers that live
+   * @returns how many of `peers` are at other servers that live
    */
-  post(from: string, peers: readonly string[] | undefined, message: Message): Promise<number>;
+  post(from: string, peers: readonly string[], message: Message): Promise<number>;
   /** Takes what was posted to a server, oldest first. */
-  letters(server: string): Promise<Letter[]>;
+  mailbox(server: string): Promise<MailboxMessage[]>;
   /** Calls back when something may be new, until it is closed; connects again by itself. */
   listen(onNews: () => void): AsyncDisposable;
 }

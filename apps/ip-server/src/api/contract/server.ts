@@ -103,10 +103,11 @@ const serverEntry = v.object({
   /** Where machines reach it, best first. */
   addresses: arrayOf(v.string()),
   /**
-   * `waiting`: it runs, and the network key has not listed it yet, so that no machine trusts it. `unknown`: it has not been heard of for
+   * `waiting`: it runs, and the network key has not listed it yet, so that no machine trusts it.
+   * `removed`: it runs, and was taken off the list. `unknown`: it has not been heard of for
    * some seconds. `lost`: it was not for longer, and its machines go to others. `stopped`: it has ended in order.
    */
-  state: v.picklist(['running', 'waiting', 'unknown', 'lost', 'stopped']),
+  state: v.picklist(['running', 'waiting', 'removed', 'unknown', 'lost', 'stopped']),
   /** Whether the network key has listed it; the only server of a network needs no list. */
   listed: v.boolean(),
   /** Whether this is the server that answers. */

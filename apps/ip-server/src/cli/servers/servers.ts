@@ -25,6 +25,8 @@ export async function run(_: object, context: Context): Promise<void> {
       `${counted(waiting.length, 'server')} ${waiting.length === 1 ? 'waits' : 'wait'} to be admitted, and no machine trusts a server before: ip-server servers add ${shortId(first?.id ?? 'ID')}`,
     );
   }
+  const removed = answer.servers.find(({ state }) => state === 'removed');
+  if (removed !== undefined) output.words(`${shortId(removed.id)} was removed and still runs: stop it there`);
 }
 
 function rowOf({ id, state, machines, timers, addresses, here }: ServerEntryDocument): string[] {

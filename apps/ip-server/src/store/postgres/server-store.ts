@@ -5,7 +5,7 @@ import {
   LEASE_MS,
   type Beat,
   type KnownEntry,
-  type Letter,
+  type MailboxMessage,
   type ServerEntry,
   type ServerStore,
 } from '../server-store.ts';
@@ -15,8 +15,8 @@ import type { PostgresDatabase } from './database.ts';
 import { CHANNEL, Listener } from './listener.ts';
 import { readMeta, saveMeta } from './meta.ts';
 
-/** So many letters are taken at once. */
-const LETTERS_AT_ONCE = 200;
+/** So many messages are taken at once. */
+const MAILBOX_PAGE = 200;
 
 /** Which server uses a store. */
 export interface Here {
@@ -113,25 +113,18 @@ export class PostgresServerStore implements ServerStore {
     return seed;
   }
 
-  async post(
-    from: string,
-    peers: readonly string[] | undefined,
-    { header, content }: Message,
-  ): Promise<number> {
+  async post(from: string, peers: readonly string[], { header, content }: Message): Promise<number> {
     const said = [JSON.stringify(header), content ?? Buffer.alloc(0)] as const;
     return await this.#database.transaction(async (queries) => {
-      const rows =
-        peers === undefined
-          ? await queries.all(POST_TO_ALL, from, ...said)
-          : await queries.all(POST, from, ...said, peers);
+      const rows = await queries.all(POST, from, ...said, peers);
       if (rows.length > 0) await queries.run(`SELECT pg_notify('${CHANNEL}', '')`);
       return rows.reduce((sum, row) => sum + integerIn(row, 'count'), 0);
     });
   }
 
-  async letters(server: string): Promise<Letter[]> {
-    const rows = await this.#database.all(TAKE, server, LETTERS_AT_ONCE);
-    return rows.map(letterOf).toSorted((a, b) => a.number - b.number);
+  async mailbox(server: string): Promise<MailboxMessage[]> {
+    const rows = await this.#database.all(TAKE, server, MAILBOX_PAGE);
+    return rows.map(mailboxMessageOf).toSorted((a, b) => a.number - b.number);
   }
 
   listen(onNews: () => void): AsyncDisposable {
@@ -145,7 +138,7 @@ const SEED = 'admission_seed';
 
 const textsOf = (value: unknown): string[] => listOf(value, 'texts', Number.MAX_SAFE_INTEGER, textOf);
 
-function letterOf(row: Row): Letter {
+function mailboxMessageOf(row: Row): MailboxMessage {
   const header = storedJson(textIn(row, 'header'), 'header', (value) =>
     Object.fromEntries(
       Object.entries(fieldsOf(value, 'header')).map(([key, each]) => [key, textOf(each, key)]),
@@ -197,10 +190,7 @@ const POST = `
   posted AS (
     INSERT INTO letters (server, peers, header, content) SELECT server, peers, $2, $3 FROM held)
   SELECT count FROM held`;
-const POST_TO_ALL = `
-  INSERT INTO letters (server, peers, header, content)
-  SELECT id, '[]', $2, $3 FROM servers WHERE id <> $1 AND ${ALIVE} RETURNING 0 AS count`;
-// What was posted to a server that stood still is old news when it continues.
+// What was posted to a server that stood still is out of date when it continues.
 const TAKE = `
   WITH taken AS (
     DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE server = $1 ORDER BY number LIMIT $2)
