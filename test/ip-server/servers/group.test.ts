@@ -140,7 +140,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       saveList: () => Promise.resolve(true),
       admissionSeed: () => servers.admissionSeed(),
       post: () => Promise.resolve(0),
-      letters: () => {
+      mailbox: () => {
         onBeaten();
         return Promise.resolve([]);
       },
@@ -153,7 +153,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       directory: a,
       presence: new Presence(a, 1_000),
       onChanges: () => undefined,
-      onLetter: () => undefined,
+      onMailbox: () => undefined,
       onList: () => Promise.resolve(),
       onTime: () => undefined,
       onTimers: () => undefined,
