@@ -24,13 +24,13 @@ test('a server whose beat the database does not answer runs no timers before its
     saveList: () => Promise.resolve(false),
     admissionSeed: () => Promise.resolve(Buffer.alloc(32)),
     post: () => Promise.resolve(0),
-    letters: () => Promise.resolve([]),
+    mailbox: () => Promise.resolve([]),
     listen: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
   };
   const directory = await Directory.open(openMemoryStore().registry, 0, undefined, 'A');
   const group = new ServerGroup({
     ...{ entry, store, directory, presence: new Presence(directory, 1_000) },
-    ...{ onChanges: () => undefined, onLetter: () => undefined, onList: () => Promise.resolve() },
+    ...{ onChanges: () => undefined, onMailbox: () => undefined, onList: () => Promise.resolve() },
     ...{ onTimers: () => undefined, onTime: () => undefined, onProblem: () => undefined },
     log: await createLogger({ stream: { write: () => undefined } }),
   });
