@@ -19,6 +19,7 @@ beforeAll(async () => {
     'stop',
     'late-stop',
     'link',
+    'bytes',
   ]);
 });
 afterAll(() => here[Symbol.asyncDispose]());
@@ -222,4 +223,20 @@ test('where no program can exchange two names nothing is staged', async () => {
   expect(refused.stdout).toContain('"code":"unsupported"');
   const left = await readdir(bob.daemon.inbox, { recursive: true });
   expect(left.filter((name) => name.includes('stage.'))).toEqual([]);
+});
+
+test('a file there whose name is not UTF-8 cannot be carried along: the release is refused', async () => {
+  const { job, tops } = here.of('bytes');
+  const [x] = tops;
+  const path = Buffer.concat([Buffer.from(`${here.at(x, 'caf')}`), Buffer.from([0xe9])]);
+  await writeFile(path, 'bob');
+  const act = await here.switcher();
+
+  await expect(act.act(here.annaId, ask(job, 'release'))).rejects.toMatchObject({
+    code: 'refused',
+    message: expect.stringContaining(`${x}/caf`),
+  });
+
+  expect(await readFile(path, 'utf8')).toBe('bob');
+  expect(here.stateOf(job)).toBe('staged');
 });

@@ -37,7 +37,7 @@ const PROGRAMS: readonly Program[] = [
         (a: string, b: string) => ['perl', '-e', PERL, String(RENAMEAT2[arch()] ?? -1), a, b] as const,
       ]
     : []),
-  (a, b) => ['python3', '-c', PYTHON, a, b],
+  (a, b) => ['python3', '-I', '-S', '-c', PYTHON, a, b],
 ];
 
 /** A program that is slower than this hangs, in ms. */
@@ -81,7 +81,8 @@ function forOthers(path: string): string {
 
 function run([program, ...args]: readonly [string, ...string[]]): Promise<void> {
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }, () => resolve());
+    // Not in the daemon's own folder: what is there may have come of others.
+    execFile(program, args, { cwd: '/', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }, () => resolve());
   });
 }
 

@@ -215,9 +215,11 @@ export class StagedTree {
     act: Act,
   ): Promise<boolean> {
     const there = statsAt(from, name);
+    const path = join(above, name);
+    // Bytes that are not UTF-8 cannot be named from here: what has such a name would go with the folder.
+    if (there === undefined && name.includes('\uFFFD')) this.#conflict(path);
     if (there === undefined || isPartName(name) || isStageName(name)) return false;
     await this.#breathe();
-    const path = join(above, name);
     const item = this.#options.find(path);
     if (there.isDirectory()) return await this.#carryFolder(from, to, name, path, item, act);
     const isLate = act === 'late' || act === 'late back';
