@@ -56,7 +56,7 @@ export const clientSettings = {
     'let a sender remove what it delivered here before and nothing has changed since (`send --delete`)',
   ),
   allowRelease: toggleSetting(
-    true,
+    false,
     'let a sender stage files here, and release or roll back what it staged (`send --stage`)',
   ),
   stagedKeepMs: setting(DURATION, '30d', 'how long staged files are kept that their sender does not release'),

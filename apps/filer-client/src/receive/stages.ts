@@ -258,7 +258,7 @@ export class Stages {
     if (!settings.allowRelease)
       throw new FilerError(
         'refused',
-        `${name} lets no sender stage or release files (allow-release = false): send without --stage`,
+        `${name} takes no staged files: send without --stage, or set allow-release = true in its configuration and restart it`,
       );
     if (mirrors && !settings.allowMirror)
       throw new FilerError(
