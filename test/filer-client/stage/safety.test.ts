@@ -20,6 +20,7 @@ beforeAll(async () => {
     'late-stop',
     'link',
     'bytes',
+    'removed',
   ]);
 });
 afterAll(() => here[Symbol.asyncDispose]());
@@ -239,4 +240,17 @@ test('a file there whose name is not UTF-8 cannot be carried along: the release 
 
   expect(await readFile(path, 'utf8')).toBe('bob');
   expect(here.stateOf(job)).toBe('staged');
+});
+
+test('a rollback takes nothing away where what was there before is not kept any longer', async () => {
+  const { job, tops } = here.of('removed');
+  const act = await here.switcher();
+  await act.act(here.annaId, ask(job, 'release'));
+  const hidden = here.member.stages.find(here.annaId, job)?.hidden ?? '';
+  await rm(here.at(hidden), { recursive: true });
+
+  await expect(act.act(here.annaId, ask(job, 'rollback'))).rejects.toMatchObject({ code: 'refused' });
+
+  for (const top of tops) expect(await here.there(top)).toEqual(NEW);
+  expect(here.stateOf(job)).toBe('released');
 });

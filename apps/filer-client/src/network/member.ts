@@ -184,7 +184,7 @@ export class Member extends HomeStore {
    * Adopts a newer membership of this machine (a new name, other groups), wherever it came from. It counts from now on, and
    * is published as an event; the promise resolves when it is on disk.
    *
-   * @param membership checked by the caller, as any other
+   * @param membership checked by the caller
    * @returns undefined when it is not newer than the one that counts, or not this machine's; rejects with a FilerError
    *   `home-not-writable`, `no-space`
    */

@@ -200,6 +200,7 @@ export class StageSwitch {
         'refused',
         `job ${later.job} was released at ${member.name} after it: roll that back first`,
       );
+    this.#requireKept(stage);
     using places = this.#open(stage);
     const { tree } = places;
     await this.#step('begun');
@@ -329,6 +330,18 @@ export class StageSwitch {
     return signRemoved(
       { network, job: stage.job, sender: stage.sender, time: stage.changedAt, files },
       identity,
+    );
+  }
+
+  /** Without what was there before, a rollback would only take away what is there now. @throws FilerError `refused` */
+  #requireKept({ folder, hidden, job }: KeptStage): void {
+    const { member, inbox } = this.#options;
+    using base = openBelow(inbox, folder);
+    using kept = base.enter(hidden);
+    if (kept !== undefined) return;
+    throw new FilerError(
+      'refused',
+      `what was there before job ${job} is gone at ${member.name} (its hidden folder ${hidden} was removed): send the older files again`,
     );
   }
 
