@@ -24,7 +24,7 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
   const cutOff = new Set<string>();
 
   /** The monitor of one server. @param judge which of them looks who is late */
-  async function monitor(name: string, address: string, judge: { readonly name: string }) {
+  async function monitor(name: string, address: string, judge: { readonly name: string }, settleMs = 0) {
     const store = await openStore(address);
     onTestFinished(() => store.close());
     const now = (): number => time.now;
@@ -45,7 +45,7 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
           },
         },
         clock: new SteadyClock({ wall: now, monotonic: now, uptime: now, boot: undefined }, undefined),
-        settleMs: 0,
+        settleMs,
         isMember: () => true,
         alarmsOf: () => NO_EFFECTS,
         onRaised: (events) => said.push(...events.map(({ event }) => `${event} at ${name}`)),
@@ -139,4 +139,31 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
       for (const each of [a, b]) await each.close();
     },
   );
+
+  test('are judged from the start on of who came since, and after a change of the judge when all had time to come', async () => {
+    said.splice(0);
+    const address = await cluster.freshDatabase();
+    const judge = { name: 'a' };
+    const [a, b] = [await monitor('a', address, judge, MINUTE), await monitor('b', address, judge, MINUTE)];
+    const soon = { ...schedule, nextInMs: 1_000, thirdInMs: 3_000 };
+    // In steps, as a server that does not stand still looks.
+    const pass = async (times: number): Promise<void> => {
+      for (let n = 0; n < times; n++) {
+        time.now += 10_000;
+        for (const each of [a, b]) await each.sweep();
+      }
+    };
+    await a.announce('NAS', [soon]);
+    for (const each of [a, b]) await each.sweep();
+    await pass(1);
+    expect(said).toEqual(['missing at a']);
+
+    await b.announce('CAM', [soon]);
+    judge.name = 'b';
+    await pass(6);
+    expect(said).toEqual(['missing at a']);
+    await pass(2);
+    expect(said).toEqual(['missing at a', 'missing at b']);
+    for (const each of [a, b]) await each.close();
+  });
 });

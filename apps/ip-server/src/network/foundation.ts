@@ -9,6 +9,7 @@ import {
 } from '@filer/protocol';
 import type { Home } from '@filer/program';
 import type { Founding, Registry } from '../store/registry.ts';
+import { hasServed } from '../store/store.ts';
 
 /** Who this server is, and of which network. */
 export interface Foundation {
@@ -46,15 +47,25 @@ export async function openFoundation(home: Home, registry: Registry, keyFile?: s
   return { identity, founding, networkKey, isNew: existing === undefined };
 }
 
-/** A database's own identity; a new one is made only beside a database that belongs to no one, or that several servers share. */
+/**
+ * A database's own identity. A new one is made beside a database that belongs to no one, or that several servers share if no server
+ * of this home did before.
+ */
 async function identityOf(
   home: Home,
   stored: Founding | undefined,
   { isShared }: Registry,
 ): Promise<Identity> {
-  if (stored === undefined || isShared === true)
-    return (await loadOrCreateIdentity(home.identityFolder)).identity;
   const identity = await loadIdentity(home.identityFolder);
+  if (stored === undefined || isShared === true) {
+    if (identity === undefined && stored !== undefined && (await hasServed(home)))
+      throw new FilerError(
+        'identity-damaged',
+        `the home ${home.identityFolder} belongs to the server that was started from it before, and there is no identity in it: ` +
+          'restore key.pem and cert.pem of that server from a backup, or start a new server in another home',
+      );
+    return identity ?? (await loadOrCreateIdentity(home.identityFolder)).identity;
+  }
   if (identity?.id === stored.server) return identity;
   const found =
     identity === undefined ? 'there is no identity beside it' : `the identity beside it to ${identity.id}`;

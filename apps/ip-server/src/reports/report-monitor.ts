@@ -76,7 +76,8 @@ export class ReportMonitor {
   #sweeping: Promise<void> | undefined;
   #clockSavedAt = Number.NEGATIVE_INFINITY;
   #reloadedAt = Number.NEGATIVE_INFINITY;
-  #wasJudge = false;
+  /** Undefined before the first look: who comes back after the start has its time already. */
+  #wasJudge: boolean | undefined;
 
   /** @param known what the store holds */
   constructor(parts: LatenessParts, known: readonly Expectation[]) {
@@ -233,8 +234,8 @@ export class ReportMonitor {
     if (shared === undefined) return true;
     const { steady } = this.now();
     const isJudge = shared.isJudge();
-    if (isJudge && !this.#wasJudge) this.#expectations.hold(steady + settleMs);
-    if (steady - this.#reloadedAt >= RELOAD_MS || (isJudge && !this.#wasJudge)) {
+    if (isJudge && this.#wasJudge === false) this.#expectations.hold(steady + settleMs);
+    if (steady - this.#reloadedAt >= RELOAD_MS || (isJudge && this.#wasJudge !== true)) {
       await this.#reload(undefined);
       this.#reloadedAt = steady;
     }

@@ -105,6 +105,11 @@ export async function rememberStorePlace(home: Home, { place }: StorePlace): Pro
   }
 }
 
+/** Whether a server of a home was started on a database elsewhere. @throws FilerError `configuration-invalid` */
+export async function hasServed(home: Home): Promise<boolean> {
+  return (await remembered(home)) !== undefined;
+}
+
 async function remembered(home: Home): Promise<string | undefined> {
   const file = placeFile(home);
   try {
